@@ -1,0 +1,18 @@
+"""The failures of mmc that a user may meet. Each becomes one line on standard error and an exit code."""
+
+
+class MmcError(Exception):
+    """Something outside the study went wrong: the system, an engine, a missing package (exit code 3)."""
+
+    exit_code = 3
+
+
+class MissingExtraError(MmcError):
+    """A package that this command needs is not installed; the message names the ``pip install`` that brings it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed: pip install 'mmc[{extra}]'")
+
+
+class StepError(MmcError):
+    """A job of the workflow cannot give what it promised; nothing of its output is left behind."""
