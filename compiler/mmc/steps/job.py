@@ -1,0 +1,66 @@
+"""What a step program is handed, and how it finds its inputs."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmc.errors import StepError
+
+RECORD = "job.json"
+"""The file that the runner adds to the output of every finished job: which job made it, from what."""
+
+
+@dataclass(frozen=True)
+class StepJob:
+    """One run of a step program."""
+
+    stage: str
+    name: str
+    settings: Mapping[str, Any]
+    """What all jobs of the stage share, overlaid with what this job has of its own."""
+    seed: int
+    """1 <= seed < 2**31 - 1; ``random``, numpy and torch are seeded with it before the step starts."""
+    inputs: Mapping[str, tuple[Path, ...]]
+    """Paths by the name of the option, without its dashes."""
+    out: Path
+    """An empty directory to write into. It takes its final name when the step returns."""
+
+    def one(self, name: str) -> Path:
+        """The single path of an input.
+
+        :raises StepError: when the input was not given, or several times
+        """
+        paths = self.inputs.get(name, ())
+        if len(paths) != 1:
+            raise StepError(f"expected one path for --{name}, got {len(paths)}")
+        return paths[0]
+
+    def pick(self, name: str, job: str) -> Path:
+        """The directory among those of an input that the job of that name wrote.
+
+        :raises StepError: when none of them did, or one is not the output of a finished job
+        """
+        for path in self.inputs.get(name, ()):
+            if read_json(path / RECORD).get("job") == job:
+                return path
+        raise StepError(f"none of the directories of --{name} is the output of job {job!r}")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file that an earlier job wrote.
+
+    :raises StepError: when it is missing or not JSON: its directory is no output of a finished job
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise StepError(f"{path.parent} is not the output of a finished job: it has no {path.name}") from error
+    except ValueError as error:
+        raise StepError(f"{path} is not JSON: {error}") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON, the same bytes for the same value; NaN and infinities are refused (ValueError)."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
