@@ -13,6 +13,8 @@ from enum import Enum
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
+from mmc.resources import Resources
+
 GROUPS = ("physics", "learning")
 """The sub-workflows, in the order in which they run."""
 
@@ -65,15 +67,6 @@ class Job:
     label: str = ""
     events: int = 0
     """Events or training samples that the job makes; 0 where that is not known before running."""
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What a job asks of the machine: cores, memory in MiB, wall time in seconds (None: the engine's default)."""
-
-    cpus: int = 1
-    memory_mib: int | None = None
-    time_s: int | None = None
 
 
 TokenKind = Literal["text", "config", "job", "input", "file", "out"]

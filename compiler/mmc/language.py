@@ -1,0 +1,59 @@
+"""The JSON Schema of the study language: where it is, and the defaults that it declares."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+VERSION = "1.0"
+"""The language that this mmc reads."""
+
+
+@cache
+def load_schema(name: str = "study") -> dict[str, Any]:
+    """The parsed schema ``schema/<VERSION>/<name>.json``, as it ships with the package."""
+    text = (resources.files("mmc.schema") / VERSION / f"{name}.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+def resolve(subschema: Mapping[str, Any]) -> dict[str, Any]:
+    """A subschema with its ``$ref`` and ``allOf`` merged in; its own keys win over those that it refers to."""
+    merged: dict[str, Any] = {}
+    if "$ref" in subschema:
+        name = subschema["$ref"].removeprefix("#/definitions/")
+        merged.update(resolve(load_schema()["definitions"][name]))
+    for part in subschema.get("allOf", ()):
+        merged.update(resolve(part))
+    merged.update({key: value for key, value in subschema.items() if key not in ("$ref", "allOf")})
+    return merged
+
+
+def child_schema(schema: Mapping[str, Any], key: str | int) -> dict[str, Any] | None:
+    """The resolved subschema of an entry of a mapping or list that ``schema`` describes; None where it says nothing."""
+    if isinstance(key, int):
+        child = schema.get("items")
+    else:
+        child = schema.get("properties", {}).get(key, schema.get("additionalProperties"))
+    return resolve(child) if isinstance(child, Mapping) else None
+
+
+def fill_defaults(value: Any, schema: Mapping[str, Any] | None = None) -> Any:
+    """A copy of a valid study (or of the part that ``schema`` describes) with every declared default filled in."""
+    schema = resolve(load_schema() if schema is None else schema)
+    if isinstance(value, dict):
+        filled = {key: _fill_child(item, schema, key) for key, item in value.items()}
+        for key in schema.get("properties", {}):
+            child = child_schema(schema, key)
+            if key not in filled and child is not None and "default" in child:
+                filled[key] = fill_defaults(child["default"], child)
+        return filled
+    if isinstance(value, list):
+        return [_fill_child(item, schema, index) for index, item in enumerate(value)]
+    return value
+
+
+def _fill_child(value: Any, schema: Mapping[str, Any], key: str | int) -> Any:
+    child = child_schema(schema, key)
+    return value if child is None else fill_defaults(value, child)

@@ -1,0 +1,38 @@
+"""Quantities with a dimension: a number and a unit in the study, a plain number in the compiler's one unit inside."""
+
+import math
+import re
+
+UNITS: dict[str, dict[str, float]] = {
+    "energy": {"MeV": 1e-3, "GeV": 1.0, "TeV": 1e3},
+    "luminosity": {"pb^-1": 1.0, "fb^-1": 1e3, "ab^-1": 1e6},
+    "memory": {"MiB": 1.0, "GiB": 1024.0, "MB": 1e6 / 2**20, "GB": 1e9 / 2**20},
+    "time": {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0},
+}
+"""Factor from each accepted unit to the unit used inside: GeV, pb^-1, MiB and seconds (the ones with factor 1)."""
+
+_QUANTITY = re.compile(r"\s*([+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S+)\s*")
+
+
+def parse_quantity(text: str, dimension: str) -> float:
+    """The value of ``text`` in the unit used inside for its dimension.
+
+    >>> parse_quantity("300 fb^-1", "luminosity")
+    300000.0
+    >>> parse_quantity("6.5 TeV", "energy")
+    6500.0
+
+    Raises ValueError, with a message for people, where the text is not a finite, non-negative number with a known unit.
+    """
+    units = UNITS[dimension]
+    known = ", ".join(units)
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        raise ValueError(f"'{text}' is not a number with a unit ({known})")
+    number, unit = match.groups()
+    if unit not in units:
+        raise ValueError(f"'{unit}' is not a unit of {dimension} ({known})")
+    value = float(number) * units[unit]
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(f"'{text}' is not a finite, non-negative {dimension}")
+    return value

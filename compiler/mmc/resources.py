@@ -1,0 +1,12 @@
+"""What a job asks of the machine."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Cores, memory in MiB, wall time in seconds (None: the engine's default)."""
+
+    cpus: int = 1
+    memory_mib: int | None = None
+    time_s: int | None = None
