@@ -1,0 +1,231 @@
+"""A plan for people and for other programs: text, JSON, Mermaid and Graphviz's DOT."""
+
+import json
+from collections.abc import Iterator, Sequence
+from html import escape
+from textwrap import wrap
+from typing import Any
+
+from mmc.plan import GROUPS, Flow, Input, Plan, Stage
+from mmc.version import __version__
+
+GROUP_TITLES = {"physics": "Physics", "learning": "Learning"}
+JOBS_PER_STAGE = 12
+"""A stage with more jobs lists only this many in the text view."""
+
+
+def to_text(plan: Plan) -> str:
+    """Stages with their job counts, events and what they ask for; then the jobs of each scattered stage."""
+    lines = [f"{plan.study}: {plan.title}" if plan.title else plan.study]
+    lines += [f"{_count(plan.n_jobs, 'job')} in {_count(len(plan.stages), 'stage')}", ""]
+    rows = [("stage", "jobs", "events", "reads", "what it does")]
+    rows += [(s.name, _width(s), _events(s), _reads(s), s.summary) for s in plan.stages]
+    lines += _table(rows, right=(1, 2))
+    for stage in plan.stages:
+        if stage.scattered:
+            lines += ["", f"{stage.name}: {_count(len(stage.jobs), 'job')}{_asks_for(stage)}"]
+            lines += [f"  {line}" for line in _job_lines(stage)]
+    return "\n".join(lines) + "\n"
+
+
+def to_json(plan: Plan) -> str:
+    """Everything that the other views show, and the jobs' seeds and fingerprints, as one JSON object."""
+    stages = [
+        {
+            "name": stage.name,
+            "group": stage.group,
+            "summary": stage.summary,
+            "output": stage.output,
+            "scattered": stage.scattered,
+            "inputs": [{"name": i.name, "stage": i.stage, "flow": i.flow.value} for i in stage.inputs],
+            "files": [{"name": f.name, "path": str(f.path), "sha256": f.sha256} for f in stage.files],
+            "image": stage.image,
+            "resources": {
+                "cpus": stage.resources.cpus,
+                "memory_mib": stage.resources.memory_mib,
+                "time_s": stage.resources.time_s,
+            },
+            "events": _total_events(stage),
+            "jobs": [
+                {
+                    "name": job.name,
+                    "label": job.label,
+                    "events": job.events,
+                    "seed": job.seed,
+                    "fingerprint": job.fingerprint,
+                    "needs": [{"stage": name, "job": upstream} for name, upstream in job.needs],
+                }
+                for job in stage.jobs
+            ],
+        }
+        for stage in plan.stages
+    ]
+    view: dict[str, Any] = {
+        "mmc": __version__,
+        "study": plan.study,
+        "title": plan.title,
+        "digest": plan.digest,
+        "n_jobs": plan.n_jobs,
+        "stages": stages,
+    }
+    return json.dumps(view, indent=2, ensure_ascii=False) + "\n"
+
+
+def to_mermaid(plan: Plan) -> str:
+    """A Mermaid flowchart, which code forges draw in a Markdown page."""
+    lines = ["flowchart LR"]
+    for group in GROUPS:
+        stages = plan.group(group)
+        if stages:
+            lines.append(f"  subgraph {group}[{GROUP_TITLES[group]}]")
+            lines += [f"    {stage.name}{_mermaid_node(stage)}" for stage in stages]
+            lines.append("  end")
+    lines += [f"  {link.stage} -->|{link.name}| {stage.name}" for stage, link in _links(plan)]
+    return "\n".join(lines) + "\n"
+
+
+def to_dot(plan: Plan) -> str:
+    """A graph for Graphviz's ``dot``: one box per stage, two frames for the two sub-workflows."""
+    title = plan.study if not plan.title else f"{plan.study}: {plan.title}"
+    lines = [
+        "digraph plan {",
+        f"  graph [label={_quoted(title)}, {_GRAPH_STYLE}]",
+        f"  node [{_NODE_STYLE}]",
+        f"  edge [{_EDGE_STYLE}]",
+    ]
+    for group in GROUPS:
+        stages = plan.group(group)
+        if stages:
+            frame, _ = _COLOURS[group]
+            lines += [
+                f"  subgraph cluster_{group} {{",
+                f'    label=<<b>{GROUP_TITLES[group]}</b>>; labeljust=l; fontsize=13; style="rounded,filled";',
+                f'    color="{frame}"; fillcolor="{frame}"; fontcolor="#334155"; margin=16;',
+                *(f"    {_dot_node(stage)}" for stage in stages),
+                "  }",
+            ]
+    lines += _dot_edges(plan)
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+_FONT = 'fontname="Helvetica,Arial,sans-serif"'
+_GRAPH_STYLE = (
+    f'{_FONT}, rankdir=TB, labelloc=t, fontsize=15, fontcolor="#0f172a", bgcolor="white", '
+    "nodesep=0.3, ranksep=0.32, pad=0.2"
+)
+_NODE_STYLE = (
+    f'{_FONT}, shape=box, style="rounded,filled", fillcolor="white", fontsize=11, margin="0.16,0.06", penwidth=1.3'
+)
+_SHORTCUT = 'color="#cbd5e1", arrowsize=0.5'
+_EDGE_STYLE = f'{_FONT}, fontsize=10, fontcolor="#64748b", color="#64748b", arrowsize=0.7'
+_COLOURS = {"physics": ("#e0f2fe", "#0284c7"), "learning": ("#fef3c7", "#d97706")}
+"""Of each sub-workflow: the colour of its frame and of its boxes' edges."""
+
+
+def _dot_node(stage: Stage) -> str:
+    _, colour = _COLOURS[stage.group]
+    summary = "<br/>".join(escape(line) for line in _balanced(stage.summary, 52))
+    facts = f' <font color="{colour}" point-size="10"> {_facts(stage)}</font>' if _facts(stage) else ""
+    label = f'<b>{stage.name}</b>{facts}<br/><font color="#475569" point-size="10">{summary}</font>'
+    return f'{stage.name} [color="{colour}", peripheries={2 if stage.scattered else 1}, label=<{label}>]'
+
+
+def _balanced(text: str, width: int) -> list[str]:
+    """Lines of at most ``width`` characters and of about the same length."""
+    lines = -(-len(text) // width)
+    return wrap(text, min(width, len(text) // lines + 8))
+
+
+def _facts(stage: Stage) -> str:
+    jobs = [_count(len(stage.jobs), "job")] if stage.scattered else []
+    events = [f"{_events(stage)} {'samples' if stage.name == 'sample' else 'events'}"] if _events(stage) else []
+    return ", ".join(jobs + events)
+
+
+def _dot_edges(plan: Plan) -> Iterator[str]:
+    """The links; one that only shortens a longer way is pale and carries no label, so that the main way stands out."""
+    ahead = _reachable(plan)
+    for stage, link in _links(plan):
+        detour = any(other.stage != link.stage and other.stage in ahead[link.stage] for other in stage.inputs)
+        style = _SHORTCUT if detour else f'label=" {link.name} "'
+        yield f"  {link.stage} -> {stage.name} [{style}]"
+
+
+def _reachable(plan: Plan) -> dict[str, set[str]]:
+    """For each stage the names of those that read its output, directly or through others."""
+    ahead: dict[str, set[str]] = {stage.name: set() for stage in plan.stages}
+    for stage in reversed(plan.stages):
+        for link in stage.inputs:
+            ahead[link.stage] |= {stage.name} | ahead[stage.name]
+    return ahead
+
+
+def _mermaid_node(stage: Stage) -> str:
+    facts = [stage.summary]
+    if stage.scattered:
+        facts.append(_count(len(stage.jobs), "job"))
+    text = "<br/>".join((f"<b>{stage.name}</b>", *facts))
+    return f'[["{text}"]]' if stage.scattered else f'["{text}"]'
+
+
+def _links(plan: Plan) -> Iterator[tuple[Stage, Input]]:
+    for stage in plan.stages:
+        for link in stage.inputs:
+            yield stage, link
+
+
+def _quoted(text: str) -> str:
+    """A text as a DOT string; a backslash stands for itself."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{" ".join(escaped.split())}"'
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def _width(stage: Stage) -> str:
+    return f"{len(stage.jobs):,}"
+
+
+def _total_events(stage: Stage) -> int:
+    return sum(job.events for job in stage.jobs)
+
+
+def _events(stage: Stage) -> str:
+    total = _total_events(stage)
+    return f"{total:,}" if total else ""
+
+
+def _reads(stage: Stage) -> str:
+    marks = {Flow.ONE: "", Flow.EACH: " (one each)", Flow.ALL: " (all)"}
+    return ", ".join([f"{link.stage}{marks[link.flow]}" for link in stage.inputs] + [f.path.name for f in stage.files])
+
+
+def _asks_for(stage: Stage) -> str:
+    asked = stage.resources
+    parts = [_count(asked.cpus, "core")]
+    if asked.memory_mib is not None:
+        parts.append(f"{asked.memory_mib:,} MiB")
+    if asked.time_s is not None:
+        parts.append(f"{asked.time_s:,} s")
+    return f", each {', '.join(parts)}"
+
+
+def _job_lines(stage: Stage) -> Iterator[str]:
+    rows = [(job.name, job.label) for job in stage.jobs[:JOBS_PER_STAGE]]
+    yield from _table(rows)
+    if len(stage.jobs) > JOBS_PER_STAGE:
+        yield f"… and {len(stage.jobs) - JOBS_PER_STAGE:,} more (--format json lists all)"
+
+
+def _table(rows: Sequence[tuple[str, ...]], right: tuple[int, ...] = ()) -> list[str]:
+    """Lines of aligned columns; those in ``right`` are flush right."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.rjust(width) if k in right else cell.ljust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
