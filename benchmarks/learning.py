@@ -4,8 +4,8 @@
 
 CHECKOUT is a clone of the repository madminer-tool/madminer-workflow-ml, EVENTS a MadMiner file with its benchmarks and
 observables (the one that it ships as data/dummy_data.h5, say). Its steps are run as its Yadage workflow runs them:
-sampling, then training and evaluation per method, then plots. Some of it breaks on current numpy, matplotlib and MLflow; a
-sitecustomize module and an `mlflow` command in a temporary folder mend that from outside, so the checkout runs as it is.
+sampling, then training and evaluation per method, then plots. Some of it breaks on current numpy, matplotlib and MLflow;
+a sitecustomize module and an `mlflow` command in a temporary folder mend that from outside: the checkout runs as it is.
 
 Prints one JSON object with both wall times in seconds and their ratio (mmc / hand-written).
 """
@@ -28,7 +28,13 @@ import sys
 import numpy as np
 
 _histogramdd, _save = np.histogramdd, np.save
-np.histogramdd = lambda *args, normed=None, **kwargs: _histogramdd(*args, density=normed, **kwargs)
+
+
+def _histogramdd_normed(*args, normed=None, density=None, **kwargs):
+    return _histogramdd(*args, density=density or normed, **kwargs)
+
+
+np.histogramdd = _histogramdd_normed
 
 
 def _save_ragged(file, arr, **kwargs):
