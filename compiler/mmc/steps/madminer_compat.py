@@ -10,15 +10,18 @@ Steps import MadMiner after the functions here that they need::
 Every work-around has a test that pins that stock MadMiner still needs it.
 """
 
+import math
 import sys
-from functools import cache, wraps
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial, wraps
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
 
-from mmc.errors import MissingExtraError
+from mmc.errors import MissingExtraError, StepError
 
 
 @cache
@@ -53,6 +56,30 @@ def apply_histograms() -> None:
         module.np = _NumpyWithNormed()
 
 
+@cache
+def apply_reader() -> None:
+    """Make the LHEReader twelve times faster and mend what it does with visible sums, undefined values and no events.
+
+    - It scans the table of all particles twice per event and compiles every expression for every event: both are
+      looked up instead. The events stay the same.
+    - ``visible`` and ``all``, which its documentation and its default observables use, do not exist.
+    - An event that lacks a required observable is kept when an optional one cannot be calculated after it.
+    - ``log(0)`` or ``acos(1.0000001)`` in one event ends the run; here it is an undefined value like ``1 / 0``.
+      A misspelt name or attribute is an undefined value there; here it ends the run.
+    - A sample without any event that passes ends the run.
+    """
+    apply()
+    from madminer.lhe import LHEReader
+    from madminer.utils.interfaces import lhe
+
+    lhe.get_elementary_pdg_ids = cache(lhe.get_elementary_pdg_ids)
+    lhe.Particle = _ParticleTable(lhe.Particle)
+    lhe.eval = _evaluate
+    lhe._get_objects = _with_sums(lhe._get_objects)
+    lhe._parse_observations = _parse_observations
+    LHEReader._parse_sample = _with_no_events(LHEReader._parse_sample)
+
+
 class _NumpyWithNormed:
     """numpy, with a ``histogramdd`` that still takes ``normed`` (as ``density``)."""
 
@@ -63,3 +90,132 @@ class _NumpyWithNormed:
     @wraps(np.histogramdd)
     def histogramdd(sample: Any, *, normed: bool = False, **kwargs: Any) -> Any:
         return np.histogramdd(sample, density=normed, **kwargs)
+
+
+@cache
+def apply_training() -> None:
+    """Let MadMiner's trainer keep the best epoch, and hand out batches without a call per sample. Imports torch.
+
+    1. ``Trainer.check_early_stopping`` remembers ``model.state_dict()``, whose tensors the next step overwrites: what
+       it restores at the end is the last epoch, not the best. Here it remembers a copy.
+    2. ``torch.utils.data.DataLoader`` fetches samples one by one, which takes longer than the training itself. Here a
+       batch is one indexing operation; the order is a new permutation in each epoch, as before.
+    """
+    apply()
+    from madminer.utils.ml.trainer import Trainer
+
+    stock = Trainer.check_early_stopping
+
+    @wraps(stock)
+    def check_early_stopping(self: Any, best_loss: Any, best_model: Any, *args: Any, **kwargs: Any) -> Any:
+        best_loss, state, best_epoch = stock(self, best_loss, best_model, *args, **kwargs)
+        if state is not best_model:
+            state = {name: tensor.detach().clone() for name, tensor in state.items()}
+        return best_loss, state, best_epoch
+
+    def make_dataloaders(_self: Any, dataset: Any, dataset_val: Any, _validation_split: Any, batch_size: int) -> Any:
+        return _Batches(dataset.data, batch_size), _Batches(dataset_val.data, batch_size)
+
+    Trainer.check_early_stopping = check_early_stopping
+    Trainer.make_dataloaders = make_dataloaders
+
+
+class _Batches:
+    """Batches of tensors, in a new random order each time they are iterated over."""
+
+    def __init__(self, tensors: list[Any], batch_size: int) -> None:
+        self._tensors = tensors
+        self._batch_size = batch_size
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._tensors[0]) / self._batch_size)
+
+    def __iter__(self) -> Any:
+        import torch
+
+        for chosen in torch.randperm(len(self._tensors[0])).split(self._batch_size):
+            yield tuple(tensor[chosen] for tensor in self._tensors)
+
+
+class _ParticleTable:
+    """The table of particles; searches with the same code are done once."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+        self._found: dict[CodeType, Any] = {}
+
+    def findall(self, condition: FunctionType) -> Any:
+        if condition.__code__ not in self._found:
+            self._found[condition.__code__] = self._table.findall(condition)
+        return self._found[condition.__code__]
+
+
+_compile = cache(partial(compile, filename="<expression>", mode="eval"))
+
+
+def _evaluate(expression: str, variables: dict[str, Any]) -> Any:
+    """``eval`` as MadMiner calls it for observables, cuts and efficiencies.
+
+    :raises ZeroDivisionError: when the value is undefined for this event; MadMiner takes the default then
+    :raises StepError: when the expression is wrong for every event
+    """
+    try:
+        return eval(_compile(expression), variables)
+    except (ValueError, OverflowError) as error:
+        raise ZeroDivisionError(str(error)) from error
+    except (SyntaxError, NameError, AttributeError) as error:
+        raise StepError(f"cannot evaluate {expression!r}: {error}") from error
+
+
+def _parse_observations(observables: Mapping[str, Any], variables: dict[str, Any]) -> tuple[list[Any], bool]:
+    """The values of all observables in one event, and whether all required ones are defined."""
+    values, passed = [], True
+    for observable in observables.values():
+        try:
+            value = _evaluate(observable.val_expression, variables)
+        except (IndexError, RuntimeError, TypeError, ZeroDivisionError):
+            passed = passed and not observable.is_required
+            value = np.nan if observable.val_default is None else observable.val_default
+        values.append(value)
+    return values, passed
+
+
+class _Objects(dict[str, Any]):
+    """The objects of an event; the sums are made when an expression asks for them."""
+
+    def __missing__(self, name: str) -> Any:
+        if name == "visible":
+            self[name] = _visible_sum(self["p"])
+        elif name == "all":
+            self[name] = self["visible"] + self["met"]
+        else:
+            raise KeyError(name)
+        return self[name]
+
+
+def _visible_sum(particles: Iterable[Any]) -> Any:
+    from madminer.utils.interfaces.lhe import get_elementary_pdg_ids
+    from madminer.utils.particle import MadMinerParticle
+
+    visible = set(get_elementary_pdg_ids()) - {12, 14, 16, -12, -14, -16}
+    total = MadMinerParticle.from_xyzt(0.0, 0.0, 0.0, 0.0)
+    return sum((particle for particle in particles if particle.pdgid in visible), start=total)
+
+
+def _with_sums(get_objects: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    @wraps(get_objects)
+    def wrapped(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        return _Objects(get_objects(*args, **kwargs))
+
+    return wrapped
+
+
+def _with_no_events(parse_sample: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
+    """Let a sample without events be (None, None, 0), as its caller unpacks it, and not (None, None)."""
+
+    @wraps(parse_sample)
+    def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        result = parse_sample(*args, **kwargs)
+        return result if len(result) == 3 else (None, None, 0)
+
+    return wrapped

@@ -1,0 +1,107 @@
+"""``baselines``: what is reached without machine learning: rate, histogram, and Fisher information."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmc.errors import StepError
+from mmc.steps import closure, madminer_compat
+from mmc.steps.events import Array, EventFile, Events
+from mmc.steps.histograms import Summaries, histogram_figures, make_binning
+from mmc.steps.job import StepJob, write_json
+from mmc.steps.limits import Limits, Setting, save_arrays
+
+
+def run(job: StepJob) -> None:
+    """Write ``baseline.json`` and ``limits.npz``, or for the Fisher information ``fisher.npz``."""
+    settings = job.settings
+    path = job.one("events") / "events.h5"
+    file = EventFile(path, settings["test_split"], settings["validation_split"])
+    setting = Setting.of(file, settings)
+    if settings["baseline"] == "fisher":
+        _fisher(job, setting, path)
+        return
+    limits, arrays, verdict = _rate(setting) if settings["baseline"] == "rate" else _histogram(setting, settings)
+    save_arrays(job.out / "limits.npz", {**limits.arrays(), **arrays})
+    record = {**setting.summary(), **limits.summary(setting.levels), **verdict.summary()}
+    write_json(job.out / "baseline.json", {"baseline": settings["baseline"], **_binning(settings), **record})
+
+
+def _binning(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: settings[key] for key in ("observables", "bins") if key in settings}
+
+
+def _rate(setting: Setting) -> tuple[Limits, dict[str, Array], closure.Verdict]:
+    limits = Limits(setting.grid, setting.log_rate)
+    return limits, {}, closure.judge(setting, limits)
+
+
+def _histogram(setting: Setting, settings: Mapping[str, Any]) -> tuple[Limits, dict[str, Array], closure.Verdict]:
+    """A histogram of observables, filled with all events that are not test events; its ratio is to the true point."""
+    columns = [_column(setting.file, name) for name in settings["observables"]]
+    rest, test = setting.file.part("rest"), setting.file.part("test", setting.theta_true)
+    template = Events(rest.x[:, columns], rest.weights)
+    weights = np.maximum(rest.weights @ setting.coefficients[:-1].mean(axis=0), 0.0)
+    binning = make_binning(settings["bins"], template.x, weights)
+    data = Summaries(test.x[:, columns], setting.asimov[1])
+    result = histogram_figures(
+        template, binning, setting.coefficients, setting.coefficients[-1], data=data, reference=data
+    )
+    limits = setting.limits(result.mean_log)
+    arrays = result.ratio.arrays(setting.grid.shape) | {
+        f"edges_{name}": edges for name, edges in zip(settings["observables"], binning.edges, strict=True)
+    }
+    return limits, arrays, closure.judge(setting, limits, result.ratio, unknown=result.unknown)
+
+
+def _column(file: EventFile, name: str) -> int:
+    if name not in file.observables:
+        raise StepError(f"the event file has no observable {name}: it has {', '.join(file.observables)}")
+    return file.observables.index(name)
+
+
+def _fisher(job: StepJob, setting: Setting, path: Path) -> None:
+    """Information matrices at the true point and, as MadMiner gives them, the covariances of their entries.
+
+    ``truth`` is that of the simulated process with nothing lost, ``rate`` that of the number of events, ``histogram``
+    that of the distribution of one observable and the rate.
+    """
+    madminer_compat.apply()
+    from madminer.fisherinformation.information import FisherInformation
+
+    settings = job.settings
+    fisher = FisherInformation(str(path), include_nuisance_parameters=False)
+    where = {"theta": setting.theta_true, "luminosity": setting.luminosity}
+    matrices = {"truth": fisher.truth_information(**where), "rate": fisher.rate_information(**where)}
+    if settings["observable"] is not None:
+        _column(setting.file, settings["observable"])  # MadMiner would evaluate any expression
+        bins = {"bins": settings["bins"]}
+        if isinstance(settings["bins"], Mapping):
+            edges = make_binning([settings["bins"]], np.zeros((2, 1)), np.ones(2)).edges[0]
+            bins = {"bins": np.array([settings["bins"]["range"][0], *edges, settings["bins"]["range"][1]])}
+        matrices["histogram"] = fisher.histo_information(observable=settings["observable"], **bins, **where)
+    arrays: dict[str, Array] = {}
+    for name, (information, covariance) in matrices.items():
+        if not np.isfinite(information).all():
+            raise StepError(f"the {name} information at the true point is not finite: generate more events")
+        arrays |= {name: information, f"{name}_covariance": covariance}
+    save_arrays(job.out / "fisher.npz", arrays)
+    write_json(
+        job.out / "baseline.json",
+        {
+            "baseline": "fisher",
+            "observable": settings["observable"],
+            "bins": settings["bins"],
+            "parameters": setting.file.parameters,
+            **setting.summary(),
+            "information": {
+                name: {
+                    "matrix": information.tolist(),
+                    "standard_errors": np.sqrt(np.maximum(np.einsum("ijij->ij", covariance), 0.0)).tolist(),
+                }
+                for name, (information, covariance) in matrices.items()
+            },
+        },
+    )

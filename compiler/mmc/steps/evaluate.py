@@ -1,0 +1,187 @@
+"""``evaluate``: expected limits of a trained estimator, and the closure tests that say whether to believe them."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmc.errors import StepError
+from mmc.steps import closure, madminer_compat
+from mmc.steps.events import Array, EventFile, Events
+from mmc.steps.histograms import HistogramFigures, Summaries, histogram_figures, make_binning
+from mmc.steps.job import StepJob, write_json
+from mmc.steps.limits import Limits, Setting, save_arrays
+from mmc.steps.sample import SCORE_METHODS
+
+SCORE_BINS = {1: 25, 2: 8}
+"""Adaptive bins per component of the score, by the number of parameters, as MadMiner chooses them."""
+MORE_SCORE_BINS = 5
+SALLINO_BINS = 25
+ROWS = 1 << 14
+"""Rows that go through a network at once: few enough to stay in the processor's cache."""
+
+LogRatio = Callable[[Array, Array], Array]
+
+
+def run(job: StepJob) -> None:
+    """Write ``limits.npz`` (see :meth:`mmc.steps.limits.Limits.arrays`) and ``evaluate.json``.
+
+    :raises StepError: when the model is not that of the job, or the network returns numbers that are not finite
+    """
+    settings = job.settings
+    model = job.pick("model", settings["train_job"])
+    record = json.loads((model / "train.json").read_text(encoding="utf-8"))
+    if record["method"] != settings["method"]:
+        raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
+    file = EventFile(job.one("events") / "events.h5", settings["test_split"], settings["validation_split"])
+    setting = Setting.of(file, settings)
+    if settings["method"] in SCORE_METHODS:
+        limits, arrays, verdict = _score(setting, settings, load_estimator(model, "score"))
+    else:
+        limits, arrays, verdict = _ratio(setting, settings, load_estimator(model, "ratio"))
+    save_arrays(job.out / "limits.npz", {**limits.arrays(), **arrays})
+    write_json(
+        job.out / "evaluate.json",
+        {
+            "method_name": settings["method_name"],
+            "method": settings["method"],
+            "train_job": settings["train_job"],
+            **setting.summary(),
+            **limits.summary(setting.levels),
+            **verdict.summary(),
+        },
+    )
+
+
+def load_estimator(folder: Path, kind: str) -> Any:
+    """The MadMiner estimator that ``train`` saved; ``kind`` is ``score`` or ``ratio``."""
+    madminer_compat.apply()
+    if kind == "score":
+        from madminer.ml.score import ScoreEstimator as Estimator
+    else:
+        from madminer.ml.parameterized_ratio import ParameterizedRatioEstimator as Estimator
+    estimator = Estimator()
+    estimator.load(str(folder / "model"))
+    estimator.model.eval()
+    return estimator
+
+
+def network_log_ratio(estimator: Any) -> LogRatio:
+    """ln r(x | θ) of a ratio estimator for all pairs: points (n, parameters), x (m, observables) to shape (n, m).
+
+    The same network on the same scaled inputs as MadMiner's ``evaluate_log_likelihood_ratio``, in large batches.
+    """
+
+    def evaluate(points: Array, x: Array) -> Array:
+        inputs, thetas = _tensor(_inputs(estimator, x)), _tensor(estimator._transform_parameters(points))
+        result = torch.empty((len(thetas), len(inputs)))
+        with torch.inference_mode():
+            for start in range(0, len(inputs), ROWS):
+                rows = inputs[start : start + ROWS]
+                for k, theta in enumerate(thetas):
+                    log_ratio = estimator.model(theta.expand(len(rows), -1), rows, track_score=False)[1]
+                    result[k, start : start + ROWS] = log_ratio[:, 0]
+        return np.asarray(result.numpy(), dtype=float)
+
+    return evaluate
+
+
+def network_score(estimator: Any, x: Array) -> Array:
+    """The estimated score of each event, shape (events, parameters)."""
+    inputs = _tensor(_inputs(estimator, x))
+    with torch.inference_mode():
+        scores = torch.cat([estimator.model(rows) for rows in inputs.split(ROWS)]).numpy().astype(float)
+    if not np.isfinite(scores).all():
+        raise StepError("the network returns numbers that are not finite: train it again with other hyperparameters")
+    return np.asarray(scores)
+
+
+def _inputs(estimator: Any, x: Array) -> Array:
+    scaled = estimator._transform_inputs(x)
+    return np.asarray(scaled if estimator.features is None else scaled[:, estimator.features])
+
+
+def _tensor(values: Array) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+
+
+def _ratio(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dict[str, Array], closure.Verdict]:
+    """A ratio estimator: the Asimov data at theta_true, and the mean ratio over test events at its denominator."""
+    log_ratio = network_log_ratio(estimator)
+    denominator = setting.file.point(settings["theta1"])
+    events = setting.file.part("test", denominator)
+    probabilities = events.probabilities(setting.file.coefficients(denominator[np.newaxis])[0])
+    x, asimov = setting.asimov
+    shared = setting.file.closest_benchmark(denominator) == setting.file.closest_benchmark(setting.theta_true)
+    kinematics, mean, error = [], [], []
+    for points in _chunks(setting.points, len(events.x)):
+        at_denominator = log_ratio(points, events.x)
+        at_truth = at_denominator if shared else log_ratio(points, x)
+        if not (np.isfinite(at_denominator).all() and np.isfinite(at_truth).all()):
+            raise StepError(
+                "the network returns numbers that are not finite: train it again with other hyperparameters"
+            )
+        kinematics.append(at_truth @ asimov)
+        ratio = np.exp(np.minimum(at_denominator, 100.0))
+        mean.append(ratio @ probabilities)
+        error.append(np.sqrt(np.square(ratio - mean[-1][:, np.newaxis]) @ np.square(probabilities)))
+    limits = setting.limits(np.concatenate(kinematics))
+    figures = closure.MeanRatio(np.concatenate(mean), np.concatenate(error))
+    verdict = closure.judge(setting, limits, figures)
+    return limits, figures.arrays(setting.grid.shape), verdict
+
+
+def _chunks(points: Array, n_events: int) -> Iterator[Array]:
+    """Points, few enough at a time that their ratios for all events take less than 200 MB."""
+    size = max(1, 10_000_000 // max(n_events, 1))
+    for start in range(0, len(points), size):
+        yield points[start : start + size]
+
+
+def _score(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dict[str, Array], closure.Verdict]:
+    """A score estimator: histograms of the estimated score, filled with validation events, that it was not trained on.
+
+    SALLY has one histogram in all components. SALLINO has at each θ a histogram of the component h along θ - θ_ref; as
+    in arXiv:1805.00020 its ratio is p(h | θ) / p(h | θ_ref). (MadMiner 0.9.6 leaves out the denominator and compares
+    densities of different variables with each other.)
+    """
+    reference = setting.file.point(settings["theta"])
+    row = setting.file.coefficients(reference[np.newaxis])[0]
+    template, at_reference = setting.file.part("validation"), setting.file.part("test", reference)
+    x, asimov = setting.asimov
+    test = Summaries(network_score(estimator, at_reference.x), at_reference.probabilities(row))
+    data = Summaries(network_score(estimator, x), asimov)
+    scores = network_score(estimator, template.x)
+
+    def figures(direction: Array, bins: list[int], coefficients: Array, binning_row: Array) -> HistogramFigures:
+        projected = Events(scores @ direction, template.weights)
+        binning = make_binning(bins, projected.x, np.maximum(template.weights @ binning_row, 0.0))
+        return histogram_figures(
+            projected, binning, coefficients, row, data=data.project(direction), reference=test.project(direction)
+        )
+
+    n = len(reference)
+    if settings["method"] == "sally":
+        bins = [SCORE_BINS.get(n, MORE_SCORE_BINS)] * n
+        result = figures(np.eye(n), bins, setting.coefficients, setting.coefficients[:-1].mean(axis=0))
+    else:
+        result = HistogramFigures.join(
+            [
+                figures(_direction(point - reference), [SALLINO_BINS], coefficients[np.newaxis], row)
+                for point, coefficients in zip(setting.points, setting.coefficients, strict=True)
+            ]
+        )
+    limits = setting.limits(result.mean_log)
+    score = closure.mean_score(test.values, test.probabilities)
+    verdict = closure.judge(setting, limits, result.ratio, score=score, unknown=result.unknown)
+    return limits, result.ratio.arrays(setting.grid.shape), verdict
+
+
+def _direction(difference: Array) -> Array:
+    """A unit vector, as a column; the first axis where the difference is 0."""
+    norm = float(np.linalg.norm(difference))
+    vector = difference / norm if norm > 0.0 else np.eye(len(difference))[0]
+    return np.asarray(vector[:, np.newaxis])

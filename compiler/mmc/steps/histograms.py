@@ -1,0 +1,197 @@
+"""Likelihood ratios from histograms of weighted events, at all parameter points at once.
+
+The content of a bin is linear in the benchmark weights, so the sums of the benchmark weights per bin give the histogram
+anywhere in parameter space. Unlike MadMiner's, the first and last bins have no outer edge: events beyond the outermost
+edges count in the template as they do in the data. With edges that enclose all events the likelihoods are MadMiner's.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mmc.steps.closure import MeanRatio
+from mmc.steps.events import Array, Events
+
+TAIL = 0.001
+"""Adaptive edges lie between this quantile and its mirror image, as MadMiner's do."""
+
+
+@dataclass(frozen=True)
+class Binning:
+    """Edges between the bins, per variable; ``shape`` bins."""
+
+    edges: tuple[Array, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of bins per variable."""
+        return tuple(len(edges) + 1 for edges in self.edges)
+
+    @property
+    def size(self) -> int:
+        """The number of bins."""
+        return math.prod(self.shape)
+
+    def index(self, x: Array) -> npt.NDArray[np.intp]:
+        """The number of the bin of each event; ``x`` has shape (events, variables)."""
+        each = [np.searchsorted(edges, column, side="right") for edges, column in zip(self.edges, x.T, strict=True)]
+        return np.asarray(np.ravel_multi_index(tuple(each), self.shape), dtype=np.intp)
+
+
+def make_binning(bins: Sequence[Any], x: Array, weights: Array) -> Binning:
+    """The binning that settings ask for: per variable a number of adaptive bins, a list of edges, or {n, range, scale}.
+
+    Adaptive bins hold equal shares of the events ``x`` (events, variables) with non-negative ``weights`` (events,).
+    """
+    return Binning(tuple(_inner_edges(item, column, weights) for item, column in zip(bins, x.T, strict=True)))
+
+
+def _inner_edges(bins: Any, x: Array, weights: Array) -> Array:
+    if isinstance(bins, Mapping):
+        low, high = bins["range"]
+        space = np.geomspace if bins.get("scale", "linear") == "log" else np.linspace
+        return space(low, high, bins["n"] + 1)[1:-1]
+    if isinstance(bins, int):
+        return np.unique(_quantiles(x, weights, np.linspace(TAIL, 1.0 - TAIL, bins + 1))[1:-1])
+    return np.asarray(bins, dtype=float)[1:-1]
+
+
+def _quantiles(x: Array, weights: Array, levels: Array) -> Array:
+    """Weighted quantiles by MadMiner's convention: the first event is level 0, the last level 1."""
+    order = np.argsort(x, kind="stable")
+    x, weights = x[order], weights[order]
+    cumulated = np.cumsum(weights) - 0.5 * weights
+    return np.interp(levels, (cumulated - cumulated[0]) / (cumulated[-1] - cumulated[0]), x)
+
+
+@dataclass(frozen=True)
+class Template:
+    """Sums over the events of each bin: of benchmark weights, shape (bins, benchmarks), and of their products."""
+
+    sums: Array
+    products: Array
+    """shape (bins, benchmarks, benchmarks)"""
+
+    @classmethod
+    def of(cls, index: npt.NDArray[np.intp], events: Events, size: int) -> "Template":
+        """From the bin of each event."""
+        weights = events.weights
+        benchmarks = range(weights.shape[1])
+        sums = np.stack([_sum(index, weights[:, i], size) for i in benchmarks], axis=1)
+        products = np.empty((size, len(benchmarks), len(benchmarks)))
+        for i in benchmarks:
+            for j in range(i + 1):
+                products[:, i, j] = products[:, j, i] = _sum(index, weights[:, i] * weights[:, j], size)
+        return cls(sums, products)
+
+
+def _sum(index: npt.NDArray[np.intp], weights: Array, size: int) -> Array:
+    return np.asarray(np.bincount(index, weights=weights, minlength=size), dtype=float)
+
+
+@dataclass(frozen=True)
+class BinnedRatio:
+    """The ratio r of the histogram at each point to the histogram at a reference, in every bin.
+
+    ``ratio`` has shape (points, bins). Where a template is empty or negative at the reference or at one of the points,
+    the bin knows nothing: it is not ``known`` and its ratio is 1.
+    """
+
+    template: Template
+    coefficients: Array
+    reference: Array
+    ratio: Array
+    known: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, template: Template, coefficients: Array, reference: Array) -> "BinnedRatio":
+        """From morphing coefficients scaled to probabilities by the template itself."""
+        coefficients = coefficients / (coefficients @ template.sums.sum(axis=0))[:, np.newaxis]
+        reference = reference / (reference @ template.sums.sum(axis=0))
+        numerator, denominator = coefficients @ template.sums.T, template.sums @ reference
+        known = np.asarray((numerator > 0.0).all(axis=0) & (denominator > 0.0))
+        ratio = np.where(known, numerator / np.where(known, denominator, 1.0), 1.0)
+        return cls(template, coefficients, reference, ratio, known)
+
+    def mean_log(self, fractions: Array) -> Array:
+        """Σ_b f_b ln r_b for the fractions f of the data in each bin: shape (points,)."""
+        return np.asarray(np.log(self.ratio) @ fractions)
+
+    def mean(self, index: npt.NDArray[np.intp], probabilities: Array) -> tuple[Array, Array]:
+        """Mean of r over independent events at the reference, in the bins ``index``, and its standard error.
+
+        The error is that of the events and, to first order, that of the template, whose event j in bin c moves the mean
+        by w_j(θ) u_c - w_j(ref) v_c with u_c = f_c/h_c - m, v_c = r_c f_c/h_c - m: h is the template at the reference,
+        f the fractions of the events.
+        """
+        size = len(self.known)
+        fractions = _sum(index, probabilities, size)
+        squares = _sum(index, np.square(probabilities), size)
+        mean = self.ratio @ fractions
+        variance = np.square(self.ratio - mean[:, np.newaxis]) @ squares
+        denominator = self.template.sums @ self.reference
+        share = np.where(self.known, fractions / np.where(self.known, denominator, 1.0), 0.0)
+        u = (share - mean[:, np.newaxis]) * self.known
+        v = (self.ratio * share - mean[:, np.newaxis]) * self.known
+        a, b, products = self.coefficients, self.reference, self.template.products
+        with_reference = products @ b  # (bins, benchmarks)
+        point_point = np.einsum("pi,cij,pj->pc", a, products, a, optimize=True)
+        variance += (np.square(u) * point_point).sum(axis=1)
+        variance -= 2.0 * (u * v * (a @ with_reference.T)).sum(axis=1)
+        variance += np.square(v) @ (with_reference @ b)
+        return np.asarray(mean), np.sqrt(np.maximum(variance, 0.0))
+
+    def unknown_fraction(self, index: npt.NDArray[np.intp], probabilities: Array) -> float:
+        """How much of the data is in bins that are not known."""
+        return float(_sum(index, probabilities, len(self.known))[~self.known].sum())
+
+
+@dataclass(frozen=True)
+class Summaries:
+    """What is histogrammed for some events, shape (events, variables), and the events' probabilities."""
+
+    values: Array
+    probabilities: Array
+
+    def project(self, direction: Array) -> "Summaries":
+        """Along the columns of a matrix."""
+        return Summaries(self.values @ direction, self.probabilities)
+
+
+@dataclass(frozen=True)
+class HistogramFigures:
+    """At each point the mean ln r of the data and the mean r under the reference, and the data in unknown bins."""
+
+    mean_log: Array
+    ratio: MeanRatio
+    unknown: float
+
+    @classmethod
+    def join(cls, items: Sequence["HistogramFigures"]) -> "HistogramFigures":
+        """All points of several."""
+        ratio = MeanRatio(
+            np.concatenate([item.ratio.mean for item in items]), np.concatenate([item.ratio.error for item in items])
+        )
+        return cls(np.concatenate([item.mean_log for item in items]), ratio, max(item.unknown for item in items))
+
+
+def histogram_figures(
+    template: Events, binning: Binning, coefficients: Array, row: Array, *, data: Summaries, reference: Summaries
+) -> HistogramFigures:
+    """The histogram likelihood of ``data``, with templates from the summaries ``template.x``.
+
+    ``coefficients`` are the morphing coefficients of the points, ``row`` those of the reference point, and
+    ``reference`` are test events there.
+    """
+    ratio = BinnedRatio.of(Template.of(binning.index(template.x), template, binning.size), coefficients, row)
+    index = binning.index(data.values)
+    mean, error = ratio.mean(binning.index(reference.values), reference.probabilities)
+    return HistogramFigures(
+        mean_log=ratio.mean_log(_sum(index, data.probabilities, binning.size)),
+        ratio=MeanRatio(mean, error),
+        unknown=ratio.unknown_fraction(index, data.probabilities),
+    )

@@ -1,0 +1,212 @@
+"""Expected limits on a grid in parameter space, from log-likelihood ratios in the asymptotic approximation.
+
+The likelihood of n events is the Poisson probability of n times the densities of the events (arXiv:1007.1727,
+arXiv:1805.00020): at the Asimov data of a true point,
+
+    ln L(θ) = N Σ_i p_i ln r(x_i | θ) + N ln(L σ(θ)) - L σ(θ),      N = L σ(θ_true),
+
+with p_i the normalised weights of the test events at the true point and r the ratio to a fixed reference, which
+cancels. MadMiner's ``AsymptoticLimits`` has the same formula, with N rounded to an integer in the Poisson term.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import chdtrc
+
+from mmc.errors import StepError
+from mmc.steps.events import Array, EventFile
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A rectangular grid: per parameter, in the order of the event file, the values of its axis."""
+
+    axes: Mapping[str, Array]
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Mapping[str, Any]], parameters: Sequence[str]) -> "Grid":
+        """The grid of the settings ``{parameter: {"range": [lo, hi], "points": n}}``."""
+        if set(settings) != set(parameters):
+            raise StepError(f"the grid is over {sorted(settings)}, the event file has {sorted(parameters)}")
+        axes = {}
+        for name in parameters:
+            low, high = settings[name]["range"]
+            axes[name] = np.linspace(float(low), float(high), int(settings[name]["points"]))
+        return cls(axes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of points along each axis."""
+        return tuple(len(axis) for axis in self.axes.values())
+
+    @cached_property
+    def points(self) -> Array:
+        """All points, shape (points, parameters); the last parameter varies fastest."""
+        mesh = np.meshgrid(*self.axes.values(), indexing="ij")
+        return np.stack([axis.ravel() for axis in mesh], axis=1)
+
+
+def p_values(log_likelihood_ratio: Array, dof: int) -> Array:
+    """The p-value of q = -2 ln λ, which follows a χ² distribution with ``dof`` degrees of freedom (Wilks)."""
+    return np.asarray(chdtrc(dof, np.maximum(-2.0 * log_likelihood_ratio, 0.0)))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Log likelihoods at all points of a grid and, last, at the true point: shape (points + 1,)."""
+
+    grid: Grid
+    log_likelihood: Array
+
+    @property
+    def dof(self) -> int:
+        """The number of parameters."""
+        return len(self.grid.axes)
+
+    @cached_property
+    def log_likelihood_ratio(self) -> Array:
+        """ln λ: the log likelihood less its largest value, over the grid and the true point; shape (points + 1,)."""
+        values = np.where(np.isnan(self.log_likelihood), -np.inf, self.log_likelihood)
+        best = values.max()
+        if not np.isfinite(best):
+            raise StepError("the likelihood is finite nowhere on the grid: check its range, or generate more events")
+        return np.asarray(values - best)
+
+    @cached_property
+    def p_values(self) -> Array:
+        """The p-value of each point of the grid, shape (points,)."""
+        return p_values(self.log_likelihood_ratio[:-1], self.dof)
+
+    @property
+    def p_true(self) -> float:
+        """The p-value of the true point."""
+        return float(p_values(self.log_likelihood_ratio[-1:], self.dof)[0])
+
+    @property
+    def best_fit(self) -> dict[str, float]:
+        """The point of the grid with the largest likelihood."""
+        best = self.grid.points[int(np.argmax(self.log_likelihood_ratio[:-1]))]
+        return {name: float(value) for name, value in zip(self.grid.axes, best, strict=True)}
+
+    def allowed(self, level: float) -> npt.NDArray[np.bool_]:
+        """Which points are inside the confidence region, as an array of the grid's shape."""
+        return (self.p_values >= 1.0 - level).reshape(self.grid.shape)
+
+    def touches_edge(self, level: float) -> bool:
+        """Whether the confidence region reaches the edge of the grid, so that it may be open or larger."""
+        allowed = self.allowed(level)
+        return any(bool(np.take(allowed, (0, -1), axis=k).any()) for k in range(self.dof))
+
+    def summary(self, levels: Sequence[float]) -> dict[str, Any]:
+        """Best fit, p-value of the true point and, at each confidence level, how much of the grid is allowed."""
+        return {
+            "best_fit": self.best_fit,
+            "p_true": self.p_true,
+            "confidence_levels": list(levels),
+            "allowed_fraction": {str(level): float(self.allowed(level).mean()) for level in levels},
+            "touches_edge": self.touches_edge(max(levels)),
+        }
+
+    def arrays(self) -> dict[str, Array]:
+        """What ``limits.npz`` holds: ``axis_NAME``, and on the grid ``p_values`` and ``log_likelihood_ratio``."""
+        axes = {f"axis_{name}": axis for name, axis in self.grid.axes.items()}
+        ratio = self.log_likelihood_ratio[:-1].reshape(self.grid.shape)
+        return {**axes, "p_values": self.p_values.reshape(self.grid.shape), "log_likelihood_ratio": ratio}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every limit starts from: the file, the grid, the true point and the expected events."""
+
+    file: EventFile
+    grid: Grid
+    theta_true: Array
+    luminosity: float
+    """pb^-1"""
+    levels: tuple[float, ...]
+    include_xsec: bool
+
+    @classmethod
+    def of(cls, file: EventFile, settings: Mapping[str, Any]) -> "Setting":
+        """From the settings of a job."""
+        return cls(
+            file=file,
+            grid=Grid.of(settings["grid"], file.parameters),
+            theta_true=file.coordinates(settings["theta_true"]),
+            luminosity=float(settings["luminosity_pb"]),
+            levels=tuple(settings["confidence_levels"]),
+            include_xsec=bool(settings["include_xsec"]),
+        )
+
+    @cached_property
+    def points(self) -> Array:
+        """The points of the grid and, last, the true point: shape (points + 1, parameters)."""
+        return np.concatenate([self.grid.points, self.theta_true[np.newaxis]])
+
+    @cached_property
+    def coefficients(self) -> Array:
+        """The morphing coefficients of :attr:`points`."""
+        return self.file.coefficients(self.points)
+
+    @cached_property
+    def expected(self) -> Array:
+        """The expected events at each of :attr:`points`, from the test events of all benchmarks."""
+        cross_sections = self.coefficients @ self.file.part("test").weights.sum(axis=0)
+        return np.asarray(self.luminosity * cross_sections)
+
+    @property
+    def n_expected(self) -> float:
+        """The expected events N at the true point.
+
+        :raises StepError: when the cross section there is not positive
+        """
+        n = float(self.expected[-1])
+        if not n > 0.0:
+            raise StepError(f"the cross section at the true point is not positive ({n:g} events): generate more events")
+        return n
+
+    @cached_property
+    def log_rate(self) -> Array:
+        """N ln μ - μ at each of :attr:`points`: the Poisson term without its constant. -inf where μ is not positive."""
+        mu = self.expected
+        safe = np.where(mu > 0.0, mu, 1.0)
+        return np.where(mu > 0.0, self.n_expected * np.log(safe) - safe, -np.inf)
+
+    @cached_property
+    def asimov(self) -> tuple[Array, Array]:
+        """The Asimov data of the true point: observables of test events generated next to it, and probabilities."""
+        events = self.file.part("test", self.theta_true)
+        return events.x, events.probabilities(self.coefficients[-1])
+
+    def limits(self, log_kinematics: Array | float) -> Limits:
+        """The limits from the mean log ratio per event at each of :attr:`points`, and the rate if it is asked for."""
+        total = self.n_expected * np.broadcast_to(log_kinematics, len(self.points))
+        return Limits(self.grid, total + self.log_rate if self.include_xsec else np.asarray(total))
+
+    def summary(self) -> dict[str, Any]:
+        """The figures of the Asimov data."""
+        _, probabilities = self.asimov
+        return {
+            "n_expected": self.n_expected,
+            "luminosity_pb": self.luminosity,
+            "theta_true": dict(zip(self.grid.axes, self.theta_true.tolist(), strict=True)),
+            "include_xsec": self.include_xsec,
+            "asimov_events": len(probabilities),
+            "asimov_effective_events": effective_size(probabilities),
+        }
+
+
+def effective_size(weights: Array) -> float:
+    """Kish's effective number of events, (Σ w)² / Σ w²."""
+    return float(weights.sum() ** 2 / np.square(weights).sum())
+
+
+def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write arrays as npz, the same bytes for the same arrays."""
+    np.savez(path, **arrays)

@@ -1,0 +1,148 @@
+"""``sample``: draw the training and validation samples of a method, with joint likelihood ratios and joint scores.
+
+Training samples come from the training partition alone, validation samples from the validation partition; the test
+events are left to ``evaluate``.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmc.errors import StepError
+from mmc.steps.events import Array, make_sampler
+from mmc.steps.job import StepJob, write_json
+
+RATIO_METHODS = ("carl", "rolr", "cascal", "rascal", "alice", "alices")
+SCORE_METHODS = ("sally", "sallino")
+
+FEW, SMALL_PART = 100, 0.1
+"""An effective sample of fewer events than this, or of a smaller part of the partition, is warned about."""
+
+log = logging.getLogger(__name__)
+
+
+def run(job: StepJob) -> None:
+    """Write ``train/`` and ``validation/`` with MadMiner's arrays, and ``sample.json``.
+
+    :raises StepError: when a partition has no events to draw from, or the augmented data are not finite
+    """
+    settings = job.settings
+    sampler = make_sampler(job.one("events") / "events.h5")
+    if list(sampler.parameters) != list(settings["parameters"]):
+        raise StepError(f"the event file has the parameters {list(sampler.parameters)}, not {settings['parameters']}")
+    record: dict[str, Any] = {
+        "method_name": settings["method_name"],
+        "method": settings["method"],
+        "observables": list(sampler.observables),
+        "parameters": list(sampler.parameters),
+    }
+    warnings: list[str] = []
+    for partition, n_samples in (("train", settings["samples"]), ("validation", settings["validation_samples"])):
+        folder = job.out / partition
+        arrays, effective = _draw(sampler, settings, partition, n_samples)
+        warnings += [f"{partition}: {text}" for text in _repair(arrays)]
+        n_events = _partition_size(sampler, settings, partition)
+        smallest = min(float(sizes.min()) for sizes in effective.values())
+        if smallest < FEW or smallest < SMALL_PART * n_events:
+            warnings.append(
+                f"{partition}: at some parameter points the samples come from as few as {smallest:.0f} effective "
+                f"events of {n_events}: generate events at a benchmark near them, or draw from nearer points"
+            )
+        _save(folder, arrays)
+        record[f"n_{partition}"] = len(arrays["x"])
+        record[f"{partition}_events"] = n_events
+        record[f"{partition}_effective_sample_size"] = {
+            name: {"min": float(sizes.min()), "mean": float(sizes.mean()), "max": float(sizes.max())}
+            for name, sizes in effective.items()
+        }
+    for text in warnings:
+        log.warning("%s", text)
+    write_json(job.out / "sample.json", {**record, "warnings": warnings})
+
+
+def load_samples(folder: Path) -> dict[str, Array]:
+    """The arrays of one partition: ``x``, ``t_xz`` and ``theta``, or ``theta0``, ``theta1``, ``y`` and ``r_xz``."""
+    return {path.stem: np.load(path) for path in sorted(folder.glob("*.npy"))}
+
+
+def _draw(
+    sampler: Any, settings: Mapping[str, Any], partition: str, n_samples: int
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Samples of a partition by name, and MadMiner's effective sample sizes: 1 / (largest probability of an event)."""
+    common = {
+        "n_samples": n_samples,
+        "partition": partition,
+        "test_split": settings["test_split"],
+        "validation_split": settings["validation_split"],
+        "sample_only_from_closest_benchmark": settings["sample_only_from_closest_benchmark"],
+        "n_processes": 1,
+    }
+    parameters = settings["parameters"]
+    try:
+        if settings["method"] in SCORE_METHODS:
+            theta = _madminer_theta(settings["theta"], parameters)
+            x, points, t_xz, effective = sampler.sample_train_local(theta=theta, **common)
+            return {"x": x, "theta": points, "t_xz": t_xz}, {"theta": np.atleast_1d(effective)}
+        theta0, theta1 = (_madminer_theta(settings[name], parameters) for name in ("theta0", "theta1"))
+        x, points0, points1, y, r_xz, t_xz, effective = sampler.sample_train_ratio(
+            theta0=theta0, theta1=theta1, return_individual_n_effective=True, **common
+        )
+    except (ValueError, RuntimeError, ZeroDivisionError) as error:
+        raise StepError(
+            f"cannot draw {partition} samples: {error}; generate more events, or change the splits"
+        ) from error
+    arrays = {"x": x, "theta0": points0, "theta1": points1, "y": y, "r_xz": r_xz, "t_xz": t_xz}
+    return arrays, {"theta0": effective[y[:, 0] == 0.0], "theta1": effective[y[:, 0] == 1.0]}
+
+
+def _madminer_theta(theta: Mapping[str, Any], parameters: Sequence[str]) -> tuple[str, Any]:
+    """MadMiner's words for the points to sample from."""
+    from madminer.sampling import benchmark, benchmarks, morphing_point, morphing_points, random_morphing_points
+
+    def values(point: Mapping[str, float]) -> Array:
+        return np.array([point[name] for name in parameters], dtype=float)
+
+    ((kind, value),) = theta.items()
+    words: tuple[str, Any]
+    if kind == "benchmark":
+        words = benchmark(value)
+    elif kind == "benchmarks":
+        words = benchmarks(value)
+    elif kind == "point":
+        words = morphing_point(values(value))
+    elif kind == "points":
+        words = morphing_points(np.array([values(point) for point in value]))
+    else:
+        priors = [next(iter(value["priors"][name].items())) for name in parameters]
+        words = random_morphing_points(value["n"], [(shape, *numbers) for shape, numbers in priors])
+    return words
+
+
+def _repair(arrays: dict[str, Array]) -> list[str]:
+    """Set negative joint ratios to 0, in place: rounding of the morphing makes some, and losses crash on them.
+
+    :raises StepError: when a number is not finite, as when an event cannot occur at one of the points
+    """
+    for name, values in arrays.items():
+        if not np.isfinite(values).all():
+            bad = int((~np.isfinite(values)).any(axis=-1).sum())
+            raise StepError(f"{bad} of {len(values)} samples have no finite {name}: draw from other points")
+    negative = arrays["r_xz"] < 0.0 if "r_xz" in arrays else np.zeros(1, dtype=bool)
+    if not negative.any():
+        return []
+    arrays["r_xz"] = np.where(negative, 0.0, arrays["r_xz"]).astype(arrays["r_xz"].dtype)
+    return [f"{negative.mean():.2%} of the samples have a negative weight at the other point, which counts as 0"]
+
+
+def _partition_size(sampler: Any, settings: Mapping[str, Any], partition: str) -> int:
+    start, end, _ = sampler._calculate_partition_bounds(partition, settings["test_split"], settings["validation_split"])
+    return int(end or sampler.n_samples) - int(start)
+
+
+def _save(folder: Path, arrays: Mapping[str, Array]) -> None:
+    folder.mkdir()
+    for name, values in arrays.items():
+        np.save(folder / f"{name}.npy", values)
