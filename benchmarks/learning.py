@@ -4,8 +4,8 @@
 
 CHECKOUT is a clone of the repository madminer-tool/madminer-workflow-ml, EVENTS a MadMiner file with its benchmarks and
 observables (the one that it ships as data/dummy_data.h5, say). Its steps are run as its Yadage workflow runs them:
-sampling, then training and evaluation per method, then plots. Some of it breaks on current numpy, matplotlib and MLflow;
-a sitecustomize module and an `mlflow` command in a temporary folder mend that from outside: the checkout runs as it is.
+sampling, then training and evaluation per method, then plots. Where it breaks on current numpy, matplotlib and MLflow,
+a sitecustomize module and an `mlflow` command in a temporary folder mend it from outside; the checkout stays as it is.
 
 Prints one JSON object with both wall times in seconds and their ratio (mmc / hand-written).
 """
@@ -30,8 +30,10 @@ import numpy as np
 _histogramdd, _save = np.histogramdd, np.save
 
 
-def _histogramdd_normed(*args, normed=None, density=None, **kwargs):
-    return _histogramdd(*args, density=density or normed, **kwargs)
+def _histogramdd_normed(*args, **kwargs):
+    if "normed" in kwargs:
+        kwargs["density"] = kwargs.pop("normed")
+    return _histogramdd(*args, **kwargs)
 
 
 np.histogramdd = _histogramdd_normed
