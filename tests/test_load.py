@@ -102,7 +102,7 @@ def test_scalars_follow_yaml_1_2(text: str, value: object) -> None:
         ("a:\n  true: 2\n", ("MMC009", 2, 3, "a key must be text; this one is 'true'")),
         ("? [1]\n: 2\n", ("MMC009", 1, 3, "a key must be text; this one is a list")),
         ("?\n: 2\n", ("MMC009", 1, 2, "a key must be text; this one is empty")),
-        ("a: !!python/object:x\n", ("MMC010", 1, 4, "the tag '!!python/object' means nothing in a study")),
+        ("a: !!python/object:os x\n", ("MMC010", 1, 4, "the tag '!!python/object:os' means nothing in a study")),
         ("a: !!timestamp 2020-01-01\n", ("MMC010", 1, 4, "the tag '!!timestamp' means nothing in a study")),
         ("a: !!set {x}\n", ("MMC010", 1, 4, "the tag '!!set' means nothing in a study")),
         ("a: !!int x\n", ("MMC010", 1, 4, "the value is not what its tag !!int says")),
