@@ -33,7 +33,7 @@ THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 USAGE = "usage: mmc step STAGE --config FILE --job NAME [--INPUT PATH ...]... --out DIR"
 EXIT_USAGE = 2
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("mmc.step")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,45 @@
+"""What an event file holds, for people and for the pages that report on a run."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmc.errors import StepError
+from mmc.steps import madminer_compat
+
+EVENTS = "events.h5"
+RECORD = "events.json"
+
+
+def event_record(path: Path) -> dict[str, Any]:
+    """The number of events, and cross section and effective sample size at every benchmark, as MadMiner reads them.
+
+    With events from several benchmarks MadMiner scales the weights with each benchmark's share of the signal events,
+    so that cross sections are averaged over the benchmarks; backgrounds are added.
+
+    :raises StepError: when weights are not finite, or there is no signal event
+    """
+    madminer_compat.apply()
+    from madminer.analysis import DataAnalyzer
+
+    data = DataAnalyzer(str(path), include_nuisance_parameters=False)
+    if data.n_samples == 0 or not np.sum(data.n_events_generated_per_benchmark) > 0:
+        raise StepError("no signal event passes: loosen the cuts, or generate more events")
+    names = list(data.benchmarks)
+    _, weights = data.weighted_events()
+    if not np.isfinite(weights).all():
+        raise StepError("some weights are not finite")
+    sums, sums_of_squares = weights.sum(axis=0), (weights**2).sum(axis=0)
+    per_benchmark = dict(zip(names, data.n_events_generated_per_benchmark.tolist(), strict=True))
+    sizes = np.divide(sums**2, sums_of_squares, out=np.zeros_like(sums), where=sums_of_squares > 0.0)
+    return {
+        "n_events": int(data.n_samples),
+        "per_benchmark": {name: count for name, count in per_benchmark.items() if count},
+        "n_background": int(data.n_events_backgrounds),
+        "cross_sections_pb": {
+            name: [value, error]
+            for name, value, error in zip(names, sums.tolist(), np.sqrt(sums_of_squares).tolist(), strict=True)
+        },
+        "effective_sample_size": dict(zip(names, sizes.tolist(), strict=True)),
+    }

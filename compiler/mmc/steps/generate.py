@@ -1,0 +1,37 @@
+"""Integrate the cross section of a process at the benchmark that it is sampled at."""
+
+import logging
+
+from mmc.errors import StepError
+from mmc.steps import contact_interactions, pythia
+from mmc.steps.job import StepJob, write_json
+from mmc.steps.setup import Setup
+
+log = logging.getLogger(__name__)
+
+
+def run(job: StepJob) -> None:
+    """Write ``process.json``: Pythia's settings and the cross section, which all jobs that simulate share."""
+    own = job.settings
+    couplings = None
+    if own["process"] == "dimuon":
+        point = Setup.read(job.one("setup")).point(own["benchmark"])
+        couplings = contact_interactions.pythia_couplings(contact_interactions.vector(point, own["parameters"]))
+    lines = pythia.settings(own["process"], own["run_card"], own["beams"], couplings)
+    value, error = pythia.integrate(pythia.start(lines, job.seed), own["n_integration"])
+    if not value > 0.0:
+        raise StepError(f"the cross section of {own['sample']} at {own['benchmark']} is {value:g} pb")
+    log.info("cross section of %s at %s: (%.5g +/- %.2g) pb", own["sample"], own["benchmark"], value, error)
+    write_json(
+        job.out / "process.json",
+        {
+            "sample": own["sample"],
+            "benchmark": own["benchmark"],
+            "process": own["process"],
+            "background": own["background"],
+            "pythia_settings": lines,
+            "cross_section_pb": value,
+            "cross_section_error_pb": error,
+            "n_integration": own["n_integration"],
+        },
+    )
