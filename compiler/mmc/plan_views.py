@@ -16,7 +16,7 @@ JOBS_PER_STAGE = 12
 
 def to_text(plan: Plan) -> str:
     """Stages with their job counts, events and what they ask for; then the jobs of each scattered stage."""
-    lines = [f"{plan.study}: {plan.title}" if plan.title else plan.study]
+    lines = [_title(plan)]
     lines += [f"{_count(plan.n_jobs, 'job')} in {_count(len(plan.stages), 'stage')}", ""]
     rows = [("stage", "jobs", "events", "reads", "what it does")]
     rows += [(s.name, _width(s), _events(s), _reads(s), s.summary) for s in plan.stages]
@@ -86,10 +86,9 @@ def to_mermaid(plan: Plan) -> str:
 
 def to_dot(plan: Plan) -> str:
     """A graph for Graphviz's ``dot``: one box per stage, two frames for the two sub-workflows."""
-    title = plan.study if not plan.title else f"{plan.study}: {plan.title}"
     lines = [
         "digraph plan {",
-        f"  graph [label={_quoted(title)}, {_GRAPH_STYLE}]",
+        f"  graph [label={_quoted(_title(plan))}, {_GRAPH_STYLE}]",
         f"  node [{_NODE_STYLE}]",
         f"  edge [{_EDGE_STYLE}]",
     ]
@@ -106,6 +105,10 @@ def to_dot(plan: Plan) -> str:
             ]
     lines += _dot_edges(plan)
     return "\n".join([*lines, "}"]) + "\n"
+
+
+def _title(plan: Plan) -> str:
+    return " ".join(f"{plan.study}: {plan.title}".split()) if plan.title else plan.study
 
 
 _FONT = 'fontname="Helvetica,Arial,sans-serif"'
@@ -175,9 +178,9 @@ def _links(plan: Plan) -> Iterator[tuple[Stage, Input]]:
 
 
 def _quoted(text: str) -> str:
-    """A text as a DOT string; a backslash stands for itself."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{" ".join(escaped.split())}"'
+    """A text as a DOT string of lines of readable length; every character stands for itself."""
+    escaped = (line.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"') for line in wrap(text, 90))
+    return '"' + "\\n".join(escaped) + '"'
 
 
 def _count(n: int, noun: str) -> str:
@@ -213,8 +216,10 @@ def _asks_for(stage: Stage) -> str:
 
 
 def _job_lines(stage: Stage) -> Iterator[str]:
-    rows = [(job.name, job.label) for job in stage.jobs[:JOBS_PER_STAGE]]
-    yield from _table(rows)
+    if all(job.label == job.name for job in stage.jobs):
+        yield from wrap(", ".join(job.name for job in stage.jobs), 110)
+        return
+    yield from _table([(job.name, job.label) for job in stage.jobs[:JOBS_PER_STAGE]])
     if len(stage.jobs) > JOBS_PER_STAGE:
         yield f"… and {len(stage.jobs) - JOBS_PER_STAGE:,} more (--format json lists all)"
 
