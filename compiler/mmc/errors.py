@@ -16,3 +16,9 @@ class MissingExtraError(MmcError):
 
 class StepError(MmcError):
     """A job of the workflow cannot give what it promised; nothing of its output is left behind."""
+
+
+class UsageError(MmcError):
+    """The command line asks for something that cannot be done."""
+
+    exit_code = 2

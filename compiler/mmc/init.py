@@ -1,0 +1,46 @@
+"""``mmc init``: a commented study that validates as it is, with the language's schema beside it for editors."""
+
+import re
+from importlib import resources
+from pathlib import Path
+
+from mmc.language import VERSION, load_schema
+
+STUDY = "study.yaml"
+SCHEMA = "study.schema.json"
+"""A copy of the language's schema. The study's first lines name it, so editors find it wherever mmc is installed."""
+
+_YAML_WORDS = ("null", "true", "false")
+"""Names that mean something else without quotes."""
+
+
+def new_study(folder: str) -> dict[str, str]:
+    """The files of a new study, by name; ``folder`` is the name of their folder, which the study takes if it can."""
+    study = (resources.files("mmc.templates") / "init" / STUDY).read_text(encoding="utf-8")
+    schema = (resources.files("mmc.schema") / VERSION / "study.json").read_text(encoding="utf-8")
+    return {STUDY: study.replace("name: my-study ", f"name: {study_name(folder)} ", 1), SCHEMA: schema}
+
+
+def study_name(folder: str) -> str:
+    """The name of a study that lives in a folder of that name.
+
+    >>> study_name("vbf-higgs"), study_name("2024 été"), study_name("null")
+    ('vbf-higgs', 'my-study', 'my-study')
+    """
+    rule = load_schema()["definitions"]["name"]
+    fits = re.fullmatch(rule["pattern"], folder) and len(folder) <= rule["maxLength"]
+    return folder if fits and folder == folder.strip() and folder.lower() not in _YAML_WORDS else "my-study"
+
+
+def write_new(folder: Path, files: dict[str, str]) -> None:
+    """Write the files into a folder, which is made if need be.
+
+    :raises FileExistsError: when one of them is there already; then none is written
+    """
+    present = [name for name in files if (folder / name).exists()]
+    if present:
+        raise FileExistsError(f"{folder / present[0]} exists already; nothing was written")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        with (folder / name).open("x", encoding="utf-8") as file:
+            file.write(text)
