@@ -1,0 +1,146 @@
+"""What an observable, a cut or an efficiency can name: the objects, attributes and functions of MadMiner's LHE reader.
+
+MadMiner 0.9.6 evaluates expressions over lists of `MadMinerParticle`, which is a four-vector of the package `vector`.
+A test compares these tables with the real classes wherever MadMiner is installed. Left out, though they exist: what
+changes a particle, what makes something that is no number or vector, and names that only one of MadMiner's LHE parsers
+defines.
+"""
+
+# Kinds of value. The first three are `MadMinerParticle` objects, the fourth and fifth plain four-vectors of `vector`.
+TRUTH = "particle before smearing"
+PARTICLE = "particle"
+MET = "missing momentum"
+PAIR = "sum of two particles"
+VECTOR4 = "four-vector"
+VECTOR3 = "three-vector"
+NUMBER = "number"
+TRUTH_VALUE = "condition"
+UNKNOWN = "unknown"
+"""A value whose problem has been reported already."""
+
+MADMINER_PARTICLES = (TRUTH, PARTICLE, MET)
+"""MadMiner adds to these nothing but another of these; otherwise the whole analysis ends with an AssertionError."""
+FOUR_VECTORS = (*MADMINER_PARTICLES, PAIR, VECTOR4)
+VECTORS = (*FOUR_VECTORS, VECTOR3)
+
+LISTS = {
+    "e": PARTICLE,
+    "mu": PARTICLE,
+    "tau": PARTICLE,
+    "j": PARTICLE,
+    "a": PARTICLE,
+    "l": PARTICLE,
+    "v": PARTICLE,
+    "p": PARTICLE,
+    "p_truth": TRUTH,
+}
+"""Lists of electrons, muons, taus, jets, photons, leptons (e and mu), neutrinos, all particles, all before smearing."""
+SINGLES = {"met": MET}
+CONSTANTS = {"pi": 3.141592653589793}
+
+MATH = {
+    **dict.fromkeys(("acos", "asin", "atan", "ceil", "cos", "cosh", "exp", "floor"), (1, 1)),
+    **dict.fromkeys(("sin", "sinh", "sqrt", "tan", "tanh"), (1, 1)),
+    **dict.fromkeys(("atan2", "pow"), (2, 2)),
+    "log": (1, 2),
+}
+"""The functions that the reader takes from :mod:`math`, with the smallest and largest number of arguments."""
+BUILTINS = {
+    "abs": (1, 1),
+    "float": (1, 1),
+    "int": (1, 1),
+    "bool": (1, 1),
+    "round": (1, 2),
+    "min": (2, 100),
+    "max": (2, 100),
+}
+"""Python's own functions of numbers that are let through."""
+LIST_FUNCTIONS = ("len", "sum", "any")
+FUNCTIONS = (*MATH, *BUILTINS, *LIST_FUNCTIONS)
+
+SPATIAL = (
+    *("pt", "eta", "phi", "px", "py", "pz", "p", "theta", "costheta", "cottheta", "pseudorapidity"),
+    *("x", "y", "z", "rho", "rho2", "mag", "mag2", "pt2", "p2"),
+)
+TEMPORAL = (
+    *("e", "m", "mass", "energy", "E", "M", "e2", "m2", "mass2", "energy2", "E2", "M2", "t", "t2", "tau", "tau2"),
+    *("et", "et2", "Et", "Et2", "transverse_energy", "transverse_energy2"),
+    *("mt", "mt2", "Mt", "Mt2", "transverse_mass", "transverse_mass2", "beta", "gamma", "rapidity"),
+)
+FLAVOUR = ("charge", "pdgid")
+TAGS = ("tau_tag", "b_tag", "t_tag")
+
+ATTRIBUTES = {
+    TRUTH: {**dict.fromkeys((*SPATIAL, *TEMPORAL, *FLAVOUR, "spin"), NUMBER), **dict.fromkeys(TAGS, TRUTH_VALUE)},
+    PARTICLE: {**dict.fromkeys((*SPATIAL, *TEMPORAL, *FLAVOUR), NUMBER), **dict.fromkeys(TAGS, TRUTH_VALUE)},
+    MET: dict.fromkeys((*SPATIAL, *TEMPORAL), NUMBER),
+    PAIR: {**dict.fromkeys((*SPATIAL, *TEMPORAL, "charge"), NUMBER), **dict.fromkeys(TAGS, TRUTH_VALUE)},
+    VECTOR4: dict.fromkeys((*SPATIAL, *TEMPORAL), NUMBER),
+    VECTOR3: dict.fromkeys(SPATIAL, NUMBER),
+}
+"""What each kind of vector has. Smearing forgets the spin; missing momentum has no flavour; a sum has no PDG code."""
+
+SAME = "same"
+FOUR, THREE, ANY, SCALAR = "four", "three", "any", "scalar"
+METHODS: dict[str, tuple[tuple[str, ...], str]] = {
+    **dict.fromkeys(("deltaphi", "deltaeta", "deltaR", "deltaR2", "deltaangle"), ((ANY,), NUMBER)),
+    **dict.fromkeys(("deltaRapidityPhi", "deltaRapidityPhi2"), ((FOUR,), NUMBER)),
+    **dict.fromkeys(("is_parallel", "is_antiparallel", "is_perpendicular"), ((SAME,), TRUTH_VALUE)),
+    **dict.fromkeys(("is_timelike", "is_spacelike", "is_lightlike"), ((), TRUTH_VALUE)),
+    "dot": ((SAME,), NUMBER),
+    "boost": ((ANY,), SAME),
+    **dict.fromkeys(("boost_p4", "boostCM_of_p4"), ((FOUR,), VECTOR4)),
+    **dict.fromkeys(("boost_beta3", "boostCM_of_beta3"), ((THREE,), VECTOR4)),
+    "boostCM_of": ((ANY,), VECTOR4),
+    **dict.fromkeys(("boostX", "boostY", "boostZ"), ((SCALAR,), VECTOR4)),
+    **dict.fromkeys(("rotateX", "rotateY", "rotateZ", "scale"), ((SCALAR,), VECTOR4)),
+    "unit": ((), VECTOR4),
+    **dict.fromkeys(("to_beta3", "to_Vector3D", "to_3D"), ((), VECTOR3)),
+}
+"""Methods of four-vectors: the arguments (another vector, of the same dimension, of any, or a number) and the result.
+
+`boost` keeps charge and flavour of a particle, every other method forgets them.
+"""
+METHODS3: dict[str, tuple[tuple[str, ...], str]] = {
+    **{name: METHODS[name] for name in ("deltaphi", "deltaeta", "deltaR", "deltaR2", "deltaangle")},
+    **{name: METHODS[name] for name in ("is_parallel", "is_antiparallel", "is_perpendicular")},
+    "dot": ((THREE,), NUMBER),
+    "cross": ((THREE,), VECTOR3),
+    **dict.fromkeys(("rotateX", "rotateY", "rotateZ", "scale"), ((SCALAR,), VECTOR3)),
+    "unit": ((), VECTOR3),
+}
+"""Methods of three-vectors, likewise."""
+
+RESERVED = frozenset((*LISTS, *SINGLES, *CONSTANTS, *FUNCTIONS, "n_particles", "scale", "alpha_qed", "alpha_qcd"))
+"""Names that mean something to the reader already, so that no observable can bear them: cuts would not see both."""
+
+OFTEN_WRITTEN = {
+    **dict.fromkeys(("jet", "jets"), "j"),
+    **dict.fromkeys(("electron", "electrons", "el"), "e"),
+    **dict.fromkeys(("muon", "muons", "m"), "mu"),
+    **dict.fromkeys(("taus",), "tau"),
+    **dict.fromkeys(("photon", "photons", "gamma"), "a"),
+    **dict.fromkeys(("lepton", "leptons", "lep"), "l"),
+    **dict.fromkeys(("neutrino", "neutrinos", "nu"), "v"),
+    **dict.fromkeys(("particle", "particles"), "p"),
+    **dict.fromkeys(("MET", "ETmiss", "etmiss", "missing_et"), "met"),
+    **dict.fromkeys(("arccos", "acosh"), "acos"),
+    **dict.fromkeys(("arcsin", "asinh"), "asin"),
+    **dict.fromkeys(("arctan", "atanh"), "atan"),
+    "arctan2": "atan2",
+    "fabs": "abs",
+    "pdg_id": "pdgid",
+    "pid": "pdgid",
+    "deltaEta": "deltaeta",
+    "deltaPhi": "deltaphi",
+    "delta_phi": "deltaphi",
+    "delta_eta": "deltaeta",
+    "delta_r": "deltaR",
+    "deltar": "deltaR",
+    "DeltaR": "deltaR",
+    "invariant_mass": "mass",
+    "Pt": "pt",
+    "pT": "pt",
+    "y": "rapidity",
+}
+"""What people write and what the reader calls it."""
