@@ -1,0 +1,17 @@
+"""Targets: functions from a plan to a bundle of files that an engine runs."""
+
+from collections.abc import Callable, Mapping
+
+from mmc.plan import Plan
+from mmc.targets.bundle import Bundle
+from mmc.targets.cwl import emit as emit_cwl
+from mmc.targets.options import Options
+from mmc.targets.script import emit as emit_script
+from mmc.targets.yadage import emit as emit_yadage
+
+TARGETS: Mapping[str, Callable[[Plan, Options], Bundle]] = {
+    "yadage": emit_yadage,
+    "cwl": emit_cwl,
+    "script": emit_script,
+}
+"""Every target by the name that ``mmc compile --target`` takes."""

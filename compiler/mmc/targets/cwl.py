@@ -1,0 +1,179 @@
+"""The CWL target: version 1.2, a workflow of two sub-workflows, a tool for each stage, no JavaScript."""
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from mmc.plan import Flow, Plan, Stage, Token
+from mmc.targets import dataflow
+from mmc.targets.bundle import Bundle, make_bundle
+from mmc.targets.options import Options
+from mmc.targets.quoting import Markdown, Yaml, cwl, render
+from mmc.version import __version__
+
+
+def emit(plan: Plan, options: Options) -> Bundle:
+    """The plan as a CWL workflow with its job file."""
+    header = {"plan": plan, "version": __version__}
+    groups = dataflow.groups(plan)
+    products = dataflow.products(plan)
+    images = {stage.image: None for stage in plan.stages if stage.image and not options.local}
+    texts = {
+        "workflow.cwl": render(
+            Yaml,
+            "cwl/workflow.cwl.j2",
+            inputs={name: "File" for stage in plan.stages for name in _files(stage)},
+            outputs={_port(s): {"type": _type(s), "outputSource": f"{s.group}/{_port(s)}"} for s in products},
+            groups=[_group_step(plan, group) for group in groups],
+            **header,
+        ),
+        "job.yml": render(Yaml, "cwl/job.yml.j2", **header, files=_job_files(plan)),
+        "README.md": render(
+            Markdown,
+            "cwl/README.md.j2",
+            images=list(images),
+            results=[f"{s.name}.*" if s.scattered else s.name for s in products],
+            **header,
+        ),
+    }
+    for group in groups:
+        texts[f"{group}.cwl"] = _group(plan, group)
+    for stage in plan.stages:
+        texts[_tool_path(stage)] = _tool(stage, None if options.local else stage.image)
+    return make_bundle(plan, "cwl", texts)
+
+
+def _group_step(plan: Plan, group: str) -> dict[str, Any]:
+    """A sub-workflow as a step of the workflow."""
+    files = {name: name for stage in plan.group(group) for name in _files(stage)}
+    imports = {_port(stage): f"{stage.group}/{_port(stage)}" for stage in dataflow.imports(plan, group)}
+    return {
+        "name": group,
+        "file": f"{group}.cwl",
+        "inputs": files | imports,
+        "outputs": [_port(stage) for stage in _exports(plan, group)],
+    }
+
+
+def _group(plan: Plan, group: str) -> str:
+    """A sub-workflow as a document."""
+    stages = plan.group(group)
+    inputs = {name: "File" for stage in stages for name in _files(stage)}
+    inputs |= {_port(stage): _type(stage) for stage in dataflow.imports(plan, group)}
+    return render(
+        Yaml,
+        "cwl/group.cwl.j2",
+        label=group,
+        inputs=inputs,
+        outputs={
+            _port(stage): {"type": _type(stage), "outputSource": f"{stage.name}/{stage.output}"}
+            for stage in _exports(plan, group)
+        },
+        steps=[_step(plan, stage) for stage in stages],
+    )
+
+
+def _exports(plan: Plan, group: str) -> list[Stage]:
+    """The stages whose outputs leave a sub-workflow: all products do, and all that another group reads is one."""
+    return [stage for stage in dataflow.products(plan) if stage.group == group]
+
+
+def _step(plan: Plan, stage: Stage) -> dict[str, Any]:
+    """A stage as a step of its sub-workflow."""
+    jobs = [job.name for job in stage.jobs]
+    inputs: dict[str, Any] = {
+        "config": f"{stage.name}_config",
+        "job": {"default": jobs if stage.scattered else jobs[0]},
+    }
+    for item in stage.inputs:
+        upstream = plan.stage(item.stage)
+        here = upstream.group == stage.group
+        inputs[item.name] = f"{upstream.name}/{upstream.output}" if here else _port(upstream)
+    inputs |= {file.name: f"{stage.name}_{file.name}" for file in stage.files}
+    each = [item.name for item in stage.inputs if item.flow is Flow.EACH]
+    return {
+        "name": stage.name,
+        "file": _tool_path(stage),
+        "scatter": ["job", *each] if stage.scattered else [],
+        "inputs": inputs,
+        "outputs": [stage.output],
+    }
+
+
+def _tool(stage: Stage, image: str | None) -> str:
+    """A stage's step program as a tool."""
+    tokens = stage.argv
+    first = next(k for k, token in enumerate(tokens) if token.kind != "text") - 1
+    place = cwl(stage.name) + (".$(inputs.job)" if stage.scattered else "")
+    inputs: dict[str, Any] = {}
+    out: dict[str, Any] = {}
+    for position, (flag, token) in enumerate(zip(tokens[first::2], tokens[first + 1 :: 2], strict=True), start=1):
+        binding = {"position": position, "prefix": flag.value}
+        if token.kind == "out":
+            out = {**binding, "valueFrom": place}
+        else:
+            inputs[_input_name(token)] = {"type": _input_type(stage, token), "inputBinding": binding}
+    return render(
+        Yaml,
+        "cwl/tool.cwl.j2",
+        label=stage.summary,
+        requirements=_requirements(stage),
+        hints={"DockerRequirement": {"dockerPull": image}} if image else {},
+        command=[token.value for token in tokens[:first]],
+        inputs=inputs,
+        out=out,
+        outputs={stage.output: {"type": "Directory", "outputBinding": {"glob": place}}},
+    )
+
+
+def _input_name(token: Token) -> str:
+    return token.value or token.kind
+
+
+def _input_type(stage: Stage, token: Token) -> str:
+    if token.kind == "input":
+        flow = next(item.flow for item in stage.inputs if item.name == token.value)
+        return "Directory[]" if flow is Flow.ALL else "Directory"
+    return {"config": "File", "file": "File", "job": "string"}[token.kind]
+
+
+def _requirements(stage: Stage) -> dict[str, Any]:
+    resources = {"coresMin": stage.resources.cpus}
+    if stage.resources.memory_mib is not None:
+        resources["ramMin"] = stage.resources.memory_mib
+    requirements = {"ResourceRequirement": resources}
+    if stage.resources.time_s is not None:
+        requirements["ToolTimeLimit"] = {"timelimit": stage.resources.time_s}
+    return requirements
+
+
+def _port(stage: Stage) -> str:
+    """The name that workflows give to the outputs of a stage."""
+    return f"{stage.name}_{stage.output}"
+
+
+def _type(stage: Stage) -> str:
+    """The type of all outputs of a stage."""
+    return "Directory[]" if stage.scattered else "Directory"
+
+
+def _files(stage: Stage) -> dict[str, str]:
+    """The names that workflows give to the files which the jobs of a stage read, and their paths in the bundle."""
+    files = {f"{stage.name}_{file.name}": str(file.path) for file in stage.files}
+    return {f"{stage.name}_config": dataflow.config_path(stage)} | files
+
+
+def _job_files(plan: Plan) -> dict[str, dict[str, str]]:
+    """The job file's content."""
+    return {name: _file(path) for stage in plan.stages for name, path in _files(stage).items()}
+
+
+def _file(path: str) -> dict[str, str]:
+    """A file of the bundle: its location as a URI, and the tame name that cwltool insists on where jobs see it."""
+    name = path.rpartition("/")[2]
+    tame = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+    return {"class": "File", "location": quote(path), **({"basename": tame} if tame != name else {})}
+
+
+def _tool_path(stage: Stage) -> str:
+    return f"tools/{stage.name}.cwl"

@@ -1,0 +1,154 @@
+"""The Yadage target: a workflow of two sub-workflows, each stage a scatter of packtivities.
+
+Yadage names the directory of a step after its stage, ``STAGE`` or ``STAGE_I`` for the I-th of a scatter, in the
+directory of its sub-workflow. A step publishes this place, ``GROUP/STEP/OUTPUT``, and later jobs are given places. They
+consist of our own names alone, so that Yadage's joining of a list with blanks does no harm wherever the work directory
+is, and they are short: Linux takes 128 KiB in one word of a command line, and a whole command is one word.
+"""
+
+import re
+import shlex
+from typing import Any
+
+from mmc.errors import MmcError
+from mmc.plan import Flow, Input, Plan, Stage
+from mmc.targets import dataflow
+from mmc.targets.bundle import Bundle, make_bundle
+from mmc.targets.options import Options
+from mmc.targets.quoting import Markdown, Yaml, render, shell, yadage
+from mmc.version import __version__
+
+LONGEST_COMMAND = 128 * 1024 - 4096
+"""Bytes that a command may have, less what the two paths in it may need."""
+
+_SAFE_WORD = re.compile(r"[A-Za-z0-9_.+-]+")
+
+
+def emit(plan: Plan, options: Options) -> Bundle:
+    """The plan as a Yadage workflow.
+
+    :raises MmcError: when a stage gathers so many directories that its command would be too long
+    """
+    header = {"plan": plan, "version": __version__}
+    groups = dataflow.groups(plan)
+    steps = [_step(plan, stage, options) for stage in plan.stages]
+    images = {stage.image: None for stage in plan.stages if stage.image and not options.local}
+    results = [f"work/{_places(stage)}" for stage in dataflow.products(plan)]
+    texts = {
+        "workflow.yml": render(Yaml, "yadage/workflow.yml.j2", groups=[_group(plan, g) for g in groups], **header),
+        "steps.yml": render(Yaml, "yadage/steps.yml.j2", stages=steps),
+        "inputs.yml": render(Yaml, "yadage/inputs.yml.j2"),
+        "README.md": render(Markdown, "yadage/README.md.j2", images=list(images), results=results, **header),
+    }
+    for group in groups:
+        stages = [_stage(plan, stage) for stage in plan.group(group)]
+        texts[f"{group}.yml"] = render(Yaml, "yadage/group.yml.j2", name=group, stages=stages)
+    return make_bundle(plan, "yadage", texts)
+
+
+def _group(plan: Plan, group: str) -> dict[str, Any]:
+    imports = dataflow.imports(plan, group)
+    selectors = {stage.name: _selector(stage, f"{stage.group}[0].{stage.name}") for stage in imports}
+    return {
+        "name": group,
+        "file": f"{group}.yml",
+        "dependencies": ["init", *dict.fromkeys(stage.group for stage in imports)],
+        "parameters": {"bundle": {"step": "init", "output": "bundle"}, **selectors},
+    }
+
+
+def _stage(plan: Plan, stage: Stage) -> dict[str, Any]:
+    inputs = {item.name: _source(plan, stage, item) for item in stage.inputs}
+    local = [item.stage for item in stage.inputs if plan.stage(item.stage).group == stage.group]
+    jobs = [_safe(job.name) for job in stage.jobs]
+    each = [item.name for item in stage.inputs if item.flow is Flow.EACH]
+    return {
+        "name": stage.name,
+        "summary": stage.summary,
+        "dependencies": ["init", *local],
+        "scheduler": "multistep-stage" if stage.scattered else "singlestep-stage",
+        "parameters": {
+            "here": "{workdir}",
+            "bundle": {"step": "init", "output": "bundle"},
+            "job": jobs if stage.scattered else jobs[0],
+            "step": _directories(stage) if stage.scattered else stage.name,
+            **inputs,
+        },
+        "scatter": ["job", "step", *each] if stage.scattered else [],
+        "step": f"steps.yml#/{stage.name}",
+    }
+
+
+def _source(plan: Plan, stage: Stage, item: Input) -> dict[str, str]:
+    """Where Yadage finds an input: the output of a stage, or what the sub-workflow was given."""
+    upstream = plan.stage(item.stage)
+    if upstream.group != stage.group:
+        return {"step": "init", "output": upstream.name}
+    return _selector(upstream, upstream.name)
+
+
+def _selector(stage: Stage, query: str) -> dict[str, str]:
+    return {"stages" if stage.scattered else "step": query, "output": "place"}
+
+
+def _step(plan: Plan, stage: Stage, options: Options) -> dict[str, Any]:
+    files = {file.name: file.path for file in stage.files}
+    place = f"{_safe(stage.group)}/{{step}}/{_safe(stage.output)}"
+    command = dataflow.words(
+        stage,
+        {
+            "text": lambda text: yadage(shell(text)),
+            "config": lambda _: '"$bundle"/' + dataflow.config_path(stage),
+            "job": lambda _: "{job}",
+            "input": lambda name: f"{{{_safe(name)}}}",
+            "file": lambda name: '"$bundle"/' + yadage(shell(str(files[name]))),
+            "out": lambda _: place,
+        },
+    )
+    _check_length(plan, stage, command)
+    return {
+        "name": _safe(stage.name),
+        "command": " ".join(command),
+        "environment": _environment(None if options.local else stage.image),
+        "publish": {stage.output: f"{{workdir}}/{stage.output}", "place": place},
+    }
+
+
+def _environment(image: str | None) -> dict[str, str]:
+    if image is None:
+        return {"environment_type": "localproc-env"}
+    name, colon, tag = image.rpartition(":")
+    if not colon or "/" in tag:
+        name, tag = image, "latest"
+    # Yadage pastes both into a command line that it then splits as a shell would.
+    return {"environment_type": "docker-encapsulated", "image": shlex.quote(name), "imagetag": shlex.quote(tag)}
+
+
+def _directories(stage: Stage) -> list[str]:
+    """The names that Yadage gives the directories of a stage's steps."""
+    return [f"{stage.name}_{k}" for k in range(len(stage.jobs))] if stage.scattered else [stage.name]
+
+
+def _places(stage: Stage) -> str:
+    return f"{stage.group}/{stage.name}{'_*' if stage.scattered else ''}/{stage.output}"
+
+
+def _check_length(plan: Plan, stage: Stage, command: list[str]) -> None:
+    gathered = [plan.stage(item.stage) for item in stage.inputs if item.flow is Flow.ALL]
+    places = sum(len(f"{up.group}/{name}/{up.output} ") for up in gathered for name in _directories(up))
+    if len(" ".join(command)) + places > LONGEST_COMMAND:
+        n = sum(len(up.jobs) for up in gathered)
+        raise MmcError(
+            f"the stage {stage.name} reads the outputs of {n:,} jobs, more than Yadage can name in one command: "
+            "raise events_per_job, or use the target cwl or script"
+        )
+
+
+def _safe(word: str) -> str:
+    """A name that Yadage may paste into a command: letters, digits and ``_.+-``.
+
+    :raises ValueError: for any other name, which the planner never makes
+    """
+    if not _SAFE_WORD.fullmatch(word):
+        raise ValueError(f"{word!r} is not a name for stages, jobs and options")
+    return word
