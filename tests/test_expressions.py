@@ -192,8 +192,10 @@ SAFE_NODES = {
     *(ast.UAdd, ast.Not, ast.And, ast.Or, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn),
 }
 WORDS = st.sampled_from(
-    [*v.LISTS, *v.SINGLES, *v.FUNCTIONS, *"()[],.+-*/<>=%:' x~019", *("**", "2.5", "1e9", " and ", " not ", " if ")]
-    + [" else ", " for ", " in ", "__class__", "eval", "pt", "deltaphi", "boost", "lambda", "is"]
+    [
+        *(*v.LISTS, *v.SINGLES, *v.FUNCTIONS, *"()[],.+-*/<>=%:' x~019", "**", "2.5", "1e9", " and ", " not ", " if "),
+        *(" else ", " for ", " in ", "__class__", "eval", "pt", "deltaphi", "boost", "lambda", "is"),
+    ]
 )
 
 

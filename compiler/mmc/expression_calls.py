@@ -42,7 +42,7 @@ class CallChecker(Reporter):
 
     observables: frozenset[str]
 
-    def call(self, node: ast.Call) -> Value:
+    def call(self, node: ast.Call) -> Value:  # noqa: PLR0911 - one per thing that may be called
         if node.keywords:
             self.report("MMC402", node.keywords[0].value, "named arguments cannot be used", "give the value alone")
         for argument in node.args:
@@ -76,6 +76,10 @@ class CallChecker(Reporter):
                 count = f"at least {smallest}"
             help_text = "lists are sorted by pT: `j[0].pt` is the largest" if largest >= 100 else ""
             return self.report("MMC405", node, f"`{name}` takes {count} numbers, not {len(arguments)}", help_text)
+        for argument, value in zip(node.args, arguments, strict=True):
+            if value is not None and value.kind == TRUTH_VALUE and name in ("abs", "round", "min", "max"):
+                help_text = f"write `float({self.source(argument)})`"
+                return self.report("MMC405", argument, f"`{name}` takes numbers; this is a condition", help_text)
         values = [argument for argument in arguments if argument is not None]
         if len(values) < len(arguments):
             return UNKNOWN_VALUE

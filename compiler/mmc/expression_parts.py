@@ -139,7 +139,7 @@ class Reporter:
 def _real_power(base: float, exponent: float) -> float:
     result = base**exponent
     if isinstance(result, complex):
-        raise ArithmeticError("a root of a negative number")
+        raise ArithmeticError("a root of a negative number")  # noqa: TRY004
     return float(result)
 
 

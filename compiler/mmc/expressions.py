@@ -255,8 +255,8 @@ class _Checker(CallChecker):
         if UNKNOWN in (first.kind, second.kind):
             return UNKNOWN_VALUE
         if {first.kind, second.kind} <= {NUMBER, TRUTH_VALUE}:
-            same = first.kind == second.kind
-            return Value(first.kind if same else NUMBER, bits=max(first.bits, second.bits))
+            kind = NUMBER if first.kind == second.kind == NUMBER else TRUTH_VALUE
+            return Value(kind, bits=max(first.bits, second.bits))
         if first.kind == second.kind and first.element == second.element:
             return first
         message = f"this is either a {first} or a {second}"
