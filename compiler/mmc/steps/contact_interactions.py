@@ -26,6 +26,8 @@ COEFFICIENTS = ("LL", "LR", "RL", "RR")
 """The chiralities of the quark and the muon, in the order of every array here."""
 
 SIN2_THETA_W = 0.2312
+SIN2_THETA_W_EFFECTIVE = 0.2315
+"""The weak mixing angle of the propagators' strength, and that of the Z's vector couplings."""
 M_Z = 91.1876
 GAMMA_Z = 2.5041895850769285
 """The Z's mass and width in GeV, as Pythia has them."""
@@ -122,7 +124,7 @@ def _standard_model(events: Kinematics) -> NDArray[np.complex128]:
 
 def _z_couplings(charge: Floats | np.float64, isospin: Floats | np.float64) -> tuple[Floats, Floats]:
     """g_L and g_R of a fermion; Pythia's (v + a) / 4 and (v - a) / 4."""
-    right = -charge * SIN2_THETA_W
+    right = -charge * SIN2_THETA_W_EFFECTIVE
     return np.asarray(isospin + right), np.asarray(right)
 
 

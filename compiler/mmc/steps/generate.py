@@ -18,7 +18,7 @@ def run(job: StepJob) -> None:
         point = Setup.read(job.one("setup")).point(own["benchmark"])
         couplings = contact_interactions.pythia_couplings(contact_interactions.vector(point, own["parameters"]))
     lines = pythia.settings(own["process"], own["run_card"], own["beams"], couplings)
-    value, error = pythia.integrate(pythia.start(lines, job.seed), own["n_integration"])
+    value, error, mean_weight = pythia.integrate(pythia.start(lines, job.seed), own["n_integration"])
     if not value > 0.0:
         raise StepError(f"the cross section of {own['sample']} at {own['benchmark']} is {value:g} pb")
     log.info("cross section of %s at %s: (%.5g +/- %.2g) pb", own["sample"], own["benchmark"], value, error)
@@ -32,6 +32,7 @@ def run(job: StepJob) -> None:
             "pythia_settings": lines,
             "cross_section_pb": value,
             "cross_section_error_pb": error,
+            "mean_weight": mean_weight,
             "n_integration": own["n_integration"],
         },
     )

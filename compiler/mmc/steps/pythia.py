@@ -32,6 +32,7 @@ _PARTICLES = {"p": 2212, "pbar": -2212}
 _RECORD_OFFSET = 2
 """Pythia counts the system and the two beams before the incoming partons; an LHE file counts partons from 1."""
 _MAX_FAILURES = 100
+_MAX_MEAN_WEIGHT = 1.01
 
 
 class Particle(NamedTuple):
@@ -52,6 +53,8 @@ class Event(NamedTuple):
     """A parton-level event."""
 
     particles: tuple[Particle, ...]
+    weight: float
+    """1, or more where the cross section is larger than the maximum that Pythia expected."""
     scale: float
     """The factorisation scale in GeV."""
     alpha_em: float
@@ -114,10 +117,20 @@ def start(lines: Sequence[str], seed: int) -> Any:
     return generator
 
 
-def events(generator: Any) -> Iterator[Event]:
-    """Unweighted events without end.
+class Integral(NamedTuple):
+    """A cross section, as Pythia finds it from some events."""
 
-    :raises StepError: when Pythia fails again and again, or gives a weighted event
+    value_pb: float
+    error_pb: float
+    """Statistical."""
+    mean_weight: float
+    """Of the events; 1 unless Pythia met larger cross sections than it expected."""
+
+
+def events(generator: Any) -> Iterator[Event]:
+    """Events without end.
+
+    :raises StepError: when Pythia fails again and again
     """
     failures = 0
     while True:
@@ -128,17 +141,24 @@ def events(generator: Any) -> Iterator[Event]:
             continue
         failures = 0
         info = generator.infoPython()
-        if info.weight() != 1.0:
-            raise StepError(f"Pythia gave an event of weight {info.weight():g}; only unweighted events are supported")
-        yield Event(_particles(generator.process), info.QFac(), info.alphaEM(), info.alphaS())
+        yield Event(_particles(generator.process), info.weight(), info.QFac(), info.alphaEM(), info.alphaS())
 
 
-def integrate(generator: Any, n_events: int) -> tuple[float, float]:
-    """The cross section and its statistical error in pb, from that many accepted events."""
-    accepted = sum(1 for _ in islice(events(generator), n_events))
+def integrate(generator: Any, n_events: int) -> Integral:
+    """The cross section from that many accepted events.
+
+    :raises StepError: when the events are far from unweighted
+    """
+    weights = [event.weight for event in islice(events(generator), n_events)]
     info = generator.infoPython()
-    log.info("%d events accepted of %d tried", accepted, info.nTried())
-    return info.sigmaGen() * 1e9, info.sigmaErr() * 1e9
+    integral = Integral(info.sigmaGen() * 1e9, info.sigmaErr() * 1e9, sum(weights) / n_events)
+    log.info("%d events of %d tried, mean weight %.6f", n_events, info.nTried(), integral.mean_weight)
+    if integral.mean_weight > _MAX_MEAN_WEIGHT:
+        raise StepError(
+            "Pythia cannot generate unweighted events here: there is a peak in the range of masses that it does not "
+            "expect, such as the Z's; narrow the range (m_min, m_max)"
+        )
+    return integral
 
 
 def _particles(record: Any) -> tuple[Particle, ...]:

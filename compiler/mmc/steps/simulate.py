@@ -75,17 +75,18 @@ class _Weigher:
     def __init__(
         self, process: Mapping[str, Any], benchmarks: Mapping[str, Mapping[str, float]], parameters: Mapping[str, str]
     ) -> None:
-        self._cross_section: float = process["cross_section_pb"]
+        self._per_event: float = process["cross_section_pb"] / process["mean_weight"]
         self._depends = process["process"] == "dimuon"
         self._sampled = list(benchmarks).index(process["benchmark"])
         self._points = np.stack([contact_interactions.vector(point, parameters) for point in benchmarks.values()])
 
     def weights(self, events: Sequence[Event]) -> Floats:
         """Weights in pb, shape (events, benchmarks); the same at all benchmarks unless the process depends on them."""
+        own = self._per_event * np.array([event.weight for event in events])[:, np.newaxis]
         if not self._depends:
-            return np.full((len(events), len(self._points)), self._cross_section)
+            return np.broadcast_to(own, (len(events), len(self._points)))
         squared = contact_interactions.squared(kinematics(events), self._points)
-        return self._cross_section * squared / squared[:, [self._sampled]]
+        return own * squared / squared[:, [self._sampled]]
 
 
 def kinematics(events: Sequence[Event]) -> Kinematics:
