@@ -68,25 +68,13 @@ def fit(
     """A trained MadMiner estimator, and its training and validation losses per epoch.
 
     ``train`` and ``validation`` are the arrays of :func:`mmc.steps.sample.load_samples`, ``training`` the
-    hyperparameters as MadMiner names them.
+    hyperparameters of the method as MadMiner names them; what is not there has its default.
     """
     madminer_compat.apply_training()
-    network = {"features": None if features is None else list(features), "n_hidden": tuple(training["n_hidden"])}
-    network |= {"activation": training["activation"], "dropout_prob": training["dropout_prob"]}
-    common = {
-        "method": method,
-        "optimizer": training["optimizer"],
-        "n_epochs": training["n_epochs"],
-        "batch_size": training["batch_size"],
-        "initial_lr": training["initial_lr"],
-        "final_lr": training["final_lr"],
-        "nesterov_momentum": training["nesterov_momentum"],
-        "early_stopping": training["early_stopping"],
-        "early_stopping_patience": training["early_stopping_patience"],
-        "scale_inputs": training["scale_inputs"],
-        "clip_gradient": training["clip_gradient"],
-        "n_workers": 0,
-    }
+    network = {name: training[name] for name in ("activation", "dropout_prob")}
+    network |= {"features": None if features is None else list(features), "n_hidden": tuple(training["n_hidden"])}
+    options = {name: value for name, value in training.items() if name not in network}
+    common = {"method": method, "n_workers": 0, **options}
     if method in SCORE_METHODS:
         from madminer.ml.score import ScoreEstimator
 
@@ -103,8 +91,7 @@ def fit(
     names = {"x": "x", "y": "y", "theta": "theta0", "r_xz": "r_xz", "t_xz": "t_xz"}
     data = {name: train[stored] for name, stored in names.items()}
     data |= {f"{name}_val": validation[stored] for name, stored in names.items()}
-    options = {"alpha": training["alpha"], "scale_parameters": training["scale_parameters"]}
-    return estimator, estimator.train(**common, **options, **data)
+    return estimator, estimator.train(**common, **data)
 
 
 def _prepare_inputs(estimator: Any, x: Array, scale: bool) -> None:
@@ -128,7 +115,7 @@ def _check(losses: tuple[Array, Array], training: Mapping[str, Any]) -> tuple[in
     :raises StepError: when a loss is not finite. MadMiner then ends the training early and says so in the log only
     """
     train, validation = losses
-    epochs, patience = len(train), training["early_stopping_patience"]
+    epochs, patience = len(train), training.get("early_stopping_patience")
     if not epochs or not (np.isfinite(train).all() and np.isfinite(validation).all()):
         raise StepError(f"the loss is not finite in epoch {max(epochs, 1)}: {ADVICE}")
     best = int(np.argmin(validation))
