@@ -40,6 +40,8 @@ PUBLISHED = [
     ("observable", " len(j[1:])"),
     ("observable", "(j[0].pt\n + j[1].pt)"),
     ("observable", "min(j[0].pt, 100) / 2 ** 3"),
+    ("observable", "max(abs(x.eta) for x in j)"),
+    ("observable", "(visible - all).pt"),
     ("cut", "pt_j1 > 30."),
     ("cut", "len(l) >= 1 and not (pt_j1 < 3 or delta_phi > 2)"),
     ("cut", "(a[0] + a[1]).m > 122."),
@@ -84,7 +86,6 @@ REFUSED = [
     ("sum(j.pt for j in l)", "MMC402", "`j` cannot be a loop's variable"),
     # names
     ("jets[0].pt", "MMC403", "`jets` is nothing that the event reader knows"),
-    ("visible.e", "MMC403", "MadMiner's LHE reader defines no `visible`, whatever its documentation says"),
     ("__import__(1)", "MMC403", "`__import__` is no function of expressions"),
     ("eval(1)", "MMC403", "`eval` is no function of expressions"),
     ("pt_j1 + 1", "MMC403", "an observable cannot use another one"),
@@ -225,6 +226,7 @@ def objects() -> dict[str, Any]:
         pytest.importorskip("madminer")
         from madminer.utils.interfaces.lhe import _get_objects
         from madminer.utils.particle import MadMinerParticle
+        from mmc.steps.madminer_compat import _with_sums
 
     def particle(pdgid: int, *momentum: float) -> Any:
         made = MadMinerParticle.from_rhophietatau(*momentum)
@@ -236,7 +238,8 @@ def objects() -> dict[str, Any]:
     truth = [particle(i, 21.0 + 7 * k, 0.4 * k - 3, 0.3 * k - 1.9, 0.1 + k / 9) for k, i in enumerate(ids)]
     for item in truth:
         item.set_spin(1.0)
-    return dict(_get_objects(smeared, truth))
+    made = _with_sums(_get_objects)(smeared, truth)
+    return {**made, "visible": made["visible"], "all": made["all"]}
 
 
 def evaluate(text: str, objects: dict[str, Any]) -> Any:

@@ -53,7 +53,7 @@ class CallChecker(Reporter):
         if not isinstance(node.func, ast.Name):
             return self.report("MMC402", node.func, "only functions and methods by name can be called")
         name = node.func.id
-        if name in LIST_FUNCTIONS:
+        if name in LIST_FUNCTIONS or (name in ("min", "max") and len(node.args) == 1):
             return self.list_function(node, name)
         limits = MATH.get(name) or BUILTINS.get(name)
         if limits is not None:

@@ -140,9 +140,6 @@ class _Checker(CallChecker):
             return self.report("MMC403", node, "an observable cannot use another one", "write its definition out")
         if name in FUNCTIONS:
             return self.report("MMC405", node, f"the function `{name}` must be called", f"write `{name}(…)`")
-        if name in ("visible", "all"):
-            message = f"MadMiner's LHE reader defines no `{name}`, whatever its documentation says"
-            return self.report("MMC403", node, message, "add the particles, as in `l[0] + l[1] + met`")
         known = [*self.variables, *LISTS, *SINGLES, *CONSTANTS, *sorted(self.observables)]
         objects = one_of([*LISTS, *SINGLES])
         guess = OFTEN_WRITTEN.get(name, did_you_mean(name, known) if len(name) > 1 else None)

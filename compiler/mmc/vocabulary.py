@@ -35,7 +35,8 @@ LISTS = {
     "p_truth": TRUTH,
 }
 """Lists of electrons, muons, taus, jets, photons, leptons (e and mu), neutrinos, all particles, all before smearing."""
-SINGLES = {"met": MET}
+SINGLES = {"met": MET, "visible": VECTOR4, "all": VECTOR4}
+"""Missing momentum, the sum of the visible particles, both together; the last two by the reader step's work-around."""
 CONSTANTS = {"pi": 3.141592653589793}
 
 MATH = {
