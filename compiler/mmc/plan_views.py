@@ -1,12 +1,13 @@
 """A plan for people and for other programs: text, JSON, Mermaid and Graphviz's DOT."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 from textwrap import wrap
 from typing import Any
 
 from mmc.plan import GROUPS, Flow, Input, Plan, Stage
+from mmc.tables import table
 from mmc.version import __version__
 
 GROUP_TITLES = {"physics": "Physics", "learning": "Learning"}
@@ -20,7 +21,7 @@ def to_text(plan: Plan) -> str:
     lines += [f"{_count(plan.n_jobs, 'job')} in {_count(len(plan.stages), 'stage')}", ""]
     rows = [("stage", "jobs", "events", "reads", "what it does")]
     rows += [(s.name, _width(s), _events(s), _reads(s), s.summary) for s in plan.stages]
-    lines += _table(rows, right=(1, 2))
+    lines += table(rows, right=(1, 2))
     for stage in plan.stages:
         if stage.scattered:
             lines += ["", f"{stage.name}: {_count(len(stage.jobs), 'job')}{_asks_for(stage)}"]
@@ -219,18 +220,6 @@ def _job_lines(stage: Stage) -> Iterator[str]:
     if all(job.label == job.name for job in stage.jobs):
         yield from wrap(", ".join(job.name for job in stage.jobs), 110)
         return
-    yield from _table([(job.name, job.label) for job in stage.jobs[:JOBS_PER_STAGE]])
+    yield from table([(job.name, job.label) for job in stage.jobs[:JOBS_PER_STAGE]])
     if len(stage.jobs) > JOBS_PER_STAGE:
         yield f"… and {len(stage.jobs) - JOBS_PER_STAGE:,} more (--format json lists all)"
-
-
-def _table(rows: Sequence[tuple[str, ...]], right: tuple[int, ...] = ()) -> list[str]:
-    """Lines of aligned columns; those in ``right`` are flush right."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.rjust(width) if k in right else cell.ljust(width)
-            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

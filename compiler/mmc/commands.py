@@ -1,0 +1,195 @@
+"""What each command does once the command line is understood. Each function returns the exit code."""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from mmc.errors import MmcError, UsageError
+from mmc.reading import StudyFile, read
+
+if TYPE_CHECKING:
+    from mmc.plan import Plan
+
+EXIT_WRONG = 1
+
+
+def validate(arguments: Namespace) -> int:
+    """``mmc validate``: show what is wrong with studies."""
+    studies = [read(name) for name in _distinct(arguments.files)]
+    _show(studies, sys.stdout, arguments.format)
+    if any(study.is_wrong for study in studies):
+        return EXIT_WRONG
+    if arguments.format == "text":
+        sys.stdout.write("".join(f"{study.document.path}: fine\n" for study in studies))
+    return 0
+
+
+def compile_studies(arguments: Namespace) -> int:
+    """``mmc compile``: write the bundle of each study, or compare it with the disk."""
+    from mmc.targets import TARGETS
+    from mmc.targets.bundle import differences, write
+    from mmc.targets.options import Options
+
+    plans = _plans(_distinct(arguments.files))
+    if plans is None:
+        return EXIT_WRONG
+    emit, options = TARGETS[arguments.target], Options(local=arguments.local)
+    up_to_date = True
+    for study, plan, folder in _destinations(plans, arguments):
+        bundle = emit(plan, options)
+        if not arguments.check:
+            write(bundle, folder, study.sources(plan))
+            sys.stdout.write(f"{folder}\n")
+            continue
+        for difference in differences(bundle, folder):
+            up_to_date = False
+            sys.stdout.write(f"{folder}: {difference}\n")
+    return 0 if up_to_date else EXIT_WRONG
+
+
+def plan(arguments: Namespace) -> int:
+    """``mmc plan``: show the stages and jobs of a study."""
+    from mmc import plan_views
+
+    plans = _plans([arguments.file])
+    if plans is None:
+        return EXIT_WRONG
+    ((_, made),) = plans
+    if arguments.format in ("svg", "png"):
+        picture = _draw(plan_views.to_dot(made), arguments.format)
+    else:
+        view = {"text": plan_views.to_text, "json": plan_views.to_json, "mermaid": plan_views.to_mermaid}
+        picture = view[arguments.format](made).encode()
+    if arguments.output is not None:
+        Path(arguments.output).write_bytes(picture)
+    elif arguments.format == "png" and sys.stdout.isatty():
+        raise UsageError("a png is no text for a terminal: give --output FILE")
+    else:
+        sys.stdout.buffer.write(picture)
+    return 0
+
+
+def run(arguments: Namespace) -> int:
+    """``mmc run``: compile a study for this machine and run it."""
+    from mmc.run import run_study
+
+    plans = _plans([arguments.file])
+    if plans is None:
+        return EXIT_WRONG
+    ((study, made),) = plans
+    folder = study.folder / "runs" / _folder_name(made) if arguments.out is None else Path(arguments.out)
+    return run_study(study, made, folder, arguments.jobs)
+
+
+def init(arguments: Namespace) -> int:
+    """``mmc init``: write a study to start from."""
+    from mmc.init import STUDY, new_study, write_new
+
+    folder = Path(arguments.folder)
+    try:
+        write_new(folder, new_study(folder.resolve().name))
+    except FileExistsError as error:
+        raise UsageError(str(error)) from error
+    file = folder / STUDY
+    sys.stdout.write(f"{file} is yours to change. Next: mmc validate {file}, mmc plan {file}, mmc run {file}\n")
+    return 0
+
+
+def explain(arguments: Namespace) -> int:
+    """``mmc explain``: what a diagnostic code means; without one, the list of all."""
+    from textwrap import fill
+
+    from mmc.codes import CODES, family
+    from mmc.tables import table
+
+    if arguments.code is None:
+        lines = table([(code, entry.severity, entry.title) for code, entry in CODES.items()])
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        return 0
+    code = arguments.code.upper()
+    if code not in CODES:
+        raise UsageError(f"there is no code {code}; `mmc explain` lists all")
+    entry = CODES[code]
+    sys.stdout.write(f"{code} ({entry.severity}, {family(code)}): {entry.title}\n\n{fill(entry.explanation, 100)}\n")
+    return 0
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """The names without repetition; a study that a pattern finds twice is read once."""
+    return list(dict.fromkeys(names))
+
+
+def _show(studies: Sequence[StudyFile], stream: TextIO, form: str = "text") -> None:
+    """Write the diagnostics of the studies, if there are any or the form is for programs."""
+    diagnostics = [item for study in studies for item in study.diagnostics]
+    if form == "text" and not diagnostics:
+        return
+    from mmc.formats import RENDERERS, to_text
+
+    sources = {study.document.path: study.document.text for study in studies}
+    if form == "text":
+        stream.write(to_text(diagnostics, sources, colour=stream.isatty() and "NO_COLOR" not in os.environ))
+    else:
+        stream.write(RENDERERS[form](diagnostics, sources))
+
+
+def _plans(names: list[str]) -> "list[tuple[StudyFile, Plan]] | None":
+    """The studies with their plans; None, and the problems on standard error, when one is wrong."""
+    studies = [read(name) for name in names]
+    _show(studies, sys.stderr)
+    if any(study.is_wrong for study in studies):
+        return None
+    return [(study, study.plan()) for study in studies]
+
+
+def _destinations(plans: "list[tuple[StudyFile, Plan]]", arguments: Namespace) -> "list[tuple[StudyFile, Plan, Path]]":
+    """Each study with the folder of its bundle.
+
+    :raises UsageError: when two studies would share a folder
+    """
+    placed: dict[Path, tuple[StudyFile, Plan, Path]] = {}
+    for study, made in plans:
+        if arguments.out is None:
+            folder = study.folder / "build" / _folder_name(made) / arguments.target
+        else:
+            folder = Path(arguments.out, _folder_name(made)) if len(plans) > 1 else Path(arguments.out)
+        other = placed.setdefault(folder.resolve(), (study, made, folder))[0]
+        if other is not study:
+            raise UsageError(
+                f"{other.name} and {study.name} would both be compiled to {folder}: give one of them another `name`"
+            )
+    return list(placed.values())
+
+
+def _folder_name(made: "Plan") -> str:
+    return made.study.replace(" ", "_")
+
+
+def _draw(dot: str, image_format: str) -> bytes:
+    import subprocess
+
+    try:
+        done = subprocess.run(["dot", f"-T{image_format}"], input=dot.encode(), capture_output=True, check=True)
+    except FileNotFoundError:
+        raise MmcError(
+            f"drawing {image_format} needs graphviz's `dot`: install graphviz (apt install graphviz, brew install "
+            "graphviz, conda install graphviz), or take --format mermaid"
+        ) from None
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.decode(errors="replace").strip()
+        raise MmcError(f"graphviz's `dot` failed: {reason}") from error
+    return done.stdout
+
+
+COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "init": init,
+    "validate": validate,
+    "plan": plan,
+    "compile": compile_studies,
+    "run": run,
+    "explain": explain,
+}
+"""What :mod:`mmc.cli` hands each command to."""

@@ -1,0 +1,67 @@
+"""How far a run is, from the lines that ``run.sh`` writes into ``events.log``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Progress:
+    """The state of a run: per stage the jobs in all, done and running, and the jobs that failed."""
+
+    totals: Mapping[str, int]
+    """Jobs of each stage, in the order in which stages run."""
+    done: dict[str, int] = field(default_factory=dict)
+    running: dict[str, int] = field(default_factory=dict)
+    before: int = 0
+    """Jobs that an earlier run had done."""
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    """Stage and name of the jobs that failed."""
+
+    def take(self, line: str) -> None:
+        """Note an event: ``start``, ``done``, ``skip`` or ``fail``, then stage, job and seconds."""
+        event, stage, job, *_ = line.split()
+        if event == "start":
+            self.running[stage] = self.running.get(stage, 0) + 1
+            return
+        if event == "skip":
+            self.before += 1
+        else:
+            self.running[stage] -= 1
+        if event == "fail":
+            self.failed.append((stage, job))
+        else:
+            self.done[stage] = self.done.get(stage, 0) + 1
+
+    @property
+    def n_done(self) -> int:
+        """Jobs that are done, now or before."""
+        return sum(self.done.values())
+
+    @property
+    def n_jobs(self) -> int:
+        """All jobs."""
+        return sum(self.totals.values())
+
+    def line(self, seconds: float, width: int) -> str:
+        """The state in one line of at most ``width`` characters.
+
+        >>> progress = Progress({"simulate": 9, "analyse": 9})
+        >>> for event in ("start simulate a.0 0.000", "done simulate a.0 1.000", "start analyse a.0 0.000"):
+        ...     progress.take(event)
+        >>> progress.line(63, 80)
+        '1 of 18 jobs  1:03  analyse 0/9'
+        """
+        now = [f"{stage} {self.done.get(stage, 0)}/{n}" for stage, n in self.totals.items() if self.running.get(stage)]
+        text = "  ".join((f"{self.n_done:,} of {self.n_jobs:,} jobs", duration(seconds), *now))
+        return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def duration(seconds: float) -> str:
+    """A time as people read it.
+
+    >>> duration(63.2), duration(3723)
+    ('1:03', '1:02:03')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,19 @@
+"""Aligned columns of plain text."""
+
+from collections.abc import Collection, Sequence
+
+
+def table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """Lines of aligned columns; those whose numbers are in ``right`` are flush right.
+
+    >>> table([("stage", "jobs"), ("simulate", "9")], right={1})
+    ['stage     jobs', 'simulate     9']
+    """
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.rjust(width) if k in right else cell.ljust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
