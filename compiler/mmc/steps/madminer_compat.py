@@ -26,20 +26,36 @@ from mmc.errors import MissingExtraError, StepError
 
 @cache
 def apply() -> None:
-    """Let ``from madminer.x import y`` import the part x alone. A second call does nothing, as everywhere here.
+    """Let MadMiner's parts be imported alone, and no expression be run that a file merely holds.
 
-    MadMiner's ``__init__`` imports all of its parts, which takes 2 to 3 s (torch, uproot3, matplotlib, scipy, sympy)
-    and warns of what uproot3 does with retired modules of Python; sampling events needs 0.3 s of it. Without that
-    ``__init__``, ``import madminer`` gives a package whose parts are imported by their full names.
+    - MadMiner's ``__init__`` imports all of its parts, which takes 2 to 3 s (torch, uproot3, matplotlib, scipy, sympy)
+      and warns of what uproot3 does with retired modules of Python; sampling events needs 0.3 s of it. Without that
+      ``__init__``, ``import madminer`` gives a package whose parts are imported by their full names.
+    - Every definition of an observable, a cut or an efficiency is evaluated when it is named or loaded, among Python's
+      built-in names: a file can run any code, ``all.pt`` fails, and so does a definition of more than 256 characters,
+      which files cut short.
+
+    A second call does nothing, as everywhere here.
 
     :raises MissingExtraError: when MadMiner is not installed
     """
+    _import_parts_alone()
+    from madminer.models import readers
+
+    readers.eval = _no_value
+
+
+def _import_parts_alone() -> None:
     if "madminer" in sys.modules:
         return
     spec = PathFinder.find_spec("madminer")
     if spec is None:
         raise MissingExtraError("madminer", "steps")
     sys.modules["madminer"] = module_from_spec(spec)
+
+
+def _no_value(_expression: str) -> None:
+    """In the place of ``eval`` where MadMiner drops the value."""
 
 
 @cache

@@ -1,0 +1,32 @@
+from itertools import product
+
+import pytest
+from mmc import default_observables
+
+
+def test_order() -> None:
+    assert default_observables.names(0, 1, 1, include_met=False, include_visible_sum=True, include_numbers=True) == (
+        *("e_visible", "eta_visible", "n_ls", "n_as"),
+        *("e_a1", "pt_a1", "eta_a1", "phi_a1", "n_js", "e_j1", "pt_j1", "eta_j1", "phi_j1"),
+    )
+
+
+@pytest.mark.engine
+def test_names_are_those_of_the_reader(tmp_path: str) -> None:
+    from mmc.steps import madminer_compat
+
+    madminer_compat.apply_reader()
+    from madminer.core import MadMiner
+    from madminer.lhe import LHEReader
+
+    miner = MadMiner()
+    miner.add_parameter("contact", 1, "c", "theta")
+    miner.add_benchmark({"c": 0.0}, "sm")
+    miner.save(f"{tmp_path}/setup.h5")
+    switches = ("include_met", "include_visible_sum", "include_numbers")
+    for counts, flags in product([(2, 2, 2), (0, 1, 3), (4, 0, 0)], product([True, False], repeat=3)):
+        reader = LHEReader(f"{tmp_path}/setup.h5")
+        options = dict(zip(switches, flags, strict=True))
+        numbers = dict(zip(("n_leptons_max", "n_photons_max", "n_jets_max"), counts, strict=True))
+        reader.add_default_observables(**numbers, **options)
+        assert default_observables.names(*counts, **options) == tuple(reader.observables)
