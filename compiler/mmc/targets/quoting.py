@@ -37,7 +37,9 @@ class Markdown(str):
 _LINE_LENGTH = 116
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
-_UNSAFE_IN_YAML = re.compile('[\x00-\x1f"\\\\\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]')
+_CONTROLS = "\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff"
+_ESCAPED_IN_YAML = re.compile(f'["\\\\{_CONTROLS}]')
+_REFUSED_IN_LINE = re.compile(f"[{_CONTROLS}]")
 _MARKDOWN_PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+.!|~-])")
 
 
@@ -59,7 +61,7 @@ def yaml(value: Any) -> Yaml:
         raise TypeError(f"no YAML for {value!r}")
     if _PLAIN.fullmatch(value) and value.lower() not in _YAML_WORDS:
         return Yaml(value)
-    return Yaml('"' + _UNSAFE_IN_YAML.sub(lambda match: _yaml_escape(match[0]), value) + '"')
+    return Yaml('"' + _ESCAPED_IN_YAML.sub(lambda match: _yaml_escape(match[0]), value) + '"')
 
 
 def _yaml_escape(character: str) -> str:
@@ -85,12 +87,12 @@ def _block_lines(value: Any, indent: int) -> list[str]:
 
 
 def yaml_line(text: str) -> Yaml:
-    """A line of a YAML block scalar (``|``), where every character but the unprintable ones stands for itself.
+    """A line of a YAML block scalar (``|``), where every character but control characters stands for itself.
 
-    :raises MmcError: when the text holds an unprintable character
+    :raises MmcError: when the text holds a control character
     """
-    if not text.isprintable():
-        raise MmcError(f"the name {text!r} holds a character that this target cannot pass on; rename the file")
+    if _REFUSED_IN_LINE.search(text):
+        raise MmcError(f"this target cannot name a file with control characters: {text!r}")
     return Yaml(text)
 
 

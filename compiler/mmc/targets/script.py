@@ -1,5 +1,6 @@
 """The script target: ``run.sh``, which needs bash and the step program only, and the table of jobs that it runs."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from mmc.plan import Flow, Plan, Stage
@@ -19,8 +20,11 @@ def emit(plan: Plan, _options: Options) -> Bundle:
         {"name": stage.name, "cpus": stage.resources.cpus, "command": _command(plan, stage, first)}
         for stage in plan.stages
     ]
+    gathered = [{"array": _array(stage), "first": first[stage.name], "n": len(stage.jobs)} for stage in _gathered(plan)]
     texts = {
-        "run.sh": render(Shell, "script/run.sh.j2", stages=stages, n_jobs=plan.n_jobs, results=results, **header),
+        "run.sh": render(
+            Shell, "script/run.sh.j2", stages=stages, gathered=gathered, n_jobs=plan.n_jobs, results=results, **header
+        ),
         "jobs.tsv": "".join("\t".join(row) + "\n" for row in _rows(plan)),
         "README.md": render(Markdown, "script/README.md.j2", results=[f"out/{result}" for result in results], **header),
     }
@@ -71,31 +75,41 @@ def _ranges(rows: Iterable[int]) -> Iterator[str]:
 
 
 def _command(plan: Plan, stage: Stage, first: Mapping[str, int]) -> Shell:
-    """The words of a stage's command, in bash: ``$1`` is the row of the job, ``places`` the folder of every job."""
+    """The words of a stage's command, in bash: ``$1`` is the job's row, ``$job`` its name."""
     files = {file.name: file.path for file in stage.files}
     upstream = {item.name: item for item in stage.inputs}
 
     def directories(name: str) -> str:
         item = upstream[name]
-        row = first[item.stage]
         if item.flow is Flow.ALL:
-            return f'"${{places[@]:{row}:{len(plan.stage(item.stage).jobs)}}}"'
+            return f'"${{{_array(plan.stage(item.stage))}[@]}}"'
         if item.flow is Flow.EACH:
-            return f'"${{places[$1 - {first[stage.name] - row}]}}"'
-        return f'"${{places[{row}]}}"'
+            return f'"${{{_array(plan.stage(item.stage))}[$1 - {first[stage.name]}]}}"'
+        return f'"$out"/{shell(_place(plan.stage(item.stage)))}'
 
     words = dataflow.words(
         stage,
         {
             "text": shell,
             "config": lambda _: shell(dataflow.config_path(stage)),
-            "job": lambda _: '"${jobs[$1]}"',
+            "job": lambda _: '"$job"',
             "input": directories,
             "file": lambda name: shell(str(files[name])),
-            "out": lambda _: '"${places[$1]}"',
+            "out": lambda _: f'"$out"/{shell(stage.name)}/"$job"',
         },
     )
     return Shell(" ".join(words))
+
+
+def _gathered(plan: Plan) -> list[Stage]:
+    """The stages of which a command names more than one output, or a different one for each job."""
+    read = {item.stage for stage in plan.stages for item in stage.inputs if item.flow is not Flow.ONE}
+    return [stage for stage in plan.stages if stage.name in read]
+
+
+def _array(stage: Stage) -> str:
+    """The bash array of a stage's outputs."""
+    return "all_" + re.sub(r"\W", "_", stage.name, flags=re.ASCII)
 
 
 def _place(stage: Stage) -> str:

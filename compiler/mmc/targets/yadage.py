@@ -1,9 +1,9 @@
 """The Yadage target: a workflow of two sub-workflows, each stage a scatter of packtivities.
 
-Yadage names the directory of a step after its stage, ``STAGE`` or ``STAGE_I`` for the I-th of a scatter, in the
-directory of its sub-workflow. A step publishes this place, ``GROUP/STEP/OUTPUT``, and later jobs are given places. They
-consist of our own names alone, so that Yadage's joining of a list with blanks does no harm wherever the work directory
-is, and they are short: Linux takes 128 KiB in one word of a command line, and a whole command is one word.
+Yadage names a step and its directory after the stage, ``STAGE`` or ``STAGE_I`` for the I-th of a scatter. Every step
+publishes this name, and later jobs are given names, from which their commands make paths within the work directory.
+Names hold nothing but our own words, so Yadage's joining of a list with blanks does no harm wherever the work directory
+is; and they are short: Linux takes 128 KiB in one word of a command line, and to Yadage a whole command is one word.
 """
 
 import re
@@ -19,7 +19,7 @@ from mmc.targets.quoting import Markdown, Yaml, render, shell, yadage
 from mmc.version import __version__
 
 LONGEST_COMMAND = 128 * 1024 - 4096
-"""Bytes that a command may have, less what the two paths in it may need."""
+"""Bytes that a command may have, less what the two paths in it and the lines around it may need."""
 
 _SAFE_WORD = re.compile(r"[A-Za-z0-9_.+-]+")
 
@@ -60,7 +60,7 @@ def _group(plan: Plan, group: str) -> dict[str, Any]:
 def _stage(plan: Plan, stage: Stage) -> dict[str, Any]:
     inputs = {item.name: _source(plan, stage, item) for item in stage.inputs}
     local = [item.stage for item in stage.inputs if plan.stage(item.stage).group == stage.group]
-    jobs = [_safe(job.name) for job in stage.jobs]
+    jobs = [job.name for job in stage.jobs]
     each = [item.name for item in stage.inputs if item.flow is Flow.EACH]
     return {
         "name": stage.name,
@@ -88,29 +88,37 @@ def _source(plan: Plan, stage: Stage, item: Input) -> dict[str, str]:
 
 
 def _selector(stage: Stage, query: str) -> dict[str, str]:
-    return {"stages" if stage.scattered else "step": query, "output": "place"}
+    return {"stages" if stage.scattered else "step": query, "output": "step"}
 
 
 def _step(plan: Plan, stage: Stage, options: Options) -> dict[str, Any]:
+    inputs = {item.name: item for item in stage.inputs}
     files = {file.name: file.path for file in stage.files}
-    place = f"{_safe(stage.group)}/{{step}}/{_safe(stage.output)}"
-    command = dataflow.words(
+
+    def directories(name: str) -> str:
+        upstream = plan.stage(inputs[name].stage)
+        if inputs[name].flow is Flow.ALL:
+            return f"$(printf '{upstream.group}/%s/{upstream.output} ' {{{name}}})"
+        return f"{upstream.group}/{{{name}}}/{upstream.output}"
+
+    words = dataflow.words(
         stage,
         {
             "text": lambda text: yadage(shell(text)),
             "config": lambda _: '"$bundle"/' + dataflow.config_path(stage),
             "job": lambda _: "{job}",
-            "input": lambda name: f"{{{_safe(name)}}}",
+            "input": directories,
             "file": lambda name: '"$bundle"/' + yadage(shell(str(files[name]))),
-            "out": lambda _: place,
+            "out": lambda _: f"{stage.group}/{{step}}/{stage.output}",
         },
     )
-    _check_length(plan, stage, command)
+    command = " ".join(words)
+    _check(plan, stage, command)
     return {
-        "name": _safe(stage.name),
-        "command": " ".join(command),
+        "name": stage.name,
+        "command": command,
         "environment": _environment(None if options.local else stage.image),
-        "publish": {stage.output: f"{{workdir}}/{stage.output}", "place": place},
+        "publish": {"step": "{step}", stage.output: f"{{workdir}}/{stage.output}"},
     }
 
 
@@ -133,22 +141,21 @@ def _places(stage: Stage) -> str:
     return f"{stage.group}/{stage.name}{'_*' if stage.scattered else ''}/{stage.output}"
 
 
-def _check_length(plan: Plan, stage: Stage, command: list[str]) -> None:
+def _check(plan: Plan, stage: Stage, command: str) -> None:
+    names = [
+        stage.name,
+        stage.group,
+        stage.output,
+        *(item.name for item in stage.inputs),
+        *(j.name for j in stage.jobs),
+    ]
+    unsafe = [name for name in names if not _SAFE_WORD.fullmatch(name)]
+    if unsafe:
+        raise ValueError(f"{unsafe[0]!r} is not a name that the planner gives to a stage, a job or an option")
     gathered = [plan.stage(item.stage) for item in stage.inputs if item.flow is Flow.ALL]
-    places = sum(len(f"{up.group}/{name}/{up.output} ") for up in gathered for name in _directories(up))
-    if len(" ".join(command)) + places > LONGEST_COMMAND:
-        n = sum(len(up.jobs) for up in gathered)
+    if len(command) + sum(len(" ".join(_directories(upstream))) for upstream in gathered) > LONGEST_COMMAND:
+        n = sum(len(upstream.jobs) for upstream in gathered)
         raise MmcError(
             f"the stage {stage.name} reads the outputs of {n:,} jobs, more than Yadage can name in one command: "
-            "raise events_per_job, or use the target cwl or script"
+            "raise events_per_job, or take the target cwl or script"
         )
-
-
-def _safe(word: str) -> str:
-    """A name that Yadage may paste into a command: letters, digits and ``_.+-``.
-
-    :raises ValueError: for any other name, which the planner never makes
-    """
-    if not _SAFE_WORD.fullmatch(word):
-        raise ValueError(f"{word!r} is not a name for stages, jobs and options")
-    return word
