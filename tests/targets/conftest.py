@@ -15,7 +15,7 @@ from mmc.targets.bundle import write
 from tests.targets.plans import FILE_CONTENT
 
 PROGRAM = """#!{python} -IS
-import json, os, pathlib, signal, sys, time
+import json, os, pathlib, shutil, signal, sys, time
 
 words = sys.argv[1:]
 stage, job = words[1], words[words.index("--job") + 1]
@@ -28,14 +28,15 @@ if f"{{stage}}/{{job}}" in os.environ.get("FAKE_KILL", "").split():
     os.kill(os.getpid(), signal.SIGKILL)
 time.sleep(float(os.environ.get("FAKE_SECONDS", "0")))
 config = json.loads(pathlib.Path(words[words.index("--config") + 1]).read_text(encoding="utf-8"))
-missing = [word for word in words if "/" in word and word != str(out) and not os.path.exists(word)]
-assert not missing, missing
+if "--file" in words:
+    assert pathlib.Path(words[words.index("--file") + 1]).read_bytes() == {content!r}
 upstream = {{w: json.loads(p.read_text())["job"] for w in words if (p := pathlib.Path(w) / "job.json").is_file()}}
 part = out.with_name("." + out.name)
 part.mkdir()
 record = {{"stage": stage, "job": job, "fingerprint": config["jobs"][job]["fingerprint"]}}
 (part / "job.json").write_text(json.dumps(record))
 (part / "ran.json").write_text(json.dumps({{"words": ["mmc", *words], "upstream": upstream}}))
+shutil.rmtree(out, ignore_errors=True)
 part.rename(out)
 """
 
@@ -60,7 +61,7 @@ def step_program(tmp_path: Path) -> StepProgram:
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "mmc"
-    program.write_text(PROGRAM.format(python=sys.executable))
+    program.write_text(PROGRAM.format(python=sys.executable, content=FILE_CONTENT))
     program.chmod(0o755)
     engines = Path(sys.executable).parent
     path = os.pathsep.join([str(folder), str(engines), os.environ["PATH"]])
