@@ -139,6 +139,35 @@ def test_definitions_are_not_run_when_they_are_named(stock: dict[str, Any], kind
     getattr(models, kind)("a", "__import__('sys').exit('run')")
 
 
+SAVING = """
+import sys, warnings
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    if sys.argv[1] == "patched":
+        from mmc.steps import madminer_compat
+        madminer_compat.apply()
+    from madminer.core import MadMiner
+miner = MadMiner()
+for i in range(30):
+    miner.add_parameter("contact", i + 1, f"c{i}", "theta")
+miner.add_benchmark({f"c{i}": 0.0 for i in range(30)}, "sm")
+try:
+    miner.save("full.h5")
+except OSError as error:
+    sys.exit(f"clear: {error}")
+"""
+
+
+@pytest.mark.parametrize("reader", ["stock", "patched"])
+def test_full_disk_is_no_crash(tmp_path: Path, reader: str) -> None:
+    limited = ["bash", "-c", 'ulimit -f 20; exec "$0" "$@"', sys.executable, "-c", SAVING, reader]
+    done = subprocess.run(limited, cwd=tmp_path, capture_output=True, text=True, check=False)
+    if reader == "stock":
+        assert done.returncode < 0, "HDF5 has learnt to live with a full disk"
+    else:
+        assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "clear: [Errno 27] File too large")
+
+
 def test_histograms_take_normed(stock: dict[str, Any]) -> None:
     assert stock["normed"] == "TypeError: histogramdd() got an unexpected keyword argument 'normed'"
     madminer_compat.apply_histograms()

@@ -12,13 +12,17 @@ Every work-around has a test that pins that stock MadMiner still needs it.
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, partial, wraps
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
-from types import CodeType, FunctionType
+from io import BytesIO
+from pathlib import Path
+from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any
 
+import h5py
 import numpy as np
 
 from mmc.errors import MissingExtraError, StepError
@@ -34,6 +38,7 @@ def apply() -> None:
     - Every definition of an observable, a cut or an efficiency is evaluated when it is named or loaded, among Python's
       built-in names: a file can run any code, ``all.pt`` fails, and so does a definition of more than 256 characters,
       which files cut short.
+    - HDF5 crashes the whole process when the disk is full. Files are written in memory first, then in one go.
 
     A second call does nothing, as everywhere here.
 
@@ -41,8 +46,10 @@ def apply() -> None:
     """
     _import_parts_alone()
     from madminer.models import readers
+    from madminer.utils.interfaces import hdf5
 
     readers.eval = _no_value
+    hdf5.h5py = SimpleNamespace(File=_open_hdf5)
 
 
 def _import_parts_alone() -> None:
@@ -52,6 +59,22 @@ def _import_parts_alone() -> None:
     if spec is None:
         raise MissingExtraError("madminer", "steps")
     sys.modules["madminer"] = module_from_spec(spec)
+
+
+@contextmanager
+def _open_hdf5(path: str, mode: str) -> Iterator[Any]:
+    """``h5py.File`` for reading ("r") or for reading and writing ("a").
+
+    :raises OSError: when the disk is full, among others
+    """
+    if mode == "r":
+        with h5py.File(path, "r") as file:
+            yield file
+    else:
+        content = BytesIO(Path(path).read_bytes() if Path(path).exists() else b"")
+        with h5py.File(content, mode) as file:
+            yield file
+        Path(path).write_bytes(content.getbuffer())
 
 
 def _no_value(_expression: str) -> None:
