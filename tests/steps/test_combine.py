@@ -98,6 +98,24 @@ def test_several_benchmarks_average_and_backgrounds_add(chain: Chain) -> None:
     np.testing.assert_allclose(np.stack([found, errors], axis=1), list(combined["cross_sections_pb"].values()))
 
 
+def test_file_is_that_of_madminer(chain: Chain, tmp_path: Path) -> None:
+    at_sm, at_ll = chain.simulated("sm", 60, parts=2), chain.simulated("ll", 40)
+    analysed = chain.analysed([*at_sm, *at_ll, *chain.simulated("sm", 20, process="ww")])
+    ours = chain.combined(analysed, seed=6)["path"]
+
+    from madminer.sampling import combine_and_shuffle
+
+    np.random.seed(6)
+    paths = [str(path / "events.h5") for path in analysed]
+    combine_and_shuffle(paths, str(tmp_path / "theirs.h5"), k_factors=[0.5, 0.5, 1.0, 1.0])
+    with h5py.File(ours) as our_file, h5py.File(tmp_path / "theirs.h5") as their_file:
+        keys: list[str] = []
+        their_file.visititems(lambda key, item: keys.append(key) if isinstance(item, h5py.Dataset) else None)
+        assert {"samples/weights", "sample_summary/signal_events", "morphing/components"} < set(keys)
+        for key in keys:
+            np.testing.assert_array_equal(our_file[key][()], their_file[key][()])
+
+
 def test_k_factor(chain: Chain) -> None:
     analysed = chain.analysed(chain.simulated("sm", 100))
     plain, scaled = chain.combined(analysed), chain.combined(analysed, k_factor=1.5)

@@ -1,7 +1,7 @@
 """What a step program is handed, and how it finds its inputs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,10 +42,20 @@ class StepJob:
 
         :raises StepError: when none of them did, or one is not the output of a finished job
         """
-        for path in self.inputs.get(name, ()):
-            if read_json(path / RECORD).get("job") == job:
-                return path
-        raise StepError(f"none of the directories of --{name} is the output of job {job!r}")
+        return self.pick_all(name, [job])[0]
+
+    def pick_all(self, name: str, jobs: Iterable[str]) -> list[Path]:
+        """The directories among those of an input that the jobs of those names wrote, in their order.
+
+        :raises StepError: as :meth:`pick`
+        """
+        makers = {read_json(path / RECORD)["job"]: path for path in self.inputs.get(name, ())}
+        found = []
+        for job in jobs:
+            if job not in makers:
+                raise StepError(f"none of the directories of --{name} is the output of job {job!r}")
+            found.append(makers[job])
+        return found
 
 
 def read_json(path: Path) -> Any:
