@@ -89,10 +89,7 @@ def init(arguments: Namespace) -> int:
     from mmc.init import STUDY, new_study, write_new
 
     folder = Path(arguments.folder)
-    try:
-        write_new(folder, new_study(folder.resolve().name))
-    except FileExistsError as error:
-        raise UsageError(str(error)) from error
+    write_new(folder, new_study(folder.resolve().name))
     file = folder / STUDY
     sys.stdout.write(f"{file} is yours to change. Next: mmc validate {file}, mmc plan {file}, mmc run {file}\n")
     return 0

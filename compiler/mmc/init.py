@@ -1,9 +1,11 @@
 """``mmc init``: a commented study that validates as it is, with the language's schema beside it for editors."""
 
 import re
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
+from mmc.errors import UsageError
 from mmc.language import VERSION, load_schema
 
 STUDY = "study.yaml"
@@ -32,15 +34,18 @@ def study_name(folder: str) -> str:
     return folder if fits and folder == folder.strip() and folder.lower() not in _YAML_WORDS else "my-study"
 
 
-def write_new(folder: Path, files: dict[str, str]) -> None:
+def write_new(folder: Path, files: Mapping[str, str]) -> None:
     """Write the files into a folder, which is made if need be.
 
-    :raises FileExistsError: when one of them is there already; then none is written
+    :raises UsageError: when one of them is there already; then none is written
     """
-    present = [name for name in files if (folder / name).exists()]
-    if present:
-        raise FileExistsError(f"{folder / present[0]} exists already; nothing was written")
-    folder.mkdir(parents=True, exist_ok=True)
+    for path in (folder / name for name in files):
+        if path.exists():
+            raise UsageError(f"{path} exists already; nothing was written")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"{folder} cannot be a folder: a file is in the way") from error
     for name, text in files.items():
         with (folder / name).open("x", encoding="utf-8") as file:
             file.write(text)

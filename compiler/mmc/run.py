@@ -216,9 +216,9 @@ def _failure(folder: Path, progress: Progress, received: list[int]) -> MmcError:
     printed = folder / "out" / stage / f"{job}.out"
     last = _last_line(printed)
     others = f"; {len(progress.failed) - 1} more failed" if len(progress.failed) > 1 else ""
-    prefix = f"mmc step {stage}[{job}]: "
-    if last.startswith(prefix):
-        return MmcError(f"{stage}[{job}]: {last.removeprefix(prefix)}{others}")
+    for prefix in (f"mmc step {stage}[{job}]: ", "mmc: "):
+        if last.startswith(prefix):
+            return MmcError(f"{stage}[{job}]: {last.removeprefix(prefix)}{others}")
     return MmcError(f"{stage}[{job}] failed (log: {printed}){others}")
 
 
