@@ -30,7 +30,8 @@ time.sleep(float(os.environ.get("FAKE_SECONDS", "0")))
 config = json.loads(pathlib.Path(words[words.index("--config") + 1]).read_text(encoding="utf-8"))
 if "--file" in words:
     assert pathlib.Path(words[words.index("--file") + 1]).read_bytes() == {content!r}
-upstream = {{w: json.loads(p.read_text())["job"] for w in words if (p := pathlib.Path(w) / "job.json").is_file()}}
+records = {{w: json.loads(p.read_text()) for w in words if (p := pathlib.Path(w) / "job.json").is_file()}}
+upstream = {{word: f"out/{{record['stage']}}/{{record['job']}}" for word, record in records.items()}}
 part = out.with_name("." + out.name)
 part.mkdir()
 record = {{"stage": stage, "job": job, "fingerprint": config["jobs"][job]["fingerprint"]}}
@@ -47,12 +48,18 @@ class StepProgram:
 
     environment: Mapping[str, str]
 
-    def ran(self, folder: Path) -> dict[tuple[str, str], dict[str, object]]:
-        """What each job recorded: its words, and the name of the upstream job in each directory that it got."""
+    def ran(self, folder: Path) -> dict[tuple[str, str], list[str]]:
+        """The words that each job got; outputs of jobs are called ``out/STAGE/JOB`` there, files by their names."""
         runs = {}
         for file in folder.rglob("ran.json"):
             record = json.loads((file.parent / "job.json").read_text())
-            runs[record["stage"], record["job"]] = json.loads(file.read_text())
+            ran = json.loads(file.read_text())
+            words = [ran["upstream"].get(word, word) for word in ran["words"]]
+            out = words.index("--out") + 1
+            words[out] = f"out/{record['stage']}/{record['job']}"
+            runs[record["stage"], record["job"]] = [
+                word if word.startswith("out/") else word.rpartition("/")[2] for word in words
+            ]
         return runs
 
 

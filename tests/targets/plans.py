@@ -1,6 +1,6 @@
 """Plans made by hand, small and of every shape, and what their jobs are expected to run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -118,6 +118,14 @@ def expected_commands(plan: Plan) -> dict[tuple[str, str], list[str]]:
         (stage.name, job.name): _words(plan, stage, k, job.name)
         for stage in plan.stages
         for k, job in enumerate(stage.jobs)
+    }
+
+
+def recorded(commands: Mapping[tuple[str, str], list[str]]) -> dict[tuple[str, str], list[str]]:
+    """The commands as the fake step program records them, with files called by their names."""
+    return {
+        job: [word if word.startswith("out/") else word.rpartition("/")[2] for word in words]
+        for job, words in commands.items()
     }
 
 

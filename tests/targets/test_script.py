@@ -15,7 +15,7 @@ from mmc.plan import Plan
 from mmc.targets import TARGETS, Options
 
 from tests.targets.conftest import Place, StepProgram
-from tests.targets.plans import expected_commands, make_plan, plans
+from tests.targets.plans import expected_commands, make_plan, plans, recorded
 
 NASTY_FOLDER = 'it\'s a $(touch hacked) "folder" {x} µ #1 %20'
 
@@ -50,8 +50,7 @@ def test_every_job_runs_with_its_words(place: Place, step_program: StepProgram, 
     folder = place(plan, "script", tmp_path / NASTY_FOLDER)
     done = run(folder, step_program, "-j", "3", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    ran = step_program.ran(folder / "out")
-    assert {key: record["words"] for key, record in ran.items()} == expected_commands(plan)
+    assert step_program.ran(folder / "out") == recorded(expected_commands(plan))
     assert f"{folder}/out/report/report" in done.stdout
     assert not list(tmp_path.rglob("hacked"))
     log = events(folder / "out")
