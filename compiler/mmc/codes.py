@@ -251,8 +251,7 @@ CODES: dict[str, Code] = {
     "MMC308": Code(
         "The powers do not fit the model",
         "In the model `four-fermion` the parameters enter the amplitude linearly, so the squared amplitude has powers "
-        "up to 2 of each and of all together. With less, morphing is wrong; with more, it needs benchmarks that "
-        "contribute nothing but noise.",
+        "up to 2 of each and of all together. With less, morphed weights are wrong.",
     ),
     "MMC309": Code(
         "The phase space is empty",
@@ -283,6 +282,12 @@ CODES: dict[str, Code] = {
         "There are no observables",
         "Without observables there is nothing to learn from. Name some in `observables`, or ask for MadMiner's "
         "standard set with `default_observables: {}`.",
+    ),
+    "MMC315": Code(
+        "Morphing has more powers than the model",
+        "In the model `four-fermion` the squared amplitude has powers up to 2 of each parameter and of all together. "
+        "With more, morphing needs more benchmarks and its weights are noisier, for components that vanish.",
+        "warning",
     ),
     # -- 4: expressions -----------------------------------------------------------------------------------------------
     "MMC401": Code(

@@ -1,0 +1,55 @@
+"""Everything that can be wrong with a study, found in one go: first its shape, then the rules that a schema cannot say.
+
+Each family of rules has a file. A rule is a function that reads a :class:`~mmc.checks.context.Context` and yields
+diagnostics; it says nothing about parts that the schema refuses.
+"""
+
+from typing import Any, NamedTuple
+
+from mmc.checks import annotations, evaluation, events, files, methods, names, points
+from mmc.checks.context import RULES, Context, LookUp
+from mmc.checks.shape import check_shape
+from mmc.diagnostics import Diagnostic, Severity, Span, has_errors, in_order
+from mmc.load import Document
+
+__all__ = ["Checked", "LookUp", "check"]
+_FAMILIES = (annotations, evaluation, events, files, methods, names, points)  # importing them registers their rules
+
+MOST_SHOWN = 100
+"""Problems of a file beyond these are only counted."""
+
+
+class Checked(NamedTuple):
+    """What the checks found; ``data`` is the study with every default filled in, None where it is wrong."""
+
+    diagnostics: list[Diagnostic]
+    data: dict[str, Any] | None
+    files: tuple[str, ...]
+    """The files that the study names, as it writes them, where they exist."""
+
+
+def check(document: Document, look_up: LookUp) -> Checked:
+    """All problems of a study, those of reading it included; ``look_up`` says what a path in its folder is."""
+    if document.data is None:
+        return Checked(in_order(document.diagnostics), None, ())
+    problems, unsound = check_shape(document)
+    found = [*document.diagnostics, *problems]
+    context = Context(document, unsound, look_up)
+    if not any(problem.code == "MMC109" for problem in problems):
+        for _, rule in RULES:
+            found += rule(context)
+    ordered = in_order(found)
+    data = None if has_errors(ordered) else context.data
+    return Checked(_bounded(ordered), data, files.named(context))
+
+
+def _bounded(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    more = len(diagnostics) - MOST_SHOWN
+    if more <= 0:
+        return diagnostics
+    last = diagnostics[MOST_SHOWN - 1]
+    span = Span(last.span.line, last.span.column, last.span.line, last.span.column + 1)
+    severity: Severity = "error" if has_errors(diagnostics[MOST_SHOWN:]) else "warning"
+    message = f"at least {more} more problems are not shown"
+    note = Diagnostic("MMC014", message, last.path, span, "repair these first", severity)
+    return [*diagnostics[:MOST_SHOWN], note]

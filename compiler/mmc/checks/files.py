@@ -1,0 +1,66 @@
+"""Rules about files that a study names, and about images and resources of its jobs."""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from mmc.checks.context import Context, rule
+from mmc.diagnostics import Diagnostic, show
+
+_COPY = "copy it into the study's folder and name it from there"
+
+
+def named(context: Context) -> tuple[str, ...]:
+    """The files that the study names and that are there, each once."""
+    paths = dict.fromkeys(value for _, value, _ in context.annotated("x-file"))
+    return tuple(path for path in paths if not _leads_out(path) and context.look_up(path) == "file")
+
+
+@rule("MMC601", "MMC602", "MMC603")
+def files(ctx: Context) -> Iterator[Diagnostic]:
+    """Every file that the study names is a file in its folder."""
+    for path, value, _ in ctx.annotated("x-file"):
+        found = "outside" if _leads_out(value) else ctx.look_up(value)
+        if found == "outside":
+            yield ctx.problem("MMC602", path, f"{show(value)} lies outside the study's folder", _COPY)
+        elif found == "missing":
+            yield ctx.problem("MMC601", path, f"there is no file {show(value)}", "paths start at the study's folder")
+        elif found != "file":
+            yield ctx.problem("MMC603", path, f"{show(value)} is a folder or cannot be read")
+
+
+def _leads_out(text: str) -> bool:
+    """Whether a path leads out of the folder by its text alone.
+
+    >>> _leads_out("data/../events.h5"), _leads_out("../events.h5"), _leads_out("/tmp/events.h5")
+    (False, True, True)
+    """
+    depth = 0
+    for part in PurePosixPath(text).parts:
+        depth += {"..": -1, "/": -1000, "//": -1000}.get(part, 1)
+        if depth < 0:
+            return True
+    return False
+
+
+@rule("MMC604")
+def images(ctx: Context) -> Iterator[Diagnostic]:
+    """Images are pinned."""
+    for group, image in ctx.entries("execution", "images").items():
+        last = image.rsplit("/", 1)[-1]
+        if "@" not in last and (":" not in last or last.endswith(":latest")):
+            message = f"the image {show(image)} is not pinned, so the same study may run something else tomorrow"
+            yield ctx.problem("MMC604", ("execution", "images", group), message, "name a tag, `image:1.0`, or a digest")
+
+
+@rule("MMC605")
+def resources(ctx: Context) -> Iterator[Diagnostic]:
+    """Resources are given to stages that there are."""
+    stages = {"configure", "generate", "simulate", "analyse", "combine"} if ctx.generates else {"ingest"}
+    if ctx.names("methods") != []:
+        stages |= {"sample", "train"}
+    if "evaluation" in ctx.data:
+        stages |= {"evaluate", "baselines", "report"}
+    for stage in ctx.entries("execution", "resources"):
+        if stage not in stages:
+            message = f"the study has no stage {stage}"
+            yield ctx.problem("MMC605", ("execution", "resources", stage), message, "remove it", key=True)

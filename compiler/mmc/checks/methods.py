@@ -1,0 +1,147 @@
+"""Rules about methods: what each needs, what does not belong to it, its scans and its points."""
+
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import Any
+
+from mmc.checks.context import Context, rule
+from mmc.checks.shape import shape_problems
+from mmc.diagnostics import Diagnostic, did_you_mean, one_of, show
+from mmc.language import load_schema
+from mmc.plan import canonical_json
+from mmc.study import METHODS_WITH_ALPHA, RATIO_METHODS, SCORE_METHODS
+
+MOST_TRAININGS = 10_000
+"""A scan does not have more points."""
+
+
+def _methods(ctx: Context) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """The name, the method and the entry of all methods that say what they are."""
+    for name, entry in ctx.entries("methods").items():
+        method = entry.get("method", name)
+        if method in (*RATIO_METHODS, *SCORE_METHODS):
+            yield name, method, entry
+
+
+@rule("MMC501")
+def which_method(ctx: Context) -> Iterator[Diagnostic]:
+    """Every entry says which method it is."""
+    known = (*RATIO_METHODS, *SCORE_METHODS)
+    for name, entry in ctx.entries("methods").items():
+        if "method" not in entry and name not in known:
+            guess = did_you_mean(name, known) or "alices"
+            message = f"{show(name)} is none of the methods {one_of(known)}"
+            yield ctx.problem("MMC501", ("methods", name), message, f"add `method: {guess}`, say", key=True)
+
+
+@rule("MMC502")
+def reference_points(ctx: Context) -> Iterator[Diagnostic]:
+    """Every method has the points that it trains at."""
+    for name, method, entry in _methods(ctx):
+        needed = ("theta",) if method in SCORE_METHODS else ("theta0", "theta1")
+        for key in needed:
+            if key not in entry:
+                kind = "score" if method in SCORE_METHODS else "ratio"
+                example = "{random: {n: 1000}}" if key == "theta0" else f"{{benchmark: {_a_benchmark(ctx)}}}"
+                message = f"the {kind} method {method} lacks `{key}`"
+                yield ctx.problem("MMC502", ("methods", name), message, f"add `{key}: {example}`", key=True)
+
+
+def _a_benchmark(ctx: Context) -> str:
+    return next(iter(ctx.names("benchmarks") or ["sm"]))
+
+
+@rule("MMC503")
+def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
+    """No method is given a setting that it does not use."""
+    for name, method, entry in _methods(ctx):
+        path = ("methods", name)
+        for key in ("theta0", "theta1") if method in SCORE_METHODS else ("theta",):
+            if key in entry:
+                kind, others = ("score", "theta") if method in SCORE_METHODS else ("ratio", "theta0` and `theta1")
+                message = f"`{key}` does not belong to the {kind} method {method}"
+                yield ctx.problem("MMC503", (*path, key), message, f"it takes `{others}`", key=True)
+        for key, reason in _unused(method, entry):
+            message = f"`{key}` has no effect: {reason}"
+            for place in ((*path, "training", key), (*path, "scan", f"training.{key}")):
+                if ctx.given(*place):
+                    yield ctx.problem("MMC503", place, message, "remove it", key=True)
+
+
+def _unused(method: str, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The hyperparameters that an entry does not use, each with the reason."""
+    training, scan = entry["training"], entry["scan"]
+
+    def values(key: str) -> list[Any]:
+        scanned: list[Any] = scan.get(f"training.{key}", [training[key]])
+        return scanned
+
+    if method not in METHODS_WITH_ALPHA:
+        yield "alpha", f"it belongs to {', '.join(METHODS_WITH_ALPHA)}, not to {method}"
+    if method in SCORE_METHODS:
+        yield "scale_parameters", f"{method} has no parameters among its inputs"
+    if "sgd" not in values("optimizer"):
+        yield "nesterov_momentum", "it belongs to the optimizer sgd"
+    if True not in values("early_stopping"):
+        yield "early_stopping_patience", "there is no early stopping"
+
+
+@rule("MMC504", "MMC307")
+def scans(ctx: Context) -> Iterator[Diagnostic]:
+    """Scans vary hyperparameters that exist, with values that they can take, each once."""
+    definitions = load_schema()["definitions"]
+    known = definitions["training"]["properties"]
+    for name, _, entry in _methods(ctx):
+        scan = entry["scan"]
+        for key, values in scan.items():
+            path = ("methods", name, "scan", key)
+            parameter = key.removeprefix("training.")
+            if parameter not in known:
+                guess = did_you_mean(parameter, known)
+                help_text = f"did you mean `training.{guess}`?" if guess else f"there are {one_of(known, 20)}"
+                message = f"`{parameter}` is no hyperparameter of `training`"
+                yield ctx.problem("MMC504", path, message, help_text, key=True)
+                continue
+            seen = set()
+            for index, value in enumerate(values):
+                text = canonical_json(float(value) if type(value) is int else value)
+                if next(shape_problems(value, {**known[parameter], "definitions": definitions}), None) is not None:
+                    message = f"`{parameter}` cannot be {show(value)}"
+                    help_text = f"it is: {known[parameter]['description'].rstrip('.').lower()}"
+                    yield ctx.problem("MMC504", (*path, index), message, help_text)
+                elif text in seen:
+                    yield ctx.problem("MMC504", (*path, index), f"{show(value)} stands twice in the scan")
+                seen.add(text)
+        trainings = prod(len(values) for values in scan.values())
+        if trainings > MOST_TRAININGS:
+            message = f"the scan has {trainings:,} combinations; at most {MOST_TRAININGS:,} are possible"
+            yield ctx.problem("MMC307", ("methods", name, "scan"), message, key=True)
+
+
+@rule("MMC508")
+def points_and_samples(ctx: Context) -> Iterator[Diagnostic]:
+    """Every parameter point gets at least one sample."""
+    for name, _, entry in _methods(ctx):
+        theta = entry.get("theta0", {})
+        path = ("methods", name, "theta0")
+        if "random" in theta:
+            count, path = theta["random"]["n"], (*path, "random", "n")  # type: ignore[assignment]
+        else:
+            count = len(theta.get("points", theta.get("benchmarks", ())))
+        for key in ("samples", "validation_samples"):
+            if count > entry.get(key, count):
+                message = f"{count:,} parameter points share {entry[key]:,} {key.replace('_', ' ')}"
+                yield ctx.problem("MMC508", path, message, f"take at most {entry[key]:,} points, or more samples")
+
+
+@rule("MMC509")
+def priors(ctx: Context) -> Iterator[Diagnostic]:
+    """Gaussian priors have a width."""
+    for path, value, schema in ctx.annotated("x-keys-refer-to"):
+        if schema["x-keys-refer-to"] != "parameters" or path[-1] != "priors":
+            continue
+        for name, prior in value.items():
+            if "gaussian" in prior and prior["gaussian"][1] <= 0:
+                message = f"the standard deviation of the prior of {name} is {show(prior['gaussian'][1])}"
+                at = (*path, name, "gaussian", 1)
+                yield ctx.problem("MMC509", at, message, "a Gaussian prior is [mean, standard deviation]")

@@ -1,0 +1,179 @@
+"""Rules about points of parameter space: complete, distinct, within the ranges, and fit for morphing."""
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+from mmc.checks.context import Context, dotted, rule
+from mmc.diagnostics import Diagnostic, one_of, show
+from mmc.load import Path
+
+_LARGEST_RANK = 40
+"""More benchmarks are not tested for linear independence, which takes cubic time."""
+
+
+@rule("MMC205")
+def incomplete(ctx: Context) -> Iterator[Diagnostic]:
+    """Every point has a value for each parameter."""
+    parameters = ctx.names("parameters")
+    if parameters is None:
+        return
+    for path, values, _ in ctx.points():
+        missing = [name for name in parameters if name not in values]
+        if missing:
+            what = f"benchmark {show(path[1])}" if path[0] == "benchmarks" else f"the point in `{dotted(path)}`"
+            message = f"{what} gives no value for {one_of(missing)}"
+            help_text = f"add `{', '.join(f'{name}: 0' for name in missing[:3])}`"
+            yield ctx.problem("MMC205", path, message, help_text, key=path[0] == "benchmarks")
+
+
+def _complete(ctx: Context, path: Path) -> dict[str, tuple[float, ...]]:
+    """The benchmarks that have a number for each parameter and nothing else, by name."""
+    parameters = ctx.names("parameters")
+    entries = {name: entry for name, entry in ctx.entries(*path).items() if isinstance(entry, dict)}
+    if not parameters:
+        return {}
+    return {
+        name: tuple(values[parameter] for parameter in parameters)
+        for name, values in entries.items()
+        if set(values) == set(parameters)
+    }
+
+
+@rule("MMC206")
+def same_point(ctx: Context) -> Iterator[Diagnostic]:
+    """No two benchmarks are at the same point."""
+    seen: dict[tuple[float, ...], str] = {}
+    for name, values in _complete(ctx, ("benchmarks",)).items():
+        other = seen.setdefault(values, name)
+        if other != name:
+            message = f"benchmarks {show(other)} and {show(name)} are at the same point"
+            line = ctx.document.key_span(("benchmarks", other)).line
+            help_text = f"{show(other)} is at line {line}; move or remove one of them"
+            yield ctx.problem("MMC206", ("benchmarks", name), message, help_text, key=True)
+
+
+def component_count(max_powers: list[int], max_overall_power: int) -> int:
+    """The number of ways to choose a power for each parameter, their sum bounded.
+
+    >>> component_count([2, 2], 2), component_count([2, 2], 4)
+    (6, 9)
+    """
+    ways = [1] + [0] * max_overall_power
+    for largest in max_powers:
+        ways = [sum(ways[max(0, total - largest) : total + 1]) for total in range(max_overall_power + 1)]
+    return sum(ways)
+
+
+def _powers(ctx: Context) -> tuple[list[int], int] | None:
+    """Each parameter's largest power and the largest sum, where all are known."""
+    parameters, overall = ctx.entries("parameters"), ctx.get("morphing", "max_overall_power")
+    if overall is None or not parameters or len(parameters) != len(ctx.names("parameters") or ()):
+        return None
+    return [entry["max_power"] for entry in parameters.values()], overall
+
+
+@rule("MMC209", "MMC213")
+def basis(ctx: Context) -> Iterator[Diagnostic]:
+    """The benchmarks, all in the basis, are not more than it has elements, and linearly independent."""
+    powers = _powers(ctx)
+    if powers is None or not ctx.generates:
+        return
+    names = list(ctx.names("benchmarks") or ())
+    size = component_count(*powers)
+    if len(names) > size:
+        message = f"the study has {len(names)} benchmarks, but the morphing basis has {size} elements"
+        help_text = "remove benchmarks; the weights at any other point follow from the basis"
+        yield ctx.problem("MMC209", ("benchmarks", names[size]), message, help_text, key=True)
+        return
+    points = _complete(ctx, ("benchmarks",))
+    if len(points) != len(set(points.values())) or len(points) > _LARGEST_RANK or size > 500:
+        return
+    dependent = _first_dependent(list(points.values()), *powers)
+    if dependent is not None:
+        name = list(points)[dependent]
+        message = f"benchmark {show(name)} adds nothing to the morphing basis"
+        help_text = "weights there follow from the benchmarks before it: move it, off the line that they are on"
+        yield ctx.problem("MMC213", ("benchmarks", name), message, help_text, key=True)
+
+
+def _first_dependent(points: list[tuple[float, ...]], max_powers: list[int], overall: int) -> int | None:
+    """The first point whose components are a combination of those of the points before it."""
+    if max(max_powers) ** len(max_powers) > 100_000:
+        return None
+    exponents = [
+        powers for powers in product(*(range(largest + 1) for largest in max_powers)) if sum(powers) <= overall
+    ]
+    rows: list[tuple[int, list[Fraction]]] = []
+    for index, point in enumerate(points):
+        exact = [Fraction(value) for value in point]
+        row = [_monomial(exact, powers) for powers in exponents]
+        for pivot, other in rows:
+            factor = row[pivot] / other[pivot]
+            if factor:
+                row = [a - factor * b for a, b in zip(row, other, strict=True)]
+        pivot = next((column for column, value in enumerate(row) if value), -1)
+        if pivot < 0:
+            return index
+        rows.append((pivot, row))
+    return None
+
+
+def _monomial(point: list[Fraction], powers: tuple[int, ...]) -> Fraction:
+    value = Fraction(1)
+    for coordinate, power in zip(point, powers, strict=True):
+        value *= coordinate**power
+    return value
+
+
+def _ranges(ctx: Context) -> dict[str, tuple[float, float]]:
+    """The range of each parameter that has a good one."""
+    ranges = {name: entry["range"] for name, entry in ctx.entries("parameters").items()}
+    return {name: (low, high) for name, (low, high) in ranges.items() if low < high}
+
+
+def _outside(values: Mapping[str, Any], ranges: Mapping[str, tuple[float, float]]) -> Iterator[tuple[str, str]]:
+    """The parameters whose value is outside their range, each with words for it."""
+    for name, value in values.items():
+        if name in ranges and not ranges[name][0] <= value <= ranges[name][1]:
+            low, high = ranges[name]
+            yield name, f"{name} = {show(value)} is outside the parameter's range [{show(low)}, {show(high)}]"
+
+
+@rule("MMC210", "MMC212")
+def points_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
+    """Points are within the parameters' ranges; benchmarks should be."""
+    ranges = _ranges(ctx)
+    for path, values, _ in ctx.points():
+        code = "MMC212" if path[0] == "benchmarks" else "MMC210"
+        for name, message in _outside(values, ranges):
+            yield ctx.problem(code, (*path, name), message, "widen the range, or move the point")
+    truth = ctx.get("evaluation", "theta_true", "benchmark")
+    if truth is not None and ctx.get("benchmarks", truth) is not None:
+        for _, message in _outside(ctx.get("benchmarks", truth), ranges):
+            path = ("evaluation", "theta_true", "benchmark")
+            yield ctx.problem("MMC210", path, f"at the true point, {message}", "widen the range, or take another point")
+
+
+@rule("MMC211")
+def grids_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
+    """Grids and flat priors are within the parameters' ranges."""
+    ranges = _ranges(ctx)
+    found = [(("evaluation", "grid", name, "range"), axis.get("range")) for name, axis in _grid(ctx).items()]
+    for path, priors, schema in ctx.annotated("x-keys-refer-to"):
+        if schema["x-keys-refer-to"] == "parameters" and path[-1] == "priors":
+            found += [((*path, name, "flat"), prior.get("flat")) for name, prior in priors.items()]
+    for path, interval in found:
+        name = path[-2]
+        if interval is None or name not in ranges or interval[0] >= interval[1]:
+            continue
+        low, high = ranges[name]
+        if interval[0] < low or interval[1] > high:
+            shown = [f"[{show(a)}, {show(b)}]" for a, b in (interval, (low, high))]
+            message = f"{shown[0]} reaches outside the range {shown[1]} of {name}"
+            yield ctx.problem("MMC211", path, message, "widen the parameter's range, or narrow this one")
+
+
+def _grid(ctx: Context) -> dict[str, Any]:
+    return ctx.entries("evaluation", "grid")
