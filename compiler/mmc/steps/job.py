@@ -40,7 +40,9 @@ class StepJob:
     def pick(self, name: str, job: str) -> Path:
         """The directory among those of an input that the job of that name wrote.
 
-        :raises StepError: when none of them did, or one is not the output of a finished job
+        The others may be outputs of jobs that are still to run: a job waits for those alone that it reads.
+
+        :raises StepError: when no finished job of that name wrote any of them
         """
         return self.pick_all(name, [job])[0]
 
@@ -49,11 +51,12 @@ class StepJob:
 
         :raises StepError: as :meth:`pick`
         """
-        makers = {read_json(path / RECORD)["job"]: path for path in self.inputs.get(name, ())}
+        paths = self.inputs.get(name, ())
+        makers = {read_json(path / RECORD)["job"]: path for path in paths if (path / RECORD).is_file()}
         found = []
         for job in jobs:
             if job not in makers:
-                raise StepError(f"none of the directories of --{name} is the output of job {job!r}")
+                raise StepError(f"none of the {len(paths)} directories of --{name} is the output of a finished job {job!r}")
             found.append(makers[job])
         return found
 
