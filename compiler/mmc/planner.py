@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from mmc.plan import FileInput, Flow, Input, Job, Plan, Resources, Stage, digest
+from mmc.plan import FileInput, Flow, Input, Job, Plan, Stage, digest
+from mmc.resources import Resources
 from mmc.study import EventFile, Generation, Method, Sample, Study
 from mmc.version import __version__
 

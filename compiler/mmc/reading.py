@@ -1,12 +1,15 @@
-"""From the name of a study file on the command line to its document, its diagnostics and the files that it names."""
+"""From the name of a study file on the command line to its checked content and the files that it names."""
 
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mmc.diagnostics import Diagnostic, has_errors
+from mmc.checks import check
+from mmc.diagnostics import Diagnostic
 from mmc.errors import UsageError
 from mmc.load import Document, load
 
@@ -18,7 +21,7 @@ STDIN = "-"
 
 @dataclass(frozen=True)
 class StudyFile:
-    """A study as it was read."""
+    """A study as it was read and checked."""
 
     name: str
     """The file as the user named it."""
@@ -26,26 +29,40 @@ class StudyFile:
     """Where the study is, and what the files that it names are relative to."""
     document: Document
     diagnostics: list[Diagnostic]
-    files: Mapping[str, str]
-    """SHA-256 of each file that the study names, by its text there."""
+    data: dict[str, Any] | None
+    """The study with every default filled in; None where it is wrong."""
+    files: tuple[str, ...]
+    """The files that the study names, as it writes them."""
 
     @property
     def is_wrong(self) -> bool:
         """Whether there is an error among the diagnostics."""
-        return has_errors(self.diagnostics)
+        return self.data is None
 
     def plan(self) -> "Plan":
         """The plan of a study that is not wrong."""
-        from mmc.language import fill_defaults
         from mmc.planner import make_plan
         from mmc.study import build_study
 
-        return make_plan(build_study(fill_defaults(self.document.data)), self.files)
+        if self.data is None:
+            raise ValueError(f"{self.name} is wrong")
+        return make_plan(build_study(self.data), self._digests)
 
     def sources(self, plan: "Plan") -> dict[str, Path]:
         """Where each file is that the bundle of the plan carries, by its path in there."""
-        by_digest = {sha256: self.folder / text for text, sha256 in self.files.items()}
+        by_digest = {sha256: self.folder / text for text, sha256 in self._digests.items()}
         return {str(file.path): by_digest[file.sha256] for file in plan.files}
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        """SHA-256 of each file that the study names, by its text there."""
+        import hashlib
+
+        digests = {}
+        for text in self.files:
+            with (self.folder / text).open("rb") as file:
+                digests[text] = hashlib.file_digest(file, "sha256").hexdigest()
+        return digests
 
 
 def read(name: str) -> StudyFile:
@@ -56,7 +73,8 @@ def read(name: str) -> StudyFile:
     """
     folder = Path() if name == STDIN else Path(name).parent
     document = load(_content(name), "<stdin>" if name == STDIN else name)
-    return StudyFile(name, folder, document, list(document.diagnostics), {})
+    checked = check(document, _look_up_in(folder))
+    return StudyFile(name, folder, document, *checked)
 
 
 def _content(name: str) -> bytes:
@@ -64,3 +82,20 @@ def _content(name: str) -> bytes:
         return sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError) as error:  # ValueError: a null in it
         raise UsageError(f"{name}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _look_up_in(folder: Path) -> Callable[[str], str]:
+    """A function that says what a path in the folder is: ``file``, ``missing``, ``outside`` or else ``folder``."""
+
+    def look_up(text: str) -> str:
+        path = folder / text
+        try:
+            if not path.exists():
+                return "missing"
+            if folder.resolve() not in path.resolve().parents:
+                return "outside"
+        except (OSError, ValueError, RuntimeError):  # a name too long, a null character, a loop of links
+            return "missing"
+        return "file" if path.is_file() and os.access(path, os.R_OK) else "folder"
+
+    return look_up
