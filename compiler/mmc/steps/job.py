@@ -56,7 +56,7 @@ class StepJob:
         found = []
         for job in jobs:
             if job not in makers:
-                raise StepError(f"none of the {len(paths)} directories of --{name} is the output of a finished job {job!r}")
+                raise StepError(f"none of the directories of --{name} is the output of job {job!r}")
             found.append(makers[job])
         return found
 
