@@ -81,12 +81,15 @@ def test_failure_is_one_line_and_leaves_only_the_log(folder: Folder, settings: d
     assert "Traceback" in (folder.path / "configure" / "job.log").read_text()
 
 
-def test_missing_generator_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("mmc.steps.generate", "mmc.steps.pythia"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.setitem(sys.modules, "pythia8mc", None)
-    reason = Folder(tmp_path).refusal("generate", "signal.sm", {})
-    assert reason == "pythia8mc is not installed: pip install 'mmc[steps]'"
+def test_missing_generator_names_the_extra(tmp_path: Path) -> None:
+    words = Folder(tmp_path).arguments("generate", "signal.sm", {}, {}, 1)
+    without = (
+        "import sys; sys.modules['pythia8mc'] = None; import mmc.steps.runner as r; sys.exit(r.main(sys.argv[1:]))"
+    )
+    done = subprocess.run([sys.executable, "-c", without, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    last = done.stderr.strip().rpartition("\n")[2]
+    assert last.startswith("mmc step generate[signal.sm]: pythia8mc is not installed: pip install 'mmc[steps]' (log: ")
 
 
 def test_existing_output_is_replaced(folder: Folder) -> None:
