@@ -107,7 +107,7 @@ CODES: dict[str, Code] = {
     ),
     "MMC014": Code(
         "There are more problems than are shown",
-        "After a hundred problems of a file the others are only counted. Repair the first ones and check again.",
+        "After fifty problems of a file the others are only counted. Repair the first ones and check again.",
     ),
     # -- 1: schema ----------------------------------------------------------------------------------------------------
     "MMC101": Code(

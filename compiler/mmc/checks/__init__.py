@@ -15,7 +15,7 @@ from mmc.load import Document
 __all__ = ["Checked", "LookUp", "check"]
 _FAMILIES = (annotations, evaluation, events, files, methods, names, points)  # importing them registers their rules
 
-MOST_SHOWN = 100
+MOST_SHOWN = 50
 """Problems of a file beyond these are only counted."""
 
 
