@@ -1,8 +1,12 @@
-"""The flag that rewrites golden files."""
+"""The flag that rewrites golden files, and what is left out where the steps cannot run."""
 
 import os
+from importlib.util import find_spec
 
 import pytest
+
+HAS_STEPS = find_spec("madminer") is not None
+collect_ignore = [] if HAS_STEPS else ["steps"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -14,3 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--update-golden") and os.environ.get("CI", "false") != "false":
         raise pytest.UsageError("--update-golden is for people who look at the diff, not for continuous integration")
+
+
+def pytest_report_header() -> str:
+    return "" if HAS_STEPS else "the extra `steps` is not installed: tests/steps is left out"
