@@ -97,7 +97,7 @@ def apply_histograms() -> None:
 
 @cache
 def apply_reader() -> None:
-    """Make the LHEReader twelve times faster and mend what it does with visible sums, undefined values and no events.
+    """Make the LHEReader ten times faster and mend what it does with visible sums, undefined values and no events.
 
     - It scans the table of all particles twice per event and compiles every expression for every event: both are
       looked up instead. The events stay the same.
