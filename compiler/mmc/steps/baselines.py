@@ -8,8 +8,8 @@ import numpy as np
 
 from mmc.errors import StepError
 from mmc.steps import closure, madminer_compat
-from mmc.steps.events import Array, EventFile, Events
-from mmc.steps.histograms import Summaries, histogram_figures, make_binning
+from mmc.steps.events import Array, EventFile, Events, Summaries
+from mmc.steps.histograms import histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.limits import Limits, Setting, save_arrays
 
@@ -81,7 +81,8 @@ def _fisher(job: StepJob, setting: Setting, path: Path) -> None:
         if isinstance(settings["bins"], Mapping):
             edges = make_binning([settings["bins"]], np.zeros((2, 1)), np.ones(2)).edges[0]
             bins = {"bins": np.array([settings["bins"]["range"][0], *edges, settings["bins"]["range"][1]])}
-        matrices["histogram"] = fisher.histo_information(observable=settings["observable"], **bins, **where)
+        with np.errstate(divide="ignore", invalid="ignore"):  # empty bins
+            matrices["histogram"] = fisher.histo_information(observable=settings["observable"], **bins, **where)
     arrays: dict[str, Array] = {}
     for name, (information, covariance) in matrices.items():
         if not np.isfinite(information).all():

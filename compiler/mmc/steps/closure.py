@@ -10,10 +10,10 @@ N ln m(θ). That matters where it moves the contour, so the verdict is:
    same at all θ cancels, but such a ratio has not been learned. A deviation that the Monte Carlo error explains passes,
    and so does one at points that are excluded either way.
 2. true point: its p-value on its own Asimov data must be at least 0.05.
-3. score methods: the mean estimated score at its reference must be 0. With D = tᵀ C⁻¹ t, t the mean and C the
-   covariance of the estimated scores, it fails when the deviation is significant (χ² of D times the effective number of
-   events, p < 0.001) and larger than a tenth of the spread (√D > 0.1). Smaller ones cannot move a contour, because the
-   histograms of the score are calibrated with simulated events, whatever the network returns.
+3. score methods: the mean estimated score at its reference must be 0. It fails when the deviation is significant
+   (p < 0.001, with the covariance of the mean from the test events and that of the mean joint score of the training
+   events, to which the network is centred) and larger than a tenth of the spread of the estimated scores. Smaller ones
+   do no harm, because the histograms of the score are calibrated with simulated events, whatever the network returns.
 
 For score methods and histograms the ratio of figure 1 is the one that their likelihood uses, of histograms filled with
 events that are not test events; its error includes that of the histograms.
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from scipy.special import chdtrc, chdtri
 
-from mmc.steps.events import Array
+from mmc.steps.events import Array, Summaries
 from mmc.steps.limits import Limits, Setting, effective_size
 
 N_SIGMA = 3.0
@@ -144,16 +144,24 @@ def _ratio_figures(limits: Limits, ratio: MeanRatio, n_expected: float, level: f
     }
 
 
-def mean_score(scores: Array, probabilities: Array) -> dict[str, Any]:
-    """Mean and error of each component of the estimated score (events, parameters), and the figures of criterion 3."""
-    mean = probabilities @ scores
-    centred = scores - mean
-    covariance = (centred * probabilities[:, np.newaxis]).T @ centred
-    n = effective_size(probabilities)
-    distance = float(mean @ np.linalg.pinv(covariance) @ mean)
+def mean_score(scores: Summaries, joint: Summaries) -> dict[str, Any]:
+    """Mean and error of each component of the estimated score, and the figures of criterion 3.
+
+    ``scores`` are the estimated scores of test events at the reference, ``joint`` the joint scores of training events.
+    """
+    mean, spread = _moments(scores)
+    _, joint_spread = _moments(joint)
+    covariance = spread / effective_size(scores.probabilities) + joint_spread / effective_size(joint.probabilities)
     return {
         "mean": mean.tolist(),
-        "error": np.sqrt(np.square(probabilities) @ np.square(centred)).tolist(),
-        "bias": float(np.sqrt(max(distance, 0.0))),
-        "p_value": float(chdtrc(len(mean), n * max(distance, 0.0))),
+        "error": np.sqrt(np.diag(covariance)).tolist(),
+        "bias": max(float(mean @ np.linalg.pinv(spread) @ mean), 0.0) ** 0.5,
+        "p_value": float(chdtrc(len(mean), max(float(mean @ np.linalg.pinv(covariance) @ mean), 0.0))),
     }
+
+
+def _moments(summaries: Summaries) -> tuple[Array, Array]:
+    """Mean and covariance."""
+    mean = summaries.probabilities @ summaries.values
+    centred = summaries.values - mean
+    return mean, (centred * summaries.probabilities[:, np.newaxis]).T @ centred

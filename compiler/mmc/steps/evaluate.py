@@ -10,8 +10,8 @@ import torch
 
 from mmc.errors import StepError
 from mmc.steps import closure, madminer_compat
-from mmc.steps.events import Array, EventFile, Events
-from mmc.steps.histograms import HistogramFigures, Summaries, histogram_figures, make_binning
+from mmc.steps.events import Array, EventFile, Events, Summaries
+from mmc.steps.histograms import HistogramFigures, histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.limits import Limits, Setting, save_arrays
 from mmc.steps.sample import SCORE_METHODS
@@ -175,7 +175,9 @@ def _score(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dic
             ]
         )
     limits = setting.limits(result.mean_log)
-    score = closure.mean_score(test.values, test.probabilities)
+    training = setting.file.part("train", reference)
+    joint = Summaries(setting.file.joint_scores(training, reference), training.probabilities(row))
+    score = closure.mean_score(test, joint)
     verdict = closure.judge(setting, limits, result.ratio, score=score, unknown=result.unknown)
     return limits, result.ratio.arrays(setting.grid.shape), verdict
 

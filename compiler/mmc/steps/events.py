@@ -39,6 +39,18 @@ class Events:
         return np.asarray(weights / total)
 
 
+@dataclass(frozen=True)
+class Summaries:
+    """What summarises each of some events, shape (events, variables), and the events' probabilities."""
+
+    values: Array
+    probabilities: Array
+
+    def project(self, direction: Array) -> "Summaries":
+        """Along the columns of a matrix."""
+        return Summaries(self.values @ direction, self.probabilities)
+
+
 class EventFile:
     """A MadMiner event file with morphing; every partition is cut with the same pair of splits.
 
@@ -87,6 +99,13 @@ class EventFile:
             weights = self._file.morpher.calculate_morphing_weights(point)
             row[: len(weights)] = weights
         return matrix
+
+    def joint_scores(self, events: Events, point: Array) -> Array:
+        """∂ ln p(x, z | θ) / ∂θ of simulated events at a point, less its mean: shape (events, parameters)."""
+        weights = events.weights @ self.coefficients(point[np.newaxis])[0]
+        gradients = events.weights @ self._file._get_dtheta_benchmark_matrix(point)[:, : events.weights.shape[1]].T
+        safe = np.where(weights > 0.0, weights, np.inf)  # an event that cannot occur there has no score
+        return np.asarray(gradients / safe[:, np.newaxis] - gradients.sum(axis=0) / weights.sum())
 
     def closest_benchmark(self, point: Array) -> int:
         """The number of the benchmark next to the point among those that events were generated at."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmc.steps.closure import MeanRatio
-from mmc.steps.events import Array, Events
+from mmc.steps.events import Array, Events, Summaries
 
 TAIL = 0.001
 """Adaptive edges lie between this quantile and its mirror image, as MadMiner's do."""
@@ -148,18 +148,6 @@ class BinnedRatio:
     def unknown_fraction(self, index: npt.NDArray[np.intp], probabilities: Array) -> float:
         """How much of the data is in bins that are not known."""
         return float(_sum(index, probabilities, len(self.known))[~self.known].sum())
-
-
-@dataclass(frozen=True)
-class Summaries:
-    """What is histogrammed for some events, shape (events, variables), and the events' probabilities."""
-
-    values: Array
-    probabilities: Array
-
-    def project(self, direction: Array) -> "Summaries":
-        """Along the columns of a matrix."""
-        return Summaries(self.values @ direction, self.probabilities)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,6 @@ def run(job: StepJob) -> None:
     training = settings["training"]
     features = _indices(settings["features"], record["observables"])
     torch.use_deterministic_algorithms(True)
-    torch.manual_seed(job.seed)
     train, validation = load_samples(folder / "train"), load_samples(folder / "validation")
     log.info("training on %d samples, validating on %d", len(train["x"]), len(validation["x"]))
     estimator, losses = fit(settings["method"], train, validation, training, features)
