@@ -3,6 +3,7 @@
 from typing import Any
 
 from hypothesis import strategies as st
+from mmc.vocabulary import RESERVED
 
 NASTY = (
     "it's",
@@ -81,7 +82,7 @@ COEFFICIENTS = ("LL", "LR", "RL", "RR")
 def studies(draw: st.DrawFn) -> dict[str, Any]:
     """Valid studies of the embedded generator, small enough to compile in a blink."""
     parameters = draw(unique_names(1, 3))
-    observables = draw(unique_names(1, 3))
+    observables = draw(unique_names(1, 3, taken=tuple(RESERVED)))
     benchmarks = draw(unique_names(1, 3))
     study: dict[str, Any] = {
         "mmc": "1.0",
@@ -132,7 +133,7 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def _sample(draw: st.DrawFn, benchmarks: list[str], *, background: bool) -> dict[str, Any]:
-    counts = st.integers(1, 2000)
+    counts = st.integers(5, 2000)  # so that each split has one
     per_benchmark = st.dictionaries(st.sampled_from(benchmarks), counts, min_size=1)
     return {
         "process": draw(st.sampled_from(["ww", "ttbar"])) if background else "dimuon",

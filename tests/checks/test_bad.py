@@ -74,6 +74,6 @@ def test_rules_report_the_codes_that_they_are_registered_with() -> None:
         document = load(file.read_bytes(), file.name)
         if document.data is None:
             continue
-        context = Context(document, check_shape(document)[1], look_up)
+        context = Context(document, *check_shape(document)[1:], look_up)
         for codes, rule in RULES:
             assert {item.code for item in rule(context)} <= set(codes)

@@ -32,9 +32,9 @@ def check(document: Document, look_up: LookUp) -> Checked:
     """All problems of a study, those of reading it included; ``look_up`` says what a path in its folder is."""
     if document.data is None:
         return Checked(in_order(document.diagnostics), None, ())
-    problems, unsound = check_shape(document)
+    problems, unsound, unknown = check_shape(document)
     found = [*document.diagnostics, *problems]
-    context = Context(document, unsound, look_up)
+    context = Context(document, unsound, unknown, look_up)
     if not any(problem.code == "MMC109" for problem in problems):
         for _, rule in RULES:
             found += rule(context)

@@ -25,10 +25,15 @@ class Annotated(NamedTuple):
 
 @dataclass(frozen=True)
 class Context:
-    """A study under check. ``unsound`` are the paths that the schema refuses; what is below or around them is too."""
+    """A study under check.
+
+    ``unsound`` are the paths that the schema refuses, and what is below or around them is too; ``unknown`` are keys
+    that the language does not have.
+    """
 
     document: Document
     unsound: frozenset[Path]
+    unknown: frozenset[Path]
     look_up: LookUp
     _touched: frozenset[Path] = field(init=False)
 
@@ -39,7 +44,8 @@ class Context:
     @cached_property
     def data(self) -> dict[str, Any]:
         """The study with every default filled in and whole numbers as integers."""
-        data: dict[str, Any] = whole_numbers(fill_defaults(self.document.data))
+        known = _without(self.document.data, self.unknown)
+        data: dict[str, Any] = whole_numbers(fill_defaults(known))
         return data
 
     def sound(self, *path: str | int) -> bool:
@@ -148,6 +154,18 @@ def walk(value: Any, schema: Mapping[str, Any], path: Path = ()) -> Iterator[tup
         child = child_schema(schema, key)
         if child is not None:
             yield from walk(item, child, (*path, key))
+
+
+def _without(value: Any, unknown: frozenset[Path], path: Path = ()) -> Any:
+    """The value without the keys that are unknown."""
+    if not unknown:
+        return value
+    if isinstance(value, dict):
+        kept = {key: item for key, item in value.items() if (*path, key) not in unknown}
+        return {key: _without(item, unknown, (*path, key)) for key, item in kept.items()}
+    if isinstance(value, list):
+        return [_without(item, unknown, (*path, index)) for index, item in enumerate(value)]
+    return value
 
 
 def whole_numbers(value: Any, schema: Mapping[str, Any] | None = None) -> Any:

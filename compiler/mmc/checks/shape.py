@@ -27,8 +27,6 @@ class Problem(NamedTuple):
     message: str
     help: str = ""
     at_key: bool = False
-    sound: bool = False
-    """Whether the rest of the study can be judged as if the key were not there."""
 
 
 class _Error(NamedTuple):
@@ -41,12 +39,23 @@ class _Error(NamedTuple):
     path: Path
 
 
-def check_shape(document: Document) -> tuple[list[Diagnostic], frozenset[Path]]:
-    """The problems of shape, and the paths that rules cannot rely on."""
+class Shape(NamedTuple):
+    """What the schema says of a study."""
+
+    diagnostics: list[Diagnostic]
+    unsound: frozenset[Path]
+    """The paths that rules cannot rely on."""
+    unknown: frozenset[Path]
+    """The keys that are none; rules read the study as if they were not there."""
+
+
+def check_shape(document: Document) -> Shape:
+    """The problems of a study's shape."""
     problems = list(shape_problems(document.data, load_schema()))
-    unsound = {problem.path for problem in problems if not problem.sound} | document.broken
+    unknown = frozenset(problem.path for problem in problems if problem.code == "MMC101")
+    unsound = frozenset(problem.path for problem in problems) - unknown | document.broken
     shown = [problem for problem in problems if not _within(problem.path, document.broken)]
-    return [_diagnostic(document, problem) for problem in shown], frozenset(unsound)
+    return Shape([_diagnostic(document, problem) for problem in shown], unsound, unknown)
 
 
 def shape_problems(data: Any, schema: Mapping[str, Any]) -> Iterator[Problem]:
@@ -100,7 +109,7 @@ def _unknown_keys(error: _Error) -> Iterator[Problem]:
             continue
         guess = did_you_mean(name, known)
         help_text = f"did you mean `{guess}`?" if guess else f"the keys there are {one_of(known, 20)}"
-        yield Problem("MMC101", (*error.path, name), f"unknown key {show(name)} in {where}", help_text, True, True)
+        yield Problem("MMC101", (*error.path, name), f"unknown key {show(name)} in {where}", help_text, at_key=True)
 
 
 def _missing_keys(error: _Error) -> Iterator[Problem]:
