@@ -132,6 +132,11 @@ def test_job_splitting_loses_no_event(drell_yan: dict[str, Any]) -> None:
     assert [job.settings["n_events"] for job in jobs] == [250, 250, 250, 250, 1]
 
 
+def test_no_two_parts_of_a_sample_have_the_same_seed(drell_yan: dict[str, Any]) -> None:
+    drell_yan["generation"]["samples"]["signal"].update(events={"sm": 20_000}, events_per_job=1)
+    assert len({job.seed for job in plan_of(drell_yan).stage("simulate").jobs}) == 20_000
+
+
 def test_an_event_file_replaces_the_physics(drell_yan: dict[str, Any]) -> None:
     del drell_yan["generation"]
     drell_yan["events"] = {"file": "data/some events.h5"}
