@@ -1,0 +1,176 @@
+"""The stages that learn from events: samples, estimators, limits, baselines and the report."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmc.plan import Flow, Input
+from mmc.planner.builder import Builder, Draft, slug
+from mmc.study import Method, Study
+from mmc.version import __version__
+
+
+def plan_learning(builder: Builder, study: Study, events: tuple[str, str], study_digest: str) -> None:
+    events_input = Input("events", events[0], Flow.ONE)
+    if study.methods:
+        _add_sample(builder, study, events, events_input)
+        _add_train(builder, study)
+    evaluation = study.evaluation
+    if evaluation is None:
+        return
+    shared = {
+        "parameters": [p.name for p in study.parameters],
+        "test_split": study.test_split,
+        "validation_split": study.validation_split,
+        "luminosity_pb": evaluation.luminosity_pb,
+        "theta_true": evaluation.theta_true,
+        "grid": evaluation.grid,
+        "include_xsec": evaluation.include_xsec,
+        "confidence_levels": list(evaluation.confidence_levels),
+    }
+    if study.methods:
+        _add_evaluate(builder, study, shared, events, events_input)
+    baselines = list(_baselines(study))
+    if baselines:
+        builder.add(
+            "baselines",
+            "Limits without machine learning",
+            "baseline",
+            [Draft((own["baseline"],), own, (events,), own["baseline"]) for own in baselines],
+            settings=shared,
+            inputs=(events_input,),
+            scattered=True,
+        )
+    if study.methods or baselines:
+        _add_report(builder, study, events, events_input, study_digest)
+
+
+def _add_sample(builder: Builder, study: Study, events: tuple[str, str], events_input: Input) -> None:
+    settings = {
+        "parameters": [p.name for p in study.parameters],
+        "test_split": study.test_split,
+        "validation_split": study.validation_split,
+    }
+    drafts = [
+        Draft((method.name,), _sample_settings(method), (events,), method.name, method.samples)
+        for method in study.methods
+    ]
+    builder.add(
+        "sample",
+        "Draw training and validation samples",
+        "samples",
+        drafts,
+        settings=settings,
+        inputs=(events_input,),
+        scattered=True,
+    )
+
+
+def _sample_settings(method: Method) -> dict[str, Any]:
+    return {
+        "method_name": method.name,
+        "method": method.method,
+        "theta": method.theta,
+        "theta0": method.theta0,
+        "theta1": method.theta1,
+        "samples": method.samples,
+        "validation_samples": method.validation_samples,
+        "sample_only_from_closest_benchmark": method.sample_only_from_closest_benchmark,
+    }
+
+
+def _trainings(study: Study) -> Iterator[tuple[Method, tuple[str, ...], dict[str, Any]]]:
+    """Every training: the method, the job's names and the values of the scanned hyperparameters."""
+    for method in study.methods:
+        for k, values in enumerate(method.scan_points()):
+            yield method, (method.name, f"scan-{k}") if method.scan else (method.name,), values
+
+
+def _add_train(builder: Builder, study: Study) -> None:
+    drafts = []
+    for method, identity, values in _trainings(study):
+        own = {
+            "method_name": method.name,
+            "method": method.method,
+            "sample_job": slug(method.name),
+            "features": None if method.features is None else list(method.features),
+            "training": {**method.training, **values},
+            "scan": values,
+        }
+        drafts.append(Draft(identity, own, (("sample", slug(method.name)),), _label(method, values)))
+    builder.add(
+        "train",
+        "Train the estimators",
+        "model",
+        drafts,
+        inputs=(Input("samples", "sample", Flow.ALL),),
+        scattered=True,
+    )
+
+
+def _label(method: Method, values: Mapping[str, Any]) -> str:
+    return ", ".join((method.name, *(f"{key} = {value}" for key, value in values.items())))
+
+
+def _add_evaluate(
+    builder: Builder, study: Study, shared: Mapping[str, Any], events: tuple[str, str], events_input: Input
+) -> None:
+    drafts = []
+    for method, identity, values in _trainings(study):
+        own = {
+            "method_name": method.name,
+            "method": method.method,
+            "train_job": slug(*identity),
+            "theta": method.theta,
+            "theta1": method.theta1,
+            "scan": values,
+        }
+        drafts.append(Draft(identity, own, (events, ("train", slug(*identity))), _label(method, values)))
+    builder.add(
+        "evaluate",
+        "Closure tests and limits of the estimators",
+        "limits",
+        drafts,
+        settings=shared,
+        inputs=(events_input, Input("model", "train", Flow.EACH)),
+        scattered=True,
+    )
+
+
+def _baselines(study: Study) -> Iterator[dict[str, Any]]:
+    evaluation = study.evaluation
+    if evaluation is None:
+        return
+    if evaluation.rate:
+        yield {"baseline": "rate"}
+    if evaluation.histogram is not None:
+        yield {"baseline": "histogram", **evaluation.histogram}
+    if evaluation.fisher_information is not None:
+        yield {"baseline": "fisher", **evaluation.fisher_information}
+
+
+def _add_report(
+    builder: Builder, study: Study, events: tuple[str, str], events_input: Input, study_digest: str
+) -> None:
+    upstream = [stage for stage in ("train", "evaluate", "baselines") if stage in builder.stages]
+    outputs = [builder.stages[stage].output for stage in upstream]
+    needs = (events, *((stage, job.name) for stage in upstream for job in builder.stages[stage].jobs))
+    settings = {
+        "study": study.name,
+        "title": study.title,
+        "digest": study_digest,
+        "version": __version__,
+        "parameters": {p.name: {"label": p.label} for p in study.parameters},
+        "observables": {o.name: {"label": o.label} for o in study.observables},
+        "plots": dict(study.plots),
+    }
+    builder.add(
+        "report",
+        "Tables and pictures of the results",
+        "report",
+        [Draft((), {}, needs)],
+        settings=settings,
+        inputs=(
+            events_input,
+            *(Input(out, stage, Flow.ALL) for out, stage in zip(outputs, upstream, strict=True)),
+        ),
+    )
