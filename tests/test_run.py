@@ -37,11 +37,9 @@ grep -o "\\"$job\\": {\\"seed\\": [0-9]*, \\"fingerprint\\": \\"[0-9a-f]*\\"" "$
 [ "$stage" != report ] || cp "$here/results.json" "$out.part"
 mv "$out.part" "$out"
 """
-RESULTS = {
-    "baselines": [{"name": "rate", "allowed_fraction": {"0.68": 0.3, "0.95": 0.5521}, "verdict": "passed"}],
-    "methods": [{"name": "sally", "allowed_fraction": {"0.68": 0.1, "0.95": 0.155}, "verdict": "failed"}],
-    "warnings": [f"warning {n}" for n in range(8)],
-}
+RATE = {"name": "rate", "allowed_fraction": {"0.68": 0.3, "0.95": 0.5521}, "verdict": "passed", "touches_edge": True}
+SALLY = {"name": "sally", "allowed_fraction": {"0.68": 0.1, "0.95": 0.155}, "verdict": "failed", "touches_edge": False}
+RESULTS = {"baselines": [RATE], "methods": [SALLY], "warnings": [f"warning {n}" for n in range(8)]}
 DRIVER = """\
 import sys
 from mmc import cli, run
@@ -110,8 +108,8 @@ def test_a_run_shows_what_it_found(mmc_run: Callable[[], int], study: Path, caps
     table = out[out.index("method ") :].split("\n\n")[0].splitlines()
     assert [re.split(r" {2,}", line) for line in table] == [
         ["method", "allowed at 68 %", "allowed at 95 %", "closure"],
-        ["rate", "0.300", "0.552", "passed"],
-        ["sally", "0.100", "0.155", "failed"],
+        ["rate", "30.0 %", "55.2 %", "passed", "reaches the edge"],
+        ["sally", "10.0 %", "15.5 %", "failed"],
     ]
     assert "warning: warning 4\n… and 3 more warnings, in the report\n" in out
     for line in out.splitlines()[-2:]:
@@ -243,6 +241,6 @@ def test_a_long_state_is_cut() -> None:
 def test_the_real_steps(study: Path, capsys: Capture) -> None:
     assert main(["run", str(study)]) == 0
     out = capsys.readouterr().out
-    assert re.search(r"^sally +0\.\d{3} +0\.\d{3} +(passed|failed)$", out, re.MULTILINE)
+    assert re.search(r"^sally +\d+\.\d % +\d+\.\d % +(passed|failed)", out, re.MULTILINE)
     page = Path(out.splitlines()[-1].split(maxsplit=1)[1])
     assert "Drell-Yan study in small" in page.read_text()

@@ -85,10 +85,10 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
 def limits_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:
     """The part of the grid that each method allows, and whether its closure tests let one believe it."""
     levels = sorted({level for entry in limits for level in entry["allowed_fraction"]}, key=float)
-    rows = [("method", *(f"allowed at {100 * float(level):g} %" for level in levels), "closure")]
+    rows = [("method", *(f"allowed at {100 * float(level):g} %" for level in levels), "closure", "")]
     for entry in limits:
-        fractions = (entry["allowed_fraction"].get(level) for level in levels)
-        rows.append((entry["name"], *("" if f is None else f"{f:.3f}" for f in fractions), entry["verdict"]))
+        shares = (f"{100 * entry['allowed_fraction'][level]:.1f} %" for level in levels)
+        rows.append((entry["name"], *shares, entry["verdict"], "reaches the edge" if entry["touches_edge"] else ""))
     return table(rows, right=range(1, len(levels) + 1))
 
 
