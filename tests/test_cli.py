@@ -133,6 +133,51 @@ class TestCompile:
         assert "choose from 'yadage', 'cwl', 'script'" in capsys.readouterr().err
 
 
+class TestFiles:
+    """Files that a study names."""
+
+    @pytest.fixture
+    def with_events(self, tiny: Path) -> Path:
+        """A study of an event file beside it."""
+        data = yaml.safe_load(tiny.read_text())
+        del data["generation"], data["detector"], data["cuts"], data["morphing"]
+        data["observables"] = {name: {} for name in data["observables"]}
+        data["parameters"] = {name: {"range": entry["range"]} for name, entry in data["parameters"].items()}
+        data["events"] = {"file": "data/events.h5"}
+        (tiny.parent / "data").mkdir()
+        (tiny.parent / "data" / "events.h5").write_bytes(b"\x89HDF")
+        tiny.write_text(yaml.safe_dump(data))
+        return tiny
+
+    def test_they_are_part_of_the_bundle(self, with_events: Path, tmp_path: Path) -> None:
+        command = ["compile", str(with_events), "-t", "script", "--out", str(tmp_path / "bundle")]
+        assert main(command) == 0
+        assert (tmp_path / "bundle" / "inputs" / "events.h5").read_bytes() == b"\x89HDF"
+        assert main([*command, "--check"]) == 0
+        (with_events.parent / "data" / "events.h5").write_bytes(b"\x89HDF, another")
+        assert main([*command, "--check"]) == 1
+
+    @pytest.mark.parametrize(
+        ("path", "code"),
+        [
+            ("data/none.h5", "MMC601"),
+            ("../events.h5", "MMC602"),
+            ("/etc/passwd", "MMC602"),
+            ("link.h5", "MMC602"),
+            ("data", "MMC603"),
+            (".", "MMC603"),
+            ("x" * 5000, "MMC601"),
+        ],
+    )
+    def test_they_are_files_in_the_folder_of_the_study(
+        self, path: str, code: str, with_events: Path, capsys: Capture
+    ) -> None:
+        (with_events.parent / "link.h5").symlink_to("/etc/passwd")
+        with_events.write_text(with_events.read_text().replace("data/events.h5", path))
+        assert main(["validate", str(with_events)]) == 1
+        assert f"error[{code}]" in capsys.readouterr().out
+
+
 class TestPlan:
     def test_text_and_wrong_study(self, tiny: Path, wrong: Path, capsys: Capture) -> None:
         assert main(["plan", str(tiny)]) == 0

@@ -92,7 +92,7 @@ def _look_up_in(folder: Path) -> Callable[[str], str]:
         try:
             if not path.exists():
                 return "missing"
-            if folder.resolve() not in path.resolve().parents:
+            if not path.resolve().is_relative_to(folder.resolve()):
                 return "outside"
         except (OSError, ValueError, RuntimeError):  # a name too long, a null character, a loop of links
             return "missing"
