@@ -1,0 +1,65 @@
+"""The documentation: links lead somewhere, and what it shows is what mmc says."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import shutil
+from pathlib import Path
+
+import mmc
+import pytest
+from mmc.cli import main
+
+from tests.support import ROOT, STUDIES
+
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+MODULES = [module.name for module in pkgutil.walk_packages(mmc.__path__, "mmc.") if module.name != "mmc.__main__"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = [target for target in LINK.findall(page.read_text()) if not target.startswith(("http:", "https:"))]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_readme_shows_real_diagnostics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = Path("studies") / "drell-yan" / "study.yaml"
+    study.parent.mkdir(parents=True)
+    shutil.copy(STUDIES / "drell-yan" / "study.yaml", study)
+    text = study.read_text()
+    slips = {"energy: 6500 GeV": "energy: 6500", '"(mu[0] + mu[1]).m", required': '"(mu[0] + mu[1]).mas", required'}
+    for right, wrong in slips.items():
+        assert text.count(right) == 1
+        text = text.replace(right, wrong)
+    study.write_text(text)
+    assert main(["validate", str(study)]) == 1
+    assert f"```\n{capsys.readouterr().out}```\n" in (ROOT / "README.md").read_text()
+
+
+def test_the_readme_shows_the_plan_of_the_study(tmp_path: Path) -> None:
+    if shutil.which("dot") is None:
+        pytest.skip("graphviz is not installed")
+    assert (
+        main(["plan", str(STUDIES / "drell-yan" / "study.yaml"), "--format", "svg", "-o", str(tmp_path / "a.svg")]) == 0
+    )
+    shown = (ROOT / "docs" / "images" / "workflow.svg").read_text()
+    assert _texts(shown) == _texts((tmp_path / "a.svg").read_text())
+
+
+def _texts(svg: str) -> list[str]:
+    return sorted(re.findall(r"<text[^>]*>([^<]*)</text>", svg))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_hold(name: str) -> None:
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        pytest.skip(f"needs {error.name}")
+    assert doctest.testmod(module).failed == 0
