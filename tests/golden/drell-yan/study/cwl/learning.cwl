@@ -1,0 +1,65 @@
+cwlVersion: v1.2
+class: Workflow
+label: learning
+requirements:
+  ScatterFeatureRequirement: {}
+inputs:
+  sample_config: File
+  train_config: File
+  evaluate_config: File
+  baselines_config: File
+  report_config: File
+  combine_events: Directory
+outputs:
+  train_model: {type: "Directory[]", outputSource: train/model}
+  evaluate_limits: {type: "Directory[]", outputSource: evaluate/limits}
+  baselines_baseline: {type: "Directory[]", outputSource: baselines/baseline}
+  report_report: {type: Directory, outputSource: report/report}
+steps:
+  sample:
+    run: tools/sample.cwl
+    scatter: [job]
+    scatterMethod: dotproduct
+    in:
+      config: sample_config
+      job: {default: [sally, alice, alices]}
+      events: combine_events
+    out: [samples]
+  train:
+    run: tools/train.cwl
+    scatter: [job]
+    scatterMethod: dotproduct
+    in:
+      config: train_config
+      job: {default: [sally, alice, alices]}
+      samples: sample/samples
+    out: [model]
+  evaluate:
+    run: tools/evaluate.cwl
+    scatter: [job, model]
+    scatterMethod: dotproduct
+    in:
+      config: evaluate_config
+      job: {default: [sally, alice, alices]}
+      events: combine_events
+      model: train/model
+    out: [limits]
+  baselines:
+    run: tools/baselines.cwl
+    scatter: [job]
+    scatterMethod: dotproduct
+    in:
+      config: baselines_config
+      job: {default: [rate, histogram, fisher]}
+      events: combine_events
+    out: [baseline]
+  report:
+    run: tools/report.cwl
+    in:
+      config: report_config
+      job: {default: report}
+      events: combine_events
+      model: train/model
+      limits: evaluate/limits
+      baseline: baselines/baseline
+    out: [report]
