@@ -78,7 +78,7 @@ def test_a_good_estimator_passes_and_nearly_reaches_the_model_itself(
     training = {"n_hidden": [64, 64], "n_epochs": 20, "batch_size": 256} if method == "alices" else GOOD
     prior = {"random": {"n": 500, "priors": {name: {"flat": [-0.8, 0.8]} for name in ("c1", "c2")}}}
     points = {"theta0": prior} if method == "alices" else {}
-    samples = learning.sample(method, samples=40_000, validation_samples=10_000, **points)
+    samples = learning.sample(method, samples=80_000, validation_samples=10_000, **points)
     found = result(learning.evaluate(method, learning.train(method, samples, **training)))
     assert found["verdict"] == "passed", found["reasons"]
     assert found["p_true"] > 0.5

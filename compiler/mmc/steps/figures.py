@@ -91,6 +91,7 @@ def contour_figure(
     axes.set(xlabel=labels[pair[0]], ylabel=labels[pair[1]])
     others = [name for name in curves[0].axes if name not in pair]
     axes.set_title(f"{level:.0%} confidence regions{', profiled' if others else ''}", loc="left", fontsize=10.0)
+    axes.locator_params(nbins=7)
     axes.grid(color="#E6E6E6", linewidth=0.6)
     _legend(axes, handles)
     return figure
@@ -114,6 +115,7 @@ def p_value_figure(
         )
     axes.axvline(truth[name], color="black", linewidth=0.8, linestyle=":")
     handles.append(Line2D([], [], color="black", linewidth=0.8, linestyle=":", label="true point"))
+    axes.locator_params(axis="x", nbins=7)
     axes.set(xlabel=labels[name], ylabel="p-value", yscale="log", ylim=(LOWEST_P, 1.5), xlim=(low, high))
     _legend(axes, handles)
     return figure
