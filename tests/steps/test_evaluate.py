@@ -73,12 +73,12 @@ def _ratio(stock: Any) -> Any:
 def test_a_good_estimator_passes_and_nearly_reaches_the_model_itself(
     tmp_path: Path, exact_events: Path, method: str
 ) -> None:
-    learning = Learning(tmp_path, exact_events, luminosity_pb=10_000.0)
-    learning.evaluation["grid"] = {name: {"range": [-0.8, 0.8], "points": 15} for name in ("c1", "c2")}
-    training = {"n_hidden": [64, 64], "n_epochs": 20, "batch_size": 256} if method == "alices" else GOOD
+    learning = Learning(tmp_path, exact_events, luminosity_pb=5_000.0)
+    learning.evaluation["grid"] = {name: {"range": [-0.75, 0.75], "points": 21} for name in ("c1", "c2")}
+    training = GOOD | ({"n_hidden": [64, 64], "n_epochs": 20, "final_lr": 5e-5} if method == "alices" else {})
     prior = {"random": {"n": 500, "priors": {name: {"flat": [-0.8, 0.8]} for name in ("c1", "c2")}}}
     points = {"theta0": prior} if method == "alices" else {}
-    samples = learning.sample(method, samples=80_000, validation_samples=10_000, **points)
+    samples = learning.sample(method, samples=50_000, validation_samples=10_000, **points)
     found = result(learning.evaluate(method, learning.train(method, samples, **training)))
     assert found["verdict"] == "passed", found["reasons"]
     assert found["p_true"] > 0.5
