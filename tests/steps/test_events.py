@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mmc.errors import StepError
-from mmc.steps.events import EventFile, make_sampler
+from mmc.steps.events import EventFile
 
 from tests.steps.toy_events import cross_section, squared_amplitude, write_events
 
@@ -54,17 +54,3 @@ def test_a_file_too_small_for_a_partition(tmp_path: Path) -> None:
     file = EventFile(write_events(tmp_path / "events", 1, 4) / "events.h5", 0.2, 0.2)
     with pytest.raises(StepError, match="too few for a test partition"):
         file.part("test")
-
-
-def test_the_cached_sampler_gives_the_samples_of_madminer(toy_events: Path) -> None:
-    from madminer.sampling import SampleAugmenter, benchmark, morphing_points
-
-    path = toy_events / "events.h5"
-    drawn = []
-    for sampler in (SampleAugmenter(str(path), include_nuisance_parameters=False), make_sampler(path)):
-        np.random.seed(3)
-        theta0 = morphing_points(np.array([[0.5, 0.1], [-0.4, 0.9]]))
-        drawn.append(sampler.sample_train_ratio(theta0=theta0, theta1=benchmark("sm"), n_samples=400))
-        drawn[-1] += sampler.sample_train_local(theta=benchmark("b1"), n_samples=300, partition="validation")
-    for stock, cached in zip(*drawn, strict=True):
-        assert np.array_equal(stock, cached)

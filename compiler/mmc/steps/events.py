@@ -1,6 +1,6 @@
 """Weighted events of a MadMiner file: its partitions, and weights anywhere in parameter space by morphing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -133,27 +133,3 @@ class EventFile:
         if not len(x):
             raise StepError(f"no event of the {partition} partition was generated near {near}: generate more events")
         return Events(np.asarray(x, dtype=float), np.asarray(weights, dtype=float) * correction)
-
-
-def make_sampler(path: Path) -> Any:
-    """MadMiner's ``SampleAugmenter`` for a file, which reads the file once and not three times for each point.
-
-    Its results are those of MadMiner's own class (a test compares them).
-    """
-    madminer_compat.apply()
-    from madminer.sampling import SampleAugmenter
-
-    class CachedSampler(SampleAugmenter):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__(str(path), include_nuisance_parameters=False)
-            self._batches: dict[Any, Sequence[tuple[Any, ...]]] = {}
-
-        def event_loader(self, *args: Any, **kwargs: Any) -> Any:
-            near = kwargs.pop("generated_close_to", None)
-            key = (args, tuple(sorted(kwargs.items())), self._find_closest_benchmark(near))
-            if key not in self._batches:
-                self._batches[key] = list(super().event_loader(*args, generated_close_to=near, **kwargs))
-            for x, weights, *more in self._batches[key]:
-                yield x, weights.copy(), *more  # the caller scales the weights in place
-
-    return CachedSampler()

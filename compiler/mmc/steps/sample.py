@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from mmc.errors import StepError
-from mmc.steps.events import Array, make_sampler
+from mmc.steps.events import Array
 from mmc.steps.job import StepJob, write_json
+from mmc.steps.sampler import make_sampler
 
 RATIO_METHODS = ("carl", "rolr", "cascal", "rascal", "alice", "alices")
 SCORE_METHODS = ("sally", "sallino")
