@@ -132,6 +132,17 @@ def test_killed_job_leaves_no_output_and_the_next_run_cleans_up(folder: Folder) 
     assert names(folder.path / "configure") == ["job", "job.log"]
 
 
+def test_second_run_waits_for_one_that_is_at_work(folder: Folder) -> None:
+    with _start(folder, {"sleep": 2}) as first:
+        assert first.stderr is not None
+        while "asleep" not in first.stderr.readline():
+            pass
+        out = folder.run("configure", "job", {"a": 1})
+        assert first.wait(timeout=30) == 0
+    assert json.loads((out / "result.json").read_text())["settings"] == {"a": 1}
+    assert names(out.parent) == ["job", "job.log"]
+
+
 def test_full_disk_is_one_line_and_leaves_no_output(folder: Folder) -> None:
     with _start(folder, {"bytes": 1_000_000}, "bash", "-c", LIMITED) as process:
         _, error = process.communicate(timeout=30)

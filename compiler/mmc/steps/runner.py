@@ -6,6 +6,7 @@ which the next run removes.
 """
 
 import errno
+import fcntl
 import importlib
 import json
 import logging
@@ -112,8 +113,7 @@ def _run(command: _Command) -> None:
         os.environ[variable] = str(threads)
     os.environ["MPLBACKEND"] = "agg"
     part = command.out.with_name(f".{command.out.name}.part")
-    _remove(part)
-    part.mkdir()
+    claim = _claim(part)
     previous = signal.signal(signal.SIGTERM, _stop)
     try:
         started = time.monotonic()
@@ -129,10 +129,32 @@ def _run(command: _Command) -> None:
         log.info("%s[%s] done in %.1f s", command.stage, command.job, seconds)
     except BaseException:
         log.debug("%s[%s] failed", command.stage, command.job, exc_info=True)
+        _remove(part)
         raise
     finally:
         signal.signal(signal.SIGTERM, previous)
-        _remove(part)
+        os.close(claim)
+
+
+def _claim(part: Path) -> int:
+    """Make the part anew and hold its lock, once no other process writes into it.
+
+    A job outlives an engine that is killed outright; a second run of it waits for its end.
+
+    :returns: a file descriptor, to be closed when the part is no more
+    """
+    with suppress(FileNotFoundError):
+        os.close(_lock(part))
+    _remove(part)
+    part.mkdir()
+    return _lock(part)
+
+
+def _lock(folder: Path) -> int:
+    descriptor = os.open(folder, os.O_RDONLY)
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
 
 
 def _configuration(command: _Command) -> tuple[dict[str, Any], dict[str, Any], int]:
