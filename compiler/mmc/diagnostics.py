@@ -71,7 +71,7 @@ def one_of(words: Iterable[str], limit: int = 12) -> str:
     '`a`, `b`'
     """
     known = list(words)
-    listed = ", ".join(f"`{word}`" for word in known[:limit])
+    listed = ", ".join(f"`{word[:60]}`" for word in known[:limit])
     return f"{listed}, … ({len(known)} in all)" if len(known) > limit else listed
 
 

@@ -1,7 +1,7 @@
 """YAML text to plain data in which every key and value knows where it stands.
 
 Scalars follow the core schema of YAML 1.2, as editors do: ``1e3`` is a number, ``on``, ``yes`` and dates are text.
-Beyond it, digits of an integer may be grouped (``30_000``). Whatever the text, the result is a :class:`Document`:
+Beyond it, the digits of a number may be grouped (``30_000``). Whatever the text, the result is a :class:`Document`:
 problems are diagnostics, never exceptions, and time and memory stay linear in the size of the file.
 """
 
@@ -20,7 +20,7 @@ Path = tuple[str | int, ...]
 
 _DECIMAL = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _CONSTANTS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),

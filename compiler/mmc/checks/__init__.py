@@ -35,9 +35,11 @@ def check(document: Document, look_up: LookUp) -> Checked:
     problems, unsound, unknown = check_shape(document)
     found = [*document.diagnostics, *problems]
     context = Context(document, unsound, unknown, look_up)
-    if not any(problem.code == "MMC109" for problem in problems):
-        for _, rule in RULES:
-            found += rule(context)
+    other_language = [problem for problem in problems if problem.code == "MMC109" and document.data["mmc"] != 1.0]
+    if other_language:
+        return Checked(in_order([*document.diagnostics, *other_language]), None, ())
+    for _, rule in RULES:
+        found += rule(context)
     ordered = in_order(found)
     data = None if has_errors(ordered) else context.data
     return Checked(_bounded(ordered), data, files.named(context))

@@ -43,7 +43,8 @@ def quantities(ctx: Context) -> Iterator[Diagnostic]:
         try:
             parse_quantity(value, schema["x-dimension"])
         except ValueError as error:
-            yield ctx.problem("MMC110", path, str(error), schema.get("description", "").rstrip("."))
+            message = str(error) if len(value) < 60 else f"{show(value)} is no {schema['x-dimension']}"
+            yield ctx.problem("MMC110", path, message, schema.get("description", "").rstrip("."))
 
 
 @rule("MMC111")

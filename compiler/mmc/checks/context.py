@@ -46,7 +46,7 @@ class Context:
         """The study with every default filled in and whole numbers as integers."""
         known = _without(self.document.data, self.unknown)
         data: dict[str, Any] = whole_numbers(fill_defaults(known))
-        return data
+        return _with_whole_scans(data)
 
     def sound(self, *path: str | int) -> bool:
         """Whether the schema accepts the value and all that is in it."""
@@ -181,6 +181,19 @@ def whole_numbers(value: Any, schema: Mapping[str, Any] | None = None) -> Any:
     return value
 
 
+def _with_whole_scans(data: dict[str, Any]) -> dict[str, Any]:
+    """The study with integers in the scans of methods, where the hyperparameter is one."""
+    known = load_schema()["definitions"]["training"]["properties"]
+    methods = data.get("methods")
+    for entry in methods.values() if isinstance(methods, dict) else ():
+        scan: Any = entry.get("scan") if isinstance(entry, dict) else None
+        for key, values in scan.items() if isinstance(scan, dict) else ():
+            schema = known.get(key.removeprefix("training."))
+            if schema is not None and isinstance(values, list):
+                scan[key] = [whole_numbers(value, schema) for value in values]
+    return data
+
+
 def _whole(value: Any, schema: Mapping[str, Any], key: str | int) -> Any:
     child = child_schema(schema, key)
     return value if child is None else whole_numbers(value, child)
@@ -194,5 +207,5 @@ def dotted(path: Path) -> str:
     """
     text = ""
     for key in path:
-        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else str(key)
+        text += f"[{key}]" if isinstance(key, int) else f".{key[:60]}" if text else key[:60]
     return text

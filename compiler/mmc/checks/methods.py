@@ -5,10 +5,9 @@ from math import prod
 from typing import Any
 
 from mmc.checks.context import Context, rule
-from mmc.checks.shape import shape_problems
+from mmc.checks.shape import repetitions, shape_problems
 from mmc.diagnostics import Diagnostic, did_you_mean, one_of, show
 from mmc.language import load_schema
-from mmc.plan import canonical_json
 from mmc.study import METHODS_WITH_ALPHA, RATIO_METHODS, SCORE_METHODS
 
 MOST_TRAININGS = 10_000
@@ -102,16 +101,13 @@ def scans(ctx: Context) -> Iterator[Diagnostic]:
                 message = f"`{parameter}` is no hyperparameter of `training`"
                 yield ctx.problem("MMC504", path, message, help_text, key=True)
                 continue
-            seen = set()
+            for index, value in repetitions(values):
+                yield ctx.problem("MMC504", (*path, index), f"{show(value)} stands twice in the scan")
             for index, value in enumerate(values):
-                text = canonical_json(float(value) if type(value) is int else value)
                 if next(shape_problems(value, {**known[parameter], "definitions": definitions}), None) is not None:
                     message = f"`{parameter}` cannot be {show(value)}"
                     help_text = f"it is: {known[parameter]['description'].rstrip('.').lower()}"
                     yield ctx.problem("MMC504", (*path, index), message, help_text)
-                elif text in seen:
-                    yield ctx.problem("MMC504", (*path, index), f"{show(value)} stands twice in the scan")
-                seen.add(text)
         trainings = prod(len(values) for values in scan.values())
         if trainings > MOST_TRAININGS:
             message = f"the scan has {trainings:,} combinations; at most {MOST_TRAININGS:,} are possible"

@@ -1,5 +1,6 @@
 """What the JSON Schema says of a study, in mmc's own words: one message per problem, with codes MMC101 to MMC109."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
@@ -12,7 +13,6 @@ from mmc.checks.context import dotted
 from mmc.diagnostics import Diagnostic, did_you_mean, one_of, show
 from mmc.language import VERSION, load_schema, resolve
 from mmc.load import Document, Path
-from mmc.plan import canonical_json
 from mmc.quantities import UNITS
 
 _MOST = 1000
@@ -241,16 +241,16 @@ def _wrong_count(error: _Error) -> Iterator[Problem]:
 
 
 def _repeated(error: _Error) -> Iterator[Problem]:
-    for index, item in _repetitions(error.value):
+    for index, item in repetitions(error.value):
         message = f"`{dotted(error.path)}` holds {show(item)} twice"
         yield Problem("MMC108", (*error.path, index), message, "keep one of them")
 
 
-def _repetitions(values: list[Any]) -> Iterator[tuple[int, Any]]:
+def repetitions(values: list[Any]) -> Iterator[tuple[int, Any]]:
     """The entries of a list that stand in it before."""
     seen = set()
     for index, item in enumerate(values):
-        text = canonical_json(float(item) if type(item) is int else item)
+        text = json.dumps(float(item) if type(item) is int else item, sort_keys=True)
         if text in seen:
             yield index, item
         seen.add(text)
@@ -258,7 +258,7 @@ def _repetitions(values: list[Any]) -> Iterator[tuple[int, Any]]:
 
 def _unique_items(_validator: Any, unique: bool, instance: Any, _schema: Any) -> Iterator[ValidationError]:
     """As jsonschema's own, which takes quadratic time."""
-    if unique and isinstance(instance, list) and next(_repetitions(instance), None) is not None:
+    if unique and isinstance(instance, list) and next(repetitions(instance), None) is not None:
         yield ValidationError("repeated")
 
 
