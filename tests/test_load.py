@@ -97,6 +97,13 @@ def test_scalars_follow_yaml_1_2(text: str, value: object) -> None:
         ("a: 1\n b: 2\n", ("MMC004", 2, 3, "a `:` stands where no key can be")),
         ("a:\n  - 1\n b: 2\n", ("MMC004", 3, 2, "this does not line up with what stands above")),
         ("a: 1\nb\n", ("MMC004", 2, 1, "a key is not followed by `:`")),
+        ("a: [1\n\n", ("MMC004", 1, 4, "the list that opens here is not closed")),
+        ("a: - b\n", ("MMC004", 1, 4, "a `-` stands where no list can start")),
+        ("a: [\n\n", ("MMC004", 1, 5, "a value is missing here")),
+        ("a: ]\n", ("MMC004", 1, 4, "a value is missing here")),
+        ("a: [1]]\n", ("MMC004", 1, 7, "no bracket is open that `]` could close")),
+        ('a: "x" y\n', ("MMC004", 1, 8, "nothing can stand here: the value has ended")),
+        ("a: 1\n\tb: 1\n", ("MMC004", 2, 1, "a tab is used for indentation")),
         ("a: 1\na: 2\n", ("MMC008", 2, 1, "the key `a` is given twice")),
         ("a: {b: 1, c: 2, b: 3}\n", ("MMC008", 1, 17, "the key `b` is given twice")),
         ("1: 2\n", ("MMC009", 1, 1, "a key must be text; this one is '1'")),
@@ -163,6 +170,14 @@ def test_problems_of_values_are_reported_together_and_reading_goes_on() -> None:
     assert found == [(1, "MMC011"), (2, "MMC010"), (4, "MMC008"), (5, "MMC011")]
     assert document.data == {"a": None, "b": None, "c": 3, "d": [1, None]}
     assert document.broken == {("a",), ("b",), ("d", 1)}
+
+
+@pytest.mark.parametrize("text", ["$\\mu$", "\\xzz"])
+@pytest.mark.usefixtures("parser")
+def test_latex_in_double_quotes_is_pointed_at(text: str) -> None:
+    (item,) = load(f'a: "{text}"\n', "study.yaml").diagnostics
+    assert item.message == "this escape means nothing in double quotes"
+    assert item.help.startswith("put the text in single quotes")
 
 
 def test_the_second_of_two_equal_keys_says_where_the_first_is() -> None:

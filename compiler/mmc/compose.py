@@ -165,13 +165,32 @@ def _close(node: Node, end: Span, path: str) -> None:
 
 _UNALIGNED = "this does not line up with what stands above"
 _SAME_INDENT = "give all keys of a mapping, and all entries of a list, the same indentation"
+_ESCAPE = "this escape means nothing in double quotes"
+_SINGLE_QUOTES = "put the text in single quotes, where `\\` is no escape, or write `\\\\`"
+_TAB = "a tab is used for indentation"
 _SYNTAX = (
     # what PyYAML or libyaml says; what mmc says; the way out; whether the place to look at is where it began
-    ("mapping values are not allowed", "a `:` stands where no key can be", "quote text that holds `: `", False),
+    (
+        "mapping values are not allowed",
+        "a `:` stands where no key can be",
+        "indent keys alike; quote text with `: `",
+        False,
+    ),
+    (
+        "sequence entries are not allowed",
+        "a `-` stands where no list can start",
+        "start the list on its own line",
+        False,
+    ),
     ("could not find expected ':'", "a key is not followed by `:`", "write `key: value`", True),
     ("found unexpected end of stream", "the quote that opens here is not closed", "close it", True),
     ("expected ',' or ']'", "the list that opens here is not closed", "put `,` between entries, `]` at the end", True),
     ("expected ',' or '}'", "the mapping that opens here is not closed", "put `,` between keys, `}` at the end", True),
+    ("node content", "a value is missing here", "give one, and close all brackets", False),
+    ("unknown escape character", _ESCAPE, _SINGLE_QUOTES, False),
+    ("hexdecimal number", _ESCAPE, _SINGLE_QUOTES, False),
+    ("hexadecimal number", _ESCAPE, _SINGLE_QUOTES, False),
+    ("tab character", _TAB, "indent with blanks", False),
     ("expected <block end>", _UNALIGNED, _SAME_INDENT, False),
     ("did not find expected key", _UNALIGNED, _SAME_INDENT, False),
     ("did not find expected '-' indicator", _UNALIGNED, _SAME_INDENT, False),
@@ -189,10 +208,16 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str, path: str) -> Unreadab
                 mark = error.context_mark
             break
     lines = split_lines(text)
-    line = min(mark.line, len(lines) - 1) if mark is not None else 0
-    column = min(mark.column, len(lines[line])) if mark is not None else 0
+    line, column = (mark.line, mark.column) if mark is not None else (0, 0)
+    if line >= len(lines) or (line == len(lines) - 1 and not lines[line].strip()):  # the end of the file
+        line = next((n for n in range(len(lines) - 1, 0, -1) if lines[n].strip()), 0)
+        column = len(lines[line])
+    before, char = lines[line][:column], lines[line][column : column + 1]
     if "cannot start any token" in problem:
-        char = lines[line][column : column + 1]
-        message = "a tab is used for indentation" if char == "\t" else f"text cannot start with `{char}`"
+        message = _TAB if char == "\t" else f"text cannot start with `{char}`"
         way_out = "indent with blanks" if char == "\t" else "put the text in quotes"
+    elif message == _UNALIGNED and char in ("]", "}"):
+        message, way_out = f"no bracket is open that `{char}` could close", "remove it, or put the text in quotes"
+    elif message == _UNALIGNED and before.strip(" -"):
+        message, way_out = "nothing can stand here: the value has ended", "put the whole text in quotes"
     return UnreadableError("MMC004", message, path, Span(line + 1, column + 1, line + 1, column + 2), way_out)

@@ -152,7 +152,7 @@ def _wrong_type(error: _Error) -> Iterator[Problem]:
         yield Problem("MMC103", error.path, f"`{where}` has no value; it is {wanted}", "give one, or remove the key")
     elif is_number and "integer" in kinds:
         code = "MMC301" if _is_count(error.path) else "MMC103"
-        yield Problem(code, error.path, f"`{where}` is {wanted}, not {show(value)}")
+        yield Problem(code, error.path, f"`{where}` is {wanted}, not {show(value)}", f"write `{round(value)}`, say")
     else:
         yield Problem("MMC103", error.path, f"`{where}` is {wanted}, not {show(value)}", _type_help(kinds, value))
 
