@@ -36,7 +36,6 @@ with warnings.catch_warnings():
     from madminer.core import MadMiner
     from madminer.lhe import LHEReader
     from madminer.models import Observable
-    from madminer.utils.histo import Histo
     from madminer.utils.interfaces import lhe
 
 def failure(call, *args):
@@ -56,7 +55,6 @@ def read(cut=None, **observables):
     return {name: values.tolist() for name, values in reader.observations.items()}
 
 found = {"torch": "torch" in sys.modules, "uproot3": "uproot3" in sys.modules}
-found["normed"] = failure(Histo, np.random.rand(100, 2), None, 3)
 
 calls = []
 findall = lhe.Particle.findall
@@ -166,15 +164,6 @@ def test_full_disk_is_no_crash(tmp_path: Path, reader: str) -> None:
         assert done.returncode < 0, "HDF5 has learnt to live with a full disk"
     else:
         assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "clear: [Errno 27] File too large")
-
-
-def test_histograms_take_normed(stock: dict[str, Any]) -> None:
-    assert stock["normed"] == "TypeError: histogramdd() got an unexpected keyword argument 'normed'"
-    madminer_compat.apply_histograms()
-    from madminer.utils.histo import Histo
-
-    x = np.random.default_rng(1).random((100, 2))
-    assert Histo(x, None, [np.linspace(0, 1, 3), np.linspace(0, 1, 3)]).histo.sum() / 4 == pytest.approx(1.0)
 
 
 def test_table_of_particles_is_scanned_once(

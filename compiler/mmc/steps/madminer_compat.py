@@ -82,20 +82,6 @@ def _no_value(_expression: str) -> None:
 
 
 @cache
-def apply_histograms() -> None:
-    """Let MadMiner's histograms pass ``normed=False`` to ``np.histogramdd``, which numpy removed in 1.24.
-
-    For the steps that compute limits; imports torch.
-    """
-    apply()
-    from madminer.likelihood import histo as likelihood_histo
-    from madminer.utils import histo as utils_histo
-
-    for module in (likelihood_histo, utils_histo):
-        module.np = _NumpyWithNormed()
-
-
-@cache
 def apply_reader() -> None:
     """Make the LHEReader ten times faster and mend what it does with visible sums, undefined values and no events.
 
@@ -117,18 +103,6 @@ def apply_reader() -> None:
     lhe._get_objects = _with_sums(lhe._get_objects)
     lhe._parse_observations = _parse_observations
     LHEReader._parse_sample = _with_no_events(LHEReader._parse_sample)
-
-
-class _NumpyWithNormed:
-    """numpy, with a ``histogramdd`` that still takes ``normed`` (as ``density``)."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
-
-    @staticmethod
-    @wraps(np.histogramdd)
-    def histogramdd(sample: Any, *, normed: bool = False, **kwargs: Any) -> Any:
-        return np.histogramdd(sample, density=normed, **kwargs)
 
 
 @cache
