@@ -33,6 +33,13 @@ def test_editors_find_the_schema_beside_the_study(tmp_path: Path) -> None:
     jsonschema.Draft7Validator(schema).validate(yaml.safe_load((tmp_path / "a" / "study.yaml").read_text()))
 
 
+def test_what_is_commented_out_is_valid_too(tmp_path: Path) -> None:
+    study = new_study("a")["study.yaml"]
+    (tmp_path / "study.yaml").write_text(study.replace("\n  # ", "\n  "))
+    assert main(["validate", str(tmp_path / "study.yaml")]) == 0
+    assert set(yaml.safe_load((tmp_path / "study.yaml").read_text())["methods"]) == {"sally", "alices"}
+
+
 @pytest.mark.parametrize("name", ["study.yaml", "study.schema.json"])
 def test_nothing_is_overwritten(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / name).write_text("mine")

@@ -111,7 +111,7 @@ def test_a_run_shows_what_it_found(mmc_run: Callable[[], int], study: Path, caps
         ["rate", "30.0 %", "55.2 %", "passed", "reaches the edge"],
         ["sally", "10.0 %", "15.5 %", "failed"],
     ]
-    assert "warning: warning 4\n… and 3 more warnings, in the report\n" in out
+    assert "warning: warning 2\n… and 5 more warnings, in the report\n" in out
     for line in out.splitlines()[-2:]:
         assert line.split()[1].startswith(str(folder / "out" / "report"))
     assert (folder / "study.yaml").read_text() == study.read_text()

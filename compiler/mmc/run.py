@@ -29,7 +29,7 @@ from mmc.targets.script import emit
 POLL_S = 0.2
 LOCK_WAIT_S = 5.0
 """How long a run that is being stopped may take to leave the folder."""
-WARNINGS = 5
+WARNINGS = 3
 """Warnings of the results that are shown; failed closures come first."""
 
 Process = subprocess.Popen[bytes]
