@@ -281,6 +281,7 @@ def test_the_files_of_a_right_study_are_named() -> None:
         ("{theta_true: {benchmark: x}}", ["MMC201"]),
         ("{theta_true: {point: {c_LL: 0, c_LR: 1.5}}}", ["MMC210"]),
         ("{theta_true: {}}", ["MMC107"]),
+        ("{score_bins: 10}", ["MMC503"]),
         ("{luminosity: 300 fb}", ["MMC110"]),
         ("{luminosity: -1 fb^-1}", ["MMC110"]),
         ("{luminosity: nan fb^-1}", ["MMC110"]),
@@ -299,6 +300,14 @@ def test_the_files_of_a_right_study_are_named() -> None:
 )
 def test_evaluation(evaluation: str, expected: list[str]) -> None:
     assert codes(("evaluation:\n  luminosity: 300 fb^-1", f"evaluation: {evaluation}")) == expected
+
+
+def test_bins_of_the_score_are_bounded_together() -> None:
+    sally = "sally: {theta: {benchmark: sm}, samples: 10}"
+    third = "  c_RR: {coefficient: RR, range: [-1, 1]}\nbenchmarks:"
+    replaced = [("benchmarks:", third), (METHOD, sally), ("  luminosity", "  score_bins: 200\n  luminosity")]
+    replaced += [("c_LR: 0}", "c_LR: 0, c_RR: 0}"), ("c_LL: 0.5, c_LR: 0}", "c_LL: 0.5, c_LR: 0, c_RR: 0}")]
+    assert codes(*replaced) == ["MMC507"]
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,10 @@ def cells(ctx: Context) -> Iterator[Diagnostic]:
             message = f"the grid has {prod(points):,} points; at most {MOST_CELLS:,} are possible"
             where: Path = ("evaluation", "grid") if ctx.given("evaluation", "grid") else ("evaluation",)
             yield ctx.problem("MMC507", where, message, "take fewer points per parameter", key=True)
+    score_bins, parameters = ctx.get("evaluation", "score_bins"), ctx.names("parameters")
+    if score_bins is not None and parameters and score_bins ** len(parameters) > MOST_CELLS:
+        message = f"{score_bins} bins in each of {len(parameters)} components are more than {MOST_CELLS:,} cells"
+        yield ctx.problem("MMC507", ("evaluation", "score_bins"), message, "take fewer bins")
     histogram = ctx.get(*_HISTOGRAM)
     if histogram is not None:
         count = prod(_bin_count(binning) for binning in histogram["bins"].values())

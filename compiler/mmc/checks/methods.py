@@ -67,6 +67,16 @@ def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
                     yield ctx.problem("MMC503", place, message, "remove it", key=True)
 
 
+@rule("MMC503")
+def score_bins(ctx: Context) -> Iterator[Diagnostic]:
+    """Bins of the score are given where there is a score."""
+    methods = [method for _, method, _ in _methods(ctx)]
+    if ctx.given("evaluation", "score_bins") and ctx.sound("methods") and not {*methods} & {*SCORE_METHODS}:
+        path = ("evaluation", "score_bins")
+        message = f"`score_bins` has no effect: the study has none of the score methods {one_of(SCORE_METHODS)}"
+        yield ctx.problem("MMC503", path, message, "remove it", key=True)
+
+
 def _unused(method: str, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The hyperparameters that an entry does not use, each with the reason."""
     training, scan = entry["training"], entry["scan"]
