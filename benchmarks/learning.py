@@ -95,7 +95,7 @@ events: {file: events.h5}
 observables: {pt_j1: {}, delta_phi_jj: {}}
 sampling: {test_split: 0.5, validation_split: 0.2}
 methods:
-  alice: &ratio
+  alice:
     theta0: {random: {n: 20, priors: {CWL2: {gaussian: [0, 1]}, CPWL2: {gaussian: [0, 1]}}}}
     theta1: {benchmark: sm}
     samples: 1000

@@ -32,6 +32,11 @@ def madminer_name(name: str) -> str:
     return name.replace(" ", "_").replace("-", "_")
 
 
+def adaptive_bins(n_axes: int) -> int:
+    """The number of adaptive bins that MadMiner gives each axis of a histogram."""
+    return {1: 25, 2: 8}.get(n_axes, 5)
+
+
 @dataclass(frozen=True)
 class Parameter:
     """A parameter of the theory; ``coefficient`` in TeV^-2 names the contact interaction that it multiplies."""
@@ -169,6 +174,7 @@ class Evaluation:
     theta_true: Point
     grid: Mapping[str, Mapping[str, Any]]
     include_xsec: bool
+    score_bins: int | None
     confidence_levels: tuple[float, ...]
     rate: bool
     histogram: Mapping[str, Any] | None
@@ -389,6 +395,7 @@ def _evaluation(
         theta_true=theta_true,
         grid=grid,
         include_xsec=entry["include_xsec"],
+        score_bins=entry.get("score_bins"),
         confidence_levels=tuple(float(level) for level in entry["confidence_levels"]),
         rate=entry["baselines"]["rate"],
         histogram=_histogram(entry["baselines"].get("histogram")),
@@ -401,8 +408,7 @@ def _histogram(entry: Mapping[str, Any] | None) -> dict[str, Any] | None:
         return None
     binnings = {madminer_name(name): binning for name, binning in entry["bins"].items()}
     observables = [madminer_name(name) for name in entry["observables"]]
-    adaptive = {1: 25, 2: 8}.get(len(observables), 5)  # MadMiner's own numbers
-    bins = [binnings.get(name, adaptive) for name in observables]
+    bins = [binnings.get(name, adaptive_bins(len(observables))) for name in observables]
     return {"observables": observables, "bins": bins}
 
 

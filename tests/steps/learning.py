@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmc.study import adaptive_bins
+
 from tests.steps.physics import Folder
 
 RATIO, SCORE = ("carl", "rolr", "cascal", "rascal", "alice", "alices"), ("sally", "sallino")
@@ -63,7 +65,9 @@ class Learning(Folder):
         return self.run("train", job or method, self.train_settings(method, **changes), seed=seed, samples=samples)
 
     def evaluate_settings(self, method: str, **changes: Any) -> dict[str, Any]:
-        return {**self.evaluation, **self.method(method), "train_job": method, "scan": {}, **changes}
+        components = 1 if method == "sallino" else len(self.shared["parameters"])
+        bins = {"score_bins": adaptive_bins(components)} if method in SCORE else {}
+        return {**self.evaluation, **self.method(method), "train_job": method, "scan": {}, **bins, **changes}
 
     def evaluate(self, method: str, model: Path, **changes: Any) -> Path:
         settings = self.evaluate_settings(method, train_job=model.name, **changes)

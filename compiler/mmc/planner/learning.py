@@ -5,7 +5,7 @@ from typing import Any
 
 from mmc.plan import Flow, Input
 from mmc.planner.builder import Builder, Draft, slug
-from mmc.study import Method, Study
+from mmc.study import SCORE_METHODS, Method, Study, adaptive_bins
 from mmc.version import __version__
 
 
@@ -123,6 +123,7 @@ def _add_evaluate(
             "theta": method.theta,
             "theta1": method.theta1,
             "scan": values,
+            **_score_bins(study, method),
         }
         drafts.append(Draft(identity, own, (events, ("train", slug(*identity))), _label(method, values)))
     builder.add(
@@ -134,6 +135,14 @@ def _add_evaluate(
         inputs=(events_input, Input("model", "train", Flow.EACH)),
         scattered=True,
     )
+
+
+def _score_bins(study: Study, method: Method) -> dict[str, int]:
+    """The number of bins in which the score's histogram has each component; nothing for ratio methods."""
+    if method.method not in SCORE_METHODS or study.evaluation is None:
+        return {}
+    components = 1 if method.method == "sallino" else len(study.parameters)
+    return {"score_bins": study.evaluation.score_bins or adaptive_bins(components)}
 
 
 def _baselines(study: Study) -> Iterator[dict[str, Any]]:

@@ -16,10 +16,6 @@ from mmc.steps.job import StepJob, write_json
 from mmc.steps.limits import Limits, Setting, save_arrays
 from mmc.steps.sample import SCORE_METHODS
 
-SCORE_BINS = {1: 25, 2: 8}
-"""Adaptive bins per component of the score, by the number of parameters, as MadMiner chooses them."""
-MORE_SCORE_BINS = 5
-SALLINO_BINS = 25
 ROWS = 1 << 14
 """Rows that go through a network at once: few enough to stay in the processor's cache."""
 
@@ -165,12 +161,13 @@ def _score(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dic
 
     n = len(reference)
     if settings["method"] == "sally":
-        bins = [SCORE_BINS.get(n, MORE_SCORE_BINS)] * n
-        result = figures(np.eye(n), bins, setting.coefficients, setting.coefficients[:-1].mean(axis=0))
+        result = figures(
+            np.eye(n), [settings["score_bins"]] * n, setting.coefficients, setting.coefficients[:-1].mean(axis=0)
+        )
     else:
         result = HistogramFigures.join(
             [
-                figures(_direction(point - reference), [SALLINO_BINS], coefficients[np.newaxis], row)
+                figures(_direction(point - reference), [settings["score_bins"]], coefficients[np.newaxis], row)
                 for point, coefficients in zip(setting.points, setting.coefficients, strict=True)
             ]
         )
