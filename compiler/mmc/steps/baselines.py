@@ -1,15 +1,15 @@
 """``baselines``: what is reached without machine learning: rate, histogram, and Fisher information."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmc.errors import StepError
-from mmc.steps import closure, madminer_compat
+from mmc.steps import closure
 from mmc.steps.events import Array, EventFile, Events, Summaries
-from mmc.steps.histograms import histogram_figures, make_binning
+from mmc.steps.fisher import binned_information, truth_information
+from mmc.steps.histograms import Template, histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.limits import Limits, Setting, save_arrays
 
@@ -17,11 +17,10 @@ from mmc.steps.limits import Limits, Setting, save_arrays
 def run(job: StepJob) -> None:
     """Write ``baseline.json`` and ``limits.npz``, or for the Fisher information ``fisher.npz``."""
     settings = job.settings
-    path = job.one("events") / "events.h5"
-    file = EventFile(path, settings["test_split"], settings["validation_split"])
+    file = EventFile(job.one("events") / "events.h5", settings["test_split"], settings["validation_split"])
     setting = Setting.of(file, settings)
     if settings["baseline"] == "fisher":
-        _fisher(job, setting, path)
+        _fisher(job, setting)
         return
     limits, arrays, verdict = _rate(setting) if settings["baseline"] == "rate" else _histogram(setting, settings)
     save_arrays(job.out / "limits.npz", {**limits.arrays(), **arrays})
@@ -62,31 +61,23 @@ def _column(file: EventFile, name: str) -> int:
     return file.observables.index(name)
 
 
-def _fisher(job: StepJob, setting: Setting, path: Path) -> None:
-    """Information matrices at the true point and, as MadMiner gives them, the covariances of their entries.
+def _fisher(job: StepJob, setting: Setting) -> None:
+    """Information matrices at the true point from all events, and the covariances of their entries.
 
     ``truth`` is that of the simulated process with nothing lost, ``rate`` that of the number of events, ``histogram``
-    that of the distribution of one observable and the rate.
+    that of the number of events in bins of one observable.
     """
-    madminer_compat.apply()
-    from madminer.fisherinformation.information import FisherInformation
-
-    settings = job.settings
-    fisher = FisherInformation(str(path), include_nuisance_parameters=False)
-    where = {"theta": setting.theta_true, "luminosity": setting.luminosity}
-    matrices = {"truth": fisher.truth_information(**where), "rate": fisher.rate_information(**where)}
+    settings, point = job.settings, setting.theta_true
+    events = setting.file.part("all")
+    where = (setting.coefficients[-1], setting.file.gradients(point), setting.luminosity)
+    one_bin = Template.of(np.zeros(len(events.x), dtype=np.intp), events, 1)
+    matrices = {"truth": truth_information(events, *where), "rate": binned_information(one_bin, *where)}
     if settings["observable"] is not None:
-        _column(setting.file, settings["observable"])  # MadMiner would evaluate any expression
-        bins = {"bins": settings["bins"]}
-        if isinstance(settings["bins"], Mapping):
-            edges = make_binning([settings["bins"]], np.zeros((2, 1)), np.ones(2)).edges[0]
-            bins = {"bins": np.array([settings["bins"]["range"][0], *edges, settings["bins"]["range"][1]])}
-        with np.errstate(divide="ignore", invalid="ignore"):  # empty bins
-            matrices["histogram"] = fisher.histo_information(observable=settings["observable"], **bins, **where)
+        x = events.x[:, [_column(setting.file, settings["observable"])]]
+        binning = make_binning([settings["bins"]], x, np.maximum(events.weights @ where[0], 0.0))
+        matrices["histogram"] = binned_information(Template.of(binning.index(x), events, binning.size), *where)
     arrays: dict[str, Array] = {}
     for name, (information, covariance) in matrices.items():
-        if not np.isfinite(information).all():
-            raise StepError(f"the {name} information at the true point is not finite: generate more events")
         arrays |= {name: information, f"{name}_covariance": covariance}
     save_arrays(job.out / "fisher.npz", arrays)
     write_json(

@@ -12,7 +12,7 @@ from mmc.errors import StepError
 from mmc.steps import madminer_compat
 
 Array = npt.NDArray[np.float64]
-Partition = Literal["train", "validation", "test", "rest"]
+Partition = Literal["train", "validation", "test", "rest", "all"]
 """``rest`` is everything that is not ``test``."""
 
 
@@ -100,10 +100,14 @@ class EventFile:
             row[: len(weights)] = weights
         return matrix
 
+    def gradients(self, point: Array) -> Array:
+        """Derivatives of the coefficients at a point by the parameters: shape (parameters, benchmarks)."""
+        return np.asarray(self._file._get_dtheta_benchmark_matrix(point)[:, : int(self._file.n_benchmarks_phys)])
+
     def joint_scores(self, events: Events, point: Array) -> Array:
         """∂ ln p(x, z | θ) / ∂θ of simulated events at a point, less its mean: shape (events, parameters)."""
         weights = events.weights @ self.coefficients(point[np.newaxis])[0]
-        gradients = events.weights @ self._file._get_dtheta_benchmark_matrix(point)[:, : events.weights.shape[1]].T
+        gradients = events.weights @ self.gradients(point).T
         safe = np.where(weights > 0.0, weights, np.inf)  # an event that cannot occur there has no score
         return np.asarray(gradients / safe[:, np.newaxis] - gradients.sum(axis=0) / weights.sum())
 
@@ -121,13 +125,20 @@ class EventFile:
             self._parts[key] = self._load(partition, near)
         return self._parts[key]
 
-    def _load(self, partition: Partition, near: Array | None) -> Events:
+    def _bounds(self, partition: Partition) -> tuple[int, int | None, float]:
+        """First event and end of a partition, and the factor that makes up for the events outside it."""
         test, validation = self._splits
+        if partition == "all":
+            return 0, None, 1.0
         bounds = ("train", test, 0.0) if partition == "rest" else (partition, test, validation)
         try:
             start, end, correction = self._file._calculate_partition_bounds(*bounds)
         except ValueError as error:
             raise StepError(f"{self.n_events} events are too few for a {partition} partition: {error}") from error
+        return start, end, correction
+
+    def _load(self, partition: Partition, near: Array | None) -> Events:
+        start, end, correction = self._bounds(partition)
         batches = self._file.event_loader(start=start, end=end, batch_size=None, generated_close_to=near)
         x, weights = next(iter(batches), (np.empty((0, 0)), np.empty((0, 0))))
         if not len(x):
