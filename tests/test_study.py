@@ -13,7 +13,7 @@ from tests.support import STUDIES
 
 @pytest.fixture
 def data() -> dict[str, Any]:
-    study: dict[str, Any] = yaml.safe_load((STUDIES / "drell-yan" / "study.yaml").read_text())
+    study: dict[str, Any] = yaml.safe_load((STUDIES / "drell-yan" / "tiny.yaml").read_text())
     return study
 
 
@@ -72,12 +72,12 @@ def test_defaults_that_follow_from_the_study(data: dict[str, Any]) -> None:
     study = build_study(fill_defaults(data))
     alices = study.methods[2]
     assert alices.theta0 == {
-        "random": {"n": 500, "priors": {"c_LL": {"flat": [-0.06, 0.06]}, "c_LR": {"flat": [-0.06, 0.06]}}}
+        "random": {"n": 20, "priors": {"c_LL": {"flat": [-0.06, 0.06]}, "c_LR": {"flat": [-0.06, 0.06]}}}
     }
-    assert alices.validation_samples == 16_667  # 0.1 of the events against 0.6 for training
+    assert alices.validation_samples == 84  # 0.1 of the events against 0.6 for training
     assert "alpha" not in study.methods[1].training
     assert study.evaluation is not None
-    assert study.evaluation.grid["c_LL"] == {"range": [-0.06, 0.06], "points": 25}
+    assert study.evaluation.grid["c_LL"] == {"range": [-0.06, 0.06], "points": 5}
     assert study.evaluation.theta_true == {"c_LL": 0.0, "c_LR": 0.0}
 
 
