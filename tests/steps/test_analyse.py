@@ -66,6 +66,14 @@ def test_weights_sum_up_to_the_cross_section(chain: Chain) -> None:
     np.testing.assert_allclose(content["weights"].sum(axis=0), list(expected.values()), rtol=1e-12)
 
 
+def test_a_charge_is_a_number_like_any_other(chain: Chain) -> None:
+    folder, setup, events = chain
+    observables = _observables(q="l[0].charge", total="mu[0].charge + mu[1].charge")
+    content = _content(folder.analyse(setup, events, {**READING, "observables": observables, "cuts": []}))
+    assert set(content["q"]) == {-1.0, 1.0}
+    assert (content["total"] == 0.0).all()
+
+
 def test_smearing_follows_the_seed(chain: Chain) -> None:
     folder, setup, events = chain
     first, again, other = (_content(folder.analyse(setup, events, seed=seed))["pt_1"] for seed in (9, 9, 10))

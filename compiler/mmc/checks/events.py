@@ -10,6 +10,8 @@ from mmc.quantities import parse_quantity
 
 MOST_JOBS = 100_000
 """No engine copes with more jobs of one stage."""
+LOWEST_MASS = 120.0
+"""GeV. Below, the Z resonance makes events of large weight: the contact process of Pythia does not map it."""
 SIGNAL_PROCESSES = ("dimuon",)
 SMEARED = frozenset((*range(-6, 7), *range(-16, -10), *range(11, 17), 21, 22, 23, 24, -24, 25)) - {0}
 """The PDG codes of the particles that MadMiner's LHE reader smears: all elementary ones of the Standard Model."""
@@ -80,11 +82,53 @@ def some_signal(ctx: Context) -> Iterator[Diagnostic]:
 
 def _counts(ctx: Context, sample: Any) -> list[int]:
     """The events of a sample at each benchmark that is generated."""
-    events, benchmarks = sample["events"], ctx.names("benchmarks") or []
+    if sample["background"] and isinstance(sample["events"], int):
+        return [sample["events"]]
+    return list(_sampled(ctx, sample["events"]).values())
+
+
+def _sampled(ctx: Context, events: Any) -> dict[str, int]:
+    """The events at each benchmark that is generated."""
+    benchmarks = ctx.names("benchmarks") or []
     if isinstance(events, int):
-        return [events] * (1 if sample["background"] else len(benchmarks))
-    default = events.get("default")
-    return [n for n in (events.get(name, default) for name in benchmarks) if n is not None]
+        return dict.fromkeys(benchmarks, events)
+    counts = {name: events.get(name, events.get("default")) for name in benchmarks}
+    return {name: n for name, n in counts.items() if n is not None}
+
+
+@rule("MMC316")
+def same_sampled_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
+    """All signal samples are generated at the same benchmarks: MadMiner averages over them, for all samples at once."""
+    first: tuple[str, set[str]] | None = None
+    for name, sample in _samples(ctx).items():
+        if sample["background"]:
+            continue
+        sampled = set(_sampled(ctx, sample["events"]))
+        if first is None:
+            first = name, sampled
+        elif sampled != first[1]:
+            differing = ", ".join(sorted(sampled ^ first[1]))
+            message = f"samples {show(first[0])} and {show(name)} are not generated at the same benchmarks: {differing}"
+            path = ("generation", "samples", name, "events")
+            yield ctx.problem("MMC316", path, message, "name the same benchmarks in both")
+
+
+@rule("MMC317")
+def below_the_z(ctx: Context) -> Iterator[Diagnostic]:
+    """The embedded generator has no phase-space map for the Z resonance, so `dimuon` starts above it."""
+    for name, sample in _samples(ctx).items():
+        if sample["process"] != "dimuon":
+            continue
+        path = ("generation", "samples", name, "run_card", "m_min")
+        try:
+            above = parse_quantity(ctx.get(*path), "energy") >= LOWEST_MASS
+        except (TypeError, ValueError):  # which other rules say
+            continue
+        if not above:
+            message = (
+                f"sample {show(name)} starts at {ctx.get(*path)}, where the embedded generator has no map of the Z"
+            )
+            yield ctx.problem("MMC317", path, message, f"say `m_min: {LOWEST_MASS:g} GeV`, or more")
 
 
 @rule("MMC306")

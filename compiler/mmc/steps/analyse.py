@@ -42,6 +42,8 @@ def run(job: StepJob) -> None:
     if n_passed:
         if not all(np.isfinite(weights).all() for weights in reader.weights.values()):
             raise StepError("some weights are not finite: check the efficiencies")
+        # a charge is an exact fraction, which numpy can neither compare nor store
+        reader.observations = {name: np.asarray(values, dtype=float) for name, values in reader.observations.items()}
         undefined = {name: int((~np.isfinite(values)).sum()) for name, values in reader.observations.items()}
         reader.save(str(job.out / "events.h5"), shuffle=False)  # the step combine shuffles
     for name, count in undefined.items():
