@@ -291,13 +291,13 @@ CODES: dict[str, Code] = {
     ),
     "MMC316": Code(
         "Signal samples are generated at different benchmarks",
-        "MadMiner averages the cross sections of the benchmarks at which events were generated, over all signal samples "
-        "at once. So each signal sample needs events at the same benchmarks, or its cross section would be wrong.",
+        "MadMiner averages the cross sections of the benchmarks at which events were generated, over all signal "
+        "samples at once. So each signal sample needs events at the same benchmarks, or its cross section would be wrong.",
     ),
     "MMC317": Code(
         "The phase space reaches the Z resonance",
-        "The embedded generator samples `dimuon` without a map of the Z resonance. Below 120 GeV some events would carry "
-        "large weights, and the cross section would not be reliable.",
+        "The embedded generator samples `dimuon` without a map of the Z resonance. Below 120 GeV some events would "
+        "carry large weights, and the cross section would not be reliable.",
     ),
     # -- 4: expressions -----------------------------------------------------------------------------------------------
     "MMC401": Code(
