@@ -292,7 +292,7 @@ CODES: dict[str, Code] = {
     "MMC316": Code(
         "Signal samples are generated at different benchmarks",
         "MadMiner averages the cross sections of the benchmarks at which events were generated, over all signal "
-        "samples at once. So each signal sample needs events at the same benchmarks, or its cross section would be wrong.",
+        "samples at once. Each signal sample needs events at the same benchmarks, or its cross section would be wrong.",
     ),
     "MMC317": Code(
         "The phase space reaches the Z resonance",
