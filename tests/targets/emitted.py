@@ -92,9 +92,11 @@ def _shell_words(command: str) -> list[str]:
 def cwl_commands(texts: Mapping[str, str]) -> Commands:
     """What a CWL engine runs: inputs linked, scattered and bound in the order of their positions."""
     documents = {name: yaml.safe_load(text) for name, text in texts.items() if name.endswith((".cwl", ".yml"))}
-    files = {name: unquote(file["location"]) for name, file in documents["job.yml"].items()}
     commands: Commands = {}
-    values: dict[str, Any] = dict(files)
+    values: dict[str, Any] = {
+        name: value if isinstance(value, list) else unquote(value["location"])
+        for name, value in documents["job.yml"].items()
+    }
     for group, sub in documents["workflow.cwl"]["steps"].items():
         workflow = documents[sub["run"]]
         inner = {name: values[source] for name, source in sub["in"].items()}

@@ -1,6 +1,7 @@
 """The CWL target: version 1.2, a workflow of two sub-workflows, a tool for each stage, no JavaScript."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -22,12 +23,12 @@ def emit(plan: Plan, options: Options) -> Bundle:
         "workflow.cwl": render(
             Yaml,
             "cwl/workflow.cwl.j2",
-            inputs={name: "File" for stage in plan.stages for name in _files(stage)},
+            inputs=_types(plan.stages),
             outputs={_port(s): {"type": _type(s), "outputSource": f"{s.group}/{_port(s)}"} for s in products},
             groups=[_group_step(plan, group) for group in groups],
             **header,
         ),
-        "job.yml": render(Yaml, "cwl/job.yml.j2", **header, files=_job_files(plan)),
+        "job.yml": render(Yaml, "cwl/job.yml.j2", values=_values(plan.stages), **header),
         "README.md": render(
             Markdown,
             "cwl/README.md.j2",
@@ -45,12 +46,12 @@ def emit(plan: Plan, options: Options) -> Bundle:
 
 def _group_step(plan: Plan, group: str) -> dict[str, Any]:
     """A sub-workflow as a step of the workflow."""
-    files = {name: name for stage in plan.group(group) for name in _files(stage)}
+    given = {name: name for name in _types(plan.group(group))}
     imports = {_port(stage): f"{stage.group}/{_port(stage)}" for stage in dataflow.imports(plan, group)}
     return {
         "name": group,
         "file": f"{group}.cwl",
-        "inputs": files | imports,
+        "inputs": given | imports,
         "outputs": [_port(stage) for stage in _exports(plan, group)],
     }
 
@@ -58,13 +59,12 @@ def _group_step(plan: Plan, group: str) -> dict[str, Any]:
 def _group(plan: Plan, group: str) -> str:
     """A sub-workflow as a document."""
     stages = plan.group(group)
-    inputs = {name: "File" for stage in stages for name in _files(stage)}
-    inputs |= {_port(stage): _type(stage) for stage in dataflow.imports(plan, group)}
+    imports = {_port(stage): _type(stage) for stage in dataflow.imports(plan, group)}
     return render(
         Yaml,
         "cwl/group.cwl.j2",
         label=group,
-        inputs=inputs,
+        inputs=_types(stages) | imports,
         outputs={
             _port(stage): {"type": _type(stage), "outputSource": f"{stage.name}/{stage.output}"}
             for stage in _exports(plan, group)
@@ -80,10 +80,9 @@ def _exports(plan: Plan, group: str) -> list[Stage]:
 
 def _step(plan: Plan, stage: Stage) -> dict[str, Any]:
     """A stage as a step of its sub-workflow."""
-    jobs = [job.name for job in stage.jobs]
     inputs: dict[str, Any] = {
         "config": f"{stage.name}_config",
-        "job": {"default": jobs if stage.scattered else jobs[0]},
+        "job": f"{stage.name}_jobs" if stage.scattered else {"default": stage.jobs[0].name},
     }
     for item in stage.inputs:
         upstream = plan.stage(item.stage)
@@ -157,15 +156,20 @@ def _type(stage: Stage) -> str:
     return "Directory[]" if stage.scattered else "Directory"
 
 
-def _files(stage: Stage) -> dict[str, str]:
-    """The names that workflows give to the files which the jobs of a stage read, and their paths in the bundle."""
-    files = {f"{stage.name}_{file.name}": str(file.path) for file in stage.files}
-    return {f"{stage.name}_config": dataflow.config_path(stage)} | files
+def _given(stage: Stage) -> dict[str, tuple[str, Any]]:
+    """What the job file gives to a stage: type and value by name. Long lists in documents would slow cwltool down."""
+    given: dict[str, tuple[str, Any]] = {f"{stage.name}_config": ("File", _file(dataflow.config_path(stage)))}
+    if stage.scattered:
+        given[f"{stage.name}_jobs"] = ("string[]", [job.name for job in stage.jobs])
+    return given | {f"{stage.name}_{file.name}": ("File", _file(str(file.path))) for file in stage.files}
 
 
-def _job_files(plan: Plan) -> dict[str, dict[str, str]]:
-    """The job file's content."""
-    return {name: _file(path) for stage in plan.stages for name, path in _files(stage).items()}
+def _types(stages: Iterable[Stage]) -> dict[str, str]:
+    return {name: given for stage in stages for name, (given, _) in _given(stage).items()}
+
+
+def _values(stages: Iterable[Stage]) -> dict[str, Any]:
+    return {name: value for stage in stages for name, (_, value) in _given(stage).items()}
 
 
 def _file(path: str) -> dict[str, str]:

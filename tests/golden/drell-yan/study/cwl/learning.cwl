@@ -5,9 +5,13 @@ requirements:
   ScatterFeatureRequirement: {}
 inputs:
   sample_config: File
+  sample_jobs: "string[]"
   train_config: File
+  train_jobs: "string[]"
   evaluate_config: File
+  evaluate_jobs: "string[]"
   baselines_config: File
+  baselines_jobs: "string[]"
   report_config: File
   combine_events: Directory
 outputs:
@@ -22,7 +26,7 @@ steps:
     scatterMethod: dotproduct
     in:
       config: sample_config
-      job: {default: [sally, alice, alices]}
+      job: sample_jobs
       events: combine_events
     out: [samples]
   train:
@@ -31,7 +35,7 @@ steps:
     scatterMethod: dotproduct
     in:
       config: train_config
-      job: {default: [sally, alice, alices]}
+      job: train_jobs
       samples: sample/samples
     out: [model]
   evaluate:
@@ -40,7 +44,7 @@ steps:
     scatterMethod: dotproduct
     in:
       config: evaluate_config
-      job: {default: [sally, alice, alices]}
+      job: evaluate_jobs
       events: combine_events
       model: train/model
     out: [limits]
@@ -50,7 +54,7 @@ steps:
     scatterMethod: dotproduct
     in:
       config: baselines_config
-      job: {default: [rate, histogram, fisher]}
+      job: baselines_jobs
       events: combine_events
     out: [baseline]
   report:

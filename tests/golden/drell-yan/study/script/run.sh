@@ -57,14 +57,14 @@ load() {
     ((wait)) || ready+=("$row")
     ((++row))
   done <jobs.tsv
-  ((row == 39)) || die "jobs.tsv does not belong to this file: it should have 39 rows"
+  ((row == 43)) || die "jobs.tsv does not belong to this file: it should have 43 rows"
   all_generate=("${folders[@]:1:6}") # what the jobs of a stage write
-  all_simulate=("${folders[@]:7:9}") # what the jobs of a stage write
-  all_analyse=("${folders[@]:16:9}") # what the jobs of a stage write
-  all_sample=("${folders[@]:26:3}") # what the jobs of a stage write
-  all_train=("${folders[@]:29:3}") # what the jobs of a stage write
-  all_evaluate=("${folders[@]:32:3}") # what the jobs of a stage write
-  all_baselines=("${folders[@]:35:3}") # what the jobs of a stage write
+  all_simulate=("${folders[@]:7:11}") # what the jobs of a stage write
+  all_analyse=("${folders[@]:18:11}") # what the jobs of a stage write
+  all_sample=("${folders[@]:30:3}") # what the jobs of a stage write
+  all_train=("${folders[@]:33:3}") # what the jobs of a stage write
+  all_evaluate=("${folders[@]:36:3}") # what the jobs of a stage write
+  all_baselines=("${folders[@]:39:3}") # what the jobs of a stage write
 }
 
 # Set argv to the command of the job in row $1.
@@ -82,7 +82,7 @@ prepare() {
       argv=(mmc step simulate --config config/simulate.json --job "$job" --setup "$out"/configure/configure --process "${all_generate[@]}" --out "$out"/simulate/"$job")
       ;;
     analyse)
-      argv=(mmc step analyse --config config/analyse.json --job "$job" --setup "$out"/configure/configure --events "${all_simulate[$1 - 16]}" --out "$out"/analyse/"$job")
+      argv=(mmc step analyse --config config/analyse.json --job "$job" --setup "$out"/configure/configure --events "${all_simulate[$1 - 18]}" --out "$out"/analyse/"$job")
       ;;
     combine)
       argv=(mmc step combine --config config/combine.json --job "$job" --setup "$out"/configure/configure --analysed "${all_analyse[@]}" --out "$out"/combine/"$job")
@@ -94,7 +94,7 @@ prepare() {
       argv=(mmc step train --config config/train.json --job "$job" --samples "${all_sample[@]}" --out "$out"/train/"$job")
       ;;
     evaluate)
-      argv=(mmc step evaluate --config config/evaluate.json --job "$job" --events "$out"/combine/combine --model "${all_train[$1 - 32]}" --out "$out"/evaluate/"$job")
+      argv=(mmc step evaluate --config config/evaluate.json --job "$job" --events "$out"/combine/combine --model "${all_train[$1 - 36]}" --out "$out"/evaluate/"$job")
       ;;
     baselines)
       argv=(mmc step baselines --config config/baselines.json --job "$job" --events "$out"/combine/combine --out "$out"/baselines/"$job")

@@ -6,8 +6,11 @@ requirements:
 inputs:
   configure_config: File
   generate_config: File
+  generate_jobs: "string[]"
   simulate_config: File
+  simulate_jobs: "string[]"
   analyse_config: File
+  analyse_jobs: "string[]"
   combine_config: File
 outputs:
   combine_events: {type: Directory, outputSource: combine/events}
@@ -24,7 +27,7 @@ steps:
     scatterMethod: dotproduct
     in:
       config: generate_config
-      job: {default: [signal.sm, signal.ll_plus, signal.ll_minus, signal.lr_plus, signal.lr_minus, signal.both]}
+      job: generate_jobs
       setup: configure/setup
     out: [process]
   simulate:
@@ -33,15 +36,7 @@ steps:
     scatterMethod: dotproduct
     in:
       config: simulate_config
-      job:
-        default:
-          - signal.sm.0
-          - signal.sm.1
-          - signal.ll_plus.0
-          - signal.ll_minus.0
-          - signal.lr_plus.0
-          - signal.lr_minus.0
-          - signal.both.0
+      job: simulate_jobs
       setup: configure/setup
       process: generate/process
     out: [events]
@@ -51,15 +46,7 @@ steps:
     scatterMethod: dotproduct
     in:
       config: analyse_config
-      job:
-        default:
-          - signal.sm.0
-          - signal.sm.1
-          - signal.ll_plus.0
-          - signal.ll_minus.0
-          - signal.lr_plus.0
-          - signal.lr_minus.0
-          - signal.both.0
+      job: analyse_jobs
       setup: configure/setup
       events: simulate/events
     out: [analysed]
