@@ -42,14 +42,13 @@ def test_the_readme_shows_real_diagnostics(
     assert f"```\n{capsys.readouterr().out}```\n" in (ROOT / "README.md").read_text()
 
 
-def test_the_readme_shows_the_plan_of_the_study(tmp_path: Path) -> None:
+def test_the_readme_shows_the_plan_of_the_study(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if shutil.which("dot") is None:
         pytest.skip("graphviz is not installed")
-    assert (
-        main(["plan", str(STUDIES / "drell-yan" / "study.yaml"), "--format", "svg", "-o", str(tmp_path / "a.svg")]) == 0
-    )
-    shown = (ROOT / "docs" / "images" / "workflow.svg").read_text()
-    assert _texts(shown) == _texts((tmp_path / "a.svg").read_text())
+    shown = ROOT / "docs" / "images" / "workflow.svg"
+    drawn = shown if request.config.getoption("--update-golden") else tmp_path / "workflow.svg"
+    assert main(["plan", str(STUDIES / "drell-yan" / "study.yaml"), "--format", "svg", "--output", str(drawn)]) == 0
+    assert _texts(shown.read_text()) == _texts(drawn.read_text())  # positions differ between releases of graphviz
 
 
 def _texts(svg: str) -> list[str]:
