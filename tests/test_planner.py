@@ -7,10 +7,10 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mmc.build_study import build_study
 from mmc.language import fill_defaults
 from mmc.plan import Flow, Plan
 from mmc.planner import job_seed, make_plan
-from mmc.study import build_study
 
 from tests.strategies import studies
 from tests.support import STUDIES

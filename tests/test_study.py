@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 import yaml
+from mmc.build_study import build_study
 from mmc.language import fill_defaults, load_schema, resolve
 from mmc.quantities import parse_quantity
-from mmc.study import build_study
 
 from tests.support import STUDIES
 

@@ -41,8 +41,8 @@ class StudyFile:
 
     def plan(self) -> "Plan":
         """The plan of a study that is not wrong."""
+        from mmc.build_study import build_study
         from mmc.planner import make_plan
-        from mmc.study import build_study
 
         if self.data is None:
             raise ValueError(f"{self.name} is wrong")

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmc.build_study import build_study
 from mmc.checks import check
 from mmc.diagnostics import has_errors
 from mmc.formats import RENDERERS
 from mmc.language import load_schema
 from mmc.load import load
-from mmc.study import build_study
 
 from tests.strategies import studies
 from tests.support import STUDIES

@@ -1,0 +1,238 @@
+"""From checked data with all defaults filled in to the :class:`mmc.study.Study` that it stands for."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from mmc.quantities import parse_quantity
+from mmc.resources import Resources
+from mmc.study import (
+    METHODS_WITH_ALPHA,
+    RATIO_METHODS,
+    Beams,
+    Evaluation,
+    EventFile,
+    Generation,
+    Method,
+    Morphing,
+    Observable,
+    Parameter,
+    Point,
+    Reading,
+    RunCard,
+    Sample,
+    Smearing,
+    Study,
+    adaptive_bins,
+    madminer_name,
+)
+
+
+def build_study(data: Mapping[str, Any]) -> Study:
+    """The study that checked data, with defaults filled in, stands for."""
+    parameters = tuple(_parameter(name, entry) for name, entry in data["parameters"].items())
+    benchmarks = {madminer_name(name): _point(values) for name, values in data["benchmarks"].items()}
+    splits = data["sampling"]
+    return Study(
+        name=data["name"],
+        title=data["title"],
+        description=data["description"],
+        seed=data["seed"],
+        parameters=parameters,
+        benchmarks=benchmarks,
+        morphing=Morphing(**data["morphing"]),
+        source=_source(data, tuple(benchmarks)),
+        reading=_reading(data),
+        observables=tuple(_observable(name, entry) for name, entry in data["observables"].items()),
+        test_split=float(splits["test_split"]),
+        validation_split=float(splits["validation_split"]),
+        methods=tuple(_method(name, entry, parameters, splits) for name, entry in data["methods"].items()),
+        evaluation=_evaluation(data["evaluation"], parameters, benchmarks) if "evaluation" in data else None,
+        plots={**data["plots"], "colors": {madminer_name(k): v for k, v in data["plots"]["colors"].items()}},
+        images=data["execution"]["images"],
+        resources={stage: _resources(entry) for stage, entry in data["execution"]["resources"].items()},
+        resolved=data,
+    )
+
+
+def _parameter(name: str, entry: Mapping[str, Any]) -> Parameter:
+    low, high = entry["range"]
+    return Parameter(
+        name=madminer_name(name),
+        range=(float(low), float(high)),
+        max_power=entry["max_power"],
+        label=entry.get("label", name),
+        coefficient=entry.get("coefficient"),
+    )
+
+
+def _point(values: Mapping[str, Any]) -> dict[str, float]:
+    return {madminer_name(name): float(value) for name, value in values.items()}
+
+
+def _energy(text: str | None) -> float | None:
+    return None if text is None else parse_quantity(text, "energy")
+
+
+def _source(data: Mapping[str, Any], benchmarks: tuple[str, ...]) -> Generation | EventFile:
+    if "events" in data:
+        return EventFile(file=data["events"]["file"])
+    entry = data["generation"]
+    beams = entry["beams"]
+    return Generation(
+        generator=entry["generator"],
+        model=entry["model"],
+        order=entry["order"],
+        beams=Beams(parse_quantity(beams["energy"], "energy"), tuple(beams["particles"]), beams["pdf_set"]),
+        samples=tuple(_sample(name, sample, benchmarks) for name, sample in entry["samples"].items()),
+        shower=entry["shower"],
+    )
+
+
+def _sample(name: str, entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> Sample:
+    card = entry["run_card"]
+    return Sample(
+        name=madminer_name(name),
+        process=entry["process"],
+        background=entry["background"],
+        events=_events(entry["events"], benchmarks[:1] if entry["background"] else benchmarks),
+        events_per_job=entry["events_per_job"],
+        k_factor=float(entry["k_factor"]),
+        run_card=RunCard(_energy(card.get("m_min")), _energy(card.get("m_max")), _energy(card.get("pt_min"))),
+    )
+
+
+def _events(events: int | Mapping[str, int], benchmarks: tuple[str, ...]) -> dict[str, int]:
+    """The number of events by benchmark to generate, without those that are reached by reweighting alone."""
+    if isinstance(events, int):
+        return dict.fromkeys(benchmarks, events)
+    by_name = {madminer_name(name): n for name, n in events.items() if name != "default"}
+    counts = {name: by_name.get(name, events.get("default")) for name in benchmarks}
+    return {name: n for name, n in counts.items() if n is not None}
+
+
+def _reading(data: Mapping[str, Any]) -> Reading:
+    detector = data["detector"]
+    noise = detector["met_noise"]
+    return Reading(
+        smearing=tuple(_smearing(entry) for entry in detector["smearing"]),
+        met_noise={"abs": parse_quantity(noise["abs"], "energy"), "rel": float(noise["rel"])},
+        default_observables=data.get("default_observables"),
+        cuts=tuple(_expression(entry, required=False) for entry in data["cuts"]),
+        efficiencies=tuple(_expression(entry, default=1.0) for entry in data["efficiencies"]),
+    )
+
+
+def _smearing(entry: Mapping[str, Any]) -> Smearing:
+    widths = {key: value for key, value in entry.items() if key not in ("pdgids", "on_shell")}
+    return Smearing(
+        pdgids=tuple(entry["pdgids"]),
+        on_shell=entry.get("on_shell"),
+        **{key: parse_quantity(v, "energy") if isinstance(v, str) else float(v) for key, v in widths.items()},
+    )
+
+
+def _expression(entry: str | Mapping[str, Any], **defaults: Any) -> dict[str, Any]:
+    return {"definition": entry, **defaults} if isinstance(entry, str) else {**defaults, **entry}
+
+
+def _observable(name: str, entry: Mapping[str, Any]) -> Observable:
+    return Observable(
+        name=madminer_name(name),
+        definition=entry.get("definition"),
+        required=entry["required"],
+        default=None if entry.get("default") is None else float(entry["default"]),
+        label=entry.get("label", name),
+    )
+
+
+def _theta(entry: Mapping[str, Any] | None, parameters: tuple[Parameter, ...]) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    (kind, value), *_ = entry.items()
+    if kind == "benchmark":
+        return {kind: madminer_name(value)}
+    if kind == "benchmarks":
+        return {kind: [madminer_name(name) for name in value]}
+    if kind == "point":
+        return {kind: _point(value)}
+    if kind == "points":
+        return {kind: [_point(values) for values in value]}
+    named = {madminer_name(name): prior for name, prior in value["priors"].items()}
+    priors = {p.name: named.get(p.name, {"flat": list(p.range)}) for p in parameters}
+    return {kind: {"n": value["n"], "priors": priors}}
+
+
+def _method(
+    name: str, entry: Mapping[str, Any], parameters: tuple[Parameter, ...], splits: Mapping[str, float]
+) -> Method:
+    method = entry.get("method", name)
+    features = entry.get("features")
+    training_fraction = 1.0 - splits["test_split"] - splits["validation_split"]
+    in_proportion = max(1, math.ceil(entry["samples"] * splits["validation_split"] / training_fraction))
+    foreign = {
+        *(() if method in METHODS_WITH_ALPHA else ("alpha",)),
+        *(() if method in RATIO_METHODS else ("scale_parameters",)),
+    }
+    return Method(
+        name=madminer_name(name),
+        method=method,
+        theta=_theta(entry.get("theta"), parameters),
+        theta0=_theta(entry.get("theta0"), parameters),
+        theta1=_theta(entry.get("theta1"), parameters),
+        samples=entry["samples"],
+        validation_samples=entry.get("validation_samples", in_proportion),
+        sample_only_from_closest_benchmark=entry["sample_only_from_closest_benchmark"],
+        features=None if features is None else tuple(madminer_name(feature) for feature in features),
+        training={key: value for key, value in entry["training"].items() if key not in foreign},
+        scan={key.removeprefix("training."): tuple(values) for key, values in entry["scan"].items()},
+    )
+
+
+def _evaluation(
+    entry: Mapping[str, Any], parameters: tuple[Parameter, ...], benchmarks: Mapping[str, Point]
+) -> Evaluation:
+    truth = entry.get("theta_true", {})
+    if "point" in truth:
+        theta_true: Point = _point(truth["point"])
+    else:
+        theta_true = benchmarks[madminer_name(truth["benchmark"])] if truth else next(iter(benchmarks.values()))
+    axes = {madminer_name(name): axis for name, axis in entry["grid"].items()}
+    default_axis: dict[str, Any] = {"points": 25}
+    grid = {p.name: {"range": list(p.range), **axes.get(p.name, default_axis)} for p in parameters}
+    return Evaluation(
+        luminosity_pb=parse_quantity(entry["luminosity"], "luminosity"),
+        theta_true=theta_true,
+        grid=grid,
+        include_xsec=entry["include_xsec"],
+        score_bins=entry.get("score_bins"),
+        confidence_levels=tuple(float(level) for level in entry["confidence_levels"]),
+        rate=entry["baselines"]["rate"],
+        histogram=_histogram(entry["baselines"].get("histogram")),
+        fisher_information=_fisher(entry.get("fisher_information")),
+    )
+
+
+def _histogram(entry: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    binnings = {madminer_name(name): binning for name, binning in entry["bins"].items()}
+    observables = [madminer_name(name) for name in entry["observables"]]
+    bins = [binnings.get(name, adaptive_bins(len(observables))) for name in observables]
+    return {"observables": observables, "bins": bins}
+
+
+def _fisher(entry: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    observable = entry.get("observable")
+    return {"observable": None if observable is None else madminer_name(observable), "bins": entry["bins"]}
+
+
+def _resources(entry: Mapping[str, Any]) -> Resources:
+    memory, time = entry.get("memory"), entry.get("time")
+    return Resources(
+        cpus=entry["cpus"],
+        memory_mib=None if memory is None else math.ceil(parse_quantity(memory, "memory")),
+        time_s=None if time is None else math.ceil(parse_quantity(time, "time")),
+    )
