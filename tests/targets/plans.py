@@ -5,9 +5,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from hypothesis import strategies as st
+from mmc import planner
+from mmc.build_study import build_study
+from mmc.language import fill_defaults
 from mmc.plan import FileInput, Flow, Input, Job, Plan, Resources, Stage, digest
 
-from tests.strategies import NASTY, free_text
+from tests.strategies import NASTY, free_text, studies
 
 FILE_CONTENT = b"an event file\n"
 FILE_SHA256 = "5a807813e3454ee7823c5ca6b035060bd00a67f9f816fb0ea618b98aa60256de"
@@ -162,7 +165,7 @@ file_names = st.one_of(
 
 
 @st.composite
-def plans(draw: st.DrawFn) -> Plan:
+def _hand_made(draw: st.DrawFn) -> Plan:
     """Plans with the worst text in each place where a study's own text reaches a bundle."""
     return make_plan(
         splits=draw(st.integers(1, 12)),
@@ -176,3 +179,7 @@ def plans(draw: st.DrawFn) -> Plan:
             st.one_of(free_text, st.lists(free_text, max_size=2), st.floats(allow_nan=False, allow_infinity=False))
         ),
     )
+
+
+plans = st.one_of(_hand_made(), studies().map(lambda study: planner.make_plan(build_study(fill_defaults(study)), {})))
+"""Plans made by hand, which reach further than studies can, and plans of valid studies."""

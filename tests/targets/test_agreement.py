@@ -1,13 +1,15 @@
 """The commands that the three targets would run are those of the plan, whatever texts the plan holds."""
 
 import subprocess
+import sys
 import tempfile
 import warnings
 from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
+from mmc.errors import MmcError
 from mmc.plan import Plan
 from mmc.targets import TARGETS, Options
 
@@ -16,8 +18,8 @@ from tests.targets.plans import expected_commands, make_plan, plans
 from tests.targets.test_script import dry_run_words
 
 
-@given(plan=plans())
-@settings(max_examples=25, deadline=None)
+@given(plan=plans)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_all_targets_run_what_the_plan_says(plan: Plan) -> None:
     expected = expected_commands(plan)
     texts = {target: emit(plan, Options()).texts for target, emit in TARGETS.items()}
@@ -30,8 +32,8 @@ def test_all_targets_run_what_the_plan_says(plan: Plan) -> None:
     assert dict(zip(expected, dry_run_words(done.stdout), strict=True)) == expected
 
 
-@given(plan=plans())
-@settings(max_examples=25, deadline=None)
+@given(plan=plans)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_yadage_accepts_every_workflow(plan: Plan) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -49,8 +51,8 @@ def test_yadage_accepts_every_workflow(plan: Plan) -> None:
 
 
 @pytest.mark.engine
-@given(plan=plans())
-@settings(max_examples=5, deadline=None)
+@given(plan=plans)
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_cwltool_accepts_every_workflow(plan: Plan) -> None:
     pytest.importorskip("cwltool")
     with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +61,7 @@ def test_cwltool_accepts_every_workflow(plan: Plan) -> None:
             Path(folder, name).parent.mkdir(exist_ok=True)
             Path(folder, name).write_text(text, encoding="utf-8")
         done = subprocess.run(
-            ["cwltool", "--validate", "--strict", "workflow.cwl", "job.yml"],
+            [sys.executable, "-m", "cwltool", "--validate", "--strict", "workflow.cwl", "job.yml"],
             cwd=folder,
             capture_output=True,
             text=True,
@@ -103,3 +105,14 @@ def test_cwl_images_and_resources() -> None:
     }
     assert not any("Javascript" in text for text in texts.values())
     assert "hints" not in yaml.safe_load(TARGETS["cwl"](make_plan(), Options()).texts["tools/train.cwl"])
+
+
+def test_yadage_refuses_a_gather_that_no_command_holds() -> None:
+    TARGETS["yadage"](make_plan(splits=8000), Options())
+    with pytest.raises(MmcError, match="the stage combine reads the outputs of 20,000 jobs, more than Yadage can name"):
+        TARGETS["yadage"](make_plan(splits=20_000), Options())
+
+
+def test_yadage_takes_only_names_that_need_no_quotes() -> None:
+    with pytest.raises(ValueError, match="is not a name that the planner gives"):
+        TARGETS["yadage"](make_plan(methods=["it's"]), Options())

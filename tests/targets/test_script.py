@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from mmc.plan import Plan
 from mmc.targets import TARGETS, Options
 
@@ -309,8 +309,8 @@ def test_progress_is_for_terminals(folder: Path, step_program: StepProgram) -> N
     assert f"[{n_jobs}/{n_jobs}] report report".encode() in shown
 
 
-@given(plan=plans())
-@settings(max_examples=15, deadline=None)
+@given(plan=plans)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_bash_and_shellcheck_accept_every_script(plan: Plan) -> None:
     script = TARGETS["script"](plan, Options()).texts["run.sh"]
     subprocess.run(["bash", "-n"], input=script.encode(), check=True)
