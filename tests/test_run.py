@@ -172,6 +172,15 @@ def test_stopped_and_taken_up_again(number: signal.Signals, fake: Path, study: P
     assert len(started(fake)) - before == N_JOBS - done
 
 
+def test_nohup_outlives_its_terminal(fake: Path, study: Path) -> None:
+    (fake / "sleep").write_text("0.05")
+    ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731 - as nohup does
+    with start(fake, study, stdout=subprocess.DEVNULL, preexec_fn=ignore) as process:
+        wait_for(lambda: len(started(fake)) >= 2)
+        process.send_signal(signal.SIGHUP)
+    assert process.returncode == 0
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent was killed")
 def test_killed_and_taken_up_again(fake: Path, study: Path) -> None:
     (fake / "sleep").write_text("0.3")

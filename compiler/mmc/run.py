@@ -166,7 +166,8 @@ def _signals_passed_to(process: Process) -> Iterator[list[int]]:
         process.send_signal(number)
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    previous = {number: signal.signal(number, pass_on) for number in numbers}
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
+    previous = {number: signal.signal(number, pass_on) for number in heard}
     try:
         yield received
     finally:
