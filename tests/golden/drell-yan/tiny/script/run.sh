@@ -129,6 +129,7 @@ launch() {
   note start "$1" 0
   "${argv[@]}" </dev/null >"$out/${stages[$1]}/${jobs[$1]}.out" 2>&1 3>&- &
   running[$1]=$!
+  ((signals)) && kill -TERM "$!" # it came while the job was being started
   ((busy += ${cores[${stages[$1]}]}))
 }
 
@@ -200,10 +201,12 @@ collect() {
   ((ended)) || wait -n
 }
 
-# The first signal asks the running jobs to stop, the next one kills them.
-answer() {
-  ((answered == signals || ${#running[@]} == 0)) && return
-  if ((answered++ == 0)); then
+# The first signal asks the running jobs to stop, the next one kills them. Set the status to exit with to $1.
+stop() {
+  status=$1
+  ((++signals))
+  ((${#running[@]})) || return
+  if ((signals == 1)); then
     printf 'run.sh: stopping %d jobs; once more kills them\n' "${#running[@]}" >&2
     kill -TERM "${running[@]}" 2>/dev/null
   else
@@ -227,7 +230,7 @@ claim() {
     echo "$$" >"$lock" || die "cannot write into $out"
   fi
   trap 'rm -f -- "$lock"' EXIT
-  exec 3>"$out/events.log"
+  exec 3>"$out/events.log" || die "cannot write into $out"
 }
 
 caller=$PWD out=out n_cores='' dry=''
@@ -273,12 +276,12 @@ if [[ -n $dry ]]; then
 fi
 
 argv=() clock=0 started=() running=() # by row: the time of the start, and the process of a job that is running
-head=0 busy=0 done=0 skipped=0 failures=0 signals=0 answered=0 status=0
-trap '((++signals)); status=130' INT
-trap '((++signals)); status=143' TERM
-trap '((++signals)); status=129' HUP
+head=0 busy=0 done=0 skipped=0 failures=0 signals=0 status=0
+trap 'stop 130' INT
+trap 'stop 143' TERM
+trap 'stop 129' HUP
 claim
-while start; answer; ((${#running[@]})); do
+while start; ((${#running[@]})); do
   collect
 done
 exec 3>&-
