@@ -26,6 +26,9 @@ if f"{{stage}}/{{job}}" in os.environ.get("FAKE_FAIL", "").split():
     sys.exit(3)
 if f"{{stage}}/{{job}}" in os.environ.get("FAKE_KILL", "").split():
     os.kill(os.getpid(), signal.SIGKILL)
+if "FAKE_STUBBORN" in os.environ:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("stays", flush=True)
 time.sleep(float(os.environ.get("FAKE_SECONDS", "0")))
 config = json.loads(pathlib.Path(words[words.index("--config") + 1]).read_text(encoding="utf-8"))
 if "--file" in words:

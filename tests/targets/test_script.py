@@ -171,6 +171,22 @@ def test_a_signal_stops_and_a_rerun_goes_on(
     assert sum(what == "skip" for what, _ in events(folder / "out")) == len(done_before)
 
 
+def test_a_second_signal_kills_what_does_not_stop(folder: Path, step_program: StepProgram) -> None:
+    process = start(folder, step_program, FAKE_STUBBORN="yes", FAKE_SECONDS="60")
+    printed = folder / "out/configure/configure.out"
+    wait_for(printed)
+    while "stays" not in printed.read_text():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=0.5)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert running_jobs(folder) == 0
+    assert step_program.ran(folder / "out") == {}
+
+
 def test_a_kill_leaves_nothing_that_looks_finished(folder: Path, step_program: StepProgram) -> None:
     process = start(folder, step_program)
     wait_for(folder / "out/simulate/signal.sm.0.out")
@@ -196,11 +212,11 @@ def test_two_runs_do_not_share_a_folder(folder: Path, step_program: StepProgram)
     process.communicate(timeout=10)
 
 
-def start(folder: Path, program: StepProgram) -> subprocess.Popen[str]:
+def start(folder: Path, program: StepProgram, **environment: str) -> subprocess.Popen[str]:
     """run.sh, with jobs of a quarter of a second."""
     return subprocess.Popen(
         ["bash", str(folder / "run.sh"), "-j", "2"],
-        env={**program.environment, "FAKE_SECONDS": "0.25"},
+        env={**program.environment, "FAKE_SECONDS": "0.25", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
