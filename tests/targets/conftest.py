@@ -36,7 +36,7 @@ if "--file" in words:
 records = {{w: json.loads(p.read_text()) for w in words if (p := pathlib.Path(w) / "job.json").is_file()}}
 upstream = {{word: f"out/{{record['stage']}}/{{record['job']}}" for word, record in records.items()}}
 part = out.with_name("." + out.name)
-part.mkdir()
+part.mkdir(exist_ok=True)  # a killed job leaves one
 record = {{"stage": stage, "job": job, "fingerprint": config["jobs"][job]["fingerprint"]}}
 (part / "job.json").write_text(json.dumps(record))
 (part / "ran.json").write_text(json.dumps({{"words": ["mmc", *words], "upstream": upstream}}))
