@@ -319,11 +319,19 @@ def test_bins_of_the_score_are_bounded_together() -> None:
         ("{process: dimuon, events: 10_000, run_card: {m_min: 1 TeV, m_max: 2 TeV, pt_min: 100 GeV}}", []),
         ("{process: dimuon, events: 10_000, run_card: {m_max: 0 GeV}}", ["MMC309"]),
         (SIGNAL + "\n    top: {process: ttbar, background: true, events: {sm: 10}}", ["MMC304"]),
+        (SIGNAL + "\n    more: {process: dimuon, events: {default: 10}}", []),
+        (SIGNAL + "\n    more: {process: dimuon, events: {sm: 10}}", ["MMC316"]),
+        ("{process: dimuon, events: 10_000, run_card: {m_min: 119 GeV}}", ["MMC317"]),
         (SIGNAL + "\n    Signal: {process: dimuon, events: 10}", ["MMC207"]),
     ],
 )
 def test_samples(sample: str, expected: list[str]) -> None:
     assert codes((SIGNAL, sample)) == expected
+
+
+@pytest.mark.parametrize("resource", ["memory: 0 GiB", "time: 0 s", "time: 2 hours"])
+def test_a_job_asks_for_something(resource: str) -> None:
+    assert codes(("methods:", f"execution: {{resources: {{train: {{{resource}}}}}}}\nmethods:")) == ["MMC110"]
 
 
 def test_smearing_names_each_particle_once() -> None:

@@ -33,7 +33,16 @@ COMMANDS = {
         "multiproc:2",
     ],
     # OPENBLAS_CORETYPE and the like choose other orders of summation, so all engines need the same ones.
-    "cwl": ["cwltool", "--preserve-entire-environment", "--parallel", "--outdir", "results", "workflow.cwl", "job.yml"],
+    "cwl": [
+        "cwltool",
+        "--no-container",
+        "--preserve-entire-environment",
+        "--parallel",
+        "--outdir",
+        "results",
+        "workflow.cwl",
+        "job.yml",
+    ],
 }
 RESULTS = {"script": "out", "yadage": "work", "cwl": "results"}
 

@@ -38,10 +38,12 @@ def _known(ctx: Context, section: str, name: str, path: Path, *, key: bool) -> I
 
 @rule("MMC110")
 def quantities(ctx: Context) -> Iterator[Diagnostic]:
-    """Every quantity is a number with a unit of its dimension."""
+    """Every quantity is a number with a unit of its dimension, and no job is asked to run with nothing."""
     for path, value, schema in ctx.annotated("x-dimension"):
         try:
-            parse_quantity(value, schema["x-dimension"])
+            number = parse_quantity(value, schema["x-dimension"])
+            if number == 0 and path[0] == "execution":
+                yield ctx.problem("MMC110", path, f"no job runs with {show(value)}", "ask for more, or leave it out")
         except ValueError as error:
             message = str(error) if len(value) < 60 else f"{show(value)} is no {schema['x-dimension']}"
             yield ctx.problem("MMC110", path, message, schema.get("description", "").rstrip("."))
