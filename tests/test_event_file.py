@@ -1,0 +1,88 @@
+"""A study of an existing MadMiner event file: the learning part alone, from every target."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import SHARED_DATA
+from tests.targets.test_engines import COMMANDS, RESULTS
+
+pytest.importorskip("madminer", reason="needs mmc[steps]")
+
+pytestmark = pytest.mark.engine
+
+FILE = "it's $(my) {events}.h5"
+STUDY = """
+mmc: "1.0"
+name: existing
+parameters:
+  PARAMETERS
+benchmarks:
+  sm: {FIRST: 0, SECOND: 0}
+events: {file: "it's $(my) {events}.h5"}
+observables: {OBSERVABLES}
+methods:
+  sally: {theta: {benchmark: sm}, samples: 300, training: {n_hidden: [10], n_epochs: 2}}
+  alices: {theta0: {random: {n: 10}}, theta1: {benchmark: sm}, samples: 300, training: {n_hidden: [10], n_epochs: 2}}
+evaluation:
+  luminosity: 1 fb^-1
+  grid: {FIRST: {points: 5}, SECOND: {points: 5}}
+  baselines: {rate: true, histogram: {observables: [HISTOGRAM]}}
+  fisher_information: {observable: HISTOGRAM, bins: 3}
+"""
+
+
+def write_study(folder: Path, parameters: tuple[str, str], observables: tuple[str, ...]) -> Path:
+    """A study of the file ``FILE`` in the folder."""
+    first, second = parameters
+    text = STUDY.replace("PARAMETERS", f"{first}: {{range: [-1, 1]}}\n  {second}: {{range: [-1, 1]}}")
+    text = text.replace("FIRST", first).replace("SECOND", second).replace("HISTOGRAM", observables[0])
+    path = folder / "study.yaml"
+    path.write_text(text.replace("OBSERVABLES", ", ".join(f"{name}: {{}}" for name in observables)))
+    return path
+
+
+def environment() -> dict[str, str]:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {**os.environ, "PATH": path, "PYTHONWARNINGS": "ignore"}
+
+
+def succeed(words: list[str], folder: Path) -> str:
+    done = subprocess.run(
+        words, cwd=folder, env=environment(), capture_output=True, text=True, errors="replace", check=False
+    )
+    assert done.returncode == 0, done.stderr[-5000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("target", list(COMMANDS))
+def test_every_target_learns_from_a_file(target: str, tmp_path: Path) -> None:
+    from tests.steps.toy_events import write_events
+
+    if shutil.which(COMMANDS[target][0], path=environment()["PATH"]) is None:
+        pytest.skip(f"{COMMANDS[target][0]} is not installed")
+    shutil.copy(write_events(tmp_path / "toy") / "events.h5", tmp_path / FILE)
+    study, bundle = write_study(tmp_path, ("c1", "c2"), ("x1", "x2")), tmp_path / "bundle"
+    succeed([sys.executable, "-m", "mmc", "compile", str(study), "--target", target, "--out", str(bundle)], tmp_path)
+    (tmp_path / FILE).unlink()  # the bundle has its own
+    succeed([word.format(folder=bundle) for word in COMMANDS[target]], bundle)
+    (results,) = (bundle / RESULTS[target]).rglob("results.json")
+    found = json.loads(results.read_text())
+    assert [entry["name"] for entry in found["methods"]] == ["sally", "alices"]
+    assert [entry["name"] for entry in found["baselines"]] == ["rate", "histogram"]
+
+
+def test_a_file_made_with_madgraph_pythia_and_delphes(tmp_path: Path) -> None:
+    source = SHARED_DATA / "vbf-higgs-delphes" / "events.h5"
+    if not source.is_file():
+        pytest.skip("needs the event files beside the checkout")
+    shutil.copy(source, tmp_path / FILE)
+    study = write_study(tmp_path, ("CWL2", "CPWL2"), ("pt_j1", "delta_phi_jj"))
+    told = succeed([sys.executable, "-m", "mmc", "run", str(study), "--out", str(tmp_path / "run")], tmp_path)
+    assert "sally" in told
+    assert (tmp_path / "run" / "out" / "report" / "report" / "contours_CWL2_CPWL2.png").is_file()
