@@ -416,6 +416,8 @@ class _Evaluator:
 
     def _function(self, name: str, given: Sequence[Number]) -> Number:
         columns = [number.values.astype(float) for number in given]
+        if name == "atan2" and any((number.plain & (number.values == 0) & self._active).any() for number in given):
+            raise UnusualExpressionError("atan2 of a zero, which has a sign unless it is a whole number")
         if name in MATH:
             return self._each(getattr(math, name), columns, plain=True)
         if name in ("min", "max"):
