@@ -14,7 +14,7 @@ STEP_VERSIONS = {
     "configure": 1,
     "generate": 1,
     "simulate": 1,
-    "analyse": 1,
+    "analyse": 2,
     "combine": 1,
     "ingest": 1,
     "sample": 1,

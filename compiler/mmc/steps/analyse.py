@@ -1,14 +1,15 @@
-"""Read generated events with MadMiner's LHEReader: detector effects, observables, cuts and efficiencies."""
+"""Read generated events: detector effects, observables, cuts and efficiencies, as MadMiner's LHEReader defines them."""
 
 import gzip
 import logging
 import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmc.errors import StepError
-from mmc.steps import madminer_compat
+from mmc.steps import column_reader, madminer_compat
 from mmc.steps.job import StepJob, read_json, write_json
 from mmc.steps.setup import Setup
 from mmc.steps.simulate import EVENTS
@@ -25,15 +26,13 @@ def run(job: StepJob) -> None:
     setup = Setup.read(job.one("setup"))
     setup.point(own["benchmark"])
     source = job.pick("events", own["simulate_job"])
-    unpacked = job.out / "events.lhe"  # MadMiner would unpack the file beside the input, which is not ours
-    with gzip.open(source / EVENTS) as packed, unpacked.open("wb") as text:
-        shutil.copyfileobj(packed, text)
-
     reader = LHEReader(str(setup.path))
-    reader.add_sample(str(unpacked), own["benchmark"], is_background=own["background"])
     _configure(reader, own)
-    reader.analyse_samples()
-    unpacked.unlink()
+    try:
+        column_reader.analyse(reader, source / EVENTS, own["benchmark"], own["background"])
+    except column_reader.NotInColumnsError as reason:
+        log.warning("MadMiner reads the events one by one, which takes longer: %s", reason)
+        _one_by_one(reader, source / EVENTS, own, job.out / "events.lhe")
 
     n_passed = 0 if reader.observations is None else len(reader.events_sampling_benchmark_ids)
     n_read = read_json(source / "simulate.json")["n_events"]
@@ -64,6 +63,15 @@ def run(job: StepJob) -> None:
             "undefined": {name: count for name, count in undefined.items() if count},
         },
     )
+
+
+def _one_by_one(reader: Any, packed: Path, settings: Any, unpacked: Path) -> None:
+    """Let MadMiner read the events. It would unpack the file beside the input, which is not ours."""
+    with gzip.open(packed) as source, unpacked.open("wb") as text:
+        shutil.copyfileobj(source, text)
+    reader.add_sample(str(unpacked), settings["benchmark"], is_background=settings["background"])
+    reader.analyse_samples()
+    unpacked.unlink()
 
 
 def _configure(reader: Any, settings: Any) -> None:

@@ -173,7 +173,7 @@ def _evaluate(expression: str, variables: dict[str, Any]) -> Any:
     :raises StepError: when the expression is wrong for every event
     """
     try:
-        return eval(_compile(expression), variables)
+        return eval(_compile(expression.lstrip(" \t")), variables)  # unlike eval, compile minds leading blanks
     except (ValueError, OverflowError) as error:
         raise ZeroDivisionError(str(error)) from error
     except (SyntaxError, NameError, AttributeError) as error:
@@ -208,10 +208,10 @@ class _Objects(dict[str, Any]):
 
 def _visible_sum(particles: Iterable[Any]) -> Any:
     from madminer.utils.interfaces.lhe import get_elementary_pdg_ids
-    from madminer.utils.particle import MadMinerParticle
+    from vector import MomentumObject4D
 
     visible = set(get_elementary_pdg_ids()) - {12, 14, 16, -12, -14, -16}
-    total = MadMinerParticle.from_xyzt(0.0, 0.0, 0.0, 0.0)
+    total = MomentumObject4D.from_xyzt(0.0, 0.0, 0.0, 0.0)  # MadMiner's particles add nothing else
     return sum((particle for particle in particles if particle.pdgid in visible), start=total)
 
 

@@ -1,0 +1,85 @@
+"""Values of parts of expressions: columns over the events of a group."""
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmc.steps.columns import Vector
+from mmc.steps.lhe_table import Floats
+
+Mask = NDArray[np.bool_]
+
+
+class UnusualExpressionError(Exception):
+    """An expression that MadMiner has to evaluate event by event."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A column of numbers or conditions."""
+
+    values: Floats | Mask
+    plain: bool = False
+    """Whether they are Python's numbers for sure, which raise an error when something is divided by zero."""
+    is_charge: bool = False
+    """Whether it comes from charges, which Python holds as exact fractions."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list per event: some of these elements, in their order."""
+
+    elements: Sequence["Value"]
+    present: Sequence[Mask]
+
+
+Value = Number | Vector | Items
+
+
+def truth(number: Number) -> Mask:
+    return number.values.astype(bool)
+
+
+def where(mask: Mask, first: Number, second: Number) -> Number:
+    values = np.where(mask, first.values, second.values)
+    return Number(values, first.plain and second.plain)
+
+
+def extreme(name: str, first: Number, second: Number) -> Number:
+    """Python's `min` or `max` of two: the first unless the second is beyond it."""
+    beyond = second.values < first.values if name == "min" else second.values > first.values
+    return where(beyond, second, first)
+
+
+def numbers(items: Items) -> Iterator[tuple[Number, Mask]]:
+    for element, mask in zip(items.elements, items.present, strict=True):
+        if not isinstance(element, Number):
+            raise UnusualExpressionError("a list of particles in the place of one of numbers")
+        yield element, mask
+
+
+def vector_sum(left: Vector, right: Vector, minus: bool) -> Vector:
+    if left.is_particle and not right.is_particle:
+        raise UnusualExpressionError("MadMiner adds nothing but particles to particles")
+    array = left.array - right.array if minus else left.array + right.array
+    is_computed = left.is_computed or right.is_computed
+    if not left.is_particle:
+        return Vector(array, {}, is_computed=is_computed)
+    flavour: dict[str, NDArray[Any]] = {
+        name: left.flavour[name] | right.flavour[name] for name in ("tau_tag", "b_tag", "t_tag")
+    }
+    if "charge" in left.flavour and "charge" in right.flavour:
+        charges = left.flavour["charge"], right.flavour["charge"]
+        flavour["charge"] = charges[0] - charges[1] if minus else charges[0] + charges[1]
+    return Vector(array, flavour, is_computed=is_computed)
+
+
+def whole(node: ast.expr) -> int:
+    value = ast.literal_eval(node)
+    if type(value) is not int:
+        raise UnusualExpressionError("an index that is no whole number")
+    return value

@@ -1,0 +1,380 @@
+"""The reader in columns against MadMiner's own (with mmc's work-arounds), event by event."""
+
+import gzip
+import json
+import math
+import random
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from mmc.errors import StepError
+from mmc.expressions import check_expression
+from mmc.steps import analyse, column_reader, lhe_table, madminer_compat
+from mmc.steps.column_expressions import evaluate
+from mmc.steps.column_values import UnusualExpressionError
+from mmc.steps.columns import Columns, Smearing
+
+from tests.steps.physics import READING, Folder
+from tests.support import SHARED_DATA
+from tests.test_expressions import PUBLISHED, expressions
+
+pytestmark = pytest.mark.engine
+
+HEADER = (
+    '<LesHouchesEvents version="3.0">\n<header>\n<MGRunCard>\n {n} = nevents ! events\n {norm} = event_norm\n'
+    "</MGRunCard>\n</header>\n<init>\n</init>\n"
+)
+NOTHING = {"smearing": [], "met_noise": {"abs": 0.0, "rel": 0.0}, "default_observables": None}
+DEFAULTS = {
+    **{f"n_{kind}_max": 2 for kind in ("leptons", "photons", "jets")},
+    **dict.fromkeys(("include_met", "include_visible_sum", "include_numbers"), True),
+}
+MASSES = {11: 0.0005, 13: 0.1057, 15: 1.777, 5: 4.7, 25: 125.0, 24: 80.4, 6: 173.0}
+
+
+def _exact(pdgids: list[int], on_shell: str | None) -> dict[str, Any]:
+    none = {f"{q}_resolution_{kind}": 0.0 for q in ("energy", "pt", "eta", "phi") for kind in ("abs", "rel")}
+    return {"pdgids": pdgids, **none, "on_shell": on_shell}
+
+
+def _events(n_events: int, norm: str = "average") -> str:
+    """Events with all kinds of particles, some without any, some alike."""
+    random_numbers = random.Random(4)
+    text = HEADER.format(n=n_events, norm=norm)
+    known = [11, -11, 13, -13, 15, -15, 22, 12, -14, 1, -2, 5, -5, 21, 25, 24, 2212]
+    contents = [random_numbers.choices(known, k=random_numbers.randrange(9)) for _ in range(n_events // 4)]
+    for _ in range(n_events):
+        pdgids = random_numbers.choice(contents)
+        weights = [random_numbers.uniform(-0.1, 1.0) for _ in range(2)]
+        text += f"<event>\n {len(pdgids) + 1} 1 {weights[0]:.9e} 100. 0.0078 0.1\n"
+        text += " 21 -1 0 0 501 502 0. 0. 50. 50. 0. 0. 9.\n"
+        for pdgid in pdgids:
+            momentum = [random_numbers.gauss(0.0, 60.0) for _ in range(3)]
+            energy = math.hypot(*momentum, MASSES.get(abs(pdgid), 0.0))
+            line = " ".join(f"{component:+.10e}" for component in (*momentum, energy))
+            text += f" {pdgid} 1 1 2 0 0 {line} 0. 0. {random_numbers.choice([-1, 1])}.\n"
+        text += f"<rwgt>\n<wgt id='sm'> {weights[0]:.9e} </wgt>\n<wgt id='w'> {weights[1]:.9e} </wgt>\n</rwgt>\n"
+        text += "</event>\n"
+    return text + "</LesHouchesEvents>\n"
+
+
+def _setup(path: Path, names: list[str]) -> Path:
+    madminer_compat.apply_reader()
+    from madminer.core import MadMiner
+
+    miner = MadMiner()
+    miner.add_parameter("contact", 1, "c", "theta", 2, (0.0, 10.0))
+    for index, name in enumerate(names):
+        miner.add_benchmark({"c": float(index)}, name)
+    miner.save(str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A set-up file and 200 events of all sorts."""
+    folder = tmp_path_factory.mktemp("mixed")
+    (folder / "events.lhe.gz").write_bytes(gzip.compress(_events(200).encode()))
+    return _setup(folder / "setup.h5", ["sm", "w"]), folder / "events.lhe.gz"
+
+
+def _reader(setup: Path, reading: Mapping[str, Any]) -> Any:
+    madminer_compat.apply_reader()
+    from madminer.lhe import LHEReader
+
+    reader = LHEReader(str(setup))
+    analyse._configure(reader, reading)
+    return reader
+
+
+def _both(
+    folder: Path, setup: Path, events: Path, reading: Mapping[str, Any], background: bool = False
+) -> tuple[Any, Any]:
+    """MadMiner's reader and ours after reading the same file."""
+    ours, theirs = _reader(setup, reading), _reader(setup, reading)
+    column_reader.analyse(ours, events, "sm", background)
+    analyse._one_by_one(theirs, events, {"benchmark": "sm", "background": background}, folder / "unpacked.lhe")
+    return ours, theirs
+
+
+def _compare(folder: Path, setup: Path, events: Path, reading: Mapping[str, Any], background: bool = False) -> int:
+    """How many events pass, in both readers; all values are compared."""
+    ours, theirs = _both(folder, setup, events, reading, background)
+    assert list(ours.observations) == list(theirs.observations)
+    _assert_equal(ours, theirs)
+    assert list(ours.weights) == list(theirs.weights)
+    for name, values in theirs.weights.items():
+        np.testing.assert_allclose(ours.weights[name], values, rtol=1e-12, err_msg=name)
+    np.testing.assert_array_equal(ours.events_sampling_benchmark_ids, theirs.events_sampling_benchmark_ids)
+    for attribute in ("signal_events_per_benchmark", "background_events", "reference_benchmark", "nuisance_parameters"):
+        assert getattr(ours, attribute) == getattr(theirs, attribute)
+    saved = []
+    for reader in (ours, theirs):
+        reader.observations = {name: np.asarray(values, dtype=float) for name, values in reader.observations.items()}
+        reader.save(str(folder / "saved.h5"), shuffle=False)
+        saved.append(_layout(folder / "saved.h5"))
+        (folder / "saved.h5").unlink()
+    assert saved[0] == saved[1]
+    return len(ours.events_sampling_benchmark_ids)
+
+
+def _assert_equal(ours: Any, theirs: Any) -> None:
+    """All observables, to 1e-12; what cancels (missing momentum where there is none) to 1e-9 GeV, not its angle."""
+    for name, values in theirs.observations.items():
+        expected, found = np.asarray(values, dtype=float), ours.observations[name]
+        if name == "phi_miss":
+            some = theirs.observations["et_miss"] > 1e-6
+            expected, found = expected[some], found[some]
+        size = np.nanmax(np.abs(expected), initial=0.0)
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-9 if size < 1e-6 else 0.0, err_msg=name)
+
+
+def _layout(path: Path) -> dict[str, Any]:
+    import h5py
+
+    found: dict[str, Any] = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({name: (getattr(item, "shape", 0), getattr(item, "dtype", 0))}))
+    return found
+
+
+def _reading(**changes: Any) -> dict[str, Any]:
+    optional = {"required": False, "default": None}
+    published = [text for kind, text in PUBLISHED if kind == "observable"]
+    unusual = ("b_tag][0]", "p_truth[0].spin")
+    return {
+        **NOTHING,
+        "observables": {
+            f"o{index}": {"definition": text, **optional}
+            for index, text in enumerate(published)
+            if not any(part in text for part in unusual)
+        },
+        "cuts": [],
+        "efficiencies": [],
+        **changes,
+    }
+
+
+SMEARINGS: list[list[dict[str, Any]]] = [
+    [],
+    [_exact([11, -11, 5, -5], "energy"), _exact([13, -13], "pt")],
+    [_exact([11, -11, 22, 1, -2, 21], "pt"), _exact([13, -13, 15, 2212, 25], "energy")],
+]
+
+
+@pytest.mark.parametrize("smearing", SMEARINGS)
+@pytest.mark.parametrize("background", [False, True])
+def test_events_of_all_sorts(
+    tmp_path: Path, mixed: tuple[Path, Path], smearing: list[dict[str, Any]], background: bool
+) -> None:
+    assert _compare(tmp_path, *mixed, _reading(smearing=smearing), background) == 200
+
+
+def test_required_default_cuts_and_efficiencies(tmp_path: Path, mixed: tuple[Path, Path]) -> None:
+    reading = _reading(
+        observables={
+            "pt_j1": {"definition": "j[0].pt", "required": True, "default": None},
+            "m": {"definition": "(j[0] + j[1]).m", "required": False, "default": -1.0},
+            "q": {"definition": "l[-1].charge", "required": False, "default": None},
+            "inverse": {"definition": "1 / len(a)", "required": False, "default": 7.0},
+            "sign": {"definition": "log(j[0].eta)", "required": False, "default": None},
+        },
+        default_observables={**DEFAULTS, "include_visible_sum": False},
+        cuts=[
+            {"definition": "pt_j1 > 20 and (m > 30 or m < 0)", "required": False},
+            {"definition": "l[0].pt > 10", "required": True},
+            {"definition": "j[0].pt != a[0].pt if len(a) > 1 else inverse > 0", "required": False},
+        ],
+        efficiencies=[
+            {"definition": "1 - exp(-pt_j1 / 20)", "default": 1.0},
+            {"definition": "a[0].pt / 50 - 0.2", "default": 0.5},
+            {"definition": "a[1].pt < 100", "default": 0.25},
+        ],
+    )
+    assert 10 < _compare(tmp_path, *mixed, reading) < 190
+
+
+@pytest.mark.parametrize("sample", ["signal", "ww", "ttbar"])
+def test_pythia(tmp_path: Path, sample: str) -> None:
+    folder = Folder(tmp_path)
+    setup = folder.setup()
+    process = folder.generate(setup, sample=sample, process="dimuon" if sample == "signal" else sample)
+    events = folder.simulate(setup, process, 100) / "events.lhe.gz"
+    reading = _reading(default_observables=DEFAULTS)
+    assert _compare(tmp_path, setup / "setup.h5", events, reading, background=sample != "signal") == 100
+
+
+LHE = SHARED_DATA / "vbf-higgs" / "lhe"
+
+
+@pytest.mark.skipif(not LHE.exists(), reason="the MadGraph files are not here")
+def test_madgraph(tmp_path: Path) -> None:
+    names = ["sm", "w", *(f"morphing_basis_vector_{index}" for index in range(2, 6))]
+    setup = _setup(tmp_path / "setup.h5", names)
+    for events in sorted(LHE.glob("*.lhe.gz")):
+        sampled = events.name.removeprefix("signal_").removesuffix(".lhe.gz")
+        reading = _reading(cuts=[{"definition": "122 < (a[0] + a[1]).m < 128", "required": False}])
+        ours, theirs = _reader(setup, reading), _reader(setup, reading)
+        column_reader.analyse(ours, events, sampled, False)
+        analyse._one_by_one(theirs, events, {"benchmark": sampled, "background": False}, tmp_path / "unpacked.lhe")
+        assert len(ours.weights["w"]) > 100
+        _assert_equal(ours, theirs)
+        for name, values in theirs.weights.items():
+            np.testing.assert_array_equal(ours.weights[name], values)
+
+
+class _Alike:
+    def __init__(self, columns: Columns, objects: list[dict[str, Any]]) -> None:
+        self.groups = list(columns.groups())[:25]
+        self.objects = objects
+
+
+@pytest.fixture(scope="module")
+def alike(mixed: tuple[Path, Path]) -> "_Alike":
+    """All events in columns, and MadMiner's objects of each event."""
+    from madminer.utils.interfaces import lhe
+
+    reader = _reader(mixed[0], _reading(smearing=SMEARINGS[1]))
+    resolutions = reader.energy_resolution, reader.pt_resolution, reader.eta_resolution, reader.phi_resolution
+    columns = Columns(lhe_table.read(mixed[1]), Smearing(*resolutions, frozenset(lhe.get_elementary_pdg_ids())))
+    objects = []
+    plain = mixed[1].with_suffix("")
+    plain.write_bytes(gzip.decompress(mixed[1].read_bytes()))
+    for event in lhe._untar_and_parse_lhe_file(str(plain), ["event"]):
+        particles, _, data = lhe._parse_xml_event(event, "sm")
+        smeared = lhe._smear_particles(particles, *resolutions)
+        objects.append(lhe._get_objects(smeared, particles, (0.0, 0.0), global_event_data=data))
+    return _Alike(columns, objects)
+
+
+def _expected(text: str, objects: dict[str, Any]) -> float | None:
+    try:
+        return float(madminer_compat._evaluate(text, objects))
+    except (IndexError, RuntimeError, TypeError, ZeroDivisionError):
+        return None
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=expressions())
+def test_random_expressions(alike: _Alike, text: str) -> None:
+    if check_expression(text, "observable"):
+        return
+    for group in alike.groups:
+        try:
+            number, defined = evaluate(text, group, {}, np.ones(len(group), dtype=bool))
+        except UnusualExpressionError:
+            continue
+        for index, event in enumerate(group.events.tolist()):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                expected = _expected(text, alike.objects[event])
+            assert (expected is not None) == defined[index], (text, event)
+            if expected is not None:
+                found = float(number.values[index])
+                assert found == pytest.approx(expected, rel=1e-12, abs=1e-12, nan_ok=True), (text, event)
+
+
+def test_smearing_is_distributed_as_madminers(tmp_path: Path) -> None:
+    from scipy.stats import ks_2samp
+
+    events = tmp_path / "events.lhe.gz"
+    event = (
+        "<event>\n 3 1 0.5 100. 0.0078 0.1\n 13 1 1 2 0 0 30. 4. 12. 32.56 0. 0. 9.\n"
+        " 1 1 1 2 0 0 -20. 3. 12. 23.6 0. 0. 9.\n 11 1 1 2 0 0 0.3 0.4 1. 1.118 0. 0. 9.\n"
+        "<rwgt>\n<wgt id='sm'> 0.5 </wgt>\n</rwgt>\n</event>\n"
+    )
+    text = HEADER.format(n=1500, norm="average") + 1500 * event + "</LesHouchesEvents>\n"
+    events.write_bytes(gzip.compress(text.encode()))
+    widths = {"eta_resolution_abs": 0.1, "phi_resolution_abs": 0.2, "phi_resolution_rel": 0.3}
+    reading = _reading(
+        smearing=[
+            {**_exact([13], "energy"), **widths, "pt_resolution_rel": 0.1, "eta_resolution_rel": 0.1},
+            {**_exact([1], "pt"), **widths, "energy_resolution_abs": 1.0, "energy_resolution_rel": 0.5},
+            {**_exact([11], None), **widths, "energy_resolution_abs": 2.0, "pt_resolution_abs": 1.0},
+        ],
+        met_noise={"abs": 3.0, "rel": 0.1},
+        observables={
+            f"{name}_{quantity}": {"definition": f"{part}.{quantity}", "required": True, "default": None}
+            for name, part in (("mu", "mu[0]"), ("j", "j[0]"), ("e", "e[0]"), ("met", "met"), ("l", "l[1]"))
+            for quantity in ("pt", "eta", "phi", "e")
+        },
+    )
+    np.random.seed(12)
+    ours, theirs = _both(tmp_path, _setup(tmp_path / "setup.h5", ["sm"]), events, reading)
+    for name, values in theirs.observations.items():
+        if name != "met_eta":  # always 0
+            assert ks_2samp(ours.observations[name], values).pvalue > 1e-4, name
+            assert ours.observations[name].min() >= 0.0 or not name.endswith("_pt")
+
+
+def test_same_seed_same_bytes(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    setup = folder.setup()
+    events = folder.simulate(setup, folder.generate(setup), 50)
+    contents = []
+    for _ in range(2):
+        analysed = folder.analyse(setup, events)
+        contents.append((analysed / "events.h5").read_bytes())
+        analysed.rename(tmp_path / f"kept{len(contents)}")
+    assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("<wgt id='w'> 0.25 </wgt>\n", "", "event 1 of events.lhe.gz has no weight for 'w'"),
+        ("0. 9.\n", "0.\n", "event 1 of events.lhe.gz is damaged: a particle has 12 entries instead of 13"),
+        ("30. 4.", "30. x", "event 1 of events.lhe.gz is damaged: could not convert string to float: 'x'"),
+        ("1 1 0.5", "2 1 0.5", "event 1 of events.lhe.gz is damaged: it has 1 of 2 particles"),
+        ("</event>\n", "", "events.lhe.gz is damaged: it ends within an event or without </LesHouchesEvents>"),
+        ("</LesHouchesEvents>\n", "", "events.lhe.gz is damaged: it ends within"),
+        ("2 = nevents", "2 = events", "the run card in events.lhe.gz does not say how many events there are"),
+        ("MGRunCard", "MGRuncard", "events.lhe.gz has no <MGRunCard>"),
+    ],
+)
+def test_damaged_files(tmp_path: Path, old: str, new: str, reason: str) -> None:
+    event = (
+        "<event>\n 1 1 0.5 100. 0.0078 0.1\n 13 1 1 2 0 0 30. 4. 12. 32.56 0. 0. 9.\n"
+        "<rwgt>\n<wgt id='sm'> 0.5 </wgt>\n<wgt id='w'> 0.25 </wgt>\n</rwgt>\n</event>\n"
+    )
+    text = HEADER.format(n=2, norm="average") + event.replace(old, new)
+    text = text.replace(old, new) if old not in event else text
+    tail = event.replace(old, new) if old == "</event>\n" else event
+    ending = (tail + "</LesHouchesEvents>\n").replace(old, new) if old not in event else tail + "</LesHouchesEvents>\n"
+    (tmp_path / "events.lhe.gz").write_bytes(gzip.compress((text + ending).encode()))
+    reader = _reader(_setup(tmp_path / "setup.h5", ["sm", "w"]), _reading())
+    with pytest.raises(StepError) as raised:
+        column_reader.analyse(reader, tmp_path / "events.lhe.gz", "sm", False)
+    if old == "<wgt id='w'> 0.25 </wgt>\n":
+        assert str(raised.value) == "event 2 of events.lhe.gz has other weights than the first"
+    else:
+        assert str(raised.value).startswith(reason)
+
+
+def test_cut_off_file(tmp_path: Path, mixed: tuple[Path, Path]) -> None:
+    (tmp_path / "events.lhe.gz").write_bytes(mixed[1].read_bytes()[:-200])
+    with pytest.raises(StepError, match=r"^events\.lhe\.gz is damaged: "):
+        lhe_table.read(tmp_path / "events.lhe.gz")
+
+
+def test_weight_of_a_benchmark_is_missing(tmp_path: Path, mixed: tuple[Path, Path]) -> None:
+    reader = _reader(_setup(tmp_path / "setup.h5", ["sm", "w", "x"]), _reading())
+    with pytest.raises(StepError, match=r"^the events in events\.lhe\.gz have no weight for the benchmark 'x'$"):
+        column_reader.analyse(reader, mixed[1], "sm", False)
+
+
+def test_what_columns_cannot_do_is_left_to_madminer(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    setup = folder.setup()
+    events = folder.simulate(setup, folder.generate(setup), 20)
+    zero = {"definition": "1 / (mu[0].pt - mu[0].pt)", "required": False, "default": 5.0}
+    analysed = folder.analyse(setup, events, {**READING, "observables": {**READING["observables"], "zero": zero}})
+    assert json.loads((analysed / "analyse.json").read_text())["n_read"] == 20
+    lines = Path(f"{analysed}.log").read_text().splitlines()
+    said = [line for line in lines if "MadMiner reads the events one by one" in line]
+    assert len(said) == 1 and said[0].endswith("a division by zero")
