@@ -132,6 +132,12 @@ def test_job_splitting_loses_no_event(drell_yan: dict[str, Any]) -> None:
     assert [job.settings["n_events"] for job in jobs] == [250, 250, 250, 250, 1]
 
 
+def test_a_cut_passes_what_it_cannot_judge_only_where_the_study_says_so(drell_yan: dict[str, Any]) -> None:
+    drell_yan["cuts"] = ["j[0].pt > 30", {"definition": "j[1].pt > 30", "passed_if_undefined": True}]
+    cuts = plan_of(drell_yan).stage("analyse").settings["cuts"]
+    assert [cut["required"] for cut in cuts] == [False, True]
+
+
 def test_no_two_parts_of_a_sample_have_the_same_seed(drell_yan: dict[str, Any]) -> None:
     drell_yan["generation"]["samples"]["signal"].update(events={"sm": 20_000}, events_per_job=1)
     assert len({job.seed for job in plan_of(drell_yan).stage("simulate").jobs}) == 20_000

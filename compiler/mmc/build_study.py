@@ -118,7 +118,7 @@ def _reading(data: Mapping[str, Any]) -> Reading:
         smearing=tuple(_smearing(entry) for entry in detector["smearing"]),
         met_noise={"abs": parse_quantity(noise["abs"], "energy"), "rel": float(noise["rel"])},
         default_observables=data.get("default_observables"),
-        cuts=tuple(_expression(entry, required=False) for entry in data["cuts"]),
+        cuts=tuple(_expression(entry, passed_if_undefined=False) for entry in data["cuts"]),
         efficiencies=tuple(_expression(entry, default=1.0) for entry in data["efficiencies"]),
     )
 

@@ -40,7 +40,7 @@ observables:
   m_ll: {definition: "(mu[0] + mu[1]).m", required: true, label: b}
   pt: {definition: met.pt, default: 0}
 default_observables: {n_jets_max: 1}
-cuts: [m_ll > 100, {definition: pt < 5, required: true}]
+cuts: [m_ll > 100, {definition: pt < 5, passed_if_undefined: true}]
 efficiencies: [{definition: "0.9", default: 1}]
 sampling: {test_split: 0.3, validation_split: 0.1}
 methods:

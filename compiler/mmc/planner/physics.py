@@ -122,7 +122,10 @@ def _add_analyse(builder: Builder, study: Study, pieces: Sequence[tuple[Sample, 
             for o in study.observables
         },
         "default_observables": reading.default_observables,
-        "cuts": list(reading.cuts),
+        "cuts": [
+            {"definition": cut["definition"], "required": cut["passed_if_undefined"]}  # as MadMiner calls it
+            for cut in reading.cuts
+        ],
         "efficiencies": list(reading.efficiencies),
         "smearing": [{**asdict(smearing), "pdgids": list(smearing.pdgids)} for smearing in reading.smearing],
         "met_noise": dict(reading.met_noise),
