@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from mmc import default_observables
 from mmc.resources import Resources
 
 RATIO_METHODS = ("carl", "rolr", "cascal", "rascal", "alice", "alices")
@@ -202,15 +201,3 @@ class Study:
     resources: Mapping[str, Resources]
     resolved: Mapping[str, Any] = field(repr=False)
     """The study as text would say it, defaults filled in."""
-
-    @property
-    def reference_benchmark(self) -> str:
-        """The first benchmark: MadMiner's reference."""
-        return next(iter(self.benchmarks))
-
-    @property
-    def observable_names(self) -> tuple[str, ...]:
-        """All columns of the event file that the study knows of: MadMiner's default ones first, then its own."""
-        options = self.reading.default_observables
-        defaults = () if options is None else default_observables.names(**options)
-        return (*defaults, *(observable.name for observable in self.observables))

@@ -14,7 +14,7 @@ from mmc.steps.events import Array, EventFile, Events, Summaries
 from mmc.steps.histograms import HistogramFigures, histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.limits import Limits, Setting, save_arrays
-from mmc.steps.sample import SCORE_METHODS
+from mmc.study import SCORE_METHODS
 
 ROWS = 1 << 14
 """Rows that go through a network at once: few enough to stay in the processor's cache."""

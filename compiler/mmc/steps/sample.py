@@ -15,9 +15,7 @@ from mmc.errors import StepError
 from mmc.steps.events import Array
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.sampler import make_sampler
-
-RATIO_METHODS = ("carl", "rolr", "cascal", "rascal", "alice", "alices")
-SCORE_METHODS = ("sally", "sallino")
+from mmc.study import SCORE_METHODS
 
 FEW, SMALL_PART = 100, 0.1
 """An effective sample of fewer events than this, or of a smaller part of the partition, is warned about."""

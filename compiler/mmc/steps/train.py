@@ -12,7 +12,8 @@ from mmc.errors import StepError
 from mmc.steps import madminer_compat
 from mmc.steps.events import Array
 from mmc.steps.job import StepJob, write_json
-from mmc.steps.sample import SCORE_METHODS, load_samples
+from mmc.steps.sample import load_samples
+from mmc.study import SCORE_METHODS
 
 ADVICE = "lower training.initial_lr, or set training.clip_gradient"
 
