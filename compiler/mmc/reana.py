@@ -105,7 +105,7 @@ def asked(reana: Reana, engine: str, stage: str, resources: Resources, n_jobs: i
     """
     said = reana.of(stage)
     backend = said.get("compute_backend", KUBERNETES)
-    if engine == "serial":
+    if engine == "serial" and resources != Resources():
         side_by_side = cores(said, resources) // resources.cpus
         resources = _together(resources, side_by_side, math.ceil(n_jobs / side_by_side))
     derived = {} if resources == Resources() else _DERIVED[backend](resources)

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 from mmc.checks.context import Context, rule
 from mmc.diagnostics import Diagnostic, show
+from mmc.images import is_pinned
 
 _COPY = "copy it into the study's folder and name it from there"
 
@@ -46,8 +47,7 @@ def _leads_out(text: str) -> bool:
 def images(ctx: Context) -> Iterator[Diagnostic]:
     """Images are pinned."""
     for group, image in ctx.entries("execution", "images").items():
-        last = image.rsplit("/", 1)[-1]
-        if "@" not in last and (":" not in last or last.endswith(":latest")):
+        if not is_pinned(image) and not ctx.given("execution", "reana"):  # which needs it
             message = f"the image {show(image)} is not pinned, so the same study may run something else tomorrow"
             yield ctx.problem("MMC604", ("execution", "images", group), message, "name a tag, `image:1.0`, or a digest")
 
@@ -55,12 +55,19 @@ def images(ctx: Context) -> Iterator[Diagnostic]:
 @rule("MMC605")
 def resources(ctx: Context) -> Iterator[Diagnostic]:
     """Resources are given to stages that there are."""
-    stages = {"configure", "generate", "simulate", "analyse", "combine"} if ctx.generates else {"ingest"}
+    there = stages(ctx)
+    for section in (("execution", "resources"), ("execution", "reana", "stages")):
+        for stage in ctx.entries(*section):
+            if stage not in there:
+                message = f"the study has no stage {stage}"
+                yield ctx.problem("MMC605", (*section, stage), message, "remove it", key=True)
+
+
+def stages(ctx: Context) -> set[str]:
+    """The stages that the study has."""
+    found = {"configure", "generate", "simulate", "analyse", "combine"} if ctx.generates else {"ingest"}
     if ctx.names("methods") != []:
-        stages |= {"sample", "train"}
+        found |= {"sample", "train"}
     if "evaluation" in ctx.data:
-        stages |= {"evaluate", "baselines", "report"}
-    for stage in ctx.entries("execution", "resources"):
-        if stage not in stages:
-            message = f"the study has no stage {stage}"
-            yield ctx.problem("MMC605", ("execution", "resources", stage), message, "remove it", key=True)
+        found |= {"evaluate", "baselines", "report"}
+    return found
