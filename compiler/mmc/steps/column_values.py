@@ -55,6 +55,12 @@ def extreme(name: str, first: Number, second: Number) -> Number:
     return where(beyond, second, first)
 
 
+def compact(elements: Sequence[Value], masks: Sequence[Mask]) -> Items:
+    """Without the elements that are in no event's list."""
+    some = [(element, mask) for element, mask in zip(elements, masks, strict=True) if mask.any()]
+    return Items([element for element, _ in some], [mask for _, mask in some])
+
+
 def numbers(items: Items) -> Iterator[tuple[Number, Mask]]:
     for element, mask in zip(items.elements, items.present, strict=True):
         if not isinstance(element, Number):
