@@ -10,8 +10,7 @@ from typing import cast
 
 import numpy as np
 
-from mmc.steps.column_values import Items, Mask, Number, UnusualExpressionError, Value, extreme, truth
-from mmc.steps.columns import Vector
+from mmc.steps.column_values import Items, Mask, Number, UnusualExpressionError, Value, Vector, extreme, truth
 from mmc.steps.lhe_table import Floats
 from mmc.vocabulary import MATH
 

@@ -1,4 +1,4 @@
-"""Expressions over the particles of an event, evaluated for all events of a group at once.
+"""Expressions over the particles of an event, evaluated for many events at once.
 
 A value is undefined for an event where Python's `eval`, which MadMiner calls per event, raises an error. What cannot
 be told apart in columns raises :class:`UnusualExpressionError`: numpy's numbers divide by zero, Python's do not, and
@@ -19,8 +19,10 @@ from mmc.steps.column_values import (
     Items,
     Mask,
     Number,
+    Objects,
     UnusualExpressionError,
     Value,
+    Vector,
     compact,
     extreme,
     numbers,
@@ -29,7 +31,6 @@ from mmc.steps.column_values import (
     where,
     whole,
 )
-from mmc.steps.columns import Group, Vector
 from mmc.vocabulary import (
     CONSTANTS,
     LISTS,
@@ -47,14 +48,14 @@ _COORDINATES = ("x", "y", "z", "px", "py", "pz", "pt", "rho", "phi", "e", "E", "
 """What no momentum lacks."""
 
 
-def evaluate(expression: str, group: Group, names: Mapping[str, Number], wanted: Mask) -> tuple[Number, Mask]:
+def evaluate(expression: str, events: Objects, names: Mapping[str, Number], wanted: Mask) -> tuple[Number, Mask]:
     """The value of an expression in those events that are wanted, and where it is defined.
 
     :param names: values of observables
     :raises UnusualExpressionError: when MadMiner has to do it
     """
     tree = _parse(expression)
-    evaluator = _Evaluator(group, names, wanted, _is_continuous(tree))
+    evaluator = _Evaluator(events, names, wanted, _is_continuous(tree))
     with np.errstate(all="ignore"):
         value = evaluator.branch(tree, wanted)
     if value is None:
@@ -84,9 +85,9 @@ def _is_continuous(expression: ast.AST) -> bool:
 
 
 class _Evaluator(Arithmetic):
-    def __init__(self, group: Group, names: Mapping[str, Number], wanted: Mask, continuous: bool) -> None:
-        super().__init__(len(group), wanted, continuous)
-        self._group = group
+    def __init__(self, events: Objects, names: Mapping[str, Number], wanted: Mask, continuous: bool) -> None:
+        super().__init__(len(events), wanted, continuous)
+        self._events = events
         self._names = names
         self._variables: dict[str, Value] = {}
 
@@ -136,10 +137,9 @@ class _Evaluator(Arithmetic):
         if name in self._names:
             return self.checked(self._names[name])
         if name in LISTS:
-            elements = self._group.items(name)
-            return Items(elements, [np.ones(len(self._group), dtype=bool)] * len(elements))
+            return self._events.items(name)
         if name in SINGLES:
-            return self._group.single(name)
+            return self._events.single(name)
         if name in CONSTANTS:
             return self.constant(CONSTANTS[name])
         raise UnusualExpressionError(f"the name {name!r} is not known")
@@ -160,7 +160,7 @@ class _Evaluator(Arithmetic):
         items = self._value(node.value)
         if not isinstance(items, Items):
             raise UnusualExpressionError("only lists have elements")
-        counts = sum((mask.astype(int) for mask in items.present), start=np.zeros(len(self._group), dtype=int))
+        counts = sum((mask.astype(int) for mask in items.present), start=np.zeros(len(self._events), dtype=int))
         ranks = [np.zeros_like(counts)]
         for mask in items.present:
             ranks.append(ranks[-1] + mask)
@@ -217,7 +217,7 @@ class _Evaluator(Arithmetic):
         return value
 
     def _compare(self, node: ast.Compare) -> Number:
-        left, held = self._number(node.left), np.ones(len(self._group), dtype=bool)
+        left, held = self._number(node.left), np.ones(len(self._events), dtype=bool)
         plain = True
         for operation, other in zip(node.ops, node.comparators, strict=True):
             with self.only(held):
@@ -227,7 +227,7 @@ class _Evaluator(Arithmetic):
                     if not isinstance(other, ast.Tuple | ast.List):
                         raise UnusualExpressionError("a search in what is no list")
                     elements = [self._number(element) for element in other.elts]
-                    found = np.zeros(len(self._group), dtype=bool)
+                    found = np.zeros(len(self._events), dtype=bool)
                     for element in elements:
                         found |= element.values == left.values
                     held = held & (found == isinstance(operation, ast.In))
@@ -272,7 +272,7 @@ class _Evaluator(Arithmetic):
         return compact([value for value, _ in found], [mask for _, mask in found])
 
     def _any(self, node: ast.expr) -> Number:
-        result = np.zeros(len(self._group), dtype=bool)
+        result = np.zeros(len(self._events), dtype=bool)
         if isinstance(node, ast.GeneratorExp):
             before = self.undefined.copy()
             result = self._any_of(self._comprehension(node))
@@ -282,7 +282,7 @@ class _Evaluator(Arithmetic):
         return Number(self._any_of(self._list(node)), plain=True)
 
     def _any_of(self, items: Items) -> Mask:
-        result = np.zeros(len(self._group), dtype=bool)
+        result = np.zeros(len(self._events), dtype=bool)
         for number, mask in numbers(items):
             result |= mask & truth(number)
         return result
@@ -312,14 +312,14 @@ class _Evaluator(Arithmetic):
             return self._any(node)
         items = self._list(node)
         if name == "len":
-            return Number(sum((mask.astype(float) for mask in items.present), start=np.zeros(len(self._group))), True)
+            return Number(sum((mask.astype(float) for mask in items.present), start=np.zeros(len(self._events))), True)
         total = self.constant(0.0)
         if name == "sum":
             for number, mask in numbers(items):
                 term = Number(np.where(mask, number.values.astype(float), 0.0), number.plain)
                 total = self.exact(Number(total.values + term.values, total.plain and term.plain))
             return total
-        found = np.zeros(len(self._group), dtype=bool)
+        found = np.zeros(len(self._events), dtype=bool)
         for number, mask in numbers(items):
             total = where(mask, where(found, extreme(name, total, number), number), total)
             found = found | mask
