@@ -99,7 +99,8 @@ def one_by_one(reader: Any, sample: Sample, scratch: Path) -> None:
     with lhe.unpacked(sample.generated, scratch) as path:
         _check_counts(sample, path.read_bytes().count(b"</event>"), n_detected)
         reader.add_sample(None, sample.benchmark, sample.background, str(sample.detected), str(path))
-        reader.analyse_delphes_samples(generator_truth=sample.generator_truth)
+        with np.errstate(all="ignore"):
+            reader.analyse_delphes_samples(generator_truth=sample.generator_truth)
 
 
 def _check_counts(sample: Sample, n_generated: int, n_detected: int) -> None:
