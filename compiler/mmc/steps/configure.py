@@ -1,10 +1,12 @@
 """Set up the parameter space: parameters, benchmarks and the morphing basis, as MadMiner keeps them."""
 
 import logging
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mmc.errors import StepError
-from mmc.steps import madminer_compat, setup
+from mmc.steps import madminer_compat, setup, systematics_compat
 from mmc.steps.contact_interactions import COEFFICIENTS
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.morphing_basis import Basis, find_basis
@@ -15,6 +17,7 @@ log = logging.getLogger(__name__)
 def run(job: StepJob) -> None:
     """Write ``setup.h5`` and ``setup.json``."""
     madminer_compat.apply()
+    systematics_compat.apply_setup()
     from madminer.core import MadMiner
 
     basis = find_basis(job.settings, job.seed)
@@ -36,7 +39,10 @@ def run(job: StepJob) -> None:
             miner.add_benchmark({parameter: float(point[parameter]) for parameter in miner.parameters}, name)
     if basis is not None:
         _set_morphing(miner, basis)
+    for name, entry in job.settings.get("systematics", {}).items():
+        miner.add_systematics(systematic_name=name, **_madminer_words(entry))
     miner.save(str(job.out / setup.FILE))
+    _check_saved(miner, job.out / setup.FILE)
     write_json(
         job.out / setup.RECORD,
         {
@@ -48,7 +54,8 @@ def run(job: StepJob) -> None:
                 name: {key: float(value) for key, value in benchmark.values.items()}
                 for name, benchmark in miner.benchmarks.items()
             },
-            "basis": None if basis is None else list(basis.points),
+            "outside_basis": list(job.settings.get("outside_basis", ())),
+            "systematics": job.settings.get("systematics", {}),
             "components": None if basis is None else basis.components.tolist(),
             "morphing_matrix": None if basis is None else basis.matrix.tolist(),
             "condition_number": None if basis is None else basis.condition_number,
@@ -57,7 +64,7 @@ def run(job: StepJob) -> None:
     )
 
 
-def _card_entry(parameter: dict[str, Any]) -> dict[str, Any]:
+def _card_entry(parameter: Mapping[str, Any]) -> dict[str, Any]:
     """Where a parameter stands in MadGraph's param card; the embedded generator has none, but MadMiner wants it."""
     if "coefficient" in parameter:
         number = 1 + COEFFICIENTS.index(parameter["coefficient"])
@@ -83,3 +90,27 @@ def _set_morphing(miner: Any, basis: Basis) -> None:
     miner.morpher = PhysicsMorpher(miner.parameters)
     miner.morpher.set_components(basis.components)
     miner.morpher.set_basis(miner.benchmarks, morphing_matrix=basis.matrix)
+
+
+def _madminer_words(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with which MadMiner's ``add_systematics`` hears of a systematic uncertainty."""
+    if entry["effect"] == "norm":
+        return {"effect": "norm", "norm_variation": float(entry["variation"])}
+    if entry["effect"] == "pdf":
+        return {"effect": "pdf", "pdf_variation": str(entry["variation"])}
+    variations = tuple(float(factor) for factor in entry["variations"])
+    return {"effect": "scale", "scale": entry["scale"], "scale_variations": variations}
+
+
+def _check_saved(miner: Any, path: Path) -> None:
+    """Load the file again: MadMiner cuts long texts short and drops characters that are not ASCII.
+
+    :raises StepError: when it has not kept what it was told
+    """
+    saved = type(miner)()
+    saved.load(str(path))
+    for what in ("parameters", "benchmarks", "systematics"):
+        told, kept = getattr(miner, what), getattr(saved, what)
+        wrong = [name for name in told if told[name] != kept.get(name)]
+        if wrong:
+            raise StepError(f"MadMiner does not keep the {what} {', '.join(wrong)}: use shorter names and expressions")
