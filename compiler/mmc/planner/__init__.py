@@ -9,7 +9,7 @@ from mmc.plan import Plan, digest
 from mmc.planner.builder import Builder, job_seed
 from mmc.planner.learning import plan_learning
 from mmc.planner.physics import plan_generation, plan_ingest
-from mmc.study import EventFile, Study
+from mmc.study import EmbeddedGeneration, EventFile, Study
 
 __all__ = ["job_seed", "make_plan"]
 
@@ -20,7 +20,7 @@ def make_plan(study: Study, file_digests: Mapping[str, str]) -> Plan:
     builder = Builder(study)
     if isinstance(study.source, EventFile):
         plan_ingest(builder, study, study.source, file_digests)
-    else:
+    elif isinstance(study.source, EmbeddedGeneration):
         plan_generation(builder, study, study.source)
     events = ("combine", "combine") if "combine" in builder.stages else ("ingest", "ingest")
     plan_learning(builder, study, events, study_digest)

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmc.plan import FileInput, Flow, Input
 from mmc.planner.builder import Builder, Draft, slug
-from mmc.study import EventFile, Generation, Sample, Study
+from mmc.study import EmbeddedGeneration, EmbeddedSample, EventFile, Sample, Study
 
 N_INTEGRATION = (2_000, 200_000)
 """Fewest and most events from which ``generate`` integrates a cross section; in between, as many as are wanted."""
@@ -27,13 +27,13 @@ def plan_ingest(builder: Builder, study: Study, source: EventFile, file_digests:
     )
 
 
-def plan_generation(builder: Builder, study: Study, generation: Generation) -> None:
+def plan_generation(builder: Builder, study: Study, generation: EmbeddedGeneration) -> None:
     _add_configure(builder, study)
     runs = [(sample, benchmark) for sample in generation.samples for benchmark in sample.events]
     beams = {
         "energy_gev": generation.beams.energy_gev,
         "particles": list(generation.beams.particles),
-        "pdf_set": generation.beams.pdf_set,
+        "pdf_set": generation.beams.pdf,
     }
     shared = {"parameters": {p.name: p.coefficient for p in study.parameters}, "beams": beams}
     setup = Input("setup", "configure", Flow.ONE)
@@ -89,13 +89,17 @@ def _add_configure(builder: Builder, study: Study) -> None:
         p.name: {"coefficient": p.coefficient, "range": list(p.range), "max_power": p.max_power}
         for p in study.parameters
     }
-    settings = {"parameters": parameters, "benchmarks": study.benchmarks, "morphing": asdict(study.morphing)}
+    settings = {
+        "parameters": parameters,
+        "benchmarks": study.benchmarks,
+        "morphing": None if study.morphing is None else asdict(study.morphing),
+    }
     builder.add(
         "configure", "Set up parameters, benchmarks and the morphing basis", "setup", [Draft(())], settings=settings
     )
 
 
-def _generate_settings(sample: Sample, benchmark: str) -> dict[str, Any]:
+def _generate_settings(sample: EmbeddedSample, benchmark: str) -> dict[str, Any]:
     fewest, most = N_INTEGRATION
     return {
         "sample": sample.name,
