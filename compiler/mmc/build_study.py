@@ -274,6 +274,7 @@ def _method(
         sample_only_from_closest_benchmark=entry["sample_only_from_closest_benchmark"],
         features=None if features is None else tuple(madminer_name(feature) for feature in features),
         training={key: value for key, value in entry["training"].items() if key not in foreign},
+        calibration=entry["calibration"],
         scan={key.removeprefix("training."): tuple(values) for key, values in entry["scan"].items()},
     )
 

@@ -124,6 +124,7 @@ def _add_evaluate(
             "theta1": method.theta1,
             "scan": values,
             **_score_bins(study, method),
+            **({} if method.calibration == "none" else {"calibration": method.calibration}),
         }
         drafts.append(Draft(identity, own, (events, ("train", slug(*identity))), _label(method, values)))
     builder.add(
