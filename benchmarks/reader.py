@@ -6,8 +6,8 @@
 The first generates N events of the signal process with six benchmarks, then reads them in new processes: with
 MadMiner's LHEReader as it is installed (its first 500 events, as its time per event does not depend on how many there
 are) and as the step does. The second reads a file of Delphes', with the weights of the event file (.lhe.gz) that it was
-made from: with MadMiner's DelphesReader as it is installed, but for what lets uproot3 work on numpy 2; as the step does;
-and as the step does with these events twenty times over, since a job has thousands. Detector effects, observables and a
+made from: with MadMiner's DelphesReader as it is installed, but for what lets uproot3 work on numpy 2, as the step
+does, and as the step does with these events twenty times over, since a job has thousands. Effects, observables and a
 cut are those of a typical study. Counted is the time of reading alone, without the start of Python and the import of
 packages; prints one JSON object with events per second and their ratio.
 """

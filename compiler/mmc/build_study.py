@@ -1,18 +1,25 @@
 """From checked data with all defaults filled in to the :class:`mmc.study.Study` that it stands for."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mmc.morphing import completed_names, component_count
 from mmc.quantities import parse_quantity
 from mmc.resources import Resources
 from mmc.study import (
     METHODS_WITH_ALPHA,
     RATIO_METHODS,
     Beams,
+    Delphes,
+    EmbeddedGeneration,
+    EmbeddedSample,
     Evaluation,
     EventFile,
-    Generation,
+    FileGeneration,
+    FileSample,
+    MadGraphGeneration,
+    MadGraphSample,
     Method,
     Morphing,
     Observable,
@@ -20,18 +27,27 @@ from mmc.study import (
     Point,
     Reading,
     RunCard,
-    Sample,
+    SampledFile,
+    Shower,
+    Slice,
     Smearing,
     Study,
     adaptive_bins,
     madminer_name,
 )
 
+IN_BASIS = "in_basis"
+"""The key of a benchmark that is no parameter."""
+
 
 def build_study(data: Mapping[str, Any]) -> Study:
     """The study that checked data, with defaults filled in, stands for."""
     parameters = tuple(_parameter(name, entry) for name, entry in data["parameters"].items())
     benchmarks = {madminer_name(name): _point(values) for name, values in data["benchmarks"].items()}
+    outside_basis = tuple(
+        madminer_name(name) for name, values in data["benchmarks"].items() if not values.get(IN_BASIS, True)
+    )
+    morphing = None if data["morphing"] == "none" else Morphing(**data["morphing"])
     splits = data["sampling"]
     return Study(
         name=data["name"],
@@ -40,9 +56,12 @@ def build_study(data: Mapping[str, Any]) -> Study:
         seed=data["seed"],
         parameters=parameters,
         benchmarks=benchmarks,
-        morphing=Morphing(**data["morphing"]),
-        source=_source(data, tuple(benchmarks)),
+        outside_basis=outside_basis,
+        morphing=morphing,
+        source=_source(data, _all_benchmarks(tuple(benchmarks), outside_basis, parameters, morphing)),
         reading=_reading(data),
+        systematics={madminer_name(name): entry for name, entry in data["systematics"].items()},
+        groups={madminer_name(name): _names(samples) for name, samples in data.get("groups", {}).items()},
         observables=tuple(_observable(name, entry) for name, entry in data["observables"].items()),
         test_split=float(splits["test_split"]),
         validation_split=float(splits["validation_split"]),
@@ -50,9 +69,21 @@ def build_study(data: Mapping[str, Any]) -> Study:
         evaluation=_evaluation(data["evaluation"], parameters, benchmarks) if "evaluation" in data else None,
         plots={**data["plots"], "colors": {madminer_name(k): v for k, v in data["plots"]["colors"].items()}},
         images=data["execution"]["images"],
+        installations=data["execution"]["installations"],
         resources={stage: _resources(entry) for stage, entry in data["execution"]["resources"].items()},
         resolved=data,
     )
+
+
+def _all_benchmarks(
+    named: tuple[str, ...], outside: tuple[str, ...], parameters: tuple[Parameter, ...], morphing: Morphing | None
+) -> tuple[str, ...]:
+    """The names of all benchmarks in the order of the weights: those outside the basis come last."""
+    if morphing is None:
+        return named
+    basis = tuple(name for name in named if name not in outside)
+    size = component_count([p.max_power for p in parameters], morphing.max_overall_power)
+    return (*basis, *(completed_names(basis, size) if morphing.complete else ()), *outside)
 
 
 def _parameter(name: str, entry: Mapping[str, Any]) -> Parameter:
@@ -63,42 +94,104 @@ def _parameter(name: str, entry: Mapping[str, Any]) -> Parameter:
         max_power=entry["max_power"],
         label=entry.get("label", name),
         coefficient=entry.get("coefficient"),
+        lha_block=entry.get("lha_block"),
+        lha_id=entry.get("lha_id"),
+        transform=entry.get("transform", "theta"),
     )
 
 
 def _point(values: Mapping[str, Any]) -> dict[str, float]:
-    return {madminer_name(name): float(value) for name, value in values.items()}
+    return {madminer_name(name): float(value) for name, value in values.items() if name != IN_BASIS}
+
+
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(madminer_name(name) for name in names)
 
 
 def _energy(text: str | None) -> float | None:
     return None if text is None else parse_quantity(text, "energy")
 
 
-def _source(data: Mapping[str, Any], benchmarks: tuple[str, ...]) -> Generation | EventFile:
-    if "events" in data:
-        return EventFile(file=data["events"]["file"])
-    entry = data["generation"]
-    beams = entry["beams"]
-    return Generation(
-        generator=entry["generator"],
-        model=entry["model"],
-        order=entry["order"],
-        beams=Beams(parse_quantity(beams["energy"], "energy"), tuple(beams["particles"]), beams["pdf_set"]),
-        samples=tuple(_sample(name, sample, benchmarks) for name, sample in entry["samples"].items()),
-        shower=entry["shower"],
+def _source(
+    data: Mapping[str, Any], benchmarks: tuple[str, ...]
+) -> EmbeddedGeneration | MadGraphGeneration | FileGeneration | EventFile:
+    if "events" not in data:
+        build = _madgraph if data["generation"]["generator"] == "madgraph" else _embedded
+        return build(data["generation"], benchmarks)
+    if "file" in data["events"]:
+        return EventFile(data["events"]["file"])
+    return FileGeneration(tuple(_file_sample(name, entry) for name, entry in data["events"]["samples"].items()))
+
+
+def _beams(entry: Mapping[str, Any], pdf: int | str) -> Beams:
+    return Beams(parse_quantity(entry["energy"], "energy"), tuple(entry["particles"]), pdf)
+
+
+def _embedded(entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> EmbeddedGeneration:
+    samples = tuple(_embedded_sample(name, sample, benchmarks) for name, sample in entry["samples"].items())
+    return EmbeddedGeneration(_beams(entry["beams"], entry["beams"]["pdf_set"]), samples)
+
+
+def _embedded_sample(name: str, entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> EmbeddedSample:
+    card = entry["run_card"]
+    return EmbeddedSample(
+        **_generated(name, entry, benchmarks, entry["events_per_job"]),
+        process=entry["process"],
+        run_card=RunCard(_energy(card.get("m_min")), _energy(card.get("m_max")), _energy(card.get("pt_min"))),
     )
 
 
-def _sample(name: str, entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> Sample:
-    card = entry["run_card"]
-    return Sample(
+def _generated(name: str, entry: Mapping[str, Any], benchmarks: tuple[str, ...], events_per_job: int) -> dict[str, Any]:
+    """What samples of all generators have."""
+    return {
+        "name": madminer_name(name),
+        "background": entry["background"],
+        "events": _events(entry["events"], benchmarks[:1] if entry["background"] else benchmarks),
+        "events_per_job": events_per_job,
+        "k_factor": float(entry["k_factor"]),
+    }
+
+
+def _madgraph(entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> MadGraphGeneration:
+    shower = entry["shower"]
+    return MadGraphGeneration(
+        beams=_beams(entry["beams"], entry["beams"]["pdf"]),
+        samples=tuple(_madgraph_sample(name, sample, entry, benchmarks) for name, sample in entry["samples"].items()),
+        shower=None if shower == "none" else Shower(shower.get("card"), shower["settings"]),
+    )
+
+
+def _madgraph_sample(
+    name: str, entry: Mapping[str, Any], shared: Mapping[str, Any], benchmarks: tuple[str, ...]
+) -> MadGraphSample:
+    own = {key: entry.get(key, shared.get(key)) for key in ("model", "order", "param_card", "events_per_job")}
+    process = entry["process"]
+    card = {**shared["run_card"], **entry["run_card"]}
+    slices = [_slice(madminer_name(key), {**card, **settings}) for key, settings in entry.get("slices", {}).items()]
+    return MadGraphSample(
+        **_generated(name, entry, benchmarks, own.pop("events_per_job")),
+        **own,
+        process=(process,) if isinstance(process, str) else tuple(process),
+        definitions={**shared["definitions"], **entry["definitions"]},
+        slices=tuple(slices or [_slice(None, card)]),
+        systematics=_names(entry["systematics"]),
+    )
+
+
+def _slice(name: str | None, card: Mapping[str, Any]) -> Slice:
+    return Slice(name, card.get("file"), {key: value for key, value in card.items() if key != "file"})
+
+
+def _file_sample(name: str, entry: Mapping[str, Any]) -> FileSample:
+    return FileSample(
         name=madminer_name(name),
-        process=entry["process"],
         background=entry["background"],
-        events=_events(entry["events"], benchmarks[:1] if entry["background"] else benchmarks),
-        events_per_job=entry["events_per_job"],
         k_factor=float(entry["k_factor"]),
-        run_card=RunCard(_energy(card.get("m_min")), _energy(card.get("m_max")), _energy(card.get("pt_min"))),
+        systematics=_names(entry["systematics"]),
+        files=tuple(
+            SampledFile(file["lhe"], madminer_name(file["benchmark"]), file.get("hepmc"), file.get("delphes"))
+            for file in entry["files"]
+        ),
     )
 
 
@@ -113,10 +206,19 @@ def _events(events: int | Mapping[str, int], benchmarks: tuple[str, ...]) -> dic
 
 def _reading(data: Mapping[str, Any]) -> Reading:
     detector = data["detector"]
-    noise = detector["met_noise"]
+    noise = detector.get("met_noise", {"abs": "0 GeV", "rel": 0.0})
+    acceptance = detector.get("acceptance", {"pt_min": {}, "eta_max": {}})
     return Reading(
-        smearing=tuple(_smearing(entry) for entry in detector["smearing"]),
+        delphes=(
+            Delphes(detector.get("card"), detector.get("shipped_card")) if detector["simulation"] == "delphes" else None
+        ),
+        smearing=tuple(_smearing(entry) for entry in detector.get("smearing", ())),
         met_noise={"abs": parse_quantity(noise["abs"], "energy"), "rel": float(noise["rel"])},
+        acceptance={
+            "pt_min": {key: parse_quantity(value, "energy") for key, value in acceptance["pt_min"].items()},
+            "eta_max": {key: float(value) for key, value in acceptance["eta_max"].items()},
+        },
+        generator_truth=detector.get("generator_truth", False),
         default_observables=data.get("default_observables"),
         cuts=tuple(_expression(entry, passed_if_undefined=False) for entry in data["cuts"]),
         efficiencies=tuple(_expression(entry, default=1.0) for entry in data["efficiencies"]),
@@ -177,6 +279,7 @@ def _method(
     return Method(
         name=madminer_name(name),
         method=method,
+        group=None if "group" not in entry else madminer_name(entry["group"]),
         theta=_theta(entry.get("theta"), parameters),
         theta0=_theta(entry.get("theta0"), parameters),
         theta1=_theta(entry.get("theta1"), parameters),
@@ -185,6 +288,7 @@ def _method(
         sample_only_from_closest_benchmark=entry["sample_only_from_closest_benchmark"],
         features=None if features is None else tuple(madminer_name(feature) for feature in features),
         training={key: value for key, value in entry["training"].items() if key not in foreign},
+        calibration=entry["calibration"],
         scan={key.removeprefix("training."): tuple(values) for key, values in entry["scan"].items()},
     )
 

@@ -19,15 +19,43 @@ def load_schema(name: str = "study") -> dict[str, Any]:
 
 
 def resolve(subschema: Mapping[str, Any]) -> dict[str, Any]:
-    """A subschema with its ``$ref`` and ``allOf`` merged in; its own keys win over those that it refers to."""
+    """A subschema with its ``$ref`` and ``allOf`` merged in; its own keys win over those that it refers to.
+
+    Parts that hold under a condition only are kept apart, as ``branches``.
+    """
     merged: dict[str, Any] = {}
     if "$ref" in subschema:
         name = subschema["$ref"].removeprefix("#/definitions/")
         merged.update(resolve(load_schema()["definitions"][name]))
-    for part in subschema.get("allOf", ()):
-        merged.update(resolve(part))
+    parts = subschema.get("allOf", ())
+    for part in parts:
+        merged.update(resolve(part) if "if" not in part else {})
+    if branches := [part for part in parts if "if" in part]:
+        merged["branches"] = branches
     merged.update({key: value for key, value in subschema.items() if key not in ("$ref", "allOf")})
     return merged
+
+
+def tag_of(branch: Mapping[str, Any]) -> tuple[str, Any]:
+    """The key and its value on which a branch of a schema depends.
+
+    >>> tag_of({"if": {"properties": {"generator": {"const": "madgraph"}}}, "then": {}})
+    ('generator', 'madgraph')
+    """
+    ((key, condition),) = branch["if"]["properties"].items()
+    return key, condition["const"]
+
+
+def in_force(schema: Mapping[str, Any], value: Any) -> Mapping[str, Any] | None:
+    """A resolved subschema with the branch that the value's tag chooses; None where the tag is no good."""
+    if "branches" not in schema or not isinstance(value, dict):
+        return schema
+    for branch in schema["branches"]:
+        key, wanted = tag_of(branch)
+        if value.get(key) == wanted or (key not in value and key not in branch["if"].get("required", ())):
+            chosen = resolve(branch["then"])
+            return {**schema, **chosen, "properties": {**chosen["properties"], **schema["properties"]}}
+    return None
 
 
 def child_schema(schema: Mapping[str, Any], key: str | int) -> dict[str, Any] | None:
@@ -41,7 +69,7 @@ def child_schema(schema: Mapping[str, Any], key: str | int) -> dict[str, Any] | 
 
 def fill_defaults(value: Any, schema: Mapping[str, Any] | None = None) -> Any:
     """A copy of a valid study (or of the part that ``schema`` describes) with every declared default filled in."""
-    schema = resolve(load_schema() if schema is None else schema)
+    schema = in_force(resolve(load_schema() if schema is None else schema), value) or {}
     if isinstance(value, dict):
         filled = {key: _fill_child(item, schema, key) for key, item in value.items()}
         for key in schema.get("properties", {}):

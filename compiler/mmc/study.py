@@ -36,31 +36,39 @@ def adaptive_bins(n_axes: int) -> int:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of the theory; ``coefficient`` in TeV^-2 names the contact interaction that it multiplies."""
+    """A parameter of the theory.
+
+    With the embedded generator ``coefficient``, in TeV^-2, names the contact interaction that it multiplies; with
+    MadGraph ``lha_block`` and ``lha_id`` say where its value, transformed, stands in the param card.
+    """
 
     name: str
     range: tuple[float, float]
     max_power: int
     label: str
     coefficient: str | None
+    lha_block: str | None
+    lha_id: int | None
+    transform: str
 
 
 @dataclass(frozen=True)
 class Morphing:
-    """How MadMiner completes the morphing basis."""
+    """The morphing basis, and whether MadMiner completes it."""
 
     max_overall_power: int
     n_trials: int
     n_test_thetas: int
+    complete: bool
 
 
 @dataclass(frozen=True)
 class Beams:
-    """The colliding beams; energy of each in GeV."""
+    """The colliding beams; energy of each in GeV. ``pdf`` is Pythia's number of a set, or MadGraph's name or number."""
 
     energy_gev: float
     particles: tuple[str, str]
-    pdf_set: int
+    pdf: int | str
 
 
 @dataclass(frozen=True)
@@ -74,27 +82,68 @@ class RunCard:
 
 @dataclass(frozen=True)
 class Sample:
-    """One process; ``events`` are the events to generate by benchmark, in the order of the study's benchmarks."""
+    """One process; ``events`` are the events to generate by benchmark, in the order of the benchmarks."""
 
     name: str
-    process: str
     background: bool
     events: Mapping[str, int]
     events_per_job: int
     k_factor: float
+
+
+@dataclass(frozen=True)
+class EmbeddedSample(Sample):
+    """A process of the embedded generator."""
+
+    process: str
     run_card: RunCard
 
 
 @dataclass(frozen=True)
-class Generation:
-    """Events that the study generates."""
+class Slice:
+    """A part of the phase space of a sample: what its run card says. The only one of a sample has no name."""
 
-    generator: str
+    name: str | None
+    run_card_file: str | None
+    run_card: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class MadGraphSample(Sample):
+    """A process of MadGraph; files are named as the study does."""
+
+    process: tuple[str, ...]
+    definitions: Mapping[str, str]
     model: str
     order: str
+    param_card: str | None
+    slices: tuple[Slice, ...]
+    systematics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EmbeddedGeneration:
+    """Events of the embedded generator, on parton level."""
+
     beams: Beams
-    samples: tuple[Sample, ...]
-    shower: str
+    samples: tuple[EmbeddedSample, ...]
+
+
+@dataclass(frozen=True)
+class Shower:
+    """Pythia 8 with the settings of a card file, then those of the study."""
+
+    card: str | None
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class MadGraphGeneration:
+    """Events of MadGraph, on parton level or showered."""
+
+    beams: Beams
+    samples: tuple[MadGraphSample, ...]
+    shower: Shower | None
 
 
 @dataclass(frozen=True)
@@ -102,6 +151,42 @@ class EventFile:
     """A MadMiner event file beside the study that is used instead of generation."""
 
     file: str
+
+
+@dataclass(frozen=True)
+class SampledFile:
+    """An LHE file with the benchmark that it was sampled at, and what was made of its events."""
+
+    lhe: str
+    benchmark: str
+    hepmc: str | None
+    delphes: str | None
+
+
+@dataclass(frozen=True)
+class FileSample:
+    """A process whose events exist already."""
+
+    name: str
+    background: bool
+    k_factor: float
+    systematics: tuple[str, ...]
+    files: tuple[SampledFile, ...]
+
+
+@dataclass(frozen=True)
+class FileGeneration:
+    """Events that a generator made before."""
+
+    samples: tuple[FileSample, ...]
+
+
+@dataclass(frozen=True)
+class Delphes:
+    """The detector simulation: a card file of the study, or one that Delphes ships."""
+
+    card: str | None
+    shipped_card: str | None
 
 
 @dataclass(frozen=True)
@@ -133,10 +218,17 @@ class Observable:
 
 @dataclass(frozen=True)
 class Reading:
-    """How observables are computed from generated events. MET noise: abs in GeV, rel as a fraction of scalar sum pT."""
+    """How observables are computed: from generated particles, or from what Delphes makes of them.
 
+    MET noise: abs in GeV, rel as a fraction of scalar sum pT. ``acceptance`` has ``pt_min`` in GeV and ``eta_max``,
+    each by object, with Delphes.
+    """
+
+    delphes: Delphes | None
     smearing: tuple[Smearing, ...]
     met_noise: Mapping[str, float]
+    acceptance: Mapping[str, Mapping[str, float]]
+    generator_truth: bool
     default_observables: Mapping[str, Any] | None
     cuts: tuple[Mapping[str, Any], ...]
     efficiencies: tuple[Mapping[str, Any], ...]
@@ -148,6 +240,7 @@ class Method:
 
     name: str
     method: str
+    group: str | None
     theta: Mapping[str, Any] | None
     theta0: Mapping[str, Any] | None
     theta1: Mapping[str, Any] | None
@@ -156,6 +249,7 @@ class Method:
     sample_only_from_closest_benchmark: bool
     features: tuple[str, ...] | None
     training: Mapping[str, Any]
+    calibration: str
     scan: Mapping[str, tuple[Any, ...]]
 
     def scan_points(self) -> list[dict[str, Any]]:
@@ -188,9 +282,14 @@ class Study:
     seed: int
     parameters: tuple[Parameter, ...]
     benchmarks: Mapping[str, Point]
-    morphing: Morphing
-    source: Generation | EventFile
+    outside_basis: tuple[str, ...]
+    """The benchmarks that are no elements of the morphing basis."""
+    morphing: Morphing | None
+    source: EmbeddedGeneration | MadGraphGeneration | FileGeneration | EventFile
     reading: Reading
+    systematics: Mapping[str, Mapping[str, Any]]
+    groups: Mapping[str, tuple[str, ...]]
+    """The samples of each group that is combined on its own; empty where all samples are combined."""
     observables: tuple[Observable, ...]
     test_split: float
     validation_split: float
@@ -198,6 +297,7 @@ class Study:
     evaluation: Evaluation | None
     plots: Mapping[str, Any]
     images: Mapping[str, str]
+    installations: Mapping[str, str]
     resources: Mapping[str, Resources]
     resolved: Mapping[str, Any] = field(repr=False)
     """The study as text would say it, defaults filled in."""

@@ -9,7 +9,7 @@ from mmc.language import load_schema
 from mmc.load import load
 
 SILENT = {"$schema", "$id", "$ref", "title", "description", "default", "properties", "definitions", "items", "allOf"}
-SILENT |= {"patternProperties", "propertyNames"}
+SILENT |= {"patternProperties", "propertyNames", "if", "then"}
 ANNOTATIONS = {"x-refers-to", "x-keys-refer-to", "x-dimension", "x-order", "x-expression", "x-file"}
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from mmc import default_observables
 from mmc.codes import CODES
 from mmc.diagnostics import Diagnostic, Span
-from mmc.language import child_schema, fill_defaults, load_schema, resolve
+from mmc.language import child_schema, fill_defaults, in_force, load_schema, resolve
 from mmc.load import Document, Path
 
 LookUp = Callable[[str], str]
@@ -145,6 +145,7 @@ def rule(*codes: str) -> Callable[[Rule], Rule]:
 def walk(value: Any, schema: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, Any, Mapping[str, Any]]]:
     """Every value of a study that the schema describes, from the outside in, with its resolved subschema."""
     yield path, value, schema
+    schema = in_force(schema, value) or {}
     items: Any = ()
     if isinstance(value, dict):
         items = value.items()
@@ -170,7 +171,7 @@ def _without(value: Any, unknown: frozenset[Path], path: Path = ()) -> Any:
 
 def whole_numbers(value: Any, schema: Mapping[str, Any] | None = None) -> Any:
     """A copy in which every whole number that the schema asks for is an integer: ``1e5`` events are 100000."""
-    schema = resolve(load_schema()) if schema is None else schema
+    schema = in_force(resolve(load_schema()) if schema is None else schema, value) or {}
     if isinstance(value, dict):
         return {key: _whole(item, schema, key) for key, item in value.items()}
     if isinstance(value, list):

@@ -9,9 +9,9 @@ from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from mmc.checks.context import dotted
+from mmc.checks.context import dotted, walk
 from mmc.diagnostics import Diagnostic, did_you_mean, one_of, show
-from mmc.language import VERSION, load_schema, resolve
+from mmc.language import VERSION, in_force, load_schema, resolve
 from mmc.load import Document, Path
 from mmc.quantities import UNITS
 
@@ -53,9 +53,17 @@ def check_shape(document: Document) -> Shape:
     """The problems of a study's shape."""
     problems = list(shape_problems(document.data, load_schema()))
     unknown = frozenset(problem.path for problem in problems if problem.code == "MMC101")
-    unsound = frozenset(problem.path for problem in problems) - unknown | document.broken
+    unsound = (
+        frozenset(problem.path for problem in problems) - unknown | document.broken | _without_branch(document.data)
+    )
     shown = [problem for problem in problems if not _within(problem.path, document.broken)]
     return Shape([_diagnostic(document, problem) for problem in shown], unsound, unknown)
+
+
+def _without_branch(data: Any) -> frozenset[Path]:
+    """The mappings whose tag is missing or wrong, so that nobody can say which keys they have."""
+    found = walk(data, resolve(load_schema()))
+    return frozenset(path for path, value, schema in found if in_force(schema, value) is None)
 
 
 def shape_problems(data: Any, schema: Mapping[str, Any]) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 """What reading events in columns into a reader of MadMiner's takes, whatever the file."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from mmc.errors import StepError
 from mmc.steps.column_expressions import evaluate
 from mmc.steps.column_values import Mask, Number, Objects
 from mmc.steps.lhe_table import EventTable, Floats
+from mmc.steps.nuisance import Nuisance, settle
+from mmc.steps.systematics_compat import madminer_parameters
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +52,21 @@ def passing_cuts(reader: Any, events: Objects, observables: Mapping[str, Number]
     return held
 
 
-def hand_over(reader: Any, found: Found, events: EventTable, benchmark: str, background: bool) -> None:
+def hand_over(
+    reader: Any,
+    found: Found,
+    events: EventTable,
+    benchmark: str,
+    background: bool,
+    nuisance: Sequence[Nuisance] = (),
+) -> None:
     """Leave a reader as it would be if it had read a single sample itself.
 
     :param reader: a reader of MadMiner's without samples
     :param events: where the weights come from
     :param benchmark: at which the events were sampled
-    :raises StepError: when the events lack the weight of a benchmark
+    :param nuisance: the sample's nuisance parameters
+    :raises StepError: when the events lack the weight of a benchmark or of a nuisance parameter
     """
     names, passed = reader.benchmark_names_phys, found.passed
     reader.reference_benchmark = names[0]
@@ -66,12 +76,21 @@ def hand_over(reader: Any, found: Found, events: EventTable, benchmark: str, bac
     negative = np.any([column < 0.0 for column in weights.values()], axis=0)
     if negative.any():
         log.warning("%d events contain negative weights", negative.sum())
-    reader.weights = {}
-    for name in names:
-        column = weights.get(benchmark if background else name)
-        if column is None:
-            raise StepError(f"the events in {events.name} have no weight for the benchmark {name!r}")
-        reader.weights[name] = events.factor * (column * found.efficiency)[passed]
+
+    def weight(name: str, what: str) -> Floats:
+        if name not in weights:
+            raise StepError(f"the events in {events.name} have no weight for the {what} {name!r}")
+        return np.asarray(events.factor * (weights[name] * found.efficiency)[passed])
+
+    reader.weights = {name: weight(benchmark if background else name, "benchmark") for name in names}
+    to_reference = reader.weights[reader.reference_benchmark] / reader.weights[benchmark]
+    for parameter in nuisance:
+        factor = 1.0 if parameter.factor is None else parameter.factor
+        for column, stored in parameter.columns.items():
+            values = weight(stored or benchmark, f"nuisance parameter {parameter.name}, weight")
+            reader.weights[column] = to_reference * (factor * values)
+    settle(reader.weights, nuisance, reader.reference_benchmark)
+    reader.nuisance_parameters |= madminer_parameters(nuisance)
     reader.observations = {name: values[passed] for name, values in found.observations.items()}
     n_passed = int(passed.sum())
     index = -1 if background else names.index(benchmark)

@@ -18,6 +18,7 @@ from mmc.steps.delphes_table import DelphesTable
 from mmc.steps.job import StepJob
 from mmc.steps.lhe_table import Floats, UnusualFileError
 from mmc.steps.simulate import EVENTS
+from mmc.steps.systematics_compat import sample_nuisance
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ class Sample:
     background: bool
     generator_truth: bool
     """Whether the objects are the generator's instead of the detector's."""
+    systematics: tuple[str, ...] = ()
+    """The names of the sample's systematic uncertainties."""
 
 
 def make(setup: Path, settings: Mapping[str, Any]) -> Any:
@@ -68,6 +71,7 @@ def read(reader: Any, job: StepJob) -> None:
         own["benchmark"],
         own["background"],
         own["generator_truth"],
+        tuple(own.get("systematics", ())),
     )
     try:
         analyse(reader, sample)
@@ -83,6 +87,7 @@ def analyse(reader: Any, sample: Sample) -> None:
     :raises StepError: as :func:`read`
     :raises NotInColumnsError: when MadMiner has to do it; the reader is as it was then
     """
+    nuisance = sample_nuisance(reader, sample.systematics, sample.generated)
     try:
         events = lhe_table.read(sample.generated)
         table = delphes_table.read(sample.detected, sample.generator_truth)
@@ -90,7 +95,7 @@ def analyse(reader: Any, sample: Sample) -> None:
         found = _observe(reader, table, sample.generator_truth)
     except (UnusualFileError, UnusualExpressionError) as error:
         raise NotInColumnsError(str(error)) from error
-    hand_over(reader, found, events, sample.benchmark, sample.background)
+    hand_over(reader, found, events, sample.benchmark, sample.background, nuisance)
 
 
 def one_by_one(reader: Any, sample: Sample, scratch: Path) -> None:
@@ -98,7 +103,9 @@ def one_by_one(reader: Any, sample: Sample, scratch: Path) -> None:
     n_detected = delphes_table.read(sample.detected, sample.generator_truth).n_events
     with lhe.unpacked(sample.generated, scratch) as path:
         _check_counts(sample, path.read_bytes().count(b"</event>"), n_detected)
-        reader.add_sample(None, sample.benchmark, sample.background, str(sample.detected), str(path))
+        reader.add_sample(
+            None, sample.benchmark, sample.background, str(sample.detected), str(path), systematics=sample.systematics
+        )
         with np.errstate(all="ignore"):
             reader.analyse_delphes_samples(generator_truth=sample.generator_truth)
 

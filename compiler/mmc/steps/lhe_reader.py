@@ -1,7 +1,7 @@
 """Les Houches event files: read into MadMiner's LHEReader, all events at once."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from mmc.steps.columns import Columns, Group, Smearing
 from mmc.steps.job import StepJob
 from mmc.steps.lhe_table import EventTable, Floats, UnusualFileError
 from mmc.steps.simulate import EVENTS
+from mmc.steps.systematics_compat import sample_nuisance
 
 log = logging.getLogger(__name__)
 
@@ -48,35 +49,40 @@ def read(reader: Any, job: StepJob) -> None:
     """
     own = job.settings
     packed = job.pick("events", own["simulate_job"]) / EVENTS
+    systematics = own.get("systematics", ())
     try:
-        analyse(reader, packed, own["benchmark"], own["background"])
+        analyse(reader, packed, own["benchmark"], own["background"], systematics)
     except NotInColumnsError as reason:
         log.warning("MadMiner reads the events one by one, which takes longer: %s", reason)
-        one_by_one(reader, packed, own["benchmark"], own["background"], job.out)
+        one_by_one(reader, packed, own["benchmark"], own["background"], job.out, systematics)
 
 
-def one_by_one(reader: Any, packed: Path, benchmark: str, background: bool, scratch: Path) -> None:
+def one_by_one(
+    reader: Any, packed: Path, benchmark: str, background: bool, scratch: Path, systematics: Sequence[str] = ()
+) -> None:
     """Let MadMiner read the events. It would unpack the file beside the input, which is not ours."""
     with lhe.unpacked(packed, scratch) as path:
-        reader.add_sample(str(path), benchmark, is_background=background)
+        reader.add_sample(str(path), benchmark, is_background=background, systematics=list(systematics))
         reader.analyse_samples()
 
 
-def analyse(reader: Any, path: Path, benchmark: str, background: bool) -> None:
+def analyse(reader: Any, path: Path, benchmark: str, background: bool, systematics: Sequence[str] = ()) -> None:
     """Do what ``reader.analyse_samples()`` does for a single sample, which need not be added.
 
     :param reader: a ``madminer.lhe.LHEReader`` that has been told of detector effects, observables, cuts, efficiencies
     :param path: a gzipped event file
     :param benchmark: at which the events were sampled
-    :raises StepError: when the file is damaged, or lacks the weight of a benchmark
+    :param systematics: the names of the sample's systematic uncertainties
+    :raises StepError: when the file is damaged, or lacks the weight of a benchmark or of a nuisance parameter
     :raises NotInColumnsError: when MadMiner has to do it; the reader is as it was then
     """
+    nuisance = sample_nuisance(reader, systematics, path)
     try:
         events = lhe_table.read(path)
         found = _observe(reader, events)
     except (UnusualFileError, UnusualExpressionError) as error:
         raise NotInColumnsError(str(error)) from error
-    hand_over(reader, found, events, benchmark, background)
+    hand_over(reader, found, events, benchmark, background, nuisance)
 
 
 def _observe(reader: Any, events: EventTable) -> Found:

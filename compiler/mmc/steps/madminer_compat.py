@@ -26,6 +26,7 @@ import h5py
 import numpy as np
 
 from mmc.errors import MissingExtraError, StepError
+from mmc.steps import systematics_compat
 
 
 @cache
@@ -38,18 +39,21 @@ def apply() -> None:
     - Every definition of an observable, a cut or an efficiency is evaluated when it is named or loaded, among Python's
       built-in names: a file can run any code, ``all.pt`` fails, and so does a definition of more than 256 characters,
       which files cut short.
+    - The transform of a parameter for the param card, which a file holds, is evaluated likewise when it is loaded.
     - HDF5 crashes the whole process when the disk is full. Files are written in memory first, then in one go.
+    - Files with systematic uncertainties cannot be loaded (:func:`mmc.steps.systematics_compat.mend_loading`).
 
     A second call does nothing, as everywhere here.
 
     :raises MissingExtraError: when MadMiner is not installed
     """
     _import_parts_alone()
-    from madminer.models import readers
+    from madminer.models import parameters, readers
     from madminer.utils.interfaces import hdf5
 
-    readers.eval = _no_value
+    parameters.eval = readers.eval = _no_value
     hdf5.h5py = SimpleNamespace(File=_open_hdf5)
+    systematics_compat.mend_loading(hdf5)
 
 
 def _import_parts_alone() -> None:
@@ -92,9 +96,10 @@ def apply_reader() -> None:
     - ``log(0)`` or ``acos(1.0000001)`` in one event ends the run; here it is an undefined value like ``1 / 0``.
       A misspelt name or attribute is an undefined value there; here it ends the run.
     - A sample without any event that passes ends the run.
+    - Samples with systematic uncertainties end the run (:func:`mmc.steps.systematics_compat.mend_reader`).
     """
     apply()
-    from madminer.lhe import LHEReader
+    from madminer.lhe import LHEReader, lhe_reader
     from madminer.utils.interfaces import lhe
 
     lhe.get_elementary_pdg_ids = cache(lhe.get_elementary_pdg_ids)
@@ -103,6 +108,7 @@ def apply_reader() -> None:
     lhe._get_objects = _with_sums(lhe._get_objects)
     lhe._parse_observations = _parse_observations
     LHEReader._parse_sample = _with_no_events(LHEReader._parse_sample)
+    systematics_compat.mend_reader(lhe_reader, LHEReader, "_parse_sample")
 
 
 @cache
@@ -116,6 +122,7 @@ def apply_delphes_reader() -> None:
       to it, and ends the run.
     - ``log(0)`` and misspelt names are treated as in :func:`apply_reader`.
     - Without a cut and a required observable, the run ends.
+    - Samples with systematic uncertainties end the run, as in :func:`apply_reader`.
     """
     apply_reader()
     with _standing_in("uproot3"):
@@ -132,6 +139,7 @@ def apply_delphes_reader() -> None:
     )
     delphes_root.eval = _evaluate
     delphes_reader.parse_delphes_root_file = _with_all_events(delphes_reader.parse_delphes_root_file)
+    systematics_compat.mend_reader(delphes_reader, delphes_reader.DelphesReader, "_analyse_delphes_sample")
 
 
 @cache
