@@ -32,7 +32,7 @@ def run(job: StepJob) -> None:
     record = json.loads((model / "train.json").read_text(encoding="utf-8"))
     if record["method"] != settings["method"]:
         raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
-    file = EventFile(job.one("events") / "events.h5", settings["test_split"], settings["validation_split"])
+    file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
     setting = Setting.of(file, settings)
     if settings["method"] in SCORE_METHODS:
         limits, arrays, verdict = _score(setting, settings, load_estimator(model, "score"))
