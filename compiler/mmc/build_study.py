@@ -7,6 +7,7 @@ from typing import Any
 from mmc.quantities import parse_quantity
 from mmc.resources import Resources
 from mmc.study import (
+    IN_BASIS,
     METHODS_WITH_ALPHA,
     RATIO_METHODS,
     Beams,
@@ -34,9 +35,6 @@ from mmc.study import (
     adaptive_bins,
     madminer_name,
 )
-
-IN_BASIS = "in_basis"
-"""The key of a benchmark that is no parameter."""
 
 
 def build_study(data: Mapping[str, Any]) -> Study:

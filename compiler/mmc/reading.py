@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +110,7 @@ def _look_up_in(folder: Path) -> Callable[[str], str]:
 def _read_text_in(folder: Path) -> Callable[[str], str | None]:
     """A function that gives the text of a card in the folder; None where there is none."""
 
+    @cache
     def read_text(text: str) -> str | None:
         try:
             with (folder / text).open("rb") as file:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from mmc.checks import MOST_SHOWN, check
-from mmc.checks.events import SMEARED
+from mmc.checks.detector import SMEARED
 from mmc.diagnostics import Diagnostic
 from mmc.load import load
 

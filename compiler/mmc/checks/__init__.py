@@ -6,14 +6,33 @@ diagnostics; it says nothing about parts that the schema refuses.
 
 from typing import Any, NamedTuple
 
-from mmc.checks import annotations, evaluation, events, files, methods, names, points
+from mmc.checks import (
+    annotations,
+    basis,
+    cards,
+    detector,
+    embedded,
+    evaluation,
+    events,
+    files,
+    madgraph,
+    methods,
+    names,
+    observables,
+    points,
+    systematics,
+)
 from mmc.checks.context import RULES, Context, LookUp, ReadText
 from mmc.checks.shape import check_shape
 from mmc.diagnostics import Diagnostic, Severity, Span, has_errors, in_order
 from mmc.load import Document
 
 __all__ = ["Checked", "LookUp", "ReadText", "check"]
-_FAMILIES = (annotations, evaluation, events, files, methods, names, points)  # importing them registers their rules
+_FAMILIES = (
+    *(annotations, basis, cards, detector, embedded, evaluation, events),
+    *(files, madgraph, methods, names, observables, points, systematics),
+)
+"""Importing them registers their rules."""
 
 MOST_SHOWN = 50
 """Problems of a file beyond these are only counted."""

@@ -10,6 +10,7 @@ from mmc.codes import CODES
 from mmc.diagnostics import Diagnostic, Span
 from mmc.language import child_schema, fill_defaults, in_force, load_schema, resolve
 from mmc.load import Document, Path
+from mmc.quantities import parse_quantity
 
 LookUp = Callable[[str], str]
 """What a path in the study's folder is: "file", "missing", "folder" or "outside" (a link that leads out)."""
@@ -95,8 +96,7 @@ class Context:
 
     @property
     def source(self) -> str:
-        """Where events come from: a generator, "samples" of event files, a MadMiner "file"; "" where that is not clear.
-        """
+        """Where events are from: a generator, "samples" of event files, a MadMiner "file"; "" where that is unclear."""
         events, generation = self.data.get("events"), self.data.get("generation")
         if "events" in self.data:
             keys = events if isinstance(events, dict) and "generation" not in self.data else ()
@@ -229,6 +229,14 @@ def _with_whole_scans(data: dict[str, Any]) -> dict[str, Any]:
 def _whole(value: Any, schema: Mapping[str, Any], key: str | int) -> Any:
     child = child_schema(schema, key)
     return value if child is None else whole_numbers(value, child)
+
+
+def energy_gev(ctx: Context, *path: str | int) -> float | None:
+    """The energy at a place of the study in GeV; None where there is none that can be read, as another rule says."""
+    try:
+        return parse_quantity(ctx.get(*path), "energy")
+    except (TypeError, ValueError):
+        return None
 
 
 def dotted(path: Path) -> str:
