@@ -1,6 +1,7 @@
 """What an expression can name: the objects of a reader of events, or the one parameter of a transform."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import NamedTuple
 
 from mmc.diagnostics import did_you_mean, one_of
@@ -22,6 +23,7 @@ class Scope(NamedTuple):
     """None where there are no events."""
 
 
+@cache
 def scope_of_reader(reader: str) -> Scope:
     """What observables, cuts and efficiencies can name; ``reader`` is one of :data:`mmc.vocabulary.READERS`."""
     constants = {name: Value(NUMBER, constant=value) for name, value in CONSTANTS.items()}
