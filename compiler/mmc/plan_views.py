@@ -13,15 +13,19 @@ from mmc.version import __version__
 GROUP_TITLES = {"physics": "Physics", "learning": "Learning"}
 JOBS_PER_STAGE = 12
 """A stage with more jobs lists only this many in the text view."""
+FILES_PER_STAGE = 4
+"""A stage that reads more files is said to read so many."""
 
 
 def to_text(plan: Plan) -> str:
-    """Stages with their job counts, events and what they ask for; then the jobs of each scattered stage."""
+    """Stages with their job counts, events, disk and what they ask for; then the jobs of each scattered stage."""
     lines = [_title(plan)]
-    lines += [f"{_count(plan.n_jobs, 'job')} in {_count(len(plan.stages), 'stage')}", ""]
-    rows = [("stage", "jobs", "events", "reads", "what it does")]
-    rows += [(s.name, _width(s), _events(s), _reads(s), s.summary) for s in plan.stages]
-    lines += table(rows, right=(1, 2))
+    disk = sum(_total_size(stage) for stage in plan.stages)
+    total = f"{_count(plan.n_jobs, 'job')} in {_count(len(plan.stages), 'stage')}"
+    lines += [f"{total}, about {amount(disk)} of disk" if disk else total, ""]
+    rows = [("stage", "jobs", "events", "disk", "reads", "what it does")]
+    rows += [(s.name, _width(s), _events(s), _disk(s), _reads(s), s.summary) for s in plan.stages]
+    lines += table(rows, right=(1, 2, 3))
     for stage in plan.stages:
         if stage.scattered:
             lines += ["", f"{stage.name}: {_count(len(stage.jobs), 'job')}{_asks_for(stage)}"]
@@ -47,11 +51,13 @@ def to_json(plan: Plan) -> str:
                 "time_s": stage.resources.time_s,
             },
             "events": _total_events(stage),
+            "bytes": _total_size(stage),
             "jobs": [
                 {
                     "name": job.name,
                     "label": job.label,
                     "events": job.events,
+                    "bytes": job.size,
                     "seed": job.seed,
                     "fingerprint": job.fingerprint,
                     "needs": [{"stage": name, "job": upstream} for name, upstream in job.needs],
@@ -201,9 +207,34 @@ def _events(stage: Stage) -> str:
     return f"{total:,}" if total else ""
 
 
+def _total_size(stage: Stage) -> int:
+    return sum(job.size for job in stage.jobs)
+
+
+def _disk(stage: Stage) -> str:
+    total = _total_size(stage)
+    return amount(total) if total else ""
+
+
+def amount(n_bytes: int) -> str:
+    """A number of bytes for people, to two digits: no more of an estimate is true.
+
+    >>> amount(950), amount(12_340_000), amount(999_999_999)
+    ('1.0 kB', '12 MB', '1.0 GB')
+    """
+    value = float(n_bytes)
+    for unit in ("kB", "MB", "GB", "TB"):
+        value /= 1000
+        if value < 999.5 or unit == "TB":
+            break
+    return f"{max(value, 1.0):,.{0 if value >= 9.95 else 1}f} {unit}"
+
+
 def _reads(stage: Stage) -> str:
     marks = {Flow.ONE: "", Flow.EACH: " (one each)", Flow.ALL: " (all)"}
-    return ", ".join([f"{link.stage}{marks[link.flow]}" for link in stage.inputs] + [f.path.name for f in stage.files])
+    links = [f"{link.stage}{marks[link.flow]}" for link in stage.inputs]
+    files = [file.path.name for file in stage.files]
+    return ", ".join(dict.fromkeys(links + (files if len(files) <= FILES_PER_STAGE else [f"{len(files):,} files"])))
 
 
 def _asks_for(stage: Stage) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmc.plan import Flow, Input
+from mmc.planner import sizes
 from mmc.planner.builder import Builder, Draft, slug
 from mmc.study import SCORE_METHODS, Method, Study, adaptive_bins
 from mmc.version import __version__
@@ -97,6 +98,7 @@ def _add_sample(builder: Builder, study: Study, source: Source) -> None:
             (source.job(source.of(method)),),
             method.name,
             method.samples,
+            size=sizes.sampled(method, sizes.n_observables(study), len(study.parameters)),
         )
         for method in study.methods
     ]
