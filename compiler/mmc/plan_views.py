@@ -1,18 +1,19 @@
 """A plan for people and for other programs: text, JSON, Mermaid and Graphviz's DOT."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import groupby
 from textwrap import wrap
 from typing import Any
 
-from mmc.plan import GROUPS, Flow, Input, Plan, Stage
+from mmc.plan import GROUPS, Flow, Input, Job, Plan, Stage
 from mmc.tables import table
 from mmc.version import __version__
 
 GROUP_TITLES = {"physics": "Physics", "learning": "Learning"}
-JOBS_PER_STAGE = 12
-"""A stage with more jobs lists only this many in the text view."""
+LINES_PER_STAGE = 20
+"""A stage with more jobs lists the parts of a sample together, and no more than so many lines."""
 FILES_PER_STAGE = 4
 """A stage that reads more files is said to read so many."""
 
@@ -251,6 +252,27 @@ def _job_lines(stage: Stage) -> Iterator[str]:
     if all(job.label == job.name for job in stage.jobs):
         yield from wrap(", ".join(job.name for job in stage.jobs), 110)
         return
-    yield from table([(job.name, job.label) for job in stage.jobs[:JOBS_PER_STAGE]])
-    if len(stage.jobs) > JOBS_PER_STAGE:
-        yield f"… and {len(stage.jobs) - JOBS_PER_STAGE:,} more (--format json lists all)"
+    if len(stage.jobs) <= LINES_PER_STAGE:
+        yield from table([(job.name, job.label) for job in stage.jobs])
+        return
+    rows = [_row(list(jobs)) for _, jobs in groupby(stage.jobs, key=_of_parts)]
+    yield from table(rows[:LINES_PER_STAGE])
+    if len(rows) > LINES_PER_STAGE:
+        yield f"… and {len(rows) - LINES_PER_STAGE:,} more (--format json lists all)"
+
+
+def _of_parts(job: Job) -> str:
+    """What jobs have in common that make the parts of one thing: their names but for the number at the end."""
+    stem, _, part = job.name.rpartition(".")
+    return f"{stem}.*" if part.isdigit() else job.name
+
+
+def _row(jobs: Sequence[Job]) -> tuple[str, str]:
+    """A job, or the parts of one thing together."""
+    if len(jobs) == 1:
+        return jobs[0].name, jobs[0].label
+    events, size = sum(job.events for job in jobs), sum(job.size for job in jobs)
+    facts = [_count(len(jobs), "job")]
+    facts += [_count(events, "event")] if events else []
+    facts += [amount(size)] if size else []
+    return _of_parts(jobs[0]), ", ".join(facts)

@@ -38,7 +38,7 @@ class Source:
 
 def plan_learning(builder: Builder, study: Study, study_digest: str) -> None:
     """Add samples, estimators, limits, baselines and the report, as far as the study asks for them."""
-    source = Source("combine" if "combine" in builder.stages else "ingest", tuple(study.groups))
+    source = Source("combine", tuple(study.groups)) if "combine" in builder.stages else Source("ingest", ())
     if study.methods:
         _add_sample(builder, study, source)
         _add_train(builder, study)
@@ -219,6 +219,7 @@ def _add_report(builder: Builder, study: Study, source: Source, study_digest: st
         "parameters": {p.name: {"label": p.label} for p in study.parameters},
         "observables": {o.name: {"label": o.label} for o in study.observables},
         "plots": dict(study.plots),
+        **({"groups": [slug(group) for group in source.groups]} if source.groups else {}),
     }
     builder.add(
         "report",

@@ -98,7 +98,8 @@ def _add_simulate(
         }
         cards = (shower_card, own["run_card_file"], own["param_card_file"])
         n_events = piece.n_events or 0
-        weights = sizes.n_weights(study, sample.systematics)
+        benchmarks = 0 if sample.background else len(study.all_benchmarks)
+        weights = benchmarks + sizes.n_variations(study, sample.systematics)
         drafts.append(
             Draft(
                 piece.identity,
@@ -108,7 +109,7 @@ def _add_simulate(
                 n_events,
                 piece.part,
                 files=tuple(card for card in cards if card is not None),
-                size=sizes.generated(n_events, weights, showered=shower is not None),
+                size=sizes.generated(n_events, weights, shower),
             )
         )
     builder.add(
