@@ -8,6 +8,7 @@ from mmc.morphing import completed_names, component_count
 from mmc.quantities import parse_quantity
 from mmc.resources import Resources
 from mmc.study import (
+    IN_BASIS,
     METHODS_WITH_ALPHA,
     RATIO_METHODS,
     Beams,
@@ -35,9 +36,6 @@ from mmc.study import (
     adaptive_bins,
     madminer_name,
 )
-
-IN_BASIS = "in_basis"
-"""The key of a benchmark that is no parameter."""
 
 
 def build_study(data: Mapping[str, Any]) -> Study:

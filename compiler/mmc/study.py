@@ -15,6 +15,8 @@ RATIO_METHODS = ("carl", "rolr", "cascal", "rascal", "alice", "alices")
 SCORE_METHODS = ("sally", "sallino")
 METHODS_WITH_ALPHA = ("cascal", "rascal", "alices")
 """The methods whose loss has a score term, weighted by ``alpha``."""
+IN_BASIS = "in_basis"
+"""The key of a benchmark that is no parameter."""
 
 Point = Mapping[str, float]
 """A value for each parameter, by name."""
