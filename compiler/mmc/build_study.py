@@ -46,6 +46,7 @@ def build_study(data: Mapping[str, Any]) -> Study:
         madminer_name(name) for name, values in data["benchmarks"].items() if not values.get(IN_BASIS, True)
     )
     morphing = None if data["morphing"] == "none" else Morphing(**data["morphing"])
+    all_benchmarks = _all_benchmarks(tuple(benchmarks), outside_basis, parameters, morphing)
     splits = data["sampling"]
     return Study(
         name=data["name"],
@@ -55,8 +56,9 @@ def build_study(data: Mapping[str, Any]) -> Study:
         parameters=parameters,
         benchmarks=benchmarks,
         outside_basis=outside_basis,
+        all_benchmarks=all_benchmarks,
         morphing=morphing,
-        source=_source(data, _all_benchmarks(tuple(benchmarks), outside_basis, parameters, morphing)),
+        source=_source(data, all_benchmarks),
         reading=_reading(data),
         systematics={madminer_name(name): entry for name, entry in data["systematics"].items()},
         groups={madminer_name(name): _names(samples) for name, samples in data.get("groups", {}).items()},

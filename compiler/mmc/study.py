@@ -286,6 +286,8 @@ class Study:
     benchmarks: Mapping[str, Point]
     outside_basis: tuple[str, ...]
     """The benchmarks that are no elements of the morphing basis."""
+    all_benchmarks: tuple[str, ...]
+    """The names of all benchmarks in the order of an event's weights: basis, what completes it, outside."""
     morphing: Morphing | None
     source: EmbeddedGeneration | MadGraphGeneration | FileGeneration | EventFile
     reading: Reading
