@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 
 from mmc.errors import InstallationError
 from mmc.installations import TESTED, Installation, find_delphes, find_madgraph, variable
-from mmc.study import MadGraphGeneration, Study
+from mmc.plan import Plan
 from mmc.tables import table
 from mmc.version import __version__
 
@@ -21,7 +21,6 @@ START_TIMEOUT_S = 30
 
 EXTRAS = {"steps": "jobs outside containers", "yadage": "target yadage", "cwl": "target cwl"}
 """What the packages of an extra are for. The others are for developers."""
-LOCAL = ("bash",)
 CONTAINER_ENGINES = ("podman", "docker", "apptainer")
 
 Needs = list[tuple[str, ...]]
@@ -66,11 +65,13 @@ def _debian(package: str) -> str:
     return f"install {package} from your system's packages, as in `apt install {package}`"
 
 
+DOCKER_SERVER = ("version", "--format", "{{.Server.Version}}")
+"""Its client alone runs nothing."""
 TOOLS = (
     _Tool("bash", "mmc run, target script", _debian("bash"), oldest=(4, 3)),
     _Tool("graphviz", "mmc plan --format svg, png", _debian("graphviz"), ("-V",), program="dot"),
     _Tool("podman", "images, as docker", f"{_debian('podman')}, and link it as `docker` on the PATH"),
-    _Tool("docker", "images", "install Docker, or podman and link it as `docker`", ("version", "--format", "{{.Server.Version}}")),
+    _Tool("docker", "images", "install and start Docker, or link podman as `docker`", DOCKER_SERVER),
     _Tool("apptainer", "images on clusters", "ask the cluster's support, or see apptainer.org"),
     _Tool("sbatch", "Slurm", "log in where jobs are submitted, or `apt install slurm-client`"),
 )
@@ -95,15 +96,19 @@ def examine(installations: Mapping[str, str]) -> list[Finding]:
     ]
 
 
-def needs(study: Study, findings: Iterable[Finding]) -> Needs:
+def needs(plan: Plan, findings: Iterable[Finding]) -> Needs:
     """What a study needs on this machine: for jobs without an image what they call, else something that runs images."""
+    here = [stage for stage in plan.stages if stage.image is None]
     found: Needs = []
-    if set(study.images) < {"physics", "learning"}:
+    if here:
         found += [("bash",), *((finding.name,) for finding in findings if finding.used_for == EXTRAS["steps"])]
-    if "physics" not in study.images:
-        found += [("MadGraph",)] * isinstance(study.source, MadGraphGeneration)
-        found += [("Delphes",)] * (study.reading.delphes is not None)
-    return found + [CONTAINER_ENGINES] * bool(study.images)
+    if any(stage.settings.get("generator") == "madgraph" for stage in here):
+        found.append(("MadGraph",))
+    if any(stage.name == "detect" for stage in here):
+        found.append(("Delphes",))
+    if len(here) < len(plan.stages):
+        found.append(CONTAINER_ENGINES)
+    return found
 
 
 def unmet(wanted: Needs, findings: Iterable[Finding]) -> Needs:
@@ -115,19 +120,17 @@ def unmet(wanted: Needs, findings: Iterable[Finding]) -> Needs:
 def to_text(findings: Sequence[Finding], study: str | None, wanted: Needs) -> str:
     """A table of all findings, then what is wrong with each that cannot be used, then the verdict on the study."""
     needed = {name for names in wanted for name in names}
-    rows = [("", "version", "needed", "for", "where")] if study else [("", "version", "for", "where")]
+    rows = [("", "version", "for", "where", "needed" if study else "")]
     for finding in findings:
-        marks = ("yes" if finding.name in needed else "",) if study else ()
-        shown = finding.version or ("found" if finding.is_usable else finding.state)
-        rows.append((finding.name, shown if finding.is_usable else finding.state, *marks, finding.used_for, finding.place))
+        shown = finding.version or FOUND if finding.is_usable else finding.state
+        rows.append((finding.name, shown, finding.used_for, finding.place, "yes" if finding.name in needed else ""))
     lines = [f"mmc {__version__}, Python {platform.python_version()}", "", *table(rows)]
     wrong = [finding for finding in findings if not finding.is_usable]
     if wrong:
         lines += ["", "To get what is missing:"]
         lines += table([(f"  {finding.name}", _advice(finding)) for finding in wrong])
     if study is not None:
-        missing = unmet(wanted, findings)
-        lines += ["", _verdict(study, missing)]
+        lines += ["", _verdict(study, unmet(wanted, findings))]
     return "\n".join(lines) + "\n"
 
 
