@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from mmc import doctor
 from mmc.cli import main
-from mmc.doctor import FOUND, MISSING, UNUSABLE
+from mmc.doctor import CONTAINER_ENGINES, FOUND, MISSING, UNUSABLE
+from mmc.plan import Plan, Stage
 
 from tests.support import STUDIES
 from tests.test_installations import USAGE, executable
@@ -201,6 +202,24 @@ class TestStudy:
         out, err = capsys.readouterr()
         assert out == ""
         assert "error[MMC008]" in err
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (None, [("bash",), ("MadGraph",), ("Delphes",)]),
+        ("mmc-physics:0.1.0", [("bash",), CONTAINER_ENGINES]),
+    ],
+)
+def test_a_generated_study_needs_its_generator_and_detector(
+    image: str | None, expected: list[tuple[str, ...]], machine: Machine
+) -> None:
+    def stage(name: str, group: str, image: str | None, **settings: str) -> Stage:
+        return Stage(name, group, "", "out", (), settings, image=image)
+
+    physics = (stage("generate", "physics", image, generator="madgraph"), stage("detect", "physics", image))
+    plan = Plan("study", "", "", (*physics, stage("train", "learning", None)), {})
+    assert doctor.needs(plan, []) == expected
 
 
 def test_the_real_machine(capsys: Capture) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from mmc.errors import InstallationError
-from mmc.installations import TESTED, Installation, find_delphes, find_madgraph, variable
+from mmc.installations import TESTED, Installation, find_delphes, find_madgraph, install_hint, variable
 from mmc.plan import Plan
 from mmc.tables import table
 from mmc.version import __version__
@@ -61,16 +61,12 @@ class _Tool:
     oldest: tuple[int, ...] = ()
 
 
-def _debian(package: str) -> str:
-    return f"install {package} from your system's packages, as in `apt install {package}`"
-
-
 DOCKER_SERVER = ("version", "--format", "{{.Server.Version}}")
 """Its client alone runs nothing."""
 TOOLS = (
-    _Tool("bash", "mmc run, target script", _debian("bash"), oldest=(4, 3)),
-    _Tool("graphviz", "mmc plan --format svg, png", _debian("graphviz"), ("-V",), program="dot"),
-    _Tool("podman", "images, as docker", f"{_debian('podman')}, and link it as `docker` on the PATH"),
+    _Tool("bash", "mmc run, target script", install_hint(["bash"]), oldest=(4, 3)),
+    _Tool("graphviz", "mmc plan --format svg, png", install_hint(["graphviz"]), ("-V",), program="dot"),
+    _Tool("podman", "images, as docker", f"{install_hint(['podman'])}, and link it as `docker` on the PATH"),
     _Tool("docker", "images", "install and start Docker, or link podman as `docker`", DOCKER_SERVER),
     _Tool("apptainer", "images on clusters", "ask the cluster's support, or see apptainer.org"),
     _Tool("sbatch", "Slurm", "log in where jobs are submitted, or `apt install slurm-client`"),
