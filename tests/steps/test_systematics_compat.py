@@ -196,7 +196,7 @@ def test_columns_hold_what_madminer_reads(folder: Path, names: tuple[str, ...], 
         events = folder / f"{benchmark}.lhe.gz"
         events.write_bytes(gzip.compress(_events().replace("id='sm'", f"id='{benchmark}'").encode()))
     lhe_reader.analyse(ours, folder / "events.lhe.gz", "sm", background, names)
-    lhe_reader.one_by_one(theirs, folder / "events.lhe.gz", "sm", background, folder, names)
+    lhe_reader.one_by_one(theirs, folder / "events.lhe.gz", "sm", background, folder, systematics=names)
     assert assert_same(folder, ours, theirs) > 20
     expected = {"lumi": 1, "mu": 2, "pdf": 4}
     assert len(ours.weights) == 2 + sum(expected[name] for name in names)
@@ -241,7 +241,7 @@ def test_madgraph_file(tmp_path: Path) -> None:
     events.write_bytes(gzip.compress(with_systematics(text, pdf_sets=PDF_SETS).encode()))
     ours, theirs = _reader(setup), _reader(setup)
     lhe_reader.analyse(ours, events, "w", False, ("lumi", "mu", "pdf"))
-    lhe_reader.one_by_one(theirs, events, "w", False, tmp_path, ("lumi", "mu", "pdf"))
+    lhe_reader.one_by_one(theirs, events, "w", False, tmp_path, systematics=("lumi", "mu", "pdf"))
     assert assert_same(tmp_path, ours, theirs) > 100
 
 
@@ -252,7 +252,7 @@ def test_events_without_a_declared_weight(folder: Path) -> None:
     with pytest.raises(StepError, match=r"events in short\.lhe\.gz have no weight for the nuisance parameter mu_nuis"):
         lhe_reader.analyse(_reader(folder / "ours.h5"), path, "sm", False, ("mu",))
     with pytest.raises(StepError, match=r"the events in short\.lhe lack the weight '8'"):
-        lhe_reader.one_by_one(_reader(folder / "ours.h5"), path, "sm", False, folder, ("mu",))
+        lhe_reader.one_by_one(_reader(folder / "ours.h5"), path, "sm", False, folder, systematics=("mu",))
 
 
 def test_an_uncertainty_that_the_set_up_does_not_have(folder: Path) -> None:

@@ -95,7 +95,7 @@ def analyse(reader: Any, sample: Sample) -> None:
         found = _observe(reader, table, sample.generator_truth)
     except (UnusualFileError, UnusualExpressionError) as error:
         raise NotInColumnsError(str(error)) from error
-    hand_over(reader, found, events, sample.benchmark, sample.background, nuisance)
+    hand_over(reader, found, events, sample.benchmark, sample.background, nuisance=nuisance)
 
 
 def one_by_one(reader: Any, sample: Sample, scratch: Path) -> None:

@@ -135,9 +135,9 @@ def weight_groups(path: Path) -> tuple[WeightGroup, ...]:
 def _declarations(path: Path) -> str:
     """The text of ``<initrwgt>``."""
     lines: list[str] = []
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as file:
-        for line in file:
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        for raw in file:
+            line = raw.decode("utf-8", errors="replace")
             if "<initrwgt" in line or lines:
                 lines.append(line)
             if "</initrwgt>" in line or "<event" in line:
@@ -236,9 +236,9 @@ def _directions(group: WeightGroup, n_members: int) -> list[tuple[int, ...]] | N
     """
     sort, *more = group.attributes.get("combine", "").split("+")
     n_vectors = n_members - 2 * len(more)
-    tail = [(first + 1, first) for first in range(n_vectors + 1, n_members, 2)]
+    tail: list[tuple[int, ...]] = [(first + 1, first) for first in range(n_vectors + 1, n_members, 2)]
     if sort == "symmhessian" and n_vectors > 0:
-        return [(member,) for member in range(1, n_vectors + 1)] + tail
+        return [*((member,) for member in range(1, n_vectors + 1)), *tail]
     if sort == "hessian" and n_vectors > 0 and n_vectors % 2 == 0:
-        return [(member, member + 1) for member in range(1, n_vectors, 2)] + tail
+        return [*((member, member + 1) for member in range(1, n_vectors, 2)), *tail]
     return None
