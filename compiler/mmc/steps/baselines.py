@@ -46,7 +46,7 @@ def _histogram(setting: Setting, settings: Mapping[str, Any]) -> tuple[Limits, d
     binning = make_binning(settings["bins"], template.x, weights)
     data = Summaries(test.x[:, columns], setting.asimov[1])
     result = histogram_figures(
-        template, binning, setting.coefficients, setting.coefficients[-1], data=data, reference=data
+        template, binning, setting.coefficients, setting.true_coefficients, data=data, reference=data
     )
     limits = setting.limits(result.mean_log)
     arrays = result.ratio.arrays(setting.grid.shape) | {
@@ -69,7 +69,7 @@ def _fisher(job: StepJob, setting: Setting) -> None:
     """
     settings, point = job.settings, setting.theta_true
     events = setting.file.part("all")
-    where = (setting.coefficients[-1], setting.file.gradients(point), setting.luminosity)
+    where = (setting.true_coefficients, setting.file.gradients(point), setting.luminosity)
     one_bin = Template.of(np.zeros(len(events.x), dtype=np.intp), events, 1)
     matrices = {"truth": truth_information(events, *where), "rate": binned_information(one_bin, *where)}
     if settings["observable"] is not None:
