@@ -63,7 +63,7 @@ def make_sampler(path: Path) -> Any:
             return self._sums[key]
 
         def _slopes(self, weights: Any) -> Any:
-            """Derivatives of the logarithm of events' weights by the nuisance parameters, shape (parameters, events)."""
+            """Derivatives of the logarithm of the weights by the nuisance parameters, shape (parameters, events)."""
             if self.nuisance_morpher is None:
                 return np.zeros((0, len(weights)))
             return self.nuisance_morpher.calculate_a(weights)
