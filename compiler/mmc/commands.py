@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mmc.errors import MissingExtraError, MmcError, StepError, UsageError
-from mmc.reading import StudyFile, read
+from mmc.reading import StudyFile, content, read
 
 if TYPE_CHECKING:
     from mmc.plan import Plan
@@ -126,6 +126,27 @@ def init(arguments: Namespace) -> int:
     return 0
 
 
+def import_workflow(arguments: Namespace) -> int:
+    """``mmc import``: write a study from the inputs of the hand-written workflow, and check it."""
+    from mmc.importers.madminer_workflow import import_study
+    from mmc.importers.source import Source
+    from mmc.importers.workflow_cards import in_the_image, read_cards
+    from mmc.init import study_name, write_new
+
+    physics, learning = (Source.read(content(name), name) for name in (arguments.physics, arguments.learning))
+    cards = in_the_image() if arguments.cards is None else read_cards(Path(arguments.cards))
+    out = Path(arguments.out)
+    study = import_study(physics, learning, cards, study_name(out.resolve().parent.name))
+    write_new(out.parent, {**cards.files, out.name: study})
+    written = read(arguments.out)
+    _show([written], sys.stderr)
+    if written.is_wrong:
+        sys.stderr.write(f"mmc: {out} was written, but it needs repair\n")
+        return EXIT_WRONG
+    sys.stdout.write(f"{out} is written; its comments say what is not as it was. Next: mmc plan {out}\n")
+    return 0
+
+
 def explain(arguments: Namespace) -> int:
     """``mmc explain``: what a diagnostic code means; without one, the list of all."""
     from textwrap import fill
@@ -218,6 +239,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "plan": plan,
     "compile": compile_studies,
     "run": run,
+    "import": import_workflow,
     "explain": explain,
 }
 """What :mod:`mmc.cli` hands each command to."""

@@ -72,12 +72,16 @@ def read(name: str) -> StudyFile:
     :raises OSError: when it cannot be read
     """
     folder = Path() if name == STDIN else Path(name).parent
-    document = load(_content(name), "<stdin>" if name == STDIN else name)
+    document = load(content(name), "<stdin>" if name == STDIN else name)
     checked = check(document, _look_up_in(folder))
     return StudyFile(name, folder, document, *checked)
 
 
-def _content(name: str) -> bytes:
+def content(name: str) -> bytes:
+    """The bytes of a file; ``-`` is standard input.
+
+    :raises UsageError: when there is no such file
+    """
     try:
         return sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError) as error:  # ValueError: a null in it

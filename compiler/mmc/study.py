@@ -249,6 +249,7 @@ class Method:
     sample_only_from_closest_benchmark: bool
     features: tuple[str, ...] | None
     training: Mapping[str, Any]
+    calibration: str
     scan: Mapping[str, tuple[Any, ...]]
 
     def scan_points(self) -> list[dict[str, Any]]:

@@ -14,6 +14,8 @@ STEP_VERSIONS = {
     "configure": 1,
     "generate": 1,
     "simulate": 1,
+    "import_events": 1,
+    "detect": 1,
     "analyse": 2,
     "combine": 1,
     "ingest": 1,

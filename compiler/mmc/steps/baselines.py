@@ -17,7 +17,7 @@ from mmc.steps.limits import Limits, Setting, save_arrays
 def run(job: StepJob) -> None:
     """Write ``baseline.json`` and ``limits.npz``, or for the Fisher information ``fisher.npz``."""
     settings = job.settings
-    file = EventFile(job.one("events") / "events.h5", settings["test_split"], settings["validation_split"])
+    file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
     setting = Setting.of(file, settings)
     if settings["baseline"] == "fisher":
         _fisher(job, setting)

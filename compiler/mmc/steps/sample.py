@@ -30,7 +30,7 @@ def run(job: StepJob) -> None:
     :raises StepError: when a partition has no events to draw from, or the augmented data are not finite
     """
     settings = job.settings
-    sampler = make_sampler(job.one("events") / "events.h5")
+    sampler = make_sampler(job.events / "events.h5")
     if list(sampler.parameters) != list(settings["parameters"]):
         raise StepError(f"the event file has the parameters {list(sampler.parameters)}, not {settings['parameters']}")
     if sampler.morpher is None:
