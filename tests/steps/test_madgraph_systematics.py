@@ -87,11 +87,16 @@ EVENT = """<event>
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Events that were generated with another set than is varied."""
+    return varied(tmp_path_factory.mktemp("other"), " nn23lo1 = pdlabel\n")
+
+
+def varied(folder: Path, run_card: str) -> Path:
     """Events of a leading-order process as MadGraph hands them to its systematics program, and what that adds."""
     assert MADGRAPH is not None
-    folder = tmp_path_factory.mktemp("madgraph")
     beams = "<init>\n2212 2212 6.5e+03 6.5e+03 0 0 247000 247000 -4 1\n1.0 0.1 1.0 1\n</init>\n"
     text = HEADER.format(n=N_EVENTS, norm="average").replace("<init>\n</init>\n", beams)
+    text = text.replace("</MGRunCard>", f"{run_card}</MGRunCard>")
     for number in range(1, N_EVENTS + 1):
         text += EVENT.format(x=0.01 * number, scale=50.0 + 10.0 * number, weight=0.1 * number)
     (folder / "events.lhe").write_text(f"{text}</LesHouchesEvents>\n")
@@ -110,8 +115,12 @@ def test_declarations_are_those_of_the_tests(file: Path) -> None:
     assert f'PDF="{NOMINAL_PDF}"' in declared
 
 
-def test_the_weights_are_found(file: Path) -> None:
+@pytest.mark.parametrize("nominal", ["other", "the same"])
+def test_the_weights_are_found(file: Path, tmp_path: Path, nominal: str) -> None:
     """Those of the members follow from the double: 1 + 0.01 m |pdg| for each beam; scales from the PDFs alone."""
+    if nominal == "the same":
+        file = varied(tmp_path, " lhapdf = pdlabel\n 10800 = lhaid\n")
+    own = 1.0 if nominal == "the same" else 4.0  # the central weight over the event's own
     table = lhe_table.read(file)
     systematics = {
         "mu": {"effect": "scale", "scale": "mu", "variations": [0.5, 1.0, 2.0]},
@@ -128,4 +137,4 @@ def test_the_weights_are_found(file: Path) -> None:
             member = 1 + 2 * index + k
             ratio = table.weights[str(weight)] / table.weights[str(parameter.central)]
             np.testing.assert_allclose(ratio, (1.0 + 0.02 * member) * (1.0 + 0.01 * member), rtol=1e-5)
-            np.testing.assert_allclose(table.weights[str(parameter.central)], 4.0 * table.own_weights, rtol=1e-6)
+            np.testing.assert_allclose(table.weights[str(parameter.central)], own * table.own_weights, rtol=1e-6)
