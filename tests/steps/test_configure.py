@@ -82,6 +82,15 @@ def test_card_entries(tmp_path: Path) -> None:
         assert file["parameters/val_ranges"][()].tolist() == [[-20.0, 20.0]]
 
 
+def test_parameters_of_event_files_need_no_card_entry(tmp_path: Path) -> None:
+    settings = configure_settings()
+    settings["parameters"] = {name: {**e, "coefficient": None} for name, e in settings["parameters"].items()}
+    out = Folder(tmp_path).run("configure", "configure", settings)
+    with h5py.File(out / "setup.h5") as file:
+        assert file["parameters/lha_blocks"][()].tolist() == [b"none", b"none"]
+        assert file["parameters/lha_ids"][()].tolist() == [1, 2]
+
+
 def test_what_madminer_cuts_short_is_refused(tmp_path: Path) -> None:
     settings = configure_settings({"sm": {"CWL2": 0.0}})
     entry = {"lha_block": "dim6", "lha_id": 2, "transform": "0.1*theta" * 40, "range": [-20, 20], "max_power": 2}
