@@ -4,10 +4,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mmc.morphing import completed_names, component_count
 from mmc.quantities import parse_quantity
 from mmc.reana import Reana, as_reana_says
 from mmc.resources import Resources
 from mmc.study import (
+    IN_BASIS,
     METHODS_WITH_ALPHA,
     RATIO_METHODS,
     Beams,
@@ -36,14 +38,16 @@ from mmc.study import (
     madminer_name,
 )
 
-IN_BASIS = "in_basis"
-"""The key of a benchmark that is no parameter."""
-
 
 def build_study(data: Mapping[str, Any]) -> Study:
     """The study that checked data, with defaults filled in, stands for."""
     parameters = tuple(_parameter(name, entry) for name, entry in data["parameters"].items())
     benchmarks = {madminer_name(name): _point(values) for name, values in data["benchmarks"].items()}
+    outside_basis = tuple(
+        madminer_name(name) for name, values in data["benchmarks"].items() if not values.get(IN_BASIS, True)
+    )
+    morphing = None if data["morphing"] == "none" else Morphing(**data["morphing"])
+    all_benchmarks = _all_benchmarks(tuple(benchmarks), outside_basis, parameters, morphing)
     splits = data["sampling"]
     return Study(
         name=data["name"],
@@ -52,11 +56,10 @@ def build_study(data: Mapping[str, Any]) -> Study:
         seed=data["seed"],
         parameters=parameters,
         benchmarks=benchmarks,
-        outside_basis=tuple(
-            madminer_name(name) for name, values in data["benchmarks"].items() if not values.get(IN_BASIS, True)
-        ),
-        morphing=None if data["morphing"] == "none" else Morphing(**data["morphing"]),
-        source=_source(data, tuple(benchmarks)),
+        outside_basis=outside_basis,
+        all_benchmarks=all_benchmarks,
+        morphing=morphing,
+        source=_source(data, all_benchmarks),
         reading=_reading(data),
         systematics={madminer_name(name): entry for name, entry in data["systematics"].items()},
         groups={madminer_name(name): _names(samples) for name, samples in data.get("groups", {}).items()},
@@ -72,6 +75,17 @@ def build_study(data: Mapping[str, Any]) -> Study:
         reana=_reana(data["execution"].get("reana")),
         resolved=data,
     )
+
+
+def _all_benchmarks(
+    named: tuple[str, ...], outside: tuple[str, ...], parameters: tuple[Parameter, ...], morphing: Morphing | None
+) -> tuple[str, ...]:
+    """The names of all benchmarks in the order of the weights: those outside the basis come last."""
+    if morphing is None:
+        return named
+    basis = tuple(name for name in named if name not in outside)
+    size = component_count([p.max_power for p in parameters], morphing.max_overall_power)
+    return (*basis, *(completed_names(basis, size) if morphing.complete else ()), *outside)
 
 
 def _parameter(name: str, entry: Mapping[str, Any]) -> Parameter:
@@ -276,6 +290,7 @@ def _method(
         sample_only_from_closest_benchmark=entry["sample_only_from_closest_benchmark"],
         features=None if features is None else tuple(madminer_name(feature) for feature in features),
         training={key: value for key, value in entry["training"].items() if key not in foreign},
+        calibration=entry["calibration"],
         scan={key.removeprefix("training."): tuple(values) for key, values in entry["scan"].items()},
     )
 

@@ -17,7 +17,11 @@ from mmc.errors import MmcError
 
 PROGRAM, SERVER, TOKEN = "MMC_REANA_CLIENT", "REANA_SERVER_URL", "REANA_ACCESS_TOKEN"
 """The environment variables that name the program, the server and the token."""
-INSTALL = "python3 -m venv reana-env && reana-env/bin/pip install 'reana-client==0.9.6' 'setuptools<81'"
+INSTALL = (
+    "python3 -m venv reana && reana/bin/pip install 'reana-client==0.9.6' 'setuptools<81' && "
+    f"export {PROGRAM}=$PWD/reana/bin/reana-client"
+)
+"""It asks for the packages of setuptools that later releases have dropped."""
 ANSWER_S = 300
 """How long the server may take for anything but sending files."""
 
@@ -116,10 +120,7 @@ def find_client() -> Client:
     """
     program = os.environ.get(PROGRAM) or shutil.which("reana-client")
     if program is None:
-        raise MmcError(
-            f"reana-client is not on the PATH; it needs an environment of its own: {INSTALL}, then set {PROGRAM}"
-            " to reana-env/bin/reana-client"
-        )
+        raise MmcError(f"reana-client is not on the PATH; it needs an environment of its own: {INSTALL}")
     found = shutil.which(program)
     if found is None:
         raise MmcError(f"{PROGRAM} is {program}, which is no program")

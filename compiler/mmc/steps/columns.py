@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from particle import Particle
 
 from mmc.errors import StepError
+from mmc.steps.column_values import Items, Vector, everywhere
 from mmc.steps.lhe_table import EventTable, Floats, Ints
 
 Resolutions = Mapping[Any, tuple[float | None, float | None]]
@@ -47,25 +48,6 @@ class Smearing:
 
 
 @dataclass(frozen=True)
-class Vector:
-    """A column of particles or of other vectors, with what MadMiner attaches to particles."""
-
-    array: Any
-    """An array of the package vector, shape (events,)."""
-    flavour: Mapping[str, NDArray[Any]]
-    """Some of charge, pdgid, spin, tau_tag, b_tag and t_tag."""
-    is_particle: bool = False
-    """Whether it is a ``MadMinerParticle``, to which MadMiner adds nothing else."""
-
-    is_computed: bool = False
-    """Whether MadMiner's coordinates are numpy's numbers for sure, which can be divided by zero."""
-
-    @property
-    def is_3d(self) -> bool:
-        return not hasattr(self.array, "t")
-
-
-@dataclass(frozen=True)
 class _Particles:
     """Particles of all events, one after the other."""
 
@@ -89,11 +71,11 @@ class Group:
     def __len__(self) -> int:
         return len(self.events)
 
-    def items(self, name: str) -> list[Vector]:
+    def items(self, name: str) -> Items:
         """The elements of one of the lists of particles."""
         if name == "p_truth":
-            return [self._table.truth(rows) for rows in self._truth.T]
-        return [self._table.smeared(rows) for rows in self._chosen[name].T]
+            return everywhere([self._table.truth(rows) for rows in self._truth.T], len(self))
+        return everywhere([self._table.smeared(rows) for rows in self._chosen[name].T], len(self))
 
     def single(self, name: str) -> Vector:
         """``met``, ``visible`` or ``all``."""
@@ -116,7 +98,7 @@ class Group:
     def _met(self) -> Vector:
         absolute, relative = self._table.noise_width
         scalar_sum = sum((particle.array.pt for particle in self._seen), start=np.zeros(len(self)))
-        noise = (absolute + relative * scalar_sum)[:, np.newaxis] * self._table.noise[self.events]
+        noise = 0.0 + (absolute + relative * scalar_sum)[:, np.newaxis] * self._table.noise[self.events]  # no -0.0
         x, y = -self._visible.array.x + noise[:, 0], -self._visible.array.y + noise[:, 1]
         array = vector.array({"px": x, "py": y, "pz": np.zeros(len(self)), "E": (x**2 + y**2) ** 0.5})
         return Vector(array, dict.fromkeys(_TAGS, np.zeros(len(self), dtype=bool)), True, is_computed=bool(self._seen))
