@@ -12,9 +12,7 @@ import pytest
 from mmc.reana_client import PROGRAM, SERVER, TOKEN
 
 from tests.reana import server
-from tests.support import STUDIES
-
-IMAGES = "{physics: registry.example/mmc/physics:0.1.0, learning: registry.example/mmc/learning:0.1.0}"
+from tests.support import reana_study
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +49,5 @@ def double(
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    """The tiny study with images."""
-    file = tmp_path / "study.yaml"
-    file.write_text((STUDIES / "drell-yan" / "tiny.yaml").read_text() + f"\nexecution: {{images: {IMAGES}}}\n")
-    return file
+    """The tiny study with images and resources."""
+    return reana_study(tmp_path)
