@@ -73,6 +73,34 @@ def test_json_holds_the_whole_graph(plan: Plan) -> None:
     assert simulate["inputs"][0] == {"name": "setup", "stage": "configure", "flow": "one"}
 
 
+BASIS = {
+    "points": {"sm": {"c_LL": 0.0, "c_LR": 0.0}, "w": {"c_LL": 0.05, "c_LR": -1.25e-7}},
+    "condition_number": 53123.4,
+    "largest_squared_weight": 11.04,
+}
+
+
+def test_text_shows_the_morphing_basis(plan: Plan) -> None:
+    text = plan_views.to_text(plan, BASIS)
+    assert (
+        "\nmorphing basis: 2 benchmarks, condition number 5.31e+04, "
+        "largest squared weight 11 in the parameters' ranges\n"
+        "  benchmark  c_LL       c_LR\n"
+        "  sm            0          0\n"
+        "  w          0.05  -1.25e-07\n"
+        "\n"
+    ) in text
+    assert "\nmorphing basis: not now\n" in plan_views.to_text(plan, "not now")
+    assert "morphing basis:" not in plan_views.to_text(plan)
+    many = {**BASIS, "points": {f"b{i}": {"c": float(i)} for i in range(50)}}
+    assert "  … and 10 more (--format json lists all)\n" in plan_views.to_text(plan, many)
+
+
+def test_json_holds_the_morphing_basis(plan: Plan) -> None:
+    found = [json.loads(plan_views.to_json(plan, basis))["morphing_basis"] for basis in (BASIS, "not now", None)]
+    assert found == [BASIS, {"unknown": "not now"}, None]
+
+
 def test_mermaid_links_every_stage(plan: Plan) -> None:
     lines = plan_views.to_mermaid(plan).splitlines()
     assert lines[0] == "flowchart LR"

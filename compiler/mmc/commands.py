@@ -3,17 +3,20 @@
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from mmc.errors import MmcError, UsageError
+from mmc.errors import MissingExtraError, MmcError, StepError, UsageError
 from mmc.reading import StudyFile, content, read
 
 if TYPE_CHECKING:
     from mmc.plan import Plan
+    from mmc.plan_views import BasisView
 
 EXIT_WRONG = 1
+_MOST_WEIGHTS_TRIED = 500_000
+"""``mmc plan`` finds a morphing basis that takes MadMiner no more trials times points: 10 s with 15 elements."""
 
 
 def validate(arguments: Namespace) -> int:
@@ -60,9 +63,11 @@ def plan(arguments: Namespace) -> int:
     ((_, made),) = plans
     if arguments.format in ("svg", "png"):
         picture = _draw(plan_views.to_dot(made), arguments.format)
+    elif arguments.format == "mermaid":
+        picture = plan_views.to_mermaid(made).encode()
     else:
-        view = {"text": plan_views.to_text, "json": plan_views.to_json, "mermaid": plan_views.to_mermaid}
-        picture = view[arguments.format](made).encode()
+        view = {"text": plan_views.to_text, "json": plan_views.to_json}
+        picture = view[arguments.format](made, _morphing_basis(made)).encode()
     if arguments.output is not None:
         Path(arguments.output).write_bytes(picture)
     elif arguments.format == "png" and sys.stdout.isatty():
@@ -70,6 +75,32 @@ def plan(arguments: Namespace) -> int:
     else:
         sys.stdout.buffer.write(picture)
     return 0
+
+
+def _morphing_basis(made: "Plan") -> "BasisView":
+    """The morphing basis that the plan's job will find, which takes MadMiner; or why it is not known."""
+    if not any(stage.name == "configure" for stage in made.stages):
+        return None
+    stage = made.stage("configure")
+    (job,) = stage.jobs
+    settings = {**stage.settings, **job.settings}
+    if _weights_tried(settings["morphing"]) > _MOST_WEIGHTS_TRIED:
+        return (
+            "finding it takes long with so many trials and points; setup.json, which the job configure writes, has it"
+        )
+    try:
+        from mmc.steps.morphing_basis import find_basis
+
+        basis = find_basis(settings, job.seed)
+    except (ImportError, MissingExtraError):
+        return "showing it takes MadMiner: pip install 'mmc[steps]'"
+    except StepError as error:
+        return str(error)
+    return None if basis is None else basis.summary()
+
+
+def _weights_tried(morphing: Mapping[str, Any] | None) -> int:
+    return morphing["n_trials"] * morphing["n_test_thetas"] if morphing is not None and morphing["complete"] else 0
 
 
 def run(arguments: Namespace) -> int:
@@ -82,6 +113,24 @@ def run(arguments: Namespace) -> int:
     ((study, made),) = plans
     folder = study.folder / "runs" / _folder_name(made) if arguments.out is None else Path(arguments.out)
     return run_study(study, made, folder, arguments.jobs)
+
+
+def doctor(arguments: Namespace) -> int:
+    """``mmc doctor``: show what mmc can use here, and whether a study has all that it needs."""
+    from mmc import doctor as examination
+
+    installations, made = {}, None
+    if arguments.file is not None:
+        plans = _plans([arguments.file])
+        if plans is None:
+            return EXIT_WRONG
+        ((_, made),) = plans
+        installations = made.resolved_study["execution"]["installations"]
+    findings = examination.examine(installations)
+    wanted = [] if made is None else examination.needs(made, findings)
+    show = examination.to_json if arguments.json else examination.to_text
+    sys.stdout.write(show(findings, arguments.file, wanted))
+    return EXIT_WRONG if examination.unmet(wanted, findings) else 0
 
 
 def init(arguments: Namespace) -> int:
@@ -209,6 +258,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "compile": compile_studies,
     "run": run,
     "import": import_workflow,
+    "doctor": doctor,
     "explain": explain,
 }
 """What :mod:`mmc.cli` hands each command to."""

@@ -1,7 +1,7 @@
 """A plan for people and for other programs: text, JSON, Mermaid and Graphviz's DOT."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from itertools import groupby
 from textwrap import wrap
@@ -16,10 +16,16 @@ LINES_PER_STAGE = 20
 """A stage with more jobs lists the parts of a sample together, and no more than so many lines."""
 FILES_PER_STAGE = 4
 """A stage that reads more files is said to read so many."""
+BASIS_POINTS = 40
+"""A morphing basis of more benchmarks lists only this many in the text view."""
+
+BasisView = Mapping[str, Any] | str | None
+"""The morphing basis of a plan: ``points``, ``condition_number`` and ``largest_squared_weight``, as
+:meth:`mmc.steps.morphing_basis.Basis.summary` gives them; or why it is not known; or None where there is none."""
 
 
-def to_text(plan: Plan) -> str:
-    """Stages with their job counts, events, disk and what they ask for; then the jobs of each scattered stage."""
+def to_text(plan: Plan, basis: BasisView = None) -> str:
+    """Stages with job counts, events, disk and what they ask for; the morphing basis; the jobs of scattered stages."""
     lines = [_title(plan)]
     disk = sum(_total_size(stage) for stage in plan.stages)
     total = f"{_count(plan.n_jobs, 'job')} in {_count(len(plan.stages), 'stage')}"
@@ -27,6 +33,8 @@ def to_text(plan: Plan) -> str:
     rows = [("stage", "jobs", "events", "disk", "reads", "what it does")]
     rows += [(s.name, _width(s), _events(s), _disk(s), _reads(s), s.summary) for s in plan.stages]
     lines += table(rows, right=(1, 2, 3))
+    if basis is not None:
+        lines += ["", *_basis_lines(basis)]
     for stage in plan.stages:
         if stage.scattered:
             lines += ["", f"{stage.name}: {_count(len(stage.jobs), 'job')}{_asks_for(stage)}"]
@@ -34,7 +42,7 @@ def to_text(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_json(plan: Plan) -> str:
+def to_json(plan: Plan, basis: BasisView = None) -> str:
     """Everything that the other views show, and the jobs' seeds and fingerprints, as one JSON object."""
     stages = [
         {
@@ -74,9 +82,27 @@ def to_json(plan: Plan) -> str:
         "title": plan.title,
         "digest": plan.digest,
         "n_jobs": plan.n_jobs,
+        "morphing_basis": {"unknown": basis} if isinstance(basis, str) else basis,
         "stages": stages,
     }
     return json.dumps(view, indent=2, ensure_ascii=False) + "\n"
+
+
+def _basis_lines(basis: Mapping[str, Any] | str) -> Iterator[str]:
+    if isinstance(basis, str):
+        yield f"morphing basis: {basis}"
+        return
+    points: Mapping[str, Mapping[str, float]] = basis["points"]
+    yield (
+        f"morphing basis: {_count(len(points), 'benchmark')}, condition number {basis['condition_number']:.3g}, "
+        f"largest squared weight {basis['largest_squared_weight']:.3g} in the parameters' ranges"
+    )
+    shown = list(points.items())[:BASIS_POINTS]
+    header = ("benchmark", *next(iter(points.values())))
+    rows = [header, *((name, *(f"{value:.6g}" for value in point.values())) for name, point in shown)]
+    yield from (f"  {line}" for line in table(rows, right=range(1, len(header))))
+    if len(points) > BASIS_POINTS:
+        yield f"  … and {len(points) - BASIS_POINTS:,} more (--format json lists all)"
 
 
 def to_mermaid(plan: Plan) -> str:
