@@ -8,6 +8,7 @@ from mmc.morphing import completed_names, component_count
 from mmc.quantities import parse_quantity
 from mmc.resources import Resources
 from mmc.study import (
+    IN_BASIS,
     METHODS_WITH_ALPHA,
     RATIO_METHODS,
     Beams,
@@ -36,9 +37,6 @@ from mmc.study import (
     madminer_name,
 )
 
-IN_BASIS = "in_basis"
-"""The key of a benchmark that is no parameter."""
-
 
 def build_study(data: Mapping[str, Any]) -> Study:
     """The study that checked data, with defaults filled in, stands for."""
@@ -48,6 +46,7 @@ def build_study(data: Mapping[str, Any]) -> Study:
         madminer_name(name) for name, values in data["benchmarks"].items() if not values.get(IN_BASIS, True)
     )
     morphing = None if data["morphing"] == "none" else Morphing(**data["morphing"])
+    all_benchmarks = _all_benchmarks(tuple(benchmarks), outside_basis, parameters, morphing)
     splits = data["sampling"]
     return Study(
         name=data["name"],
@@ -57,8 +56,9 @@ def build_study(data: Mapping[str, Any]) -> Study:
         parameters=parameters,
         benchmarks=benchmarks,
         outside_basis=outside_basis,
+        all_benchmarks=all_benchmarks,
         morphing=morphing,
-        source=_source(data, _all_benchmarks(tuple(benchmarks), outside_basis, parameters, morphing)),
+        source=_source(data, all_benchmarks),
         reading=_reading(data),
         systematics={madminer_name(name): entry for name, entry in data["systematics"].items()},
         groups={madminer_name(name): _names(samples) for name, samples in data.get("groups", {}).items()},

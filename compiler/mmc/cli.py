@@ -116,6 +116,14 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
             "madminer-workflow: the two input files of the hand-written MadMiner workflow.",
         )
     )
+    _add_doctor(
+        command(
+            "doctor",
+            "show what mmc can use on this machine",
+            "Packages, generators, engines and tools, in which versions, and how to get what is missing. "
+            "Exits with 1 when something that the given study needs is missing.",
+        )
+    )
     _add_explain(command("explain", "explain a diagnostic code", "Without a code, lists them all."))
     command(
         "step", "run one job of a workflow", "Workflows call it: mmc step STAGE --config FILE --job NAME ... --out DIR"
@@ -185,6 +193,11 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", required=True, metavar="FILE", help="the study to write, cards beside it; nothing is overwritten"
     )
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", nargs="?", metavar="FILE", help="a study file; - is standard input")
+    parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
 
 
 def _add_explain(parser: argparse.ArgumentParser) -> None:

@@ -115,6 +115,24 @@ def run(arguments: Namespace) -> int:
     return run_study(study, made, folder, arguments.jobs)
 
 
+def doctor(arguments: Namespace) -> int:
+    """``mmc doctor``: show what mmc can use here, and whether a study has all that it needs."""
+    from mmc import doctor as examination
+
+    installations, made = {}, None
+    if arguments.file is not None:
+        plans = _plans([arguments.file])
+        if plans is None:
+            return EXIT_WRONG
+        ((_, made),) = plans
+        installations = made.resolved_study["execution"]["installations"]
+    findings = examination.examine(installations)
+    wanted = [] if made is None else examination.needs(made, findings)
+    show = examination.to_json if arguments.json else examination.to_text
+    sys.stdout.write(show(findings, arguments.file, wanted))
+    return EXIT_WRONG if examination.unmet(wanted, findings) else 0
+
+
 def init(arguments: Namespace) -> int:
     """``mmc init``: write a study to start from."""
     from mmc.init import STUDY, new_study, write_new
@@ -240,6 +258,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "compile": compile_studies,
     "run": run,
     "import": import_workflow,
+    "doctor": doctor,
     "explain": explain,
 }
 """What :mod:`mmc.cli` hands each command to."""

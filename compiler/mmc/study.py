@@ -15,6 +15,8 @@ RATIO_METHODS = ("carl", "rolr", "cascal", "rascal", "alice", "alices")
 SCORE_METHODS = ("sally", "sallino")
 METHODS_WITH_ALPHA = ("cascal", "rascal", "alices")
 """The methods whose loss has a score term, weighted by ``alpha``."""
+IN_BASIS = "in_basis"
+"""The key of a benchmark that is no parameter."""
 
 Point = Mapping[str, float]
 """A value for each parameter, by name."""
@@ -284,6 +286,8 @@ class Study:
     benchmarks: Mapping[str, Point]
     outside_basis: tuple[str, ...]
     """The benchmarks that are no elements of the morphing basis."""
+    all_benchmarks: tuple[str, ...]
+    """The names of all benchmarks in the order of an event's weights: basis, what completes it, outside."""
     morphing: Morphing | None
     source: EmbeddedGeneration | MadGraphGeneration | FileGeneration | EventFile
     reading: Reading

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from mmc.cli import main
+
 from tests.support import ROOT
 
 INPUTS = ROOT / "tests" / "golden" / "import"

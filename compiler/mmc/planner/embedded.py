@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mmc.plan import Flow, Input
+from mmc.planner import sizes
 from mmc.planner.builder import Builder, Draft, slug
 from mmc.planner.physics import CONFIGURED, SETUP, Piece, add_analyse, add_combine, add_configure, beams_settings, split
 from mmc.study import EmbeddedGeneration, EmbeddedSample, Study
@@ -54,6 +55,7 @@ def plan_embedded(builder: Builder, study: Study, generation: EmbeddedGeneration
                 piece.label,
                 piece.n_events or 0,
                 piece.part,
+                size=sizes.generated(piece.n_events or 0, len(study.all_benchmarks)),
             )
             for piece in pieces
         ],

@@ -1,16 +1,27 @@
 """Events that exist already: a MadMiner file that is used as it is, or the files of an event generator."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from mmc.plan import FileInput
 from mmc.planner.builder import Builder, Draft
 from mmc.planner.files import StageFiles
-from mmc.planner.physics import CONFIGURED, SETUP, Piece, add_analyse, add_combine, add_configure, add_detect
+from mmc.planner.physics import (
+    CONFIGURED,
+    SETUP,
+    Piece,
+    add_analyse,
+    add_combine,
+    add_configure,
+    add_detect,
+    systematics_settings,
+)
 from mmc.study import EventFile, FileGeneration, Study
 
 
 def plan_ingest(builder: Builder, study: Study, source: EventFile, file_digests: Mapping[str, str]) -> None:
+    """One job checks the file against the study."""
     sha256 = file_digests[source.file]
     file = FileInput("file", PurePosixPath("inputs") / PurePosixPath(source.file).name, sha256)
     settings = {
@@ -30,22 +41,20 @@ def plan_event_files(builder: Builder, study: Study, source: FileGeneration, fil
     pieces, drafts = [], []
     files = StageFiles(file_digests)
     for sample in source.samples:
-        for k, file in enumerate(sample.files):
-            piece = Piece(sample, None, file.benchmark, k, None)
-            own = {
-                **piece.settings,
-                "lhe": files.name(file.lhe),
-                "hepmc": files.name(file.hepmc),
-                "delphes": files.name(file.delphes),
-            }
+        parts: Counter[str] = Counter()
+        for file in sample.files:
+            piece = Piece(sample, None, file.benchmark, parts[file.benchmark], None)
+            parts[file.benchmark] += 1
+            named = {key: files.name(getattr(file, key)) for key in ("lhe", "hepmc", "delphes")}
+            own = {**piece.settings, "systematics": systematics_settings(study, piece), **named}
+            read = tuple(name for name in named.values() if name is not None)
             pieces.append(piece)
-            drafts.append(Draft(piece.identity, own, (CONFIGURED,), piece.label, part=k))
+            drafts.append(Draft(piece.identity, own, (CONFIGURED,), piece.label, files=read))
     builder.add(
         "import_events",
         "Check event files, and what their weights are of",
         "events",
         drafts,
-        settings={"systematics": dict(study.systematics)} if study.systematics else {},
         inputs=(SETUP,),
         files=files.inputs,
         scattered=True,

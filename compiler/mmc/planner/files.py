@@ -1,6 +1,7 @@
 """The files of a study that the jobs of a stage read."""
 
 import posixpath
+import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
@@ -10,28 +11,33 @@ from mmc.plan import FileInput
 class StageFiles:
     """Gives every file that a stage's jobs name a name on their command line; a file that is named twice has one.
 
-    All jobs of a stage get all its files and know by their settings which they need, so a change of one file runs all
-    jobs of the stage again.
+    The name follows from the path alone, so that another file of another job changes nothing in a job's settings.
     """
 
     def __init__(self, digests: Mapping[str, str]) -> None:
         self._digests = digests
-        self._names: dict[str, str] = {}
+        self._files: dict[str, FileInput] = {}
 
     def name(self, text: str | None) -> str | None:
-        """The name of a file's input from the path that the study gives; None for none."""
-        return None if text is None else self._names.setdefault(text, f"file_{len(self._names)}")
+        """The name of a file's input from the path that the study gives; None for none.
+
+        >>> StageFiles({"cards/run card.dat": "0" * 64}).name("cards/run card.dat")
+        'file_cards_run_card_dat'
+        """
+        if text is None:
+            return None
+        path = posixpath.normpath(text)
+        name = "file_" + re.sub(r"[^A-Za-z0-9]", "_", path)
+        while name in self._files and self._files[name].path != _in_bundle(path):
+            name += "_"
+        self._files.setdefault(name, FileInput(name, _in_bundle(path), self._digests[text]))
+        return name
 
     @property
     def inputs(self) -> tuple[FileInput, ...]:
         """All files that were named, in that order."""
-        return tuple(FileInput(name, _in_bundle(text), self._digests[text]) for text, name in self._names.items())
+        return tuple(self._files.values())
 
 
-def _in_bundle(text: str) -> PurePosixPath:
-    """Where the bundle has the file.
-
-    >>> str(_in_bundle("cards/../cards/run_card.dat"))
-    'inputs/cards/run_card.dat'
-    """
-    return PurePosixPath("inputs") / posixpath.normpath(text)
+def _in_bundle(path: str) -> PurePosixPath:
+    return PurePosixPath("inputs") / path

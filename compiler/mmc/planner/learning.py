@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmc.plan import Flow, Input
+from mmc.planner import sizes
 from mmc.planner.builder import Builder, Draft, slug
 from mmc.study import SCORE_METHODS, Method, Study, adaptive_bins
 from mmc.version import __version__
@@ -37,7 +38,7 @@ class Source:
 
 def plan_learning(builder: Builder, study: Study, study_digest: str) -> None:
     """Add samples, estimators, limits, baselines and the report, as far as the study asks for them."""
-    source = Source("combine" if "combine" in builder.stages else "ingest", tuple(study.groups))
+    source = Source("combine", tuple(study.groups)) if "combine" in builder.stages else Source("ingest", ())
     if study.methods:
         _add_sample(builder, study, source)
         _add_train(builder, study)
@@ -97,6 +98,7 @@ def _add_sample(builder: Builder, study: Study, source: Source) -> None:
             (source.job(source.of(method)),),
             method.name,
             method.samples,
+            size=sizes.sampled(method, sizes.n_observables(study), len(study.parameters)),
         )
         for method in study.methods
     ]
@@ -217,6 +219,7 @@ def _add_report(builder: Builder, study: Study, source: Source, study_digest: st
         "parameters": {p.name: {"label": p.label} for p in study.parameters},
         "observables": {o.name: {"label": o.label} for o in study.observables},
         "plots": dict(study.plots),
+        **({"groups": [slug(group) for group in source.groups]} if source.groups else {}),
     }
     builder.add(
         "report",

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmc.plan import Flow, Input
+from mmc.planner import sizes
 from mmc.planner.builder import Builder, Draft, slug
 from mmc.planner.files import StageFiles
 from mmc.planner.physics import (
@@ -17,6 +18,7 @@ from mmc.planner.physics import (
     beams_settings,
     parameter_settings,
     split,
+    systematics_settings,
 )
 from mmc.study import MadGraphGeneration, MadGraphSample, Slice, Study
 
@@ -31,7 +33,10 @@ def plan_madgraph(
         "generate",
         "Generate the code of each process",
         "process",
-        [Draft((sample.name,), _process_settings(sample), (), sample.name) for sample in generation.samples],
+        [
+            Draft((sample.name,), _process_settings(sample), (), sample.name, size=sizes.PROCESS)
+            for sample in generation.samples
+        ],
         settings=program,
         scattered=True,
     )
@@ -71,19 +76,19 @@ def _add_simulate(
 ) -> None:
     files = StageFiles(file_digests)
     shower = generation.shower
+    shower_card = None if shower is None else files.name(shower.card)
     settings = {
         **program,
         "parameters": parameter_settings(study),
         "beams": beams_settings(generation.beams, "pdf"),
-        "shower": None if shower is None else {"card": files.name(shower.card), "settings": dict(shower.settings)},
-        "systematics": dict(study.systematics),
+        "shower": None if shower is None else {"card": shower_card, "settings": dict(shower.settings)},
     }
     drafts = []
     for piece, sample, part_of in _pieces(generation):
         own = {
             **piece.settings,
             "slice": part_of.name,
-            "systematics": list(sample.systematics),
+            "systematics": systematics_settings(study, piece),
             "process_job": slug(sample.name),
             "order": sample.order,
             "n_events": piece.n_events,
@@ -91,8 +96,22 @@ def _add_simulate(
             "run_card_file": files.name(part_of.run_card_file),
             "param_card_file": files.name(sample.param_card),
         }
-        needs = (CONFIGURED, ("generate", slug(sample.name)))
-        drafts.append(Draft(piece.identity, own, needs, piece.label, piece.n_events or 0, piece.part))
+        cards = (shower_card, own["run_card_file"], own["param_card_file"])
+        n_events = piece.n_events or 0
+        benchmarks = 0 if sample.background else len(study.all_benchmarks)
+        weights = benchmarks + sizes.n_variations(study, sample.systematics)
+        drafts.append(
+            Draft(
+                piece.identity,
+                own,
+                (CONFIGURED, ("generate", slug(sample.name))),
+                piece.label,
+                n_events,
+                piece.part,
+                files=tuple(card for card in cards if card is not None),
+                size=sizes.generated(n_events, weights, shower),
+            )
+        )
     builder.add(
         "simulate",
         "Generate events, weight each at every benchmark" + ("" if shower is None else ", and shower them"),

@@ -1,10 +1,11 @@
 """What making events has in common, whichever generator there is: set-up, detector, reading, combining."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from mmc.plan import Flow, Input
+from mmc.planner import sizes
 from mmc.planner.builder import Builder, Draft, slug
 from mmc.planner.files import StageFiles
 from mmc.study import Beams, FileSample, MadGraphSample, Sample, Study
@@ -40,15 +41,18 @@ class Piece:
         return f"{self.sample.name}{'' if self.slice is None else f', {self.slice},'} at {self.benchmark}"
 
     @property
+    def systematics(self) -> tuple[str, ...]:
+        """The systematic uncertainties of its events."""
+        return self.sample.systematics if isinstance(self.sample, MadGraphSample | FileSample) else ()
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What every job along the way knows of it."""
-        systematics = self.sample.systematics if isinstance(self.sample, MadGraphSample | FileSample) else ()
         return {
             "sample": self.sample.name,
             "benchmark": self.benchmark,
             "background": self.sample.background,
             **({} if self.slice is None else {"slice": self.slice}),
-            **({"systematics": list(systematics)} if systematics else {}),
         }
 
 
@@ -67,6 +71,11 @@ def beams_settings(beams: Beams, pdf: str) -> dict[str, Any]:
 def parameter_settings(study: Study) -> dict[str, dict[str, Any]]:
     """Where each parameter stands in the param card, and how."""
     return {p.name: {"lha_block": p.lha_block, "lha_id": p.lha_id, "transform": p.transform} for p in study.parameters}
+
+
+def systematics_settings(study: Study, piece: Piece) -> dict[str, Any]:
+    """What the weights of events are to be of, besides the benchmarks."""
+    return {name: dict(study.systematics[name]) for name in piece.systematics}
 
 
 def add_configure(builder: Builder, study: Study) -> None:
@@ -108,7 +117,7 @@ def add_detect(
     for piece in pieces:
         upstream = slug(*piece.identity)
         own = {**piece.settings, "simulate_job": upstream}
-        drafts.append(Draft(piece.identity, own, ((events, upstream),), piece.place, piece.n_events or 0, piece.part))
+        drafts.append(_draft(piece, own, [(events, upstream)], sizes.detected(piece.n_events or 0)))
     builder.add(
         "detect",
         "Simulate the detector",
@@ -126,6 +135,44 @@ def add_analyse(
     builder: Builder, study: Study, pieces: Sequence[Piece], events: str, detected: str | None = None
 ) -> None:
     """Add the reading of the events that the stage ``events`` makes, and of what the stage ``detected`` sees."""
+    inputs: tuple[Input, ...] = (SETUP, Input("events", events, Flow.EACH))
+    summary = "Read events: detector resolution, observables, cuts, efficiencies"
+    if detected is not None:
+        inputs = (*inputs, Input("detected", detected, Flow.EACH))
+        summary = "Read events: observables and cuts"
+    n_observables = sizes.n_observables(study)
+    drafts = []
+    for piece in pieces:
+        upstream = slug(*piece.identity)
+        own = {**piece.settings, "simulate_job": upstream}
+        needs = [CONFIGURED, (events, upstream)]
+        if detected is not None:
+            own["detect_job"] = upstream
+            needs += [(detected, upstream)] if detected != events else []
+        if piece.systematics:
+            own["systematics"] = list(piece.systematics)
+        weights = sizes.n_weights(study, piece.systematics)
+        drafts.append(_draft(piece, own, needs, sizes.analysed(piece.n_events or 0, weights, n_observables)))
+    builder.add(
+        "analyse",
+        summary,
+        "analysed",
+        drafts,
+        settings=_reading_settings(study),
+        inputs=inputs,
+        scattered=True,
+    )
+
+
+def _draft(piece: Piece, own: Mapping[str, Any], needs: Sequence[tuple[str, str]], size: int) -> Draft:
+    """The job of a later stage for the events of a piece; its output has no known size where only the file knows."""
+    known = piece.n_events is not None
+    return Draft(
+        piece.identity, own, tuple(needs), piece.place, piece.n_events or 0, piece.part, size=size if known else 0
+    )
+
+
+def _reading_settings(study: Study) -> dict[str, Any]:
     reading = study.reading
     settings: dict[str, Any] = {
         "observables": {
@@ -138,38 +185,17 @@ def add_analyse(
             for cut in reading.cuts
         ],
         "efficiencies": list(reading.efficiencies),
-        "smearing": [{**asdict(smearing), "pdgids": list(smearing.pdgids)} for smearing in reading.smearing],
-        "met_noise": dict(reading.met_noise),
     }
-    inputs: tuple[Input, ...] = (SETUP, Input("events", events, Flow.EACH))
-    if detected is not None:
-        settings |= {
-            "reader": "delphes",
-            "acceptance": {key: dict(value) for key, value in reading.acceptance.items()},
-            "generator_truth": reading.generator_truth,
+    if reading.delphes is None:
+        return settings | {
+            "smearing": [{**asdict(smearing), "pdgids": list(smearing.pdgids)} for smearing in reading.smearing],
+            "met_noise": dict(reading.met_noise),
         }
-        inputs = (*inputs, Input("detected", detected, Flow.EACH))
-    if study.systematics:
-        settings["systematics"] = dict(study.systematics)
-    drafts = []
-    for piece in pieces:
-        upstream = slug(*piece.identity)
-        own = {**piece.settings, "simulate_job": upstream}
-        needs = [CONFIGURED, (events, upstream)]
-        if detected not in (None, events):
-            needs.append((str(detected), upstream))
-        drafts.append(Draft(piece.identity, own, tuple(needs), piece.place, piece.n_events or 0, piece.part))
-    builder.add(
-        "analyse",
-        "Read events: observables and cuts"
-        if detected is not None
-        else "Read events: detector resolution, observables, cuts, efficiencies",
-        "analysed",
-        drafts,
-        settings=settings,
-        inputs=inputs,
-        scattered=True,
-    )
+    return settings | {
+        "reader": "delphes",
+        "acceptance": {key: dict(value) for key, value in reading.acceptance.items()},
+        "generator_truth": reading.generator_truth,
+    }
 
 
 def add_combine(builder: Builder, study: Study, pieces: Sequence[Piece]) -> None:
@@ -178,14 +204,14 @@ def add_combine(builder: Builder, study: Study, pieces: Sequence[Piece]) -> None
         name: [piece for piece in pieces if piece.sample.name in samples] for name, samples in study.groups.items()
     }
     drafts = [
-        Draft((name,), {"jobs": _combined(members)}, _needs(members), _samples(members), _count(members))
+        replace(_combine_draft(study, members), identity=(name,), settings={"jobs": _combined(members)})
         for name, members in groups.items()
-    ] or [Draft((), {}, _needs(pieces), "", _count(pieces))]
+    ]
     builder.add(
         "combine",
         "Combine and shuffle the events of each group" if groups else "Combine and shuffle all events",
         "events",
-        drafts,
+        drafts or [_combine_draft(study, pieces)],
         settings={} if groups else {"jobs": _combined(pieces)},
         inputs=(SETUP, Input("analysed", "analyse", Flow.ALL)),
         scattered=bool(groups),
@@ -193,11 +219,7 @@ def add_combine(builder: Builder, study: Study, pieces: Sequence[Piece]) -> None
 
 
 def _combined(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
-    """What each analysed job contributes; ``n_events_total`` are the events of its sample, slice and benchmark."""
-    totals: dict[tuple[str, ...], int] = {}
-    for piece in pieces:
-        key = piece.identity[:-1]
-        totals[key] = totals.get(key, 0) + (piece.n_events or 0)
+    """What each analysed job contributes."""
     return [
         {
             "job": slug(*piece.identity),
@@ -205,7 +227,6 @@ def _combined(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
             **({} if piece.slice is None else {"slice": piece.slice}),
             "benchmark": piece.benchmark,
             "n_events": piece.n_events,
-            "n_events_total": None if piece.n_events is None else totals[piece.identity[:-1]],
             "k_factor": piece.sample.k_factor,
             "background": piece.sample.background,
         }
@@ -213,13 +234,11 @@ def _combined(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
     ]
 
 
-def _needs(pieces: Sequence[Piece]) -> tuple[tuple[str, str], ...]:
-    return (CONFIGURED, *(("analyse", slug(*piece.identity)) for piece in pieces))
-
-
-def _count(pieces: Sequence[Piece]) -> int:
-    return sum(piece.n_events or 0 for piece in pieces)
-
-
-def _samples(pieces: Sequence[Piece]) -> str:
-    return ", ".join(dict.fromkeys(piece.sample.name for piece in pieces))
+def _combine_draft(study: Study, pieces: Sequence[Piece]) -> Draft:
+    """The job that combines pieces. A weight that one event has, all have in its file."""
+    systematics = dict.fromkeys(name for piece in pieces for name in piece.systematics)
+    events = sum(piece.n_events or 0 for piece in pieces)
+    size = sizes.analysed(events, sizes.n_weights(study, systematics), sizes.n_observables(study))
+    needs = (CONFIGURED, *(("analyse", slug(*piece.identity)) for piece in pieces))
+    samples = ", ".join(dict.fromkeys(piece.sample.name for piece in pieces))
+    return Draft((), {}, needs, samples if study.groups else "", events, size=size if events else 0)

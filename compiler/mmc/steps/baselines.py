@@ -24,7 +24,7 @@ def run(job: StepJob) -> None:
         return
     limits, arrays, verdict = _rate(setting) if settings["baseline"] == "rate" else _histogram(setting, settings)
     save_arrays(job.out / "limits.npz", {**limits.arrays(), **arrays})
-    record = {**setting.summary(), **limits.summary(setting.levels), **verdict.summary()}
+    record = {**job.group, **setting.summary(), **limits.summary(setting.levels), **verdict.summary()}
     write_json(job.out / "baseline.json", {"baseline": settings["baseline"], **_binning(settings), **record})
 
 
@@ -103,6 +103,7 @@ def _fisher(job: StepJob, setting: Setting) -> None:
         job.out / "baseline.json",
         {
             "baseline": "fisher",
+            **job.group,
             "observable": settings["observable"],
             "bins": settings["bins"],
             "parameters": setting.file.parameters,

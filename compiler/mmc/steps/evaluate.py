@@ -42,6 +42,7 @@ def run(job: StepJob) -> None:
     write_json(
         job.out / "evaluate.json",
         {
+            **job.group,
             "method_name": settings["method_name"],
             "method": settings["method"],
             "train_job": settings["train_job"],

@@ -43,6 +43,11 @@ class StepJob:
         group = self.settings.get("group")
         return self.one("events") if group is None else self.pick("events", group)
 
+    @property
+    def group(self) -> dict[str, str]:
+        """What records say of the group; nothing where samples are in none."""
+        return {"group": self.settings["group"]} if "group" in self.settings else {}
+
     def pick(self, name: str, job: str) -> Path:
         """The directory among those of an input that the job of that name wrote.
 
