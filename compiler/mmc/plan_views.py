@@ -25,7 +25,7 @@ BasisView = Mapping[str, Any] | str | None
 
 
 def to_text(plan: Plan, basis: BasisView = None) -> str:
-    """Stages with their job counts, events, disk and what they ask for; the basis; the jobs of scattered stages."""
+    """Stages with job counts, events, disk and what they ask for; the morphing basis; the jobs of scattered stages."""
     lines = [_title(plan)]
     disk = sum(_total_size(stage) for stage in plan.stages)
     total = f"{_count(plan.n_jobs, 'job')} in {_count(len(plan.stages), 'stage')}"

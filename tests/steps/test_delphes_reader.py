@@ -216,7 +216,7 @@ def test_stock_madminer_finds_the_same_in_single_precision(tmp_path: Path, files
 
 # -- the step ---------------------------------------------------------------------------------------------------------
 
-OWN = {"sample": "signal", "benchmark": "sm", "background": False, "simulate_job": "s.0", "detect_job": "d.0"}
+OWN = {"sample": "signal", "benchmark": "sm", "background": False, "simulate_job": "s.0"}
 STEP = {**OWN, "reader": "delphes", "generator_truth": False}
 
 
@@ -224,9 +224,9 @@ def _inputs(folder: Path, generated: bytes, detected: bytes) -> dict[str, Path]:
     """The outputs of the three steps before this one."""
     benchmarks = {"sm": {"c": 0.0}, "w": {"c": 1.0}}
     contents: dict[str, dict[str, bytes]] = {
-        "setup": {"setup.json": json.dumps({"benchmarks": benchmarks}).encode()},
+        "setup": {"setup.json": json.dumps({"benchmarks": benchmarks, "systematics": {}}).encode()},
         "events": {"events.lhe.gz": generated, "simulate.json": b'{"n_events": 200}', "job.json": b'{"job": "s.0"}'},
-        "detected": {"events.root": detected, "job.json": b'{"job": "d.0"}'},
+        "detected": {"events.root": detected, "job.json": b'{"job": "s.0"}'},
     }
     for name, entries in contents.items():
         (folder / name).mkdir()
@@ -304,7 +304,6 @@ def test_counts_are_checked_one_by_one_as_well(tmp_path: Path, files: Files) -> 
             {"efficiencies": [{"definition": "0.5", "default": 1.0}]},
             "MadMiner's DelphesReader knows no efficiencies: the Delphes card holds them",
         ),
-        ({"detect_job": "d.1"}, "none of the directories of --detected is the output of job 'd.1'"),
         ({"simulate_job": "s.1"}, "none of the directories of --events is the output of job 's.1'"),
     ],
 )

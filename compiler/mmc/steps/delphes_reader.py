@@ -67,7 +67,7 @@ def read(reader: Any, job: StepJob) -> None:
     own = job.settings
     sample = Sample(
         job.pick("events", own["simulate_job"]) / EVENTS,
-        job.pick("detected", own["detect_job"]) / DETECTED,
+        job.pick("detected", own["simulate_job"]) / DETECTED,  # its job has the same name
         own["benchmark"],
         own["background"],
         own["generator_truth"],
