@@ -1,7 +1,7 @@
 """What the cards of MadGraph, Pythia and Delphes say, line by line, as these programs read them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 
@@ -55,19 +55,49 @@ def delphes_seeds(text: str) -> Iterator[Entry]:
             yield Entry(number, match[1], match[2])
 
 
+def with_entries(text: str, entries: Mapping[str, float]) -> tuple[str, list[str]]:
+    """A param card with other values, and the keys among them that have no place in it.
+
+    :param entries: value by ``block number`` or, for all others of a block, ``block all``, in lower case
+
+    >>> with_entries("BLOCK DIM6\\n 1 1.0 # CW\\n 2 1.0\\n", {"dim6 2": 0.5, "dim6 all": 0.0, "mass 6": 172.0})
+    ('BLOCK DIM6\\n 1 0.0\\n 2 0.5\\n', ['mass 6'])
+    """
+    lines, places = text.splitlines(), list(_places(text))
+    missing = []
+    for key, value in sorted(entries.items(), key=lambda entry: not entry[0].endswith(" all")):
+        block, number = key.split()
+        meant = [place for place in places if place.block == block and number in ("all", str(place.number))]
+        for place in meant:
+            lines[place.line - 1] = f"{'DECAY' if block == 'decay' else ''} {place.number} {value!r}"
+        missing += [] if meant else [key]
+    return "\n".join(lines) + "\n", missing
+
+
 def param_card(text: str) -> frozenset[tuple[str, int]]:
     """The places of a param card that hold one value, as block in lower case and number.
 
     >>> sorted(param_card("BLOCK DIM6\\n 2 16.52 # CWL2\\nDECAY 25 4e-3"))
     [('decay', 25), ('dim6', 2)]
     """
-    found, block = set(), ""
-    for raw in text.splitlines():
+    return frozenset((place.block, place.number) for place in _places(text))
+
+
+class _Place(NamedTuple):
+    line: int
+    """From 1."""
+    block: str
+    number: int
+
+
+def _places(text: str) -> Iterator[_Place]:
+    """The lines of a param card that hold one value."""
+    block = ""
+    for line, raw in enumerate(text.splitlines(), start=1):
         words = raw.partition("#")[0].lower().split()
         if len(words) >= 2 and words[0] == "block":
             block = words[1]
         elif len(words) == 3 and words[0] == "decay" and words[1].isdigit():
-            found.add(("decay", int(words[1])))
+            yield _Place(line, "decay", int(words[1]))
         elif len(words) == 2 and words[0].isdigit():
-            found.add((block, int(words[0])))
-    return frozenset(found)
+            yield _Place(line, block, int(words[0]))

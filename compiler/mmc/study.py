@@ -112,13 +112,14 @@ class Slice:
 
 @dataclass(frozen=True)
 class MadGraphSample(Sample):
-    """A process of MadGraph; files are named as the study does."""
+    """A process of MadGraph; files are named as the study does, entries of its param card as MadGraph's `set` does."""
 
     process: tuple[str, ...]
     definitions: Mapping[str, str]
     model: str
     order: str
-    param_card: str | None
+    param_card_file: str | None
+    param_card: Mapping[str, float]
     slices: tuple[Slice, ...]
     systematics: tuple[str, ...]
 

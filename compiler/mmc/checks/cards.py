@@ -38,7 +38,7 @@ _MADGRAPHS_OWN = {("main:numberofevents", "-1"), ("hepmcoutput:file", "auto"), (
 
 
 class _Card(NamedTuple):
-    """A run card as a slice of a sample has it."""
+    """A run card as a slice of a sample has it, or a sample's param card."""
 
     path: Path
     """Where the study names the file."""
@@ -112,28 +112,45 @@ def other_card_files(ctx: Context) -> Iterator[Diagnostic]:
 @rule("MMC322")
 def param_cards(ctx: Context) -> Iterator[Diagnostic]:
     """Param cards of signals hold every parameter."""
-    for name, sample in samples(ctx).items():
-        own = "param_card" in sample
-        file = shared(ctx, sample, "param_card")
-        text = None if file is None or sample["background"] else _text(ctx, file)
-        held = None if text is None else cards.param_card(text)
-        for parameter, entry in ctx.entries("parameters").items() if held is not None else ():
-            if not {"lha_block", "lha_id"} <= set(entry):
-                continue
-            if held is not None and (entry["lha_block"].lower(), entry["lha_id"]) not in held:
+    for card in _param_cards(ctx):
+        held = cards.param_card(_text(ctx, card.file) or "")
+        for parameter, entry in ctx.entries("parameters").items() if held and not card.sample["background"] else ():
+            if {"lha_block", "lha_id"} <= set(entry) and (entry["lha_block"].lower(), entry["lha_id"]) not in held:
                 place = f"{entry['lha_block']} {entry['lha_id']}"
-                message = f"{file[:100]} has no entry {place}, where parameter {show(parameter)} stands"
-                path: Path = ("generation", "samples", name, "param_card") if own else ("generation", "param_card")
+                message = f"{card.file[:100]} has no entry {place}, where parameter {show(parameter)} stands"
                 help_text = "correct `lha_block` and `lha_id`, or leave the card to MadGraph"
-                yield ctx.problem("MMC322", path, message, help_text)
+                yield ctx.problem("MMC322", card.path, message, help_text)
+
+
+@rule("MMC322")
+def param_card_entries(ctx: Context) -> Iterator[Diagnostic]:
+    """Param cards hold every entry that the study sets."""
+    shared: Path = ("generation", "param_card")
+    places = [shared, *(("generation", "samples", name, "param_card") for name in samples(ctx))]
+    for path in places if ctx.source == "madgraph" else ():
+        file = ctx.get(*path, "file") or ctx.get(*shared, "file")
+        text = None if file is None else _text(ctx, file)
+        said = {key.lower(): key for key in ctx.get(*path) or {} if key != "file"}
+        for key in cards.with_entries(text, dict.fromkeys(said, 0.0))[1] if text is not None else ():
+            message = f"{file[:100]} has no entry {said[key]}"
+            yield ctx.problem("MMC322", (*path, said[key]), message, "correct it, or remove it", key=True)
+
+
+def _param_cards(ctx: Context) -> Iterator[_Card]:
+    """The param cards that samples start from."""
+    for name, sample in samples(ctx).items():
+        places: tuple[Path, ...] = (("generation", "samples", name, "param_card"), ("generation", "param_card"))
+        path = next((place for place in places if ctx.get(*place, "file") is not None), None)
+        if path is not None:
+            yield _Card((*path, "file"), ctx.get(*path, "file"), sample)
 
 
 @rule("MMC321")
 def texts(ctx: Context) -> Iterator[Diagnostic]:
     """Cards are text."""
     named = {card.path: card.file for card in _run_cards(ctx)}
-    places: list[Path] = [("generation", "shower", "card"), ("detector", "card"), ("generation", "param_card")]
-    places += [("generation", "samples", name, "param_card") for name in samples(ctx)]
+    places: list[Path] = [("generation", "shower", "card"), ("detector", "card"), ("generation", "param_card", "file")]
+    places += [("generation", "samples", name, "param_card", "file") for name in samples(ctx)]
     named |= {path: ctx.get(*path) for path in places if ctx.get(*path) is not None}
     for path, file in named.items():
         if is_there(ctx, file) and ctx.read_text(file) is None:

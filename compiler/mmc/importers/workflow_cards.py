@@ -25,7 +25,7 @@ class Cards:
     beams: Mapping[str, object] = field(default_factory=dict)
     run_card: Mapping[str, object] = field(default_factory=dict)
     pythia: dict[str, str] = field(default_factory=dict)
-    param_card: str | None = None
+    param_card: Mapping[str, object] = field(default_factory=dict)
     delphes_card: str | None = None
     shipped_card: str | None = None
     files: dict[str, str] = field(default_factory=dict)
@@ -43,6 +43,7 @@ def in_the_image() -> Cards:
         beams={"energy": "6500 GeV", "particles": ["p", "p"], "pdf": "nn23lo1"},
         run_card={"ptj": 20, "pta": 10, "etaj": 5, "etaa": 2.5, "drjj": 0.4, "draa": 0.4, "draj": 0.4}
         | {"mmaa": 120, "mmaamax": 130, "cut_decays": False, "maxjetflavor": 4, "use_syst": False},
+        param_card={"dim6 all": 0, "decay 25": 0.00407},
         pythia={"PartonLevel:MPI": "off"},
         shipped_card="delphes_card_CMS.tcl",
         notes=["without --cards, process, run card and detector are those of the workflow's own image"],
@@ -152,8 +153,8 @@ def _add_pythia(cards: Cards, text: str) -> None:
 
 
 def _add_param_card(cards: Cards, text: str) -> None:
-    cards.param_card = "cards/param_card.dat"
-    cards.files[cards.param_card] = text
+    cards.param_card = {"file": "cards/param_card.dat"}
+    cards.files["cards/param_card.dat"] = text
 
 
 def _add_delphes_card(cards: Cards, text: str) -> None:
