@@ -14,6 +14,10 @@ class MissingExtraError(MmcError):
         super().__init__(f"{package} is not installed: pip install 'mmc[{extra}]'")
 
 
+class InstallationError(MmcError):
+    """MadGraph, Delphes or what they call is not on this machine or cannot be used; the message names a way out."""
+
+
 class StepError(MmcError):
     """A job of the workflow cannot give what it promised; nothing of its output is left behind."""
 

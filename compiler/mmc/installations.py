@@ -1,0 +1,175 @@
+"""MadGraph and Delphes on this machine: where a study or the environment says they are, and whether they can be used.
+
+The steps that run them and ``mmc doctor`` find them here alone. Importing this takes no time, and needs no package.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmc.errors import InstallationError
+
+TESTED = {"MadGraph": "3.5.7", "Delphes": "3.5.1"}
+"""The versions that mmc's steps were tested with."""
+OLDEST = {"MadGraph": (3, 0), "Delphes": (3, 5)}
+"""MadGraph 2 and its models are written for Python 2; Delphes 3.5 is the first that reads HepMC 2 and 3."""
+
+MADGRAPH = "bin/mg5_aMC"
+COMPILERS = ("gfortran", "g++", "make")
+"""What MadGraph calls: each process and its module for reweighting are compiled."""
+DELPHES = ("DelphesHepMC2", "DelphesHepMC3")
+LOAD_TIMEOUT_S = 60
+"""ROOT's libraries may come from a slow network disk."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A program that was found and can be used."""
+
+    name: str
+    folder: Path
+    """Absolute."""
+    version: str
+    """As in ``3.5.7``; empty where the installation does not record it."""
+    named_by: str
+    """What named the folder: the key of the study, or the environment variable."""
+    programs: Mapping[str, Path]
+    """The executables by their names."""
+    cards: Path | None = None
+    """The folder with the cards that Delphes ships."""
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether mmc's steps were tested with that version."""
+        return self.version == TESTED[self.name]
+
+    def environment(self) -> dict[str, str]:
+        """The variables of this process, and with them the folders where the program's own libraries are."""
+        folders = [str(self.folder), str(self.folder / "lib"), os.environ.get("LD_LIBRARY_PATH", "")]
+        return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(filter(None, folders))}
+
+
+def find_madgraph(explicit: str | None) -> Installation:
+    """MadGraph in the folder that the study names, else in ``MMC_MADGRAPH_DIR``.
+
+    :raises InstallationError: when there is none, it is too old, or a compiler that it calls is missing
+    """
+    folder, named_by = _folder("MadGraph", explicit)
+    program = folder / MADGRAPH
+    if not _is_executable(program):
+        raise InstallationError(_wrong("MadGraph", named_by, f"has no executable {MADGRAPH}", folder))
+    version = _version("MadGraph", folder, named_by, (("VERSION", "version = "),))
+    missing = [compiler for compiler in COMPILERS if shutil.which(compiler) is None]
+    if missing:
+        raise InstallationError(f"MadGraph needs {', '.join(missing)}, not on the PATH: {install_hint(missing)}")
+    return Installation("MadGraph", folder, version, named_by, {program.name: program})
+
+
+def find_delphes(explicit: str | None) -> Installation:
+    """Delphes in the folder that the study names, else in ``MMC_DELPHES_DIR``: built in its source, or installed.
+
+    :raises InstallationError: when there is none, it is too old, or its libraries (ROOT's among them) do not load
+    """
+    folder, named_by = _folder("Delphes", explicit)
+    places = (folder, folder / "bin")
+    programs = {name: place / name for name in DELPHES for place in places if _is_executable(place / name)}
+    missing = [name for name in DELPHES if name not in programs]
+    if missing:
+        raise InstallationError(_wrong("Delphes", named_by, f"has no executable {' and no '.join(missing)}", folder))
+    if not (folder / "cards").is_dir():
+        raise InstallationError(_wrong("Delphes", named_by, "has no folder cards", folder))
+    version = _version("Delphes", folder, named_by, (("VERSION", ""), ("CHANGELOG", "")))
+    found = Installation("Delphes", folder, version, named_by, programs, folder / "cards")
+    _check_that_it_starts(programs[DELPHES[0]], found.environment())
+    return found
+
+
+def variable(name: str) -> str:
+    """The environment variable that names the folder of a program.
+
+    >>> variable("MadGraph")
+    'MMC_MADGRAPH_DIR'
+    """
+    return f"MMC_{name.upper()}_DIR"
+
+
+def install_hint(packages: Iterable[str]) -> str:
+    """How Debian and conda-like systems get programs of the same name."""
+    return f"install them from your system's packages, as in `apt install {' '.join(packages)}`"
+
+
+def _folder(name: str, explicit: str | None) -> tuple[Path, str]:
+    """The folder of a program and what named it.
+
+    :raises InstallationError: when nothing names one, or it is none
+    """
+    key = f"execution.installations.{name.lower()}"
+    text, named_by = (explicit, key) if explicit else (os.environ.get(variable(name), ""), variable(name))
+    if not text:
+        raise InstallationError(
+            f"{name} is not installed here: name its folder in the study's {key} or in {variable(name)}, "
+            f"or run the jobs in the physics image (tested with {name} {TESTED[name]})"
+        )
+    folder = Path(text).expanduser().absolute()
+    if not folder.is_dir():
+        raise InstallationError(_wrong(name, named_by, "is no folder", folder))
+    return folder, named_by
+
+
+def _wrong(name: str, named_by: str, what: str, folder: Path) -> str:
+    return f"{named_by} names {folder}, which {what}; it must name the folder of {name} (tested with {TESTED[name]})"
+
+
+def _is_executable(file: Path) -> bool:
+    return file.is_file() and os.access(file, os.X_OK)
+
+
+def _version(name: str, folder: Path, named_by: str, records: Iterable[tuple[str, str]]) -> str:
+    """The version that the first of the files records behind some text; empty where there is none of them.
+
+    :raises InstallationError: when it is older than what mmc can drive
+    """
+    for file, before in records:
+        try:
+            text = (folder / file).read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            continue
+        if found := re.match(rf"\s*{before}(\d+(\.\d+)+)", text):
+            version = found[1]
+            if tuple(int(part) for part in version.split(".")) < OLDEST[name]:
+                oldest = ".".join(map(str, OLDEST[name]))
+                what = f"is {name} {version}, older than {oldest}, the oldest that mmc can use"
+                raise InstallationError(_wrong(name, named_by, what, folder))
+            return version
+    return ""
+
+
+def _check_that_it_starts(program: Path, environment: Mapping[str, str]) -> None:
+    """Start a program of Delphes without arguments: it shows its usage if its libraries can be loaded.
+
+    :raises InstallationError: when it does not
+    """
+    try:
+        done = subprocess.run(
+            [program],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LOAD_TIMEOUT_S,
+            check=False,
+        )
+        printed, complaint = done.stdout, done.stderr.strip()
+    except (OSError, subprocess.TimeoutExpired) as error:
+        printed, complaint = "", str(error)
+    if "Usage" not in printed:
+        reason = (complaint or printed).splitlines()[-1:]
+        raise InstallationError(
+            f"{program} does not start{': ' * bool(reason)}{''.join(reason)}; where ROOT's libraries are missing, "
+            "`source ROOT/bin/thisroot.sh` first"
+        )
