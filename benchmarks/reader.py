@@ -36,7 +36,7 @@ with warnings.catch_warnings():
         from pathlib import Path
         from mmc.steps import madminer_compat
         madminer_compat.apply_reader()
-        from mmc.steps import column_reader
+        from mmc.steps import lhe_reader
     from madminer.lhe import LHEReader
 import numpy as np
 np.random.seed(1)
@@ -52,7 +52,7 @@ cosine = "tanh((mu[1].eta - mu[0].eta) / 2) * mu[0].charge * (2 * float((mu[0] +
 reader.add_observable("cos_cs", cosine, required=True)
 reader.add_cut("m_ll > 500 and abs(eta_1) < 2.5")
 if ours:
-    column_reader.analyse(reader, Path(events), "sm", False)
+    lhe_reader.analyse(reader, Path(events), "sm", False)
 else:
     reader.add_sample(events, "sm")
     reader.analyse_samples()

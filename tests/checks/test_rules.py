@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from mmc.checks import MOST_SHOWN, check
 from mmc.checks.events import SMEARED
-from mmc.checks.points import component_count
 from mmc.diagnostics import Diagnostic
 from mmc.load import load
 
@@ -343,19 +342,6 @@ def test_smearing_names_each_particle_once() -> None:
 def test_the_smeared_particles_are_those_of_madminer() -> None:
     lhe = pytest.importorskip("madminer.utils.interfaces.lhe", exc_type=ImportError)
     assert set(lhe.get_elementary_pdg_ids()) == SMEARED
-
-
-@pytest.mark.parametrize(
-    ("powers", "overall", "expected"),
-    [([2, 2], 2, 6), ([2, 2], 4, 9), ([2], 2, 3), ([4, 2, 1], 4, 21), ([8] * 10, 8, 43758)],
-)
-def test_components_of_the_squared_amplitude(powers: list[int], overall: int, expected: int) -> None:
-    from itertools import product
-
-    assert component_count(powers, overall) == expected
-    if len(powers) < 5:
-        listed = [p for p in product(*(range(n + 1) for n in powers)) if sum(p) <= overall]
-        assert len(listed) == expected
 
 
 def test_a_full_basis_is_right_and_one_more_is_not() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from mmc.checks.context import Context, dotted, rule
 from mmc.diagnostics import Diagnostic, one_of, show
 from mmc.load import Path
+from mmc.morphing import component_count
 
 _LARGEST_RANK = 40
 """More benchmarks are not tested for linear independence, which takes cubic time."""
@@ -52,18 +53,6 @@ def same_point(ctx: Context) -> Iterator[Diagnostic]:
             line = ctx.document.key_span(("benchmarks", other)).line
             help_text = f"{show(other)} is at line {line}; move or remove one of them"
             yield ctx.problem("MMC206", ("benchmarks", name), message, help_text, key=True)
-
-
-def component_count(max_powers: list[int], max_overall_power: int) -> int:
-    """The number of ways to choose a power for each parameter, their sum bounded.
-
-    >>> component_count([2, 2], 2), component_count([2, 2], 4)
-    (6, 9)
-    """
-    ways = [1] + [0] * max_overall_power
-    for largest in max_powers:
-        ways = [sum(ways[max(0, total - largest) : total + 1]) for total in range(max_overall_power + 1)]
-    return sum(ways)
 
 
 def _powers(ctx: Context) -> tuple[list[int], int] | None:

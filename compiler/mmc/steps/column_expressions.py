@@ -1,4 +1,4 @@
-"""Expressions over the particles of an event, evaluated for all events of a group at once.
+"""Expressions over the particles of an event, evaluated for many events at once.
 
 A value is undefined for an event where Python's `eval`, which MadMiner calls per event, raises an error. What cannot
 be told apart in columns raises :class:`UnusualExpressionError`: numpy's numbers divide by zero, Python's do not, and
@@ -6,22 +6,24 @@ which of them MadMiner computes with depends on how a particle came about.
 """
 
 import ast
-import math
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
+from mmc.steps.column_arithmetic import LARGEST_WHOLE, Arithmetic, UndefinedError
 from mmc.steps.column_values import (
     Items,
     Mask,
     Number,
+    Objects,
     UnusualExpressionError,
     Value,
+    Vector,
+    compact,
     extreme,
     numbers,
     truth,
@@ -29,12 +31,9 @@ from mmc.steps.column_values import (
     where,
     whole,
 )
-from mmc.steps.columns import Group, Vector
-from mmc.steps.lhe_table import Floats
 from mmc.vocabulary import (
     CONSTANTS,
     LISTS,
-    MATH,
     METHODS,
     METHODS3,
     NUMBER,
@@ -45,26 +44,18 @@ from mmc.vocabulary import (
     TRUTH_VALUE,
 )
 
-_LARGEST_WHOLE = 2.0**53
-"""Python's whole numbers are exact beyond this, floating-point numbers are not."""
-
-_HUGE = 1e300
 _COORDINATES = ("x", "y", "z", "px", "py", "pz", "pt", "rho", "phi", "e", "E", "energy", "t")
 """What no momentum lacks."""
 
 
-class _UndefinedError(Exception):
-    """The expression has no value in any of the events at hand."""
-
-
-def evaluate(expression: str, group: Group, names: Mapping[str, Number], wanted: Mask) -> tuple[Number, Mask]:
+def evaluate(expression: str, events: Objects, names: Mapping[str, Number], wanted: Mask) -> tuple[Number, Mask]:
     """The value of an expression in those events that are wanted, and where it is defined.
 
     :param names: values of observables
     :raises UnusualExpressionError: when MadMiner has to do it
     """
     tree = _parse(expression)
-    evaluator = _Evaluator(group, names, wanted, _is_continuous(tree))
+    evaluator = _Evaluator(events, names, wanted, _is_continuous(tree))
     with np.errstate(all="ignore"):
         value = evaluator.branch(tree, wanted)
     if value is None:
@@ -93,41 +84,23 @@ def _is_continuous(expression: ast.AST) -> bool:
     )
 
 
-class _Evaluator:
-    def __init__(self, group: Group, names: Mapping[str, Number], wanted: Mask, continuous: bool) -> None:
-        self._group = group
+class _Evaluator(Arithmetic):
+    def __init__(self, events: Objects, names: Mapping[str, Number], wanted: Mask, continuous: bool) -> None:
+        super().__init__(len(events), wanted, continuous)
+        self._events = events
         self._names = names
-        self._wanted = wanted
         self._variables: dict[str, Value] = {}
-        self._continuous = continuous
-        self.undefined: Mask = np.zeros(len(group), dtype=bool)
-
-    @property
-    def _active(self) -> Mask:
-        """The events whose value is looked for: in a branch, those that take it."""
-        return self._wanted & ~self.undefined
-
-    @contextmanager
-    def _only(self, mask: Mask) -> Iterator[None]:
-        before, self._wanted = self._wanted, self._wanted & mask
-        try:
-            yield
-        finally:
-            self._wanted = before
 
     def branch(self, node: ast.expr, mask: Mask) -> "Value | None":
         """The value of a part where it is asked for; None where it is in no event, or undefined in all of them."""
-        with self._only(mask):
-            if not self._active.any():
+        with self.only(mask):
+            if not self.active.any():
                 return None
             try:
                 return self._value(node)
-            except _UndefinedError:
-                self.undefined |= self._wanted
+            except UndefinedError:
+                self.undefined |= self.wanted
                 return None
-
-    def constant(self, value: float) -> Number:
-        return Number(np.full(len(self._group), value), plain=True)
 
     # -- parts --------------------------------------------------------------------------------------------------------
 
@@ -153,7 +126,7 @@ class _Evaluator:
         return value
 
     def _constant(self, node: ast.Constant) -> Number:
-        if isinstance(node.value, int | float) and abs(node.value) < _LARGEST_WHOLE:
+        if isinstance(node.value, int | float) and abs(node.value) < LARGEST_WHOLE:
             return self.constant(float(node.value))
         raise UnusualExpressionError(f"the constant {node.value!r}")
 
@@ -162,12 +135,11 @@ class _Evaluator:
         if name in self._variables:
             return self._variables[name]
         if name in self._names:
-            return self._checked(self._names[name])
+            return self.checked(self._names[name])
         if name in LISTS:
-            elements = self._group.items(name)
-            return Items(elements, [np.ones(len(self._group), dtype=bool)] * len(elements))
+            return self._events.items(name)
         if name in SINGLES:
-            return self._group.single(name)
+            return self._events.single(name)
         if name in CONSTANTS:
             return self.constant(CONSTANTS[name])
         raise UnusualExpressionError(f"the name {name!r} is not known")
@@ -176,38 +148,19 @@ class _Evaluator:
         owner, name = self._value(node.value), node.attr
         if isinstance(owner, Vector):
             if name in owner.flavour:
-                return self._checked(Number(owner.flavour[name], plain=True, is_charge=name == "charge"))
+                return self.checked(Number(owner.flavour[name], plain=True, is_charge=name == "charge"))
             if name in SPATIAL or (name in TEMPORAL and not owner.is_3d):
                 values = np.asarray(getattr(owner.array, name), dtype=float)
                 if name not in _COORDINATES:
-                    self._check_regular([owner], [values])
+                    self.check_regular([owner], [values])
                 return Number(values)
         raise UnusualExpressionError(f"the attribute {name!r} is not known")
-
-    def _checked(self, number: Number) -> Number:
-        """Refuse a charge of a third where the value could depend on its being an exact fraction."""
-        if number.is_charge and not self._continuous and (number.values != np.round(number.values)).any():
-            raise UnusualExpressionError("charges of quarks are exact fractions")
-        return number
-
-    def _check_regular(self, vectors: Sequence[Vector], results: Sequence[Floats]) -> None:
-        """Refuse what divides by zero inside the package vector: it depends on the type of a coordinate."""
-        active = self._active
-        given = [item for item in vectors if not item.is_computed]
-        for item in given:
-            zero = np.asarray(item.array.rho) == 0.0
-            if not item.is_3d:
-                zero |= np.asarray(item.array.t) == 0.0
-            if (zero & active).any():
-                raise UnusualExpressionError("a momentum without transverse part")
-        if given and any((~(np.abs(column) < _HUGE) & active).any() for column in results):
-            raise UnusualExpressionError("a quantity of a momentum that is not finite")
 
     def _subscript(self, node: ast.Subscript) -> Value:
         items = self._value(node.value)
         if not isinstance(items, Items):
             raise UnusualExpressionError("only lists have elements")
-        counts = sum((mask.astype(int) for mask in items.present), start=np.zeros(len(self._group), dtype=int))
+        counts = sum((mask.astype(int) for mask in items.present), start=np.zeros(len(self._events), dtype=int))
         ranks = [np.zeros_like(counts)]
         for mask in items.present:
             ranks.append(ranks[-1] + mask)
@@ -218,43 +171,15 @@ class _Evaluator:
             first = np.maximum(counts + lower, 0) if lower < 0 else lower
             last = counts if node.slice.upper is None else np.maximum(counts + upper, 0) if upper < 0 else upper
             masks = [mask & (rank >= first) & (rank < last) for mask, rank in zip(items.present, ranks, strict=False)]
-            return self._items(items.elements, masks)
+            return compact(items.elements, masks)
         index = whole(node.slice)
         wanted = counts + index if index < 0 else np.full_like(counts, index)
-        self.undefined |= self._active & ((wanted < 0) | (wanted >= counts))
-        if not self._active.any():
-            raise _UndefinedError
+        self.undefined |= self.active & ((wanted < 0) | (wanted >= counts))
+        if not self.active.any():
+            raise UndefinedError
         masks = [mask & (rank == wanted) for mask, rank in zip(items.present, ranks, strict=False)]
-        chosen = self._items(items.elements, masks)
-        return self._merged(chosen)
-
-    def _items(self, elements: Sequence[Value], masks: Sequence[Mask]) -> Items:
-        """Without the elements that are in no event's list."""
-        some = [(element, mask) for element, mask in zip(elements, masks, strict=True) if mask.any()]
-        return Items([element for element, _ in some], [mask for _, mask in some])
-
-    def _merged(self, items: Items) -> Value:
-        """The one element of each list."""
-        active = self._active
-        some = [(e, m) for e, m in zip(items.elements, items.present, strict=True) if (m & active).any()]
-        first, _ = some[0]
-        if len(some) == 1:
-            return first
-        masks = [mask for _, mask in some]
-        if all(isinstance(element, Number) for element, _ in some):
-            some_numbers = [cast(Number, element) for element, _ in some]
-            values = np.select(masks, [number.values for number in some_numbers])
-            return Number(values, plain=all(number.plain for number in some_numbers))
-        if not isinstance(first, Vector):
-            raise UnusualExpressionError("a list of lists")
-        array, flavour = first.array.copy(), {name: column.copy() for name, column in first.flavour.items()}
-        for element, mask in some[1:]:
-            if not isinstance(element, Vector) or element.array.dtype != array.dtype:
-                raise UnusualExpressionError("a list of particles that were measured in different ways")
-            array[mask] = element.array[mask]
-            for name, column in flavour.items():
-                column[mask] = element.flavour[name][mask]
-        return replace(first, array=array, flavour=flavour)
+        chosen = compact(items.elements, masks)
+        return self.merged(chosen)
 
     # -- operators ----------------------------------------------------------------------------------------------------
 
@@ -272,49 +197,17 @@ class _Evaluator:
     def _binary(self, node: ast.BinOp) -> Value:
         left, right = self._value(node.left), self._value(node.right)
         if isinstance(left, Number) and isinstance(right, Number):
-            return self._arithmetic(node.op, left, right)
+            return self.arithmetic(node.op, left, right)
         if isinstance(left, Vector) and isinstance(right, Vector) and isinstance(node.op, ast.Add | ast.Sub):
             return vector_sum(left, right, minus=isinstance(node.op, ast.Sub))
         if isinstance(left, Vector) and isinstance(right, Number):
             if isinstance(node.op, ast.Mult):
                 return Vector(left.array * right.values.astype(float), {})
-            if isinstance(node.op, ast.Div) and not (self._active & (right.values == 0.0)).any():
+            if isinstance(node.op, ast.Div) and not (self.active & (right.values == 0.0)).any():
                 return Vector(left.array / right.values.astype(float), {})
         if isinstance(left, Number) and isinstance(right, Vector) and isinstance(node.op, ast.Mult):
             return Vector(left.values.astype(float) * right.array, {})
         raise UnusualExpressionError("an operator that is not implemented")
-
-    def _arithmetic(self, operation: ast.operator, left: Number, right: Number) -> Number:
-        plain = left.plain and right.plain
-        a, b = left.values.astype(float), right.values.astype(float)
-        if isinstance(operation, ast.Pow):
-            return Number(self._power(a, b), plain)
-        if isinstance(operation, ast.Div | ast.FloorDiv | ast.Mod):
-            zero = self._active & (b == 0.0)
-            if zero.any() and not plain:
-                raise UnusualExpressionError("a division by zero")
-            self.undefined |= zero
-        if isinstance(operation, ast.FloorDiv | ast.Mod):
-            function = operator.floordiv if isinstance(operation, ast.FloorDiv) else operator.mod
-            return self._each(function, (a, b), plain)
-        return self._exact(Number(_ARITHMETIC[type(operation)](a, b), plain))
-
-    def _power(self, base: Floats, exponent: Floats) -> Floats:
-        result = np.zeros(len(base))
-        active = self._active
-        try:
-            powers = [x**y for x, y in zip(base[active].tolist(), exponent[active].tolist(), strict=True)]
-            result[active] = powers
-        except (ArithmeticError, TypeError) as error:
-            raise UnusualExpressionError(f"a power: {error}") from error
-        self._exact(Number(result, plain=True))
-        return result
-
-    def _exact(self, number: Number) -> Number:
-        """Refuse what may be a whole number with more digits than a floating-point number has."""
-        if number.plain and (np.abs(number.values[self._active]) >= _LARGEST_WHOLE).any():
-            raise UnusualExpressionError("a very large number")
-        return number
 
     def _boolean(self, node: ast.BoolOp) -> Number:
         value = self._number(node.values[0])
@@ -324,17 +217,17 @@ class _Evaluator:
         return value
 
     def _compare(self, node: ast.Compare) -> Number:
-        left, held = self._number(node.left), np.ones(len(self._group), dtype=bool)
+        left, held = self._number(node.left), np.ones(len(self._events), dtype=bool)
         plain = True
         for operation, other in zip(node.ops, node.comparators, strict=True):
-            with self._only(held):
-                if not self._active.any():
+            with self.only(held):
+                if not self.active.any():
                     break
                 if isinstance(operation, ast.In | ast.NotIn):
                     if not isinstance(other, ast.Tuple | ast.List):
                         raise UnusualExpressionError("a search in what is no list")
                     elements = [self._number(element) for element in other.elts]
-                    found = np.zeros(len(self._group), dtype=bool)
+                    found = np.zeros(len(self._events), dtype=bool)
                     for element in elements:
                         found |= element.values == left.values
                     held = held & (found == isinstance(operation, ast.In))
@@ -349,7 +242,7 @@ class _Evaluator:
 
     def _choice(self, node: ast.IfExp) -> Value:
         test = truth(self._number(node.test))
-        active = self._active
+        active = self.active
         for branch, taken in ((node.body, test), (node.orelse, ~test)):
             if taken[active].all():
                 return self._value(branch)
@@ -376,10 +269,10 @@ class _Evaluator:
 
     def _comprehension(self, node: ast.GeneratorExp | ast.ListComp) -> Items:
         found = list(self._loop(node))
-        return self._items([value for value, _ in found], [mask for _, mask in found])
+        return compact([value for value, _ in found], [mask for _, mask in found])
 
     def _any(self, node: ast.expr) -> Number:
-        result = np.zeros(len(self._group), dtype=bool)
+        result = np.zeros(len(self._events), dtype=bool)
         if isinstance(node, ast.GeneratorExp):
             before = self.undefined.copy()
             result = self._any_of(self._comprehension(node))
@@ -389,7 +282,7 @@ class _Evaluator:
         return Number(self._any_of(self._list(node)), plain=True)
 
     def _any_of(self, items: Items) -> Mask:
-        result = np.zeros(len(self._group), dtype=bool)
+        result = np.zeros(len(self._events), dtype=bool)
         for number, mask in numbers(items):
             result |= mask & truth(number)
         return result
@@ -412,64 +305,26 @@ class _Evaluator:
         name = node.func.id
         if len(node.args) == 1 and name in ("len", "sum", "any", "min", "max"):
             return self._list_function(name, node.args[0])
-        return self._function(name, [self._number(argument) for argument in node.args])
-
-    def _function(self, name: str, given: Sequence[Number]) -> Number:
-        columns = [number.values.astype(float) for number in given]
-        if name == "atan2" and any((number.plain & (number.values == 0) & self._active).any() for number in given):
-            raise UnusualExpressionError("atan2 of a zero, which has a sign unless it is a whole number")
-        if name in MATH:
-            return self._each(getattr(math, name), columns, plain=True)
-        if name in ("min", "max"):
-            value = given[0]
-            for other in given[1:]:
-                value = extreme(name, value, other)
-            return value
-        if len(given) == 1 and name in ("int", "round"):
-            return self._each(int if name == "int" else round, columns, plain=True)
-        if len(given) == 1 and name in ("abs", "float"):
-            return Number(np.abs(columns[0]) if name == "abs" else columns[0], given[0].plain or name == "float")
-        if len(given) == 1 and name == "bool":
-            return Number(truth(given[0]), plain=True)
-        raise UnusualExpressionError(f"the function {name!r}")
+        return self.function(name, [self._number(argument) for argument in node.args])
 
     def _list_function(self, name: str, node: ast.expr) -> Number:
         if name == "any":
             return self._any(node)
         items = self._list(node)
         if name == "len":
-            return Number(sum((mask.astype(float) for mask in items.present), start=np.zeros(len(self._group))), True)
+            return Number(sum((mask.astype(float) for mask in items.present), start=np.zeros(len(self._events))), True)
         total = self.constant(0.0)
         if name == "sum":
             for number, mask in numbers(items):
                 term = Number(np.where(mask, number.values.astype(float), 0.0), number.plain)
-                total = self._exact(Number(total.values + term.values, total.plain and term.plain))
+                total = self.exact(Number(total.values + term.values, total.plain and term.plain))
             return total
-        found = np.zeros(len(self._group), dtype=bool)
+        found = np.zeros(len(self._events), dtype=bool)
         for number, mask in numbers(items):
             total = where(mask, where(found, extreme(name, total, number), number), total)
             found = found | mask
-        self.undefined |= self._active & ~found
+        self.undefined |= self.active & ~found
         return total
-
-    def _each(self, function: Callable[..., float], columns: Sequence[Floats], plain: bool) -> Number:
-        """A function of Python's numbers, event by event."""
-        result = np.zeros(len(self._group))
-        active = np.flatnonzero(self._active)
-        rows = list(zip(*(column[active].tolist() for column in columns), strict=True))
-        try:
-            result[active] = [function(*row) for row in rows]
-        except (ValueError, ArithmeticError):
-            for index, row in zip(active.tolist(), rows, strict=True):
-                try:
-                    result[index] = function(*row)
-                except (ValueError, ArithmeticError):
-                    self.undefined[index] = True
-        except TypeError as error:
-            raise UnusualExpressionError(str(error)) from error
-        if function in (int, round, math.floor, math.ceil):
-            return self._exact(Number(result, plain))
-        return Number(result, plain)
 
     def _method(self, node: ast.Call, function: ast.Attribute) -> Value:
         owner, name = self._value(function.value), function.attr
@@ -489,7 +344,7 @@ class _Evaluator:
         result = getattr(owner.array, name)(*arguments)
         coordinates = [result[name] for name in result.dtype.names or ()] or [np.asarray(result, dtype=float)]
         if name != "deltaphi":
-            self._check_regular([owner, *vectors], coordinates)
+            self.check_regular([owner, *vectors], coordinates)
         if known[name][1] == NUMBER:
             return Number(np.asarray(result, dtype=float))
         if known[name][1] == TRUTH_VALUE:
@@ -497,12 +352,6 @@ class _Evaluator:
         return replace(owner, array=result) if name == "boost" and owner.is_particle else Vector(result, {})
 
 
-_ARITHMETIC: dict[type, Callable[[Floats, Floats], Floats]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
 _COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,

@@ -1,18 +1,18 @@
-"""Read an event file into MadMiner's LHEReader, all events at once."""
+"""What reading events in columns into a reader of MadMiner's takes, whatever the file."""
 
 import logging
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mmc.errors import StepError
-from mmc.steps import lhe_table
 from mmc.steps.column_expressions import evaluate
-from mmc.steps.column_values import Mask, Number, UnusualExpressionError
-from mmc.steps.columns import Columns, Group, Smearing
-from mmc.steps.lhe_table import EventTable, Floats, UnusualFileError
+from mmc.steps.column_values import Mask, Number, Objects
+from mmc.steps.lhe_table import EventTable, Floats
+from mmc.steps.nuisance import Nuisance, settle
+from mmc.steps.systematics_compat import madminer_parameters
 
 log = logging.getLogger(__name__)
 
@@ -21,21 +21,54 @@ class NotInColumnsError(Exception):
     """MadMiner has to read the events one by one; the message says why."""
 
 
-def analyse(reader: Any, path: Path, benchmark: str, background: bool) -> None:
-    """Do what ``reader.analyse_samples()`` does for a single sample, which need not be added.
+@dataclass(frozen=True)
+class Found:
+    """What was found in the events of a file."""
 
-    :param reader: a ``madminer.lhe.LHEReader`` that has been told of detector effects, observables, cuts, efficiencies
-    :param path: a gzipped event file
+    passed: Mask
+    """Which events pass all cuts and efficiencies and have what is required."""
+    observations: Mapping[str, Floats]
+    """All observables of all events."""
+    efficiency: Floats
+    """The product of each event's efficiencies."""
+
+
+def define(reader: Any, settings: Mapping[str, Any]) -> None:
+    """Tell a reader of MadMiner's what to calculate."""
+    if settings["default_observables"] is not None:
+        reader.add_default_observables(**settings["default_observables"])
+    for name, observable in settings["observables"].items():
+        reader.add_observable(name, observable["definition"], observable["required"], observable["default"])
+    for cut in settings["cuts"]:
+        reader.add_cut(cut["definition"], cut["required"])
+
+
+def passing_cuts(reader: Any, events: Objects, observables: Mapping[str, Number], passes: Mask) -> Mask:
+    """Those that pass all cuts as well; a cut without value is passed if it is "required", as MadMiner calls it."""
+    held = passes
+    for cut in reader.cuts:
+        number, defined = evaluate(cut.val_expression, events, observables, passes)
+        held = held & np.where(defined, number.values.astype(bool), cut.is_required)
+    return held
+
+
+def hand_over(
+    reader: Any,
+    found: Found,
+    events: EventTable,
+    benchmark: str,
+    background: bool,
+    nuisance: Sequence[Nuisance] = (),
+) -> None:
+    """Leave a reader as it would be if it had read a single sample itself.
+
+    :param reader: a reader of MadMiner's without samples
+    :param events: where the weights come from
     :param benchmark: at which the events were sampled
-    :raises StepError: when the file is damaged, or lacks the weight of a benchmark
-    :raises NotInColumnsError: when MadMiner has to do it; the reader is as it was then
+    :param nuisance: the sample's nuisance parameters
+    :raises StepError: when the events lack the weight of a benchmark or of a nuisance parameter
     """
-    try:
-        events = lhe_table.read(path)
-        passed, observations, efficiency = _observe(reader, events)
-    except (UnusualFileError, UnusualExpressionError) as error:
-        raise NotInColumnsError(str(error)) from error
-    names = reader.benchmark_names_phys
+    names, passed = reader.benchmark_names_phys, found.passed
     reader.reference_benchmark = names[0]
     if not passed.any():
         return
@@ -43,70 +76,24 @@ def analyse(reader: Any, path: Path, benchmark: str, background: bool) -> None:
     negative = np.any([column < 0.0 for column in weights.values()], axis=0)
     if negative.any():
         log.warning("%d events contain negative weights", negative.sum())
-    reader.weights = {}
-    for name in names:
-        column = weights.get(benchmark if background else name)
-        if column is None:
-            raise StepError(f"the events in {path.name} have no weight for the benchmark {name!r}")
-        reader.weights[name] = events.factor * (column * efficiency)[passed]
-    reader.observations = {name: values[passed] for name, values in observations.items()}
+
+    def weight(name: str, what: str) -> Floats:
+        if name not in weights:
+            raise StepError(f"the events in {events.name} have no weight for the {what} {name!r}")
+        return np.asarray(events.factor * (weights[name] * found.efficiency)[passed])
+
+    reader.weights = {name: weight(benchmark if background else name, "benchmark") for name in names}
+    to_reference = reader.weights[reader.reference_benchmark] / reader.weights[benchmark]
+    for parameter in nuisance:
+        factor = 1.0 if parameter.factor is None else parameter.factor
+        for column, stored in parameter.columns.items():
+            values = weight(stored or benchmark, f"nuisance parameter {parameter.name}, weight")
+            reader.weights[column] = to_reference * (factor * values)
+    settle(reader.weights, nuisance, reader.reference_benchmark)
+    reader.nuisance_parameters |= madminer_parameters(nuisance)
+    reader.observations = {name: values[passed] for name, values in found.observations.items()}
     n_passed = int(passed.sum())
     index = -1 if background else names.index(benchmark)
     reader.events_sampling_benchmark_ids = np.full(n_passed, index, dtype=int)
     reader.signal_events_per_benchmark = [n_passed if i == index else 0 for i in range(len(names))]
     reader.background_events = n_passed if background else 0
-
-
-def _observe(reader: Any, events: EventTable) -> tuple[Mask, dict[str, Floats], Floats]:
-    """Which events pass, all their observables, and the product of their efficiencies."""
-    from madminer.utils.interfaces.lhe import get_elementary_pdg_ids
-
-    smearing = Smearing(
-        reader.energy_resolution,
-        reader.pt_resolution,
-        reader.eta_resolution,
-        reader.phi_resolution,
-        frozenset(get_elementary_pdg_ids()),
-    )
-    n_events = len(events.counts)
-    passed, efficiency = np.zeros(n_events, dtype=bool), np.ones(n_events)
-    observations = {name: np.full(n_events, np.nan) for name in reader.observables}
-    for group in Columns(events, smearing).groups():
-        found, passes = _observables(reader, group)
-        passes = _cuts(reader, group, found, passes)
-        passes, efficiency[group.events] = _efficiencies(reader, group, found, passes)
-        passed[group.events] = passes
-        for name, number in found.items():
-            observations[name][group.events] = number.values
-    return passed, observations, efficiency
-
-
-def _observables(reader: Any, group: Group) -> tuple[dict[str, Number], Mask]:
-    everywhere = passes = np.ones(len(group), dtype=bool)
-    found = {}
-    for name, observable in reader.observables.items():
-        number, defined = evaluate(observable.val_expression, group, {}, everywhere)
-        default = np.nan if observable.val_default is None else observable.val_default
-        found[name] = replace(number, values=np.where(defined, number.values, default))
-        if observable.is_required:
-            passes = passes & defined
-    return found, passes
-
-
-def _cuts(reader: Any, group: Group, observables: dict[str, Number], passes: Mask) -> Mask:
-    """The events that pass all cuts; a cut without value is passed if it is "required", as MadMiner calls it."""
-    held = passes
-    for cut in reader.cuts:
-        number, defined = evaluate(cut.val_expression, group, observables, passes)
-        held = held & np.where(defined, number.values.astype(bool), cut.is_required)
-    return held
-
-
-def _efficiencies(reader: Any, group: Group, observables: dict[str, Number], passes: Mask) -> tuple[Mask, Floats]:
-    held, total = passes, np.ones(len(group))
-    for efficiency in reader.efficiencies:
-        number, defined = evaluate(efficiency.val_expression, group, observables, passes)
-        values = np.where(defined, number.values.astype(float), efficiency.val_default)
-        held = held & (values > 0.0)
-        total = total * values
-    return held, total

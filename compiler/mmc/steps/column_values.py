@@ -1,14 +1,13 @@
-"""Values of parts of expressions: columns over the events of a group."""
+"""Values of parts of expressions: columns over events that are evaluated together."""
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmc.steps.columns import Vector
 from mmc.steps.lhe_table import Floats
 
 Mask = NDArray[np.bool_]
@@ -16,6 +15,25 @@ Mask = NDArray[np.bool_]
 
 class UnusualExpressionError(Exception):
     """An expression that MadMiner has to evaluate event by event."""
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A column of particles or of other vectors, with what MadMiner attaches to particles."""
+
+    array: Any
+    """An array of the package vector, shape (events,)."""
+    flavour: Mapping[str, NDArray[Any]]
+    """Some of charge, pdgid, spin, tau_tag, b_tag and t_tag."""
+    is_particle: bool = False
+    """Whether it is a ``MadMinerParticle``, to which MadMiner adds nothing else."""
+
+    is_computed: bool = False
+    """Whether MadMiner's coordinates are numpy's numbers for sure, which can be divided by zero."""
+
+    @property
+    def is_3d(self) -> bool:
+        return not hasattr(self.array, "t")
 
 
 @dataclass(frozen=True)
@@ -40,6 +58,19 @@ class Items:
 Value = Number | Vector | Items
 
 
+class Objects(Protocol):
+    """What a reader finds in some events, in columns over them."""
+
+    def __len__(self) -> int:
+        """How many events there are."""
+
+    def items(self, name: str) -> Items:
+        """The elements of one of the lists of particles."""
+
+    def single(self, name: str) -> Vector:
+        """``met``, ``visible`` or ``all``."""
+
+
 def truth(number: Number) -> Mask:
     return number.values.astype(bool)
 
@@ -53,6 +84,17 @@ def extreme(name: str, first: Number, second: Number) -> Number:
     """Python's `min` or `max` of two: the first unless the second is beyond it."""
     beyond = second.values < first.values if name == "min" else second.values > first.values
     return where(beyond, second, first)
+
+
+def everywhere(elements: Sequence[Value], n_events: int) -> Items:
+    """Elements that are in every event's list."""
+    return Items(elements, [np.ones(n_events, dtype=bool)] * len(elements))
+
+
+def compact(elements: Sequence[Value], masks: Sequence[Mask]) -> Items:
+    """Without the elements that are in no event's list."""
+    some = [(element, mask) for element, mask in zip(elements, masks, strict=True) if mask.any()]
+    return Items([element for element, _ in some], [mask for _, mask in some])
 
 
 def numbers(items: Items) -> Iterator[tuple[Number, Mask]]:

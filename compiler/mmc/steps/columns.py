@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from particle import Particle
 
 from mmc.errors import StepError
+from mmc.steps.column_values import Items, Vector, everywhere
 from mmc.steps.lhe_table import EventTable, Floats, Ints
 
 Resolutions = Mapping[Any, tuple[float | None, float | None]]
@@ -47,25 +48,6 @@ class Smearing:
 
 
 @dataclass(frozen=True)
-class Vector:
-    """A column of particles or of other vectors, with what MadMiner attaches to particles."""
-
-    array: Any
-    """An array of the package vector, shape (events,)."""
-    flavour: Mapping[str, NDArray[Any]]
-    """Some of charge, pdgid, spin, tau_tag, b_tag and t_tag."""
-    is_particle: bool = False
-    """Whether it is a ``MadMinerParticle``, to which MadMiner adds nothing else."""
-
-    is_computed: bool = False
-    """Whether MadMiner's coordinates are numpy's numbers for sure, which can be divided by zero."""
-
-    @property
-    def is_3d(self) -> bool:
-        return not hasattr(self.array, "t")
-
-
-@dataclass(frozen=True)
 class _Particles:
     """Particles of all events, one after the other."""
 
@@ -89,11 +71,11 @@ class Group:
     def __len__(self) -> int:
         return len(self.events)
 
-    def items(self, name: str) -> list[Vector]:
+    def items(self, name: str) -> Items:
         """The elements of one of the lists of particles."""
         if name == "p_truth":
-            return [self._table.truth(rows) for rows in self._truth.T]
-        return [self._table.smeared(rows) for rows in self._chosen[name].T]
+            return everywhere([self._table.truth(rows) for rows in self._truth.T], len(self))
+        return everywhere([self._table.smeared(rows) for rows in self._chosen[name].T], len(self))
 
     def single(self, name: str) -> Vector:
         """``met``, ``visible`` or ``all``."""

@@ -1,52 +1,48 @@
 """Set up the parameter space: parameters, benchmarks and the morphing basis, as MadMiner keeps them."""
 
 import logging
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mmc.errors import StepError
-from mmc.steps import madminer_compat, setup
+from mmc.steps import madminer_compat, setup, systematics_compat
 from mmc.steps.contact_interactions import COEFFICIENTS
 from mmc.steps.job import StepJob, write_json
+from mmc.steps.morphing_basis import Basis, find_basis
 
 log = logging.getLogger(__name__)
-
-_MAX_CONDITION_NUMBER = 1e13
-"""Beyond it morphed weights keep fewer than three digits. A basis in small parameters (0.05 TeV^-2) has 1e5."""
 
 
 def run(job: StepJob) -> None:
     """Write ``setup.h5`` and ``setup.json``."""
     madminer_compat.apply()
+    systematics_compat.apply_setup()
     from madminer.core import MadMiner
 
+    basis = find_basis(job.settings, job.seed)
     miner = MadMiner()
     for name, parameter in job.settings["parameters"].items():
         miner.add_parameter(
-            lha_block="contact",
-            lha_id=1 + COEFFICIENTS.index(parameter["coefficient"]),
             parameter_name=name,
-            param_card_transform="theta",  # MadMiner's own default breaks its param cards
             morphing_max_power=parameter["max_power"],
             parameter_range=tuple(parameter["range"]),
+            **_card_entry(parameter),
         )
     if list(miner.parameters) != list(job.settings["parameters"]):
         raise StepError(f"MadMiner calls the parameters {', '.join(miner.parameters)}")
+    for name, point in ({} if basis is None else basis.points).items():
+        miner.add_benchmark(dict(point), name)
     for name, point in job.settings["benchmarks"].items():
-        # MadMiner saves the values in the order in which they come.
-        miner.add_benchmark({parameter: float(point[parameter]) for parameter in miner.parameters}, name)
-    _set_morphing(miner, job.settings["morphing"])
+        if name not in miner.benchmarks:
+            # MadMiner saves the values in the order in which they come.
+            miner.add_benchmark({parameter: float(point[parameter]) for parameter in miner.parameters}, name)
+    if basis is not None:
+        _set_morphing(miner, basis)
+    for name, entry in job.settings.get("systematics", {}).items():
+        miner.add_systematics(systematic_name=name, **_madminer_words(entry))
     miner.save(str(job.out / setup.FILE))
-
-    components, matrix = miner.morpher.components, miner.morpher.morphing_matrix
-    condition_number = float(np.linalg.cond(matrix))
-    log.info("morphing basis of %d benchmarks, condition number %.3g", len(components), condition_number)
-    if not condition_number < _MAX_CONDITION_NUMBER:
-        raise StepError(
-            f"the morphing basis is close to singular (condition number {condition_number:.1e}): "
-            "move benchmarks apart, or leave some to MadMiner"
-        )
+    _check_saved(miner, job.out / setup.FILE)
     write_json(
         job.out / setup.RECORD,
         {
@@ -58,41 +54,63 @@ def run(job: StepJob) -> None:
                 name: {key: float(value) for key, value in benchmark.values.items()}
                 for name, benchmark in miner.benchmarks.items()
             },
-            "components": components.tolist(),
-            "morphing_matrix": matrix.tolist(),
-            "condition_number": condition_number,
+            "outside_basis": list(job.settings.get("outside_basis", ())),
+            "systematics": job.settings.get("systematics", {}),
+            "components": None if basis is None else basis.components.tolist(),
+            "morphing_matrix": None if basis is None else basis.matrix.tolist(),
+            "condition_number": None if basis is None else basis.condition_number,
+            "largest_squared_weight": None if basis is None else basis.largest_squared_weight,
         },
     )
 
 
-def _set_morphing(miner: Any, settings: dict[str, int]) -> None:
-    """Complete the benchmarks to a morphing basis.
+def _card_entry(parameter: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a parameter stands in MadGraph's param card; the embedded generator has none, but MadMiner wants it."""
+    if "coefficient" in parameter:
+        number = 1 + COEFFICIENTS.index(parameter["coefficient"])
+        return {"lha_block": "contact", "lha_id": number, "param_card_transform": "theta"}
+    return {
+        "lha_block": parameter["lha_block"],
+        "lha_id": parameter["lha_id"],
+        "param_card_transform": parameter["transform"],
+    }
 
-    :raises StepError: when there are too many of them, or no basis holds them all
+
+def _set_morphing(miner: Any, basis: Basis) -> None:
+    """Give MadMiner the basis. The benchmarks outside stand after those inside, and its matrix has no rows for them:
+    it reads the missing coefficients as 0."""
+    from madminer.utils.morphing import PhysicsMorpher
+
+    log.info(
+        "morphing basis of %d benchmarks, condition number %.3g, largest squared weight %.3g",
+        len(basis.points),
+        basis.condition_number,
+        basis.largest_squared_weight,
+    )
+    miner.morpher = PhysicsMorpher(miner.parameters)
+    miner.morpher.set_components(basis.components)
+    miner.morpher.set_basis(miner.benchmarks, morphing_matrix=basis.matrix)
+
+
+def _madminer_words(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with which MadMiner's ``add_systematics`` hears of a systematic uncertainty."""
+    if entry["effect"] == "norm":
+        return {"effect": "norm", "norm_variation": float(entry["variation"])}
+    if entry["effect"] == "pdf":
+        return {"effect": "pdf", "pdf_variation": str(entry["variation"])}
+    variations = tuple(float(factor) for factor in entry["variations"])
+    return {"effect": "scale", "scale": entry["scale"], "scale_variations": variations}
+
+
+def _check_saved(miner: Any, path: Path) -> None:
+    """Load the file again: MadMiner cuts long texts short and drops characters that are not ASCII.
+
+    :raises StepError: when it has not kept what it was told
     """
-    n_components = _n_components([p.max_power for p in miner.parameters.values()], settings["max_overall_power"])
-    if len(miner.benchmarks) > n_components:
-        raise StepError(
-            f"{len(miner.benchmarks)} benchmarks for a morphing basis of {n_components}: "
-            "remove benchmarks, or raise max_power or max_overall_power"
-        )
-    try:
-        miner.set_morphing(
-            max_overall_power=settings["max_overall_power"],
-            n_trials=settings["n_trials"],
-            n_test_thetas=settings["n_test_thetas"],
-        )
-    except np.linalg.LinAlgError as error:
-        raise StepError(
-            "the morphing basis is singular: two benchmarks are at the same point, or they do not tell all powers of "
-            "the parameters apart"
-        ) from error
-
-
-def _n_components(max_powers: list[int], max_overall_power: int) -> int:
-    """How many products of powers of the parameters a squared matrix element may hold."""
-    counts = {0: 1}
-    for max_power in max_powers:
-        sums = [(total + power, n) for total, n in counts.items() for power in range(max_power + 1)]
-        counts = {total: sum(n for other, n in sums if other == total) for total, _ in sums}
-    return sum(n for total, n in counts.items() if total <= max_overall_power)
+    saved = type(miner)()
+    saved.load(str(path))
+    for what in ("parameters", "benchmarks", "systematics"):
+        told, kept = getattr(miner, what), getattr(saved, what)
+        wrong = [name for name in told if told[name] != kept.get(name)]
+        if wrong:
+            raise StepError(f"MadMiner does not keep the {what} {', '.join(wrong)}: use shorter names and expressions")

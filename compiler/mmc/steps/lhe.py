@@ -1,6 +1,7 @@
 """Les Houches event files with a weight per benchmark, as MadGraph's reweighting writes them."""
 
 import gzip
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,6 +75,18 @@ def write_events(
             )
         lines = "".join(f"{start}{weight:+.14e} </wgt>\n" for start, weight in zip(openings, row, strict=True))
         text.write(f"<rwgt>\n{lines}</rwgt>\n</event>\n")
+
+
+@contextmanager
+def unpacked(packed: Path, folder: Path) -> Iterator[Path]:
+    """A copy of a gzipped file without the compression, which is removed in the end."""
+    plain = folder / packed.stem
+    with gzip.open(packed) as source, plain.open("wb") as text:
+        shutil.copyfileobj(source, text)
+    try:
+        yield plain
+    finally:
+        plain.unlink()
 
 
 def verify(path: Path, n_events: int, benchmarks: Sequence[str]) -> None:

@@ -38,6 +38,8 @@ class UnusualFileError(Exception):
 class EventTable:
     """The events of a file."""
 
+    name: str
+    """The file's."""
     counts: Ints
     """How many final particles each event has."""
     pdgids: Ints
@@ -121,6 +123,7 @@ def _table(path: Path, factor: float) -> EventTable:
     table = np.array(particles, dtype=float).reshape(len(particles), 6)
     columns = np.array(weights, dtype=float).reshape(len(weights), len(names or ()))
     return EventTable(
+        name=path.name,
         counts=np.array(counts, dtype=np.int64),
         pdgids=table[:, 0].astype(np.int64),
         momenta=table[:, 1:5],

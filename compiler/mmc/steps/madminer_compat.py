@@ -19,13 +19,14 @@ from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from io import BytesIO
 from pathlib import Path
-from types import CodeType, FunctionType, SimpleNamespace
+from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 import h5py
 import numpy as np
 
 from mmc.errors import MissingExtraError, StepError
+from mmc.steps import systematics_compat
 
 
 @cache
@@ -38,18 +39,21 @@ def apply() -> None:
     - Every definition of an observable, a cut or an efficiency is evaluated when it is named or loaded, among Python's
       built-in names: a file can run any code, ``all.pt`` fails, and so does a definition of more than 256 characters,
       which files cut short.
+    - The transform of a parameter for the param card, which a file holds, is evaluated likewise when it is loaded.
     - HDF5 crashes the whole process when the disk is full. Files are written in memory first, then in one go.
+    - Files with systematic uncertainties cannot be loaded (:func:`mmc.steps.systematics_compat.mend_loading`).
 
     A second call does nothing, as everywhere here.
 
     :raises MissingExtraError: when MadMiner is not installed
     """
     _import_parts_alone()
-    from madminer.models import readers
+    from madminer.models import parameters, readers
     from madminer.utils.interfaces import hdf5
 
-    readers.eval = _no_value
+    parameters.eval = readers.eval = _no_value
     hdf5.h5py = SimpleNamespace(File=_open_hdf5)
+    systematics_compat.mend_loading(hdf5)
 
 
 def _import_parts_alone() -> None:
@@ -92,9 +96,10 @@ def apply_reader() -> None:
     - ``log(0)`` or ``acos(1.0000001)`` in one event ends the run; here it is an undefined value like ``1 / 0``.
       A misspelt name or attribute is an undefined value there; here it ends the run.
     - A sample without any event that passes ends the run.
+    - Samples with systematic uncertainties end the run (:func:`mmc.steps.systematics_compat.mend_reader`).
     """
     apply()
-    from madminer.lhe import LHEReader
+    from madminer.lhe import LHEReader, lhe_reader
     from madminer.utils.interfaces import lhe
 
     lhe.get_elementary_pdg_ids = cache(lhe.get_elementary_pdg_ids)
@@ -103,6 +108,38 @@ def apply_reader() -> None:
     lhe._get_objects = _with_sums(lhe._get_objects)
     lhe._parse_observations = _parse_observations
     LHEReader._parse_sample = _with_no_events(LHEReader._parse_sample)
+    systematics_compat.mend_reader(lhe_reader, LHEReader, "_parse_sample")
+
+
+@cache
+def apply_delphes_reader() -> None:
+    """Let the DelphesReader read files on current packages, and mend what it does with rounding and undefined values.
+
+    - It opens files with uproot3, which numpy 2 breaks. Here uproot opens them.
+    - It calculates with the single precision of the numbers in the file, or with double, depending on numpy's version.
+      In single precision the mass of two photons is wrong by up to 1e-4 and that of one by a GeV. Here it is double.
+    - ``visible`` is a four-vector like any other, as in :func:`apply_reader`. Stock MadMiner adds nothing but particles
+      to it, and ends the run.
+    - ``log(0)`` and misspelt names are treated as in :func:`apply_reader`.
+    - Without a cut and a required observable, the run ends.
+    - Samples with systematic uncertainties end the run, as in :func:`apply_reader`.
+    """
+    apply_reader()
+    with _standing_in("uproot3"):
+        from madminer.delphes import delphes_reader
+        from madminer.utils.interfaces import delphes_root
+    from vector import MomentumObject4D
+
+    particle = delphes_root.MadMinerParticle
+    delphes_root.uproot3 = SimpleNamespace(open=lambda path: {"Delphes": _DelphesTree(path)})
+    delphes_root.MadMinerParticle = SimpleNamespace(
+        from_xyzt=MomentumObject4D.from_xyzt,  # for the sum of what is visible alone
+        from_rhophietat=particle.from_rhophietat,
+        from_rhophietatau=particle.from_rhophietatau,
+    )
+    delphes_root.eval = _evaluate
+    delphes_reader.parse_delphes_root_file = _with_all_events(delphes_reader.parse_delphes_root_file)
+    systematics_compat.mend_reader(delphes_reader, delphes_reader.DelphesReader, "_analyse_delphes_sample")
 
 
 @cache
@@ -230,5 +267,49 @@ def _with_no_events(parse_sample: Callable[..., tuple[Any, ...]]) -> Callable[..
     def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
         result = parse_sample(*args, **kwargs)
         return result if len(result) == 3 else (None, None, 0)
+
+    return wrapped
+
+
+@contextmanager
+def _standing_in(name: str) -> Iterator[None]:
+    """An empty module in the place of one whose import takes long and warns."""
+    real = sys.modules.get(name)
+    sys.modules[name] = ModuleType(name)
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+        if real is not None:
+            sys.modules[name] = real
+
+
+class _DelphesTree:
+    """Delphes' events as MadMiner asks uproot3 for them."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def array(self, branch: str) -> Any:
+        """A column: numbers in double precision, or a list of them per event."""
+        import uproot
+
+        with uproot.open(self._path) as file:
+            column = file["Delphes"][branch].array(library="np")
+        if column.dtype != object:
+            return column
+        return [values.astype(float) if values.dtype.kind == "f" else values.tolist() for values in column]
+
+
+def _with_all_events(parse: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
+    """Let the filter of a sample that is not filtered be one that keeps all events, and not None."""
+
+    @wraps(parse)
+    def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        try:
+            observations, weights, passed = parse(*args, **kwargs)
+        except UnboundLocalError as error:  # its `finally` uses a value that there is not, and hides the reason
+            raise error.__context__ or error from None
+        return observations, weights, slice(None) if passed is None else passed
 
     return wrapped

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmc.errors import StepError
 from mmc.steps.job import read_json
@@ -20,11 +21,14 @@ class Setup:
     benchmarks: Mapping[str, Mapping[str, float]]
     """The value of each parameter at each benchmark, those that complete the morphing basis included, in the order
     of the weights in every event file."""
+    systematics: Mapping[str, Mapping[str, Any]]
+    """The systematic uncertainties, as the study says them."""
 
     @classmethod
     def read(cls, directory: Path) -> "Setup":
         """Read the output of ``configure``."""
-        return cls(directory / FILE, read_json(directory / RECORD)["benchmarks"])
+        record = read_json(directory / RECORD)
+        return cls(directory / FILE, record["benchmarks"], record["systematics"])
 
     def point(self, benchmark: str) -> Mapping[str, float]:
         """The value of each parameter at a benchmark.

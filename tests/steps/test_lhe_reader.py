@@ -1,9 +1,7 @@
-"""The reader in columns against MadMiner's own (with mmc's work-arounds), event by event."""
+"""Event files read in columns against MadMiner's own reader (with mmc's work-arounds), event by event."""
 
 import gzip
 import json
-import math
-import random
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,27 +12,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from mmc.errors import StepError
 from mmc.expressions import check_expression
-from mmc.steps import analyse, column_reader, lhe_table, madminer_compat
+from mmc.steps import column_reader, lhe_reader, lhe_table, madminer_compat
 from mmc.steps.column_expressions import evaluate
 from mmc.steps.column_values import UnusualExpressionError
 from mmc.steps.columns import Columns, Smearing
 
+from tests.steps.event_files import HEADER, assert_equal, assert_same, lhe_text, setup_file
 from tests.steps.physics import READING, Folder
 from tests.support import SHARED_DATA
 from tests.test_expressions import PUBLISHED, expressions
 
 pytestmark = pytest.mark.engine
 
-HEADER = (
-    '<LesHouchesEvents version="3.0">\n<header>\n<MGRunCard>\n {n} = nevents ! events\n {norm} = event_norm\n'
-    "</MGRunCard>\n</header>\n<init>\n</init>\n"
-)
 NOTHING = {"smearing": [], "met_noise": {"abs": 0.0, "rel": 0.0}, "default_observables": None}
 DEFAULTS = {
     **{f"n_{kind}_max": 2 for kind in ("leptons", "photons", "jets")},
     **dict.fromkeys(("include_met", "include_visible_sum", "include_numbers"), True),
 }
-MASSES = {11: 0.0005, 13: 0.1057, 15: 1.777, 5: 4.7, 25: 125.0, 24: 80.4, 6: 173.0}
 
 
 def _exact(pdgids: list[int], on_shell: str | None) -> dict[str, Any]:
@@ -42,53 +36,17 @@ def _exact(pdgids: list[int], on_shell: str | None) -> dict[str, Any]:
     return {"pdgids": pdgids, **none, "on_shell": on_shell}
 
 
-def _events(n_events: int, norm: str = "average") -> str:
-    """Events with all kinds of particles, some without any, some alike."""
-    random_numbers = random.Random(4)
-    text = HEADER.format(n=n_events, norm=norm)
-    known = [11, -11, 13, -13, 15, -15, 22, 12, -14, 1, -2, 5, -5, 21, 25, 24, 2212]
-    contents = [random_numbers.choices(known, k=random_numbers.randrange(9)) for _ in range(n_events // 4)]
-    for _ in range(n_events):
-        pdgids = random_numbers.choice(contents)
-        weights = [random_numbers.uniform(-0.1, 1.0) for _ in range(2)]
-        text += f"<event>\n {len(pdgids) + 1} 1 {weights[0]:.9e} 100. 0.0078 0.1\n"
-        text += " 21 -1 0 0 501 502 0. 0. 50. 50. 0. 0. 9.\n"
-        for pdgid in pdgids:
-            momentum = [random_numbers.gauss(0.0, 60.0) for _ in range(3)]
-            energy = math.hypot(*momentum, MASSES.get(abs(pdgid), 0.0))
-            line = " ".join(f"{component:+.10e}" for component in (*momentum, energy))
-            text += f" {pdgid} 1 1 2 0 0 {line} 0. 0. {random_numbers.choice([-1, 1])}.\n"
-        text += f"<rwgt>\n<wgt id='sm'> {weights[0]:.9e} </wgt>\n<wgt id='w'> {weights[1]:.9e} </wgt>\n</rwgt>\n"
-        text += "</event>\n"
-    return text + "</LesHouchesEvents>\n"
-
-
-def _setup(path: Path, names: list[str]) -> Path:
-    madminer_compat.apply_reader()
-    from madminer.core import MadMiner
-
-    miner = MadMiner()
-    miner.add_parameter("contact", 1, "c", "theta", 2, (0.0, 10.0))
-    for index, name in enumerate(names):
-        miner.add_benchmark({"c": float(index)}, name)
-    miner.save(str(path))
-    return path
-
-
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A set-up file and 200 events of all sorts."""
     folder = tmp_path_factory.mktemp("mixed")
-    (folder / "events.lhe.gz").write_bytes(gzip.compress(_events(200).encode()))
-    return _setup(folder / "setup.h5", ["sm", "w"]), folder / "events.lhe.gz"
+    (folder / "events.lhe.gz").write_bytes(gzip.compress(lhe_text(200).encode()))
+    return setup_file(folder / "setup.h5", ["sm", "w"]), folder / "events.lhe.gz"
 
 
 def _reader(setup: Path, reading: Mapping[str, Any]) -> Any:
-    madminer_compat.apply_reader()
-    from madminer.lhe import LHEReader
-
-    reader = LHEReader(str(setup))
-    analyse._configure(reader, reading)
+    reader = lhe_reader.make(setup, reading)
+    column_reader.define(reader, reading)
     return reader
 
 
@@ -97,50 +55,15 @@ def _both(
 ) -> tuple[Any, Any]:
     """MadMiner's reader and ours after reading the same file."""
     ours, theirs = _reader(setup, reading), _reader(setup, reading)
-    column_reader.analyse(ours, events, "sm", background)
-    analyse._one_by_one(theirs, events, {"benchmark": "sm", "background": background}, folder / "unpacked.lhe")
+    lhe_reader.analyse(ours, events, "sm", background)
+    lhe_reader.one_by_one(theirs, events, "sm", background, folder)
     return ours, theirs
 
 
 def _compare(folder: Path, setup: Path, events: Path, reading: Mapping[str, Any], background: bool = False) -> int:
     """How many events pass, in both readers; all values are compared."""
     ours, theirs = _both(folder, setup, events, reading, background)
-    assert list(ours.observations) == list(theirs.observations)
-    _assert_equal(ours, theirs)
-    assert list(ours.weights) == list(theirs.weights)
-    for name, values in theirs.weights.items():
-        np.testing.assert_allclose(ours.weights[name], values, rtol=1e-12, err_msg=name)
-    np.testing.assert_array_equal(ours.events_sampling_benchmark_ids, theirs.events_sampling_benchmark_ids)
-    for attribute in ("signal_events_per_benchmark", "background_events", "reference_benchmark", "nuisance_parameters"):
-        assert getattr(ours, attribute) == getattr(theirs, attribute)
-    saved = []
-    for reader in (ours, theirs):
-        reader.observations = {name: np.asarray(values, dtype=float) for name, values in reader.observations.items()}
-        reader.save(str(folder / "saved.h5"), shuffle=False)
-        saved.append(_layout(folder / "saved.h5"))
-        (folder / "saved.h5").unlink()
-    assert saved[0] == saved[1]
-    return len(ours.events_sampling_benchmark_ids)
-
-
-def _assert_equal(ours: Any, theirs: Any) -> None:
-    """All observables, to 1e-12; what cancels (missing momentum where there is none) to 1e-9 GeV, not its angle."""
-    for name, values in theirs.observations.items():
-        expected, found = np.asarray(values, dtype=float), ours.observations[name]
-        if name == "phi_miss":
-            some = theirs.observations["et_miss"] > 1e-6
-            expected, found = expected[some], found[some]
-        size = np.nanmax(np.abs(expected), initial=0.0)
-        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-9 if size < 1e-6 else 0.0, err_msg=name)
-
-
-def _layout(path: Path) -> dict[str, Any]:
-    import h5py
-
-    found: dict[str, Any] = {}
-    with h5py.File(path) as file:
-        file.visititems(lambda name, item: found.update({name: (getattr(item, "shape", 0), getattr(item, "dtype", 0))}))
-    return found
+    return assert_same(folder, ours, theirs)
 
 
 def _reading(**changes: Any) -> dict[str, Any]:
@@ -215,15 +138,15 @@ LHE = SHARED_DATA / "vbf-higgs" / "lhe"
 @pytest.mark.skipif(not LHE.exists(), reason="the MadGraph files are not here")
 def test_madgraph(tmp_path: Path) -> None:
     names = ["sm", "w", *(f"morphing_basis_vector_{index}" for index in range(2, 6))]
-    setup = _setup(tmp_path / "setup.h5", names)
+    setup = setup_file(tmp_path / "setup.h5", names)
     for events in sorted(LHE.glob("*.lhe.gz")):
         sampled = events.name.removeprefix("signal_").removesuffix(".lhe.gz")
         reading = _reading(cuts=[{"definition": "122 < (a[0] + a[1]).m < 128", "required": False}])
         ours, theirs = _reader(setup, reading), _reader(setup, reading)
-        column_reader.analyse(ours, events, sampled, False)
-        analyse._one_by_one(theirs, events, {"benchmark": sampled, "background": False}, tmp_path / "unpacked.lhe")
+        lhe_reader.analyse(ours, events, sampled, False)
+        lhe_reader.one_by_one(theirs, events, sampled, False, tmp_path)
         assert len(ours.weights["w"]) > 100
-        _assert_equal(ours, theirs)
+        assert_equal(ours, theirs)
         for name, values in theirs.weights.items():
             np.testing.assert_array_equal(ours.weights[name], values)
 
@@ -305,7 +228,7 @@ def test_smearing_is_distributed_as_madminers(tmp_path: Path) -> None:
         },
     )
     np.random.seed(12)
-    ours, theirs = _both(tmp_path, _setup(tmp_path / "setup.h5", ["sm"]), events, reading)
+    ours, theirs = _both(tmp_path, setup_file(tmp_path / "setup.h5", ["sm"]), events, reading)
     for name, values in theirs.observations.items():
         if name != "met_eta":  # always 0
             assert ks_2samp(ours.observations[name], values).pvalue > 1e-4, name
@@ -347,9 +270,9 @@ def test_damaged_files(tmp_path: Path, old: str, new: str, reason: str) -> None:
     tail = event.replace(old, new) if old == "</event>\n" else event
     ending = (tail + "</LesHouchesEvents>\n").replace(old, new) if old not in event else tail + "</LesHouchesEvents>\n"
     (tmp_path / "events.lhe.gz").write_bytes(gzip.compress((text + ending).encode()))
-    reader = _reader(_setup(tmp_path / "setup.h5", ["sm", "w"]), _reading())
+    reader = _reader(setup_file(tmp_path / "setup.h5", ["sm", "w"]), _reading())
     with pytest.raises(StepError) as raised:
-        column_reader.analyse(reader, tmp_path / "events.lhe.gz", "sm", False)
+        lhe_reader.analyse(reader, tmp_path / "events.lhe.gz", "sm", False)
     if old == "<wgt id='w'> 0.25 </wgt>\n":
         assert str(raised.value) == "event 2 of events.lhe.gz has other weights than the first"
     else:
@@ -363,9 +286,9 @@ def test_cut_off_file(tmp_path: Path, mixed: tuple[Path, Path]) -> None:
 
 
 def test_weight_of_a_benchmark_is_missing(tmp_path: Path, mixed: tuple[Path, Path]) -> None:
-    reader = _reader(_setup(tmp_path / "setup.h5", ["sm", "w", "x"]), _reading())
+    reader = _reader(setup_file(tmp_path / "setup.h5", ["sm", "w", "x"]), _reading())
     with pytest.raises(StepError, match=r"^the events in events\.lhe\.gz have no weight for the benchmark 'x'$"):
-        column_reader.analyse(reader, mixed[1], "sm", False)
+        lhe_reader.analyse(reader, mixed[1], "sm", False)
 
 
 def test_what_columns_cannot_do_is_left_to_madminer(tmp_path: Path) -> None:

@@ -1,0 +1,81 @@
+"""Delphes' ROOT files as arrays: what MadMiner's DelphesReader takes from them, of all events at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import uproot
+
+from mmc.errors import StepError
+
+_TREE = "Delphes"
+_JET = ("PT", "Eta", "Phi", "Mass", "TauTag", "BTag")
+RECONSTRUCTED: Mapping[str, Sequence[str]] = {
+    "Electron": ("PT", "Eta", "Phi", "Charge"),
+    "Muon": ("PT", "Eta", "Phi", "Charge"),
+    "Photon": ("PT", "Eta", "Phi", "E"),
+    "Jet": _JET,
+    "MissingET": ("MET", "Phi"),
+}
+"""The branches of what the detector measures, by the names of their collections."""
+GENERATED: Mapping[str, Sequence[str]] = {
+    "Particle": ("PT", "Eta", "Phi", "E", "PID"),
+    "GenJet": _JET,
+    "GenMissingET": ("MET", "Phi"),
+}
+"""The branches of what the generator made."""
+
+
+@dataclass(frozen=True)
+class DelphesTable:
+    """The events of a file."""
+
+    n_events: int
+    collections: Mapping[str, Any]
+    """An awkward array of shape (events, var) by the name of each collection; its fields are the branches, in GeV, with
+    floating-point numbers in double precision."""
+
+
+def read(path: Path, generator_truth: bool) -> DelphesTable:
+    """Read a file.
+
+    :raises StepError: when it is damaged, or lacks what it takes to reconstruct an event
+    """
+    wanted = GENERATED if generator_truth else RECONSTRUCTED
+    try:
+        with uproot.open(path) as file:
+            tree = file.get(_TREE)
+            missing = _missing(tree, wanted)
+            if missing is None:
+                found = {name: _collection(tree, name, fields) for name, fields in wanted.items()}
+    except Exception as error:  # uproot raises whatever its parts do: zlib.error, ValueError, DeserializationError, …
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StepError(f"{path.name} is damaged: {reason}") from error
+    if missing is not None:
+        raise StepError(f"{path.name} {missing}")
+    met = found["GenMissingET" if generator_truth else "MissingET"]
+    if ak.any(ak.num(met) == 0):
+        event = int(np.flatnonzero(ak.num(met) == 0)[0]) + 1
+        raise StepError(f"event {event} of {path.name} has no missing momentum")
+    return DelphesTable(len(met), found)
+
+
+def _missing(tree: Any, wanted: Mapping[str, Sequence[str]]) -> str | None:
+    """What a file lacks, as the end of a sentence."""
+    if tree is None:
+        return f"is no output of Delphes: it holds no tree {_TREE}"
+    known = set(tree.keys(full_paths=False))
+    for collection, fields in wanted.items():
+        for field in fields:
+            if f"{collection}.{field}" not in known:
+                return f"has no {collection}.{field}: does the Delphes card write the branch {collection}?"
+    return None
+
+
+def _collection(tree: Any, name: str, fields: Sequence[str]) -> Any:
+    columns = {field: tree[f"{name}.{field}"].array() for field in fields}
+    double = {field: ak.values_astype(column, np.float64) for field, column in columns.items()}
+    return ak.zip(double)
