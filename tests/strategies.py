@@ -1,5 +1,6 @@
 """Hypothesis strategies: valid studies of every shape, with the worst text that the language allows in each place."""
 
+import hashlib
 from typing import Any
 
 from hypothesis import strategies as st
@@ -78,10 +79,106 @@ CUTS = ("mu[0].pt > 30.", "(mu[0] + mu[1]).m > 500", "abs(mu[1].eta) < 2.5", "le
 COEFFICIENTS = ("LL", "LR", "RL", "RR")
 
 
+DELPHES_OBSERVABLES = ("j[0].pt", "(l[0] + l[1]).m", "met.pt", "j[0].deltaphi(j[1])", "len(e) + len(mu)")
+TRANSFORMS = ("theta", "16.52*theta", "(1 + theta)**2", "-theta / 1e-3", "max(theta, 0.01) * 2")
+
+
 @st.composite
-def studies(draw: st.DrawFn) -> dict[str, Any]:
+def embedded_studies(draw: st.DrawFn) -> dict[str, Any]:
     """Valid studies of the embedded generator, small enough to compile in a blink."""
-    parameters = draw(unique_names(1, 3))
+    study = draw(_study(OBSERVABLES))
+    benchmarks = list(study["benchmarks"])
+    for entry, coefficient in zip(study["parameters"].values(), COEFFICIENTS, strict=False):
+        entry["coefficient"] = coefficient
+    study["generation"] = {
+        "generator": "pythia8",
+        "samples": {
+            name: draw(_sample(benchmarks, background=k > 0)) for k, name in enumerate(draw(unique_names(1, 2)))
+        },
+    }
+    return study
+
+
+@st.composite
+def madgraph_studies(draw: st.DrawFn) -> dict[str, Any]:
+    """Valid studies of MadGraph without card files, on parton level or with shower and Delphes, as small."""
+    delphes = draw(st.booleans())
+    study = draw(_study(DELPHES_OBSERVABLES if delphes else OBSERVABLES))
+    _place_in_card(draw, study)
+    samples = draw(unique_names(1, 3))
+    known = draw(_systematics(study))
+    study["generation"] = {
+        "generator": "madgraph",
+        "model": draw(st.sampled_from(["sm", "EWdim6-full", "SMEFTsim_topU3l_MwScheme_UFO-massless"])),
+        "definitions": {"l": "e+ mu+ e- mu-"},
+        "run_card": draw(st.sampled_from([{}, {"ptj": 20.0, "cut_decays": False}])),
+        "beams": {"energy": "7 TeV", "pdf": draw(st.sampled_from(["nn23lo1", 260000]))},
+        "samples": {
+            name: draw(_madgraph_sample(list(study["benchmarks"]), known, background=k > 0))
+            for k, name in enumerate(samples)
+        },
+    }
+    study["detector"] = {"smearing": [{"pdgids": [1, 21], "pt_resolution_rel": 0.1}]}
+    if delphes:
+        study["generation"]["shower"] = {"program": "pythia8", "settings": {"PartonLevel:MPI": False}}
+        study["detector"] = {
+            "simulation": "delphes",
+            "shipped_card": "delphes_card_CMS.tcl",
+            "acceptance": {"pt_min": {"j": "20 GeV"}, "eta_max": {"j": 5}},
+            "generator_truth": draw(st.booleans()),
+        }
+    _group(draw, study, samples)
+    return study
+
+
+@st.composite
+def file_studies(draw: st.DrawFn) -> dict[str, Any]:
+    """Valid studies of event files, read on parton level, or after Delphes has run or runs."""
+    given = draw(st.sampled_from([(), ("hepmc",), ("delphes",)]))
+    study = draw(_study(DELPHES_OBSERVABLES if given else OBSERVABLES))
+    benchmarks = list(study["benchmarks"])
+    samples = draw(unique_names(1, 3))
+    known = draw(_systematics(study))
+
+    def files(sample: str, sampled: list[str]) -> list[dict[str, str]]:
+        return [
+            {"benchmark": name, **{key: f"{key}/{sample} {k}.gz" for key in ("lhe", *given)}}
+            for k, name in enumerate(sampled)
+        ]
+
+    study["events"] = {
+        "samples": {
+            name: {
+                "background": k > 0,
+                "files": files(name, benchmarks[:1] if k else benchmarks),
+                "systematics": draw(_some_of(known)),
+            }
+            for k, name in enumerate(samples)
+        }
+    }
+    if given:
+        study["detector"] = {"simulation": "delphes", **({"card": "cards/delphes.tcl"} if given == ("hepmc",) else {})}
+    _group(draw, study, samples)
+    return study
+
+
+def studies() -> st.SearchStrategy[dict[str, Any]]:
+    """Valid studies of every kind that name no files."""
+    return st.one_of(embedded_studies(), madgraph_studies())
+
+
+def named_files(study: dict[str, Any]) -> dict[str, str]:
+    """Made-up digests of the files that a study names."""
+    samples = study.get("events", {}).get("samples", {}).values()
+    files = [file[key] for sample in samples for file in sample["files"] for key in file if key != "benchmark"]
+    card = study.get("detector", {}).get("card")
+    return {name: hashlib.sha256(name.encode()).hexdigest() for name in [*files, *([card] if card else [])]}
+
+
+@st.composite
+def _study(draw: st.DrawFn, definitions: tuple[str, ...]) -> dict[str, Any]:
+    """A study without events."""
+    parameters = draw(unique_names(1, 3, taken=("in_basis",)))
     observables = draw(unique_names(1, 3, taken=tuple(RESERVED)))
     benchmarks = draw(unique_names(1, 3))
     study: dict[str, Any] = {
@@ -90,23 +187,14 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
         "title": draw(free_text),
         "description": draw(free_text),
         "seed": draw(st.integers(0, 2**32 - 1)),
-        "parameters": {
-            name: {"coefficient": coefficient, "range": [-0.1, 0.1], "label": draw(free_text)}
-            for name, coefficient in zip(parameters, COEFFICIENTS, strict=False)
-        },
+        "parameters": {name: {"range": [-0.1, 0.1], "label": draw(free_text)} for name in parameters},
         "benchmarks": {
             benchmark: {name: 0.05 * k if i == 0 else 0 for i, name in enumerate(parameters)}
             for k, benchmark in enumerate(benchmarks)
         },
-        "generation": {
-            "generator": "pythia8",
-            "samples": {
-                name: draw(_sample(benchmarks, background=k > 0)) for k, name in enumerate(draw(unique_names(1, 2)))
-            },
-        },
         "observables": {
             name: {
-                "definition": draw(st.sampled_from(OBSERVABLES)),
+                "definition": draw(st.sampled_from(definitions)),
                 "default": 0.0,
                 "label": draw(free_text),
             }
@@ -115,6 +203,8 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
         "cuts": draw(st.lists(st.sampled_from(CUTS), max_size=2)),
         "x-note": draw(free_text),
     }
+    if draw(st.booleans()):
+        study["benchmarks"][benchmarks[-1]]["in_basis"] = len(benchmarks) == 1
     if draw(st.booleans()):
         study["methods"] = {
             name: draw(_method(benchmarks, parameters, observables))
@@ -126,9 +216,59 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
             "grid": {parameters[0]: {"points": draw(st.integers(2, 30))}},
             "baselines": {"rate": draw(st.booleans()), "histogram": {"observables": [observables[0]]}},
         }
+    if not {"methods", "evaluation"} & set(study) and draw(st.booleans()):
+        study["morphing"] = "none"
+        study["benchmarks"][benchmarks[-1]].pop("in_basis", None)
     if draw(st.booleans()):
         study["execution"] = {"images": {"physics": "registry.example/mmc-physics:1.0", "learning": "mmc/learning:1.0"}}
     return study
+
+
+def _place_in_card(draw: st.DrawFn, study: dict[str, Any]) -> None:
+    """Say where each parameter stands in the param card."""
+    for number, entry in enumerate(study["parameters"].values()):
+        entry |= {"lha_block": "dim6", "lha_id": number, "transform": draw(st.sampled_from(TRANSFORMS))}
+
+
+@st.composite
+def _systematics(draw: st.DrawFn, study: dict[str, Any]) -> list[str]:
+    """Add systematic uncertainties to a study; their names."""
+    known = draw(unique_names(0, 3))
+    effects = ({"effect": "norm"}, {"effect": "scale", "variations": [0.5, 2]}, {"effect": "pdf"})
+    if known:
+        study["systematics"] = dict(zip(known, effects, strict=False))
+    return known
+
+
+def _some_of(known: list[str]) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(known), unique=True) if known else st.just([])
+
+
+def _group(draw: st.DrawFn, study: dict[str, Any], samples: list[str]) -> None:
+    """Make groups of the samples, of which the first is the signal."""
+    if draw(st.booleans()):
+        first, second = draw(unique_names(2, 2))
+        study["groups"] = {first: samples[:1], second: samples}
+        for method in study.get("methods", {}).values():
+            method["group"] = draw(st.sampled_from([first, second]))
+
+
+@st.composite
+def _madgraph_sample(
+    draw: st.DrawFn, benchmarks: list[str], systematics: list[str], *, background: bool
+) -> dict[str, Any]:
+    counts = st.integers(5, 600)
+    process = draw(st.sampled_from(["p p > l l", ["p p > l l", "p p > l l j"]]))
+    sample = {
+        "process": process,
+        "background": background,
+        "events": draw(counts) if background else {benchmarks[0]: draw(counts)},
+        "events_per_job": draw(st.integers(300, 1500)),
+        "systematics": draw(_some_of(systematics)),
+    }
+    if draw(st.booleans()):
+        sample["slices"] = {"soft": {"ptj": 20, "ptjmax": 100}, "hard": {"ptj": 100}}
+    return sample
 
 
 @st.composite

@@ -186,6 +186,21 @@ class TestPlan:
         assert "35 jobs in 10 stages" in capsys.readouterr().out
         assert main(["plan", str(wrong)]) == 1
 
+    def test_the_basis_takes_madminer(self, tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+        monkeypatch.setitem(sys.modules, "mmc.steps.morphing_basis", None)
+        assert main(["plan", str(tiny)]) == 0
+        assert "\nmorphing basis: showing it takes MadMiner: pip install 'mmc[steps]'\n" in capsys.readouterr().out
+        assert main(["plan", str(tiny), "--format", "json"]) == 0
+        assert set(json.loads(capsys.readouterr().out)["morphing_basis"]) == {"unknown"}
+
+    def test_a_basis_that_takes_long(self, tiny: Path, capsys: Capture) -> None:
+        text = tiny.read_text()
+        tiny.write_text(
+            text.replace("max_overall_power: 2}", "max_overall_power: 2, n_trials: 51, n_test_thetas: 10_000}")
+        )
+        assert main(["plan", str(tiny)]) == 0
+        assert "\nmorphing basis: finding it takes long" in capsys.readouterr().out
+
     @pytest.mark.skipif(shutil.which("dot") is None, reason="graphviz is not installed")
     def test_pictures(self, tiny: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
         assert main(["plan", str(tiny), "--format", "png", "--output", str(tmp_path / "plan.png")]) == 0
@@ -319,7 +334,8 @@ def test_step_hands_over_to_the_runner(capsys: Capture) -> None:
     ("words", "forbidden"),
     [
         (["validate", str(TINY)], {"jinja2", "mmc.targets", "mmc.planner", "mmc.formats", "subprocess", "numpy"}),
-        (["plan", str(TINY)], {"jinja2", "mmc.targets", "numpy"}),
+        (["plan", str(TINY)], {"jinja2", "mmc.targets", "torch", "matplotlib", "uproot3"}),
+        (["plan", str(TINY), "--format", "mermaid"], {"jinja2", "mmc.targets", "numpy"}),
         (["compile", str(TINY), "-t", "cwl", "--check"], {"numpy", "torch", "madminer", "cwltool", "yadage"}),
     ],
 )

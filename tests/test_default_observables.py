@@ -12,12 +12,13 @@ def test_order() -> None:
 
 
 @pytest.mark.engine
-def test_names_are_those_of_the_reader(tmp_path: str) -> None:
+@pytest.mark.parametrize("reader_name", ["LHEReader", "DelphesReader"])
+def test_names_are_those_of_the_readers(tmp_path: str, reader_name: str) -> None:
     from mmc.steps import madminer_compat
 
-    madminer_compat.apply_reader()
+    madminer_compat.apply_delphes_reader()
+    from madminer import delphes, lhe
     from madminer.core import MadMiner
-    from madminer.lhe import LHEReader
 
     miner = MadMiner()
     miner.add_parameter("contact", 1, "c", "theta")
@@ -25,7 +26,9 @@ def test_names_are_those_of_the_reader(tmp_path: str) -> None:
     miner.save(f"{tmp_path}/setup.h5")
     switches = ("include_met", "include_visible_sum", "include_numbers")
     for counts, flags in product([(2, 2, 2), (0, 1, 3), (4, 0, 0)], product([True, False], repeat=3)):
-        reader = LHEReader(f"{tmp_path}/setup.h5")
+        reader = {"LHEReader": lhe.LHEReader, "DelphesReader": delphes.DelphesReader}[reader_name](
+            f"{tmp_path}/setup.h5"
+        )
         options = dict(zip(switches, flags, strict=True))
         numbers = dict(zip(("n_leptons_max", "n_photons_max", "n_jets_max"), counts, strict=True))
         reader.add_default_observables(**numbers, **options)

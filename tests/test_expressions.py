@@ -331,10 +331,11 @@ def test_what_published_studies_write_has_a_value(kind: str, text: str, objects:
     assert math.isfinite(float(value))
 
 
-def expressions() -> st.SearchStrategy[str]:
-    """Expressions of numbers over all kinds of particles, mostly right, some wrong in kind."""
-    lists = st.sampled_from(list(v.LISTS))
-    singles = st.builds("{}[{}]".format, lists, st.integers(-1, 1)) | st.just("met")
+def expressions(reader: str = "lhe") -> st.SearchStrategy[str]:
+    """Expressions of numbers over all kinds of particles of a reader, mostly right, some wrong in kind."""
+    lists = st.sampled_from([name for name in v.READERS[reader] if name in v.LISTS])
+    sums = ["met"] if reader == "lhe" else list(v.SINGLES)  # all of a generated event cancels
+    singles = st.builds("{}[{}]".format, lists, st.integers(-1, 1)) | st.sampled_from(sums)
     fours = st.recursive(
         singles,
         lambda inner: st.one_of(
@@ -353,7 +354,7 @@ def expressions() -> st.SearchStrategy[str]:
         st.builds("{}.{}({})".format, fours, st.sampled_from(list(v.METHODS)), fours | st.just("")),
         st.builds("len({})".format, lists),
         st.builds("sum(x.{} for x in {})".format, attributes, lists),
-        st.sampled_from(["0.5", "3", "pi", "len([x for x in p if x.pt > 30])"]),
+        st.sampled_from(["0.5", "3", "pi", "len([x for x in j if x.pt > 30])"]),
     )
     return st.recursive(
         numbers,

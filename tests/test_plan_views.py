@@ -41,7 +41,7 @@ def test_text_names_every_stage_with_its_jobs_and_events(plan: Plan) -> None:
     rows = {line.split()[0]: line.split() for line in text.splitlines() if line and not line.startswith(" ")}
     for stage in plan.stages:
         assert stage.name in rows or f"{stage.name}:" in rows
-    assert re.search(r"^simulate +13 +50,000 +configure, generate \(all\)", text, re.MULTILINE)
+    assert re.search(r"^simulate +13 +50,000 +13 MB  configure, generate \(all\)", text, re.MULTILINE)
     assert re.search(r"^report +1 +combine, train \(all\)", text, re.MULTILINE)
     assert "signal.sm.7        2,000 events of signal at sm" in text
     assert "train: 3 jobs, each 1 core\n  sally, alice, alices\n" in text
@@ -50,7 +50,7 @@ def test_text_names_every_stage_with_its_jobs_and_events(plan: Plan) -> None:
 
 def test_text_stays_short_for_a_large_study() -> None:
     text = plan_views.to_text(plan_of(events_per_job=100))
-    assert "… and 488 more (--format json lists all)" in text
+    assert "  signal.sm.*        300 jobs, 30,000 events, 9.8 MB\n" in text
     assert len(text.splitlines()) < 100
 
 
@@ -71,6 +71,34 @@ def test_json_holds_the_whole_graph(plan: Plan) -> None:
     assert simulate["events"] == 50_000
     assert simulate["scattered"] is True
     assert simulate["inputs"][0] == {"name": "setup", "stage": "configure", "flow": "one"}
+
+
+BASIS = {
+    "points": {"sm": {"c_LL": 0.0, "c_LR": 0.0}, "w": {"c_LL": 0.05, "c_LR": -1.25e-7}},
+    "condition_number": 53123.4,
+    "largest_squared_weight": 11.04,
+}
+
+
+def test_text_shows_the_morphing_basis(plan: Plan) -> None:
+    text = plan_views.to_text(plan, BASIS)
+    assert (
+        "\nmorphing basis: 2 benchmarks, condition number 5.31e+04, "
+        "largest squared weight 11 in the parameters' ranges\n"
+        "  benchmark  c_LL       c_LR\n"
+        "  sm            0          0\n"
+        "  w          0.05  -1.25e-07\n"
+        "\n"
+    ) in text
+    assert "\nmorphing basis: not now\n" in plan_views.to_text(plan, "not now")
+    assert "morphing basis:" not in plan_views.to_text(plan)
+    many = {**BASIS, "points": {f"b{i}": {"c": float(i)} for i in range(50)}}
+    assert "  … and 10 more (--format json lists all)\n" in plan_views.to_text(plan, many)
+
+
+def test_json_holds_the_morphing_basis(plan: Plan) -> None:
+    found = [json.loads(plan_views.to_json(plan, basis))["morphing_basis"] for basis in (BASIS, "not now", None)]
+    assert found == [BASIS, {"unknown": "not now"}, None]
 
 
 def test_mermaid_links_every_stage(plan: Plan) -> None:

@@ -13,7 +13,12 @@ from mmc.cli import main
 
 from tests.support import ROOT, STUDIES
 
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").rglob("*.md"),
+    *(ROOT / "benchmarks").glob("*.md"),
+    *(ROOT / "containers").glob("*.md"),
+]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 MODULES = [module.name for module in pkgutil.walk_packages(mmc.__path__, "mmc.") if module.name != "mmc.__main__"]

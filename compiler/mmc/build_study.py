@@ -4,9 +4,11 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mmc.morphing import completed_names, component_count
 from mmc.quantities import parse_quantity
 from mmc.resources import Resources
 from mmc.study import (
+    IN_BASIS,
     METHODS_WITH_ALPHA,
     RATIO_METHODS,
     Beams,
@@ -35,14 +37,16 @@ from mmc.study import (
     madminer_name,
 )
 
-IN_BASIS = "in_basis"
-"""The key of a benchmark that is no parameter."""
-
 
 def build_study(data: Mapping[str, Any]) -> Study:
     """The study that checked data, with defaults filled in, stands for."""
     parameters = tuple(_parameter(name, entry) for name, entry in data["parameters"].items())
     benchmarks = {madminer_name(name): _point(values) for name, values in data["benchmarks"].items()}
+    outside_basis = tuple(
+        madminer_name(name) for name, values in data["benchmarks"].items() if not values.get(IN_BASIS, True)
+    )
+    morphing = None if data["morphing"] == "none" else Morphing(**data["morphing"])
+    all_benchmarks = _all_benchmarks(tuple(benchmarks), outside_basis, parameters, morphing)
     splits = data["sampling"]
     return Study(
         name=data["name"],
@@ -51,14 +55,13 @@ def build_study(data: Mapping[str, Any]) -> Study:
         seed=data["seed"],
         parameters=parameters,
         benchmarks=benchmarks,
-        outside_basis=tuple(
-            madminer_name(name) for name, values in data["benchmarks"].items() if not values.get(IN_BASIS, True)
-        ),
-        morphing=None if data["morphing"] == "none" else Morphing(**data["morphing"]),
-        source=_source(data, tuple(benchmarks)),
+        outside_basis=outside_basis,
+        all_benchmarks=all_benchmarks,
+        morphing=morphing,
+        source=_source(data, all_benchmarks),
         reading=_reading(data),
         systematics={madminer_name(name): entry for name, entry in data["systematics"].items()},
-        groups={madminer_name(name): _names(samples) for name, samples in data.get("groups", {}).items()},
+        groups=_groups(data),
         observables=tuple(_observable(name, entry) for name, entry in data["observables"].items()),
         test_split=float(splits["test_split"]),
         validation_split=float(splits["validation_split"]),
@@ -70,6 +73,23 @@ def build_study(data: Mapping[str, Any]) -> Study:
         resources={stage: _resources(entry) for stage, entry in data["execution"]["resources"].items()},
         resolved=data,
     )
+
+
+def _all_benchmarks(
+    named: tuple[str, ...], outside: tuple[str, ...], parameters: tuple[Parameter, ...], morphing: Morphing | None
+) -> tuple[str, ...]:
+    """The names of all benchmarks in the order of the weights: those outside the basis come last."""
+    if morphing is None:
+        return named
+    basis = tuple(name for name in named if name not in outside)
+    size = component_count([p.max_power for p in parameters], morphing.max_overall_power)
+    return (*basis, *(completed_names(basis, size) if morphing.complete else ()), *outside)
+
+
+def _groups(data: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    groups = data.get("groups", {})
+    every = data.get("generation", data.get("events", {})).get("samples", {})
+    return {madminer_name(name): _names(every if samples == "all" else samples) for name, samples in groups.items()}
 
 
 def _parameter(name: str, entry: Mapping[str, Any]) -> Parameter:
@@ -150,15 +170,18 @@ def _madgraph(entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> MadGraph
 def _madgraph_sample(
     name: str, entry: Mapping[str, Any], shared: Mapping[str, Any], benchmarks: tuple[str, ...]
 ) -> MadGraphSample:
-    own = {key: entry.get(key, shared.get(key)) for key in ("model", "order", "param_card", "events_per_job")}
+    own = {key: entry.get(key, shared.get(key)) for key in ("model", "order", "events_per_job")}
     process = entry["process"]
     card = {**shared["run_card"], **entry["run_card"]}
+    param_card = {**shared["param_card"], **entry["param_card"]}
     slices = [_slice(madminer_name(key), {**card, **settings}) for key, settings in entry.get("slices", {}).items()]
     return MadGraphSample(
         **_generated(name, entry, benchmarks, own.pop("events_per_job")),
         **own,
         process=(process,) if isinstance(process, str) else tuple(process),
         definitions={**shared["definitions"], **entry["definitions"]},
+        param_card_file=param_card.pop("file", None),
+        param_card={key.lower(): float(value) for key, value in param_card.items()},
         slices=tuple(slices or [_slice(None, card)]),
         systematics=_names(entry["systematics"]),
     )
@@ -274,6 +297,7 @@ def _method(
         sample_only_from_closest_benchmark=entry["sample_only_from_closest_benchmark"],
         features=None if features is None else tuple(madminer_name(feature) for feature in features),
         training={key: value for key, value in entry["training"].items() if key not in foreign},
+        calibration=entry["calibration"],
         scan={key.removeprefix("training."): tuple(values) for key, values in entry["scan"].items()},
     )
 

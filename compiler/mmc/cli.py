@@ -109,6 +109,21 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
             "changes.",
         )
     )
+    _add_import(
+        command(
+            "import",
+            "write a study from what an analysis was written in before",
+            "madminer-workflow: the two input files of the hand-written MadMiner workflow.",
+        )
+    )
+    _add_doctor(
+        command(
+            "doctor",
+            "show what mmc can use on this machine",
+            "Packages, generators, engines and tools, in which versions, and how to get what is missing. "
+            "Exits with 1 when something that the given study needs is missing.",
+        )
+    )
     _add_explain(command("explain", "explain a diagnostic code", "Without a code, lists them all."))
     command(
         "step", "run one job of a workflow", "Workflows call it: mmc step STAGE --config FILE --job NAME ... --out DIR"
@@ -168,6 +183,21 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_file(parser)
     parser.add_argument("-o", "--out", metavar="DIR", help="the run's folder (default: runs/NAME beside the study)")
     parser.add_argument("-j", "--jobs", metavar="N", type=_positive, help="jobs at a time (default: one per core)")
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", choices=("madminer-workflow",), help="what it was written in")
+    parser.add_argument("--physics", required=True, metavar="FILE", help="input.yml of the physics workflow")
+    parser.add_argument("--learning", required=True, metavar="FILE", help="input.yml of the learning workflow")
+    parser.add_argument("--cards", metavar="DIR", help="its folder of cards (default: what the cards in its image say)")
+    parser.add_argument(
+        "-o", "--out", required=True, metavar="FILE", help="the study to write, cards beside it; nothing is overwritten"
+    )
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", nargs="?", metavar="FILE", help="a study file; - is standard input")
+    parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
 
 
 def _add_explain(parser: argparse.ArgumentParser) -> None:

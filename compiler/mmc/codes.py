@@ -5,20 +5,23 @@ Codes are never given a second meaning. Families: 0 reading YAML, 1 the language
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from mmc.compose import MAX_BYTES, MAX_DEPTH, MAX_VALUES
-from mmc.diagnostics import Severity
-from mmc.vocabulary import BUILTINS, FLAVOUR, LIST_FUNCTIONS, LISTS, MATH, METHODS, SINGLES, SPATIAL, TAGS, TEMPORAL
-
-
-class Code(NamedTuple):
-    """What a code stands for: a line, and a paragraph that says why it matters and what to do."""
-
-    title: str
-    explanation: str
-    severity: Severity = "error"
-
+from mmc.diagnostics import Code
+from mmc.event_codes import EVENT_CODES
+from mmc.vocabulary import (
+    BUILTINS,
+    FLAVOUR,
+    LIST_FUNCTIONS,
+    LISTS,
+    MATH,
+    METHODS,
+    READERS,
+    SINGLES,
+    SPATIAL,
+    TAGS,
+    TEMPORAL,
+)
 
 FAMILIES = {
     "0": "reading",
@@ -184,13 +187,15 @@ CODES: dict[str, Code] = {
         "A name has a meaning already",
         "An observable cannot have the name of one of the reader's objects or functions, as cuts could not see both, "
         "nor that of a default observable; a benchmark cannot be called `default` nor as MadMiner calls those that "
-        "complete a basis; a method cannot be called as a baseline.",
+        "complete a basis or belong to systematic uncertainties; a parameter cannot be called `in_basis`; a method "
+        "cannot be called as a baseline.",
     ),
     "MMC209": Code(
         "There are more benchmarks than the morphing basis can hold",
-        "All benchmarks are part of the morphing basis. It has as many elements as the squared amplitude has "
-        "components: the ways of choosing a power for each parameter, none above its `max_power` and the sum not above "
-        "`morphing.max_overall_power`. MadMiner fails with more benchmarks than that.",
+        "All benchmarks but those with `in_basis: false` are part of the morphing basis. It has as many elements as "
+        "the squared amplitude has components: the ways of choosing a power for each parameter, none above its "
+        "`max_power` and the sum not above `morphing.max_overall_power`. MadMiner fails with more benchmarks than "
+        "that.",
     ),
     "MMC210": Code(
         "A point lies outside the parameters' ranges",
@@ -213,111 +218,55 @@ CODES: dict[str, Code] = {
         "The points of the benchmarks make the morphing equations singular, whatever points are added: for example "
         "more than three of them on a line for amplitudes that are quadratic. Move one of them.",
     ),
-    # -- 3: events ----------------------------------------------------------------------------------------------------
-    "MMC301": Code(
-        "A number of events makes no sense",
-        "Numbers of events, of events per job and of training samples are whole, at least 1, and at most a number that "
-        "anybody could generate.",
+    "MMC214": Code(
+        "A systematic uncertainty does not exist",
+        "The name is none of the study's `systematics`. Upper and lower case matter.",
     ),
-    "MMC302": Code(
-        "It is not clear where events come from",
-        "A study either generates events (`generation`) or uses an existing MadMiner file (`events`): one of them, and "
-        "not both.",
+    "MMC215": Code("A group does not exist", "The name is none of the study's `groups`. Upper and lower case matter."),
+    "MMC216": Code(
+        "A sample does not exist",
+        "A group names a sample that the study does not have. Upper and lower case matter.",
     ),
-    "MMC303": Code(
-        "A parameter does not say what it multiplies",
-        "With the generator `pythia8` each parameter is the coefficient of one contact interaction and names it in "
-        "`coefficient`. Two parameters cannot have the same one: only their sum could be measured.",
+    "MMC217": Code(
+        "There are fewer benchmarks than the morphing basis needs",
+        "With `complete: false` the benchmarks of the study are the morphing basis, so there must be one for each "
+        "component of the squared amplitude: the ways of choosing a power for each parameter, none above its "
+        "`max_power` and the sum not above `morphing.max_overall_power`. Benchmarks with `in_basis: false` do not "
+        "count.",
     ),
-    "MMC304": Code(
-        "Process and kind of sample do not fit",
-        "`dimuon` depends on the parameters and is signal; `ww` and `ttbar` do not and need `background: true`. A "
-        "background is generated once, at the first benchmark, so its `events` are one number.",
+    "MMC218": Code(
+        "The reference benchmark lies outside the morphing basis",
+        "The first benchmark is the reference: backgrounds are generated there, and cross sections compared. MadMiner "
+        "keeps the benchmarks of the basis before all others and takes the first that it has. Let a benchmark of the "
+        "basis be the first one.",
     ),
-    "MMC305": Code(
-        "There is no signal",
-        "No sample depends on the parameters, so nothing can be learned about them.",
-    ),
-    "MMC306": Code(
-        "The splits leave a part without events",
-        "`test_split` and `validation_split` are fractions: each is above 0, and together they stay below 1, so that "
-        "training, validation and test all have events.",
-    ),
-    "MMC307": Code(
-        "There are too many jobs",
-        "`events` divided by `events_per_job` is the number of jobs. Above 100,000 no workflow engine copes; let each "
-        "job generate more events.",
-    ),
-    "MMC308": Code(
-        "The powers do not fit the model",
-        "In the model `four-fermion` the parameters enter the amplitude linearly, so the squared amplitude has powers "
-        "up to 2 of each and of all together. With less, morphed weights are wrong.",
-    ),
-    "MMC309": Code(
-        "The phase space is empty",
-        "The largest mass is not above the smallest, or the mass or twice the transverse momentum that is asked for is "
-        "more than both beams bring along.",
-    ),
-    "MMC310": Code(
-        "A resolution has no effect",
-        "A particle code stands in two entries of `smearing`, where MadMiner keeps the last one; or the code is none "
-        "that the reader smears; or a resolution is given for the quantity that `on_shell` computes from the others.",
-    ),
-    "MMC311": Code(
-        "A setting has no effect on an existing event file",
-        "Observables, cuts, efficiencies and smearing are part of an existing event file and cannot be changed any "
-        "more. Leave them out, so that the study does not claim what is not done.",
-    ),
-    "MMC312": Code(
-        "An observable has no definition",
-        "With generated events each observable needs a `definition`.",
-    ),
-    "MMC313": Code(
-        "An observable may be undefined",
-        "The expression takes an element of a list, such as `j[0]`, which some events may not have. Without `default` "
-        "and `required: true` its value is not a number there, and no network can learn from that.",
+    "MMC219": Code(
+        "A sample is in no group",
+        "Where a study has groups, the events of each group are combined on their own. The events of this sample are "
+        "generated and used by nobody.",
         "warning",
     ),
-    "MMC314": Code(
-        "There are no observables",
-        "Without observables there is nothing to learn from. Name some in `observables`, or ask for MadMiner's "
-        "standard set with `default_observables: {}`.",
-    ),
-    "MMC315": Code(
-        "Morphing has more powers than the model",
-        "In the model `four-fermion` the squared amplitude has powers up to 2 of each parameter and of all together. "
-        "With more, morphing needs more benchmarks and its weights are noisier, for components that vanish.",
-        "warning",
-    ),
-    "MMC316": Code(
-        "Signal samples are generated at different benchmarks",
-        "MadMiner averages the cross sections of the benchmarks at which events were generated, over all signal "
-        "samples at once. Each signal sample needs events at the same benchmarks, or its cross section would be wrong.",
-    ),
-    "MMC317": Code(
-        "The phase space reaches the Z resonance",
-        "The embedded generator samples `dimuon` without a map of the Z resonance. Below 120 GeV some events would "
-        "carry large weights, and the cross section would not be reliable.",
-    ),
+    **EVENT_CODES,
     # -- 4: expressions -----------------------------------------------------------------------------------------------
     "MMC401": Code(
         "The expression cannot be read",
-        "Observables, cuts and efficiencies are Python expressions. This one has a bracket that is not closed, an "
-        "operator without an operand, or a character that means nothing.",
+        "Observables, cuts, efficiencies and transforms are Python expressions. This one has a bracket that is not "
+        "closed, an operator without an operand, or a character that means nothing.",
     ),
     "MMC402": Code(
         "The expression uses something that is not allowed",
         "Expressions are arithmetic (`+ - * / // % **`), comparisons, `and`, `or`, `not`, `a if c else b`, indices, "
-        "and loops such as `sum(x.pt for x in j)` over "
-        f"{_listed([*LISTS, *SINGLES])}, with the functions {_listed([*MATH, *BUILTINS, *LIST_FUNCTIONS])}. Particles "
-        f"have {_listed([*SPATIAL, *TEMPORAL, *FLAVOUR, *TAGS])} and the methods {_listed(METHODS)}. Everything else "
-        "is refused, because MadMiner hands expressions to Python's `eval`.",
+        f"and loops such as `sum(x.pt for x in j)` over {_listed([*LISTS, *SINGLES])}, with the functions "
+        f"{_listed([*MATH, *BUILTINS, *LIST_FUNCTIONS])}. Particles have "
+        f"{_listed([*SPATIAL, *TEMPORAL, *FLAVOUR, *TAGS])} and the methods {_listed(METHODS)}. A transform is "
+        "arithmetic of `theta` alone, with `abs`, `float`, `max` and `min`. Everything else is refused, because "
+        "MadMiner hands expressions to Python's `eval`.",
     ),
     "MMC403": Code(
         "The expression uses a name that the reader does not know",
-        "MadMiner would not complain: it would take the default or drop every event. The objects are "
-        f"{_listed([*LISTS, *SINGLES])}; cuts and efficiencies can also use observables by name, where the name is a "
-        "Python name.",
+        "MadMiner would not complain: it would take the default or drop every event. The objects of generated events "
+        f"are {_listed(READERS['lhe'])}, those of Delphes {_listed(READERS['delphes'])}; cuts and efficiencies can "
+        "also use observables by name, where the name is a Python name. A transform knows `theta`.",
     ),
     "MMC404": Code(
         "The particles have no such attribute or method",
@@ -333,13 +282,19 @@ CODES: dict[str, Code] = {
     ),
     "MMC406": Code(
         "The result of the expression is of the wrong kind",
-        "An observable and an efficiency are numbers, a cut is a condition.",
+        "An observable, an efficiency and a transform are numbers, a cut is a condition.",
     ),
     "MMC407": Code(
         "The expression has no value or takes for ever",
         "It divides by zero, takes the root of a negative number, raises to a power that is not known beforehand or "
         "too large, or is too long or too deeply nested. MadMiner evaluates every expression once when it starts, so "
-        "such a one ends or blocks the run.",
+        "such a one ends or blocks the run. A transform needs a value at every benchmark and at both ends of the "
+        "range.",
+    ),
+    "MMC408": Code(
+        "A transform does not depend on the parameter",
+        "A transform turns the parameter's value, `theta`, into the number in the param card: `16.52*theta`. One "
+        "without `theta` gives every benchmark the same card.",
     ),
     # -- 5: methods and evaluation ------------------------------------------------------------------------------------
     "MMC501": Code(
@@ -356,7 +311,7 @@ CODES: dict[str, Code] = {
         "A setting does not belong to the method",
         "The method does not use this setting, so it would be ignored: `theta` is for score methods, `theta0`, "
         "`theta1` and `scale_parameters` for ratio methods, `alpha` for cascal, rascal and alices, `nesterov_momentum` "
-        "for the optimiser sgd, `early_stopping_patience` for early stopping.",
+        "for the optimiser sgd, `early_stopping_patience` for early stopping, `calibration` for ratio methods.",
     ),
     "MMC504": Code(
         "A scan varies what is no hyperparameter, or with values that it cannot take",
@@ -390,6 +345,12 @@ CODES: dict[str, Code] = {
         "warning",
     ),
     "MMC511": Code("The luminosity is zero", "Without luminosity no events are expected and no limits follow."),
+    "MMC512": Code(
+        "There is no morphing to learn from",
+        "With `morphing: none` nothing is known but the events at the benchmarks. MadMiner draws training samples of "
+        "every method together with the joint score, and limits need cross sections at any point: both follow from the "
+        "morphing basis. Such a study ends with the combined events.",
+    ),
     # -- 6: files and execution ---------------------------------------------------------------------------------------
     "MMC601": Code("A file does not exist", "The study names a file that is not there. Paths start at the study."),
     "MMC602": Code(
@@ -407,5 +368,17 @@ CODES: dict[str, Code] = {
         "A stage that the study does not have is given resources",
         "The study has no such stage, so the resources would be ignored.",
         "warning",
+    ),
+    "MMC606": Code(
+        "A program that no job runs is named",
+        "The folder of an installation has no effect: the study does not generate events with MadGraph, or does not "
+        "simulate the detector with Delphes.",
+        "warning",
+    ),
+    "MMC607": Code(
+        "The folder of a program is no absolute path",
+        "Every job runs in a folder of its own, perhaps in a container or on another machine, so the folder of an "
+        "installation is an absolute path there. Without one, jobs look at the environment variables "
+        "`MMC_MADGRAPH_DIR` and `MMC_DELPHES_DIR`.",
     ),
 }

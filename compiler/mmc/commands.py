@@ -3,17 +3,20 @@
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from mmc.errors import MmcError, UsageError
-from mmc.reading import StudyFile, read
+from mmc.errors import MissingExtraError, MmcError, StepError, UsageError
+from mmc.reading import StudyFile, content, read
 
 if TYPE_CHECKING:
     from mmc.plan import Plan
+    from mmc.plan_views import BasisView
 
 EXIT_WRONG = 1
+_MOST_WEIGHTS_TRIED = 500_000
+"""``mmc plan`` finds a morphing basis that takes MadMiner no more trials times points: 10 s with 15 elements."""
 
 
 def validate(arguments: Namespace) -> int:
@@ -60,9 +63,11 @@ def plan(arguments: Namespace) -> int:
     ((_, made),) = plans
     if arguments.format in ("svg", "png"):
         picture = _draw(plan_views.to_dot(made), arguments.format)
+    elif arguments.format == "mermaid":
+        picture = plan_views.to_mermaid(made).encode()
     else:
-        view = {"text": plan_views.to_text, "json": plan_views.to_json, "mermaid": plan_views.to_mermaid}
-        picture = view[arguments.format](made).encode()
+        view = {"text": plan_views.to_text, "json": plan_views.to_json}
+        picture = view[arguments.format](made, _morphing_basis(made)).encode()
     if arguments.output is not None:
         Path(arguments.output).write_bytes(picture)
     elif arguments.format == "png" and sys.stdout.isatty():
@@ -70,6 +75,32 @@ def plan(arguments: Namespace) -> int:
     else:
         sys.stdout.buffer.write(picture)
     return 0
+
+
+def _morphing_basis(made: "Plan") -> "BasisView":
+    """The morphing basis that the plan's job will find, which takes MadMiner; or why it is not known."""
+    if not any(stage.name == "configure" for stage in made.stages):
+        return None
+    stage = made.stage("configure")
+    (job,) = stage.jobs
+    settings = {**stage.settings, **job.settings}
+    if _weights_tried(settings["morphing"]) > _MOST_WEIGHTS_TRIED:
+        return (
+            "finding it takes long with so many trials and points; setup.json, which the job configure writes, has it"
+        )
+    try:
+        from mmc.steps.morphing_basis import find_basis
+
+        basis = find_basis(settings, job.seed)
+    except (ImportError, MissingExtraError):
+        return "showing it takes MadMiner: pip install 'mmc[steps]'"
+    except StepError as error:
+        return str(error)
+    return None if basis is None else basis.summary()
+
+
+def _weights_tried(morphing: Mapping[str, Any] | None) -> int:
+    return morphing["n_trials"] * morphing["n_test_thetas"] if morphing is not None and morphing["complete"] else 0
 
 
 def run(arguments: Namespace) -> int:
@@ -84,6 +115,24 @@ def run(arguments: Namespace) -> int:
     return run_study(study, made, folder, arguments.jobs)
 
 
+def doctor(arguments: Namespace) -> int:
+    """``mmc doctor``: show what mmc can use here, and whether a study has all that it needs."""
+    from mmc import doctor as examination
+
+    installations, made = {}, None
+    if arguments.file is not None:
+        plans = _plans([arguments.file])
+        if plans is None:
+            return EXIT_WRONG
+        ((_, made),) = plans
+        installations = made.resolved_study["execution"]["installations"]
+    findings = examination.examine(installations)
+    wanted = [] if made is None else examination.needs(made, findings)
+    show = examination.to_json if arguments.json else examination.to_text
+    sys.stdout.write(show(findings, arguments.file, wanted))
+    return EXIT_WRONG if examination.unmet(wanted, findings) else 0
+
+
 def init(arguments: Namespace) -> int:
     """``mmc init``: write a study to start from."""
     from mmc.init import STUDY, new_study, write_new
@@ -92,6 +141,27 @@ def init(arguments: Namespace) -> int:
     write_new(folder, new_study(folder.resolve().name))
     file = folder / STUDY
     sys.stdout.write(f"{file} is yours to change. Next: mmc validate {file}, mmc plan {file}, mmc run {file}\n")
+    return 0
+
+
+def import_workflow(arguments: Namespace) -> int:
+    """``mmc import``: write a study from the inputs of the hand-written workflow, and check it."""
+    from mmc.importers.madminer_workflow import import_study
+    from mmc.importers.source import Source
+    from mmc.importers.workflow_cards import in_the_image, read_cards
+    from mmc.init import study_name, write_new
+
+    physics, learning = (Source.read(content(name), name) for name in (arguments.physics, arguments.learning))
+    cards = in_the_image() if arguments.cards is None else read_cards(Path(arguments.cards))
+    out = Path(arguments.out)
+    study = import_study(physics, learning, cards, study_name(out.resolve().parent.name))
+    write_new(out.parent, {**cards.files, out.name: study})
+    written = read(arguments.out)
+    _show([written], sys.stderr)
+    if written.is_wrong:
+        sys.stderr.write(f"mmc: {out} was written, but it needs repair\n")
+        return EXIT_WRONG
+    sys.stdout.write(f"{out} is written; its comments say what is not as it was. Next: mmc plan {out}\n")
     return 0
 
 
@@ -187,6 +257,8 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "plan": plan,
     "compile": compile_studies,
     "run": run,
+    "import": import_workflow,
+    "doctor": doctor,
     "explain": explain,
 }
 """What :mod:`mmc.cli` hands each command to."""

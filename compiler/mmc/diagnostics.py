@@ -15,6 +15,14 @@ class Span(NamedTuple):
     end_column: int
 
 
+class Code(NamedTuple):
+    """What a code stands for: a line, and a paragraph that says why it matters and what to do."""
+
+    title: str
+    explanation: str
+    severity: Severity = "error"
+
+
 START = Span(1, 1, 1, 1)
 """Where a problem of the file as a whole is shown."""
 

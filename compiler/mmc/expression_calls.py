@@ -2,21 +2,17 @@
 
 import ast
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from mmc.diagnostics import did_you_mean, one_of
 from mmc.expression_parts import ALLOWED, CONDITION, UNKNOWN_VALUE, Reporter, Value
 from mmc.vocabulary import (
     ANY,
     ATTRIBUTES,
-    BUILTINS,
-    CONSTANTS,
     FLAVOUR,
     FOUR,
     FOUR_VECTORS,
-    FUNCTIONS,
     LIST_FUNCTIONS,
-    LISTS,
     MADMINER_PARTICLES,
     MATH,
     METHODS,
@@ -26,7 +22,6 @@ from mmc.vocabulary import (
     PARTICLE,
     SAME,
     SCALAR,
-    SINGLES,
     TAGS,
     THREE,
     TRUTH_VALUE,
@@ -41,6 +36,7 @@ class CallChecker(Reporter):
     """Checks of calls and attributes."""
 
     observables: frozenset[str]
+    variables: Mapping[str, Value]
 
     def call(self, node: ast.Call) -> Value:  # noqa: PLR0911 - one per thing that may be called
         if node.keywords:
@@ -55,16 +51,17 @@ class CallChecker(Reporter):
         name = node.func.id
         if name in LIST_FUNCTIONS or (name in ("min", "max") and len(node.args) == 1):
             return self.list_function(node, name)
-        limits = MATH.get(name) or BUILTINS.get(name)
+        limits = self.functions.get(name)
         if limits is not None:
             return self.function(node, name, limits)
         arguments = [self.check(argument) for argument in node.args]
-        if name in LISTS or name in SINGLES or name in CONSTANTS or name in self.observables:
+        if name in self.variables or name in self.observables:
             help_text = "leave the brackets out" if not arguments else f"write `{name} * (…)` for a product"
             return self.report("MMC405", node, f"`{name}` is not a function", help_text)
+        known = (*self.functions, *LIST_FUNCTIONS)
         guess = OFTEN_WRITTEN.get(name)
-        guess = guess if guess in FUNCTIONS else did_you_mean(name, FUNCTIONS)
-        help_text = f"did you mean `{guess}`?" if guess else f"there are {one_of(FUNCTIONS, 30)}"
+        guess = guess if guess in known else did_you_mean(name, known)
+        help_text = f"did you mean `{guess}`?" if guess else f"there are {one_of(known, 30)}"
         return self.report("MMC403", node.func, f"`{name[:60]}` is no function of expressions", help_text)
 
     def function(self, node: ast.Call, name: str, limits: tuple[int, int]) -> Value:  # noqa: PLR0911 - one per problem

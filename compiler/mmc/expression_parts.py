@@ -3,7 +3,7 @@
 import ast
 import math
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from mmc.vocabulary import NUMBER, TRUTH_VALUE, UNKNOWN
@@ -61,6 +61,9 @@ _OPERATORS: dict[type, Callable[[float, float], float]] = {
 class Reporter:
     """Checks of parts that are numbers, and the problems found so far."""
 
+    functions: Mapping[str, tuple[int, int]]
+    """Those of numbers, with the smallest and largest number of arguments."""
+
     def __init__(self, text: str, shift: int) -> None:
         self.text = text
         self.shift = shift
@@ -114,7 +117,8 @@ class Reporter:
 
     def power(self, node: ast.expr, base: Value, exponent: Value) -> Value:
         if exponent.constant is None:
-            return self.report("MMC407", node, "the exponent is not known beforehand", "write `exp(… * log(…))`")
+            help_text = "write `exp(… * log(…))`" if "exp" in self.functions else "write a number"
+            return self.report("MMC407", node, "the exponent is not known beforehand", help_text)
         bits = max(base.bits, 1.0) * max(abs(exponent.constant), 1.0)
         if bits > MAX_BITS:
             return self.report("MMC407", node, "the number may become too large", "take a smaller exponent")

@@ -1,8 +1,9 @@
-"""The whitelist through which observables, cuts and efficiencies pass before MadMiner hands them to `eval`.
+"""The whitelist through which observables, cuts, efficiencies and transforms pass before MadMiner hands them to `eval`.
 
 An expression is parsed, never evaluated. What passes is arithmetic, comparisons and functions of numbers over the
-reader's particles (:mod:`mmc.vocabulary`), with the kind of every part known: `j.pt`, `met[0]` or `l[0] + 1` would only
-fail when the events are read, silently or with the whole job, and are refused here.
+reader's particles (:mod:`mmc.vocabulary`), or over the parameter of a transform, with the kind of every part known:
+`j.pt`, `met[0]` or `l[0] + 1` would only fail when the events are read, silently or with the whole job, and are refused
+here.
 """
 
 import ast
@@ -10,17 +11,17 @@ import math
 import warnings
 from collections.abc import Callable, Iterable
 
-from mmc.diagnostics import did_you_mean, one_of
 from mmc.expression_calls import CallChecker
 from mmc.expression_parts import ALLOWED, CONDITION, MAX_BITS, UNKNOWN_VALUE, ExpressionProblem, Value, offset
+from mmc.expression_scope import LIST, Scope, scope_of_reader, scope_of_transform, unknown_name
 from mmc.vocabulary import (
     CONSTANTS,
     FOUR_VECTORS,
     FUNCTIONS,
+    LIST_FUNCTIONS,
     LISTS,
     MADMINER_PARTICLES,
     NUMBER,
-    OFTEN_WRITTEN,
     PAIR,
     PARTICLE,
     SINGLES,
@@ -36,28 +37,52 @@ MAX_LENGTH = 2000
 """Longer expressions are refused."""
 MAX_DEPTH = 40
 """More deeply nested expressions are refused; Python's own parser and `eval` have their limits well above."""
-_LIST = "list"
+MAX_TRANSFORM = 256
+"""MadMiner's files keep no more characters of a transform."""
+TRANSFORM = "transform"
 _ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
 
 
-def check_expression(text: str, kind: str, names: Iterable[str] = ()) -> list[ExpressionProblem]:
+def check_expression(text: str, kind: str, names: Iterable[str] = (), reader: str = "lhe") -> list[ExpressionProblem]:
     """The problems of an expression; none if MadMiner may evaluate it.
 
     ``kind`` is "observable", "cut" or "efficiency"; ``names`` are the study's observables, which cuts and
-    efficiencies can use as numbers.
+    efficiencies can use as numbers; ``reader`` is one of :data:`mmc.vocabulary.READERS`. Or it is "transform": then
+    the expression is one in ``theta`` alone, which MadMiner evaluates without any reader.
 
     >>> check_expression("(l[0] + met).pt", "observable")
     []
     >>> check_expression("j.pt > 30", "cut")[0].message
     '`j` is a list of particles and has no `pt`'
+    >>> check_expression("16.52*theta", "transform")
+    []
     """
+    scope = scope_of_transform() if kind == TRANSFORM else scope_of_reader(reader)
+    return _check(text, kind, scope, frozenset(names))[0]
+
+
+def transformed(text: str, theta: float) -> tuple[float | None, list[ExpressionProblem]]:
+    """The value of a transform at a value of the parameter, and why it has none; neither where only `eval` can tell.
+
+    >>> transformed("16.52*theta", 2.0)
+    (33.04, [])
+    >>> transformed("1/theta", 0.0)[1][0].message
+    'this divides by zero'
+    """
+    problems, value = _check(text, TRANSFORM, scope_of_transform(theta), frozenset())
+    return (None if problems else value.constant), problems
+
+
+def _check(text: str, kind: str, scope: Scope, names: frozenset[str]) -> tuple[list[ExpressionProblem], Value]:
+    """The problems of an expression, and what is known of its value."""
     foreign = next((index for index, char in enumerate(text) if not char.isascii() or char == "\0"), None)
     if foreign is not None:
         message = f"the character `{text[foreign]}` means nothing in an expression"
-        return [ExpressionProblem("MMC401", message, "use ASCII characters only", foreign, foreign + 1)]
-    if len(text) > MAX_LENGTH:
-        message = f"the expression has {len(text):,} characters; at most {MAX_LENGTH:,} are read"
-        return [ExpressionProblem("MMC407", message, "make it shorter", 0, len(text))]
+        return _alone("MMC401", message, "use ASCII characters only", foreign, foreign + 1)
+    longest = MAX_TRANSFORM if kind == TRANSFORM else MAX_LENGTH
+    if len(text) > longest:
+        message = f"the expression has {len(text):,} characters; at most {longest:,} are read"
+        return _alone("MMC407", message, "make it shorter", 0, len(text))
     stripped = text.lstrip(" \t")
     shift = len(text) - len(stripped)
     try:
@@ -67,30 +92,36 @@ def check_expression(text: str, kind: str, names: Iterable[str] = ()) -> list[Ex
     except SyntaxError as error:
         start = min(shift + offset(stripped, error.lineno or 1, (error.offset or 1) - 1), max(len(text) - 1, 0))
         reason = "it is empty" if not stripped.strip() else error.msg
-        return [ExpressionProblem("MMC401", f"this is not an expression: {reason}", "", start, start + 1)]
+        return _alone("MMC401", f"this is not an expression: {reason}", "", start, start + 1)
     except (ValueError, MemoryError, RecursionError):
-        return [ExpressionProblem("MMC407", "the expression cannot be parsed", "make it simpler", 0, len(text))]
-    checker = _Checker(stripped, shift, frozenset(names), kind)
-    checker.result(tree.body)
-    return sorted(checker.problems, key=lambda problem: problem.start)
+        return _alone("MMC407", "the expression cannot be parsed", "make it simpler", 0, len(text))
+    checker = _Checker(stripped, shift, scope, names, kind)
+    value = checker.result(tree.body)
+    return sorted(checker.problems, key=lambda problem: problem.start), value
+
+
+def _alone(code: str, message: str, help_text: str, start: int, end: int) -> tuple[list[ExpressionProblem], Value]:
+    return [ExpressionProblem(code, message, help_text, start, end)], UNKNOWN_VALUE
 
 
 class _Checker(CallChecker):
-    def __init__(self, text: str, shift: int, observables: frozenset[str], kind: str) -> None:
+    def __init__(self, text: str, shift: int, scope: Scope, observables: frozenset[str], kind: str) -> None:
         super().__init__(text, shift)
+        self.scope = scope
+        self.functions = scope.functions
         self.observables = observables
         self.kind = kind
-        self.variables: dict[str, str] = {}
+        self.variables: dict[str, Value] = dict(scope.variables)
         self.depth = 0
 
     # -- results ------------------------------------------------------------------------------------------------------
 
-    def result(self, node: ast.expr) -> None:
-        """Check that the whole expression is what its place needs."""
+    def result(self, node: ast.expr) -> Value:
+        """The value of the whole expression, after checking that it is what its place needs."""
         kind = self.kind
         value = self.check(node)
         if value.kind in (UNKNOWN, TRUTH_VALUE) or (value.kind == NUMBER and kind != "cut"):
-            return
+            return value
         if kind == "cut":
             help_text = "compare it, as in `pt_j1 > 30`" if value.kind == NUMBER else "compare one of its numbers"
             self.report("MMC406", node, f"a cut is a condition; this is a {value}", help_text)
@@ -98,6 +129,7 @@ class _Checker(CallChecker):
             a_part = "an element, as in `j[0].pt`" if value.is_list else "one of its numbers, such as `.pt`"
             article = "an" if kind[0] in "aeio" else "a"
             self.report("MMC406", node, f"{article} {kind} is a number; this is a {value}", f"take {a_part}")
+        return value
 
     # -- parts --------------------------------------------------------------------------------------------------------
 
@@ -124,27 +156,18 @@ class _Checker(CallChecker):
             return self.report("MMC407", node, f"the number `{self.source(node)}` is too large")
         return self.report("MMC402", node, f"{_described(node)} cannot be used in an expression", ALLOWED)
 
-    def name(self, node: ast.Name) -> Value:  # noqa: PLR0911 - one for each thing that a name can be
+    def name(self, node: ast.Name) -> Value:
         name = node.id
         if name in self.variables:
-            return Value(self.variables[name])
-        if name in LISTS:
-            return Value(_LIST, LISTS[name])
-        if name in SINGLES:
-            return Value(SINGLES[name])
-        if name in CONSTANTS:
-            return Value(NUMBER, constant=CONSTANTS[name])
+            return self.variables[name]
         if name in self.observables:
             if self.kind != "observable":
                 return Value(NUMBER)
             return self.report("MMC403", node, "an observable cannot use another one", "write its definition out")
-        if name in FUNCTIONS:
+        if name in self.functions or (name in LIST_FUNCTIONS and self.scope.reader is not None):
             return self.report("MMC405", node, f"the function `{name}` must be called", f"write `{name}(…)`")
-        known = [*self.variables, *LISTS, *SINGLES, *CONSTANTS, *sorted(self.observables)]
-        objects = one_of([*LISTS, *SINGLES])
-        guess = OFTEN_WRITTEN.get(name, did_you_mean(name, known) if len(name) > 1 else None)
-        help_text = f"did you mean `{guess}`?" if guess else f"there are {objects}"
-        return self.report("MMC403", node, f"`{name[:60]}` is nothing that the event reader knows", help_text)
+        message, help_text = unknown_name(self.scope, name, [*self.variables, *sorted(self.observables)])
+        return self.report("MMC403", node, message, help_text)
 
     def subscript(self, node: ast.Subscript) -> Value:
         owner = self.check(node.value)
@@ -272,14 +295,14 @@ class _Checker(CallChecker):
             if source.kind != UNKNOWN:
                 self.report("MMC405", loop.iter, f"`{self.source(loop.iter)}` is a {source}, not a list")
             return UNKNOWN_VALUE
-        self.variables[name] = source.element or UNKNOWN
+        self.variables[name] = Value(source.element or UNKNOWN)
         for condition in loop.ifs:
             self.number(condition)
         value = self.check(node.elt)
         del self.variables[name]
         if value.is_list:
             return self.report("MMC405", node.elt, "a list of lists cannot be used in an expression")
-        return Value(_LIST, value.kind, bits=value.bits, lazy=isinstance(node, ast.GeneratorExp))
+        return Value(LIST, value.kind, bits=value.bits, lazy=isinstance(node, ast.GeneratorExp))
 
 
 _DESCRIPTIONS: dict[type, str] = {

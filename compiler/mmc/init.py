@@ -35,7 +35,7 @@ def study_name(folder: str) -> str:
 
 
 def write_new(folder: Path, files: Mapping[str, str]) -> None:
-    """Write the files into a folder, which is made if need be.
+    """Write the files, by their paths in a folder, which is made if need be.
 
     :raises UsageError: when one of them is there already; then none is written
     """
@@ -47,5 +47,6 @@ def write_new(folder: Path, files: Mapping[str, str]) -> None:
     except (FileExistsError, NotADirectoryError) as error:
         raise UsageError(f"{folder} cannot be a folder: a file is in the way") from error
     for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         with (folder / name).open("x", encoding="utf-8") as file:
             file.write(text)

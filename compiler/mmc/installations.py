@@ -98,8 +98,8 @@ def variable(name: str) -> str:
 
 
 def install_hint(packages: Iterable[str]) -> str:
-    """How Debian and conda-like systems get programs of the same name."""
-    return f"install them from your system's packages, as in `apt install {' '.join(packages)}`"
+    """How to get programs that distributions package under the same names."""
+    return f"install from your system's packages, as in `apt install {' '.join(packages)}`"
 
 
 def _folder(name: str, explicit: str | None) -> tuple[Path, str]:

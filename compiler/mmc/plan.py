@@ -67,6 +67,8 @@ class Job:
     label: str = ""
     events: int = 0
     """Events or training samples that the job makes; 0 where that is not known before running."""
+    size: int = 0
+    """Bytes that the job's output is likely to take; 0 where that is little or not known before running."""
 
 
 TokenKind = Literal["text", "config", "job", "input", "file", "out"]

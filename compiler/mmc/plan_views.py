@@ -1,27 +1,40 @@
 """A plan for people and for other programs: text, JSON, Mermaid and Graphviz's DOT."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from itertools import groupby
 from textwrap import wrap
 from typing import Any
 
-from mmc.plan import GROUPS, Flow, Input, Plan, Stage
+from mmc.plan import GROUPS, Flow, Input, Job, Plan, Stage
 from mmc.tables import table
 from mmc.version import __version__
 
 GROUP_TITLES = {"physics": "Physics", "learning": "Learning"}
-JOBS_PER_STAGE = 12
-"""A stage with more jobs lists only this many in the text view."""
+LINES_PER_STAGE = 20
+"""A stage with more jobs lists the parts of a sample together, and no more than so many lines."""
+FILES_PER_STAGE = 4
+"""A stage that reads more files is said to read so many."""
+BASIS_POINTS = 40
+"""A morphing basis of more benchmarks lists only this many in the text view."""
+
+BasisView = Mapping[str, Any] | str | None
+"""The morphing basis of a plan: ``points``, ``condition_number`` and ``largest_squared_weight``, as
+:meth:`mmc.steps.morphing_basis.Basis.summary` gives them; or why it is not known; or None where there is none."""
 
 
-def to_text(plan: Plan) -> str:
-    """Stages with their job counts, events and what they ask for; then the jobs of each scattered stage."""
+def to_text(plan: Plan, basis: BasisView = None) -> str:
+    """Stages with job counts, events, disk and what they ask for; the morphing basis; the jobs of scattered stages."""
     lines = [_title(plan)]
-    lines += [f"{_count(plan.n_jobs, 'job')} in {_count(len(plan.stages), 'stage')}", ""]
-    rows = [("stage", "jobs", "events", "reads", "what it does")]
-    rows += [(s.name, _width(s), _events(s), _reads(s), s.summary) for s in plan.stages]
-    lines += table(rows, right=(1, 2))
+    disk = sum(_total_size(stage) for stage in plan.stages)
+    total = f"{_count(plan.n_jobs, 'job')} in {_count(len(plan.stages), 'stage')}"
+    lines += [f"{total}, about {amount(disk)} of disk" if disk else total, ""]
+    rows = [("stage", "jobs", "events", "disk", "reads", "what it does")]
+    rows += [(s.name, _width(s), _events(s), _disk(s), _reads(s), s.summary) for s in plan.stages]
+    lines += table(rows, right=(1, 2, 3))
+    if basis is not None:
+        lines += ["", *_basis_lines(basis)]
     for stage in plan.stages:
         if stage.scattered:
             lines += ["", f"{stage.name}: {_count(len(stage.jobs), 'job')}{_asks_for(stage)}"]
@@ -29,7 +42,7 @@ def to_text(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_json(plan: Plan) -> str:
+def to_json(plan: Plan, basis: BasisView = None) -> str:
     """Everything that the other views show, and the jobs' seeds and fingerprints, as one JSON object."""
     stages = [
         {
@@ -47,11 +60,13 @@ def to_json(plan: Plan) -> str:
                 "time_s": stage.resources.time_s,
             },
             "events": _total_events(stage),
+            "bytes": _total_size(stage),
             "jobs": [
                 {
                     "name": job.name,
                     "label": job.label,
                     "events": job.events,
+                    "bytes": job.size,
                     "seed": job.seed,
                     "fingerprint": job.fingerprint,
                     "needs": [{"stage": name, "job": upstream} for name, upstream in job.needs],
@@ -67,9 +82,27 @@ def to_json(plan: Plan) -> str:
         "title": plan.title,
         "digest": plan.digest,
         "n_jobs": plan.n_jobs,
+        "morphing_basis": {"unknown": basis} if isinstance(basis, str) else basis,
         "stages": stages,
     }
     return json.dumps(view, indent=2, ensure_ascii=False) + "\n"
+
+
+def _basis_lines(basis: Mapping[str, Any] | str) -> Iterator[str]:
+    if isinstance(basis, str):
+        yield f"morphing basis: {basis}"
+        return
+    points: Mapping[str, Mapping[str, float]] = basis["points"]
+    yield (
+        f"morphing basis: {_count(len(points), 'benchmark')}, condition number {basis['condition_number']:.3g}, "
+        f"largest squared weight {basis['largest_squared_weight']:.3g} in the parameters' ranges"
+    )
+    shown = list(points.items())[:BASIS_POINTS]
+    header = ("benchmark", *next(iter(points.values())))
+    rows = [header, *((name, *(f"{value:.6g}" for value in point.values())) for name, point in shown)]
+    yield from (f"  {line}" for line in table(rows, right=range(1, len(header))))
+    if len(points) > BASIS_POINTS:
+        yield f"  … and {len(points) - BASIS_POINTS:,} more (--format json lists all)"
 
 
 def to_mermaid(plan: Plan) -> str:
@@ -201,9 +234,34 @@ def _events(stage: Stage) -> str:
     return f"{total:,}" if total else ""
 
 
+def _total_size(stage: Stage) -> int:
+    return sum(job.size for job in stage.jobs)
+
+
+def _disk(stage: Stage) -> str:
+    total = _total_size(stage)
+    return amount(total) if total else ""
+
+
+def amount(n_bytes: int) -> str:
+    """A number of bytes for people, to two digits: no more of an estimate is true.
+
+    >>> amount(950), amount(12_340_000), amount(999_999_999)
+    ('1.0 kB', '12 MB', '1.0 GB')
+    """
+    value = float(n_bytes)
+    for unit in ("kB", "MB", "GB", "TB"):
+        value /= 1000
+        if value < 999.5 or unit == "TB":
+            break
+    return f"{max(value, 1.0):,.{0 if value >= 9.95 else 1}f} {unit}"
+
+
 def _reads(stage: Stage) -> str:
     marks = {Flow.ONE: "", Flow.EACH: " (one each)", Flow.ALL: " (all)"}
-    return ", ".join([f"{link.stage}{marks[link.flow]}" for link in stage.inputs] + [f.path.name for f in stage.files])
+    links = [f"{link.stage}{marks[link.flow]}" for link in stage.inputs]
+    files = [file.path.name for file in stage.files]
+    return ", ".join(dict.fromkeys(links + (files if len(files) <= FILES_PER_STAGE else [f"{len(files):,} files"])))
 
 
 def _asks_for(stage: Stage) -> str:
@@ -220,6 +278,27 @@ def _job_lines(stage: Stage) -> Iterator[str]:
     if all(job.label == job.name for job in stage.jobs):
         yield from wrap(", ".join(job.name for job in stage.jobs), 110)
         return
-    yield from table([(job.name, job.label) for job in stage.jobs[:JOBS_PER_STAGE]])
-    if len(stage.jobs) > JOBS_PER_STAGE:
-        yield f"… and {len(stage.jobs) - JOBS_PER_STAGE:,} more (--format json lists all)"
+    if len(stage.jobs) <= LINES_PER_STAGE:
+        yield from table([(job.name, job.label) for job in stage.jobs])
+        return
+    rows = [_row(list(jobs)) for _, jobs in groupby(stage.jobs, key=_of_parts)]
+    yield from table(rows[:LINES_PER_STAGE])
+    if len(rows) > LINES_PER_STAGE:
+        yield f"… and {len(rows) - LINES_PER_STAGE:,} more (--format json lists all)"
+
+
+def _of_parts(job: Job) -> str:
+    """What jobs have in common that make the parts of one thing: their names but for the number at the end."""
+    stem, _, part = job.name.rpartition(".")
+    return f"{stem}.*" if part.isdigit() else job.name
+
+
+def _row(jobs: Sequence[Job]) -> tuple[str, str]:
+    """A job, or the parts of one thing together."""
+    if len(jobs) == 1:
+        return jobs[0].name, jobs[0].label
+    events, size = sum(job.events for job in jobs), sum(job.size for job in jobs)
+    facts = [_count(len(jobs), "job")]
+    facts += [_count(events, "event")] if events else []
+    facts += [amount(size)] if size else []
+    return _of_parts(jobs[0]), ", ".join(facts)

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # these take a while to import, and `mmc validate` does witho
     from mmc.plan import Plan
 
 STDIN = "-"
+MAX_CARD_BYTES = 2_000_000
+"""Larger files are no cards."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,16 @@ def read(name: str) -> StudyFile:
     :raises OSError: when it cannot be read
     """
     folder = Path() if name == STDIN else Path(name).parent
-    document = load(_content(name), "<stdin>" if name == STDIN else name)
-    checked = check(document, _look_up_in(folder))
+    document = load(content(name), "<stdin>" if name == STDIN else name)
+    checked = check(document, _look_up_in(folder), _read_text_in(folder))
     return StudyFile(name, folder, document, *checked)
 
 
-def _content(name: str) -> bytes:
+def content(name: str) -> bytes:
+    """The bytes of a file; ``-`` is standard input.
+
+    :raises UsageError: when there is no such file
+    """
     try:
         return sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError) as error:  # ValueError: a null in it
@@ -99,3 +105,18 @@ def _look_up_in(folder: Path) -> Callable[[str], str]:
         return "file" if path.is_file() and os.access(path, os.R_OK) else "folder"
 
     return look_up
+
+
+def _read_text_in(folder: Path) -> Callable[[str], str | None]:
+    """A function that gives the text of a card in the folder; None where there is none."""
+
+    @cache
+    def read_text(text: str) -> str | None:
+        try:
+            with (folder / text).open("rb") as file:
+                content = file.read(MAX_CARD_BYTES + 1)
+            return None if len(content) > MAX_CARD_BYTES else content.decode("utf-8")
+        except (OSError, ValueError):  # not UTF-8, or a null character in the name
+            return None
+
+    return read_text

@@ -15,6 +15,8 @@ RATIO_METHODS = ("carl", "rolr", "cascal", "rascal", "alice", "alices")
 SCORE_METHODS = ("sally", "sallino")
 METHODS_WITH_ALPHA = ("cascal", "rascal", "alices")
 """The methods whose loss has a score term, weighted by ``alpha``."""
+IN_BASIS = "in_basis"
+"""The key of a benchmark that is no parameter."""
 
 Point = Mapping[str, float]
 """A value for each parameter, by name."""
@@ -110,13 +112,14 @@ class Slice:
 
 @dataclass(frozen=True)
 class MadGraphSample(Sample):
-    """A process of MadGraph; files are named as the study does."""
+    """A process of MadGraph; files are named as the study does, entries of its param card as MadGraph's `set` does."""
 
     process: tuple[str, ...]
     definitions: Mapping[str, str]
     model: str
     order: str
-    param_card: str | None
+    param_card_file: str | None
+    param_card: Mapping[str, float]
     slices: tuple[Slice, ...]
     systematics: tuple[str, ...]
 
@@ -249,6 +252,7 @@ class Method:
     sample_only_from_closest_benchmark: bool
     features: tuple[str, ...] | None
     training: Mapping[str, Any]
+    calibration: str
     scan: Mapping[str, tuple[Any, ...]]
 
     def scan_points(self) -> list[dict[str, Any]]:
@@ -283,6 +287,8 @@ class Study:
     benchmarks: Mapping[str, Point]
     outside_basis: tuple[str, ...]
     """The benchmarks that are no elements of the morphing basis."""
+    all_benchmarks: tuple[str, ...]
+    """The names of all benchmarks in the order of an event's weights: basis, what completes it, outside."""
     morphing: Morphing | None
     source: EmbeddedGeneration | MadGraphGeneration | FileGeneration | EventFile
     reading: Reading

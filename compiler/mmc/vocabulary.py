@@ -1,9 +1,9 @@
-"""What an observable, a cut or an efficiency can name: the objects, attributes and functions of MadMiner's LHE reader.
+"""What an observable, a cut or an efficiency can name: the objects, attributes and functions of MadMiner's readers.
 
 MadMiner 0.9.6 evaluates expressions over lists of `MadMinerParticle`, which is a four-vector of the package `vector`.
-A test compares these tables with the real classes wherever MadMiner is installed. Left out, though they exist: what
-changes a particle, what makes something that is no number or vector, and names that only one of MadMiner's LHE parsers
-defines.
+Tests compare these tables with the real classes of both readers wherever MadMiner is installed. Left out, though they
+exist: what changes a particle, what makes something that is no number or vector, and names that only one of MadMiner's
+LHE parsers or its DelphesReader defines.
 """
 
 # Kinds of value. The first three are `MadMinerParticle` objects, the fourth and fifth plain four-vectors of `vector`.
@@ -37,6 +37,11 @@ LISTS = {
 """Lists of electrons, muons, taus, jets, photons, leptons (e and mu), neutrinos, all particles, all before smearing."""
 SINGLES = {"met": MET, "visible": VECTOR4, "all": VECTOR4}
 """Missing momentum, the sum of the visible particles, both together; the last two by the reader step's work-around."""
+READERS = {
+    "lhe": (*LISTS, *SINGLES),
+    "delphes": ("e", "mu", "j", "a", "l", *SINGLES),
+}
+"""The objects that each reader has; those of one name are of one kind. A detector reconstructs taus as jets."""
 CONSTANTS = {"pi": 3.141592653589793}
 
 MATH = {

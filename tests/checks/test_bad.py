@@ -25,10 +25,15 @@ def look_up(text: str) -> str:
     return "file" if path.is_file() else "folder" if path.is_dir() else "missing"
 
 
+def read_text(text: str) -> str:
+    """A card beside the examples."""
+    return (BAD / text).read_text(encoding="utf-8")
+
+
 def problems(file: Path) -> tuple[list[Diagnostic], str]:
     """The diagnostics of a file, and its text."""
     document = load(file.read_bytes(), file.name)
-    return check(document, look_up).diagnostics, document.text
+    return check(document, look_up, read_text).diagnostics, document.text
 
 
 def test_every_code_has_a_bad_example() -> None:
@@ -74,6 +79,6 @@ def test_rules_report_the_codes_that_they_are_registered_with() -> None:
         document = load(file.read_bytes(), file.name)
         if document.data is None:
             continue
-        context = Context(document, *check_shape(document)[1:], look_up)
+        context = Context(document, *check_shape(document)[1:], look_up, read_text)
         for codes, rule in RULES:
             assert {item.code for item in rule(context)} <= set(codes)

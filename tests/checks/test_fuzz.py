@@ -14,7 +14,7 @@ from mmc.formats import RENDERERS
 from mmc.language import load_schema
 from mmc.load import load
 
-from tests.strategies import studies
+from tests.strategies import file_studies, named_files, studies
 from tests.support import STUDIES
 
 COMPLETE = """
@@ -66,25 +66,114 @@ execution:
   images: {physics: "a/b:1"}
   resources: {train: {cpus: 2, memory: 4 GiB, time: 2 h}}
 """
-"""A study that says everything that the language knows, but for an event file."""
+"""A study that says everything that can be said of the embedded generator."""
+MADGRAPH = """
+mmc: "1.0"
+name: example
+parameters:
+  CWL2: {lha_block: dim6, lha_id: 2, transform: "16.52*theta", range: [-20, 20], max_power: 2}
+  CPWL2: {lha_block: dim6, lha_id: 5, transform: "16.52*theta", range: [-20, 20]}
+benchmarks:
+  sm: {CWL2: 0, CPWL2: 0}
+  w: {CWL2: 10, CPWL2: 0}
+  probe: {CWL2: 1, CPWL2: 1, in_basis: false}
+morphing: {max_overall_power: 2, n_trials: 10, n_test_thetas: 10, complete: true}
+generation:
+  generator: madgraph
+  model: EWdim6-full
+  order: LO
+  definitions: {l: "e+ mu+ e- mu-"}
+  beams: {energy: 6500 GeV, particles: [p, p], pdf: nn23lo1}
+  param_card: cards/param_card.dat
+  run_card: {file: cards/run_card.dat, ptj: 20.0}
+  events_per_job: 10_000
+  samples:
+    signal:
+      process: "u d > u d h / a z QCD=0 QED=99 NP=2, h > a a"
+      events: {sm: 20_000, default: 1000}
+      run_card: {etaj: 5, cut_decays: false}
+      slices: {low: {ptj: 20, ptjmax: 100}, high: {ptj: 100}}
+      systematics: [mu, pdf, lumi]
+    top:
+      process: ["p p > t t~ [QCD]", "p p > t t~ j [QCD]"]
+      definitions: {j: u d}
+      model: loop_sm
+      order: NLO
+      background: true
+      events: 5000
+      events_per_job: 1000
+      k_factor: 1.1
+      param_card: cards/top.dat
+      systematics: [lumi]
+  shower: {program: pythia8, card: cards/pythia8_card.dat, settings: {"PartonLevel:MPI": off}}
+detector:
+  simulation: delphes
+  card: cards/delphes_card.tcl
+  acceptance: {pt_min: {e: 10 GeV, mu: 10 GeV, a: 10 GeV, j: 20 GeV}, eta_max: {e: 2.5, mu: 2.5, a: 2.5, j: 5}}
+  generator_truth: false
+systematics:
+  lumi: {effect: norm, variation: 1.1}
+  mu: {effect: scale, scale: mu, variations: [0.5, 1, 2]}
+  pdf: {effect: pdf, variation: CT10}
+groups: {signal_only: [signal], everything: [signal, top]}
+observables:
+  pt_j1: {definition: "j[0].pt", default: 0}
+methods:
+  sally: {group: signal_only, theta: {benchmark: sm}, samples: 100}
+evaluation:
+  luminosity: 300 fb^-1
+execution:
+  installations: {madgraph: /opt/mg5, delphes: /opt/delphes}
+  resources: {generate: {cpus: 1}, simulate: {cpus: 2}, detect: {time: 1 h}}
+"""
+"""A study that says everything that can be said of MadGraph and Delphes."""
+EVENT_FILES = """
+mmc: "1.0"
+name: example
+parameters:
+  c: {range: [-1, 1]}
+benchmarks: {sm: {c: 0}, w: {c: 1}, more: {c: -1}}
+morphing: {complete: false}
+events:
+  samples:
+    signal:
+      k_factor: 1.2
+      systematics: [mu]
+      files:
+        - {lhe: lhe/sm.lhe.gz, benchmark: sm, hepmc: hepmc/sm.hepmc.gz}
+        - {lhe: lhe/more.lhe.gz, benchmark: sm, hepmc: hepmc/more.hepmc.gz}
+    top:
+      background: true
+      files: [{lhe: lhe/top.lhe, benchmark: sm, hepmc: hepmc/top.hepmc}]
+detector: {simulation: delphes, shipped_card: delphes_card_CMS.tcl}
+systematics: {mu: {effect: scale, scale: mur}}
+observables: {pt: {definition: met.pt}}
+methods: {sally: {theta: {benchmark: sm}, samples: 100}}
+execution: {resources: {import_events: {time: 1 h}}}
+"""
+"""A study that says everything that can be said of event files."""
 
 
-def look_up(_text: str) -> str:
-    return "missing"
+PARAM_CARD = "Block dim6\n  2 0.0\n  5 0.0\n"
+"""What all files hold."""
+FILES = ("events.h5", *sorted({word.strip("],}") for word in f"{MADGRAPH} {EVENT_FILES}".split() if "/" in word}))
 
 
-def checked(text: str) -> tuple[list[str], dict[str, Any] | None]:
+def checked(text: str, files: tuple[str, ...] = ()) -> tuple[list[str], dict[str, Any] | None]:
     """The codes of a study's problems and its filled data; everything can be rendered."""
     document = load(text, "study.yaml")
-    result = check(document, look_up)
+    result = check(document, lambda path: "file" if path in files else "missing", lambda _: PARAM_CARD)
     assert has_errors(result.diagnostics) == (result.data is None)
     for render in RENDERERS.values():
         render(result.diagnostics, {"study.yaml": document.text})
     return [item.code for item in result.diagnostics], result.data
 
 
-def test_a_study_that_says_everything_is_right() -> None:
-    codes, data = checked(COMPLETE)
+@pytest.mark.parametrize("text", [COMPLETE, MADGRAPH, EVENT_FILES], ids=["embedded", "madgraph", "files"])
+def test_a_study_that_says_everything_is_right(text: str) -> None:
+    codes, data = checked(text)
+    assert set(codes) <= {"MMC601"}, "its files are not there"
+    codes, data = checked(text, files=FILES)
     assert codes == []
     assert data is not None
     build_study(data)
@@ -97,10 +186,10 @@ def test_the_example_studies_are_right(file: Any) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(studies())
+@given(st.one_of(studies(), file_studies()))
 def test_valid_studies_are_right_and_can_be_built(study: dict[str, Any]) -> None:
-    codes, data = checked(json.dumps(study, ensure_ascii=False))
-    assert {code for code in codes if code not in ("MMC212", "MMC313", "MMC315")} == set()
+    codes, data = checked(json.dumps(study, ensure_ascii=False), files=tuple(named_files(study)))
+    assert set(codes) <= {"MMC326"}, "an uncertainty that no sample has"
     assert data is not None
     build_study(data)
 
@@ -111,8 +200,7 @@ def paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path for key, item in items for path in ((*at, key), *paths(item, (*at, key)))]
 
 
-VALID = load(COMPLETE, "study.yaml").data
-PATHS = paths(VALID)
+VALID = [load(text, "study.yaml").data for text in (COMPLETE, MADGRAPH, EVENT_FILES)]
 JUNK: list[Any] = [
     *(
         None,
@@ -142,10 +230,11 @@ JUNK: list[Any] = [
 
 @st.composite
 def damaged(draw: st.DrawFn) -> Any:
-    """The complete study with a few parts removed, replaced, renamed or copied elsewhere."""
-    study = deepcopy(VALID)
+    """A complete study with a few parts removed, replaced, renamed or copied elsewhere, also from another one."""
+    valid, source = (draw(st.sampled_from(VALID)) for _ in range(2))
+    study = deepcopy(valid)
     for _ in range(draw(st.integers(1, 4))):
-        *parents, key = draw(st.sampled_from(PATHS))
+        *parents, key = draw(st.sampled_from(paths(valid)))
         place: Any = study
         for parent in parents:
             present = isinstance(place, dict) and parent in place
@@ -161,8 +250,8 @@ def damaged(draw: st.DrawFn) -> Any:
         elif action == 2:
             place[draw(st.sampled_from(["x", "c_LL", "sm", "default", "theta", "e", key.upper(), ""]))] = place.pop(key)
         else:
-            other: Any = VALID
-            for part in draw(st.sampled_from(PATHS)):
+            other: Any = source
+            for part in draw(st.sampled_from(paths(source))):
                 other = other[part]
             place[key] = deepcopy(other)
     return study
@@ -173,7 +262,7 @@ def damaged(draw: st.DrawFn) -> Any:
 def test_damaged_studies_are_diagnosed(study: Any) -> None:
     text = json.dumps(study, ensure_ascii=False)
     text = text.replace('".nan"', ".nan").replace('".inf"', ".inf").replace("\\u0000", "\\u0001")
-    codes, data = checked(text)
+    codes, data = checked(text, files=FILES)
     if data is not None:
         build_study(data)
     else:

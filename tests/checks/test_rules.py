@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from mmc.checks import MOST_SHOWN, check
-from mmc.checks.events import SMEARED
+from mmc.checks.detector import SMEARED
 from mmc.diagnostics import Diagnostic
 from mmc.load import load
 
@@ -101,7 +101,7 @@ def test_another_version_of_the_language_is_all_that_is_said() -> None:
         ("{}", ["MMC107"]),
         ("{ms: 10_000}", ["MMC201"]),
         ("3", []),
-        ("2", ["MMC306"]),
+        ("{sm: 3, w: 1}", ["MMC306"]),
         ("10_000, events_per_job: 0", ["MMC301"]),
         ("10_000, events_per_job: 2.5", ["MMC301"]),
         ("2_000_000, events_per_job: 10", ["MMC307"]),

@@ -164,6 +164,55 @@ def test_observables_must_agree(chain: Chain) -> None:
     assert chain.refusal(analysed).endswith("was made with another set-up: its observables/names differ")
 
 
+def test_unknown_numbers_of_events(chain: Chain) -> None:
+    """Jobs weigh by the events that were read, also one of which no event passes."""
+    generated = chain.folder.generate(chain.setup)
+    parts = [chain.folder.simulate(chain.setup, generated, n, part) for part, n in enumerate((300, 100))]
+    analysed = [*chain.analysed(parts[:1]), *chain.analysed(parts[1:], NONE)]
+    known, unknown = chain.combined(analysed, "known"), chain.combined(analysed, "unknown", n_events=None)
+    assert known["path"].read_bytes() == unknown["path"].read_bytes()
+    np.testing.assert_allclose(_values(unknown), 0.75 * _mean_weights(parts[:1]), rtol=1e-12)
+
+
+def test_slices_add_and_their_parts_average(chain: Chain) -> None:
+    generated = chain.folder.generate(chain.setup)
+    events = [chain.folder.simulate(chain.setup, generated, n, part) for part, n in enumerate((200, 100, 100))]
+    analysed = chain.analysed(events)
+    settings = combine_settings(analysed, n_events=None)
+    for entry, name in zip(settings["jobs"], ("low", "low", "high"), strict=True):
+        entry["slice"] = name
+    out = chain.folder.run("combine", "combine", settings, setup=chain.setup, analysed=analysed)
+    found = [value for value, _ in json.loads((out / "events.json").read_text())["cross_sections_pb"].values()]
+    np.testing.assert_allclose(found, _mean_weights(events[:2]) + _mean_weights(events[2:]), rtol=1e-12)
+
+
+def test_slices_must_be_generated_at_the_same_benchmarks(chain: Chain) -> None:
+    jobs = [
+        {"job": "x", "sample": "signal", "slice": name, "benchmark": benchmark, "background": False}
+        for name, benchmark in [("low", "sm"), ("low", "ll"), ("high", "sm")]
+    ]
+    reason = chain.refusal([chain.setup], {"jobs": jobs})
+    assert reason == "all signal samples must be generated at the same benchmarks: signal, slice high, lacks ll"
+
+
+def test_groups(chain: Chain) -> None:
+    """A job reads the outputs of its own group alone."""
+    signal, background = chain.simulated("sm", 100), chain.simulated("sm", 50, process="ww")
+    analysed = chain.analysed([*signal, *background])
+    both = chain.folder.run("combine", "all", combine_settings(analysed), setup=chain.setup, analysed=analysed)
+    own = combine_settings(analysed[:1])
+    alone = chain.folder.run("combine", "signal_only", own, setup=chain.setup, analysed=analysed)
+    counts = [json.loads((out / "events.json").read_text())["n_events"] for out in (both, alone)]
+    assert counts == [150, 100]
+
+
+def test_systematics_of_the_set_ups_must_agree(chain: Chain) -> None:
+    analysed = chain.analysed(chain.simulated("sm", 50))
+    settings = {**configure_settings(), "systematics": {"lumi": {"effect": "norm", "variation": 1.1}}}
+    chain.setup = chain.folder.run("configure", "other", settings, seed=3)
+    assert chain.refusal(analysed).endswith("was made with another set-up: its systematics/names differ")
+
+
 def test_jobs_must_have_the_events_that_the_plan_counts_on(chain: Chain) -> None:
     analysed = chain.analysed(chain.simulated("sm", 50))
     settings = combine_settings(analysed, n_events=60)

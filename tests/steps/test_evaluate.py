@@ -95,6 +95,21 @@ def test_an_estimator_that_has_learned_nothing_fails(tmp_path: Path, exact_event
     assert any("the mean ratio is" in reason for reason in found["reasons"])
 
 
+def test_a_normalised_ratio_has_mean_one_on_test_events(tmp_path: Path, exact_events: Path) -> None:
+    learning = Learning(tmp_path, exact_events)
+    model = learning.train("alice", learning.sample("alice", samples=20_000), n_hidden=[8], n_epochs=2)
+    plain = result(learning.evaluate("alice", model))
+    folder = learning.evaluate("alice", model, calibration="normalisation")
+    found = result(folder)
+    assert "calibration" not in plain
+    assert found["calibration"]["method"] == "normalisation"
+    assert found["calibration"]["before"] == {key: plain[key] for key in ("closure", "verdict", "reasons", "warnings")}
+    arrays = np.load(folder / "limits.npz")
+    pulls = (arrays["mean_ratio"] - 1.0) / arrays["mean_ratio_error"]
+    assert np.abs(pulls).max() < 4.5
+    assert plain["closure"]["mean_ratio"]["largest_pull"] ** 2 > found["closure"]["mean_ratio"]["largest_pull"] ** 2
+
+
 @pytest.mark.parametrize("method", ["sally", "sallino", "alice"])
 @pytest.mark.parametrize("parameters", [1, 3])
 def test_any_number_of_parameters(tmp_path: Path, method: str, parameters: int) -> None:

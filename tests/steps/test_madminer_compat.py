@@ -9,8 +9,10 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from mmc.errors import StepError
 from mmc.steps import madminer_compat
 
+from tests.steps.event_files import UPROOT3_ON_NUMPY2, lhe_text, setup_file, write_root
 from tests.steps.physics import Folder
 
 pytestmark = pytest.mark.engine
@@ -211,6 +213,115 @@ def test_no_events_is_no_failure(stock: dict[str, Any], folder: Path) -> None:
     assert stock["no events"] == "ValueError: not enough values to unpack (expected 3, got 2)"
     assert _read(folder, "len(mu) > 5", a=("mu[0].pt", True)) is None
 
+
+# -- Delphes ----------------------------------------------------------------------------------------------------------
+
+STOCK_DELPHES = """
+import json, warnings
+warnings.simplefilter("ignore")
+from madminer.delphes import DelphesReader
+from madminer.models import readers
+
+readers.eval = lambda expression: None  # `all.pt` fails when it is named: see above
+
+def read(definition, required=True, cuts=()):
+    reader = DelphesReader("setup.h5")
+    for cut in cuts:
+        reader.add_cut(cut)
+    reader.add_sample(None, "sm", delphes_filename="events.root", lhe_filename="events.lhe", weights="lhe")
+    reader.add_observable("x", definition, required=required)
+    reader.analyse_delphes_samples()
+    return reader.observations["x"].tolist()
+
+def failure(*words):
+    try:
+        read(*words)
+    except BaseException as error:
+        return f"{type(error).__name__}: {error}"
+
+found = {"numpy 2": failure("met.pt")}
+UPROOT3
+found["masses"] = read("(a[0] + a[1]).m")
+found["visible"] = failure("(visible - all).pt")
+found["log(0)"] = failure("log(0)")
+found["misspelt"] = read("muon[0].pt", False, ["True"])
+found["everything passes"] = failure("met.pt", False)
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def delphes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """200 events, generated and detected."""
+    folder = tmp_path_factory.mktemp("delphes")
+    setup_file(folder / "setup.h5", ["sm", "w"])
+    (folder / "events.lhe").write_text(lhe_text(200))
+    write_root(folder / "events.root", 200)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stock_delphes(delphes: Path) -> dict[str, Any]:
+    """What MadMiner's DelphesReader does without any work-around, but that of uproot3."""
+    script = STOCK_DELPHES.replace("UPROOT3", UPROOT3_ON_NUMPY2)
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, cwd=delphes, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _read_delphes(folder: Path, definition: str, required: bool = True) -> Any:
+    madminer_compat.apply_delphes_reader()
+    from madminer.delphes import DelphesReader
+
+    reader = DelphesReader(str(folder / "setup.h5"))
+    lhe = str(folder / "events.lhe")
+    reader.add_sample(None, "sm", delphes_filename=str(folder / "events.root"), lhe_filename=lhe, weights="lhe")
+    reader.add_observable("x", definition, required=required)
+    reader.analyse_delphes_samples()
+    return None if reader.observations is None else reader.observations["x"]
+
+
+def test_delphes_files_can_be_read(stock_delphes: dict[str, Any], delphes: Path) -> None:
+    assert stock_delphes["numpy 2"].startswith("OverflowError: Python integer ")
+    assert len(_read_delphes(delphes, "met.pt")) == 200
+    code = (
+        "import sys; from mmc.steps import madminer_compat as c; c.apply_delphes_reader(); c.apply_delphes_reader();"
+        "from madminer.delphes import DelphesReader; print({'torch', 'uproot3', 'matplotlib'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("set()\n", "")
+
+
+def test_delphes_in_double_precision(stock_delphes: dict[str, Any], delphes: Path) -> None:
+    stock, exact = np.array(stock_delphes["masses"]), _read_delphes(delphes, "(a[0] + a[1]).m")
+    np.testing.assert_array_equal(stock, stock.astype(np.float32))
+    assert 0.0 < np.abs(stock / exact - 1.0).max() < 1e-2
+
+
+def test_delphes_visible_sums(stock_delphes: dict[str, Any], delphes: Path) -> None:
+    assert stock_delphes["visible"].startswith("UnboundLocalError")  # in place of an AssertionError
+    np.testing.assert_allclose(_read_delphes(delphes, "(visible - all).pt"), _read_delphes(delphes, "met.pt"))
+
+
+def test_delphes_undefined_values(stock_delphes: dict[str, Any], delphes: Path) -> None:
+    assert stock_delphes["log(0)"].startswith("UnboundLocalError")
+    assert _read_delphes(delphes, "log(0)") is None
+    assert np.isnan(_read_delphes(delphes, "1 / (len(j) - len(j))", required=False)).all()
+
+
+def test_delphes_misspelt_name_ends_the_run(stock_delphes: dict[str, Any], delphes: Path) -> None:
+    assert np.isnan(stock_delphes["misspelt"]).all()
+    with pytest.raises(StepError, match=r"^cannot evaluate 'muon\[0\]\.pt': name 'muon' is not defined$"):
+        _read_delphes(delphes, "muon[0].pt")
+
+
+def test_delphes_everything_passes(stock_delphes: dict[str, Any], delphes: Path) -> None:
+    assert stock_delphes["everything passes"] == "RuntimeError: Mismatching number of events for sm: 200 vs 1"
+    assert len(_read_delphes(delphes, "met.pt", required=False)) == 200
+
+
+# -- all of it --------------------------------------------------------------------------------------------------------
 
 ANALYSIS = """
 import sys, warnings

@@ -1,13 +1,19 @@
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmc.cli import main
 from mmc.errors import StepError
 from mmc.morphing import completed_names, component_count
+from mmc.reading import read
 from mmc.steps import madminer_compat
 from mmc.steps.morphing_basis import find_basis, grid_points
 
-from tests.steps.physics import BENCHMARKS, configure_settings
+from tests.steps.physics import BENCHMARKS, Folder, configure_settings
+from tests.support import STUDIES
 
 madminer_compat.apply()
 from madminer.core import MadMiner  # noqa: E402
@@ -43,6 +49,31 @@ def test_the_basis_is_that_of_madminer() -> None:
     assert dict(basis.points) == {name: dict(benchmark.values) for name, benchmark in miner.benchmarks.items()}
     assert basis.matrix.tolist() == miner.morpher.morphing_matrix.tolist()
     assert basis.components.tolist() == miner.morpher.components.tolist()
+
+
+@pytest.mark.engine
+def test_plan_shows_the_basis_that_the_job_makes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = tmp_path / "study.yaml"
+    lines = (STUDIES / "drell-yan" / "tiny.yaml").read_text().splitlines(keepends=True)
+    study.write_text("".join(line for line in lines if not line.startswith(("  lr_minus:", "  both:"))))
+    stage = read(str(study)).plan().stage("configure")
+    out = Folder(tmp_path).run("configure", "configure", stage.settings, seed=stage.jobs[0].seed)
+    record = json.loads((out / "setup.json").read_text())
+    assert main(["plan", str(study), "--format", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["morphing_basis"]
+    assert shown["points"] == record["benchmarks"]
+    assert "morphing_basis_vector_5" in shown["points"]
+    for figure in ("condition_number", "largest_squared_weight"):
+        assert shown[figure] == record[figure]
+
+
+def test_plan_says_what_is_wrong_with_a_basis(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The rules of a study see most of it, but not how large numbers are to a computer."""
+    text = (STUDIES / "drell-yan" / "tiny.yaml").read_text()
+    study = tmp_path / "study.yaml"
+    study.write_text(text.replace("lr_plus: {c_LL: 0, c_LR: 0.05}", "lr_plus: {c_LL: 0, c_LR: 1e-20}"))
+    assert main(["plan", str(study)]) == 0
+    assert "\nmorphing basis: the morphing basis is" in capsys.readouterr().out
 
 
 def test_squared_weights_are_summed_up_on_a_grid() -> None:

@@ -112,9 +112,18 @@ def test_symmetric_set_with_the_coupling(file: Path, named: str) -> None:
 @pytest.mark.parametrize(
     ("entry", "reason"),
     [
-        ({**MU, "variations": [0.25, 4.0]}, r"no weight for the scale uncertainty x \(MUR=4, MUF=4\): MadGraph writes it"),
-        ({"effect": "pdf", "variation": "MSTW"}, r"no weights for the PDF uncertainty x \(MSTW\): MadGraph writes them"),
-        ({"effect": "pdf", "variation": "NNPDF31_nlo"}, r"NNPDF31_nlo .* \(101 members, replicas\) has no eigenvectors"),
+        (
+            {**MU, "variations": [0.25, 4.0]},
+            r"no weight for the scale uncertainty x \(MUR=4, MUF=4\): MadGraph writes it",
+        ),
+        (
+            {"effect": "pdf", "variation": "MSTW"},
+            r"no weights for the PDF uncertainty x \(MSTW\): MadGraph writes them",
+        ),
+        (
+            {"effect": "pdf", "variation": "NNPDF31_nlo"},
+            r"NNPDF31_nlo .* \(101 members, replicas\) has no eigenvectors",
+        ),
     ],
 )
 def test_missing(file: Path, entry: dict[str, Any], reason: str) -> None:

@@ -6,16 +6,24 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from mmc.errors import StepError
-from mmc.steps import column_reader, lhe_reader, lhe_table, madminer_compat, systematics_compat
+from mmc.steps import (
+    column_reader,
+    delphes_reader,
+    lhe_reader,
+    lhe_table,
+    madminer_compat,
+    systematics_compat,
+)
 from mmc.steps.nuisance import find_nuisance
 
-from tests.steps.event_files import assert_same, lhe_text
+from tests.steps.event_files import assert_same, lhe_text, write_root
 from tests.steps.systematics_files import PdfSet, with_systematics
 from tests.support import SHARED_DATA
 
@@ -196,7 +204,7 @@ def test_columns_hold_what_madminer_reads(folder: Path, names: tuple[str, ...], 
         events = folder / f"{benchmark}.lhe.gz"
         events.write_bytes(gzip.compress(_events().replace("id='sm'", f"id='{benchmark}'").encode()))
     lhe_reader.analyse(ours, folder / "events.lhe.gz", "sm", background, names)
-    lhe_reader.one_by_one(theirs, folder / "events.lhe.gz", "sm", background, folder, names)
+    lhe_reader.one_by_one(theirs, folder / "events.lhe.gz", "sm", background, folder, systematics=names)
     assert assert_same(folder, ours, theirs) > 20
     expected = {"lumi": 1, "mu": 2, "pdf": 4}
     assert len(ours.weights) == 2 + sum(expected[name] for name in names)
@@ -241,8 +249,34 @@ def test_madgraph_file(tmp_path: Path) -> None:
     events.write_bytes(gzip.compress(with_systematics(text, pdf_sets=PDF_SETS).encode()))
     ours, theirs = _reader(setup), _reader(setup)
     lhe_reader.analyse(ours, events, "w", False, ("lumi", "mu", "pdf"))
-    lhe_reader.one_by_one(theirs, events, "w", False, tmp_path, ("lumi", "mu", "pdf"))
+    lhe_reader.one_by_one(theirs, events, "w", False, tmp_path, systematics=("lumi", "mu", "pdf"))
     assert assert_same(tmp_path, ours, theirs) > 100
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_detected_events_hold_what_madminer_reads(tmp_path: Path, background: bool) -> None:
+    reading = {
+        "observables": {"n": {"definition": "len(j)", "required": True, "default": None}},
+        "default_observables": None,
+        "cuts": [{"definition": "n > 0", "required": False}],
+        "efficiencies": [],
+        "acceptance": {"pt_min": {}, "eta_max": {}},
+    }
+    setup = _setup(tmp_path / "setup.h5")
+    (tmp_path / "events.lhe.gz").write_bytes(gzip.compress(_events().encode()))
+    write_root(tmp_path / "events.root", 100)
+    sample = delphes_reader.Sample(
+        tmp_path / "events.lhe.gz", tmp_path / "events.root", "sm", background, False, ("lumi", "mu", "pdf")
+    )
+    ours, theirs = delphes_reader.make(setup, reading), delphes_reader.make(setup, reading)
+    for reader, read in (
+        (ours, delphes_reader.analyse),
+        (theirs, partial(delphes_reader.one_by_one, scratch=tmp_path)),
+    ):
+        column_reader.define(reader, reading)
+        read(reader, sample)
+    assert 20 < assert_same(tmp_path, ours, theirs) < 100
+    assert len(ours.weights) == 2 + 1 + 2 + 4
 
 
 def test_events_without_a_declared_weight(folder: Path) -> None:
@@ -252,7 +286,7 @@ def test_events_without_a_declared_weight(folder: Path) -> None:
     with pytest.raises(StepError, match=r"events in short\.lhe\.gz have no weight for the nuisance parameter mu_nuis"):
         lhe_reader.analyse(_reader(folder / "ours.h5"), path, "sm", False, ("mu",))
     with pytest.raises(StepError, match=r"the events in short\.lhe lack the weight '8'"):
-        lhe_reader.one_by_one(_reader(folder / "ours.h5"), path, "sm", False, folder, ("mu",))
+        lhe_reader.one_by_one(_reader(folder / "ours.h5"), path, "sm", False, folder, systematics=("mu",))
 
 
 def test_an_uncertainty_that_the_set_up_does_not_have(folder: Path) -> None:

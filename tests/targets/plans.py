@@ -10,7 +10,7 @@ from mmc.build_study import build_study
 from mmc.language import fill_defaults
 from mmc.plan import FileInput, Flow, Input, Job, Plan, Resources, Stage, digest
 
-from tests.strategies import NASTY, free_text, studies
+from tests.strategies import NASTY, file_studies, free_text, named_files, studies
 
 FILE_CONTENT = b"an event file\n"
 FILE_SHA256 = "5a807813e3454ee7823c5ca6b035060bd00a67f9f816fb0ea618b98aa60256de"
@@ -181,5 +181,10 @@ def _hand_made(draw: st.DrawFn) -> Plan:
     )
 
 
-plans = st.one_of(_hand_made(), studies().map(lambda study: planner.make_plan(build_study(fill_defaults(study)), {})))
+plans = st.one_of(
+    _hand_made(),
+    st.one_of(studies(), file_studies()).map(
+        lambda study: planner.make_plan(build_study(fill_defaults(study)), named_files(study))
+    ),
+)
 """Plans made by hand, which reach further than studies can, and plans of valid studies."""

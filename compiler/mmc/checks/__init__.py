@@ -6,14 +6,33 @@ diagnostics; it says nothing about parts that the schema refuses.
 
 from typing import Any, NamedTuple
 
-from mmc.checks import annotations, evaluation, events, files, methods, names, points
-from mmc.checks.context import RULES, Context, LookUp
+from mmc.checks import (
+    annotations,
+    basis,
+    cards,
+    detector,
+    embedded,
+    evaluation,
+    events,
+    files,
+    madgraph,
+    methods,
+    names,
+    observables,
+    points,
+    systematics,
+)
+from mmc.checks.context import RULES, Context, LookUp, ReadText
 from mmc.checks.shape import check_shape
 from mmc.diagnostics import Diagnostic, Severity, Span, has_errors, in_order
 from mmc.load import Document
 
-__all__ = ["Checked", "LookUp", "check"]
-_FAMILIES = (annotations, evaluation, events, files, methods, names, points)  # importing them registers their rules
+__all__ = ["Checked", "LookUp", "ReadText", "check"]
+_FAMILIES = (
+    *(annotations, basis, cards, detector, embedded, evaluation, events),
+    *(files, madgraph, methods, names, observables, points, systematics),
+)
+"""Importing them registers their rules."""
 
 MOST_SHOWN = 50
 """Problems of a file beyond these are only counted."""
@@ -28,13 +47,21 @@ class Checked(NamedTuple):
     """The files that the study names, as it writes them, where they exist."""
 
 
-def check(document: Document, look_up: LookUp) -> Checked:
-    """All problems of a study, those of reading it included; ``look_up`` says what a path in its folder is."""
+def _no_text(_path: str) -> None:
+    """For callers who have no cards."""
+
+
+def check(document: Document, look_up: LookUp, read_text: ReadText = _no_text) -> Checked:
+    """All problems of a study, those of reading it included.
+
+    :param look_up: says what a path in its folder is
+    :param read_text: gives the text of a card there
+    """
     if document.data is None:
         return Checked(in_order(document.diagnostics), None, ())
     problems, unsound, unknown = check_shape(document)
     found = [*document.diagnostics, *problems]
-    context = Context(document, unsound, unknown, look_up)
+    context = Context(document, unsound, unknown, look_up, read_text)
     other_language = [problem for problem in problems if problem.code == "MMC109" and document.data["mmc"] != 1.0]
     if other_language:
         return Checked(in_order([*document.diagnostics, *other_language]), None, ())

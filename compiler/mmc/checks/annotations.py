@@ -4,16 +4,23 @@ from collections.abc import Iterator
 
 from mmc.checks.context import Context, dotted, rule
 from mmc.diagnostics import Diagnostic, did_you_mean, one_of, show
-from mmc.expressions import check_expression
+from mmc.expressions import TRANSFORM, check_expression
 from mmc.load import Path
 from mmc.quantities import parse_quantity
 from mmc.study import madminer_name
 
-_CODES = {"benchmarks": "MMC201", "parameters": "MMC202", "observables": "MMC203", "methods": "MMC204"}
+_CODES = {
+    "benchmarks": "MMC201",
+    "parameters": "MMC202",
+    "observables": "MMC203",
+    "systematics": "MMC214",
+    "groups": "MMC215",
+}
+_WORDS = {"systematics": "systematic uncertainty"}
 _HISTOGRAMS = (("evaluation", "baselines", "histogram"), ("evaluation", "fisher_information"))
 
 
-@rule("MMC201", "MMC202", "MMC203", "MMC505")
+@rule("MMC201", "MMC202", "MMC203", "MMC214", "MMC215", "MMC505")
 def references(ctx: Context) -> Iterator[Diagnostic]:
     """Every name that stands for an entry of a section is one of its names."""
     for path, value, schema in ctx.annotated("x-refers-to"):
@@ -30,7 +37,7 @@ def _known(ctx: Context, section: str, name: str, path: Path, *, key: bool) -> I
         return
     in_histogram = any(path[: len(start)] == start for start in _HISTOGRAMS)
     code = "MMC505" if section == "observables" and in_histogram else _CODES[section]
-    message = f"{show(name)} is no {section[:-1]} of the study"
+    message = f"{show(name)} is no {_WORDS.get(section, section[:-1])} of the study"
     guess = did_you_mean(name, known)
     help_text = f"did you mean `{guess}`?" if guess else f"there are {one_of(known)}" if known else "there are none"
     yield ctx.problem(code, path, message, help_text, key=key)
@@ -62,12 +69,11 @@ def intervals(ctx: Context) -> Iterator[Diagnostic]:
 
 @rule("MMC401", "MMC402", "MMC403", "MMC404", "MMC405", "MMC406", "MMC407")
 def expressions(ctx: Context) -> Iterator[Diagnostic]:
-    """Every observable, cut and efficiency is an expression that MadMiner may evaluate."""
-    if not ctx.generates:
-        return
+    """Every observable, cut, efficiency and transform is an expression that MadMiner may evaluate."""
     names = [madminer_name(name) for name in ctx.names("observables") or ()]
     for path, value, schema in ctx.annotated("x-expression"):
-        if isinstance(value, str):
-            for problem in check_expression(value, schema["x-expression"], names):
+        kind = schema["x-expression"]
+        if isinstance(value, str) and (kind == TRANSFORM or ctx.reads_particles):
+            for problem in check_expression(value, kind, names, ctx.reader):
                 span = ctx.document.part_span(path, problem.start, problem.end)
                 yield ctx.problem(problem.code, path, problem.message, problem.help, span=span)

@@ -10,9 +10,12 @@ from mmc.codes import CODES
 from mmc.diagnostics import Diagnostic, Span
 from mmc.language import child_schema, fill_defaults, in_force, load_schema, resolve
 from mmc.load import Document, Path
+from mmc.quantities import parse_quantity
 
 LookUp = Callable[[str], str]
 """What a path in the study's folder is: "file", "missing", "folder" or "outside" (a link that leads out)."""
+ReadText = Callable[[str], str | None]
+"""The text of a file in the study's folder; None where it is no text, or too large to be a card."""
 
 
 class Annotated(NamedTuple):
@@ -35,6 +38,7 @@ class Context:
     unsound: frozenset[Path]
     unknown: frozenset[Path]
     look_up: LookUp
+    read_text: ReadText
     _touched: frozenset[Path] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,9 +95,36 @@ class Context:
         return () if options is None else default_observables.names(**options)
 
     @property
-    def generates(self) -> bool:
-        """Whether the study generates events, rather than reading an event file."""
-        return "events" not in self.data
+    def source(self) -> str:
+        """Where events are from: a generator, "samples" of event files, a MadMiner "file"; "" where that is unclear."""
+        events, generation = self.data.get("events"), self.data.get("generation")
+        if "events" in self.data:
+            keys = events if isinstance(events, dict) and "generation" not in self.data else ()
+            return next((key for key in ("file", "samples") if key in keys), "")
+        generator = generation.get("generator") if isinstance(generation, dict) else None
+        return generator if generator in ("pythia8", "madgraph") else ""
+
+    @property
+    def reads_particles(self) -> bool:
+        """Whether observables are computed from particles, rather than found in a MadMiner file."""
+        return self.source == "samples" or "events" not in self.data
+
+    @property
+    def reader(self) -> str:
+        """The reader of events, one of :data:`mmc.vocabulary.READERS`."""
+        detector = self.data.get("detector")
+        uses_delphes = isinstance(detector, dict) and detector.get("simulation") == "delphes"
+        return "delphes" if uses_delphes else "lhe"
+
+    @property
+    def samples_path(self) -> Path:
+        """Where the samples stand."""
+        return ("events" if self.source == "samples" else "generation", "samples")
+
+    @property
+    def samples(self) -> dict[str, Any]:
+        """The samples that the schema accepts, by name."""
+        return {} if self.source in ("", "file") else self.entries(*self.samples_path)
 
     @cached_property
     def _annotated(self) -> dict[str, list[Annotated]]:
@@ -198,6 +229,14 @@ def _with_whole_scans(data: dict[str, Any]) -> dict[str, Any]:
 def _whole(value: Any, schema: Mapping[str, Any], key: str | int) -> Any:
     child = child_schema(schema, key)
     return value if child is None else whole_numbers(value, child)
+
+
+def energy_gev(ctx: Context, *path: str | int) -> float | None:
+    """The energy at a place of the study in GeV; None where there is none that can be read, as another rule says."""
+    try:
+        return parse_quantity(ctx.get(*path), "energy")
+    except (TypeError, ValueError):
+        return None
 
 
 def dotted(path: Path) -> str:

@@ -4,15 +4,22 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from mmc.checks.context import Context, rule
+from mmc.checks.detector import runs_delphes
 from mmc.diagnostics import Diagnostic, show
 
+_PROGRAMS = {"madgraph": "MadGraph", "delphes": "Delphes"}
 _COPY = "copy it into the study's folder and name it from there"
 
 
 def named(context: Context) -> tuple[str, ...]:
     """The files that the study names and that are there, each once."""
     paths = dict.fromkeys(value for _, value, _ in context.annotated("x-file"))
-    return tuple(path for path in paths if not _leads_out(path) and context.look_up(path) == "file")
+    return tuple(path for path in paths if is_there(context, path))
+
+
+def is_there(ctx: Context, text: str) -> bool:
+    """Whether a path of the study is a file in its folder."""
+    return not _leads_out(text) and ctx.look_up(text) == "file"
 
 
 @rule("MMC601", "MMC602", "MMC603")
@@ -55,7 +62,16 @@ def images(ctx: Context) -> Iterator[Diagnostic]:
 @rule("MMC605")
 def resources(ctx: Context) -> Iterator[Diagnostic]:
     """Resources are given to stages that there are."""
-    stages = {"configure", "generate", "simulate", "analyse", "combine"} if ctx.generates else {"ingest"}
+    stages = {
+        "pythia8": {"configure", "generate", "simulate", "analyse", "combine"},
+        "madgraph": {"configure", "generate", "simulate", "analyse", "combine"},
+        "samples": {"configure", "import_events", "analyse", "combine"},
+        "file": {"ingest"},
+    }.get(ctx.source)
+    if stages is None:
+        return
+    if ctx.source in ("madgraph", "samples") and runs_delphes(ctx):
+        stages.add("detect")
     if ctx.names("methods") != []:
         stages |= {"sample", "train"}
     if "evaluation" in ctx.data:
@@ -64,3 +80,18 @@ def resources(ctx: Context) -> Iterator[Diagnostic]:
         if stage not in stages:
             message = f"the study has no stage {stage}"
             yield ctx.problem("MMC605", ("execution", "resources", stage), message, "remove it", key=True)
+
+
+@rule("MMC606", "MMC607")
+def installations(ctx: Context) -> Iterator[Diagnostic]:
+    """Folders of programs are found from everywhere, and some job runs the program."""
+    runs = {"madgraph": ctx.source == "madgraph", "delphes": ctx.source != "file" and runs_delphes(ctx)}
+    for program, folder in ctx.entries("execution", "installations").items():
+        path = ("execution", "installations", program)
+        if not folder.startswith("/"):
+            message = f"{show(folder)} is no absolute path, and every job runs in a folder of its own"
+            help_text = f"start it with `/`, or leave it to the variable `MMC_{program.upper()}_DIR`"
+            yield ctx.problem("MMC607", path, message, help_text)
+        elif ctx.source and not runs[program]:
+            message = f"no job of the study runs {_PROGRAMS[program]}"
+            yield ctx.problem("MMC606", path, message, "remove it", key=True)

@@ -60,6 +60,9 @@ def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
                 kind, others = ("score", "theta") if method in SCORE_METHODS else ("ratio", "theta0` and `theta1")
                 message = f"`{key}` does not belong to the {kind} method {method}"
                 yield ctx.problem("MMC503", (*path, key), message, f"it takes `{others}`", key=True)
+        if method in SCORE_METHODS and ctx.given(*path, "calibration"):
+            message = f"`calibration` has no effect: {method} estimates no ratio"
+            yield ctx.problem("MMC503", (*path, "calibration"), message, "remove it", key=True)
         for key, reason in _unused(method, entry):
             message = f"`{key}` has no effect: {reason}"
             for place in ((*path, "training", key), (*path, "scan", f"training.{key}")):
@@ -151,3 +154,16 @@ def priors(ctx: Context) -> Iterator[Diagnostic]:
                 message = f"the standard deviation of the prior of {name} is {show(prior['gaussian'][1])}"
                 at = (*path, name, "gaussian", 1)
                 yield ctx.problem("MMC509", at, message, "a Gaussian prior is [mean, standard deviation]")
+
+
+@rule("MMC512")
+def with_morphing(ctx: Context) -> Iterator[Diagnostic]:
+    """Nothing is asked between the benchmarks where there is no morphing."""
+    if ctx.get("morphing") != "none" or not ctx.reads_particles:
+        return
+    wanted = {"methods": "need joint scores", "evaluation": "needs cross sections between benchmarks"}
+    for section, reason in wanted.items():
+        if ctx.data.get(section):
+            message = f"`{section}` {reason}, and the study says `morphing: none`"
+            help_text = "remove `morphing: none`, or stop after the events"
+            yield ctx.problem("MMC512", (section,), message, help_text, key=True)

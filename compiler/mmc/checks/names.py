@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mmc.checks.context import Context, rule
 from mmc.diagnostics import Diagnostic, did_you_mean, one_of, show
 from mmc.load import Path
-from mmc.study import madminer_name
+from mmc.study import IN_BASIS, madminer_name
 from mmc.vocabulary import RESERVED
 
 BASELINES = ("rate", "histogram", "fisher")
@@ -15,16 +15,22 @@ _SECTIONS: tuple[tuple[Path, bool], ...] = (
     (("parameters",), False),
     (("benchmarks",), True),
     (("generation", "samples"), True),
+    (("events", "samples"), True),
     (("observables",), False),
+    (("systematics",), False),
+    (("groups",), True),
     (("methods",), True),
 )
 """Sections of names, and whether jobs and so files are called after them."""
+_NUISANCE = "_nuisance_param_"
+"""What the names of the benchmarks of systematic uncertainties hold."""
 
 
 @rule("MMC207")
 def collisions(ctx: Context) -> Iterator[Diagnostic]:
     """Names of one kind differ after MadMiner's renaming."""
-    for path, makes_files in _SECTIONS:
+    slices = tuple(((*ctx.samples_path, name, "slices"), True) for name in ctx.samples)
+    for path, makes_files in (*_SECTIONS, *slices):
         seen: dict[str, str] = {}
         for name in ctx.entries(*path):
             stored = madminer_name(name)
@@ -41,17 +47,29 @@ def reserved(ctx: Context) -> Iterator[Diagnostic]:
     """No name means something else already."""
     for name in ctx.entries("observables"):
         path: Path = ("observables", name)
-        if ctx.generates and madminer_name(name) in RESERVED:
+        if ctx.reads_particles and madminer_name(name) in RESERVED:
             message = f"{show(name)} is what the event reader calls something else, so cuts could not use it"
             yield ctx.problem("MMC208", path, message, f"call it `{name}_1`, say", key=True)
         elif madminer_name(name) in ctx.default_observables:
             message = f"{show(name)} is one of MadMiner's default observables already"
             yield ctx.problem("MMC208", path, message, "leave one of them out", key=True)
+    for name in ctx.entries("parameters"):
+        if name == IN_BASIS:
+            message = f"{show(name)} cannot be a parameter: in a benchmark it says whether that is part of the basis"
+            yield ctx.problem("MMC208", ("parameters", name), message, "take another name", key=True)
+    central = {f"{madminer_name(name)}_central" for name in ctx.entries("systematics")}
     for name in ctx.entries("benchmarks"):
-        if madminer_name(name) == "default" or madminer_name(name).startswith("morphing_basis_vector"):
-            meaning = "all benchmarks that are not named" if name == "default" else "one that MadMiner adds"
-            message = f"{show(name)} cannot be a benchmark: it means {meaning}"
-            yield ctx.problem("MMC208", ("benchmarks", name), message, "take another name", key=True)
+        stored = madminer_name(name)
+        if stored == "default":
+            meaning = "all benchmarks that are not named"
+        elif stored.startswith("morphing_basis_vector"):
+            meaning = "one that MadMiner adds"
+        elif _NUISANCE in stored or stored in central:
+            meaning = "one of a systematic uncertainty"
+        else:
+            continue
+        message = f"{show(name)} cannot be a benchmark: it means {meaning}"
+        yield ctx.problem("MMC208", ("benchmarks", name), message, "take another name", key=True)
     for name in ctx.entries("methods"):
         if madminer_name(name).casefold() in BASELINES:
             message = f"{show(name)} is the name of a baseline"

@@ -1,17 +1,11 @@
-"""Rules about points of parameter space: complete, distinct, within the ranges, and fit for morphing."""
+"""Rules about points of parameter space: complete, distinct and within the ranges."""
 
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
-from itertools import product
 from typing import Any
 
 from mmc.checks.context import Context, dotted, rule
 from mmc.diagnostics import Diagnostic, one_of, show
-from mmc.load import Path
-from mmc.morphing import component_count
-
-_LARGEST_RANK = 40
-"""More benchmarks are not tested for linear independence, which takes cubic time."""
+from mmc.study import IN_BASIS
 
 
 @rule("MMC205")
@@ -29,16 +23,15 @@ def incomplete(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem("MMC205", path, message, help_text, key=path[0] == "benchmarks")
 
 
-def _complete(ctx: Context, path: Path) -> dict[str, tuple[float, ...]]:
-    """The benchmarks that have a number for each parameter and nothing else, by name."""
+def complete_points(ctx: Context) -> dict[str, tuple[float, ...]]:
+    """The benchmarks that have a number for each parameter and for nothing else, by name."""
     parameters = ctx.names("parameters")
-    entries = {name: entry for name, entry in ctx.entries(*path).items() if isinstance(entry, dict)}
     if not parameters:
         return {}
     return {
         name: tuple(values[parameter] for parameter in parameters)
-        for name, values in entries.items()
-        if set(values) == set(parameters)
+        for name, values in ctx.entries("benchmarks").items()
+        if set(values) - {IN_BASIS} == set(parameters)
     }
 
 
@@ -46,74 +39,13 @@ def _complete(ctx: Context, path: Path) -> dict[str, tuple[float, ...]]:
 def same_point(ctx: Context) -> Iterator[Diagnostic]:
     """No two benchmarks are at the same point."""
     seen: dict[tuple[float, ...], str] = {}
-    for name, values in _complete(ctx, ("benchmarks",)).items():
+    for name, values in complete_points(ctx).items():
         other = seen.setdefault(values, name)
         if other != name:
             message = f"benchmarks {show(other)} and {show(name)} are at the same point"
             line = ctx.document.key_span(("benchmarks", other)).line
             help_text = f"{show(other)} is at line {line}; move or remove one of them"
             yield ctx.problem("MMC206", ("benchmarks", name), message, help_text, key=True)
-
-
-def _powers(ctx: Context) -> tuple[list[int], int] | None:
-    """Each parameter's largest power and the largest sum, where all are known."""
-    parameters, overall = ctx.entries("parameters"), ctx.get("morphing", "max_overall_power")
-    if overall is None or not parameters or len(parameters) != len(ctx.names("parameters") or ()):
-        return None
-    return [entry["max_power"] for entry in parameters.values()], overall
-
-
-@rule("MMC209", "MMC213")
-def basis(ctx: Context) -> Iterator[Diagnostic]:
-    """The benchmarks, all in the basis, are not more than it has elements, and linearly independent."""
-    powers = _powers(ctx)
-    if powers is None or not ctx.generates:
-        return
-    names = list(ctx.names("benchmarks") or ())
-    size = component_count(*powers)
-    if len(names) > size:
-        message = f"the study has {len(names)} benchmarks, but the morphing basis has {size} elements"
-        help_text = "remove benchmarks; the weights at any other point follow from the basis"
-        yield ctx.problem("MMC209", ("benchmarks", names[size]), message, help_text, key=True)
-        return
-    points = _complete(ctx, ("benchmarks",))
-    if len(points) != len(set(points.values())) or len(points) > _LARGEST_RANK or size > 500:
-        return
-    dependent = _first_dependent(list(points.values()), *powers)
-    if dependent is not None:
-        name = list(points)[dependent]
-        message = f"benchmark {show(name)} adds nothing to the morphing basis"
-        help_text = "weights there follow from the benchmarks before it: move it, off the line that they are on"
-        yield ctx.problem("MMC213", ("benchmarks", name), message, help_text, key=True)
-
-
-def _first_dependent(points: list[tuple[float, ...]], max_powers: list[int], overall: int) -> int | None:
-    """The first point whose components are a combination of those of the points before it."""
-    if max(max_powers) ** len(max_powers) > 100_000:
-        return None
-    exponents = [
-        powers for powers in product(*(range(largest + 1) for largest in max_powers)) if sum(powers) <= overall
-    ]
-    rows: list[tuple[int, list[Fraction]]] = []
-    for index, point in enumerate(points):
-        exact = [Fraction(value) for value in point]
-        row = [_monomial(exact, powers) for powers in exponents]
-        for pivot, other in rows:
-            factor = row[pivot] / other[pivot]
-            if factor:
-                row = [a - factor * b for a, b in zip(row, other, strict=True)]
-        pivot = next((column for column, value in enumerate(row) if value), -1)
-        if pivot < 0:
-            return index
-        rows.append((pivot, row))
-    return None
-
-
-def _monomial(point: list[Fraction], powers: tuple[int, ...]) -> Fraction:
-    value = Fraction(1)
-    for coordinate, power in zip(point, powers, strict=True):
-        value *= coordinate**power
-    return value
 
 
 def _ranges(ctx: Context) -> dict[str, tuple[float, float]]:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 from mmc.plan import Plan, digest
 from mmc.planner.builder import Builder, job_seed
+from mmc.planner.embedded import plan_embedded
+from mmc.planner.event_files import plan_event_files, plan_ingest
 from mmc.planner.learning import plan_learning
-from mmc.planner.physics import plan_generation, plan_ingest
-from mmc.study import EmbeddedGeneration, EventFile, Study
+from mmc.planner.madgraph import plan_madgraph
+from mmc.study import EmbeddedGeneration, EventFile, FileGeneration, Study
 
 __all__ = ["job_seed", "make_plan"]
 
@@ -18,12 +20,16 @@ def make_plan(study: Study, file_digests: Mapping[str, str]) -> Plan:
     """The plan of a study. ``file_digests`` gives the SHA-256 of each file that the study names, by its text there."""
     study_digest = digest({"study": study.resolved, "files": dict(file_digests)})
     builder = Builder(study)
-    if isinstance(study.source, EventFile):
-        plan_ingest(builder, study, study.source, file_digests)
-    elif isinstance(study.source, EmbeddedGeneration):
-        plan_generation(builder, study, study.source)
-    events = ("combine", "combine") if "combine" in builder.stages else ("ingest", "ingest")
-    plan_learning(builder, study, events, study_digest)
+    source = study.source
+    if isinstance(source, EventFile):
+        plan_ingest(builder, study, source, file_digests)
+    elif isinstance(source, FileGeneration):
+        plan_event_files(builder, study, source, file_digests)
+    elif isinstance(source, EmbeddedGeneration):
+        plan_embedded(builder, study, source)
+    else:
+        plan_madgraph(builder, study, source, file_digests)
+    plan_learning(builder, study, study_digest)
     return Plan(
         study=study.name,
         title=study.title,

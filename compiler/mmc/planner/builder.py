@@ -14,6 +14,8 @@ STEP_VERSIONS = {
     "configure": 1,
     "generate": 1,
     "simulate": 1,
+    "import_events": 1,
+    "detect": 1,
     "analyse": 2,
     "combine": 1,
     "ingest": 1,
@@ -41,6 +43,10 @@ class Draft:
     events: int = 0
     part: int | None = None
     """The job's number among those that differ in the last of their names alone: their seeds never collide."""
+    files: tuple[str, ...] | None = None
+    """The names of the file inputs that it reads; None where it reads all of its stage."""
+    size: int = 0
+    """Bytes that its output is likely to take."""
 
 
 def job_seed(study_seed: int, stage: str, identity: Iterable[str], part: int = 0) -> int:
@@ -100,9 +106,8 @@ class Builder:
         )
         base = digest(
             {
-                "argv": [(token.kind, token.value) for token in stage.argv],
+                "argv": [(token.kind, token.value) for token in replace(stage, files=()).argv],
                 "settings": stage.settings,
-                "files": [file.sha256 for file in files],
                 "image": stage.image,
                 "threads": resources.cpus,
                 "version": STEP_VERSIONS[name],
@@ -116,6 +121,7 @@ class Builder:
         identity = draft.identity if draft.part is None else draft.identity[:-1]
         seed = job_seed(self.study.seed, stage.name, identity, draft.part or 0)
         upstream = [self._fingerprints[need] for need in draft.needs]
-        fingerprint = digest([base, name, dict(draft.settings), seed, upstream])
+        files = {f.name: f.sha256 for f in stage.files if draft.files is None or f.name in draft.files}
+        fingerprint = digest([base, name, dict(draft.settings), files, seed, upstream])
         self._fingerprints[stage.name, name] = fingerprint
-        return Job(name, draft.settings, draft.needs, seed, fingerprint, draft.label, draft.events)
+        return Job(name, draft.settings, draft.needs, seed, fingerprint, draft.label, draft.events, draft.size)

@@ -1,18 +1,46 @@
 """The stages that learn from events: samples, estimators, limits, baselines and the report."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mmc.plan import Flow, Input
+from mmc.planner import sizes
 from mmc.planner.builder import Builder, Draft, slug
 from mmc.study import SCORE_METHODS, Method, Study, adaptive_bins
 from mmc.version import __version__
 
 
-def plan_learning(builder: Builder, study: Study, events: tuple[str, str], study_digest: str) -> None:
-    events_input = Input("events", events[0], Flow.ONE)
+@dataclass(frozen=True)
+class Source:
+    """Where the events come from that the learning reads: a stage, and its jobs where each combines a group."""
+
+    stage: str
+    groups: tuple[str, ...]
+
+    @property
+    def input(self) -> Input:
+        """What every stage that reads events has among its inputs."""
+        return Input("events", self.stage, Flow.ALL if self.groups else Flow.ONE)
+
+    def job(self, group: str | None) -> tuple[str, str]:
+        """The job that makes the events of a group."""
+        return self.stage, slug(group) if group is not None else self.stage
+
+    def of(self, method: Method) -> str | None:
+        """The group that a method learns from."""
+        return method.group or (self.groups[0] if self.groups else None)
+
+    def settings(self, group: str | None) -> dict[str, str]:
+        """What a job knows of the group whose events it reads."""
+        return {} if group is None else {"group": slug(group)}
+
+
+def plan_learning(builder: Builder, study: Study, study_digest: str) -> None:
+    """Add samples, estimators, limits, baselines and the report, as far as the study asks for them."""
+    source = Source("combine", tuple(study.groups)) if "combine" in builder.stages else Source("ingest", ())
     if study.methods:
-        _add_sample(builder, study, events, events_input)
+        _add_sample(builder, study, source)
         _add_train(builder, study)
     evaluation = study.evaluation
     if evaluation is None:
@@ -28,30 +56,50 @@ def plan_learning(builder: Builder, study: Study, events: tuple[str, str], study
         "confidence_levels": list(evaluation.confidence_levels),
     }
     if study.methods:
-        _add_evaluate(builder, study, shared, events, events_input)
-    baselines = list(_baselines(study))
+        _add_evaluate(builder, study, shared, source)
+    baselines = [(group, own) for group in _evaluated(study, source) for own in _baselines(study)]
     if baselines:
         builder.add(
             "baselines",
             "Limits without machine learning",
             "baseline",
-            [Draft((own["baseline"],), own, (events,), own["baseline"]) for own in baselines],
+            [
+                Draft(
+                    (own["baseline"], *(() if group is None else (group,))),
+                    {**own, **source.settings(group)},
+                    (source.job(group),),
+                    own["baseline"] if group is None else f"{own['baseline']} of {group}",
+                )
+                for group, own in baselines
+            ],
             settings=shared,
-            inputs=(events_input,),
+            inputs=(source.input,),
             scattered=True,
         )
     if study.methods or baselines:
-        _add_report(builder, study, events, events_input, study_digest)
+        _add_report(builder, study, source, study_digest)
 
 
-def _add_sample(builder: Builder, study: Study, events: tuple[str, str], events_input: Input) -> None:
+def _evaluated(study: Study, source: Source) -> tuple[str | None, ...]:
+    """The groups whose baselines are compared with a method; the first one where there are no methods."""
+    return tuple(dict.fromkeys(source.of(method) for method in study.methods)) or (source.groups or (None,))[:1]
+
+
+def _add_sample(builder: Builder, study: Study, source: Source) -> None:
     settings = {
         "parameters": [p.name for p in study.parameters],
         "test_split": study.test_split,
         "validation_split": study.validation_split,
     }
     drafts = [
-        Draft((method.name,), _sample_settings(method), (events,), method.name, method.samples)
+        Draft(
+            (method.name,),
+            {**_sample_settings(method), **source.settings(source.of(method))},
+            (source.job(source.of(method)),),
+            method.name,
+            method.samples,
+            size=sizes.sampled(method, sizes.n_observables(study), len(study.parameters)),
+        )
         for method in study.methods
     ]
     builder.add(
@@ -60,7 +108,7 @@ def _add_sample(builder: Builder, study: Study, events: tuple[str, str], events_
         "samples",
         drafts,
         settings=settings,
-        inputs=(events_input,),
+        inputs=(source.input,),
         scattered=True,
     )
 
@@ -111,9 +159,7 @@ def _label(method: Method, values: Mapping[str, Any]) -> str:
     return ", ".join((method.name, *(f"{key} = {value}" for key, value in values.items())))
 
 
-def _add_evaluate(
-    builder: Builder, study: Study, shared: Mapping[str, Any], events: tuple[str, str], events_input: Input
-) -> None:
+def _add_evaluate(builder: Builder, study: Study, shared: Mapping[str, Any], source: Source) -> None:
     drafts = []
     for method, identity, values in _trainings(study):
         own = {
@@ -124,15 +170,18 @@ def _add_evaluate(
             "theta1": method.theta1,
             "scan": values,
             **_score_bins(study, method),
+            **source.settings(source.of(method)),
+            **({} if method.calibration == "none" else {"calibration": method.calibration}),
         }
-        drafts.append(Draft(identity, own, (events, ("train", slug(*identity))), _label(method, values)))
+        needs = (source.job(source.of(method)), ("train", slug(*identity)))
+        drafts.append(Draft(identity, own, needs, _label(method, values)))
     builder.add(
         "evaluate",
         "Closure tests and limits of the estimators",
         "limits",
         drafts,
         settings=shared,
-        inputs=(events_input, Input("model", "train", Flow.EACH)),
+        inputs=(source.input, Input("model", "train", Flow.EACH)),
         scattered=True,
     )
 
@@ -157,12 +206,11 @@ def _baselines(study: Study) -> Iterator[dict[str, Any]]:
         yield {"baseline": "fisher", **evaluation.fisher_information}
 
 
-def _add_report(
-    builder: Builder, study: Study, events: tuple[str, str], events_input: Input, study_digest: str
-) -> None:
+def _add_report(builder: Builder, study: Study, source: Source, study_digest: str) -> None:
     upstream = [stage for stage in ("train", "evaluate", "baselines") if stage in builder.stages]
     outputs = [builder.stages[stage].output for stage in upstream]
-    needs = (events, *((stage, job.name) for stage in upstream for job in builder.stages[stage].jobs))
+    events = [source.job(group) for group in source.groups or (None,)]
+    needs = (*events, *((stage, job.name) for stage in upstream for job in builder.stages[stage].jobs))
     settings = {
         "study": study.name,
         "title": study.title,
@@ -171,6 +219,7 @@ def _add_report(
         "parameters": {p.name: {"label": p.label} for p in study.parameters},
         "observables": {o.name: {"label": o.label} for o in study.observables},
         "plots": dict(study.plots),
+        **({"groups": [slug(group) for group in source.groups]} if source.groups else {}),
     }
     builder.add(
         "report",
@@ -179,7 +228,7 @@ def _add_report(
         [Draft((), {}, needs)],
         settings=settings,
         inputs=(
-            events_input,
+            source.input,
             *(Input(out, stage, Flow.ALL) for out, stage in zip(outputs, upstream, strict=True)),
         ),
     )

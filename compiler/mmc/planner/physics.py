@@ -1,126 +1,180 @@
-"""The stages that make events: generation from the process on, or an event file that exists already."""
+"""What making events has in common, whichever generator there is: set-up, detector, reading, combining."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from pathlib import PurePosixPath
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from mmc.plan import FileInput, Flow, Input
+from mmc.plan import Flow, Input
+from mmc.planner import sizes
 from mmc.planner.builder import Builder, Draft, slug
-from mmc.study import EmbeddedGeneration, EmbeddedSample, EventFile, Sample, Study
+from mmc.planner.files import StageFiles
+from mmc.study import Beams, FileSample, MadGraphSample, Sample, Study
 
-N_INTEGRATION = (2_000, 200_000)
-"""Fewest and most events from which ``generate`` integrates a cross section; in between, as many as are wanted."""
-
-
-def plan_ingest(builder: Builder, study: Study, source: EventFile, file_digests: Mapping[str, str]) -> None:
-    sha256 = file_digests[source.file]
-    file = FileInput("file", PurePosixPath("inputs") / PurePosixPath(source.file).name, sha256)
-    settings = {
-        "sha256": sha256,
-        "parameters": {p.name: {"range": list(p.range)} for p in study.parameters},
-        "benchmarks": study.benchmarks,
-        "observables": [observable.name for observable in study.observables],
-    }
-    builder.add(
-        "ingest", "Check the event file against the study", "events", [Draft(())], settings=settings, files=(file,)
-    )
+CONFIGURED = ("configure", "configure")
+SETUP = Input("setup", "configure", Flow.ONE)
 
 
-def plan_generation(builder: Builder, study: Study, generation: EmbeddedGeneration) -> None:
-    _add_configure(builder, study)
-    runs = [(sample, benchmark) for sample in generation.samples for benchmark in sample.events]
-    beams = {
-        "energy_gev": generation.beams.energy_gev,
-        "particles": list(generation.beams.particles),
-        "pdf_set": generation.beams.pdf,
-    }
-    shared = {"parameters": {p.name: p.coefficient for p in study.parameters}, "beams": beams}
-    setup = Input("setup", "configure", Flow.ONE)
-    configured = ("configure", "configure")
-    builder.add(
-        "generate",
-        "Integrate the cross section of each process at each sampled benchmark",
-        "process",
-        [
-            Draft(
-                (sample.name, benchmark),
-                _generate_settings(sample, benchmark),
-                (configured,),
-                f"{sample.name} at {benchmark}",
-            )
-            for sample, benchmark in runs
-        ],
-        settings=shared,
-        inputs=(setup,),
-        scattered=True,
-    )
-    pieces = [(sample, benchmark, k, n) for sample, benchmark in runs for k, n in _split(sample, benchmark)]
-    builder.add(
-        "simulate",
-        "Generate events and weight each at every benchmark",
-        "events",
-        [
-            Draft(
-                (sample.name, benchmark, str(k)),
-                {
-                    "sample": sample.name,
-                    "benchmark": benchmark,
-                    "process_job": slug(sample.name, benchmark),
-                    "n_events": n,
-                },
-                (configured, ("generate", slug(sample.name, benchmark))),
-                f"{n:,} events of {sample.name} at {benchmark}",
-                n,
-                k,
-            )
-            for sample, benchmark, k, n in pieces
-        ],
-        settings=shared,
-        inputs=(setup, Input("process", "generate", Flow.ALL)),
-        scattered=True,
-    )
-    _add_analyse(builder, study, pieces)
-    _add_combine(builder, pieces)
+@dataclass(frozen=True)
+class Piece:
+    """The events of one job; ``n_events`` is None where only the file knows."""
+
+    sample: Sample | FileSample
+    slice: str | None
+    benchmark: str
+    part: int
+    n_events: int | None
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The names that make the job what it is."""
+        return (self.sample.name, *(() if self.slice is None else (self.slice,)), self.benchmark, str(self.part))
+
+    @property
+    def label(self) -> str:
+        """What its job makes, in words."""
+        events = "" if self.n_events is None else f"{self.n_events:,} events of "
+        return f"{events}{self.place}"
+
+    @property
+    def place(self) -> str:
+        """What it is of, in words."""
+        return f"{self.sample.name}{'' if self.slice is None else f', {self.slice},'} at {self.benchmark}"
+
+    @property
+    def systematics(self) -> tuple[str, ...]:
+        """The systematic uncertainties of its events."""
+        return self.sample.systematics if isinstance(self.sample, MadGraphSample | FileSample) else ()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What every job along the way knows of it."""
+        return {
+            "sample": self.sample.name,
+            "benchmark": self.benchmark,
+            "background": self.sample.background,
+            **({} if self.slice is None else {"slice": self.slice}),
+        }
 
 
-def _add_configure(builder: Builder, study: Study) -> None:
-    parameters = {
-        p.name: {"coefficient": p.coefficient, "range": list(p.range), "max_power": p.max_power}
-        for p in study.parameters
-    }
-    settings = {
-        "parameters": parameters,
-        "benchmarks": study.benchmarks,
-        "morphing": None if study.morphing is None else asdict(study.morphing),
-    }
-    builder.add(
-        "configure", "Set up parameters, benchmarks and the morphing basis", "setup", [Draft(())], settings=settings
-    )
-
-
-def _generate_settings(sample: EmbeddedSample, benchmark: str) -> dict[str, Any]:
-    fewest, most = N_INTEGRATION
-    return {
-        "sample": sample.name,
-        "benchmark": benchmark,
-        "process": sample.process,
-        "background": sample.background,
-        "run_card": asdict(sample.run_card),
-        "n_integration": min(max(sample.events[benchmark], fewest), most),
-    }
-
-
-def _split(sample: Sample, benchmark: str) -> Iterator[tuple[int, int]]:
+def split(sample: Sample, benchmark: str) -> Iterator[tuple[int, int]]:
     """Number of each job and its events: full jobs first, then one with what is left."""
     total = sample.events[benchmark]
     for k, start in enumerate(range(0, total, sample.events_per_job)):
         yield k, min(sample.events_per_job, total - start)
 
 
-def _add_analyse(builder: Builder, study: Study, pieces: Sequence[tuple[Sample, str, int, int]]) -> None:
-    reading = study.reading
+def beams_settings(beams: Beams, pdf: str) -> dict[str, Any]:
+    """The beams as jobs read them; ``pdf`` is what the generator calls the parton distributions."""
+    return {"energy_gev": beams.energy_gev, "particles": list(beams.particles), pdf: beams.pdf}
+
+
+def parameter_settings(study: Study) -> dict[str, dict[str, Any]]:
+    """Where each parameter stands in the param card, and how."""
+    return {p.name: {"lha_block": p.lha_block, "lha_id": p.lha_id, "transform": p.transform} for p in study.parameters}
+
+
+def systematics_settings(study: Study, piece: Piece) -> dict[str, Any]:
+    """What the weights of events are to be of, besides the benchmarks."""
+    return {name: dict(study.systematics[name]) for name in piece.systematics}
+
+
+def add_configure(builder: Builder, study: Study) -> None:
+    """Add the stage that sets up the parameter space."""
+    places = {
+        p.name: {"coefficient": p.coefficient} if p.lha_block is None else parameter_settings(study)[p.name]
+        for p in study.parameters
+    }
+    settings: dict[str, Any] = {
+        "parameters": {
+            p.name: {**places[p.name], "range": list(p.range), "max_power": p.max_power} for p in study.parameters
+        },
+        "benchmarks": study.benchmarks,
+        "morphing": None if study.morphing is None else asdict(study.morphing),
+    }
+    if study.outside_basis:
+        settings["outside_basis"] = list(study.outside_basis)
+    if study.systematics:
+        settings["systematics"] = dict(study.systematics)
+    builder.add(
+        "configure", "Set up parameters, benchmarks and the morphing basis", "setup", [Draft(())], settings=settings
+    )
+
+
+def add_detect(
+    builder: Builder, study: Study, pieces: Sequence[Piece], events: str, file_digests: Mapping[str, str]
+) -> str:
+    """Add the detector simulation of the events that the stage ``events`` makes; the name of the stage that did it."""
+    delphes = study.reading.delphes
+    if delphes is None:
+        raise ValueError("the study has no Delphes")
+    files = StageFiles(file_digests)
     settings = {
+        "installation": study.installations.get("delphes"),
+        "card": files.name(delphes.card),
+        "shipped_card": delphes.shipped_card,
+    }
+    drafts = []
+    for piece in pieces:
+        upstream = slug(*piece.identity)
+        own = {**piece.settings, "simulate_job": upstream}
+        drafts.append(_draft(piece, own, [(events, upstream)], sizes.detected(piece.n_events or 0)))
+    builder.add(
+        "detect",
+        "Simulate the detector",
+        "detected",
+        drafts,
+        settings=settings,
+        inputs=(Input("events", events, Flow.EACH),),
+        files=files.inputs,
+        scattered=True,
+    )
+    return "detect"
+
+
+def add_analyse(
+    builder: Builder, study: Study, pieces: Sequence[Piece], events: str, detected: str | None = None
+) -> None:
+    """Add the reading of the events that the stage ``events`` makes, and of what the stage ``detected`` sees."""
+    inputs: tuple[Input, ...] = (SETUP, Input("events", events, Flow.EACH))
+    summary = "Read events: detector resolution, observables, cuts, efficiencies"
+    if detected is not None:
+        inputs = (*inputs, Input("detected", detected, Flow.EACH))
+        summary = "Read events: observables and cuts"
+    n_observables = sizes.n_observables(study)
+    drafts = []
+    for piece in pieces:
+        upstream = slug(*piece.identity)
+        own = {**piece.settings, "simulate_job": upstream}
+        needs = [CONFIGURED, (events, upstream)]
+        if detected is not None:
+            own["detect_job"] = upstream
+            needs += [(detected, upstream)] if detected != events else []
+        if piece.systematics:
+            own["systematics"] = list(piece.systematics)
+        weights = sizes.n_weights(study, piece.systematics)
+        drafts.append(_draft(piece, own, needs, sizes.analysed(piece.n_events or 0, weights, n_observables)))
+    builder.add(
+        "analyse",
+        summary,
+        "analysed",
+        drafts,
+        settings=_reading_settings(study),
+        inputs=inputs,
+        scattered=True,
+    )
+
+
+def _draft(piece: Piece, own: Mapping[str, Any], needs: Sequence[tuple[str, str]], size: int) -> Draft:
+    """The job of a later stage for the events of a piece; its output has no known size where only the file knows."""
+    known = piece.n_events is not None
+    return Draft(
+        piece.identity, own, tuple(needs), piece.place, piece.n_events or 0, piece.part, size=size if known else 0
+    )
+
+
+def _reading_settings(study: Study) -> dict[str, Any]:
+    reading = study.reading
+    settings: dict[str, Any] = {
         "observables": {
             o.name: {"definition": o.definition, "required": o.required, "default": o.default}
             for o in study.observables
@@ -131,50 +185,60 @@ def _add_analyse(builder: Builder, study: Study, pieces: Sequence[tuple[Sample, 
             for cut in reading.cuts
         ],
         "efficiencies": list(reading.efficiencies),
-        "smearing": [{**asdict(smearing), "pdgids": list(smearing.pdgids)} for smearing in reading.smearing],
-        "met_noise": dict(reading.met_noise),
     }
-    drafts = []
-    for sample, benchmark, k, n in pieces:
-        upstream = slug(sample.name, benchmark, str(k))
-        own = {
-            "sample": sample.name,
-            "benchmark": benchmark,
-            "background": sample.background,
-            "simulate_job": upstream,
+    if reading.delphes is None:
+        return settings | {
+            "smearing": [{**asdict(smearing), "pdgids": list(smearing.pdgids)} for smearing in reading.smearing],
+            "met_noise": dict(reading.met_noise),
         }
-        needs = (("configure", "configure"), ("simulate", upstream))
-        drafts.append(Draft((sample.name, benchmark, str(k)), own, needs, f"{sample.name} at {benchmark}", n, k))
-    builder.add(
-        "analyse",
-        "Read events: detector resolution, observables, cuts, efficiencies",
-        "analysed",
-        drafts,
-        settings=settings,
-        inputs=(Input("setup", "configure", Flow.ONE), Input("events", "simulate", Flow.EACH)),
-        scattered=True,
-    )
+    return settings | {
+        "reader": "delphes",
+        "acceptance": {key: dict(value) for key, value in reading.acceptance.items()},
+        "generator_truth": reading.generator_truth,
+    }
 
 
-def _add_combine(builder: Builder, pieces: Sequence[tuple[Sample, str, int, int]]) -> None:
-    jobs = [
-        {
-            "job": slug(sample.name, benchmark, str(k)),
-            "sample": sample.name,
-            "benchmark": benchmark,
-            "n_events": n,
-            "n_events_total": sample.events[benchmark],
-            "k_factor": sample.k_factor,
-            "background": sample.background,
-        }
-        for sample, benchmark, k, n in pieces
+def add_combine(builder: Builder, study: Study, pieces: Sequence[Piece]) -> None:
+    """Add the one job that combines all events, or one for each group of samples."""
+    groups = {
+        name: [piece for piece in pieces if piece.sample.name in samples] for name, samples in study.groups.items()
+    }
+    drafts = [
+        replace(_combine_draft(study, members), identity=(name,), settings={"jobs": _combined(members)})
+        for name, members in groups.items()
     ]
-    needs = (("configure", "configure"), *(("analyse", str(job["job"])) for job in jobs))
     builder.add(
         "combine",
-        "Combine and shuffle all events",
+        "Combine and shuffle the events of each group" if groups else "Combine and shuffle all events",
         "events",
-        [Draft((), {}, needs, "", sum(n for *_, n in pieces))],
-        settings={"jobs": jobs},
-        inputs=(Input("setup", "configure", Flow.ONE), Input("analysed", "analyse", Flow.ALL)),
+        drafts or [_combine_draft(study, pieces)],
+        settings={} if groups else {"jobs": _combined(pieces)},
+        inputs=(SETUP, Input("analysed", "analyse", Flow.ALL)),
+        scattered=bool(groups),
     )
+
+
+def _combined(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+    """What each analysed job contributes."""
+    return [
+        {
+            "job": slug(*piece.identity),
+            "sample": piece.sample.name,
+            **({} if piece.slice is None else {"slice": piece.slice}),
+            "benchmark": piece.benchmark,
+            "n_events": piece.n_events,
+            "k_factor": piece.sample.k_factor,
+            "background": piece.sample.background,
+        }
+        for piece in pieces
+    ]
+
+
+def _combine_draft(study: Study, pieces: Sequence[Piece]) -> Draft:
+    """The job that combines pieces. A weight that one event has, all have in its file."""
+    systematics = dict.fromkeys(name for piece in pieces for name in piece.systematics)
+    events = sum(piece.n_events or 0 for piece in pieces)
+    size = sizes.analysed(events, sizes.n_weights(study, systematics), sizes.n_observables(study))
+    needs = (CONFIGURED, *(("analyse", slug(*piece.identity)) for piece in pieces))
+    samples = ", ".join(dict.fromkeys(piece.sample.name for piece in pieces))
+    return Draft((), {}, needs, samples if study.groups else "", events, size=size if events else 0)

@@ -8,7 +8,7 @@ import numpy as np
 from mmc.errors import StepError
 from mmc.steps import closure
 from mmc.steps.events import Array, EventFile, Events, Summaries
-from mmc.steps.fisher import binned_information, truth_information
+from mmc.steps.fisher import binned_information, profiled_information, truth_information
 from mmc.steps.histograms import Template, histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.limits import Limits, Setting, save_arrays
@@ -17,14 +17,14 @@ from mmc.steps.limits import Limits, Setting, save_arrays
 def run(job: StepJob) -> None:
     """Write ``baseline.json`` and ``limits.npz``, or for the Fisher information ``fisher.npz``."""
     settings = job.settings
-    file = EventFile(job.one("events") / "events.h5", settings["test_split"], settings["validation_split"])
+    file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
     setting = Setting.of(file, settings)
     if settings["baseline"] == "fisher":
         _fisher(job, setting)
         return
     limits, arrays, verdict = _rate(setting) if settings["baseline"] == "rate" else _histogram(setting, settings)
     save_arrays(job.out / "limits.npz", {**limits.arrays(), **arrays})
-    record = {**setting.summary(), **limits.summary(setting.levels), **verdict.summary()}
+    record = {**job.group, **setting.summary(), **limits.summary(setting.levels), **verdict.summary()}
     write_json(job.out / "baseline.json", {"baseline": settings["baseline"], **_binning(settings), **record})
 
 
@@ -46,7 +46,7 @@ def _histogram(setting: Setting, settings: Mapping[str, Any]) -> tuple[Limits, d
     binning = make_binning(settings["bins"], template.x, weights)
     data = Summaries(test.x[:, columns], setting.asimov[1])
     result = histogram_figures(
-        template, binning, setting.coefficients, setting.coefficients[-1], data=data, reference=data
+        template, binning, setting.coefficients, setting.true_coefficients, data=data, reference=data
     )
     limits = setting.limits(result.mean_log)
     arrays = result.ratio.arrays(setting.grid.shape) | {
@@ -65,35 +65,50 @@ def _fisher(job: StepJob, setting: Setting) -> None:
     """Information matrices at the true point from all events, and the covariances of their entries.
 
     ``truth`` is that of the simulated process with nothing lost, ``rate`` that of the number of events, ``histogram``
-    that of the number of events in bins of one observable.
+    that of the number of events in bins of one observable. With nuisance parameters in the file, what is left of each
+    when they are profiled stands beside it.
     """
     settings, point = job.settings, setting.theta_true
     events = setting.file.part("all")
-    where = (setting.coefficients[-1], setting.file.gradients(point), setting.luminosity)
-    one_bin = Template.of(np.zeros(len(events.x), dtype=np.intp), events, 1)
-    matrices = {"truth": truth_information(events, *where), "rate": binned_information(one_bin, *where)}
+    row, gradients = setting.true_coefficients, setting.file.gradients(point)
+    where = (row, gradients, setting.luminosity)
+    bins = {"truth": np.arange(len(events.x)), "rate": np.zeros(len(events.x), dtype=np.intp)}
+    matrices = {
+        "truth": truth_information(events, *where),
+        "rate": binned_information(Template.of(bins["rate"], events, 1), *where),
+    }
     if settings["observable"] is not None:
         x = events.x[:, [_column(setting.file, settings["observable"])]]
-        binning = make_binning([settings["bins"]], x, np.maximum(events.weights @ where[0], 0.0))
-        matrices["histogram"] = binned_information(Template.of(binning.index(x), events, binning.size), *where)
+        binning = make_binning([settings["bins"]], x, np.maximum(events.weights @ row, 0.0))
+        bins["histogram"] = binning.index(x)
+        matrices["histogram"] = binned_information(Template.of(bins["histogram"], events, binning.size), *where)
     arrays: dict[str, Array] = {}
     for name, (information, covariance) in matrices.items():
         arrays |= {name: information, f"{name}_covariance": covariance}
+    figures = {
+        name: {
+            "matrix": information.tolist(),
+            "standard_errors": np.sqrt(np.maximum(np.einsum("ijij->ij", covariance), 0.0)).tolist(),
+        }
+        for name, (information, covariance) in matrices.items()
+    }
+    if setting.file.nuisance_parameters:
+        weights, slopes = (events.weights @ row, events.weights @ gradients.T), setting.file.slopes()
+        for name, index in bins.items():
+            profiled = profiled_information(*weights, slopes, setting.luminosity, index)
+            arrays[f"{name}_profiled"] = profiled
+            figures[name]["profiled"] = profiled.tolist()
     save_arrays(job.out / "fisher.npz", arrays)
     write_json(
         job.out / "baseline.json",
         {
             "baseline": "fisher",
+            **job.group,
             "observable": settings["observable"],
             "bins": settings["bins"],
             "parameters": setting.file.parameters,
+            "nuisance_parameters": setting.file.nuisance_parameters,
             **setting.summary(),
-            "information": {
-                name: {
-                    "matrix": information.tolist(),
-                    "standard_errors": np.sqrt(np.maximum(np.einsum("ijij->ij", covariance), 0.0)).tolist(),
-                }
-                for name, (information, covariance) in matrices.items()
-            },
+            "information": figures,
         },
     )

@@ -19,7 +19,7 @@ For score methods and histograms the ratio of figure 1 is the one that their lik
 events that are not test events; its error includes that of the histograms.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,12 @@ class MeanRatio:
     mean: Array
     error: Array
 
+    def over(self, norm: "MeanRatio") -> "MeanRatio":
+        """This mean after the ratio is divided by the mean over other, independent events."""
+        relative = np.hypot(self.error / np.maximum(self.mean, 1e-12), norm.error / np.maximum(norm.mean, 1e-12))
+        mean = self.mean / norm.mean
+        return MeanRatio(mean, mean * relative)
+
     def arrays(self, shape: tuple[int, ...]) -> dict[str, Array]:
         """What ``limits.npz`` holds of it: the points of the grid, in its shape."""
         return {"mean_ratio": self.mean[:-1].reshape(shape), "mean_ratio_error": self.error[:-1].reshape(shape)}
@@ -61,6 +67,12 @@ class Verdict:
     figures: dict[str, Any]
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
+    calibration: dict[str, Any] | None = None
+    """What was done to the estimator afterwards, and the verdict before that."""
+
+    def with_calibration(self, method: str, before: "Verdict") -> "Verdict":
+        """This verdict, on an estimator that was calibrated."""
+        return replace(self, calibration={"method": method, "before": before.summary()})
 
     def summary(self) -> dict[str, Any]:
         """As the result files hold it."""
@@ -69,6 +81,7 @@ class Verdict:
             "verdict": "failed" if self.reasons else "passed",
             "reasons": list(self.reasons),
             "warnings": list(self.warnings),
+            **({} if self.calibration is None else {"calibration": self.calibration}),
         }
 
 

@@ -127,8 +127,6 @@ class Arithmetic:
 
     def function(self, name: str, given: Sequence[Number]) -> Number:
         columns = [number.values.astype(float) for number in given]
-        if name == "atan2" and any((number.plain & (number.values == 0) & self.active).any() for number in given):
-            raise UnusualExpressionError("atan2 of a zero, which has a sign unless it is a whole number")
         if name in MATH:
             return self.each(getattr(math, name), columns, plain=True)
         if name in ("min", "max"):

@@ -46,6 +46,8 @@ from mmc.vocabulary import (
 
 _COORDINATES = ("x", "y", "z", "px", "py", "pz", "pt", "rho", "phi", "e", "E", "energy", "t")
 """What no momentum lacks."""
+_MIXED = ("sum", "min", "max")
+"""Functions whose value is Python's own number in some events and numpy's in others."""
 
 
 def evaluate(expression: str, events: Objects, names: Mapping[str, Number], wanted: Mask) -> tuple[Number, Mask]:
@@ -201,13 +203,25 @@ class _Evaluator(Arithmetic):
         if isinstance(left, Vector) and isinstance(right, Vector) and isinstance(node.op, ast.Add | ast.Sub):
             return vector_sum(left, right, minus=isinstance(node.op, ast.Sub))
         if isinstance(left, Vector) and isinstance(right, Number):
+            self._check_zeros(node.right, right)
             if isinstance(node.op, ast.Mult):
                 return Vector(left.array * right.values.astype(float), {})
             if isinstance(node.op, ast.Div) and not (self.active & (right.values == 0.0)).any():
                 return Vector(left.array / right.values.astype(float), {})
         if isinstance(left, Number) and isinstance(right, Vector) and isinstance(node.op, ast.Mult):
+            self._check_zeros(node.left, left)
             return Vector(left.values.astype(float) * right.array, {})
         raise UnusualExpressionError("an operator that is not implemented")
+
+    def _check_zeros(self, node: ast.expr, number: Number) -> None:
+        """Refuse zeros where their sign matters and they may be whole numbers, which have none, in some events."""
+        may_be_whole = number.plain or any(
+            isinstance(part, ast.IfExp | ast.BoolOp)
+            or (isinstance(part, ast.Name) and (part.id in _MIXED or part.id in self._names))
+            for part in ast.walk(node)
+        )
+        if may_be_whole and ((number.values == 0.0) & self.active).any():
+            raise UnusualExpressionError("a zero, which has a sign unless it is a whole number")
 
     def _boolean(self, node: ast.BoolOp) -> Number:
         value = self._number(node.values[0])
@@ -305,7 +319,11 @@ class _Evaluator(Arithmetic):
         name = node.func.id
         if len(node.args) == 1 and name in ("len", "sum", "any", "min", "max"):
             return self._list_function(name, node.args[0])
-        return self.function(name, [self._number(argument) for argument in node.args])
+        arguments = [self._number(argument) for argument in node.args]
+        if name == "atan2":
+            for argument, number in zip(node.args, arguments, strict=True):
+                self._check_zeros(argument, number)
+        return self.function(name, arguments)
 
     def _list_function(self, name: str, node: ast.expr) -> Number:
         if name == "any":

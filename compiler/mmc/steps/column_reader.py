@@ -53,12 +53,7 @@ def passing_cuts(reader: Any, events: Objects, observables: Mapping[str, Number]
 
 
 def hand_over(
-    reader: Any,
-    found: Found,
-    events: EventTable,
-    benchmark: str,
-    background: bool,
-    nuisance: Sequence[Nuisance] = (),
+    reader: Any, found: Found, events: EventTable, benchmark: str, background: bool, *, nuisance: Sequence[Nuisance]
 ) -> None:
     """Leave a reader as it would be if it had read a single sample itself.
 

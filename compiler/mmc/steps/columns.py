@@ -98,7 +98,7 @@ class Group:
     def _met(self) -> Vector:
         absolute, relative = self._table.noise_width
         scalar_sum = sum((particle.array.pt for particle in self._seen), start=np.zeros(len(self)))
-        noise = (absolute + relative * scalar_sum)[:, np.newaxis] * self._table.noise[self.events]
+        noise = 0.0 + (absolute + relative * scalar_sum)[:, np.newaxis] * self._table.noise[self.events]  # no -0.0
         x, y = -self._visible.array.x + noise[:, 0], -self._visible.array.y + noise[:, 1]
         array = vector.array({"px": x, "py": y, "pz": np.zeros(len(self)), "E": (x**2 + y**2) ** 0.5})
         return Vector(array, dict.fromkeys(_TAGS, np.zeros(len(self), dtype=bool)), True, is_computed=bool(self._seen))

@@ -22,12 +22,12 @@ def run(job: StepJob) -> None:
 
     basis = find_basis(job.settings, job.seed)
     miner = MadMiner()
-    for name, parameter in job.settings["parameters"].items():
+    for number, (name, parameter) in enumerate(job.settings["parameters"].items(), start=1):
         miner.add_parameter(
             parameter_name=name,
             morphing_max_power=parameter["max_power"],
             parameter_range=tuple(parameter["range"]),
-            **_card_entry(parameter),
+            **_card_entry(parameter, number),
         )
     if list(miner.parameters) != list(job.settings["parameters"]):
         raise StepError(f"MadMiner calls the parameters {', '.join(miner.parameters)}")
@@ -70,16 +70,21 @@ def run(job: StepJob) -> None:
     )
 
 
-def _card_entry(parameter: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a parameter stands in MadGraph's param card; the embedded generator has none, but MadMiner wants it."""
-    if "coefficient" in parameter:
-        number = 1 + COEFFICIENTS.index(parameter["coefficient"])
-        return {"lha_block": "contact", "lha_id": number, "param_card_transform": "theta"}
-    return {
-        "lha_block": parameter["lha_block"],
-        "lha_id": parameter["lha_id"],
-        "param_card_transform": parameter["transform"],
-    }
+def _card_entry(parameter: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Where a parameter stands in MadGraph's param card; the embedded generator and event files have none, but MadMiner
+    wants it.
+
+    :param number: of the parameter among all
+    """
+    if parameter.get("lha_block") is not None:
+        return {
+            "lha_block": parameter["lha_block"],
+            "lha_id": parameter["lha_id"],
+            "param_card_transform": parameter["transform"],
+        }
+    coefficient = parameter.get("coefficient")
+    lha_id = number if coefficient is None else 1 + COEFFICIENTS.index(coefficient)
+    return {"lha_block": "contact" if coefficient else "none", "lha_id": lha_id, "param_card_transform": "theta"}
 
 
 def _set_morphing(miner: Any, basis: Basis) -> None:

@@ -63,7 +63,7 @@ class DelphesEvents:
         :param numbers: which events of the file these are
         :param lists: an awkward array of shape (events, var) by the name of each list, with the fields pt, eta, phi,
             mass or E, and pdgid; of jets also tau_tag and b_tag
-        :param met: an awkward array of shape (events,) with the fields pt and phi
+        :param met: an awkward array of shape (events,) with the fields MET and Phi
         """
         self.numbers = numbers
         self._lists = lists
@@ -94,33 +94,31 @@ class DelphesEvents:
     def _visible(self) -> Vector:
         zero = np.zeros(len(self))
         total = vector.array({"px": zero, "py": zero, "pz": zero, "E": zero})
-        particles = [particle for name in _VISIBLE for particle in self._particles(name)]
-        for particle in particles:
-            total = total + particle.array
-        return Vector(total, {}, is_computed=bool(particles))
+        for name in _VISIBLE:
+            for particle in self._particles(name):
+                total = total + particle.array
+        return Vector(total, {}, is_computed=True)
 
     @cached_property
     def _met(self) -> Vector:
-        pt, phi = (ak.to_numpy(self._missing[name]) for name in ("pt", "phi"))
-        array = vector.array({"pt": pt, "phi": phi, "eta": np.zeros(len(self)), "mass": np.zeros(len(self))})
-        return Vector(array, dict.fromkeys(_TAGS, np.zeros(len(self), dtype=bool)), is_particle=True)
+        pt, phi, zero = ak.to_numpy(self._missing["MET"]), ak.to_numpy(self._missing["Phi"]), np.zeros(len(self))
+        tags = dict.fromkeys(_TAGS, np.zeros(len(self), dtype=bool))
+        array = vector.array({"pt": pt, "phi": phi, "eta": zero, "mass": zero})
+        return Vector(array, tags, is_particle=True, is_computed=True)
 
     @cached_property
     def _all(self) -> Vector:
-        return Vector(self._visible.array + self._met.array, {}, is_computed=self._visible.is_computed)
+        return Vector(self._visible.array + self._met.array, {}, is_computed=True)
 
 
 def objects(table: DelphesTable, acceptances: Acceptances, generator_truth: bool) -> Iterator[DelphesEvents]:
-    """All events. Those in which nothing is seen come apart: MadMiner's sums of nothing are Python's numbers."""
+    """All events, in parts that fit into memory."""
     lists = (_generated if generator_truth else _reconstructed)(table.collections, acceptances)
     met = table.collections["GenMissingET" if generator_truth else "MissingET"][:, 0]
-    met = ak.zip({"pt": met["MET"], "phi": met["Phi"]})
-    seen = np.any([ak.to_numpy(ak.num(lists[name])) > 0 for name in _VISIBLE], axis=0)
-    for alike in (seen, ~seen):
-        numbers = np.flatnonzero(alike)
-        for start in range(0, len(numbers), _CHUNK):
-            chunk = numbers[start : start + _CHUNK]
-            yield DelphesEvents(chunk, {name: particles[chunk] for name, particles in lists.items()}, met[chunk])
+    for start in range(0, table.n_events, _CHUNK):
+        part = slice(start, start + _CHUNK)
+        numbers = np.arange(start, min(start + _CHUNK, table.n_events))
+        yield DelphesEvents(numbers, {name: particles[part] for name, particles in lists.items()}, met[part])
 
 
 def _reconstructed(collections: Mapping[str, Any], acceptances: Acceptances) -> dict[str, Any]:
@@ -194,7 +192,7 @@ def _padded(particles: Any) -> list[Vector]:
 
 
 def _vector(columns: Mapping[str, NDArray[Any]]) -> Vector:
-    """A column of particles; MadMiner calculates with numpy's numbers here."""
+    """A column of particles. With mmc's work-arounds, MadMiner calculates with numpy's numbers here."""
     coordinates = {name: columns[name] for name in ("pt", "phi", "eta", "mass", "E") if name in columns}
     pdgids: Floats = columns["pdgid"]
     charges = np.select([pdgids == code for code in _CHARGES], list(_CHARGES.values()), 0.0)

@@ -67,7 +67,7 @@ def read(reader: Any, job: StepJob) -> None:
     own = job.settings
     sample = Sample(
         job.pick("events", own["simulate_job"]) / EVENTS,
-        job.pick("detected", own["detect_job"]) / DETECTED,
+        job.pick("detected", own["simulate_job"]) / DETECTED,  # its job has the same name
         own["benchmark"],
         own["background"],
         own["generator_truth"],
@@ -95,7 +95,7 @@ def analyse(reader: Any, sample: Sample) -> None:
         found = _observe(reader, table, sample.generator_truth)
     except (UnusualFileError, UnusualExpressionError) as error:
         raise NotInColumnsError(str(error)) from error
-    hand_over(reader, found, events, sample.benchmark, sample.background, nuisance)
+    hand_over(reader, found, events, sample.benchmark, sample.background, nuisance=nuisance)
 
 
 def one_by_one(reader: Any, sample: Sample, scratch: Path) -> None:
@@ -106,7 +106,8 @@ def one_by_one(reader: Any, sample: Sample, scratch: Path) -> None:
         reader.add_sample(
             None, sample.benchmark, sample.background, str(sample.detected), str(path), systematics=sample.systematics
         )
-        reader.analyse_delphes_samples(generator_truth=sample.generator_truth)
+        with np.errstate(all="ignore"):
+            reader.analyse_delphes_samples(generator_truth=sample.generator_truth)
 
 
 def _check_counts(sample: Sample, n_generated: int, n_detected: int) -> None:

@@ -32,7 +32,7 @@ def run(job: StepJob) -> None:
     record = json.loads((model / "train.json").read_text(encoding="utf-8"))
     if record["method"] != settings["method"]:
         raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
-    file = EventFile(job.one("events") / "events.h5", settings["test_split"], settings["validation_split"])
+    file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
     setting = Setting.of(file, settings)
     if settings["method"] in SCORE_METHODS:
         limits, arrays, verdict = _score(setting, settings, load_estimator(model, "score"))
@@ -42,6 +42,7 @@ def run(job: StepJob) -> None:
     write_json(
         job.out / "evaluate.json",
         {
+            **job.group,
             "method_name": settings["method_name"],
             "method": settings["method"],
             "train_job": settings["train_job"],
@@ -90,9 +91,7 @@ def network_score(estimator: Any, x: Array) -> Array:
     inputs = _tensor(_inputs(estimator, x))
     with torch.inference_mode():
         scores = torch.cat([estimator.model(rows) for rows in inputs.split(ROWS)]).numpy().astype(float)
-    if not np.isfinite(scores).all():
-        raise StepError("the network returns numbers that are not finite: train it again with other hyperparameters")
-    return np.asarray(scores)
+    return _finite(np.asarray(scores))
 
 
 def _inputs(estimator: Any, x: Array) -> Array:
@@ -108,26 +107,52 @@ def _ratio(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dic
     """A ratio estimator: the Asimov data at theta_true, and the mean ratio over test events at its denominator."""
     log_ratio = network_log_ratio(estimator)
     denominator = setting.file.point(settings["theta1"])
-    events = setting.file.part("test", denominator)
-    probabilities = events.probabilities(setting.file.coefficients(denominator[np.newaxis])[0])
+    row = setting.file.coefficients(denominator[np.newaxis])[0]
     x, asimov = setting.asimov
+    events = setting.file.part("test", denominator)
     shared = setting.file.closest_benchmark(denominator) == setting.file.closest_benchmark(setting.theta_true)
-    kinematics, mean, error = [], [], []
-    for points in _chunks(setting.points, len(events.x)):
-        at_denominator = log_ratio(points, events.x)
-        at_truth = at_denominator if shared else log_ratio(points, x)
-        if not (np.isfinite(at_denominator).all() and np.isfinite(at_truth).all()):
-            raise StepError(
-                "the network returns numbers that are not finite: train it again with other hyperparameters"
-            )
-        kinematics.append(at_truth @ asimov)
-        ratio = np.exp(np.minimum(at_denominator, 100.0))
-        mean.append(ratio @ probabilities)
-        error.append(np.sqrt(np.square(ratio - mean[-1][:, np.newaxis]) @ np.square(probabilities)))
-    limits = setting.limits(np.concatenate(kinematics))
-    figures = closure.MeanRatio(np.concatenate(mean), np.concatenate(error))
+    at_denominator = Summaries(events.x, events.probabilities(row))
+    kinematics, figures = _mean_ratio(log_ratio, setting.points, at_denominator, asimov if shared else None)
+    if not shared:
+        kinematics = _mean_log(log_ratio, setting.points, Summaries(x, asimov))
+    limits = setting.limits(kinematics)
     verdict = closure.judge(setting, limits, figures)
+    if settings.get("calibration") == "normalisation":
+        validation = setting.file.part("validation", denominator)
+        _, norm = _mean_ratio(log_ratio, setting.points, Summaries(validation.x, validation.probabilities(row)))
+        before = verdict
+        limits = setting.limits(kinematics - np.log(norm.mean))
+        figures = figures.over(norm)
+        verdict = closure.judge(setting, limits, figures).with_calibration("normalisation", before)
     return limits, figures.arrays(setting.grid.shape), verdict
+
+
+def _mean_ratio(
+    log_ratio: LogRatio, points: Array, events: Summaries, data: Array | None = None
+) -> tuple[Array, closure.MeanRatio]:
+    """The mean ratio over events at every point with its error, and the mean log ratio over the same events.
+
+    The latter has the probabilities ``data`` where those of the data are others.
+    """
+    logs, mean, error = [], [], []
+    for part in _chunks(points, len(events.values)):
+        values = _finite(log_ratio(part, events.values))
+        logs.append(values @ (events.probabilities if data is None else data))
+        ratio = np.exp(np.minimum(values, 100.0))
+        mean.append(ratio @ events.probabilities)
+        error.append(np.sqrt(np.square(ratio - mean[-1][:, np.newaxis]) @ np.square(events.probabilities)))
+    return np.concatenate(logs), closure.MeanRatio(np.concatenate(mean), np.concatenate(error))
+
+
+def _mean_log(log_ratio: LogRatio, points: Array, data: Summaries) -> Array:
+    chunks = _chunks(points, len(data.values))
+    return np.concatenate([_finite(log_ratio(part, data.values)) @ data.probabilities for part in chunks])
+
+
+def _finite(values: Array) -> Array:
+    if not np.isfinite(values).all():
+        raise StepError("the network returns numbers that are not finite: train it again with other hyperparameters")
+    return values
 
 
 def _chunks(points: Array, n_events: int) -> Iterator[Array]:
@@ -148,9 +173,10 @@ def _score(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dic
     row = setting.file.coefficients(reference[np.newaxis])[0]
     template, at_reference = setting.file.part("validation"), setting.file.part("test", reference)
     x, asimov = setting.asimov
-    test = Summaries(network_score(estimator, at_reference.x), at_reference.probabilities(row))
-    data = Summaries(network_score(estimator, x), asimov)
-    scores = network_score(estimator, template.x)
+    n = len(reference)  # the score with respect to nuisance parameters follows that of the parameters
+    test = Summaries(network_score(estimator, at_reference.x)[:, :n], at_reference.probabilities(row))
+    data = Summaries(network_score(estimator, x)[:, :n], asimov)
+    scores = network_score(estimator, template.x)[:, :n]
 
     def figures(direction: Array, bins: list[int], coefficients: Array, binning_row: Array) -> HistogramFigures:
         projected = Events(scores @ direction, template.weights)
@@ -159,7 +185,6 @@ def _score(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dic
             projected, binning, coefficients, row, data=data.project(direction), reference=test.project(direction)
         )
 
-    n = len(reference)
     if settings["method"] == "sally":
         result = figures(
             np.eye(n), [settings["score_bins"]] * n, setting.coefficients, setting.coefficients[:-1].mean(axis=0)

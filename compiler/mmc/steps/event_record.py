@@ -23,11 +23,11 @@ def event_record(path: Path) -> dict[str, Any]:
     madminer_compat.apply()
     from madminer.analysis import DataAnalyzer
 
-    data = DataAnalyzer(str(path), include_nuisance_parameters=False)
+    data = DataAnalyzer(str(path))
     if data.n_samples == 0 or not np.sum(data.n_events_generated_per_benchmark) > 0:
         raise StepError("no signal event passes: loosen the cuts, or generate more events")
-    names = list(data.benchmarks)
-    _, weights = data.weighted_events()
+    names = list(data.benchmarks)[: int(data.n_benchmarks_phys)]
+    _, weights = next(data.event_loader(batch_size=None, include_nuisance_parameters=False))
     if not np.isfinite(weights).all():
         raise StepError("some weights are not finite")
     sums, sums_of_squares = weights.sum(axis=0), (weights**2).sum(axis=0)
@@ -37,6 +37,7 @@ def event_record(path: Path) -> dict[str, Any]:
         "n_events": int(data.n_samples),
         "per_benchmark": {name: count for name, count in per_benchmark.items() if count},
         "n_background": int(data.n_events_backgrounds),
+        "nuisance_parameters": {name: entry.systematic for name, entry in data.nuisance_parameters.items()},
         "cross_sections_pb": {
             name: [value, error]
             for name, value, error in zip(names, sums.tolist(), np.sqrt(sums_of_squares).tolist(), strict=True)

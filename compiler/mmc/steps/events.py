@@ -20,8 +20,8 @@ Partition = Literal["train", "validation", "test", "rest", "all"]
 class Events:
     """Some events of a file.
 
-    ``x`` are the observables, shape (events, observables). ``weights`` are in pb, shape (events, benchmarks), scaled so
-    that their sum estimates the cross sections, as if these events were all.
+    ``x`` are the observables, shape (events, observables). ``weights`` are in pb at nominal nuisance parameters, shape
+    (events, benchmarks), scaled so that their sum estimates the cross sections, as if these events were all.
     """
 
     x: Array
@@ -62,15 +62,18 @@ class EventFile:
         from madminer.analysis import DataAnalyzer
 
         self._splits = (test_split, validation_split)
-        self._file = DataAnalyzer(str(path), include_nuisance_parameters=False)
-        if self._file.morpher is None:
-            raise StepError(f"{path.name} has no morphing set-up")
+        self._file = DataAnalyzer(str(path))  # without nuisance parameters it cannot load a file that has some
         self._parts: dict[tuple[str, int | None], Events] = {}
 
     @property
     def parameters(self) -> list[str]:
         """The names of the parameters, in the order of every point."""
         return list(self._file.parameters)
+
+    @property
+    def nuisance_parameters(self) -> list[str]:
+        """The names of the nuisance parameters, in the order of :meth:`slopes`."""
+        return list(self._file.nuisance_parameters)
 
     @property
     def observables(self) -> list[str]:
@@ -93,16 +96,35 @@ class EventFile:
         return np.array([values[name] for name in self.parameters], dtype=float)
 
     def coefficients(self, points: Array) -> Array:
-        """What multiplies the benchmark weights to give the weight at each point: shape (points, benchmarks)."""
+        """What multiplies the benchmark weights to give the weight at each point: shape (points, benchmarks).
+
+        :raises StepError: when there is no morphing and a point is no benchmark
+        """
         matrix = np.zeros((len(points), int(self._file.n_benchmarks_phys)))
+        if self._file.morpher is None:
+            for row, point in zip(matrix, points, strict=True):
+                row[self._benchmark_at(point)] = 1.0
+            return matrix
         for row, point in zip(matrix, points, strict=True):
             weights = self._file.morpher.calculate_morphing_weights(point)
             row[: len(weights)] = weights
         return matrix
 
     def gradients(self, point: Array) -> Array:
-        """Derivatives of the coefficients at a point by the parameters: shape (parameters, benchmarks)."""
+        """Derivatives of the coefficients at a point by the parameters: shape (parameters, benchmarks).
+
+        :raises StepError: when there is no morphing
+        """
+        if self._file.morpher is None:
+            raise StepError("without morphing it is not known how weights change with the parameters")
         return np.asarray(self._file._get_dtheta_benchmark_matrix(point)[:, : int(self._file.n_benchmarks_phys)])
+
+    def _benchmark_at(self, point: Array) -> int:
+        for index, benchmark in enumerate(list(self._file.benchmarks.values())[: int(self._file.n_benchmarks_phys)]):
+            if np.array_equal(point, list(benchmark.values.values())):
+                return index
+        where = ", ".join(f"{name} = {value:g}" for name, value in zip(self.parameters, point, strict=True))
+        raise StepError(f"without morphing weights are known at the benchmarks alone, not at {where}")
 
     def joint_scores(self, events: Events, point: Array) -> Array:
         """∂ ln p(x, z | θ) / ∂θ of simulated events at a point, less its mean: shape (events, parameters)."""
@@ -125,6 +147,16 @@ class EventFile:
             self._parts[key] = self._load(partition, near)
         return self._parts[key]
 
+    def slopes(self) -> Array:
+        """Derivatives of the logarithm of every event's weight by the nuisance parameters, at their nominal values.
+
+        They are the same anywhere in parameter space: shape (events, nuisance parameters).
+        """
+        if self._file.nuisance_morpher is None:
+            return np.zeros((self.n_events, 0))
+        _, weights = next(iter(self._file.event_loader(batch_size=None)))
+        return np.asarray(self._file.nuisance_morpher.calculate_a(weights), dtype=float).T
+
     def _bounds(self, partition: Partition) -> tuple[int, int | None, float]:
         """First event and end of a partition, and the factor that makes up for the events outside it."""
         test, validation = self._splits
@@ -139,7 +171,7 @@ class EventFile:
 
     def _load(self, partition: Partition, near: Array | None) -> Events:
         start, end, correction = self._bounds(partition)
-        batches = self._file.event_loader(start=start, end=end, batch_size=None, generated_close_to=near)
+        batches = self._file.event_loader(start, end, None, include_nuisance_parameters=False, generated_close_to=near)
         x, weights = next(iter(batches), (np.empty((0, 0)), np.empty((0, 0))))
         if not len(x):
             raise StepError(f"no event of the {partition} partition was generated near {near}: generate more events")

@@ -37,6 +37,17 @@ class StepJob:
             raise StepError(f"expected one path for --{name}, got {len(paths)}")
         return paths[0]
 
+    @property
+    def events(self) -> Path:
+        """The directory of the combined events that the job reads: of its group, where samples are in groups."""
+        group = self.settings.get("group")
+        return self.one("events") if group is None else self.pick("events", group)
+
+    @property
+    def group(self) -> dict[str, str]:
+        """What records say of the group; nothing where samples are in none."""
+        return {"group": self.settings["group"]} if "group" in self.settings else {}
+
     def pick(self, name: str, job: str) -> Path:
         """The directory among those of an input that the job of that name wrote.
 

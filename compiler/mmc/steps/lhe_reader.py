@@ -54,11 +54,11 @@ def read(reader: Any, job: StepJob) -> None:
         analyse(reader, packed, own["benchmark"], own["background"], systematics)
     except NotInColumnsError as reason:
         log.warning("MadMiner reads the events one by one, which takes longer: %s", reason)
-        one_by_one(reader, packed, own["benchmark"], own["background"], job.out, systematics)
+        one_by_one(reader, packed, own["benchmark"], own["background"], job.out, systematics=systematics)
 
 
 def one_by_one(
-    reader: Any, packed: Path, benchmark: str, background: bool, scratch: Path, systematics: Sequence[str] = ()
+    reader: Any, packed: Path, benchmark: str, background: bool, scratch: Path, *, systematics: Sequence[str] = ()
 ) -> None:
     """Let MadMiner read the events. It would unpack the file beside the input, which is not ours."""
     with lhe.unpacked(packed, scratch) as path:
@@ -82,7 +82,7 @@ def analyse(reader: Any, path: Path, benchmark: str, background: bool, systemati
         found = _observe(reader, events)
     except (UnusualFileError, UnusualExpressionError) as error:
         raise NotInColumnsError(str(error)) from error
-    hand_over(reader, found, events, benchmark, background, nuisance)
+    hand_over(reader, found, events, benchmark, background, nuisance=nuisance)
 
 
 def _observe(reader: Any, events: EventTable) -> Found:

@@ -160,13 +160,18 @@ class Setting:
         cross_sections = self.coefficients @ self.file.part("test").weights.sum(axis=0)
         return np.asarray(self.luminosity * cross_sections)
 
-    @property
+    @cached_property
+    def true_coefficients(self) -> Array:
+        """The morphing coefficients of the true point."""
+        return np.asarray(self.file.coefficients(self.theta_true[np.newaxis])[0])
+
+    @cached_property
     def n_expected(self) -> float:
         """The expected events N at the true point.
 
         :raises StepError: when the cross section there is not positive
         """
-        n = float(self.expected[-1])
+        n = float(self.luminosity * (self.true_coefficients @ self.file.part("test").weights.sum(axis=0)))
         if not n > 0.0:
             raise StepError(f"the cross section at the true point is not positive ({n:g} events): generate more events")
         return n
@@ -182,7 +187,7 @@ class Setting:
     def asimov(self) -> tuple[Array, Array]:
         """The Asimov data of the true point: observables of test events generated next to it, and probabilities."""
         events = self.file.part("test", self.theta_true)
-        return events.x, events.probabilities(self.coefficients[-1])
+        return events.x, events.probabilities(self.true_coefficients)
 
     def limits(self, log_kinematics: Array | float) -> Limits:
         """The limits from the mean log ratio per event at each of :attr:`points`, and the rate if it is asked for."""

@@ -116,8 +116,8 @@ def apply_delphes_reader() -> None:
     """Let the DelphesReader read files on current packages, and mend what it does with rounding and undefined values.
 
     - It opens files with uproot3, which numpy 2 breaks. Here uproot opens them.
-    - It calculates with the single precision of the numbers in the file, or with double, depending on numpy's version.
-      In single precision the mass of two photons is wrong by up to 1e-4 and that of one by a GeV. Here it is double.
+    - It calculates in the single precision of the file, or partly in double, depending on numpy's version. In single
+      precision the mass of two photons is wrong by up to 1e-4 and that of one photon by a GeV. Here it is all double.
     - ``visible`` is a four-vector like any other, as in :func:`apply_reader`. Stock MadMiner adds nothing but particles
       to it, and ends the run.
     - ``log(0)`` and misspelt names are treated as in :func:`apply_reader`.
@@ -133,9 +133,9 @@ def apply_delphes_reader() -> None:
     particle = delphes_root.MadMinerParticle
     delphes_root.uproot3 = SimpleNamespace(open=lambda path: {"Delphes": _DelphesTree(path)})
     delphes_root.MadMinerParticle = SimpleNamespace(
-        from_xyzt=MomentumObject4D.from_xyzt,  # for the sum of what is visible alone
-        from_rhophietat=particle.from_rhophietat,
-        from_rhophietatau=particle.from_rhophietatau,
+        from_xyzt=_in_double(MomentumObject4D.from_xyzt),  # where the sum of what is visible begins
+        from_rhophietat=_in_double(particle.from_rhophietat),
+        from_rhophietatau=_in_double(particle.from_rhophietatau),
     )
     delphes_root.eval = _evaluate
     delphes_reader.parse_delphes_root_file = _with_all_events(delphes_reader.parse_delphes_root_file)
@@ -299,6 +299,11 @@ class _DelphesTree:
         if column.dtype != object:
             return column
         return [values.astype(float) if values.dtype.kind == "f" else values.tolist() for values in column]
+
+
+def _in_double(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a vector of numpy's numbers, whatever its components are."""
+    return lambda *components: make(*map(np.float64, components))
 
 
 def _with_all_events(parse: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:

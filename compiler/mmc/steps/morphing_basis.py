@@ -75,7 +75,7 @@ def find_basis(settings: Mapping[str, Any], seed: int) -> Basis | None:
     morpher.find_components(morphing["max_overall_power"])
     points = np.array([[point[name] for name in parameters] for point in fixed.values()], dtype=float)
     try:
-        if complete:
+        if len(fixed) < n_components:
             with _random_numbers(seed):
                 points = morpher.optimize_basis(
                     benchmarks_numpy=points.reshape(len(fixed), len(parameters)),

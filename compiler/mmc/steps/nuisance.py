@@ -135,9 +135,9 @@ def weight_groups(path: Path) -> tuple[WeightGroup, ...]:
 def _declarations(path: Path) -> str:
     """The text of ``<initrwgt>``."""
     lines: list[str] = []
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as file:
-        for line in file:
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        for raw in file:
+            line = raw.decode("utf-8", errors="replace")
             if "<initrwgt" in line or lines:
                 lines.append(line)
             if "</initrwgt>" in line or "<event" in line:
@@ -195,17 +195,18 @@ def _scale_weights(group: WeightGroup, mur: float, muf: float) -> list[Mapping[s
 
 def _pdf(name: str, entry: Mapping[str, Any], groups: Sequence[WeightGroup], path: Path) -> list[Nuisance]:
     wanted = str(entry["variation"])
-    group = next((group for group in groups if _is_set(group, wanted)), None)
-    members = {} if group is None else {int(w["pdf"]): w["id"] for w in group.weights if {"id", "pdf"} <= set(w)}
-    if group is None or len(members) < 2:
+    # MadGraph begins a group once more at the central member where the events were generated with this set
+    of_set = [group for group in groups if _is_set(group, wanted)]
+    members = {int(w["pdf"]): w["id"] for group in of_set for w in group.weights if {"id", "pdf"} <= set(w)}
+    if len(members) < 2:
         raise StepError(
             f"{path.name} has no weights for the PDF uncertainty {name} ({wanted}): MadGraph writes them where LHAPDF, "
             "its Python interface and that set are installed"
         )
-    directions = _directions(group, len(members) - 1)
+    sort = of_set[0].attributes.get("combine", "unknown")
+    directions = _directions(sort, len(members) - 1)
     central = min(members)
     if sorted(members) != list(range(central, central + len(members))) or directions is None:
-        sort = group.attributes.get("combine", "unknown")
         raise StepError(
             f"the PDF set {wanted} in {path.name} ({len(members)} members, {sort}) has no eigenvectors: nuisance "
             "parameters need a Hessian set"
@@ -229,16 +230,16 @@ def _is_set(group: WeightGroup, wanted: str) -> bool:
     return group.name == wanted or (number is not None and number[1] == wanted)
 
 
-def _directions(group: WeightGroup, n_members: int) -> list[tuple[int, ...]] | None:
+def _directions(error_type: str, n_members: int) -> list[tuple[int, ...]] | None:
     """The members at ν = 1 and ν = -1 for each eigenvector, as LHAPDF numbers them; None for other sorts of sets.
 
     Each ``+as`` adds a pair of members at the end: a smaller and a larger coupling.
     """
-    sort, *more = group.attributes.get("combine", "").split("+")
+    sort, *more = error_type.split("+")
     n_vectors = n_members - 2 * len(more)
-    tail = [(first + 1, first) for first in range(n_vectors + 1, n_members, 2)]
+    tail: list[tuple[int, ...]] = [(first + 1, first) for first in range(n_vectors + 1, n_members, 2)]
     if sort == "symmhessian" and n_vectors > 0:
-        return [(member,) for member in range(1, n_vectors + 1)] + tail
+        return [*((member,) for member in range(1, n_vectors + 1)), *tail]
     if sort == "hessian" and n_vectors > 0 and n_vectors % 2 == 0:
-        return [(member, member + 1) for member in range(1, n_vectors, 2)] + tail
+        return [*((member, member + 1) for member in range(1, n_vectors, 2)), *tail]
     return None

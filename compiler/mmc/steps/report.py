@@ -24,13 +24,16 @@ FORMAT = "mmc-results/1.0"
 def run(job: StepJob) -> None:
     """Write ``results.json``, the p-value grids, the figures and ``index.html``."""
     settings = job.settings
-    events = read_json(job.one("events") / "events.json") if job.inputs.get("events") else {}
+    groups: Sequence[str] = settings.get("groups", ())
+    events = _events_read(job, groups)
     trainings = {name: read_json(path / "train.json") for name, path in _outputs(job, "model").items()}
     limits, baselines = _outputs(job, "limits"), _outputs(job, "baseline")
     methods = [_method(name, read_json(path / "evaluate.json"), trainings.get(name)) for name, path in limits.items()]
     found = {name: read_json(path / "baseline.json") for name, path in baselines.items()}
-    fisher = next((record for record in found.values() if record["baseline"] == "fisher"), None)
-    histograms = [_baseline(name, record) for name, record in found.items() if record is not fisher]
+    fisher = [_fisher(name, record) for name, record in found.items() if record["baseline"] == "fisher"]
+    histograms = [_baseline(name, record) for name, record in found.items() if record["baseline"] != "fisher"]
+    described = [*methods, *histograms, *fisher]
+    whole = {"events": None, "evaluation": None, "fisher_information": None} if groups else _part(events, described)
     for name, path in [*limits.items(), *baselines.items()]:
         for source in sorted(path.glob("*.npz")):
             shutil.copyfile(source, job.out / f"{source.stem}_{name}.npz")
@@ -46,11 +49,12 @@ def run(job: StepJob) -> None:
         "title": settings["title"],
         "digest": settings["digest"],
         "parameters": {name: dict(parameter) for name, parameter in settings["parameters"].items()},
-        "events": _events(events),
-        "evaluation": _evaluation([*methods, *histograms, *([fisher] if fisher else [])]),
+        "events": whole["events"],
+        "evaluation": whole["evaluation"],
         "methods": methods,
         "baselines": histograms,
-        "fisher_information": _fisher(fisher),
+        "fisher_information": whole["fisher_information"],
+        "groups": {group: _part(events, described, group) for group in groups},
         "figures": {name: [f"{name}.{kind}" for kind in settings["plots"]["formats"]] for name in pictures},
         "warnings": _warnings(methods, histograms, events),
     }
@@ -76,6 +80,29 @@ def render_page(results: Mapping[str, Any], pictures: Mapping[str, Markup]) -> s
 def _outputs(job: StepJob, name: str) -> dict[str, Path]:
     """The directories of an input by the name of the job that wrote them."""
     return {read_json(path / RECORD)["job"]: path for path in job.inputs.get(name, ())}
+
+
+def _events_read(job: StepJob, groups: Sequence[str]) -> dict[str | None, Any]:
+    """What is known of the events, by group; of all events under None."""
+    if not job.inputs.get("events"):
+        return {}
+    if not groups:
+        return {None: read_json(job.one("events") / "events.json")}
+    return {group: read_json(job.pick("events", group) / "events.json") for group in groups}
+
+
+def _part(
+    events: Mapping[str | None, Any], described: Sequence[Mapping[str, Any]], group: str | None = None
+) -> dict[str, Any]:
+    """What the results say of the events of a group and of what all limits from them share."""
+    own = [record for record in described if record.get("group") == group]
+    fisher = [record for record in own if "information" in record]
+    keys = ("parameters", "observable", "information", "matrices")
+    return {
+        "events": _events(events.get(group, {})),
+        "evaluation": _evaluation(own),
+        "fisher_information": {key: fisher[0][key] for key in keys} if fisher else None,
+    }
 
 
 def _method(name: str, record: Mapping[str, Any], training: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -104,21 +131,26 @@ def _events(record: Mapping[str, Any]) -> dict[str, Any] | None:
     return {key: record[key] for key in keys if key in record} if record else None
 
 
-def _fisher(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if record is None:
-        return None
-    return {key: record[key] for key in ("parameters", "observable", "information")} | {"matrices": "fisher_fisher.npz"}
+def _fisher(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    return {**record, "matrices": f"fisher_{name}.npz"}
 
 
 def _warnings(
-    methods: Sequence[Mapping[str, Any]], baselines: Sequence[Mapping[str, Any]], events: Mapping[str, Any]
+    methods: Sequence[Mapping[str, Any]],
+    baselines: Sequence[Mapping[str, Any]],
+    events: Mapping[str | None, Mapping[str, Any]],
 ) -> list[str]:
     """All warnings, failed closures first."""
     records = [*methods, *baselines]
     failed = [f"{r['name']}: closure failed: {'; '.join(r['reasons'])}" for r in records if r["verdict"] == "failed"]
     edges = [f"{r['name']}: the confidence region reaches the edge of the grid" for r in methods if r["touches_edge"]]
     others = [f"{r['name']}: {text}" for r in records for text in r["warnings"]]
-    return list(dict.fromkeys([*failed, *edges, *others, *events.get("warnings", ())]))
+    of_events = [
+        text if group is None else f"{group}: {text}"
+        for group, record in events.items()
+        for text in record.get("warnings", ())
+    ]
+    return list(dict.fromkeys([*failed, *edges, *others, *of_events]))
 
 
 def _curves(
@@ -129,12 +161,14 @@ def _curves(
 ) -> list[Curve]:
     """Baselines first, so that the methods are drawn over them."""
     palette = itertools.cycle(COLORS)
+    shades = {kind: itertools.cycle(colors) for kind, colors in BASELINE_COLORS.items()}
     curves = []
     for record in [*baselines, *methods]:
-        key = record.get("method_name", record["name"])
-        baseline = record in baselines
-        default = BASELINE_COLORS.get(key, "#777777") if baseline else next(palette)
-        several = sum(other.get("method_name") == key for other in methods) > 1
+        baseline = "baseline" in record
+        kind = "baseline" if baseline else "method_name"
+        key = record[kind]
+        default = next(shades[key] if baseline else palette)
+        several = sum(other.get(kind) == key for other in [*baselines, *methods]) > 1
         with np.load(folder / record["grid"]) as arrays:
             axes = {name.removeprefix("axis_"): arrays[name] for name in arrays.files if name.startswith("axis_")}
             ratio = arrays["log_likelihood_ratio"]

@@ -1,7 +1,8 @@
 """``sample``: draw the training and validation samples of a method, with joint likelihood ratios and joint scores.
 
 Training samples come from the training partition alone, validation samples from the validation partition; the test
-events are left to ``evaluate``.
+events are left to ``evaluate``. Nuisance parameters are at their nominal values; score methods learn the score with
+respect to them as well, after that of the parameters.
 """
 
 import logging
@@ -15,7 +16,7 @@ from mmc.errors import StepError
 from mmc.steps.events import Array
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.sampler import make_sampler
-from mmc.study import SCORE_METHODS
+from mmc.study import METHODS_WITH_ALPHA, SCORE_METHODS
 
 FEW, SMALL_PART = 100, 0.1
 """An effective sample of fewer events than this, or of a smaller part of the partition, is warned about."""
@@ -29,14 +30,17 @@ def run(job: StepJob) -> None:
     :raises StepError: when a partition has no events to draw from, or the augmented data are not finite
     """
     settings = job.settings
-    sampler = make_sampler(job.one("events") / "events.h5")
+    sampler = make_sampler(job.events / "events.h5")
     if list(sampler.parameters) != list(settings["parameters"]):
         raise StepError(f"the event file has the parameters {list(sampler.parameters)}, not {settings['parameters']}")
+    if sampler.morpher is None:
+        _check_without_morphing(settings)
     record: dict[str, Any] = {
         "method_name": settings["method_name"],
         "method": settings["method"],
         "observables": list(sampler.observables),
         "parameters": list(sampler.parameters),
+        "nuisance_parameters": list(sampler.nuisance_parameters),
     }
     warnings: list[str] = []
     for partition, n_samples in (("train", settings["samples"]), ("validation", settings["validation_samples"])):
@@ -84,17 +88,37 @@ def _draw(
         if settings["method"] in SCORE_METHODS:
             theta = _madminer_theta(settings["theta"], parameters)
             x, points, t_xz, effective = sampler.sample_train_local(theta=theta, **common)
-            return {"x": x, "theta": points, "t_xz": t_xz}, {"theta": np.atleast_1d(effective)}
+            arrays = {"x": x, "theta": points[:, : len(parameters)], "t_xz": t_xz}
+            return arrays, {"theta": np.atleast_1d(effective)}
         theta0, theta1 = (_madminer_theta(settings[name], parameters) for name in ("theta0", "theta1"))
         x, points0, points1, y, r_xz, t_xz, effective = sampler.sample_train_ratio(
-            theta0=theta0, theta1=theta1, return_individual_n_effective=True, **common
+            theta0=theta0, theta1=theta1, nuisance_score=False, return_individual_n_effective=True, **common
         )
     except (ValueError, RuntimeError, ZeroDivisionError) as error:
         raise StepError(
             f"cannot draw {partition} samples: {error}; generate more events, or change the splits"
         ) from error
-    arrays = {"x": x, "theta0": points0, "theta1": points1, "y": y, "r_xz": r_xz, "t_xz": t_xz}
+    # with nuisance parameters MadMiner appends their nominal values to the points
+    points0, points1 = points0[:, : len(parameters)], points1[:, : len(parameters)]
+    arrays = {"x": x, "theta0": points0, "theta1": points1, "y": y, "r_xz": r_xz}
+    if t_xz is not None:
+        arrays["t_xz"] = t_xz
     return arrays, {"theta0": effective[y[:, 0] == 0.0], "theta1": effective[y[:, 0] == 1.0]}
+
+
+def _check_without_morphing(settings: Mapping[str, Any]) -> None:
+    """MadMiner would take every score for 0, or fail with a traceback.
+
+    :raises StepError: unless the method needs neither scores nor other points than benchmarks
+    """
+    method = settings["method"]
+    if method in (*SCORE_METHODS, *METHODS_WITH_ALPHA):
+        raise StepError(
+            f"without morphing there is no joint score, which {method} learns from: take carl, rolr or alice"
+        )
+    for name in ("theta0", "theta1"):
+        if not set(settings[name]) <= {"benchmark", "benchmarks"}:
+            raise StepError(f"without morphing samples can be drawn at benchmarks alone: give benchmarks as {name}")
 
 
 def _madminer_theta(theta: Mapping[str, Any], parameters: Sequence[str]) -> tuple[str, Any]:

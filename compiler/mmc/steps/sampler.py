@@ -10,7 +10,7 @@ from mmc.steps import madminer_compat
 
 
 def make_sampler(path: Path) -> Any:
-    """MadMiner's ``SampleAugmenter`` for a file without nuisance parameters, ten times faster.
+    """MadMiner's ``SampleAugmenter`` at nominal nuisance parameters, ten times faster.
 
     For every parameter point the stock one reads the file three times, sums over all events four times, and calculates
     gradients for all events to use those of the few that it draws. The samples are the same (a test compares them).
@@ -21,9 +21,9 @@ def make_sampler(path: Path) -> Any:
 
     class CachedSampler(SampleAugmenter):  # type: ignore[misc]
         def __init__(self) -> None:
-            super().__init__(str(path), include_nuisance_parameters=False)
+            super().__init__(str(path))
             self._batches: dict[Any, Sequence[tuple[Any, ...]]] = {}
-            self._sums: dict[Any, tuple[Any, Any]] = {}
+            self._sums: dict[Any, tuple[Any, ...]] = {}
 
         def event_loader(self, *args: Any, **kwargs: Any) -> Any:
             near = kwargs.pop("generated_close_to", None)
@@ -35,17 +35,22 @@ def make_sampler(path: Path) -> Any:
 
         def xsecs(self, thetas: Any, nus: Any, **where: Any) -> tuple[Any, Any]:
             matrices = np.asarray([self._get_theta_benchmark_matrix(theta) for theta in thetas])
-            total, squares = self._weight_sums(**where)
+            total, squares, _ = self._weight_sums(**where)
             return mdot(matrices, total), np.sqrt(np.maximum(mdot(matrices, squares), 0.0))
 
         def xsec_gradients(self, thetas: Any, nus: Any, gradients: str, **where: Any) -> Any:
-            matrices = np.asarray([self._get_dtheta_benchmark_matrix(theta) for theta in thetas])
-            return mdot(matrices, self._weight_sums(**where)[0])
+            total, _, varied = self._weight_sums(**where)
+            found = mdot(np.asarray([self._get_dtheta_benchmark_matrix(theta) for theta in thetas]), total)
+            if gradients != "all":
+                return found
+            matrices = np.asarray([self._get_theta_benchmark_matrix(theta) for theta in thetas])
+            return np.concatenate([found, matrices @ varied.T], axis=1)
 
         def _weight_sums(
             self, partition: str, test_split: float, validation_split: float, generated_close_to: Any
-        ) -> tuple[Any, Any]:
-            """Sums over the events of a partition of the benchmark weights and, for errors, of their squares."""
+        ) -> tuple[Any, ...]:
+            """Sums over the events of a partition of the benchmark weights, for errors of their squares, and of their
+            derivatives by the nuisance parameters, shape (nuisance parameters, benchmarks)."""
             key = (partition, test_split, validation_split, self._find_closest_benchmark(generated_close_to))
             if key not in self._sums:
                 start, end, factor = self._calculate_partition_bounds(partition, test_split, validation_split)
@@ -53,19 +58,36 @@ def make_sampler(path: Path) -> Any:
                 if not sum(len(x) for x, _ in batches):
                     raise RuntimeError(f"no event was generated near {generated_close_to}")
                 total, squares = (sum((w**k).sum(axis=0) for _, w in batches) for k in (1, 2))
-                self._sums[key] = (factor * total, factor**2 * squares)
+                varied = sum(self._slopes(w) @ w for _, w in batches)
+                self._sums[key] = (factor * total, factor**2 * squares, factor * varied)
             return self._sums[key]
 
-        def _weight_gradients(self, thetas: Any, nus: Any, weights: Any, **options: Any) -> Any:
-            return _Gradients(np.asarray(options["theta_gradient_matrices"]), weights)
+        def _slopes(self, weights: Any) -> Any:
+            """Derivatives of the logarithm of the weights by the nuisance parameters, shape (parameters, events)."""
+            if self.nuisance_morpher is None:
+                return np.zeros((0, len(weights)))
+            return self.nuisance_morpher.calculate_a(weights)
+
+        def _weight_gradients(
+            self, thetas: Any, nus: Any, weights: Any, gradients: str, **matrices: Sequence[Any]
+        ) -> Any:
+            return _Gradients(self._slopes if gradients == "all" else None, weights, **matrices)
 
     class _Gradients:
         """Gradients of the weights, shape (points, parameters, events), of the events that are asked for."""
 
-        def __init__(self, matrices: Any, weights: Any) -> None:
-            self._matrices, self._weights = matrices, weights
+        def __init__(
+            self, slopes: Any, weights: Any, theta_matrices: Sequence[Any], theta_gradient_matrices: Sequence[Any]
+        ) -> None:
+            self._slopes, self._weights = slopes, weights
+            self._matrices, self._gradients = np.asarray(theta_matrices), np.asarray(theta_gradient_matrices)
 
         def __getitem__(self, key: tuple[slice, slice, Any]) -> Any:
-            return mdot(self._matrices, self._weights[key[2]])
+            weights = self._weights[key[2]]
+            found = mdot(self._gradients, weights)
+            if self._slopes is None:
+                return found
+            at_points = mdot(self._matrices, weights)
+            return np.concatenate([found, self._slopes(weights) * at_points[:, np.newaxis]], axis=1)
 
     return CachedSampler()

@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache, wraps
 from inspect import signature
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 from mmc.errors import StepError
 from mmc.steps.nuisance import Nuisance, find_nuisance, settle
 
 
-def mend_loading(hdf5: ModuleType) -> None:
-    """Let MadMiner load the systematic uncertainties of a file; :func:`mmc.steps.madminer_compat.apply` calls this.
+def mend_loading(hdf5: Any) -> None:
+    """Let MadMiner load systematic uncertainties; :func:`mmc.steps.madminer_compat.apply` calls this.
 
     - A norm or a PDF uncertainty has no scale, and loading it raises.
     - Values come back as bytes, which later comparisons with text, and products with numbers, do not stand.
@@ -50,17 +50,17 @@ def apply_setup() -> None:
     madminer.save_madminer_settings = save_madminer_settings
 
 
-def mend_reader(module: ModuleType, reader: type, method: str) -> None:
+def mend_reader(module: Any, reader: type, method: str) -> None:
     """Let a reader of MadMiner's read samples with systematic uncertainties.
 
     - Any nuisance parameter ends the run: it must be known before the reader makes it known.
     - Weights of a PDF set are never found, and missing ones of a scale only make the uncertainty vanish.
     - The whole file is parsed to find its head.
 
-    :param module: that of the reader
+    :param module: the Python module of the reader
     :param method: what reads a single sample
     """
-    module.extract_nuisance_parameters_from_lhe_file = _definitions  # type: ignore[attr-defined]
+    module.extract_nuisance_parameters_from_lhe_file = _definitions
     setattr(reader, method, _with_nuisance(getattr(reader, method)))
 
 

@@ -88,7 +88,9 @@ def fit(
 
     estimator = ParameterizedRatioEstimator(**network)
     _prepare_inputs(estimator, train["x"], training["scale_inputs"])
-    names = {"x": "x", "y": "y", "theta": "theta0", "r_xz": "r_xz", "t_xz": "t_xz"}
+    names = {"x": "x", "y": "y", "theta": "theta0", "r_xz": "r_xz"}
+    if "t_xz" in train:  # without morphing there is no score
+        names["t_xz"] = "t_xz"
     data = {name: train[stored] for name, stored in names.items()}
     data |= {f"{name}_val": validation[stored] for name, stored in names.items()}
     return estimator, estimator.train(**common, **data)

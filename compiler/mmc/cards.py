@@ -1,0 +1,103 @@
+"""What the cards of MadGraph, Pythia and Delphes say, line by line, as these programs read them."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """One setting of a card."""
+
+    line: int
+    """From 1."""
+    name: str
+    value: str
+
+
+_RUN_CARD_NAME = re.compile(r"[A-Za-z]\w*")
+_PYTHIA_LINE = re.compile(r"\s*([A-Za-z0-9]+:[\w:()-]+)[\s=]\s*=?\s*([^!#\r]*)")
+_DELPHES_SEED = re.compile(r"\s*set\s+(?:::)?(RandomSeed)\s+([^\s;#]+)")
+
+
+def run_card(text: str) -> Iterator[Entry]:
+    """The settings of a run card; names in lower case, as MadGraph takes them.
+
+    >>> list(run_card(" 1000 = nevents ! number\\n# 5 = ptj\\n"))
+    [Entry(line=1, name='nevents', value='1000')]
+    """
+    for number, raw in enumerate(text.splitlines(), start=1):
+        value, equals, name = raw.partition("#")[0].partition("!")[0].rpartition("=")
+        if equals and _RUN_CARD_NAME.fullmatch(name.strip()):
+            yield Entry(number, name.strip().lower(), value.strip())
+
+
+def pythia(text: str) -> Iterator[Entry]:
+    """The settings of a card of Pythia 8, where everything that does not start with a letter or digit is a comment.
+
+    >>> list(pythia("! text\\nBeams:eCM = 8000. ! GeV\\n"))
+    [Entry(line=2, name='Beams:eCM', value='8000.')]
+    """
+    for number, line in enumerate(text.splitlines(), start=1):
+        match = _PYTHIA_LINE.match(line)
+        if match:
+            yield Entry(number, match[1], match[2].strip())
+
+
+def delphes_seeds(text: str) -> Iterator[Entry]:
+    """The lines of a Delphes card that set the seed.
+
+    >>> list(delphes_seeds("set RandomSeed 7"))
+    [Entry(line=1, name='RandomSeed', value='7')]
+    """
+    for number, line in enumerate(text.splitlines(), start=1):
+        match = _DELPHES_SEED.match(line)
+        if match:
+            yield Entry(number, match[1], match[2])
+
+
+def with_entries(text: str, entries: Mapping[str, float]) -> tuple[str, list[str]]:
+    """A param card with other values, and the keys among them that have no place in it.
+
+    :param entries: value by ``block number`` or, for all others of a block, ``block all``, in lower case
+
+    >>> with_entries("BLOCK DIM6\\n 1 1.0 # CW\\n 2 1.0\\n", {"dim6 2": 0.5, "dim6 all": 0.0, "mass 6": 172.0})
+    ('BLOCK DIM6\\n 1 0.0\\n 2 0.5\\n', ['mass 6'])
+    """
+    lines, places = text.splitlines(), list(_places(text))
+    missing = []
+    for key, value in sorted(entries.items(), key=lambda entry: not entry[0].endswith(" all")):
+        block, number = key.split()
+        meant = [place for place in places if place.block == block and number in ("all", str(place.number))]
+        for place in meant:
+            lines[place.line - 1] = f"{'DECAY' if block == 'decay' else ''} {place.number} {value!r}"
+        missing += [] if meant else [key]
+    return "\n".join(lines) + "\n", missing
+
+
+def param_card(text: str) -> frozenset[tuple[str, int]]:
+    """The places of a param card that hold one value, as block in lower case and number.
+
+    >>> sorted(param_card("BLOCK DIM6\\n 2 16.52 # CWL2\\nDECAY 25 4e-3"))
+    [('decay', 25), ('dim6', 2)]
+    """
+    return frozenset((place.block, place.number) for place in _places(text))
+
+
+class _Place(NamedTuple):
+    line: int
+    """From 1."""
+    block: str
+    number: int
+
+
+def _places(text: str) -> Iterator[_Place]:
+    """The lines of a param card that hold one value."""
+    block = ""
+    for line, raw in enumerate(text.splitlines(), start=1):
+        words = raw.partition("#")[0].lower().split()
+        if len(words) >= 2 and words[0] == "block":
+            block = words[1]
+        elif len(words) == 3 and words[0] == "decay" and words[1].isdigit():
+            yield _Place(line, "decay", int(words[1]))
+        elif len(words) == 2 and words[0].isdigit():
+            yield _Place(line, block, int(words[0]))

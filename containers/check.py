@@ -1,0 +1,212 @@
+"""Build the learning image with podman, run the tiny Drell-Yan study in it with two engines, and here as a script.
+
+    python containers/check.py [--base IMAGE]
+
+Needs podman, and debootstrap where no base image is given (both from Debian, as root), and `mmc[steps,yadage,cwl]` on
+the PATH. It compares what all jobs made, bit for bit, and leaves nothing behind: images and files are in one temporary
+folder. Exit code 0: the same; 1: something differs, or failed; 77: what it needs is not here, and it says what.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+STUDY = ROOT / "studies" / "drell-yan" / "tiny.yaml"
+BASE = "localhost/mmc-python:bookworm"
+DEBIAN = "bookworm"
+"""Has Python 3.11, for which all packages have wheels."""
+IMAGE = "mmc-learning:check"
+MANY = 20_000
+"""Open files and processes of a container. podman asks for more than a machine without all privileges may give."""
+SKIPPED = 77
+"""The exit code that test harnesses take for a skip."""
+
+Outputs = dict[tuple[str, str, str], str]
+"""SHA-256 of the content of every file that jobs made, by stage, job and path within the job's output."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--base", metavar="IMAGE", help="an image with Python 3.11 (default: made by debootstrap)")
+    arguments = parser.parse_args()
+    os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
+    if reason := _reason_to_skip(arguments.base):
+        print(f"skipped: {reason}")
+        return SKIPPED
+    with _scratch() as scratch:
+        _prepare_podman(scratch)
+        with _timed("base image"):
+            base = arguments.base or _bootstrap(scratch / "rootfs")
+        with _timed("learning image"):
+            _build(base, scratch / "wheels")
+        study = scratch / "study.yaml"
+        images = f"execution: {{images: {{physics: '{IMAGE}', learning: '{IMAGE}'}}}}\n"
+        study.write_text(STUDY.read_text(encoding="utf-8") + images, encoding="utf-8")
+        made = {}
+        for target, run in (("script", _run_script), ("yadage", _run_yadage), ("cwl", _run_cwl)):
+            with _timed(f"study, {target}"):
+                folder = scratch / target
+                _call("mmc", "compile", study, "--target", target, "--out", folder)
+                made[target] = _outputs(run(folder))
+    return 1 if _differences(made) else 0
+
+
+def _reason_to_skip(base: str | None) -> str:
+    programs = {"podman": "Debian's podman", "mmc": "mmc[steps]", "yadage-run": "mmc[yadage]", "cwltool": "mmc[cwl]"}
+    if base is None:
+        programs["debootstrap"] = "Debian's debootstrap, or --base IMAGE"
+        if os.geteuid() != 0:
+            return "debootstrap needs root: run it as root, or give --base IMAGE"
+    missing = [f"{name} ({bringer})" for name, bringer in programs.items() if shutil.which(name) is None]
+    return f"not on the PATH: {', '.join(missing)}" if missing else ""
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A temporary folder; podman removes its storage there, which may hold files of other users."""
+    folder = Path(tempfile.mkdtemp(prefix="mmc-images-"))
+    try:
+        yield folder
+    finally:
+        if (folder / "storage").exists():
+            subprocess.run(["podman", "system", "reset", "--force"], stdout=subprocess.DEVNULL, check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prepare_podman(scratch: Path) -> None:
+    """Let podman keep all in the folder, run within the limits of this process, and answer to the name docker."""
+    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    hard = {name: resource.getrlimit(number)[1] for name, number in limits.items()}
+    allowed = {name: MANY if limit == resource.RLIM_INFINITY else min(limit, MANY) for name, limit in hard.items()}
+    ulimits = [f"{name}={limit}:{limit}" for name, limit in allowed.items()]
+    engine = ['cgroup_manager = "cgroupfs"', 'events_logger = "file"']
+    if shutil.which("runc"):  # crun refuses machines with both versions of cgroups
+        engine.append('runtime = "runc"')
+    lines = ["[containers]", f"default_ulimits = {json.dumps(ulimits)}", "[engine]", *engine]
+    (scratch / "containers.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    storage = ["[storage]", 'driver = "overlay"', f'graphroot = "{scratch}/storage"', f'runroot = "{scratch}/run"']
+    (scratch / "storage.conf").write_text("\n".join(storage) + "\n", encoding="utf-8")
+    (scratch / "bin").mkdir()
+    (scratch / "bin" / "docker").symlink_to(shutil.which("podman") or "")
+    os.environ |= {
+        "CONTAINERS_CONF": f"{scratch}/containers.conf",
+        "CONTAINERS_STORAGE_CONF": f"{scratch}/storage.conf",
+        "PATH": os.pathsep.join([f"{scratch}/bin", os.environ["PATH"]]),
+    }
+
+
+def _bootstrap(rootfs: Path) -> str:
+    """A base image from Debian's packages."""
+    _call("debootstrap", "--variant=minbase", "--include=python3-venv", DEBIAN, rootfs)
+    for waste in ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc"):
+        shutil.rmtree(rootfs / waste)
+    _call("sh", "-c", 'tar -C "$1" -c . | podman import -q - "$2"', "sh", rootfs, BASE)
+    shutil.rmtree(rootfs)
+    return BASE
+
+
+def _build(base: str, wheels: Path) -> None:
+    """Build the image from wheels that pip finds as it is set up on this machine, without a network."""
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:", "--python-version", "3.11"]
+    _call(*pip, "-d", wheels, "-c", ROOT / "constraints.txt", "setuptools", f"{ROOT}[steps]")
+    arguments = {"PYTHON_IMAGE": base, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"}
+    words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
+    file = ROOT / "containers" / "learning" / "Dockerfile"
+    pull = "never" if base == BASE else "missing"
+    options = [f"--pull={pull}", "--network=none", "--layers=false", f"--volume={wheels}:/wheels:ro", *words]
+    _call("podman", "build", *options, "-f", file, "-t", IMAGE, ROOT)
+    shutil.rmtree(wheels)
+
+
+def _run_script(folder: Path) -> Path:
+    _call("bash", "run.sh", "-j", "2", cwd=folder)
+    return folder / "out"
+
+
+def _run_yadage(folder: Path) -> Path:
+    """Steps are docker-encapsulated; they write as this user into folders of this user."""
+    os.environ |= {
+        "PACKTIVITY_DOCKER_NOPULL": "1",
+        "PACKTIVITY_DOCKER_CMD_MOD": f"--user {os.getuid()}:{os.getgid()} --network none",
+    }
+    options = ["-t", ".", "-d", f"initdir={folder}", "-b", "multiproc:2"]
+    _call("yadage-run", "work", "workflow.yml", "inputs.yml", *options, cwd=folder)
+    return folder / "work"
+
+
+def _run_cwl(folder: Path) -> Path:
+    options = ["--disable-pull", "--parallel", "--outdir", "results"]
+    _call("cwltool", *options, "workflow.cwl", "job.yml", cwd=folder)
+    return folder / "results"
+
+
+def _outputs(folder: Path) -> Outputs:
+    found = {}
+    for record in folder.rglob("job.json"):  # itself left out: it tells how long the job took
+        job = json.loads(record.read_text(encoding="utf-8"))
+        for file in record.parent.rglob("*"):
+            if file.is_file() and file != record:
+                key = (job["stage"], job["job"], str(file.relative_to(record.parent)))
+                found[key] = _digest(file)
+    return found
+
+
+def _digest(file: Path) -> str:
+    """SHA-256 of a file; of a .npz its arrays, since releases of Python write other headers around the same arrays."""
+    if file.suffix != ".npz":
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    with zipfile.ZipFile(file) as archive:
+        arrays = {name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()}
+    return json.dumps(arrays)
+
+
+def _differences(made: Mapping[str, Outputs]) -> bool:
+    """Say what the runs in the image made otherwise than the run on this machine; whether there is any."""
+    differ = False
+    here = made["script"]
+    for target in ("yadage", "cwl"):
+        there = made[target]
+        differing = [key for key, digest in there.items() if digest != here.get(key)]
+        missing = {key[0] for key in here} - {key[0] for key in there} if target == "yadage" else set()
+        differ |= bool(differing or missing or not there)
+        print(f"{target}: {len(there) - len(differing)} of {len(there)} files are those of the run on this machine")
+        print("".join(f"  {stage}[{job}]: {file} differs\n" for stage, job, file in sorted(differing)), end="")
+        print("".join(f"  {stage} made nothing\n" for stage in sorted(missing)), end="")
+    return differ
+
+
+@contextmanager
+def _timed(what: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    print(f"{what}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _call(*words: object, cwd: Path | None = None) -> None:
+    """Run a command; its output is shown only when it fails.
+
+    :raises SystemExit: then
+    """
+    done = subprocess.run(
+        [str(word) for word in words], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    if done.returncode != 0:
+        sys.stdout.write(done.stdout.decode(errors="replace")[-8000:])
+        sys.exit(f"{' '.join(map(str, words[:3]))} … failed")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,16 @@
+cwlVersion: v1.2
+class: CommandLineTool
+label: "Read events: observables and cuts"
+requirements:
+  ResourceRequirement: {coresMin: 1}
+baseCommand: [mmc, step, analyse]
+inputs:
+  config: {type: File, inputBinding: {position: 1, prefix: "--config"}}
+  job: {type: string, inputBinding: {position: 2, prefix: "--job"}}
+  setup: {type: Directory, inputBinding: {position: 3, prefix: "--setup"}}
+  events: {type: Directory, inputBinding: {position: 4, prefix: "--events"}}
+  detected: {type: Directory, inputBinding: {position: 5, prefix: "--detected"}}
+arguments:
+  - {position: 6, prefix: "--out", valueFrom: "analyse.$(inputs.job)"}
+outputs:
+  analysed: {type: Directory, outputBinding: {glob: "analyse.$(inputs.job)"}}
