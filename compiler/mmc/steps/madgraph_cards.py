@@ -45,7 +45,7 @@ def transformed(expression: str, theta: float, name: str) -> float:
 
     :raises StepError: when it is more than arithmetic, or has no finite value
     """
-    problems = check_expression(expression, "efficiency", ["theta"])
+    problems = check_expression(expression, "transform")
     if problems:
         raise StepError(f"the transform {expression!r} of {name}: {problems[0].message}")
     try:
