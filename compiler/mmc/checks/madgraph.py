@@ -64,7 +64,8 @@ def transforms(ctx: Context) -> Iterator[Diagnostic]:
         low, high = entry["range"]
         if low >= high:
             continue
-        if len({transformed(text, low + part * (high - low))[0] for part in (0.0, 0.3, 1.0)} - {None}) == 1:
+        known = [transformed(text, low + part * (high - low))[0] for part in (0.0, 0.3, 1.0)]
+        if None not in known and len(set(known)) == 1:
             message = f"`{text[:60]}` is the same for every value of {show(name)}"
             yield ctx.problem("MMC408", path, message, "the value of the parameter is `theta`: `16.52*theta`")
             continue

@@ -47,7 +47,13 @@ def run(job: StepJob) -> None:
         job.out / setup.RECORD,
         {
             "parameters": {
-                name: {"range": [float(limit) for limit in parameter.val_range], "max_power": parameter.max_power}
+                name: {
+                    "range": [float(limit) for limit in parameter.val_range],
+                    "max_power": parameter.max_power,
+                    "lha_block": parameter.lha_block,
+                    "lha_id": parameter.lha_id,
+                    "transform": parameter.transform,
+                }
                 for name, parameter in miner.parameters.items()
             },
             "benchmarks": {
