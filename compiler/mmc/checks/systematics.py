@@ -48,9 +48,7 @@ def groups(ctx: Context) -> Iterator[Diagnostic]:
     if not ctx.reads_particles or not ctx.sound(*ctx.samples_path) or "groups" not in ctx.data:
         return
     samples = ctx.samples
-    every = {
-        name: list(samples) if members == "all" else members for name, members in ctx.entries("groups").items()
-    }
+    every = {name: list(samples) if members == "all" else members for name, members in ctx.entries("groups").items()}
     for name, members in every.items():
         for index, member in enumerate(members):
             if member not in samples:
