@@ -6,6 +6,7 @@ from typing import Any
 
 from mmc.morphing import completed_names, component_count
 from mmc.quantities import parse_quantity
+from mmc.reana import Reana, as_reana_says
 from mmc.resources import Resources
 from mmc.study import (
     IN_BASIS,
@@ -71,6 +72,7 @@ def build_study(data: Mapping[str, Any]) -> Study:
         images=data["execution"]["images"],
         installations=data["execution"]["installations"],
         resources={stage: _resources(entry) for stage, entry in data["execution"]["resources"].items()},
+        reana=_reana(data["execution"].get("reana")),
         resolved=data,
     )
 
@@ -348,4 +350,16 @@ def _resources(entry: Mapping[str, Any]) -> Resources:
         cpus=entry["cpus"],
         memory_mib=None if memory is None else math.ceil(parse_quantity(memory, "memory")),
         time_s=None if time is None else math.ceil(parse_quantity(time, "time")),
+    )
+
+
+def _reana(entry: Mapping[str, Any] | None) -> Reana:
+    if entry is None:
+        return Reana()
+    return Reana(
+        engine=entry["engine"],
+        jobs=as_reana_says(entry["jobs"]),
+        stages={stage: as_reana_says(keys) for stage, keys in entry["stages"].items()},
+        cvmfs=tuple(entry["cvmfs"]),
+        retention_days=entry["retention_days"],
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from mmc.compose import MAX_BYTES, MAX_DEPTH, MAX_VALUES
 from mmc.diagnostics import Code
 from mmc.event_codes import EVENT_CODES
+from mmc.reana_codes import REANA_CODES
 from mmc.vocabulary import (
     BUILTINS,
     FLAVOUR,
@@ -381,4 +382,5 @@ CODES: dict[str, Code] = {
         "installation is an absolute path there. Without one, jobs look at the environment variables "
         "`MMC_MADGRAPH_DIR` and `MMC_DELPHES_DIR`.",
     ),
+    **REANA_CODES,
 }

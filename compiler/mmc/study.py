@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from mmc.reana import Reana
 from mmc.resources import Resources
 
 RATIO_METHODS = ("carl", "rolr", "cascal", "rascal", "alice", "alices")
@@ -304,5 +305,6 @@ class Study:
     images: Mapping[str, str]
     installations: Mapping[str, str]
     resources: Mapping[str, Resources]
+    reana: Reana
     resolved: Mapping[str, Any] = field(repr=False)
     """The study as text would say it, defaults filled in."""
