@@ -71,15 +71,12 @@ def run(job: StepJob) -> None:
 def _commands(settings: Mapping[str, Any]) -> list[str]:
     """What MadGraph is told.
 
-    :raises StepError: when a line is more than one command, or does not fit the order
+    :raises StepError: when a line is more than one command
     """
     sample, lines = settings["sample"], settings["process"]
     for text in (*lines, *settings["definitions"], *settings["definitions"].values()):
         if found := _DANGEROUS.search(text):
             raise StepError(f"a process line of {sample} contains {found[0]!r}, which is not allowed: {text!r}")
-    if (settings["order"] == "NLO") != any("[" in line for line in lines):
-        is_so = "no line says in what, as in `p p > e+ e- [QCD]`" if settings["order"] == "NLO" else "a line has [...]"
-        raise StepError(f"the order of {sample} is {settings['order']}, but {is_so}")
     return [
         f"import model {settings['model']}",
         *(f"define {label} = {particles}" for label, particles in settings["definitions"].items()),

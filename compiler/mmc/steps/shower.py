@@ -8,6 +8,7 @@ from typing import Any
 
 import pythia8mc
 
+from mmc import cards
 from mmc.errors import StepError
 from mmc.steps import hepmc
 from mmc.steps.lhe import unpacked
@@ -32,7 +33,6 @@ _MC_AT_NLO = (
 )
 """What Pythia's manual asks for with MC@NLO events of MadGraph."""
 
-_SETTING = re.compile(r"^\s*(\w[^=\s]*)\s*=?\s*([^!#]*?)\s*(?:[!#].*)?$")
 _DRIVERS = ("main:", "hepmcoutput:", "syscalc:", "lhefinputs:", "jetmatching:", "merging:")
 """Settings of MadGraph's own program, and of merging, which is off; its cards hold them in any case."""
 _OURS = re.compile(r"^(?:random:.*|beams:(?:frametype|lhef|ecm|ea|eb|ida|idb))$")
@@ -52,7 +52,8 @@ def setting_lines(card: str | None, settings: Mapping[str, Any], nlo: bool) -> l
     :param card: the text of a card, Pythia's own or one of MadGraph's
     :raises StepError: when one of them is not a study's to set, or merging is switched on
     """
-    found = [*(_card_settings(card) if card is not None else ()), *((name, _word(v)) for name, v in settings.items())]
+    found = [(entry.name, entry.value) for entry in cards.pythia(card or "")]
+    found += [(name, _word(value)) for name, value in settings.items()]
     lines = [*_ALWAYS, *(_MC_AT_NLO if nlo else ())]
     for name, value in found:
         lowered = name.lower()
@@ -130,13 +131,6 @@ def _number_events(source: Path, out: Path) -> int:
             else:
                 text.write(line)
     return n_events
-
-
-def _card_settings(text: str) -> Iterator[tuple[str, str]]:
-    for line in text.splitlines():
-        found = _SETTING.match(line)
-        if found is not None and ":" in found[1]:
-            yield found[1], found[2]
 
 
 def _word(value: Any) -> str:
