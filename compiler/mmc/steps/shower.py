@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,9 @@ def run(source: Path, out: Path, lines: Sequence[str], *, seed: int, weights: Se
             info = pythia.infoPython()
             values = [float(info.getWeightsDetailedValue(name)) for name in weights]
             scale = {"event_scale": f"{info.QRen():.9g}", "signal_process_id": info.code()}
-            hepmc.write_event(text, len(kept), pythia.event, values, scale)
-            kept.add(number)
+            with suppress(hepmc.LoopError):
+                hepmc.write_event(text, len(kept), pythia.event, values, scale)
+                kept.add(number)
             if len(kept) % 1000 == 0:
                 log.info("%d of %d events are showered", len(kept), n_events)
         hepmc.write_end(text)
