@@ -41,7 +41,7 @@ def test_text_names_every_stage_with_its_jobs_and_events(plan: Plan) -> None:
     rows = {line.split()[0]: line.split() for line in text.splitlines() if line and not line.startswith(" ")}
     for stage in plan.stages:
         assert stage.name in rows or f"{stage.name}:" in rows
-    assert re.search(r"^simulate +13 +50,000 +13 MB +configure, generate \(all\)", text, re.MULTILINE)
+    assert re.search(r"^simulate +13 +50,000 +13 MB  configure, generate \(all\)", text, re.MULTILINE)
     assert re.search(r"^report +1 +combine, train \(all\)", text, re.MULTILINE)
     assert "signal.sm.7        2,000 events of signal at sm" in text
     assert "train: 3 jobs, each 1 core\n  sally, alice, alices\n" in text
@@ -50,7 +50,7 @@ def test_text_names_every_stage_with_its_jobs_and_events(plan: Plan) -> None:
 
 def test_text_stays_short_for_a_large_study() -> None:
     text = plan_views.to_text(plan_of(events_per_job=100))
-    assert re.search(r"^  signal\.sm\.\* +300 jobs, 30,000 events, 9\.\d MB$", text, re.MULTILINE)
+    assert "  signal.sm.*        300 jobs, 30,000 events, 9.8 MB\n" in text
     assert len(text.splitlines()) < 100
 
 

@@ -87,13 +87,13 @@ def with_entries(text: str, entries: Mapping[str, float]) -> tuple[str, list[str
     return "\n".join(lines) + "\n", missing
 
 
-def param_card(text: str) -> frozenset[tuple[str, int]]:
-    """The places of a param card that hold one value, as block in lower case and number.
+def param_card(text: str) -> dict[tuple[str, int], str]:
+    """What a param card says in the places that hold one value, by block in lower case and number.
 
-    >>> sorted(param_card("BLOCK DIM6\\n 2 16.52 # CWL2\\nDECAY 25 4e-3"))
-    [('decay', 25), ('dim6', 2)]
+    >>> param_card("BLOCK DIM6\\n 2 16.52 # CWL2\\nDECAY 25 4e-3")
+    {('dim6', 2): '16.52', ('decay', 25): '4e-3'}
     """
-    return frozenset((place.block, place.number) for place in _places(text))
+    return {(place.block, place.number): place.value for place in _places(text)}
 
 
 class _Place(NamedTuple):
@@ -101,6 +101,7 @@ class _Place(NamedTuple):
     """From 1."""
     block: str
     number: int
+    value: str
 
 
 def _places(text: str) -> Iterator[_Place]:
@@ -111,6 +112,6 @@ def _places(text: str) -> Iterator[_Place]:
         if len(words) >= 2 and words[0] == "block":
             block = words[1]
         elif len(words) == 3 and words[0] == "decay" and words[1].isdigit():
-            yield _Place(line, "decay", int(words[1]))
+            yield _Place(line, "decay", int(words[1]), words[2])
         elif len(words) == 2 and words[0].isdigit():
-            yield _Place(line, block, int(words[0]))
+            yield _Place(line, block, int(words[0]), words[1])

@@ -27,9 +27,9 @@ TRAINING: dict[str, Any] = {
 class Learning(Folder):
     """The learning stages of a study on an event file, for parameters `c1`, `c2`, … as :mod:`toy_events` has them."""
 
-    def __init__(
-        self, path: Path, events: Path | list[Path], parameters: int | list[str] = 2, **evaluation: Any
-    ) -> None:
+    events: Path | list[Path]
+
+    def __init__(self, path: Path, events: Path, parameters: int | list[str] = 2, **evaluation: Any) -> None:
         path.mkdir(exist_ok=True)
         super().__init__(path)
         self.events = events

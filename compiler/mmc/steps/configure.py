@@ -47,13 +47,7 @@ def run(job: StepJob) -> None:
         job.out / setup.RECORD,
         {
             "parameters": {
-                name: {
-                    "range": [float(limit) for limit in parameter.val_range],
-                    "max_power": parameter.max_power,
-                    "lha_block": parameter.lha_block,
-                    "lha_id": parameter.lha_id,
-                    "transform": parameter.transform,
-                }
+                name: {"range": [float(limit) for limit in parameter.val_range], "max_power": parameter.max_power}
                 for name, parameter in miner.parameters.items()
             },
             "benchmarks": {

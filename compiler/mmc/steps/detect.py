@@ -1,10 +1,10 @@
 """Simulate the detector: pass showered events through Delphes."""
 
 import logging
-import re
 import shutil
 from pathlib import Path
 
+from mmc import cards
 from mmc.errors import StepError
 from mmc.installations import Installation, find_delphes
 from mmc.steps import delphes_table, hepmc, program
@@ -18,7 +18,6 @@ RECORD = "detect.json"
 
 _CARDS = "cards"
 _LIMIT_S = 24 * 3600.0
-_SEED = re.compile(r"^[ \t]*set[ \t]+(?:::)?RandomSeed\b.*$", re.MULTILINE)
 _PROGRESS = "** ["
 
 
@@ -49,7 +48,7 @@ def run(job: StepJob) -> None:
         job.out / RECORD,
         {
             "sample": own["sample"],
-            "slice": own["slice"],
+            "slice": own.get("slice"),
             "benchmark": own["benchmark"],
             "n_events": n_events,
             "delphes": delphes.version,
@@ -84,7 +83,9 @@ def _prepare_card(job: StepJob, delphes: Installation) -> Path:
 
 def seeded(card: str, seed: int) -> str:
     """A card with this seed, which Delphes otherwise takes from the clock."""
-    return f"set RandomSeed {seed}\n" + _SEED.sub("# the seed is mmc's", card)
+    seeds = {entry.line for entry in cards.delphes_seeds(card)}
+    kept = [line for number, line in enumerate(card.splitlines(), start=1) if number not in seeds]
+    return "\n".join([f"set RandomSeed {seed}", *kept, ""])
 
 
 def _reason(lines: tuple[str, ...]) -> str:

@@ -19,6 +19,11 @@ _START = "HepMC::Version 3.02.05\nHepMC::Asciiv3-START_EVENT_LISTING\n"
 _END = "HepMC::Asciiv3-END_EVENT_LISTING\n"
 _FORMATS = {b"HepMC::Asciiv3": 3, b"HepMC::IO_GenEvent": 2}
 _HEAD_BYTES = 4096
+_CHUNK = 1 << 22
+
+
+class LoopError(Exception):
+    """An event in which a particle is its own ancestor."""
 
 
 class Vertex(NamedTuple):
@@ -42,7 +47,7 @@ def graph(mothers: Sequence[Sequence[int]]) -> Graph:
     Particles that share a mother share the vertex that they come from.
 
     :param mothers: those of every particle; the particle 0 stands for the whole event
-    :raises StepError: when a particle is its own ancestor
+    :raises LoopError: when a particle is its own ancestor
 
     >>> graph([[], [], [], [1, 2], [3], [3]])
     Graph(beams=[1, 2], vertices=[Vertex(mothers=[1, 2], daughters=[3]), Vertex(mothers=[3], daughters=[4, 5])])
@@ -59,7 +64,8 @@ def graph(mothers: Sequence[Sequence[int]]) -> Graph:
         if number == len(vertices):
             vertices.append(Vertex([], []))
         for mother in own:
-            if mother not in end:
+            # one that comes after a daughter may descend from it; it is left without an end
+            if mother not in end and not any(daughter < mother for daughter in vertices[number].daughters):
                 end[mother] = number
                 vertices[number].mothers.append(mother)
         vertices[number].daughters.append(particle)
@@ -73,7 +79,7 @@ def graph(mothers: Sequence[Sequence[int]]) -> Graph:
                 ordered.append(vertices[found])
                 ready.extend(vertices[found].daughters)
     if len(ready) != len(mothers) - 1:
-        raise StepError("the shower made an event in which a particle is its own ancestor")
+        raise LoopError
     return Graph(beams, ordered)
 
 
@@ -89,7 +95,7 @@ def write_event(
     """Write an event.
 
     :param record: Pythia's ``event``; momenta in GeV, places in mm
-    :raises StepError: when it is no graph
+    :raises LoopError: when it is no graph; nothing is written then
     """
     size = record.size()
     beams, vertices = graph([record[index].motherList() for index in range(size)])
@@ -133,7 +139,7 @@ def count(path: Path) -> int:
     """
     n_events, last = 0, b""
     with reading(path) as file:
-        while chunk := file.read(1 << 22):
+        while chunk := file.read(_CHUNK):
             # the end of the last chunk is looked at again, without what would be found twice
             text = last + chunk
             n_events += text.count(b"\nE ") - last.count(b"\nE ")

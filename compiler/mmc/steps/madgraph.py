@@ -17,7 +17,7 @@ PROCESS = "process"
 
 _INTERRUPTED = re.compile(r"interrupted (?:with error|in sub-command)|^Error detected in ")
 _SUBCOMMAND = re.compile(r'^"(.*)" with error')
-_REASON = re.compile(r"^(?:\w+Cmd|\w+Error|\w+Exception|MadGraph5?\w*|str|Exception) : (.*)$")
+_REASON = re.compile(r"^\w+ : (.*)$")
 _TELLING = re.compile(r"\b(?:error|failed|fails?|cannot|can not|not installed|impossible)\b", re.IGNORECASE)
 _HARMLESS = re.compile(r"does not seem to correspond|Error \d+ \(ignored\)")
 """What MadGraph prints at every start, about programs that it can do without."""

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mmc import cards
 from mmc.errors import StepError
 from mmc.installations import Installation, find_madgraph
 from mmc.steps import hepmc, lhe_normal, madgraph, madgraph_cards, program
@@ -53,8 +54,7 @@ def run(job: StepJob) -> None:
     if process["sample"] != own["sample"]:
         raise StepError(f"{own['process_job']} is the process of {process['sample']}, not of {own['sample']}")
     nlo = process["order"] == "NLO"
-    uncertainties = {name: setup.systematics[name] for name in own["systematics"]}
-    card = _run_card_settings(job, list(uncertainties.values()), nlo)
+    card = _run_card_settings(job, nlo)
     names = [own["benchmark"]] if own["background"] else list(setup.benchmarks)
     with work_folder(job.out) as work:
         folder = work / madgraph.PROCESS
@@ -68,14 +68,14 @@ def run(job: StepJob) -> None:
             raise StepError(f"MadGraph makes no events of {_what(own)}{madgraph.hint(lines)}")
         content = _inspected(made, own, names, lines)
         lhe_normal.write(made, job.out / EVENTS, content, own["benchmark"], names, forget=work)
-        find_nuisance(uncertainties, job.out / EVENTS)  # says so when LHAPDF has not done what it should
+        find_nuisance(own["systematics"], job.out / EVENTS)  # says so when LHAPDF has not done what it should
         n_lost = 0 if own["shower"] is None else _shower(job, work, content, names, nlo)
     log.info("cross section of %s: (%.5g +/- %.2g) pb", _what(own), *content.head.cross_section_pb)
     write_json(
         job.out / "simulate.json",
         {
             "sample": own["sample"],
-            "slice": own["slice"],
+            "slice": own.get("slice"),
             "benchmark": own["benchmark"],
             "n_events": content.n_events - n_lost,
             "n_lost_in_shower": n_lost,
@@ -84,7 +84,7 @@ def run(job: StepJob) -> None:
     )
 
 
-def _run_card_settings(job: StepJob, uncertainties: Sequence[Mapping[str, Any]], nlo: bool) -> dict[str, Any]:
+def _run_card_settings(job: StepJob, nlo: bool) -> dict[str, Any]:
     """What the run card says: the settings of the study and, over them, what is not a card's to say.
 
     :raises StepError: when there is to be a shower, and the events are to be matched to it
@@ -93,7 +93,7 @@ def _run_card_settings(job: StepJob, uncertainties: Sequence[Mapping[str, Any]],
     settings = {
         **own["run_card"],
         **madgraph_cards.fixed_settings(own["n_events"], job.seed, own["beams"]),
-        **madgraph_cards.systematics_settings(uncertainties, nlo),
+        **({} if nlo else madgraph_cards.systematics_settings(list(own["systematics"].values()))),
     }
     if own["shower"] is not None:
         if nlo:
@@ -113,26 +113,29 @@ def _write_cards(job: StepJob, setup: Setup, found: Installation, folder: Path, 
 
     :raises StepError: when a card lacks a parameter's place, or a parameter has no value for it
     """
-    own, cards = job.settings, folder / "Cards"
+    own = job.settings
     param_card = _template(job, "param_card_file", folder / PARAM_CARD)
     origin = "of MadGraph" if own["param_card_file"] is None else job.one(own["param_card_file"]).name
     values = {
-        name: madgraph_cards.card_values(setup.parameters, point)
+        name: madgraph_cards.card_values(own["parameters"], point)
         for name, point in setup.benchmarks.items()
         if name == own["benchmark"] or not own["background"]
     }
     here = values.pop(own["benchmark"])
-    if rest := madgraph_cards.untouched(param_card, here):
-        listed = ", ".join(f"{place} = {value:g}" for place, value in rest.items())
+    entries = {key.lower(): value for key, value in own["param_card"].items()}
+    if rest := madgraph_cards.untouched(param_card, entries, here):
+        listed = ", ".join(f"{place} = {value}" for place, value in rest.items())
         log.warning("the param card %s keeps other entries of the parameters' blocks: %s", origin, listed)
     written = {
-        "param_card.dat": madgraph_cards.param_card(param_card, here, not own["background"], origin),
+        "param_card.dat": madgraph_cards.param_card(
+            param_card, entries, here, all_needed=not own["background"], origin=origin
+        ),
         "run_card.dat": madgraph_cards.run_card(_template(job, "run_card_file", folder / RUN_CARD), card),
         **dict.fromkeys(_CONFIGURATIONS, madgraph_cards.configuration(str(found.folder), madgraph.n_cores())),
         **({} if own["background"] else {"reweight_card.dat": madgraph_cards.reweight_card(values)}),
     }
     for name, text in written.items():
-        (cards / name).write_text(text, encoding="utf-8")
+        (folder / "Cards" / name).write_text(text, encoding="utf-8")
 
 
 def _template(job: StepJob, setting: str, default: Path) -> str:
@@ -152,7 +155,8 @@ def _check_run_card(found: Installation, work: Path, folder: Path) -> None:
 
     :raises StepError: when there is one
     """
-    settings = madgraph_cards.run_card_settings((folder / "Cards" / "run_card.dat").read_text(encoding="utf-8"))
+    text = (folder / "Cards" / "run_card.dat").read_text(encoding="utf-8")
+    settings = {entry.name: entry.value for entry in cards.run_card(text)}
     if settings.get("custom_fcts", "").strip("[]'\" "):
         return  # code of the user's own, which may read settings of its own
     words = [sys.executable, "-c", _UNKNOWN_SETTINGS, RUN_CARD, *settings]
@@ -253,5 +257,5 @@ def _check_showered(path: Path, expected: int, n_lost: int) -> int:
 
 def _what(own: Mapping[str, Any]) -> str:
     """The job's events, for messages."""
-    part = "" if own["slice"] is None else f" ({own['slice']})"
+    part = "" if own.get("slice") is None else f" ({own['slice']})"
     return f"{own['sample']}{part} at {own['benchmark']}"

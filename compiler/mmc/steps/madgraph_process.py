@@ -72,7 +72,7 @@ def run(job: StepJob) -> None:
 def _commands(settings: Mapping[str, Any]) -> list[str]:
     """What MadGraph is told.
 
-    :raises StepError: when a line is more than one command, or does not fit the order
+    :raises StepError: when a line is more than one command
     """
     sample, lines = settings["sample"], settings["process"]
     for text in (*lines, *settings["definitions"], *settings["definitions"].values()):

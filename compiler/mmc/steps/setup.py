@@ -21,9 +21,6 @@ class Setup:
     benchmarks: Mapping[str, Mapping[str, float]]
     """The value of each parameter at each benchmark, those that complete the morphing basis included, in the order
     of the weights in every event file."""
-    parameters: Mapping[str, Mapping[str, Any]]
-    """By name: lha_block, lha_id and transform, where the parameter's value stands in MadGraph's param card, and its
-    range and max_power."""
     systematics: Mapping[str, Mapping[str, Any]]
     """The systematic uncertainties, as the study says them."""
 
@@ -31,7 +28,7 @@ class Setup:
     def read(cls, directory: Path) -> "Setup":
         """Read the output of ``configure``."""
         record = read_json(directory / RECORD)
-        return cls(directory / FILE, record["benchmarks"], record["parameters"], record["systematics"])
+        return cls(directory / FILE, record["benchmarks"], record["systematics"])
 
     def point(self, benchmark: str) -> Mapping[str, float]:
         """The value of each parameter at a benchmark.

@@ -3,11 +3,13 @@
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pythia8mc
 
+from mmc import cards
 from mmc.errors import StepError
 from mmc.steps import hepmc
 from mmc.steps.lhe import unpacked
@@ -32,7 +34,6 @@ _MC_AT_NLO = (
 )
 """What Pythia's manual asks for with MC@NLO events of MadGraph."""
 
-_SETTING = re.compile(r"^\s*(\w[^=\s]*)\s*=?\s*([^!#]*?)\s*(?:[!#].*)?$")
 _DRIVERS = ("main:", "hepmcoutput:", "syscalc:", "lhefinputs:", "jetmatching:", "merging:")
 """Settings of MadGraph's own program, and of merging, which is off; its cards hold them in any case."""
 _OURS = re.compile(r"^(?:random:.*|beams:(?:frametype|lhef|ecm|ea|eb|ida|idb))$")
@@ -52,7 +53,8 @@ def setting_lines(card: str | None, settings: Mapping[str, Any], nlo: bool) -> l
     :param card: the text of a card, Pythia's own or one of MadGraph's
     :raises StepError: when one of them is not a study's to set, or merging is switched on
     """
-    found = [*(_card_settings(card) if card is not None else ()), *((name, _word(v)) for name, v in settings.items())]
+    found = [(entry.name, entry.value) for entry in cards.pythia(card or "")]
+    found += [(name, _word(value)) for name, value in settings.items()]
     lines = [*_ALWAYS, *(_MC_AT_NLO if nlo else ())]
     for name, value in found:
         lowered = name.lower()
@@ -84,8 +86,9 @@ def run(source: Path, out: Path, lines: Sequence[str], *, seed: int, weights: Se
             info = pythia.infoPython()
             values = [float(info.getWeightsDetailedValue(name)) for name in weights]
             scale = {"event_scale": f"{info.QRen():.9g}", "signal_process_id": info.code()}
-            hepmc.write_event(text, len(kept), pythia.event, values, scale)
-            kept.add(number)
+            with suppress(hepmc.LoopError):
+                hepmc.write_event(text, len(kept), pythia.event, values, scale)
+                kept.add(number)
             if len(kept) % 1000 == 0:
                 log.info("%d of %d events are showered", len(kept), n_events)
         hepmc.write_end(text)
@@ -130,13 +133,6 @@ def _number_events(source: Path, out: Path) -> int:
             else:
                 text.write(line)
     return n_events
-
-
-def _card_settings(text: str) -> Iterator[tuple[str, str]]:
-    for line in text.splitlines():
-        found = _SETTING.match(line)
-        if found is not None and ":" in found[1]:
-            yield found[1], found[2]
 
 
 def _word(value: Any) -> str:
