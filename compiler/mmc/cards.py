@@ -14,9 +14,22 @@ class Entry(NamedTuple):
     value: str
 
 
+_BRACKETS = re.compile(r"\[\s*(?:(\w+)\s*=)?[^\]]*\]")
+_LOOP_INDUCED = ("noborn", "sqrvirt")
+"""What MadGraph calls processes that start with a loop: leading order, in spite of the brackets."""
 _RUN_CARD_NAME = re.compile(r"[A-Za-z]\w*")
 _PYTHIA_LINE = re.compile(r"\s*([A-Za-z0-9]+:[\w:()-]+)[\s=]\s*=?\s*([^!#\r]*)")
 _DELPHES_SEED = re.compile(r"\s*set\s+(?:::)?(RandomSeed)\s+([^\s;#]+)")
+
+
+def asks_for_corrections(process: str) -> bool:
+    """Whether a line of a process card asks for corrections of higher order.
+
+    >>> asks_for_corrections("p p > t t~ [QCD]"), asks_for_corrections("g g > h [noborn=QCD]")
+    (True, False)
+    """
+    match = _BRACKETS.search(process)
+    return match is not None and (match[1] or "").lower() not in _LOOP_INDUCED
 
 
 def run_card(text: str) -> Iterator[Entry]:
@@ -74,13 +87,13 @@ def with_entries(text: str, entries: Mapping[str, float]) -> tuple[str, list[str
     return "\n".join(lines) + "\n", missing
 
 
-def param_card(text: str) -> frozenset[tuple[str, int]]:
-    """The places of a param card that hold one value, as block in lower case and number.
+def param_card(text: str) -> dict[tuple[str, int], str]:
+    """What a param card says in the places that hold one value, by block in lower case and number.
 
-    >>> sorted(param_card("BLOCK DIM6\\n 2 16.52 # CWL2\\nDECAY 25 4e-3"))
-    [('decay', 25), ('dim6', 2)]
+    >>> param_card("BLOCK DIM6\\n 2 16.52 # CWL2\\nDECAY 25 4e-3")
+    {('dim6', 2): '16.52', ('decay', 25): '4e-3'}
     """
-    return frozenset((place.block, place.number) for place in _places(text))
+    return {(place.block, place.number): place.value for place in _places(text)}
 
 
 class _Place(NamedTuple):
@@ -88,6 +101,7 @@ class _Place(NamedTuple):
     """From 1."""
     block: str
     number: int
+    value: str
 
 
 def _places(text: str) -> Iterator[_Place]:
@@ -98,6 +112,6 @@ def _places(text: str) -> Iterator[_Place]:
         if len(words) >= 2 and words[0] == "block":
             block = words[1]
         elif len(words) == 3 and words[0] == "decay" and words[1].isdigit():
-            yield _Place(line, "decay", int(words[1]))
+            yield _Place(line, "decay", int(words[1]), words[2])
         elif len(words) == 2 and words[0].isdigit():
-            yield _Place(line, block, int(words[0]))
+            yield _Place(line, block, int(words[0]), words[1])
