@@ -158,7 +158,7 @@ def test_compilers_are_missing(madgraph: Path, tmp_path: Path) -> None:
 
 def test_python_lacks_its_headers(madgraph: Path, tmp_path: Path) -> None:
     (tmp_path / "include" / "Python.h").unlink()
-    with pytest.raises(InstallationError, match=r"reweighting needs the headers of Python: .*`apt install python3-dev`$"):
+    with pytest.raises(InstallationError, match=r"needs the headers of Python: .*`apt install python3-dev`$"):
         find_madgraph(str(madgraph))
 
 
