@@ -20,6 +20,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,18 +51,17 @@ def main() -> int:
         _prepare_podman(scratch)
         with _timed("base image"):
             base = arguments.base or _bootstrap(scratch / "rootfs")
-        with _timed("learning image"):
-            _build(base, scratch / "wheels")
         study = scratch / "study.yaml"
         images = f"execution: {{images: {{physics: '{IMAGE}', learning: '{IMAGE}'}}}}\n"
         study.write_text(STUDY.read_text(encoding="utf-8") + images, encoding="utf-8")
-        made = {}
-        for target, run in (("script", _run_script), ("yadage", _run_yadage), ("cwl", _run_cwl)):
-            with _timed(f"study, {target}"):
-                folder = scratch / target
-                _call("mmc", "compile", study, "--target", target, "--out", folder)
-                made[target] = _outputs(run(folder))
-    return 1 if _differences(made) else 0
+        with ThreadPoolExecutor() as pool:
+            here = pool.submit(_run, "script", study)
+            with _timed("learning image"):
+                _build(base, scratch / "wheels")
+            there = {target: pool.submit(_run, target, study) for target in ("yadage", "cwl")}
+            made = {target: running.result() for target, running in there.items()}
+            differ = _differences(here.result(), made)
+    return 1 if differ else 0
 
 
 def _reason_to_skip(base: str | None) -> str:
@@ -105,6 +105,9 @@ def _prepare_podman(scratch: Path) -> None:
         "CONTAINERS_CONF": f"{scratch}/containers.conf",
         "CONTAINERS_STORAGE_CONF": f"{scratch}/storage.conf",
         "PATH": os.pathsep.join([f"{scratch}/bin", os.environ["PATH"]]),
+        # Yadage's steps write as this user into folders of this user.
+        "PACKTIVITY_DOCKER_CMD_MOD": f"--user {os.getuid()}:{os.getgid()} --network none",
+        "PACKTIVITY_DOCKER_NOPULL": "1",
     }
 
 
@@ -131,26 +134,19 @@ def _build(base: str, wheels: Path) -> None:
     shutil.rmtree(wheels)
 
 
-def _run_script(folder: Path) -> Path:
-    _call("bash", "run.sh", "-j", "2", cwd=folder)
-    return folder / "out"
-
-
-def _run_yadage(folder: Path) -> Path:
-    """Steps are docker-encapsulated; they write as this user into folders of this user."""
-    os.environ |= {
-        "PACKTIVITY_DOCKER_NOPULL": "1",
-        "PACKTIVITY_DOCKER_CMD_MOD": f"--user {os.getuid()}:{os.getgid()} --network none",
-    }
-    options = ["-t", ".", "-d", f"initdir={folder}", "-b", "multiproc:2"]
-    _call("yadage-run", "work", "workflow.yml", "inputs.yml", *options, cwd=folder)
-    return folder / "work"
-
-
-def _run_cwl(folder: Path) -> Path:
-    options = ["--disable-pull", "--parallel", "--outdir", "results"]
-    _call("cwltool", *options, "workflow.cwl", "job.yml", cwd=folder)
-    return folder / "results"
+def _run(target: str, study: Path) -> Outputs:
+    """Compile the study to a target beside it and run that; what its jobs made."""
+    folder = study.parent / target
+    command, results = {
+        "script": ("bash run.sh -j 2", "out"),
+        "yadage": ("yadage-run work workflow.yml inputs.yml -t . -d initdir={folder} -b multiproc:2", "work"),
+        "cwl": ("cwltool --disable-pull --parallel --outdir results workflow.cwl job.yml", "results"),
+    }[target]
+    words = [word.format(folder=folder) for word in command.split()]
+    with _timed(f"study, {target}"):
+        _call("mmc", "compile", study, "--target", target, "--out", folder)
+        _call(*words, cwd=folder)
+    return _outputs(folder / results)
 
 
 def _outputs(folder: Path) -> Outputs:
@@ -173,12 +169,10 @@ def _digest(file: Path) -> str:
     return json.dumps(arrays)
 
 
-def _differences(made: Mapping[str, Outputs]) -> bool:
+def _differences(here: Outputs, made: Mapping[str, Outputs]) -> bool:
     """Say what the runs in the image made otherwise than the run on this machine; whether there is any."""
     differ = False
-    here = made["script"]
-    for target in ("yadage", "cwl"):
-        there = made[target]
+    for target, there in made.items():
         differing = [key for key, digest in there.items() if digest != here.get(key)]
         missing = {key[0] for key in here} - {key[0] for key in there} if target == "yadage" else set()
         differ |= bool(differing or missing or not there)

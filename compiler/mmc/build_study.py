@@ -6,6 +6,7 @@ from typing import Any
 
 from mmc.morphing import completed_names, component_count
 from mmc.quantities import parse_quantity
+from mmc.reana import Reana, as_reana_says
 from mmc.resources import Resources
 from mmc.study import (
     IN_BASIS,
@@ -61,7 +62,7 @@ def build_study(data: Mapping[str, Any]) -> Study:
         source=_source(data, all_benchmarks),
         reading=_reading(data),
         systematics={madminer_name(name): entry for name, entry in data["systematics"].items()},
-        groups={madminer_name(name): _names(samples) for name, samples in data.get("groups", {}).items()},
+        groups=_groups(data),
         observables=tuple(_observable(name, entry) for name, entry in data["observables"].items()),
         test_split=float(splits["test_split"]),
         validation_split=float(splits["validation_split"]),
@@ -71,6 +72,7 @@ def build_study(data: Mapping[str, Any]) -> Study:
         images=data["execution"]["images"],
         installations=data["execution"]["installations"],
         resources={stage: _resources(entry) for stage, entry in data["execution"]["resources"].items()},
+        reana=_reana(data["execution"].get("reana")),
         resolved=data,
     )
 
@@ -84,6 +86,12 @@ def _all_benchmarks(
     basis = tuple(name for name in named if name not in outside)
     size = component_count([p.max_power for p in parameters], morphing.max_overall_power)
     return (*basis, *(completed_names(basis, size) if morphing.complete else ()), *outside)
+
+
+def _groups(data: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    groups = data.get("groups", {})
+    every = data.get("generation", data.get("events", {})).get("samples", {})
+    return {madminer_name(name): _names(every if samples == "all" else samples) for name, samples in groups.items()}
 
 
 def _parameter(name: str, entry: Mapping[str, Any]) -> Parameter:
@@ -164,15 +172,18 @@ def _madgraph(entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> MadGraph
 def _madgraph_sample(
     name: str, entry: Mapping[str, Any], shared: Mapping[str, Any], benchmarks: tuple[str, ...]
 ) -> MadGraphSample:
-    own = {key: entry.get(key, shared.get(key)) for key in ("model", "order", "param_card", "events_per_job")}
+    own = {key: entry.get(key, shared.get(key)) for key in ("model", "order", "events_per_job")}
     process = entry["process"]
     card = {**shared["run_card"], **entry["run_card"]}
+    param_card = {**shared["param_card"], **entry["param_card"]}
     slices = [_slice(madminer_name(key), {**card, **settings}) for key, settings in entry.get("slices", {}).items()]
     return MadGraphSample(
         **_generated(name, entry, benchmarks, own.pop("events_per_job")),
         **own,
         process=(process,) if isinstance(process, str) else tuple(process),
         definitions={**shared["definitions"], **entry["definitions"]},
+        param_card_file=param_card.pop("file", None),
+        param_card={key.lower(): float(value) for key, value in param_card.items()},
         slices=tuple(slices or [_slice(None, card)]),
         systematics=_names(entry["systematics"]),
     )
@@ -339,4 +350,16 @@ def _resources(entry: Mapping[str, Any]) -> Resources:
         cpus=entry["cpus"],
         memory_mib=None if memory is None else math.ceil(parse_quantity(memory, "memory")),
         time_s=None if time is None else math.ceil(parse_quantity(time, "time")),
+    )
+
+
+def _reana(entry: Mapping[str, Any] | None) -> Reana:
+    if entry is None:
+        return Reana()
+    return Reana(
+        engine=entry["engine"],
+        jobs=as_reana_says(entry["jobs"]),
+        stages={stage: as_reana_says(keys) for stage, keys in entry["stages"].items()},
+        cvmfs=tuple(entry["cvmfs"]),
+        retention_days=entry["retention_days"],
     )

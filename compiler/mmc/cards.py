@@ -1,7 +1,7 @@
 """What the cards of MadGraph, Pythia and Delphes say, line by line, as these programs read them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 
@@ -14,9 +14,22 @@ class Entry(NamedTuple):
     value: str
 
 
+_BRACKETS = re.compile(r"\[\s*(?:(\w+)\s*=)?[^\]]*\]")
+_LOOP_INDUCED = ("noborn", "sqrvirt")
+"""What MadGraph calls processes that start with a loop: leading order, in spite of the brackets."""
 _RUN_CARD_NAME = re.compile(r"[A-Za-z]\w*")
 _PYTHIA_LINE = re.compile(r"\s*([A-Za-z0-9]+:[\w:()-]+)[\s=]\s*=?\s*([^!#\r]*)")
 _DELPHES_SEED = re.compile(r"\s*set\s+(?:::)?(RandomSeed)\s+([^\s;#]+)")
+
+
+def asks_for_corrections(process: str) -> bool:
+    """Whether a line of a process card asks for corrections of higher order.
+
+    >>> asks_for_corrections("p p > t t~ [QCD]"), asks_for_corrections("g g > h [noborn=QCD]")
+    (True, False)
+    """
+    match = _BRACKETS.search(process)
+    return match is not None and (match[1] or "").lower() not in _LOOP_INDUCED
 
 
 def run_card(text: str) -> Iterator[Entry]:
@@ -55,19 +68,50 @@ def delphes_seeds(text: str) -> Iterator[Entry]:
             yield Entry(number, match[1], match[2])
 
 
-def param_card(text: str) -> frozenset[tuple[str, int]]:
-    """The places of a param card that hold one value, as block in lower case and number.
+def with_entries(text: str, entries: Mapping[str, float]) -> tuple[str, list[str]]:
+    """A param card with other values, and the keys among them that have no place in it.
 
-    >>> sorted(param_card("BLOCK DIM6\\n 2 16.52 # CWL2\\nDECAY 25 4e-3"))
-    [('decay', 25), ('dim6', 2)]
+    :param entries: value by ``block number`` or, for all others of a block, ``block all``, in lower case
+
+    >>> with_entries("BLOCK DIM6\\n 1 1.0 # CW\\n 2 1.0\\n", {"dim6 2": 0.5, "dim6 all": 0.0, "mass 6": 172.0})
+    ('BLOCK DIM6\\n 1 0.0\\n 2 0.5\\n', ['mass 6'])
     """
-    found, block = set(), ""
-    for raw in text.splitlines():
+    lines, places = text.splitlines(), list(_places(text))
+    missing = []
+    for key, value in sorted(entries.items(), key=lambda entry: not entry[0].endswith(" all")):
+        block, number = key.split()
+        meant = [place for place in places if place.block == block and number in ("all", str(place.number))]
+        for place in meant:
+            lines[place.line - 1] = f"{'DECAY' if block == 'decay' else ''} {place.number} {value!r}"
+        missing += [] if meant else [key]
+    return "\n".join(lines) + "\n", missing
+
+
+def param_card(text: str) -> dict[tuple[str, int], str]:
+    """What a param card says in the places that hold one value, by block in lower case and number.
+
+    >>> param_card("BLOCK DIM6\\n 2 16.52 # CWL2\\nDECAY 25 4e-3")
+    {('dim6', 2): '16.52', ('decay', 25): '4e-3'}
+    """
+    return {(place.block, place.number): place.value for place in _places(text)}
+
+
+class _Place(NamedTuple):
+    line: int
+    """From 1."""
+    block: str
+    number: int
+    value: str
+
+
+def _places(text: str) -> Iterator[_Place]:
+    """The lines of a param card that hold one value."""
+    block = ""
+    for line, raw in enumerate(text.splitlines(), start=1):
         words = raw.partition("#")[0].lower().split()
         if len(words) >= 2 and words[0] == "block":
             block = words[1]
         elif len(words) == 3 and words[0] == "decay" and words[1].isdigit():
-            found.add(("decay", int(words[1])))
+            yield _Place(line, "decay", int(words[1]), words[2])
         elif len(words) == 2 and words[0].isdigit():
-            found.add((block, int(words[0])))
-    return frozenset(found)
+            yield _Place(line, block, int(words[0]), words[1])

@@ -109,6 +109,16 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
             "changes.",
         )
     )
+    _add_submit(
+        command(
+            "submit",
+            "send a study to REANA and start it there",
+            "Of a study the bundle for the target reana is compiled first. Interrupted, the same command goes on where "
+            "it was. REANA_SERVER_URL and REANA_ACCESS_TOKEN say where to and who; the token is never written.",
+        )
+    )
+    _add_bundle(command("status", "tell how far a submitted study is"))
+    _add_fetch(command("fetch", "get the results of a submitted study", "Interrupted, the same command goes on."))
     _add_import(
         command(
             "import",
@@ -177,12 +187,44 @@ def _add_compile(parser: argparse.ArgumentParser, words: list[str]) -> None:
         action="store_true",
         help="run jobs in the environment of the engine, even where the study names container images",
     )
+    _add_engine(parser)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_file(parser)
     parser.add_argument("-o", "--out", metavar="DIR", help="the run's folder (default: runs/NAME beside the study)")
     parser.add_argument("-j", "--jobs", metavar="N", type=_positive, help="jobs at a time (default: one per core)")
+
+
+def _add_submit(parser: argparse.ArgumentParser) -> None:
+    _add_bundle(parser)
+    _add_engine(parser)
+    parser.add_argument("--again", action="store_true", help="submit another run, whatever was submitted before")
+
+
+def _add_fetch(parser: argparse.ArgumentParser) -> None:
+    _add_bundle(parser)
+    parser.add_argument(
+        "-o", "--out", metavar="DIR", help="where a folder with the run's name is made (default: results in the bundle)"
+    )
+
+
+def _add_bundle(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "place",
+        metavar="BUNDLE|STUDY",
+        help="the folder of a bundle for the target reana, or a study, whose bundle is build/NAME/reana beside it",
+    )
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    from mmc.reana import ENGINES
+
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        help=f"the workflow engine of REANA (default: execution.reana.engine of the study, else {ENGINES[0]})",
+    )
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:

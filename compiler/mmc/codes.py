@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from mmc.compose import MAX_BYTES, MAX_DEPTH, MAX_VALUES
 from mmc.diagnostics import Code
 from mmc.event_codes import EVENT_CODES
+from mmc.reana_codes import REANA_CODES
 from mmc.vocabulary import (
     BUILTINS,
     FLAVOUR,
@@ -186,9 +187,9 @@ CODES: dict[str, Code] = {
     "MMC208": Code(
         "A name has a meaning already",
         "An observable cannot have the name of one of the reader's objects or functions, as cuts could not see both, "
-        "nor that of a default observable; a benchmark cannot be called `default` nor as MadMiner calls those that "
-        "complete a basis or belong to systematic uncertainties; a parameter cannot be called `in_basis`; a method "
-        "cannot be called as a baseline.",
+        "nor that of a default observable; a benchmark cannot be called `default` nor as MadMiner calls those with "
+        "which it completes the basis or that belong to systematic uncertainties; a parameter cannot be called "
+        "`in_basis`; a method cannot be called as a baseline.",
     ),
     "MMC209": Code(
         "There are more benchmarks than the morphing basis can hold",
@@ -381,4 +382,5 @@ CODES: dict[str, Code] = {
         "installation is an absolute path there. Without one, jobs look at the environment variables "
         "`MMC_MADGRAPH_DIR` and `MMC_DELPHES_DIR`.",
     ),
+    **REANA_CODES,
 }

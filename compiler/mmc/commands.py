@@ -39,7 +39,9 @@ def compile_studies(arguments: Namespace) -> int:
     plans = _plans(_distinct(arguments.files))
     if plans is None:
         return EXIT_WRONG
-    emit, options = TARGETS[arguments.target], Options(local=arguments.local)
+    if arguments.engine is not None and arguments.target != "reana":
+        raise UsageError(f"--engine is for the target reana, and {arguments.target} has but one engine")
+    emit, options = TARGETS[arguments.target], Options(local=arguments.local, engine=arguments.engine)
     up_to_date = True
     for study, plan, folder in _destinations(plans, arguments):
         bundle = emit(plan, options)
@@ -113,6 +115,47 @@ def run(arguments: Namespace) -> int:
     ((study, made),) = plans
     folder = study.folder / "runs" / _folder_name(made) if arguments.out is None else Path(arguments.out)
     return run_study(study, made, folder, arguments.jobs)
+
+
+def submit(arguments: Namespace) -> int:
+    """``mmc submit``: send a bundle to REANA and start it."""
+    from mmc.reana_client import find_client
+    from mmc.submit import open_bundle, submit
+    from mmc.targets.bundle import write
+    from mmc.targets.options import Options
+    from mmc.targets.reana import emit
+
+    folder = Path(arguments.place)
+    if folder.is_dir():
+        if arguments.engine is not None:
+            raise UsageError(f"{folder} is compiled already: --engine is for studies")
+    else:
+        plans = _plans([arguments.place])
+        if plans is None:
+            return EXIT_WRONG
+        ((study, made),) = plans
+        folder = _bundle_folder(study, made, "reana")
+        write(emit(made, Options(engine=arguments.engine)), folder, study.sources(made))
+    return submit(open_bundle(folder), find_client(), again=arguments.again)
+
+
+def status(arguments: Namespace) -> int:
+    """``mmc status``: tell how far a submitted study is."""
+    from mmc.reana_client import find_client
+    from mmc.submit import open_bundle, status
+
+    folder = _compiled(arguments.place)
+    return EXIT_WRONG if folder is None else status(open_bundle(folder), find_client())
+
+
+def fetch(arguments: Namespace) -> int:
+    """``mmc fetch``: get the results of a submitted study."""
+    from mmc.reana_client import find_client
+    from mmc.submit import fetch, open_bundle
+
+    folder = _compiled(arguments.place)
+    out = None if arguments.out is None else Path(arguments.out)
+    return EXIT_WRONG if folder is None else fetch(open_bundle(folder), find_client(), out)
 
 
 def doctor(arguments: Namespace) -> int:
@@ -220,7 +263,7 @@ def _destinations(plans: "list[tuple[StudyFile, Plan]]", arguments: Namespace) -
     placed: dict[Path, tuple[StudyFile, Plan, Path]] = {}
     for study, made in plans:
         if arguments.out is None:
-            folder = study.folder / "build" / _folder_name(made) / arguments.target
+            folder = _bundle_folder(study, made, arguments.target)
         else:
             folder = Path(arguments.out, _folder_name(made)) if len(plans) > 1 else Path(arguments.out)
         other = placed.setdefault(folder.resolve(), (study, made, folder))[0]
@@ -229,6 +272,18 @@ def _destinations(plans: "list[tuple[StudyFile, Plan]]", arguments: Namespace) -
                 f"{other.name} and {study.name} would both be compiled to {folder}: give one of them another `name`"
             )
     return list(placed.values())
+
+
+def _compiled(place: str) -> Path | None:
+    """The folder of the bundle for REANA that a folder or a study names; None, and the problems, when it is wrong."""
+    if Path(place).is_dir():
+        return Path(place)
+    plans = _plans([place])
+    return None if plans is None else _bundle_folder(*plans[0], "reana")
+
+
+def _bundle_folder(study: StudyFile, made: "Plan", target: str) -> Path:
+    return study.folder / "build" / _folder_name(made) / target
 
 
 def _folder_name(made: "Plan") -> str:
@@ -257,6 +312,9 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "plan": plan,
     "compile": compile_studies,
     "run": run,
+    "submit": submit,
+    "status": status,
+    "fetch": fetch,
     "import": import_workflow,
     "doctor": doctor,
     "explain": explain,

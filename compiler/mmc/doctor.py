@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from mmc.errors import InstallationError
 from mmc.installations import TESTED, Installation, find_delphes, find_madgraph, install_hint, variable
 from mmc.plan import Plan
+from mmc.reana_client import INSTALL, PROGRAM
 from mmc.tables import table
 from mmc.version import __version__
 
@@ -71,11 +72,7 @@ TOOLS = (
     _Tool("apptainer", "images on clusters", "ask the cluster's support, or see apptainer.org"),
     _Tool("sbatch", "Slurm", "log in where jobs are submitted, or `apt install slurm-client`"),
 )
-REANA_CLIENT = "MMC_REANA_CLIENT"
-REANA_REMEDY = (
-    "`python3 -m venv reana && reana/bin/pip install reana-client`: it needs an environment of its own; "
-    f"then set {REANA_CLIENT}=reana/bin/reana-client"
-)
+REANA_REMEDY = f"it needs an environment of its own: `{INSTALL}`"
 
 
 def examine(installations: Mapping[str, str]) -> list[Finding]:
@@ -83,7 +80,7 @@ def examine(installations: Mapping[str, str]) -> list[Finding]:
 
     :param installations: folders that a study names, by ``madgraph`` and ``delphes``
     """
-    reana = _Tool("reana-client", "REANA", REANA_REMEDY, ("version",), os.environ.get(REANA_CLIENT, ""))
+    reana = _Tool("reana-client", "REANA", REANA_REMEDY, ("version",), os.environ.get(PROGRAM, ""))
     return [
         *_packages(),
         _installation("MadGraph", find_madgraph, installations.get("madgraph"), "generator: madgraph"),

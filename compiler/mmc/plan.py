@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
+from mmc.reana import Reana
 from mmc.resources import Resources
 
 GROUPS = ("physics", "learning")
@@ -137,6 +138,8 @@ class Plan:
     stages: tuple[Stage, ...]
     resolved_study: Mapping[str, Any]
     """The study with every default filled in, as it is written beside the bundle."""
+    reana: Reana = field(default_factory=Reana)
+    """What the study says of REANA."""
 
     def stage(self, name: str) -> Stage:
         """The stage of that name; KeyError when the plan has none."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from mmc.reana import Reana
 from mmc.resources import Resources
 
 RATIO_METHODS = ("carl", "rolr", "cascal", "rascal", "alice", "alices")
@@ -112,13 +113,14 @@ class Slice:
 
 @dataclass(frozen=True)
 class MadGraphSample(Sample):
-    """A process of MadGraph; files are named as the study does."""
+    """A process of MadGraph; files are named as the study does, entries of its param card as MadGraph's `set` does."""
 
     process: tuple[str, ...]
     definitions: Mapping[str, str]
     model: str
     order: str
-    param_card: str | None
+    param_card_file: str | None
+    param_card: Mapping[str, float]
     slices: tuple[Slice, ...]
     systematics: tuple[str, ...]
 
@@ -303,5 +305,6 @@ class Study:
     images: Mapping[str, str]
     installations: Mapping[str, str]
     resources: Mapping[str, Resources]
+    reana: Reana
     resolved: Mapping[str, Any] = field(repr=False)
     """The study as text would say it, defaults filled in."""

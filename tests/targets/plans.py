@@ -1,6 +1,7 @@
 """Plans made by hand, small and of every shape, and what their jobs are expected to run."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -9,6 +10,7 @@ from mmc import planner
 from mmc.build_study import build_study
 from mmc.language import fill_defaults
 from mmc.plan import FileInput, Flow, Input, Job, Plan, Resources, Stage, digest
+from mmc.reana import Reana
 
 from tests.strategies import NASTY, file_studies, free_text, named_files, studies
 
@@ -29,6 +31,7 @@ def make_plan(
     image: str | None = None,
     note: Any = None,
     cpus: int = 2,
+    reana: Reana | None = None,
 ) -> Plan:
     """A plan with every kind of link: to one job, to each, to all, within a group and across; and an input file."""
 
@@ -112,7 +115,18 @@ def make_plan(
                 [events, ("model", "train", Flow.ALL), ("limits", "evaluate", Flow.ALL)],
             ),
         ]
-    return Plan("a study", title, digest(title), tuple(stages), {"mmc": "1.0", "title": title, "note": note})
+    resolved = {"mmc": "1.0", "title": title, "note": note}
+    return Plan("a study", title, digest(title), tuple(stages), resolved, reana or Reana())
+
+
+def for_reana(plan: Plan) -> Plan:
+    """The plan with what REANA asks for: a pinned image for every stage, and tame names of files."""
+
+    def tame(file: FileInput) -> FileInput:
+        return replace(file, path=file.path.with_name("events.h5"))
+
+    stages = (replace(s, image="registry.example/mmc:1.0", files=tuple(map(tame, s.files))) for s in plan.stages)
+    return replace(plan, stages=tuple(stages))
 
 
 def expected_commands(plan: Plan) -> dict[tuple[str, str], list[str]]:

@@ -22,7 +22,7 @@ from tests.targets.test_script import dry_run_words
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_all_targets_run_what_the_plan_says(plan: Plan) -> None:
     expected = expected_commands(plan)
-    texts = {target: emit(plan, Options()).texts for target, emit in TARGETS.items()}
+    texts = {target: TARGETS[target](plan, Options()).texts for target in ("yadage", "cwl", "script")}
     assert yadage_commands(texts["yadage"]) == expected
     assert cwl_commands(texts["cwl"]) == expected
     with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +71,7 @@ def test_cwltool_accepts_every_workflow(plan: Plan) -> None:
     assert "WARNING" not in done.stderr
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ["yadage", "cwl", "script"])
 @pytest.mark.parametrize("image", ["repo/image:1.0", "registry:5000/image", None])
 def test_local_leaves_images_out(target: str, image: str | None) -> None:
     plan = make_plan(image=image)

@@ -27,7 +27,7 @@ def content(folder: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_bundle_is_complete(target: str, place: Place, tmp_path: Path) -> None:
-    plan = make_plan()
+    plan = make_plan(image="repo/image:1.0")
     folder = place(plan, target, tmp_path / "bundle")
     manifest = json.loads((folder / MANIFEST).read_text())
     files = manifest.pop("files")
@@ -46,7 +46,8 @@ def test_every_bundle_is_complete(target: str, place: Place, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_same_plan_same_bytes(target: str) -> None:
-    assert TARGETS[target](make_plan(), Options()) == TARGETS[target](make_plan(), Options())
+    plan, same = make_plan(image="repo/image:1.0"), make_plan(image="repo/image:1.0")
+    assert TARGETS[target](plan, Options()) == TARGETS[target](same, Options())
 
 
 def test_configurations_keep_the_order_of_keys() -> None:

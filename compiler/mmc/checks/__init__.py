@@ -20,6 +20,7 @@ from mmc.checks import (
     names,
     observables,
     points,
+    reana,
     systematics,
 )
 from mmc.checks.context import RULES, Context, LookUp, ReadText
@@ -30,7 +31,7 @@ from mmc.load import Document
 __all__ = ["Checked", "LookUp", "ReadText", "check"]
 _FAMILIES = (
     *(annotations, basis, cards, detector, embedded, evaluation, events),
-    *(files, madgraph, methods, names, observables, points, systematics),
+    *(files, madgraph, methods, names, observables, points, reana, systematics),
 )
 """Importing them registers their rules."""
 

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from mmc.checks.context import Context, rule
 from mmc.checks.detector import runs_delphes
 from mmc.diagnostics import Diagnostic, show
+from mmc.images import is_pinned
 
 _PROGRAMS = {"madgraph": "MadGraph", "delphes": "Delphes"}
 _COPY = "copy it into the study's folder and name it from there"
@@ -53,8 +54,7 @@ def _leads_out(text: str) -> bool:
 def images(ctx: Context) -> Iterator[Diagnostic]:
     """Images are pinned."""
     for group, image in ctx.entries("execution", "images").items():
-        last = image.rsplit("/", 1)[-1]
-        if "@" not in last and (":" not in last or last.endswith(":latest")):
+        if not is_pinned(image) and not ctx.given("execution", "reana"):  # which needs it
             message = f"the image {show(image)} is not pinned, so the same study may run something else tomorrow"
             yield ctx.problem("MMC604", ("execution", "images", group), message, "name a tag, `image:1.0`, or a digest")
 
@@ -62,24 +62,31 @@ def images(ctx: Context) -> Iterator[Diagnostic]:
 @rule("MMC605")
 def resources(ctx: Context) -> Iterator[Diagnostic]:
     """Resources are given to stages that there are."""
-    stages = {
+    there = stages(ctx)
+    for section in (("execution", "resources"), ("execution", "reana", "stages")):
+        for stage in ctx.entries(*section):
+            if there and stage not in there:
+                message = f"the study has no stage {stage}"
+                yield ctx.problem("MMC605", (*section, stage), message, "remove it", key=True)
+
+
+def stages(ctx: Context) -> set[str]:
+    """The stages that the study has; none where that is not clear."""
+    found = {
         "pythia8": {"configure", "generate", "simulate", "analyse", "combine"},
         "madgraph": {"configure", "generate", "simulate", "analyse", "combine"},
         "samples": {"configure", "import_events", "analyse", "combine"},
         "file": {"ingest"},
     }.get(ctx.source)
-    if stages is None:
-        return
+    if found is None:
+        return set()
     if ctx.source in ("madgraph", "samples") and runs_delphes(ctx):
-        stages.add("detect")
+        found.add("detect")
     if ctx.names("methods") != []:
-        stages |= {"sample", "train"}
+        found |= {"sample", "train"}
     if "evaluation" in ctx.data:
-        stages |= {"evaluate", "baselines", "report"}
-    for stage in ctx.entries("execution", "resources"):
-        if stage not in stages:
-            message = f"the study has no stage {stage}"
-            yield ctx.problem("MMC605", ("execution", "resources", stage), message, "remove it", key=True)
+        found |= {"evaluate", "baselines", "report"}
+    return found
 
 
 @rule("MMC606", "MMC607")

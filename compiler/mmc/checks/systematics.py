@@ -48,7 +48,8 @@ def groups(ctx: Context) -> Iterator[Diagnostic]:
     if not ctx.reads_particles or not ctx.sound(*ctx.samples_path) or "groups" not in ctx.data:
         return
     samples = ctx.samples
-    for name, members in ctx.entries("groups").items():
+    every = {name: list(samples) if members == "all" else members for name, members in ctx.entries("groups").items()}
+    for name, members in every.items():
         for index, member in enumerate(members):
             if member not in samples:
                 guess = did_you_mean(member, samples)
@@ -59,7 +60,7 @@ def groups(ctx: Context) -> Iterator[Diagnostic]:
             message = f"all samples of the group {show(name)} are backgrounds"
             help_text = "add a sample that depends on the parameters"
             yield ctx.problem("MMC305", ("groups", name), message, help_text, key=True)
-    grouped = {member for members in ctx.entries("groups").values() for member in members}
+    grouped = {member for members in every.values() for member in members}
     for name in samples if ctx.sound("groups") else ():
         if name not in grouped:
             message = f"sample {show(name)} is in no group, so nothing is learned from its events"

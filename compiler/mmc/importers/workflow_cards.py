@@ -1,13 +1,13 @@
 """The cards of the hand-written workflow: what they say of the study, and what of them stays a file beside it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmc.cards import delphes_seeds, run_card
 from mmc.errors import UsageError
 
-_RUN_CARD_LINE = re.compile(r"^\s*(?P<value>[^#!=]*?)\s*=\s*(?P<name>[A-Za-z]\w*)\s*(?:!.*)?$")
 _STUDY_ALONE = ("nevents", "iseed", "lpp1", "lpp2", "ebeam1", "ebeam2", "pdlabel", "lhaid", "run_tag")
 _SWITCHED_OFF = (("JetMatching:doShowerKt", "off"), ("SysCalc:fullCutVariation", "off"))
 """What MadGraph's own card says of matching and scale variations when there are none."""
@@ -25,7 +25,7 @@ class Cards:
     beams: Mapping[str, object] = field(default_factory=dict)
     run_card: Mapping[str, object] = field(default_factory=dict)
     pythia: dict[str, str] = field(default_factory=dict)
-    param_card: str | None = None
+    param_card: Mapping[str, object] = field(default_factory=dict)
     delphes_card: str | None = None
     shipped_card: str | None = None
     files: dict[str, str] = field(default_factory=dict)
@@ -43,6 +43,7 @@ def in_the_image() -> Cards:
         beams={"energy": "6500 GeV", "particles": ["p", "p"], "pdf": "nn23lo1"},
         run_card={"ptj": 20, "pta": 10, "etaj": 5, "etaa": 2.5, "drjj": 0.4, "draa": 0.4, "draj": 0.4}
         | {"mmaa": 120, "mmaamax": 130, "cut_decays": False, "maxjetflavor": 4, "use_syst": False},
+        param_card={"dim6 all": 0, "decay 25": 0.00407},
         pythia={"PartonLevel:MPI": "off"},
         shipped_card="delphes_card_CMS.tcl",
         notes=["without --cards, process, run card and detector are those of the workflow's own image"],
@@ -104,8 +105,7 @@ def run_card_settings(text: str) -> dict[str, str]:
     >>> run_card_settings(" 1000 = nevents ! events\\n# 5 = ptj\\n")
     {'nevents': '1000'}
     """
-    found = (_RUN_CARD_LINE.match(line) for line in text.splitlines() if not line.lstrip().startswith("#"))
-    return {match["name"]: match["value"] for match in found if match}
+    return {entry.name: entry.value for entry in run_card(text)}
 
 
 def _add_run_card(cards: Cards, text: str) -> None:
@@ -121,15 +121,15 @@ def _add_run_card(cards: Cards, text: str) -> None:
     cards.beams = {"energy": f"{max(energies):g} GeV", "particles": particles, "pdf": _pdf(said)}
     if int(float(said.get("iseed", "0"))):
         cards.notes.append(f"iseed = {said['iseed']} of the run card: every job has its own seed from the study's")
-    kept = [line for line in text.splitlines() if not _is_owned(line)]
-    cards.files["cards/run_card.dat"] = "\n".join(kept) + "\n"
+    owned = {entry.line for entry in run_card(text) if entry.name in _STUDY_ALONE}
+    cards.files["cards/run_card.dat"] = _without(text, owned)
     cards.run_card = {"file": "cards/run_card.dat"}
 
 
-def _is_owned(line: str) -> bool:
-    """Whether a line of a run card says what the study alone says."""
-    match = _RUN_CARD_LINE.match(line)
-    return match is not None and match["name"] in _STUDY_ALONE
+def _without(text: str, numbers: Container[int]) -> str:
+    """A text without the lines of these numbers."""
+    kept = [line for number, line in enumerate(text.splitlines(), start=1) if number not in numbers]
+    return "\n".join(kept) + "\n"
 
 
 def _pdf(said: Mapping[str, str]) -> str | int:
@@ -153,14 +153,13 @@ def _add_pythia(cards: Cards, text: str) -> None:
 
 
 def _add_param_card(cards: Cards, text: str) -> None:
-    cards.param_card = "cards/param_card.dat"
-    cards.files[cards.param_card] = text
+    cards.param_card = {"file": "cards/param_card.dat"}
+    cards.files["cards/param_card.dat"] = text
 
 
 def _add_delphes_card(cards: Cards, text: str) -> None:
     cards.delphes_card = "cards/delphes_card.tcl"
-    lines = [line for line in text.splitlines() if not re.match(r"\s*set\s+RandomSeed\b", line)]
-    cards.files[cards.delphes_card] = "\n".join(lines) + "\n"
+    cards.files[cards.delphes_card] = _without(text, {entry.line for entry in delphes_seeds(text)})
 
 
 def _add_configuration(cards: Cards, text: str) -> None:

@@ -36,4 +36,5 @@ def make_plan(study: Study, file_digests: Mapping[str, str]) -> Plan:
         digest=study_digest,
         stages=tuple(builder.stages.values()),
         resolved_study=study.resolved,
+        reana=study.reana,
     )

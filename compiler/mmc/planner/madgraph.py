@@ -94,7 +94,8 @@ def _add_simulate(
             "n_events": piece.n_events,
             "run_card": dict(part_of.run_card),
             "run_card_file": files.name(part_of.run_card_file),
-            "param_card_file": files.name(sample.param_card),
+            "param_card": dict(sample.param_card),
+            "param_card_file": files.name(sample.param_card_file),
         }
         cards = (shower_card, own["run_card_file"], own["param_card_file"])
         n_events = piece.n_events or 0

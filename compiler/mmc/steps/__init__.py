@@ -8,6 +8,8 @@ STEPS = {
     "configure": "mmc.steps.configure",
     "generate": "mmc.steps.generate",
     "simulate": "mmc.steps.simulate",
+    "detect": "mmc.steps.detect",
+    "import_events": "mmc.steps.import_events",
     "analyse": "mmc.steps.analyse",
     "combine": "mmc.steps.combine",
     "ingest": "mmc.steps.ingest",

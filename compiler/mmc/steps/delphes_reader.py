@@ -16,8 +16,8 @@ from mmc.steps.column_values import Mask, Number, UnusualExpressionError
 from mmc.steps.delphes_columns import Acceptance, DelphesEvents, objects
 from mmc.steps.delphes_table import DelphesTable
 from mmc.steps.job import StepJob
+from mmc.steps.lhe import EVENTS
 from mmc.steps.lhe_table import Floats, UnusualFileError
-from mmc.steps.simulate import EVENTS
 from mmc.steps.systematics_compat import sample_nuisance
 
 log = logging.getLogger(__name__)

@@ -52,8 +52,7 @@ def read(path: Path, generator_truth: bool) -> DelphesTable:
             if missing is None:
                 found = {name: _collection(tree, name, fields) for name, fields in wanted.items()}
     except Exception as error:  # uproot raises whatever its parts do: zlib.error, ValueError, DeserializationError, …
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise StepError(f"{path.name} is damaged: {reason}") from error
+        raise StepError(f"{path.name} is damaged: {_first_line(error)}") from error
     if missing is not None:
         raise StepError(f"{path.name} {missing}")
     met = found["GenMissingET" if generator_truth else "MissingET"]
@@ -61,6 +60,26 @@ def read(path: Path, generator_truth: bool) -> DelphesTable:
         event = int(np.flatnonzero(ak.num(met) == 0)[0]) + 1
         raise StepError(f"event {event} of {path.name} has no missing momentum")
     return DelphesTable(len(met), found)
+
+
+def count(path: Path) -> int:
+    """The events of a file.
+
+    :raises StepError: when it is damaged, or no output of Delphes
+    """
+    try:
+        with uproot.open(path) as file:
+            tree = file.get(_TREE)
+            n_events = None if tree is None else int(tree.num_entries)
+    except Exception as error:  # as in :func:`read`
+        raise StepError(f"{path.name} is damaged: {_first_line(error)}") from error
+    if n_events is None:
+        raise StepError(f"{path.name} is no output of Delphes: it holds no tree {_TREE}")
+    return n_events
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _missing(tree: Any, wanted: Mapping[str, Sequence[str]]) -> str | None:

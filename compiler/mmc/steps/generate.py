@@ -1,9 +1,9 @@
-"""Integrate the cross section of a process at the benchmark that it is sampled at."""
+"""Prepare a process: let MadGraph make it, or integrate its cross section at the benchmark that it is sampled at."""
 
 import logging
 
 from mmc.errors import StepError
-from mmc.steps import contact_interactions, pythia
+from mmc.steps import contact_interactions, madgraph_process, pythia
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.setup import Setup
 
@@ -11,8 +11,12 @@ log = logging.getLogger(__name__)
 
 
 def run(job: StepJob) -> None:
-    """Write ``process.json``: Pythia's settings and the cross section, which all jobs that simulate share."""
+    """Write what all jobs that simulate share: ``process.json``, with Pythia's settings and the cross section when the
+    generator is the embedded one; with MadGraph also ``process.tar.gz``."""
     own = job.settings
+    if own.get("generator") == "madgraph":
+        madgraph_process.run(job)
+        return
     couplings = None
     if own["process"] == "dimuon":
         point = Setup.read(job.one("setup")).point(own["benchmark"])

@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 from xml.sax.saxutils import escape
@@ -14,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmc.errors import StepError
+from mmc.steps.packed import writing_text
 from mmc.steps.pythia import Event
 from mmc.version import __version__
 
-_COMPRESSION = 4
-"""Twice as fast as gzip's 9 and a few per cent larger."""
+EVENTS = "events.lhe.gz"
+"""The event file of every job that simulates."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,9 @@ class Header:
 def writing(path: Path, header: Header) -> Iterator[TextIO]:
     """Open a gzipped file, with the header written and the end to come.
 
-    Its bytes depend on the content alone: gzip's own header holds neither time nor name.
+    Its bytes depend on the content alone.
     """
-    with (
-        path.open("wb") as raw,
-        gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=_COMPRESSION, mtime=0) as packed,
-        TextIOWrapper(packed, encoding="ascii", newline="\n") as text,
-    ):
+    with writing_text(path) as text:
         text.write(_header(header))
         yield text
         text.write("</LesHouchesEvents>\n")
@@ -62,7 +58,7 @@ def write_events(
     :param weights: shape (events, benchmarks)
     """
     own = list(benchmarks).index(sampled)
-    openings = [f"<wgt id={_quoted(name)}> " for name in benchmarks]
+    openings = [f"<wgt id={quoted(name)}> " for name in benchmarks]
     for event, row in zip(events, weights.tolist(), strict=True):
         text.write(
             f"<event>\n{len(event.particles):3d} 1 {row[own]:+.14e} {event.scale:.8e} "
@@ -94,7 +90,7 @@ def verify(path: Path, n_events: int, benchmarks: Sequence[str]) -> None:
 
     :raises StepError: unless it is whole, with that many events and every benchmark's weight in each
     """
-    expected = [f"<wgt id={_quoted(name)}>" for name in benchmarks]
+    expected = [f"<wgt id={quoted(name)}>" for name in benchmarks]
     found: list[str] = []
     n_whole, line = 0, ""
     with gzip.open(path, "rt", encoding="ascii") as lines:
@@ -111,7 +107,7 @@ def verify(path: Path, n_events: int, benchmarks: Sequence[str]) -> None:
 def _header(header: Header) -> str:
     energy = f"{header.beam_energy_gev:.8e}"
     value, error = header.cross_section_pb
-    weights = "".join(f"<weight id={_quoted(name)}>{escape(name)}</weight>\n" for name in header.benchmarks)
+    weights = "".join(f"<weight id={quoted(name)}>{escape(name)}</weight>\n" for name in header.benchmarks)
     settings = "".join(f"# {escape(line)}\n" for line in header.generator)
     return (
         '<LesHouchesEvents version="3.0">\n<header>\n'
@@ -128,6 +124,6 @@ def _header(header: Header) -> str:
     )
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     """A name as the value of an XML attribute, in the single quotes that MadGraph writes."""
     return "'" + escape(name, {"'": "&apos;"}) + "'"

@@ -14,8 +14,8 @@ from mmc.steps.column_reader import Found, NotInColumnsError, hand_over, passing
 from mmc.steps.column_values import Mask, Number, UnusualExpressionError
 from mmc.steps.columns import Columns, Group, Smearing
 from mmc.steps.job import StepJob
+from mmc.steps.lhe import EVENTS
 from mmc.steps.lhe_table import EventTable, Floats, UnusualFileError
-from mmc.steps.simulate import EVENTS
 from mmc.steps.systematics_compat import sample_nuisance
 
 log = logging.getLogger(__name__)

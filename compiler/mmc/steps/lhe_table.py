@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmc.errors import StepError
+from mmc.steps.packed import reading_text
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,8 @@ Ints = NDArray[np.int64]
 
 _CHUNK = 1 << 22
 _EVENT = re.compile(r"<event(?:\s[^<>]*)?>")
-_WEIGHT = re.compile(r"""<wgt\s+id=(?:'([^']*)'|"([^"]*)")\s*>\s*([^<\s]+)\s*</wgt>""")
+WEIGHT = re.compile(r"""<wgt\s+id=(?:'([^']*)'|"([^"]*)")\s*>\s*([^<\s]+)\s*</wgt>""")
+"""A weight: its name in single quotes, or in double ones, and its value."""
 _COLUMNS = 13
 _STATUS = 1
 """The column of a particle's line that is 1 for a final particle; the first is its PDG code."""
@@ -105,7 +107,7 @@ def _table(path: Path, factor: float) -> EventTable:
     particles: list[tuple[float, ...]] = []
     weights: list[list[float]] = []
     names: list[str] | None = None
-    for number, block in enumerate(_blocks(path), start=1):
+    for number, (_, block) in enumerate(blocks(path), start=1):
         try:
             final, own_weight, found = _event(block)
         except (ValueError, IndexError) as error:
@@ -134,20 +136,21 @@ def _table(path: Path, factor: float) -> EventTable:
     )
 
 
-def _blocks(path: Path) -> Iterator[str]:
-    """The text of each event, between its tags.
+def blocks(path: Path) -> Iterator[tuple[str, str]]:
+    """The text before each event, and that between its tags; what stands before the first is the head of the file.
 
+    :param path: a file, gzipped or not
     :raises StepError: when the last event or the file has no end
     """
     rest = ""
-    with gzip.open(path, "rt", encoding="utf-8") as file:
+    with reading_text(path) as file:
         while chunk := file.read(_CHUNK):
             *whole, rest = (rest + chunk).split("</event>")
             for text in whole:
-                _before, *blocks = _EVENT.split(text)
-                if len(blocks) != 1 or "<!--" in blocks[0]:
-                    raise UnusualFileError("an event has no beginning" if not blocks else "an event within an event")
-                yield blocks[0]
+                before, *events = _EVENT.split(text)
+                if len(events) != 1 or "<!--" in events[0]:
+                    raise UnusualFileError("an event has no beginning" if not events else "an event within an event")
+                yield before, events[0]
     if _EVENT.search(rest) or "</LesHouchesEvents>" not in rest:
         raise StepError(f"{path.name} is damaged: it ends within an event or without </LesHouchesEvents>")
 
@@ -173,7 +176,7 @@ def _event(block: str) -> tuple[list[tuple[float, ...]], float, dict[str, float]
     if len(lines) != n_particles:
         raise ValueError(f"it has {len(lines)} of {n_particles} particles")
     _, opening, after = rest.partition("rwgt>")
-    found = _WEIGHT.findall(after.partition("</rwgt>")[0]) if opening else []
+    found = WEIGHT.findall(after.partition("</rwgt>")[0]) if opening else []
     if rest.count("<wgt") != len(found):
         raise UnusualFileError("weights are written in another way than MadGraph does")
     return final, float(first[2]), {unescape(one or two): float(value) for one, two, value in found}

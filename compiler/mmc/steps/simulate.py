@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmc.errors import StepError
-from mmc.steps import contact_interactions, lhe, pythia
+from mmc.steps import contact_interactions, lhe, madgraph_events, pythia
 from mmc.steps.contact_interactions import Floats, Kinematics
 from mmc.steps.job import StepJob, read_json, write_json
+from mmc.steps.lhe import EVENTS
 from mmc.steps.pythia import Event
 from mmc.steps.setup import Setup
 
 log = logging.getLogger(__name__)
 
-EVENTS = "events.lhe.gz"
 _CHUNK = 5_000
 """Events that are held in memory at a time."""
 
@@ -29,6 +29,9 @@ def run(job: StepJob) -> None:
     matrix elements; their mean over the file is the cross section at that benchmark in pb.
     """
     own, n_events = job.settings, job.settings["n_events"]
+    if own.get("generator") == "madgraph":
+        madgraph_events.run(job)
+        return
     benchmarks = Setup.read(job.one("setup")).benchmarks
     process = read_json(job.pick("process", own["process_job"]) / "process.json")
     if (process["sample"], process["benchmark"]) != (own["sample"], own["benchmark"]):

@@ -6,6 +6,7 @@ from mmc.plan import Plan
 from mmc.targets.bundle import Bundle
 from mmc.targets.cwl import emit as emit_cwl
 from mmc.targets.options import Options
+from mmc.targets.reana import emit as emit_reana
 from mmc.targets.script import emit as emit_script
 from mmc.targets.yadage import emit as emit_yadage
 
@@ -13,5 +14,6 @@ TARGETS: Mapping[str, Callable[[Plan, Options], Bundle]] = {
     "yadage": emit_yadage,
     "cwl": emit_cwl,
     "script": emit_script,
+    "reana": emit_reana,
 }
 """Every target by the name that ``mmc compile --target`` takes."""

@@ -1,7 +1,7 @@
 """The CWL target: version 1.2, a workflow of two sub-workflows, a tool for each stage, no JavaScript."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -15,10 +15,26 @@ from mmc.version import __version__
 
 def emit(plan: Plan, options: Options) -> Bundle:
     """The plan as a CWL workflow with its job file."""
+    images = {stage.image: None for stage in plan.stages if stage.image and not options.local}
+    texts = documents(plan, options)
+    texts["README.md"] = render(
+        Markdown,
+        "cwl/README.md.j2",
+        images=list(images),
+        results=[f"{s.name}.*" if s.scattered else s.name for s in dataflow.products(plan)],
+        plan=plan,
+        version=__version__,
+    )
+    return make_bundle(plan, "cwl", texts)
+
+
+def documents(
+    plan: Plan, options: Options, hints: Callable[[Stage], Mapping[str, Any]] = lambda _: {}
+) -> dict[str, str]:
+    """The workflow's documents and its job file by path; ``hints`` are those of a stage's step."""
     header = {"plan": plan, "version": __version__}
     groups = dataflow.groups(plan)
     products = dataflow.products(plan)
-    images = {stage.image: None for stage in plan.stages if stage.image and not options.local}
     texts = {
         "workflow.cwl": render(
             Yaml,
@@ -29,19 +45,21 @@ def emit(plan: Plan, options: Options) -> Bundle:
             **header,
         ),
         "job.yml": render(Yaml, "cwl/job.yml.j2", values=_values(plan.stages), **header),
-        "README.md": render(
-            Markdown,
-            "cwl/README.md.j2",
-            images=list(images),
-            results=[f"{s.name}.*" if s.scattered else s.name for s in products],
-            **header,
-        ),
     }
     for group in groups:
-        texts[f"{group}.cwl"] = _group(plan, group)
+        texts[f"{group}.cwl"] = _group(plan, group, hints)
     for stage in plan.stages:
         texts[_tool_path(stage)] = _tool(stage, None if options.local else stage.image)
-    return make_bundle(plan, "cwl", texts)
+    return texts
+
+
+def outputs(plan: Plan) -> list[str]:
+    """The directories of the outputs that a user looks for, within the folder that the engine puts outputs into."""
+    return [
+        f"{stage.name}.{job.name}" if stage.scattered else stage.name
+        for stage in dataflow.products(plan)
+        for job in stage.jobs
+    ]
 
 
 def _group_step(plan: Plan, group: str) -> dict[str, Any]:
@@ -56,7 +74,7 @@ def _group_step(plan: Plan, group: str) -> dict[str, Any]:
     }
 
 
-def _group(plan: Plan, group: str) -> str:
+def _group(plan: Plan, group: str, hints: Callable[[Stage], Mapping[str, Any]]) -> str:
     """A sub-workflow as a document."""
     stages = plan.group(group)
     imports = {_port(stage): _type(stage) for stage in dataflow.imports(plan, group)}
@@ -69,7 +87,7 @@ def _group(plan: Plan, group: str) -> str:
             _port(stage): {"type": _type(stage), "outputSource": f"{stage.name}/{stage.output}"}
             for stage in _exports(plan, group)
         },
-        steps=[_step(plan, stage) for stage in stages],
+        steps=[{**_step(plan, stage), "hints": hints(stage)} for stage in stages],
     )
 
 

@@ -9,3 +9,5 @@ class Options:
 
     local: bool = False
     """Run every job in the environment of the engine, even where the study names a container image for it."""
+    engine: str | None = None
+    """The workflow engine of REANA, instead of the one that the study names."""

@@ -10,25 +10,43 @@ from mmc.targets.options import Options
 from mmc.targets.quoting import Markdown, Shell, render, shell
 from mmc.version import __version__
 
+EXECUTABLES = frozenset({"run.sh"})
+
 
 def emit(plan: Plan, _options: Options) -> Bundle:
     """The plan as a bash script. Jobs run in its own environment, whatever the options."""
-    header = {"plan": plan, "version": __version__}
+    texts = documents(plan)
+    results = [f"out/{path}" for path in outputs(plan)]
+    texts["README.md"] = render(Markdown, "script/README.md.j2", results=results, plan=plan, version=__version__)
+    return make_bundle(plan, "script", texts, EXECUTABLES)
+
+
+def documents(plan: Plan) -> dict[str, str]:
+    """The script and its table of jobs by path."""
     first = _first_rows(plan)
-    results = [_place(stage) for stage in dataflow.products(plan)]
     stages = [
         {"name": stage.name, "cpus": stage.resources.cpus, "command": _command(plan, stage, first)}
         for stage in plan.stages
     ]
     gathered = [{"array": _array(stage), "first": first[stage.name], "n": len(stage.jobs)} for stage in _gathered(plan)]
-    texts = {
+    return {
         "run.sh": render(
-            Shell, "script/run.sh.j2", stages=stages, gathered=gathered, n_jobs=plan.n_jobs, results=results, **header
+            Shell,
+            "script/run.sh.j2",
+            stages=stages,
+            gathered=gathered,
+            n_jobs=plan.n_jobs,
+            results=outputs(plan),
+            plan=plan,
+            version=__version__,
         ),
         "jobs.tsv": "".join("\t".join(row) + "\n" for row in _rows(plan)),
-        "README.md": render(Markdown, "script/README.md.j2", results=[f"out/{result}" for result in results], **header),
     }
-    return make_bundle(plan, "script", texts, executables=frozenset({"run.sh"}))
+
+
+def outputs(plan: Plan) -> list[str]:
+    """The folders of the outputs that a user looks for, within the folder of all outputs."""
+    return [_place(stage) for stage in dataflow.products(plan)]
 
 
 def _first_rows(plan: Plan) -> dict[str, int]:

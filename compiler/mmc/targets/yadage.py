@@ -8,6 +8,7 @@ is; and they are short: Linux takes 128 KiB in one word of a command line, and t
 
 import re
 import shlex
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmc.errors import MmcError
@@ -30,20 +31,41 @@ def emit(plan: Plan, options: Options) -> Bundle:
     :raises MmcError: when a stage gathers so many directories that its command would be too long
     """
     header = {"plan": plan, "version": __version__}
-    groups = dataflow.groups(plan)
-    steps = [_step(plan, stage, options) for stage in plan.stages]
     images = {stage.image: None for stage in plan.stages if stage.image and not options.local}
     results = [f"work/{_places(stage)}" for stage in dataflow.products(plan)]
     texts = {
-        "workflow.yml": render(Yaml, "yadage/workflow.yml.j2", groups=[_group(plan, g) for g in groups], **header),
-        "steps.yml": render(Yaml, "yadage/steps.yml.j2", stages=steps),
+        **documents(plan, options),
         "inputs.yml": render(Yaml, "yadage/inputs.yml.j2"),
         "README.md": render(Markdown, "yadage/README.md.j2", images=list(images), results=results, **header),
+    }
+    return make_bundle(plan, "yadage", texts)
+
+
+def documents(
+    plan: Plan, options: Options, resources: Callable[[Stage], Mapping[str, Any]] | None = None
+) -> dict[str, str]:
+    """The workflow's documents by path; those for REANA with ``resources``, what it reads of a step's environment.
+
+    :raises MmcError: when a stage gathers so many directories that its command would be too long
+    """
+    header = {"plan": plan, "version": __version__}
+    groups = dataflow.groups(plan)
+    steps = [_step(plan, stage, options) for stage in plan.stages]
+    if resources is not None:
+        steps = [_for_reana(step, resources(stage)) for step, stage in zip(steps, plan.stages, strict=True)]
+    texts = {
+        "workflow.yml": render(Yaml, "yadage/workflow.yml.j2", groups=[_group(plan, g) for g in groups], **header),
+        "steps.yml": render(Yaml, "yadage/steps.yml.j2", stages=steps),
     }
     for group in groups:
         stages = [_stage(plan, stage) for stage in plan.group(group)]
         texts[f"{group}.yml"] = render(Yaml, "yadage/group.yml.j2", name=group, stages=stages)
-    return make_bundle(plan, "yadage", texts)
+    return texts
+
+
+def outputs(plan: Plan) -> list[str]:
+    """The directories of the outputs that a user looks for, within the work directory."""
+    return [f"{s.group}/{name}/{s.output}" for s in dataflow.products(plan) for name in _directories(s)]
 
 
 def _group(plan: Plan, group: str) -> dict[str, Any]:
@@ -116,10 +138,19 @@ def _step(plan: Plan, stage: Stage, options: Options) -> dict[str, Any]:
     _check(plan, stage, command)
     return {
         "name": stage.name,
-        "command": command,
+        "command": f"exec {command}",
         "environment": _environment(None if options.local else stage.image),
         "publish": {"step": "{step}", stage.output: f"{{workdir}}/{stage.output}"},
     }
+
+
+def _for_reana(step: dict[str, Any], resources: Mapping[str, Any]) -> dict[str, Any]:
+    """A step as REANA wants it: one key in each entry of its resources, and its shell left alive.
+
+    Before the command of a job with a Kerberos ticket REANA puts a trap, without which the job's pod never ends.
+    """
+    asked = {"resources": [{key: value} for key, value in resources.items()]} if resources else {}
+    return step | {"command": step["command"].removeprefix("exec "), "environment": step["environment"] | asked}
 
 
 def _environment(image: str | None) -> dict[str, str]:

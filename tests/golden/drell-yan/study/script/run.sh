@@ -11,12 +11,14 @@ esac
 
 usage() {
   cat <<'END'
-usage: bash run.sh [-j N] [-o DIR] [-n]
+usage: bash run.sh [-j N] [-o DIR] [-s STAGE] [-n]
 
 Runs the jobs of this study that have not been run yet.
 
   -j, --jobs N     use N cores at a time (default: all)
   -o, --out DIR    where the results go (default: the folder out beside this file)
+  -s, --stage STAGE
+                   run the jobs of this stage alone; those that they wait for must have been run
   -n, --dry-run    print the command of every job, quoted for a shell, and run nothing
   -h, --help       print this text
 
@@ -133,7 +135,7 @@ launch() {
   ((busy += ${cores[${stages[$1]}]}))
 }
 
-# Start what is ready and fits. Jobs that are done already cost nothing.
+# Start what is ready and fits. Jobs that are done already cost nothing, and jobs of other stages than asked for wait.
 start() {
   local row cost
   while ((head < ${#ready[@]} && failures == 0 && signals == 0)); do
@@ -143,6 +145,8 @@ start() {
       ((++skipped))
       note skip "$row" 0
       release "$row"
+    elif [[ -n $only && ${stages[row]} != "$only" ]]; then
+      : # the rest is for another call
     elif ((busy == 0 || busy + cost <= n_cores)); then
       launch "$row"
     else
@@ -233,12 +237,13 @@ claim() {
   exec 3>"$out/events.log" || die "cannot write into $out"
 }
 
-caller=$PWD out=out n_cores='' dry=''
+caller=$PWD out=out n_cores='' only='' dry=''
 while (($#)); do
   case $1 in
     -j?*) set -- -j "${1#-j}" "${@:2}" ;;
     -o?*) set -- -o "${1#-o}" "${@:2}" ;;
-    --jobs=* | --out=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
+    -s?*) set -- -s "${1#-s}" "${@:2}" ;;
+    --jobs=* | --out=* | --stage=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
     -j | --jobs)
       [[ ${2-} =~ ^[1-9][0-9]{0,5}$ ]] || die "$1 needs a number of cores" 2
       n_cores=$2
@@ -248,6 +253,11 @@ while (($#)); do
       [[ -n ${2-} ]] || die "$1 needs a folder" 2
       out=$2
       [[ $out == /* ]] || out=$caller/$out
+      shift 2
+      ;;
+    -s | --stage)
+      [[ -n ${2-} && -n ${cores[$2]-} ]] || die "$1 needs a stage, one of: ${!cores[*]}" 2
+      only=$2
       shift 2
       ;;
     -n | --dry-run)
@@ -267,6 +277,7 @@ done
 load
 if [[ -n $dry ]]; then
   for row in "${!jobs[@]}"; do
+    [[ -z $only || ${stages[row]} == "$only" ]] || continue
     prepare "$row"
     printf '%q' "${argv[0]}"
     printf ' %q' "${argv[@]:1}"
@@ -288,6 +299,12 @@ exec 3>&-
 printf 'run.sh: %d of %d jobs done, %d of them before, in %d s\n' $((done + skipped)) "${#jobs[@]}" "$skipped" "$SECONDS"
 ((signals)) && die "stopped; run again to go on" "$status"
 ((failures)) && die "$failures failed; run again to go on"
+if [[ -n $only ]]; then
+  for row in "${!jobs[@]}"; do
+    [[ ${stages[row]} != "$only" ]] || finished "$row" || die "$only reads outputs of stages that have not been run"
+  done
+  exit 0
+fi
 printf 'run.sh: %s\n' "$(absolute "$out"/combine/combine)"
 printf 'run.sh: %s\n' "$(absolute "$out"/train)"
 printf 'run.sh: %s\n' "$(absolute "$out"/evaluate)"

@@ -1,4 +1,4 @@
-"""The plan: complete, in order, and changed only where the study changed."""
+"""Plans of any study and of the embedded generator: complete, in order, and changed only where the study changed."""
 
 import copy
 from typing import Any
@@ -12,7 +12,7 @@ from mmc.language import fill_defaults
 from mmc.plan import Flow, Plan
 from mmc.planner import job_seed, make_plan
 
-from tests.strategies import studies
+from tests.strategies import file_studies, named_files, studies
 from tests.support import STUDIES
 
 
@@ -34,9 +34,9 @@ def changed_stages(before: Plan, after: Plan) -> set[str]:
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(studies())
+@given(st.one_of(studies(), file_studies()))
 def test_every_job_has_what_it_needs(data: dict[str, Any]) -> None:
-    plan = plan_of(data)
+    plan = plan_of(data, **named_files(data))
     known: set[tuple[str, str]] = set()
     for stage in plan.stages:
         names = [job.name for job in stage.jobs]

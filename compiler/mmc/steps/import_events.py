@@ -1,0 +1,62 @@
+"""Take over events that exist: check that they fit the study, and bring them into the form of generated ones."""
+
+import logging
+import shutil
+from pathlib import Path
+
+from mmc.errors import StepError
+from mmc.steps import delphes_table, detect, hepmc, lhe_normal, packed
+from mmc.steps.delphes_reader import DETECTED
+from mmc.steps.hepmc import SHOWERED
+from mmc.steps.job import StepJob, write_json
+from mmc.steps.lhe import EVENTS
+from mmc.steps.setup import Setup
+
+log = logging.getLogger(__name__)
+
+
+def run(job: StepJob) -> None:
+    """Write ``events.lhe.gz`` and ``simulate.json``; with a HepMC file ``events.hepmc.gz``, and with one of Delphes
+    ``events.root`` and ``detect.json``.
+
+    :raises StepError: when a file is damaged, holds fewer or more events than another, or lacks weights
+    """
+    own = job.settings
+    benchmarks = list(Setup.read(job.one("setup")).benchmarks)
+    source = job.one(own["lhe"])
+    if own["benchmark"] not in benchmarks:
+        known = ", ".join(benchmarks)
+        raise StepError(f"{source.name} was sampled at {own['benchmark']!r}, which is no benchmark: there are {known}")
+    names = [own["benchmark"]] if own["background"] else benchmarks
+    content = lhe_normal.inspect(source, own["benchmark"], names)
+    lhe_normal.write(source, job.out / EVENTS, content, own["benchmark"], names)
+    if own["hepmc"] is not None:
+        path = job.one(own["hepmc"])
+        hepmc.version(path)
+        _check_count(path, hepmc.count(path), source, content.n_events)
+        _copy_packed(path, job.out / SHOWERED)
+    made = {"sample": own["sample"], "slice": None, "benchmark": own["benchmark"], "n_events": content.n_events}
+    if own["delphes"] is not None:
+        path = job.one(own["delphes"])
+        _check_count(path, delphes_table.count(path), source, content.n_events)
+        shutil.copyfile(path, job.out / DETECTED)
+        write_json(job.out / detect.RECORD, made)
+    log.info("%d events of %s at %s", content.n_events, own["sample"], own["benchmark"])
+    write_json(job.out / "simulate.json", {**made, **content.record()})
+
+
+def _check_count(path: Path, n_events: int, source: Path, expected: int) -> None:
+    """:raises StepError: when a file holds other events than the one with their weights"""
+    if n_events != expected:
+        raise StepError(
+            f"{path.name} holds {n_events} events and {source.name} {expected}: every event needs its weights, and "
+            "every weight its event"
+        )
+
+
+def _copy_packed(source: Path, out: Path) -> None:
+    if packed.is_packed(source):
+        shutil.copyfile(source, out)
+        return
+    with source.open("rb") as content, packed.writing(out) as sink:
+        shutil.copyfileobj(content, sink)

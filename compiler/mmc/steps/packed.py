@@ -1,0 +1,61 @@
+"""Gzipped files: written so that their bytes depend on the content alone, and read whether they are gzipped or not."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader, TextIOWrapper
+from pathlib import Path
+from typing import TextIO
+
+from mmc.errors import StepError
+
+_MAGIC = b"\x1f\x8b"
+_COMPRESSION = 4
+"""Twice as fast as gzip's 9 and a few per cent larger."""
+
+
+@contextmanager
+def writing(path: Path, compression: int = _COMPRESSION) -> Iterator[gzip.GzipFile]:
+    """Open a gzipped file; gzip's own header holds neither time nor name."""
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=compression, mtime=0) as packed,
+    ):
+        yield packed
+
+
+@contextmanager
+def writing_text(path: Path, compression: int = _COMPRESSION) -> Iterator[TextIO]:
+    """Open a gzipped UTF-8 text."""
+    with writing(path, compression) as packed, TextIOWrapper(packed, encoding="utf-8", newline="\n") as text:
+        yield text
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[gzip.GzipFile | BufferedReader]:
+    """Open a file that may be gzipped, whatever its name says.
+
+    :raises StepError: when it is damaged, which is seen while it is read
+    """
+    try:
+        with gzip.open(path) if is_packed(path) else path.open("rb") as content:
+            yield content
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise StepError(f"{path.name} is damaged: {error}") from error
+
+
+@contextmanager
+def reading_text(path: Path) -> Iterator[TextIO]:
+    """Open a UTF-8 text that may be gzipped.
+
+    :raises StepError: as :func:`reading`
+    """
+    with reading(path) as content, TextIOWrapper(content, encoding="utf-8") as text:
+        yield text
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file is gzipped."""
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC

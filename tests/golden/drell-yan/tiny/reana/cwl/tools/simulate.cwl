@@ -1,0 +1,18 @@
+cwlVersion: v1.2
+class: CommandLineTool
+label: "Generate events and weight each at every benchmark"
+requirements:
+  ResourceRequirement: {coresMin: 1, ramMin: 2048}
+  ToolTimeLimit: {timelimit: 3600}
+hints:
+  DockerRequirement: {dockerPull: "registry.example/mmc/physics:0.1.0"}
+baseCommand: [mmc, step, simulate]
+inputs:
+  config: {type: File, inputBinding: {position: 1, prefix: "--config"}}
+  job: {type: string, inputBinding: {position: 2, prefix: "--job"}}
+  setup: {type: Directory, inputBinding: {position: 3, prefix: "--setup"}}
+  process: {type: "Directory[]", inputBinding: {position: 4, prefix: "--process"}}
+arguments:
+  - {position: 5, prefix: "--out", valueFrom: "simulate.$(inputs.job)"}
+outputs:
+  events: {type: Directory, outputBinding: {glob: "simulate.$(inputs.job)"}}

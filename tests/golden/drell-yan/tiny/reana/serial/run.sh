@@ -1,0 +1,312 @@
+#!/usr/bin/env bash
+# The Drell-Yan study in small, to try every target and engine in a minute
+# Compiled by mmc 0.1.0 from the study drell-yan-tiny; change the study, not this file.
+
+case ${BASH_VERSION:-none} in
+  none | [0-3].* | 4.[0-2].*)
+    echo "run.sh: needs bash 4.3 or newer; this is ${BASH_VERSION:-another shell}" >&2
+    exit 2
+    ;;
+esac
+
+usage() {
+  cat <<'END'
+usage: bash run.sh [-j N] [-o DIR] [-s STAGE] [-n]
+
+Runs the jobs of this study that have not been run yet.
+
+  -j, --jobs N     use N cores at a time (default: all)
+  -o, --out DIR    where the results go (default: the folder out beside this file)
+  -s, --stage STAGE
+                   run the jobs of this stage alone; those that they wait for must have been run
+  -n, --dry-run    print the command of every job, quoted for a shell, and run nothing
+  -h, --help       print this text
+
+Each job writes the folder DIR/STAGE/JOB; what it prints goes to DIR/STAGE/JOB.out. DIR/events.log has a line for
+everything that happens: start, done, skip (done before) or fail, then stage, job and seconds.
+END
+}
+
+die() {
+  printf 'run.sh: %s\n' "$1" >&2
+  exit "${2:-1}"
+}
+
+# Cores that a job of each stage uses.
+declare -A cores=(
+  [configure]=1
+  [generate]=1
+  [simulate]=1
+  [analyse]=1
+  [combine]=1
+  [sample]=1
+  [train]=2
+  [evaluate]=1
+  [baselines]=1
+  [report]=1
+)
+
+# jobs.tsv has a row for each job, in an order in which they can run: stage, job, fingerprint, the number of jobs that
+# it waits for, and the rows of the jobs that wait for it ("3" or "3-7", counted from 0).
+stages=() jobs=() fingerprints=() waits=() readers=()
+ready=() # rows of the jobs whose upstream jobs are done, in the order in which they start
+
+load() {
+  local stage job fingerprint wait reader row=0 folders=()
+  while IFS=$'\t' read -r stage job fingerprint wait reader; do
+    stages[row]=$stage jobs[row]=$job fingerprints[row]=$fingerprint waits[row]=$wait readers[row]=$reader
+    folders+=("$out/$stage/$job")
+    ((wait)) || ready+=("$row")
+    ((++row))
+  done <jobs.tsv
+  ((row == 35)) || die "jobs.tsv does not belong to this file: it should have 35 rows"
+  all_generate=("${folders[@]:1:6}") # what the jobs of a stage write
+  all_simulate=("${folders[@]:7:7}") # what the jobs of a stage write
+  all_analyse=("${folders[@]:14:7}") # what the jobs of a stage write
+  all_sample=("${folders[@]:22:3}") # what the jobs of a stage write
+  all_train=("${folders[@]:25:3}") # what the jobs of a stage write
+  all_evaluate=("${folders[@]:28:3}") # what the jobs of a stage write
+  all_baselines=("${folders[@]:31:3}") # what the jobs of a stage write
+}
+
+# Set argv to the command of the job in row $1.
+# shellcheck disable=SC2016 # names of files may hold anything
+prepare() {
+  local job=${jobs[$1]}
+  case ${stages[$1]} in
+    configure)
+      argv=(mmc step configure --config config/configure.json --job "$job" --out "$out"/configure/"$job")
+      ;;
+    generate)
+      argv=(mmc step generate --config config/generate.json --job "$job" --setup "$out"/configure/configure --out "$out"/generate/"$job")
+      ;;
+    simulate)
+      argv=(mmc step simulate --config config/simulate.json --job "$job" --setup "$out"/configure/configure --process "${all_generate[@]}" --out "$out"/simulate/"$job")
+      ;;
+    analyse)
+      argv=(mmc step analyse --config config/analyse.json --job "$job" --setup "$out"/configure/configure --events "${all_simulate[$1 - 14]}" --out "$out"/analyse/"$job")
+      ;;
+    combine)
+      argv=(mmc step combine --config config/combine.json --job "$job" --setup "$out"/configure/configure --analysed "${all_analyse[@]}" --out "$out"/combine/"$job")
+      ;;
+    sample)
+      argv=(mmc step sample --config config/sample.json --job "$job" --events "$out"/combine/combine --out "$out"/sample/"$job")
+      ;;
+    train)
+      argv=(mmc step train --config config/train.json --job "$job" --samples "${all_sample[@]}" --out "$out"/train/"$job")
+      ;;
+    evaluate)
+      argv=(mmc step evaluate --config config/evaluate.json --job "$job" --events "$out"/combine/combine --model "${all_train[$1 - 28]}" --out "$out"/evaluate/"$job")
+      ;;
+    baselines)
+      argv=(mmc step baselines --config config/baselines.json --job "$job" --events "$out"/combine/combine --out "$out"/baselines/"$job")
+      ;;
+    report)
+      argv=(mmc step report --config config/report.json --job "$job" --events "$out"/combine/combine --model "${all_train[@]}" --limits "${all_evaluate[@]}" --baseline "${all_baselines[@]}" --out "$out"/report/"$job")
+      ;;
+  esac
+}
+
+# Whether the output of the job in row $1 is there already.
+finished() {
+  local record='' file=$out/${stages[$1]}/${jobs[$1]}/job.json
+  [[ -f $file ]] && IFS= read -r -d '' record <"$file"
+  [[ $record == *"\"${fingerprints[$1]}\""* ]]
+}
+
+# Set clock to microseconds, of which bash before 5.0 knows whole seconds only.
+tick() {
+  clock=${EPOCHREALTIME:-$SECONDS.000000}
+  clock=$((10#${clock/[!0-9]/}))
+}
+
+note() {
+  printf '%s %s %s %d.%03d\n' "$1" "${stages[$2]}" "${jobs[$2]}" $(($3 / 1000000)) $(($3 / 1000 % 1000)) >&3
+}
+
+launch() {
+  prepare "$1"
+  tick
+  started[$1]=$clock
+  note start "$1" 0
+  "${argv[@]}" </dev/null >"$out/${stages[$1]}/${jobs[$1]}.out" 2>&1 3>&- &
+  running[$1]=$!
+  ((signals)) && kill -TERM "$!" # it came while the job was being started
+  ((busy += ${cores[${stages[$1]}]}))
+}
+
+# Start what is ready and fits. Jobs that are done already cost nothing, and jobs of other stages than asked for wait.
+start() {
+  local row cost
+  while ((head < ${#ready[@]} && failures == 0 && signals == 0)); do
+    row=${ready[head]}
+    cost=${cores[${stages[row]}]}
+    if finished "$row"; then
+      ((++skipped))
+      note skip "$row" 0
+      release "$row"
+    elif [[ -n $only && ${stages[row]} != "$only" ]]; then
+      : # the rest is for another call
+    elif ((busy == 0 || busy + cost <= n_cores)); then
+      launch "$row"
+    else
+      return
+    fi
+    ((++head))
+  done
+}
+
+# The job in row $1 is done: those that waited for it alone are ready.
+release() {
+  local range row
+  for range in ${readers[$1]}; do
+    for ((row = ${range%-*}; row <= ${range#*-}; ++row)); do
+      ((--waits[row])) || ready+=("$row")
+    done
+  done
+}
+
+# The job in row $1 has ended with the status $2.
+settle() {
+  local what="${stages[$1]} ${jobs[$1]}" log="$out/${stages[$1]}/${jobs[$1]}.out" seconds
+  unset "running[$1]"
+  ((busy -= ${cores[${stages[$1]}]}))
+  tick
+  ((seconds = clock - started[$1]))
+  if (($2 == 0)); then
+    ((++done))
+    note "done" "$1" "$seconds"
+    [[ -t 1 ]] && printf '[%d/%d] %s, %d s\n' $((done + skipped)) "${#jobs[@]}" "$what" $((seconds / 1000000))
+    release "$1"
+    return
+  fi
+  note fail "$1" "$seconds"
+  ((signals)) && return
+  ((++failures))
+  printf 'run.sh: %s failed with exit code %d; what it printed is in %s, at the end:\n' "$what" "$2" \
+    "$(absolute "$log")" >&2
+  tail -n 3 -- "$log" >&2
+  ((${#running[@]})) && printf 'run.sh: waiting for %d running jobs\n' "${#running[@]}" >&2
+}
+
+absolute() {
+  [[ $1 == /* ]] && printf '%s' "$1" || printf '%s' "$PWD/$1"
+}
+
+# Settle the jobs that have ended; where there is none, wait until one ends or a signal comes.
+collect() {
+  local row ended=0
+  for row in "${!running[@]}"; do
+    kill -0 "${running[row]}" 2>/dev/null && continue
+    ended=1
+    wait "${running[row]}"
+    settle "$row" "$?"
+  done
+  ((ended)) || wait -n
+}
+
+# The first signal asks the running jobs to stop, the next one kills them. Set the status to exit with to $1.
+stop() {
+  status=$1
+  ((++signals))
+  ((${#running[@]})) || return
+  if ((signals == 1)); then
+    printf 'run.sh: stopping %d jobs; once more kills them\n' "${#running[@]}" >&2
+    kill -TERM "${running[@]}" 2>/dev/null
+  else
+    kill -KILL "${running[@]}" 2>/dev/null
+  fi
+}
+
+# Make the folders, and keep a second run out of them.
+claim() {
+  local stage folders=() holder=''
+  for stage in "${!cores[@]}"; do
+    folders+=("$out/$stage")
+  done
+  mkdir -p -- "${folders[@]}" || die "cannot write into $out"
+  lock=$out/run.lock
+  if ! (set -o noclobber && echo "$$" >"$lock") 2>/dev/null; then
+    read -r holder 2>/dev/null <"$lock"
+    if [[ -n $holder && $holder != "$$" ]] && kill -0 "$holder" 2>/dev/null; then
+      die "process $holder is running the jobs in $out; if that is not so, remove $lock"
+    fi
+    echo "$$" >"$lock" || die "cannot write into $out"
+  fi
+  trap 'rm -f -- "$lock"' EXIT
+  exec 3>"$out/events.log" || die "cannot write into $out"
+}
+
+caller=$PWD out=out n_cores='' only='' dry=''
+while (($#)); do
+  case $1 in
+    -j?*) set -- -j "${1#-j}" "${@:2}" ;;
+    -o?*) set -- -o "${1#-o}" "${@:2}" ;;
+    -s?*) set -- -s "${1#-s}" "${@:2}" ;;
+    --jobs=* | --out=* | --stage=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
+    -j | --jobs)
+      [[ ${2-} =~ ^[1-9][0-9]{0,5}$ ]] || die "$1 needs a number of cores" 2
+      n_cores=$2
+      shift 2
+      ;;
+    -o | --out)
+      [[ -n ${2-} ]] || die "$1 needs a folder" 2
+      out=$2
+      [[ $out == /* ]] || out=$caller/$out
+      shift 2
+      ;;
+    -s | --stage)
+      [[ -n ${2-} && -n ${cores[$2]-} ]] || die "$1 needs a stage, one of: ${!cores[*]}" 2
+      only=$2
+      shift 2
+      ;;
+    -n | --dry-run)
+      dry=yes
+      shift
+      ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    *) die "unknown option $1; -h tells which there are" 2 ;;
+  esac
+done
+
+[[ ${BASH_SOURCE[0]} == */* ]] && { cd -P -- "${BASH_SOURCE[0]%/*}" || die "cannot enter the folder of run.sh"; }
+[[ -n $n_cores ]] || n_cores=$(nproc 2>/dev/null) || n_cores=1
+load
+if [[ -n $dry ]]; then
+  for row in "${!jobs[@]}"; do
+    [[ -z $only || ${stages[row]} == "$only" ]] || continue
+    prepare "$row"
+    printf '%q' "${argv[0]}"
+    printf ' %q' "${argv[@]:1}"
+    echo
+  done
+  exit 0
+fi
+
+argv=() clock=0 started=() running=() # by row: the time of the start, and the process of a job that is running
+head=0 busy=0 done=0 skipped=0 failures=0 signals=0 status=0
+trap 'stop 130' INT
+trap 'stop 143' TERM
+trap 'stop 129' HUP
+claim
+while start; ((${#running[@]})); do
+  collect
+done
+exec 3>&-
+printf 'run.sh: %d of %d jobs done, %d of them before, in %d s\n' $((done + skipped)) "${#jobs[@]}" "$skipped" "$SECONDS"
+((signals)) && die "stopped; run again to go on" "$status"
+((failures)) && die "$failures failed; run again to go on"
+if [[ -n $only ]]; then
+  for row in "${!jobs[@]}"; do
+    [[ ${stages[row]} != "$only" ]] || finished "$row" || die "$only reads outputs of stages that have not been run"
+  done
+  exit 0
+fi
+printf 'run.sh: %s\n' "$(absolute "$out"/combine/combine)"
+printf 'run.sh: %s\n' "$(absolute "$out"/train)"
+printf 'run.sh: %s\n' "$(absolute "$out"/evaluate)"
+printf 'run.sh: %s\n' "$(absolute "$out"/baselines)"
+printf 'run.sh: %s\n' "$(absolute "$out"/report/report)"
