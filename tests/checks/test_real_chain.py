@@ -129,6 +129,8 @@ def test_parameters_of_the_embedded_generator_have_no_place_in_a_card() -> None:
         (SIGNAL.replace("10_000", "10, run_card: {ptj: 20}, slices: {a: {ptj: 20}, b: {ptjmax: 9}}"), []),
         (SIGNAL.replace("10_000", "10, run_card: {ptj: 20}, slices: {a: {ptj: 30}, A: {ptj: 50}}"), ["MMC207"]),
         (SIGNAL.replace("10_000", "1"), ["MMC306"]),
+        (f"{SIGNAL}\n  events_per_job: 2.5", ["MMC301"]),
+        (f"{SIGNAL}\n  events_per_job: 0", ["MMC301"]),
         (f"{SIGNAL}\n    other: {{process: d d > d d h, model: sm, events: 10}}", ["MMC330"]),
         (f"{SIGNAL}\n    other: {{process: d d > d d h, model: EWdim6-full, events: 10}}", []),
     ],
