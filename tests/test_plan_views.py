@@ -54,6 +54,23 @@ def test_text_stays_short_for_a_large_study() -> None:
     assert len(text.splitlines()) < 100
 
 
+def test_text_stays_short_for_many_samples() -> None:
+    data = yaml.safe_load((STUDIES / "wh-smeft" / "study.yaml").read_text())
+    samples = data["generation"]["samples"]
+    samples |= {f"more {k}": samples["tt_em"] for k in range(10)}
+    text = plan_views.to_text(make_plan(build_study(fill_defaults(data)), {}))
+    assert "… and 6 more (--format json lists all)" in text
+    assert len(text.splitlines()) < 130
+
+
+def test_sizes_add_up(plan: Plan) -> None:
+    view = json.loads(plan_views.to_json(plan))
+    for stage in view["stages"]:
+        assert stage["bytes"] == sum(job["bytes"] for job in stage["jobs"])
+    total = plan_views.amount(sum(stage["bytes"] for stage in view["stages"]))
+    assert f"about {total} of disk" in plan_views.to_text(plan).splitlines()[1]
+
+
 def test_text_shows_what_jobs_ask_for() -> None:
     text = plan_views.to_text(
         plan_of(execution={"resources": {"train": {"cpus": 2, "memory": "4 GiB", "time": "2 h"}}})

@@ -14,9 +14,22 @@ class Entry(NamedTuple):
     value: str
 
 
+_BRACKETS = re.compile(r"\[\s*(?:(\w+)\s*=)?[^\]]*\]")
+_LOOP_INDUCED = ("noborn", "sqrvirt")
+"""What MadGraph calls processes that start with a loop: leading order, in spite of the brackets."""
 _RUN_CARD_NAME = re.compile(r"[A-Za-z]\w*")
 _PYTHIA_LINE = re.compile(r"\s*([A-Za-z0-9]+:[\w:()-]+)[\s=]\s*=?\s*([^!#\r]*)")
 _DELPHES_SEED = re.compile(r"\s*set\s+(?:::)?(RandomSeed)\s+([^\s;#]+)")
+
+
+def asks_for_corrections(process: str) -> bool:
+    """Whether a line of a process card asks for corrections of higher order.
+
+    >>> asks_for_corrections("p p > t t~ [QCD]"), asks_for_corrections("g g > h [noborn=QCD]")
+    (True, False)
+    """
+    match = _BRACKETS.search(process)
+    return match is not None and (match[1] or "").lower() not in _LOOP_INDUCED
 
 
 def run_card(text: str) -> Iterator[Entry]:

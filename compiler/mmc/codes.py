@@ -187,9 +187,9 @@ CODES: dict[str, Code] = {
     "MMC208": Code(
         "A name has a meaning already",
         "An observable cannot have the name of one of the reader's objects or functions, as cuts could not see both, "
-        "nor that of a default observable; a benchmark cannot be called `default` nor as MadMiner calls those that "
-        "complete a basis or belong to systematic uncertainties; a parameter cannot be called `in_basis`; a method "
-        "cannot be called as a baseline.",
+        "nor that of a default observable; a benchmark cannot be called `default` nor as MadMiner calls those with "
+        "which it completes the basis or that belong to systematic uncertainties; a parameter cannot be called "
+        "`in_basis`; a method cannot be called as a baseline.",
     ),
     "MMC209": Code(
         "There are more benchmarks than the morphing basis can hold",

@@ -122,7 +122,7 @@ EVENT_CODES: dict[str, Code] = {
     "MMC323": Code(
         "A slice of phase space is no slice",
         "The cross sections of slices add up, so slices must not overlap: each needs settings of the run card, and no "
-        "two can have the same. (Whether different cuts overlap, mmc cannot know.)",
+        "two can have the same. Whether different cuts overlap, mmc cannot know.",
     ),
     "MMC324": Code(
         "The order does not fit",
@@ -130,7 +130,7 @@ EVENT_CODES: dict[str, Code] = {
         "for processes that start with a loop (`[noborn=QCD]`), it is `LO`. MadMiner can run MadGraph at NLO, but "
         "MadGraph then names accurate weights differently from what MadMiner reads, or reweights as if events were at "
         "LO: so signals are generated at LO, with a `k_factor`. Events at NLO are made for one shower, together with "
-        "which alone they mean something, and MadMiner does not ask for weights of scales and parton distributions.",
+        "which alone they mean something. Weights of scales and parton distributions are asked for at LO only.",
     ),
     "MMC325": Code(
         "A sample has two uncertainties of the same kind",
@@ -169,6 +169,18 @@ EVENT_CODES: dict[str, Code] = {
     "MMC331": Code(
         "An event file is given twice",
         "Its events would count twice, once too often for every statistical statement.",
+    ),
+    "MMC332": Code(
+        "A process line is no process",
+        "A process line is what follows `generate` in MadGraph, `p p > e+ e- j QCD=1`, and nothing else: mmc writes "
+        "the commands. Several processes are a list, whose later entries are added; labels stand in `definitions`, the "
+        "model in `model`. A `;` or a line break would start another command, a `#` or `!` a comment.",
+    ),
+    "MMC333": Code(
+        "Jets are matched to the shower",
+        "Samples of different numbers of jets overlap once they are showered. MadGraph and Pythia can match them (MLM, "
+        "CKKW-L), for which some events are dropped after the shower; mmc checks that every event is there, and does "
+        "not support that. Generate one number of jets, or split phase space into slices.",
     ),
 }
 """From where events are to what the detector makes of them."""

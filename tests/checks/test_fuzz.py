@@ -84,7 +84,7 @@ generation:
   order: LO
   definitions: {l: "e+ mu+ e- mu-"}
   beams: {energy: 6500 GeV, particles: [p, p], pdf: nn23lo1}
-  param_card: cards/param_card.dat
+  param_card: {file: cards/param_card.dat, dim6 all: 0, decay 25: 0.00407}
   run_card: {file: cards/run_card.dat, ptj: 20.0}
   events_per_job: 10_000
   samples:
@@ -103,7 +103,7 @@ generation:
       events: 5000
       events_per_job: 1000
       k_factor: 1.1
-      param_card: cards/top.dat
+      param_card: {file: cards/top.dat}
       systematics: [lumi]
   shower: {program: pythia8, card: cards/pythia8_card.dat, settings: {"PartonLevel:MPI": off}}
 detector:
@@ -115,7 +115,7 @@ systematics:
   lumi: {effect: norm, variation: 1.1}
   mu: {effect: scale, scale: mu, variations: [0.5, 1, 2]}
   pdf: {effect: pdf, variation: CT10}
-groups: {signal_only: [signal], everything: [signal, top]}
+groups: {signal_only: [signal], everything: all}
 observables:
   pt_j1: {definition: "j[0].pt", default: 0}
 methods:
@@ -154,7 +154,7 @@ execution: {resources: {import_events: {time: 1 h}}}
 """A study that says everything that can be said of event files."""
 
 
-PARAM_CARD = "Block dim6\n  2 0.0\n  5 0.0\n"
+PARAM_CARD = "Block dim6\n  2 0.0\n  5 0.0\nDECAY 25 0.004\n"
 """What all files hold."""
 FILES = ("events.h5", *sorted({word.strip("],}") for word in f"{MADGRAPH} {EVENT_FILES}".split() if "/" in word}))
 

@@ -129,6 +129,8 @@ def test_parameters_of_the_embedded_generator_have_no_place_in_a_card() -> None:
         (SIGNAL.replace("10_000", "10, run_card: {ptj: 20}, slices: {a: {ptj: 20}, b: {ptjmax: 9}}"), []),
         (SIGNAL.replace("10_000", "10, run_card: {ptj: 20}, slices: {a: {ptj: 30}, A: {ptj: 50}}"), ["MMC207"]),
         (SIGNAL.replace("10_000", "1"), ["MMC306"]),
+        (f"{SIGNAL}\n  events_per_job: 2.5", ["MMC301"]),
+        (f"{SIGNAL}\n  events_per_job: 0", ["MMC301"]),
         (f"{SIGNAL}\n    other: {{process: d d > d d h, model: sm, events: 10}}", ["MMC330"]),
         (f"{SIGNAL}\n    other: {{process: d d > d d h, model: EWdim6-full, events: 10}}", []),
     ],
@@ -189,6 +191,8 @@ def test_uncertainties_of_a_sample(names: str, expected: list[str]) -> None:
     [
         ("{all: [signal, top]}", []),
         ("{all: [signal, top], s: [signal]}", []),
+        ("{a: all, s: [signal]}", []),
+        ("{a: every}", ["MMC105"]),
         ("{s: [signal]}", ["MMC219"]),
         ("{s: [signal], b: [top]}", ["MMC305"]),
         ("{s: [signal, top, x]}", ["MMC216"]),
@@ -383,6 +387,38 @@ def test_every_run_card_is_read_once_where_the_study_names_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("process", "expected"),
+    [
+        ("p p > e+ e-", []),
+        ("'p p > e+ e- / z $ a $$ h QCD=0 @1'", []),
+        ("[p p > e+ e-, p p > e+ e- j]", []),
+        ("generate p p > e+ e-", ["MMC332"]),
+        ("[p p > e+ e-, add process p p > e+ e- j]", ["MMC332"]),
+        ("p p > e+ e-; launch", ["MMC332"]),
+        ("'p p > e+ e- # all'", ["MMC332"]),
+        ('"p p > e+ e-\\nlaunch"', ["MMC332"]),
+        ("'!touch hacked'", ["MMC332"]),
+        ("p p e+ e-", ["MMC332"]),
+        ("' '", ["MMC332"]),
+        ("'p p > e+ e- [QCD] --loop_filter=True'", ["MMC332", "MMC324"]),
+    ],
+)
+def test_process_lines(process: str, expected: list[str]) -> None:
+    assert sorted(codes(("process: u d > u d h", f"process: {process}"))) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"), [("{ickkw: 0}", []), ("{ickkw: 1}", ["MMC333"]), ("{xqcut: 30.}", ["MMC333"])]
+)
+def test_jets_are_not_matched_to_a_shower(settings: str, expected: list[str]) -> None:
+    said = ("  samples:", f"  run_card: {settings}\n  samples:")
+    assert codes(said) == [], "there is no shower"
+    assert codes(said, SHOWERED, DELPHES) == expected
+    (name, value) = settings.strip("{}").split(": ")
+    assert codes(RUN_CARD, SHOWERED, DELPHES, card=f"{value} = {name}") == expected
+
+
+@pytest.mark.parametrize(
     ("settings", "expected"),
     [
         ("{ptj: 20}", []),
@@ -438,15 +474,27 @@ def test_delphes_cards(line: str, expected: list[str]) -> None:
 
 
 def test_param_cards() -> None:
-    shared = ("  samples:", "  param_card: card\n  samples:")
-    own = (SIGNAL, SIGNAL.replace("}", ", param_card: own}"))
-    right, wrong = "BLOCK DIM6 # a comment\n 2 0.0 # CWL2", "BLOCK dim7\n 2 0.0\n"
+    shared = ("  samples:", "  param_card: {file: card}\n  samples:")
+    own = (SIGNAL, SIGNAL.replace("}", ", param_card: {file: own}}"))
+    right, wrong = "BLOCK DIM6 # a comment\n 2 0.0 # CWL2\n 3 0.0", "BLOCK dim7\n 2 0.0\n"
     assert codes(shared, card=right) == []
     assert codes(shared, card=wrong) == ["MMC322"]
     assert codes(shared, own, card=wrong, own=right) == []
     assert codes(shared, own, card=right, own=wrong) == ["MMC322"]
-    background = (SIGNAL, f"{SIGNAL}\n    {TOP.replace('}', ', param_card: own}')}")
+    background = (SIGNAL, f"{SIGNAL}\n    {TOP.replace('}', ', param_card: {file: own}}')}")
     assert codes(background, own=wrong) == [], "a background does not depend on the parameters"
+    for settings, expected in (
+        ("{dim6 all: 0}", []),
+        ("{dim6 3: 1, DIM6 all: 0}", []),
+        ("{decay 25: 0.004}", ["MMC322"]),
+        ("{dim6 4: 1}", ["MMC322"]),
+        ("{Dim6 2: 1}", ["MMC319"]),
+        ("{dim6: 1}", ["MMC105"]),
+    ):
+        said = ("param_card: {file: card}", f"param_card: {settings.replace('{', '{file: card, ')}")
+        assert codes(shared, said, card=right) == expected
+        if expected != ["MMC322"]:
+            assert codes(("  samples:", f"  param_card: {settings}\n  samples:")) == expected
 
 
 def test_a_card_is_text_and_is_there() -> None:

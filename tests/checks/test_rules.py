@@ -353,9 +353,9 @@ def test_a_full_basis_is_right_and_one_more_is_not() -> None:
 
 
 def hostile(section: str, value: str) -> list[str]:
-    started = time.perf_counter()
+    started = time.process_time()
     found = codes(("methods:", f"{section}: {value}\nmethods:"))
-    assert time.perf_counter() - started < 8
+    assert time.process_time() - started < 8
     assert len(found) <= MOST_SHOWN + 1
     return found
 

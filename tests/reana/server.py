@@ -107,7 +107,9 @@ class Double:
         if operation.name == "get_workflows":
             return 200, self._list(name), {}
         if operation.name == "create_workflow":
-            return 201, self._create(given["workflow_name"], body), {}
+            name = self.create(given["workflow_name"], body).name
+            message = "The workflow has been successfully created."
+            return 201, {"message": message, "workflow_id": name, "workflow_name": name}, {}
         if name not in self.workflows:
             return 404, {"message": f"REANA_WORKON is set to {name}, but that workflow does not exist."}, {}
         return getattr(self, f"_{operation.name}")(self.workflows[name], given, body)  # type: ignore[no-any-return]
@@ -117,15 +119,20 @@ class Double:
         size = {"raw": 0, "human_readable": "0 Bytes"}
         return {"items": [{**self._described(run), "size": size} for run in found], "total": len(found)}
 
-    def _create(self, name: str, specification: Mapping[str, Any]) -> dict[str, Any]:
+    def rows(self, name: str, full_name: str | None = None) -> list[dict[str, Any]]:
+        """The runs of a name as the client tabulates them."""
+        return [
+            {"name": name, "run_number": run.name.rpartition(".")[2], "status": run.status}
+            for run in self.workflows.values()
+            if run.name.rpartition(".")[0] == name and full_name in (None, run.name)
+        ]
+
+    def create(self, name: str, specification: Mapping[str, Any]) -> Workflow:
+        """A new run of that name."""
         number = 1 + sum(run.rpartition(".")[0] == name for run in self.workflows)
         run = Workflow(f"{name}.{number}", specification)
         self.workflows[run.name] = run
-        return {
-            "message": "The workflow has been successfully created.",
-            "workflow_id": run.name,
-            "workflow_name": run.name,
-        }
+        return run
 
     def _upload_file(self, run: Workflow, given: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
         path = given["file_name"].lstrip("/")

@@ -1,6 +1,6 @@
 """Runs step programs of the learning stages in small."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ TRAINING: dict[str, Any] = {
 
 class Learning(Folder):
     """The learning stages of a study on an event file, for parameters `c1`, `c2`, … as :mod:`toy_events` has them."""
+
+    events: Path | list[Path]
 
     def __init__(self, path: Path, events: Path, parameters: int | list[str] = 2, **evaluation: Any) -> None:
         path.mkdir(exist_ok=True)
@@ -73,14 +75,14 @@ class Learning(Folder):
         settings = self.evaluate_settings(method, train_job=model.name, **changes)
         return self.run("evaluate", model.name, settings, events=self.events, model=model)
 
-    def baseline(self, baseline: str, **own: Any) -> Path:
+    def baseline(self, baseline: str, job: str = "", **own: Any) -> Path:
         settings = {**self.evaluation, "baseline": baseline, **own}
-        return self.run("baselines", baseline, settings, events=self.events)
+        return self.run("baselines", job or baseline, settings, events=self.events)
 
     def histogram(self, observables: list[str], bins: list[Any]) -> Path:
         return self.baseline("histogram", observables=observables, bins=bins)
 
-    def report(self, labels: Mapping[str, str] | None = None, **inputs: list[Path]) -> Path:
+    def report(self, labels: Mapping[str, str] | None = None, groups: Sequence[str] = (), **inputs: list[Path]) -> Path:
         parameters = {name: {"label": (labels or {}).get(name, name)} for name in self.shared["parameters"]}
         settings = {
             "study": "toy",
@@ -90,5 +92,6 @@ class Learning(Folder):
             "parameters": parameters,
             "observables": {},
             "plots": {"formats": ["png", "svg"], "level": 0.95, "colors": {}},
+            **({"groups": list(groups)} if groups else {}),
         }
         return self.run("report", "report", settings, **inputs)

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -127,6 +128,42 @@ def test_limits_without_their_models(run: dict[str, Any]) -> None:
 def test_only_fisher_information(run: dict[str, Any]) -> None:
     content = results(run["learning"].report(events=run["events"], baseline=run["baseline"][2:]))
     assert content["figures"] == {} and content["evaluation"]["n_expected"] > 0
+
+
+def test_groups_of_samples(tmp_path: Path, toy_events: Path) -> None:
+    """Methods and baselines of two groups; each group has its own events, expectation and information."""
+    groups = ["signal_only", "both"]
+    for group in groups:
+        shutil.copytree(toy_events, tmp_path / group)
+        write_json(tmp_path / group / "job.json", {"job": group})
+    learning = Learning(tmp_path / "learning", toy_events)
+    learning.events = [tmp_path / group for group in groups]
+    models, limits = [], []
+    for method, group in zip(("sally", "carl"), groups, strict=True):
+        models.append(learning.train(method, learning.sample(method, group=group)))
+        limits.append(learning.evaluate(method, models[-1], group=group))
+    baselines = [
+        learning.baseline(kind, job=f"{kind}.{group}", group=group, **own)
+        for group in groups
+        for kind, own in (("rate", {}), ("fisher", {"observable": None, "bins": 5}))
+    ]
+    inputs = {"events": learning.events, "model": models, "limits": limits, "baseline": baselines}
+    folder = learning.report(groups=groups, **inputs)
+    content = results(folder)
+    assert content["events"] is content["evaluation"] is content["fisher_information"] is None
+    assert list(content["groups"]) == groups
+    for group, part in content["groups"].items():
+        assert part["events"]["n_events"] > 0 and part["evaluation"]["n_expected"] > 0
+        assert (folder / part["fisher_information"]["matrices"]).name == f"fisher_fisher.{group}.npz"
+        assert (folder / part["fisher_information"]["matrices"]).is_file()
+    assert {entry["name"]: entry["group"] for entry in content["methods"] + content["baselines"]} == {
+        "sally": "signal_only",
+        "carl": "both",
+        "rate.signal_only": "signal_only",
+        "rate.both": "both",
+    }
+    page = Page((folder / "index.html").read_text(encoding="utf-8"))
+    assert "Events: both" in page.text and "Fisher information at the true point: signal_only" in page.text
 
 
 @pytest.mark.parametrize(("parameters", "n_contours"), [(1, 0), (3, 3)])

@@ -26,6 +26,8 @@ _RUN_CARD = {
     **dict.fromkeys(("sys_scalefact", "sys_alpsfact", "sys_matchscale", "sys_pdf"), _SYSTEMATICS),
 }
 """Where in the study stands what a run card must not say."""
+_MATCHING = ("ickkw", "xqcut", "ktdurham", "ptlund")
+_UNMATCHED = "generate one number of jets, or take slices of phase space"
 _PYTHIA = {
     "beams:": "`generation.beams`",
     "random:": _SEED,
@@ -46,24 +48,49 @@ class _Card(NamedTuple):
     sample: Mapping[str, Any]
 
 
+def _run_card_places(ctx: Context) -> Iterator[tuple[Path, Iterable[Any]]]:
+    """Where the study says settings of run cards, and for which samples."""
+    every = samples(ctx)
+    if every:
+        yield ("generation", "run_card"), every.values()
+    for name, sample in every.items():
+        path: Path = ("generation", "samples", name)
+        yield (*path, "run_card"), [sample]
+        yield from (((*path, "slices", key), [sample]) for key in sample.get("slices", ()))
+
+
 @rule("MMC320")
 def run_card_settings(ctx: Context) -> Iterator[Diagnostic]:
     """Settings of the run card leave to the study what is the study's."""
-    if ctx.source != "madgraph":
-        return
-    every = samples(ctx)
-    places: list[tuple[Path, Iterable[Any]]] = [(("generation", "run_card"), every.values())]
-    for name, sample in every.items():
-        path: Path = ("generation", "samples", name)
-        places.append(((*path, "run_card"), [sample]))
-        places += [((*path, "slices", key), [sample]) for key in sample.get("slices", ())]
-    for path, concerned in places:
+    for path, concerned in _run_card_places(ctx):
         for name, value in (ctx.get(*path) or {}).items():
             place = _RUN_CARD.get(name.lower())
             varied = any(_varies(ctx, sample) for sample in concerned)
             if place is None or (name.lower() == "use_syst" and (str(value).lower() in _TRUE) == varied):
                 continue
             yield _setting(ctx, (*path, name), name, place)
+
+
+@rule("MMC333")
+def matching(ctx: Context) -> Iterator[Diagnostic]:
+    """Events of several numbers of jets are not matched to the shower."""
+    if ctx.get("generation", "shower") in (None, "none"):
+        return
+    for path, _ in _run_card_places(ctx):
+        for name, value in (ctx.get(*path) or {}).items():
+            if name.lower() in _MATCHING and _is_positive(str(value)):
+                message = f"`{name}` matches events of several jets to the shower, which mmc does not support"
+                yield ctx.problem("MMC333", (*path, name), message, _UNMATCHED, key=True)
+    for card in _run_cards(ctx):
+        for entry in cards.run_card(_text(ctx, card.file) or ""):
+            if entry.name in _MATCHING and _is_positive(entry.value):
+                message = f"line {entry.line} of {card.file[:100]} matches events of several jets to the shower"
+                yield ctx.problem("MMC333", card.path, message, _UNMATCHED)
+
+
+def _is_positive(value: str) -> bool:
+    number = _number(value)
+    return number is not None and number > 0
 
 
 @rule("MMC320")
@@ -122,15 +149,20 @@ def param_cards(ctx: Context) -> Iterator[Diagnostic]:
                 yield ctx.problem("MMC322", card.path, message, help_text)
 
 
-@rule("MMC322")
+@rule("MMC319", "MMC322")
 def param_card_entries(ctx: Context) -> Iterator[Diagnostic]:
-    """Param cards hold every entry that the study sets."""
+    """Param cards hold every entry that the study sets, and none of them is a parameter of the study."""
+    parameters = ctx.entries("parameters").items()
+    own = {f"{entry.get('lha_block', '')} {entry.get('lha_id')}".lower(): name for name, entry in parameters}
     shared: Path = ("generation", "param_card")
     places = [shared, *(("generation", "samples", name, "param_card") for name in samples(ctx))]
     for path in places if ctx.source == "madgraph" else ():
         file = ctx.get(*path, "file") or ctx.get(*shared, "file")
         text = None if file is None else _text(ctx, file)
         said = {key.lower(): key for key in ctx.get(*path) or {} if key != "file"}
+        for key in said.keys() & own.keys():
+            message = f"`{said[key]}` has no effect: there stands parameter {show(own[key])}, set at every benchmark"
+            yield ctx.problem("MMC319", (*path, said[key]), message, "remove it", key=True)
         for key in cards.with_entries(text, dict.fromkeys(said, 0.0))[1] if text is not None else ():
             message = f"{file[:100]} has no entry {said[key]}"
             yield ctx.problem("MMC322", (*path, said[key]), message, "correct it, or remove it", key=True)
@@ -209,8 +241,12 @@ def _accepted(ctx: Context, sample: Mapping[str, Any]) -> dict[str, set[Any]]:
 
 
 def _agrees(accepted: set[Any], value: str) -> bool:
-    word = value.strip("'\"").lower()
+    return value.strip("'\"").lower() in accepted or _number(value) in accepted
+
+
+def _number(text: str) -> float | None:
+    """A number as Fortran writes it too, `6.5d3`; None where it is none."""
     try:
-        return word in accepted or float(word.replace("d", "e")) in accepted  # Fortran's 6.5d3
+        return float(text.strip("'\"").lower().replace("d", "e"))
     except ValueError:
-        return False
+        return None

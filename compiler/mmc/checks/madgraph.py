@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mmc.cards import asks_for_corrections
 from mmc.checks.context import Context, energy_gev, rule
 from mmc.diagnostics import Diagnostic, show
 from mmc.expressions import check_expression, transformed
+from mmc.load import Path
 
-_BRACKETS = re.compile(r"\[\s*(?:(\w+)\s*=)?[^\]]*\]")
-_LOOP_INDUCED = ("noborn", "sqrvirt")
-"""What MadGraph calls processes that start with a loop: leading order, in spite of the brackets."""
+_NO_PROCESS = re.compile(r"[;#!\x00-\x1f\x7f]|--loop_filter")
+"""``;`` ends a command of MadGraph, the others start a comment, and the filter of loops is Python code."""
+_COMMANDS = ("generate", "add", "define", "import", "output", "launch", "set")
 
 
 def samples(ctx: Context) -> dict[str, Any]:
@@ -79,14 +81,49 @@ def transforms(ctx: Context) -> Iterator[Diagnostic]:
                 break
 
 
+def _lines(sample: Mapping[str, Any]) -> list[str]:
+    """The process lines of a sample."""
+    return [sample["process"]] if isinstance(sample["process"], str) else sample["process"]
+
+
+@rule("MMC332")
+def process_lines(ctx: Context) -> Iterator[Diagnostic]:
+    """A process line is a process and nothing else."""
+    for name, sample in samples(ctx).items():
+        for index, line in enumerate(_lines(sample)):
+            path: Path = ("generation", "samples", name, "process")
+            path = path if isinstance(sample["process"], str) else (*path, index)
+            found = _NO_PROCESS.search(line)
+            word = line.split(maxsplit=1)[0].lower() if line.split() else ""
+            if found is not None:
+                what = show(found[0]) if found[0].isprintable() else "a line break"
+                message = f"a process line cannot hold {what}"
+                yield ctx.problem("MMC332", path, message, "write each process as an entry of a list: `[…, …]`")
+            elif word in _COMMANDS:
+                message = f"`{word}` is a command of MadGraph, not part of the process"
+                yield ctx.problem("MMC332", path, message, _INSTEAD.get(word, _INSTEAD["generate"]))
+            elif ">" not in line:
+                message = f"{show(line)} is no process: it has no `>`"
+                yield ctx.problem("MMC332", path, message, "write what comes in and what goes out, `p p > e+ e-`")
+
+
+_INSTEAD = {
+    "generate": "leave it out: mmc writes the commands",
+    "add": "leave it out, and write the processes as a list: all but the first are added",
+    "define": "say it in `definitions`",
+    "import": "say it in `model`",
+    "set": "say it in `run_card` or `param_card`",
+}
+
+
 @rule("MMC324")
 def orders(ctx: Context) -> Iterator[Diagnostic]:
     """The order is that of the process, and next-to-leading order is asked for where events can have it."""
     for name, sample in samples(ctx).items():
         path = ("generation", "samples", name)
         order = shared(ctx, sample, "order")
-        lines = [sample["process"]] if isinstance(sample["process"], str) else sample["process"]
-        corrected = [line for line in lines if _is_corrected(line)]
+        lines = _lines(sample)
+        corrected = [line for line in lines if asks_for_corrections(line)]
         if order == "LO" and corrected:
             message = f"`{corrected[0].strip()[:60]}` asks for corrections, and the order is LO"
             yield ctx.problem("MMC324", (*path, "process"), message, "add `order: NLO`, or remove the brackets")
@@ -96,16 +133,6 @@ def orders(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem("MMC324", at, message, "write it in brackets, `p p > t t~ [QCD]`, or `order: LO`")
         elif order == "NLO":
             yield from _next_to_leading(ctx, name, sample)
-
-
-def _is_corrected(process: str) -> bool:
-    """Whether a process line asks for corrections of higher order.
-
-    >>> _is_corrected("p p > t t~ [QCD]"), _is_corrected("g g > h [noborn=QCD]"), _is_corrected("p p > t t~")
-    (True, False, False)
-    """
-    match = _BRACKETS.search(process)
-    return match is not None and (match[1] or "all").lower() not in _LOOP_INDUCED
 
 
 def _next_to_leading(ctx: Context, name: str, sample: Mapping[str, Any]) -> Iterator[Diagnostic]:
@@ -121,7 +148,7 @@ def _next_to_leading(ctx: Context, name: str, sample: Mapping[str, Any]) -> Iter
     known = ctx.entries("systematics")
     varied = [key for key in sample["systematics"] if known.get(key, {}).get("effect") in ("scale", "pdf")]
     if varied:
-        message = f"MadMiner has no weights for {show(varied[0])} at NLO"
+        message = f"{show(varied[0])} cannot be varied at NLO, where mmc asks for no weights of scales and PDF sets"
         help_text = "leave it to samples at LO, or describe it with `effect: norm`"
         yield ctx.problem("MMC324", (*path, "systematics"), message, help_text)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from mmc.checks.basis import completing
 from mmc.checks.context import Context, rule
 from mmc.diagnostics import Diagnostic, did_you_mean, one_of, show
 from mmc.load import Path
@@ -62,7 +63,7 @@ def reserved(ctx: Context) -> Iterator[Diagnostic]:
         stored = madminer_name(name)
         if stored == "default":
             meaning = "all benchmarks that are not named"
-        elif stored.startswith("morphing_basis_vector"):
+        elif ctx.reads_particles and stored in completing(ctx):
             meaning = "one that MadMiner adds"
         elif _NUISANCE in stored or stored in central:
             meaning = "one of a systematic uncertainty"

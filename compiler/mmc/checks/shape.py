@@ -188,6 +188,8 @@ def _is_number(text: str) -> bool:
 
 def _is_count(path: Path) -> bool:
     """Whether the value is a number of events or samples."""
+    if path == ("generation", "events_per_job"):
+        return True
     if path[:2] == ("generation", "samples"):
         return len(path) > 3 and path[3] in ("events", "events_per_job")
     return len(path) == 3 and path[0] == "methods" and path[2] in ("samples", "validation_samples")

@@ -8,7 +8,7 @@ from mmc.plan import Flow, Input
 from mmc.planner import sizes
 from mmc.planner.builder import Builder, Draft, slug
 from mmc.planner.files import StageFiles
-from mmc.study import Beams, FileSample, MadGraphSample, Sample, Study
+from mmc.study import Beams, EmbeddedSample, FileSample, MadGraphGeneration, MadGraphSample, Sample, Study
 
 CONFIGURED = ("configure", "configure")
 SETUP = Input("setup", "configure", Flow.ONE)
@@ -113,11 +113,12 @@ def add_detect(
         "card": files.name(delphes.card),
         "shipped_card": delphes.shipped_card,
     }
+    shower = study.source.shower if isinstance(study.source, MadGraphGeneration) else None
     drafts = []
     for piece in pieces:
         upstream = slug(*piece.identity)
         own = {**piece.settings, "simulate_job": upstream}
-        drafts.append(_draft(piece, own, [(events, upstream)], sizes.detected(piece.n_events or 0)))
+        drafts.append(_draft(piece, own, [(events, upstream)], sizes.detected(piece.n_events or 0, shower)))
     builder.add(
         "detect",
         "Simulate the detector",
@@ -219,14 +220,18 @@ def add_combine(builder: Builder, study: Study, pieces: Sequence[Piece]) -> None
 
 
 def _combined(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
-    """What each analysed job contributes."""
+    """What each analysed job contributes.
+
+    Only the embedded generator is sure to make as many events as it is asked for: MadGraph may leave some out, and the
+    shower may lose some.
+    """
     return [
         {
             "job": slug(*piece.identity),
             "sample": piece.sample.name,
             **({} if piece.slice is None else {"slice": piece.slice}),
             "benchmark": piece.benchmark,
-            "n_events": piece.n_events,
+            "n_events": piece.n_events if isinstance(piece.sample, EmbeddedSample) else None,
             "k_factor": piece.sample.k_factor,
             "background": piece.sample.background,
         }

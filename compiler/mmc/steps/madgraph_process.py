@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mmc.cards import asks_for_corrections
 from mmc.errors import StepError
 from mmc.installations import Installation, find_madgraph
 from mmc.steps import madgraph
@@ -77,6 +78,9 @@ def _commands(settings: Mapping[str, Any]) -> list[str]:
     for text in (*lines, *settings["definitions"], *settings["definitions"].values()):
         if found := _DANGEROUS.search(text):
             raise StepError(f"a process line of {sample} contains {found[0]!r}, which is not allowed: {text!r}")
+    if (settings["order"] == "NLO") != any(map(asks_for_corrections, lines)):
+        is_so = "no line says in what, as in `p p > e+ e- [QCD]`" if settings["order"] == "NLO" else "a line has [...]"
+        raise StepError(f"the order of {sample} is {settings['order']}, but {is_so}")
     return [
         f"import model {settings['model']}",
         *(f"define {label} = {particles}" for label, particles in settings["definitions"].items()),
