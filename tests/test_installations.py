@@ -24,12 +24,15 @@ def executable(file: Path, text: str = "#!/bin/sh\n") -> Path:
 
 @pytest.fixture(autouse=True)
 def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is named, and the only programs on the PATH are compilers that do nothing, and a shell."""
+    """Nothing is named, and on the PATH are compilers alone, which do nothing; Python is whole."""
     monkeypatch.delenv("MMC_MADGRAPH_DIR", raising=False)
     monkeypatch.delenv("MMC_DELPHES_DIR", raising=False)
     for name in COMPILERS:
         executable(tmp_path / "bin" / name)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    executable(tmp_path / "include" / "Python.h")
+    monkeypatch.setattr("sysconfig.get_path", {"include": str(tmp_path / "include")}.get)
+    monkeypatch.setattr("mmc.installations.find_spec", lambda name: name)
 
 
 @pytest.fixture
@@ -150,6 +153,18 @@ def test_compilers_are_missing(madgraph: Path, tmp_path: Path) -> None:
     (tmp_path / "bin" / "gfortran").unlink()
     (tmp_path / "bin" / "make").unlink()
     with pytest.raises(InstallationError, match=r"^MadGraph needs gfortran, make, .* `apt install gfortran make`$"):
+        find_madgraph(str(madgraph))
+
+
+def test_python_lacks_its_headers(madgraph: Path, tmp_path: Path) -> None:
+    (tmp_path / "include" / "Python.h").unlink()
+    with pytest.raises(InstallationError, match=r"needs the headers of Python: .*`apt install python3-dev`$"):
+        find_madgraph(str(madgraph))
+
+
+def test_python_lacks_a_package_of_madgraph(madgraph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmc.installations.find_spec", lambda name: None)
+    with pytest.raises(InstallationError, match="needs the package six in the Python that runs mmc"):
         find_madgraph(str(madgraph))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import mmc
 import pytest
 from mmc.cli import main
+from mmc.reading import read
 
 from tests.support import ROOT, STUDIES
 
@@ -54,6 +55,16 @@ def test_the_readme_shows_the_plan_of_the_study(tmp_path: Path, request: pytest.
     drawn = shown if request.config.getoption("--update-golden") else tmp_path / "workflow.svg"
     assert main(["plan", str(STUDIES / "drell-yan" / "study.yaml"), "--format", "svg", "--output", str(drawn)]) == 0
     assert _texts(shown.read_text()) == _texts(drawn.read_text())  # positions differ between releases of graphviz
+
+
+def test_the_page_of_studies_shows_what_is_planned() -> None:
+    """Jobs and events of each study, as in the table."""
+    page = (ROOT / "docs" / "studies.md").read_text()
+    for study in STUDIES.glob("*/*.yaml"):
+        plan = read(str(study)).plan()
+        events = sum(job.events for job in plan.stage("simulate").jobs)
+        row = rf"\| \[{study.parent.name}/{study.name}\].*\| {plan.n_jobs:,} \| {events:,} \|"
+        assert re.search(row, page), (study, plan.n_jobs, events)
 
 
 def _texts(svg: str) -> list[str]:

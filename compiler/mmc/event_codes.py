@@ -122,7 +122,7 @@ EVENT_CODES: dict[str, Code] = {
     "MMC323": Code(
         "A slice of phase space is no slice",
         "The cross sections of slices add up, so slices must not overlap: each needs settings of the run card, and no "
-        "two can have the same. (Whether different cuts overlap, mmc cannot know.)",
+        "two can have the same. Whether different cuts overlap, mmc cannot know.",
     ),
     "MMC324": Code(
         "The order does not fit",

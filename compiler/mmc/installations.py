@@ -7,8 +7,10 @@ import os
 import re
 import shutil
 import subprocess
+import sysconfig
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from mmc.errors import InstallationError
@@ -56,7 +58,7 @@ class Installation:
 def find_madgraph(explicit: str | None) -> Installation:
     """MadGraph in the folder that the study names, else in ``MMC_MADGRAPH_DIR``.
 
-    :raises InstallationError: when there is none, it is too old, or a compiler that it calls is missing
+    :raises InstallationError: when there is none, it is too old, or something that it calls is missing
     """
     folder, named_by = _folder("MadGraph", explicit)
     program = folder / MADGRAPH
@@ -66,6 +68,10 @@ def find_madgraph(explicit: str | None) -> Installation:
     missing = [compiler for compiler in COMPILERS if shutil.which(compiler) is None]
     if missing:
         raise InstallationError(f"MadGraph needs {', '.join(missing)}, not on the PATH: {install_hint(missing)}")
+    if find_spec("six") is None:
+        raise InstallationError("MadGraph needs the package six in the Python that runs mmc: pip install 'mmc[steps]'")
+    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        raise InstallationError(f"MadGraph's reweighting needs the headers of Python: {install_hint(['python3-dev'])}")
     return Installation("MadGraph", folder, version, named_by, {program.name: program})
 
 

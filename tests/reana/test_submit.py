@@ -225,3 +225,10 @@ def test_a_wrong_study_is_not_submitted(study: Path, capsys: Capture) -> None:
     for command in ("submit", "status", "fetch"):
         assert main([command, str(study)]) == 1
         assert "error[MMC103]" in capsys.readouterr().err
+
+
+def test_a_bundle_behind_a_link(bundle: ReanaBundle, tmp_path: Path) -> None:
+    """The client silently leaves out files that it reaches through a symbolic link."""
+    link = tmp_path / "link"
+    link.symlink_to(bundle.folder)
+    assert open_bundle(link) == bundle

@@ -25,7 +25,7 @@ def main(card: str, out: str) -> None:
         return
     n_events = sum(line.startswith(b"E ") for line in sys.stdin.buffer) - (fails == "short")
     with uproot.recreate(out) as file:
-        file["Delphes"] = {"Event.Seed": np.full(n_events, int(seeds[0]))}
+        file.mktree("Delphes", {"Event": np.int32}).extend({"Event": np.full(n_events, int(seeds[0]))})
     sys.stdout.write(f"** program {Path(sys.argv[0]).name}\n** Exiting...\n")
 
 

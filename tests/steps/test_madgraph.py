@@ -214,7 +214,11 @@ def test_madgraph_has_nothing_to_read(
             "MadGraph generates and reweights signal at sm, but event 4 of unweighted_events.lhe.gz has no weight for "
             "'morphing_basis_vector_5'; the log has what it said",
         ),
-        ("events", "MadGraph makes no events of signal at sm: Survey return zero cross section."),
+        (
+            "events",
+            "MadGraph makes no events of signal at sm: the cross section is zero; are the cuts of the run card too "
+            "strong, or a width in the param card 0?",
+        ),
         ("short", "MadGraph makes 80 of 100 events of signal at sm; the log has what it said"),
     ],
 )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from mmc.errors import StepError
 from mmc.steps.events import EventFile
+from mmc.steps.sample import load_samples
 from mmc.steps.sampler import make_sampler
 
 from tests.steps.learning import Learning
@@ -153,13 +154,15 @@ def test_samples_are_those_of_madminer(combined: Path, closest: bool) -> None:
     assert drawn[1][2].shape == (300, 2 + 4)
 
 
-def test_nominal_weights_and_scores_are_as_without_uncertainties(
-    chain: Chain, analysed: list[Path], combined: Path
-) -> None:
+@pytest.fixture(scope="module")
+def plain(chain: Chain, analysed: list[Path]) -> Path:
+    """The same events, of a study without uncertainties."""
     bare = Chain(chain.path / "bare")
     bare.set_up = bare.run("configure", "plain", configure_settings(), seed=3)
-    events = [chain.out("simulate", path.name) for path in analysed]
-    plain = bare.combined([bare.read(path, []) for path in events])
+    return bare.combined([bare.read(chain.out("simulate", path.name), []) for path in analysed])
+
+
+def test_nominal_weights_and_scores_are_as_without_uncertainties(combined: Path, plain: Path) -> None:
     (with_them, ids), (without, other_ids) = _file(combined), _file(plain)
     np.testing.assert_array_equal(ids, other_ids)
     for name, values in without.items():
@@ -189,17 +192,25 @@ def _learning(folder: Path, events: Path) -> Learning:
 
 
 @pytest.mark.parametrize("method", ["sally", "alices"])
-def test_learning(tmp_path: Path, combined: Path, method: str) -> None:
-    learning = _learning(tmp_path, combined)
-    samples = learning.sample(method)
-    record = json.loads((samples / "sample.json").read_text())
-    assert record["parameters"] == ["c_LL", "c_LR"] and record["nuisance_parameters"] == NUISANCE
-    t_xz = np.load(samples / "train" / "t_xz.npy")
-    assert t_xz.shape[1] == (6 if method == "sally" else 2)
-    for name in ("theta",) if method == "sally" else ("theta0", "theta1"):
-        assert np.load(samples / "train" / f"{name}.npy").shape[1] == 2
-    result = learning.evaluate(method, learning.train(method, samples))
-    assert np.load(result / "limits.npz")["p_values"].shape == (7, 7)
+def test_samples_and_limits_are_as_without_uncertainties(
+    tmp_path: Path, combined: Path, plain: Path, method: str
+) -> None:
+    """But for rounding; the samples of score methods also have the score with respect to the nuisance parameters."""
+    limits, samples = [], []
+    for name, events in (("with", combined), ("without", plain)):
+        learning = _learning(tmp_path / name, events)
+        drawn = learning.sample(method)
+        samples.append(load_samples(drawn / "train"))
+        record = json.loads((drawn / "sample.json").read_text())
+        assert record["parameters"] == ["c_LL", "c_LR"]
+        assert record["nuisance_parameters"] == (NUISANCE if name == "with" else [])
+        limits.append(np.load(learning.evaluate(method, learning.train(method, drawn)) / "limits.npz"))
+    assert samples[0]["t_xz"].shape[1] == (6 if method == "sally" else 2)
+    for key, values in samples[1].items():
+        found = samples[0][key][:, :2] if key == "t_xz" else samples[0][key]
+        assert found == pytest.approx(values, rel=1e-5, abs=1e-5)
+    for key in ("p_values", "log_likelihood_ratio"):
+        assert limits[0][key] == pytest.approx(limits[1][key], rel=1e-3, abs=1e-3)
 
 
 def test_fisher_information_with_nuisance_parameters(tmp_path: Path, combined: Path) -> None:

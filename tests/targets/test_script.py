@@ -348,3 +348,29 @@ def test_overhead_per_job_and_linear_time(place: Place, step_program: StepProgra
     assert max(seconds.values()) < 0.05
     assert seconds[1000] < 3 * seconds[100]
     sys.stdout.write(f"seconds per job: {seconds}\n")
+
+
+def test_a_stage_alone(folder: Path, step_program: StepProgram) -> None:
+    done = run(folder, step_program, "--stage", "simulate")
+    assert done.returncode == 1
+    assert done.stderr == "run.sh: simulate reads outputs of stages that have not been run\n"
+    assert not step_program.ran(folder)
+    for stage in ("configure", "generate", "simulate"):
+        assert run(folder, step_program, "-s", stage).returncode == 0
+    assert {job[0] for job in step_program.ran(folder / "out")} == {"configure", "generate", "simulate"}
+    failed = run(folder, step_program, "--stage=analyse", FAKE_FAIL="analyse/signal.sm.1")
+    assert failed.returncode == 1
+    assert "analyse signal.sm.1 failed" in failed.stderr
+    assert run(folder, step_program).returncode == 0  # all others
+    again = run(folder, step_program, "-sreport")
+    assert (again.returncode, again.stderr) == (0, "")
+
+
+def test_a_stage_that_is_none(folder: Path, step_program: StepProgram) -> None:
+    for words in (["-s", "frobnicate"], ["--stage"], ["-s", "x[$(touch hacked)]"]):
+        done = run(folder, step_program, *words)
+        assert done.returncode == 2
+        assert " needs a stage, one of: " in done.stderr
+    assert not list(folder.rglob("hacked"))
+    words = dry_run_words(run(folder, step_program, "-n", "-s", "train").stdout)
+    assert [word[2] for word in words] == ["train", "train"]

@@ -8,7 +8,7 @@ from mmc.plan import Flow, Input
 from mmc.planner import sizes
 from mmc.planner.builder import Builder, Draft, slug
 from mmc.planner.files import StageFiles
-from mmc.study import Beams, EmbeddedSample, FileSample, MadGraphSample, Sample, Study
+from mmc.study import Beams, EmbeddedSample, FileSample, MadGraphGeneration, MadGraphSample, Sample, Study
 
 CONFIGURED = ("configure", "configure")
 SETUP = Input("setup", "configure", Flow.ONE)
@@ -113,11 +113,12 @@ def add_detect(
         "card": files.name(delphes.card),
         "shipped_card": delphes.shipped_card,
     }
+    shower = study.source.shower if isinstance(study.source, MadGraphGeneration) else None
     drafts = []
     for piece in pieces:
         upstream = slug(*piece.identity)
         own = {**piece.settings, "simulate_job": upstream}
-        drafts.append(_draft(piece, own, [(events, upstream)], sizes.detected(piece.n_events or 0)))
+        drafts.append(_draft(piece, own, [(events, upstream)], sizes.detected(piece.n_events or 0, shower)))
     builder.add(
         "detect",
         "Simulate the detector",

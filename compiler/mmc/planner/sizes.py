@@ -1,10 +1,10 @@
 """How much disk the outputs of jobs are likely to take, in bytes.
 
 Measured, gzipped where the files are, on events of Higgs production in weak-boson fusion with six weights and seven
-particles (MadGraph 3.5.7, Pythia 8.317 with multi-parton interactions, Delphes 3.5.1 with a card that it ships). What
-goes to HDF5 and numpy files is exact but for the events that cuts remove. The rest is good to a factor of two for most
-processes; Pythia without multi-parton interactions writes a quarter, a Delphes card that leaves out particles, tracks
-and towers a fortieth. Models, limits and tables take next to nothing.
+particles (MadGraph 3.5.7, Pythia 8.317 with and without multi-parton interactions, Delphes 3.5.1 with its CMS card).
+What goes to HDF5 and numpy files is exact but for the events that cuts remove. The rest is good to a factor of two for
+most processes; a Delphes card that leaves out particles, tracks and towers makes a tenth of it. Models, limits and tables
+take next to nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,11 +13,12 @@ from typing import Any
 from mmc import default_observables
 from mmc.study import SCORE_METHODS, Method, Shower, Study
 
-PROCESS = 6_700_000
+PROCESS = 3_700_000
 """The code of a process of MadGraph."""
 _LHE_HEAD, _LHE_EVENT, _LHE_WEIGHT = 6_000, 220, 8
-_HEPMC_EVENT = 80_000
-_DELPHES_EVENT = 80_000
+_HEPMC_EVENT = {True: 80_000, False: 22_000}
+_DELPHES_EVENT = {True: 80_000, False: 30_000}
+"""With and without multi-parton interactions."""
 _HDF5_HEAD = 13_000
 _NUMBER, _SAMPLE_NUMBER = 8, 4
 _PDF_WEIGHTS = 50
@@ -48,14 +49,18 @@ def generated(n_events: int, weights: int, shower: Shower | None = None) -> int:
     """A Les Houches event file, and HepMC where events are showered."""
     event = _LHE_EVENT + _LHE_WEIGHT * weights
     if shower is not None:
-        interactions = shower.settings.get("PartonLevel:MPI", True) not in (False, "off")
-        event += _HEPMC_EVENT if interactions else _HEPMC_EVENT // 4
+        event += _HEPMC_EVENT[_interactions(shower)]
     return _LHE_HEAD + n_events * event
 
 
-def detected(n_events: int) -> int:
-    """The output of Delphes."""
-    return n_events * _DELPHES_EVENT
+def detected(n_events: int, shower: Shower | None) -> int:
+    """The output of Delphes; of showered events that exist already, nobody says how they were made."""
+    return n_events * _DELPHES_EVENT[shower is None or _interactions(shower)]
+
+
+def _interactions(shower: Shower) -> bool:
+    """Whether there are multi-parton interactions, as far as the settings say."""
+    return shower.settings.get("PartonLevel:MPI", True) not in (False, "off")
 
 
 def analysed(n_events: int, weights: int, n_observables: int) -> int:

@@ -173,10 +173,9 @@ def _score(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dic
     row = setting.file.coefficients(reference[np.newaxis])[0]
     template, at_reference = setting.file.part("validation"), setting.file.part("test", reference)
     x, asimov = setting.asimov
-    n = len(reference)  # the score with respect to nuisance parameters follows that of the parameters
-    test = Summaries(network_score(estimator, at_reference.x)[:, :n], at_reference.probabilities(row))
-    data = Summaries(network_score(estimator, x)[:, :n], asimov)
-    scores = network_score(estimator, template.x)[:, :n]
+    test = Summaries(network_score(estimator, at_reference.x), at_reference.probabilities(row))
+    data = Summaries(network_score(estimator, x), asimov)
+    scores = network_score(estimator, template.x)
 
     def figures(direction: Array, bins: list[int], coefficients: Array, binning_row: Array) -> HistogramFigures:
         projected = Events(scores @ direction, template.weights)
@@ -185,6 +184,7 @@ def _score(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dic
             projected, binning, coefficients, row, data=data.project(direction), reference=test.project(direction)
         )
 
+    n = len(reference)
     if settings["method"] == "sally":
         result = figures(
             np.eye(n), [settings["score_bins"]] * n, setting.coefficients, setting.coefficients[:-1].mean(axis=0)

@@ -64,8 +64,8 @@ def graph(mothers: Sequence[Sequence[int]]) -> Graph:
         if number == len(vertices):
             vertices.append(Vertex([], []))
         for mother in own:
-            # one that comes after a daughter may descend from it; it is left without an end
-            if mother not in end and not any(daughter < mother for daughter in vertices[number].daughters):
+            # one that is no earlier than a daughter may descend from it; it is left without an end
+            if mother not in end and not any(daughter <= mother for daughter in vertices[number].daughters):
                 end[mother] = number
                 vertices[number].mothers.append(mother)
         vertices[number].daughters.append(particle)

@@ -19,6 +19,7 @@ _INTERRUPTED = re.compile(r"interrupted (?:with error|in sub-command)|^Error det
 _SUBCOMMAND = re.compile(r'^"(.*)" with error')
 _REASON = re.compile(r"^\w+ : (.*)$")
 _TELLING = re.compile(r"\b(?:error|failed|fails?|cannot|can not|not installed|impossible)\b", re.IGNORECASE)
+_ZERO = "zero cross section"
 _HARMLESS = re.compile(r"does not seem to correspond|Error \d+ \(ignored\)")
 """What MadGraph prints at every start, about programs that it can do without."""
 
@@ -60,7 +61,10 @@ def complaint(lines: Sequence[str]) -> str | None:
 
 
 def hint(lines: Sequence[str]) -> str:
-    """The last line that tells of an error, for a failure that MadGraph does not notice; as the end of a sentence."""
+    """What is known of a failure, as the end of a sentence: for one that MadGraph does not notice, the last line that
+    tells of an error."""
+    if any(_ZERO in line for line in lines):
+        return ": the cross section is zero; are the cuts of the run card too strong, or a width in the param card 0?"
     said = complaint(lines) or next(
         (line for line in reversed(lines) if _TELLING.search(line) and not _HARMLESS.search(line)), None
     )

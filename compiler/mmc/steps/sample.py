@@ -1,8 +1,8 @@
 """``sample``: draw the training and validation samples of a method, with joint likelihood ratios and joint scores.
 
 Training samples come from the training partition alone, validation samples from the validation partition; the test
-events are left to ``evaluate``. Nuisance parameters are at their nominal values; score methods learn the score with
-respect to them as well, after that of the parameters.
+events are left to ``evaluate``. Nuisance parameters are at their nominal values; the samples of score methods hold the
+score with respect to them as well, after that of the parameters.
 """
 
 import logging

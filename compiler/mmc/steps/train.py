@@ -80,8 +80,9 @@ def fit(
 
         estimator = ScoreEstimator(**network)
         _prepare_inputs(estimator, train["x"], training["scale_inputs"])
-        data = {name: train[name] for name in ("x", "t_xz")}
-        data |= {f"{name}_val": validation[name] for name in ("x", "t_xz")}
+        n = train["theta"].shape[1]  # the scores after those of the parameters are the nuisance parameters'
+        data = {"x": train["x"], "t_xz": train["t_xz"][:, :n]}
+        data |= {"x_val": validation["x"], "t_xz_val": validation["t_xz"][:, :n]}
         return estimator, estimator.train(**common, **data)
 
     from madminer.ml.parameterized_ratio import ParameterizedRatioEstimator
