@@ -40,7 +40,7 @@ def test_yadage_accepts_every_workflow(plan: Plan) -> None:
         loader = pytest.importorskip("yadage.workflow_loader")
         with tempfile.TemporaryDirectory() as folder:
             for name, text in TARGETS["yadage"](plan, Options()).texts.items():
-                Path(folder, name).parent.mkdir(exist_ok=True)
+                Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
                 Path(folder, name).write_text(text, encoding="utf-8")
             loaded = loader.workflow("workflow.yml", toplevel=folder)
     for stage in plan.stages:
@@ -58,7 +58,7 @@ def test_cwltool_accepts_every_workflow(plan: Plan) -> None:
     with tempfile.TemporaryDirectory() as folder:
         bundle = TARGETS["cwl"](plan, Options())
         for name, text in {**bundle.texts, **dict.fromkeys(bundle.copies, "")}.items():
-            Path(folder, name).parent.mkdir(exist_ok=True)
+            Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
             Path(folder, name).write_text(text, encoding="utf-8")
         done = subprocess.run(
             [sys.executable, "-m", "cwltool", "--validate", "--strict", "workflow.cwl", "job.yml"],
