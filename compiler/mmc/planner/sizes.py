@@ -2,9 +2,9 @@
 
 Measured, gzipped where the files are, on events of Higgs production in weak-boson fusion with six weights and seven
 particles (MadGraph 3.5.7, Pythia 8.317 with and without multi-parton interactions, Delphes 3.5.1 with its CMS card).
-What goes to HDF5 and numpy files is exact but for the events that cuts remove. The rest is good to a factor of two for most
-processes; a Delphes card that leaves out particles, tracks and towers makes a tenth of it. Models, limits and tables
-take next to nothing.
+What goes to HDF5 and numpy files is exact but for the events that cuts remove. The rest is good to a factor of two
+for most processes; a Delphes card that leaves out particles, tracks and towers makes a tenth of it. Models, limits
+and tables take next to nothing.
 """
 
 from collections.abc import Iterable, Mapping
