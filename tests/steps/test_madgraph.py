@@ -118,12 +118,14 @@ def test_archive_follows_links_that_lead_out(tmp_path: Path) -> None:
     folder = tmp_path / "process"
     folder.mkdir()
     (folder / "library.a").symlink_to(tmp_path / "library.a")
+    (folder / "relative.a").symlink_to("../library.a")
     (folder / "run").write_text("#!/bin/sh\n")
     (folder / "run").chmod(0o700)
     pack(folder, tmp_path / "process.tar.gz")
     unpack(tmp_path / "process.tar.gz", tmp_path / "unpacked")
-    assert (tmp_path / "unpacked" / "library.a").read_text() == "objects"
-    assert not (tmp_path / "unpacked" / "library.a").is_symlink()
+    for name in ("library.a", "relative.a"):
+        assert (tmp_path / "unpacked" / name).read_text() == "objects"
+        assert not (tmp_path / "unpacked" / name).is_symlink()
     assert os.access(tmp_path / "unpacked" / "run", os.X_OK)
 
 

@@ -5,7 +5,6 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ _RUN = "run_01"
 _MOST_MISSING = 0.05
 """The share of events that MadGraph may leave out, where it does not find enough of small weight."""
 _CONFIGURATIONS = ("me5_configuration.txt", "amcatnlo_configuration.txt")
-_MATCHED = ("ickkw", "xqcut", "ktdurham", "ptlund")
+_MATCHING = ("ickkw", "xqcut", "ktdurham", "ptlund")
 _UNKNOWN_SETTINGS = """\
 import sys
 sys.path.insert(0, "bin")
@@ -61,7 +60,7 @@ def run(job: StepJob) -> None:
         unpack(source / ARCHIVE, folder)
         _require_lhapdf(found, card)
         _write_cards(job, setup, found, folder, card)
-        _check_run_card(found, work, folder)
+        _check_run_card(job, found, work, folder)
         lines = madgraph.run(found, work, _launch(nlo, own["background"]), _LIMIT_S)
         made = _made(folder, nlo)
         if made is None:
@@ -85,26 +84,15 @@ def run(job: StepJob) -> None:
 
 
 def _run_card_settings(job: StepJob, nlo: bool) -> dict[str, Any]:
-    """What the run card says: the settings of the study and, over them, what is not a card's to say.
-
-    :raises StepError: when there is to be a shower, and the events are to be matched to it
-    """
+    """What the run card says: the settings of the study and, over them, what is not a card's to say."""
     own = job.settings
     settings = {
         **own["run_card"],
         **madgraph_cards.fixed_settings(own["n_events"], job.seed, own["beams"]),
         **({} if nlo else madgraph_cards.systematics_settings(list(own["systematics"].values()))),
     }
-    if own["shower"] is not None:
-        if nlo:
-            settings["parton_shower"] = "PYTHIA8"
-        for name in _MATCHED:
-            with suppress(ValueError, TypeError):
-                if float(own["run_card"].get(name, 0)) > 0:
-                    raise StepError(
-                        f"{name} in the run card of {own['sample']} matches events of several jets to the shower, "
-                        "which mmc does not support: generate one number of jets, or use slices"
-                    )
+    if nlo and own["shower"] is not None:
+        settings["parton_shower"] = "PYTHIA8"
     return settings
 
 
@@ -150,13 +138,20 @@ def _template(job: StepJob, setting: str, default: Path) -> str:
         raise StepError(f"the card {path.name} is not UTF-8 text") from error
 
 
-def _check_run_card(found: Installation, work: Path, folder: Path) -> None:
+def _check_run_card(job: StepJob, found: Installation, work: Path, folder: Path) -> None:
     """Refuse settings that MadGraph does not know: it would take them for new ones, and ignore them.
 
-    :raises StepError: when there is one
+    :raises StepError: when there is one, or the events are to be matched to the shower
     """
     text = (folder / "Cards" / "run_card.dat").read_text(encoding="utf-8")
     settings = {entry.name: entry.value for entry in cards.run_card(text)}
+    if job.settings["shower"] is not None:
+        for name in _MATCHING:
+            if _is_positive(settings.get(name, "0")):
+                raise StepError(
+                    f"{name} in the run card of {job.settings['sample']} matches events of several jets to the shower, "
+                    "which mmc does not support: generate one number of jets, or use slices"
+                )
     if settings.get("custom_fcts", "").strip("[]'\" "):
         return  # code of the user's own, which may read settings of its own
     words = [sys.executable, "-c", _UNKNOWN_SETTINGS, RUN_CARD, *settings]
@@ -168,13 +163,20 @@ def _check_run_card(found: Installation, work: Path, folder: Path) -> None:
         raise StepError(f"MadGraph's run card has no setting {', '.join(unknown)}: correct the name, or remove it")
 
 
+def _is_positive(value: str) -> bool:
+    try:
+        return float(value) > 0.0
+    except ValueError:
+        return False
+
+
 def _require_lhapdf(found: Installation, card: Mapping[str, Any]) -> None:
     """:raises StepError: when LHAPDF is needed and MadGraph would find out only after it has generated the events"""
     if card["pdlabel"] != "lhapdf" and "systematics_arguments" not in card:
         return
     named = re.search(r"^\s*lhapdf(?:_py3)?\s*=\s*(\S+)", _configured(found), re.MULTILINE)
-    config = shutil.which(str(found.folder / named[1]) if named else "lhapdf-config")
-    if config is None:
+    programs = [named[1], str(found.folder / named[1])] if named else ["lhapdf-config"]
+    if not any(map(shutil.which, programs)):
         why = "scale and PDF uncertainties need" if "systematics_arguments" in card else "a numbered PDF set needs"
         raise StepError(
             f"{why} LHAPDF with its Python interface, and there is no lhapdf-config: install LHAPDF and name it in "

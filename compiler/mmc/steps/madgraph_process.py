@@ -119,7 +119,7 @@ def pack(folder: Path, archive: Path) -> None:
             name = path.relative_to(folder).as_posix()
             if name in _LEFT_OUT or "__pycache__" in path.parts:
                 continue
-            leads_out = path.is_symlink() and path.readlink().is_absolute()
+            leads_out = path.is_symlink() and not path.resolve().is_relative_to(folder.resolve())
             entry = tar.gettarinfo(str(path.resolve() if leads_out else path), arcname=name)
             entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = _MTIME, 0, 0, "", ""
             entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
