@@ -147,7 +147,7 @@ def _open(event: Any, span: Span, anchors: dict[str, Node], depth: int, path: st
         kind = "map" if isinstance(event, yaml.MappingStartEvent) else "list"
         node = Node(kind, [], span, event.tag, plain=event.flow_style is False)
     if depth + node.height > MAX_DEPTH:
-        raise UnreadableError("MMC006", f"the study is nested more than {MAX_DEPTH} levels deep", path, span)
+        raise UnreadableError("MMC006", _TOO_DEEP, path, span)
     if event.anchor is not None and node.kind != "alias":
         anchors[event.anchor] = node
     return node
@@ -163,6 +163,7 @@ def _close(node: Node, end: Span, path: str) -> None:
         raise UnreadableError("MMC007", f"aliases make this more than {MAX_VALUES:,} values", path, node.span)
 
 
+_TOO_DEEP = f"the study is nested more than {MAX_DEPTH} levels deep"
 _UNALIGNED = "this does not line up with what stands above"
 _SAME_INDENT = "give all keys of a mapping, and all entries of a list, the same indentation"
 _ESCAPE = "this escape means nothing in double quotes"
@@ -220,4 +221,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str, path: str) -> Unreadab
         message, way_out = f"no bracket is open that `{char}` could close", "remove it, or put the text in quotes"
     elif message == _UNALIGNED and before.strip(" -"):
         message, way_out = "nothing can stand here: the value has ended", "put the whole text in quotes"
-    return UnreadableError("MMC004", message, path, Span(line + 1, column + 1, line + 1, column + 2), way_out)
+    place = Span(line + 1, column + 1, line + 1, column + 2)
+    if "maximum nesting depth" in problem:  # PyYAML since 6.0.4 has a bound of its own, met while it reads ahead
+        return UnreadableError("MMC006", _TOO_DEEP, path, place)
+    return UnreadableError("MMC004", message, path, place, way_out)
