@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mmc.steps.evaluate import load_estimator, network_log_ratio
+from mmc.steps.estimators import load_estimator, network_log_ratio
 from mmc.steps.events import EventFile
 from mmc.steps.limits import Setting
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmc.steps import madminer_compat
-from mmc.steps.evaluate import load_estimator, network_log_ratio, network_score
+from mmc.steps.estimators import load_estimator, network_log_ratio, network_score
 from mmc.steps.train import _check
 
 from tests.steps.learning import RATIO, SCORE, TRAINING, Learning

@@ -1,25 +1,19 @@
 """``evaluate``: expected limits of a trained estimator, and the closure tests that say whether to believe them."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
 
 from mmc.errors import StepError
-from mmc.steps import closure, madminer_compat
+from mmc.steps import closure
+from mmc.steps.estimators import LogRatio, load_estimator, network_log_ratio, network_score
 from mmc.steps.events import Array, EventFile, Events, Summaries
 from mmc.steps.histograms import HistogramFigures, histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.limits import Limits, Setting, save_arrays
 from mmc.study import SCORE_METHODS
-
-ROWS = 1 << 14
-"""Rows that go through a network at once: few enough to stay in the processor's cache."""
-
-LogRatio = Callable[[Array, Array], Array]
 
 
 def run(job: StepJob) -> None:
@@ -51,56 +45,6 @@ def run(job: StepJob) -> None:
             **verdict.summary(),
         },
     )
-
-
-def load_estimator(folder: Path, kind: str) -> Any:
-    """The MadMiner estimator that ``train`` saved; ``kind`` is ``score`` or ``ratio``."""
-    madminer_compat.apply()
-    if kind == "score":
-        from madminer.ml.score import ScoreEstimator as Estimator
-    else:
-        from madminer.ml.parameterized_ratio import ParameterizedRatioEstimator as Estimator
-    estimator = Estimator()
-    estimator.load(str(folder / "model"))
-    estimator.model.eval()
-    return estimator
-
-
-def network_log_ratio(estimator: Any) -> LogRatio:
-    """ln r(x | θ) of a ratio estimator for all pairs: points (n, parameters), x (m, observables) to shape (n, m).
-
-    The same network on the same scaled inputs as MadMiner's ``evaluate_log_likelihood_ratio``, in large batches.
-    """
-
-    def evaluate(points: Array, x: Array) -> Array:
-        inputs, thetas = _tensor(_inputs(estimator, x)), _tensor(estimator._transform_parameters(points))
-        result = torch.empty((len(thetas), len(inputs)))
-        with torch.inference_mode():
-            for start in range(0, len(inputs), ROWS):
-                rows = inputs[start : start + ROWS]
-                for k, theta in enumerate(thetas):
-                    log_ratio = estimator.model(theta.expand(len(rows), -1), rows, track_score=False)[1]
-                    result[k, start : start + ROWS] = log_ratio[:, 0]
-        return np.asarray(result.numpy(), dtype=float)
-
-    return evaluate
-
-
-def network_score(estimator: Any, x: Array) -> Array:
-    """The estimated score of each event, shape (events, parameters)."""
-    inputs = _tensor(_inputs(estimator, x))
-    with torch.inference_mode():
-        scores = torch.cat([estimator.model(rows) for rows in inputs.split(ROWS)]).numpy().astype(float)
-    return _finite(np.asarray(scores))
-
-
-def _inputs(estimator: Any, x: Array) -> Array:
-    scaled = estimator._transform_inputs(x)
-    return np.asarray(scaled if estimator.features is None else scaled[:, estimator.features])
-
-
-def _tensor(values: Array) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
 
 def _ratio(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dict[str, Array], closure.Verdict]:
@@ -136,7 +80,7 @@ def _mean_ratio(
     """
     logs, mean, error = [], [], []
     for part in _chunks(points, len(events.values)):
-        values = _finite(log_ratio(part, events.values))
+        values = log_ratio(part, events.values)
         logs.append(values @ (events.probabilities if data is None else data))
         ratio = np.exp(np.minimum(values, 100.0))
         mean.append(ratio @ events.probabilities)
@@ -146,13 +90,7 @@ def _mean_ratio(
 
 def _mean_log(log_ratio: LogRatio, points: Array, data: Summaries) -> Array:
     chunks = _chunks(points, len(data.values))
-    return np.concatenate([_finite(log_ratio(part, data.values)) @ data.probabilities for part in chunks])
-
-
-def _finite(values: Array) -> Array:
-    if not np.isfinite(values).all():
-        raise StepError("the network returns numbers that are not finite: train it again with other hyperparameters")
-    return values
+    return np.concatenate([log_ratio(part, data.values) @ data.probabilities for part in chunks])
 
 
 def _chunks(points: Array, n_events: int) -> Iterator[Array]:
