@@ -8,7 +8,8 @@ import numpy as np
 
 from mmc.errors import StepError
 from mmc.steps import closure
-from mmc.steps.estimators import LogRatio, load_estimator, network_log_ratio, network_score
+from mmc.steps.ensembles import ensemble_spread
+from mmc.steps.estimators import Estimator, LogRatio, load_estimator
 from mmc.steps.events import Array, EventFile, Events, Summaries
 from mmc.steps.histograms import HistogramFigures, histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
@@ -22,16 +23,19 @@ def run(job: StepJob) -> None:
     :raises StepError: when the model is not that of the job, or the network returns numbers that are not finite
     """
     settings = job.settings
-    model = job.pick("model", settings["train_job"])
-    record = json.loads((model / "train.json").read_text(encoding="utf-8"))
-    if record["method"] != settings["method"]:
-        raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
+    models = job.pick_all("model", settings.get("members", [settings["train_job"]]))
+    for model in models:
+        record = json.loads((model / "train.json").read_text(encoding="utf-8"))
+        if record["method"] != settings["method"]:
+            raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
     file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
     setting = Setting.of(file, settings)
     if settings["method"] in SCORE_METHODS:
-        limits, arrays, verdict = _score(setting, settings, load_estimator(model, "score"))
+        estimator = load_estimator(models)
+        limits, arrays, verdict = _score(setting, settings, estimator)
     else:
-        limits, arrays, verdict = _ratio(setting, settings, load_estimator(model, "ratio"))
+        estimator = load_estimator(models, file.point(settings["theta1"]))
+        limits, arrays, verdict = _ratio(setting, settings, estimator)
     save_arrays(job.out / "limits.npz", {**limits.arrays(), **arrays})
     write_json(
         job.out / "evaluate.json",
@@ -42,14 +46,15 @@ def run(job: StepJob) -> None:
             "train_job": settings["train_job"],
             **setting.summary(),
             **limits.summary(setting.levels),
+            **({"ensemble": ensemble_spread(estimator, setting, limits)} if len(models) > 1 else {}),
             **verdict.summary(),
         },
     )
 
 
-def _ratio(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dict[str, Array], closure.Verdict]:
+def _ratio(setting: Setting, settings: Any, estimator: Estimator) -> tuple[Limits, dict[str, Array], closure.Verdict]:
     """A ratio estimator: the Asimov data at theta_true, and the mean ratio over test events at its denominator."""
-    log_ratio = network_log_ratio(estimator)
+    log_ratio = estimator.log_ratio
     denominator = setting.file.point(settings["theta1"])
     row = setting.file.coefficients(denominator[np.newaxis])[0]
     x, asimov = setting.asimov
@@ -100,7 +105,7 @@ def _chunks(points: Array, n_events: int) -> Iterator[Array]:
         yield points[start : start + size]
 
 
-def _score(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dict[str, Array], closure.Verdict]:
+def _score(setting: Setting, settings: Any, estimator: Estimator) -> tuple[Limits, dict[str, Array], closure.Verdict]:
     """A score estimator: histograms of the estimated score, filled with validation events, that it was not trained on.
 
     SALLY has one histogram in all components. SALLINO has at each θ a histogram of the component h along θ - θ_ref; as
@@ -111,9 +116,9 @@ def _score(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dic
     row = setting.file.coefficients(reference[np.newaxis])[0]
     template, at_reference = setting.file.part("validation"), setting.file.part("test", reference)
     x, asimov = setting.asimov
-    test = Summaries(network_score(estimator, at_reference.x), at_reference.probabilities(row))
-    data = Summaries(network_score(estimator, x), asimov)
-    scores = network_score(estimator, template.x)
+    test = Summaries(estimator.score(at_reference.x), at_reference.probabilities(row))
+    data = Summaries(estimator.score(x), asimov)
+    scores = estimator.score(template.x)
 
     def figures(direction: Array, bins: list[int], coefficients: Array, binning_row: Array) -> HistogramFigures:
         projected = Events(scores @ direction, template.weights)
