@@ -33,6 +33,8 @@ class Learning(Folder):
         path.mkdir(exist_ok=True)
         super().__init__(path)
         self.events = events
+        self.observed: dict[str, Path] = {}
+        """The file of the observed events as the input of that name."""
         names = [f"c{k + 1}" for k in range(parameters)] if isinstance(parameters, int) else parameters
         self.shared: dict[str, Any] = {"parameters": names, "test_split": 0.2, "validation_split": 0.2}
         self.evaluation: dict[str, Any] = {
@@ -71,13 +73,13 @@ class Learning(Folder):
         bins = {"score_bins": adaptive_bins(components)} if method in SCORE else {}
         return {**self.evaluation, **self.method(method), "train_job": method, "scan": {}, **bins, **changes}
 
-    def evaluate(self, method: str, model: Path, **changes: Any) -> Path:
+    def evaluate(self, method: str, model: Path, job: str = "", **changes: Any) -> Path:
         settings = self.evaluate_settings(method, train_job=model.name, **changes)
-        return self.run("evaluate", model.name, settings, events=self.events, model=model)
+        return self.run("evaluate", job or model.name, settings, events=self.events, model=model, **self.observed)
 
     def baseline(self, baseline: str, job: str = "", **own: Any) -> Path:
         settings = {**self.evaluation, "baseline": baseline, **own}
-        return self.run("baselines", job or baseline, settings, events=self.events)
+        return self.run("baselines", job or baseline, settings, events=self.events, **self.observed)
 
     def histogram(self, observables: list[str], bins: list[Any]) -> Path:
         return self.baseline("histogram", observables=observables, bins=bins)

@@ -33,7 +33,7 @@ def run(job: StepJob) -> None:
     if record["method"] != settings["method"]:
         raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
     file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
-    setting = Setting.of(file, settings, job.inputs["observed"][0] if "observed" in job.inputs else None)
+    setting = Setting.of(file, settings, job.optional("observed"))
     kind = "score" if settings["method"] in SCORE_METHODS else "ratio"
     estimator = load_estimator(model, kind)
     outcome = (_score if kind == "score" else _ratio)(setting, settings, estimator)
@@ -120,8 +120,9 @@ def _score(setting: Setting, settings: Any, estimator: Any) -> Outcome:
     """A score estimator: histograms of the estimated score, filled with validation events, that it was not trained on.
 
     SALLY has one histogram in all components. SALLINO has at each θ a histogram of the component h along θ - θ_ref; as
-    in arXiv:1805.00020 its ratio is p(h | θ) / p(h | θ_ref). (MadMiner 0.9.6 leaves out the denominator and compares
-    densities of different variables with each other.)
+    in arXiv:1805.00020 its ratio is p(h | θ) / p(h | θ_ref). Adaptive SALLY adds to h the component across it, with
+    more than two parameters all components. (MadMiner 0.9.6 leaves out the denominator and compares densities of
+    different variables with each other.)
     """
     reference = setting.file.point(settings["theta"])
     row = setting.file.coefficients(reference[np.newaxis])[0]
@@ -147,15 +148,14 @@ def _score(setting: Setting, settings: Any, estimator: Any) -> Outcome:
             observed=observed and observed.project(direction),
         )
 
-    n = len(reference)
-    if settings["method"] == "sally":
-        result = figures(
-            np.eye(n), [settings["score_bins"]] * n, setting.coefficients, setting.coefficients[:-1].mean(axis=0)
-        )
+    n, bins, adaptive = len(reference), settings["score_bins"], "score_likelihood" in settings
+    if settings["method"] == "sally" and not adaptive:
+        result = figures(np.eye(n), [bins] * n, setting.coefficients, setting.coefficients[:-1].mean(axis=0))
     else:
+        axes, which = (_axes, bins) if adaptive else (_direction, [bins])
         result = HistogramFigures.join(
             [
-                figures(_direction(point - reference), [settings["score_bins"]], coefficients[np.newaxis], row)
+                figures(axes(point - reference), which, coefficients[np.newaxis], row)
                 for point, coefficients in zip(setting.points, setting.coefficients, strict=True)
             ]
         )
@@ -191,3 +191,11 @@ def _direction(difference: Array) -> Array:
     norm = float(np.linalg.norm(difference))
     vector = difference / norm if norm > 0.0 else np.eye(len(difference))[0]
     return np.asarray(vector[:, np.newaxis])
+
+
+def _axes(difference: Array) -> Array:
+    """What adaptive SALLY fills its histogram with, as columns: along the direction, and across; or all components."""
+    along = _direction(difference)
+    if len(along) == 2:
+        return np.hstack([along, [-along[1], along[0]]])
+    return np.hstack([along, np.eye(len(along))])
