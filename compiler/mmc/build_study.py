@@ -37,6 +37,7 @@ from mmc.study import (
     adaptive_bins,
     madminer_name,
 )
+from mmc.tuning import Tuning, scan_of
 
 
 def build_study(data: Mapping[str, Any]) -> Study:
@@ -300,7 +301,20 @@ def _method(
         features=None if features is None else tuple(madminer_name(feature) for feature in features),
         training={key: value for key, value in entry["training"].items() if key not in foreign},
         calibration=entry["calibration"],
-        scan={key.removeprefix("training."): tuple(values) for key, values in entry["scan"].items()},
+        scan=scan_of(entry["scan"]),
+        tuning=None if "tuning" not in entry else _tuning(entry["tuning"]),
+    )
+
+
+def _tuning(entry: Mapping[str, Any]) -> Tuning:
+    time = entry.get("time_limit")
+    return Tuning(
+        search=entry["search"],
+        criterion=entry["criterion"],
+        trials=entry.get("trials", 0),
+        sampler=entry.get("sampler", ""),
+        time_limit_s=None if time is None else math.ceil(parse_quantity(time, "time")),
+        store=entry.get("store", ""),
     )
 
 

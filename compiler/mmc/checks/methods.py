@@ -1,20 +1,14 @@
-"""Rules about methods: what each needs, what does not belong to it, its scans and its points."""
+"""Rules about methods: what each needs, what does not belong to it, and its points."""
 
 from collections.abc import Iterator, Mapping
-from math import prod
 from typing import Any
 
 from mmc.checks.context import Context, rule
-from mmc.checks.shape import repetitions, shape_problems
 from mmc.diagnostics import Diagnostic, did_you_mean, one_of, show
-from mmc.language import load_schema
 from mmc.study import METHODS_WITH_ALPHA, RATIO_METHODS, SCORE_METHODS
 
-MOST_TRAININGS = 10_000
-"""A scan does not have more points."""
 
-
-def _methods(ctx: Context) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+def methods_of(ctx: Context) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """The name, the method and the entry of all methods that say what they are."""
     for name, entry in ctx.entries("methods").items():
         method = entry.get("method", name)
@@ -36,7 +30,7 @@ def which_method(ctx: Context) -> Iterator[Diagnostic]:
 @rule("MMC502")
 def reference_points(ctx: Context) -> Iterator[Diagnostic]:
     """Every method has the points that it trains at."""
-    for name, method, entry in _methods(ctx):
+    for name, method, entry in methods_of(ctx):
         needed = ("theta",) if method in SCORE_METHODS else ("theta0", "theta1")
         for key in needed:
             if key not in entry:
@@ -53,7 +47,7 @@ def _a_benchmark(ctx: Context) -> str:
 @rule("MMC503")
 def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
     """No method is given a setting that it does not use."""
-    for name, method, entry in _methods(ctx):
+    for name, method, entry in methods_of(ctx):
         path = ("methods", name)
         for key in ("theta0", "theta1") if method in SCORE_METHODS else ("theta",):
             if key in entry:
@@ -73,7 +67,7 @@ def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
 @rule("MMC503")
 def score_bins(ctx: Context) -> Iterator[Diagnostic]:
     """Bins of the score are given where there is a score."""
-    methods = [method for _, method, _ in _methods(ctx)]
+    methods = [method for _, method, _ in methods_of(ctx)]
     if ctx.given("evaluation", "score_bins") and ctx.sound("methods") and not {*methods} & {*SCORE_METHODS}:
         path = ("evaluation", "score_bins")
         message = f"`score_bins` has no effect: the study has none of the score methods {one_of(SCORE_METHODS)}"
@@ -98,39 +92,10 @@ def _unused(method: str, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "early_stopping_patience", "there is no early stopping"
 
 
-@rule("MMC504", "MMC307")
-def scans(ctx: Context) -> Iterator[Diagnostic]:
-    """Scans vary hyperparameters that exist, with values that they can take, each once."""
-    definitions = load_schema()["definitions"]
-    known = definitions["training"]["properties"]
-    for name, _, entry in _methods(ctx):
-        scan = entry["scan"]
-        for key, values in scan.items():
-            path = ("methods", name, "scan", key)
-            parameter = key.removeprefix("training.")
-            if parameter not in known:
-                guess = did_you_mean(parameter, known)
-                help_text = f"did you mean `training.{guess}`?" if guess else f"there are {one_of(known, 20)}"
-                message = f"`{parameter}` is no hyperparameter of `training`"
-                yield ctx.problem("MMC504", path, message, help_text, key=True)
-                continue
-            for index, value in repetitions(values):
-                yield ctx.problem("MMC504", (*path, index), f"{show(value)} stands twice in the scan")
-            for index, value in enumerate(values):
-                if next(shape_problems(value, {**known[parameter], "definitions": definitions}), None) is not None:
-                    message = f"`{parameter}` cannot be {show(value)}"
-                    help_text = f"it is: {known[parameter]['description'].rstrip('.').lower()}"
-                    yield ctx.problem("MMC504", (*path, index), message, help_text)
-        trainings = prod(len(values) for values in scan.values())
-        if trainings > MOST_TRAININGS:
-            message = f"the scan has {trainings:,} combinations; at most {MOST_TRAININGS:,} are possible"
-            yield ctx.problem("MMC307", ("methods", name, "scan"), message, key=True)
-
-
 @rule("MMC508")
 def points_and_samples(ctx: Context) -> Iterator[Diagnostic]:
     """Every parameter point gets at least one sample."""
-    for name, _, entry in _methods(ctx):
+    for name, _, entry in methods_of(ctx):
         theta = entry.get("theta0", {})
         path = ("methods", name, "theta0")
         if "random" in theta:

@@ -21,13 +21,14 @@ STEP_VERSIONS = {
     "ingest": 1,
     "sample": 1,
     "train": 1,
+    "tune": 1,
     "evaluate": 1,
     "baselines": 1,
     "report": 1,
 }
 """Raised when a step makes other output from the same input, so that finished jobs of an older mmc are run again."""
 
-LEARNING = ("sample", "train", "evaluate", "baselines", "report")
+LEARNING = ("sample", "train", "tune", "evaluate", "baselines", "report")
 """The stages of the sub-workflow `learning`; all others belong to `physics`."""
 
 

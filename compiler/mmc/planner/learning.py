@@ -1,13 +1,14 @@
 """The stages that learn from events: samples, estimators, limits, baselines and the report."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from mmc.plan import Flow, Input
 from mmc.planner import sizes
 from mmc.planner.builder import Builder, Draft, slug
-from mmc.study import SCORE_METHODS, Method, Study, adaptive_bins
+from mmc.study import SCORE_METHODS, Evaluation, Method, Study, adaptive_bins
+from mmc.tuning import Range, Scan, Tuning, draw, grid
 from mmc.version import __version__
 
 
@@ -43,18 +44,11 @@ def plan_learning(builder: Builder, study: Study, study_digest: str) -> None:
         _add_sample(builder, study, source)
         _add_train(builder, study)
     evaluation = study.evaluation
+    shared = {} if evaluation is None else _shared_settings(study, evaluation)
+    if _is_tuned(study):
+        _add_tune(builder, study, shared, source)
     if evaluation is None:
         return
-    shared = {
-        "parameters": [p.name for p in study.parameters],
-        "test_split": study.test_split,
-        "validation_split": study.validation_split,
-        "luminosity_pb": evaluation.luminosity_pb,
-        "theta_true": evaluation.theta_true,
-        "grid": evaluation.grid,
-        "include_xsec": evaluation.include_xsec,
-        "confidence_levels": list(evaluation.confidence_levels),
-    }
     if study.methods:
         _add_evaluate(builder, study, shared, source)
     baselines = [(group, own) for group in _evaluated(study, source) for own in _baselines(study)]
@@ -78,6 +72,20 @@ def plan_learning(builder: Builder, study: Study, study_digest: str) -> None:
         )
     if study.methods or baselines:
         _add_report(builder, study, source, study_digest)
+
+
+def _shared_settings(study: Study, evaluation: Evaluation) -> dict[str, Any]:
+    """What all limits share."""
+    return {
+        "parameters": [p.name for p in study.parameters],
+        "test_split": study.test_split,
+        "validation_split": study.validation_split,
+        "luminosity_pb": evaluation.luminosity_pb,
+        "theta_true": evaluation.theta_true,
+        "grid": evaluation.grid,
+        "include_xsec": evaluation.include_xsec,
+        "confidence_levels": list(evaluation.confidence_levels),
+    }
 
 
 def _evaluated(study: Study, source: Source) -> tuple[str | None, ...]:
@@ -127,24 +135,28 @@ def _sample_settings(method: Method) -> dict[str, Any]:
 
 
 def _trainings(study: Study) -> Iterator[tuple[Method, tuple[str, ...], dict[str, Any]]]:
-    """Every training: the method, the job's names and the values of the scanned hyperparameters."""
+    """Every training that is a job: the method, the job's names and the values of the scanned hyperparameters."""
     for method in study.methods:
-        for k, values in enumerate(method.scan_points()):
+        for k, values in enumerate(_trials(method, study.seed)):
             yield method, (method.name, f"scan-{k}") if method.scan else (method.name,), values
+
+
+def _estimators(study: Study) -> Iterator[tuple[Method, tuple[str, ...], dict[str, Any]]]:
+    """Every estimator that is evaluated: all trainings of a method, or the one that its tuning chooses."""
+    for method in study.methods:
+        if method.tuning is not None:
+            yield method, (method.name,), {}
+        else:
+            yield from (training for training in _trainings(study) if training[0] is method)
 
 
 def _add_train(builder: Builder, study: Study) -> None:
     drafts = []
     for method, identity, values in _trainings(study):
-        own = {
-            "method_name": method.name,
-            "method": method.method,
-            "sample_job": slug(method.name),
-            "features": None if method.features is None else list(method.features),
-            "training": {**method.training, **values},
-            "scan": values,
-        }
+        own = _train_settings(method, values)
         drafts.append(Draft(identity, own, (("sample", slug(method.name)),), _label(method, values)))
+    if not drafts:  # all methods are searched for adaptively
+        return
     builder.add(
         "train",
         "Train the estimators",
@@ -155,25 +167,82 @@ def _add_train(builder: Builder, study: Study) -> None:
     )
 
 
+def _trials(method: Method, seed: int) -> list[dict[str, Any]]:
+    """The settings that a method is trained with, one job each; none where one job searches for them."""
+    if method.tuning is None or method.tuning.search == "grid":
+        return grid(method.scan)
+    return draw(method.scan, method.tuning.trials, seed, method.name) if method.tuning.search == "random" else []
+
+
+def _train_settings(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "method_name": method.name,
+        "method": method.method,
+        "sample_job": slug(method.name),
+        "features": None if method.features is None else list(method.features),
+        "training": {**method.training, **values},
+        "scan": values,
+        **({} if method.tuning is None else {"trial": True}),
+    }
+
+
 def _label(method: Method, values: Mapping[str, Any]) -> str:
     return ", ".join((method.name, *(f"{key} = {value}" for key, value in values.items())))
 
 
-def _add_evaluate(builder: Builder, study: Study, shared: Mapping[str, Any], source: Source) -> None:
+def _is_tuned(study: Study) -> bool:
+    """Whether models reach the evaluation through the stage that chooses them."""
+    return any(method.tuning for method in study.methods)
+
+
+def _add_tune(builder: Builder, study: Study, shared: Mapping[str, Any], source: Source) -> None:
+    """One job per estimator: it chooses among the trials of a tuned method and hands on what others were trained to."""
     drafts = []
-    for method, identity, values in _trainings(study):
-        own = {
-            "method_name": method.name,
-            "method": method.method,
-            "train_job": slug(*identity),
-            "theta": method.theta,
-            "theta1": method.theta1,
-            "scan": values,
-            **_score_bins(study, method),
-            **source.settings(source.of(method)),
-            **({} if method.calibration == "none" else {"calibration": method.calibration}),
-        }
-        needs = (source.job(source.of(method)), ("train", slug(*identity)))
+    for method, identity, values in _estimators(study):
+        tuning = method.tuning
+        if tuning is None:
+            trials, label = [slug(*identity)], f"{_label(method, values)}, as trained"
+        else:
+            trials = [slug(*names) for trained, names, _ in _trainings(study) if trained is method]
+            by = tuning.criterion.replace("_", " ")
+            label = f"{method.name}: the best of {tuning.trials or len(trials)} by {by}"
+        own = {"method_name": method.name, "method": method.method, "train_jobs": trials}
+        needs = [("train", job) for job in trials]
+        if tuning is not None:
+            own |= {"search": tuning.search, "criterion": tuning.criterion}
+            if tuning.search == "optuna":
+                own |= {**_optuna_settings(method.scan, tuning), **_train_settings(method, {})}
+                needs.append(("sample", slug(method.name)))
+            if tuning.criterion != "validation_loss":
+                own |= {**shared, **_evaluate_settings(study, method, source, slug(*identity), values)}
+                needs.append(source.job(source.of(method)))
+        drafts.append(Draft(identity, own, tuple(needs), label))
+    read = {stage for draft in drafts for stage, _ in draft.needs}
+    inputs = (Input("model", "train", Flow.ALL), Input("samples", "sample", Flow.ALL), source.input)
+    builder.add(
+        "tune",
+        "Choose the best hyperparameters",
+        "model",
+        drafts,
+        inputs=tuple(item for item in inputs if item.stage in read),
+        scattered=True,
+    )
+
+
+def _optuna_settings(scan: Scan, tuning: Tuning) -> dict[str, Any]:
+    space = {
+        name: asdict(values) if isinstance(values, Range) else {"values": list(values)} for name, values in scan.items()
+    }
+    own = {"n_trials": tuning.trials, "sampler": tuning.sampler, "time_limit_s": tuning.time_limit_s}
+    return {"space": space, **own, "store": tuning.store}
+
+
+def _add_evaluate(builder: Builder, study: Study, shared: Mapping[str, Any], source: Source) -> None:
+    models = "tune" if _is_tuned(study) else "train"
+    drafts = []
+    for method, identity, values in _estimators(study):
+        own = _evaluate_settings(study, method, source, slug(*identity), values)
+        needs = (source.job(source.of(method)), (models, slug(*identity)))
         drafts.append(Draft(identity, own, needs, _label(method, values)))
     builder.add(
         "evaluate",
@@ -181,9 +250,26 @@ def _add_evaluate(builder: Builder, study: Study, shared: Mapping[str, Any], sou
         "limits",
         drafts,
         settings=shared,
-        inputs=(source.input, Input("model", "train", Flow.EACH)),
+        inputs=(source.input, Input("model", models, Flow.EACH)),
         scattered=True,
     )
+
+
+def _evaluate_settings(
+    study: Study, method: Method, source: Source, model: str, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the evaluation of an estimator needs to know of it; ``model`` is the job that made its model."""
+    return {
+        "method_name": method.name,
+        "method": method.method,
+        "train_job": model,
+        "theta": method.theta,
+        "theta1": method.theta1,
+        "scan": values,
+        **_score_bins(study, method),
+        **source.settings(source.of(method)),
+        **({} if method.calibration == "none" else {"calibration": method.calibration}),
+    }
 
 
 def _score_bins(study: Study, method: Method) -> dict[str, int]:
@@ -207,7 +293,8 @@ def _baselines(study: Study) -> Iterator[dict[str, Any]]:
 
 
 def _add_report(builder: Builder, study: Study, source: Source, study_digest: str) -> None:
-    upstream = [stage for stage in ("train", "evaluate", "baselines") if stage in builder.stages]
+    models = "tune" if _is_tuned(study) else "train"
+    upstream = [stage for stage in (models, "evaluate", "baselines") if stage in builder.stages]
     outputs = [builder.stages[stage].output for stage in upstream]
     events = [source.job(group) for group in source.groups or (None,)]
     needs = (*events, *((stage, job.name) for stage in upstream for job in builder.stages[stage].jobs))

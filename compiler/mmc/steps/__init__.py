@@ -15,6 +15,7 @@ STEPS = {
     "ingest": "mmc.steps.ingest",
     "sample": "mmc.steps.sample",
     "train": "mmc.steps.train",
+    "tune": "mmc.steps.tune",
     "evaluate": "mmc.steps.evaluate",
     "baselines": "mmc.steps.baselines",
     "report": "mmc.steps.report",

@@ -1,7 +1,8 @@
 """``evaluate``: expected limits of a trained estimator, and the closure tests that say whether to believe them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,7 @@ def run(job: StepJob) -> None:
         raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
     file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
     setting = Setting.of(file, settings)
-    if settings["method"] in SCORE_METHODS:
-        limits, arrays, verdict = _score(setting, settings, load_estimator(model, "score"))
-    else:
-        limits, arrays, verdict = _ratio(setting, settings, load_estimator(model, "ratio"))
+    limits, arrays, verdict = evaluate_model(setting, settings, model)
     save_arrays(job.out / "limits.npz", {**limits.arrays(), **arrays})
     write_json(
         job.out / "evaluate.json",
@@ -47,13 +45,22 @@ def run(job: StepJob) -> None:
     )
 
 
+def evaluate_model(
+    setting: Setting, settings: Mapping[str, Any], model: Path
+) -> tuple[Limits, dict[str, Array], closure.Verdict]:
+    """The limits of the estimator in the folder that ``train`` wrote, further arrays over the grid, and the verdict."""
+    if settings["method"] in SCORE_METHODS:
+        return _score(setting, settings, load_estimator(model, "score"))
+    return _ratio(setting, settings, load_estimator(model, "ratio"))
+
+
 def _ratio(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dict[str, Array], closure.Verdict]:
     """A ratio estimator: the Asimov data at theta_true, and the mean ratio over test events at its denominator."""
     log_ratio = network_log_ratio(estimator)
     denominator = setting.file.point(settings["theta1"])
     row = setting.file.coefficients(denominator[np.newaxis])[0]
     x, asimov = setting.asimov
-    events = setting.file.part("test", denominator)
+    events = setting.file.part(setting.partition, denominator)
     shared = setting.file.closest_benchmark(denominator) == setting.file.closest_benchmark(setting.theta_true)
     at_denominator = Summaries(events.x, events.probabilities(row))
     kinematics, figures = _mean_ratio(log_ratio, setting.points, at_denominator, asimov if shared else None)
@@ -62,7 +69,7 @@ def _ratio(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dic
     limits = setting.limits(kinematics)
     verdict = closure.judge(setting, limits, figures)
     if settings.get("calibration") == "normalisation":
-        validation = setting.file.part("validation", denominator)
+        validation = setting.file.part(setting.aside, denominator)
         _, norm = _mean_ratio(log_ratio, setting.points, Summaries(validation.x, validation.probabilities(row)))
         before = verdict
         limits = setting.limits(kinematics - np.log(norm.mean))
@@ -109,7 +116,8 @@ def _score(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dic
     """
     reference = setting.file.point(settings["theta"])
     row = setting.file.coefficients(reference[np.newaxis])[0]
-    template, at_reference = setting.file.part("validation"), setting.file.part("test", reference)
+    template = setting.file.part(setting.aside)
+    at_reference = setting.file.part(setting.partition, reference)
     x, asimov = setting.asimov
     test = Summaries(network_score(estimator, at_reference.x), at_reference.probabilities(row))
     data = Summaries(network_score(estimator, x), asimov)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from scipy.special import chdtrc
 
 from mmc.errors import StepError
-from mmc.steps.events import Array, EventFile
+from mmc.steps.events import Array, EventFile, Partition
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,11 @@ class Setting:
     """pb^-1"""
     levels: tuple[float, ...]
     include_xsec: bool
+    partition: Partition = "test"
+    """The events that are the data. Hyperparameters are chosen with validation events in the place of test events."""
 
     @classmethod
-    def of(cls, file: EventFile, settings: Mapping[str, Any]) -> "Setting":
+    def of(cls, file: EventFile, settings: Mapping[str, Any], partition: Partition = "test") -> "Setting":
         """From the settings of a job."""
         return cls(
             file=file,
@@ -142,7 +144,13 @@ class Setting:
             luminosity=float(settings["luminosity_pb"]),
             levels=tuple(settings["confidence_levels"]),
             include_xsec=bool(settings["include_xsec"]),
+            partition=partition,
         )
+
+    @property
+    def aside(self) -> Partition:
+        """The events that histograms and calibrations are made from: never those that are the data."""
+        return "validation" if self.partition == "test" else "train"
 
     @cached_property
     def points(self) -> Array:
@@ -156,8 +164,8 @@ class Setting:
 
     @cached_property
     def expected(self) -> Array:
-        """The expected events at each of :attr:`points`, from the test events of all benchmarks."""
-        cross_sections = self.coefficients @ self.file.part("test").weights.sum(axis=0)
+        """The expected events at each of :attr:`points`, from the data of all benchmarks."""
+        cross_sections = self.coefficients @ self.file.part(self.partition).weights.sum(axis=0)
         return np.asarray(self.luminosity * cross_sections)
 
     @cached_property
@@ -171,7 +179,7 @@ class Setting:
 
         :raises StepError: when the cross section there is not positive
         """
-        n = float(self.luminosity * (self.true_coefficients @ self.file.part("test").weights.sum(axis=0)))
+        n = float(self.luminosity * (self.true_coefficients @ self.file.part(self.partition).weights.sum(axis=0)))
         if not n > 0.0:
             raise StepError(f"the cross section at the true point is not positive ({n:g} events): generate more events")
         return n
@@ -185,8 +193,8 @@ class Setting:
 
     @cached_property
     def asimov(self) -> tuple[Array, Array]:
-        """The Asimov data of the true point: observables of test events generated next to it, and probabilities."""
-        events = self.file.part("test", self.theta_true)
+        """The Asimov data of the true point: observables of events generated next to it, and their probabilities."""
+        events = self.file.part(self.partition, self.theta_true)
         return events.x, events.probabilities(self.true_coefficients)
 
     def limits(self, log_kinematics: Array | float) -> Limits:

@@ -25,11 +25,14 @@ from typing import Any
 
 from mmc.errors import MissingExtraError, MmcError, StepError
 from mmc.steps import STEPS
-from mmc.steps.job import RECORD, StepJob, write_json
+from mmc.steps.job import KEPT, RECORD, StepJob, write_json
 from mmc.version import __version__
 
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """Environment variables that numerical libraries read when they are imported."""
+
+OWN_EXTRAS = {"optuna": "optuna"}
+"""The extra of each package that the extra ``steps`` does not bring."""
 
 USAGE = "usage: mmc step STAGE --config FILE --job NAME [--INPUT PATH ...]... --out DIR"
 EXIT_USAGE = 2
@@ -119,13 +122,15 @@ def _run(command: _Command) -> None:
         started = time.monotonic()
         log.info("%s[%s] starts, seed %d, %d thread(s)", command.stage, command.job, entry["seed"], threads)
         step = importlib.import_module(STEPS[command.stage])
-        _seed(entry["seed"])
+        seed_generators(entry["seed"])
         settings = {**shared, **entry["settings"]}
-        step.run(StepJob(command.stage, command.job, settings, entry["seed"], command.inputs, part))
+        fingerprint = entry["fingerprint"]
+        step.run(StepJob(command.stage, command.job, settings, entry["seed"], command.inputs, part, fingerprint))
         seconds = round(time.monotonic() - started, 3)
-        record = {"stage": command.stage, "job": command.job, "fingerprint": entry["fingerprint"]}
+        record = {"stage": command.stage, "job": command.job, "fingerprint": fingerprint}
         write_json(part / RECORD, {**record, "seed": entry["seed"], "seconds": seconds, "mmc": __version__})
         _replace(command.out, part)
+        _remove(part.with_name(part.name + KEPT))
         log.info("%s[%s] done in %.1f s", command.stage, command.job, seconds)
     except BaseException:
         log.debug("%s[%s] failed", command.stage, command.job, exc_info=True)
@@ -172,7 +177,7 @@ def _configuration(command: _Command) -> tuple[dict[str, Any], dict[str, Any], i
         raise StepError(f"{command.config} is not a stage's configuration: {error!r}") from error
 
 
-def _seed(seed: int) -> None:
+def seed_generators(seed: int) -> None:
     """Seed every generator that a step may draw from. Step modules import torch at their top, so it is there."""
     random.seed(seed)
     if "numpy" in sys.modules:
@@ -205,7 +210,8 @@ def _stop(signum: int, _frame: FrameType | None) -> None:
 def _reason(error: BaseException) -> str:
     """One line that tells a user what went wrong."""
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.split(".")[0] != "mmc":
-        error = MissingExtraError(error.name.split(".")[0], "steps")
+        package = error.name.split(".")[0]
+        error = MissingExtraError(package, OWN_EXTRAS.get(package, "steps"))
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     text = " ".join(str(error).split())
