@@ -98,13 +98,14 @@ def grid(scan: Scan) -> list[dict[str, Any]]:
 
 
 def draw(scan: Scan, trials: int, seed: int, method: str) -> list[dict[str, Any]]:
-    """Different random combinations, of which there are at least ``trials``."""
+    """Random combinations; different ones where their number is finite, so that there must be at least ``trials``."""
+    countable = math.isfinite(size(scan))
     chosen: dict[str, dict[str, Any]] = {}
     for k in count():
         if len(chosen) == trials:
             break
         values = {key: _draw(choice, _uniform(seed, method, key, k)) for key, choice in scan.items()}
-        chosen.setdefault(json.dumps(values), values)
+        chosen.setdefault(json.dumps(values) if countable else str(k), values)
     return list(chosen.values())
 
 
