@@ -70,6 +70,7 @@ def build_study(data: Mapping[str, Any]) -> Study:
         methods=tuple(_method(name, entry, parameters, splits) for name, entry in data["methods"].items()),
         evaluation=_evaluation(data["evaluation"], parameters, benchmarks) if "evaluation" in data else None,
         plots={**data["plots"], "colors": {madminer_name(k): v for k, v in data["plots"]["colors"].items()}},
+        tracking={"experiment": data["name"], **data["tracking"]["mlflow"]} if "tracking" in data else None,
         images=data["execution"]["images"],
         installations=data["execution"]["installations"],
         resources={stage: _resources(entry) for stage, entry in data["execution"]["resources"].items()},

@@ -400,5 +400,11 @@ CODES: dict[str, Code] = {
         "installation is an absolute path there. Without one, jobs look at the environment variables "
         "`MMC_MADGRAPH_DIR` and `MMC_DELPHES_DIR`.",
     ),
+    "MMC608": Code(
+        "A password stands in the study",
+        "A study is read, committed and published, and every bundle carries it. What a tracking server asks for comes "
+        "from the environment of the jobs: `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, or "
+        "`MLFLOW_TRACKING_TOKEN`; on REANA from secrets of those names.",
+    ),
     **REANA_CODES,
 }

@@ -299,6 +299,8 @@ class Study:
     methods: tuple[Method, ...]
     evaluation: Evaluation | None
     plots: Mapping[str, Any]
+    tracking: Mapping[str, str] | None
+    """``experiment``, and ``uri`` where the study names a store; None where nothing is tracked."""
     images: Mapping[str, str]
     installations: Mapping[str, str]
     resources: Mapping[str, Resources]

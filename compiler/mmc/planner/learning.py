@@ -40,6 +40,8 @@ class Source:
 def plan_learning(builder: Builder, study: Study, study_digest: str) -> None:
     """Add samples, estimators, limits, baselines and the report, as far as the study asks for them."""
     source = Source("combine", tuple(study.groups)) if "combine" in builder.stages else Source("ingest", ())
+    if study.tracking is not None and (study.methods or any(_baselines(study))):
+        _add_track(builder, study, study_digest)
     if study.methods:
         _add_sample(builder, study, source)
         _add_train(builder, study)
@@ -91,6 +93,18 @@ def _shared_settings(study: Study, evaluation: Evaluation) -> dict[str, Any]:
 def _evaluated(study: Study, source: Source) -> tuple[str | None, ...]:
     """The groups whose baselines are compared with a method; the first one where there are no methods."""
     return tuple(dict.fromkeys(source.of(method) for method in study.methods)) or (source.groups or (None,))[:1]
+
+
+def _add_track(builder: Builder, study: Study, study_digest: str) -> None:
+    settings = {
+        "study": study.name,
+        "digest": study_digest,
+        "seed": study.seed,
+        **(study.tracking or {}),
+        "alone": study.evaluation is None,  # there will be no report to end the run
+        "resolved": study.resolved,
+    }
+    builder.add("track", "Open the MLflow run of the study", "tracking", [Draft(())], settings=settings)
 
 
 def _add_sample(builder: Builder, study: Study, source: Source) -> None:

@@ -29,6 +29,8 @@ class Judgement:
     """What trials are sorted by, smallest for the best."""
     error: float | None = None
     verdict: str | None = None
+    closure: Mapping[str, Any] | None = None
+    """All figures of the closure tests on validation events."""
 
 
 Judge = Callable[[Path], Judgement]
@@ -62,7 +64,7 @@ def _closure(setting: Setting, settings: Mapping[str, Any]) -> Judge:
     def judge(model: Path) -> Judgement:
         _, _, verdict = evaluate_model(setting, raw, model)
         value, error = _misclosure(verdict)
-        return Judgement(value, value, error, verdict.summary()["verdict"])
+        return Judgement(value, value, error, verdict.summary()["verdict"], verdict.figures)
 
     return judge
 
@@ -87,7 +89,7 @@ def _expected_limit(setting: Setting, settings: Mapping[str, Any]) -> Judge:
         limits, _, verdict = evaluate_model(setting, settings, model)
         value, passes = volume(limits, max(setting.levels)), verdict.summary()["verdict"]
         order = value if passes != "failed" else 2.0 - limits.p_true + _misclosure(verdict)[0]
-        return Judgement(value, order, None, passes)
+        return Judgement(value, order, None, passes, verdict.figures)
 
     return judge
 

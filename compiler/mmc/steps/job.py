@@ -31,6 +31,8 @@ class StepJob:
     """Paths by the name of the option, without its dashes."""
     out: Path
     """An empty directory to write into. It takes its final name when the step returns."""
+    place: Path = Path()
+    """The final name. Until the step returns, an earlier output of the job may be there."""
     fingerprint: str = ""
     """What the output depends on: the same job with the same fingerprint makes the same output."""
 

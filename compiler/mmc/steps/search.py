@@ -27,6 +27,7 @@ from mmc.steps import train
 from mmc.steps.criteria import Judge, Judgement
 from mmc.steps.job import StepJob, read_json
 from mmc.steps.runner import seed_generators
+from mmc.steps.tracked import describe
 from mmc.steps.tune import Trial, assess, rank
 
 SERVER = "MMC_OPTUNA_STORAGE"
@@ -109,7 +110,6 @@ def _try(study: optuna.Study, job: StepJob, judge: Judge, folder: Path, k: int) 
     _train(job, model, values, k)
     seconds = round(time.monotonic() - started, 3)
     judgement, reason = assess(judge, model)
-    log.info("trial %d, %s: %s", k, json.dumps(values), reason or judgement)
     record = {
         "values": values,
         "epochs": read_json(model / "train.json").get("epochs"),
@@ -118,7 +118,9 @@ def _try(study: optuna.Study, job: StepJob, judge: Judge, folder: Path, k: int) 
         "failed": reason,
     }
     trial.set_user_attr(RECORD, record)
-    _tell(study, study.trials[trial.number])
+    finished = study.trials[trial.number]
+    _trial(finished, job, folder, k).report(job, describe("train", model, job.seed + k, {}))
+    _tell(study, finished)
 
 
 def _train(job: StepJob, model: Path, values: Mapping[str, Any], k: int) -> None:

@@ -5,13 +5,15 @@ import logging
 import math
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mmc.errors import StepError
 from mmc.steps.criteria import Judge, Judgement, judge_of
 from mmc.steps.job import RECORD, StepJob, read_json, write_json
+from mmc.steps.tracked import Entry, describe_trial
+from mmc.steps.tracking import tracker
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,16 @@ class Trial:
     judgement: Judgement | None
     failed: str = ""
     """Why there is no judgement."""
+
+    def report(self, job: StepJob, *entries: Entry) -> None:
+        """Log the trial: here and, with what else is to be logged of it, as a run of its own where jobs are tracked."""
+        judged = self.judgement
+        outcome = self.failed if judged is None else f"{judged.value:.6g} {judged.verdict or ''}"
+        log.info("%s, %s: %s", self.name, json.dumps(self.values), outcome)
+        with tracker(job) as track, track.child(self.name) as run:
+            found = None if judged is None else asdict(judged)
+            for entry in (*entries, describe_trial(self.values, found, self.failed)):
+                run.entry(entry)
 
     def summary(self) -> dict[str, Any]:
         """As ``tuning.json`` holds it."""
@@ -106,8 +118,9 @@ def _trained(job: StepJob) -> list[Trial]:
     for name, model in zip(names, job.pick_all("model", names), strict=True):
         record, seconds = read_json(model / "train.json"), read_json(model / RECORD)["seconds"]
         judgement, failed = assess(judge, model)
-        log.info("%s, %s: %s", name, json.dumps(record["scan"]), failed or judgement)
-        trials.append(Trial(name, record["scan"], model, seconds, record.get("epochs"), judgement, failed))
+        trial = Trial(name, record["scan"], model, seconds, record.get("epochs"), judgement, failed)
+        trial.report(job)
+        trials.append(trial)
     return trials
 
 
