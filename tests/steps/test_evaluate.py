@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mmc.steps.estimators import load_estimator, network_log_ratio
+from mmc.steps.estimators import load_estimator
 from mmc.steps.events import EventFile
 from mmc.steps.limits import Setting
 
@@ -59,9 +59,9 @@ def test_ratio_limits_are_those_of_madminer(tmp_path: Path, toy_events: Path, in
         assert ours["p_values"].ravel() == pytest.approx(stock[1], abs=1e-4)
     # per event, single precision is all that differs
     points, x = stock[0], EventFile(toy_events / "events.h5", 0.2, 0.2).part("test").x[:500]
-    estimator = load_estimator(model, "ratio")
-    per_event = estimator.evaluate_log_likelihood_ratio(x, points)[0]
-    assert network_log_ratio(estimator)(points, x) == pytest.approx(per_event, abs=1e-6)
+    estimator = load_estimator(model)
+    per_event = estimator.members[0].madminer.evaluate_log_likelihood_ratio(x, points)[0]
+    assert estimator.log_ratio(points, x) == pytest.approx(per_event, abs=1e-6)
 
 
 def _ratio(stock: Any) -> Any:

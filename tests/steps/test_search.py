@@ -32,7 +32,7 @@ def samples(learning: Learning) -> Path:
 
 
 def settings(learning: Learning, **changes: Any) -> dict[str, Any]:
-    tuning = {"search": "optuna", "criterion": "validation_loss", "train_jobs": [], "space": SPACE}
+    tuning = {"search": "optuna", "criterion": "validation_loss", "train_jobs": {}, "space": SPACE, "ensemble": 1}
     own = {"n_trials": 4, "sampler": "tpe", "time_limit_s": None, "store": "sqlite", "trial": True}
     return {**learning.train_settings("sally", n_epochs=2), **tuning, **own, **changes}
 

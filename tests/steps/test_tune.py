@@ -38,12 +38,12 @@ def trials(learning: Learning) -> list[Path]:
 
 
 def tune_settings(learning: Learning, criterion: str, jobs: list[str]) -> dict[str, Any]:
-    tuning = {"search": "grid", "criterion": criterion, "train_jobs": jobs}
+    tuning = {"search": "grid", "criterion": criterion, "train_jobs": {job: [job] for job in jobs}}
     return {**learning.evaluate_settings("alices"), **tuning}
 
 
 def trial(name: str, judgement: Judgement | None) -> Trial:
-    return Trial(name, {}, Path(name), 1.0, 1, judgement, "" if judgement else "the loss is not finite")
+    return Trial(name, {}, [Path(name)], 1.0, 1, judgement, "" if judgement else "the loss is not finite")
 
 
 def test_the_smallest_is_the_best_and_the_first_of_two_as_good() -> None:
@@ -71,7 +71,7 @@ def test_a_trial_that_diverged_comes_last_and_says_why() -> None:
 
 def test_the_loss_is_that_of_the_network_that_is_kept(tmp_path: Path) -> None:
     (tmp_path / "train.json").write_text(json.dumps({"kept_epoch": 2, "loss_validation": [3.0, 1.5, 2.0]}))
-    assert validation_loss(tmp_path).value == 1.5
+    assert validation_loss([tmp_path]).value == 1.5
 
 
 @pytest.mark.parametrize("criterion", ["validation_loss", "closure", "expected_limit"])
@@ -100,11 +100,11 @@ def test_test_events_have_no_say(learning: Learning, trials: list[Path], monkeyp
         for method in ({}, {"calibration": "normalisation"}):
             settings = {**tune_settings(learning, criterion, []), **method}
             job = StepJob("tune", "alices", settings, 1, {"events": (learning.events,)}, trials[0])
-            judge_of(job)(trials[0])
+            judge_of(job)([trials[0]])
     assert set(asked) == {"validation", "train"}
     sally = learning.train("sally", learning.sample("sally", samples=500))
     settings = {**learning.evaluate_settings("sally"), "criterion": "closure"}
-    judge_of(StepJob("tune", "sally", settings, 1, {"events": (learning.events,)}, sally))(sally)
+    judge_of(StepJob("tune", "sally", settings, 1, {"events": (learning.events,)}, sally))([sally])
     assert set(asked) == {"validation", "train"}
 
 
@@ -117,7 +117,7 @@ def test_the_winner_is_evaluated(learning: Learning, trials: list[Path]) -> None
 
 
 def test_an_untuned_model_is_handed_on(learning: Learning, trials: list[Path]) -> None:
-    settings = {"method_name": "alices", "method": "alices", "train_jobs": ["alices.scan-1"]}
+    settings = {"method_name": "alices", "method": "alices", "train_jobs": {"alices.scan-1": ["alices.scan-1"]}}
     out = learning.run("tune", "alices.scan-1", settings, model=trials)
     assert names(out) == names(trials[1])
     assert (out / "train.json").read_bytes() == (trials[1] / "train.json").read_bytes()

@@ -90,7 +90,7 @@ def trials(ctx: Context) -> Iterator[Diagnostic]:
             message = f"{wanted:,} random trials of a scan that has {choices:,.0f} settings"
             help_text = "write `search: grid`, which trains all of them, or fewer trials"
             yield ctx.problem("MMC532", (*path, "tuning", "trials"), message, help_text)
-        trainings = choices if wanted is None else wanted
+        trainings = (choices if wanted is None else wanted) * entry.get("ensemble", 1)
         most = entry.get("allow_trainings", MOST_TRAININGS)
         if most < trainings < float("inf"):
             where = (*path, "scan") if wanted is None else (*path, "tuning", "trials")

@@ -21,7 +21,7 @@ STEP_VERSIONS = {
     "ingest": 1,
     "track": 1,
     "sample": 1,
-    "train": 1,
+    "train": 2,
     "tune": 1,
     "evaluate": 1,
     "baselines": 1,

@@ -7,8 +7,17 @@ from typing import Any
 from mmc.plan import Flow, Input
 from mmc.planner import sizes
 from mmc.planner.builder import Builder, Draft, slug
-from mmc.study import SCORE_METHODS, Evaluation, Method, Study, adaptive_bins
-from mmc.tuning import Range, Scan, Tuning, draw, grid
+from mmc.study import (
+    DOUBLE,
+    LIKELIHOOD_METHODS,
+    SCORE_METHODS,
+    Evaluation,
+    Method,
+    Study,
+    adaptive_bins,
+    default_estimator,
+)
+from mmc.tuning import Range, Tuning, draw, grid
 from mmc.version import __version__
 
 
@@ -145,11 +154,23 @@ def _sample_settings(method: Method) -> dict[str, Any]:
         "samples": method.samples,
         "validation_samples": method.validation_samples,
         "sample_only_from_closest_benchmark": method.sample_only_from_closest_benchmark,
+        **_estimator(method),
+        **method.sampling,
     }
 
 
+def _estimator(method: Method) -> dict[str, str]:
+    """The type of estimator, where it does not follow from the method."""
+    return {} if method.estimator == default_estimator(method.method) else {"estimator": method.estimator}
+
+
+def _members(method: Method, identity: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The names of the trainings of an estimator: one, or one for each member of an ensemble."""
+    return [identity] if method.ensemble == 1 else [(*identity, f"member-{k}") for k in range(method.ensemble)]
+
+
 def _trainings(study: Study) -> Iterator[tuple[Method, tuple[str, ...], dict[str, Any]]]:
-    """Every training that is a job: the method, the job's names and the values of the scanned hyperparameters."""
+    """Every estimator that is trained in jobs: the method, its names and the values of the scanned hyperparameters."""
     for method in study.methods:
         for k, values in enumerate(_trials(method, study.seed)):
             yield method, (method.name, f"scan-{k}") if method.scan else (method.name,), values
@@ -167,8 +188,11 @@ def _estimators(study: Study) -> Iterator[tuple[Method, tuple[str, ...], dict[st
 def _add_train(builder: Builder, study: Study) -> None:
     drafts = []
     for method, identity, values in _trainings(study):
-        own = _train_settings(method, values)
-        drafts.append(Draft(identity, own, (("sample", slug(method.name)),), _label(method, values)))
+        own, needs = _train_settings(method, values), (("sample", slug(method.name)),)
+        for k, names in enumerate(_members(method, identity)):
+            member = {} if method.ensemble == 1 else {"member": k}
+            label = ", ".join((_label(method, values), *(f"{key} {k}" for key in member)))
+            drafts.append(Draft(names, {**own, **member}, needs, label))
     if not drafts:  # all methods are searched for adaptively
         return
     builder.add(
@@ -196,6 +220,7 @@ def _train_settings(method: Method, values: Mapping[str, Any]) -> dict[str, Any]
         "features": None if method.features is None else list(method.features),
         "training": {**method.training, **values},
         "scan": values,
+        **_estimator(method),
         **({} if method.tuning is None else {"trial": True}),
     }
 
@@ -215,20 +240,21 @@ def _add_tune(builder: Builder, study: Study, shared: Mapping[str, Any], source:
     for method, identity, values in _estimators(study):
         tuning = method.tuning
         if tuning is None:
-            trials, label = [slug(*identity)], f"{_label(method, values)}, as trained"
+            trained, label = [identity], f"{_label(method, values)}, as trained"
         else:
-            trials = [slug(*names) for trained, names, _ in _trainings(study) if trained is method]
+            trained = [names for other, names, _ in _trainings(study) if other is method]
             by = tuning.criterion.replace("_", " ")
-            label = f"{method.name}: the best of {tuning.trials or len(trials)} by {by}"
-        own = {"method_name": method.name, "method": method.method, "train_jobs": trials}
-        needs = [("train", job) for job in trials]
+            label = f"{method.name}: the best of {tuning.trials or len(trained)} by {by}"
+        trials = {slug(*names): [slug(*member) for member in _members(method, names)] for names in trained}
+        own: dict[str, Any] = {"method_name": method.name, "method": method.method, "train_jobs": trials}
+        needs = [("train", job) for jobs in trials.values() for job in jobs]
         if tuning is not None:
             own |= {"search": tuning.search, "criterion": tuning.criterion}
             if tuning.search == "optuna":
-                own |= {**_optuna_settings(method.scan, tuning), **_train_settings(method, {})}
+                own |= {**_optuna_settings(method, tuning), **_train_settings(method, {})}
                 needs.append(("sample", slug(method.name)))
             if tuning.criterion != "validation_loss":
-                own |= {**shared, **_evaluate_settings(study, method, source, slug(*identity), values)}
+                own |= {**shared, **_evaluate_settings(study, source, shared, (method, identity, values))}
                 needs.append(source.job(source.of(method)))
         drafts.append(Draft(identity, own, tuple(needs), label))
     read = {stage for draft in drafts for stage, _ in draft.needs}
@@ -243,47 +269,58 @@ def _add_tune(builder: Builder, study: Study, shared: Mapping[str, Any], source:
     )
 
 
-def _optuna_settings(scan: Scan, tuning: Tuning) -> dict[str, Any]:
+def _optuna_settings(method: Method, tuning: Tuning) -> dict[str, Any]:
     space = {
-        name: asdict(values) if isinstance(values, Range) else {"values": list(values)} for name, values in scan.items()
+        name: asdict(values) if isinstance(values, Range) else {"values": list(values)}
+        for name, values in method.scan.items()
     }
     own = {"n_trials": tuning.trials, "sampler": tuning.sampler, "time_limit_s": tuning.time_limit_s}
-    return {"space": space, **own, "store": tuning.store}
+    return {"space": space, "ensemble": method.ensemble, **own, "store": tuning.store}
 
 
 def _add_evaluate(builder: Builder, study: Study, shared: Mapping[str, Any], source: Source) -> None:
-    models = "tune" if _is_tuned(study) else "train"
+    tuned = _is_tuned(study)
+    models = "tune" if tuned else "train"
     drafts = []
     for method, identity, values in _estimators(study):
-        own = _evaluate_settings(study, method, source, slug(*identity), values)
-        needs = (source.job(source.of(method)), (models, slug(*identity)))
+        own = _evaluate_settings(study, source, shared, (method, identity, values))
+        jobs = [identity] if tuned else _members(method, identity)
+        own |= {"members": [slug(*names) for names in jobs]} if len(jobs) > 1 else {}
+        needs = (source.job(source.of(method)), *((models, slug(*names)) for names in jobs))
         drafts.append(Draft(identity, own, needs, _label(method, values)))
+    ensembles = any(method.ensemble > 1 for method in study.methods)
     builder.add(
         "evaluate",
         "Closure tests and limits of the estimators",
         "limits",
         drafts,
         settings=shared,
-        inputs=(source.input, Input("model", models, Flow.EACH)),
+        inputs=(source.input, Input("model", models, Flow.ALL if ensembles and not tuned else Flow.EACH)),
         scattered=True,
     )
 
 
 def _evaluate_settings(
-    study: Study, method: Method, source: Source, model: str, values: Mapping[str, Any]
+    study: Study, source: Source, shared: Mapping[str, Any], estimator: tuple[Method, tuple[str, ...], dict[str, Any]]
 ) -> dict[str, Any]:
-    """What the evaluation of an estimator needs to know of it; ``model`` is the job that made its model."""
+    """What the evaluation of an estimator needs to know of it."""
+    method, identity, values = estimator
     return {
         "method_name": method.name,
         "method": method.method,
-        "train_job": model,
+        "train_job": slug(*identity),
         "theta": method.theta,
-        "theta1": method.theta1,
+        "theta1": method.theta1 if _has_one_denominator(method) else {"point": dict(shared["theta_true"])},
         "scan": values,
         **_score_bins(study, method),
         **source.settings(source.of(method)),
         **({} if method.calibration == "none" else {"calibration": method.calibration}),
     }
+
+
+def _has_one_denominator(method: Method) -> bool:
+    """Whether an estimator is trained for one denominator; others are evaluated as ratios to the true point."""
+    return method.method not in LIKELIHOOD_METHODS and method.estimator != DOUBLE
 
 
 def _score_bins(study: Study, method: Method) -> dict[str, int]:

@@ -1,15 +1,16 @@
 """What a trial of a tuning is judged by: validation events alone, so that test events stay unseen by any choice."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 from scipy.ndimage import zoom
 
 from mmc.steps.closure import Verdict
-from mmc.steps.evaluate import evaluate_model
+from mmc.steps.evaluate import evaluate_estimator, load_model
 from mmc.steps.events import Array, EventFile
 from mmc.steps.job import StepJob, read_json
 from mmc.steps.limits import Limits, Setting, p_values
@@ -33,12 +34,12 @@ class Judgement:
     """All figures of the closure tests on validation events."""
 
 
-Judge = Callable[[Path], Judgement]
-"""The judgement on the model in a folder that ``train`` wrote."""
+Judge = Callable[[Sequence[Path]], Judgement]
+"""The judgement on an estimator, from the folders that ``train`` wrote of its members."""
 
 
 def judge_of(job: StepJob) -> Judge:
-    """What the criterion of a tuning says of a model.
+    """What the criterion of a tuning says of an estimator.
 
     :raises StepError: when there are no events to judge with
     """
@@ -50,10 +51,10 @@ def judge_of(job: StepJob) -> Judge:
     return {"closure": _closure, "expected_limit": _expected_limit}[settings["criterion"]](setting, settings)
 
 
-def validation_loss(model: Path) -> Judgement:
-    """The validation loss of the network that is kept."""
-    record = read_json(model / "train.json")
-    loss = record["loss_validation"][record["kept_epoch"] - 1]
+def validation_loss(models: Sequence[Path]) -> Judgement:
+    """The validation loss of the network that is kept; of an ensemble, the mean of its members'."""
+    records = [read_json(model / "train.json") for model in models]
+    loss = fmean(record["loss_validation"][record["kept_epoch"] - 1] for record in records)
     return Judgement(loss, loss)
 
 
@@ -61,8 +62,8 @@ def _closure(setting: Setting, settings: Mapping[str, Any]) -> Judge:
     """How far the network itself, without calibration, is from closure."""
     raw = {**settings, "calibration": "none"}
 
-    def judge(model: Path) -> Judgement:
-        _, _, verdict = evaluate_model(setting, raw, model)
+    def judge(models: Sequence[Path]) -> Judgement:
+        _, _, verdict = evaluate_estimator(setting, raw, load_model(setting, raw, models))
         value, error = _misclosure(verdict)
         return Judgement(value, value, error, verdict.summary()["verdict"], verdict.figures)
 
@@ -85,8 +86,8 @@ def _expected_limit(setting: Setting, settings: Mapping[str, Any]) -> Judge:
     come after all others, in the order of how far they are from closure.
     """
 
-    def judge(model: Path) -> Judgement:
-        limits, _, verdict = evaluate_model(setting, settings, model)
+    def judge(models: Sequence[Path]) -> Judgement:
+        limits, _, verdict = evaluate_estimator(setting, settings, load_model(setting, settings, models))
         value, passes = volume(limits, max(setting.levels)), verdict.summary()["verdict"]
         order = value if passes != "failed" else 2.0 - limits.p_true + _misclosure(verdict)[0]
         return Judgement(value, order, None, passes, verdict.figures)

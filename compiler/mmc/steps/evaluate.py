@@ -1,7 +1,7 @@
 """``evaluate``: expected limits of a trained estimator, and the closure tests that say whether to believe them."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from mmc.errors import StepError
 from mmc.steps import closure
-from mmc.steps.estimators import LogRatio, load_estimator, network_log_ratio, network_score
+from mmc.steps.ensembles import ensemble_spread
+from mmc.steps.estimators import Estimator, LogRatio, load_estimator, members_in
 from mmc.steps.events import Array, EventFile, Events, Summaries
 from mmc.steps.histograms import HistogramFigures, histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
@@ -23,13 +24,16 @@ def run(job: StepJob) -> None:
     :raises StepError: when the model is not that of the job, or the network returns numbers that are not finite
     """
     settings = job.settings
-    model = job.pick("model", settings["train_job"])
-    record = json.loads((model / "train.json").read_text(encoding="utf-8"))
-    if record["method"] != settings["method"]:
-        raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
+    picked = job.pick_all("model", settings.get("members", [settings["train_job"]]))
+    models = [member for model in picked for member in members_in(model)]
+    for model in models:
+        record = json.loads((model / "train.json").read_text(encoding="utf-8"))
+        if record["method"] != settings["method"]:
+            raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
     file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
     setting = Setting.of(file, settings)
-    limits, arrays, verdict = evaluate_model(setting, settings, model)
+    estimator = load_model(setting, settings, models)
+    limits, arrays, verdict = evaluate_estimator(setting, settings, estimator)
     save_arrays(job.out / "limits.npz", {**limits.arrays(), **arrays})
     write_json(
         job.out / "evaluate.json",
@@ -40,23 +44,29 @@ def run(job: StepJob) -> None:
             "train_job": settings["train_job"],
             **setting.summary(),
             **limits.summary(setting.levels),
+            **({"ensemble": ensemble_spread(estimator, setting, limits)} if len(models) > 1 else {}),
             **verdict.summary(),
         },
     )
 
 
-def evaluate_model(
-    setting: Setting, settings: Mapping[str, Any], model: Path
+def load_model(setting: Setting, settings: Mapping[str, Any], models: Sequence[Path]) -> Estimator:
+    """The estimator of a method from the folders of its members."""
+    return load_estimator(
+        models, None if settings["method"] in SCORE_METHODS else setting.file.point(settings["theta1"])
+    )
+
+
+def evaluate_estimator(
+    setting: Setting, settings: Mapping[str, Any], estimator: Estimator
 ) -> tuple[Limits, dict[str, Array], closure.Verdict]:
-    """The limits of the estimator in the folder that ``train`` wrote, further arrays over the grid, and the verdict."""
-    if settings["method"] in SCORE_METHODS:
-        return _score(setting, settings, load_estimator(model, "score"))
-    return _ratio(setting, settings, load_estimator(model, "ratio"))
+    """The limits of an estimator, further arrays over the grid, and the verdict of the closure tests."""
+    return (_score if settings["method"] in SCORE_METHODS else _ratio)(setting, settings, estimator)
 
 
-def _ratio(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dict[str, Array], closure.Verdict]:
+def _ratio(setting: Setting, settings: Any, estimator: Estimator) -> tuple[Limits, dict[str, Array], closure.Verdict]:
     """A ratio estimator: the Asimov data at theta_true, and the mean ratio over test events at its denominator."""
-    log_ratio = network_log_ratio(estimator)
+    log_ratio = estimator.log_ratio
     denominator = setting.file.point(settings["theta1"])
     row = setting.file.coefficients(denominator[np.newaxis])[0]
     x, asimov = setting.asimov
@@ -107,7 +117,7 @@ def _chunks(points: Array, n_events: int) -> Iterator[Array]:
         yield points[start : start + size]
 
 
-def _score(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dict[str, Array], closure.Verdict]:
+def _score(setting: Setting, settings: Any, estimator: Estimator) -> tuple[Limits, dict[str, Array], closure.Verdict]:
     """A score estimator: histograms of the estimated score, filled with validation events, that it was not trained on.
 
     SALLY has one histogram in all components. SALLINO has at each θ a histogram of the component h along θ - θ_ref; as
@@ -119,9 +129,9 @@ def _score(setting: Setting, settings: Any, estimator: Any) -> tuple[Limits, dic
     template = setting.file.part(setting.aside)
     at_reference = setting.file.part(setting.partition, reference)
     x, asimov = setting.asimov
-    test = Summaries(network_score(estimator, at_reference.x), at_reference.probabilities(row))
-    data = Summaries(network_score(estimator, x), asimov)
-    scores = network_score(estimator, template.x)
+    test = Summaries(estimator.score(at_reference.x), at_reference.probabilities(row))
+    data = Summaries(estimator.score(x), asimov)
+    scores = estimator.score(template.x)
 
     def figures(direction: Array, bins: list[int], coefficients: Array, binning_row: Array) -> HistogramFigures:
         projected = Events(scores @ direction, template.weights)

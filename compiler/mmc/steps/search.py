@@ -10,7 +10,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
@@ -25,10 +25,10 @@ from optuna.trial import FrozenTrial, TrialState
 from mmc.errors import StepError
 from mmc.steps import train
 from mmc.steps.criteria import Judge, Judgement
-from mmc.steps.job import StepJob, read_json
+from mmc.steps.estimators import MEMBER
+from mmc.steps.job import StepJob
 from mmc.steps.runner import seed_generators
-from mmc.steps.tracked import describe
-from mmc.steps.tune import Trial, assess, rank
+from mmc.steps.tune import Trial, assess, most_epochs, rank
 
 SERVER = "MMC_OPTUNA_STORAGE"
 """The environment variable with the URL of a database, credentials included, for ``store: server``."""
@@ -62,8 +62,8 @@ def search(job: StepJob, judge: Judge) -> list[Trial]:
             done = _finished(study)
         trials = [_trial(trial, job, folder, k) for k, trial in enumerate(done)]
     best = rank(trials)[0]
-    if not best.model.is_dir():  # trained on another machine, with the same store
-        _train(job, best.model, best.values, trials.index(best))
+    if not best.models[0].is_dir():  # trained on another machine, with the same store
+        _train(job, best.models, best.values, trials.index(best))
     if settings["store"] == "sqlite":
         shutil.copyfile(folder / DATABASE, job.out / DATABASE)
     return trials
@@ -105,32 +105,40 @@ def _try(study: optuna.Study, job: StepJob, judge: Judge, folder: Path, k: int) 
     study.sampler = _sampler(job.settings["sampler"], job.seed + k)
     trial = study.ask()
     values = {name: _suggest(trial, name, choice) for name, choice in job.settings["space"].items()}
-    model = folder / f"trial-{k}"
+    models = _models(job, folder, k)
     started = time.monotonic()
-    _train(job, model, values, k)
+    _train(job, models, values, k)
     seconds = round(time.monotonic() - started, 3)
-    judgement, reason = assess(judge, model)
+    judgement, reason = assess(judge, models)
     record = {
         "values": values,
-        "epochs": read_json(model / "train.json").get("epochs"),
+        "epochs": most_epochs(models),
         "seconds": seconds,
         "judgement": None if judgement is None else asdict(judgement),
         "failed": reason,
     }
     trial.set_user_attr(RECORD, record)
     finished = study.trials[trial.number]
-    _trial(finished, job, folder, k).report(job, describe("train", model, job.seed + k, {}))
+    _trial(finished, job, folder, k).report(job, trained_here=True)
     _tell(study, finished)
 
 
-def _train(job: StepJob, model: Path, values: Mapping[str, Any], k: int) -> None:
-    """Write the model of the k-th trial, as ``train`` does."""
-    shutil.rmtree(model, ignore_errors=True)
-    model.mkdir()
-    seed = job.seed + k
-    seed_generators(seed)
-    training = {**job.settings["training"], **values}
-    train.run(replace(job, out=model, seed=seed, settings={**job.settings, "training": training, "scan": values}))
+def _models(job: StepJob, folder: Path, k: int) -> list[Path]:
+    """Where the networks of the k-th trial stand."""
+    n = job.settings["ensemble"]
+    return [folder / f"trial-{k}{f'.{MEMBER}{member}' if n > 1 else ''}" for member in range(n)]
+
+
+def _train(job: StepJob, models: Sequence[Path], values: Mapping[str, Any], k: int) -> None:
+    """Write the networks of the k-th trial, as ``train`` does."""
+    settings = {**job.settings, "training": {**job.settings["training"], **values}, "scan": values}
+    for member, model in enumerate(models):
+        shutil.rmtree(model, ignore_errors=True)
+        model.mkdir()
+        seed = job.seed + k * len(models) + member
+        seed_generators(seed)
+        own = {"member": member} if len(models) > 1 else {}
+        train.run(replace(job, out=model, seed=seed, settings={**settings, **own}))
 
 
 def _tell(study: optuna.Study, trial: FrozenTrial) -> None:
@@ -146,7 +154,7 @@ def _trial(trial: FrozenTrial, job: StepJob, folder: Path, k: int) -> Trial:
     record = trial.user_attrs[RECORD]
     judgement = None if record["judgement"] is None else Judgement(**record["judgement"])
     about = {name: record[name] for name in ("values", "epochs", "seconds", "failed")}
-    return Trial(name=f"{job.name}.trial-{k}", model=folder / f"trial-{k}", judgement=judgement, **about)
+    return Trial(name=f"{job.name}.trial-{k}", models=_models(job, folder, k), judgement=judgement, **about)
 
 
 def _sampler(name: str, seed: int) -> BaseSampler:

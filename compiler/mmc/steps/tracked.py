@@ -70,7 +70,7 @@ def describe(stage: str, folder: Path, seed: int, settings: Mapping[str, Any]) -
         series=series,
         tags={**method, **texts, logged(stage): str(seed)},
         artifacts=tuple(path for path in files if stage != "sample" or path.suffix == ".json"),
-        network=(folder, record["method"]) if stage in ("train", "tune") and "failed" not in record else None,
+        network=(folder, record["method"]) if (folder / "model_settings.json").is_file() else None,
     )
 
 

@@ -4,15 +4,16 @@ import json
 import logging
 import math
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mmc.errors import StepError
 from mmc.steps.criteria import Judge, Judgement, judge_of
+from mmc.steps.estimators import MEMBER
 from mmc.steps.job import RECORD, StepJob, read_json, write_json
-from mmc.steps.tracked import Entry, describe_trial
+from mmc.steps.tracked import describe, describe_trial
 from mmc.steps.tracking import tracker
 
 log = logging.getLogger(__name__)
@@ -24,23 +25,27 @@ class Trial:
 
     name: str
     values: dict[str, Any]
-    model: Path
+    models: list[Path]
+    """What ``train`` wrote: a single folder, or that of each member of an ensemble."""
     seconds: float
-    """Of the training."""
+    """Of the training, of all members together."""
     epochs: int | None
+    """The most of any member."""
     judgement: Judgement | None
     failed: str = ""
     """Why there is no judgement."""
 
-    def report(self, job: StepJob, *entries: Entry) -> None:
-        """Log the trial: here and, with what else is to be logged of it, as a run of its own where jobs are tracked."""
+    def report(self, job: StepJob, *, trained_here: bool = False) -> None:
+        """Log the trial: here and, where jobs are tracked, as a run, with its training if that was no job."""
         judged = self.judgement
         outcome = self.failed if judged is None else f"{judged.value:.6g} {judged.verdict or ''}"
         log.info("%s, %s: %s", self.name, json.dumps(self.values), outcome)
-        with tracker(job) as track, track.child(self.name) as run:
-            found = None if judged is None else asdict(judged)
-            for entry in (*entries, describe_trial(self.values, found, self.failed)):
-                run.entry(entry)
+        with tracker(job) as track:
+            for k, model in enumerate(self.models if trained_here else ()):
+                with track.child(self.name if len(self.models) == 1 else f"{self.name}.{MEMBER}{k}") as run:
+                    run.entry(describe("train", model, job.seed, {}))
+            with track.child(self.name) as run:
+                run.entry(describe_trial(self.values, None if judged is None else asdict(judged), self.failed))
 
     def summary(self) -> dict[str, Any]:
         """As ``tuning.json`` holds it."""
@@ -64,7 +69,8 @@ def run(job: StepJob) -> None:
     """
     settings = job.settings
     if "search" not in settings:
-        _copy(job.pick("model", settings["train_jobs"][0]), job.out)
+        (jobs,) = settings["train_jobs"].values()
+        _copy(job.pick_all("model", jobs), job.out)
         return
     if settings["search"] == "optuna":
         from mmc.steps.search import search
@@ -75,7 +81,7 @@ def run(job: StepJob) -> None:
     ranked = rank(trials)
     best = ranked[0]
     log.info("the best of %d trials is %s: %s", len(ranked), best.name, json.dumps(best.values))
-    _copy(best.model, job.out)
+    _copy(best.models, job.out)
     write_json(
         job.out / "tuning.json",
         {
@@ -102,28 +108,43 @@ def rank(trials: Iterable[Trial]) -> list[Trial]:
     return ranked
 
 
-def assess(judge: Judge, model: Path) -> tuple[Judgement | None, str]:
-    """The judgement on a model, or why there is none."""
-    failed = read_json(model / "train.json").get("failed", "")
+def assess(judge: Judge, models: Sequence[Path]) -> tuple[Judgement | None, str]:
+    """The judgement on an estimator, or why there is none."""
+    failed = next((text for model in models if (text := read_json(model / "train.json").get("failed"))), "")
     try:
-        return (None, failed) if failed else (judge(model), "")
+        return (None, failed) if failed else (judge(models), "")
     except StepError as error:
         return None, str(error)
 
 
+def most_epochs(models: Iterable[Path]) -> int | None:
+    """The epochs of the training that had the most; None where all diverged."""
+    return max((read_json(model / "train.json").get("epochs", 0) for model in models), default=0) or None
+
+
 def _trained(job: StepJob) -> list[Trial]:
     """The trials that were trained in jobs of their own."""
-    judge, names = judge_of(job), job.settings["train_jobs"]
+    judge = judge_of(job)
     trials = []
-    for name, model in zip(names, job.pick_all("model", names), strict=True):
-        record, seconds = read_json(model / "train.json"), read_json(model / RECORD)["seconds"]
-        judgement, failed = assess(judge, model)
-        trial = Trial(name, record["scan"], model, seconds, record.get("epochs"), judgement, failed)
+    for name, jobs in job.settings["train_jobs"].items():
+        models = job.pick_all("model", jobs)
+        values = read_json(models[0] / "train.json")["scan"]
+        seconds = sum(read_json(model / RECORD)["seconds"] for model in models)
+        trial = Trial(name, values, models, seconds, most_epochs(models), *assess(judge, models))
         trial.report(job)
         trials.append(trial)
     return trials
 
 
-def _copy(model: Path, out: Path) -> None:
-    """Copy what ``train`` wrote, but for the record that the runner adds."""
-    shutil.copytree(model, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns(RECORD))
+def _copy(models: Sequence[Path], out: Path) -> None:
+    """Copy what ``train`` wrote, but for the records that the runner adds.
+
+    An ensemble has a folder for each member, and beside them the ``train.json`` of the first.
+    """
+    without = shutil.ignore_patterns(RECORD)
+    if len(models) == 1:
+        shutil.copytree(models[0], out, dirs_exist_ok=True, ignore=without)
+        return
+    for k, model in enumerate(models):
+        shutil.copytree(model, out / f"{MEMBER}{k}", ignore=without)
+    shutil.copyfile(models[0] / "train.json", out / "train.json")
