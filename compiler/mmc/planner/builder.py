@@ -21,9 +21,9 @@ STEP_VERSIONS = {
     "ingest": 1,
     "track": 1,
     "sample": 1,
-    "train": 1,
-    "evaluate": 1,
-    "baselines": 1,
+    "train": 2,
+    "evaluate": 2,
+    "baselines": 2,
     "report": 1,
 }
 """Raised when a step makes other output from the same input, so that finished jobs of an older mmc are run again."""
