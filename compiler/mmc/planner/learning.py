@@ -387,5 +387,6 @@ def _add_report(builder: Builder, study: Study, source: Source, study_digest: st
         inputs=(
             source.input,
             *(Input(out, stage, Flow.ALL) for out, stage in zip(outputs, upstream, strict=True)),
+            *([Input("samples", "sample", Flow.ALL, aside=True)] if study.tracking and study.methods else []),
         ),
     )
