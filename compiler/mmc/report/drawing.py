@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,15 @@ class Picture:
     text: str
     """What there is to see, for who does not see it; also the caption."""
     figure: Figure
+
+    @cached_property
+    def svg(self) -> bytes:
+        """The figure as SVG, for its file and for the page."""
+        return figures.render(self.figure, "svg")
+
+    def image(self, image_format: str) -> bytes:
+        """The figure in a format that matplotlib writes."""
+        return self.svg if image_format == "svg" else figures.render(self.figure, image_format)
 
 
 def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: Mapping[str, Any]) -> dict[str, Picture]:
@@ -62,7 +72,7 @@ def save(drawn: Mapping[str, Picture], formats: Sequence[str], folder: Path) -> 
     """Write the figures; the names of the files of each."""
     for name, picture in drawn.items():
         for image_format in formats:
-            (folder / f"{name}.{image_format}").write_bytes(figures.render(picture.figure, image_format))
+            (folder / f"{name}.{image_format}").write_bytes(picture.image(image_format))
     return {name: [f"{name}.{image_format}" for image_format in formats] for name in drawn}
 
 

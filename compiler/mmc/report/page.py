@@ -13,7 +13,6 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from mmc.report.drawing import Picture, interval_width, interval_words
-from mmc.report.figures import render as render_figure
 from mmc.report.inline import dark_colors, inline
 from mmc.report.run_folder import Run
 from mmc.report.workflow import time_words
@@ -41,7 +40,7 @@ def render(page: Page) -> str:
 
 def render_template(template: str, pictures: Mapping[str, Picture], **values: Any) -> str:
     """A page with figures; ``drawn`` in the template are the inline figures by name."""
-    drawn = {name: inline(render_figure(item.figure, "svg"), name, item.title) for name, item in pictures.items()}
+    drawn = {name: inline(item.svg, name, item.title) for name, item in pictures.items()}
     script = _read("sort.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
