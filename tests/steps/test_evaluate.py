@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mmc.steps.estimators import load_estimator, network_log_ratio
+from mmc.steps.estimators import load_estimator, network_log_ratio, network_score
 from mmc.steps.events import EventFile
 from mmc.steps.limits import Setting
 
 from tests.steps.learning import Learning
 from tests.steps.test_histograms import whole_luminosity
-from tests.steps.toy_events import SIGMA, cross_section, squared_amplitude, write_events
+from tests.steps.toy_events import SIGMA, A, cross_section, squared_amplitude, write_events
 from tests.support import SHARED_DATA
 
 GOOD = {"n_hidden": [32, 32], "n_epochs": 15}
@@ -85,6 +85,35 @@ def test_a_good_estimator_passes_and_nearly_reaches_the_model_itself(
     allowed, exact = found["allowed_fraction"]["0.95"], exact_limits(learning).allowed(0.95).mean()
     assert not found["touches_edge"]
     assert allowed == pytest.approx(exact, rel=0.25)
+    truth = 5_000.0 * SIGMA * 4 * A**2
+    full = found["fisher_information"]["full"]
+    assert np.array(full["matrix"]) == pytest.approx(truth * np.eye(2), abs=0.15 * truth)
+    ((low, high),) = found["intervals"]["c1"]["0.68"]
+    assert 0.5 * (high - low) == pytest.approx(full["errors"]["c1"]["profiled"], rel=0.35)
+
+
+def test_the_full_information_is_that_of_madminer_but_for_the_mean_score(tmp_path: Path, toy_events: Path) -> None:
+    from madminer.fisherinformation import FisherInformation
+
+    learning = Learning(tmp_path, toy_events)
+    model = learning.train("sally", learning.sample("sally"))
+    folder = learning.evaluate("sally", model)
+    found = result(folder)["fisher_information"]
+    assert found["at"] == {"c1": 0.0, "c2": 0.0}
+    arrays = np.load(folder / "fisher.npz")
+    assert arrays["full"].tolist() == found["full"]["matrix"]
+    stock = FisherInformation(str(toy_events / "events.h5"), include_nuisance_parameters=False)
+    kinematics, _ = stock.full_information(
+        np.zeros(2), str(model / "model"), luminosity=20_000.0, include_xsec_info=False
+    )
+    # MadMiner counts the events of the whole file, its test partition is one event shorter, and its mean score counts
+    file = EventFile(toy_events / "events.h5", 0.2, 0.2)
+    events, row, gradients = file.part("test"), file.coefficients(np.zeros((1, 2)))[0], file.gradients(np.zeros(2))
+    n, mine = (20_000.0 * part.weights.sum(axis=0) for part in (file.part("all"), events))
+    mean = events.probabilities(row) @ network_score(load_estimator(model, "score"), events.x)
+    rate = np.outer(gradients @ mine, gradients @ mine) / (mine @ row)
+    expected = (kinematics / (n @ row) - np.outer(mean, mean)) * (mine @ row) + rate
+    assert arrays["full"] == pytest.approx(expected, rel=2e-3, abs=2e-3 * expected.max())
 
 
 def test_an_estimator_that_has_learned_nothing_fails(tmp_path: Path, exact_events: Path) -> None:
