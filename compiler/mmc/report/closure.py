@@ -17,11 +17,13 @@ FARTHEST = 5.0
 def closure_figure(record: Mapping[str, Any], grid: Grid) -> Figure | None:
     """What the closure tests of a method or baseline found, a panel for each; None where there is nothing to draw."""
     panels: list[Callable[[Any], None]] = []
-    if "mean_ratio" in grid.others and _near(grid).any():
+    closure, before = record["closure"], record.get("calibration", {}).get("before", {}).get("closure", {})
+    if "mean_ratio" in grid.arrays and _near(grid).any():
         panels.append(lambda axes: _mean_ratio(axes, grid, record["confidence_levels"]))
-    coverage = record["closure"].get("coverage")
-    if coverage:
-        panels.append(lambda axes: _coverage(axes, coverage))
+    if closure.get("joint"):
+        panels.append(lambda axes: _joint(axes, closure["joint"], before.get("joint")))
+    if closure.get("coverage"):
+        panels.append(lambda axes: _coverage(axes, closure["coverage"]))
     if not panels:
         return None
     with styled():
@@ -33,14 +35,14 @@ def closure_figure(record: Mapping[str, Any], grid: Grid) -> Figure | None:
 
 
 def _near(grid: Grid) -> Any:
-    return grid.log_likelihood_ratio.ravel() > -0.5 * FARTHEST**2
+    return grid.log_likelihood_ratio().ravel() > -0.5 * FARTHEST**2
 
 
 def _mean_ratio(axes: Any, grid: Grid, levels: Sequence[float]) -> None:
     """The mean ratio at all points of the grid: it has to be 1 where the confidence region is."""
     near = _near(grid)
-    distance = np.sqrt(np.maximum(-2.0 * grid.log_likelihood_ratio.ravel()[near], 0.0))
-    mean, error = (np.ravel(grid.others[name])[near] for name in ("mean_ratio", "mean_ratio_error"))
+    distance = np.sqrt(np.maximum(-2.0 * grid.log_likelihood_ratio().ravel()[near], 0.0))
+    mean, error = (np.ravel(grid.arrays[name])[near] for name in ("mean_ratio", "mean_ratio_error"))
     axes.errorbar(distance, mean, yerr=error, fmt="o", markersize=2.5, linewidth=0.7, color=COLORS[0], ecolor="#8FB8D6")
     axes.axhline(1.0, color="black", linewidth=0.8)
     for level in levels:
@@ -57,6 +59,27 @@ def _mean_ratio(axes: Any, grid: Grid, levels: Sequence[float]) -> None:
             va="top",
         )
     axes.set(xlabel=r"$\sqrt{-2\,\ln\,\lambda}$ of the point", ylabel="mean ratio", xlim=(-0.15, FARTHEST))
+
+
+def _joint(axes: Any, joint: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
+    """The slopes of the joint on the estimated ratio or score, which have to be 1, before a calibration too."""
+    for found, color, label in ((before, "#A0A0A0", "before calibration"), (joint, COLORS[0], "as evaluated")):
+        known = [(k, entry) for k, entry in enumerate((found or {"each": ()})["each"]) if entry["slope"] is not None]
+        if known:
+            x = [k + (0.15 if found is before else -0.15 if before else 0.0) for k, _ in known]
+            slopes, errors = ([entry[key] for _, entry in known] for key in ("slope", "slope_error"))
+            axes.errorbar(x, slopes, yerr=errors, fmt="o", markersize=4.0, color=color, label=label)
+    axes.axhline(1.0, color="black", linewidth=0.8)
+    names = [entry["component"] if "component" in entry else _point(entry["theta"]) for entry in joint["each"]]
+    axes.set_xticks(range(len(names)), [plain(name) for name in names], fontsize=7.5, rotation=20, ha="right")
+    axes.set(ylabel=f"slope of joint on estimated {joint['of']}", xlim=(-0.5, len(names) - 0.5))
+    axes.yaxis.label.set_size(9.5)
+    if before:
+        axes.legend(fontsize=7.5, frameon=False)
+
+
+def _point(theta: Mapping[str, float]) -> str:
+    return ", ".join(f"{value:.3g}" for value in theta.values())
 
 
 def _coverage(axes: Any, coverage: Sequence[Mapping[str, Any]]) -> None:

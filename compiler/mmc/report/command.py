@@ -36,7 +36,7 @@ def report_run(folder: Path, out: Path | None) -> int:
     drawn = {**pictures(results, grids, settings), **dict(_distributions(run, results, settings))}
     place = folder if out is None else out
     _save(drawn, place)
-    page = Page(results, drawn, run, workflow_picture(run.stages), notes(run))
+    page = Page(results, grids, drawn, run, workflow_picture(run.stages), notes(run))
     return _write(render(page), place / "report.html")
 
 
@@ -130,7 +130,9 @@ def _outputs(run: Run, settings: Mapping[str, Any]) -> Outputs:
     combined = run.outputs("combine") or run.outputs("ingest")
     grouped = bool(settings.get("groups"))
     events = {group if grouped else None: path for group, path in combined.items()}
-    return Outputs(events, run.outputs("train"), run.outputs("evaluate"), run.outputs("baselines"))
+    return Outputs(
+        events, run.outputs("tune") or run.outputs("train"), run.outputs("evaluate"), run.outputs("baselines")
+    )
 
 
 def _distributions(run: Run, results: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[tuple[str, Picture]]:

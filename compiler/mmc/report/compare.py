@@ -69,7 +69,9 @@ class Comparison:
             runs=(first, second),
             titles=(old["title"] or old["study"], new["title"] or new["study"]),
             study=list(differences(first.study, second.study)) if known else None,
-            versions=list(differences(_versions(old), _versions(new))),
+            versions=[
+                change for change in differences(_versions(old), _versions(new)) if None not in (change.old, change.new)
+            ],
             limits={name: (named[0].get(name), named[1].get(name)) for name in {**named[0], **named[1]}},
             cross_sections=_measured(_cross_sections(old), _cross_sections(new)),
             fisher=_measured(_fisher(old), _fisher(new)),
@@ -122,7 +124,9 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[Change]:
 
 def overlays(first: Found, second: Found, settings: Mapping[str, Any]) -> dict[str, Picture]:
     """The contours of each method or baseline of both runs in one figure; the p-values where there is one parameter."""
-    lines = [{curve.name: curve for curve in curves(*found, {})} for found in (first, second)]
+    lines = [
+        {curve.name: curve for curve in curves(_records(results), grids, {})} for results, grids in (first, second)
+    ]
     labels = {
         name: figures.axis_label(parameter["label"] or name) for name, parameter in settings["parameters"].items()
     }

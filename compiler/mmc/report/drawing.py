@@ -13,10 +13,17 @@ from matplotlib.figure import Figure
 from mmc.report import figures
 from mmc.report.closure import closure_figure
 from mmc.report.figures import BASELINE_COLORS, COLORS, Curve
-from mmc.report.fisher import ellipse_figure
+from mmc.report.fisher import Information, ellipse_figure
 from mmc.report.results import Grid
+from mmc.steps.events import Array
 
-BASELINE_ORDER = ("rate", "histogram", "truth")
+KINDS = {
+    "": "",
+    "observed": ", observed",
+    "without_rate": ", without the rate",
+    "observed_without_rate": ", observed, without the rate",
+}
+"""What there may be besides expected limits, and how titles say it."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +57,20 @@ def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: Ma
     }
     drawn: dict[str, Picture] = {}
     records = [*results["baselines"], *results["methods"]]
-    if records:
-        drawn |= _limits(records, curves(results, grids, settings["plots"]["colors"]), settings, labels)
+    for kind in KINDS:
+        own = [record for record in records if not kind or kind in record]
+        if own:
+            drawn |= _limits(own, curves(own, grids, settings["plots"]["colors"], kind), settings, labels, kind)
     for record in records:
         figure = closure_figure(record, grids[record["name"]])
         if figure is not None:
             drawn[f"closure_{record['name']}"] = Picture(
                 "closure", f"Closure tests of {record['name']}", _closure_text(record), figure
             )
-    parts = {"": results, **{f"_{group}": part for group, part in results["groups"].items()}}
+    parts: dict[str | None, Any] = {None: results, **results["groups"]}
     for group, part in parts.items():
         if part["fisher_information"] and part["evaluation"]:
-            drawn |= dict(_fisher(group, part, settings, labels))
+            drawn |= dict(_fisher(group, results, part, settings, labels))
     trainings = {entry["name"]: entry["training"] for entry in results["methods"] if entry["training"]}
     if trainings:
         drawn["losses"] = Picture("training", "Losses", _loss_text(trainings), figures.loss_figure(trainings))
@@ -76,27 +85,29 @@ def save(drawn: Mapping[str, Picture], formats: Sequence[str], folder: Path) -> 
     return {name: [f"{name}.{image_format}" for image_format in formats] for name in drawn}
 
 
-def curves(results: Mapping[str, Any], grids: Mapping[str, Grid], colors: Mapping[str, str]) -> list[Curve]:
-    """Baselines first, so that the methods are drawn over them."""
+def curves(
+    records: Sequence[Mapping[str, Any]], grids: Mapping[str, Grid], colors: Mapping[str, str], kind: str = ""
+) -> list[Curve]:
+    """The limits of baselines and, drawn over them, methods, expected or of another kind."""
     palette = itertools.cycle(COLORS)
-    shades = {kind: itertools.cycle(shades) for kind, shades in BASELINE_COLORS.items()}
+    shades = {name: itertools.cycle(shades) for name, shades in BASELINE_COLORS.items()}
     found = []
-    for record in [*results["baselines"], *results["methods"]]:
+    for record in records:
         baseline = "baseline" in record
-        kind = "baseline" if baseline else "method_name"
-        key = record[kind]
+        of = "baseline" if baseline else "method_name"
+        key = record[of]
         default = next(shades[key] if baseline else palette)
-        several = sum(other.get(kind) == key for other in [*results["baselines"], *results["methods"]]) > 1
-        grid = grids[record["name"]]
+        several = sum(other.get(of) == key for other in records) > 1
+        limits = record[kind] if kind else record
         found.append(
             Curve(
                 name=record["name"] if several else key,
                 color=default if several else colors.get(key, default),
                 baseline=baseline,
-                verdict=record["verdict"],
-                axes=grid.axes,
-                log_likelihood_ratio=grid.log_likelihood_ratio,
-                best_fit=record["best_fit"],
+                verdict=limits.get("verdict", record["verdict"]),
+                axes=grids[record["name"]].axes,
+                log_likelihood_ratio=grids[record["name"]].log_likelihood_ratio(kind),
+                best_fit=limits["best_fit"],
             )
         )
     return found
@@ -107,86 +118,99 @@ def _limits(
     lines: Sequence[Curve],
     settings: Mapping[str, Any],
     labels: Mapping[str, str],
+    kind: str,
 ) -> dict[str, Picture]:
     """Contours of each pair of parameters and the profile of each; of a single parameter the p-values."""
     truth, levels, level = records[0]["theta_true"], records[0]["confidence_levels"], settings["plots"]["level"]
-    names, drawn = list(lines[0].axes), {}
+    names, drawn, prefix, words = list(lines[0].axes), {}, f"{kind}_" if kind else "", KINDS[kind]
+    found = {record["name"]: record[kind] if kind else record for record in records}
+    marks = {record["name"]: _mark(found[record["name"]].get("verdict", record["verdict"])) for record in records}
     for pair in itertools.combinations(names, 2):
         figure = figures.contour_figure(lines, pair, labels, level, truth)
-        title = f"{level:.0%} confidence regions of {pair[0]} and {pair[1]}"
-        drawn["contours_" + "_".join(pair)] = Picture("limits", title, _region_text(records), figure)
+        title = f"{level:.0%} confidence regions of {pair[0]} and {pair[1]}{words}"
+        drawn[f"{prefix}contours_{'_'.join(pair)}"] = Picture("limits", title, _region_text(found, marks), figure)
     for name in names:
-        text = _interval_text(records, name)
+        text = _interval_text(found, marks, name, lines[0].axes[name])
         if len(names) == 1:
             figure = figures.p_value_figure(lines, labels, levels, truth)
-            drawn[f"p_values_{name}"] = Picture("limits", f"p-values of {name}", text, figure)
+            drawn[f"{prefix}p_values_{name}"] = Picture("limits", f"p-values of {name}{words}", text, figure)
         else:
             figure = figures.profile_figure(lines, name, labels[name], levels, truth)
-            drawn[f"profile_{name}"] = Picture("profiles", f"Profile likelihood of {name}", text, figure)
+            title = f"Profile likelihood of {name}{words}"
+            drawn[f"{prefix}profile_{name}"] = Picture("profiles", title, text, figure)
     return drawn
 
 
+def _mark(verdict: str) -> str:
+    return "" if verdict == "passed" else f", closure {verdict}"
+
+
 def _fisher(
-    group: str, part: Mapping[str, Any], settings: Mapping[str, Any], labels: Mapping[str, str]
+    group: str | None,
+    results: Mapping[str, Any],
+    part: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    labels: Mapping[str, str],
 ) -> Iterator[tuple[str, Picture]]:
+    """Of the baselines, and of the estimators of the group."""
     found, level = part["fisher_information"], settings["plots"]["level"]
-    matrices = {kind: np.array(entry.get("profiled", entry["matrix"])) for kind, entry in found["information"].items()}
+    named = [
+        Information(kind, np.array(entry.get("profiled", entry["matrix"])))
+        for kind, entry in found["information"].items()
+    ]
+    named += [
+        Information(record["name"], np.array(record["fisher_information"]["full"]["matrix"]), record["verdict"])
+        for record in results["methods"]
+        if "fisher_information" in record and record.get("group") == group
+    ]
+    truth = part["evaluation"]["theta_true"]
     for pair in itertools.combinations(found["parameters"], 2):
-        figure = ellipse_figure(
-            matrices,
-            found["parameters"],
-            pair=pair,
-            labels=labels,
-            level=level,
-            centre=part["evaluation"]["theta_true"],
-        )
-        title = f"Fisher information on {pair[0]} and {pair[1]}" + (f": {group.removeprefix('_')}" if group else "")
+        where = [found["parameters"].index(name) for name in pair]
+        figure = ellipse_figure(named, where, [labels[name] for name in pair], level, [truth[name] for name in pair])
+        title = f"Fisher information on {pair[0]} and {pair[1]}" + (f": {group}" if group else "")
         text = (
             f"The smallest {level:.0%} regions that the information of each kind allows around the true point: "
-            f"{', '.join(matrices)}. The table has the matrices."
+            f"{', '.join(item.label for item in named)}. The table has the matrices."
         )
-        yield f"fisher_{'_'.join(pair)}{group}", Picture("fisher", title, text, figure)
+        yield "_".join(("fisher", *pair, *([group] if group else []))), Picture("fisher", title, text, figure)
 
 
-def _region_text(records: Sequence[Mapping[str, Any]]) -> str:
+def _region_text(found: Mapping[str, Mapping[str, Any]], marks: Mapping[str, str]) -> str:
     parts = []
-    for record in records:
+    for name, record in found.items():
         level, fraction = max(record["allowed_fraction"].items(), key=lambda item: float(item[0]))
-        mark = "" if record["verdict"] == "passed" else f", closure {record['verdict']}"
-        parts.append(f"{record['name']} {100 * fraction:.3g} %{mark}")
+        parts.append(f"{name} {100 * fraction:.3g} %{marks[name]}")
     return f"Part of the grid allowed at {100 * float(level):g} %: {'; '.join(parts)}. Dashed: closure failed."
 
 
-def _interval_text(records: Sequence[Mapping[str, Any]], name: str) -> str:
+def _interval_text(
+    found: Mapping[str, Mapping[str, Any]], marks: Mapping[str, str], parameter: str, axis: Array
+) -> str:
     parts = []
-    for record in records:
-        level, found = max(record["intervals"][name].items(), key=lambda item: float(item[0]))
-        mark = "" if record["verdict"] == "passed" else f", closure {record['verdict']}"
-        parts.append(f"{record['name']} {interval_words(found)}{mark}")
-    return f"{name} at {100 * float(level):g} %: {'; '.join(parts)}."
+    for name, record in found.items():
+        level, intervals = max(record["intervals"][parameter].items(), key=lambda item: float(item[0]))
+        parts.append(f"{name} {interval_words(intervals, (axis[0], axis[-1]))}{marks[name]}")
+    return f"{parameter} at {100 * float(level):g} %: {'; '.join(parts)}."
 
 
-def interval_words(found: Sequence[Sequence[float | None]]) -> str:
-    """Intervals as text: "-0.1 … 0.2", open ends as arrows.
+def interval_words(intervals: Sequence[Sequence[float]], edges: tuple[float, float]) -> str:
+    """Intervals as text; an arrow stands for an end at the edge of the grid, where the interval may be open.
 
-    >>> interval_words([(None, 0.25)])
+    >>> interval_words([(-1.0, 0.25)], (-1.0, 1.0))
     '← … 0.25'
     """
-    if not found:
+    if not intervals:
         return "none on the grid"
     return ", ".join(
-        f"{'←' if low is None else f'{low:.3g}'} … {'→' if high is None else f'{high:.3g}'}" for low, high in found
+        f"{'←' if low <= edges[0] else f'{low:.3g}'} … {'→' if high >= edges[1] else f'{high:.3g}'}"
+        for low, high in intervals
     )
 
 
-def interval_width(found: Sequence[Sequence[float | None]]) -> float | None:
-    """The width of intervals together; None where they are not closed."""
-    width = 0.0
-    for low, high in found:
-        if low is None or high is None:
-            return None
-        width += high - low
-    return width if found else None
+def interval_width(intervals: Sequence[Sequence[float]], edges: tuple[float, float]) -> float | None:
+    """The width of intervals together; None where there is none, or one reaches an edge of the grid."""
+    closed = all(low > edges[0] and high < edges[1] for low, high in intervals)
+    return sum(high - low for low, high in intervals) if intervals and closed else None
 
 
 def _closure_text(record: Mapping[str, Any]) -> str:

@@ -14,9 +14,9 @@ from matplotlib.lines import Line2D
 from matplotlib.mathtext import MathTextParser
 from scipy.special import chdtri
 
-from mmc.report.intervals import profile
 from mmc.steps.events import Array
 from mmc.steps.limits import p_values
+from mmc.steps.projections import profile
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """Distinguishable with every kind of colour vision (Okabe and Ito)."""
@@ -62,6 +62,13 @@ class Curve:
     """On the grid of the axes; 0 is the best fit."""
     best_fit: Mapping[str, float]
 
+    def profile(self, names: Sequence[str]) -> Array:
+        """ln λ of these parameters, in their order, with all others fitted."""
+        order = list(self.axes)
+        ratio = profile(self.log_likelihood_ratio, [order.index(name) for name in names])
+        ranks = sorted(names, key=order.index)
+        return np.transpose(ratio, [ranks.index(name) for name in names])
+
     @property
     def label(self) -> str:
         """For the legend."""
@@ -85,7 +92,7 @@ def contour_figure(
     threshold = float(chdtri(2, 1.0 - level))
     handles = []
     for curve in curves:
-        ratio = profile(curve.axes, curve.log_likelihood_ratio, pair)
+        ratio = curve.profile(pair)
         distance = np.sqrt(np.minimum(np.maximum(-2.0 * ratio, 0.0), 1e6))
         style = curve.style
         note = ""
@@ -141,7 +148,7 @@ def profile_figure(
     figure, axes = make_figure(4.8, 4.0)
     handles = []
     for curve in curves:
-        axes.plot(curve.axes[name], -2.0 * profile(curve.axes, curve.log_likelihood_ratio, [name]), **curve.style)
+        axes.plot(curve.axes[name], -2.0 * curve.profile([name]), **curve.style)
         handles.append(Line2D([], [], label=curve.label, **curve.style))
     low, high = min(curve.axes[name][0] for curve in curves), max(curve.axes[name][-1] for curve in curves)
     for level in levels:

@@ -1,6 +1,8 @@
 """Figures of Fisher information: the smallest confidence regions that it allows."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.special import chdtri
 
-from mmc.report.figures import BASELINE_COLORS, COLORS, make_figure, place_legend, plain
+from mmc.report.figures import BASELINE_COLORS, COLORS, LINES, make_figure, place_legend, plain
 from mmc.steps.events import Array
 
 SMALLEST = 1e-9
@@ -18,44 +20,55 @@ LARGEST = 6.0
 KIND_COLORS = {name: colors[0] for name, colors in BASELINE_COLORS.items()}
 
 
+@dataclass(frozen=True)
+class Information:
+    """An information matrix, and what it is that of."""
+
+    name: str
+    matrix: Array
+    """shape (parameters, parameters)"""
+    verdict: str = "passed"
+    """Of the closure tests of the estimator."""
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return self.name if self.verdict == "passed" else f"{self.name} (closure {self.verdict})"
+
+
 def ellipse_figure(
-    matrices: Mapping[str, Array],
-    parameters: Sequence[str],
-    *,
-    pair: tuple[str, str],
-    labels: Mapping[str, str],
-    level: float,
-    centre: Mapping[str, float],
+    named: Sequence[Information], pair: Sequence[int], labels: Sequence[str], level: float, centre: Sequence[float]
 ) -> Figure:
-    """Where θ is that d I d ≤ χ²: the region of two parameters with what is known of them alone, if others are fitted.
+    """Where θ is that d I d ≤ χ²: the region of two parameters with what is known of them if all others are fitted.
 
     Information that knows only one direction, as that of the rate alone, gives a strip.
 
-    :param matrices: information by its kind, each (parameters, parameters)
+    :param pair: the numbers of the parameters
+    :param labels: of the two axes
+    :param centre: d is the distance from there
     """
     figure, axes = make_figure(6.6, 4.4)
-    indices = [parameters.index(name) for name in pair]
     threshold = float(chdtri(2, 1.0 - level))
-    known = {kind: marginal(matrix, indices) for kind, matrix in matrices.items()}
-    half = _window(list(known.values()), threshold)
-    x, y = (np.linspace(-size, size, 201) for size in half)
+    known = [marginal(item.matrix, pair) for item in named]
+    x, y = (np.linspace(-size, size, 201) for size in _window(known, threshold))
     mesh = np.stack(np.meshgrid(x, y), axis=-1)
-    palette = iter(COLORS * len(known))
+    palette = itertools.cycle(COLORS)
     handles = []
-    for kind, matrix in known.items():
-        color = KIND_COLORS.get(kind) or next(palette)
-        width = 1.4 if kind in KIND_COLORS else 2.0
+    for item, matrix in zip(named, known, strict=True):
+        color = KIND_COLORS.get(item.name) or next(palette)
+        width = 1.4 if item.name in KIND_COLORS else 2.0
         quadratic = np.einsum("xyi,ij,xyj->xy", mesh, matrix, mesh)
         note = ""
         if quadratic.max() > threshold:
-            where = [centre[name] + axis for name, axis in zip(pair, (x, y), strict=True)]
-            axes.contour(*where, quadratic, levels=[threshold], colors=[color], linewidths=width)
+            lines = {"colors": [color], "linewidths": width, "linestyles": [LINES[item.verdict]]}
+            axes.contour(centre[0] + x, centre[1] + y, quadratic, levels=[threshold], **lines)
         else:
             note = " (all allowed)"
-        handles.append(Line2D([], [], label=plain(kind) + note, color=color, linewidth=width))
-    axes.plot(*(centre[name] for name in pair), "+", color="black", markersize=11.0, markeredgewidth=1.6)
+        style: dict[str, Any] = {"color": color, "linewidth": width, "linestyle": LINES[item.verdict]}
+        handles.append(Line2D([], [], label=plain(item.label) + note, **style))
+    axes.plot(*centre, "+", color="black", markersize=11.0, markeredgewidth=1.6)
     handles.append(Line2D([], [], linestyle="none", marker="+", color="black", markersize=10.0, label="true point"))
-    axes.set(xlabel=labels[pair[0]], ylabel=labels[pair[1]])
+    axes.set(xlabel=labels[0], ylabel=labels[1])
     axes.set_title(f"{level:.0%} regions from the Fisher information", loc="left", fontsize=10.0)
     axes.locator_params(nbins=7)
     axes.grid(color="#E6E6E6", linewidth=0.6)
@@ -71,15 +84,6 @@ def marginal(matrix: Array, indices: Sequence[int]) -> Array:
         return own
     mixed = matrix[np.ix_(indices, others)]
     return np.asarray(own - mixed @ np.linalg.pinv(matrix[np.ix_(others, others)], SMALLEST) @ mixed.T)
-
-
-def widths(matrix: Array) -> list[float | None]:
-    """The smallest standard deviation of each parameter when all others are fitted; None where it is not bounded."""
-    found = []
-    for k in range(len(matrix)):
-        alone = float(marginal(matrix, [k])[0, 0])
-        found.append(alone**-0.5 if alone > SMALLEST * abs(float(matrix[k, k])) else None)
-    return found
 
 
 def _window(matrices: Sequence[Array], threshold: float) -> tuple[float, float]:

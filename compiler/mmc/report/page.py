@@ -12,8 +12,9 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from mmc.report.drawing import Picture, interval_width, interval_words
+from mmc.report.drawing import KINDS, Picture, interval_width, interval_words
 from mmc.report.inline import dark_colors, inline
+from mmc.report.results import Grid
 from mmc.report.run_folder import Run
 from mmc.report.workflow import time_words
 
@@ -26,11 +27,28 @@ class Page:
     """What a report shows. What only a whole run knows is None or empty on the page of the step ``report``."""
 
     results: Mapping[str, Any]
+    grids: Mapping[str, Grid]
     pictures: Mapping[str, Picture]
     run: Run | None = None
     workflow: Markup = field(default_factory=Markup)
     notes: Sequence[str] = ()
     """What is missing from the run; on top of the warnings."""
+
+    def information(self, group: str) -> list[tuple[str, Mapping[str, Any], str]]:
+        """Name, matrices and verdict of all Fisher information of a group; of all events for an empty name."""
+        part = self.results["groups"][group] if group else self.results
+        found = [(kind, entry, "passed") for kind, entry in part["fisher_information"]["information"].items()]
+        return found + [
+            (record["name"], record["fisher_information"]["full"], record["verdict"])
+            for record in self.results["methods"]
+            if "fisher_information" in record and record.get("group", "") == group
+        ]
+
+    @property
+    def edges(self) -> dict[str, tuple[float, float]]:
+        """First and last value of each parameter on the grid."""
+        axes = next(iter(self.grids.values())).axes if self.grids else {}
+        return {name: (float(axis[0]), float(axis[-1])) for name, axis in axes.items()}
 
 
 def render(page: Page) -> str:
@@ -93,4 +111,5 @@ def _environment() -> Environment:
         "time": time_words,
         "json": _json,
     }
+    environment.globals["kinds"] = KINDS
     return environment

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmc.report.intervals import intervals
+from mmc.errors import StepError
 from mmc.steps.events import Array
 from mmc.steps.job import read_json
 
@@ -39,19 +39,25 @@ class Grid:
     """What ``limits.npz`` of a method or baseline holds: values on the grid of the parameters."""
 
     axes: Mapping[str, Array]
-    log_likelihood_ratio: Array
-    """0 is the best fit."""
-    others: Mapping[str, Array]
-    """All other arrays by name."""
+    arrays: Mapping[str, Array]
+    """All others by name."""
+
+    def log_likelihood_ratio(self, kind: str = "") -> Array:
+        """ln λ, which is 0 at the best fit, of the expected limits or another kind, such as ``observed``."""
+        return self.arrays[f"{kind}_log_likelihood_ratio" if kind else "log_likelihood_ratio"]
 
     @classmethod
     def read(cls, path: Path) -> "Grid":
-        """From the file."""
+        """From the file.
+
+        :raises StepError: when it is missing
+        """
+        if not path.is_file():
+            raise StepError(f"{path.parent} is not the output of a finished job: it has no {path.name}")
         with np.load(path) as file:
             arrays = {name: file[name] for name in file.files}
         axes = {name.removeprefix("axis_"): value for name, value in arrays.items() if name.startswith("axis_")}
-        others = {name: value for name, value in arrays.items() if not name.startswith("axis_")}
-        return cls(axes, others.pop("log_likelihood_ratio"), others)
+        return cls(axes, {name: value for name, value in arrays.items() if not name.startswith("axis_")})
 
 
 def collect(outputs: Outputs, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Grid]]:
@@ -64,8 +70,7 @@ def collect(outputs: Outputs, settings: Mapping[str, Any]) -> tuple[dict[str, An
     trainings = {name: read_json(path / "train.json") for name, path in outputs.models.items()}
     grids = {name: Grid.read(path / "limits.npz") for name, path in outputs.limits.items()}
     methods = [
-        _method(name, read_json(path / "evaluate.json"), trainings.get(name), grids[name])
-        for name, path in outputs.limits.items()
+        _method(name, read_json(path / "evaluate.json"), trainings.get(name)) for name, path in outputs.limits.items()
     ]
     baselines, fisher = [], []
     for name, path in outputs.baselines.items():
@@ -74,7 +79,7 @@ def collect(outputs: Outputs, settings: Mapping[str, Any]) -> tuple[dict[str, An
             fisher.append({**record, "matrices": f"fisher_{name}.npz"})
         else:
             grids[name] = Grid.read(path / "limits.npz")
-            baselines.append(_limits(name, record, grids[name]))
+            baselines.append(_limits(name, record))
     described = [*methods, *baselines, *fisher]
     whole = {"events": None, "evaluation": None, "fisher_information": None} if groups else _part(events, described)
     results = {
@@ -122,14 +127,13 @@ def _part(
     }
 
 
-def _limits(name: str, record: Mapping[str, Any], grid: Grid) -> dict[str, Any]:
-    found = intervals(grid.axes, grid.log_likelihood_ratio, record["confidence_levels"])
-    return {"name": name, **record, "grid": f"limits_{name}.npz", "intervals": found}
+def _limits(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, **record, "grid": f"limits_{name}.npz"}
 
 
-def _method(name: str, record: Mapping[str, Any], training: Mapping[str, Any] | None, grid: Grid) -> dict[str, Any]:
+def _method(name: str, record: Mapping[str, Any], training: Mapping[str, Any] | None) -> dict[str, Any]:
     """What the results say of an estimator; ``training`` is None where its model was not handed in."""
-    described = {**_limits(name, record, grid), "scan": {}, "training": None}
+    described = {**_limits(name, record), "scan": {}, "training": None}
     if training is not None:
         described["scan"] = training["scan"]
         keys = ("features", "n_train", "n_validation", "epochs", "kept_epoch", "loss_train", "loss_validation")

@@ -21,7 +21,7 @@ def run(job: StepJob) -> None:
     results["figures"] = save(drawn, job.settings["plots"]["formats"], job.out)
     results["versions"] = versions()
     write_json(job.out / "results.json", results)
-    (job.out / "index.html").write_text(render(Page(results, drawn)), encoding="utf-8")
+    (job.out / "index.html").write_text(render(Page(results, grids, drawn)), encoding="utf-8")
 
 
 def _by_job(job: StepJob, name: str) -> dict[str, Path]:
