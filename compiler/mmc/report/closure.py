@@ -12,6 +12,7 @@ from mmc.report.results import Grid
 
 FARTHEST = 5.0
 """Points that are farther from the best fit, in the square root of -2 ln λ, are not shown: nothing depends on them."""
+BANDS = 20
 
 
 def closure_figure(record: Mapping[str, Any], grid: Grid) -> Figure | None:
@@ -39,11 +40,19 @@ def _near(grid: Grid) -> Any:
 
 
 def _mean_ratio(axes: Any, grid: Grid, levels: Sequence[float]) -> None:
-    """The mean ratio at all points of the grid: it has to be 1 where the confidence region is."""
+    """The mean ratio at all points of the grid, which has to be 1 where the confidence region is.
+
+    The band is three standard errors, in the median over the points that are as far from the best fit.
+    """
     near = _near(grid)
     distance = np.sqrt(np.maximum(-2.0 * grid.log_likelihood_ratio().ravel()[near], 0.0))
     mean, error = (np.ravel(grid.arrays[name])[near] for name in ("mean_ratio", "mean_ratio_error"))
-    axes.errorbar(distance, mean, yerr=error, fmt="o", markersize=2.5, linewidth=0.7, color=COLORS[0], ecolor="#8FB8D6")
+    edges = np.linspace(0.0, FARTHEST, BANDS + 1)
+    index = np.minimum((distance / edges[1]).astype(int), BANDS - 1)
+    band = np.array([3.0 * np.median(error[index == k]) if (index == k).any() else 0.0 for k in range(BANDS)])
+    low, high = (np.append(1.0 + sign * band, 1.0 + sign * band[-1]) for sign in (-1.0, 1.0))
+    axes.fill_between(edges, low, high, step="post", color="#C9DDEB", linewidth=0)
+    axes.plot(distance, mean, "o", markersize=2.5, color=COLORS[0])
     axes.axhline(1.0, color="black", linewidth=0.8)
     for level in levels:
         threshold = float(chdtri(len(grid.axes), 1.0 - level)) ** 0.5
@@ -59,6 +68,7 @@ def _mean_ratio(axes: Any, grid: Grid, levels: Sequence[float]) -> None:
             va="top",
         )
     axes.set(xlabel=r"$\sqrt{-2\,\ln\,\lambda}$ of the point", ylabel="mean ratio", xlim=(-0.15, FARTHEST))
+    axes.ticklabel_format(axis="y", useOffset=False)
 
 
 def _joint(axes: Any, joint: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:

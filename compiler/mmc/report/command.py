@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import UndefinedError
 
-from mmc.errors import MmcError, StepError
+from mmc.errors import MmcError
 from mmc.report import compare, figures
 from mmc.report.distributions import MOST_OBSERVABLES, chosen, distribution_figure
 from mmc.report.drawing import Picture, pictures, save
@@ -32,12 +34,12 @@ def report_run(folder: Path, out: Path | None) -> int:
     :raises MmcError: when an output is not as this mmc writes it
     """
     run = open_run(folder)
-    results, grids, settings = _results(run)
-    drawn = {**pictures(results, grids, settings), **dict(_distributions(run, results, settings))}
     place = folder if out is None else out
-    _save(drawn, place)
-    page = Page(results, grids, drawn, run, workflow_picture(run.stages), notes(run))
-    return _write(render(page), place / "report.html")
+    with _as_one_line(run):
+        results, grids, settings = _results(run)
+        drawn = {**pictures(results, grids, settings), **dict(_distributions(run, results, settings))}
+        page = render(Page(results, grids, drawn, run, workflow_picture(run.stages), notes(run)))
+    return _write(page, drawn, place / "report.html")
 
 
 def compare_runs(first: Path, second: Path, out: Path | None) -> int:
@@ -46,14 +48,14 @@ def compare_runs(first: Path, second: Path, out: Path | None) -> int:
     :raises: as :func:`report_run`
     """
     runs = open_run(first), open_run(second)
-    (old, old_grids, settings), (new, new_grids, _) = map(_results, runs)
-    found = compare.Comparison.of(*runs, old, new)
-    drawn = compare.overlays((old, old_grids), (new, new_grids), settings)
     place = second if out is None else out
-    _save(drawn, place)
-    text = render_template("compare.html.j2", drawn, found=found, notes=[*map(notes, runs)])
+    with _as_one_line(*runs):
+        (old, old_grids, settings), (new, new_grids, _) = map(_results, runs)
+        found = compare.Comparison.of(*runs, old, new)
+        drawn = compare.overlays((old, old_grids), (new, new_grids), settings)
+        page = render_template("compare.html.j2", drawn, found=found, notes=[*map(notes, runs)])
     sys.stdout.write("".join(f"{line}\n" for line in found.summary()))
-    return _write(text, place / "comparison.html")
+    return _write(page, drawn, place / "comparison.html")
 
 
 def notes(run: Run) -> list[str]:
@@ -69,33 +71,34 @@ def notes(run: Run) -> list[str]:
     return found
 
 
-def _save(drawn: Mapping[str, Picture], place: Path) -> None:
-    folder = place / "figures"
+def _write(page: str, drawn: Mapping[str, Picture], path: Path) -> int:
+    folder = path.parent / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     save(drawn, FORMATS, folder)
-
-
-def _write(page: str, path: Path) -> int:
     path.write_text(page, encoding="utf-8")
     sys.stdout.write(f"report: {path}\n")
     return 0
+
+
+@contextmanager
+def _as_one_line(*runs: Run) -> Iterator[None]:
+    """Say of outputs that lack something whose they are."""
+    try:
+        yield
+    except (KeyError, TypeError, UndefinedError) as error:
+        makers = ", ".join(sorted({version for run in runs for version in run.made_by}))
+        raise MmcError(
+            f"the jobs in {' or '.join(str(run.folder) for run in runs)} were run by mmc {makers}, and mmc "
+            f"{__version__} cannot read all that they left ({error}): run the study again, or report with that version"
+        ) from error
 
 
 def _results(run: Run) -> tuple[dict[str, Any], dict[str, Grid], Mapping[str, Any]]:
     """What the finished jobs found, and the settings of the report."""
     written = {name: path / "results.json" for name, path in run.outputs("report").items()}
     before = next((read_json(path) for path in written.values() if path.is_file()), None)
-    try:
-        settings = _settings(run, before)
-        results, grids = collect(_outputs(run, settings), settings)
-    except (KeyError, TypeError, StepError) as error:
-        made_by = ", ".join(run.made_by)
-        if made_by == __version__:
-            raise
-        raise MmcError(
-            f"{run.folder} was made by mmc {made_by}, and mmc {__version__} cannot read all of it ({error}): run the "
-            "study again, or report with that version"
-        ) from error
+    settings = _settings(run, before)
+    results, grids = collect(_outputs(run, settings), settings)
     if before is not None and "versions" in before:
         results["versions"] = before["versions"]
     return results, grids, settings

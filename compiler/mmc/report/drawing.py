@@ -219,7 +219,7 @@ def _closure_text(record: Mapping[str, Any]) -> str:
     if closure["mean_ratio"]:
         ratio = closure["mean_ratio"]
         parts.append(
-            f"mean ratio {ratio['lowest']:.3f} to {ratio['highest']:.3f} in the confidence region, "
+            f"mean ratio {ratio['lowest']:.4f} to {ratio['highest']:.4f} in the confidence region, "
             f"standard error {ratio['error']:.2g}; it must be 1"
         )
     reasons = f" Why: {'; '.join(record['reasons'])}." if record["reasons"] else ""

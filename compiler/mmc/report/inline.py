@@ -43,7 +43,7 @@ def dark(color: str) -> str:
     Greys change places, white with the page, black with the text; others are mixed with white until they can be read.
 
     >>> dark("ffffff"), dark("000000"), dark("0072b2")
-    ('#161616', '#ececec', '#4d9dca')
+    ('#161616', '#ececec', '#2687be')
     """
     red, green, blue = (int(color[k : k + 2], 16) for k in (0, 2, 4))
     if red == green == blue:
