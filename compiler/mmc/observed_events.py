@@ -54,7 +54,7 @@ def _event(row: list[str], columns: dict[str, int], line: int) -> list[float]:
         except (IndexError, ValueError):
             value = math.nan
         if not math.isfinite(value):
-            found = repr(row[k].strip()) if k < len(row) else "nothing"
+            found = repr(row[k].strip()) if k < len(row) and row[k].strip() else "nothing"
             raise ObservedError(f"line {line} has {found} for {name}, which is no finite number")
         values.append(value)
     return values

@@ -19,10 +19,10 @@ def run(job: StepJob) -> None:
     """Write ``baseline.json`` and ``limits.npz``, or for the Fisher information ``fisher.npz``."""
     settings = job.settings
     file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
-    setting = Setting.of(file, settings, job.inputs["observed"][0] if "observed" in job.inputs else None)
     if settings["baseline"] == "fisher":
-        _fisher(job, setting)
+        _fisher(job, Setting.of(file, settings))
         return
+    setting = Setting.of(file, settings, job.optional("observed"))
     outcome = _rate(setting) if settings["baseline"] == "rate" else _histogram(setting, settings)
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
     record = {"baseline": settings["baseline"], **_binning(settings), **job.group, **outcome.summary(setting)}
