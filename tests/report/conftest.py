@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from mmc.cli import main
@@ -27,7 +28,7 @@ FLAGS = (
 )
 
 
-def write_study(folder: Path, **changes: Any) -> Path:
+def write_study(folder: Path) -> Path:
     """A study of events that exist: no generator runs, so that a run takes seconds."""
     from tests.steps.toy_events import write_events
 
@@ -52,8 +53,11 @@ def write_study(folder: Path, **changes: Any) -> Path:
         "grid": {name: {"range": [-1.5, 1.5], "points": 7} for name in ("c1", "c2")},
         "baselines": {"rate": True, "histogram": {"observables": ["x1"], "bins": {"x1": 6}}},
         "fisher_information": {"observable": "x1", "bins": 4},
+        "include_xsec": "both",
+        "observed": {"file": "observed.csv"},
     }
-    study |= changes
+    rows = np.random.default_rng(1).normal(0.1, 1.0, (200, 2))
+    np.savetxt(folder / "observed.csv", rows, delimiter=",", header="x1,x2", comments="")
     path = folder / "study.yaml"
     path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
     return path
@@ -82,7 +86,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def other_run(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with another luminosity."""
     folder = tmp_path_factory.mktemp("other")
-    shutil.copy(run.parent / "events.h5", folder)
+    for name in ("events.h5", "observed.csv"):
+        shutil.copy(run.parent / name, folder)
     text = (run.parent / "study.yaml").read_text(encoding="utf-8").replace("20 fb^-1", "5 fb^-1")
     (folder / "study.yaml").write_text(text, encoding="utf-8")
     run_study(folder / "study.yaml", folder / "run")

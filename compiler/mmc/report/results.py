@@ -69,9 +69,8 @@ def collect(outputs: Outputs, settings: Mapping[str, Any]) -> tuple[dict[str, An
     events = {group: read_json(path / "events.json") for group, path in outputs.events.items()}
     trainings = {name: read_json(path / "train.json") for name, path in outputs.models.items()}
     grids = {name: Grid.read(path / "limits.npz") for name, path in outputs.limits.items()}
-    methods = [
-        _method(name, read_json(path / "evaluate.json"), trainings.get(name)) for name, path in outputs.limits.items()
-    ]
+    first = {name: trainings.get(name, trainings.get(f"{name}.member-0")) for name in outputs.limits}  # of an ensemble
+    methods = [_method(name, read_json(path / "evaluate.json"), first[name]) for name, path in outputs.limits.items()]
     baselines, fisher = [], []
     for name, path in outputs.baselines.items():
         record = read_json(path / "baseline.json")
