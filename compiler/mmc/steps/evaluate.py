@@ -43,6 +43,7 @@ def run(job: StepJob) -> None:
             **job.group,
             "method_name": settings["method_name"],
             "method": settings["method"],
+            "estimator": estimator.members[0].kind,
             "train_job": settings["train_job"],
             **setting.summary(),
             **limits.summary(setting.levels),

@@ -28,7 +28,8 @@ def run(job: StepJob) -> None:
     events = _events_read(job, groups)
     trainings = {name: read_json(path / "train.json") for name, path in _outputs(job, "model").items()}
     limits, baselines = _outputs(job, "limits"), _outputs(job, "baseline")
-    methods = [_method(name, read_json(path / "evaluate.json"), trainings.get(name)) for name, path in limits.items()]
+    first = {name: trainings.get(name, trainings.get(f"{name}.member-0")) for name in limits}  # of an ensemble
+    methods = [_method(name, read_json(path / "evaluate.json"), first[name]) for name, path in limits.items()]
     found = {name: read_json(path / "baseline.json") for name, path in baselines.items()}
     fisher = [_fisher(name, record) for name, record in found.items() if record["baseline"] == "fisher"]
     histograms = [_baseline(name, record) for name, record in found.items() if record["baseline"] != "fisher"]
