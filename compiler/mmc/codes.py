@@ -356,6 +356,18 @@ CODES: dict[str, Code] = {
         "morphing basis. Such a study ends with the combined events.",
     ),
     **METHOD_CODES,
+    "MMC530": Code(
+        "Observed events cannot be used",
+        "The file of observed events is text, comma-separated. Its first row names the columns, in any order: each "
+        "observable of the study once, and whatever else. Every other row is an event, with a finite number for each "
+        "observable. A file of more than 2 MB is read by its jobs, not when the study is compiled.",
+    ),
+    "MMC531": Code(
+        "An option of the evaluation has no effect",
+        "`score_likelihood` is that of the method sally and differs from its default with several parameters only; "
+        "without methods and histograms there are no limits without the rate, and without any limit nobody reads the "
+        "observed events.",
+    ),
     # -- 6: files and execution ---------------------------------------------------------------------------------------
     "MMC601": Code("A file does not exist", "The study names a file that is not there. Paths start at the study."),
     "MMC602": Code(
@@ -385,6 +397,12 @@ CODES: dict[str, Code] = {
         "Every job runs in a folder of its own, perhaps in a container or on another machine, so the folder of an "
         "installation is an absolute path there. Without one, jobs look at the environment variables "
         "`MMC_MADGRAPH_DIR` and `MMC_DELPHES_DIR`.",
+    ),
+    "MMC608": Code(
+        "A password stands in the study",
+        "A study is read, committed and published, and every bundle carries it. What a tracking server asks for comes "
+        "from the environment of the jobs: `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, or "
+        "`MLFLOW_TRACKING_TOKEN`; on REANA from secrets of those names.",
     ),
     **REANA_CODES,
 }
