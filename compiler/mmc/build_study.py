@@ -323,6 +323,7 @@ def _evaluation(
         score_bins=entry.get("score_bins"),
         confidence_levels=tuple(float(level) for level in entry["confidence_levels"]),
         rate=entry["baselines"]["rate"],
+        truth=entry["baselines"]["truth"],
         histogram=_histogram(entry["baselines"].get("histogram")),
         fisher_information=_fisher(entry.get("fisher_information")),
     )

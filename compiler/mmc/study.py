@@ -272,6 +272,7 @@ class Evaluation:
     score_bins: int | None
     confidence_levels: tuple[float, ...]
     rate: bool
+    truth: bool
     histogram: Mapping[str, Any] | None
     fisher_information: Mapping[str, Any] | None
 

@@ -202,6 +202,8 @@ def _baselines(study: Study) -> Iterator[dict[str, Any]]:
         yield {"baseline": "rate"}
     if evaluation.histogram is not None:
         yield {"baseline": "histogram", **evaluation.histogram}
+    if evaluation.truth:
+        yield {"baseline": "truth"}
     if evaluation.fisher_information is not None:
         yield {"baseline": "fisher", **evaluation.fisher_information}
 

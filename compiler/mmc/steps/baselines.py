@@ -1,4 +1,4 @@
-"""``baselines``: what is reached without machine learning: rate, histogram, and Fisher information."""
+"""``baselines``: what is reached without machine learning: rate, histogram, truth, and Fisher information."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +12,7 @@ from mmc.steps.fisher import binned_information, profiled_information, truth_inf
 from mmc.steps.histograms import Template, histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.limits import Limits, Setting, save_arrays
+from mmc.steps.truth import Truth, data_closure
 
 
 def run(job: StepJob) -> None:
@@ -22,7 +23,13 @@ def run(job: StepJob) -> None:
     if settings["baseline"] == "fisher":
         _fisher(job, setting)
         return
-    limits, arrays, verdict = _rate(setting) if settings["baseline"] == "rate" else _histogram(setting, settings)
+    random = np.random.default_rng(job.seed)
+    if settings["baseline"] == "rate":
+        limits, arrays, verdict = _rate(setting)
+    elif settings["baseline"] == "truth":
+        limits, arrays, verdict = _truth(setting, random)
+    else:
+        limits, arrays, verdict = _histogram(setting, settings, random)
     save_arrays(job.out / "limits.npz", {**limits.arrays(), **arrays})
     record = {**job.group, **setting.summary(), **limits.summary(setting.levels), **verdict.summary()}
     write_json(job.out / "baseline.json", {"baseline": settings["baseline"], **_binning(settings), **record})
@@ -37,7 +44,16 @@ def _rate(setting: Setting) -> tuple[Limits, dict[str, Array], closure.Verdict]:
     return limits, {}, closure.judge(setting, limits)
 
 
-def _histogram(setting: Setting, settings: Mapping[str, Any]) -> tuple[Limits, dict[str, Array], closure.Verdict]:
+def _truth(setting: Setting, random: np.random.Generator) -> tuple[Limits, dict[str, Array], closure.Verdict]:
+    """The likelihood of someone who knows the latent variables of every event: its ratio is exact."""
+    truth = Truth(setting)
+    coverage, area = data_closure(setting, truth.limits, truth.log_ratio, random)
+    return truth.limits, {}, closure.judge(setting, truth.limits, coverage=coverage, area=area)
+
+
+def _histogram(
+    setting: Setting, settings: Mapping[str, Any], random: np.random.Generator
+) -> tuple[Limits, dict[str, Array], closure.Verdict]:
     """A histogram of observables, filled with all events that are not test events; its ratio is to the true point."""
     columns = [_column(setting.file, name) for name in settings["observables"]]
     rest, test = setting.file.part("rest"), setting.file.part("test", setting.theta_true)
@@ -52,7 +68,12 @@ def _histogram(setting: Setting, settings: Mapping[str, Any]) -> tuple[Limits, d
     arrays = result.ratio.arrays(setting.grid.shape) | {
         f"edges_{name}": edges for name, edges in zip(settings["observables"], binning.edges, strict=True)
     }
-    return limits, arrays, closure.judge(setting, limits, result.ratio, unknown=result.unknown)
+    coverage, area = data_closure(setting, limits, lambda rows: result.log_ratio(data.values[rows]), random)
+    return (
+        limits,
+        arrays,
+        closure.judge(setting, limits, result.ratio, coverage=coverage, area=area, unknown=result.unknown),
+    )
 
 
 def _column(file: EventFile, name: str) -> int:

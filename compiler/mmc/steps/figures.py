@@ -22,6 +22,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#00
 BASELINE_COLORS = {
     "rate": ("#A0A0A0", "#B5A16A", "#8FAFC9", "#C2A0BD"),
     "histogram": ("#555555", "#6E5B1E", "#2F5675", "#6B3F66"),
+    "truth": ("#1A1A1A", "#4A3B05", "#10304A", "#4A2145"),
 }
 """Of each baseline, for one group of samples after the other."""
 STYLE = {

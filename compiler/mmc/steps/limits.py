@@ -189,6 +189,10 @@ class Setting:
         events = self.file.part("test", self.theta_true)
         return events.x, events.probabilities(self.true_coefficients)
 
+    def named(self, point: Array) -> dict[str, float]:
+        """A point as the results have it."""
+        return dict(zip(self.grid.axes, map(float, point), strict=True))
+
     def limits(self, log_kinematics: Array | float) -> Limits:
         """The limits from the mean log ratio per event at each of :attr:`points`, and the rate if it is asked for."""
         total = self.n_expected * np.broadcast_to(log_kinematics, len(self.points))
@@ -200,7 +204,7 @@ class Setting:
         return {
             "n_expected": self.n_expected,
             "luminosity_pb": self.luminosity,
-            "theta_true": dict(zip(self.grid.axes, self.theta_true.tolist(), strict=True)),
+            "theta_true": self.named(self.theta_true),
             "include_xsec": self.include_xsec,
             "asimov_events": len(probabilities),
             "asimov_effective_events": effective_size(probabilities),

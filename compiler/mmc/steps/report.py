@@ -142,7 +142,12 @@ def _warnings(
 ) -> list[str]:
     """All warnings, failed closures first."""
     records = [*methods, *baselines]
-    failed = [f"{r['name']}: closure failed: {'; '.join(r['reasons'])}" for r in records if r["verdict"] == "failed"]
+    failed = [
+        f"{r['name']}: closure {verdict}: {'; '.join(r['reasons'])}"
+        for verdict in ("failed", "doubtful")
+        for r in records
+        if r["verdict"] == verdict
+    ]
     edges = [f"{r['name']}: the confidence region reaches the edge of the grid" for r in methods if r["touches_edge"]]
     others = [f"{r['name']}: {text}" for r in records for text in r["warnings"]]
     of_events = [
