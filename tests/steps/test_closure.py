@@ -133,7 +133,7 @@ def test_areas(setting: Setting, ratio: float, error: float, expected: str) -> N
 )
 def test_coverages(setting: Setting, coverage: float, non_centrality: float, nu: float, expected: str) -> None:
     entry = {"theta": {"c1": 0.0}, "level": 0.95, "coverage": coverage, "error": 0.012, "toys": 400}
-    found = verdict(setting, 1.0, coverage=[entry | {"non_centrality": non_centrality, "nu": nu}])
+    found = verdict(setting, 1.0, coverage=[entry | {"non_centrality": non_centrality, "half_step": 0.0, "nu": nu}])
     assert found.verdict == expected, found.reasons
 
 

@@ -24,8 +24,8 @@ not fail, else *passed*. The estimator has the worst verdict of its tests. What 
    with p < 0.0455 it is doubtful. Smaller ones do no harm, for the same reason.
 5. ``coverage``: how often the limit of a toy experiment includes the point that it was generated at. It must not be
    smaller, beyond its binomial error, than what a -2 ln λ that is a tenth too large has, with the non-centrality that
-   the Asimov data show as far as n test events explain it (:mod:`mmc.steps.pool`). Coverage above the confidence level
-   passes: such limits are correct, only not the strongest.
+   the Asimov data show, to half a step of the grid, as far as n test events explain it (:mod:`mmc.steps.pool`).
+   Coverage above the confidence level passes: such limits are correct, only not the strongest.
 6. ``area``: the confidence region must not be smaller than that of the truth (:mod:`mmc.steps.truth`), which knows the
    latent variables, by more than a -2 ln λ that is a tenth too large makes it. It is doubtful when three standard
    errors are more than the truth's area and the region is not larger than that by as much.
@@ -211,7 +211,8 @@ def _joint(joint: Mapping[str, Any]) -> tuple[str, str, str]:
 def _coverage(coverage: Sequence[Mapping[str, Any]], dof: int) -> tuple[str, str, str]:
     for verdict, (k, p_value) in SIGNIFICANCE.items():
         for entry in coverage:
-            explained = min(entry["non_centrality"], entry["nu"] * float(chdtri(dof, p_value)))
+            seen = entry["non_centrality"] + entry["half_step"]
+            explained = min(seen, entry["nu"] * float(chdtri(dof, p_value)))
             threshold = float(chdtri(dof, 1.0 - entry["level"]))
             least = float(chndtr((1.0 - WIDTH) * threshold, dof, explained))
             if entry["coverage"] + k * entry["error"] < least:

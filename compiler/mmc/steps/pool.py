@@ -128,17 +128,21 @@ class Toys:
     def coverage(self) -> list[dict[str, Any]]:
         """Per probe and confidence level how often the limit of a toy includes the point that the toy is of.
 
-        ``non_centrality`` is the -2 ln λ of the point on its Asimov data, ``nu`` the ν of this module's text, and
-        ``expected`` the coverage to be expected of an exact ratio that has this non-centrality.
+        ``non_centrality`` is the -2 ln λ of the point on its Asimov data, ``half_step`` how much half a step of the
+        grid changes that, ``nu`` the ν of this module's text, and ``expected`` the coverage to be expected of an exact
+        ratio that has this non-centrality.
         """
         setting, pool = self.pool.setting, self.pool
         dof = len(setting.grid.axes)
         result = []
         for k, probe in enumerate(pool.probes):
             sums = self._sums[:, k * pool.toys : (k + 1) * pool.toys].astype(float)
-            q = self._q(sums, self._sizes[k], int(probe))
+            q = self._minus_2_log(sums, self._sizes[k])
+            q = q[probe] - q.min(axis=0)
             n = setting.expected[probe]
-            (centre,) = self._q(n * self._asimov[:, [k]], np.array([n]), int(probe))
+            curve = self._minus_2_log(n * self._asimov[:, [k]], np.array([n]))[:, 0]
+            centre = float(curve[probe] - curve.min())
+            half_step = _half_step(setting, curve, setting.points[probe])
             for level in setting.levels:
                 threshold = float(chdtri(dof, 1.0 - level))
                 inside = int((q <= threshold).sum())
@@ -150,18 +154,35 @@ class Toys:
                         "coverage": inside / len(q),
                         "error": float((smoothed * (1.0 - smoothed) / len(q)) ** 0.5),
                         "expected": float(chndtr(threshold, dof, centre)),
-                        "non_centrality": float(centre),
+                        "non_centrality": centre,
+                        "half_step": half_step,
                         "nu": float(n / pool.effective(k)),
                         "toys": len(q),
                     }
                 )
         return result
 
-    def _q(self, sums: Array, sizes: Array, probe: int) -> Array:
-        """-2 ln λ of a point for data sets with sums of log ratios (points, sets) and numbers of events (sets,)."""
+    def _minus_2_log(self, sums: Array, sizes: Array) -> Array:
+        """-2 ln L at all points, of data sets with sums of log ratios (points, sets) and numbers of events (sets,)."""
         setting = self.pool.setting
         if setting.include_xsec:
             mu = setting.expected[:, np.newaxis]
             positive = mu > 0.0
             sums = np.where(positive, sums + sizes * np.log(np.where(positive, mu, 1.0)) - mu, -np.inf)
-        return np.asarray(2.0 * (sums.max(axis=0) - sums[probe]))
+        return np.asarray(-2.0 * sums)
+
+
+def _half_step(setting: Setting, curve: Array, point: Array) -> float:
+    """What half a step along every axis adds to -2 ln L, from its second differences next to a point."""
+    values = curve[:-1].reshape(setting.grid.shape)
+    nearest: list[Any] = [
+        int(np.argmin(np.abs(axis - x))) for axis, x in zip(setting.grid.axes.values(), point, strict=True)
+    ]
+    total = 0.0
+    for k, n in enumerate(setting.grid.shape):
+        if n > 2:
+            line = values[(*nearest[:k], slice(None), *nearest[k + 1 :])]
+            i = min(max(nearest[k], 1), n - 2)
+            difference = line[i - 1] - 2.0 * line[i] + line[i + 1]
+            total += max(float(difference), 0.0) / 8.0 if np.isfinite(difference) else 0.0
+    return total
