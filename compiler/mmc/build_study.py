@@ -9,9 +9,10 @@ from mmc.quantities import parse_quantity
 from mmc.reana import Reana, as_reana_says
 from mmc.resources import Resources
 from mmc.study import (
+    FLOW_DEFAULTS,
     IN_BASIS,
+    LIKELIHOOD_METHODS,
     METHODS_WITH_ALPHA,
-    RATIO_METHODS,
     Beams,
     Delphes,
     EmbeddedGeneration,
@@ -25,6 +26,7 @@ from mmc.study import (
     Method,
     Morphing,
     Observable,
+    Observed,
     Parameter,
     Point,
     Reading,
@@ -35,7 +37,9 @@ from mmc.study import (
     Smearing,
     Study,
     adaptive_bins,
+    default_estimator,
     madminer_name,
+    scales_no_parameters,
 )
 
 
@@ -69,6 +73,7 @@ def build_study(data: Mapping[str, Any]) -> Study:
         methods=tuple(_method(name, entry, parameters, splits) for name, entry in data["methods"].items()),
         evaluation=_evaluation(data["evaluation"], parameters, benchmarks) if "evaluation" in data else None,
         plots={**data["plots"], "colors": {madminer_name(k): v for k, v in data["plots"]["colors"].items()}},
+        tracking={"experiment": data["name"], **data["tracking"]["mlflow"]} if "tracking" in data else None,
         images=data["execution"]["images"],
         installations=data["execution"]["installations"],
         resources={stage: _resources(entry) for stage, entry in data["execution"]["resources"].items()},
@@ -280,16 +285,20 @@ def _method(
     name: str, entry: Mapping[str, Any], parameters: tuple[Parameter, ...], splits: Mapping[str, float]
 ) -> Method:
     method = entry.get("method", name)
+    estimator = entry.get("estimator", default_estimator(method))
     features = entry.get("features")
     training_fraction = 1.0 - splits["test_split"] - splits["validation_split"]
     in_proportion = max(1, math.ceil(entry["samples"] * splits["validation_split"] / training_fraction))
     foreign = {
         *(() if method in METHODS_WITH_ALPHA else ("alpha",)),
-        *(() if method in RATIO_METHODS else ("scale_parameters",)),
+        *(("scale_parameters",) if scales_no_parameters(method, estimator) else ()),
+        *(("dropout_prob",) if method in LIKELIHOOD_METHODS else ()),
     }
+    training = {key: value for key, value in entry["training"].items() if key not in foreign}
     return Method(
         name=madminer_name(name),
         method=method,
+        estimator=estimator,
         group=None if "group" not in entry else madminer_name(entry["group"]),
         theta=_theta(entry.get("theta"), parameters),
         theta0=_theta(entry.get("theta0"), parameters),
@@ -297,9 +306,11 @@ def _method(
         samples=entry["samples"],
         validation_samples=entry.get("validation_samples", in_proportion),
         sample_only_from_closest_benchmark=entry["sample_only_from_closest_benchmark"],
+        sampling={key: entry[key] for key in ("n_eff_forced", "double_precision") if key in entry},
         features=None if features is None else tuple(madminer_name(feature) for feature in features),
-        training={key: value for key, value in entry["training"].items() if key not in foreign},
+        training={**FLOW_DEFAULTS, **training} if method in LIKELIHOOD_METHODS else training,
         calibration=entry["calibration"],
+        ensemble=entry.get("ensemble", 1),
         scan={key.removeprefix("training."): tuple(values) for key, values in entry["scan"].items()},
     )
 
@@ -320,18 +331,30 @@ def _evaluation(
         theta_true=theta_true,
         grid=grid,
         include_xsec=entry["include_xsec"],
+        observed=_observed(entry.get("observed")),
         score_bins=entry.get("score_bins"),
+        score_likelihood=entry.get("score_likelihood", "sally"),
         confidence_levels=tuple(float(level) for level in entry["confidence_levels"]),
         rate=entry["baselines"]["rate"],
         truth=entry["baselines"]["truth"],
-        histogram=_histogram(entry["baselines"].get("histogram")),
+        histograms=_histograms(entry["baselines"]),
         fisher_information=_fisher(entry.get("fisher_information")),
     )
 
 
-def _histogram(entry: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if entry is None:
-        return None
+def _observed(entry: Mapping[str, Any] | None) -> Observed | None:
+    return None if entry is None else Observed(entry["file"], entry.get("n_observed"))
+
+
+def _histograms(baselines: Mapping[str, Any]) -> dict[str | None, dict[str, Any]]:
+    entries = {None: baselines["histogram"]} if "histogram" in baselines else {}
+    found: dict[str | None, dict[str, Any]] = {name: _histogram(entry) for name, entry in entries.items()}
+    for name, entry in baselines.get("histograms", {}).items():
+        found[madminer_name(name)] = _histogram(entry)
+    return found
+
+
+def _histogram(entry: Mapping[str, Any]) -> dict[str, Any]:
     binnings = {madminer_name(name): binning for name, binning in entry["bins"].items()}
     observables = [madminer_name(name) for name in entry["observables"]]
     bins = [binnings.get(name, adaptive_bins(len(observables))) for name in observables]

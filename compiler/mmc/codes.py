@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from mmc.compose import MAX_BYTES, MAX_DEPTH, MAX_VALUES
 from mmc.diagnostics import Code
 from mmc.event_codes import EVENT_CODES
+from mmc.method_codes import METHOD_CODES
 from mmc.reana_codes import REANA_CODES
 from mmc.vocabulary import (
     BUILTINS,
@@ -306,13 +307,15 @@ CODES: dict[str, Code] = {
     "MMC502": Code(
         "A method lacks a point to train at",
         "Ratio methods (carl, rolr, cascal, rascal, alice, alices) need `theta0` and `theta1`; score methods (sally, "
-        "sallino) need `theta`.",
+        "sallino) and likelihood methods (nde, scandal) need `theta`.",
     ),
     "MMC503": Code(
         "A setting does not belong to the method",
-        "The method does not use this setting, so it would be ignored: `theta` is for score methods, `theta0`, "
-        "`theta1` and `scale_parameters` for ratio methods, `alpha` for cascal, rascal and alices, `nesterov_momentum` "
-        "for the optimiser sgd, `early_stopping_patience` for early stopping, `calibration` for ratio methods.",
+        "The method does not use this setting, so it would be ignored: `theta` is for score and likelihood methods, "
+        "`theta0`, `theta1` and `estimator` for ratio methods, `calibration` and `scale_parameters` for all but score "
+        "methods, `alpha` for cascal, rascal, alices and scandal, `n_components`, `n_mades` and `batch_norm` for "
+        "likelihood methods and `dropout_prob` for all others, `nesterov_momentum` for the optimiser sgd, "
+        "`early_stopping_patience` for early stopping.",
     ),
     "MMC504": Code(
         "A scan varies what is no hyperparameter, or with values that it cannot take",
@@ -334,7 +337,7 @@ CODES: dict[str, Code] = {
     ),
     "MMC508": Code(
         "There are more parameter points than samples",
-        "Samples are divided among the points of `theta0`. With more points than samples some get none.",
+        "Samples are divided among the points that they are drawn at. With more points than samples some get none.",
     ),
     "MMC509": Code(
         "A prior has no width",
@@ -351,6 +354,19 @@ CODES: dict[str, Code] = {
         "With `morphing: none` nothing is known but the events at the benchmarks. MadMiner draws training samples of "
         "every method together with the joint score, and limits need cross sections at any point: both follow from the "
         "morphing basis. Such a study ends with the combined events.",
+    ),
+    **METHOD_CODES,
+    "MMC530": Code(
+        "Observed events cannot be used",
+        "The file of observed events is text, comma-separated. Its first row names the columns, in any order: each "
+        "observable of the study once, and whatever else. Every other row is an event, with a finite number for each "
+        "observable. A file of more than 2 MB is read by its jobs, not when the study is compiled.",
+    ),
+    "MMC531": Code(
+        "An option of the evaluation has no effect",
+        "`score_likelihood` is that of the method sally and differs from its default with several parameters only; "
+        "without methods and histograms there are no limits without the rate, and without any limit nobody reads the "
+        "observed events.",
     ),
     # -- 6: files and execution ---------------------------------------------------------------------------------------
     "MMC601": Code("A file does not exist", "The study names a file that is not there. Paths start at the study."),
@@ -381,6 +397,12 @@ CODES: dict[str, Code] = {
         "Every job runs in a folder of its own, perhaps in a container or on another machine, so the folder of an "
         "installation is an absolute path there. Without one, jobs look at the environment variables "
         "`MMC_MADGRAPH_DIR` and `MMC_DELPHES_DIR`.",
+    ),
+    "MMC608": Code(
+        "A password stands in the study",
+        "A study is read, committed and published, and every bundle carries it. What a tracking server asks for comes "
+        "from the environment of the jobs: `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, or "
+        "`MLFLOW_TRACKING_TOKEN`; on REANA from secrets of those names.",
     ),
     **REANA_CODES,
 }

@@ -14,8 +14,17 @@ from mmc.resources import Resources
 
 RATIO_METHODS = ("carl", "rolr", "cascal", "rascal", "alice", "alices")
 SCORE_METHODS = ("sally", "sallino")
-METHODS_WITH_ALPHA = ("cascal", "rascal", "alices")
+LIKELIHOOD_METHODS = ("nde", "scandal")
+METHODS = (*RATIO_METHODS, *SCORE_METHODS, *LIKELIHOOD_METHODS)
+METHODS_WITH_ALPHA = ("cascal", "rascal", "alices", "scandal")
 """The methods whose loss has a score term, weighted by ``alpha``."""
+FLOW_DEFAULTS: Mapping[str, Any] = {"n_components": 1, "n_mades": 5, "batch_norm": None}
+"""Hyperparameters of likelihood methods alone, with MadMiner's defaults."""
+DOUBLE, MORPHING_AWARE, QUADRATIC = (
+    "double_parameterized_ratio",
+    "morphing_aware_ratio",
+    "quadratic_morphing_aware_ratio",
+)
 IN_BASIS = "in_basis"
 """The key of a benchmark that is no parameter."""
 
@@ -32,9 +41,33 @@ def madminer_name(name: str) -> str:
     return name.replace(" ", "_").replace("-", "_")
 
 
+def default_estimator(method: str) -> str:
+    """MadMiner's type of estimator that learns a method, unless the study names another one."""
+    if method in SCORE_METHODS:
+        return "score"
+    return "likelihood" if method in LIKELIHOOD_METHODS else "parameterized_ratio"
+
+
+def scales_no_parameters(method: str, estimator: str) -> bool:
+    """Whether a network has no parameters among its inputs, or needs them as they are."""
+    return method in SCORE_METHODS or estimator in (MORPHING_AWARE, QUADRATIC)
+
+
 def adaptive_bins(n_axes: int) -> int:
     """The number of adaptive bins that MadMiner gives each axis of a histogram."""
     return {1: 25, 2: 8}.get(n_axes, 5)
+
+
+def score_axes(likelihood: str, n_parameters: int) -> tuple[int, ...]:
+    """The number of adaptive bins that MadMiner gives each axis of a histogram of the score.
+
+    The likelihood is ``sally``, ``sallino`` or ``adaptive-sally``.
+    """
+    if likelihood == "sallino" or n_parameters == 1:
+        return (adaptive_bins(1),)
+    if likelihood == "sally":
+        return (adaptive_bins(n_parameters),) * n_parameters
+    return (15, 5) if n_parameters == 2 else (12, *(5,) * n_parameters)
 
 
 @dataclass(frozen=True)
@@ -240,10 +273,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class Method:
-    """An estimator to train: ratio methods have ``theta0`` and ``theta1``, score methods ``theta``."""
+    """An estimator to train: ratio methods have ``theta0`` and ``theta1``, score and likelihood methods ``theta``."""
 
     name: str
     method: str
+    estimator: str
     group: str | None
     theta: Mapping[str, Any] | None
     theta0: Mapping[str, Any] | None
@@ -251,9 +285,13 @@ class Method:
     samples: int
     validation_samples: int
     sample_only_from_closest_benchmark: bool
+    sampling: Mapping[str, Any]
+    """``n_eff_forced`` and ``double_precision``, where the study asks for them."""
     features: tuple[str, ...] | None
     training: Mapping[str, Any]
     calibration: str
+    ensemble: int
+    """How many networks are trained, from different starts; 1 where there is no ensemble."""
     scan: Mapping[str, tuple[Any, ...]]
 
     def scan_points(self) -> list[dict[str, Any]]:
@@ -262,18 +300,31 @@ class Method:
 
 
 @dataclass(frozen=True)
+class Observed:
+    """Observed events: a file, and their number where it is not that of the file's rows."""
+
+    file: str
+    n_observed: int | None
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """What is asked of estimators and baselines; luminosity in pb^-1."""
+    """What is asked of estimators and baselines; luminosity in pb^-1.
+
+    ``include_xsec`` is True, False or "both". ``histograms`` are by name, that without one first, under None.
+    """
 
     luminosity_pb: float
     theta_true: Point
     grid: Mapping[str, Mapping[str, Any]]
-    include_xsec: bool
+    include_xsec: bool | str
+    observed: Observed | None
     score_bins: int | None
+    score_likelihood: str
     confidence_levels: tuple[float, ...]
     rate: bool
     truth: bool
-    histogram: Mapping[str, Any] | None
+    histograms: Mapping[str | None, Mapping[str, Any]]
     fisher_information: Mapping[str, Any] | None
 
 
@@ -303,6 +354,8 @@ class Study:
     methods: tuple[Method, ...]
     evaluation: Evaluation | None
     plots: Mapping[str, Any]
+    tracking: Mapping[str, str] | None
+    """``experiment``, and ``uri`` where the study names a store; None where nothing is tracked."""
     images: Mapping[str, str]
     installations: Mapping[str, str]
     resources: Mapping[str, Resources]

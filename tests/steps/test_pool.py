@@ -8,10 +8,10 @@ import pytest
 from mmc.steps import closure
 from mmc.steps.calibration import EVERY, Calibration
 from mmc.steps.events import Array, EventFile
-from mmc.steps.limits import Grid, Setting
+from mmc.steps.limits import Grid, Limits, Setting
 from mmc.steps.mean_ratio import RatioSums
 from mmc.steps.pool import Pool
-from mmc.steps.truth import Truth, data_closure, joint_ratio, smooth_area
+from mmc.steps.truth import DataClosure, Truth, joint_ratio, smooth_area
 
 from tests.steps.learning import Learning
 from tests.steps.toy_events import SIGMA, cross_section, squared_amplitude, write_events
@@ -31,12 +31,15 @@ def exact(points: Array, x: Array) -> Array:
     return np.stack([np.log(squared_amplitude(x, point) * SIGMA / cross_section(point)) for point in points])
 
 
+def truth_limits(setting: Setting) -> Limits:
+    return setting.limits(Truth(setting).totals.mean)
+
+
 def verdict(setting: Setting, log_ratio: Callable[[Array, Array], Array]) -> closure.Verdict:
     x, p = setting.asimov
     limits = setting.limits(log_ratio(setting.points, x) @ p)
-    random = np.random.default_rng(7)
-    coverage, area = data_closure(setting, limits, lambda rows: log_ratio(setting.points, x[rows]), random)
-    return closure.judge(setting, limits, coverage=coverage, area=area)
+    tested = DataClosure(setting, lambda rows: log_ratio(setting.points, x[rows]), np.random.default_rng(7))
+    return closure.judge(setting, limits, **tested.figures(rate=True))
 
 
 def test_an_exact_ratio_covers_as_often_as_it_should_and_has_the_area_of_the_truth(setting: Setting) -> None:
@@ -73,7 +76,7 @@ def test_a_population_as_small_as_the_data_covers_less_which_is_expected(setting
 
 
 def test_toys_have_poisson_numbers_of_events_in_the_proportions_of_the_weights(setting: Setting) -> None:
-    pool = Pool.of(setting, Truth(setting).limits)
+    pool = Pool.of(setting, truth_limits(setting))
     counts = pool.draw(slice(0, len(pool.x)), np.random.default_rng(8))
     for k, probe in enumerate(pool.probes):
         sizes, n = counts[:, k].sum(axis=0), setting.expected[probe]
@@ -84,11 +87,11 @@ def test_toys_have_poisson_numbers_of_events_in_the_proportions_of_the_weights(s
 
 
 def test_a_large_grid_leaves_room_for_fewer_probes_and_toys(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    truth, n = Truth(setting), len(setting.points)
+    limits, n = truth_limits(setting), len(setting.points)
     monkeypatch.setattr("mmc.steps.pool.BUDGET", 250 * n)
-    assert (len(Pool.of(setting, truth.limits).probes), Pool.of(setting, truth.limits).toys) == (2, 125)
+    assert (len(Pool.of(setting, limits).probes), Pool.of(setting, limits).toys) == (2, 125)
     monkeypatch.setattr("mmc.steps.pool.BUDGET", 50 * n)
-    assert (len(Pool.of(setting, truth.limits).probes), Pool.of(setting, truth.limits).toys) == (1, 50)
+    assert (len(Pool.of(setting, limits).probes), Pool.of(setting, limits).toys) == (1, 50)
 
 
 def test_joint_ratios_are_those_of_the_model(setting: Setting) -> None:
@@ -114,7 +117,7 @@ def test_calibration_mends_a_distorted_ratio(setting: Setting, method: str) -> N
     x, p = setting.asimov
     raw, true = distorted(setting.points, x), exact(setting.points, x)
     mended = fitted.apply(raw, EVERY)
-    inside = Truth(setting).limits.p_values > 0.01
+    inside = truth_limits(setting).p_values > 0.01
     errors = [np.sqrt((np.square(logs - true)[:-1][inside] @ p).mean()) for logs in (raw, mended)]
     assert errors[1] < 0.25 * errors[0]
     sums = RatioSums(len(setting.points))

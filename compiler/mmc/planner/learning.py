@@ -1,13 +1,23 @@
 """The stages that learn from events: samples, estimators, limits, baselines and the report."""
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
-from mmc.plan import Flow, Input
+from mmc.plan import FileInput, Flow, Input
 from mmc.planner import sizes
 from mmc.planner.builder import Builder, Draft, slug
-from mmc.study import SCORE_METHODS, Method, Study, adaptive_bins
+from mmc.study import (
+    DOUBLE,
+    LIKELIHOOD_METHODS,
+    SCORE_METHODS,
+    Method,
+    Study,
+    default_estimator,
+    score_axes,
+)
 from mmc.version import __version__
 
 
@@ -36,16 +46,18 @@ class Source:
         return {} if group is None else {"group": slug(group)}
 
 
-def plan_learning(builder: Builder, study: Study, study_digest: str) -> None:
+def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str], study_digest: str) -> None:
     """Add samples, estimators, limits, baselines and the report, as far as the study asks for them."""
     source = Source("combine", tuple(study.groups)) if "combine" in builder.stages else Source("ingest", ())
+    if study.tracking is not None and (study.methods or any(_baselines(study))):
+        _add_track(builder, study, study_digest)
     if study.methods:
         _add_sample(builder, study, source)
         _add_train(builder, study)
     evaluation = study.evaluation
     if evaluation is None:
         return
-    shared = {
+    shared: dict[str, Any] = {
         "parameters": [p.name for p in study.parameters],
         "test_split": study.test_split,
         "validation_split": study.validation_split,
@@ -55,9 +67,14 @@ def plan_learning(builder: Builder, study: Study, study_digest: str) -> None:
         "include_xsec": evaluation.include_xsec,
         "confidence_levels": list(evaluation.confidence_levels),
     }
+    files: tuple[FileInput, ...] = ()
+    if evaluation.observed is not None:
+        path = evaluation.observed.file
+        files = (FileInput("observed", PurePosixPath("inputs") / posixpath.normpath(path), file_digests[path]),)
+        shared["n_observed"] = evaluation.observed.n_observed
     if study.methods:
-        _add_evaluate(builder, study, shared, source)
-    baselines = [(group, own) for group in _evaluated(study, source) for own in _baselines(study)]
+        _add_evaluate(builder, study, shared, source, files)
+    baselines = [(group, *baseline) for group in _evaluated(study, source) for baseline in _baselines(study)]
     if baselines:
         builder.add(
             "baselines",
@@ -65,15 +82,17 @@ def plan_learning(builder: Builder, study: Study, study_digest: str) -> None:
             "baseline",
             [
                 Draft(
-                    (own["baseline"], *(() if group is None else (group,))),
+                    (*names, *(() if group is None else (group,))),
                     {**own, **source.settings(group)},
                     (source.job(group),),
-                    own["baseline"] if group is None else f"{own['baseline']} of {group}",
+                    " ".join(names) if group is None else f"{' '.join(names)} of {group}",
+                    files=() if own["baseline"] == "fisher" else None,
                 )
-                for group, own in baselines
+                for group, names, own in baselines
             ],
             settings=shared,
             inputs=(source.input,),
+            files=files,
             scattered=True,
         )
     if study.methods or baselines:
@@ -83,6 +102,18 @@ def plan_learning(builder: Builder, study: Study, study_digest: str) -> None:
 def _evaluated(study: Study, source: Source) -> tuple[str | None, ...]:
     """The groups whose baselines are compared with a method; the first one where there are no methods."""
     return tuple(dict.fromkeys(source.of(method) for method in study.methods)) or (source.groups or (None,))[:1]
+
+
+def _add_track(builder: Builder, study: Study, study_digest: str) -> None:
+    settings = {
+        "study": study.name,
+        "digest": study_digest,
+        "seed": study.seed,
+        **(study.tracking or {}),
+        "alone": study.evaluation is None,  # there will be no report to end the run
+        "resolved": study.resolved,
+    }
+    builder.add("track", "Open the MLflow run of the study", "tracking", [Draft(())], settings=settings)
 
 
 def _add_sample(builder: Builder, study: Study, source: Source) -> None:
@@ -123,11 +154,23 @@ def _sample_settings(method: Method) -> dict[str, Any]:
         "samples": method.samples,
         "validation_samples": method.validation_samples,
         "sample_only_from_closest_benchmark": method.sample_only_from_closest_benchmark,
+        **_estimator(method),
+        **method.sampling,
     }
 
 
+def _estimator(method: Method) -> dict[str, str]:
+    """The type of estimator, where it does not follow from the method."""
+    return {} if method.estimator == default_estimator(method.method) else {"estimator": method.estimator}
+
+
+def _members(method: Method, identity: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The names of the trainings of an estimator: one, or one for each member of an ensemble."""
+    return [identity] if method.ensemble == 1 else [(*identity, f"member-{k}") for k in range(method.ensemble)]
+
+
 def _trainings(study: Study) -> Iterator[tuple[Method, tuple[str, ...], dict[str, Any]]]:
-    """Every training: the method, the job's names and the values of the scanned hyperparameters."""
+    """Every estimator: the method, the job's names and the values of the scanned hyperparameters."""
     for method in study.methods:
         for k, values in enumerate(method.scan_points()):
             yield method, (method.name, f"scan-{k}") if method.scan else (method.name,), values
@@ -143,8 +186,13 @@ def _add_train(builder: Builder, study: Study) -> None:
             "features": None if method.features is None else list(method.features),
             "training": {**method.training, **values},
             "scan": values,
+            **_estimator(method),
         }
-        drafts.append(Draft(identity, own, (("sample", slug(method.name)),), _label(method, values)))
+        needs = (("sample", slug(method.name)),)
+        for k, names in enumerate(_members(method, identity)):
+            member = {} if method.ensemble == 1 else {"member": k}
+            label = ", ".join((_label(method, values), *(f"{key} {k}" for key in member)))
+            drafts.append(Draft(names, {**own, **member}, needs, label))
     builder.add(
         "train",
         "Train the estimators",
@@ -159,53 +207,71 @@ def _label(method: Method, values: Mapping[str, Any]) -> str:
     return ", ".join((method.name, *(f"{key} = {value}" for key, value in values.items())))
 
 
-def _add_evaluate(builder: Builder, study: Study, shared: Mapping[str, Any], source: Source) -> None:
+def _add_evaluate(
+    builder: Builder, study: Study, shared: Mapping[str, Any], source: Source, files: tuple[FileInput, ...]
+) -> None:
     drafts = []
     for method, identity, values in _trainings(study):
+        members = [slug(*names) for names in _members(method, identity)]
         own = {
             "method_name": method.name,
             "method": method.method,
             "train_job": slug(*identity),
+            **({} if method.ensemble == 1 else {"members": members}),
             "theta": method.theta,
-            "theta1": method.theta1,
+            "theta1": method.theta1 if _has_one_denominator(method) else {"point": dict(shared["theta_true"])},
             "scan": values,
             **_score_bins(study, method),
             **source.settings(source.of(method)),
             **({} if method.calibration == "none" else {"calibration": method.calibration}),
         }
-        needs = (source.job(source.of(method)), ("train", slug(*identity)))
+        needs = (source.job(source.of(method)), *(("train", member) for member in members))
         drafts.append(Draft(identity, own, needs, _label(method, values)))
+    ensembles = any(method.ensemble > 1 for method in study.methods)
     builder.add(
         "evaluate",
         "Closure tests and limits of the estimators",
         "limits",
         drafts,
         settings=shared,
-        inputs=(source.input, Input("model", "train", Flow.EACH)),
+        inputs=(source.input, Input("model", "train", Flow.ALL if ensembles else Flow.EACH)),
+        files=files,
         scattered=True,
     )
 
 
-def _score_bins(study: Study, method: Method) -> dict[str, int]:
+def _has_one_denominator(method: Method) -> bool:
+    """Whether an estimator is trained for one denominator; others are evaluated as ratios to the true point."""
+    return method.method not in LIKELIHOOD_METHODS and method.estimator != DOUBLE
+
+
+def _score_bins(study: Study, method: Method) -> dict[str, Any]:
     """The number of bins in which the score's histogram has each component; nothing for ratio methods."""
-    if method.method not in SCORE_METHODS or study.evaluation is None:
+    evaluation = study.evaluation
+    if method.method not in SCORE_METHODS or evaluation is None:
         return {}
-    components = 1 if method.method == "sallino" else len(study.parameters)
-    return {"score_bins": study.evaluation.score_bins or adaptive_bins(components)}
+    likelihood = "sallino" if method.method == "sallino" else evaluation.score_likelihood
+    bins = score_axes(likelihood, len(study.parameters))
+    if evaluation.score_bins is not None:
+        bins = (evaluation.score_bins,) * len(bins)
+    if likelihood == "adaptive-sally":
+        return {"score_bins": list(bins), "score_likelihood": likelihood}
+    return {"score_bins": bins[0]}
 
 
-def _baselines(study: Study) -> Iterator[dict[str, Any]]:
+def _baselines(study: Study) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """The names of each baseline's job, and its own settings."""
     evaluation = study.evaluation
     if evaluation is None:
         return
     if evaluation.rate:
-        yield {"baseline": "rate"}
-    if evaluation.histogram is not None:
-        yield {"baseline": "histogram", **evaluation.histogram}
+        yield ("rate",), {"baseline": "rate"}
+    for name, histogram in evaluation.histograms.items():
+        yield ("histogram", *(() if name is None else (name,))), {"baseline": "histogram", **histogram}
     if evaluation.truth:
-        yield {"baseline": "truth"}
+        yield ("truth",), {"baseline": "truth"}
     if evaluation.fisher_information is not None:
-        yield {"baseline": "fisher", **evaluation.fisher_information}
+        yield ("fisher",), {"baseline": "fisher", **evaluation.fisher_information}
 
 
 def _add_report(builder: Builder, study: Study, source: Source, study_digest: str) -> None:

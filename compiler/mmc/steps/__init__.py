@@ -13,6 +13,7 @@ STEPS = {
     "analyse": "mmc.steps.analyse",
     "combine": "mmc.steps.combine",
     "ingest": "mmc.steps.ingest",
+    "track": "mmc.steps.track",
     "sample": "mmc.steps.sample",
     "train": "mmc.steps.train",
     "evaluate": "mmc.steps.evaluate",

@@ -1,7 +1,6 @@
-"""``evaluate``: expected limits of a trained estimator, and the closure tests that say whether to believe them."""
+"""``evaluate``: limits of a trained estimator, and the closure tests that say whether to believe them."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,37 +8,46 @@ import numpy as np
 
 from mmc.errors import StepError
 from mmc.steps import closure
-from mmc.steps.calibration import EVERY, Calibration, Points
-from mmc.steps.estimators import LogRatio, load_estimator, network_log_ratio, network_score
+from mmc.steps.ensembles import ensemble_spread
+from mmc.steps.estimators import Estimator, load_estimator
 from mmc.steps.events import Array, EventFile, Events, Summaries
+from mmc.steps.fisher import Information, full_information, score_of
 from mmc.steps.histograms import HistogramFigures, histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.joint import joint_figures, regression
 from mmc.steps.limits import Limits, Setting, save_arrays
-from mmc.steps.mean_ratio import MeanRatio, RatioSums
-from mmc.steps.pool import Pool, Totals, Toys, blocks
-from mmc.steps.truth import Truth, area_figures, data_closure, joint_ratio
+from mmc.steps.outcome import Outcome
+from mmc.steps.ratio import ratio_outcome
+from mmc.steps.truth import DataClosure
 from mmc.study import SCORE_METHODS
+
+STEP = 0.005
+"""Half the distance of points between which a ratio is differentiated, as a part of the grid's range."""
 
 
 def run(job: StepJob) -> None:
-    """Write ``limits.npz`` (see :meth:`mmc.steps.limits.Limits.arrays`) and ``evaluate.json``.
+    """Write ``limits.npz`` (see :meth:`mmc.steps.outcome.Outcome.all_arrays`), ``fisher.npz`` and ``evaluate.json``.
 
     :raises StepError: when the model is not that of the job, or the network returns numbers that are not finite
     """
     settings = job.settings
-    model = job.pick("model", settings["train_job"])
-    record = json.loads((model / "train.json").read_text(encoding="utf-8"))
-    if record["method"] != settings["method"]:
-        raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
+    models = job.pick_all("model", settings.get("members", [settings["train_job"]]))
+    for model in models:
+        record = json.loads((model / "train.json").read_text(encoding="utf-8"))
+        if record["method"] != settings["method"]:
+            raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
     file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
-    setting = Setting.of(file, settings)
+    setting = Setting.of(file, settings, job.optional("observed"))
     random = np.random.default_rng(job.seed)
     if settings["method"] in SCORE_METHODS:
-        limits, arrays, verdict = _score(setting, settings, load_estimator(model, "score"), random)
+        estimator = load_estimator(models)
+        outcome = _score(setting, settings, estimator, random)
     else:
-        limits, arrays, verdict = _ratio(setting, settings, load_estimator(model, "ratio"), random)
-    save_arrays(job.out / "limits.npz", {**limits.arrays(), **arrays})
+        estimator = load_estimator(models, file.point(settings["theta1"]))
+        outcome = ratio_outcome(setting, settings, estimator.log_ratio, random)
+    point, information = _information(setting, settings, estimator)
+    save_arrays(job.out / "limits.npz", outcome.all_arrays())
+    save_arrays(job.out / "fisher.npz", information.arrays("full", file.parameters))
     write_json(
         job.out / "evaluate.json",
         {
@@ -47,158 +55,98 @@ def run(job: StepJob) -> None:
             "method_name": settings["method_name"],
             "method": settings["method"],
             "train_job": settings["train_job"],
-            **setting.summary(),
-            **limits.summary(setting.levels),
-            **verdict.summary(),
+            **outcome.summary(setting),
+            **({"ensemble": ensemble_spread(estimator, setting, outcome.limits)} if len(models) > 1 else {}),
+            "fisher_information": {
+                "at": dict(zip(file.parameters, point.tolist(), strict=True)),
+                "full": information.figures(file.parameters),
+            },
         },
     )
 
 
-class _Ratio:
-    """A ratio estimator, calibrated or not: the sums over the test events of its Asimov data and its denominator."""
-
-    def __init__(self, setting: Setting, calibration: Calibration | None = None) -> None:
-        self._setting = setting
-        self._calibration = calibration
-        self.totals, self.sums = Totals(setting), RatioSums(len(setting.points))
-
-    def transform(self, logs: Array, points: Points = EVERY) -> Array:
-        """The log ratios of the network at all points or some, calibrated."""
-        return logs if self._calibration is None else self._calibration.apply(logs, points)
-
-    @property
-    def mean_ratio(self) -> MeanRatio:
-        """Over the test events at the denominator, with the error that the calibration adds."""
-        ratio = self.sums.mean_ratio()
-        return ratio if self._calibration is None else ratio.widened(self._calibration.error)
-
-    def joint(self, logs: Array, events: Events, row: Array, points: Points) -> list[dict[str, Any]]:
-        """Estimated against joint ratios of events at the denominator, at some points."""
-        estimated = np.exp(np.minimum(self.transform(logs, points), 100.0))
-        true, p = joint_ratio(events.weights, self._setting.coefficients[points], row), events.probabilities(row)
-        return [
-            {"theta": self._setting.named(theta), **regression(joint, own, p)}
-            for theta, joint, own in zip(self._setting.points[points], true, estimated, strict=True)
-        ]
-
-
-def _ratio(
-    setting: Setting, settings: Any, estimator: Any, random: np.random.Generator
-) -> tuple[Limits, dict[str, Array], closure.Verdict]:
-    """A ratio estimator: the Asimov data at theta_true, and the mean ratio over test events at its denominator."""
-    log_ratio = network_log_ratio(estimator)
-    denominator = setting.file.point(settings["theta1"])
-    row = setting.file.coefficients(denominator[np.newaxis])[0]
-    method = settings.get("calibration")
-    ratios = [_Ratio(setting)]
-    if method is not None:
-        ratios.append(_Ratio(setting, Calibration.fit(method, log_ratio, setting, denominator)))
-    _add_up(ratios, setting, denominator, log_ratio)
-
-    limits = [ratio.totals.limits() for ratio in ratios]
-    pool = Pool.of(setting, limits[-1])
-    toys = [Toys(pool) for _ in ratios]
-    for rows in blocks(len(pool.x), len(setting.points)):
-        logs, counts = log_ratio(setting.points, pool.x[rows]), pool.draw(rows, random)
-        for ratio, own in zip(ratios, toys, strict=True):
-            own.add(ratio.transform(logs), rows, counts)
-    events, truth = setting.file.part("test", denominator), Truth(setting)
-    at_probes = log_ratio(setting.points[pool.probes], events.x)
-    verdicts = [
-        closure.judge(
-            setting,
-            limits[k],
-            ratio.mean_ratio,
-            joint=joint_figures("ratio", ratio.joint(at_probes, events, row, pool.probes)),
-            coverage=toys[k].coverage(),
-            area=area_figures(setting, ratio.totals, truth),
-        )
-        for k, ratio in enumerate(ratios)
-    ]
-    verdict = verdicts[-1] if method is None else verdicts[-1].with_calibration(method, verdicts[0])
-    return limits[-1], ratios[-1].mean_ratio.arrays(setting.grid.shape), verdict
-
-
-def _add_up(ratios: Sequence[_Ratio], setting: Setting, denominator: Array, log_ratio: LogRatio) -> None:
-    """Add all test events that limits and mean ratios need; the network is the same for all of the ratios."""
-    x, _ = setting.asimov
-    events = setting.file.part("test", denominator)
-    p = events.probabilities(setting.file.coefficients(denominator[np.newaxis])[0])
-    same = setting.file.closest_benchmark(denominator) == setting.file.closest_benchmark(setting.theta_true)
-    for rows in blocks(len(x), len(setting.points)):
-        logs = log_ratio(setting.points, x[rows])
-        for ratio in ratios:
-            transformed = ratio.transform(logs)
-            ratio.totals.add(transformed, rows)
-            if same:
-                ratio.sums.add(transformed, p[rows])
-    for rows in () if same else blocks(len(p), len(setting.points)):
-        logs = log_ratio(setting.points, events.x[rows])
-        for ratio in ratios:
-            ratio.sums.add(ratio.transform(logs), p[rows])
-
-
-def _score(
-    setting: Setting, settings: Any, estimator: Any, random: np.random.Generator
-) -> tuple[Limits, dict[str, Array], closure.Verdict]:
+def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.random.Generator) -> Outcome:
     """A score estimator: histograms of the estimated score, filled with validation events, that it was not trained on.
 
     SALLY has one histogram in all components. SALLINO has at each θ a histogram of the component h along θ - θ_ref; as
-    in arXiv:1805.00020 its ratio is p(h | θ) / p(h | θ_ref). (MadMiner 0.9.6 leaves out the denominator and compares
-    densities of different variables with each other.)
+    in arXiv:1805.00020 its ratio is p(h | θ) / p(h | θ_ref). Adaptive SALLY adds to h the component across it, with
+    more than two parameters all components. (MadMiner 0.9.6 leaves out the denominator and compares densities of
+    different variables with each other.)
     """
     reference = setting.file.point(settings["theta"])
     row = setting.file.coefficients(reference[np.newaxis])[0]
     template, at_reference = setting.file.part("validation"), setting.file.part("test", reference)
     x, asimov = setting.asimov
-    test = Summaries(network_score(estimator, at_reference.x), at_reference.probabilities(row))
-    data = Summaries(network_score(estimator, x), asimov)
-    scores = network_score(estimator, template.x)
+    test = Summaries(estimator.score(at_reference.x), at_reference.probabilities(row))
+    data = Summaries(estimator.score(x), asimov)
+    scores = estimator.score(template.x)
+    observed = setting.observed and Summaries(estimator.score(setting.observed.values), setting.observed.probabilities)
 
     def figures(direction: Array, bins: list[int], coefficients: Array, binning_row: Array) -> HistogramFigures:
         projected = Events(scores @ direction, template.weights)
         binning = make_binning(bins, projected.x, np.maximum(template.weights @ binning_row, 0.0))
         result = histogram_figures(
-            projected, binning, coefficients, row, data=data.project(direction), reference=test.project(direction)
+            projected,
+            binning,
+            coefficients,
+            row,
+            data=data.project(direction),
+            reference=test.project(direction),
+            observed=observed and observed.project(direction),
         )
         return replace(result, log_ratio=lambda values: result.log_ratio(values @ direction))
 
-    n = len(reference)
-    if settings["method"] == "sally":
-        result = figures(
-            np.eye(n), [settings["score_bins"]] * n, setting.coefficients, setting.coefficients[:-1].mean(axis=0)
-        )
+    n, bins, adaptive = len(reference), settings["score_bins"], "score_likelihood" in settings
+    if settings["method"] == "sally" and not adaptive:
+        result = figures(np.eye(n), [bins] * n, setting.coefficients, setting.coefficients[:-1].mean(axis=0))
     else:
+        axes, which = (_axes, bins) if adaptive else (_direction, [bins])
         result = HistogramFigures.join(
             [
-                figures(_direction(point - reference), [settings["score_bins"]], coefficients[np.newaxis], row)
+                figures(axes(point - reference), which, coefficients[np.newaxis], row)
                 for point, coefficients in zip(setting.points, setting.coefficients, strict=True)
             ]
         )
-    limits = setting.limits(result.mean_log)
     training = setting.file.part("train", reference)
     joint = Summaries(setting.file.joint_scores(training, reference), training.probabilities(row))
+    score = closure.mean_score(test, joint)
     components = zip(
         setting.grid.axes, setting.file.joint_scores(at_reference, reference).T, test.values.T, strict=True
     )
-    coverage, area = data_closure(setting, limits, lambda rows: result.log_ratio(data.values[rows]), random)
-    verdict = closure.judge(
-        setting,
-        limits,
-        result.ratio,
-        score=closure.mean_score(test, joint),
-        joint=joint_figures(
-            "score",
-            [
-                {"component": name, **regression(true, estimated, test.probabilities)}
-                for name, true, estimated in components
-            ],
-        ),
-        coverage=coverage,
-        area=area,
-        unknown=result.unknown,
-    )
-    return limits, result.ratio.arrays(setting.grid.shape), verdict
+    each = [
+        {"component": name, **regression(true, estimated, test.probabilities)} for name, true, estimated in components
+    ]
+    tested = DataClosure(setting, lambda rows: result.log_ratio(data.values[rows]), random)
+
+    def judge(limits: Limits, rate: bool) -> closure.Verdict:
+        return closure.judge(
+            setting,
+            limits,
+            result.ratio,
+            score=score,
+            joint=joint_figures("score", each),
+            **tested.figures(rate),
+            unknown=result.unknown,
+        )
+
+    return Outcome.of(setting, result.mean_log, result.observed_log, judge, result.ratio.arrays(setting.grid.shape))
+
+
+def _information(setting: Setting, settings: Any, estimator: Estimator) -> tuple[Array, Information]:
+    """What the rate and the estimated score of the test events say of the parameters, and the point at which.
+
+    A score method knows the score at its own reference, a ratio has one everywhere, at the true point too.
+    """
+    events = setting.file.part("test")
+    if settings["method"] in SCORE_METHODS:
+        point = setting.file.point(settings["theta"])
+        scores = estimator.score(events.x)
+    else:
+        point = setting.theta_true
+        steps = np.array([STEP * (axis[-1] - axis[0]) for axis in setting.grid.axes.values()])
+        scores = score_of(estimator.log_ratio, point, steps, events.x)
+    row, gradients = setting.file.coefficients(point[np.newaxis])[0], setting.file.gradients(point)
+    return point, full_information(scores, events, row, gradients, setting.luminosity)
 
 
 def _direction(difference: Array) -> Array:
@@ -206,3 +154,11 @@ def _direction(difference: Array) -> Array:
     norm = float(np.linalg.norm(difference))
     vector = difference / norm if norm > 0.0 else np.eye(len(difference))[0]
     return np.asarray(vector[:, np.newaxis])
+
+
+def _axes(difference: Array) -> Array:
+    """What adaptive SALLY fills its histogram with, as columns: along the direction, and across; or all components."""
+    along = _direction(difference)
+    if len(along) == 2:
+        return np.hstack([along, [-along[1], along[0]]])
+    return np.hstack([along, np.eye(len(along))])

@@ -26,6 +26,8 @@ class StepJob:
     """Paths by the name of the option, without its dashes."""
     out: Path
     """An empty directory to write into. It takes its final name when the step returns."""
+    place: Path = Path()
+    """The final name. Until the step returns, an earlier output of the job may be there."""
 
     def one(self, name: str) -> Path:
         """The single path of an input.
@@ -36,6 +38,13 @@ class StepJob:
         if len(paths) != 1:
             raise StepError(f"expected one path for --{name}, got {len(paths)}")
         return paths[0]
+
+    def optional(self, name: str) -> Path | None:
+        """The single path of an input that the study may leave out; None where it does.
+
+        :raises StepError: when it was given several times
+        """
+        return self.one(name) if name in self.inputs else None
 
     @property
     def events(self) -> Path:

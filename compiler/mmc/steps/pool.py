@@ -54,15 +54,15 @@ class Totals:
         """Add the log ratios of some events of the Asimov data at some points, shape (points, events)."""
         self._sums[points] += logs @ self._shares[events]
 
-    def limits(self) -> Limits:
-        """The limits from all events."""
-        return self.setting.limits(self._sums.sum(axis=1))
+    @property
+    def mean(self) -> Array:
+        """Over all events, shape (points,)."""
+        return np.asarray(self._sums.sum(axis=1))
 
-    def jackknife(self) -> Iterator[Limits]:
-        """The limits without each of the groups."""
-        whole = self._sums.sum(axis=1)
+    def jackknife(self) -> Iterator[Array]:
+        """The mean without each of the groups."""
         for sums, share in zip(self._sums.T, self._shares.sum(axis=0), strict=True):
-            yield self.setting.limits((whole - sums) / (1.0 - share))
+            yield (self.mean - sums) / (1.0 - share)
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,10 @@ class Toys:
         self._sizes += counts.sum(axis=0)
         self._asimov += logs @ self.pool.probabilities[events]
 
-    def coverage(self) -> list[dict[str, Any]]:
+    def coverage(self, *, rate: bool = True) -> list[dict[str, Any]]:
         """Per probe and confidence level how often the limit of a toy includes the point that the toy is of.
+
+        The rate is part of the likelihood if the setting says so and ``rate`` is true.
 
         ``non_centrality`` is the -2 ln λ of the point on its Asimov data, ``half_step`` how much half a step of the
         grid changes that, ``nu`` the ν of this module's text, and ``expected`` the coverage to be expected of an exact
@@ -137,10 +139,10 @@ class Toys:
         result = []
         for k, probe in enumerate(pool.probes):
             sums = self._sums[:, k * pool.toys : (k + 1) * pool.toys].astype(float)
-            q = self._minus_2_log(sums, self._sizes[k])
+            q = self._minus_2_log(sums, self._sizes[k], rate)
             q = q[probe] - q.min(axis=0)
             n = setting.expected[probe]
-            curve = self._minus_2_log(n * self._asimov[:, [k]], np.array([n]))[:, 0]
+            curve = self._minus_2_log(n * self._asimov[:, [k]], np.array([n]), rate)[:, 0]
             centre = float(curve[probe] - curve.min())
             half_step = _half_step(setting, curve, setting.points[probe])
             for level in setting.levels:
@@ -162,10 +164,10 @@ class Toys:
                 )
         return result
 
-    def _minus_2_log(self, sums: Array, sizes: Array) -> Array:
+    def _minus_2_log(self, sums: Array, sizes: Array, rate: bool) -> Array:
         """-2 ln L at all points, of data sets with sums of log ratios (points, sets) and numbers of events (sets,)."""
         setting = self.pool.setting
-        if setting.include_xsec:
+        if rate and setting.include_xsec:
             mu = setting.expected[:, np.newaxis]
             positive = mu > 0.0
             sums = np.where(positive, sums + sizes * np.log(np.where(positive, mu, 1.0)) - mu, -np.inf)

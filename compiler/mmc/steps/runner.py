@@ -26,6 +26,7 @@ from typing import Any
 from mmc.errors import MissingExtraError, MmcError, StepError
 from mmc.steps import STEPS
 from mmc.steps.job import RECORD, StepJob, write_json
+from mmc.steps.tracking import tracker
 from mmc.version import __version__
 
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -50,8 +51,8 @@ class _UsageError(Exception):
     """The command line is wrong."""
 
 
-class _StoppedError(Exception):
-    """A signal asks the job to stop."""
+class _StoppedError(BaseException):
+    """A signal asks the job to stop. No step takes it for an error that it may pass over."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -70,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
         out.parent.mkdir(parents=True, exist_ok=True)
         with _logging_to(log_path):
             _run(command)
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, _StoppedError) as error:
         hint = f" (log: {log_path})" if log_path.is_file() else ""
         sys.stderr.write(f"mmc step {command.stage}[{command.job}]: {_reason(error)}{hint}\n")
         return MmcError.exit_code
@@ -119,9 +120,11 @@ def _run(command: _Command) -> None:
         started = time.monotonic()
         log.info("%s[%s] starts, seed %d, %d thread(s)", command.stage, command.job, entry["seed"], threads)
         step = importlib.import_module(STEPS[command.stage])
-        _seed(entry["seed"])
         settings = {**shared, **entry["settings"]}
-        step.run(StepJob(command.stage, command.job, settings, entry["seed"], command.inputs, part))
+        job = StepJob(command.stage, command.job, settings, entry["seed"], command.inputs, part, command.out)
+        with tracker(job):
+            _seed(entry["seed"])  # the last thing before the step: MLflow draws random numbers too
+            step.run(job)
         seconds = round(time.monotonic() - started, 3)
         record = {"stage": command.stage, "job": command.job, "fingerprint": entry["fingerprint"]}
         write_json(part / RECORD, {**record, "seed": entry["seed"], "seconds": seconds, "mmc": __version__})

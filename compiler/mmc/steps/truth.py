@@ -5,14 +5,14 @@ weights. It is the exact likelihood ratio of an experiment that measures x and z
 estimator that sees x alone can exclude more, on average (arXiv:1805.00020).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy.special import chdtri
 
 from mmc.steps.events import Array
-from mmc.steps.limits import Grid, Limits, Setting
+from mmc.steps.limits import Grid, Setting
 from mmc.steps.pool import Pool, Totals, Toys, blocks
 
 FLOOR = 1e-6
@@ -40,7 +40,6 @@ class Truth:
         self.totals = Totals(setting)
         for rows in blocks(len(self._weights), len(setting.points)):
             self.totals.add(self.log_ratio(rows), rows)
-        self.limits = self.totals.limits()
 
     def log_ratio(self, rows: slice) -> Array:
         """ln r(x, z | θ) to the true point, of some events at all points: shape (points, events)."""
@@ -62,43 +61,53 @@ def smooth_area(grid: Grid, q: Array, threshold: float) -> float:
     return float(np.clip(inside, 0.0, 1.0).mean())
 
 
-def area_figures(setting: Setting, totals: Totals, truth: Truth) -> dict[str, Any]:
+def area_figures(setting: Setting, totals: Totals, truth: Truth, *, rate: bool = True) -> dict[str, Any]:
     """The area of the region at the highest confidence level in units of the truth's, on the same test events.
 
     The error is that of a jackknife over :data:`mmc.steps.pool.GROUPS` groups of test events, which both areas share.
+    The rate is part of the likelihoods if the setting says so and ``rate`` is true.
     """
     level = max(setting.levels)
     threshold = float(chdtri(len(setting.grid.axes), 1.0 - level))
 
-    def area(limits: Limits) -> float:
+    def area(mean: Array) -> float:
+        limits = setting.limits(mean, rate=rate)
         return smooth_area(setting.grid, -2.0 * limits.log_likelihood_ratio[:-1], threshold)
 
-    own, best = area(totals.limits()), area(truth.totals.limits())
+    own, best = area(totals.mean), area(truth.totals.mean)
     smallest = 1.0 / len(setting.grid.points)  # no area is known better than to a point
     left_out = [
         area(mine) / max(area(its), smallest)
         for mine, its in zip(totals.jackknife(), truth.totals.jackknife(), strict=True)
     ]
     spread = np.square(np.array(left_out) - np.mean(left_out)).sum() * (len(left_out) - 1) / len(left_out)
-    counted: Mapping[str, float] = truth.limits.summary(setting.levels)["allowed_fraction"]
+    counted = setting.limits(truth.totals.mean, rate=rate)
     return {
         "level": level,
         "allowed": own,
         "truth": best,
         "ratio": own / max(best, smallest),
         "error": float(spread**0.5),
-        "truth_allowed_fraction": dict(counted),
+        "truth_allowed_fraction": {str(level): float(counted.allowed(level).mean()) for level in setting.levels},
     }
 
 
-def data_closure(
-    setting: Setting, limits: Limits, log_ratio: Callable[[slice], Array], random: np.random.Generator
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Coverage and area of a likelihood; ``log_ratio`` gives those of some test events, shape (points, events)."""
-    pool = Pool.of(setting, limits)
-    totals, toys = Totals(setting), Toys(pool)
-    for rows in blocks(len(pool.x), len(setting.points)):
-        logs = log_ratio(rows)
-        totals.add(logs, rows)
-        toys.add(logs, rows, pool.draw(rows, random))
-    return toys.coverage(), area_figures(setting, totals, Truth(setting))
+class DataClosure:
+    """The figures of a likelihood that need nothing but its log ratios of the Asimov data: coverage and area."""
+
+    def __init__(self, setting: Setting, log_ratio: Callable[[slice], Array], random: np.random.Generator) -> None:
+        """``log_ratio`` gives the log ratios of some events of the Asimov data, shape (points, events)."""
+        self._setting, self._truth, self._totals = setting, Truth(setting), Totals(setting)
+        for rows in blocks(len(setting.asimov[1]), len(setting.points)):
+            self._totals.add(log_ratio(rows), rows)
+        pool = Pool.of(setting, setting.limits(self._totals.mean))
+        self._toys = Toys(pool)
+        for rows in blocks(len(pool.x), len(setting.points)):
+            self._toys.add(log_ratio(rows), rows, pool.draw(rows, random))
+
+    def figures(self, rate: bool) -> dict[str, Any]:
+        """As :func:`mmc.steps.closure.judge` takes them."""
+        return {
+            "coverage": self._toys.coverage(rate=rate),
+            "area": area_figures(self._setting, self._totals, self._truth, rate=rate),
+        }
