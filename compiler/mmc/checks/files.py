@@ -87,6 +87,8 @@ def stages(ctx: Context) -> set[str]:
         found |= {"sample", "train"}
     if "evaluation" in ctx.data:
         found |= {"evaluate", "baselines", "report"}
+    if any("tuning" in entry for entry in ctx.entries("methods").values()):
+        found.add("tune")
     if found & {"train", "report"} and "tracking" in ctx.data:
         found.add("track")
     return found

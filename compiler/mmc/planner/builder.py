@@ -22,16 +22,17 @@ STEP_VERSIONS = {
     "track": 1,
     "sample": 1,
     "train": 2,
+    "tune": 1,
     "evaluate": 2,
     "baselines": 2,
     "report": 1,
 }
 """Raised when a step makes other output from the same input, so that finished jobs of an older mmc are run again."""
 
-LEARNING = ("track", "sample", "train", "evaluate", "baselines", "report")
+LEARNING = ("track", "sample", "train", "tune", "evaluate", "baselines", "report")
 """The stages of the sub-workflow `learning`; all others belong to `physics`."""
 
-TRACKED = ("sample", "train", "evaluate", "baselines", "report")
+TRACKED = ("sample", "train", "tune", "evaluate", "baselines", "report")
 """The stages whose jobs track what they do, where the study asks for it. The last one ends the run of the whole, so it
 runs again with `track`."""
 

@@ -16,6 +16,7 @@ STEPS = {
     "track": "mmc.steps.track",
     "sample": "mmc.steps.sample",
     "train": "mmc.steps.train",
+    "tune": "mmc.steps.tune",
     "evaluate": "mmc.steps.evaluate",
     "baselines": "mmc.steps.baselines",
     "report": "mmc.steps.report",

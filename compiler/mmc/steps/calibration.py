@@ -49,7 +49,7 @@ class Calibration:
     @classmethod
     def fit(cls, method: str, log_ratio: LogRatio, setting: Setting, denominator: Array) -> "Calibration":
         """From validation events next to the denominator, at all points of the setting."""
-        events, points = setting.file.part("validation", denominator), setting.points
+        events, points = setting.file.part(setting.aside, denominator), setting.points
         row = setting.file.coefficients(denominator[np.newaxis])[0]
         p = events.probabilities(row)
         if method == "normalisation":

@@ -1,7 +1,9 @@
 """``evaluate``: limits of a trained estimator, and the closure tests that say whether to believe them."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import numpy as np
 from mmc.errors import StepError
 from mmc.steps import closure
 from mmc.steps.ensembles import ensemble_spread
-from mmc.steps.estimators import Estimator, load_estimator
+from mmc.steps.estimators import Estimator, load_estimator, members_in
 from mmc.steps.events import Array, EventFile, Events, Summaries
 from mmc.steps.fisher import Information, full_information, score_of
 from mmc.steps.histograms import HistogramFigures, histogram_figures, make_binning
@@ -31,20 +33,16 @@ def run(job: StepJob) -> None:
     :raises StepError: when the model is not that of the job, or the network returns numbers that are not finite
     """
     settings = job.settings
-    models = job.pick_all("model", settings.get("members", [settings["train_job"]]))
+    picked = job.pick_all("model", settings.get("members", [settings["train_job"]]))
+    models = [member for model in picked for member in members_in(model)]
     for model in models:
         record = json.loads((model / "train.json").read_text(encoding="utf-8"))
         if record["method"] != settings["method"]:
             raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
     file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
     setting = Setting.of(file, settings, job.optional("observed"))
-    random = np.random.default_rng(job.seed)
-    if settings["method"] in SCORE_METHODS:
-        estimator = load_estimator(models)
-        outcome = _score(setting, settings, estimator, random)
-    else:
-        estimator = load_estimator(models, file.point(settings["theta1"]))
-        outcome = ratio_outcome(setting, settings, estimator.log_ratio, random)
+    estimator = load_model(setting, settings, models)
+    outcome = evaluate_estimator(setting, settings, estimator, job.seed)
     point, information = _information(setting, settings, estimator)
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
     save_arrays(job.out / "fisher.npz", information.arrays("full", file.parameters))
@@ -65,6 +63,21 @@ def run(job: StepJob) -> None:
     )
 
 
+def load_model(setting: Setting, settings: Mapping[str, Any], models: Sequence[Path]) -> Estimator:
+    """The estimator of a method from the folders of its members."""
+    return load_estimator(
+        models, None if settings["method"] in SCORE_METHODS else setting.file.point(settings["theta1"])
+    )
+
+
+def evaluate_estimator(setting: Setting, settings: Mapping[str, Any], estimator: Estimator, seed: int = 1) -> Outcome:
+    """The limits of an estimator, with what the closure tests say of them; ``seed`` is that of the toy experiments."""
+    random = np.random.default_rng(seed)
+    if settings["method"] in SCORE_METHODS:
+        return _score(setting, settings, estimator, random)
+    return ratio_outcome(setting, settings, estimator.log_ratio, random)
+
+
 def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.random.Generator) -> Outcome:
     """A score estimator: histograms of the estimated score, filled with validation events, that it was not trained on.
 
@@ -75,7 +88,8 @@ def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.ran
     """
     reference = setting.file.point(settings["theta"])
     row = setting.file.coefficients(reference[np.newaxis])[0]
-    template, at_reference = setting.file.part("validation"), setting.file.part("test", reference)
+    template = setting.file.part(setting.aside)
+    at_reference = setting.file.part(setting.partition, reference)
     x, asimov = setting.asimov
     test = Summaries(estimator.score(at_reference.x), at_reference.probabilities(row))
     data = Summaries(estimator.score(x), asimov)

@@ -90,7 +90,7 @@ class Pool:
         for values in setting.grid.points[inside].T if len(inside) else ():
             chosen += [int(inside[np.argmin(values)]), int(inside[np.argmax(values)])]
         probes = np.array(list(dict.fromkeys(chosen))[: max(1, BUDGET // (FEWEST * n))], dtype=np.intp)
-        events = setting.file.part("test", setting.theta_true)
+        events = setting.file.part(setting.partition, setting.theta_true)
         return cls(
             setting=setting,
             probes=probes,

@@ -67,9 +67,9 @@ def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: 
     """
     denominator = setting.file.point(settings["theta1"])
     row = setting.file.coefficients(denominator[np.newaxis])[0]
-    method = settings.get("calibration")
+    method = settings.get("calibration", "none")
     ratios = [_Ratio(setting)]
-    if method is not None:
+    if method != "none":
         ratios.append(_Ratio(setting, Calibration.fit(method, log_ratio, setting, denominator)))
     final = ratios[-1]
     _add_up(ratios, setting, denominator, log_ratio)
@@ -80,7 +80,7 @@ def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: 
         logs, counts = log_ratio(setting.points, pool.x[rows]), pool.draw(rows, random)
         for ratio, own in zip(ratios, toys, strict=True):
             own.add(ratio.transform(logs), rows, counts)
-    events, truth = setting.file.part("test", denominator), Truth(setting)
+    events, truth = setting.file.part(setting.partition, denominator), Truth(setting)
     logs = log_ratio(setting.points[pool.probes], events.x)
     for ratio, own in zip(ratios, toys, strict=True):
         ratio.toys = own
@@ -93,7 +93,7 @@ def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: 
         lambda limits, rate: final.judge(limits, rate, truth),
         final.mean_ratio.arrays(setting.grid.shape),
     )
-    if method is None:
+    if method == "none":
         return outcome
     before = ratios[0].judge(setting.limits(ratios[0].totals.mean), True, truth)
     return replace(outcome, verdict=outcome.verdict.with_calibration(method, before))
@@ -102,7 +102,7 @@ def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: 
 def _add_up(ratios: list[_Ratio], setting: Setting, denominator: Array, log_ratio: LogRatio) -> None:
     """Add all events that limits and mean ratios need; the network is the same for all of the ratios."""
     x, _ = setting.asimov
-    events = setting.file.part("test", denominator)
+    events = setting.file.part(setting.partition, denominator)
     p = events.probabilities(setting.file.coefficients(denominator[np.newaxis])[0])
     same = setting.file.closest_benchmark(denominator) == setting.file.closest_benchmark(setting.theta_true)
     for rows in blocks(len(x), len(setting.points)):

@@ -11,14 +11,21 @@ from typing import Any
 from mmc.steps.job import RECORD, read_json
 from mmc.version import __version__
 
-RECORDS = {"sample": "sample.json", "train": "train.json", "evaluate": "evaluate.json", "baselines": "baseline.json"}
+RECORDS = {
+    "sample": "sample.json",
+    "train": "train.json",
+    "tune": "tuning.json",
+    "evaluate": "evaluate.json",
+    "baselines": "baseline.json",
+}
 """What the jobs of a stage write about themselves."""
 SERIES = ("loss_train", "loss_validation")
 """Entries of records that have a number for each epoch."""
 CHOSEN = {
-    *("method_name", "method", "estimator", "member", "device", "features", "sample_job", "train_job", "group"),
+    *("method_name", "method", "estimator", "member", "device", "features", "group"),
     *("observables", "parameters", "nuisance_parameters", "baseline", "bins", "theta", "theta0", "theta1"),
     *("samples", "validation_samples", "sample_only_from_closest_benchmark"),
+    *("search", "sampler", "criterion", "best"),
     *("luminosity_pb", "theta_true", "include_xsec", "confidence_levels", "score_bins"),
 }
 """Entries of records and settings that were chosen, not found: parameters of a run, all other numbers are metrics."""
@@ -42,7 +49,11 @@ class Entry:
 
 def describe(stage: str, folder: Path, seed: int, settings: Mapping[str, Any]) -> Entry:
     """What is to be logged of a job that wrote the folder. ``settings`` may be unknown, and add little."""
+    if stage == "tune" and not (folder / "tuning.json").is_file():  # it has handed on a model, which is logged
+        return Entry(tags={logged(stage): str(seed)})
     record = read_json(folder / RECORDS[stage]) if stage in RECORDS else {}
+    if stage == "tune":
+        record = {**read_json(folder / "train.json"), **record}
     params = {name: value for name, value in {**settings, **record}.items() if name in CHOSEN and value is not None}
     for name in OPTIONS:
         params |= record.get(name, {})
@@ -59,7 +70,7 @@ def describe(stage: str, folder: Path, seed: int, settings: Mapping[str, Any]) -
         series=series,
         tags={**method, **texts, logged(stage): str(seed)},
         artifacts=tuple(path for path in files if stage != "sample" or path.suffix == ".json"),
-        network=(folder, record["method"]) if stage == "train" else None,
+        network=(folder, record["method"]) if (folder / "model_settings.json").is_file() else None,
     )
 
 
@@ -73,6 +84,17 @@ def summarise(folder: Path) -> Entry:
     }
     files = tuple(sorted(folder.iterdir()))
     return Entry(metrics=metrics, tags={"warnings": _text(results["warnings"])}, artifacts=files)
+
+
+def describe_trial(values: Mapping[str, Any], judgement: Mapping[str, Any] | None, failed: str) -> Entry:
+    """What is to be logged of a trial besides its training: what its tuning says of it."""
+    judged = judgement or {}
+    tags = {"verdict": judged.get("verdict"), "failed": failed}
+    return Entry(
+        params={name: _text(value) for name, value in values.items()},
+        metrics=dict(_numbers({"criterion": judged.get("value"), "closure": judged.get("closure")})),
+        tags={f"tuning.{name}": text for name, text in tags.items() if text},
+    )
 
 
 def logged(stage: str) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmc.steps.estimators import load_estimator
 from mmc.steps.events import Array
+from mmc.steps.job import read_json
+from mmc.steps.training import new_estimator
 from mmc.study import SCORE_METHODS
 
 N_EXAMPLES = 2
@@ -20,7 +21,12 @@ def portable(folder: Path, method: str) -> tuple[torch.nn.Module, dict[str, Arra
     A score method's takes x (n, observables) and gives the estimated score (n, parameters); a ratio method's takes
     θ (n, parameters) and x and gives ln r(x | θ), shape (n,). None where the estimator is of another kind.
     """
-    estimator = load_estimator(folder, "score" if method in SCORE_METHODS else "ratio")
+    kind = read_json(folder / "train.json")["estimator"]
+    if kind not in ("score", "parameterized_ratio"):
+        return None
+    estimator = new_estimator(kind)
+    estimator.load(str(folder / "model"))
+    estimator.model.eval()
     scaling = _Scaling(estimator.x_scaling_means, estimator.x_scaling_stds, estimator.features)
     x = np.tile(estimator.x_scaling_means, (N_EXAMPLES, 1))
     if method in SCORE_METHODS:

@@ -48,6 +48,9 @@ class Tracker:
     def artifact(self, path: Path) -> None:
         """Log a file, or a folder with all that is in it."""
 
+    def entry(self, entry: Entry) -> None:
+        """Log what is known of a finished job."""
+
     @contextmanager
     def child(self, name: str) -> Iterator["Tracker"]:
         """The run of the estimator of that name, such as a trial; it is taken up where it exists already.
@@ -86,7 +89,6 @@ class Run(Tracker):
                 yield run
 
     def entry(self, entry: Entry) -> None:
-        """Log what is known of a finished job."""
         self.params(entry.params)
         self.metrics(entry.metrics)
         for name, values in entry.series.items():
@@ -175,7 +177,7 @@ def tracker(job: StepJob) -> Iterator[Tracker]:
 
 def _place(stage: str, job: str) -> tuple[str, str]:
     """What a job's run is within the whole, and its name. An estimator has one run for training and evaluation."""
-    return (f"estimator {job}", job) if stage in ("train", "evaluate") else (f"{stage} {job}", f"{stage} {job}")
+    return (f"estimator {job}", job) if stage in ("train", "tune", "evaluate") else (f"{stage} {job}", f"{stage} {job}")
 
 
 def _open(job: StepJob) -> Whole | None:
@@ -193,7 +195,7 @@ def _open(job: StepJob) -> Whole | None:
         log.warning("not tracked: %s", reason(error))
         return None
     if record["experiment_id"] is None:
-        record["experiment_id"] = store.ask(store.experiment, record["experiment"])
+        record["experiment_id"] = store.ask(store.experiment, record["experiment"], record["files"])
     return None if record["experiment_id"] is None else Whole(store, record)
 
 

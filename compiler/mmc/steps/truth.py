@@ -36,7 +36,7 @@ class Truth:
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
-        self._weights = setting.file.part("test", setting.theta_true).weights
+        self._weights = setting.file.part(setting.partition, setting.theta_true).weights
         self.totals = Totals(setting)
         for rows in blocks(len(self._weights), len(setting.points)):
             self.totals.add(self.log_ratio(rows), rows)
