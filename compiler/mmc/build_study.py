@@ -350,6 +350,7 @@ def _evaluation(
         score_likelihood=entry.get("score_likelihood", "sally"),
         confidence_levels=tuple(float(level) for level in entry["confidence_levels"]),
         rate=entry["baselines"]["rate"],
+        truth=entry["baselines"]["truth"],
         histograms=_histograms(entry["baselines"]),
         fisher_information=_fisher(entry.get("fisher_information")),
     )

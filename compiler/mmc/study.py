@@ -320,6 +320,7 @@ class Evaluation:
     score_likelihood: str
     confidence_levels: tuple[float, ...]
     rate: bool
+    truth: bool
     histograms: Mapping[str | None, Mapping[str, Any]]
     fisher_information: Mapping[str, Any] | None
 

@@ -26,6 +26,16 @@ def test_a_histogram_says_more_than_the_rate(tmp_path: Path, parameters: int) ->
     assert len(arrays["edges_x1"]) == 9
 
 
+def test_nothing_beats_the_truth_and_the_truth_is_itself(tmp_path: Path, toy_events: Path) -> None:
+    learning = Learning(tmp_path, toy_events)
+    histogram, truth = record(learning.histogram(["x1", "x2"], [6, 6])), record(learning.baseline("truth"))
+    assert truth["verdict"] == "passed" and truth["p_true"] == pytest.approx(1.0)
+    assert truth["closure"]["area"]["ratio"] == 1.0 and truth["closure"]["area"]["error"] == 0.0
+    assert truth["allowed_fraction"] == truth["closure"]["area"]["truth_allowed_fraction"]
+    assert truth["allowed_fraction"] == histogram["closure"]["area"]["truth_allowed_fraction"]
+    assert histogram["closure"]["area"]["ratio"] > 1.0 and histogram["closure"]["verdicts"]["area"] == "passed"
+
+
 def test_a_histogram_has_the_shape_even_without_the_rate(tmp_path: Path, toy_events: Path) -> None:
     learning = Learning(tmp_path, toy_events, include_xsec=False)
     with_shape = record(learning.histogram(["x1", "x2"], [6, {"n": 6, "range": [-2.0, 2.0]}]))

@@ -1,11 +1,13 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from mmc.steps.closure import MeanRatio, Verdict, judge, mean_score
+from mmc.steps.closure import Verdict, judge, mean_score
 from mmc.steps.events import EventFile, Summaries
-from mmc.steps.limits import Setting
+from mmc.steps.limits import Limits, Setting
+from mmc.steps.mean_ratio import MeanRatio
 
 from tests.steps.learning import Learning
 
@@ -30,6 +32,7 @@ def test_a_ratio_with_mean_one_passes(setting: Setting) -> None:
     assert not found.reasons and not found.warnings
     assert found.figures["mean_ratio"]["moved"] == 0.0
     assert found.summary()["verdict"] == "passed"
+    assert found.figures["verdicts"] == {"true_point": "passed", "mean_ratio": "passed"}
 
 
 def test_a_small_constant_factor_cancels(setting: Setting) -> None:
@@ -46,9 +49,11 @@ def test_a_large_constant_factor_fails(setting: Setting) -> None:
 
 def test_a_factor_that_moves_the_contour_fails(setting: Setting) -> None:
     slope = 1.0 + 0.05 * setting.points[:, 0]
-    (reason,) = verdict(setting, slope).reasons
-    assert reason.startswith("dividing the ratio by its mean would change")
-    assert not verdict(setting, slope, error=0.05).reasons  # the Monte Carlo error explains it
+    found = verdict(setting, slope)
+    assert found.verdict == "failed" and found.reasons[0].startswith("dividing the ratio by its mean would change")
+    assert verdict(setting, slope, error=0.012).verdict == "doubtful"
+    uncertain = verdict(setting, slope, error=0.05)  # the Monte Carlo error explains it
+    assert uncertain.verdict == "doubtful" and "too few to check the mean ratio" in uncertain.reasons[0]
 
 
 def test_deviations_at_excluded_points_do_not_matter(setting: Setting) -> None:
@@ -64,16 +69,72 @@ def test_an_excluded_true_point_fails(setting: Setting) -> None:
     assert reason.startswith("the true point has a p-value of")
 
 
-def test_warnings_about_too_few_events(setting: Setting, tmp_path: Path, toy_events: Path) -> None:
-    assert "too few to check the mean ratio" in verdict(setting, 1.0, error=0.05).warnings[0]
+def test_an_excluded_true_point_that_few_test_events_explain_is_doubtful(setting: Setting) -> None:
+    """With a thousand times as many events expected as there are, any likelihood has its maximum elsewhere."""
+    limits = Limits(setting.grid, -4.0 * np.square(setting.points - [1.0, 0.0]).sum(axis=1))
+    assert judge(setting, limits).verdict == "failed"
+    found = judge(replace(setting, luminosity=1e8), limits)
+    assert limits.p_true < 0.05 < found.figures["p_value_true_chance"]
+    assert found.verdict == "doubtful" and "effective test events explain" in found.reasons[0]
+
+
+def test_fewer_test_events_than_expected_ones_are_doubtful(setting: Setting) -> None:
     assert "in bins without simulated events" in verdict(setting, 1.0, unknown=0.02).warnings[0]
-    many = Learning(tmp_path / "many", toy_events, luminosity_pb=1e7)
-    found = verdict_of_many(Setting.of(setting.file, many.evaluation))
-    assert "effective test events where" in found.warnings[0]
+    found = judge(replace(setting, luminosity=1e7), setting.limits(0.0))
+    assert found.verdict == "doubtful" and "effective test events where" in found.reasons[0]
 
 
-def verdict_of_many(setting: Setting) -> Verdict:
-    return judge(setting, setting.limits(0.0))
+def joint(of: str, slope: float, error: float) -> dict[str, Any]:
+    return {"of": of, "each": [{"slope": slope, "slope_error": error}, {"slope": None, "slope_error": None}]}
+
+
+@pytest.mark.parametrize(
+    ("of", "slope", "error", "expected"),
+    [
+        ("ratio", 1.05, 0.001, "passed"),
+        ("ratio", 0.7, 0.06, "failed"),
+        ("ratio", 1.25, 0.06, "doubtful"),
+        ("ratio", 1.2, 0.06, "passed"),
+        ("ratio", 1.0, 0.4, "doubtful"),
+        ("score", 1.3, 0.01, "passed"),
+        ("score", 2.0, 0.01, "failed"),
+    ],
+)
+def test_slopes(setting: Setting, of: str, slope: float, error: float, expected: str) -> None:
+    found = verdict(setting, 1.0, joint=joint(of, slope, error))
+    assert found.verdict == found.figures["verdicts"]["joint"] == expected
+
+
+@pytest.mark.parametrize(
+    ("ratio", "error", "expected"),
+    [
+        (1.0, 0.01, "passed"),
+        (0.86, 0.01, "failed"),
+        (0.86, 0.015, "doubtful"),
+        (0.91, 0.001, "passed"),
+        (8.0, 0.9, "passed"),
+        (0.9, 0.4, "doubtful"),
+    ],
+)
+def test_areas(setting: Setting, ratio: float, error: float, expected: str) -> None:
+    assert verdict(setting, 1.0, area={"ratio": ratio, "error": error}).verdict == expected
+
+
+@pytest.mark.parametrize(
+    ("coverage", "non_centrality", "nu", "expected"),
+    [
+        (0.94, 0.0, 0.01, "passed"),
+        (1.0, 0.0, 0.01, "passed"),
+        (0.90, 0.0, 0.01, "doubtful"),
+        (0.88, 0.0, 0.01, "failed"),
+        (0.88, 1.0, 0.3, "passed"),  # the Asimov data are as far off as so few test events may be
+        (0.88, 1.0, 0.001, "failed"),  # they are further off
+    ],
+)
+def test_coverages(setting: Setting, coverage: float, non_centrality: float, nu: float, expected: str) -> None:
+    entry = {"theta": {"c1": 0.0}, "level": 0.95, "coverage": coverage, "error": 0.012, "toys": 400}
+    found = verdict(setting, 1.0, coverage=[entry | {"non_centrality": non_centrality, "half_step": 0.0, "nu": nu}])
+    assert found.verdict == expected, found.reasons
 
 
 def test_mean_score() -> None:
@@ -100,4 +161,5 @@ def test_a_biased_score_fails_only_when_it_is_large(setting: Setting) -> None:
         "the mean score at the reference is 0.30 standard deviations from 0",
     )
     assert not verdict(setting, 1.0, score=score(0.05, 1e-9)).reasons
-    assert not verdict(setting, 1.0, score=score(0.3, 0.01)).reasons
+    assert verdict(setting, 1.0, score=score(0.3, 0.01)).verdict == "doubtful"
+    assert verdict(setting, 1.0, score=score(0.3, 0.1)).verdict == "passed"

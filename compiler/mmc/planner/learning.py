@@ -359,6 +359,8 @@ def _baselines(study: Study) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]
         yield ("rate",), {"baseline": "rate"}
     for name, histogram in evaluation.histograms.items():
         yield ("histogram", *(() if name is None else (name,))), {"baseline": "histogram", **histogram}
+    if evaluation.truth:
+        yield ("truth",), {"baseline": "truth"}
     if evaluation.fisher_information is not None:
         yield ("fisher",), {"baseline": "fisher", **evaluation.fisher_information}
 

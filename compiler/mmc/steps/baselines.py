@@ -1,4 +1,4 @@
-"""``baselines``: what is reached without machine learning: rate, histogram, and Fisher information."""
+"""``baselines``: what is reached without machine learning: rate, histogram, truth, and Fisher information."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +13,7 @@ from mmc.steps.histograms import Template, histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.limits import Limits, Setting, save_arrays
 from mmc.steps.outcome import Outcome
+from mmc.steps.truth import DataClosure, Truth
 
 
 def run(job: StepJob) -> None:
@@ -23,7 +24,13 @@ def run(job: StepJob) -> None:
         _fisher(job, Setting.of(file, settings))
         return
     setting = Setting.of(file, settings, job.optional("observed"))
-    outcome = _rate(setting) if settings["baseline"] == "rate" else _histogram(setting, settings)
+    random = np.random.default_rng(job.seed)
+    if settings["baseline"] == "rate":
+        outcome = _rate(setting)
+    elif settings["baseline"] == "truth":
+        outcome = _truth(setting, random)
+    else:
+        outcome = _histogram(setting, settings, random)
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
     record = {"baseline": settings["baseline"], **_binning(settings), **job.group, **outcome.summary(setting)}
     write_json(job.out / "baseline.json", record)
@@ -41,7 +48,18 @@ def _rate(setting: Setting) -> Outcome:
     return Outcome(limits, closure.judge(setting, limits), {}, others, {})
 
 
-def _histogram(setting: Setting, settings: Mapping[str, Any]) -> Outcome:
+def _truth(setting: Setting, random: np.random.Generator) -> Outcome:
+    """The likelihood of someone who knows the latent variables of every event: its ratio is exact."""
+    truth = Truth(setting)
+    tested = DataClosure(setting, truth.log_ratio, random)
+
+    def judge(limits: Limits, rate: bool) -> closure.Verdict:
+        return closure.judge(setting, limits, **tested.figures(rate))
+
+    return Outcome.of(setting, truth.totals.mean, None, judge, {})
+
+
+def _histogram(setting: Setting, settings: Mapping[str, Any], random: np.random.Generator) -> Outcome:
     """A histogram of observables, filled with all events that are not test events; its ratio is to the true point."""
     columns = [_column(setting.file, name) for name in settings["observables"]]
     rest, test = setting.file.part("rest"), setting.file.part("test", setting.theta_true)
@@ -63,8 +81,10 @@ def _histogram(setting: Setting, settings: Mapping[str, Any]) -> Outcome:
         f"edges_{name}": edges for name, edges in zip(settings["observables"], binning.edges, strict=True)
     }
 
-    def judge(limits: Limits) -> closure.Verdict:
-        return closure.judge(setting, limits, result.ratio, unknown=result.unknown)
+    tested = DataClosure(setting, lambda rows: result.log_ratio(data.values[rows]), random)
+
+    def judge(limits: Limits, rate: bool) -> closure.Verdict:
+        return closure.judge(setting, limits, result.ratio, **tested.figures(rate), unknown=result.unknown)
 
     return Outcome.of(setting, result.mean_log, result.observed_log, judge, arrays)
 

@@ -1,7 +1,7 @@
 """``evaluate``: limits of a trained estimator, and the closure tests that say whether to believe them."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,16 @@ import numpy as np
 from mmc.errors import StepError
 from mmc.steps import closure
 from mmc.steps.ensembles import ensemble_spread
-from mmc.steps.estimators import Estimator, LogRatio, load_estimator, members_in
+from mmc.steps.estimators import Estimator, load_estimator, members_in
 from mmc.steps.events import Array, EventFile, Events, Summaries
 from mmc.steps.fisher import Information, full_information, score_of
 from mmc.steps.histograms import HistogramFigures, histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
+from mmc.steps.joint import joint_figures, regression
 from mmc.steps.limits import Limits, Setting, save_arrays
 from mmc.steps.outcome import Outcome
+from mmc.steps.ratio import ratio_outcome
+from mmc.steps.truth import DataClosure
 from mmc.study import SCORE_METHODS
 
 STEP = 0.005
@@ -39,7 +42,7 @@ def run(job: StepJob) -> None:
     file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
     setting = Setting.of(file, settings, job.optional("observed"))
     estimator = load_model(setting, settings, models)
-    outcome = evaluate_estimator(setting, settings, estimator)
+    outcome = evaluate_estimator(setting, settings, estimator, job.seed)
     point, information = _information(setting, settings, estimator)
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
     save_arrays(job.out / "fisher.npz", information.arrays("full", file.parameters))
@@ -68,72 +71,15 @@ def load_model(setting: Setting, settings: Mapping[str, Any], models: Sequence[P
     )
 
 
-def evaluate_estimator(setting: Setting, settings: Mapping[str, Any], estimator: Estimator) -> Outcome:
-    """The limits of an estimator, with what the closure tests say of them."""
-    return (_score if settings["method"] in SCORE_METHODS else _ratio)(setting, settings, estimator)
+def evaluate_estimator(setting: Setting, settings: Mapping[str, Any], estimator: Estimator, seed: int = 1) -> Outcome:
+    """The limits of an estimator, with what the closure tests say of them; ``seed`` is that of the toy experiments."""
+    random = np.random.default_rng(seed)
+    if settings["method"] in SCORE_METHODS:
+        return _score(setting, settings, estimator, random)
+    return ratio_outcome(setting, settings, estimator.log_ratio, random)
 
 
-def _ratio(setting: Setting, settings: Any, estimator: Estimator) -> Outcome:
-    """A ratio estimator: the Asimov data at theta_true, and the mean ratio over test events at its denominator."""
-    log_ratio = estimator.log_ratio
-    denominator = setting.file.point(settings["theta1"])
-    row = setting.file.coefficients(denominator[np.newaxis])[0]
-    x, asimov = setting.asimov
-    events = setting.file.part(setting.partition, denominator)
-    shared = setting.file.closest_benchmark(denominator) == setting.file.closest_benchmark(setting.theta_true)
-    at_denominator = Summaries(events.x, events.probabilities(row))
-    kinematics, figures = _mean_ratio(log_ratio, setting.points, at_denominator, asimov if shared else None)
-    if not shared:
-        kinematics = _mean_log(log_ratio, setting.points, Summaries(x, asimov))
-    observed = None if setting.observed is None else _mean_log(log_ratio, setting.points, setting.observed)
-    before = None
-    if settings.get("calibration") == "normalisation":
-        validation = setting.file.part(setting.aside, denominator)
-        _, norm = _mean_ratio(log_ratio, setting.points, Summaries(validation.x, validation.probabilities(row)))
-        before = closure.judge(setting, setting.limits(kinematics), figures)
-        kinematics = kinematics - np.log(norm.mean)
-        observed = None if observed is None else observed - np.log(norm.mean)
-        figures = figures.over(norm)
-
-    def judge(limits: Limits) -> closure.Verdict:
-        return closure.judge(setting, limits, figures)
-
-    outcome = Outcome.of(setting, kinematics, observed, judge, figures.arrays(setting.grid.shape))
-    if before is not None:
-        outcome = replace(outcome, verdict=outcome.verdict.with_calibration("normalisation", before))
-    return outcome
-
-
-def _mean_ratio(
-    log_ratio: LogRatio, points: Array, events: Summaries, data: Array | None = None
-) -> tuple[Array, closure.MeanRatio]:
-    """The mean ratio over events at every point with its error, and the mean log ratio over the same events.
-
-    The latter has the probabilities ``data`` where those of the data are others.
-    """
-    logs, mean, error = [], [], []
-    for part in _chunks(points, len(events.values)):
-        values = log_ratio(part, events.values)
-        logs.append(values @ (events.probabilities if data is None else data))
-        ratio = np.exp(np.minimum(values, 100.0))
-        mean.append(ratio @ events.probabilities)
-        error.append(np.sqrt(np.square(ratio - mean[-1][:, np.newaxis]) @ np.square(events.probabilities)))
-    return np.concatenate(logs), closure.MeanRatio(np.concatenate(mean), np.concatenate(error))
-
-
-def _mean_log(log_ratio: LogRatio, points: Array, data: Summaries) -> Array:
-    chunks = _chunks(points, len(data.values))
-    return np.concatenate([log_ratio(part, data.values) @ data.probabilities for part in chunks])
-
-
-def _chunks(points: Array, n_events: int) -> Iterator[Array]:
-    """Points, few enough at a time that their ratios for all events take less than 200 MB."""
-    size = max(1, 10_000_000 // max(n_events, 1))
-    for start in range(0, len(points), size):
-        yield points[start : start + size]
-
-
-def _score(setting: Setting, settings: Any, estimator: Estimator) -> Outcome:
+def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.random.Generator) -> Outcome:
     """A score estimator: histograms of the estimated score, filled with validation events, that it was not trained on.
 
     SALLY has one histogram in all components. SALLINO has at each θ a histogram of the component h along θ - θ_ref; as
@@ -154,7 +100,7 @@ def _score(setting: Setting, settings: Any, estimator: Estimator) -> Outcome:
     def figures(direction: Array, bins: list[int], coefficients: Array, binning_row: Array) -> HistogramFigures:
         projected = Events(scores @ direction, template.weights)
         binning = make_binning(bins, projected.x, np.maximum(template.weights @ binning_row, 0.0))
-        return histogram_figures(
+        result = histogram_figures(
             projected,
             binning,
             coefficients,
@@ -163,6 +109,7 @@ def _score(setting: Setting, settings: Any, estimator: Estimator) -> Outcome:
             reference=test.project(direction),
             observed=observed and observed.project(direction),
         )
+        return replace(result, log_ratio=lambda values: result.log_ratio(values @ direction))
 
     n, bins, adaptive = len(reference), settings["score_bins"], "score_likelihood" in settings
     if settings["method"] == "sally" and not adaptive:
@@ -178,9 +125,24 @@ def _score(setting: Setting, settings: Any, estimator: Estimator) -> Outcome:
     training = setting.file.part("train", reference)
     joint = Summaries(setting.file.joint_scores(training, reference), training.probabilities(row))
     score = closure.mean_score(test, joint)
+    components = zip(
+        setting.grid.axes, setting.file.joint_scores(at_reference, reference).T, test.values.T, strict=True
+    )
+    each = [
+        {"component": name, **regression(true, estimated, test.probabilities)} for name, true, estimated in components
+    ]
+    tested = DataClosure(setting, lambda rows: result.log_ratio(data.values[rows]), random)
 
-    def judge(limits: Limits) -> closure.Verdict:
-        return closure.judge(setting, limits, result.ratio, score=score, unknown=result.unknown)
+    def judge(limits: Limits, rate: bool) -> closure.Verdict:
+        return closure.judge(
+            setting,
+            limits,
+            result.ratio,
+            score=score,
+            joint=joint_figures("score", each),
+            **tested.figures(rate),
+            unknown=result.unknown,
+        )
 
     return Outcome.of(setting, result.mean_log, result.observed_log, judge, result.ratio.arrays(setting.grid.shape))
 

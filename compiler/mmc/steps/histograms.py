@@ -6,15 +6,15 @@ edges count in the template as they do in the data. With edges that enclose all 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mmc.steps.closure import MeanRatio
 from mmc.steps.events import Array, Events, Summaries
+from mmc.steps.mean_ratio import MeanRatio
 
 TAIL = 0.001
 """Adaptive edges lie between this quantile and its mirror image, as MadMiner's do."""
@@ -60,11 +60,11 @@ def _inner_edges(bins: Any, x: Array, weights: Array) -> Array:
         space = np.geomspace if bins.get("scale", "linear") == "log" else np.linspace
         return space(low, high, bins["n"] + 1)[1:-1]
     if isinstance(bins, int):
-        return np.unique(_quantiles(x, weights, np.linspace(TAIL, 1.0 - TAIL, bins + 1))[1:-1])
+        return np.unique(quantiles(x, weights, np.linspace(TAIL, 1.0 - TAIL, bins + 1))[1:-1])
     return np.asarray(bins, dtype=float)[1:-1]
 
 
-def _quantiles(x: Array, weights: Array, levels: Array) -> Array:
+def quantiles(x: Array, weights: Array, levels: Array) -> Array:
     """Weighted quantiles by MadMiner's convention: the first event is level 0, the last level 1."""
     order = np.argsort(x, kind="stable")
     x, weights = x[order], weights[order]
@@ -161,6 +161,8 @@ class HistogramFigures:
     mean_log: Array
     ratio: MeanRatio
     unknown: float
+    log_ratio: Callable[[Array], Array]
+    """ln r of events (events, variables) at each point, shape (points, events)."""
     observed_log: Array | None = None
     """The mean ln r of the observed events."""
 
@@ -175,6 +177,7 @@ class HistogramFigures:
             mean_log=np.concatenate([item.mean_log for item in items]),
             ratio=ratio,
             unknown=max(item.unknown for item in items),
+            log_ratio=lambda values: np.concatenate([item.log_ratio(values) for item in items]),
             observed_log=np.concatenate(observed) if observed else None,
         )
 
@@ -196,9 +199,11 @@ def histogram_figures(
     """
     ratio = BinnedRatio.of(Template.of(binning.index(template.x), template, binning.size), coefficients, row)
     mean, error = ratio.mean(binning.index(reference.values), reference.probabilities)
+    table = np.log(ratio.ratio)
     return HistogramFigures(
         mean_log=ratio.mean_log(binning.fractions(data)),
         ratio=MeanRatio(mean, error),
         unknown=ratio.unknown_fraction(binning.index(data.values), data.probabilities),
+        log_ratio=lambda values: table[:, binning.index(values)],
         observed_log=None if observed is None else ratio.mean_log(binning.fractions(observed)),
     )

@@ -257,9 +257,13 @@ class Setting:
         events = self.file.part(self.partition, self.theta_true)
         return events.x, events.probabilities(self.true_coefficients)
 
-    def limits(self, log_kinematics: Array | float) -> Limits:
+    def named(self, point: Array) -> dict[str, float]:
+        """A point as the results have it."""
+        return dict(zip(self.grid.axes, map(float, point), strict=True))
+
+    def limits(self, log_kinematics: Array | float, *, rate: bool = True) -> Limits:
         """The limits from the mean log ratio per event at each of :attr:`points`, and the rate if it is asked for."""
-        return self._limits(log_kinematics, self.n_expected, rate=bool(self.include_xsec))
+        return self._limits(log_kinematics, self.n_expected, rate=rate and bool(self.include_xsec))
 
     def others(self, log_kinematics: Array | float, observed: Array | float | None) -> dict[str, Limits]:
         """Further limits that are asked for: ``without_rate``, ``observed`` and ``observed_without_rate``.
@@ -268,7 +272,7 @@ class Setting:
         """
         found = {}
         if self.include_xsec == "both":
-            found["without_rate"] = self._limits(log_kinematics, self.n_expected, rate=False)
+            found["without_rate"] = self.limits(log_kinematics, rate=False)
         if observed is not None:
             found["observed"] = self._limits(observed, self.n_observed, rate=bool(self.include_xsec))
             if self.include_xsec == "both":
@@ -285,7 +289,7 @@ class Setting:
         return {
             "n_expected": self.n_expected,
             "luminosity_pb": self.luminosity,
-            "theta_true": dict(zip(self.grid.axes, self.theta_true.tolist(), strict=True)),
+            "theta_true": self.named(self.theta_true),
             "include_xsec": bool(self.include_xsec),
             "asimov_events": len(probabilities),
             "asimov_effective_events": effective_size(probabilities),

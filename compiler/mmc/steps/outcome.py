@@ -28,13 +28,16 @@ class Outcome:
         setting: Setting,
         log_kinematics: Array | float,
         observed: Array | float | None,
-        judge: Callable[[Limits], Verdict],
+        judge: Callable[[Limits, bool], Verdict],
         arrays: Mapping[str, Array],
     ) -> "Outcome":
-        """From mean log ratios per event, expected and observed; ``arrays`` are written besides those of the limits."""
+        """From mean log ratios per event, expected and observed; ``arrays`` are written besides those of the limits.
+
+        ``judge`` gives the verdict on expected limits, and is told whether the rate may be part of them.
+        """
         limits, others = setting.limits(log_kinematics), setting.others(log_kinematics, observed)
-        verdicts = {name: judge(others[name]) for name in ("without_rate",) if name in others}
-        return cls(limits, judge(limits), arrays, others, verdicts)
+        verdicts = {name: judge(others[name], False) for name in ("without_rate",) if name in others}
+        return cls(limits, judge(limits, True), arrays, others, verdicts)
 
     def all_arrays(self) -> dict[str, Array]:
         """What ``limits.npz`` holds: of other limits the same arrays with their name before them."""

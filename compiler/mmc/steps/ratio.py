@@ -1,0 +1,123 @@
+"""Limits and closure tests of ratio estimators, as trained and calibrated."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mmc.steps import closure
+from mmc.steps.calibration import EVERY, Calibration, Points
+from mmc.steps.estimators import LogRatio
+from mmc.steps.events import Array, Events, Summaries
+from mmc.steps.joint import joint_figures, regression
+from mmc.steps.limits import Limits, Setting
+from mmc.steps.mean_ratio import MeanRatio, RatioSums
+from mmc.steps.outcome import Outcome
+from mmc.steps.pool import Pool, Totals, Toys, blocks
+from mmc.steps.truth import Truth, area_figures, joint_ratio
+
+
+class _Ratio:
+    """A ratio, calibrated or not: its sums over Asimov data, observed events and events at the denominator."""
+
+    def __init__(self, setting: Setting, calibration: Calibration | None = None) -> None:
+        self._setting = setting
+        self._calibration = calibration
+        self.totals, self.sums = Totals(setting), RatioSums(len(setting.points))
+        self.observed = np.zeros(len(setting.points))
+        self.joint: dict[str, Any] | None = None
+        self.toys: Toys | None = None
+
+    def transform(self, logs: Array, points: Points = EVERY) -> Array:
+        """The log ratios of the network at all points or some, calibrated."""
+        return logs if self._calibration is None else self._calibration.apply(logs, points)
+
+    @property
+    def mean_ratio(self) -> MeanRatio:
+        """Over the test events at the denominator, with the error that the calibration adds."""
+        ratio = self.sums.mean_ratio()
+        return ratio if self._calibration is None else ratio.widened(self._calibration.error)
+
+    def compare(self, logs: Array, events: Events, row: Array, points: Points) -> None:
+        """Estimated with joint ratios of events at the denominator, at some points."""
+        estimated = np.exp(np.minimum(self.transform(logs, points), 100.0))
+        true, p = joint_ratio(events.weights, self._setting.coefficients[points], row), events.probabilities(row)
+        each = [
+            {"theta": self._setting.named(theta), **regression(joint, own, p)}
+            for theta, joint, own in zip(self._setting.points[points], true, estimated, strict=True)
+        ]
+        self.joint = joint_figures("ratio", each)
+
+    def judge(self, limits: Limits, rate: bool, truth: Truth) -> closure.Verdict:
+        """The verdict on limits from this ratio."""
+        return closure.judge(
+            self._setting,
+            limits,
+            self.mean_ratio,
+            joint=self.joint,
+            coverage=() if self.toys is None else self.toys.coverage(rate=rate),
+            area=area_figures(self._setting, self.totals, truth, rate=rate),
+        )
+
+
+def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: np.random.Generator) -> Outcome:
+    """The Asimov data are at theta_true, the mean ratio and the joint ratios those of test events at the denominator.
+
+    The network goes twice over the test events: what toys are needed is known when there are limits.
+    """
+    denominator = setting.file.point(settings["theta1"])
+    row = setting.file.coefficients(denominator[np.newaxis])[0]
+    method = settings.get("calibration", "none")
+    ratios = [_Ratio(setting)]
+    if method != "none":
+        ratios.append(_Ratio(setting, Calibration.fit(method, log_ratio, setting, denominator)))
+    final = ratios[-1]
+    _add_up(ratios, setting, denominator, log_ratio)
+
+    pool = Pool.of(setting, setting.limits(final.totals.mean))
+    toys = [Toys(pool) for _ in ratios]
+    for rows in blocks(len(pool.x), len(setting.points)):
+        logs, counts = log_ratio(setting.points, pool.x[rows]), pool.draw(rows, random)
+        for ratio, own in zip(ratios, toys, strict=True):
+            own.add(ratio.transform(logs), rows, counts)
+    events, truth = setting.file.part(setting.partition, denominator), Truth(setting)
+    logs = log_ratio(setting.points[pool.probes], events.x)
+    for ratio, own in zip(ratios, toys, strict=True):
+        ratio.toys = own
+        ratio.compare(logs, events, row, pool.probes)
+
+    outcome = Outcome.of(
+        setting,
+        final.totals.mean,
+        None if setting.observed is None else final.observed,
+        lambda limits, rate: final.judge(limits, rate, truth),
+        final.mean_ratio.arrays(setting.grid.shape),
+    )
+    if method == "none":
+        return outcome
+    before = ratios[0].judge(setting.limits(ratios[0].totals.mean), True, truth)
+    return replace(outcome, verdict=outcome.verdict.with_calibration(method, before))
+
+
+def _add_up(ratios: list[_Ratio], setting: Setting, denominator: Array, log_ratio: LogRatio) -> None:
+    """Add all events that limits and mean ratios need; the network is the same for all of the ratios."""
+    x, _ = setting.asimov
+    events = setting.file.part(setting.partition, denominator)
+    p = events.probabilities(setting.file.coefficients(denominator[np.newaxis])[0])
+    same = setting.file.closest_benchmark(denominator) == setting.file.closest_benchmark(setting.theta_true)
+    for rows in blocks(len(x), len(setting.points)):
+        logs = log_ratio(setting.points, x[rows])
+        for ratio in ratios:
+            transformed = ratio.transform(logs)
+            ratio.totals.add(transformed, rows)
+            if same:
+                ratio.sums.add(transformed, p[rows])
+    for rows in () if same else blocks(len(p), len(setting.points)):
+        logs = log_ratio(setting.points, events.x[rows])
+        for ratio in ratios:
+            ratio.sums.add(ratio.transform(logs), p[rows])
+    observed = setting.observed or Summaries(np.empty((0, x.shape[1])), np.empty(0))
+    for rows in blocks(len(observed.values), len(setting.points)):
+        logs = log_ratio(setting.points, observed.values[rows])
+        for ratio in ratios:
+            ratio.observed += ratio.transform(logs) @ observed.probabilities[rows]
