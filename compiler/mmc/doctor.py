@@ -20,7 +20,7 @@ from mmc.version import __version__
 FOUND, UNUSABLE, MISSING = "found", "unusable", "missing"
 START_TIMEOUT_S = 30
 
-EXTRAS = {"steps": "jobs outside containers", "yadage": "target yadage", "cwl": "target cwl"}
+EXTRAS = {"steps": "jobs outside containers", "optuna": "tuning: {search: optuna}", "yadage": "target yadage", "cwl": "target cwl"}
 """What the packages of an extra are for. The others are for developers."""
 CONTAINER_ENGINES = ("podman", "docker", "apptainer")
 
@@ -97,6 +97,8 @@ def needs(plan: Plan, findings: Iterable[Finding]) -> Needs:
         found += [("bash",), *((finding.name,) for finding in findings if finding.used_for == EXTRAS["steps"])]
     if any(stage.settings.get("generator") == "madgraph" for stage in here):
         found.append(("MadGraph",))
+    if any(job.settings.get("search") == "optuna" for stage in here for job in stage.jobs):
+        found.append(("optuna",))
     if any(stage.name == "detect" for stage in here):
         found.append(("Delphes",))
     if len(here) < len(plan.stages):
