@@ -17,6 +17,7 @@ pytest.importorskip("madminer", reason="needs mmc[steps]")
 pytestmark = pytest.mark.engine
 
 FILE = "it's $(my) {events}.h5"
+OBSERVED = "seen {by} $(me).csv"
 STUDY = """
 mmc: "1.0"
 name: existing
@@ -67,14 +68,22 @@ def test_every_target_learns_from_a_file(target: str, tmp_path: Path) -> None:
     if shutil.which(COMMANDS[target][0], path=environment()["PATH"]) is None:
         pytest.skip(f"{COMMANDS[target][0]} is not installed")
     shutil.copy(write_events(tmp_path / "toy") / "events.h5", tmp_path / FILE)
+    (tmp_path / OBSERVED).write_text("x2,x1\n0.3,-0.2\n-1.1,0.8\n0.1,0.4\n")
     study, bundle = write_study(tmp_path, ("c1", "c2"), ("x1", "x2")), tmp_path / "bundle"
+    further = "baselines: {histograms: {both: {observables: [x1, x2]}},"
+    text = study.read_text().replace("  baselines: {", f"  observed: {{file: {OBSERVED!r}}}\n  {further} ")
+    study.write_text(text.replace("1 fb^-1", "1 fb^-1\n  include_xsec: both"))
     succeed([sys.executable, "-m", "mmc", "compile", str(study), "--target", target, "--out", str(bundle)], tmp_path)
     (tmp_path / FILE).unlink()  # the bundle has its own
+    (tmp_path / OBSERVED).unlink()
     succeed([word.format(folder=bundle) for word in COMMANDS[target]], bundle)
     (results,) = (bundle / RESULTS[target]).rglob("results.json")
     found = json.loads(results.read_text())
     assert [entry["name"] for entry in found["methods"]] == ["sally", "alices"]
-    assert [entry["name"] for entry in found["baselines"]] == ["rate", "histogram"]
+    assert [entry["name"] for entry in found["baselines"]] == ["rate", "histogram", "histogram.both"]
+    for entry in (*found["methods"], found["baselines"][1]):
+        assert entry["n_observed"] == 3
+        assert all(set(entry[key]["best_fit"]) == {"c1", "c2"} for key in ("observed", "observed_without_rate"))
 
 
 def test_a_file_made_with_madgraph_pythia_and_delphes(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from mmc.study import (
     Method,
     Morphing,
     Observable,
+    Observed,
     Parameter,
     Point,
     Reading,
@@ -344,17 +345,29 @@ def _evaluation(
         theta_true=theta_true,
         grid=grid,
         include_xsec=entry["include_xsec"],
+        observed=_observed(entry.get("observed")),
         score_bins=entry.get("score_bins"),
+        score_likelihood=entry.get("score_likelihood", "sally"),
         confidence_levels=tuple(float(level) for level in entry["confidence_levels"]),
         rate=entry["baselines"]["rate"],
-        histogram=_histogram(entry["baselines"].get("histogram")),
+        histograms=_histograms(entry["baselines"]),
         fisher_information=_fisher(entry.get("fisher_information")),
     )
 
 
-def _histogram(entry: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if entry is None:
-        return None
+def _observed(entry: Mapping[str, Any] | None) -> Observed | None:
+    return None if entry is None else Observed(entry["file"], entry.get("n_observed"))
+
+
+def _histograms(baselines: Mapping[str, Any]) -> dict[str | None, dict[str, Any]]:
+    entries = {None: baselines["histogram"]} if "histogram" in baselines else {}
+    found: dict[str | None, dict[str, Any]] = {name: _histogram(entry) for name, entry in entries.items()}
+    for name, entry in baselines.get("histograms", {}).items():
+        found[madminer_name(name)] = _histogram(entry)
+    return found
+
+
+def _histogram(entry: Mapping[str, Any]) -> dict[str, Any]:
     binnings = {madminer_name(name): binning for name, binning in entry["bins"].items()}
     observables = [madminer_name(name) for name in entry["observables"]]
     bins = [binnings.get(name, adaptive_bins(len(observables))) for name in observables]

@@ -357,19 +357,31 @@ CODES: dict[str, Code] = {
         "morphing basis. Such a study ends with the combined events.",
     ),
     **METHOD_CODES,
+    "MMC530": Code(
+        "Observed events cannot be used",
+        "The file of observed events is text, comma-separated. Its first row names the columns, in any order: each "
+        "observable of the study once, and whatever else. Every other row is an event, with a finite number for each "
+        "observable. A file of more than 2 MB is read by its jobs, not when the study is compiled.",
+    ),
     "MMC531": Code(
+        "An option of the evaluation has no effect",
+        "`score_likelihood` is that of the method sally and differs from its default with several parameters only; "
+        "without methods and histograms there are no limits without the rate, and without any limit nobody reads the "
+        "observed events.",
+    ),
+    "MMC541": Code(
         "Losses of different kinds would be compared",
         "With `criterion: validation_loss` the trial with the smallest validation loss is chosen. A hyperparameter "
         "that changes what the loss is, such as `alpha`, the weight of the score term, makes the losses of its trials "
         "numbers of different kinds: the smallest `alpha` would win, whatever the network. Take `criterion: closure` "
         "or `criterion: expected_limit`, which compare what the estimators are good for.",
     ),
-    "MMC532": Code(
+    "MMC542": Code(
         "A search has nothing to choose from",
         "`tuning` chooses among the settings of `scan`, so there are at least two, and a random search draws fewer "
         "than all: otherwise it is a grid.",
     ),
-    "MMC533": Code(
+    "MMC543": Code(
         "The criterion needs an evaluation",
         "`closure` and `expected_limit` are judged at the luminosity, the true point and on the grid of `evaluation`, "
         "which the study does not have. `validation_loss` needs none of them.",

@@ -146,7 +146,7 @@ def _kind(schema: Mapping[str, Any]) -> str:
     for key in ("enum", "const"):
         if key in schema:
             values = schema[key] if key == "enum" else [schema[key]]
-            return ", ".join(f"`{value}`" for value in values)
+            return ", ".join(f"`{str(value).lower() if isinstance(value, bool) else value}`" for value in values)
     kinds = schema.get("type", ())
     words = [_KINDS.get(kind, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds)]
     if "x-expression" in schema:

@@ -20,7 +20,13 @@ from mmc.version import __version__
 FOUND, UNUSABLE, MISSING = "found", "unusable", "missing"
 START_TIMEOUT_S = 30
 
-EXTRAS = {"steps": "jobs outside containers", "optuna": "tuning: {search: optuna}", "yadage": "target yadage", "cwl": "target cwl"}
+EXTRAS = {
+    "steps": "jobs outside containers",
+    "optuna": "tuning: {search: optuna}",
+    "yadage": "target yadage",
+    "cwl": "target cwl",
+    "mlflow": "tracking",
+}
 """What the packages of an extra are for. The others are for developers."""
 CONTAINER_ENGINES = ("podman", "docker", "apptainer")
 
@@ -95,6 +101,8 @@ def needs(plan: Plan, findings: Iterable[Finding]) -> Needs:
     found: Needs = []
     if here:
         found += [("bash",), *((finding.name,) for finding in findings if finding.used_for == EXTRAS["steps"])]
+    if any(stage.name == "track" for stage in here):
+        found.append(("mlflow",))
     if any(stage.settings.get("generator") == "madgraph" for stage in here):
         found.append(("MadGraph",))
     if any(job.settings.get("search") == "optuna" for stage in here for job in stage.jobs):

@@ -58,6 +58,18 @@ def adaptive_bins(n_axes: int) -> int:
     return {1: 25, 2: 8}.get(n_axes, 5)
 
 
+def score_axes(likelihood: str, n_parameters: int) -> tuple[int, ...]:
+    """The number of adaptive bins that MadMiner gives each axis of a histogram of the score.
+
+    The likelihood is ``sally``, ``sallino`` or ``adaptive-sally``.
+    """
+    if likelihood == "sallino" or n_parameters == 1:
+        return (adaptive_bins(1),)
+    if likelihood == "sally":
+        return (adaptive_bins(n_parameters),) * n_parameters
+    return (15, 5) if n_parameters == 2 else (12, *(5,) * n_parameters)
+
+
 @dataclass(frozen=True)
 class Parameter:
     """A parameter of the theory.
@@ -285,17 +297,30 @@ class Method:
 
 
 @dataclass(frozen=True)
+class Observed:
+    """Observed events: a file, and their number where it is not that of the file's rows."""
+
+    file: str
+    n_observed: int | None
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """What is asked of estimators and baselines; luminosity in pb^-1."""
+    """What is asked of estimators and baselines; luminosity in pb^-1.
+
+    ``include_xsec`` is True, False or "both". ``histograms`` are by name, that without one first, under None.
+    """
 
     luminosity_pb: float
     theta_true: Point
     grid: Mapping[str, Mapping[str, Any]]
-    include_xsec: bool
+    include_xsec: bool | str
+    observed: Observed | None
     score_bins: int | None
+    score_likelihood: str
     confidence_levels: tuple[float, ...]
     rate: bool
-    histogram: Mapping[str, Any] | None
+    histograms: Mapping[str | None, Mapping[str, Any]]
     fisher_information: Mapping[str, Any] | None
 
 

@@ -8,6 +8,7 @@ from mmc.checks import MOST_SHOWN, check
 from mmc.checks.detector import SMEARED
 from mmc.diagnostics import Diagnostic
 from mmc.load import load
+from mmc.observed_events import ObservedError, parse_observed
 
 BASE = """
 mmc: "1.0"
@@ -295,10 +296,60 @@ def test_the_files_of_a_right_study_are_named() -> None:
         ("{baselines: {histogram: {observables: [m_ll], bins: {m_ll: [1]}}}}", ["MMC107"]),
         ("{baselines: {histogram: {observables: [m_ll], bins: {pt: 3}}}}", ["MMC505", "MMC506"]),
         ("{fisher_information: {observable: mass}}", ["MMC505"]),
+        ("{baselines: {histograms: {m: {observables: [m_ll]}, n: {observables: [mass]}}}}", ["MMC505"]),
+        ("{baselines: {histograms: {m: {observables: [m_ll], bins: {m_ll: [2, 1]}}}}}", ["MMC506"]),
+        ("{baselines: {histograms: {m: {observables: [m_ll]}, M: {observables: [m_ll]}}}}", ["MMC207"]),
+        ("{baselines: {histograms: {}}}", ["MMC107"]),
+        ("{include_xsec: both}", []),
+        ("{include_xsec: maybe}", ["MMC104"]),
+        ("{score_likelihood: adaptive-sally}", ["MMC531"]),
+        ("{observed: {file: data.csv}}", ["MMC601"]),
+        ("{observed: {file: data.csv, n_observed: 0}}", ["MMC601", "MMC106"]),
+        ("{observed: {}}", ["MMC102"]),
     ],
 )
 def test_evaluation(evaluation: str, expected: list[str]) -> None:
     assert codes(("evaluation:\n  luminosity: 300 fb^-1", f"evaluation: {evaluation}")) == expected
+
+
+def test_options_of_the_evaluation_that_change_nothing() -> None:
+    """Without methods, or with one parameter."""
+    alone = (f"methods:\n  {METHOD}\n", "")
+
+    def evaluation(text: str) -> tuple[str, str]:
+        return "evaluation:\n  luminosity: 300 fb^-1", f"evaluation: {text}"
+
+    assert codes(alone, evaluation("{include_xsec: both, baselines: {rate: true}}")) == ["MMC531"]
+    assert codes(alone, evaluation("{include_xsec: both, baselines: {histogram: {observables: [m_ll]}}}")) == []
+    both = [alone, evaluation("{observed: {file: d.csv}, fisher_information: {}}")]
+    assert codes(*both, files=("d.csv",)) == ["MMC531"]
+    one = [("  c_LR: {coefficient: LR, range: [-1, 1]}\n", ""), ("sm: {c_LL: 0, c_LR: 0}", "sm: {c_LL: 0}")]
+    one += [
+        ("w: {c_LL: 0.5, c_LR: 0}", "w: {c_LL: 0.5}"),
+        (METHOD, "s: {method: sally, theta: {benchmark: sm}, samples: 9}"),
+    ]
+    assert codes(*one, evaluation("{score_likelihood: adaptive-sally}")) == ["MMC531"]
+    assert codes(*one, evaluation("{score_likelihood: sally}")) == []
+
+
+def test_a_histogram_with_bins_by_default_may_have_too_many_cells() -> None:
+    names = [f"o{k}" for k in range(9)]
+    more = "".join(f"\n  {name}: {DEFINITION}" for name in names)
+    histogram = f"baselines: {{histogram: {{observables: [{', '.join(names)}]}}}}\n  luminosity"
+    assert codes((f"m_ll: {DEFINITION}", f"m_ll: {DEFINITION}{more}"), ("  luminosity", f"  {histogram}")) == ["MMC507"]
+
+
+@pytest.mark.parametrize("rows", ["m_ll\n91.2\n", "\ufeffrun, m-ll\n1, 91.2\n\n2, 1e3\n"])
+def test_observed_events_that_can_be_used(rows: str) -> None:
+    assert parse_observed(rows, ["m-ll"] if "-" in rows else ["m_ll"])[0] == [91.2]
+
+
+@pytest.mark.parametrize(
+    "rows", ["", "m_ll\n", "mass\n1\n", "m_ll,m_ll\n1,1\n", "m_ll\ninf\n", 'm_ll\n"1', "a,m_ll\n1\n"]
+)
+def test_observed_events_that_cannot(rows: str) -> None:
+    with pytest.raises(ObservedError):
+        parse_observed(rows + "\n\0" if rows.endswith('"1') else rows, ["m_ll"])
 
 
 def test_bins_of_the_score_are_bounded_together() -> None:

@@ -37,9 +37,9 @@ def scan(*keys: str) -> str:
         ((scan("training.initial_lr: {scale: log}"), LOSS), ["MMC102"]),
         ((scan("training.lr: {range: [1, 2]}"), LOSS), ["MMC504"]),
         # trials
-        ((LOSS,), ["MMC532"]),
-        ((scan("training.n_epochs: [5]"), "tuning: {criterion: validation_loss}"), ["MMC532"]),
-        ((scan("training.n_epochs: [5, 6, 7, 8, 9]"), LOSS), ["MMC532"]),
+        ((LOSS,), ["MMC542"]),
+        ((scan("training.n_epochs: [5]"), "tuning: {criterion: validation_loss}"), ["MMC542"]),
+        ((scan("training.n_epochs: [5, 6, 7, 8, 9]"), LOSS), ["MMC542"]),
         ((scan("training.n_epochs: {range: [5, 10]}"), LOSS), []),
         ((scan(RANGE), "tuning: {search: random, criterion: validation_loss}"), ["MMC102"]),
         ((scan(RANGE), "tuning: {search: optuna, trials: 5}"), ["MMC102"]),
@@ -47,8 +47,8 @@ def scan(*keys: str) -> str:
         ((scan(RANGE), LOSS[:-1] + ", sampler: tpe}"), ["MMC101"]),
         ((scan(RANGE), LOSS.replace("random", "optuna")[:-1] + ", time_limit: 30}"), ["MMC110"]),
         # losses
-        ((scan("training.alpha: {range: [0.1, 10], scale: log}"), LOSS), ["MMC531"]),
-        ((scan("training.scale_parameters: [true, false]"), "tuning: {criterion: validation_loss}"), ["MMC531"]),
+        ((scan("training.alpha: {range: [0.1, 10], scale: log}"), LOSS), ["MMC541"]),
+        ((scan("training.scale_parameters: [true, false]"), "tuning: {criterion: validation_loss}"), ["MMC541"]),
         ((scan("training.scale_inputs: [true, false]"), "tuning: {criterion: validation_loss}"), []),
     ],
 )

@@ -34,6 +34,8 @@ class Learning(Folder):
         path.mkdir(exist_ok=True)
         super().__init__(path)
         self.events = events
+        self.observed: dict[str, Path] = {}
+        """The file of the observed events as the input of that name."""
         names = [f"c{k + 1}" for k in range(parameters)] if isinstance(parameters, int) else parameters
         self.shared: dict[str, Any] = {"parameters": names, "test_split": 0.2, "validation_split": 0.2}
         self.evaluation: dict[str, Any] = {
@@ -82,16 +84,16 @@ class Learning(Folder):
             own = {"theta1": {"point": self.evaluation["theta_true"]}}
         return {**self.evaluation, **self.method(method), "train_job": method, "scan": {}, **own, **changes}
 
-    def evaluate(self, method: str, model: Path | list[Path], **changes: Any) -> Path:
+    def evaluate(self, method: str, model: Path | list[Path], job: str = "", **changes: Any) -> Path:
         models = model if isinstance(model, list) else [model]
         names = [model.name for model in models]
         members = {"members": names} if len(models) > 1 else {}
         settings = self.evaluate_settings(method, train_job=names[0], **members, **changes)
-        return self.run("evaluate", names[0], settings, events=self.events, model=models)
+        return self.run("evaluate", job or names[0], settings, events=self.events, model=models, **self.observed)
 
     def baseline(self, baseline: str, job: str = "", **own: Any) -> Path:
         settings = {**self.evaluation, "baseline": baseline, **own}
-        return self.run("baselines", job or baseline, settings, events=self.events)
+        return self.run("baselines", job or baseline, settings, events=self.events, **self.observed)
 
     def histogram(self, observables: list[str], bins: list[Any]) -> Path:
         return self.baseline("histogram", observables=observables, bins=bins)

@@ -7,10 +7,11 @@ import pytest
 from mmc.steps.estimators import load_estimator
 from mmc.steps.events import EventFile
 from mmc.steps.limits import Setting
+from mmc.study import score_axes
 
 from tests.steps.learning import Learning
 from tests.steps.test_histograms import whole_luminosity
-from tests.steps.toy_events import SIGMA, cross_section, squared_amplitude, write_events
+from tests.steps.toy_events import SIGMA, A, cross_section, squared_amplitude, write_events
 from tests.support import SHARED_DATA
 
 GOOD = {"n_hidden": [32, 32], "n_epochs": 15}
@@ -69,22 +70,53 @@ def _ratio(stock: Any) -> Any:
     return total - total.max()
 
 
-@pytest.mark.parametrize("method", ["sally", "sallino", "alices"])
+@pytest.mark.parametrize("likelihood", ["sally", "adaptive-sally", "sallino", "alices"])
 def test_a_good_estimator_passes_and_nearly_reaches_the_model_itself(
-    tmp_path: Path, exact_events: Path, method: str
+    tmp_path: Path, exact_events: Path, likelihood: str
 ) -> None:
+    method = likelihood.removeprefix("adaptive-")
     learning = Learning(tmp_path, exact_events, luminosity_pb=5_000.0)
     learning.evaluation["grid"] = {name: {"range": [-0.75, 0.75], "points": 21} for name in ("c1", "c2")}
     training = GOOD | ({"n_hidden": [64, 64], "n_epochs": 20, "final_lr": 5e-5} if method == "alices" else {})
     prior = {"random": {"n": 500, "priors": {name: {"flat": [-0.8, 0.8]} for name in ("c1", "c2")}}}
     points = {"theta0": prior} if method == "alices" else {}
     samples = learning.sample(method, samples=50_000, validation_samples=10_000, **points)
-    found = result(learning.evaluate(method, learning.train(method, samples, **training)))
+    adaptive = {"score_likelihood": likelihood, "score_bins": [15, 5]} if likelihood != method else {}
+    found = result(learning.evaluate(method, learning.train(method, samples, **training), **adaptive))
     assert found["verdict"] == "passed", found["reasons"]
     assert found["p_true"] > 0.5
     allowed, exact = found["allowed_fraction"]["0.95"], exact_limits(learning).allowed(0.95).mean()
     assert not found["touches_edge"]
     assert allowed == pytest.approx(exact, rel=0.25)
+    truth = 5_000.0 * SIGMA * 4 * A**2
+    full = found["fisher_information"]["full"]
+    assert np.array(full["matrix"]) == pytest.approx(truth * np.eye(2), abs=0.15 * truth)
+    ((low, high),) = found["intervals"]["c1"]["0.68"]
+    assert 0.5 * (high - low) == pytest.approx(full["errors"]["c1"]["profiled"], rel=0.35)
+
+
+def test_the_full_information_is_that_of_madminer_but_for_the_mean_score(tmp_path: Path, toy_events: Path) -> None:
+    from madminer.fisherinformation import FisherInformation
+
+    learning = Learning(tmp_path, toy_events)
+    model = learning.train("sally", learning.sample("sally"))
+    folder = learning.evaluate("sally", model)
+    found = result(folder)["fisher_information"]
+    assert found["at"] == {"c1": 0.0, "c2": 0.0}
+    arrays = np.load(folder / "fisher.npz")
+    assert arrays["full"].tolist() == found["full"]["matrix"]
+    stock = FisherInformation(str(toy_events / "events.h5"), include_nuisance_parameters=False)
+    kinematics, _ = stock.full_information(
+        np.zeros(2), str(model / "model"), luminosity=20_000.0, include_xsec_info=False
+    )
+    # MadMiner counts the events of the whole file, its test partition is one event shorter, and its mean score counts
+    file = EventFile(toy_events / "events.h5", 0.2, 0.2)
+    events, row, gradients = file.part("test"), file.coefficients(np.zeros((1, 2)))[0], file.gradients(np.zeros(2))
+    n, mine = (20_000.0 * part.weights.sum(axis=0) for part in (file.part("all"), events))
+    mean = events.probabilities(row) @ load_estimator(model).score(events.x)
+    rate = np.outer(gradients @ mine, gradients @ mine) / (mine @ row)
+    expected = (kinematics / (n @ row) - np.outer(mean, mean)) * (mine @ row) + rate
+    assert arrays["full"] == pytest.approx(expected, rel=2e-3, abs=2e-3 * expected.max())
 
 
 def test_an_estimator_that_has_learned_nothing_fails(tmp_path: Path, exact_events: Path) -> None:
@@ -121,6 +153,11 @@ def test_any_number_of_parameters(tmp_path: Path, method: str, parameters: int) 
     assert arrays["p_values"].shape == arrays["log_likelihood_ratio"].shape == arrays["mean_ratio"].shape == shape
     assert [len(arrays[f"axis_c{k + 1}"]) for k in range(parameters)] == list(shape)
     assert set(result(folder)["best_fit"]) == set(learning.shared["parameters"])
+    if method == "sally" and parameters == 3:
+        adaptive = {"score_likelihood": "adaptive-sally", "score_bins": list(score_axes("adaptive-sally", 3))}
+        learning.evaluation["grid"]["c3"]["points"] = 2
+        folder = learning.evaluate("sally", tmp_path / "train" / "sally", job="adaptive", **adaptive)
+        assert np.isfinite(np.load(folder / "limits.npz")["profile_c1-c2"]).any()
 
 
 def test_sally_and_sallino_agree_on_one_parameter(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ _CODES = {
     "groups": "MMC215",
 }
 _WORDS = {"systematics": "systematic uncertainty"}
-_HISTOGRAMS = (("evaluation", "baselines", "histogram"), ("evaluation", "fisher_information"))
+_HISTOGRAMS = (("evaluation", "baselines"), ("evaluation", "fisher_information"))
 
 
 @rule("MMC201", "MMC202", "MMC203", "MMC214", "MMC215", "MMC505")

@@ -6,26 +6,38 @@ from math import prod
 from typing import Any
 
 from mmc.checks.context import Context, rule
+from mmc.checks.files import is_there
 from mmc.diagnostics import Diagnostic, one_of, show
 from mmc.load import Path
+from mmc.observed_events import ObservedError, parse_observed
 from mmc.quantities import parse_quantity
+from mmc.study import adaptive_bins, score_axes
 
 MOST_CELLS = 1_000_000
 """More points of a grid or cells of a histogram fill the memory of machines."""
-_HISTOGRAM = ("evaluation", "baselines", "histogram")
+_BASELINES = ("evaluation", "baselines")
+
+
+def _histograms(ctx: Context) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Every histogram that is sound, with its path."""
+    further = ctx.entries(*_BASELINES, "histograms")
+    for path in ((*_BASELINES, "histogram"), *((*_BASELINES, "histograms", name) for name in further)):
+        histogram = ctx.get(*path)
+        if histogram is not None:
+            yield path, histogram
 
 
 @rule("MMC506")
 def bins(ctx: Context) -> Iterator[Diagnostic]:
     """Bins belong to an observable of the histogram and have a width."""
-    histogram = ctx.get(*_HISTOGRAM)
-    for name, binning in (histogram or {"bins": {}})["bins"].items():
-        path = (*_HISTOGRAM, "bins", name)
-        if name not in histogram["observables"]:
-            message = f"the histogram has no observable {show(name)}"
-            help_text = f"it has {one_of(histogram['observables'])}"
-            yield ctx.problem("MMC506", path, message, help_text, key=True)
-        yield from _edges(ctx, path, binning)
+    for histogram_path, histogram in _histograms(ctx):
+        for name, binning in histogram["bins"].items():
+            path = (*histogram_path, "bins", name)
+            if name not in histogram["observables"]:
+                message = f"the histogram has no observable {show(name)}"
+                help_text = f"it has {one_of(histogram['observables'])}"
+                yield ctx.problem("MMC506", path, message, help_text, key=True)
+            yield from _edges(ctx, path, binning)
 
 
 def _edges(ctx: Context, path: Path, binning: Any) -> Iterator[Diagnostic]:
@@ -51,15 +63,18 @@ def cells(ctx: Context) -> Iterator[Diagnostic]:
             where: Path = ("evaluation", "grid") if ctx.given("evaluation", "grid") else ("evaluation",)
             yield ctx.problem("MMC507", where, message, "take fewer points per parameter", key=True)
     score_bins, parameters = ctx.get("evaluation", "score_bins"), ctx.names("parameters")
-    if score_bins is not None and parameters and score_bins ** len(parameters) > MOST_CELLS:
-        message = f"{score_bins} bins in each of {len(parameters)} components are more than {MOST_CELLS:,} cells"
-        yield ctx.problem("MMC507", ("evaluation", "score_bins"), message, "take fewer bins")
-    histogram = ctx.get(*_HISTOGRAM)
-    if histogram is not None:
-        count = prod(_bin_count(binning) for binning in histogram["bins"].values())
+    if score_bins is not None and parameters:
+        components = len(score_axes(ctx.get("evaluation", "score_likelihood") or "sally", len(parameters)))
+        if score_bins**components > MOST_CELLS:
+            message = f"{score_bins} bins in each of {components} components are more than {MOST_CELLS:,} cells"
+            yield ctx.problem("MMC507", ("evaluation", "score_bins"), message, "take fewer bins")
+    for path, histogram in _histograms(ctx):
+        observables, given = histogram["observables"], histogram["bins"]
+        count = prod(_bin_count(given.get(name, adaptive_bins(len(observables)))) for name in observables)
         if count > MOST_CELLS:
             message = f"the histogram has {count:,} cells; at most {MOST_CELLS:,} are possible"
-            yield ctx.problem("MMC507", (*_HISTOGRAM, "bins"), message, "take fewer bins", key=True)
+            key = "bins" if given else "observables"
+            yield ctx.problem("MMC507", (*path, key), message, "take fewer bins, or fewer observables", key=True)
 
 
 def _bin_count(binning: Any) -> int:
@@ -75,7 +90,7 @@ def something_to_evaluate(ctx: Context) -> Iterator[Diagnostic]:
     evaluation = ctx.get("evaluation")
     if evaluation is None or ctx.names("methods") != []:
         return
-    if not evaluation["baselines"]["rate"] and not {"histogram", "fisher_information"} & {
+    if not evaluation["baselines"]["rate"] and not {"histogram", "histograms", "fisher_information"} & {
         *evaluation,
         *evaluation["baselines"],
     }:
@@ -93,3 +108,38 @@ def some_luminosity(ctx: Context) -> Iterator[Diagnostic]:
         return
     if luminosity == 0:
         yield ctx.problem("MMC511", ("evaluation", "luminosity"), "the luminosity is zero", "write `300 fb^-1`, say")
+
+
+@rule("MMC530")
+def observed(ctx: Context) -> Iterator[Diagnostic]:
+    """Observed events have all observables, each a number. A file of more than 2 MB is read by its jobs alone."""
+    file, observables = ctx.get("evaluation", "observed", "file"), ctx.names("observables")
+    text = None if file is None or not is_there(ctx, file) else ctx.read_text(file)
+    if text is None or not observables:
+        return
+    try:
+        parse_observed(text, observables)
+    except ObservedError as error:
+        message = f"the observed events of {show(file)} cannot be used: {error}"
+        help_text = "the first row names the columns, every other row is an event with a number for each observable"
+        yield ctx.problem("MMC530", ("evaluation", "observed", "file"), message, help_text)
+
+
+@rule("MMC531")
+def without_effect(ctx: Context) -> Iterator[Diagnostic]:
+    """Options of the likelihood change something."""
+    likelihood, methods = ctx.get("evaluation", "score_likelihood"), ctx.names("methods")
+    if likelihood is not None and methods is not None:
+        path: Path = ("evaluation", "score_likelihood")
+        if "sally" not in (entry.get("method", name) for name, entry in ctx.entries("methods").items()):
+            yield ctx.problem("MMC531", path, "the study has no method sally", "remove it", key=True)
+        elif likelihood == "adaptive-sally" and len(ctx.names("parameters") or (1, 2)) == 1:
+            message = "with one parameter there is one direction, and adaptive-sally is sally"
+            yield ctx.problem("MMC531", path, message, "remove it", key=True)
+    if ctx.get("evaluation", "include_xsec") == "both" and methods == [] and not any(_histograms(ctx)):
+        message = "no limit of the study is computed without the rate: there are no methods and no histograms"
+        yield ctx.problem("MMC531", ("evaluation", "include_xsec"), message, "remove it", key=True)
+    has_limits = methods != [] or ctx.get(*_BASELINES, "rate") or any(_histograms(ctx))
+    if ctx.given("evaluation", "observed") and not has_limits:
+        message = "nothing reads the observed events: the study has no methods, no rate and no histograms"
+        yield ctx.problem("MMC531", ("evaluation", "observed"), message, "add `baselines: {rate: true}`, say", key=True)

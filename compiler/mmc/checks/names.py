@@ -21,6 +21,7 @@ _SECTIONS: tuple[tuple[Path, bool], ...] = (
     (("systematics",), False),
     (("groups",), True),
     (("methods",), True),
+    (("evaluation", "baselines", "histograms"), True),
 )
 """Sections of names, and whether jobs and so files are called after them."""
 _NUISANCE = "_nuisance_param_"

@@ -69,7 +69,7 @@ def _search(entry: Mapping[str, Any]) -> str:
     return search
 
 
-@rule("MMC307", "MMC532")
+@rule("MMC307", "MMC542")
 def trials(ctx: Context) -> Iterator[Diagnostic]:
     """There are trials to choose from, and not more than anybody wants."""
     for name, _, entry in methods_of(ctx):
@@ -85,11 +85,11 @@ def trials(ctx: Context) -> Iterator[Diagnostic]:
         if "tuning" in entry and choices < 2:
             message = f"the tuning of {name} has nothing to choose from"
             help_text = "add `scan: {training.initial_lr: [0.001, 0.003]}`, say"
-            yield ctx.problem("MMC532", (*path, "tuning"), message, help_text, key=True)
+            yield ctx.problem("MMC542", (*path, "tuning"), message, help_text, key=True)
         elif _search(entry) == "random" and wanted >= choices:
             message = f"{wanted:,} random trials of a scan that has {choices:,.0f} settings"
             help_text = "write `search: grid`, which trains all of them, or fewer trials"
-            yield ctx.problem("MMC532", (*path, "tuning", "trials"), message, help_text)
+            yield ctx.problem("MMC542", (*path, "tuning", "trials"), message, help_text)
         trainings = (choices if wanted is None else wanted) * entry.get("ensemble", 1)
         most = entry.get("allow_trainings", MOST_TRAININGS)
         if most < trainings < float("inf"):
@@ -99,7 +99,7 @@ def trials(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem("MMC307", where, message, help_text, key=True)
 
 
-@rule("MMC531", "MMC533")
+@rule("MMC541", "MMC543")
 def criteria(ctx: Context) -> Iterator[Diagnostic]:
     """The criterion can be had, and compares like with like."""
     known = load_schema()["definitions"]["training"]["properties"]
@@ -108,10 +108,10 @@ def criteria(ctx: Context) -> Iterator[Diagnostic]:
         criterion = entry.get("tuning", {}).get("criterion")
         if criterion in ("closure", "expected_limit") and "evaluation" not in ctx.data:
             message = f"`{criterion}` needs the section `evaluation`"
-            yield ctx.problem("MMC533", path, message, "add it, or take `validation_loss`")
+            yield ctx.problem("MMC543", path, message, "add it, or take `validation_loss`")
         if criterion == "validation_loss":
             for key in entry["scan"]:
                 parameter = key.removeprefix("training.")
                 if method in known.get(parameter, {}).get("x-changes-loss-of", ()):
                     message = f"the loss of {method} depends on `{parameter}`, so its trials cannot be compared by it"
-                    yield ctx.problem("MMC531", path, message, "take `closure` or `expected_limit`")
+                    yield ctx.problem("MMC541", path, message, "take `closure` or `expected_limit`")

@@ -29,7 +29,7 @@ def make_plan(study: Study, file_digests: Mapping[str, str]) -> Plan:
         plan_embedded(builder, study, source)
     else:
         plan_madgraph(builder, study, source, file_digests)
-    plan_learning(builder, study, study_digest)
+    plan_learning(builder, study, file_digests, study_digest)
     return Plan(
         study=study.name,
         title=study.title,

@@ -1,10 +1,12 @@
 """The stages that learn from events: samples, estimators, limits, baselines and the report."""
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
-from mmc.plan import Flow, Input
+from mmc.plan import FileInput, Flow, Input
 from mmc.planner import sizes
 from mmc.planner.builder import Builder, Draft, slug
 from mmc.study import (
@@ -14,8 +16,8 @@ from mmc.study import (
     Evaluation,
     Method,
     Study,
-    adaptive_bins,
     default_estimator,
+    score_axes,
 )
 from mmc.tuning import Range, Tuning, draw, grid
 from mmc.version import __version__
@@ -46,7 +48,7 @@ class Source:
         return {} if group is None else {"group": slug(group)}
 
 
-def plan_learning(builder: Builder, study: Study, study_digest: str) -> None:
+def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str], study_digest: str) -> None:
     """Add samples, estimators, limits, baselines and the report, as far as the study asks for them."""
     source = Source("combine", tuple(study.groups)) if "combine" in builder.stages else Source("ingest", ())
     if study.tracking is not None and (study.methods or any(_baselines(study))):
@@ -60,9 +62,14 @@ def plan_learning(builder: Builder, study: Study, study_digest: str) -> None:
         _add_tune(builder, study, shared, source)
     if evaluation is None:
         return
+    files: tuple[FileInput, ...] = ()
+    if evaluation.observed is not None:
+        path = evaluation.observed.file
+        files = (FileInput("observed", PurePosixPath("inputs") / posixpath.normpath(path), file_digests[path]),)
+        shared["n_observed"] = evaluation.observed.n_observed
     if study.methods:
-        _add_evaluate(builder, study, shared, source)
-    baselines = [(group, own) for group in _evaluated(study, source) for own in _baselines(study)]
+        _add_evaluate(builder, study, shared, source, files)
+    baselines = [(group, *baseline) for group in _evaluated(study, source) for baseline in _baselines(study)]
     if baselines:
         builder.add(
             "baselines",
@@ -70,15 +77,17 @@ def plan_learning(builder: Builder, study: Study, study_digest: str) -> None:
             "baseline",
             [
                 Draft(
-                    (own["baseline"], *(() if group is None else (group,))),
+                    (*names, *(() if group is None else (group,))),
                     {**own, **source.settings(group)},
                     (source.job(group),),
-                    own["baseline"] if group is None else f"{own['baseline']} of {group}",
+                    " ".join(names) if group is None else f"{' '.join(names)} of {group}",
+                    files=() if own["baseline"] == "fisher" else None,
                 )
-                for group, own in baselines
+                for group, names, own in baselines
             ],
             settings=shared,
             inputs=(source.input,),
+            files=files,
             scattered=True,
         )
     if study.methods or baselines:
@@ -278,7 +287,9 @@ def _optuna_settings(method: Method, tuning: Tuning) -> dict[str, Any]:
     return {"space": space, "ensemble": method.ensemble, **own, "store": tuning.store}
 
 
-def _add_evaluate(builder: Builder, study: Study, shared: Mapping[str, Any], source: Source) -> None:
+def _add_evaluate(
+    builder: Builder, study: Study, shared: Mapping[str, Any], source: Source, files: tuple[FileInput, ...]
+) -> None:
     tuned = _is_tuned(study)
     models = "tune" if tuned else "train"
     drafts = []
@@ -296,6 +307,7 @@ def _add_evaluate(builder: Builder, study: Study, shared: Mapping[str, Any], sou
         drafts,
         settings=shared,
         inputs=(source.input, Input("model", models, Flow.ALL if ensembles and not tuned else Flow.EACH)),
+        files=files,
         scattered=True,
     )
 
@@ -323,24 +335,31 @@ def _has_one_denominator(method: Method) -> bool:
     return method.method not in LIKELIHOOD_METHODS and method.estimator != DOUBLE
 
 
-def _score_bins(study: Study, method: Method) -> dict[str, int]:
+def _score_bins(study: Study, method: Method) -> dict[str, Any]:
     """The number of bins in which the score's histogram has each component; nothing for ratio methods."""
-    if method.method not in SCORE_METHODS or study.evaluation is None:
+    evaluation = study.evaluation
+    if method.method not in SCORE_METHODS or evaluation is None:
         return {}
-    components = 1 if method.method == "sallino" else len(study.parameters)
-    return {"score_bins": study.evaluation.score_bins or adaptive_bins(components)}
+    likelihood = "sallino" if method.method == "sallino" else evaluation.score_likelihood
+    bins = score_axes(likelihood, len(study.parameters))
+    if evaluation.score_bins is not None:
+        bins = (evaluation.score_bins,) * len(bins)
+    if likelihood == "adaptive-sally":
+        return {"score_bins": list(bins), "score_likelihood": likelihood}
+    return {"score_bins": bins[0]}
 
 
-def _baselines(study: Study) -> Iterator[dict[str, Any]]:
+def _baselines(study: Study) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """The names of each baseline's job, and its own settings."""
     evaluation = study.evaluation
     if evaluation is None:
         return
     if evaluation.rate:
-        yield {"baseline": "rate"}
-    if evaluation.histogram is not None:
-        yield {"baseline": "histogram", **evaluation.histogram}
+        yield ("rate",), {"baseline": "rate"}
+    for name, histogram in evaluation.histograms.items():
+        yield ("histogram", *(() if name is None else (name,))), {"baseline": "histogram", **histogram}
     if evaluation.fisher_information is not None:
-        yield {"baseline": "fisher", **evaluation.fisher_information}
+        yield ("fisher",), {"baseline": "fisher", **evaluation.fisher_information}
 
 
 def _add_report(builder: Builder, study: Study, source: Source, study_digest: str) -> None:
@@ -368,5 +387,6 @@ def _add_report(builder: Builder, study: Study, source: Source, study_digest: st
         inputs=(
             source.input,
             *(Input(out, stage, Flow.ALL) for out, stage in zip(outputs, upstream, strict=True)),
+            *([Input("samples", "sample", Flow.ALL, aside=True)] if study.tracking and study.methods else []),
         ),
     )

@@ -12,32 +12,36 @@ from mmc.steps.fisher import binned_information, profiled_information, truth_inf
 from mmc.steps.histograms import Template, histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.limits import Limits, Setting, save_arrays
+from mmc.steps.outcome import Outcome
 
 
 def run(job: StepJob) -> None:
     """Write ``baseline.json`` and ``limits.npz``, or for the Fisher information ``fisher.npz``."""
     settings = job.settings
     file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
-    setting = Setting.of(file, settings)
     if settings["baseline"] == "fisher":
-        _fisher(job, setting)
+        _fisher(job, Setting.of(file, settings))
         return
-    limits, arrays, verdict = _rate(setting) if settings["baseline"] == "rate" else _histogram(setting, settings)
-    save_arrays(job.out / "limits.npz", {**limits.arrays(), **arrays})
-    record = {**job.group, **setting.summary(), **limits.summary(setting.levels), **verdict.summary()}
-    write_json(job.out / "baseline.json", {"baseline": settings["baseline"], **_binning(settings), **record})
+    setting = Setting.of(file, settings, job.optional("observed"))
+    outcome = _rate(setting) if settings["baseline"] == "rate" else _histogram(setting, settings)
+    save_arrays(job.out / "limits.npz", outcome.all_arrays())
+    record = {"baseline": settings["baseline"], **_binning(settings), **job.group, **outcome.summary(setting)}
+    write_json(job.out / "baseline.json", record)
 
 
 def _binning(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: settings[key] for key in ("observables", "bins") if key in settings}
 
 
-def _rate(setting: Setting) -> tuple[Limits, dict[str, Array], closure.Verdict]:
+def _rate(setting: Setting) -> Outcome:
+    """The rate is all there is, whether it counts elsewhere or not."""
     limits = Limits(setting.grid, setting.log_rate)
-    return limits, {}, closure.judge(setting, limits)
+    observed = {} if setting.observed is None else {"observed": setting.poisson(setting.n_observed)}
+    others = {name: Limits(setting.grid, values) for name, values in observed.items()}
+    return Outcome(limits, closure.judge(setting, limits), {}, others, {})
 
 
-def _histogram(setting: Setting, settings: Mapping[str, Any]) -> tuple[Limits, dict[str, Array], closure.Verdict]:
+def _histogram(setting: Setting, settings: Mapping[str, Any]) -> Outcome:
     """A histogram of observables, filled with all events that are not test events; its ratio is to the true point."""
     columns = [_column(setting.file, name) for name in settings["observables"]]
     rest, test = setting.file.part("rest"), setting.file.part("test", setting.theta_true)
@@ -45,14 +49,24 @@ def _histogram(setting: Setting, settings: Mapping[str, Any]) -> tuple[Limits, d
     weights = np.maximum(rest.weights @ setting.coefficients[:-1].mean(axis=0), 0.0)
     binning = make_binning(settings["bins"], template.x, weights)
     data = Summaries(test.x[:, columns], setting.asimov[1])
+    observed = None if setting.observed is None else setting.observed.take(columns)
     result = histogram_figures(
-        template, binning, setting.coefficients, setting.true_coefficients, data=data, reference=data
+        template,
+        binning,
+        setting.coefficients,
+        setting.true_coefficients,
+        data=data,
+        reference=data,
+        observed=observed,
     )
-    limits = setting.limits(result.mean_log)
     arrays = result.ratio.arrays(setting.grid.shape) | {
         f"edges_{name}": edges for name, edges in zip(settings["observables"], binning.edges, strict=True)
     }
-    return limits, arrays, closure.judge(setting, limits, result.ratio, unknown=result.unknown)
+
+    def judge(limits: Limits) -> closure.Verdict:
+        return closure.judge(setting, limits, result.ratio, unknown=result.unknown)
+
+    return Outcome.of(setting, result.mean_log, result.observed_log, judge, arrays)
 
 
 def _column(file: EventFile, name: str) -> int:
@@ -83,15 +97,9 @@ def _fisher(job: StepJob, setting: Setting) -> None:
         bins["histogram"] = binning.index(x)
         matrices["histogram"] = binned_information(Template.of(bins["histogram"], events, binning.size), *where)
     arrays: dict[str, Array] = {}
-    for name, (information, covariance) in matrices.items():
-        arrays |= {name: information, f"{name}_covariance": covariance}
-    figures = {
-        name: {
-            "matrix": information.tolist(),
-            "standard_errors": np.sqrt(np.maximum(np.einsum("ijij->ij", covariance), 0.0)).tolist(),
-        }
-        for name, (information, covariance) in matrices.items()
-    }
+    for name, information in matrices.items():
+        arrays |= information.arrays(name, setting.file.parameters)
+    figures = {name: information.figures(setting.file.parameters) for name, information in matrices.items()}
     if setting.file.nuisance_parameters:
         weights, slopes = (events.weights @ row, events.weights @ gradients.T), setting.file.slopes()
         for name, index in bins.items():

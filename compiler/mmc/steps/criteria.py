@@ -47,7 +47,7 @@ def judge_of(job: StepJob) -> Judge:
     if settings["criterion"] == "validation_loss":
         return validation_loss
     file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
-    setting = Setting.of(file, settings, "validation")
+    setting = Setting.of(file, settings, partition="validation")
     return {"closure": _closure, "expected_limit": _expected_limit}[settings["criterion"]](setting, settings)
 
 
@@ -63,7 +63,7 @@ def _closure(setting: Setting, settings: Mapping[str, Any]) -> Judge:
     raw = {**settings, "calibration": "none"}
 
     def judge(models: Sequence[Path]) -> Judgement:
-        _, _, verdict = evaluate_estimator(setting, raw, load_model(setting, raw, models))
+        verdict = evaluate_estimator(setting, raw, load_model(setting, raw, models)).verdict
         value, error = _misclosure(verdict)
         return Judgement(value, value, error, verdict.summary()["verdict"], verdict.figures)
 
@@ -87,7 +87,8 @@ def _expected_limit(setting: Setting, settings: Mapping[str, Any]) -> Judge:
     """
 
     def judge(models: Sequence[Path]) -> Judgement:
-        limits, _, verdict = evaluate_estimator(setting, settings, load_model(setting, settings, models))
+        outcome = evaluate_estimator(setting, settings, load_model(setting, settings, models))
+        limits, verdict = outcome.limits, outcome.verdict
         value, passes = volume(limits, max(setting.levels)), verdict.summary()["verdict"]
         order = value if passes != "failed" else 2.0 - limits.p_true + _misclosure(verdict)[0]
         return Judgement(value, order, None, passes, verdict.figures)

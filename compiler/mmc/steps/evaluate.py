@@ -1,7 +1,8 @@
-"""``evaluate``: expected limits of a trained estimator, and the closure tests that say whether to believe them."""
+"""``evaluate``: limits of a trained estimator, and the closure tests that say whether to believe them."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,19 @@ from mmc.steps import closure
 from mmc.steps.ensembles import ensemble_spread
 from mmc.steps.estimators import Estimator, LogRatio, load_estimator, members_in
 from mmc.steps.events import Array, EventFile, Events, Summaries
+from mmc.steps.fisher import Information, full_information, score_of
 from mmc.steps.histograms import HistogramFigures, histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.limits import Limits, Setting, save_arrays
+from mmc.steps.outcome import Outcome
 from mmc.study import SCORE_METHODS
+
+STEP = 0.005
+"""Half the distance of points between which a ratio is differentiated, as a part of the grid's range."""
 
 
 def run(job: StepJob) -> None:
-    """Write ``limits.npz`` (see :meth:`mmc.steps.limits.Limits.arrays`) and ``evaluate.json``.
+    """Write ``limits.npz`` (see :meth:`mmc.steps.outcome.Outcome.all_arrays`), ``fisher.npz`` and ``evaluate.json``.
 
     :raises StepError: when the model is not that of the job, or the network returns numbers that are not finite
     """
@@ -31,10 +37,12 @@ def run(job: StepJob) -> None:
         if record["method"] != settings["method"]:
             raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
     file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
-    setting = Setting.of(file, settings)
+    setting = Setting.of(file, settings, job.optional("observed"))
     estimator = load_model(setting, settings, models)
-    limits, arrays, verdict = evaluate_estimator(setting, settings, estimator)
-    save_arrays(job.out / "limits.npz", {**limits.arrays(), **arrays})
+    outcome = evaluate_estimator(setting, settings, estimator)
+    point, information = _information(setting, settings, estimator)
+    save_arrays(job.out / "limits.npz", outcome.all_arrays())
+    save_arrays(job.out / "fisher.npz", information.arrays("full", file.parameters))
     write_json(
         job.out / "evaluate.json",
         {
@@ -42,10 +50,12 @@ def run(job: StepJob) -> None:
             "method_name": settings["method_name"],
             "method": settings["method"],
             "train_job": settings["train_job"],
-            **setting.summary(),
-            **limits.summary(setting.levels),
-            **({"ensemble": ensemble_spread(estimator, setting, limits)} if len(models) > 1 else {}),
-            **verdict.summary(),
+            **outcome.summary(setting),
+            **({"ensemble": ensemble_spread(estimator, setting, outcome.limits)} if len(models) > 1 else {}),
+            "fisher_information": {
+                "at": dict(zip(file.parameters, point.tolist(), strict=True)),
+                "full": information.figures(file.parameters),
+            },
         },
     )
 
@@ -57,14 +67,12 @@ def load_model(setting: Setting, settings: Mapping[str, Any], models: Sequence[P
     )
 
 
-def evaluate_estimator(
-    setting: Setting, settings: Mapping[str, Any], estimator: Estimator
-) -> tuple[Limits, dict[str, Array], closure.Verdict]:
-    """The limits of an estimator, further arrays over the grid, and the verdict of the closure tests."""
+def evaluate_estimator(setting: Setting, settings: Mapping[str, Any], estimator: Estimator) -> Outcome:
+    """The limits of an estimator, with what the closure tests say of them."""
     return (_score if settings["method"] in SCORE_METHODS else _ratio)(setting, settings, estimator)
 
 
-def _ratio(setting: Setting, settings: Any, estimator: Estimator) -> tuple[Limits, dict[str, Array], closure.Verdict]:
+def _ratio(setting: Setting, settings: Any, estimator: Estimator) -> Outcome:
     """A ratio estimator: the Asimov data at theta_true, and the mean ratio over test events at its denominator."""
     log_ratio = estimator.log_ratio
     denominator = setting.file.point(settings["theta1"])
@@ -76,16 +84,23 @@ def _ratio(setting: Setting, settings: Any, estimator: Estimator) -> tuple[Limit
     kinematics, figures = _mean_ratio(log_ratio, setting.points, at_denominator, asimov if shared else None)
     if not shared:
         kinematics = _mean_log(log_ratio, setting.points, Summaries(x, asimov))
-    limits = setting.limits(kinematics)
-    verdict = closure.judge(setting, limits, figures)
+    observed = None if setting.observed is None else _mean_log(log_ratio, setting.points, setting.observed)
+    before = None
     if settings.get("calibration") == "normalisation":
         validation = setting.file.part(setting.aside, denominator)
         _, norm = _mean_ratio(log_ratio, setting.points, Summaries(validation.x, validation.probabilities(row)))
-        before = verdict
-        limits = setting.limits(kinematics - np.log(norm.mean))
+        before = closure.judge(setting, setting.limits(kinematics), figures)
+        kinematics = kinematics - np.log(norm.mean)
+        observed = None if observed is None else observed - np.log(norm.mean)
         figures = figures.over(norm)
-        verdict = closure.judge(setting, limits, figures).with_calibration("normalisation", before)
-    return limits, figures.arrays(setting.grid.shape), verdict
+
+    def judge(limits: Limits) -> closure.Verdict:
+        return closure.judge(setting, limits, figures)
+
+    outcome = Outcome.of(setting, kinematics, observed, judge, figures.arrays(setting.grid.shape))
+    if before is not None:
+        outcome = replace(outcome, verdict=outcome.verdict.with_calibration("normalisation", before))
+    return outcome
 
 
 def _mean_ratio(
@@ -117,12 +132,13 @@ def _chunks(points: Array, n_events: int) -> Iterator[Array]:
         yield points[start : start + size]
 
 
-def _score(setting: Setting, settings: Any, estimator: Estimator) -> tuple[Limits, dict[str, Array], closure.Verdict]:
+def _score(setting: Setting, settings: Any, estimator: Estimator) -> Outcome:
     """A score estimator: histograms of the estimated score, filled with validation events, that it was not trained on.
 
     SALLY has one histogram in all components. SALLINO has at each θ a histogram of the component h along θ - θ_ref; as
-    in arXiv:1805.00020 its ratio is p(h | θ) / p(h | θ_ref). (MadMiner 0.9.6 leaves out the denominator and compares
-    densities of different variables with each other.)
+    in arXiv:1805.00020 its ratio is p(h | θ) / p(h | θ_ref). Adaptive SALLY adds to h the component across it, with
+    more than two parameters all components. (MadMiner 0.9.6 leaves out the denominator and compares densities of
+    different variables with each other.)
     """
     reference = setting.file.point(settings["theta"])
     row = setting.file.coefficients(reference[np.newaxis])[0]
@@ -132,32 +148,57 @@ def _score(setting: Setting, settings: Any, estimator: Estimator) -> tuple[Limit
     test = Summaries(estimator.score(at_reference.x), at_reference.probabilities(row))
     data = Summaries(estimator.score(x), asimov)
     scores = estimator.score(template.x)
+    observed = setting.observed and Summaries(estimator.score(setting.observed.values), setting.observed.probabilities)
 
     def figures(direction: Array, bins: list[int], coefficients: Array, binning_row: Array) -> HistogramFigures:
         projected = Events(scores @ direction, template.weights)
         binning = make_binning(bins, projected.x, np.maximum(template.weights @ binning_row, 0.0))
         return histogram_figures(
-            projected, binning, coefficients, row, data=data.project(direction), reference=test.project(direction)
+            projected,
+            binning,
+            coefficients,
+            row,
+            data=data.project(direction),
+            reference=test.project(direction),
+            observed=observed and observed.project(direction),
         )
 
-    n = len(reference)
-    if settings["method"] == "sally":
-        result = figures(
-            np.eye(n), [settings["score_bins"]] * n, setting.coefficients, setting.coefficients[:-1].mean(axis=0)
-        )
+    n, bins, adaptive = len(reference), settings["score_bins"], "score_likelihood" in settings
+    if settings["method"] == "sally" and not adaptive:
+        result = figures(np.eye(n), [bins] * n, setting.coefficients, setting.coefficients[:-1].mean(axis=0))
     else:
+        axes, which = (_axes, bins) if adaptive else (_direction, [bins])
         result = HistogramFigures.join(
             [
-                figures(_direction(point - reference), [settings["score_bins"]], coefficients[np.newaxis], row)
+                figures(axes(point - reference), which, coefficients[np.newaxis], row)
                 for point, coefficients in zip(setting.points, setting.coefficients, strict=True)
             ]
         )
-    limits = setting.limits(result.mean_log)
     training = setting.file.part("train", reference)
     joint = Summaries(setting.file.joint_scores(training, reference), training.probabilities(row))
     score = closure.mean_score(test, joint)
-    verdict = closure.judge(setting, limits, result.ratio, score=score, unknown=result.unknown)
-    return limits, result.ratio.arrays(setting.grid.shape), verdict
+
+    def judge(limits: Limits) -> closure.Verdict:
+        return closure.judge(setting, limits, result.ratio, score=score, unknown=result.unknown)
+
+    return Outcome.of(setting, result.mean_log, result.observed_log, judge, result.ratio.arrays(setting.grid.shape))
+
+
+def _information(setting: Setting, settings: Any, estimator: Estimator) -> tuple[Array, Information]:
+    """What the rate and the estimated score of the test events say of the parameters, and the point at which.
+
+    A score method knows the score at its own reference, a ratio has one everywhere, at the true point too.
+    """
+    events = setting.file.part("test")
+    if settings["method"] in SCORE_METHODS:
+        point = setting.file.point(settings["theta"])
+        scores = estimator.score(events.x)
+    else:
+        point = setting.theta_true
+        steps = np.array([STEP * (axis[-1] - axis[0]) for axis in setting.grid.axes.values()])
+        scores = score_of(estimator.log_ratio, point, steps, events.x)
+    row, gradients = setting.file.coefficients(point[np.newaxis])[0], setting.file.gradients(point)
+    return point, full_information(scores, events, row, gradients, setting.luminosity)
 
 
 def _direction(difference: Array) -> Array:
@@ -165,3 +206,11 @@ def _direction(difference: Array) -> Array:
     norm = float(np.linalg.norm(difference))
     vector = difference / norm if norm > 0.0 else np.eye(len(difference))[0]
     return np.asarray(vector[:, np.newaxis])
+
+
+def _axes(difference: Array) -> Array:
+    """What adaptive SALLY fills its histogram with, as columns: along the direction, and across; or all components."""
+    along = _direction(difference)
+    if len(along) == 2:
+        return np.hstack([along, [-along[1], along[0]]])
+    return np.hstack([along, np.eye(len(along))])

@@ -1,6 +1,6 @@
 """Weighted events of a MadMiner file: its partitions, and weights anywhere in parameter space by morphing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -49,6 +49,10 @@ class Summaries:
     def project(self, direction: Array) -> "Summaries":
         """Along the columns of a matrix."""
         return Summaries(self.values @ direction, self.probabilities)
+
+    def take(self, columns: Sequence[int]) -> "Summaries":
+        """Some of the variables."""
+        return Summaries(self.values[:, list(columns)], self.probabilities)
 
 
 class EventFile:

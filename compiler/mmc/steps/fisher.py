@@ -7,9 +7,19 @@ the truth. By the Cramér-Rao bound the covariance of any unbiased estimate is a
 those of MadMiner's ``FisherInformation``. Its covariances of the entries are not used: 0.9.6 has a sign wrong in the
 derivative.
 
+What a trained estimator sees is the information of the rate and that in its estimated score t, the covariance of t
+over the events that are expected: I_ij = L σ cov(t_i, t_j).
+
+Of the parameters A alone, what is left when all others B are fitted with them is I_AA - I_AB I_BB^-1 I_BA; with the
+others known it is I_AA.
+
 Nuisance parameters, each with a normal distribution of width 1 as its constraint, take some of it away: what is left
 when they are profiled is I_θθ - I_θν (I_νν + 1)^-1 I_νθ.
 """
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +28,71 @@ from mmc.errors import StepError
 from mmc.steps.events import Array, Events
 from mmc.steps.histograms import Template
 
+SINGULAR = 1e-9
+"""What is left of an information, as a part of what there was, that counts as nothing."""
 
-def truth_information(events: Events, row: Array, gradients: Array, luminosity: float) -> tuple[Array, Array]:
-    """Information of the simulated process with nothing lost, and the covariance of its entries.
+
+class Information(NamedTuple):
+    """An information matrix, shape (parameters, parameters), and the covariance of its entries from that of events."""
+
+    matrix: Array
+    covariance: Array
+    """shape (parameters, parameters, parameters, parameters)"""
+
+    def profiled(self, keep: Sequence[int]) -> "Information":
+        """What is left of the parameters with these numbers when all others are fitted with them.
+
+        The error is propagated to first order: with P = (1, -I_AB I_BB^-1), dI is projected to P dI P^T.
+        """
+        others = [k for k in range(len(self.matrix)) if k not in keep]
+        projection = np.zeros((len(keep), len(self.matrix)))
+        projection[range(len(keep)), list(keep)] = 1.0
+        between, rest = self.matrix[np.ix_(keep, others)], self.matrix[np.ix_(others, others)]
+        projection[:, others] = -between @ np.linalg.pinv(rest, rcond=SINGULAR, hermitian=True)
+        p = projection
+        covariance = np.einsum("ai,bj,ijkl,ck,dl->abcd", p, p, self.covariance, p, p, optimize=True)
+        return Information(np.asarray(p @ self.matrix @ p.T), np.asarray(covariance))
+
+    def figures(self, names: Sequence[str]) -> dict[str, Any]:
+        """As result files hold it: ``errors`` of single parameters, and ``pairs`` where there are more than two.
+
+        An error is None where the data say nothing of the parameter.
+        """
+        left = [float(self.profiled([k]).matrix[0, 0]) for k in range(len(names))]
+        known = np.diag(self.matrix)
+        errors = {
+            name: {
+                "fixed": float(whole**-0.5) if whole > 0.0 else None,
+                "profiled": float(rest**-0.5) if rest > SINGULAR * whole else None,
+            }
+            for name, whole, rest in zip(names, known, left, strict=True)
+        }
+        pairs = {name: pair.basics for name, pair in self._pairs(names).items()}
+        return {**self.basics, "errors": errors, **({"pairs": pairs} if pairs else {})}
+
+    @property
+    def basics(self) -> dict[str, Any]:
+        """The matrix and the standard errors of its entries."""
+        variances = np.einsum("ijij->ij", self.covariance)
+        return {"matrix": self.matrix.tolist(), "standard_errors": np.sqrt(np.maximum(variances, 0.0)).tolist()}
+
+    def arrays(self, name: str, names: Sequence[str]) -> dict[str, Array]:
+        """What ``fisher.npz`` holds: ``NAME``, ``NAME_covariance`` and the same of ``NAME_pair_A-B``."""
+        pairs = {f"{name}_pair_{key}": pair for key, pair in self._pairs(names).items()}
+        every = {name: self, **pairs}
+        return {key: item.matrix for key, item in every.items()} | {
+            f"{key}_covariance": item.covariance for key, item in every.items()
+        }
+
+    def _pairs(self, names: Sequence[str]) -> dict[str, "Information"]:
+        """Of each pair, all others fitted with them; none where there are no others."""
+        if len(names) <= 2:
+            return {}
+        return {f"{names[i]}-{names[j]}": self.profiled([i, j]) for i, j in combinations(range(len(names)), 2)}
+
+
+def truth_information(events: Events, row: Array, gradients: Array, luminosity: float) -> Information:
+    """Information of the simulated process with nothing lost.
 
     ``row`` are the morphing coefficients of the point, shape (benchmarks,), ``gradients`` their derivatives, shape
     (parameters, benchmarks); luminosity in pb^-1. An event's term is of first degree in its weight, so its square is
@@ -32,8 +104,8 @@ def truth_information(events: Events, row: Array, gradients: Array, luminosity: 
     return _finite(terms.sum(axis=0), np.einsum("nij,nkl->ijkl", terms, terms, optimize=True))
 
 
-def binned_information(template: Template, row: Array, gradients: Array, luminosity: float) -> tuple[Array, Array]:
-    """Information of the numbers of events in bins, and the covariance of its entries from that of the weights."""
+def binned_information(template: Template, row: Array, gradients: Array, luminosity: float) -> Information:
+    """Information of the numbers of events in bins."""
     filled = template.sums @ row > 0.0
     sums, products = template.sums[filled], template.products[filled]
     inverse, slopes = 1.0 / (sums @ row), sums @ gradients.T
@@ -42,6 +114,37 @@ def binned_information(template: Template, row: Array, gradients: Array, luminos
     both = np.einsum("b,ni,nj,n->nijb", row, slopes, slopes, np.square(inverse))
     jacobian = luminosity * (one + one.transpose(0, 2, 1, 3) - both)
     return _finite(information, np.einsum("nijb,nbc,nklc->ijkl", jacobian, products, jacobian, optimize=True))
+
+
+def full_information(scores: Array, events: Events, row: Array, gradients: Array, luminosity: float) -> Information:
+    """Information of the number of events and of an estimated score.
+
+    The score of the true density has mean 0 over the events at its point. An estimate that has not would pass its bias
+    off as information, so that its mean is taken out, unlike in MadMiner. Every event moves the matrix, to first order,
+    by its own term, of which the covariance is the sum of the squares.
+
+    :param scores: of the events at the point, shape (events, parameters)
+    """
+    weights, slopes = events.weights @ row, events.weights @ gradients.T
+    total, slope = weights.sum(), slopes.sum(axis=0)
+    centred = scores - weights @ scores / total
+    terms = np.einsum("ni,nj,n->nij", centred, centred, weights)
+    information = terms.sum(axis=0) + np.outer(slope, slope) / total
+    moved = np.einsum("ni,j->nij", slopes, slope) / total
+    terms += moved + moved.transpose(0, 2, 1) - np.einsum("n,i,j->nij", weights, slope, slope) / total**2
+    covariance = np.einsum("nij,nkl->ijkl", terms, terms, optimize=True)
+    return _finite(luminosity * information, luminosity**2 * covariance)
+
+
+def score_of(log_ratio: Callable[[Array, Array], Array], point: Array, steps: Array, x: Array) -> Array:
+    """The score of an estimated ratio at a point by central differences: shape (events, parameters).
+
+    :param log_ratio: ln r for points (n, parameters) and events (m, observables), shape (n, m)
+    :param steps: the difference to each side, by parameter
+    """
+    offsets = np.diag(steps)
+    values = log_ratio(np.concatenate([point + offsets, point - offsets]), x)
+    return np.asarray((values[: len(point)] - values[len(point) :]).T / (2.0 * steps))
 
 
 def profiled_information(
@@ -66,7 +169,7 @@ def profiled_information(
     return np.asarray(profiled)
 
 
-def _finite(information: Array, covariance: Array) -> tuple[Array, Array]:
+def _finite(information: Array, covariance: Array) -> Information:
     if not (np.isfinite(information).all() and np.isfinite(covariance).all()):
         raise StepError("the Fisher information at the true point is not finite: generate more events")
-    return information, covariance
+    return Information(information, covariance)

@@ -41,6 +41,10 @@ class Binning:
         each = [np.searchsorted(edges, column, side="right") for edges, column in zip(self.edges, x.T, strict=True)]
         return np.asarray(np.ravel_multi_index(tuple(each), self.shape), dtype=np.intp)
 
+    def fractions(self, data: Summaries) -> Array:
+        """How much of the data is in each bin."""
+        return _sum(self.index(data.values), data.probabilities, self.size)
+
 
 def make_binning(bins: Sequence[Any], x: Array, weights: Array) -> Binning:
     """The binning that settings ask for: per variable a number of adaptive bins, a list of edges, or {n, range, scale}.
@@ -157,6 +161,8 @@ class HistogramFigures:
     mean_log: Array
     ratio: MeanRatio
     unknown: float
+    observed_log: Array | None = None
+    """The mean ln r of the observed events."""
 
     @classmethod
     def join(cls, items: Sequence["HistogramFigures"]) -> "HistogramFigures":
@@ -164,22 +170,35 @@ class HistogramFigures:
         ratio = MeanRatio(
             np.concatenate([item.ratio.mean for item in items]), np.concatenate([item.ratio.error for item in items])
         )
-        return cls(np.concatenate([item.mean_log for item in items]), ratio, max(item.unknown for item in items))
+        observed = [item.observed_log for item in items if item.observed_log is not None]
+        return cls(
+            mean_log=np.concatenate([item.mean_log for item in items]),
+            ratio=ratio,
+            unknown=max(item.unknown for item in items),
+            observed_log=np.concatenate(observed) if observed else None,
+        )
 
 
 def histogram_figures(
-    template: Events, binning: Binning, coefficients: Array, row: Array, *, data: Summaries, reference: Summaries
+    template: Events,
+    binning: Binning,
+    coefficients: Array,
+    row: Array,
+    *,
+    data: Summaries,
+    reference: Summaries,
+    observed: Summaries | None = None,
 ) -> HistogramFigures:
-    """The histogram likelihood of ``data``, with templates from the summaries ``template.x``.
+    """The histogram likelihood of ``data`` and of observed events, with templates from the summaries ``template.x``.
 
     ``coefficients`` are the morphing coefficients of the points, ``row`` those of the reference point, and
     ``reference`` are test events there.
     """
     ratio = BinnedRatio.of(Template.of(binning.index(template.x), template, binning.size), coefficients, row)
-    index = binning.index(data.values)
     mean, error = ratio.mean(binning.index(reference.values), reference.probabilities)
     return HistogramFigures(
-        mean_log=ratio.mean_log(_sum(index, data.probabilities, binning.size)),
+        mean_log=ratio.mean_log(binning.fractions(data)),
         ratio=MeanRatio(mean, error),
-        unknown=ratio.unknown_fraction(index, data.probabilities),
+        unknown=ratio.unknown_fraction(binning.index(data.values), data.probabilities),
+        observed_log=None if observed is None else ratio.mean_log(binning.fractions(observed)),
     )

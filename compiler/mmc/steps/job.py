@@ -59,6 +59,13 @@ class StepJob:
             raise StepError(f"expected one path for --{name}, got {len(paths)}")
         return paths[0]
 
+    def optional(self, name: str) -> Path | None:
+        """The single path of an input that the study may leave out; None where it does.
+
+        :raises StepError: when it was given several times
+        """
+        return self.one(name) if name in self.inputs else None
+
     @property
     def events(self) -> Path:
         """The directory of the combined events that the job reads: of its group, where samples are in groups."""

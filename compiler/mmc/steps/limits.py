@@ -1,4 +1,4 @@
-"""Expected limits on a grid in parameter space, from log-likelihood ratios in the asymptotic approximation.
+"""Limits on a grid in parameter space from log-likelihood ratios in the asymptotic approximation.
 
 The likelihood of n events is the Poisson probability of n times the densities of the events (arXiv:1007.1727,
 arXiv:1805.00020): at the Asimov data of a true point,
@@ -6,21 +6,24 @@ arXiv:1805.00020): at the Asimov data of a true point,
     ln L(θ) = N Σ_i p_i ln r(x_i | θ) + N ln(L σ(θ)) - L σ(θ),      N = L σ(θ_true),
 
 with p_i the normalised weights of the test events at the true point and r the ratio to a fixed reference, which
-cancels. MadMiner's ``AsymptoticLimits`` has the same formula, with N rounded to an integer in the Poisson term.
+cancels. MadMiner's ``AsymptoticLimits`` has the same formula, with N rounded to an integer in the Poisson term. For
+observed events N is their number and p_i the same for all.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import chdtrc
 
 from mmc.errors import StepError
-from mmc.steps.events import Array, EventFile, Partition
+from mmc.steps.events import Array, EventFile, Partition, Summaries
+from mmc.steps.observed import read_observed
+from mmc.steps.projections import cut, intervals, profile, projections
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,16 @@ class Grid:
     """A rectangular grid: per parameter, in the order of the event file, the values of its axis."""
 
     axes: Mapping[str, Array]
+    center: tuple[float, ...] | None = None
+    """The point whose closest neighbour on the grid slices go through; None is the middle."""
 
     @classmethod
-    def of(cls, settings: Mapping[str, Mapping[str, Any]], parameters: Sequence[str]) -> "Grid":
+    def of(
+        cls,
+        settings: Mapping[str, Mapping[str, Any]],
+        parameters: Sequence[str],
+        center: tuple[float, ...] | None = None,
+    ) -> "Grid":
         """The grid of the settings ``{parameter: {"range": [lo, hi], "points": n}}``."""
         if set(settings) != set(parameters):
             raise StepError(f"the grid is over {sorted(settings)}, the event file has {sorted(parameters)}")
@@ -38,7 +48,13 @@ class Grid:
         for name in parameters:
             low, high = settings[name]["range"]
             axes[name] = np.linspace(float(low), float(high), int(settings[name]["points"]))
-        return cls(axes)
+        return cls(axes, center)
+
+    @cached_property
+    def through(self) -> tuple[int, ...]:
+        """The point that slices go through, as its number along each axis."""
+        center = self.center or tuple(0.5 * (axis[0] + axis[-1]) for axis in self.axes.values())
+        return tuple(int(np.argmin(np.abs(axis - at))) for axis, at in zip(self.axes.values(), center, strict=True))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -103,21 +119,45 @@ class Limits:
         allowed = self.allowed(level)
         return any(bool(np.take(allowed, (0, -1), axis=k).any()) for k in range(self.dof))
 
+    @property
+    def on_grid(self) -> Array:
+        """ln λ in the grid's shape."""
+        return self.log_likelihood_ratio[:-1].reshape(self.grid.shape)
+
     def summary(self, levels: Sequence[float]) -> dict[str, Any]:
-        """Best fit, p-value of the true point and, at each confidence level, how much of the grid is allowed."""
-        return {
+        """Best fit, p-value of the true point and, at each confidence level, how much of the grid is allowed.
+
+        ``intervals`` are those of each parameter, profiled over all others; ``slices`` has those with the others fixed,
+        where there are others.
+        """
+        axes, through, ratio = self.grid.axes, self.grid.through, self.on_grid
+        found = {
             "best_fit": self.best_fit,
             "p_true": self.p_true,
             "confidence_levels": list(levels),
             "allowed_fraction": {str(level): float(self.allowed(level).mean()) for level in levels},
             "touches_edge": self.touches_edge(max(levels)),
+            "intervals": intervals(axes, [profile(ratio, [k]) for k in range(self.dof)], levels),
         }
+        if self.dof > 1:
+            at = {name: float(axis[k]) for (name, axis), k in zip(axes.items(), through, strict=True)}
+            cuts = [cut(ratio, [k], through) for k in range(self.dof)]
+            found["slices"] = {"at": at, "intervals": intervals(axes, cuts, levels)}
+        return found
 
     def arrays(self) -> dict[str, Array]:
-        """What ``limits.npz`` holds: ``axis_NAME``, and on the grid ``p_values`` and ``log_likelihood_ratio``."""
+        """What ``limits.npz`` holds: ``axis_NAME``, and on the grid ``p_values`` and ``log_likelihood_ratio``.
+
+        With several parameters the :func:`mmc.steps.projections.projections` of the latter too.
+        """
         axes = {f"axis_{name}": axis for name, axis in self.grid.axes.items()}
-        ratio = self.log_likelihood_ratio[:-1].reshape(self.grid.shape)
-        return {**axes, "p_values": self.p_values.reshape(self.grid.shape), "log_likelihood_ratio": ratio}
+        return {**axes, **self.values()}
+
+    def values(self) -> dict[str, Array]:
+        """The same without the axes."""
+        ratio = self.on_grid
+        found = {"p_values": self.p_values.reshape(self.grid.shape), "log_likelihood_ratio": ratio}
+        return found | projections(list(self.grid.axes), ratio, self.grid.through)
 
 
 @dataclass(frozen=True)
@@ -130,20 +170,36 @@ class Setting:
     luminosity: float
     """pb^-1"""
     levels: tuple[float, ...]
-    include_xsec: bool
+    include_xsec: bool | Literal["both"]
+    observed: Summaries | None = None
+    """The observables of the observed events."""
+    n_observed: float = 0.0
     partition: Partition = "test"
     """The events that are the data. Hyperparameters are chosen with validation events in the place of test events."""
 
     @classmethod
-    def of(cls, file: EventFile, settings: Mapping[str, Any], partition: Partition = "test") -> "Setting":
-        """From the settings of a job."""
+    def of(
+        cls,
+        file: EventFile,
+        settings: Mapping[str, Any],
+        observed: Path | None = None,
+        partition: Partition = "test",
+    ) -> "Setting":
+        """From the settings of a job and the file of the observed events.
+
+        :raises StepError: when the file is not what it has to be
+        """
+        theta_true = file.coordinates(settings["theta_true"])
+        events = None if observed is None else read_observed(observed, file.observables)
         return cls(
             file=file,
-            grid=Grid.of(settings["grid"], file.parameters),
-            theta_true=file.coordinates(settings["theta_true"]),
+            grid=Grid.of(settings["grid"], file.parameters, tuple(theta_true.tolist())),
+            theta_true=theta_true,
             luminosity=float(settings["luminosity_pb"]),
             levels=tuple(settings["confidence_levels"]),
-            include_xsec=bool(settings["include_xsec"]),
+            include_xsec=settings["include_xsec"],
+            observed=None if events is None else Summaries(events, np.full(len(events), 1.0 / len(events))),
+            n_observed=0.0 if events is None else float(settings.get("n_observed") or len(events)),
             partition=partition,
         )
 
@@ -186,10 +242,14 @@ class Setting:
 
     @cached_property
     def log_rate(self) -> Array:
-        """N ln μ - μ at each of :attr:`points`: the Poisson term without its constant. -inf where μ is not positive."""
+        """:meth:`poisson` of the expected events at the true point."""
+        return self.poisson(self.n_expected)
+
+    def poisson(self, n: float) -> Array:
+        """n ln μ - μ at each of :attr:`points`: the Poisson term without its constant. -inf where μ is not positive."""
         mu = self.expected
         safe = np.where(mu > 0.0, mu, 1.0)
-        return np.where(mu > 0.0, self.n_expected * np.log(safe) - safe, -np.inf)
+        return np.where(mu > 0.0, n * np.log(safe) - safe, -np.inf)
 
     @cached_property
     def asimov(self) -> tuple[Array, Array]:
@@ -199,8 +259,25 @@ class Setting:
 
     def limits(self, log_kinematics: Array | float) -> Limits:
         """The limits from the mean log ratio per event at each of :attr:`points`, and the rate if it is asked for."""
-        total = self.n_expected * np.broadcast_to(log_kinematics, len(self.points))
-        return Limits(self.grid, total + self.log_rate if self.include_xsec else np.asarray(total))
+        return self._limits(log_kinematics, self.n_expected, rate=bool(self.include_xsec))
+
+    def others(self, log_kinematics: Array | float, observed: Array | float | None) -> dict[str, Limits]:
+        """Further limits that are asked for: ``without_rate``, ``observed`` and ``observed_without_rate``.
+
+        :param observed: the mean log ratio per observed event; None where there are none
+        """
+        found = {}
+        if self.include_xsec == "both":
+            found["without_rate"] = self._limits(log_kinematics, self.n_expected, rate=False)
+        if observed is not None:
+            found["observed"] = self._limits(observed, self.n_observed, rate=bool(self.include_xsec))
+            if self.include_xsec == "both":
+                found["observed_without_rate"] = self._limits(observed, self.n_observed, rate=False)
+        return found
+
+    def _limits(self, log_kinematics: Array | float, n: float, *, rate: bool) -> Limits:
+        total = n * np.broadcast_to(log_kinematics, len(self.points))
+        return Limits(self.grid, total + self.poisson(n) if rate else np.asarray(total))
 
     def summary(self) -> dict[str, Any]:
         """The figures of the Asimov data."""
@@ -209,9 +286,10 @@ class Setting:
             "n_expected": self.n_expected,
             "luminosity_pb": self.luminosity,
             "theta_true": dict(zip(self.grid.axes, self.theta_true.tolist(), strict=True)),
-            "include_xsec": self.include_xsec,
+            "include_xsec": bool(self.include_xsec),
             "asimov_events": len(probabilities),
             "asimov_effective_events": effective_size(probabilities),
+            **({} if self.observed is None else {"n_observed": self.n_observed}),
         }
 
 

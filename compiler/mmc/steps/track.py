@@ -29,6 +29,7 @@ def run(job: StepJob) -> None:
         **{name: settings[name] for name in ("study", "digest", "seed", "experiment")},
         "key": uuid.uuid4().hex,
         "uri": None,
+        "files": None,
         "experiment_id": None,
         "run": None,
         "warning": None,
@@ -50,11 +51,12 @@ def _begin(job: StepJob, record: dict[str, Any]) -> None:
     uri = asked_store(job.settings.get("uri"))
     if uri is None:
         _take_over(job.place, job.out)
-        store, files = Store(local_store(job.out)), beside(local_store(job.place))
+        store = Store(local_store(job.out))
+        record["files"] = (job.place / ARTIFACTS).as_uri()
     else:
-        record["uri"] = public(uri)
-        store, files = Store(uri), beside(uri)
-    record["experiment_id"] = store.experiment(job.settings["experiment"], files)
+        record |= {"uri": public(uri), "files": beside(uri)}
+        store = Store(uri)
+    record["experiment_id"] = store.experiment(record["experiment"], record["files"])
     whole = Whole(store, record)
     run = whole.run()
     if run is None:

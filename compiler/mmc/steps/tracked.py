@@ -22,7 +22,7 @@ RECORDS = {
 SERIES = ("loss_train", "loss_validation")
 """Entries of records that have a number for each epoch."""
 CHOSEN = {
-    *("method_name", "method", "estimator", "member", "device", "features", "sample_job", "train_job", "group"),
+    *("method_name", "method", "estimator", "member", "device", "features", "group"),
     *("observables", "parameters", "nuisance_parameters", "baseline", "bins", "theta", "theta0", "theta1"),
     *("samples", "validation_samples", "sample_only_from_closest_benchmark"),
     *("search", "sampler", "criterion", "best"),

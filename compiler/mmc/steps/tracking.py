@@ -195,7 +195,7 @@ def _open(job: StepJob) -> Whole | None:
         log.warning("not tracked: %s", reason(error))
         return None
     if record["experiment_id"] is None:
-        record["experiment_id"] = store.ask(store.experiment, record["experiment"])
+        record["experiment_id"] = store.ask(store.experiment, record["experiment"], record["files"])
     return None if record["experiment_id"] is None else Whole(store, record)
 
 

@@ -197,8 +197,14 @@ def _key(name: str) -> str:
 
 
 def local_store(folder: Path) -> str:
-    """The URI of the store that a folder holds."""
-    return f"sqlite:///{(folder / STORE).resolve()}"
+    """The URI of the store that a folder holds.
+
+    :raises StepError: when no URI can say it
+    """
+    path = str((folder / STORE).resolve())
+    if "?" in path:
+        raise StepError(f"MLflow finds no file of SQLite in a folder with `?` in its name: {path}")
+    return f"sqlite:///{path}"
 
 
 def asked_store(study: str | None) -> str | None:

@@ -1,0 +1,50 @@
+"""What is written of a likelihood: its limits, expected and observed, with and without the rate, and the verdict."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mmc.steps.closure import Verdict
+from mmc.steps.events import Array
+from mmc.steps.limits import Limits, Setting
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Expected limits with their verdict, and the limits beside them by name (see :meth:`Setting.others`).
+
+    ``verdicts`` has a verdict of those among the others that the closure tests apply to: on expected data.
+    """
+
+    limits: Limits
+    verdict: Verdict
+    arrays: Mapping[str, Array]
+    others: Mapping[str, Limits]
+    verdicts: Mapping[str, Verdict]
+
+    @classmethod
+    def of(
+        cls,
+        setting: Setting,
+        log_kinematics: Array | float,
+        observed: Array | float | None,
+        judge: Callable[[Limits], Verdict],
+        arrays: Mapping[str, Array],
+    ) -> "Outcome":
+        """From mean log ratios per event, expected and observed; ``arrays`` are written besides those of the limits."""
+        limits, others = setting.limits(log_kinematics), setting.others(log_kinematics, observed)
+        verdicts = {name: judge(others[name]) for name in ("without_rate",) if name in others}
+        return cls(limits, judge(limits), arrays, others, verdicts)
+
+    def all_arrays(self) -> dict[str, Array]:
+        """What ``limits.npz`` holds: of other limits the same arrays with their name before them."""
+        others = {f"{name}_{key}": a for name, limits in self.others.items() for key, a in limits.values().items()}
+        return {**self.limits.arrays(), **self.arrays, **others}
+
+    def summary(self, setting: Setting) -> dict[str, Any]:
+        """As the result files hold it."""
+        others = {
+            name: limits.summary(setting.levels) | (self.verdicts[name].summary() if name in self.verdicts else {})
+            for name, limits in self.others.items()
+        }
+        return {**setting.summary(), **self.limits.summary(setting.levels), **self.verdict.summary(), **others}

@@ -1,0 +1,47 @@
+"""Plans of the evaluation: histograms by name, observed events, the likelihood of the score."""
+
+from typing import Any
+
+import pytest
+
+from tests.planner.plans import changed, jobs, load, plan_of
+
+
+@pytest.fixture
+def study() -> dict[str, Any]:
+    return load("drell-yan/study.yaml")
+
+
+def test_every_histogram_is_a_job(study: dict[str, Any]) -> None:
+    before = plan_of(study)
+    study["evaluation"]["baselines"]["histograms"] = {"m-ll 2": {"observables": ["m_ll", "pt_ll"], "bins": {"m_ll": 3}}}
+    plan = plan_of(study)
+    assert changed(before, plan)["baselines"] == ["histogram.m_ll_2"]
+    own = jobs(plan, "baselines")["histogram.m_ll_2"].settings
+    assert own == {"baseline": "histogram", "observables": ["m_ll", "pt_ll"], "bins": [3, 8]}
+
+
+def test_observed_events_are_read_by_limits_alone(study: dict[str, Any]) -> None:
+    before = plan_of(study)
+    study["evaluation"]["observed"] = {"file": "data/seen.csv", "n_observed": 12}
+    plan = plan_of(study, "data/seen.csv")
+    for stage in ("evaluate", "baselines"):
+        assert [(f.name, str(f.path)) for f in plan.stage(stage).files] == [("observed", "inputs/data/seen.csv")]
+        assert plan.stage(stage).settings["n_observed"] == 12
+    assert not plan.stage("train").files
+    others = plan_of(study, "data/seen.csv", seen="other events")
+    again = changed(plan, others)
+    assert "fisher" in jobs(plan, "baselines") and "fisher" not in again["baselines"]
+    assert set(again) == {"evaluate", "baselines", "report"}
+    assert set(changed(before, plan)) == {"evaluate", "baselines", "report"}
+
+
+@pytest.mark.parametrize(("bins", "expected"), [(None, [15, 5]), (6, [6, 6])])
+def test_adaptive_sally(study: dict[str, Any], bins: int | None, expected: list[int]) -> None:
+    del study["evaluation"]["score_bins"]
+    before = plan_of(study)
+    study["evaluation"] |= {"score_likelihood": "adaptive-sally"} | ({} if bins is None else {"score_bins": bins})
+    plan = plan_of(study)
+    own = jobs(plan, "evaluate")["sally"].settings
+    assert (own["score_likelihood"], own["score_bins"]) == ("adaptive-sally", expected)
+    assert changed(before, plan)["evaluate"] == ["sally"]
