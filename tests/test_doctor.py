@@ -18,13 +18,21 @@ from tests.test_installations import USAGE, executable
 
 TINY = STUDIES / "drell-yan" / "tiny.yaml"
 STEPS = ("madminer", "numpy", "torch", "pythia8mc")
-VERSIONS = {"madminer": "0.9.6", "numpy": "2.4.6", "torch": "2.13.0+cpu", "pythia8mc": "8.317.2", "yadage": "0.21.2"}
+VERSIONS = {
+    "madminer": "0.9.6",
+    "numpy": "2.4.6",
+    "torch": "2.13.0+cpu",
+    "pythia8mc": "8.317.2",
+    "optuna": "5.0.0",
+    "yadage": "0.21.2",
+}
 REQUIREMENTS = [
     "jinja2>=3.1",
     'madminer==0.9.6; extra == "steps"',
     'numpy>=1.24; extra == "steps"',
     "torch>=2.1 ; extra == 'steps'",
     'pythia8mc==8.317.2; extra == "steps"',
+    'optuna>=4; extra == "optuna"',
     'yadage<0.22,>=0.21.2; extra == "yadage"',
     'cwltool>=3.1; extra == "cwl"',
     'pytest>=8; extra == "test"',
@@ -75,7 +83,7 @@ def findings(capture: Capture, *words: object) -> dict[str, dict[str, Any]]:
 def test_everything_is_reported(machine: Machine, capsys: Capture) -> None:
     found = findings(capsys)
     tools = ["bash", "graphviz", "podman", "docker", "apptainer", "sbatch", "reana-client"]
-    assert list(found) == [*STEPS, "yadage", "cwltool", "MadGraph", "Delphes", *tools]
+    assert list(found) == [*STEPS, "optuna", "yadage", "cwltool", "MadGraph", "Delphes", *tools]
     for name, finding in found.items():
         here = name in VERSIONS or name == "bash"
         assert finding["state"] == (FOUND if here else MISSING), name
@@ -179,6 +187,13 @@ class TestStudy:
         del machine.versions["torch"]
         assert main(["doctor", str(study)]) == 1
         assert capsys.readouterr().out.splitlines()[-1] == f"{study} needs what is not here: torch"
+
+    def test_an_adaptive_search_needs_optuna(self, study: Path, machine: Machine, capsys: Capture) -> None:
+        del machine.versions["optuna"]
+        assert main(["doctor", str(study)]) == 0
+        shutil.copy(TINY.with_name("tuning.yaml"), study)
+        assert main(["doctor", str(study)]) == 1
+        assert capsys.readouterr().out.splitlines()[-1] == f"{study} needs what is not here: optuna"
 
     def test_jobs_in_images_need_what_runs_images(self, study: Path, machine: Machine, capsys: Capture) -> None:
         machine.versions.clear()

@@ -18,8 +18,8 @@ STUDY_FILES = sorted(STUDIES.glob("*/*.yaml"))
 
 LOCAL_TARGETS = [target for target in TARGETS if target != "reana"]
 """Those that a study without images can be compiled for."""
-LARGE = {"wh-smeft/study": ["yadage"]}
-"""Studies with so many jobs that one target stands for all."""
+LARGE = {"wh-smeft/study": ["yadage"], "drell-yan/tuning": ["yadage"]}
+"""Studies with so many jobs, or so like another one, that one target stands for all."""
 BUNDLES = {
     f"{study.parent.name}/{study.stem}/{target}": (study, target)
     for study in STUDY_FILES

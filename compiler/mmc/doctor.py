@@ -20,7 +20,13 @@ from mmc.version import __version__
 FOUND, UNUSABLE, MISSING = "found", "unusable", "missing"
 START_TIMEOUT_S = 30
 
-EXTRAS = {"steps": "jobs outside containers", "yadage": "target yadage", "cwl": "target cwl", "mlflow": "tracking"}
+EXTRAS = {
+    "steps": "jobs outside containers",
+    "optuna": "tuning: {search: optuna}",
+    "yadage": "target yadage",
+    "cwl": "target cwl",
+    "mlflow": "tracking",
+}
 """What the packages of an extra are for. The others are for developers."""
 CONTAINER_ENGINES = ("podman", "docker", "apptainer")
 
@@ -99,6 +105,8 @@ def needs(plan: Plan, findings: Iterable[Finding]) -> Needs:
         found.append(("mlflow",))
     if any(stage.settings.get("generator") == "madgraph" for stage in here):
         found.append(("MadGraph",))
+    if any(job.settings.get("search") == "optuna" for stage in here for job in stage.jobs):
+        found.append(("optuna",))
     if any(stage.name == "detect" for stage in here):
         found.append(("Delphes",))
     if len(here) < len(plan.stages):

@@ -92,3 +92,16 @@ def test_the_luminosity_matters_to_limits_alone(drell_yan: dict[str, Any], tunin
     changed = changed_stages(before, plan_of(drell_yan))
     assert "train" not in changed
     assert ("tune" in changed) == (tuning is RANDOM)
+
+
+def test_an_ensemble_is_tuned_as_one(drell_yan: dict[str, Any]) -> None:
+    alices = {"ensemble": 2, "scan": {"training.alpha": [1, 5]}, "tuning": {"criterion": "closure"}}
+    drell_yan["methods"]["alices"] |= alices
+    plan = plan_of(drell_yan)
+    (job,) = (job for job in plan.stage("tune").jobs if job.name == "alices")
+    trials = {f"alices.scan-{k}": [f"alices.scan-{k}.member-{m}" for m in range(2)] for k in range(2)}
+    assert job.settings["train_jobs"] == trials
+    trained = [name for stage, name in job.needs if stage == "train"]
+    assert trained == [job for jobs in trials.values() for job in jobs]
+    assert "members" not in plan.stage("evaluate").jobs[-1].settings
+    assert plan.stage("evaluate").inputs[1].flow is Flow.EACH

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mmc.steps.estimators import members_in
 from mmc.steps.job import KEPT
 
 from tests.steps.learning import Learning
@@ -133,3 +134,16 @@ def test_no_trial_starts_when_the_time_is_over(learning: Learning, samples: Path
 def test_gaussian_processes(learning: Learning, samples: Path) -> None:
     out = learning.run("tune", "gp", settings(learning, sampler="gp", n_trials=2, store="none"), samples=samples)
     assert json.loads((out / "tuning.json").read_text())["sampler"] == "optuna.gp"
+
+
+def test_an_ensemble_is_one_trial(learning: Learning, samples: Path) -> None:
+    own = {"ensemble": 2, "n_trials": 2, "store": "none"}
+    out = learning.run("tune", "both", settings(learning, **own), samples=samples)
+    losses = []
+    for folder in members_in(out):
+        record = json.loads((folder / "train.json").read_text())
+        assert record["member"] == len(losses)
+        losses.append(record["loss_validation"][record["kept_epoch"] - 1])
+    assert losses[0] != losses[1]
+    best = json.loads((out / "tuning.json").read_text())["trials"][0]
+    assert best["criterion"] == pytest.approx(sum(losses) / 2)

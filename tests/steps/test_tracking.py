@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from mmc.steps import STEPS
-from mmc.steps.estimators import load_estimator, network_log_ratio, network_score
+from mmc.steps.estimators import load_estimator
 from mmc.steps.tracking_store import ENVIRONMENT, reason
 
 from tests.steps.learning import Learning
@@ -164,9 +164,9 @@ def test_a_whole_study_on_a_server(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", servers.open)
     x = np.random.default_rng(1).normal(size=(50, 3))
     points = np.array([[0.3, -0.4]])
-    score = network_score(load_estimator(made["sally"]["model"], "score"), x)
+    score = load_estimator(made["sally"]["model"]).score(x)
     np.testing.assert_allclose(_logged_network(runs, "sally", x), score, rtol=1e-6)
-    log_ratio = network_log_ratio(load_estimator(made["alices"]["model"], "ratio"))(points, x)[0]
+    log_ratio = load_estimator(made["alices"]["model"], np.zeros(2)).log_ratio(points, x)[0]
     found_ratio = _logged_network(runs, "alices", points.repeat(50, axis=0), x)
     np.testing.assert_allclose(found_ratio, log_ratio, rtol=1e-5, atol=1e-6)
 
@@ -190,8 +190,40 @@ def test_tracking_changes_no_number(tmp_path: Path, toy_events: Path, tracking: 
     settings = learning.train_settings("sally")
     tracked = learning.run("train", "tracked", settings, samples=samples, tracking=tracking)
     for file in plain.iterdir():
-        if file.name != "job.json":
+        if file.suffix != ".json":
             assert (tracked / file.name).read_bytes() == file.read_bytes(), file.name
+    records = [json.loads((model / "train.json").read_text()) | {"seconds": 0.0} for model in (plain, tracked)]
+    assert records[0] == records[1]
+
+
+def test_every_trial_of_a_search_is_a_run(
+    tmp_path: Path, toy_events: Path, tracking: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("optuna")
+    learning = Learning(tmp_path, toy_events)
+    samples = learning.sample("sally", samples=300, validation_samples=100)
+    space = {"initial_lr": {"low": 1e-4, "high": 1e-1, "log": True, "integer": False}}
+    tuning = {"search": "optuna", "criterion": "closure", "train_jobs": {}, "space": space, "ensemble": 1}
+    own = {"n_trials": 2, "sampler": "tpe", "time_limit_s": None, "store": "sqlite", "trial": True}
+    settings = {**learning.evaluate_settings("sally"), **learning.train_settings("sally", n_epochs=2), **tuning, **own}
+    plain = learning.run("tune", "plain", settings, samples=samples, events=toy_events)
+    out = learning.run("tune", "sally", settings, samples=samples, events=toy_events, tracking=tracking)
+    assert (out / "model_state_dict.pt").read_bytes() == (plain / "model_state_dict.pt").read_bytes()
+    runs = local(tracking)
+    assert runs.statuses() == dict.fromkeys(("toy", "sally", "sally.trial-0", "sally.trial-1"), "FINISHED") | {
+        "toy": runs["toy"].info.status
+    }
+    table = json.loads((out / "tuning.json").read_text())
+    for trial in table["trials"]:
+        run = runs[trial["name"]]
+        assert run.data.tags["mlflow.parentRunId"] == runs["toy"].info.run_id
+        assert run.data.params["initial_lr"] == str(trial["values"]["initial_lr"])
+        assert run.data.metrics["criterion"] == trial["criterion"]
+        assert run.data.metrics["closure.mean_score.bias"] == trial["criterion"]
+        assert run.data.tags["tuning.verdict"] == trial["verdict"]
+        assert len(runs.history(trial["name"], "loss_validation")) == 2
+        assert "model_state_dict.pt" in runs.files(trial["name"])
+    assert runs["sally"].data.params["best"] == table["best"]
 
 
 def six_at_once(folder: Folder, tracking: Path, environment: Mapping[str, str]) -> str:

@@ -123,6 +123,14 @@ def test_an_untuned_model_is_handed_on(learning: Learning, trials: list[Path]) -
     assert (out / "train.json").read_bytes() == (trials[1] / "train.json").read_bytes()
 
 
+def test_an_ensemble_is_handed_on_and_evaluated(learning: Learning, trials: list[Path]) -> None:
+    settings = {"method_name": "alices", "method": "alices", "train_jobs": {"alices": list(RATES)}}
+    out = learning.run("tune", "ensemble", settings, model=trials)
+    assert names(out) == ["job.json", "member-0", "member-1", "train.json"]
+    record = json.loads((learning.evaluate("alices", out) / "evaluate.json").read_text())
+    assert record["ensemble"]["members"] == 2
+
+
 def test_a_diverging_trial_is_out_and_the_others_go_on(learning: Learning, trials: list[Path]) -> None:
     settings = learning.train_settings("alices", initial_lr=1e9, final_lr=1e9, optimizer="sgd")
     settings |= {"scan": {"initial_lr": 1e9}}
@@ -162,7 +170,7 @@ def test_the_volume_tells_regions_apart_that_have_the_same_points() -> None:
 
 def test_a_setting_keeps_data_and_templates_apart(toy_events: Path, learning: Learning) -> None:
     file = EventFile(toy_events / "events.h5", 0.2, 0.2)
-    test, tuned = (Setting.of(file, learning.evaluation, part) for part in ("test", "validation"))
+    test, tuned = (Setting.of(file, learning.evaluation, partition=part) for part in ("test", "validation"))
     assert (test.partition, test.aside, tuned.partition, tuned.aside) == ("test", "validation", "validation", "train")
     assert tuned.n_expected == pytest.approx(test.n_expected, rel=0.1)
     assert tuned.n_expected != test.n_expected  # the same theory, other events

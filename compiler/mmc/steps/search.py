@@ -119,7 +119,7 @@ def _try(study: optuna.Study, job: StepJob, judge: Judge, folder: Path, k: int) 
     }
     trial.set_user_attr(RECORD, record)
     finished = study.trials[trial.number]
-    _trial(finished, job, folder, k).report(job, trained_here=True)
+    _trial(finished, job, folder, k).report(job, _seeds(job, k))
     _tell(study, finished)
 
 
@@ -129,13 +129,18 @@ def _models(job: StepJob, folder: Path, k: int) -> list[Path]:
     return [folder / f"trial-{k}{f'.{MEMBER}{member}' if n > 1 else ''}" for member in range(n)]
 
 
+def _seeds(job: StepJob, k: int) -> list[int]:
+    """The seeds of the networks of the k-th trial."""
+    n = job.settings["ensemble"]
+    return [job.seed + k * n + member for member in range(n)]
+
+
 def _train(job: StepJob, models: Sequence[Path], values: Mapping[str, Any], k: int) -> None:
     """Write the networks of the k-th trial, as ``train`` does."""
     settings = {**job.settings, "training": {**job.settings["training"], **values}, "scan": values}
-    for member, model in enumerate(models):
+    for member, (model, seed) in enumerate(zip(models, _seeds(job, k), strict=True)):
         shutil.rmtree(model, ignore_errors=True)
         model.mkdir()
-        seed = job.seed + k * len(models) + member
         seed_generators(seed)
         own = {"member": member} if len(models) > 1 else {}
         train.run(replace(job, out=model, seed=seed, settings={**settings, **own}))

@@ -35,15 +35,18 @@ class Trial:
     failed: str = ""
     """Why there is no judgement."""
 
-    def report(self, job: StepJob, *, trained_here: bool = False) -> None:
-        """Log the trial: here and, where jobs are tracked, as a run, with its training if that was no job."""
+    def report(self, job: StepJob, seeds: Sequence[int] = ()) -> None:
+        """Log the trial: here and, where jobs are tracked, as a run.
+
+        ``seeds`` are those of its networks if they were trained in this job, so that the training is logged too.
+        """
         judged = self.judgement
         outcome = self.failed if judged is None else f"{judged.value:.6g} {judged.verdict or ''}"
         log.info("%s, %s: %s", self.name, json.dumps(self.values), outcome)
         with tracker(job) as track:
-            for k, model in enumerate(self.models if trained_here else ()):
-                with track.child(self.name if len(self.models) == 1 else f"{self.name}.{MEMBER}{k}") as run:
-                    run.entry(describe("train", model, job.seed, {}))
+            for k, seed in enumerate(seeds):
+                with track.child(self.name if len(seeds) == 1 else f"{self.name}.{MEMBER}{k}") as run:
+                    run.entry(describe("train", self.models[k], seed, {}))
             with track.child(self.name) as run:
                 run.entry(describe_trial(self.values, None if judged is None else asdict(judged), self.failed))
 
