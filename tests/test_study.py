@@ -7,6 +7,7 @@ import yaml
 from mmc.build_study import build_study
 from mmc.language import fill_defaults, load_schema, resolve
 from mmc.quantities import parse_quantity
+from mmc.study import FLOW_DEFAULTS
 
 from tests.support import STUDIES
 
@@ -99,13 +100,15 @@ def test_every_property_of_the_language_has_a_description() -> None:
 def test_training_defaults_are_madminers_own() -> None:
     inspect = pytest.importorskip("inspect")
     ratio = pytest.importorskip("madminer.ml.parameterized_ratio", reason="needs mmc[steps]")
+    likelihood = pytest.importorskip("madminer.ml.likelihood", reason="needs mmc[steps]").LikelihoodEstimator
     estimator = ratio.ParameterizedRatioEstimator
     theirs = {
         name: parameter.default
-        for function in (estimator.__init__, estimator.train)
+        for function in (likelihood.__init__, estimator.__init__, estimator.train)
         for name, parameter in inspect.signature(function).parameters.items()
     }
     ours = resolve(load_schema()["definitions"]["training"])["properties"]
     for name, schema in ours.items():
-        default = tuple(schema["default"]) if name == "n_hidden" else schema.get("default")
+        default = FLOW_DEFAULTS[name] if name in FLOW_DEFAULTS else schema.get("default")
+        default = tuple(default) if name == "n_hidden" else default
         assert default == theirs[name], name

@@ -9,9 +9,10 @@ from mmc.quantities import parse_quantity
 from mmc.reana import Reana, as_reana_says
 from mmc.resources import Resources
 from mmc.study import (
+    FLOW_DEFAULTS,
     IN_BASIS,
+    LIKELIHOOD_METHODS,
     METHODS_WITH_ALPHA,
-    RATIO_METHODS,
     Beams,
     Delphes,
     EmbeddedGeneration,
@@ -36,7 +37,9 @@ from mmc.study import (
     Smearing,
     Study,
     adaptive_bins,
+    default_estimator,
     madminer_name,
+    scales_no_parameters,
 )
 
 
@@ -281,16 +284,20 @@ def _method(
     name: str, entry: Mapping[str, Any], parameters: tuple[Parameter, ...], splits: Mapping[str, float]
 ) -> Method:
     method = entry.get("method", name)
+    estimator = entry.get("estimator", default_estimator(method))
     features = entry.get("features")
     training_fraction = 1.0 - splits["test_split"] - splits["validation_split"]
     in_proportion = max(1, math.ceil(entry["samples"] * splits["validation_split"] / training_fraction))
     foreign = {
         *(() if method in METHODS_WITH_ALPHA else ("alpha",)),
-        *(() if method in RATIO_METHODS else ("scale_parameters",)),
+        *(("scale_parameters",) if scales_no_parameters(method, estimator) else ()),
+        *(("dropout_prob",) if method in LIKELIHOOD_METHODS else ()),
     }
+    training = {key: value for key, value in entry["training"].items() if key not in foreign}
     return Method(
         name=madminer_name(name),
         method=method,
+        estimator=estimator,
         group=None if "group" not in entry else madminer_name(entry["group"]),
         theta=_theta(entry.get("theta"), parameters),
         theta0=_theta(entry.get("theta0"), parameters),
@@ -298,9 +305,11 @@ def _method(
         samples=entry["samples"],
         validation_samples=entry.get("validation_samples", in_proportion),
         sample_only_from_closest_benchmark=entry["sample_only_from_closest_benchmark"],
+        sampling={key: entry[key] for key in ("n_eff_forced", "double_precision") if key in entry},
         features=None if features is None else tuple(madminer_name(feature) for feature in features),
-        training={key: value for key, value in entry["training"].items() if key not in foreign},
+        training={**FLOW_DEFAULTS, **training} if method in LIKELIHOOD_METHODS else training,
         calibration=entry["calibration"],
+        ensemble=entry.get("ensemble", 1),
         scan={key.removeprefix("training."): tuple(values) for key, values in entry["scan"].items()},
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from mmc.compose import MAX_BYTES, MAX_DEPTH, MAX_VALUES
 from mmc.diagnostics import Code
 from mmc.event_codes import EVENT_CODES
+from mmc.method_codes import METHOD_CODES
 from mmc.reana_codes import REANA_CODES
 from mmc.vocabulary import (
     BUILTINS,
@@ -306,13 +307,15 @@ CODES: dict[str, Code] = {
     "MMC502": Code(
         "A method lacks a point to train at",
         "Ratio methods (carl, rolr, cascal, rascal, alice, alices) need `theta0` and `theta1`; score methods (sally, "
-        "sallino) need `theta`.",
+        "sallino) and likelihood methods (nde, scandal) need `theta`.",
     ),
     "MMC503": Code(
         "A setting does not belong to the method",
-        "The method does not use this setting, so it would be ignored: `theta` is for score methods, `theta0`, "
-        "`theta1` and `scale_parameters` for ratio methods, `alpha` for cascal, rascal and alices, `nesterov_momentum` "
-        "for the optimiser sgd, `early_stopping_patience` for early stopping, `calibration` for ratio methods.",
+        "The method does not use this setting, so it would be ignored: `theta` is for score and likelihood methods, "
+        "`theta0`, `theta1` and `estimator` for ratio methods, `calibration` and `scale_parameters` for all but score "
+        "methods, `alpha` for cascal, rascal, alices and scandal, `n_components`, `n_mades` and `batch_norm` for "
+        "likelihood methods and `dropout_prob` for all others, `nesterov_momentum` for the optimiser sgd, "
+        "`early_stopping_patience` for early stopping.",
     ),
     "MMC504": Code(
         "A scan varies what is no hyperparameter, or with values that it cannot take",
@@ -334,7 +337,7 @@ CODES: dict[str, Code] = {
     ),
     "MMC508": Code(
         "There are more parameter points than samples",
-        "Samples are divided among the points of `theta0`. With more points than samples some get none.",
+        "Samples are divided among the points that they are drawn at. With more points than samples some get none.",
     ),
     "MMC509": Code(
         "A prior has no width",
@@ -364,6 +367,7 @@ CODES: dict[str, Code] = {
         "without methods and histograms there are no limits without the rate, and without any limit nobody reads the "
         "observed events.",
     ),
+    **METHOD_CODES,
     # -- 6: files and execution ---------------------------------------------------------------------------------------
     "MMC601": Code("A file does not exist", "The study names a file that is not there. Paths start at the study."),
     "MMC602": Code(

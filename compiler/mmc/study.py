@@ -14,8 +14,17 @@ from mmc.resources import Resources
 
 RATIO_METHODS = ("carl", "rolr", "cascal", "rascal", "alice", "alices")
 SCORE_METHODS = ("sally", "sallino")
-METHODS_WITH_ALPHA = ("cascal", "rascal", "alices")
+LIKELIHOOD_METHODS = ("nde", "scandal")
+METHODS = (*RATIO_METHODS, *SCORE_METHODS, *LIKELIHOOD_METHODS)
+METHODS_WITH_ALPHA = ("cascal", "rascal", "alices", "scandal")
 """The methods whose loss has a score term, weighted by ``alpha``."""
+FLOW_DEFAULTS: Mapping[str, Any] = {"n_components": 1, "n_mades": 5, "batch_norm": None}
+"""Hyperparameters of likelihood methods alone, with MadMiner's defaults."""
+DOUBLE, MORPHING_AWARE, QUADRATIC = (
+    "double_parameterized_ratio",
+    "morphing_aware_ratio",
+    "quadratic_morphing_aware_ratio",
+)
 IN_BASIS = "in_basis"
 """The key of a benchmark that is no parameter."""
 
@@ -30,6 +39,18 @@ def madminer_name(name: str) -> str:
     'c_LL_1'
     """
     return name.replace(" ", "_").replace("-", "_")
+
+
+def default_estimator(method: str) -> str:
+    """MadMiner's type of estimator that learns a method, unless the study names another one."""
+    if method in SCORE_METHODS:
+        return "score"
+    return "likelihood" if method in LIKELIHOOD_METHODS else "parameterized_ratio"
+
+
+def scales_no_parameters(method: str, estimator: str) -> bool:
+    """Whether a network has no parameters among its inputs, or needs them as they are."""
+    return method in SCORE_METHODS or estimator in (MORPHING_AWARE, QUADRATIC)
 
 
 def adaptive_bins(n_axes: int) -> int:
@@ -252,10 +273,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class Method:
-    """An estimator to train: ratio methods have ``theta0`` and ``theta1``, score methods ``theta``."""
+    """An estimator to train: ratio methods have ``theta0`` and ``theta1``, score and likelihood methods ``theta``."""
 
     name: str
     method: str
+    estimator: str
     group: str | None
     theta: Mapping[str, Any] | None
     theta0: Mapping[str, Any] | None
@@ -263,9 +285,13 @@ class Method:
     samples: int
     validation_samples: int
     sample_only_from_closest_benchmark: bool
+    sampling: Mapping[str, Any]
+    """``n_eff_forced`` and ``double_precision``, where the study asks for them."""
     features: tuple[str, ...] | None
     training: Mapping[str, Any]
     calibration: str
+    ensemble: int
+    """How many networks are trained, from different starts; 1 where there is no ensemble."""
     scan: Mapping[str, tuple[Any, ...]]
 
     def scan_points(self) -> list[dict[str, Any]]:

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmc.study import adaptive_bins
+from mmc.study import FLOW_DEFAULTS, adaptive_bins, default_estimator, scales_no_parameters
 
 from tests.steps.physics import Folder
 
 RATIO, SCORE = ("carl", "rolr", "cascal", "rascal", "alice", "alices"), ("sally", "sallino")
-WITH_ALPHA = ("cascal", "rascal", "alices")
+LIKELIHOOD = ("nde", "scandal")
+WITH_ALPHA = ("cascal", "rascal", "alices", "scandal")
 TRAINING: dict[str, Any] = {
     "n_hidden": [20],
     "activation": "tanh",
@@ -53,6 +54,8 @@ class Learning(Folder):
         points = {"theta": None, "theta0": prior, "theta1": {"benchmark": "sm"}}
         if method in SCORE:
             points = {"theta": {"benchmark": "sm"}, "theta0": None, "theta1": None}
+        if method in LIKELIHOOD:
+            points = {"theta": prior, "theta0": None, "theta1": None}
         sizes = {"samples": 2000, "validation_samples": 600, "sample_only_from_closest_benchmark": True}
         return {"method_name": method, "method": method, **points, **sizes, **changes}
 
@@ -60,9 +63,15 @@ class Learning(Folder):
         settings = {**self.shared, **self.method(method, **changes)}
         return self.run("sample", method, settings, seed=seed, events=self.events)
 
-    def train_settings(self, method: str, features: list[str] | None = None, **training: Any) -> dict[str, Any]:
+    def train_settings(
+        self, method: str, features: list[str] | None = None, estimator: str = "", **training: Any
+    ) -> dict[str, Any]:
         own = {"method_name": method, "method": method, "sample_job": method, "features": features, "scan": {}}
-        options = TRAINING | ({"scale_parameters": True} if method in RATIO else {})
+        own |= {"estimator": estimator} if estimator else {}
+        kind = estimator or default_estimator(method)
+        options = TRAINING | ({} if scales_no_parameters(method, kind) else {"scale_parameters": True})
+        if method in LIKELIHOOD:
+            options = {name: value for name, value in options.items() if name != "dropout_prob"} | FLOW_DEFAULTS
         return {**own, "training": options | ({"alpha": 1.0} if method in WITH_ALPHA else {}) | training}
 
     def train(self, method: str, samples: Path, seed: int = 1, job: str = "", **changes: Any) -> Path:
@@ -70,12 +79,17 @@ class Learning(Folder):
 
     def evaluate_settings(self, method: str, **changes: Any) -> dict[str, Any]:
         components = 1 if method == "sallino" else len(self.shared["parameters"])
-        bins = {"score_bins": adaptive_bins(components)} if method in SCORE else {}
-        return {**self.evaluation, **self.method(method), "train_job": method, "scan": {}, **bins, **changes}
+        own = {"score_bins": adaptive_bins(components)} if method in SCORE else {}
+        if method in LIKELIHOOD:
+            own = {"theta1": {"point": self.evaluation["theta_true"]}}
+        return {**self.evaluation, **self.method(method), "train_job": method, "scan": {}, **own, **changes}
 
-    def evaluate(self, method: str, model: Path, job: str = "", **changes: Any) -> Path:
-        settings = self.evaluate_settings(method, train_job=model.name, **changes)
-        return self.run("evaluate", job or model.name, settings, events=self.events, model=model, **self.observed)
+    def evaluate(self, method: str, model: Path | list[Path], job: str = "", **changes: Any) -> Path:
+        models = model if isinstance(model, list) else [model]
+        names = [model.name for model in models]
+        members = {"members": names} if len(models) > 1 else {}
+        settings = self.evaluate_settings(method, train_job=names[0], **members, **changes)
+        return self.run("evaluate", job or names[0], settings, events=self.events, model=models, **self.observed)
 
     def baseline(self, baseline: str, job: str = "", **own: Any) -> Path:
         settings = {**self.evaluation, "baseline": baseline, **own}

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mmc.steps.estimators import load_estimator, network_log_ratio, network_score
+from mmc.steps.estimators import load_estimator
 from mmc.steps.events import EventFile
 from mmc.steps.limits import Setting
 from mmc.study import score_axes
@@ -60,9 +60,9 @@ def test_ratio_limits_are_those_of_madminer(tmp_path: Path, toy_events: Path, in
         assert ours["p_values"].ravel() == pytest.approx(stock[1], abs=1e-4)
     # per event, single precision is all that differs
     points, x = stock[0], EventFile(toy_events / "events.h5", 0.2, 0.2).part("test").x[:500]
-    estimator = load_estimator(model, "ratio")
-    per_event = estimator.evaluate_log_likelihood_ratio(x, points)[0]
-    assert network_log_ratio(estimator)(points, x) == pytest.approx(per_event, abs=1e-6)
+    estimator = load_estimator(model)
+    per_event = estimator.members[0].madminer.evaluate_log_likelihood_ratio(x, points)[0]
+    assert estimator.log_ratio(points, x) == pytest.approx(per_event, abs=1e-6)
 
 
 def _ratio(stock: Any) -> Any:
@@ -113,7 +113,7 @@ def test_the_full_information_is_that_of_madminer_but_for_the_mean_score(tmp_pat
     file = EventFile(toy_events / "events.h5", 0.2, 0.2)
     events, row, gradients = file.part("test"), file.coefficients(np.zeros((1, 2)))[0], file.gradients(np.zeros(2))
     n, mine = (20_000.0 * part.weights.sum(axis=0) for part in (file.part("all"), events))
-    mean = events.probabilities(row) @ network_score(load_estimator(model, "score"), events.x)
+    mean = events.probabilities(row) @ load_estimator(model).score(events.x)
     rate = np.outer(gradients @ mine, gradients @ mine) / (mine @ row)
     expected = (kinematics / (n @ row) - np.outer(mean, mean)) * (mine @ row) + rate
     assert arrays["full"] == pytest.approx(expected, rel=2e-3, abs=2e-3 * expected.max())

@@ -1,14 +1,28 @@
 """Rules about methods: what each needs, what does not belong to it, its scans and its points."""
 
 from collections.abc import Iterator, Mapping
-from math import prod
+from math import inf, prod
 from typing import Any
 
 from mmc.checks.context import Context, rule
 from mmc.checks.shape import repetitions, shape_problems
 from mmc.diagnostics import Diagnostic, did_you_mean, one_of, show
 from mmc.language import load_schema
-from mmc.study import METHODS_WITH_ALPHA, RATIO_METHODS, SCORE_METHODS
+from mmc.load import Path
+from mmc.study import (
+    DOUBLE,
+    FLOW_DEFAULTS,
+    IN_BASIS,
+    LIKELIHOOD_METHODS,
+    METHODS,
+    METHODS_WITH_ALPHA,
+    MORPHING_AWARE,
+    QUADRATIC,
+    RATIO_METHODS,
+    SCORE_METHODS,
+    default_estimator,
+    scales_no_parameters,
+)
 
 MOST_TRAININGS = 10_000
 """A scan does not have more points."""
@@ -18,18 +32,28 @@ def _methods(ctx: Context) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """The name, the method and the entry of all methods that say what they are."""
     for name, entry in ctx.entries("methods").items():
         method = entry.get("method", name)
-        if method in (*RATIO_METHODS, *SCORE_METHODS):
+        if method in METHODS:
             yield name, method, entry
+
+
+def _kind(method: str) -> str:
+    """What a method estimates."""
+    if method in RATIO_METHODS:
+        return "ratio"
+    return "score" if method in SCORE_METHODS else "likelihood"
+
+
+def _estimator(method: str, entry: Mapping[str, Any]) -> str:
+    return str(entry.get("estimator", default_estimator(method)))
 
 
 @rule("MMC501")
 def which_method(ctx: Context) -> Iterator[Diagnostic]:
     """Every entry says which method it is."""
-    known = (*RATIO_METHODS, *SCORE_METHODS)
     for name, entry in ctx.entries("methods").items():
-        if "method" not in entry and name not in known:
-            guess = did_you_mean(name, known) or "alices"
-            message = f"{show(name)} is none of the methods {one_of(known)}"
+        if "method" not in entry and name not in METHODS:
+            guess = did_you_mean(name, METHODS) or "alices"
+            message = f"{show(name)} is none of the methods {one_of(METHODS, len(METHODS))}"
             yield ctx.problem("MMC501", ("methods", name), message, f"add `method: {guess}`, say", key=True)
 
 
@@ -37,12 +61,12 @@ def which_method(ctx: Context) -> Iterator[Diagnostic]:
 def reference_points(ctx: Context) -> Iterator[Diagnostic]:
     """Every method has the points that it trains at."""
     for name, method, entry in _methods(ctx):
-        needed = ("theta",) if method in SCORE_METHODS else ("theta0", "theta1")
+        needed = ("theta0", "theta1") if method in RATIO_METHODS else ("theta",)
         for key in needed:
             if key not in entry:
-                kind = "score" if method in SCORE_METHODS else "ratio"
-                example = "{random: {n: 1000}}" if key == "theta0" else f"{{benchmark: {_a_benchmark(ctx)}}}"
-                message = f"the {kind} method {method} lacks `{key}`"
+                varies = key == "theta0" or method in LIKELIHOOD_METHODS
+                example = "{random: {n: 1000}}" if varies else f"{{benchmark: {_a_benchmark(ctx)}}}"
+                message = f"the {_kind(method)} method {method} lacks `{key}`"
                 yield ctx.problem("MMC502", ("methods", name), message, f"add `{key}: {example}`", key=True)
 
 
@@ -55,14 +79,17 @@ def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
     """No method is given a setting that it does not use."""
     for name, method, entry in _methods(ctx):
         path = ("methods", name)
-        for key in ("theta0", "theta1") if method in SCORE_METHODS else ("theta",):
+        for key in ("theta",) if method in RATIO_METHODS else ("theta0", "theta1"):
             if key in entry:
-                kind, others = ("score", "theta") if method in SCORE_METHODS else ("ratio", "theta0` and `theta1")
-                message = f"`{key}` does not belong to the {kind} method {method}"
+                others = "theta0` and `theta1" if method in RATIO_METHODS else "theta"
+                message = f"`{key}` does not belong to the {_kind(method)} method {method}"
                 yield ctx.problem("MMC503", (*path, key), message, f"it takes `{others}`", key=True)
         if method in SCORE_METHODS and ctx.given(*path, "calibration"):
             message = f"`calibration` has no effect: {method} estimates no ratio"
             yield ctx.problem("MMC503", (*path, "calibration"), message, "remove it", key=True)
+        if method not in RATIO_METHODS and "estimator" in entry:
+            message = f"`estimator` has no effect: {method} is learned by one type of estimator"
+            yield ctx.problem("MMC503", (*path, "estimator"), message, "remove it", key=True)
         for key, reason in _unused(method, entry):
             message = f"`{key}` has no effect: {reason}"
             for place in ((*path, "training", key), (*path, "scan", f"training.{key}")):
@@ -92,6 +119,13 @@ def _unused(method: str, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "alpha", f"it belongs to {', '.join(METHODS_WITH_ALPHA)}, not to {method}"
     if method in SCORE_METHODS:
         yield "scale_parameters", f"{method} has no parameters among its inputs"
+    elif scales_no_parameters(method, _estimator(method, entry)):
+        yield "scale_parameters", f"a {_estimator(method, entry)} estimator takes parameters as they are"
+    if method in LIKELIHOOD_METHODS:
+        yield "dropout_prob", f"the network of {method} has no dropout"
+    else:
+        for key in FLOW_DEFAULTS:
+            yield key, f"it belongs to {' and '.join(LIKELIHOOD_METHODS)}, not to {method}"
     if "sgd" not in values("optimizer"):
         yield "nesterov_momentum", "it belongs to the optimizer sgd"
     if True not in values("early_stopping"):
@@ -131,16 +165,85 @@ def scans(ctx: Context) -> Iterator[Diagnostic]:
 def points_and_samples(ctx: Context) -> Iterator[Diagnostic]:
     """Every parameter point gets at least one sample."""
     for name, _, entry in _methods(ctx):
-        theta = entry.get("theta0", {})
-        path = ("methods", name, "theta0")
-        if "random" in theta:
-            count, path = theta["random"]["n"], (*path, "random", "n")  # type: ignore[assignment]
-        else:
-            count = len(theta.get("points", theta.get("benchmarks", ())))
-        for key in ("samples", "validation_samples"):
-            if count > entry.get(key, count):
-                message = f"{count:,} parameter points share {entry[key]:,} {key.replace('_', ' ')}"
-                yield ctx.problem("MMC508", path, message, f"take at most {entry[key]:,} points, or more samples")
+        for place in ("theta", "theta0", "theta1"):
+            path: Path = ("methods", name, place)
+            theta = entry.get(place, {})
+            if "random" in theta:
+                count, path = theta["random"]["n"], (*path, "random", "n")
+            else:
+                count = len(theta.get("points", theta.get("benchmarks", ())))
+            for key in ("samples", "validation_samples"):
+                if count > entry.get(key, count):
+                    message = f"{count:,} parameter points share {entry[key]:,} {key.replace('_', ' ')}"
+                    yield ctx.problem("MMC508", path, message, f"take at most {entry[key]:,} points, or more samples")
+
+
+@rule("MMC520")
+def single_points(ctx: Context) -> Iterator[Diagnostic]:
+    """What an estimator is trained at or against is one point, unless it varies with it."""
+    for name, method, entry in _methods(ctx):
+        key = "theta" if method in SCORE_METHODS else "theta1"
+        varies = method in LIKELIHOOD_METHODS or _estimator(method, entry) == DOUBLE
+        kind = next(iter(entry.get(key, ())), "point")
+        if not varies and kind not in ("benchmark", "point"):
+            message = f"`{key}` of {method} is a single point, not `{kind}`"
+            help_text = f"give one, as in `{{benchmark: {_a_benchmark(ctx)}}}`"
+            if key == "theta1":
+                help_text += f", or take `estimator: {DOUBLE}`"
+            yield ctx.problem("MMC520", ("methods", name, key, kind), message, help_text, key=True)
+
+
+@rule("MMC521")
+def possible_estimators(ctx: Context) -> Iterator[Diagnostic]:
+    """An estimator can be built for the study's parameters, its points and its network."""
+    for name, method, entry in _methods(ctx):
+        path, estimator = ("methods", name), _estimator(method, entry)
+        if estimator == QUADRATIC:
+            parameters = ctx.names("parameters") or [""]
+            if len(parameters) > 1:
+                message = f"{estimator} is for a single parameter; the study has {len(parameters)}"
+                yield ctx.problem("MMC521", (*path, "estimator"), message, f"take {MORPHING_AWARE}")
+            elif any(_coordinates(ctx, entry.get("theta1", {}))):
+                message = f"the denominator of {estimator} is at 0"
+                yield ctx.problem("MMC521", (*path, "theta1"), message, "give a benchmark at 0", key=True)
+        if estimator in (MORPHING_AWARE, QUADRATIC) and ctx.get("morphing") == "none":
+            message = f"{estimator} is built on the morphing that the study says there is not"
+            yield ctx.problem("MMC521", (*path, "estimator"), message, "remove `estimator`")
+        if method in LIKELIHOOD_METHODS:
+            for place, hidden in _values(entry, "n_hidden"):
+                if not hidden:
+                    message = f"the network of {method} has at least one hidden layer"
+                    at = (*path, *place)
+                    yield ctx.problem("MMC521", at, message, "give the units of one, as in `[100]`")
+
+
+def _coordinates(ctx: Context, theta: Mapping[str, Any]) -> list[float]:
+    """The values of a point, as far as they are known."""
+    point = theta.get("point", ctx.entries("benchmarks").get(theta.get("benchmark", ""), {}))
+    return [value for key, value in point.items() if key != IN_BASIS]
+
+
+def _values(entry: Mapping[str, Any], key: str) -> list[tuple[Path, Any]]:
+    """Where a hyperparameter is given, and its value there: in a scan, several."""
+    scanned = entry["scan"].get(f"training.{key}")
+    if scanned is None:
+        return [(("training", key), entry["training"][key])]
+    return [(("scan", f"training.{key}", k), value) for k, value in enumerate(scanned)]
+
+
+@rule("MMC522")
+def gaussians_in_range(ctx: Context) -> Iterator[Diagnostic]:
+    """The bulk of a Gaussian prior is where the parameter has its range."""
+    ranges = {name: entry["range"] for name, entry in ctx.entries("parameters").items()}
+    for path, value, schema in ctx.annotated("x-keys-refer-to"):
+        if schema["x-keys-refer-to"] != "parameters" or path[-1] != "priors":
+            continue
+        for name, prior in value.items():
+            low, high = ranges.get(name, (-inf, inf))
+            mean, width = prior.get("gaussian", (low, 0.0))
+            if mean - width < low or mean + width > high:
+                message = f"a third or more of the prior is outside the range of {name}, {show(low)} to {show(high)}"
+                yield ctx.problem("MMC522", (*path, name, "gaussian"), message, "take a narrower one")
 
 
 @rule("MMC509")

@@ -20,7 +20,7 @@ STEP_VERSIONS = {
     "combine": 1,
     "ingest": 1,
     "sample": 1,
-    "train": 1,
+    "train": 2,
     "evaluate": 2,
     "baselines": 2,
     "report": 1,

@@ -9,7 +9,15 @@ from typing import Any
 from mmc.plan import FileInput, Flow, Input
 from mmc.planner import sizes
 from mmc.planner.builder import Builder, Draft, slug
-from mmc.study import SCORE_METHODS, Method, Study, score_axes
+from mmc.study import (
+    DOUBLE,
+    LIKELIHOOD_METHODS,
+    SCORE_METHODS,
+    Method,
+    Study,
+    default_estimator,
+    score_axes,
+)
 from mmc.version import __version__
 
 
@@ -132,11 +140,23 @@ def _sample_settings(method: Method) -> dict[str, Any]:
         "samples": method.samples,
         "validation_samples": method.validation_samples,
         "sample_only_from_closest_benchmark": method.sample_only_from_closest_benchmark,
+        **_estimator(method),
+        **method.sampling,
     }
 
 
+def _estimator(method: Method) -> dict[str, str]:
+    """The type of estimator, where it does not follow from the method."""
+    return {} if method.estimator == default_estimator(method.method) else {"estimator": method.estimator}
+
+
+def _members(method: Method, identity: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The names of the trainings of an estimator: one, or one for each member of an ensemble."""
+    return [identity] if method.ensemble == 1 else [(*identity, f"member-{k}") for k in range(method.ensemble)]
+
+
 def _trainings(study: Study) -> Iterator[tuple[Method, tuple[str, ...], dict[str, Any]]]:
-    """Every training: the method, the job's names and the values of the scanned hyperparameters."""
+    """Every estimator: the method, the job's names and the values of the scanned hyperparameters."""
     for method in study.methods:
         for k, values in enumerate(method.scan_points()):
             yield method, (method.name, f"scan-{k}") if method.scan else (method.name,), values
@@ -152,8 +172,13 @@ def _add_train(builder: Builder, study: Study) -> None:
             "features": None if method.features is None else list(method.features),
             "training": {**method.training, **values},
             "scan": values,
+            **_estimator(method),
         }
-        drafts.append(Draft(identity, own, (("sample", slug(method.name)),), _label(method, values)))
+        needs = (("sample", slug(method.name)),)
+        for k, names in enumerate(_members(method, identity)):
+            member = {} if method.ensemble == 1 else {"member": k}
+            label = ", ".join((_label(method, values), *(f"{key} {k}" for key in member)))
+            drafts.append(Draft(names, {**own, **member}, needs, label))
     builder.add(
         "train",
         "Train the estimators",
@@ -173,29 +198,37 @@ def _add_evaluate(
 ) -> None:
     drafts = []
     for method, identity, values in _trainings(study):
+        members = [slug(*names) for names in _members(method, identity)]
         own = {
             "method_name": method.name,
             "method": method.method,
             "train_job": slug(*identity),
+            **({} if method.ensemble == 1 else {"members": members}),
             "theta": method.theta,
-            "theta1": method.theta1,
+            "theta1": method.theta1 if _has_one_denominator(method) else {"point": dict(shared["theta_true"])},
             "scan": values,
             **_score_bins(study, method),
             **source.settings(source.of(method)),
             **({} if method.calibration == "none" else {"calibration": method.calibration}),
         }
-        needs = (source.job(source.of(method)), ("train", slug(*identity)))
+        needs = (source.job(source.of(method)), *(("train", member) for member in members))
         drafts.append(Draft(identity, own, needs, _label(method, values)))
+    ensembles = any(method.ensemble > 1 for method in study.methods)
     builder.add(
         "evaluate",
         "Closure tests and limits of the estimators",
         "limits",
         drafts,
         settings=shared,
-        inputs=(source.input, Input("model", "train", Flow.EACH)),
+        inputs=(source.input, Input("model", "train", Flow.ALL if ensembles else Flow.EACH)),
         files=files,
         scattered=True,
     )
+
+
+def _has_one_denominator(method: Method) -> bool:
+    """Whether an estimator is trained for one denominator; others are evaluated as ratios to the true point."""
+    return method.method not in LIKELIHOOD_METHODS and method.estimator != DOUBLE
 
 
 def _score_bins(study: Study, method: Method) -> dict[str, Any]:

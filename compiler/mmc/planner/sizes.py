@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmc import default_observables
-from mmc.study import SCORE_METHODS, Method, Shower, Study
+from mmc.study import DOUBLE, METHODS_WITH_ALPHA, RATIO_METHODS, Method, Shower, Study
 
 PROCESS = 3_700_000
 """The code of a process of MadGraph."""
@@ -71,7 +71,10 @@ def analysed(n_events: int, weights: int, n_observables: int) -> int:
 def sampled(method: Method, n_observables: int, n_parameters: int) -> int:
     """Training and validation samples: observables, points and joint score; of ratio methods also ratio and label.
 
-    MadMiner keeps most of them in single precision.
+    MadMiner keeps most of them in single precision, unless it is asked for double.
     """
-    numbers = n_observables + (2 * n_parameters if method.method in SCORE_METHODS else 3 * n_parameters + 2)
-    return (method.samples + method.validation_samples) * _SAMPLE_NUMBER * numbers
+    numbers = n_observables + (3 * n_parameters + 2 if method.method in RATIO_METHODS else 2 * n_parameters)
+    if method.estimator == DOUBLE and method.method in METHODS_WITH_ALPHA:
+        numbers += n_parameters
+    size = _NUMBER if method.sampling.get("double_precision") else _SAMPLE_NUMBER
+    return (method.samples + method.validation_samples) * size * numbers

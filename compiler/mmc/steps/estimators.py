@@ -1,15 +1,16 @@
-"""Trained estimators as functions of parameter points and events, in large batches."""
+"""Trained estimators as functions of parameter points and events, in large batches, single or averaged."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from mmc.errors import StepError
-from mmc.steps import madminer_compat
 from mmc.steps.events import Array
+from mmc.steps.training import new_estimator
+from mmc.study import DOUBLE
 
 ROWS = 1 << 14
 """Rows that go through a network at once: few enough to stay in the processor's cache."""
@@ -18,54 +19,102 @@ LogRatio = Callable[[Array, Array], Array]
 """ln r(x | θ) for all pairs: points (n, parameters), x (m, observables) to shape (n, m)."""
 
 
-def load_estimator(folder: Path, kind: str) -> Any:
-    """The MadMiner estimator that ``train`` saved; ``kind`` is ``score`` or ``ratio``."""
-    madminer_compat.apply()
-    if kind == "score":
-        from madminer.ml.score import ScoreEstimator as Estimator
-    else:
-        from madminer.ml.parameterized_ratio import ParameterizedRatioEstimator as Estimator
-    estimator = Estimator()
-    estimator.load(str(folder / "model"))
-    estimator.model.eval()
-    return estimator
+class Estimator:
+    """One trained estimator, or the mean of several."""
+
+    def __init__(self, members: Sequence["Network"]) -> None:
+        self.members = tuple(members)
+
+    def log_ratio(self, points: Array, x: Array) -> Array:
+        """ln r(x | θ) for all pairs: points (n, parameters), x (m, observables) to shape (n, m).
+
+        An ensemble's is the mean of its members' logarithms, as in MadMiner's ``Ensemble``.
+        """
+        return _mean(member.log_ratio(points, x) for member in self.members)
+
+    def score(self, x: Array) -> Array:
+        """The estimated score of each event, shape (events, parameters); an ensemble's is the mean of its members'."""
+        return _mean(member.score(x) for member in self.members)
 
 
-def network_log_ratio(estimator: Any) -> LogRatio:
-    """ln r(x | θ) of a ratio estimator for all pairs: points (n, parameters), x (m, observables) to shape (n, m).
+class Network:
+    """A network that ``train`` saved, on the same scaled inputs as in MadMiner's functions, which go row by row.
 
-    The same network on the same scaled inputs as MadMiner's ``evaluate_log_likelihood_ratio``, in large batches.
+    ``reference`` is the denominator of estimators that need one: those that vary with the denominator's parameters and
+    those of the likelihood. (MadMiner 0.9.6 evaluates both at unscaled parameters, though trained at scaled ones.)
     """
 
-    def evaluate(points: Array, x: Array) -> Array:
-        inputs, thetas = _tensor(_inputs(estimator, x)), _tensor(estimator._transform_parameters(points))
-        result = torch.empty((len(thetas), len(inputs)))
+    def __init__(self, folder: Path, reference: Array | None = None) -> None:
+        self.kind = json.loads((folder / "train.json").read_text(encoding="utf-8"))["estimator"]
+        self.madminer = new_estimator(self.kind)
+        self.madminer.load(str(folder / "model"))
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._model = self.madminer.model.to(self._device, torch.float).eval()
+        self._reference = reference
+
+    def log_ratio(self, points: Array, x: Array) -> Array:
+        """As :meth:`Estimator.log_ratio`."""
+        thetas = self._points(points)
+        result = np.empty((len(points), len(x)))
         with torch.inference_mode():
-            for start in range(0, len(inputs), ROWS):
-                rows = inputs[start : start + ROWS]
+            for start, rows in self._batches(x):
+                function = self._function(rows)
                 for k, theta in enumerate(thetas):
-                    log_ratio = estimator.model(theta.expand(len(rows), -1), rows, track_score=False)[1]
-                    result[k, start : start + ROWS] = log_ratio[:, 0]
-        return _finite(np.asarray(result.numpy(), dtype=float))
+                    values = function(theta.expand(len(rows), -1))
+                    result[k, start : start + len(rows)] = values.cpu().numpy()
+        return _finite(result)
 
-    return evaluate
+    def score(self, x: Array) -> Array:
+        """As :meth:`Estimator.score`."""
+        with torch.inference_mode():
+            scores = np.concatenate([self._model(rows).cpu().numpy() for _, rows in self._batches(x)])
+        return _finite(scores.astype(float))
+
+    def _function(self, rows: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+        """ln r of events as a function of one point, repeated for all of them."""
+        if self.kind == "likelihood":
+            at_reference = self._model.log_likelihood(self._denominator(len(rows)), rows)[1]
+            return lambda theta: self._model.log_likelihood(theta, rows)[1] - at_reference
+        if self.kind == DOUBLE:
+            denominator = self._denominator(len(rows))
+            return lambda theta: self._model(theta, denominator, rows, track_score=False)[1][:, 0]
+        return lambda theta: self._model(theta, rows, track_score=False)[1][:, 0]
+
+    def _denominator(self, n_rows: int) -> torch.Tensor:
+        if self._reference is None:
+            raise StepError(f"an estimator of the type {self.kind} needs a reference point")
+        return self._points(self._reference[np.newaxis]).expand(n_rows, -1)
+
+    def _points(self, points: Array) -> torch.Tensor:
+        return self._tensor(self.madminer._transform_parameters(points))
+
+    def _batches(self, x: Array) -> Iterator[tuple[int, torch.Tensor]]:
+        """The first row of each batch, and the batch."""
+        scaled = self.madminer._transform_inputs(x)
+        inputs = self._tensor(scaled if self.madminer.features is None else scaled[:, self.madminer.features])
+        for start in range(0, len(inputs), ROWS):
+            yield start, inputs[start : start + ROWS]
+
+    def _tensor(self, values: Array) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(self._device)
 
 
-def network_score(estimator: Any, x: Array) -> Array:
-    """The estimated score of each event, shape (events, parameters)."""
-    inputs = _tensor(_inputs(estimator, x))
-    with torch.inference_mode():
-        scores = torch.cat([estimator.model(rows) for rows in inputs.split(ROWS)]).numpy().astype(float)
-    return _finite(np.asarray(scores))
+def load_estimator(folders: Path | Sequence[Path], reference: Array | None = None) -> Estimator:
+    """What ``train`` saved: one network, or the members of an ensemble.
+
+    ``reference`` is the point θ_ref, shape (parameters,), of the ratios p(x | θ) / p(x | θ_ref) of estimators that are
+    not trained for a single one.
+    """
+    folders = [folders] if isinstance(folders, Path) else folders
+    return Estimator([Network(folder, reference) for folder in folders])
 
 
-def _inputs(estimator: Any, x: Array) -> Array:
-    scaled = estimator._transform_inputs(x)
-    return np.asarray(scaled if estimator.features is None else scaled[:, estimator.features])
-
-
-def _tensor(values: Array) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+def _mean(values: Iterator[Array]) -> Array:
+    """The mean of arrays that are too large to keep them all."""
+    total, n = next(values), 1
+    for value in values:
+        total, n = total + value, n + 1
+    return total / n
 
 
 def _finite(values: Array) -> Array:

@@ -9,7 +9,8 @@ import numpy as np
 
 from mmc.errors import StepError
 from mmc.steps import closure
-from mmc.steps.estimators import LogRatio, load_estimator, network_log_ratio, network_score
+from mmc.steps.ensembles import ensemble_spread
+from mmc.steps.estimators import Estimator, LogRatio, load_estimator
 from mmc.steps.events import Array, EventFile, Events, Summaries
 from mmc.steps.fisher import Information, full_information, score_of
 from mmc.steps.histograms import HistogramFigures, histogram_figures, make_binning
@@ -28,15 +29,19 @@ def run(job: StepJob) -> None:
     :raises StepError: when the model is not that of the job, or the network returns numbers that are not finite
     """
     settings = job.settings
-    model = job.pick("model", settings["train_job"])
-    record = json.loads((model / "train.json").read_text(encoding="utf-8"))
-    if record["method"] != settings["method"]:
-        raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
+    models = job.pick_all("model", settings.get("members", [settings["train_job"]]))
+    for model in models:
+        record = json.loads((model / "train.json").read_text(encoding="utf-8"))
+        if record["method"] != settings["method"]:
+            raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
     file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
     setting = Setting.of(file, settings, job.optional("observed"))
-    kind = "score" if settings["method"] in SCORE_METHODS else "ratio"
-    estimator = load_estimator(model, kind)
-    outcome = (_score if kind == "score" else _ratio)(setting, settings, estimator)
+    if settings["method"] in SCORE_METHODS:
+        estimator = load_estimator(models)
+        outcome = _score(setting, settings, estimator)
+    else:
+        estimator = load_estimator(models, file.point(settings["theta1"]))
+        outcome = _ratio(setting, settings, estimator)
     point, information = _information(setting, settings, estimator)
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
     save_arrays(job.out / "fisher.npz", information.arrays("full", file.parameters))
@@ -48,6 +53,7 @@ def run(job: StepJob) -> None:
             "method": settings["method"],
             "train_job": settings["train_job"],
             **outcome.summary(setting),
+            **({"ensemble": ensemble_spread(estimator, setting, outcome.limits)} if len(models) > 1 else {}),
             "fisher_information": {
                 "at": dict(zip(file.parameters, point.tolist(), strict=True)),
                 "full": information.figures(file.parameters),
@@ -56,9 +62,9 @@ def run(job: StepJob) -> None:
     )
 
 
-def _ratio(setting: Setting, settings: Any, estimator: Any) -> Outcome:
+def _ratio(setting: Setting, settings: Any, estimator: Estimator) -> Outcome:
     """A ratio estimator: the Asimov data at theta_true, and the mean ratio over test events at its denominator."""
-    log_ratio = network_log_ratio(estimator)
+    log_ratio = estimator.log_ratio
     denominator = setting.file.point(settings["theta1"])
     row = setting.file.coefficients(denominator[np.newaxis])[0]
     x, asimov = setting.asimov
@@ -116,7 +122,7 @@ def _chunks(points: Array, n_events: int) -> Iterator[Array]:
         yield points[start : start + size]
 
 
-def _score(setting: Setting, settings: Any, estimator: Any) -> Outcome:
+def _score(setting: Setting, settings: Any, estimator: Estimator) -> Outcome:
     """A score estimator: histograms of the estimated score, filled with validation events, that it was not trained on.
 
     SALLY has one histogram in all components. SALLINO has at each θ a histogram of the component h along θ - θ_ref; as
@@ -128,12 +134,11 @@ def _score(setting: Setting, settings: Any, estimator: Any) -> Outcome:
     row = setting.file.coefficients(reference[np.newaxis])[0]
     template, at_reference = setting.file.part("validation"), setting.file.part("test", reference)
     x, asimov = setting.asimov
-    test = Summaries(network_score(estimator, at_reference.x), at_reference.probabilities(row))
-    data = Summaries(network_score(estimator, x), asimov)
-    scores = network_score(estimator, template.x)
-    observed = setting.observed and Summaries(
-        network_score(estimator, setting.observed.values), setting.observed.probabilities
-    )
+    test = Summaries(estimator.score(at_reference.x), at_reference.probabilities(row))
+    data = Summaries(estimator.score(x), asimov)
+    scores = estimator.score(template.x)
+    seen = setting.observed
+    observed = None if seen is None else Summaries(estimator.score(seen.values), seen.probabilities)
 
     def figures(direction: Array, bins: list[int], coefficients: Array, binning_row: Array) -> HistogramFigures:
         projected = Events(scores @ direction, template.weights)
@@ -145,7 +150,7 @@ def _score(setting: Setting, settings: Any, estimator: Any) -> Outcome:
             row,
             data=data.project(direction),
             reference=test.project(direction),
-            observed=observed and observed.project(direction),
+            observed=None if observed is None else observed.project(direction),
         )
 
     n, bins, adaptive = len(reference), settings["score_bins"], "score_likelihood" in settings
@@ -169,7 +174,7 @@ def _score(setting: Setting, settings: Any, estimator: Any) -> Outcome:
     return Outcome.of(setting, result.mean_log, result.observed_log, judge, result.ratio.arrays(setting.grid.shape))
 
 
-def _information(setting: Setting, settings: Any, estimator: Any) -> tuple[Array, Information]:
+def _information(setting: Setting, settings: Any, estimator: Estimator) -> tuple[Array, Information]:
     """What the rate and the estimated score of the test events say of the parameters, and the point at which.
 
     A score method knows the score at its own reference, a ratio has one everywhere, at the true point too.
@@ -177,11 +182,11 @@ def _information(setting: Setting, settings: Any, estimator: Any) -> tuple[Array
     events = setting.file.part("test")
     if settings["method"] in SCORE_METHODS:
         point = setting.file.point(settings["theta"])
-        scores = network_score(estimator, events.x)
+        scores = estimator.score(events.x)
     else:
         point = setting.theta_true
         steps = np.array([STEP * (axis[-1] - axis[0]) for axis in setting.grid.axes.values()])
-        scores = score_of(network_log_ratio(estimator), point, steps, events.x)
+        scores = score_of(estimator.log_ratio, point, steps, events.x)
     row, gradients = setting.file.coefficients(point[np.newaxis])[0], setting.file.gradients(point)
     return point, full_information(scores, events, row, gradients, setting.luminosity)
 

@@ -16,7 +16,7 @@ from mmc.errors import StepError
 from mmc.steps.events import Array
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.sampler import make_sampler
-from mmc.study import METHODS_WITH_ALPHA, SCORE_METHODS
+from mmc.study import DOUBLE, METHODS_WITH_ALPHA, MORPHING_AWARE, RATIO_METHODS, SCORE_METHODS
 
 FEW, SMALL_PART = 100, 0.1
 """An effective sample of fewer events than this, or of a smaller part of the partition, is warned about."""
@@ -42,6 +42,8 @@ def run(job: StepJob) -> None:
         "parameters": list(sampler.parameters),
         "nuisance_parameters": list(sampler.nuisance_parameters),
     }
+    if settings.get("estimator") == MORPHING_AWARE:
+        record["morphing"] = _morphing(sampler)
     warnings: list[str] = []
     for partition, n_samples in (("train", settings["samples"]), ("validation", settings["validation_samples"])):
         folder = job.out / partition
@@ -67,7 +69,8 @@ def run(job: StepJob) -> None:
 
 
 def load_samples(folder: Path) -> dict[str, Array]:
-    """The arrays of one partition: ``x``, ``t_xz`` and ``theta``, or ``theta0``, ``theta1``, ``y`` and ``r_xz``."""
+    """The arrays of one partition, by MadMiner's names: ``x``, ``t_xz`` and ``theta``; of ratio methods ``theta0``,
+    ``theta1``, ``y``, ``r_xz`` and ``t_xz``, or ``t_xz0`` and ``t_xz1``."""
     return {path.stem: np.load(path) for path in sorted(folder.glob("*.npy"))}
 
 
@@ -83,27 +86,64 @@ def _draw(
         "sample_only_from_closest_benchmark": settings["sample_only_from_closest_benchmark"],
         "n_processes": 1,
     }
-    parameters = settings["parameters"]
+    common |= {name: settings[name] for name in ("n_eff_forced", "double_precision") if name in settings}
     try:
-        if settings["method"] in SCORE_METHODS:
-            theta = _madminer_theta(settings["theta"], parameters)
-            x, points, t_xz, effective = sampler.sample_train_local(theta=theta, **common)
-            arrays = {"x": x, "theta": points[:, : len(parameters)], "t_xz": t_xz}
-            return arrays, {"theta": np.atleast_1d(effective)}
-        theta0, theta1 = (_madminer_theta(settings[name], parameters) for name in ("theta0", "theta1"))
-        x, points0, points1, y, r_xz, t_xz, effective = sampler.sample_train_ratio(
-            theta0=theta0, theta1=theta1, nuisance_score=False, return_individual_n_effective=True, **common
-        )
+        if settings["method"] in RATIO_METHODS:
+            return _draw_ratio(sampler, settings, common)
+        return _draw_at_points(sampler, settings, common)
     except (ValueError, RuntimeError, ZeroDivisionError) as error:
         raise StepError(
             f"cannot draw {partition} samples: {error}; generate more events, or change the splits"
         ) from error
+
+
+def _draw_at_points(
+    sampler: Any, settings: Mapping[str, Any], common: Mapping[str, Any]
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """For score and likelihood methods: samples at the points, with the scores where there is morphing."""
+    parameters = settings["parameters"]
+    theta = _madminer_theta(settings["theta"], parameters)
+    if sampler.morpher is None:
+        x, points, effective = sampler.sample_train_plain(theta=theta, **common)
+        return {"x": x, "theta": points}, {"theta": np.atleast_1d(effective)}
+    nuisance = {} if settings["method"] in SCORE_METHODS else {"nuisance_score": False}
+    x, points, t_xz, effective = sampler.sample_train_local(theta=theta, **nuisance, **common)
     # with nuisance parameters MadMiner appends their nominal values to the points
-    points0, points1 = points0[:, : len(parameters)], points1[:, : len(parameters)]
-    arrays = {"x": x, "theta0": points0, "theta1": points1, "y": y, "r_xz": r_xz}
-    if t_xz is not None:
-        arrays["t_xz"] = t_xz
-    return arrays, {"theta0": effective[y[:, 0] == 0.0], "theta1": effective[y[:, 0] == 1.0]}
+    return {"x": x, "theta": points[:, : len(parameters)], "t_xz": t_xz}, {"theta": np.atleast_1d(effective)}
+
+
+def _draw_ratio(
+    sampler: Any, settings: Mapping[str, Any], common: Mapping[str, Any]
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """For ratio methods: samples at both points. Two scores are drawn where an estimator varies with both points."""
+    n = len(settings["parameters"])
+    thetas = {name: _madminer_theta(settings[name], settings["parameters"]) for name in ("theta0", "theta1")}
+    if settings.get("estimator") == DOUBLE and settings["method"] in METHODS_WITH_ALPHA:
+        x, points0, points1, y, r_xz, t_xz0, t_xz1, smallest = sampler.sample_train_more_ratios(
+            **thetas, nuisance_score=False, **common
+        )
+        scores, effective = {"t_xz0": t_xz0, "t_xz1": t_xz1}, {"theta0 and theta1": np.atleast_1d(smallest)}
+    else:
+        x, points0, points1, y, r_xz, t_xz, sizes = sampler.sample_train_ratio(
+            **thetas, nuisance_score=False, return_individual_n_effective=True, **common
+        )
+        scores = {} if t_xz is None else {"t_xz": t_xz}
+        effective = {"theta0": sizes[y[:, 0] == 0.0], "theta1": sizes[y[:, 0] == 1.0]}
+    arrays = {"x": x, "theta0": points0[:, :n], "theta1": points1[:, :n], "y": y, "r_xz": r_xz}
+    return {**arrays, **scores}, effective
+
+
+def _morphing(sampler: Any) -> dict[str, Any]:
+    """What a morphing-aware estimator is built from, which knows nothing but samples.
+
+    :raises StepError: without morphing
+    """
+    if sampler.morpher is None:
+        raise StepError(f"the event file has no morphing, which {MORPHING_AWARE} is built on")
+    return {
+        "components": np.asarray(sampler.morpher.components).tolist(),
+        "matrix": np.asarray(sampler.morpher.morphing_matrix).tolist(),
+    }
 
 
 def _check_without_morphing(settings: Mapping[str, Any]) -> None:
@@ -114,9 +154,9 @@ def _check_without_morphing(settings: Mapping[str, Any]) -> None:
     method = settings["method"]
     if method in (*SCORE_METHODS, *METHODS_WITH_ALPHA):
         raise StepError(
-            f"without morphing there is no joint score, which {method} learns from: take carl, rolr or alice"
+            f"without morphing there is no joint score, which {method} learns from: take carl, rolr, alice or nde"
         )
-    for name in ("theta0", "theta1"):
+    for name in ("theta0", "theta1") if method in RATIO_METHODS else ("theta",):
         if not set(settings[name]) <= {"benchmark", "benchmarks"}:
             raise StepError(f"without morphing samples can be drawn at benchmarks alone: give benchmarks as {name}")
 

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,11 +11,11 @@ import numpy as np
 import torch
 
 from mmc.errors import StepError
-from mmc.steps import madminer_compat
 from mmc.steps.events import Array
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.sample import load_samples
-from mmc.study import SCORE_METHODS
+from mmc.steps.training import fit
+from mmc.study import default_estimator
 
 ADVICE = "lower training.initial_lr, or set training.clip_gradient"
 
@@ -32,10 +34,16 @@ def run(job: StepJob) -> None:
         raise StepError(f"{folder.name} holds samples for {record['method']}, not for {settings['method']}")
     training = settings["training"]
     features = _indices(settings["features"], record["observables"])
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it a GPU has no deterministic algorithms
     torch.use_deterministic_algorithms(True)
+    kind = settings.get("estimator", default_estimator(settings["method"]))
     train, validation = load_samples(folder / "train"), load_samples(folder / "validation")
     log.info("training on %d samples, validating on %d", len(train["x"]), len(validation["x"]))
-    estimator, losses = fit(settings["method"], train, validation, training, features)
+    start = time.perf_counter()
+    estimator, losses = fit(
+        settings["method"], train, validation, training, features, kind=kind, morphing=record.get("morphing")
+    )
+    seconds = time.perf_counter() - start
     epochs, kept = _check(losses, training)
     estimator.save(str(job.out / "model"))
     write_json(
@@ -43,6 +51,8 @@ def run(job: StepJob) -> None:
         {
             "method_name": settings["method_name"],
             "method": settings["method"],
+            "estimator": kind,
+            **({"member": settings["member"]} if "member" in settings else {}),
             "sample_job": settings["sample_job"],
             "features": settings["features"],
             "training": dict(training),
@@ -54,53 +64,10 @@ def run(job: StepJob) -> None:
             "kept_epoch": kept,
             "loss_train": losses[0].tolist(),
             "loss_validation": losses[1].tolist(),
+            "seconds": round(seconds, 3),
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         },
     )
-
-
-def fit(
-    method: str,
-    train: Mapping[str, Array],
-    validation: Mapping[str, Array],
-    training: Mapping[str, Any],
-    features: Sequence[int] | None,
-) -> tuple[Any, tuple[Array, Array]]:
-    """A trained MadMiner estimator, and its training and validation losses per epoch.
-
-    ``train`` and ``validation`` are the arrays of :func:`mmc.steps.sample.load_samples`, ``training`` the
-    hyperparameters of the method as MadMiner names them; what is not there has its default.
-    """
-    madminer_compat.apply_training()
-    network = {name: training[name] for name in ("activation", "dropout_prob")}
-    network |= {"features": None if features is None else list(features), "n_hidden": tuple(training["n_hidden"])}
-    options = {name: value for name, value in training.items() if name not in network}
-    common = {"method": method, "n_workers": 0, **options}
-    if method in SCORE_METHODS:
-        from madminer.ml.score import ScoreEstimator
-
-        estimator = ScoreEstimator(**network)
-        _prepare_inputs(estimator, train["x"], training["scale_inputs"])
-        n = train["theta"].shape[1]  # the scores after those of the parameters are the nuisance parameters'
-        data = {"x": train["x"], "t_xz": train["t_xz"][:, :n]}
-        data |= {"x_val": validation["x"], "t_xz_val": validation["t_xz"][:, :n]}
-        return estimator, estimator.train(**common, **data)
-
-    from madminer.ml.parameterized_ratio import ParameterizedRatioEstimator
-
-    estimator = ParameterizedRatioEstimator(**network)
-    _prepare_inputs(estimator, train["x"], training["scale_inputs"])
-    names = {"x": "x", "y": "y", "theta": "theta0", "r_xz": "r_xz"}
-    if "t_xz" in train:  # without morphing there is no score
-        names["t_xz"] = "t_xz"
-    data = {name: train[stored] for name, stored in names.items()}
-    data |= {f"{name}_val": validation[stored] for name, stored in names.items()}
-    return estimator, estimator.train(**common, **data)
-
-
-def _prepare_inputs(estimator: Any, x: Array, scale: bool) -> None:
-    """Set the input scaling to 1 where none is asked for: MadMiner would save an entry per sample."""
-    if not scale:
-        estimator.x_scaling_means, estimator.x_scaling_stds = np.zeros(x.shape[1]), np.ones(x.shape[1])
 
 
 def _indices(features: Sequence[str] | None, observables: Sequence[str]) -> list[int] | None:
