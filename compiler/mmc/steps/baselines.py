@@ -13,17 +13,26 @@ from mmc.steps.histograms import Template, histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.limits import Limits, Setting, save_arrays
 from mmc.steps.outcome import Outcome
+from mmc.steps.workspace import make_workspaces
 
 
 def run(job: StepJob) -> None:
-    """Write ``baseline.json`` and ``limits.npz``, or for the Fisher information ``fisher.npz``."""
+    """Write ``baseline.json`` and ``limits.npz``, or for the Fisher information ``fisher.npz``.
+
+    Of a histogram ``workspace_BENCHMARK.json`` too.
+    """
     settings = job.settings
     file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
     if settings["baseline"] == "fisher":
         _fisher(job, Setting.of(file, settings))
         return
     setting = Setting.of(file, settings, job.optional("observed"))
-    outcome = _rate(setting) if settings["baseline"] == "rate" else _histogram(setting, settings)
+    if settings["baseline"] == "rate":
+        outcome = _rate(setting)
+    else:
+        outcome, workspaces = _histogram(setting, settings)
+        for name, workspace in workspaces.items():
+            write_json(job.out / f"workspace_{name}.json", workspace)
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
     record = {"baseline": settings["baseline"], **_binning(settings), **job.group, **outcome.summary(setting)}
     write_json(job.out / "baseline.json", record)
@@ -41,8 +50,11 @@ def _rate(setting: Setting) -> Outcome:
     return Outcome(limits, closure.judge(setting, limits), {}, others, {})
 
 
-def _histogram(setting: Setting, settings: Mapping[str, Any]) -> Outcome:
-    """A histogram of observables, filled with all events that are not test events; its ratio is to the true point."""
+def _histogram(setting: Setting, settings: Mapping[str, Any]) -> tuple[Outcome, dict[str, Any]]:
+    """A histogram of observables, filled with all events that are not test events; its ratio is to the true point.
+
+    Its workspaces of pyhf too, by benchmark.
+    """
     columns = [_column(setting.file, name) for name in settings["observables"]]
     rest, test = setting.file.part("rest"), setting.file.part("test", setting.theta_true)
     template = Events(rest.x[:, columns], rest.weights)
@@ -66,7 +78,11 @@ def _histogram(setting: Setting, settings: Mapping[str, Any]) -> Outcome:
     def judge(limits: Limits) -> closure.Verdict:
         return closure.judge(setting, limits, result.ratio, unknown=result.unknown)
 
-    return Outcome.of(setting, result.mean_log, result.observed_log, judge, arrays)
+    outcome = Outcome.of(setting, result.mean_log, result.observed_log, judge, arrays)
+    counts = setting.n_expected * binning.fractions(data)
+    if observed is not None:
+        counts = setting.n_observed * binning.fractions(observed)
+    return outcome, make_workspaces(setting, binning, template, counts, "_".join(settings["observables"]))
 
 
 def _column(file: EventFile, name: str) -> int:

@@ -24,7 +24,7 @@ STEP = 0.005
 
 
 def run(job: StepJob) -> None:
-    """Write ``limits.npz`` (see :meth:`mmc.steps.outcome.Outcome.all_arrays`), ``fisher.npz`` and ``evaluate.json``.
+    """Write ``limits.npz`` (see :meth:`mmc.steps.outcome.Outcome.all_arrays`), ``evaluate.json`` and, with morphing, ``fisher.npz``.
 
     :raises StepError: when the model is not that of the job, or the network returns numbers that are not finite
     """
@@ -42,9 +42,13 @@ def run(job: StepJob) -> None:
     else:
         estimator = load_estimator(models, file.point(settings["theta1"]))
         outcome = _ratio(setting, settings, estimator)
-    point, information = _information(setting, settings, estimator)
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
-    save_arrays(job.out / "fisher.npz", information.arrays("full", file.parameters))
+    described = {}
+    if file.has_morphing:
+        point, information = _information(setting, settings, estimator)
+        save_arrays(job.out / "fisher.npz", information.arrays("full", file.parameters))
+        at = dict(zip(file.parameters, point.tolist(), strict=True))
+        described = {"fisher_information": {"at": at, "full": information.figures(file.parameters)}}
     write_json(
         job.out / "evaluate.json",
         {
@@ -54,10 +58,7 @@ def run(job: StepJob) -> None:
             "train_job": settings["train_job"],
             **outcome.summary(setting),
             **({"ensemble": ensemble_spread(estimator, setting, outcome.limits)} if len(models) > 1 else {}),
-            "fisher_information": {
-                "at": dict(zip(file.parameters, point.tolist(), strict=True)),
-                "full": information.figures(file.parameters),
-            },
+            **described,
         },
     )
 
