@@ -3,8 +3,8 @@
     python benchmarks/evaluation.py
 
 Both read the same event file (the toy of the tests, two parameters, 100,000 events) and the same trained network with
-three layers of 100 units, on one thread. MadMiner computes the expected limits with the rate; the step the same, and its
-closure tests and the Fisher information as well. Counted is the time of the call, without the start of Python.
+three layers of 100 units, on one thread. MadMiner computes the expected limits with the rate; the step the same, its
+closure tests and the Fisher information. Counted is the time of the call, without the start of Python.
 
 Prints one JSON object: seconds and ratio of each run, and how far the mean log ratios per event of the Asimov data, all
 that the limits take from the network, lie apart at most over the grid, on which they have that range.

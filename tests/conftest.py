@@ -6,7 +6,7 @@ from importlib.util import find_spec
 import pytest
 
 HAS_STEPS = find_spec("madminer") is not None
-collect_ignore = [] if HAS_STEPS else ["steps"]
+collect_ignore = [] if HAS_STEPS else ["report", "steps"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,4 +21,4 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header() -> str:
-    return "" if HAS_STEPS else "the extra `steps` is not installed: tests/steps is left out"
+    return "" if HAS_STEPS else "the extra `steps` is not installed: tests/steps and tests/report are left out"

@@ -283,12 +283,22 @@ def _sample(draw: st.DrawFn, benchmarks: list[str], *, background: bool) -> dict
     }
 
 
+_RANGES = {"training.n_epochs": [1, 2], "training.initial_lr": {"range": [1e-4, 1e-2], "scale": "log"}}
+_SCANS: list[dict[str, Any]] = [
+    {},
+    {"scan": {"training.n_epochs": [1, 2]}},
+    {"scan": {"training.n_epochs": [1, 2]}, "tuning": {"criterion": "validation_loss"}},
+    {"scan": _RANGES, "tuning": {"search": "random", "criterion": "validation_loss", "trials": 2}},
+    {"scan": _RANGES, "tuning": {"search": "optuna", "criterion": "validation_loss", "trials": 2}},
+]
+
+
 @st.composite
 def _method(draw: st.DrawFn, benchmarks: list[str], parameters: list[str], observables: list[str]) -> dict[str, Any]:
     method = draw(st.sampled_from(["carl", "rolr", "cascal", "rascal", "alice", "alices", "sally", "sallino"]))
     reference = {"benchmark": draw(st.sampled_from(benchmarks))}
     common = {"method": method, "samples": draw(st.integers(100, 1000)), "features": [observables[0]]}
-    scan = {"scan": {"training.n_epochs": [1, 2]}} if draw(st.booleans()) else {}
+    scan = draw(st.sampled_from(_SCANS))
     if method in ("sally", "sallino"):
         return {**common, **scan, "theta": reference}
     prior = {parameters[0]: {"gaussian": [0, 0.05]}}

@@ -41,6 +41,7 @@ from mmc.study import (
     madminer_name,
     scales_no_parameters,
 )
+from mmc.tuning import Tuning, scan_of
 
 
 def build_study(data: Mapping[str, Any]) -> Study:
@@ -73,6 +74,7 @@ def build_study(data: Mapping[str, Any]) -> Study:
         methods=tuple(_method(name, entry, parameters, splits) for name, entry in data["methods"].items()),
         evaluation=_evaluation(data["evaluation"], parameters, benchmarks) if "evaluation" in data else None,
         plots={**data["plots"], "colors": {madminer_name(k): v for k, v in data["plots"]["colors"].items()}},
+        tracking={"experiment": data["name"], **data["tracking"]["mlflow"]} if "tracking" in data else None,
         images=data["execution"]["images"],
         installations=data["execution"]["installations"],
         resources={stage: _resources(entry) for stage, entry in data["execution"]["resources"].items()},
@@ -310,7 +312,20 @@ def _method(
         training={**FLOW_DEFAULTS, **training} if method in LIKELIHOOD_METHODS else training,
         calibration=entry["calibration"],
         ensemble=entry.get("ensemble", 1),
-        scan={key.removeprefix("training."): tuple(values) for key, values in entry["scan"].items()},
+        scan=scan_of(entry["scan"]),
+        tuning=None if "tuning" not in entry else _tuning(entry["tuning"]),
+    )
+
+
+def _tuning(entry: Mapping[str, Any]) -> Tuning:
+    time = entry.get("time_limit")
+    return Tuning(
+        search=entry["search"],
+        criterion=entry["criterion"],
+        trials=entry.get("trials", 0),
+        sampler=entry.get("sampler", ""),
+        time_limit_s=None if time is None else math.ceil(parse_quantity(time, "time")),
+        store=entry.get("store", ""),
     )
 
 

@@ -25,6 +25,7 @@ a first study:
   mmc validate my-study/study.yaml        every problem at once, with line, column and a way out
   mmc plan my-study/study.yaml            what would run
   mmc run my-study/study.yaml             run it here: limits, contours, a report
+  mmc report my-study/runs/my-study       the whole run on one page
 
 exit codes: 0 fine, 1 the study is wrong, 2 the command line is wrong, 3 mmc or the system failed
 """
@@ -107,6 +108,14 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
             "run a study on this machine",
             "Interrupted or killed, the same command goes on where it was; after an edit it runs again what the edit "
             "changes.",
+        )
+    )
+    _add_report(
+        command(
+            "report",
+            "write the page of a run, or of two beside each other",
+            "One self-contained HTML page and its figures as SVG and PNG; of an unfinished run with what is there. "
+            "Of two runs: what changed in the study, and what in the results.",
         )
     )
     _add_submit(
@@ -194,6 +203,14 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_file(parser)
     parser.add_argument("-o", "--out", metavar="DIR", help="the run's folder (default: runs/NAME beside the study)")
     parser.add_argument("-j", "--jobs", metavar="N", type=_positive, help="jobs at a time (default: one per core)")
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="the folder of a run: of mmc run, of an engine, or of mmc fetch")
+    parser.add_argument("other", nargs="?", metavar="RUN", help="another run, to compare the first one with")
+    parser.add_argument(
+        "-o", "--out", metavar="DIR", help="where report.html or comparison.html is written (default: in the last RUN)"
+    )
 
 
 def _add_submit(parser: argparse.ArgumentParser) -> None:

@@ -320,7 +320,8 @@ CODES: dict[str, Code] = {
     "MMC504": Code(
         "A scan varies what is no hyperparameter, or with values that it cannot take",
         "The keys of `scan` are `training.NAME`, where NAME is a key of `training`; the values are those that the key "
-        "itself takes, each once.",
+        "itself takes, each once. A range is for numbers, and for the searches `random` and `optuna`, which draw from "
+        "it.",
     ),
     "MMC505": Code(
         "A histogram's variable is no observable",
@@ -355,6 +356,7 @@ CODES: dict[str, Code] = {
         "every method together with the joint score, and limits need cross sections at any point: both follow from the "
         "morphing basis. Such a study ends with the combined events.",
     ),
+    **METHOD_CODES,
     "MMC530": Code(
         "Observed events cannot be used",
         "The file of observed events is text, comma-separated. Its first row names the columns, in any order: each "
@@ -367,7 +369,23 @@ CODES: dict[str, Code] = {
         "without methods and histograms there are no limits without the rate, and without any limit nobody reads the "
         "observed events.",
     ),
-    **METHOD_CODES,
+    "MMC541": Code(
+        "Losses of different kinds would be compared",
+        "With `criterion: validation_loss` the trial with the smallest validation loss is chosen. A hyperparameter "
+        "that changes what the loss is, such as `alpha`, the weight of the score term, makes the losses of its trials "
+        "numbers of different kinds: the smallest `alpha` would win, whatever the network. Take `criterion: closure` "
+        "or `criterion: expected_limit`, which compare what the estimators are good for.",
+    ),
+    "MMC542": Code(
+        "A search has nothing to choose from",
+        "`tuning` chooses among the settings of `scan`, so there are at least two, and a random search draws fewer "
+        "than all: otherwise it is a grid.",
+    ),
+    "MMC543": Code(
+        "The criterion needs an evaluation",
+        "`closure` and `expected_limit` are judged at the luminosity, the true point and on the grid of `evaluation`, "
+        "which the study does not have. `validation_loss` needs none of them.",
+    ),
     # -- 6: files and execution ---------------------------------------------------------------------------------------
     "MMC601": Code("A file does not exist", "The study names a file that is not there. Paths start at the study."),
     "MMC602": Code(
@@ -397,6 +415,12 @@ CODES: dict[str, Code] = {
         "Every job runs in a folder of its own, perhaps in a container or on another machine, so the folder of an "
         "installation is an absolute path there. Without one, jobs look at the environment variables "
         "`MMC_MADGRAPH_DIR` and `MMC_DELPHES_DIR`.",
+    ),
+    "MMC608": Code(
+        "A password stands in the study",
+        "A study is read, committed and published, and every bundle carries it. What a tracking server asks for comes "
+        "from the environment of the jobs: `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, or "
+        "`MLFLOW_TRACKING_TOKEN`; on REANA from secrets of those names.",
     ),
     **REANA_CODES,
 }

@@ -117,6 +117,18 @@ def run(arguments: Namespace) -> int:
     return run_study(study, made, folder, arguments.jobs)
 
 
+def report(arguments: Namespace) -> int:
+    """``mmc report``: write the page of a run, or of two beside each other."""
+    try:
+        from mmc.report.command import compare_runs, report_run
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "steps") from error
+    out = None if arguments.out is None else Path(arguments.out)
+    if arguments.other is None:
+        return report_run(Path(arguments.run), out)
+    return compare_runs(Path(arguments.run), Path(arguments.other), out)
+
+
 def submit(arguments: Namespace) -> int:
     """``mmc submit``: send a bundle to REANA and start it."""
     from mmc.reana_client import find_client
@@ -312,6 +324,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "plan": plan,
     "compile": compile_studies,
     "run": run,
+    "report": report,
     "submit": submit,
     "status": status,
     "fetch": fetch,

@@ -20,7 +20,7 @@ from mmc.version import __version__
 FOUND, UNUSABLE, MISSING = "found", "unusable", "missing"
 START_TIMEOUT_S = 30
 
-EXTRAS = {"steps": "jobs outside containers", "yadage": "target yadage", "cwl": "target cwl"}
+EXTRAS = {"steps": "jobs outside containers", "yadage": "target yadage", "cwl": "target cwl", "mlflow": "tracking"}
 """What the packages of an extra are for. The others are for developers."""
 CONTAINER_ENGINES = ("podman", "docker", "apptainer")
 
@@ -95,6 +95,8 @@ def needs(plan: Plan, findings: Iterable[Finding]) -> Needs:
     found: Needs = []
     if here:
         found += [("bash",), *((finding.name,) for finding in findings if finding.used_for == EXTRAS["steps"])]
+    if any(stage.name == "track" for stage in here):
+        found.append(("mlflow",))
     if any(stage.settings.get("generator") == "madgraph" for stage in here):
         found.append(("MadGraph",))
     if any(stage.name == "detect" for stage in here):

@@ -36,7 +36,8 @@ EVENT_CODES: dict[str, Code] = {
         "There are too many jobs",
         "`events` divided by `events_per_job` is the number of jobs, at every benchmark, those included that complete "
         "the morphing basis, and for every slice of phase space. Above 100,000 no workflow engine copes; let each job "
-        "generate more events.",
+        "generate more events. A scan of more than 500 trainings is taken for a slip unless `allow_trainings` says "
+        "how many there may be.",
     ),
     "MMC308": Code(
         "The powers do not fit the model",

@@ -38,6 +38,8 @@ class Input:
     name: str
     stage: str
     flow: Flow
+    aside: bool = False
+    """Whether the output of the jobs does not depend on it, so that a change of it runs none of them again."""
 
 
 @dataclass(frozen=True)

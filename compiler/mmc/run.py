@@ -79,7 +79,17 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
     lines += [f"warning: {warning}" for warning in results["warnings"][:WARNINGS]]
     if len(results["warnings"]) > WARNINGS:
         lines.append(f"… and {len(results['warnings']) - WARNINGS} more warnings, in the report")
-    return [*lines, f"results: {place / 'results.json'}", f"report:  {place / 'index.html'}"]
+    return [*lines, f"results: {place / 'results.json'}", f"report:  {place / 'index.html'}", *_tracked(out, plan)]
+
+
+def _tracked(out: Path, plan: Plan) -> list[str]:
+    """Where the runs in MLflow are, or why there are none."""
+    if not any(stage.name == "track" for stage in plan.stages):
+        return []
+    record = json.loads((out / "track" / "track" / "tracking.json").read_text(encoding="utf-8"))
+    if record["warning"]:
+        return [f"warning: nothing was tracked: {record['warning']}"]
+    return [f"tracked: {record['uri'] or out / 'track' / 'track' / 'mlflow.db'}, experiment {record['experiment']}"]
 
 
 def limits_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -6,11 +6,11 @@ Names of parameters, benchmarks, observables, samples and methods are as MadMine
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import product
 from typing import Any
 
 from mmc.reana import Reana
 from mmc.resources import Resources
+from mmc.tuning import Scan, Tuning
 
 RATIO_METHODS = ("carl", "rolr", "cascal", "rascal", "alice", "alices")
 SCORE_METHODS = ("sally", "sallino")
@@ -292,11 +292,8 @@ class Method:
     calibration: str
     ensemble: int
     """How many networks are trained, from different starts; 1 where there is no ensemble."""
-    scan: Mapping[str, tuple[Any, ...]]
-
-    def scan_points(self) -> list[dict[str, Any]]:
-        """All combinations of the scanned hyperparameters; a single empty one where nothing is scanned."""
-        return [dict(zip(self.scan, values, strict=True)) for values in product(*self.scan.values())]
+    scan: Scan
+    tuning: Tuning | None
 
 
 @dataclass(frozen=True)
@@ -353,6 +350,8 @@ class Study:
     methods: tuple[Method, ...]
     evaluation: Evaluation | None
     plots: Mapping[str, Any]
+    tracking: Mapping[str, str] | None
+    """``experiment``, and ``uri`` where the study names a store; None where nothing is tracked."""
     images: Mapping[str, str]
     installations: Mapping[str, str]
     resources: Mapping[str, Resources]

@@ -30,7 +30,9 @@ def test_every_bundle_is_complete(target: str, place: Place, tmp_path: Path) -> 
     plan = make_plan(image="repo/image:1.0")
     folder = place(plan, target, tmp_path / "bundle")
     manifest = json.loads((folder / MANIFEST).read_text())
-    files = manifest.pop("files")
+    files, stages = manifest.pop("files"), manifest.pop("stages")
+    assert list(stages) == [stage.name for stage in plan.stages]
+    assert all(set(stage["reads"]) <= set(stages) for stage in stages.values())
     assert manifest == {"study": plan.study, "digest": plan.digest, "mmc": __version__, "target": target}
     on_disk = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
     assert all(data.endswith(b"\n") for data in on_disk.values())

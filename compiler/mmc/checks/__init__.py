@@ -22,6 +22,7 @@ from mmc.checks import (
     points,
     reana,
     systematics,
+    tuning,
 )
 from mmc.checks.context import RULES, Context, LookUp, ReadText
 from mmc.checks.shape import check_shape
@@ -31,7 +32,7 @@ from mmc.load import Document
 __all__ = ["Checked", "LookUp", "ReadText", "check"]
 _FAMILIES = (
     *(annotations, basis, cards, detector, embedded, evaluation, events),
-    *(files, madgraph, methods, names, observables, points, reana, systematics),
+    *(files, madgraph, methods, names, observables, points, reana, systematics, tuning),
 )
 """Importing them registers their rules."""
 

@@ -221,8 +221,10 @@ def _with_whole_scans(data: dict[str, Any]) -> dict[str, Any]:
         scan: Any = entry.get("scan") if isinstance(entry, dict) else None
         for key, values in scan.items() if isinstance(scan, dict) else ():
             schema = known.get(key.removeprefix("training."))
-            if schema is not None and isinstance(values, list):
-                scan[key] = [whole_numbers(value, schema) for value in values]
+            ends = values.get("range") if isinstance(values, dict) else values
+            if schema is not None and isinstance(ends, list):
+                whole = [whole_numbers(value, schema) for value in ends]
+                scan[key] = whole if ends is values else {**values, "range": whole}
     return data
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
 from mmc.checks.context import Context, rule
 from mmc.checks.detector import runs_delphes
@@ -86,6 +87,10 @@ def stages(ctx: Context) -> set[str]:
         found |= {"sample", "train"}
     if "evaluation" in ctx.data:
         found |= {"evaluate", "baselines", "report"}
+    if any("tuning" in entry for entry in ctx.entries("methods").values()):
+        found.add("tune")
+    if found & {"train", "report"} and "tracking" in ctx.data:
+        found.add("track")
     return found
 
 
@@ -102,3 +107,17 @@ def installations(ctx: Context) -> Iterator[Diagnostic]:
         elif ctx.source and not runs[program]:
             message = f"no job of the study runs {_PROGRAMS[program]}"
             yield ctx.problem("MMC606", path, message, "remove it", key=True)
+
+
+@rule("MMC608")
+def no_login(ctx: Context) -> Iterator[Diagnostic]:
+    """No password stands in a study."""
+    path = ("tracking", "mlflow", "uri")
+    uri = ctx.get(*path)
+    if uri is not None and "@" in urlsplit(uri).netloc:
+        yield ctx.problem(
+            "MMC608",
+            path,
+            "the address of the tracking server holds a user or a password",
+            "remove all up to the `@`; jobs read MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+        )

@@ -1,13 +1,11 @@
-"""Rules about methods: what each needs, what does not belong to it, its scans and its points."""
+"""Rules about methods: what each needs, what does not belong to it, and its points."""
 
 from collections.abc import Iterator, Mapping
-from math import inf, prod
+from math import inf
 from typing import Any
 
 from mmc.checks.context import Context, rule
-from mmc.checks.shape import repetitions, shape_problems
 from mmc.diagnostics import Diagnostic, did_you_mean, one_of, show
-from mmc.language import load_schema
 from mmc.load import Path
 from mmc.study import (
     DOUBLE,
@@ -24,11 +22,8 @@ from mmc.study import (
     scales_no_parameters,
 )
 
-MOST_TRAININGS = 10_000
-"""A scan does not have more points."""
 
-
-def _methods(ctx: Context) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+def methods_of(ctx: Context) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """The name, the method and the entry of all methods that say what they are."""
     for name, entry in ctx.entries("methods").items():
         method = entry.get("method", name)
@@ -60,7 +55,7 @@ def which_method(ctx: Context) -> Iterator[Diagnostic]:
 @rule("MMC502")
 def reference_points(ctx: Context) -> Iterator[Diagnostic]:
     """Every method has the points that it trains at."""
-    for name, method, entry in _methods(ctx):
+    for name, method, entry in methods_of(ctx):
         needed = ("theta0", "theta1") if method in RATIO_METHODS else ("theta",)
         for key in needed:
             if key not in entry:
@@ -77,7 +72,7 @@ def _a_benchmark(ctx: Context) -> str:
 @rule("MMC503")
 def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
     """No method is given a setting that it does not use."""
-    for name, method, entry in _methods(ctx):
+    for name, method, entry in methods_of(ctx):
         path = ("methods", name)
         for key in ("theta",) if method in RATIO_METHODS else ("theta0", "theta1"):
             if key in entry:
@@ -100,7 +95,7 @@ def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
 @rule("MMC503")
 def score_bins(ctx: Context) -> Iterator[Diagnostic]:
     """Bins of the score are given where there is a score."""
-    methods = [method for _, method, _ in _methods(ctx)]
+    methods = [method for _, method, _ in methods_of(ctx)]
     if ctx.given("evaluation", "score_bins") and ctx.sound("methods") and not {*methods} & {*SCORE_METHODS}:
         path = ("evaluation", "score_bins")
         message = f"`score_bins` has no effect: the study has none of the score methods {one_of(SCORE_METHODS)}"
@@ -132,39 +127,10 @@ def _unused(method: str, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "early_stopping_patience", "there is no early stopping"
 
 
-@rule("MMC504", "MMC307")
-def scans(ctx: Context) -> Iterator[Diagnostic]:
-    """Scans vary hyperparameters that exist, with values that they can take, each once."""
-    definitions = load_schema()["definitions"]
-    known = definitions["training"]["properties"]
-    for name, _, entry in _methods(ctx):
-        scan = entry["scan"]
-        for key, values in scan.items():
-            path = ("methods", name, "scan", key)
-            parameter = key.removeprefix("training.")
-            if parameter not in known:
-                guess = did_you_mean(parameter, known)
-                help_text = f"did you mean `training.{guess}`?" if guess else f"there are {one_of(known, 20)}"
-                message = f"`{parameter}` is no hyperparameter of `training`"
-                yield ctx.problem("MMC504", path, message, help_text, key=True)
-                continue
-            for index, value in repetitions(values):
-                yield ctx.problem("MMC504", (*path, index), f"{show(value)} stands twice in the scan")
-            for index, value in enumerate(values):
-                if next(shape_problems(value, {**known[parameter], "definitions": definitions}), None) is not None:
-                    message = f"`{parameter}` cannot be {show(value)}"
-                    help_text = f"it is: {known[parameter]['description'].rstrip('.').lower()}"
-                    yield ctx.problem("MMC504", (*path, index), message, help_text)
-        trainings = prod(len(values) for values in scan.values())
-        if trainings > MOST_TRAININGS:
-            message = f"the scan has {trainings:,} combinations; at most {MOST_TRAININGS:,} are possible"
-            yield ctx.problem("MMC307", ("methods", name, "scan"), message, key=True)
-
-
 @rule("MMC508")
 def points_and_samples(ctx: Context) -> Iterator[Diagnostic]:
     """Every parameter point gets at least one sample."""
-    for name, _, entry in _methods(ctx):
+    for name, _, entry in methods_of(ctx):
         for place in ("theta", "theta0", "theta1"):
             path: Path = ("methods", name, place)
             theta = entry.get(place, {})
@@ -181,7 +147,7 @@ def points_and_samples(ctx: Context) -> Iterator[Diagnostic]:
 @rule("MMC520")
 def single_points(ctx: Context) -> Iterator[Diagnostic]:
     """What an estimator is trained at or against is one point, unless it varies with it."""
-    for name, method, entry in _methods(ctx):
+    for name, method, entry in methods_of(ctx):
         key = "theta" if method in SCORE_METHODS else "theta1"
         varies = method in LIKELIHOOD_METHODS or _estimator(method, entry) == DOUBLE
         kind = next(iter(entry.get(key, ())), "point")
@@ -196,7 +162,7 @@ def single_points(ctx: Context) -> Iterator[Diagnostic]:
 @rule("MMC521")
 def possible_estimators(ctx: Context) -> Iterator[Diagnostic]:
     """An estimator can be built for the study's parameters, its points and its network."""
-    for name, method, entry in _methods(ctx):
+    for name, method, entry in methods_of(ctx):
         path, estimator = ("methods", name), _estimator(method, entry)
         if estimator == QUADRATIC:
             parameters = ctx.names("parameters") or [""]

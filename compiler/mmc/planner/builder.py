@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mmc.plan import FileInput, Input, Job, Stage, digest
+from mmc.plan import FileInput, Flow, Input, Job, Stage, digest
 from mmc.resources import Resources
 from mmc.study import Study
 
@@ -19,16 +19,22 @@ STEP_VERSIONS = {
     "analyse": 2,
     "combine": 1,
     "ingest": 1,
+    "track": 1,
     "sample": 1,
     "train": 2,
+    "tune": 1,
     "evaluate": 2,
     "baselines": 2,
-    "report": 1,
+    "report": 2,
 }
 """Raised when a step makes other output from the same input, so that finished jobs of an older mmc are run again."""
 
-LEARNING = ("sample", "train", "evaluate", "baselines", "report")
+LEARNING = ("track", "sample", "train", "tune", "evaluate", "baselines", "report")
 """The stages of the sub-workflow `learning`; all others belong to `physics`."""
+
+TRACKED = ("sample", "train", "tune", "evaluate", "baselines", "report")
+"""The stages whose jobs track what they do, where the study asks for it. The last one ends the run of the whole, so it
+runs again with `track`."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,9 @@ class Builder:
     ) -> None:
         """Add a stage with its jobs; upstream stages come first."""
         group = "learning" if name in LEARNING else "physics"
+        if name in TRACKED and "track" in self.stages:
+            inputs = (*inputs, Input("tracking", "track", Flow.ONE, aside=name != "report"))
+            drafts = [replace(draft, needs=(*draft.needs, ("track", "track"))) for draft in drafts]
         resources = self.study.resources.get(name, Resources())
         stage = Stage(
             name=name,
@@ -104,9 +113,10 @@ class Builder:
             resources=resources,
             scattered=scattered,
         )
+        telling = replace(stage, files=(), inputs=tuple(item for item in inputs if not item.aside))
         base = digest(
             {
-                "argv": [(token.kind, token.value) for token in replace(stage, files=()).argv],
+                "argv": [(token.kind, token.value) for token in telling.argv],
                 "settings": stage.settings,
                 "image": stage.image,
                 "threads": resources.cpus,
@@ -120,7 +130,8 @@ class Builder:
         name = slug(*draft.identity) or stage.name
         identity = draft.identity if draft.part is None else draft.identity[:-1]
         seed = job_seed(self.study.seed, stage.name, identity, draft.part or 0)
-        upstream = [self._fingerprints[need] for need in draft.needs]
+        aside = {item.stage for item in stage.inputs if item.aside}
+        upstream = [self._fingerprints[need] for need in draft.needs if need[0] not in aside]
         files = {f.name: f.sha256 for f in stage.files if draft.files is None or f.name in draft.files}
         fingerprint = digest([base, name, dict(draft.settings), files, seed, upstream])
         self._fingerprints[stage.name, name] = fingerprint

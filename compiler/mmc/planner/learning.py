@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,11 +13,13 @@ from mmc.study import (
     DOUBLE,
     LIKELIHOOD_METHODS,
     SCORE_METHODS,
+    Evaluation,
     Method,
     Study,
     default_estimator,
     score_axes,
 )
+from mmc.tuning import Range, Tuning, draw, grid
 from mmc.version import __version__
 
 
@@ -49,22 +51,17 @@ class Source:
 def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str], study_digest: str) -> None:
     """Add samples, estimators, limits, baselines and the report, as far as the study asks for them."""
     source = Source("combine", tuple(study.groups)) if "combine" in builder.stages else Source("ingest", ())
+    if study.tracking is not None and (study.methods or any(_baselines(study))):
+        _add_track(builder, study, study_digest)
     if study.methods:
         _add_sample(builder, study, source)
         _add_train(builder, study)
     evaluation = study.evaluation
+    shared = {} if evaluation is None else _shared_settings(study, evaluation)
+    if _is_tuned(study):
+        _add_tune(builder, study, shared, source)
     if evaluation is None:
         return
-    shared: dict[str, Any] = {
-        "parameters": [p.name for p in study.parameters],
-        "test_split": study.test_split,
-        "validation_split": study.validation_split,
-        "luminosity_pb": evaluation.luminosity_pb,
-        "theta_true": evaluation.theta_true,
-        "grid": evaluation.grid,
-        "include_xsec": evaluation.include_xsec,
-        "confidence_levels": list(evaluation.confidence_levels),
-    }
     files: tuple[FileInput, ...] = ()
     if evaluation.observed is not None:
         path = evaluation.observed.file
@@ -97,9 +94,35 @@ def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str
         _add_report(builder, study, source, study_digest)
 
 
+def _shared_settings(study: Study, evaluation: Evaluation) -> dict[str, Any]:
+    """What all limits share."""
+    return {
+        "parameters": [p.name for p in study.parameters],
+        "test_split": study.test_split,
+        "validation_split": study.validation_split,
+        "luminosity_pb": evaluation.luminosity_pb,
+        "theta_true": evaluation.theta_true,
+        "grid": evaluation.grid,
+        "include_xsec": evaluation.include_xsec,
+        "confidence_levels": list(evaluation.confidence_levels),
+    }
+
+
 def _evaluated(study: Study, source: Source) -> tuple[str | None, ...]:
     """The groups whose baselines are compared with a method; the first one where there are no methods."""
     return tuple(dict.fromkeys(source.of(method) for method in study.methods)) or (source.groups or (None,))[:1]
+
+
+def _add_track(builder: Builder, study: Study, study_digest: str) -> None:
+    settings = {
+        "study": study.name,
+        "digest": study_digest,
+        "seed": study.seed,
+        **(study.tracking or {}),
+        "alone": study.evaluation is None,  # there will be no report to end the run
+        "resolved": study.resolved,
+    }
+    builder.add("track", "Open the MLflow run of the study", "tracking", [Draft(())], settings=settings)
 
 
 def _add_sample(builder: Builder, study: Study, source: Source) -> None:
@@ -156,29 +179,31 @@ def _members(method: Method, identity: tuple[str, ...]) -> list[tuple[str, ...]]
 
 
 def _trainings(study: Study) -> Iterator[tuple[Method, tuple[str, ...], dict[str, Any]]]:
-    """Every estimator: the method, the job's names and the values of the scanned hyperparameters."""
+    """Every estimator that is trained in jobs: the method, its names and the values of the scanned hyperparameters."""
     for method in study.methods:
-        for k, values in enumerate(method.scan_points()):
+        for k, values in enumerate(_trials(method, study.seed)):
             yield method, (method.name, f"scan-{k}") if method.scan else (method.name,), values
+
+
+def _estimators(study: Study) -> Iterator[tuple[Method, tuple[str, ...], dict[str, Any]]]:
+    """Every estimator that is evaluated: all trainings of a method, or the one that its tuning chooses."""
+    for method in study.methods:
+        if method.tuning is not None:
+            yield method, (method.name,), {}
+        else:
+            yield from (training for training in _trainings(study) if training[0] is method)
 
 
 def _add_train(builder: Builder, study: Study) -> None:
     drafts = []
     for method, identity, values in _trainings(study):
-        own = {
-            "method_name": method.name,
-            "method": method.method,
-            "sample_job": slug(method.name),
-            "features": None if method.features is None else list(method.features),
-            "training": {**method.training, **values},
-            "scan": values,
-            **_estimator(method),
-        }
-        needs = (("sample", slug(method.name)),)
+        own, needs = _train_settings(method, values), (("sample", slug(method.name)),)
         for k, names in enumerate(_members(method, identity)):
             member = {} if method.ensemble == 1 else {"member": k}
             label = ", ".join((_label(method, values), *(f"{key} {k}" for key in member)))
             drafts.append(Draft(names, {**own, **member}, needs, label))
+    if not drafts:  # all methods are searched for adaptively
+        return
     builder.add(
         "train",
         "Train the estimators",
@@ -189,29 +214,90 @@ def _add_train(builder: Builder, study: Study) -> None:
     )
 
 
+def _trials(method: Method, seed: int) -> list[dict[str, Any]]:
+    """The settings that a method is trained with, one job each; none where one job searches for them."""
+    if method.tuning is None or method.tuning.search == "grid":
+        return grid(method.scan)
+    return draw(method.scan, method.tuning.trials, seed, method.name) if method.tuning.search == "random" else []
+
+
+def _train_settings(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "method_name": method.name,
+        "method": method.method,
+        "sample_job": slug(method.name),
+        "features": None if method.features is None else list(method.features),
+        "training": {**method.training, **values},
+        "scan": values,
+        **_estimator(method),
+        **({} if method.tuning is None else {"trial": True}),
+    }
+
+
 def _label(method: Method, values: Mapping[str, Any]) -> str:
     return ", ".join((method.name, *(f"{key} = {value}" for key, value in values.items())))
+
+
+def _is_tuned(study: Study) -> bool:
+    """Whether models reach the evaluation through the stage that chooses them."""
+    return any(method.tuning for method in study.methods)
+
+
+def _add_tune(builder: Builder, study: Study, shared: Mapping[str, Any], source: Source) -> None:
+    """One job per estimator: it chooses among the trials of a tuned method and hands on what others were trained to."""
+    drafts = []
+    for method, identity, values in _estimators(study):
+        tuning = method.tuning
+        if tuning is None:
+            trained, label = [identity], f"{_label(method, values)}, as trained"
+        else:
+            trained = [names for other, names, _ in _trainings(study) if other is method]
+            by = tuning.criterion.replace("_", " ")
+            label = f"{method.name}: the best of {tuning.trials or len(trained)} by {by}"
+        trials = {slug(*names): [slug(*member) for member in _members(method, names)] for names in trained}
+        own: dict[str, Any] = {"method_name": method.name, "method": method.method, "train_jobs": trials}
+        needs = [("train", job) for jobs in trials.values() for job in jobs]
+        if tuning is not None:
+            own |= {"search": tuning.search, "criterion": tuning.criterion}
+            if tuning.search == "optuna":
+                own |= {**_optuna_settings(method, tuning), **_train_settings(method, {})}
+                needs.append(("sample", slug(method.name)))
+            if tuning.criterion != "validation_loss":
+                own |= {**shared, **_evaluate_settings(study, source, shared, (method, identity, values))}
+                needs.append(source.job(source.of(method)))
+        drafts.append(Draft(identity, own, tuple(needs), label))
+    read = {stage for draft in drafts for stage, _ in draft.needs}
+    inputs = (Input("model", "train", Flow.ALL), Input("samples", "sample", Flow.ALL), source.input)
+    builder.add(
+        "tune",
+        "Choose the best hyperparameters",
+        "model",
+        drafts,
+        inputs=tuple(item for item in inputs if item.stage in read),
+        scattered=True,
+    )
+
+
+def _optuna_settings(method: Method, tuning: Tuning) -> dict[str, Any]:
+    space = {
+        name: asdict(values) if isinstance(values, Range) else {"values": list(values)}
+        for name, values in method.scan.items()
+    }
+    own = {"n_trials": tuning.trials, "sampler": tuning.sampler, "time_limit_s": tuning.time_limit_s}
+    return {"space": space, "ensemble": method.ensemble, **own, "store": tuning.store}
 
 
 def _add_evaluate(
     builder: Builder, study: Study, shared: Mapping[str, Any], source: Source, files: tuple[FileInput, ...]
 ) -> None:
+    tuned = _is_tuned(study)
+    models = "tune" if tuned else "train"
     drafts = []
-    for method, identity, values in _trainings(study):
-        members = [slug(*names) for names in _members(method, identity)]
-        own = {
-            "method_name": method.name,
-            "method": method.method,
-            "train_job": slug(*identity),
-            **({} if method.ensemble == 1 else {"members": members}),
-            "theta": method.theta,
-            "theta1": method.theta1 if _has_one_denominator(method) else {"point": dict(shared["theta_true"])},
-            "scan": values,
-            **_score_bins(study, method),
-            **source.settings(source.of(method)),
-            **({} if method.calibration == "none" else {"calibration": method.calibration}),
-        }
-        needs = (source.job(source.of(method)), *(("train", member) for member in members))
+    for method, identity, values in _estimators(study):
+        own = _evaluate_settings(study, source, shared, (method, identity, values))
+        jobs = [identity] if tuned else _members(method, identity)
+        own |= {"members": [slug(*names) for names in jobs]} if len(jobs) > 1 else {}
+        needs = (source.job(source.of(method)), *((models, slug(*names)) for names in jobs))
         drafts.append(Draft(identity, own, needs, _label(method, values)))
     ensembles = any(method.ensemble > 1 for method in study.methods)
     builder.add(
@@ -220,10 +306,28 @@ def _add_evaluate(
         "limits",
         drafts,
         settings=shared,
-        inputs=(source.input, Input("model", "train", Flow.ALL if ensembles else Flow.EACH)),
+        inputs=(source.input, Input("model", models, Flow.ALL if ensembles and not tuned else Flow.EACH)),
         files=files,
         scattered=True,
     )
+
+
+def _evaluate_settings(
+    study: Study, source: Source, shared: Mapping[str, Any], estimator: tuple[Method, tuple[str, ...], dict[str, Any]]
+) -> dict[str, Any]:
+    """What the evaluation of an estimator needs to know of it."""
+    method, identity, values = estimator
+    return {
+        "method_name": method.name,
+        "method": method.method,
+        "train_job": slug(*identity),
+        "theta": method.theta,
+        "theta1": method.theta1 if _has_one_denominator(method) else {"point": dict(shared["theta_true"])},
+        "scan": values,
+        **_score_bins(study, method),
+        **source.settings(source.of(method)),
+        **({} if method.calibration == "none" else {"calibration": method.calibration}),
+    }
 
 
 def _has_one_denominator(method: Method) -> bool:
@@ -259,7 +363,8 @@ def _baselines(study: Study) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]
 
 
 def _add_report(builder: Builder, study: Study, source: Source, study_digest: str) -> None:
-    upstream = [stage for stage in ("train", "evaluate", "baselines") if stage in builder.stages]
+    models = "tune" if _is_tuned(study) else "train"
+    upstream = [stage for stage in (models, "evaluate", "baselines") if stage in builder.stages]
     outputs = [builder.stages[stage].output for stage in upstream]
     events = [source.job(group) for group in source.groups or (None,)]
     needs = (*events, *((stage, job.name) for stage in upstream for job in builder.stages[stage].jobs))
@@ -282,5 +387,6 @@ def _add_report(builder: Builder, study: Study, source: Source, study_digest: st
         inputs=(
             source.input,
             *(Input(out, stage, Flow.ALL) for out, stage in zip(outputs, upstream, strict=True)),
+            *([Input("samples", "sample", Flow.ALL, aside=True)] if study.tracking and study.methods else []),
         ),
     )

@@ -15,6 +15,9 @@ from mmc.study import DOUBLE
 ROWS = 1 << 14
 """Rows that go through a network at once: few enough to stay in the processor's cache."""
 
+MEMBER = "member-"
+"""Before the number of a member of an ensemble, in the name of its folder."""
+
 LogRatio = Callable[[Array, Array], Array]
 """ln r(x | θ) for all pairs: points (n, parameters), x (m, observables) to shape (n, m)."""
 
@@ -107,6 +110,12 @@ def load_estimator(folders: Path | Sequence[Path], reference: Array | None = Non
     """
     folders = [folders] if isinstance(folders, Path) else folders
     return Estimator([Network(folder, reference) for folder in folders])
+
+
+def members_in(folder: Path) -> list[Path]:
+    """The networks in what ``tune`` has written: the members of an ensemble, or the folder itself."""
+    found = [path for path in folder.glob(f"{MEMBER}*") if path.is_dir()]
+    return sorted(found, key=lambda path: int(path.name.removeprefix(MEMBER))) or [folder]
 
 
 def _mean(values: Iterator[Array]) -> Array:

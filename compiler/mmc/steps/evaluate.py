@@ -1,8 +1,9 @@
 """``evaluate``: limits of a trained estimator, and the closure tests that say whether to believe them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from mmc.errors import StepError
 from mmc.steps import closure
 from mmc.steps.ensembles import ensemble_spread
-from mmc.steps.estimators import Estimator, LogRatio, load_estimator
+from mmc.steps.estimators import Estimator, LogRatio, load_estimator, members_in
 from mmc.steps.events import Array, EventFile, Events, Summaries
 from mmc.steps.fisher import Information, full_information, score_of
 from mmc.steps.histograms import HistogramFigures, histogram_figures, make_binning
@@ -24,24 +25,23 @@ STEP = 0.005
 
 
 def run(job: StepJob) -> None:
-    """Write ``limits.npz`` (see :meth:`mmc.steps.outcome.Outcome.all_arrays`), ``evaluate.json`` and, with morphing, ``fisher.npz``.
+    """Write ``limits.npz`` (see :meth:`mmc.steps.outcome.Outcome.all_arrays`) and ``evaluate.json``.
+
+    With morphing ``fisher.npz`` too.
 
     :raises StepError: when the model is not that of the job, or the network returns numbers that are not finite
     """
     settings = job.settings
-    models = job.pick_all("model", settings.get("members", [settings["train_job"]]))
+    picked = job.pick_all("model", settings.get("members", [settings["train_job"]]))
+    models = [member for model in picked for member in members_in(model)]
     for model in models:
         record = json.loads((model / "train.json").read_text(encoding="utf-8"))
         if record["method"] != settings["method"]:
             raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
     file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
     setting = Setting.of(file, settings, job.optional("observed"))
-    if settings["method"] in SCORE_METHODS:
-        estimator = load_estimator(models)
-        outcome = _score(setting, settings, estimator)
-    else:
-        estimator = load_estimator(models, file.point(settings["theta1"]))
-        outcome = _ratio(setting, settings, estimator)
+    estimator = load_model(setting, settings, models)
+    outcome = evaluate_estimator(setting, settings, estimator)
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
     described = {}
     if file.has_morphing:
@@ -63,13 +63,25 @@ def run(job: StepJob) -> None:
     )
 
 
+def load_model(setting: Setting, settings: Mapping[str, Any], models: Sequence[Path]) -> Estimator:
+    """The estimator of a method from the folders of its members."""
+    return load_estimator(
+        models, None if settings["method"] in SCORE_METHODS else setting.file.point(settings["theta1"])
+    )
+
+
+def evaluate_estimator(setting: Setting, settings: Mapping[str, Any], estimator: Estimator) -> Outcome:
+    """The limits of an estimator, with what the closure tests say of them."""
+    return (_score if settings["method"] in SCORE_METHODS else _ratio)(setting, settings, estimator)
+
+
 def _ratio(setting: Setting, settings: Any, estimator: Estimator) -> Outcome:
     """A ratio estimator: the Asimov data at theta_true, and the mean ratio over test events at its denominator."""
     log_ratio = estimator.log_ratio
     denominator = setting.file.point(settings["theta1"])
     row = setting.file.coefficients(denominator[np.newaxis])[0]
     x, asimov = setting.asimov
-    events = setting.file.part("test", denominator)
+    events = setting.file.part(setting.partition, denominator)
     shared = setting.file.closest_benchmark(denominator) == setting.file.closest_benchmark(setting.theta_true)
     at_denominator = Summaries(events.x, events.probabilities(row))
     kinematics, figures = _mean_ratio(log_ratio, setting.points, at_denominator, asimov if shared else None)
@@ -78,7 +90,7 @@ def _ratio(setting: Setting, settings: Any, estimator: Estimator) -> Outcome:
     observed = None if setting.observed is None else _mean_log(log_ratio, setting.points, setting.observed)
     before = None
     if settings.get("calibration") == "normalisation":
-        validation = setting.file.part("validation", denominator)
+        validation = setting.file.part(setting.aside, denominator)
         _, norm = _mean_ratio(log_ratio, setting.points, Summaries(validation.x, validation.probabilities(row)))
         before = closure.judge(setting, setting.limits(kinematics), figures)
         kinematics = kinematics - np.log(norm.mean)
@@ -133,7 +145,8 @@ def _score(setting: Setting, settings: Any, estimator: Estimator) -> Outcome:
     """
     reference = setting.file.point(settings["theta"])
     row = setting.file.coefficients(reference[np.newaxis])[0]
-    template, at_reference = setting.file.part("validation"), setting.file.part("test", reference)
+    template = setting.file.part(setting.aside)
+    at_reference = setting.file.part(setting.partition, reference)
     x, asimov = setting.asimov
     test = Summaries(estimator.score(at_reference.x), at_reference.probabilities(row))
     data = Summaries(estimator.score(x), asimov)

@@ -1,6 +1,7 @@
 """What a step program is handed, and how it finds its inputs."""
 
 import json
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,10 @@ from mmc.errors import StepError
 
 RECORD = "job.json"
 """The file that the runner adds to the output of every finished job: which job made it, from what."""
+
+
+KEPT = ".kept"
+"""What is added to the name of a job's part for that of the directory that outlives it."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,23 @@ class StepJob:
     """Paths by the name of the option, without its dashes."""
     out: Path
     """An empty directory to write into. It takes its final name when the step returns."""
+    place: Path = Path()
+    """The final name. Until the step returns, an earlier output of the job may be there."""
+    fingerprint: str = ""
+    """What the output depends on: the same job with the same fingerprint makes the same output."""
+
+    def kept(self) -> Path:
+        """A directory that outlives a run that fails or is killed, for the next run of the same job to go on with.
+
+        One that a job with another fingerprint has left is emptied. It is gone once the job is done.
+        """
+        folder = self.out.with_name(self.out.name + KEPT)
+        mark = folder / "fingerprint"
+        if not mark.is_file() or mark.read_text(encoding="utf-8") != self.fingerprint:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            mark.write_text(self.fingerprint, encoding="utf-8")
+        return folder
 
     def one(self, name: str) -> Path:
         """The single path of an input.

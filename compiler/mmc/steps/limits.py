@@ -21,7 +21,7 @@ import numpy.typing as npt
 from scipy.special import chdtrc
 
 from mmc.errors import StepError
-from mmc.steps.events import Array, EventFile, Summaries
+from mmc.steps.events import Array, EventFile, Partition, Summaries
 from mmc.steps.observed import read_observed
 from mmc.steps.projections import cut, intervals, profile, projections
 
@@ -174,9 +174,17 @@ class Setting:
     observed: Summaries | None = None
     """The observables of the observed events."""
     n_observed: float = 0.0
+    partition: Partition = "test"
+    """The events that are the data. Hyperparameters are chosen with validation events in the place of test events."""
 
     @classmethod
-    def of(cls, file: EventFile, settings: Mapping[str, Any], observed: Path | None = None) -> "Setting":
+    def of(
+        cls,
+        file: EventFile,
+        settings: Mapping[str, Any],
+        observed: Path | None = None,
+        partition: Partition = "test",
+    ) -> "Setting":
         """From the settings of a job and the file of the observed events.
 
         :raises StepError: when the file is not what it has to be
@@ -192,7 +200,13 @@ class Setting:
             include_xsec=settings["include_xsec"],
             observed=None if events is None else Summaries(events, np.full(len(events), 1.0 / len(events))),
             n_observed=0.0 if events is None else float(settings.get("n_observed") or len(events)),
+            partition=partition,
         )
+
+    @property
+    def aside(self) -> Partition:
+        """The events that histograms and calibrations are made from: never those that are the data."""
+        return "validation" if self.partition == "test" else "train"
 
     @cached_property
     def points(self) -> Array:
@@ -206,8 +220,8 @@ class Setting:
 
     @cached_property
     def expected(self) -> Array:
-        """The expected events at each of :attr:`points`, from the test events of all benchmarks."""
-        cross_sections = self.coefficients @ self.file.part("test").weights.sum(axis=0)
+        """The expected events at each of :attr:`points`, from the data of all benchmarks."""
+        cross_sections = self.coefficients @ self.file.part(self.partition).weights.sum(axis=0)
         return np.asarray(self.luminosity * cross_sections)
 
     @cached_property
@@ -221,7 +235,7 @@ class Setting:
 
         :raises StepError: when the cross section there is not positive
         """
-        n = float(self.luminosity * (self.true_coefficients @ self.file.part("test").weights.sum(axis=0)))
+        n = float(self.luminosity * (self.true_coefficients @ self.file.part(self.partition).weights.sum(axis=0)))
         if not n > 0.0:
             raise StepError(f"the cross section at the true point is not positive ({n:g} events): generate more events")
         return n
@@ -239,8 +253,8 @@ class Setting:
 
     @cached_property
     def asimov(self) -> tuple[Array, Array]:
-        """The Asimov data of the true point: observables of test events generated next to it, and probabilities."""
-        events = self.file.part("test", self.theta_true)
+        """The Asimov data of the true point: observables of events generated next to it, and their probabilities."""
+        events = self.file.part(self.partition, self.theta_true)
         return events.x, events.probabilities(self.true_coefficients)
 
     def limits(self, log_kinematics: Array | float) -> Limits:

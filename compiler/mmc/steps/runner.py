@@ -25,11 +25,15 @@ from typing import Any
 
 from mmc.errors import MissingExtraError, MmcError, StepError
 from mmc.steps import STEPS
-from mmc.steps.job import RECORD, StepJob, write_json
+from mmc.steps.job import KEPT, RECORD, StepJob, write_json
+from mmc.steps.tracking import tracker
 from mmc.version import __version__
 
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """Environment variables that numerical libraries read when they are imported."""
+
+OWN_EXTRAS = {"optuna": "optuna"}
+"""The extra of each package that the extra ``steps`` does not bring."""
 
 USAGE = "usage: mmc step STAGE --config FILE --job NAME [--INPUT PATH ...]... --out DIR"
 EXIT_USAGE = 2
@@ -50,8 +54,8 @@ class _UsageError(Exception):
     """The command line is wrong."""
 
 
-class _StoppedError(Exception):
-    """A signal asks the job to stop."""
+class _StoppedError(BaseException):
+    """A signal asks the job to stop. No step takes it for an error that it may pass over."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -70,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
         out.parent.mkdir(parents=True, exist_ok=True)
         with _logging_to(log_path):
             _run(command)
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, _StoppedError) as error:
         hint = f" (log: {log_path})" if log_path.is_file() else ""
         sys.stderr.write(f"mmc step {command.stage}[{command.job}]: {_reason(error)}{hint}\n")
         return MmcError.exit_code
@@ -119,13 +123,16 @@ def _run(command: _Command) -> None:
         started = time.monotonic()
         log.info("%s[%s] starts, seed %d, %d thread(s)", command.stage, command.job, entry["seed"], threads)
         step = importlib.import_module(STEPS[command.stage])
-        _seed(entry["seed"])
-        settings = {**shared, **entry["settings"]}
-        step.run(StepJob(command.stage, command.job, settings, entry["seed"], command.inputs, part))
+        settings, seed, fingerprint = {**shared, **entry["settings"]}, entry["seed"], entry["fingerprint"]
+        job = StepJob(command.stage, command.job, settings, seed, command.inputs, part, command.out, fingerprint)
+        with tracker(job):
+            seed_generators(seed)  # the last thing before the step: MLflow draws random numbers too
+            step.run(job)
         seconds = round(time.monotonic() - started, 3)
-        record = {"stage": command.stage, "job": command.job, "fingerprint": entry["fingerprint"]}
+        record = {"stage": command.stage, "job": command.job, "fingerprint": fingerprint}
         write_json(part / RECORD, {**record, "seed": entry["seed"], "seconds": seconds, "mmc": __version__})
         _replace(command.out, part)
+        _remove(part.with_name(part.name + KEPT))
         log.info("%s[%s] done in %.1f s", command.stage, command.job, seconds)
     except BaseException:
         log.debug("%s[%s] failed", command.stage, command.job, exc_info=True)
@@ -172,7 +179,7 @@ def _configuration(command: _Command) -> tuple[dict[str, Any], dict[str, Any], i
         raise StepError(f"{command.config} is not a stage's configuration: {error!r}") from error
 
 
-def _seed(seed: int) -> None:
+def seed_generators(seed: int) -> None:
     """Seed every generator that a step may draw from. Step modules import torch at their top, so it is there."""
     random.seed(seed)
     if "numpy" in sys.modules:
@@ -205,7 +212,8 @@ def _stop(signum: int, _frame: FrameType | None) -> None:
 def _reason(error: BaseException) -> str:
     """One line that tells a user what went wrong."""
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.split(".")[0] != "mmc":
-        error = MissingExtraError(error.name.split(".")[0], "steps")
+        package = error.name.split(".")[0]
+        error = MissingExtraError(package, OWN_EXTRAS.get(package, "steps"))
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     text = " ".join(str(error).split())

@@ -22,8 +22,14 @@ ADVICE = "lower training.initial_lr, or set training.clip_gradient"
 log = logging.getLogger(__name__)
 
 
+class DivergedError(StepError):
+    """The loss is not finite: the hyperparameters are no good."""
+
+
 def run(job: StepJob) -> None:
     """Write MadMiner's ``model_*`` files and ``train.json``, with the losses per epoch.
+
+    Of a trial whose training diverges there is only a ``train.json`` that says so.
 
     :raises StepError: when the samples are not those of the method, or the loss is not finite
     """
@@ -44,7 +50,15 @@ def run(job: StepJob) -> None:
         settings["method"], train, validation, training, features, kind=kind, morphing=record.get("morphing")
     )
     seconds = time.perf_counter() - start
-    epochs, kept = _check(losses, training)
+    try:
+        epochs, kept = _check(losses, training)
+    except DivergedError as error:
+        if not settings.get("trial"):
+            raise
+        log.warning("this trial is out: %s", error)
+        failed = {"method": settings["method"], "scan": dict(settings["scan"]), "failed": str(error)}
+        write_json(job.out / "train.json", failed)
+        return
     estimator.save(str(job.out / "model"))
     write_json(
         job.out / "train.json",
@@ -82,15 +96,15 @@ def _indices(features: Sequence[str] | None, observables: Sequence[str]) -> list
 def _check(losses: tuple[Array, Array], training: Mapping[str, Any]) -> tuple[int, int]:
     """The epochs that were run, and the epoch (from 1) whose network is kept.
 
-    :raises StepError: when a loss is not finite. MadMiner then ends the training early and says so in the log only
+    :raises DivergedError: when a loss is not finite. MadMiner then ends the training early and says so in the log only
     """
     train, validation = losses
     epochs, patience = len(train), training.get("early_stopping_patience")
     if not epochs or not (np.isfinite(train).all() and np.isfinite(validation).all()):
-        raise StepError(f"the loss is not finite in epoch {max(epochs, 1)}: {ADVICE}")
+        raise DivergedError(f"the loss is not finite in epoch {max(epochs, 1)}: {ADVICE}")
     best = int(np.argmin(validation))
     stopped = training["early_stopping"] and patience is not None and epochs - 1 - best > patience
     if epochs < training["n_epochs"] and not stopped:
-        raise StepError(f"the loss became NaN in epoch {epochs + 1}: {ADVICE}")
+        raise DivergedError(f"the loss became NaN in epoch {epochs + 1}: {ADVICE}")
     keeps_best = training["early_stopping"] and training["n_epochs"] > 1
     return epochs, (best if keeps_best else epochs - 1) + 1

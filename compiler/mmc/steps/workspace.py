@@ -2,9 +2,9 @@
 
 HistFactory knows no parameters of a theory, so that there is one workspace for each benchmark but the true point: a
 channel with the events expected at the true point, ``reference``, and with what the benchmark changes, ``signal``, that
-may be negative. The strength ``mu`` of the signal is 0 at the true point and 1 at the benchmark; between them is another
-theory, unless the parameters enter linearly. The data are those of the limits: the observed events, or else the Asimov
-data.
+may be negative. The strength ``mu`` of the signal is 0 at the true point and 1 at the benchmark; between them is
+another theory, unless the parameters enter linearly. The data are those of the limits: the observed events, or else the
+Asimov data.
 
 Nuisance parameters become modifiers that both samples share: ``normsys`` where one has the same effect on all bins,
 ``histosys`` with the templates at ±1 else. ``staterror`` is that of the simulated events of the reference.

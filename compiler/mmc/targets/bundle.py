@@ -41,6 +41,14 @@ def make_bundle(plan: Plan, target: str, texts: Mapping[str, str], executables: 
         "digest": plan.digest,
         "mmc": __version__,
         "target": target,
+        "stages": {
+            stage.name: {
+                "group": stage.group,
+                "summary": stage.summary,
+                "reads": list(dict.fromkeys(item.stage for item in stage.inputs)),
+            }
+            for stage in plan.stages
+        },
         "files": dict(sorted(digests.items())),
     }
     every[MANIFEST] = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"

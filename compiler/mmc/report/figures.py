@@ -1,4 +1,4 @@
-"""Figures of a report: contours, p-value curves and losses. The same input gives the same bytes."""
+"""Figures of a report: contours, profiles, p-value curves and losses. The same input gives the same bytes."""
 
 import io
 import warnings
@@ -16,12 +16,14 @@ from scipy.special import chdtri
 
 from mmc.steps.events import Array
 from mmc.steps.limits import p_values
+from mmc.steps.projections import profile
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """Distinguishable with every kind of colour vision (Okabe and Ito)."""
 BASELINE_COLORS = {
     "rate": ("#A0A0A0", "#B5A16A", "#8FAFC9", "#C2A0BD"),
     "histogram": ("#555555", "#6E5B1E", "#2F5675", "#6B3F66"),
+    "truth": ("#7A4EAB", "#A47FD0", "#5B3A80", "#C3A9E0"),
 }
 """Of each baseline, for one group of samples after the other."""
 STYLE = {
@@ -38,6 +40,12 @@ STYLE = {
 LOWEST_P = 1e-4
 """Where the axis of a p-value curve ends."""
 LOSS_COLUMNS = 3
+MOST_LOSSES = 24
+"""Panels of the losses; of more trainings only so many are drawn."""
+LINES = {"passed": "solid", "doubtful": (0, (6.0, 1.5, 1.0, 1.5)), "failed": (0, (4.0, 2.0))}
+"""How lines are drawn that can be believed, may be, and cannot be."""
+HIGHEST_Q = 10.0
+"""Where the axis of profile likelihoods ends, in -2 ln λ."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +55,30 @@ class Curve:
     name: str
     color: str
     baseline: bool
-    failed: bool
+    verdict: str
+    """Of its closure tests: passed, doubtful or failed."""
     axes: Mapping[str, Array]
     log_likelihood_ratio: Array
     """On the grid of the axes; 0 is the best fit."""
     best_fit: Mapping[str, float]
 
+    def profile(self, names: Sequence[str]) -> Array:
+        """ln λ of these parameters, in their order, with all others fitted."""
+        order = list(self.axes)
+        ratio = profile(self.log_likelihood_ratio, [order.index(name) for name in names])
+        ranks = sorted(names, key=order.index)
+        return np.transpose(ratio, [ranks.index(name) for name in names])
+
     @property
     def label(self) -> str:
         """For the legend."""
-        return plain(self.name) + (" (closure failed)" if self.failed else "")
+        return plain(self.name) + ("" if self.verdict == "passed" else f" (closure {self.verdict})")
 
     @property
     def style(self) -> dict[str, Any]:
         """How its line is drawn: dashed when it cannot be believed."""
         width = 1.4 if self.baseline else 2.0
-        return {"color": self.color, "linewidth": width, "linestyle": (0, (4.0, 2.0)) if self.failed else "solid"}
+        return {"color": self.color, "linewidth": width, "linestyle": LINES[self.verdict]}
 
 
 def contour_figure(
@@ -72,17 +88,17 @@ def contour_figure(
 
     Lines are interpolated in the square root of -2 ln λ, which is linear where the likelihood is Gaussian.
     """
-    figure, axes = _figure(6.6, 4.4)
+    figure, axes = make_figure(6.6, 4.4)
     threshold = float(chdtri(2, 1.0 - level))
     handles = []
     for curve in curves:
-        x, y, ratio = _profile(curve, pair)
+        ratio = curve.profile(pair)
         distance = np.sqrt(np.minimum(np.maximum(-2.0 * ratio, 0.0), 1e6))
         style = curve.style
         note = ""
         if distance.min() < np.sqrt(threshold) < distance.max():
             lines = {"colors": [style["color"]], "linewidths": style["linewidth"], "linestyles": [style["linestyle"]]}
-            axes.contour(x, y, distance.T, levels=[np.sqrt(threshold)], **lines)
+            axes.contour(*(curve.axes[name] for name in pair), distance.T, levels=[np.sqrt(threshold)], **lines)
         else:
             note = " (all allowed)"
         if not curve.baseline:
@@ -97,7 +113,7 @@ def contour_figure(
     axes.set_title(f"{level:.0%} confidence regions{', profiled' if others else ''}", loc="left", fontsize=10.0)
     axes.locator_params(nbins=7)
     axes.grid(color="#E6E6E6", linewidth=0.6)
-    _legend(axes, handles)
+    place_legend(axes, handles)
     return figure
 
 
@@ -105,7 +121,7 @@ def p_value_figure(
     curves: Sequence[Curve], labels: Mapping[str, str], levels: Sequence[float], truth: Mapping[str, float]
 ) -> Figure:
     """The p-value of each value of the only parameter, with the confidence levels."""
-    figure, axes = _figure(6.6, 4.0)
+    figure, axes = make_figure(6.6, 4.0)
     (name,) = curves[0].axes
     handles = []
     for curve in curves:
@@ -119,17 +135,41 @@ def p_value_figure(
         )
     axes.axvline(truth[name], color="black", linewidth=0.8, linestyle=":")
     handles.append(Line2D([], [], color="black", linewidth=0.8, linestyle=":", label="true point"))
-    axes.locator_params(axis="x", nbins=7)
+    axes.locator_params(axis="x", nbins=5)
     axes.set(xlabel=labels[name], ylabel="p-value", yscale="log", ylim=(LOWEST_P, 1.5), xlim=(low, high))
-    _legend(axes, handles)
+    place_legend(axes, handles)
+    return figure
+
+
+def profile_figure(
+    curves: Sequence[Curve], name: str, label: str, levels: Sequence[float], truth: Mapping[str, float]
+) -> Figure:
+    """-2 ln λ of one of several parameters, profiled over all others, with the confidence levels."""
+    figure, axes = make_figure(4.8, 4.0)
+    handles = []
+    for curve in curves:
+        axes.plot(curve.axes[name], -2.0 * curve.profile([name]), **curve.style)
+        handles.append(Line2D([], [], label=curve.label, **curve.style))
+    low, high = min(curve.axes[name][0] for curve in curves), max(curve.axes[name][-1] for curve in curves)
+    for level in levels:
+        threshold = float(chdtri(1, 1.0 - level))
+        axes.axhline(threshold, color="#888888", linewidth=0.8, zorder=0)
+        where = {"textcoords": "offset points", "color": "#555555", "ha": "right"}
+        axes.annotate(f"{level:.0%}", (high, threshold), (-2, 2), **where)
+    axes.axvline(truth[name], color="black", linewidth=0.8, linestyle=":")
+    handles.append(Line2D([], [], color="black", linewidth=0.8, linestyle=":", label="true point"))
+    axes.locator_params(axis="x", nbins=5)
+    axes.set(xlabel=label, ylabel=r"$-2\,\ln\,\lambda$", ylim=(0.0, HIGHEST_Q), xlim=(low, high))
+    figure.legend(handles=handles, loc="outside lower left", ncols=2, fontsize=8.5, frameon=False)
     return figure
 
 
 def loss_figure(trainings: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Training and validation loss of every training by epoch, and the epoch whose network is kept."""
+    trainings = dict(list(trainings.items())[:MOST_LOSSES])
     columns = min(len(trainings), LOSS_COLUMNS)
     rows = -(-len(trainings) // columns)
-    with _styled():
+    with styled():
         figure = Figure(figsize=(3.1 * columns + 0.6, 2.4 * rows + 0.3), layout="constrained")
         panels = figure.subplots(rows, columns, squeeze=False)
         for axes, (name, record) in zip(panels.flat, trainings.items(), strict=False):
@@ -149,7 +189,7 @@ def loss_figure(trainings: Mapping[str, Mapping[str, Any]]) -> Figure:
 def render(figure: Figure, image_format: str) -> bytes:
     """A figure as ``png`` or ``svg``."""
     stream = io.BytesIO()
-    with _styled():
+    with styled():
         metadata: dict[str, Any] = {"Date": None} if image_format == "svg" else {"Software": None}
         figure.savefig(stream, format=image_format, metadata=metadata)
     return stream.getvalue()
@@ -169,29 +209,22 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _profile(curve: Curve, pair: tuple[str, str]) -> tuple[Array, Array, Array]:
-    """Both axes and the log likelihood ratio on them, first axis first, maximised over all other parameters."""
-    names = list(curve.axes)
-    others = tuple(k for k, name in enumerate(names) if name not in pair)
-    ratio = curve.log_likelihood_ratio.max(axis=others)
-    if names.index(pair[0]) > names.index(pair[1]):
-        ratio = ratio.T
-    return curve.axes[pair[0]], curve.axes[pair[1]], ratio
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Any]:
-    with _styled():
+def make_figure(width: float, height: float) -> tuple[Figure, Any]:
+    """An empty figure in the style of all, and its axes; sizes in inches."""
+    with styled():
         figure = Figure(figsize=(width, height), layout="constrained")
         return figure, figure.subplots()
 
 
-def _legend(axes: Any, handles: Sequence[Line2D]) -> None:
+def place_legend(axes: Any, handles: Sequence[Line2D]) -> None:
+    """A legend beside the axes."""
     place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
     axes.legend(handles=handles, fontsize=9.0, frameon=False, **place)
 
 
 @contextmanager
-def _styled() -> Iterator[None]:
+def styled() -> Iterator[None]:
+    """Draw in the style of all figures."""
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a label in a script that the font lacks
         yield
