@@ -29,7 +29,12 @@ events: {file: "it's $(my) {events}.h5"}
 observables: {OBSERVABLES}
 methods:
   sally: {theta: {benchmark: sm}, samples: 300, training: {n_hidden: [10], n_epochs: 2}}
-  alices: {theta0: {random: {n: 10}}, theta1: {benchmark: sm}, samples: 300, training: {n_hidden: [10], n_epochs: 2}}
+  alices:
+    theta0: {random: {n: 10}}
+    theta1: {benchmark: sm}
+    samples: 300
+    training: {n_hidden: [10], n_epochs: 2}
+    ensemble: 2
 evaluation:
   luminosity: 1 fb^-1
   grid: {FIRST: {points: 5}, SECOND: {points: 5}}

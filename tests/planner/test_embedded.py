@@ -126,6 +126,41 @@ def test_a_scan_trains_and_evaluates_every_combination(drell_yan: dict[str, Any]
     assert {job.settings["sample_job"] for job in trainings} == {"alices"}
 
 
+def test_an_ensemble_trains_its_members_and_evaluates_them_once(drell_yan: dict[str, Any]) -> None:
+    drell_yan["methods"]["alices"].update(ensemble=2, scan={"training.alpha": [1, 5]})
+    plan = plan_of(drell_yan)
+    members = [f"alices.scan-{k}.member-{m}" for k in range(2) for m in range(2)]
+    trainings = [job for job in plan.stage("train").jobs if job.settings["method_name"] == "alices"]
+    assert [job.name for job in trainings] == members
+    assert [job.settings["member"] for job in trainings] == [0, 1, 0, 1]
+    assert len({job.seed for job in trainings}) == 4
+    evaluated = [job for job in plan.stage("evaluate").jobs if job.settings["method_name"] == "alices"]
+    assert [job.settings["members"] for job in evaluated] == [members[:2], members[2:]]
+    assert [job.name for job in evaluated] == ["alices.scan-0", "alices.scan-1"]
+    assert all({("train", name) for name in job.settings["members"]} < {*job.needs} for job in evaluated)
+
+
+def test_estimators_that_vary_with_both_points_are_compared_with_the_true_point(drell_yan: dict[str, Any]) -> None:
+    prior, sm = {"random": {"n": 10}}, {"benchmark": "sm"}
+    drell_yan["methods"] = {
+        "nde": {"theta": prior, "samples": 100},
+        "double": {
+            "method": "carl",
+            "estimator": "double_parameterized_ratio",
+            "theta0": prior,
+            "theta1": prior,
+            "samples": 100,
+        },
+        "single": {"method": "carl", "theta0": prior, "theta1": sm, "samples": 100},
+    }
+    plan = plan_of(drell_yan)
+    truth = {"point": dict(plan.stage("evaluate").settings["theta_true"])}
+    assert [job.settings["theta1"] for job in plan.stage("evaluate").jobs] == [truth, truth, sm]
+    nde, double, single = (job.settings for job in plan.stage("train").jobs)
+    assert nde["training"]["n_mades"] == 5 and not {"alpha", "dropout_prob"} & set(nde["training"])
+    assert double["estimator"] == "double_parameterized_ratio" and "estimator" not in single
+
+
 def test_job_splitting_loses_no_event(drell_yan: dict[str, Any]) -> None:
     signal = drell_yan["generation"]["samples"]["signal"]
     signal.update(events={"sm": 1001}, events_per_job=250)

@@ -1,7 +1,6 @@
 """Every type of estimator, and what is mended in MadMiner's."""
 
 import json
-from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from mmc.steps.sample import load_samples
 from mmc.steps.training import fit, new_estimator
 from mmc.study import DOUBLE, MORPHING_AWARE, QUADRATIC
 
-from tests.steps.learning import Learning
+from tests.steps.learning import Learning, stock_module
 from tests.steps.toy_events import cross_section, squared_amplitude, write_events
 
 VARIED = {"random": {"n": 50, "priors": {"c1": {"flat": [-1.0, 1.0]}}}}
@@ -36,15 +35,6 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def learning(tmp_path: Path, events: Path) -> Learning:
     return Learning(tmp_path, events, 1)
-
-
-def stock(name: str) -> Any:
-    """A module of MadMiner as it is installed, whatever was mended in the one that is imported."""
-    spec = find_spec(name)
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -135,7 +125,9 @@ def test_stock_flows_never_change_the_order_of_observables() -> None:
     ours = new_estimator("likelihood", n_mades=3)
     ours.n_observables, ours.n_parameters = 3, 1
     ours._create_model()
-    theirs = stock("madminer.utils.ml.models.maf").ConditionalMaskedAutoregressiveFlow(1, 3, (5,), 3, batch_norm=False)
+    theirs = stock_module("madminer.utils.ml.models.maf").ConditionalMaskedAutoregressiveFlow(
+        1, 3, (5,), 3, batch_norm=False
+    )
     assert [made.input_order.tolist() for made in ours.model.mades] == [[1, 2, 3], [3, 2, 1], [1, 2, 3]]
     assert [made.input_order.tolist() for made in theirs.mades] == [[1, 2, 3]] * 3
 
@@ -144,7 +136,7 @@ def test_stock_batch_normalisation_forgets() -> None:
     ours = new_estimator("likelihood", n_mades=1, batch_norm=0.5)
     ours.n_observables, ours.n_parameters = 1, 1
     ours._create_model()
-    theirs = stock("madminer.utils.ml.models.batch_norm").BatchNorm(1, alpha=0.5)
+    theirs = stock_module("madminer.utils.ml.models.batch_norm").BatchNorm(1, alpha=0.5)
     batches = [torch.tensor([[0.0], [2.0]]), torch.tensor([[4.0], [10.0]])]
     for batch in batches:
         for layer in (ours.model.bns[0], theirs):
@@ -157,7 +149,7 @@ def test_stock_mixtures_mix_up_the_events_of_a_single_observable() -> None:
     new_estimator("likelihood")  # mends
     from madminer.utils.ml.models.made_mog import ConditionalMixtureMADE
 
-    theirs = stock("madminer.utils.ml.models.made_mog").ConditionalMixtureMADE.forward
+    theirs = stock_module("madminer.utils.ml.models.made_mog").ConditionalMixtureMADE.forward
     for n_observables, shape in ((2, (4, 2, 3)), (1, (4, 4, 3))):
         made = ConditionalMixtureMADE(1, n_observables, (5,), n_components=3)
         theta, x = torch.rand(4, 1).double(), torch.rand(4, n_observables).double()

@@ -1,7 +1,9 @@
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from mmc.errors import StepError
@@ -87,6 +89,60 @@ def test_refusals(tmp_path: Path, toy_events: Path) -> None:
     tiny = Learning(tmp_path / "tiny", write_events(tmp_path / "tiny" / "events", 1, 4), 1)
     settings = {**tiny.shared, **tiny.method("sally")}
     assert "generate more events" in tiny.refusal("sample", "sally", settings, events=tiny.events)
+
+
+def test_observables_that_are_of_no_use(tmp_path: Path) -> None:
+    events = write_events(tmp_path / "events", 2, 1000, ids=True)
+    with h5py.File(events / "events.h5", "r+") as file:
+        observations = file["samples/observations"]
+        observations[:, 1] = 3.5
+        observations[::2, 2] = np.nan
+    learning = Learning(tmp_path / "learning", events)
+    settings = {**learning.shared, **learning.method("alice")}
+    refused = learning.refusal("sample", "alice", settings, events=events)
+    learning = Learning(tmp_path / "features", events)
+    assert refused.startswith("the observable id is not finite in ") and "leave it out of `features`" in refused
+    record = json.loads((learning.sample("alice", features=["x1", "x2"]) / "sample.json").read_text())
+    assert [text for text in record["warnings"] if "observable" in text] == [
+        f"{part}: the observable x2 is the same in all samples" for part in ("train", "validation")
+    ]
+
+
+def test_events_of_too_large_a_weight_can_be_left_out(tmp_path: Path, toy_events: Path) -> None:
+    learning = Learning(tmp_path, toy_events)
+    point = {"theta0": {"point": {"c1": 0.4, "c2": 0.0}}}
+    record = json.loads((learning.sample("alice", **point, n_eff_forced=700.0) / "sample.json").read_text())
+    assert record["train_effective_sample_size"]["theta0"]["min"] >= 700.0
+    assert any("n_eff_forced leaves out up to" in text for text in record["warnings"])
+    learning = Learning(tmp_path / "all", toy_events)
+    settings = {**learning.shared, **learning.method("alice", **point, n_eff_forced=1e6)}
+    refused = learning.refusal("sample", "alice", settings, events=toy_events)  # in stock MadMiner, this never ends
+    assert "n_eff_forced = 1e+06 leaves out 100% of the cross section" in refused
+
+
+def test_double_precision(tmp_path: Path, toy_events: Path) -> None:
+    learning = Learning(tmp_path, toy_events)
+    for precise, dtype in ((False, np.float32), (True, np.float64)):
+        arrays = load_samples(learning.sample("scandal", double_precision=precise) / "train")
+        assert {values.dtype for values in arrays.values()} == {np.dtype(dtype)}
+
+
+def test_without_morphing_a_likelihood_is_learned_at_benchmarks(tmp_path: Path, toy_events: Path) -> None:
+    events = tmp_path / "events"
+    shutil.copytree(toy_events, events)
+    with h5py.File(events / "events.h5", "r+") as file:
+        del file["morphing"]
+    learning = Learning(tmp_path / "learning", events)
+    train = load_samples(learning.sample("nde", theta={"benchmarks": ["sm", "b1"]}) / "train")
+    assert set(train) == {"x", "theta"} and len(np.unique(train["theta"], axis=0)) == 2
+    for method, changes, reason in (
+        ("nde", {}, "give benchmarks as theta"),
+        ("scandal", {}, "without morphing there is no joint score"),
+        ("carl", {"theta0": {"benchmark": "b1"}, "estimator": "morphing_aware_ratio"}, "has no morphing"),
+    ):
+        refused = Learning(tmp_path / method, events)
+        settings = {**refused.shared, **refused.method(method, **changes)}
+        assert reason in refused.refusal("sample", method, settings, events=events)
 
 
 def test_negative_ratios_count_as_zero_and_undefined_ones_are_refused() -> None:

@@ -8,9 +8,11 @@ import pytest
 import torch
 from mmc.steps import madminer_compat
 from mmc.steps.estimators import load_estimator
+from mmc.steps.sample import load_samples
 from mmc.steps.train import _check
+from mmc.steps.training import fit
 
-from tests.steps.learning import RATIO, SCORE, TRAINING, Learning
+from tests.steps.learning import RATIO, SCORE, TRAINING, Learning, stock_module
 
 
 @pytest.fixture
@@ -70,6 +72,43 @@ def test_stock_madminer_remembers_no_state_of_its_best_epoch() -> None:
         with torch.no_grad():
             network.weight += 1.0
         assert torch.equal(state["weight"], before) is keeps
+
+
+@pytest.mark.parametrize("method", ["sally", "alice", "alices"])
+def test_the_losses_are_those_of_stock_madminer(
+    learning: Learning, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trainer and the loader of batches as they are installed, given the same order, make the same numbers."""
+    folder = learning.sample(method, samples=500)
+    train, validation = load_samples(folder / "train"), load_samples(folder / "validation")
+    training = learning.train_settings(method, batch_size=64, scale_inputs=False)["training"]
+    torch.manual_seed(1)
+    ours = fit(method, train, validation, training, None)[1]
+
+    name = "LocalScoreTrainer" if method == "sally" else "SingleParameterizedRatioTrainer"
+    stock: Any = getattr(stock_module("madminer.utils.ml.trainer"), name)
+
+    class Ordered(torch.utils.data.Sampler[int]):
+        def __init__(self, data: Any) -> None:
+            self.data = data
+
+        def __iter__(self) -> Any:
+            return iter(torch.randperm(len(self.data)).tolist())
+
+        def __len__(self) -> int:
+            return len(self.data)
+
+    def loaders(_self: Any, *arguments: Any) -> Any:
+        *datasets, _, batch_size = arguments
+        options = {"batch_size": batch_size, "generator": torch.Generator()}  # its own, not to use up the global one
+        return [torch.utils.data.DataLoader(data, sampler=Ordered(data), **options) for data in datasets]
+
+    module = "score" if method == "sally" else "parameterized_ratio"
+    monkeypatch.setattr(f"madminer.ml.{module}.{name}", type(name, (stock,), {"make_dataloaders": loaders}))
+    torch.manual_seed(1)
+    theirs = fit(method, train, validation, training, None)[1]
+    assert len(ours[0]) == 3
+    assert [loss.tolist() for loss in ours] == [loss.tolist() for loss in theirs]
 
 
 def test_batches_hold_every_sample_once_in_a_new_order() -> None:

@@ -165,6 +165,7 @@ def _sample_settings(method: Method) -> dict[str, Any]:
         "sample_only_from_closest_benchmark": method.sample_only_from_closest_benchmark,
         **_estimator(method),
         **method.sampling,
+        **({} if method.features is None else {"features": list(method.features)}),
     }
 
 

@@ -55,6 +55,7 @@ def run(job: StepJob) -> None:
             **job.group,
             "method_name": settings["method_name"],
             "method": settings["method"],
+            "estimator": estimator.members[0].kind,
             "train_job": settings["train_job"],
             **outcome.summary(setting),
             **({"ensemble": ensemble_spread(estimator, setting, outcome.limits)} if len(models) > 1 else {}),

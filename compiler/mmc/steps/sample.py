@@ -48,7 +48,11 @@ def run(job: StepJob) -> None:
     for partition, n_samples in (("train", settings["samples"]), ("validation", settings["validation_samples"])):
         folder = job.out / partition
         arrays, effective = _draw(sampler, settings, partition, n_samples)
-        warnings += [f"{partition}: {text}" for text in _repair(arrays)]
+        warnings += [
+            f"{partition}: {text}" for text in (*_check_observables(arrays["x"], sampler, settings), *_repair(arrays))
+        ]
+        if sampler.left_out > 0.0:
+            warnings.append(f"{partition}: n_eff_forced leaves out up to {sampler.left_out:.2%} of the cross section")
         n_events = _partition_size(sampler, settings, partition)
         smallest = min(float(sizes.min()) for sizes in effective.values())
         if smallest < FEW or smallest < SMALL_PART * n_events:
@@ -190,7 +194,7 @@ def _repair(arrays: dict[str, Array]) -> list[str]:
     :raises StepError: when a number is not finite, as when an event cannot occur at one of the points
     """
     for name, values in arrays.items():
-        if not np.isfinite(values).all():
+        if name != "x" and not np.isfinite(values).all():
             bad = int((~np.isfinite(values)).any(axis=-1).sum())
             raise StepError(f"{bad} of {len(values)} samples have no finite {name}: draw from other points")
     negative = arrays["r_xz"] < 0.0 if "r_xz" in arrays else np.zeros(1, dtype=bool)
@@ -198,6 +202,25 @@ def _repair(arrays: dict[str, Array]) -> list[str]:
         return []
     arrays["r_xz"] = np.where(negative, 0.0, arrays["r_xz"]).astype(arrays["r_xz"].dtype)
     return [f"{negative.mean():.2%} of the samples have a negative weight at the other point, which counts as 0"]
+
+
+def _check_observables(x: Array, sampler: Any, settings: Mapping[str, Any]) -> list[str]:
+    """Warnings of the observables that the network sees.
+
+    :raises StepError: when one of them is not finite in some samples
+    """
+    seen = settings.get("features", list(sampler.observables))
+    columns = {name: x[:, k] for k, name in enumerate(sampler.observables) if name in seen}
+    for name, values in columns.items():
+        bad = int((~np.isfinite(values)).sum())
+        if bad:
+            raise StepError(
+                f"the observable {name} is not finite in {bad} of {len(values)} samples: give it a default, make it "
+                "required, or leave it out of `features`"
+            )
+    return [
+        f"the observable {name} is the same in all samples" for name, values in columns.items() if not np.ptp(values)
+    ]
 
 
 def _partition_size(sampler: Any, settings: Mapping[str, Any], partition: str) -> int:

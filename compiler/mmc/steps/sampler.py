@@ -24,6 +24,8 @@ def make_sampler(path: Path) -> Any:
             super().__init__(str(path))
             self._batches: dict[Any, Sequence[tuple[Any, ...]]] = {}
             self._sums: dict[Any, tuple[Any, ...]] = {}
+            self.left_out = 0.0
+            """The largest part of the cross section at a point that ``n_eff_forced`` left out."""
 
         def event_loader(self, *args: Any, **kwargs: Any) -> Any:
             near = kwargs.pop("generated_close_to", None)
@@ -32,6 +34,32 @@ def make_sampler(path: Path) -> Any:
                 self._batches[key] = list(super().event_loader(*args, generated_close_to=near, **kwargs))
             for x, weights, *more in self._batches[key]:
                 yield x, weights.copy(), *more  # the caller scales the weights in place
+
+        def _sample_set(self, set_: Any, **options: Any) -> Any:
+            if options["n_eff_forced"] is not None:
+                where = {name: options[name] for name in ("partition", "test_split", "validation_split")}
+                theta, nu = set_[options["sampling_index"]]
+                near = self._get_theta_value(theta) if options["sample_only_from_closest_benchmark"] else None
+                self._check_trimming(theta, nu, options["n_eff_forced"], near, **where)
+            return super()._sample_set(set_, **options)
+
+        def _check_trimming(self, theta: Any, nu: Any, n_eff_forced: float, near: Any, **where: Any) -> None:
+            """MadMiner draws until it finds events, for ever where all are left out.
+
+            :raises RuntimeError: when most of the cross section would be left out
+            """
+            start, end, factor = self._calculate_partition_bounds(*where.values())
+            matrix = self._get_theta_benchmark_matrix(theta)
+            (total,), _ = self.xsecs([theta], [nu], generated_close_to=near, **where)
+            batches = self.event_loader(start=start, end=end, generated_close_to=near)
+            probabilities = np.concatenate([factor * mdot(matrix, weights) for _, weights in batches]) / total
+            positive = np.maximum(probabilities, 0.0)
+            left_out = float(positive[positive > 1.0 / n_eff_forced].sum() / positive.sum())
+            self.left_out = max(self.left_out, left_out)
+            if left_out > 0.5:
+                raise RuntimeError(
+                    f"n_eff_forced = {n_eff_forced:g} leaves out {left_out:.0%} of the cross section at a point"
+                )
 
         def xsecs(self, thetas: Any, nus: Any, **where: Any) -> tuple[Any, Any]:
             matrices = np.asarray([self._get_theta_benchmark_matrix(theta) for theta in thetas])
