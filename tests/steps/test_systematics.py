@@ -290,10 +290,11 @@ def test_file_without_morphing_knows_its_benchmarks(chain: Chain, tmp_path: Path
     (learning.path / "refused").mkdir()
     at_benchmarks = {"theta0": {"benchmarks": ["ll", "lr"]}}
     result = learning.evaluate("carl", learning.train("carl", learning.sample("carl", **at_benchmarks)))
-    assert json.loads((result / "evaluate.json").read_text())["n_expected"] > 0.0
+    evaluated = json.loads((result / "evaluate.json").read_text())
+    assert evaluated["n_expected"] > 0.0 and "fisher_information" not in evaluated
     settings = {**learning.shared, **learning.method("alices", **at_benchmarks)}
     reason = Folder(tmp_path / "learning" / "refused").refusal("sample", "alices", settings, events=combined)
-    assert reason == "without morphing there is no joint score, which alices learns from: take carl, rolr or alice"
+    assert reason == "without morphing there is no joint score, which alices learns from: take carl, rolr, alice or nde"
     file = EventFile(combined / "events.h5", 0.2, 0.2)
     np.testing.assert_array_equal(file.coefficients(np.array([[0.05, 0.0]])), [[0.0, 1.0, 0.0]])
     with pytest.raises(StepError, match=r"weights are known at the benchmarks alone, not at c_LL = 0\.01, c_LR = 0"):
