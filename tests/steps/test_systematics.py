@@ -236,6 +236,23 @@ def test_fisher_information_with_nuisance_parameters(tmp_path: Path, combined: P
         assert np.diag(lost).max() > 0.0
 
 
+def test_workspaces_have_the_nuisance_parameters(tmp_path: Path, combined: Path) -> None:
+    learning = _learning(tmp_path, combined)
+    folder = learning.histogram(["m_ll"], [[500, 700, 1000, 13000]])
+    columns, _ = _file(combined)
+    found = EventFile(combined / "events.h5", 0.2, 0.2).variations("all")
+    assert list(found) == NUISANCE
+    for k, factor in enumerate(found["mu_nuisance_param_0"]):
+        np.testing.assert_allclose(factor, columns[f"mu_nuisance_param_0_benchmark_{k}"] / columns["sm"])
+    np.testing.assert_allclose(
+        found["lumi_nuisance_param_0"][1], columns["sm"] / columns["lumi_nuisance_param_0_benchmark_0"]
+    )
+    workspace = json.loads(next(folder.glob("workspace_*.json")).read_text())
+    for sample in workspace["channels"][0]["samples"]:
+        assert [modifier["name"] for modifier in sample["modifiers"][1:]] == NUISANCE
+        assert {modifier["type"] for modifier in sample["modifiers"][1:]} == {"histosys"}  # no uncertainty is of all
+
+
 def test_a_file_that_lacks_what_another_has(tmp_path: Path, chain: Chain, analysed: list[Path]) -> None:
     fewer = (PdfSet("CT10", 10800, 3, "hessian"),)
     other = chain.read(chain.events("signal", 50, 7, pdf_sets=fewer), ["pdf"])
@@ -273,10 +290,11 @@ def test_file_without_morphing_knows_its_benchmarks(chain: Chain, tmp_path: Path
     (learning.path / "refused").mkdir()
     at_benchmarks = {"theta0": {"benchmarks": ["ll", "lr"]}}
     result = learning.evaluate("carl", learning.train("carl", learning.sample("carl", **at_benchmarks)))
-    assert json.loads((result / "evaluate.json").read_text())["n_expected"] > 0.0
+    evaluated = json.loads((result / "evaluate.json").read_text())
+    assert evaluated["n_expected"] > 0.0 and "fisher_information" not in evaluated
     settings = {**learning.shared, **learning.method("alices", **at_benchmarks)}
     reason = Folder(tmp_path / "learning" / "refused").refusal("sample", "alices", settings, events=combined)
-    assert reason == "without morphing there is no joint score, which alices learns from: take carl, rolr or alice"
+    assert reason == "without morphing there is no joint score, which alices learns from: take carl, rolr, alice or nde"
     file = EventFile(combined / "events.h5", 0.2, 0.2)
     np.testing.assert_array_equal(file.coefficients(np.array([[0.05, 0.0]])), [[0.0, 1.0, 0.0]])
     with pytest.raises(StepError, match=r"weights are known at the benchmarks alone, not at c_LL = 0\.01, c_LR = 0"):

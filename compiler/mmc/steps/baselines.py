@@ -14,10 +14,14 @@ from mmc.steps.job import StepJob, write_json
 from mmc.steps.limits import Limits, Setting, save_arrays
 from mmc.steps.outcome import Outcome
 from mmc.steps.truth import DataClosure, Truth
+from mmc.steps.workspace import make_workspaces
 
 
 def run(job: StepJob) -> None:
-    """Write ``baseline.json`` and ``limits.npz``, or for the Fisher information ``fisher.npz``."""
+    """Write ``baseline.json`` and ``limits.npz``, or for the Fisher information ``fisher.npz``.
+
+    Of a histogram ``workspace_BENCHMARK.json`` too.
+    """
     settings = job.settings
     file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
     if settings["baseline"] == "fisher":
@@ -30,7 +34,9 @@ def run(job: StepJob) -> None:
     elif settings["baseline"] == "truth":
         outcome = _truth(setting, random)
     else:
-        outcome = _histogram(setting, settings, random)
+        outcome, workspaces = _histogram(setting, settings, random)
+        for name, workspace in workspaces.items():
+            write_json(job.out / f"workspace_{name}.json", workspace)
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
     record = {"baseline": settings["baseline"], **_binning(settings), **job.group, **outcome.summary(setting)}
     write_json(job.out / "baseline.json", record)
@@ -59,8 +65,13 @@ def _truth(setting: Setting, random: np.random.Generator) -> Outcome:
     return Outcome.of(setting, truth.totals.mean, None, judge, {})
 
 
-def _histogram(setting: Setting, settings: Mapping[str, Any], random: np.random.Generator) -> Outcome:
-    """A histogram of observables, filled with all events that are not test events; its ratio is to the true point."""
+def _histogram(
+    setting: Setting, settings: Mapping[str, Any], random: np.random.Generator
+) -> tuple[Outcome, dict[str, Any]]:
+    """A histogram of observables, filled with all events that are not test events; its ratio is to the true point.
+
+    Its workspaces of pyhf too, by benchmark.
+    """
     columns = [_column(setting.file, name) for name in settings["observables"]]
     rest, test = setting.file.part("rest"), setting.file.part("test", setting.theta_true)
     template = Events(rest.x[:, columns], rest.weights)
@@ -86,7 +97,11 @@ def _histogram(setting: Setting, settings: Mapping[str, Any], random: np.random.
     def judge(limits: Limits, rate: bool) -> closure.Verdict:
         return closure.judge(setting, limits, result.ratio, **tested.figures(rate), unknown=result.unknown)
 
-    return Outcome.of(setting, result.mean_log, result.observed_log, judge, arrays)
+    outcome = Outcome.of(setting, result.mean_log, result.observed_log, judge, arrays)
+    counts = setting.n_expected * binning.fractions(data)
+    if observed is not None:
+        counts = setting.n_observed * binning.fractions(observed)
+    return outcome, make_workspaces(setting, binning, template, counts, "_".join(settings["observables"]))
 
 
 def _column(file: EventFile, name: str) -> int:

@@ -28,7 +28,9 @@ STEP = 0.005
 
 
 def run(job: StepJob) -> None:
-    """Write ``limits.npz`` (see :meth:`mmc.steps.outcome.Outcome.all_arrays`), ``fisher.npz`` and ``evaluate.json``.
+    """Write ``limits.npz`` (see :meth:`mmc.steps.outcome.Outcome.all_arrays`) and ``evaluate.json``.
+
+    With morphing ``fisher.npz`` too.
 
     :raises StepError: when the model is not that of the job, or the network returns numbers that are not finite
     """
@@ -43,9 +45,13 @@ def run(job: StepJob) -> None:
     setting = Setting.of(file, settings, job.optional("observed"))
     estimator = load_model(setting, settings, models)
     outcome = evaluate_estimator(setting, settings, estimator, job.seed)
-    point, information = _information(setting, settings, estimator)
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
-    save_arrays(job.out / "fisher.npz", information.arrays("full", file.parameters))
+    described = {}
+    if file.has_morphing:
+        point, information = _information(setting, settings, estimator)
+        save_arrays(job.out / "fisher.npz", information.arrays("full", file.parameters))
+        at = dict(zip(file.parameters, point.tolist(), strict=True))
+        described = {"fisher_information": {"at": at, "full": information.figures(file.parameters)}}
     write_json(
         job.out / "evaluate.json",
         {
@@ -56,10 +62,7 @@ def run(job: StepJob) -> None:
             "train_job": settings["train_job"],
             **outcome.summary(setting),
             **({"ensemble": ensemble_spread(estimator, setting, outcome.limits)} if len(models) > 1 else {}),
-            "fisher_information": {
-                "at": dict(zip(file.parameters, point.tolist(), strict=True)),
-                "full": information.figures(file.parameters),
-            },
+            **described,
         },
     )
 
@@ -95,7 +98,8 @@ def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.ran
     test = Summaries(estimator.score(at_reference.x), at_reference.probabilities(row))
     data = Summaries(estimator.score(x), asimov)
     scores = estimator.score(template.x)
-    observed = setting.observed and Summaries(estimator.score(setting.observed.values), setting.observed.probabilities)
+    seen = setting.observed
+    observed = None if seen is None else Summaries(estimator.score(seen.values), seen.probabilities)
 
     def figures(direction: Array, bins: list[int], coefficients: Array, binning_row: Array) -> HistogramFigures:
         projected = Events(scores @ direction, template.weights)
@@ -107,7 +111,7 @@ def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.ran
             row,
             data=data.project(direction),
             reference=test.project(direction),
-            observed=observed and observed.project(direction),
+            observed=None if observed is None else observed.project(direction),
         )
         return replace(result, log_ratio=lambda values: result.log_ratio(values @ direction))
 

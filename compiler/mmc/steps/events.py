@@ -75,6 +75,12 @@ class EventFile:
         return list(self._file.parameters)
 
     @property
+    def benchmarks(self) -> dict[str, Array]:
+        """The points of the benchmarks by name, in the order of an event's weights."""
+        names = list(self._file.benchmarks)[: int(self._file.n_benchmarks_phys)]
+        return {name: self.point({"benchmark": name}) for name in names}
+
+    @property
     def nuisance_parameters(self) -> list[str]:
         """The names of the nuisance parameters, in the order of :meth:`slopes`."""
         return list(self._file.nuisance_parameters)
@@ -113,6 +119,11 @@ class EventFile:
             weights = self._file.morpher.calculate_morphing_weights(point)
             row[: len(weights)] = weights
         return matrix
+
+    @property
+    def has_morphing(self) -> bool:
+        """Whether weights are known between the benchmarks, and so how they change with the parameters."""
+        return self._file.morpher is not None
 
     def gradients(self, point: Array) -> Array:
         """Derivatives of the coefficients at a point by the parameters: shape (parameters, benchmarks).
@@ -160,6 +171,20 @@ class EventFile:
             return np.zeros((self.n_events, 0))
         _, weights = next(iter(self._file.event_loader(batch_size=None)))
         return np.asarray(self._file.nuisance_morpher.calculate_a(weights), dtype=float).T
+
+    def variations(self, partition: Partition) -> dict[str, tuple[Array, Array]]:
+        """By nuisance parameter, the factors on the weights of a partition's events at 1 and at -1."""
+        morpher = self._file.nuisance_morpher
+        if morpher is None:
+            return {}
+        start, end, _ = self._bounds(partition)
+        _, weights = next(iter(self._file.event_loader(start, end, None)))
+        with np.errstate(divide="ignore", invalid="ignore"):  # events of weight 0; MadMiner makes their factor 1
+            slopes, curvatures = morpher.calculate_a(weights), morpher.calculate_b(weights)
+        return {
+            name: (np.exp(b + a), np.exp(b - a))
+            for name, a, b in zip(self.nuisance_parameters, slopes, curvatures, strict=True)
+        }
 
     def _bounds(self, partition: Partition) -> tuple[int, int | None, float]:
         """First event and end of a partition, and the factor that makes up for the events outside it."""

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,11 +44,9 @@ def run(job: StepJob) -> None:
     kind = settings.get("estimator", default_estimator(settings["method"]))
     train, validation = load_samples(folder / "train"), load_samples(folder / "validation")
     log.info("training on %d samples, validating on %d", len(train["x"]), len(validation["x"]))
-    start = time.perf_counter()
     estimator, losses = fit(
         settings["method"], train, validation, training, features, kind=kind, morphing=record.get("morphing")
     )
-    seconds = time.perf_counter() - start
     try:
         epochs, kept = _check(losses, training)
     except DivergedError as error:
@@ -78,7 +75,6 @@ def run(job: StepJob) -> None:
             "kept_epoch": kept,
             "loss_train": losses[0].tolist(),
             "loss_validation": losses[1].tolist(),
-            "seconds": round(seconds, 3),
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         },
     )
