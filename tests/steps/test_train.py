@@ -39,7 +39,6 @@ def test_the_same_seed_gives_the_same_network(learning: Learning, method: str) -
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
     records = [json.loads((model / "train.json").read_text()) for model in models]
-    for record in records:
     assert records[0] == records[1] != records[2]
 
 
