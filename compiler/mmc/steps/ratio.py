@@ -74,6 +74,16 @@ def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: 
     final = ratios[-1]
     _add_up(ratios, setting, denominator, log_ratio)
 
+    if not setting.file.has_morphing:  # toys and joint ratios need weights at points that are no benchmarks
+        observed = None if setting.observed is None else final.observed
+        arrays = final.mean_ratio.arrays(setting.grid.shape)
+
+        def judge(limits: Limits, rate: bool) -> closure.Verdict:
+            del rate
+            return closure.judge(setting, limits, final.mean_ratio)
+
+        return Outcome.of(setting, final.totals.mean, observed, judge, arrays)
+
     pool = Pool.of(setting, setting.limits(final.totals.mean))
     toys = [Toys(pool) for _ in ratios]
     for rows in blocks(len(pool.x), len(setting.points)):
