@@ -250,6 +250,6 @@ def test_a_long_state_is_cut() -> None:
 def test_the_real_steps(study: Path, capsys: Capture) -> None:
     assert main(["run", str(study)]) == 0
     out = capsys.readouterr().out
-    assert re.search(r"^sally +\d+\.\d % +\d+\.\d % +(passed|failed)", out, re.MULTILINE)
+    assert re.search(r"^sally +\d+\.\d % +\d+\.\d % +(passed|doubtful|failed)", out, re.MULTILINE)
     page = Path(out.splitlines()[-1].split(maxsplit=1)[1])
     assert "Drell-Yan study in small" in page.read_text()

@@ -345,6 +345,7 @@ def _evaluation(
         theta_true=theta_true,
         grid=grid,
         include_xsec=entry["include_xsec"],
+        event_weights=entry.get("event_weights", "balanced"),
         observed=_observed(entry.get("observed")),
         score_bins=entry.get("score_bins"),
         score_likelihood=entry.get("score_likelihood", "sally"),

@@ -315,6 +315,7 @@ class Evaluation:
     theta_true: Point
     grid: Mapping[str, Mapping[str, Any]]
     include_xsec: bool | str
+    event_weights: str
     observed: Observed | None
     score_bins: int | None
     score_likelihood: str

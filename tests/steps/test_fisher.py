@@ -14,7 +14,7 @@ def test_matrices_are_those_of_madminer(toy_events: Path, point: np.ndarray) -> 
     from madminer.fisherinformation import FisherInformation
 
     stock = FisherInformation(str(toy_events / "events.h5"), include_nuisance_parameters=False)
-    file = EventFile(toy_events / "events.h5", 0.2, 0.2)
+    file = EventFile(toy_events / "events.h5", 0.2, 0.2, balanced=False)
     events = file.part("all")
     where = (file.coefficients(point[np.newaxis])[0], file.gradients(point), 5000.0)
     one, bins = (np.zeros(len(events.x), dtype=np.intp), 1), (Binning((EDGES,)).index(events.x[:, :1]), 5)

@@ -42,7 +42,7 @@ def test_adaptive_bins_hold_equal_weight_and_merge_where_a_value_repeats() -> No
 def test_limits_are_those_of_madminer_when_the_edges_enclose_all_events(
     tmp_path: Path, toy_events: Path, observables: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learning = Learning(tmp_path, toy_events)
+    learning = Learning(tmp_path, toy_events, event_weights="madminer")
     learning.evaluation["luminosity_pb"] = whole_luminosity(learning)
     ours = np.load(learning.histogram(observables, [EDGES] * len(observables)) / "limits.npz")
 
@@ -70,7 +70,7 @@ def whole_luminosity(learning: Learning) -> float:
     """The luminosity next to that of the study for which the number of expected events is whole."""
     from mmc.steps.limits import Setting
 
-    setting = Setting.of(EventFile(learning.events / "events.h5", 0.2, 0.2), learning.evaluation)
+    setting = Setting.of(EventFile.of(learning.events / "events.h5", learning.evaluation), learning.evaluation)
     return float(setting.luminosity * round(setting.n_expected) / setting.n_expected)
 
 

@@ -22,9 +22,9 @@ STEP_VERSIONS = {
     "track": 1,
     "sample": 1,
     "train": 2,
-    "tune": 1,
-    "evaluate": 2,
-    "baselines": 2,
+    "tune": 2,
+    "evaluate": 3,
+    "baselines": 3,
     "report": 2,
 }
 """Raised when a step makes other output from the same input, so that finished jobs of an older mmc are run again."""

@@ -104,6 +104,7 @@ def _shared_settings(study: Study, evaluation: Evaluation) -> dict[str, Any]:
         "theta_true": evaluation.theta_true,
         "grid": evaluation.grid,
         "include_xsec": evaluation.include_xsec,
+        **({} if evaluation.event_weights == "balanced" else {"event_weights": evaluation.event_weights}),
         "confidence_levels": list(evaluation.confidence_levels),
     }
 

@@ -23,7 +23,7 @@ def run(job: StepJob) -> None:
     Of a histogram ``workspace_BENCHMARK.json`` too.
     """
     settings = job.settings
-    file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
+    file = EventFile.of(job.events / "events.h5", settings)
     if settings["baseline"] == "fisher":
         _fisher(job, Setting.of(file, settings))
         return
@@ -73,11 +73,12 @@ def _histogram(
     Its workspaces of pyhf too, by benchmark.
     """
     columns = [_column(setting.file, name) for name in settings["observables"]]
-    rest, test = setting.file.part("rest"), setting.file.part("test", setting.theta_true)
+    rest, population = setting.file.part("rest"), setting.population
     template = Events(rest.x[:, columns], rest.weights)
     weights = np.maximum(rest.weights @ setting.coefficients[:-1].mean(axis=0), 0.0)
     binning = make_binning(settings["bins"], template.x, weights)
-    data = Summaries(test.x[:, columns], setting.asimov[1])
+    x, probabilities = setting.asimov
+    data = Summaries(x[:, columns], probabilities)
     observed = None if setting.observed is None else setting.observed.take(columns)
     result = histogram_figures(
         template,
@@ -85,14 +86,14 @@ def _histogram(
         setting.coefficients,
         setting.true_coefficients,
         data=data,
-        reference=data,
+        reference=Summaries(population.x[:, columns], population.probabilities(setting.true_coefficients)),
         observed=observed,
     )
     arrays = result.ratio.arrays(setting.grid.shape) | {
         f"edges_{name}": edges for name, edges in zip(settings["observables"], binning.edges, strict=True)
     }
 
-    tested = DataClosure(setting, lambda rows: result.log_ratio(data.values[rows]), random)
+    tested = DataClosure(setting, lambda events: result.log_ratio(events.x[:, columns]), random)
 
     def judge(limits: Limits, rate: bool) -> closure.Verdict:
         return closure.judge(setting, limits, result.ratio, **tested.figures(rate), unknown=result.unknown)

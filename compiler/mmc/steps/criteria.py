@@ -46,7 +46,7 @@ def judge_of(job: StepJob) -> Judge:
     settings = job.settings
     if settings["criterion"] == "validation_loss":
         return validation_loss
-    file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
+    file = EventFile.of(job.events / "events.h5", settings)
     setting = Setting.of(file, settings, partition="validation")
     return {"closure": _closure, "expected_limit": _expected_limit}[settings["criterion"]](setting, settings)
 

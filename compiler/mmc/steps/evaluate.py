@@ -41,7 +41,7 @@ def run(job: StepJob) -> None:
         record = json.loads((model / "train.json").read_text(encoding="utf-8"))
         if record["method"] != settings["method"]:
             raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
-    file = EventFile(job.events / "events.h5", settings["test_split"], settings["validation_split"])
+    file = EventFile.of(job.events / "events.h5", settings)
     setting = Setting.of(file, settings, job.optional("observed"))
     estimator = load_model(setting, settings, models)
     outcome = evaluate_estimator(setting, settings, estimator, job.seed)
@@ -96,6 +96,7 @@ def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.ran
     at_reference = setting.file.part(setting.partition, reference)
     x, asimov = setting.asimov
     test = Summaries(estimator.score(at_reference.x), at_reference.probabilities(row))
+    population = Summaries(estimator.score(setting.population.x), setting.population.probabilities(row))
     data = Summaries(estimator.score(x), asimov)
     scores = estimator.score(template.x)
     seen = setting.observed
@@ -110,7 +111,7 @@ def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.ran
             coefficients,
             row,
             data=data.project(direction),
-            reference=test.project(direction),
+            reference=population.project(direction),
             observed=None if observed is None else observed.project(direction),
         )
         return replace(result, log_ratio=lambda values: result.log_ratio(values @ direction))
@@ -135,7 +136,7 @@ def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.ran
     each = [
         {"component": name, **regression(true, estimated, test.probabilities)} for name, true, estimated in components
     ]
-    tested = DataClosure(setting, lambda rows: result.log_ratio(data.values[rows]), random)
+    tested = DataClosure(setting, lambda events: result.log_ratio(estimator.score(events.x)), random)
 
     def judge(limits: Limits, rate: bool) -> closure.Verdict:
         return closure.judge(

@@ -1,4 +1,13 @@
-"""Weighted events of a MadMiner file: its partitions, and weights anywhere in parameter space by morphing."""
+"""Weighted events of a MadMiner file: its partitions, and weights anywhere in parameter space by morphing.
+
+The events generated at each benchmark estimate the cross section of anything anywhere in parameter space, but where
+few of them are, they have large weights. MadMiner takes the events of the benchmark next to a point, or the mean over
+all benchmarks. Here, by default, it is a mean over all benchmarks whose shares differ from event to event: they are in
+proportion to the density of events that each benchmark has there (the balance heuristic of multiple importance
+sampling: Veach and Guibas, SIGGRAPH 1995). The shares of one event add up to 1, so that the estimates have no bias;
+their variance is nearly as small as that of any other combination, and no event has a large weight where another
+benchmark has many events.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +47,10 @@ class Events:
             raise StepError("the cross section of the test events is not positive: generate more events")
         return np.asarray(weights / total)
 
+    def take(self, rows: slice) -> "Events":
+        """Some of the events, with their weights as they are."""
+        return Events(self.x[rows], self.weights[rows])
+
 
 @dataclass(frozen=True)
 class Summaries:
@@ -61,13 +74,20 @@ class EventFile:
     MadMiner cuts a file in order: training events, validation events, test events.
     """
 
-    def __init__(self, path: Path, test_split: float, validation_split: float) -> None:
+    def __init__(self, path: Path, test_split: float, validation_split: float, *, balanced: bool = True) -> None:
+        """``balanced``: whether events of all benchmarks are combined as above; otherwise as MadMiner does it."""
         madminer_compat.apply()
         from madminer.analysis import DataAnalyzer
 
-        self._splits = (test_split, validation_split)
+        self._splits, self._is_balanced = (test_split, validation_split), balanced
         self._file = DataAnalyzer(str(path))  # without nuisance parameters it cannot load a file that has some
         self._parts: dict[tuple[str, int | None], Events] = {}
+
+    @classmethod
+    def of(cls, path: Path, settings: Mapping[str, Any]) -> "EventFile":
+        """With the splits and the weights of a job's settings."""
+        balanced = settings.get("event_weights") != "madminer"
+        return cls(path, settings["test_split"], settings["validation_split"], balanced=balanced)
 
     @property
     def parameters(self) -> list[str]:
@@ -153,14 +173,43 @@ class EventFile:
         return int(self._file._find_closest_benchmark(point))
 
     def part(self, partition: Partition, near: Array | None = None) -> Events:
-        """The events of a partition; with ``near``, only those generated at the closest benchmark, and backgrounds.
+        """The events of a partition.
+
+        Where they are not balanced, with ``near`` only those generated at the closest benchmark, and backgrounds.
 
         :raises StepError: when there are none
         """
+        if self._is_balanced:
+            return self.balanced(partition)
         key = (partition, None if near is None else self.closest_benchmark(near))
         if key not in self._parts:
             self._parts[key] = self._load(partition, near)
         return self._parts[key]
+
+    def balanced(self, partition: Partition) -> Events:
+        """All events of a partition, balanced.
+
+        :raises StepError: when there are none
+        """
+        key = (partition, -1)
+        if key not in self._parts:
+            events, origin = self._load(partition, None), self._origin(partition)
+            weights = events.weights / self._file._calculate_sampling_factors()[origin][:, np.newaxis]
+            self._parts[key] = Events(events.x, weights * _shares(weights, origin)[:, np.newaxis])
+        return self._parts[key]
+
+    def is_near(self, partition: Partition, near: Array) -> npt.NDArray[np.bool_]:
+        """Which of a partition's events :meth:`part` takes near a point; shape (events,)."""
+        origin = self._origin(partition)
+        if self._is_balanced:
+            return np.ones(len(origin), dtype=bool)
+        return np.asarray((origin == self.closest_benchmark(near)) | (origin < 0))
+
+    def _origin(self, partition: Partition) -> npt.NDArray[np.intp]:
+        """The number of the benchmark that each event was generated at, -1 for backgrounds: shape (events,)."""
+        start, end, _ = self._bounds(partition)
+        x, _, origin = next(iter(self._file.event_loader(start, end, None, return_sampling_ids=True)))
+        return np.full(len(x), -1) if origin is None else np.asarray(origin, dtype=np.intp)
 
     def slopes(self) -> Array:
         """Derivatives of the logarithm of every event's weight by the nuisance parameters, at their nominal values.
@@ -205,3 +254,20 @@ class EventFile:
         if not len(x):
             raise StepError(f"no event of the {partition} partition was generated near {near}: generate more events")
         return Events(np.asarray(x, dtype=float), np.asarray(weights, dtype=float) * correction)
+
+
+def _shares(weights: Array, origin: npt.NDArray[np.intp]) -> Array:
+    """The share of each event in the mean over the benchmarks, shape (events,).
+
+    ``weights`` (events, benchmarks) are such that the events of each benchmark alone have the cross sections as sums:
+    an event of benchmark b that is as likely at b as any other has there the inverse of the number of events per
+    cross section, which is what the density of events is relative to.
+    """
+    shares, signal = np.ones(len(weights)), origin >= 0  # a background is sampled nowhere else
+    sampled = np.unique(origin[signal])
+    own = [weights[origin == benchmark, benchmark].mean() for benchmark in sampled]
+    densities = np.maximum(weights[np.ix_(signal, sampled)], 0.0) / own
+    total = densities.sum(axis=1)
+    mine = densities[range(len(densities)), np.searchsorted(sampled, origin[signal])]
+    shares[signal] = np.divide(mine, total, out=np.zeros_like(total), where=total > 0.0)
+    return shares

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from scipy.special import chdtrc
 
 from mmc.errors import StepError
-from mmc.steps.events import Array, EventFile, Partition, Summaries
+from mmc.steps.events import Array, EventFile, Events, Partition, Summaries
 from mmc.steps.observed import read_observed
 from mmc.steps.projections import cut, intervals, profile, projections
 
@@ -256,6 +256,22 @@ class Setting:
         """The Asimov data of the true point: observables of events generated next to it, and their probabilities."""
         events = self.file.part(self.partition, self.theta_true)
         return events.x, events.probabilities(self.true_coefficients)
+
+    @cached_property
+    def population(self) -> Events:
+        """All events of the partition of the data: what means over other points, and toys, are taken from.
+
+        Of events generated at one point few, with large weights, are where those of another point are many, so that a
+        mean over the latter is off by more than its error says.
+        """
+        return self.file.balanced(self.partition)
+
+    @cached_property
+    def asimov_shares(self) -> Array:
+        """The probabilities of the Asimov data, 0 for what else is in the :attr:`population`; shape (events,)."""
+        shares = np.zeros(len(self.population.x))
+        shares[self.file.is_near(self.partition, self.theta_true)] = self.asimov[1]
+        return shares
 
     def named(self, point: Array) -> dict[str, float]:
         """A point as the results have it."""

@@ -1,5 +1,8 @@
 """Test events as a population: Asimov data and toy experiments of several points, as sums over blocks of events.
 
+Toys come from the events of all benchmarks (:meth:`mmc.steps.events.EventFile.balanced`): at other points than the true
+one those generated next to that, of which the Asimov data of the limits consist, have too few in the tails.
+
 A toy experiment at θ has a Poisson number N of events, with the density of the events at θ. Drawn from weighted events,
 that is an independent Poisson number N p_i of copies of each event i, so toys can be drawn block by block of events,
 and the log likelihood of every toy at every point is one matrix product: log ratios times counts.
@@ -44,14 +47,14 @@ class Totals:
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        events = len(setting.asimov[1])
+        events = len(setting.asimov_shares)
         group = np.arange(events) % GROUPS  # a file's events are in random order
         self._shares = np.zeros((events, GROUPS))
-        self._shares[np.arange(events), group] = setting.asimov[1]
+        self._shares[np.arange(events), group] = setting.asimov_shares
         self._sums = np.zeros((len(setting.points), GROUPS))
 
     def add(self, logs: Array, events: slice = slice(None), points: slice = slice(None)) -> None:
-        """Add the log ratios of some events of the Asimov data at some points, shape (points, events)."""
+        """Add the log ratios of some events of the population at some points, shape (points, events)."""
         self._sums[points] += logs @ self._shares[events]
 
     @property
@@ -67,14 +70,13 @@ class Totals:
 
 @dataclass(frozen=True)
 class Pool:
-    """The test events of the Asimov data, as a population that toys are drawn from."""
+    """The test events, as a population that toys are drawn from."""
 
     setting: Setting
     probes: npt.NDArray[np.intp]
     """The points that toys are drawn at, as positions in ``Setting.points``; the true point is the first."""
-    x: Array
     probabilities: Array
-    """At the probes, shape (events, probes)."""
+    """Of the events of ``Setting.population`` at the probes, shape (events, probes)."""
     toys: int
     """At each probe."""
 
@@ -90,12 +92,11 @@ class Pool:
         for values in setting.grid.points[inside].T if len(inside) else ():
             chosen += [int(inside[np.argmin(values)]), int(inside[np.argmax(values)])]
         probes = np.array(list(dict.fromkeys(chosen))[: max(1, BUDGET // (FEWEST * n))], dtype=np.intp)
-        events = setting.file.part(setting.partition, setting.theta_true)
+        at_probes = [setting.population.probabilities(row) for row in setting.coefficients[probes]]
         return cls(
             setting=setting,
             probes=probes,
-            x=events.x,
-            probabilities=np.stack([events.probabilities(row) for row in setting.coefficients[probes]], axis=1),
+            probabilities=np.stack(at_probes, axis=1),
             toys=max(1, min(TOYS, BUDGET // (len(probes) * n))),
         )
 

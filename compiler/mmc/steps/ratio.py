@@ -61,7 +61,7 @@ class _Ratio:
 
 
 def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: np.random.Generator) -> Outcome:
-    """The Asimov data are at theta_true, the mean ratio and the joint ratios those of test events at the denominator.
+    """The Asimov data are at theta_true, mean ratio and joint ratios those of all test events, weighted as at theta1.
 
     The network goes twice over the test events: what toys are needed is known when there are limits.
     """
@@ -86,11 +86,12 @@ def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: 
 
     pool = Pool.of(setting, setting.limits(final.totals.mean))
     toys = [Toys(pool) for _ in ratios]
-    for rows in blocks(len(pool.x), len(setting.points)):
-        logs, counts = log_ratio(setting.points, pool.x[rows]), pool.draw(rows, random)
+    events = setting.population
+    for rows in blocks(len(events.x), len(setting.points)):
+        logs, counts = log_ratio(setting.points, events.x[rows]), pool.draw(rows, random)
         for ratio, own in zip(ratios, toys, strict=True):
             own.add(ratio.transform(logs), rows, counts)
-    events, truth = setting.file.part(setting.partition, denominator), Truth(setting)
+    truth = Truth(setting)
     logs = log_ratio(setting.points[pool.probes], events.x)
     for ratio, own in zip(ratios, toys, strict=True):
         ratio.toys = own
@@ -111,22 +112,15 @@ def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: 
 
 def _add_up(ratios: list[_Ratio], setting: Setting, denominator: Array, log_ratio: LogRatio) -> None:
     """Add all events that limits and mean ratios need; the network is the same for all of the ratios."""
-    x, _ = setting.asimov
-    events = setting.file.part(setting.partition, denominator)
+    events = setting.population
     p = events.probabilities(setting.file.coefficients(denominator[np.newaxis])[0])
-    same = setting.file.closest_benchmark(denominator) == setting.file.closest_benchmark(setting.theta_true)
-    for rows in blocks(len(x), len(setting.points)):
-        logs = log_ratio(setting.points, x[rows])
+    for rows in blocks(len(p), len(setting.points)):
+        logs = log_ratio(setting.points, events.x[rows])
         for ratio in ratios:
             transformed = ratio.transform(logs)
             ratio.totals.add(transformed, rows)
-            if same:
-                ratio.sums.add(transformed, p[rows])
-    for rows in () if same else blocks(len(p), len(setting.points)):
-        logs = log_ratio(setting.points, events.x[rows])
-        for ratio in ratios:
-            ratio.sums.add(ratio.transform(logs), p[rows])
-    observed = setting.observed or Summaries(np.empty((0, x.shape[1])), np.empty(0))
+            ratio.sums.add(transformed, p[rows])
+    observed = setting.observed or Summaries(np.empty((0, events.x.shape[1])), np.empty(0))
     for rows in blocks(len(observed.values), len(setting.points)):
         logs = log_ratio(setting.points, observed.values[rows])
         for ratio in ratios:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import chdtri
 
-from mmc.steps.events import Array
+from mmc.steps.events import Array, Events
 from mmc.steps.limits import Grid, Setting
 from mmc.steps.pool import Pool, Totals, Toys, blocks
 
@@ -36,15 +36,15 @@ class Truth:
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
-        self._weights = setting.file.part(setting.partition, setting.theta_true).weights
         self.totals = Totals(setting)
-        for rows in blocks(len(self._weights), len(setting.points)):
-            self.totals.add(self.log_ratio(rows), rows)
+        for rows in blocks(len(setting.population.x), len(setting.points)):
+            self.totals.add(self.log_ratio(setting.population.take(rows)), rows)
 
-    def log_ratio(self, rows: slice) -> Array:
+    def log_ratio(self, events: Events) -> Array:
         """ln r(x, z | θ) to the true point, of some events at all points: shape (points, events)."""
-        setting, totals = self._setting, self._weights.sum(axis=0)
-        ratio = joint_ratio(self._weights[rows], setting.coefficients, setting.true_coefficients, totals)
+        setting = self._setting
+        totals = setting.file.part(setting.partition, setting.theta_true).weights.sum(axis=0)
+        ratio = joint_ratio(events.weights, setting.coefficients, setting.true_coefficients, totals)
         return np.log(np.maximum(ratio, FLOOR))
 
 
@@ -93,17 +93,18 @@ def area_figures(setting: Setting, totals: Totals, truth: Truth, *, rate: bool =
 
 
 class DataClosure:
-    """The figures of a likelihood that need nothing but its log ratios of the Asimov data: coverage and area."""
+    """The figures of a likelihood that need nothing but its log ratios of test events: coverage and area."""
 
-    def __init__(self, setting: Setting, log_ratio: Callable[[slice], Array], random: np.random.Generator) -> None:
-        """``log_ratio`` gives the log ratios of some events of the Asimov data, shape (points, events)."""
+    def __init__(self, setting: Setting, log_ratio: Callable[[Events], Array], random: np.random.Generator) -> None:
+        """``log_ratio`` gives the log ratios of events, shape (points, events)."""
         self._setting, self._truth, self._totals = setting, Truth(setting), Totals(setting)
-        for rows in blocks(len(setting.asimov[1]), len(setting.points)):
-            self._totals.add(log_ratio(rows), rows)
+        every = list(blocks(len(setting.population.x), len(setting.points)))
+        for rows in every:
+            self._totals.add(log_ratio(setting.population.take(rows)), rows)
         pool = Pool.of(setting, setting.limits(self._totals.mean))
         self._toys = Toys(pool)
-        for rows in blocks(len(pool.x), len(setting.points)):
-            self._toys.add(log_ratio(rows), rows, pool.draw(rows, random))
+        for rows in every:
+            self._toys.add(log_ratio(setting.population.take(rows)), rows, pool.draw(rows, random))
 
     def figures(self, rate: bool) -> dict[str, Any]:
         """As :func:`mmc.steps.closure.judge` takes them."""
