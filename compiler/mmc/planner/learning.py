@@ -105,6 +105,7 @@ def _shared_settings(study: Study, evaluation: Evaluation) -> dict[str, Any]:
         "grid": evaluation.grid,
         "include_xsec": evaluation.include_xsec,
         "confidence_levels": list(evaluation.confidence_levels),
+        **({} if evaluation.systematics == "nominal" else {"systematics": evaluation.systematics}),
     }
 
 

@@ -14,6 +14,7 @@ from mmc.steps.limits import Limits, Setting
 from mmc.steps.mean_ratio import MeanRatio, RatioSums
 from mmc.steps.outcome import Outcome
 from mmc.steps.pool import Pool, Totals, Toys, blocks
+from mmc.steps.profiling import Kinematics
 from mmc.steps.truth import Truth, area_figures, joint_ratio
 
 
@@ -74,15 +75,17 @@ def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: 
     final = ratios[-1]
     _add_up(ratios, setting, denominator, log_ratio)
 
+    expected = Kinematics(final.totals.mean)
+    observed = None if setting.observed is None else Kinematics(final.observed)
+
     if not setting.file.has_morphing:  # toys and joint ratios need weights at points that are no benchmarks
-        observed = None if setting.observed is None else final.observed
         arrays = final.mean_ratio.arrays(setting.grid.shape)
 
         def judge(limits: Limits, rate: bool) -> closure.Verdict:
             del rate
             return closure.judge(setting, limits, final.mean_ratio)
 
-        return Outcome.of(setting, final.totals.mean, observed, judge, arrays)
+        return Outcome.of(setting, expected, observed, judge, arrays)
 
     pool = Pool.of(setting, setting.limits(final.totals.mean))
     toys = [Toys(pool) for _ in ratios]
@@ -98,8 +101,8 @@ def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: 
 
     outcome = Outcome.of(
         setting,
-        final.totals.mean,
-        None if setting.observed is None else final.observed,
+        expected,
+        observed,
         lambda limits, rate: final.judge(limits, rate, truth),
         final.mean_ratio.arrays(setting.grid.shape),
     )
