@@ -349,6 +349,7 @@ def _evaluation(
         observed=_observed(entry.get("observed")),
         score_bins=entry.get("score_bins"),
         score_likelihood=entry.get("score_likelihood", "sally"),
+        systematics=entry.get("systematics", "nominal"),
         confidence_levels=tuple(float(level) for level in entry["confidence_levels"]),
         rate=entry["baselines"]["rate"],
         truth=entry["baselines"]["truth"],

@@ -367,7 +367,14 @@ CODES: dict[str, Code] = {
         "An option of the evaluation has no effect",
         "`score_likelihood` is that of the method sally and differs from its default with several parameters only; "
         "without methods and histograms there are no limits without the rate, and without any limit nobody reads the "
-        "observed events.",
+        "observed events. `systematics: profile` is for likelihoods that are histograms: the rate, histograms and "
+        "those of score methods.",
+    ),
+    "MMC532": Code(
+        "There is no systematic uncertainty to profile",
+        "Nuisance parameters come from the systematic uncertainties that samples name. Declare them in `systematics` "
+        "and name them in the samples that have them, or leave limits at nominal values. The generator `pythia8` has "
+        "no uncertainties. What a MadMiner event file has is known when its jobs run.",
     ),
     "MMC541": Code(
         "Losses of different kinds would be compared",

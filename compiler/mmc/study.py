@@ -319,6 +319,8 @@ class Evaluation:
     observed: Observed | None
     score_bins: int | None
     score_likelihood: str
+    systematics: str
+    """``nominal`` or ``profile``."""
     confidence_levels: tuple[float, ...]
     rate: bool
     truth: bool

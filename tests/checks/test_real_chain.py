@@ -65,6 +65,26 @@ def test_the_bases_are_right() -> None:
     assert event_files() == []
 
 
+SYSTEMATICS = ("observables:", "systematics: {lumi: {effect: norm}}\nobservables:")
+OF_SIGNAL = ("events: 10_000}", "events: 10_000, systematics: [lumi]}")
+RATIO = "methods: {alice: {theta0: {random: {n: 9}}, theta1: {benchmark: sm}, samples: 99}}"
+SALLY = "methods: {sally: {theta: {benchmark: sm}, samples: 99}}"
+
+
+@pytest.mark.parametrize(
+    ("methods", "baselines", "expected"),
+    [(SALLY, "{}", []), (RATIO, "{}", ["MMC531"]), (RATIO, "{rate: true}", []), (RATIO, "{truth: true}", ["MMC531"])],
+)
+def test_only_histograms_are_profiled(methods: str, baselines: str, expected: list[str]) -> None:
+    evaluation = f"{methods}\nevaluation: {{systematics: profile, baselines: {baselines}}}\nobservables:"
+    assert codes(SYSTEMATICS, OF_SIGNAL, ("observables:", evaluation)) == expected
+
+
+def test_uncertainties_of_an_event_file_are_known_when_it_is_read() -> None:
+    profile = ("observables:", "evaluation: {systematics: profile, baselines: {rate: true}}\nobservables:")
+    assert codes(profile, text=EVENT_FILES.replace("samples:", "x:"), **{}) != ["MMC532"]
+
+
 # -- parameters -------------------------------------------------------------------------------------------------------
 
 

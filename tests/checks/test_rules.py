@@ -352,6 +352,13 @@ def test_options_of_the_evaluation_that_change_nothing() -> None:
     assert codes(*one, evaluation("{score_likelihood: sally}")) == []
 
 
+def test_systematic_uncertainties_are_profiled_where_there_are_some() -> None:
+    """The generator pythia8 has none; a ratio method has no histogram."""
+    profile = ("evaluation:\n  luminosity: 300 fb^-1", "evaluation: {systematics: profile, baselines: {rate: true}}")
+    assert codes(profile) == ["MMC532"]
+    assert codes((profile[0], "evaluation: {systematics: nominal}")) == []
+
+
 def test_a_histogram_with_bins_by_default_may_have_too_many_cells() -> None:
     names = [f"o{k}" for k in range(9)]
     more = "".join(f"\n  {name}: {DEFINITION}" for name in names)

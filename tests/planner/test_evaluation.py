@@ -36,6 +36,13 @@ def test_observed_events_are_read_by_limits_alone(study: dict[str, Any]) -> None
     assert set(changed(before, plan)) == {"evaluate", "baselines", "report"}
 
 
+def test_limits_alone_know_that_nuisance_parameters_are_profiled(study: dict[str, Any]) -> None:
+    before = plan_of(study)
+    study["evaluation"]["systematics"] = "profile"
+    again = changed(before, plan_of(study))
+    assert set(again) == {"evaluate", "baselines", "report"}
+
+
 @pytest.mark.parametrize(("bins", "expected"), [(None, [15, 5]), (6, [6, 6])])
 def test_adaptive_sally(study: dict[str, Any], bins: int | None, expected: list[int]) -> None:
     del study["evaluation"]["score_bins"]

@@ -4,6 +4,7 @@ Observables are z with or without smearing. Written with MadMiner's own function
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,39 @@ def write_events(
         )
     )
     return folder
+
+
+def add_systematics(source: Path, folder: Path, size: float = 0.15) -> Path:
+    """A copy of events with two nuisance parameters: `lumi`, on all weights, and `tilt`, along the first observable."""
+    from madminer.models import NuisanceParameter
+    from madminer.utils.interfaces import hdf5
+
+    shutil.copytree(source, folder)
+    path = str(folder / "events.h5")
+    names, points, _, _ = hdf5._load_benchmarks(path)
+    x, weights, ids = hdf5._load_samples(path)
+    effects = {
+        "lumi_nuisance_param_0_benchmark_0": np.full(len(x), 1.0 + 0.5 * size),
+        "tilt_nuisance_param_0_benchmark_0": np.exp(tilt(x, size)),
+        "tilt_nuisance_param_0_benchmark_1": np.exp(-1.2 * tilt(x, size)),
+    }
+    names, points = [*names, *effects], [*points, *np.zeros((len(effects), len(points[0])))]
+    nuisance, reference = [name in effects for name in names], [name == "sm" for name in names]
+    hdf5._save_benchmarks(path, True, names, points, nuisance, reference)
+    lumi, up, down = effects
+    parameters = [
+        NuisanceParameter("lumi_nuisance_param_0", "lumi", lumi, None),
+        NuisanceParameter("tilt_nuisance_param_0", "tilt", up, down),
+    ]
+    hdf5._save_nuisance_params(path, True, {parameter.name: parameter for parameter in parameters})
+    varied = np.stack([weights[:, 0] * factor for factor in effects.values()], axis=1)
+    hdf5._save_samples(path, True, x, np.hstack([weights, varied]), ids)
+    return folder
+
+
+def tilt(x: Any, size: float = 0.15) -> Any:
+    """The logarithm of the effect of `tilt` at 1 on events with these observables."""
+    return size * np.tanh(x[:, 0])
 
 
 def _basis(n: int) -> list[list[float]]:

@@ -7,11 +7,12 @@ from typing import Any
 
 from mmc.checks.context import Context, rule
 from mmc.checks.files import is_there
+from mmc.checks.systematics import has_no_systematics
 from mmc.diagnostics import Diagnostic, one_of, show
 from mmc.load import Path
 from mmc.observed_events import ObservedError, parse_observed
 from mmc.quantities import parse_quantity
-from mmc.study import adaptive_bins, score_axes
+from mmc.study import SCORE_METHODS, adaptive_bins, score_axes
 
 MOST_CELLS = 1_000_000
 """More points of a grid or cells of a histogram fill the memory of machines."""
@@ -143,3 +144,19 @@ def without_effect(ctx: Context) -> Iterator[Diagnostic]:
     if ctx.given("evaluation", "observed") and not has_limits:
         message = "nothing reads the observed events: the study has no methods, no rate and no histograms"
         yield ctx.problem("MMC531", ("evaluation", "observed"), message, "add `baselines: {rate: true}`, say", key=True)
+
+
+@rule("MMC531", "MMC532")
+def profiled(ctx: Context) -> Iterator[Diagnostic]:
+    """Nuisance parameters are profiled where there are some, in a likelihood that has them."""
+    path: Path = ("evaluation", "systematics")
+    if ctx.get(*path) != "profile":
+        return
+    if has_no_systematics(ctx):
+        message = "no sample has a systematic uncertainty that could be profiled"
+        yield ctx.problem("MMC532", path, message, "name one in a sample, `systematics: [lumi]`, say, or remove this")
+    methods = [entry.get("method", name) for name, entry in ctx.entries("methods").items()]
+    binned = {*methods} & {*SCORE_METHODS} or ctx.get(*_BASELINES, "rate") or any(_histograms(ctx))
+    if ctx.sound("methods") and ctx.sound(*_BASELINES) and not binned:
+        message = "no limit of the study is a histogram, which alone is computed with systematic uncertainties"
+        yield ctx.problem("MMC531", path, message, "add `baselines: {rate: true}`, say, or remove this")

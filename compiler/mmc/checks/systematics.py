@@ -42,6 +42,15 @@ def used(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem("MMC326", ("systematics", name), message, help_text, key=True)
 
 
+def has_no_systematics(ctx: Context, group: str | None = None) -> bool:
+    """Whether no sample, of a group or at all, has a systematic uncertainty, as far as that can be known here."""
+    if not ctx.reads_particles or not ctx.sound(*ctx.samples_path):
+        return False
+    members = None if group is None else ctx.entries("groups").get(group, "all")
+    samples = [s for name, s in ctx.samples.items() if members in (None, "all") or name in members]
+    return bool(samples) and not any(sample.get("systematics") for sample in samples)
+
+
 @rule("MMC216", "MMC219", "MMC305")
 def groups(ctx: Context) -> Iterator[Diagnostic]:
     """Groups hold samples of the study, one of them a signal, and every sample is in a group."""

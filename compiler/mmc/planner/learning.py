@@ -106,6 +106,7 @@ def _shared_settings(study: Study, evaluation: Evaluation) -> dict[str, Any]:
         "include_xsec": evaluation.include_xsec,
         **({} if evaluation.event_weights == "balanced" else {"event_weights": evaluation.event_weights}),
         "confidence_levels": list(evaluation.confidence_levels),
+        **({} if evaluation.systematics == "nominal" else {"systematics": evaluation.systematics}),
     }
 
 

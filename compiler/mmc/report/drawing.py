@@ -22,6 +22,10 @@ KINDS = {
     "observed": ", observed",
     "without_rate": ", without the rate",
     "observed_without_rate": ", observed, without the rate",
+    "with_systematics": ", with systematic uncertainties",
+    "without_rate_with_systematics": ", without the rate, with systematic uncertainties",
+    "observed_with_systematics": ", observed, with systematic uncertainties",
+    "observed_without_rate_with_systematics": ", observed, without the rate, with systematic uncertainties",
 }
 """What there may be besides expected limits, and how titles say it."""
 

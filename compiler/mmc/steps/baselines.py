@@ -1,6 +1,8 @@
 """``baselines``: what is reached without machine learning: rate, histogram, truth, and Fisher information."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,11 @@ from mmc.errors import StepError
 from mmc.steps import closure
 from mmc.steps.events import Array, EventFile, Events, Summaries
 from mmc.steps.fisher import binned_information, profiled_information, truth_information
-from mmc.steps.histograms import Template, histogram_figures, make_binning
+from mmc.steps.histograms import BinnedRatio, Template, histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.limits import Limits, Setting, save_arrays
 from mmc.steps.outcome import Outcome
+from mmc.steps.profiling import Gain, Kinematics
 from mmc.steps.truth import DataClosure, Truth
 from mmc.steps.workspace import make_workspaces
 
@@ -47,11 +50,22 @@ def _binning(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rate(setting: Setting) -> Outcome:
-    """The rate is all there is, whether it counts elsewhere or not."""
-    limits = Limits(setting.grid, setting.log_rate)
-    observed = {} if setting.observed is None else {"observed": setting.poisson(setting.n_observed)}
-    others = {name: Limits(setting.grid, values) for name, values in observed.items()}
-    return Outcome(limits, closure.judge(setting, limits), {}, others, {})
+    """The rate is all there is, whether it counts elsewhere or not: a histogram of one bin."""
+    gain: Gain | None = None
+    variations = setting.variations("test")
+    if variations is not None:
+        events = setting.file.part("test")
+        index = np.zeros(len(events.x), dtype=np.intp)
+        ratio = BinnedRatio.of(Template.of(index, events, 1), setting.coefficients, setting.true_coefficients)
+        gain = partial(ratio.varied(index, events.weights, variations).gain, np.ones(1))
+    data = Kinematics(0.0, gain)
+
+    def judge(limits: Limits, rate: bool) -> closure.Verdict:
+        del rate
+        return closure.judge(setting, limits)
+
+    counting = replace(setting, include_xsec=True)
+    return Outcome.of(counting, data, None if setting.observed is None else data, judge, {})
 
 
 def _truth(setting: Setting, random: np.random.Generator) -> Outcome:
@@ -62,7 +76,7 @@ def _truth(setting: Setting, random: np.random.Generator) -> Outcome:
     def judge(limits: Limits, rate: bool) -> closure.Verdict:
         return closure.judge(setting, limits, **tested.figures(rate))
 
-    return Outcome.of(setting, truth.totals.mean, None, judge, {})
+    return Outcome.of(setting, Kinematics(truth.totals.mean), None, judge, {})
 
 
 def _histogram(
@@ -88,6 +102,8 @@ def _histogram(
         data=data,
         reference=Summaries(population.x[:, columns], population.probabilities(setting.true_coefficients)),
         observed=observed,
+        truth=setting.true_coefficients,
+        variations=setting.variations("rest"),
     )
     arrays = result.ratio.arrays(setting.grid.shape) | {
         f"edges_{name}": edges for name, edges in zip(settings["observables"], binning.edges, strict=True)
@@ -98,7 +114,7 @@ def _histogram(
     def judge(limits: Limits, rate: bool) -> closure.Verdict:
         return closure.judge(setting, limits, result.ratio, **tested.figures(rate), unknown=result.unknown)
 
-    outcome = Outcome.of(setting, result.mean_log, result.observed_log, judge, arrays)
+    outcome = Outcome.of(setting, result.expected, result.observed, judge, arrays)
     counts = setting.n_expected * binning.fractions(data)
     if observed is not None:
         counts = setting.n_observed * binning.fractions(observed)

@@ -92,7 +92,7 @@ def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.ran
     """
     reference = setting.file.point(settings["theta"])
     row = setting.file.coefficients(reference[np.newaxis])[0]
-    template = setting.file.part(setting.aside)
+    template, variations = setting.file.part(setting.aside), setting.variations(setting.aside)
     at_reference = setting.file.part(setting.partition, reference)
     x, asimov = setting.asimov
     test = Summaries(estimator.score(at_reference.x), at_reference.probabilities(row))
@@ -113,6 +113,8 @@ def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.ran
             data=data.project(direction),
             reference=population.project(direction),
             observed=None if observed is None else observed.project(direction),
+            truth=setting.true_coefficients,
+            variations=variations,
         )
         return replace(result, log_ratio=lambda values: result.log_ratio(values @ direction))
 
@@ -149,7 +151,7 @@ def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.ran
             unknown=result.unknown,
         )
 
-    return Outcome.of(setting, result.mean_log, result.observed_log, judge, result.ratio.arrays(setting.grid.shape))
+    return Outcome.of(setting, result.expected, result.observed, judge, result.ratio.arrays(setting.grid.shape))
 
 
 def _information(setting: Setting, settings: Any, estimator: Estimator) -> tuple[Array, Information]:

@@ -23,6 +23,8 @@ from mmc.steps import madminer_compat
 Array = npt.NDArray[np.float64]
 Partition = Literal["train", "validation", "test", "rest", "all"]
 """``rest`` is everything that is not ``test``."""
+Variations = Mapping[str, tuple[Array, Array]]
+"""By nuisance parameter, the factors on the weights of events at 1 and at -1, each of shape (events,)."""
 
 
 @dataclass(frozen=True)
@@ -221,8 +223,8 @@ class EventFile:
         _, weights = next(iter(self._file.event_loader(batch_size=None)))
         return np.asarray(self._file.nuisance_morpher.calculate_a(weights), dtype=float).T
 
-    def variations(self, partition: Partition) -> dict[str, tuple[Array, Array]]:
-        """By nuisance parameter, the factors on the weights of a partition's events at 1 and at -1."""
+    def variations(self, partition: Partition) -> Variations:
+        """What the nuisance parameters do to the weights of a partition's events."""
         morpher = self._file.nuisance_morpher
         if morpher is None:
             return {}

@@ -8,13 +8,15 @@ edges count in the template as they do in the data. With edges that enclose all 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mmc.steps.events import Array, Events, Summaries
+from mmc.steps.events import Array, Events, Summaries, Variations
 from mmc.steps.mean_ratio import MeanRatio
+from mmc.steps.profiling import Kinematics, VariedHistogram
 
 TAIL = 0.001
 """Adaptive edges lie between this quantile and its mirror image, as MadMiner's do."""
@@ -85,12 +87,17 @@ class Template:
         """From the bin of each event."""
         weights = events.weights
         benchmarks = range(weights.shape[1])
-        sums = np.stack([_sum(index, weights[:, i], size) for i in benchmarks], axis=1)
+        sums = bin_sums(index, weights, size)
         products = np.empty((size, len(benchmarks), len(benchmarks)))
         for i in benchmarks:
             for j in range(i + 1):
                 products[:, i, j] = products[:, j, i] = _sum(index, weights[:, i] * weights[:, j], size)
         return cls(sums, products)
+
+
+def bin_sums(index: npt.NDArray[np.intp], weights: Array, size: int) -> Array:
+    """Sums over the events of each bin of the columns of ``weights``: shape (bins, columns)."""
+    return np.stack([_sum(index, column, size) for column in weights.T], axis=1)
 
 
 def _sum(index: npt.NDArray[np.intp], weights: Array, size: int) -> Array:
@@ -120,6 +127,19 @@ class BinnedRatio:
         known = np.asarray((numerator > 0.0).all(axis=0) & (denominator > 0.0))
         ratio = np.where(known, numerator / np.where(known, denominator, 1.0), 1.0)
         return cls(template, coefficients, reference, ratio, known)
+
+    def varied(self, index: npt.NDArray[np.intp], weights: Array, variations: Variations) -> VariedHistogram:
+        """The same histogram with nuisance parameters.
+
+        :param index: the bin of each event that fills the template
+        :param weights: its benchmark weights
+        """
+        size = len(self.known)
+        up, down = (
+            np.stack([bin_sums(index, weights * factors[side][:, np.newaxis], size) for factors in variations.values()])
+            for side in (0, 1)
+        )
+        return VariedHistogram(self.coefficients, self.template.sums, up, down, self.known)
 
     def mean_log(self, fractions: Array) -> Array:
         """Σ_b f_b ln r_b for the fractions f of the data in each bin: shape (points,)."""
@@ -156,15 +176,15 @@ class BinnedRatio:
 
 @dataclass(frozen=True)
 class HistogramFigures:
-    """At each point the mean ln r of the data and the mean r under the reference, and the data in unknown bins."""
+    """What a histogram says of the data and of the observed events, the mean r under the reference at each point, and
+    how much of the data is in unknown bins."""
 
-    mean_log: Array
+    expected: Kinematics
+    observed: Kinematics | None
     ratio: MeanRatio
     unknown: float
     log_ratio: Callable[[Array], Array]
     """ln r of events (events, variables) at each point, shape (points, events)."""
-    observed_log: Array | None = None
-    """The mean ln r of the observed events."""
 
     @classmethod
     def join(cls, items: Sequence["HistogramFigures"]) -> "HistogramFigures":
@@ -172,13 +192,13 @@ class HistogramFigures:
         ratio = MeanRatio(
             np.concatenate([item.ratio.mean for item in items]), np.concatenate([item.ratio.error for item in items])
         )
-        observed = [item.observed_log for item in items if item.observed_log is not None]
+        observed = [item.observed for item in items if item.observed is not None]
         return cls(
-            mean_log=np.concatenate([item.mean_log for item in items]),
+            expected=Kinematics.join([item.expected for item in items]),
+            observed=Kinematics.join(observed) if observed else None,
             ratio=ratio,
             unknown=max(item.unknown for item in items),
             log_ratio=lambda values: np.concatenate([item.log_ratio(values) for item in items]),
-            observed_log=np.concatenate(observed) if observed else None,
         )
 
 
@@ -191,19 +211,31 @@ def histogram_figures(
     data: Summaries,
     reference: Summaries,
     observed: Summaries | None = None,
+    truth: Array,
+    variations: Variations | None = None,
 ) -> HistogramFigures:
     """The histogram likelihood of ``data`` and of observed events, with templates from the summaries ``template.x``.
 
     ``coefficients`` are the morphing coefficients of the points, ``row`` those of the reference point, and
-    ``reference`` are test events there.
+    ``reference`` are test events there. With ``variations`` of the template's events nuisance parameters are fitted;
+    ``truth`` are the coefficients of the point that the data are of.
     """
-    ratio = BinnedRatio.of(Template.of(binning.index(template.x), template, binning.size), coefficients, row)
+    index = binning.index(template.x)
+    ratio = BinnedRatio.of(Template.of(index, template, binning.size), coefficients, row)
+    varied = None if variations is None else ratio.varied(index, template.weights, variations)
     mean, error = ratio.mean(binning.index(reference.values), reference.probabilities)
     table = np.log(ratio.ratio)
+
+    def kinematics(events: Summaries, histogram: VariedHistogram | None) -> Kinematics:
+        fractions = binning.fractions(events)
+        gain = None if histogram is None else partial(histogram.gain, np.maximum(fractions, 0.0))
+        return Kinematics(ratio.mean_log(fractions), gain)
+
+    matched = None if varied is None else varied.matched(truth, np.maximum(binning.fractions(data), 0.0))
     return HistogramFigures(
-        mean_log=ratio.mean_log(binning.fractions(data)),
+        expected=kinematics(data, matched),
+        observed=None if observed is None else kinematics(observed, varied),
         ratio=MeanRatio(mean, error),
         unknown=ratio.unknown_fraction(binning.index(data.values), data.probabilities),
         log_ratio=lambda values: table[:, binning.index(values)],
-        observed_log=None if observed is None else ratio.mean_log(binning.fractions(observed)),
     )

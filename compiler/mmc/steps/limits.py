@@ -13,6 +13,7 @@ observed events N is their number and p_i the same for all.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,8 +22,9 @@ import numpy.typing as npt
 from scipy.special import chdtrc
 
 from mmc.errors import StepError
-from mmc.steps.events import Array, EventFile, Events, Partition, Summaries
+from mmc.steps.events import Array, EventFile, Events, Partition, Summaries, Variations
 from mmc.steps.observed import read_observed
+from mmc.steps.profiling import Kinematics
 from mmc.steps.projections import cut, intervals, profile, projections
 
 
@@ -174,6 +176,8 @@ class Setting:
     observed: Summaries | None = None
     """The observables of the observed events."""
     n_observed: float = 0.0
+    profiled: bool = False
+    """Whether nuisance parameters are profiled in further limits."""
     partition: Partition = "test"
     """The events that are the data. Hyperparameters are chosen with validation events in the place of test events."""
 
@@ -190,6 +194,10 @@ class Setting:
         :raises StepError: when the file is not what it has to be
         """
         theta_true = file.coordinates(settings["theta_true"])
+        if settings.get("systematics") == "profile" and not file.nuisance_parameters and "group" not in settings:
+            raise StepError(
+                "the event file has no nuisance parameters to profile: remove `systematics` of `evaluation`"
+            )
         events = None if observed is None else read_observed(observed, file.observables)
         return cls(
             file=file,
@@ -200,6 +208,7 @@ class Setting:
             include_xsec=settings["include_xsec"],
             observed=None if events is None else Summaries(events, np.full(len(events), 1.0 / len(events))),
             n_observed=0.0 if events is None else float(settings.get("n_observed") or len(events)),
+            profiled=settings.get("systematics") == "profile",
             partition=partition,
         )
 
@@ -281,19 +290,30 @@ class Setting:
         """The limits from the mean log ratio per event at each of :attr:`points`, and the rate if it is asked for."""
         return self._limits(log_kinematics, self.n_expected, rate=rate and bool(self.include_xsec))
 
-    def others(self, log_kinematics: Array | float, observed: Array | float | None) -> dict[str, Limits]:
+    def others(self, expected: Kinematics, observed: Kinematics | None) -> dict[str, Limits]:
         """Further limits that are asked for: ``without_rate``, ``observed`` and ``observed_without_rate``.
 
-        :param observed: the mean log ratio per observed event; None where there are none
+        Where nuisance parameters are profiled, ``with_systematics`` too, and the same of each of the others.
+
+        :param observed: None where there are no observed events
         """
+        rates = {"": bool(self.include_xsec)} | ({"without_rate": False} if self.include_xsec == "both" else {})
+        data = {"": (expected, self.n_expected)} | (
+            {} if observed is None else {"observed": (observed, self.n_observed)}
+        )
         found = {}
-        if self.include_xsec == "both":
-            found["without_rate"] = self.limits(log_kinematics, rate=False)
-        if observed is not None:
-            found["observed"] = self._limits(observed, self.n_observed, rate=bool(self.include_xsec))
-            if self.include_xsec == "both":
-                found["observed_without_rate"] = self._limits(observed, self.n_observed, rate=False)
-        return found
+        for (one, (kinematics, n)), (other, rate) in product(data.items(), rates.items()):
+            kind, limits = [one, other], self._limits(kinematics.mean_log, n, rate=rate)
+            found["_".join(filter(None, kind))] = limits
+            if kinematics.gain is not None:
+                gain = kinematics.gain(n, self.expected if rate else None)
+                profiled = Limits(self.grid, limits.log_likelihood + gain)
+                found["_".join(filter(None, [*kind, "with_systematics"]))] = profiled
+        return {kind: limits for kind, limits in found.items() if kind}
+
+    def variations(self, partition: Partition) -> Variations | None:
+        """What nuisance parameters do to the events of a partition; None where none is profiled."""
+        return (self.file.variations(partition) or None) if self.profiled else None
 
     def _limits(self, log_kinematics: Array | float, n: float, *, rate: bool) -> Limits:
         total = n * np.broadcast_to(log_kinematics, len(self.points))

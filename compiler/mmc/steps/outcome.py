@@ -7,6 +7,7 @@ from typing import Any
 from mmc.steps.closure import Verdict
 from mmc.steps.events import Array
 from mmc.steps.limits import Limits, Setting
+from mmc.steps.profiling import Kinematics
 
 
 @dataclass(frozen=True)
@@ -26,16 +27,16 @@ class Outcome:
     def of(
         cls,
         setting: Setting,
-        log_kinematics: Array | float,
-        observed: Array | float | None,
+        expected: Kinematics,
+        observed: Kinematics | None,
         judge: Callable[[Limits, bool], Verdict],
         arrays: Mapping[str, Array],
     ) -> "Outcome":
-        """From mean log ratios per event, expected and observed; ``arrays`` are written besides those of the limits.
+        """From what expected and observed events say; ``arrays`` are written besides those of the limits.
 
         ``judge`` gives the verdict on expected limits, and is told whether the rate may be part of them.
         """
-        limits, others = setting.limits(log_kinematics), setting.others(log_kinematics, observed)
+        limits, others = setting.limits(expected.mean_log), setting.others(expected, observed)
         verdicts = {name: judge(others[name], False) for name in ("without_rate",) if name in others}
         return cls(limits, judge(limits, True), arrays, others, verdicts)
 

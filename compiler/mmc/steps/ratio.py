@@ -1,5 +1,6 @@
 """Limits and closure tests of ratio estimators, as trained and calibrated."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -8,13 +9,40 @@ import numpy as np
 from mmc.steps import closure
 from mmc.steps.calibration import EVERY, Calibration, Points
 from mmc.steps.estimators import LogRatio
-from mmc.steps.events import Array, Events, Summaries
+from mmc.steps.events import Array, Events
 from mmc.steps.joint import joint_figures, regression
 from mmc.steps.limits import Limits, Setting
 from mmc.steps.mean_ratio import MeanRatio, RatioSums
 from mmc.steps.outcome import Outcome
 from mmc.steps.pool import Pool, Totals, Toys, blocks
+from mmc.steps.profiling import Kinematics
 from mmc.steps.truth import Truth, area_figures, joint_ratio
+
+KEPT = 150_000_000
+"""Log ratios that are kept for the toys, in single precision, which is that of the networks: 0.6 GB."""
+
+
+class _TestEvents:
+    """The test events in blocks, with the network's log ratios of each at all points, shape (points, events).
+
+    They are gone through twice, as what toys are needed is known when there are limits.
+    """
+
+    def __init__(self, setting: Setting, log_ratio: LogRatio) -> None:
+        self._setting, self._log_ratio = setting, log_ratio
+        self._blocks = list(blocks(len(setting.population.x), len(setting.points)))
+        self._kept: list[Array] = []
+
+    def __iter__(self) -> Iterator[tuple[slice, Array]]:
+        points, x = self._setting.points, self._setting.population.x
+        for k, rows in enumerate(self._blocks):
+            if k < len(self._kept):
+                yield rows, self._kept[k]
+                continue
+            logs = self._log_ratio(points, x[rows])
+            if k == len(self._kept) and rows.stop * len(points) <= KEPT:
+                self._kept.append(logs.astype(np.float32))
+            yield rows, logs
 
 
 class _Ratio:
@@ -61,9 +89,9 @@ class _Ratio:
 
 
 def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: np.random.Generator) -> Outcome:
-    """The Asimov data are at theta_true, mean ratio and joint ratios those of all test events, weighted as at theta1.
+    """The Asimov data are at theta_true; mean and joint ratios are those of all test events, weighted as at theta1.
 
-    The network goes twice over the test events: what toys are needed is known when there are limits.
+    :raises StepError: when there are too few events
     """
     denominator = setting.file.point(settings["theta1"])
     row = setting.file.coefficients(denominator[np.newaxis])[0]
@@ -72,35 +100,43 @@ def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: 
     if method != "none":
         ratios.append(_Ratio(setting, Calibration.fit(method, log_ratio, setting, denominator)))
     final = ratios[-1]
-    _add_up(ratios, setting, denominator, log_ratio)
+    tested = _TestEvents(setting, log_ratio)
+    p = setting.population.probabilities(row)
+    for rows, logs in tested:
+        for ratio in ratios:
+            transformed = ratio.transform(logs)
+            ratio.totals.add(transformed, rows)
+            ratio.sums.add(transformed, p[rows])
+    _add_observed(ratios, setting, log_ratio)
+
+    expected = Kinematics(final.totals.mean)
+    observed = None if setting.observed is None else Kinematics(final.observed)
 
     if not setting.file.has_morphing:  # toys and joint ratios need weights at points that are no benchmarks
-        observed = None if setting.observed is None else final.observed
         arrays = final.mean_ratio.arrays(setting.grid.shape)
 
         def judge(limits: Limits, rate: bool) -> closure.Verdict:
             del rate
             return closure.judge(setting, limits, final.mean_ratio)
 
-        return Outcome.of(setting, final.totals.mean, observed, judge, arrays)
+        return Outcome.of(setting, expected, observed, judge, arrays)
 
     pool = Pool.of(setting, setting.limits(final.totals.mean))
     toys = [Toys(pool) for _ in ratios]
-    events = setting.population
-    for rows in blocks(len(events.x), len(setting.points)):
-        logs, counts = log_ratio(setting.points, events.x[rows]), pool.draw(rows, random)
+    for rows, logs in tested:
+        counts = pool.draw(rows, random)
         for ratio, own in zip(ratios, toys, strict=True):
             own.add(ratio.transform(logs), rows, counts)
     truth = Truth(setting)
-    logs = log_ratio(setting.points[pool.probes], events.x)
+    logs = log_ratio(setting.points[pool.probes], setting.population.x)
     for ratio, own in zip(ratios, toys, strict=True):
         ratio.toys = own
-        ratio.compare(logs, events, row, pool.probes)
+        ratio.compare(logs, setting.population, row, pool.probes)
 
     outcome = Outcome.of(
         setting,
-        final.totals.mean,
-        None if setting.observed is None else final.observed,
+        expected,
+        observed,
         lambda limits, rate: final.judge(limits, rate, truth),
         final.mean_ratio.arrays(setting.grid.shape),
     )
@@ -110,18 +146,12 @@ def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: 
     return replace(outcome, verdict=outcome.verdict.with_calibration(method, before))
 
 
-def _add_up(ratios: list[_Ratio], setting: Setting, denominator: Array, log_ratio: LogRatio) -> None:
-    """Add all events that limits and mean ratios need; the network is the same for all of the ratios."""
-    events = setting.population
-    p = events.probabilities(setting.file.coefficients(denominator[np.newaxis])[0])
-    for rows in blocks(len(p), len(setting.points)):
-        logs = log_ratio(setting.points, events.x[rows])
+def _add_observed(ratios: list[_Ratio], setting: Setting, log_ratio: LogRatio) -> None:
+    """Add the observed events, if there are any; the network is the same for all of the ratios."""
+    if setting.observed is None:
+        return
+    x, probabilities = setting.observed.values, setting.observed.probabilities
+    for rows in blocks(len(x), len(setting.points)):
+        logs = log_ratio(setting.points, x[rows])
         for ratio in ratios:
-            transformed = ratio.transform(logs)
-            ratio.totals.add(transformed, rows)
-            ratio.sums.add(transformed, p[rows])
-    observed = setting.observed or Summaries(np.empty((0, events.x.shape[1])), np.empty(0))
-    for rows in blocks(len(observed.values), len(setting.points)):
-        logs = log_ratio(setting.points, observed.values[rows])
-        for ratio in ratios:
-            ratio.observed += ratio.transform(logs) @ observed.probabilities[rows]
+            ratio.observed += ratio.transform(logs) @ probabilities[rows]

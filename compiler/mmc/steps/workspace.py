@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmc.steps.events import Array, Events
-from mmc.steps.histograms import Binning, Template
+from mmc.steps.histograms import Binning, Template, bin_sums
 from mmc.steps.limits import Setting
 
 VERSION = "1.0.0"
@@ -65,7 +65,7 @@ def make_workspaces(
     index, variations = binning.index(template.x), setting.file.variations("rest")
     nominal = Template.of(index, template, binning.size)
     varied = {
-        name: tuple(_sums(index, template.weights * factor[:, np.newaxis], binning.size) for factor in factors)
+        name: tuple(bin_sums(index, template.weights * factor[:, np.newaxis], binning.size) for factor in factors)
         for name, factors in variations.items()
     }
     benchmarks = setting.file.benchmarks
@@ -95,11 +95,6 @@ def make_workspaces(
         for name, point in points.items()
         if known.any()
     }
-
-
-def _sums(index: npt.NDArray[np.intp], weights: Array, size: int) -> Array:
-    """Sums of benchmark weights in bins: shape (bins, benchmarks)."""
-    return np.stack([np.bincount(index, weights=column, minlength=size) for column in weights.T], axis=1)
 
 
 def make_workspace(channel: str, reference: Yields, errors: Array, point: Yields, data: Array) -> dict[str, Any]:
