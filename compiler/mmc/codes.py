@@ -206,8 +206,8 @@ CODES: dict[str, Code] = {
     ),
     "MMC211": Code(
         "A grid or prior reaches outside the parameters' ranges",
-        "The grid for limits or a flat prior goes beyond the `range` of a parameter. Estimators are not trained there "
-        "and morphing weights grow. Widen the range or narrow the grid.",
+        "The grid for limits or a flat prior goes beyond the `range` of a parameter, or a Gaussian prior has its mean "
+        "outside. Estimators are not trained there and morphing weights grow. Widen the range or narrow the grid.",
     ),
     "MMC212": Code(
         "A benchmark lies outside the parameters' ranges",
@@ -297,6 +297,12 @@ CODES: dict[str, Code] = {
         "A transform does not depend on the parameter",
         "A transform turns the parameter's value, `theta`, into the number in the param card: `16.52*theta`. One "
         "without `theta` gives every benchmark the same card.",
+    ),
+    "MMC409": Code(
+        "An observable does not depend on the event",
+        "A number alone tells no event from another, so nothing can be learned from it. One that has particles in its "
+        "definition and still is the same in every event is found when the events are read: the run warns, and no "
+        "method is trained on it.",
     ),
     # -- 5: methods and evaluation ------------------------------------------------------------------------------------
     "MMC501": Code(

@@ -183,5 +183,11 @@ EVENT_CODES: dict[str, Code] = {
         "CKKW-L), for which some events are dropped after the shower; mmc checks that every event is there, and does "
         "not support that. Generate one number of jets, or split phase space into slices.",
     ),
+    "MMC334": Code(
+        "A part of the events is very small",
+        "Training, validation and test events each get their share of the generated events, before cuts. With fewer "
+        "than a hundred no network can be trained, chosen or judged. That is fine to try whether a study runs.",
+        "warning",
+    ),
 }
 """From where events are to what the detector makes of them."""

@@ -73,6 +73,15 @@ def transformed(text: str, theta: float) -> tuple[float | None, list[ExpressionP
     return (None if problems else value.constant), problems
 
 
+def constant_value(text: str, reader: str = "lhe") -> float | None:
+    """The value of an observable that is the same in every event; None where it depends on the event.
+
+    >>> constant_value("2 * pi - 0.5"), constant_value("j[0].pt")
+    (5.783185307179586, None)
+    """
+    return _check(text, "observable", scope_of_reader(reader), frozenset())[1].constant
+
+
 def _check(text: str, kind: str, scope: Scope, names: frozenset[str]) -> tuple[list[ExpressionProblem], Value]:
     """The problems of an expression, and what is known of its value."""
     foreign = next((index for index, char in enumerate(text) if not char.isascii() or char == "\0"), None)

@@ -101,7 +101,9 @@ def test_another_version_of_the_language_is_all_that_is_said() -> None:
         ("{sm: 1.5}", ["MMC301"]),
         ("{}", ["MMC107"]),
         ("{ms: 10_000}", ["MMC201"]),
-        ("3", []),
+        ("3", ["MMC334"]),
+        ("83", ["MMC334"]),
+        ("84", []),  # at six benchmarks, of which a fifth is 100.8
         ("{sm: 3, w: 1}", ["MMC306"]),
         ("10_000, events_per_job: 0", ["MMC301"]),
         ("10_000, events_per_job: 2.5", ["MMC301"]),
@@ -199,6 +201,7 @@ def test_splits(splits: str, expected: list[str]) -> None:
         (METHOD.replace("n: 10", "n: 1001"), ["MMC508"]),
         (METHOD[:-1] + ", validation_samples: 5}", ["MMC508"]),
         (METHOD.replace("n: 10", "n: 10, priors: {c_LL: {flat: [-2, 0]}}"), ["MMC211"]),
+        (METHOD.replace("n: 10", "n: 10, priors: {c_LL: {gaussian: [1.5, 0.1]}}"), ["MMC211"]),
         (METHOD.replace("n: 10", "n: 10, priors: {c_LL: {flat: [0, 0]}}"), ["MMC111"]),
         (METHOD.replace("n: 10", "n: 10, priors: {c_XX: {flat: [0, 1]}}"), ["MMC202"]),
         (METHOD.replace("benchmark: sm", "point: {c_LL: 0}"), ["MMC205"]),
@@ -226,6 +229,7 @@ def test_methods(method: str, expected: list[str]) -> None:
         ("n: {}", ["MMC312"]),
         ("n: {definition: m_ll}", ["MMC403"]),
         ("n: {definition: ''}", ["MMC401"]),
+        ("n: {definition: '2 * pi'}", ["MMC409"]),
     ],
 )
 def test_observables(entry: str, expected: list[str]) -> None:

@@ -48,6 +48,7 @@ def test_uncertainties_add_weights_and_default_observables_columns() -> None:
     assert sizes.n_weights(study, ("mu", "lumi")) == 6 + 3 + 1
     assert sizes.n_weights(study, ("pdf",)) > 30
     assert sizes.n_observables(study) == 2 + 2 + 2 + 3 + 2 * 4
+    assert plan_of(data).stage("sample").settings["default_observables"] == list(sizes.default_names(study))
 
 
 def test_a_background_of_madgraph_is_not_reweighted() -> None:

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -73,6 +74,26 @@ def test_binnings_of_the_fisher_information(tmp_path: Path, toy_events: Path, bi
 def test_fisher_information_without_a_histogram(tmp_path: Path, toy_events: Path) -> None:
     found = record(Learning(tmp_path, toy_events).baseline("fisher", observable=None, bins=10))
     assert set(found["information"]) == {"truth", "rate"}
+
+
+def test_a_histogram_that_knows_nothing_is_refused(tmp_path: Path) -> None:
+    events = write_events(tmp_path / "events", 2, 1000, ids=True)
+    with h5py.File(events / "events.h5", "r+") as file:
+        file["samples/observations"][::10, 2] = np.nan
+    learning = Learning(tmp_path / "learning", events)
+
+    def refusal(name: str, bins: Any) -> list[str]:
+        histogram = {"baseline": "histogram", "observables": [name], "bins": [bins]}
+        fisher = {"baseline": "fisher", "observable": name, "bins": bins}
+        settings = ({**learning.evaluation, **own} for own in (histogram, fisher))
+        return [learning.refusal("baselines", "refused", own, events=events) for own in settings]
+
+    for line in refusal("id", 5):
+        assert line.startswith("the observable id is not a finite number in 100 of 1,000 events")
+    for line in refusal("x1", {"n": 5, "range": [50.0, 60.0]}):
+        assert line.startswith("all events are in one of 5 bins: the values are -")
+    for line in refusal("x1", 300):
+        assert "of the cross section is in bins with fewer than 10 effective events (300 bins, " in line
 
 
 def test_refusals(tmp_path: Path, toy_events: Path) -> None:

@@ -35,6 +35,21 @@ def test_file_is_copied_and_described_as_if_it_were_our_own(tmp_path: Path, even
     assert json.loads((out / "events.json").read_text()) == json.loads((events / "events.json").read_text())
 
 
+def test_observables_that_say_nothing_are_warned_about(tmp_path: Path, events: Path) -> None:
+    path = tmp_path / "events.h5"
+    shutil.copyfile(events / "events.h5", path)
+    with h5py.File(path, "r+") as file:
+        file["samples/observations"][:, 0] = 3.5
+        file["samples/observations"][:7, 1] = np.nan
+        n = len(file["samples/observations"])
+    out = Folder(tmp_path).run("ingest", "ingest", _settings(path), file=path)
+    assert json.loads((events / "events.json").read_text())["warnings"] == []
+    assert json.loads((out / "events.json").read_text())["warnings"] == [
+        "the observable m_ll is 3.5 in all events",
+        f"the observable pt_1 is not a finite number in 7 of {n} events",
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

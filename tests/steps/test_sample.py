@@ -102,7 +102,12 @@ def test_observables_that_are_of_no_use(tmp_path: Path) -> None:
     refused = learning.refusal("sample", "alice", settings, events=events)
     learning = Learning(tmp_path / "features", events)
     assert refused.startswith("the observable id is not finite in ") and "leave it out of `features`" in refused
-    record = json.loads((learning.sample("alice", features=["x1", "x2"]) / "sample.json").read_text())
+    features = {"features": ["x1", "x2"]}
+    settings = {**learning.shared, **learning.method("alice", **features)}
+    refused = learning.refusal("sample", "alice", settings, events=events)
+    assert refused.startswith("the observable x2 is the same in all samples: ") and "`features`" in refused
+    own = {**features, "default_observables": ["x2"]}  # MadMiner has several that many processes leave at 0
+    record = json.loads((learning.sample("alice", **own) / "sample.json").read_text())
     assert [text for text in record["warnings"] if "observable" in text] == [
         f"{part}: the observable x2 is the same in all samples" for part in ("train", "validation")
     ]

@@ -8,6 +8,8 @@ from mmc.checks.context import Context, rule
 from mmc.diagnostics import START, Diagnostic, show
 from mmc.load import Path
 
+FEW = 100
+"""A part of the events that has fewer is warned about."""
 MOST_JOBS = 100_000
 """No engine copes with more jobs of one stage."""
 
@@ -106,7 +108,7 @@ def files_once(ctx: Context) -> Iterator[Diagnostic]:
                     yield ctx.problem("MMC331", path, message, "name each file once: its events would count twice")
 
 
-@rule("MMC306")
+@rule("MMC306", "MMC334")
 def splits(ctx: Context) -> Iterator[Diagnostic]:
     """Training, validation and test all get events."""
     fractions = {name: ctx.get("sampling", name) for name in ("test_split", "validation_split")}
@@ -134,6 +136,10 @@ def splits(ctx: Context) -> Iterator[Diagnostic]:
             message = f"the splits leave no {part} events: {fraction:g} of {total} is less than one"
             yield ctx.problem("MMC306", last, message, "generate more events, or take another split")
             return
+    smallest = min(parts, key=lambda part: parts[part])
+    if total * parts[smallest] < FEW:
+        message = f"of {total:,} events at most {int(total * parts[smallest])} are {smallest} events"
+        yield ctx.problem("MMC334", ("generation", "samples"), message, "generate more events", key=True)
 
 
 @rule("MMC307")

@@ -207,7 +207,7 @@ def gaussians_in_range(ctx: Context) -> Iterator[Diagnostic]:
         for name, prior in value.items():
             low, high = ranges.get(name, (-inf, inf))
             mean, width = prior.get("gaussian", (low, 0.0))
-            if mean - width < low or mean + width > high:
+            if low <= mean <= high and (mean - width < low or mean + width > high):
                 message = f"a third or more of the prior is outside the range of {name}, {show(low)} to {show(high)}"
                 yield ctx.problem("MMC522", (*path, name, "gaussian"), message, "take a narrower one")
 

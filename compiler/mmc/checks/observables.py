@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from mmc.checks.context import Context, rule
 from mmc.diagnostics import Diagnostic, one_of, show
+from mmc.expressions import constant_value
 from mmc.study import IN_BASIS
 
 _TAKES_ELEMENT = re.compile(r"[\w\])]\s*\[")
@@ -47,6 +48,17 @@ def definitions(ctx: Context) -> Iterator[Diagnostic]:
             message = f"observable {show(name)} is not a number in events that lack the particle"
             help_text = "add `default: 0`, or `required: true` to drop such events"
             yield ctx.problem("MMC313", ("observables", name), message, help_text, key=True)
+
+
+@rule("MMC409")
+def constants(ctx: Context) -> Iterator[Diagnostic]:
+    """Observables tell events apart."""
+    for name, entry in ctx.entries("observables").items():
+        definition = entry.get("definition")
+        if ctx.reads_particles and definition is not None and constant_value(definition, ctx.reader) is not None:
+            message = f"observable {show(name)} is the same in every event: no particle stands in its definition"
+            path = ("observables", name, "definition")
+            yield ctx.problem("MMC409", path, message, 'define it by particles, as in `"met.pt"`, or remove it')
 
 
 @rule("MMC314")

@@ -133,6 +133,8 @@ def _add_sample(builder: Builder, study: Study, source: Source) -> None:
         "test_split": study.test_split,
         "validation_split": study.validation_split,
     }
+    if names := sizes.default_names(study):
+        settings["default_observables"] = list(names)
     drafts = [
         Draft(
             (method.name,),

@@ -37,8 +37,13 @@ def n_variations(study: Study, systematics: Iterable[str]) -> int:
 
 def n_observables(study: Study) -> int:
     """The observables of an event, MadMiner's default ones included."""
+    return len(study.observables) + len(default_names(study))
+
+
+def default_names(study: Study) -> tuple[str, ...]:
+    """The observables that the study has from MadMiner."""
     asked = study.reading.default_observables
-    return len(study.observables) + (0 if asked is None else len(default_observables.names(**asked)))
+    return () if asked is None else default_observables.names(**asked)
 
 
 def _variations(entry: Mapping[str, Any]) -> int:

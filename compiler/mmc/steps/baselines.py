@@ -11,7 +11,7 @@ from mmc.errors import StepError
 from mmc.steps import closure
 from mmc.steps.events import Array, EventFile, Events, Summaries
 from mmc.steps.fisher import binned_information, profiled_information, truth_information
-from mmc.steps.histograms import BinnedRatio, Template, histogram_figures, make_binning
+from mmc.steps.histograms import BinnedRatio, Template, check_bins, histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.limits import Limits, Setting, save_arrays
 from mmc.steps.outcome import Outcome
@@ -87,10 +87,13 @@ def _histogram(
     Its workspaces of pyhf too, by benchmark.
     """
     columns = [_column(setting.file, name) for name in settings["observables"]]
+    for name, column in zip(settings["observables"], columns, strict=True):
+        _check_finite(name, setting.file.part("all").x[:, column])
     rest, population = setting.file.part("rest"), setting.population
     template = Events(rest.x[:, columns], rest.weights)
     weights = np.maximum(rest.weights @ setting.coefficients[:-1].mean(axis=0), 0.0)
     binning = make_binning(settings["bins"], template.x, weights)
+    check_bins(binning, template, setting.true_coefficients)
     x, probabilities = setting.asimov
     data = Summaries(x[:, columns], probabilities)
     observed = None if setting.observed is None else setting.observed.take(columns)
@@ -127,6 +130,16 @@ def _column(file: EventFile, name: str) -> int:
     return file.observables.index(name)
 
 
+def _check_finite(name: str, values: Array) -> None:
+    """:raises StepError: when an event has no value for the observable, so that it would be in no bin"""
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise StepError(
+            f"the observable {name} is not a finite number in {bad:,} of {len(values):,} events, which have no bin "
+            "then: give it a default, or make it required"
+        )
+
+
 def _fisher(job: StepJob, setting: Setting) -> None:
     """Information matrices at the true point from all events, and the covariances of their entries.
 
@@ -145,7 +158,9 @@ def _fisher(job: StepJob, setting: Setting) -> None:
     }
     if settings["observable"] is not None:
         x = events.x[:, [_column(setting.file, settings["observable"])]]
+        _check_finite(settings["observable"], x)
         binning = make_binning([settings["bins"]], x, np.maximum(events.weights @ row, 0.0))
+        check_bins(binning, Events(x, events.weights), row)
         bins["histogram"] = binning.index(x)
         matrices["histogram"] = binned_information(Template.of(bins["histogram"], events, binning.size), *where)
     arrays: dict[str, Array] = {}

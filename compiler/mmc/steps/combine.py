@@ -42,6 +42,8 @@ def run(job: StepJob) -> None:
     _combine(contents, [factor for factor, some in zip(factors, passed, strict=True) if some], job.out / EVENTS)
     record = event_record(job.out / EVENTS)
     log.info("%d events, %d of them background", record["n_events"], record["n_background"])
+    for text in record["warnings"]:
+        log.warning("%s", text)
     write_json(job.out / RECORD, record)
 
 

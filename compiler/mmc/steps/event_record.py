@@ -1,5 +1,6 @@
 """What an event file holds, for people and for the pages that report on a run."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from mmc.errors import StepError
 from mmc.steps import madminer_compat
+from mmc.steps.events import Array
 
 EVENTS = "events.h5"
 RECORD = "events.json"
@@ -14,6 +16,8 @@ RECORD = "events.json"
 
 def event_record(path: Path) -> dict[str, Any]:
     """The number of events, and cross section and effective sample size at every benchmark, as MadMiner reads them.
+
+    ``warnings`` are of observables that not every event has, or that are the same in all.
 
     With events from several benchmarks MadMiner scales the weights with each benchmark's share of the signal events,
     so that cross sections are averaged over the benchmarks; backgrounds are added.
@@ -27,7 +31,7 @@ def event_record(path: Path) -> dict[str, Any]:
     if data.n_samples == 0 or not np.sum(data.n_events_generated_per_benchmark) > 0:
         raise StepError("no signal event passes: loosen the cuts, or generate more events")
     names = list(data.benchmarks)[: int(data.n_benchmarks_phys)]
-    _, weights = next(data.event_loader(batch_size=None, include_nuisance_parameters=False))
+    x, weights = next(data.event_loader(batch_size=None, include_nuisance_parameters=False))
     if not np.isfinite(weights).all():
         raise StepError("some weights are not finite")
     sums, sums_of_squares = weights.sum(axis=0), (weights**2).sum(axis=0)
@@ -43,4 +47,14 @@ def event_record(path: Path) -> dict[str, Any]:
             for name, value, error in zip(names, sums.tolist(), np.sqrt(sums_of_squares).tolist(), strict=True)
         },
         "effective_sample_size": dict(zip(names, sizes.tolist(), strict=True)),
+        "warnings": [text for name, values in zip(data.observables, x.T, strict=True) for text in _flaws(name, values)],
     }
+
+
+def _flaws(name: str, values: Array) -> Iterator[str]:
+    """What is wrong with an observable."""
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        yield f"the observable {name} is not a finite number in {bad:,} of {len(values):,} events"
+    elif not np.ptp(values):
+        yield f"the observable {name} is {values[0]:g} in all events"

@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mmc.errors import StepError
 from mmc.steps.events import Array, Events, Summaries, Variations
 from mmc.steps.mean_ratio import MeanRatio
 from mmc.steps.profiling import Kinematics, VariedHistogram
 
+FEW, MOST_SPARSE = 10.0, 0.5
+"""At most this part of the cross section may be in bins with fewer effective events."""
 TAIL = 0.001
 """Adaptive edges lie between this quantile and its mirror image, as MadMiner's do."""
 
@@ -72,6 +75,25 @@ def quantiles(x: Array, weights: Array, levels: Array) -> Array:
     x, weights = x[order], weights[order]
     cumulated = np.cumsum(weights) - 0.5 * weights
     return np.interp(levels, (cumulated - cumulated[0]) / (cumulated[-1] - cumulated[0]), x)
+
+
+def check_bins(binning: Binning, events: Events, coefficients: Array) -> None:
+    """Refuse a histogram that knows nothing, or that mostly knows the fluctuations of its own events.
+
+    :raises StepError: when all events are in one of several bins, or most of them in bins with hardly any
+    """
+    index, weights = binning.index(events.x), events.weights @ coefficients
+    if binning.size > 1 and np.ptp(index) == 0:
+        ranges = ", ".join(f"{column.min():g} to {column.max():g}" for column in events.x.T)
+        raise StepError(f"all events are in one of {binning.size} bins: the values are {ranges}, change the bins")
+    sums, squares = (_sum(index, weights**k, binning.size) for k in (1, 2))
+    sparse = sums**2 < FEW * squares
+    part = float(sums[sparse].sum() / sums.sum())
+    if part > MOST_SPARSE:
+        raise StepError(
+            f"{part:.0%} of the cross section is in bins with fewer than {FEW:g} effective events "
+            f"({binning.size} bins, {len(index):,} events): take fewer bins, or generate more events"
+        )
 
 
 @dataclass(frozen=True)

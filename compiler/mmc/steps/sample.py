@@ -205,9 +205,9 @@ def _repair(arrays: dict[str, Array]) -> list[str]:
 
 
 def _check_observables(x: Array, sampler: Any, settings: Mapping[str, Any]) -> list[str]:
-    """Warnings of the observables that the network sees.
+    """Warnings of the observables that the network sees: of a constant one where it is MadMiner's own.
 
-    :raises StepError: when one of them is not finite in some samples
+    :raises StepError: when one of them is not finite in some samples, or one of the study's own is the same in all
     """
     seen = settings.get("features", list(sampler.observables))
     columns = {name: x[:, k] for k, name in enumerate(sampler.observables) if name in seen}
@@ -218,9 +218,14 @@ def _check_observables(x: Array, sampler: Any, settings: Mapping[str, Any]) -> l
                 f"the observable {name} is not finite in {bad} of {len(values)} samples: give it a default, make it "
                 "required, or leave it out of `features`"
             )
-    return [
-        f"the observable {name} is the same in all samples" for name, values in columns.items() if not np.ptp(values)
-    ]
+    constant = [name for name, values in columns.items() if not np.ptp(values)]
+    for name in constant:
+        if name not in settings.get("default_observables", ()):
+            raise StepError(
+                f"the observable {name} is the same in all samples: look at its definition, or leave it out of "
+                "`features`"
+            )
+    return [f"the observable {name} is the same in all samples" for name in constant]
 
 
 def _partition_size(sampler: Any, settings: Mapping[str, Any], partition: str) -> int:
