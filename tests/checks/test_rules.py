@@ -316,6 +316,8 @@ def test_the_files_of_a_right_study_are_named() -> None:
         ("{baselines: {histogram: {observables: [m_ll], bins: {m_ll: [1]}}}}", ["MMC107"]),
         ("{baselines: {histogram: {observables: [m_ll], bins: {pt: 3}}}}", ["MMC505", "MMC506"]),
         ("{fisher_information: {observable: mass}}", ["MMC505"]),
+        ("{fisher_information: {observable: m_ll, bins: [2, 1]}}", ["MMC506"]),
+        ("{fisher_information: {observable: m_ll, bins: {n: 3, range: [0, 9], scale: log}}}", ["MMC506"]),
         ("{baselines: {histograms: {m: {observables: [m_ll]}, n: {observables: [mass]}}}}", ["MMC505"]),
         ("{baselines: {histograms: {m: {observables: [m_ll], bins: {m_ll: [2, 1]}}}}}", ["MMC506"]),
         ("{baselines: {histograms: {m: {observables: [m_ll]}, M: {observables: [m_ll]}}}}", ["MMC207"]),
