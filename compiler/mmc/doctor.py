@@ -254,6 +254,7 @@ def _said(program: str, arguments: Sequence[str]) -> tuple[int, str]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONWARNINGS": "ignore"},  # those of reana-client name the version of Python first
             timeout=START_TIMEOUT_S,
             check=False,
         )
