@@ -183,5 +183,12 @@ EVENT_CODES: dict[str, Code] = {
         "CKKW-L), for which some events are dropped after the shower; mmc checks that every event is there, and does "
         "not support that. Generate one number of jets, or split phase space into slices.",
     ),
+    "MMC334": Code(
+        "Event files cannot have the weights that complete the basis",
+        "Events that exist were reweighted at settled points. The benchmarks that MadMiner adds to complete the "
+        "morphing basis lie at random points of this study, so the files have no weights there, or, under the same "
+        "names, weights of other points. Name all benchmarks that the files were reweighted at, with their points: "
+        "MadGraph writes those into the head of the file, as `set param_card dim6 2 165.2` beside each weight's name.",
+    ),
 }
 """From where events are to what the detector makes of them."""

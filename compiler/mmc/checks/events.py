@@ -106,6 +106,18 @@ def files_once(ctx: Context) -> Iterator[Diagnostic]:
                     yield ctx.problem("MMC331", path, message, "name each file once: its events would count twice")
 
 
+@rule("MMC334")
+def weights_at_added_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
+    """Event files have weights at the benchmarks of the study, and nowhere else."""
+    added = completing(ctx)
+    if ctx.source == "samples" and added:
+        first, *more = added
+        names = f"{first} to {more[-1]}" if more else first
+        message = f"MadMiner would add {names} to the basis, at points where event files have no weights"
+        help_text = "name all benchmarks that the files were reweighted at, or say `morphing: none`"
+        yield ctx.problem("MMC334", ("benchmarks",), message, help_text, key=True)
+
+
 @rule("MMC306")
 def splits(ctx: Context) -> Iterator[Diagnostic]:
     """Training, validation and test all get events."""
