@@ -116,7 +116,12 @@ def _write_cards(job: StepJob, setup: Setup, found: Installation, folder: Path, 
         log.warning("the param card %s keeps other entries of the parameters' blocks: %s", origin, listed)
     written = {
         "param_card.dat": madgraph_cards.param_card(
-            param_card, entries, here, all_needed=not own["background"], origin=origin
+            param_card,
+            entries,
+            here,
+            all_needed=not own["background"],
+            origin=origin,
+            where_there=own.get("param_card_where_there", ()),
         ),
         "run_card.dat": madgraph_cards.run_card(_template(job, "run_card_file", folder / RUN_CARD), card),
         **dict.fromkeys(_CONFIGURATIONS, madgraph_cards.configuration(str(found.folder), madgraph.n_cores())),
