@@ -69,8 +69,9 @@ def test_events_with_shower_and_detector(tmp_path: Path, configured: Path) -> No
     assert json.loads((out / "detect.json").read_text())["n_events"] == 2
 
 
-def test_background_needs_no_weights(tmp_path: Path, configured: Path) -> None:
-    source = write_lhe(tmp_path / "ww.lhe", [{}] * 2)
+@pytest.mark.parametrize("weights", [{}, {"w": "0.2500001", "1001": "3"}])
+def test_background_needs_no_weights(tmp_path: Path, configured: Path, weights: dict[str, str]) -> None:
+    source = write_lhe(tmp_path / "ww.lhe", [weights] * 2)
     settings = _settings(sample="ww", background=True)
     out = Folder(tmp_path).run("import_events", "x", settings, setup=configured, file_lhe=source)
     assert json.loads((out / "simulate.json").read_text())["mean_weights_pb"] == {"sm": 0.5}
@@ -82,12 +83,19 @@ def test_background_needs_no_weights(tmp_path: Path, configured: Path) -> None:
         (
             {},
             {},
-            "event 1 of sm.lhe has no weight for 'w', 'morphing_basis_vector_2', 'morphing_basis_vector_3' and 2 more",
+            "event 1 of sm.lhe has no weight for 'w', 'morphing_basis_vector_2', 'morphing_basis_vector_3' and 2 more; let "
+            "MadGraph's reweighting add it, under the benchmark's name, or remove the benchmark",
         ),
         (
             {name: "1" for name in SIX if name != "w"},
             {},
             "event 1 of sm.lhe has no weight for 'w': was it sampled at 'w', and not at 'sm'?",
+        ),
+        (
+            {"sm": "0.25", "w": "0.2500001", "morphing_basis_vector_2": "1"},
+            {"background": True},
+            "event 1 of sm.lhe has another weight at 'morphing_basis_vector_2' than at 'sm': its process depends on the "
+            "parameters, so the sample is no background",
         ),
         (
             OTHERS,

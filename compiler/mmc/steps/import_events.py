@@ -14,12 +14,15 @@ from mmc.steps.setup import Setup
 
 log = logging.getLogger(__name__)
 
+_ADVICE = "; let MadGraph's reweighting add it, under the benchmark's name, or remove the benchmark"
+
 
 def run(job: StepJob) -> None:
     """Write ``events.lhe.gz`` and ``simulate.json``; with a HepMC file ``events.hepmc.gz``, and with one of Delphes
     ``events.root`` and ``detect.json``.
 
-    :raises StepError: when a file is damaged, holds fewer or more events than another, or lacks weights
+    :raises StepError: when a file is damaged, holds fewer or more events than another, or lacks weights; or when the
+        weights of a background differ
     """
     own = job.settings
     benchmarks = list(Setup.read(job.one("setup")).benchmarks)
@@ -27,8 +30,8 @@ def run(job: StepJob) -> None:
     if own["benchmark"] not in benchmarks:
         known = ", ".join(benchmarks)
         raise StepError(f"{source.name} was sampled at {own['benchmark']!r}, which is no benchmark: there are {known}")
-    names = [own["benchmark"]] if own["background"] else benchmarks
-    content = lhe_normal.inspect(source, own["benchmark"], names)
+    names, same = ([own["benchmark"]], benchmarks) if own["background"] else (benchmarks, [])
+    content = lhe_normal.inspect(source, own["benchmark"], names, same=same, advice=_ADVICE)
     lhe_normal.write(source, job.out / EVENTS, content, own["benchmark"], names)
     if own["hepmc"] is not None:
         path = job.one(own["hepmc"])
