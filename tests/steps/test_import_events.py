@@ -83,8 +83,8 @@ def test_background_needs_no_weights(tmp_path: Path, configured: Path, weights: 
         (
             {},
             {},
-            "event 1 of sm.lhe has no weight for 'w', 'morphing_basis_vector_2', 'morphing_basis_vector_3' and 2 more; let "
-            "MadGraph's reweighting add it, under the benchmark's name, or remove the benchmark",
+            "event 1 of sm.lhe has no weight for 'w', 'morphing_basis_vector_2', 'morphing_basis_vector_3' and 2 more; "
+            "let MadGraph's reweighting add it, under the benchmark's name, or remove the benchmark",
         ),
         (
             {name: "1" for name in SIX if name != "w"},
@@ -94,8 +94,8 @@ def test_background_needs_no_weights(tmp_path: Path, configured: Path, weights: 
         (
             {"sm": "0.25", "w": "0.2500001", "morphing_basis_vector_2": "1"},
             {"background": True},
-            "event 1 of sm.lhe has another weight at 'morphing_basis_vector_2' than at 'sm': its process depends on the "
-            "parameters, so the sample is no background",
+            "event 1 of sm.lhe has another weight at 'morphing_basis_vector_2' than at 'sm': its process depends on "
+            "the parameters, so the sample is no background",
         ),
         (
             OTHERS,
