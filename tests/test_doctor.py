@@ -83,7 +83,7 @@ def findings(capture: Capture, *words: object) -> dict[str, dict[str, Any]]:
 def test_everything_is_reported(machine: Machine, capsys: Capture) -> None:
     found = findings(capsys)
     tools = ["bash", "graphviz", "podman", "docker", "apptainer", "sbatch", "reana-client"]
-    assert list(found) == [*STEPS, "optuna", "yadage", "cwltool", "MadGraph", "Delphes", *tools]
+    assert list(found) == [*STEPS, "optuna", "yadage", "cwltool", "MadGraph", "LHAPDF", "Delphes", *tools]
     for name, finding in found.items():
         here = name in VERSIONS or name == "bash"
         assert finding["state"] == (FOUND if here else MISSING), name
@@ -195,6 +195,16 @@ class TestStudy:
         shutil.copy(TINY.with_name("tuning.yaml"), study)
         assert main(["doctor", str(study)]) == 1
         assert capsys.readouterr().out.splitlines()[-1] == f"{study} needs what is not here: optuna"
+
+    def test_varied_scales_and_numbered_sets_need_lhapdf(self, study: Path, machine: Machine, capsys: Capture) -> None:
+        shutil.copy(STUDIES / "wh-smeft" / "study.yaml", study)
+        assert findings(capsys, study)["LHAPDF"]["needed"]
+        shutil.copy(STUDIES / "vbf-higgs" / "study.yaml", study)
+        assert not findings(capsys, study)["LHAPDF"]["needed"]
+        study.write_text(study.read_text().replace("pdf: nn23lo1", "pdf: 303400"))
+        machine.program("lhapdf-config", "6.5.4")
+        finding = findings(capsys, study)["LHAPDF"]
+        assert (finding["needed"], finding["version"]) == (True, "6.5.4")
 
     def test_jobs_in_images_need_what_runs_images(self, study: Path, machine: Machine, capsys: Capture) -> None:
         machine.versions.clear()

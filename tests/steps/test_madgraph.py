@@ -258,11 +258,11 @@ def test_a_few_events_may_be_missing(
         ({"param_card": {"dim6 9": 0}}, "the param card of MadGraph has no entry 'dim6 9': block dim6 has 1, 2, 5"),
         (
             {"systematics": {"mu": {"effect": "scale", "scale": "mu", "variations": [0.5, 1, 2]}}},
-            "scale and PDF uncertainties need LHAPDF with its Python interface, and there is no lhapdf-config",
+            "scale and PDF uncertainties need LHAPDF, and there is no lhapdf-config: install",
         ),
         (
             {"beams": {"energy_gev": 6500.0, "particles": ["p", "p"], "pdf": 303400}},
-            "a numbered PDF set needs LHAPDF with its Python interface, and there is no lhapdf-config",
+            "a numbered PDF set needs LHAPDF, and there is no lhapdf-config: install",
         ),
         (
             {"run_card": {"ickkw": 1}, "shower": {"card": None, "settings": {}}},
