@@ -24,8 +24,8 @@ execution:
 """What a study can say of REANA."""
 
 
-def reana_study(folder: Path) -> Path:
-    """The tiny study with what REANA needs, in a folder."""
+def reana_study(folder: Path, study: str = "drell-yan/tiny") -> Path:
+    """A study of ``studies/`` with what REANA needs, in a folder."""
     file = folder / "study.yaml"
-    file.write_text((STUDIES / "drell-yan" / "tiny.yaml").read_text(encoding="utf-8") + REANA, encoding="utf-8")
+    file.write_text((STUDIES / f"{study}.yaml").read_text(encoding="utf-8") + REANA, encoding="utf-8")
     return file

@@ -83,7 +83,7 @@ def findings(capture: Capture, *words: object) -> dict[str, dict[str, Any]]:
 def test_everything_is_reported(machine: Machine, capsys: Capture) -> None:
     found = findings(capsys)
     tools = ["bash", "graphviz", "podman", "docker", "apptainer", "sbatch", "reana-client"]
-    assert list(found) == [*STEPS, "optuna", "yadage", "cwltool", "MadGraph", "Delphes", *tools]
+    assert list(found) == [*STEPS, "optuna", "yadage", "cwltool", "MadGraph", "LHAPDF", "Delphes", *tools]
     for name, finding in found.items():
         here = name in VERSIONS or name == "bash"
         assert finding["state"] == (FOUND if here else MISSING), name
@@ -148,7 +148,8 @@ def test_a_program_that_cannot_be_started(machine: Machine, capsys: Capture) -> 
 def test_reana_client_of_an_environment_of_its_own(
     machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    client = executable(tmp_path / "reana" / "reana-client", "#!/bin/sh\necho 0.9.6\n")
+    warns = '[ "$PYTHONWARNINGS" = ignore ] || echo lib/python3.11/config.py:15: UserWarning: old >&2\n'
+    client = executable(tmp_path / "reana" / "reana-client", f"#!/bin/sh\n{warns}echo 0.9.6\n")
     monkeypatch.setenv("MMC_REANA_CLIENT", str(client))
     finding = findings(capsys)["reana-client"]
     assert (finding["version"], finding["place"]) == ("0.9.6", str(client))
@@ -194,6 +195,16 @@ class TestStudy:
         shutil.copy(TINY.with_name("tuning.yaml"), study)
         assert main(["doctor", str(study)]) == 1
         assert capsys.readouterr().out.splitlines()[-1] == f"{study} needs what is not here: optuna"
+
+    def test_varied_scales_and_numbered_sets_need_lhapdf(self, study: Path, machine: Machine, capsys: Capture) -> None:
+        shutil.copy(STUDIES / "wh-smeft" / "study.yaml", study)
+        assert findings(capsys, study)["LHAPDF"]["needed"]
+        shutil.copy(STUDIES / "vbf-higgs" / "study.yaml", study)
+        assert not findings(capsys, study)["LHAPDF"]["needed"]
+        study.write_text(study.read_text().replace("pdf: nn23lo1", "pdf: 303400"))
+        machine.program("lhapdf-config", "6.5.4")
+        finding = findings(capsys, study)["LHAPDF"]
+        assert (finding["needed"], finding["version"]) == (True, "6.5.4")
 
     def test_jobs_in_images_need_what_runs_images(self, study: Path, machine: Machine, capsys: Capture) -> None:
         machine.versions.clear()

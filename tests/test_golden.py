@@ -25,6 +25,11 @@ BUNDLES = {
     for study in STUDY_FILES
     for target in LARGE.get(f"{study.parent.name}/{study.stem}", LOCAL_TARGETS)
 }
+FOR_REANA = {
+    f"{study}/reana/{engine}": (study, engine)
+    for study, engines in {"drell-yan/tiny": ENGINES, "vbf-higgs/study": ENGINES[:1]}.items()
+    for engine in engines
+}
 
 
 @pytest.mark.parametrize(("study", "target"), BUNDLES.values(), ids=BUNDLES)
@@ -34,11 +39,11 @@ def test_bundle(study: Path, target: str, pytestconfig: pytest.Config) -> None:
     assert _differences(found, target, Options(), folder, pytestconfig) == []
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_bundle_for_reana(engine: str, tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    """The tiny study with images, and with resources on two compute backends."""
-    folder = GOLDEN / "drell-yan" / "tiny" / "reana" / engine
-    found = read(str(reana_study(tmp_path)))
+@pytest.mark.parametrize(("study", "engine"), FOR_REANA.values(), ids=FOR_REANA)
+def test_bundle_for_reana(study: str, engine: str, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    """Studies with images, and with resources on two compute backends."""
+    found = read(str(reana_study(tmp_path, study)))
+    folder = GOLDEN / study / "reana" / engine
     assert _differences(found, "reana", Options(engine=engine), folder, pytestconfig) == []
 
 
@@ -58,4 +63,4 @@ def test_there_are_studies() -> None:
 
 def test_no_golden_bundle_is_without_its_study() -> None:
     bundles = {str(manifest.parent.relative_to(GOLDEN)) for manifest in GOLDEN.rglob("manifest.json")}
-    assert bundles == {*BUNDLES, *(f"drell-yan/tiny/reana/{engine}" for engine in ENGINES)}
+    assert bundles == {*BUNDLES, *FOR_REANA}

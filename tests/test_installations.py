@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from mmc.errors import InstallationError
-from mmc.installations import COMPILERS, Installation, find_delphes, find_madgraph
+from mmc.installations import COMPILERS, Installation, find_delphes, find_lhapdf, find_madgraph
 
 USAGE = "#!/bin/sh\necho ' Usage: DelphesHepMC2 config_file output_file [input_file(s)]'\nexit 1\n"
 NO_ROOT = (
@@ -199,3 +199,17 @@ class TestReal:
         found = find_delphes(REAL["MMC_DELPHES_DIR"])
         assert found.cards is not None
         assert (found.cards / "delphes_card_CMS.tcl").is_file()
+
+
+def test_lhapdf_is_what_madgraph_names_or_what_is_on_the_path(madgraph: Path, tmp_path: Path) -> None:
+    found = find_madgraph(str(madgraph))
+    assert find_lhapdf(None) is find_lhapdf(found) is None
+    on_path = executable(tmp_path / "bin" / "lhapdf-config")
+    assert find_lhapdf(None) == find_lhapdf(found) == str(on_path)
+    configuration = madgraph / "input" / "mg5_configuration.txt"
+    configuration.parent.mkdir()
+    configuration.write_text("# lhapdf_py3 = /comment\nlhapdf_py3 = /nowhere/lhapdf-config # mine\n")
+    assert find_lhapdf(found) is None
+    configuration.write_text("lhapdf_py3 = ./HEPTools/bin/lhapdf-config\n")
+    named = executable(madgraph / "HEPTools" / "bin" / "lhapdf-config")
+    assert find_lhapdf(found) == str(named)

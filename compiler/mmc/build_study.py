@@ -181,7 +181,9 @@ def _madgraph_sample(
     own = {key: entry.get(key, shared.get(key)) for key in ("model", "order", "events_per_job")}
     process = entry["process"]
     card = {**shared["run_card"], **entry["run_card"]}
-    param_card = {**shared["param_card"], **entry["param_card"]}
+    common, special = _lower(shared["param_card"]), _lower(entry["param_card"])
+    param_card = {**common, **special}
+    inherited = [key for key in common if key not in {"file", *special}]
     slices = [_slice(madminer_name(key), {**card, **settings}) for key, settings in entry.get("slices", {}).items()]
     return MadGraphSample(
         **_generated(name, entry, benchmarks, own.pop("events_per_job")),
@@ -189,10 +191,15 @@ def _madgraph_sample(
         process=(process,) if isinstance(process, str) else tuple(process),
         definitions={**shared["definitions"], **entry["definitions"]},
         param_card_file=param_card.pop("file", None),
-        param_card={key.lower(): float(value) for key, value in param_card.items()},
+        param_card={key: float(value) for key, value in param_card.items()},
+        param_card_where_there=tuple(inherited if own["model"] != shared["model"] else ()),
         slices=tuple(slices or [_slice(None, card)]),
         systematics=_names(entry["systematics"]),
     )
+
+
+def _lower(card: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.lower(): value for key, value in card.items()}
 
 
 def _slice(name: str | None, card: Mapping[str, Any]) -> Slice:

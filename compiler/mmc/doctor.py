@@ -11,8 +11,18 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from mmc.errors import InstallationError
-from mmc.installations import TESTED, Installation, find_delphes, find_madgraph, install_hint, variable
-from mmc.plan import Plan
+from mmc.installations import (
+    GET_LHAPDF,
+    LHAPDF,
+    TESTED,
+    Installation,
+    find_delphes,
+    find_lhapdf,
+    find_madgraph,
+    install_hint,
+    variable,
+)
+from mmc.plan import Plan, Stage
 from mmc.reana_client import INSTALL, PROGRAM
 from mmc.tables import table
 from mmc.version import __version__
@@ -90,6 +100,7 @@ def examine(installations: Mapping[str, str]) -> list[Finding]:
     return [
         *_packages(),
         _installation("MadGraph", find_madgraph, installations.get("madgraph"), "generator: madgraph"),
+        _lhapdf(installations.get("madgraph")),
         _installation("Delphes", find_delphes, installations.get("delphes"), "detector: {simulation: delphes}"),
         *(_program(tool) for tool in (*TOOLS, reana)),
     ]
@@ -105,6 +116,8 @@ def needs(plan: Plan, findings: Iterable[Finding]) -> Needs:
         found.append(("mlflow",))
     if any(stage.settings.get("generator") == "madgraph" for stage in here):
         found.append(("MadGraph",))
+    if any(_needs_lhapdf(stage) for stage in here):
+        found.append(("LHAPDF",))
     if any(job.settings.get("search") == "optuna" for stage in here for job in stage.jobs):
         found.append(("optuna",))
     if any(stage.name == "detect" for stage in here):
@@ -112,6 +125,13 @@ def needs(plan: Plan, findings: Iterable[Finding]) -> Needs:
     if len(here) < len(plan.stages):
         found.append(CONTAINER_ENGINES)
     return found
+
+
+def _needs_lhapdf(stage: Stage) -> bool:
+    """Whether MadGraph varies scales or parton distributions for the stage's jobs, or takes a set of LHAPDF."""
+    varied = {entry["effect"] for job in stage.jobs for entry in job.settings.get("systematics", {}).values()}
+    from_set = isinstance(stage.settings.get("beams", {}).get("pdf"), int)
+    return stage.settings.get("generator") == "madgraph" and (from_set or bool(varied & {"scale", "pdf"}))
 
 
 def unmet(wanted: Needs, findings: Iterable[Finding]) -> Needs:
@@ -229,6 +249,15 @@ def _installation(
     return Finding(name, used_for, FOUND, found.version, place + tested)
 
 
+def _lhapdf(madgraph: str | None) -> Finding:
+    """What MadGraph would call of LHAPDF."""
+    try:
+        program = find_lhapdf(find_madgraph(madgraph))
+    except InstallationError:
+        program = find_lhapdf(None)
+    return _program(_Tool("LHAPDF", "scale and PDF uncertainties, PDF sets", GET_LHAPDF, program=program or LHAPDF))
+
+
 def _program(tool: _Tool) -> Finding:
     """Look for a program and let it tell its version."""
     program = tool.program or tool.name
@@ -254,6 +283,7 @@ def _said(program: str, arguments: Sequence[str]) -> tuple[int, str]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONWARNINGS": "ignore"},  # those of reana-client name the version of Python first
             timeout=START_TIMEOUT_S,
             check=False,
         )

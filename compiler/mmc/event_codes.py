@@ -184,6 +184,13 @@ EVENT_CODES: dict[str, Code] = {
         "not support that. Generate one number of jets, or split phase space into slices.",
     ),
     "MMC334": Code(
+        "Event files cannot have the weights that complete the basis",
+        "Events that exist were reweighted at settled points. The benchmarks that MadMiner adds to complete the "
+        "morphing basis lie at random points of this study, so the files have no weights there, or, under the same "
+        "names, weights of other points. Name all benchmarks that the files were reweighted at, with their points: "
+        "MadGraph writes those into the head of the file, as `set param_card dim6 2 165.2` beside each weight's name.",
+    ),
+    "MMC335": Code(
         "A part of the events is very small",
         "Training, validation and test events each get their share of the generated events, before cuts. With fewer "
         "than a hundred no network can be trained, chosen or judged. That is fine to try whether a study runs.",

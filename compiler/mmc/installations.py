@@ -23,6 +23,12 @@ OLDEST = {"MadGraph": (3, 0), "Delphes": (3, 5)}
 MADGRAPH = "bin/mg5_aMC"
 COMPILERS = ("gfortran", "g++", "make")
 """What MadGraph calls: each process and its module for reweighting are compiled."""
+MADGRAPH_CONFIGURATION = "input/mg5_configuration.txt"
+LHAPDF = "lhapdf-config"
+GET_LHAPDF = (
+    f"install LHAPDF with its Python interface and name it in {MADGRAPH_CONFIGURATION} of MadGraph "
+    f"(`lhapdf_py3 = …/bin/{LHAPDF}`)"
+)
 DELPHES = ("DelphesHepMC2", "DelphesHepMC3")
 LOAD_TIMEOUT_S = 60
 """ROOT's libraries may come from a slow network disk."""
@@ -73,6 +79,17 @@ def find_madgraph(explicit: str | None) -> Installation:
     if not Path(sysconfig.get_path("include"), "Python.h").is_file():
         raise InstallationError(f"MadGraph's reweighting needs the headers of Python: {install_hint(['python3-dev'])}")
     return Installation("MadGraph", folder, version, named_by, {program.name: program})
+
+
+def find_lhapdf(madgraph: Installation | None) -> str | None:
+    """LHAPDF's ``lhapdf-config`` that MadGraph would call: what its configuration names, else the one on the PATH."""
+    named = None
+    if madgraph is not None and (configuration := madgraph.folder / MADGRAPH_CONFIGURATION).is_file():
+        text = configuration.read_text(encoding="utf-8", errors="replace")
+        named = re.search(r"^\s*lhapdf(?:_py3)?\s*=\s*(\S+)", text, re.MULTILINE)
+    if madgraph is None or named is None:
+        return shutil.which(LHAPDF)
+    return shutil.which(str(madgraph.folder / named[1])) or shutil.which(named[1])
 
 
 def find_delphes(explicit: str | None) -> Installation:

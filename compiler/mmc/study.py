@@ -154,6 +154,8 @@ class MadGraphSample(Sample):
     order: str
     param_card_file: str | None
     param_card: Mapping[str, float]
+    param_card_where_there: tuple[str, ...]
+    """Those of its entries that are said for samples of another model, whose card may have more."""
     slices: tuple[Slice, ...]
     systematics: tuple[str, ...]
 

@@ -37,7 +37,7 @@ mmc: "1.0"
 name: example
 parameters:
   c: {range: [-1, 1]}
-benchmarks: {sm: {c: 0}, w: {c: 1}}
+benchmarks: {sm: {c: 0}, w: {c: 1}, v: {c: -1}}
 events:
   samples:
     signal: {files: [{lhe: sm.lhe, benchmark: sm}, {lhe: w.lhe, benchmark: w}]}
@@ -333,6 +333,15 @@ NO_CARD = ("observables:", "detector: {simulation: delphes}\nobservables:")
 )
 def test_event_files(replacements: list[tuple[str, str]], expected: list[str]) -> None:
     assert event_files(*replacements) == expected
+
+
+def test_event_files_have_weights_at_the_benchmarks_of_the_study_alone() -> None:
+    """MadMiner's names of those that it adds can be in the files too, for other points."""
+    assert event_files((", v: {c: -1}", "")) == ["MMC334"]
+    assert event_files((", v: {c: -1}", ""), ("observables:", "morphing: none\nobservables:")) == []
+    assert event_files(("c: -1}", "c: -1, in_basis: false}")) == ["MMC334"]
+    text = EVENT_FILES[: EVENT_FILES.index("events:")] + "events: {file: events.h5}\nobservables: {pt: {}}\n"
+    assert codes((", v: {c: -1}", ""), text=text, **{"events.h5": None}) == []
 
 
 def test_a_madminer_file_holds_its_basis_uncertainties_and_samples() -> None:

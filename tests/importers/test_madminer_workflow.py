@@ -65,6 +65,7 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
         ("learning.yml", "resolutions: [15, 10]", "resolutions: [15]", "`resolutions` has a whole number for each"),
         ("learning.yml", "prior_shape: 'flat'", "prior_shape: 'triangle'", "a prior is flat or gaussian"),
         ("learning.yml", "sampling_arg: [1.0, 0.5]", "sampling_arg: [1.0]", "`sampling_arg` has a number for each"),
+        ("learning.yml", "histogram_bins: [0.0, 100.0, 500.0]", "histogram_bins: few", "`histogram_bins` is a list of"),
     ],
 )
 def test_mistakes_are_one_line_with_a_place(
@@ -89,6 +90,35 @@ def test_cards_that_are_missing_or_say_too_little(tmp_path: Path, capsys: pytest
     (tmp_path / "cards" / "run_card_signal.dat").write_text("10 = nevents\n")
     assert run(tmp_path / "b", "--cards", str(tmp_path / "cards")) == 2
     assert "run_card_signal.dat: the card has no good value of 'ebeam1'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("param_card_template.dat", "MadGraph's own"), ("pythia8_card.dat", "Pythia's own"), ("delphes_card.dat", "CMS")],
+)
+def test_a_comment_says_what_is_taken_for_a_card_that_is_missing(tmp_path: Path, name: str, word: str) -> None:
+    shutil.copytree(INPUTS / "cards", tmp_path / "cards")
+    (tmp_path / "cards" / name).unlink()
+    assert run(tmp_path / "out", "--cards", str(tmp_path / "cards")) == 0
+    study = (tmp_path / "out" / "study.yaml").read_text()
+    assert f"# there is no {name} in the folder of cards: " in study
+    assert word in study
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("[0.0, 100.0, 500.0]", "4", {"n": 4, "range": [0, 500]}),
+        ("[0.0, 100.0, 500.0]\n  histogram_range: [0.0, 500.0]", "4", 4),
+    ],
+)
+def test_bins_of_the_fisher_information(tmp_path: Path, old: str, new: str, expected: object) -> None:
+    text = (INPUTS / "learning.yml").read_text()
+    (tmp_path / "learning.yml").write_text(text.replace(f"histogram_bins: {old}", f"histogram_bins: {new}"))
+    assert run(tmp_path / "out", learning=tmp_path / "learning.yml") == 0
+    study = yaml.safe_load((tmp_path / "out" / "study.yaml").read_text())
+    assert study["evaluation"]["fisher_information"]["bins"] == expected
+    assert study["evaluation"]["include_xsec"] == "both"
 
 
 @pytest.mark.skipif(CHECKOUTS not in os.environ, reason=f"{CHECKOUTS} names no folder with the two workflows")

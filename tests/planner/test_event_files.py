@@ -34,6 +34,9 @@ def test_one_job_for_each_file(study: dict[str, Any]) -> None:
     assert list(jobs(plan, "import_events")) == ["signal.sm.0", "signal.w.0", "signal.sm.1", "diphoton.sm.0"]
     own = jobs(plan, "import_events")["signal.sm.1"].settings
     assert (own["lhe"], own["hepmc"], own["delphes"]) == ("file_lhe_more_sm_lhe_gz", None, None)
+    assert plan.stage("import_events").settings["parameters"]["CWL2"]["lha_id"] == 2
+    del study["parameters"]["CWL2"]["lha_block"], study["parameters"]["CWL2"]["lha_id"]
+    assert plan_of(study, *named(study)).stage("import_events").settings["parameters"] == {}
     assert [(item.name, item.stage) for item in plan.stage("analyse").inputs][1:] == [("events", "import_events")]
     combined = plan.stage("combine").settings["jobs"]
     assert [entry["n_events"] for entry in combined] == [None] * 4

@@ -119,6 +119,14 @@ def test_entries_of_the_param_card(vbf: dict[str, Any], signal: dict[str, Any]) 
     settings = jobs(plan_of(vbf, "param.dat"), "simulate")["signal.sm.0"].settings
     assert settings["param_card"] == {"dim6 all": 0.0, "mass 25": 126.0}
     assert settings["param_card_file"] == "file_param_dat"
+    assert "param_card_where_there" not in settings
+
+
+def test_another_model_takes_the_shared_entries_that_its_card_has(vbf: dict[str, Any]) -> None:
+    add_background(vbf, model="sm", param_card={"mass 6": 172.5})
+    settings = jobs(plan_of(vbf), "simulate")["diphoton.sm.0"].settings
+    assert settings["param_card"] == {"dim6 all": 0.0, "decay 25": 0.00407, "mass 6": 172.5}
+    assert settings["param_card_where_there"] == ["dim6 all", "decay 25"]
 
 
 def test_a_card_of_one_sample_concerns_no_other(vbf: dict[str, Any], signal: dict[str, Any]) -> None:

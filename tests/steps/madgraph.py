@@ -20,11 +20,11 @@ ZERO = {"dim6 all": 0}
 """MadGraph's own card has other operators at 1."""
 
 
-def setup(folder: Folder) -> Path:
+def setup(folder: Folder, benchmarks: Mapping[str, Mapping[str, float]] = BENCHMARKS) -> Path:
     """The set-up of the reference study: two benchmarks, and four more that complete the basis."""
     settings = {
         "parameters": {name: {**entry, "range": [-10.0, 10.0], "max_power": 2} for name, entry in PARAMETERS.items()},
-        "benchmarks": BENCHMARKS,
+        "benchmarks": benchmarks,
         "morphing": {"max_overall_power": 2, "n_trials": 20, "n_test_thetas": 20, "complete": True},
     }
     return folder.run("configure", "configure", settings, seed=42)

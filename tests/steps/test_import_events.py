@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from mmc.steps import hepmc, lhe_table
 
-from tests.steps.madgraph import setup
+from tests.steps.madgraph import BENCHMARKS, PARAMETERS, setup
 from tests.steps.physics import Folder, names
-from tests.steps.test_lhe_normal import write_lhe
+from tests.steps.test_lhe_normal import HEADER, write_lhe
 from tests.support import SHARED_DATA
 
 SIX = ["sm", "w", *(f"morphing_basis_vector_{k}" for k in range(2, 6))]
@@ -25,8 +25,17 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return setup(Folder(tmp_path_factory.mktemp("configured")))
 
 
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The points of the real event files, to three digits."""
+    others = [(-1.773, -5.133), (-7.416, 7.148), (1.166, 7.227), (6.623, -4.359)]
+    points = [dict(zip(BENCHMARKS["sm"], point, strict=True)) for point in others]
+    benchmarks = {**BENCHMARKS, **dict(zip(SIX[2:], points, strict=True))}
+    return setup(Folder(tmp_path_factory.mktemp("real")), benchmarks)
+
+
 def _settings(**changes: Any) -> dict[str, Any]:
-    own = {"sample": "signal", "benchmark": "sm", "background": False, "systematics": {}}
+    own = {"sample": "signal", "benchmark": "sm", "background": False, "systematics": {}, "parameters": PARAMETERS}
     return {**own, "lhe": "file_lhe", "hepmc": None, "delphes": None, **changes}
 
 
@@ -69,8 +78,9 @@ def test_events_with_shower_and_detector(tmp_path: Path, configured: Path) -> No
     assert json.loads((out / "detect.json").read_text())["n_events"] == 2
 
 
-def test_background_needs_no_weights(tmp_path: Path, configured: Path) -> None:
-    source = write_lhe(tmp_path / "ww.lhe", [{}] * 2)
+@pytest.mark.parametrize("weights", [{}, {"w": "0.2500001", "1001": "3"}])
+def test_background_needs_no_weights(tmp_path: Path, configured: Path, weights: dict[str, str]) -> None:
+    source = write_lhe(tmp_path / "ww.lhe", [weights] * 2)
     settings = _settings(sample="ww", background=True)
     out = Folder(tmp_path).run("import_events", "x", settings, setup=configured, file_lhe=source)
     assert json.loads((out / "simulate.json").read_text())["mean_weights_pb"] == {"sm": 0.5}
@@ -82,12 +92,19 @@ def test_background_needs_no_weights(tmp_path: Path, configured: Path) -> None:
         (
             {},
             {},
-            "event 1 of sm.lhe has no weight for 'w', 'morphing_basis_vector_2', 'morphing_basis_vector_3' and 2 more",
+            "event 1 of sm.lhe has no weight for 'w', 'morphing_basis_vector_2', 'morphing_basis_vector_3' and 2 more; "
+            "let MadGraph's reweighting add it, under the benchmark's name, or remove the benchmark",
         ),
         (
             {name: "1" for name in SIX if name != "w"},
             {},
             "event 1 of sm.lhe has no weight for 'w': was it sampled at 'w', and not at 'sm'?",
+        ),
+        (
+            {"sm": "0.25", "w": "0.2500001", "morphing_basis_vector_2": "1"},
+            {"background": True},
+            "event 1 of sm.lhe has another weight at 'morphing_basis_vector_2' than at 'sm': its process depends on "
+            "the parameters, so the sample is no background",
         ),
         (
             OTHERS,
@@ -124,15 +141,40 @@ def test_files_that_do_not_fit(
     assert line.startswith(reason)
 
 
+SAMPLED = "<weight id='1'>MUR=2</weight>\n<slha>\nBlock dim6\n 2 {} # CWL2\n 1 9.\n</slha>"
+REWEIGHTED = "<weight id='w'>set param_card dim6 2 {} # orig: 0.0\nset param_card dim6 5 0.05\n</weight>"
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        (SAMPLED.format("1.652e+02"), "was sampled at dim6 2 = 165.2 for 'sm', where the study has 0: correct the"),
+        (SAMPLED.format("0.1"), None),
+        (REWEIGHTED.format("33.04"), "was reweighted at dim6 2 = 33.04 for 'w', where the study has 165.2: "),
+        (REWEIGHTED.format("165.21"), None),
+    ],
+)
+def test_points_of_the_file_are_those_of_the_study(
+    tmp_path: Path, configured: Path, head: str, reason: str | None
+) -> None:
+    files = {"file_lhe": write_lhe(tmp_path / "sm.lhe", [OTHERS] * 2, header=head + HEADER)}
+    folder, settings = Folder(tmp_path), _settings()
+    if reason is not None:
+        line = folder.refusal("import_events", "x", settings, setup=configured, **files)
+        assert line.startswith(f"sm.lhe {reason}")
+        settings["parameters"] = {}  # a study that does not say where they stand
+    folder.run("import_events", "y", settings, setup=configured, **files)
+
+
 @pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="needs the event files beside the checkout")
-def test_files_of_a_real_chain(tmp_path: Path, configured: Path) -> None:
+def test_files_of_a_real_chain(tmp_path: Path, real: Path) -> None:
     data = SHARED_DATA / "vbf-higgs"
     files = {
         "file_lhe": data / "lhe" / "signal_w.lhe.gz",
         "file_root": data / "delphes" / "signal_w_500ev_slim_seed1234.root",
     }
     settings = _settings(benchmark="w", delphes="file_root")
-    out = Folder(tmp_path).run("import_events", "x", settings, setup=configured, **files)
+    out = Folder(tmp_path).run("import_events", "x", settings, setup=real, **files)
     record = json.loads((out / "simulate.json").read_text())
     assert record["n_events"] == 500
     assert record["cross_section_pb"] == pytest.approx(0.0170, rel=0.01)
@@ -140,18 +182,16 @@ def test_files_of_a_real_chain(tmp_path: Path, configured: Path) -> None:
 
 
 @pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="needs the event files beside the checkout")
-def test_hepmc_of_a_real_chain(tmp_path: Path, configured: Path) -> None:
+def test_hepmc_of_a_real_chain(tmp_path: Path, real: Path) -> None:
     source = SHARED_DATA / "vbf-higgs" / "hepmc" / "signal_sm_100ev.hepmc.gz"
     lhe = SHARED_DATA / "vbf-higgs" / "hepmc" / "signal_sm_100ev.lhe.gz"
     settings = _settings(hepmc="file_hepmc")
     files = {"file_lhe": lhe, "file_hepmc": source}
-    out = Folder(tmp_path).run("import_events", "x", settings, setup=configured, **files)
+    out = Folder(tmp_path).run("import_events", "x", settings, setup=real, **files)
     assert hepmc.count(out / "events.hepmc.gz") == 100
     text = gzip.decompress(source.read_bytes())
     shorter = tmp_path / "short.hepmc"
     shorter.write_bytes(b"\nE ".join(text.split(b"\nE ")[:-1]) + b"\nHepMC::IO_GenEvent-END_EVENT_LISTING\n")
     shutil.rmtree(tmp_path / "import_events")
-    line = Folder(tmp_path).refusal(
-        "import_events", "x", settings, setup=configured, **{**files, "file_hepmc": shorter}
-    )
+    line = Folder(tmp_path).refusal("import_events", "x", settings, setup=real, **{**files, "file_hepmc": shorter})
     assert line.startswith("short.hepmc holds 99 events and signal_sm_100ev.lhe.gz 100: ")

@@ -169,12 +169,14 @@ def test_cards_are_those_of_the_settings(tmp_path: Path, mg5: Path, configured: 
 def test_backgrounds_are_not_reweighted(tmp_path: Path, mg5: Path, configured: Path) -> None:
     folder = Folder(tmp_path)
     process = folder.run("generate", "ww", process_settings(mg5, sample="ww", model="sm", process=["p p > w+ w-"]))
-    settings = event_settings(mg5, sample="ww", process_job="ww", background=True, param_card={}, slice="low")
+    entries = {"param_card": {"smeft all": 0, "mass 25": 126}, "param_card_where_there": ["smeft all"]}
+    settings = event_settings(mg5, sample="ww", process_job="ww", background=True, slice="low", **entries)
     parameters = {name: {**entry, "lha_block": "smeft"} for name, entry in settings["parameters"].items()}
     events = folder.run(
         "simulate", "ww.low.sm.0", {**settings, "parameters": parameters}, setup=configured, process=process
     )
     assert set(re.findall(r"<wgt id='(\w+)'> (\S+) </wgt>", _text(events))) == {("sm", "+5.0000000e-01")}
+    assert re.search(r"Block mass\n 25 126(\.0)?\n", _text(events))
     assert json.loads((events / "simulate.json").read_text())["slice"] == "low"
     signal = {**settings, "parameters": parameters, "background": False}
     (tmp_path / "signal").mkdir()
@@ -256,11 +258,11 @@ def test_a_few_events_may_be_missing(
         ({"param_card": {"dim6 9": 0}}, "the param card of MadGraph has no entry 'dim6 9': block dim6 has 1, 2, 5"),
         (
             {"systematics": {"mu": {"effect": "scale", "scale": "mu", "variations": [0.5, 1, 2]}}},
-            "scale and PDF uncertainties need LHAPDF with its Python interface, and there is no lhapdf-config",
+            "scale and PDF uncertainties need LHAPDF, and there is no lhapdf-config: install",
         ),
         (
             {"beams": {"energy_gev": 6500.0, "particles": ["p", "p"], "pdf": 303400}},
-            "a numbered PDF set needs LHAPDF with its Python interface, and there is no lhapdf-config",
+            "a numbered PDF set needs LHAPDF, and there is no lhapdf-config: install",
         ),
         (
             {"run_card": {"ickkw": 1}, "shower": {"card": None, "settings": {}}},

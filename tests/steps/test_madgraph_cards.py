@@ -66,11 +66,11 @@ def test_param_card_is_that_of_the_point() -> None:
 def test_param_card_lacks_a_place(place: str, reason: str) -> None:
     with pytest.raises(StepError, match=reason):
         param_card(CARD, {}, {place: 1.0}, all_needed=True, origin="x.dat")
-    assert param_card(CARD, {}, {place: 1.0}, all_needed=False, origin="x.dat") == param_card(
-        CARD, {}, {}, all_needed=True, origin="x.dat"
-    )
+    as_it_is = param_card(CARD, {}, {}, all_needed=True, origin="x.dat")
+    assert param_card(CARD, {}, {place: 1.0}, all_needed=False, origin="x.dat") == as_it_is
     with pytest.raises(StepError, match="has no entry"):  # what the study says is needed for a background too
         param_card(CARD, {place: 1.0}, {}, all_needed=False, origin="x.dat")
+    assert param_card(CARD, {place: 1.0}, {}, all_needed=True, origin="x.dat", where_there=[place]) == as_it_is
 
 
 def test_entries_that_stay_as_they_are() -> None:

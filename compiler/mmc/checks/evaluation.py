@@ -30,7 +30,7 @@ def _histograms(ctx: Context) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 @rule("MMC506")
 def bins(ctx: Context) -> Iterator[Diagnostic]:
-    """Bins belong to an observable of the histogram and have a width."""
+    """Bins belong to an observable of the histogram, and have a width."""
     for histogram_path, histogram in _histograms(ctx):
         for name, binning in histogram["bins"].items():
             path = (*histogram_path, "bins", name)
@@ -39,6 +39,8 @@ def bins(ctx: Context) -> Iterator[Diagnostic]:
                 help_text = f"it has {one_of(histogram['observables'])}"
                 yield ctx.problem("MMC506", path, message, help_text, key=True)
             yield from _edges(ctx, path, binning)
+    path = ("evaluation", "fisher_information", "bins")
+    yield from _edges(ctx, path, ctx.get(*path))
 
 
 def _edges(ctx: Context, path: Path, binning: Any) -> Iterator[Diagnostic]:

@@ -108,7 +108,19 @@ def files_once(ctx: Context) -> Iterator[Diagnostic]:
                     yield ctx.problem("MMC331", path, message, "name each file once: its events would count twice")
 
 
-@rule("MMC306", "MMC334")
+@rule("MMC334")
+def weights_at_added_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
+    """Event files have weights at the benchmarks of the study, and nowhere else."""
+    added = completing(ctx)
+    if ctx.source == "samples" and added:
+        first, *more = added
+        names = f"{first} to {more[-1]}" if more else first
+        message = f"MadMiner would add {names} to the basis, at points where event files have no weights"
+        help_text = "name all benchmarks that the files were reweighted at, or say `morphing: none`"
+        yield ctx.problem("MMC334", ("benchmarks",), message, help_text, key=True)
+
+
+@rule("MMC306", "MMC335")
 def splits(ctx: Context) -> Iterator[Diagnostic]:
     """Training, validation and test all get events."""
     fractions = {name: ctx.get("sampling", name) for name in ("test_split", "validation_split")}
@@ -139,7 +151,7 @@ def splits(ctx: Context) -> Iterator[Diagnostic]:
     smallest = min(parts, key=lambda part: parts[part])
     if total * parts[smallest] < FEW:
         message = f"of {total:,} events at most {int(total * parts[smallest])} are {smallest} events"
-        yield ctx.problem("MMC334", ("generation", "samples"), message, "generate more events", key=True)
+        yield ctx.problem("MMC335", ("generation", "samples"), message, "generate more events", key=True)
 
 
 @rule("MMC307")

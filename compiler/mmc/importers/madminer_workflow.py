@@ -319,29 +319,35 @@ class _Evaluation:
         yield "  grid:"
         for (name, (low, high)), points in zip(self.region.items(), self.points, strict=True):
             yield f"    {flow(name)}: {flow({'range': [_number(low), _number(high)], 'points': points})}"
-        if len(set(self.include_xsec)) > 1:
-            yield from comment(
-                "the workflow had limits without the rate too: a second study with `false` gives those", 2
-            )
-        yield f"  include_xsec: {flow(True in self.include_xsec)}"
+        both = len(set(self.include_xsec)) > 1
+        yield f"  include_xsec: {'both' if both else flow(self.include_xsec[0])}"
         histogram = {} if self.histogram is None else {"histogram": {"observables": [self.histogram]}}
         yield f"  baselines: {flow({'rate': True, **histogram})}"
         if self.fisher is not None:
             yield from self._fisher(self.fisher)
 
     def _fisher(self, entry: Source) -> Iterator[str]:
-        observable = entry.take("observable", str)
-        bins, interval, truth = entry.any("histogram_bins"), entry.any("histogram_range"), entry.any("theta_true")
+        observable, truth = entry.take("observable", str), entry.any("theta_true")
+        bins, note = _bins(entry)
         if not entry.take("bool", bool, True):
             yield from comment(f"fisher_information of {observable} was switched off", 2)
             return
-        n_bins = max(1, len(bins) - 1) if isinstance(bins, list) else bins if isinstance(bins, int) else 20
-        yield from comment(
-            f"the histogram's bins were {flow(bins)} in {flow(interval)}; here they are as many of equal probability", 2
-        )
         if isinstance(truth, list) and [float(x) for x in truth] != [float(x) for x in self.truth.values()]:
             yield from comment(f"theta_true of the information was {flow(truth)}; here it is the one above", 2)
-        yield f"  fisher_information: {flow({'observable': observable, 'bins': n_bins})}"
+        yield from comment(note, 2)
+        yield f"  fisher_information: {flow({'observable': observable, 'bins': bins})}"
+
+
+def _bins(entry: Source) -> tuple[Any, str]:
+    """The bins of the Fisher information, and what is not as it was: edges, or a number of equal width in a range."""
+    bins, interval = entry.any("histogram_bins"), entry.any("histogram_range")
+    if isinstance(bins, list) and len(bins) > 1 and all(map(_is_number, bins)):
+        return [_number(edge) for edge in bins], ""
+    if not isinstance(bins, int) or isinstance(bins, bool):
+        raise entry.wrong("histogram_bins", "`histogram_bins` is a list of edges, or a whole number")
+    if isinstance(interval, list) and len(interval) == 2 and all(map(_is_number, interval)):
+        return {"n": bins, "range": [_number(end) for end in interval]}, ""
+    return bins, "the bins had equal widths over the range of the events; here they have equal probability"
 
 
 def _plotting(learning: Source) -> Iterator[str]:

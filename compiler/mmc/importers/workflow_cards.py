@@ -1,7 +1,7 @@
 """The cards of the hand-written workflow: what they say of the study, and what of them stays a file beside it."""
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,12 +57,11 @@ def read_cards(folder: Path) -> Cards:
     """
     cards = _process(_text(folder, "proc_card_signal.dat"))
     _add_run_card(cards, _text(folder, "run_card_signal.dat"))
-    for name, add in _OPTIONAL.items():
-        path = folder / name
-        if path.exists():
+    for name, (add, instead) in _OPTIONAL.items():
+        if (folder / name).exists():
             add(cards, _text(folder, name))
-        else:
-            cards.notes.append(f"there is no {name} in the folder of cards")
+        elif instead:
+            cards.notes.append(f"there is no {name} in the folder of cards: {instead}")
     background = folder / "proc_card_background.dat"
     if background.exists():
         lines = [line.strip() for line in _text(folder, background.name).splitlines() if line.strip()]
@@ -169,9 +168,13 @@ def _add_configuration(cards: Cards, text: str) -> None:
             cards.notes.append(f"{name} = {said[name]} of me5_configuration.txt: say `execution.resources` instead")
 
 
-_OPTIONAL = {
-    "param_card_template.dat": _add_param_card,
-    "pythia8_card.dat": _add_pythia,
-    "delphes_card.dat": _add_delphes_card,
-    "me5_configuration.txt": _add_configuration,
+_OPTIONAL: dict[str, tuple[Callable[[Cards, str], None], str]] = {
+    "param_card_template.dat": (
+        _add_param_card,
+        "MadGraph's own is taken, in which coefficients of many models are not 0; say them in `param_card`",
+    ),
+    "pythia8_card.dat": (_add_pythia, "Pythia's own settings are taken"),
+    "delphes_card.dat": (_add_delphes_card, "the card of CMS that Delphes ships is taken"),
+    "me5_configuration.txt": (_add_configuration, ""),
 }
+"""Cards that may be missing, and what the study then has instead."""

@@ -14,7 +14,7 @@ STEP_VERSIONS = {
     "configure": 1,
     "generate": 1,
     "simulate": 1,
-    "import_events": 1,
+    "import_events": 2,
     "detect": 1,
     "analyse": 2,
     "combine": 2,

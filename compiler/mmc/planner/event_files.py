@@ -15,6 +15,7 @@ from mmc.planner.physics import (
     add_combine,
     add_configure,
     add_detect,
+    parameter_settings,
     systematics_settings,
 )
 from mmc.study import EventFile, FileGeneration, Study
@@ -55,6 +56,7 @@ def plan_event_files(builder: Builder, study: Study, source: FileGeneration, fil
         "Check event files, and what their weights are of",
         "events",
         drafts,
+        settings={"parameters": parameter_settings(study) if all(p.lha_block for p in study.parameters) else {}},
         inputs=(SETUP,),
         files=files.inputs,
         scattered=True,

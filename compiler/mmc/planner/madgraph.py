@@ -97,6 +97,8 @@ def _add_simulate(
             "param_card": dict(sample.param_card),
             "param_card_file": files.name(sample.param_card_file),
         }
+        if sample.param_card_where_there:
+            own["param_card_where_there"] = list(sample.param_card_where_there)
         cards = (shower_card, own["run_card_file"], own["param_card_file"])
         n_events = piece.n_events or 0
         benchmarks = 0 if sample.background else len(study.all_benchmarks)

@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 
 from mmc.errors import StepError
-from mmc.steps import delphes_table, detect, hepmc, lhe_normal, packed
+from mmc.steps import delphes_table, detect, hepmc, lhe_normal, madgraph_cards, packed
+from mmc.steps.declared_points import check_points
 from mmc.steps.delphes_reader import DETECTED
 from mmc.steps.hepmc import SHOWERED
 from mmc.steps.job import StepJob, write_json
@@ -14,21 +15,29 @@ from mmc.steps.setup import Setup
 
 log = logging.getLogger(__name__)
 
+_ADVICE = "; let MadGraph's reweighting add it, under the benchmark's name, or remove the benchmark"
+
 
 def run(job: StepJob) -> None:
     """Write ``events.lhe.gz`` and ``simulate.json``; with a HepMC file ``events.hepmc.gz``, and with one of Delphes
     ``events.root`` and ``detect.json``.
 
-    :raises StepError: when a file is damaged, holds fewer or more events than another, or lacks weights
+    :raises StepError: when a file is damaged, holds fewer or more events than another, lacks weights or has those of
+        other points; or when the weights of a background differ
     """
     own = job.settings
-    benchmarks = list(Setup.read(job.one("setup")).benchmarks)
+    benchmarks = Setup.read(job.one("setup")).benchmarks
     source = job.one(own["lhe"])
     if own["benchmark"] not in benchmarks:
         known = ", ".join(benchmarks)
         raise StepError(f"{source.name} was sampled at {own['benchmark']!r}, which is no benchmark: there are {known}")
-    names = [own["benchmark"]] if own["background"] else benchmarks
-    content = lhe_normal.inspect(source, own["benchmark"], names)
+    names, same = [own["benchmark"]], list(benchmarks)
+    if not own["background"]:
+        names, same = same, []
+    content = lhe_normal.inspect(source, own["benchmark"], names, same=same, advice=_ADVICE)
+    if not own["background"] and own["parameters"]:
+        expected = {name: madgraph_cards.card_values(own["parameters"], point) for name, point in benchmarks.items()}
+        check_points(content.head.header, own["benchmark"], expected, source.name)
     lhe_normal.write(source, job.out / EVENTS, content, own["benchmark"], names)
     if own["hepmc"] is not None:
         path = job.one(own["hepmc"])

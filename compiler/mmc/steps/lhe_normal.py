@@ -31,6 +31,8 @@ _SETTING = re.compile(r"^\s*([^#!\n=]*?)\s*=\s*(nevents|event_norm)\s*(?:!.*)?$"
 _AMPERSAND = re.compile(r"&(?!#?\w+;)")
 _DIFFERENCE = 0.05
 """Relative difference between the file's own cross section and the mean of its weights that is worth a warning."""
+_SAME = 1e-3
+"""Relative difference of weights that reweighting at the same squared matrix element may make."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,16 @@ class Content:
         }
 
 
-def inspect(path: Path, sampled: str, benchmarks: Sequence[str]) -> Content:
+def inspect(
+    path: Path, sampled: str, benchmarks: Sequence[str], *, same: Collection[str] = (), advice: str = ""
+) -> Content:
     """Read a file through.
 
     :param path: gzipped or not
     :param sampled: the benchmark whose weight is the events' own
     :param benchmarks: those whose weights all events must have; the others are left out of the sums
+    :param same: benchmarks at which no event may have another weight than its own
+    :param advice: what to do about weights that are missing, as the end of a sentence
     :raises StepError: when it is damaged or has no events, or an event lacks a weight or has one that is no number
     """
     sums: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
@@ -96,8 +102,14 @@ def inspect(path: Path, sampled: str, benchmarks: Sequence[str]) -> Content:
             names = set(weights)
         if lacking := [name for name in benchmarks if name not in weights] or sorted(names - set(weights)):
             other = len(lacking) == 1 and sampled in _weights(rest)  # MadGraph writes all but that of the sampled one
-            hint = f": was it sampled at {lacking[0]!r}, and not at {sampled!r}?" if other else ""
+            hint = f": was it sampled at {lacking[0]!r}, and not at {sampled!r}?" if other else advice
             raise StepError(f"event {n_events} of {path.name} has no weight for {_listed(lacking)}{hint}")
+        for name in same:
+            if not math.isclose(_number(weights.get(name, own)), _number(own), rel_tol=_SAME):
+                raise StepError(
+                    f"event {n_events} of {path.name} has another weight at {name!r} than at {sampled!r}: its process "
+                    "depends on the parameters, so the sample is no background"
+                )
         for name in benchmarks:
             value = _number(weights[name])
             if not math.isfinite(value):

@@ -1,6 +1,6 @@
 """The cards that MadGraph reads, written from settings: param card, reweight card, run card, configuration."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from mmc import cards
@@ -50,7 +50,13 @@ def card_value(transform: str, theta: float, name: str) -> float:
 
 
 def param_card(
-    template: str, entries: Mapping[str, float], values: Mapping[str, float], *, all_needed: bool, origin: str
+    template: str,
+    entries: Mapping[str, float],
+    values: Mapping[str, float],
+    *,
+    all_needed: bool,
+    origin: str,
+    where_there: Collection[str] = (),
 ) -> str:
     """A param card with these values.
 
@@ -58,9 +64,11 @@ def param_card(
     :param values: of the parameters, over them
     :param all_needed: whether each value must have its place in the card; a background's model may have none of them
     :param origin: where the template comes from, for messages
+    :param where_there: the entries that need no place
     :raises StepError: when it lacks a place that is needed
     """
     text, missing = cards.with_entries(template, entries)
+    missing = [key for key in missing if key not in where_there]
     text, absent = cards.with_entries(text, values)
     missing += absent if all_needed else []
     if missing:

@@ -1,8 +1,6 @@
 """Let MadGraph generate events at one benchmark and weight them at all others; then shower them."""
 
 import logging
-import re
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 
 from mmc import cards
 from mmc.errors import StepError
-from mmc.installations import Installation, find_madgraph
+from mmc.installations import GET_LHAPDF, Installation, find_lhapdf, find_madgraph
 from mmc.steps import hepmc, lhe_normal, madgraph, madgraph_cards, program
 from mmc.steps.hepmc import SHOWERED
 from mmc.steps.job import StepJob, read_json, write_json
@@ -116,7 +114,12 @@ def _write_cards(job: StepJob, setup: Setup, found: Installation, folder: Path, 
         log.warning("the param card %s keeps other entries of the parameters' blocks: %s", origin, listed)
     written = {
         "param_card.dat": madgraph_cards.param_card(
-            param_card, entries, here, all_needed=not own["background"], origin=origin
+            param_card,
+            entries,
+            here,
+            all_needed=not own["background"],
+            origin=origin,
+            where_there=own.get("param_card_where_there", ()),
         ),
         "run_card.dat": madgraph_cards.run_card(_template(job, "run_card_file", folder / RUN_CARD), card),
         **dict.fromkeys(_CONFIGURATIONS, madgraph_cards.configuration(str(found.folder), madgraph.n_cores())),
@@ -174,19 +177,9 @@ def _require_lhapdf(found: Installation, card: Mapping[str, Any]) -> None:
     """:raises StepError: when LHAPDF is needed and MadGraph would find out only after it has generated the events"""
     if card["pdlabel"] != "lhapdf" and "systematics_arguments" not in card:
         return
-    named = re.search(r"^\s*lhapdf(?:_py3)?\s*=\s*(\S+)", _configured(found), re.MULTILINE)
-    programs = [named[1], str(found.folder / named[1])] if named else ["lhapdf-config"]
-    if not any(map(shutil.which, programs)):
+    if find_lhapdf(found) is None:
         why = "scale and PDF uncertainties need" if "systematics_arguments" in card else "a numbered PDF set needs"
-        raise StepError(
-            f"{why} LHAPDF with its Python interface, and there is no lhapdf-config: install LHAPDF and name it in "
-            "input/mg5_configuration.txt of MadGraph (`lhapdf_py3 = …/bin/lhapdf-config`)"
-        )
-
-
-def _configured(found: Installation) -> str:
-    path = found.folder / "input" / "mg5_configuration.txt"
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        raise StepError(f"{why} LHAPDF, and there is no lhapdf-config: {GET_LHAPDF}")
 
 
 def _launch(nlo: bool, background: bool) -> list[str]:
