@@ -217,6 +217,19 @@ def test_a_study_without_evaluation(mmc_run: Callable[[], int], study: Path, cap
     assert capsys.readouterr().out.splitlines()[-1].endswith("runs/drell-yan-tiny/out/train")
 
 
+def test_a_search_without_optuna_does_not_start(
+    mmc_run: Callable[[], int], study: Path, fake: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = study.read_text(encoding="utf-8")
+    scan = "    scan: {training.initial_lr: [0.001, 0.002]}\n"
+    tuning = "    tuning: {search: optuna, trials: 2, criterion: validation_loss}\n"
+    study.write_text(text.replace("  sally:\n", f"  sally:\n{scan}{tuning}"), encoding="utf-8")
+    monkeypatch.setattr(run, "find_spec", lambda name: None)
+    assert mmc_run() == 3
+    assert capsys.readouterr().err == "mmc: optuna is not installed: pip install 'mmc[optuna]'\n"
+    assert started(fake) == []
+
+
 def test_progress_on_a_terminal_is_one_line(fake: Path, study: Path) -> None:
     (fake / "sleep").write_text("0.05")
     leader, follower = pty.openpty()

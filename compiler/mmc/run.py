@@ -14,10 +14,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mmc.errors import MmcError
+from mmc.errors import MissingExtraError, MmcError
 from mmc.plan import Plan
 from mmc.progress import Progress, duration
 from mmc.reading import StudyFile
@@ -48,6 +49,7 @@ def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None) -> i
 
     :raises MmcError: when a job fails, a signal comes, or another run is going on in the folder
     """
+    _check_optuna(plan)
     folder.mkdir(parents=True, exist_ok=True)
     _wait_for(folder / "out" / "run.lock")
     write(emit(plan, Options()), folder / "bundle", study.sources(plan))
@@ -64,6 +66,16 @@ def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None) -> i
     sys.stdout.write(f"done in {duration(time.monotonic() - started)}{before}\n")
     sys.stdout.write("".join(f"{line}\n" for line in _outcome(folder / "out", plan)))
     return 0
+
+
+def _check_optuna(plan: Plan) -> None:
+    """The package that a search needs and no other job: it would be missed only once events and samples are there.
+
+    :raises MissingExtraError: when it is not installed
+    """
+    jobs = [job for stage in plan.stages if stage.image is None for job in stage.jobs]
+    if any(job.settings.get("search") == "optuna" for job in jobs) and find_spec("optuna") is None:
+        raise MissingExtraError("optuna", "optuna")
 
 
 def _outcome(out: Path, plan: Plan) -> list[str]:

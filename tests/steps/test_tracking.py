@@ -32,7 +32,7 @@ STUDY = {
     "seed": 20,
     "experiment": "toys",
     "alone": False,
-    "resolved": {"name": "toy"},
+    "resolved": {"name": "toy", "title": "A toy"},
 }
 MLFLOW = ("URI", "USERNAME", "PASSWORD", "TOKEN")
 SIX = """
@@ -66,7 +66,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*(f"MLFLOW_TRACKING_{n}" for n in MLFLOW), *ENVIRONMENT):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that what MLflow sets itself is gone after the test
+        monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")  # one process opens files of several jobs
     monkeypatch.setitem(STEPS, "configure", "tests.steps.fake_step")
 
@@ -148,15 +149,20 @@ def test_a_whole_study_on_a_server(
         assert runs.history("alices", loss) == list(enumerate(trained[loss], start=1))
     evaluated = json.loads((made["alices"]["limits"] / "evaluate.json").read_text())
     metrics = runs["alices"].data.metrics
-    assert metrics["allowed_fraction.0.95"] == evaluated["allowed_fraction"]["0.95"]
+    assert metrics["allowed_fraction/0.95"] == evaluated["allowed_fraction"]["0.95"]
     assert metrics["p_true"] == evaluated["p_true"]
-    assert metrics["closure.mean_ratio.largest_pull"] == evaluated["closure"]["mean_ratio"]["largest_pull"]
+    assert metrics["closure/mean_ratio.largest_pull"] == evaluated["closure"]["mean_ratio"]["largest_pull"]
     assert tags["verdict"] == evaluated["verdict"]
     sampled = json.loads((made["sally"]["samples"] / "sample.json").read_text())
     found = runs["sample sally"].data.metrics
     assert found["n_train"] == sampled["n_train"] == 2000
-    assert found["train_effective_sample_size.theta.min"] == sampled["train_effective_sample_size"]["theta"]["min"]
-    assert runs["toy"].data.metrics["allowed_fraction.0.95/alices"] == evaluated["allowed_fraction"]["0.95"]
+    assert found["train_effective_sample_size/theta.min"] == sampled["train_effective_sample_size"]["theta"]["min"]
+    whole = runs["toy"].data
+    assert whole.metrics["allowed_fraction.0.95/alices"] == evaluated["allowed_fraction"]["0.95"]
+    assert whole.metrics["n_expected"] == evaluated["n_expected"] and whole.params["luminosity_pb"] == "20000.0"
+    assert whole.tags["verdict.alices"] == evaluated["verdict"] and whole.tags["mlflow.note.content"] == "A toy"
+    assert runs.experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert "" not in runs["sample alices"].data.params.values()
     assert runs.files("sample sally") == {"sample.json"}
     assert {"train.json", "evaluate.json", "limits.npz", "model_state_dict.pt"} <= runs.files("alices")
     assert {"results.json", "index.html", "study.resolved.json"} <= runs.files("toy")
@@ -219,7 +225,7 @@ def test_every_trial_of_a_search_is_a_run(
         assert run.data.tags["mlflow.parentRunId"] == runs["toy"].info.run_id
         assert run.data.params["initial_lr"] == str(trial["values"]["initial_lr"])
         assert run.data.metrics["criterion"] == trial["criterion"]
-        assert run.data.metrics["closure.mean_score.bias"] == trial["criterion"]
+        assert run.data.metrics["closure/mean_score.bias"] == trial["criterion"]
         assert run.data.tags["tuning.verdict"] == trial["verdict"]
         assert len(runs.history(trial["name"], "loss_validation")) == 2
         assert "model_state_dict.pt" in runs.files(trial["name"])

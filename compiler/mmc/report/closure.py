@@ -51,7 +51,7 @@ def _mean_ratio(axes: Any, grid: Grid, levels: Sequence[float]) -> None:
     index = np.minimum((distance / edges[1]).astype(int), BANDS - 1)
     band = np.array([3.0 * np.median(error[index == k]) if (index == k).any() else 0.0 for k in range(BANDS)])
     low, high = (np.append(1.0 + sign * band, 1.0 + sign * band[-1]) for sign in (-1.0, 1.0))
-    axes.fill_between(edges, low, high, step="post", color="#C9DDEB", linewidth=0)
+    axes.fill_between(edges, low, high, step="post", color=COLORS[0], alpha=0.2, linewidth=0)
     axes.plot(distance, mean, "o", markersize=2.5, color=COLORS[0])
     axes.axhline(1.0, color="black", linewidth=0.8)
     for level in levels:

@@ -184,7 +184,8 @@ def _region_text(found: Mapping[str, Mapping[str, Any]], marks: Mapping[str, str
     for name, record in found.items():
         level, fraction = max(record["allowed_fraction"].items(), key=lambda item: float(item[0]))
         parts.append(f"{name} {100 * fraction:.3g} %{marks[name]}")
-    return f"Part of the grid allowed at {100 * float(level):g} %: {'; '.join(parts)}. Dashed: closure failed."
+    dashed = " Dashed: closure failed." if any("failed" in marks[name] for name in found) else ""
+    return f"Part of the grid allowed at {100 * float(level):g} %: {'; '.join(parts)}.{dashed}"
 
 
 def _interval_text(
@@ -226,8 +227,7 @@ def _closure_text(record: Mapping[str, Any]) -> str:
             f"mean ratio {ratio['lowest']:.4f} to {ratio['highest']:.4f} in the confidence region, "
             f"standard error {ratio['error']:.2g}; it must be 1"
         )
-    reasons = f" Why: {'; '.join(record['reasons'])}." if record["reasons"] else ""
-    return f"Closure {record['verdict']}: {'; '.join(parts)}.{reasons}"
+    return f"Closure {record['verdict']}: {'; '.join(parts)}."
 
 
 def _loss_text(trainings: Mapping[str, Mapping[str, Any]]) -> str:

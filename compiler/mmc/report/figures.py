@@ -180,6 +180,7 @@ def loss_figure(trainings: Mapping[str, Mapping[str, Any]]) -> Figure:
             axes.axvline(record["kept_epoch"], color="#888888", linewidth=0.8, linestyle=":", label="kept epoch")
             axes.set_title(plain(name), loc="left", fontsize=10.0)
             axes.set(xlabel="epoch", ylabel="loss")
+            axes.xaxis.get_major_locator().set_params(integer=True)
         for axes in list(panels.flat)[len(trainings) :]:
             axes.set_visible(False)
         panels.flat[0].legend(fontsize=8.0, frameon=False)

@@ -62,6 +62,8 @@ def _begin(job: StepJob, record: dict[str, Any]) -> None:
     if run is None:
         raise StepError("the store takes no run")
     record["run"] = run.id
+    if title := job.settings["resolved"].get("title"):
+        run.tags({"mlflow.note.content": title})
     if job.settings["alone"]:
         run.end("FINISHED")
     log.info("the run %s of the experiment %s is in %s", run.id, record["experiment"], record["uri"] or job.place)

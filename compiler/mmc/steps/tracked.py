@@ -65,7 +65,7 @@ def describe(stage: str, folder: Path, seed: int, settings: Mapping[str, Any]) -
     method = {"method": record["method"]} if "method" in record else {}
     files = [path for path in sorted(folder.iterdir()) if path.name != RECORD]
     return Entry(
-        params={name: _text(value) for name, value in params.items()},
+        params={name: text for name, value in params.items() if (text := _text(value))},
         metrics=dict(_numbers(rest)) | best,
         series=series,
         tags={**method, **texts, logged(stage): str(seed)},
@@ -75,15 +75,24 @@ def describe(stage: str, folder: Path, seed: int, settings: Mapping[str, Any]) -
 
 
 def summarise(folder: Path) -> Entry:
-    """What is to be logged of the whole, from the folder of the report: what each method and baseline allows."""
+    """What is to be logged of the whole, from the folder of the report: what each method and baseline allows.
+
+    And whether that can be believed. What all limits share is given where there are no groups of events.
+    """
     results = read_json(folder / "results.json")
+    every, shared = [*results["baselines"], *results["methods"]], results["evaluation"] or {}
     metrics = {
         f"allowed_fraction.{level}/{limits['name']}": fraction
-        for limits in [*results["baselines"], *results["methods"]]
+        for limits in every
         for level, fraction in limits["allowed_fraction"].items()
     }
-    files = tuple(sorted(folder.iterdir()))
-    return Entry(metrics=metrics, tags={"warnings": _text(results["warnings"])}, artifacts=files)
+    verdicts = {f"verdict.{limits['name']}": limits["verdict"] for limits in every}
+    return Entry(
+        params={name: _text(value) for name, value in shared.items() if name in CHOSEN},
+        metrics=metrics | dict(_numbers({name: value for name, value in shared.items() if name not in CHOSEN})),
+        tags={**verdicts, "warnings": _text(results["warnings"])},
+        artifacts=tuple(sorted(folder.iterdir())),
+    )
 
 
 def describe_trial(values: Mapping[str, Any], judgement: Mapping[str, Any] | None, failed: str) -> Entry:
@@ -114,11 +123,14 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _numbers(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers of a record by name, those within other entries as `entry.name`."""
+def _numbers(record: Mapping[str, Any], prefix: str = "", between: str = "/") -> Iterator[tuple[str, float]]:
+    """The numbers of a record by name, those within other entries as `entry/name` or `entry/name.name`.
+
+    MLflow draws those with the same text before the slash in a section of their own, below all others.
+    """
     for name, value in record.items():
         if isinstance(value, Mapping):
-            yield from _numbers(value, f"{prefix}{name}.")
+            yield from _numbers(value, f"{prefix}{name}{between}", ".")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield f"{prefix}{name}", float(value)
 

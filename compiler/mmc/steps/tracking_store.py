@@ -29,6 +29,8 @@ ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",  # it warns where git is not installed
 }
 """What MLflow reads of the environment, unless the user has set it."""
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""What the page of an experiment shows: runs with parameters and metrics, and not traces of language models."""
 BATCH = 100
 """Parameters, metrics or tags in one request: what servers take at most."""
 
@@ -85,7 +87,7 @@ class Store:
         if found := self.client.get_experiment_by_name(name):
             return str(found.experiment_id)
         try:
-            return str(self.client.create_experiment(name, artifact_location=artifacts))
+            return str(self.client.create_experiment(name, artifact_location=artifacts, tags=KIND))
         except Exception:
             if found := self.client.get_experiment_by_name(name):  # somebody else has just made it
                 return str(found.experiment_id)
