@@ -316,6 +316,7 @@ def _method(
         sample_only_from_closest_benchmark=entry["sample_only_from_closest_benchmark"],
         sampling={key: entry[key] for key in ("n_eff_forced", "double_precision") if key in entry},
         features=None if features is None else tuple(madminer_name(feature) for feature in features),
+        nuisance_mode=entry.get("nuisance_mode", "project"),
         training={**FLOW_DEFAULTS, **training} if method in LIKELIHOOD_METHODS else training,
         calibration=entry["calibration"],
         ensemble=entry.get("ensemble", 1),

@@ -290,6 +290,8 @@ class Method:
     sampling: Mapping[str, Any]
     """``n_eff_forced`` and ``double_precision``, where the study asks for them."""
     features: tuple[str, ...] | None
+    nuisance_mode: str
+    """``project`` or ``profile``: whether a score is that of the parameters alone, or profiled."""
     training: Mapping[str, Any]
     calibration: str
     ensemble: int

@@ -81,8 +81,41 @@ def test_only_histograms_are_profiled(methods: str, baselines: str, expected: li
 
 
 def test_uncertainties_of_an_event_file_are_known_when_it_is_read() -> None:
-    profile = ("observables:", "evaluation: {systematics: profile, baselines: {rate: true}}\nobservables:")
-    assert codes(profile, text=EVENT_FILES.replace("samples:", "x:"), **{}) != ["MMC532"]
+    head, _, _ = EVENT_FILES.partition("events:")
+    sally = "sally: {theta: {benchmark: sm}, samples: 9, nuisance_mode: profile}"
+    text = f"""{head}
+events: {{file: e.h5}}
+observables: {{pt_j1: {{}}}}
+methods: {{{sally}}}
+evaluation: {{systematics: profile}}
+"""
+    assert codes(text=text, **{"e.h5": None}) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("sally: {theta: {benchmark: sm}, samples: 99, nuisance_mode: profile}", []),
+        ("sallino: {theta: {benchmark: sm}, samples: 99, nuisance_mode: project}", []),
+        ("sally: {theta: {benchmark: sm}, samples: 99, nuisance_mode: keep}", ["MMC104"]),
+        (f"{RATIO[10:-2]}, nuisance_mode: project}}", ["MMC503"]),
+        ("nde: {theta: {random: {n: 9}}, samples: 99, nuisance_mode: profile}", ["MMC503"]),
+    ],
+)
+def test_nuisance_parameters_of_a_score(method: str, expected: list[str]) -> None:
+    study = [OF_SIGNAL, ("observables:", f"methods: {{{method}}}\nobservables:")]
+    assert codes(SYSTEMATICS, *study) == expected
+
+
+def test_a_score_is_profiled_where_its_group_has_an_uncertainty() -> None:
+    """By default that is the first group."""
+    method = "sally: {theta: {benchmark: sm}, samples: 99, nuisance_mode: profile}"
+    top = (SIGNAL, f"{SIGNAL[:-1]}, systematics: [lumi]}}\n    other: {{process: u d > u d h, events: 10_000}}")
+    for group, expected in (("", []), (", group: b", ["MMC532"])):
+        text = f"groups: {{a: [signal], b: [other]}}\nmethods: {{{method[:-1]}{group}}}}}\nobservables:"
+        assert codes(SYSTEMATICS, top, ("observables:", text)) == expected
+    alone = ("observables:", f"methods: {{{method}}}\nobservables:")
+    assert codes(alone) == ["MMC532"]
 
 
 # -- parameters -------------------------------------------------------------------------------------------------------

@@ -43,6 +43,15 @@ def test_limits_alone_know_that_nuisance_parameters_are_profiled(study: dict[str
     assert set(again) == {"evaluate", "baselines", "report"}
 
 
+def test_a_profiled_score_is_trained_and_evaluated_on_the_same_samples(study: dict[str, Any]) -> None:
+    before = plan_of(study)
+    study["methods"]["sally"]["nuisance_mode"] = "profile"
+    plan = plan_of(study)
+    assert changed(before, plan) == {"train": ["sally"], "evaluate": ["sally"], "report": ["report"]}
+    for stage in ("train", "evaluate"):
+        assert [name for name, job in jobs(plan, stage).items() if "nuisance_mode" in job.settings] == ["sally"]
+
+
 @pytest.mark.parametrize(("bins", "expected"), [(None, [15, 5]), (6, [6, 6])])
 def test_adaptive_sally(study: dict[str, Any], bins: int | None, expected: list[int]) -> None:
     del study["evaluation"]["score_bins"]

@@ -95,6 +95,18 @@ def test_everything_that_closure_tests_say(found: Any) -> None:
     )
 
 
+def test_information_that_is_left_when_nuisance_parameters_are_profiled(found: Any) -> None:
+    """Of an estimator alone: the table has it, and the ellipse is that of it."""
+    results, grids, settings = found
+    assert '<p class="soft">Profiled:' not in render(Page(results, grids, {}))
+    full = entry(results, "sally")["fisher_information"]["full"]
+    before = pictures(results, grids, settings)["fisher_c1_c2"].svg
+    full["profiled"] = (0.25 * np.array(full["matrix"])).tolist()
+    drawn = pictures(results, grids, settings)
+    assert drawn["fisher_c1_c2"].svg != before
+    assert '<p class="soft">Profiled:' in render(Page(results, grids, drawn))
+
+
 def test_trials_of_a_search(found: Any) -> None:
     results, grids, _ = found
     results["tuning"] = [TUNING]

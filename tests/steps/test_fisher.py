@@ -49,7 +49,7 @@ def test_the_covariance_of_the_full_information_is_that_of_many_samples() -> Non
     for _ in range(2000):
         x = random.normal(size=(random.poisson(400), 2))
         events = Events(x, np.stack([1.0 + 0 * x[:, 0], 0.4 * x[:, 0], 0.3 * x[:, 0] ** 2], axis=1))
-        information = full_information(x + 0.3, events, row, gradients, 2.0)
+        information = full_information(x + 0.3, events.weights @ row, events.weights @ gradients.T, 2.0)
         matrices.append(information.matrix)
         covariances.append(information.covariance)
     deviations = np.array(matrices) - np.mean(matrices, axis=0)

@@ -14,7 +14,6 @@ from scipy.optimize import minimize
 from tests.steps.learning import Learning
 from tests.steps.physics import Folder
 from tests.steps.test_histograms import EDGES
-from tests.steps.toy_events import add_systematics
 from tests.support import ROOT
 
 KINDS = ("with_systematics", "without_rate_with_systematics", "observed_with_systematics")
@@ -22,15 +21,9 @@ NUISANCE = ["lumi_nuisance_param_0", "tilt_nuisance_param_0"]
 PROFILE: dict[str, Any] = {"systematics": "profile"}
 
 
-@pytest.fixture(scope="module")
-def uncertain(toy_events: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The toy with systematic uncertainties."""
-    return add_systematics(toy_events, tmp_path_factory.mktemp("uncertain") / "events")
-
-
 def observe(learning: Learning, n: int) -> np.ndarray:
     """Give it some of its test events as observed ones."""
-    seen = EventFile(learning.events / "events.h5", 0.2, 0.2).part("test", np.zeros(2)).x[:n]  # type: ignore[operator]
+    seen = EventFile(learning.events / "events.h5", 0.2, 0.2).part("test", np.zeros(2)).x[:n]
     path = learning.path / "seen.csv"
     np.savetxt(path, seen, delimiter=",", header="x1,x2,id", comments="", fmt="%.17g")
     learning.observed = {"observed": path}

@@ -172,12 +172,12 @@ def test_nominal_weights_and_scores_are_as_without_uncertainties(combined: Path,
     scores = [file.joint_scores(file.part("train"), point) for file in files]
     np.testing.assert_array_equal(*scores)
     assert [file.nuisance_parameters for file in files] == [NUISANCE, []]
-    assert files[1].slopes().shape == (len(ids), 0)
+    assert files[1].slopes("all").shape == (len(ids), 0)
 
 
 def test_slopes(combined: Path) -> None:
     weights, ids = _file(combined)
-    slopes = EventFile(combined / "events.h5", 0.2, 0.2).slopes()
+    slopes = EventFile(combined / "events.h5", 0.2, 0.2).slopes("all")
     assert slopes.shape == (len(ids), 4)
     uncertain = slopes[:, 0] != 0.0
     assert slopes[uncertain, 0] == pytest.approx(np.log(1.1))

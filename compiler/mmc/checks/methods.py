@@ -5,6 +5,7 @@ from math import inf
 from typing import Any
 
 from mmc.checks.context import Context, rule
+from mmc.checks.systematics import has_no_systematics
 from mmc.diagnostics import Diagnostic, did_you_mean, one_of, show
 from mmc.load import Path
 from mmc.study import (
@@ -82,6 +83,10 @@ def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
         if method in SCORE_METHODS and ctx.given(*path, "calibration"):
             message = f"`calibration` has no effect: {method} estimates no ratio"
             yield ctx.problem("MMC503", (*path, "calibration"), message, "remove it", key=True)
+        if method not in SCORE_METHODS and "nuisance_mode" in entry:
+            message = f"`nuisance_mode` has no effect: {method} learns no score of nuisance parameters"
+            help_text = f"remove it, or take {one_of(SCORE_METHODS)}"
+            yield ctx.problem("MMC503", (*path, "nuisance_mode"), message, help_text, key=True)
         if method not in RATIO_METHODS and "estimator" in entry:
             message = f"`estimator` has no effect: {method} is learned by one type of estimator"
             yield ctx.problem("MMC503", (*path, "estimator"), message, "remove it", key=True)
@@ -90,6 +95,20 @@ def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
             for place in ((*path, "training", key), (*path, "scan", f"training.{key}")):
                 if ctx.given(*place):
                     yield ctx.problem("MMC503", place, message, "remove it", key=True)
+
+
+@rule("MMC532")
+def profiled_scores(ctx: Context) -> Iterator[Diagnostic]:
+    """A score is profiled over nuisance parameters of the samples that it is learned from."""
+    for name, method, entry in methods_of(ctx):
+        if method not in SCORE_METHODS or entry.get("nuisance_mode") != "profile":
+            continue
+        group = entry.get("group", next(iter(ctx.names("groups") or ()), None))
+        if has_no_systematics(ctx, group):
+            where = "" if group is None else f" of the group {show(group)}"
+            message = f"no sample{where} has a systematic uncertainty that the score could be profiled over"
+            help_text = "name one in a sample, `systematics: [lumi]`, say, or remove this"
+            yield ctx.problem("MMC532", ("methods", name, "nuisance_mode"), message, help_text)
 
 
 @rule("MMC503")

@@ -178,6 +178,11 @@ def _estimator(method: Method) -> dict[str, str]:
     return {} if method.estimator == default_estimator(method.method) else {"estimator": method.estimator}
 
 
+def _nuisance_mode(method: Method) -> dict[str, str]:
+    """What becomes of nuisance parameters, where they are not left out."""
+    return {} if method.nuisance_mode == "project" else {"nuisance_mode": method.nuisance_mode}
+
+
 def _members(method: Method, identity: tuple[str, ...]) -> list[tuple[str, ...]]:
     """The names of the trainings of an estimator: one, or one for each member of an ensemble."""
     return [identity] if method.ensemble == 1 else [(*identity, f"member-{k}") for k in range(method.ensemble)]
@@ -235,6 +240,7 @@ def _train_settings(method: Method, values: Mapping[str, Any]) -> dict[str, Any]
         "training": {**method.training, **values},
         "scan": values,
         **_estimator(method),
+        **_nuisance_mode(method),
         **({} if method.tuning is None else {"trial": True}),
     }
 
@@ -331,6 +337,7 @@ def _evaluate_settings(
         "scan": values,
         **_score_bins(study, method),
         **source.settings(source.of(method)),
+        **_nuisance_mode(method),
         **({} if method.calibration == "none" else {"calibration": method.calibration}),
     }
 

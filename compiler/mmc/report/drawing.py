@@ -163,9 +163,10 @@ def _fisher(
         for kind, entry in found["information"].items()
     ]
     named += [
-        Information(record["name"], np.array(record["fisher_information"]["full"]["matrix"]), record["verdict"])
+        Information(record["name"], np.array(full.get("profiled", full["matrix"])), record["verdict"])
         for record in results["methods"]
         if "fisher_information" in record and record.get("group") == group
+        for full in [record["fisher_information"]["full"]]
     ]
     truth = part["evaluation"]["theta_true"]
     for pair in itertools.combinations(found["parameters"], 2):

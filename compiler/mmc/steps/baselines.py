@@ -168,7 +168,7 @@ def _fisher(job: StepJob, setting: Setting) -> None:
         arrays |= information.arrays(name, setting.file.parameters)
     figures = {name: information.figures(setting.file.parameters) for name, information in matrices.items()}
     if setting.file.nuisance_parameters:
-        weights, slopes = (events.weights @ row, events.weights @ gradients.T), setting.file.slopes()
+        weights, slopes = (events.weights @ row, events.weights @ gradients.T), setting.file.slopes("all")
         for name, index in bins.items():
             profiled = profiled_information(*weights, slopes, setting.luminosity, index)
             arrays[f"{name}_profiled"] = profiled

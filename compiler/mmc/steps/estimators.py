@@ -36,7 +36,10 @@ class Estimator:
         return _mean(member.log_ratio(points, x) for member in self.members)
 
     def score(self, x: Array) -> Array:
-        """The estimated score of each event, shape (events, parameters); an ensemble's is the mean of its members'."""
+        """The estimated score of each event, shape (events, parameters); an ensemble's is the mean of its members'.
+
+        Where the score of the nuisance parameters is learned too, it comes after that of the parameters.
+        """
         return _mean(member.score(x) for member in self.members)
 
 

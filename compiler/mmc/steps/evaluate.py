@@ -12,7 +12,7 @@ from mmc.errors import StepError
 from mmc.steps import closure
 from mmc.steps.ensembles import ensemble_spread
 from mmc.steps.estimators import Estimator, load_estimator, members_in
-from mmc.steps.events import Array, EventFile, Events, Summaries
+from mmc.steps.events import Array, EventFile, Events, Partition, Summaries
 from mmc.steps.fisher import Information, full_information, score_of
 from mmc.steps.histograms import HistogramFigures, histogram_figures, make_binning
 from mmc.steps.job import StepJob, write_json
@@ -48,10 +48,16 @@ def run(job: StepJob) -> None:
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
     described = {}
     if file.has_morphing:
-        point, information = _information(setting, settings, estimator)
-        save_arrays(job.out / "fisher.npz", information.arrays("full", file.parameters))
+        point, whole = _information(setting, settings, estimator, "test")
+        n, n_nuisance = len(file.parameters), len(whole.matrix) - len(file.parameters)
+        information = whole.known(n)
+        arrays, full = information.arrays("full", file.parameters), information.figures(file.parameters)
+        if n_nuisance:
+            arrays["full_profiled"] = whole.constrained(n_nuisance).profiled(range(n)).matrix
+            full["profiled"] = arrays["full_profiled"].tolist()
+        save_arrays(job.out / "fisher.npz", arrays)
         at = dict(zip(file.parameters, point.tolist(), strict=True))
-        described = {"fisher_information": {"at": at, "full": information.figures(file.parameters)}}
+        described = {"fisher_information": {"at": at, "full": full}}
     write_json(
         job.out / "evaluate.json",
         {
@@ -89,18 +95,29 @@ def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.ran
     in arXiv:1805.00020 its ratio is p(h | θ) / p(h | θ_ref). Adaptive SALLY adds to h the component across it, with
     more than two parameters all components. (MadMiner 0.9.6 leaves out the denominator and compares densities of
     different variables with each other.)
+
+    Where the score of nuisance parameters is learned too, the score is the profiled one throughout.
     """
     reference = setting.file.point(settings["theta"])
     row = setting.file.coefficients(reference[np.newaxis])[0]
     template, variations = setting.file.part(setting.aside), setting.variations(setting.aside)
     at_reference = setting.file.part(setting.partition, reference)
     x, asimov = setting.asimov
-    test = Summaries(estimator.score(at_reference.x), at_reference.probabilities(row))
-    population = Summaries(estimator.score(setting.population.x), setting.population.probabilities(row))
-    data = Summaries(estimator.score(x), asimov)
-    scores = estimator.score(template.x)
-    seen = setting.observed
-    observed = None if seen is None else Summaries(estimator.score(seen.values), seen.probabilities)
+    projection = profiling(setting, settings, estimator)
+
+    def score(x: Array) -> Array:
+        return estimator.score(x) @ projection.T
+
+    def joint(partition: Partition) -> Summaries:
+        events = setting.file.part(partition, reference)
+        slopes = setting.file.slopes(partition, reference) if _is_profiled(settings) else None
+        scores = setting.file.joint_scores(events, reference, slopes) @ projection.T
+        return Summaries(scores, events.probabilities(row))
+
+    test, data = Summaries(score(at_reference.x), at_reference.probabilities(row)), Summaries(score(x), asimov)
+    population = Summaries(score(setting.population.x), setting.population.probabilities(row))
+    scores, seen = score(template.x), setting.observed
+    observed = None if seen is None else Summaries(score(seen.values), seen.probabilities)
 
     def figures(direction: Array, bins: list[int], coefficients: Array, binning_row: Array) -> HistogramFigures:
         projected = Events(scores @ direction, template.weights)
@@ -129,23 +146,19 @@ def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.ran
                 for point, coefficients in zip(setting.points, setting.coefficients, strict=True)
             ]
         )
-    training = setting.file.part("train", reference)
-    joint = Summaries(setting.file.joint_scores(training, reference), training.probabilities(row))
-    score = closure.mean_score(test, joint)
-    components = zip(
-        setting.grid.axes, setting.file.joint_scores(at_reference, reference).T, test.values.T, strict=True
-    )
+    centre = closure.mean_score(test, joint("train"))
+    components = zip(setting.grid.axes, joint(setting.partition).values.T, test.values.T, strict=True)
     each = [
         {"component": name, **regression(true, estimated, test.probabilities)} for name, true, estimated in components
     ]
-    tested = DataClosure(setting, lambda events: result.log_ratio(estimator.score(events.x)), random)
+    tested = DataClosure(setting, lambda events: result.log_ratio(score(events.x)), random)
 
     def judge(limits: Limits, rate: bool) -> closure.Verdict:
         return closure.judge(
             setting,
             limits,
             result.ratio,
-            score=score,
+            score=centre,
             joint=joint_figures("score", each),
             **tested.figures(rate),
             unknown=result.unknown,
@@ -154,12 +167,35 @@ def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.ran
     return Outcome.of(setting, result.expected, result.observed, judge, result.ratio.arrays(setting.grid.shape))
 
 
-def _information(setting: Setting, settings: Any, estimator: Estimator) -> tuple[Array, Information]:
-    """What the rate and the estimated score of the test events say of the parameters, and the point at which.
+def profiling(setting: Setting, settings: Mapping[str, Any], estimator: Estimator) -> Array:
+    """What an estimated score is multiplied with to be that of the parameters, shape (parameters, outputs).
 
-    A score method knows the score at its own reference, a ratio has one everywhere, at the true point too.
+    Profiled, it is t_θ - I_θν (I_νν + 1)⁻¹ t_ν (arXiv:1903.01473), with the information on the nuisance parameters in
+    the rate and the score itself, and in their constraint. MadMiner's ``set_nuisance`` has the same formula for the
+    information that it is given, constraint included.
     """
-    events = setting.file.part("test")
+    n = len(setting.file.parameters)
+    projection = np.eye(n)
+    if _is_profiled(settings):
+        _, information = _information(setting, settings, estimator, setting.aside)
+        matrix = information.constrained(len(information.matrix) - n).matrix
+        projection = np.hstack([projection, -np.linalg.solve(matrix[n:, n:], matrix[n:, :n]).T])
+    return projection
+
+
+def _is_profiled(settings: Mapping[str, Any]) -> bool:
+    return settings.get("nuisance_mode") == "profile"
+
+
+def _information(
+    setting: Setting, settings: Mapping[str, Any], estimator: Estimator, partition: Partition
+) -> tuple[Array, Information]:
+    """What the rate and the estimated score of some events say of the parameters, and the point at which.
+
+    A score method knows the score at its own reference, a ratio has one everywhere, at the true point too. Nuisance
+    parameters whose score is learned are the last ones.
+    """
+    events = setting.file.part(partition)
     if settings["method"] in SCORE_METHODS:
         point = setting.file.point(settings["theta"])
         scores = estimator.score(events.x)
@@ -167,8 +203,11 @@ def _information(setting: Setting, settings: Any, estimator: Estimator) -> tuple
         point = setting.theta_true
         steps = np.array([STEP * (axis[-1] - axis[0]) for axis in setting.grid.axes.values()])
         scores = score_of(estimator.log_ratio, point, steps, events.x)
-    row, gradients = setting.file.coefficients(point[np.newaxis])[0], setting.file.gradients(point)
-    return point, full_information(scores, events, row, gradients, setting.luminosity)
+    weights = events.weights @ setting.file.coefficients(point[np.newaxis])[0]
+    slopes = events.weights @ setting.file.gradients(point).T
+    if _is_profiled(settings):
+        slopes = np.hstack([slopes, weights[:, np.newaxis] * setting.file.slopes(partition)])
+    return point, full_information(scores, weights, slopes, setting.luminosity)
 
 
 def _direction(difference: Array) -> Array:

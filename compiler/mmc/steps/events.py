@@ -163,12 +163,16 @@ class EventFile:
         where = ", ".join(f"{name} = {value:g}" for name, value in zip(self.parameters, point, strict=True))
         raise StepError(f"without morphing weights are known at the benchmarks alone, not at {where}")
 
-    def joint_scores(self, events: Events, point: Array) -> Array:
-        """∂ ln p(x, z | θ) / ∂θ of simulated events at a point, less its mean: shape (events, parameters)."""
+    def joint_scores(self, events: Events, point: Array, slopes: Array | None = None) -> Array:
+        """∂ ln p(x, z | θ) / ∂θ of simulated events at a point, less its mean: shape (events, parameters).
+
+        With the :meth:`slopes` of the events the same by the nuisance parameters stands after it.
+        """
         weights = events.weights @ self.coefficients(point[np.newaxis])[0]
         gradients = events.weights @ self.gradients(point).T
         safe = np.where(weights > 0.0, weights, np.inf)  # an event that cannot occur there has no score
-        return np.asarray(gradients / safe[:, np.newaxis] - gradients.sum(axis=0) / weights.sum())
+        scores = np.asarray(gradients / safe[:, np.newaxis] - gradients.sum(axis=0) / weights.sum())
+        return scores if slopes is None else np.hstack([scores, slopes - weights @ slopes / weights.sum()])
 
     def closest_benchmark(self, point: Array) -> int:
         """The number of the benchmark next to the point among those that events were generated at."""
@@ -213,14 +217,16 @@ class EventFile:
         x, _, origin = next(iter(self._file.event_loader(start, end, None, return_sampling_ids=True)))
         return np.full(len(x), -1) if origin is None else np.asarray(origin, dtype=np.intp)
 
-    def slopes(self) -> Array:
-        """Derivatives of the logarithm of every event's weight by the nuisance parameters, at their nominal values.
+    def slopes(self, partition: Partition, near: Array | None = None) -> Array:
+        """Derivatives of the logarithm of the weights of :meth:`part` by the nuisance parameters, at nominal values.
 
         They are the same anywhere in parameter space: shape (events, nuisance parameters).
         """
         if self._file.nuisance_morpher is None:
-            return np.zeros((self.n_events, 0))
-        _, weights = next(iter(self._file.event_loader(batch_size=None)))
+            return np.zeros((len(self.part(partition, near).x), 0))
+        start, end, _ = self._bounds(partition)
+        near = None if self._is_balanced else near
+        _, weights = next(iter(self._file.event_loader(start, end, None, generated_close_to=near)))
         return np.asarray(self._file.nuisance_morpher.calculate_a(weights), dtype=float).T
 
     def variations(self, partition: Partition) -> Variations:

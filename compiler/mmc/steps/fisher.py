@@ -53,6 +53,15 @@ class Information(NamedTuple):
         covariance = np.einsum("ai,bj,ijkl,ck,dl->abcd", p, p, self.covariance, p, p, optimize=True)
         return Information(np.asarray(p @ self.matrix @ p.T), np.asarray(covariance))
 
+    def constrained(self, n_nuisance: int) -> "Information":
+        """With what is known of the nuisance parameters, which are the last ones: a normal distribution of width 1."""
+        known = np.diag([0.0] * (len(self.matrix) - n_nuisance) + [1.0] * n_nuisance)
+        return Information(self.matrix + known, self.covariance)
+
+    def known(self, n: int) -> "Information":
+        """Of the first n parameters, with all others known."""
+        return Information(self.matrix[:n, :n], self.covariance[:n, :n, :n, :n])
+
     def figures(self, names: Sequence[str]) -> dict[str, Any]:
         """As result files hold it: ``errors`` of single parameters, and ``pairs`` where there are more than two.
 
@@ -116,7 +125,7 @@ def binned_information(template: Template, row: Array, gradients: Array, luminos
     return _finite(information, np.einsum("nijb,nbc,nklc->ijkl", jacobian, products, jacobian, optimize=True))
 
 
-def full_information(scores: Array, events: Events, row: Array, gradients: Array, luminosity: float) -> Information:
+def full_information(scores: Array, weights: Array, slopes: Array, luminosity: float) -> Information:
     """Information of the number of events and of an estimated score.
 
     The score of the true density has mean 0 over the events at its point. An estimate that has not would pass its bias
@@ -124,8 +133,9 @@ def full_information(scores: Array, events: Events, row: Array, gradients: Array
     by its own term, of which the covariance is the sum of the squares.
 
     :param scores: of the events at the point, shape (events, parameters)
+    :param weights: of the events there, shape (events,)
+    :param slopes: derivatives of the weights by the parameters, shape (events, parameters)
     """
-    weights, slopes = events.weights @ row, events.weights @ gradients.T
     total, slope = weights.sum(), slopes.sum(axis=0)
     centred = scores - weights @ scores / total
     terms = np.einsum("ni,nj,n->nij", centred, centred, weights)

@@ -142,7 +142,7 @@ class Likelihood:
         """The largest change that is found, shape (points,).
 
         Where the effects of ν = 1 and ν = -1 on a bin go the same way there may be several maxima. So after a fit from
-        ν = 0 there is one for each nuisance parameter from the other side of its value.
+        ν = 0 there is one from the other side of each nuisance parameter, if ln L is not concave on the way there.
 
         :raises StepError: when a fit finds no end
         """
@@ -150,8 +150,11 @@ class Likelihood:
         for k in range(nu.shape[1]):
             start = nu.copy()
             start[:, k] -= np.copysign(np.clip(2.0 * np.abs(nu[:, k]), 1.0, 5.0), nu[:, k])
-            hopeless = ~(self.change(start)[0] >= gain - HOPELESS)
-            other, there = self._climb(np.where(hopeless[:, np.newaxis], nu, start))
+            convex = [self._curvature(at, k) <= 0.0 for at in (0.5 * (nu + start), start)]
+            worthwhile = np.any(convex, axis=0) & (self.change(start)[0] >= gain - HOPELESS)
+            if not worthwhile.any():
+                continue
+            other, there = self._climb(np.where(worthwhile[:, np.newaxis], start, nu))
             better = other > gain
             gain, nu = np.where(better, other, gain), np.where(better[:, np.newaxis], there, nu)
         return gain
@@ -166,6 +169,14 @@ class Likelihood:
                 events = events / (1.0 + grown)[:, np.newaxis]
                 grown = np.log1p(grown)
             return exponent @ self._data - self._scale * grown - 0.5 * np.square(nu).sum(axis=1), events
+
+    def _curvature(self, nu: Array, k: int) -> Array:
+        """The second derivative of -ln L by a nuisance parameter, shape (points,)."""
+        with np.errstate(over="ignore", invalid="ignore"):  # far away
+            events, quadratic = self.change(nu)[1], self._response.quadratic[:, :, k]
+            slope = self._response.linear[:, :, k] + 2.0 * quadratic * nu[:, [k]]
+            curvature = 1.0 + (events * np.square(slope) - 2.0 * (self._data - events) * quadratic).sum(axis=1)
+            return np.asarray(curvature if self._rate else curvature - np.square((events * slope).sum(axis=1)) / self._n)
 
     def _climb(self, nu: Array) -> tuple[Array, Array]:
         """A maximum at each point and where it is, by Newton's method.

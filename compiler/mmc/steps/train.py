@@ -44,8 +44,18 @@ def run(job: StepJob) -> None:
     kind = settings.get("estimator", default_estimator(settings["method"]))
     train, validation = load_samples(folder / "train"), load_samples(folder / "validation")
     log.info("training on %d samples, validating on %d", len(train["x"]), len(validation["x"]))
+    profile = settings.get("nuisance_mode") == "profile"
+    if profile and not record["nuisance_parameters"]:
+        raise StepError("the samples have no nuisance parameters to profile: remove `nuisance_mode` of the method")
     estimator, losses = fit(
-        settings["method"], train, validation, training, features, kind=kind, morphing=record.get("morphing")
+        settings["method"],
+        train,
+        validation,
+        training,
+        features,
+        kind=kind,
+        morphing=record.get("morphing"),
+        nuisance=profile,
     )
     try:
         epochs, kept = _check(losses, training)
@@ -63,7 +73,7 @@ def run(job: StepJob) -> None:
             "method_name": settings["method_name"],
             "method": settings["method"],
             "estimator": kind,
-            **({"member": settings["member"]} if "member" in settings else {}),
+            **{key: settings[key] for key in ("member", "nuisance_mode") if key in settings},
             "sample_job": settings["sample_job"],
             "features": settings["features"],
             "training": dict(training),

@@ -55,12 +55,14 @@ def fit(
     *,
     kind: str | None = None,
     morphing: Mapping[str, Any] | None = None,
+    nuisance: bool = False,
 ) -> tuple[Any, tuple[Array, Array]]:
     """A trained MadMiner estimator, and its training and validation losses per epoch.
 
     ``train`` and ``validation`` are the arrays of :func:`mmc.steps.sample.load_samples`, ``training`` the
     hyperparameters of the method as MadMiner names them; what is not there has its default. ``kind`` is the type of
-    estimator, by default the method's own; ``morphing`` the components and the matrix of a morphing-aware one.
+    estimator, by default the method's own; ``morphing`` the components and the matrix of a morphing-aware one. With
+    ``nuisance`` a score method learns the score of the nuisance parameters too.
     """
     kind = kind or default_estimator(method)
     network = {name: training[name] for name in NETWORK if name in training} | {"n_hidden": tuple(training["n_hidden"])}
@@ -74,7 +76,7 @@ def fit(
     names = _inputs(method, kind, train)
     data = {name: train[stored] for name, stored in names.items()}
     data |= {f"{name}_val": validation[stored] for name, stored in names.items()}
-    for name in ("t_xz", "t_xz_val") if method in SCORE_METHODS else ():
+    for name in ("t_xz", "t_xz_val") if method in SCORE_METHODS and not nuisance else ():
         data[name] = data[name][:, : train["theta"].shape[1]]  # after those of the parameters stand the nuisance ones'
     for name in data.keys() & {
         "t_xz1",
