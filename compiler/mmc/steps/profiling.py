@@ -176,7 +176,9 @@ class Likelihood:
             events, quadratic = self.change(nu)[1], self._response.quadratic[:, :, k]
             slope = self._response.linear[:, :, k] + 2.0 * quadratic * nu[:, [k]]
             curvature = 1.0 + (events * np.square(slope) - 2.0 * (self._data - events) * quadratic).sum(axis=1)
-            return np.asarray(curvature if self._rate else curvature - np.square((events * slope).sum(axis=1)) / self._n)
+            if not self._rate:
+                curvature -= np.square((events * slope).sum(axis=1)) / self._n
+            return np.asarray(curvature)
 
     def _climb(self, nu: Array) -> tuple[Array, Array]:
         """A maximum at each point and where it is, by Newton's method.
