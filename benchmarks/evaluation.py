@@ -60,7 +60,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     folder = Path(tempfile.mkdtemp(prefix="mmc-benchmark-"))
-    learning = Learning(folder / "steps", write_events(folder / "events", 2, arguments.events), include_xsec=False)
+    events = write_events(folder / "events", 2, arguments.events)
+    learning = Learning(folder / "steps", events, include_xsec=False, event_weights="madminer")  # to compare the numbers
     for axis in learning.evaluation["grid"].values():
         axis["points"] = POINTS
     model = learning.train("alices", learning.sample("alices"), **NETWORK)
