@@ -91,6 +91,16 @@ def test_refusals(tmp_path: Path, toy_events: Path) -> None:
     assert "generate more events" in tiny.refusal("sample", "sally", settings, events=tiny.events)
 
 
+def test_samples_of_a_single_event_are_refused(tmp_path: Path) -> None:
+    events = write_events(tmp_path / "events", 2, 1000)
+    with h5py.File(events / "events.h5", "r+") as file:
+        file["samples/weights"][5] *= 1e6
+    learning = Learning(tmp_path / "learning", events)
+    settings = {**learning.shared, **learning.method("sally")}
+    refused = learning.refusal("sample", "sally", settings, events=events)
+    assert refused.startswith("the train samples at theta come from 1.0 effective events of ")
+
+
 def test_observables_that_are_of_no_use(tmp_path: Path) -> None:
     events = write_events(tmp_path / "events", 2, 1000, ids=True)
     with h5py.File(events / "events.h5", "r+") as file:

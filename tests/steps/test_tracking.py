@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from mmc.steps import STEPS
 from mmc.steps.estimators import load_estimator
-from mmc.steps.tracking_store import ENVIRONMENT, reason
+from mmc.steps.tracking_store import ENVIRONMENT, reason, repoint
 
 from tests.steps.learning import Learning
 from tests.steps.physics import Folder
@@ -161,7 +161,6 @@ def test_a_whole_study_on_a_server(
     assert whole.metrics["allowed_fraction.0.95/alices"] == evaluated["allowed_fraction"]["0.95"]
     assert whole.metrics["n_expected"] == evaluated["n_expected"] and whole.params["luminosity_pb"] == "20000.0"
     assert whole.tags["verdict.alices"] == evaluated["verdict"] and whole.tags["mlflow.note.content"] == "A toy"
-    assert runs.experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     assert "" not in runs["sample alices"].data.params.values()
     assert runs.files("sample sally") == {"sample.json"}
     assert {"train.json", "evaluate.json", "limits.npz", "model_state_dict.pt"} <= runs.files("alices")
@@ -335,6 +334,31 @@ def test_a_changed_study_is_another_run_in_the_same_store(folder: Folder, tracki
         *(("configure job", digest) for digest in "de"),
         *(("toy", digest) for digest in "de"),
     ]
+
+
+def test_a_store_that_was_moved_finds_its_files(folder: Folder, tracking: Path) -> None:
+    from mlflow.exceptions import MlflowException
+
+    folder.run("configure", "job", {}, tracking=tracking)
+    local(tracking).client.log_text(local(tracking)["configure job"].info.run_id, "what was found", "note.txt")
+    moved = folder.path / "moved"
+    shutil.move(tracking.parent, moved)
+    elsewhere = moved / "track"
+    with pytest.raises(MlflowException, match="Failed to download"):
+        _note(elsewhere)
+    repoint(elsewhere, "toys", (elsewhere / "artifacts").as_uri())
+    assert _note(elsewhere) == "what was found"
+    repoint(elsewhere, "toys", (elsewhere / "artifacts").as_uri())
+    assert _note(elsewhere) == "what was found"
+
+    shutil.move(moved, tracking.parent)  # and the stage itself does so where it goes on with a store
+    track(folder, digest="e" * 64)
+    assert _note(tracking) == "what was found"
+
+
+def _note(tracking: Path) -> str:
+    runs = local(tracking)
+    return Path(runs.client.download_artifacts(runs["configure job"].info.run_id, "note.txt")).read_text()
 
 
 def test_a_study_without_a_report_ends_its_run_at_once(folder: Folder, empty: Path) -> None:

@@ -20,6 +20,8 @@ from mmc.report.workflow import workflow_picture
 from mmc.steps.event_record import EVENTS
 from mmc.steps.events import EventFile
 from mmc.steps.job import read_json
+from mmc.steps.tracking import RECORD
+from mmc.steps.tracking_store import ARTIFACTS, STORE, repoint
 from mmc.version import __version__
 
 FORMATS = ("svg", "png")
@@ -39,6 +41,7 @@ def report_run(folder: Path, out: Path | None) -> int:
         results, grids, settings = _results(run)
         drawn = {**pictures(results, grids, settings), **dict(_distributions(run, results, settings))}
         page = render(Page(results, grids, drawn, run, workflow_picture(run.stages), notes(run)))
+    _find_tracked_files(run)
     return _write(page, drawn, place / "report.html")
 
 
@@ -69,6 +72,14 @@ def notes(run: Run) -> list[str]:
     if others:
         found.append(f"jobs were run by mmc {', '.join(others)}, and this report is made by mmc {__version__}")
     return found
+
+
+def _find_tracked_files(run: Run) -> None:
+    """Let the runs in MLflow find their files, where an engine has moved the folder that holds both."""
+    for path in run.outputs("track").values():
+        record = read_json(path / RECORD)
+        if record["uri"] is None and (path / STORE).is_file():
+            repoint(path, record["experiment"], (path / ARTIFACTS).resolve().as_uri())
 
 
 def _write(page: str, drawn: Mapping[str, Picture], path: Path) -> int:

@@ -20,6 +20,8 @@ from mmc.study import DOUBLE, METHODS_WITH_ALPHA, MORPHING_AWARE, RATIO_METHODS,
 
 FEW, SMALL_PART = 100, 0.1
 """An effective sample of fewer events than this, or of a smaller part of the partition, is warned about."""
+TOO_FEW = 2.0
+"""With a smaller effective sample, in the mean over points, one event is more than half of the samples."""
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +29,8 @@ log = logging.getLogger(__name__)
 def run(job: StepJob) -> None:
     """Write ``train/`` and ``validation/`` with MadMiner's arrays, and ``sample.json``.
 
-    :raises StepError: when a partition has no events to draw from, or the augmented data are not finite
+    :raises StepError: when a partition has no events to draw from, or one that is most of all, or the augmented data
+        are not finite
     """
     settings = job.settings
     sampler = make_sampler(job.events / "events.h5")
@@ -48,12 +51,18 @@ def run(job: StepJob) -> None:
     for partition, n_samples in (("train", settings["samples"]), ("validation", settings["validation_samples"])):
         folder = job.out / partition
         arrays, effective = _draw(sampler, settings, partition, n_samples)
+        n_events = _partition_size(sampler, settings, partition)
+        for name, sizes in effective.items():
+            if sizes.mean() < TOO_FEW:
+                raise StepError(
+                    f"the {partition} samples at {name} come from {sizes.mean():.1f} effective events of {n_events}: "
+                    "generate more events, at a benchmark near these points"
+                )
         warnings += [
             f"{partition}: {text}" for text in (*_check_observables(arrays["x"], sampler, settings), *_repair(arrays))
         ]
         if sampler.left_out > 0.0:
             warnings.append(f"{partition}: n_eff_forced leaves out up to {sampler.left_out:.2%} of the cross section")
-        n_events = _partition_size(sampler, settings, partition)
         smallest = min(float(sizes.min()) for sizes in effective.values())
         if smallest < FEW or smallest < SMALL_PART * n_events:
             warnings.append(

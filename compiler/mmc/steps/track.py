@@ -14,7 +14,7 @@ from typing import Any
 from mmc.errors import StepError
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.tracking import RECORD, STUDY, Whole
-from mmc.steps.tracking_store import ARTIFACTS, STORE, Store, asked_store, beside, local_store, public, reason
+from mmc.steps.tracking_store import ARTIFACTS, STORE, Store, asked_store, beside, local_store, public, reason, repoint
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +50,10 @@ def _begin(job: StepJob, record: dict[str, Any]) -> None:
     """
     uri = asked_store(job.settings.get("uri"))
     if uri is None:
-        _take_over(job.place, job.out)
-        store = Store(local_store(job.out))
         record["files"] = (job.place / ARTIFACTS).as_uri()
+        if _take_over(job.place, job.out):
+            repoint(job.out, record["experiment"], record["files"])
+        store = Store(local_store(job.out))
     else:
         record |= {"uri": public(uri), "files": beside(uri)}
         store = Store(uri)
@@ -69,9 +70,11 @@ def _begin(job: StepJob, record: dict[str, Any]) -> None:
     log.info("the run %s of the experiment %s is in %s", run.id, record["experiment"], record["uri"] or job.place)
 
 
-def _take_over(earlier: Path, out: Path) -> None:
+def _take_over(earlier: Path, out: Path) -> bool:
     """Go on with the store of an earlier version of the study, if the run has one."""
-    if (earlier / STORE).is_file():
-        shutil.copyfile(earlier / STORE, out / STORE)
     if (earlier / ARTIFACTS).is_dir():
         shutil.copytree(earlier / ARTIFACTS, out / ARTIFACTS, copy_function=os.link)
+    if not (earlier / STORE).is_file():
+        return False
+    shutil.copyfile(earlier / STORE, out / STORE)
+    return True

@@ -8,8 +8,10 @@ import logging
 import math
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -29,8 +31,6 @@ ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",  # it warns where git is not installed
 }
 """What MLflow reads of the environment, unless the user has set it."""
-KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""What the page of an experiment shows: runs with parameters and metrics, and not traces of language models."""
 BATCH = 100
 """Parameters, metrics or tags in one request: what servers take at most."""
 
@@ -87,7 +87,7 @@ class Store:
         if found := self.client.get_experiment_by_name(name):
             return str(found.experiment_id)
         try:
-            return str(self.client.create_experiment(name, artifact_location=artifacts, tags=KIND))
+            return str(self.client.create_experiment(name, artifact_location=artifacts))
         except Exception:
             if found := self.client.get_experiment_by_name(name):  # somebody else has just made it
                 return str(found.experiment_id)
@@ -207,6 +207,24 @@ def local_store(folder: Path) -> str:
     if "?" in path:
         raise StepError(f"MLflow finds no file of SQLite in a folder with `?` in its name: {path}")
     return f"sqlite:///{path}"
+
+
+def repoint(folder: Path, experiment: str, files: str) -> None:
+    """Let the store that a folder holds name ``files`` as the place of what its runs logged.
+
+    It names every file by its absolute path, and folders are moved and copied: by who runs a study, and by engines.
+    What cannot be written stays as it is.
+    """
+    columns = {"experiments": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location"}
+    with suppress(sqlite3.Error), closing(sqlite3.connect(folder / STORE)) as store, store:
+        query = "SELECT artifact_location FROM experiments WHERE name = ?"
+        (before,) = store.execute(query, (experiment,)).fetchone() or (files,)
+        if before != files:
+            for table, column in columns.items():
+                store.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
+                    (files, len(before) + 1, len(before), before),
+                )
 
 
 def asked_store(study: str | None) -> str | None:
