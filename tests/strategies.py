@@ -1,6 +1,7 @@
 """Hypothesis strategies: valid studies of every shape, with the worst text that the language allows in each place."""
 
 import hashlib
+from itertools import combinations_with_replacement
 from typing import Any
 
 from hypothesis import strategies as st
@@ -137,6 +138,8 @@ def file_studies(draw: st.DrawFn) -> dict[str, Any]:
     given = draw(st.sampled_from([(), ("hepmc",), ("delphes",)]))
     study = draw(_study(DELPHES_OBSERVABLES if given else OBSERVABLES))
     benchmarks = list(study["benchmarks"])
+    if "morphing" not in study:
+        _complete(study)
     samples = draw(unique_names(1, 3))
     known = draw(_systematics(study))
 
@@ -222,6 +225,16 @@ def _study(draw: st.DrawFn, definitions: tuple[str, ...]) -> dict[str, Any]:
     if draw(st.booleans()):
         study["execution"] = {"images": {"physics": "registry.example/mmc-physics:1.0", "learning": "mmc/learning:1.0"}}
     return study
+
+
+def _complete(study: dict[str, Any]) -> None:
+    """Name all benchmarks of a study's basis, for squared amplitudes of second order."""
+    for point in study["benchmarks"].values():
+        point.pop("in_basis", None)
+    pairs = combinations_with_replacement([None, *study["parameters"]], 2)
+    points = [{name: 0.05 * pair.count(name) for name in study["parameters"]} for pair in pairs]
+    missing = [point for point in points if point not in study["benchmarks"].values()]
+    study["benchmarks"] |= {f"of_the_basis_{number}": point for number, point in enumerate(missing)}
 
 
 def _place_in_card(draw: st.DrawFn, study: dict[str, Any]) -> None:

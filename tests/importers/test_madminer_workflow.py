@@ -121,6 +121,14 @@ def test_bins_of_the_fisher_information(tmp_path: Path, old: str, new: str, expe
     assert study["evaluation"]["include_xsec"] == "both"
 
 
+def test_fisher_information_that_is_switched_off_needs_no_bins(tmp_path: Path) -> None:
+    text = (INPUTS / "learning.yml").read_text().replace("bool: True", "bool: False")
+    lines = [line for line in text.splitlines() if "histogram_bins" not in line]
+    (tmp_path / "learning.yml").write_text("\n".join(lines))
+    assert run(tmp_path / "out", learning=tmp_path / "learning.yml") == 0
+    assert "# fisher_information of m_jj was switched off" in (tmp_path / "out" / "study.yaml").read_text()
+
+
 @pytest.mark.skipif(CHECKOUTS not in os.environ, reason=f"{CHECKOUTS} names no folder with the two workflows")
 def test_the_workflow_itself(tmp_path: Path) -> None:
     """The real pair: ``madminer-workflow-ph`` and ``-ml`` side by side in a folder."""

@@ -108,6 +108,11 @@ def test_background_needs_no_weights(tmp_path: Path, configured: Path, weights: 
         ),
         (
             OTHERS,
+            {"systematics": {"mu": {"effect": "scale", "scale": "mu", "variations": [0.5, 1, 2]}}},
+            "sm.lhe has no weight for the scale uncertainty mu (MUR=2, MUF=2): ",
+        ),
+        (
+            OTHERS,
             {"benchmark": "bsm"},
             "sm.lhe was sampled at 'bsm', which is no benchmark: there are sm, w, morphing_basis_vector_2, "
             "morphing_basis_vector_3, morphing_basis_vector_4, morphing_basis_vector_5",

@@ -50,8 +50,9 @@ def dimuon(folder: Folder) -> Path:
 
 
 def _background(**changes: Any) -> dict[str, Any]:
-    settings = {"sample": "dimuon", "process_job": "dimuon", "background": True, "param_card": {}, "run_card": {}}
-    return event_settings(**{**settings, **changes})
+    """Events of a background whose model has no block of the parameters, as those of the signal's have."""
+    settings = {"sample": "dimuon", "process_job": "dimuon", "background": True, "run_card": {}}
+    return event_settings(**{**settings, "param_card_where_there": list(ZERO), **changes})
 
 
 def _events(out: Path) -> list[str]:

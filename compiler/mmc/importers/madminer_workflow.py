@@ -328,19 +328,19 @@ class _Evaluation:
 
     def _fisher(self, entry: Source) -> Iterator[str]:
         observable, truth = entry.take("observable", str), entry.any("theta_true")
-        bins, note = _bins(entry)
+        said = entry.any("histogram_bins"), entry.any("histogram_range")
         if not entry.take("bool", bool, True):
             yield from comment(f"fisher_information of {observable} was switched off", 2)
             return
+        bins, note = _bins(entry, *said)
         if isinstance(truth, list) and [float(x) for x in truth] != [float(x) for x in self.truth.values()]:
             yield from comment(f"theta_true of the information was {flow(truth)}; here it is the one above", 2)
         yield from comment(note, 2)
         yield f"  fisher_information: {flow({'observable': observable, 'bins': bins})}"
 
 
-def _bins(entry: Source) -> tuple[Any, str]:
+def _bins(entry: Source, bins: Any, interval: Any) -> tuple[Any, str]:
     """The bins of the Fisher information, and what is not as it was: edges, or a number of equal width in a range."""
-    bins, interval = entry.any("histogram_bins"), entry.any("histogram_range")
     if isinstance(bins, list) and len(bins) > 1 and all(map(_is_number, bins)):
         return [_number(edge) for edge in bins], ""
     if not isinstance(bins, int) or isinstance(bins, bool):

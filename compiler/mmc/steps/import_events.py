@@ -11,6 +11,7 @@ from mmc.steps.delphes_reader import DETECTED
 from mmc.steps.hepmc import SHOWERED
 from mmc.steps.job import StepJob, write_json
 from mmc.steps.lhe import EVENTS
+from mmc.steps.nuisance import find_nuisance
 from mmc.steps.setup import Setup
 
 log = logging.getLogger(__name__)
@@ -22,8 +23,8 @@ def run(job: StepJob) -> None:
     """Write ``events.lhe.gz`` and ``simulate.json``; with a HepMC file ``events.hepmc.gz``, and with one of Delphes
     ``events.root`` and ``detect.json``.
 
-    :raises StepError: when a file is damaged, holds fewer or more events than another, lacks weights or has those of
-        other points; or when the weights of a background differ
+    :raises StepError: when a file is damaged, holds fewer or more events than another, lacks weights, those of
+        systematic uncertainties too, or has those of other points; or when the weights of a background differ
     """
     own = job.settings
     benchmarks = Setup.read(job.one("setup")).benchmarks
@@ -38,6 +39,7 @@ def run(job: StepJob) -> None:
     if not own["background"] and own["parameters"]:
         expected = {name: madgraph_cards.card_values(own["parameters"], point) for name, point in benchmarks.items()}
         check_points(content.head.header, own["benchmark"], expected, source.name)
+    find_nuisance(own["systematics"], source)
     lhe_normal.write(source, job.out / EVENTS, content, own["benchmark"], names)
     if own["hepmc"] is not None:
         path = job.one(own["hepmc"])

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmc.errors import StepError
+from mmc.steps.packed import is_packed
 
 Floats = NDArray[np.float64]
 
@@ -135,7 +136,7 @@ def weight_groups(path: Path) -> tuple[WeightGroup, ...]:
 def _declarations(path: Path) -> str:
     """The text of ``<initrwgt>``."""
     lines: list[str] = []
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+    with gzip.open(path, "rb") if is_packed(path) else path.open("rb") as file:
         for raw in file:
             line = raw.decode("utf-8", errors="replace")
             if "<initrwgt" in line or lines:
