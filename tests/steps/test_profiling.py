@@ -62,6 +62,14 @@ def test_of_several_maxima_the_largest_is_found(rate: bool) -> None:
     assert gain.max() == pytest.approx(scanned.max(), abs=0.01)
 
 
+def test_nothing_is_gained_at_a_point_without_events() -> None:
+    """Where the cross section is negative, for want of simulated events, the point is excluded all the same."""
+    case, expected, fractions = random_case(1)
+    expected[[2, 5]] = -3.0, 0.0
+    gain = Likelihood(case, 800.0 * fractions[:-1], 800.0, expected).gain()
+    assert gain[[2, 5]].tolist() == [0.0, 0.0] and (np.delete(gain, [2, 5]) > 0.0).all()
+
+
 @pytest.mark.parametrize("rate", [True, False])
 def test_nothing_is_gained_where_nothing_varies(rate: bool) -> None:
     case, expected, fractions = random_case(1)

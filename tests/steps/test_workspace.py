@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mmc.steps.events import EventFile
 from mmc.steps.workspace import Yields, make_workspace
 
 from tests.steps.learning import Learning
@@ -33,12 +34,15 @@ def events(**values):
     return model.expected_data(at(**values), include_auxdata=False).tolist()
 def nll(mu):
     return float(-2.0 * model.logpdf(at(mu=mu), data)[0])
+def profiled(mu):
+    return pyhf.infer.mle.fixed_poi_fit(mu, data, model, return_fitted_val=True)[1]
 nuisance = [name for name in names if "nuisance" in name]
 print(json.dumps({
     "events": [events(mu=0.0), events(mu=1.0)],
     "varied": {name: [events(mu=1.0, **{name: value}) for value in (1.0, -1.0)] for name in nuisance},
     "nll": nll(1.0) - nll(0.0),
     "fit": float(pyhf.infer.mle.fit(data, model)[k]),
+    "profiled": float(profiled(1.0) - profiled(0.0)),
     "data": workspace.data(model, include_auxdata=False),
 }))
 """
@@ -106,6 +110,24 @@ def test_nuisance_parameters_become_modifiers() -> None:
     for name, (up, down) in points[1].varied.items():
         assert found["varied"][name] == [pytest.approx(up), pytest.approx(down)]
     assert found["fit"] == pytest.approx(0.0, abs=0.01)
+
+
+@needs_pyhf
+def test_limits_with_systematic_uncertainties_are_nearly_those_of_pyhf(tmp_path: Path, uncertain: Path) -> None:
+    """Of observed events, with all nuisance parameters fitted; away from 0 and ±1 pyhf has other functions of them."""
+    learning = Learning(tmp_path, uncertain, systematics="profile", luminosity_pb=3_000.0)
+    seen = EventFile(uncertain / "events.h5", 0.2, 0.2).part("test", np.zeros(2)).x[:30]
+    np.savetxt(tmp_path / "data.csv", seen, delimiter=",", header="x1,x2,id", comments="")
+    learning.observed = {"observed": tmp_path / "data.csv"}
+    folder = learning.histogram(["x1"], [EDGES])
+    workspace = json.loads((folder / "workspace_b1.json").read_text())
+    for sample in workspace["channels"][0]["samples"]:
+        sample["modifiers"] = [modifier for modifier in sample["modifiers"] if modifier["type"] != "staterror"]
+    found, arrays = read(workspace), np.load(folder / "limits.npz")
+    nominal, profiled = (arrays[f"observed_{kind}log_likelihood_ratio"] for kind in ("", "with_systematics_"))
+    assert found["nll"] == pytest.approx(2.0 * (nominal[4, 4] - nominal[8, 4]), rel=1e-6)
+    assert found["profiled"] == pytest.approx(2.0 * (profiled[4, 4] - profiled[8, 4]), rel=0.08)
+    assert found["profiled"] < 0.9 * found["nll"]
 
 
 def test_bins_of_which_a_point_says_nothing_are_left_out(tmp_path: Path, toy_events: Path) -> None:

@@ -136,7 +136,9 @@ class Likelihood:
         rest = np.maximum(1.0 - response.shares.sum(axis=1), 0.0)  # in bins that are not known
         self._shares = response.shares / (rest + response.shares.sum(axis=1))[:, np.newaxis]
         self._scale = np.full(len(rest), n) if expected is None else np.maximum(expected, 0.0)
-        self._response, self._data, self._n, self._rate = response, data, n, expected is not None
+        possible = self._scale > 0.0  # elsewhere nothing can be gained
+        self._data = possible[:, np.newaxis] * data
+        self._response, self._n, self._rate = response, n, expected is not None
 
     def gain(self) -> Array:
         """The largest change that is found, shape (points,).
@@ -168,7 +170,8 @@ class Likelihood:
             if not self._rate:
                 events = events / (1.0 + grown)[:, np.newaxis]
                 grown = np.log1p(grown)
-            return exponent @ self._data - self._scale * grown - 0.5 * np.square(nu).sum(axis=1), events
+            gained = (exponent * self._data).sum(axis=1) - self._scale * grown
+            return gained - 0.5 * np.square(nu).sum(axis=1), events
 
     def _curvature(self, nu: Array, k: int) -> Array:
         """The second derivative of -ln L by a nuisance parameter, shape (points,)."""
@@ -176,9 +179,8 @@ class Likelihood:
             events, quadratic = self.change(nu)[1], self._response.quadratic[:, :, k]
             slope = self._response.linear[:, :, k] + 2.0 * quadratic * nu[:, [k]]
             curvature = 1.0 + (events * np.square(slope) - 2.0 * (self._data - events) * quadratic).sum(axis=1)
-            if not self._rate:
-                curvature -= np.square((events * slope).sum(axis=1)) / self._n
-            return np.asarray(curvature)
+            total = 0.0 if self._rate else np.square((events * slope).sum(axis=1)) / self._n
+            return np.asarray(curvature - total)
 
     def _climb(self, nu: Array) -> tuple[Array, Array]:
         """A maximum at each point and where it is, by Newton's method.
