@@ -61,7 +61,8 @@ def main() -> None:
     torch.set_num_threads(1)
     folder = Path(tempfile.mkdtemp(prefix="mmc-benchmark-"))
     events = write_events(folder / "events", 2, arguments.events)
-    learning = Learning(folder / "steps", events, include_xsec=False, event_weights="madminer")  # to compare the numbers
+    # MadMiner's weights, so that both find the same numbers
+    learning = Learning(folder / "steps", events, include_xsec=False, event_weights="madminer")
     for axis in learning.evaluation["grid"].values():
         axis["points"] = POINTS
     model = learning.train("alices", learning.sample("alices"), **NETWORK)
