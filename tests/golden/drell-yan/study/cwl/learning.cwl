@@ -40,7 +40,7 @@ steps:
     out: [model]
   evaluate:
     run: tools/evaluate.cwl
-    scatter: [job, model]
+    scatter: [job]
     scatterMethod: dotproduct
     in:
       config: evaluate_config

@@ -63,9 +63,9 @@ load() {
   all_generate=("${folders[@]:1:6}") # what the jobs of a stage write
   all_simulate=("${folders[@]:7:11}") # what the jobs of a stage write
   all_analyse=("${folders[@]:18:11}") # what the jobs of a stage write
-  all_sample=("${folders[@]:30:3}") # what the jobs of a stage write
-  all_train=("${folders[@]:33:3}") # what the jobs of a stage write
-  all_evaluate=("${folders[@]:36:3}") # what the jobs of a stage write
+  all_sample=("${folders[@]:30:2}") # what the jobs of a stage write
+  all_train=("${folders[@]:32:5}") # what the jobs of a stage write
+  all_evaluate=("${folders[@]:37:2}") # what the jobs of a stage write
   all_baselines=("${folders[@]:39:3}") # what the jobs of a stage write
 }
 
@@ -96,7 +96,7 @@ prepare() {
       argv=(mmc step train --config config/train.json --job "$job" --samples "${all_sample[@]}" --out "$out"/train/"$job")
       ;;
     evaluate)
-      argv=(mmc step evaluate --config config/evaluate.json --job "$job" --events "$out"/combine/combine --model "${all_train[$1 - 36]}" --out "$out"/evaluate/"$job")
+      argv=(mmc step evaluate --config config/evaluate.json --job "$job" --events "$out"/combine/combine --model "${all_train[@]}" --out "$out"/evaluate/"$job")
       ;;
     baselines)
       argv=(mmc step baselines --config config/baselines.json --job "$job" --events "$out"/combine/combine --out "$out"/baselines/"$job")

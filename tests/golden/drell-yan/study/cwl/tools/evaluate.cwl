@@ -8,7 +8,7 @@ inputs:
   config: {type: File, inputBinding: {position: 1, prefix: "--config"}}
   job: {type: string, inputBinding: {position: 2, prefix: "--job"}}
   events: {type: Directory, inputBinding: {position: 3, prefix: "--events"}}
-  model: {type: Directory, inputBinding: {position: 4, prefix: "--model"}}
+  model: {type: "Directory[]", inputBinding: {position: 4, prefix: "--model"}}
 arguments:
   - {position: 5, prefix: "--out", valueFrom: "evaluate.$(inputs.job)"}
 outputs:
