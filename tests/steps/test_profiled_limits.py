@@ -34,7 +34,7 @@ def test_limits_with_systematic_uncertainties(tmp_path: Path, uncertain: Path) -
     """Of all likelihoods that are histograms: beside the nominal ones, which stay as they are, and never stronger."""
     found: list[dict[str, Path]] = []
     for name, own in (("nominal", {}), ("profiled", PROFILE)):
-        learning = Learning(tmp_path / name, uncertain, include_xsec="both", **own)
+        learning = Learning(tmp_path / name, uncertain, include_xsec="both", event_weights="madminer", **own)
         observe(learning, 200)
         models = {
             method: learning.train(method, learning.sample(method, samples=10_000), features=["x1", "x2"], n_epochs=8)
@@ -65,8 +65,7 @@ def test_limits_with_systematic_uncertainties(tmp_path: Path, uncertain: Path) -
             if kind.startswith("observed"):  # with another best point
                 assert np.abs(q - profiled).max() > 0.5
                 continue
-            # every point gains, the best one too, which the ratios are to
-            assert (profiled <= q + 1.0).all()
+            assert (profiled <= q + 0.1).all()
             near = (q > 1.0) & (q < 30.0)
             assert (profiled[near] / q[near]).mean() < 0.95
             allowed = [part["allowed_fraction"]["0.95"] for part in (record, record[kind])]
