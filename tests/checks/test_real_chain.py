@@ -73,9 +73,15 @@ SALLY = "methods: {sally: {theta: {benchmark: sm}, samples: 99}}"
 
 @pytest.mark.parametrize(
     ("methods", "baselines", "expected"),
-    [(SALLY, "{}", []), (RATIO, "{}", ["MMC531"]), (RATIO, "{rate: true}", []), (RATIO, "{truth: true}", ["MMC531"])],
+    [
+        (SALLY, "{}", []),
+        (RATIO, "{}", ["MMC531"]),
+        (RATIO, "{rate: true}", []),
+        (RATIO, "{truth: true}", ["MMC531"]),
+        (f"{RATIO[:-2]}, nuisance_mode: profile}}}}", "{}", []),
+    ],
 )
-def test_only_histograms_are_profiled(methods: str, baselines: str, expected: list[str]) -> None:
+def test_profiled_likelihoods_know_nuisance_parameters(methods: str, baselines: str, expected: list[str]) -> None:
     evaluation = f"{methods}\nevaluation: {{systematics: profile, baselines: {baselines}}}\nobservables:"
     assert codes(SYSTEMATICS, OF_SIGNAL, ("observables:", evaluation)) == expected
 
@@ -98,18 +104,22 @@ evaluation: {{systematics: profile}}
         ("sally: {theta: {benchmark: sm}, samples: 99, nuisance_mode: profile}", []),
         ("sallino: {theta: {benchmark: sm}, samples: 99, nuisance_mode: project}", []),
         ("sally: {theta: {benchmark: sm}, samples: 99, nuisance_mode: keep}", ["MMC104"]),
-        (f"{RATIO[10:-2]}, nuisance_mode: project}}", ["MMC503"]),
-        ("nde: {theta: {random: {n: 9}}, samples: 99, nuisance_mode: profile}", ["MMC503"]),
+        (f"{RATIO[10:-2]}, nuisance_mode: project}}", []),
+        (f"{RATIO[10:-2]}, nuisance_mode: profile}}", []),
+        (f"{RATIO[10:-2]}, nuisance_mode: profile, estimator: double_parameterized_ratio}}", []),
+        (f"{RATIO[10:-2]}, nuisance_mode: profile, estimator: morphing_aware_ratio}}", ["MMC503"]),
+        ("nde: {theta: {random: {n: 9}}, samples: 99, nuisance_mode: profile}", []),
     ],
 )
-def test_nuisance_parameters_of_a_score(method: str, expected: list[str]) -> None:
+def test_nuisance_parameters_of_a_method(method: str, expected: list[str]) -> None:
     study = [OF_SIGNAL, ("observables:", f"methods: {{{method}}}\nobservables:")]
     assert codes(SYSTEMATICS, *study) == expected
 
 
-def test_a_score_is_profiled_where_its_group_has_an_uncertainty() -> None:
+@pytest.mark.parametrize("method", [SALLY[10:-1], RATIO[10:-1]])
+def test_they_are_learned_where_the_group_has_an_uncertainty(method: str) -> None:
     """By default that is the first group."""
-    method = "sally: {theta: {benchmark: sm}, samples: 99, nuisance_mode: profile}"
+    method = f"{method[:-1]}, nuisance_mode: profile}}"
     top = (SIGNAL, f"{SIGNAL[:-1]}, systematics: [lumi]}}\n    other: {{process: u d > u d h, events: 10_000}}")
     for group, expected in (("", []), (", group: b", ["MMC532"])):
         text = f"groups: {{a: [signal], b: [other]}}\nmethods: {{{method[:-1]}{group}}}}}\nobservables:"

@@ -52,6 +52,19 @@ def test_a_profiled_score_is_trained_and_evaluated_on_the_same_samples(study: di
         assert [name for name, job in jobs(plan, stage).items() if "nuisance_mode" in job.settings] == ["sally"]
 
 
+def test_a_ratio_learns_nuisance_parameters_from_samples_of_its_own(study: dict[str, Any]) -> None:
+    before = plan_of(study)
+    study["methods"]["alices"]["nuisance_mode"] = "profile"
+    plan = plan_of(study)
+    again = changed(before, plan)
+    assert {stage: {name.split(".")[0] for name in names} for stage, names in again.items()} == {
+        "sample": {"alices"},
+        "train": {"alices"},
+        "evaluate": {"alices"},
+        "report": {"report"},
+    }
+
+
 @pytest.mark.parametrize(("bins", "expected"), [(None, [15, 5]), (6, [6, 6])])
 def test_adaptive_sally(study: dict[str, Any], bins: int | None, expected: list[int]) -> None:
     del study["evaluation"]["score_bins"]

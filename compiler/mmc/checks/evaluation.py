@@ -157,8 +157,12 @@ def profiled(ctx: Context) -> Iterator[Diagnostic]:
     if has_no_systematics(ctx):
         message = "no sample has a systematic uncertainty that could be profiled"
         yield ctx.problem("MMC532", path, message, "name one in a sample, `systematics: [lumi]`, say, or remove this")
-    methods = [entry.get("method", name) for name, entry in ctx.entries("methods").items()]
-    binned = {*methods} & {*SCORE_METHODS} or ctx.get(*_BASELINES, "rate") or any(_histograms(ctx))
-    if ctx.sound("methods") and ctx.sound(*_BASELINES) and not binned:
-        message = "no limit of the study is a histogram, which alone is computed with systematic uncertainties"
-        yield ctx.problem("MMC531", path, message, "add `baselines: {rate: true}`, say, or remove this")
+    learned = any(
+        entry.get("method", name) in SCORE_METHODS or entry.get("nuisance_mode") == "profile"
+        for name, entry in ctx.entries("methods").items()
+    )
+    knows = learned or ctx.get(*_BASELINES, "rate") or any(_histograms(ctx))
+    if ctx.sound("methods") and ctx.sound(*_BASELINES) and not knows:
+        message = "no likelihood of the study knows nuisance parameters: it has no histogram, no score, and no rate"
+        help_text = "let a method learn them, `nuisance_mode: profile`, add `baselines: {rate: true}`, or remove this"
+        yield ctx.problem("MMC531", path, message, help_text)

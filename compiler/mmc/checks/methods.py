@@ -83,9 +83,9 @@ def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
         if method in SCORE_METHODS and ctx.given(*path, "calibration"):
             message = f"`calibration` has no effect: {method} estimates no ratio"
             yield ctx.problem("MMC503", (*path, "calibration"), message, "remove it", key=True)
-        if method not in SCORE_METHODS and "nuisance_mode" in entry:
-            message = f"`nuisance_mode` has no effect: {method} learns no score of nuisance parameters"
-            help_text = f"remove it, or take {one_of(SCORE_METHODS)}"
+        if entry.get("nuisance_mode") == "profile" and _estimator(method, entry) in {MORPHING_AWARE, QUADRATIC}:
+            message = "`nuisance_mode` has no effect: a morphing-aware estimator varies with the parameters alone"
+            help_text = "remove it, or take another `estimator`"
             yield ctx.problem("MMC503", (*path, "nuisance_mode"), message, help_text, key=True)
         if method not in RATIO_METHODS and "estimator" in entry:
             message = f"`estimator` has no effect: {method} is learned by one type of estimator"
@@ -98,15 +98,15 @@ def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
 
 
 @rule("MMC532")
-def profiled_scores(ctx: Context) -> Iterator[Diagnostic]:
-    """A score is profiled over nuisance parameters of the samples that it is learned from."""
-    for name, method, entry in methods_of(ctx):
-        if method not in SCORE_METHODS or entry.get("nuisance_mode") != "profile":
+def learned_nuisance_parameters(ctx: Context) -> Iterator[Diagnostic]:
+    """Nuisance parameters are learned from samples that have some."""
+    for name, _, entry in methods_of(ctx):
+        if entry.get("nuisance_mode") != "profile":
             continue
         group = entry.get("group", next(iter(ctx.names("groups") or ()), None))
         if has_no_systematics(ctx, group):
             where = "" if group is None else f" of the group {show(group)}"
-            message = f"no sample{where} has a systematic uncertainty that the score could be profiled over"
+            message = f"no sample{where} has a systematic uncertainty that could be learned"
             help_text = "name one in a sample, `systematics: [lumi]`, say, or remove this"
             yield ctx.problem("MMC532", ("methods", name, "nuisance_mode"), message, help_text)
 

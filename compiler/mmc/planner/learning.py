@@ -168,6 +168,7 @@ def _sample_settings(method: Method) -> dict[str, Any]:
         "validation_samples": method.validation_samples,
         "sample_only_from_closest_benchmark": method.sample_only_from_closest_benchmark,
         **_estimator(method),
+        **({} if method.method in SCORE_METHODS else _nuisance_mode(method)),  # those of scores always know all
         **method.sampling,
         **({} if method.features is None else {"features": list(method.features)}),
     }

@@ -14,20 +14,8 @@ from mmc.report import figures
 from mmc.report.closure import closure_figure
 from mmc.report.figures import BASELINE_COLORS, COLORS, Curve
 from mmc.report.fisher import Information, ellipse_figure
-from mmc.report.results import Grid
+from mmc.report.results import KINDS, Grid
 from mmc.steps.events import Array
-
-KINDS = {
-    "": "",
-    "observed": ", observed",
-    "without_rate": ", without the rate",
-    "observed_without_rate": ", observed, without the rate",
-    "with_systematics": ", with systematic uncertainties",
-    "without_rate_with_systematics": ", without the rate, with systematic uncertainties",
-    "observed_with_systematics": ", observed, with systematic uncertainties",
-    "observed_without_rate_with_systematics": ", observed, without the rate, with systematic uncertainties",
-}
-"""What there may be besides expected limits, and how titles say it."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from mmc.report.drawing import KINDS, Picture, interval_width, interval_words
+from mmc.report.drawing import Picture, interval_width, interval_words
 from mmc.report.inline import dark_colors, inline
-from mmc.report.results import Grid
+from mmc.report.results import KINDS, Grid
 from mmc.report.run_folder import Run
 from mmc.report.workflow import time_words
 

@@ -16,6 +16,17 @@ FORMAT = "mmc-results/1.0"
 """The version of ``schema/1.0/results.json`` that results follow."""
 PACKAGES = ("madminer", "torch", "numpy", "scipy", "matplotlib")
 """Those whose versions results tell."""
+KINDS = {
+    "": "",
+    "observed": ", observed",
+    "without_rate": ", without the rate",
+    "observed_without_rate": ", observed, without the rate",
+    "with_systematics": ", with systematic uncertainties",
+    "without_rate_with_systematics": ", without the rate, with systematic uncertainties",
+    "observed_with_systematics": ", observed, with systematic uncertainties",
+    "observed_without_rate_with_systematics": ", observed, without the rate, with systematic uncertainties",
+}
+"""What there may be besides expected limits, and how titles say it."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +175,12 @@ def _warnings(
         for verdict in ("failed", "doubtful")
         for record in records
         if record["verdict"] == verdict
+    ]
+    judged += [
+        f"{record['name']}{title}: closure {record[kind]['verdict']}: {'; '.join(record[kind]['reasons'])}"
+        for record in records
+        for kind, title in KINDS.items()
+        if record.get(kind, {}).get("verdict", "passed") not in {"passed", record["verdict"]}
     ]
     edges = [f"{r['name']}: the confidence region reaches the edge of the grid" for r in methods if r["touches_edge"]]
     others = [f"{r['name']}: {text}" for r in records for text in r["warnings"]]

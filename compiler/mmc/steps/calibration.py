@@ -23,7 +23,7 @@ import numpy.typing as npt
 from scipy.optimize import isotonic_regression
 
 from mmc.steps.estimators import LogRatio
-from mmc.steps.events import Array
+from mmc.steps.events import Array, Variations
 from mmc.steps.histograms import quantiles
 from mmc.steps.limits import Setting
 from mmc.steps.mean_ratio import RatioSums
@@ -47,9 +47,23 @@ class Calibration:
     """Relative standard error of the mean ratio over independent events, from the validation events; (points,)."""
 
     @classmethod
-    def fit(cls, method: str, log_ratio: LogRatio, setting: Setting, denominator: Array) -> "Calibration":
-        """From validation events next to the denominator, at all points of the setting."""
+    def fit(
+        cls,
+        method: str,
+        log_ratio: LogRatio,
+        setting: Setting,
+        denominator: Array,
+        factors: Callable[[Variations], Array] | None = None,
+    ) -> "Calibration":
+        """From validation events next to the denominator, at all points of the setting.
+
+        :param factors: of a ratio at other values of the nuisance parameters, what multiplies weights there
+        """
         events, points = setting.file.part(setting.aside, denominator), setting.points
+        varied = None
+        if factors is not None:
+            every = factors(setting.file.variations(setting.aside))
+            varied = events.weights * every[setting.file.is_near(setting.aside, denominator), np.newaxis]
         row = setting.file.coefficients(denominator[np.newaxis])[0]
         p = events.probabilities(row)
         if method == "normalisation":
@@ -66,7 +80,7 @@ class Calibration:
         size = max(1, BLOCK // len(p))  # points, few enough at a time that the ratios of all events can be held
         for rows in (slice(start, start + size) for start in range(0, len(points), size)):
             logs = log_ratio(points[rows], events.x)
-            joint = joint_ratio(events.weights, setting.coefficients[rows], row)
+            joint = joint_ratio(events.weights, setting.coefficients[rows], row, varied=varied)
             for s, r in zip(logs, joint, strict=True):
                 edge, mean = make(s, r, p)
                 edges.append(edge)

@@ -140,11 +140,37 @@ def judge(
         "area": area,
         "verdicts": {test: verdict for test, verdict, _ in found},
     }
-    findings = sorted((item for item in found if item[1] != PASSED), key=lambda item: -VERDICTS.index(item[1]))
+    findings = sorted((item for item in found if item[1] != PASSED), key=_severity)
     warnings = []
     if unknown > UNKNOWN:
         warnings.append(f"{unknown:.1%} of the data are in bins without simulated events and were left out")
     return Verdict(figures, tuple(findings), tuple(warnings))
+
+
+def _severity(finding: tuple[str, str, str]) -> int:
+    """What findings are sorted by."""
+    return -VERDICTS.index(finding[1])
+
+
+def judge_varied(setting: Setting, ratios: Mapping[str, MeanRatio], limits: Limits, nominal: Verdict) -> Verdict:
+    """The verdict on limits in which nuisance parameters are fitted, with the worst mean ratio anywhere.
+
+    :param ratios: mean ratios by the values of the nuisance parameters that they are at
+    :param nominal: the verdict at nominal values, whose other tests hold here too
+    """
+    found = {name: judge(setting, limits, ratio) for name, ratio in ratios.items()}
+    worst = max(found, key=lambda name: VERDICTS.index(found[name].figures["verdicts"]["mean_ratio"]))
+    own = tuple(
+        (test, grade, f"with {worst}, {reason}" if test == "mean_ratio" else reason)
+        for test, grade, reason in found[worst].findings
+    )
+    others = tuple(finding for finding in nominal.findings if finding[0] not in {"true_point", "mean_ratio"})
+    figures = {
+        **nominal.figures,
+        **{key: value for key, value in found[worst].figures.items() if value},
+        "verdicts": nominal.figures["verdicts"] | found[worst].figures["verdicts"],
+    }
+    return Verdict(figures, tuple(sorted(own + others, key=_severity)), nominal.warnings)
 
 
 def _true_point(p_true: float, chance: float, effective: float, n: float) -> tuple[str, str, str]:

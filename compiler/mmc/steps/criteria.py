@@ -47,7 +47,7 @@ def judge_of(job: StepJob) -> Judge:
     if settings["criterion"] == "validation_loss":
         return validation_loss
     file = EventFile.of(job.events / "events.h5", settings)
-    setting = Setting.of(file, settings, partition="validation")
+    setting = Setting.of(file, {**settings, "systematics": "nominal"}, partition="validation")  # no fit is looked at
     return {"closure": _closure, "expected_limit": _expected_limit}[settings["criterion"]](setting, settings)
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,18 +23,27 @@ LogRatio = Callable[[Array, Array], Array]
 """ln r(x | θ) for all pairs: points (n, parameters), x (m, observables) to shape (n, m)."""
 
 
+class VariedLogRatio(Protocol):
+    """The same, at nominal nuisance parameters or, of estimators that have learned them, others."""
+
+    def __call__(self, points: Array, x: Array, nu: Array | None = None) -> Array:
+        """``nu`` has shape (nuisance parameters,)."""
+
+
 class Estimator:
     """One trained estimator, or the mean of several."""
 
     def __init__(self, members: Sequence["Network"]) -> None:
         self.members = tuple(members)
 
-    def log_ratio(self, points: Array, x: Array) -> Array:
+    def log_ratio(self, points: Array, x: Array, nu: Array | None = None) -> Array:
         """ln r(x | θ) for all pairs: points (n, parameters), x (m, observables) to shape (n, m).
 
         An ensemble's is the mean of its members' logarithms, as in MadMiner's ``Ensemble``.
+
+        :param nu: the nuisance parameters, of estimators that have learned them; None for nominal ones
         """
-        return _mean(member.log_ratio(points, x) for member in self.members)
+        return _mean(member.log_ratio(points, x, nu) for member in self.members)
 
     def score(self, x: Array) -> Array:
         """The estimated score of each event, shape (events, parameters); an ensemble's is the mean of its members'.
@@ -47,20 +57,23 @@ class Network:
     """A network that ``train`` saved, on the same scaled inputs as in MadMiner's functions, which go row by row.
 
     ``reference`` is the denominator of estimators that need one: those that vary with the denominator's parameters and
-    those of the likelihood. (MadMiner 0.9.6 evaluates both at unscaled parameters, though trained at scaled ones.)
+    those of the likelihood; its nuisance parameters are nominal. (MadMiner 0.9.6 evaluates both at unscaled parameters,
+    though trained at scaled ones.)
     """
 
     def __init__(self, folder: Path, reference: Array | None = None) -> None:
-        self.kind = json.loads((folder / "train.json").read_text(encoding="utf-8"))["estimator"]
+        record = json.loads((folder / "train.json").read_text(encoding="utf-8"))
+        self.kind = record["estimator"]
+        self._n_nuisance = len(record.get("nuisance_parameters", ()))
         self.madminer = new_estimator(self.kind)
         self.madminer.load(str(folder / "model"))
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._model = self.madminer.model.to(self._device, torch.float).eval()
         self._reference = reference
 
-    def log_ratio(self, points: Array, x: Array) -> Array:
+    def log_ratio(self, points: Array, x: Array, nu: Array | None = None) -> Array:
         """As :meth:`Estimator.log_ratio`."""
-        thetas = self._points(points)
+        thetas = self._points(points, nu)
         result = np.empty((len(points), len(x)))
         with torch.inference_mode():
             for start, rows in self._batches(x):
@@ -91,8 +104,10 @@ class Network:
             raise StepError(f"an estimator of the type {self.kind} needs a reference point")
         return self._points(self._reference[np.newaxis]).expand(n_rows, -1)
 
-    def _points(self, points: Array) -> torch.Tensor:
-        return self._tensor(self.madminer._transform_parameters(points))
+    def _points(self, points: Array, nu: Array | None = None) -> torch.Tensor:
+        nu = np.zeros(self._n_nuisance) if nu is None else nu
+        every = np.hstack([points, np.tile(nu, (len(points), 1))])
+        return self._tensor(self.madminer._transform_parameters(every))
 
     def _batches(self, x: Array) -> Iterator[tuple[int, torch.Tensor]]:
         """The first row of each batch, and the batch."""

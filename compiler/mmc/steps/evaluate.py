@@ -25,6 +25,8 @@ from mmc.study import SCORE_METHODS
 
 STEP = 0.005
 """Half the distance of points between which a ratio is differentiated, as a part of the grid's range."""
+NU_STEP = 0.05
+"""The same of nuisance parameters, in standard deviations."""
 
 
 def run(job: StepJob) -> None:
@@ -203,6 +205,13 @@ def _information(
         point = setting.theta_true
         steps = np.array([STEP * (axis[-1] - axis[0]) for axis in setting.grid.axes.values()])
         scores = score_of(estimator.log_ratio, point, steps, events.x)
+        if _is_profiled(settings):
+            n = len(setting.file.nuisance_parameters)
+
+            def at(nus: Array, x: Array) -> Array:
+                return np.concatenate([estimator.log_ratio(point[np.newaxis], x, nu) for nu in nus])
+
+            scores = np.hstack([scores, score_of(at, np.zeros(n), np.full(n, NU_STEP), events.x)])
     weights = events.weights @ setting.file.coefficients(point[np.newaxis])[0]
     slopes = events.weights @ setting.file.gradients(point).T
     if _is_profiled(settings):

@@ -14,7 +14,8 @@ from mmc.steps.profiling import Kinematics
 class Outcome:
     """Expected limits with their verdict, and the limits beside them by name (see :meth:`Setting.others`).
 
-    ``verdicts`` has a verdict of those among the others that the closure tests apply to: on expected data.
+    ``verdicts`` has a verdict of those among the others that the closure tests apply to: on expected data, and with
+    nuisance parameters of those estimators that have learned them.
     """
 
     limits: Limits
@@ -31,14 +32,22 @@ class Outcome:
         observed: Kinematics | None,
         judge: Callable[[Limits, bool], Verdict],
         arrays: Mapping[str, Array],
+        *,
+        judge_varied: Callable[[Limits, Verdict], Verdict] | None = None,
     ) -> "Outcome":
         """From what expected and observed events say; ``arrays`` are written besides those of the limits.
 
-        ``judge`` gives the verdict on expected limits, and is told whether the rate may be part of them.
+        ``judge`` gives the verdict on expected limits, and is told whether the rate may be part of them;
+        ``judge_varied`` the one with nuisance parameters fitted, from the nominal one.
         """
         limits, others = setting.limits(expected.mean_log), setting.others(expected, observed)
         verdicts = {name: judge(others[name], False) for name in ("without_rate",) if name in others}
-        return cls(limits, judge(limits, True), arrays, others, verdicts)
+        verdict = judge(limits, True)
+        for kind, nominal in {"": verdict, "without_rate": verdicts.get("without_rate", verdict)}.items():
+            name = "_".join(filter(None, (kind, "with_systematics")))
+            if judge_varied is not None and name in others:
+                verdicts[name] = judge_varied(others[name], nominal)
+        return cls(limits, verdict, arrays, others, verdicts)
 
     def all_arrays(self) -> dict[str, Array]:
         """What ``limits.npz`` holds: of other limits the same arrays with their name before them."""

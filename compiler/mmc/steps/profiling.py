@@ -128,6 +128,54 @@ class VariedHistogram:
         return Response(shares, 0.5 * (log_up - log_down), 0.5 * (log_up + log_down))
 
 
+def climb(
+    nu: Array,
+    change: Callable[[Array], tuple[Array, Array]],
+    step: Callable[[Array, Array], tuple[Array, Array]],
+    reach: float = np.inf,
+) -> tuple[Array, Array]:
+    """A maximum at each of some points and where it is, by Newton's method, from ν of shape (points, nuisance).
+
+    A step that does not go up is halved, and one beyond ±``reach`` ends there.
+
+    :param change: from ν to what is to be as large as possible, shape (points,), and what ``step`` needs besides ν
+    :param step: to a step that goes up, also where the function is not concave, and what it promises to first order
+    :raises StepError: when a fit finds no end
+    """
+    unfinished = np.ones(len(nu), dtype=bool)
+    value, state = change(nu)
+    for _ in range(MOST_STEPS):
+        along, promised = step(nu, state)
+        unfinished &= promised > PRECISION
+        if not unfinished.any():
+            return value, nu
+        length = unfinished.astype(float)
+        for _ in range(MOST_HALVINGS):
+            there = np.clip(nu + length[:, np.newaxis] * along, -reach, reach)
+            worse = ~(change(there)[0] >= value)
+            if not worse.any():
+                break
+            length[worse] *= 0.5
+        else:  # what is left to gain is lost in rounding
+            unfinished &= ~worse
+            length[worse] = 0.0
+        nu = np.clip(nu + length[:, np.newaxis] * along, -reach, reach)
+        value, state = change(nu)
+    raise StepError("the nuisance parameters cannot be fitted: take fewer bins, or generate more events")
+
+
+def uphill(gradient: Array, hessian: Array) -> tuple[Array, Array]:
+    """Newton's step with the absolute eigenvalues of the Hessian of what is to be small, and what it promises.
+
+    Where the function is not concave it goes up nevertheless, as far as it would go down. Shapes (points, nuisance)
+    and (points, nuisance, nuisance).
+    """
+    values, vectors = np.linalg.eigh(hessian)
+    along = np.einsum("pkl,pk->pl", vectors, gradient) / np.maximum(np.abs(values), FLATTEST)
+    step = np.einsum("pkl,pl->pk", vectors, along)
+    return step, (gradient * step).sum(axis=1)
+
+
 class Likelihood:
     """The change of ln L with the nuisance parameters at some points, all at once."""
 
@@ -148,7 +196,7 @@ class Likelihood:
 
         :raises StepError: when a fit finds no end
         """
-        gain, nu = self._climb(np.zeros((len(self._shares), self._response.linear.shape[2])))
+        gain, nu = climb(np.zeros((len(self._shares), self._response.linear.shape[2])), self.change, self._step)
         for k in range(nu.shape[1]):
             start = nu.copy()
             start[:, k] -= np.copysign(np.clip(2.0 * np.abs(nu[:, k]), 1.0, 5.0), nu[:, k])
@@ -156,7 +204,7 @@ class Likelihood:
             worthwhile = np.any(convex, axis=0) & (self.change(start)[0] >= gain - HOPELESS)
             if not worthwhile.any():
                 continue
-            other, there = self._climb(np.where(worthwhile[:, np.newaxis], start, nu))
+            other, there = climb(np.where(worthwhile[:, np.newaxis], start, nu), self.change, self._step)
             better = other > gain
             gain, nu = np.where(better, other, gain), np.where(better[:, np.newaxis], there, nu)
         return gain
@@ -182,34 +230,7 @@ class Likelihood:
             total = 0.0 if self._rate else np.square((events * slope).sum(axis=1)) / self._n
             return np.asarray(curvature - total)
 
-    def _climb(self, nu: Array) -> tuple[Array, Array]:
-        """A maximum at each point and where it is, by Newton's method.
-
-        Where the change is not concave, steps go up nevertheless, as far as they would go down. A step that does not go
-        up is halved.
-        """
-        unfinished = np.ones(len(nu), dtype=bool)
-        value, events = self.change(nu)
-        for _ in range(MOST_STEPS):
-            step, promised = self._step(nu, events)
-            unfinished &= promised > PRECISION
-            if not unfinished.any():
-                return value, nu
-            length = unfinished.astype(float)
-            for _ in range(MOST_HALVINGS):
-                worse = ~(self.change(nu + length[:, np.newaxis] * step)[0] >= value)
-                if not worse.any():
-                    break
-                length[worse] *= 0.5
-            else:  # what is left to gain is lost in rounding
-                unfinished &= ~worse
-                length[worse] = 0.0
-            nu = nu + length[:, np.newaxis] * step
-            value, events = self.change(nu)
-        raise StepError("the nuisance parameters cannot be fitted: take fewer bins, or generate more events")
-
     def _step(self, nu: Array, events: Array) -> tuple[Array, Array]:
-        """Newton's step with the absolute eigenvalues of the Hessian, and what it promises to first order."""
         slope, excess, identity = self._response.slope(nu), self._data - events, np.eye(nu.shape[1])
         gradient = np.einsum("pb,pbk->pk", excess, slope) - nu
         hessian = identity + np.swapaxes(slope * events[:, :, np.newaxis], 1, 2) @ slope
@@ -217,7 +238,4 @@ class Likelihood:
             total = np.einsum("pb,pbk->pk", events, slope)
             hessian -= np.einsum("pk,pl->pkl", total, total) / self._n
         curved = np.einsum("pb,pbk->pk", excess, self._response.quadratic)
-        values, vectors = np.linalg.eigh(hessian - 2.0 * curved[:, :, np.newaxis] * identity)
-        along = np.einsum("pkl,pk->pl", vectors, gradient) / np.maximum(np.abs(values), FLATTEST)
-        step = np.einsum("pkl,pl->pk", vectors, along)
-        return step, (gradient * step).sum(axis=1)
+        return uphill(gradient, hessian - 2.0 * curved[:, :, np.newaxis] * identity)

@@ -1,14 +1,16 @@
 """Limits and closure tests of ratio estimators, as trained and calibrated."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mmc.steps import closure
 from mmc.steps.calibration import EVERY, Calibration, Points
-from mmc.steps.estimators import LogRatio
+from mmc.steps.estimators import LogRatio, VariedLogRatio
 from mmc.steps.events import Array, Events
 from mmc.steps.joint import joint_figures, regression
 from mmc.steps.limits import Limits, Setting
@@ -17,9 +19,13 @@ from mmc.steps.outcome import Outcome
 from mmc.steps.pool import Pool, Totals, Toys, blocks
 from mmc.steps.profiling import Kinematics
 from mmc.steps.truth import Truth, area_figures, joint_ratio
+from mmc.steps.varied_ratio import LogRate, VariedRatio, design
 
 KEPT = 150_000_000
 """Log ratios that are kept for the toys, in single precision, which is that of the networks: 0.6 GB."""
+
+
+log = logging.getLogger(__name__)
 
 
 class _TestEvents:
@@ -56,6 +62,12 @@ class _Ratio:
         self.joint: dict[str, Any] | None = None
         self.toys: Toys | None = None
 
+    def add(self, logs: Array, rows: slice, p: Array) -> None:
+        """Add the network's log ratios of some test events at all points; ``p`` are the events' at the denominator."""
+        transformed = self.transform(logs)
+        self.totals.add(transformed, rows)
+        self.sums.add(transformed, p[rows])
+
     def transform(self, logs: Array, points: Points = EVERY) -> Array:
         """The log ratios of the network at all points or some, calibrated."""
         return logs if self._calibration is None else self._calibration.apply(logs, points)
@@ -88,10 +100,55 @@ class _Ratio:
         )
 
 
-def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: np.random.Generator) -> Outcome:
+@dataclass(frozen=True)
+class _Varied:
+    """A ratio at each of the values of the nuisance parameters that a fit of them starts from."""
+
+    setting: Setting
+    expected: Array
+    """Mean log ratios of the Asimov data, shape (variations, points)."""
+    observed: Array
+    mean_ratios: Mapping[str, MeanRatio]
+    """By the name of the variation."""
+
+    @classmethod
+    def of(cls, setting: Setting, method: str, log_ratio: VariedLogRatio, denominator: Array, p: Array) -> "_Varied":
+        """``p`` are the probabilities of the test events at the denominator."""
+        variations = design(setting.file.nuisance_parameters)
+        log.info("the nuisance parameters are fitted: %d more values of them are evaluated", len(variations))
+        expected, observed, means = [], [], {}
+        for variation in variations:
+            varied = partial(log_ratio, nu=variation.nu)
+            calibration = None
+            if method != "none":
+                calibration = Calibration.fit(method, varied, setting, denominator, variation.factors)
+            ratio = _Ratio(setting, calibration)
+            for rows in blocks(len(setting.population.x), len(setting.points)):
+                ratio.add(varied(setting.points, setting.population.x[rows]), rows, p)
+            _add_observed([ratio], setting, varied)
+            expected.append(ratio.totals.mean)
+            observed.append(ratio.observed)
+            means[variation.name] = ratio.mean_ratio
+        return cls(setting, np.stack(expected), np.stack(observed), means)
+
+    def kinematics(self, nominal: _Ratio) -> tuple[Kinematics, Kinematics]:
+        """Of the Asimov data and of the observed events, with the same ratio at nominal values."""
+        setting = self.setting
+        effects = setting.file.variations(setting.partition)
+        rate = LogRate.of(setting.population.weights, setting.coefficients, effects)
+        expected, observed = (
+            Kinematics(mean, VariedRatio.of(mean, varied, rate).gain)
+            for mean, varied in ((nominal.totals.mean, self.expected), (nominal.observed, self.observed))
+        )
+        return expected, observed
+
+
+def ratio_outcome(setting: Setting, settings: Any, log_ratio: VariedLogRatio, random: np.random.Generator) -> Outcome:
     """The Asimov data are at theta_true; mean and joint ratios are those of all test events, weighted as at theta1.
 
-    :raises StepError: when there are too few events
+    Nuisance parameters that the ratio has learned are nominal but in the limits in which they are fitted.
+
+    :raises StepError: when there are too few events, or a fit finds no end
     """
     denominator = setting.file.point(settings["theta1"])
     row = setting.file.coefficients(denominator[np.newaxis])[0]
@@ -104,13 +161,16 @@ def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: 
     p = setting.population.probabilities(row)
     for rows, logs in tested:
         for ratio in ratios:
-            transformed = ratio.transform(logs)
-            ratio.totals.add(transformed, rows)
-            ratio.sums.add(transformed, p[rows])
+            ratio.add(logs, rows, p)
     _add_observed(ratios, setting, log_ratio)
 
-    expected = Kinematics(final.totals.mean)
-    observed = None if setting.observed is None else Kinematics(final.observed)
+    expected, seen = Kinematics(final.totals.mean), Kinematics(final.observed)
+    judge_varied = None
+    if setting.profiled and settings.get("nuisance_mode") == "profile":
+        varied = _Varied.of(setting, method, log_ratio, denominator, p)
+        expected, seen = varied.kinematics(final)
+        judge_varied = partial(closure.judge_varied, setting, varied.mean_ratios)
+    observed = None if setting.observed is None else seen
 
     if not setting.file.has_morphing:  # toys and joint ratios need weights at points that are no benchmarks
         arrays = final.mean_ratio.arrays(setting.grid.shape)
@@ -119,7 +179,7 @@ def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: 
             del rate
             return closure.judge(setting, limits, final.mean_ratio)
 
-        return Outcome.of(setting, expected, observed, judge, arrays)
+        return Outcome.of(setting, expected, observed, judge, arrays, judge_varied=judge_varied)
 
     pool = Pool.of(setting, setting.limits(final.totals.mean))
     toys = [Toys(pool) for _ in ratios]
@@ -139,6 +199,7 @@ def ratio_outcome(setting: Setting, settings: Any, log_ratio: LogRatio, random: 
         observed,
         lambda limits, rate: final.judge(limits, rate, truth),
         final.mean_ratio.arrays(setting.grid.shape),
+        judge_varied=judge_varied,
     )
     if method == "none":
         return outcome

@@ -2,7 +2,9 @@
 
 Training samples come from the training partition alone, validation samples from the validation partition; the test
 events are left to ``evaluate``. Nuisance parameters are at their nominal values; the samples of score methods hold the
-score with respect to them as well, after that of the parameters.
+score with respect to them as well, after that of the parameters. For ratio and likelihood methods that are to know
+them, each point has random values of them from their constraints, standard normal distributions: in ``theta`` and the
+scores they come after the parameters. They are nominal at the denominator, unless that varies as well.
 """
 
 import logging
@@ -23,6 +25,9 @@ FEW, SMALL_PART = 100, 0.1
 TOO_FEW = 2.0
 """With a smaller effective sample, in the mean over points, one event is more than half of the samples."""
 
+MOST_POINTS = 1_000
+"""Points at which nuisance parameters are drawn, where few points of the parameters are named."""
+
 log = logging.getLogger(__name__)
 
 
@@ -38,6 +43,8 @@ def run(job: StepJob) -> None:
         raise StepError(f"the event file has the parameters {list(sampler.parameters)}, not {settings['parameters']}")
     if sampler.morpher is None:
         _check_without_morphing(settings)
+    if _varies(settings) and not sampler.nuisance_parameters:
+        raise StepError("the event file has no nuisance parameters to profile: remove `nuisance_mode` of the method")
     record: dict[str, Any] = {
         "method_name": settings["method_name"],
         "method": settings["method"],
@@ -115,35 +122,39 @@ def _draw_at_points(
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     """For score and likelihood methods: samples at the points, with the scores where there is morphing."""
     parameters = settings["parameters"]
-    theta = _madminer_theta(settings["theta"], parameters)
+    theta, nu = _madminer_theta(settings["theta"], parameters), _madminer_nu(settings)
+    theta = theta if nu is None else _repeated(theta, common["n_samples"])
     if sampler.morpher is None:
-        x, points, effective = sampler.sample_train_plain(theta=theta, **common)
-        return {"x": x, "theta": points}, {"theta": np.atleast_1d(effective)}
-    nuisance = {} if settings["method"] in SCORE_METHODS else {"nuisance_score": False}
-    x, points, t_xz, effective = sampler.sample_train_local(theta=theta, **nuisance, **common)
-    # with nuisance parameters MadMiner appends their nominal values to the points
-    return {"x": x, "theta": points[:, : len(parameters)], "t_xz": t_xz}, {"theta": np.atleast_1d(effective)}
+        x, points, effective = sampler.sample_train_plain(theta=theta, nu=nu, **common)
+        return {"x": x, "theta": points[:, : _width(settings)]}, {"theta": np.atleast_1d(effective)}
+    scores = "auto" if settings["method"] in SCORE_METHODS else nu is not None
+    x, points, t_xz, effective = sampler.sample_train_local(theta=theta, nu=nu, nuisance_score=scores, **common)
+    return {"x": x, "theta": points[:, : _width(settings)], "t_xz": t_xz}, {"theta": np.atleast_1d(effective)}
 
 
 def _draw_ratio(
     sampler: Any, settings: Mapping[str, Any], common: Mapping[str, Any]
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     """For ratio methods: samples at both points. Two scores are drawn where an estimator varies with both points."""
-    n = len(settings["parameters"])
-    thetas = {name: _madminer_theta(settings[name], settings["parameters"]) for name in ("theta0", "theta1")}
-    if settings.get("estimator") == DOUBLE and settings["method"] in METHODS_WITH_ALPHA:
+    is_double, nu = settings.get("estimator") == DOUBLE, _madminer_nu(settings)
+    points: dict[str, Any] = {"nu0": nu, "nu1": nu if is_double else None}
+    points |= {name: _madminer_theta(settings[name], settings["parameters"]) for name in ("theta0", "theta1")}
+    if nu is not None:
+        points["theta0"] = _repeated(points["theta0"], common["n_samples"])
+    scored = nu is not None and sampler.morpher is not None
+    if is_double and settings["method"] in METHODS_WITH_ALPHA:
         x, points0, points1, y, r_xz, t_xz0, t_xz1, smallest = sampler.sample_train_more_ratios(
-            **thetas, nuisance_score=False, **common
+            **points, nuisance_score=scored, **common
         )
         scores, effective = {"t_xz0": t_xz0, "t_xz1": t_xz1}, {"theta0 and theta1": np.atleast_1d(smallest)}
     else:
         x, points0, points1, y, r_xz, t_xz, sizes = sampler.sample_train_ratio(
-            **thetas, nuisance_score=False, return_individual_n_effective=True, **common
+            **points, nuisance_score=scored, return_individual_n_effective=True, **common
         )
         scores = {} if t_xz is None else {"t_xz": t_xz}
         effective = {"theta0": sizes[y[:, 0] == 0.0], "theta1": sizes[y[:, 0] == 1.0]}
-    arrays = {"x": x, "theta0": points0[:, :n], "theta1": points1[:, :n], "y": y, "r_xz": r_xz}
-    return {**arrays, **scores}, effective
+    thetas = {name: values[:, : _width(settings)] for name, values in (("theta0", points0), ("theta1", points1))}
+    return {"x": x, **thetas, "y": y, "r_xz": r_xz, **scores}, effective
 
 
 def _morphing(sampler: Any) -> dict[str, Any]:
@@ -195,6 +206,35 @@ def _madminer_theta(theta: Mapping[str, Any], parameters: Sequence[str]) -> tupl
         priors = [next(iter(value["priors"][name].items())) for name in parameters]
         words = random_morphing_points(value["n"], [(shape, *numbers) for shape, numbers in priors])
     return words
+
+
+def _varies(settings: Mapping[str, Any]) -> bool:
+    """Whether a ratio or a density is to be learned as a function of the nuisance parameters too."""
+    return settings.get("nuisance_mode") == "profile" and settings["method"] not in SCORE_METHODS
+
+
+def _width(settings: Mapping[str, Any]) -> int | None:
+    """How many columns of MadMiner's points are to be learned: it appends nuisance parameters at nominal values too."""
+    return None if _varies(settings) else len(settings["parameters"])
+
+
+def _madminer_nu(settings: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """MadMiner's words for the nuisance parameters to sample at; None for nominal ones."""
+    from madminer.sampling import iid_nuisance_parameters
+
+    words: tuple[str, Any] | None = iid_nuisance_parameters("gaussian", 0.0, 1.0) if _varies(settings) else None
+    return words
+
+
+def _repeated(theta: tuple[str, Any], n_samples: int) -> tuple[str, Any]:
+    """Points so often that the nuisance parameters, of which MadMiner draws one set for each, have many values."""
+    kind, value = theta
+    if kind == "random_morphing_points":
+        return theta
+    values = [value] if kind in {"benchmark", "morphing_point"} else list(value)
+    samples = -(-n_samples // MOST_POINTS)  # of each, so that their number stays the same
+    repeated = values * max(1, n_samples // (samples * len(values)))
+    return ("benchmarks" if kind.startswith("benchmark") else "morphing_points"), repeated
 
 
 def _repair(arrays: dict[str, Array]) -> list[str]:

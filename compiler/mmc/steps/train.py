@@ -74,6 +74,7 @@ def run(job: StepJob) -> None:
             "method": settings["method"],
             "estimator": kind,
             **{key: settings[key] for key in ("member", "nuisance_mode") if key in settings},
+            **({"nuisance_parameters": record["nuisance_parameters"]} if profile else {}),
             "sample_job": settings["sample_job"],
             "features": settings["features"],
             "training": dict(training),

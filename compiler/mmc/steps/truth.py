@@ -19,16 +19,20 @@ FLOOR = 1e-6
 """Smaller joint ratios, as of an event that cannot occur at a point, and negative ones count as this."""
 
 
-def joint_ratio(weights: Array, coefficients: Array, row: Array, totals: Array | None = None) -> Array:
+def joint_ratio(
+    weights: Array, coefficients: Array, row: Array, totals: Array | None = None, varied: Array | None = None
+) -> Array:
     """r(x, z | θ) of events with ``weights`` (events, benchmarks) for all pairs, shape (points, events).
 
     ``coefficients`` (points, benchmarks) and ``row`` (benchmarks,) are those of θ and of the reference; ``totals`` are
-    the cross sections at the benchmarks, the sums of the weights where these are all events.
+    the cross sections at the benchmarks, the sums of the weights where these are all events. ``varied`` are
+    the weights of the same events at other values of the nuisance parameters, for r(x, z | θ, ν).
     """
     totals = weights.sum(axis=0) if totals is None else totals
     reference = weights @ row
     safe = np.where(reference == 0.0, np.inf, reference)
-    return np.asarray((coefficients @ weights.T) / safe * (row @ totals / (coefficients @ totals))[:, np.newaxis])
+    numerator, its_totals = (weights, totals) if varied is None else (varied, varied.sum(axis=0))
+    return np.asarray((coefficients @ numerator.T) / safe * (row @ totals / (coefficients @ its_totals))[:, np.newaxis])
 
 
 class Truth:
