@@ -1,5 +1,6 @@
 """What mmc says about a study: problems with a stable code, a position and, where there is one, a way out."""
 
+import re
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
@@ -83,6 +84,18 @@ def one_of(words: Iterable[str], limit: int = 12) -> str:
     return f"{listed}, … ({len(known)} in all)" if len(known) > limit else listed
 
 
+_LOGIN = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+
+
+def without_login(text: str) -> str:
+    """A text that may be printed in a log, with stars for the user and the password of an address.
+
+    >>> without_login("at https://me:secret@host.org/a")
+    'at https://*********@host.org/a'
+    """
+    return _LOGIN.sub(lambda found: "*" * len(found[0]), text)
+
+
 def show(value: Any, limit: int = 60) -> str:
     """A value of a study as a message shows it: short, on one line, as YAML or JSON would write it.
 
@@ -97,7 +110,7 @@ def show(value: Any, limit: int = 60) -> str:
         return "nothing"
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = value if isinstance(value, str) else repr(value)
+    text = without_login(value) if isinstance(value, str) else repr(value)
     if len(text) > limit:
         text = text[: limit - 1] + "…"
     text = "".join(char if char.isprintable() else " " for char in text)

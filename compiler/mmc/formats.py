@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mmc.compose import split_lines
-from mmc.diagnostics import Diagnostic
+from mmc.diagnostics import Diagnostic, without_login
 from mmc.version import __version__
 
 WIDTH = 100
@@ -41,6 +41,7 @@ def _block(item: Diagnostic, lines: list[str], paint: Mapping[str, str]) -> str:
 
 def _excerpt(line: str, item: Diagnostic) -> tuple[str, str]:
     """The part of a source line that is worth showing, and the marks below it, both by columns of a terminal."""
+    line = without_login(line)
     start = min(item.span.column - 1, len(line))
     end = min(item.span.end_column - 1, len(line)) if item.span.end_line == item.span.line else len(line.rstrip())
     first = max(0, min(start - WIDTH // 4, len(line) - WIDTH)) if start >= WIDTH * 3 // 4 else 0
