@@ -1,5 +1,6 @@
 from collections import Counter
 from itertools import islice
+from pathlib import Path
 
 import pytest
 from mmc.errors import StepError
@@ -73,6 +74,13 @@ def test_no_phase_space_and_no_such_setting() -> None:
         pythia.start(lines, 1)
     with pytest.raises(StepError, match="does not understand 'PDF:pSett = 3'"):
         pythia.start(["PDF:pSett = 3"], 1)
+
+
+@pytest.mark.engine
+def test_missing_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHIA8DATA", str(tmp_path))
+    with pytest.raises(StepError, match="Pythia does not find its data"):
+        pythia.start([], 1)
 
 
 @pytest.mark.engine

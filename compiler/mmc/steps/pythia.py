@@ -1,7 +1,7 @@
 """Pythia 8 as the embedded generator: proton-proton collisions at parton level."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -102,15 +102,27 @@ def settings(
     return lines
 
 
+def configured(lines: Iterable[str], seed: int) -> Any:
+    """A Pythia with these settings.
+
+    :param seed: as Pythia takes it, 1 to :data:`MAX_SEED`
+    :raises StepError: when its data are not there, or it does not know a line
+    """
+    pythia = pythia8mc.Pythia("", False)
+    if not pythia.readString("Print:quiet = on"):
+        raise StepError("Pythia does not find its data: install pythia8mc again, and unset PYTHIA8DATA")
+    for line in (*lines, "Random:setSeed = on", f"Random:seed = {seed}"):
+        if not pythia.readString(line):
+            raise StepError(f"Pythia does not understand {line!r}")
+    return pythia
+
+
 def start(lines: Sequence[str], seed: int) -> Any:
     """A Pythia that is ready to generate.
 
     :raises StepError: when Pythia does not know a line or finds nothing to generate
     """
-    generator = pythia8mc.Pythia("", False)
-    for line in ("Print:quiet = on", *lines, "Random:setSeed = on", f"Random:seed = {1 + (seed - 1) % MAX_SEED}"):
-        if not generator.readString(line):
-            raise StepError(f"Pythia does not understand {line!r}")
+    generator = configured(lines, 1 + (seed - 1) % MAX_SEED)
     if not generator.init():
         limits = ", ".join(line for line in lines if line.startswith(("PhaseSpace", "Beams:eCM")))
         raise StepError(f"Pythia finds no phase space to generate in; check the beams and the run card ({limits})")

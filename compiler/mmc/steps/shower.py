@@ -7,18 +7,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pythia8mc
-
 from mmc import cards
 from mmc.errors import StepError
 from mmc.steps import hepmc
 from mmc.steps.lhe import unpacked
 from mmc.steps.packed import writing_text
+from mmc.steps.pythia import configured
 
 log = logging.getLogger(__name__)
 
 _ALWAYS = (
-    "Print:quiet = on",
     "SLHA:verbose = 0",  # the param card in the head of the file
     "Check:epTolErr = 1e-2",  # momenta of LHE files are rounded; as MadGraph's own interface has it
 )
@@ -113,10 +111,7 @@ def _events(pythia: Any, n_events: int) -> Iterator[int]:
 
 def _start(lines: Iterable[str], seed: int) -> Any:
     """:raises StepError: when Pythia does not know a line, or cannot begin"""
-    pythia = pythia8mc.Pythia("", False)
-    for line in (*lines, "Random:setSeed = on", f"Random:seed = {seed}"):
-        if not pythia.readString(line):
-            raise StepError(f"Pythia does not understand {line!r}")
+    pythia = configured(lines, seed)
     if not pythia.init():
         raise StepError("Pythia cannot begin to shower the events: check the shower's settings")
     return pythia
