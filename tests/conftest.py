@@ -1,6 +1,8 @@
 """The flag that rewrites golden files, and what is left out where the steps cannot run."""
 
 import os
+import signal
+from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
@@ -22,3 +24,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header() -> str:
     return "" if HAS_STEPS else "the extra `steps` is not installed: tests/steps and tests/report are left out"
+
+
+@pytest.fixture
+def programs_mind_signals() -> Iterator[None]:
+    """Also where the tests were started with `nohup`, whose programs ignore SIGHUP."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)

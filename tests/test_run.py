@@ -152,6 +152,7 @@ def test_a_job_that_dies_without_a_word_is_named_too(
     assert capsys.readouterr().err == f"mmc: configure[configure] failed (log: {log})\n"
 
 
+@pytest.mark.usefixtures("programs_mind_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stopped_and_taken_up_again(number: signal.Signals, fake: Path, study: Path) -> None:
     (fake / "sleep").write_text("0.3")

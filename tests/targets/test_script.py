@@ -151,6 +151,7 @@ def test_a_missing_program_is_a_failure(folder: Path, step_program: StepProgram)
     assert "mmc: command not found" in done.stderr
 
 
+@pytest.mark.usefixtures("programs_mind_signals")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_stops_and_a_rerun_goes_on(
     number: signal.Signals, status: int, folder: Path, step_program: StepProgram
