@@ -28,7 +28,9 @@ def pytest_report_header() -> str:
 
 @pytest.fixture
 def programs_mind_signals() -> Iterator[None]:
-    """Also where the tests were started with `nohup`, whose programs ignore SIGHUP."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    """Also where the tests run in the background or under `nohup`, whose programs ignore SIGINT or SIGHUP."""
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     yield
-    signal.signal(signal.SIGHUP, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)

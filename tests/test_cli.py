@@ -279,6 +279,7 @@ class TestFailures:
         assert main(["validate", str(tiny)]) == 130
         assert capsys.readouterr().err == "mmc: interrupted\n"
 
+    @pytest.mark.usefixtures("programs_mind_signals")
     def test_ctrl_c_while_waiting_for_input(self) -> None:
         with subprocess.Popen([*MMC, "validate", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             time.sleep(1)

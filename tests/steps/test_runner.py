@@ -107,6 +107,7 @@ def test_failure_keeps_an_output_that_exists(folder: Folder) -> None:
     assert (out / "result.json").is_file()
 
 
+@pytest.mark.usefixtures("programs_mind_signals")
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_stopped_job_cleans_up(folder: Folder, sent: signal.Signals) -> None:
     with _start(folder, {"sleep": 60}) as process:

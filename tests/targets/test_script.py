@@ -172,6 +172,7 @@ def test_a_signal_stops_and_a_rerun_goes_on(
     assert sum(what == "skip" for what, _ in events(folder / "out")) == len(done_before)
 
 
+@pytest.mark.usefixtures("programs_mind_signals")
 def test_a_second_signal_kills_what_does_not_stop(folder: Path, step_program: StepProgram) -> None:
     process = start(folder, step_program, FAKE_STUBBORN="yes", FAKE_SECONDS="60")
     printed = folder / "out/configure/configure.out"
