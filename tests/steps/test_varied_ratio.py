@@ -220,9 +220,13 @@ def test_methods_learn_nuisance_parameters(method: str, own: dict[str, str], lar
         assert record[kind]["verdict"] in {"passed", "doubtful", "failed"}
     known, profiled = (np.array(record["fisher_information"]["full"][key]) for key in ("matrix", "profiled"))
     assert 0.05 < profiled[0, 0] / known[0, 0] < 0.97
+    record |= {"verdict": "passed", "reasons": []}
+    record["with_systematics"] |= {"verdict": "failed", "reasons": ["with x = +1, it is off"]}
+    (limits / "evaluate.json").write_text(json.dumps(record))
     report = learning.report(limits=[limits])
     results = json.loads((report / "results.json").read_text())
     jsonschema.Draft7Validator(json.loads((ROOT / "schema/1.0/results.json").read_text())).validate(results)
+    assert f"{method}, with systematic uncertainties: closure failed: with x = +1, it is off" in results["warnings"]
 
 
 def test_few_points_have_many_values_of_the_nuisance_parameters(uncertain: Path, tmp_path: Path) -> None:
