@@ -19,7 +19,8 @@ def portable(folder: Path, method: str) -> tuple[torch.nn.Module, dict[str, Arra
     """The network in a folder that ``train`` wrote, and examples of its inputs by name, in double precision.
 
     A score method's takes x (n, observables) and gives the estimated score (n, parameters); a ratio method's takes
-    θ (n, parameters) and x and gives ln r(x | θ), shape (n,). None where the estimator is of another kind.
+    θ (n, parameters) and x and gives ln r(x | θ), shape (n,). Nuisance parameters that are learned come after the
+    parameters. None where the estimator is of another kind.
     """
     kind = read_json(folder / "train.json")["estimator"]
     if kind not in ("score", "parameterized_ratio"):
