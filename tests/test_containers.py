@@ -64,3 +64,11 @@ def test_a_check_that_cannot_run_says_why(tmp_path: Path) -> None:
     )
     assert done.returncode == 77
     assert re.match(r"skipped: .*(podman \(Debian's podman\)|needs root)", done.stdout)
+
+
+def test_the_check_brings_the_extras_that_the_image_installs() -> None:
+    """Without a network nothing else can be installed there."""
+    recipe, check = ((ROOT / "containers" / name).read_text() for name in ("learning/Dockerfile", "check.py"))
+    brought = re.search(r'f"\{ROOT\}\[([\w,]+)\]"', check)
+    assert brought is not None
+    assert set(brought[1].split(",")) == set(re.findall(r'\*extras\["(\w+)"\]', recipe))
