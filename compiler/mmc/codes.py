@@ -373,8 +373,9 @@ CODES: dict[str, Code] = {
         "An option of the evaluation has no effect",
         "`score_likelihood` is that of the method sally and differs from its default with several parameters only; "
         "without methods and histograms there are no limits without the rate, and without any limit nobody reads the "
-        "observed events. `systematics: profile` is for likelihoods that are histograms: the rate, histograms and "
-        "those of score methods.",
+        "observed events. `systematics: profile` is for likelihoods that know nuisance parameters: the rate, "
+        "histograms, those of score methods, and ratios and densities that were learned with them "
+        "(`nuisance_mode: profile`).",
     ),
     "MMC532": Code(
         "There is no systematic uncertainty to profile",

@@ -291,7 +291,7 @@ class Method:
     """``n_eff_forced`` and ``double_precision``, where the study asks for them."""
     features: tuple[str, ...] | None
     nuisance_mode: str
-    """``project`` or ``profile``: whether a score is that of the parameters alone, or profiled."""
+    """``project`` or ``profile``: whether nuisance parameters are left out, or learned."""
     training: Mapping[str, Any]
     calibration: str
     ensemble: int

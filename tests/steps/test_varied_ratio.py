@@ -119,6 +119,7 @@ def test_a_ratio_that_is_wrong_with_a_nuisance_parameter_fails_there(case: Exact
     verdict = outcome.verdicts["with_systematics"]
     assert verdict.verdict == "failed"
     assert "with tilt_nuisance_param_0 = +1, " in verdict.reasons[0]
+    assert verdict.figures["p_value_true"] == outcome.others["with_systematics"].p_true
     _, cured = case.outcome(wrong, calibration="normalisation")
     assert cured.verdicts["with_systematics"].verdict == "passed"
     right = case.outcome(case.log_ratio)[1].others["with_systematics"].log_likelihood_ratio
@@ -179,7 +180,7 @@ def test_the_rate_and_its_derivatives(seed: int, n: int) -> None:
 def test_fits_end_at_the_reach() -> None:
     """Where a network would have them go anywhere."""
     convex = Quadratic(np.array([[0.3, 0.1], [-0.1, 0.2]]), np.tile(np.eye(2), (2, 1, 1)))
-    ratio = VariedRatio(convex, LogRate(np.zeros((2, 4)), np.zeros((2, 4, 4))))
+    ratio = VariedRatio(convex, LogRate(Quadratic(np.zeros((2, 4)), np.zeros((2, 4, 4)))))
     for expected in (np.array([100.0, 0.0]), None):
         gain = ratio.gain(100.0, expected)
         assert gain == pytest.approx(100.0 * (5.0 * np.array([0.4, 0.3]) + 25.0) - 25.0)

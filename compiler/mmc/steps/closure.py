@@ -167,7 +167,7 @@ def judge_varied(setting: Setting, ratios: Mapping[str, MeanRatio], limits: Limi
     others = tuple(finding for finding in nominal.findings if finding[0] not in {"true_point", "mean_ratio"})
     figures = {
         **nominal.figures,
-        **{key: value for key, value in found[worst].figures.items() if value},
+        **{key: found[worst].figures[key] for key in ("p_value_true", "p_value_true_chance", "mean_ratio")},
         "verdicts": nominal.figures["verdicts"] | found[worst].figures["verdicts"],
     }
     return Verdict(figures, tuple(sorted(own + others, key=_severity)), nominal.warnings)

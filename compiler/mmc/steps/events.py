@@ -84,6 +84,8 @@ class EventFile:
         self._splits, self._is_balanced = (test_split, validation_split), balanced
         self._file = DataAnalyzer(str(path))  # without nuisance parameters it cannot load a file that has some
         self._parts: dict[tuple[str, int | None], Events] = {}
+        self._origins: dict[Partition, npt.NDArray[np.intp]] = {}
+        self._variations: dict[Partition, Variations] = {}
 
     @classmethod
     def of(cls, path: Path, settings: Mapping[str, Any]) -> "EventFile":
@@ -213,9 +215,11 @@ class EventFile:
 
     def _origin(self, partition: Partition) -> npt.NDArray[np.intp]:
         """The number of the benchmark that each event was generated at, -1 for backgrounds: shape (events,)."""
-        start, end, _ = self._bounds(partition)
-        x, _, origin = next(iter(self._file.event_loader(start, end, None, return_sampling_ids=True)))
-        return np.full(len(x), -1) if origin is None else np.asarray(origin, dtype=np.intp)
+        if partition not in self._origins:
+            start, end, _ = self._bounds(partition)
+            x, _, origin = next(iter(self._file.event_loader(start, end, None, return_sampling_ids=True)))
+            self._origins[partition] = np.full(len(x), -1) if origin is None else np.asarray(origin, dtype=np.intp)
+        return self._origins[partition]
 
     def slopes(self, partition: Partition, near: Array | None = None) -> Array:
         """Derivatives of the logarithm of the weights of :meth:`part` by the nuisance parameters, at nominal values.
@@ -231,6 +235,11 @@ class EventFile:
 
     def variations(self, partition: Partition) -> Variations:
         """What the nuisance parameters do to the weights of a partition's events."""
+        if partition not in self._variations:
+            self._variations[partition] = self._load_variations(partition)
+        return self._variations[partition]
+
+    def _load_variations(self, partition: Partition) -> Variations:
         morpher = self._file.nuisance_morpher
         if morpher is None:
             return {}

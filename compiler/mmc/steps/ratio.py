@@ -19,11 +19,10 @@ from mmc.steps.outcome import Outcome
 from mmc.steps.pool import Pool, Totals, Toys, blocks
 from mmc.steps.profiling import Kinematics
 from mmc.steps.truth import Truth, area_figures, joint_ratio
-from mmc.steps.varied_ratio import LogRate, VariedRatio, design
+from mmc.steps.varied_ratio import LogRate, Variation, VariedRatio, design
 
 KEPT = 150_000_000
 """Log ratios that are kept for the toys, in single precision, which is that of the networks: 0.6 GB."""
-
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +104,7 @@ class _Varied:
     """A ratio at each of the values of the nuisance parameters that a fit of them starts from."""
 
     setting: Setting
+    variations: list[Variation]
     expected: Array
     """Mean log ratios of the Asimov data, shape (variations, points)."""
     observed: Array
@@ -129,7 +129,7 @@ class _Varied:
             expected.append(ratio.totals.mean)
             observed.append(ratio.observed)
             means[variation.name] = ratio.mean_ratio
-        return cls(setting, np.stack(expected), np.stack(observed), means)
+        return cls(setting, variations, np.stack(expected), np.stack(observed), means)
 
     def kinematics(self, nominal: _Ratio) -> tuple[Kinematics, Kinematics]:
         """Of the Asimov data and of the observed events, with the same ratio at nominal values."""
@@ -137,7 +137,7 @@ class _Varied:
         effects = setting.file.variations(setting.partition)
         rate = LogRate.of(setting.population.weights, setting.coefficients, effects)
         expected, observed = (
-            Kinematics(mean, VariedRatio.of(mean, varied, rate).gain)
+            Kinematics(mean, VariedRatio.of(mean, varied, self.variations, rate).gain)
             for mean, varied in ((nominal.totals.mean, self.expected), (nominal.observed, self.observed))
         )
         return expected, observed

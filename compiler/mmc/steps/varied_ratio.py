@@ -95,12 +95,13 @@ class Quadratic:
 
 @dataclass(frozen=True)
 class LogRate:
-    """ln μ(θ, ν) / μ(θ, 0) at some points, to second order in the effects g of the nuisance parameters on events."""
+    """ln μ(θ, ν) / μ(θ, 0) at some points, to second order in the effects g of the nuisance parameters on events.
 
-    mean: Array
-    """Of a and, after them, b over the events at each point: shape (points, 2 nuisance)."""
-    covariance: Array
-    """shape (points, 2 nuisance, 2 nuisance)"""
+    g is linear in the powers (ν, ν²), so this is a quadratic form in them. Its slope are the means of a and, after
+    them, b over the events at each point, its curvature their covariances.
+    """
+
+    in_powers: Quadratic
 
     @classmethod
     def of(cls, weights: Array, coefficients: Array, variations: Variations) -> "LogRate":
@@ -116,17 +117,15 @@ class LogRate:
         shares = np.where(totals > 0.0, 1.0 / np.where(totals > 0.0, totals, 1.0), 0.0)[:, np.newaxis] * coefficients
         mean = shares @ (weights.T @ effects)
         squares = np.stack([shares @ (weights.T @ (effects * column[:, np.newaxis])) for column in effects.T], axis=1)
-        return cls(mean, squares - mean[:, :, np.newaxis] * mean[:, np.newaxis, :])
+        return cls(Quadratic(mean, squares - mean[:, :, np.newaxis] * mean[:, np.newaxis, :]))
 
     def value(self, nu: Array) -> Array:
         """At ν of shape (points, nuisance)."""
-        powers = np.hstack([nu, np.square(nu)])
-        variance = np.einsum("pi,pij,pj->p", powers, self.covariance, powers)
-        return np.asarray((self.mean * powers).sum(axis=1) + 0.5 * variance)
+        return self.in_powers.value(_powers(nu))
 
     def slope(self, nu: Array) -> Array:
         """The derivatives, shape (points, nuisance)."""
-        a, b = np.hsplit(self._by_power(nu), 2)
+        a, b = np.hsplit(self.in_powers.slope_at(_powers(nu)), 2)
         return np.asarray(a + 2.0 * nu * b)
 
     def curvature(self, nu: Array) -> Array:
@@ -136,11 +135,12 @@ class LogRate:
         jacobian = np.concatenate(
             [np.broadcast_to(identity, (len(nu), n, n)), 2.0 * nu[:, :, np.newaxis] * identity], 1
         )
-        curved = 2.0 * self._by_power(nu)[:, n:, np.newaxis] * identity
-        return np.asarray(np.swapaxes(jacobian, 1, 2) @ self.covariance @ jacobian + curved)
+        curved = 2.0 * self.in_powers.slope_at(_powers(nu))[:, n:, np.newaxis] * identity
+        return np.asarray(np.swapaxes(jacobian, 1, 2) @ self.in_powers.curvature @ jacobian + curved)
 
-    def _by_power(self, nu: Array) -> Array:
-        return np.asarray(self.mean + np.einsum("pij,pj->pi", self.covariance, np.hstack([nu, np.square(nu)])))
+
+def _powers(nu: Array) -> Array:
+    return np.hstack([nu, np.square(nu)])
 
 
 @dataclass(frozen=True)
@@ -152,12 +152,10 @@ class VariedRatio:
     log_rate: LogRate
 
     @classmethod
-    def of(cls, nominal: Array, varied: Array, log_rate: LogRate) -> "VariedRatio":
+    def of(cls, nominal: Array, varied: Array, variations: Sequence[Variation], log_rate: LogRate) -> "VariedRatio":
         """From mean log ratios, nominal ones (points,) and those at the :func:`design`, (variations, points)."""
-        n = log_rate.mean.shape[1] // 2
-        points = [variation.nu for variation in design([""] * n)]
-        rates = [log_rate.value(np.tile(nu, (len(nominal), 1))) for nu in points]
-        return cls(Quadratic.of(varied - nominal + np.stack(rates), n), log_rate)
+        rates = [log_rate.value(np.tile(variation.nu, (len(nominal), 1))) for variation in variations]
+        return cls(Quadratic.of(varied - nominal + np.stack(rates), len(variations[0].nu)), log_rate)
 
     def gain(self, n: float, expected: Array | None) -> Array:
         """The gain of n events at all points, :data:`mmc.steps.profiling.Gain`.
