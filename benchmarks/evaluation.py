@@ -22,8 +22,8 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tests.steps.learning import Learning
-from tests.steps.toy_events import write_events
+from tests.jobs.learning import Learning
+from tests.jobs.toy_events import write_events
 
 POINTS = 25
 NETWORK = {"n_hidden": [100, 100, 100], "n_epochs": 2}

@@ -40,9 +40,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     if ours:
         from pathlib import Path
-        from mmc.steps import madminer_compat
+        from mmc.jobs.steps import madminer_compat
         madminer_compat.apply_reader()
-        from mmc.steps import lhe_reader
+        from mmc.jobs.steps import lhe_reader
     from madminer.lhe import LHEReader
 import numpy as np
 np.random.seed(1)
@@ -73,7 +73,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     if ours:
         from pathlib import Path
-        from mmc.steps import delphes_reader, madminer_compat
+        from mmc.jobs.steps import delphes_reader, madminer_compat
         madminer_compat.apply_delphes_reader()
     else:
         from struct import Struct
@@ -109,7 +109,18 @@ def step(folder: Path, stage: str, job: str, settings: dict[str, Any], **inputs:
     entry = {"seed": 5, "fingerprint": "f" * 64, "settings": settings}
     config.write_text(json.dumps({"stage": stage, "shared": {}, "threads": 1, "jobs": {job: entry}}))
     out = folder / stage / job
-    words = [sys.executable, "-m", "mmc.steps.runner", stage, "--config", str(config), "--job", job, "--out", str(out)]
+    words = [
+        sys.executable,
+        "-m",
+        "mmc.jobs.steps.runner",
+        stage,
+        "--config",
+        str(config),
+        "--job",
+        job,
+        "--out",
+        str(out),
+    ]
     for name, path in inputs.items():
         words += [f"--{name}", str(path)]
     subprocess.run(words, check=True, capture_output=True)
@@ -169,11 +180,11 @@ def repeated(folder: Path, text: bytes, detected: Path) -> tuple[Path, Path]:
     """The same events many times over; the file of Delphes' has what the reader needs."""
     import awkward as ak
     import uproot
-    from mmc.steps import delphes_table
+    from mmc.jobs.formats import delphes_root
 
     header, *events, footer = re.split(b"(?<=</event>\n)|(?=<event>)", text)
     (folder / "many.lhe.gz").write_bytes(gzip.compress(b"".join([header, *events * N_TIMES, footer]), 4))
-    found = delphes_table.read(detected, False).collections
+    found = delphes_root.read(detected, False).collections
     arrays = {name: ak.concatenate([ak.values_astype(records, "float32")] * N_TIMES) for name, records in found.items()}
     types = {name: array.type.content for name, array in arrays.items()}
     with uproot.recreate(folder / "many.root") as file:

@@ -51,8 +51,8 @@ def clocks():
 
 
 if side == "mmc":
-    from mmc.language import load_schema
-    from mmc.steps.training import fit
+    from mmc.compiler.language.schema import load_schema
+    from mmc.jobs.learning.training import fit
 
     known = load_schema()["definitions"]["training"]["properties"]
     options = {name: schema["default"] for name, schema in known.items() if "default" in schema} | options

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 
 HAS_STEPS = find_spec("madminer") is not None
-collect_ignore = [] if HAS_STEPS else ["report", "steps"]
+collect_ignore = [] if HAS_STEPS else ["jobs"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,7 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header() -> str:
-    return "" if HAS_STEPS else "the extra `steps` is not installed: tests/steps and tests/report are left out"
+    return "" if HAS_STEPS else "the extra `steps` is not installed: tests/jobs is left out"
 
 
 @pytest.fixture

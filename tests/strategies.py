@@ -5,7 +5,7 @@ from itertools import combinations_with_replacement
 from typing import Any
 
 from hypothesis import strategies as st
-from mmc.vocabulary import RESERVED
+from mmc.compiler.expressions.vocabulary import RESERVED
 
 NASTY = (
     "it's",

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from mmc.installations import TESTED
+from mmc.compiler.inputs.installations import TESTED
 from mmc.version import __version__
 
 from tests.support import ROOT

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.compiler.targets.test_engines import COMMANDS, RESULTS
 from tests.support import SHARED_DATA
-from tests.targets.test_engines import COMMANDS, RESULTS
 
 pytest.importorskip("madminer", reason="needs mmc[steps]")
 
@@ -68,7 +68,7 @@ def succeed(words: list[str], folder: Path) -> str:
 
 @pytest.mark.parametrize("target", list(COMMANDS))
 def test_every_target_learns_from_a_file(target: str, tmp_path: Path) -> None:
-    from tests.steps.toy_events import write_events
+    from tests.jobs.toy_events import write_events
 
     if shutil.which(COMMANDS[target][0], path=environment()["PATH"]) is None:
         pytest.skip(f"{COMMANDS[target][0]} is not installed")

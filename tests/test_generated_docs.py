@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from mmc.codes import CODES
-from mmc.docs import language_page, pages
-from mmc.language import load_schema
+from mmc.compiler.checks.codes import CODES
+from mmc.compiler.language.schema import load_schema
 
+from docs.generate import language_page, pages
 from tests.support import ROOT
 
 
@@ -17,7 +17,7 @@ def test_the_pages_are_up_to_date(path: object, request: pytest.FixtureRequest) 
         if page == path:
             if request.config.getoption("--update-golden"):
                 page.write_text(text, encoding="utf-8")
-            assert page.read_text(encoding="utf-8") == text, "run `python -m mmc.docs`"
+            assert page.read_text(encoding="utf-8") == text, "run `python docs/generate.py`"
 
 
 def test_every_code_has_a_section() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.planner.plans import load
+from tests.compiler.plan.plans import load
 from tests.support import SHARED_DATA
 from tests.test_event_file import environment
 

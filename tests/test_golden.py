@@ -6,10 +6,10 @@
 from pathlib import Path
 
 import pytest
-from mmc.reading import StudyFile, read
-from mmc.reana import ENGINES
-from mmc.targets import TARGETS, Options
-from mmc.targets.bundle import differences, write
+from mmc.cli.study_file import StudyFile, read
+from mmc.compiler.catalogue.reana import ENGINES
+from mmc.compiler.targets import TARGETS, Options
+from mmc.compiler.targets.bundle import differences, write
 
 from tests.support import ROOT, STUDIES, reana_study
 

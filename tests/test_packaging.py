@@ -63,7 +63,7 @@ def test_the_source_distribution_holds_what_the_wheel_is_made_of(distributions: 
     with tarfile.open(distributions / f"mmc-{__version__}.tar.gz") as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert set(SHIPPED) <= names
-    assert {"LICENSE", "README.md", "pyproject.toml", "compiler/mmc/cli.py"} <= names
+    assert {"LICENSE", "README.md", "pyproject.toml", "compiler/mmc/cli/main.py"} <= names
 
 
 def test_the_core_validates_plans_and_compiles(core: Path, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import mmc
 import pytest
-from mmc.cli import main
-from mmc.reading import read
+from mmc.cli.main import main
+from mmc.cli.study_file import read
 
 from tests.support import ROOT, STUDIES
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from mmc.cli import main
+from mmc.cli.main import main
 
 sys.exit(main())

@@ -1,0 +1,52 @@
+"""``mmc init``: a commented study that validates as it is, with the language's schema beside it for editors."""
+
+import re
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+
+from mmc.compiler.language.schema import VERSION, load_schema
+from mmc.errors import UsageError
+
+STUDY = "study.yaml"
+SCHEMA = "study.schema.json"
+"""A copy of the language's schema. The study's first lines name it, so editors find it wherever mmc is installed."""
+
+_YAML_WORDS = ("null", "true", "false")
+"""Names that mean something else without quotes."""
+
+
+def new_study(folder: str) -> dict[str, str]:
+    """The files of a new study, by name; ``folder`` is the name of their folder, which the study takes if it can."""
+    study = (resources.files("mmc.templates") / "init" / STUDY).read_text(encoding="utf-8")
+    schema = (resources.files("mmc.schema") / VERSION / "study.json").read_text(encoding="utf-8")
+    return {STUDY: study.replace("name: my-study ", f"name: {study_name(folder)} ", 1), SCHEMA: schema}
+
+
+def study_name(folder: str) -> str:
+    """The name of a study that lives in a folder of that name.
+
+    >>> study_name("vbf-higgs"), study_name("2024 été"), study_name("null")
+    ('vbf-higgs', 'my-study', 'my-study')
+    """
+    rule = load_schema()["definitions"]["name"]
+    fits = re.fullmatch(rule["pattern"], folder) and len(folder) <= rule["maxLength"]
+    return folder if fits and folder == folder.strip() and folder.lower() not in _YAML_WORDS else "my-study"
+
+
+def write_new(folder: Path, files: Mapping[str, str]) -> None:
+    """Write the files, by their paths in a folder, which is made if need be.
+
+    :raises UsageError: when one of them is there already; then none is written
+    """
+    for path in (folder / name for name in files):
+        if path.exists():
+            raise UsageError(f"{path} exists already; nothing was written")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"{folder} cannot be a folder: a file is in the way") from error
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        with (folder / name).open("x", encoding="utf-8") as file:
+            file.write(text)

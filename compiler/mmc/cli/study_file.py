@@ -1,0 +1,122 @@
+"""From the name of a study file on the command line to its checked content and the files that it names."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmc.compiler.checks import check
+from mmc.compiler.language.diagnostics import Diagnostic
+from mmc.compiler.language.document import Document, load
+from mmc.errors import UsageError
+
+if TYPE_CHECKING:  # these take a while to import, and `mmc validate` does without
+    from mmc.compiler.plan.model import Plan
+
+STDIN = "-"
+MAX_CARD_BYTES = 2_000_000
+"""Larger files are no cards."""
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """A study as it was read and checked."""
+
+    name: str
+    """The file as the user named it."""
+    folder: Path
+    """Where the study is, and what the files that it names are relative to."""
+    document: Document
+    diagnostics: list[Diagnostic]
+    data: dict[str, Any] | None
+    """The study with every default filled in; None where it is wrong."""
+    files: tuple[str, ...]
+    """The files that the study names, as it writes them."""
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether there is an error among the diagnostics."""
+        return self.data is None
+
+    def plan(self) -> "Plan":
+        """The plan of a study that is not wrong."""
+        from mmc.compiler.plan.make import make_plan
+        from mmc.compiler.study.build import build_study
+
+        if self.data is None:
+            raise ValueError(f"{self.name} is wrong")
+        return make_plan(build_study(self.data), self._digests)
+
+    def sources(self, plan: "Plan") -> dict[str, Path]:
+        """Where each file is that the bundle of the plan carries, by its path in there."""
+        by_digest = {sha256: self.folder / text for text, sha256 in self._digests.items()}
+        return {str(file.path): by_digest[file.sha256] for file in plan.files}
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        """SHA-256 of each file that the study names, by its text there."""
+        import hashlib
+
+        digests = {}
+        for text in self.files:
+            with (self.folder / text).open("rb") as file:
+                digests[text] = hashlib.file_digest(file, "sha256").hexdigest()
+        return digests
+
+
+def read(name: str) -> StudyFile:
+    """Read and check a study; ``-`` is standard input.
+
+    :raises UsageError: when there is no such file
+    :raises OSError: when it cannot be read
+    """
+    folder = Path() if name == STDIN else Path(name).parent
+    document = load(content(name), "<stdin>" if name == STDIN else name)
+    checked = check(document, _look_up_in(folder), _read_text_in(folder))
+    return StudyFile(name, folder, document, *checked)
+
+
+def content(name: str) -> bytes:
+    """The bytes of a file; ``-`` is standard input.
+
+    :raises UsageError: when there is no such file
+    """
+    try:
+        return sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError) as error:  # ValueError: a null in it
+        raise UsageError(f"{name}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _look_up_in(folder: Path) -> Callable[[str], str]:
+    """A function that says what a path in the folder is: ``file``, ``missing``, ``outside`` or else ``folder``."""
+
+    def look_up(text: str) -> str:
+        path = folder / text
+        try:
+            if not path.exists():
+                return "missing"
+            if not path.resolve().is_relative_to(folder.resolve()):
+                return "outside"
+        except (OSError, ValueError, RuntimeError):  # a name too long, a null character, a loop of links
+            return "missing"
+        return "file" if path.is_file() and os.access(path, os.R_OK) else "folder"
+
+    return look_up
+
+
+def _read_text_in(folder: Path) -> Callable[[str], str | None]:
+    """A function that gives the text of a card in the folder; None where there is none."""
+
+    @cache
+    def read_text(text: str) -> str | None:
+        try:
+            with (folder / text).open("rb") as file:
+                content = file.read(MAX_CARD_BYTES + 1)
+            return None if len(content) > MAX_CARD_BYTES else content.decode("utf-8")
+        except (OSError, ValueError):  # not UTF-8, or a null character in the name
+            return None
+
+    return read_text

@@ -1,0 +1,86 @@
+"""Everything that can be wrong with a study, found in one go: first its shape, then the rules that a schema cannot say.
+
+Each family of rules has a file. A rule is a function that reads a :class:`~mmc.compiler.checks.context.Context` and
+yields diagnostics; it says nothing about parts that the schema refuses.
+"""
+
+from typing import Any, NamedTuple
+
+from mmc.compiler.checks import (
+    annotations,
+    basis,
+    cards,
+    detector,
+    evaluation,
+    events,
+    files,
+    madgraph,
+    methods,
+    names,
+    observables,
+    points,
+    pythia8,
+    reana,
+    systematics,
+    tuning,
+)
+from mmc.compiler.checks.context import RULES, Context, LookUp, ReadText
+from mmc.compiler.checks.shape import check_shape
+from mmc.compiler.language.diagnostics import Diagnostic, Severity, Span, has_errors, in_order
+from mmc.compiler.language.document import Document
+
+__all__ = ["Checked", "LookUp", "ReadText", "check"]
+_FAMILIES = (
+    *(annotations, basis, cards, detector, pythia8, evaluation, events),
+    *(files, madgraph, methods, names, observables, points, reana, systematics, tuning),
+)
+"""Importing them registers their rules."""
+
+MOST_SHOWN = 50
+"""Problems of a file beyond these are only counted."""
+
+
+class Checked(NamedTuple):
+    """What the checks found; ``data`` is the study with every default filled in, None where it is wrong."""
+
+    diagnostics: list[Diagnostic]
+    data: dict[str, Any] | None
+    files: tuple[str, ...]
+    """The files that the study names, as it writes them, where they exist."""
+
+
+def _no_text(_path: str) -> None:
+    """For callers who have no cards."""
+
+
+def check(document: Document, look_up: LookUp, read_text: ReadText = _no_text) -> Checked:
+    """All problems of a study, those of reading it included.
+
+    :param look_up: says what a path in its folder is
+    :param read_text: gives the text of a card there
+    """
+    if document.data is None:
+        return Checked(in_order(document.diagnostics), None, ())
+    problems, unsound, unknown = check_shape(document)
+    found = [*document.diagnostics, *problems]
+    context = Context(document, unsound, unknown, look_up, read_text)
+    other_language = [problem for problem in problems if problem.code == "MMC109" and document.data["mmc"] != 1.0]
+    if other_language:
+        return Checked(in_order([*document.diagnostics, *other_language]), None, ())
+    for _, rule in RULES:
+        found += rule(context)
+    ordered = in_order(found)
+    data = None if has_errors(ordered) else context.data
+    return Checked(_bounded(ordered), data, files.named(context))
+
+
+def _bounded(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    more = len(diagnostics) - MOST_SHOWN
+    if more <= 0:
+        return diagnostics
+    last = diagnostics[MOST_SHOWN - 1]
+    span = Span(last.span.line, last.span.column, last.span.line, last.span.column + 1)
+    severity: Severity = "error" if has_errors(diagnostics[MOST_SHOWN:]) else "warning"
+    message = f"at least {more} more problems are not shown"
+    note = Diagnostic("MMC014", message, last.path, span, "repair these first", severity)
+    return [*diagnostics[:MOST_SHOWN], note]

@@ -1,0 +1,79 @@
+"""Rules that the schema itself announces by its annotations: references, quantities, intervals and expressions."""
+
+from collections.abc import Iterator
+
+from mmc.compiler.checks.context import Context, dotted, rule
+from mmc.compiler.expressions.checker import TRANSFORM, check_expression
+from mmc.compiler.language.diagnostics import Diagnostic, did_you_mean, one_of, show
+from mmc.compiler.language.document import Path
+from mmc.compiler.language.quantities import parse_quantity
+from mmc.compiler.study.model import madminer_name
+
+_CODES = {
+    "benchmarks": "MMC201",
+    "parameters": "MMC202",
+    "observables": "MMC203",
+    "systematics": "MMC214",
+    "groups": "MMC215",
+}
+_WORDS = {"systematics": "systematic uncertainty"}
+_HISTOGRAMS = (("evaluation", "baselines"), ("evaluation", "fisher_information"))
+
+
+@rule("MMC201", "MMC202", "MMC203", "MMC214", "MMC215", "MMC505")
+def references(ctx: Context) -> Iterator[Diagnostic]:
+    """Every name that stands for an entry of a section is one of its names."""
+    for path, value, schema in ctx.annotated("x-refers-to"):
+        yield from _known(ctx, schema["x-refers-to"], value, path, key=False)
+    for path, value, schema in ctx.annotated("x-keys-refer-to"):
+        for name in value if isinstance(value, dict) else ():
+            if name not in schema.get("properties", {}):
+                yield from _known(ctx, schema["x-keys-refer-to"], name, (*path, name), key=True)
+
+
+def _known(ctx: Context, section: str, name: str, path: Path, *, key: bool) -> Iterator[Diagnostic]:
+    known = ctx.names(section)
+    if known is None or name in known:
+        return
+    in_histogram = any(path[: len(start)] == start for start in _HISTOGRAMS)
+    code = "MMC505" if section == "observables" and in_histogram else _CODES[section]
+    message = f"{show(name)} is no {_WORDS.get(section, section[:-1])} of the study"
+    guess = did_you_mean(name, known)
+    help_text = f"did you mean `{guess}`?" if guess else f"there are {one_of(known)}" if known else "there are none"
+    yield ctx.problem(code, path, message, help_text, key=key)
+
+
+@rule("MMC110")
+def quantities(ctx: Context) -> Iterator[Diagnostic]:
+    """Every quantity is a number with a unit of its dimension, and no job is asked to run with nothing."""
+    for path, value, schema in ctx.annotated("x-dimension"):
+        try:
+            number = parse_quantity(value, schema["x-dimension"])
+            if number == 0 and path[0] == "execution":
+                yield ctx.problem("MMC110", path, f"no job runs with {show(value)}", "ask for more, or leave it out")
+        except ValueError as error:
+            message = str(error) if len(value) < 60 else f"{show(value)} is no {schema['x-dimension']}"
+            yield ctx.problem("MMC110", path, message, schema.get("description", "").rstrip("."))
+
+
+@rule("MMC111")
+def intervals(ctx: Context) -> Iterator[Diagnostic]:
+    """Every interval is [smaller, larger]."""
+    for path, value, _ in ctx.annotated("x-order"):
+        low, high = value
+        if low >= high:
+            message = f"`{dotted(path)}` starts at {show(low)} and ends at {show(high)}"
+            help_text = f"write `[{show(high)}, {show(low)}]`" if low > high else "the two ends must differ"
+            yield ctx.problem("MMC111", path, message, help_text)
+
+
+@rule("MMC401", "MMC402", "MMC403", "MMC404", "MMC405", "MMC406", "MMC407")
+def expressions(ctx: Context) -> Iterator[Diagnostic]:
+    """Every observable, cut, efficiency and transform is an expression that MadMiner may evaluate."""
+    names = [madminer_name(name) for name in ctx.names("observables") or ()]
+    for path, value, schema in ctx.annotated("x-expression"):
+        kind = schema["x-expression"]
+        if isinstance(value, str) and (kind == TRANSFORM or ctx.reads_particles):
+            for problem in check_expression(value, kind, names, ctx.reader):
+                span = ctx.document.part_span(path, problem.start, problem.end)
+                yield ctx.problem(problem.code, path, problem.message, problem.help, span=span)

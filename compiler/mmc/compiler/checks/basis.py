@@ -1,0 +1,109 @@
+"""Rules about the morphing basis: as many benchmarks as it has elements, and independent ones."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import product
+
+from mmc.compiler.catalogue.morphing import completed_names, component_count
+from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.checks.points import complete_points
+from mmc.compiler.language.diagnostics import Diagnostic, show
+from mmc.compiler.study.model import IN_BASIS
+
+_LARGEST_RANK = 40
+"""More benchmarks are not tested for linear independence, which takes cubic time."""
+
+
+def _in_basis(ctx: Context) -> list[str] | None:
+    """The benchmarks of the basis; None where it cannot be known."""
+    if not ctx.sound("benchmarks"):
+        return None
+    return [name for name, values in ctx.entries("benchmarks").items() if values.get(IN_BASIS, True)]
+
+
+def _powers(ctx: Context) -> tuple[list[int], int] | None:
+    """Each parameter's largest power and the largest sum, where all are known."""
+    parameters, overall = ctx.entries("parameters"), ctx.get("morphing", "max_overall_power")
+    if overall is None or not parameters or len(parameters) != len(ctx.names("parameters") or ()):
+        return None
+    return [entry["max_power"] for entry in parameters.values()], overall
+
+
+def completing(ctx: Context) -> tuple[str, ...]:
+    """The benchmarks that MadMiner adds to complete the basis; none where they cannot be known."""
+    powers, names = _powers(ctx), _in_basis(ctx)
+    if powers is None or names is None or not ctx.get("morphing", "complete"):
+        return ()
+    return completed_names(names, component_count(*powers))
+
+
+@rule("MMC209", "MMC213", "MMC217")
+def basis(ctx: Context) -> Iterator[Diagnostic]:
+    """The benchmarks of the basis are not more than it has elements, or just as many, and linearly independent."""
+    powers, names = _powers(ctx), _in_basis(ctx)
+    if powers is None or names is None or not ctx.reads_particles:
+        return
+    size = component_count(*powers)
+    if len(names) > size:
+        message = f"the study has {len(names)} benchmarks, but the morphing basis has {size} elements"
+        help_text = "remove benchmarks, or say `in_basis: false`; the weights at any other point follow from the basis"
+        yield ctx.problem("MMC209", ("benchmarks", names[size]), message, help_text, key=True)
+        return
+    if len(names) < size and not ctx.get("morphing", "complete"):
+        message = f"the basis has {len(names)} benchmarks, but {size} elements, and MadMiner is not to complete it"
+        missing = size - len(names)
+        help_text = f"add {missing} benchmark{'' if missing == 1 else 's'}, or say `complete: true`"
+        yield ctx.problem("MMC217", ("morphing", "complete"), message, help_text)
+        return
+    points = {name: point for name, point in complete_points(ctx).items() if name in names}
+    if len(points) != len(set(points.values())) or len(points) > _LARGEST_RANK or size > 500:
+        return
+    dependent = _first_dependent(list(points.values()), *powers)
+    if dependent is not None:
+        name = list(points)[dependent]
+        message = f"benchmark {show(name)} adds nothing to the morphing basis"
+        help_text = "weights there follow from the benchmarks before it: move it, off the line that they are on"
+        yield ctx.problem("MMC213", ("benchmarks", name), message, help_text, key=True)
+
+
+@rule("MMC218", "MMC319")
+def outside_of_the_basis(ctx: Context) -> Iterator[Diagnostic]:
+    """The reference is an element of the basis, and nothing lies outside of a basis that there is not."""
+    if not ctx.reads_particles or not ctx.sound("benchmarks"):
+        return
+    for index, (name, values) in enumerate(ctx.entries("benchmarks").items()):
+        path = ("benchmarks", name, IN_BASIS)
+        if IN_BASIS in values and ctx.get("morphing") == "none":
+            yield ctx.problem("MMC319", path, "`in_basis` has no effect: `morphing: none`", "remove it", key=True)
+        elif index == 0 and not values.get(IN_BASIS, True):
+            message = f"the first benchmark, {show(name)}, is the reference, and lies outside of the morphing basis"
+            yield ctx.problem("MMC218", path, message, "let another benchmark be the first, or remove `in_basis`")
+
+
+def _first_dependent(points: list[tuple[float, ...]], max_powers: list[int], overall: int) -> int | None:
+    """The first point whose components are a combination of those of the points before it."""
+    if max(max_powers) ** len(max_powers) > 100_000:
+        return None
+    exponents = [
+        powers for powers in product(*(range(largest + 1) for largest in max_powers)) if sum(powers) <= overall
+    ]
+    rows: list[tuple[int, list[Fraction]]] = []
+    for index, point in enumerate(points):
+        exact = [Fraction(value) for value in point]
+        row = [_monomial(exact, powers) for powers in exponents]
+        for pivot, other in rows:
+            factor = row[pivot] / other[pivot]
+            if factor:
+                row = [a - factor * b for a, b in zip(row, other, strict=True)]
+        pivot = next((column for column, value in enumerate(row) if value), -1)
+        if pivot < 0:
+            return index
+        rows.append((pivot, row))
+    return None
+
+
+def _monomial(point: list[Fraction], powers: tuple[int, ...]) -> Fraction:
+    value = Fraction(1)
+    for coordinate, power in zip(point, powers, strict=True):
+        value *= coordinate**power
+    return value

@@ -1,0 +1,252 @@
+"""Rules about cards: what is the study's alone, in settings and in the files that the study names."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from mmc.compiler.checks.context import Context, energy_gev, rule
+from mmc.compiler.checks.events import counts
+from mmc.compiler.checks.files import is_there
+from mmc.compiler.checks.madgraph import samples, shared
+from mmc.compiler.inputs import cards
+from mmc.compiler.language.diagnostics import Diagnostic, show
+from mmc.compiler.language.document import Path
+
+_LPP = {"p": 1, "pbar": -1}
+_TRUE = ("true", ".true.", "t")
+_EVENTS, _SEED = "`events` and `events_per_job` of a sample", "`seed`"
+_PDF, _SYSTEMATICS = "`generation.beams.pdf`", "`systematics`"
+_RUN_CARD = {
+    "nevents": _EVENTS,
+    "iseed": _SEED,
+    "python_seed": _SEED,
+    **dict.fromkeys(("ebeam1", "ebeam2"), "`generation.beams.energy`"),
+    **dict.fromkeys(("lpp1", "lpp2"), "`generation.beams.particles`"),
+    **dict.fromkeys(("pdlabel", "pdlabel1", "pdlabel2", "lhaid"), _PDF),
+    **dict.fromkeys(("use_syst", "systematics_program", "systematics_arguments"), _SYSTEMATICS),
+    **dict.fromkeys(("sys_scalefact", "sys_alpsfact", "sys_matchscale", "sys_pdf"), _SYSTEMATICS),
+}
+"""Where in the study stands what a run card must not say."""
+_MATCHING = ("ickkw", "xqcut", "ktdurham", "ptlund")
+_UNMATCHED = "generate one number of jets, or take slices of phase space"
+_PYTHIA = {
+    "beams:": "`generation.beams`",
+    "random:": _SEED,
+    "main:numberofevents": _EVENTS,
+    "hepmcoutput:": "nowhere: every job writes its events where the next one reads them",
+}
+"""The same for Pythia, by how names start, in lower case."""
+_MADGRAPHS_OWN = {("main:numberofevents", "-1"), ("hepmcoutput:file", "auto"), ("random:setseed", "off")}
+"""What the Pythia card that MadGraph writes says, and what asks for nothing."""
+
+
+class _Card(NamedTuple):
+    """A run card as a slice of a sample has it, or a sample's param card."""
+
+    path: Path
+    """Where the study names the file."""
+    file: str
+    sample: Mapping[str, Any]
+
+
+def _run_card_places(ctx: Context) -> Iterator[tuple[Path, Iterable[Any]]]:
+    """Where the study says settings of run cards, and for which samples."""
+    every = samples(ctx)
+    if every:
+        yield ("generation", "run_card"), every.values()
+    for name, sample in every.items():
+        path: Path = ("generation", "samples", name)
+        yield (*path, "run_card"), [sample]
+        yield from (((*path, "slices", key), [sample]) for key in sample.get("slices", ()))
+
+
+@rule("MMC320")
+def run_card_settings(ctx: Context) -> Iterator[Diagnostic]:
+    """Settings of the run card leave to the study what is the study's."""
+    for path, concerned in _run_card_places(ctx):
+        for name, value in (ctx.get(*path) or {}).items():
+            place = _RUN_CARD.get(name.lower())
+            varied = any(_varies(ctx, sample) for sample in concerned)
+            if place is None or (name.lower() == "use_syst" and (str(value).lower() in _TRUE) == varied):
+                continue
+            yield _setting(ctx, (*path, name), name, place)
+
+
+@rule("MMC333")
+def matching(ctx: Context) -> Iterator[Diagnostic]:
+    """Events of several numbers of jets are not matched to the shower."""
+    if ctx.get("generation", "shower") in (None, "none"):
+        return
+    for path, _ in _run_card_places(ctx):
+        for name, value in (ctx.get(*path) or {}).items():
+            if name.lower() in _MATCHING and _is_positive(str(value)):
+                message = f"`{name}` matches events of several jets to the shower, which mmc does not support"
+                yield ctx.problem("MMC333", (*path, name), message, _UNMATCHED, key=True)
+    for card in _run_cards(ctx):
+        for entry in cards.run_card(_text(ctx, card.file) or ""):
+            if entry.name in _MATCHING and _is_positive(entry.value):
+                message = f"line {entry.line} of {card.file[:100]} matches events of several jets to the shower"
+                yield ctx.problem("MMC333", card.path, message, _UNMATCHED)
+
+
+def _is_positive(value: str) -> bool:
+    number = _number(value)
+    return number is not None and number > 0
+
+
+@rule("MMC320")
+def pythia_settings(ctx: Context) -> Iterator[Diagnostic]:
+    """Settings of Pythia leave to the study what is the study's."""
+    path = ("generation", "shower", "settings")
+    for name in ctx.entries(*path) if ctx.source == "madgraph" else ():
+        place = _place_of_pythia(name)
+        if place is not None:
+            yield _setting(ctx, (*path, name), name, place)
+
+
+def _setting(ctx: Context, path: Path, name: str, place: str) -> Diagnostic:
+    message = f"`{name}` is the study's alone"
+    return ctx.problem("MMC320", path, message, f"remove it; its place is {place}", key=True)
+
+
+def _place_of_pythia(name: str) -> str | None:
+    return next((place for start, place in _PYTHIA.items() if name.lower().startswith(start)), None)
+
+
+@rule("MMC321")
+def run_card_files(ctx: Context) -> Iterator[Diagnostic]:
+    """Run cards do not contradict the study."""
+    for card in _run_cards(ctx):
+        accepted = _accepted(ctx, card.sample)
+        for entry in cards.run_card(_text(ctx, card.file) or ""):
+            if entry.name in accepted and not _agrees(accepted[entry.name], entry.value):
+                yield _contradiction(ctx, card.path, card.file, entry, _RUN_CARD[entry.name])
+
+
+@rule("MMC321")
+def other_card_files(ctx: Context) -> Iterator[Diagnostic]:
+    """Cards of Pythia and Delphes do not contradict the study."""
+    path: Path = ("generation", "shower", "card")
+    file = ctx.get(*path)
+    for entry in cards.pythia(_text(ctx, file) or "") if file is not None else ():
+        place = _place_of_pythia(entry.name)
+        if place is not None and (entry.name.lower(), entry.value.lower()) not in _MADGRAPHS_OWN:
+            yield _contradiction(ctx, path, file, entry, place)
+    path, file = ("detector", "card"), ctx.get("detector", "card")
+    for entry in cards.delphes_seeds(_text(ctx, file) or "") if file is not None else ():
+        yield _contradiction(ctx, path, file, entry, "`seed`, from which every job has its own")
+
+
+@rule("MMC322")
+def param_cards(ctx: Context) -> Iterator[Diagnostic]:
+    """Param cards of signals hold every parameter."""
+    for card in _param_cards(ctx):
+        held = cards.param_card(_text(ctx, card.file) or "")
+        for parameter, entry in ctx.entries("parameters").items() if held and not card.sample["background"] else ():
+            if {"lha_block", "lha_id"} <= set(entry) and (entry["lha_block"].lower(), entry["lha_id"]) not in held:
+                place = f"{entry['lha_block']} {entry['lha_id']}"
+                message = f"{card.file[:100]} has no entry {place}, where parameter {show(parameter)} stands"
+                help_text = "correct `lha_block` and `lha_id`, or leave the card to MadGraph"
+                yield ctx.problem("MMC322", card.path, message, help_text)
+
+
+@rule("MMC319", "MMC322")
+def param_card_entries(ctx: Context) -> Iterator[Diagnostic]:
+    """Param cards hold every entry that the study sets, and none of them is a parameter of the study."""
+    parameters = ctx.entries("parameters").items()
+    own = {f"{entry.get('lha_block', '')} {entry.get('lha_id')}".lower(): name for name, entry in parameters}
+    shared: Path = ("generation", "param_card")
+    places = [shared, *(("generation", "samples", name, "param_card") for name in samples(ctx))]
+    for path in places if ctx.source == "madgraph" else ():
+        file = ctx.get(*path, "file") or ctx.get(*shared, "file")
+        text = None if file is None else _text(ctx, file)
+        said = {key.lower(): key for key in ctx.get(*path) or {} if key != "file"}
+        for key in said.keys() & own.keys():
+            message = f"`{said[key]}` has no effect: there stands parameter {show(own[key])}, set at every benchmark"
+            yield ctx.problem("MMC319", (*path, said[key]), message, "remove it", key=True)
+        for key in cards.with_entries(text, dict.fromkeys(said, 0.0))[1] if text is not None else ():
+            message = f"{file[:100]} has no entry {said[key]}"
+            yield ctx.problem("MMC322", (*path, said[key]), message, "correct it, or remove it", key=True)
+
+
+def _param_cards(ctx: Context) -> Iterator[_Card]:
+    """The param cards that samples start from."""
+    for name, sample in samples(ctx).items():
+        places: tuple[Path, ...] = (("generation", "samples", name, "param_card"), ("generation", "param_card"))
+        path = next((place for place in places if ctx.get(*place, "file") is not None), None)
+        if path is not None:
+            yield _Card((*path, "file"), ctx.get(*path, "file"), sample)
+
+
+@rule("MMC321")
+def texts(ctx: Context) -> Iterator[Diagnostic]:
+    """Cards are text."""
+    named = {card.path: card.file for card in _run_cards(ctx)}
+    places: list[Path] = [("generation", "shower", "card"), ("detector", "card"), ("generation", "param_card", "file")]
+    places += [("generation", "samples", name, "param_card", "file") for name in samples(ctx)]
+    named |= {path: ctx.get(*path) for path in places if ctx.get(*path) is not None}
+    for path, file in named.items():
+        if is_there(ctx, file) and ctx.read_text(file) is None:
+            yield ctx.problem("MMC321", path, f"{show(file)} is no card: it is no text in UTF-8, or larger than 2 MB")
+
+
+def _text(ctx: Context, file: str) -> str | None:
+    """The text of a card; None where there is none, as another rule says."""
+    return ctx.read_text(file) if is_there(ctx, file) else None
+
+
+def _contradiction(ctx: Context, path: Path, file: str, entry: cards.Entry, place: str) -> Diagnostic:
+    message = f"line {entry.line} of {file[:100]} sets {entry.name} to {entry.value[:60]}, which is the study's alone"
+    return ctx.problem("MMC321", path, message, f"remove the line; its place is {place}")
+
+
+def _run_cards(ctx: Context) -> Iterator[_Card]:
+    """The run cards that samples and their slices start from."""
+    for name, sample in samples(ctx).items():
+        own: Path = ("generation", "samples", name)
+        for slices in [(*own, "slices", key) for key in sample.get("slices", ())] or [()]:
+            places: tuple[Path, ...] = (slices, (*own, "run_card"), ("generation", "run_card"))
+            path = next((place for place in places if place and ctx.get(*place, "file") is not None), None)
+            if path is not None:
+                yield _Card((*path, "file"), ctx.get(*path, "file"), sample)
+
+
+def _varies(ctx: Context, sample: Mapping[str, Any]) -> bool:
+    """Whether a sample has an uncertainty for which MadGraph writes weights."""
+    known = ctx.entries("systematics")
+    return any(known.get(name, {}).get("effect") in ("scale", "pdf") for name in sample["systematics"])
+
+
+def _accepted(ctx: Context, sample: Mapping[str, Any]) -> dict[str, set[Any]]:
+    """For each setting that is the study's, the values with which a card agrees with the study, text in lower case."""
+    energy, particles = energy_gev(ctx, "generation", "beams", "energy"), ctx.get("generation", "beams", "particles")
+    pdf = ctx.get("generation", "beams", "pdf")
+    accepted: dict[str, set[Any]] = {
+        "nevents": {*counts(ctx, sample), shared(ctx, sample, "events_per_job")},
+        "iseed": {0},
+        "python_seed": {-2},  # MadGraph's word for "as iseed"
+    }
+    if energy is not None:
+        accepted |= {"ebeam1": {energy}, "ebeam2": {energy}}
+    if particles is not None:
+        accepted |= {"lpp1": {_LPP[particles[0]]}, "lpp2": {_LPP[particles[1]]}}
+    if isinstance(pdf, int):
+        accepted["lhaid"] = {pdf}  # MadGraph looks at it for sets of LHAPDF only
+    if pdf is not None:
+        label = "lhapdf" if isinstance(pdf, int) else pdf
+        accepted |= {"pdlabel": {label}, "pdlabel1": {label}, "pdlabel2": {label}}
+    if _varies(ctx, sample):  # otherwise nothing is made of these
+        accepted |= {name: set() for name, place in _RUN_CARD.items() if place == _SYSTEMATICS}
+        accepted["use_syst"] = {*_TRUE, 1}
+    return accepted
+
+
+def _agrees(accepted: set[Any], value: str) -> bool:
+    return value.strip("'\"").lower() in accepted or _number(value) in accepted
+
+
+def _number(text: str) -> float | None:
+    """A number as Fortran writes it too, `6.5d3`; None where it is none."""
+    try:
+        return float(text.strip("'\"").lower().replace("d", "e"))
+    except ValueError:
+        return None

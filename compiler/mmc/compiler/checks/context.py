@@ -1,0 +1,253 @@
+"""What rules read: a study with defaults filled in, where everything stands, and what can be relied on."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from mmc.compiler.catalogue import default_observables
+from mmc.compiler.checks.codes import CODES
+from mmc.compiler.language.diagnostics import Diagnostic, Span
+from mmc.compiler.language.document import Document, Path
+from mmc.compiler.language.quantities import parse_quantity
+from mmc.compiler.language.schema import child_schema, fill_defaults, in_force, load_schema, resolve
+
+LookUp = Callable[[str], str]
+"""What a path in the study's folder is: "file", "missing", "folder" or "outside" (a link that leads out)."""
+ReadText = Callable[[str], str | None]
+"""The text of a file in the study's folder; None where it is no text, or too large to be a card."""
+
+
+class Annotated(NamedTuple):
+    """A value whose subschema carries an annotation of the language."""
+
+    path: Path
+    value: Any
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Context:
+    """A study under check.
+
+    ``unsound`` are the paths that the schema refuses, and what is below or around them is too; ``unknown`` are keys
+    that the language does not have.
+    """
+
+    document: Document
+    unsound: frozenset[Path]
+    unknown: frozenset[Path]
+    look_up: LookUp
+    read_text: ReadText
+    _touched: frozenset[Path] = field(init=False)
+
+    def __post_init__(self) -> None:
+        touched = frozenset(path[:n] for path in self.unsound for n in range(len(path) + 1))
+        object.__setattr__(self, "_touched", touched)
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """The study with every default filled in and whole numbers as integers."""
+        known = _without(self.document.data, self.unknown)
+        data: dict[str, Any] = whole_numbers(fill_defaults(known))
+        return _with_whole_scans(data)
+
+    def sound(self, *path: str | int) -> bool:
+        """Whether the schema accepts the value and all that is in it."""
+        if path in self._touched:
+            return False
+        return not any(path[:n] in self.unsound for n in range(len(path)))
+
+    def get(self, *path: str | int) -> Any:
+        """The value, defaults included; None where there is none or the schema refuses it."""
+        value: Any = self.data
+        for key in path:
+            present = key in value if isinstance(value, dict) else isinstance(value, list) and key in range(len(value))
+            if not present:
+                return None
+            value = value[key]
+        return value if self.sound(*path) else None
+
+    def entries(self, *path: str | int) -> dict[str, Any]:
+        """The entries of a mapping that the schema accepts; none where it is no mapping."""
+        value: Any = self.data
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(value, dict) or not all(path[:n] not in self.unsound for n in range(len(path) + 1)):
+            return {}
+        return {name: entry for name, entry in value.items() if self.sound(*path, name)}
+
+    def given(self, *path: str | int) -> bool:
+        """Whether the study itself says something there, rather than a default."""
+        return path in self.document.spans
+
+    def names(self, section: str) -> list[str] | None:
+        """All names of a section as the study writes them, MadMiner's default observables included; None if broken."""
+        entries = self.data.get(section, {})
+        if not isinstance(entries, dict) or (section,) in self.unsound:
+            return None
+        return [*self.default_observables, *entries] if section == "observables" else list(entries)
+
+    @cached_property
+    def default_observables(self) -> tuple[str, ...]:
+        """The names of MadMiner's default observables, if the study asks for them."""
+        options = self.get("default_observables")
+        return () if options is None else default_observables.names(**options)
+
+    @property
+    def source(self) -> str:
+        """Where events are from: a generator, "samples" of event files, a MadMiner "file"; "" where that is unclear."""
+        events, generation = self.data.get("events"), self.data.get("generation")
+        if "events" in self.data:
+            keys = events if isinstance(events, dict) and "generation" not in self.data else ()
+            return next((key for key in ("file", "samples") if key in keys), "")
+        generator = generation.get("generator") if isinstance(generation, dict) else None
+        return generator if generator in ("pythia8", "madgraph") else ""
+
+    @property
+    def reads_particles(self) -> bool:
+        """Whether observables are computed from particles, rather than found in a MadMiner file."""
+        return self.source == "samples" or "events" not in self.data
+
+    @property
+    def reader(self) -> str:
+        """The reader of events, one of :data:`mmc.compiler.expressions.vocabulary.READERS`."""
+        detector = self.data.get("detector")
+        uses_delphes = isinstance(detector, dict) and detector.get("simulation") == "delphes"
+        return "delphes" if uses_delphes else "lhe"
+
+    @property
+    def samples_path(self) -> Path:
+        """Where the samples stand."""
+        return ("events" if self.source == "samples" else "generation", "samples")
+
+    @property
+    def samples(self) -> dict[str, Any]:
+        """The samples that the schema accepts, by name."""
+        return {} if self.source in ("", "file") else self.entries(*self.samples_path)
+
+    @cached_property
+    def _annotated(self) -> dict[str, list[Annotated]]:
+        found: dict[str, list[Annotated]] = {}
+        for path, value, schema in walk(self.data, resolve(load_schema())):
+            for key in schema:
+                if key.startswith("x-") and self.sound(*path):
+                    found.setdefault(key, []).append(Annotated(path, value, schema))
+        return found
+
+    def annotated(self, annotation: str) -> list[Annotated]:
+        """All sound values whose subschema carries that annotation."""
+        return self._annotated.get(annotation, [])
+
+    def points(self) -> list[Annotated]:
+        """The points of parameter space that the study gives by their values."""
+        refer = self.annotated("x-keys-refer-to")
+        return [
+            item
+            for item in refer
+            if item.schema["x-keys-refer-to"] == "parameters" and item.schema["additionalProperties"].get("type")
+            == "number"
+        ]  # fmt: skip
+
+    def problem(
+        self, code: str, path: Path, message: str, help_text: str = "", *, key: bool = False, span: Span | None = None
+    ) -> Diagnostic:
+        """A diagnostic at a value, or at its key."""
+        if span is None:
+            span = self.document.key_span(path) if key else self.document.value_span(path)
+        return Diagnostic(code, message, self.document.path, span, help_text, CODES[code].severity)
+
+
+Rule = Callable[[Context], Iterator[Diagnostic]]
+RULES: list[tuple[tuple[str, ...], Rule]] = []
+"""All rules with the codes that each may report."""
+
+
+def rule(*codes: str) -> Callable[[Rule], Rule]:
+    """Register a rule that reports problems with those codes."""
+
+    def register(function: Rule) -> Rule:
+        RULES.append((codes, function))
+        return function
+
+    return register
+
+
+def walk(value: Any, schema: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, Any, Mapping[str, Any]]]:
+    """Every value of a study that the schema describes, from the outside in, with its resolved subschema."""
+    yield path, value, schema
+    schema = in_force(schema, value) or {}
+    items: Any = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    for key, item in items:
+        child = child_schema(schema, key)
+        if child is not None:
+            yield from walk(item, child, (*path, key))
+
+
+def _without(value: Any, unknown: frozenset[Path], path: Path = ()) -> Any:
+    """The value without the keys that are unknown."""
+    if not unknown:
+        return value
+    if isinstance(value, dict):
+        kept = {key: item for key, item in value.items() if (*path, key) not in unknown}
+        return {key: _without(item, unknown, (*path, key)) for key, item in kept.items()}
+    if isinstance(value, list):
+        return [_without(item, unknown, (*path, index)) for index, item in enumerate(value)]
+    return value
+
+
+def whole_numbers(value: Any, schema: Mapping[str, Any] | None = None) -> Any:
+    """A copy in which every whole number that the schema asks for is an integer: ``1e5`` events are 100000."""
+    schema = in_force(resolve(load_schema()) if schema is None else schema, value) or {}
+    if isinstance(value, dict):
+        return {key: _whole(item, schema, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item, schema, index) for index, item in enumerate(value)]
+    kinds = schema.get("type", ())
+    if isinstance(value, float) and "integer" in ([kinds] if isinstance(kinds, str) else kinds) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _with_whole_scans(data: dict[str, Any]) -> dict[str, Any]:
+    """The study with integers in the scans of methods, where the hyperparameter is one."""
+    known = load_schema()["definitions"]["training"]["properties"]
+    methods = data.get("methods")
+    for entry in methods.values() if isinstance(methods, dict) else ():
+        scan: Any = entry.get("scan") if isinstance(entry, dict) else None
+        for key, values in scan.items() if isinstance(scan, dict) else ():
+            schema = known.get(key.removeprefix("training."))
+            ends = values.get("range") if isinstance(values, dict) else values
+            if schema is not None and isinstance(ends, list):
+                whole = [whole_numbers(value, schema) for value in ends]
+                scan[key] = whole if ends is values else {**values, "range": whole}
+    return data
+
+
+def _whole(value: Any, schema: Mapping[str, Any], key: str | int) -> Any:
+    child = child_schema(schema, key)
+    return value if child is None else whole_numbers(value, child)
+
+
+def energy_gev(ctx: Context, *path: str | int) -> float | None:
+    """The energy at a place of the study in GeV; None where there is none that can be read, as another rule says."""
+    try:
+        return parse_quantity(ctx.get(*path), "energy")
+    except (TypeError, ValueError):
+        return None
+
+
+def dotted(path: Path) -> str:
+    """A path as messages write it.
+
+    >>> dotted(("cuts", 0, "definition"))
+    'cuts[0].definition'
+    """
+    text = ""
+    for key in path:
+        text += f"[{key}]" if isinstance(key, int) else f".{key[:60]}" if text else key[:60]
+    return text

@@ -1,0 +1,167 @@
+"""Rules about events: where they come from, of which samples, at which benchmarks, and how many."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mmc.compiler.checks.basis import completing
+from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.language.diagnostics import START, Diagnostic, show
+from mmc.compiler.language.document import Path
+
+FEW = 100
+"""A part of the events that has fewer is warned about."""
+MOST_JOBS = 100_000
+"""No engine copes with more jobs of one stage."""
+
+
+@rule("MMC302")
+def one_source(ctx: Context) -> Iterator[Diagnostic]:
+    """Events are generated or read from a file."""
+    generation, events = "generation" in ctx.data, "events" in ctx.data
+    if generation and events:
+        message = "the study both generates events and reads a file of them"
+        yield ctx.problem("MMC302", ("events",), message, "keep `events` or `generation`", key=True)
+    elif not generation and not events:
+        message = "the study has no events: it has neither `generation` nor `events`"
+        span = START._replace(end_column=2)
+        yield ctx.problem("MMC302", (), message, "say how to generate them, or which file holds them", span=span)
+
+
+@rule("MMC305")
+def some_signal(ctx: Context) -> Iterator[Diagnostic]:
+    """At least one sample depends on the parameters."""
+    samples = ctx.samples if ctx.sound(*ctx.samples_path) else {}
+    if samples and all(sample["background"] for sample in samples.values()):
+        yield ctx.problem("MMC305", ctx.samples_path, "all samples are backgrounds", key=True)
+
+
+@rule("MMC304", "MMC329")
+def backgrounds(ctx: Context) -> Iterator[Diagnostic]:
+    """Backgrounds are generated once, at the first benchmark."""
+    first = next(iter(ctx.names("benchmarks") or ()), None)
+    for name, sample in ctx.samples.items():
+        path = (*ctx.samples_path, name)
+        if not sample["background"]:
+            continue
+        if isinstance(sample.get("events"), dict):
+            message = "a background is generated once, at the first benchmark"
+            yield ctx.problem("MMC304", (*path, "events"), message, "give one number: `events: 10_000`")
+        for index, file in enumerate(sample.get("files", ())):
+            if first is not None and file["benchmark"] != first and file["benchmark"] in ctx.data["benchmarks"]:
+                message = f"sample {show(name)} is a background, which does not depend on the parameters"
+                at = (*path, "files", index, "benchmark")
+                yield ctx.problem("MMC329", at, message, f"name the first benchmark: `benchmark: {first}`")
+
+
+def _generated(ctx: Context) -> dict[str, Any]:
+    """The samples that are generated."""
+    return ctx.samples if ctx.source in ("pythia8", "madgraph") else {}
+
+
+def counts(ctx: Context, sample: Any) -> list[int]:
+    """The events of a sample at each benchmark that is generated, once for each slice of its phase space."""
+    if sample["background"] and isinstance(sample["events"], int):
+        numbers = [sample["events"]]
+    else:
+        numbers = list(_sampled(ctx, sample["events"]).values())
+    return numbers * max(1, len(sample.get("slices", ())))
+
+
+def _sampled(ctx: Context, events: Any) -> dict[str, int]:
+    """The events at each benchmark that is generated, those included that MadMiner adds to the morphing basis."""
+    benchmarks = [*(ctx.names("benchmarks") or ()), *completing(ctx)]
+    if isinstance(events, int):
+        return dict.fromkeys(benchmarks, events)
+    counts = {name: events.get(name, events.get("default")) for name in benchmarks}
+    return {name: n for name, n in counts.items() if n is not None}
+
+
+@rule("MMC316")
+def same_sampled_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
+    """All signal samples are generated at the same benchmarks: MadMiner averages over them, for all samples at once."""
+    first: tuple[str, set[str]] | None = None
+    for name, sample in ctx.samples.items():
+        if sample["background"]:
+            continue
+        key = "files" if ctx.source == "samples" else "events"
+        sampled = {file["benchmark"] for file in sample[key]} if key == "files" else {*_sampled(ctx, sample[key])}
+        if first is None:
+            first = name, sampled
+        elif sampled != first[1]:
+            named = sorted((sampled ^ first[1]) & {*(ctx.names("benchmarks") or ())})
+            differing = ", ".join(named) or "those that complete the morphing basis"
+            message = f"samples {show(first[0])} and {show(name)} are not generated at the same benchmarks: {differing}"
+            yield ctx.problem("MMC316", (*ctx.samples_path, name, key), message, "name the same benchmarks in both")
+
+
+@rule("MMC331")
+def files_once(ctx: Context) -> Iterator[Diagnostic]:
+    """No events are counted twice."""
+    seen: dict[str, Path] = {}
+    for name, sample in ctx.samples.items():
+        for index, file in enumerate(sample.get("files", ())):
+            for key in ("lhe", "hepmc", "delphes"):
+                path = (*ctx.samples_path, name, "files", index, key)
+                other = seen.setdefault(file[key], path) if key in file else path
+                if other != path:
+                    message = f"the file {show(file[key])} stands in sample {show(other[2])} already"
+                    yield ctx.problem("MMC331", path, message, "name each file once: its events would count twice")
+
+
+@rule("MMC334")
+def weights_at_added_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
+    """Event files have weights at the benchmarks of the study, and nowhere else."""
+    added = completing(ctx)
+    if ctx.source == "samples" and added:
+        first, *more = added
+        names = f"{first} to {more[-1]}" if more else first
+        message = f"MadMiner would add {names} to the basis, at points where event files have no weights"
+        help_text = "name all benchmarks that the files were reweighted at, or say `morphing: none`"
+        yield ctx.problem("MMC334", ("benchmarks",), message, help_text, key=True)
+
+
+@rule("MMC306", "MMC335")
+def splits(ctx: Context) -> Iterator[Diagnostic]:
+    """Training, validation and test all get events."""
+    fractions = {name: ctx.get("sampling", name) for name in ("test_split", "validation_split")}
+    if None in fractions.values():
+        return
+    for name, fraction in fractions.items():
+        if not 0 < fraction < 1:
+            message = f"`{name}` is {show(fraction)}; it is a fraction above 0 and below 1"
+            yield ctx.problem("MMC306", ("sampling", name), message, f"take the default: `{name}: 0.2`")
+            return
+    training = 1 - sum(fractions.values())
+    last = ("sampling", "validation_split" if ctx.given("sampling", "validation_split") else "test_split")
+    if training < 1e-9:
+        message = f"the splits add up to {sum(fractions.values()):g}, which leaves no events for training"
+        yield ctx.problem("MMC306", last, message, "let them add up to less than 1")
+        return
+    if not ctx.sound("generation"):
+        return
+    total = sum(n for sample in _generated(ctx).values() for n in counts(ctx, sample))
+    if total == 0:  # there are none to count, or the benchmarks are broken, which other rules say
+        return
+    parts = {"test": fractions["test_split"], "validation": fractions["validation_split"], "training": training}
+    for part, fraction in parts.items():
+        if total * fraction < 1:
+            message = f"the splits leave no {part} events: {fraction:g} of {total} is less than one"
+            yield ctx.problem("MMC306", last, message, "generate more events, or take another split")
+            return
+    smallest = min(parts, key=lambda part: parts[part])
+    if total * parts[smallest] < FEW:
+        message = f"of {total:,} events at most {int(total * parts[smallest])} are {smallest} events"
+        yield ctx.problem("MMC335", ("generation", "samples"), message, "generate more events", key=True)
+
+
+@rule("MMC307")
+def number_of_jobs(ctx: Context) -> Iterator[Diagnostic]:
+    """Generation is not split into more jobs than engines can take."""
+    for name, sample in _generated(ctx).items():
+        per_job = sample.get("events_per_job", ctx.get("generation", "events_per_job"))
+        jobs = 0 if per_job is None else sum(-(-n // per_job) for n in counts(ctx, sample))
+        if jobs > MOST_JOBS:
+            key = "events_per_job" if ctx.given("generation", "samples", name, "events_per_job") else "events"
+            message = f"sample {show(name)} takes {jobs:,} jobs; at most {MOST_JOBS:,} are possible"
+            help_text = f"let each job generate more: `events_per_job: {-(-jobs // 1000) * per_job}`"
+            yield ctx.problem("MMC307", ("generation", "samples", name, key), message, help_text)

@@ -1,0 +1,123 @@
+"""Rules about files that a study names, and about images and resources of its jobs."""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from mmc.compiler.catalogue.images import is_pinned
+from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.checks.detector import runs_delphes
+from mmc.compiler.language.diagnostics import Diagnostic, show
+
+_PROGRAMS = {"madgraph": "MadGraph", "delphes": "Delphes"}
+_COPY = "copy it into the study's folder and name it from there"
+
+
+def named(context: Context) -> tuple[str, ...]:
+    """The files that the study names and that are there, each once."""
+    paths = dict.fromkeys(value for _, value, _ in context.annotated("x-file"))
+    return tuple(path for path in paths if is_there(context, path))
+
+
+def is_there(ctx: Context, text: str) -> bool:
+    """Whether a path of the study is a file in its folder."""
+    return not _leads_out(text) and ctx.look_up(text) == "file"
+
+
+@rule("MMC601", "MMC602", "MMC603")
+def files(ctx: Context) -> Iterator[Diagnostic]:
+    """Every file that the study names is a file in its folder."""
+    for path, value, _ in ctx.annotated("x-file"):
+        found = "outside" if _leads_out(value) else ctx.look_up(value)
+        if found == "outside":
+            yield ctx.problem("MMC602", path, f"{show(value)} lies outside the study's folder", _COPY)
+        elif found == "missing":
+            yield ctx.problem("MMC601", path, f"there is no file {show(value)}", "paths start at the study's folder")
+        elif found != "file":
+            yield ctx.problem("MMC603", path, f"{show(value)} is a folder or cannot be read")
+
+
+def _leads_out(text: str) -> bool:
+    """Whether a path leads out of the folder by its text alone.
+
+    >>> _leads_out("data/../events.h5"), _leads_out("../events.h5"), _leads_out("/tmp/events.h5")
+    (False, True, True)
+    """
+    depth = 0
+    for part in PurePosixPath(text).parts:
+        depth += {"..": -1, "/": -1000, "//": -1000}.get(part, 1)
+        if depth < 0:
+            return True
+    return False
+
+
+@rule("MMC604")
+def images(ctx: Context) -> Iterator[Diagnostic]:
+    """Images are pinned."""
+    for group, image in ctx.entries("execution", "images").items():
+        if not is_pinned(image) and not ctx.given("execution", "reana"):  # which needs it
+            message = f"the image {show(image)} is not pinned, so the same study may run something else tomorrow"
+            yield ctx.problem("MMC604", ("execution", "images", group), message, "name a tag, `image:1.0`, or a digest")
+
+
+@rule("MMC605")
+def resources(ctx: Context) -> Iterator[Diagnostic]:
+    """Resources are given to stages that there are."""
+    there = stages(ctx)
+    for section in (("execution", "resources"), ("execution", "reana", "stages")):
+        for stage in ctx.entries(*section):
+            if there and stage not in there:
+                message = f"the study has no stage {stage}"
+                yield ctx.problem("MMC605", (*section, stage), message, "remove it", key=True)
+
+
+def stages(ctx: Context) -> set[str]:
+    """The stages that the study has; none where that is not clear."""
+    found = {
+        "pythia8": {"configure", "generate", "simulate", "analyse", "combine"},
+        "madgraph": {"configure", "generate", "simulate", "analyse", "combine"},
+        "samples": {"configure", "import_events", "analyse", "combine"},
+        "file": {"ingest"},
+    }.get(ctx.source)
+    if found is None:
+        return set()
+    if ctx.source in ("madgraph", "samples") and runs_delphes(ctx):
+        found.add("detect")
+    if ctx.names("methods") != []:
+        found |= {"sample", "train"}
+    if "evaluation" in ctx.data:
+        found |= {"evaluate", "baselines", "report"}
+    if any("tuning" in entry for entry in ctx.entries("methods").values()):
+        found.add("tune")
+    if found & {"train", "report"} and "tracking" in ctx.data:
+        found.add("track")
+    return found
+
+
+@rule("MMC606", "MMC607")
+def installations(ctx: Context) -> Iterator[Diagnostic]:
+    """Folders of programs are found from everywhere, and some job runs the program."""
+    runs = {"madgraph": ctx.source == "madgraph", "delphes": ctx.source != "file" and runs_delphes(ctx)}
+    for program, folder in ctx.entries("execution", "installations").items():
+        path = ("execution", "installations", program)
+        if not folder.startswith("/"):
+            message = f"{show(folder)} is no absolute path, and every job runs in a folder of its own"
+            help_text = f"start it with `/`, or leave it to the variable `MMC_{program.upper()}_DIR`"
+            yield ctx.problem("MMC607", path, message, help_text)
+        elif ctx.source and not runs[program]:
+            message = f"no job of the study runs {_PROGRAMS[program]}"
+            yield ctx.problem("MMC606", path, message, "remove it", key=True)
+
+
+@rule("MMC608")
+def no_login(ctx: Context) -> Iterator[Diagnostic]:
+    """No password stands in a study."""
+    path = ("tracking", "mlflow", "uri")
+    uri = ctx.get(*path)
+    if uri is not None and "@" in urlsplit(uri).netloc:
+        yield ctx.problem(
+            "MMC608",
+            path,
+            "the address of the tracking server holds a user or a password",
+            "remove all up to the `@`; jobs read MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+        )

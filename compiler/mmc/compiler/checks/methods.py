@@ -1,0 +1,257 @@
+"""Rules about methods: what each needs, what does not belong to it, and its points."""
+
+from collections.abc import Iterator, Mapping
+from math import inf
+from typing import Any
+
+from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.checks.systematics import has_no_systematics
+from mmc.compiler.language.diagnostics import Diagnostic, did_you_mean, one_of, show
+from mmc.compiler.language.document import Path
+from mmc.compiler.study.model import (
+    DOUBLE,
+    FLOW_DEFAULTS,
+    IN_BASIS,
+    LIKELIHOOD_METHODS,
+    METHODS,
+    METHODS_WITH_ALPHA,
+    MORPHING_AWARE,
+    QUADRATIC,
+    RATIO_METHODS,
+    SCORE_METHODS,
+    default_estimator,
+    scales_no_parameters,
+)
+
+
+def methods_of(ctx: Context) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """The name, the method and the entry of all methods that say what they are."""
+    for name, entry in ctx.entries("methods").items():
+        method = entry.get("method", name)
+        if method in METHODS:
+            yield name, method, entry
+
+
+def _kind(method: str) -> str:
+    """What a method estimates."""
+    if method in RATIO_METHODS:
+        return "ratio"
+    return "score" if method in SCORE_METHODS else "likelihood"
+
+
+def _estimator(method: str, entry: Mapping[str, Any]) -> str:
+    return str(entry.get("estimator", default_estimator(method)))
+
+
+@rule("MMC501")
+def which_method(ctx: Context) -> Iterator[Diagnostic]:
+    """Every entry says which method it is."""
+    for name, entry in ctx.entries("methods").items():
+        if "method" not in entry and name not in METHODS:
+            guess = did_you_mean(name, METHODS) or "alices"
+            message = f"{show(name)} is none of the methods {one_of(METHODS, len(METHODS))}"
+            yield ctx.problem("MMC501", ("methods", name), message, f"add `method: {guess}`, say", key=True)
+
+
+@rule("MMC502")
+def reference_points(ctx: Context) -> Iterator[Diagnostic]:
+    """Every method has the points that it trains at."""
+    for name, method, entry in methods_of(ctx):
+        needed = ("theta0", "theta1") if method in RATIO_METHODS else ("theta",)
+        for key in needed:
+            if key not in entry:
+                varies = key == "theta0" or method in LIKELIHOOD_METHODS
+                example = "{random: {n: 1000}}" if varies else f"{{benchmark: {_a_benchmark(ctx)}}}"
+                message = f"the {_kind(method)} method {method} lacks `{key}`"
+                yield ctx.problem("MMC502", ("methods", name), message, f"add `{key}: {example}`", key=True)
+
+
+def _a_benchmark(ctx: Context) -> str:
+    return next(iter(ctx.names("benchmarks") or ["sm"]))
+
+
+@rule("MMC503")
+def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
+    """No method is given a setting that it does not use."""
+    for name, method, entry in methods_of(ctx):
+        path = ("methods", name)
+        for key in ("theta",) if method in RATIO_METHODS else ("theta0", "theta1"):
+            if key in entry:
+                others = "theta0` and `theta1" if method in RATIO_METHODS else "theta"
+                message = f"`{key}` does not belong to the {_kind(method)} method {method}"
+                yield ctx.problem("MMC503", (*path, key), message, f"it takes `{others}`", key=True)
+        if method in SCORE_METHODS and ctx.given(*path, "calibration"):
+            message = f"`calibration` has no effect: {method} estimates no ratio"
+            yield ctx.problem("MMC503", (*path, "calibration"), message, "remove it", key=True)
+        if entry.get("nuisance_mode") == "profile" and _estimator(method, entry) in {MORPHING_AWARE, QUADRATIC}:
+            message = "`nuisance_mode` has no effect: a morphing-aware estimator varies with the parameters alone"
+            help_text = "remove it, or take another `estimator`"
+            yield ctx.problem("MMC503", (*path, "nuisance_mode"), message, help_text, key=True)
+        if method not in RATIO_METHODS and "estimator" in entry:
+            message = f"`estimator` has no effect: {method} is learned by one type of estimator"
+            yield ctx.problem("MMC503", (*path, "estimator"), message, "remove it", key=True)
+        for key, reason in _unused(method, entry):
+            message = f"`{key}` has no effect: {reason}"
+            for place in ((*path, "training", key), (*path, "scan", f"training.{key}")):
+                if ctx.given(*place):
+                    yield ctx.problem("MMC503", place, message, "remove it", key=True)
+
+
+@rule("MMC532")
+def learned_nuisance_parameters(ctx: Context) -> Iterator[Diagnostic]:
+    """Nuisance parameters are learned from samples that have some."""
+    for name, _, entry in methods_of(ctx):
+        if entry.get("nuisance_mode") != "profile":
+            continue
+        group = entry.get("group", next(iter(ctx.names("groups") or ()), None))
+        if has_no_systematics(ctx, group):
+            where = "" if group is None else f" of the group {show(group)}"
+            message = f"no sample{where} has a systematic uncertainty that could be learned"
+            help_text = "name one in a sample, `systematics: [lumi]`, say, or remove this"
+            yield ctx.problem("MMC532", ("methods", name, "nuisance_mode"), message, help_text)
+
+
+@rule("MMC503")
+def score_bins(ctx: Context) -> Iterator[Diagnostic]:
+    """Bins of the score are given where there is a score."""
+    methods = [method for _, method, _ in methods_of(ctx)]
+    if ctx.given("evaluation", "score_bins") and ctx.sound("methods") and not {*methods} & {*SCORE_METHODS}:
+        path = ("evaluation", "score_bins")
+        message = f"`score_bins` has no effect: the study has none of the score methods {one_of(SCORE_METHODS)}"
+        yield ctx.problem("MMC503", path, message, "remove it", key=True)
+
+
+def _unused(method: str, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The hyperparameters that an entry does not use, each with the reason."""
+    training, scan = entry["training"], entry["scan"]
+
+    def values(key: str) -> list[Any]:
+        scanned: list[Any] = scan.get(f"training.{key}", [training[key]])
+        return scanned
+
+    if method not in METHODS_WITH_ALPHA:
+        yield "alpha", f"it belongs to {', '.join(METHODS_WITH_ALPHA)}, not to {method}"
+    if method in SCORE_METHODS:
+        yield "scale_parameters", f"{method} has no parameters among its inputs"
+    elif scales_no_parameters(method, _estimator(method, entry)):
+        yield "scale_parameters", f"a {_estimator(method, entry)} estimator takes parameters as they are"
+    if method in LIKELIHOOD_METHODS:
+        yield "dropout_prob", f"the network of {method} has no dropout"
+    else:
+        for key in FLOW_DEFAULTS:
+            yield key, f"it belongs to {' and '.join(LIKELIHOOD_METHODS)}, not to {method}"
+    if "sgd" not in values("optimizer"):
+        yield "nesterov_momentum", "it belongs to the optimizer sgd"
+    if True not in values("early_stopping"):
+        yield "early_stopping_patience", "there is no early stopping"
+
+
+@rule("MMC508")
+def points_and_samples(ctx: Context) -> Iterator[Diagnostic]:
+    """Every parameter point gets at least one sample."""
+    for name, _, entry in methods_of(ctx):
+        for place in ("theta", "theta0", "theta1"):
+            path: Path = ("methods", name, place)
+            theta = entry.get(place, {})
+            if "random" in theta:
+                count, path = theta["random"]["n"], (*path, "random", "n")
+            else:
+                count = len(theta.get("points", theta.get("benchmarks", ())))
+            for key in ("samples", "validation_samples"):
+                if count > entry.get(key, count):
+                    message = f"{count:,} parameter points share {entry[key]:,} {key.replace('_', ' ')}"
+                    yield ctx.problem("MMC508", path, message, f"take at most {entry[key]:,} points, or more samples")
+
+
+@rule("MMC520")
+def single_points(ctx: Context) -> Iterator[Diagnostic]:
+    """What an estimator is trained at or against is one point, unless it varies with it."""
+    for name, method, entry in methods_of(ctx):
+        key = "theta" if method in SCORE_METHODS else "theta1"
+        varies = method in LIKELIHOOD_METHODS or _estimator(method, entry) == DOUBLE
+        kind = next(iter(entry.get(key, ())), "point")
+        if not varies and kind not in ("benchmark", "point"):
+            message = f"`{key}` of {method} is a single point, not `{kind}`"
+            help_text = f"give one, as in `{{benchmark: {_a_benchmark(ctx)}}}`"
+            if key == "theta1":
+                help_text += f", or take `estimator: {DOUBLE}`"
+            yield ctx.problem("MMC520", ("methods", name, key, kind), message, help_text, key=True)
+
+
+@rule("MMC521")
+def possible_estimators(ctx: Context) -> Iterator[Diagnostic]:
+    """An estimator can be built for the study's parameters, its points and its network."""
+    for name, method, entry in methods_of(ctx):
+        path, estimator = ("methods", name), _estimator(method, entry)
+        if estimator == QUADRATIC:
+            parameters = ctx.names("parameters") or [""]
+            if len(parameters) > 1:
+                message = f"{estimator} is for a single parameter; the study has {len(parameters)}"
+                yield ctx.problem("MMC521", (*path, "estimator"), message, f"take {MORPHING_AWARE}")
+            elif any(_coordinates(ctx, entry.get("theta1", {}))):
+                message = f"the denominator of {estimator} is at 0"
+                yield ctx.problem("MMC521", (*path, "theta1"), message, "give a benchmark at 0", key=True)
+        if estimator in (MORPHING_AWARE, QUADRATIC) and ctx.get("morphing") == "none":
+            message = f"{estimator} is built on the morphing that the study says there is not"
+            yield ctx.problem("MMC521", (*path, "estimator"), message, "remove `estimator`")
+        if method in LIKELIHOOD_METHODS:
+            for place, hidden in _values(entry, "n_hidden"):
+                if not hidden:
+                    message = f"the network of {method} has at least one hidden layer"
+                    at = (*path, *place)
+                    yield ctx.problem("MMC521", at, message, "give the units of one, as in `[100]`")
+
+
+def _coordinates(ctx: Context, theta: Mapping[str, Any]) -> list[float]:
+    """The values of a point, as far as they are known."""
+    point = theta.get("point", ctx.entries("benchmarks").get(theta.get("benchmark", ""), {}))
+    return [value for key, value in point.items() if key != IN_BASIS]
+
+
+def _values(entry: Mapping[str, Any], key: str) -> list[tuple[Path, Any]]:
+    """Where a hyperparameter is given, and its value there: in a scan, several."""
+    scanned = entry["scan"].get(f"training.{key}")
+    if scanned is None:
+        return [(("training", key), entry["training"][key])]
+    return [(("scan", f"training.{key}", k), value) for k, value in enumerate(scanned)]
+
+
+@rule("MMC522")
+def gaussians_in_range(ctx: Context) -> Iterator[Diagnostic]:
+    """The bulk of a Gaussian prior is where the parameter has its range."""
+    ranges = {name: entry["range"] for name, entry in ctx.entries("parameters").items()}
+    for path, value, schema in ctx.annotated("x-keys-refer-to"):
+        if schema["x-keys-refer-to"] != "parameters" or path[-1] != "priors":
+            continue
+        for name, prior in value.items():
+            low, high = ranges.get(name, (-inf, inf))
+            mean, width = prior.get("gaussian", (low, 0.0))
+            if low <= mean <= high and (mean - width < low or mean + width > high):
+                message = f"a third or more of the prior is outside the range of {name}, {show(low)} to {show(high)}"
+                yield ctx.problem("MMC522", (*path, name, "gaussian"), message, "take a narrower one")
+
+
+@rule("MMC509")
+def priors(ctx: Context) -> Iterator[Diagnostic]:
+    """Gaussian priors have a width."""
+    for path, value, schema in ctx.annotated("x-keys-refer-to"):
+        if schema["x-keys-refer-to"] != "parameters" or path[-1] != "priors":
+            continue
+        for name, prior in value.items():
+            if "gaussian" in prior and prior["gaussian"][1] <= 0:
+                message = f"the standard deviation of the prior of {name} is {show(prior['gaussian'][1])}"
+                at = (*path, name, "gaussian", 1)
+                yield ctx.problem("MMC509", at, message, "a Gaussian prior is [mean, standard deviation]")
+
+
+@rule("MMC512")
+def with_morphing(ctx: Context) -> Iterator[Diagnostic]:
+    """Nothing is asked between the benchmarks where there is no morphing."""
+    if ctx.get("morphing") != "none" or not ctx.reads_particles:
+        return
+    wanted = {"methods": "need joint scores", "evaluation": "needs cross sections between benchmarks"}
+    for section, reason in wanted.items():
+        if ctx.data.get(section):
+            message = f"`{section}` {reason}, and the study says `morphing: none`"
+            help_text = "remove `morphing: none`, or stop after the events"
+            yield ctx.problem("MMC512", (section,), message, help_text, key=True)

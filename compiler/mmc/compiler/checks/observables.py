@@ -1,0 +1,70 @@
+"""Rules about observables: that there are some, with definitions that have values, where an event file has none."""
+
+import re
+from collections.abc import Iterator
+
+from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.expressions.checker import constant_value
+from mmc.compiler.language.diagnostics import Diagnostic, one_of, show
+from mmc.compiler.study.model import IN_BASIS
+
+_TAKES_ELEMENT = re.compile(r"[\w\])]\s*\[")
+
+
+@rule("MMC311")
+def without_effect(ctx: Context) -> Iterator[Diagnostic]:
+    """Nothing is asked of an existing event file that was decided when it was made."""
+    if ctx.source != "file":
+        return
+    decided = ("morphing", "detector", "default_observables", "cuts", "efficiencies", "systematics", "groups")
+    for section in decided:
+        if ctx.given(section):
+            message = f"`{section}` has no effect on an existing event file"
+            yield ctx.problem("MMC311", (section,), message, "remove it", key=True)
+    for name in ctx.entries("benchmarks"):
+        if ctx.given("benchmarks", name, IN_BASIS):
+            message = f"`{IN_BASIS}` has no effect: the event file holds its morphing basis"
+            yield ctx.problem("MMC311", ("benchmarks", name, IN_BASIS), message, "remove it", key=True)
+    for name in ctx.entries("observables"):
+        for key in ("definition", "required", "default"):
+            if ctx.given("observables", name, key):
+                message = f"`{key}` has no effect: the event file holds the values of {show(name)}"
+                yield ctx.problem("MMC311", ("observables", name, key), message, "remove it", key=True)
+
+
+@rule("MMC312", "MMC313")
+def definitions(ctx: Context) -> Iterator[Diagnostic]:
+    """Observables of generated events are defined, for every event."""
+    if not ctx.reads_particles:
+        return
+    for name, entry in ctx.entries("observables").items():
+        definition = entry.get("definition")
+        if definition is None:
+            message = f"observable {show(name)} has no definition"
+            yield ctx.problem(
+                "MMC312", ("observables", name), message, 'add one, as in `definition: "met.pt"`', key=True
+            )
+        elif not entry["required"] and "default" not in entry and _TAKES_ELEMENT.search(definition):
+            message = f"observable {show(name)} is not a number in events that lack the particle"
+            help_text = "add `default: 0`, or `required: true` to drop such events"
+            yield ctx.problem("MMC313", ("observables", name), message, help_text, key=True)
+
+
+@rule("MMC409")
+def constants(ctx: Context) -> Iterator[Diagnostic]:
+    """Observables tell events apart."""
+    for name, entry in ctx.entries("observables").items():
+        definition = entry.get("definition")
+        if ctx.reads_particles and definition is not None and constant_value(definition, ctx.reader) is not None:
+            message = f"observable {show(name)} is the same in every event: no particle stands in its definition"
+            path = ("observables", name, "definition")
+            yield ctx.problem("MMC409", path, message, 'define it by particles, as in `"met.pt"`, or remove it')
+
+
+@rule("MMC314")
+def some_observables(ctx: Context) -> Iterator[Diagnostic]:
+    """There is something to learn from."""
+    if ctx.names("observables") == [] and ctx.get("observables") == {} and ctx.sound("default_observables"):
+        message = "the study has no observables"
+        help_text = f"name some, or ask for MadMiner's own: {one_of(['default_observables: {}'])}"
+        yield ctx.problem("MMC314", ("observables",), message, help_text if ctx.reads_particles else "", key=True)

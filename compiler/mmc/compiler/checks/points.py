@@ -1,0 +1,104 @@
+"""Rules about points of parameter space: complete, distinct and within the ranges."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmc.compiler.checks.context import Context, dotted, rule
+from mmc.compiler.language.diagnostics import Diagnostic, one_of, show
+from mmc.compiler.study.model import IN_BASIS
+
+
+@rule("MMC205")
+def incomplete(ctx: Context) -> Iterator[Diagnostic]:
+    """Every point has a value for each parameter."""
+    parameters = ctx.names("parameters")
+    if parameters is None:
+        return
+    for path, values, _ in ctx.points():
+        missing = [name for name in parameters if name not in values]
+        if missing:
+            what = f"benchmark {show(path[1])}" if path[0] == "benchmarks" else f"the point in `{dotted(path)}`"
+            message = f"{what} gives no value for {one_of(missing)}"
+            help_text = f"add `{', '.join(f'{name}: 0' for name in missing[:3])}`"
+            yield ctx.problem("MMC205", path, message, help_text, key=path[0] == "benchmarks")
+
+
+def complete_points(ctx: Context) -> dict[str, tuple[float, ...]]:
+    """The benchmarks that have a number for each parameter and for nothing else, by name."""
+    parameters = ctx.names("parameters")
+    if not parameters:
+        return {}
+    return {
+        name: tuple(values[parameter] for parameter in parameters)
+        for name, values in ctx.entries("benchmarks").items()
+        if set(values) - {IN_BASIS} == set(parameters)
+    }
+
+
+@rule("MMC206")
+def same_point(ctx: Context) -> Iterator[Diagnostic]:
+    """No two benchmarks are at the same point."""
+    seen: dict[tuple[float, ...], str] = {}
+    for name, values in complete_points(ctx).items():
+        other = seen.setdefault(values, name)
+        if other != name:
+            message = f"benchmarks {show(other)} and {show(name)} are at the same point"
+            line = ctx.document.key_span(("benchmarks", other)).line
+            help_text = f"{show(other)} is at line {line}; move or remove one of them"
+            yield ctx.problem("MMC206", ("benchmarks", name), message, help_text, key=True)
+
+
+def _ranges(ctx: Context) -> dict[str, tuple[float, float]]:
+    """The range of each parameter that has a good one."""
+    ranges = {name: entry["range"] for name, entry in ctx.entries("parameters").items()}
+    return {name: (low, high) for name, (low, high) in ranges.items() if low < high}
+
+
+def _outside(values: Mapping[str, Any], ranges: Mapping[str, tuple[float, float]]) -> Iterator[tuple[str, str]]:
+    """The parameters whose value is outside their range, each with words for it."""
+    for name, value in values.items():
+        if name in ranges and not ranges[name][0] <= value <= ranges[name][1]:
+            low, high = ranges[name]
+            yield name, f"{name} = {show(value)} is outside the parameter's range [{show(low)}, {show(high)}]"
+
+
+@rule("MMC210", "MMC212")
+def points_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
+    """Points are within the parameters' ranges; benchmarks should be."""
+    ranges = _ranges(ctx)
+    for path, values, _ in ctx.points():
+        code = "MMC212" if path[0] == "benchmarks" else "MMC210"
+        for name, message in _outside(values, ranges):
+            yield ctx.problem(code, (*path, name), message, "widen the range, or move the point")
+    truth = ctx.get("evaluation", "theta_true", "benchmark")
+    if truth is not None and ctx.get("benchmarks", truth) is not None:
+        for _, message in _outside(ctx.get("benchmarks", truth), ranges):
+            path = ("evaluation", "theta_true", "benchmark")
+            yield ctx.problem("MMC210", path, f"at the true point, {message}", "widen the range, or take another point")
+
+
+@rule("MMC211")
+def grids_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
+    """Grids and flat priors are within the parameters' ranges, and so are the means of Gaussian ones."""
+    ranges = _ranges(ctx)
+    found = [(("evaluation", "grid", name, "range"), axis.get("range")) for name, axis in _grid(ctx).items()]
+    for path, priors, schema in ctx.annotated("x-keys-refer-to"):
+        if schema["x-keys-refer-to"] == "parameters" and path[-1] == "priors":
+            found += [((*path, name, "flat"), prior.get("flat")) for name, prior in priors.items()]
+            means = {name: prior["gaussian"][0] for name, prior in priors.items() if "gaussian" in prior}
+            for name, message in _outside(means, ranges):
+                at = (*path, name, "gaussian", 0)
+                yield ctx.problem("MMC211", at, f"the mean of the prior, {message}", "move it, or widen the range")
+    for path, interval in found:
+        name = path[-2]
+        if interval is None or name not in ranges or interval[0] >= interval[1]:
+            continue
+        low, high = ranges[name]
+        if interval[0] < low or interval[1] > high:
+            shown = [f"[{show(a)}, {show(b)}]" for a, b in (interval, (low, high))]
+            message = f"{shown[0]} reaches outside the range {shown[1]} of {name}"
+            yield ctx.problem("MMC211", path, message, "widen the parameter's range, or narrow this one")
+
+
+def _grid(ctx: Context) -> dict[str, Any]:
+    return ctx.entries("evaluation", "grid")

@@ -1,0 +1,178 @@
+"""Rules about what a study asks of REANA: keys that nothing reads, amounts that it refuses, images that it needs."""
+
+import math
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import PurePosixPath
+from typing import Any
+
+from mmc.compiler.catalogue.images import is_pinned
+from mmc.compiler.catalogue.reana import (
+    AMOUNTS,
+    HTCONDOR,
+    HTCONDOR_FLAVOURS,
+    KUBERNETES,
+    NOT_READ_BY_CWL,
+    SLURM,
+    amount,
+    backend_of,
+    kubernetes_bytes,
+    kubernetes_cores,
+)
+from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.checks.files import stages
+from mmc.compiler.language.diagnostics import Diagnostic, show
+from mmc.compiler.language.document import Path
+from mmc.compiler.language.quantities import parse_quantity
+
+_SECTION = ("execution", "reana")
+_SIZE = re.compile(r"\s*(\d+)(?:\.0*)?\s*([KMGT])i?B?\s*", re.IGNORECASE)
+_WAYS = {
+    "kubernetes_cpu": "write a number of cores, or thousandths as in `500m`",
+    "kubernetes_memory": "write bytes, or a number with K, M, G, Ki, Mi, Gi and so on, as in `8Gi`",
+    "htcondor_size": "write a whole number, alone or with KB, MB, GB or TB, as in `4 GB`",
+    "htcondor_runtime": f"write whole seconds, or one of {', '.join(HTCONDOR_FLAVOURS)}",
+    "count": "write a whole number, at least 1",
+}
+
+
+@rule("MMC620")
+def backends(ctx: Context) -> Iterator[Diagnostic]:
+    """Keys are those of a compute backend that is used."""
+    used = _backends(ctx)
+    for path, keys in _keys(ctx):
+        stage = path[-1] if path[-2] == "stages" else None
+        chosen = set(used.values()) if stage is None else {used.get(str(stage))} - {None}
+        for key in keys:
+            backend = backend_of(key)
+            if backend is None or not chosen or backend in chosen:
+                continue
+            who = "no stage runs there" if stage is None else f"the stage {stage} runs on {used[str(stage)]}"
+            message, way_out = f"`{key}` is for {backend}, and {who}", f"remove it, or set `compute_backend: {backend}`"
+            yield ctx.problem("MMC620", (*path, key), message, way_out, key=True)
+
+
+@rule("MMC621")
+def engine_reads(ctx: Context) -> Iterator[Diagnostic]:
+    """Keys are those that the engine passes on."""
+    if ctx.get(*_SECTION, "engine") != "cwl":
+        return
+    for path, keys in _keys(ctx):
+        for key in keys:
+            if key in NOT_READ_BY_CWL:
+                message = f"REANA's engine cwl does not read `{key}`"
+                yield ctx.problem("MMC621", (*path, key), message, "remove it, or take the engine yadage", key=True)
+
+
+@rule("MMC622")
+def amounts(ctx: Context) -> Iterator[Diagnostic]:
+    """Amounts are written as REANA reads them."""
+    for path, value, schema in ctx.annotated("x-reana"):
+        kind, text = schema["x-reana"], amount(value)
+        if AMOUNTS[kind].fullmatch(text):
+            continue
+        size = _SIZE.fullmatch(text)
+        if size and kind == "kubernetes_memory":
+            way_out = f"write `{size[1]}{size[2].upper()}i`"
+        elif size and kind == "htcondor_size":
+            way_out = f"write `{size[1]} {size[2].upper()}B`"
+        else:
+            way_out = _WAYS[kind]
+        yield ctx.problem("MMC622", path, f"`{path[-1]}` cannot be {show(value)}", way_out)
+
+
+@rule("MMC623")
+def limits(ctx: Context) -> Iterator[Diagnostic]:
+    """No stage requests more than its limit."""
+    seen = set()
+    for stage, backend in _backends(ctx).items():
+        if backend != KUBERNETES:
+            continue
+        for what, size in (("cpu", kubernetes_cores), ("memory", kubernetes_bytes)):
+            path, limit = _said(ctx, stage, f"kubernetes_{what}_limit")
+            _, request = _said(ctx, stage, f"kubernetes_{what}_request")
+            request = request or _resources(ctx, stage).get(what)
+            if request and limit and path not in seen and size(request) > size(limit):
+                seen.add(path)
+                message = f"the limit is {limit}, and the jobs of {stage} request {request}"
+                yield ctx.problem("MMC623", path, message, "raise the limit or request less")
+
+
+@rule("MMC624")
+def images(ctx: Context) -> Iterator[Diagnostic]:
+    """Every stage has a pinned image."""
+    if not ctx.given(*_SECTION) or not ctx.sound("execution", "images"):
+        return
+    given = ctx.entries("execution", "images")
+    learns = bool(stages(ctx) & {"train", "report"})
+    for group in ("physics", "learning") if learns else ("physics",):
+        if group not in given:
+            message = f"REANA runs every job in a container, and the {group} stages have no image"
+            way_out = f"add `{group}: registry/repository:tag` to `execution.images`"
+            yield ctx.problem("MMC624", _SECTION, message, way_out, key=True)
+        elif not is_pinned(given[group]):
+            message = f"REANA needs a tag or a digest of the image {show(given[group])}"
+            yield ctx.problem("MMC624", ("execution", "images", group), message, "name one, as in `image:1.0`")
+
+
+@rule("MMC625")
+def resources(ctx: Context) -> Iterator[Diagnostic]:
+    """What the study's resources ask for reaches the compute backend."""
+    if not ctx.given(*_SECTION):
+        return
+    cwl = ctx.get(*_SECTION, "engine") == "cwl"
+    for stage, backend in _backends(ctx).items():
+        if backend == SLURM or (backend == HTCONDOR and cwl):
+            for key in ("cpus", "memory"):
+                path = ("execution", "resources", stage, key)
+                if ctx.given(*path):
+                    message = f"REANA does not tell {backend} about `{key}`{' with the engine cwl' if cwl else ''}"
+                    way_out = "choose another compute backend" + (" or engine" if cwl and backend == HTCONDOR else "")
+                    yield ctx.problem("MMC625", path, message, way_out, key=True)
+
+
+@rule("MMC626")
+def retention(ctx: Context) -> Iterator[Diagnostic]:
+    """Retention rules are about files in the workspace."""
+    for pattern in ctx.entries(*_SECTION, "retention_days"):
+        path = PurePosixPath(pattern)
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            message = f"{show(pattern)} is no pattern of files within the workspace"
+            yield ctx.problem(
+                "MMC626", (*_SECTION, "retention_days", pattern), message, "write it as in `out/**`", key=True
+            )
+
+
+def _keys(ctx: Context) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The mappings of REANA's keys, with what is sound in them."""
+    places = [("jobs",), *(("stages", stage) for stage in ctx.entries(*_SECTION, "stages"))]
+    for place in places:
+        yield (*_SECTION, *place), ctx.entries(*_SECTION, *place)
+
+
+def _backends(ctx: Context) -> dict[str, str]:
+    """The compute backend of each stage that the study has."""
+    everywhere = ctx.entries(*_SECTION, "jobs").get("compute_backend", KUBERNETES)
+    said = {stage: ctx.entries(*_SECTION, "stages", stage) for stage in sorted(stages(ctx))}
+    return {stage: keys.get("compute_backend", everywhere) for stage, keys in said.items()}
+
+
+def _said(ctx: Context, stage: str, key: str) -> tuple[Path, str | None]:
+    """Where an amount is said for a stage, and what if it can be read."""
+    kind = "kubernetes_cpu" if "cpu" in key else "kubernetes_memory"
+    for place in (("stages", stage), ("jobs",)):
+        path = (*_SECTION, *place, key)
+        value = ctx.get(*path)
+        if value is not None:
+            return path, amount(value) if AMOUNTS[kind].fullmatch(amount(value)) else None
+    return (), None
+
+
+def _resources(ctx: Context, stage: str) -> dict[str, str]:
+    """What the study's resources for a stage mean to Kubernetes."""
+    entry = ctx.get("execution", "resources", stage) or {}
+    asked = {"cpu": str(entry["cpus"])} if "cpus" in entry else {}
+    with suppress(ValueError):  # reported elsewhere
+        asked |= {"memory": f"{math.ceil(parse_quantity(entry['memory'], 'memory'))}Mi"} if "memory" in entry else {}
+    return asked

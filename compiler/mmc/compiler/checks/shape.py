@@ -1,0 +1,290 @@
+"""What the JSON Schema says of a study, in mmc's own words: one message per problem, with codes MMC101 to MMC109."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple
+
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from mmc.compiler.checks.context import dotted, walk
+from mmc.compiler.language.diagnostics import Diagnostic, did_you_mean, one_of, show
+from mmc.compiler.language.document import Document, Path
+from mmc.compiler.language.quantities import UNITS
+from mmc.compiler.language.schema import VERSION, in_force, load_schema, resolve
+
+_MOST = 1000
+"""Problems that are looked at; far more than are shown."""
+
+
+class Problem(NamedTuple):
+    """A problem of shape; ``path`` is what cannot be relied on, ``at_key`` whether the key is the thing to look at."""
+
+    code: str
+    path: Path
+    message: str
+    help: str = ""
+    at_key: bool = False
+
+
+class _Error(NamedTuple):
+    """What jsonschema reports, as far as it is the same in all its releases."""
+
+    keyword: str
+    expected: Any
+    value: Any
+    schema: Mapping[str, Any]
+    path: Path
+
+
+class Shape(NamedTuple):
+    """What the schema says of a study."""
+
+    diagnostics: list[Diagnostic]
+    unsound: frozenset[Path]
+    """The paths that rules cannot rely on."""
+    unknown: frozenset[Path]
+    """The keys that are none; rules read the study as if they were not there."""
+
+
+def check_shape(document: Document) -> Shape:
+    """The problems of a study's shape."""
+    problems = list(shape_problems(document.data, load_schema()))
+    unknown = frozenset(problem.path for problem in problems if problem.code == "MMC101")
+    unsound = (
+        frozenset(problem.path for problem in problems) - unknown | document.broken | _without_branch(document.data)
+    )
+    shown = [problem for problem in problems if not _within(problem.path, document.broken)]
+    return Shape([_diagnostic(document, problem) for problem in shown], unsound, unknown)
+
+
+def _without_branch(data: Any) -> frozenset[Path]:
+    """The mappings whose tag is missing or wrong, so that nobody can say which keys they have."""
+    found = walk(data, resolve(load_schema()))
+    return frozenset(path for path, value, schema in found if in_force(schema, value) is None)
+
+
+def shape_problems(data: Any, schema: Mapping[str, Any]) -> Iterator[Problem]:
+    """The problems of a value by a schema, each once."""
+    seen = set()
+    for error in islice(_Validator(schema).iter_errors(data), _MOST):
+        path = tuple(error.absolute_path)
+        is_name = "propertyNames" in error.absolute_schema_path
+        parts = _Error(str(error.validator), error.validator_value, error.instance, error.schema, path)
+        for problem in _name_problems(parts) if is_name else _RULES.get(parts.keyword, _other)(parts):
+            if problem not in seen:
+                seen.add(problem)
+                yield problem
+
+
+def _within(path: Path, broken: frozenset[Path]) -> bool:
+    return any(path[:n] in broken for n in range(len(path) + 1))
+
+
+def _diagnostic(document: Document, problem: Problem) -> Diagnostic:
+    if problem.at_key:
+        span = document.key_span(problem.path)
+    elif problem.code == "MMC102":  # the mapping that lacks the key: its own key, or the start of the study
+        span = document.key_span(problem.path[:-1])
+    else:
+        span = document.value_span(problem.path)
+    if len(problem.path) <= 1 and problem.code == "MMC102":
+        span = span._replace(end_line=span.line, end_column=span.column + 1)
+    return Diagnostic(problem.code, problem.message, document.path, span, problem.help)
+
+
+def _name_problems(error: _Error) -> Iterator[Problem]:
+    path = (*error.path, error.value)
+    if error.path and error.path[-1] == "scan":
+        message = f"{show(error.value)} is no hyperparameter"
+        yield Problem("MMC504", path, message, "write it as in `training.alpha: [1, 5, 20]`", at_key=True)
+    elif error.keyword == "maxLength":
+        message = f"the name {show(error.value)} has {len(error.value)} characters; at most {error.expected} fit"
+        yield Problem("MMC105", path, message, at_key=True)
+    else:
+        help_text = "take a letter first, then letters, digits, blanks, `-` and `_`"
+        yield Problem("MMC105", path, f"{show(error.value)} cannot be a name", help_text, at_key=True)
+
+
+def _unknown_keys(error: _Error) -> Iterator[Problem]:
+    known = list(error.schema.get("properties", {}))
+    patterns = error.schema.get("patternProperties", {})
+    where = f"`{dotted(error.path)}`" if error.path else "a study"
+    for name in error.value:
+        if name in known or any(name.startswith(pattern.removeprefix("^")) for pattern in patterns):
+            continue
+        guess = did_you_mean(name, known)
+        help_text = f"did you mean `{guess}`?" if guess else f"the keys there are {one_of(known, 20)}"
+        yield Problem("MMC101", (*error.path, name), f"unknown key {show(name)} in {where}", help_text, at_key=True)
+
+
+def _missing_keys(error: _Error) -> Iterator[Problem]:
+    for name in error.expected:
+        if name not in error.value:
+            where = f"`{dotted(error.path)}`" if error.path else "the study"
+            described = resolve(error.schema.get("properties", {}).get(name, {})).get("description", "")
+            help_text = f"add `{name}: …`" + (f" ({_first_sentence(described)})" if described else "")
+            if name == "mmc":
+                help_text = f'start it with `mmc: "{VERSION}"`'
+            yield Problem("MMC102", (*error.path, name), f"{where} lacks the key `{name}`", help_text)
+
+
+def _first_sentence(text: str) -> str:
+    first = text.split(". ", maxsplit=1)[0].rstrip(".")
+    return first[0].lower() + first[1:] if not first[1:2].isupper() else first
+
+
+_TYPES = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "`true` or `false`",
+}
+
+
+def _wrong_type(error: _Error) -> Iterator[Problem]:
+    kinds = [error.expected] if isinstance(error.expected, str) else list(error.expected)
+    wanted = " or ".join(_TYPES[kind] for kind in kinds)
+    where, value = dotted(error.path), error.value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    dimension = error.schema.get("x-dimension")
+    if dimension is not None and is_number:
+        example = f"{value:g} {list(UNITS[dimension])[1]}"
+        message = f"`{where}` is a number without a unit of {dimension}"
+        yield Problem("MMC110", error.path, message, f"write it as in `{example}`")
+    elif value is None:
+        yield Problem("MMC103", error.path, f"`{where}` has no value; it is {wanted}", "give one, or remove the key")
+    elif is_number and "integer" in kinds:
+        code = "MMC301" if _is_count(error.path) else "MMC103"
+        yield Problem(code, error.path, f"`{where}` is {wanted}, not {show(value)}", f"write `{round(value)}`, say")
+    else:
+        yield Problem("MMC103", error.path, f"`{where}` is {wanted}, not {show(value)}", _type_help(kinds, value))
+
+
+def _type_help(kinds: list[str], value: Any) -> str:
+    if isinstance(value, str):
+        if "boolean" in kinds and value.lower() in ("yes", "on", "no", "off"):
+            return f"write `{'true' if value.lower() in ('yes', 'on') else 'false'}`"
+        if {"integer", "number"} & set(kinds) and _is_number(value):
+            return f"write `{value.strip()}` without quotes"
+    if kinds == ["string"] and isinstance(value, int | float):
+        return "put it in quotes"
+    if kinds == ["array"] and not isinstance(value, dict):
+        return f"write it in brackets: `[{show(value)}]`"
+    return ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_count(path: Path) -> bool:
+    """Whether the value is a number of events or samples."""
+    if path == ("generation", "events_per_job"):
+        return True
+    if path[:2] == ("generation", "samples"):
+        return len(path) > 3 and path[3] in ("events", "events_per_job")
+    return len(path) == 3 and path[0] == "methods" and path[2] in ("samples", "validation_samples")
+
+
+def _wrong_choice(error: _Error) -> Iterator[Problem]:
+    where = dotted(error.path)
+    allowed = [error.expected] if error.keyword == "const" else error.expected
+    if error.path == ("mmc",):
+        quoted = f'write `mmc: "{VERSION}"`'
+        help_text = f"{quoted}, in quotes" if show(error.value) == VERSION else quoted
+        yield Problem("MMC109", error.path, f"this mmc reads version {VERSION} of the language", help_text)
+        return
+    guess = did_you_mean(error.value, map(str, allowed)) if isinstance(error.value, str) else None
+    choices = one_of(map(str, allowed), 20)
+    help_text = (
+        f"did you mean `{guess}`?" if guess else f"write {choices}" if len(allowed) == 1 else f"one of {choices}"
+    )
+    yield Problem("MMC104", error.path, f"`{where}` cannot be {show(error.value)}", help_text)
+
+
+def _wrong_pattern(error: _Error) -> Iterator[Problem]:
+    description = error.schema.get("description", "")
+    message = f"`{dotted(error.path)}` cannot be {show(error.value)}"
+    yield Problem("MMC105", error.path, message, description.rstrip("."))
+
+
+_COMPARISONS = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "above",
+    "exclusiveMaximum": "below",
+}
+
+
+def _wrong_size(error: _Error) -> Iterator[Problem]:
+    code = "MMC301" if _is_count(error.path) else "MMC106"
+    limit = f"{_COMPARISONS[error.keyword]} {error.expected:,}"
+    yield Problem(code, error.path, f"`{dotted(error.path)}` is {limit}, not {show(error.value)}")
+
+
+def _wrong_count(error: _Error) -> Iterator[Problem]:
+    where, limit = dotted(error.path) or "the study", error.expected
+    found = len(error.value)
+    known = error.schema.get("properties", {})
+    if known and limit == 1:
+        message = f"`{where}` has {found} keys; it takes exactly one"
+        yield Problem("MMC107", error.path, message, f"one of {one_of(known)}")
+        return
+    least = error.keyword.startswith("min")
+    what = "characters" if isinstance(error.value, str) else "entries"
+    if least and limit == 1:
+        yield Problem(
+            "MMC107", error.path, f"`{where}` is empty", "give at least one entry" if what == "entries" else ""
+        )
+        return
+    message = f"`{where}` has {found:,} {what}; it takes at {'least' if least else 'most'} {limit:,}"
+    yield Problem("MMC107", error.path, message)
+
+
+def _repeated(error: _Error) -> Iterator[Problem]:
+    for index, item in repetitions(error.value):
+        message = f"`{dotted(error.path)}` holds {show(item)} twice"
+        yield Problem("MMC108", (*error.path, index), message, "keep one of them")
+
+
+def repetitions(values: list[Any]) -> Iterator[tuple[int, Any]]:
+    """The entries of a list that stand in it before."""
+    seen = set()
+    for index, item in enumerate(values):
+        text = json.dumps(float(item) if type(item) is int else item, sort_keys=True)
+        if text in seen:
+            yield index, item
+        seen.add(text)
+
+
+def _unique_items(_validator: Any, unique: bool, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    """As jsonschema's own, which takes quadratic time."""
+    if unique and isinstance(instance, list) and next(repetitions(instance), None) is not None:
+        yield ValidationError("repeated")
+
+
+def _other(error: _Error) -> Iterator[Problem]:
+    yield Problem("MMC103", error.path, f"`{dotted(error.path)}` cannot be {show(error.value)}")
+
+
+_Validator: Any = extend(Draft7Validator, {"uniqueItems": _unique_items})  # type: ignore[no-untyped-call]
+_RULES: dict[str, Callable[[_Error], Iterator[Problem]]] = {
+    "additionalProperties": _unknown_keys,
+    "required": _missing_keys,
+    "type": _wrong_type,
+    "enum": _wrong_choice,
+    "const": _wrong_choice,
+    "pattern": _wrong_pattern,
+    **dict.fromkeys(_COMPARISONS, _wrong_size),
+    **dict.fromkeys(("minItems", "maxItems", "minProperties", "maxProperties", "minLength", "maxLength"), _wrong_count),
+    "uniqueItems": _repeated,
+}

@@ -1,0 +1,76 @@
+"""Rules about systematic uncertainties, and about groups of samples."""
+
+from collections.abc import Iterator
+
+from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.language.diagnostics import Diagnostic, did_you_mean, one_of, show
+
+_VARIED = {"mu": ("mur", "muf"), "mur": ("mur",), "muf": ("muf",)}
+"""The scales of MadGraph that each of MadMiner's varies."""
+
+
+@rule("MMC325")
+def varied_once(ctx: Context) -> Iterator[Diagnostic]:
+    """MadGraph varies each scale in one way in a sample, and compares one set of parton distributions."""
+    known = ctx.entries("systematics")
+    for name, sample in ctx.samples.items() if ctx.source == "madgraph" else ():
+        seen: dict[str, str] = {}
+        for index, key in enumerate(sample["systematics"]):
+            entry = known.get(key, {"effect": "norm"})
+            varied = _VARIED[entry["scale"]] if entry["effect"] == "scale" else ("pdf",)
+            for what in varied if entry["effect"] != "norm" else ():
+                other = seen.setdefault(what, key)
+                if other != key:
+                    message = f"{show(other)} and {show(key)} both vary {what} of sample {show(name)}"
+                    path = ("generation", "samples", name, "systematics", index)
+                    yield ctx.problem("MMC325", path, message, "name one of them: MadMiner can vary it once")
+                    break
+
+
+@rule("MMC326")
+def used(ctx: Context) -> Iterator[Diagnostic]:
+    """Some sample has each systematic uncertainty."""
+    if not ctx.reads_particles or not ctx.sound(*ctx.samples_path):
+        return
+    names = {key for sample in ctx.samples.values() for key in sample.get("systematics", ())}
+    for name in ctx.entries("systematics"):
+        if name not in names:
+            help_text = f"name it in a sample, `systematics: [{name}]`, or remove it"
+            if ctx.source == "pythia8":
+                help_text = "remove it: the generator pythia8 has no weights for uncertainties"
+            message = f"no sample has the systematic uncertainty {show(name)}"
+            yield ctx.problem("MMC326", ("systematics", name), message, help_text, key=True)
+
+
+def has_no_systematics(ctx: Context, group: str | None = None) -> bool:
+    """Whether no sample, of a group or at all, has a systematic uncertainty, as far as that can be known here."""
+    if not ctx.reads_particles or not ctx.sound(*ctx.samples_path):
+        return False
+    members = None if group is None else ctx.entries("groups").get(group, "all")
+    samples = [s for name, s in ctx.samples.items() if members in (None, "all") or name in members]
+    return bool(samples) and not any(sample.get("systematics") for sample in samples)
+
+
+@rule("MMC216", "MMC219", "MMC305")
+def groups(ctx: Context) -> Iterator[Diagnostic]:
+    """Groups hold samples of the study, one of them a signal, and every sample is in a group."""
+    if not ctx.reads_particles or not ctx.sound(*ctx.samples_path) or "groups" not in ctx.data:
+        return
+    samples = ctx.samples
+    every = {name: list(samples) if members == "all" else members for name, members in ctx.entries("groups").items()}
+    for name, members in every.items():
+        for index, member in enumerate(members):
+            if member not in samples:
+                guess = did_you_mean(member, samples)
+                help_text = f"did you mean `{guess}`?" if guess else f"there are {one_of(samples)}"
+                message = f"{show(member)} is no sample of the study"
+                yield ctx.problem("MMC216", ("groups", name, index), message, help_text)
+        if {*members} <= {*samples} and all(samples[member]["background"] for member in members):
+            message = f"all samples of the group {show(name)} are backgrounds"
+            help_text = "add a sample that depends on the parameters"
+            yield ctx.problem("MMC305", ("groups", name), message, help_text, key=True)
+    grouped = {member for members in every.values() for member in members}
+    for name in samples if ctx.sound("groups") else ():
+        if name not in grouped:
+            message = f"sample {show(name)} is in no group, so nothing is learned from its events"
+            yield ctx.problem("MMC219", (*ctx.samples_path, name), message, "add it to a group, or remove it", key=True)

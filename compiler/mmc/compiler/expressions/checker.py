@@ -1,0 +1,365 @@
+"""The whitelist through which observables, cuts, efficiencies and transforms pass before MadMiner hands them to `eval`.
+
+An expression is parsed, never evaluated. What passes is arithmetic, comparisons and functions of numbers over the
+reader's particles (:mod:`mmc.compiler.expressions.vocabulary`), or over the parameter of a transform, with the kind of
+every part known: `j.pt`, `met[0]` or `l[0] + 1` would only fail when the events are read, silently or with the whole
+job, and are refused here.
+"""
+
+import ast
+import math
+import warnings
+from collections.abc import Callable, Iterable
+
+from mmc.compiler.expressions.calls import CallChecker
+from mmc.compiler.expressions.parts import ALLOWED, CONDITION, MAX_BITS, UNKNOWN_VALUE, ExpressionProblem, Value, offset
+from mmc.compiler.expressions.scope import LIST, Scope, scope_of_reader, scope_of_transform, unknown_name
+from mmc.compiler.expressions.vocabulary import (
+    CONSTANTS,
+    FOUR_VECTORS,
+    FUNCTIONS,
+    LIST_FUNCTIONS,
+    LISTS,
+    MADMINER_PARTICLES,
+    NUMBER,
+    PAIR,
+    PARTICLE,
+    SINGLES,
+    TRUTH,
+    TRUTH_VALUE,
+    UNKNOWN,
+    VECTOR3,
+    VECTOR4,
+    VECTORS,
+)
+
+MAX_LENGTH = 2000
+"""Longer expressions are refused."""
+MAX_DEPTH = 40
+"""More deeply nested expressions are refused; Python's own parser and `eval` have their limits well above."""
+MAX_TRANSFORM = 256
+"""MadMiner's files keep no more characters of a transform."""
+TRANSFORM = "transform"
+_ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
+
+
+def check_expression(text: str, kind: str, names: Iterable[str] = (), reader: str = "lhe") -> list[ExpressionProblem]:
+    """The problems of an expression; none if MadMiner may evaluate it.
+
+    ``kind`` is "observable", "cut" or "efficiency"; ``names`` are the study's observables, which cuts and
+    efficiencies can use as numbers; ``reader`` is one of :data:`mmc.compiler.expressions.vocabulary.READERS`. Or it is
+    "transform": then the expression is one in ``theta`` alone, which MadMiner evaluates without any reader.
+
+    >>> check_expression("(l[0] + met).pt", "observable")
+    []
+    >>> check_expression("j.pt > 30", "cut")[0].message
+    '`j` is a list of particles and has no `pt`'
+    >>> check_expression("16.52*theta", "transform")
+    []
+    """
+    scope = scope_of_transform() if kind == TRANSFORM else scope_of_reader(reader)
+    return _check(text, kind, scope, frozenset(names))[0]
+
+
+def transformed(text: str, theta: float) -> tuple[float | None, list[ExpressionProblem]]:
+    """The value of a transform at a value of the parameter, and why it has none; neither where only `eval` can tell.
+
+    >>> transformed("16.52*theta", 2.0)
+    (33.04, [])
+    >>> transformed("1/theta", 0.0)[1][0].message
+    'this divides by zero'
+    """
+    problems, value = _check(text, TRANSFORM, scope_of_transform(theta), frozenset())
+    return (None if problems else value.constant), problems
+
+
+def constant_value(text: str, reader: str = "lhe") -> float | None:
+    """The value of an observable that is the same in every event; None where it depends on the event.
+
+    >>> constant_value("2 * pi - 0.5"), constant_value("j[0].pt")
+    (5.783185307179586, None)
+    """
+    return _check(text, "observable", scope_of_reader(reader), frozenset())[1].constant
+
+
+def _check(text: str, kind: str, scope: Scope, names: frozenset[str]) -> tuple[list[ExpressionProblem], Value]:
+    """The problems of an expression, and what is known of its value."""
+    foreign = next((index for index, char in enumerate(text) if not char.isascii() or char == "\0"), None)
+    if foreign is not None:
+        message = f"the character `{text[foreign]}` means nothing in an expression"
+        return _alone("MMC401", message, "use ASCII characters only", foreign, foreign + 1)
+    longest = MAX_TRANSFORM if kind == TRANSFORM else MAX_LENGTH
+    if len(text) > longest:
+        message = f"the expression has {len(text):,} characters; at most {longest:,} are read"
+        return _alone("MMC407", message, "make it shorter", 0, len(text))
+    stripped = text.lstrip(" \t")
+    shift = len(text) - len(stripped)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(stripped, mode="eval")
+    except SyntaxError as error:
+        start = min(shift + offset(stripped, error.lineno or 1, (error.offset or 1) - 1), max(len(text) - 1, 0))
+        reason = "it is empty" if not stripped.strip() else error.msg
+        return _alone("MMC401", f"this is not an expression: {reason}", "", start, start + 1)
+    except (ValueError, MemoryError, RecursionError):
+        return _alone("MMC407", "the expression cannot be parsed", "make it simpler", 0, len(text))
+    checker = _Checker(stripped, shift, scope, names, kind)
+    value = checker.result(tree.body)
+    return sorted(checker.problems, key=lambda problem: problem.start), value
+
+
+def _alone(code: str, message: str, help_text: str, start: int, end: int) -> tuple[list[ExpressionProblem], Value]:
+    return [ExpressionProblem(code, message, help_text, start, end)], UNKNOWN_VALUE
+
+
+class _Checker(CallChecker):
+    def __init__(self, text: str, shift: int, scope: Scope, observables: frozenset[str], kind: str) -> None:
+        super().__init__(text, shift)
+        self.scope = scope
+        self.functions = scope.functions
+        self.observables = observables
+        self.kind = kind
+        self.variables: dict[str, Value] = dict(scope.variables)
+        self.depth = 0
+
+    # -- results ------------------------------------------------------------------------------------------------------
+
+    def result(self, node: ast.expr) -> Value:
+        """The value of the whole expression, after checking that it is what its place needs."""
+        kind = self.kind
+        value = self.check(node)
+        if value.kind in (UNKNOWN, TRUTH_VALUE) or (value.kind == NUMBER and kind != "cut"):
+            return value
+        if kind == "cut":
+            help_text = "compare it, as in `pt_j1 > 30`" if value.kind == NUMBER else "compare one of its numbers"
+            self.report("MMC406", node, f"a cut is a condition; this is a {value}", help_text)
+        else:
+            a_part = "an element, as in `j[0].pt`" if value.is_list else "one of its numbers, such as `.pt`"
+            article = "an" if kind[0] in "aeio" else "a"
+            self.report("MMC406", node, f"{article} {kind} is a number; this is a {value}", f"take {a_part}")
+        return value
+
+    # -- parts --------------------------------------------------------------------------------------------------------
+
+    def check(self, node: ast.expr) -> Value:
+        rule = _RULES.get(type(node))
+        if rule is None:
+            return self.report("MMC402", node, f"{_described(node)} cannot be used in an expression", ALLOWED)
+        if self.depth >= MAX_DEPTH:
+            return self.report("MMC407", node, f"the expression is nested more than {MAX_DEPTH} levels deep")
+        self.depth += 1
+        value = rule(self, node)
+        self.depth -= 1
+        return value
+
+    def constant(self, node: ast.Constant) -> Value:
+        value = node.value
+        if isinstance(value, bool):
+            return Value(TRUTH_VALUE, bits=1)
+        if isinstance(value, int) and value.bit_length() <= MAX_BITS // 2:
+            return Value(NUMBER, constant=float(value), bits=value.bit_length())
+        if isinstance(value, float) and math.isfinite(value):
+            return Value(NUMBER, constant=value)
+        if isinstance(value, int | float):
+            return self.report("MMC407", node, f"the number `{self.source(node)}` is too large")
+        return self.report("MMC402", node, f"{_described(node)} cannot be used in an expression", ALLOWED)
+
+    def name(self, node: ast.Name) -> Value:
+        name = node.id
+        if name in self.variables:
+            return self.variables[name]
+        if name in self.observables:
+            if self.kind != "observable":
+                return Value(NUMBER)
+            return self.report("MMC403", node, "an observable cannot use another one", "write its definition out")
+        if name in self.functions or (name in LIST_FUNCTIONS and self.scope.reader is not None):
+            return self.report("MMC405", node, f"the function `{name}` must be called", f"write `{name}(…)`")
+        message, help_text = unknown_name(self.scope, name, [*self.variables, *sorted(self.observables)])
+        return self.report("MMC403", node, message, help_text)
+
+    def subscript(self, node: ast.Subscript) -> Value:
+        owner = self.check(node.value)
+        if owner.kind == UNKNOWN:
+            return UNKNOWN_VALUE
+        if not owner.is_list or owner.lazy:
+            message = f"`{self.source(node.value)}` is a {owner}; only a list has an index"
+            return self.report("MMC405", node, message, "leave the index out")
+        if isinstance(node.slice, ast.Slice):
+            bounds = (node.slice.lower, node.slice.upper, node.slice.step)
+            if all(bound is None or _whole(bound) is not None for bound in bounds) and bounds[2] is None:
+                return owner
+        elif _whole(node.slice) is not None:
+            return Value(owner.element or UNKNOWN)
+        message = f"`{self.source(node.slice)}` is no index: a whole number is needed"
+        return self.report("MMC405", node.slice, message, "write `j[0]` for the first, `j[-1]` for the last")
+
+    def unary(self, node: ast.UnaryOp) -> Value:
+        if isinstance(node.op, ast.Not):
+            self.number(node.operand)
+            return CONDITION
+        if isinstance(node.op, ast.Invert):
+            return self.report("MMC402", node, "the operator `~` cannot be used in an expression", "write `not`")
+        value = self.check(node.operand)
+        if value.kind in VECTORS:
+            return value if isinstance(node.op, ast.UAdd) or value.kind == VECTOR3 else Value(VECTOR4)
+        if value.kind == NUMBER:
+            negative = isinstance(node.op, ast.USub) and value.constant is not None
+            return value._replace(
+                constant=-value.constant if negative and value.constant is not None else value.constant
+            )
+        if value.kind == TRUTH_VALUE:
+            return self.report("MMC405", node, "a condition has no sign", f"write `float({self.source(node.operand)})`")
+        self.expect_number(node.operand, value)
+        return UNKNOWN_VALUE
+
+    def expect_number(self, node: ast.expr, value: Value) -> None:
+        if value.kind != UNKNOWN:
+            help_text = "take an element, as in `j[0]`" if value.is_list else ""
+            self.report("MMC405", node, f"one cannot calculate with a {value}", help_text)
+
+    def binary(self, node: ast.BinOp) -> Value:
+        left, right = self.check(node.left), self.check(node.right)
+        if not isinstance(node.op, _ARITHMETIC):
+            help_text = "write `and` or `or`" if isinstance(node.op, ast.BitAnd | ast.BitOr) else ALLOWED
+            return self.report("MMC402", node, "this operator cannot be used in an expression", help_text)
+        if UNKNOWN in (left.kind, right.kind):
+            return UNKNOWN_VALUE
+        for side, value in ((node.left, left), (node.right, right)):
+            if value.is_list:
+                self.expect_number(side, value)
+                return UNKNOWN_VALUE
+        if left.kind in VECTORS or right.kind in VECTORS:
+            return self.vectors(node, left, right)
+        if left.kind == right.kind == TRUTH_VALUE:
+            message = "one cannot calculate with two conditions"
+            return self.report("MMC405", node, message, f"write `float({self.source(node.left)})`, or `and` and `or`")
+        return self.arithmetic(node, left, right)
+
+    def vectors(self, node: ast.BinOp, left: Value, right: Value) -> Value:
+        if isinstance(node.op, ast.Add | ast.Sub) and left.kind in FOUR_VECTORS and right.kind in FOUR_VECTORS:
+            if left.kind in MADMINER_PARTICLES and right.kind not in MADMINER_PARTICLES:
+                message = f"MadMiner cannot add a {right} to a {left}, only the other way round"
+                first = self.source(node.right)
+                first = first if isinstance(node.op, ast.Add) else f"-({first})"
+                help_text = f"start with the {right}: `{first} + {self.source(node.left)}`"
+                return self.report("MMC405", node, message, help_text)
+            flavoured = left.kind in (TRUTH, PARTICLE) and right.kind in (TRUTH, PARTICLE)
+            return Value(PAIR if flavoured else VECTOR4)
+        if isinstance(node.op, ast.Add | ast.Sub) and left.kind == right.kind == VECTOR3:
+            return Value(VECTOR3)
+        scaled, factor = (left, right) if left.kind in VECTORS else (right, left)
+        scales = isinstance(node.op, ast.Mult) or (isinstance(node.op, ast.Div) and scaled is left)
+        if scales and factor.kind == NUMBER:
+            if isinstance(node.op, ast.Div) and factor.constant == 0:
+                return self.report("MMC407", node, "this divides by zero")
+            return Value(VECTOR3 if scaled.kind == VECTOR3 else VECTOR4)
+        message = f"one cannot calculate with a {left} and a {right} like this"
+        return self.report("MMC405", node, message, "take one of its numbers, such as `.pt`")
+
+    def boolean(self, node: ast.BoolOp) -> Value:
+        for part in node.values:
+            self.number(part)
+        return CONDITION
+
+    def compare(self, node: ast.Compare) -> Value:
+        self.number(node.left)
+        for operator, other in zip(node.ops, node.comparators, strict=True):
+            if isinstance(operator, ast.In | ast.NotIn):
+                if not isinstance(other, ast.Tuple | ast.List):
+                    message = f"`{self.source(other)}` is no list of numbers to look in"
+                    self.report("MMC405", other, message, "write the numbers, as in `p[0].pdgid in (11, 13)`")
+                else:
+                    for element in other.elts:
+                        self.number(element)
+            elif isinstance(operator, ast.Is | ast.IsNot):
+                self.report("MMC402", node, "`is` cannot be used in an expression", "write `==` or `!=`")
+            else:
+                self.number(other)
+        return CONDITION
+
+    def choice(self, node: ast.IfExp) -> Value:
+        self.number(node.test)
+        first, second = self.check(node.body), self.check(node.orelse)
+        if UNKNOWN in (first.kind, second.kind):
+            return UNKNOWN_VALUE
+        if {first.kind, second.kind} <= {NUMBER, TRUTH_VALUE}:
+            kind = NUMBER if first.kind == second.kind == NUMBER else TRUTH_VALUE
+            return Value(kind, bits=max(first.bits, second.bits))
+        if first.kind == second.kind and first.element == second.element:
+            return first
+        message = f"this is either a {first} or a {second}"
+        return self.report("MMC405", node, message, "make both branches the same kind of thing")
+
+    def comprehension(self, node: ast.GeneratorExp | ast.ListComp) -> Value:
+        loop = node.generators[0]
+        if len(node.generators) > 1 or not isinstance(loop.target, ast.Name) or loop.is_async:
+            return self.report("MMC402", node, "only a loop of one variable over one list can be used here")
+        name = loop.target.id
+        taken = name in self.variables or name in LISTS or name in SINGLES or name in CONSTANTS or name in FUNCTIONS
+        if taken or name.startswith("_"):
+            return self.report("MMC402", loop.target, f"`{name[:60]}` cannot be a loop's variable", "take a new name")
+        source = self.check(loop.iter)
+        if not source.is_list:
+            if source.kind != UNKNOWN:
+                self.report("MMC405", loop.iter, f"`{self.source(loop.iter)}` is a {source}, not a list")
+            return UNKNOWN_VALUE
+        self.variables[name] = Value(source.element or UNKNOWN)
+        for condition in loop.ifs:
+            self.number(condition)
+        value = self.check(node.elt)
+        del self.variables[name]
+        if value.is_list:
+            return self.report("MMC405", node.elt, "a list of lists cannot be used in an expression")
+        return Value(LIST, value.kind, bits=value.bits, lazy=isinstance(node, ast.GeneratorExp))
+
+
+_DESCRIPTIONS: dict[type, str] = {
+    ast.Lambda: "a lambda",
+    ast.NamedExpr: "an assignment",
+    ast.JoinedStr: "text",
+    ast.Dict: "a dictionary",
+    ast.Set: "a set",
+    ast.List: "a list of its own",
+    ast.Tuple: "a tuple",
+    ast.DictComp: "a dictionary",
+    ast.SetComp: "a set",
+    ast.Await: "`await`",
+    ast.Yield: "`yield`",
+    ast.YieldFrom: "`yield`",
+}
+
+
+def _described(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, str | bytes):
+            return "text"
+        return "a complex number" if isinstance(node.value, complex) else f"`{node.value}`"
+    return _DESCRIPTIONS.get(type(node), "this")
+
+
+_RULES: dict[type, Callable[..., Value]] = {
+    ast.Constant: _Checker.constant,
+    ast.Name: _Checker.name,
+    ast.Attribute: _Checker.attribute,
+    ast.Subscript: _Checker.subscript,
+    ast.UnaryOp: _Checker.unary,
+    ast.BinOp: _Checker.binary,
+    ast.BoolOp: _Checker.boolean,
+    ast.Compare: _Checker.compare,
+    ast.IfExp: _Checker.choice,
+    ast.GeneratorExp: _Checker.comprehension,
+    ast.ListComp: _Checker.comprehension,
+    ast.Call: _Checker.call,
+}
+"""The whitelist of syntax: whatever is not here is refused."""
+
+
+def _whole(node: ast.expr) -> int | None:
+    """The value of a literal whole number, negative ones included."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        inner = _whole(node.operand)
+        return None if inner is None else -inner
+    if isinstance(node, ast.Constant) and type(node.value) is int and node.value < 1_000_000:
+        return node.value
+    return None

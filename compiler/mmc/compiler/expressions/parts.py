@@ -1,0 +1,153 @@
+"""What is known of a part of an expression, and how problems of parts are reported."""
+
+import ast
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from mmc.compiler.expressions.vocabulary import NUMBER, TRUTH_VALUE, UNKNOWN
+
+MAX_BITS = 2048
+"""Integers that may need more bits are refused: `9**9**9` would keep `eval` busy for good."""
+
+
+class ExpressionProblem(NamedTuple):
+    """One problem of an expression, with its code and the characters (start, end) of the text that it is about."""
+
+    code: str
+    message: str
+    help: str
+    start: int
+    end: int
+
+
+class Value(NamedTuple):
+    """What is known of a part of an expression."""
+
+    kind: str
+    element: str | None = None
+    """Kind of the elements, if it is a list."""
+    constant: float | None = None
+    """The value, where no event is needed to know it."""
+    bits: float = 0.0
+    """An upper bound of the size of the integer that it may be."""
+    lazy: bool = False
+    """A generator: it can be summed, but has no length."""
+
+    @property
+    def is_list(self) -> bool:
+        return self.element is not None
+
+    def __str__(self) -> str:
+        if self.is_list:
+            return "list" if self.element == UNKNOWN else f"list of {self.element}s"
+        return self.kind
+
+
+UNKNOWN_VALUE = Value(UNKNOWN)
+CONDITION = Value(TRUTH_VALUE, bits=1)
+ALLOWED = "`mmc explain MMC402` lists what can"
+_OPERATORS: dict[type, Callable[[float, float], float]] = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.Div: lambda a, b: a / b,
+    ast.FloorDiv: lambda a, b: a // b,
+    ast.Mod: lambda a, b: a % b,
+}
+
+
+class Reporter:
+    """Checks of parts that are numbers, and the problems found so far."""
+
+    functions: Mapping[str, tuple[int, int]]
+    """Those of numbers, with the smallest and largest number of arguments."""
+
+    def __init__(self, text: str, shift: int) -> None:
+        self.text = text
+        self.shift = shift
+        self.problems: list[ExpressionProblem] = []
+
+    @abstractmethod
+    def check(self, node: ast.expr) -> Value:
+        """What is known of a part; its problems are reported."""
+
+    def report(self, code: str, node: ast.AST, message: str, help_text: str = "") -> Value:
+        start, end = self.place(node)
+        self.problems.append(ExpressionProblem(code, message, help_text, start, end))
+        return UNKNOWN_VALUE
+
+    def place(self, node: ast.AST) -> tuple[int, int]:
+        start = offset(self.text, getattr(node, "lineno", 1), getattr(node, "col_offset", 0))
+        end = offset(self.text, getattr(node, "end_lineno", 1), getattr(node, "end_col_offset", len(self.text)))
+        return start + self.shift, end + self.shift
+
+    def source(self, node: ast.AST) -> str:
+        """The text of a part, for a message."""
+        start, end = self.place(node)
+        text = " ".join(self.text[start - self.shift : end - self.shift].split())
+        return text if len(text) <= 40 else text[:39] + "…"
+
+    def number(self, node: ast.expr) -> Value | None:
+        """The value of a part that must be a number or a condition; None where a problem has been reported."""
+        value = self.check(node)
+        if value.kind in (NUMBER, TRUTH_VALUE):
+            return value
+        if value.kind != UNKNOWN:
+            help_text = (
+                "take an element, as in `j[0].pt`" if value.is_list else "take one of its numbers, such as `.pt`"
+            )
+            self.report("MMC405", node, f"a number is needed here; `{self.source(node)}` is a {value}", help_text)
+        return None
+
+    def arithmetic(self, node: ast.BinOp, left: Value, right: Value) -> Value:
+        divides = isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod)
+        if divides and right.constant == 0:
+            return self.report("MMC407", node, "this divides by zero")
+        if isinstance(node.op, ast.Pow):
+            return self.power(node, left, right)
+        bits = left.bits + right.bits + 1 if isinstance(node.op, ast.Mult) else max(left.bits, right.bits) + 1
+        if bits > MAX_BITS:
+            return self.report("MMC407", node, "the number may become too large")
+        constant = None
+        if left.constant is not None and right.constant is not None:
+            constant = _OPERATORS[type(node.op)](left.constant, right.constant)
+        return self.finite(node, constant, bits)
+
+    def power(self, node: ast.expr, base: Value, exponent: Value) -> Value:
+        if exponent.constant is None:
+            help_text = "write `exp(… * log(…))`" if "exp" in self.functions else "write a number"
+            return self.report("MMC407", node, "the exponent is not known beforehand", help_text)
+        bits = max(base.bits, 1.0) * max(abs(exponent.constant), 1.0)
+        if bits > MAX_BITS:
+            return self.report("MMC407", node, "the number may become too large", "take a smaller exponent")
+        if base.constant is None:
+            return Value(NUMBER, bits=bits)
+        return self.computed(node, lambda: _real_power(base.constant or 0.0, exponent.constant or 0.0), bits)
+
+    def computed(self, node: ast.expr, compute: Callable[[], float], bits: float = 0.0) -> Value:
+        """A value that is known beforehand, if it can be computed at all."""
+        try:
+            constant = compute()
+        except (ArithmeticError, ValueError, TypeError):
+            return self.report("MMC407", node, f"`{self.source(node)}` has no value")
+        return self.finite(node, constant, bits)
+
+    def finite(self, node: ast.expr, constant: float | None, bits: float) -> Value:
+        if constant is not None and not math.isfinite(constant):
+            return self.report("MMC407", node, f"`{self.source(node)}` is too large")
+        return Value(NUMBER, constant=constant, bits=bits)
+
+
+def _real_power(base: float, exponent: float) -> float:
+    result = base**exponent
+    if isinstance(result, complex):
+        raise ArithmeticError("a root of a negative number")  # noqa: TRY004
+    return float(result)
+
+
+def offset(text: str, line: int, column: int) -> int:
+    """The index of a position that Python's parser reports: line from 1, column from 0."""
+    lines = text.split("\n")
+    return sum(len(before) + 1 for before in lines[: line - 1]) + max(column, 0)

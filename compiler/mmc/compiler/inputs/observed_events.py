@@ -1,0 +1,60 @@
+"""Observed events: a CSV file with one row per event and one column per observable, named in its first row.
+
+Columns may stand in any order, and others may stand among them. The checks read the file when a study is compiled, the
+steps when they set limits.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+
+from mmc.compiler.study.model import madminer_name
+
+
+class ObservedError(ValueError):
+    """What is wrong with the file, in a line."""
+
+
+def parse_observed(text: str, observables: Sequence[str]) -> list[list[float]]:
+    """The events, each with its observables in that order.
+
+    >>> parse_observed("pt, eta\\n31.5, 0.2\\n", ["eta", "pt"])
+    [[0.2, 31.5]]
+
+    :raises ObservedError: when a column is missing or twice there, a value is no finite number, or there are no events
+    """
+    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff")), skipinitialspace=True)
+    try:
+        columns = _columns([madminer_name(cell.strip()) for cell in next(rows, [])], observables)
+        events = [_event(row, columns, rows.line_num) for row in rows if row]
+    except csv.Error as error:
+        raise ObservedError(f"line {rows.line_num} is no row of a CSV file: {error}") from error
+    if not events:
+        raise ObservedError("it holds no event")
+    return events
+
+
+def _columns(header: list[str], observables: Iterable[str]) -> dict[str, int]:
+    wanted = [madminer_name(name) for name in observables]
+    missing = [name for name in wanted if name not in header]
+    if missing:
+        raise ObservedError(f"its first row does not name the observable {missing[0]}")
+    twice = [name for name in wanted if header.count(name) > 1]
+    if twice:
+        raise ObservedError(f"two columns are called {twice[0]}")
+    return {name: header.index(name) for name in wanted}
+
+
+def _event(row: list[str], columns: dict[str, int], line: int) -> list[float]:
+    values = []
+    for name, k in columns.items():
+        try:
+            value = float(row[k])
+        except (IndexError, ValueError):
+            value = math.nan
+        if not math.isfinite(value):
+            found = repr(row[k].strip()) if k < len(row) and row[k].strip() else "nothing"
+            raise ObservedError(f"line {line} has {found} for {name}, which is no finite number")
+        values.append(value)
+    return values

@@ -1,0 +1,248 @@
+"""YAML text to plain data in which every key and value knows where it stands.
+
+Scalars follow the core schema of YAML 1.2, as editors do: ``1e3`` is a number, ``on``, ``yes`` and dates are text.
+Beyond it, the digits of a number may be grouped (``30_000``). Whatever the text, the result is a :class:`Document`:
+problems are diagnostics, never exceptions, and time and memory stay linear in the size of the file.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from mmc.compiler.language.diagnostics import START, Diagnostic, Span, show
+from mmc.compiler.language.yaml_nodes import NOT_TEXT, Node, UnreadableError, compose, decode, split_lines
+
+Path = tuple[str | int, ...]
+"""The keys and indices that lead to a value."""
+
+_DECIMAL = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*")
+_OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_CONSTANTS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_TAG = "tag:yaml.org,2002:"
+_TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "null": type(None)}
+_LARGEST = 2**63 - 1
+_LONGEST = 60
+"""Integers with more digits are too large, and Python takes quadratic time to read them."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A study file: its text, its data and the position of everything in it.
+
+    ``data`` is None when the text is no YAML mapping; ``broken`` are the paths whose value could not be read and stands
+    as None in ``data``.
+    """
+
+    path: str
+    """The file as the user named it."""
+    text: str
+    data: dict[str, Any] | None = None
+    spans: dict[Path, tuple[Span, Span]] = field(default_factory=dict, repr=False)
+    """For each path the span of its key (of the entry itself in a list) and of its value."""
+    broken: frozenset[Path] = frozenset()
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines of the text, without line breaks."""
+        return split_lines(self.text)
+
+    def key_span(self, path: Path) -> Span:
+        """Where the key of the value is (in a list the value itself), or else the nearest one around it."""
+        return self._nearest(path)[0]
+
+    def value_span(self, path: Path) -> Span:
+        """Where the value is, or else the nearest mapping or list around it."""
+        return self._nearest(path)[1]
+
+    def part_span(self, path: Path, start: int, end: int) -> Span:
+        """Where characters ``start`` to ``end`` of a text are; the whole text where they have no place of their own."""
+        span = self.value_span(path)
+        value: Any = self.data
+        for key in path:
+            value = value[key]
+        written = self.lines[span.line - 1][span.column - 1 : span.end_column - 1]
+        quote = 1 if written[:1] in ("'", '"') else 0
+        if span.line != span.end_line or written[quote : len(written) - quote] != value:
+            return span
+        first = span.column + quote
+        return Span(span.line, first + start, span.line, first + max(end, start + 1))
+
+    def _nearest(self, path: Path) -> tuple[Span, Span]:
+        while path not in self.spans and path:
+            path = path[:-1]
+        return self.spans.get(path, (START, START))
+
+
+def load(source: bytes | str, path: str) -> Document:
+    """Read the content of a study file; ``path`` is its name in messages."""
+    text = ""
+    try:
+        text = decode(source, path)
+        root = compose(text, path)
+    except UnreadableError as failure:
+        return Document(path, text, diagnostics=(failure.diagnostic,))
+    builder = _Builder(path)
+    data = builder.value(root, ())
+    if not isinstance(data, dict):
+        found = "a list" if isinstance(data, list) else f"the single value {show(data)}"
+        builder.report("MMC013", f"the study is {found}, not a mapping", root.span, 'start it with `mmc: "1.0"`')
+        data = None
+    return Document(path, text, data, builder.spans, frozenset(builder.broken), tuple(builder.diagnostics))
+
+
+class _Builder:
+    """Makes plain data of nodes, at most MAX_DEPTH deep, and remembers where everything stands."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.spans: dict[Path, tuple[Span, Span]] = {}
+        self.broken: set[Path] = set()
+        self.diagnostics: list[Diagnostic] = []
+
+    def report(self, code: str, message: str, span: Span, help_text: str = "") -> None:
+        self.diagnostics.append(Diagnostic(code, message, self.path, span, help_text))
+
+    def value(self, written: Node, at: Path, key: Span | None = None) -> Any:
+        self.spans[at] = (written.span if key is None else key, written.span)
+        node = written.meant
+        if node.kind == "scalar":
+            value, code, message, help_text = _scalar(node)
+            return value if code is None else self._fail(at, code, message, help_text)
+        if node.tag not in (None, "!", f"{_TAG}{'map' if node.kind == 'map' else 'seq'}"):
+            return self._fail(at, *_unknown_tag(node))
+        if node.kind == "list":
+            return [self.value(child, (*at, index)) for index, child in enumerate(node.value)]
+        return {name: self.value(child, (*at, name), span) for name, span, child in self._entries(node)}
+
+    def _fail(self, at: Path, code: str, message: str, help_text: str) -> None:
+        self.broken.add(at)
+        self.report(code, message, self.spans[at][1], help_text)
+
+    def _entries(self, node: Node) -> Iterator[tuple[str, Span, Node]]:
+        """The entries of a mapping: its own, then those that `<<` brings in."""
+        first: dict[str, Span] = {}
+        merged: list[Node] = []
+        for key, value in _pairs(node):
+            name = self._key(key, value, merged)
+            if name is None:
+                continue
+            if name in first:
+                help_text = f"it stands at line {first[name].line} already; keep one of them"
+                self.report("MMC008", f"the key `{_short(name)}` is given twice", key.span, help_text)
+                continue
+            first[name] = key.span
+            yield name, key.span, value
+        for source in merged:
+            for name, span, child in self._merged(source):
+                if name not in first:
+                    first[name] = span
+                    yield name, span, child
+
+    def _merged(self, source: Node) -> Iterator[tuple[str, Span, Node]]:
+        if source.meant.kind == "list":
+            for child in source.meant.value:
+                yield from self._merged(child)
+        elif source.meant.kind == "map":
+            for key, value in _pairs(source.meant):
+                if _is_merge(key):
+                    yield from self._merged(value)
+                elif key.meant.kind == "scalar":
+                    yield key.meant.value, source.span, value
+        else:
+            self.report("MMC009", "`<<` takes a mapping or a list of mappings", source.span)
+
+    def _key(self, key: Node, value: Node, merged: list[Node]) -> str | None:
+        """The text of a key; None where there is none to go on with or where it is `<<`."""
+        if _is_merge(key):
+            merged.append(value)
+            return None
+        node = key.meant
+        if node.kind != "scalar":
+            kind = "mapping" if node.kind == "map" else "list"
+            self.report("MMC009", f"a key must be text; this one is a {kind}", key.span)
+            return None
+        text: str = node.value
+        if node.plain and not isinstance(_resolve(text), str):
+            shown = show(text) if text else "empty"
+            self.report("MMC009", f"a key must be text; this one is {shown}", key.span, f'quote it: "{_short(text)}"')
+        elif NOT_TEXT.search(text) is not None:
+            self.report("MMC012", "the key holds a control character", key.span, "leave it out")
+            return None
+        return text
+
+
+def _short(text: str) -> str:
+    return show(text)[1:-1]
+
+
+def _is_merge(key: Node) -> bool:
+    return key.plain and key.kind == "scalar" and key.value == "<<"
+
+
+def _pairs(node: Node) -> Iterator[tuple[Node, Node]]:
+    items = iter(node.value)
+    return zip(items, items, strict=True)
+
+
+Scalar = tuple[Any, str | None, str, str]
+
+
+def _unknown_tag(node: Node) -> tuple[str, str, str]:
+    return "MMC010", f"the tag {show((node.tag or '').replace(_TAG, '!!', 1))} means nothing in a study", "leave it out"
+
+
+def _scalar(node: Node) -> Scalar:
+    """The value of a scalar, or None with code, message and help of what is wrong with it."""
+    text: str = node.value
+    kind = (node.tag or "").removeprefix(_TAG)
+    if not node.plain and kind in ("", "!", "str"):
+        bad = NOT_TEXT.search(text)
+        if bad is not None:
+            return None, "MMC012", f"the text holds the control character U+{ord(bad.group()):04X}", "leave it out"
+        return text, None, "", ""
+    value = _resolve(text)
+    if kind:
+        if kind not in _TYPES:
+            return None, *_unknown_tag(node)
+        if kind == "float" and type(value) is int:
+            value = float(value)
+        if type(value) is not _TYPES[kind]:
+            return None, "MMC010", f"the value is not what its tag !!{kind} says", "leave the tag out"
+    out_of_range = _out_of_range(value, text)
+    return (value, None, "", "") if out_of_range is None else (None, "MMC011", *out_of_range)
+
+
+def _out_of_range(value: Any, text: str) -> tuple[str, str] | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{show(text)} is not a finite number", "give a finite number"
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        return f"the whole number {show(text)} is too large", "give one of at most 18 digits"
+    return None
+
+
+def _resolve(text: str) -> Any:
+    """The value of a plain scalar by YAML 1.2's core schema, digit groups allowed."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if text[0] not in "+-.0123456789":
+        return text
+    value: Any = text
+    if _DECIMAL.fullmatch(text):
+        value = int(text) if len(text) < _LONGEST else 10**_LONGEST
+    elif _OTHER_BASE.fullmatch(text):
+        value = int(text, 0) if len(text) < _LONGEST else 10**_LONGEST
+    elif _FLOAT.fullmatch(text):
+        value = float(text)
+    elif _NOT_FINITE.fullmatch(text):
+        value = float(text.replace(".", ""))
+    return value

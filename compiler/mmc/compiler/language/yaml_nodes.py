@@ -1,0 +1,227 @@
+"""The one document of a YAML text as a tree of nodes that know where they stand.
+
+Nodes are made of the parser's events, one after the other and without recursion, so that nesting, aliases and the
+number of values are bounded while the text is read.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from mmc.compiler.language.diagnostics import START, Diagnostic, Span
+
+MAX_BYTES = 2_000_000
+"""Larger files are refused unread."""
+MAX_DEPTH = 100
+"""Deeper nesting is refused."""
+MAX_VALUES = 100_000
+"""More values, aliases expanded, are refused."""
+
+NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""The characters that YAML does not count as text; mmc refuses their escapes too."""
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+
+
+class UnreadableError(Exception):
+    """The text cannot be read any further; carries the one diagnostic that says why."""
+
+    def __init__(self, code: str, message: str, path: str, span: Span = START, help_text: str = "") -> None:
+        super().__init__(message)
+        self.diagnostic = Diagnostic(code, message, path, span, help_text)
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text as YAML counts them.
+
+    >>> split_lines("a: 1\\r\\nb: 2")
+    ['a: 1', 'b: 2']
+    """
+    return _LINE_BREAK.split(text)
+
+
+def decode(source: bytes | str, path: str) -> str:
+    """The text of a file, without a byte order mark; UnreadableError when it is too large or no text."""
+    if len(source) > MAX_BYTES:
+        message = f"the file holds {len(source):,} bytes; a study has at most {MAX_BYTES:,}"
+        raise UnreadableError("MMC002", message, path)
+    text = (_from_utf8(source, path) if isinstance(source, bytes) else source).removeprefix("\ufeff")
+    bad = NOT_TEXT.search(text)
+    if bad is not None:
+        lines = split_lines(text[: bad.start()])
+        span = Span(len(lines), len(lines[-1]) + 1, len(lines), len(lines[-1]) + 2)
+        raise UnreadableError("MMC001", f"the file is not text: character U+{ord(bad.group()):04X}", path, span)
+    return text
+
+
+def _from_utf8(source: bytes, path: str) -> str:
+    try:
+        return source.decode("utf-8")
+    except UnicodeDecodeError as error:
+        lines = split_lines(source[: error.start].decode("utf-8"))
+        span = Span(len(lines), len(lines[-1]) + 1, len(lines), len(lines[-1]) + 2)
+        message = f"the file is not UTF-8 text: byte 0x{source[error.start]:02x}"
+        raise UnreadableError("MMC001", message, path, span, "save it as UTF-8") from None
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A value as it is written.
+
+    ``value`` is the text of a scalar, the entries of a list, the keys and values of a mapping one after the other, or
+    the node that an alias stands for.
+    """
+
+    kind: str
+    value: Any
+    span: Span
+    tag: str | None = None
+    plain: bool = False
+    """A scalar without quotes, a collection without brackets."""
+    size: int = 0
+    """Values that it holds, aliases expanded; 0 as long as it is open."""
+    height: int = 0
+
+    @property
+    def meant(self) -> "Node":
+        """The node itself, or the one that an alias stands for."""
+        node: Node = self.value if self.kind == "alias" else self
+        return node
+
+
+def compose(text: str, path: str) -> Node:
+    """The text's one value; UnreadableError when it is not YAML, empty, several documents or beyond the bounds."""
+    top = Node("list", [], START)
+    try:
+        _read_events(text, path, top)
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(error, text, path) from None
+    except yaml.YAMLError as error:
+        raise UnreadableError("MMC004", f"this is not YAML: {error}", path) from None
+    root: Node | None = top.value[0] if top.value else None
+    if root is None or (root.kind == "scalar" and root.plain and not root.value):
+        raise UnreadableError("MMC003", "the study is empty", path, help_text="`mmc init` writes one to start from")
+    return root
+
+
+def _read_events(text: str, path: str, top: Node) -> None:
+    stack = [top]
+    anchors: dict[str, Node] = {}
+    count = documents = 0
+    event: Any
+    for event in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        start, end = event.start_mark, event.end_mark
+        span = Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+        if isinstance(event, yaml.NodeEvent):
+            count += 1
+            if count > MAX_VALUES:
+                raise UnreadableError("MMC007", f"the file holds more than {MAX_VALUES:,} values", path, span)
+            node = _open(event, span, anchors, len(stack), path)
+            stack[-1].value.append(node)
+            if isinstance(event, yaml.CollectionStartEvent):
+                stack.append(node)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            _close(stack.pop(), span, path)
+        elif isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                message = "a second document starts here; a study is one document"
+                raise UnreadableError("MMC005", message, path, span, "put it into a file of its own")
+
+
+def _open(event: Any, span: Span, anchors: dict[str, Node], depth: int, path: str) -> Node:
+    if isinstance(event, yaml.AliasEvent):
+        name = event.anchor or ""
+        target = anchors.get(name)
+        if target is None:
+            message = f"the alias *{name} stands for nothing"
+            raise UnreadableError("MMC007", message, path, span, f"mark the value that it means with &{name}")
+        if target.size == 0:
+            message = f"the alias *{name} stands for a value that holds the alias itself"
+            raise UnreadableError("MMC007", message, path, span)
+        node = Node("alias", target, span, size=target.size, height=target.height)
+    elif isinstance(event, yaml.ScalarEvent):
+        node = Node("scalar", event.value, span, event.tag, plain=event.implicit[0] and event.tag is None, size=1)
+    else:
+        kind = "map" if isinstance(event, yaml.MappingStartEvent) else "list"
+        node = Node(kind, [], span, event.tag, plain=event.flow_style is False)
+    if depth + node.height > MAX_DEPTH:
+        raise UnreadableError("MMC006", _TOO_DEEP, path, span)
+    if event.anchor is not None and node.kind != "alias":
+        anchors[event.anchor] = node
+    return node
+
+
+def _close(node: Node, end: Span, path: str) -> None:
+    children = node.value
+    last = children[-1].span if node.plain and children else end  # YAML ends a block at the start of what follows
+    node.span = Span(node.span.line, node.span.column, last.end_line, last.end_column)
+    node.size = 1 + sum(child.size for child in children)
+    node.height = 1 + max((child.height for child in children), default=0)
+    if node.size > MAX_VALUES:
+        raise UnreadableError("MMC007", f"aliases make this more than {MAX_VALUES:,} values", path, node.span)
+
+
+_TOO_DEEP = f"the study is nested more than {MAX_DEPTH} levels deep"
+_UNALIGNED = "this does not line up with what stands above"
+_SAME_INDENT = "give all keys of a mapping, and all entries of a list, the same indentation"
+_ESCAPE = "this escape means nothing in double quotes"
+_SINGLE_QUOTES = "put the text in single quotes, where `\\` is no escape, or write `\\\\`"
+_TAB = "a tab is used for indentation"
+_SYNTAX = (
+    # what PyYAML or libyaml says; what mmc says; the way out; whether the place to look at is where it began
+    (
+        "mapping values are not allowed",
+        "a `:` stands where no key can be",
+        "indent keys alike; quote text with `: `",
+        False,
+    ),
+    (
+        "sequence entries are not allowed",
+        "a `-` stands where no list can start",
+        "start the list on its own line",
+        False,
+    ),
+    ("could not find expected ':'", "a key is not followed by `:`", "write `key: value`", True),
+    ("found unexpected end of stream", "the quote that opens here is not closed", "close it", True),
+    ("expected ',' or ']'", "the list that opens here is not closed", "put `,` between entries, `]` at the end", True),
+    ("expected ',' or '}'", "the mapping that opens here is not closed", "put `,` between keys, `}` at the end", True),
+    ("node content", "a value is missing here", "give one, and close all brackets", False),
+    ("unknown escape character", _ESCAPE, _SINGLE_QUOTES, False),
+    ("hexdecimal number", _ESCAPE, _SINGLE_QUOTES, False),
+    ("hexadecimal number", _ESCAPE, _SINGLE_QUOTES, False),
+    ("tab character", _TAB, "indent with blanks", False),
+    ("expected <block end>", _UNALIGNED, _SAME_INDENT, False),
+    ("did not find expected key", _UNALIGNED, _SAME_INDENT, False),
+    ("did not find expected '-' indicator", _UNALIGNED, _SAME_INDENT, False),
+)
+
+
+def _syntax_error(error: yaml.MarkedYAMLError, text: str, path: str) -> UnreadableError:
+    problem = error.problem or "the syntax is wrong"
+    message, way_out = f"this is not YAML: {problem}", ""
+    mark = error.problem_mark or error.context_mark
+    for sign, ours, help_text, at_context in _SYNTAX:
+        if sign in problem:
+            message, way_out = ours, help_text
+            if at_context and error.context_mark is not None:
+                mark = error.context_mark
+            break
+    lines = split_lines(text)
+    line, column = (mark.line, mark.column) if mark is not None else (0, 0)
+    if line >= len(lines) or (line == len(lines) - 1 and not lines[line].strip()):  # the end of the file
+        line = next((n for n in range(len(lines) - 1, 0, -1) if lines[n].strip()), 0)
+        column = len(lines[line])
+    before, char = lines[line][:column], lines[line][column : column + 1]
+    if "cannot start any token" in problem:
+        message = _TAB if char == "\t" else f"text cannot start with `{char}`"
+        way_out = "indent with blanks" if char == "\t" else "put the text in quotes"
+    elif message == _UNALIGNED and char in ("]", "}"):
+        message, way_out = f"no bracket is open that `{char}` could close", "remove it, or put the text in quotes"
+    elif message == _UNALIGNED and before.strip(" -"):
+        message, way_out = "nothing can stand here: the value has ended", "put the whole text in quotes"
+    place = Span(line + 1, column + 1, line + 1, column + 2)
+    if "maximum nesting depth" in problem:  # PyYAML since 6.0.4 has a bound of its own, met while it reads ahead
+        return UnreadableError("MMC006", _TOO_DEEP, path, place)
+    return UnreadableError("MMC004", message, path, place, way_out)

@@ -1,0 +1,138 @@
+"""Puts stages together: every job gets its seed, and a fingerprint that covers all that its output depends on."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mmc.compiler.catalogue.resources import Resources
+from mmc.compiler.plan.model import FileInput, Flow, Input, Job, Stage, digest
+from mmc.compiler.study.model import Study
+
+STEP_VERSIONS = {
+    "configure": 1,
+    "generate": 1,
+    "simulate": 1,
+    "import_events": 2,
+    "detect": 1,
+    "analyse": 2,
+    "combine": 2,
+    "ingest": 2,
+    "track": 1,
+    "sample": 1,
+    "train": 2,
+    "tune": 2,
+    "evaluate": 3,
+    "baselines": 3,
+    "report": 3,
+}
+"""Raised when a step makes other output from the same input, so that finished jobs of an older mmc are run again."""
+
+LEARNING = ("track", "sample", "train", "tune", "evaluate", "baselines", "report")
+"""The stages of the sub-workflow `learning`; all others belong to `physics`."""
+
+TRACKED = ("sample", "train", "tune", "evaluate", "baselines", "report")
+"""The stages whose jobs track what they do, where the study asks for it. The last one ends the run of the whole, so it
+runs again with `track`."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A job before its stage gives it a seed and a fingerprint."""
+
+    identity: tuple[str, ...]
+    """The names that make the job what it is; its seed follows from them and from nothing else."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    needs: tuple[tuple[str, str], ...] = ()
+    label: str = ""
+    events: int = 0
+    part: int | None = None
+    """The job's number among those that differ in the last of their names alone: their seeds never collide."""
+    files: tuple[str, ...] | None = None
+    """The names of the file inputs that it reads; None where it reads all of its stage."""
+    size: int = 0
+    """Bytes that its output is likely to take."""
+
+
+def job_seed(study_seed: int, stage: str, identity: Iterable[str], part: int = 0) -> int:
+    """A job's own seed, 1 to 900,000,000 (Pythia's range), from the study's seed, the stage and the job's names.
+
+    It does not depend on which other jobs there are, so adding a benchmark does not reshuffle the others. Seeds of the
+    parts of one thing are consecutive: independent ones would collide among 10,000 parts in one study of twenty.
+    """
+    text = "\0".join((str(study_seed), stage, *identity))
+    return 1 + (int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") + part) % 900_000_000
+
+
+def slug(*names: str) -> str:
+    """A name for files and command lines from names of the study: ASCII letters, digits, ``_``, ``-`` and ``.``.
+
+    >>> slug("signal", "c LL", "0")
+    'signal.c_LL.0'
+    """
+    return ".".join(re.sub(r"[^A-Za-z0-9_-]", "_", name) for name in names)
+
+
+class Builder:
+    """Collects stages; gives every job its seed and a fingerprint that covers all that its output depends on."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.stages: dict[str, Stage] = {}
+        self._fingerprints: dict[tuple[str, str], str] = {}
+
+    def add(
+        self,
+        name: str,
+        summary: str,
+        output: str,
+        drafts: Sequence[Draft],
+        *,
+        settings: Mapping[str, Any] | None = None,
+        inputs: tuple[Input, ...] = (),
+        files: tuple[FileInput, ...] = (),
+        scattered: bool = False,
+    ) -> None:
+        """Add a stage with its jobs; upstream stages come first."""
+        group = "learning" if name in LEARNING else "physics"
+        if name in TRACKED and "track" in self.stages:
+            inputs = (*inputs, Input("tracking", "track", Flow.ONE, aside=name != "report"))
+            drafts = [replace(draft, needs=(*draft.needs, ("track", "track"))) for draft in drafts]
+        resources = self.study.resources.get(name, Resources())
+        stage = Stage(
+            name=name,
+            group=group,
+            summary=summary,
+            output=output,
+            jobs=(),
+            settings=settings or {},
+            inputs=inputs,
+            files=files,
+            image=self.study.images.get(group),
+            resources=resources,
+            scattered=scattered,
+        )
+        telling = replace(stage, files=(), inputs=tuple(item for item in inputs if not item.aside))
+        base = digest(
+            {
+                "argv": [(token.kind, token.value) for token in telling.argv],
+                "settings": stage.settings,
+                "image": stage.image,
+                "threads": resources.cpus,
+                "version": STEP_VERSIONS[name],
+            }
+        )
+        jobs = tuple(self._job(stage, base, draft) for draft in drafts)
+        self.stages[name] = replace(stage, jobs=jobs)
+
+    def _job(self, stage: Stage, base: str, draft: Draft) -> Job:
+        name = slug(*draft.identity) or stage.name
+        identity = draft.identity if draft.part is None else draft.identity[:-1]
+        seed = job_seed(self.study.seed, stage.name, identity, draft.part or 0)
+        aside = {item.stage for item in stage.inputs if item.aside}
+        upstream = [self._fingerprints[need] for need in draft.needs if need[0] not in aside]
+        files = {f.name: f.sha256 for f in stage.files if draft.files is None or f.name in draft.files}
+        fingerprint = digest([base, name, dict(draft.settings), files, seed, upstream])
+        self._fingerprints[stage.name, name] = fingerprint
+        return Job(name, draft.settings, draft.needs, seed, fingerprint, draft.label, draft.events, draft.size)

@@ -1,0 +1,69 @@
+"""Events that exist already: a MadMiner file that is used as it is, or the files of an event generator."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from mmc.compiler.plan.builder import Builder, Draft
+from mmc.compiler.plan.files import StageFiles
+from mmc.compiler.plan.model import FileInput
+from mmc.compiler.plan.physics import (
+    CONFIGURED,
+    SETUP,
+    Piece,
+    add_analyse,
+    add_combine,
+    add_configure,
+    add_detect,
+    parameter_settings,
+    systematics_settings,
+)
+from mmc.compiler.study.model import EventFile, FileGeneration, Study
+
+
+def plan_ingest(builder: Builder, study: Study, source: EventFile, file_digests: Mapping[str, str]) -> None:
+    """One job checks the file against the study."""
+    sha256 = file_digests[source.file]
+    file = FileInput("file", PurePosixPath("inputs") / PurePosixPath(source.file).name, sha256)
+    settings = {
+        "sha256": sha256,
+        "parameters": {p.name: {"range": list(p.range)} for p in study.parameters},
+        "benchmarks": study.benchmarks,
+        "observables": [observable.name for observable in study.observables],
+    }
+    builder.add(
+        "ingest", "Check the event file against the study", "events", [Draft(())], settings=settings, files=(file,)
+    )
+
+
+def plan_event_files(builder: Builder, study: Study, source: FileGeneration, file_digests: Mapping[str, str]) -> None:
+    """One job checks each file; then as for generated events."""
+    add_configure(builder, study)
+    pieces, drafts = [], []
+    files = StageFiles(file_digests)
+    for sample in source.samples:
+        parts: Counter[str] = Counter()
+        for file in sample.files:
+            piece = Piece(sample, None, file.benchmark, parts[file.benchmark], None)
+            parts[file.benchmark] += 1
+            named = {key: files.name(getattr(file, key)) for key in ("lhe", "hepmc", "delphes")}
+            own = {**piece.settings, "systematics": systematics_settings(study, piece), **named}
+            read = tuple(name for name in named.values() if name is not None)
+            pieces.append(piece)
+            drafts.append(Draft(piece.identity, own, (CONFIGURED,), piece.label, files=read))
+    builder.add(
+        "import_events",
+        "Check event files, and what their weights are of",
+        "events",
+        drafts,
+        settings={"parameters": parameter_settings(study) if all(p.lha_block for p in study.parameters) else {}},
+        inputs=(SETUP,),
+        files=files.inputs,
+        scattered=True,
+    )
+    detected = None
+    if study.reading.delphes is not None:
+        simulated = all(file.delphes is not None for sample in source.samples for file in sample.files)
+        detected = "import_events" if simulated else add_detect(builder, study, pieces, "import_events", file_digests)
+    add_analyse(builder, study, pieces, "import_events", detected)
+    add_combine(builder, study, pieces)

@@ -1,0 +1,43 @@
+"""The files of a study that the jobs of a stage read."""
+
+import posixpath
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from mmc.compiler.plan.model import FileInput
+
+
+class StageFiles:
+    """Gives every file that a stage's jobs name a name on their command line; a file that is named twice has one.
+
+    The name follows from the path alone, so that another file of another job changes nothing in a job's settings.
+    """
+
+    def __init__(self, digests: Mapping[str, str]) -> None:
+        self._digests = digests
+        self._files: dict[str, FileInput] = {}
+
+    def name(self, text: str | None) -> str | None:
+        """The name of a file's input from the path that the study gives; None for none.
+
+        >>> StageFiles({"cards/run card.dat": "0" * 64}).name("cards/run card.dat")
+        'file_cards_run_card_dat'
+        """
+        if text is None:
+            return None
+        path = posixpath.normpath(text)
+        name = "file_" + re.sub(r"[^A-Za-z0-9]", "_", path)
+        while name in self._files and self._files[name].path != _in_bundle(path):
+            name += "_"
+        self._files.setdefault(name, FileInput(name, _in_bundle(path), self._digests[text]))
+        return name
+
+    @property
+    def inputs(self) -> tuple[FileInput, ...]:
+        """All files that were named, in that order."""
+        return tuple(self._files.values())
+
+
+def _in_bundle(path: str) -> PurePosixPath:
+    return PurePosixPath("inputs") / path

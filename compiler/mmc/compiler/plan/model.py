@@ -1,0 +1,179 @@
+"""The engine-neutral workflow: what :mod:`mmc.compiler.plan.make` makes from a study and what every target translates.
+
+A plan is a tuple of stages. A stage is a list of jobs that run one step program over the same named inputs. Every job
+writes one directory, its output; the directories flow along links from stage to stage. A target renders the tokens of
+a stage's ``argv`` in its own language and decides nothing.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from mmc.compiler.catalogue.reana import Reana
+from mmc.compiler.catalogue.resources import Resources
+
+GROUPS = ("physics", "learning")
+"""The sub-workflows, in the order in which they run."""
+
+
+class Flow(Enum):
+    """How the outputs of an upstream stage reach the jobs of a stage."""
+
+    ONE = "one"
+    """The upstream stage has a single job; every job gets its directory."""
+    EACH = "each"
+    """Both stages have the same number of jobs; the i-th job gets the i-th directory."""
+    ALL = "all"
+    """Every job gets all directories, in the order of the upstream jobs, and reads those that it needs."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """A named input of a stage: ``--name DIRECTORY…`` on the command line of its step program."""
+
+    name: str
+    stage: str
+    flow: Flow
+    aside: bool = False
+    """Whether the output of the jobs does not depend on it, so that a change of it runs none of them again."""
+
+
+@dataclass(frozen=True)
+class FileInput:
+    """A file beside the study that every job of a stage reads: ``--name FILE`` on the command line.
+
+    ``path`` is its POSIX path within the bundle; ``sha256`` its content when the study was compiled.
+    """
+
+    name: str
+    path: PurePosixPath
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a step program.
+
+    ``settings`` are the values that only this job has; ``needs`` the jobs, as (stage, job), whose output it reads;
+    ``fingerprint`` is what its output depends on, so two jobs with the same fingerprint make the same output.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    needs: tuple[tuple[str, str], ...]
+    seed: int
+    fingerprint: str
+    label: str = ""
+    events: int = 0
+    """Events or training samples that the job makes; 0 where that is not known before running."""
+    size: int = 0
+    """Bytes that the job's output is likely to take; 0 where that is little or not known before running."""
+
+
+TokenKind = Literal["text", "config", "job", "input", "file", "out"]
+
+
+@dataclass(frozen=True)
+class Token:
+    """One word of a command line.
+
+    ``text`` stands for itself; ``config`` is the path of the stage's configuration file; ``job`` the name of the job;
+    ``input`` the directories of the named input (one word each); ``file`` the path of the named file input; ``out``
+    the directory that the job writes.
+    """
+
+    kind: TokenKind
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Jobs that run the same step program (``mmc step NAME``)."""
+
+    name: str
+    group: str
+    summary: str
+    output: str
+    """The name of the directory that each job writes, as downstream inputs and published results call it."""
+    jobs: tuple[Job, ...]
+    settings: Mapping[str, Any]
+    """The slice of the study that all jobs of the stage read."""
+    inputs: tuple[Input, ...] = ()
+    files: tuple[FileInput, ...] = ()
+    image: str | None = None
+    resources: Resources = field(default_factory=Resources)
+    scattered: bool = False
+    """Whether the number of jobs follows from the study (even when it happens to be one)."""
+
+    @property
+    def argv(self) -> tuple[Token, ...]:
+        """The command line of every job of the stage, as tokens."""
+        words = [Token("text", word) for word in ("mmc", "step", self.name)]
+        words += [Token("text", "--config"), Token("config"), Token("text", "--job"), Token("job")]
+        for item in self.inputs:
+            words += [Token("text", f"--{item.name}"), Token("input", item.name)]
+        for file in self.files:
+            words += [Token("text", f"--{file.name}"), Token("file", file.name)]
+        return (*words, Token("text", "--out"), Token("out"))
+
+    def configuration(self) -> dict[str, Any]:
+        """The content of the stage's configuration file: what all jobs share, and per job what is its own."""
+        jobs = {
+            job.name: {"seed": job.seed, "fingerprint": job.fingerprint, "settings": dict(job.settings)}
+            for job in self.jobs
+        }
+        return {"stage": self.name, "shared": dict(self.settings), "threads": self.resources.cpus, "jobs": jobs}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study's whole workflow, stages in an order in which they can run."""
+
+    study: str
+    title: str
+    digest: str
+    """SHA-256 of the resolved study and the files it names."""
+    stages: tuple[Stage, ...]
+    resolved_study: Mapping[str, Any]
+    """The study with every default filled in, as it is written beside the bundle."""
+    reana: Reana = field(default_factory=Reana)
+    """What the study says of REANA."""
+
+    def stage(self, name: str) -> Stage:
+        """The stage of that name; KeyError when the plan has none."""
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise KeyError(name)
+
+    def group(self, name: str) -> tuple[Stage, ...]:
+        """The stages of one sub-workflow; empty when the study does not ask for it."""
+        return tuple(stage for stage in self.stages if stage.group == name)
+
+    @property
+    def n_jobs(self) -> int:
+        """The number of jobs of all stages."""
+        return sum(len(stage.jobs) for stage in self.stages)
+
+    @property
+    def files(self) -> tuple[FileInput, ...]:
+        """The files beside the study that the bundle carries, each once."""
+        return tuple({file.path: file for stage in self.stages for file in stage.files}.values())
+
+
+def canonical_json(value: Any) -> str:
+    """The one JSON text of a value, whatever the order of its keys: what digests are taken of.
+
+    >>> canonical_json({"b": 1, "a": [1.0, None]})
+    '{"a":[1.0,null],"b":1}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """SHA-256, in hexadecimal, of a JSON-able value's canonical text."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()

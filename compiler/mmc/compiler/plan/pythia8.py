@@ -1,0 +1,95 @@
+"""The stages of the embedded generator."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from mmc.compiler.plan import sizes
+from mmc.compiler.plan.builder import Builder, Draft, slug
+from mmc.compiler.plan.model import Flow, Input
+from mmc.compiler.plan.physics import (
+    CONFIGURED,
+    SETUP,
+    Piece,
+    add_analyse,
+    add_combine,
+    add_configure,
+    beams_settings,
+    split,
+)
+from mmc.compiler.study.model import EmbeddedGeneration, EmbeddedSample, Study
+
+N_INTEGRATION = (2_000, 200_000)
+"""Fewest and most events from which ``generate`` integrates a cross section; in between, as many as are wanted."""
+
+
+def plan_embedded(builder: Builder, study: Study, generation: EmbeddedGeneration) -> None:
+    """Cross sections, events, and what is read of them."""
+    add_configure(builder, study)
+    runs = [(sample, benchmark) for sample in generation.samples for benchmark in sample.events]
+    beams = beams_settings(generation.beams, "pdf_set")
+    shared = {"parameters": {p.name: p.coefficient for p in study.parameters}, "beams": beams}
+    builder.add(
+        "generate",
+        "Integrate the cross section of each process at each sampled benchmark",
+        "process",
+        [
+            Draft(
+                (sample.name, benchmark),
+                _generate_settings(sample, benchmark),
+                (CONFIGURED,),
+                f"{sample.name} at {benchmark}",
+            )
+            for sample, benchmark in runs
+        ],
+        settings=shared,
+        inputs=(SETUP,),
+        scattered=True,
+    )
+    pieces = list(_pieces(generation))
+    builder.add(
+        "simulate",
+        "Generate events and weight each at every benchmark",
+        "events",
+        [
+            Draft(
+                piece.identity,
+                {
+                    "sample": piece.sample.name,
+                    "benchmark": piece.benchmark,
+                    "process_job": slug(piece.sample.name, piece.benchmark),
+                    "n_events": piece.n_events,
+                },
+                (CONFIGURED, ("generate", slug(piece.sample.name, piece.benchmark))),
+                piece.label,
+                piece.n_events or 0,
+                piece.part,
+                size=sizes.generated(piece.n_events or 0, len(study.all_benchmarks)),
+            )
+            for piece in pieces
+        ],
+        settings=shared,
+        inputs=(SETUP, Input("process", "generate", Flow.ALL)),
+        scattered=True,
+    )
+    add_analyse(builder, study, pieces, "simulate")
+    add_combine(builder, study, pieces)
+
+
+def _pieces(generation: EmbeddedGeneration) -> Iterator[Piece]:
+    for sample in generation.samples:
+        for benchmark in sample.events:
+            for k, n in split(sample, benchmark):
+                yield Piece(sample, None, benchmark, k, n)
+
+
+def _generate_settings(sample: EmbeddedSample, benchmark: str) -> dict[str, Any]:
+    fewest, most = N_INTEGRATION
+    return {
+        "sample": sample.name,
+        "benchmark": benchmark,
+        "process": sample.process,
+        "background": sample.background,
+        "run_card": asdict(sample.run_card),
+        "n_integration": min(max(sample.events[benchmark], fewest), most),
+    }

@@ -1,0 +1,85 @@
+"""How much disk the outputs of jobs are likely to take, in bytes.
+
+Measured, gzipped where the files are, on events of Higgs production in weak-boson fusion with six weights and seven
+particles (MadGraph 3.5.7, Pythia 8.317 with and without multi-parton interactions, Delphes 3.5.1 with its CMS card).
+What goes to HDF5 and numpy files is exact but for the events that cuts remove. The rest is good to a factor of two
+for most processes; a Delphes card that leaves out particles, tracks and towers makes a tenth of it. Models, limits
+and tables take next to nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mmc.compiler.catalogue import default_observables
+from mmc.compiler.study.model import DOUBLE, METHODS_WITH_ALPHA, RATIO_METHODS, Method, Shower, Study
+
+PROCESS = 3_700_000
+"""The code of a process of MadGraph."""
+_LHE_HEAD, _LHE_EVENT, _LHE_WEIGHT = 6_000, 220, 8
+_HEPMC_EVENT = {True: 80_000, False: 22_000}
+_DELPHES_EVENT = {True: 80_000, False: 30_000}
+"""With and without multi-parton interactions."""
+_HDF5_HEAD = 13_000
+_NUMBER, _SAMPLE_NUMBER = 8, 4
+_PDF_WEIGHTS = 50
+"""Sets of LHAPDF that have uncertainties have 30 to 100 members."""
+
+
+def n_weights(study: Study, systematics: Iterable[str]) -> int:
+    """The weights of an event that has those systematic uncertainties."""
+    return len(study.all_benchmarks) + n_variations(study, systematics)
+
+
+def n_variations(study: Study, systematics: Iterable[str]) -> int:
+    """The weights of an event besides those at the benchmarks."""
+    return sum(_variations(study.systematics[name]) for name in systematics)
+
+
+def n_observables(study: Study) -> int:
+    """The observables of an event, MadMiner's default ones included."""
+    return len(study.observables) + len(default_names(study))
+
+
+def default_names(study: Study) -> tuple[str, ...]:
+    """The observables that the study has from MadMiner."""
+    asked = study.reading.default_observables
+    return () if asked is None else default_observables.names(**asked)
+
+
+def _variations(entry: Mapping[str, Any]) -> int:
+    return {"norm": 1, "scale": len(entry.get("variations", ())), "pdf": _PDF_WEIGHTS}[entry["effect"]]
+
+
+def generated(n_events: int, weights: int, shower: Shower | None = None) -> int:
+    """A Les Houches event file, and HepMC where events are showered."""
+    event = _LHE_EVENT + _LHE_WEIGHT * weights
+    if shower is not None:
+        event += _HEPMC_EVENT[_interactions(shower)]
+    return _LHE_HEAD + n_events * event
+
+
+def detected(n_events: int, shower: Shower | None) -> int:
+    """The output of Delphes; of showered events that exist already, nobody says how they were made."""
+    return n_events * _DELPHES_EVENT[shower is None or _interactions(shower)]
+
+
+def _interactions(shower: Shower) -> bool:
+    """Whether there are multi-parton interactions, as far as the settings say."""
+    return shower.settings.get("PartonLevel:MPI", True) not in (False, "off")
+
+
+def analysed(n_events: int, weights: int, n_observables: int) -> int:
+    """A MadMiner event file: observables, weights and the benchmark that the event was generated at."""
+    return _HDF5_HEAD + n_events * _NUMBER * (n_observables + weights + 1)
+
+
+def sampled(method: Method, n_observables: int, n_parameters: int) -> int:
+    """Training and validation samples: observables, points and joint score; of ratio methods also ratio and label.
+
+    MadMiner keeps most of them in single precision, unless it is asked for double.
+    """
+    numbers = n_observables + (3 * n_parameters + 2 if method.method in RATIO_METHODS else 2 * n_parameters)
+    if method.estimator == DOUBLE and method.method in METHODS_WITH_ALPHA:
+        numbers += n_parameters
+    size = _NUMBER if method.sampling.get("double_precision") else _SAMPLE_NUMBER
+    return (method.samples + method.validation_samples) * size * numbers

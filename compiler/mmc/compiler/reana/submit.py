@@ -1,0 +1,308 @@
+"""``mmc submit``, ``mmc status`` and ``mmc fetch``: bundles of the target reana on a REANA server.
+
+What was done is written to ``submission.json`` in the bundle's folder before and after each step, so that a submission
+that broke is taken up where it was: no second run is created, no file is sent twice, nothing is started twice.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mmc.compiler.reana.client import Client, GoneError
+from mmc.compiler.targets.bundle import MANIFEST
+from mmc.compiler.targets.reana import SPECIFICATION
+from mmc.errors import MmcError, UsageError
+
+RECORD = "submission.json"
+RESULTS = "results"
+ENDED_BADLY = ("failed", "stopped", "deleted")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What is known of a run: from before it is created until it was started."""
+
+    server: str
+    content: str
+    """SHA-256 over the files of the bundle."""
+    before: list[str]
+    """The runs of that name that were on the server before this one was created."""
+    run: str | None = None
+    """The run's name and number, once it was created."""
+    uploaded: bool = False
+    started: bool = False
+
+
+@dataclass(frozen=True)
+class ReanaBundle:
+    """A folder with a bundle of the target reana."""
+
+    folder: Path
+    study: str
+    files: tuple[str, ...]
+    """What is uploaded: ``reana.yaml`` and the inputs that it lists."""
+    outputs: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the bundle's runs."""
+        return self.study.replace(" ", "_")
+
+    def content(self) -> str:
+        """SHA-256 over the names and contents of the files."""
+        digest = hashlib.sha256()
+        for path in self.files:
+            with self._open(path) as file:
+                digest.update(f"{path}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        return digest.hexdigest()
+
+    def sizes(self) -> dict[str, int]:
+        """The size of each file in bytes."""
+        return {path: (self.folder / path).stat().st_size for path in self.files}
+
+    def _open(self, path: str) -> Any:
+        try:
+            return (self.folder / path).open("rb")
+        except OSError as error:
+            raise MmcError(f"{self.folder / path}: {error.strerror}; compile the study again") from error
+
+
+def open_bundle(folder: Path) -> ReanaBundle:
+    """The bundle in a folder.
+
+    :raises UsageError: when there is none of the target reana
+    """
+    folder = folder.resolve()  # reana-client silently leaves out what it reaches through a symbolic link
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        specification = yaml.safe_load((folder / SPECIFICATION).read_text(encoding="utf-8"))
+        files = (SPECIFICATION, *specification["inputs"]["files"])
+        outputs = tuple(specification["outputs"]["directories"])
+        return ReanaBundle(folder, manifest["study"], files, outputs)
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise UsageError(f"{folder} holds no bundle of the target reana: mmc compile STUDY --target reana") from error
+
+
+def submit(bundle: ReanaBundle, client: Client, *, again: bool) -> int:
+    """Create a run of the bundle, upload its files and start it, or go on with that.
+
+    :raises MmcError: when a step fails; what is done stays done
+    """
+    with _claimed(bundle.folder):
+        content = bundle.content()
+        found = _read(bundle.folder)
+        if found is not None and (again or (found.server, found.content) != (client.server, content)):
+            if found.run is not None and not found.started:
+                _say(f"{found.run} was not started; it stays on {found.server}")
+            found = None
+        if found is not None and found.started:
+            _say(f"{found.run} was submitted before: `mmc status` tells how it is, --again submits another run")
+            return 0
+        if found is None:
+            found = _written(bundle, Submission(client.server, content, [name for name, _ in _runs(bundle, client)]))
+            found = _create(bundle, client, found)
+        elif found.run is None:
+            found = _find_or_create(bundle, client, found)
+        if not found.uploaded:
+            found = _upload(bundle, client, found)
+        _start(bundle, client, found)
+    return 0
+
+
+def status(bundle: ReanaBundle, client: Client) -> int:
+    """Tell how far the bundle's run is."""
+    found = _submitted(bundle, client)
+    row = _status(client, found)
+    _say(f"{found.run}: {_described(row)}")
+    if row["status"] in ENDED_BADLY:
+        _say(f"logs: reana-client logs -w {found.run}")
+    elif row["status"] == "created":
+        _say("it was not started yet: `mmc submit` goes on")
+    elif row["status"] == "finished":
+        _say("`mmc fetch` gets the results")
+    return 0
+
+
+def fetch(bundle: ReanaBundle, client: Client, folder: Path | None) -> int:
+    """Download the outputs of the bundle's finished run into a folder of the run's name; those that are there stay.
+
+    :raises MmcError: when the run has not finished, or an output cannot be had; what is there stays
+    """
+    found = _submitted(bundle, client)
+    row = _status(client, found)
+    if row["status"] != "finished":
+        way_out = f"reana-client logs -w {found.run}" if row["status"] in ENDED_BADLY else "fetch once it has finished"
+        raise MmcError(f"{found.run}: {_described(row)}; {way_out}")
+    results = (folder or bundle.folder / RESULTS) / str(found.run)
+    for output in bundle.outputs:
+        if not (results / output).exists():
+            _fetch_one(client, str(found.run), output, results)
+    _say(f"results: {results}")
+    for page in sorted(results.rglob("index.html")):
+        _say(f"report:  {page}")
+    return 0
+
+
+def _create(bundle: ReanaBundle, client: Client, found: Submission) -> Submission:
+    """A new run. The client prints its name before it uploads the specification, so the name counts if that fails."""
+    done = client.run("create", "-w", bundle.name, "-f", SPECIFICATION, folder=bundle.folder)
+    names = [line for line in done.stdout.splitlines() if line.startswith(f"{bundle.name}.")]
+    if not names:
+        raise client.failure("create", done.stderr or done.stdout)
+    _say(f"{names[-1]} is created on {client.server}")
+    return _written(bundle, replace(found, run=names[-1]))
+
+
+def _find_or_create(bundle: ReanaBundle, client: Client, found: Submission) -> Submission:
+    """The run that an earlier call may have created without getting to know its name; else a new one."""
+    new = [(name, state) for name, state in _runs(bundle, client) if name not in found.before]
+    if not new:
+        return _create(bundle, client, found)
+    unknown = [name for name, state in new if state == "created"]
+    if len(unknown) != 1:
+        names = ", ".join(name for name, _ in new)
+        raise MmcError(f"it is not clear which run on {client.server} is this one ({names}): --again submits a new one")
+    _say(f"{unknown[0]} was created before on {client.server}")
+    return _written(bundle, replace(found, run=unknown[0]))
+
+
+def _upload(bundle: ReanaBundle, client: Client, found: Submission) -> Submission:
+    """Send the files that the run's workspace lacks, or has in another size, and see that they have arrived."""
+    run = str(found.run)
+    missing = _missing(bundle, client, found)
+    if missing:
+        size = sum(bundle.sizes()[path] for path in missing)
+        _say(f"{run}: uploading {len(missing)} files, {size / 1e6:.1f} MB")
+        client.call("upload", "-w", run, *missing, folder=bundle.folder, sends_files=True)
+        missing = _missing(bundle, client, found)
+    if missing:
+        raise MmcError(f"{missing[0]} has not arrived whole in the workspace of {run}; the same command tries again")
+    return _written(bundle, replace(found, uploaded=True))
+
+
+def _missing(bundle: ReanaBundle, client: Client, found: Submission) -> list[str]:
+    with _told_when_gone(client, found):
+        there = {str(row["name"]).lstrip("/"): int(row["size"]) for row in client.table("ls", "-w", str(found.run))}
+    return [path for path, size in bundle.sizes().items() if there.get(path) != size]
+
+
+def _start(bundle: ReanaBundle, client: Client, found: Submission) -> None:
+    """Start the run, unless an earlier call has done so without getting to know."""
+    state = _status(client, found)["status"]
+    if state == "created":
+        client.call("start", "-w", str(found.run))
+    elif state in ENDED_BADLY:
+        raise MmcError(f"{found.run} is {state} on {client.server}: --again submits another run")
+    _written(bundle, replace(found, started=True))
+    _say(f"{found.run} is started: `mmc status` tells how it is")
+
+
+def _fetch_one(client: Client, run: str, output: str, results: Path) -> None:
+    """Download one output. REANA sends a folder as an archive, and gives archives of the same second the same name."""
+    results.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".fetching-", dir=results) as scratch:
+        client.call("download", "-w", run, "-o", scratch, output, sends_files=True)
+        try:
+            (archive,) = Path(scratch).iterdir()
+            with zipfile.ZipFile(archive) as file:
+                file.extractall(Path(scratch, "whole"))
+        except (ValueError, zipfile.BadZipFile) as error:
+            raise MmcError(
+                f"what {client.server} sent for {output} of {run} is no whole archive; fetch again"
+            ) from error
+        (results / output).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(Path(scratch, "whole", output), results / output)
+
+
+def _submitted(bundle: ReanaBundle, client: Client) -> Submission:
+    """The run that the bundle's record names."""
+    found = _read(bundle.folder)
+    if found is None or found.run is None:
+        raise UsageError(f"{bundle.folder} was not submitted yet: mmc submit {bundle.folder}")
+    if found.server != client.server:
+        raise UsageError(f"{found.run} is on {found.server}, and REANA_SERVER_URL is {client.server}")
+    return found
+
+
+def _status(client: Client, found: Submission) -> dict[str, Any]:
+    with _told_when_gone(client, found):
+        return client.table("status", "-w", str(found.run))[0]
+
+
+@contextmanager
+def _told_when_gone(client: Client, found: Submission) -> Iterator[None]:
+    try:
+        yield
+    except GoneError as error:
+        raise MmcError(
+            f"{found.run} is not on {client.server} any more: mmc submit --again submits another run"
+        ) from error
+
+
+def _described(row: Mapping[str, Any]) -> str:
+    """A row of ``reana-client status`` in words."""
+    words = [str(row["status"])]
+    if "progress" in row:
+        done, _, total = str(row["progress"]).partition("/")
+        words.append(f"{done} of {total} jobs done")
+    words += [f"{key} {row[key]}" for key in ("started", "ended") if row.get(key)]
+    return ", ".join(words)
+
+
+def _runs(bundle: ReanaBundle, client: Client) -> list[tuple[str, str]]:
+    """The runs of the bundle's name on the server, each with its status."""
+    rows = client.table("list", "-w", bundle.name)
+    return [(f"{row['name']}.{row['run_number']}", str(row["status"])) for row in rows]
+
+
+def _read(folder: Path) -> Submission | None:
+    try:
+        return Submission(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise MmcError(f"{folder / RECORD} cannot be read: move it away to submit anew") from error
+
+
+def _written(bundle: ReanaBundle, found: Submission) -> Submission:
+    part = bundle.folder / f".{RECORD}.part"
+    part.write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
+    part.replace(bundle.folder / RECORD)
+    return found
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Keep a second submission out of the folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise MmcError(f"another mmc is submitting {folder}") from error
+    except OSError:  # a file system without locks
+        return
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

@@ -1,0 +1,413 @@
+"""From checked data with all defaults filled in to the :class:`mmc.compiler.study.model.Study` that it stands for."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mmc.compiler.catalogue.morphing import completed_names, component_count
+from mmc.compiler.catalogue.reana import Reana, as_reana_says
+from mmc.compiler.catalogue.resources import Resources
+from mmc.compiler.language.quantities import parse_quantity
+from mmc.compiler.study.model import (
+    FLOW_DEFAULTS,
+    IN_BASIS,
+    LIKELIHOOD_METHODS,
+    METHODS_WITH_ALPHA,
+    Beams,
+    Delphes,
+    EmbeddedGeneration,
+    EmbeddedSample,
+    Evaluation,
+    EventFile,
+    FileGeneration,
+    FileSample,
+    MadGraphGeneration,
+    MadGraphSample,
+    Method,
+    Morphing,
+    Observable,
+    Observed,
+    Parameter,
+    Point,
+    Reading,
+    RunCard,
+    SampledFile,
+    Shower,
+    Slice,
+    Smearing,
+    Study,
+    adaptive_bins,
+    default_estimator,
+    madminer_name,
+    scales_no_parameters,
+)
+from mmc.compiler.study.scans import Tuning, scan_of
+
+
+def build_study(data: Mapping[str, Any]) -> Study:
+    """The study that checked data, with defaults filled in, stands for."""
+    parameters = tuple(_parameter(name, entry) for name, entry in data["parameters"].items())
+    benchmarks = {madminer_name(name): _point(values) for name, values in data["benchmarks"].items()}
+    outside_basis = tuple(
+        madminer_name(name) for name, values in data["benchmarks"].items() if not values.get(IN_BASIS, True)
+    )
+    morphing = None if data["morphing"] == "none" else Morphing(**data["morphing"])
+    all_benchmarks = _all_benchmarks(tuple(benchmarks), outside_basis, parameters, morphing)
+    splits = data["sampling"]
+    return Study(
+        name=data["name"],
+        title=data["title"],
+        description=data["description"],
+        seed=data["seed"],
+        parameters=parameters,
+        benchmarks=benchmarks,
+        outside_basis=outside_basis,
+        all_benchmarks=all_benchmarks,
+        morphing=morphing,
+        source=_source(data, all_benchmarks),
+        reading=_reading(data),
+        systematics={madminer_name(name): entry for name, entry in data["systematics"].items()},
+        groups=_groups(data),
+        observables=tuple(_observable(name, entry) for name, entry in data["observables"].items()),
+        test_split=float(splits["test_split"]),
+        validation_split=float(splits["validation_split"]),
+        methods=tuple(_method(name, entry, parameters, splits) for name, entry in data["methods"].items()),
+        evaluation=_evaluation(data["evaluation"], parameters, benchmarks) if "evaluation" in data else None,
+        plots={**data["plots"], "colors": {madminer_name(k): v for k, v in data["plots"]["colors"].items()}},
+        tracking={"experiment": data["name"], **data["tracking"]["mlflow"]} if "tracking" in data else None,
+        images=data["execution"]["images"],
+        installations=data["execution"]["installations"],
+        resources={stage: _resources(entry) for stage, entry in data["execution"]["resources"].items()},
+        reana=_reana(data["execution"].get("reana")),
+        resolved=data,
+    )
+
+
+def _all_benchmarks(
+    named: tuple[str, ...], outside: tuple[str, ...], parameters: tuple[Parameter, ...], morphing: Morphing | None
+) -> tuple[str, ...]:
+    """The names of all benchmarks in the order of the weights: those outside the basis come last."""
+    if morphing is None:
+        return named
+    basis = tuple(name for name in named if name not in outside)
+    size = component_count([p.max_power for p in parameters], morphing.max_overall_power)
+    return (*basis, *(completed_names(basis, size) if morphing.complete else ()), *outside)
+
+
+def _groups(data: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    groups = data.get("groups", {})
+    every = data.get("generation", data.get("events", {})).get("samples", {})
+    return {madminer_name(name): _names(every if samples == "all" else samples) for name, samples in groups.items()}
+
+
+def _parameter(name: str, entry: Mapping[str, Any]) -> Parameter:
+    low, high = entry["range"]
+    return Parameter(
+        name=madminer_name(name),
+        range=(float(low), float(high)),
+        max_power=entry["max_power"],
+        label=entry.get("label", name),
+        coefficient=entry.get("coefficient"),
+        lha_block=entry.get("lha_block"),
+        lha_id=entry.get("lha_id"),
+        transform=entry.get("transform", "theta"),
+    )
+
+
+def _point(values: Mapping[str, Any]) -> dict[str, float]:
+    return {madminer_name(name): float(value) for name, value in values.items() if name != IN_BASIS}
+
+
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(madminer_name(name) for name in names)
+
+
+def _energy(text: str | None) -> float | None:
+    return None if text is None else parse_quantity(text, "energy")
+
+
+def _source(
+    data: Mapping[str, Any], benchmarks: tuple[str, ...]
+) -> EmbeddedGeneration | MadGraphGeneration | FileGeneration | EventFile:
+    if "events" not in data:
+        build = _madgraph if data["generation"]["generator"] == "madgraph" else _embedded
+        return build(data["generation"], benchmarks)
+    if "file" in data["events"]:
+        return EventFile(data["events"]["file"])
+    return FileGeneration(tuple(_file_sample(name, entry) for name, entry in data["events"]["samples"].items()))
+
+
+def _beams(entry: Mapping[str, Any], pdf: int | str) -> Beams:
+    return Beams(parse_quantity(entry["energy"], "energy"), tuple(entry["particles"]), pdf)
+
+
+def _embedded(entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> EmbeddedGeneration:
+    samples = tuple(_embedded_sample(name, sample, benchmarks) for name, sample in entry["samples"].items())
+    return EmbeddedGeneration(_beams(entry["beams"], entry["beams"]["pdf_set"]), samples)
+
+
+def _embedded_sample(name: str, entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> EmbeddedSample:
+    card = entry["run_card"]
+    return EmbeddedSample(
+        **_generated(name, entry, benchmarks, entry["events_per_job"]),
+        process=entry["process"],
+        run_card=RunCard(_energy(card.get("m_min")), _energy(card.get("m_max")), _energy(card.get("pt_min"))),
+    )
+
+
+def _generated(name: str, entry: Mapping[str, Any], benchmarks: tuple[str, ...], events_per_job: int) -> dict[str, Any]:
+    """What samples of all generators have."""
+    return {
+        "name": madminer_name(name),
+        "background": entry["background"],
+        "events": _events(entry["events"], benchmarks[:1] if entry["background"] else benchmarks),
+        "events_per_job": events_per_job,
+        "k_factor": float(entry["k_factor"]),
+    }
+
+
+def _madgraph(entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> MadGraphGeneration:
+    shower = entry["shower"]
+    return MadGraphGeneration(
+        beams=_beams(entry["beams"], entry["beams"]["pdf"]),
+        samples=tuple(_madgraph_sample(name, sample, entry, benchmarks) for name, sample in entry["samples"].items()),
+        shower=None if shower == "none" else Shower(shower.get("card"), shower["settings"]),
+    )
+
+
+def _madgraph_sample(
+    name: str, entry: Mapping[str, Any], shared: Mapping[str, Any], benchmarks: tuple[str, ...]
+) -> MadGraphSample:
+    own = {key: entry.get(key, shared.get(key)) for key in ("model", "order", "events_per_job")}
+    process = entry["process"]
+    card = {**shared["run_card"], **entry["run_card"]}
+    common, special = _lower(shared["param_card"]), _lower(entry["param_card"])
+    param_card = {**common, **special}
+    inherited = [key for key in common if key not in {"file", *special}]
+    slices = [_slice(madminer_name(key), {**card, **settings}) for key, settings in entry.get("slices", {}).items()]
+    return MadGraphSample(
+        **_generated(name, entry, benchmarks, own.pop("events_per_job")),
+        **own,
+        process=(process,) if isinstance(process, str) else tuple(process),
+        definitions={**shared["definitions"], **entry["definitions"]},
+        param_card_file=param_card.pop("file", None),
+        param_card={key: float(value) for key, value in param_card.items()},
+        param_card_where_there=tuple(inherited if own["model"] != shared["model"] else ()),
+        slices=tuple(slices or [_slice(None, card)]),
+        systematics=_names(entry["systematics"]),
+    )
+
+
+def _lower(card: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.lower(): value for key, value in card.items()}
+
+
+def _slice(name: str | None, card: Mapping[str, Any]) -> Slice:
+    return Slice(name, card.get("file"), {key: value for key, value in card.items() if key != "file"})
+
+
+def _file_sample(name: str, entry: Mapping[str, Any]) -> FileSample:
+    return FileSample(
+        name=madminer_name(name),
+        background=entry["background"],
+        k_factor=float(entry["k_factor"]),
+        systematics=_names(entry["systematics"]),
+        files=tuple(
+            SampledFile(file["lhe"], madminer_name(file["benchmark"]), file.get("hepmc"), file.get("delphes"))
+            for file in entry["files"]
+        ),
+    )
+
+
+def _events(events: int | Mapping[str, int], benchmarks: tuple[str, ...]) -> dict[str, int]:
+    """The number of events by benchmark to generate, without those that are reached by reweighting alone."""
+    if isinstance(events, int):
+        return dict.fromkeys(benchmarks, events)
+    by_name = {madminer_name(name): n for name, n in events.items() if name != "default"}
+    counts = {name: by_name.get(name, events.get("default")) for name in benchmarks}
+    return {name: n for name, n in counts.items() if n is not None}
+
+
+def _reading(data: Mapping[str, Any]) -> Reading:
+    detector = data["detector"]
+    noise = detector.get("met_noise", {"abs": "0 GeV", "rel": 0.0})
+    acceptance = detector.get("acceptance", {"pt_min": {}, "eta_max": {}})
+    return Reading(
+        delphes=(
+            Delphes(detector.get("card"), detector.get("shipped_card")) if detector["simulation"] == "delphes" else None
+        ),
+        smearing=tuple(_smearing(entry) for entry in detector.get("smearing", ())),
+        met_noise={"abs": parse_quantity(noise["abs"], "energy"), "rel": float(noise["rel"])},
+        acceptance={
+            "pt_min": {key: parse_quantity(value, "energy") for key, value in acceptance["pt_min"].items()},
+            "eta_max": {key: float(value) for key, value in acceptance["eta_max"].items()},
+        },
+        generator_truth=detector.get("generator_truth", False),
+        default_observables=data.get("default_observables"),
+        cuts=tuple(_expression(entry, passed_if_undefined=False) for entry in data["cuts"]),
+        efficiencies=tuple(_expression(entry, default=1.0) for entry in data["efficiencies"]),
+    )
+
+
+def _smearing(entry: Mapping[str, Any]) -> Smearing:
+    widths = {key: value for key, value in entry.items() if key not in ("pdgids", "on_shell")}
+    return Smearing(
+        pdgids=tuple(entry["pdgids"]),
+        on_shell=entry.get("on_shell"),
+        **{key: parse_quantity(v, "energy") if isinstance(v, str) else float(v) for key, v in widths.items()},
+    )
+
+
+def _expression(entry: str | Mapping[str, Any], **defaults: Any) -> dict[str, Any]:
+    return {"definition": entry, **defaults} if isinstance(entry, str) else {**defaults, **entry}
+
+
+def _observable(name: str, entry: Mapping[str, Any]) -> Observable:
+    return Observable(
+        name=madminer_name(name),
+        definition=entry.get("definition"),
+        required=entry["required"],
+        default=None if entry.get("default") is None else float(entry["default"]),
+        label=entry.get("label", name),
+    )
+
+
+def _theta(entry: Mapping[str, Any] | None, parameters: tuple[Parameter, ...]) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    (kind, value), *_ = entry.items()
+    if kind == "benchmark":
+        return {kind: madminer_name(value)}
+    if kind == "benchmarks":
+        return {kind: [madminer_name(name) for name in value]}
+    if kind == "point":
+        return {kind: _point(value)}
+    if kind == "points":
+        return {kind: [_point(values) for values in value]}
+    named = {madminer_name(name): prior for name, prior in value["priors"].items()}
+    priors = {p.name: named.get(p.name, {"flat": list(p.range)}) for p in parameters}
+    return {kind: {"n": value["n"], "priors": priors}}
+
+
+def _method(
+    name: str, entry: Mapping[str, Any], parameters: tuple[Parameter, ...], splits: Mapping[str, float]
+) -> Method:
+    method = entry.get("method", name)
+    estimator = entry.get("estimator", default_estimator(method))
+    features = entry.get("features")
+    training_fraction = 1.0 - splits["test_split"] - splits["validation_split"]
+    in_proportion = max(1, math.ceil(entry["samples"] * splits["validation_split"] / training_fraction))
+    foreign = {
+        *(() if method in METHODS_WITH_ALPHA else ("alpha",)),
+        *(("scale_parameters",) if scales_no_parameters(method, estimator) else ()),
+        *(("dropout_prob",) if method in LIKELIHOOD_METHODS else ()),
+    }
+    training = {key: value for key, value in entry["training"].items() if key not in foreign}
+    return Method(
+        name=madminer_name(name),
+        method=method,
+        estimator=estimator,
+        group=None if "group" not in entry else madminer_name(entry["group"]),
+        theta=_theta(entry.get("theta"), parameters),
+        theta0=_theta(entry.get("theta0"), parameters),
+        theta1=_theta(entry.get("theta1"), parameters),
+        samples=entry["samples"],
+        validation_samples=entry.get("validation_samples", in_proportion),
+        sample_only_from_closest_benchmark=entry["sample_only_from_closest_benchmark"],
+        sampling={key: entry[key] for key in ("n_eff_forced", "double_precision") if key in entry},
+        features=None if features is None else tuple(madminer_name(feature) for feature in features),
+        nuisance_mode=entry.get("nuisance_mode", "project"),
+        training={**FLOW_DEFAULTS, **training} if method in LIKELIHOOD_METHODS else training,
+        calibration=entry["calibration"],
+        ensemble=entry.get("ensemble", 1),
+        scan=scan_of(entry["scan"]),
+        tuning=None if "tuning" not in entry else _tuning(entry["tuning"]),
+    )
+
+
+def _tuning(entry: Mapping[str, Any]) -> Tuning:
+    time = entry.get("time_limit")
+    return Tuning(
+        search=entry["search"],
+        criterion=entry["criterion"],
+        trials=entry.get("trials", 0),
+        sampler=entry.get("sampler", ""),
+        time_limit_s=None if time is None else math.ceil(parse_quantity(time, "time")),
+        store=entry.get("store", ""),
+    )
+
+
+def _evaluation(
+    entry: Mapping[str, Any], parameters: tuple[Parameter, ...], benchmarks: Mapping[str, Point]
+) -> Evaluation:
+    truth = entry.get("theta_true", {})
+    if "point" in truth:
+        theta_true: Point = _point(truth["point"])
+    else:
+        theta_true = benchmarks[madminer_name(truth["benchmark"])] if truth else next(iter(benchmarks.values()))
+    axes = {madminer_name(name): axis for name, axis in entry["grid"].items()}
+    default_axis: dict[str, Any] = {"points": 25}
+    grid = {p.name: {"range": list(p.range), **axes.get(p.name, default_axis)} for p in parameters}
+    return Evaluation(
+        luminosity_pb=parse_quantity(entry["luminosity"], "luminosity"),
+        theta_true=theta_true,
+        grid=grid,
+        include_xsec=entry["include_xsec"],
+        event_weights=entry.get("event_weights", "balanced"),
+        observed=_observed(entry.get("observed")),
+        score_bins=entry.get("score_bins"),
+        score_likelihood=entry.get("score_likelihood", "sally"),
+        systematics=entry.get("systematics", "nominal"),
+        confidence_levels=tuple(float(level) for level in entry["confidence_levels"]),
+        rate=entry["baselines"]["rate"],
+        truth=entry["baselines"]["truth"],
+        histograms=_histograms(entry["baselines"]),
+        fisher_information=_fisher(entry.get("fisher_information")),
+    )
+
+
+def _observed(entry: Mapping[str, Any] | None) -> Observed | None:
+    return None if entry is None else Observed(entry["file"], entry.get("n_observed"))
+
+
+def _histograms(baselines: Mapping[str, Any]) -> dict[str | None, dict[str, Any]]:
+    entries = {None: baselines["histogram"]} if "histogram" in baselines else {}
+    found: dict[str | None, dict[str, Any]] = {name: _histogram(entry) for name, entry in entries.items()}
+    for name, entry in baselines.get("histograms", {}).items():
+        found[madminer_name(name)] = _histogram(entry)
+    return found
+
+
+def _histogram(entry: Mapping[str, Any]) -> dict[str, Any]:
+    binnings = {madminer_name(name): binning for name, binning in entry["bins"].items()}
+    observables = [madminer_name(name) for name in entry["observables"]]
+    bins = [binnings.get(name, adaptive_bins(len(observables))) for name in observables]
+    return {"observables": observables, "bins": bins}
+
+
+def _fisher(entry: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    observable = entry.get("observable")
+    return {"observable": None if observable is None else madminer_name(observable), "bins": entry["bins"]}
+
+
+def _resources(entry: Mapping[str, Any]) -> Resources:
+    memory, time = entry.get("memory"), entry.get("time")
+    return Resources(
+        cpus=entry["cpus"],
+        memory_mib=None if memory is None else math.ceil(parse_quantity(memory, "memory")),
+        time_s=None if time is None else math.ceil(parse_quantity(time, "time")),
+    )
+
+
+def _reana(entry: Mapping[str, Any] | None) -> Reana:
+    if entry is None:
+        return Reana()
+    return Reana(
+        engine=entry["engine"],
+        jobs=as_reana_says(entry["jobs"]),
+        stages={stage: as_reana_says(keys) for stage, keys in entry["stages"].items()},
+        cvmfs=tuple(entry["cvmfs"]),
+        retention_days=entry["retention_days"],
+    )

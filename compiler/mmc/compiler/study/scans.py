@@ -1,0 +1,119 @@
+"""Scans of hyperparameters: which trials a method has.
+
+Random values are drawn when a study is compiled, each from a hash of the study's seed, the method, the hyperparameter
+and the number of the draw. So they depend on nothing else: not on the other methods, not on the other hyperparameters,
+not on how many trials there are.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count, product
+from typing import Any
+
+from mmc.compiler.language.schema import load_schema
+
+MOST_TRAININGS = 500
+"""A scan of more trainings has to be allowed explicitly."""
+_DIGITS = 4
+"""Significant digits of drawn numbers: no hyperparameter needs more, and any platform's logarithm is good to these."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values of a hyperparameter between two ends, both included; even in the value or in its logarithm."""
+
+    low: float
+    high: float
+    log: bool
+    integer: bool
+
+    def at(self, fraction: float) -> float:
+        """The value below which a fraction, 0 to 1, of the draws is.
+
+        >>> Range(1e-4, 1e-2, log=True, integer=False).at(0.5), Range(1, 3, log=False, integer=True).at(0.9)
+        (0.001, 3)
+        """
+        margin = 0.5 if self.integer else 0.0  # so that both ends are as likely as what is between them
+        low, high = self.low - margin, self.high + margin
+        value = low * (high / low) ** fraction if self.log else low + (high - low) * fraction
+        inside = min(max(value, self.low), self.high)
+        return round(inside) if self.integer else min(max(float(f"{inside:.{_DIGITS}g}"), self.low), self.high)
+
+    @property
+    def size(self) -> float:
+        """How many different values there are."""
+        return self.high - self.low + 1 if self.integer else math.inf
+
+
+Scan = Mapping[str, tuple[Any, ...] | Range]
+"""The values of hyperparameters, by name."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How the best trial of a scan is found, and what is best; the fields from ``sampler`` on are Optuna's."""
+
+    search: str
+    criterion: str
+    trials: int = 0
+    """0 for a grid, which has all combinations."""
+    sampler: str = ""
+    time_limit_s: int | None = None
+    store: str = ""
+
+
+def scan_of(entry: Mapping[str, Any]) -> Scan:
+    """The scan that ``scan`` of a method stands for.
+
+    :raises KeyError: when it names a hyperparameter that does not exist
+    """
+    hyperparameters = load_schema()["definitions"]["training"]["properties"]
+    scan: dict[str, tuple[Any, ...] | Range] = {}
+    for key, values in entry.items():
+        name = key.removeprefix("training.")
+        if isinstance(values, list):
+            scan[name] = tuple(values)
+        else:
+            low, high = values["range"]
+            scan[name] = Range(low, high, values["scale"] == "log", hyperparameters[name].get("type") == "integer")
+    return scan
+
+
+def size(scan: Scan) -> float:
+    """The number of different combinations; infinite where a number is drawn."""
+    return math.prod(values.size if isinstance(values, Range) else len(values) for values in scan.values())
+
+
+def grid(scan: Scan) -> list[dict[str, Any]]:
+    """All combinations, the last hyperparameter varying fastest; a single empty one where nothing is scanned.
+
+    >>> grid({"alpha": (1, 5), "batch_size": (64,)})
+    [{'alpha': 1, 'batch_size': 64}, {'alpha': 5, 'batch_size': 64}]
+    """
+    values = [() if isinstance(values, Range) else values for values in scan.values()]
+    return [dict(zip(scan, chosen, strict=True)) for chosen in product(*values)]
+
+
+def draw(scan: Scan, trials: int, seed: int, method: str) -> list[dict[str, Any]]:
+    """Random combinations; different ones where their number is finite, so that there must be at least ``trials``."""
+    countable = math.isfinite(size(scan))
+    chosen: dict[str, dict[str, Any]] = {}
+    for k in count():
+        if len(chosen) == trials:
+            break
+        values = {key: _draw(choice, _uniform(seed, method, key, k)) for key, choice in scan.items()}
+        chosen.setdefault(json.dumps(values) if countable else str(k), values)
+    return list(chosen.values())
+
+
+def _draw(values: tuple[Any, ...] | Range, fraction: float) -> Any:
+    return values.at(fraction) if isinstance(values, Range) else values[int(fraction * len(values))]
+
+
+def _uniform(*identity: int | str) -> float:
+    """A number in [0, 1) that follows from what it is for."""
+    digest = hashlib.sha256("\0".join(map(str, identity)).encode()).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2**53

@@ -1,0 +1,201 @@
+"""The CWL target: version 1.2, a workflow of two sub-workflows, a tool for each stage, no JavaScript."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from mmc.compiler.plan.model import Flow, Plan, Stage, Token
+from mmc.compiler.targets import dataflow
+from mmc.compiler.targets.bundle import Bundle, make_bundle
+from mmc.compiler.targets.options import Options
+from mmc.compiler.targets.quoting import Markdown, Yaml, cwl, render
+from mmc.version import __version__
+
+
+def emit(plan: Plan, options: Options) -> Bundle:
+    """The plan as a CWL workflow with its job file."""
+    images = {stage.image: None for stage in plan.stages if stage.image and not options.local}
+    texts = documents(plan, options)
+    texts["README.md"] = render(
+        Markdown,
+        "cwl/README.md.j2",
+        images=list(images),
+        results=[f"{s.name}.*" if s.scattered else s.name for s in dataflow.products(plan)],
+        plan=plan,
+        version=__version__,
+    )
+    return make_bundle(plan, "cwl", texts)
+
+
+def documents(
+    plan: Plan, options: Options, hints: Callable[[Stage], Mapping[str, Any]] = lambda _: {}
+) -> dict[str, str]:
+    """The workflow's documents and its job file by path; ``hints`` are those of a stage's step."""
+    header = {"plan": plan, "version": __version__}
+    groups = dataflow.groups(plan)
+    products = dataflow.products(plan)
+    texts = {
+        "workflow.cwl": render(
+            Yaml,
+            "cwl/workflow.cwl.j2",
+            inputs=_types(plan.stages),
+            outputs={_port(s): {"type": _type(s), "outputSource": f"{s.group}/{_port(s)}"} for s in products},
+            groups=[_group_step(plan, group) for group in groups],
+            **header,
+        ),
+        "job.yml": render(Yaml, "cwl/job.yml.j2", values=_values(plan.stages), **header),
+    }
+    for group in groups:
+        texts[f"{group}.cwl"] = _group(plan, group, hints)
+    for stage in plan.stages:
+        texts[_tool_path(stage)] = _tool(stage, None if options.local else stage.image)
+    return texts
+
+
+def outputs(plan: Plan) -> list[str]:
+    """The directories of the outputs that a user looks for, within the folder that the engine puts outputs into."""
+    return [
+        f"{stage.name}.{job.name}" if stage.scattered else stage.name
+        for stage in dataflow.products(plan)
+        for job in stage.jobs
+    ]
+
+
+def _group_step(plan: Plan, group: str) -> dict[str, Any]:
+    """A sub-workflow as a step of the workflow."""
+    given = {name: name for name in _types(plan.group(group))}
+    imports = {_port(stage): f"{stage.group}/{_port(stage)}" for stage in dataflow.imports(plan, group)}
+    return {
+        "name": group,
+        "file": f"{group}.cwl",
+        "inputs": given | imports,
+        "outputs": [_port(stage) for stage in _exports(plan, group)],
+    }
+
+
+def _group(plan: Plan, group: str, hints: Callable[[Stage], Mapping[str, Any]]) -> str:
+    """A sub-workflow as a document."""
+    stages = plan.group(group)
+    imports = {_port(stage): _type(stage) for stage in dataflow.imports(plan, group)}
+    return render(
+        Yaml,
+        "cwl/group.cwl.j2",
+        label=group,
+        inputs=_types(stages) | imports,
+        outputs={
+            _port(stage): {"type": _type(stage), "outputSource": f"{stage.name}/{stage.output}"}
+            for stage in _exports(plan, group)
+        },
+        steps=[{**_step(plan, stage), "hints": hints(stage)} for stage in stages],
+    )
+
+
+def _exports(plan: Plan, group: str) -> list[Stage]:
+    """The stages whose outputs leave a sub-workflow: all products do, and all that another group reads is one."""
+    return [stage for stage in dataflow.products(plan) if stage.group == group]
+
+
+def _step(plan: Plan, stage: Stage) -> dict[str, Any]:
+    """A stage as a step of its sub-workflow."""
+    inputs: dict[str, Any] = {
+        "config": f"{stage.name}_config",
+        "job": f"{stage.name}_jobs" if stage.scattered else {"default": stage.jobs[0].name},
+    }
+    for item in stage.inputs:
+        upstream = plan.stage(item.stage)
+        here = upstream.group == stage.group
+        inputs[item.name] = f"{upstream.name}/{upstream.output}" if here else _port(upstream)
+    inputs |= {file.name: f"{stage.name}_{file.name}" for file in stage.files}
+    each = [item.name for item in stage.inputs if item.flow is Flow.EACH]
+    return {
+        "name": stage.name,
+        "file": _tool_path(stage),
+        "scatter": ["job", *each] if stage.scattered else [],
+        "inputs": inputs,
+        "outputs": [stage.output],
+    }
+
+
+def _tool(stage: Stage, image: str | None) -> str:
+    """A stage's step program as a tool."""
+    tokens = stage.argv
+    first = next(k for k, token in enumerate(tokens) if token.kind != "text") - 1
+    place = cwl(stage.name) + (".$(inputs.job)" if stage.scattered else "")
+    inputs: dict[str, Any] = {}
+    out: dict[str, Any] = {}
+    for position, (flag, token) in enumerate(zip(tokens[first::2], tokens[first + 1 :: 2], strict=True), start=1):
+        binding = {"position": position, "prefix": flag.value}
+        if token.kind == "out":
+            out = {**binding, "valueFrom": place}
+        else:
+            inputs[_input_name(token)] = {"type": _input_type(stage, token), "inputBinding": binding}
+    return render(
+        Yaml,
+        "cwl/tool.cwl.j2",
+        label=stage.summary,
+        requirements=_requirements(stage),
+        hints={"DockerRequirement": {"dockerPull": image}} if image else {},
+        command=[token.value for token in tokens[:first]],
+        inputs=inputs,
+        out=out,
+        outputs={stage.output: {"type": "Directory", "outputBinding": {"glob": place}}},
+    )
+
+
+def _input_name(token: Token) -> str:
+    return token.value or token.kind
+
+
+def _input_type(stage: Stage, token: Token) -> str:
+    if token.kind == "input":
+        flow = next(item.flow for item in stage.inputs if item.name == token.value)
+        return "Directory[]" if flow is Flow.ALL else "Directory"
+    return {"config": "File", "file": "File", "job": "string"}[token.kind]
+
+
+def _requirements(stage: Stage) -> dict[str, Any]:
+    resources = {"coresMin": stage.resources.cpus}
+    if stage.resources.memory_mib is not None:
+        resources["ramMin"] = stage.resources.memory_mib
+    requirements = {"ResourceRequirement": resources}
+    if stage.resources.time_s is not None:
+        requirements["ToolTimeLimit"] = {"timelimit": stage.resources.time_s}
+    return requirements
+
+
+def _port(stage: Stage) -> str:
+    """The name that workflows give to the outputs of a stage."""
+    return f"{stage.name}_{stage.output}"
+
+
+def _type(stage: Stage) -> str:
+    """The type of all outputs of a stage."""
+    return "Directory[]" if stage.scattered else "Directory"
+
+
+def _given(stage: Stage) -> dict[str, tuple[str, Any]]:
+    """What the job file gives to a stage: type and value by name. Long lists in documents would slow cwltool down."""
+    given: dict[str, tuple[str, Any]] = {f"{stage.name}_config": ("File", _file(dataflow.config_path(stage)))}
+    if stage.scattered:
+        given[f"{stage.name}_jobs"] = ("string[]", [job.name for job in stage.jobs])
+    return given | {f"{stage.name}_{file.name}": ("File", _file(str(file.path))) for file in stage.files}
+
+
+def _types(stages: Iterable[Stage]) -> dict[str, str]:
+    return {name: given for stage in stages for name, (given, _) in _given(stage).items()}
+
+
+def _values(stages: Iterable[Stage]) -> dict[str, Any]:
+    return {name: value for stage in stages for name, (_, value) in _given(stage).items()}
+
+
+def _file(path: str) -> dict[str, str]:
+    """A file of the bundle: its location as a URI, and the tame name that cwltool insists on where jobs see it."""
+    name = path.rpartition("/")[2]
+    tame = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+    return {"class": "File", "location": quote(path), **({"basename": tame} if tame != name else {})}
+
+
+def _tool_path(stage: Stage) -> str:
+    return f"tools/{stage.name}.cwl"

@@ -1,0 +1,41 @@
+"""What the targets ask of a plan: which stages cross the groups, which outputs a user looks for, what a job runs."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from mmc.compiler.plan.model import GROUPS, Plan, Stage, TokenKind
+
+Word = TypeVar("Word")
+
+
+def groups(plan: Plan) -> tuple[str, ...]:
+    """The sub-workflows that the plan has."""
+    return tuple(group for group in GROUPS if plan.group(group))
+
+
+def imports(plan: Plan, group: str) -> tuple[Stage, ...]:
+    """The stages of other groups whose outputs this group reads."""
+    read = {item.stage for stage in plan.group(group) for item in stage.inputs}
+    return tuple(stage for stage in plan.stages if stage.group != group and stage.name in read)
+
+
+def products(plan: Plan) -> tuple[Stage, ...]:
+    """The stages whose outputs a user looks for once all has run.
+
+    These are what no stage reads, what passes from one group to another, and what the last learning stage presents.
+    """
+    read = {stage.name: {item.stage for item in stage.inputs if not item.aside} for stage in plan.stages}
+    last = set(read).difference(*read.values())
+    presented = set().union(*(read[name] for name in last if plan.stage(name).group == "learning"))
+    crossing = {stage.name for group in groups(plan) for stage in imports(plan, group)}
+    return tuple(stage for stage in plan.stages if stage.name in last | presented | crossing)
+
+
+def words(stage: Stage, language: Mapping[TokenKind, Callable[[str], Word]]) -> list[Word]:
+    """A stage's command line, each token rendered by the function for its kind."""
+    return [language[token.kind](token.value) for token in stage.argv]
+
+
+def config_path(stage: Stage) -> str:
+    """The path of a stage's configuration file within the bundle."""
+    return f"config/{stage.name}.json"

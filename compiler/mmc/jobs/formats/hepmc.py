@@ -1,0 +1,161 @@
+"""HepMC files: write Pythia's events as HepMC 3 text, tell its versions apart, count events.
+
+One event is a graph in which vertices join particles. A vertex is written with the particles that go in and those that
+come out, and every particle comes out of one vertex at most and goes into one at most, whereas Pythia's record gives
+each particle its mothers. Written by hand because pip packages bring no converter of Pythia's record for Python.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+from mmc.errors import StepError
+from mmc.jobs.formats.gzipped import reading
+
+SHOWERED = "events.hepmc.gz"
+"""The file of showered events of every job that simulates with a shower."""
+
+_START = "HepMC::Version 3.02.05\nHepMC::Asciiv3-START_EVENT_LISTING\n"
+_END = "HepMC::Asciiv3-END_EVENT_LISTING\n"
+_FORMATS = {b"HepMC::Asciiv3": 3, b"HepMC::IO_GenEvent": 2}
+_HEAD_BYTES = 4096
+_CHUNK = 1 << 22
+
+
+class LoopError(Exception):
+    """An event in which a particle is its own ancestor."""
+
+
+class Vertex(NamedTuple):
+    """A vertex, with the numbers of the particles in the generator's record."""
+
+    mothers: list[int]
+    daughters: list[int]
+
+
+class Graph(NamedTuple):
+    """An event."""
+
+    beams: list[int]
+    vertices: list[Vertex]
+    """Mothers come before daughters."""
+
+
+def graph(mothers: Sequence[Sequence[int]]) -> Graph:
+    """The graph of an event.
+
+    Particles that share a mother share the vertex that they come from.
+
+    :param mothers: those of every particle; the particle 0 stands for the whole event
+    :raises LoopError: when a particle is its own ancestor
+
+    >>> graph([[], [], [], [1, 2], [3], [3]])
+    Graph(beams=[1, 2], vertices=[Vertex(mothers=[1, 2], daughters=[3]), Vertex(mothers=[3], daughters=[4, 5])])
+    """
+    end: dict[int, int] = {}  # the vertex into which a particle goes
+    beams: list[int] = []
+    vertices: list[Vertex] = []
+    for particle, all_mothers in enumerate(mothers[1:], start=1):
+        own = [mother for mother in all_mothers if mother > 0]
+        if not own:
+            beams.append(particle)
+            continue
+        number = next((end[mother] for mother in own if mother in end), len(vertices))
+        if number == len(vertices):
+            vertices.append(Vertex([], []))
+        for mother in own:
+            # one that is no earlier than a daughter may descend from it; it is left without an end
+            if mother not in end and not any(daughter <= mother for daughter in vertices[number].daughters):
+                end[mother] = number
+                vertices[number].mothers.append(mother)
+        vertices[number].daughters.append(particle)
+    waiting = [len(vertex.mothers) for vertex in vertices]
+    ready, ordered = list(beams), []
+    for particle in ready:  # grows while it is walked through
+        found = end.get(particle)
+        if found is not None:
+            waiting[found] -= 1
+            if waiting[found] == 0:
+                ordered.append(vertices[found])
+                ready.extend(vertices[found].daughters)
+    if len(ready) != len(mothers) - 1:
+        raise LoopError
+    return Graph(beams, ordered)
+
+
+def write_start(text: TextIO, weights: Sequence[str], tool: str, version: str) -> None:
+    """Write what stands before the events: the names of the weights, and the program that made them."""
+    separated = "\\|"  # a new line, as this format escapes it
+    text.write(f"{_START}W {separated.join(weights)}\nT {tool}{separated}{version}{separated}\n")
+
+
+def write_event(
+    text: TextIO, number: int, record: Any, weights: Sequence[float], attributes: Mapping[str, Any]
+) -> None:
+    """Write an event.
+
+    :param record: Pythia's ``event``; momenta in GeV, places in mm
+    :raises LoopError: when it is no graph; nothing is written then
+    """
+    size = record.size()
+    beams, vertices = graph([record[index].motherList() for index in range(size)])
+    text.write(f"E {number} {len(vertices)} {size - 1}\nU GEV MM\n")
+    text.write(f"W {' '.join(f'{weight:.12g}' for weight in weights)}\n")
+    text.write("".join(f"A 0 {name} {value}\n" for name, value in attributes.items()))
+    numbers: dict[int, int] = {}
+    for beam in beams:
+        numbers[beam] = len(numbers) + 1
+        text.write(_particle_line(numbers[beam], 0, record[beam]))
+    for code, vertex in enumerate(vertices, start=1):
+        incoming = ",".join(map(str, sorted(numbers[mother] for mother in vertex.mothers)))
+        text.write(f"V -{code} 0 [{incoming}]{_place(record[vertex.daughters[0]])}\n")
+        for daughter in vertex.daughters:
+            numbers[daughter] = len(numbers) + 1
+            text.write(_particle_line(numbers[daughter], -code, record[daughter]))
+
+
+def write_end(text: TextIO) -> None:
+    """Write what stands after the events."""
+    text.write(_END)
+
+
+def version(path: Path) -> int:
+    """Which version of HepMC a text is, gzipped or not.
+
+    :raises StepError: when it is none
+    """
+    with reading(path) as file:
+        start = file.read(_HEAD_BYTES)
+    for mark, number in _FORMATS.items():
+        if mark in start:
+            return number
+    raise StepError(f"{path.name} is no HepMC text: it begins with neither HepMC::Asciiv3 nor HepMC::IO_GenEvent")
+
+
+def count(path: Path) -> int:
+    """The events of a text, gzipped or not.
+
+    :raises StepError: when it is damaged, or ends in the middle
+    """
+    n_events, last = 0, b""
+    with reading(path) as file:
+        while chunk := file.read(_CHUNK):
+            # the end of the last chunk is looked at again, without what would be found twice
+            text = last + chunk
+            n_events += text.count(b"\nE ") - last.count(b"\nE ")
+            last = text[-64:]
+    if b"END_EVENT_LISTING" not in last:
+        raise StepError(f"{path.name} is damaged: it ends without END_EVENT_LISTING")
+    return n_events
+
+
+def _place(particle: Any) -> str:
+    """Where a particle was made, as the end of a vertex's line; nothing for where the beams met."""
+    if not (particle.hasVertex() and (particle.tProd() or particle.xProd())):
+        return ""
+    return f" @ {particle.xProd():.12g} {particle.yProd():.12g} {particle.zProd():.12g} {particle.tProd():.12g}"
+
+
+def _particle_line(number: int, parent: int, p: Any) -> str:
+    momentum = f"{p.px():.12g} {p.py():.12g} {p.pz():.12g} {p.e():.12g} {p.m():.12g}"
+    return f"P {number} {parent} {p.id()} {momentum} {p.statusHepMC()}\n"

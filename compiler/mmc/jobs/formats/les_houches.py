@@ -1,0 +1,129 @@
+"""Les Houches event files with a weight per benchmark, as MadGraph's reweighting writes them."""
+
+import gzip
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+from xml.sax.saxutils import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmc.errors import StepError
+from mmc.jobs.formats.gzipped import writing_text
+from mmc.jobs.generators.pythia8 import Event
+from mmc.version import __version__
+
+EVENTS = "events.lhe.gz"
+"""The event file of every job that simulates."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What stands before the events."""
+
+    n_events: int
+    beams: tuple[int, int]
+    """PDG ids of the beams."""
+    beam_energy_gev: float
+    cross_section_pb: tuple[float, float]
+    """At the sampled benchmark, with its statistical error."""
+    benchmarks: Sequence[str]
+    generator: Sequence[str]
+    """The generator's settings, for whoever reads the file."""
+
+
+@contextmanager
+def writing(path: Path, header: Header) -> Iterator[TextIO]:
+    """Open a gzipped file, with the header written and the end to come.
+
+    Its bytes depend on the content alone.
+    """
+    with writing_text(path) as text:
+        text.write(_header(header))
+        yield text
+        text.write("</LesHouchesEvents>\n")
+
+
+def write_events(
+    text: TextIO, events: Iterable[Event], benchmarks: Sequence[str], sampled: str, weights: NDArray[np.float64]
+) -> None:
+    """Write events with their weights in pb, whose mean over the file is the cross section.
+
+    :param benchmarks: the names of the columns of ``weights``
+    :param sampled: the benchmark whose weight is the event's own
+    :param weights: shape (events, benchmarks)
+    """
+    own = list(benchmarks).index(sampled)
+    openings = [f"<wgt id={quoted(name)}> " for name in benchmarks]
+    for event, row in zip(events, weights.tolist(), strict=True):
+        text.write(
+            f"<event>\n{len(event.particles):3d} 1 {row[own]:+.14e} {event.scale:.8e} "
+            f"{event.alpha_em:.14e} {event.alpha_s:.8e}\n"
+        )
+        for pdg_id, status, (first, second), (colour, anticolour), px, py, pz, energy, mass in event.particles:
+            text.write(
+                f"{pdg_id:9d} {status:2d} {first:4d} {second:4d} {colour:4d} {anticolour:4d} "
+                f"{px:+.10e} {py:+.10e} {pz:+.10e} {energy:.10e} {mass:.10e} 0. 9.\n"
+            )
+        lines = "".join(f"{start}{weight:+.14e} </wgt>\n" for start, weight in zip(openings, row, strict=True))
+        text.write(f"<rwgt>\n{lines}</rwgt>\n</event>\n")
+
+
+@contextmanager
+def unpacked(packed: Path, folder: Path) -> Iterator[Path]:
+    """A copy of a gzipped file without the compression, which is removed in the end."""
+    plain = folder / packed.stem
+    with gzip.open(packed) as source, plain.open("wb") as text:
+        shutil.copyfileobj(source, text)
+    try:
+        yield plain
+    finally:
+        plain.unlink()
+
+
+def verify(path: Path, n_events: int, benchmarks: Sequence[str]) -> None:
+    """Read a file back.
+
+    :raises StepError: unless it is whole, with that many events and every benchmark's weight in each
+    """
+    expected = [f"<wgt id={quoted(name)}>" for name in benchmarks]
+    found: list[str] = []
+    n_whole, line = 0, ""
+    with gzip.open(path, "rt", encoding="ascii") as lines:
+        for line in lines:
+            if line.startswith("<wgt"):
+                found.append(line[: line.index(">") + 1])
+            elif line == "</event>\n":
+                n_whole += found == expected
+                found = []
+    if line != "</LesHouchesEvents>\n" or n_whole != n_events:
+        raise StepError(f"{path.name} is damaged: {n_whole} of {n_events} events are whole")
+
+
+def _header(header: Header) -> str:
+    energy = f"{header.beam_energy_gev:.8e}"
+    value, error = header.cross_section_pb
+    weights = "".join(f"<weight id={quoted(name)}>{escape(name)}</weight>\n" for name in header.benchmarks)
+    settings = "".join(f"# {escape(line)}\n" for line in header.generator)
+    return (
+        '<LesHouchesEvents version="3.0">\n<header>\n'
+        f"<MMCVersion>{__version__}</MMCVersion>\n"
+        f"<PythiaSettings>\n{settings}</PythiaSettings>\n"
+        "<MGRunCard>\n"
+        f" {header.n_events} = nevents ! Number of unweighted events\n"
+        " average = event_norm ! The mean of the weights is the cross section in pb\n"
+        "</MGRunCard>\n"
+        "<initrwgt>\n<weightgroup name='mg_reweighting' weight_name_strategy='includeIdInWeightName'>\n"
+        f"{weights}</weightgroup>\n</initrwgt>\n</header>\n"
+        f"<init>\n{header.beams[0]} {header.beams[1]} {energy} {energy} 0 0 0 0 -4 1\n"
+        f"{value:.10e} {error:.10e} {value:.10e} 1\n</init>\n"
+    )
+
+
+def quoted(name: str) -> str:
+    """A name as the value of an XML attribute, in the single quotes that MadGraph writes."""
+    return "'" + escape(name, {"'": "&apos;"}) + "'"

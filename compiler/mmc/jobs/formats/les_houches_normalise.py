@@ -1,0 +1,274 @@
+"""Bring an event file into the form that all later steps read.
+
+In that form every event carries a weight for every benchmark, named as the benchmark, that at which it was sampled
+included; the mean of the weights over the file is the cross section in pb, however many events are left of it; nothing
+depends on where or when it was made. Weights of systematic uncertainties stay as they are named. The events of a
+background carry one weight, that of the benchmark at which it was sampled.
+"""
+
+import logging
+import math
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from mmc.errors import StepError
+from mmc.jobs.formats import gzipped
+from mmc.jobs.formats.les_houches import quoted
+from mmc.jobs.formats.les_houches_table import WEIGHT, UnusualFileError, blocks
+
+log = logging.getLogger(__name__)
+
+_NORMS = ("average", "sum")
+_HEADER = re.compile(r"<header>(.*?)</header>", re.DOTALL)
+_INIT = re.compile(r"<init>\s*(.*?)\s*</init>", re.DOTALL)
+_RUN_CARD = re.compile(r"<MGRunCard>(\s*<!\[CDATA\[)?(.*?)(\]\]>\s*)?</MGRunCard>", re.DOTALL)
+_SETTING = re.compile(r"^\s*([^#!\n=]*?)\s*=\s*(nevents|event_norm)\s*(?:!.*)?$", re.MULTILINE)
+_AMPERSAND = re.compile(r"&(?!#?\w+;)")
+_DIFFERENCE = 0.05
+"""Relative difference between the file's own cross section and the mean of its weights that is worth a warning."""
+_SAME = 1e-3
+"""Relative difference of weights that reweighting at the same squared matrix element may make."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands before the events."""
+
+    header: str
+    """Between its tags."""
+    init: str
+    norm: str
+    """``average`` or ``sum``: what of the weights is the cross section."""
+
+    @property
+    def cross_section_pb(self) -> tuple[float, float]:
+        """The sum over the processes, with its statistical error."""
+        rows = [line.split() for line in self.init.splitlines()[1:] if line and not line.startswith("<")]
+        values = [(float(row[0]), float(row[1])) for row in rows if len(row) == 4]
+        return sum(value for value, _ in values), math.sqrt(sum(error**2 for _, error in values))
+
+
+@dataclass(frozen=True)
+class Content:
+    """What an event file holds."""
+
+    head: Head
+    n_events: int
+    factor: float
+    """What turns the file's weights into those whose mean is the cross section."""
+    sums: dict[str, float]
+    """Of the weights, in pb times events, by name."""
+    sums_of_squares: dict[str, float]
+
+    def record(self) -> dict[str, Any]:
+        """What is told of a file: its cross section, and those that its weights make."""
+        value, error = self.head.cross_section_pb
+        squares = self.sums_of_squares
+        return {
+            "cross_section_pb": value,
+            "cross_section_error_pb": error,
+            "mean_weights_pb": {name: total / self.n_events for name, total in self.sums.items()},
+            "effective_sample_size": {
+                name: total**2 / squares[name] if squares[name] > 0.0 else 0.0 for name, total in self.sums.items()
+            },
+        }
+
+
+def inspect(
+    path: Path, sampled: str, benchmarks: Sequence[str], *, same: Collection[str] = (), advice: str = ""
+) -> Content:
+    """Read a file through.
+
+    :param path: gzipped or not
+    :param sampled: the benchmark whose weight is the events' own
+    :param benchmarks: those whose weights all events must have; the others are left out of the sums
+    :param same: benchmarks at which no event may have another weight than its own
+    :param advice: what to do about weights that are missing, as the end of a sentence
+    :raises StepError: when it is damaged or has no events, or an event lacks a weight or has one that is no number
+    """
+    sums: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
+    squares: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
+    head, n_events, names = None, 0, None
+    for before, _, own, rest in _events(path):
+        head = _head(before, path) if head is None else head
+        n_events += 1
+        weights = {sampled: own, **_weights(rest)}
+        if names is None:
+            names = set(weights)
+        if lacking := [name for name in benchmarks if name not in weights] or sorted(names - set(weights)):
+            other = len(lacking) == 1 and sampled in _weights(rest)  # MadGraph writes all but that of the sampled one
+            hint = f": was it sampled at {lacking[0]!r}, and not at {sampled!r}?" if other else advice
+            raise StepError(f"event {n_events} of {path.name} has no weight for {_listed(lacking)}{hint}")
+        for name in same:
+            if not math.isclose(_number(weights.get(name, own)), _number(own), rel_tol=_SAME):
+                raise StepError(
+                    f"event {n_events} of {path.name} has another weight at {name!r} than at {sampled!r}: its process "
+                    "depends on the parameters, so the sample is no background"
+                )
+        for name in benchmarks:
+            value = _number(weights[name])
+            if not math.isfinite(value):
+                raise StepError(f"the weight of event {n_events} of {path.name} for {name!r} is {weights[name]}")
+            sums[name] += value
+            squares[name] += value**2
+    if head is None:
+        raise StepError(f"{path.name} holds no events")
+    factor = 1.0 if head.norm == "average" else float(n_events)
+    content = Content(
+        head,
+        n_events,
+        factor,
+        {name: factor * total for name, total in sums.items()},
+        {name: factor**2 * total for name, total in squares.items()},
+    )
+    _check_cross_section(content, sampled, path)
+    return content
+
+
+def write(
+    source: Path,
+    out: Path,
+    content: Content,
+    sampled: str,
+    benchmarks: Sequence[str],
+    *,
+    lost: Collection[int] = (),
+    forget: Path | None = None,
+) -> None:
+    """Write the normal form of a file that :func:`inspect` has read.
+
+    :param lost: the numbers of the events to leave out, the first being 1
+    :param forget: a folder whose path is taken out of the header
+    """
+    with gzipped.writing_text(out) as text:
+        text.write(_opening(content.head, content.n_events - len(lost), forget))
+        for number, (_, body, written, rest) in enumerate(_events(source), start=1):
+            if number in lost:
+                continue
+            own, weights = written, {sampled: written, **_weights(rest)}
+            names = [*benchmarks, *(name for name in weights if name not in benchmarks)]
+            if content.factor != 1.0:
+                weights = {name: f"{content.factor * float(value):+.14e}" for name, value in weights.items()}
+                own = f"{content.factor * float(own):+.14e}"
+            lines = "".join(f"<wgt id={quoted(name)}> {weights[name]} </wgt>\n" for name in names)
+            text.write(f"<event>\n{_with_weight(body, own)}<rwgt>\n{lines}</rwgt>\n</event>\n")
+        text.write("</LesHouchesEvents>\n")
+
+
+def _events(path: Path) -> Iterator[tuple[str, str, str, str]]:
+    """What stands before each event, its lines without comments, its own weight, and what follows the lines.
+
+    :raises StepError: when the file is damaged, or written as neither MadGraph nor mmc does
+    """
+    number = 0
+    try:
+        for number, (before, block) in enumerate(blocks(path), start=1):
+            body, tag, rest = block.partition("<")
+            lines = [line for line in body.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+            words = lines[0].split() if lines else []
+            if len(words) != 6 or not words[0].isdigit() or int(words[0]) != len(lines) - 1:
+                raise StepError(f"event {number} of {path.name} is damaged: its first line does not fit what follows")
+            yield before, "".join(f"{line}\n" for line in lines), words[2], tag + rest
+    except (UnicodeDecodeError, UnusualFileError) as error:
+        raise StepError(f"{path.name} is no event file that mmc can read: {error}") from error
+
+
+def _weights(rest: str) -> dict[str, str]:
+    """The weights of an event, as they are written."""
+    block = rest.partition("<rwgt>")[2].partition("</rwgt>")[0]
+    return {unescape(one or two): value for one, two, value in WEIGHT.findall(block)}
+
+
+def _with_weight(body: str, weight: str) -> str:
+    first, newline, particles = body.partition("\n")
+    words = first.split()
+    return " ".join([*words[:2], weight, *words[3:]]) + newline + particles
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _head(text: str, path: Path) -> Head:
+    """:raises StepError: when the head of the file does not say how events are weighted, or has no cross section"""
+    header, init = _HEADER.search(text), _INIT.search(text)
+    if "<LesHouchesEvents" not in text or init is None:
+        raise StepError(f"{path.name} is no event file: it does not begin with <LesHouchesEvents> and <init>")
+    card = None if header is None else _RUN_CARD.search(header[1])
+    settings = {} if card is None else {key: value for value, key in _SETTING.findall(card[2])}
+    norm = settings.get("event_norm", "sum")
+    if norm not in _NORMS:
+        raise StepError(f"the weights in {path.name} tell no cross section: event_norm is {norm}, not average or sum")
+    head = Head("" if header is None else header[1], init[1], norm)
+    try:
+        value, _ = head.cross_section_pb
+    except ValueError as error:
+        raise StepError(f"{path.name} is damaged: its <init> has entries that are no numbers") from error
+    if not 0.0 < value < math.inf:
+        raise StepError(f"the cross section of {path.name} is {value:g} pb")
+    return head
+
+
+def _check_cross_section(content: Content, sampled: str, path: Path) -> None:
+    """Say so when the weights do not add up to the cross section that the generator wrote."""
+    written, _ = content.head.cross_section_pb
+    mean = content.sums[sampled] / content.n_events
+    if not abs(mean - written) < _DIFFERENCE * written:
+        log.warning(
+            "%s: the weights (event_norm: %s) make a cross section of %.4g pb, the file says %.4g pb; was it cut, "
+            "merged or filtered?",
+            path.name,
+            content.head.norm,
+            mean,
+            written,
+        )
+
+
+def _opening(head: Head, n_events: int, forget: Path | None) -> str:
+    """The head of the file in its normal form."""
+    card = f" {n_events} = nevents ! Number of unweighted events\n average = event_norm ! Their mean is in pb\n"
+    header, found = _RUN_CARD.subn(
+        lambda match: f"<MGRunCard>{match[1] or ''}\n{card}{_SETTING.sub('', match[2])}{match[3] or ''}</MGRunCard>",
+        head.header,
+    )
+    if not found:
+        header = f"\n<MGRunCard>\n{card}</MGRunCard>{header}"
+    if forget is not None:
+        header = header.replace(str(forget), ".")
+    first, *more = head.init.splitlines()
+    words = first.split()
+    strategy = " ".join([*words[:8], "-4", *words[9:]])  # weights of any sign, in pb
+    init = "\n".join([strategy, *more])
+    return (
+        f'<LesHouchesEvents version="3.0">\n<header>{_valid(header, card)}</header>\n'
+        f"<init>\n{_escape_loose(init)}\n</init>\n"
+    )
+
+
+def _valid(header: str, card: str) -> str:
+    """A header as XML, which Pythia and MadMiner read; one that is none shrinks to what they cannot do without."""
+    header = _escape_loose(header)
+    try:
+        ET.fromstring(f"<header>{header}</header>")
+    except ET.ParseError as error:
+        log.warning("the header of the event file is left out, because it is no XML: %s", error)
+        return f"\n<MGRunCard>\n{card}</MGRunCard>\n"
+    return header
+
+
+def _escape_loose(text: str) -> str:
+    """Text of XML in which no ampersand stands alone, as in descriptions of PDF sets."""
+    return _AMPERSAND.sub("&amp;", text)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

@@ -1,0 +1,66 @@
+"""Where an event file says that it was sampled and reweighted, compared with the benchmarks of the study.
+
+MadGraph writes the param card of the sampled point into the head of the file, and beside the name of each weight of
+reweighting what it changes of that card. A weight of another point than the study thinks would pass unnoticed.
+"""
+
+import re
+from collections.abc import Mapping
+
+from mmc.compiler.inputs import cards
+from mmc.errors import StepError
+
+_PARAM_CARD = re.compile(r"<slha>(.*?)</slha>", re.DOTALL)
+_WEIGHT = re.compile(r"""<weight\s+id=(?:'([^']*)'|"([^"]*)")\s*>(.*?)</weight>""", re.DOTALL)
+_CHANGE = re.compile(r"set\s+param_card\s+(\w+)\s+(\d+)\s+([-+.\dEe]+)")
+_TOLERANCE = 1e-3
+"""Of a parameter's largest value at the benchmarks: people round points when they write them down."""
+
+
+def check_points(header: str, sampled: str, expected: Mapping[str, Mapping[str, float]], file: str) -> None:
+    """Compare what the head of a file says, where it says something.
+
+    :param header: what stands between its tags
+    :param expected: values of the param card by benchmark and place, as in ``dim6 2``
+    :raises StepError: when a point of the file is another one than that of the study
+    """
+    points = _points(header, sampled)
+    for benchmark, values in expected.items():
+        for place, value in values.items():
+            written = points.get(benchmark, {}).get(place, value)
+            largest = max(abs(others[place]) for others in expected.values())
+            if abs(written - value) > _TOLERANCE * largest:
+                done = "sampled" if benchmark == sampled else "reweighted"
+                raise StepError(
+                    f"{file} was {done} at {place} = {written:g} for {benchmark!r}, where the study has {value:g}: "
+                    "correct the benchmark, or `lha_block`, `lha_id` and `transform` of its parameters"
+                )
+
+
+def _points(header: str, sampled: str) -> dict[str, dict[str, float]]:
+    """The values of the param card that the file tells of each benchmark.
+
+    >>> head = "<slha>Block dim6\\n2 5.0</slha><weight id='sm'>set param_card dim6 2 0.0 # orig: 5.0\\n</weight>"
+    >>> _points(head, "w")
+    {'w': {'dim6 2': 5.0}, 'sm': {'dim6 2': 0.0}}
+    """
+    found = _PARAM_CARD.search(header)
+    held = cards.param_card(found[1]) if found else {}
+    card = {f"{block} {number}": value for (block, number), text in held.items() if (value := _value(text)) is not None}
+    points = {sampled: card}
+    for single, double, body in _WEIGHT.findall(header):
+        changes = {
+            f"{block.lower()} {number}": value
+            for block, number, text in _CHANGE.findall(body)
+            if (value := _value(text)) is not None
+        }
+        if changes:
+            points[single or double] = {**card, **changes}
+    return points
+
+
+def _value(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -1,0 +1,246 @@
+"""Nuisance parameters: what systematic uncertainties become in MadMiner, and which weights of an event file they are.
+
+A nuisance parameter ν multiplies the weight of an event with exp(a ν + b ν²), 1 at its nominal value 0. Its nuisance
+benchmarks, ν = 1 and, of some, ν = -1, are columns of weights like those of the benchmarks:
+
+- ``norm``: the weight times the variation.
+- ``scale``: the weights at the last of the factors on the scale and at the first, with names as MadMiner gives them.
+- ``pdf``: one parameter for every eigenvector of a Hessian set of LHAPDF, with both directions where the set has two.
+  The weight is multiplied with that of the member over that of the set's central member, so that ν = 0 is the nominal
+  one even when the events were generated with another set. (MadMiner 0.9.6 finds no such weights: no name of a weight
+  group meets its conditions. It means to make a parameter of every member, and takes the central one for an error set
+  unless its number ends in 000.)
+
+MadGraph's systematics program writes the weights of scales and sets; it needs LHAPDF with its Python interface.
+"""
+
+import gzip
+import re
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmc.errors import StepError
+from mmc.jobs.formats.gzipped import is_packed
+
+Floats = NDArray[np.float64]
+
+_TAG = re.compile(r"<(/?)(weightgroup|weight)\b([^<>]*)>([^<]*)")
+_ATTRIBUTE = re.compile(r"""([\w.-]+)\s*=\s*(?:'([^']*)'|"([^"]*)")""")
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class WeightGroup:
+    """Weights that an event file declares together."""
+
+    attributes: Mapping[str, str]
+    """Their names in lower case, as those of the weights."""
+    text: str
+    """What follows the tag; for a set of LHAPDF its number and description."""
+    weights: tuple[Mapping[str, str], ...]
+
+    @property
+    def name(self) -> str:
+        return self.attributes.get("name", "")
+
+
+@dataclass(frozen=True)
+class Nuisance:
+    """A nuisance parameter."""
+
+    name: str
+    systematic: str
+    weights: Mapping[str, str | None]
+    """By nuisance benchmark, that at ν = 1 first, the name of the weight in the event file; None is the event's own."""
+    factor: float | None = None
+    """What the weights are multiplied with."""
+    central: str | None = None
+    """The weight that those of the benchmarks are relative to; None where that is the nominal one."""
+
+    @property
+    def benchmarks(self) -> tuple[str, str | None]:
+        """The benchmarks at ν = 1 and ν = -1."""
+        positive, *negative = self.weights
+        return positive, negative[0] if negative else None
+
+    @property
+    def central_column(self) -> str:
+        """What the central weights are called until they are divided by."""
+        return f"{self.systematic}_central"
+
+    @property
+    def columns(self) -> dict[str, str | None]:
+        """Names of weights in the event file by what they are called here, the central one included."""
+        return {**self.weights, **({} if self.central is None else {self.central_column: self.central})}
+
+
+def find_nuisance(systematics: Mapping[str, Mapping[str, Any]], path: Path) -> tuple[Nuisance, ...]:
+    """The nuisance parameters of some systematic uncertainties, with their weights in an event file.
+
+    :param systematics: as a study says them, by name
+    :param path: an event file, gzipped or not
+    :raises StepError: when the file lacks the weights
+    """
+    groups = weight_groups(path) if any(entry["effect"] != "norm" for entry in systematics.values()) else ()
+    found: list[Nuisance] = []
+    for name, entry in systematics.items():
+        if entry["effect"] == "norm":
+            found.append(_norm(name, entry))
+        elif entry["effect"] == "scale":
+            found.append(_scale(name, entry, groups, path))
+        else:
+            found += _pdf(name, entry, groups, path)
+    return tuple(found)
+
+
+def settle(weights: MutableMapping[str, Floats], parameters: Iterable[Nuisance], reference: str) -> None:
+    """Divide by the central weights and drop them.
+
+    :param weights: by benchmark or :attr:`Nuisance.columns`, all for the parameters θ of the reference benchmark
+    """
+    parameters = tuple(parameters)
+    for parameter in parameters:
+        if parameter.central is not None:
+            ratio = weights[reference] / weights[parameter.central_column]
+            for benchmark in parameter.weights:
+                weights[benchmark] = weights[benchmark] * ratio
+    for name in {parameter.central_column for parameter in parameters if parameter.central is not None}:
+        del weights[name]
+
+
+def weight_groups(path: Path) -> tuple[WeightGroup, ...]:
+    """The weight groups that the head of an event file declares.
+
+    It is no XML: descriptions of LHAPDF may hold an ampersand.
+    """
+    groups: list[WeightGroup] = []
+    inside: list[Mapping[str, str]] | None = None
+    for closing, tag, attributes, text in _TAG.findall(_declarations(path)):
+        if tag == "weightgroup":
+            inside = None
+            if not closing:
+                inside = []
+                groups.append(WeightGroup(_attributes(attributes), text.strip(), ()))
+        elif not closing and inside is not None:
+            inside.append(_attributes(attributes))
+            groups[-1] = WeightGroup(groups[-1].attributes, groups[-1].text, tuple(inside))
+    return tuple(groups)
+
+
+def _declarations(path: Path) -> str:
+    """The text of ``<initrwgt>``."""
+    lines: list[str] = []
+    with gzip.open(path, "rb") if is_packed(path) else path.open("rb") as file:
+        for raw in file:
+            line = raw.decode("utf-8", errors="replace")
+            if "<initrwgt" in line or lines:
+                lines.append(line)
+            if "</initrwgt>" in line or "<event" in line:
+                break
+    return "".join(lines)
+
+
+def _attributes(text: str) -> dict[str, str]:
+    return {name.lower(): unescape(one or two) for name, one, two in _ATTRIBUTE.findall(text)}
+
+
+def _norm(name: str, entry: Mapping[str, Any]) -> Nuisance:
+    parameter = f"{name}_nuisance_param_0"
+    return Nuisance(parameter, name, {f"{parameter}_benchmark_0": None}, factor=float(entry["variation"]))
+
+
+def _scale(name: str, entry: Mapping[str, Any], groups: Sequence[WeightGroup], path: Path) -> Nuisance:
+    parameter, found = f"{name}_nuisance_param_0", {}
+    for index, factor in enumerate(scale_factors(entry["variations"])):
+        mur = factor if entry["scale"] in ("mu", "mur") else 1.0
+        muf = factor if entry["scale"] in ("mu", "muf") else 1.0
+        weight = next((weight["id"] for group in groups for weight in _scale_weights(group, mur, muf)), None)
+        if weight is None:
+            raise StepError(
+                f"{path.name} has no weight for the scale uncertainty {name} (MUR={mur:g}, MUF={muf:g}): MadGraph "
+                "writes it where LHAPDF and its Python interface are installed"
+            )
+        found[f"{parameter}_benchmark_{index}"] = weight
+    return Nuisance(parameter, name, found)
+
+
+def scale_factors(variations: Sequence[float]) -> tuple[float, ...]:
+    """The factors at ν = 1 and ν = -1: as MadMiner takes them, the last and the first but for 1, the nominal one.
+
+    >>> scale_factors([0.5, 1.0, 2.0]), scale_factors([1.0, 2.0])
+    ((2.0, 0.5), (2.0,))
+    """
+    varied = [float(factor) for factor in variations if factor != 1.0]
+    return (varied[-1],) if len(varied) == 1 else (varied[-1], varied[0])
+
+
+def _scale_weights(group: WeightGroup, mur: float, muf: float) -> list[Mapping[str, str]]:
+    """The weights of a group of scale variations with these factors and the scale that the events were made with."""
+    if "scale variation" not in group.name.lower():
+        return []
+    return [
+        weight
+        for weight in group.weights
+        if {"id", "mur", "muf"} <= set(weight)
+        and not {"dynscale", "dyn_scale", "alpsfact"} & set(weight)
+        and abs(float(weight["mur"]) - mur) < _TOLERANCE
+        and abs(float(weight["muf"]) - muf) < _TOLERANCE
+    ]
+
+
+def _pdf(name: str, entry: Mapping[str, Any], groups: Sequence[WeightGroup], path: Path) -> list[Nuisance]:
+    wanted = str(entry["variation"])
+    # MadGraph begins a group once more at the central member where the events were generated with this set
+    of_set = [group for group in groups if _is_set(group, wanted)]
+    members = {int(w["pdf"]): w["id"] for group in of_set for w in group.weights if {"id", "pdf"} <= set(w)}
+    if len(members) < 2:
+        raise StepError(
+            f"{path.name} has no weights for the PDF uncertainty {name} ({wanted}): MadGraph writes them where LHAPDF, "
+            "its Python interface and that set are installed"
+        )
+    sort = of_set[0].attributes.get("combine", "unknown")
+    directions = _directions(sort, len(members) - 1)
+    central = min(members)
+    if sorted(members) != list(range(central, central + len(members))) or directions is None:
+        raise StepError(
+            f"the PDF set {wanted} in {path.name} ({len(members)} members, {sort}) has no eigenvectors: nuisance "
+            "parameters need a Hessian set"
+        )
+    return [
+        Nuisance(
+            f"{name}_nuisance_param_{index}",
+            name,
+            {
+                f"{name}_nuisance_param_{index}_benchmark_{k}": members[central + member]
+                for k, member in enumerate(direction)
+            },
+            central=members[central],
+        )
+        for index, direction in enumerate(directions)
+    ]
+
+
+def _is_set(group: WeightGroup, wanted: str) -> bool:
+    number = re.match(r"#\s*(\d+)", group.text)
+    return group.name == wanted or (number is not None and number[1] == wanted)
+
+
+def _directions(error_type: str, n_members: int) -> list[tuple[int, ...]] | None:
+    """The members at ν = 1 and ν = -1 for each eigenvector, as LHAPDF numbers them; None for other sorts of sets.
+
+    Each ``+as`` adds a pair of members at the end: a smaller and a larger coupling.
+    """
+    sort, *more = error_type.split("+")
+    n_vectors = n_members - 2 * len(more)
+    tail: list[tuple[int, ...]] = [(first + 1, first) for first in range(n_vectors + 1, n_members, 2)]
+    if sort == "symmhessian" and n_vectors > 0:
+        return [*((member,) for member in range(1, n_vectors + 1)), *tail]
+    if sort == "hessian" and n_vectors > 0 and n_vectors % 2 == 0:
+        return [*((member, member + 1) for member in range(1, n_vectors, 2)), *tail]
+    return None

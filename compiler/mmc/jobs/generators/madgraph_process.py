@@ -1,0 +1,142 @@
+"""Let MadGraph make a process, once for all jobs that simulate it, and hand it on as an archive."""
+
+import gzip
+import logging
+import os
+import re
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmc.compiler.inputs.cards import asks_for_corrections
+from mmc.compiler.inputs.installations import Installation, find_madgraph
+from mmc.errors import StepError
+from mmc.jobs.formats.gzipped import writing
+from mmc.jobs.generators import madgraph
+from mmc.jobs.job import StepJob, write_json
+
+log = logging.getLogger(__name__)
+
+ARCHIVE = "process.tar.gz"
+RECORD = "process.json"
+PARAM_CARD = "Cards/param_card_default.dat"
+RUN_CARD = "Cards/run_card_default.dat"
+
+_LIMIT_S = 12 * 3600.0
+_LEFT_OUT = ("madevent.tar.gz", "index.html", "Cards/me5_configuration.txt", "Cards/amcatnlo_configuration.txt")
+"""A copy of everything, and what tells time and place. The configuration is written anew where events are generated."""
+_DANGEROUS = re.compile(r"[;\x00-\x1f\x7f]|--loop_filter")
+"""``;`` ends a command, and the filter of loops is Python code."""
+_PLAIN = re.compile(r"[\w./+@%=,-]+")
+"""Paths that survive MadGraph's scripts."""
+_MTIME = 946_684_800
+"""All files are of the year 2000, so that the archive is the same each time and make sees nothing out of date."""
+
+
+def run(job: StepJob) -> None:
+    """Write ``process.tar.gz`` and ``process.json``.
+
+    :raises StepError: when MadGraph does not know the model, or rejects a line
+    """
+    own = job.settings
+    found = find_madgraph(own["installation"])
+    _check_model(found, own["model"], own["sample"])
+    commands = _commands(own)
+    with work_folder(job.out) as work:
+        lines = madgraph.run(found, work, commands, _LIMIT_S)
+        process = work / madgraph.PROCESS
+        said = madgraph.complaint(lines)
+        if said is not None or not all((process / card).is_file() for card in (PARAM_CARD, RUN_CARD)):
+            raise StepError(f"MadGraph rejects the process of {own['sample']}{madgraph.hint(lines)}")
+        pack(process, job.out / ARCHIVE)
+        log.info(
+            "process of %s: %d folders of matrix elements", own["sample"], len(list(process.glob("SubProcesses/P*")))
+        )
+    write_json(
+        job.out / RECORD,
+        {
+            "sample": own["sample"],
+            "process": list(own["process"]),
+            "definitions": dict(own["definitions"]),
+            "model": own["model"],
+            "order": own["order"],
+            "madgraph": found.version,
+            "param_card": PARAM_CARD,
+        },
+    )
+
+
+def _commands(settings: Mapping[str, Any]) -> list[str]:
+    """What MadGraph is told.
+
+    :raises StepError: when a line is more than one command
+    """
+    sample, lines = settings["sample"], settings["process"]
+    for text in (*lines, *settings["definitions"], *settings["definitions"].values()):
+        if found := _DANGEROUS.search(text):
+            raise StepError(f"a process line of {sample} contains {found[0]!r}, which is not allowed: {text!r}")
+    if (settings["order"] == "NLO") != any(map(asks_for_corrections, lines)):
+        is_so = "no line says in what, as in `p p > e+ e- [QCD]`" if settings["order"] == "NLO" else "a line has [...]"
+        raise StepError(f"the order of {sample} is {settings['order']}, but {is_so}")
+    return [
+        f"import model {settings['model']}",
+        *(f"define {label} = {particles}" for label, particles in settings["definitions"].items()),
+        *(f"{'add process' if index else 'generate'} {line}" for index, line in enumerate(lines)),
+        f"output {madgraph.PROCESS}",
+    ]
+
+
+def _check_model(found: Installation, model: str, sample: str) -> None:
+    """Refuse a model that is not installed: MadGraph would ask the network for it.
+
+    :raises StepError: when it is not there
+    """
+    folders = [found.folder / "models", *(Path(path) for path in os.environ.get("PYTHONPATH", "").split(":") if path)]
+    names = {model, model.rpartition("-")[0]} - {""}
+    if not any((folder / name).is_dir() for folder in folders for name in names):
+        raise StepError(
+            f"the model {model} of {sample} is not installed: put the folder of its UFO files into "
+            f"{found.folder}/models"
+        )
+
+
+@contextmanager
+def work_folder(out: Path) -> Iterator[Path]:
+    """An empty folder for a program, which is removed in the end: in the output, where the disk has to have room
+    anyway, unless its path is one that MadGraph's scripts cannot cope with."""
+    place = out if _PLAIN.fullmatch(str(out)) else None
+    with tempfile.TemporaryDirectory(prefix="work.", dir=place) as folder:
+        yield Path(folder)
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Pack a folder so that the bytes depend on the content of its files alone. Links that lead out are followed."""
+    with writing(archive) as packed, tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            if name in _LEFT_OUT or "__pycache__" in path.parts:
+                continue
+            leads_out = path.is_symlink() and not path.resolve().is_relative_to(folder.resolve())
+            entry = tar.gettarinfo(str(path.resolve() if leads_out else path), arcname=name)
+            entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = _MTIME, 0, 0, "", ""
+            entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
+            if entry.isreg():
+                with path.open("rb") as content:
+                    tar.addfile(entry, content)
+            else:
+                tar.addfile(entry)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack what :func:`pack` packed.
+
+    :raises StepError: when it is damaged
+    """
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="data")
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
+        raise StepError(f"{archive.name} is damaged: {error}") from error

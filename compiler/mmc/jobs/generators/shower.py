@@ -1,0 +1,134 @@
+"""Shower and hadronise the events of a Les Houches event file with Pythia 8."""
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mmc.compiler.inputs import cards
+from mmc.errors import StepError
+from mmc.jobs.formats import hepmc
+from mmc.jobs.formats.gzipped import writing_text
+from mmc.jobs.formats.les_houches import unpacked
+from mmc.jobs.generators.pythia8 import configured
+
+log = logging.getLogger(__name__)
+
+_ALWAYS = (
+    "SLHA:verbose = 0",  # the param card in the head of the file
+    "Check:epTolErr = 1e-2",  # momenta of LHE files are rounded; as MadGraph's own interface has it
+)
+_MC_AT_NLO = (
+    "SpaceShower:pTmaxMatch = 1",
+    "SpaceShower:pTmaxFudge = 1.",
+    "SpaceShower:MEcorrections = off",
+    "TimeShower:pTmaxMatch = 1",
+    "TimeShower:pTmaxFudge = 1.",
+    "TimeShower:MEcorrections = off",
+    "TimeShower:globalRecoil = on",
+    "TimeShower:weightGluonToQuark = 1",
+)
+"""What Pythia's manual asks for with MC@NLO events of MadGraph."""
+
+_DRIVERS = ("main:", "hepmcoutput:", "syscalc:", "lhefinputs:", "jetmatching:", "merging:")
+"""Settings of MadGraph's own program, and of merging, which is off; its cards hold them in any case."""
+_OURS = re.compile(r"^(?:random:.*|beams:(?:frametype|lhef|ecm|ea|eb|ida|idb))$")
+_MERGING = re.compile(r"^(?:jetmatching:merge|merging:do\w+)$")
+_ON = frozenset({"on", "yes", "true", "ok", "1"})
+
+_MOST_LOST = 0.01
+_FEW = 3
+"""The share of events that Pythia may fail to shower; so many may always be missing."""
+_COMPRESSION = 1
+"""HepMC files are large and short-lived."""
+
+
+def setting_lines(card: str | None, settings: Mapping[str, Any], nlo: bool) -> list[str]:
+    """Pythia's settings: those for all event files, then those of a card, then those of the study.
+
+    :param card: the text of a card, Pythia's own or one of MadGraph's
+    :raises StepError: when one of them is not a study's to set, or merging is switched on
+    """
+    found = [(entry.name, entry.value) for entry in cards.pythia(card or "")]
+    found += [(name, _word(value)) for name, value in settings.items()]
+    lines = [*_ALWAYS, *(_MC_AT_NLO if nlo else ())]
+    for name, value in found:
+        lowered = name.lower()
+        if _OURS.match(lowered):
+            raise StepError(f"the shower's setting {name} is mmc's alone: beams, events and seed follow from the study")
+        if _MERGING.match(lowered) and value.lower() in _ON:
+            raise StepError(f"the shower's setting {name} = {value} switches on merging, which mmc does not support")
+        if not lowered.startswith(_DRIVERS):
+            lines.append(f"{name} = {value}")
+    return lines
+
+
+def run(source: Path, out: Path, lines: Sequence[str], *, seed: int, weights: Sequence[str], scratch: Path) -> set[int]:
+    """Shower the events of a gzipped file in its normal form into a gzipped HepMC file.
+
+    :param weights: the names of the events' weights that the HepMC file holds as well, in pb
+    :param scratch: a folder for a while
+    :returns: the numbers of the events that Pythia gave up on, the first event being 1
+    :raises StepError: when it does not know a setting or does not start, or gives up on too many events
+    """
+    with unpacked(source, scratch) as plain:
+        numbered = scratch / "numbered.lhe"
+        n_events = _number_events(plain, numbered)
+    pythia = _start([*lines, "Beams:frameType = 4", f"Beams:LHEF = {numbered}"], seed)
+    kept: set[int] = set()
+    with writing_text(out, _COMPRESSION) as text:
+        hepmc.write_start(text, weights, "Pythia8", f"{pythia.parm('Pythia:versionNumber'):.3f}")
+        for number in _events(pythia, n_events):
+            info = pythia.infoPython()
+            values = [float(info.getWeightsDetailedValue(name)) for name in weights]
+            scale = {"event_scale": f"{info.QRen():.9g}", "signal_process_id": info.code()}
+            with suppress(hepmc.LoopError):
+                hepmc.write_event(text, len(kept), pythia.event, values, scale)
+                kept.add(number)
+            if len(kept) % 1000 == 0:
+                log.info("%d of %d events are showered", len(kept), n_events)
+        hepmc.write_end(text)
+    numbered.unlink()
+    lost = set(range(1, n_events + 1)) - kept
+    if len(lost) > max(_FEW, _MOST_LOST * n_events):
+        raise StepError(f"Pythia showers only {len(kept)} of {n_events} events")
+    if lost:
+        log.warning("Pythia gave up on %d of %d events, which are left out", len(lost), n_events)
+    return lost
+
+
+def _events(pythia: Any, n_events: int) -> Iterator[int]:
+    """Make Pythia shower one event after the other; their numbers in the file."""
+    for _ in range(2 * n_events + 1):
+        if pythia.next():
+            yield int(pythia.infoPython().getEventAttribute("number"))
+        elif pythia.infoPython().atEndOfFile():
+            return
+    raise StepError("Pythia does not come to the end of the event file")
+
+
+def _start(lines: Iterable[str], seed: int) -> Any:
+    """:raises StepError: when Pythia does not know a line, or cannot begin"""
+    pythia = configured(lines, seed)
+    if not pythia.init():
+        raise StepError("Pythia cannot begin to shower the events: check the shower's settings")
+    return pythia
+
+
+def _number_events(source: Path, out: Path) -> int:
+    """Write the number of each event into its tag: Pythia goes on to the next event when it fails at one."""
+    n_events = 0
+    with source.open(encoding="utf-8") as lines, out.open("w", encoding="utf-8") as text:
+        for line in lines:
+            if line == "<event>\n":
+                n_events += 1
+                text.write(f"<event number='{n_events}'>\n")
+            else:
+                text.write(line)
+    return n_events
+
+
+def _word(value: Any) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)

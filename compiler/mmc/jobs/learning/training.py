@@ -1,0 +1,121 @@
+"""Fitting the neural networks of all methods, with MadMiner's estimators and losses."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from mmc.compiler.study.model import (
+    DOUBLE,
+    LIKELIHOOD_METHODS,
+    METHODS_WITH_ALPHA,
+    MORPHING_AWARE,
+    QUADRATIC,
+    SCORE_METHODS,
+    default_estimator,
+)
+from mmc.jobs.madminer import flow_workarounds, workarounds
+from mmc.jobs.madminer.event_file import Array
+
+NETWORK = ("n_hidden", "activation", "dropout_prob", "n_components", "n_mades", "batch_norm")
+"""The hyperparameters that an estimator is made with; the others say how it is trained."""
+
+
+def new_estimator(kind: str, **network: Any) -> Any:
+    """An untrained MadMiner estimator, of one of the types that ``train.json`` names.
+
+    (MadMiner's own ``load_estimator`` takes morphing-aware estimators for parameterised ones and fails.)
+    """
+    workarounds.apply_training()
+    flow_workarounds.apply()
+    from madminer.ml.double_parameterized_ratio import DoubleParameterizedRatioEstimator
+    from madminer.ml.likelihood import LikelihoodEstimator
+    from madminer.ml.morphing_aware import MorphingAwareRatioEstimator, QuadraticMorphingAwareRatioEstimator
+    from madminer.ml.parameterized_ratio import ParameterizedRatioEstimator
+    from madminer.ml.score import ScoreEstimator
+
+    classes = {
+        "score": ScoreEstimator,
+        "likelihood": LikelihoodEstimator,
+        "parameterized_ratio": ParameterizedRatioEstimator,
+        DOUBLE: DoubleParameterizedRatioEstimator,
+        MORPHING_AWARE: MorphingAwareRatioEstimator,
+        QUADRATIC: QuadraticMorphingAwareRatioEstimator,
+    }
+    return classes[kind](**network)
+
+
+def fit(
+    method: str,
+    train: Mapping[str, Array],
+    validation: Mapping[str, Array],
+    training: Mapping[str, Any],
+    features: Sequence[int] | None,
+    *,
+    kind: str | None = None,
+    morphing: Mapping[str, Any] | None = None,
+    nuisance: bool = False,
+) -> tuple[Any, tuple[Array, Array]]:
+    """A trained MadMiner estimator, and its training and validation losses per epoch.
+
+    ``train`` and ``validation`` are the arrays of :func:`mmc.jobs.steps.sample.load_samples`, ``training`` the
+    hyperparameters of the method as MadMiner names them; what is not there has its default. ``kind`` is the type of
+    estimator, by default the method's own; ``morphing`` the components and the matrix of a morphing-aware one. With
+    ``nuisance`` a score method learns the score of the nuisance parameters too.
+    """
+    kind = kind or default_estimator(method)
+    network = {name: training[name] for name in NETWORK if name in training} | {"n_hidden": tuple(training["n_hidden"])}
+    estimator = new_estimator(kind, features=None if features is None else list(features), **network)
+    if morphing is not None:
+        estimator.components = np.array(morphing["components"])
+        estimator.morphing_matrix = np.array(morphing["matrix"])
+    if not training["scale_inputs"]:  # MadMiner would save an entry per sample
+        n = train["x"].shape[1]
+        estimator.x_scaling_means, estimator.x_scaling_stds = np.zeros(n), np.ones(n)
+    names = _inputs(method, kind, train)
+    data = {name: train[stored] for name, stored in names.items()}
+    data |= {f"{name}_val": validation[stored] for name, stored in names.items()}
+    for name in ("t_xz", "t_xz_val") if method in SCORE_METHODS and not nuisance else ():
+        data[name] = data[name][:, : train["theta"].shape[1]]  # after those of the parameters stand the nuisance ones'
+    for name in data.keys() & {
+        "t_xz1",
+        "t_xz1_val",
+    }:  # MadMiner compares it with the slope of ln r along θ1
+        data[name] = -data[name]
+    if training.get("scale_parameters"):
+        _scale_validation_points(estimator, data)
+    options = {name: value for name, value in training.items() if name not in network}
+    if kind in (MORPHING_AWARE, QUADRATIC):  # their own `train` adds just this, and returns no losses
+        from madminer.ml.parameterized_ratio import ParameterizedRatioEstimator
+
+        train_it = partial(ParameterizedRatioEstimator.train, estimator, scale_parameters=False)
+    else:
+        train_it = estimator.train
+    return estimator, train_it(method=method, n_workers=0, **options, **data)
+
+
+def _inputs(method: str, kind: str, samples: Mapping[str, Array]) -> dict[str, str]:
+    """MadMiner's names of the arrays that an estimator learns from, and theirs among the samples."""
+    if method in SCORE_METHODS:
+        return {"x": "x", "t_xz": "t_xz"}
+    if method in LIKELIHOOD_METHODS:
+        return {"x": "x", "theta": "theta"} | ({"t_xz": "t_xz"} if method in METHODS_WITH_ALPHA else {})
+    names = {"x": "x", "y": "y", "r_xz": "r_xz"}
+    if kind == DOUBLE:
+        scores = ("t_xz0", "t_xz1") if method in METHODS_WITH_ALPHA else ()
+        return names | {name: name for name in ("theta0", "theta1", *scores)}
+    names["theta"] = "theta0"
+    return names | ({"t_xz": "t_xz"} if "t_xz" in samples else {})  # without morphing there is no score
+
+
+def _scale_validation_points(estimator: Any, data: dict[str, Array]) -> None:
+    """Scale the parameters of the validation samples, in place.
+
+    MadMiner 0.9.6 scales those of the training samples alone: its validation loss is that at other points, and so is
+    the epoch that it takes for the best.
+    """
+    names = [name for name in ("theta", "theta0", "theta1") if name in data]
+    estimator.initialize_parameter_transform(np.concatenate([data[name] for name in names]))
+    for name in names:
+        data[f"{name}_val"] = estimator._transform_parameters(data[f"{name}_val"])

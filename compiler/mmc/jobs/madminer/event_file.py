@@ -1,0 +1,290 @@
+"""Weighted events of a MadMiner file: its partitions, and weights anywhere in parameter space by morphing.
+
+The events generated at each benchmark estimate the cross section of anything anywhere in parameter space, but where
+few of them are, they have large weights. MadMiner takes the events of the benchmark next to a point, or the mean over
+all benchmarks. Here, by default, it is a mean over all benchmarks whose shares differ from event to event: they are in
+proportion to the density of events that each benchmark has there (the balance heuristic of multiple importance
+sampling: Veach and Guibas, SIGGRAPH 1995). The shares of one event add up to 1, so that the estimates have no bias;
+their variance is nearly as small as that of any other combination, and no event has a large weight where another
+benchmark has many events.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from mmc.errors import StepError
+from mmc.jobs.madminer import workarounds
+
+Array = npt.NDArray[np.float64]
+Partition = Literal["train", "validation", "test", "rest", "all"]
+"""``rest`` is everything that is not ``test``."""
+Variations = Mapping[str, tuple[Array, Array]]
+"""By nuisance parameter, the factors on the weights of events at 1 and at -1, each of shape (events,)."""
+
+
+@dataclass(frozen=True)
+class Events:
+    """Some events of a file.
+
+    ``x`` are the observables, shape (events, observables). ``weights`` are in pb at nominal nuisance parameters, shape
+    (events, benchmarks), scaled so that their sum estimates the cross sections, as if these events were all.
+    """
+
+    x: Array
+    weights: Array
+
+    def probabilities(self, coefficients: Array) -> Array:
+        """Weights at a point of parameter space, scaled to a sum of 1; shape (events,).
+
+        :raises StepError: when the events have no positive cross section there
+        """
+        weights = self.weights @ coefficients
+        total = weights.sum()
+        if not np.isfinite(total) or total <= 0.0:
+            raise StepError("the cross section of the test events is not positive: generate more events")
+        return np.asarray(weights / total)
+
+    def take(self, rows: slice) -> "Events":
+        """Some of the events, with their weights as they are."""
+        return Events(self.x[rows], self.weights[rows])
+
+
+@dataclass(frozen=True)
+class Summaries:
+    """What summarises each of some events, shape (events, variables), and the events' probabilities."""
+
+    values: Array
+    probabilities: Array
+
+    def project(self, direction: Array) -> "Summaries":
+        """Along the columns of a matrix."""
+        return Summaries(self.values @ direction, self.probabilities)
+
+    def take(self, columns: Sequence[int]) -> "Summaries":
+        """Some of the variables."""
+        return Summaries(self.values[:, list(columns)], self.probabilities)
+
+
+class EventFile:
+    """A MadMiner event file with morphing; every partition is cut with the same pair of splits.
+
+    MadMiner cuts a file in order: training events, validation events, test events.
+    """
+
+    def __init__(self, path: Path, test_split: float, validation_split: float, *, balanced: bool = True) -> None:
+        """``balanced``: whether events of all benchmarks are combined as above; otherwise as MadMiner does it."""
+        workarounds.apply()
+        from madminer.analysis import DataAnalyzer
+
+        self._splits, self._is_balanced = (test_split, validation_split), balanced
+        self._file = DataAnalyzer(str(path))  # without nuisance parameters it cannot load a file that has some
+        self._parts: dict[tuple[str, int | None], Events] = {}
+        self._origins: dict[Partition, npt.NDArray[np.intp]] = {}
+        self._variations: dict[Partition, Variations] = {}
+
+    @classmethod
+    def of(cls, path: Path, settings: Mapping[str, Any]) -> "EventFile":
+        """With the splits and the weights of a job's settings."""
+        balanced = settings.get("event_weights") != "madminer"
+        return cls(path, settings["test_split"], settings["validation_split"], balanced=balanced)
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of the parameters, in the order of every point."""
+        return list(self._file.parameters)
+
+    @property
+    def benchmarks(self) -> dict[str, Array]:
+        """The points of the benchmarks by name, in the order of an event's weights."""
+        names = list(self._file.benchmarks)[: int(self._file.n_benchmarks_phys)]
+        return {name: self.point({"benchmark": name}) for name in names}
+
+    @property
+    def nuisance_parameters(self) -> list[str]:
+        """The names of the nuisance parameters, in the order of :meth:`slopes`."""
+        return list(self._file.nuisance_parameters)
+
+    @property
+    def observables(self) -> list[str]:
+        """The names of the columns of ``x``."""
+        return list(self._file.observables)
+
+    @property
+    def n_events(self) -> int:
+        """All events of the file."""
+        return int(self._file.n_samples)
+
+    def point(self, theta: Mapping[str, Any]) -> Array:
+        """The coordinates of ``{"benchmark": name}`` or ``{"point": {parameter: value}}``."""
+        if "benchmark" in theta:
+            return np.array(list(self._file.benchmarks[theta["benchmark"]].values.values()), dtype=float)
+        return self.coordinates(theta["point"])
+
+    def coordinates(self, values: Mapping[str, float]) -> Array:
+        """The coordinates of a point that is given by the values of the parameters."""
+        return np.array([values[name] for name in self.parameters], dtype=float)
+
+    def coefficients(self, points: Array) -> Array:
+        """What multiplies the benchmark weights to give the weight at each point: shape (points, benchmarks).
+
+        :raises StepError: when there is no morphing and a point is no benchmark
+        """
+        matrix = np.zeros((len(points), int(self._file.n_benchmarks_phys)))
+        if self._file.morpher is None:
+            for row, point in zip(matrix, points, strict=True):
+                row[self._benchmark_at(point)] = 1.0
+            return matrix
+        for row, point in zip(matrix, points, strict=True):
+            weights = self._file.morpher.calculate_morphing_weights(point)
+            row[: len(weights)] = weights
+        return matrix
+
+    @property
+    def has_morphing(self) -> bool:
+        """Whether weights are known between the benchmarks, and so how they change with the parameters."""
+        return self._file.morpher is not None
+
+    def gradients(self, point: Array) -> Array:
+        """Derivatives of the coefficients at a point by the parameters: shape (parameters, benchmarks).
+
+        :raises StepError: when there is no morphing
+        """
+        if self._file.morpher is None:
+            raise StepError("without morphing it is not known how weights change with the parameters")
+        return np.asarray(self._file._get_dtheta_benchmark_matrix(point)[:, : int(self._file.n_benchmarks_phys)])
+
+    def _benchmark_at(self, point: Array) -> int:
+        for index, benchmark in enumerate(list(self._file.benchmarks.values())[: int(self._file.n_benchmarks_phys)]):
+            if np.array_equal(point, list(benchmark.values.values())):
+                return index
+        where = ", ".join(f"{name} = {value:g}" for name, value in zip(self.parameters, point, strict=True))
+        raise StepError(f"without morphing weights are known at the benchmarks alone, not at {where}")
+
+    def joint_scores(self, events: Events, point: Array, slopes: Array | None = None) -> Array:
+        """∂ ln p(x, z | θ) / ∂θ of simulated events at a point, less its mean: shape (events, parameters).
+
+        With the :meth:`slopes` of the events the same by the nuisance parameters stands after it.
+        """
+        weights = events.weights @ self.coefficients(point[np.newaxis])[0]
+        gradients = events.weights @ self.gradients(point).T
+        safe = np.where(weights > 0.0, weights, np.inf)  # an event that cannot occur there has no score
+        scores = np.asarray(gradients / safe[:, np.newaxis] - gradients.sum(axis=0) / weights.sum())
+        return scores if slopes is None else np.hstack([scores, slopes - weights @ slopes / weights.sum()])
+
+    def closest_benchmark(self, point: Array) -> int:
+        """The number of the benchmark next to the point among those that events were generated at."""
+        return int(self._file._find_closest_benchmark(point))
+
+    def part(self, partition: Partition, near: Array | None = None) -> Events:
+        """The events of a partition.
+
+        Where they are not balanced, with ``near`` only those generated at the closest benchmark, and backgrounds.
+
+        :raises StepError: when there are none
+        """
+        if self._is_balanced:
+            return self.balanced(partition)
+        key = (partition, None if near is None else self.closest_benchmark(near))
+        if key not in self._parts:
+            self._parts[key] = self._load(partition, near)
+        return self._parts[key]
+
+    def balanced(self, partition: Partition) -> Events:
+        """All events of a partition, balanced.
+
+        :raises StepError: when there are none
+        """
+        key = (partition, -1)
+        if key not in self._parts:
+            events, origin = self._load(partition, None), self._origin(partition)
+            weights = events.weights / self._file._calculate_sampling_factors()[origin][:, np.newaxis]
+            self._parts[key] = Events(events.x, weights * _shares(weights, origin)[:, np.newaxis])
+        return self._parts[key]
+
+    def is_near(self, partition: Partition, near: Array) -> npt.NDArray[np.bool_]:
+        """Which of a partition's events :meth:`part` takes near a point; shape (events,)."""
+        origin = self._origin(partition)
+        if self._is_balanced:
+            return np.ones(len(origin), dtype=bool)
+        return np.asarray((origin == self.closest_benchmark(near)) | (origin < 0))
+
+    def _origin(self, partition: Partition) -> npt.NDArray[np.intp]:
+        """The number of the benchmark that each event was generated at, -1 for backgrounds: shape (events,)."""
+        if partition not in self._origins:
+            start, end, _ = self._bounds(partition)
+            x, _, origin = next(iter(self._file.event_loader(start, end, None, return_sampling_ids=True)))
+            self._origins[partition] = np.full(len(x), -1) if origin is None else np.asarray(origin, dtype=np.intp)
+        return self._origins[partition]
+
+    def slopes(self, partition: Partition, near: Array | None = None) -> Array:
+        """Derivatives of the logarithm of the weights of :meth:`part` by the nuisance parameters, at nominal values.
+
+        They are the same anywhere in parameter space: shape (events, nuisance parameters).
+        """
+        if self._file.nuisance_morpher is None:
+            return np.zeros((len(self.part(partition, near).x), 0))
+        start, end, _ = self._bounds(partition)
+        near = None if self._is_balanced else near
+        _, weights = next(iter(self._file.event_loader(start, end, None, generated_close_to=near)))
+        return np.asarray(self._file.nuisance_morpher.calculate_a(weights), dtype=float).T
+
+    def variations(self, partition: Partition) -> Variations:
+        """What the nuisance parameters do to the weights of a partition's events."""
+        if partition not in self._variations:
+            self._variations[partition] = self._load_variations(partition)
+        return self._variations[partition]
+
+    def _load_variations(self, partition: Partition) -> Variations:
+        morpher = self._file.nuisance_morpher
+        if morpher is None:
+            return {}
+        start, end, _ = self._bounds(partition)
+        _, weights = next(iter(self._file.event_loader(start, end, None)))
+        with np.errstate(divide="ignore", invalid="ignore"):  # events of weight 0; MadMiner makes their factor 1
+            slopes, curvatures = morpher.calculate_a(weights), morpher.calculate_b(weights)
+        return {
+            name: (np.exp(b + a), np.exp(b - a))
+            for name, a, b in zip(self.nuisance_parameters, slopes, curvatures, strict=True)
+        }
+
+    def _bounds(self, partition: Partition) -> tuple[int, int | None, float]:
+        """First event and end of a partition, and the factor that makes up for the events outside it."""
+        test, validation = self._splits
+        if partition == "all":
+            return 0, None, 1.0
+        bounds = ("train", test, 0.0) if partition == "rest" else (partition, test, validation)
+        try:
+            start, end, correction = self._file._calculate_partition_bounds(*bounds)
+        except ValueError as error:
+            raise StepError(f"{self.n_events} events are too few for a {partition} partition: {error}") from error
+        return start, end, correction
+
+    def _load(self, partition: Partition, near: Array | None) -> Events:
+        start, end, correction = self._bounds(partition)
+        batches = self._file.event_loader(start, end, None, include_nuisance_parameters=False, generated_close_to=near)
+        x, weights = next(iter(batches), (np.empty((0, 0)), np.empty((0, 0))))
+        if not len(x):
+            raise StepError(f"no event of the {partition} partition was generated near {near}: generate more events")
+        return Events(np.asarray(x, dtype=float), np.asarray(weights, dtype=float) * correction)
+
+
+def _shares(weights: Array, origin: npt.NDArray[np.intp]) -> Array:
+    """The share of each event in the mean over the benchmarks, shape (events,).
+
+    ``weights`` (events, benchmarks) are such that the events of each benchmark alone have the cross sections as sums:
+    an event of benchmark b that is as likely at b as any other has there the inverse of the number of events per
+    cross section, which is what the density of events is relative to.
+    """
+    shares, signal = np.ones(len(weights)), origin >= 0  # a background is sampled nowhere else
+    sampled = np.unique(origin[signal])
+    own = [weights[origin == benchmark, benchmark].mean() for benchmark in sampled]
+    densities = np.maximum(weights[np.ix_(signal, sampled)], 0.0) / own
+    total = densities.sum(axis=1)
+    mine = densities[range(len(densities)), np.searchsorted(sampled, origin[signal])]
+    shares[signal] = np.divide(mine, total, out=np.zeros_like(total), where=total > 0.0)
+    return shares

@@ -1,0 +1,60 @@
+"""What an event file holds, for people and for the pages that report on a run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmc.errors import StepError
+from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer.event_file import Array
+
+EVENTS = "events.h5"
+RECORD = "events.json"
+
+
+def event_record(path: Path) -> dict[str, Any]:
+    """The number of events, and cross section and effective sample size at every benchmark, as MadMiner reads them.
+
+    ``warnings`` are of observables that not every event has, or that are the same in all.
+
+    With events from several benchmarks MadMiner scales the weights with each benchmark's share of the signal events,
+    so that cross sections are averaged over the benchmarks; backgrounds are added.
+
+    :raises StepError: when weights are not finite, or there is no signal event
+    """
+    workarounds.apply()
+    from madminer.analysis import DataAnalyzer
+
+    data = DataAnalyzer(str(path))
+    if data.n_samples == 0 or not np.sum(data.n_events_generated_per_benchmark) > 0:
+        raise StepError("no signal event passes: loosen the cuts, or generate more events")
+    names = list(data.benchmarks)[: int(data.n_benchmarks_phys)]
+    x, weights = next(data.event_loader(batch_size=None, include_nuisance_parameters=False))
+    if not np.isfinite(weights).all():
+        raise StepError("some weights are not finite")
+    sums, sums_of_squares = weights.sum(axis=0), (weights**2).sum(axis=0)
+    per_benchmark = dict(zip(names, data.n_events_generated_per_benchmark.tolist(), strict=True))
+    sizes = np.divide(sums**2, sums_of_squares, out=np.zeros_like(sums), where=sums_of_squares > 0.0)
+    return {
+        "n_events": int(data.n_samples),
+        "per_benchmark": {name: count for name, count in per_benchmark.items() if count},
+        "n_background": int(data.n_events_backgrounds),
+        "nuisance_parameters": {name: entry.systematic for name, entry in data.nuisance_parameters.items()},
+        "cross_sections_pb": {
+            name: [value, error]
+            for name, value, error in zip(names, sums.tolist(), np.sqrt(sums_of_squares).tolist(), strict=True)
+        },
+        "effective_sample_size": dict(zip(names, sizes.tolist(), strict=True)),
+        "warnings": [text for name, values in zip(data.observables, x.T, strict=True) for text in _flaws(name, values)],
+    }
+
+
+def _flaws(name: str, values: Array) -> Iterator[str]:
+    """What is wrong with an observable."""
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        yield f"the observable {name} is not a finite number in {bad:,} of {len(values):,} events"
+    elif not np.ptp(values):
+        yield f"the observable {name} is {values[0]:g} in all events"

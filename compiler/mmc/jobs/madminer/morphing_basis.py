@@ -1,0 +1,153 @@
+"""The morphing basis of a study: the step ``configure`` makes it, and ``mmc plan`` reports the very same."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mmc.compiler.catalogue.morphing import completed_names, component_count
+from mmc.errors import StepError
+from mmc.jobs.madminer import workarounds
+
+Array = npt.NDArray[np.float64]
+
+MAX_CONDITION_NUMBER = 1e13
+"""Beyond it morphed weights keep fewer than three digits. A basis in small parameters (0.05 TeV^-2) has 1e5."""
+_GRID = 20_000
+"""Most points of parameter space at which squared weights are summed up."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Benchmarks from whose weights those at any other point follow."""
+
+    points: Mapping[str, Mapping[str, float]]
+    """The value of each parameter at each element: the study's benchmarks, then those that MadMiner adds."""
+    components: npt.NDArray[np.int64]
+    """The power of each parameter in each term of the squared matrix element, shape (elements, parameters)."""
+    matrix: Array
+    """MadMiner's morphing matrix, shape (terms, elements)."""
+    condition_number: float
+    largest_squared_weight: float
+    """The largest of Σ_b w_b(θ)², where w_b are the morphing weights, on a grid over the parameters' ranges (see
+    :func:`grid_points`). An event's weight at θ has at most that many times the variance of those of the basis."""
+
+    def summary(self) -> dict[str, Any]:
+        """As ``mmc plan`` and the record of ``configure`` show it."""
+        return {
+            "points": {name: dict(point) for name, point in self.points.items()},
+            "condition_number": self.condition_number,
+            "largest_squared_weight": self.largest_squared_weight,
+        }
+
+
+def find_basis(settings: Mapping[str, Any], seed: int) -> Basis | None:
+    """The basis that a job of ``configure`` makes; None when its settings ask for none.
+
+    :param settings: of the job: ``parameters`` with ``max_power`` and ``range``, ``benchmarks``, ``outside_basis`` and
+        ``morphing``
+    :param seed: of the job; numpy's random numbers are afterwards as if nothing had been drawn
+    :raises StepError: when there are too many benchmarks or too few, or the basis is singular
+    :raises MissingExtraError: when MadMiner is not installed
+    """
+    morphing = settings["morphing"]
+    if morphing is None:
+        return None
+    parameters: Mapping[str, Any] = settings["parameters"]
+    outside = settings.get("outside_basis", ())
+    fixed = {name: point for name, point in settings["benchmarks"].items() if name not in outside}
+    n_components = component_count([p["max_power"] for p in parameters.values()], morphing["max_overall_power"])
+    complete = morphing.get("complete", True)
+    _check_count(len(fixed), n_components, complete)
+    names = (*fixed, *(completed_names(list(fixed), n_components) if complete else ()))
+    twice = sorted({name for name in names if names.count(name) > 1 or name in outside})
+    if twice:
+        raise StepError(f"MadMiner gives the name {twice[0]} to a benchmark that completes the basis: rename yours")
+
+    workarounds.apply()
+    from madminer.utils.morphing import PhysicsMorpher
+
+    ranges = np.array([p["range"] for p in parameters.values()], dtype=float)
+    morpher = PhysicsMorpher(parameter_max_power=[p["max_power"] for p in parameters.values()], parameter_range=ranges)
+    morpher.find_components(morphing["max_overall_power"])
+    points = np.array([[point[name] for name in parameters] for point in fixed.values()], dtype=float)
+    try:
+        if len(fixed) < n_components:
+            with _random_numbers(seed):
+                points = morpher.optimize_basis(
+                    benchmarks_numpy=points.reshape(len(fixed), len(parameters)),
+                    n_trials=morphing["n_trials"],
+                    n_test_thetas=morphing["n_test_thetas"],
+                )
+        else:
+            morpher.set_basis(basis_numpy=points)
+    except np.linalg.LinAlgError as error:
+        raise StepError(
+            "the morphing basis is singular: two benchmarks are at the same point, or they do not tell all powers of "
+            "the parameters apart"
+        ) from error
+    matrix = np.asarray(morpher.morphing_matrix)
+    condition_number = float(np.linalg.cond(matrix))
+    if not condition_number < MAX_CONDITION_NUMBER:
+        raise StepError(
+            f"the morphing basis is close to singular (condition number {condition_number:.1e}): "
+            "move benchmarks apart, or leave some to MadMiner"
+        )
+    return Basis(
+        points={
+            name: dict(zip(parameters, map(float, point), strict=True))
+            for name, point in zip(names, points, strict=True)
+        },
+        components=morpher.components,
+        matrix=matrix,
+        condition_number=condition_number,
+        largest_squared_weight=_largest_squared_weight(morpher.components, matrix, grid_points(ranges)),
+    )
+
+
+def grid_points(ranges: Array) -> Array:
+    """The points at which squared weights are summed up: shape (points, parameters).
+
+    A grid over the ranges, shape (parameters, 2), with its corners: as many points along every axis, at most 101, as
+    give no more than 20,000 in all. With more than 14 parameters 20,000 of the corners, drawn with a fixed seed.
+    """
+    n_parameters = len(ranges)
+    if 2**n_parameters > _GRID:
+        unit = np.random.default_rng(0).integers(0, 2, (_GRID, n_parameters)).astype(float)
+    else:
+        per_axis = next(n for n in range(101, 1, -1) if n**n_parameters <= _GRID)
+        axes = np.meshgrid(*[np.linspace(0.0, 1.0, per_axis)] * n_parameters, indexing="ij")
+        unit = np.stack([axis.ravel() for axis in axes], axis=1)
+    return np.asarray(ranges[:, 0] + unit * (ranges[:, 1] - ranges[:, 0]))
+
+
+def _largest_squared_weight(components: npt.NDArray[np.int64], matrix: Array, points: Array) -> float:
+    powers = np.stack([np.prod(points**component, axis=1) for component in components], axis=1)
+    return float(np.square(powers @ matrix).sum(axis=1).max())
+
+
+def _check_count(n_benchmarks: int, n_components: int, complete: bool) -> None:
+    if n_benchmarks > n_components:
+        raise StepError(
+            f"{n_benchmarks} benchmarks for a morphing basis of {n_components}: "
+            "remove benchmarks, take some out of the basis (in_basis: false), or raise max_power or max_overall_power"
+        )
+    if n_benchmarks < n_components and not complete:
+        raise StepError(
+            f"{n_benchmarks} benchmarks for a morphing basis of {n_components}: "
+            "add benchmarks, or let MadMiner complete the basis (complete: true)"
+        )
+
+
+@contextmanager
+def _random_numbers(seed: int) -> Iterator[None]:
+    """Seed numpy's global random numbers, which MadMiner draws the trial points from, and put them back."""
+    state = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(state)

@@ -1,0 +1,141 @@
+"""MadMiner's sampler, with the work that is the same for all parameter points done once."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmc.jobs.madminer import workarounds
+
+
+def make_sampler(path: Path) -> Any:
+    """MadMiner's ``SampleAugmenter``, ten times faster.
+
+    For every parameter point the stock one reads the file three times, sums over all events four times, and calculates
+    gradients for all events to use those of the few that it draws. The samples are the same (a test compares them).
+    """
+    workarounds.apply()
+    from madminer.sampling import SampleAugmenter
+    from madminer.utils.various import mdot
+
+    class CachedSampler(SampleAugmenter):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(str(path))
+            self._batches: dict[Any, Sequence[tuple[Any, ...]]] = {}
+            self._sums: dict[Any, tuple[Any, ...]] = {}
+            self.left_out = 0.0
+            """The largest part of the cross section at a point that ``n_eff_forced`` left out."""
+
+        def event_loader(self, *args: Any, **kwargs: Any) -> Any:
+            near = kwargs.pop("generated_close_to", None)
+            key = (args, tuple(sorted(kwargs.items())), self._find_closest_benchmark(near))
+            if key not in self._batches:
+                self._batches[key] = list(super().event_loader(*args, generated_close_to=near, **kwargs))
+            for x, weights, *more in self._batches[key]:
+                yield x, weights.copy(), *more  # the caller scales the weights in place
+
+        def _sample_set(self, set_: Any, **options: Any) -> Any:
+            if options["n_eff_forced"] is not None:
+                where = {name: options[name] for name in ("partition", "test_split", "validation_split")}
+                theta, nu = set_[options["sampling_index"]]
+                near = self._get_theta_value(theta) if options["sample_only_from_closest_benchmark"] else None
+                self._check_trimming(theta, nu, options["n_eff_forced"], near, **where)
+            return super()._sample_set(set_, **options)
+
+        def _check_trimming(self, theta: Any, nu: Any, n_eff_forced: float, near: Any, **where: Any) -> None:
+            """MadMiner draws until it finds events, for ever where all are left out.
+
+            :raises RuntimeError: when most of the cross section would be left out
+            """
+            start, end, factor = self._calculate_partition_bounds(*where.values())
+            matrix = self._get_theta_benchmark_matrix(theta)
+            (total,), _ = self.xsecs([theta], [nu], generated_close_to=near, **where)
+            batches = self.event_loader(start=start, end=end, generated_close_to=near)
+            weights = np.concatenate([mdot(matrix, w) * self._factors(nu, w) for _, w in batches])
+            probabilities = factor * weights / total
+            positive = np.maximum(probabilities, 0.0)
+            left_out = float(positive[positive > 1.0 / n_eff_forced].sum() / positive.sum())
+            self.left_out = max(self.left_out, left_out)
+            if left_out > 0.5:
+                raise RuntimeError(
+                    f"n_eff_forced = {n_eff_forced:g} leaves out {left_out:.0%} of the cross section at a point"
+                )
+
+        def xsecs(self, thetas: Any, nus: Any, **where: Any) -> tuple[Any, Any]:
+            matrices = [self._get_theta_benchmark_matrix(theta) for theta in thetas]
+            sums = [self._weight_sums(nu, **where) for nu in nus]
+            total, squares = (
+                np.array([mdot(matrix, item[k]) for matrix, item in zip(matrices, sums, strict=True)]) for k in (0, 1)
+            )
+            return total, np.sqrt(np.maximum(squares, 0.0))
+
+        def xsec_gradients(self, thetas: Any, nus: Any, gradients: str, **where: Any) -> Any:
+            rows = []
+            for theta, nu in zip(thetas, nus, strict=True):
+                total, _, varied = self._weight_sums(nu, **where)
+                row = mdot(self._get_dtheta_benchmark_matrix(theta), total)
+                by_nu = [varied @ self._get_theta_benchmark_matrix(theta)] if gradients == "all" else []
+                rows.append(np.concatenate([row, *by_nu]))
+            return np.array(rows)
+
+        def _weight_sums(
+            self, nu: Any, partition: str, test_split: float, validation_split: float, generated_close_to: Any
+        ) -> tuple[Any, ...]:
+            """Sums over the events of a partition of the benchmark weights, for errors of their squares, and of their
+            derivatives by the nuisance parameters, shape (nuisance parameters, benchmarks)."""
+            point = None if nu is None else np.asarray(nu).tobytes()
+            key = (point, partition, test_split, validation_split, self._find_closest_benchmark(generated_close_to))
+            if key not in self._sums:
+                start, end, factor = self._calculate_partition_bounds(partition, test_split, validation_split)
+                batches = list(self.event_loader(start=start, end=end, generated_close_to=generated_close_to))
+                if not sum(len(x) for x, _ in batches):
+                    raise RuntimeError(f"no event was generated near {generated_close_to}")
+                factors = [self._factors(nu, w) for _, w in batches]
+                total, squares = (sum(f @ w**k for f, (_, w) in zip(factors, batches, strict=True)) for k in (1, 2))
+                varied = sum((f * self._slopes(nu, w)) @ w for f, (_, w) in zip(factors, batches, strict=True))
+                self._sums[key] = (factor * total, factor**2 * squares, factor * varied)
+            return self._sums[key]
+
+        def _factors(self, nu: Any, weights: Any) -> Any:
+            """What nuisance parameters multiply the weights of events with, shape (events,)."""
+            return np.ones(len(weights)) if nu is None else self._calculate_nuisance_factors([nu], weights)[0]
+
+        def _slopes(self, nu: Any, weights: Any) -> Any:
+            """Derivatives of the logarithm of the weights by the nuisance parameters, shape (parameters, events)."""
+            if self.nuisance_morpher is None:
+                return np.zeros((0, len(weights)))
+            return self.nuisance_morpher.calculate_log_nuisance_factor_gradients(nu, weights)
+
+        def _weight_gradients(
+            self, thetas: Any, nus: Any, weights: Any, gradients: str, **matrices: Sequence[Any]
+        ) -> Any:
+            return _Gradients(self, nus, weights, by_nu=gradients == "all", **matrices)
+
+    class _Gradients:
+        """Gradients of the weights, shape (points, parameters, events), of the events that are asked for."""
+
+        def __init__(
+            self,
+            sampler: CachedSampler,
+            nus: Any,
+            weights: Any,
+            *,
+            by_nu: bool,
+            theta_matrices: Sequence[Any],
+            theta_gradient_matrices: Sequence[Any],
+        ) -> None:
+            self._sampler, self._nus, self._weights, self._by_nu = sampler, nus, weights, by_nu
+            self._matrices, self._gradients = np.asarray(theta_matrices), np.asarray(theta_gradient_matrices)
+
+        def __getitem__(self, key: tuple[slice, slice, Any]) -> Any:
+            weights = self._weights[key[2]]
+            factors = np.stack([self._sampler._factors(nu, weights) for nu in self._nus])
+            found = mdot(self._gradients, weights) * factors[:, np.newaxis]
+            if not self._by_nu:
+                return found
+            at_points = mdot(self._matrices, weights) * factors
+            slopes = np.stack([self._sampler._slopes(nu, weights) for nu in self._nus])
+            return np.concatenate([found, slopes * at_points[:, np.newaxis]], axis=1)
+
+    return CachedSampler()

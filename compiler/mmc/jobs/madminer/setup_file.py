@@ -1,0 +1,42 @@
+"""What the step ``configure`` hands on, as the other physics steps read it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmc.errors import StepError
+from mmc.jobs.job import read_json
+
+FILE = "setup.h5"
+RECORD = "setup.json"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The parameter space of a study."""
+
+    path: Path
+    """MadMiner's set-up file."""
+    benchmarks: Mapping[str, Mapping[str, float]]
+    """The value of each parameter at each benchmark, those that complete the morphing basis included, in the order
+    of the weights in every event file."""
+    systematics: Mapping[str, Mapping[str, Any]]
+    """The systematic uncertainties, as the study says them."""
+
+    @classmethod
+    def read(cls, directory: Path) -> "Setup":
+        """Read the output of ``configure``."""
+        record = read_json(directory / RECORD)
+        return cls(directory / FILE, record["benchmarks"], record["systematics"])
+
+    def point(self, benchmark: str) -> Mapping[str, float]:
+        """The value of each parameter at a benchmark.
+
+        :raises StepError: when there is no such benchmark
+        """
+        try:
+            return self.benchmarks[benchmark]
+        except KeyError as error:
+            known = ", ".join(self.benchmarks)
+            raise StepError(f"there is no benchmark {benchmark!r}; the set-up has {known}") from error

@@ -1,0 +1,149 @@
+"""Work-arounds for what MadMiner 0.9.6 does with systematic uncertainties (issue 565 of its repository)."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, wraps
+from inspect import signature
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from mmc.errors import StepError
+from mmc.jobs.formats.weight_groups import Nuisance, find_nuisance, settle
+
+
+def mend_loading(hdf5: Any) -> None:
+    """Let MadMiner load systematic uncertainties; :func:`mmc.jobs.madminer.workarounds.apply` calls this.
+
+    - A norm or a PDF uncertainty has no scale, and loading it raises.
+    - Values come back as bytes, which later comparisons with text, and products with numbers, do not stand.
+    """
+    scales = hdf5.SystematicScale
+    hdf5.SystematicScale = SimpleNamespace(from_str=lambda name: None if name is None else scales.from_str(name))
+    hdf5._load_systematics = _with_values(hdf5._load_systematics)
+
+
+@cache
+def apply_setup() -> None:
+    """Let MadMiner save a norm or a PDF uncertainty: it has no scale, and stock MadMiner asks for its name.
+
+    Its ``add_systematics`` makes no usable name either; always give one.
+    """
+    from madminer.core import madminer
+    from madminer.utils.interfaces import hdf5
+
+    stock = madminer.save_madminer_settings
+
+    @wraps(stock)
+    def save_madminer_settings(*, file_name: str, systematics: Mapping[str, Any], **settings: Any) -> None:
+        stock(file_name=file_name, systematics={}, **settings)
+        if systematics:
+            entries = systematics.values()
+            hdf5._save_systematics(
+                file_name,
+                True,
+                [entry.name for entry in entries],
+                [entry.type.value for entry in entries],
+                [str(entry.value).encode("ascii") for entry in entries],
+                [None if entry.scale is None else entry.scale.value for entry in entries],
+            )
+
+    madminer.save_madminer_settings = save_madminer_settings
+
+
+def mend_reader(module: Any, reader: type, method: str) -> None:
+    """Let a reader of MadMiner's read samples with systematic uncertainties.
+
+    - Any nuisance parameter ends the run: it must be known before the reader makes it known.
+    - Weights of a PDF set are never found, and missing ones of a scale only make the uncertainty vanish.
+    - The whole file is parsed to find its head.
+
+    :param module: the Python module of the reader
+    :param method: what reads a single sample
+    """
+    module.extract_nuisance_parameters_from_lhe_file = _definitions
+    setattr(reader, method, _with_nuisance(getattr(reader, method)))
+
+
+def sample_nuisance(reader: Any, systematics: Iterable[str], path: Path) -> tuple[Nuisance, ...]:
+    """The nuisance parameters of a sample that a reader of MadMiner's is to read.
+
+    :raises StepError: when its set-up has no such uncertainty, or the file no weights for it
+    """
+    names = tuple(systematics)
+    unknown = [name for name in names if name not in reader.systematics]
+    if unknown:
+        raise StepError(f"the set-up has no systematic uncertainty {', '.join(unknown)}")
+    return find_nuisance(_settings({name: reader.systematics[name] for name in names}), path)
+
+
+def madminer_parameters(found: Iterable[Nuisance]) -> dict[str, Any]:
+    """MadMiner's own objects for nuisance parameters, by name."""
+    from madminer.models import NuisanceParameter
+
+    return {
+        parameter.name: NuisanceParameter(parameter.name, parameter.systematic, *parameter.benchmarks)
+        for parameter in found
+    }
+
+
+def _with_values(load: Callable[[str], tuple[list[Any], ...]]) -> Callable[[str], tuple[list[Any], ...]]:
+    @wraps(load)
+    def wrapped(file_name: str) -> tuple[list[Any], ...]:
+        names, types, values, scales = load(file_name)
+        texts = [value.decode("ascii") for value in values]
+        return names, types, [float(t) if sort == "norm" else t for t, sort in zip(texts, types, strict=True)], scales
+
+    return wrapped
+
+
+def _settings(systematics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """MadMiner's systematic uncertainties as a study says them."""
+    return {
+        name: {"effect": entry.type.value, "scale": entry.scale.value, "variations": _numbers(entry.value)}
+        if entry.scale is not None
+        else {"effect": entry.type.value, "variation": entry.value}
+        for name, entry in systematics.items()
+    }
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(word) for word in text.split(",")]
+
+
+def _definitions(filename: Any, systematics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What MadMiner's function of that place returns: by systematic and nuisance parameter the two benchmarks with
+    their weights, and a factor. The central weights of a PDF set count as one more parameter until they are divided by.
+    """
+    definitions: dict[str, dict[str, Any]] = {name: {} for name in systematics}
+    for parameter in find_nuisance(_settings(systematics), Path(filename)):
+        own = definitions[parameter.systematic]
+        pairs = [*parameter.weights.items(), (None, None)][:2]
+        own[parameter.name] = (*pairs, parameter.factor)
+        if parameter.central is not None:
+            own[parameter.central_column] = ((parameter.central_column, parameter.central), (None, None), None)
+    return definitions
+
+
+def _with_nuisance(parse: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
+    arguments = signature(parse)
+
+    @wraps(parse)
+    def wrapped(reader: Any, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        from madminer.models import NuisanceParameter
+
+        given = arguments.bind(reader, *args, **kwargs).arguments
+        found = sample_nuisance(reader, given["sample_syst_names"] or (), Path(given["lhe_file"]))
+        central = {p.central_column: p.systematic for p in found if p.central is not None}
+        reader.nuisance_parameters |= madminer_parameters(found)
+        reader.nuisance_parameters |= {name: NuisanceParameter(name, of, name) for name, of in central.items()}
+        try:
+            observations, weights, *rest = parse(reader, *args, **kwargs)
+        except KeyError as error:
+            raise StepError(f"the events in {Path(given['lhe_file']).name} lack the weight {error}") from error
+        for name in central:
+            del reader.nuisance_parameters[name]
+        if weights is not None:
+            settle(weights, found, reader.reference_benchmark)
+        return (observations, weights, *rest)
+
+    return wrapped

@@ -1,0 +1,131 @@
+"""Les Houches event files: read into MadMiner's LHEReader, all events at once."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmc.jobs.formats import les_houches, les_houches_table
+from mmc.jobs.formats.les_houches import EVENTS
+from mmc.jobs.formats.les_houches_table import EventTable, Floats, UnusualFileError
+from mmc.jobs.job import StepJob
+from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer.systematics_workarounds import sample_nuisance
+from mmc.jobs.readers.expressions import evaluate
+from mmc.jobs.readers.les_houches_objects import Columns, Group, Smearing
+from mmc.jobs.readers.reading import Found, NotInColumnsError, hand_over, passing_cuts
+from mmc.jobs.readers.values import Mask, Number, UnusualExpressionError
+
+log = logging.getLogger(__name__)
+
+
+def make(setup: Path, settings: Mapping[str, Any]) -> Any:
+    """MadMiner's LHEReader, told of detector effects and efficiencies."""
+    workarounds.apply_reader()
+    from madminer.lhe import LHEReader
+
+    reader = LHEReader(str(setup))
+    for entry in settings["smearing"]:
+        resolutions = {
+            f"{quantity}_resolution_{kind}": entry[f"{quantity}_resolution_{kind}"]
+            for quantity in ("energy", "pt", "eta", "phi")
+            for kind in ("abs", "rel")
+        }
+        if entry["on_shell"] is not None:  # that quantity then follows from the others and the mass
+            resolutions[f"{entry['on_shell']}_resolution_abs"] = None
+        reader.set_smearing(pdgids=entry["pdgids"], **resolutions)
+    reader.set_met_noise(abs_=settings["met_noise"]["abs"], rel=settings["met_noise"]["rel"])
+    for efficiency in settings["efficiencies"]:
+        reader.add_efficiency(efficiency["definition"], efficiency["default"])
+    return reader
+
+
+def read(reader: Any, job: StepJob) -> None:
+    """Let a reader read the job's events, in columns if they can be.
+
+    :raises StepError: when the file is damaged, or lacks the weight of a benchmark
+    """
+    own = job.settings
+    packed = job.pick("events", own["simulate_job"]) / EVENTS
+    systematics = own.get("systematics", ())
+    try:
+        analyse(reader, packed, own["benchmark"], own["background"], systematics)
+    except NotInColumnsError as reason:
+        log.warning("MadMiner reads the events one by one, which takes longer: %s", reason)
+        one_by_one(reader, packed, own["benchmark"], own["background"], job.out, systematics=systematics)
+
+
+def one_by_one(
+    reader: Any, packed: Path, benchmark: str, background: bool, scratch: Path, *, systematics: Sequence[str] = ()
+) -> None:
+    """Let MadMiner read the events. It would unpack the file beside the input, which is not ours."""
+    with les_houches.unpacked(packed, scratch) as path:
+        reader.add_sample(str(path), benchmark, is_background=background, systematics=list(systematics))
+        reader.analyse_samples()
+
+
+def analyse(reader: Any, path: Path, benchmark: str, background: bool, systematics: Sequence[str] = ()) -> None:
+    """Do what ``reader.analyse_samples()`` does for a single sample, which need not be added.
+
+    :param reader: a ``madminer.lhe.LHEReader`` that has been told of detector effects, observables, cuts, efficiencies
+    :param path: a gzipped event file
+    :param benchmark: at which the events were sampled
+    :param systematics: the names of the sample's systematic uncertainties
+    :raises StepError: when the file is damaged, or lacks the weight of a benchmark or of a nuisance parameter
+    :raises NotInColumnsError: when MadMiner has to do it; the reader is as it was then
+    """
+    nuisance = sample_nuisance(reader, systematics, path)
+    try:
+        events = les_houches_table.read(path)
+        found = _observe(reader, events)
+    except (UnusualFileError, UnusualExpressionError) as error:
+        raise NotInColumnsError(str(error)) from error
+    hand_over(reader, found, events, benchmark, background, nuisance=nuisance)
+
+
+def _observe(reader: Any, events: EventTable) -> Found:
+    from madminer.utils.interfaces.lhe import get_elementary_pdg_ids
+
+    smearing = Smearing(
+        reader.energy_resolution,
+        reader.pt_resolution,
+        reader.eta_resolution,
+        reader.phi_resolution,
+        frozenset(get_elementary_pdg_ids()),
+    )
+    n_events = len(events.counts)
+    passed, efficiency = np.zeros(n_events, dtype=bool), np.ones(n_events)
+    observations = {name: np.full(n_events, np.nan) for name in reader.observables}
+    for group in Columns(events, smearing).groups():
+        found, passes = _observables(reader, group)
+        passes = passing_cuts(reader, group, found, passes)
+        passes, efficiency[group.events] = _efficiencies(reader, group, found, passes)
+        passed[group.events] = passes
+        for name, number in found.items():
+            observations[name][group.events] = number.values
+    return Found(passed, observations, efficiency)
+
+
+def _observables(reader: Any, group: Group) -> tuple[dict[str, Number], Mask]:
+    everywhere = passes = np.ones(len(group), dtype=bool)
+    found = {}
+    for name, observable in reader.observables.items():
+        number, defined = evaluate(observable.val_expression, group, {}, everywhere)
+        default = np.nan if observable.val_default is None else observable.val_default
+        found[name] = replace(number, values=np.where(defined, number.values, default))
+        if observable.is_required:
+            passes = passes & defined
+    return found, passes
+
+
+def _efficiencies(reader: Any, group: Group, observables: dict[str, Number], passes: Mask) -> tuple[Mask, Floats]:
+    held, total = passes, np.ones(len(group))
+    for efficiency in reader.efficiencies:
+        number, defined = evaluate(efficiency.val_expression, group, observables, passes)
+        values = np.where(defined, number.values.astype(float), efficiency.val_default)
+        held = held & (values > 0.0)
+        total = total * values
+    return held, total

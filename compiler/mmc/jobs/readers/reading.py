@@ -1,0 +1,94 @@
+"""What reading events in columns into a reader of MadMiner's takes, whatever the file."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mmc.errors import StepError
+from mmc.jobs.formats.les_houches_table import EventTable, Floats
+from mmc.jobs.formats.weight_groups import Nuisance, settle
+from mmc.jobs.madminer.systematics_workarounds import madminer_parameters
+from mmc.jobs.readers.expressions import evaluate
+from mmc.jobs.readers.values import Mask, Number, Objects
+
+log = logging.getLogger(__name__)
+
+
+class NotInColumnsError(Exception):
+    """MadMiner has to read the events one by one; the message says why."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in the events of a file."""
+
+    passed: Mask
+    """Which events pass all cuts and efficiencies and have what is required."""
+    observations: Mapping[str, Floats]
+    """All observables of all events."""
+    efficiency: Floats
+    """The product of each event's efficiencies."""
+
+
+def define(reader: Any, settings: Mapping[str, Any]) -> None:
+    """Tell a reader of MadMiner's what to calculate."""
+    if settings["default_observables"] is not None:
+        reader.add_default_observables(**settings["default_observables"])
+    for name, observable in settings["observables"].items():
+        reader.add_observable(name, observable["definition"], observable["required"], observable["default"])
+    for cut in settings["cuts"]:
+        reader.add_cut(cut["definition"], cut["required"])
+
+
+def passing_cuts(reader: Any, events: Objects, observables: Mapping[str, Number], passes: Mask) -> Mask:
+    """Those that pass all cuts as well; a cut without value is passed if it is "required", as MadMiner calls it."""
+    held = passes
+    for cut in reader.cuts:
+        number, defined = evaluate(cut.val_expression, events, observables, passes)
+        held = held & np.where(defined, number.values.astype(bool), cut.is_required)
+    return held
+
+
+def hand_over(
+    reader: Any, found: Found, events: EventTable, benchmark: str, background: bool, *, nuisance: Sequence[Nuisance]
+) -> None:
+    """Leave a reader as it would be if it had read a single sample itself.
+
+    :param reader: a reader of MadMiner's without samples
+    :param events: where the weights come from
+    :param benchmark: at which the events were sampled
+    :param nuisance: the sample's nuisance parameters
+    :raises StepError: when the events lack the weight of a benchmark or of a nuisance parameter
+    """
+    names, passed = reader.benchmark_names_phys, found.passed
+    reader.reference_benchmark = names[0]
+    if not passed.any():
+        return
+    weights = {benchmark: events.own_weights, **events.weights}
+    negative = np.any([column < 0.0 for column in weights.values()], axis=0)
+    if negative.any():
+        log.warning("%d events contain negative weights", negative.sum())
+
+    def weight(name: str, what: str) -> Floats:
+        if name not in weights:
+            raise StepError(f"the events in {events.name} have no weight for the {what} {name!r}")
+        return np.asarray(events.factor * (weights[name] * found.efficiency)[passed])
+
+    reader.weights = {name: weight(benchmark if background else name, "benchmark") for name in names}
+    to_reference = reader.weights[reader.reference_benchmark] / reader.weights[benchmark]
+    for parameter in nuisance:
+        factor = 1.0 if parameter.factor is None else parameter.factor
+        for column, stored in parameter.columns.items():
+            values = weight(stored or benchmark, f"nuisance parameter {parameter.name}, weight")
+            reader.weights[column] = to_reference * (factor * values)
+    settle(reader.weights, nuisance, reader.reference_benchmark)
+    reader.nuisance_parameters |= madminer_parameters(nuisance)
+    reader.observations = {name: values[passed] for name, values in found.observations.items()}
+    n_passed = int(passed.sum())
+    index = -1 if background else names.index(benchmark)
+    reader.events_sampling_benchmark_ids = np.full(n_passed, index, dtype=int)
+    reader.signal_events_per_benchmark = [n_passed if i == index else 0 for i in range(len(names))]
+    reader.background_events = n_passed if background else 0

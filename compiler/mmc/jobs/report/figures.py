@@ -1,0 +1,231 @@
+"""Figures of a report: contours, profiles, p-value curves and losses. The same input gives the same bytes."""
+
+import io
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.mathtext import MathTextParser
+from scipy.special import chdtri
+
+from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.limits import p_values
+from mmc.jobs.statistics.projections import profile
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+"""Distinguishable with every kind of colour vision (Okabe and Ito)."""
+BASELINE_COLORS = {
+    "rate": ("#A0A0A0", "#B5A16A", "#8FAFC9", "#C2A0BD"),
+    "histogram": ("#555555", "#6E5B1E", "#2F5675", "#6B3F66"),
+    "truth": ("#7A4EAB", "#A47FD0", "#5B3A80", "#C3A9E0"),
+}
+"""Of each baseline, for one group of samples after the other."""
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10.0,
+    "axes.labelsize": 12.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "savefig.dpi": 160,
+    "svg.hashsalt": "mmc",
+    "mathtext.fontset": "dejavusans",
+}
+LOWEST_P = 1e-4
+"""Where the axis of a p-value curve ends."""
+LOSS_COLUMNS = 3
+MOST_LOSSES = 24
+"""Panels of the losses; of more trainings only so many are drawn."""
+LINES = {"passed": "solid", "doubtful": (0, (6.0, 1.5, 1.0, 1.5)), "failed": (0, (4.0, 2.0))}
+"""How lines are drawn that can be believed, may be, and cannot be."""
+HIGHEST_Q = 10.0
+"""Where the axis of profile likelihoods ends, in -2 ln λ."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What one method or baseline says about the parameters."""
+
+    name: str
+    color: str
+    baseline: bool
+    verdict: str
+    """Of its closure tests: passed, doubtful or failed."""
+    axes: Mapping[str, Array]
+    log_likelihood_ratio: Array
+    """On the grid of the axes; 0 is the best fit."""
+    best_fit: Mapping[str, float]
+
+    def profile(self, names: Sequence[str]) -> Array:
+        """ln λ of these parameters, in their order, with all others fitted."""
+        order = list(self.axes)
+        ratio = profile(self.log_likelihood_ratio, [order.index(name) for name in names])
+        ranks = sorted(names, key=order.index)
+        return np.transpose(ratio, [ranks.index(name) for name in names])
+
+    @property
+    def label(self) -> str:
+        """For the legend."""
+        return plain(self.name) + ("" if self.verdict == "passed" else f" (closure {self.verdict})")
+
+    @property
+    def style(self) -> dict[str, Any]:
+        """How its line is drawn: dashed when it cannot be believed."""
+        width = 1.4 if self.baseline else 2.0
+        return {"color": self.color, "linewidth": width, "linestyle": LINES[self.verdict]}
+
+
+def contour_figure(
+    curves: Sequence[Curve], pair: tuple[str, str], labels: Mapping[str, str], level: float, truth: Mapping[str, float]
+) -> Figure:
+    """The region of two parameters that each method allows, profiled over all others (largest likelihood on the grid).
+
+    Lines are interpolated in the square root of -2 ln λ, which is linear where the likelihood is Gaussian.
+    """
+    figure, axes = make_figure(6.6, 4.4)
+    threshold = float(chdtri(2, 1.0 - level))
+    handles = []
+    for curve in curves:
+        ratio = curve.profile(pair)
+        distance = np.sqrt(np.minimum(np.maximum(-2.0 * ratio, 0.0), 1e6))
+        style = curve.style
+        note = ""
+        if distance.min() < np.sqrt(threshold) < distance.max():
+            lines = {"colors": [style["color"]], "linewidths": style["linewidth"], "linestyles": [style["linestyle"]]}
+            axes.contour(*(curve.axes[name] for name in pair), distance.T, levels=[np.sqrt(threshold)], **lines)
+        else:
+            note = " (all allowed)"
+        if not curve.baseline:
+            axes.plot(*(curve.best_fit[name] for name in pair), "o", color=style["color"], markersize=4.0)
+        handles.append(Line2D([], [], label=curve.label + note, **style))
+    axes.plot(*(truth[name] for name in pair), "+", color="black", markersize=11.0, markeredgewidth=1.6)
+    handles.append(Line2D([], [], linestyle="none", marker="+", color="black", markersize=10.0, label="true point"))
+    if not all(curve.baseline for curve in curves):
+        handles.append(Line2D([], [], linestyle="none", marker="o", color="black", markersize=4.0, label="best fit"))
+    axes.set(xlabel=labels[pair[0]], ylabel=labels[pair[1]])
+    others = [name for name in curves[0].axes if name not in pair]
+    axes.set_title(f"{level:.0%} confidence regions{', profiled' if others else ''}", loc="left", fontsize=10.0)
+    axes.locator_params(nbins=7)
+    axes.grid(color="#E6E6E6", linewidth=0.6)
+    place_legend(axes, handles)
+    return figure
+
+
+def p_value_figure(
+    curves: Sequence[Curve], labels: Mapping[str, str], levels: Sequence[float], truth: Mapping[str, float]
+) -> Figure:
+    """The p-value of each value of the only parameter, with the confidence levels."""
+    figure, axes = make_figure(6.6, 4.0)
+    (name,) = curves[0].axes
+    handles = []
+    for curve in curves:
+        axes.plot(curve.axes[name], np.maximum(p_values(curve.log_likelihood_ratio, 1), LOWEST_P / 10), **curve.style)
+        handles.append(Line2D([], [], label=curve.label, **curve.style))
+    low, high = min(curve.axes[name][0] for curve in curves), max(curve.axes[name][-1] for curve in curves)
+    for level in levels:
+        axes.axhline(1.0 - level, color="#888888", linewidth=0.8, zorder=0)
+        axes.annotate(
+            f"{level:.0%}", (high, 1.0 - level), (2, 2), textcoords="offset points", color="#555555", ha="right"
+        )
+    axes.axvline(truth[name], color="black", linewidth=0.8, linestyle=":")
+    handles.append(Line2D([], [], color="black", linewidth=0.8, linestyle=":", label="true point"))
+    axes.locator_params(axis="x", nbins=5)
+    axes.set(xlabel=labels[name], ylabel="p-value", yscale="log", ylim=(LOWEST_P, 1.5), xlim=(low, high))
+    place_legend(axes, handles)
+    return figure
+
+
+def profile_figure(
+    curves: Sequence[Curve], name: str, label: str, levels: Sequence[float], truth: Mapping[str, float]
+) -> Figure:
+    """-2 ln λ of one of several parameters, profiled over all others, with the confidence levels."""
+    figure, axes = make_figure(4.8, 4.0)
+    handles = []
+    for curve in curves:
+        axes.plot(curve.axes[name], -2.0 * curve.profile([name]), **curve.style)
+        handles.append(Line2D([], [], label=curve.label, **curve.style))
+    low, high = min(curve.axes[name][0] for curve in curves), max(curve.axes[name][-1] for curve in curves)
+    for level in levels:
+        threshold = float(chdtri(1, 1.0 - level))
+        axes.axhline(threshold, color="#888888", linewidth=0.8, zorder=0)
+        where = {"textcoords": "offset points", "color": "#555555", "ha": "right"}
+        axes.annotate(f"{level:.0%}", (high, threshold), (-2, 2), **where)
+    axes.axvline(truth[name], color="black", linewidth=0.8, linestyle=":")
+    handles.append(Line2D([], [], color="black", linewidth=0.8, linestyle=":", label="true point"))
+    axes.locator_params(axis="x", nbins=5)
+    axes.set(xlabel=label, ylabel=r"$-2\,\ln\,\lambda$", ylim=(0.0, HIGHEST_Q), xlim=(low, high))
+    figure.legend(handles=handles, loc="outside lower left", ncols=2, fontsize=8.5, frameon=False)
+    return figure
+
+
+def loss_figure(trainings: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """Training and validation loss of every training by epoch, and the epoch whose network is kept."""
+    trainings = dict(list(trainings.items())[:MOST_LOSSES])
+    columns = min(len(trainings), LOSS_COLUMNS)
+    rows = -(-len(trainings) // columns)
+    with styled():
+        figure = Figure(figsize=(3.1 * columns + 0.6, 2.4 * rows + 0.3), layout="constrained")
+        panels = figure.subplots(rows, columns, squeeze=False)
+        for axes, (name, record) in zip(panels.flat, trainings.items(), strict=False):
+            epochs = np.arange(1, len(record["loss_train"]) + 1)
+            marker = "o" if len(epochs) == 1 else ""
+            axes.plot(epochs, record["loss_train"], color=COLORS[0], marker=marker, label="training")
+            axes.plot(epochs, record["loss_validation"], color=COLORS[1], marker=marker, label="validation")
+            axes.axvline(record["kept_epoch"], color="#888888", linewidth=0.8, linestyle=":", label="kept epoch")
+            axes.set_title(plain(name), loc="left", fontsize=10.0)
+            axes.set(xlabel="epoch", ylabel="loss")
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        for axes in list(panels.flat)[len(trainings) :]:
+            axes.set_visible(False)
+        panels.flat[0].legend(fontsize=8.0, frameon=False)
+    return figure
+
+
+def render(figure: Figure, image_format: str) -> bytes:
+    """A figure as ``png`` or ``svg``."""
+    stream = io.BytesIO()
+    with styled():
+        metadata: dict[str, Any] = {"Date": None} if image_format == "svg" else {"Software": None}
+        figure.savefig(stream, format=image_format, metadata=metadata)
+    return stream.getvalue()
+
+
+def axis_label(text: str) -> str:
+    """A label of the study for matplotlib: as math where it is valid math, else every character for itself."""
+    try:
+        MathTextParser("path").parse(text)
+    except ValueError:
+        return plain(text)
+    return text
+
+
+def plain(text: str) -> str:
+    """Text of which matplotlib takes every character for itself."""
+    return text.replace("$", r"\$")
+
+
+def make_figure(width: float, height: float) -> tuple[Figure, Any]:
+    """An empty figure in the style of all, and its axes; sizes in inches."""
+    with styled():
+        figure = Figure(figsize=(width, height), layout="constrained")
+        return figure, figure.subplots()
+
+
+def place_legend(axes: Any, handles: Sequence[Line2D]) -> None:
+    """A legend beside the axes."""
+    place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
+    axes.legend(handles=handles, fontsize=9.0, frameon=False, **place)
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in the style of all figures."""
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a label in a script that the font lacks
+        yield

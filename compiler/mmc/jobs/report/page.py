@@ -1,0 +1,115 @@
+"""The pages of reports: one HTML file each, with nothing outside itself."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from mmc.jobs.report.inline_svg import dark_colors, inline
+from mmc.jobs.report.pictures import Picture, interval_width, interval_words
+from mmc.jobs.report.results import KINDS, Grid
+from mmc.jobs.report.run_folder import Run
+from mmc.jobs.report.workflow import time_words
+
+MOST_WARNINGS = 8
+"""More warnings than these are folded away, the worst are first."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a report shows. What only a whole run knows is None or empty on the page of the step ``report``."""
+
+    results: Mapping[str, Any]
+    grids: Mapping[str, Grid]
+    pictures: Mapping[str, Picture]
+    run: Run | None = None
+    workflow: Markup = field(default_factory=Markup)
+    notes: Sequence[str] = ()
+    """What is missing from the run; on top of the warnings."""
+
+    def information(self, group: str) -> list[tuple[str, Mapping[str, Any], str]]:
+        """Name, matrices and verdict of all Fisher information of a group; of all events for an empty name."""
+        part = self.results["groups"][group] if group else self.results
+        found = [(kind, entry, "passed") for kind, entry in part["fisher_information"]["information"].items()]
+        return found + [
+            (record["name"], record["fisher_information"]["full"], record["verdict"])
+            for record in self.results["methods"]
+            if "fisher_information" in record and record.get("group", "") == group
+        ]
+
+    @property
+    def edges(self) -> dict[str, tuple[float, float]]:
+        """First and last value of each parameter on the grid."""
+        axes = next(iter(self.grids.values())).axes if self.grids else {}
+        return {name: (float(axis[0]), float(axis[-1])) for name, axis in axes.items()}
+
+
+def render(page: Page) -> str:
+    """The page of a run."""
+    return render_template("report.html.j2", page.pictures, page=page)
+
+
+def render_template(template: str, pictures: Mapping[str, Picture], **values: Any) -> str:
+    """A page with figures; ``drawn`` in the template are the inline figures by name."""
+    drawn = {name: inline(item.svg, name, item.title) for name, item in pictures.items()}
+    script = _read("sort.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            **values,
+            drawn=drawn,
+            pictures=pictures,
+            dark_colors=dark_colors(drawn.values()),
+            style=Markup(_read("style.css")),
+            script=Markup(script),
+            script_digest=digest,
+            most_warnings=MOST_WARNINGS,
+        )
+    )
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number for a table.
+
+    >>> number(0.012345), number(23456.7)
+    ('0.0123', '23,457')
+    """
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:,.{digits}g}"
+
+
+def _read(name: str) -> str:
+    return files("mmc.templates").joinpath("report", name).read_text(encoding="utf-8")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(_read),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "number": number,
+        "intervals": interval_words,
+        "width": interval_width,
+        "time": time_words,
+        "json": _json,
+    }
+    environment.globals["kinds"] = KINDS
+    return environment

@@ -1,0 +1,229 @@
+"""All figures of the results, each with what it shows in words."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.report import figures
+from mmc.jobs.report.closure import closure_figure
+from mmc.jobs.report.figures import BASELINE_COLORS, COLORS, Curve
+from mmc.jobs.report.fisher import Information, ellipse_figure
+from mmc.jobs.report.results import KINDS, Grid
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of a report."""
+
+    section: str
+    """Where it belongs on the page: limits, profiles, closure, fisher, training or events."""
+    title: str
+    text: str
+    """What there is to see, for who does not see it; also the caption."""
+    figure: Figure
+
+    @cached_property
+    def svg(self) -> bytes:
+        """The figure as SVG, for its file and for the page."""
+        return figures.render(self.figure, "svg")
+
+    def image(self, image_format: str) -> bytes:
+        """The figure in a format that matplotlib writes."""
+        return self.svg if image_format == "svg" else figures.render(self.figure, image_format)
+
+
+def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: Mapping[str, Any]) -> dict[str, Picture]:
+    """The figures by the name of their file, in the order of the page.
+
+    :param settings: those of the stage ``report``
+    """
+    labels = {
+        name: figures.axis_label(parameter["label"] or name) for name, parameter in settings["parameters"].items()
+    }
+    drawn: dict[str, Picture] = {}
+    records = [*results["baselines"], *results["methods"]]
+    for kind in KINDS:
+        own = [record for record in records if not kind or kind in record]
+        if own:
+            drawn |= _limits(own, curves(own, grids, settings["plots"]["colors"], kind), settings, labels, kind)
+    for record in records:
+        figure = closure_figure(record, grids[record["name"]])
+        if figure is not None:
+            drawn[f"closure_{record['name']}"] = Picture(
+                "closure", f"Closure tests of {record['name']}", _closure_text(record), figure
+            )
+    parts: dict[str | None, Any] = {None: results, **results["groups"]}
+    for group, part in parts.items():
+        if part["fisher_information"] and part["evaluation"]:
+            drawn |= dict(_fisher(group, results, part, settings, labels))
+    trainings = {entry["name"]: entry["training"] for entry in results["methods"] if entry["training"]}
+    if trainings:
+        drawn["losses"] = Picture("training", "Losses", _loss_text(trainings), figures.loss_figure(trainings))
+    return drawn
+
+
+def save(drawn: Mapping[str, Picture], formats: Sequence[str], folder: Path) -> dict[str, list[str]]:
+    """Write the figures; the names of the files of each."""
+    for name, picture in drawn.items():
+        for image_format in formats:
+            (folder / f"{name}.{image_format}").write_bytes(picture.image(image_format))
+    return {name: [f"{name}.{image_format}" for image_format in formats] for name in drawn}
+
+
+def curves(
+    records: Sequence[Mapping[str, Any]], grids: Mapping[str, Grid], colors: Mapping[str, str], kind: str = ""
+) -> list[Curve]:
+    """The limits of baselines and, drawn over them, methods, expected or of another kind."""
+    palette = itertools.cycle(COLORS)
+    shades = {name: itertools.cycle(shades) for name, shades in BASELINE_COLORS.items()}
+    found = []
+    for record in records:
+        baseline = "baseline" in record
+        of = "baseline" if baseline else "method_name"
+        key = record[of]
+        default = next(shades[key] if baseline else palette)
+        several = sum(other.get(of) == key for other in records) > 1
+        limits = record[kind] if kind else record
+        found.append(
+            Curve(
+                name=record["name"] if several else key,
+                color=default if several else colors.get(key, default),
+                baseline=baseline,
+                verdict=limits.get("verdict", record["verdict"]),
+                axes=grids[record["name"]].axes,
+                log_likelihood_ratio=grids[record["name"]].log_likelihood_ratio(kind),
+                best_fit=limits["best_fit"],
+            )
+        )
+    return found
+
+
+def _limits(
+    records: Sequence[Mapping[str, Any]],
+    lines: Sequence[Curve],
+    settings: Mapping[str, Any],
+    labels: Mapping[str, str],
+    kind: str,
+) -> dict[str, Picture]:
+    """Contours of each pair of parameters and the profile of each; of a single parameter the p-values."""
+    truth, levels, level = records[0]["theta_true"], records[0]["confidence_levels"], settings["plots"]["level"]
+    names, drawn, prefix, words = list(lines[0].axes), {}, f"{kind}_" if kind else "", KINDS[kind]
+    found = {record["name"]: record[kind] if kind else record for record in records}
+    marks = {record["name"]: _mark(found[record["name"]].get("verdict", record["verdict"])) for record in records}
+    for pair in itertools.combinations(names, 2):
+        figure = figures.contour_figure(lines, pair, labels, level, truth)
+        title = f"{level:.0%} confidence regions of {pair[0]} and {pair[1]}{words}"
+        drawn[f"{prefix}contours_{'_'.join(pair)}"] = Picture("limits", title, _region_text(found, marks), figure)
+    for name in names:
+        text = _interval_text(found, marks, name, lines[0].axes[name])
+        if len(names) == 1:
+            figure = figures.p_value_figure(lines, labels, levels, truth)
+            drawn[f"{prefix}p_values_{name}"] = Picture("limits", f"p-values of {name}{words}", text, figure)
+        else:
+            figure = figures.profile_figure(lines, name, labels[name], levels, truth)
+            title = f"Profile likelihood of {name}{words}"
+            drawn[f"{prefix}profile_{name}"] = Picture("profiles", title, text, figure)
+    return drawn
+
+
+def _mark(verdict: str) -> str:
+    return "" if verdict == "passed" else f", closure {verdict}"
+
+
+def _fisher(
+    group: str | None,
+    results: Mapping[str, Any],
+    part: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    labels: Mapping[str, str],
+) -> Iterator[tuple[str, Picture]]:
+    """Of the baselines, and of the estimators of the group."""
+    found, level = part["fisher_information"], settings["plots"]["level"]
+    named = [
+        Information(kind, np.array(entry.get("profiled", entry["matrix"])))
+        for kind, entry in found["information"].items()
+    ]
+    named += [
+        Information(record["name"], np.array(full.get("profiled", full["matrix"])), record["verdict"])
+        for record in results["methods"]
+        if "fisher_information" in record and record.get("group") == group
+        for full in [record["fisher_information"]["full"]]
+    ]
+    truth = part["evaluation"]["theta_true"]
+    for pair in itertools.combinations(found["parameters"], 2):
+        where = [found["parameters"].index(name) for name in pair]
+        figure = ellipse_figure(named, where, [labels[name] for name in pair], level, [truth[name] for name in pair])
+        title = f"Fisher information on {pair[0]} and {pair[1]}" + (f": {group}" if group else "")
+        text = (
+            f"The smallest {level:.0%} regions that the information of each kind allows around the true point: "
+            f"{', '.join(item.label for item in named)}. The table has the matrices."
+        )
+        yield "_".join(("fisher", *pair, *([group] if group else []))), Picture("fisher", title, text, figure)
+
+
+def _region_text(found: Mapping[str, Mapping[str, Any]], marks: Mapping[str, str]) -> str:
+    parts = []
+    for name, record in found.items():
+        level, fraction = max(record["allowed_fraction"].items(), key=lambda item: float(item[0]))
+        parts.append(f"{name} {100 * fraction:.3g} %{marks[name]}")
+    dashed = " Dashed: closure failed." if any("failed" in marks[name] for name in found) else ""
+    return f"Part of the grid allowed at {100 * float(level):g} %: {'; '.join(parts)}.{dashed}"
+
+
+def _interval_text(
+    found: Mapping[str, Mapping[str, Any]], marks: Mapping[str, str], parameter: str, axis: Array
+) -> str:
+    parts = []
+    for name, record in found.items():
+        level, intervals = max(record["intervals"][parameter].items(), key=lambda item: float(item[0]))
+        parts.append(f"{name} {interval_words(intervals, (axis[0], axis[-1]))}{marks[name]}")
+    return f"{parameter} at {100 * float(level):g} %: {'; '.join(parts)}."
+
+
+def interval_words(intervals: Sequence[Sequence[float]], edges: tuple[float, float]) -> str:
+    """Intervals as text; an arrow stands for an end at the edge of the grid, where the interval may be open.
+
+    >>> interval_words([(-1.0, 0.25)], (-1.0, 1.0))
+    '← … 0.25'
+    """
+    if not intervals:
+        return "none on the grid"
+    return ", ".join(
+        f"{'←' if low <= edges[0] else f'{low:.3g}'} … {'→' if high >= edges[1] else f'{high:.3g}'}"
+        for low, high in intervals
+    )
+
+
+def interval_width(intervals: Sequence[Sequence[float]], edges: tuple[float, float]) -> float | None:
+    """The width of intervals together; None where there is none, or one reaches an edge of the grid."""
+    closed = all(low > edges[0] and high < edges[1] for low, high in intervals)
+    return sum(high - low for low, high in intervals) if intervals and closed else None
+
+
+def _closure_text(record: Mapping[str, Any]) -> str:
+    closure = record["closure"]
+    parts = [f"p-value of the true point {closure['p_value_true']:.2g}"]
+    if closure["mean_ratio"]:
+        ratio = closure["mean_ratio"]
+        parts.append(
+            f"mean ratio {ratio['lowest']:.4f} to {ratio['highest']:.4f} in the confidence region, "
+            f"standard error {ratio['error']:.2g}; it must be 1"
+        )
+    return f"Closure {record['verdict']}: {'; '.join(parts)}."
+
+
+def _loss_text(trainings: Mapping[str, Mapping[str, Any]]) -> str:
+    parts = [
+        f"{name}: {entry['loss_validation'][entry['kept_epoch'] - 1]:.4g} after epoch {entry['kept_epoch']}"
+        for name, entry in list(trainings.items())[: figures.MOST_LOSSES]
+    ]
+    rest = len(trainings) - len(parts)
+    more = f" {rest} more trainings are in the table alone." if rest > 0 else ""
+    return f"Loss by epoch. Validation loss of the network that is kept: {'; '.join(parts)}.{more}"

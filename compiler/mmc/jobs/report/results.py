@@ -1,0 +1,192 @@
+"""``results.json``: what the jobs of a run found, read from their outputs (``schema/1.0/results.json``)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmc.errors import StepError
+from mmc.jobs.job import read_json
+from mmc.jobs.madminer.event_file import Array
+
+FORMAT = "mmc-results/1.0"
+"""The version of ``schema/1.0/results.json`` that results follow."""
+PACKAGES = ("madminer", "torch", "numpy", "scipy", "matplotlib")
+"""Those whose versions results tell."""
+KINDS = {
+    "": "",
+    "observed": ", observed",
+    "without_rate": ", without the rate",
+    "observed_without_rate": ", observed, without the rate",
+    "with_systematics": ", with systematic uncertainties",
+    "without_rate_with_systematics": ", without the rate, with systematic uncertainties",
+    "observed_with_systematics": ", observed, with systematic uncertainties",
+    "observed_without_rate_with_systematics": ", observed, without the rate, with systematic uncertainties",
+}
+"""What there may be besides expected limits, and how titles say it."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The output folders of finished jobs that results are made from, by the name of the job."""
+
+    events: Mapping[str | None, Path] = field(default_factory=dict)
+    """By group; under None where samples are in no groups."""
+    models: Mapping[str, Path] = field(default_factory=dict)
+    limits: Mapping[str, Path] = field(default_factory=dict)
+    baselines: Mapping[str, Path] = field(default_factory=dict)
+
+    def arrays(self) -> dict[str, Path]:
+        """The npz files of all limits and Fisher information, by the names that results give them."""
+        folders = [*self.limits.items(), *self.baselines.items()]
+        return {f"{file.stem}_{name}.npz": file for name, path in folders for file in sorted(path.glob("*.npz"))}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What ``limits.npz`` of a method or baseline holds: values on the grid of the parameters."""
+
+    axes: Mapping[str, Array]
+    arrays: Mapping[str, Array]
+    """All others by name."""
+
+    def log_likelihood_ratio(self, kind: str = "") -> Array:
+        """ln λ, which is 0 at the best fit, of the expected limits or another kind, such as ``observed``."""
+        return self.arrays[f"{kind}_log_likelihood_ratio" if kind else "log_likelihood_ratio"]
+
+    @classmethod
+    def read(cls, path: Path) -> "Grid":
+        """From the file.
+
+        :raises StepError: when it is missing
+        """
+        if not path.is_file():
+            raise StepError(f"{path.parent} is not the output of a finished job: it has no {path.name}")
+        with np.load(path) as file:
+            arrays = {name: file[name] for name in file.files}
+        axes = {name.removeprefix("axis_"): value for name, value in arrays.items() if name.startswith("axis_")}
+        return cls(axes, {name: value for name, value in arrays.items() if not name.startswith("axis_")})
+
+
+def collect(outputs: Outputs, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Grid]]:
+    """The results but for their figures, and the grids of methods and baselines by name.
+
+    :param settings: those of the stage ``report``
+    """
+    groups: Sequence[str] = settings.get("groups", ())
+    events = {group: read_json(path / "events.json") for group, path in outputs.events.items()}
+    trainings = {name: read_json(path / "train.json") for name, path in outputs.models.items()}
+    grids = {name: Grid.read(path / "limits.npz") for name, path in outputs.limits.items()}
+    first = {name: trainings.get(name, trainings.get(f"{name}.member-0")) for name in outputs.limits}  # of an ensemble
+    methods = [_method(name, read_json(path / "evaluate.json"), first[name]) for name, path in outputs.limits.items()]
+    baselines, fisher = [], []
+    for name, path in outputs.baselines.items():
+        record = read_json(path / "baseline.json")
+        if record["baseline"] == "fisher":
+            fisher.append({**record, "matrices": f"fisher_{name}.npz"})
+        else:
+            grids[name] = Grid.read(path / "limits.npz")
+            baselines.append(_limits(name, record))
+    described = [*methods, *baselines, *fisher]
+    whole = {"events": None, "evaluation": None, "fisher_information": None} if groups else _part(events, described)
+    results = {
+        "format": FORMAT,
+        "mmc": settings["version"],
+        "study": settings["study"],
+        "title": settings["title"],
+        "digest": settings["digest"],
+        "parameters": {name: dict(parameter) for name, parameter in settings["parameters"].items()},
+        "events": whole["events"],
+        "evaluation": whole["evaluation"],
+        "methods": methods,
+        "baselines": baselines,
+        "fisher_information": whole["fisher_information"],
+        "groups": {group: _part(events, described, group) for group in groups},
+        "figures": {},
+        "warnings": _warnings(methods, baselines, events),
+    }
+    tables = [read_json(path / "tuning.json") for path in outputs.models.values() if (path / "tuning.json").is_file()]
+    return results | ({"tuning": tables} if tables else {}), grids
+
+
+def versions() -> dict[str, str]:
+    """The versions of the packages that decide over results, as far as they are installed here."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _part(
+    events: Mapping[str | None, Any], described: Sequence[Mapping[str, Any]], group: str | None = None
+) -> dict[str, Any]:
+    """What the results say of the events of a group and of what all limits from them share."""
+    own = [record for record in described if record.get("group") == group]
+    fisher = [record for record in own if "information" in record]
+    keys = ("parameters", "observable", "information", "matrices")
+    return {
+        "events": _events(events.get(group, {})),
+        "evaluation": _evaluation(own),
+        "fisher_information": {key: fisher[0][key] for key in keys} if fisher else None,
+    }
+
+
+def _limits(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, **record, "grid": f"limits_{name}.npz"}
+
+
+def _method(name: str, record: Mapping[str, Any], training: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the results say of an estimator; ``training`` is None where its model was not handed in."""
+    described = {**_limits(name, record), "scan": {}, "training": None}
+    if training is not None:
+        described["scan"] = training["scan"]
+        keys = ("features", "n_train", "n_validation", "epochs", "kept_epoch", "loss_train", "loss_validation")
+        described["training"] = {"settings": training["training"], **{key: training[key] for key in keys}}
+        described["warnings"] = [*training["sample_warnings"], *record["warnings"]]
+    return described
+
+
+def _evaluation(records: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What all limits share; None when there are none."""
+    keys = ("n_expected", "luminosity_pb", "theta_true", "include_xsec", "asimov_events", "asimov_effective_events")
+    return {key: records[0][key] for key in keys} if records else None
+
+
+def _events(record: Mapping[str, Any]) -> dict[str, Any] | None:
+    keys = ("n_events", "per_benchmark", "n_background", "cross_sections_pb", "effective_sample_size")
+    return {key: record[key] for key in keys if key in record} if record else None
+
+
+def _warnings(
+    methods: Sequence[Mapping[str, Any]],
+    baselines: Sequence[Mapping[str, Any]],
+    events: Mapping[str | None, Mapping[str, Any]],
+) -> list[str]:
+    """All warnings, failed closures first."""
+    records = [*methods, *baselines]
+    judged = [
+        f"{record['name']}: closure {verdict}: {'; '.join(record['reasons'])}"
+        for verdict in ("failed", "doubtful")
+        for record in records
+        if record["verdict"] == verdict
+    ]
+    judged += [
+        f"{record['name']}{title}: closure {record[kind]['verdict']}: {'; '.join(record[kind]['reasons'])}"
+        for record in records
+        for kind, title in KINDS.items()
+        if record.get(kind, {}).get("verdict", "passed") not in {"passed", record["verdict"]}
+    ]
+    edges = [f"{r['name']}: the confidence region reaches the edge of the grid" for r in methods if r["touches_edge"]]
+    others = [f"{r['name']}: {text}" for r in records for text in r["warnings"]]
+    of_events = [
+        text if group is None else f"{group}: {text}"
+        for group, record in events.items()
+        for text in record.get("warnings", ())
+    ]
+    return list(dict.fromkeys([*judged, *edges, *others, *of_events]))

@@ -1,0 +1,176 @@
+"""``mmc report``: the page of a whole run, and that of two runs beside each other."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import UndefinedError
+
+from mmc.errors import MmcError
+from mmc.jobs.job import read_json
+from mmc.jobs.madminer.event_file import EventFile
+from mmc.jobs.madminer.event_summary import EVENTS
+from mmc.jobs.report import compare, figures
+from mmc.jobs.report.distributions import MOST_OBSERVABLES, chosen, distribution_figure
+from mmc.jobs.report.page import Page, render, render_template
+from mmc.jobs.report.pictures import Picture, pictures, save
+from mmc.jobs.report.results import Grid, Outputs, collect
+from mmc.jobs.report.run_folder import PLOTS, Run, open_run
+from mmc.jobs.report.workflow import workflow_picture
+from mmc.jobs.tracking.store import ARTIFACTS, STORE, repoint
+from mmc.jobs.tracking.tracker import RECORD
+from mmc.version import __version__
+
+FORMATS = ("svg", "png")
+MOST_MISSING = 5
+"""So many jobs that are not done are named."""
+
+
+def report_run(folder: Path, out: Path | None) -> int:
+    """Write ``report.html`` and the figures of a run, into its folder unless another one is given.
+
+    :raises UsageError: when the folder is not that of a run
+    :raises MmcError: when an output is not as this mmc writes it
+    """
+    run = open_run(folder)
+    place = folder if out is None else out
+    with _as_one_line(run):
+        results, grids, settings = _results(run)
+        drawn = {**pictures(results, grids, settings), **dict(_distributions(run, results, settings))}
+        page = render(Page(results, grids, drawn, run, workflow_picture(run.stages), notes(run)))
+    _find_tracked_files(run)
+    return _write(page, drawn, place / "report.html")
+
+
+def compare_runs(first: Path, second: Path, out: Path | None) -> int:
+    """Write ``comparison.html`` and its figures, into the second run's folder unless another one is given.
+
+    :raises: as :func:`report_run`
+    """
+    runs = open_run(first), open_run(second)
+    place = second if out is None else out
+    with _as_one_line(*runs):
+        (old, old_grids, settings), (new, new_grids, _) = map(_results, runs)
+        found = compare.Comparison.of(*runs, old, new)
+        drawn = compare.overlays((old, old_grids), (new, new_grids), settings)
+        page = render_template("compare.html.j2", drawn, found=found, notes=[*map(notes, runs)])
+    sys.stdout.write("".join(f"{line}\n" for line in found.summary()))
+    return _write(page, drawn, place / "comparison.html")
+
+
+def notes(run: Run) -> list[str]:
+    """What a reader has to know of a run before anything else: that it is not finished, or of another mmc."""
+    found = []
+    missing = run.missing
+    if missing:
+        named = ", ".join(missing[:MOST_MISSING]) + (", …" if len(missing) > MOST_MISSING else "")
+        found.append(f"the run is not finished: {len(missing):,} of {run.n_jobs:,} jobs are missing: {named}")
+    others = [version for version in run.made_by if version != __version__]
+    if others:
+        found.append(f"jobs were run by mmc {', '.join(others)}, and this report is made by mmc {__version__}")
+    return found
+
+
+def _find_tracked_files(run: Run) -> None:
+    """Let the runs in MLflow find their files, where an engine has moved the folder that holds both."""
+    for path in run.outputs("track").values():
+        record = read_json(path / RECORD)
+        if record["uri"] is None and (path / STORE).is_file():
+            repoint(path, record["experiment"], (path / ARTIFACTS).resolve().as_uri())
+
+
+def _write(page: str, drawn: Mapping[str, Picture], path: Path) -> int:
+    folder = path.parent / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    save(drawn, FORMATS, folder)
+    path.write_text(page, encoding="utf-8")
+    sys.stdout.write(f"report: {path}\n")
+    return 0
+
+
+@contextmanager
+def _as_one_line(*runs: Run) -> Iterator[None]:
+    """Say of outputs that lack something whose they are."""
+    try:
+        yield
+    except (KeyError, TypeError, UndefinedError) as error:
+        makers = ", ".join(sorted({version for run in runs for version in run.made_by}))
+        raise MmcError(
+            f"the jobs in {' or '.join(str(run.folder) for run in runs)} were run by mmc {makers}, and mmc "
+            f"{__version__} cannot read all that they left ({error}): run the study again, or report with that version"
+        ) from error
+
+
+def _results(run: Run) -> tuple[dict[str, Any], dict[str, Grid], Mapping[str, Any]]:
+    """What the finished jobs found, and the settings of the report."""
+    written = {name: path / "results.json" for name, path in run.outputs("report").items()}
+    before = next((read_json(path) for path in written.values() if path.is_file()), None)
+    settings = _settings(run, before)
+    results, grids = collect(_outputs(run, settings), settings)
+    if before is not None and "versions" in before:
+        results["versions"] = before["versions"]
+    return results, grids, settings
+
+
+def _settings(run: Run, before: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The settings of the report: of the bundle, or from its study, or from results where there is no bundle.
+
+    :raises MmcError: when there is nothing of it all
+    """
+    if run.report is not None:
+        return run.report
+    if run.study is not None:
+        study = run.study
+        named = {
+            key: {name: {"label": entry.get("label")} for name, entry in study.get(key, {}).items()}
+            for key in ("parameters", "observables")
+        }
+        kept = {key: run.manifest[key] for key in ("study", "digest")}
+        return {**kept, "version": run.manifest["mmc"], "title": study["title"], "plots": study["plots"], **named}
+    if before is not None:
+        kept = {key: before[key] for key in ("study", "title", "digest", "parameters")}
+        groups = {"groups": list(before["groups"])} if before["groups"] else {}
+        return {**kept, **groups, "version": before["mmc"], "observables": {}, "plots": PLOTS}
+    raise MmcError(
+        f"{run.folder} has neither a bundle nor results.json: the study is not known; give the folder that holds both "
+        "bundle and outputs"
+    )
+
+
+def _outputs(run: Run, settings: Mapping[str, Any]) -> Outputs:
+    combined = run.outputs("combine") or run.outputs("ingest")
+    grouped = bool(settings.get("groups"))
+    events = {group if grouped else None: path for group, path in combined.items()}
+    return Outputs(
+        events, run.outputs("tune") or run.outputs("train"), run.outputs("evaluate"), run.outputs("baselines")
+    )
+
+
+def _distributions(run: Run, results: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[tuple[str, Picture]]:
+    """The distributions of all observables, in every group of events."""
+    outputs = _outputs(run, settings)
+    for group, path in outputs.events.items():
+        file = EventFile(path / EVENTS, 0.2, 0.2)  # of which all events are read
+        events = file.part("all")
+        record = results["groups"][group]["events"] if group is not None else results["events"]
+        benchmarks = list(record["cross_sections_pb"])
+        shown = chosen(benchmarks, record["per_benchmark"])
+        weights = {name: events.weights[:, benchmarks.index(name)] for name in shown}
+        for name, x in list(zip(file.observables, events.x.T, strict=True))[:MOST_OBSERVABLES]:
+            label = settings["observables"].get(name, {}).get("label") or name
+            figure = distribution_figure(np.asarray(x), weights, figures.axis_label(label))
+            if figure is None:
+                continue
+            of = f" of {group}" if group is not None else ""
+            spread = "; ".join(f"{shown_name} {_mean(x, w):.4g}" for shown_name, w in weights.items())
+            text = f"Scaled to 1 at each benchmark, below the ratio to {shown[0]}. Means: {spread}."
+            picture = Picture("events", f"{name}{of}", text, figure)
+            yield "_".join(("distribution", *([group] if group is not None else []), name)), picture
+
+
+def _mean(x: Any, weights: Any) -> float:
+    known = np.isfinite(x)
+    return float(x[known] @ weights[known] / weights[known].sum())

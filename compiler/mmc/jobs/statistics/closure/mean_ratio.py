@@ -1,0 +1,44 @@
+"""The mean of an estimated likelihood ratio under its reference, which must be 1 at every point."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmc.jobs.madminer.event_file import Array
+
+
+@dataclass(frozen=True)
+class MeanRatio:
+    """The mean estimated ratio under its reference and its standard error, at all points: shape (points + 1,)."""
+
+    mean: Array
+    error: Array
+
+    def widened(self, relative: Array) -> "MeanRatio":
+        """With another, independent error, relative to the mean."""
+        return MeanRatio(self.mean, np.hypot(self.error, self.mean * relative))
+
+    def arrays(self, shape: tuple[int, ...]) -> dict[str, Array]:
+        """What ``limits.npz`` holds of it: the points of the grid, in its shape."""
+        return {"mean_ratio": self.mean[:-1].reshape(shape), "mean_ratio_error": self.error[:-1].reshape(shape)}
+
+
+class RatioSums:
+    """Sums over blocks of events that give the mean ratio; of r - 1, which is small where precision matters."""
+
+    def __init__(self, n_points: int) -> None:
+        self._sums = np.zeros((n_points, 3))
+        self._squares = 0.0
+
+    def add(self, logs: Array, probabilities: Array) -> None:
+        """Add the log ratios of events, shape (points, events), with their probabilities, shape (events,)."""
+        excess = np.expm1(np.minimum(logs, 100.0))
+        squares = np.square(probabilities)
+        self._sums += np.stack([excess @ probabilities, excess @ squares, np.square(excess) @ squares], axis=1)
+        self._squares += float(squares.sum())
+
+    def mean_ratio(self) -> MeanRatio:
+        """The mean, and its error from the spread of the ratios."""
+        mean, linear, quadratic = self._sums.T
+        variance = quadratic - 2.0 * mean * linear + np.square(mean) * self._squares
+        return MeanRatio(1.0 + mean, np.sqrt(np.maximum(variance, 0.0)))

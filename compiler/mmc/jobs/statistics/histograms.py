@@ -1,0 +1,263 @@
+"""Likelihood ratios from histograms of weighted events, at all parameter points at once.
+
+The content of a bin is linear in the benchmark weights, so the sums of the benchmark weights per bin give the histogram
+anywhere in parameter space. Unlike MadMiner's, the first and last bins have no outer edge: events beyond the outermost
+edges count in the template as they do in the data. With edges that enclose all events the likelihoods are MadMiner's.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mmc.errors import StepError
+from mmc.jobs.madminer.event_file import Array, Events, Summaries, Variations
+from mmc.jobs.statistics.closure.mean_ratio import MeanRatio
+from mmc.jobs.statistics.profiling import Kinematics, VariedHistogram
+
+FEW, MOST_SPARSE = 10.0, 0.5
+"""At most this part of the cross section may be in bins with fewer effective events."""
+TAIL = 0.001
+"""Adaptive edges lie between this quantile and its mirror image, as MadMiner's do."""
+
+
+@dataclass(frozen=True)
+class Binning:
+    """Edges between the bins, per variable; ``shape`` bins."""
+
+    edges: tuple[Array, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of bins per variable."""
+        return tuple(len(edges) + 1 for edges in self.edges)
+
+    @property
+    def size(self) -> int:
+        """The number of bins."""
+        return math.prod(self.shape)
+
+    def index(self, x: Array) -> npt.NDArray[np.intp]:
+        """The number of the bin of each event; ``x`` has shape (events, variables)."""
+        each = [np.searchsorted(edges, column, side="right") for edges, column in zip(self.edges, x.T, strict=True)]
+        return np.asarray(np.ravel_multi_index(tuple(each), self.shape), dtype=np.intp)
+
+    def fractions(self, data: Summaries) -> Array:
+        """How much of the data is in each bin."""
+        return _sum(self.index(data.values), data.probabilities, self.size)
+
+
+def make_binning(bins: Sequence[Any], x: Array, weights: Array) -> Binning:
+    """The binning that settings ask for: per variable a number of adaptive bins, a list of edges, or {n, range, scale}.
+
+    Adaptive bins hold equal shares of the events ``x`` (events, variables) with non-negative ``weights`` (events,).
+    """
+    return Binning(tuple(_inner_edges(item, column, weights) for item, column in zip(bins, x.T, strict=True)))
+
+
+def _inner_edges(bins: Any, x: Array, weights: Array) -> Array:
+    if isinstance(bins, Mapping):
+        low, high = bins["range"]
+        space = np.geomspace if bins.get("scale", "linear") == "log" else np.linspace
+        return space(low, high, bins["n"] + 1)[1:-1]
+    if isinstance(bins, int):
+        return np.unique(quantiles(x, weights, np.linspace(TAIL, 1.0 - TAIL, bins + 1))[1:-1])
+    return np.asarray(bins, dtype=float)[1:-1]
+
+
+def quantiles(x: Array, weights: Array, levels: Array) -> Array:
+    """Weighted quantiles by MadMiner's convention: the first event is level 0, the last level 1."""
+    order = np.argsort(x, kind="stable")
+    x, weights = x[order], weights[order]
+    cumulated = np.cumsum(weights) - 0.5 * weights
+    return np.interp(levels, (cumulated - cumulated[0]) / (cumulated[-1] - cumulated[0]), x)
+
+
+def check_bins(binning: Binning, events: Events, coefficients: Array) -> None:
+    """Refuse a histogram that knows nothing, or that mostly knows the fluctuations of its own events.
+
+    :raises StepError: when all events are in one of several bins, or most of them in bins with hardly any
+    """
+    index, weights = binning.index(events.x), events.weights @ coefficients
+    if binning.size > 1 and np.ptp(index) == 0:
+        ranges = ", ".join(f"{column.min():g} to {column.max():g}" for column in events.x.T)
+        raise StepError(f"all events are in one of {binning.size} bins: the values are {ranges}, change the bins")
+    sums, squares = (_sum(index, weights**k, binning.size) for k in (1, 2))
+    sparse = sums**2 < FEW * squares
+    part = float(sums[sparse].sum() / sums.sum())
+    if part > MOST_SPARSE:
+        raise StepError(
+            f"{part:.0%} of the cross section is in bins with fewer than {FEW:g} effective events "
+            f"({binning.size} bins, {len(index):,} events): take fewer bins, or generate more events"
+        )
+
+
+@dataclass(frozen=True)
+class Template:
+    """Sums over the events of each bin: of benchmark weights, shape (bins, benchmarks), and of their products."""
+
+    sums: Array
+    products: Array
+    """shape (bins, benchmarks, benchmarks)"""
+
+    @classmethod
+    def of(cls, index: npt.NDArray[np.intp], events: Events, size: int) -> "Template":
+        """From the bin of each event."""
+        weights = events.weights
+        benchmarks = range(weights.shape[1])
+        sums = bin_sums(index, weights, size)
+        products = np.empty((size, len(benchmarks), len(benchmarks)))
+        for i in benchmarks:
+            for j in range(i + 1):
+                products[:, i, j] = products[:, j, i] = _sum(index, weights[:, i] * weights[:, j], size)
+        return cls(sums, products)
+
+
+def bin_sums(index: npt.NDArray[np.intp], weights: Array, size: int) -> Array:
+    """Sums over the events of each bin of the columns of ``weights``: shape (bins, columns)."""
+    return np.stack([_sum(index, column, size) for column in weights.T], axis=1)
+
+
+def _sum(index: npt.NDArray[np.intp], weights: Array, size: int) -> Array:
+    return np.asarray(np.bincount(index, weights=weights, minlength=size), dtype=float)
+
+
+@dataclass(frozen=True)
+class BinnedRatio:
+    """The ratio r of the histogram at each point to the histogram at a reference, in every bin.
+
+    ``ratio`` has shape (points, bins). Where a template is empty or negative at the reference or at one of the points,
+    the bin knows nothing: it is not ``known`` and its ratio is 1.
+    """
+
+    template: Template
+    coefficients: Array
+    reference: Array
+    ratio: Array
+    known: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, template: Template, coefficients: Array, reference: Array) -> "BinnedRatio":
+        """From morphing coefficients scaled to probabilities by the template itself."""
+        coefficients = coefficients / (coefficients @ template.sums.sum(axis=0))[:, np.newaxis]
+        reference = reference / (reference @ template.sums.sum(axis=0))
+        numerator, denominator = coefficients @ template.sums.T, template.sums @ reference
+        known = np.asarray((numerator > 0.0).all(axis=0) & (denominator > 0.0))
+        ratio = np.where(known, numerator / np.where(known, denominator, 1.0), 1.0)
+        return cls(template, coefficients, reference, ratio, known)
+
+    def varied(self, index: npt.NDArray[np.intp], weights: Array, variations: Variations) -> VariedHistogram:
+        """The same histogram with nuisance parameters.
+
+        :param index: the bin of each event that fills the template
+        :param weights: its benchmark weights
+        """
+        size = len(self.known)
+        up, down = (
+            np.stack([bin_sums(index, weights * factors[side][:, np.newaxis], size) for factors in variations.values()])
+            for side in (0, 1)
+        )
+        return VariedHistogram(self.coefficients, self.template.sums, up, down, self.known)
+
+    def mean_log(self, fractions: Array) -> Array:
+        """Σ_b f_b ln r_b for the fractions f of the data in each bin: shape (points,)."""
+        return np.asarray(np.log(self.ratio) @ fractions)
+
+    def mean(self, index: npt.NDArray[np.intp], probabilities: Array) -> tuple[Array, Array]:
+        """Mean of r over independent events at the reference, in the bins ``index``, and its standard error.
+
+        The error is that of the events and, to first order, that of the template, whose event j in bin c moves the mean
+        by w_j(θ) u_c - w_j(ref) v_c with u_c = f_c/h_c - m, v_c = r_c f_c/h_c - m: h is the template at the reference,
+        f the fractions of the events.
+        """
+        size = len(self.known)
+        fractions = _sum(index, probabilities, size)
+        squares = _sum(index, np.square(probabilities), size)
+        mean = self.ratio @ fractions
+        variance = np.square(self.ratio - mean[:, np.newaxis]) @ squares
+        denominator = self.template.sums @ self.reference
+        share = np.where(self.known, fractions / np.where(self.known, denominator, 1.0), 0.0)
+        u = (share - mean[:, np.newaxis]) * self.known
+        v = (self.ratio * share - mean[:, np.newaxis]) * self.known
+        a, b, products = self.coefficients, self.reference, self.template.products
+        with_reference = products @ b  # (bins, benchmarks)
+        point_point = np.einsum("pi,cij,pj->pc", a, products, a, optimize=True)
+        variance += (np.square(u) * point_point).sum(axis=1)
+        variance -= 2.0 * (u * v * (a @ with_reference.T)).sum(axis=1)
+        variance += np.square(v) @ (with_reference @ b)
+        return np.asarray(mean), np.sqrt(np.maximum(variance, 0.0))
+
+    def unknown_fraction(self, index: npt.NDArray[np.intp], probabilities: Array) -> float:
+        """How much of the data is in bins that are not known."""
+        return float(_sum(index, probabilities, len(self.known))[~self.known].sum())
+
+
+@dataclass(frozen=True)
+class HistogramFigures:
+    """What a histogram says of the data and of the observed events, the mean r under the reference at each point, and
+    how much of the data is in unknown bins."""
+
+    expected: Kinematics
+    observed: Kinematics | None
+    ratio: MeanRatio
+    unknown: float
+    log_ratio: Callable[[Array], Array]
+    """ln r of events (events, variables) at each point, shape (points, events)."""
+
+    @classmethod
+    def join(cls, items: Sequence["HistogramFigures"]) -> "HistogramFigures":
+        """All points of several."""
+        ratio = MeanRatio(
+            np.concatenate([item.ratio.mean for item in items]), np.concatenate([item.ratio.error for item in items])
+        )
+        observed = [item.observed for item in items if item.observed is not None]
+        return cls(
+            expected=Kinematics.join([item.expected for item in items]),
+            observed=Kinematics.join(observed) if observed else None,
+            ratio=ratio,
+            unknown=max(item.unknown for item in items),
+            log_ratio=lambda values: np.concatenate([item.log_ratio(values) for item in items]),
+        )
+
+
+def histogram_figures(
+    template: Events,
+    binning: Binning,
+    coefficients: Array,
+    row: Array,
+    *,
+    data: Summaries,
+    reference: Summaries,
+    observed: Summaries | None = None,
+    truth: Array,
+    variations: Variations | None = None,
+) -> HistogramFigures:
+    """The histogram likelihood of ``data`` and of observed events, with templates from the summaries ``template.x``.
+
+    ``coefficients`` are the morphing coefficients of the points, ``row`` those of the reference point, and
+    ``reference`` are test events there. With ``variations`` of the template's events nuisance parameters are fitted;
+    ``truth`` are the coefficients of the point that the data are of.
+    """
+    index = binning.index(template.x)
+    ratio = BinnedRatio.of(Template.of(index, template, binning.size), coefficients, row)
+    varied = None if variations is None else ratio.varied(index, template.weights, variations)
+    mean, error = ratio.mean(binning.index(reference.values), reference.probabilities)
+    table = np.log(ratio.ratio)
+
+    def kinematics(events: Summaries, histogram: VariedHistogram | None) -> Kinematics:
+        fractions = binning.fractions(events)
+        gain = None if histogram is None else partial(histogram.gain, np.maximum(fractions, 0.0))
+        return Kinematics(ratio.mean_log(fractions), gain)
+
+    matched = None if varied is None else varied.matched(truth, np.maximum(binning.fractions(data), 0.0))
+    return HistogramFigures(
+        expected=kinematics(data, matched),
+        observed=None if observed is None else kinematics(observed, varied),
+        ratio=MeanRatio(mean, error),
+        unknown=ratio.unknown_fraction(binning.index(data.values), data.probabilities),
+        log_ratio=lambda values: table[:, binning.index(values)],
+    )

@@ -1,0 +1,343 @@
+"""Limits on a grid in parameter space from log-likelihood ratios in the asymptotic approximation.
+
+The likelihood of n events is the Poisson probability of n times the densities of the events (arXiv:1007.1727,
+arXiv:1805.00020): at the Asimov data of a true point,
+
+    ln L(θ) = N Σ_i p_i ln r(x_i | θ) + N ln(L σ(θ)) - L σ(θ),      N = L σ(θ_true),
+
+with p_i the normalised weights of the test events at the true point and r the ratio to a fixed reference, which
+cancels. MadMiner's ``AsymptoticLimits`` has the same formula, with N rounded to an integer in the Poisson term. For
+observed events N is their number and p_i the same for all.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import chdtrc
+
+from mmc.errors import StepError
+from mmc.jobs.madminer.event_file import Array, EventFile, Events, Partition, Summaries, Variations
+from mmc.jobs.statistics.observed import read_observed
+from mmc.jobs.statistics.profiling import Kinematics
+from mmc.jobs.statistics.projections import cut, intervals, profile, projections
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A rectangular grid: per parameter, in the order of the event file, the values of its axis."""
+
+    axes: Mapping[str, Array]
+    center: tuple[float, ...] | None = None
+    """The point whose closest neighbour on the grid slices go through; None is the middle."""
+
+    @classmethod
+    def of(
+        cls,
+        settings: Mapping[str, Mapping[str, Any]],
+        parameters: Sequence[str],
+        center: tuple[float, ...] | None = None,
+    ) -> "Grid":
+        """The grid of the settings ``{parameter: {"range": [lo, hi], "points": n}}``."""
+        if set(settings) != set(parameters):
+            raise StepError(f"the grid is over {sorted(settings)}, the event file has {sorted(parameters)}")
+        axes = {}
+        for name in parameters:
+            low, high = settings[name]["range"]
+            axes[name] = np.linspace(float(low), float(high), int(settings[name]["points"]))
+        return cls(axes, center)
+
+    @cached_property
+    def through(self) -> tuple[int, ...]:
+        """The point that slices go through, as its number along each axis."""
+        center = self.center or tuple(0.5 * (axis[0] + axis[-1]) for axis in self.axes.values())
+        return tuple(int(np.argmin(np.abs(axis - at))) for axis, at in zip(self.axes.values(), center, strict=True))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of points along each axis."""
+        return tuple(len(axis) for axis in self.axes.values())
+
+    @cached_property
+    def points(self) -> Array:
+        """All points, shape (points, parameters); the last parameter varies fastest."""
+        mesh = np.meshgrid(*self.axes.values(), indexing="ij")
+        return np.stack([axis.ravel() for axis in mesh], axis=1)
+
+
+def p_values(log_likelihood_ratio: Array, dof: int) -> Array:
+    """The p-value of q = -2 ln λ, which follows a χ² distribution with ``dof`` degrees of freedom (Wilks)."""
+    return np.asarray(chdtrc(dof, np.maximum(-2.0 * log_likelihood_ratio, 0.0)))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Log likelihoods at all points of a grid and, last, at the true point: shape (points + 1,)."""
+
+    grid: Grid
+    log_likelihood: Array
+
+    @property
+    def dof(self) -> int:
+        """The number of parameters."""
+        return len(self.grid.axes)
+
+    @cached_property
+    def log_likelihood_ratio(self) -> Array:
+        """ln λ: the log likelihood less its largest value, over the grid and the true point; shape (points + 1,)."""
+        values = np.where(np.isnan(self.log_likelihood), -np.inf, self.log_likelihood)
+        best = values.max()
+        if not np.isfinite(best):
+            raise StepError("the likelihood is finite nowhere on the grid: check its range, or generate more events")
+        return np.asarray(values - best)
+
+    @cached_property
+    def p_values(self) -> Array:
+        """The p-value of each point of the grid, shape (points,)."""
+        return p_values(self.log_likelihood_ratio[:-1], self.dof)
+
+    @property
+    def p_true(self) -> float:
+        """The p-value of the true point."""
+        return float(p_values(self.log_likelihood_ratio[-1:], self.dof)[0])
+
+    @property
+    def best_fit(self) -> dict[str, float]:
+        """The point of the grid with the largest likelihood."""
+        best = self.grid.points[int(np.argmax(self.log_likelihood_ratio[:-1]))]
+        return {name: float(value) for name, value in zip(self.grid.axes, best, strict=True)}
+
+    def allowed(self, level: float) -> npt.NDArray[np.bool_]:
+        """Which points are inside the confidence region, as an array of the grid's shape."""
+        return (self.p_values >= 1.0 - level).reshape(self.grid.shape)
+
+    def touches_edge(self, level: float) -> bool:
+        """Whether the confidence region reaches the edge of the grid, so that it may be open or larger."""
+        allowed = self.allowed(level)
+        return any(bool(np.take(allowed, (0, -1), axis=k).any()) for k in range(self.dof))
+
+    @property
+    def on_grid(self) -> Array:
+        """ln λ in the grid's shape."""
+        return self.log_likelihood_ratio[:-1].reshape(self.grid.shape)
+
+    def summary(self, levels: Sequence[float]) -> dict[str, Any]:
+        """Best fit, p-value of the true point and, at each confidence level, how much of the grid is allowed.
+
+        ``intervals`` are those of each parameter, profiled over all others; ``slices`` has those with the others fixed,
+        where there are others.
+        """
+        axes, through, ratio = self.grid.axes, self.grid.through, self.on_grid
+        found = {
+            "best_fit": self.best_fit,
+            "p_true": self.p_true,
+            "confidence_levels": list(levels),
+            "allowed_fraction": {str(level): float(self.allowed(level).mean()) for level in levels},
+            "touches_edge": self.touches_edge(max(levels)),
+            "intervals": intervals(axes, [profile(ratio, [k]) for k in range(self.dof)], levels),
+        }
+        if self.dof > 1:
+            at = {name: float(axis[k]) for (name, axis), k in zip(axes.items(), through, strict=True)}
+            cuts = [cut(ratio, [k], through) for k in range(self.dof)]
+            found["slices"] = {"at": at, "intervals": intervals(axes, cuts, levels)}
+        return found
+
+    def arrays(self) -> dict[str, Array]:
+        """What ``limits.npz`` holds: ``axis_NAME``, and on the grid ``p_values`` and ``log_likelihood_ratio``.
+
+        With several parameters the :func:`mmc.jobs.statistics.projections.projections` of the latter too.
+        """
+        axes = {f"axis_{name}": axis for name, axis in self.grid.axes.items()}
+        return {**axes, **self.values()}
+
+    def values(self) -> dict[str, Array]:
+        """The same without the axes."""
+        ratio = self.on_grid
+        found = {"p_values": self.p_values.reshape(self.grid.shape), "log_likelihood_ratio": ratio}
+        return found | projections(list(self.grid.axes), ratio, self.grid.through)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every limit starts from: the file, the grid, the true point and the expected events."""
+
+    file: EventFile
+    grid: Grid
+    theta_true: Array
+    luminosity: float
+    """pb^-1"""
+    levels: tuple[float, ...]
+    include_xsec: bool | Literal["both"]
+    observed: Summaries | None = None
+    """The observables of the observed events."""
+    n_observed: float = 0.0
+    profiled: bool = False
+    """Whether nuisance parameters are profiled in further limits."""
+    partition: Partition = "test"
+    """The events that are the data. Hyperparameters are chosen with validation events in the place of test events."""
+
+    @classmethod
+    def of(
+        cls,
+        file: EventFile,
+        settings: Mapping[str, Any],
+        observed: Path | None = None,
+        partition: Partition = "test",
+    ) -> "Setting":
+        """From the settings of a job and the file of the observed events.
+
+        :raises StepError: when the file is not what it has to be
+        """
+        theta_true = file.coordinates(settings["theta_true"])
+        if settings.get("systematics") == "profile" and not file.nuisance_parameters and "group" not in settings:
+            raise StepError(
+                "the event file has no nuisance parameters to profile: remove `systematics` of `evaluation`"
+            )
+        events = None if observed is None else read_observed(observed, file.observables)
+        return cls(
+            file=file,
+            grid=Grid.of(settings["grid"], file.parameters, tuple(theta_true.tolist())),
+            theta_true=theta_true,
+            luminosity=float(settings["luminosity_pb"]),
+            levels=tuple(settings["confidence_levels"]),
+            include_xsec=settings["include_xsec"],
+            observed=None if events is None else Summaries(events, np.full(len(events), 1.0 / len(events))),
+            n_observed=0.0 if events is None else float(settings.get("n_observed") or len(events)),
+            profiled=settings.get("systematics") == "profile",
+            partition=partition,
+        )
+
+    @property
+    def aside(self) -> Partition:
+        """The events that histograms and calibrations are made from: never those that are the data."""
+        return "validation" if self.partition == "test" else "train"
+
+    @cached_property
+    def points(self) -> Array:
+        """The points of the grid and, last, the true point: shape (points + 1, parameters)."""
+        return np.concatenate([self.grid.points, self.theta_true[np.newaxis]])
+
+    @cached_property
+    def coefficients(self) -> Array:
+        """The morphing coefficients of :attr:`points`."""
+        return self.file.coefficients(self.points)
+
+    @cached_property
+    def expected(self) -> Array:
+        """The expected events at each of :attr:`points`, from the data of all benchmarks."""
+        cross_sections = self.coefficients @ self.file.part(self.partition).weights.sum(axis=0)
+        return np.asarray(self.luminosity * cross_sections)
+
+    @cached_property
+    def true_coefficients(self) -> Array:
+        """The morphing coefficients of the true point."""
+        return np.asarray(self.file.coefficients(self.theta_true[np.newaxis])[0])
+
+    @cached_property
+    def n_expected(self) -> float:
+        """The expected events N at the true point.
+
+        :raises StepError: when the cross section there is not positive
+        """
+        n = float(self.luminosity * (self.true_coefficients @ self.file.part(self.partition).weights.sum(axis=0)))
+        if not n > 0.0:
+            raise StepError(f"the cross section at the true point is not positive ({n:g} events): generate more events")
+        return n
+
+    @cached_property
+    def log_rate(self) -> Array:
+        """:meth:`poisson` of the expected events at the true point."""
+        return self.poisson(self.n_expected)
+
+    def poisson(self, n: float) -> Array:
+        """n ln μ - μ at each of :attr:`points`: the Poisson term without its constant. -inf where μ is not positive."""
+        mu = self.expected
+        safe = np.where(mu > 0.0, mu, 1.0)
+        return np.where(mu > 0.0, n * np.log(safe) - safe, -np.inf)
+
+    @cached_property
+    def asimov(self) -> tuple[Array, Array]:
+        """The Asimov data of the true point: observables of events generated next to it, and their probabilities."""
+        events = self.file.part(self.partition, self.theta_true)
+        return events.x, events.probabilities(self.true_coefficients)
+
+    @cached_property
+    def population(self) -> Events:
+        """All events of the partition of the data: what means over other points, and toys, are taken from.
+
+        Of events generated at one point few, with large weights, are where those of another point are many, so that a
+        mean over the latter is off by more than its error says.
+        """
+        return self.file.balanced(self.partition)
+
+    @cached_property
+    def asimov_shares(self) -> Array:
+        """The probabilities of the Asimov data, 0 for what else is in the :attr:`population`; shape (events,)."""
+        shares = np.zeros(len(self.population.x))
+        shares[self.file.is_near(self.partition, self.theta_true)] = self.asimov[1]
+        return shares
+
+    def named(self, point: Array) -> dict[str, float]:
+        """A point as the results have it."""
+        return dict(zip(self.grid.axes, map(float, point), strict=True))
+
+    def limits(self, log_kinematics: Array | float, *, rate: bool = True) -> Limits:
+        """The limits from the mean log ratio per event at each of :attr:`points`, and the rate if it is asked for."""
+        return self._limits(log_kinematics, self.n_expected, rate=rate and bool(self.include_xsec))
+
+    def others(self, expected: Kinematics, observed: Kinematics | None) -> dict[str, Limits]:
+        """Further limits that are asked for: ``without_rate``, ``observed`` and ``observed_without_rate``.
+
+        Where nuisance parameters are profiled, ``with_systematics`` too, and the same of each of the others.
+
+        :param observed: None where there are no observed events
+        """
+        rates = {"": bool(self.include_xsec)} | ({"without_rate": False} if self.include_xsec == "both" else {})
+        data = {"": (expected, self.n_expected)} | (
+            {} if observed is None else {"observed": (observed, self.n_observed)}
+        )
+        found = {}
+        for (one, (kinematics, n)), (other, rate) in product(data.items(), rates.items()):
+            kind, limits = [one, other], self._limits(kinematics.mean_log, n, rate=rate)
+            found["_".join(filter(None, kind))] = limits
+            if kinematics.gain is not None:
+                gain = kinematics.gain(n, self.expected if rate else None)
+                profiled = Limits(self.grid, limits.log_likelihood + gain)
+                found["_".join(filter(None, [*kind, "with_systematics"]))] = profiled
+        return {kind: limits for kind, limits in found.items() if kind}
+
+    def variations(self, partition: Partition) -> Variations | None:
+        """What nuisance parameters do to the events of a partition; None where none is profiled."""
+        return (self.file.variations(partition) or None) if self.profiled else None
+
+    def _limits(self, log_kinematics: Array | float, n: float, *, rate: bool) -> Limits:
+        total = n * np.broadcast_to(log_kinematics, len(self.points))
+        return Limits(self.grid, total + self.poisson(n) if rate else np.asarray(total))
+
+    def summary(self) -> dict[str, Any]:
+        """The figures of the Asimov data."""
+        _, probabilities = self.asimov
+        return {
+            "n_expected": self.n_expected,
+            "luminosity_pb": self.luminosity,
+            "theta_true": self.named(self.theta_true),
+            "include_xsec": bool(self.include_xsec),
+            "asimov_events": len(probabilities),
+            "asimov_effective_events": effective_size(probabilities),
+            **({} if self.observed is None else {"n_observed": self.n_observed}),
+        }
+
+
+def effective_size(weights: Array) -> float:
+    """Kish's effective number of events, (Σ w)² / Σ w²."""
+    return float(weights.sum() ** 2 / np.square(weights).sum())
+
+
+def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write arrays as npz, the same bytes for the same arrays."""
+    np.savez(path, **arrays)

@@ -1,0 +1,218 @@
+"""Limits and closure tests of ratio estimators, as trained and calibrated."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from mmc.jobs.learning.estimators import LogRatio, VariedLogRatio
+from mmc.jobs.madminer.event_file import Array, Events
+from mmc.jobs.statistics.calibration import EVERY, Calibration, Points
+from mmc.jobs.statistics.closure import verdict
+from mmc.jobs.statistics.closure.joint import joint_figures, regression
+from mmc.jobs.statistics.closure.mean_ratio import MeanRatio, RatioSums
+from mmc.jobs.statistics.closure.toys import Pool, Totals, Toys, blocks
+from mmc.jobs.statistics.closure.truth import Truth, area_figures, joint_ratio
+from mmc.jobs.statistics.limits import Limits, Setting
+from mmc.jobs.statistics.profiled_ratio import LogRate, Variation, VariedRatio, design
+from mmc.jobs.statistics.profiling import Kinematics
+from mmc.jobs.statistics.result import Outcome
+
+KEPT = 150_000_000
+"""Log ratios that are kept for the toys, in single precision, which is that of the networks: 0.6 GB."""
+
+log = logging.getLogger(__name__)
+
+
+class _TestEvents:
+    """The test events in blocks, with the network's log ratios of each at all points, shape (points, events).
+
+    They are gone through twice, as what toys are needed is known when there are limits.
+    """
+
+    def __init__(self, setting: Setting, log_ratio: LogRatio) -> None:
+        self._setting, self._log_ratio = setting, log_ratio
+        self._blocks = list(blocks(len(setting.population.x), len(setting.points)))
+        self._kept: list[Array] = []
+
+    def __iter__(self) -> Iterator[tuple[slice, Array]]:
+        points, x = self._setting.points, self._setting.population.x
+        for k, rows in enumerate(self._blocks):
+            if k < len(self._kept):
+                yield rows, self._kept[k]
+                continue
+            logs = self._log_ratio(points, x[rows])
+            if k == len(self._kept) and rows.stop * len(points) <= KEPT:
+                self._kept.append(logs.astype(np.float32))
+            yield rows, logs
+
+
+class _Ratio:
+    """A ratio, calibrated or not: its sums over Asimov data, observed events and events at the denominator."""
+
+    def __init__(self, setting: Setting, calibration: Calibration | None = None) -> None:
+        self._setting = setting
+        self._calibration = calibration
+        self.totals, self.sums = Totals(setting), RatioSums(len(setting.points))
+        self.observed = np.zeros(len(setting.points))
+        self.joint: dict[str, Any] | None = None
+        self.toys: Toys | None = None
+
+    def add(self, logs: Array, rows: slice, p: Array) -> None:
+        """Add the network's log ratios of some test events at all points; ``p`` are the events' at the denominator."""
+        transformed = self.transform(logs)
+        self.totals.add(transformed, rows)
+        self.sums.add(transformed, p[rows])
+
+    def transform(self, logs: Array, points: Points = EVERY) -> Array:
+        """The log ratios of the network at all points or some, calibrated."""
+        return logs if self._calibration is None else self._calibration.apply(logs, points)
+
+    @property
+    def mean_ratio(self) -> MeanRatio:
+        """Over the test events at the denominator, with the error that the calibration adds."""
+        ratio = self.sums.mean_ratio()
+        return ratio if self._calibration is None else ratio.widened(self._calibration.error)
+
+    def compare(self, logs: Array, events: Events, row: Array, points: Points) -> None:
+        """Estimated with joint ratios of events at the denominator, at some points."""
+        estimated = np.exp(np.minimum(self.transform(logs, points), 100.0))
+        true, p = joint_ratio(events.weights, self._setting.coefficients[points], row), events.probabilities(row)
+        each = [
+            {"theta": self._setting.named(theta), **regression(joint, own, p)}
+            for theta, joint, own in zip(self._setting.points[points], true, estimated, strict=True)
+        ]
+        self.joint = joint_figures("ratio", each)
+
+    def judge(self, limits: Limits, rate: bool, truth: Truth) -> verdict.Verdict:
+        """The verdict on limits from this ratio."""
+        return verdict.judge(
+            self._setting,
+            limits,
+            self.mean_ratio,
+            joint=self.joint,
+            coverage=() if self.toys is None else self.toys.coverage(rate=rate),
+            area=area_figures(self._setting, self.totals, truth, rate=rate),
+        )
+
+
+@dataclass(frozen=True)
+class _Varied:
+    """A ratio at each of the values of the nuisance parameters that a fit of them starts from."""
+
+    setting: Setting
+    variations: list[Variation]
+    expected: Array
+    """Mean log ratios of the Asimov data, shape (variations, points)."""
+    observed: Array
+    mean_ratios: Mapping[str, MeanRatio]
+    """By the name of the variation."""
+
+    @classmethod
+    def of(cls, setting: Setting, method: str, log_ratio: VariedLogRatio, denominator: Array, p: Array) -> "_Varied":
+        """``p`` are the probabilities of the test events at the denominator."""
+        variations = design(setting.file.nuisance_parameters)
+        log.info("the nuisance parameters are fitted: %d more values of them are evaluated", len(variations))
+        expected, observed, means = [], [], {}
+        for variation in variations:
+            varied = partial(log_ratio, nu=variation.nu)
+            calibration = None
+            if method != "none":
+                calibration = Calibration.fit(method, varied, setting, denominator, variation.factors)
+            ratio = _Ratio(setting, calibration)
+            for rows in blocks(len(setting.population.x), len(setting.points)):
+                ratio.add(varied(setting.points, setting.population.x[rows]), rows, p)
+            _add_observed([ratio], setting, varied)
+            expected.append(ratio.totals.mean)
+            observed.append(ratio.observed)
+            means[variation.name] = ratio.mean_ratio
+        return cls(setting, variations, np.stack(expected), np.stack(observed), means)
+
+    def kinematics(self, nominal: _Ratio) -> tuple[Kinematics, Kinematics]:
+        """Of the Asimov data and of the observed events, with the same ratio at nominal values."""
+        setting = self.setting
+        effects = setting.file.variations(setting.partition)
+        rate = LogRate.of(setting.population.weights, setting.coefficients, effects)
+        expected, observed = (
+            Kinematics(mean, VariedRatio.of(mean, varied, self.variations, rate).gain)
+            for mean, varied in ((nominal.totals.mean, self.expected), (nominal.observed, self.observed))
+        )
+        return expected, observed
+
+
+def ratio_outcome(setting: Setting, settings: Any, log_ratio: VariedLogRatio, random: np.random.Generator) -> Outcome:
+    """The Asimov data are at theta_true; mean and joint ratios are those of all test events, weighted as at theta1.
+
+    Nuisance parameters that the ratio has learned are nominal but in the limits in which they are fitted.
+
+    :raises StepError: when there are too few events, or a fit finds no end
+    """
+    denominator = setting.file.point(settings["theta1"])
+    row = setting.file.coefficients(denominator[np.newaxis])[0]
+    method = settings.get("calibration", "none")
+    ratios = [_Ratio(setting)]
+    if method != "none":
+        ratios.append(_Ratio(setting, Calibration.fit(method, log_ratio, setting, denominator)))
+    final = ratios[-1]
+    tested = _TestEvents(setting, log_ratio)
+    p = setting.population.probabilities(row)
+    for rows, logs in tested:
+        for ratio in ratios:
+            ratio.add(logs, rows, p)
+    _add_observed(ratios, setting, log_ratio)
+
+    expected, seen = Kinematics(final.totals.mean), Kinematics(final.observed)
+    judge_varied = None
+    if setting.profiled and settings.get("nuisance_mode") == "profile":
+        varied = _Varied.of(setting, method, log_ratio, denominator, p)
+        expected, seen = varied.kinematics(final)
+        judge_varied = partial(verdict.judge_varied, setting, varied.mean_ratios)
+    observed = None if setting.observed is None else seen
+
+    if not setting.file.has_morphing:  # toys and joint ratios need weights at points that are no benchmarks
+        arrays = final.mean_ratio.arrays(setting.grid.shape)
+
+        def judge(limits: Limits, rate: bool) -> verdict.Verdict:
+            del rate
+            return verdict.judge(setting, limits, final.mean_ratio)
+
+        return Outcome.of(setting, expected, observed, judge, arrays, judge_varied=judge_varied)
+
+    pool = Pool.of(setting, setting.limits(final.totals.mean))
+    toys = [Toys(pool) for _ in ratios]
+    for rows, logs in tested:
+        counts = pool.draw(rows, random)
+        for ratio, own in zip(ratios, toys, strict=True):
+            own.add(ratio.transform(logs), rows, counts)
+    truth = Truth(setting)
+    logs = log_ratio(setting.points[pool.probes], setting.population.x)
+    for ratio, own in zip(ratios, toys, strict=True):
+        ratio.toys = own
+        ratio.compare(logs, setting.population, row, pool.probes)
+
+    outcome = Outcome.of(
+        setting,
+        expected,
+        observed,
+        lambda limits, rate: final.judge(limits, rate, truth),
+        final.mean_ratio.arrays(setting.grid.shape),
+        judge_varied=judge_varied,
+    )
+    if method == "none":
+        return outcome
+    before = ratios[0].judge(setting.limits(ratios[0].totals.mean), True, truth)
+    return replace(outcome, verdict=outcome.verdict.with_calibration(method, before))
+
+
+def _add_observed(ratios: list[_Ratio], setting: Setting, log_ratio: LogRatio) -> None:
+    """Add the observed events, if there are any; the network is the same for all of the ratios."""
+    if setting.observed is None:
+        return
+    x, probabilities = setting.observed.values, setting.observed.probabilities
+    for rows in blocks(len(x), len(setting.points)):
+        logs = log_ratio(setting.points, x[rows])
+        for ratio in ratios:
+            ratio.observed += ratio.transform(logs) @ probabilities[rows]

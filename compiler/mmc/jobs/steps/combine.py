@@ -1,0 +1,121 @@
+"""Put the events of all jobs into one file, in a random order."""
+
+import logging
+import shutil
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmc.errors import StepError
+from mmc.jobs.job import StepJob, read_json, write_json
+from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer.declarations import Content, read_agreeing
+from mmc.jobs.madminer.event_summary import EVENTS, RECORD, event_record
+from mmc.jobs.madminer.setup_file import Setup
+
+log = logging.getLogger(__name__)
+
+
+def run(job: StepJob) -> None:
+    """Write ``events.h5`` and ``events.json``.
+
+    The weights of a job sum up to the cross section of its slice of phase space, so those of jobs that share a sample,
+    a slice and a benchmark are scaled with the job's share of the events that were read: their cross sections are
+    averaged. Those of several slices are added.
+    """
+    jobs: Sequence[Mapping[str, Any]] = job.settings["jobs"]
+    _check_benchmarks(jobs)
+    directories = job.pick_all("analysed", [entry["job"] for entry in jobs])
+    records = [read_json(directory / "analyse.json") for directory in directories]
+    factors = _factors(jobs, records)
+    passed = [bool(record["n_passed"]) for record in records]
+    for entry, some in zip(jobs, passed, strict=True):
+        if not some:
+            log.warning("no event of %s passes the cuts", entry["job"])
+    if not any(passed):
+        raise StepError("no event passes the cuts in any job: loosen the cuts, or generate more events")
+    paths = [directory / EVENTS for directory, some in zip(directories, passed, strict=True) if some]
+    contents = read_agreeing(Setup.read(job.one("setup")).path, paths)
+    _combine(contents, [factor for factor, some in zip(factors, passed, strict=True) if some], job.out / EVENTS)
+    record = event_record(job.out / EVENTS)
+    log.info("%d events, %d of them background", record["n_events"], record["n_background"])
+    for text in record["warnings"]:
+        log.warning("%s", text)
+    write_json(job.out / RECORD, record)
+
+
+def _factors(jobs: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]]) -> list[float]:
+    """What the weights of each job are multiplied with.
+
+    :raises StepError: when a job has other events than the plan counts on
+    """
+    totals: defaultdict[tuple[Any, ...], int] = defaultdict(int)
+    for entry, record in zip(jobs, records, strict=True):
+        if entry["n_events"] not in (None, record["n_read"]):
+            raise StepError(f"{entry['job']} has {record['n_read']} events where {entry['n_events']} are expected")
+        totals[_averaged(entry)] += record["n_read"]
+    return [
+        float(entry["k_factor"] * record["n_read"] / max(totals[_averaged(entry)], 1))
+        for entry, record in zip(jobs, records, strict=True)
+    ]
+
+
+def _averaged(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What jobs have in common whose cross sections are averaged."""
+    return entry["sample"], entry.get("slice"), entry["benchmark"]
+
+
+def _combine(contents: Sequence[Content], factors: Sequence[float], out: Path) -> None:
+    """What MadMiner's ``combine_and_shuffle`` does, in a time that is linear in the number of files.
+
+    A sample without a systematic uncertainty has its nominal weights at the nuisance benchmarks of the others, as in
+    MadMiner's readers.
+    """
+    workarounds.apply()
+    from madminer.models import NuisanceParameter
+    from madminer.utils.interfaces import hdf5
+
+    first = contents[0]
+    nuisance = {name: pair for content in contents for name, pair in content.nuisance.items()}
+    added = sorted({benchmark for _, *pair in nuisance.values() for benchmark in pair if benchmark is not None})
+    names = [*first.physical, *added]
+    parts = [hdf5._load_samples(str(content.path)) for content in contents]
+    order = np.random.permutation(sum(len(ids) for _, _, ids in parts))
+    observations = np.concatenate([values for values, _, _ in parts])[order]
+    weights = np.concatenate(
+        [
+            factor * values[:, content.columns(names)]
+            for factor, content, (_, values, _) in zip(factors, contents, parts, strict=True)
+        ]
+    )[order]
+    ids = np.concatenate([values for _, _, values in parts])[order]
+    per_benchmark = np.bincount(ids[ids >= 0], minlength=first.n_physical)
+    shutil.copyfile(first.path, out)
+    if nuisance:
+        points = [*first.points[: first.n_physical], *np.zeros((len(added), first.points.shape[1]))]
+        are_nuisance = [name in added for name in names]
+        hdf5._save_benchmarks(str(out), True, names, points, are_nuisance, [name == first.reference for name in names])
+        parameters = {name: NuisanceParameter(name, *definition) for name, definition in nuisance.items()}
+        hdf5._save_nuisance_params(str(out), True, parameters)
+    hdf5._save_samples(str(out), True, observations, weights, ids)
+    hdf5._save_samples_summary(str(out), True, per_benchmark, int(np.sum(ids < 0)))
+
+
+def _check_benchmarks(jobs: Sequence[Mapping[str, Any]]) -> None:
+    """MadMiner averages over the sampled benchmarks, so a sample that is missing at one of them would count too little.
+
+    :raises StepError: unless all signal samples are generated at the same benchmarks
+    """
+    sampled = defaultdict(set)
+    for entry in jobs:
+        if not entry["background"]:
+            part = "" if entry.get("slice") is None else f", slice {entry['slice']},"
+            sampled[f"{entry['sample']}{part}"].add(entry["benchmark"])
+    everywhere = set().union(*sampled.values())
+    for sample, benchmarks in sampled.items():
+        if benchmarks != everywhere:
+            missing = ", ".join(sorted(everywhere - benchmarks))
+            raise StepError(f"all signal samples must be generated at the same benchmarks: {sample} lacks {missing}")

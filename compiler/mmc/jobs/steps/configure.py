@@ -1,0 +1,121 @@
+"""Set up the parameter space: parameters, benchmarks and the morphing basis, as MadMiner keeps them."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmc.errors import StepError
+from mmc.jobs.generators.contact_interactions import COEFFICIENTS
+from mmc.jobs.job import StepJob, write_json
+from mmc.jobs.madminer import setup_file, systematics_workarounds, workarounds
+from mmc.jobs.madminer.morphing_basis import Basis, find_basis
+
+log = logging.getLogger(__name__)
+
+
+def run(job: StepJob) -> None:
+    """Write ``setup.h5`` and ``setup.json``."""
+    workarounds.apply()
+    systematics_workarounds.apply_setup()
+    from madminer.core import MadMiner
+
+    basis = find_basis(job.settings, job.seed)
+    miner = MadMiner()
+    for number, (name, parameter) in enumerate(job.settings["parameters"].items(), start=1):
+        miner.add_parameter(
+            parameter_name=name,
+            morphing_max_power=parameter["max_power"],
+            parameter_range=tuple(parameter["range"]),
+            **_card_entry(parameter, number),
+        )
+    if list(miner.parameters) != list(job.settings["parameters"]):
+        raise StepError(f"MadMiner calls the parameters {', '.join(miner.parameters)}")
+    for name, point in ({} if basis is None else basis.points).items():
+        miner.add_benchmark(dict(point), name)
+    for name, point in job.settings["benchmarks"].items():
+        if name not in miner.benchmarks:
+            # MadMiner saves the values in the order in which they come.
+            miner.add_benchmark({parameter: float(point[parameter]) for parameter in miner.parameters}, name)
+    if basis is not None:
+        _set_morphing(miner, basis)
+    for name, entry in job.settings.get("systematics", {}).items():
+        miner.add_systematics(systematic_name=name, **_madminer_words(entry))
+    miner.save(str(job.out / setup_file.FILE))
+    _check_saved(miner, job.out / setup_file.FILE)
+    write_json(
+        job.out / setup_file.RECORD,
+        {
+            "parameters": {
+                name: {"range": [float(limit) for limit in parameter.val_range], "max_power": parameter.max_power}
+                for name, parameter in miner.parameters.items()
+            },
+            "benchmarks": {
+                name: {key: float(value) for key, value in benchmark.values.items()}
+                for name, benchmark in miner.benchmarks.items()
+            },
+            "outside_basis": list(job.settings.get("outside_basis", ())),
+            "systematics": job.settings.get("systematics", {}),
+            "components": None if basis is None else basis.components.tolist(),
+            "morphing_matrix": None if basis is None else basis.matrix.tolist(),
+            "condition_number": None if basis is None else basis.condition_number,
+            "largest_squared_weight": None if basis is None else basis.largest_squared_weight,
+        },
+    )
+
+
+def _card_entry(parameter: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Where a parameter stands in MadGraph's param card; the embedded generator and event files have none, but MadMiner
+    wants it.
+
+    :param number: of the parameter among all
+    """
+    if parameter.get("lha_block") is not None:
+        return {
+            "lha_block": parameter["lha_block"],
+            "lha_id": parameter["lha_id"],
+            "param_card_transform": parameter["transform"],
+        }
+    coefficient = parameter.get("coefficient")
+    lha_id = number if coefficient is None else 1 + COEFFICIENTS.index(coefficient)
+    return {"lha_block": "contact" if coefficient else "none", "lha_id": lha_id, "param_card_transform": "theta"}
+
+
+def _set_morphing(miner: Any, basis: Basis) -> None:
+    """Give MadMiner the basis. The benchmarks outside stand after those inside, and its matrix has no rows for them:
+    it reads the missing coefficients as 0."""
+    from madminer.utils.morphing import PhysicsMorpher
+
+    log.info(
+        "morphing basis of %d benchmarks, condition number %.3g, largest squared weight %.3g",
+        len(basis.points),
+        basis.condition_number,
+        basis.largest_squared_weight,
+    )
+    miner.morpher = PhysicsMorpher(miner.parameters)
+    miner.morpher.set_components(basis.components)
+    miner.morpher.set_basis(miner.benchmarks, morphing_matrix=basis.matrix)
+
+
+def _madminer_words(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with which MadMiner's ``add_systematics`` hears of a systematic uncertainty."""
+    if entry["effect"] == "norm":
+        return {"effect": "norm", "norm_variation": float(entry["variation"])}
+    if entry["effect"] == "pdf":
+        return {"effect": "pdf", "pdf_variation": str(entry["variation"])}
+    variations = tuple(float(factor) for factor in entry["variations"])
+    return {"effect": "scale", "scale": entry["scale"], "scale_variations": variations}
+
+
+def _check_saved(miner: Any, path: Path) -> None:
+    """Load the file again: MadMiner cuts long texts short and drops characters that are not ASCII.
+
+    :raises StepError: when it has not kept what it was told
+    """
+    saved = type(miner)()
+    saved.load(str(path))
+    for what in ("parameters", "benchmarks", "systematics"):
+        told, kept = getattr(miner, what), getattr(saved, what)
+        wrong = [name for name in told if told[name] != kept.get(name)]
+        if wrong:
+            raise StepError(f"MadMiner does not keep the {what} {', '.join(wrong)}: use shorter names and expressions")

@@ -1,0 +1,95 @@
+"""Simulate the detector: pass showered events through Delphes."""
+
+import logging
+import shutil
+from pathlib import Path
+
+from mmc.compiler.inputs import cards
+from mmc.compiler.inputs.installations import Installation, find_delphes
+from mmc.errors import StepError
+from mmc.jobs.formats import delphes_root, hepmc
+from mmc.jobs.formats.hepmc import SHOWERED
+from mmc.jobs.generators import program
+from mmc.jobs.job import StepJob, read_json, write_json
+from mmc.jobs.readers.delphes import DETECTED
+
+log = logging.getLogger(__name__)
+
+RECORD = "detect.json"
+
+_CARDS = "cards"
+_LIMIT_S = 24 * 3600.0
+_PROGRESS = "** ["
+
+
+def run(job: StepJob) -> None:
+    """Write ``events.root`` and ``detect.json``.
+
+    :raises StepError: when Delphes fails, or another number of events comes out than went in
+    """
+    own = job.settings
+    delphes = find_delphes(own["installation"])
+    source = job.pick("events", own["simulate_job"])
+    events, expected = source / SHOWERED, read_json(source / "simulate.json")["n_events"]
+    if not events.is_file():
+        raise StepError(f"{own['simulate_job']} has no {SHOWERED}: Delphes needs showered events")
+    version = hepmc.version(events)
+    words = [delphes.programs[f"DelphesHepMC{version}"], _prepare_card(job, delphes), job.out / DETECTED]
+    finished = program.run(words, job.out, delphes.environment(), _LIMIT_S, feed=events, skip=_PROGRESS)
+    if finished.code != 0 or not (job.out / DETECTED).is_file():
+        raise StepError(f"Delphes fails{_reason(finished.lines)}")
+    n_events = delphes_root.count(job.out / DETECTED)
+    if n_events != expected:
+        raise StepError(
+            f"Delphes writes {n_events} of the {expected} events of {own['simulate_job']}{_reason(finished.lines)}"
+        )
+    shutil.rmtree(job.out / _CARDS)
+    log.info("%d events of %s at %s", n_events, own["sample"], own["benchmark"])
+    write_json(
+        job.out / RECORD,
+        {
+            "sample": own["sample"],
+            "slice": own.get("slice"),
+            "benchmark": own["benchmark"],
+            "n_events": n_events,
+            "delphes": delphes.version,
+        },
+    )
+
+
+def _prepare_card(job: StepJob, delphes: Installation) -> Path:
+    """A copy of the card with the job's seed, beside the files that cards of Delphes read.
+
+    :raises StepError: when the installation has no such card
+    """
+    folder = job.out / _CARDS
+    shipped = job.settings["shipped_card"]
+    assert delphes.cards is not None
+    shutil.copytree(delphes.cards, folder)
+    if job.settings["card"] is not None:
+        source = job.one(job.settings["card"])
+    else:
+        source = delphes.cards / shipped
+        if not source.is_file():
+            known = ", ".join(sorted(path.name for path in delphes.cards.glob("delphes_card_*.tcl")))
+            raise StepError(f"Delphes ships no card {shipped!r}; it has {known}")
+    try:
+        text = source.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise StepError(f"the card {source.name} is not UTF-8 text") from error
+    card = folder / "mmc_card.tcl"
+    card.write_text(seeded(text, job.seed), encoding="utf-8")
+    return card
+
+
+def seeded(card: str, seed: int) -> str:
+    """A card with this seed, which Delphes otherwise takes from the clock."""
+    seeds = {entry.line for entry in cards.delphes_seeds(card)}
+    kept = [line for number, line in enumerate(card.splitlines(), start=1) if number not in seeds]
+    return "\n".join([f"set RandomSeed {seed}", *kept, ""])
+
+
+def _reason(lines: tuple[str, ...]) -> str:
+    """What Delphes said last of an error, as the end of a sentence."""
+    said = next((line for line in reversed(lines) if "error" in line.lower()), None)
+    return f": {said.removeprefix('** ')}" if said else "; the log has what it said"

@@ -1,0 +1,76 @@
+"""Take over an event file that exists: check that it fits the study, then copy it."""
+
+import hashlib
+import math
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from mmc.errors import StepError
+from mmc.jobs.job import StepJob, write_json
+from mmc.jobs.madminer.event_summary import EVENTS, RECORD, event_record
+
+_TOLERANCE = 1e-6
+"""Relative difference up to which the study and the file have the same benchmark."""
+
+
+def run(job: StepJob) -> None:
+    """Write ``events.h5``, a copy of the file, and ``events.json``."""
+    path = job.one("file")
+    _check_digest(path, job.settings["sha256"])
+    _check_content(path, job.settings)
+    shutil.copyfile(path, job.out / EVENTS)
+    write_json(job.out / RECORD, event_record(job.out / EVENTS))
+
+
+def _check_digest(path: Path, expected: str) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
+        raise StepError(f"{path.name} is not the file that the study was compiled with: compile the study again")
+
+
+def _check_content(path: Path, settings: Mapping[str, Any]) -> None:
+    """Raise StepError unless the file has what the study says of it."""
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise StepError(f"{path.name} is not an HDF5 file") from error
+    with file:
+        for key, what in (
+            ("parameters/names", "parameters"),
+            ("benchmarks/values", "benchmarks"),
+            ("morphing/morphing_matrix", "morphing basis"),
+            ("observables/names", "observables"),
+            ("samples/weights", "events"),
+            ("samples/sampling_benchmarks", "record of the benchmark that each event was generated at"),
+            ("sample_summary/signal_events", "number of events per benchmark"),
+        ):
+            if key not in file:
+                raise StepError(f"{path.name} is not a MadMiner event file with morphing: it has no {what}")
+        parameters = _names(file["parameters/names"])
+        points = zip(_names(file["benchmarks/names"]), file["benchmarks/values"][()].tolist(), strict=True)
+        benchmarks = {name: dict(zip(parameters, values, strict=True)) for name, values in points}
+        observables = _names(file["observables/names"])
+    if list(settings["parameters"]) != parameters:
+        wanted = ", ".join(settings["parameters"])
+        raise StepError(f"the parameters of {path.name} are {', '.join(parameters)}; the study has {wanted}")
+    for name, point in settings["benchmarks"].items():
+        if name not in benchmarks:
+            raise StepError(f"{path.name} has no benchmark {name!r}; it has {', '.join(benchmarks)}")
+        for parameter, value in point.items():
+            found = benchmarks[name][parameter]
+            if not math.isclose(value, found, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE * 1e-6):
+                raise StepError(
+                    f"benchmark {name!r} is at {parameter} = {found:g} in {path.name}, {value:g} in the study"
+                )
+    for name in settings["observables"]:
+        if name not in observables:
+            raise StepError(f"{path.name} has no observable {name!r}; it has {', '.join(observables)}")
+
+
+def _names(dataset: Any) -> list[str]:
+    return [name.decode("ascii") for name in dataset[()].tolist()]

@@ -1,0 +1,36 @@
+"""``report``: tables and pictures of what a run found, for people and for machines."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmc.jobs.job import RECORD, StepJob, read_json, write_json
+from mmc.jobs.report.page import Page, render
+from mmc.jobs.report.pictures import pictures, save
+from mmc.jobs.report.results import Outputs, collect, versions
+
+
+def run(job: StepJob) -> None:
+    """Write ``results.json``, the arrays on the grids, the figures and ``index.html``."""
+    groups: Sequence[str] = job.settings.get("groups", ())
+    outputs = Outputs(_events(job, groups), *(_by_job(job, name) for name in ("model", "limits", "baseline")))
+    results, grids = collect(outputs, job.settings)
+    for name, source in outputs.arrays().items():
+        shutil.copyfile(source, job.out / name)
+    drawn = pictures(results, grids, job.settings)
+    results["figures"] = save(drawn, job.settings["plots"]["formats"], job.out)
+    results["versions"] = versions()
+    write_json(job.out / "results.json", results)
+    (job.out / "index.html").write_text(render(Page(results, grids, drawn)), encoding="utf-8")
+
+
+def _by_job(job: StepJob, name: str) -> dict[str, Path]:
+    """The directories of an input by the name of the job that wrote them."""
+    return {read_json(path / RECORD)["job"]: path for path in job.inputs.get(name, ())}
+
+
+def _events(job: StepJob, groups: Sequence[str]) -> dict[str | None, Path]:
+    """The events by group; all events under None."""
+    if not job.inputs.get("events"):
+        return {}
+    return {group: job.pick("events", group) for group in groups} if groups else {None: job.one("events")}

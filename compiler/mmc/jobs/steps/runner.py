@@ -1,0 +1,255 @@
+"""``mmc step``: run one job so that its output appears whole or not at all.
+
+A step writes into ``.NAME.part`` beside its output directory; the directory is renamed when the step has returned. A
+job that fails, or is stopped, leaves only its log, ``NAME.log``; one that is killed outright leaves the part as well,
+which the next run removes.
+"""
+
+import errno
+import fcntl
+import importlib
+import json
+import logging
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from mmc.errors import MissingExtraError, MmcError, StepError
+from mmc.jobs.job import KEPT, RECORD, StepJob, write_json
+from mmc.jobs.steps import STEPS
+from mmc.jobs.tracking.tracker import tracker
+from mmc.version import __version__
+
+THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+"""Environment variables that numerical libraries read when they are imported."""
+
+OWN_EXTRAS = {"optuna": "optuna"}
+"""The extra of each package that the extra ``steps`` does not bring."""
+
+USAGE = "usage: mmc step STAGE --config FILE --job NAME [--INPUT PATH ...]... --out DIR"
+EXIT_USAGE = 2
+
+log = logging.getLogger("mmc.step")
+
+
+@dataclass(frozen=True)
+class _Command:
+    stage: str
+    config: Path
+    job: str
+    inputs: dict[str, tuple[Path, ...]]
+    out: Path
+
+
+class _UsageError(Exception):
+    """The command line is wrong."""
+
+
+class _StoppedError(BaseException):
+    """A signal asks the job to stop. No step takes it for an error that it may pass over."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the job that the words after ``mmc step`` ask for.
+
+    :returns: 0, or 2 when the command line is wrong, or 3 when the job failed (one line on standard error says why)
+    """
+    try:
+        command = _parse(argv)
+    except _UsageError as error:
+        sys.stderr.write(f"mmc step: {error}\n{USAGE}\n")
+        return EXIT_USAGE
+    out = command.out
+    log_path = out.with_name(out.name + ".log")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with _logging_to(log_path):
+            _run(command)
+    except (Exception, KeyboardInterrupt, _StoppedError) as error:
+        hint = f" (log: {log_path})" if log_path.is_file() else ""
+        sys.stderr.write(f"mmc step {command.stage}[{command.job}]: {_reason(error)}{hint}\n")
+        return MmcError.exit_code
+    return 0
+
+
+def _parse(argv: Sequence[str]) -> _Command:
+    if not argv or argv[0] not in STEPS:
+        raise _UsageError(f"the first word must be a stage: {', '.join(STEPS)}")
+    options: dict[str, list[str]] = {}
+    name = ""
+    for word in argv[1:]:
+        if word.startswith("--") and len(word) > 2:
+            name = word[2:]
+            if name in options:
+                raise _UsageError(f"--{name} is given twice")
+            options[name] = []
+        elif name:
+            options[name].append(word)
+        else:
+            raise _UsageError(f"unexpected {word!r}")
+    single = {}
+    for name in ("config", "job", "out"):
+        words = options.pop(name, [])
+        if len(words) != 1 or not words[0]:
+            raise _UsageError(f"--{name} needs one value")
+        single[name] = words[0]
+    inputs = {name: tuple(Path(word).absolute() for word in words) for name, words in options.items()}
+    out = Path(single["out"]).absolute()
+    return _Command(argv[0], Path(single["config"]).absolute(), single["job"], inputs, out)
+
+
+def _run(command: _Command) -> None:
+    """Run the job and give its output its name.
+
+    :raises Exception: whatever the step raises; nothing of the output is left then
+    """
+    entry, shared, threads = _configuration(command)
+    for variable in THREAD_LIMITS:
+        os.environ[variable] = str(threads)
+    os.environ["MPLBACKEND"] = "agg"
+    part = command.out.with_name(f".{command.out.name}.part")
+    claim = _claim(part)
+    previous = signal.signal(signal.SIGTERM, _stop)
+    try:
+        started = time.monotonic()
+        log.info("%s[%s] starts, seed %d, %d thread(s)", command.stage, command.job, entry["seed"], threads)
+        step = importlib.import_module(STEPS[command.stage])
+        settings, seed, fingerprint = {**shared, **entry["settings"]}, entry["seed"], entry["fingerprint"]
+        job = StepJob(command.stage, command.job, settings, seed, command.inputs, part, command.out, fingerprint)
+        with tracker(job):
+            seed_generators(seed)  # the last thing before the step: MLflow draws random numbers too
+            step.run(job)
+        seconds = round(time.monotonic() - started, 3)
+        record = {"stage": command.stage, "job": command.job, "fingerprint": fingerprint}
+        write_json(part / RECORD, {**record, "seed": entry["seed"], "seconds": seconds, "mmc": __version__})
+        _replace(command.out, part)
+        _remove(part.with_name(part.name + KEPT))
+        log.info("%s[%s] done in %.1f s", command.stage, command.job, seconds)
+    except BaseException:
+        log.debug("%s[%s] failed", command.stage, command.job, exc_info=True)
+        _remove(part)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        os.close(claim)
+
+
+def _claim(part: Path) -> int:
+    """Make the part anew and hold its lock, once no other process writes into it.
+
+    A job outlives an engine that is killed outright; a second run of it waits for its end.
+
+    :returns: a file descriptor, to be closed when the part is no more
+    """
+    with suppress(FileNotFoundError):
+        os.close(_lock(part))
+    _remove(part)
+    part.mkdir()
+    return _lock(part)
+
+
+def _lock(folder: Path) -> int:
+    descriptor = os.open(folder, os.O_RDONLY)
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def _configuration(command: _Command) -> tuple[dict[str, Any], dict[str, Any], int]:
+    """The job's own entry, the shared settings and the number of threads of a stage's configuration file."""
+    try:
+        config = json.loads(command.config.read_text(encoding="utf-8"))
+        if config["stage"] != command.stage:
+            raise StepError(f"{command.config} configures the stage {config['stage']!r}")
+        if command.job not in config["jobs"]:
+            raise StepError(f"{command.config} has no job {command.job!r}")
+        return config["jobs"][command.job], config["shared"], int(config["threads"])
+    except OSError as error:
+        raise StepError(f"cannot read the configuration {command.config}: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise StepError(f"{command.config} is not a stage's configuration: {error!r}") from error
+
+
+def seed_generators(seed: int) -> None:
+    """Seed every generator that a step may draw from. Step modules import torch at their top, so it is there."""
+    random.seed(seed)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+
+
+def _replace(out: Path, part: Path) -> None:
+    """Give the finished part its name, in place of what was there."""
+    old = out.with_name(f".{out.name}.old")
+    _remove(old)
+    if out.is_symlink() or out.exists():
+        out.rename(old)
+    part.rename(out)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _stop(signum: int, _frame: FrameType | None) -> None:
+    raise _StoppedError(f"stopped by {signal.Signals(signum).name}")
+
+
+def _reason(error: BaseException) -> str:
+    """One line that tells a user what went wrong."""
+    if isinstance(error, ModuleNotFoundError) and error.name and error.name.split(".")[0] != "mmc":
+        package = error.name.split(".")[0]
+        error = MissingExtraError(package, OWN_EXTRAS.get(package, "steps"))
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    text = " ".join(str(error).split())
+    if isinstance(error, (MmcError, _StoppedError)):
+        return text
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+        return f"cannot write: {text}"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """Log everything from INFO on to a file, and what mmc itself says to standard error as well."""
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    console = logging.StreamHandler(sys.stderr)
+    console.setLevel(logging.INFO)
+    console.addFilter(lambda record: record.levelno >= logging.ERROR or record.name.startswith("mmc"))
+    handlers = (logging.FileHandler(path, mode="w", encoding="utf-8"), console)
+    root, level = logging.getLogger(), logging.getLogger().level
+    root.setLevel(logging.INFO)
+    log.setLevel(logging.DEBUG)  # the traceback of a failure, which goes to the file alone
+    logging.raiseExceptions = False  # a full disk must not fill standard error with tracebacks of the log itself
+    logging.captureWarnings(True)
+    for handler in handlers:
+        handler.setFormatter(formatter)
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.setLevel(level)
+        for handler in handlers:
+            root.removeHandler(handler)
+            with suppress(OSError):  # a full disk again
+                handler.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

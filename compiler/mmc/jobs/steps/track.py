@@ -1,0 +1,80 @@
+"""``track``: make the store, the experiment and the run of the whole, before any job tracks what it does.
+
+Clients of a fresh store that come at the same time fail, and those who look for an experiment that another one makes
+file their runs under no experiment at all. So one job makes them all, and tells the others.
+"""
+
+import logging
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+from mmc.errors import StepError
+from mmc.jobs.job import StepJob, write_json
+from mmc.jobs.tracking.store import ARTIFACTS, STORE, Store, asked_store, beside, local_store, public, reason, repoint
+from mmc.jobs.tracking.tracker import RECORD, STUDY, Whole
+
+log = logging.getLogger(__name__)
+
+
+def run(job: StepJob) -> None:
+    """Write ``tracking.json``, and the store where no server is asked for.
+
+    Where there is no server, or no MLflow, it says so in ``tracking.json``, and nothing is tracked.
+    """
+    settings = job.settings
+    record: dict[str, Any] = {
+        **{name: settings[name] for name in ("study", "digest", "seed", "experiment")},
+        "key": uuid.uuid4().hex,
+        "uri": None,
+        "files": None,
+        "experiment_id": None,
+        "run": None,
+        "warning": None,
+    }
+    try:
+        _begin(job, record)
+    except Exception as error:
+        record["warning"] = reason(error)
+        log.warning("nothing is tracked: %s", record["warning"])
+    write_json(job.out / RECORD, record)
+    write_json(job.out / STUDY, settings["resolved"])
+
+
+def _begin(job: StepJob, record: dict[str, Any]) -> None:
+    """Make what is not there yet, and note it in the record.
+
+    :raises Exception: MLflow's own, where the store refuses or does not answer
+    """
+    uri = asked_store(job.settings.get("uri"))
+    if uri is None:
+        record["files"] = (job.place / ARTIFACTS).as_uri()
+        if _take_over(job.place, job.out):
+            repoint(job.out, record["experiment"], record["files"])
+        store = Store(local_store(job.out))
+    else:
+        record |= {"uri": public(uri), "files": beside(uri)}
+        store = Store(uri)
+    record["experiment_id"] = store.experiment(record["experiment"], record["files"])
+    whole = Whole(store, record)
+    run = whole.run()
+    if run is None:
+        raise StepError("the store takes no run")
+    record["run"] = run.id
+    if title := job.settings["resolved"].get("title"):
+        run.tags({"mlflow.note.content": title})
+    if job.settings["alone"]:
+        run.end("FINISHED")
+    log.info("the run %s of the experiment %s is in %s", run.id, record["experiment"], record["uri"] or job.place)
+
+
+def _take_over(earlier: Path, out: Path) -> bool:
+    """Go on with the store of an earlier version of the study, if the run has one."""
+    if (earlier / ARTIFACTS).is_dir():
+        shutil.copytree(earlier / ARTIFACTS, out / ARTIFACTS, copy_function=os.link)
+    if not (earlier / STORE).is_file():
+        return False
+    shutil.copyfile(earlier / STORE, out / STORE)
+    return True

@@ -1,0 +1,144 @@
+"""What is tracked of the jobs, from the records that they write: parameters, metrics, losses by epoch, tags, files."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from mmc.jobs.job import RECORD, read_json
+from mmc.version import __version__
+
+RECORDS = {
+    "sample": "sample.json",
+    "train": "train.json",
+    "tune": "tuning.json",
+    "evaluate": "evaluate.json",
+    "baselines": "baseline.json",
+}
+"""What the jobs of a stage write about themselves."""
+SERIES = ("loss_train", "loss_validation")
+"""Entries of records that have a number for each epoch."""
+CHOSEN = {
+    *("method_name", "method", "estimator", "member", "device", "features", "group"),
+    *("observables", "parameters", "nuisance_parameters", "baseline", "bins", "theta", "theta0", "theta1"),
+    *("samples", "validation_samples", "sample_only_from_closest_benchmark"),
+    *("search", "sampler", "criterion", "best"),
+    *("luminosity_pb", "theta_true", "include_xsec", "confidence_levels", "score_bins"),
+}
+"""Entries of records and settings that were chosen, not found: parameters of a run, all other numbers are metrics."""
+OPTIONS = ("training", "scan")
+"""Entries whose own entries are parameters by their names, so that runs can be compared by them."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is to be logged of a job."""
+
+    params: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    series: Mapping[str, list[float]] = field(default_factory=dict)
+    """A number for each epoch, from the first on."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    artifacts: tuple[Path, ...] = ()
+    network: tuple[Path, str] | None = None
+    """The folder of a trained network, and its method."""
+
+
+def describe(stage: str, folder: Path, seed: int, settings: Mapping[str, Any]) -> Entry:
+    """What is to be logged of a job that wrote the folder. ``settings`` may be unknown, and add little."""
+    if stage == "tune" and not (folder / "tuning.json").is_file():  # it has handed on a model, which is logged
+        return Entry(tags={logged(stage): str(seed)})
+    record = read_json(folder / RECORDS[stage]) if stage in RECORDS else {}
+    if stage == "tune":
+        record = {**read_json(folder / "train.json"), **record}
+    params = {name: value for name, value in {**settings, **record}.items() if name in CHOSEN and value is not None}
+    for name in OPTIONS:
+        params |= record.get(name, {})
+    rest = {name: value for name, value in record.items() if name not in (*CHOSEN, *OPTIONS, *SERIES)}
+    series = {name: record[name] for name in SERIES if record.get(name)}
+    kept = record.get("kept_epoch")
+    best = {} if kept is None else {f"kept_{name}": values[kept - 1] for name, values in series.items()}
+    texts = {name: text for name in ("verdict", "reasons", "warnings") if (text := _text(rest.get(name)))}
+    method = {"method": record["method"]} if "method" in record else {}
+    files = [path for path in sorted(folder.iterdir()) if path.name != RECORD]
+    return Entry(
+        params={name: text for name, value in params.items() if (text := _text(value))},
+        metrics=dict(_numbers(rest)) | best,
+        series=series,
+        tags={**method, **texts, logged(stage): str(seed)},
+        artifacts=tuple(path for path in files if stage != "sample" or path.suffix == ".json"),
+        network=(folder, record["method"]) if (folder / "model_settings.json").is_file() else None,
+    )
+
+
+def summarise(folder: Path) -> Entry:
+    """What is to be logged of the whole, from the folder of the report: what each method and baseline allows.
+
+    And whether that can be believed. What all limits share is given where there are no groups of events.
+    """
+    results = read_json(folder / "results.json")
+    every, shared = [*results["baselines"], *results["methods"]], results["evaluation"] or {}
+    metrics = {
+        f"allowed_fraction.{level}/{limits['name']}": fraction
+        for limits in every
+        for level, fraction in limits["allowed_fraction"].items()
+    }
+    verdicts = {f"verdict.{limits['name']}": limits["verdict"] for limits in every}
+    return Entry(
+        params={name: _text(value) for name, value in shared.items() if name in CHOSEN},
+        metrics=metrics | dict(_numbers({name: value for name, value in shared.items() if name not in CHOSEN})),
+        tags={**verdicts, "warnings": _text(results["warnings"])},
+        artifacts=tuple(sorted(folder.iterdir())),
+    )
+
+
+def describe_trial(values: Mapping[str, Any], judgement: Mapping[str, Any] | None, failed: str) -> Entry:
+    """What is to be logged of a trial besides its training: what its tuning says of it."""
+    judged = judgement or {}
+    tags = {"verdict": judged.get("verdict"), "failed": failed}
+    return Entry(
+        params={name: _text(value) for name, value in values.items()},
+        metrics=dict(_numbers({"criterion": judged.get("value"), "closure": judged.get("closure")})),
+        tags={f"tuning.{name}": text for name, text in tags.items() if text},
+    )
+
+
+def logged(stage: str) -> str:
+    """The tag that a run has once the job of a stage is logged: its value is the job's seed."""
+    return f"seed.{stage}"
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Tags with the versions of what runs."""
+    found = {"version.mmc": __version__}
+    for package in ("madminer", "torch"):
+        try:
+            found[f"version.{package}"] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _numbers(record: Mapping[str, Any], prefix: str = "", between: str = "/") -> Iterator[tuple[str, float]]:
+    """The numbers of a record by name, those within other entries as `entry/name` or `entry/name.name`.
+
+    MLflow draws those with the same text before the slash in a section of their own, below all others.
+    """
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value, f"{prefix}{name}{between}", ".")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{prefix}{name}", float(value)
+
+
+def _text(value: Any) -> str:
+    """A value as one word or line: text as it is, texts joined, all else as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return "; ".join(value)
+    return json.dumps(value, ensure_ascii=False) if value not in (None, [], {}) else ""

@@ -1,0 +1,78 @@
+"""A trained network as one torch module in physical units, so that what MLflow keeps needs neither MadMiner nor mmc."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmc.compiler.study.model import SCORE_METHODS
+from mmc.jobs.job import read_json
+from mmc.jobs.learning.training import new_estimator
+from mmc.jobs.madminer.event_file import Array
+
+N_EXAMPLES = 2
+"""Events in the example that goes with a network; with a single one, torch would take every batch to have one event."""
+
+
+def portable(folder: Path, method: str) -> tuple[torch.nn.Module, dict[str, Array]] | None:
+    """The network in a folder that ``train`` wrote, and examples of its inputs by name, in double precision.
+
+    A score method's takes x (n, observables) and gives the estimated score (n, parameters); a ratio method's takes
+    θ (n, parameters) and x and gives ln r(x | θ), shape (n,). Nuisance parameters that are learned come after the
+    parameters. None where the estimator is of another kind.
+    """
+    kind = read_json(folder / "train.json")["estimator"]
+    if kind not in ("score", "parameterized_ratio"):
+        return None
+    estimator = new_estimator(kind)
+    estimator.load(str(folder / "model"))
+    estimator.model.eval()
+    scaling = _Scaling(estimator.x_scaling_means, estimator.x_scaling_stds, estimator.features)
+    x = np.tile(estimator.x_scaling_means, (N_EXAMPLES, 1))
+    if method in SCORE_METHODS:
+        return Score(estimator.model, scaling), {"x": x}
+    n = estimator.n_parameters
+    means, stds = estimator.theta_scaling_means, estimator.theta_scaling_stds
+    if means is None:
+        means, stds = np.zeros(n), np.ones(n)
+    points = np.tile(means, (N_EXAMPLES, 1))
+    return Ratio(estimator.model, scaling, _Scaling(means, stds)), {"theta": points, "x": x}
+
+
+class _Scaling(torch.nn.Module):  # type: ignore[misc]
+    """What MadMiner does to inputs before its networks see them, in single precision."""
+
+    def __init__(self, means: Any, stds: Any, features: Any = None) -> None:
+        super().__init__()
+        self.register_buffer("means", torch.tensor(np.asarray(means), dtype=torch.float64))
+        self.register_buffer("stds", torch.tensor(np.asarray(stds), dtype=torch.float64))
+        self.features = None if features is None else list(features)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        scaled = ((values - self.means) / self.stds).float()
+        return scaled if self.features is None else scaled[:, self.features]
+
+
+class Score(torch.nn.Module):  # type: ignore[misc]
+    """x (n, observables) to the estimated score (n, parameters)."""
+
+    def __init__(self, network: torch.nn.Module, x_scaling: _Scaling) -> None:
+        super().__init__()
+        self.network, self.x_scaling = network, x_scaling
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.network(self.x_scaling(x))
+        return scores
+
+
+class Ratio(torch.nn.Module):  # type: ignore[misc]
+    """θ (n, parameters) and x (n, observables) to ln r(x | θ), shape (n,)."""
+
+    def __init__(self, network: torch.nn.Module, x_scaling: _Scaling, theta_scaling: _Scaling) -> None:
+        super().__init__()
+        self.network, self.x_scaling, self.theta_scaling = network, x_scaling, theta_scaling
+
+    def forward(self, theta: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        log_ratio: torch.Tensor = self.network(self.theta_scaling(theta), self.x_scaling(x), track_score=False)[1]
+        return log_ratio[:, 0]

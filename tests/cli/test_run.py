@@ -1,0 +1,270 @@
+"""``mmc run``: progress, results, failures, and going on after Ctrl-C, a kill and an edit."""
+
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mmc.cli import run
+from mmc.cli.main import main
+from mmc.cli.progress import Progress
+
+from tests.support import STUDIES
+
+N_JOBS = 35
+STEP = """\
+#!/usr/bin/env bash
+# Stands in for `mmc step STAGE --config FILE --job JOB … --out DIR`: what it does is in the files of its own folder.
+here=$(dirname "$0") stage=$2 config=$4 job=$6 out="${@: -1}"
+echo "$stage $job" >>"$here/started"
+sleep "$(cat "$here/sleep" 2>/dev/null || echo 0)"
+if [ "$(cat "$here/fail" 2>/dev/null)" = "$stage $job" ]; then
+  echo "mmc step $stage[$job]: no luck today (log: $out.log)" >&2
+  exit 3
+fi
+mkdir "$out.part"
+grep -o "\\"$job\\": {\\"seed\\": [0-9]*, \\"fingerprint\\": \\"[0-9a-f]*\\"" "$config" |
+  sed 's/.*"fingerprint"/{"fingerprint"/; s/$/}/' >"$out.part/job.json"
+[ "$stage" != report ] || cp "$here/results.json" "$out.part"
+mv "$out.part" "$out"
+"""
+RATE = {"name": "rate", "allowed_fraction": {"0.68": 0.3, "0.95": 0.5521}, "verdict": "passed", "touches_edge": True}
+SALLY = {"name": "sally", "allowed_fraction": {"0.68": 0.1, "0.95": 0.155}, "verdict": "failed", "touches_edge": False}
+RESULTS = {"baselines": [RATE], "methods": [SALLY], "warnings": [f"warning {n}" for n in range(8)]}
+DRIVER = """\
+import sys
+from mmc.cli import run
+from mmc.cli.main import main
+path = sys.argv.pop(1)
+run._path_with_mmc = lambda: path
+sys.exit(main())
+"""
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Path:
+    """A folder with a program `mmc` that does nothing quickly."""
+    folder = tmp_path / "fake"
+    folder.mkdir()
+    (folder / "mmc").write_text(STEP)
+    (folder / "mmc").chmod(0o755)
+    (folder / "results.json").write_text(json.dumps(RESULTS))
+    return folder
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    return Path(shutil.copy(STUDIES / "drell-yan" / "tiny.yaml", tmp_path / "study.yaml"))
+
+
+@pytest.fixture
+def mmc_run(fake: Path, study: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """Runs the study with the fake program, within this process."""
+    monkeypatch.setattr(run, "_path_with_mmc", lambda: f"{fake}:{os.environ['PATH']}")
+    return lambda: main(["run", str(study), "-j", "4"])
+
+
+def start(fake: Path, study: Path, **options: object) -> subprocess.Popen[bytes]:
+    """Starts a run with the fake program as a process of its own."""
+    command = [sys.executable, "-c", DRIVER, f"{fake}:{os.environ['PATH']}", "run", str(study), "-j", "2"]
+    return subprocess.Popen(command, **options)  # type: ignore[call-overload, no-any-return]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def started(fake: Path) -> list[str]:
+    return (fake / "started").read_text().splitlines() if (fake / "started").exists() else []
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_run_shows_what_it_found(mmc_run: Callable[[], int], study: Path, capsys: Capture) -> None:
+    assert mmc_run() == 0
+    out, err = capsys.readouterr()
+    folder = study.parent / "runs" / "drell-yan-tiny"
+    assert err == ""
+    assert out.startswith(f"drell-yan-tiny: {N_JOBS} jobs, running in {folder}\ndone in 0:0")
+    assert "\rmethod" not in out
+    table = out[out.index("method ") :].split("\n\n")[0].splitlines()
+    assert [re.split(r" {2,}", line) for line in table] == [
+        ["method", "allowed at 68 %", "allowed at 95 %", "closure"],
+        ["rate", "30.0 %", "55.2 %", "passed", "reaches the edge"],
+        ["sally", "10.0 %", "15.5 %", "failed"],
+    ]
+    assert "warning: warning 2\n… and 5 more warnings, in the report\n" in out
+    for line in out.splitlines()[-2:]:
+        assert line.split()[1].startswith(str(folder / "out" / "report"))
+    assert (folder / "study.yaml").read_text() == study.read_text()
+    assert json.loads((folder / "bundle" / "manifest.json").read_text())["target"] == "script"
+
+
+def test_nothing_is_done_twice(mmc_run: Callable[[], int], fake: Path, study: Path, capsys: Capture) -> None:
+    assert mmc_run() == 0
+    assert len(started(fake)) == N_JOBS
+    assert mmc_run() == 0
+    assert len(started(fake)) == N_JOBS
+    assert f"{N_JOBS} of {N_JOBS} jobs were done before" in capsys.readouterr().out
+    study.write_text(study.read_text().replace("plots: {level: 0.95}", "plots: {level: 0.68}"))
+    assert mmc_run() == 0
+    assert started(fake)[N_JOBS:] == ["report report"]
+
+
+def test_a_failed_job_is_named_with_its_log(
+    mmc_run: Callable[[], int], fake: Path, study: Path, capsys: Capture
+) -> None:
+    (fake / "fail").write_text("analyse signal.sm.1")
+    assert mmc_run() == 3
+    log = study.parent / "runs" / "drell-yan-tiny" / "out" / "analyse" / "signal.sm.1.log"
+    assert capsys.readouterr().err == f"mmc: analyse[signal.sm.1]: no luck today (log: {log})\n"
+    assert not any(line.startswith("combine") for line in started(fake))
+    (fake / "fail").unlink()
+    assert mmc_run() == 0
+    assert started(fake).count("analyse signal.sm.1") == 2
+    assert started(fake).count("simulate signal.sm.1") == 1
+
+
+def test_a_job_that_dies_without_a_word_is_named_too(
+    mmc_run: Callable[[], int], fake: Path, study: Path, capsys: Capture
+) -> None:
+    (fake / "mmc").write_text("#!/bin/sh\nkill -9 $$\n")
+    assert mmc_run() == 3
+    log = study.parent / "runs" / "drell-yan-tiny" / "out" / "configure" / "configure.out"
+    assert capsys.readouterr().err == f"mmc: configure[configure] failed (log: {log})\n"
+
+
+@pytest.mark.usefixtures("programs_mind_signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_stopped_and_taken_up_again(number: signal.Signals, fake: Path, study: Path) -> None:
+    (fake / "sleep").write_text("0.3")
+    with start(fake, study, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        wait_for(lambda: len(started(fake)) >= 4)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert re.fullmatch(rb"mmc: stopped; \d+ of 35 jobs are done, and the same command goes on from there\n", err)
+    assert not (study.parent / "runs" / "drell-yan-tiny" / "out" / "run.lock").exists()
+    done = sum(not path.parent.name.endswith(".part") for path in (study.parent / "runs").rglob("job.json"))
+    before = len(started(fake))
+    (fake / "sleep").write_text("0")
+    with start(fake, study, stdout=subprocess.PIPE) as process:
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert f"{done} of {N_JOBS} jobs were done before".encode() in out
+    assert len(started(fake)) - before == N_JOBS - done
+
+
+def test_nohup_outlives_its_terminal(fake: Path, study: Path) -> None:
+    (fake / "sleep").write_text("0.05")
+    ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731 - as nohup does
+    with start(fake, study, stdout=subprocess.DEVNULL, preexec_fn=ignore) as process:
+        wait_for(lambda: len(started(fake)) >= 2)
+        process.send_signal(signal.SIGHUP)
+    assert process.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent was killed")
+def test_killed_and_taken_up_again(fake: Path, study: Path) -> None:
+    (fake / "sleep").write_text("0.3")
+    with start(fake, study, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        wait_for(lambda: len(started(fake)) >= 4)
+        script = int((study.parent / "runs" / "drell-yan-tiny" / "out" / "run.lock").read_text())
+        process.kill()
+    (fake / "sleep").write_text("0")
+    with start(fake, study, stdout=subprocess.PIPE) as process:
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"jobs were done before" in out
+    assert not is_running(script)
+
+
+def test_two_runs_in_one_folder_are_refused(
+    mmc_run: Callable[[], int], study: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "LOCK_WAIT_S", 0.0)
+    lock = study.parent / "runs" / "drell-yan-tiny" / "out" / "run.lock"
+    lock.parent.mkdir(parents=True)
+    lock.write_text(f"{os.getpid()}\n")
+    assert mmc_run() == 3
+    assert f"mmc: process {os.getpid()} is running the jobs in {lock.parent}" in capsys.readouterr().err
+    assert not (lock.parents[1] / "bundle").exists()
+    lock.write_text("4194305\n")  # beyond the largest process number: nobody
+    assert mmc_run() == 0
+
+
+def test_a_study_without_evaluation(mmc_run: Callable[[], int], study: Path, capsys: Capture) -> None:
+    text = study.read_text()
+    study.write_text(text[: text.index("evaluation:")])
+    assert mmc_run() == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("runs/drell-yan-tiny/out/train")
+
+
+def test_a_search_without_optuna_does_not_start(
+    mmc_run: Callable[[], int], study: Path, fake: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = study.read_text(encoding="utf-8")
+    scan = "    scan: {training.initial_lr: [0.001, 0.002]}\n"
+    tuning = "    tuning: {search: optuna, trials: 2, criterion: validation_loss}\n"
+    study.write_text(text.replace("  sally:\n", f"  sally:\n{scan}{tuning}"), encoding="utf-8")
+    monkeypatch.setattr(run, "find_spec", lambda name: None)
+    assert mmc_run() == 3
+    assert capsys.readouterr().err == "mmc: optuna is not installed: pip install 'mmc[optuna]'\n"
+    assert started(fake) == []
+
+
+def test_progress_on_a_terminal_is_one_line(fake: Path, study: Path) -> None:
+    (fake / "sleep").write_text("0.05")
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "40"}
+    with start(fake, study, stdout=follower, stderr=follower, env=environment) as process:
+        os.close(follower)
+        shown = b""
+        while select.select([leader], [], [], 20)[0]:
+            try:
+                shown += os.read(leader, 4096)
+            except OSError:  # the other end is closed
+                break
+    os.close(leader)
+    assert process.returncode == 0
+    states = re.findall(r"\r([^\r\n]*)\x1b\[K", shown.decode())
+    assert len(states) > 3
+    assert states[-1] == ""
+    assert all(len(state) < 40 for state in states)
+    assert any(re.match(r"\d+ of 35 jobs  0:0\d  simulate \d/7", state) for state in states)
+    assert shown.decode().count("jobs, running in") == 1
+
+
+def test_a_long_state_is_cut() -> None:
+    progress = Progress({f"stage{n}": 10 for n in range(9)})
+    for n in range(9):
+        progress.take(f"start stage{n} job 0.000")
+    assert progress.line(0, 30) == "0 of 90 jobs  0:00  stage0 0/…"
+
+
+@pytest.mark.engine
+def test_the_real_steps(study: Path, capsys: Capture) -> None:
+    assert main(["run", str(study)]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^sally +\d+\.\d % +\d+\.\d % +(passed|doubtful|failed)", out, re.MULTILINE)
+    page = Path(out.splitlines()[-1].split(maxsplit=1)[1])
+    assert "Drell-Yan study in small" in page.read_text()

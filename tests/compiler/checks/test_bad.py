@@ -1,0 +1,84 @@
+"""Every code has a bad example, every bad example says what it should, and the documentation shows both."""
+
+from pathlib import Path
+
+import pytest
+from mmc.cli.rendering import to_text
+from mmc.compiler.checks import check
+from mmc.compiler.checks.codes import CODES
+from mmc.compiler.checks.context import RULES
+from mmc.compiler.language.diagnostics import Diagnostic
+from mmc.compiler.language.document import load
+from mmc.compiler.language.yaml_nodes import MAX_BYTES
+
+from tests.support import ROOT
+
+BAD = ROOT / "tests" / "bad"
+EXAMPLES = sorted(BAD.glob("*.yaml"))
+WITHOUT_FILE = {"MMC002"}
+"""A file that is too large is too large for the repository."""
+
+
+def look_up(text: str) -> str:
+    """What a path beside the examples is."""
+    path = BAD / text
+    return "file" if path.is_file() else "folder" if path.is_dir() else "missing"
+
+
+def read_text(text: str) -> str:
+    """A card beside the examples."""
+    return (BAD / text).read_text(encoding="utf-8")
+
+
+def problems(file: Path) -> tuple[list[Diagnostic], str]:
+    """The diagnostics of a file, and its text."""
+    document = load(file.read_bytes(), file.name)
+    return check(document, look_up, read_text).diagnostics, document.text
+
+
+def test_every_code_has_a_bad_example() -> None:
+    assert {file.name[:6] for file in EXAMPLES} | WITHOUT_FILE == set(CODES)
+    assert len(EXAMPLES) + len(WITHOUT_FILE) == len(CODES)
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_a_bad_example_says_what_it_should(file: Path, request: pytest.FixtureRequest) -> None:
+    found, text = problems(file)
+    said = to_text(found, {file.name: text})
+    expected = file.with_suffix(".out")
+    if request.config.getoption("--update-golden"):
+        expected.write_text(said, encoding="utf-8")
+    assert said == expected.read_text(encoding="utf-8")
+    code = file.name[:6]
+    assert found[-1 if code == "MMC014" else 0].code == code
+    assert CODES[code].severity == found[0].severity
+    assert code == "MMC014" or {item.code for item in found} == {code}, "an example has one problem"
+
+
+def test_a_file_that_is_too_large_is_one_diagnostic() -> None:
+    (found,) = check(load(b"x" * 10_000_000, "large.yaml"), look_up).diagnostics
+    assert (found.code, found.message) == (
+        "MMC002",
+        f"the file holds 10,000,000 bytes; a study has at most {MAX_BYTES:,}",
+    )
+
+
+def test_every_rule_is_documented_and_every_code_has_a_rule() -> None:
+    of_rules = {code for codes, _ in RULES for code in codes}
+    assert of_rules <= set(CODES)
+    of_shape = {f"MMC{n}" for n in range(101, 110)} | {"MMC301", "MMC504", "MMC110"}
+    assert of_rules | of_shape | {code for code in CODES if code.startswith("MMC0")} == set(CODES)
+    assert all(function.__doc__ for _, function in RULES)
+
+
+def test_rules_report_the_codes_that_they_are_registered_with() -> None:
+    from mmc.compiler.checks.context import Context
+    from mmc.compiler.checks.shape import check_shape
+
+    for file in EXAMPLES:
+        document = load(file.read_bytes(), file.name)
+        if document.data is None:
+            continue
+        context = Context(document, *check_shape(document)[1:], look_up, read_text)
+        for codes, rule in RULES:
+            assert {item.code for item in rule(context)} <= set(codes)

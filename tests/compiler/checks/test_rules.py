@@ -1,0 +1,458 @@
+"""Rules beyond their one bad example: edges, what must not be reported, and several problems at once."""
+
+import time
+from typing import Any
+
+import pytest
+from mmc.compiler.checks import MOST_SHOWN, check
+from mmc.compiler.checks.detector import SMEARED
+from mmc.compiler.inputs.observed_events import ObservedError, parse_observed
+from mmc.compiler.language.diagnostics import Diagnostic
+from mmc.compiler.language.document import load
+
+BASE = """
+mmc: "1.0"
+name: example
+parameters:
+  c_LL: {coefficient: LL, range: [-1, 1]}
+  c_LR: {coefficient: LR, range: [-1, 1]}
+benchmarks:
+  sm: {c_LL: 0, c_LR: 0}
+  w: {c_LL: 0.5, c_LR: 0}
+generation:
+  generator: pythia8
+  samples:
+    signal: {process: dimuon, events: 10_000}
+observables:
+  m_ll: {definition: "(mu[0] + mu[1]).m", required: true}
+methods:
+  alices: {theta0: {random: {n: 10}}, theta1: {benchmark: sm}, samples: 1000}
+evaluation:
+  luminosity: 300 fb^-1
+"""
+
+
+def diagnose(*replacements: tuple[str, str], files: tuple[str, ...] = ()) -> list[Diagnostic]:
+    """What is said of the base study after replacements."""
+    text = BASE
+    for old, new in replacements:
+        assert old in text
+        text = text.replace(old, new, 1)
+    return check(load(text, "study.yaml"), lambda path: "file" if path in files else "missing").diagnostics
+
+
+def codes(*replacements: tuple[str, str], files: tuple[str, ...] = ()) -> list[str]:
+    return [item.code for item in diagnose(*replacements, files=files)]
+
+
+GENERATION = BASE[BASE.index("generation:") : BASE.index("observables:")]
+SIGNAL = "{process: dimuon, events: 10_000}"
+METHOD = "alices: {theta0: {random: {n: 10}}, theta1: {benchmark: sm}, samples: 1000}"
+DEFINITION = '{definition: "(mu[0] + mu[1]).m", required: true}'
+
+
+def test_the_base_is_right() -> None:
+    assert codes() == []
+
+
+def test_all_problems_are_reported_in_one_go_by_position() -> None:
+    found = diagnose(
+        ("range: [-1, 1]}\n  c_LR", "rang: [-1, 1]}\n  c_LR"),
+        ("w: {c_LL: 0.5, c_LR: 0}", "w: {c_LL: .nan, c_RL: 0}"),
+        ("process: dimuon", "process: dimuons"),
+        ("(mu[0] + mu[1]).m", "mu.pt"),
+        ("benchmark: sm", "benchmark: SM"),
+        ("300 fb^-1", "300"),
+    )
+    listed = ["MMC102", "MMC101", "MMC011", "MMC104", "MMC405", "MMC201", "MMC110"]
+    assert [item.code for item in found] == listed
+    assert [item.span for item in found] == sorted(item.span for item in found)
+
+
+def test_a_key_that_is_misspelt_does_not_hide_other_problems() -> None:
+    assert codes(("samples: 1000", "sample: 1000")) == ["MMC102", "MMC101"]
+    assert codes(("luminosity:", "luminosty:"), ("benchmark: sm", "benchmark: x")) == ["MMC201", "MMC101"]
+
+
+def test_nothing_is_said_of_what_depends_on_a_broken_part() -> None:
+    assert codes(("  sm: {c_LL: 0, c_LR: 0}", "  sm: 3")) == ["MMC103"]
+    assert codes(("benchmarks:\n  sm: {c_LL: 0, c_LR: 0}\n  w: {c_LL: 0.5, c_LR: 0}", "benchmarks: 3")) == ["MMC103"]
+    assert codes((GENERATION, "generation: 3\n")) == ["MMC103"]
+
+
+def test_another_version_of_the_language_is_all_that_is_said() -> None:
+    assert codes(('"1.0"', '"2.0"'), ("range", "rang")) == ["MMC109"]
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ("1e5", []),
+        ("10_000.0", []),
+        ("{sm: 1e4, default: 500}", []),
+        ("{sm: 10_000}", []),
+        ("0", ["MMC301"]),
+        ("-5", ["MMC301"]),
+        ("1.5", ["MMC301"]),
+        ("1e30", ["MMC301"]),
+        ("'10'", ["MMC103"]),
+        ("yes", ["MMC103"]),
+        ("{sm: 0}", ["MMC301"]),
+        ("{sm: 1.5}", ["MMC301"]),
+        ("{}", ["MMC107"]),
+        ("{ms: 10_000}", ["MMC201"]),
+        ("3", ["MMC335"]),
+        ("83", ["MMC335"]),
+        ("84", []),  # at six benchmarks, of which a fifth is 100.8
+        ("{sm: 3, w: 1}", ["MMC306"]),
+        ("10_000, events_per_job: 0", ["MMC301"]),
+        ("10_000, events_per_job: 2.5", ["MMC301"]),
+        ("2_000_000, events_per_job: 10", ["MMC307"]),
+    ],
+)
+def test_numbers_of_events(events: str, expected: list[str]) -> None:
+    assert codes(("events: 10_000", f"events: {events}"))[: max(len(expected), 1)] == expected
+
+
+def test_whole_numbers_become_integers() -> None:
+    text = BASE.replace("events: 10_000", "events: {sm: 1e4, default: 5e2}").replace(
+        "1000}", "1e3, training: {n_hidden: [1e2]}}"
+    )
+    data = check(load(text, "study.yaml"), lambda _: "missing").data
+    assert data is not None
+    assert repr(data["generation"]["samples"]["signal"]["events"]) == "{'sm': 10000, 'default': 500}"
+    assert repr(data["methods"]["alices"]["samples"]) == "1000"
+    assert repr(data["methods"]["alices"]["training"]["n_hidden"]) == "[100]"
+
+
+def test_scanned_whole_numbers_become_integers() -> None:
+    text = BASE.replace(
+        "samples: 1000", "samples: 1000, scan: {training.n_epochs: [1e1, 20], training.alpha: [1, 2.0]}"
+    )
+    data = check(load(text, "study.yaml"), lambda _: "missing").data
+    assert data is not None
+    assert repr(data["methods"]["alices"]["scan"]) == "{'training.n_epochs': [10, 20], 'training.alpha': [1, 2.0]}"
+
+
+@pytest.mark.parametrize(
+    ("splits", "expected"),
+    [
+        ("{}", []),
+        ("{test_split: 0.1, validation_split: 0.1}", []),
+        ("{test_split: 0.5}", []),
+        ("{test_split: 0.8}", ["MMC306"]),
+        ("{test_split: 0}", ["MMC306"]),
+        ("{test_split: 1}", ["MMC306"]),
+        ("{test_split: -0.1}", ["MMC306"]),
+        ("{validation_split: 0.0}", ["MMC306"]),
+        ("{test_split: 0.7, validation_split: 0.3}", ["MMC306"]),
+        ("{test_split: 0.00001}", ["MMC306"]),
+        ("{test_split: null}", ["MMC103"]),
+    ],
+)
+def test_splits(splits: str, expected: list[str]) -> None:
+    assert codes(("methods:", f"sampling: {splits}\nmethods:")) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("sally: {theta: {benchmark: sm}, samples: 10}", []),
+        ("x: {method: sallino, theta: {benchmark: sm}, samples: 10}", []),
+        ("sally: {theta: {benchmark: sm}, theta0: {benchmark: w}, samples: 10}", ["MMC503"]),
+        ("sally: {samples: 10}", ["MMC502"]),
+        ("carl: {samples: 10}", ["MMC502", "MMC502"]),
+        (METHOD[:-1] + ", theta: {benchmark: sm}}", ["MMC503"]),
+        (METHOD[:-1] + ", training: {alpha: 3}}", []),
+        ("nde: {samples: 10}", ["MMC502"]),
+        ("scandal: {theta: {random: {n: 10}}, samples: 10, calibration: normalisation}", []),
+        ("nde: {theta: {random: {n: 11}}, samples: 10}", ["MMC508"]),
+        ("nde: {theta: {random: {n: 10}}, theta1: {benchmark: sm}, samples: 10}", ["MMC503"]),
+        ("nde: {theta: {random: {n: 10}}, samples: 10, training: {alpha: 1}}", ["MMC503"]),
+        ("nde: {theta: {random: {n: 10}}, samples: 10, training: {dropout_prob: 0.1}}", ["MMC503"]),
+        ("nde: {theta: {random: {n: 10}}, samples: 10, training: {n_hidden: []}}", ["MMC521"]),
+        ("nde: {theta: {random: {n: 10}}, samples: 10, scan: {training.n_hidden: [[10], []]}}", ["MMC521"]),
+        ("nde: {theta: {random: {n: 10}}, samples: 10, scan: {training.n_components: [1, 2]}}", []),
+        (METHOD[:-1] + ", training: {n_mades: 3}}", ["MMC503"]),
+        ("sally: {theta: {random: {n: 10}}, samples: 10}", ["MMC520"]),
+        ("sally: {theta: {benchmark: sm}, samples: 10, estimator: morphing_aware_ratio}", ["MMC503"]),
+        (METHOD.replace("theta1: {benchmark: sm}", "theta1: {random: {n: 10}}"), ["MMC520"]),
+        (METHOD[:-1] + ", estimator: double_parameterized_ratio}", []),
+        (METHOD[:-1] + ", estimator: morphing_aware_ratio, ensemble: 3}", []),
+        (METHOD[:-1] + ", estimator: morphing_aware_ratio, training: {scale_parameters: true}}", ["MMC503"]),
+        (METHOD[:-1] + ", estimator: quadratic_morphing_aware_ratio}", ["MMC521"]),
+        (METHOD[:-1] + ", ensemble: 1}", ["MMC106"]),
+        (METHOD.replace("n: 10", "n: 10, priors: {c_LL: {gaussian: [0, 1]}}"), []),
+        (METHOD.replace("n: 10", "n: 10, priors: {c_LL: {gaussian: [0.1, 1]}}"), ["MMC522"]),
+        (METHOD.replace("alices", "rolr")[:-1] + ", training: {alpha: 3}}", ["MMC503"]),
+        (METHOD[:-1] + ", training: {nesterov_momentum: 0.9}}", ["MMC503"]),
+        (METHOD[:-1] + ", training: {nesterov_momentum: 0.9, optimizer: sgd}}", []),
+        (METHOD[:-1] + ", training: {nesterov_momentum: 0.9}, scan: {training.optimizer: [sgd, adam]}}", []),
+        (METHOD[:-1] + ", training: {early_stopping: false, early_stopping_patience: 3}}", ["MMC503"]),
+        ("sally: {theta: {benchmark: sm}, samples: 10, training: {scale_parameters: true}}", ["MMC503"]),
+        ("sally: {theta: {benchmark: sm}, samples: 10, scan: {training.alpha: [1, 2]}}", ["MMC503"]),
+        (METHOD[:-1] + ", scan: {training.n_epochs: [1, 2.5]}}", ["MMC504"]),
+        (METHOD[:-1] + ", scan: {training.n_hidden: [[10], [10, 10]]}}", []),
+        (METHOD[:-1] + ", scan: {training.n_hidden: [10]}}", ["MMC504"]),
+        (METHOD[:-1] + ", scan: {training.activation: [tanh, sigmoid]}}", ["MMC504"]),
+        (METHOD[:-1] + ", scan: {training.alpha: [1, 1.0]}}", ["MMC504"]),
+        (METHOD[:-1] + ", scan: {alpha: [1]}}", ["MMC504"]),
+        (METHOD[:-1] + ", scan: {training.alpha: []}}", ["MMC107"]),
+        (METHOD.replace("n: 10", "n: 1001"), ["MMC508"]),
+        (METHOD[:-1] + ", validation_samples: 5}", ["MMC508"]),
+        (METHOD.replace("n: 10", "n: 10, priors: {c_LL: {flat: [-2, 0]}}"), ["MMC211"]),
+        (METHOD.replace("n: 10", "n: 10, priors: {c_LL: {gaussian: [1.5, 0.1]}}"), ["MMC211"]),
+        (METHOD.replace("n: 10", "n: 10, priors: {c_LL: {flat: [0, 0]}}"), ["MMC111"]),
+        (METHOD.replace("n: 10", "n: 10, priors: {c_XX: {flat: [0, 1]}}"), ["MMC202"]),
+        (METHOD.replace("benchmark: sm", "point: {c_LL: 0}"), ["MMC205"]),
+        (METHOD.replace("benchmark: sm", "point: {c_LL: 3, c_LR: 0}"), ["MMC210"]),
+        (METHOD.replace("random: {n: 10}", "points: [{c_LL: 0, c_LR: 0}, {c_LR: 1}]"), ["MMC205"]),
+        ("rate: {method: alices, " + METHOD.removeprefix("alices: {"), ["MMC208"]),
+    ],
+)
+def test_methods(method: str, expected: list[str]) -> None:
+    assert codes((METHOD, method)) == expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("pt-1: {definition: met.pt}", []),
+        ("j: {definition: met.pt}", ["MMC208"]),
+        ("sqrt: {definition: met.pt}", ["MMC208"]),
+        ("m-ll: {definition: met.pt}", ["MMC207"]),
+        ("M_LL: {definition: met.pt}", []),
+        ("n: {definition: len(j)}", []),
+        ("n: {definition: 'sum([x.pt for x in j])'}", []),
+        ("n: {definition: '[x for x in j][0].pt'}", ["MMC313"]),
+        ("n: {definition: 'j[0].pt', default: 0}", []),
+        ("n: {}", ["MMC312"]),
+        ("n: {definition: m_ll}", ["MMC403"]),
+        ("n: {definition: ''}", ["MMC401"]),
+        ("n: {definition: '2 * pi'}", ["MMC409"]),
+    ],
+)
+def test_observables(entry: str, expected: list[str]) -> None:
+    assert codes((f"m_ll: {DEFINITION}", f"m_ll: {DEFINITION}\n  {entry}")) == expected
+
+
+def test_cuts_use_observables_as_madminer_names_them() -> None:
+    assert codes(("m_ll:", "m-ll:"), ("methods:", "cuts: [m_ll > 3]\nmethods:")) == []
+    cuts = "default_observables: {}\ncuts: [pt_l1 > 3, 'n_jets > 1']\nmethods:"
+    assert codes(("methods:", cuts)) == ["MMC403"]
+    assert codes(("m_ll:", "pt_l1:"), ("methods:", "default_observables: {}\nmethods:")) == ["MMC208"]
+
+
+def test_positions_within_expressions() -> None:
+    (found,) = diagnose(("methods:", "cuts:\n  - {definition: 'm_ll > jets[0].pt'}\nmethods:"))
+    assert (found.code, found.span.line, found.span.column) == ("MMC403", 17, 26)
+    (found,) = diagnose(("methods:", "cuts:\n  - >-\n    m_ll >\n    jets[0].pt\nmethods:"))
+    assert (found.code, found.span.line, found.span.end_line) == ("MMC403", 17, 20)
+
+
+def event_file(*replacements: tuple[str, str]) -> list[str]:
+    source = (GENERATION, "events: {file: events.h5}\n")
+    return codes(source, (DEFINITION, "{label: mass}"), *replacements, files=("events.h5",))
+
+
+def test_an_event_file_takes_the_place_of_generation() -> None:
+    assert event_file() == []
+    assert event_file(("{label: mass}", "{definition: nonsense[}")) == ["MMC004"]
+    assert event_file(("{label: mass}", "{definition: nonsense, required: true}")) == ["MMC311", "MMC311"]
+    assert event_file(("methods:", "detector: {}\nmorphing: {}\nmethods:")) == ["MMC311", "MMC311"]
+    assert codes(("observables:", "events: {file: events.h5}\nobservables:"), files=("events.h5",)) == ["MMC302"]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("events.h5", []),
+        ("./events.h5", ["MMC601"]),
+        ("missing.h5", ["MMC601"]),
+        ("/etc/passwd", ["MMC602"]),
+        ("../x", ["MMC602"]),
+        ("a/../../x", ["MMC602"]),
+        ("''", ["MMC107"]),
+        ("[a]", ["MMC103"]),
+    ],
+)
+def test_files(path: str, expected: list[str]) -> None:
+    assert event_file(("file: events.h5", f"file: {path}")) == expected
+
+
+@pytest.mark.parametrize("problem", ["outside", "folder", "unreadable"])
+def test_what_the_file_system_says(problem: str) -> None:
+    text = BASE.replace(GENERATION, "events: {file: events.h5}\n").replace(DEFINITION, "{}")
+    result = check(load(text, "study.yaml"), lambda _: problem)
+    assert [item.code for item in result.diagnostics] == ["MMC602" if problem == "outside" else "MMC603"]
+    assert result.files == ()
+
+
+def test_the_files_of_a_right_study_are_named() -> None:
+    text = BASE.replace(GENERATION, "events: {file: events.h5}\n").replace(DEFINITION, "{}")
+    assert check(load(text, "study.yaml"), lambda _: "file").files == ("events.h5",)
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "expected"),
+    [
+        ("{}", []),
+        ("{grid: {c_LL: {range: [-1, 1]}}}", []),
+        ("{grid: {c_LL: {range: [-1.1, 1]}}}", ["MMC211"]),
+        ("{grid: {c_XX: {}}}", ["MMC202"]),
+        ("{grid: {c_LL: {points: 1}}}", ["MMC106"]),
+        ("{theta_true: {benchmark: w}}", []),
+        ("{theta_true: {benchmark: x}}", ["MMC201"]),
+        ("{theta_true: {point: {c_LL: 0, c_LR: 1.5}}}", ["MMC210"]),
+        ("{theta_true: {}}", ["MMC107"]),
+        ("{score_bins: 10}", ["MMC503"]),
+        ("{luminosity: 300 fb}", ["MMC110"]),
+        ("{luminosity: -1 fb^-1}", ["MMC110"]),
+        ("{luminosity: nan fb^-1}", ["MMC110"]),
+        ("{luminosity: 0 pb^-1}", ["MMC511"]),
+        ("{confidence_levels: [0.5, 0.5]}", ["MMC108"]),
+        ("{confidence_levels: [1]}", ["MMC106"]),
+        (
+            "{baselines: {histogram: {observables: [m_ll], bins: {m_ll: {n: 3, range: [0, 9], scale: log}}}}}",
+            ["MMC506"],
+        ),
+        ("{baselines: {histogram: {observables: [m_ll], bins: {m_ll: [1, 1]}}}}", ["MMC506"]),
+        ("{baselines: {histogram: {observables: [m_ll], bins: {m_ll: [1]}}}}", ["MMC107"]),
+        ("{baselines: {histogram: {observables: [m_ll], bins: {pt: 3}}}}", ["MMC505", "MMC506"]),
+        ("{fisher_information: {observable: mass}}", ["MMC505"]),
+        ("{fisher_information: {observable: m_ll, bins: [2, 1]}}", ["MMC506"]),
+        ("{fisher_information: {observable: m_ll, bins: {n: 3, range: [0, 9], scale: log}}}", ["MMC506"]),
+        ("{baselines: {histograms: {m: {observables: [m_ll]}, n: {observables: [mass]}}}}", ["MMC505"]),
+        ("{baselines: {histograms: {m: {observables: [m_ll], bins: {m_ll: [2, 1]}}}}}", ["MMC506"]),
+        ("{baselines: {histograms: {m: {observables: [m_ll]}, M: {observables: [m_ll]}}}}", ["MMC207"]),
+        ("{baselines: {histograms: {}}}", ["MMC107"]),
+        ("{include_xsec: both}", []),
+        ("{include_xsec: maybe}", ["MMC104"]),
+        ("{score_likelihood: adaptive-sally}", ["MMC531"]),
+        ("{observed: {file: data.csv}}", ["MMC601"]),
+        ("{observed: {file: data.csv, n_observed: 0}}", ["MMC601", "MMC106"]),
+        ("{observed: {}}", ["MMC102"]),
+    ],
+)
+def test_evaluation(evaluation: str, expected: list[str]) -> None:
+    assert codes(("evaluation:\n  luminosity: 300 fb^-1", f"evaluation: {evaluation}")) == expected
+
+
+def test_options_of_the_evaluation_that_change_nothing() -> None:
+    """Without methods, or with one parameter."""
+    alone = (f"methods:\n  {METHOD}\n", "")
+
+    def evaluation(text: str) -> tuple[str, str]:
+        return "evaluation:\n  luminosity: 300 fb^-1", f"evaluation: {text}"
+
+    assert codes(alone, evaluation("{include_xsec: both, baselines: {rate: true}}")) == ["MMC531"]
+    assert codes(alone, evaluation("{include_xsec: both, baselines: {histogram: {observables: [m_ll]}}}")) == []
+    both = [alone, evaluation("{observed: {file: d.csv}, fisher_information: {}}")]
+    assert codes(*both, files=("d.csv",)) == ["MMC531"]
+    one = [("  c_LR: {coefficient: LR, range: [-1, 1]}\n", ""), ("sm: {c_LL: 0, c_LR: 0}", "sm: {c_LL: 0}")]
+    one += [
+        ("w: {c_LL: 0.5, c_LR: 0}", "w: {c_LL: 0.5}"),
+        (METHOD, "s: {method: sally, theta: {benchmark: sm}, samples: 9}"),
+    ]
+    assert codes(*one, evaluation("{score_likelihood: adaptive-sally}")) == ["MMC531"]
+    assert codes(*one, evaluation("{score_likelihood: sally}")) == []
+
+
+def test_systematic_uncertainties_are_profiled_where_there_are_some() -> None:
+    """The generator pythia8 has none; a ratio method has no histogram."""
+    profile = ("evaluation:\n  luminosity: 300 fb^-1", "evaluation: {systematics: profile, baselines: {rate: true}}")
+    assert codes(profile) == ["MMC532"]
+    assert codes((profile[0], "evaluation: {systematics: nominal}")) == []
+
+
+def test_a_histogram_with_bins_by_default_may_have_too_many_cells() -> None:
+    names = [f"o{k}" for k in range(9)]
+    more = "".join(f"\n  {name}: {DEFINITION}" for name in names)
+    histogram = f"baselines: {{histogram: {{observables: [{', '.join(names)}]}}}}\n  luminosity"
+    assert codes((f"m_ll: {DEFINITION}", f"m_ll: {DEFINITION}{more}"), ("  luminosity", f"  {histogram}")) == ["MMC507"]
+
+
+@pytest.mark.parametrize("rows", ["m_ll\n91.2\n", "\ufeffrun, m-ll\n1, 91.2\n\n2, 1e3\n"])
+def test_observed_events_that_can_be_used(rows: str) -> None:
+    assert parse_observed(rows, ["m-ll"] if "-" in rows else ["m_ll"])[0] == [91.2]
+
+
+@pytest.mark.parametrize(
+    "rows", ["", "m_ll\n", "mass\n1\n", "m_ll,m_ll\n1,1\n", "m_ll\ninf\n", 'm_ll\n"1', "a,m_ll\n1\n"]
+)
+def test_observed_events_that_cannot(rows: str) -> None:
+    with pytest.raises(ObservedError):
+        parse_observed(rows + "\n\0" if rows.endswith('"1') else rows, ["m_ll"])
+
+
+def test_bins_of_the_score_are_bounded_together() -> None:
+    sally = "sally: {theta: {benchmark: sm}, samples: 10}"
+    third = "  c_RR: {coefficient: RR, range: [-1, 1]}\nbenchmarks:"
+    replaced = [("benchmarks:", third), (METHOD, sally), ("  luminosity", "  score_bins: 200\n  luminosity")]
+    replaced += [("c_LR: 0}", "c_LR: 0, c_RR: 0}"), ("c_LL: 0.5, c_LR: 0}", "c_LL: 0.5, c_LR: 0, c_RR: 0}")]
+    assert codes(*replaced) == ["MMC507"]
+
+
+@pytest.mark.parametrize(
+    ("sample", "expected"),
+    [
+        ("{process: dimuon, background: true, events: 10_000}", ["MMC305", "MMC304"]),
+        ("{process: dimuon, events: 10_000, run_card: {m_min: 14 TeV}}", ["MMC309"]),
+        ("{process: dimuon, events: 10_000, run_card: {pt_min: 7 TeV}}", ["MMC309"]),
+        ("{process: dimuon, events: 10_000, run_card: {m_min: 1 TeV, m_max: 2 TeV, pt_min: 100 GeV}}", []),
+        ("{process: dimuon, events: 10_000, run_card: {m_max: 0 GeV}}", ["MMC309"]),
+        (SIGNAL + "\n    top: {process: ttbar, background: true, events: {sm: 10}}", ["MMC304"]),
+        (SIGNAL + "\n    more: {process: dimuon, events: {default: 10}}", []),
+        (SIGNAL + "\n    more: {process: dimuon, events: {sm: 10}}", ["MMC316"]),
+        ("{process: dimuon, events: 10_000, run_card: {m_min: 119 GeV}}", ["MMC317"]),
+        (SIGNAL + "\n    Signal: {process: dimuon, events: 10}", ["MMC207"]),
+    ],
+)
+def test_samples(sample: str, expected: list[str]) -> None:
+    assert codes((SIGNAL, sample)) == expected
+
+
+@pytest.mark.parametrize("resource", ["memory: 0 GiB", "time: 0 s", "time: 2 hours"])
+def test_a_job_asks_for_something(resource: str) -> None:
+    assert codes(("methods:", f"execution: {{resources: {{train: {{{resource}}}}}}}\nmethods:")) == ["MMC110"]
+
+
+def test_smearing_names_each_particle_once() -> None:
+    twice = "detector: {smearing: [{pdgids: [13]}, {pdgids: [-13, 13]}]}\nmethods:"
+    assert codes(("methods:", twice)) == ["MMC310"]
+    assert codes(("methods:", "detector: {smearing: [{pdgids: [2212]}]}\nmethods:")) == ["MMC310"]
+
+
+def test_the_smeared_particles_are_those_of_madminer() -> None:
+    lhe = pytest.importorskip("madminer.utils.interfaces.lhe", exc_type=ImportError)
+    assert set(lhe.get_elementary_pdg_ids()) == SMEARED
+
+
+def test_a_full_basis_is_right_and_one_more_is_not() -> None:
+    points = [(0, 0), (0.5, 0), (-0.5, 0), (0, 0.5), (0, -0.5), (0.5, 0.5), (1, 1)]
+    for count, expected in ((6, []), (7, ["MMC209"])):
+        benchmarks = "".join(f"  b{i}: {{c_LL: {x}, c_LR: {y}}}\n" for i, (x, y) in enumerate(points[:count]))
+        old = "  sm: {c_LL: 0, c_LR: 0}\n  w: {c_LL: 0.5, c_LR: 0}\n"
+        assert codes((old, benchmarks), ("{benchmark: sm}", "{benchmark: b0}")) == expected
+
+
+def hostile(section: str, value: str) -> list[str]:
+    started = time.process_time()
+    found = codes(("methods:", f"{section}: {value}\nmethods:"))
+    assert time.process_time() - started < 8
+    assert len(found) <= MOST_SHOWN + 1
+    return found
+
+
+def test_many_problems_take_little_time() -> None:
+    assert hostile("cuts", "[" + "0, " * 90_000 + "0]")[-1] == "MMC014"
+    assert hostile("cuts", "[" + "'m_ll', " * 50_000 + "'m_ll']")[-1] == "MMC014"
+    assert "MMC108" in hostile("detector", "{smearing: [{pdgids: [" + "1, x, " * 40_000 + "2]}]}")
+    assert hostile("plots", "{colors: {" + ", ".join(f"m{i}: red" for i in range(30_000)) + "}}")[-1] == "MMC014"
+    assert hostile("x-note", "[" + "0, " * 90_000 + "0]") == []
+
+
+def test_messages_never_show_a_large_value() -> None:
+    huge: Any = "'" + "x" * 500_000 + "'"
+    for old, new in (("name: example", f"name: {huge}"), ("300 fb^-1", huge), ("pythia8", huge), ("sm}", huge + "}")):
+        assert all(len(item.message) < 300 and len(item.help) < 500 for item in diagnose((old, new)))

@@ -1,0 +1,385 @@
+"""The whitelist of expressions: what passes, what is refused and why, and that it is MadMiner's real vocabulary."""
+
+import ast
+import math
+import time
+import warnings
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmc.compiler.expressions import vocabulary as v
+from mmc.compiler.expressions.checker import check_expression
+
+NAMES = ("pt_j1", "delta_phi")
+
+PUBLISHED = [
+    ("observable", "(l[0] + met).pt"),
+    ("observable", "j[0].deltaphi(j[1])"),
+    ("observable", "l[0].charge"),
+    ("observable", "(j[0].phi - j[1].phi) * (-1. + 2.*float(j[0].eta > j[1].eta))"),
+    ("observable", "j[0].deltaphi(j[1]) * (-1. + 2.*float(j[0].eta > j[1].eta))"),
+    ("observable", "len(l)"),
+    ("observable", "met.pt"),
+    ("observable", "(a[0] + a[1]).m"),
+    ("observable", "(l[0] + l[1]).m"),
+    ("observable", "abs(j[0].phi - j[1].phi)"),
+    ("observable", "(l[0] + l[1] + met).mt"),
+    ("observable", "sum([jet.pt for jet in j])"),
+    ("observable", "sum(jet.b_tag for jet in j)"),
+    ("observable", "len([jet for jet in j if jet.pt > 30 and abs(jet.eta) < 2.5])"),
+    ("observable", "[x for x in j if x.b_tag][0].pt"),
+    ("observable", "sqrt(2 * l[0].pt * met.pt * (1 - cos(l[0].deltaphi(met))))"),
+    ("observable", "mu[0].boost(-(mu[0] + mu[1]).to_beta3()).costheta"),
+    ("observable", "tanh((mu[1].eta - mu[0].eta) / 2) * mu[0].charge * (2 * float((mu[0] + mu[1]).pz > 0) - 1)"),
+    ("observable", "p[0].pdgid in (11, -11)"),
+    ("observable", "p_truth[0].spin"),
+    ("observable", "j[0].pt if len(j) > 0 else 0."),
+    ("observable", "log(j[0].pt, 10) + pi"),
+    ("observable", " len(j[1:])"),
+    ("observable", "(j[0].pt\n + j[1].pt)"),
+    ("observable", "min(j[0].pt, 100) / 2 ** 3"),
+    ("observable", "max(abs(x.eta) for x in j)"),
+    ("observable", "(visible - all).pt"),
+    ("cut", "pt_j1 > 30."),
+    ("cut", "len(l) >= 1 and not (pt_j1 < 3 or delta_phi > 2)"),
+    ("cut", "(a[0] + a[1]).m > 122."),
+    ("cut", "122. < (a[0] + a[1]).m < 128."),
+    ("cut", "j[0].b_tag"),
+    ("cut", "any(x.pt > 100 for x in j)"),
+    ("efficiency", "0.9 if pt_j1 > 50 else 0.5"),
+    ("efficiency", "0.75"),
+    ("efficiency", "1 - exp(-l[0].pt / 20)"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text"), PUBLISHED)
+def test_what_published_studies_write_passes(kind: str, text: str) -> None:
+    assert check_expression(text, kind, NAMES) == []
+
+
+REFUSED = [
+    # not an expression
+    ("", "MMC401", "this is not an expression: it is empty"),
+    ("j[0].pt +", "MMC401", "this is not an expression: invalid syntax"),
+    ("x := 3", "MMC401", "this is not an expression: invalid syntax"),
+    ("ĵ[0].pt", "MMC401", "the character `ĵ` means nothing in an expression"),
+    ("j[0].pt\0", "MMC401", "the character `\0` means nothing in an expression"),
+    # syntax outside the whitelist
+    ("lambda: 1", "MMC402", "a lambda cannot be used in an expression"),
+    ("'x'", "MMC402", "text cannot be used in an expression"),
+    ("f'{j}'", "MMC402", "text cannot be used in an expression"),
+    ("(x := 3)", "MMC402", "an assignment cannot be used in an expression"),
+    ("1j", "MMC402", "a complex number cannot be used in an expression"),
+    ("None", "MMC402", "`None` cannot be used in an expression"),
+    ("[1, 2]", "MMC402", "a list of its own cannot be used in an expression"),
+    ("{1: 2}", "MMC402", "a dictionary cannot be used in an expression"),
+    ("~len(j)", "MMC402", "the operator `~` cannot be used in an expression"),
+    ("1 << 2", "MMC402", "this operator cannot be used in an expression"),
+    ("j[0].pt is met.pt", "MMC402", "`is` cannot be used in an expression"),
+    ("round(j[0].pt, ndigits=2)", "MMC402", "named arguments cannot be used"),
+    ("max(*j)", "MMC402", "a starred argument cannot be used in an expression"),
+    ("(lambda: 1)()", "MMC402", "only functions and methods by name can be called"),
+    ("sum(x.pt for x in j for y in j)", "MMC402", "only a loop of one variable over one list can be used here"),
+    ("sum(x for x, y in j)", "MMC402", "only a loop of one variable over one list can be used here"),
+    ("sum(j.pt for j in l)", "MMC402", "`j` cannot be a loop's variable"),
+    # names
+    ("jets[0].pt", "MMC403", "`jets` is nothing that the event reader knows"),
+    ("__import__(1)", "MMC403", "`__import__` is no function of expressions"),
+    ("eval(1)", "MMC403", "`eval` is no function of expressions"),
+    ("pt_j1 + 1", "MMC403", "an observable cannot use another one"),
+    # attributes and methods
+    ("l[0].px2", "MMC404", "a particle has no `px2`"),
+    ("l[0].pdg_id", "MMC404", "a particle has no `pdg_id`"),
+    ("l[0].__class__", "MMC404", "a particle has no `__class__`"),
+    ("l[0].lib", "MMC404", "a particle has no `lib`"),
+    ("l[0].set_pdgid(3)", "MMC404", "a particle has no `set_pdgid`"),
+    ("l[0].spin", "MMC404", "smearing forgets the spin"),
+    ("met.charge", "MMC404", "a missing momentum has no `charge`"),
+    ("(l[0] + met).charge", "MMC404", "a four-vector has no `charge`"),
+    ("(l[0] + l[1]).pdgid", "MMC404", "a sum of two particles has no `pdgid`"),
+    ("l[0].to_beta3().m", "MMC404", "a three-vector has no `m`"),
+    # kinds
+    ("j.pt", "MMC405", "`j` is a list of particles and has no `pt`"),
+    ("j.deltaphi(met)", "MMC405", "`j` is a list of particles and has no `deltaphi`"),
+    ("met[0].pt", "MMC405", "`met` is a missing momentum; only a list has an index"),
+    ("j[0.5].pt", "MMC405", "`0.5` is no index: a whole number is needed"),
+    ("l[0] + 1", "MMC405", "one cannot calculate with a particle and a number like this"),
+    ("l[0] * l[1]", "MMC405", "one cannot calculate with a particle and a particle like this"),
+    ("(l + l)[0].pt", "MMC405", "one cannot calculate with a list of particles"),
+    ("(l[0] + (l[1] + met)).pt", "MMC405", "MadMiner cannot add a four-vector to a particle, only the other way round"),
+    ("-(j[0].eta > 0)", "MMC405", "a condition has no sign"),
+    ("(j[0].eta > 0) - (j[1].eta > 0)", "MMC405", "one cannot calculate with two conditions"),
+    ("l[0] > l[1]", "MMC405", "a number is needed here; `l[0]` is a particle"),
+    ("sqrt(l)", "MMC405", "a number is needed here; `l` is a list of particles"),
+    ("sqrt(1, 2)", "MMC405", "`sqrt` takes 1 numbers, not 2"),
+    ("len(met)", "MMC405", "`len` takes a list; `met` is a missing momentum"),
+    ("len(x for x in j)", "MMC405", "`len` takes a list; `(x for x in j)` is a generator, which has no length"),
+    ("sum(j)", "MMC405", "`sum` takes a list of numbers; this is a list of particles"),
+    ("j[0].pt()", "MMC405", "`pt` is not a function"),
+    ("j[0].deltaphi", "MMC405", "`deltaphi` must be called"),
+    ("j[0].deltaphi(j)", "MMC405", "`deltaphi` takes a particle or vector; `j` is a list of particles"),
+    ("j[0].deltaphi()", "MMC405", "`deltaphi` takes one argument, not 0"),
+    ("j[0].boost_beta3(j[1])", "MMC405", "`boost_beta3` takes a three-vector; `j[1]` is a particle"),
+    ("sqrt", "MMC405", "the function `sqrt` must be called"),
+    ("met(1)", "MMC405", "`met` is not a function"),
+    ("j[0].pt.real", "MMC405", "a number has no `real`"),
+    ("p[0].pdgid in l", "MMC405", "`l` is no list of numbers to look in"),
+    ("j[0] if len(j) > 0 else 1", "MMC405", "this is either a particle or a number"),
+    ("round(1.5, j[0].pt)", "MMC405", "`round` takes a number of digits"),
+    # the whole
+    ("l[0]", "MMC406", "an observable is a number; this is a particle"),
+    ("l", "MMC406", "an observable is a number; this is a list of particles"),
+    # what has no value or takes for ever
+    ("9**9**9", "MMC407", "the number may become too large"),
+    ("pow(9, 9**9)", "MMC407", "the number may become too large"),
+    ("(((len(j)**9)**9)**9)**9", "MMC407", "the number may become too large"),
+    ("2 ** len(j)", "MMC407", "the exponent is not known beforehand"),
+    ("1/0", "MMC407", "this divides by zero"),
+    ("j[0].pt % (2 - 2)", "MMC407", "this divides by zero"),
+    ("met / 0", "MMC407", "this divides by zero"),
+    ("sqrt(-1)", "MMC407", "`sqrt(-1)` has no value"),
+    ("exp(1000)", "MMC407", "`exp(1000)` has no value"),
+    ("(-8) ** 0.5", "MMC407", "`(-8) ** 0.5` has no value"),
+    ("1e308 * 10", "MMC407", "`1e308 * 10` is too large"),
+    ("1e999", "MMC407", "the number `1e999` is too large"),
+    ("-" * 300 + "1", "MMC407", "the expression is nested more than 40 levels deep"),
+    ("+".join(["j[0].pt"] * 300), "MMC407", "the expression has 2,399 characters; at most 2,000 are read"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "code", "message"), REFUSED)
+def test_each_refusal_says_what_is_wrong(text: str, code: str, message: str) -> None:
+    started = time.perf_counter()
+    first = check_expression(text, "observable", NAMES)[0]
+    assert (first.code, first.message) == (code, message)
+    assert 0 <= first.start < max(first.end, 1) <= max(len(text), 1)
+    assert time.perf_counter() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("text", "help_text"),
+    [
+        ("jets[0].pt", "did you mean `j`?"),
+        ("met.pT", "did you mean `pt`?"),
+        ("l[0].pdg_id", "did you mean `pdgid`?"),
+        ("l[0].delta_phi(met)", "did you mean `deltaphi`?"),
+        ("arctan2(1, 2)", "did you mean `atan2`?"),
+        ("j.pt", "write `j[0].pt` for the one with the largest pT"),
+        ("l[0] - (l[1] + met)", "start with the four-vector: `-(l[1] + met) + l[0]`"),
+        ("pt_j1", "write its definition out"),
+    ],
+)
+def test_refusals_show_the_way_out(text: str, help_text: str) -> None:
+    assert check_expression(text, "observable", NAMES)[0].help == help_text
+
+
+def test_a_cut_is_a_condition() -> None:
+    (problem,) = check_expression("pt_j1", "cut", NAMES)
+    assert (problem.code, problem.message) == ("MMC406", "a cut is a condition; this is a number")
+
+
+def test_all_problems_are_found_with_their_place() -> None:
+    text = "jet[0].pt + l[0].px2 + sqrt(met)"
+    found = [(item.code, text[item.start : item.end]) for item in check_expression(text, "observable")]
+    assert found == [("MMC403", "jet"), ("MMC404", "l[0].px2"), ("MMC405", "met")]
+
+
+SAFE_NODES = {
+    *(ast.Expression, ast.Constant, ast.Name, ast.Attribute, ast.Subscript, ast.Slice, ast.UnaryOp, ast.BinOp),
+    *(ast.BoolOp, ast.Compare, ast.IfExp, ast.Call, ast.GeneratorExp, ast.ListComp, ast.comprehension, ast.Tuple),
+    *(ast.List, ast.Load, ast.Store, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.USub),
+    *(ast.UAdd, ast.Not, ast.And, ast.Or, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn),
+}
+WORDS = st.sampled_from(
+    [
+        *(*v.LISTS, *v.SINGLES, *v.FUNCTIONS, *"()[],.+-*/<>=%:' x~019", "**", "2.5", "1e9", " and ", " not ", " if "),
+        *(" else ", " for ", " in ", "__class__", "eval", "pt", "deltaphi", "boost", "lambda", "is"),
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text() | st.lists(WORDS, max_size=15).map("".join), st.sampled_from(["observable", "cut", "efficiency"]))
+def test_no_text_raises_and_what_passes_is_whitelisted(text: str, kind: str) -> None:
+    problems = check_expression(text, kind, NAMES)
+    assert all(problem.message and problem.start <= problem.end for problem in problems)
+    if not problems:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text.lstrip(" \t"), mode="eval")
+        assert {type(node) for node in ast.walk(tree)} <= SAFE_NODES
+        names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert not any(name.startswith("_") for name in names)
+
+
+# -- MadMiner's own classes -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def objects() -> dict[str, Any]:
+    """What the reader defines for an event, from MadMiner's own function."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pytest.importorskip("madminer")
+        from madminer.utils.interfaces.lhe import _get_objects
+        from madminer.utils.particle import MadMinerParticle
+        from mmc.jobs.madminer.workarounds import _with_sums
+
+    def particle(pdgid: int, *momentum: float) -> Any:
+        made = MadMinerParticle.from_rhophietatau(*momentum)
+        made.set_pdgid(pdgid)
+        return made
+
+    ids = (11, -11, 13, -13, 15, -15, 5, 1, 21, 22, 22, 12, 14)
+    smeared = [particle(i, 20.0 + 7 * k, 0.4 * k - 3, 0.3 * k - 1.9, 0.1 + k / 9) for k, i in enumerate(ids)]
+    truth = [particle(i, 21.0 + 7 * k, 0.4 * k - 3, 0.3 * k - 1.9, 0.1 + k / 9) for k, i in enumerate(ids)]
+    for item in truth:
+        item.set_spin(1.0)
+    made = _with_sums(_get_objects)(smeared, truth)
+    return {**made, "visible": made["visible"], "all": made["all"]}
+
+
+def evaluate(text: str, objects: dict[str, Any]) -> Any:
+    return eval(text, dict(objects))  # as MadMiner does; the tests' own expressions only
+
+
+def test_names_are_those_that_the_reader_defines(objects: dict[str, Any]) -> None:
+    from madminer.utils.various import math_commands
+
+    assert set(objects) == {*v.LISTS, *v.SINGLES, *v.CONSTANTS, *v.MATH}
+    assert set(math_commands()) == {*v.CONSTANTS, *v.MATH}
+    assert all(isinstance(objects[name], list) and objects[name] for name in v.LISTS)
+    assert objects["pi"] == v.CONSTANTS["pi"]
+    for name in v.MATH:
+        assert objects[name] is getattr(math, name)
+
+
+EXAMPLES = {
+    v.TRUTH: "p_truth[0]",
+    v.PARTICLE: "l[0]",
+    v.MET: "met",
+    v.PAIR: "(l[0] + l[1])",
+    v.VECTOR4: "(l[0] + l[1] + met)",
+    v.VECTOR3: "l[0].to_beta3()",
+}
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_attributes_are_those_of_the_real_particles(kind: str, objects: dict[str, Any]) -> None:
+    particle = evaluate(EXAMPLES[kind], objects)
+    for name, result in v.ATTRIBUTES[kind].items():
+        value = getattr(particle, name)
+        if result == v.TRUTH_VALUE:
+            assert isinstance(value, bool), name
+        else:
+            float(value)  # a number, if perhaps infinite: gamma of a massless particle
+    numeric = set()
+    for name in dir(particle):
+        if name.startswith("_"):
+            continue
+        value = getattr(particle, name, None)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            numeric.add(name)
+    assert numeric <= set(v.ATTRIBUTES[kind])
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_methods_are_those_of_the_real_particles(kind: str, objects: dict[str, Any]) -> None:
+    methods = v.METHODS3 if kind == v.VECTOR3 else v.METHODS
+    for name, (wanted, result) in methods.items():
+        for argument in [*(f"{example}" for example in EXAMPLES.values()), "0.3", ""]:
+            text = f"{EXAMPLES[kind]}.{name}({argument})"
+            refused = any(problem.code == "MMC405" for problem in check_expression(text, "observable"))
+            if refused:
+                continue
+            assert len(wanted) == (1 if argument else 0)
+            value = evaluate(text, objects)
+            if result == v.NUMBER:
+                assert math.isfinite(float(value)), text
+            elif result == v.TRUTH_VALUE:
+                assert value in (True, False), text
+            else:
+                assert hasattr(value, "m") == (result != v.VECTOR3), text
+                keeps_charge = name == "boost" and kind in (v.PARTICLE, v.TRUTH)
+                assert (getattr(value, "charge", None) is not None) == keeps_charge, text
+
+
+@pytest.mark.parametrize("left", EXAMPLES)
+@pytest.mark.parametrize("right", EXAMPLES)
+@pytest.mark.parametrize("operator", ["+", "-"])
+def test_sums_are_judged_as_madminer_does(left: str, right: str, operator: str, objects: dict[str, Any]) -> None:
+    text = f"({EXAMPLES[left]} {operator} {EXAMPLES[right]})"
+    accepted = check_expression(f"{text}.pt", "observable") == []
+    try:
+        value = evaluate(text, objects)
+    except (AssertionError, TypeError):
+        assert not accepted
+        return
+    assert accepted
+    for attribute in ("m", "charge", "pdgid", "b_tag"):
+        has_it = getattr(value, attribute, None) is not None
+        passes = check_expression(f"{text}.{attribute}", "observable") == []
+        assert passes <= has_it, (text, attribute)
+
+
+@pytest.mark.parametrize(("kind", "text"), PUBLISHED)
+def test_what_published_studies_write_has_a_value(kind: str, text: str, objects: dict[str, Any]) -> None:
+    value = evaluate(text, {**objects, "pt_j1": 40.0, "delta_phi": 0.3})
+    assert math.isfinite(float(value))
+
+
+def expressions(reader: str = "lhe") -> st.SearchStrategy[str]:
+    """Expressions of numbers over all kinds of particles of a reader, mostly right, some wrong in kind."""
+    lists = st.sampled_from([name for name in v.READERS[reader] if name in v.LISTS])
+    sums = ["met"] if reader == "lhe" else list(v.SINGLES)  # all of a generated event cancels
+    singles = st.builds("{}[{}]".format, lists, st.integers(-1, 1)) | st.sampled_from(sums)
+    fours = st.recursive(
+        singles,
+        lambda inner: st.one_of(
+            st.builds("({} {} {})".format, inner, st.sampled_from("+-"), inner),
+            st.builds("(2 * {})".format, inner),
+            st.builds(
+                "{}.{}({})".format, inner, st.sampled_from(list(v.METHODS)), inner | st.just("0.3") | st.just("")
+            ),
+            st.builds("(-{})".format, inner),
+        ),
+        max_leaves=3,
+    )
+    attributes = st.sampled_from([*v.SPATIAL, *v.TEMPORAL, *v.FLAVOUR, *v.TAGS, "spin"])
+    numbers = st.one_of(
+        st.builds("{}.{}".format, fours, attributes),
+        st.builds("{}.{}({})".format, fours, st.sampled_from(list(v.METHODS)), fours | st.just("")),
+        st.builds("len({})".format, lists),
+        st.builds("sum(x.{} for x in {})".format, attributes, lists),
+        st.sampled_from(["0.5", "3", "pi", "len([x for x in j if x.pt > 30])"]),
+    )
+    return st.recursive(
+        numbers,
+        lambda inner: st.one_of(
+            st.builds("({} {} {})".format, inner, st.sampled_from(["+", "-", "*", "/", "<", ">=", "and", "or"]), inner),
+            st.builds("{}({})".format, st.sampled_from([*v.MATH, *v.BUILTINS]), inner),
+            st.builds("{}({}, {})".format, st.sampled_from(["min", "max", "atan2"]), inner, inner),
+            st.builds("({} if {} else {})".format, inner, inner, inner),
+            st.builds("(-{})".format, inner),
+            st.builds("({})**2".format, inner),
+            st.builds("(not {})".format, inner),
+        ),
+        max_leaves=6,
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(expressions())
+def test_what_passes_has_a_value_on_real_particles(objects: dict[str, Any], text: str) -> None:
+    if check_expression(text, "observable"):
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            value = evaluate(text, objects)
+            float(value)
+        except (ArithmeticError, ValueError, IndexError):
+            return  # this event has no such value

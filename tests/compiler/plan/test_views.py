@@ -1,0 +1,155 @@
+"""The views of a plan: complete, safe against any text, and accepted by the programs that draw them."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mmc.compiler.language.schema import fill_defaults
+from mmc.compiler.plan import views
+from mmc.compiler.plan.make import make_plan
+from mmc.compiler.plan.model import Plan
+from mmc.compiler.study.build import build_study
+
+from tests.strategies import NASTY
+from tests.support import STUDIES
+
+
+def plan_of(events_per_job: int = 4_000, **changes: Any) -> Plan:
+    """The plan of the tiny study with 13 simulation jobs, or one for so many events each."""
+    data = yaml.safe_load((STUDIES / "drell-yan" / "tiny.yaml").read_text()) | changes
+    data["generation"]["samples"]["signal"] |= {
+        "events": {"sm": 30_000, "default": 4_000},
+        "events_per_job": events_per_job,
+    }
+    return make_plan(build_study(fill_defaults(data)), {})
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return plan_of()
+
+
+def test_text_names_every_stage_with_its_jobs_and_events(plan: Plan) -> None:
+    text = views.to_text(plan)
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line and not line.startswith(" ")}
+    for stage in plan.stages:
+        assert stage.name in rows or f"{stage.name}:" in rows
+    assert re.search(r"^simulate +13 +50,000 +13 MB  configure, generate \(all\)", text, re.MULTILINE)
+    assert re.search(r"^report +1 +combine, train \(all\)", text, re.MULTILINE)
+    assert "signal.sm.7        2,000 events of signal at sm" in text
+    assert "train: 3 jobs, each 1 core\n  sally, alice, alices\n" in text
+    assert all(line == line.rstrip() for line in text.splitlines())
+
+
+def test_text_stays_short_for_a_large_study() -> None:
+    text = views.to_text(plan_of(events_per_job=100))
+    assert "  signal.sm.*        300 jobs, 30,000 events, 9.8 MB\n" in text
+    assert len(text.splitlines()) < 100
+
+
+def test_text_stays_short_for_many_samples() -> None:
+    data = yaml.safe_load((STUDIES / "wh-smeft" / "study.yaml").read_text())
+    samples = data["generation"]["samples"]
+    samples |= {f"more {k}": samples["tt_em"] for k in range(10)}
+    text = views.to_text(make_plan(build_study(fill_defaults(data)), {}))
+    assert "… and 6 more (--format json lists all)" in text
+    assert len(text.splitlines()) < 130
+
+
+def test_sizes_add_up(plan: Plan) -> None:
+    view = json.loads(views.to_json(plan))
+    for stage in view["stages"]:
+        assert stage["bytes"] == sum(job["bytes"] for job in stage["jobs"])
+    total = views.amount(sum(stage["bytes"] for stage in view["stages"]))
+    assert f"about {total} of disk" in views.to_text(plan).splitlines()[1]
+
+
+def test_text_shows_what_jobs_ask_for() -> None:
+    text = views.to_text(plan_of(execution={"resources": {"train": {"cpus": 2, "memory": "4 GiB", "time": "2 h"}}}))
+    assert "train: 3 jobs, each 2 cores, 4,096 MiB, 7,200 s" in text
+
+
+def test_json_holds_the_whole_graph(plan: Plan) -> None:
+    view = json.loads(views.to_json(plan))
+    assert view["n_jobs"] == sum(len(stage["jobs"]) for stage in view["stages"]) == plan.n_jobs
+    jobs = {(stage["name"], job["name"]) for stage in view["stages"] for job in stage["jobs"]}
+    needs = {(need["stage"], need["job"]) for stage in view["stages"] for job in stage["jobs"] for need in job["needs"]}
+    assert needs <= jobs
+    simulate = next(stage for stage in view["stages"] if stage["name"] == "simulate")
+    assert simulate["events"] == 50_000
+    assert simulate["scattered"] is True
+    assert simulate["inputs"][0] == {"name": "setup", "stage": "configure", "flow": "one"}
+
+
+BASIS = {
+    "points": {"sm": {"c_LL": 0.0, "c_LR": 0.0}, "w": {"c_LL": 0.05, "c_LR": -1.25e-7}},
+    "condition_number": 53123.4,
+    "largest_squared_weight": 11.04,
+}
+
+
+def test_text_shows_the_morphing_basis(plan: Plan) -> None:
+    text = views.to_text(plan, BASIS)
+    assert (
+        "\nmorphing basis: 2 benchmarks, condition number 5.31e+04, "
+        "largest squared weight 11 in the parameters' ranges\n"
+        "  benchmark  c_LL       c_LR\n"
+        "  sm            0          0\n"
+        "  w          0.05  -1.25e-07\n"
+        "\n"
+    ) in text
+    assert "\nmorphing basis: not now\n" in views.to_text(plan, "not now")
+    assert "morphing basis:" not in views.to_text(plan)
+    many = {**BASIS, "points": {f"b{i}": {"c": float(i)} for i in range(50)}}
+    assert "  … and 10 more (--format json lists all)\n" in views.to_text(plan, many)
+
+
+def test_json_holds_the_morphing_basis(plan: Plan) -> None:
+    found = [json.loads(views.to_json(plan, basis))["morphing_basis"] for basis in (BASIS, "not now", None)]
+    assert found == [BASIS, {"unknown": "not now"}, None]
+
+
+def test_mermaid_links_every_stage(plan: Plan) -> None:
+    lines = views.to_mermaid(plan).splitlines()
+    assert lines[0] == "flowchart LR"
+    for stage in plan.stages:
+        assert any(line.strip().startswith(f"{stage.name}[") for line in lines)
+        for item in stage.inputs:
+            assert f"  {item.stage} -->|{item.name}| {stage.name}" in lines
+    assert sum(line.strip() == "end" for line in lines) == sum("subgraph" in line for line in lines) == 2
+
+
+def drawn(dot: str, image_format: str = "svg") -> bytes:
+    program = shutil.which("dot")
+    if program is None:
+        pytest.skip("graphviz is not installed")
+    return subprocess.run(
+        [program, f"-T{image_format}"], input=dot.encode(), capture_output=True, check=True, timeout=60
+    ).stdout
+
+
+def test_graphviz_draws_every_stage_and_link(plan: Plan) -> None:
+    svg = drawn(views.to_dot(plan)).decode()
+    drawn_nodes = set(re.findall(r"<g id=\"node\d+\" class=\"node\">\s*<title>(\w+)</title>", svg))
+    assert drawn_nodes == {stage.name for stage in plan.stages}
+    assert svg.count('class="edge"') == sum(len(stage.inputs) for stage in plan.stages)
+    assert svg.count('class="cluster"') == 2
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(NASTY) | st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=200))
+def test_graphviz_takes_any_title(title: str) -> None:
+    drawn(views.to_dot(plan_of(title=title)), "dot")
+
+
+def test_a_title_stands_for_itself() -> None:
+    title = r'back\nslash \N "quoted" &lt; <b>'
+    svg = drawn(views.to_dot(plan_of(title=title))).decode()
+    assert f"drell-yan-tiny: {title}" in html.unescape(svg)

@@ -1,0 +1,53 @@
+"""The real reana-client, and a double of the server for it to talk to."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmc.compiler.reana.client import PROGRAM, SERVER, TOKEN
+
+from tests.compiler.reana import server
+from tests.support import reana_study
+
+
+@pytest.fixture(scope="session")
+def reana_client() -> str:
+    """The program, from the environment or the PATH."""
+    program = shutil.which(os.environ.get(PROGRAM, "reana-client"))
+    if program is None:
+        pytest.skip(f"reana-client is not installed: set {PROGRAM}")
+    return program
+
+
+@pytest.fixture(scope="session")
+def specification(reana_client: str) -> Mapping[str, Any]:
+    """The interface of REANA's server, as reana-commons ships it."""
+    where = "import reana_commons.openapi_specifications as p, pathlib; print(list(p.__path__)[0])"
+    python = Path(reana_client).resolve().parent / "python"
+    done = subprocess.run([python, "-W", "ignore", "-c", where], capture_output=True, text=True, check=True)
+    content: Mapping[str, Any] = json.loads(Path(done.stdout.strip(), "reana_server.json").read_text())
+    return content
+
+
+@pytest.fixture
+def double(
+    reana_client: str, specification: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[server.Double]:
+    """The server; whatever is sent to it or answered by it must be as specified."""
+    with server.serve(specification) as made:
+        monkeypatch.setenv(PROGRAM, reana_client)
+        monkeypatch.setenv(SERVER, made.url)
+        monkeypatch.setenv(TOKEN, server.TOKEN)
+        yield made
+    assert made.problems == []
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """The tiny study with images and resources."""
+    return reana_study(tmp_path)

@@ -1,0 +1,118 @@
+"""The commands that the three targets would run are those of the plan, whatever texts the plan holds."""
+
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from mmc.compiler.plan.model import Plan
+from mmc.compiler.targets import TARGETS, Options
+from mmc.errors import MmcError
+
+from tests.compiler.targets.emitted import cwl_commands, yadage_commands
+from tests.compiler.targets.plans import expected_commands, make_plan, plans
+from tests.compiler.targets.test_script import dry_run_words
+
+
+@given(plan=plans)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_all_targets_run_what_the_plan_says(plan: Plan) -> None:
+    expected = expected_commands(plan)
+    texts = {target: TARGETS[target](plan, Options()).texts for target in ("yadage", "cwl", "script")}
+    assert yadage_commands(texts["yadage"]) == expected
+    assert cwl_commands(texts["cwl"]) == expected
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("run.sh", "jobs.tsv"):
+            Path(folder, name).write_text(texts["script"][name], encoding="utf-8")
+        done = subprocess.run(["bash", "run.sh", "-n"], cwd=folder, capture_output=True, text=True, check=True)
+    assert dict(zip(expected, dry_run_words(done.stdout), strict=True)) == expected
+
+
+@given(plan=plans)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_yadage_accepts_every_workflow(plan: Plan) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        loader = pytest.importorskip("yadage.workflow_loader")
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in TARGETS["yadage"](plan, Options()).texts.items():
+                Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
+                Path(folder, name).write_text(text, encoding="utf-8")
+            loaded = loader.workflow("workflow.yml", toplevel=folder)
+    for stage in plan.stages:
+        group = next(sub for sub in loaded["stages"] if sub["name"] == stage.group)
+        made = next(s for s in group["scheduler"]["workflow"]["stages"] if s["name"] == stage.name)
+        environment = made["scheduler"]["step"]["environment"]
+        assert environment["environment_type"] == ("docker-encapsulated" if stage.image else "localproc-env")
+
+
+@pytest.mark.engine
+@given(plan=plans)
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_cwltool_accepts_every_workflow(plan: Plan) -> None:
+    pytest.importorskip("cwltool")
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = TARGETS["cwl"](plan, Options())
+        for name, text in {**bundle.texts, **dict.fromkeys(bundle.copies, "")}.items():
+            Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
+            Path(folder, name).write_text(text, encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-m", "cwltool", "--validate", "--strict", "workflow.cwl", "job.yml"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+
+
+@pytest.mark.parametrize("target", ["yadage", "cwl", "script"])
+@pytest.mark.parametrize("image", ["repo/image:1.0", "registry:5000/image", None])
+def test_local_leaves_images_out(target: str, image: str | None) -> None:
+    plan = make_plan(image=image)
+    local = TARGETS[target](plan, Options(local=True)).texts
+    assert not any(image in text for text in local.values()) if image else True
+    assert local == TARGETS[target](make_plan(), Options()).texts
+
+
+@pytest.mark.parametrize(
+    ("image", "name", "tag"),
+    [
+        ("repo/image:1.0", "repo/image", "1.0"),
+        ("registry:5000/image", "registry:5000/image", "latest"),
+        ("mmc@sha256:0123", "mmc@sha256", "0123"),
+        ("an image; ls", "'an image; ls'", "latest"),
+    ],
+)
+def test_yadage_images(image: str, name: str, tag: str) -> None:
+    texts = TARGETS["yadage"](make_plan(image=image), Options()).texts
+    environment = yaml.safe_load(texts["steps.yml"])["train"]["environment"]
+    assert environment == {"environment_type": "docker-encapsulated", "image": name, "imagetag": tag}
+
+
+def test_cwl_images_and_resources() -> None:
+    texts = TARGETS["cwl"](make_plan(image="repo/image:1.0"), Options()).texts
+    tool = yaml.safe_load(texts["tools/train.cwl"])
+    assert tool["hints"] == {"DockerRequirement": {"dockerPull": "repo/image:1.0"}}
+    assert tool["requirements"] == {
+        "ResourceRequirement": {"coresMin": 2, "ramMin": 512},
+        "ToolTimeLimit": {"timelimit": 600},
+    }
+    assert not any("Javascript" in text for text in texts.values())
+    assert "hints" not in yaml.safe_load(TARGETS["cwl"](make_plan(), Options()).texts["tools/train.cwl"])
+
+
+def test_yadage_refuses_a_gather_that_no_command_holds() -> None:
+    TARGETS["yadage"](make_plan(splits=8000), Options())
+    with pytest.raises(MmcError, match="the stage combine reads the outputs of 20,000 jobs, more than Yadage can name"):
+        TARGETS["yadage"](make_plan(splits=20_000), Options())
+
+
+def test_yadage_takes_only_names_that_need_no_quotes() -> None:
+    with pytest.raises(ValueError, match="is not a name that the planner gives"):
+        TARGETS["yadage"](make_plan(methods=["it's"]), Options())

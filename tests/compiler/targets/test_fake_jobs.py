@@ -1,0 +1,120 @@
+"""Yadage and cwltool really run bundles, whose jobs are a fake step program that records its words."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.compiler.targets.conftest import Place, StepProgram
+from tests.compiler.targets.plans import expected_commands, make_plan, recorded
+
+pytestmark = pytest.mark.engine
+
+
+def yadage(folder: Path, program: StepProgram, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a bundle as its README says; the results are in ``work``."""
+    words = ["work", "workflow.yml", "inputs.yml", "-t", ".", "-d", f"initdir={folder}", "-b", "multiproc:2"]
+    return engine(["yadage-run", *words], folder, program, **environment)
+
+
+def cwltool(folder: Path, program: StepProgram, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a bundle as its README says, keeping what jobs write in ``work``."""
+    words = ["--no-container", "--parallel", "--outdir", "results", "workflow.cwl", "job.yml"]
+    kept = ["--cachedir", "work", "--preserve-environment", "FAKE_FAIL"]
+    return engine(["cwltool", *kept, *words], folder, program, **environment)
+
+
+def engine(
+    words: list[str], folder: Path, program: StepProgram, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    if shutil.which(words[0], path=program.environment["PATH"]) is None:
+        pytest.skip(f"{words[0]} is not installed")
+    return subprocess.run(
+        words, cwd=folder, env={**program.environment, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+Engine = Callable[..., subprocess.CompletedProcess[str]]
+engines = pytest.mark.parametrize(("target", "run"), [("yadage", yadage), ("cwl", cwltool)])
+
+
+@engines
+def test_every_job_gets_the_words_of_the_plan(
+    target: str, run: Engine, place: Place, step_program: StepProgram, tmp_path: Path
+) -> None:
+    plan = make_plan(splits=12)  # more than ten: their order is not that of the alphabet
+    folder = place(plan, target, tmp_path / "bundle")
+    done = run(folder, step_program)
+    assert done.returncode == 0, done.stderr
+    assert step_program.ran(folder / "work") == recorded(expected_commands(plan))
+
+
+@engines
+def test_files_may_have_any_name(
+    target: str, run: Engine, place: Place, step_program: StepProgram, tmp_path: Path
+) -> None:
+    """The fake step program fails when it does not get the right file."""
+    name = 'it\'s $(touch hacked) "x" {y} #1 %20 µ.h5'
+    folder = place(make_plan(1, ["sally"], file=f"inputs/{name}"), target, tmp_path / "bundle")
+    done = run(folder, step_program)
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.rglob("hacked"))
+
+
+def test_yadage_runs_in_a_folder_of_any_name(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    plan = make_plan(2)
+    folder = place(plan, "yadage", tmp_path / "it's a $(touch hacked) folder")
+    done = yadage(folder, step_program)
+    assert done.returncode == 0, done.stderr
+    assert step_program.ran(folder / "work") == recorded(expected_commands(plan))
+    assert not list(tmp_path.rglob("hacked"))
+
+
+@engines
+def test_physics_alone(target: str, run: Engine, place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    plan = make_plan(1, [])
+    folder = place(plan, target, tmp_path / "bundle")
+    done = run(folder, step_program)
+    assert done.returncode == 0, done.stderr
+    assert step_program.ran(folder / "work") == recorded(expected_commands(plan))
+
+
+@engines
+def test_a_failed_job_fails_the_workflow(
+    target: str, run: Engine, place: Place, step_program: StepProgram, tmp_path: Path
+) -> None:
+    folder = place(make_plan(2), target, tmp_path / "bundle")
+    done = run(folder, step_program, FAKE_FAIL="analyse/signal.sm.1")
+    assert done.returncode != 0
+    assert ("combine", "combine") not in step_program.ran(folder / "work")
+
+
+def test_cwl_results(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    folder = place(make_plan(2), "cwl", tmp_path / "bundle")
+    assert cwltool(folder, step_program).returncode == 0
+    names = {"combine", "report", "train.sally", "train.alices.scan-0", "evaluate.sally", "evaluate.alices.scan-0"}
+    assert {path.name for path in (folder / "results").iterdir()} == names
+
+
+def test_yadage_results(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    folder = place(make_plan(2), "yadage", tmp_path / "bundle")
+    assert yadage(folder, step_program).returncode == 0
+    for line in (folder / "README.md").read_text().splitlines():
+        if line.startswith("- `"):
+            assert list(folder.glob(line.strip("- `"))), line
+
+
+def test_cwl_needs_no_javascript(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    """It runs where there is neither node nor a container engine."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("cwltool", "mmc", "sh", "env"):
+        found = shutil.which(name, path=step_program.environment["PATH"])
+        if found is None:
+            pytest.skip(f"{name} is not installed")
+        (tools / name).symlink_to(found)
+    folder = place(make_plan(1, ["sally"]), "cwl", tmp_path / "bundle")
+    done = cwltool(folder, StepProgram({**step_program.environment, "PATH": str(tools)}))
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,378 @@
+"""``run.sh``, really run with bash and a fake step program."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from mmc.compiler.plan.model import Plan
+from mmc.compiler.targets import TARGETS, Options
+
+from tests.compiler.targets.conftest import Place, StepProgram
+from tests.compiler.targets.plans import expected_commands, make_plan, plans, recorded
+
+NASTY_FOLDER = 'it\'s a $(touch hacked) "folder" {x} µ #1 %20'
+
+
+def run(
+    folder: Path, program: StepProgram, *words: str, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", str(folder / "run.sh"), *words],
+        env={**program.environment, **environment},
+        cwd=cwd or folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def events(out: Path) -> list[tuple[str, str]]:
+    lines = (out / "events.log").read_text().splitlines()
+    assert all(len(line.split(" ")) == 4 and float(line.split(" ")[3]) >= 0 for line in lines)
+    return [(line.split(" ")[0], "/".join(line.split(" ")[1:3])) for line in lines]
+
+
+@pytest.fixture
+def folder(place: Place, tmp_path: Path) -> Path:
+    return place(make_plan(), "script", tmp_path / "bundle")
+
+
+def test_every_job_runs_with_its_words(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    plan = make_plan(splits=12, file="inputs/it's $(touch hacked) {x}.h5")
+    folder = place(plan, "script", tmp_path / NASTY_FOLDER)
+    done = run(folder, step_program, "-j", "3", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert step_program.ran(folder / "out") == recorded(expected_commands(plan))
+    assert f"{folder}/out/report/report" in done.stdout
+    assert not list(tmp_path.rglob("hacked"))
+    log = events(folder / "out")
+    for stage in plan.stages:
+        for job in stage.jobs:
+            for need in job.needs:
+                assert log.index(("done", "/".join(need))) < log.index(("start", f"{stage.name}/{job.name}"))
+    assert (folder / "out/simulate/signal.sm.11.out").read_text() == "runs simulate signal.sm.11\n"
+    assert not (folder / "out/run.lock").exists()
+
+
+def test_out_may_be_anywhere(folder: Path, step_program: StepProgram, tmp_path: Path) -> None:
+    for words in (["-o", "re sults/a"], ["--out=re sults/b"], ["-ore sults/c"], ["--out", str(tmp_path / "d")]):
+        assert run(folder, step_program, *words, cwd=tmp_path).returncode == 0
+    plan = make_plan()
+    for name in ("re sults/a", "re sults/b", "re sults/c", "d"):
+        assert step_program.ran(tmp_path / name).keys() == expected_commands(plan).keys()
+    assert not (folder / "out").exists()
+
+
+def test_jobs_start_as_soon_as_their_own_inputs_are_there(
+    place: Place, step_program: StepProgram, tmp_path: Path
+) -> None:
+    """No simulation needs the background's cross section, so a slow one holds up nothing."""
+    folder = place(make_plan(splits=6), "script", tmp_path / "bundle")
+    program = tmp_path / "bin" / "mmc"
+    program.write_text(program.read_text().replace("time.sleep(", "time.sleep(5 if job == 'background.sm' else "))
+    assert run(folder, step_program, "-j", "2").returncode == 0
+    log = events(folder / "out")
+    assert log.index(("done", "combine/combine")) < log.index(("done", "generate/background.sm"))
+
+
+def test_cores_are_not_exceeded(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    """Trainings use two cores each: one at a time on three, two at a time on four, and one even on a single core."""
+    folder = place(make_plan(splits=1, methods=["a", "b", "c"]), "script", tmp_path / "bundle")
+    for cores, most in (("1", 1), ("3", 1), ("4", 2)):
+        shutil.rmtree(folder / "out", ignore_errors=True)
+        assert run(folder, step_program, "-j", cores, FAKE_SECONDS="0.05").returncode == 0
+        running = peak = 0
+        for what, job in events(folder / "out"):
+            if job.startswith("train/"):
+                running += 1 if what == "start" else -1
+                peak = max(peak, running)
+        assert peak == most
+
+
+def test_what_is_done_is_not_run_again(folder: Path, step_program: StepProgram) -> None:
+    assert run(folder, step_program).returncode == 0
+    shutil.rmtree(folder / "out/train/sally")
+    record = folder / "out/evaluate/sally/job.json"
+    record.write_text(record.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
+    done = run(folder, step_program)
+    assert done.returncode == 0
+    assert "15 of 15 jobs done, 13 of them before" in done.stdout
+    started = [job for what, job in events(folder / "out") if what == "start"]
+    assert sorted(started) == ["evaluate/sally", "train/sally"]
+
+
+def test_a_changed_study_runs_what_it_changes(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    folder = place(make_plan(title="one"), "script", tmp_path / "bundle")
+    assert run(folder, step_program).returncode == 0
+    assert run(place(make_plan(title="one"), "script", folder), step_program).returncode == 0
+    assert {what for what, _ in events(folder / "out")} == {"skip"}
+    shutil.rmtree(folder / "out/simulate")
+    assert run(folder, step_program).returncode == 0
+    assert [what for what, _ in events(folder / "out")].count("start") == 3
+
+
+def test_a_failure_is_clear(folder: Path, step_program: StepProgram) -> None:
+    done = run(folder, step_program, "-j", "2", FAKE_FAIL="simulate/signal.sm.1", FAKE_SECONDS="0.1")
+    assert done.returncode == 1
+    log = folder / "out/simulate/signal.sm.1.out"
+    assert f"simulate signal.sm.1 failed with exit code 3; what it printed is in {log}" in done.stderr
+    assert "it went wrong" in done.stderr
+    assert "1 failed; run again to go on" in done.stderr
+    before = events(folder / "out")
+    assert ("fail", "simulate/signal.sm.1") in before
+    assert not (folder / "out/combine/combine").exists()
+    assert {job for what, job in before if what == "start"} == {job for what, job in before if what in ("done", "fail")}
+    assert run(folder, step_program).returncode == 0
+    again = [job for what, job in events(folder / "out") if what == "start"]
+    assert not set(again) & {job for what, job in before if what == "done"}
+
+
+def test_a_killed_job_is_a_failure(folder: Path, step_program: StepProgram) -> None:
+    done = run(folder, step_program, FAKE_KILL="configure/configure")
+    assert done.returncode == 1
+    assert "configure configure failed with exit code 137" in done.stderr
+
+
+def test_a_missing_program_is_a_failure(folder: Path, step_program: StepProgram) -> None:
+    path = "/usr/bin:/bin"
+    if shutil.which("mmc", path=path):
+        pytest.skip("mmc is installed for all users here")
+    done = run(folder, step_program, PATH=path)
+    assert done.returncode == 1
+    assert "exit code 127" in done.stderr
+    assert "mmc: command not found" in done.stderr
+
+
+@pytest.mark.usefixtures("programs_mind_signals")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_stops_and_a_rerun_goes_on(
+    number: signal.Signals, status: int, folder: Path, step_program: StepProgram
+) -> None:
+    process = start(folder, step_program)
+    wait_for(folder / "out/simulate/signal.sm.0.out")
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == status
+    assert "stopping" in errors
+    assert "stopped; run again to go on" in errors
+    assert not (folder / "out/run.lock").exists()
+    done_before = step_program.ran(folder / "out").keys()
+    assert 0 < len(done_before) < len(expected_commands(make_plan()))
+    assert running_jobs(folder) == 0
+    assert run(folder, step_program).returncode == 0
+    assert step_program.ran(folder / "out").keys() == expected_commands(make_plan()).keys()
+    assert sum(what == "skip" for what, _ in events(folder / "out")) == len(done_before)
+
+
+@pytest.mark.usefixtures("programs_mind_signals")
+def test_a_second_signal_kills_what_does_not_stop(folder: Path, step_program: StepProgram) -> None:
+    process = start(folder, step_program, FAKE_STUBBORN="yes", FAKE_SECONDS="60")
+    printed = folder / "out/configure/configure.out"
+    wait_for(printed)
+    while "stays" not in printed.read_text():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=0.5)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert running_jobs(folder) == 0
+    assert step_program.ran(folder / "out") == {}
+
+
+def test_a_kill_leaves_nothing_that_looks_finished(folder: Path, step_program: StepProgram) -> None:
+    process = start(folder, step_program)
+    wait_for(folder / "out/simulate/signal.sm.0.out")
+    process.kill()
+    process.communicate(timeout=10)
+    deadline = time.monotonic() + 10
+    while running_jobs(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for record in (folder / "out").rglob("job.json"):
+        assert json.loads(record.read_text())["job"] == record.parent.name
+    assert (folder / "out/run.lock").exists()
+    assert run(folder, step_program).returncode == 0
+    assert step_program.ran(folder / "out").keys() == expected_commands(make_plan()).keys()
+
+
+def test_two_runs_do_not_share_a_folder(folder: Path, step_program: StepProgram) -> None:
+    process = start(folder, step_program)
+    wait_for(folder / "out/configure/configure.out")
+    second = run(folder, step_program)
+    assert second.returncode == 1
+    assert f"process {process.pid} is running the jobs in" in second.stderr
+    process.terminate()
+    process.communicate(timeout=10)
+
+
+def start(folder: Path, program: StepProgram, **environment: str) -> subprocess.Popen[str]:
+    """run.sh, with jobs of a quarter of a second."""
+    return subprocess.Popen(
+        ["bash", str(folder / "run.sh"), "-j", "2"],
+        env={**program.environment, "FAKE_SECONDS": "0.25", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(file: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not file.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def running_jobs(folder: Path) -> int:
+    """Step programs of this bundle that are alive (Linux)."""
+    count = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (
+                process.joinpath("cwd").resolve() == folder.resolve()
+                and b"step" in process.joinpath("cmdline").read_bytes()
+            ):
+                count += 1
+        except OSError:
+            continue
+    return count
+
+
+def test_dry_run_lists_every_command(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    plan = make_plan(file="inputs/it's $(touch hacked)\ttab {x} µ.h5")
+    folder = place(plan, "script", tmp_path / "bundle")
+    done = run(folder, step_program, "--dry-run")
+    assert done.returncode == 0
+    assert dry_run_words(done.stdout) == list(expected_commands(plan).values())
+    assert not (folder / "out").exists()
+
+
+def dry_run_words(printed: str) -> list[list[str]]:
+    """The words of each line, as bash reads them."""
+    script = 'while IFS= read -r line; do eval "set -- $line"; printf "%s\\0" "$@"; printf "\\n\\0"; done'
+    done = subprocess.run(["bash", "-c", script], input=printed, capture_output=True, text=True, check=True)
+    lines = done.stdout.split("\n\0")[:-1]
+    return [line.split("\0")[:-1] for line in lines]
+
+
+@pytest.mark.parametrize(
+    "words", [["-j"], ["-j", "0"], ["-j", "x"], ["--jobs=-1"], ["-o"], ["-x"], ["--outt"], ["extra"], ["-j", "1;ls"]]
+)
+def test_a_wrong_command_line(words: list[str], folder: Path, step_program: StepProgram) -> None:
+    done = run(folder, step_program, *words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("run.sh: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (folder / "out").exists()
+
+
+def test_help(folder: Path, step_program: StepProgram) -> None:
+    assert run(folder, step_program, "-h").stdout.startswith("usage: bash run.sh")
+
+
+def test_another_shell_is_told_so(folder: Path, step_program: StepProgram) -> None:
+    done = subprocess.run(["sh", "run.sh"], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        pytest.skip("sh is bash here")
+    assert done.returncode == 2
+    assert "needs bash 4.3 or newer" in done.stderr
+
+
+def test_a_folder_that_cannot_be_written(folder: Path, step_program: StepProgram, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run(folder, step_program, "-o", str(tmp_path / "file"))
+    assert done.returncode == 1
+    assert "cannot write into" in done.stderr
+
+
+def test_a_foreign_table_is_refused(folder: Path, step_program: StepProgram) -> None:
+    (folder / "jobs.tsv").write_text("")
+    assert "does not belong to this file" in run(folder, step_program).stderr
+
+
+def test_progress_is_for_terminals(folder: Path, step_program: StepProgram) -> None:
+    quiet = run(folder, step_program, "-j", "2")
+    assert "[1/" not in quiet.stdout
+    shutil.rmtree(folder / "out")
+    master, terminal = os.openpty()
+    process = subprocess.Popen(
+        ["bash", "run.sh", "-j", "2"],
+        cwd=folder,
+        env=step_program.environment,
+        stdout=terminal,
+        stdin=subprocess.DEVNULL,
+    )
+    os.close(terminal)
+    shown = b""
+    while True:
+        try:
+            part = os.read(master, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    os.close(master)
+    assert process.wait(timeout=10) == 0
+    n_jobs = len(expected_commands(make_plan()))
+    assert f"[{n_jobs}/{n_jobs}] report report".encode() in shown
+
+
+@given(plan=plans)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_bash_and_shellcheck_accept_every_script(plan: Plan) -> None:
+    script = TARGETS["script"](plan, Options()).texts["run.sh"]
+    subprocess.run(["bash", "-n"], input=script.encode(), check=True)
+    if shutil.which("shellcheck"):
+        subprocess.run(["shellcheck", "-"], input=script.encode(), check=True)
+
+
+@pytest.mark.engine
+def test_overhead_per_job_and_linear_time(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    """Far less than a tenth of a second per job, and not growing with the number of jobs."""
+    program = tmp_path / "bin" / "mmc"
+    program.write_text("#!/bin/sh\nexit 0\n")
+    seconds = {}
+    for splits in (100, 1000):
+        folder = place(make_plan(splits=splits, methods=()), "script", tmp_path / str(splits))
+        began = time.monotonic()
+        assert run(folder, step_program, "-j", "2").returncode == 0
+        seconds[splits] = (time.monotonic() - began) / (2 * splits)
+    assert max(seconds.values()) < 0.05
+    assert seconds[1000] < 3 * seconds[100]
+    sys.stdout.write(f"seconds per job: {seconds}\n")
+
+
+def test_a_stage_alone(folder: Path, step_program: StepProgram) -> None:
+    done = run(folder, step_program, "--stage", "simulate")
+    assert done.returncode == 1
+    assert done.stderr == "run.sh: simulate reads outputs of stages that have not been run\n"
+    assert not step_program.ran(folder)
+    for stage in ("configure", "generate", "simulate"):
+        assert run(folder, step_program, "-s", stage).returncode == 0
+    assert {job[0] for job in step_program.ran(folder / "out")} == {"configure", "generate", "simulate"}
+    failed = run(folder, step_program, "--stage=analyse", FAKE_FAIL="analyse/signal.sm.1")
+    assert failed.returncode == 1
+    assert "analyse signal.sm.1 failed" in failed.stderr
+    assert run(folder, step_program).returncode == 0  # all others
+    again = run(folder, step_program, "-sreport")
+    assert (again.returncode, again.stderr) == (0, "")
+
+
+def test_a_stage_that_is_none(folder: Path, step_program: StepProgram) -> None:
+    for words in (["-s", "frobnicate"], ["--stage"], ["-s", "x[$(touch hacked)]"]):
+        done = run(folder, step_program, *words)
+        assert done.returncode == 2
+        assert " needs a stage, one of: " in done.stderr
+    assert not list(folder.rglob("hacked"))
+    words = dry_run_words(run(folder, step_program, "-n", "-s", "train").stdout)
+    assert [word[2] for word in words] == ["train", "train"]

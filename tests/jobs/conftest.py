@@ -1,0 +1,20 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.jobs.toy_events import add_systematics, write_events
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported; the steps run in this process
+
+
+@pytest.fixture(scope="session")
+def toy_events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two parameters, smeared observables, and the number of the event as a third observable."""
+    return write_events(tmp_path_factory.mktemp("toy") / "events", ids=True)
+
+
+@pytest.fixture(scope="session")
+def uncertain(toy_events: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with systematic uncertainties."""
+    return add_systematics(toy_events, tmp_path_factory.mktemp("uncertain") / "events")

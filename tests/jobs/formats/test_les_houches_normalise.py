@@ -1,0 +1,193 @@
+"""Event files in the form that all later steps read."""
+
+import gzip
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from mmc.errors import StepError
+from mmc.jobs.formats import les_houches_normalise, les_houches_table
+
+from tests.support import SHARED_DATA
+
+HEADER = (
+    "<MGRunCard>\n<![CDATA[\n# nevents = what ! is asked\n {n} = nevents ! Number\n  {norm}\t= event_norm ! sum\n]]>\n"
+    "</MGRunCard>\n"
+)
+EVENT = (
+    "<event>\n 3   1 {own} 9.118e+01 7.8e-03 1.1e-01\n 21 -1 0 0 501 502 0. 0. 50. 50. 0. 0. 9.\n"
+    "# a comment\n 21 -1 0 0 502 501 0. 0. -50. 50. 0. 0. 9.\n 25 1 1 2 0 0 0. 0. 0. 100. 100. 0. 9.\n"
+    "<mgrwt>\n<rscale> 0 0.3</rscale>\n</mgrwt>\n<rwgt>\n{weights}</rwgt>\n</event>\n"
+)
+
+
+def write_lhe(
+    path: Path, weights: list[dict[str, str]], own: str = "0.25", norm: str = "sum", header: str = HEADER
+) -> Path:
+    """A file with these weights, whose own add up to a cross section of 0.5 pb if there are two."""
+    text = "<LesHouchesEvents version='3.0'>\n<header>\n" + header.format(n=len(weights), norm=norm)
+    text += "</header>\n<init>\n2212 2212 6.5e+03 6.5e+03 0 0 247000 247000 -3 1\n5.0e-01 1.0e-02 2.0e-01 1\n</init>\n"
+    for entry in weights:
+        lines = "".join(f"<wgt id='{name}'> {value} </wgt>\n" for name, value in entry.items())
+        text += EVENT.format(own=own, weights=lines)
+    path.write_text(text + "</LesHouchesEvents>\n")
+    return path
+
+
+def normalise(
+    source: Path, sampled: str, benchmarks: list[str], **options: Any
+) -> tuple[les_houches_normalise.Content, str]:
+    content = les_houches_normalise.inspect(source, sampled, benchmarks)
+    out = source.with_name("normal.lhe.gz")
+    les_houches_normalise.write(source, out, content, sampled, benchmarks, **options)
+    return content, gzip.decompress(out.read_bytes()).decode()
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize(("norm", "own", "w"), [("sum", "0.25", "1.0"), ("average", "+5.0e-01", "2.0")])
+def test_mean_of_the_weights_is_the_cross_section(tmp_path: Path, norm: str, own: str, w: str, packed: bool) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{"1001": w, "w": w}] * 2, own, norm)
+    if packed:
+        source.write_bytes(gzip.compress(source.read_bytes()))  # whatever its name says
+    content, text = normalise(source, "sm", ["sm", "w"])
+    assert content.record() == {
+        "cross_section_pb": 0.5,
+        "cross_section_error_pb": 0.01,
+        "mean_weights_pb": {"sm": 0.5, "w": 2.0},
+        "effective_sample_size": {"sm": 2.0, "w": 2.0},
+    }
+    table = les_houches_table.read(tmp_path / "normal.lhe.gz")
+    assert list(table.weights) == ["sm", "w", "1001"]
+    np.testing.assert_allclose(table.factor * table.own_weights, 0.25)
+    np.testing.assert_allclose(
+        [table.factor * values for values in table.weights.values()], [[0.25] * 2] + [[1.0] * 2] * 2
+    )
+    assert re.findall(r"^\s*(\S+)\s*= (nevents|event_norm)", text, re.MULTILINE) == [
+        ("2", "nevents"),
+        ("average", "event_norm"),
+    ]
+    root = ElementTree.fromstring(text)
+    assert (root.findtext("init") or "").split()[8] == "-4"
+    assert "#" not in "".join(event.text or "" for event in root.findall("event"))
+
+
+def test_events_that_are_lost_do_not_change_the_cross_section(tmp_path: Path) -> None:
+    weights = [{"w": str(k)} for k in range(4)]
+    source = write_lhe(tmp_path / "x.lhe", weights, own="0.125")
+    content, text = normalise(source, "sm", ["sm", "w"], lost={2, 3})
+    assert content.n_events == 4
+    table = les_houches_table.read(tmp_path / "normal.lhe.gz")
+    assert len(table.counts) == 2 and "\n 2 = nevents" in text
+    assert sum(table.factor * table.weights["sm"]) == pytest.approx(0.5)
+    np.testing.assert_allclose(table.factor * table.weights["w"], [0.0, 6.0])
+
+
+def test_background_has_its_own_weight_alone(tmp_path: Path) -> None:
+    _, text = normalise(write_lhe(tmp_path / "x.lhe", [{}, {}]), "sm", ["sm"])
+    assert re.findall(r"<wgt id='(\w+)'> (\S+) <", text) == [("sm", "+5.00000000000000e-01")] * 2
+
+
+def test_weight_of_the_sampled_benchmark_may_be_there(tmp_path: Path) -> None:
+    content, _ = normalise(write_lhe(tmp_path / "x.lhe", [{"sm": "0.25", "w": "1"}] * 2), "sm", ["sm", "w"])
+    assert content.sums == {"sm": 1.0, "w": 4.0}
+
+
+def test_bytes_depend_on_the_content_alone(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        header = f"<MG5ProcCard>\noutput {tmp_path / name}/process\n</MG5ProcCard>\n{HEADER}"
+        normalise(write_lhe(tmp_path / name / "x.lhe", [{}, {}], header=header), "sm", ["sm"], forget=tmp_path / name)
+    first, second = ((tmp_path / name / "normal.lhe.gz").read_bytes() for name in ("a", "b"))
+    assert first == second and b"output ./process" in gzip.decompress(first)
+
+
+def test_header_without_a_run_card_gets_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _, text = normalise(write_lhe(tmp_path / "x.lhe", [{}, {}], header="<a>R&D &lt; &#38;</a>"), "sm", ["sm"])
+    assert "<MGRunCard>\n 2 = nevents" in text and "<a>R&amp;D &lt; &#38;</a>" in text
+    _, text = normalise(write_lhe(tmp_path / "x.lhe", [{}, {}], header="<a>"), "sm", ["sm"])
+    assert "the header of the event file is left out, because it is no XML" in caplog.text
+    assert les_houches_table.read(tmp_path / "normal.lhe.gz").factor == 0.5
+
+
+@pytest.mark.parametrize(
+    ("weights", "own", "norm", "reason"),
+    [
+        ([{}, {}], "0.25", "sum", "event 1 of x.lhe has no weight for 'w', 'v'"),
+        ([{"w": "1", "v": "1"}, {"w": "1"}], "0.25", "sum", "event 2 of x.lhe has no weight for 'v'"),
+        (
+            [{"w": "1", "v": "1", "9": "1"}, {"w": "1", "v": "1"}],
+            "0.25",
+            "sum",
+            "event 2 of x.lhe has no weight for '9'",
+        ),
+        (
+            [{"sm": "1", "v": "1"}],
+            "0.25",
+            "sum",
+            r"event 1 of x.lhe has no weight for 'w': was it sampled at 'w', and not at 'sm'\?",
+        ),
+        ([{"w": "nan", "v": "1"}], "0.25", "sum", "the weight of event 1 of x.lhe for 'w' is nan"),
+        ([{"w": "1e-3-5", "v": "1"}], "0.25", "sum", "the weight of event 1 of x.lhe for 'w' is 1e-3-5"),
+        ([{"w": "1", "v": "1"}], "inf", "sum", "the weight of event 1 of x.lhe for 'sm' is inf"),
+        ([{"w": "1", "v": "1"}], "1.0", "unity", "the weights in x.lhe tell no cross section: event_norm is unity"),
+        ([], "0.25", "sum", "x.lhe holds no events"),
+    ],
+)
+def test_weights_that_are_missing(
+    tmp_path: Path, weights: list[dict[str, str]], own: str, norm: str, reason: str
+) -> None:
+    source = write_lhe(tmp_path / "x.lhe", weights, own, norm)
+    with pytest.raises(StepError, match=f"^{reason}"):
+        les_houches_normalise.inspect(source, "sm", ["sm", "w", "v"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("</LesHouchesEvents>", "", "x.lhe is damaged: it ends within an event"),
+        (" 25 1 1 2", " # 25 1 1 2", "event 1 of x.lhe is damaged: its first line does not fit what follows"),
+        ("<init>", "<start>", "x.lhe is no event file: it does not begin with <LesHouchesEvents> and <init>"),
+        ("5.0e-01 1.0e-02", "zero 1.0e-02", "x.lhe is damaged: its <init> has entries that are no numbers"),
+        ("5.0e-01 1.0e-02", "0.0e-01 1.0e-02", "the cross section of x.lhe is 0 pb"),
+        ("# a comment", "<!-- a comment -->", "x.lhe is no event file that mmc can read: an event within an event"),
+    ],
+)
+def test_damage(tmp_path: Path, old: str, new: str, reason: str) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{}, {}])
+    assert old in source.read_text()
+    source.write_text(source.read_text().replace(old, new, 1))
+    with pytest.raises(StepError, match=f"^{reason}"):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+
+
+def test_half_a_gzipped_file(tmp_path: Path) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{}] * 500)
+    packed = tmp_path / "x.lhe.gz"
+    packed.write_bytes(gzip.compress(source.read_bytes())[:-400])
+    with pytest.raises(StepError, match=r"^x\.lhe\.gz is damaged: "):
+        les_houches_normalise.inspect(packed, "sm", ["sm"])
+
+
+def test_file_that_was_cut_is_noticed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    les_houches_normalise.inspect(write_lhe(tmp_path / "x.lhe", [{}]), "sm", ["sm"])
+    assert "the weights (event_norm: sum) make a cross section of 0.25 pb, the file says 0.5 pb" in caplog.text
+
+
+@pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="needs the event files beside the checkout")
+@pytest.mark.parametrize("name", ["sm", "w", "morphing_basis_vector_2"])
+def test_files_of_madgraph_keep_what_they_say(tmp_path: Path, name: str) -> None:
+    source = SHARED_DATA / "vbf-higgs" / "lhe" / f"signal_{name}.lhe.gz"
+    benchmarks = ["sm", "w", *(f"morphing_basis_vector_{k}" for k in range(2, 6))]
+    content = les_houches_normalise.inspect(source, name, benchmarks)
+    les_houches_normalise.write(source, tmp_path / "x.lhe.gz", content, name, benchmarks)
+    theirs, ours = les_houches_table.read(source), les_houches_table.read(tmp_path / "x.lhe.gz")
+    assert content.n_events == 500 and list(ours.weights) == benchmarks
+    np.testing.assert_array_equal(ours.momenta, theirs.momenta)
+    np.testing.assert_array_equal(ours.pdgids, theirs.pdgids)
+    for benchmark in benchmarks:
+        expected = theirs.factor * (theirs.own_weights if benchmark == name else theirs.weights[benchmark])
+        np.testing.assert_allclose(ours.factor * ours.weights[benchmark], expected, rtol=1e-12)
+    np.testing.assert_allclose(content.sums[name] / 500, content.head.cross_section_pb[0], rtol=1e-4)

@@ -1,0 +1,149 @@
+"""Nuisance parameters and the weights that they stand for in files as MadGraph writes them."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mmc.errors import StepError
+from mmc.jobs.formats.weight_groups import Nuisance, find_nuisance, settle, weight_groups
+
+from tests.jobs.event_files import HEADER
+from tests.jobs.systematics_files import NOMINAL_PDF, PdfSet, declarations
+
+MU = {"effect": "scale", "scale": "mu", "variations": [0.5, 1.0, 2.0]}
+CT10 = PdfSet("CT10", 10800, 53, "hessian", "a set & more; mem=0 .gt. central")  # no XML
+SYMMETRIC = PdfSet("PDF4LHC15_nlo_30_pdfas", 90400, 33, "symmhessian+as")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    declared, _ = declarations(pdf_sets=(CT10, SYMMETRIC, PdfSet("NNPDF31_nlo", 303400, 101, "replicas")))
+    path = tmp_path / "events.lhe.gz"
+    _write(path, declared)
+    return path
+
+
+def _write(path: Path, declared: str) -> None:
+    reweighting = "<weightgroup name='mg_reweighting' weight_name_strategy='includeIdInWeightName'>\n"
+    reweighting += "<weight id='w'>set param_card dim6 2 165.2 # orig: 0.0\n</weight>\n</weightgroup>\n"
+    head = HEADER.format(n=1, norm="average")
+    text = head.replace("</header>", f"<initrwgt>\n{declared}{reweighting}</initrwgt>\n</header>")
+    path.write_bytes(gzip.compress(f"{text}<event>\n".encode()))
+
+
+def _id(mur: float, muf: float) -> str:
+    pairs = [(a, b) for a in (0.5, 1.0, 2.0) for b in (0.5, 1.0, 2.0) if (a, b) != (1.0, 1.0)]
+    return str(1 + pairs.index((mur, muf)))
+
+
+def test_weight_groups(file: Path) -> None:
+    groups = weight_groups(file)
+    assert [(g.name, len(g.weights)) for g in groups] == [
+        ("Central scale variation", 8),
+        ("CT10", 53),
+        ("PDF4LHC15_nlo_30_pdfas", 33),
+        ("NNPDF31_nlo", 101),
+        ("mg_reweighting", 1),
+    ]
+    assert groups[0].weights[0] == {"id": "1", "mur": "0.5", "muf": "0.5", "pdf": str(NOMINAL_PDF)}
+    assert groups[1].text.startswith("# 10800: a set & more")
+
+
+def test_norm_needs_no_file() -> None:
+    (found,) = find_nuisance({"lumi": {"effect": "norm", "variation": 1.1}}, Path("nowhere.lhe"))
+    assert found == Nuisance(
+        "lumi_nuisance_param_0", "lumi", {"lumi_nuisance_param_0_benchmark_0": None}, factor=1.1, central=None
+    )
+    assert found.benchmarks == ("lumi_nuisance_param_0_benchmark_0", None)
+
+
+@pytest.mark.parametrize(
+    ("scale", "variations", "up", "down"),
+    [
+        ("mu", [0.5, 1.0, 2.0], (2.0, 2.0), (0.5, 0.5)),
+        ("mur", [0.5, 1.0, 2.0], (2.0, 1.0), (0.5, 1.0)),
+        ("muf", [0.5, 1.0, 2.0], (1.0, 2.0), (1.0, 0.5)),
+        ("mu", [2.0, 0.5], (0.5, 0.5), (2.0, 2.0)),
+        ("mu", [1.0, 2.0], (2.0, 2.0), None),
+    ],
+)
+def test_scale(file: Path, scale: str, variations: list[float], up: Any, down: Any) -> None:
+    (found,) = find_nuisance({"mu": {"effect": "scale", "scale": scale, "variations": variations}}, file)
+    ids = [_id(*pair) for pair in (up, down) if pair is not None]
+    assert found.weights == {f"mu_nuisance_param_0_benchmark_{k}": weight for k, weight in enumerate(ids)}
+    assert found.benchmarks[1] == (None if down is None else "mu_nuisance_param_0_benchmark_1")
+
+
+def test_scales_chosen_in_another_way_do_not_count(tmp_path: Path) -> None:
+    text = '<weightgroup name="Central scale variation" combine="envelope">\n'
+    text += '<weight id="1" MUR="2.0"  MUF="2.0"  DYN_SCALE="1"  PDF="247000" > </weight>\n'
+    text += '<weight id="2" MUR="2.0"  MUF="2.0"  ALPSFACT="2.0"  PDF="247000" > </weight>\n'
+    text += '<weight id="3" MUR="2.0"  MUF="2.0"  PDF="247000" > </weight>\n'
+    text += '<weight id="4" MUR="0.5"  MUF="0.5"  PDF="247000" > </weight>\n</weightgroup> # scale\n'
+    _write(tmp_path / "events.lhe.gz", text)
+    (found,) = find_nuisance({"mu": MU}, tmp_path / "events.lhe.gz")
+    assert list(found.weights.values()) == ["3", "4"]
+
+
+def test_hessian_set(file: Path) -> None:
+    """26 eigenvectors, each with two directions; member n of CT10 is weight 9 + n."""
+    found = find_nuisance({"pdf": {"effect": "pdf", "variation": "CT10"}}, file)
+    assert [p.name for p in found] == [f"pdf_nuisance_param_{k}" for k in range(26)]
+    assert [list(p.weights.values()) for p in found] == [[str(10 + 2 * k), str(11 + 2 * k)] for k in range(26)]
+    assert {p.central for p in found} == {"9"}
+    assert found[3].columns == {
+        "pdf_nuisance_param_3_benchmark_0": "16",
+        "pdf_nuisance_param_3_benchmark_1": "17",
+        "pdf_central": "9",
+    }
+
+
+@pytest.mark.parametrize("named", ["PDF4LHC15_nlo_30_pdfas", "90400"])
+def test_symmetric_set_with_the_coupling(file: Path, named: str) -> None:
+    """30 eigenvectors with one direction each, then the strong coupling: member 31 is smaller, 32 larger."""
+    found = find_nuisance({"pdf": {"effect": "pdf", "variation": named}}, file)
+    first = 9 + 53
+    assert [list(p.weights.values()) for p in found[:30]] == [[str(first + k)] for k in range(1, 31)]
+    assert [list(p.weights.values()) for p in found[30:]] == [[str(first + 32), str(first + 31)]]
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        (
+            {**MU, "variations": [0.25, 4.0]},
+            r"no weight for the scale uncertainty x \(MUR=4, MUF=4\): MadGraph writes it",
+        ),
+        (
+            {"effect": "pdf", "variation": "MSTW"},
+            r"no weights for the PDF uncertainty x \(MSTW\): MadGraph writes them",
+        ),
+        (
+            {"effect": "pdf", "variation": "NNPDF31_nlo"},
+            r"NNPDF31_nlo .* \(101 members, replicas\) has no eigenvectors",
+        ),
+    ],
+)
+def test_missing(file: Path, entry: dict[str, Any], reason: str) -> None:
+    with pytest.raises(StepError, match=reason):
+        find_nuisance({"x": entry}, file)
+
+
+def test_a_file_without_declarations(tmp_path: Path) -> None:
+    (tmp_path / "events.lhe").write_text(HEADER.format(n=1, norm="average") + "<event>\n")
+    with pytest.raises(StepError, match=r"events\.lhe has no weight for the scale uncertainty mu"):
+        find_nuisance({"mu": MU}, tmp_path / "events.lhe")
+
+
+def test_members_are_relative_to_the_central_one() -> None:
+    parameters = [Nuisance(f"p{k}", "pdf", {f"b{k}": str(k)}, central="0") for k in (1, 2)]
+    weights = {"sm": np.array([2.0, 3.0]), "pdf_central": np.array([4.0, 2.0])}
+    weights |= {"b1": np.array([4.0, 4.0]), "b2": np.array([1.0, 2.0])}
+    settle(weights, parameters, "sm")
+    assert {name: values.tolist() for name, values in weights.items()} == {
+        "sm": [2.0, 3.0],
+        "b1": [2.0, 6.0],
+        "b2": [0.5, 3.0],
+    }

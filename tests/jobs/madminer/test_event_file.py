@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmc.errors import StepError
+from mmc.jobs.madminer.event_file import EventFile, _shares
+from mmc.jobs.statistics.limits import effective_size
+
+from tests.jobs.toy_events import cross_section, squared_amplitude, write_events
+
+
+def test_every_event_is_in_one_partition(toy_events: Path) -> None:
+    file = EventFile(toy_events / "events.h5", 0.3, 0.1)
+    train, validation, test = (set(file.part(name).x[:, 2]) for name in ("train", "validation", "test"))
+    assert not train & validation and not train & test and not validation & test
+    # MadMiner's own bounds leave out one event before each of the later partitions
+    assert len(train | validation | test) == file.n_events - 2
+    assert set(file.part("rest").x[:, 2]) >= train | validation
+    assert not set(file.part("rest").x[:, 2]) & test
+    assert len(test) / file.n_events == pytest.approx(0.3, abs=0.01)
+
+
+def test_weights_of_every_partition_estimate_the_cross_section_anywhere(toy_events: Path) -> None:
+    balanced, stock = (EventFile(toy_events / "events.h5", 0.2, 0.2, balanced=value) for value in (True, False))
+    points = np.array([[0.0, 0.0], [0.3, -0.7], [1.0, 1.0]])
+    for file, near, error in ((balanced, None, 0.05), (stock, None, 0.15), (stock, np.zeros(2), 0.15)):
+        for name in ("train", "validation", "test", "rest"):
+            found = file.coefficients(points) @ file.part(name, near).weights.sum(axis=0)
+            assert found == pytest.approx([cross_section(point) for point in points], rel=error)
+
+
+def test_balanced_events_are_worth_more_than_those_of_any_benchmark(toy_events: Path) -> None:
+    balanced, stock = (EventFile(toy_events / "events.h5", 0.2, 0.2, balanced=value) for value in (True, False))
+    for point in np.array([[0.0, 0.0], [0.3, -0.7], [1.0, 1.0], [0.0, -1.0]]):
+        row = balanced.coefficients(point[np.newaxis])[0]
+        best = effective_size(balanced.part("test", point).probabilities(row))
+        for near in (None, point):
+            assert best > 1.2 * effective_size(stock.part("test", near).probabilities(row))
+
+
+def test_balanced_events_have_no_bias_and_the_error_that_they_claim() -> None:
+    """Means over many files: a benchmark with few events in the tail, and one with many there."""
+    random, found, claimed = np.random.default_rng(3), [], []
+    generated = np.array([300, 100])
+    for _ in range(1000):
+        origin = np.repeat([0, 1], random.poisson(generated))
+        z = random.normal(2.0 * origin)
+        densities = np.exp(-0.5 * np.square(z[:, np.newaxis] - [0.0, 2.0, 2.5]))
+        weights = densities / (densities[range(len(z)), origin] * generated[origin])[:, np.newaxis]
+        weights = weights[:, 2] * _shares(weights[:, :2], origin)
+        found.append(float(weights @ (z > 3.0)))
+        claimed.append(float(np.square(weights) @ (z > 3.0)) ** 0.5)
+    expected = 0.3085375  # the part of a normal distribution around 2.5 above 3
+    assert np.mean(found) == pytest.approx(expected, abs=3.5 * np.std(found) / 1000**0.5)
+    assert np.mean(claimed) == pytest.approx(np.std(found), rel=0.1)
+
+
+def test_backgrounds_keep_their_weights() -> None:
+    weights, origin = np.array([[1.0, 1.0], [0.5, 1.0], [0.5, 0.25]]), np.array([-1, 0, 1])
+    assert _shares(weights, origin) == pytest.approx([1.0, 0.2, 0.5])
+
+
+def test_joint_scores_are_those_of_the_model(tmp_path: Path) -> None:
+    file = EventFile(write_events(tmp_path / "events", 2, 4000, smearing=0.0) / "events.h5", 0.2, 0.2)
+    events, point = file.part("train"), np.array([0.4, -0.2])
+    step = np.array([0.0, 1e-5])
+    above, below = (np.log(squared_amplitude(events.x, point + sign * step)) for sign in (1, -1))
+    found = file.joint_scores(events, point)[:, 1]
+    assert np.std(found - (above - below) / 2e-5) < 1e-4 * np.std(found)
+
+
+def test_coefficients_at_a_benchmark_pick_its_weight(toy_events: Path) -> None:
+    file = EventFile(toy_events / "events.h5", 0.2, 0.2)
+    row = file.coefficients(file.point({"benchmark": "b2"})[np.newaxis])[0]
+    assert row == pytest.approx([0, 0, 1, 0, 0, 0], abs=1e-9)
+    assert file.point({"benchmark": "b2"}) == pytest.approx(file.point({"point": {"c2": 0.0, "c1": -1.0}}))
+
+
+def test_events_near_a_point_come_from_the_closest_benchmark(toy_events: Path) -> None:
+    file = EventFile(toy_events / "events.h5", 0.2, 0.2, balanced=False)
+    assert file.closest_benchmark(np.array([0.9, 0.1])) == 1
+    assert len(file.part("test", np.array([0.9, 0.1])).x) < 0.2 * len(file.part("test").x)
+
+
+def test_a_file_too_small_for_a_partition(tmp_path: Path) -> None:
+    file = EventFile(write_events(tmp_path / "events", 1, 4) / "events.h5", 0.2, 0.2)
+    with pytest.raises(StepError, match="too few for a test partition"):
+        file.part("test")

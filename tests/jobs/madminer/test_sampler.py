@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmc.jobs.madminer.sampler import make_sampler
+
+
+@pytest.mark.parametrize("closest", [True, False])
+def test_samples_are_those_of_madminer(toy_events: Path, closest: bool) -> None:
+    from madminer.sampling import SampleAugmenter, benchmark, morphing_points
+
+    path = toy_events / "events.h5"
+    options = {"sample_only_from_closest_benchmark": closest, "test_split": 0.3, "validation_split": 0.1}
+    drawn = []
+    for sampler in (SampleAugmenter(str(path), include_nuisance_parameters=False), make_sampler(path)):
+        np.random.seed(3)
+        theta0 = morphing_points(np.array([[0.5, 0.1], [-0.4, 0.9]]))
+        drawn.append(sampler.sample_train_ratio(theta0=theta0, theta1=benchmark("sm"), n_samples=400, **options))
+        drawn[-1] += sampler.sample_train_local(theta=benchmark("b1"), n_samples=300, partition="validation", **options)
+    for stock, cached in zip(*drawn, strict=True):
+        assert cached == pytest.approx(stock, rel=1e-6, abs=1e-6)
+
+
+def test_samples_at_random_nuisance_parameters_are_those_of_madminer(uncertain: Path) -> None:
+    """With the scores of both points, where the weights of events change with the nuisance parameters."""
+    from madminer.sampling import SampleAugmenter, benchmark, iid_nuisance_parameters, random_morphing_points
+
+    path, nu = uncertain / "events.h5", iid_nuisance_parameters()
+    options = {"test_split": 0.3, "validation_split": 0.1, "n_processes": 1}
+    drawn = []
+    for sampler in (SampleAugmenter(str(path)), make_sampler(path)):
+        np.random.seed(3)
+        prior = random_morphing_points(20, [("flat", -1.0, 1.0)] * 2)
+        ratio = sampler.sample_train_ratio(
+            theta0=prior, theta1=benchmark("sm"), nu0=nu, n_samples=400, nuisance_score=True, **options
+        )
+        both = sampler.sample_train_more_ratios(
+            theta0=prior, theta1=prior, nu0=nu, nu1=nu, n_samples=400, nuisance_score=True, **options
+        )
+        local = sampler.sample_train_local(theta=prior, nu=nu, n_samples=400, nuisance_score=True, **options)
+        drawn.append((*ratio, *both, *local))
+    points0, points1 = drawn[1][1:3]
+    assert points0.shape == (400, 4) and np.ptp(points0[:, 2:]) > 1.0
+    assert not points1[:, 2:].any()
+    for stock, cached in zip(*drawn, strict=True):
+        assert cached == pytest.approx(stock, rel=1e-5, abs=1e-5)

@@ -1,0 +1,115 @@
+"""Runs in small to report on: the tiny study with toy events in the place of generated ones."""
+
+import contextlib
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from mmc.cli.main import main
+
+from tests.support import STUDIES
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def write_study(folder: Path) -> Path:
+    """A study of events that exist: no generator runs, so that a run takes seconds."""
+    from tests.jobs.toy_events import write_events
+
+    study = yaml.safe_load((STUDIES / "drell-yan" / "tiny.yaml").read_text(encoding="utf-8"))
+    for key in ("generation", "detector", "cuts", "morphing"):
+        del study[key]
+    events = write_events(folder / "events", n_events=3000)
+    shutil.move(events / "events.h5", folder / "events.h5")
+    study["name"], study["title"] = "toy", "A toy with <b>tags</b> & more"
+    study["description"] = "What a report has to show."
+    study["events"] = {"file": "events.h5"}
+    study["parameters"] = {name: {"range": [-2.0, 2.0]} for name in ("c1", "c2")}
+    points = [(0.0, 0.0), (1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0), (1.0, 1.0)]
+    study["benchmarks"] = {
+        "sm" if k == 0 else f"b{k}": dict(zip(("c1", "c2"), point, strict=True)) for k, point in enumerate(points)
+    }
+    study["observables"] = {"x1": {"label": "$x_1$"}, "x2": {}}
+    del study["methods"]["alices"]
+    study["evaluation"] |= {
+        "luminosity": "20 fb^-1",
+        "theta_true": {"point": {"c1": 0.0, "c2": 0.0}},
+        "grid": {name: {"range": [-1.5, 1.5], "points": 7} for name in ("c1", "c2")},
+        "baselines": {"rate": True, "histogram": {"observables": ["x1"], "bins": {"x1": 6}}},
+        "fisher_information": {"observable": "x1", "bins": 4},
+        "include_xsec": "both",
+        "observed": {"file": "observed.csv"},
+    }
+    rows = np.random.default_rng(1).normal(0.1, 1.0, (200, 2))
+    np.savetxt(folder / "observed.csv", rows, delimiter=",", header="x1,x2", comments="")
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def run_study(study: Path, folder: Path) -> None:
+    """Leave in the folder what ``mmc run`` leaves there. All jobs run in this process, which imports torch once."""
+    bundle = folder / "bundle"
+    assert main(["compile", str(study), "--target", "script", "--out", str(bundle)]) == 0
+    command = ["bash", "run.sh", "--dry-run", "--out", str(folder / "out")]
+    done = subprocess.run(command, cwd=bundle, capture_output=True, text=True, check=True)
+    with contextlib.chdir(bundle):
+        for line in done.stdout.splitlines():
+            assert main(shlex.split(line)[1:]) == 0
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run."""
+    folder = tmp_path_factory.mktemp("toy")
+    run_study(write_study(folder), folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def other_run(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with another luminosity."""
+    folder = tmp_path_factory.mktemp("other")
+    for name in ("events.h5", "observed.csv"):
+        shutil.copy(run.parent / name, folder)
+    text = (run.parent / "study.yaml").read_text(encoding="utf-8").replace("20 fb^-1", "5 fb^-1")
+    (folder / "study.yaml").write_text(text, encoding="utf-8")
+    run_study(folder / "study.yaml", folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium without a screen, which keeps what pages say on the console."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="needs mmc[test]")
+    from selenium.webdriver.chrome.service import Service
+
+    programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
+    missing = [name for name, path in programs.items() if path is None]
+    if missing:
+        pytest.skip(f"{' and '.join(missing)} not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = programs["chromium"]
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    with tempfile.TemporaryDirectory() as profile:
+        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        driver = webdriver.Chrome(options=options, service=Service(programs["chromedriver"]))
+        yield driver
+        driver.quit()

@@ -1,0 +1,128 @@
+"""What is found in the folder of a run, and what is said where there is little."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmc.cli.main import main
+from mmc.jobs.report.run_folder import open_run
+from mmc.jobs.report.workflow import workflow_picture
+
+Capture = pytest.CaptureFixture[str]
+
+pytestmark = pytest.mark.engine
+
+
+def report(*words: object) -> int:
+    return main(["report", *map(str, words)])
+
+
+@pytest.fixture
+def copy(run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(run, tmp_path / "run"))
+
+
+def rewrite(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_a_finished_run(run: Path) -> None:
+    found = open_run(run)
+    assert not found.missing
+    assert [stage.name for stage in found.stages] == ["ingest", "sample", "train", "evaluate", "baselines", "report"]
+    assert found.n_jobs == 11
+    assert all(stage.seconds > 0.0 and stage.summary for stage in found.stages)
+    assert found.study is not None and found.study["seed"] == 20
+
+
+@pytest.mark.parametrize("place", ["out", "bundle"])
+def test_the_bundle_is_beside_the_outputs_or_holds_them(place: str, copy: Path) -> None:
+    """As the script, Yadage and CWL leave it, and what comes from REANA."""
+    if place == "bundle":
+        (copy / "out").rename(copy / "bundle" / "results")
+    found = open_run(copy / place)
+    assert found.study is not None and not found.missing
+
+
+def test_outputs_that_an_engine_has_not_kept(copy: Path) -> None:
+    for stage in ("ingest", "sample"):
+        shutil.rmtree(copy / "out" / stage)
+    assert not open_run(copy).missing
+    assert report(copy) == 0
+    page = (copy / "report.html").read_text(encoding="utf-8")
+    assert "not kept" in page and "the run is not finished" not in page
+
+
+def test_a_run_that_is_not_finished(copy: Path, capsys: Capture) -> None:
+    shutil.rmtree(copy / "out" / "report")
+    shutil.rmtree(copy / "out" / "evaluate" / "alice")
+    assert open_run(copy).missing == ["evaluate[alice]", "report[report]"]
+    assert report(copy) == 0
+    assert capsys.readouterr().out == f"report: {copy / 'report.html'}\n"
+    page = (copy / "report.html").read_text(encoding="utf-8")
+    assert "the run is not finished: 2 of 11 jobs are missing: evaluate[alice], report[report]" in page
+    assert page.index("the run is not finished") < page.index('<h2 id="limits"')
+    assert "stroke-dasharray" in page
+
+
+def test_an_output_of_an_earlier_study_counts_as_missing(copy: Path) -> None:
+    rewrite(copy / "out" / "train" / "sally" / "job.json", fingerprint="0" * 64)
+    shutil.rmtree(copy / "out" / "evaluate")
+    shutil.rmtree(copy / "out" / "report")
+    assert "train[sally]" in open_run(copy).missing
+
+
+def test_without_a_bundle_the_results_tell_what_the_study_was(copy: Path) -> None:
+    shutil.rmtree(copy / "bundle")
+    assert report(copy) == 0
+    page = (copy / "report.html").read_text(encoding="utf-8")
+    assert "A toy with &lt;b&gt;tags" in page
+    assert not workflow_picture(open_run(copy).stages)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message", "code"),
+    [
+        (shutil.rmtree, "is not the folder of a run", 2),
+        (lambda run: [shutil.rmtree(run / name) for name in ("out", "bundle")], "it holds no finished job", 2),
+        (lambda run: shutil.rmtree(run / "out"), "has nothing to report yet: no job of its study is done", 2),
+        (lambda run: shutil.copytree(run / "out", run / "twice"), "holds several runs: ", 2),
+        (lambda run: (run / "bundle" / "manifest.json").write_text("{"), "manifest.json is not JSON", 2),
+        (
+            lambda run: [shutil.rmtree(run / name) for name in ("bundle", "out/report")],
+            "has neither a bundle nor results.json",
+            3,
+        ),
+        (lambda run: rewrite_without(run / "out/evaluate/sally/evaluate.json", "p_true"), "cannot read all", 3),
+    ],
+)
+def test_one_line_says_what_is_wrong(spoil: Any, message: str, code: int, copy: Path, capsys: Capture) -> None:
+    spoil(copy)
+    assert report(copy) == code
+    error = capsys.readouterr().err
+    assert error.startswith("mmc: ") and error.count("\n") == 1
+    assert message in error
+
+
+def rewrite_without(path: Path, key: str) -> None:
+    record = json.loads(path.read_text())
+    del record[key]
+    path.write_text(json.dumps(record))
+
+
+def test_a_run_of_another_mmc_is_said_to_be_one(copy: Path) -> None:
+    rewrite(copy / "out" / "train" / "sally" / "job.json", mmc="0.0.9")
+    manifest = json.loads((copy / "bundle" / "manifest.json").read_text())
+    del manifest["stages"]  # as it was once
+    (copy / "bundle" / "manifest.json").write_text(json.dumps(manifest))
+    assert report(copy) == 0
+    assert "jobs were run by mmc 0.0.9" in (copy / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_steps_write_is_found_by_its_place_in_the_plan(run: Path) -> None:
+    """The arrows of the picture: what only shortens a longer way is left out."""
+    picture = str(workflow_picture(open_run(run).stages))
+    assert picture.count('class="arrow"') == 6
+    assert picture.count('class="box') == 6

@@ -1,0 +1,132 @@
+"""Toys, truth and calibration on the model whose likelihood is known."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from mmc.jobs.madminer.event_file import Array, EventFile
+from mmc.jobs.statistics.calibration import EVERY, Calibration
+from mmc.jobs.statistics.closure import verdict
+from mmc.jobs.statistics.closure.mean_ratio import RatioSums
+from mmc.jobs.statistics.closure.toys import Pool
+from mmc.jobs.statistics.closure.truth import DataClosure, Truth, joint_ratio, smooth_area
+from mmc.jobs.statistics.limits import Grid, Limits, Setting
+
+from tests.jobs.learning import Learning
+from tests.jobs.toy_events import SIGMA, cross_section, squared_amplitude, write_events
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    """Observables that see everything, 50 expected events, 4,000 test events."""
+    folder = tmp_path_factory.mktemp("exact")
+    events = write_events(folder / "events", 2, 40_000, smearing=0.0)
+    learning = Learning(folder / "learning", events, luminosity_pb=5_000.0)
+    learning.evaluation["grid"] = {name: {"range": [-0.75, 0.75], "points": 15} for name in ("c1", "c2")}
+    return Setting.of(EventFile(events / "events.h5", 0.2, 0.2), learning.evaluation)
+
+
+def exact(points: Array, x: Array) -> Array:
+    return np.stack([np.log(squared_amplitude(x, point) * SIGMA / cross_section(point)) for point in points])
+
+
+def truth_limits(setting: Setting) -> Limits:
+    return setting.limits(Truth(setting).totals.mean)
+
+
+def verdict(setting: Setting, log_ratio: Callable[[Array, Array], Array]) -> verdict.Verdict:
+    x, p = setting.asimov
+    limits = setting.limits(log_ratio(setting.points, x) @ p)
+    tested = DataClosure(setting, lambda events: log_ratio(setting.points, events.x), np.random.default_rng(7))
+    return verdict.judge(setting, limits, **tested.figures(rate=True))
+
+
+def test_an_exact_ratio_covers_as_often_as_it_should_and_has_the_area_of_the_truth(setting: Setting) -> None:
+    found = verdict(setting, exact)
+    assert found.verdict == "passed", found.reasons
+    coverage = found.figures["coverage"]
+    assert {entry["level"] for entry in coverage} == {0.68, 0.95}
+    assert coverage[0]["theta"] == {"c1": 0.0, "c2": 0.0} and len({str(entry["theta"]) for entry in coverage}) == 5
+    for entry in coverage:
+        assert abs(entry["coverage"] - entry["expected"]) < 3.5 * entry["error"]
+    assert found.figures["area"]["ratio"] == pytest.approx(1.0, abs=3.0 * found.figures["area"]["error"])
+
+
+def test_an_overconfident_ratio_covers_too_little_and_beats_the_truth(setting: Setting) -> None:
+    found = verdict(setting, lambda points, x: 1.5 * exact(points, x))
+    assert found.figures["verdicts"]["coverage"] == found.figures["verdicts"]["area"] == "failed"
+    assert found.figures["area"]["ratio"] == pytest.approx(1.0 / 1.5, abs=0.05)
+    assert any("of 400 toys at" in reason for reason in found.reasons)
+
+
+def test_a_biased_ratio_covers_too_little(setting: Setting) -> None:
+    """As if the true parameters were 0.15 larger: the true point stays inside, but less often than it should."""
+    found = verdict(setting, lambda points, x: exact(points + np.array([0.15, 0.0]), x))
+    assert found.figures["verdicts"] == {"true_point": "passed", "coverage": "failed", "area": "passed"}
+
+
+def test_a_population_as_small_as_the_data_covers_less_which_is_expected(setting: Setting) -> None:
+    """The toys' own scatter and that of the population around the truth add up."""
+    grid = Grid({name: np.linspace(-0.25, 0.25, 15) for name in ("c1", "c2")})
+    found = verdict(replace(setting, luminosity=80_000.0, grid=grid), exact)
+    at_truth = found.figures["coverage"][1]
+    assert at_truth["nu"] == pytest.approx(0.1, abs=0.01)
+    assert found.figures["verdicts"]["coverage"] == "passed"
+    assert abs(at_truth["coverage"] - at_truth["expected"]) < 3.5 * at_truth["error"]
+
+
+def test_toys_have_poisson_numbers_of_events_in_the_proportions_of_the_weights(setting: Setting) -> None:
+    pool = Pool.of(setting, truth_limits(setting))
+    x = setting.population.x
+    counts = pool.draw(slice(0, len(x)), np.random.default_rng(8))
+    for k, probe in enumerate(pool.probes):
+        sizes, n = counts[:, k].sum(axis=0), setting.expected[probe]
+        assert sizes.mean() == pytest.approx(n, abs=4.0 * (n / pool.toys) ** 0.5)
+        assert sizes.var() == pytest.approx(n, rel=0.3)
+        drawn = counts[:, k].mean(axis=1) @ x / n
+        assert drawn == pytest.approx(pool.probabilities[:, k] @ x, abs=4.0 / (n * pool.toys) ** 0.5)
+
+
+def test_a_large_grid_leaves_room_for_fewer_probes_and_toys(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits, n = truth_limits(setting), len(setting.points)
+    monkeypatch.setattr("mmc.jobs.statistics.closure.toys.BUDGET", 250 * n)
+    assert (len(Pool.of(setting, limits).probes), Pool.of(setting, limits).toys) == (2, 125)
+    monkeypatch.setattr("mmc.jobs.statistics.closure.toys.BUDGET", 50 * n)
+    assert (len(Pool.of(setting, limits).probes), Pool.of(setting, limits).toys) == (1, 50)
+
+
+def test_joint_ratios_are_those_of_the_model(setting: Setting) -> None:
+    events = setting.file.part("test", setting.theta_true)
+    found = joint_ratio(events.weights, setting.coefficients[:3], setting.true_coefficients)
+    assert np.log(found) == pytest.approx(exact(setting.points[:3], events.x), abs=0.03)  # cross sections are estimated
+
+
+def test_areas_do_not_jump_from_point_to_point() -> None:
+    grid = Grid({"a": np.linspace(-1.0, 1.0, 21), "b": np.linspace(-1.0, 1.0, 21)})
+    q = np.square(grid.points).sum(axis=1)
+    for radius in (0.4, 0.45, 0.5):
+        area = smooth_area(grid, q, radius**2) * 21**2 / 20**2
+        assert area == pytest.approx(np.pi * radius**2 / 4.0, rel=0.02)
+
+
+@pytest.mark.parametrize("method", ["histogram", "isotonic"])
+def test_calibration_mends_a_distorted_ratio(setting: Setting, method: str) -> None:
+    def distorted(points: Array, x: Array) -> Array:
+        return np.sinh(1.5 * exact(points, x)) + 0.1 * points[:, :1]
+
+    fitted = Calibration.fit(method, distorted, setting, setting.theta_true)
+    x, p = setting.asimov
+    raw, true = distorted(setting.points, x), exact(setting.points, x)
+    mended = fitted.apply(raw, EVERY)
+    inside = truth_limits(setting).p_values > 0.01
+    errors = [np.sqrt((np.square(logs - true)[:-1][inside] @ p).mean()) for logs in (raw, mended)]
+    assert errors[1] < 0.25 * errors[0]
+    sums = RatioSums(len(setting.points))
+    sums.add(mended, p)
+    ratio = sums.mean_ratio().widened(fitted.error)
+    pulls = (ratio.mean - 1.0)[:-1] / np.maximum(ratio.error[:-1], 1e-9)
+    assert np.abs(pulls[inside]).max() < 4.5
+    some = np.array([3, 7])
+    assert np.array_equal(fitted.apply(raw[some], some), mended[some])
+    assert verdict(setting, distorted).verdict == "failed"

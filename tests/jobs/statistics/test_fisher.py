@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmc.jobs.madminer.event_file import EventFile, Events
+from mmc.jobs.statistics.fisher import Information, binned_information, full_information, score_of, truth_information
+from mmc.jobs.statistics.histograms import Binning, Template
+
+EDGES = np.array([-1.0, -0.3, 0.2, 0.9])
+
+
+@pytest.mark.parametrize("point", [np.zeros(2), np.array([0.4, -0.7])])
+def test_matrices_are_those_of_madminer(toy_events: Path, point: np.ndarray) -> None:
+    from madminer.fisherinformation import FisherInformation
+
+    stock = FisherInformation(str(toy_events / "events.h5"), include_nuisance_parameters=False)
+    file = EventFile(toy_events / "events.h5", 0.2, 0.2, balanced=False)
+    events = file.part("all")
+    where = (file.coefficients(point[np.newaxis])[0], file.gradients(point), 5000.0)
+    one, bins = (np.zeros(len(events.x), dtype=np.intp), 1), (Binning((EDGES,)).index(events.x[:, :1]), 5)
+    rate, histogram = (binned_information(Template.of(index, events, n), *where)[0] for index, n in (one, bins))
+    assert truth_information(events, *where)[0] == pytest.approx(stock.truth_information(point, 5000.0)[0])
+    assert rate == pytest.approx(stock.rate_information(point, 5000.0)[0])
+    assert histogram == pytest.approx(stock.histo_information(point, 5000.0, "x1", EDGES)[0])
+
+
+def test_covariances_are_those_of_many_samples() -> None:
+    random = np.random.default_rng(6)
+    row, gradients = np.array([1.0, 0.0, 0.0]), np.array([[0.2, 1.0, 0.0], [0.0, 0.3, -1.0]])
+    found: list[list[np.ndarray]] = [[], [], [], []]
+    for _ in range(2000):
+        x = random.normal(size=(random.poisson(400), 1))
+        events = Events(x, np.stack([1.0 + 0 * x[:, 0], 0.4 * x[:, 0], 0.3 * x[:, 0] ** 2], axis=1))
+        template = Template.of(Binning((EDGES,)).index(x), events, 5)
+        results = (truth_information(events, row, gradients, 1.0), binned_information(template, row, gradients, 1.0))
+        for k, values in enumerate(sum(results, ())):
+            found[k].append(values)
+    for matrices, covariances in (found[:2], found[2:]):
+        deviations = np.array(matrices) - np.mean(matrices, axis=0)
+        scatter = np.einsum("nij,nkl->ijkl", deviations, deviations) / len(deviations)
+        largest = np.abs(scatter).max()
+        assert np.mean(covariances, axis=0) == pytest.approx(scatter, abs=0.1 * largest)
+
+
+def test_the_covariance_of_the_full_information_is_that_of_many_samples() -> None:
+    random = np.random.default_rng(7)
+    row, gradients = np.array([1.0, 0.0, 0.0]), np.array([[0.2, 1.0, 0.0], [0.0, 0.3, -1.0]])
+    matrices, covariances = [], []
+    for _ in range(2000):
+        x = random.normal(size=(random.poisson(400), 2))
+        events = Events(x, np.stack([1.0 + 0 * x[:, 0], 0.4 * x[:, 0], 0.3 * x[:, 0] ** 2], axis=1))
+        information = full_information(x + 0.3, events.weights @ row, events.weights @ gradients.T, 2.0)
+        matrices.append(information.matrix)
+        covariances.append(information.covariance)
+    deviations = np.array(matrices) - np.mean(matrices, axis=0)
+    scatter = np.einsum("nij,nkl->ijkl", deviations, deviations) / len(deviations)
+    assert np.mean(covariances, axis=0) == pytest.approx(scatter, abs=0.1 * np.abs(scatter).max())
+
+
+def test_profiled_information_and_its_error_are_those_of_madminer() -> None:
+    from madminer.fisherinformation import profile_information
+
+    root = np.random.default_rng(3).normal(size=(3, 3))
+    matrix = root @ root.T + np.eye(3)
+    entries = np.random.default_rng(4).normal(size=(20, 3, 3))
+    entries = 0.02 * (entries + entries.transpose(0, 2, 1))
+    information = Information(matrix, np.einsum("nij,nkl->ijkl", entries, entries))
+    pair = information.profiled([0, 2])
+    np.random.seed(5)  # MadMiner propagates errors by a Monte Carlo
+    stock, covariance = profile_information(matrix, [0, 2], information.covariance, 20_000, 0.01)
+    assert pair.matrix == pytest.approx(stock)
+    assert pair.covariance == pytest.approx(covariance, abs=0.05 * np.abs(covariance).max())
+    figures = information.figures(["a", "b", "c"])
+    assert figures["pairs"]["a-c"]["matrix"] == pair.matrix.tolist()
+    assert set(figures["pairs"]) == {"a-b", "a-c", "b-c"}
+    inverse = np.linalg.inv(matrix)
+    for k, name in enumerate("abc"):
+        assert figures["errors"][name]["fixed"] == pytest.approx(matrix[k, k] ** -0.5)
+        assert figures["errors"][name]["profiled"] == pytest.approx(inverse[k, k] ** 0.5)
+    assert set(information.arrays("full", ["a", "b"])) == {"full", "full_covariance"}
+
+
+def test_what_the_data_do_not_say_has_no_error() -> None:
+    """The rate knows one combination of the parameters."""
+    slope = np.array([1.0, 2.0, 0.0])
+    figures = Information(np.outer(slope, slope), np.zeros((3, 3, 3, 3))).figures(["a", "b", "c"])
+    assert figures["errors"]["b"] == {"fixed": 0.5, "profiled": None}
+    assert figures["errors"]["c"] == {"fixed": None, "profiled": None}
+    assert figures["pairs"]["a-c"]["matrix"] == [[pytest.approx(0.0, abs=1e-12), 0.0], [0.0, 0.0]]
+
+
+def test_a_score_is_the_derivative_of_a_log_ratio() -> None:
+    x = np.random.default_rng(1).normal(size=(50, 2))
+
+    def log_ratio(points: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return np.sin(points @ x.T)
+
+    point = np.array([0.3, -0.2])
+    exact = np.cos(x @ point)[:, np.newaxis] * x
+    assert score_of(log_ratio, point, np.array([1e-3, 2e-3]), x) == pytest.approx(exact, abs=1e-4)
+
+
+def test_events_and_bins_that_cannot_occur_carry_no_information() -> None:
+    events = Events(np.zeros((2, 1)), np.array([[1.0, 0.5], [0.0, 0.7]]))
+    row, gradients = np.array([1.0, 0.0]), np.array([[0.0, 1.0]])
+    template = Template.of(np.array([0, 2]), events, 4)
+    assert truth_information(events, row, gradients, 2.0)[0] == pytest.approx(np.array([[0.5]]))
+    assert binned_information(template, row, gradients, 2.0)[0] == pytest.approx(np.array([[0.5]]))

@@ -1,0 +1,102 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer.event_file import EventFile, Events
+from mmc.jobs.statistics.histograms import BinnedRatio, Binning, Template, make_binning
+
+from tests.jobs.learning import Learning
+
+EDGES = [-9.0, -1.0, -0.5, 0.0, 0.7, 9.0]
+
+
+@pytest.mark.parametrize(
+    ("bins", "edges"),
+    [
+        ([0, 1, 3], [1.0]),
+        ({"n": 4, "range": [0, 2]}, [0.5, 1.0, 1.5]),
+        ({"n": 3, "range": [1, 1000], "scale": "log"}, [10.0, 100.0]),
+        (4, [25.0, 50.0, 75.0]),
+    ],
+)
+def test_binnings(bins: Any, edges: list[float]) -> None:
+    x = np.linspace(0.0, 100.0, 10_001)[:, np.newaxis]
+    binning = make_binning([bins], x, np.ones(len(x)))
+    assert binning.edges[0] == pytest.approx(edges, abs=0.1)
+    assert binning.size == len(edges) + 1
+    assert binning.index(np.array([[-1e9], [1e9]])).tolist() == [0, len(edges)]
+
+
+def test_adaptive_bins_hold_equal_weight_and_merge_where_a_value_repeats() -> None:
+    random = np.random.default_rng(2)
+    x, weights = random.exponential(size=(20_000, 1)), random.uniform(size=20_000)
+    shares = np.bincount(make_binning([5], x, weights).index(x), weights=weights) / weights.sum()
+    assert shares == pytest.approx(0.2, abs=0.005)
+    counts = np.repeat([0.0, 1.0, 2.0], [80, 15, 5])[:, np.newaxis]
+    assert make_binning([10], counts, np.ones(100)).size < 10
+
+
+@pytest.mark.parametrize("observables", [["x1"], ["x1", "x2"]])
+def test_limits_are_those_of_madminer_when_the_edges_enclose_all_events(
+    tmp_path: Path, toy_events: Path, observables: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learning = Learning(tmp_path, toy_events, event_weights="madminer")
+    learning.evaluation["luminosity_pb"] = whole_luminosity(learning)
+    ours = np.load(learning.histogram(observables, [EDGES] * len(observables)) / "limits.npz")
+
+    # MadMiner's own histograms still pass what numpy 1.24 took away
+    histogramdd = np.histogramdd
+    monkeypatch.setattr(np, "histogramdd", lambda *args, normed, **kwargs: histogramdd(*args, density=normed, **kwargs))
+    workarounds.apply()
+    from madminer.limits import AsymptoticLimits
+
+    stock = AsymptoticLimits(str(toy_events / "events.h5")).expected_limits(
+        "histo",
+        theta_true=np.zeros(2),
+        grid_ranges=[(-1.0, 1.0)] * 2,
+        grid_resolutions=[9, 9],
+        hist_vars=observables,
+        hist_bins=[np.array(EDGES)] * len(observables),
+        n_histo_toys=None,
+        luminosity=learning.evaluation["luminosity_pb"],
+        test_split=0.2,
+    )
+    assert ours["p_values"].ravel() == pytest.approx(stock[1], abs=1e-6)
+
+
+def whole_luminosity(learning: Learning) -> float:
+    """The luminosity next to that of the study for which the number of expected events is whole."""
+    from mmc.jobs.statistics.limits import Setting
+
+    setting = Setting.of(EventFile.of(learning.events / "events.h5", learning.evaluation), learning.evaluation)
+    return float(setting.luminosity * round(setting.n_expected) / setting.n_expected)
+
+
+def test_errors_of_the_mean_ratio_cover_data_and_template() -> None:
+    """Mean and error over many independent templates and data sets of a model with two benchmarks."""
+    random = np.random.default_rng(4)
+    binning = Binning((np.array([-0.5, 0.5]),))
+    coefficients, reference = np.array([[0.0, 1.0], [0.5, 0.5]]), np.array([1.0, 0.0])
+    means, errors = [], []
+    for _ in range(400):
+        x = random.normal(size=(600, 1))
+        weights = np.stack([np.ones(600), np.exp(0.6 * x[:, 0])], axis=1)
+        ratio = BinnedRatio.of(Template.of(binning.index(x), Events(x, weights), 3), coefficients, reference)
+        data = random.normal(size=(300, 1))
+        mean, error = ratio.mean(binning.index(data), np.full(300, 1 / 300))
+        means.append(mean)
+        errors.append(error)
+    assert np.mean(means, axis=0) == pytest.approx([1.0, 1.0], abs=0.005)
+    assert np.mean(errors, axis=0) == pytest.approx(np.std(means, axis=0), rel=0.1)
+
+
+def test_bins_without_knowledge_have_ratio_one() -> None:
+    x = np.array([[0.0], [0.0], [2.0]])
+    events = Events(x, np.array([[1.0, 2.0], [1.0, 1.0], [1.0, -1.0]]))
+    binning = Binning((np.array([1.0, 3.0]),))
+    ratio = BinnedRatio.of(Template.of(binning.index(x), events, 3), np.array([[0.0, 1.0]]), np.array([1.0, 0.0]))
+    assert ratio.known.tolist() == [True, False, False]
+    assert ratio.ratio.tolist() == [[pytest.approx((3 / 2) / (2 / 3)), 1.0, 1.0]]
+    assert ratio.unknown_fraction(np.array([0, 1, 2, 2]), np.full(4, 0.25)) == 0.75

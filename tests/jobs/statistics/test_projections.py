@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+from mmc.jobs.statistics.limits import Grid, Limits
+from mmc.jobs.statistics.projections import crossings, cut, profile, projections
+from scipy.stats import chi2
+
+INFORMATION = np.array([[4.0, 1.5, 0.3], [1.5, 3.0, -0.4], [0.3, -0.4, 2.0]])
+NAMES = ["a", "b", "c"]
+
+
+def gaussian(points: int = 41) -> Limits:
+    """-½ θ I θ on a grid of three parameters."""
+    grid = Grid({name: np.linspace(-4.0, 4.0, points) for name in NAMES}, (0.0, 0.0, 0.0))
+    values = -0.5 * np.einsum("ni,ij,nj->n", grid.points, INFORMATION, grid.points)
+    return Limits(grid, np.append(values, 0.0) + 3.0)
+
+
+def test_intervals_of_a_gaussian_likelihood() -> None:
+    """Profiled they are those of the inverse information, with the others fixed those of the information itself."""
+    summary = gaussian().summary([0.68, 0.95])
+    covariance = np.linalg.inv(INFORMATION)
+    for k, name in enumerate(NAMES):
+        for level in ("0.68", "0.95"):
+            width = np.sqrt(chi2.ppf(float(level), 1))
+            ((low, high),) = summary["intervals"][name][level]
+            assert -low == pytest.approx(high)
+            assert high == pytest.approx(width * covariance[k, k] ** 0.5, rel=0.02)  # the grid has few points
+            assert summary["slices"]["intervals"][name][level][0] == pytest.approx(
+                [-width * INFORMATION[k, k] ** -0.5, width * INFORMATION[k, k] ** -0.5]
+            )
+    assert summary["slices"]["at"] == {"a": 0.0, "b": 0.0, "c": 0.0}
+
+
+def test_arrays_are_profiles_and_slices_of_single_parameters_and_pairs() -> None:
+    limits = gaussian(9)
+    arrays, ratio = limits.arrays(), limits.on_grid
+    assert {name for name in arrays if name.startswith("profile_")} == {
+        *(f"profile_{name}" for name in NAMES),
+        *("profile_a-b", "profile_a-c", "profile_b-c"),
+    }
+    for i in range(9):
+        assert arrays["profile_b"][i] == ratio[:, i].max()
+        for k in range(9):
+            assert arrays["profile_a-c"][i, k] == ratio[i, :, k].max()
+            assert arrays["slice_a-c"][i, k] == ratio[i, 4, k]
+    assert set(projections(["a", "b"], np.zeros((2, 3)), (0, 0))) == {"profile_a", "profile_b", "slice_a", "slice_b"}
+    assert projections(["a"], np.zeros(2), (0,)) == {}
+
+
+def test_slices_go_through_the_point_next_to_the_true_one_and_have_their_own_best_fit() -> None:
+    grid = Grid({"a": np.linspace(0.0, 1.0, 5), "b": np.linspace(0.0, 1.0, 3)}, (0.3, 0.9))
+    assert grid.through == (1, 2)
+    assert Grid(grid.axes).through == (2, 1)
+    ratio = -np.arange(15.0).reshape(5, 3)
+    assert cut(ratio, [0], grid.through).tolist() == [0.0, -3.0, -6.0, -9.0, -12.0]
+    assert profile(ratio, [0]).tolist() == [0.0, -3.0, -6.0, -9.0, -12.0]
+    assert cut(np.full((2, 2), -np.inf), [0], (0, 0)).tolist() == [-np.inf, -np.inf]
+
+
+def test_two_intervals_an_open_one_and_none() -> None:
+    axis = np.linspace(0.0, 6.0, 7)
+    q = np.array([0.0, 4.0, 16.0, 4.0, 0.0, 4.0, np.inf])
+    (first, second) = crossings(axis, -0.5 * q, 0.68)
+    assert first == pytest.approx([0.0, 0.5 * chi2.ppf(0.68, 1) ** 0.5])
+    assert second == pytest.approx([4.0 - first[1], 4.0 + first[1]])
+    assert crossings(axis, -0.5 * q, 0.99)[-1][1] == 5.0  # the next point is excluded altogether
+    assert crossings(axis, np.zeros(7), 0.68) == [[0.0, 6.0]]
+    assert crossings(axis, np.full(7, -50.0), 0.68) == []

@@ -1,0 +1,231 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mmc.compiler.study.model import score_axes
+from mmc.jobs.learning.estimators import load_estimator
+from mmc.jobs.madminer.event_file import EventFile
+from mmc.jobs.statistics.limits import Setting
+
+from tests.jobs.learning import Learning
+from tests.jobs.statistics.test_histograms import whole_luminosity
+from tests.jobs.toy_events import SIGMA, A, cross_section, squared_amplitude, write_events
+from tests.support import SHARED_DATA
+
+GOOD = {"n_hidden": [32, 32], "n_epochs": 15}
+
+
+def result(folder: Path, name: str = "evaluate.json") -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / name).read_text())
+    return content
+
+
+def exact_limits(learning: Learning) -> Any:
+    """The limits of the model itself, at the Asimov data that the steps use; for observables without smearing."""
+    setting = Setting.of(EventFile(learning.events / "events.h5", 0.2, 0.2), learning.evaluation)
+    x, probabilities = setting.asimov
+    ratios = [np.log(squared_amplitude(x, point) * SIGMA / cross_section(point)) for point in setting.points]
+    return setting.limits(np.stack(ratios) @ probabilities)
+
+
+@pytest.fixture(scope="module")
+def exact_events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two parameters, observables that see everything."""
+    return write_events(tmp_path_factory.mktemp("exact") / "events", 2, 40_000, smearing=0.0)
+
+
+@pytest.mark.parametrize("include_xsec", [True, False])
+def test_ratio_limits_are_those_of_madminer(tmp_path: Path, toy_events: Path, include_xsec: bool) -> None:
+    from madminer.limits import AsymptoticLimits
+
+    learning = Learning(tmp_path, toy_events, include_xsec=include_xsec, event_weights="madminer")
+    learning.evaluation["luminosity_pb"] = whole_luminosity(learning)
+    model = learning.train("alices", learning.sample("alices"))
+    ours = np.load(learning.evaluate("alices", model) / "limits.npz")
+    stock = AsymptoticLimits(str(toy_events / "events.h5")).expected_limits(
+        "ml",
+        theta_true=np.zeros(2),
+        grid_ranges=[(-1.0, 1.0)] * 2,
+        grid_resolutions=[9, 9],
+        model_file=str(model / "model"),
+        include_xsec=include_xsec,
+        luminosity=learning.evaluation["luminosity_pb"],
+    )
+    # the likelihood ratio of the grid's own best point: MadMiner knows no other
+    shift = ours["log_likelihood_ratio"].max()
+    assert ours["log_likelihood_ratio"].ravel() - shift == pytest.approx(_ratio(stock), abs=2e-4)
+    if shift == 0.0:
+        assert ours["p_values"].ravel() == pytest.approx(stock[1], abs=1e-4)
+    # per event, single precision is all that differs
+    points, x = stock[0], EventFile(toy_events / "events.h5", 0.2, 0.2).part("test").x[:500]
+    estimator = load_estimator(model)
+    per_event = estimator.members[0].madminer.evaluate_log_likelihood_ratio(x, points)[0]
+    assert estimator.log_ratio(points, x) == pytest.approx(per_event, abs=1e-6)
+
+
+def _ratio(stock: Any) -> Any:
+    total = stock[3] + stock[4]
+    return total - total.max()
+
+
+@pytest.mark.parametrize("likelihood", ["sally", "adaptive-sally", "sallino", "alices"])
+def test_a_good_estimator_passes_and_nearly_reaches_the_model_itself(
+    tmp_path: Path, exact_events: Path, likelihood: str
+) -> None:
+    method = likelihood.removeprefix("adaptive-")
+    learning = Learning(tmp_path, exact_events, luminosity_pb=5_000.0)
+    learning.evaluation["grid"] = {name: {"range": [-0.75, 0.75], "points": 21} for name in ("c1", "c2")}
+    training = GOOD | ({"n_hidden": [64, 64], "n_epochs": 20, "final_lr": 5e-5} if method == "alices" else {})
+    prior = {"random": {"n": 500, "priors": {name: {"flat": [-0.8, 0.8]} for name in ("c1", "c2")}}}
+    points = {"theta0": prior} if method == "alices" else {}
+    samples = learning.sample(method, samples=50_000, validation_samples=10_000, **points)
+    adaptive = {"score_likelihood": likelihood, "score_bins": [15, 5]} if likelihood != method else {}
+    found = result(learning.evaluate(method, learning.train(method, samples, **training), **adaptive))
+    verdicts = found["closure"]["verdicts"]
+    if likelihood in ("sallino", "adaptive-sally"):
+        del verdicts["coverage"]  # with another variable at every point they cover less than they claim
+    assert set(verdicts.values()) == {"passed"}, found["reasons"]
+    assert found["p_true"] > 0.5
+    allowed, exact = found["allowed_fraction"]["0.95"], exact_limits(learning).allowed(0.95).mean()
+    assert not found["touches_edge"]
+    assert allowed == pytest.approx(exact, rel=0.25)
+    truth = 5_000.0 * SIGMA * 4 * A**2
+    full = found["fisher_information"]["full"]
+    assert np.array(full["matrix"]) == pytest.approx(truth * np.eye(2), abs=0.15 * truth)
+    ((low, high),) = found["intervals"]["c1"]["0.68"]
+    assert 0.5 * (high - low) == pytest.approx(full["errors"]["c1"]["profiled"], rel=0.35)
+
+
+def test_the_full_information_is_that_of_madminer_but_for_the_mean_score(tmp_path: Path, toy_events: Path) -> None:
+    from madminer.fisherinformation import FisherInformation
+
+    learning = Learning(tmp_path, toy_events, event_weights="madminer")
+    model = learning.train("sally", learning.sample("sally"))
+    folder = learning.evaluate("sally", model)
+    found = result(folder)["fisher_information"]
+    assert found["at"] == {"c1": 0.0, "c2": 0.0}
+    arrays = np.load(folder / "fisher.npz")
+    assert arrays["full"].tolist() == found["full"]["matrix"]
+    stock = FisherInformation(str(toy_events / "events.h5"), include_nuisance_parameters=False)
+    kinematics, _ = stock.full_information(
+        np.zeros(2), str(model / "model"), luminosity=20_000.0, include_xsec_info=False
+    )
+    # MadMiner counts the events of the whole file, its test partition is one event shorter, and its mean score counts
+    file = EventFile(toy_events / "events.h5", 0.2, 0.2, balanced=False)
+    events, row, gradients = file.part("test"), file.coefficients(np.zeros((1, 2)))[0], file.gradients(np.zeros(2))
+    n, mine = (20_000.0 * part.weights.sum(axis=0) for part in (file.part("all"), events))
+    mean = events.probabilities(row) @ load_estimator(model).score(events.x)
+    rate = np.outer(gradients @ mine, gradients @ mine) / (mine @ row)
+    expected = (kinematics / (n @ row) - np.outer(mean, mean)) * (mine @ row) + rate
+    assert arrays["full"] == pytest.approx(expected, rel=2e-3, abs=2e-3 * expected.max())
+
+
+def test_an_estimator_that_has_learned_nothing_fails(tmp_path: Path, exact_events: Path) -> None:
+    learning = Learning(tmp_path, exact_events)
+    model = learning.train("carl", learning.sample("carl"), n_epochs=1, initial_lr=0.5, final_lr=0.5, optimizer="adam")
+    found = result(learning.evaluate("carl", model))
+    assert found["verdict"] == "failed"
+    assert any("the mean ratio is" in reason for reason in found["reasons"])
+
+
+def test_a_normalised_ratio_has_mean_one_on_test_events(tmp_path: Path, exact_events: Path) -> None:
+    learning = Learning(tmp_path, exact_events)
+    model = learning.train("alice", learning.sample("alice", samples=20_000), n_hidden=[8], n_epochs=2)
+    plain = result(learning.evaluate("alice", model))
+    folder = learning.evaluate("alice", model, calibration="normalisation")
+    found = result(folder)
+    assert "calibration" not in plain
+    assert found["calibration"]["method"] == "normalisation"
+    before = found["calibration"]["before"]
+    assert before["verdict"] == plain["verdict"]
+    assert before["closure"]["mean_ratio"] == plain["closure"]["mean_ratio"]
+    arrays = np.load(folder / "limits.npz")
+    pulls = (arrays["mean_ratio"] - 1.0) / arrays["mean_ratio_error"]
+    assert np.abs(pulls).max() < 4.5
+    assert plain["closure"]["mean_ratio"]["largest_pull"] ** 2 > found["closure"]["mean_ratio"]["largest_pull"] ** 2
+
+
+@pytest.mark.parametrize("method", ["sally", "sallino", "alice"])
+@pytest.mark.parametrize("parameters", [1, 3])
+def test_any_number_of_parameters(tmp_path: Path, method: str, parameters: int) -> None:
+    learning = Learning(tmp_path, write_events(tmp_path / "events", parameters, 4000), parameters)
+    learning.evaluation["grid"] = {f"c{k + 1}": {"range": [-1.0, 1.0], "points": 5 + k} for k in range(parameters)}
+    folder = learning.evaluate(method, learning.train(method, learning.sample(method)))
+    arrays = np.load(folder / "limits.npz")
+    shape = tuple(5 + k for k in range(parameters))
+    assert arrays["p_values"].shape == arrays["log_likelihood_ratio"].shape == arrays["mean_ratio"].shape == shape
+    assert [len(arrays[f"axis_c{k + 1}"]) for k in range(parameters)] == list(shape)
+    assert set(result(folder)["best_fit"]) == set(learning.shared["parameters"])
+    if method == "sally" and parameters == 3:
+        adaptive = {"score_likelihood": "adaptive-sally", "score_bins": list(score_axes("adaptive-sally", 3))}
+        learning.evaluation["grid"]["c3"]["points"] = 2
+        folder = learning.evaluate("sally", tmp_path / "train" / "sally", job="adaptive", **adaptive)
+        assert np.isfinite(np.load(folder / "limits.npz")["profile_c1-c2"]).any()
+
+
+def test_sally_and_sallino_agree_on_one_parameter(tmp_path: Path) -> None:
+    learning = Learning(tmp_path, write_events(tmp_path / "events", 1, 8000), 1)
+    models = {m: learning.train(m, learning.sample(m, samples=10_000), **GOOD) for m in ("sally", "sallino")}
+    sally, sallino = (np.load(learning.evaluate(m, model) / "limits.npz") for m, model in models.items())
+    assert sally["log_likelihood_ratio"] == pytest.approx(sallino["log_likelihood_ratio"], abs=0.5, rel=0.15)
+
+
+def test_another_denominator_and_another_truth(tmp_path: Path, exact_events: Path) -> None:
+    """The reference is `b1`, the Asimov data are those of another point: other events for both."""
+    learning = Learning(tmp_path, exact_events, theta_true={"c1": 0.1, "c2": 0.2})
+    reference = {"benchmark": "b1"}
+    model = learning.train("alices", learning.sample("alices", theta1=reference, samples=20_000), **GOOD)
+    found = result(learning.evaluate("alices", model, theta1=reference))
+    assert found["theta_true"] == {"c1": 0.1, "c2": 0.2}
+    assert abs(found["best_fit"]["c1"] - 0.1) <= 0.5 and abs(found["best_fit"]["c2"] - 0.2) <= 0.5
+    assert 0.7 < found["closure"]["mean_ratio"]["lowest"] <= found["closure"]["mean_ratio"]["highest"] < 1.4
+
+
+def test_training_events_do_not_enter(tmp_path: Path, toy_events: Path) -> None:
+    """Spoiling every event before the test partition changes no number of a ratio method."""
+    import shutil
+
+    import h5py
+
+    learning = Learning(tmp_path, toy_events)
+    model = learning.train("alice", learning.sample("alice"))
+    before = (learning.evaluate("alice", model) / "limits.npz").read_bytes()
+    learning.events = tmp_path / "spoilt"
+    shutil.copytree(toy_events, learning.events)
+    with h5py.File(learning.events / "events.h5", "r+") as file:
+        n = round(0.8 * len(file["samples/observations"]))
+        file["samples/observations"][:n] = 1e6
+        file["samples/weights"][:n] = 1e6
+    assert (learning.evaluate("alice", model) / "limits.npz").read_bytes() == before
+
+
+def test_refusals(tmp_path: Path, toy_events: Path) -> None:
+    learning = Learning(tmp_path, toy_events)
+    model = learning.train("sally", learning.sample("sally"))
+    wrong = learning.evaluate_settings("alice", train_job="sally")
+    line = learning.refusal("evaluate", "alice", wrong, events=toy_events, model=model)
+    assert line == "sally is a model of sally, not of alice"
+    absent = {**learning.evaluate_settings("sally"), "grid": {"c1": {"range": [0, 1], "points": 2}}}
+    line = learning.refusal("evaluate", "alice", absent, events=toy_events, model=model)
+    assert line.startswith("the grid is over ['c1']")
+
+
+def test_the_file_made_with_madgraph_pythia_and_delphes(tmp_path: Path) -> None:
+    source = SHARED_DATA / "vbf-higgs-delphes" / "events.h5"
+    if not source.is_file():
+        pytest.skip(f"{source} is not there")
+    events = tmp_path / "events"
+    events.mkdir()
+    (events / "events.h5").symlink_to(source)
+    learning = Learning(tmp_path / "run", events, ["CWL2", "CPWL2"], luminosity_pb=36_000.0)
+    learning.evaluation["grid"] = {name: {"range": [-2.0, 2.0], "points": 15} for name in ("CWL2", "CPWL2")}
+    histogram = result(learning.histogram(["pt_j1"], [25]), "baseline.json")
+    samples = learning.sample("sally", samples=5000, validation_samples=1000)
+    sally = result(learning.evaluate("sally", learning.train("sally", samples, **GOOD)))
+    for found in (histogram, sally):
+        assert found["n_expected"] == pytest.approx(32.4, abs=0.1)
+        assert found["verdict"] == "passed", (found["reasons"], found["closure"])
+        assert not found["touches_edge"]
+        assert 0.05 < found["allowed_fraction"]["0.95"] < 0.3

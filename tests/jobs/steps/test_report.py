@@ -1,0 +1,239 @@
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from importlib.resources import files
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from mmc.jobs.job import write_json
+from mmc.jobs.report.figures import Curve, axis_label, contour_figure, loss_figure, p_value_figure, plain, render
+
+from tests.jobs.learning import Learning
+from tests.jobs.toy_events import write_events
+
+SCHEMA = json.loads(files("mmc.schema").joinpath("1.0", "results.json").read_text(encoding="utf-8"))
+LIMITS = ("contours_c1_c2", "profile_c1", "profile_c2")
+FISHER = ("fisher_c1_c2",)
+NASTY = [r"$\frac{c$ <b>&\" {x} %", "$", "$$", r"$c_{LL}\ [\mathrm{TeV}^{-2}]$", "Kopplung κ ²", "\\", "日本"]
+
+
+class Page(HTMLParser):
+    """The tags and the text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        self.words += data.split()
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)
+
+
+def results(folder: Path) -> dict[str, Any]:
+    """The results, which follow their schema and name files that exist."""
+    content: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+    jsonschema.validate(content, SCHEMA)
+    grids = [entry["grid"] for entry in content["methods"] + content["baselines"]]
+    for name in [*grids, *chain(*content["figures"].values())]:
+        assert (folder / name).stat().st_size > 500, name
+    return content
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, toy_events: Path) -> dict[str, Any]:
+    """A good and a bad method, and all baselines; the bad one excludes its true point."""
+    learning = Learning(tmp_path_factory.mktemp("run"), toy_events)
+    learning.events = toy_events
+    models, limits = [], []
+    for method, training in (("sally", {"n_epochs": 10}), ("carl", {"initial_lr": 1.0, "final_lr": 1.0})):
+        models.append(learning.train(method, learning.sample(method, samples=5000), **training))
+        limits.append(learning.evaluate(method, models[-1]))
+    baselines = [
+        learning.baseline("rate"),
+        learning.histogram(["x1", "x2"], [6, 6]),
+        learning.baseline("fisher", observable="x1", bins=5),
+    ]
+    return {"learning": learning, "model": models, "limits": limits, "baseline": baselines, "events": [toy_events]}
+
+
+def report(run: dict[str, Any], *inputs: str, labels: dict[str, str] | None = None) -> Path:
+    learning: Learning = run["learning"]
+    return learning.report(labels, **{name: run[name] for name in inputs})
+
+
+def test_everything(run: dict[str, Any]) -> None:
+    folder = report(run, "events", "model", "limits", "baseline")
+    content = results(folder)
+    assert [entry["verdict"] for entry in content["methods"]] == ["passed", "failed"]
+    assert {entry["name"] for entry in content["baselines"]} == {"rate", "histogram"}
+    assert set(content["fisher_information"]["information"]) == {"truth", "rate", "histogram"}
+    assert content["warnings"][0].startswith("carl: closure failed: ")
+    assert content["events"]["per_benchmark"]["sm"] == 4000
+    assert set(content["figures"]) == {*LIMITS, "closure_sally", "closure_carl", "closure_histogram", "losses", *FISHER}
+    assert all(content["versions"][package] for package in ("madminer", "torch"))
+    assert np.load(folder / "limits_sally.npz")["p_values"].shape == (9, 9)
+    page = Page((folder / "index.html").read_text(encoding="utf-8"))
+    assert "✗ failed" in page.text and "✓ passed" in page.text
+    assert page.text.index("carl: closure failed") < page.text.index("Confidence regions")
+    assert "A toy" in page.text and "prefers-color-scheme" in page.text
+
+
+def test_the_page_needs_nothing_outside_itself(run: dict[str, Any]) -> None:
+    text = (report(run, "events", "model", "limits", "baseline") / "index.html").read_text(encoding="utf-8")
+    for tag, attributes in Page(text).tags:
+        assert tag != "script" or not attributes
+        assert tag not in ("link", "img", "iframe", "object")
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            if name in ("href", "xlink:href", "src"):
+                assert (value or "").startswith("#")
+    assert not re.search(r"url\((?!#)|@import", text)
+
+
+def test_the_same_results_give_the_same_bytes(run: dict[str, Any]) -> None:
+    contents = []
+    for _ in range(2):
+        folder = report(run, "events", "model", "limits", "baseline")
+        contents.append({path.name: path.read_bytes() for path in folder.iterdir() if path.name != "job.json"})
+    assert contents[0] == contents[1]
+
+
+def test_only_baselines(run: dict[str, Any]) -> None:
+    content = results(report(run, "events", "baseline"))
+    assert content["methods"] == [] and set(content["figures"]) == {*LIMITS, "closure_histogram", *FISHER}
+
+
+def test_only_methods(run: dict[str, Any]) -> None:
+    content = results(report(run, "model", "limits"))
+    assert content["baselines"] == [] and content["fisher_information"] is None and content["events"] is None
+
+
+def test_limits_without_their_models(run: dict[str, Any]) -> None:
+    content = results(report(run, "limits"))
+    assert [entry["training"] for entry in content["methods"]] == [None, None]
+    assert set(content["figures"]) == {*LIMITS, "closure_sally", "closure_carl"}
+
+
+def test_only_fisher_information(run: dict[str, Any]) -> None:
+    content = results(run["learning"].report(events=run["events"], baseline=run["baseline"][2:]))
+    assert set(content["figures"]) == set(FISHER) and content["evaluation"]["n_expected"] > 0
+
+
+def test_groups_of_samples(tmp_path: Path, toy_events: Path) -> None:
+    """Methods and baselines of two groups; each group has its own events, expectation and information."""
+    groups = ["signal_only", "both"]
+    for group in groups:
+        shutil.copytree(toy_events, tmp_path / group)
+        write_json(tmp_path / group / "job.json", {"job": group})
+    learning = Learning(tmp_path / "learning", toy_events)
+    learning.events = [tmp_path / group for group in groups]
+    models, limits = [], []
+    for method, group in zip(("sally", "carl"), groups, strict=True):
+        models.append(learning.train(method, learning.sample(method, group=group)))
+        limits.append(learning.evaluate(method, models[-1], group=group))
+    baselines = [
+        learning.baseline(kind, job=f"{kind}.{group}", group=group, **own)
+        for group in groups
+        for kind, own in (("rate", {}), ("fisher", {"observable": None, "bins": 5}))
+    ]
+    inputs = {"events": learning.events, "model": models, "limits": limits, "baseline": baselines}
+    folder = learning.report(groups=groups, **inputs)
+    content = results(folder)
+    assert content["events"] is content["evaluation"] is content["fisher_information"] is None
+    assert list(content["groups"]) == groups
+    for group, part in content["groups"].items():
+        assert part["events"]["n_events"] > 0 and part["evaluation"]["n_expected"] > 0
+        assert (folder / part["fisher_information"]["matrices"]).name == f"fisher_fisher.{group}.npz"
+        assert (folder / part["fisher_information"]["matrices"]).is_file()
+    assert {entry["name"]: entry["group"] for entry in content["methods"] + content["baselines"]} == {
+        "sally": "signal_only",
+        "carl": "both",
+        "rate.signal_only": "signal_only",
+        "rate.both": "both",
+    }
+    page = Page((folder / "index.html").read_text(encoding="utf-8"))
+    assert "Benchmarks: both" in page.text and "information matrices at the true point: signal_only" in page.text
+
+
+@pytest.mark.parametrize(("parameters", "n_contours"), [(1, 0), (3, 3)])
+def test_other_numbers_of_parameters(tmp_path: Path, parameters: int, n_contours: int) -> None:
+    learning = Learning(tmp_path, write_events(tmp_path / "events", parameters, 4000), parameters)
+    learning.evaluation["grid"] = {f"c{k + 1}": {"range": [-1.0, 1.0], "points": 6 + k} for k in range(parameters)}
+    model = learning.train("sally", learning.sample("sally"))
+    inputs = {"model": [model], "limits": [learning.evaluate("sally", model)], "baseline": [learning.baseline("rate")]}
+    content = results(learning.report(events=[learning.events], **inputs))
+    assert sum(name.startswith("contours") for name in content["figures"]) == n_contours
+    assert ("p_values_c1" in content["figures"]) is (parameters == 1)
+
+
+@pytest.mark.parametrize("label", NASTY)
+def test_any_label_means_itself(run: dict[str, Any], label: str) -> None:
+    results(report(run, "baseline", labels={"c1": label, "c2": label}))
+    assert axis_label(label) in (label, plain(label))
+
+
+def test_text_of_the_study_is_escaped(run: dict[str, Any], tmp_path: Path) -> None:
+    learning: Learning = run["learning"]
+    spoilt = tmp_path / "rate"
+    spoilt.mkdir()
+    for source in run["baseline"][0].iterdir():
+        (spoilt / source.name).write_bytes(source.read_bytes())
+    record = json.loads((spoilt / "baseline.json").read_text())
+    write_json(spoilt / "baseline.json", {**record, "warnings": ["<script>alert(1)</script> {{ 7 * 7 }}"]})
+    page = Page((learning.report(baseline=[spoilt]) / "index.html").read_text(encoding="utf-8"))
+    assert [tag for tag, _ in page.tags].count("script") == 1  # ours
+    assert "<script>alert(1)</script> {{ 7 * 7 }}" in page.text
+
+
+def curves(*names: str, dimensions: int = 2) -> Iterator[Curve]:
+    axes = {f"c{k + 1}": np.linspace(-1, 1, 7) for k in range(dimensions)}
+    square = sum(np.square(x) for x in np.meshgrid(*axes.values(), indexing="ij"))
+    for k, name in enumerate(names):
+        verdict = next((word for word in ("failed", "doubtful") if word in name), "passed")
+        yield Curve(name, "#0072B2", False, verdict, axes, -(8.0 + k) * square, dict.fromkeys(axes, 0.0))
+
+
+def test_a_contour_that_fails_its_closure_is_dashed_and_says_so() -> None:
+    figure = contour_figure(
+        list(curves("good", "failed $")), ("c1", "c2"), {"c1": "a", "c2": "b"}, 0.95, {"c1": 0, "c2": 0}
+    )
+    (axes,) = figure.axes
+    solid, dashed = (contour.get_linestyles()[0][1] for contour in axes.collections)
+    assert solid is None and dashed is not None
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts == ["good", r"failed \$ (closure failed)", "true point", "best fit"]
+
+
+def test_a_contour_is_where_the_likelihood_crosses_the_threshold() -> None:
+    figure = contour_figure(list(curves("good")), ("c2", "c1"), {"c1": "a", "c2": "b"}, 0.95, {"c1": 0, "c2": 0})
+    (path,) = figure.axes[0].collections[0].get_paths()
+    radius = np.hypot(*path.vertices.T)
+    assert radius == pytest.approx((5.991 / 16.0) ** 0.5, rel=0.05)
+
+
+def test_curves_of_one_parameter() -> None:
+    figure = p_value_figure(list(curves("good", "failed", dimensions=1)), {"c1": "a"}, [0.68, 0.95], {"c1": 0.0})
+    assert [line.get_linestyle() for line in figure.axes[0].lines[:2]] == ["-", "--"]
+    assert render(figure, "svg").startswith(b"<?xml")
+
+
+def test_losses_of_many_trainings() -> None:
+    record = {"loss_train": [2.0, 1.0], "loss_validation": [2.0, 1.5], "kept_epoch": 2}
+    figure = loss_figure({f"m{k}": record for k in range(5)})
+    assert [axes.get_visible() for axes in figure.axes] == [True] * 5 + [False]
+    assert render(figure, "png").startswith(b"\x89PNG")

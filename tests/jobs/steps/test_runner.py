@@ -1,0 +1,191 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmc.jobs.steps import STEPS, runner
+from mmc.version import __version__
+
+from tests.jobs.physics import Folder, names
+from tests.support import ROOT
+
+LIMITED = 'ulimit -f 100; exec "$0" "$@"'
+"""Runs a command that can write no file larger than 100 blocks, as a full disk would have it."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    monkeypatch.setitem(STEPS, "configure", "tests.jobs.fake_step")
+    return Folder(tmp_path)
+
+
+def _start(folder: Folder, settings: Mapping[str, Any], *prefix: str) -> subprocess.Popen[str]:
+    words = folder.arguments("configure", "job", settings, {}, 1)
+    command = [*prefix, sys.executable, "-m", "tests.jobs.fake_step", *words]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def test_finished_job_says_what_it_was(folder: Folder) -> None:
+    out = folder.run("configure", "job", {"a": 1}, seed=7)
+    record = json.loads((out / "job.json").read_text())
+    assert record.pop("seconds") >= 0.0
+    assert record == {"stage": "configure", "job": "job", "fingerprint": "f" * 64, "seed": 7, "mmc": __version__}
+    assert json.loads((out / "result.json").read_text())["settings"] == {"a": 1}
+    assert names(out.parent) == ["job", "job.log"]
+    assert "configure[job] done" in (out.parent / "job.log").read_text()
+
+
+def test_own_settings_go_before_shared_ones(folder: Folder, tmp_path: Path) -> None:
+    words = folder.arguments("configure", "job", {"own": 1, "both": "own"}, {}, 1)
+    config = tmp_path / "configure.job.config.json"
+    content = json.loads(config.read_text())
+    config.write_text(json.dumps({**content, "shared": {"shared": 2, "both": "shared"}}))
+    assert runner.main(words) == 0
+    result = json.loads((folder.out("configure", "job") / "result.json").read_text())
+    assert result["settings"] == {"own": 1, "shared": 2, "both": "own"}
+
+
+def test_generators_are_seeded(folder: Folder) -> None:
+    read = [json.loads((folder.run("configure", "job", {}, seed=s) / "result.json").read_text()) for s in (4, 4, 5)]
+    assert read[0] == read[1]
+    assert read[0]["random"] != read[2]["random"]
+    assert read[0]["numpy"] != read[2]["numpy"]
+
+
+def test_threads_are_limited_before_numpy_comes(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in runner.THREAD_LIMITS:
+        monkeypatch.setenv(name, "64")
+    folder.run("configure", "job", {})
+    assert {os.environ[name] for name in runner.THREAD_LIMITS} == {"1"}
+    code = "import sys, mmc.jobs.steps.runner; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"fail": "step", "with": ["two\nlines   of text"]}, "two lines of text"),
+        ({"fail": "other", "with": ["boom"]}, "ValueError: boom"),
+        ({"fail": "other", "with": []}, "ValueError"),
+        ({"fail": "disk", "with": [28, "No space left on device"]}, "cannot write: [Errno 28] No space left on device"),
+        ({"import": "no_such_package.part"}, "no_such_package is not installed: pip install 'mmc[steps]'"),
+    ],
+)
+def test_failure_is_one_line_and_leaves_only_the_log(folder: Folder, settings: dict[str, Any], reason: str) -> None:
+    assert folder.refusal("configure", "job", settings) == reason
+    assert "Traceback" in (folder.path / "configure" / "job.log").read_text()
+
+
+def test_missing_generator_names_the_extra(tmp_path: Path) -> None:
+    words = Folder(tmp_path).arguments("generate", "signal.sm", {}, {}, 1)
+    without = (
+        "import sys; sys.modules['pythia8mc'] = None; import mmc.jobs.steps.runner as r; sys.exit(r.main(sys.argv[1:]))"
+    )
+    done = subprocess.run([sys.executable, "-c", without, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    last = done.stderr.strip().rpartition("\n")[2]
+    assert last.startswith("mmc step generate[signal.sm]: pythia8mc is not installed: pip install 'mmc[steps]' (log: ")
+
+
+def test_existing_output_is_replaced(folder: Folder) -> None:
+    out = folder.out("configure", "job")
+    out.mkdir(parents=True)
+    (out / "old.txt").write_text("old")
+    folder.run("configure", "job", {})
+    assert names(out) == ["early.txt", "job.json", "result.json"]
+    assert names(out.parent) == ["job", "job.log"]
+
+
+def test_failure_keeps_an_output_that_exists(folder: Folder) -> None:
+    out = folder.run("configure", "job", {})
+    assert folder.attempt("configure", "job", {"fail": "other", "with": []})[0] == 3
+    assert (out / "result.json").is_file()
+
+
+@pytest.mark.usefixtures("programs_mind_signals")
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_job_cleans_up(folder: Folder, sent: signal.Signals) -> None:
+    with _start(folder, {"sleep": 60}) as process:
+        assert process.stderr is not None
+        while "asleep" not in process.stderr.readline():
+            pass
+        process.send_signal(sent)
+        assert process.wait(timeout=30) == 3
+        last = process.stderr.read().strip().rpartition("\n")[2]
+    assert "interrupted" in last if sent == signal.SIGINT else "stopped by SIGTERM" in last
+    assert names(folder.path / "configure") == ["job.log"]
+
+
+def test_killed_job_leaves_no_output_and_the_next_run_cleans_up(folder: Folder) -> None:
+    with _start(folder, {"sleep": 60}) as process:
+        assert process.stderr is not None
+        while "asleep" not in process.stderr.readline():
+            pass
+        process.kill()
+        process.wait(timeout=30)
+    assert not folder.out("configure", "job").exists()
+    folder.run("configure", "job", {})
+    assert names(folder.path / "configure") == ["job", "job.log"]
+
+
+def test_second_run_waits_for_one_that_is_at_work(folder: Folder) -> None:
+    with _start(folder, {"sleep": 2}) as first:
+        assert first.stderr is not None
+        while "asleep" not in first.stderr.readline():
+            pass
+        out = folder.run("configure", "job", {"a": 1})
+        assert first.wait(timeout=30) == 0
+    assert json.loads((out / "result.json").read_text())["settings"] == {"a": 1}
+    assert names(out.parent) == ["job", "job.log"]
+
+
+def test_full_disk_is_one_line_and_leaves_no_output(folder: Folder) -> None:
+    with _start(folder, {"bytes": 1_000_000}, "bash", "-c", LIMITED) as process:
+        _, error = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert "cannot write: [Errno 27] File too large" in error
+    assert "Traceback" not in error
+    assert names(folder.path / "configure") == ["job.log"]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ([], "the first word must be a stage"),
+        (["bake"], "the first word must be a stage"),
+        (["sample", "--config", "a", "--job", "b"], "--out needs one value"),
+        (["sample", "--config", "a", "--job", "b", "c", "--out", "d"], "--job needs one value"),
+        (["sample", "--job", "a", "--job", "b"], "--job is given twice"),
+        (["sample", "stray"], "unexpected 'stray'"),
+    ],
+)
+def test_wrong_command_line(words: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert runner.main(words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"mmc step: {reason}")
+    assert "usage: mmc step STAGE" in error
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "cannot read the configuration"),
+        ("{", "is not a stage's configuration"),
+        ("[]", "is not a stage's configuration"),
+        ('{"stage": "train"}', "configures the stage 'train'"),
+        ('{"stage": "configure", "jobs": {}}', "has no job 'job'"),
+    ],
+)
+def test_wrong_configuration(folder: Folder, capsys: pytest.CaptureFixture[str], content: Any, reason: str) -> None:
+    config = folder.path / "config.json"
+    if content is not None:
+        config.write_text(content)
+    out = folder.path / "out"
+    assert runner.main(["configure", "--config", str(config), "--job", "job", "--out", str(out)]) == 3
+    assert reason in capsys.readouterr().err
+    assert not out.exists()

@@ -1,0 +1,180 @@
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmc.jobs.learning.estimators import load_estimator
+from mmc.jobs.learning.training import fit
+from mmc.jobs.madminer import workarounds
+from mmc.jobs.steps.sample import load_samples
+from mmc.jobs.steps.train import _check
+
+from tests.jobs.learning import RATIO, SCORE, TRAINING, Learning, stock_module
+
+
+@pytest.fixture
+def learning(tmp_path: Path, toy_events: Path) -> Learning:
+    return Learning(tmp_path, toy_events)
+
+
+@pytest.mark.parametrize("method", [*RATIO, *SCORE])
+def test_every_method_learns(learning: Learning, method: str) -> None:
+    model = learning.train(method, learning.sample(method), n_epochs=5)
+    record = json.loads((model / "train.json").read_text())
+    losses = record["loss_train"]
+    assert len(losses) == len(record["loss_validation"]) == record["epochs"] == 5
+    assert losses[-1] < losses[0]
+    assert (record["method"], record["n_train"], record["n_validation"]) == (method, 2000, 600)
+
+
+@pytest.mark.parametrize("method", ["alices", "sally"])
+def test_the_same_seed_gives_the_same_network(learning: Learning, method: str) -> None:
+    samples = learning.sample(method)
+    jobs = {"first": 1, "again": 1, "other": 2}
+    models = [learning.train(method, samples, job=job, seed=seed) for job, seed in jobs.items()]
+    first, again, other = (torch.load(model / "model_state_dict.pt") for model in models)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+    records = [json.loads((model / "train.json").read_text()) for model in models]
+    assert records[0] == records[1] != records[2]
+
+
+def test_the_best_epoch_is_kept(learning: Learning) -> None:
+    samples = learning.sample("sally", samples=300)
+    overfit = {"n_epochs": 60, "n_hidden": [100, 100], "initial_lr": 0.01, "final_lr": 0.01}
+    model = learning.train("sally", samples, **overfit)
+    record = json.loads((model / "train.json").read_text())
+    assert record["kept_epoch"] == 1 + int(np.argmin(record["loss_validation"])) < 60
+    estimator = load_estimator(model)
+    x, score = (np.load(samples / "validation" / f"{name}.npy") for name in ("x", "t_xz"))
+    loss = np.square(estimator.score(x.astype(float)) - score).mean()
+    # the loss of an epoch is the mean over batches, of which the last is smaller
+    assert loss == pytest.approx(record["loss_validation"][record["kept_epoch"] - 1], rel=0.1)
+    assert loss < record["loss_validation"][-1] * 0.95
+    last = json.loads((learning.train("sally", samples, **overfit, early_stopping=False) / "train.json").read_text())
+    assert last["kept_epoch"] == 60
+
+
+def test_stock_madminer_remembers_no_state_of_its_best_epoch() -> None:
+    """When this fails, madminer_compat.apply_training has nothing left to mend."""
+    workarounds.apply_training()
+    from madminer.utils.ml.trainer import Trainer
+
+    for function, keeps in ((Trainer.check_early_stopping, True), (Trainer.check_early_stopping.__wrapped__, False)):
+        network = torch.nn.Linear(1, 1)
+        before = network.weight.detach().clone()
+        _, state, _ = function(SimpleNamespace(model=network), None, None, None, 1.0, 0)
+        with torch.no_grad():
+            network.weight += 1.0
+        assert torch.equal(state["weight"], before) is keeps
+
+
+@pytest.mark.parametrize("method", ["sally", "alice", "alices"])
+def test_the_losses_are_those_of_stock_madminer(
+    learning: Learning, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trainer and the loader of batches as they are installed, given the same order, make the same numbers."""
+    folder = learning.sample(method, samples=500)
+    train, validation = load_samples(folder / "train"), load_samples(folder / "validation")
+    training = learning.train_settings(method, batch_size=64, scale_inputs=False)["training"]
+    torch.manual_seed(1)
+    ours = fit(method, train, validation, training, None)[1]
+
+    name = "LocalScoreTrainer" if method == "sally" else "SingleParameterizedRatioTrainer"
+    stock: Any = getattr(stock_module("madminer.utils.ml.trainer"), name)
+
+    class Ordered(torch.utils.data.Sampler[int]):
+        def __init__(self, data: Any) -> None:
+            self.data = data
+
+        def __iter__(self) -> Any:
+            return iter(torch.randperm(len(self.data)).tolist())
+
+        def __len__(self) -> int:
+            return len(self.data)
+
+    def loaders(_self: Any, *arguments: Any) -> Any:
+        *datasets, _, batch_size = arguments
+        options = {"batch_size": batch_size, "generator": torch.Generator()}  # its own, not to use up the global one
+        return [torch.utils.data.DataLoader(data, sampler=Ordered(data), **options) for data in datasets]
+
+    module = "score" if method == "sally" else "parameterized_ratio"
+    monkeypatch.setattr(f"madminer.ml.{module}.{name}", type(name, (stock,), {"make_dataloaders": loaders}))
+    torch.manual_seed(1)
+    theirs = fit(method, train, validation, training, None)[1]
+    assert len(ours[0]) == 3
+    assert [loss.tolist() for loss in ours] == [loss.tolist() for loss in theirs]
+
+
+def test_batches_hold_every_sample_once_in_a_new_order() -> None:
+    tensors = [torch.arange(10.0), torch.arange(10.0) * 2]
+    batches = workarounds._Batches(tensors, 4)
+    epochs = [list(batches) for _ in range(2)]
+    assert [len(batches), *(len(first) for first, _ in epochs[0])] == [3, 4, 4, 2]
+    assert all(torch.equal(2 * first, second) for first, second in epochs[0])
+    orders = [torch.cat([first for first, _ in epoch]) for epoch in epochs]
+    assert sorted(orders[0].tolist()) == tensors[0].tolist()
+    assert not torch.equal(*orders)
+
+
+def test_early_stopping_with_patience(learning: Learning) -> None:
+    training = {"n_epochs": 200, "n_hidden": [100, 100], "initial_lr": 0.02, "final_lr": 0.02}
+    model = learning.train("sally", learning.sample("sally", samples=300), **training, early_stopping_patience=3)
+    record = json.loads((model / "train.json").read_text())
+    assert record["epochs"] == record["kept_epoch"] + 4 < 200
+
+
+@pytest.mark.parametrize("method", ["alice", "sally"])
+@pytest.mark.parametrize("scaled", [True, False])
+def test_features_and_scaling_survive_saving(learning: Learning, method: str, scaled: bool) -> None:
+    scaling = {"scale_inputs": scaled} | ({"scale_parameters": scaled} if method == "alice" else {})
+    model = learning.train(method, learning.sample(method), features=["x2", "x1"], **scaling)
+    estimator = load_estimator(model)
+    madminer = estimator.members[0].madminer
+    assert madminer.features == [1, 0]
+    x, points = np.random.default_rng(1).normal(size=(5, 3)), np.array([[0.5, -0.5], [0.1, 0.2]])
+    if method == "sally":
+        ours, stock = estimator.score(x), madminer.evaluate_score(x)
+    else:
+        ours, stock = estimator.log_ratio(points, x), madminer.evaluate_log_likelihood_ratio(x, points)[0]
+    assert ours == pytest.approx(stock, abs=1e-6)
+
+
+def test_a_loss_that_is_not_finite_fails_with_advice(learning: Learning) -> None:
+    samples = learning.sample("sally")
+    hot = {"optimizer": "sgd", "activation": "relu", "initial_lr": 100.0, "final_lr": 100.0, "n_epochs": 5}
+    settings = learning.train_settings("sally", **hot)
+    assert "lower training.initial_lr" in learning.refusal("train", "sally", settings, samples=samples)
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "expected"),
+    [
+        ([3.0, 1.0, 2.0], None, (3, 2)),
+        ([3.0, 1.0, 2.0, 2.0], 1, (4, 2)),
+        ([3.0, 1.0, 2.0], 1, "NaN in epoch 4"),
+        ([], None, "not finite in epoch 1"),
+        ([1.0, float("inf")], None, "not finite in epoch 2"),
+    ],
+)
+def test_how_a_training_ended(losses: list[float], patience: int | None, expected: Any) -> None:
+    n_epochs = 3 if expected == (3, 2) else 10
+    training = {**TRAINING, "n_epochs": n_epochs, "early_stopping_patience": patience}
+    if isinstance(expected, str):
+        with pytest.raises(workarounds.StepError, match=expected):
+            _check((np.array(losses), np.array(losses)), training)
+    else:
+        assert _check((np.array(losses), np.array(losses)), training) == expected
+
+
+def test_refusals(learning: Learning) -> None:
+    samples = learning.sample("sally")
+    wrong = {**learning.train_settings("sally"), "method": "alice"}
+    assert learning.refusal("train", "sally", wrong, samples=samples) == "sally holds samples for sally, not for alice"
+    missing = learning.train_settings("sally", features=["x1", "pt"])
+    assert learning.refusal("train", "sally", missing, samples=samples) == "the samples have no observable pt"
+    absent = {**learning.train_settings("sally"), "sample_job": "other"}
+    assert "the output of job 'other'" in learning.refusal("train", "sally", absent, samples=samples)

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import pytest
+from mmc.errors import StepError
+from mmc.jobs.job import StepJob, read_json, write_json
+
+
+def _job(tmp_path: Path, **inputs: tuple[Path, ...]) -> StepJob:
+    return StepJob("simulate", "signal.sm.0", {}, 1, inputs, tmp_path)
+
+
+def _finished(path: Path, job: str) -> Path:
+    path.mkdir()
+    write_json(path / "job.json", {"job": job})
+    return path
+
+
+def test_one(tmp_path: Path) -> None:
+    job = _job(tmp_path, setup=(tmp_path / "a",), process=(tmp_path / "a", tmp_path / "b"))
+    assert job.one("setup") == tmp_path / "a"
+    with pytest.raises(StepError, match="expected one path for --process, got 2"):
+        job.one("process")
+    with pytest.raises(StepError, match="expected one path for --events, got 0"):
+        job.one("events")
+
+
+def test_pick_goes_by_the_name_of_the_job_that_wrote_a_directory(tmp_path: Path) -> None:
+    first, second = _finished(tmp_path / "x", "signal.w"), _finished(tmp_path / "y", "signal.sm")
+    job = _job(tmp_path, process=(first, second))
+    assert job.pick("process", "signal.sm") == second
+    with pytest.raises(StepError, match=r"none of the directories of --process is the output of job 'signal\.bsm'"):
+        job.pick("process", "signal.bsm")
+
+
+def test_pick_leaves_jobs_alone_that_are_still_to_run(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    unfinished = (tmp_path / "x", tmp_path / "y")
+    with pytest.raises(StepError, match=r"none of the directories of --process is the output of job"):
+        _job(tmp_path, process=unfinished).pick("process", "signal.sm")
+    done = _finished(tmp_path / "z", "signal.sm")
+    assert _job(tmp_path, process=(*unfinished, done)).pick("process", "signal.sm") == done
+
+
+def test_json_keeps_names_and_refuses_nan(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"größe": 1.5})
+    assert read_json(tmp_path / "a.json") == {"größe": 1.5}
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "b.json", {"a": float("nan")})
+    (tmp_path / "c.json").write_text("{")
+    with pytest.raises(StepError, match="is not JSON"):
+        read_json(tmp_path / "c.json")
