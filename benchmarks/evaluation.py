@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import write_events
 
 POINTS = 25

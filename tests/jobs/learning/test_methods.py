@@ -12,7 +12,7 @@ from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.learning.training import fit, new_estimator
 from mmc.jobs.steps.sample import load_samples
 
-from tests.jobs.learning import Learning, stock_module
+from tests.jobs.learning_jobs import Learning, stock_module
 from tests.jobs.toy_events import cross_section, squared_amplitude, write_events
 
 VARIED = {"random": {"n": 50, "priors": {"c1": {"flat": [-1.0, 1.0]}}}}

@@ -7,7 +7,7 @@ from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.event_file import EventFile, Events
 from mmc.jobs.statistics.histograms import BinnedRatio, Binning, Template, make_binning
 
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 
 EDGES = [-9.0, -1.0, -0.5, 0.0, 0.7, 9.0]
 

@@ -7,7 +7,7 @@ from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.limits import Grid, Limits, Setting, effective_size, p_values
 from scipy.stats import chi2, poisson
 
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import cross_section
 
 

@@ -11,7 +11,7 @@ from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.limits import Setting
 
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 from tests.jobs.statistics.test_histograms import EDGES, whole_luminosity
 
 GRID = {"grid_ranges": [(-1.0, 1.0)] * 2, "grid_resolutions": [9, 9]}

@@ -11,7 +11,7 @@ from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.limits import Setting
 from scipy.optimize import minimize
 
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import Folder
 from tests.jobs.statistics.test_histograms import EDGES
 from tests.support import ROOT

@@ -18,7 +18,7 @@ from mmc.jobs.statistics.ratio import ratio_outcome
 from mmc.jobs.statistics.result import Outcome
 from scipy.optimize import minimize
 
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import A, C, add_systematics, tilt
 from tests.support import ROOT
 

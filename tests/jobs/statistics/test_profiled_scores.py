@@ -11,7 +11,7 @@ from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.limits import Setting
 from mmc.jobs.steps.evaluate import profiling
 
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import tilt
 
 PROFILE: dict[str, Any] = {"nuisance_mode": "profile"}

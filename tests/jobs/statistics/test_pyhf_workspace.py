@@ -16,7 +16,7 @@ import pytest
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.pyhf_workspace import Yields, make_workspace
 
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 from tests.jobs.statistics.test_histograms import EDGES
 
 PYTHON = os.environ.get("MMC_PYHF", sys.executable)

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import SIGMA, A, write_events
 
 

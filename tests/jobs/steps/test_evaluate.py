@@ -9,7 +9,7 @@ from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.limits import Setting
 
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 from tests.jobs.statistics.test_histograms import whole_luminosity
 from tests.jobs.toy_events import SIGMA, A, cross_section, squared_amplitude, write_events
 from tests.support import SHARED_DATA

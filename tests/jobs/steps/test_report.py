@@ -14,7 +14,7 @@ import pytest
 from mmc.jobs.job import write_json
 from mmc.jobs.report.figures import Curve, axis_label, contour_figure, loss_figure, p_value_figure, plain, render
 
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import write_events
 
 SCHEMA = json.loads(files("mmc.schema").joinpath("1.0", "results.json").read_text(encoding="utf-8"))

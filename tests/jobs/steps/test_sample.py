@@ -10,7 +10,7 @@ from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.steps.sample import _repair, load_samples
 
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import cross_section, squared_amplitude, write_events
 
 

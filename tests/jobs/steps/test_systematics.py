@@ -14,7 +14,7 @@ from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.madminer.sampler import make_sampler
 from mmc.jobs.steps.sample import load_samples
 
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import BENCHMARKS, READING, Folder, combine_settings, configure_settings
 from tests.jobs.systematics_files import PdfSet, with_systematics
 

@@ -12,7 +12,7 @@ from mmc.jobs.madminer import workarounds
 from mmc.jobs.steps.sample import load_samples
 from mmc.jobs.steps.train import _check
 
-from tests.jobs.learning import RATIO, SCORE, TRAINING, Learning, stock_module
+from tests.jobs.learning_jobs import RATIO, SCORE, TRAINING, Learning, stock_module
 
 
 @pytest.fixture

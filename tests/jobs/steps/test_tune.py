@@ -14,7 +14,7 @@ from mmc.jobs.statistics.limits import Grid, Limits, Setting
 from mmc.jobs.steps.tune import Trial, rank
 from mmc.jobs.tuning.criteria import Judgement, judge_of, validation_loss, volume
 
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import names
 
 RATES = {"alices.scan-0": 0.003, "alices.scan-1": 1e-5}

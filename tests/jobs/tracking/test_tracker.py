@@ -18,7 +18,7 @@ from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.steps import STEPS
 from mmc.jobs.tracking.store import ENVIRONMENT, reason, repoint
 
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import Folder
 from tests.jobs.tracking_server import PASSWORD, USER, Runs, free_port, server
 from tests.support import ROOT

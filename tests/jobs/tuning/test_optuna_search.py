@@ -8,7 +8,7 @@ import pytest
 from mmc.jobs.job import KEPT
 from mmc.jobs.learning.estimators import members_in
 
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import names
 
 pytest.importorskip("optuna")

@@ -13,7 +13,7 @@ from mmc.jobs.statistics.closure.toys import Pool
 from mmc.jobs.statistics.closure.truth import DataClosure, Truth, joint_ratio, smooth_area
 from mmc.jobs.statistics.limits import Grid, Limits, Setting
 
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import SIGMA, cross_section, squared_amplitude, write_events
 
 

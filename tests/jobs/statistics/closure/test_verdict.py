@@ -9,7 +9,7 @@ from mmc.jobs.statistics.closure.mean_ratio import MeanRatio
 from mmc.jobs.statistics.closure.verdict import Verdict, judge, mean_score
 from mmc.jobs.statistics.limits import Limits, Setting
 
-from tests.jobs.learning import Learning
+from tests.jobs.learning_jobs import Learning
 
 
 @pytest.fixture
