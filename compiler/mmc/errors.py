@@ -26,3 +26,7 @@ class UsageError(MmcError):
     """The command line asks for something that cannot be done."""
 
     exit_code = 2
+
+
+class SettingsError(MmcError):
+    """A job's settings are not those that this version of mmc writes; the message names the field."""

@@ -264,7 +264,7 @@ def _program(tool: _Tool) -> Finding:
     place = shutil.which(program)
     if place is None:
         return Finding(tool.name, tool.used_for, MISSING, remedy=tool.remedy)
-    code, said = _said(place, tool.arguments)
+    code, said = _output_of(place, tool.arguments)
     match = re.search(r"\d+(\.\d+)+", said)
     if code != 0 or match is None:
         reason = "".join(said.strip().splitlines()[-1:]) or f"exit code {code}"
@@ -275,7 +275,7 @@ def _program(tool: _Tool) -> Finding:
     return Finding(tool.name, tool.used_for, FOUND, match[0], place)
 
 
-def _said(program: str, arguments: Sequence[str]) -> tuple[int, str]:
+def _output_of(program: str, arguments: Sequence[str]) -> tuple[int, str]:
     """The exit code of a program and all that it printed."""
     try:
         done = subprocess.run(

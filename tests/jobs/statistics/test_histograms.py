@@ -68,10 +68,10 @@ def test_limits_are_those_of_madminer_when_the_edges_enclose_all_events(
 
 def whole_luminosity(learning: Learning) -> float:
     """The luminosity next to that of the study for which the number of expected events is whole."""
-    from mmc.jobs.statistics.limits import Setting
+    from mmc.jobs.statistics.limits import LimitProblem
 
-    setting = Setting.of(EventFile.of(learning.events / "events.h5", learning.evaluation), learning.evaluation)
-    return float(setting.luminosity * round(setting.n_expected) / setting.n_expected)
+    problem = LimitProblem.of(EventFile.of(learning.events / "events.h5", learning.evaluation), learning.evaluation)
+    return float(problem.luminosity * round(problem.n_expected) / problem.n_expected)
 
 
 def test_errors_of_the_mean_ratio_cover_data_and_template() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import EventFile
-from mmc.jobs.statistics.limits import Grid, Limits, Setting, effective_size, p_values
+from mmc.jobs.statistics.limits import Grid, LimitProblem, Limits, effective_size, p_values
 from scipy.stats import chi2, poisson
 
 from tests.jobs.learning_jobs import Learning
@@ -46,15 +46,15 @@ def test_a_point_without_a_likelihood_is_excluded() -> None:
 
 def test_the_rate_is_poisson(tmp_path: Path, toy_events: Path) -> None:
     learning = Learning(tmp_path, toy_events)
-    setting = Setting.of(EventFile(toy_events / "events.h5", 0.2, 0.2), learning.evaluation)
-    n = round(setting.n_expected)
-    scaled = {**learning.evaluation, "luminosity_pb": 20_000.0 * n / setting.n_expected}
-    setting = Setting.of(EventFile(toy_events / "events.h5", 0.2, 0.2), scaled)
-    assert setting.n_expected == pytest.approx(n)
-    expected = poisson.logpmf(n, setting.expected)
-    assert setting.log_rate - setting.log_rate[-1] == pytest.approx(expected - expected[-1], abs=1e-8)
-    assert setting.expected[0] == pytest.approx(scaled["luminosity_pb"] * cross_section([-1, -1]), rel=0.1)
-    assert setting.limits(0.0).p_true == 1.0
+    problem = LimitProblem.of(EventFile(toy_events / "events.h5", 0.2, 0.2), learning.evaluation)
+    n = round(problem.n_expected)
+    scaled = {**learning.evaluation, "luminosity_pb": 20_000.0 * n / problem.n_expected}
+    problem = LimitProblem.of(EventFile(toy_events / "events.h5", 0.2, 0.2), scaled)
+    assert problem.n_expected == pytest.approx(n)
+    expected = poisson.logpmf(n, problem.expected)
+    assert problem.log_rate - problem.log_rate[-1] == pytest.approx(expected - expected[-1], abs=1e-8)
+    assert problem.expected[0] == pytest.approx(scaled["luminosity_pb"] * cross_section([-1, -1]), rel=0.1)
+    assert problem.limits(0.0).p_true == 1.0
 
 
 def test_effective_size() -> None:

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.madminer.event_file import Array, EventFile
-from mmc.jobs.statistics.limits import Setting
+from mmc.jobs.statistics.limits import LimitProblem
 from mmc.jobs.statistics.profiled_ratio import LogRate, Quadratic, VariedRatio, design
 from mmc.jobs.statistics.ratio import ratio_outcome
-from mmc.jobs.statistics.result import Outcome
+from mmc.jobs.statistics.result import Result
 from scipy.optimize import minimize
 
 from tests.jobs.learning_jobs import Learning
@@ -55,10 +55,10 @@ class Exact:
         self.file = EventFile(events / "events.h5", 0.2, 0.2)
         self.log_ratio = exact(self.file)
 
-    def outcome(self, log_ratio: Callable[..., Array], **own: Any) -> tuple[Setting, Outcome]:
+    def outcome(self, log_ratio: Callable[..., Array], **own: Any) -> tuple[LimitProblem, Result]:
         settings = self.learning.evaluate_settings("alices", **PROFILE, **own)
-        setting = Setting.of(self.file, settings)
-        return setting, ratio_outcome(setting, settings, log_ratio, np.random.default_rng(1))
+        problem = LimitProblem.of(self.file, settings)
+        return problem, ratio_outcome(problem, settings, log_ratio, np.random.default_rng(1))
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +75,16 @@ def case(uncertain: Path, tmp_path_factory: pytest.TempPathFactory) -> Exact:
 @pytest.mark.parametrize("rate", [True, False])
 def test_the_gain_is_what_scipy_finds_event_by_event(case: Exact, rate: bool) -> None:
     """Without a quadratic form: from the exact ratio and the weights of all events at any ν."""
-    setting, outcome = case.outcome(case.log_ratio)
-    nominal = outcome.limits if rate else outcome.others["without_rate"]
-    profiled = outcome.others["with_systematics" if rate else "without_rate_with_systematics"]
-    x, p = setting.asimov
-    population, n = setting.population, setting.n_expected
+    problem, outcome = case.outcome(case.log_ratio)
+    nominal = outcome.limits if rate else outcome.variants["without_rate"]
+    profiled = outcome.variants["with_systematics" if rate else "without_rate_with_systematics"]
+    x, p = problem.asimov
+    population, n = problem.population, problem.n_expected
     gains = profiled.log_likelihood - nominal.log_likelihood
     assert (gains >= 0.0).all()
     for point in (10, 21, 31, 48, 59, 69):  # from where no fit goes as far as the reach
-        theta, row = setting.points[[point]], setting.coefficients[point]
-        weights = population.weights @ row * setting.luminosity
+        theta, row = problem.points[[point]], problem.coefficients[point]
+        weights = population.weights @ row * problem.luminosity
 
         def change(nu: Array, theta: Array = theta, weights: Array = weights) -> float:
             gained = n * (case.log_ratio(theta, x, nu) - case.log_ratio(theta, x))[0] @ p - 0.5 * nu @ nu
@@ -104,7 +104,7 @@ def test_a_right_ratio_passes_with_nuisance_parameters(case: Exact) -> None:
     assert {name: found[name].verdict for name in found} == dict.fromkeys(
         ("without_rate", "with_systematics", "without_rate_with_systematics"), "passed"
     )
-    nominal, fitted = (limits.allowed(0.95).sum() for limits in (outcome.limits, outcome.others["with_systematics"]))
+    nominal, fitted = (limits.allowed(0.95).sum() for limits in (outcome.limits, outcome.variants["with_systematics"]))
     assert nominal < fitted < outcome.limits.grid.points.shape[0]
 
 
@@ -119,11 +119,11 @@ def test_a_ratio_that_is_wrong_with_a_nuisance_parameter_fails_there(case: Exact
     verdict = outcome.verdicts["with_systematics"]
     assert verdict.verdict == "failed"
     assert "with tilt_nuisance_param_0 = +1, " in verdict.reasons[0]
-    assert verdict.figures["p_value_true"] == outcome.others["with_systematics"].p_true
+    assert verdict.figures["p_value_true"] == outcome.variants["with_systematics"].p_true
     _, cured = case.outcome(wrong, calibration="normalisation")
     assert cured.verdicts["with_systematics"].verdict == "passed"
-    right = case.outcome(case.log_ratio)[1].others["with_systematics"].log_likelihood_ratio
-    assert cured.others["with_systematics"].log_likelihood_ratio == pytest.approx(right, abs=1.5)
+    right = case.outcome(case.log_ratio)[1].variants["with_systematics"].log_likelihood_ratio
+    assert cured.variants["with_systematics"].log_likelihood_ratio == pytest.approx(right, abs=1.5)
 
 
 def test_histogram_calibration_uses_the_weights_at_other_values(case: Exact) -> None:
@@ -136,7 +136,8 @@ def test_histogram_calibration_uses_the_weights_at_other_values(case: Exact) -> 
     _, without = case.outcome(blind)
     _, calibrated = case.outcome(blind, calibration="histogram")
     gains = [
-        outcome.others["without_rate_with_systematics"].log_likelihood - outcome.others["without_rate"].log_likelihood
+        outcome.variants["without_rate_with_systematics"].log_likelihood
+        - outcome.variants["without_rate"].log_likelihood
         for outcome in (without, calibrated)
     ]
     assert gains[0] == pytest.approx(0.0, abs=0.01)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.madminer.event_file import EventFile
-from mmc.jobs.statistics.limits import Setting
+from mmc.jobs.statistics.limits import LimitProblem
 from mmc.jobs.steps.evaluate import profiling
 
 from tests.jobs.learning_jobs import Learning
@@ -60,9 +60,9 @@ def test_the_profiled_score_is_that_of_madminer(trained: tuple[Profiled, Path]) 
     learning, model = trained
     file = EventFile(learning.events / "events.h5", 0.2, 0.2)
     settings = learning.evaluate_settings("sally")
-    setting, estimator = Setting.of(file, settings), load_estimator(model)
+    problem, estimator = LimitProblem.of(file, settings), load_estimator(model)
     events = file.part("validation")
-    weights = events.weights @ setting.true_coefficients
+    weights = events.weights @ problem.true_coefficients
     slopes = np.hstack([events.weights @ file.gradients(np.zeros(2)).T, weights[:, None] * file.slopes("validation")])
     scores = estimator.score(events.x)
     centred = scores - weights @ scores / weights.sum()
@@ -71,7 +71,7 @@ def test_the_profiled_score_is_that_of_madminer(trained: tuple[Profiled, Path]) 
     stock = estimator.members[0].madminer
     stock.set_nuisance(information, [0, 1])
     expected = stock.evaluate_score(events.x[:200], nuisance_mode="profile")
-    projection = profiling(setting, settings, estimator)
+    projection = profiling(problem, settings, estimator)
     assert scores[:200] @ projection.T == pytest.approx(expected, abs=1e-4)
     assert np.abs(projection[:, 3]).max() > 0.1
 

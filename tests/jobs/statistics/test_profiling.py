@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mmc.jobs.statistics.profiling import Kinematics, Likelihood, Response, VariedHistogram
+from mmc.jobs.statistics.profiling import Likelihood, Response, ShapeLikelihood, VariedHistogram
 from scipy.optimize import minimize
 
 
@@ -157,12 +157,12 @@ def test_points_with_histograms_of_their_own_are_joined() -> None:
     up, down = nominal * random.uniform(1.0, 1.4, (1, 5, 1)), nominal * random.uniform(0.7, 1.0, (1, 5, 1))
     rows, fractions = random.uniform(0.0, 0.05, (6, 4)), random.dirichlet(np.ones(5))
 
-    def histogram(points: slice) -> Kinematics:
+    def histogram(points: slice) -> ShapeLikelihood:
         varied = VariedHistogram(rows[points], nominal, up, down, np.ones(5, dtype=bool))
-        return Kinematics(np.zeros(len(rows[points])), lambda n, expected: varied.gain(fractions, n, expected))
+        return ShapeLikelihood(np.zeros(len(rows[points])), lambda n, expected: varied.gain(fractions, n, expected))
 
-    whole, joined = histogram(slice(6)), Kinematics.join([histogram(slice(0, 2)), histogram(slice(2, 6))])
+    whole, joined = histogram(slice(6)), ShapeLikelihood.join([histogram(slice(0, 2)), histogram(slice(2, 6))])
     assert whole.gain is not None and joined.gain is not None
     for expected in (None, random.uniform(10.0, 200.0, 6)):
         assert joined.gain(100.0, expected) == pytest.approx(whole.gain(100.0, expected))
-    assert Kinematics.join([Kinematics(0.0), Kinematics(np.zeros(3))]).gain is None
+    assert ShapeLikelihood.join([ShapeLikelihood(0.0), ShapeLikelihood(np.zeros(3))]).gain is None

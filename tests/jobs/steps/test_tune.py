@@ -10,7 +10,7 @@ import pytest
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob
 from mmc.jobs.madminer.event_file import EventFile
-from mmc.jobs.statistics.limits import Grid, Limits, Setting
+from mmc.jobs.statistics.limits import Grid, LimitProblem, Limits
 from mmc.jobs.steps.tune import Trial, rank
 from mmc.jobs.tuning.criteria import Judgement, judge_of, validation_loss, volume
 
@@ -170,7 +170,12 @@ def test_the_volume_tells_regions_apart_that_have_the_same_points() -> None:
 
 def test_a_setting_keeps_data_and_templates_apart(toy_events: Path, learning: Learning) -> None:
     file = EventFile(toy_events / "events.h5", 0.2, 0.2)
-    test, tuned = (Setting.of(file, learning.evaluation, partition=part) for part in ("test", "validation"))
-    assert (test.partition, test.aside, tuned.partition, tuned.aside) == ("test", "validation", "validation", "train")
+    test, tuned = (LimitProblem.of(file, learning.evaluation, partition=part) for part in ("test", "validation"))
+    assert (test.partition, test.template_partition, tuned.partition, tuned.template_partition) == (
+        "test",
+        "validation",
+        "validation",
+        "train",
+    )
     assert tuned.n_expected == pytest.approx(test.n_expected, rel=0.1)
     assert tuned.n_expected != test.n_expected  # the same theory, other events

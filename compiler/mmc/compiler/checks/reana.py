@@ -90,8 +90,8 @@ def limits(ctx: Context) -> Iterator[Diagnostic]:
         if backend != KUBERNETES:
             continue
         for what, size in (("cpu", kubernetes_cores), ("memory", kubernetes_bytes)):
-            path, limit = _said(ctx, stage, f"kubernetes_{what}_limit")
-            _, request = _said(ctx, stage, f"kubernetes_{what}_request")
+            path, limit = _value_of(ctx, stage, f"kubernetes_{what}_limit")
+            _, request = _value_of(ctx, stage, f"kubernetes_{what}_request")
             request = request or _resources(ctx, stage).get(what)
             if request and limit and path not in seen and size(request) > size(limit):
                 seen.add(path)
@@ -158,7 +158,7 @@ def _backends(ctx: Context) -> dict[str, str]:
     return {stage: keys.get("compute_backend", everywhere) for stage, keys in said.items()}
 
 
-def _said(ctx: Context, stage: str, key: str) -> tuple[Path, str | None]:
+def _value_of(ctx: Context, stage: str, key: str) -> tuple[Path, str | None]:
     """Where an amount is said for a stage, and what if it can be read."""
     kind = "kubernetes_cpu" if "cpu" in key else "kubernetes_memory"
     for place in (("stages", stage), ("jobs",)):

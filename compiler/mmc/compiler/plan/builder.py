@@ -97,7 +97,7 @@ class Builder:
         """Add a stage with its jobs; upstream stages come first."""
         group = "learning" if name in LEARNING else "physics"
         if name in TRACKED and "track" in self.stages:
-            inputs = (*inputs, Input("tracking", "track", Flow.ONE, aside=name != "report"))
+            inputs = (*inputs, Input("tracking", "track", Flow.ONE, ignored_in_fingerprint=name != "report"))
             drafts = [replace(draft, needs=(*draft.needs, ("track", "track"))) for draft in drafts]
         resources = self.study.resources.get(name, Resources())
         stage = Stage(
@@ -113,7 +113,7 @@ class Builder:
             resources=resources,
             scattered=scattered,
         )
-        telling = replace(stage, files=(), inputs=tuple(item for item in inputs if not item.aside))
+        telling = replace(stage, files=(), inputs=tuple(item for item in inputs if not item.ignored_in_fingerprint))
         base = digest(
             {
                 "argv": [(token.kind, token.value) for token in telling.argv],
@@ -130,8 +130,8 @@ class Builder:
         name = slug(*draft.identity) or stage.name
         identity = draft.identity if draft.part is None else draft.identity[:-1]
         seed = job_seed(self.study.seed, stage.name, identity, draft.part or 0)
-        aside = {item.stage for item in stage.inputs if item.aside}
-        upstream = [self._fingerprints[need] for need in draft.needs if need[0] not in aside]
+        ignored_in_fingerprint = {item.stage for item in stage.inputs if item.ignored_in_fingerprint}
+        upstream = [self._fingerprints[need] for need in draft.needs if need[0] not in ignored_in_fingerprint]
         files = {f.name: f.sha256 for f in stage.files if draft.files is None or f.name in draft.files}
         fingerprint = digest([base, name, dict(draft.settings), files, seed, upstream])
         self._fingerprints[stage.name, name] = fingerprint

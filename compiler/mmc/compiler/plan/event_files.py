@@ -10,7 +10,7 @@ from mmc.compiler.plan.model import FileInput
 from mmc.compiler.plan.physics import (
     CONFIGURED,
     SETUP,
-    Piece,
+    EventJob,
     add_analyse,
     add_combine,
     add_configure,
@@ -39,18 +39,18 @@ def plan_ingest(builder: Builder, study: Study, source: EventFile, file_digests:
 def plan_event_files(builder: Builder, study: Study, source: FileGeneration, file_digests: Mapping[str, str]) -> None:
     """One job checks each file; then as for generated events."""
     add_configure(builder, study)
-    pieces, drafts = [], []
+    event_jobs, drafts = [], []
     files = StageFiles(file_digests)
     for sample in source.samples:
         parts: Counter[str] = Counter()
         for file in sample.files:
-            piece = Piece(sample, None, file.benchmark, parts[file.benchmark], None)
+            event_job = EventJob(sample, None, file.benchmark, parts[file.benchmark], None)
             parts[file.benchmark] += 1
             named = {key: files.name(getattr(file, key)) for key in ("lhe", "hepmc", "delphes")}
-            own = {**piece.settings, "systematics": systematics_settings(study, piece), **named}
+            own = {**event_job.settings, "systematics": systematics_settings(study, event_job), **named}
             read = tuple(name for name in named.values() if name is not None)
-            pieces.append(piece)
-            drafts.append(Draft(piece.identity, own, (CONFIGURED,), piece.label, files=read))
+            event_jobs.append(event_job)
+            drafts.append(Draft(event_job.identity, own, (CONFIGURED,), event_job.label, files=read))
     builder.add(
         "import_events",
         "Check event files, and what their weights are of",
@@ -64,6 +64,8 @@ def plan_event_files(builder: Builder, study: Study, source: FileGeneration, fil
     detected = None
     if study.reading.delphes is not None:
         simulated = all(file.delphes is not None for sample in source.samples for file in sample.files)
-        detected = "import_events" if simulated else add_detect(builder, study, pieces, "import_events", file_digests)
-    add_analyse(builder, study, pieces, "import_events", detected)
-    add_combine(builder, study, pieces)
+        detected = (
+            "import_events" if simulated else add_detect(builder, study, event_jobs, "import_events", file_digests)
+        )
+    add_analyse(builder, study, event_jobs, "import_events", detected)
+    add_combine(builder, study, event_jobs)

@@ -24,7 +24,7 @@ from mmc.version import __version__
 
 
 @dataclass(frozen=True)
-class Source:
+class EventSource:
     """Where the events come from that the learning reads: a stage, and its jobs where each combines a group."""
 
     stage: str
@@ -50,7 +50,7 @@ class Source:
 
 def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str], study_digest: str) -> None:
     """Add samples, estimators, limits, baselines and the report, as far as the study asks for them."""
-    source = Source("combine", tuple(study.groups)) if "combine" in builder.stages else Source("ingest", ())
+    source = EventSource("combine", tuple(study.groups)) if "combine" in builder.stages else EventSource("ingest", ())
     if study.tracking is not None and (study.methods or any(_baselines(study))):
         _add_track(builder, study, study_digest)
     if study.methods:
@@ -110,7 +110,7 @@ def _shared_settings(study: Study, evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _evaluated(study: Study, source: Source) -> tuple[str | None, ...]:
+def _evaluated(study: Study, source: EventSource) -> tuple[str | None, ...]:
     """The groups whose baselines are compared with a method; the first one where there are no methods."""
     return tuple(dict.fromkeys(source.of(method) for method in study.methods)) or (source.groups or (None,))[:1]
 
@@ -127,7 +127,7 @@ def _add_track(builder: Builder, study: Study, study_digest: str) -> None:
     builder.add("track", "Open the MLflow run of the study", "tracking", [Draft(())], settings=settings)
 
 
-def _add_sample(builder: Builder, study: Study, source: Source) -> None:
+def _add_sample(builder: Builder, study: Study, source: EventSource) -> None:
     settings = {
         "parameters": [p.name for p in study.parameters],
         "test_split": study.test_split,
@@ -255,7 +255,7 @@ def _is_tuned(study: Study) -> bool:
     return any(method.tuning for method in study.methods)
 
 
-def _add_tune(builder: Builder, study: Study, shared: Mapping[str, Any], source: Source) -> None:
+def _add_tune(builder: Builder, study: Study, shared: Mapping[str, Any], source: EventSource) -> None:
     """One job per estimator: it chooses among the trials of a tuned method and hands on what others were trained to."""
     drafts = []
     for method, identity, values in _estimators(study):
@@ -300,7 +300,7 @@ def _optuna_settings(method: Method, tuning: Tuning) -> dict[str, Any]:
 
 
 def _add_evaluate(
-    builder: Builder, study: Study, shared: Mapping[str, Any], source: Source, files: tuple[FileInput, ...]
+    builder: Builder, study: Study, shared: Mapping[str, Any], source: EventSource, files: tuple[FileInput, ...]
 ) -> None:
     tuned = _is_tuned(study)
     models = "tune" if tuned else "train"
@@ -325,7 +325,10 @@ def _add_evaluate(
 
 
 def _evaluate_settings(
-    study: Study, source: Source, shared: Mapping[str, Any], estimator: tuple[Method, tuple[str, ...], dict[str, Any]]
+    study: Study,
+    source: EventSource,
+    shared: Mapping[str, Any],
+    estimator: tuple[Method, tuple[str, ...], dict[str, Any]],
 ) -> dict[str, Any]:
     """What the evaluation of an estimator needs to know of it."""
     method, identity, values = estimator
@@ -377,7 +380,7 @@ def _baselines(study: Study) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]
         yield ("fisher",), {"baseline": "fisher", **evaluation.fisher_information}
 
 
-def _add_report(builder: Builder, study: Study, source: Source, study_digest: str) -> None:
+def _add_report(builder: Builder, study: Study, source: EventSource, study_digest: str) -> None:
     models = "tune" if _is_tuned(study) else "train"
     upstream = [stage for stage in (models, "evaluate", "baselines") if stage in builder.stages]
     outputs = [builder.stages[stage].output for stage in upstream]
@@ -402,6 +405,10 @@ def _add_report(builder: Builder, study: Study, source: Source, study_digest: st
         inputs=(
             source.input,
             *(Input(out, stage, Flow.ALL) for out, stage in zip(outputs, upstream, strict=True)),
-            *([Input("samples", "sample", Flow.ALL, aside=True)] if study.tracking and study.methods else []),
+            *(
+                [Input("samples", "sample", Flow.ALL, ignored_in_fingerprint=True)]
+                if study.tracking and study.methods
+                else []
+            ),
         ),
     )

@@ -10,7 +10,7 @@ from mmc.compiler.plan.model import Flow, Input
 from mmc.compiler.plan.physics import (
     CONFIGURED,
     SETUP,
-    Piece,
+    EventJob,
     add_analyse,
     add_combine,
     add_configure,
@@ -41,12 +41,12 @@ def plan_madgraph(
         scattered=True,
     )
     _add_simulate(builder, study, generation, program, file_digests)
-    pieces = [piece for piece, _, _ in _pieces(generation)]
+    event_jobs = [event_job for event_job, _, _ in _pieces(generation)]
     detected = None
     if study.reading.delphes is not None:
-        detected = add_detect(builder, study, pieces, "simulate", file_digests)
-    add_analyse(builder, study, pieces, "simulate", detected)
-    add_combine(builder, study, pieces)
+        detected = add_detect(builder, study, event_jobs, "simulate", file_digests)
+    add_analyse(builder, study, event_jobs, "simulate", detected)
+    add_combine(builder, study, event_jobs)
 
 
 def _process_settings(sample: MadGraphSample) -> dict[str, Any]:
@@ -59,12 +59,12 @@ def _process_settings(sample: MadGraphSample) -> dict[str, Any]:
     }
 
 
-def _pieces(generation: MadGraphGeneration) -> Iterator[tuple[Piece, MadGraphSample, Slice]]:
+def _pieces(generation: MadGraphGeneration) -> Iterator[tuple[EventJob, MadGraphSample, Slice]]:
     for sample in generation.samples:
         for part_of in sample.slices:
             for benchmark in sample.events:
                 for k, n in split(sample, benchmark):
-                    yield Piece(sample, part_of.name, benchmark, k, n), sample, part_of
+                    yield EventJob(sample, part_of.name, benchmark, k, n), sample, part_of
 
 
 def _add_simulate(
@@ -84,14 +84,14 @@ def _add_simulate(
         "shower": None if shower is None else {"card": shower_card, "settings": dict(shower.settings)},
     }
     drafts = []
-    for piece, sample, part_of in _pieces(generation):
+    for event_job, sample, part_of in _pieces(generation):
         own = {
-            **piece.settings,
+            **event_job.settings,
             "slice": part_of.name,
-            "systematics": systematics_settings(study, piece),
+            "systematics": systematics_settings(study, event_job),
             "process_job": slug(sample.name),
             "order": sample.order,
-            "n_events": piece.n_events,
+            "n_events": event_job.n_events,
             "run_card": dict(part_of.run_card),
             "run_card_file": files.name(part_of.run_card_file),
             "param_card": dict(sample.param_card),
@@ -100,17 +100,17 @@ def _add_simulate(
         if sample.param_card_where_there:
             own["param_card_where_there"] = list(sample.param_card_where_there)
         cards = (shower_card, own["run_card_file"], own["param_card_file"])
-        n_events = piece.n_events or 0
+        n_events = event_job.n_events or 0
         benchmarks = 0 if sample.background else len(study.all_benchmarks)
         weights = benchmarks + sizes.n_variations(study, sample.systematics)
         drafts.append(
             Draft(
-                piece.identity,
+                event_job.identity,
                 own,
                 (CONFIGURED, ("generate", slug(sample.name))),
-                piece.label,
+                event_job.label,
                 n_events,
-                piece.part,
+                event_job.part,
                 files=tuple(card for card in cards if card is not None),
                 size=sizes.generated(n_events, weights, shower),
             )

@@ -38,7 +38,7 @@ class Input:
     name: str
     stage: str
     flow: Flow
-    aside: bool = False
+    ignored_in_fingerprint: bool = False
     """Whether the output of the jobs does not depend on it, so that a change of it runs none of them again."""
 
 

@@ -23,7 +23,7 @@ SETUP = Input("setup", "configure", Flow.ONE)
 
 
 @dataclass(frozen=True)
-class Piece:
+class EventJob:
     """The events of one job; ``n_events`` is None where only the file knows."""
 
     sample: Sample | FileSample
@@ -81,9 +81,9 @@ def parameter_settings(study: Study) -> dict[str, dict[str, Any]]:
     return {p.name: {"lha_block": p.lha_block, "lha_id": p.lha_id, "transform": p.transform} for p in study.parameters}
 
 
-def systematics_settings(study: Study, piece: Piece) -> dict[str, Any]:
+def systematics_settings(study: Study, event_job: EventJob) -> dict[str, Any]:
     """What the weights of events are to be of, besides the benchmarks."""
-    return {name: dict(study.systematics[name]) for name in piece.systematics}
+    return {name: dict(study.systematics[name]) for name in event_job.systematics}
 
 
 def add_configure(builder: Builder, study: Study) -> None:
@@ -109,7 +109,7 @@ def add_configure(builder: Builder, study: Study) -> None:
 
 
 def add_detect(
-    builder: Builder, study: Study, pieces: Sequence[Piece], events: str, file_digests: Mapping[str, str]
+    builder: Builder, study: Study, event_jobs: Sequence[EventJob], events: str, file_digests: Mapping[str, str]
 ) -> str:
     """Add the detector simulation of the events that the stage ``events`` makes; the name of the stage that did it."""
     delphes = study.reading.delphes
@@ -123,10 +123,10 @@ def add_detect(
     }
     shower = study.source.shower if isinstance(study.source, MadGraphGeneration) else None
     drafts = []
-    for piece in pieces:
-        upstream = slug(*piece.identity)
-        own = {**piece.settings, "simulate_job": upstream}
-        drafts.append(_draft(piece, own, [(events, upstream)], sizes.detected(piece.n_events or 0, shower)))
+    for event_job in event_jobs:
+        upstream = slug(*event_job.identity)
+        own = {**event_job.settings, "simulate_job": upstream}
+        drafts.append(_draft(event_job, own, [(events, upstream)], sizes.detected(event_job.n_events or 0, shower)))
     builder.add(
         "detect",
         "Simulate the detector",
@@ -141,7 +141,7 @@ def add_detect(
 
 
 def add_analyse(
-    builder: Builder, study: Study, pieces: Sequence[Piece], events: str, detected: str | None = None
+    builder: Builder, study: Study, event_jobs: Sequence[EventJob], events: str, detected: str | None = None
 ) -> None:
     """Add the reading of the events that the stage ``events`` makes, and of what the stage ``detected`` sees."""
     inputs: tuple[Input, ...] = (SETUP, Input("events", events, Flow.EACH))
@@ -151,17 +151,17 @@ def add_analyse(
         summary = "Read events: observables and cuts"
     n_observables = sizes.n_observables(study)
     drafts = []
-    for piece in pieces:
-        upstream = slug(*piece.identity)
-        own = {**piece.settings, "simulate_job": upstream}
+    for event_job in event_jobs:
+        upstream = slug(*event_job.identity)
+        own = {**event_job.settings, "simulate_job": upstream}
         needs = [CONFIGURED, (events, upstream)]
         if detected is not None:
             own["detect_job"] = upstream
             needs += [(detected, upstream)] if detected != events else []
-        if piece.systematics:
-            own["systematics"] = list(piece.systematics)
-        weights = sizes.n_weights(study, piece.systematics)
-        drafts.append(_draft(piece, own, needs, sizes.analysed(piece.n_events or 0, weights, n_observables)))
+        if event_job.systematics:
+            own["systematics"] = list(event_job.systematics)
+        weights = sizes.n_weights(study, event_job.systematics)
+        drafts.append(_draft(event_job, own, needs, sizes.analysed(event_job.n_events or 0, weights, n_observables)))
     builder.add(
         "analyse",
         summary,
@@ -173,11 +173,17 @@ def add_analyse(
     )
 
 
-def _draft(piece: Piece, own: Mapping[str, Any], needs: Sequence[tuple[str, str]], size: int) -> Draft:
-    """The job of a later stage for the events of a piece; its output has no known size where only the file knows."""
-    known = piece.n_events is not None
+def _draft(event_job: EventJob, own: Mapping[str, Any], needs: Sequence[tuple[str, str]], size: int) -> Draft:
+    """The job of a later stage for the same events; its output has no known size where only the file knows."""
+    known = event_job.n_events is not None
     return Draft(
-        piece.identity, own, tuple(needs), piece.place, piece.n_events or 0, piece.part, size=size if known else 0
+        event_job.identity,
+        own,
+        tuple(needs),
+        event_job.place,
+        event_job.n_events or 0,
+        event_job.part,
+        size=size if known else 0,
     )
 
 
@@ -207,10 +213,11 @@ def _reading_settings(study: Study) -> dict[str, Any]:
     }
 
 
-def add_combine(builder: Builder, study: Study, pieces: Sequence[Piece]) -> None:
+def add_combine(builder: Builder, study: Study, event_jobs: Sequence[EventJob]) -> None:
     """Add the one job that combines all events, or one for each group of samples."""
     groups = {
-        name: [piece for piece in pieces if piece.sample.name in samples] for name, samples in study.groups.items()
+        name: [event_job for event_job in event_jobs if event_job.sample.name in samples]
+        for name, samples in study.groups.items()
     }
     drafts = [
         replace(_combine_draft(study, members), identity=(name,), settings={"jobs": _combined(members)})
@@ -220,14 +227,14 @@ def add_combine(builder: Builder, study: Study, pieces: Sequence[Piece]) -> None
         "combine",
         "Combine and shuffle the events of each group" if groups else "Combine and shuffle all events",
         "events",
-        drafts or [_combine_draft(study, pieces)],
-        settings={} if groups else {"jobs": _combined(pieces)},
+        drafts or [_combine_draft(study, event_jobs)],
+        settings={} if groups else {"jobs": _combined(event_jobs)},
         inputs=(SETUP, Input("analysed", "analyse", Flow.ALL)),
         scattered=bool(groups),
     )
 
 
-def _combined(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+def _combined(event_jobs: Sequence[EventJob]) -> list[dict[str, Any]]:
     """What each analysed job contributes.
 
     Only the embedded generator is sure to make as many events as it is asked for: MadGraph may leave some out, and the
@@ -235,23 +242,23 @@ def _combined(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
     """
     return [
         {
-            "job": slug(*piece.identity),
-            "sample": piece.sample.name,
-            **({} if piece.slice is None else {"slice": piece.slice}),
-            "benchmark": piece.benchmark,
-            "n_events": piece.n_events if isinstance(piece.sample, EmbeddedSample) else None,
-            "k_factor": piece.sample.k_factor,
-            "background": piece.sample.background,
+            "job": slug(*event_job.identity),
+            "sample": event_job.sample.name,
+            **({} if event_job.slice is None else {"slice": event_job.slice}),
+            "benchmark": event_job.benchmark,
+            "n_events": event_job.n_events if isinstance(event_job.sample, EmbeddedSample) else None,
+            "k_factor": event_job.sample.k_factor,
+            "background": event_job.sample.background,
         }
-        for piece in pieces
+        for event_job in event_jobs
     ]
 
 
-def _combine_draft(study: Study, pieces: Sequence[Piece]) -> Draft:
-    """The job that combines pieces. A weight that one event has, all have in its file."""
-    systematics = dict.fromkeys(name for piece in pieces for name in piece.systematics)
-    events = sum(piece.n_events or 0 for piece in pieces)
+def _combine_draft(study: Study, event_jobs: Sequence[EventJob]) -> Draft:
+    """The job that combines event_jobs. A weight that one event has, all have in its file."""
+    systematics = dict.fromkeys(name for event_job in event_jobs for name in event_job.systematics)
+    events = sum(event_job.n_events or 0 for event_job in event_jobs)
     size = sizes.analysed(events, sizes.n_weights(study, systematics), sizes.n_observables(study))
-    needs = (CONFIGURED, *(("analyse", slug(*piece.identity)) for piece in pieces))
-    samples = ", ".join(dict.fromkeys(piece.sample.name for piece in pieces))
+    needs = (CONFIGURED, *(("analyse", slug(*event_job.identity)) for event_job in event_jobs))
+    samples = ", ".join(dict.fromkeys(event_job.sample.name for event_job in event_jobs))
     return Draft((), {}, needs, samples if study.groups else "", events, size=size if events else 0)

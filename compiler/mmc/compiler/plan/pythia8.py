@@ -10,7 +10,7 @@ from mmc.compiler.plan.model import Flow, Input
 from mmc.compiler.plan.physics import (
     CONFIGURED,
     SETUP,
-    Piece,
+    EventJob,
     add_analyse,
     add_combine,
     add_configure,
@@ -46,41 +46,41 @@ def plan_embedded(builder: Builder, study: Study, generation: EmbeddedGeneration
         inputs=(SETUP,),
         scattered=True,
     )
-    pieces = list(_pieces(generation))
+    event_jobs = list(_pieces(generation))
     builder.add(
         "simulate",
         "Generate events and weight each at every benchmark",
         "events",
         [
             Draft(
-                piece.identity,
+                event_job.identity,
                 {
-                    "sample": piece.sample.name,
-                    "benchmark": piece.benchmark,
-                    "process_job": slug(piece.sample.name, piece.benchmark),
-                    "n_events": piece.n_events,
+                    "sample": event_job.sample.name,
+                    "benchmark": event_job.benchmark,
+                    "process_job": slug(event_job.sample.name, event_job.benchmark),
+                    "n_events": event_job.n_events,
                 },
-                (CONFIGURED, ("generate", slug(piece.sample.name, piece.benchmark))),
-                piece.label,
-                piece.n_events or 0,
-                piece.part,
-                size=sizes.generated(piece.n_events or 0, len(study.all_benchmarks)),
+                (CONFIGURED, ("generate", slug(event_job.sample.name, event_job.benchmark))),
+                event_job.label,
+                event_job.n_events or 0,
+                event_job.part,
+                size=sizes.generated(event_job.n_events or 0, len(study.all_benchmarks)),
             )
-            for piece in pieces
+            for event_job in event_jobs
         ],
         settings=shared,
         inputs=(SETUP, Input("process", "generate", Flow.ALL)),
         scattered=True,
     )
-    add_analyse(builder, study, pieces, "simulate")
-    add_combine(builder, study, pieces)
+    add_analyse(builder, study, event_jobs, "simulate")
+    add_combine(builder, study, event_jobs)
 
 
-def _pieces(generation: EmbeddedGeneration) -> Iterator[Piece]:
+def _pieces(generation: EmbeddedGeneration) -> Iterator[EventJob]:
     for sample in generation.samples:
         for benchmark in sample.events:
             for k, n in split(sample, benchmark):
-                yield Piece(sample, None, benchmark, k, n)
+                yield EventJob(sample, None, benchmark, k, n)
 
 
 def _generate_settings(sample: EmbeddedSample, benchmark: str) -> dict[str, Any]:

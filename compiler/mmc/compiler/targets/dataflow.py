@@ -24,7 +24,9 @@ def products(plan: Plan) -> tuple[Stage, ...]:
 
     These are what no stage reads, what passes from one group to another, and what the last learning stage presents.
     """
-    read = {stage.name: {item.stage for item in stage.inputs if not item.aside} for stage in plan.stages}
+    read = {
+        stage.name: {item.stage for item in stage.inputs if not item.ignored_in_fingerprint} for stage in plan.stages
+    }
     last = set(read).difference(*read.values())
     presented = set().union(*(read[name] for name in last if plan.stage(name).group == "learning"))
     crossing = {stage.name for group in groups(plan) for stage in imports(plan, group)}

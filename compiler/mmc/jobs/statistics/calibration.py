@@ -28,7 +28,7 @@ from mmc.jobs.statistics.closure.mean_ratio import RatioSums
 from mmc.jobs.statistics.closure.toys import BLOCK, blocks
 from mmc.jobs.statistics.closure.truth import FLOOR, joint_ratio
 from mmc.jobs.statistics.histograms import quantiles
-from mmc.jobs.statistics.limits import Setting
+from mmc.jobs.statistics.limits import LimitProblem
 
 Points = slice | npt.NDArray[np.intp]
 EVERY = slice(None)
@@ -51,20 +51,20 @@ class Calibration:
         cls,
         method: str,
         log_ratio: LogRatio,
-        setting: Setting,
+        problem: LimitProblem,
         denominator: Array,
         factors: Callable[[Variations], Array] | None = None,
     ) -> "Calibration":
-        """From validation events next to the denominator, at all points of the setting.
+        """From validation events next to the denominator, at all points of the problem.
 
         :param factors: of a ratio at other values of the nuisance parameters, what multiplies weights there
         """
-        events, points = setting.file.part(setting.aside, denominator), setting.points
+        events, points = problem.file.part(problem.template_partition, denominator), problem.points
         varied = None
         if factors is not None:
-            every = factors(setting.file.variations(setting.aside))
-            varied = events.weights * every[setting.file.is_near(setting.aside, denominator), np.newaxis]
-        row = setting.file.coefficients(denominator[np.newaxis])[0]
+            every = factors(problem.file.variations(problem.template_partition))
+            varied = events.weights * every[problem.file.is_near(problem.template_partition, denominator), np.newaxis]
+        row = problem.file.coefficients(denominator[np.newaxis])[0]
         p = events.probabilities(row)
         if method == "normalisation":
             sums = RatioSums(len(points))
@@ -80,7 +80,7 @@ class Calibration:
         size = max(1, BLOCK // len(p))  # points, few enough at a time that the ratios of all events can be held
         for rows in (slice(start, start + size) for start in range(0, len(points), size)):
             logs = log_ratio(points[rows], events.x)
-            joint = joint_ratio(events.weights, setting.coefficients[rows], row, varied=varied)
+            joint = joint_ratio(events.weights, problem.coefficients[rows], row, varied=varied)
             for s, r in zip(logs, joint, strict=True):
                 edge, mean = make(s, r, p)
                 edges.append(edge)

@@ -5,27 +5,27 @@ from typing import Any
 import numpy as np
 
 from mmc.jobs.learning.estimators import Estimator
-from mmc.jobs.statistics.limits import Limits, Setting
+from mmc.jobs.statistics.limits import LimitProblem, Limits
 
 N_EVENTS = 2_000
 """Test events of the Asimov data on which members are compared."""
 
 
-def ensemble_spread(estimator: Estimator, setting: Setting, limits: Limits) -> dict[str, Any]:
+def ensemble_spread(estimator: Estimator, problem: LimitProblem, limits: Limits) -> dict[str, Any]:
     """The number of members, and how far they are apart, on some of the Asimov data.
 
     For ratios that is the standard deviation of the members' ln L(θ) - ln L(θ_true) without the rate, the largest one
     in the region at the highest confidence level; for scores the standard deviation of the members' scores in units of
     the spread of their mean, averaged over events and components.
     """
-    x, probabilities = (values[:N_EVENTS] for values in setting.asimov)
+    x, probabilities = (values[:N_EVENTS] for values in problem.asimov)
     probabilities = probabilities / probabilities.sum()
     if estimator.members[0].kind == "score":
         scores = np.stack([member.score(x) for member in estimator.members])
         apart = np.sqrt(probabilities @ scores.var(axis=0, ddof=1)) / np.sqrt(probabilities @ scores.mean(axis=0) ** 2)
         return {"members": len(scores), "score_spread": float(apart.mean())}
-    inside = np.append(limits.allowed(max(setting.levels)).ravel(), True)
-    points = setting.points[inside]
+    inside = np.append(limits.allowed(max(problem.levels)).ravel(), True)
+    points = problem.points[inside]
     logs = np.stack([member.log_ratio(points, x) @ probabilities for member in estimator.members])
-    logs = setting.n_expected * (logs - logs[:, -1:])
+    logs = problem.n_expected * (logs - logs[:, -1:])
     return {"members": len(logs), "log_likelihood_spread": float(logs.std(axis=0, ddof=1).max())}

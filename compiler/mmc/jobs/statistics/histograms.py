@@ -17,7 +17,7 @@ import numpy.typing as npt
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, Events, Summaries, Variations
 from mmc.jobs.statistics.closure.mean_ratio import MeanRatio
-from mmc.jobs.statistics.profiling import Kinematics, VariedHistogram
+from mmc.jobs.statistics.profiling import ShapeLikelihood, VariedHistogram
 
 FEW, MOST_SPARSE = 10.0, 0.5
 """At most this part of the cross section may be in bins with fewer effective events."""
@@ -201,8 +201,8 @@ class HistogramFigures:
     """What a histogram says of the data and of the observed events, the mean r under the reference at each point, and
     how much of the data is in unknown bins."""
 
-    expected: Kinematics
-    observed: Kinematics | None
+    expected: ShapeLikelihood
+    observed: ShapeLikelihood | None
     ratio: MeanRatio
     unknown: float
     log_ratio: Callable[[Array], Array]
@@ -216,8 +216,8 @@ class HistogramFigures:
         )
         observed = [item.observed for item in items if item.observed is not None]
         return cls(
-            expected=Kinematics.join([item.expected for item in items]),
-            observed=Kinematics.join(observed) if observed else None,
+            expected=ShapeLikelihood.join([item.expected for item in items]),
+            observed=ShapeLikelihood.join(observed) if observed else None,
             ratio=ratio,
             unknown=max(item.unknown for item in items),
             log_ratio=lambda values: np.concatenate([item.log_ratio(values) for item in items]),
@@ -248,10 +248,10 @@ def histogram_figures(
     mean, error = ratio.mean(binning.index(reference.values), reference.probabilities)
     table = np.log(ratio.ratio)
 
-    def kinematics(events: Summaries, histogram: VariedHistogram | None) -> Kinematics:
+    def kinematics(events: Summaries, histogram: VariedHistogram | None) -> ShapeLikelihood:
         fractions = binning.fractions(events)
         gain = None if histogram is None else partial(histogram.gain, np.maximum(fractions, 0.0))
-        return Kinematics(ratio.mean_log(fractions), gain)
+        return ShapeLikelihood(ratio.mean_log(fractions), gain)
 
     matched = None if varied is None else varied.matched(truth, np.maximum(binning.fractions(data), 0.0))
     return HistogramFigures(

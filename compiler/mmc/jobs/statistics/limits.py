@@ -24,7 +24,7 @@ from scipy.special import chdtrc
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, EventFile, Events, Partition, Summaries, Variations
 from mmc.jobs.statistics.observed import read_observed
-from mmc.jobs.statistics.profiling import Kinematics
+from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.projections import cut, intervals, profile, projections
 
 
@@ -163,7 +163,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Setting:
+class LimitProblem:
     """What every limit starts from: the file, the grid, the true point and the expected events."""
 
     file: EventFile
@@ -188,7 +188,7 @@ class Setting:
         settings: Mapping[str, Any],
         observed: Path | None = None,
         partition: Partition = "test",
-    ) -> "Setting":
+    ) -> "LimitProblem":
         """From the settings of a job and the file of the observed events.
 
         :raises StepError: when the file is not what it has to be
@@ -213,7 +213,7 @@ class Setting:
         )
 
     @property
-    def aside(self) -> Partition:
+    def template_partition(self) -> Partition:
         """The events that histograms and calibrations are made from: never those that are the data."""
         return "validation" if self.partition == "test" else "train"
 
@@ -290,7 +290,7 @@ class Setting:
         """The limits from the mean log ratio per event at each of :attr:`points`, and the rate if it is asked for."""
         return self._limits(log_kinematics, self.n_expected, rate=rate and bool(self.include_xsec))
 
-    def others(self, expected: Kinematics, observed: Kinematics | None) -> dict[str, Limits]:
+    def variants(self, expected: ShapeLikelihood, observed: ShapeLikelihood | None) -> dict[str, Limits]:
         """Further limits that are asked for: ``without_rate``, ``observed`` and ``observed_without_rate``.
 
         Where nuisance parameters are profiled, ``with_systematics`` too, and the same of each of the others.

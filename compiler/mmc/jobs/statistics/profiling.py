@@ -43,7 +43,7 @@ BLOCK = 4_000_000
 
 
 @dataclass(frozen=True)
-class Kinematics:
+class ShapeLikelihood:
     """What the distribution of some events says at each point: the mean log ratio per event, shape (points,), or 0."""
 
     mean_log: Array | float
@@ -51,7 +51,7 @@ class Kinematics:
     """None where nuisance parameters are at their nominal values."""
 
     @classmethod
-    def join(cls, items: Sequence["Kinematics"]) -> "Kinematics":
+    def join(cls, items: Sequence["ShapeLikelihood"]) -> "ShapeLikelihood":
         """All points of several."""
         ends = np.cumsum([np.size(item.mean_log) for item in items])[:-1]
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.histograms import Binning, Template, bin_sums
-from mmc.jobs.statistics.limits import Setting
+from mmc.jobs.statistics.limits import LimitProblem
 
 VERSION = "1.0.0"
 """Of the format, not of pyhf."""
@@ -53,7 +53,7 @@ class Yields:
 
 
 def make_workspaces(
-    setting: Setting, binning: Binning, template: Events, data: Array, channel: str
+    problem: LimitProblem, binning: Binning, template: Events, data: Array, channel: str
 ) -> dict[str, dict[str, Any]]:
     """The workspace of each benchmark but the true point.
 
@@ -62,32 +62,32 @@ def make_workspaces(
     :param template: the events that fill the histogram, those of the partition ``rest``
     :param data: events in each bin
     """
-    index, variations = binning.index(template.x), setting.file.variations("rest")
+    index, variations = binning.index(template.x), problem.file.variations("rest")
     nominal = Template.of(index, template, binning.size)
     varied = {
         name: tuple(bin_sums(index, template.weights * factor[:, np.newaxis], binning.size) for factor in factors)
         for name, factors in variations.items()
     }
-    benchmarks = setting.file.benchmarks
-    rows = dict(zip(benchmarks, setting.file.coefficients(np.array(list(benchmarks.values()))), strict=True))
+    benchmarks = problem.file.benchmarks
+    rows = dict(zip(benchmarks, problem.file.coefficients(np.array(list(benchmarks.values()))), strict=True))
 
     def yields(row: Array) -> Yields:
         """Rates are those of the test events, as in the limits, and so scale the template."""
-        rate = setting.luminosity * float(row @ setting.file.part("test").weights.sum(axis=0))
+        rate = problem.luminosity * float(row @ problem.file.part("test").weights.sum(axis=0))
         scale = rate / float((nominal.sums @ row).sum())
         return Yields(
             scale * (nominal.sums @ row),
             {name: (scale * (up @ row), scale * (down @ row)) for name, (up, down) in varied.items()},
         )
 
-    reference = yields(setting.true_coefficients)
+    reference = yields(problem.true_coefficients)
     points = {
         name: yields(rows[name])
         for name, point in benchmarks.items()
-        if not np.array_equal(point, setting.theta_true) and rows[name] @ nominal.sums.sum(axis=0) > 0.0
+        if not np.array_equal(point, problem.theta_true) and rows[name] @ nominal.sums.sum(axis=0) > 0.0
     }
     known = np.all([item.positive for item in (reference, *points.values())], axis=0)
-    row = setting.true_coefficients
+    row = problem.true_coefficients
     relative = np.sqrt(np.einsum("i,bij,j->b", row, nominal.products, row)[known]) / (nominal.sums @ row)[known]
     reference = reference.take(known)
     return {

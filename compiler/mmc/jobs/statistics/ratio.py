@@ -16,10 +16,10 @@ from mmc.jobs.statistics.closure.joint import joint_figures, regression
 from mmc.jobs.statistics.closure.mean_ratio import MeanRatio, RatioSums
 from mmc.jobs.statistics.closure.toys import Pool, Totals, Toys, blocks
 from mmc.jobs.statistics.closure.truth import Truth, area_figures, joint_ratio
-from mmc.jobs.statistics.limits import Limits, Setting
+from mmc.jobs.statistics.limits import LimitProblem, Limits
 from mmc.jobs.statistics.profiled_ratio import LogRate, Variation, VariedRatio, design
-from mmc.jobs.statistics.profiling import Kinematics
-from mmc.jobs.statistics.result import Outcome
+from mmc.jobs.statistics.profiling import ShapeLikelihood
+from mmc.jobs.statistics.result import Result
 
 KEPT = 150_000_000
 """Log ratios that are kept for the toys, in single precision, which is that of the networks: 0.6 GB."""
@@ -33,13 +33,13 @@ class _TestEvents:
     They are gone through twice, as what toys are needed is known when there are limits.
     """
 
-    def __init__(self, setting: Setting, log_ratio: LogRatio) -> None:
-        self._setting, self._log_ratio = setting, log_ratio
-        self._blocks = list(blocks(len(setting.population.x), len(setting.points)))
+    def __init__(self, problem: LimitProblem, log_ratio: LogRatio) -> None:
+        self._problem, self._log_ratio = problem, log_ratio
+        self._blocks = list(blocks(len(problem.population.x), len(problem.points)))
         self._kept: list[Array] = []
 
     def __iter__(self) -> Iterator[tuple[slice, Array]]:
-        points, x = self._setting.points, self._setting.population.x
+        points, x = self._problem.points, self._problem.population.x
         for k, rows in enumerate(self._blocks):
             if k < len(self._kept):
                 yield rows, self._kept[k]
@@ -53,11 +53,11 @@ class _TestEvents:
 class _Ratio:
     """A ratio, calibrated or not: its sums over Asimov data, observed events and events at the denominator."""
 
-    def __init__(self, setting: Setting, calibration: Calibration | None = None) -> None:
-        self._setting = setting
+    def __init__(self, problem: LimitProblem, calibration: Calibration | None = None) -> None:
+        self._problem = problem
         self._calibration = calibration
-        self.totals, self.sums = Totals(setting), RatioSums(len(setting.points))
-        self.observed = np.zeros(len(setting.points))
+        self.totals, self.sums = Totals(problem), RatioSums(len(problem.points))
+        self.observed = np.zeros(len(problem.points))
         self.joint: dict[str, Any] | None = None
         self.toys: Toys | None = None
 
@@ -80,22 +80,22 @@ class _Ratio:
     def compare(self, logs: Array, events: Events, row: Array, points: Points) -> None:
         """Estimated with joint ratios of events at the denominator, at some points."""
         estimated = np.exp(np.minimum(self.transform(logs, points), 100.0))
-        true, p = joint_ratio(events.weights, self._setting.coefficients[points], row), events.probabilities(row)
+        true, p = joint_ratio(events.weights, self._problem.coefficients[points], row), events.probabilities(row)
         each = [
-            {"theta": self._setting.named(theta), **regression(joint, own, p)}
-            for theta, joint, own in zip(self._setting.points[points], true, estimated, strict=True)
+            {"theta": self._problem.named(theta), **regression(joint, own, p)}
+            for theta, joint, own in zip(self._problem.points[points], true, estimated, strict=True)
         ]
         self.joint = joint_figures("ratio", each)
 
     def judge(self, limits: Limits, rate: bool, truth: Truth) -> verdict.Verdict:
         """The verdict on limits from this ratio."""
         return verdict.judge(
-            self._setting,
+            self._problem,
             limits,
             self.mean_ratio,
             joint=self.joint,
             coverage=() if self.toys is None else self.toys.coverage(rate=rate),
-            area=area_figures(self._setting, self.totals, truth, rate=rate),
+            area=area_figures(self._problem, self.totals, truth, rate=rate),
         )
 
 
@@ -103,7 +103,7 @@ class _Ratio:
 class _Varied:
     """A ratio at each of the values of the nuisance parameters that a fit of them starts from."""
 
-    setting: Setting
+    problem: LimitProblem
     variations: list[Variation]
     expected: Array
     """Mean log ratios of the Asimov data, shape (variations, points)."""
@@ -112,107 +112,111 @@ class _Varied:
     """By the name of the variation."""
 
     @classmethod
-    def of(cls, setting: Setting, method: str, log_ratio: VariedLogRatio, denominator: Array, p: Array) -> "_Varied":
+    def of(
+        cls, problem: LimitProblem, method: str, log_ratio: VariedLogRatio, denominator: Array, p: Array
+    ) -> "_Varied":
         """``p`` are the probabilities of the test events at the denominator."""
-        variations = design(setting.file.nuisance_parameters)
+        variations = design(problem.file.nuisance_parameters)
         log.info("the nuisance parameters are fitted: %d more values of them are evaluated", len(variations))
         expected, observed, means = [], [], {}
         for variation in variations:
             varied = partial(log_ratio, nu=variation.nu)
             calibration = None
             if method != "none":
-                calibration = Calibration.fit(method, varied, setting, denominator, variation.factors)
-            ratio = _Ratio(setting, calibration)
-            for rows in blocks(len(setting.population.x), len(setting.points)):
-                ratio.add(varied(setting.points, setting.population.x[rows]), rows, p)
-            _add_observed([ratio], setting, varied)
+                calibration = Calibration.fit(method, varied, problem, denominator, variation.factors)
+            ratio = _Ratio(problem, calibration)
+            for rows in blocks(len(problem.population.x), len(problem.points)):
+                ratio.add(varied(problem.points, problem.population.x[rows]), rows, p)
+            _add_observed([ratio], problem, varied)
             expected.append(ratio.totals.mean)
             observed.append(ratio.observed)
             means[variation.name] = ratio.mean_ratio
-        return cls(setting, variations, np.stack(expected), np.stack(observed), means)
+        return cls(problem, variations, np.stack(expected), np.stack(observed), means)
 
-    def kinematics(self, nominal: _Ratio) -> tuple[Kinematics, Kinematics]:
+    def kinematics(self, nominal: _Ratio) -> tuple[ShapeLikelihood, ShapeLikelihood]:
         """Of the Asimov data and of the observed events, with the same ratio at nominal values."""
-        setting = self.setting
-        effects = setting.file.variations(setting.partition)
-        rate = LogRate.of(setting.population.weights, setting.coefficients, effects)
+        problem = self.problem
+        effects = problem.file.variations(problem.partition)
+        rate = LogRate.of(problem.population.weights, problem.coefficients, effects)
         expected, observed = (
-            Kinematics(mean, VariedRatio.of(mean, varied, self.variations, rate).gain)
+            ShapeLikelihood(mean, VariedRatio.of(mean, varied, self.variations, rate).gain)
             for mean, varied in ((nominal.totals.mean, self.expected), (nominal.observed, self.observed))
         )
         return expected, observed
 
 
-def ratio_outcome(setting: Setting, settings: Any, log_ratio: VariedLogRatio, random: np.random.Generator) -> Outcome:
+def ratio_outcome(
+    problem: LimitProblem, settings: Any, log_ratio: VariedLogRatio, random: np.random.Generator
+) -> Result:
     """The Asimov data are at theta_true; mean and joint ratios are those of all test events, weighted as at theta1.
 
     Nuisance parameters that the ratio has learned are nominal but in the limits in which they are fitted.
 
     :raises StepError: when there are too few events, or a fit finds no end
     """
-    denominator = setting.file.point(settings["theta1"])
-    row = setting.file.coefficients(denominator[np.newaxis])[0]
+    denominator = problem.file.point(settings["theta1"])
+    row = problem.file.coefficients(denominator[np.newaxis])[0]
     method = settings.get("calibration", "none")
-    ratios = [_Ratio(setting)]
+    ratios = [_Ratio(problem)]
     if method != "none":
-        ratios.append(_Ratio(setting, Calibration.fit(method, log_ratio, setting, denominator)))
+        ratios.append(_Ratio(problem, Calibration.fit(method, log_ratio, problem, denominator)))
     final = ratios[-1]
-    tested = _TestEvents(setting, log_ratio)
-    p = setting.population.probabilities(row)
+    tested = _TestEvents(problem, log_ratio)
+    p = problem.population.probabilities(row)
     for rows, logs in tested:
         for ratio in ratios:
             ratio.add(logs, rows, p)
-    _add_observed(ratios, setting, log_ratio)
+    _add_observed(ratios, problem, log_ratio)
 
-    expected, seen = Kinematics(final.totals.mean), Kinematics(final.observed)
+    expected, seen = ShapeLikelihood(final.totals.mean), ShapeLikelihood(final.observed)
     judge_varied = None
-    if setting.profiled and settings.get("nuisance_mode") == "profile":
-        varied = _Varied.of(setting, method, log_ratio, denominator, p)
+    if problem.profiled and settings.get("nuisance_mode") == "profile":
+        varied = _Varied.of(problem, method, log_ratio, denominator, p)
         expected, seen = varied.kinematics(final)
-        judge_varied = partial(verdict.judge_varied, setting, varied.mean_ratios)
-    observed = None if setting.observed is None else seen
+        judge_varied = partial(verdict.judge_varied, problem, varied.mean_ratios)
+    observed = None if problem.observed is None else seen
 
-    if not setting.file.has_morphing:  # toys and joint ratios need weights at points that are no benchmarks
-        arrays = final.mean_ratio.arrays(setting.grid.shape)
+    if not problem.file.has_morphing:  # toys and joint ratios need weights at points that are no benchmarks
+        arrays = final.mean_ratio.arrays(problem.grid.shape)
 
         def judge(limits: Limits, rate: bool) -> verdict.Verdict:
             del rate
-            return verdict.judge(setting, limits, final.mean_ratio)
+            return verdict.judge(problem, limits, final.mean_ratio)
 
-        return Outcome.of(setting, expected, observed, judge, arrays, judge_varied=judge_varied)
+        return Result.of(problem, expected, observed, judge, arrays, judge_varied=judge_varied)
 
-    pool = Pool.of(setting, setting.limits(final.totals.mean))
+    pool = Pool.of(problem, problem.limits(final.totals.mean))
     toys = [Toys(pool) for _ in ratios]
     for rows, logs in tested:
         counts = pool.draw(rows, random)
         for ratio, own in zip(ratios, toys, strict=True):
             own.add(ratio.transform(logs), rows, counts)
-    truth = Truth(setting)
-    logs = log_ratio(setting.points[pool.probes], setting.population.x)
+    truth = Truth(problem)
+    logs = log_ratio(problem.points[pool.probes], problem.population.x)
     for ratio, own in zip(ratios, toys, strict=True):
         ratio.toys = own
-        ratio.compare(logs, setting.population, row, pool.probes)
+        ratio.compare(logs, problem.population, row, pool.probes)
 
-    outcome = Outcome.of(
-        setting,
+    outcome = Result.of(
+        problem,
         expected,
         observed,
         lambda limits, rate: final.judge(limits, rate, truth),
-        final.mean_ratio.arrays(setting.grid.shape),
+        final.mean_ratio.arrays(problem.grid.shape),
         judge_varied=judge_varied,
     )
     if method == "none":
         return outcome
-    before = ratios[0].judge(setting.limits(ratios[0].totals.mean), True, truth)
+    before = ratios[0].judge(problem.limits(ratios[0].totals.mean), True, truth)
     return replace(outcome, verdict=outcome.verdict.with_calibration(method, before))
 
 
-def _add_observed(ratios: list[_Ratio], setting: Setting, log_ratio: LogRatio) -> None:
+def _add_observed(ratios: list[_Ratio], problem: LimitProblem, log_ratio: LogRatio) -> None:
     """Add the observed events, if there are any; the network is the same for all of the ratios."""
-    if setting.observed is None:
+    if problem.observed is None:
         return
-    x, probabilities = setting.observed.values, setting.observed.probabilities
-    for rows in blocks(len(x), len(setting.points)):
-        logs = log_ratio(setting.points, x[rows])
+    x, probabilities = problem.observed.values, problem.observed.probabilities
+    for rows in blocks(len(x), len(problem.points)):
+        logs = log_ratio(problem.points, x[rows])
         for ratio in ratios:
             ratio.observed += ratio.transform(logs) @ probabilities[rows]

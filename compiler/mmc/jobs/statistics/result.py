@@ -6,13 +6,13 @@ from typing import Any
 
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.verdict import Verdict
-from mmc.jobs.statistics.limits import Limits, Setting
-from mmc.jobs.statistics.profiling import Kinematics
+from mmc.jobs.statistics.limits import LimitProblem, Limits
+from mmc.jobs.statistics.profiling import ShapeLikelihood
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """Expected limits with their verdict, and the limits beside them by name (see :meth:`Setting.others`).
+class Result:
+    """Expected limits with their verdict, and the limits beside them by name (see :meth:`LimitProblem.variants`).
 
     ``verdicts`` has a verdict of those among the others that the closure tests apply to: on expected data, and with
     nuisance parameters of those estimators that have learned them.
@@ -21,43 +21,43 @@ class Outcome:
     limits: Limits
     verdict: Verdict
     arrays: Mapping[str, Array]
-    others: Mapping[str, Limits]
+    variants: Mapping[str, Limits]
     verdicts: Mapping[str, Verdict]
 
     @classmethod
     def of(
         cls,
-        setting: Setting,
-        expected: Kinematics,
-        observed: Kinematics | None,
+        problem: LimitProblem,
+        expected: ShapeLikelihood,
+        observed: ShapeLikelihood | None,
         judge: Callable[[Limits, bool], Verdict],
         arrays: Mapping[str, Array],
         *,
         judge_varied: Callable[[Limits, Verdict], Verdict] | None = None,
-    ) -> "Outcome":
+    ) -> "Result":
         """From what expected and observed events say; ``arrays`` are written besides those of the limits.
 
         ``judge`` gives the verdict on expected limits, and is told whether the rate may be part of them;
         ``judge_varied`` the one with nuisance parameters fitted, from the nominal one.
         """
-        limits, others = setting.limits(expected.mean_log), setting.others(expected, observed)
-        verdicts = {name: judge(others[name], False) for name in ("without_rate",) if name in others}
+        limits, variants = problem.limits(expected.mean_log), problem.variants(expected, observed)
+        verdicts = {name: judge(variants[name], False) for name in ("without_rate",) if name in variants}
         verdict = judge(limits, True)
         for kind, nominal in {"": verdict, "without_rate": verdicts.get("without_rate", verdict)}.items():
             name = "_".join(filter(None, (kind, "with_systematics")))
-            if judge_varied is not None and name in others:
-                verdicts[name] = judge_varied(others[name], nominal)
-        return cls(limits, verdict, arrays, others, verdicts)
+            if judge_varied is not None and name in variants:
+                verdicts[name] = judge_varied(variants[name], nominal)
+        return cls(limits, verdict, arrays, variants, verdicts)
 
     def all_arrays(self) -> dict[str, Array]:
         """What ``limits.npz`` holds: of other limits the same arrays with their name before them."""
-        others = {f"{name}_{key}": a for name, limits in self.others.items() for key, a in limits.values().items()}
-        return {**self.limits.arrays(), **self.arrays, **others}
+        variants = {f"{name}_{key}": a for name, limits in self.variants.items() for key, a in limits.values().items()}
+        return {**self.limits.arrays(), **self.arrays, **variants}
 
-    def summary(self, setting: Setting) -> dict[str, Any]:
+    def summary(self, problem: LimitProblem) -> dict[str, Any]:
         """As the result files hold it."""
-        others = {
-            name: limits.summary(setting.levels) | (self.verdicts[name].summary() if name in self.verdicts else {})
-            for name, limits in self.others.items()
+        variants = {
+            name: limits.summary(problem.levels) | (self.verdicts[name].summary() if name in self.verdicts else {})
+            for name, limits in self.variants.items()
         }
-        return {**setting.summary(), **self.limits.summary(setting.levels), **self.verdict.summary(), **others}
+        return {**problem.summary(), **self.limits.summary(problem.levels), **self.verdict.summary(), **variants}

@@ -19,9 +19,9 @@ from mmc.jobs.statistics.closure.truth import DataClosure
 from mmc.jobs.statistics.ensemble_spread import ensemble_spread
 from mmc.jobs.statistics.fisher import Information, full_information, score_of
 from mmc.jobs.statistics.histograms import HistogramFigures, histogram_figures, make_binning
-from mmc.jobs.statistics.limits import Limits, Setting, save_arrays
+from mmc.jobs.statistics.limits import LimitProblem, Limits, save_arrays
 from mmc.jobs.statistics.ratio import ratio_outcome
-from mmc.jobs.statistics.result import Outcome
+from mmc.jobs.statistics.result import Result
 
 STEP = 0.005
 """Half the distance of points between which a ratio is differentiated, as a part of the grid's range."""
@@ -30,7 +30,7 @@ NU_STEP = 0.05
 
 
 def run(job: StepJob) -> None:
-    """Write ``limits.npz`` (see :meth:`mmc.jobs.statistics.result.Outcome.all_arrays`) and ``evaluate.json``.
+    """Write ``limits.npz`` (see :meth:`mmc.jobs.statistics.result.Result.all_arrays`) and ``evaluate.json``.
 
     With morphing ``fisher.npz`` too.
 
@@ -44,13 +44,13 @@ def run(job: StepJob) -> None:
         if record["method"] != settings["method"]:
             raise StepError(f"{model.name} is a model of {record['method']}, not of {settings['method']}")
     file = EventFile.of(job.events / "events.h5", settings)
-    setting = Setting.of(file, settings, job.optional("observed"))
-    estimator = load_model(setting, settings, models)
-    outcome = evaluate_estimator(setting, settings, estimator, job.seed)
+    problem = LimitProblem.of(file, settings, job.optional("observed"))
+    estimator = load_model(problem, settings, models)
+    outcome = evaluate_estimator(problem, settings, estimator, job.seed)
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
     described = {}
     if file.has_morphing:
-        point, whole = _information(setting, settings, estimator, "test")
+        point, whole = _information(problem, settings, estimator, "test")
         n, n_nuisance = len(file.parameters), len(whole.matrix) - len(file.parameters)
         information = whole.known(n)
         arrays, full = information.arrays("full", file.parameters), information.figures(file.parameters)
@@ -68,29 +68,31 @@ def run(job: StepJob) -> None:
             "method": settings["method"],
             "estimator": estimator.members[0].kind,
             "train_job": settings["train_job"],
-            **outcome.summary(setting),
-            **({"ensemble": ensemble_spread(estimator, setting, outcome.limits)} if len(models) > 1 else {}),
+            **outcome.summary(problem),
+            **({"ensemble": ensemble_spread(estimator, problem, outcome.limits)} if len(models) > 1 else {}),
             **described,
         },
     )
 
 
-def load_model(setting: Setting, settings: Mapping[str, Any], models: Sequence[Path]) -> Estimator:
+def load_model(problem: LimitProblem, settings: Mapping[str, Any], models: Sequence[Path]) -> Estimator:
     """The estimator of a method from the folders of its members."""
     return load_estimator(
-        models, None if settings["method"] in SCORE_METHODS else setting.file.point(settings["theta1"])
+        models, None if settings["method"] in SCORE_METHODS else problem.file.point(settings["theta1"])
     )
 
 
-def evaluate_estimator(setting: Setting, settings: Mapping[str, Any], estimator: Estimator, seed: int = 1) -> Outcome:
+def evaluate_estimator(
+    problem: LimitProblem, settings: Mapping[str, Any], estimator: Estimator, seed: int = 1
+) -> Result:
     """The limits of an estimator, with what the closure tests say of them; ``seed`` is that of the toy experiments."""
     random = np.random.default_rng(seed)
     if settings["method"] in SCORE_METHODS:
-        return _score(setting, settings, estimator, random)
-    return ratio_outcome(setting, settings, estimator.log_ratio, random)
+        return _score(problem, settings, estimator, random)
+    return ratio_outcome(problem, settings, estimator.log_ratio, random)
 
 
-def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.random.Generator) -> Outcome:
+def _score(problem: LimitProblem, settings: Any, estimator: Estimator, random: np.random.Generator) -> Result:
     """A score estimator: histograms of the estimated score, filled with validation events, that it was not trained on.
 
     SALLY has one histogram in all components. SALLINO has at each θ a histogram of the component h along θ - θ_ref; as
@@ -100,25 +102,25 @@ def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.ran
 
     Where the score of nuisance parameters is learned too, the score is the profiled one throughout.
     """
-    reference = setting.file.point(settings["theta"])
-    row = setting.file.coefficients(reference[np.newaxis])[0]
-    template, variations = setting.file.part(setting.aside), setting.variations(setting.aside)
-    at_reference = setting.file.part(setting.partition, reference)
-    x, asimov = setting.asimov
-    projection = profiling(setting, settings, estimator)
+    reference = problem.file.point(settings["theta"])
+    row = problem.file.coefficients(reference[np.newaxis])[0]
+    template, variations = problem.file.part(problem.template_partition), problem.variations(problem.template_partition)
+    at_reference = problem.file.part(problem.partition, reference)
+    x, asimov = problem.asimov
+    projection = profiling(problem, settings, estimator)
 
     def score(x: Array) -> Array:
         return estimator.score(x) @ projection.T
 
     def joint(partition: Partition) -> Summaries:
-        events = setting.file.part(partition, reference)
-        slopes = setting.file.slopes(partition, reference) if _is_profiled(settings) else None
-        scores = setting.file.joint_scores(events, reference, slopes) @ projection.T
+        events = problem.file.part(partition, reference)
+        slopes = problem.file.slopes(partition, reference) if _is_profiled(settings) else None
+        scores = problem.file.joint_scores(events, reference, slopes) @ projection.T
         return Summaries(scores, events.probabilities(row))
 
     test, data = Summaries(score(at_reference.x), at_reference.probabilities(row)), Summaries(score(x), asimov)
-    population = Summaries(score(setting.population.x), setting.population.probabilities(row))
-    scores, seen = score(template.x), setting.observed
+    population = Summaries(score(problem.population.x), problem.population.probabilities(row))
+    scores, seen = score(template.x), problem.observed
     observed = None if seen is None else Summaries(score(seen.values), seen.probabilities)
 
     def figures(direction: Array, bins: list[int], coefficients: Array, binning_row: Array) -> HistogramFigures:
@@ -132,32 +134,32 @@ def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.ran
             data=data.project(direction),
             reference=population.project(direction),
             observed=None if observed is None else observed.project(direction),
-            truth=setting.true_coefficients,
+            truth=problem.true_coefficients,
             variations=variations,
         )
         return replace(result, log_ratio=lambda values: result.log_ratio(values @ direction))
 
     n, bins, adaptive = len(reference), settings["score_bins"], "score_likelihood" in settings
     if settings["method"] == "sally" and not adaptive:
-        result = figures(np.eye(n), [bins] * n, setting.coefficients, setting.coefficients[:-1].mean(axis=0))
+        result = figures(np.eye(n), [bins] * n, problem.coefficients, problem.coefficients[:-1].mean(axis=0))
     else:
         axes, which = (_axes, bins) if adaptive else (_direction, [bins])
         result = HistogramFigures.join(
             [
                 figures(axes(point - reference), which, coefficients[np.newaxis], row)
-                for point, coefficients in zip(setting.points, setting.coefficients, strict=True)
+                for point, coefficients in zip(problem.points, problem.coefficients, strict=True)
             ]
         )
     centre = verdict.mean_score(test, joint("train"))
-    components = zip(setting.grid.axes, joint(setting.partition).values.T, test.values.T, strict=True)
+    components = zip(problem.grid.axes, joint(problem.partition).values.T, test.values.T, strict=True)
     each = [
         {"component": name, **regression(true, estimated, test.probabilities)} for name, true, estimated in components
     ]
-    tested = DataClosure(setting, lambda events: result.log_ratio(score(events.x)), random)
+    tested = DataClosure(problem, lambda events: result.log_ratio(score(events.x)), random)
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(
-            setting,
+            problem,
             limits,
             result.ratio,
             score=centre,
@@ -166,20 +168,20 @@ def _score(setting: Setting, settings: Any, estimator: Estimator, random: np.ran
             unknown=result.unknown,
         )
 
-    return Outcome.of(setting, result.expected, result.observed, judge, result.ratio.arrays(setting.grid.shape))
+    return Result.of(problem, result.expected, result.observed, judge, result.ratio.arrays(problem.grid.shape))
 
 
-def profiling(setting: Setting, settings: Mapping[str, Any], estimator: Estimator) -> Array:
+def profiling(problem: LimitProblem, settings: Mapping[str, Any], estimator: Estimator) -> Array:
     """What an estimated score is multiplied with to be that of the parameters, shape (parameters, outputs).
 
     Profiled, it is t_θ - I_θν (I_νν + 1)⁻¹ t_ν (arXiv:1903.01473), with the information on the nuisance parameters in
     the rate and the score itself, and in their constraint. MadMiner's ``set_nuisance`` has the same formula for the
     information that it is given, constraint included.
     """
-    n = len(setting.file.parameters)
+    n = len(problem.file.parameters)
     projection = np.eye(n)
     if _is_profiled(settings):
-        _, information = _information(setting, settings, estimator, setting.aside)
+        _, information = _information(problem, settings, estimator, problem.template_partition)
         matrix = information.constrained(len(information.matrix) - n).matrix
         projection = np.hstack([projection, -np.linalg.solve(matrix[n:, n:], matrix[n:, :n]).T])
     return projection
@@ -190,33 +192,33 @@ def _is_profiled(settings: Mapping[str, Any]) -> bool:
 
 
 def _information(
-    setting: Setting, settings: Mapping[str, Any], estimator: Estimator, partition: Partition
+    problem: LimitProblem, settings: Mapping[str, Any], estimator: Estimator, partition: Partition
 ) -> tuple[Array, Information]:
     """What the rate and the estimated score of some events say of the parameters, and the point at which.
 
     A score method knows the score at its own reference, a ratio has one everywhere, at the true point too. Nuisance
     parameters whose score is learned are the last ones.
     """
-    events = setting.file.part(partition)
+    events = problem.file.part(partition)
     if settings["method"] in SCORE_METHODS:
-        point = setting.file.point(settings["theta"])
+        point = problem.file.point(settings["theta"])
         scores = estimator.score(events.x)
     else:
-        point = setting.theta_true
-        steps = np.array([STEP * (axis[-1] - axis[0]) for axis in setting.grid.axes.values()])
+        point = problem.theta_true
+        steps = np.array([STEP * (axis[-1] - axis[0]) for axis in problem.grid.axes.values()])
         scores = score_of(estimator.log_ratio, point, steps, events.x)
         if _is_profiled(settings):
-            n = len(setting.file.nuisance_parameters)
+            n = len(problem.file.nuisance_parameters)
 
             def at(nus: Array, x: Array) -> Array:
                 return np.concatenate([estimator.log_ratio(point[np.newaxis], x, nu) for nu in nus])
 
             scores = np.hstack([scores, score_of(at, np.zeros(n), np.full(n, NU_STEP), events.x)])
-    weights = events.weights @ setting.file.coefficients(point[np.newaxis])[0]
-    slopes = events.weights @ setting.file.gradients(point).T
+    weights = events.weights @ problem.file.coefficients(point[np.newaxis])[0]
+    slopes = events.weights @ problem.file.gradients(point).T
     if _is_profiled(settings):
-        slopes = np.hstack([slopes, weights[:, np.newaxis] * setting.file.slopes(partition)])
-    return point, full_information(scores, weights, slopes, setting.luminosity)
+        slopes = np.hstack([slopes, weights[:, np.newaxis] * problem.file.slopes(partition)])
+    return point, full_information(scores, weights, slopes, problem.luminosity)
 
 
 def _direction(difference: Array) -> Array:

@@ -14,7 +14,7 @@ from typing import Any
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.tracking.store import ARTIFACTS, STORE, Store, asked_store, beside, local_store, public, reason, repoint
-from mmc.jobs.tracking.tracker import RECORD, STUDY, Whole
+from mmc.jobs.tracking.tracker import RECORD, STUDY, StudyRun
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def _begin(job: StepJob, record: dict[str, Any]) -> None:
         record |= {"uri": public(uri), "files": beside(uri)}
         store = Store(uri)
     record["experiment_id"] = store.experiment(record["experiment"], record["files"])
-    whole = Whole(store, record)
+    whole = StudyRun(store, record)
     run = whole.run()
     if run is None:
         raise StepError("the store takes no run")

@@ -64,7 +64,7 @@ class Tracker:
 class Run(Tracker):
     """A run in a store."""
 
-    def __init__(self, whole: "Whole", run: str) -> None:
+    def __init__(self, whole: "StudyRun", run: str) -> None:
         self.whole, self.store, self.id = whole, whole.store, run
 
     def params(self, values: Mapping[str, Any]) -> None:
@@ -114,7 +114,7 @@ class Run(Tracker):
         self.store.ask(self.store.client.set_terminated, self.id, status)
 
 
-class Whole:
+class StudyRun:
     """The run of a study, below which the runs of its jobs are.
 
     ``record`` is what ``track`` writes: ``key``, ``experiment_id``, ``run`` (None where it could not be made), and of
@@ -180,7 +180,7 @@ def _place(stage: str, job: str) -> tuple[str, str]:
     return (f"estimator {job}", job) if stage in ("train", "tune", "evaluate") else (f"{stage} {job}", f"{stage} {job}")
 
 
-def _open(job: StepJob) -> Whole | None:
+def _open(job: StepJob) -> StudyRun | None:
     """The run of the whole that the job belongs to; None where nothing is tracked."""
     folders = job.inputs.get(INPUT, ())
     if not folders:
@@ -196,10 +196,10 @@ def _open(job: StepJob) -> Whole | None:
         return None
     if record["experiment_id"] is None:
         record["experiment_id"] = store.ask(store.experiment, record["experiment"], record["files"])
-    return None if record["experiment_id"] is None else Whole(store, record)
+    return None if record["experiment_id"] is None else StudyRun(store, record)
 
 
-def _log_output(whole: Whole, run: Run, job: StepJob) -> None:
+def _log_output(whole: StudyRun, run: Run, job: StepJob) -> None:
     """Log what the job has written; the last job of all, also what no run has yet of those that it reads."""
     if job.stage != LAST:
         run.entry(describe(job.stage, job.out, job.seed, job.settings))

@@ -12,7 +12,7 @@ from scipy.ndimage import zoom
 from mmc.jobs.job import StepJob, read_json
 from mmc.jobs.madminer.event_file import Array, EventFile
 from mmc.jobs.statistics.closure.verdict import Verdict
-from mmc.jobs.statistics.limits import Limits, Setting, p_values
+from mmc.jobs.statistics.limits import LimitProblem, Limits, p_values
 from mmc.jobs.steps.evaluate import evaluate_estimator, load_model
 
 MOST_POINTS = 2_000_000
@@ -47,8 +47,10 @@ def judge_of(job: StepJob) -> Judge:
     if settings["criterion"] == "validation_loss":
         return validation_loss
     file = EventFile.of(job.events / "events.h5", settings)
-    setting = Setting.of(file, {**settings, "systematics": "nominal"}, partition="validation")  # no fit is looked at
-    return {"closure": _closure, "expected_limit": _expected_limit}[settings["criterion"]](setting, settings)
+    problem = LimitProblem.of(
+        file, {**settings, "systematics": "nominal"}, partition="validation"
+    )  # no fit is looked at
+    return {"closure": _closure, "expected_limit": _expected_limit}[settings["criterion"]](problem, settings)
 
 
 def validation_loss(models: Sequence[Path]) -> Judgement:
@@ -58,12 +60,12 @@ def validation_loss(models: Sequence[Path]) -> Judgement:
     return Judgement(loss, loss)
 
 
-def _closure(setting: Setting, settings: Mapping[str, Any]) -> Judge:
+def _closure(problem: LimitProblem, settings: Mapping[str, Any]) -> Judge:
     """How far the network itself, without calibration, is from closure."""
     raw = {**settings, "calibration": "none"}
 
     def judge(models: Sequence[Path]) -> Judgement:
-        verdict = evaluate_estimator(setting, raw, load_model(setting, raw, models)).verdict
+        verdict = evaluate_estimator(problem, raw, load_model(problem, raw, models)).verdict
         value, error = _misclosure(verdict)
         return Judgement(value, value, error, verdict.summary()["verdict"], verdict.figures)
 
@@ -79,7 +81,7 @@ def _misclosure(verdict: Verdict) -> tuple[float, float | None]:
     return float(np.abs(extremes).max()), ratio["error"]
 
 
-def _expected_limit(setting: Setting, settings: Mapping[str, Any]) -> Judge:
+def _expected_limit(problem: LimitProblem, settings: Mapping[str, Any]) -> Judge:
     """The part of the grid's volume inside the region at the highest confidence level.
 
     The smallest region of all is that of an estimator that is too sure of itself. So trials that fail the closure tests
@@ -87,9 +89,9 @@ def _expected_limit(setting: Setting, settings: Mapping[str, Any]) -> Judge:
     """
 
     def judge(models: Sequence[Path]) -> Judgement:
-        outcome = evaluate_estimator(setting, settings, load_model(setting, settings, models))
+        outcome = evaluate_estimator(problem, settings, load_model(problem, settings, models))
         limits, verdict = outcome.limits, outcome.verdict
-        value, passes = volume(limits, max(setting.levels)), verdict.summary()["verdict"]
+        value, passes = volume(limits, max(problem.levels)), verdict.summary()["verdict"]
         order = value if passes != "failed" else 2.0 - limits.p_true + _misclosure(verdict)[0]
         return Judgement(value, order, None, passes, verdict.figures)
 

@@ -11,39 +11,39 @@ from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.closure.mean_ratio import RatioSums
 from mmc.jobs.statistics.closure.toys import Pool
 from mmc.jobs.statistics.closure.truth import DataClosure, Truth, joint_ratio, smooth_area
-from mmc.jobs.statistics.limits import Grid, Limits, Setting
+from mmc.jobs.statistics.limits import Grid, LimitProblem, Limits
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import SIGMA, cross_section, squared_amplitude, write_events
 
 
 @pytest.fixture(scope="module")
-def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+def problem(tmp_path_factory: pytest.TempPathFactory) -> LimitProblem:
     """Observables that see everything, 50 expected events, 4,000 test events."""
     folder = tmp_path_factory.mktemp("exact")
     events = write_events(folder / "events", 2, 40_000, smearing=0.0)
     learning = Learning(folder / "learning", events, luminosity_pb=5_000.0)
     learning.evaluation["grid"] = {name: {"range": [-0.75, 0.75], "points": 15} for name in ("c1", "c2")}
-    return Setting.of(EventFile(events / "events.h5", 0.2, 0.2), learning.evaluation)
+    return LimitProblem.of(EventFile(events / "events.h5", 0.2, 0.2), learning.evaluation)
 
 
 def exact(points: Array, x: Array) -> Array:
     return np.stack([np.log(squared_amplitude(x, point) * SIGMA / cross_section(point)) for point in points])
 
 
-def truth_limits(setting: Setting) -> Limits:
-    return setting.limits(Truth(setting).totals.mean)
+def truth_limits(problem: LimitProblem) -> Limits:
+    return problem.limits(Truth(problem).totals.mean)
 
 
-def verdict(setting: Setting, log_ratio: Callable[[Array, Array], Array]) -> verdict.Verdict:
-    x, p = setting.asimov
-    limits = setting.limits(log_ratio(setting.points, x) @ p)
-    tested = DataClosure(setting, lambda events: log_ratio(setting.points, events.x), np.random.default_rng(7))
-    return verdict.judge(setting, limits, **tested.figures(rate=True))
+def verdict(problem: LimitProblem, log_ratio: Callable[[Array, Array], Array]) -> verdict.Verdict:
+    x, p = problem.asimov
+    limits = problem.limits(log_ratio(problem.points, x) @ p)
+    tested = DataClosure(problem, lambda events: log_ratio(problem.points, events.x), np.random.default_rng(7))
+    return verdict.judge(problem, limits, **tested.figures(rate=True))
 
 
-def test_an_exact_ratio_covers_as_often_as_it_should_and_has_the_area_of_the_truth(setting: Setting) -> None:
-    found = verdict(setting, exact)
+def test_an_exact_ratio_covers_as_often_as_it_should_and_has_the_area_of_the_truth(problem: LimitProblem) -> None:
+    found = verdict(problem, exact)
     assert found.verdict == "passed", found.reasons
     coverage = found.figures["coverage"]
     assert {entry["level"] for entry in coverage} == {0.68, 0.95}
@@ -53,53 +53,55 @@ def test_an_exact_ratio_covers_as_often_as_it_should_and_has_the_area_of_the_tru
     assert found.figures["area"]["ratio"] == pytest.approx(1.0, abs=3.0 * found.figures["area"]["error"])
 
 
-def test_an_overconfident_ratio_covers_too_little_and_beats_the_truth(setting: Setting) -> None:
-    found = verdict(setting, lambda points, x: 1.5 * exact(points, x))
+def test_an_overconfident_ratio_covers_too_little_and_beats_the_truth(problem: LimitProblem) -> None:
+    found = verdict(problem, lambda points, x: 1.5 * exact(points, x))
     assert found.figures["verdicts"]["coverage"] == found.figures["verdicts"]["area"] == "failed"
     assert found.figures["area"]["ratio"] == pytest.approx(1.0 / 1.5, abs=0.05)
     assert any("of 400 toys at" in reason for reason in found.reasons)
 
 
-def test_a_biased_ratio_covers_too_little(setting: Setting) -> None:
+def test_a_biased_ratio_covers_too_little(problem: LimitProblem) -> None:
     """As if the true parameters were 0.15 larger: the true point stays inside, but less often than it should."""
-    found = verdict(setting, lambda points, x: exact(points + np.array([0.15, 0.0]), x))
+    found = verdict(problem, lambda points, x: exact(points + np.array([0.15, 0.0]), x))
     assert found.figures["verdicts"] == {"true_point": "passed", "coverage": "failed", "area": "passed"}
 
 
-def test_a_population_as_small_as_the_data_covers_less_which_is_expected(setting: Setting) -> None:
+def test_a_population_as_small_as_the_data_covers_less_which_is_expected(problem: LimitProblem) -> None:
     """The toys' own scatter and that of the population around the truth add up."""
     grid = Grid({name: np.linspace(-0.25, 0.25, 15) for name in ("c1", "c2")})
-    found = verdict(replace(setting, luminosity=80_000.0, grid=grid), exact)
+    found = verdict(replace(problem, luminosity=80_000.0, grid=grid), exact)
     at_truth = found.figures["coverage"][1]
     assert at_truth["nu"] == pytest.approx(0.1, abs=0.01)
     assert found.figures["verdicts"]["coverage"] == "passed"
     assert abs(at_truth["coverage"] - at_truth["expected"]) < 3.5 * at_truth["error"]
 
 
-def test_toys_have_poisson_numbers_of_events_in_the_proportions_of_the_weights(setting: Setting) -> None:
-    pool = Pool.of(setting, truth_limits(setting))
-    x = setting.population.x
+def test_toys_have_poisson_numbers_of_events_in_the_proportions_of_the_weights(problem: LimitProblem) -> None:
+    pool = Pool.of(problem, truth_limits(problem))
+    x = problem.population.x
     counts = pool.draw(slice(0, len(x)), np.random.default_rng(8))
     for k, probe in enumerate(pool.probes):
-        sizes, n = counts[:, k].sum(axis=0), setting.expected[probe]
+        sizes, n = counts[:, k].sum(axis=0), problem.expected[probe]
         assert sizes.mean() == pytest.approx(n, abs=4.0 * (n / pool.toys) ** 0.5)
         assert sizes.var() == pytest.approx(n, rel=0.3)
         drawn = counts[:, k].mean(axis=1) @ x / n
         assert drawn == pytest.approx(pool.probabilities[:, k] @ x, abs=4.0 / (n * pool.toys) ** 0.5)
 
 
-def test_a_large_grid_leaves_room_for_fewer_probes_and_toys(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    limits, n = truth_limits(setting), len(setting.points)
+def test_a_large_grid_leaves_room_for_fewer_probes_and_toys(
+    problem: LimitProblem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits, n = truth_limits(problem), len(problem.points)
     monkeypatch.setattr("mmc.jobs.statistics.closure.toys.BUDGET", 250 * n)
-    assert (len(Pool.of(setting, limits).probes), Pool.of(setting, limits).toys) == (2, 125)
+    assert (len(Pool.of(problem, limits).probes), Pool.of(problem, limits).toys) == (2, 125)
     monkeypatch.setattr("mmc.jobs.statistics.closure.toys.BUDGET", 50 * n)
-    assert (len(Pool.of(setting, limits).probes), Pool.of(setting, limits).toys) == (1, 50)
+    assert (len(Pool.of(problem, limits).probes), Pool.of(problem, limits).toys) == (1, 50)
 
 
-def test_joint_ratios_are_those_of_the_model(setting: Setting) -> None:
-    events = setting.file.part("test", setting.theta_true)
-    found = joint_ratio(events.weights, setting.coefficients[:3], setting.true_coefficients)
-    assert np.log(found) == pytest.approx(exact(setting.points[:3], events.x), abs=0.03)  # cross sections are estimated
+def test_joint_ratios_are_those_of_the_model(problem: LimitProblem) -> None:
+    events = problem.file.part("test", problem.theta_true)
+    found = joint_ratio(events.weights, problem.coefficients[:3], problem.true_coefficients)
+    assert np.log(found) == pytest.approx(exact(problem.points[:3], events.x), abs=0.03)  # cross sections are estimated
 
 
 def test_areas_do_not_jump_from_point_to_point() -> None:
@@ -111,22 +113,22 @@ def test_areas_do_not_jump_from_point_to_point() -> None:
 
 
 @pytest.mark.parametrize("method", ["histogram", "isotonic"])
-def test_calibration_mends_a_distorted_ratio(setting: Setting, method: str) -> None:
+def test_calibration_mends_a_distorted_ratio(problem: LimitProblem, method: str) -> None:
     def distorted(points: Array, x: Array) -> Array:
         return np.sinh(1.5 * exact(points, x)) + 0.1 * points[:, :1]
 
-    fitted = Calibration.fit(method, distorted, setting, setting.theta_true)
-    x, p = setting.asimov
-    raw, true = distorted(setting.points, x), exact(setting.points, x)
+    fitted = Calibration.fit(method, distorted, problem, problem.theta_true)
+    x, p = problem.asimov
+    raw, true = distorted(problem.points, x), exact(problem.points, x)
     mended = fitted.apply(raw, EVERY)
-    inside = truth_limits(setting).p_values > 0.01
+    inside = truth_limits(problem).p_values > 0.01
     errors = [np.sqrt((np.square(logs - true)[:-1][inside] @ p).mean()) for logs in (raw, mended)]
     assert errors[1] < 0.25 * errors[0]
-    sums = RatioSums(len(setting.points))
+    sums = RatioSums(len(problem.points))
     sums.add(mended, p)
     ratio = sums.mean_ratio().widened(fitted.error)
     pulls = (ratio.mean - 1.0)[:-1] / np.maximum(ratio.error[:-1], 1e-9)
     assert np.abs(pulls[inside]).max() < 4.5
     some = np.array([3, 7])
     assert np.array_equal(fitted.apply(raw[some], some), mended[some])
-    assert verdict(setting, distorted).verdict == "failed"
+    assert verdict(problem, distorted).verdict == "failed"

@@ -7,80 +7,80 @@ import pytest
 from mmc.jobs.madminer.event_file import EventFile, Summaries
 from mmc.jobs.statistics.closure.mean_ratio import MeanRatio
 from mmc.jobs.statistics.closure.verdict import Verdict, judge, mean_score
-from mmc.jobs.statistics.limits import Limits, Setting
+from mmc.jobs.statistics.limits import LimitProblem, Limits
 
 from tests.jobs.learning_jobs import Learning
 
 
 @pytest.fixture
-def setting(tmp_path: Path, toy_events: Path) -> Setting:
+def problem(tmp_path: Path, toy_events: Path) -> LimitProblem:
     learning = Learning(tmp_path, toy_events)
     learning.evaluation["grid"] = {name: {"range": [-1.0, 1.0], "points": 21} for name in ("c1", "c2")}
-    return Setting.of(EventFile(toy_events / "events.h5", 0.2, 0.2), learning.evaluation)
+    return LimitProblem.of(EventFile(toy_events / "events.h5", 0.2, 0.2), learning.evaluation)
 
 
-def verdict(setting: Setting, mean: Any, error: float = 0.001, true: float = 0.0, **options: Any) -> Verdict:
+def verdict(problem: LimitProblem, mean: Any, error: float = 0.001, true: float = 0.0, **options: Any) -> Verdict:
     """On a Gaussian likelihood around the point (``true``, 0)."""
-    difference = setting.points - np.array([true, 0.0])
-    limits = setting.limits(-0.1 * np.square(difference).sum(axis=1))
-    ratio = None if mean is None else MeanRatio(np.broadcast_to(mean, len(setting.points)), np.full(442, error))
-    return judge(setting, limits, ratio, **options)
+    difference = problem.points - np.array([true, 0.0])
+    limits = problem.limits(-0.1 * np.square(difference).sum(axis=1))
+    ratio = None if mean is None else MeanRatio(np.broadcast_to(mean, len(problem.points)), np.full(442, error))
+    return judge(problem, limits, ratio, **options)
 
 
-def test_a_ratio_with_mean_one_passes(setting: Setting) -> None:
-    found = verdict(setting, 1.0)
+def test_a_ratio_with_mean_one_passes(problem: LimitProblem) -> None:
+    found = verdict(problem, 1.0)
     assert not found.reasons and not found.warnings
     assert found.figures["mean_ratio"]["moved"] == 0.0
     assert found.summary()["verdict"] == "passed"
     assert found.figures["verdicts"] == {"true_point": "passed", "mean_ratio": "passed"}
 
 
-def test_a_small_constant_factor_cancels(setting: Setting) -> None:
-    found = verdict(setting, 1.05)
+def test_a_small_constant_factor_cancels(problem: LimitProblem) -> None:
+    found = verdict(problem, 1.05)
     assert not found.reasons
     assert found.figures["mean_ratio"]["largest_pull"] == pytest.approx(50.0)
 
 
-def test_a_large_constant_factor_fails(setting: Setting) -> None:
-    assert verdict(setting, 0.6).reasons == (
+def test_a_large_constant_factor_fails(problem: LimitProblem) -> None:
+    assert verdict(problem, 0.6).reasons == (
         "the mean ratio is 0.600 to 0.600 in the confidence region, where it must be 1",
     )
 
 
-def test_a_factor_that_moves_the_contour_fails(setting: Setting) -> None:
-    slope = 1.0 + 0.05 * setting.points[:, 0]
-    found = verdict(setting, slope)
+def test_a_factor_that_moves_the_contour_fails(problem: LimitProblem) -> None:
+    slope = 1.0 + 0.05 * problem.points[:, 0]
+    found = verdict(problem, slope)
     assert found.verdict == "failed" and found.reasons[0].startswith("dividing the ratio by its mean would change")
-    assert verdict(setting, slope, error=0.012).verdict == "doubtful"
-    uncertain = verdict(setting, slope, error=0.05)  # the Monte Carlo error explains it
+    assert verdict(problem, slope, error=0.012).verdict == "doubtful"
+    uncertain = verdict(problem, slope, error=0.05)  # the Monte Carlo error explains it
     assert uncertain.verdict == "doubtful" and "too few to check the mean ratio" in uncertain.reasons[0]
 
 
-def test_deviations_at_excluded_points_do_not_matter(setting: Setting) -> None:
-    far = np.abs(setting.points).max(axis=1) > 0.95
-    found = verdict(setting, np.where(far, 1.5, 1.0))
+def test_deviations_at_excluded_points_do_not_matter(problem: LimitProblem) -> None:
+    far = np.abs(problem.points).max(axis=1) > 0.95
+    found = verdict(problem, np.where(far, 1.5, 1.0))
     assert not found.reasons
     assert found.figures["mean_ratio"]["highest"] == 1.0
     assert found.figures["mean_ratio"]["highest_on_grid"] == 1.5
 
 
-def test_an_excluded_true_point_fails(setting: Setting) -> None:
-    (reason,) = verdict(setting, None, true=1.0).reasons
+def test_an_excluded_true_point_fails(problem: LimitProblem) -> None:
+    (reason,) = verdict(problem, None, true=1.0).reasons
     assert reason.startswith("the true point has a p-value of")
 
 
-def test_an_excluded_true_point_that_few_test_events_explain_is_doubtful(setting: Setting) -> None:
+def test_an_excluded_true_point_that_few_test_events_explain_is_doubtful(problem: LimitProblem) -> None:
     """With a thousand times as many events expected as there are, any likelihood has its maximum elsewhere."""
-    limits = Limits(setting.grid, -4.0 * np.square(setting.points - [1.0, 0.0]).sum(axis=1))
-    assert judge(setting, limits).verdict == "failed"
-    found = judge(replace(setting, luminosity=1e8), limits)
+    limits = Limits(problem.grid, -4.0 * np.square(problem.points - [1.0, 0.0]).sum(axis=1))
+    assert judge(problem, limits).verdict == "failed"
+    found = judge(replace(problem, luminosity=1e8), limits)
     assert limits.p_true < 0.05 < found.figures["p_value_true_chance"]
     assert found.verdict == "doubtful" and "effective test events explain" in found.reasons[0]
 
 
-def test_fewer_test_events_than_expected_ones_are_doubtful(setting: Setting) -> None:
-    assert "in bins without simulated events" in verdict(setting, 1.0, unknown=0.02).warnings[0]
-    found = judge(replace(setting, luminosity=1e7), setting.limits(0.0))
+def test_fewer_test_events_than_expected_ones_are_doubtful(problem: LimitProblem) -> None:
+    assert "in bins without simulated events" in verdict(problem, 1.0, unknown=0.02).warnings[0]
+    found = judge(replace(problem, luminosity=1e7), problem.limits(0.0))
     assert found.verdict == "doubtful" and "effective test events where" in found.reasons[0]
 
 
@@ -100,8 +100,8 @@ def joint(of: str, slope: float, error: float) -> dict[str, Any]:
         ("score", 2.0, 0.01, "failed"),
     ],
 )
-def test_slopes(setting: Setting, of: str, slope: float, error: float, expected: str) -> None:
-    found = verdict(setting, 1.0, joint=joint(of, slope, error))
+def test_slopes(problem: LimitProblem, of: str, slope: float, error: float, expected: str) -> None:
+    found = verdict(problem, 1.0, joint=joint(of, slope, error))
     assert found.verdict == found.figures["verdicts"]["joint"] == expected
 
 
@@ -116,8 +116,8 @@ def test_slopes(setting: Setting, of: str, slope: float, error: float, expected:
         (0.9, 0.4, "doubtful"),
     ],
 )
-def test_areas(setting: Setting, ratio: float, error: float, expected: str) -> None:
-    assert verdict(setting, 1.0, area={"ratio": ratio, "error": error}).verdict == expected
+def test_areas(problem: LimitProblem, ratio: float, error: float, expected: str) -> None:
+    assert verdict(problem, 1.0, area={"ratio": ratio, "error": error}).verdict == expected
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def test_areas(setting: Setting, ratio: float, error: float, expected: str) -> N
         (0.88, 1.0, 0.001, "failed"),  # they are further off
     ],
 )
-def test_coverages(setting: Setting, coverage: float, non_centrality: float, nu: float, expected: str) -> None:
+def test_coverages(problem: LimitProblem, coverage: float, non_centrality: float, nu: float, expected: str) -> None:
     entry = {"theta": {"c1": 0.0}, "level": 0.95, "coverage": coverage, "error": 0.012, "toys": 400}
-    found = verdict(setting, 1.0, coverage=[entry | {"non_centrality": non_centrality, "half_step": 0.0, "nu": nu}])
+    found = verdict(problem, 1.0, coverage=[entry | {"non_centrality": non_centrality, "half_step": 0.0, "nu": nu}])
     assert found.verdict == expected, found.reasons
 
 
@@ -153,13 +153,13 @@ def test_mean_score() -> None:
     assert figures(scores * [1.0, 0.0])["bias"] < 0.06  # a component that is always 0
 
 
-def test_a_biased_score_fails_only_when_it_is_large(setting: Setting) -> None:
+def test_a_biased_score_fails_only_when_it_is_large(problem: LimitProblem) -> None:
     def score(bias: float, p_value: float) -> dict[str, Any]:
         return {"mean": [0.0], "error": [0.0], "bias": bias, "p_value": p_value}
 
-    assert verdict(setting, 1.0, score=score(0.3, 1e-9)).reasons == (
+    assert verdict(problem, 1.0, score=score(0.3, 1e-9)).reasons == (
         "the mean score at the reference is 0.30 standard deviations from 0",
     )
-    assert not verdict(setting, 1.0, score=score(0.05, 1e-9)).reasons
-    assert verdict(setting, 1.0, score=score(0.3, 0.01)).verdict == "doubtful"
-    assert verdict(setting, 1.0, score=score(0.3, 0.1)).verdict == "passed"
+    assert not verdict(problem, 1.0, score=score(0.05, 1e-9)).reasons
+    assert verdict(problem, 1.0, score=score(0.3, 0.01)).verdict == "doubtful"
+    assert verdict(problem, 1.0, score=score(0.3, 0.1)).verdict == "passed"

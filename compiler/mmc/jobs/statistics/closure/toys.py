@@ -26,7 +26,7 @@ import numpy.typing as npt
 from scipy.special import chdtri, chndtr
 
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.limits import Limits, Setting, effective_size
+from mmc.jobs.statistics.limits import LimitProblem, Limits, effective_size
 
 TOYS, FEWEST = 400, 100
 """Toys for each point, and how few there may be where the grid is large."""
@@ -47,13 +47,13 @@ def blocks(n_events: int, n_points: int) -> Iterator[slice]:
 class Totals:
     """The mean log ratio of the Asimov data at all points, in groups of events for the jackknife."""
 
-    def __init__(self, setting: Setting) -> None:
-        self.setting = setting
-        events = len(setting.asimov_shares)
+    def __init__(self, problem: LimitProblem) -> None:
+        self.problem = problem
+        events = len(problem.asimov_shares)
         group = np.arange(events) % GROUPS  # a file's events are in random order
         self._shares = np.zeros((events, GROUPS))
-        self._shares[np.arange(events), group] = setting.asimov_shares
-        self._sums = np.zeros((len(setting.points), GROUPS))
+        self._shares[np.arange(events), group] = problem.asimov_shares
+        self._sums = np.zeros((len(problem.points), GROUPS))
 
     def add(self, logs: Array, events: slice = slice(None), points: slice = slice(None)) -> None:
         """Add the log ratios of some events of the population at some points, shape (points, events)."""
@@ -74,29 +74,29 @@ class Totals:
 class Pool:
     """The test events, as a population that toys are drawn from."""
 
-    setting: Setting
+    problem: LimitProblem
     probes: npt.NDArray[np.intp]
-    """The points that toys are drawn at, as positions in ``Setting.points``; the true point is the first."""
+    """The points that toys are drawn at, as positions in ``LimitProblem.points``; the true point is the first."""
     probabilities: Array
-    """Of the events of ``Setting.population`` at the probes, shape (events, probes)."""
+    """Of the events of ``LimitProblem.population`` at the probes, shape (events, probes)."""
     toys: int
     """At each probe."""
 
     @classmethod
-    def of(cls, setting: Setting, limits: Limits) -> "Pool":
+    def of(cls, problem: LimitProblem, limits: Limits) -> "Pool":
         """For toys at the true point and where a parameter is smallest or largest in the confidence region.
 
         These are the points that decide the contour. On large grids there is room for the first of them only.
         """
-        n = len(setting.points)
-        inside = np.flatnonzero(limits.allowed(max(setting.levels)).ravel())
+        n = len(problem.points)
+        inside = np.flatnonzero(limits.allowed(max(problem.levels)).ravel())
         chosen = [n - 1]
-        for values in setting.grid.points[inside].T if len(inside) else ():
+        for values in problem.grid.points[inside].T if len(inside) else ():
             chosen += [int(inside[np.argmin(values)]), int(inside[np.argmax(values)])]
         probes = np.array(list(dict.fromkeys(chosen))[: max(1, BUDGET // (FEWEST * n))], dtype=np.intp)
-        at_probes = [setting.population.probabilities(row) for row in setting.coefficients[probes]]
+        at_probes = [problem.population.probabilities(row) for row in problem.coefficients[probes]]
         return cls(
-            setting=setting,
+            problem=problem,
             probes=probes,
             probabilities=np.stack(at_probes, axis=1),
             toys=max(1, min(TOYS, BUDGET // (len(probes) * n))),
@@ -108,7 +108,7 @@ class Pool:
 
     def draw(self, events: slice, random: np.random.Generator) -> Array:
         """How often each of some events is in each toy, shape (events, probes, toys)."""
-        means = self.setting.expected[self.probes] * np.maximum(self.probabilities[events], 0.0)
+        means = self.problem.expected[self.probes] * np.maximum(self.probabilities[events], 0.0)
         return random.poisson(means[:, :, np.newaxis], (*means.shape, self.toys)).astype(np.float32)
 
 
@@ -117,7 +117,7 @@ class Toys:
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
-        n, probes = len(pool.setting.points), len(pool.probes)
+        n, probes = len(pool.problem.points), len(pool.probes)
         self._sums = np.zeros((n, probes * pool.toys), dtype=np.float32)
         self._sizes = np.zeros((probes, pool.toys))
         self._asimov = np.zeros((n, probes))
@@ -131,30 +131,30 @@ class Toys:
     def coverage(self, *, rate: bool = True) -> list[dict[str, Any]]:
         """Per probe and confidence level how often the limit of a toy includes the point that the toy is of.
 
-        The rate is part of the likelihood if the setting says so and ``rate`` is true.
+        The rate is part of the likelihood if the problem says so and ``rate`` is true.
 
         ``non_centrality`` is the -2 ln λ of the point on its Asimov data, ``half_step`` how much half a step of the
         grid changes that, ``nu`` the ν of this module's text, and ``expected`` the coverage to be expected of an exact
         ratio that has this non-centrality.
         """
-        setting, pool = self.pool.setting, self.pool
-        dof = len(setting.grid.axes)
+        problem, pool = self.pool.problem, self.pool
+        dof = len(problem.grid.axes)
         result = []
         for k, probe in enumerate(pool.probes):
             sums = self._sums[:, k * pool.toys : (k + 1) * pool.toys].astype(float)
             q = self._minus_2_log(sums, self._sizes[k], rate)
             q = q[probe] - q.min(axis=0)
-            n = setting.expected[probe]
+            n = problem.expected[probe]
             curve = self._minus_2_log(n * self._asimov[:, [k]], np.array([n]), rate)[:, 0]
             centre = float(curve[probe] - curve.min())
-            half_step = _half_step(setting, curve, setting.points[probe])
-            for level in setting.levels:
+            half_step = _half_step(problem, curve, problem.points[probe])
+            for level in problem.levels:
                 threshold = float(chdtri(dof, 1.0 - level))
                 inside = int((q <= threshold).sum())
                 smoothed = (inside + 1.0) / (len(q) + 2.0)  # so that the error is not 0 where all or none are inside
                 result.append(
                     {
-                        "theta": setting.named(setting.points[probe]),
+                        "theta": problem.named(problem.points[probe]),
                         "level": level,
                         "coverage": inside / len(q),
                         "error": float((smoothed * (1.0 - smoothed) / len(q)) ** 0.5),
@@ -169,22 +169,22 @@ class Toys:
 
     def _minus_2_log(self, sums: Array, sizes: Array, rate: bool) -> Array:
         """-2 ln L at all points, of data sets with sums of log ratios (points, sets) and numbers of events (sets,)."""
-        setting = self.pool.setting
-        if rate and setting.include_xsec:
-            mu = setting.expected[:, np.newaxis]
+        problem = self.pool.problem
+        if rate and problem.include_xsec:
+            mu = problem.expected[:, np.newaxis]
             positive = mu > 0.0
             sums = np.where(positive, sums + sizes * np.log(np.where(positive, mu, 1.0)) - mu, -np.inf)
         return np.asarray(-2.0 * sums)
 
 
-def _half_step(setting: Setting, curve: Array, point: Array) -> float:
+def _half_step(problem: LimitProblem, curve: Array, point: Array) -> float:
     """What half a step along every axis adds to -2 ln L, from its second differences next to a point."""
-    values = curve[:-1].reshape(setting.grid.shape)
+    values = curve[:-1].reshape(problem.grid.shape)
     nearest: list[Any] = [
-        int(np.argmin(np.abs(axis - x))) for axis, x in zip(setting.grid.axes.values(), point, strict=True)
+        int(np.argmin(np.abs(axis - x))) for axis, x in zip(problem.grid.axes.values(), point, strict=True)
     ]
     total = 0.0
-    for k, n in enumerate(setting.grid.shape):
+    for k, n in enumerate(problem.grid.shape):
         if n > 2:
             line = values[(*nearest[:k], slice(None), *nearest[k + 1 :])]
             i = min(max(nearest[k], 1), n - 2)

@@ -13,7 +13,7 @@ from scipy.special import chdtri
 
 from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.closure.toys import Pool, Totals, Toys, blocks
-from mmc.jobs.statistics.limits import Grid, Setting
+from mmc.jobs.statistics.limits import Grid, LimitProblem
 
 FLOOR = 1e-6
 """Smaller joint ratios, as of an event that cannot occur at a point, and negative ones count as this."""
@@ -38,17 +38,17 @@ def joint_ratio(
 class Truth:
     """The likelihood of the truth on the Asimov data."""
 
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
-        self.totals = Totals(setting)
-        for rows in blocks(len(setting.population.x), len(setting.points)):
-            self.totals.add(self.log_ratio(setting.population.take(rows)), rows)
+    def __init__(self, problem: LimitProblem) -> None:
+        self._problem = problem
+        self.totals = Totals(problem)
+        for rows in blocks(len(problem.population.x), len(problem.points)):
+            self.totals.add(self.log_ratio(problem.population.take(rows)), rows)
 
     def log_ratio(self, events: Events) -> Array:
         """ln r(x, z | θ) to the true point, of some events at all points: shape (points, events)."""
-        setting = self._setting
-        totals = setting.file.part(setting.partition, setting.theta_true).weights.sum(axis=0)
-        ratio = joint_ratio(events.weights, setting.coefficients, setting.true_coefficients, totals)
+        problem = self._problem
+        totals = problem.file.part(problem.partition, problem.theta_true).weights.sum(axis=0)
+        ratio = joint_ratio(events.weights, problem.coefficients, problem.true_coefficients, totals)
         return np.log(np.maximum(ratio, FLOOR))
 
 
@@ -65,54 +65,56 @@ def smooth_area(grid: Grid, q: Array, threshold: float) -> float:
     return float(np.clip(inside, 0.0, 1.0).mean())
 
 
-def area_figures(setting: Setting, totals: Totals, truth: Truth, *, rate: bool = True) -> dict[str, Any]:
+def area_figures(problem: LimitProblem, totals: Totals, truth: Truth, *, rate: bool = True) -> dict[str, Any]:
     """The area of the region at the highest confidence level in units of the truth's, on the same test events.
 
     The error is that of a jackknife over :data:`mmc.jobs.statistics.closure.toys.GROUPS` groups of test events, which
-    both areas share. The rate is part of the likelihoods if the setting says so and ``rate`` is true.
+    both areas share. The rate is part of the likelihoods if the problem says so and ``rate`` is true.
     """
-    level = max(setting.levels)
-    threshold = float(chdtri(len(setting.grid.axes), 1.0 - level))
+    level = max(problem.levels)
+    threshold = float(chdtri(len(problem.grid.axes), 1.0 - level))
 
     def area(mean: Array) -> float:
-        limits = setting.limits(mean, rate=rate)
-        return smooth_area(setting.grid, -2.0 * limits.log_likelihood_ratio[:-1], threshold)
+        limits = problem.limits(mean, rate=rate)
+        return smooth_area(problem.grid, -2.0 * limits.log_likelihood_ratio[:-1], threshold)
 
     own, best = area(totals.mean), area(truth.totals.mean)
-    smallest = 1.0 / len(setting.grid.points)  # no area is known better than to a point
+    smallest = 1.0 / len(problem.grid.points)  # no area is known better than to a point
     left_out = [
         area(mine) / max(area(its), smallest)
         for mine, its in zip(totals.jackknife(), truth.totals.jackknife(), strict=True)
     ]
     spread = np.square(np.array(left_out) - np.mean(left_out)).sum() * (len(left_out) - 1) / len(left_out)
-    counted = setting.limits(truth.totals.mean, rate=rate)
+    counted = problem.limits(truth.totals.mean, rate=rate)
     return {
         "level": level,
         "allowed": own,
         "truth": best,
         "ratio": own / max(best, smallest),
         "error": float(spread**0.5),
-        "truth_allowed_fraction": {str(level): float(counted.allowed(level).mean()) for level in setting.levels},
+        "truth_allowed_fraction": {str(level): float(counted.allowed(level).mean()) for level in problem.levels},
     }
 
 
 class DataClosure:
     """The figures of a likelihood that need nothing but its log ratios of test events: coverage and area."""
 
-    def __init__(self, setting: Setting, log_ratio: Callable[[Events], Array], random: np.random.Generator) -> None:
+    def __init__(
+        self, problem: LimitProblem, log_ratio: Callable[[Events], Array], random: np.random.Generator
+    ) -> None:
         """``log_ratio`` gives the log ratios of events, shape (points, events)."""
-        self._setting, self._truth, self._totals = setting, Truth(setting), Totals(setting)
-        every = list(blocks(len(setting.population.x), len(setting.points)))
+        self._problem, self._truth, self._totals = problem, Truth(problem), Totals(problem)
+        every = list(blocks(len(problem.population.x), len(problem.points)))
         for rows in every:
-            self._totals.add(log_ratio(setting.population.take(rows)), rows)
-        pool = Pool.of(setting, setting.limits(self._totals.mean))
+            self._totals.add(log_ratio(problem.population.take(rows)), rows)
+        pool = Pool.of(problem, problem.limits(self._totals.mean))
         self._toys = Toys(pool)
         for rows in every:
-            self._toys.add(log_ratio(setting.population.take(rows)), rows, pool.draw(rows, random))
+            self._toys.add(log_ratio(problem.population.take(rows)), rows, pool.draw(rows, random))
 
     def figures(self, rate: bool) -> dict[str, Any]:
         """As :func:`mmc.jobs.statistics.closure.verdict.judge` takes them."""
         return {
             "coverage": self._toys.coverage(rate=rate),
-            "area": area_figures(self._setting, self._totals, self._truth, rate=rate),
+            "area": area_figures(self._problem, self._totals, self._truth, rate=rate),
         }

@@ -47,7 +47,7 @@ from scipy.special import chdtrc, chdtri, chndtr
 
 from mmc.jobs.madminer.event_file import Array, Summaries
 from mmc.jobs.statistics.closure.mean_ratio import MeanRatio
-from mmc.jobs.statistics.limits import Limits, Setting, effective_size
+from mmc.jobs.statistics.limits import LimitProblem, Limits, effective_size
 
 PASSED, DOUBTFUL, FAILED = VERDICTS = ("passed", "doubtful", "failed")
 """From good to bad."""
@@ -106,7 +106,7 @@ class Verdict:
 
 
 def judge(
-    setting: Setting,
+    problem: LimitProblem,
     limits: Limits,
     ratio: MeanRatio | None = None,
     *,
@@ -122,13 +122,13 @@ def judge(
     :mod:`mmc.jobs.statistics.closure.joint`, ``coverage`` from :mod:`mmc.jobs.statistics.closure.toys`, ``area`` from
     :mod:`mmc.jobs.statistics.closure.truth`, and ``unknown`` is the part of the data in empty bins.
     """
-    n, effective = setting.n_expected, effective_size(setting.asimov[1])
+    n, effective = problem.n_expected, effective_size(problem.asimov[1])
     q_true = float(-2.0 * limits.log_likelihood_ratio[-1])
     chance = float(chdtrc(limits.dof, max(q_true, 0.0) * effective / n))
-    ratio_figures = None if ratio is None else _ratio_figures(limits, ratio, n, max(setting.levels))
+    ratio_figures = None if ratio is None else _ratio_figures(limits, ratio, n, max(problem.levels))
     found = [
         _true_point(limits.p_true, chance, effective, n),
-        *([] if ratio_figures is None else [_mean_ratio(ratio_figures, limits.dof, max(setting.levels))]),
+        *([] if ratio_figures is None else [_mean_ratio(ratio_figures, limits.dof, max(problem.levels))]),
         *([] if score is None else [_mean_score(score)]),
         *([] if joint is None else [_joint(joint)]),
         *([_coverage(coverage, limits.dof)] if coverage else []),
@@ -156,13 +156,13 @@ def _severity(finding: tuple[str, str, str]) -> int:
     return -VERDICTS.index(finding[1])
 
 
-def judge_varied(setting: Setting, ratios: Mapping[str, MeanRatio], limits: Limits, nominal: Verdict) -> Verdict:
+def judge_varied(problem: LimitProblem, ratios: Mapping[str, MeanRatio], limits: Limits, nominal: Verdict) -> Verdict:
     """The verdict on limits in which nuisance parameters are fitted, with the worst mean ratio anywhere.
 
     :param ratios: mean ratios by the values of the nuisance parameters that they are at
     :param nominal: the verdict at nominal values, whose other tests hold here too
     """
-    found = {name: judge(setting, limits, ratio) for name, ratio in ratios.items()}
+    found = {name: judge(problem, limits, ratio) for name, ratio in ratios.items()}
     worst = max(found, key=lambda name: VERDICTS.index(found[name].figures["verdicts"]["mean_ratio"]))
     own = tuple(
         (test, grade, f"with {worst}, {reason}" if test == "mean_ratio" else reason)

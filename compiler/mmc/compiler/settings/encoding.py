@@ -1,0 +1,134 @@
+"""Typed settings as JSON and back: what the planner tells a job, and the job's step reads.
+
+Each stage has frozen dataclasses of settings in this room. The planner builds one object for each job; the bundle holds
+it as JSON, split in what all jobs of the stage share (fields with the metadata :data:`SHARED`) and what each has of its
+own. A field that has a default is left out of the JSON where it has that value, so that a new field changes neither the
+bundles nor the fingerprints of studies that do not use it. A field without a default is always written.
+"""
+
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from mmc.errors import SettingsError
+
+SHARED: Mapping[str, Any] = types.MappingProxyType({"shared": True})
+"""Metadata of a field whose value is the same for all jobs of a stage: ``seed: int = field(metadata=SHARED)``."""
+
+T = TypeVar("T")
+
+
+def to_json(value: Any) -> Any:
+    """The JSON value of settings: dataclasses become objects without the fields that have their default.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Beams:
+    ...     particles: tuple[str, str]
+    ...     pdf: int = 0
+    >>> to_json(Beams(("p+", "p+")))
+    {'particles': ['p+', 'p+']}
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return {
+            item.name: to_json(getattr(value, item.name)) for item in fields(value) if not _has_default(value, item)
+        }
+    if isinstance(value, Mapping):
+        return {key: to_json(child) for key, child in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [to_json(child) for child in value]
+    return value
+
+
+def split_shared(settings: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The JSON of the settings of one job in two parts: what all jobs of the stage share, and what is its own."""
+    written = to_json(settings)
+    is_shared = {item.name: item.metadata.get("shared", False) for item in fields(settings)}
+    return (
+        {name: value for name, value in written.items() if is_shared[name]},
+        {name: value for name, value in written.items() if not is_shared[name]},
+    )
+
+
+def from_json(cls: type[T], value: Any) -> T:
+    """The settings that :func:`to_json` wrote.
+
+    :raises SettingsError: when a field is missing, unknown or of another type: another version of mmc wrote it
+    """
+    read: T = _read(cls, value, cls.__name__)
+    return read
+
+
+def _has_default(settings: Any, item: "Field[Any]") -> bool:
+    default = item.default_factory() if item.default_factory is not MISSING else item.default
+    return default is not MISSING and getattr(settings, item.name) == default
+
+
+@cache
+def _types_of(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
+def _read(kind: Any, value: Any, where: str) -> Any:
+    """The value as the annotated type has it.
+
+    :raises SettingsError: when it is not of that type
+    """
+    if is_dataclass(kind):
+        return _read_dataclass(kind, value, where)
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        return _read_union(get_args(kind), value, where)
+    if origin is tuple:
+        return _read_tuple(get_args(kind), value, where)
+    if origin is not None and origin is not Literal and issubclass(origin, Mapping):
+        _expect(isinstance(value, Mapping), value, where)
+        return {key: _read(get_args(kind)[1], child, f"{where}.{key}") for key, child in value.items()}
+    return _expect(_is_plain(kind, value), value, where)
+
+
+def _is_plain(kind: Any, value: Any) -> bool:
+    """Whether a value without parts is of the annotated type: a whole number is a float too, a truth value no number."""
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if kind in (float, int):
+        return isinstance(value, int | float if kind is float else int) and not isinstance(value, bool)
+    return kind is Any or isinstance(value, kind)
+
+
+def _read_tuple(kinds: Sequence[Any], value: Any, where: str) -> Any:
+    _expect(isinstance(value, list), value, where)
+    items = [kinds[0]] * len(value) if kinds[-1] is Ellipsis else kinds
+    _expect(len(items) == len(value), value, where)
+    return tuple(_read(kind, child, f"{where}[{k}]") for k, (kind, child) in enumerate(zip(items, value, strict=True)))
+
+
+def _read_dataclass(kind: Any, value: Any, where: str) -> Any:
+    _expect(isinstance(value, Mapping), value, where)
+    hints = _types_of(kind)
+    known = {item.name: item for item in fields(kind)}
+    required = {name for name, item in known.items() if item.default is MISSING and item.default_factory is MISSING}
+    for name in required - set(value):
+        raise SettingsError(f"{where} lacks {name}")
+    for name in set(value) - set(known):
+        raise SettingsError(f"{where} has an unknown {name}")
+    return kind(**{name: _read(hints[name], child, f"{where}.{name}") for name, child in value.items()})
+
+
+def _read_union(kinds: Sequence[Any], value: Any, where: str) -> Any:
+    problems = []
+    for kind in kinds:
+        try:
+            return _read(kind, value, where)
+        except SettingsError as problem:
+            problems.append(str(problem))
+    raise SettingsError("; or ".join(dict.fromkeys(problems)))
+
+
+def _expect(condition: bool, value: Any, where: str) -> Any:
+    """:raises SettingsError: unless the condition holds"""
+    if not condition:
+        raise SettingsError(f"{where} cannot be {value!r}")
+    return value
