@@ -90,7 +90,7 @@ def _read(kind: Any, value: Any, where: str) -> Any:
 
 
 def _is_plain(kind: Any, value: Any) -> bool:
-    """Whether a value without parts is of the annotated type: a whole number is a float too, a truth value no number."""
+    """Whether a value without parts is of the type: an integer is a float too, a truth value is not a number."""
     if get_origin(kind) is Literal:
         return value in get_args(kind)
     if kind in (float, int):
