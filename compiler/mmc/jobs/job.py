@@ -5,9 +5,12 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from mmc.compiler.settings.encoding import from_json
 from mmc.errors import StepError
+
+T = TypeVar("T")
 
 RECORD = "job.json"
 """The file that the runner adds to the output of every finished job: which job made it, from what."""
@@ -35,6 +38,13 @@ class StepJob:
     """The final name. Until the step returns, an earlier output of the job may be there."""
     fingerprint: str = ""
     """What the output depends on: the same job with the same fingerprint makes the same output."""
+
+    def read(self, cls: type[T]) -> T:
+        """The settings as the dataclass that the planner wrote them from.
+
+        :raises SettingsError: when they do not fit: another version of mmc wrote them
+        """
+        return from_json(cls, self.settings)
 
     def kept(self) -> Path:
         """A directory that outlives a run that fails or is killed, for the next run of the same job to go on with.

@@ -34,7 +34,17 @@ TEXT = {"seed": 1, "beams": [{"particle": "p+", "energy_gev": 6500.0}] * 2}
 
 def test_defaults_are_left_out() -> None:
     assert to_json(Example(seed=1, beams=BEAMS)) == TEXT
-    assert split_shared(Example(seed=1, beams=BEAMS, bins=(2,))) == ({"seed": 1}, {"beams": TEXT["beams"], "bins": [2]})
+
+
+def test_jobs_share_what_is_marked_so() -> None:
+    jobs = [Example(seed=1, beams=BEAMS, bins=(2,)), Example(seed=1, beams=BEAMS)]
+    beams = {"beams": TEXT["beams"]}
+    assert split_shared(jobs) == ({"seed": 1}, [{**beams, "bins": [2]}, beams])
+
+
+def test_jobs_that_do_not_share_it_are_refused() -> None:
+    with pytest.raises(ValueError, match="the jobs of a stage share seed: 2 is not 1"):
+        split_shared([Example(seed=1, beams=BEAMS), Example(seed=2, beams=BEAMS)])
 
 
 @given(

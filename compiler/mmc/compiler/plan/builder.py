@@ -8,6 +8,7 @@ from typing import Any
 
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.plan.model import FileInput, Flow, Input, Job, Stage, digest
+from mmc.compiler.settings.encoding import split_shared
 from mmc.compiler.study.model import Study
 
 STEP_VERSIONS = {
@@ -43,7 +44,8 @@ class Draft:
 
     identity: tuple[str, ...]
     """The names that make the job what it is; its seed follows from them and from nothing else."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Any = field(default_factory=dict)
+    """A dataclass of :mod:`mmc.compiler.settings`, whose fields that all jobs of the stage share are marked so."""
     needs: tuple[tuple[str, str], ...] = ()
     label: str = ""
     events: int = 0
@@ -94,12 +96,20 @@ class Builder:
         files: tuple[FileInput, ...] = (),
         scattered: bool = False,
     ) -> None:
-        """Add a stage with its jobs; upstream stages come first."""
+        """Add a stage with its jobs; upstream stages come first.
+
+        :raises ValueError: when settings that the jobs of a stage share are not the same in all
+        """
         group = "learning" if name in LEARNING else "physics"
         if name in TRACKED and "track" in self.stages:
             inputs = (*inputs, Input("tracking", "track", Flow.ONE, ignored_in_fingerprint=name != "report"))
             drafts = [replace(draft, needs=(*draft.needs, ("track", "track"))) for draft in drafts]
         resources = self.study.resources.get(name, Resources())
+        own: list[dict[str, Any]]
+        if isinstance(drafts[0].settings, Mapping):
+            own = [dict(draft.settings) for draft in drafts]
+        else:
+            settings, own = split_shared([draft.settings for draft in drafts])
         stage = Stage(
             name=name,
             group=group,
@@ -123,16 +133,16 @@ class Builder:
                 "version": STEP_VERSIONS[name],
             }
         )
-        jobs = tuple(self._job(stage, base, draft) for draft in drafts)
+        jobs = tuple(self._job(stage, base, draft, values) for draft, values in zip(drafts, own, strict=True))
         self.stages[name] = replace(stage, jobs=jobs)
 
-    def _job(self, stage: Stage, base: str, draft: Draft) -> Job:
+    def _job(self, stage: Stage, base: str, draft: Draft, settings: dict[str, Any]) -> Job:
         name = slug(*draft.identity) or stage.name
         identity = draft.identity if draft.part is None else draft.identity[:-1]
         seed = job_seed(self.study.seed, stage.name, identity, draft.part or 0)
         ignored_in_fingerprint = {item.stage for item in stage.inputs if item.ignored_in_fingerprint}
         upstream = [self._fingerprints[need] for need in draft.needs if need[0] not in ignored_in_fingerprint]
         files = {f.name: f.sha256 for f in stage.files if draft.files is None or f.name in draft.files}
-        fingerprint = digest([base, name, dict(draft.settings), files, seed, upstream])
+        fingerprint = digest([base, name, settings, files, seed, upstream])
         self._fingerprints[stage.name, name] = fingerprint
-        return Job(name, draft.settings, draft.needs, seed, fingerprint, draft.label, draft.events, draft.size)
+        return Job(name, settings, draft.needs, seed, fingerprint, draft.label, draft.events, draft.size)

@@ -7,8 +7,8 @@ bundles nor the fingerprints of studies that do not use it. A field without a de
 """
 
 import types
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, fields, is_dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -31,24 +31,33 @@ def to_json(value: Any) -> Any:
     >>> to_json(Beams(("p+", "p+")))
     {'particles': ['p+', 'p+']}
     """
+    if value is None or isinstance(value, str | int | float):
+        return value
     if is_dataclass(value) and not isinstance(value, type):
-        return {
-            item.name: to_json(getattr(value, item.name)) for item in fields(value) if not _has_default(value, item)
-        }
+        return _encode(value, _fields(value.__class__))
     if isinstance(value, Mapping):
         return {key: to_json(child) for key, child in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence):
         return [to_json(child) for child in value]
     return value
 
 
-def split_shared(settings: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The JSON of the settings of one job in two parts: what all jobs of the stage share, and what is its own."""
-    written = to_json(settings)
-    is_shared = {item.name: item.metadata.get("shared", False) for item in fields(settings)}
+def split_shared(settings: Sequence[Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The JSON of the settings of a stage's jobs in two parts: what all jobs share, and what each has of its own.
+
+    :param settings: of one job each, at least one
+    :raises ValueError: when a field that is marked as shared is not the same in all
+    """
+    first = settings[0]
+    shared = [item for item in _fields(first.__class__) if item.shared]
+    for other in settings:
+        for item in shared:
+            value, expected = getattr(other, item.name), getattr(first, item.name)
+            if value is not expected and value != expected:
+                raise ValueError(f"the jobs of a stage share {item.name}: {value!r} is not {expected!r}")
     return (
-        {name: value for name, value in written.items() if is_shared[name]},
-        {name: value for name, value in written.items() if not is_shared[name]},
+        _encode(first, shared),
+        [_encode(job, [item for item in _fields(job.__class__) if not item.shared]) for job in settings],
     )
 
 
@@ -61,9 +70,32 @@ def from_json(cls: type[T], value: Any) -> T:
     return read
 
 
-def _has_default(settings: Any, item: "Field[Any]") -> bool:
-    default = item.default_factory() if item.default_factory is not MISSING else item.default
-    return default is not MISSING and getattr(settings, item.name) == default
+@dataclass(frozen=True)
+class _Field:
+    """What the encoding has to know of a field."""
+
+    name: str
+    default: Any
+    """MISSING where there is none."""
+    shared: bool
+
+
+@cache
+def _fields(cls: type) -> tuple[_Field, ...]:
+    return tuple(
+        _Field(
+            item.name,
+            item.default if item.default_factory is MISSING else item.default_factory(),
+            item.metadata.get("shared", False),
+        )
+        for item in fields(cls)
+    )
+
+
+def _encode(settings: Any, items: Iterable[_Field]) -> dict[str, Any]:
+    """Those fields as JSON that do not have their default."""
+    values = ((item, getattr(settings, item.name)) for item in items)
+    return {item.name: to_json(value) for item, value in values if item.default is MISSING or value != item.default}
 
 
 @cache
@@ -108,8 +140,8 @@ def _read_tuple(kinds: Sequence[Any], value: Any, where: str) -> Any:
 def _read_dataclass(kind: Any, value: Any, where: str) -> Any:
     _expect(isinstance(value, Mapping), value, where)
     hints = _types_of(kind)
-    known = {item.name: item for item in fields(kind)}
-    required = {name for name, item in known.items() if item.default is MISSING and item.default_factory is MISSING}
+    known = {item.name: item for item in _fields(kind)}
+    required = {name for name, item in known.items() if item.default is MISSING}
     for name in required - set(value):
         raise SettingsError(f"{where} lacks {name}")
     for name in set(value) - set(known):
