@@ -16,6 +16,9 @@ from mmc.errors import SettingsError
 
 SHARED: Mapping[str, Any] = types.MappingProxyType({"shared": True})
 """Metadata of a field whose value is the same for all jobs of a stage: ``seed: int = field(metadata=SHARED)``."""
+INLINE: Mapping[str, Any] = types.MappingProxyType({"inline": True})
+"""Metadata of a field that is a dataclass, whose own fields stand in the JSON in its place. With the default None it is
+read where all fields without a default are there."""
 
 T = TypeVar("T")
 
@@ -78,29 +81,32 @@ class _Field:
     default: Any
     """MISSING where there is none."""
     shared: bool
+    kind: Any
+    """The annotated type; of an inline field the dataclass."""
+    inline: bool
 
 
 @cache
 def _fields(cls: type) -> tuple[_Field, ...]:
-    return tuple(
-        _Field(
-            item.name,
-            item.default if item.default_factory is MISSING else item.default_factory(),
-            item.metadata.get("shared", False),
-        )
-        for item in fields(cls)
-    )
+    hints = get_type_hints(cls)
+    found = []
+    for item in fields(cls):
+        default = item.default if item.default_factory is MISSING else item.default_factory()
+        kind, inline = hints[item.name], item.metadata.get("inline", False)
+        if inline and not is_dataclass(kind):
+            kind = next(part for part in get_args(kind) if is_dataclass(part))
+        found.append(_Field(item.name, default, item.metadata.get("shared", False), kind, inline))
+    return tuple(found)
 
 
 def _encode(settings: Any, items: Iterable[_Field]) -> dict[str, Any]:
     """Those fields as JSON that do not have their default."""
-    values = ((item, getattr(settings, item.name)) for item in items)
-    return {item.name: to_json(value) for item, value in values if item.default is MISSING or value != item.default}
-
-
-@cache
-def _types_of(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)
+    written: dict[str, Any] = {}
+    for item in items:
+        value = getattr(settings, item.name)
+        if item.default is MISSING or value != item.default:
+            written |= to_json(value) if item.inline else {item.name: to_json(value)}
+    return written
 
 
 def _read(kind: Any, value: Any, where: str) -> Any:
@@ -139,14 +145,34 @@ def _read_tuple(kinds: Sequence[Any], value: Any, where: str) -> Any:
 
 def _read_dataclass(kind: Any, value: Any, where: str) -> Any:
     _expect(isinstance(value, Mapping), value, where)
-    hints = _types_of(kind)
-    known = {item.name: item for item in _fields(kind)}
-    required = {name for name, item in known.items() if item.default is MISSING}
-    for name in required - set(value):
-        raise SettingsError(f"{where} lacks {name}")
-    for name in set(value) - set(known):
-        raise SettingsError(f"{where} has an unknown {name}")
-    return kind(**{name: _read(hints[name], child, f"{where}.{name}") for name, child in value.items()})
+    used: set[str] = set()
+    settings = _build(kind, value, where, used)
+    for name in value:
+        if name not in used:
+            raise SettingsError(f"{where} has an unknown {name}")
+    return settings
+
+
+def _build(kind: Any, value: Mapping[str, Any], where: str, used: set[str]) -> Any:
+    """A dataclass from those entries that are its own, whose names are added to the used ones."""
+    read = {}
+    for item in _fields(kind):
+        if item.inline:
+            if item.default is MISSING or _required(item.kind) <= set(value):
+                read[item.name] = _build(item.kind, value, where, used)
+        elif item.name in value:
+            used.add(item.name)
+            read[item.name] = _read(item.kind, value[item.name], f"{where}.{item.name}")
+        elif item.default is MISSING:
+            raise SettingsError(f"{where} lacks {item.name}")
+    return kind(**read)
+
+
+@cache
+def _required(kind: type) -> frozenset[str]:
+    """The names of all entries that are always there."""
+    items = [item for item in _fields(kind) if item.default is MISSING]
+    return frozenset().union(*(_required(item.kind) if item.inline else {item.name} for item in items))
 
 
 def _read_union(kinds: Sequence[Any], value: Any, where: str) -> Any:
