@@ -10,7 +10,7 @@ import torch
 
 from mmc.compiler.study.model import DOUBLE
 from mmc.errors import StepError
-from mmc.jobs.learning.training import new_estimator
+from mmc.jobs.madminer.estimators import new_estimator
 from mmc.jobs.madminer.event_file import Array
 
 ROWS = 1 << 10

@@ -15,35 +15,11 @@ from mmc.compiler.study.model import (
     SCORE_METHODS,
     default_estimator,
 )
-from mmc.jobs.madminer import flow_workarounds, workarounds
+from mmc.jobs.madminer.estimators import new_estimator
 from mmc.jobs.madminer.event_file import Array
 
 NETWORK = ("n_hidden", "activation", "dropout_prob", "n_components", "n_mades", "batch_norm")
 """The hyperparameters that an estimator is made with; the others say how it is trained."""
-
-
-def new_estimator(kind: str, **network: Any) -> Any:
-    """An untrained MadMiner estimator, of one of the types that ``train.json`` names.
-
-    (MadMiner's own ``load_estimator`` takes morphing-aware estimators for parameterised ones and fails.)
-    """
-    workarounds.apply_training()
-    flow_workarounds.apply()
-    from madminer.ml.double_parameterized_ratio import DoubleParameterizedRatioEstimator
-    from madminer.ml.likelihood import LikelihoodEstimator
-    from madminer.ml.morphing_aware import MorphingAwareRatioEstimator, QuadraticMorphingAwareRatioEstimator
-    from madminer.ml.parameterized_ratio import ParameterizedRatioEstimator
-    from madminer.ml.score import ScoreEstimator
-
-    classes = {
-        "score": ScoreEstimator,
-        "likelihood": LikelihoodEstimator,
-        "parameterized_ratio": ParameterizedRatioEstimator,
-        DOUBLE: DoubleParameterizedRatioEstimator,
-        MORPHING_AWARE: MorphingAwareRatioEstimator,
-        QUADRATIC: QuadraticMorphingAwareRatioEstimator,
-    }
-    return classes[kind](**network)
 
 
 def fit(
@@ -59,7 +35,7 @@ def fit(
 ) -> tuple[Any, tuple[Array, Array]]:
     """A trained MadMiner estimator, and its training and validation losses per epoch.
 
-    ``train`` and ``validation`` are the arrays of :func:`mmc.jobs.steps.sample.load_samples`, ``training`` the
+    ``train`` and ``validation`` are the arrays of :func:`mmc.jobs.learning.samples.load_samples`, ``training`` the
     hyperparameters of the method as MadMiner names them; what is not there has its default. ``kind`` is the type of
     estimator, by default the method's own; ``morphing`` the components and the matrix of a morphing-aware one. With
     ``nuisance`` a score method learns the score of the nuisance parameters too.
