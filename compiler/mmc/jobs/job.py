@@ -76,16 +76,9 @@ class StepJob:
         """
         return self.one(name) if name in self.inputs else None
 
-    @property
-    def events(self) -> Path:
-        """The directory of the combined events that the job reads: of its group, where samples are in groups."""
-        group = self.settings.get("group")
-        return self.one("events") if group is None else self.pick("events", group)
-
-    @property
-    def group(self) -> dict[str, str]:
-        """What records say of the group; nothing where samples are in none."""
-        return {"group": self.settings["group"]} if "group" in self.settings else {}
+    def events(self, group: str | None) -> Path:
+        """The file of the combined events that the job reads: of a group, where samples are in groups."""
+        return (self.one("events") if group is None else self.pick("events", group)) / "events.h5"
 
     def pick(self, name: str, job: str) -> Path:
         """The directory among those of an input that the job of that name wrote.
@@ -109,6 +102,11 @@ class StepJob:
                 raise StepError(f"none of the directories of --{name} is the output of job {job!r}")
             found.append(makers[job])
         return found
+
+
+def group_entry(group: str | None) -> dict[str, str]:
+    """What records say of the group of events; nothing where samples are in no groups."""
+    return {} if group is None else {"group": group}
 
 
 def read_json(path: Path) -> Any:

@@ -9,7 +9,8 @@ import pytest
 import torch
 from mmc.compiler.study.model import DOUBLE, MORPHING_AWARE, QUADRATIC
 from mmc.jobs.learning.estimators import load_estimator
-from mmc.jobs.learning.training import fit, new_estimator
+from mmc.jobs.learning.training import fit
+from mmc.jobs.madminer.estimators import new_estimator
 from mmc.jobs.steps.sample import load_samples
 
 from tests.jobs.learning_jobs import Learning, stock_module

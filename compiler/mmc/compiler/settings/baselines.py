@@ -16,7 +16,7 @@ class EqualBins:
     """``linear`` or ``log``."""
 
 
-Binning = int | tuple[float, ...] | EqualBins
+Bins = int | tuple[float, ...] | EqualBins
 """A number of adaptive bins, a list of edges, or bins of equal width."""
 
 
@@ -25,7 +25,7 @@ class HistogramSettings:
     """A histogram with an axis for each observable."""
 
     observables: tuple[str, ...]
-    bins: tuple[Binning, ...]
+    bins: tuple[Bins, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class FisherSettings:
     """The observable in whose bins the Fisher information is given too; None for none."""
 
     observable: str | None
-    bins: Binning
+    bins: Bins
 
 
 @dataclass(frozen=True, kw_only=True)

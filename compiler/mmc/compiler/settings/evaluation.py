@@ -11,6 +11,16 @@ from mmc.errors import SettingsError
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScoreSettings:
+    """The histogram of an estimated score."""
+
+    score_bins: int | tuple[int, ...]
+    """The number of adaptive bins of each component of the score; with ``adaptive-sally`` those of each axis."""
+    score_likelihood: str | None = None
+    """``adaptive-sally``, or None for the method's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluateSettings:
     """The limits and closure tests of one estimator."""
 
@@ -24,10 +34,8 @@ class EvaluateSettings:
     """The denominator of the ratio that is evaluated; None for scores."""
     scan: Mapping[str, Any]
     """The values of the scanned hyperparameters."""
-    score_bins: int | tuple[int, ...] | None = None
-    """Bins of each component of the score; with ``score_likelihood`` those of each axis."""
-    score_likelihood: str | None = None
-    """``adaptive-sally``, where the histogram of the score has other axes than the method's own."""
+    score: ScoreSettings | None = field(default=None, metadata=INLINE)
+    """Of score methods."""
     group: str | None = None
     """The group whose events are read; None where samples are in no groups."""
     nuisance_mode: str = "project"

@@ -1,5 +1,6 @@
 """What a job of ``sample`` is told."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mmc.compiler.settings.encoding import SHARED
@@ -34,3 +35,9 @@ class SampleSettings:
     """The observables that the network sees; None for all."""
     group: str | None = None
     """The group whose events are read; None where samples are in no groups."""
+
+    @property
+    def drawn_at(self) -> Mapping[str, AnyPoints]:
+        """The points that samples are drawn at, as ``theta0`` and ``theta1`` or as ``theta``."""
+        points = {"theta": self.theta, "theta0": self.theta0, "theta1": self.theta1}
+        return {name: point for name, point in points.items() if point is not None}

@@ -28,7 +28,7 @@ from mmc.jobs.statistics.closure.mean_ratio import RatioSums
 from mmc.jobs.statistics.closure.toys import BLOCK, blocks
 from mmc.jobs.statistics.closure.truth import FLOOR, joint_ratio
 from mmc.jobs.statistics.histograms import quantiles
-from mmc.jobs.statistics.limits import LimitProblem
+from mmc.jobs.statistics.problem import LimitProblem
 
 Points = slice | npt.NDArray[np.intp]
 EVERY = slice(None)

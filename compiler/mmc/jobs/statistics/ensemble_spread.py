@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from mmc.jobs.learning.estimators import Estimator
-from mmc.jobs.statistics.limits import LimitProblem, Limits
+from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.problem import LimitProblem
 
 N_EVENTS = 2_000
 """Test events of the Asimov data on which members are compared."""

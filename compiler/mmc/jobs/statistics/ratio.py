@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mmc.compiler.settings.evaluation import EvaluateSettings
 from mmc.jobs.learning.estimators import LogRatio, VariedLogRatio
 from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.calibration import EVERY, Calibration, Points
@@ -16,7 +17,8 @@ from mmc.jobs.statistics.closure.joint import joint_figures, regression
 from mmc.jobs.statistics.closure.mean_ratio import MeanRatio, RatioSums
 from mmc.jobs.statistics.closure.toys import Pool, Totals, Toys, blocks
 from mmc.jobs.statistics.closure.truth import Truth, area_figures, joint_ratio
-from mmc.jobs.statistics.limits import LimitProblem, Limits
+from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiled_ratio import LogRate, Variation, VariedRatio, design
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.result import Result
@@ -146,7 +148,7 @@ class _Varied:
 
 
 def ratio_outcome(
-    problem: LimitProblem, settings: Any, log_ratio: VariedLogRatio, random: np.random.Generator
+    problem: LimitProblem, settings: EvaluateSettings, log_ratio: VariedLogRatio, random: np.random.Generator
 ) -> Result:
     """The Asimov data are at theta_true; mean and joint ratios are those of all test events, weighted as at theta1.
 
@@ -154,9 +156,9 @@ def ratio_outcome(
 
     :raises StepError: when there are too few events, or a fit finds no end
     """
-    denominator = problem.file.point(settings["theta1"])
+    denominator = problem.file.point(settings.reference)
     row = problem.file.coefficients(denominator[np.newaxis])[0]
-    method = settings.get("calibration", "none")
+    method = settings.calibration
     ratios = [_Ratio(problem)]
     if method != "none":
         ratios.append(_Ratio(problem, Calibration.fit(method, log_ratio, problem, denominator)))
@@ -170,7 +172,7 @@ def ratio_outcome(
 
     expected, seen = ShapeLikelihood(final.totals.mean), ShapeLikelihood(final.observed)
     judge_varied = None
-    if problem.profiled and settings.get("nuisance_mode") == "profile":
+    if problem.profiled and settings.profiles_nuisance:
         varied = _Varied.of(problem, method, log_ratio, denominator, p)
         expected, seen = varied.kinematics(final)
         judge_varied = partial(verdict.judge_varied, problem, varied.mean_ratios)

@@ -8,7 +8,7 @@ import torch
 
 from mmc.compiler.study.model import SCORE_METHODS
 from mmc.jobs.job import read_json
-from mmc.jobs.learning.training import new_estimator
+from mmc.jobs.madminer.estimators import new_estimator
 from mmc.jobs.madminer.event_file import Array
 
 N_EXAMPLES = 2

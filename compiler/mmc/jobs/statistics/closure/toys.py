@@ -26,7 +26,8 @@ import numpy.typing as npt
 from scipy.special import chdtri, chndtr
 
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.limits import LimitProblem, Limits, effective_size
+from mmc.jobs.statistics.limits import Limits, effective_size
+from mmc.jobs.statistics.problem import LimitProblem
 
 TOYS, FEWEST = 400, 100
 """Toys for each point, and how few there may be where the grid is large."""

@@ -13,7 +13,8 @@ from scipy.special import chdtri
 
 from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.closure.toys import Pool, Totals, Toys, blocks
-from mmc.jobs.statistics.limits import Grid, LimitProblem
+from mmc.jobs.statistics.limits import Grid
+from mmc.jobs.statistics.problem import LimitProblem
 
 FLOOR = 1e-6
 """Smaller joint ratios, as of an event that cannot occur at a point, and negative ones count as this."""

@@ -47,7 +47,8 @@ from scipy.special import chdtrc, chdtri, chndtr
 
 from mmc.jobs.madminer.event_file import Array, Summaries
 from mmc.jobs.statistics.closure.mean_ratio import MeanRatio
-from mmc.jobs.statistics.limits import LimitProblem, Limits, effective_size
+from mmc.jobs.statistics.limits import Limits, effective_size
+from mmc.jobs.statistics.problem import LimitProblem
 
 PASSED, DOUBTFUL, FAILED = VERDICTS = ("passed", "doubtful", "failed")
 """From good to bad."""
