@@ -30,8 +30,8 @@ class EvaluateSettings:
     train_job: str
     theta: AnyPoints | None
     """Where score and likelihood methods were trained."""
-    theta1: SinglePoint | None
-    """The denominator of the ratio that is evaluated; None for scores."""
+    theta1: AnyPoints | None
+    """The denominator of the ratio that is evaluated, a single point; None for scores."""
     scan: Mapping[str, Any]
     """The values of the scanned hyperparameters."""
     score: ScoreSettings | None = field(default=None, metadata=INLINE)

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from mmc.compiler.settings.encoding import SHARED
+from mmc.compiler.settings.encoding import SHARED, from_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,15 @@ class ReportSettings:
     """The version of mmc that compiled the study."""
     parameters: Mapping[str, Named] = field(metadata=SHARED)
     observables: Mapping[str, Named] = field(metadata=SHARED)
-    plots: Plots = field(metadata=SHARED)
+    plots: Mapping[str, Any] = field(metadata=SHARED)
+    """:attr:`style` as the study has it, in its order."""
     groups: tuple[str, ...] = field(default=(), metadata=SHARED)
     """The groups of samples that are combined; empty where all samples are."""
+
+    @property
+    def style(self) -> Plots:
+        """How figures are drawn.
+
+        :raises SettingsError: when the study has something else
+        """
+        return from_json(Plots, self.plots)

@@ -8,6 +8,15 @@ from mmc.compiler.catalogue.morphing import completed_names, component_count
 from mmc.compiler.catalogue.reana import Reana, as_reana_says
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.language.quantities import parse_quantity
+from mmc.compiler.settings.points import (
+    AnyPoints,
+    AtBenchmark,
+    AtBenchmarks,
+    AtPoint,
+    AtPoints,
+    AtRandom,
+    RandomPoints,
+)
 from mmc.compiler.study.model import (
     FLOW_DEFAULTS,
     IN_BASIS,
@@ -272,21 +281,24 @@ def _observable(name: str, entry: Mapping[str, Any]) -> Observable:
     )
 
 
-def _theta(entry: Mapping[str, Any] | None, parameters: tuple[Parameter, ...]) -> dict[str, Any] | None:
+def _theta(entry: Mapping[str, Any] | None, parameters: tuple[Parameter, ...]) -> AnyPoints | None:
     if entry is None:
         return None
     (kind, value), *_ = entry.items()
     if kind == "benchmark":
-        return {kind: madminer_name(value)}
+        return AtBenchmark(madminer_name(value))
     if kind == "benchmarks":
-        return {kind: [madminer_name(name) for name in value]}
+        return AtBenchmarks(tuple(madminer_name(name) for name in value))
     if kind == "point":
-        return {kind: _point(value)}
+        return AtPoint(_point(value))
     if kind == "points":
-        return {kind: [_point(values) for values in value]}
-    named = {madminer_name(name): prior for name, prior in value["priors"].items()}
-    priors = {p.name: named.get(p.name, {"flat": list(p.range)}) for p in parameters}
-    return {kind: {"n": value["n"], "priors": priors}}
+        return AtPoints(tuple(_point(values) for values in value))
+    named = {
+        madminer_name(name): {shape: tuple(numbers) for shape, numbers in prior.items()}
+        for name, prior in value["priors"].items()
+    }
+    priors = {p.name: named.get(p.name, {"flat": p.range}) for p in parameters}
+    return AtRandom(RandomPoints(n=value["n"], priors=priors))
 
 
 def _method(

@@ -6,10 +6,11 @@ Names of parameters, benchmarks, observables, samples and methods are as MadMine
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from mmc.compiler.catalogue.reana import Reana
 from mmc.compiler.catalogue.resources import Resources
+from mmc.compiler.settings.points import AnyPoints
 from mmc.compiler.study.scans import Scan, Tuning
 
 RATIO_METHODS = ("carl", "rolr", "cascal", "rascal", "alice", "alices")
@@ -281,9 +282,9 @@ class Method:
     method: str
     estimator: str
     group: str | None
-    theta: Mapping[str, Any] | None
-    theta0: Mapping[str, Any] | None
-    theta1: Mapping[str, Any] | None
+    theta: AnyPoints | None
+    theta0: AnyPoints | None
+    theta1: AnyPoints | None
     samples: int
     validation_samples: int
     sample_only_from_closest_benchmark: bool
@@ -312,13 +313,13 @@ class Observed:
 class Evaluation:
     """What is asked of estimators and baselines; luminosity in pb^-1.
 
-    ``include_xsec`` is True, False or "both". ``histograms`` are by name, that without one first, under None.
+    ``histograms`` are by name, that without one first, under None.
     """
 
     luminosity_pb: float
     theta_true: Point
     grid: Mapping[str, Mapping[str, Any]]
-    include_xsec: bool | str
+    include_xsec: bool | Literal["both"]
     event_weights: str
     observed: Observed | None
     score_bins: int | None

@@ -129,7 +129,7 @@ def overlays(first: Found, second: Found, settings: ReportSettings) -> dict[str,
         {curve.name: curve for curve in curves(_records(results), grids, {})} for results, grids in (first, second)
     ]
     labels = {name: figures.axis_label(named.label or name) for name, named in settings.parameters.items()}
-    level, drawn = settings.plots.level, {}
+    level, drawn = settings.style.level, {}
     for name in lines[0]:
         if name not in lines[1] or list(lines[0][name].axes) != list(lines[1][name].axes):
             continue

@@ -48,7 +48,7 @@ def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: Re
     for kind in KINDS:
         own = [record for record in records if not kind or kind in record]
         if own:
-            drawn |= _limits(own, curves(own, grids, settings.plots.colors, kind), settings, labels, kind)
+            drawn |= _limits(own, curves(own, grids, settings.style.colors, kind), settings, labels, kind)
     for record in records:
         figure = closure_figure(record, grids[record["name"]])
         if figure is not None:
@@ -109,7 +109,7 @@ def _limits(
     kind: str,
 ) -> dict[str, Picture]:
     """Contours of each pair of parameters and the profile of each; of a single parameter the p-values."""
-    truth, levels, level = records[0]["theta_true"], records[0]["confidence_levels"], settings.plots.level
+    truth, levels, level = records[0]["theta_true"], records[0]["confidence_levels"], settings.style.level
     names, drawn, prefix, words = list(lines[0].axes), {}, f"{kind}_" if kind else "", KINDS[kind]
     found = {record["name"]: record[kind] if kind else record for record in records}
     marks = {record["name"]: _mark(found[record["name"]].get("verdict", record["verdict"])) for record in records}
@@ -141,7 +141,7 @@ def _fisher(
     labels: Mapping[str, str],
 ) -> Iterator[tuple[str, Picture]]:
     """Of the baselines, and of the estimators of the group."""
-    found, level = part["fisher_information"], settings.plots.level
+    found, level = part["fisher_information"], settings.style.level
     named = [
         Information(kind, np.array(entry.get("profiled", entry["matrix"])))
         for kind, entry in found["information"].items()

@@ -12,14 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmc.compiler.settings.report import Plots
 from mmc.errors import UsageError
 from mmc.jobs.job import RECORD
 from mmc.jobs.steps import STEPS
 
 MANIFEST = "manifest.json"
 RESOLVED = "study.resolved.json"
-PLOTS = Plots(level=0.95, formats=("png", "svg"), colors={})
+PLOTS = {"level": 0.95, "formats": ["png", "svg"], "colors": {}}
 """How figures are drawn where no study says it; the study language has the same defaults."""
 
 

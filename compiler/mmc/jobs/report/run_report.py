@@ -10,7 +10,7 @@ import numpy as np
 from jinja2 import UndefinedError
 
 from mmc.compiler.settings.encoding import from_json
-from mmc.compiler.settings.report import Named, Plots, ReportSettings
+from mmc.compiler.settings.report import Named, ReportSettings
 from mmc.errors import MmcError, SettingsError
 from mmc.jobs.job import read_json
 from mmc.jobs.madminer.event_file import EventFile
@@ -133,7 +133,7 @@ def _settings(run: Run, before: Mapping[str, Any] | None) -> ReportSettings:
             version=manifest["mmc"],
             parameters=_named(study.get("parameters", {})),
             observables=_named(study.get("observables", {})),
-            plots=from_json(Plots, study["plots"]),
+            plots=study["plots"],
         )
     if before is not None:
         return ReportSettings(

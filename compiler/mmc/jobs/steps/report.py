@@ -19,7 +19,7 @@ def run(job: StepJob) -> None:
     for name, source in outputs.arrays().items():
         shutil.copyfile(source, job.out / name)
     drawn = pictures(results, grids, settings)
-    results["figures"] = save(drawn, settings.plots.formats, job.out)
+    results["figures"] = save(drawn, settings.style.formats, job.out)
     results["versions"] = versions()
     write_json(job.out / "results.json", results)
     (job.out / "index.html").write_text(render(Page(results, grids, drawn)), encoding="utf-8")

@@ -1,0 +1,161 @@
+"""The stages that set limits: with estimators, and with baselines."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from mmc.compiler.plan.builder import Builder, Draft, slug
+from mmc.compiler.plan.event_source import EventSource
+from mmc.compiler.plan.model import FileInput, Flow, Input
+from mmc.compiler.plan.training import Estimator, evaluated_estimators
+from mmc.compiler.settings.baselines import BaselineSettings, FisherSettings, HistogramSettings
+from mmc.compiler.settings.encoding import from_json
+from mmc.compiler.settings.evaluation import EvaluateSettings, ScoreSettings
+from mmc.compiler.settings.limits import GridAxis, LimitSettings
+from mmc.compiler.settings.points import AtPoint
+from mmc.compiler.study.model import DOUBLE, LIKELIHOOD_METHODS, SCORE_METHODS, Evaluation, Method, Study, score_axes
+
+
+def limit_settings(study: Study, evaluation: Evaluation) -> LimitSettings:
+    """What all limits share, but for observed events."""
+    return LimitSettings(
+        parameters=tuple(p.name for p in study.parameters),
+        test_split=study.test_split,
+        validation_split=study.validation_split,
+        luminosity_pb=evaluation.luminosity_pb,
+        theta_true=evaluation.theta_true,
+        grid={name: from_json(GridAxis, axis) for name, axis in evaluation.grid.items()},
+        include_xsec=evaluation.include_xsec,
+        event_weights=evaluation.event_weights,
+        confidence_levels=evaluation.confidence_levels,
+        systematics=evaluation.systematics,
+    )
+
+
+def add_evaluate(
+    builder: Builder, study: Study, limits: LimitSettings, source: EventSource, files: tuple[FileInput, ...]
+) -> None:
+    """Add the limits and closure tests of all estimators; ``files`` are those of observed events."""
+    models = models_stage(study)
+    tuned = models == "tune"
+    drafts = []
+    for estimator in evaluated_estimators(study):
+        own = evaluate_settings(study, source, limits, estimator)
+        jobs = tuple(slug(*names) for names in ([estimator.identity] if tuned else estimator.members))
+        needs = (source.job(source.of(estimator.method)), *((models, job) for job in jobs))
+        own = replace(own, members=jobs) if len(jobs) > 1 else own
+        drafts.append(Draft(estimator.identity, own, needs, estimator.label))
+    ensembles = any(method.ensemble > 1 for method in study.methods)
+    builder.add(
+        "evaluate",
+        "Closure tests and limits of the estimators",
+        "limits",
+        drafts,
+        inputs=(source.input, Input("model", models, Flow.ALL if ensembles and not tuned else Flow.EACH)),
+        files=files,
+        scattered=True,
+    )
+
+
+def models_stage(study: Study) -> str:
+    """The stage whose models are evaluated: that which trains them, or that which chooses among them."""
+    return "tune" if any(method.tuning for method in study.methods) else "train"
+
+
+def evaluate_settings(
+    study: Study, source: EventSource, limits: LimitSettings, estimator: Estimator
+) -> EvaluateSettings:
+    """What the evaluation of an estimator needs to know of it."""
+    method = estimator.method
+    return EvaluateSettings(
+        limits=limits,
+        method_name=method.name,
+        method=method.method,
+        train_job=slug(*estimator.identity),
+        theta=method.theta,
+        theta1=method.theta1 if _has_one_denominator(method) else AtPoint(limits.theta_true),
+        scan=estimator.values,
+        score=_score_settings(study, method),
+        group=source.name_of(source.of(method)),
+        nuisance_mode=method.nuisance_mode,
+        calibration=method.calibration,
+    )
+
+
+def _has_one_denominator(method: Method) -> bool:
+    """Whether an estimator is trained for one denominator; others are evaluated as ratios to the true point."""
+    return method.method not in LIKELIHOOD_METHODS and method.estimator != DOUBLE
+
+
+def _score_settings(study: Study, method: Method) -> ScoreSettings | None:
+    """The histogram of the score; None for other methods."""
+    evaluation = study.evaluation
+    if method.method not in SCORE_METHODS or evaluation is None:
+        return None
+    likelihood = "sallino" if method.method == "sallino" else evaluation.score_likelihood
+    bins = score_axes(likelihood, len(study.parameters))
+    if evaluation.score_bins is not None:
+        bins = (evaluation.score_bins,) * len(bins)
+    if likelihood == "adaptive-sally":
+        return ScoreSettings(score_bins=bins, score_likelihood=likelihood)
+    return ScoreSettings(score_bins=bins[0])
+
+
+@dataclass(frozen=True)
+class AskedBaseline:
+    """A baseline that the study asks for."""
+
+    names: tuple[str, ...]
+    """Those that make its job what it is."""
+    histogram: HistogramSettings | None = None
+    fisher: FisherSettings | None = None
+
+
+def asked_baselines(study: Study) -> Iterator[AskedBaseline]:
+    """The baselines that the study asks for."""
+    evaluation = study.evaluation
+    if evaluation is None:
+        return
+    if evaluation.rate:
+        yield AskedBaseline(("rate",))
+    for name, histogram in evaluation.histograms.items():
+        names = ("histogram", *(() if name is None else (name,)))
+        yield AskedBaseline(names, histogram=from_json(HistogramSettings, histogram))
+    if evaluation.truth:
+        yield AskedBaseline(("truth",))
+    if evaluation.fisher_information is not None:
+        yield AskedBaseline(("fisher",), fisher=from_json(FisherSettings, evaluation.fisher_information))
+
+
+def add_baselines(
+    builder: Builder, study: Study, limits: LimitSettings, source: EventSource, files: tuple[FileInput, ...]
+) -> None:
+    """Add the baselines of each group that a method learns from, or of the first one where there are no methods."""
+    groups = tuple(dict.fromkeys(source.of(method) for method in study.methods)) or (source.groups or (None,))[:1]
+    drafts = [
+        Draft(
+            (*asked.names, *(() if group is None else (group,))),
+            BaselineSettings(
+                limits=limits,
+                baseline=asked.names[0],
+                histogram=asked.histogram,
+                fisher=asked.fisher,
+                group=source.name_of(group),
+            ),
+            (source.job(group),),
+            " ".join(asked.names) if group is None else f"{' '.join(asked.names)} of {group}",
+            files=() if asked.fisher is not None else None,
+        )
+        for group in groups
+        for asked in asked_baselines(study)
+    ]
+    if not drafts:
+        return
+    builder.add(
+        "baselines",
+        "Limits without machine learning",
+        "baseline",
+        drafts,
+        inputs=(source.input,),
+        files=files,
+        scattered=True,
+    )
