@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
+from mmc.compiler.catalogue.names import IN_BASIS
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.systematics import has_no_systematics
 from mmc.compiler.language.diagnostics import Diagnostic, did_you_mean, one_of, show
@@ -11,7 +12,6 @@ from mmc.compiler.language.document import Path
 from mmc.compiler.study.model import (
     DOUBLE,
     FLOW_DEFAULTS,
-    IN_BASIS,
     LIKELIHOOD_METHODS,
     METHODS,
     METHODS_WITH_ALPHA,

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from mmc.compiler.catalogue.names import IN_BASIS, madminer_name
 from mmc.compiler.checks.basis import completing
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.expressions.vocabulary import RESERVED
 from mmc.compiler.language.diagnostics import Diagnostic, did_you_mean, one_of, show
 from mmc.compiler.language.document import Path
-from mmc.compiler.study.model import IN_BASIS, madminer_name
 
 BASELINES = ("rate", "histogram", "fisher")
 """Names under which results of baselines stand beside those of methods."""

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmc.compiler.catalogue.morphing import completed_names, component_count
+from mmc.compiler.catalogue.names import IN_BASIS, madminer_name
 from mmc.compiler.catalogue.reana import Reana, as_reana_says
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.study.model import (
     FLOW_DEFAULTS,
-    IN_BASIS,
     LIKELIHOOD_METHODS,
     METHODS_WITH_ALPHA,
     Beams,
@@ -38,7 +38,6 @@ from mmc.compiler.study.model import (
     Study,
     adaptive_bins,
     default_estimator,
-    madminer_name,
     scales_no_parameters,
 )
 from mmc.compiler.study.scans import Tuning, scan_of

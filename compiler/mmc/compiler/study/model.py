@@ -25,20 +25,9 @@ DOUBLE, MORPHING_AWARE, QUADRATIC = (
     "morphing_aware_ratio",
     "quadratic_morphing_aware_ratio",
 )
-IN_BASIS = "in_basis"
-"""The key of a benchmark that is no parameter."""
 
 Point = Mapping[str, float]
 """A value for each parameter, by name."""
-
-
-def madminer_name(name: str) -> str:
-    """The name under which MadMiner stores a name of the study.
-
-    >>> madminer_name("c-LL 1")
-    'c_LL_1'
-    """
-    return name.replace(" ", "_").replace("-", "_")
 
 
 def default_estimator(method: str) -> str:
