@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from mmc.compiler.catalogue.names import madminer_name
 from mmc.compiler.checks.context import Context, dotted, rule
 from mmc.compiler.expressions.checker import TRANSFORM, check_expression
 from mmc.compiler.language.diagnostics import Diagnostic, did_you_mean, one_of, show
 from mmc.compiler.language.document import Path
 from mmc.compiler.language.quantities import parse_quantity
-from mmc.compiler.study.model import madminer_name
 
 _CODES = {
     "benchmarks": "MMC201",

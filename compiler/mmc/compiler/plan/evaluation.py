@@ -1,8 +1,8 @@
 """The stages that set limits: with estimators, and with baselines."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from mmc.compiler.catalogue.methods import SCORE
 from mmc.compiler.plan.builder import Builder, Draft, slug
 from mmc.compiler.plan.event_source import EventSource
 from mmc.compiler.plan.model import FileInput, Flow, Input
@@ -12,7 +12,7 @@ from mmc.compiler.settings.encoding import from_json
 from mmc.compiler.settings.evaluation import EvaluateSettings, ScoreSettings
 from mmc.compiler.settings.limits import GridAxis, LimitSettings
 from mmc.compiler.settings.points import AtPoint
-from mmc.compiler.study.model import DOUBLE, LIKELIHOOD_METHODS, SCORE_METHODS, Evaluation, Method, Study, score_axes
+from mmc.compiler.study.model import AskedBaseline, Evaluation, Method, Study
 
 
 def limit_settings(study: Study, evaluation: Evaluation) -> LimitSettings:
@@ -66,13 +66,14 @@ def evaluate_settings(
 ) -> EvaluateSettings:
     """What the evaluation of an estimator needs to know of it."""
     method = estimator.method
+    to_the_truth = method.estimator_type.takes_any_denominator
     return EvaluateSettings(
         limits=limits,
         method_name=method.name,
         method=method.method,
         train_job=slug(*estimator.identity),
         theta=method.theta,
-        theta1=method.theta1 if _has_one_denominator(method) else AtPoint(limits.theta_true),
+        theta1=AtPoint(limits.theta_true) if to_the_truth else method.theta1,
         scan=estimator.values,
         score=_score_settings(study, method),
         group=source.name_of(source.of(method)),
@@ -81,49 +82,23 @@ def evaluate_settings(
     )
 
 
-def _has_one_denominator(method: Method) -> bool:
-    """Whether an estimator is trained for one denominator; others are evaluated as ratios to the true point."""
-    return method.method not in LIKELIHOOD_METHODS and method.estimator != DOUBLE
-
-
 def _score_settings(study: Study, method: Method) -> ScoreSettings | None:
     """The histogram of the score; None for other methods."""
     evaluation = study.evaluation
-    if method.method not in SCORE_METHODS or evaluation is None:
+    if method.declared.family is not SCORE or evaluation is None:
         return None
-    likelihood = "sallino" if method.method == "sallino" else evaluation.score_likelihood
-    bins = score_axes(likelihood, len(study.parameters))
+    likelihood = method.declared.likelihood(evaluation.score_likelihood)
+    bins = likelihood.axes(len(study.parameters))
     if evaluation.score_bins is not None:
         bins = (evaluation.score_bins,) * len(bins)
-    if likelihood == "adaptive-sally":
-        return ScoreSettings(score_bins=bins, score_likelihood=likelihood)
+    if likelihood.across:
+        return ScoreSettings(score_bins=bins, score_likelihood=likelihood.name)
     return ScoreSettings(score_bins=bins[0])
 
 
-@dataclass(frozen=True)
-class AskedBaseline:
-    """A baseline that the study asks for."""
-
-    names: tuple[str, ...]
-    """Those that make its job what it is."""
-    histogram: HistogramSettings | None = None
-    fisher: FisherSettings | None = None
-
-
-def asked_baselines(study: Study) -> Iterator[AskedBaseline]:
+def asked_baselines(study: Study) -> tuple[AskedBaseline, ...]:
     """The baselines that the study asks for."""
-    evaluation = study.evaluation
-    if evaluation is None:
-        return
-    if evaluation.rate:
-        yield AskedBaseline(("rate",))
-    for name, histogram in evaluation.histograms.items():
-        names = ("histogram", *(() if name is None else (name,)))
-        yield AskedBaseline(names, histogram=from_json(HistogramSettings, histogram))
-    if evaluation.truth:
-        yield AskedBaseline(("truth",))
-    if evaluation.fisher_information is not None:
-        yield AskedBaseline(("fisher",), fisher=from_json(FisherSettings, evaluation.fisher_information))
+    return () if study.evaluation is None else study.evaluation.baselines
 
 
 def add_baselines(
@@ -134,16 +109,10 @@ def add_baselines(
     drafts = [
         Draft(
             (*asked.names, *(() if group is None else (group,))),
-            BaselineSettings(
-                limits=limits,
-                baseline=asked.names[0],
-                histogram=asked.histogram,
-                fisher=asked.fisher,
-                group=source.name_of(group),
-            ),
+            _baseline_settings(asked, limits, source.name_of(group)),
             (source.job(group),),
             " ".join(asked.names) if group is None else f"{' '.join(asked.names)} of {group}",
-            files=() if asked.fisher is not None else None,
+            files=None if asked.kind.has_limits else (),
         )
         for group in groups
         for asked in asked_baselines(study)
@@ -158,4 +127,15 @@ def add_baselines(
         inputs=(source.input,),
         files=files,
         scattered=True,
+    )
+
+
+def _baseline_settings(asked: AskedBaseline, limits: LimitSettings, group: str | None) -> BaselineSettings:
+    own = asked.settings
+    return BaselineSettings(
+        limits=limits,
+        baseline=asked.kind.name,
+        histogram=own if isinstance(own, HistogramSettings) else None,
+        fisher=own if isinstance(own, FisherSettings) else None,
+        group=group,
     )

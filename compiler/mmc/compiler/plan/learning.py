@@ -20,7 +20,7 @@ from mmc.version import __version__
 def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str], study_digest: str) -> None:
     """Add samples, estimators, limits, baselines and the report, as far as the study asks for them."""
     source = EventSource("combine", tuple(study.groups)) if "combine" in builder.stages else EventSource("ingest", ())
-    if study.tracking is not None and (study.methods or any(asked_baselines(study))):
+    if study.tracking is not None and (study.methods or asked_baselines(study)):
         _add_track(builder, study, study.tracking, study_digest)
     if study.methods:
         add_sample(builder, study, source)

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mmc.compiler.catalogue.methods import SCORE
 from mmc.compiler.plan import sizes
 from mmc.compiler.plan.builder import Builder, Draft, slug
 from mmc.compiler.plan.event_source import EventSource
 from mmc.compiler.plan.model import Flow, Input
 from mmc.compiler.settings.sampling import SampleSettings
 from mmc.compiler.settings.training import TrainSettings
-from mmc.compiler.study.model import SCORE_METHODS, Method, Study, default_estimator
+from mmc.compiler.study.model import Method, Study
 from mmc.compiler.study.scans import draw, grid
 
 
@@ -91,7 +92,7 @@ def _sample_settings(study: Study, source: EventSource, method: Method) -> Sampl
         sample_only_from_closest_benchmark=method.sample_only_from_closest_benchmark,
         estimator=_estimator(method),
         # samples of scores always know all nuisance parameters
-        nuisance_mode="project" if method.method in SCORE_METHODS else method.nuisance_mode,
+        nuisance_mode="project" if method.declared.family is SCORE else method.nuisance_mode,
         n_eff_forced=method.sampling.get("n_eff_forced"),
         double_precision=method.sampling.get("double_precision"),
         features=method.features,
@@ -101,7 +102,7 @@ def _sample_settings(study: Study, source: EventSource, method: Method) -> Sampl
 
 def _estimator(method: Method) -> str | None:
     """The type of estimator, where it does not follow from the method."""
-    return None if method.estimator == default_estimator(method.method) else method.estimator
+    return None if method.estimator_type is method.declared.family.estimator else method.estimator
 
 
 def add_train(builder: Builder, study: Study) -> None:

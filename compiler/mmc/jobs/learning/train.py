@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from mmc.compiler.catalogue.methods import METHODS
 from mmc.compiler.settings.training import TrainSettings
-from mmc.compiler.study.model import default_estimator
 from mmc.errors import StepError
 from mmc.jobs.job import read_json, write_json
 from mmc.jobs.learning.samples import load_samples
@@ -39,7 +39,7 @@ def train(settings: TrainSettings, samples: Path, out: Path) -> None:
     features = _indices(settings.features, record["observables"])
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it a GPU has no deterministic algorithms
     torch.use_deterministic_algorithms(True)
-    kind = settings.estimator or default_estimator(settings.method)
+    kind = METHODS[settings.method].family.estimator_of(settings.estimator).name
     training, validation = load_samples(samples / "train"), load_samples(samples / "validation")
     log.info("training on %d samples, validating on %d", len(training["x"]), len(validation["x"]))
     profile = settings.nuisance_mode == "profile"

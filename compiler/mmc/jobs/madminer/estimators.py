@@ -1,8 +1,9 @@
 """MadMiner's estimators by the names of their types."""
 
+from importlib import import_module
 from typing import Any
 
-from mmc.compiler.study.model import DOUBLE, MORPHING_AWARE, QUADRATIC
+from mmc.compiler.catalogue.methods import ESTIMATORS
 from mmc.jobs.madminer import flow_workarounds, workarounds
 
 
@@ -13,18 +14,5 @@ def new_estimator(kind: str, **network: Any) -> Any:
     """
     workarounds.apply_training()
     flow_workarounds.apply()
-    from madminer.ml.double_parameterized_ratio import DoubleParameterizedRatioEstimator
-    from madminer.ml.likelihood import LikelihoodEstimator
-    from madminer.ml.morphing_aware import MorphingAwareRatioEstimator, QuadraticMorphingAwareRatioEstimator
-    from madminer.ml.parameterized_ratio import ParameterizedRatioEstimator
-    from madminer.ml.score import ScoreEstimator
-
-    classes = {
-        "score": ScoreEstimator,
-        "likelihood": LikelihoodEstimator,
-        "parameterized_ratio": ParameterizedRatioEstimator,
-        DOUBLE: DoubleParameterizedRatioEstimator,
-        MORPHING_AWARE: MorphingAwareRatioEstimator,
-        QUADRATIC: QuadraticMorphingAwareRatioEstimator,
-    }
-    return classes[kind](**network)
+    module, name = ESTIMATORS[kind].madminer_class.rsplit(".", 1)
+    return getattr(import_module(module), name)(**network)

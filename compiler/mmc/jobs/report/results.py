@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mmc.compiler.catalogue.baselines import BASELINES
 from mmc.compiler.settings.encoding import to_json
 from mmc.compiler.settings.report import ReportSettings
 from mmc.errors import StepError
@@ -83,7 +84,7 @@ def collect(outputs: Outputs, settings: ReportSettings) -> tuple[dict[str, Any],
     baselines, fisher = [], []
     for name, path in outputs.baselines.items():
         record = read_json(path / "baseline.json")
-        if record["baseline"] == "fisher":
+        if not BASELINES[record["baseline"]].has_limits:
             fisher.append({**record, "matrices": f"fisher_{name}.npz"})
         else:
             grids[name] = Grid.read(path / "limits.npz")

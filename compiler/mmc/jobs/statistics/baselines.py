@@ -1,13 +1,15 @@
 """What is reached without machine learning: limits from the rate, a histogram or the truth, and Fisher information."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from mmc.compiler.settings.baselines import FisherSettings, HistogramSettings
-from mmc.errors import StepError
+from mmc.compiler.catalogue.baselines import HISTOGRAM, RATE, TRUTH
+from mmc.compiler.settings.baselines import BaselineSettings, FisherSettings
+from mmc.errors import SettingsError, StepError
 from mmc.jobs.madminer.event_file import Array, EventFile, Events, Summaries
 from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.closure.truth import DataClosure, Truth
@@ -19,9 +21,13 @@ from mmc.jobs.statistics.profiling import Gain, ShapeLikelihood
 from mmc.jobs.statistics.pyhf_workspace import make_workspaces
 from mmc.jobs.statistics.result import Result
 
+Found = tuple[Result, dict[str, Any]]
+"""Limits, and the workspaces of pyhf by benchmark, where there are some."""
 
-def rate(problem: LimitProblem) -> Result:
+
+def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> Found:
     """The rate is all there is, whether it counts elsewhere or not: a histogram of one bin."""
+    del settings, random
     gain: Gain | None = None
     variations = problem.variations("test")
     if variations is not None:
@@ -31,39 +37,38 @@ def rate(problem: LimitProblem) -> Result:
         gain = partial(ratio.varied(index, events.weights, variations).gain, np.ones(1))
     data = ShapeLikelihood(0.0, gain)
 
-    def judge(limits: Limits, with_rate: bool) -> verdict.Verdict:
-        del with_rate
+    def judge(limits: Limits, rate: bool) -> verdict.Verdict:
+        del rate
         return verdict.judge(problem, limits)
 
     counting = replace(problem, include_xsec=True)
-    return Result.of(counting, data, None if problem.observed is None else data, judge, {})
+    return Result.of(counting, data, None if problem.observed is None else data, judge, {}), {}
 
 
-def truth(problem: LimitProblem, random: np.random.Generator) -> Result:
+def _truth(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> Found:
     """The likelihood of someone who knows the latent variables of every event: its ratio is exact."""
-    known = Truth(problem)
-    tested = DataClosure(problem, known.log_ratio, random)
+    del settings
+    truth = Truth(problem)
+    tested = DataClosure(problem, truth.log_ratio, random)
 
-    def judge(limits: Limits, with_rate: bool) -> verdict.Verdict:
-        return verdict.judge(problem, limits, **tested.figures(with_rate))
+    def judge(limits: Limits, rate: bool) -> verdict.Verdict:
+        return verdict.judge(problem, limits, **tested.figures(rate))
 
-    return Result.of(problem, ShapeLikelihood(known.totals.mean), None, judge, {})
+    return Result.of(problem, ShapeLikelihood(truth.totals.mean), None, judge, {}), {}
 
 
-def histogram(
-    problem: LimitProblem, settings: HistogramSettings, random: np.random.Generator
-) -> tuple[Result, dict[str, Any]]:
-    """A histogram of observables, filled with all events that are not test events; its ratio is to the true point.
-
-    Its workspaces of pyhf too, by benchmark.
-    """
-    columns = [_column(problem.file, name) for name in settings.observables]
-    for name, column in zip(settings.observables, columns, strict=True):
+def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> Found:
+    """A histogram of observables, filled with all events that are not test events; its ratio is to the true point."""
+    own = settings.histogram
+    if own is None:
+        raise SettingsError("a histogram needs observables and bins")
+    columns = [_column(problem.file, name) for name in own.observables]
+    for name, column in zip(own.observables, columns, strict=True):
         _check_finite(name, problem.file.part("all").x[:, column])
     rest, population = problem.file.part("rest"), problem.population
     template = Events(rest.x[:, columns], rest.weights)
     weights = np.maximum(rest.weights @ problem.coefficients[:-1].mean(axis=0), 0.0)
-    binning = make_binning(settings.bins, template.x, weights)
+    binning = make_binning(own.bins, template.x, weights)
     check_bins(binning, template, problem.true_coefficients)
     x, probabilities = problem.asimov
     data = Summaries(x[:, columns], probabilities)
@@ -80,19 +85,27 @@ def histogram(
         variations=problem.variations("rest"),
     )
     arrays = result.ratio.arrays(problem.grid.shape) | {
-        f"edges_{name}": edges for name, edges in zip(settings.observables, binning.edges, strict=True)
+        f"edges_{name}": edges for name, edges in zip(own.observables, binning.edges, strict=True)
     }
 
     tested = DataClosure(problem, lambda events: result.log_ratio(events.x[:, columns]), random)
 
-    def judge(limits: Limits, with_rate: bool) -> verdict.Verdict:
-        return verdict.judge(problem, limits, result.ratio, **tested.figures(with_rate), unknown=result.unknown)
+    def judge(limits: Limits, rate: bool) -> verdict.Verdict:
+        return verdict.judge(problem, limits, result.ratio, **tested.figures(rate), unknown=result.unknown)
 
     outcome = Result.of(problem, result.expected, result.observed, judge, arrays)
     counts = problem.n_expected * binning.fractions(data)
     if observed is not None:
         counts = problem.n_observed * binning.fractions(observed)
-    return outcome, make_workspaces(problem, binning, template, counts, "_".join(settings.observables))
+    return outcome, make_workspaces(problem, binning, template, counts, "_".join(own.observables))
+
+
+LIKELIHOODS: Mapping[str, Callable[[LimitProblem, BaselineSettings, np.random.Generator], Found]] = {
+    RATE.name: _rate,
+    HISTOGRAM.name: _histogram,
+    TRUTH.name: _truth,
+}
+"""Of every baseline that has limits."""
 
 
 def _column(file: EventFile, name: str) -> int:
@@ -111,7 +124,7 @@ def _check_finite(name: str, values: Array) -> None:
         )
 
 
-def fisher(problem: LimitProblem, settings: FisherSettings) -> tuple[dict[str, Array], dict[str, Any]]:
+def fisher_information(problem: LimitProblem, settings: FisherSettings) -> tuple[dict[str, Array], dict[str, Any]]:
     """Information matrices at the true point from all events, and the covariances of their entries.
 
     ``truth`` is that of the simulated process with nothing lost, ``rate`` that of the number of events, ``histogram``
@@ -124,18 +137,18 @@ def fisher(problem: LimitProblem, settings: FisherSettings) -> tuple[dict[str, A
     events = problem.file.part("all")
     row, gradients = problem.true_coefficients, problem.file.gradients(point)
     where = (row, gradients, problem.luminosity)
-    bins = {"truth": np.arange(len(events.x)), "rate": np.zeros(len(events.x), dtype=np.intp)}
+    bins = {TRUTH.name: np.arange(len(events.x)), RATE.name: np.zeros(len(events.x), dtype=np.intp)}
     matrices = {
-        "truth": truth_information(events, *where),
-        "rate": binned_information(Template.of(bins["rate"], events, 1), *where),
+        TRUTH.name: truth_information(events, *where),
+        RATE.name: binned_information(Template.of(bins[RATE.name], events, 1), *where),
     }
     if settings.observable is not None:
         x = events.x[:, [_column(problem.file, settings.observable)]]
         _check_finite(settings.observable, x)
         binning = make_binning([settings.bins], x, np.maximum(events.weights @ row, 0.0))
         check_bins(binning, Events(x, events.weights), row)
-        bins["histogram"] = binning.index(x)
-        matrices["histogram"] = binned_information(Template.of(bins["histogram"], events, binning.size), *where)
+        bins[HISTOGRAM.name] = binning.index(x)
+        matrices[HISTOGRAM.name] = binned_information(Template.of(bins[HISTOGRAM.name], events, binning.size), *where)
     arrays: dict[str, Array] = {}
     for name, information in matrices.items():
         arrays |= information.arrays(name, problem.file.parameters)

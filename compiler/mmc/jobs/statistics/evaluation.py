@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mmc.compiler.catalogue.methods import METHODS, SCORE
 from mmc.compiler.settings.evaluation import EvaluateSettings
-from mmc.compiler.study.model import SCORE_METHODS
 from mmc.jobs.learning.estimators import Estimator, load_estimator
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.ratio import ratio_outcome
@@ -16,7 +16,7 @@ from mmc.jobs.statistics.score import score_outcome
 
 def load_model(problem: LimitProblem, settings: EvaluateSettings, models: Sequence[Path]) -> Estimator:
     """The estimator of a method from the folders of its members."""
-    is_score = settings.method in SCORE_METHODS
+    is_score = METHODS[settings.method].family is SCORE
     return load_estimator(models, None if is_score else problem.file.point(settings.reference))
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from mmc.compiler.catalogue.methods import METHODS, SCORE
 from mmc.compiler.settings.evaluation import EvaluateSettings
-from mmc.compiler.study.model import SCORE_METHODS
 from mmc.jobs.learning.estimators import Estimator
 from mmc.jobs.madminer.event_file import Array, Partition
 from mmc.jobs.statistics.fisher import Information, full_information, score_of
@@ -41,7 +41,7 @@ def estimator_information(
     parameters whose score is learned are the last ones.
     """
     events = problem.file.part(partition)
-    if settings.method in SCORE_METHODS:
+    if METHODS[settings.method].family is SCORE:
         point = problem.file.point(settings.reference)
         scores = estimator.score(events.x)
     else:

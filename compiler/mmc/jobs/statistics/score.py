@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mmc.compiler.catalogue.methods import METHODS
 from mmc.compiler.settings.evaluation import EvaluateSettings, ScoreSettings
 from mmc.jobs.learning.estimators import Estimator
 from mmc.jobs.madminer.event_file import Array, Events, Partition, Summaries
@@ -71,14 +72,16 @@ def score_outcome(
         )
         return replace(result, log_ratio=lambda values: result.log_ratio(values @ direction))
 
-    n, bins = len(reference), histogram.score_bins
-    if settings.method == "sally" and isinstance(bins, int):
-        result = figures(np.eye(n), [bins] * n, problem.coefficients, problem.coefficients[:-1].mean(axis=0))
+    likelihood = METHODS[settings.method].likelihood(histogram.score_likelihood)
+    bins = (histogram.score_bins,) if isinstance(histogram.score_bins, int) else histogram.score_bins
+    if likelihood.fixed:
+        n, spread = len(reference), problem.coefficients[:-1].mean(axis=0)
+        result = figures(np.eye(n), bins * n, problem.coefficients, spread)
     else:
-        axes, which = (_direction, (bins,)) if isinstance(bins, int) else (_axes, bins)
+        axes = _axes if likelihood.across else _direction
         result = HistogramFigures.join(
             [
-                figures(axes(point - reference), which, coefficients[np.newaxis], row)
+                figures(axes(point - reference), bins, coefficients[np.newaxis], row)
                 for point, coefficients in zip(problem.points, problem.coefficients, strict=True)
             ]
         )

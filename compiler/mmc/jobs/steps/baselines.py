@@ -6,7 +6,7 @@ from mmc.compiler.settings.baselines import BaselineSettings
 from mmc.compiler.settings.encoding import to_json
 from mmc.jobs.job import StepJob, group_entry, write_json
 from mmc.jobs.madminer.event_file import EventFile
-from mmc.jobs.statistics.baselines import fisher, histogram, rate, truth
+from mmc.jobs.statistics.baselines import LIKELIHOODS, fisher_information
 from mmc.jobs.statistics.limits import save_arrays
 from mmc.jobs.statistics.problem import LimitProblem
 
@@ -19,23 +19,17 @@ def run(job: StepJob) -> None:
     settings = job.read(BaselineSettings)
     about = {"baseline": settings.baseline, **group_entry(settings.group)}
     file = EventFile.of(job.events(settings.group), settings.limits)
-    observed = None if settings.fisher is not None else job.optional("observed")
-    problem = LimitProblem.of(file, settings.limits, observed, grouped=settings.group is not None)
+    grouped = settings.group is not None
     if settings.fisher is not None:
-        arrays, found = fisher(problem, settings.fisher)
+        problem = LimitProblem.of(file, settings.limits, grouped=grouped)
+        arrays, found = fisher_information(problem, settings.fisher)
         save_arrays(job.out / "fisher.npz", arrays)
         write_json(job.out / "baseline.json", {**about, **to_json(settings.fisher), **found})
         return
-    random = np.random.default_rng(job.seed)
-    binning = {}
-    if settings.histogram is not None:
-        outcome, workspaces = histogram(problem, settings.histogram, random)
-        for name, workspace in workspaces.items():
-            write_json(job.out / f"workspace_{name}.json", workspace)
-        binning = to_json(settings.histogram)
-    elif settings.baseline == "truth":
-        outcome = truth(problem, random)
-    else:
-        outcome = rate(problem)
+    problem = LimitProblem.of(file, settings.limits, job.optional("observed"), grouped=grouped)
+    outcome, workspaces = LIKELIHOODS[settings.baseline](problem, settings, np.random.default_rng(job.seed))
+    for name, workspace in workspaces.items():
+        write_json(job.out / f"workspace_{name}.json", workspace)
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
+    binning = {} if settings.histogram is None else to_json(settings.histogram)
     write_json(job.out / "baseline.json", {**about, **binning, **outcome.summary(problem)})

@@ -41,7 +41,7 @@ def run(job: StepJob) -> None:
             **group_entry(settings.group),
             "method_name": settings.method_name,
             "method": settings.method,
-            "estimator": estimator.members[0].kind,
+            "estimator": estimator.members[0].kind.name,
             "train_job": settings.train_job,
             **outcome.summary(problem),
             **({"ensemble": ensemble_spread(estimator, problem, outcome.limits)} if len(models) > 1 else {}),
