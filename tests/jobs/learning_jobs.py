@@ -7,6 +7,8 @@ from typing import Any
 
 from mmc.compiler.catalogue import methods
 from mmc.compiler.catalogue.methods import METHODS, names_of, names_with_score_term
+from mmc.compiler.settings.encoding import from_json
+from mmc.compiler.settings.limits import LimitSettings
 
 from tests.jobs.physics import Folder
 
@@ -58,6 +60,11 @@ class Learning(Folder):
             **evaluation,
         }
 
+    @property
+    def limits(self) -> LimitSettings:
+        """What all limits share."""
+        return from_json(LimitSettings, self.evaluation)
+
     def method(self, method: str, **changes: Any) -> dict[str, Any]:
         """A method's own settings of the stage ``sample``."""
         prior = {"random": {"n": 50, "priors": {name: {"flat": [-1.0, 1.0]} for name in self.shared["parameters"]}}}
@@ -92,7 +99,8 @@ class Learning(Folder):
             own = {"score_bins": likelihoods[0].axes(len(self.shared["parameters"]))[0]}
         if method in LIKELIHOOD:
             own = {"theta1": {"point": self.evaluation["theta_true"]}}
-        return {**self.evaluation, **self.method(method), "train_job": method, "scan": {}, **own, **changes}
+        about = {key: self.method(method)[key] for key in ("method_name", "method", "theta", "theta1")}
+        return {**self.evaluation, **about, "train_job": method, "scan": {}, **own, **changes}
 
     def evaluate(self, method: str, model: Path | list[Path], job: str = "", **changes: Any) -> Path:
         models = model if isinstance(model, list) else [model]

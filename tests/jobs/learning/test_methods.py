@@ -9,9 +9,9 @@ import pytest
 import torch
 from mmc.compiler.catalogue import methods
 from mmc.jobs.learning.estimators import load_estimator
+from mmc.jobs.learning.samples import load_samples
 from mmc.jobs.learning.training import fit
 from mmc.jobs.madminer.estimators import new_estimator
-from mmc.jobs.steps.sample import load_samples
 
 from tests.jobs.learning_jobs import Learning, stock_module
 from tests.jobs.toy_events import cross_section, squared_amplitude, write_events

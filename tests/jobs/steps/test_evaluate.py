@@ -7,7 +7,7 @@ import pytest
 from mmc.compiler.catalogue.histograms import ADAPTIVE_SALLY
 from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.madminer.event_file import EventFile
-from mmc.jobs.statistics.limits import LimitProblem
+from mmc.jobs.statistics.problem import LimitProblem
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.statistics.test_histograms import whole_luminosity
@@ -24,7 +24,7 @@ def result(folder: Path, name: str = "evaluate.json") -> dict[str, Any]:
 
 def exact_limits(learning: Learning) -> Any:
     """The limits of the model itself, at the Asimov data that the steps use; for observables without smearing."""
-    problem = LimitProblem.of(EventFile(learning.events / "events.h5", 0.2, 0.2), learning.evaluation)
+    problem = LimitProblem.of(EventFile(learning.events / "events.h5", 0.2, 0.2), learning.limits)
     x, probabilities = problem.asimov
     ratios = [np.log(squared_amplitude(x, point) * SIGMA / cross_section(point)) for point in problem.points]
     return problem.limits(np.stack(ratios) @ probabilities)

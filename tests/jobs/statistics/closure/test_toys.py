@@ -11,7 +11,8 @@ from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.closure.mean_ratio import RatioSums
 from mmc.jobs.statistics.closure.toys import Pool
 from mmc.jobs.statistics.closure.truth import DataClosure, Truth, joint_ratio, smooth_area
-from mmc.jobs.statistics.limits import Grid, LimitProblem, Limits
+from mmc.jobs.statistics.limits import Grid, Limits
+from mmc.jobs.statistics.problem import LimitProblem
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import SIGMA, cross_section, squared_amplitude, write_events
@@ -24,7 +25,7 @@ def problem(tmp_path_factory: pytest.TempPathFactory) -> LimitProblem:
     events = write_events(folder / "events", 2, 40_000, smearing=0.0)
     learning = Learning(folder / "learning", events, luminosity_pb=5_000.0)
     learning.evaluation["grid"] = {name: {"range": [-0.75, 0.75], "points": 15} for name in ("c1", "c2")}
-    return LimitProblem.of(EventFile(events / "events.h5", 0.2, 0.2), learning.evaluation)
+    return LimitProblem.of(EventFile(events / "events.h5", 0.2, 0.2), learning.limits)
 
 
 def exact(points: Array, x: Array) -> Array:

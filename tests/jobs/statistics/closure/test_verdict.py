@@ -7,7 +7,8 @@ import pytest
 from mmc.jobs.madminer.event_file import EventFile, Summaries
 from mmc.jobs.statistics.closure.mean_ratio import MeanRatio
 from mmc.jobs.statistics.closure.verdict import Verdict, judge, mean_score
-from mmc.jobs.statistics.limits import LimitProblem, Limits
+from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.problem import LimitProblem
 
 from tests.jobs.learning_jobs import Learning
 
@@ -16,7 +17,7 @@ from tests.jobs.learning_jobs import Learning
 def problem(tmp_path: Path, toy_events: Path) -> LimitProblem:
     learning = Learning(tmp_path, toy_events)
     learning.evaluation["grid"] = {name: {"range": [-1.0, 1.0], "points": 21} for name in ("c1", "c2")}
-    return LimitProblem.of(EventFile(toy_events / "events.h5", 0.2, 0.2), learning.evaluation)
+    return LimitProblem.of(EventFile(toy_events / "events.h5", 0.2, 0.2), learning.limits)
 
 
 def verdict(problem: LimitProblem, mean: Any, error: float = 0.001, true: float = 0.0, **options: Any) -> Verdict:
