@@ -6,6 +6,7 @@ Codes are never given a second meaning. Families: 0 reading YAML, 1 the language
 
 from collections.abc import Iterable
 
+from mmc.compiler.catalogue.baselines import names_of_limits
 from mmc.compiler.checks.event_codes import EVENT_CODES
 from mmc.compiler.checks.method_codes import METHOD_CODES
 from mmc.compiler.checks.reana_codes import REANA_CODES
@@ -169,7 +170,7 @@ CODES: dict[str, Code] = {
     ),
     "MMC204": Code(
         "A method or baseline does not exist",
-        "The name is none of the study's `methods` and none of the baselines `rate` and `histogram`.",
+        f"The name is none of the study's `methods` and none of the baselines {_listed(names_of_limits())}.",
     ),
     "MMC205": Code(
         "A point gives no value for a parameter",
@@ -312,14 +313,14 @@ CODES: dict[str, Code] = {
     ),
     "MMC502": Code(
         "A method lacks a point to train at",
-        "Ratio methods (carl, rolr, cascal, rascal, alice, alices) need `theta0` and `theta1`; score methods (sally, "
-        "sallino) and likelihood methods (nde, scandal) need `theta`.",
+        "Ratio methods need `theta0` and `theta1`; score methods and likelihood methods need `theta`. The study "
+        "language has a table of the methods.",
     ),
     "MMC503": Code(
         "A setting does not belong to the method",
         "The method does not use this setting, so it would be ignored: `theta` is for score and likelihood methods, "
         "`theta0`, `theta1` and `estimator` for ratio methods, `calibration` and `scale_parameters` for all but score "
-        "methods, `alpha` for cascal, rascal, alices and scandal, `n_components`, `n_mades` and `batch_norm` for "
+        "methods, `alpha` for methods whose loss has a score term, `n_components`, `n_mades` and `batch_norm` for "
         "likelihood methods and `dropout_prob` for all others, `nesterov_momentum` for the optimiser sgd, "
         "`early_stopping_patience` for early stopping.",
     ),
@@ -372,10 +373,10 @@ CODES: dict[str, Code] = {
     "MMC531": Code(
         "An option of the evaluation has no effect",
         "`score_likelihood` is that of the method sally and differs from its default with several parameters only; "
-        "without methods and histograms there are no limits without the rate, and without any limit nobody reads the "
-        "observed events. `systematics: profile` is for likelihoods that know nuisance parameters: the rate, "
-        "histograms, those of score methods, and ratios and densities that were learned with them "
-        "(`nuisance_mode: profile`).",
+        "without methods, histograms and truth there are no limits without the rate, and without methods, rate and "
+        "histograms nobody reads the observed events. `systematics: profile` is for likelihoods that know nuisance "
+        "parameters: the rate, histograms, those of score methods, and ratios and densities that were learned with "
+        "them (`nuisance_mode: profile`).",
     ),
     "MMC532": Code(
         "There is no systematic uncertainty to profile",

@@ -11,8 +11,8 @@ METHOD_CODES: dict[str, Code] = {
     "MMC521": Code(
         "There is no such estimator for this study",
         "`quadratic_morphing_aware_ratio` is for a single parameter and a denominator at 0; it and "
-        "`morphing_aware_ratio` are built on the morphing of the study; the autoregressive layers of nde and scandal "
-        "have at least one hidden layer each.",
+        "`morphing_aware_ratio` are built on the morphing of the study; the autoregressive layers of likelihood "
+        "methods have at least one hidden layer each.",
     ),
     "MMC522": Code(
         "A prior leaves the range of its parameter",
