@@ -12,7 +12,7 @@ from mmc.compiler.settings.limits import LimitSettings
 
 from tests.jobs.physics import Folder
 
-RATIO, SCORE, LIKELIHOOD = (names_of(family) for family in methods.FAMILIES)
+RATIO, SCORE, LIKELIHOOD = (names_of(family) for family in methods.METHOD_FAMILIES)
 WITH_ALPHA = names_with_score_term()
 TRAINING: dict[str, Any] = {
     "n_hidden": [20],

@@ -2,7 +2,7 @@
 
 import pytest
 from mmc.compiler.catalogue.histograms import SCORE_LIKELIHOODS
-from mmc.compiler.catalogue.methods import ESTIMATORS, FAMILIES, METHODS, RATIO, SCORE, names_with_score_term
+from mmc.compiler.catalogue.methods import ESTIMATORS, METHOD_FAMILIES, METHODS, RATIO, SCORE, names_with_score_term
 from mmc.compiler.language.schema import load_schema, resolve
 
 METHOD = load_schema()["definitions"]["method"]["properties"]
@@ -15,7 +15,7 @@ def test_the_schemas_list_the_methods() -> None:
 
 def test_the_schemas_list_the_estimators() -> None:
     assert RESULT["estimator"]["enum"] == list(ESTIMATORS)
-    choices = [kind.name for family in FAMILIES if len(family.estimators) > 1 for kind in family.estimators]
+    choices = [kind.name for family in METHOD_FAMILIES if len(family.estimators) > 1 for kind in family.estimators]
     assert METHOD["estimator"]["enum"] == choices
     assert f"Default is `{RATIO.estimator.name}`" in METHOD["estimator"]["description"]
 
@@ -37,7 +37,7 @@ def test_every_score_method_has_a_likelihood_and_no_other() -> None:
 
 def test_points_and_hyperparameters_are_keys_of_the_schema() -> None:
     training = load_schema()["definitions"]["training"]["properties"]
-    for family in FAMILIES:
+    for family in METHOD_FAMILIES:
         assert {*family.varied} <= {*family.points} <= {*METHOD}
         for estimator in family.estimators:
             assert {*estimator.own_hyperparameters} <= {*training}

@@ -131,7 +131,7 @@ class Family:
 RATIO = Family("ratio", ("theta0", "theta1"), ("theta0",), (PARAMETERIZED, DOUBLE, MORPHING_AWARE, QUADRATIC))
 SCORE = Family("score", ("theta",), (), (SCORE_ESTIMATOR,))
 LIKELIHOOD = Family("likelihood", ("theta",), ("theta",), (FLOW,))
-FAMILIES = (RATIO, SCORE, LIKELIHOOD)
+METHOD_FAMILIES = (RATIO, SCORE, LIKELIHOOD)
 
 
 @dataclass(frozen=True)
