@@ -7,12 +7,14 @@ for most processes; a Delphes card that leaves out particles, tracks and towers 
 and tables take next to nothing.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import asdict
 
 from mmc.compiler.catalogue import default_observables
 from mmc.compiler.catalogue.methods import RATIO
-from mmc.compiler.study.model import Method, Shower, Study
+from mmc.compiler.settings.generation import Shower
+from mmc.compiler.settings.uncertainties import PdfUncertainty, ScaleUncertainty, Uncertainty
+from mmc.compiler.study.model import Method, Study
 
 PROCESS = 3_700_000
 """The code of a process of MadGraph."""
@@ -44,11 +46,13 @@ def n_observables(study: Study) -> int:
 def default_names(study: Study) -> tuple[str, ...]:
     """The observables that the study has from MadMiner."""
     asked = study.reading.default_observables
-    return () if asked is None else default_observables.names(**asked)
+    return () if asked is None else default_observables.names(**asdict(asked))
 
 
-def _variations(entry: Mapping[str, Any]) -> int:
-    return {"norm": 1, "scale": len(entry.get("variations", ())), "pdf": _PDF_WEIGHTS}[entry["effect"]]
+def _variations(uncertainty: Uncertainty) -> int:
+    if isinstance(uncertainty, ScaleUncertainty):
+        return len(uncertainty.variations)
+    return _PDF_WEIGHTS if isinstance(uncertainty, PdfUncertainty) else 1
 
 
 def generated(n_events: int, weights: int, shower: Shower | None = None) -> int:

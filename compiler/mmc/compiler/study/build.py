@@ -13,6 +13,9 @@ from mmc.compiler.catalogue.reana import Reana, as_reana_says
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.settings.baselines import Bins, EqualBins, FisherSettings, HistogramSettings
+from mmc.compiler.settings.configure import CardEntry, Morphing
+from mmc.compiler.settings.encoding import from_json
+from mmc.compiler.settings.generation import MadGraphBeams, Pythia8Beams, RunCard, Shower
 from mmc.compiler.settings.points import (
     AnyPoints,
     AtBenchmark,
@@ -22,9 +25,17 @@ from mmc.compiler.settings.points import (
     AtRandom,
     RandomPoints,
 )
+from mmc.compiler.settings.reading import (
+    Cut,
+    DefaultObservables,
+    DelphesAcceptance,
+    Efficiency,
+    MetNoise,
+    Smearing,
+)
+from mmc.compiler.settings.uncertainties import UNCERTAINTIES, Uncertainty
 from mmc.compiler.study.model import (
     AskedBaseline,
-    Beams,
     Delphes,
     EmbeddedGeneration,
     EmbeddedSample,
@@ -35,17 +46,13 @@ from mmc.compiler.study.model import (
     MadGraphGeneration,
     MadGraphSample,
     Method,
-    Morphing,
     Observable,
     Observed,
     Parameter,
     Point,
     Reading,
-    RunCard,
     SampledFile,
-    Shower,
     Slice,
-    Smearing,
     Study,
 )
 from mmc.compiler.study.scans import Tuning, scan_of
@@ -73,7 +80,7 @@ def build_study(data: Mapping[str, Any]) -> Study:
         morphing=morphing,
         source=_source(data, all_benchmarks),
         reading=_reading(data),
-        systematics={madminer_name(name): entry for name, entry in data["systematics"].items()},
+        systematics={madminer_name(name): _uncertainty(entry) for name, entry in data["systematics"].items()},
         groups=_groups(data),
         observables=tuple(_observable(name, entry) for name, entry in data["observables"].items()),
         test_split=float(splits["test_split"]),
@@ -115,10 +122,17 @@ def _parameter(name: str, entry: Mapping[str, Any]) -> Parameter:
         max_power=entry["max_power"],
         label=entry.get("label", name),
         coefficient=entry.get("coefficient"),
-        lha_block=entry.get("lha_block"),
-        lha_id=entry.get("lha_id"),
-        transform=entry.get("transform", "theta"),
+        card_entry=_card_entry(entry) if "lha_block" in entry else None,
     )
+
+
+def _card_entry(entry: Mapping[str, Any]) -> CardEntry:
+    return CardEntry(lha_block=entry["lha_block"], lha_id=entry["lha_id"], transform=entry.get("transform", "theta"))
+
+
+def _uncertainty(entry: Mapping[str, Any]) -> Uncertainty:
+    uncertainty: Uncertainty = from_json(UNCERTAINTIES[entry["effect"]], entry)
+    return uncertainty
 
 
 def _point(values: Mapping[str, Any]) -> dict[str, float]:
@@ -144,13 +158,15 @@ def _source(
     return FileGeneration(tuple(_file_sample(name, entry) for name, entry in data["events"]["samples"].items()))
 
 
-def _beams(entry: Mapping[str, Any], pdf: int | str) -> Beams:
-    return Beams(parse_quantity(entry["energy"], "energy"), tuple(entry["particles"]), pdf)
+def _beams(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What the beams of all generators have."""
+    return {"energy_gev": parse_quantity(entry["energy"], "energy"), "particles": tuple(entry["particles"])}
 
 
 def _embedded(entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> EmbeddedGeneration:
     samples = tuple(_embedded_sample(name, sample, benchmarks) for name, sample in entry["samples"].items())
-    return EmbeddedGeneration(_beams(entry["beams"], entry["beams"]["pdf_set"]), samples)
+    beams = Pythia8Beams(**_beams(entry["beams"]), pdf_set=entry["beams"]["pdf_set"])
+    return EmbeddedGeneration(beams, samples)
 
 
 def _embedded_sample(name: str, entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> EmbeddedSample:
@@ -158,7 +174,11 @@ def _embedded_sample(name: str, entry: Mapping[str, Any], benchmarks: tuple[str,
     return EmbeddedSample(
         **_generated(name, entry, benchmarks, entry["events_per_job"]),
         process=entry["process"],
-        run_card=RunCard(_energy(card.get("m_min")), _energy(card.get("m_max")), _energy(card.get("pt_min"))),
+        run_card=RunCard(
+            m_min_gev=_energy(card.get("m_min")),
+            m_max_gev=_energy(card.get("m_max")),
+            pt_min_gev=_energy(card.get("pt_min")),
+        ),
     )
 
 
@@ -176,9 +196,9 @@ def _generated(name: str, entry: Mapping[str, Any], benchmarks: tuple[str, ...],
 def _madgraph(entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> MadGraphGeneration:
     shower = entry["shower"]
     return MadGraphGeneration(
-        beams=_beams(entry["beams"], entry["beams"]["pdf"]),
+        beams=MadGraphBeams(**_beams(entry["beams"]), pdf=entry["beams"]["pdf"]),
         samples=tuple(_madgraph_sample(name, sample, entry, benchmarks) for name, sample in entry["samples"].items()),
-        shower=None if shower == "none" else Shower(shower.get("card"), shower["settings"]),
+        shower=None if shower == "none" else Shower(card=shower.get("card"), settings=shower["settings"]),
     )
 
 
@@ -244,15 +264,17 @@ def _reading(data: Mapping[str, Any]) -> Reading:
             Delphes(detector.get("card"), detector.get("shipped_card")) if detector["simulation"] == "delphes" else None
         ),
         smearing=tuple(_smearing(entry) for entry in detector.get("smearing", ())),
-        met_noise={"abs": parse_quantity(noise["abs"], "energy"), "rel": float(noise["rel"])},
-        acceptance={
-            "pt_min": {key: parse_quantity(value, "energy") for key, value in acceptance["pt_min"].items()},
-            "eta_max": {key: float(value) for key, value in acceptance["eta_max"].items()},
-        },
+        met_noise=MetNoise(abs=parse_quantity(noise["abs"], "energy"), rel=float(noise["rel"])),
+        acceptance=DelphesAcceptance(
+            pt_min={key: parse_quantity(value, "energy") for key, value in acceptance["pt_min"].items()},
+            eta_max={key: float(value) for key, value in acceptance["eta_max"].items()},
+        ),
         generator_truth=detector.get("generator_truth", False),
-        default_observables=data.get("default_observables"),
-        cuts=tuple(_expression(entry, passed_if_undefined=False) for entry in data["cuts"]),
-        efficiencies=tuple(_expression(entry, default=1.0) for entry in data["efficiencies"]),
+        default_observables=DefaultObservables(**data["default_observables"])
+        if "default_observables" in data
+        else None,
+        cuts=tuple(_cut(entry) for entry in data["cuts"]),
+        efficiencies=tuple(_efficiency(entry) for entry in data["efficiencies"]),
     )
 
 
@@ -265,8 +287,16 @@ def _smearing(entry: Mapping[str, Any]) -> Smearing:
     )
 
 
-def _expression(entry: str | Mapping[str, Any], **defaults: Any) -> dict[str, Any]:
-    return {"definition": entry, **defaults} if isinstance(entry, str) else {**defaults, **entry}
+def _cut(entry: str | Mapping[str, Any]) -> Cut:
+    if isinstance(entry, str):
+        return Cut(definition=entry, required=False)
+    return Cut(definition=entry["definition"], required=entry.get("passed_if_undefined", False))
+
+
+def _efficiency(entry: str | Mapping[str, Any]) -> Efficiency:
+    return (
+        Efficiency(definition=entry, default=1.0) if isinstance(entry, str) else Efficiency(**{"default": 1.0, **entry})
+    )
 
 
 def _observable(name: str, entry: Mapping[str, Any]) -> Observable:

@@ -13,7 +13,18 @@ from mmc.compiler.catalogue.methods import ESTIMATORS, METHODS, EstimatorType, L
 from mmc.compiler.catalogue.reana import Reana
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.settings.baselines import FisherSettings, HistogramSettings
+from mmc.compiler.settings.configure import CardEntry, Morphing
+from mmc.compiler.settings.generation import MadGraphBeams, Pythia8Beams, RunCard, Shower
 from mmc.compiler.settings.points import AnyPoints
+from mmc.compiler.settings.reading import (
+    Cut,
+    DefaultObservables,
+    DelphesAcceptance,
+    Efficiency,
+    MetNoise,
+    Smearing,
+)
+from mmc.compiler.settings.uncertainties import Uncertainty
 from mmc.compiler.study.scans import Scan, Tuning
 
 Point = Mapping[str, float]
@@ -25,7 +36,7 @@ class Parameter:
     """A parameter of the theory.
 
     With the embedded generator ``coefficient``, in TeV^-2, names the contact interaction that it multiplies; with
-    MadGraph ``lha_block`` and ``lha_id`` say where its value, transformed, stands in the param card.
+    MadGraph ``card_entry`` says where its value, transformed, stands in the param card.
     """
 
     name: str
@@ -33,37 +44,7 @@ class Parameter:
     max_power: int
     label: str
     coefficient: str | None
-    lha_block: str | None
-    lha_id: int | None
-    transform: str
-
-
-@dataclass(frozen=True)
-class Morphing:
-    """The morphing basis, and whether MadMiner completes it."""
-
-    max_overall_power: int
-    n_trials: int
-    n_test_thetas: int
-    complete: bool
-
-
-@dataclass(frozen=True)
-class Beams:
-    """The colliding beams; energy of each in GeV. ``pdf`` is Pythia's number of a set, or MadGraph's name or number."""
-
-    energy_gev: float
-    particles: tuple[str, str]
-    pdf: int | str
-
-
-@dataclass(frozen=True)
-class RunCard:
-    """Phase space of the hard process in GeV; None where it is not restricted."""
-
-    m_min_gev: float | None
-    m_max_gev: float | None
-    pt_min_gev: float | None
+    card_entry: CardEntry | None
 
 
 @dataclass(frozen=True)
@@ -114,23 +95,15 @@ class MadGraphSample(Sample):
 class EmbeddedGeneration:
     """Events of the embedded generator, on parton level."""
 
-    beams: Beams
+    beams: Pythia8Beams
     samples: tuple[EmbeddedSample, ...]
-
-
-@dataclass(frozen=True)
-class Shower:
-    """Pythia 8 with the settings of a card file, then those of the study."""
-
-    card: str | None
-    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class MadGraphGeneration:
     """Events of MadGraph, on parton level or showered."""
 
-    beams: Beams
+    beams: MadGraphBeams
     samples: tuple[MadGraphSample, ...]
     shower: Shower | None
 
@@ -179,22 +152,6 @@ class Delphes:
 
 
 @dataclass(frozen=True)
-class Smearing:
-    """Gaussian resolutions of one kind of particle: abs + rel × value. Energies in GeV, phi in radians."""
-
-    pdgids: tuple[int, ...]
-    energy_resolution_abs: float
-    energy_resolution_rel: float
-    pt_resolution_abs: float
-    pt_resolution_rel: float
-    eta_resolution_abs: float
-    eta_resolution_rel: float
-    phi_resolution_abs: float
-    phi_resolution_rel: float
-    on_shell: str | None
-
-
-@dataclass(frozen=True)
 class Observable:
     """One number per event; no definition where an event file brings it, no default where it may be undefined."""
 
@@ -207,20 +164,17 @@ class Observable:
 
 @dataclass(frozen=True)
 class Reading:
-    """How observables are computed: from generated particles, or from what Delphes makes of them.
-
-    MET noise: abs in GeV, rel as a fraction of scalar sum pT. ``acceptance`` has ``pt_min`` in GeV and ``eta_max``,
-    each by object, with Delphes.
-    """
+    """How observables are computed: from generated particles, or from what Delphes makes of them."""
 
     delphes: Delphes | None
     smearing: tuple[Smearing, ...]
-    met_noise: Mapping[str, float]
-    acceptance: Mapping[str, Mapping[str, float]]
+    met_noise: MetNoise
+    acceptance: DelphesAcceptance
+    """Empty without Delphes."""
     generator_truth: bool
-    default_observables: Mapping[str, Any] | None
-    cuts: tuple[Mapping[str, Any], ...]
-    efficiencies: tuple[Mapping[str, Any], ...]
+    default_observables: DefaultObservables | None
+    cuts: tuple[Cut, ...]
+    efficiencies: tuple[Efficiency, ...]
 
 
 @dataclass(frozen=True)
@@ -318,7 +272,7 @@ class Study:
     morphing: Morphing | None
     source: EmbeddedGeneration | MadGraphGeneration | FileGeneration | EventFile
     reading: Reading
-    systematics: Mapping[str, Mapping[str, Any]]
+    systematics: Mapping[str, Uncertainty]
     groups: Mapping[str, tuple[str, ...]]
     """The samples of each group that is combined on its own; empty where all samples are combined."""
     observables: tuple[Observable, ...]
