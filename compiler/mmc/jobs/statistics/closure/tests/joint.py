@@ -132,14 +132,14 @@ TEST = ClosureTest(
     demand="joint and estimated ratios (or scores), which simulated events have both, lie on a line with slope 1",
     tolerance=f"{SLOPE['ratio']} ({SLOPE['score']} for scores, which only enter histograms)",
     explanation=f"""
-    The joint ratio and score of a test event are known exactly from its weights, and their means over what is not
-    observed are those of its observables: E[r(x, z | θ) | x] = r(x | θ) over events of the denominator, and the
-    same of scores at the reference ([arXiv:1805.00020](https://arxiv.org/abs/1805.00020)). So the slope of the
-    regression of the joint on the estimated quantity must be 1. That of ratios may differ by {SLOPE["ratio"]},
-    which changes an area in two dimensions by as much. That of scores may differ by {SLOPE["score"]}: the
-    histograms of the score are filled with simulated events, whatever the network returns, and a factor in the
-    score does not change them. The test is doubtful when three standard errors are more than 1. The correlation
-    tells how much is lost by not seeing everything and by imperfect training together, and is not a test.
+    The joint ratio and score of a test event are known exactly from its weights. Their means over everything that is
+    not observed are the ratio and the score of the observables: E[r(x, z | θ) | x] = r(x | θ) over events of the
+    denominator, and the same of scores at the reference ([arXiv:1805.00020](https://arxiv.org/abs/1805.00020)). So the
+    slope of the regression of the joint on the estimated quantity must be 1. That of ratios may differ by
+    {SLOPE["ratio"]}, which changes an area in two dimensions by as much. That of scores may differ by {SLOPE["score"]}:
+    the histograms of the score are filled with simulated events, whatever the network returns, and a factor in the
+    score does not change them. The test is doubtful when three standard errors are more than 1. The correlation tells
+    how much is lost by not seeing everything and by imperfect training together, and is not a test.
     """,
     schema={
         "joint": {

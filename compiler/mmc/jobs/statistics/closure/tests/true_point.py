@@ -64,7 +64,7 @@ TEST = ClosureTest(
     place=10,
     families=("rate", "truth", "histogram", "score", "ratio"),
     demand=f"its p-value on its own Asimov data is at least {P_TRUE}",
-    tolerance="what the number of test events explains",
+    tolerance="nothing",
     explanation=f"""
     The p-value is that of -2 ln λ at the true point. Where it is too small, the test fails if the n effective test
     events do not explain that: if n/N times -2 ln λ, with N expected events, has p < {CHANCE}. If they explain it,
