@@ -1,4 +1,4 @@
-"""Aligned columns of plain text."""
+"""Aligned columns of plain text, and numbers in tables."""
 
 from collections.abc import Collection, Sequence
 
@@ -17,3 +17,12 @@ def table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[st
         ).rstrip()
         for row in rows
     ]
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number for a table.
+
+    >>> number(0.012345), number(23456.7)
+    ('0.0123', '23,457')
+    """
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:,.{digits}g}"

@@ -18,6 +18,7 @@ from mmc.jobs.report.closure import closure_figure
 from mmc.jobs.report.figures import COLORS, Curve
 from mmc.jobs.report.fisher import Information, ellipse_figure
 from mmc.jobs.report.results import KINDS, Grid
+from mmc.jobs.statistics.closure.registry import TESTS
 
 
 @dataclass(frozen=True)
@@ -206,13 +207,7 @@ def interval_width(intervals: Sequence[Sequence[float]], edges: tuple[float, flo
 
 def _closure_text(record: Mapping[str, Any]) -> str:
     closure = record["closure"]
-    parts = [f"p-value of the true point {closure['p_value_true']:.2g}"]
-    if closure["mean_ratio"]:
-        ratio = closure["mean_ratio"]
-        parts.append(
-            f"mean ratio {ratio['lowest']:.4f} to {ratio['highest']:.4f} in the confidence region, "
-            f"standard error {ratio['error']:.2g}; it must be 1"
-        )
+    parts = [test.caption(closure) for test in TESTS if test.caption is not None and test.is_made(closure)]
     return f"Closure {record['verdict']}: {'; '.join(parts)}."
 
 

@@ -12,7 +12,8 @@ from mmc.compiler.settings.baselines import BaselineSettings, FisherSettings
 from mmc.errors import SettingsError, StepError
 from mmc.jobs.madminer.event_file import Array, EventFile, Events, Summaries
 from mmc.jobs.statistics.closure import verdict
-from mmc.jobs.statistics.closure.truth import DataClosure, Truth
+from mmc.jobs.statistics.closure.evidence import DataEvidence, Evidence
+from mmc.jobs.statistics.closure.truth import Truth
 from mmc.jobs.statistics.fisher import binned_information, profiled_information, truth_information
 from mmc.jobs.statistics.histograms import BinnedRatio, Template, check_bins, histogram_figures, make_binning
 from mmc.jobs.statistics.limits import Limits
@@ -38,8 +39,7 @@ def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.G
     data = ShapeLikelihood(0.0, gain)
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
-        del rate
-        return verdict.judge(problem, limits)
+        return verdict.judge(Evidence(problem, limits, rate=rate))
 
     counting = replace(problem, include_xsec=True)
     return Result.of(counting, data, None if problem.observed is None else data, judge, {}), {}
@@ -49,10 +49,10 @@ def _truth(problem: LimitProblem, settings: BaselineSettings, random: np.random.
     """The likelihood of someone who knows the latent variables of every event: its ratio is exact."""
     del settings
     truth = Truth(problem)
-    tested = DataClosure(problem, truth.log_ratio, random)
+    tested = DataEvidence(problem, truth.log_ratio, random)
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
-        return verdict.judge(problem, limits, **tested.figures(rate))
+        return verdict.judge(tested.on(limits, rate))
 
     return Result.of(problem, ShapeLikelihood(truth.totals.mean), None, judge, {}), {}
 
@@ -88,10 +88,10 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
         f"edges_{name}": edges for name, edges in zip(own.observables, binning.edges, strict=True)
     }
 
-    tested = DataClosure(problem, lambda events: result.log_ratio(events.x[:, columns]), random)
+    tested = DataEvidence(problem, lambda events: result.log_ratio(events.x[:, columns]), random)
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
-        return verdict.judge(problem, limits, result.ratio, **tested.figures(rate), unknown=result.unknown)
+        return verdict.judge(replace(tested.on(limits, rate), mean_ratio=result.ratio, unknown=result.unknown))
 
     outcome = Result.of(problem, result.expected, result.observed, judge, arrays)
     counts = problem.n_expected * binning.fractions(data)

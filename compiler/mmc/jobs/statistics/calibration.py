@@ -24,7 +24,7 @@ from scipy.optimize import isotonic_regression
 
 from mmc.jobs.learning.estimators import LogRatio
 from mmc.jobs.madminer.event_file import Array, Variations
-from mmc.jobs.statistics.closure.mean_ratio import RatioSums
+from mmc.jobs.statistics.closure.ratio_sums import RatioSums
 from mmc.jobs.statistics.closure.toys import BLOCK, blocks
 from mmc.jobs.statistics.closure.truth import FLOOR, joint_ratio
 from mmc.jobs.statistics.histograms import quantiles

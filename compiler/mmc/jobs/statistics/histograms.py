@@ -16,7 +16,7 @@ import numpy.typing as npt
 from mmc.compiler.settings.baselines import Bins, EqualBins
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, Events, Summaries, Variations
-from mmc.jobs.statistics.closure.mean_ratio import MeanRatio
+from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.profiling import ShapeLikelihood, VariedHistogram
 
 FEW, MOST_SPARSE = 10.0, 0.5

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -13,10 +12,10 @@ from mmc.jobs.learning.estimators import LogRatio, VariedLogRatio
 from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.calibration import EVERY, Calibration, Points
 from mmc.jobs.statistics.closure import verdict
-from mmc.jobs.statistics.closure.joint import joint_figures, regression
-from mmc.jobs.statistics.closure.mean_ratio import MeanRatio, RatioSums
+from mmc.jobs.statistics.closure.evidence import Compared, Evidence
+from mmc.jobs.statistics.closure.ratio_sums import MeanRatio, RatioSums
 from mmc.jobs.statistics.closure.toys import Pool, Totals, Toys, blocks
-from mmc.jobs.statistics.closure.truth import Truth, area_figures, joint_ratio
+from mmc.jobs.statistics.closure.truth import Truth, joint_ratio
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiled_ratio import LogRate, Variation, VariedRatio, design
@@ -60,7 +59,7 @@ class _Ratio:
         self._calibration = calibration
         self.totals, self.sums = Totals(problem), RatioSums(len(problem.points))
         self.observed = np.zeros(len(problem.points))
-        self.joint: dict[str, Any] | None = None
+        self.compared: Compared | None = None
         self.toys: Toys | None = None
 
     def add(self, logs: Array, rows: slice, p: Array) -> None:
@@ -81,23 +80,27 @@ class _Ratio:
 
     def compare(self, logs: Array, events: Events, row: Array, points: Points) -> None:
         """Estimated with joint ratios of events at the denominator, at some points."""
-        estimated = np.exp(np.minimum(self.transform(logs, points), 100.0))
-        true, p = joint_ratio(events.weights, self._problem.coefficients[points], row), events.probabilities(row)
-        each = [
-            {"theta": self._problem.named(theta), **regression(joint, own, p)}
-            for theta, joint, own in zip(self._problem.points[points], true, estimated, strict=True)
-        ]
-        self.joint = joint_figures("ratio", each)
+        self.compared = Compared(
+            of="ratio",
+            labels=[{"theta": self._problem.named(theta)} for theta in self._problem.points[points]],
+            joint=joint_ratio(events.weights, self._problem.coefficients[points], row),
+            estimated=np.exp(np.minimum(self.transform(logs, points), 100.0)),
+            probabilities=events.probabilities(row),
+        )
 
     def judge(self, limits: Limits, rate: bool, truth: Truth) -> verdict.Verdict:
         """The verdict on limits from this ratio."""
         return verdict.judge(
-            self._problem,
-            limits,
-            self.mean_ratio,
-            joint=self.joint,
-            coverage=() if self.toys is None else self.toys.coverage(rate=rate),
-            area=area_figures(self._problem, self.totals, truth, rate=rate),
+            Evidence(
+                self._problem,
+                limits,
+                rate=rate,
+                mean_ratio=self.mean_ratio,
+                compared=self.compared,
+                totals=self.totals,
+                truth=truth,
+                toys=self.toys,
+            )
         )
 
 
@@ -182,8 +185,7 @@ def ratio_outcome(
         arrays = final.mean_ratio.arrays(problem.grid.shape)
 
         def judge(limits: Limits, rate: bool) -> verdict.Verdict:
-            del rate
-            return verdict.judge(problem, limits, final.mean_ratio)
+            return verdict.judge(Evidence(problem, limits, rate=rate, mean_ratio=final.mean_ratio))
 
         return Result.of(problem, expected, observed, judge, arrays, judge_varied=judge_varied)
 

@@ -10,8 +10,7 @@ from mmc.compiler.settings.evaluation import EvaluateSettings, ScoreSettings
 from mmc.jobs.learning.estimators import Estimator
 from mmc.jobs.madminer.event_file import Array, Events, Partition, Summaries
 from mmc.jobs.statistics.closure import verdict
-from mmc.jobs.statistics.closure.joint import joint_figures, regression
-from mmc.jobs.statistics.closure.truth import DataClosure
+from mmc.jobs.statistics.closure.evidence import Compared, DataEvidence, Scores
 from mmc.jobs.statistics.histograms import HistogramFigures, histogram_figures, make_binning
 from mmc.jobs.statistics.information import estimator_information
 from mmc.jobs.statistics.limits import Limits
@@ -85,23 +84,25 @@ def score_outcome(
                 for point, coefficients in zip(problem.points, problem.coefficients, strict=True)
             ]
         )
-    centre = verdict.mean_score(test, joint("train"))
-    components = zip(problem.grid.axes, joint(problem.partition).values.T, test.values.T, strict=True)
-    each = [
-        {"component": name, **regression(true, estimated, test.probabilities)} for name, true, estimated in components
-    ]
-    tested = DataClosure(problem, lambda events: result.log_ratio(score(events.x)), random)
+    scores_at_reference = Scores(test, joint("train"))
+    compared = Compared(
+        of="score",
+        labels=[{"component": name} for name in problem.grid.axes],
+        joint=joint(problem.partition).values.T,
+        estimated=test.values.T,
+        probabilities=test.probabilities,
+    )
+    tested = DataEvidence(problem, lambda events: result.log_ratio(score(events.x)), random)
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
-        return verdict.judge(
-            problem,
-            limits,
-            result.ratio,
-            score=centre,
-            joint=joint_figures("score", each),
-            **tested.figures(rate),
+        evidence = replace(
+            tested.on(limits, rate),
+            mean_ratio=result.ratio,
+            scores=scores_at_reference,
+            compared=compared,
             unknown=result.unknown,
         )
+        return verdict.judge(evidence)
 
     return Result.of(problem, result.expected, result.observed, judge, result.ratio.arrays(problem.grid.shape))
 

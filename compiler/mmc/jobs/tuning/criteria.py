@@ -12,7 +12,6 @@ from scipy.ndimage import zoom
 from mmc.compiler.settings.evaluation import EvaluateSettings
 from mmc.jobs.job import read_json
 from mmc.jobs.madminer.event_file import Array, EventFile
-from mmc.jobs.statistics.closure.verdict import Verdict
 from mmc.jobs.statistics.evaluation import evaluate_estimator, load_model
 from mmc.jobs.statistics.limits import Limits, p_values
 from mmc.jobs.statistics.problem import LimitProblem
@@ -64,19 +63,10 @@ def _closure(problem: LimitProblem, settings: EvaluateSettings) -> Judge:
 
     def judge(models: Sequence[Path]) -> Judgement:
         verdict = evaluate_estimator(problem, raw, load_model(problem, raw, models)).verdict
-        value, error = _misclosure(verdict)
+        value, error = verdict.distance
         return Judgement(value, value, error, verdict.summary()["verdict"], verdict.figures)
 
     return judge
-
-
-def _misclosure(verdict: Verdict) -> tuple[float, float | None]:
-    """The largest |ln m| in the confidence region, or the bias of the mean score, and its error where it is known."""
-    score, ratio = verdict.figures["mean_score"], verdict.figures["mean_ratio"]
-    if score is not None:
-        return score["bias"], None
-    extremes = np.log(np.maximum([ratio["lowest"], ratio["highest"]], 1e-12))
-    return float(np.abs(extremes).max()), ratio["error"]
 
 
 def _expected_limit(problem: LimitProblem, settings: EvaluateSettings) -> Judge:
@@ -90,7 +80,7 @@ def _expected_limit(problem: LimitProblem, settings: EvaluateSettings) -> Judge:
         outcome = evaluate_estimator(problem, settings, load_model(problem, settings, models))
         limits, verdict = outcome.limits, outcome.verdict
         value, passes = volume(limits, max(problem.levels)), verdict.summary()["verdict"]
-        order = value if passes != "failed" else 2.0 - limits.p_true + _misclosure(verdict)[0]
+        order = value if passes != "failed" else 2.0 - limits.p_true + verdict.distance[0]
         return Judgement(value, order, None, passes, verdict.figures)
 
     return judge
