@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from mmc.jobs.statistics.closure.evidence import Evidence
 
@@ -13,9 +13,6 @@ SIGNIFICANCE = {FAILED: (3.0, 0.0027), DOUBTFUL: (2.0, 0.0455)}
 WIDTH = 0.1
 """By how much -2 ln λ may be too large: in two dimensions the area of a region is then a tenth too small."""
 
-Family = Literal["rate", "truth", "histogram", "score", "ratio"]
-"""The kinds of likelihoods: of the number of events, of latent variables, of histograms, of estimated scores in
-histograms, and of estimated ratios and likelihoods."""
 Figures = Mapping[str, Any]
 """What a record says of closure tests, by the keys of :attr:`ClosureTest.schema`."""
 
@@ -38,8 +35,8 @@ class ClosureTest:
     name: str
     place: int
     """Tests stand in this order, in verdicts, tables and the documentation."""
-    families: tuple[Family, ...]
-    """The likelihoods that the test is made of."""
+    families: tuple[str, ...]
+    """The likelihoods that the test is made of: baselines and families of methods, estimated likelihoods as ratios."""
     demand: str
     """What must be."""
     tolerance: str

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from scipy.special import chdtri
 
+from mmc.compiler.catalogue.baselines import HISTOGRAM, TRUTH
+from mmc.compiler.catalogue.methods import RATIO, SCORE
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.declaration import (
     DOUBTFUL,
@@ -111,7 +113,7 @@ SCHEMA: dict[str, Any] = {
 TEST = ClosureTest(
     name="area",
     place=60,
-    families=("truth", "histogram", "score", "ratio"),
+    families=(TRUTH.name, HISTOGRAM.name, SCORE.name, RATIO.name),
     demand="the region is not smaller than that of the truth, which knows what no detector sees",
     tolerance=f"what a -2 ln λ has that is {percent(WIDTH)} too large",
     explanation=f"""

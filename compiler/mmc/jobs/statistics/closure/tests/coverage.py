@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from scipy.special import chdtri, chndtr
 
+from mmc.compiler.catalogue.baselines import HISTOGRAM, TRUTH
+from mmc.compiler.catalogue.methods import RATIO, SCORE
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.declaration import PASSED, SIGNIFICANCE, WIDTH, ClosureTest, Figures, percent
 from mmc.jobs.statistics.closure.evidence import Evidence
@@ -110,7 +112,7 @@ SCHEMA: dict[str, Any] = {
 TEST = ClosureTest(
     name="coverage",
     place=50,
-    families=("truth", "histogram", "score", "ratio"),
+    families=(TRUTH.name, HISTOGRAM.name, SCORE.name, RATIO.name),
     demand=(
         f"limits from {TOYS} toys at the true point and at the ends of the region include the point as often as they "
         "claim"

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from mmc.compiler.catalogue.methods import RATIO, SCORE
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.declaration import (
     DOUBTFUL,
@@ -128,7 +129,7 @@ SCHEMA: dict[str, Any] = {
 TEST = ClosureTest(
     name="joint",
     place=40,
-    families=("score", "ratio"),
+    families=(SCORE.name, RATIO.name),
     demand="joint and estimated ratios (or scores), which simulated events have both, lie on a line with slope 1",
     tolerance=f"{SLOPE['ratio']} ({SLOPE['score']} for scores, which only enter histograms)",
     explanation=f"""

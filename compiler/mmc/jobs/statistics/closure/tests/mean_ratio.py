@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from scipy.special import chdtri
 
+from mmc.compiler.catalogue.baselines import HISTOGRAM
+from mmc.compiler.catalogue.methods import RATIO, SCORE
 from mmc.jobs.statistics.closure.declaration import (
     DOUBTFUL,
     FAILED,
@@ -134,7 +136,7 @@ SCHEMA: dict[str, Any] = {
 TEST = ClosureTest(
     name="mean_ratio",
     place=20,
-    families=("histogram", "score", "ratio"),
+    families=(HISTOGRAM.name, SCORE.name, RATIO.name),
     demand="the mean likelihood ratio under the reference is 1 at every point",
     tolerance=f"{percent(MOVED)} of the region, if the shift is taken out; ln m of {OFF} anywhere in the region",
     explanation=f"""

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.special import chdtrc
 
+from mmc.compiler.catalogue.methods import SCORE
 from mmc.jobs.madminer.event_file import Array, Summaries
 from mmc.jobs.statistics.closure.declaration import (
     DOUBTFUL,
@@ -73,7 +74,7 @@ SCHEMA: dict[str, Any] = {
 TEST = ClosureTest(
     name="mean_score",
     place=30,
-    families=("score",),
+    families=(SCORE.name,),
     demand="the mean score is 0 at its reference",
     tolerance=f"{percent(SCORE_BIAS)} of its spread",
     explanation=f"""

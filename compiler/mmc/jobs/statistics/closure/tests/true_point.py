@@ -4,6 +4,8 @@ from typing import Any
 
 from scipy.special import chdtrc
 
+from mmc.compiler.catalogue.baselines import HISTOGRAM, RATE, TRUTH
+from mmc.compiler.catalogue.methods import RATIO, SCORE
 from mmc.jobs.statistics.closure.declaration import (
     DOUBTFUL,
     FAILED,
@@ -62,7 +64,7 @@ def _events(evidence: Evidence) -> tuple[float, float]:
 TEST = ClosureTest(
     name="true_point",
     place=10,
-    families=("rate", "truth", "histogram", "score", "ratio"),
+    families=(RATE.name, TRUTH.name, HISTOGRAM.name, SCORE.name, RATIO.name),
     demand=f"its p-value on its own Asimov data is at least {P_TRUE}",
     tolerance="nothing",
     explanation=f"""
