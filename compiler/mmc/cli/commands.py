@@ -3,9 +3,9 @@
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from mmc.cli.study_file import StudyFile, content, read
 from mmc.errors import MissingExtraError, MmcError, StepError, UsageError
@@ -13,6 +13,7 @@ from mmc.errors import MissingExtraError, MmcError, StepError, UsageError
 if TYPE_CHECKING:
     from mmc.compiler.plan.model import Plan
     from mmc.compiler.plan.views import BasisView
+    from mmc.compiler.settings.configure import Morphing
 
 EXIT_WRONG = 1
 _MOST_WEIGHTS_TRIED = 500_000
@@ -83,10 +84,12 @@ def _morphing_basis(made: "Plan") -> "BasisView":
     """The morphing basis that the plan's job will find, which takes MadMiner; or why it is not known."""
     if not any(stage.name == "configure" for stage in made.stages):
         return None
+    from mmc.compiler.settings.configure import ConfigureSettings
+
     stage = made.stage("configure")
     (job,) = stage.jobs
-    settings = {**stage.settings, **job.settings}
-    if _weights_tried(settings["morphing"]) > _MOST_WEIGHTS_TRIED:
+    settings = stage.read(job, ConfigureSettings)
+    if _weights_tried(settings.morphing) > _MOST_WEIGHTS_TRIED:
         return (
             "finding it takes long with so many trials and points; setup.json, which the job configure writes, has it"
         )
@@ -101,8 +104,8 @@ def _morphing_basis(made: "Plan") -> "BasisView":
     return None if basis is None else basis.summary()
 
 
-def _weights_tried(morphing: Mapping[str, Any] | None) -> int:
-    return morphing["n_trials"] * morphing["n_test_thetas"] if morphing is not None and morphing["complete"] else 0
+def _weights_tried(morphing: "Morphing | None") -> int:
+    return morphing.n_trials * morphing.n_test_thetas if morphing is not None and morphing.complete else 0
 
 
 def run(arguments: Namespace) -> int:

@@ -37,6 +37,9 @@ TRACKED = ("sample", "train", "tune", "evaluate", "baselines", "report")
 """The stages whose jobs track what they do, where the study asks for it. The last one ends the run of the whole, so it
 runs again with `track`."""
 
+_OTHERS = re.compile(r"[^A-Za-z0-9_-]")
+"""What has no place in the name of a file."""
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -73,7 +76,7 @@ def slug(*names: str) -> str:
     >>> slug("signal", "c LL", "0")
     'signal.c_LL.0'
     """
-    return ".".join(re.sub(r"[^A-Za-z0-9_-]", "_", name) for name in names)
+    return ".".join([_OTHERS.sub("_", name) for name in names])
 
 
 class Builder:
