@@ -16,9 +16,6 @@ from typing import Any, Literal
 from mmc.compiler.catalogue.reana import Reana
 from mmc.compiler.catalogue.resources import Resources
 
-GROUPS = ("physics", "learning")
-"""The sub-workflows, in the order in which they run."""
-
 
 class Flow(Enum):
     """How the outputs of an upstream stage reach the jobs of a stage."""

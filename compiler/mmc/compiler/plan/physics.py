@@ -103,9 +103,7 @@ def add_configure(builder: Builder, study: Study) -> None:
         settings["outside_basis"] = list(study.outside_basis)
     if study.systematics:
         settings["systematics"] = dict(study.systematics)
-    builder.add(
-        "configure", "Set up parameters, benchmarks and the morphing basis", "setup", [Draft(())], settings=settings
-    )
+    builder.add("configure", [Draft(())], settings=settings)
 
 
 def add_detect(
@@ -129,8 +127,6 @@ def add_detect(
         drafts.append(_draft(event_job, own, [(events, upstream)], sizes.detected(event_job.n_events or 0, shower)))
     builder.add(
         "detect",
-        "Simulate the detector",
-        "detected",
         drafts,
         settings=settings,
         inputs=(Input("events", events, Flow.EACH),),
@@ -145,7 +141,7 @@ def add_analyse(
 ) -> None:
     """Add the reading of the events that the stage ``events`` makes, and of what the stage ``detected`` sees."""
     inputs: tuple[Input, ...] = (SETUP, Input("events", events, Flow.EACH))
-    summary = "Read events: detector resolution, observables, cuts, efficiencies"
+    summary = None
     if detected is not None:
         inputs = (*inputs, Input("detected", detected, Flow.EACH))
         summary = "Read events: observables and cuts"
@@ -164,9 +160,8 @@ def add_analyse(
         drafts.append(_draft(event_job, own, needs, sizes.analysed(event_job.n_events or 0, weights, n_observables)))
     builder.add(
         "analyse",
-        summary,
-        "analysed",
         drafts,
+        summary=summary,
         settings=_reading_settings(study),
         inputs=inputs,
         scattered=True,
@@ -225,9 +220,8 @@ def add_combine(builder: Builder, study: Study, event_jobs: Sequence[EventJob]) 
     ]
     builder.add(
         "combine",
-        "Combine and shuffle the events of each group" if groups else "Combine and shuffle all events",
-        "events",
         drafts or [_combine_draft(study, event_jobs)],
+        summary="Combine and shuffle the events of each group" if groups else None,
         settings={} if groups else {"jobs": _combined(event_jobs)},
         inputs=(SETUP, Input("analysed", "analyse", Flow.ALL)),
         scattered=bool(groups),

@@ -31,8 +31,6 @@ def plan_embedded(builder: Builder, study: Study, generation: EmbeddedGeneration
     shared = {"parameters": {p.name: p.coefficient for p in study.parameters}, "beams": beams}
     builder.add(
         "generate",
-        "Integrate the cross section of each process at each sampled benchmark",
-        "process",
         [
             Draft(
                 (sample.name, benchmark),
@@ -42,6 +40,7 @@ def plan_embedded(builder: Builder, study: Study, generation: EmbeddedGeneration
             )
             for sample, benchmark in runs
         ],
+        summary="Integrate the cross section of each process at each sampled benchmark",
         settings=shared,
         inputs=(SETUP,),
         scattered=True,
@@ -49,8 +48,6 @@ def plan_embedded(builder: Builder, study: Study, generation: EmbeddedGeneration
     event_jobs = list(_pieces(generation))
     builder.add(
         "simulate",
-        "Generate events and weight each at every benchmark",
-        "events",
         [
             Draft(
                 event_job.identity,
