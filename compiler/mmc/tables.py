@@ -1,4 +1,4 @@
-"""Aligned columns of plain text."""
+"""Tables and times in plain text."""
 
 from collections.abc import Collection, Sequence
 
@@ -17,3 +17,14 @@ def table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[st
         ).rstrip()
         for row in rows
     ]
+
+
+def duration(seconds: float) -> str:
+    """A time as people read it.
+
+    >>> duration(63.2), duration(3723)
+    ('1:03', '1:02:03')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

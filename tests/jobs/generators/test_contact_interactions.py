@@ -5,11 +5,11 @@ from math import pi
 import numpy as np
 import pytest
 from mmc.errors import StepError
+from mmc.jobs.formats.events import Event
 from mmc.jobs.generators import contact_interactions as ci
 from mmc.jobs.generators import pythia8
 from mmc.jobs.generators.contact_interactions import Floats, Kinematics, squared, vector
-from mmc.jobs.generators.pythia8 import Event
-from mmc.jobs.steps.simulate import kinematics
+from mmc.jobs.generators.event_weights import kinematics
 
 BEAMS = {"energy_gev": 6500.0, "particles": ["p", "p"], "pdf_set": 14}
 

@@ -50,15 +50,16 @@ class EventSource:
 
 def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str], study_digest: str) -> None:
     """Add samples, estimators, limits, baselines and the report, as far as the study asks for them."""
-    source = EventSource("combine", tuple(study.groups)) if "combine" in builder.stages else EventSource("ingest", ())
-    if study.tracking is not None and (study.methods or any(_baselines(study))):
+    source = EventSource("combine", tuple(study.groups)) if builder.has("combine") else EventSource("ingest", ())
+    if builder.has("track"):
         _add_track(builder, study, study_digest)
-    if study.methods:
+    if builder.has("sample"):
         _add_sample(builder, study, source)
+    if builder.has("train"):
         _add_train(builder, study)
     evaluation = study.evaluation
     shared = {} if evaluation is None else _shared_settings(study, evaluation)
-    if _is_tuned(study):
+    if builder.has("tune"):
         _add_tune(builder, study, shared, source)
     if evaluation is None:
         return
@@ -67,14 +68,12 @@ def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str
         path = evaluation.observed.file
         files = (FileInput("observed", PurePosixPath("inputs") / posixpath.normpath(path), file_digests[path]),)
         shared["n_observed"] = evaluation.observed.n_observed
-    if study.methods:
+    if builder.has("evaluate"):
         _add_evaluate(builder, study, shared, source, files)
     baselines = [(group, *baseline) for group in _evaluated(study, source) for baseline in _baselines(study)]
-    if baselines:
+    if builder.has("baselines"):
         builder.add(
             "baselines",
-            "Limits without machine learning",
-            "baseline",
             [
                 Draft(
                     (*names, *(() if group is None else (group,))),
@@ -90,7 +89,7 @@ def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str
             files=files,
             scattered=True,
         )
-    if study.methods or baselines:
+    if builder.has("report"):
         _add_report(builder, study, source, study_digest)
 
 
@@ -124,7 +123,7 @@ def _add_track(builder: Builder, study: Study, study_digest: str) -> None:
         "alone": study.evaluation is None,  # there will be no report to end the run
         "resolved": study.resolved,
     }
-    builder.add("track", "Open the MLflow run of the study", "tracking", [Draft(())], settings=settings)
+    builder.add("track", [Draft(())], settings=settings)
 
 
 def _add_sample(builder: Builder, study: Study, source: EventSource) -> None:
@@ -148,8 +147,6 @@ def _add_sample(builder: Builder, study: Study, source: EventSource) -> None:
     ]
     builder.add(
         "sample",
-        "Draw training and validation samples",
-        "samples",
         drafts,
         settings=settings,
         inputs=(source.input,),
@@ -213,12 +210,8 @@ def _add_train(builder: Builder, study: Study) -> None:
             member = {} if method.ensemble == 1 else {"member": k}
             label = ", ".join((_label(method, values), *(f"{key} {k}" for key in member)))
             drafts.append(Draft(names, {**own, **member}, needs, label))
-    if not drafts:  # all methods are searched for adaptively
-        return
     builder.add(
         "train",
-        "Train the estimators",
-        "model",
         drafts,
         inputs=(Input("samples", "sample", Flow.ALL),),
         scattered=True,
@@ -282,8 +275,6 @@ def _add_tune(builder: Builder, study: Study, shared: Mapping[str, Any], source:
     inputs = (Input("model", "train", Flow.ALL), Input("samples", "sample", Flow.ALL), source.input)
     builder.add(
         "tune",
-        "Choose the best hyperparameters",
-        "model",
         drafts,
         inputs=tuple(item for item in inputs if item.stage in read),
         scattered=True,
@@ -314,8 +305,6 @@ def _add_evaluate(
     ensembles = any(method.ensemble > 1 for method in study.methods)
     builder.add(
         "evaluate",
-        "Closure tests and limits of the estimators",
-        "limits",
         drafts,
         settings=shared,
         inputs=(source.input, Input("model", models, Flow.ALL if ensembles and not tuned else Flow.EACH)),
@@ -397,8 +386,6 @@ def _add_report(builder: Builder, study: Study, source: EventSource, study_diges
         **({"groups": [slug(group) for group in source.groups]} if source.groups else {}),
     }
     builder.add(
-        "report",
-        "Tables and pictures of the results",
         "report",
         [Draft((), {}, needs)],
         settings=settings,

@@ -19,9 +19,6 @@ from mmc.compiler.settings.encoding import from_json
 
 T = TypeVar("T")
 
-GROUPS = ("physics", "learning")
-"""The sub-workflows, in the order in which they run."""
-
 
 class Flow(Enum):
     """How the outputs of an upstream stage reach the jobs of a stage."""

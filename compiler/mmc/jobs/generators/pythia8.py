@@ -9,6 +9,7 @@ import pythia8mc
 
 from mmc.compiler.settings.generation import Beams, Pythia8Beams, RunCard
 from mmc.errors import StepError
+from mmc.jobs.formats.events import Event, Particle
 
 log = logging.getLogger(__name__)
 
@@ -34,32 +35,6 @@ _RECORD_OFFSET = 2
 """Pythia counts the system and the two beams before the incoming partons; an LHE file counts partons from 1."""
 _MAX_FAILURES = 100
 _MAX_MEAN_WEIGHT = 1.01
-
-
-class Particle(NamedTuple):
-    """A line of an event as LHE files write it: momenta in GeV, mothers counted from 1."""
-
-    pdg_id: int
-    status: int
-    mothers: tuple[int, int]
-    colours: tuple[int, int]
-    px: float
-    py: float
-    pz: float
-    energy: float
-    mass: float
-
-
-class Event(NamedTuple):
-    """A parton-level event."""
-
-    particles: tuple[Particle, ...]
-    weight: float
-    """1, or more where the cross section is larger than the maximum that Pythia expected."""
-    scale: float
-    """The factorisation scale in GeV."""
-    alpha_em: float
-    alpha_s: float
 
 
 def beam_ids(beams: Beams) -> tuple[int, int]:
