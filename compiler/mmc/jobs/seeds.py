@@ -5,9 +5,10 @@ import sys
 
 
 def seed_generators(seed: int) -> None:
-    """Seed ``random``, and numpy and torch where they are imported: a step module that draws has them at its top."""
+    """Seed ``random``, numpy and, where it is imported, torch: step modules that need it import it at their top."""
+    import numpy as np  # only once the threads of the job are limited
+
     random.seed(seed)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed)
+    np.random.seed(seed)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(seed)

@@ -35,7 +35,7 @@ def add_evaluate(
     builder: Builder, study: Study, limits: LimitSettings, source: EventSource, files: tuple[FileInput, ...]
 ) -> None:
     """Add the limits and closure tests of all estimators; ``files`` are those of observed events."""
-    models = models_stage(study)
+    models = models_stage(builder)
     tuned = models == "tune"
     drafts = []
     for estimator in evaluated_estimators(study):
@@ -47,8 +47,6 @@ def add_evaluate(
     ensembles = any(method.ensemble > 1 for method in study.methods)
     builder.add(
         "evaluate",
-        "Closure tests and limits of the estimators",
-        "limits",
         drafts,
         inputs=(source.input, Input("model", models, Flow.ALL if ensembles and not tuned else Flow.EACH)),
         files=files,
@@ -56,9 +54,9 @@ def add_evaluate(
     )
 
 
-def models_stage(study: Study) -> str:
+def models_stage(builder: Builder) -> str:
     """The stage whose models are evaluated: that which trains them, or that which chooses among them."""
-    return "tune" if any(method.tuning for method in study.methods) else "train"
+    return "tune" if builder.has("tune") else "train"
 
 
 def evaluate_settings(
@@ -96,15 +94,15 @@ def _score_settings(study: Study, method: Method) -> ScoreSettings | None:
     return ScoreSettings(score_bins=bins[0])
 
 
-def asked_baselines(study: Study) -> tuple[AskedBaseline, ...]:
-    """The baselines that the study asks for."""
-    return () if study.evaluation is None else study.evaluation.baselines
-
-
 def add_baselines(
-    builder: Builder, study: Study, limits: LimitSettings, source: EventSource, files: tuple[FileInput, ...]
+    builder: Builder,
+    study: Study,
+    limits: LimitSettings,
+    source: EventSource,
+    files: tuple[FileInput, ...],
 ) -> None:
     """Add the baselines of each group that a method learns from, or of the first one where there are no methods."""
+    baselines = () if study.evaluation is None else study.evaluation.baselines
     groups = tuple(dict.fromkeys(source.of(method) for method in study.methods)) or (source.groups or (None,))[:1]
     drafts = [
         Draft(
@@ -115,14 +113,10 @@ def add_baselines(
             files=None if asked.kind.has_limits else (),
         )
         for group in groups
-        for asked in asked_baselines(study)
+        for asked in baselines
     ]
-    if not drafts:
-        return
     builder.add(
         "baselines",
-        "Limits without machine learning",
-        "baseline",
         drafts,
         inputs=(source.input,),
         files=files,

@@ -33,7 +33,7 @@ def plan_ingest(builder: Builder, study: Study, source: EventFile, file_digests:
         benchmarks=study.benchmarks,
         observables=tuple(observable.name for observable in study.observables),
     )
-    builder.add("ingest", "Check the event file against the study", "events", [Draft((), settings)], files=(file,))
+    builder.add("ingest", [Draft((), settings)], files=(file,))
 
 
 def plan_event_files(builder: Builder, study: Study, source: FileGeneration, file_digests: Mapping[str, str]) -> None:
@@ -64,8 +64,6 @@ def plan_event_files(builder: Builder, study: Study, source: FileGeneration, fil
             drafts.append(Draft(event_job.identity, settings, (CONFIGURED,), event_job.label, files=read))
     builder.add(
         "import_events",
-        "Check event files, and what their weights are of",
-        "events",
         drafts,
         inputs=(SETUP,),
         files=files.inputs,
@@ -73,9 +71,8 @@ def plan_event_files(builder: Builder, study: Study, source: FileGeneration, fil
     )
     detected = None
     if study.reading.delphes is not None:
-        simulated = all(file.delphes is not None for sample in source.samples for file in sample.files)
-        detected = (
-            "import_events" if simulated else add_detect(builder, study, event_jobs, "import_events", file_digests)
-        )
+        detected = "import_events"
+        if builder.has("detect"):
+            detected = add_detect(builder, study, event_jobs, "import_events", file_digests)
     add_analyse(builder, study, event_jobs, "import_events", detected)
     add_combine(builder, study, event_jobs)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from mmc.compiler.plan.builder import Builder, Draft
-from mmc.compiler.plan.evaluation import add_baselines, add_evaluate, asked_baselines, limit_settings, models_stage
+from mmc.compiler.plan.evaluation import add_baselines, add_evaluate, limit_settings, models_stage
 from mmc.compiler.plan.event_source import EventSource
 from mmc.compiler.plan.model import FileInput, Flow, Input
 from mmc.compiler.plan.training import add_sample, add_train
@@ -19,15 +19,16 @@ from mmc.version import __version__
 
 def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str], study_digest: str) -> None:
     """Add samples, estimators, limits, baselines and the report, as far as the study asks for them."""
-    source = EventSource("combine", tuple(study.groups)) if "combine" in builder.stages else EventSource("ingest", ())
-    if study.tracking is not None and (study.methods or asked_baselines(study)):
+    source = EventSource("combine", tuple(study.groups)) if builder.has("combine") else EventSource("ingest", ())
+    if study.tracking is not None and builder.has("track"):
         _add_track(builder, study, study.tracking, study_digest)
-    if study.methods:
+    if builder.has("sample"):
         add_sample(builder, study, source)
+    if builder.has("train"):
         add_train(builder, study)
     evaluation = study.evaluation
     limits = None if evaluation is None else limit_settings(study, evaluation)
-    if models_stage(study) == "tune":
+    if builder.has("tune"):
         add_tune(builder, study, limits, source)
     if evaluation is None or limits is None:
         return
@@ -36,10 +37,11 @@ def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str
         path = evaluation.observed.file
         files = (FileInput("observed", PurePosixPath("inputs") / posixpath.normpath(path), file_digests[path]),)
         limits = replace(limits, n_observed=evaluation.observed.n_observed)
-    if study.methods:
+    if builder.has("evaluate"):
         add_evaluate(builder, study, limits, source, files)
-    add_baselines(builder, study, limits, source, files)
-    if study.methods or "baselines" in builder.stages:
+    if builder.has("baselines"):
+        add_baselines(builder, study, limits, source, files)
+    if builder.has("report"):
         _add_report(builder, study, source, study_digest)
 
 
@@ -53,11 +55,11 @@ def _add_track(builder: Builder, study: Study, tracking: Mapping[str, str], stud
         alone=study.evaluation is None,
         resolved=study.resolved,
     )
-    builder.add("track", "Open the MLflow run of the study", "tracking", [Draft((), settings)])
+    builder.add("track", [Draft((), settings)])
 
 
 def _add_report(builder: Builder, study: Study, source: EventSource, study_digest: str) -> None:
-    upstream = [stage for stage in (models_stage(study), "evaluate", "baselines") if stage in builder.stages]
+    upstream = [stage for stage in (models_stage(builder), "evaluate", "baselines") if stage in builder.stages]
     outputs = [builder.stages[stage].output for stage in upstream]
     events = [source.job(group) for group in source.groups or (None,)]
     needs = (*events, *((stage, job.name) for stage in upstream for job in builder.stages[stage].jobs))
@@ -72,8 +74,6 @@ def _add_report(builder: Builder, study: Study, source: EventSource, study_diges
         groups=tuple(job for _, job in events) if source.groups else (),
     )
     builder.add(
-        "report",
-        "Tables and pictures of the results",
         "report",
         [Draft((), settings, needs)],
         inputs=(

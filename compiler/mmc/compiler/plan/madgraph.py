@@ -31,18 +31,17 @@ def plan_madgraph(
     installation = study.installations.get("madgraph")
     builder.add(
         "generate",
-        "Generate the code of each process",
-        "process",
         [
             Draft((sample.name,), _process_settings(sample, installation), (), sample.name, size=sizes.PROCESS)
             for sample in generation.samples
         ],
+        summary="Generate the code of each process",
         scattered=True,
     )
     _add_simulate(builder, study, generation, file_digests)
     event_jobs = [event_job for event_job, _, _ in _pieces(generation)]
     detected = None
-    if study.reading.delphes is not None:
+    if builder.has("detect"):
         detected = add_detect(builder, study, event_jobs, "simulate", file_digests)
     add_analyse(builder, study, event_jobs, "simulate", detected)
     add_combine(builder, study, event_jobs)
@@ -119,9 +118,8 @@ def _add_simulate(
         )
     builder.add(
         "simulate",
-        "Generate events, weight each at every benchmark" + ("" if shower is None else ", and shower them"),
-        "events",
         drafts,
+        summary="Generate events, weight each at every benchmark" + ("" if shower is None else ", and shower them"),
         inputs=(SETUP, Input("process", "generate", Flow.ALL)),
         files=files.inputs,
         scattered=True,

@@ -96,7 +96,7 @@ def add_configure(builder: Builder, study: Study) -> None:
         outside_basis=study.outside_basis,
         systematics=study.systematics,
     )
-    builder.add("configure", "Set up parameters, benchmarks and the morphing basis", "setup", [Draft((), settings)])
+    builder.add("configure", [Draft((), settings)])
 
 
 def _parameter(parameter: Parameter) -> CardParameter | CoefficientParameter:
@@ -140,8 +140,6 @@ def add_detect(
         drafts.append(_draft(event_job, settings, [(events, event_job.name)], size))
     builder.add(
         "detect",
-        "Simulate the detector",
-        "detected",
         drafts,
         inputs=(Input("events", events, Flow.EACH),),
         files=files.inputs,
@@ -155,7 +153,7 @@ def add_analyse(
 ) -> None:
     """Add the reading of the events that the stage ``events`` makes, and of what the stage ``detected`` sees."""
     inputs: tuple[Input, ...] = (SETUP, Input("events", events, Flow.EACH))
-    summary = "Read events: detector resolution, observables, cuts, efficiencies"
+    summary = None
     if detected is not None:
         inputs = (*inputs, Input("detected", detected, Flow.EACH))
         summary = "Read events: observables and cuts"
@@ -173,7 +171,7 @@ def add_analyse(
         weights = sizes.n_weights(study, event_job.systematics)
         size = sizes.analysed(event_job.n_events or 0, weights, n_observables)
         drafts.append(_draft(event_job, settings, needs, size))
-    builder.add("analyse", summary, "analysed", drafts, inputs=inputs, scattered=True)
+    builder.add("analyse", drafts, summary=summary, inputs=inputs, scattered=True)
 
 
 def _analyse_settings(
@@ -232,6 +230,7 @@ def add_combine(builder: Builder, study: Study, event_jobs: Sequence[EventJob]) 
         name: [event_job for event_job in event_jobs if event_job.sample.name in samples]
         for name, samples in study.groups.items()
     }
+    summary = None
     if groups:
         summary = "Combine and shuffle the events of each group"
         drafts = [
@@ -239,10 +238,9 @@ def add_combine(builder: Builder, study: Study, event_jobs: Sequence[EventJob]) 
             for name, members in groups.items()
         ]
     else:
-        summary = "Combine and shuffle all events"
         drafts = [_combine_draft(study, event_jobs, CombineSettings(jobs=_combined(event_jobs)))]
     inputs = (SETUP, Input("analysed", "analyse", Flow.ALL))
-    builder.add("combine", summary, "events", drafts, inputs=inputs, scattered=bool(groups))
+    builder.add("combine", drafts, summary=summary, inputs=inputs, scattered=bool(groups))
 
 
 def _combined(event_jobs: Sequence[EventJob]) -> tuple[AnalysedJob, ...]:

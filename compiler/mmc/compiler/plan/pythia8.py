@@ -28,8 +28,6 @@ def plan_embedded(builder: Builder, study: Study, generation: EmbeddedGeneration
     coefficients = {p.name: p.coefficient for p in study.parameters if p.coefficient is not None}
     builder.add(
         "generate",
-        "Integrate the cross section of each process at each sampled benchmark",
-        "process",
         [
             Draft(
                 (sample.name, benchmark),
@@ -39,14 +37,13 @@ def plan_embedded(builder: Builder, study: Study, generation: EmbeddedGeneration
             )
             for sample, benchmark in runs
         ],
+        summary="Integrate the cross section of each process at each sampled benchmark",
         inputs=(SETUP,),
         scattered=True,
     )
     event_jobs = list(_pieces(generation))
     builder.add(
         "simulate",
-        "Generate events and weight each at every benchmark",
-        "events",
         [
             Draft(
                 event_job.identity,

@@ -68,8 +68,6 @@ def add_sample(builder: Builder, study: Study, source: EventSource) -> None:
     ]
     builder.add(
         "sample",
-        "Draw training and validation samples",
-        "samples",
         drafts,
         inputs=(source.input,),
         scattered=True,
@@ -106,7 +104,7 @@ def _estimator(method: Method) -> str | None:
 
 
 def add_train(builder: Builder, study: Study) -> None:
-    """Add the trainings; none where all methods are searched for adaptively."""
+    """Add the trainings of all methods but those that one job searches for adaptively."""
     drafts = []
     for estimator in trained_estimators(study):
         method = estimator.method
@@ -116,12 +114,8 @@ def add_train(builder: Builder, study: Study) -> None:
                 drafts.append(Draft(names, own, needs, estimator.label))
             else:
                 drafts.append(Draft(names, replace(own, member=k), needs, f"{estimator.label}, member {k}"))
-    if not drafts:
-        return
     builder.add(
         "train",
-        "Train the estimators",
-        "model",
         drafts,
         inputs=(Input("samples", "sample", Flow.ALL),),
         scattered=True,

@@ -40,8 +40,6 @@ def add_tune(builder: Builder, study: Study, limits: LimitSettings | None, sourc
     inputs = (Input("model", "train", Flow.ALL), Input("samples", "sample", Flow.ALL), source.input)
     builder.add(
         "tune",
-        "Choose the best hyperparameters",
-        "model",
         drafts,
         inputs=tuple(item for item in inputs if item.stage in read),
         scattered=True,

@@ -22,6 +22,8 @@ read where all fields without a default are there."""
 
 T = TypeVar("T")
 
+_PLAIN = frozenset({str, int, float, bool, types.NoneType})
+
 
 def to_json(value: Any) -> Any:
     """The JSON value of settings: dataclasses become objects without the fields that have their default.
@@ -34,13 +36,13 @@ def to_json(value: Any) -> Any:
     >>> to_json(Beams(("p+", "p+")))
     {'particles': ['p+', 'p+']}
     """
-    if value is None or isinstance(value, str | int | float):
+    if type(value) in _PLAIN:
         return value
     if is_dataclass(value) and not isinstance(value, type):
         return _encode(value, _fields(value.__class__))
     if isinstance(value, Mapping):
         return {key: to_json(child) for key, child in value.items()}
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         return [to_json(child) for child in value]
     return value
 
@@ -52,16 +54,14 @@ def split_shared(settings: Sequence[Any]) -> tuple[dict[str, Any], list[dict[str
     :raises ValueError: when a field that is marked as shared is not the same in all
     """
     first = settings[0]
-    shared = [item for item in _fields(first.__class__) if item.shared]
-    for other in settings:
-        for item in shared:
-            value, expected = getattr(other, item.name), getattr(first, item.name)
-            if value is not expected and value != expected:
-                raise ValueError(f"the jobs of a stage share {item.name}: {value!r} is not {expected!r}")
-    return (
-        _encode(first, shared),
-        [_encode(job, [item for item in _fields(job.__class__) if not item.shared]) for job in settings],
-    )
+    shared, _ = _parts(first.__class__)
+    expected = [(item.name, getattr(first, item.name)) for item in shared]
+    for job in settings:
+        for name, value in expected:
+            other = getattr(job, name)
+            if other is not value and other != value:  # nearly always the very same object
+                raise ValueError(f"the jobs of a stage share {name}: {other!r} is not {value!r}")
+    return _encode(first, shared), [_encode(job, _parts(job.__class__)[1]) for job in settings]
 
 
 def from_json(cls: type[T], value: Any) -> T:
@@ -97,6 +97,13 @@ def _fields(cls: type) -> tuple[_Field, ...]:
             kind = next(part for part in get_args(kind) if is_dataclass(part))
         found.append(_Field(item.name, default, item.metadata.get("shared", False), kind, inline))
     return tuple(found)
+
+
+@cache
+def _parts(cls: type) -> tuple[tuple[_Field, ...], tuple[_Field, ...]]:
+    """The fields that all jobs of a stage share, and those that each has of its own."""
+    found = _fields(cls)
+    return tuple(item for item in found if item.shared), tuple(item for item in found if not item.shared)
 
 
 def _encode(settings: Any, items: Iterable[_Field]) -> dict[str, Any]:

@@ -131,8 +131,7 @@ def _card_entry(entry: Mapping[str, Any]) -> CardEntry:
 
 
 def _uncertainty(entry: Mapping[str, Any]) -> Uncertainty:
-    uncertainty: Uncertainty = from_json(UNCERTAINTIES[entry["effect"]], entry)
-    return uncertainty
+    return from_json(UNCERTAINTIES[entry["effect"]], entry)
 
 
 def _point(values: Mapping[str, Any]) -> dict[str, float]:

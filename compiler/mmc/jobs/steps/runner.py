@@ -22,10 +22,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import MissingExtraError, MmcError, StepError
 from mmc.jobs.job import KEPT, RECORD, StepJob, write_json
 from mmc.jobs.seeds import seed_generators
-from mmc.jobs.steps import STEPS
 from mmc.jobs.tracking.tracker import tracker
 from mmc.version import __version__
 
@@ -82,8 +82,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parse(argv: Sequence[str]) -> _Command:
-    if not argv or argv[0] not in STEPS:
-        raise _UsageError(f"the first word must be a stage: {', '.join(STEPS)}")
+    if not argv or argv[0] not in STAGES:
+        raise _UsageError(f"the first word must be a stage: {', '.join(STAGES)}")
     options: dict[str, list[str]] = {}
     name = ""
     for word in argv[1:]:
@@ -122,7 +122,7 @@ def _run(command: _Command) -> None:
     try:
         started = time.monotonic()
         log.info("%s[%s] starts, seed %d, %d thread(s)", command.stage, command.job, entry["seed"], threads)
-        step = importlib.import_module(STEPS[command.stage])
+        step = importlib.import_module(STAGES[command.stage].step)
         settings, seed, fingerprint = {**shared, **entry["settings"]}, entry["seed"], entry["fingerprint"]
         job = StepJob(command.stage, command.job, settings, seed, command.inputs, part, command.out, fingerprint)
         with tracker(job):
