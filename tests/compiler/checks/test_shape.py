@@ -34,7 +34,7 @@ def test_every_keyword_of_the_language_has_words_and_every_annotation_a_rule() -
 
 
 def said(data: Any, schema: dict[str, Any]) -> list[tuple[str, str, str]]:
-    return [(problem.code, problem.message, problem.help) for problem in shape_problems(data, schema)]
+    return [(problem.code.id, problem.message, problem.help) for problem in shape_problems(data, schema)]
 
 
 T = "write it as in `6 min`"
