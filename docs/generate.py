@@ -1,13 +1,14 @@
 """The generated pages of the documentation: ``python docs/generate.py`` writes them anew in a checkout.
 
-``docs/diagnostics.md`` comes from the codes and the bad examples, ``docs/study-language.md`` from the schema. A test
-keeps them in step.
+``docs/diagnostics.md`` comes from the codes and the bad examples, ``docs/study-language.md`` from the schema and the
+catalogue of methods. A test keeps them in step.
 """
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmc.compiler.catalogue.methods import ESTIMATORS, METHOD_FAMILIES, METHODS
 from mmc.compiler.checks.codes import CODES, FAMILIES
 from mmc.compiler.language.diagnostics import one_of
 from mmc.compiler.language.schema import VERSION, load_schema, resolve, tag_of
@@ -98,7 +99,31 @@ def language_page() -> str:
         rows = list(_rows(section, f"{name}." if "branches" in section else ""))
         if rows:
             lines += ["", "| key | value | default | meaning |", "| --- | --- | --- | --- |", *rows]
+        if name == "methods":
+            lines += ["", *_methods(), "", *_estimators()]
     return "\n".join(lines) + "\n"
+
+
+def _methods() -> Iterator[str]:
+    """The table of methods: what each learns from, and its own hyperparameters."""
+    yield "| method | kind | points | learns | from, besides the observables | hyperparameters of its own |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for method in METHODS.values():
+        joint = {"joint ratio": method.joint_ratio, "joint score": method.joint_score}
+        own = [*(["alpha"] if method.score_term else []), *method.family.estimator.own_hyperparameters]
+        points, hyperparameters = (", ".join(f"`{key}`" for key in keys) for keys in (method.family.points, own))
+        cells = (method.name, method.family.name, points, method.learns, ", ".join(k for k in joint if joint[k]))
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in (*cells, hyperparameters)) + " |"
+
+
+def _estimators() -> Iterator[str]:
+    """The table of the types of estimators."""
+    yield "| estimator | of | network | denominator of its limits |"
+    yield "| --- | --- | --- | --- |"
+    for estimator in ESTIMATORS.values():
+        (family,) = (family for family in METHOD_FAMILIES if estimator in family.estimators)
+        note = " (default)" if len(family.estimators) > 1 and estimator is family.estimator else ""
+        yield f"| `{estimator.name}`{note} | {family.name} methods | {estimator.network} | {estimator.denominator} |"
 
 
 def _rows(schema: Mapping[str, Any], prefix: str) -> Iterator[str]:

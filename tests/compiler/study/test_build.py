@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 import yaml
+from mmc.compiler.catalogue.methods import FLOW
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.language.schema import fill_defaults, load_schema, resolve
 from mmc.compiler.study.build import build_study
-from mmc.compiler.study.model import FLOW_DEFAULTS
 
 from tests.support import STUDIES
 
@@ -109,6 +109,6 @@ def test_training_defaults_are_madminers_own() -> None:
     }
     ours = resolve(load_schema()["definitions"]["training"])["properties"]
     for name, schema in ours.items():
-        default = FLOW_DEFAULTS[name] if name in FLOW_DEFAULTS else schema.get("default")
+        default = FLOW.own_hyperparameters[name] if name in FLOW.own_hyperparameters else schema.get("default")
         default = tuple(default) if name == "n_hidden" else default
         assert default == theirs[name], name

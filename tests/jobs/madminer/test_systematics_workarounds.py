@@ -16,7 +16,8 @@ from mmc.errors import StepError
 from mmc.jobs.formats import les_houches_table
 from mmc.jobs.formats.weight_groups import find_nuisance
 from mmc.jobs.madminer import systematics_workarounds, workarounds
-from mmc.jobs.readers import delphes, les_houches, reading
+from mmc.jobs.readers import delphes, les_houches
+from mmc.jobs.readers.reading import define
 
 from tests.jobs.event_files import assert_same, lhe_text, write_root
 from tests.jobs.systematics_files import PdfSet, with_systematics
@@ -187,7 +188,7 @@ def test_stock_finds_no_pdf_and_lets_a_missing_scale_pass(stock: dict[str, Any],
 
 def _reader(setup: Path) -> Any:
     reader = les_houches.make(setup, READING)
-    reading.define(reader, READING)
+    define(reader, READING)
     return reader
 
 
@@ -268,7 +269,7 @@ def test_detected_events_hold_what_madminer_reads(tmp_path: Path, background: bo
         (ours, delphes.analyse),
         (theirs, partial(delphes.one_by_one, scratch=tmp_path)),
     ):
-        reading.define(reader, reading)
+        define(reader, reading)
         read(reader, sample)
     assert 20 < assert_same(tmp_path, ours, theirs) < 100
     assert len(ours.weights) == 2 + 1 + 2 + 4

@@ -14,6 +14,7 @@ import pytest
 from mmc.jobs.formats import delphes_root
 from mmc.jobs.readers import delphes, delphes_objects
 from mmc.jobs.readers.delphes import Sample
+from mmc.jobs.readers.reading import define
 
 from tests.compiler.expressions.test_checker import PUBLISHED
 from tests.jobs.event_files import HEADER, UPROOT3_ON_NUMPY2, assert_same, lhe_text, setup_file, write_root
@@ -51,7 +52,7 @@ def _reading(**changes: Any) -> dict[str, Any]:
 
 def _reader(setup: Path, reading: Mapping[str, Any]) -> Any:
     reader = delphes.make(setup, reading)
-    reading.define(reader, reading)
+    define(reader, reading)
     return reader
 
 

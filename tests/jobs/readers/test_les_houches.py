@@ -17,6 +17,7 @@ from mmc.jobs.formats import les_houches_table
 from mmc.jobs.readers import les_houches
 from mmc.jobs.readers.expressions import evaluate
 from mmc.jobs.readers.les_houches_objects import Columns, Smearing
+from mmc.jobs.readers.reading import define
 from mmc.jobs.readers.values import UnusualExpressionError
 
 from tests.compiler.expressions.test_checker import PUBLISHED, expressions
@@ -48,7 +49,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def _reader(setup: Path, reading: Mapping[str, Any]) -> Any:
     reader = les_houches.make(setup, reading)
-    reading.define(reader, reading)
+    define(reader, reading)
     return reader
 
 

@@ -5,6 +5,8 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from mmc.compiler.catalogue.baselines import names_of_limits
+from mmc.jobs.steps.baselines import LIKELIHOODS
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import SIGMA, A, write_events
@@ -13,6 +15,10 @@ from tests.jobs.toy_events import SIGMA, A, write_events
 def record(folder: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((folder / "baseline.json").read_text())
     return content
+
+
+def test_every_baseline_that_has_limits_has_a_likelihood() -> None:
+    assert set(LIKELIHOODS) == set(names_of_limits())
 
 
 @pytest.mark.parametrize("parameters", [1, 2, 3])

@@ -59,7 +59,7 @@ def test_the_best_epoch_is_kept(learning: Learning) -> None:
 
 
 def test_stock_madminer_remembers_no_state_of_its_best_epoch() -> None:
-    """When this fails, madminer_compat.apply_training has nothing left to mend."""
+    """When this fails, workarounds.apply_training has nothing left to mend."""
     workarounds.apply_training()
     from madminer.utils.ml.trainer import Trainer
 

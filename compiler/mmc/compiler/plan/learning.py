@@ -6,18 +6,15 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from mmc.compiler.catalogue.methods import SCORE
 from mmc.compiler.plan import sizes
 from mmc.compiler.plan.builder import Builder, Draft, slug
 from mmc.compiler.plan.model import FileInput, Flow, Input
 from mmc.compiler.study.model import (
-    DOUBLE,
-    LIKELIHOOD_METHODS,
-    SCORE_METHODS,
+    AskedBaseline,
     Evaluation,
     Method,
     Study,
-    default_estimator,
-    score_axes,
 )
 from mmc.compiler.study.scans import Range, Tuning, draw, grid
 from mmc.version import __version__
@@ -51,7 +48,7 @@ class EventSource:
 def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str], study_digest: str) -> None:
     """Add samples, estimators, limits, baselines and the report, as far as the study asks for them."""
     source = EventSource("combine", tuple(study.groups)) if "combine" in builder.stages else EventSource("ingest", ())
-    if study.tracking is not None and (study.methods or any(_baselines(study))):
+    if study.tracking is not None and (study.methods or _baselines(study)):
         _add_track(builder, study, study_digest)
     if study.methods:
         _add_sample(builder, study, source)
@@ -69,7 +66,7 @@ def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str
         shared["n_observed"] = evaluation.observed.n_observed
     if study.methods:
         _add_evaluate(builder, study, shared, source, files)
-    baselines = [(group, *baseline) for group in _evaluated(study, source) for baseline in _baselines(study)]
+    baselines = [(group, baseline) for group in _evaluated(study, source) for baseline in _baselines(study)]
     if baselines:
         builder.add(
             "baselines",
@@ -77,13 +74,13 @@ def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str
             "baseline",
             [
                 Draft(
-                    (*names, *(() if group is None else (group,))),
-                    {**own, **source.settings(group)},
+                    (*asked.names, *(() if group is None else (group,))),
+                    {"baseline": asked.kind.name, **asked.settings, **source.settings(group)},
                     (source.job(group),),
-                    " ".join(names) if group is None else f"{' '.join(names)} of {group}",
-                    files=() if own["baseline"] == "fisher" else None,
+                    " ".join(asked.names) if group is None else f"{' '.join(asked.names)} of {group}",
+                    files=None if asked.kind.has_limits else (),
                 )
-                for group, names, own in baselines
+                for group, asked in baselines
             ],
             settings=shared,
             inputs=(source.input,),
@@ -168,7 +165,7 @@ def _sample_settings(method: Method) -> dict[str, Any]:
         "validation_samples": method.validation_samples,
         "sample_only_from_closest_benchmark": method.sample_only_from_closest_benchmark,
         **_estimator(method),
-        **({} if method.method in SCORE_METHODS else _nuisance_mode(method)),  # those of scores always know all
+        **({} if method.declared.family is SCORE else _nuisance_mode(method)),  # those of scores always know all
         **method.sampling,
         **({} if method.features is None else {"features": list(method.features)}),
     }
@@ -176,7 +173,7 @@ def _sample_settings(method: Method) -> dict[str, Any]:
 
 def _estimator(method: Method) -> dict[str, str]:
     """The type of estimator, where it does not follow from the method."""
-    return {} if method.estimator == default_estimator(method.method) else {"estimator": method.estimator}
+    return {} if method.estimator_type is method.declared.family.estimator else {"estimator": method.estimator}
 
 
 def _nuisance_mode(method: Method) -> dict[str, str]:
@@ -332,12 +329,13 @@ def _evaluate_settings(
 ) -> dict[str, Any]:
     """What the evaluation of an estimator needs to know of it."""
     method, identity, values = estimator
+    to_the_truth = method.estimator_type.takes_any_denominator
     return {
         "method_name": method.name,
         "method": method.method,
         "train_job": slug(*identity),
         "theta": method.theta,
-        "theta1": method.theta1 if _has_one_denominator(method) else {"point": dict(shared["theta_true"])},
+        "theta1": {"point": dict(shared["theta_true"])} if to_the_truth else method.theta1,
         "scan": values,
         **_score_bins(study, method),
         **source.settings(source.of(method)),
@@ -346,38 +344,22 @@ def _evaluate_settings(
     }
 
 
-def _has_one_denominator(method: Method) -> bool:
-    """Whether an estimator is trained for one denominator; others are evaluated as ratios to the true point."""
-    return method.method not in LIKELIHOOD_METHODS and method.estimator != DOUBLE
-
-
 def _score_bins(study: Study, method: Method) -> dict[str, Any]:
-    """The number of bins in which the score's histogram has each component; nothing for ratio methods."""
+    """The number of bins in which the score's histogram has each component; nothing for other methods."""
     evaluation = study.evaluation
-    if method.method not in SCORE_METHODS or evaluation is None:
+    if method.declared.family is not SCORE or evaluation is None:
         return {}
-    likelihood = "sallino" if method.method == "sallino" else evaluation.score_likelihood
-    bins = score_axes(likelihood, len(study.parameters))
+    likelihood = method.declared.likelihood(evaluation.score_likelihood)
+    bins = likelihood.axes(len(study.parameters))
     if evaluation.score_bins is not None:
         bins = (evaluation.score_bins,) * len(bins)
-    if likelihood == "adaptive-sally":
-        return {"score_bins": list(bins), "score_likelihood": likelihood}
+    if likelihood.across:
+        return {"score_bins": list(bins), "score_likelihood": likelihood.name}
     return {"score_bins": bins[0]}
 
 
-def _baselines(study: Study) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """The names of each baseline's job, and its own settings."""
-    evaluation = study.evaluation
-    if evaluation is None:
-        return
-    if evaluation.rate:
-        yield ("rate",), {"baseline": "rate"}
-    for name, histogram in evaluation.histograms.items():
-        yield ("histogram", *(() if name is None else (name,))), {"baseline": "histogram", **histogram}
-    if evaluation.truth:
-        yield ("truth",), {"baseline": "truth"}
-    if evaluation.fisher_information is not None:
-        yield ("fisher",), {"baseline": "fisher", **evaluation.fisher_information}
+def _baselines(study: Study) -> tuple[AskedBaseline, ...]:
+    return () if study.evaluation is None else study.evaluation.baselines
 
 
 def _add_report(builder: Builder, study: Study, source: EventSource, study_digest: str) -> None:

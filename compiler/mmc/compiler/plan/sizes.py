@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmc.compiler.catalogue import default_observables
-from mmc.compiler.study.model import DOUBLE, METHODS_WITH_ALPHA, RATIO_METHODS, Method, Shower, Study
+from mmc.compiler.catalogue.methods import RATIO
+from mmc.compiler.study.model import Method, Shower, Study
 
 PROCESS = 3_700_000
 """The code of a process of MadGraph."""
@@ -78,8 +79,8 @@ def sampled(method: Method, n_observables: int, n_parameters: int) -> int:
 
     MadMiner keeps most of them in single precision, unless it is asked for double.
     """
-    numbers = n_observables + (3 * n_parameters + 2 if method.method in RATIO_METHODS else 2 * n_parameters)
-    if method.estimator == DOUBLE and method.method in METHODS_WITH_ALPHA:
+    numbers = n_observables + (3 * n_parameters + 2 if method.declared.family is RATIO else 2 * n_parameters)
+    if method.estimator_type.varies_with_denominator and method.declared.score_term:
         numbers += n_parameters
     size = _NUMBER if method.sampling.get("double_precision") else _SAMPLE_NUMBER
     return (method.samples + method.validation_samples) * size * numbers

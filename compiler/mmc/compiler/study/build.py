@@ -4,15 +4,16 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mmc.compiler.catalogue.baselines import BASELINES, FISHER, HISTOGRAM
+from mmc.compiler.catalogue.histograms import SALLY, adaptive_bins
+from mmc.compiler.catalogue.methods import METHODS
 from mmc.compiler.catalogue.morphing import completed_names, component_count
+from mmc.compiler.catalogue.names import IN_BASIS, madminer_name
 from mmc.compiler.catalogue.reana import Reana, as_reana_says
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.study.model import (
-    FLOW_DEFAULTS,
-    IN_BASIS,
-    LIKELIHOOD_METHODS,
-    METHODS_WITH_ALPHA,
+    AskedBaseline,
     Beams,
     Delphes,
     EmbeddedGeneration,
@@ -36,10 +37,6 @@ from mmc.compiler.study.model import (
     Slice,
     Smearing,
     Study,
-    adaptive_bins,
-    default_estimator,
-    madminer_name,
-    scales_no_parameters,
 )
 from mmc.compiler.study.scans import Tuning, scan_of
 
@@ -293,20 +290,17 @@ def _method(
     name: str, entry: Mapping[str, Any], parameters: tuple[Parameter, ...], splits: Mapping[str, float]
 ) -> Method:
     method = entry.get("method", name)
-    estimator = entry.get("estimator", default_estimator(method))
+    declared = METHODS[method]
+    estimator = declared.family.estimator_of(entry.get("estimator"))
     features = entry.get("features")
     training_fraction = 1.0 - splits["test_split"] - splits["validation_split"]
     in_proportion = max(1, math.ceil(entry["samples"] * splits["validation_split"] / training_fraction))
-    foreign = {
-        *(() if method in METHODS_WITH_ALPHA else ("alpha",)),
-        *(("scale_parameters",) if scales_no_parameters(method, estimator) else ()),
-        *(("dropout_prob",) if method in LIKELIHOOD_METHODS else ()),
-    }
+    foreign = declared.foreign_hyperparameters(estimator)
     training = {key: value for key, value in entry["training"].items() if key not in foreign}
     return Method(
         name=madminer_name(name),
         method=method,
-        estimator=estimator,
+        estimator=estimator.name,
         group=None if "group" not in entry else madminer_name(entry["group"]),
         theta=_theta(entry.get("theta"), parameters),
         theta0=_theta(entry.get("theta0"), parameters),
@@ -317,7 +311,7 @@ def _method(
         sampling={key: entry[key] for key in ("n_eff_forced", "double_precision") if key in entry},
         features=None if features is None else tuple(madminer_name(feature) for feature in features),
         nuisance_mode=entry.get("nuisance_mode", "project"),
-        training={**FLOW_DEFAULTS, **training} if method in LIKELIHOOD_METHODS else training,
+        training={**estimator.own_hyperparameters, **training},
         calibration=entry["calibration"],
         ensemble=entry.get("ensemble", 1),
         scan=scan_of(entry["scan"]),
@@ -356,13 +350,10 @@ def _evaluation(
         event_weights=entry.get("event_weights", "balanced"),
         observed=_observed(entry.get("observed")),
         score_bins=entry.get("score_bins"),
-        score_likelihood=entry.get("score_likelihood", "sally"),
+        score_likelihood=entry.get("score_likelihood", SALLY.name),
         systematics=entry.get("systematics", "nominal"),
         confidence_levels=tuple(float(level) for level in entry["confidence_levels"]),
-        rate=entry["baselines"]["rate"],
-        truth=entry["baselines"]["truth"],
-        histograms=_histograms(entry["baselines"]),
-        fisher_information=_fisher(entry.get("fisher_information")),
+        baselines=_baselines(entry),
     )
 
 
@@ -370,12 +361,17 @@ def _observed(entry: Mapping[str, Any] | None) -> Observed | None:
     return None if entry is None else Observed(entry["file"], entry.get("n_observed"))
 
 
-def _histograms(baselines: Mapping[str, Any]) -> dict[str | None, dict[str, Any]]:
-    entries = {None: baselines["histogram"]} if "histogram" in baselines else {}
-    found: dict[str | None, dict[str, Any]] = {name: _histogram(entry) for name, entry in entries.items()}
-    for name, entry in baselines.get("histograms", {}).items():
-        found[madminer_name(name)] = _histogram(entry)
-    return found
+def _baselines(evaluation: Mapping[str, Any]) -> tuple[AskedBaseline, ...]:
+    settings = {HISTOGRAM.name: _histogram, FISHER.name: _fisher}
+    return tuple(
+        AskedBaseline(
+            kind,
+            None if name is None else madminer_name(name),
+            settings[kind.name](entry) if kind.name in settings else {},
+        )
+        for kind in BASELINES.values()
+        for name, entry in kind.asked(evaluation).items()
+    )
 
 
 def _histogram(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -385,9 +381,7 @@ def _histogram(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {"observables": observables, "bins": bins}
 
 
-def _fisher(entry: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if entry is None:
-        return None
+def _fisher(entry: Mapping[str, Any]) -> dict[str, Any]:
     observable = entry.get("observable")
     return {"observable": None if observable is None else madminer_name(observable), "bins": entry["bins"]}
 

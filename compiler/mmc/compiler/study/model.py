@@ -8,66 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmc.compiler.catalogue.baselines import Baseline
+from mmc.compiler.catalogue.methods import ESTIMATORS, METHODS, EstimatorType, LearningMethod
 from mmc.compiler.catalogue.reana import Reana
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.study.scans import Scan, Tuning
 
-RATIO_METHODS = ("carl", "rolr", "cascal", "rascal", "alice", "alices")
-SCORE_METHODS = ("sally", "sallino")
-LIKELIHOOD_METHODS = ("nde", "scandal")
-METHODS = (*RATIO_METHODS, *SCORE_METHODS, *LIKELIHOOD_METHODS)
-METHODS_WITH_ALPHA = ("cascal", "rascal", "alices", "scandal")
-"""The methods whose loss has a score term, weighted by ``alpha``."""
-FLOW_DEFAULTS: Mapping[str, Any] = {"n_components": 1, "n_mades": 5, "batch_norm": None}
-"""Hyperparameters of likelihood methods alone, with MadMiner's defaults."""
-DOUBLE, MORPHING_AWARE, QUADRATIC = (
-    "double_parameterized_ratio",
-    "morphing_aware_ratio",
-    "quadratic_morphing_aware_ratio",
-)
-IN_BASIS = "in_basis"
-"""The key of a benchmark that is no parameter."""
-
 Point = Mapping[str, float]
 """A value for each parameter, by name."""
-
-
-def madminer_name(name: str) -> str:
-    """The name under which MadMiner stores a name of the study.
-
-    >>> madminer_name("c-LL 1")
-    'c_LL_1'
-    """
-    return name.replace(" ", "_").replace("-", "_")
-
-
-def default_estimator(method: str) -> str:
-    """MadMiner's type of estimator that learns a method, unless the study names another one."""
-    if method in SCORE_METHODS:
-        return "score"
-    return "likelihood" if method in LIKELIHOOD_METHODS else "parameterized_ratio"
-
-
-def scales_no_parameters(method: str, estimator: str) -> bool:
-    """Whether a network has no parameters among its inputs, or needs them as they are."""
-    return method in SCORE_METHODS or estimator in (MORPHING_AWARE, QUADRATIC)
-
-
-def adaptive_bins(n_axes: int) -> int:
-    """The number of adaptive bins that MadMiner gives each axis of a histogram."""
-    return {1: 25, 2: 8}.get(n_axes, 5)
-
-
-def score_axes(likelihood: str, n_parameters: int) -> tuple[int, ...]:
-    """The number of adaptive bins that MadMiner gives each axis of a histogram of the score.
-
-    The likelihood is ``sally``, ``sallino`` or ``adaptive-sally``.
-    """
-    if likelihood == "sallino" or n_parameters == 1:
-        return (adaptive_bins(1),)
-    if likelihood == "sally":
-        return (adaptive_bins(n_parameters),) * n_parameters
-    return (15, 5) if n_parameters == 2 else (12, *(5,) * n_parameters)
 
 
 @dataclass(frozen=True)
@@ -299,6 +247,16 @@ class Method:
     scan: Scan
     tuning: Tuning | None
 
+    @property
+    def declared(self) -> LearningMethod:
+        """The declaration of the method."""
+        return METHODS[self.method]
+
+    @property
+    def estimator_type(self) -> EstimatorType:
+        """The declaration of the estimator."""
+        return ESTIMATORS[self.estimator]
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -309,11 +267,22 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What is asked of estimators and baselines; luminosity in pb^-1.
+class AskedBaseline:
+    """A baseline that the study asks for; ``name`` is None but for further ones of a kind."""
 
-    ``include_xsec`` is True, False or "both". ``histograms`` are by name, that without one first, under None.
-    """
+    kind: Baseline
+    name: str | None
+    settings: Mapping[str, Any]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its job."""
+        return (self.kind.name,) if self.name is None else (self.kind.name, self.name)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is asked of estimators and baselines; luminosity in pb^-1, ``include_xsec`` True, False or "both"."""
 
     luminosity_pb: float
     theta_true: Point
@@ -326,10 +295,7 @@ class Evaluation:
     systematics: str
     """``nominal`` or ``profile``."""
     confidence_levels: tuple[float, ...]
-    rate: bool
-    truth: bool
-    histograms: Mapping[str | None, Mapping[str, Any]]
-    fisher_information: Mapping[str, Any] | None
+    baselines: tuple[AskedBaseline, ...]
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from mmc.compiler.catalogue.baselines import BASELINES
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.report import figures
 from mmc.jobs.report.closure import closure_figure
-from mmc.jobs.report.figures import BASELINE_COLORS, COLORS, Curve
+from mmc.jobs.report.figures import COLORS, Curve
 from mmc.jobs.report.fisher import Information, ellipse_figure
 from mmc.jobs.report.results import KINDS, Grid
 
@@ -82,7 +83,7 @@ def curves(
 ) -> list[Curve]:
     """The limits of baselines and, drawn over them, methods, expected or of another kind."""
     palette = itertools.cycle(COLORS)
-    shades = {name: itertools.cycle(shades) for name, shades in BASELINE_COLORS.items()}
+    shades = {name: itertools.cycle(kind.colors) for name, kind in BASELINES.items()}
     found = []
     for record in records:
         baseline = "baseline" in record

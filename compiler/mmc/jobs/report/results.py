@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mmc.compiler.catalogue.baselines import BASELINES
 from mmc.errors import StepError
 from mmc.jobs.job import read_json
 from mmc.jobs.madminer.event_file import Array
@@ -85,7 +86,7 @@ def collect(outputs: Outputs, settings: Mapping[str, Any]) -> tuple[dict[str, An
     baselines, fisher = [], []
     for name, path in outputs.baselines.items():
         record = read_json(path / "baseline.json")
-        if record["baseline"] == "fisher":
+        if not BASELINES[record["baseline"]].has_limits:
             fisher.append({**record, "matrices": f"fisher_{name}.npz"})
         else:
             grids[name] = Grid.read(path / "limits.npz")

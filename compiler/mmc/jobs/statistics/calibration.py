@@ -73,7 +73,7 @@ class Calibration:
             norm = sums.mean_ratio()
             shift = np.log(np.maximum(norm.mean, 1e-12))[:, np.newaxis]
             return cls(method, lambda logs, points: logs - shift[points], norm.error / np.maximum(norm.mean, 1e-12))
-        make = _bins if method == "histogram" else _isotonic
+        make = {"histogram": _bins, "isotonic": _isotonic}[method]
         edges: list[Array] = []
         values: list[Array] = []
         errors: list[float] = []

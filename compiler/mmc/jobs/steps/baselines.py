@@ -1,12 +1,13 @@
 """``baselines``: what is reached without machine learning: rate, histogram, truth, and Fisher information."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from mmc.compiler.catalogue.baselines import FISHER, HISTOGRAM, RATE, TRUTH
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer.event_file import Array, EventFile, Events, Summaries
@@ -19,6 +20,9 @@ from mmc.jobs.statistics.profiling import Gain, ShapeLikelihood
 from mmc.jobs.statistics.pyhf_workspace import make_workspaces
 from mmc.jobs.statistics.result import Result
 
+Found = tuple[Result, dict[str, Any]]
+"""Limits, and the workspaces of pyhf by benchmark, where there are some."""
+
 
 def run(job: StepJob) -> None:
     """Write ``baseline.json`` and ``limits.npz``, or for the Fisher information ``fisher.npz``.
@@ -27,19 +31,14 @@ def run(job: StepJob) -> None:
     """
     settings = job.settings
     file = EventFile.of(job.events / "events.h5", settings)
-    if settings["baseline"] == "fisher":
+    if settings["baseline"] == FISHER.name:
         _fisher(job, LimitProblem.of(file, settings))
         return
     problem = LimitProblem.of(file, settings, job.optional("observed"))
     random = np.random.default_rng(job.seed)
-    if settings["baseline"] == "rate":
-        outcome = _rate(problem)
-    elif settings["baseline"] == "truth":
-        outcome = _truth(problem, random)
-    else:
-        outcome, workspaces = _histogram(problem, settings, random)
-        for name, workspace in workspaces.items():
-            write_json(job.out / f"workspace_{name}.json", workspace)
+    outcome, workspaces = LIKELIHOODS[settings["baseline"]](problem, settings, random)
+    for name, workspace in workspaces.items():
+        write_json(job.out / f"workspace_{name}.json", workspace)
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
     record = {"baseline": settings["baseline"], **_binning(settings), **job.group, **outcome.summary(problem)}
     write_json(job.out / "baseline.json", record)
@@ -49,8 +48,9 @@ def _binning(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: settings[key] for key in ("observables", "bins") if key in settings}
 
 
-def _rate(problem: LimitProblem) -> Result:
+def _rate(problem: LimitProblem, settings: Mapping[str, Any], random: np.random.Generator) -> Found:
     """The rate is all there is, whether it counts elsewhere or not: a histogram of one bin."""
+    del settings, random
     gain: Gain | None = None
     variations = problem.variations("test")
     if variations is not None:
@@ -65,27 +65,23 @@ def _rate(problem: LimitProblem) -> Result:
         return verdict.judge(problem, limits)
 
     counting = replace(problem, include_xsec=True)
-    return Result.of(counting, data, None if problem.observed is None else data, judge, {})
+    return Result.of(counting, data, None if problem.observed is None else data, judge, {}), {}
 
 
-def _truth(problem: LimitProblem, random: np.random.Generator) -> Result:
+def _truth(problem: LimitProblem, settings: Mapping[str, Any], random: np.random.Generator) -> Found:
     """The likelihood of someone who knows the latent variables of every event: its ratio is exact."""
+    del settings
     truth = Truth(problem)
     tested = DataClosure(problem, truth.log_ratio, random)
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(problem, limits, **tested.figures(rate))
 
-    return Result.of(problem, ShapeLikelihood(truth.totals.mean), None, judge, {})
+    return Result.of(problem, ShapeLikelihood(truth.totals.mean), None, judge, {}), {}
 
 
-def _histogram(
-    problem: LimitProblem, settings: Mapping[str, Any], random: np.random.Generator
-) -> tuple[Result, dict[str, Any]]:
-    """A histogram of observables, filled with all events that are not test events; its ratio is to the true point.
-
-    Its workspaces of pyhf too, by benchmark.
-    """
+def _histogram(problem: LimitProblem, settings: Mapping[str, Any], random: np.random.Generator) -> Found:
+    """A histogram of observables, filled with all events that are not test events; its ratio is to the true point."""
     columns = [_column(problem.file, name) for name in settings["observables"]]
     for name, column in zip(settings["observables"], columns, strict=True):
         _check_finite(name, problem.file.part("all").x[:, column])
@@ -124,6 +120,14 @@ def _histogram(
     return outcome, make_workspaces(problem, binning, template, counts, "_".join(settings["observables"]))
 
 
+LIKELIHOODS: Mapping[str, Callable[[LimitProblem, Mapping[str, Any], np.random.Generator], Found]] = {
+    RATE.name: _rate,
+    HISTOGRAM.name: _histogram,
+    TRUTH.name: _truth,
+}
+"""Of every baseline that has limits."""
+
+
 def _column(file: EventFile, name: str) -> int:
     if name not in file.observables:
         raise StepError(f"the event file has no observable {name}: it has {', '.join(file.observables)}")
@@ -151,18 +155,18 @@ def _fisher(job: StepJob, problem: LimitProblem) -> None:
     events = problem.file.part("all")
     row, gradients = problem.true_coefficients, problem.file.gradients(point)
     where = (row, gradients, problem.luminosity)
-    bins = {"truth": np.arange(len(events.x)), "rate": np.zeros(len(events.x), dtype=np.intp)}
+    bins = {TRUTH.name: np.arange(len(events.x)), RATE.name: np.zeros(len(events.x), dtype=np.intp)}
     matrices = {
-        "truth": truth_information(events, *where),
-        "rate": binned_information(Template.of(bins["rate"], events, 1), *where),
+        TRUTH.name: truth_information(events, *where),
+        RATE.name: binned_information(Template.of(bins[RATE.name], events, 1), *where),
     }
     if settings["observable"] is not None:
         x = events.x[:, [_column(problem.file, settings["observable"])]]
         _check_finite(settings["observable"], x)
         binning = make_binning([settings["bins"]], x, np.maximum(events.weights @ row, 0.0))
         check_bins(binning, Events(x, events.weights), row)
-        bins["histogram"] = binning.index(x)
-        matrices["histogram"] = binned_information(Template.of(bins["histogram"], events, binning.size), *where)
+        bins[HISTOGRAM.name] = binning.index(x)
+        matrices[HISTOGRAM.name] = binned_information(Template.of(bins[HISTOGRAM.name], events, binning.size), *where)
     arrays: dict[str, Array] = {}
     for name, information in matrices.items():
         arrays |= information.arrays(name, problem.file.parameters)
@@ -177,7 +181,7 @@ def _fisher(job: StepJob, problem: LimitProblem) -> None:
     write_json(
         job.out / "baseline.json",
         {
-            "baseline": "fisher",
+            "baseline": FISHER.name,
             **job.group,
             "observable": settings["observable"],
             "bins": settings["bins"],

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmc.compiler.study.model import SCORE_METHODS
+from mmc.compiler.catalogue.methods import METHODS, SCORE
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.learning.estimators import Estimator, load_estimator, members_in
@@ -66,7 +66,7 @@ def run(job: StepJob) -> None:
             **job.group,
             "method_name": settings["method_name"],
             "method": settings["method"],
-            "estimator": estimator.members[0].kind,
+            "estimator": estimator.members[0].kind.name,
             "train_job": settings["train_job"],
             **outcome.summary(problem),
             **({"ensemble": ensemble_spread(estimator, problem, outcome.limits)} if len(models) > 1 else {}),
@@ -78,7 +78,7 @@ def run(job: StepJob) -> None:
 def load_model(problem: LimitProblem, settings: Mapping[str, Any], models: Sequence[Path]) -> Estimator:
     """The estimator of a method from the folders of its members."""
     return load_estimator(
-        models, None if settings["method"] in SCORE_METHODS else problem.file.point(settings["theta1"])
+        models, None if METHODS[settings["method"]].family is SCORE else problem.file.point(settings["theta1"])
     )
 
 
@@ -87,7 +87,7 @@ def evaluate_estimator(
 ) -> Result:
     """The limits of an estimator, with what the closure tests say of them; ``seed`` is that of the toy experiments."""
     random = np.random.default_rng(seed)
-    if settings["method"] in SCORE_METHODS:
+    if METHODS[settings["method"]].family is SCORE:
         return _score(problem, settings, estimator, random)
     return ratio_outcome(problem, settings, estimator.log_ratio, random)
 
@@ -139,11 +139,12 @@ def _score(problem: LimitProblem, settings: Any, estimator: Estimator, random: n
         )
         return replace(result, log_ratio=lambda values: result.log_ratio(values @ direction))
 
-    n, bins, adaptive = len(reference), settings["score_bins"], "score_likelihood" in settings
-    if settings["method"] == "sally" and not adaptive:
+    n, bins = len(reference), settings["score_bins"]
+    likelihood = METHODS[settings["method"]].likelihood(settings.get("score_likelihood"))
+    if likelihood.fixed:
         result = figures(np.eye(n), [bins] * n, problem.coefficients, problem.coefficients[:-1].mean(axis=0))
     else:
-        axes, which = (_axes, bins) if adaptive else (_direction, [bins])
+        axes, which = (_axes, bins) if likelihood.across else (_direction, [bins])
         result = HistogramFigures.join(
             [
                 figures(axes(point - reference), which, coefficients[np.newaxis], row)
@@ -200,7 +201,7 @@ def _information(
     parameters whose score is learned are the last ones.
     """
     events = problem.file.part(partition)
-    if settings["method"] in SCORE_METHODS:
+    if METHODS[settings["method"]].family is SCORE:
         point = problem.file.point(settings["theta"])
         scores = estimator.score(events.x)
     else:

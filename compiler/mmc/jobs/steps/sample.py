@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mmc.compiler.study.model import DOUBLE, METHODS_WITH_ALPHA, MORPHING_AWARE, RATIO_METHODS, SCORE_METHODS
+from mmc.compiler.catalogue.methods import METHODS, MORPHING_AWARE, RATIO, SCORE, EstimatorType
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer.event_file import Array
@@ -52,7 +52,7 @@ def run(job: StepJob) -> None:
         "parameters": list(sampler.parameters),
         "nuisance_parameters": list(sampler.nuisance_parameters),
     }
-    if settings.get("estimator") == MORPHING_AWARE:
+    if _estimator(settings).takes_morphing_matrix:
         record["morphing"] = _morphing(sampler)
     warnings: list[str] = []
     for partition, n_samples in (("train", settings["samples"]), ("validation", settings["validation_samples"])):
@@ -108,7 +108,7 @@ def _draw(
     }
     common |= {name: settings[name] for name in ("n_eff_forced", "double_precision") if name in settings}
     try:
-        if settings["method"] in RATIO_METHODS:
+        if METHODS[settings["method"]].family is RATIO:
             return _draw_ratio(sampler, settings, common)
         return _draw_at_points(sampler, settings, common)
     except (ValueError, RuntimeError, ZeroDivisionError) as error:
@@ -127,7 +127,7 @@ def _draw_at_points(
     if sampler.morpher is None:
         x, points, effective = sampler.sample_train_plain(theta=theta, nu=nu, **common)
         return {"x": x, "theta": points[:, : _width(settings)]}, {"theta": np.atleast_1d(effective)}
-    scores = "auto" if settings["method"] in SCORE_METHODS else nu is not None
+    scores = "auto" if METHODS[settings["method"]].family is SCORE else nu is not None
     x, points, t_xz, effective = sampler.sample_train_local(theta=theta, nu=nu, nuisance_score=scores, **common)
     return {"x": x, "theta": points[:, : _width(settings)], "t_xz": t_xz}, {"theta": np.atleast_1d(effective)}
 
@@ -136,13 +136,13 @@ def _draw_ratio(
     sampler: Any, settings: Mapping[str, Any], common: Mapping[str, Any]
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     """For ratio methods: samples at both points. Two scores are drawn where an estimator varies with both points."""
-    is_double, nu = settings.get("estimator") == DOUBLE, _madminer_nu(settings)
+    is_double, nu = _estimator(settings).varies_with_denominator, _madminer_nu(settings)
     points: dict[str, Any] = {"nu0": nu, "nu1": nu if is_double else None}
     points |= {name: _madminer_theta(settings[name], settings["parameters"]) for name in ("theta0", "theta1")}
     if nu is not None:
         points["theta0"] = _repeated(points["theta0"], common["n_samples"])
     scored = nu is not None and sampler.morpher is not None
-    if is_double and settings["method"] in METHODS_WITH_ALPHA:
+    if is_double and METHODS[settings["method"]].score_term:
         x, points0, points1, y, r_xz, t_xz0, t_xz1, smallest = sampler.sample_train_more_ratios(
             **points, nuisance_score=scored, **common
         )
@@ -157,13 +157,17 @@ def _draw_ratio(
     return {"x": x, **thetas, "y": y, "r_xz": r_xz, **scores}, effective
 
 
+def _estimator(settings: Mapping[str, Any]) -> EstimatorType:
+    return METHODS[settings["method"]].family.estimator_of(settings.get("estimator"))
+
+
 def _morphing(sampler: Any) -> dict[str, Any]:
     """What a morphing-aware estimator is built from, which knows nothing but samples.
 
     :raises StepError: without morphing
     """
     if sampler.morpher is None:
-        raise StepError(f"the event file has no morphing, which {MORPHING_AWARE} is built on")
+        raise StepError(f"the event file has no morphing, which {MORPHING_AWARE.name} is built on")
     return {
         "components": np.asarray(sampler.morpher.components).tolist(),
         "matrix": np.asarray(sampler.morpher.morphing_matrix).tolist(),
@@ -175,12 +179,14 @@ def _check_without_morphing(settings: Mapping[str, Any]) -> None:
 
     :raises StepError: unless the method needs neither scores nor other points than benchmarks
     """
-    method = settings["method"]
-    if method in (*SCORE_METHODS, *METHODS_WITH_ALPHA):
+    method = METHODS[settings["method"]]
+    if method.joint_score:
+        *others, last = (name for name, other in METHODS.items() if not other.joint_score)
         raise StepError(
-            f"without morphing there is no joint score, which {method} learns from: take carl, rolr, alice or nde"
+            f"without morphing there is no joint score, which {method.name} learns from: take {', '.join(others)} or "
+            f"{last}"
         )
-    for name in ("theta0", "theta1") if method in RATIO_METHODS else ("theta",):
+    for name in method.family.points:
         if not set(settings[name]) <= {"benchmark", "benchmarks"}:
             raise StepError(f"without morphing samples can be drawn at benchmarks alone: give benchmarks as {name}")
 
@@ -210,7 +216,7 @@ def _madminer_theta(theta: Mapping[str, Any], parameters: Sequence[str]) -> tupl
 
 def _varies(settings: Mapping[str, Any]) -> bool:
     """Whether a ratio or a density is to be learned as a function of the nuisance parameters too."""
-    return settings.get("nuisance_mode") == "profile" and settings["method"] not in SCORE_METHODS
+    return settings.get("nuisance_mode") == "profile" and METHODS[settings["method"]].family is not SCORE
 
 
 def _width(settings: Mapping[str, Any]) -> int | None:

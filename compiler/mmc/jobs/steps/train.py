@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmc.compiler.study.model import default_estimator
+from mmc.compiler.catalogue.methods import METHODS
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.learning.training import fit
@@ -41,7 +41,7 @@ def run(job: StepJob) -> None:
     features = _indices(settings["features"], record["observables"])
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it a GPU has no deterministic algorithms
     torch.use_deterministic_algorithms(True)
-    kind = settings.get("estimator", default_estimator(settings["method"]))
+    kind = METHODS[settings["method"]].family.estimator_of(settings.get("estimator")).name
     train, validation = load_samples(folder / "train"), load_samples(folder / "validation")
     log.info("training on %d samples, validating on %d", len(train["x"]), len(validation["x"]))
     profile = settings.get("nuisance_mode") == "profile"
