@@ -135,7 +135,7 @@ def generated(folder: Path, n_events: int) -> tuple[Path, Path]:
         for name, coefficient in PARAMETERS.items()
     }
     benchmarks = {name: dict(zip(PARAMETERS, point, strict=True)) for name, point in BENCHMARKS.items()}
-    morphing = {"max_overall_power": 2, "n_trials": 20, "n_test_thetas": 20}
+    morphing = {"max_overall_power": 2, "n_trials": 20, "n_test_thetas": 20, "complete": True}
     space = {"parameters": parameters, "benchmarks": benchmarks, "morphing": morphing}
     setup = step(folder, "configure", "configure", space)
     own = {"sample": "signal", "benchmark": "sm"}

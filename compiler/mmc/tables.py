@@ -1,4 +1,4 @@
-"""Aligned columns of plain text."""
+"""Tables, numbers and times in plain text."""
 
 from collections.abc import Collection, Sequence
 
@@ -17,3 +17,23 @@ def table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[st
         ).rstrip()
         for row in rows
     ]
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number for a table.
+
+    >>> number(0.012345), number(23456.7)
+    ('0.0123', '23,457')
+    """
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:,.{digits}g}"
+
+
+def duration(seconds: float) -> str:
+    """A time as people read it.
+
+    >>> duration(63.2), duration(3723)
+    ('1:03', '1:02:03')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -18,14 +18,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mmc.cli.progress import Progress, duration
+from mmc.cli.progress import Progress
 from mmc.cli.study_file import StudyFile
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.targets.bundle import write
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.script import emit
 from mmc.errors import MissingExtraError, MmcError
-from mmc.tables import table
+from mmc.tables import duration, table
 
 POLL_S = 0.2
 LOCK_WAIT_S = 5.0

@@ -2,9 +2,8 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mmc.cli.command import EXIT_WRONG, Command, add_file
 from mmc.errors import MissingExtraError, MmcError, StepError, UsageError
@@ -12,6 +11,7 @@ from mmc.errors import MissingExtraError, MmcError, StepError, UsageError
 if TYPE_CHECKING:
     from mmc.compiler.plan.model import Plan
     from mmc.compiler.plan.views import BasisView
+    from mmc.compiler.settings.configure import Morphing
 
 _MOST_WEIGHTS_TRIED = 500_000
 """``mmc plan`` finds a morphing basis that takes MadMiner no more trials times points: 10 s with 15 elements."""
@@ -56,10 +56,12 @@ def _morphing_basis(plan: "Plan") -> "BasisView":
     """The morphing basis that the plan's job will find, which takes MadMiner; or why it is not known."""
     if not any(stage.name == "configure" for stage in plan.stages):
         return None
+    from mmc.compiler.settings.configure import ConfigureSettings
+
     stage = plan.stage("configure")
     (job,) = stage.jobs
-    settings = {**stage.settings, **job.settings}
-    if _weights_tried(settings["morphing"]) > _MOST_WEIGHTS_TRIED:
+    settings = stage.read(job, ConfigureSettings)
+    if _weights_tried(settings.morphing) > _MOST_WEIGHTS_TRIED:
         return (
             "finding it takes long with so many trials and points; setup.json, which the job configure writes, has it"
         )
@@ -74,8 +76,8 @@ def _morphing_basis(plan: "Plan") -> "BasisView":
     return None if basis is None else basis.summary()
 
 
-def _weights_tried(morphing: Mapping[str, Any] | None) -> int:
-    return morphing["n_trials"] * morphing["n_test_thetas"] if morphing is not None and morphing["complete"] else 0
+def _weights_tried(morphing: "Morphing | None") -> int:
+    return morphing.n_trials * morphing.n_test_thetas if morphing is not None and morphing.complete else 0
 
 
 def _draw(dot: str, image_format: str) -> bytes:

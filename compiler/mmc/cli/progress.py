@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mmc.tables import duration
+
 
 @dataclass
 class Progress:
@@ -54,14 +56,3 @@ class Progress:
         now = [f"{stage} {self.done.get(stage, 0)}/{n}" for stage, n in self.totals.items() if self.running.get(stage)]
         text = "  ".join((f"{self.n_done:,} of {self.n_jobs:,} jobs", duration(seconds), *now))
         return text if len(text) <= width else text[: max(0, width - 1)] + "…"
-
-
-def duration(seconds: float) -> str:
-    """A time as people read it.
-
-    >>> duration(63.2), duration(3723)
-    ('1:03', '1:02:03')
-    """
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

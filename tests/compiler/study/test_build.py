@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 import yaml
+from mmc.compiler.catalogue.methods import FLOW
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.language.schema import fill_defaults, load_schema, resolve
+from mmc.compiler.settings.points import AtRandom, RandomPoints
 from mmc.compiler.study.build import build_study
-from mmc.compiler.study.model import FLOW_DEFAULTS
 
 from tests.support import STUDIES
 
@@ -25,6 +26,7 @@ def data() -> dict[str, Any]:
         ("6.5TeV", "energy", 6500.0),
         ("1e3 MeV", "energy", 1.0),
         ("30_000 MeV", "energy", 30.0),
+        ("1_000_000.5e-6 TeV", "energy", 1000.0005),
         ("36 fb^-1", "luminosity", 36_000.0),
         ("4 GiB", "memory", 4096.0),
         ("2 h", "time", 7200.0),
@@ -35,7 +37,8 @@ def test_a_quantity_is_converted(text: str, dimension: str, value: float) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["", "6500", "GeV", "-1 GeV", "1e999 GeV", "6500 gev", "1 2 GeV", "nan GeV", "inf TeV"]
+    "text",
+    ["", "6500", "GeV", "-1 GeV", "1e999 GeV", "6500 gev", "1 2 GeV", "nan GeV", "inf TeV", "65_00 GeV", "6500_"],
 )
 def test_what_is_no_quantity_is_refused_with_the_known_units(text: str) -> None:
     with pytest.raises(ValueError, match=r"GeV|finite"):
@@ -72,9 +75,8 @@ def test_a_background_is_generated_once(data: dict[str, Any]) -> None:
 def test_defaults_that_follow_from_the_study(data: dict[str, Any]) -> None:
     study = build_study(fill_defaults(data))
     alices = study.methods[2]
-    assert alices.theta0 == {
-        "random": {"n": 20, "priors": {"c_LL": {"flat": [-0.06, 0.06]}, "c_LR": {"flat": [-0.06, 0.06]}}}
-    }
+    flat = {"flat": (-0.06, 0.06)}
+    assert alices.theta0 == AtRandom(RandomPoints(n=20, priors={"c_LL": flat, "c_LR": flat}))
     assert alices.validation_samples == 84  # 0.1 of the events against 0.6 for training
     assert "alpha" not in study.methods[1].training
     assert study.evaluation is not None
@@ -94,7 +96,8 @@ def _subschemas(schema: dict[str, Any], where: str) -> list[tuple[str, dict[str,
 
 
 def test_every_property_of_the_language_has_a_description() -> None:
-    assert [where for where, schema in _subschemas(load_schema(), "") if not schema.get("description")] == []
+    without = [where for where, schema in _subschemas(load_schema(), "") if not schema.get("description")]
+    assert without == ["/grouped"]  # editors would show its description instead of that of the number
 
 
 def test_training_defaults_are_madminers_own() -> None:
@@ -109,6 +112,6 @@ def test_training_defaults_are_madminers_own() -> None:
     }
     ours = resolve(load_schema()["definitions"]["training"])["properties"]
     for name, schema in ours.items():
-        default = FLOW_DEFAULTS[name] if name in FLOW_DEFAULTS else schema.get("default")
+        default = FLOW.own_hyperparameters[name] if name in FLOW.own_hyperparameters else schema.get("default")
         default = tuple(default) if name == "n_hidden" else default
         assert default == theirs[name], name

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mmc.errors import StepError
 from mmc.jobs.formats import les_houches
-from mmc.jobs.generators.pythia8 import Event, Particle
+from mmc.jobs.formats.events import Event, Particle
 
 NAMES = ["sm", 'it\'s <b> & "c"']
 EVENT = Event(

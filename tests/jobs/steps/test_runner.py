@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mmc.jobs.steps import STEPS, runner
+from mmc.jobs.steps import runner
 from mmc.version import __version__
 
+from tests.jobs import fake_step
 from tests.jobs.physics import Folder, names
 from tests.support import ROOT
 
@@ -20,7 +21,7 @@ LIMITED = 'ulimit -f 100; exec "$0" "$@"'
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
-    monkeypatch.setitem(STEPS, "configure", "tests.jobs.fake_step")
+    monkeypatch.setitem(sys.modules, "mmc.jobs.steps.configure", fake_step)
     return Folder(tmp_path)
 
 

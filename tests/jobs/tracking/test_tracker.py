@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from mmc.jobs.learning.estimators import load_estimator
-from mmc.jobs.steps import STEPS
 from mmc.jobs.tracking.store import ENVIRONMENT, reason, repoint
 
+from tests.jobs import fake_step
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import Folder
 from tests.jobs.tracking_server import PASSWORD, USER, Runs, free_port, server
@@ -38,8 +38,9 @@ MLFLOW = ("URI", "USERNAME", "PASSWORD", "TOKEN")
 SIX = """
 import os, sys
 import mlflow
-from mmc.jobs.steps import STEPS, runner
-STEPS["configure"] = "tests.jobs.fake_step"
+from mmc.jobs.steps import runner
+from tests.jobs import fake_step
+sys.modules["mmc.jobs.steps.configure"] = fake_step
 children = []
 for words in sys.stdin.read().splitlines():
     pid = os.fork()
@@ -69,7 +70,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "")  # so that what MLflow sets itself is gone after the test
         monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")  # one process opens files of several jobs
-    monkeypatch.setitem(STEPS, "configure", "tests.jobs.fake_step")
+    monkeypatch.setitem(sys.modules, "mmc.jobs.steps.configure", fake_step)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from mmc.compiler.catalogue.names import madminer_name
 from mmc.compiler.checks.context import Context, dotted, rule
 from mmc.compiler.checks.shape import MMC110
 from mmc.compiler.expressions.calls import MMC402, MMC403, MMC404
@@ -10,7 +11,6 @@ from mmc.compiler.expressions.parts import MMC405, MMC407
 from mmc.compiler.language.diagnostics import Code, Diagnostic, did_you_mean, one_of, show
 from mmc.compiler.language.document import Path
 from mmc.compiler.language.quantities import parse_quantity
-from mmc.compiler.study.model import madminer_name
 
 MMC201 = Code(
     "MMC201",

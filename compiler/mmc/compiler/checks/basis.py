@@ -5,11 +5,11 @@ from fractions import Fraction
 from itertools import product
 
 from mmc.compiler.catalogue.morphing import completed_names, component_count
+from mmc.compiler.catalogue.names import IN_BASIS
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.detector import MMC319
 from mmc.compiler.checks.points import complete_points
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
-from mmc.compiler.study.model import IN_BASIS
 
 _LARGEST_RANK = 40
 """More benchmarks are not tested for linear independence, which takes cubic time."""

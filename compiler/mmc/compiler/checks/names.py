@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator
 
+from mmc.compiler.catalogue.baselines import BASELINES, names_of_limits
+from mmc.compiler.catalogue.names import IN_BASIS, madminer_name
 from mmc.compiler.checks.basis import completing
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.expressions.vocabulary import RESERVED
 from mmc.compiler.language.diagnostics import Code, Diagnostic, did_you_mean, one_of, show
 from mmc.compiler.language.document import Path
-from mmc.compiler.study.model import IN_BASIS, madminer_name
-
-BASELINES = ("rate", "histogram", "fisher")
-"""Names under which results of baselines stand beside those of methods."""
 
 _SECTIONS: tuple[tuple[Path, bool], ...] = (
     (("parameters",), False),
@@ -99,7 +97,7 @@ def reserved(ctx: Context) -> Iterator[Diagnostic]:
 MMC204 = Code(
     "MMC204",
     "A method or baseline does not exist",
-    "The name is none of the study's `methods` and none of the baselines `rate` and `histogram`.",
+    f"The name is none of the study's `methods` and none of the baselines {one_of(names_of_limits())}.",
 )
 
 
@@ -109,7 +107,7 @@ def colours(ctx: Context) -> Iterator[Diagnostic]:
     methods = ctx.names("methods")
     if methods is None:
         return
-    known = [*methods, *BASELINES[:2]]
+    known = [*methods, *names_of_limits()]
     for name in ctx.entries("plots", "colors"):
         if name not in known:
             guess = did_you_mean(name, known)

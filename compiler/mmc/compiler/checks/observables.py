@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
+from mmc.compiler.catalogue.names import IN_BASIS
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.expressions.checker import constant_value
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
-from mmc.compiler.study.model import IN_BASIS
 
 _TAKES_ELEMENT = re.compile(r"[\w\])]\s*\[")
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mmc.compiler.catalogue.names import IN_BASIS
 from mmc.compiler.checks.context import Context, dotted, rule
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
-from mmc.compiler.study.model import IN_BASIS
 
 MMC205 = Code(
     "MMC205",

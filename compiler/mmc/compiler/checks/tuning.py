@@ -127,7 +127,6 @@ MMC543 = Code(
 @rule(MMC541, MMC543)
 def criteria(ctx: Context) -> Iterator[Diagnostic]:
     """The criterion can be had, and compares like with like."""
-    known = load_schema()["definitions"]["training"]["properties"]
     for name, method, entry in methods_of(ctx):
         path = ("methods", name, "tuning", "criterion")
         criterion = entry.get("tuning", {}).get("criterion")
@@ -137,6 +136,8 @@ def criteria(ctx: Context) -> Iterator[Diagnostic]:
         if criterion == "validation_loss":
             for key in entry["scan"]:
                 parameter = key.removeprefix("training.")
-                if method in known.get(parameter, {}).get("x-changes-loss-of", ()):
-                    message = f"the loss of {method} depends on `{parameter}`, so its trials cannot be compared by it"
+                if parameter in method.loss_depends_on:
+                    message = (
+                        f"the loss of {method.name} depends on `{parameter}`, so its trials cannot be compared by it"
+                    )
                     yield ctx.problem(MMC541, path, message, "take `closure` or `expected_limit`")

@@ -7,11 +7,11 @@ from itertools import groupby
 from textwrap import wrap
 from typing import Any
 
-from mmc.compiler.plan.model import GROUPS, Flow, Input, Job, Plan, Stage
+from mmc.compiler.catalogue.stages import GROUPS
+from mmc.compiler.plan.model import Flow, Input, Job, Plan, Stage
 from mmc.tables import table
 from mmc.version import __version__
 
-GROUP_TITLES = {"physics": "Physics", "learning": "Learning"}
 LINES_PER_STAGE = 20
 """A stage with more jobs lists the parts of a sample together, and no more than so many lines."""
 FILES_PER_STAGE = 4
@@ -109,10 +109,10 @@ def _basis_lines(basis: Mapping[str, Any] | str) -> Iterator[str]:
 def to_mermaid(plan: Plan) -> str:
     """A Mermaid flowchart, which code forges draw in a Markdown page."""
     lines = ["flowchart LR"]
-    for group in GROUPS:
+    for group, title in GROUPS.items():
         stages = plan.group(group)
         if stages:
-            lines.append(f"  subgraph {group}[{GROUP_TITLES[group]}]")
+            lines.append(f"  subgraph {group}[{title}]")
             lines += [f"    {stage.name}{_mermaid_node(stage)}" for stage in stages]
             lines.append("  end")
     lines += [f"  {link.stage} -->|{link.name}| {stage.name}" for stage, link in _links(plan)]
@@ -127,13 +127,13 @@ def to_dot(plan: Plan) -> str:
         f"  node [{_NODE_STYLE}]",
         f"  edge [{_EDGE_STYLE}]",
     ]
-    for group in GROUPS:
+    for group, title in GROUPS.items():
         stages = plan.group(group)
         if stages:
             frame, _ = _COLOURS[group]
             lines += [
                 f"  subgraph cluster_{group} {{",
-                f'    label=<<b>{GROUP_TITLES[group]}</b>>; labeljust=l; fontsize=13; style="rounded,filled";',
+                f'    label=<<b>{title}</b>>; labeljust=l; fontsize=13; style="rounded,filled";',
                 f'    color="{frame}"; fillcolor="{frame}"; fontcolor="#334155"; margin=16;',
                 *(f"    {_dot_node(stage)}" for stage in stages),
                 "  }",

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from mmc.compiler.plan.model import GROUPS, Plan, Stage, TokenKind
+from mmc.compiler.catalogue.stages import GROUPS
+from mmc.compiler.plan.model import Plan, Stage, TokenKind
 
 Word = TypeVar("Word")
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmc.errors import StepError
+from mmc.jobs.formats.events import Event
 from mmc.jobs.formats.gzipped import writing_text
-from mmc.jobs.generators.pythia8 import Event
 from mmc.version import __version__
 
 EVENTS = "events.lhe.gz"

@@ -12,13 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import UsageError
 from mmc.jobs.job import RECORD
-from mmc.jobs.steps import STEPS
 
 MANIFEST = "manifest.json"
 RESOLVED = "study.resolved.json"
-PLOTS = {"level": 0.95, "colors": {}}
+PLOTS = {"level": 0.95, "formats": ["png", "svg"], "colors": {}}
 """How figures are drawn where no study says it; the study language has the same defaults."""
 
 
@@ -163,7 +163,7 @@ def _stages(
     found: Mapping[tuple[str, str], Output], configurations: Mapping[str, Any], planned: Mapping[str, Any]
 ) -> Iterator[StageRun]:
     """In the order in which they run."""
-    known = [*planned, *STEPS]
+    known = [*planned, *STAGES]
     names = {stage for stage, _ in found} if not configurations else set(configurations)
     for name in sorted(names, key=lambda name: known.index(name) if name in known else len(known)):
         jobs: dict[str, Output | None]

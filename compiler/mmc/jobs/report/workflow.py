@@ -5,10 +5,9 @@ from html import escape
 
 from markupsafe import Markup
 
-from mmc.cli.progress import duration
-from mmc.compiler.plan.model import GROUPS
-from mmc.compiler.plan.views import GROUP_TITLES
+from mmc.compiler.catalogue.stages import GROUPS
 from mmc.jobs.report.run_folder import StageRun
+from mmc.tables import duration
 
 WIDTH, HEIGHT = 190, 56
 """Of a box, in pixels."""
@@ -46,7 +45,7 @@ def _layout(stages: Sequence[StageRun]) -> tuple[dict[str, Place], list[tuple[st
     places: dict[str, Place] = {}
     titles = []
     left = 4.0
-    for group in GROUPS:
+    for group, title in GROUPS.items():
         own = [stage for stage in stages if stage.group == group]
         if not own:
             continue
@@ -58,7 +57,7 @@ def _layout(stages: Sequence[StageRun]) -> tuple[dict[str, Place], list[tuple[st
         for row, names in rows.items():
             for column, name in enumerate(names):
                 places[name] = (left + column * (WIDTH + GAP), TOP + row * (HEIGHT + GAP))
-        titles.append((GROUP_TITLES[group], left))
+        titles.append((title, left))
         columns = max(map(len, rows.values()))
         left += columns * (WIDTH + GAP) - GAP + GUTTER
     return places, titles, left - GUTTER + 4.0

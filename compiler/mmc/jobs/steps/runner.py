@@ -11,7 +11,6 @@ import importlib
 import json
 import logging
 import os
-import random
 import shutil
 import signal
 import sys
@@ -23,9 +22,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import MissingExtraError, MmcError, StepError
 from mmc.jobs.job import KEPT, RECORD, StepJob, write_json
-from mmc.jobs.steps import STEPS
+from mmc.jobs.seeds import seed_generators
 from mmc.jobs.tracking.tracker import tracker
 from mmc.version import __version__
 
@@ -82,8 +82,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parse(argv: Sequence[str]) -> _Command:
-    if not argv or argv[0] not in STEPS:
-        raise _UsageError(f"the first word must be a stage: {', '.join(STEPS)}")
+    if not argv or argv[0] not in STAGES:
+        raise _UsageError(f"the first word must be a stage: {', '.join(STAGES)}")
     options: dict[str, list[str]] = {}
     name = ""
     for word in argv[1:]:
@@ -122,7 +122,7 @@ def _run(command: _Command) -> None:
     try:
         started = time.monotonic()
         log.info("%s[%s] starts, seed %d, %d thread(s)", command.stage, command.job, entry["seed"], threads)
-        step = importlib.import_module(STEPS[command.stage])
+        step = importlib.import_module(STAGES[command.stage].step)
         settings, seed, fingerprint = {**shared, **entry["settings"]}, entry["seed"], entry["fingerprint"]
         job = StepJob(command.stage, command.job, settings, seed, command.inputs, part, command.out, fingerprint)
         with tracker(job):
@@ -177,15 +177,6 @@ def _configuration(command: _Command) -> tuple[dict[str, Any], dict[str, Any], i
         raise StepError(f"cannot read the configuration {command.config}: {error.strerror}") from error
     except (ValueError, TypeError, KeyError) as error:
         raise StepError(f"{command.config} is not a stage's configuration: {error!r}") from error
-
-
-def seed_generators(seed: int) -> None:
-    """Seed every generator that a step may draw from. Step modules import torch at their top, so it is there."""
-    random.seed(seed)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed)
-    if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(seed)
 
 
 def _replace(out: Path, part: Path) -> None:

@@ -1,100 +1,12 @@
-"""Generate events at one benchmark and weight each of them at every benchmark."""
+"""Generate events and weight each at every benchmark."""
 
-import logging
-from collections.abc import Mapping, Sequence
-from itertools import islice
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
-from mmc.errors import StepError
-from mmc.jobs.formats import les_houches
-from mmc.jobs.formats.les_houches import EVENTS
-from mmc.jobs.generators import contact_interactions, madgraph_events, pythia8
-from mmc.jobs.generators.contact_interactions import Floats, Kinematics
-from mmc.jobs.generators.pythia8 import Event
-from mmc.jobs.job import StepJob, read_json, write_json
-from mmc.jobs.madminer.setup_file import Setup
-
-log = logging.getLogger(__name__)
-
-_CHUNK = 5_000
-"""Events that are held in memory at a time."""
+from mmc.jobs.generators import dispatch
+from mmc.jobs.job import StepJob
 
 
 def run(job: StepJob) -> None:
-    """Write ``events.lhe.gz`` and ``simulate.json``.
+    """Write ``events.lhe.gz`` and ``simulate.json``; with a shower also ``events.hepmc.gz``.
 
-    The weight of an event at a benchmark is the cross section at the sampled benchmark times the ratio of the squared
-    matrix elements; their mean over the file is the cross section at that benchmark in pb.
+    :raises StepError: as the generator's module says
     """
-    own, n_events = job.settings, job.settings["n_events"]
-    if own.get("generator") == "madgraph":
-        madgraph_events.run(job)
-        return
-    benchmarks = Setup.read(job.one("setup")).benchmarks
-    process = read_json(job.pick("process", own["process_job"]) / "process.json")
-    if (process["sample"], process["benchmark"]) != (own["sample"], own["benchmark"]):
-        raise StepError(f"{own['process_job']} is the process {process['sample']} at {process['benchmark']}")
-    names, sampled = list(benchmarks), own["benchmark"]
-    weigher = _Weigher(process, benchmarks, own["parameters"])
-    header = les_houches.Header(
-        n_events=n_events,
-        beams=pythia8.beam_ids(own["beams"]),
-        beam_energy_gev=own["beams"]["energy_gev"],
-        cross_section_pb=(process["cross_section_pb"], process["cross_section_error_pb"]),
-        benchmarks=names,
-        generator=process["pythia_settings"],
-    )
-    source = pythia8.events(pythia8.start(process["pythia_settings"], job.seed))
-    sums, sums_of_squares = np.zeros(len(names)), np.zeros(len(names))
-    with les_houches.writing(job.out / EVENTS, header) as text:
-        for start in range(0, n_events, _CHUNK):
-            events = list(islice(source, min(_CHUNK, n_events - start)))
-            weights = weigher.weights(events)
-            if not np.isfinite(weights).all():
-                raise StepError(f"weights of the events {start} to {start + len(events)} are not finite")
-            les_houches.write_events(text, events, names, sampled, weights)
-            sums += weights.sum(axis=0)
-            sums_of_squares += (weights**2).sum(axis=0)
-            log.info("%d of %d events", start + len(events), n_events)
-    les_houches.verify(job.out / EVENTS, n_events, names)
-    write_json(
-        job.out / "simulate.json",
-        {
-            "sample": own["sample"],
-            "benchmark": sampled,
-            "n_events": n_events,
-            "cross_section_pb": process["cross_section_pb"],
-            "mean_weights_pb": dict(zip(names, (sums / n_events).tolist(), strict=True)),
-            "effective_sample_size": dict(zip(names, (sums**2 / sums_of_squares).tolist(), strict=True)),
-        },
-    )
-
-
-class _Weigher:
-    """Weights of the events of one process at every benchmark."""
-
-    def __init__(
-        self, process: Mapping[str, Any], benchmarks: Mapping[str, Mapping[str, float]], parameters: Mapping[str, str]
-    ) -> None:
-        self._per_event: float = process["cross_section_pb"] / process["mean_weight"]
-        self._depends = process["process"] == "dimuon"
-        self._sampled = list(benchmarks).index(process["benchmark"])
-        self._points = np.stack([contact_interactions.vector(point, parameters) for point in benchmarks.values()])
-
-    def weights(self, events: Sequence[Event]) -> Floats:
-        """Weights in pb, shape (events, benchmarks); the same at all benchmarks unless the process depends on them."""
-        own = self._per_event * np.array([event.weight for event in events])[:, np.newaxis]
-        if not self._depends:
-            return np.broadcast_to(own, (len(events), len(self._points)))
-        squared = contact_interactions.squared(kinematics(events), self._points)
-        return own * squared / squared[:, [self._sampled]]
-
-
-def kinematics(events: Sequence[Event]) -> Kinematics:
-    """What the matrix elements of events q q̄ → μ⁻ μ⁺ depend on."""
-    pdg_ids: NDArray[np.int64] = np.array([[p.pdg_id for p in event.particles] for event in events], dtype=np.int64)
-    momenta = np.array([[(p.px, p.py, p.pz, p.energy) for p in event.particles] for event in events])
-    return Kinematics.from_momenta(pdg_ids, momenta, np.array([event.alpha_em for event in events]))
+    dispatch.run(job)

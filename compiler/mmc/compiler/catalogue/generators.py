@@ -1,0 +1,129 @@
+"""Where the events of a study can be from, each declared once: the generators, and events that exist already.
+
+To add a generator, declare it here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class EventOrigin:
+    """Where the events of a study are from."""
+
+    name: str
+    """The value of ``generation.generator``, or the key of ``events``."""
+    section: Literal["generation", "events"]
+    """The section of the study that describes the events."""
+    summary: str
+    """What it is, as the study language says."""
+    module: str
+    """The name of its modules in :mod:`mmc.compiler.study` and :mod:`mmc.compiler.plan`."""
+    stages: tuple[str, ...]
+    """The stages that make its events, in their order; ``detect`` among them only if a detector simulation is possible.
+    It runs if the study asks for it."""
+    steps: Mapping[str, str] = field(default_factory=dict)
+    """For stages that each generator runs in its own way, the module whose ``run`` does it."""
+    param_card: Literal["needed", "optional", "none"] = "none"
+    """Whether each parameter says where it stands in a param card."""
+    exact: bool = False
+    """Whether it makes as many events as it is asked for, never fewer."""
+    varies: bool = False
+    """Whether its events can have weights of systematic uncertainties."""
+    processes: Mapping[str, bool] = field(default_factory=dict)
+    """The processes that it knows, each with whether it depends on the parameters; empty where a study writes them."""
+    program: str | None = None
+    """The program that it needs, by its key in ``execution.installations``; None where packages suffice."""
+
+    @property
+    def generates(self) -> bool:
+        """Whether the events are generated."""
+        return self.section == "generation"
+
+    @property
+    def reads_particles(self) -> bool:
+        """Whether observables are computed from particles, rather than found in a MadMiner file."""
+        return "analyse" in self.stages
+
+    def is_of(self, study: Mapping[str, Any]) -> bool:
+        """Whether the data of a study say that its events are from there."""
+        section = study.get(self.section)
+        if not isinstance(section, Mapping):
+            return False
+        return section.get("generator") == self.name if self.generates else self.name in section
+
+
+PYTHIA8 = EventOrigin(
+    name="pythia8",
+    section="generation",
+    summary="`pythia8` is the embedded generator: it needs pip packages only.",
+    module="pythia8",
+    stages=("configure", "generate", "simulate", "analyse", "combine"),
+    steps={
+        "generate": "mmc.jobs.generators.pythia8_process",
+        "simulate": "mmc.jobs.generators.pythia8_events",
+    },
+    exact=True,
+    processes={"dimuon": True, "ww": False, "ttbar": False},
+)
+MADGRAPH = EventOrigin(
+    name="madgraph",
+    section="generation",
+    summary="`madgraph` is MadGraph5_aMC@NLO.",
+    module="madgraph",
+    stages=("configure", "generate", "simulate", "detect", "analyse", "combine"),
+    steps={
+        "generate": "mmc.jobs.generators.madgraph_process",
+        "simulate": "mmc.jobs.generators.madgraph_events",
+    },
+    param_card="needed",
+    varies=True,
+    program="madgraph",
+)
+EVENT_SAMPLES = EventOrigin(
+    name="samples",
+    section="events",
+    summary="Event files of a generator.",
+    module="event_samples",
+    stages=("configure", "import_events", "detect", "analyse", "combine"),
+    param_card="optional",
+    varies=True,
+)
+EVENT_FILE = EventOrigin(
+    name="file",
+    section="events",
+    summary="A MadMiner event file.",
+    module="event_file",
+    stages=("ingest",),
+    param_card="optional",
+)
+
+ORIGINS = (PYTHIA8, MADGRAPH, EVENT_SAMPLES, EVENT_FILE)
+"""All places where events can be from."""
+GENERATORS: Mapping[str, EventOrigin] = {origin.name: origin for origin in ORIGINS if origin.generates}
+"""The generators by their names."""
+
+
+def origin_of(study: Mapping[str, Any]) -> EventOrigin | None:
+    """Where the events of a study are from, by its data; None where that is not clear: from nowhere, or two places."""
+    if {"generation", "events"} <= set(study):
+        return None
+    return next((origin for origin in ORIGINS if origin.is_of(study)), None)
+
+
+def runs_delphes(study: Mapping[str, Any]) -> bool:
+    """Whether Delphes runs, by the data of a study: it is the detector simulation, and some event file lacks its
+    output."""
+    if study["detector"]["simulation"] != "delphes":
+        return False
+    samples = study.get("events", {}).get("samples", {})
+    files = [file for sample in samples.values() for file in sample["files"]]
+    return not files or any("delphes" not in file for file in files)
+
+
+def generator_of(settings: Mapping[str, Any]) -> str:
+    """The name of the generator that the settings of a job are for. Those for Pythia do not say it: they never did,
+    and fingerprints are taken of them."""
+    name: str = settings.get("generator", PYTHIA8.name)
+    return name

@@ -1,0 +1,260 @@
+"""The stages that a workflow can have, each declared once: what it makes, for whom, and which studies have it.
+
+To add a stage, declare it here, write its step, and let a part of the planner add it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal
+
+from mmc.compiler.catalogue.generators import origin_of, runs_delphes
+
+GROUPS: Mapping[str, str] = {"physics": "Physics", "learning": "Learning"}
+"""The sub-workflows in the order in which they run, with their titles."""
+
+
+class TrackedAs(Enum):
+    """What a stage's jobs are in the store of MLflow."""
+
+    JOB = "job"
+    """Each has a run of its own."""
+    ESTIMATOR = "estimator"
+    """All that train, choose and evaluate one estimator share its run."""
+    WHOLE = "whole"
+    """The job ends the run of the study, and logs what other jobs could not."""
+
+
+@dataclass(frozen=True)
+class DeclaredStage:
+    """What holds for a stage in every study."""
+
+    name: str
+    group: Literal["physics", "learning"]
+    summary: str
+    """What its jobs do, in words. The planner may say it closer for a study."""
+    output: str
+    """The name of the directory that each job writes, as downstream inputs and published results call it."""
+    record: str
+    """The JSON file in that directory that says what was made."""
+    version: int
+    """Raised when the step makes other output from the same input, so that finished jobs of an older mmc run again."""
+    is_in: Callable[[Mapping[str, Any]], bool]
+    """Whether a study has the stage, by its data with all defaults filled in."""
+    tracked_as: TrackedAs | None = None
+    """What its jobs are in MLflow where the study asks for tracking; None where they are not tracked."""
+    program: str | None = None
+    """The program that its jobs call, by its key in ``execution.installations``, whatever makes the events."""
+    package: str | None = None
+    """The package that its jobs need besides those of all steps."""
+
+    @property
+    def step(self) -> str:
+        """The module of its step program, which has ``run(job: StepJob) -> None``."""
+        return f"mmc.jobs.steps.{self.name}"
+
+
+def _makes_events(name: str) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether the events of a study are from where the stage of that name is needed."""
+
+    def is_in(study: Mapping[str, Any]) -> bool:
+        origin = origin_of(study)
+        return origin is not None and name in origin.stages
+
+    return is_in
+
+
+def _detects(study: Mapping[str, Any]) -> bool:
+    return _makes_events("detect")(study) and runs_delphes(study)
+
+
+def _learns(study: Mapping[str, Any]) -> bool:
+    return bool(study["methods"])
+
+
+def _trains(study: Mapping[str, Any]) -> bool:
+    """A search by Optuna trains within its own job."""
+    return any(entry.get("tuning", {}).get("search") != "optuna" for entry in study["methods"].values())
+
+
+def _tunes(study: Mapping[str, Any]) -> bool:
+    return any("tuning" in entry for entry in study["methods"].values())
+
+
+def _evaluates(study: Mapping[str, Any]) -> bool:
+    return _learns(study) and "evaluation" in study
+
+
+def _compares(study: Mapping[str, Any]) -> bool:
+    evaluation = study.get("evaluation")
+    if evaluation is None:
+        return False
+    return any(evaluation["baselines"].values()) or "fisher_information" in evaluation
+
+
+def _reports(study: Mapping[str, Any]) -> bool:
+    return _evaluates(study) or _compares(study)
+
+
+def _tracks(study: Mapping[str, Any]) -> bool:
+    return "tracking" in study and (_learns(study) or _compares(study))
+
+
+_DECLARED = (
+    DeclaredStage(
+        name="configure",
+        group="physics",
+        summary="Set up parameters, benchmarks and the morphing basis",
+        output="setup",
+        record="setup.json",
+        version=1,
+        is_in=_makes_events("configure"),
+    ),
+    DeclaredStage(
+        name="generate",
+        group="physics",
+        summary="Prepare each process",
+        output="process",
+        record="process.json",
+        version=1,
+        is_in=_makes_events("generate"),
+    ),
+    DeclaredStage(
+        name="simulate",
+        group="physics",
+        summary="Generate events and weight each at every benchmark",
+        output="events",
+        record="simulate.json",
+        version=1,
+        is_in=_makes_events("simulate"),
+    ),
+    DeclaredStage(
+        name="import_events",
+        group="physics",
+        summary="Check event files, and what their weights are of",
+        output="events",
+        record="simulate.json",
+        version=2,
+        is_in=_makes_events("import_events"),
+    ),
+    DeclaredStage(
+        name="detect",
+        group="physics",
+        summary="Simulate the detector",
+        output="detected",
+        record="detect.json",
+        version=1,
+        is_in=_detects,
+        program="delphes",
+    ),
+    DeclaredStage(
+        name="analyse",
+        group="physics",
+        summary="Read events: detector resolution, observables, cuts, efficiencies",
+        output="analysed",
+        record="analyse.json",
+        version=2,
+        is_in=_makes_events("analyse"),
+    ),
+    DeclaredStage(
+        name="combine",
+        group="physics",
+        summary="Combine and shuffle all events",
+        output="events",
+        record="events.json",
+        version=2,
+        is_in=_makes_events("combine"),
+    ),
+    DeclaredStage(
+        name="ingest",
+        group="physics",
+        summary="Check the event file against the study",
+        output="events",
+        record="events.json",
+        version=2,
+        is_in=_makes_events("ingest"),
+    ),
+    DeclaredStage(
+        name="track",
+        group="learning",
+        summary="Open the MLflow run of the study",
+        output="tracking",
+        record="tracking.json",
+        version=1,
+        is_in=_tracks,
+        package="mlflow",
+    ),
+    DeclaredStage(
+        name="sample",
+        group="learning",
+        summary="Draw training and validation samples",
+        output="samples",
+        record="sample.json",
+        version=1,
+        is_in=_learns,
+        tracked_as=TrackedAs.JOB,
+    ),
+    DeclaredStage(
+        name="train",
+        group="learning",
+        summary="Train the estimators",
+        output="model",
+        record="train.json",
+        version=2,
+        is_in=_trains,
+        tracked_as=TrackedAs.ESTIMATOR,
+    ),
+    DeclaredStage(
+        name="tune",
+        group="learning",
+        summary="Choose the best hyperparameters",
+        output="model",
+        record="tuning.json",
+        version=2,
+        is_in=_tunes,
+        tracked_as=TrackedAs.ESTIMATOR,
+    ),
+    DeclaredStage(
+        name="evaluate",
+        group="learning",
+        summary="Closure tests and limits of the estimators",
+        output="limits",
+        record="evaluate.json",
+        version=3,
+        is_in=_evaluates,
+        tracked_as=TrackedAs.ESTIMATOR,
+    ),
+    DeclaredStage(
+        name="baselines",
+        group="learning",
+        summary="Limits without machine learning",
+        output="baseline",
+        record="baseline.json",
+        version=3,
+        is_in=_compares,
+        tracked_as=TrackedAs.JOB,
+    ),
+    DeclaredStage(
+        name="report",
+        group="learning",
+        summary="Tables and pictures of the results",
+        output="report",
+        record="results.json",
+        version=3,
+        is_in=_reports,
+        tracked_as=TrackedAs.WHOLE,
+    ),
+)
+STAGES: Mapping[str, DeclaredStage] = {stage.name: stage for stage in _DECLARED}
+"""All stages by their names, in an order in which they can run."""
+
+SECTIONS = ("generation", "events", "detector", "methods", "evaluation", "tracking")
+"""The sections of a study that decide which stages it has."""
+
+
+def stages_of(study: Mapping[str, Any]) -> tuple[str, ...]:
+    """The stages of a study, in the order in which they run, by its data with all defaults filled in.
+
+    The planner adds these and no others; the checks ask here too.
+    """
+    return tuple(name for name, stage in STAGES.items() if stage.is_in(study))
