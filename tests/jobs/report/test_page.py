@@ -89,7 +89,7 @@ def test_everything_that_closure_tests_say(found: Any) -> None:
     assert len(panels[1].containers) == 2  # before calibration too
     page = render(Page(results, grids, drawn))
     assert "? doubtful" in page and "before isotonic" in page and "off by far" in page
-    table, _, why = page.partition('<h2 id="closure">')[2].partition("Why some are not passed")
+    table, _, why = page.partition('<h2 id="closure">')[2].partition("Why methods did not pass")
     assert "the slope" in why and "the slope" not in table  # reasons are long, and would make the table wide
     assert "members 3" not in page and page.count("log likelihood spread 0.2") == 1
     assert "the first of 3" in page and "area to truth" in page and "slope on joint" in page
