@@ -117,7 +117,7 @@ def test_trials_of_a_search(found: Any) -> None:
     failed = {**TUNING["trials"][0], "error": None, "verdict": "failed"}
     results["tuning"] = [{**TUNING, "criterion": "expected_limit", "trials": [failed]}]
     other = render(Page(results, grids, {}))
-    error, note = '<th scope="col">error</th>', "come last, however small their limit is"
+    error, note = '<th scope="col">error</th>', "come last, even if their limit is smaller"
     tables = [text.partition("Trials of sally")[2].partition("</table>")[0] for text in (page, other)]
     assert [error in table for table in tables] == [True, False]  # no trial has one
     assert [note in text for text in (page, other)] == [False, True]
