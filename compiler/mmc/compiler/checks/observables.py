@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from mmc.compiler.catalogue.generators import EVENT_FILE
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.expressions.checker import constant_value
 from mmc.compiler.language.diagnostics import Diagnostic, one_of, show
@@ -14,7 +15,7 @@ _TAKES_ELEMENT = re.compile(r"[\w\])]\s*\[")
 @rule("MMC311")
 def without_effect(ctx: Context) -> Iterator[Diagnostic]:
     """Nothing is asked of an existing event file that was decided when it was made."""
-    if ctx.source != "file":
+    if ctx.origin is not EVENT_FILE:
         return
     decided = ("morphing", "detector", "default_observables", "cuts", "efficiencies", "systematics", "groups")
     for section in decided:

@@ -2,6 +2,7 @@
 
 import logging
 
+from mmc.compiler.catalogue.generators import PYTHIA8
 from mmc.errors import StepError
 from mmc.jobs.generators import contact_interactions, pythia8
 from mmc.jobs.job import StepJob, write_json
@@ -17,7 +18,7 @@ def run(job: StepJob) -> None:
     """
     own = job.settings
     couplings = None
-    if own["process"] == "dimuon":
+    if PYTHIA8.processes[own["process"]]:
         point = Setup.read(job.one("setup")).point(own["benchmark"])
         couplings = contact_interactions.pythia_couplings(contact_interactions.vector(point, own["parameters"]))
     lines = pythia8.settings(own["process"], own["run_card"], own["beams"], couplings)
