@@ -40,9 +40,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     if ours:
         from pathlib import Path
-        from mmc.jobs.steps import madminer_compat
-        madminer_compat.apply_reader()
-        from mmc.jobs.steps import lhe_reader
+        from mmc.jobs.madminer import workarounds
+        workarounds.apply_reader()
+        from mmc.jobs.readers import les_houches
     from madminer.lhe import LHEReader
 import numpy as np
 np.random.seed(1)
@@ -58,7 +58,7 @@ cosine = "tanh((mu[1].eta - mu[0].eta) / 2) * mu[0].charge * (2 * float((mu[0] +
 reader.add_observable("cos_cs", cosine, required=True)
 reader.add_cut("m_ll > 500 and abs(eta_1) < 2.5")
 if ours:
-    lhe_reader.analyse(reader, Path(events), "sm", False)
+    les_houches.analyse(reader, Path(events), "sm", False)
 else:
     reader.add_sample(events, "sm")
     reader.analyse_samples()
@@ -73,8 +73,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     if ours:
         from pathlib import Path
-        from mmc.jobs.steps import delphes_reader, madminer_compat
-        madminer_compat.apply_delphes_reader()
+        from mmc.jobs.madminer import workarounds
+        from mmc.jobs.readers import delphes
+        workarounds.apply_delphes_reader()
     else:
         from struct import Struct
         from uproot3.source.cursor import Cursor
@@ -94,7 +95,7 @@ reader.add_observable("n_j", "len(j)", required=True)
 reader.add_observable("met", "met.pt", required=True)
 reader.add_cut("m_jj > 100 and pt_j1 > 30")
 if ours:
-    delphes_reader.analyse(reader, delphes_reader.Sample(Path(events), Path(detected), benchmark, False, False))
+    delphes.analyse(reader, delphes.Sample(Path(events), Path(detected), benchmark, False, False))
 else:
     reader.add_sample(None, benchmark, delphes_filename=detected, lhe_filename=events, weights="lhe")
     reader.analyse_delphes_samples()
@@ -134,7 +135,7 @@ def generated(folder: Path, n_events: int) -> tuple[Path, Path]:
         for name, coefficient in PARAMETERS.items()
     }
     benchmarks = {name: dict(zip(PARAMETERS, point, strict=True)) for name, point in BENCHMARKS.items()}
-    morphing = {"max_overall_power": 2, "n_trials": 20, "n_test_thetas": 20}
+    morphing = {"max_overall_power": 2, "n_trials": 20, "n_test_thetas": 20, "complete": True}
     space = {"parameters": parameters, "benchmarks": benchmarks, "morphing": morphing}
     setup = step(folder, "configure", "configure", space)
     own = {"sample": "signal", "benchmark": "sm"}

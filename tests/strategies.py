@@ -5,6 +5,8 @@ from itertools import combinations_with_replacement
 from typing import Any
 
 from hypothesis import strategies as st
+from mmc.compiler.catalogue.baselines import BASELINES
+from mmc.compiler.catalogue.methods import METHODS, RATIO, SCORE, names_of
 from mmc.compiler.expressions.vocabulary import RESERVED
 
 NASTY = (
@@ -211,7 +213,7 @@ def _study(draw: st.DrawFn, definitions: tuple[str, ...]) -> dict[str, Any]:
     if draw(st.booleans()):
         study["methods"] = {
             name: draw(_method(benchmarks, parameters, observables))
-            for name in draw(unique_names(1, 3, taken=("rate", "histogram", "fisher")))
+            for name in draw(unique_names(1, 3, taken=tuple(BASELINES)))
         }
     if draw(st.booleans()):
         study["evaluation"] = {
@@ -308,11 +310,11 @@ _SCANS: list[dict[str, Any]] = [
 
 @st.composite
 def _method(draw: st.DrawFn, benchmarks: list[str], parameters: list[str], observables: list[str]) -> dict[str, Any]:
-    method = draw(st.sampled_from(["carl", "rolr", "cascal", "rascal", "alice", "alices", "sally", "sallino"]))
+    method = draw(st.sampled_from([*names_of(RATIO), *names_of(SCORE)]))
     reference = {"benchmark": draw(st.sampled_from(benchmarks))}
     common = {"method": method, "samples": draw(st.integers(100, 1000)), "features": [observables[0]]}
     scan = draw(st.sampled_from(_SCANS))
-    if method in ("sally", "sallino"):
+    if METHODS[method].family is SCORE:
         return {**common, **scan, "theta": reference}
     prior = {parameters[0]: {"gaussian": [0, 0.05]}}
     return {**common, **scan, "theta0": {"random": {"n": 10, "priors": prior}}, "theta1": reference}

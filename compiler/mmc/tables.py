@@ -1,4 +1,4 @@
-"""Tables and times in plain text."""
+"""Tables, numbers and times in plain text."""
 
 from collections.abc import Collection, Sequence
 
@@ -17,6 +17,15 @@ def table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[st
         ).rstrip()
         for row in rows
     ]
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number for a table.
+
+    >>> number(0.012345), number(23456.7)
+    ('0.0123', '23,457')
+    """
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:,.{digits}g}"
 
 
 def duration(seconds: float) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mmc.cli import doctor
-from mmc.cli.doctor import CONTAINER_ENGINES, FOUND, MISSING, UNUSABLE
+from mmc.cli import examination
+from mmc.cli.examination import CONTAINER_ENGINES, FOUND, MISSING, UNUSABLE
 from mmc.cli.main import main
 from mmc.compiler.plan.model import Plan, Stage
 
@@ -63,8 +63,8 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine(tmp_path)
-    monkeypatch.setattr(doctor, "version", made.version)
-    monkeypatch.setattr(doctor, "requires", {"mmc": REQUIREMENTS}.get)
+    monkeypatch.setattr(examination, "version", made.version)
+    monkeypatch.setattr(examination, "requires", {"mmc": REQUIREMENTS}.get)
     monkeypatch.setenv("PATH", str(made.bin))
     for name in ("MMC_MADGRAPH_DIR", "MMC_DELPHES_DIR", "MMC_REANA_CLIENT"):
         monkeypatch.delenv(name, raising=False)
@@ -246,7 +246,7 @@ def test_a_generated_study_needs_its_generator_and_detector(
 
     physics = (stage("generate", "physics", image), stage("detect", "physics", image))
     plan = Plan("study", "", "", (*physics, stage("train", "learning", None)), MADGRAPH)
-    assert doctor.needs(plan, []) == expected
+    assert examination.needs(plan, []) == expected
 
 
 def test_the_real_machine(capsys: Capture) -> None:

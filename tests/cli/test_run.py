@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mmc.cli import run
+from mmc.cli import local_run
 from mmc.cli.main import main
 from mmc.cli.progress import Progress
 
@@ -42,10 +42,10 @@ SALLY = {"name": "sally", "allowed_fraction": {"0.68": 0.1, "0.95": 0.155}, "ver
 RESULTS = {"baselines": [RATE], "methods": [SALLY], "warnings": [f"warning {n}" for n in range(8)]}
 DRIVER = """\
 import sys
-from mmc.cli import run
+from mmc.cli import local_run
 from mmc.cli.main import main
 path = sys.argv.pop(1)
-run._path_with_mmc = lambda: path
+local_run._path_with_mmc = lambda: path
 sys.exit(main())
 """
 
@@ -71,7 +71,7 @@ def study(tmp_path: Path) -> Path:
 @pytest.fixture
 def mmc_run(fake: Path, study: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """Runs the study with the fake program, within this process."""
-    monkeypatch.setattr(run, "_path_with_mmc", lambda: f"{fake}:{os.environ['PATH']}")
+    monkeypatch.setattr(local_run, "_path_with_mmc", lambda: f"{fake}:{os.environ['PATH']}")
     return lambda: main(["run", str(study), "-j", "4"])
 
 
@@ -201,7 +201,7 @@ def test_killed_and_taken_up_again(fake: Path, study: Path) -> None:
 def test_two_runs_in_one_folder_are_refused(
     mmc_run: Callable[[], int], study: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "LOCK_WAIT_S", 0.0)
+    monkeypatch.setattr(local_run, "LOCK_WAIT_S", 0.0)
     lock = study.parent / "runs" / "drell-yan-tiny" / "out" / "run.lock"
     lock.parent.mkdir(parents=True)
     lock.write_text(f"{os.getpid()}\n")
@@ -226,7 +226,7 @@ def test_a_search_without_optuna_does_not_start(
     scan = "    scan: {training.initial_lr: [0.001, 0.002]}\n"
     tuning = "    tuning: {search: optuna, trials: 2, criterion: validation_loss}\n"
     study.write_text(text.replace("  sally:\n", f"  sally:\n{scan}{tuning}"), encoding="utf-8")
-    monkeypatch.setattr(run, "find_spec", lambda name: None)
+    monkeypatch.setattr(local_run, "find_spec", lambda name: None)
     assert mmc_run() == 3
     assert capsys.readouterr().err == "mmc: optuna is not installed: pip install 'mmc[optuna]'\n"
     assert started(fake) == []

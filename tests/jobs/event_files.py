@@ -2,11 +2,14 @@
 
 import math
 import random
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from mmc.compiler.settings.encoding import from_json
+from mmc.compiler.settings.reading import DelphesAnalyseSettings, LesHouchesAnalyseSettings
 from mmc.jobs.madminer import workarounds
 
 UPROOT3_ON_NUMPY2 = """
@@ -24,8 +27,20 @@ HEADER = (
     '<LesHouchesEvents version="3.0">\n<header>\n<MGRunCard>\n {n} = nevents ! events\n {norm} = event_norm\n'
     "</MGRunCard>\n</header>\n<init>\n</init>\n"
 )
+_EVENTS = {"sample": "signal", "benchmark": "sm", "background": False, "simulate_job": "signal.sm.0"}
 _TYPES = {"Charge": np.int32, "PID": np.int32, "TauTag": np.uint32, "BTag": np.uint32}
 MASSES = {11: 0.0005, 13: 0.1057, 15: 1.777, 5: 4.7, 25: 125.0, 24: 80.4, 6: 173.0}
+
+
+def les_houches_settings(reading: Mapping[str, Any]) -> LesHouchesAnalyseSettings:
+    """The settings of a job that reads Les Houches events."""
+    return from_json(LesHouchesAnalyseSettings, {**_EVENTS, **reading})
+
+
+def delphes_settings(reading: Mapping[str, Any]) -> DelphesAnalyseSettings:
+    """The settings of a job that reads what Delphes sees."""
+    detected = {"reader": "delphes", "detect_job": "signal.sm.0", "generator_truth": False}
+    return from_json(DelphesAnalyseSettings, {**_EVENTS, **detected, **reading})
 
 
 def lhe_text(n_events: int, norm: str = "average") -> str:

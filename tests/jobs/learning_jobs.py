@@ -5,13 +5,15 @@ from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import Any
 
-from mmc.compiler.study.model import FLOW_DEFAULTS, adaptive_bins, default_estimator, scales_no_parameters
+from mmc.compiler.catalogue import methods
+from mmc.compiler.catalogue.methods import METHODS, names_of, names_with_score_term
+from mmc.compiler.settings.encoding import from_json
+from mmc.compiler.settings.limits import LimitSettings
 
 from tests.jobs.physics import Folder
 
-RATIO, SCORE = ("carl", "rolr", "cascal", "rascal", "alice", "alices"), ("sally", "sallino")
-LIKELIHOOD = ("nde", "scandal")
-WITH_ALPHA = ("cascal", "rascal", "alices", "scandal")
+RATIO, SCORE, LIKELIHOOD = (names_of(family) for family in methods.METHOD_FAMILIES)
+WITH_ALPHA = names_with_score_term()
 TRAINING: dict[str, Any] = {
     "n_hidden": [20],
     "activation": "tanh",
@@ -58,6 +60,11 @@ class Learning(Folder):
             **evaluation,
         }
 
+    @property
+    def limits(self) -> LimitSettings:
+        """What all limits share."""
+        return from_json(LimitSettings, self.evaluation)
+
     def method(self, method: str, **changes: Any) -> dict[str, Any]:
         """A method's own settings of the stage ``sample``."""
         prior = {"random": {"n": 50, "priors": {name: {"flat": [-1.0, 1.0]} for name in self.shared["parameters"]}}}
@@ -78,21 +85,22 @@ class Learning(Folder):
     ) -> dict[str, Any]:
         own = {"method_name": method, "method": method, "sample_job": method, "features": features, "scan": {}}
         own |= {"estimator": estimator} if estimator else {}
-        kind = estimator or default_estimator(method)
-        options = TRAINING | ({} if scales_no_parameters(method, kind) else {"scale_parameters": True})
-        if method in LIKELIHOOD:
-            options = {name: value for name, value in options.items() if name != "dropout_prob"} | FLOW_DEFAULTS
-        return {**own, "training": options | ({"alpha": 1.0} if method in WITH_ALPHA else {}) | training}
+        kind = METHODS[method].family.estimator_of(estimator)
+        foreign = METHODS[method].foreign_hyperparameters(kind)
+        options = TRAINING | {"scale_parameters": True, "alpha": 1.0} | kind.own_hyperparameters
+        return {**own, "training": {name: options[name] for name in options if name not in foreign} | training}
 
     def train(self, method: str, samples: Path, seed: int = 1, job: str = "", **changes: Any) -> Path:
         return self.run("train", job or method, self.train_settings(method, **changes), seed=seed, samples=samples)
 
     def evaluate_settings(self, method: str, **changes: Any) -> dict[str, Any]:
-        components = 1 if method == "sallino" else len(self.shared["parameters"])
-        own = {"score_bins": adaptive_bins(components)} if method in SCORE else {}
+        likelihoods, own = METHODS[method].likelihoods, {}
+        if likelihoods:
+            own = {"score_bins": likelihoods[0].axes(len(self.shared["parameters"]))[0]}
         if method in LIKELIHOOD:
             own = {"theta1": {"point": self.evaluation["theta_true"]}}
-        return {**self.evaluation, **self.method(method), "train_job": method, "scan": {}, **own, **changes}
+        about = {key: self.method(method)[key] for key in ("method_name", "method", "theta", "theta1")}
+        return {**self.evaluation, **about, "train_job": method, "scan": {}, **own, **changes}
 
     def evaluate(self, method: str, model: Path | list[Path], job: str = "", **changes: Any) -> Path:
         models = model if isinstance(model, list) else [model]

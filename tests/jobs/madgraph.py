@@ -52,6 +52,7 @@ def event_settings(installation: Path | None = None, **changes: Any) -> dict[str
         "sample": "signal",
         "benchmark": "sm",
         "background": False,
+        "slice": None,
         "systematics": {},
         "process_job": "signal",
         "order": "LO",

@@ -115,7 +115,7 @@ def configure_settings(benchmarks: Mapping[str, Mapping[str, float]] = BENCHMARK
         name: {"coefficient": coefficient, "range": [-0.06, 0.06], "max_power": 2}
         for name, coefficient in PARAMETERS.items()
     }
-    morphing = {"max_overall_power": 2, "n_trials": 20, "n_test_thetas": 20}
+    morphing = {"max_overall_power": 2, "n_trials": 20, "n_test_thetas": 20, "complete": True}
     return {"parameters": parameters, "benchmarks": benchmarks, "morphing": morphing}
 
 
@@ -132,19 +132,14 @@ def analyse_settings(events: Path, reading: Mapping[str, Any] = READING) -> dict
 
 
 def combine_settings(analysed: list[Path], **changes: Any) -> dict[str, Any]:
-    """The settings of ``combine`` for these jobs, in equal parts where they share sample and benchmark."""
+    """The settings of ``combine`` for these jobs."""
     read = {path: json.loads((path / "analyse.json").read_text()) for path in analysed}
-    totals: dict[tuple[str, str], int] = {}
-    for record in read.values():
-        key = (record["sample"], record["benchmark"])
-        totals[key] = totals.get(key, 0) + record["n_read"]
     jobs = [
         {
             "job": path.name,
             "sample": record["sample"],
             "benchmark": record["benchmark"],
             "n_events": record["n_read"],
-            "n_events_total": totals[record["sample"], record["benchmark"]],
             "k_factor": 1.0,
             "background": record["background"],
             **changes,

@@ -1,293 +1,39 @@
-"""``mmc doctor``: what mmc can use on this machine, in which version, and how to get what is missing."""
+"""``mmc doctor``: show what mmc can use here, and whether a study has all that it needs."""
 
-import json
-import os
-import platform
-import re
-import shutil
-import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
+import sys
+from argparse import ArgumentParser, Namespace
 
-from mmc.compiler.catalogue.generators import MADGRAPH, origin_of
-from mmc.compiler.catalogue.stages import STAGES
-from mmc.compiler.inputs.installations import (
-    GET_LHAPDF,
-    LHAPDF,
-    TESTED,
-    Installation,
-    find_delphes,
-    find_lhapdf,
-    find_madgraph,
-    install_hint,
-    variable,
+from mmc.cli.command import EXIT_WRONG, Command
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", nargs="?", metavar="FILE", help="a study file; - is standard input")
+    parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
+
+
+def _doctor(arguments: Namespace) -> int:
+    from mmc.cli.examination import examine, needs, to_json, to_text, unmet
+    from mmc.cli.plans import read_plan
+
+    installations, plan = {}, None
+    if arguments.file is not None:
+        read = read_plan(arguments.file)
+        if read is None:
+            return EXIT_WRONG
+        _, plan = read
+        installations = plan.resolved_study["execution"]["installations"]
+    findings = examine(installations)
+    wanted = [] if plan is None else needs(plan, findings)
+    show = to_json if arguments.json else to_text
+    sys.stdout.write(show(findings, arguments.file, wanted))
+    return EXIT_WRONG if unmet(wanted, findings) else 0
+
+
+DOCTOR = Command(
+    "doctor",
+    "show what mmc can use on this machine",
+    "Packages, generators, engines and tools, in which versions, and how to get what is missing. "
+    "Exits with 1 when something that the given study needs is missing.",
+    _add_arguments,
+    _doctor,
 )
-from mmc.compiler.plan.model import Plan, Stage
-from mmc.compiler.reana.client import INSTALL, PROGRAM
-from mmc.errors import InstallationError
-from mmc.tables import table
-from mmc.version import __version__
-
-FOUND, UNUSABLE, MISSING = "found", "unusable", "missing"
-START_TIMEOUT_S = 30
-
-EXTRAS = {
-    "steps": "jobs outside containers",
-    "optuna": "tuning: {search: optuna}",
-    "yadage": "target yadage",
-    "cwl": "target cwl",
-    "mlflow": "tracking",
-}
-"""What the packages of an extra are for. The others are for developers."""
-CONTAINER_ENGINES = ("podman", "docker", "apptainer")
-
-Needs = list[tuple[str, ...]]
-"""Names of findings; of each tuple one is enough."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that mmc can use."""
-
-    name: str
-    used_for: str
-    state: str
-    """``found``, ``unusable`` or ``missing``."""
-    version: str = ""
-    place: str = ""
-    reason: str = ""
-    """Why it cannot be used; empty where it can."""
-    remedy: str = ""
-    """How to get it, or to repair it; empty where that is not needed."""
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether it was found and works."""
-        return self.state == FOUND
-
-
-@dataclass(frozen=True)
-class _Tool:
-    """A program on the PATH that tells its version."""
-
-    name: str
-    used_for: str
-    remedy: str
-    arguments: tuple[str, ...] = ("--version",)
-    program: str = ""
-    """Where it is not called by its name."""
-    oldest: tuple[int, ...] = ()
-
-
-DOCKER_SERVER = ("version", "--format", "{{.Server.Version}}")
-"""Its client alone runs nothing."""
-TOOLS = (
-    _Tool("bash", "mmc run, target script", install_hint(["bash"]), oldest=(4, 3)),
-    _Tool("graphviz", "mmc plan --format svg, png", install_hint(["graphviz"]), ("-V",), program="dot"),
-    _Tool("podman", "images, as docker", f"{install_hint(['podman'])}, and link it as `docker` on the PATH"),
-    _Tool("docker", "images", "install and start Docker, or link podman as `docker`", DOCKER_SERVER),
-    _Tool("apptainer", "images on clusters", "ask the cluster's support, or see apptainer.org"),
-    _Tool("sbatch", "Slurm", "log in where jobs are submitted, or `apt install slurm-client`"),
-)
-REANA_REMEDY = f"it needs an environment of its own: `{INSTALL}`"
-
-
-def examine(installations: Mapping[str, str]) -> list[Finding]:
-    """Look for everything that mmc can use.
-
-    :param installations: folders that a study names, by ``madgraph`` and ``delphes``
-    """
-    reana = _Tool("reana-client", "REANA", REANA_REMEDY, ("version",), os.environ.get(PROGRAM, ""))
-    return [
-        *_packages(),
-        _installation("MadGraph", find_madgraph, installations.get("madgraph"), f"generator: {MADGRAPH.name}"),
-        _lhapdf(installations.get("madgraph")),
-        _installation("Delphes", find_delphes, installations.get("delphes"), "detector: {simulation: delphes}"),
-        *(_program(tool) for tool in (*TOOLS, reana)),
-    ]
-
-
-def needs(plan: Plan, findings: Iterable[Finding]) -> Needs:
-    """What a study needs on this machine: for jobs without an image what they call, else something that runs images."""
-    here = [stage for stage in plan.stages if stage.image is None]
-    found: Needs = []
-    if here:
-        found += [("bash",), *((finding.name,) for finding in findings if finding.used_for == EXTRAS["steps"])]
-    found += [(package,) for stage in here if (package := STAGES[stage.name].package) is not None]
-    origin = origin_of(plan.resolved_study)
-    driven = [stage for stage in here if origin is not None and stage.name in origin.steps]
-    if origin is not None and origin.program is not None and driven:
-        found.append((origin.program,))
-        found += [("LHAPDF",)] if any(_needs_lhapdf(stage) for stage in driven) else []
-    if any(job.settings.get("search") == "optuna" for stage in here for job in stage.jobs):
-        found.append(("optuna",))
-    found += [(program,) for stage in here if (program := STAGES[stage.name].program) is not None]
-    if len(here) < len(plan.stages):
-        found.append(CONTAINER_ENGINES)
-    return found
-
-
-def _needs_lhapdf(stage: Stage) -> bool:
-    """Whether the generator varies scales or parton distributions for the stage's jobs, or takes a set of LHAPDF."""
-    varied = {entry["effect"] for job in stage.jobs for entry in job.settings.get("systematics", {}).values()}
-    from_set = isinstance(stage.settings.get("beams", {}).get("pdf"), int)
-    return from_set or bool(varied & {"scale", "pdf"})
-
-
-def unmet(wanted: Needs, findings: Iterable[Finding]) -> Needs:
-    """Those needs of which nothing can be used."""
-    usable = {finding.name for finding in findings if finding.is_usable}
-    return [names for names in wanted if usable.isdisjoint(names)]
-
-
-def to_text(findings: Sequence[Finding], study: str | None, wanted: Needs) -> str:
-    """A table of all findings, then what is wrong with each that cannot be used, then the verdict on the study."""
-    needed = {name for names in wanted for name in names}
-    rows = [("", "version", "for", "where", "needed" if study else "")]
-    for finding in findings:
-        shown = finding.version or FOUND if finding.is_usable else finding.state
-        rows.append((finding.name, shown, finding.used_for, finding.place, "yes" if finding.name in needed else ""))
-    lines = [f"mmc {__version__}, Python {platform.python_version()}", "", *table(rows)]
-    wrong = [finding for finding in findings if not finding.is_usable]
-    if wrong:
-        lines += ["", "To get what is missing:"]
-        lines += table([(f"  {finding.name}", _advice(finding)) for finding in wrong])
-    if study is not None:
-        lines += ["", _verdict(study, unmet(wanted, findings))]
-    return "\n".join(lines) + "\n"
-
-
-def to_json(findings: Sequence[Finding], study: str | None, wanted: Needs) -> str:
-    """The same as one JSON object."""
-    needed = {name for names in wanted for name in names}
-    view = {
-        "mmc": __version__,
-        "python": platform.python_version(),
-        "study": study,
-        "ready": None if study is None else not unmet(wanted, findings),
-        "missing": [list(names) for names in unmet(wanted, findings)],
-        "findings": [
-            {
-                "name": finding.name,
-                "state": finding.state,
-                "version": finding.version or None,
-                "used_for": finding.used_for,
-                "place": finding.place or None,
-                "reason": finding.reason or None,
-                "remedy": finding.remedy or None,
-                "needed": None if study is None else finding.name in needed,
-            }
-            for finding in findings
-        ],
-    }
-    return json.dumps(view, indent=2, ensure_ascii=False) + "\n"
-
-
-def _advice(finding: Finding) -> str:
-    return "; ".join(part for part in (finding.reason, finding.remedy) if part)
-
-
-def _verdict(study: str, missing: Needs) -> str:
-    if not missing:
-        return f"{study}: all that it needs is here"
-    return f"{study} needs what is not here: {', '.join(' or '.join(names) for names in missing)}"
-
-
-def _packages() -> Iterator[Finding]:
-    """The packages of mmc's extras, as its own metadata lists them."""
-    pattern = re.compile(r"""([\w.-]+)(?:\[.*?\])?\s*([^;]*);\s*extra\s*==\s*["'](\w+)["']""")
-    for line in requires("mmc") or ():
-        if (match := pattern.fullmatch(line)) and (extra := match[3]) in EXTRAS:
-            yield _package(match[1], match[2].strip(), extra)
-
-
-def _package(name: str, specifier: str, extra: str) -> Finding:
-    remedy = f"pip install 'mmc[{extra}]'"
-    try:
-        found = version(name)
-    except PackageNotFoundError:
-        return Finding(name, EXTRAS[extra], MISSING, remedy=remedy)
-    if fits(found, specifier):
-        return Finding(name, EXTRAS[extra], FOUND, found)
-    return Finding(name, EXTRAS[extra], UNUSABLE, found, reason=f"{found} is not {specifier}", remedy=remedy)
-
-
-def fits(found: str, specifier: str) -> bool:
-    """Whether a version fulfils a specifier made of ``==``, ``>=`` and ``<``, as mmc's own metadata has them.
-
-    >>> fits("0.21.3", ">=0.21.2,<0.22"), fits("2.13.0+cpu", "==2.13.1")
-    (True, False)
-    """
-    compare: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
-        "==": lambda a, b: a == b,
-        ">=": lambda a, b: a >= b,
-        "<": lambda a, b: a < b,
-    }
-    conditions = re.findall(r"(==|>=|<)\s*([\d.]+)", specifier)
-    return all(compare[sign](_numbers(found), _numbers(number)) for sign, number in conditions)
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    """The numbers at the start of a version, without zeros at their end: 2.0 is 2."""
-    match = re.match(r"\d+(\.\d+)*", text)
-    numbers = [int(part) for part in match[0].split(".")] if match else []
-    while numbers and numbers[-1] == 0:
-        numbers.pop()
-    return tuple(numbers)
-
-
-def _installation(
-    name: str, find: Callable[[str | None], Installation], explicit: str | None, used_for: str
-) -> Finding:
-    try:
-        found = find(explicit)
-    except InstallationError as error:
-        named = explicit or os.environ.get(variable(name))
-        return Finding(name, used_for, UNUSABLE if named else MISSING, place=named or "", remedy=str(error))
-    place = f"{found.folder} ({found.named_by})"
-    tested = "" if found.version in ("", TESTED[name]) else f", tested with {TESTED[name]}"
-    return Finding(name, used_for, FOUND, found.version, place + tested)
-
-
-def _lhapdf(madgraph: str | None) -> Finding:
-    """What MadGraph would call of LHAPDF."""
-    try:
-        program = find_lhapdf(find_madgraph(madgraph))
-    except InstallationError:
-        program = find_lhapdf(None)
-    return _program(_Tool("LHAPDF", "scale and PDF uncertainties, PDF sets", GET_LHAPDF, program=program or LHAPDF))
-
-
-def _program(tool: _Tool) -> Finding:
-    """Look for a program and let it tell its version."""
-    program = tool.program or tool.name
-    place = shutil.which(program)
-    if place is None:
-        return Finding(tool.name, tool.used_for, MISSING, remedy=tool.remedy)
-    code, said = _output_of(place, tool.arguments)
-    match = re.search(r"\d+(\.\d+)+", said)
-    if code != 0 or match is None:
-        reason = "".join(said.strip().splitlines()[-1:]) or f"exit code {code}"
-        return Finding(tool.name, tool.used_for, UNUSABLE, place=place, reason=reason, remedy=tool.remedy)
-    if _numbers(match[0]) < tool.oldest:
-        reason = f"{match[0]} is older than {'.'.join(map(str, tool.oldest))}"
-        return Finding(tool.name, tool.used_for, UNUSABLE, match[0], place, reason, tool.remedy)
-    return Finding(tool.name, tool.used_for, FOUND, match[0], place)
-
-
-def _output_of(program: str, arguments: Sequence[str]) -> tuple[int, str]:
-    """The exit code of a program and all that it printed."""
-    try:
-        done = subprocess.run(
-            [program, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONWARNINGS": "ignore"},  # those of reana-client name the version of Python first
-            timeout=START_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return -1, str(error)
-    return done.returncode, done.stdout.decode(errors="replace")

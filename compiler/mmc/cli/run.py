@@ -1,255 +1,39 @@
-"""``mmc run``: a study's bundle for the target ``script``, run on this machine with its progress in sight.
+"""``mmc run``: compile a study for this machine and run it."""
 
-The folder of a run holds ``study.yaml`` as it was run, ``bundle/``, the outputs of all jobs in ``out/``, and
-``run.log``.
-"""
-
-import ctypes
-import json
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from importlib.util import find_spec
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
-from typing import Any
 
-from mmc.cli.progress import Progress
-from mmc.cli.study_file import StudyFile
-from mmc.compiler.catalogue.stages import REPORT, TRACK
-from mmc.compiler.plan.model import Plan
-from mmc.compiler.targets.bundle import write
-from mmc.compiler.targets.options import Options
-from mmc.compiler.targets.script import emit
-from mmc.errors import MissingExtraError, MmcError
-from mmc.tables import duration, table
-
-POLL_S = 0.2
-LOCK_WAIT_S = 5.0
-"""How long a run that is being stopped may take to leave the folder."""
-WARNINGS = 3
-"""Warnings of the results that are shown; failed closures come first."""
-
-Process = subprocess.Popen[bytes]
+from mmc.cli.command import EXIT_WRONG, Command, add_file
 
 
-class StoppedError(MmcError):
-    """A signal has stopped the run."""
-
-    def __init__(self, message: str, number: int) -> None:
-        super().__init__(message)
-        self.exit_code = 128 + number
+def _add_arguments(parser: ArgumentParser) -> None:
+    add_file(parser)
+    parser.add_argument("-o", "--out", metavar="DIR", help="the run's folder (default: runs/NAME beside the study)")
+    parser.add_argument("-j", "--jobs", metavar="N", type=_positive, help="jobs at a time (default: one per core)")
 
 
-def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None) -> int:
-    """Compile the study into ``folder/bundle``, run what is not done yet into ``folder/out``, show what came out.
-
-    :raises MmcError: when a job fails, a signal comes, or another run is going on in the folder
-    """
-    _check_optuna(plan)
-    folder.mkdir(parents=True, exist_ok=True)
-    _wait_for(folder / "out" / "run.lock")
-    write(emit(plan, Options()), folder / "bundle", study.sources(plan))
-    (folder / "study.yaml").write_text(study.document.text, encoding="utf-8")
-    sys.stdout.write(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}\n")
-    sys.stdout.flush()
-    progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
-    started = time.monotonic()
-    with _script(folder, jobs) as process, _signals_passed_to(process) as received:
-        _watch(process, folder / "out" / "events.log", progress)
-    if process.returncode != 0:
-        raise _failure(folder, progress, received)
-    before = f", {progress.before:,} of {plan.n_jobs:,} jobs were done before" if progress.before else ""
-    sys.stdout.write(f"done in {duration(time.monotonic() - started)}{before}\n")
-    sys.stdout.write("".join(f"{line}\n" for line in _outcome(folder / "out", plan)))
-    return 0
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a number of jobs")
+    return int(text)
 
 
-def _check_optuna(plan: Plan) -> None:
-    """The package that a search needs and no other job: it would be missed only once events and samples are there.
+def _run(arguments: Namespace) -> int:
+    from mmc.cli.local_run import run_study
+    from mmc.cli.plans import folder_name, read_plan
 
-    :raises MissingExtraError: when it is not installed
-    """
-    jobs = [job for stage in plan.stages if stage.image is None for job in stage.jobs]
-    if any(job.settings.get("search") == "optuna" for job in jobs) and find_spec("optuna") is None:
-        raise MissingExtraError("optuna", "optuna")
-
-
-def _outcome(out: Path, plan: Plan) -> list[str]:
-    """What the run found and where more is."""
-    last = plan.stages[-1]
-    place = out / last.name
-    if last.name != REPORT.name:
-        return [f"outputs: {place}"]
-    place /= last.jobs[0].name
-    results = json.loads((place / REPORT.record).read_text(encoding="utf-8"))
-    limits = results["baselines"] + results["methods"]
-    lines = ["", *limits_table(limits), ""] if limits else []
-    lines += [f"warning: {warning}" for warning in results["warnings"][:WARNINGS]]
-    if len(results["warnings"]) > WARNINGS:
-        lines.append(f"… and {len(results['warnings']) - WARNINGS} more warnings, in the report")
-    return [*lines, f"results: {place / REPORT.record}", f"report:  {place / 'index.html'}", *_tracked(out, plan)]
+    read = read_plan(arguments.file)
+    if read is None:
+        return EXIT_WRONG
+    study, plan = read
+    folder = study.folder / "runs" / folder_name(plan) if arguments.out is None else Path(arguments.out)
+    return run_study(study, plan, folder, arguments.jobs)
 
 
-def _tracked(out: Path, plan: Plan) -> list[str]:
-    """Where the runs in MLflow are, or why there are none."""
-    if not any(stage.name == TRACK.name for stage in plan.stages):
-        return []
-    place = out / TRACK.name / TRACK.name
-    record = json.loads((place / TRACK.record).read_text(encoding="utf-8"))
-    if record["warning"]:
-        return [f"warning: nothing was tracked: {record['warning']}"]
-    return [f"tracked: {record['uri'] or place / 'mlflow.db'}, experiment {record['experiment']}"]
-
-
-def limits_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The part of the grid that each method allows, and whether its closure tests let one believe it."""
-    levels = sorted({level for entry in limits for level in entry["allowed_fraction"]}, key=float)
-    rows = [("method", *(f"allowed at {100 * float(level):g} %" for level in levels), "closure", "")]
-    for entry in limits:
-        shares = (f"{100 * entry['allowed_fraction'][level]:.1f} %" for level in levels)
-        rows.append((entry["name"], *shares, entry["verdict"], "reaches the edge" if entry["touches_edge"] else ""))
-    return table(rows, right=range(1, len(levels) + 1))
-
-
-def _wait_for(lock: Path) -> None:
-    """Wait until the run that holds the lock is gone."""
-    deadline = time.monotonic() + LOCK_WAIT_S
-    while (holder := _holder(lock)) is not None:
-        if time.monotonic() > deadline:
-            raise MmcError(f"process {holder} is running the jobs in {lock.parent}; if that is not so, remove {lock}")
-        time.sleep(POLL_S)
-
-
-def _holder(lock: Path) -> int | None:
-    """The process that holds the lock; None where there is none, or none that lives."""
-    try:
-        holder = int(lock.read_text(encoding="ascii"))
-        os.kill(holder, 0)
-    except (OSError, ValueError, OverflowError):
-        return None
-    return holder
-
-
-@contextmanager
-def _script(folder: Path, jobs: int | None) -> Iterator[Process]:
-    """``run.sh`` as a running process that ends before the block does, and when this process is killed."""
-    events = folder / "out" / "events.log"
-    events.unlink(missing_ok=True)  # of an earlier run
-    command = ["bash", str(folder / "bundle" / "run.sh"), "--out", str(events.parent.absolute())]
-    command += [] if jobs is None else ["--jobs", str(jobs)]
-    with (folder / "run.log").open("wb") as log:
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "PATH": _path_with_mmc()},
-                start_new_session=True,  # Ctrl-C comes to us alone, and we pass it on once
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - there are no threads
-            )
-        except FileNotFoundError as error:
-            raise MmcError("mmc run needs bash") from error
-        with process:
-            try:
-                yield process
-            except BaseException:
-                process.terminate()
-                raise
-
-
-def _end_with_parent() -> None:
-    """Ask Linux to stop this process when the one that started it is gone."""
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-
-
-def _path_with_mmc() -> str:
-    """A search path on which jobs find the ``mmc`` that runs now."""
-    path = os.environ.get("PATH", os.defpath)
-    for folder in (Path(sys.argv[0]).absolute().parent, Path(sys.executable).parent):
-        if shutil.which("mmc", path=str(folder)):
-            return f"{folder}{os.pathsep}{path}"
-    if shutil.which("mmc", path=path):
-        return path
-    raise MmcError("the program `mmc` is not on the PATH, where jobs look for it")
-
-
-@contextmanager
-def _signals_passed_to(process: Process) -> Iterator[list[int]]:
-    """Pass SIGINT, SIGTERM and SIGHUP on instead of ending; gives the list of those that came."""
-    received: list[int] = []
-
-    def pass_on(number: int, _frame: object) -> None:
-        received.append(number)
-        process.send_signal(number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
-    previous = {number: signal.signal(number, pass_on) for number in heard}
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _watch(process: Process, events: Path, progress: Progress) -> None:
-    """Follow the events until the process ends, with a line about the state where standard output is a terminal."""
-    terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    started, seen, shown, running = time.monotonic(), 0, "", True
-    while running:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(POLL_S)
-        running = process.returncode is None
-        seen += _take_new(events, seen, progress)
-        width = shutil.get_terminal_size().columns - 1
-        line = progress.line(time.monotonic() - started, width) if running else ""
-        if terminal and line != shown:
-            sys.stdout.write(f"\r{line}\x1b[K")
-            sys.stdout.flush()
-            shown = line
-
-
-def _take_new(events: Path, start: int, progress: Progress) -> int:
-    """Hand the whole lines from byte ``start`` on to the progress; how many bytes they are."""
-    try:
-        with events.open("rb") as file:
-            file.seek(start)
-            text = file.read()
-    except FileNotFoundError:
-        return 0
-    whole = text[: text.rfind(b"\n") + 1]
-    for line in whole.decode().splitlines():
-        progress.take(line)
-    return len(whole)
-
-
-def _failure(folder: Path, progress: Progress, received: list[int]) -> MmcError:
-    """Why the script has not come to its end."""
-    if received:
-        state = f"{progress.n_done:,} of {progress.n_jobs:,} jobs are done"
-        return StoppedError(f"stopped; {state}, and the same command goes on from there", received[0])
-    if not progress.failed:
-        return MmcError(_last_line(folder / "run.log").removeprefix("run.sh: ") or "run.sh failed")
-    stage, job = progress.failed[0]
-    printed = folder / "out" / stage / f"{job}.out"
-    last = _last_line(printed)
-    others = f"; {len(progress.failed) - 1} more failed" if len(progress.failed) > 1 else ""
-    for prefix in (f"mmc step {stage}[{job}]: ", "mmc: "):
-        if last.startswith(prefix):
-            return MmcError(f"{stage}[{job}]: {last.removeprefix(prefix)}{others}")
-    return MmcError(f"{stage}[{job}] failed (log: {printed}){others}")
-
-
-def _last_line(file: Path) -> str:
-    try:
-        lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError:
-        return ""
-    return next((line for line in reversed(lines) if line.strip()), "")
+RUN = Command(
+    "run",
+    "run a study on this machine",
+    "Interrupted or killed, the same command goes on where it was; after an edit it runs again what the edit changes.",
+    _add_arguments,
+    _run,
+)

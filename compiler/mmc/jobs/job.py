@@ -5,9 +5,12 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from mmc.compiler.settings.encoding import from_json
 from mmc.errors import StepError
+
+T = TypeVar("T")
 
 RECORD = "job.json"
 """The file that the runner adds to the output of every finished job: which job made it, from what."""
@@ -35,6 +38,13 @@ class StepJob:
     """The final name. Until the step returns, an earlier output of the job may be there."""
     fingerprint: str = ""
     """What the output depends on: the same job with the same fingerprint makes the same output."""
+
+    def read(self, cls: type[T]) -> T:
+        """The settings as the dataclass that the planner wrote them from.
+
+        :raises SettingsError: when they do not fit: another version of mmc wrote them
+        """
+        return from_json(cls, self.settings)
 
     def kept(self) -> Path:
         """A directory that outlives a run that fails or is killed, for the next run of the same job to go on with.
@@ -66,16 +76,9 @@ class StepJob:
         """
         return self.one(name) if name in self.inputs else None
 
-    @property
-    def events(self) -> Path:
-        """The directory of the combined events that the job reads: of its group, where samples are in groups."""
-        group = self.settings.get("group")
-        return self.one("events") if group is None else self.pick("events", group)
-
-    @property
-    def group(self) -> dict[str, str]:
-        """What records say of the group; nothing where samples are in none."""
-        return {"group": self.settings["group"]} if "group" in self.settings else {}
+    def events(self, group: str | None) -> Path:
+        """The file of the combined events that the job reads: of a group, where samples are in groups."""
+        return (self.one("events") if group is None else self.pick("events", group)) / "events.h5"
 
     def pick(self, name: str, job: str) -> Path:
         """The directory among those of an input that the job of that name wrote.
@@ -99,6 +102,11 @@ class StepJob:
                 raise StepError(f"none of the directories of --{name} is the output of job {job!r}")
             found.append(makers[job])
         return found
+
+
+def group_entry(group: str | None) -> dict[str, str]:
+    """What records say of the group of events; nothing where samples are in no groups."""
+    return {} if group is None else {"group": group}
 
 
 def read_json(path: Path) -> Any:

@@ -11,7 +11,6 @@ from mmc.compiler.language.schema import load_schema
 SILENT = {"$schema", "$id", "$ref", "title", "description", "default", "properties", "definitions", "items", "allOf"}
 SILENT |= {"patternProperties", "propertyNames", "if", "then"}
 ANNOTATIONS = {"x-refers-to", "x-keys-refer-to", "x-dimension", "x-order", "x-expression", "x-file", "x-reana"}
-ANNOTATIONS |= {"x-changes-loss-of"}
 
 
 def keywords(schema: Any) -> Iterator[str]:
@@ -34,7 +33,7 @@ def test_every_keyword_of_the_language_has_words_and_every_annotation_a_rule() -
 
 
 def said(data: Any, schema: dict[str, Any]) -> list[tuple[str, str, str]]:
-    return [(problem.code, problem.message, problem.help) for problem in shape_problems(data, schema)]
+    return [(problem.code.id, problem.message, problem.help) for problem in shape_problems(data, schema)]
 
 
 T = "write it as in `6 min`"

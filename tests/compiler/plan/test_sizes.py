@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from mmc.compiler.language.schema import fill_defaults
 from mmc.compiler.plan import sizes
+from mmc.compiler.settings.generation import Shower
 from mmc.compiler.study.build import build_study
-from mmc.compiler.study.model import Shower
 
 from tests.compiler.plan.plans import load, plan_of
 from tests.support import SHARED_DATA
 
 DATA = SHARED_DATA / "vbf-higgs"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="shared/data/vbf-higgs is not beside the checkout")
-WITHOUT_INTERACTIONS = Shower(None, {"PartonLevel:MPI": "off"})
+WITHOUT_INTERACTIONS = Shower(card=None, settings={"PartonLevel:MPI": "off"})
 
 
 def is_about(estimate: int, path: Path, factor: float) -> bool:
@@ -30,7 +30,9 @@ def test_generated_events() -> None:
         assert is_about(sizes.generated(n_events, 6), path, 1.1)
     hepmc = DATA / "hepmc" / "signal_sm_100ev.hepmc.gz"
     assert is_about(sizes.generated(100, 6, WITHOUT_INTERACTIONS), hepmc, 1.2)
-    assert sizes.generated(100, 6, Shower("card.dat", {})) > 3 * sizes.generated(100, 6, WITHOUT_INTERACTIONS)
+    assert sizes.generated(100, 6, Shower(card="card.dat", settings={})) > 3 * sizes.generated(
+        100, 6, WITHOUT_INTERACTIONS
+    )
 
 
 @needs_data

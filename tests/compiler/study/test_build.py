@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 import yaml
+from mmc.compiler.catalogue.methods import FLOW
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.language.schema import fill_defaults, load_schema, resolve
+from mmc.compiler.settings.points import AtRandom, RandomPoints
 from mmc.compiler.study.build import build_study
-from mmc.compiler.study.model import FLOW_DEFAULTS
 
 from tests.support import STUDIES
 
@@ -72,9 +73,8 @@ def test_a_background_is_generated_once(data: dict[str, Any]) -> None:
 def test_defaults_that_follow_from_the_study(data: dict[str, Any]) -> None:
     study = build_study(fill_defaults(data))
     alices = study.methods[2]
-    assert alices.theta0 == {
-        "random": {"n": 20, "priors": {"c_LL": {"flat": [-0.06, 0.06]}, "c_LR": {"flat": [-0.06, 0.06]}}}
-    }
+    flat = {"flat": (-0.06, 0.06)}
+    assert alices.theta0 == AtRandom(RandomPoints(n=20, priors={"c_LL": flat, "c_LR": flat}))
     assert alices.validation_samples == 84  # 0.1 of the events against 0.6 for training
     assert "alpha" not in study.methods[1].training
     assert study.evaluation is not None
@@ -109,6 +109,6 @@ def test_training_defaults_are_madminers_own() -> None:
     }
     ours = resolve(load_schema()["definitions"]["training"])["properties"]
     for name, schema in ours.items():
-        default = FLOW_DEFAULTS[name] if name in FLOW_DEFAULTS else schema.get("default")
+        default = FLOW.own_hyperparameters[name] if name in FLOW.own_hyperparameters else schema.get("default")
         default = tuple(default) if name == "n_hidden" else default
         assert default == theirs[name], name

@@ -1,18 +1,20 @@
 """Nuisance parameters and the weights that they stand for in files as MadGraph writes them."""
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from mmc.compiler.settings.uncertainties import NormUncertainty, PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.errors import StepError
 from mmc.jobs.formats.weight_groups import Nuisance, find_nuisance, settle, weight_groups
 
 from tests.jobs.event_files import HEADER
 from tests.jobs.systematics_files import NOMINAL_PDF, PdfSet, declarations
 
-MU = {"effect": "scale", "scale": "mu", "variations": [0.5, 1.0, 2.0]}
+MU = ScaleUncertainty(effect="scale", scale="mu", variations=(0.5, 1.0, 2.0))
 CT10 = PdfSet("CT10", 10800, 53, "hessian", "a set & more; mem=0 .gt. central")  # no XML
 SYMMETRIC = PdfSet("PDF4LHC15_nlo_30_pdfas", 90400, 33, "symmhessian+as")
 
@@ -52,7 +54,7 @@ def test_weight_groups(file: Path) -> None:
 
 
 def test_norm_needs_no_file() -> None:
-    (found,) = find_nuisance({"lumi": {"effect": "norm", "variation": 1.1}}, Path("nowhere.lhe"))
+    (found,) = find_nuisance({"lumi": NormUncertainty(effect="norm", variation=1.1)}, Path("nowhere.lhe"))
     assert found == Nuisance(
         "lumi_nuisance_param_0", "lumi", {"lumi_nuisance_param_0_benchmark_0": None}, factor=1.1, central=None
     )
@@ -62,15 +64,16 @@ def test_norm_needs_no_file() -> None:
 @pytest.mark.parametrize(
     ("scale", "variations", "up", "down"),
     [
-        ("mu", [0.5, 1.0, 2.0], (2.0, 2.0), (0.5, 0.5)),
-        ("mur", [0.5, 1.0, 2.0], (2.0, 1.0), (0.5, 1.0)),
-        ("muf", [0.5, 1.0, 2.0], (1.0, 2.0), (1.0, 0.5)),
-        ("mu", [2.0, 0.5], (0.5, 0.5), (2.0, 2.0)),
-        ("mu", [1.0, 2.0], (2.0, 2.0), None),
+        ("mu", (0.5, 1.0, 2.0), (2.0, 2.0), (0.5, 0.5)),
+        ("mur", (0.5, 1.0, 2.0), (2.0, 1.0), (0.5, 1.0)),
+        ("muf", (0.5, 1.0, 2.0), (1.0, 2.0), (1.0, 0.5)),
+        ("mu", (2.0, 0.5), (0.5, 0.5), (2.0, 2.0)),
+        ("mu", (1.0, 2.0), (2.0, 2.0), None),
     ],
 )
-def test_scale(file: Path, scale: str, variations: list[float], up: Any, down: Any) -> None:
-    (found,) = find_nuisance({"mu": {"effect": "scale", "scale": scale, "variations": variations}}, file)
+def test_scale(file: Path, scale: Any, variations: tuple[float, ...], up: Any, down: Any) -> None:
+    uncertainty = ScaleUncertainty(effect="scale", scale=scale, variations=variations)
+    (found,) = find_nuisance({"mu": uncertainty}, file)
     ids = [_id(*pair) for pair in (up, down) if pair is not None]
     assert found.weights == {f"mu_nuisance_param_0_benchmark_{k}": weight for k, weight in enumerate(ids)}
     assert found.benchmarks[1] == (None if down is None else "mu_nuisance_param_0_benchmark_1")
@@ -89,7 +92,7 @@ def test_scales_chosen_in_another_way_do_not_count(tmp_path: Path) -> None:
 
 def test_hessian_set(file: Path) -> None:
     """26 eigenvectors, each with two directions; member n of CT10 is weight 9 + n."""
-    found = find_nuisance({"pdf": {"effect": "pdf", "variation": "CT10"}}, file)
+    found = find_nuisance({"pdf": PdfUncertainty(effect="pdf", variation="CT10")}, file)
     assert [p.name for p in found] == [f"pdf_nuisance_param_{k}" for k in range(26)]
     assert [list(p.weights.values()) for p in found] == [[str(10 + 2 * k), str(11 + 2 * k)] for k in range(26)]
     assert {p.central for p in found} == {"9"}
@@ -103,7 +106,7 @@ def test_hessian_set(file: Path) -> None:
 @pytest.mark.parametrize("named", ["PDF4LHC15_nlo_30_pdfas", "90400"])
 def test_symmetric_set_with_the_coupling(file: Path, named: str) -> None:
     """30 eigenvectors with one direction each, then the strong coupling: member 31 is smaller, 32 larger."""
-    found = find_nuisance({"pdf": {"effect": "pdf", "variation": named}}, file)
+    found = find_nuisance({"pdf": PdfUncertainty(effect="pdf", variation=named)}, file)
     first = 9 + 53
     assert [list(p.weights.values()) for p in found[:30]] == [[str(first + k)] for k in range(1, 31)]
     assert [list(p.weights.values()) for p in found[30:]] == [[str(first + 32), str(first + 31)]]
@@ -113,20 +116,20 @@ def test_symmetric_set_with_the_coupling(file: Path, named: str) -> None:
     ("entry", "reason"),
     [
         (
-            {**MU, "variations": [0.25, 4.0]},
+            replace(MU, variations=(0.25, 4.0)),
             r"no weight for the scale uncertainty x \(MUR=4, MUF=4\): MadGraph writes it",
         ),
         (
-            {"effect": "pdf", "variation": "MSTW"},
+            PdfUncertainty(effect="pdf", variation="MSTW"),
             r"no weights for the PDF uncertainty x \(MSTW\): MadGraph writes them",
         ),
         (
-            {"effect": "pdf", "variation": "NNPDF31_nlo"},
+            PdfUncertainty(effect="pdf", variation="NNPDF31_nlo"),
             r"NNPDF31_nlo .* \(101 members, replicas\) has no eigenvectors",
         ),
     ],
 )
-def test_missing(file: Path, entry: dict[str, Any], reason: str) -> None:
+def test_missing(file: Path, entry: Uncertainty, reason: str) -> None:
     with pytest.raises(StepError, match=reason):
         find_nuisance({"x": entry}, file)
 

@@ -4,6 +4,7 @@ from math import pi
 
 import numpy as np
 import pytest
+from mmc.compiler.settings.generation import Pythia8Beams, RunCard
 from mmc.errors import StepError
 from mmc.jobs.formats.events import Event
 from mmc.jobs.generators import contact_interactions as ci
@@ -11,7 +12,7 @@ from mmc.jobs.generators import pythia8
 from mmc.jobs.generators.contact_interactions import Floats, Kinematics, squared, vector
 from mmc.jobs.generators.event_weights import kinematics
 
-BEAMS = {"energy_gev": 6500.0, "particles": ["p", "p"], "pdf_set": 14}
+BEAMS = Pythia8Beams(energy_gev=6500.0, particles=("p", "p"), pdf_set=14)
 
 
 def _toy(n: int = 200, seed: int = 1) -> Kinematics:
@@ -73,7 +74,8 @@ def test_kinematics_follow_the_quark_not_beam_1() -> None:
 
 @pytest.mark.engine
 def test_constants_are_pythias() -> None:
-    generator = pythia8.start(pythia8.settings("dimuon", {"m_min_gev": 500.0}, BEAMS, (1000.0, (0, 0, 0, 0))), 1)
+    limits = RunCard(m_min_gev=500.0, m_max_gev=None, pt_min_gev=None)
+    generator = pythia8.start(pythia8.settings("dimuon", limits, BEAMS, (1000.0, (0, 0, 0, 0))), 1)
     assert generator.coupSM.sin2thetaW() == ci.SIN2_THETA_W
     assert generator.coupSM.sin2thetaWbar() == ci.SIN2_THETA_W_EFFECTIVE
     assert generator.particleData.m0(23) == ci.M_Z
@@ -100,7 +102,8 @@ def samples() -> dict[str, tuple[list[Event], float, float]]:
     found = {}
     for seed, (name, point) in enumerate(POINTS.items(), start=1):
         couplings = ci.pythia_couplings(np.array(point))
-        lines = pythia8.settings("dimuon", {"m_min_gev": 300.0, "m_max_gev": 2000.0}, BEAMS, couplings)
+        limits = RunCard(m_min_gev=300.0, m_max_gev=2000.0, pt_min_gev=None)
+        lines = pythia8.settings("dimuon", limits, BEAMS, couplings)
         generator = pythia8.start(lines, seed)
         events = list(islice(pythia8.events(generator), N_EVENTS))
         info = generator.infoPython()

@@ -1,10 +1,13 @@
 """The cards that MadGraph reads."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mmc.compiler.inputs import cards
+from mmc.compiler.settings.configure import CardEntry
+from mmc.compiler.settings.generation import MadGraphBeams
+from mmc.compiler.settings.uncertainties import NormUncertainty, PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.errors import StepError
 from mmc.jobs.generators import madgraph_cards
 from mmc.jobs.generators.madgraph_cards import card_value, card_values, param_card, reweight_card, run_card, untouched
@@ -13,14 +16,14 @@ from mmc.jobs.madminer import workarounds
 from tests.support import SHARED_DATA
 
 PARAMETERS = {
-    "CWL2": {"lha_block": "DIM6", "lha_id": 2, "transform": "16.52*theta"},
-    "CPWL2": {"lha_block": "dim6", "lha_id": 5, "transform": "theta"},
+    "CWL2": CardEntry(lha_block="DIM6", lha_id=2, transform="16.52*theta"),
+    "CPWL2": CardEntry(lha_block="dim6", lha_id=5, transform="theta"),
 }
 CARD = (
     "Block DIM6 # operators\n    1 1.0e+00 # CW\n    2 1.0 # CWL2\n    5 0 # CPWL2\n"
     "BLOCK mass\n 25 125.\nDECAY 25 4e-3\n"
 )
-BEAMS = {"energy_gev": 6500.0, "particles": ["p", "pbar"], "pdf": "nn23lo1"}
+BEAMS = MadGraphBeams(energy_gev=6500.0, particles=("p", "pbar"), pdf="nn23lo1")
 
 
 def test_values_of_the_card_are_transformed() -> None:
@@ -122,14 +125,14 @@ def test_settings_that_are_the_studys_alone() -> None:
         "pdlabel": "nn23lo1",
         "event_norm": "average",
     }
-    numbered = madgraph_cards.fixed_settings(1000, 77, {**BEAMS, "pdf": 303400})
+    numbered = madgraph_cards.fixed_settings(1000, 77, replace(BEAMS, pdf=303400))
     assert (numbered["pdlabel"], numbered["lhaid"]) == ("lhapdf", 303400)
 
 
-NORM = {"effect": "norm", "variation": 1.1}
-MU: dict[str, Any] = {"effect": "scale", "scale": "mu", "variations": [0.5, 1, 2]}
-MUF = {**MU, "scale": "muf", "variations": [0.25, 4.0]}
-PDF = {"effect": "pdf", "variation": "CT10"}
+NORM = NormUncertainty(effect="norm", variation=1.1)
+MU = ScaleUncertainty(effect="scale", scale="mu", variations=(0.5, 1, 2))
+MUF = ScaleUncertainty(effect="scale", scale="muf", variations=(0.25, 4.0))
+PDF = PdfUncertainty(effect="pdf", variation="CT10")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +143,7 @@ PDF = {"effect": "pdf", "variation": "CT10"}
         ([PDF], "['--mur=1', '--muf=1', '--dyn=-1', '--pdf=CT10']"),
     ],
 )
-def test_systematics(systematics: list[dict[str, Any]], arguments: str) -> None:
+def test_systematics(systematics: list[Uncertainty], arguments: str) -> None:
     found = madgraph_cards.systematics_settings(systematics)
     assert found == {"use_syst": True, "systematics_program": "systematics", "systematics_arguments": arguments}
 
@@ -162,7 +165,7 @@ def test_param_card_says_what_madminers_says(tmp_path: Path) -> None:
 
     template = SHARED_DATA / "vbf-higgs" / "cards" / "param_card_template.dat"
     parameters = {
-        name: AnalysisParameter(name, entry["lha_block"].lower(), entry["lha_id"], 2, (-10, 10), entry["transform"])
+        name: AnalysisParameter(name, entry.lha_block.lower(), entry.lha_id, 2, (-10, 10), entry.transform)
         for name, entry in PARAMETERS.items()
     }
     point = {"CWL2": -1.773, "CPWL2": -5.133}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmc.compiler.settings.uncertainties import PdfUncertainty, ScaleUncertainty
 from mmc.jobs.formats import les_houches_table
 from mmc.jobs.formats.weight_groups import find_nuisance
 
@@ -123,8 +124,8 @@ def test_the_weights_are_found(file: Path, tmp_path: Path, nominal: str) -> None
     own = 1.0 if nominal == "the same" else 4.0  # the central weight over the event's own
     table = les_houches_table.read(file)
     systematics = {
-        "mu": {"effect": "scale", "scale": "mu", "variations": [0.5, 1.0, 2.0]},
-        "pdf": {"effect": "pdf", "variation": "CT10"},
+        "mu": ScaleUncertainty(effect="scale", scale="mu", variations=(0.5, 1.0, 2.0)),
+        "pdf": PdfUncertainty(effect="pdf", variation="CT10"),
     }
     scale, *members = find_nuisance(systematics, file)
     x = 0.01 * np.arange(1, N_EVENTS + 1)

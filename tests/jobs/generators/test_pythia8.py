@@ -1,18 +1,21 @@
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import pytest
+from mmc.compiler.settings.generation import Pythia8Beams, RunCard
 from mmc.errors import StepError
 from mmc.jobs.generators import pythia8
 
-BEAMS = {"energy_gev": 6500.0, "particles": ["p", "p"], "pdf_set": 14}
-NO_LIMITS = {"m_min_gev": None, "m_max_gev": None, "pt_min_gev": None}
+BEAMS = Pythia8Beams(energy_gev=6500.0, particles=("p", "p"), pdf_set=14)
+NO_LIMITS = RunCard(m_min_gev=None, m_max_gev=None, pt_min_gev=None)
 
 
 def test_settings() -> None:
-    limits = {"m_min_gev": 470.0, "m_max_gev": 2000.0, "pt_min_gev": 25}
-    lines = pythia8.settings("dimuon", limits, {**BEAMS, "particles": ["p", "pbar"]}, (15853.3, (1, 0, 0, -1)))
+    limits = RunCard(m_min_gev=470.0, m_max_gev=2000.0, pt_min_gev=25)
+    beams = replace(BEAMS, particles=("p", "pbar"))
+    lines = pythia8.settings("dimuon", limits, beams, (15853.3, (1, 0, 0, -1)))
     assert {
         "Beams:idA = 2212",
         "Beams:idB = -2212",
@@ -42,7 +45,7 @@ def test_settings() -> None:
 )
 def test_processes(process: str, final: list[int], range_pb: tuple[float, float]) -> None:
     couplings = (1000.0, (0, 0, 0, 0)) if process == "dimuon" else None
-    limits = {**NO_LIMITS, "m_min_gev": 470.0 if process == "dimuon" else None}
+    limits = replace(NO_LIMITS, m_min_gev=470.0 if process == "dimuon" else None)
     generator = pythia8.start(pythia8.settings(process, limits, BEAMS, couplings), 3)
     for event in islice(pythia8.events(generator), 50):
         outgoing = [particle for particle in event.particles if particle.status == 1]
@@ -61,7 +64,7 @@ def test_processes(process: str, final: list[int], range_pb: tuple[float, float]
 
 @pytest.mark.engine
 def test_same_seed_same_events() -> None:
-    lines = pythia8.settings("dimuon", {"m_min_gev": 500.0}, BEAMS, (1000.0, (0, 0, 0, 0)))
+    lines = pythia8.settings("dimuon", replace(NO_LIMITS, m_min_gev=500.0), BEAMS, (1000.0, (0, 0, 0, 0)))
     runs = [list(islice(pythia8.events(pythia8.start(lines, seed)), 20)) for seed in (5, 5, 6, 5 + pythia8.MAX_SEED)]
     assert runs[0] == runs[1] == runs[3]
     assert not set(runs[0]) & set(runs[2])
@@ -69,7 +72,7 @@ def test_same_seed_same_events() -> None:
 
 @pytest.mark.engine
 def test_no_phase_space_and_no_such_setting() -> None:
-    lines = pythia8.settings("dimuon", {"m_min_gev": 13_500.0}, BEAMS, (1000.0, (0, 0, 0, 0)))
+    lines = pythia8.settings("dimuon", replace(NO_LIMITS, m_min_gev=13_500.0), BEAMS, (1000.0, (0, 0, 0, 0)))
     with pytest.raises(StepError, match=r"no phase space .*PhaseSpace:mHatMin = 13500\.0"):
         pythia8.start(lines, 1)
     with pytest.raises(StepError, match="does not understand 'PDF:pSett = 3'"):

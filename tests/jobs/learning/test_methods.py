@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mmc.compiler.study.model import DOUBLE, MORPHING_AWARE, QUADRATIC
+from mmc.compiler.catalogue import methods
 from mmc.jobs.learning.estimators import load_estimator
-from mmc.jobs.learning.training import fit, new_estimator
-from mmc.jobs.steps.sample import load_samples
+from mmc.jobs.learning.samples import load_samples
+from mmc.jobs.learning.training import fit
+from mmc.jobs.madminer.estimators import new_estimator
 
 from tests.jobs.learning_jobs import Learning, stock_module
 from tests.jobs.toy_events import cross_section, squared_amplitude, write_events
 
 VARIED = {"random": {"n": 50, "priors": {"c1": {"flat": [-1.0, 1.0]}}}}
+DOUBLE, MORPHING_AWARE, QUADRATIC = (kind.name for kind in methods.RATIO.estimators[1:])
 KINDS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "double": ("alices", {"estimator": DOUBLE, "theta1": VARIED}, {"estimator": DOUBLE}),
     "double without score": ("alice", {"estimator": DOUBLE, "theta1": VARIED}, {"estimator": DOUBLE}),

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmc.compiler.settings.points import AtBenchmark, AtPoint
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import EventFile, _shares
 from mmc.jobs.statistics.limits import effective_size
@@ -71,9 +72,9 @@ def test_joint_scores_are_those_of_the_model(tmp_path: Path) -> None:
 
 def test_coefficients_at_a_benchmark_pick_its_weight(toy_events: Path) -> None:
     file = EventFile(toy_events / "events.h5", 0.2, 0.2)
-    row = file.coefficients(file.point({"benchmark": "b2"})[np.newaxis])[0]
+    row = file.coefficients(file.point(AtBenchmark("b2"))[np.newaxis])[0]
     assert row == pytest.approx([0, 0, 1, 0, 0, 0], abs=1e-9)
-    assert file.point({"benchmark": "b2"}) == pytest.approx(file.point({"point": {"c2": 0.0, "c1": -1.0}}))
+    assert file.point(AtBenchmark("b2")) == pytest.approx(file.point(AtPoint({"c2": 0.0, "c1": -1.0})))
 
 
 def test_events_near_a_point_come_from_the_closest_benchmark(toy_events: Path) -> None:

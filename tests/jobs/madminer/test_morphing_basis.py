@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 from mmc.cli.main import main
 from mmc.cli.study_file import read
 from mmc.compiler.catalogue.morphing import completed_names, component_count
+from mmc.compiler.settings.configure import CoefficientParameter, ConfigureSettings, Morphing
+from mmc.compiler.settings.encoding import from_json
 from mmc.errors import StepError
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.morphing_basis import find_basis, grid_points
@@ -35,17 +38,22 @@ def test_names_and_number_are_those_of_madminer(powers: list[int], overall: int,
 
 
 def test_the_basis_is_that_of_madminer() -> None:
-    chosen = configure_settings()
+    chosen = from_json(ConfigureSettings, configure_settings())
+    assert chosen.morphing is not None
     np.random.seed(12)
     after = np.random.get_state()[1].tolist()
     basis = find_basis(chosen, 12)
     assert basis is not None
     assert np.random.get_state()[1].tolist() == after
     miner = MadMiner()
-    for name, entry in chosen["parameters"].items():
-        miner.add_parameter("b", 1, name, "theta", entry["max_power"], tuple(entry["range"]))
+    for name, entry in chosen.parameters.items():
+        miner.add_parameter("b", 1, name, "theta", entry.max_power, entry.range)
     miner.set_benchmarks(dict(BENCHMARKS))
-    miner.set_morphing(**chosen["morphing"])
+    miner.set_morphing(
+        max_overall_power=chosen.morphing.max_overall_power,
+        n_trials=chosen.morphing.n_trials,
+        n_test_thetas=chosen.morphing.n_test_thetas,
+    )
     assert dict(basis.points) == {name: dict(benchmark.values) for name, benchmark in miner.benchmarks.items()}
     assert basis.matrix.tolist() == miner.morpher.morphing_matrix.tolist()
     assert basis.components.tolist() == miner.morpher.components.tolist()
@@ -78,18 +86,18 @@ def test_plan_says_what_is_wrong_with_a_basis(tmp_path: Path, capsys: pytest.Cap
 
 def test_squared_weights_are_summed_up_on_a_grid() -> None:
     """One parameter, benchmarks at -1, 0 and 1: the weights are (θ² - θ) / 2, 1 - θ² and (θ² + θ) / 2."""
-    chosen = {
-        "parameters": {"c": {"range": [-1, 2], "max_power": 2}},
-        "benchmarks": {"a": {"c": -1.0}, "b": {"c": 0.0}, "c": {"c": 1.0}, "probe": {"c": 5.0}},
-        "outside_basis": ["probe"],
-        "morphing": {"max_overall_power": 4, "n_trials": 1, "n_test_thetas": 1, "complete": False},
-    }
+    chosen = ConfigureSettings(
+        parameters={"c": CoefficientParameter(coefficient="LL", range=(-1, 2), max_power=2)},
+        benchmarks={"a": {"c": -1.0}, "b": {"c": 0.0}, "c": {"c": 1.0}, "probe": {"c": 5.0}},
+        outside_basis=("probe",),
+        morphing=Morphing(max_overall_power=4, n_trials=1, n_test_thetas=1, complete=False),
+    )
     basis = find_basis(chosen, 1)
     assert basis is not None
     assert list(basis.points) == ["a", "b", "c"]
     assert basis.largest_squared_weight == pytest.approx(1.0**2 + 3.0**2 + 3.0**2)
     assert basis.summary()["points"] == {"a": {"c": -1.0}, "b": {"c": 0.0}, "c": {"c": 1.0}}
-    assert find_basis({**chosen, "morphing": None}, 1) is None
+    assert find_basis(replace(chosen, morphing=None), 1) is None
 
 
 @pytest.mark.parametrize(("n_parameters", "per_axis"), [(1, 101), (2, 101), (3, 27), (4, 11), (14, 2)])
@@ -110,11 +118,11 @@ def test_many_parameters_are_tried_at_corners() -> None:
 def test_a_name_that_madminer_takes() -> None:
     chosen = configure_settings({**BENCHMARKS, "morphing_basis_vector_5": {"c_LL": 0.01, "c_LR": 0.01}})
     with pytest.raises(StepError, match="MadMiner gives the name morphing_basis_vector_5"):
-        find_basis(chosen, 1)
+        find_basis(from_json(ConfigureSettings, chosen), 1)
 
 
 def test_too_few_benchmarks_for_a_basis_of_their_own() -> None:
     chosen = configure_settings()
     chosen["morphing"]["complete"] = False
     with pytest.raises(StepError, match="3 benchmarks for a morphing basis of 6: add benchmarks, or let MadMiner"):
-        find_basis(chosen, 1)
+        find_basis(from_json(ConfigureSettings, chosen), 1)

@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mmc.compiler.settings.uncertainties import ScaleUncertainty
 from mmc.errors import StepError
 from mmc.jobs.formats import les_houches_table
 from mmc.jobs.formats.weight_groups import find_nuisance
 from mmc.jobs.madminer import systematics_workarounds, workarounds
-from mmc.jobs.readers import delphes, les_houches, reading
+from mmc.jobs.readers import delphes, les_houches
+from mmc.jobs.readers.reading import define
 
-from tests.jobs.event_files import assert_same, lhe_text, write_root
+from tests.jobs.event_files import assert_same, delphes_settings, les_houches_settings, lhe_text, write_root
 from tests.jobs.systematics_files import PdfSet, with_systematics
 from tests.support import SHARED_DATA
 
@@ -30,14 +32,16 @@ SYSTEMATICS: dict[str, dict[str, Any]] = {
     "pdf": {"effect": "pdf", "pdf_variation": "CT10"},
 }
 PDF_SETS = (PdfSet("CT10", 10800, 5, "hessian"),)
-READING: dict[str, Any] = {
-    "smearing": [],
-    "met_noise": {"abs": 0.0, "rel": 0.0},
-    "default_observables": None,
-    "observables": {"n": {"definition": "len(p)", "required": True, "default": None}},
-    "cuts": [{"definition": "n > 2", "required": False}],
-    "efficiencies": [{"definition": "0.5 + 0.1 * len(mu)", "default": 1.0}],
-}
+READING = les_houches_settings(
+    {
+        "smearing": [],
+        "met_noise": {"abs": 0.0, "rel": 0.0},
+        "default_observables": None,
+        "observables": {"n": {"definition": "len(p)", "required": True, "default": None}},
+        "cuts": [{"definition": "n > 2", "required": False}],
+        "efficiencies": [{"definition": "0.5 + 0.1 * len(mu)", "default": 1.0}],
+    }
+)
 
 STOCK = """
 import json, sys, warnings
@@ -180,14 +184,14 @@ def test_stock_cannot_read(stock: dict[str, Any]) -> None:
 def test_stock_finds_no_pdf_and_lets_a_missing_scale_pass(stock: dict[str, Any], folder: Path) -> None:
     assert stock["pdf weights"] == {"pdf": {}}
     assert stock["no weights"] == {"mu": {}}
-    entry = {"effect": "scale", "scale": "mu", "variations": [0.5, 1.0, 2.0]}
+    entry = ScaleUncertainty(effect="scale", scale="mu", variations=(0.5, 1.0, 2.0))
     (ours,) = find_nuisance({"mu": entry}, folder / "events.lhe")
     assert stock["scale weights"] == {"mu": {ours.name: [*map(list, ours.weights.items()), None]}}
 
 
 def _reader(setup: Path) -> Any:
     reader = les_houches.make(setup, READING)
-    reading.define(reader, READING)
+    define(reader, READING)
     return reader
 
 
@@ -220,7 +224,7 @@ def test_nuisance_weights_are_for_the_reference_benchmark(folder: Path, backgrou
     efficiency = reader.weights["w"] / (table.factor * own[passed])
     nominal = table.factor * at_sm[passed] * efficiency
     np.testing.assert_allclose(reader.weights["sm"], nominal, rtol=1e-12)
-    (scale,) = find_nuisance({"mu": {"effect": "scale", "scale": "mu", "variations": [0.5, 2.0]}}, path)
+    (scale,) = find_nuisance({"mu": ScaleUncertainty(effect="scale", scale="mu", variations=(0.5, 2.0))}, path)
     expected = {"lumi_nuisance_param_0_benchmark_0": 1.1 * nominal}
     for benchmark, weight in scale.weights.items():
         expected[benchmark] = nominal * (table.weights[str(weight)] / own)[passed]
@@ -250,25 +254,27 @@ def test_madgraph_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("background", [False, True])
 def test_detected_events_hold_what_madminer_reads(tmp_path: Path, background: bool) -> None:
-    reading = {
-        "observables": {"n": {"definition": "len(j)", "required": True, "default": None}},
-        "default_observables": None,
-        "cuts": [{"definition": "n > 0", "required": False}],
-        "efficiencies": [],
-        "acceptance": {"pt_min": {}, "eta_max": {}},
-    }
+    settings = delphes_settings(
+        {
+            "observables": {"n": {"definition": "len(j)", "required": True, "default": None}},
+            "default_observables": None,
+            "cuts": [{"definition": "n > 0", "required": False}],
+            "efficiencies": [],
+            "acceptance": {"pt_min": {}, "eta_max": {}},
+        }
+    )
     setup = _setup(tmp_path / "setup.h5")
     (tmp_path / "events.lhe.gz").write_bytes(gzip.compress(_events().encode()))
     write_root(tmp_path / "events.root", 100)
     sample = delphes.Sample(
         tmp_path / "events.lhe.gz", tmp_path / "events.root", "sm", background, False, ("lumi", "mu", "pdf")
     )
-    ours, theirs = delphes.make(setup, reading), delphes.make(setup, reading)
+    ours, theirs = delphes.make(setup, settings), delphes.make(setup, settings)
     for reader, read in (
         (ours, delphes.analyse),
         (theirs, partial(delphes.one_by_one, scratch=tmp_path)),
     ):
-        reading.define(reader, reading)
+        define(reader, settings)
         read(reader, sample)
     assert 20 < assert_same(tmp_path, ours, theirs) < 100
     assert len(ours.weights) == 2 + 1 + 2 + 4

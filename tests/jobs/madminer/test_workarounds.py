@@ -122,7 +122,7 @@ def _read(folder: Path, cut: str | None = None, **observables: tuple[str, bool])
 def test_parts_are_imported_alone(stock: dict[str, Any]) -> None:
     assert stock["torch"] and stock["uproot3"]
     code = (
-        "import sys; from mmc.jobs.steps import madminer_compat as c; c.apply(); c.apply_reader(); c.apply_reader();"
+        "import sys; from mmc.jobs.madminer import workarounds as c; c.apply(); c.apply_reader(); c.apply_reader();"
         "from madminer.sampling import SampleAugmenter; from madminer.lhe import LHEReader;"
         "print({'torch', 'uproot3', 'matplotlib', 'scipy'} & set(sys.modules))"
     )
@@ -144,8 +144,8 @@ import sys, warnings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     if sys.argv[1] == "patched":
-        from mmc.jobs.steps import madminer_compat
-        madminer_compat.apply()
+        from mmc.jobs.madminer import workarounds
+        workarounds.apply()
     from madminer.core import MadMiner
 miner = MadMiner()
 for i in range(30):
@@ -328,8 +328,8 @@ import sys, warnings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     if sys.argv[3] == "patched":
-        from mmc.jobs.steps import madminer_compat
-        madminer_compat.apply_reader()
+        from mmc.jobs.madminer import workarounds
+        workarounds.apply_reader()
     from madminer.lhe import LHEReader
 import numpy as np
 np.random.seed(4)

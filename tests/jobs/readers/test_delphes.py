@@ -14,9 +14,18 @@ import pytest
 from mmc.jobs.formats import delphes_root
 from mmc.jobs.readers import delphes, delphes_objects
 from mmc.jobs.readers.delphes import Sample
+from mmc.jobs.readers.reading import define
 
 from tests.compiler.expressions.test_checker import PUBLISHED
-from tests.jobs.event_files import HEADER, UPROOT3_ON_NUMPY2, assert_same, lhe_text, setup_file, write_root
+from tests.jobs.event_files import (
+    HEADER,
+    UPROOT3_ON_NUMPY2,
+    assert_same,
+    delphes_settings,
+    lhe_text,
+    setup_file,
+    write_root,
+)
 from tests.jobs.physics import Folder, names
 from tests.support import SHARED_DATA
 
@@ -50,8 +59,9 @@ def _reading(**changes: Any) -> dict[str, Any]:
 
 
 def _reader(setup: Path, reading: Mapping[str, Any]) -> Any:
-    reader = delphes.make(setup, reading)
-    reading.define(reader, reading)
+    settings = delphes_settings(reading)
+    reader = delphes.make(setup, settings)
+    define(reader, settings)
     return reader
 
 
@@ -211,7 +221,7 @@ def test_stock_madminer_finds_the_same_in_single_precision(tmp_path: Path, files
 # -- the step ---------------------------------------------------------------------------------------------------------
 
 OWN = {"sample": "signal", "benchmark": "sm", "background": False, "simulate_job": "s.0"}
-STEP = {**OWN, "reader": "delphes", "generator_truth": False}
+STEP = {**OWN, "reader": "delphes", "detect_job": "s.0", "generator_truth": False}
 
 
 def _inputs(folder: Path, generated: bytes, detected: bytes) -> dict[str, Path]:

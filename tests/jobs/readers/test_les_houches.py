@@ -16,11 +16,21 @@ from mmc.errors import StepError
 from mmc.jobs.formats import les_houches_table
 from mmc.jobs.readers import les_houches
 from mmc.jobs.readers.expressions import evaluate
-from mmc.jobs.readers.les_houches_objects import Columns, Smearing
+from mmc.jobs.readers.les_houches_objects import Columns, Detector
+from mmc.jobs.readers.reading import define
 from mmc.jobs.readers.values import UnusualExpressionError
 
 from tests.compiler.expressions.test_checker import PUBLISHED, expressions
-from tests.jobs.event_files import HEADER, assert_close, assert_equal, assert_same, expected_value, lhe_text, setup_file
+from tests.jobs.event_files import (
+    HEADER,
+    assert_close,
+    assert_equal,
+    assert_same,
+    expected_value,
+    les_houches_settings,
+    lhe_text,
+    setup_file,
+)
 from tests.jobs.physics import READING, Folder
 from tests.support import SHARED_DATA
 
@@ -47,8 +57,9 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def _reader(setup: Path, reading: Mapping[str, Any]) -> Any:
-    reader = les_houches.make(setup, reading)
-    reading.define(reader, reading)
+    settings = les_houches_settings(reading)
+    reader = les_houches.make(setup, settings)
+    define(reader, settings)
     return reader
 
 
@@ -166,7 +177,7 @@ def alike(mixed: tuple[Path, Path]) -> "_Alike":
 
     reader = _reader(mixed[0], _reading(smearing=SMEARINGS[1]))
     resolutions = reader.energy_resolution, reader.pt_resolution, reader.eta_resolution, reader.phi_resolution
-    smearing = Smearing(*resolutions, frozenset(lhe.get_elementary_pdg_ids()))
+    detector = Detector(*resolutions, frozenset(lhe.get_elementary_pdg_ids()))
     table = les_houches_table.read(mixed[1])
     shaken = replace(table, momenta=table.momenta * (1.0 + 1e-14 * np.cos(table.momenta)))
     objects = []
@@ -176,7 +187,7 @@ def alike(mixed: tuple[Path, Path]) -> "_Alike":
         particles, _, data = lhe._parse_xml_event(event, "sm")
         smeared = lhe._smear_particles(particles, *resolutions)
         objects.append(lhe._get_objects(smeared, particles, (0.0, 0.0), global_event_data=data))
-    return _Alike(Columns(table, smearing), Columns(shaken, smearing), objects)
+    return _Alike(Columns(table, detector), Columns(shaken, detector), objects)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mmc.compiler.settings.baselines import EqualBins
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.event_file import EventFile, Events
 from mmc.jobs.statistics.histograms import BinnedRatio, Binning, Template, make_binning
@@ -16,8 +17,8 @@ EDGES = [-9.0, -1.0, -0.5, 0.0, 0.7, 9.0]
     ("bins", "edges"),
     [
         ([0, 1, 3], [1.0]),
-        ({"n": 4, "range": [0, 2]}, [0.5, 1.0, 1.5]),
-        ({"n": 3, "range": [1, 1000], "scale": "log"}, [10.0, 100.0]),
+        (EqualBins(n=4, range=(0, 2), scale="linear"), [0.5, 1.0, 1.5]),
+        (EqualBins(n=3, range=(1, 1000), scale="log"), [10.0, 100.0]),
         (4, [25.0, 50.0, 75.0]),
     ],
 )
@@ -68,9 +69,9 @@ def test_limits_are_those_of_madminer_when_the_edges_enclose_all_events(
 
 def whole_luminosity(learning: Learning) -> float:
     """The luminosity next to that of the study for which the number of expected events is whole."""
-    from mmc.jobs.statistics.limits import LimitProblem
+    from mmc.jobs.statistics.problem import LimitProblem
 
-    problem = LimitProblem.of(EventFile.of(learning.events / "events.h5", learning.evaluation), learning.evaluation)
+    problem = LimitProblem.of(EventFile.of(learning.events / "events.h5", learning.limits), learning.limits)
     return float(problem.luminosity * round(problem.n_expected) / problem.n_expected)
 
 

@@ -1,10 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import EventFile
-from mmc.jobs.statistics.limits import Grid, LimitProblem, Limits, effective_size, p_values
+from mmc.jobs.statistics.limits import Grid, Limits, effective_size, p_values
+from mmc.jobs.statistics.problem import LimitProblem
 from scipy.stats import chi2, poisson
 
 from tests.jobs.learning_jobs import Learning
@@ -46,9 +48,9 @@ def test_a_point_without_a_likelihood_is_excluded() -> None:
 
 def test_the_rate_is_poisson(tmp_path: Path, toy_events: Path) -> None:
     learning = Learning(tmp_path, toy_events)
-    problem = LimitProblem.of(EventFile(toy_events / "events.h5", 0.2, 0.2), learning.evaluation)
+    problem = LimitProblem.of(EventFile(toy_events / "events.h5", 0.2, 0.2), learning.limits)
     n = round(problem.n_expected)
-    scaled = {**learning.evaluation, "luminosity_pb": 20_000.0 * n / problem.n_expected}
+    scaled = replace(learning.limits, luminosity_pb=20_000.0 * n / problem.n_expected)
     problem = LimitProblem.of(EventFile(toy_events / "events.h5", 0.2, 0.2), scaled)
     assert problem.n_expected == pytest.approx(n)
     expected = poisson.logpmf(n, problem.expected)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.event_file import EventFile
-from mmc.jobs.statistics.closure import verdict
-from mmc.jobs.statistics.limits import LimitProblem
+from mmc.jobs.statistics.closure.declaration import VERDICTS
+from mmc.jobs.statistics.problem import LimitProblem
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.statistics.test_histograms import EDGES, whole_luminosity
@@ -80,7 +80,7 @@ def test_observed_limits_of_the_asimov_data_are_the_expected_ones(tmp_path: Path
     """Each of the Asimov events as often as its weight says: of all likelihoods, with and without the rate."""
     learning = Learning(tmp_path, toy_events, include_xsec="both", event_weights="madminer")
     learning.evaluation["luminosity_pb"] = whole_luminosity(learning)
-    problem = LimitProblem.of(EventFile.of(toy_events / "events.h5", learning.evaluation), learning.evaluation)
+    problem = LimitProblem.of(EventFile.of(toy_events / "events.h5", learning.limits), learning.limits)
     x, probabilities = problem.asimov
     drawn = np.searchsorted(np.cumsum(probabilities), (np.arange(20_000) + 0.5) / 20_000)
     learning.observed = write(tmp_path / "data.csv", x[drawn])
@@ -98,7 +98,7 @@ def test_observed_limits_of_the_asimov_data_are_the_expected_ones(tmp_path: Path
             near = ours > -6.0
             assert our_limits(folder, observed)[near] == pytest.approx(ours[near], abs=0.05)
         record = json.loads(next(folder.glob("*e.json")).read_text())
-        assert record["without_rate"]["verdict"] in verdict.VERDICTS
+        assert record["without_rate"]["verdict"] in VERDICTS
         areas = [r["allowed_fraction"]["0.95"] for r in (record, record["without_rate"])]
         assert areas[0] <= areas[1] + 1e-9
 

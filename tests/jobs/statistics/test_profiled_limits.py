@@ -8,7 +8,7 @@ import jsonschema
 import numpy as np
 import pytest
 from mmc.jobs.madminer.event_file import EventFile
-from mmc.jobs.statistics.limits import LimitProblem
+from mmc.jobs.statistics.problem import LimitProblem
 from scipy.optimize import minimize
 
 from tests.jobs.learning_jobs import Learning
@@ -81,7 +81,7 @@ def test_the_rate_gains_what_scipy_finds(tmp_path: Path, uncertain: Path) -> Non
     """Of the number of events alone, with the effects of all weights on it."""
     arrays = np.load(Learning(tmp_path, uncertain, **PROFILE).baseline("rate") / "limits.npz")
     file = EventFile(uncertain / "events.h5", 0.2, 0.2)
-    problem = LimitProblem.of(file, Learning(tmp_path, uncertain).evaluation)
+    problem = LimitProblem.of(file, Learning(tmp_path, uncertain).limits)
     weights, variations = file.part("test").weights, file.variations("test")
     n = problem.n_expected
     for point in (0, 11, 30):
@@ -129,7 +129,7 @@ def test_observed_limits_are_those_of_madminer(
         hist_bins=[np.array(EDGES)],
         test_split=0.2,
     )
-    points, gains = LimitProblem.of(file, learning.evaluation).grid.points, []
+    points, gains = LimitProblem.of(file, learning.limits).grid.points, []
     nominal, profiled = (arrays[f"observed_{kind}log_likelihood_ratio"].ravel() for kind in ("", "with_systematics_"))
     for point in (2, 22, 40, 49, 60, 78):
         best = largest(lambda nu, theta=points[point]: -loss(np.append(theta, nu)))

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mmc.compiler.settings.encoding import from_json
+from mmc.compiler.settings.evaluation import EvaluateSettings
 from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.madminer.event_file import Array, EventFile
-from mmc.jobs.statistics.limits import LimitProblem
+from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiled_ratio import LogRate, Quadratic, VariedRatio, design
 from mmc.jobs.statistics.ratio import ratio_outcome
 from mmc.jobs.statistics.result import Result
@@ -56,8 +58,8 @@ class Exact:
         self.log_ratio = exact(self.file)
 
     def outcome(self, log_ratio: Callable[..., Array], **own: Any) -> tuple[LimitProblem, Result]:
-        settings = self.learning.evaluate_settings("alices", **PROFILE, **own)
-        problem = LimitProblem.of(self.file, settings)
+        settings = from_json(EvaluateSettings, self.learning.evaluate_settings("alices", **PROFILE, **own))
+        problem = LimitProblem.of(self.file, settings.limits)
         return problem, ratio_outcome(problem, settings, log_ratio, np.random.default_rng(1))
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mmc.compiler.settings.encoding import from_json
+from mmc.compiler.settings.evaluation import EvaluateSettings
 from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.madminer.event_file import EventFile
-from mmc.jobs.statistics.limits import LimitProblem
-from mmc.jobs.steps.evaluate import profiling
+from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.score import profiling
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import tilt
@@ -59,8 +61,8 @@ def test_the_profiled_score_is_that_of_madminer(trained: tuple[Profiled, Path]) 
     """Given the same information, in which it wants the constraint of the nuisance parameters."""
     learning, model = trained
     file = EventFile(learning.events / "events.h5", 0.2, 0.2)
-    settings = learning.evaluate_settings("sally")
-    problem, estimator = LimitProblem.of(file, settings), load_estimator(model)
+    settings = from_json(EvaluateSettings, learning.evaluate_settings("sally"))
+    problem, estimator = LimitProblem.of(file, settings.limits), load_estimator(model)
     events = file.part("validation")
     weights = events.weights @ problem.true_coefficients
     slopes = np.hstack([events.weights @ file.gradients(np.zeros(2)).T, weights[:, None] * file.slopes("validation")])

@@ -5,6 +5,8 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from mmc.compiler.catalogue.baselines import names_of_limits
+from mmc.jobs.statistics.baselines import LIKELIHOODS
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import SIGMA, A, write_events
@@ -13,6 +15,10 @@ from tests.jobs.toy_events import SIGMA, A, write_events
 def record(folder: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((folder / "baseline.json").read_text())
     return content
+
+
+def test_every_baseline_that_has_limits_has_a_likelihood() -> None:
+    assert set(LIKELIHOODS) == set(names_of_limits())
 
 
 @pytest.mark.parametrize("parameters", [1, 2, 3])
@@ -39,9 +45,9 @@ def test_nothing_beats_the_truth_and_the_truth_is_itself(tmp_path: Path, toy_eve
 
 def test_a_histogram_has_the_shape_even_without_the_rate(tmp_path: Path, toy_events: Path) -> None:
     learning = Learning(tmp_path, toy_events, include_xsec=False)
-    with_shape = record(learning.histogram(["x1", "x2"], [6, {"n": 6, "range": [-2.0, 2.0]}]))
+    with_shape = record(learning.histogram(["x1", "x2"], [6, {"n": 6, "range": [-2.0, 2.0], "scale": "linear"}]))
     assert with_shape["allowed_fraction"]["0.95"] < 0.5
-    assert with_shape["bins"] == [6, {"n": 6, "range": [-2.0, 2.0]}]
+    assert with_shape["bins"] == [6, {"n": 6, "range": [-2.0, 2.0], "scale": "linear"}]
     assert record(learning.baseline("rate"))["allowed_fraction"]["0.95"] < 1.0  # the rate itself is always on
 
 
@@ -62,7 +68,8 @@ def test_fisher_information(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "bins", [[-1.0, 0.0, 1.0], {"n": 4, "range": [-2.0, 2.0]}, {"n": 3, "range": [0.1, 10], "scale": "log"}]
+    "bins",
+    [[-1.0, 0.0, 1.0], {"n": 4, "range": [-2.0, 2.0], "scale": "linear"}, {"n": 3, "range": [0.1, 10], "scale": "log"}],
 )
 def test_binnings_of_the_fisher_information(tmp_path: Path, toy_events: Path, bins: Any) -> None:
     learning = Learning(tmp_path, toy_events, theta_true={"c1": 0.5, "c2": 0.0})
@@ -90,7 +97,7 @@ def test_a_histogram_that_knows_nothing_is_refused(tmp_path: Path) -> None:
 
     for line in refusal("id", 5):
         assert line.startswith("the observable id is not a finite number in 100 of 1,000 events")
-    for line in refusal("x1", {"n": 5, "range": [50.0, 60.0]}):
+    for line in refusal("x1", {"n": 5, "range": [50.0, 60.0], "scale": "linear"}):
         assert line.startswith("all events are in one of 5 bins: the values are -")
     for line in refusal("x1", 300):
         assert "of the cross section is in bins with fewer than 10 effective events (300 bins, " in line
@@ -100,7 +107,7 @@ def test_refusals(tmp_path: Path, toy_events: Path) -> None:
     learning = Learning(tmp_path, toy_events)
     for own in (
         {"baseline": "histogram", "observables": ["pt"], "bins": [5]},
-        {"baseline": "fisher", "observable": "pt"},
+        {"baseline": "fisher", "observable": "pt", "bins": 5},
     ):
         settings = {**learning.evaluation, **own}
         line = learning.refusal("baselines", "pt", settings, events=toy_events)

@@ -13,6 +13,8 @@ pytestmark = pytest.mark.engine
 ALL = {**READING, "cuts": []}
 NONE = {**READING, "cuts": [{"definition": "m_ll > 1e6", "required": False}]}
 
+UNREAD = {"job": "x", "n_events": None, "k_factor": 1.0}
+
 
 class Chain:
     """A set-up and events of some samples."""
@@ -188,7 +190,7 @@ def test_slices_add_and_their_parts_average(chain: Chain) -> None:
 
 def test_slices_must_be_generated_at_the_same_benchmarks(chain: Chain) -> None:
     jobs = [
-        {"job": "x", "sample": "signal", "slice": name, "benchmark": benchmark, "background": False}
+        {**UNREAD, "sample": "signal", "slice": name, "benchmark": benchmark, "background": False}
         for name, benchmark in [("low", "sm"), ("low", "ll"), ("high", "sm")]
     ]
     reason = chain.refusal([chain.setup], {"jobs": jobs})
@@ -221,7 +223,7 @@ def test_jobs_must_have_the_events_that_the_plan_counts_on(chain: Chain) -> None
 
 def test_signal_samples_must_be_generated_at_the_same_benchmarks(chain: Chain) -> None:
     jobs = [
-        {"job": "x", "sample": sample, "benchmark": benchmark, "background": sample == "ww"}
+        {**UNREAD, "sample": sample, "benchmark": benchmark, "background": sample == "ww"}
         for sample, benchmark in [("low", "sm"), ("low", "ll"), ("high", "sm"), ("ww", "lr")]
     ]
     reason = chain.refusal([chain.setup], {"jobs": jobs})

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mmc.compiler.study.model import score_axes
+from mmc.compiler.catalogue.histograms import ADAPTIVE_SALLY
 from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.madminer.event_file import EventFile
-from mmc.jobs.statistics.limits import LimitProblem
+from mmc.jobs.statistics.problem import LimitProblem
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.statistics.test_histograms import whole_luminosity
@@ -24,7 +24,7 @@ def result(folder: Path, name: str = "evaluate.json") -> dict[str, Any]:
 
 def exact_limits(learning: Learning) -> Any:
     """The limits of the model itself, at the Asimov data that the steps use; for observables without smearing."""
-    problem = LimitProblem.of(EventFile(learning.events / "events.h5", 0.2, 0.2), learning.evaluation)
+    problem = LimitProblem.of(EventFile(learning.events / "events.h5", 0.2, 0.2), learning.limits)
     x, probabilities = problem.asimov
     ratios = [np.log(squared_amplitude(x, point) * SIGMA / cross_section(point)) for point in problem.points]
     return problem.limits(np.stack(ratios) @ probabilities)
@@ -159,7 +159,7 @@ def test_any_number_of_parameters(tmp_path: Path, method: str, parameters: int) 
     assert [len(arrays[f"axis_c{k + 1}"]) for k in range(parameters)] == list(shape)
     assert set(result(folder)["best_fit"]) == set(learning.shared["parameters"])
     if method == "sally" and parameters == 3:
-        adaptive = {"score_likelihood": "adaptive-sally", "score_bins": list(score_axes("adaptive-sally", 3))}
+        adaptive = {"score_likelihood": "adaptive-sally", "score_bins": list(ADAPTIVE_SALLY.axes(3))}
         learning.evaluation["grid"]["c3"]["points"] = 2
         folder = learning.evaluate("sally", tmp_path / "train" / "sally", job="adaptive", **adaptive)
         assert np.isfinite(np.load(folder / "limits.npz")["profile_c1-c2"]).any()

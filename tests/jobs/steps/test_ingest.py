@@ -13,6 +13,8 @@ from tests.support import SHARED_DATA
 
 pytestmark = pytest.mark.engine
 
+RANGE = {"range": [-0.06, 0.06]}
+
 
 @pytest.fixture(scope="module")
 def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -23,7 +25,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _settings(path: Path, **changes: Any) -> dict[str, Any]:
-    parameters = {name: {"range": [-0.06, 0.06]} for name in ("c_LL", "c_LR")}
+    parameters = dict.fromkeys(("c_LL", "c_LR"), RANGE)
     settings = {"parameters": parameters, "benchmarks": BENCHMARKS, "observables": ["m_ll"]}
     return {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **settings, **changes}
 
@@ -55,7 +57,7 @@ def test_observables_that_say_nothing_are_warned_about(tmp_path: Path, events: P
     [
         ({"sha256": "0" * 64}, "events.h5 is not the file that the study was compiled with: compile the study again"),
         (
-            {"parameters": {"c_LR": {}, "c_LL": {}}},
+            {"parameters": {"c_LR": RANGE, "c_LL": RANGE}},
             "the parameters of events.h5 are c_LL, c_LR; the study has c_LR, c_LL",
         ),
         (
@@ -102,7 +104,7 @@ def test_weights_must_be_finite(tmp_path: Path, events: Path) -> None:
 def test_events_of_madgraph_pythia_and_delphes(tmp_path: Path, name: str) -> None:
     path = SHARED_DATA / name
     points = {"sm": {"CWL2": 0.0, "CPWL2": 0.0}, "w": {"CWL2": 10.0, "CPWL2": 0.0}}
-    parameters = {"CWL2": {}, "CPWL2": {}}
+    parameters = {"CWL2": RANGE, "CPWL2": RANGE}
     settings = _settings(path, parameters=parameters, benchmarks=points, observables=["pt_j1", "delta_phi_jj"])
     out = Folder(tmp_path).run("ingest", "ingest", settings, file=path)
     found = json.loads((out / "events.json").read_text())["cross_sections_pb"]

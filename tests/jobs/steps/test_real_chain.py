@@ -192,7 +192,13 @@ def test_detector_sees_the_higgs(folder: Folder, configured: Path, signal: Path)
 def _observations(folder: Folder, configured: Path, signal: Path, detected: Path) -> Any:
     import h5py
 
-    own = {"sample": "signal", "benchmark": "w", "background": False, "simulate_job": "signal.w.0"}
+    own = {
+        "sample": "signal",
+        "benchmark": "w",
+        "background": False,
+        "simulate_job": "signal.w.0",
+        "detect_job": "signal.w.0",
+    }
     reading = {**READING, "reader": "delphes", "acceptance": {"pt_min": {}, "eta_max": {}}, "generator_truth": False}
     inputs = {"setup": configured, "events": signal, "detected": detected}
     with h5py.File(folder.run("analyse", "signal.w.0", {**reading, **own}, **inputs) / "events.h5") as file:

@@ -6,9 +6,8 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from mmc.errors import StepError
+from mmc.jobs.learning.samples import load_samples
 from mmc.jobs.madminer.event_file import EventFile
-from mmc.jobs.steps.sample import _repair, load_samples
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import cross_section, squared_amplitude, write_events
@@ -158,13 +157,3 @@ def test_without_morphing_a_likelihood_is_learned_at_benchmarks(tmp_path: Path, 
         refused = Learning(tmp_path / method, events)
         settings = {**refused.shared, **refused.method(method, **changes)}
         assert reason in refused.refusal("sample", method, settings, events=events)
-
-
-def test_negative_ratios_count_as_zero_and_undefined_ones_are_refused() -> None:
-    arrays = {"x": np.zeros((4, 1)), "r_xz": np.array([[1.0], [-0.5], [2.0], [0.0]], dtype=np.float32)}
-    assert _repair(arrays) == ["25.00% of the samples have a negative weight at the other point, which counts as 0"]
-    assert arrays["r_xz"].ravel().tolist() == [1.0, 0.0, 2.0, 0.0]
-    assert arrays["r_xz"].dtype == np.float32
-    assert _repair(arrays) == []
-    with pytest.raises(StepError, match="1 of 2 samples have no finite t_xz"):
-        _repair({"t_xz": np.array([[1.0, np.inf], [0.0, 0.0]])})

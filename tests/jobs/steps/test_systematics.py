@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 import pytest
 from mmc.errors import StepError
+from mmc.jobs.learning.samples import load_samples
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.madminer.sampler import make_sampler
-from mmc.jobs.steps.sample import load_samples
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import BENCHMARKS, READING, Folder, combine_settings, configure_settings

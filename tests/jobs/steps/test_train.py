@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import torch
 from mmc.jobs.learning.estimators import load_estimator
+from mmc.jobs.learning.samples import load_samples
 from mmc.jobs.learning.training import fit
 from mmc.jobs.madminer import workarounds
-from mmc.jobs.steps.sample import load_samples
-from mmc.jobs.steps.train import _check
 
-from tests.jobs.learning_jobs import RATIO, SCORE, TRAINING, Learning, stock_module
+from tests.jobs.learning_jobs import RATIO, SCORE, Learning, stock_module
 
 
 @pytest.fixture
@@ -59,7 +58,7 @@ def test_the_best_epoch_is_kept(learning: Learning) -> None:
 
 
 def test_stock_madminer_remembers_no_state_of_its_best_epoch() -> None:
-    """When this fails, madminer_compat.apply_training has nothing left to mend."""
+    """When this fails, workarounds.apply_training has nothing left to mend."""
     workarounds.apply_training()
     from madminer.utils.ml.trainer import Trainer
 
@@ -148,26 +147,6 @@ def test_a_loss_that_is_not_finite_fails_with_advice(learning: Learning) -> None
     hot = {"optimizer": "sgd", "activation": "relu", "initial_lr": 100.0, "final_lr": 100.0, "n_epochs": 5}
     settings = learning.train_settings("sally", **hot)
     assert "lower training.initial_lr" in learning.refusal("train", "sally", settings, samples=samples)
-
-
-@pytest.mark.parametrize(
-    ("losses", "patience", "expected"),
-    [
-        ([3.0, 1.0, 2.0], None, (3, 2)),
-        ([3.0, 1.0, 2.0, 2.0], 1, (4, 2)),
-        ([3.0, 1.0, 2.0], 1, "NaN in epoch 4"),
-        ([], None, "not finite in epoch 1"),
-        ([1.0, float("inf")], None, "not finite in epoch 2"),
-    ],
-)
-def test_how_a_training_ended(losses: list[float], patience: int | None, expected: Any) -> None:
-    n_epochs = 3 if expected == (3, 2) else 10
-    training = {**TRAINING, "n_epochs": n_epochs, "early_stopping_patience": patience}
-    if isinstance(expected, str):
-        with pytest.raises(workarounds.StepError, match=expected):
-            _check((np.array(losses), np.array(losses)), training)
-    else:
-        assert _check((np.array(losses), np.array(losses)), training) == expected
 
 
 def test_refusals(learning: Learning) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mmc.compiler.settings.training import TrainSettings
 from mmc.jobs.job import KEPT
 from mmc.jobs.learning.estimators import members_in
 
@@ -75,15 +76,15 @@ def test_a_search_goes_on_where_it_was_stopped(
     """With a database no trial is trained twice; without one all are, and the result is the same either way."""
     monkeypatch.setenv(optuna_search.SERVER, f"sqlite:///{tmp_path / 'server.db'}")
     trained = []
-    train = optuna_search.train.run
+    train = optuna_search.train
 
-    def dies_in_the_third(job: Any) -> None:
-        trained.append(job.out.name)
+    def dies_in_the_third(settings: TrainSettings, samples: Path, out: Path) -> None:
+        trained.append(out.name)
         if trained == ["trial-0", "trial-1", "trial-2"]:
             raise RuntimeError("the power is off")
-        train(job)
+        train(settings, samples, out)
 
-    monkeypatch.setattr(optuna_search.train, "run", dies_in_the_third)
+    monkeypatch.setattr(optuna_search, "train", dies_in_the_third)
     with pytest.raises(AssertionError, match="the power is off"):
         learning.run("tune", f"sally-{store}", settings(learning, store=store), samples=samples)
     out = learning.run("tune", f"sally-{store}", settings(learning, store=store), samples=samples)

@@ -25,12 +25,12 @@ from mmc.compiler.checks import (
     tuning,
 )
 from mmc.compiler.checks.context import RULES, Context, LookUp, ReadText
-from mmc.compiler.checks.shape import check_shape
-from mmc.compiler.language.diagnostics import Diagnostic, Severity, Span, has_errors, in_order
+from mmc.compiler.checks.shape import MMC109, check_shape
+from mmc.compiler.language.diagnostics import Code, Diagnostic, Severity, Span, has_errors, in_order
 from mmc.compiler.language.document import Document
 
-__all__ = ["Checked", "LookUp", "ReadText", "check"]
-_FAMILIES = (
+__all__ = ["RULE_MODULES", "Checked", "LookUp", "ReadText", "check"]
+RULE_MODULES = (
     *(annotations, basis, cards, detector, pythia8, evaluation, events),
     *(files, madgraph, methods, names, observables, points, reana, systematics, tuning),
 )
@@ -64,7 +64,7 @@ def check(document: Document, look_up: LookUp, read_text: ReadText = _no_text) -
     problems, unsound, unknown = check_shape(document)
     found = [*document.diagnostics, *problems]
     context = Context(document, unsound, unknown, look_up, read_text)
-    other_language = [problem for problem in problems if problem.code == "MMC109" and document.data["mmc"] != 1.0]
+    other_language = [problem for problem in problems if problem.code == MMC109.id and document.data["mmc"] != 1.0]
     if other_language:
         return Checked(in_order([*document.diagnostics, *other_language]), None, ())
     for _, rule in RULES:
@@ -72,6 +72,13 @@ def check(document: Document, look_up: LookUp, read_text: ReadText = _no_text) -
     ordered = in_order(found)
     data = None if has_errors(ordered) else context.data
     return Checked(_bounded(ordered), data, files.named(context))
+
+
+MMC014 = Code(
+    "MMC014",
+    "There are more problems than are shown",
+    "After fifty problems of a file the others are only counted. Repair the first ones and check again.",
+)
 
 
 def _bounded(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
@@ -82,5 +89,5 @@ def _bounded(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
     span = Span(last.span.line, last.span.column, last.span.line, last.span.column + 1)
     severity: Severity = "error" if has_errors(diagnostics[MOST_SHOWN:]) else "warning"
     message = f"at least {more} more problems are not shown"
-    note = Diagnostic("MMC014", message, last.path, span, "repair these first", severity)
+    note = MMC014.at(last.path, span, message, "repair these first")._replace(severity=severity)
     return [*diagnostics[:MOST_SHOWN], note]

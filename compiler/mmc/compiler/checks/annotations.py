@@ -2,25 +2,57 @@
 
 from collections.abc import Iterator
 
+from mmc.compiler.catalogue.names import madminer_name
 from mmc.compiler.checks.context import Context, dotted, rule
-from mmc.compiler.expressions.checker import TRANSFORM, check_expression
-from mmc.compiler.language.diagnostics import Diagnostic, did_you_mean, one_of, show
+from mmc.compiler.checks.shape import MMC110
+from mmc.compiler.expressions.calls import MMC402, MMC403, MMC404
+from mmc.compiler.expressions.checker import MMC401, MMC406, TRANSFORM, check_expression
+from mmc.compiler.expressions.parts import MMC405, MMC407
+from mmc.compiler.language.diagnostics import Code, Diagnostic, did_you_mean, one_of, show
 from mmc.compiler.language.document import Path
 from mmc.compiler.language.quantities import parse_quantity
-from mmc.compiler.study.model import madminer_name
 
+MMC201 = Code(
+    "MMC201",
+    "A benchmark does not exist",
+    "The name is none of the study's `benchmarks`. Upper and lower case matter.",
+)
+MMC202 = Code(
+    "MMC202",
+    "A parameter does not exist",
+    "The name is none of the study's `parameters`. Upper and lower case matter. MadMiner would ignore the value or "
+    "fail in the middle of the workflow.",
+)
+MMC203 = Code(
+    "MMC203",
+    "An observable does not exist",
+    "The name is none of the study's `observables`, nor of MadMiner's default ones where the study asks for them.",
+)
+MMC214 = Code(
+    "MMC214",
+    "A systematic uncertainty does not exist",
+    "The name is none of the study's `systematics`. Upper and lower case matter.",
+)
+MMC215 = Code(
+    "MMC215", "A group does not exist", "The name is none of the study's `groups`. Upper and lower case matter."
+)
+MMC505 = Code(
+    "MMC505",
+    "A histogram's variable is no observable",
+    "Histograms are filled with observables of the study; the name is none of them.",
+)
 _CODES = {
-    "benchmarks": "MMC201",
-    "parameters": "MMC202",
-    "observables": "MMC203",
-    "systematics": "MMC214",
-    "groups": "MMC215",
+    "benchmarks": MMC201,
+    "parameters": MMC202,
+    "observables": MMC203,
+    "systematics": MMC214,
+    "groups": MMC215,
 }
 _WORDS = {"systematics": "systematic uncertainty"}
 _HISTOGRAMS = (("evaluation", "baselines"), ("evaluation", "fisher_information"))
 
 
-@rule("MMC201", "MMC202", "MMC203", "MMC214", "MMC215", "MMC505")
+@rule(MMC201, MMC202, MMC203, MMC214, MMC215, MMC505)
 def references(ctx: Context) -> Iterator[Diagnostic]:
     """Every name that stands for an entry of a section is one of its names."""
     for path, value, schema in ctx.annotated("x-refers-to"):
@@ -36,27 +68,34 @@ def _known(ctx: Context, section: str, name: str, path: Path, *, key: bool) -> I
     if known is None or name in known:
         return
     in_histogram = any(path[: len(start)] == start for start in _HISTOGRAMS)
-    code = "MMC505" if section == "observables" and in_histogram else _CODES[section]
+    code = MMC505 if section == "observables" and in_histogram else _CODES[section]
     message = f"{show(name)} is no {_WORDS.get(section, section[:-1])} of the study"
     guess = did_you_mean(name, known)
     help_text = f"did you mean `{guess}`?" if guess else f"there are {one_of(known)}" if known else "there are none"
     yield ctx.problem(code, path, message, help_text, key=key)
 
 
-@rule("MMC110")
+@rule(MMC110)
 def quantities(ctx: Context) -> Iterator[Diagnostic]:
     """Every quantity is a number with a unit of its dimension, and no job is asked to run with nothing."""
     for path, value, schema in ctx.annotated("x-dimension"):
         try:
             number = parse_quantity(value, schema["x-dimension"])
             if number == 0 and path[0] == "execution":
-                yield ctx.problem("MMC110", path, f"no job runs with {show(value)}", "ask for more, or leave it out")
+                yield ctx.problem(MMC110, path, f"no job runs with {show(value)}", "ask for more, or leave it out")
         except ValueError as error:
             message = str(error) if len(value) < 60 else f"{show(value)} is no {schema['x-dimension']}"
-            yield ctx.problem("MMC110", path, message, schema.get("description", "").rstrip("."))
+            yield ctx.problem(MMC110, path, message, schema.get("description", "").rstrip("."))
 
 
-@rule("MMC111")
+MMC111 = Code(
+    "MMC111",
+    "The ends of an interval are the wrong way round",
+    "Intervals are written [smaller, larger], and the two ends differ.",
+)
+
+
+@rule(MMC111)
 def intervals(ctx: Context) -> Iterator[Diagnostic]:
     """Every interval is [smaller, larger]."""
     for path, value, _ in ctx.annotated("x-order"):
@@ -64,10 +103,10 @@ def intervals(ctx: Context) -> Iterator[Diagnostic]:
         if low >= high:
             message = f"`{dotted(path)}` starts at {show(low)} and ends at {show(high)}"
             help_text = f"write `[{show(high)}, {show(low)}]`" if low > high else "the two ends must differ"
-            yield ctx.problem("MMC111", path, message, help_text)
+            yield ctx.problem(MMC111, path, message, help_text)
 
 
-@rule("MMC401", "MMC402", "MMC403", "MMC404", "MMC405", "MMC406", "MMC407")
+@rule(MMC401, MMC402, MMC403, MMC404, MMC405, MMC406, MMC407)
 def expressions(ctx: Context) -> Iterator[Diagnostic]:
     """Every observable, cut, efficiency and transform is an expression that MadMiner may evaluate."""
     names = [madminer_name(name) for name in ctx.names("observables") or ()]

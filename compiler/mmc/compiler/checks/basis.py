@@ -5,10 +5,11 @@ from fractions import Fraction
 from itertools import product
 
 from mmc.compiler.catalogue.morphing import completed_names, component_count
+from mmc.compiler.catalogue.names import IN_BASIS
 from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.checks.detector import MMC319
 from mmc.compiler.checks.points import complete_points
-from mmc.compiler.language.diagnostics import Diagnostic, show
-from mmc.compiler.study.model import IN_BASIS
+from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 
 _LARGEST_RANK = 40
 """More benchmarks are not tested for linear independence, which takes cubic time."""
@@ -37,7 +38,31 @@ def completing(ctx: Context) -> tuple[str, ...]:
     return completed_names(names, component_count(*powers))
 
 
-@rule("MMC209", "MMC213", "MMC217")
+MMC209 = Code(
+    "MMC209",
+    "There are more benchmarks than the morphing basis can hold",
+    "All benchmarks but those with `in_basis: false` are part of the morphing basis. It has as many elements as "
+    "the squared amplitude has components: the ways of choosing a power for each parameter, none above its "
+    "`max_power` and the sum not above `morphing.max_overall_power`. MadMiner fails with more benchmarks than "
+    "that.",
+)
+MMC213 = Code(
+    "MMC213",
+    "The benchmarks cannot span the morphing basis",
+    "The points of the benchmarks make the morphing equations singular, whatever points are added: for example "
+    "more than three of them on a line for amplitudes that are quadratic. Move one of them.",
+)
+MMC217 = Code(
+    "MMC217",
+    "There are fewer benchmarks than the morphing basis needs",
+    "With `complete: false` the benchmarks of the study are the morphing basis, so there must be one for each "
+    "component of the squared amplitude: the ways of choosing a power for each parameter, none above its "
+    "`max_power` and the sum not above `morphing.max_overall_power`. Benchmarks with `in_basis: false` do not "
+    "count.",
+)
+
+
+@rule(MMC209, MMC213, MMC217)
 def basis(ctx: Context) -> Iterator[Diagnostic]:
     """The benchmarks of the basis are not more than it has elements, or just as many, and linearly independent."""
     powers, names = _powers(ctx), _in_basis(ctx)
@@ -47,13 +72,13 @@ def basis(ctx: Context) -> Iterator[Diagnostic]:
     if len(names) > size:
         message = f"the study has {len(names)} benchmarks, but the morphing basis has {size} elements"
         help_text = "remove benchmarks, or say `in_basis: false`; the weights at any other point follow from the basis"
-        yield ctx.problem("MMC209", ("benchmarks", names[size]), message, help_text, key=True)
+        yield ctx.problem(MMC209, ("benchmarks", names[size]), message, help_text, key=True)
         return
     if len(names) < size and not ctx.get("morphing", "complete"):
         message = f"the basis has {len(names)} benchmarks, but {size} elements, and MadMiner is not to complete it"
         missing = size - len(names)
         help_text = f"add {missing} benchmark{'' if missing == 1 else 's'}, or say `complete: true`"
-        yield ctx.problem("MMC217", ("morphing", "complete"), message, help_text)
+        yield ctx.problem(MMC217, ("morphing", "complete"), message, help_text)
         return
     points = {name: point for name, point in complete_points(ctx).items() if name in names}
     if len(points) != len(set(points.values())) or len(points) > _LARGEST_RANK or size > 500:
@@ -63,10 +88,19 @@ def basis(ctx: Context) -> Iterator[Diagnostic]:
         name = list(points)[dependent]
         message = f"benchmark {show(name)} adds nothing to the morphing basis"
         help_text = "weights there follow from the benchmarks before it: move it, off the line that they are on"
-        yield ctx.problem("MMC213", ("benchmarks", name), message, help_text, key=True)
+        yield ctx.problem(MMC213, ("benchmarks", name), message, help_text, key=True)
 
 
-@rule("MMC218", "MMC319")
+MMC218 = Code(
+    "MMC218",
+    "The reference benchmark lies outside the morphing basis",
+    "The first benchmark is the reference: backgrounds are generated there, and cross sections compared. MadMiner "
+    "keeps the benchmarks of the basis before all others and takes the first that it has. Let a benchmark of the "
+    "basis be the first one.",
+)
+
+
+@rule(MMC218, MMC319)
 def outside_of_the_basis(ctx: Context) -> Iterator[Diagnostic]:
     """The reference is an element of the basis, and nothing lies outside of a basis that there is not."""
     if not ctx.reads_particles or not ctx.sound("benchmarks"):
@@ -74,10 +108,10 @@ def outside_of_the_basis(ctx: Context) -> Iterator[Diagnostic]:
     for index, (name, values) in enumerate(ctx.entries("benchmarks").items()):
         path = ("benchmarks", name, IN_BASIS)
         if IN_BASIS in values and ctx.get("morphing") == "none":
-            yield ctx.problem("MMC319", path, "`in_basis` has no effect: `morphing: none`", "remove it", key=True)
+            yield ctx.problem(MMC319, path, "`in_basis` has no effect: `morphing: none`", "remove it", key=True)
         elif index == 0 and not values.get(IN_BASIS, True):
             message = f"the first benchmark, {show(name)}, is the reference, and lies outside of the morphing basis"
-            yield ctx.problem("MMC218", path, message, "let another benchmark be the first, or remove `in_basis`")
+            yield ctx.problem(MMC218, path, message, "let another benchmark be the first, or remove `in_basis`")
 
 
 def _first_dependent(points: list[tuple[float, ...]], max_powers: list[int], overall: int) -> int | None:

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 from mmc.compiler.catalogue.generators import MADGRAPH
 from mmc.compiler.checks.context import Context, energy_gev, rule
+from mmc.compiler.checks.detector import MMC319
 from mmc.compiler.checks.events import counts
 from mmc.compiler.checks.files import is_there
 from mmc.compiler.checks.madgraph import samples, shared
 from mmc.compiler.inputs import cards
-from mmc.compiler.language.diagnostics import Diagnostic, show
+from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 from mmc.compiler.language.document import Path
 
 _LPP = {"p": 1, "pbar": -1}
@@ -60,7 +61,15 @@ def _run_card_places(ctx: Context) -> Iterator[tuple[Path, Iterable[Any]]]:
         yield from (((*path, "slices", key), [sample]) for key in sample.get("slices", ()))
 
 
-@rule("MMC320")
+MMC320 = Code(
+    "MMC320",
+    "A setting of a card is the study's alone",
+    "Numbers of events, beams, parton distributions, seeds and systematic variations are said once, in the study. "
+    "Every job gets its own number of events and its own seed from there, and `mmc` writes them into the cards.",
+)
+
+
+@rule(MMC320)
 def run_card_settings(ctx: Context) -> Iterator[Diagnostic]:
     """Settings of the run card leave to the study what is the study's."""
     for path, concerned in _run_card_places(ctx):
@@ -72,7 +81,16 @@ def run_card_settings(ctx: Context) -> Iterator[Diagnostic]:
             yield _setting(ctx, (*path, name), name, place)
 
 
-@rule("MMC333")
+MMC333 = Code(
+    "MMC333",
+    "Jets are matched to the shower",
+    "Samples of different numbers of jets overlap once they are showered. MadGraph and Pythia can match them (MLM, "
+    "CKKW-L), for which some events are dropped after the shower; mmc checks that every event is there, and does "
+    "not support that. Generate one number of jets, or split phase space into slices.",
+)
+
+
+@rule(MMC333)
 def matching(ctx: Context) -> Iterator[Diagnostic]:
     """Events of several numbers of jets are not matched to the shower."""
     if ctx.get("generation", "shower") in (None, "none"):
@@ -81,12 +99,12 @@ def matching(ctx: Context) -> Iterator[Diagnostic]:
         for name, value in (ctx.get(*path) or {}).items():
             if name.lower() in _MATCHING and _is_positive(str(value)):
                 message = f"`{name}` matches events of several jets to the shower, which mmc does not support"
-                yield ctx.problem("MMC333", (*path, name), message, _UNMATCHED, key=True)
+                yield ctx.problem(MMC333, (*path, name), message, _UNMATCHED, key=True)
     for card in _run_cards(ctx):
         for entry in cards.run_card(_text(ctx, card.file) or ""):
             if entry.name in _MATCHING and _is_positive(entry.value):
                 message = f"line {entry.line} of {card.file[:100]} matches events of several jets to the shower"
-                yield ctx.problem("MMC333", card.path, message, _UNMATCHED)
+                yield ctx.problem(MMC333, card.path, message, _UNMATCHED)
 
 
 def _is_positive(value: str) -> bool:
@@ -94,7 +112,7 @@ def _is_positive(value: str) -> bool:
     return number is not None and number > 0
 
 
-@rule("MMC320")
+@rule(MMC320)
 def pythia_settings(ctx: Context) -> Iterator[Diagnostic]:
     """Settings of Pythia leave to the study what is the study's."""
     path = ("generation", "shower", "settings")
@@ -106,14 +124,24 @@ def pythia_settings(ctx: Context) -> Iterator[Diagnostic]:
 
 def _setting(ctx: Context, path: Path, name: str, place: str) -> Diagnostic:
     message = f"`{name}` is the study's alone"
-    return ctx.problem("MMC320", path, message, f"remove it; its place is {place}", key=True)
+    return ctx.problem(MMC320, path, message, f"remove it; its place is {place}", key=True)
 
 
 def _place_of_pythia(name: str) -> str | None:
     return next((place for start, place in _PYTHIA.items() if name.lower().startswith(start)), None)
 
 
-@rule("MMC321")
+MMC321 = Code(
+    "MMC321",
+    "A card contradicts the study",
+    "Numbers of events, beams, parton distributions, seeds and systematic variations are said once, in the study, "
+    "and written into the cards of every job. A card file that says something else would be overruled in silence: "
+    "remove the line, or change the study. A line that agrees with the study may stay, and so may `iseed = 0`. "
+    "Every job has its own seed, so no card of Delphes can set it.",
+)
+
+
+@rule(MMC321)
 def run_card_files(ctx: Context) -> Iterator[Diagnostic]:
     """Run cards do not contradict the study."""
     for card in _run_cards(ctx):
@@ -123,7 +151,7 @@ def run_card_files(ctx: Context) -> Iterator[Diagnostic]:
                 yield _contradiction(ctx, card.path, card.file, entry, _RUN_CARD[entry.name])
 
 
-@rule("MMC321")
+@rule(MMC321)
 def other_card_files(ctx: Context) -> Iterator[Diagnostic]:
     """Cards of Pythia and Delphes do not contradict the study."""
     path: Path = ("generation", "shower", "card")
@@ -137,7 +165,15 @@ def other_card_files(ctx: Context) -> Iterator[Diagnostic]:
         yield _contradiction(ctx, path, file, entry, "`seed`, from which every job has its own")
 
 
-@rule("MMC322")
+MMC322 = Code(
+    "MMC322",
+    "A param card lacks a parameter",
+    "The study's parameters are set in the param card at their `lha_block` and `lha_id`; MadMiner fails where the "
+    "card has no such entry. Without `param_card` the card that MadGraph writes for the process is taken.",
+)
+
+
+@rule(MMC322)
 def param_cards(ctx: Context) -> Iterator[Diagnostic]:
     """Param cards of signals hold every parameter."""
     for card in _param_cards(ctx):
@@ -147,10 +183,10 @@ def param_cards(ctx: Context) -> Iterator[Diagnostic]:
                 place = f"{entry['lha_block']} {entry['lha_id']}"
                 message = f"{card.file[:100]} has no entry {place}, where parameter {show(parameter)} stands"
                 help_text = "correct `lha_block` and `lha_id`, or leave the card to MadGraph"
-                yield ctx.problem("MMC322", card.path, message, help_text)
+                yield ctx.problem(MMC322, card.path, message, help_text)
 
 
-@rule("MMC319", "MMC322")
+@rule(MMC319, MMC322)
 def param_card_entries(ctx: Context) -> Iterator[Diagnostic]:
     """Param cards hold every entry that the study sets, and none of them is a parameter of the study."""
     parameters = ctx.entries("parameters").items()
@@ -163,10 +199,10 @@ def param_card_entries(ctx: Context) -> Iterator[Diagnostic]:
         said = {key.lower(): key for key in ctx.get(*path) or {} if key != "file"}
         for key in said.keys() & own.keys():
             message = f"`{said[key]}` has no effect: there stands parameter {show(own[key])}, set at every benchmark"
-            yield ctx.problem("MMC319", (*path, said[key]), message, "remove it", key=True)
+            yield ctx.problem(MMC319, (*path, said[key]), message, "remove it", key=True)
         for key in cards.with_entries(text, dict.fromkeys(said, 0.0))[1] if text is not None else ():
             message = f"{file[:100]} has no entry {said[key]}"
-            yield ctx.problem("MMC322", (*path, said[key]), message, "correct it, or remove it", key=True)
+            yield ctx.problem(MMC322, (*path, said[key]), message, "correct it, or remove it", key=True)
 
 
 def _param_cards(ctx: Context) -> Iterator[_Card]:
@@ -178,7 +214,7 @@ def _param_cards(ctx: Context) -> Iterator[_Card]:
             yield _Card((*path, "file"), ctx.get(*path, "file"), sample)
 
 
-@rule("MMC321")
+@rule(MMC321)
 def texts(ctx: Context) -> Iterator[Diagnostic]:
     """Cards are text."""
     named = {card.path: card.file for card in _run_cards(ctx)}
@@ -187,7 +223,7 @@ def texts(ctx: Context) -> Iterator[Diagnostic]:
     named |= {path: ctx.get(*path) for path in places if ctx.get(*path) is not None}
     for path, file in named.items():
         if is_there(ctx, file) and ctx.read_text(file) is None:
-            yield ctx.problem("MMC321", path, f"{show(file)} is no card: it is no text in UTF-8, or larger than 2 MB")
+            yield ctx.problem(MMC321, path, f"{show(file)} is no card: it is no text in UTF-8, or larger than 2 MB")
 
 
 def _text(ctx: Context, file: str) -> str | None:
@@ -197,7 +233,7 @@ def _text(ctx: Context, file: str) -> str | None:
 
 def _contradiction(ctx: Context, path: Path, file: str, entry: cards.Entry, place: str) -> Diagnostic:
     message = f"line {entry.line} of {file[:100]} sets {entry.name} to {entry.value[:60]}, which is the study's alone"
-    return ctx.problem("MMC321", path, message, f"remove the line; its place is {place}")
+    return ctx.problem(MMC321, path, message, f"remove the line; its place is {place}")
 
 
 def _run_cards(ctx: Context) -> Iterator[_Card]:

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from mmc.compiler.catalogue import default_observables
 from mmc.compiler.catalogue.generators import EventOrigin, origin_of
-from mmc.compiler.checks.codes import CODES
-from mmc.compiler.language.diagnostics import Diagnostic, Span
+from mmc.compiler.language.diagnostics import Code, Diagnostic, Span
 from mmc.compiler.language.document import Document, Path
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.language.schema import child_schema, fill_defaults, in_force, load_schema, resolve
@@ -152,20 +151,20 @@ class Context:
         ]  # fmt: skip
 
     def problem(
-        self, code: str, path: Path, message: str, help_text: str = "", *, key: bool = False, span: Span | None = None
+        self, code: Code, path: Path, message: str, help_text: str = "", *, key: bool = False, span: Span | None = None
     ) -> Diagnostic:
         """A diagnostic at a value, or at its key."""
         if span is None:
             span = self.document.key_span(path) if key else self.document.value_span(path)
-        return Diagnostic(code, message, self.document.path, span, help_text, CODES[code].severity)
+        return code.at(self.document.path, span, message, help_text)
 
 
 Rule = Callable[[Context], Iterator[Diagnostic]]
-RULES: list[tuple[tuple[str, ...], Rule]] = []
+RULES: list[tuple[tuple[Code, ...], Rule]] = []
 """All rules with the codes that each may report."""
 
 
-def rule(*codes: str) -> Callable[[Rule], Rule]:
+def rule(*codes: Code) -> Callable[[Rule], Rule]:
     """Register a rule that reports problems with those codes."""
 
     def register(function: Rule) -> Rule:

@@ -6,14 +6,22 @@ from typing import Any
 from mmc.compiler.catalogue import generators
 from mmc.compiler.catalogue.generators import EVENT_SAMPLES, GENERATORS
 from mmc.compiler.checks.context import Context, rule
-from mmc.compiler.language.diagnostics import Diagnostic, show
+from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 from mmc.compiler.language.document import Path
 
 SMEARED = frozenset((*range(-6, 7), *range(-16, -10), *range(11, 17), 21, 22, 23, 24, -24, 25)) - {0}
 """The PDG codes of the particles that MadMiner's LHE reader smears: all elementary ones of the Standard Model."""
 
 
-@rule("MMC310")
+MMC310 = Code(
+    "MMC310",
+    "A resolution has no effect",
+    "A particle code stands in two entries of `smearing`, where MadMiner keeps the last one; or the code is none "
+    "that the reader smears; or a resolution is given for the quantity that `on_shell` computes from the others.",
+)
+
+
+@rule(MMC310)
 def smearing(ctx: Context) -> Iterator[Diagnostic]:
     """Every resolution that is given has an effect."""
     seen: dict[int, int] = {}
@@ -23,17 +31,17 @@ def smearing(ctx: Context) -> Iterator[Diagnostic]:
             at = (*path, "pdgids", place)
             if code not in SMEARED:
                 help_text = "antiparticles have negative codes; muons are 13 and -13"
-                yield ctx.problem("MMC310", at, f"the reader smears no particle with PDG code {code}", help_text)
+                yield ctx.problem(MMC310, at, f"the reader smears no particle with PDG code {code}", help_text)
             elif seen.setdefault(code, index) != index:
                 message = (
                     f"the particle {code} has resolutions in entry {seen[code]} already; only the last would count"
                 )
-                yield ctx.problem("MMC310", at, message, "name each particle once")
+                yield ctx.problem(MMC310, at, message, "name each particle once")
         derived = entry.get("on_shell")
         for key in (f"{derived}_resolution_abs", f"{derived}_resolution_rel"):
             if derived is not None and ctx.given(*path, key):
                 message = f"`{key}` has no effect: `on_shell: {derived}` computes it from the other quantities"
-                yield ctx.problem("MMC310", (*path, key), message, "remove one of the two", key=True)
+                yield ctx.problem(MMC310, (*path, key), message, "remove one of the two", key=True)
 
 
 def runs_delphes(ctx: Context) -> bool:
@@ -55,7 +63,23 @@ def _knows_files(ctx: Context) -> bool:
     return ctx.reads_particles and (ctx.origin is not EVENT_SAMPLES or ctx.sound("events"))
 
 
-@rule("MMC327", "MMC319")
+MMC319 = Code(
+    "MMC319",
+    "A setting has no effect",
+    "What the study says elsewhere makes this setting mean nothing: a place in a param card where there is none, a "
+    "shower whose particles nobody reads, the card of a detector that is not simulated, an efficiency that "
+    "MadMiner's reader of Delphes files does not have. Remove one of the two, so that the study does not claim "
+    "what is not done.",
+)
+MMC327 = Code(
+    "MMC327",
+    "Delphes needs one card",
+    "Delphes does what its card says: a file beside the study (`card`), or one that Delphes ships "
+    "(`shipped_card`). Where every event file brings the output of Delphes, none is needed.",
+)
+
+
+@rule(MMC327, MMC319)
 def delphes_card(ctx: Context) -> Iterator[Diagnostic]:
     """Delphes gets one card, where it runs."""
     detector = ctx.get("detector")
@@ -65,16 +89,25 @@ def delphes_card(ctx: Context) -> Iterator[Diagnostic]:
     if not runs_delphes(ctx):
         for key in given:
             message = f"`{key}` has no effect: every event file brings the output of Delphes"
-            yield ctx.problem("MMC319", ("detector", key), message, "remove it", key=True)
+            yield ctx.problem(MMC319, ("detector", key), message, "remove it", key=True)
     elif not given:
         help_text = "add `card: FILE`, or the name of one that Delphes ships: `shipped_card: delphes_card_CMS.tcl`"
-        yield ctx.problem("MMC327", ("detector",), "Delphes has no card", help_text, key=True)
+        yield ctx.problem(MMC327, ("detector",), "Delphes has no card", help_text, key=True)
     elif len(given) > 1:
         path = ("detector", "shipped_card")
-        yield ctx.problem("MMC327", path, "Delphes has two cards", "keep `card` or `shipped_card`", key=True)
+        yield ctx.problem(MMC327, path, "Delphes has two cards", "keep `card` or `shipped_card`", key=True)
 
 
-@rule("MMC328")
+MMC328 = Code(
+    "MMC328",
+    "Delphes needs showered events",
+    "Delphes simulates what stable particles do in a detector, and finds jets of hadrons. The embedded generator "
+    "stops at parton level; with MadGraph say `shower: {program: pythia8}`; an event file needs a HepMC file, or "
+    "what Delphes made of it. Delphes runs on all event files or on none.",
+)
+
+
+@rule(MMC328)
 def showered_events(ctx: Context) -> Iterator[Diagnostic]:
     """Delphes gets events with hadrons."""
     if ctx.reader != "delphes" or not _knows_files(ctx):
@@ -85,10 +118,10 @@ def showered_events(ctx: Context) -> Iterator[Diagnostic]:
         message = f"Delphes needs showered events, and the generator {origin.name} of mmc stops at parton level"
         others = " or ".join(f"`generator: {other.name}`" for other in GENERATORS.values() if "detect" in other.stages)
         help_text = f"take `simulation: smearing`, or {others} with a shower"
-        yield ctx.problem("MMC328", path, message, help_text)
+        yield ctx.problem(MMC328, path, message, help_text)
     elif ctx.get("generation", "shower") == "none":
         message = "Delphes needs showered events, and the study has no shower"
-        yield ctx.problem("MMC328", path, message, "add `shower: {program: pythia8}` to `generation`")
+        yield ctx.problem(MMC328, path, message, "add `shower: {program: pythia8}` to `generation`")
     elif runs_delphes(ctx):
         for at, file in _files(ctx):
             if at and "hepmc" not in file:
@@ -97,28 +130,28 @@ def showered_events(ctx: Context) -> Iterator[Diagnostic]:
                 help_text = "name them: `hepmc: …`, or " + (
                     "give the output of Delphes for the other files too" if brought else "its output: `delphes: …`"
                 )
-                yield ctx.problem("MMC328", at, message, help_text)
+                yield ctx.problem(MMC328, at, message, help_text)
 
 
-@rule("MMC319")
+@rule(MMC319)
 def without_effect(ctx: Context) -> Iterator[Diagnostic]:
     """What is made of events is read, and what is asked of the reader is done."""
     if ctx.reader == "delphes":
         if ctx.get("efficiencies") and ctx.reads_particles:
             message = "`efficiencies` have no effect: MadMiner's reader of Delphes files has none"
-            yield ctx.problem("MMC319", ("efficiencies",), message, "put them into the card of Delphes", key=True)
+            yield ctx.problem(MMC319, ("efficiencies",), message, "put them into the card of Delphes", key=True)
         for path, file in _files(ctx) if runs_delphes(ctx) else ():
             if {"delphes", "hepmc"} <= set(file):
                 message = "the output of Delphes has no effect: Delphes runs on all files, as others have none"
-                yield ctx.problem("MMC319", (*path, "delphes"), message, "give it for all files, or for none", key=True)
+                yield ctx.problem(MMC319, (*path, "delphes"), message, "give it for all files, or for none", key=True)
         return
     for path, file in _files(ctx):
         for key in ("hepmc", "delphes"):
             if key in file:
                 message = f"`{key}` has no effect: with smearing the particles of the LHE file are read"
                 help_text = "remove it, or say `detector: {simulation: delphes}`"
-                yield ctx.problem("MMC319", (*path, key), message, help_text, key=True)
+                yield ctx.problem(MMC319, (*path, key), message, help_text, key=True)
     if isinstance(ctx.get("generation", "shower"), dict):
         message = "the shower has no effect: with smearing the particles before the shower are read"
         help_text = "say `detector: {simulation: delphes}`, or `shower: none`"
-        yield ctx.problem("MMC319", ("generation", "shower"), message, help_text, key=True)
+        yield ctx.problem(MMC319, ("generation", "shower"), message, help_text, key=True)

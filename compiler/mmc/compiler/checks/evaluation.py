@@ -5,30 +5,44 @@ from itertools import pairwise
 from math import prod
 from typing import Any
 
+from mmc.compiler.catalogue.baselines import BASELINES, HISTOGRAM, Baseline
+from mmc.compiler.catalogue.histograms import SALLY, SCORE_LIKELIHOODS, ScoreLikelihood, adaptive_bins
+from mmc.compiler.catalogue.methods import METHODS, SCORE
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.files import is_there
+from mmc.compiler.checks.methods import MMC532, methods_of
 from mmc.compiler.checks.systematics import has_no_systematics
 from mmc.compiler.inputs.observed_events import ObservedError, parse_observed
-from mmc.compiler.language.diagnostics import Diagnostic, one_of, show
+from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
 from mmc.compiler.language.document import Path
 from mmc.compiler.language.quantities import parse_quantity
-from mmc.compiler.study.model import SCORE_METHODS, adaptive_bins, score_axes
 
 MOST_CELLS = 1_000_000
 """More points of a grid or cells of a histogram fill the memory of machines."""
-_BASELINES = ("evaluation", "baselines")
+
+
+def _asked(ctx: Context) -> list[Baseline]:
+    """The baselines that the study asks for."""
+    return [kind for kind in BASELINES.values() if kind.asked(ctx.data.get("evaluation"))]
 
 
 def _histograms(ctx: Context) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Every histogram that is sound, with its path."""
-    further = ctx.entries(*_BASELINES, "histograms")
-    for path in ((*_BASELINES, "histogram"), *((*_BASELINES, "histograms", name) for name in further)):
+    single, named = (("evaluation", *section) for section in (HISTOGRAM.section, HISTOGRAM.named_section))
+    for path in (single, *((*named, name) for name in ctx.entries(*named))):
         histogram = ctx.get(*path)
         if histogram is not None:
             yield path, histogram
 
 
-@rule("MMC506")
+MMC506 = Code(
+    "MMC506",
+    "Bins make no sense",
+    "Edges increase; logarithmic bins are above zero; bins are given for observables that the histogram has.",
+)
+
+
+@rule(MMC506)
 def bins(ctx: Context) -> Iterator[Diagnostic]:
     """Bins belong to an observable of the histogram, and have a width."""
     for histogram_path, histogram in _histograms(ctx):
@@ -37,7 +51,7 @@ def bins(ctx: Context) -> Iterator[Diagnostic]:
             if name not in histogram["observables"]:
                 message = f"the histogram has no observable {show(name)}"
                 help_text = f"it has {one_of(histogram['observables'])}"
-                yield ctx.problem("MMC506", path, message, help_text, key=True)
+                yield ctx.problem(MMC506, path, message, help_text, key=True)
             yield from _edges(ctx, path, binning)
     path = ("evaluation", "fisher_information", "bins")
     yield from _edges(ctx, path, ctx.get(*path))
@@ -48,14 +62,22 @@ def _edges(ctx: Context, path: Path, binning: Any) -> Iterator[Diagnostic]:
         for index, (low, high) in enumerate(pairwise(binning), start=1):
             if high <= low:
                 message = f"the edge {show(high)} is not above {show(low)}"
-                yield ctx.problem("MMC506", (*path, index), message, "write the edges in increasing order")
+                yield ctx.problem(MMC506, (*path, index), message, "write the edges in increasing order")
                 return
     elif isinstance(binning, dict) and binning["scale"] == "log" and binning["range"][0] <= 0:
         message = f"bins equal in the logarithm cannot start at {show(binning['range'][0])}"
-        yield ctx.problem("MMC506", (*path, "range"), message, "start above zero, or write `scale: linear`")
+        yield ctx.problem(MMC506, (*path, "range"), message, "start above zero, or write `scale: linear`")
 
 
-@rule("MMC507")
+MMC507 = Code(
+    "MMC507",
+    "A grid or histogram has too many cells",
+    "The numbers of points or bins of all axes multiply. Above a million, limits take days and more memory than "
+    "machines have.",
+)
+
+
+@rule(MMC507)
 def cells(ctx: Context) -> Iterator[Diagnostic]:
     """Grids and histograms are not too large."""
     axes = ctx.get("evaluation", "grid")
@@ -64,20 +86,21 @@ def cells(ctx: Context) -> Iterator[Diagnostic]:
         if prod(points) > MOST_CELLS:
             message = f"the grid has {prod(points):,} points; at most {MOST_CELLS:,} are possible"
             where: Path = ("evaluation", "grid") if ctx.given("evaluation", "grid") else ("evaluation",)
-            yield ctx.problem("MMC507", where, message, "take fewer points per parameter", key=True)
+            yield ctx.problem(MMC507, where, message, "take fewer points per parameter", key=True)
     score_bins, parameters = ctx.get("evaluation", "score_bins"), ctx.names("parameters")
     if score_bins is not None and parameters:
-        components = len(score_axes(ctx.get("evaluation", "score_likelihood") or "sally", len(parameters)))
+        chosen = _score_likelihood(ctx.get("evaluation", "score_likelihood"))
+        components = len(chosen.axes(len(parameters)))
         if score_bins**components > MOST_CELLS:
             message = f"{score_bins} bins in each of {components} components are more than {MOST_CELLS:,} cells"
-            yield ctx.problem("MMC507", ("evaluation", "score_bins"), message, "take fewer bins")
+            yield ctx.problem(MMC507, ("evaluation", "score_bins"), message, "take fewer bins")
     for path, histogram in _histograms(ctx):
         observables, given = histogram["observables"], histogram["bins"]
         count = prod(_bin_count(given.get(name, adaptive_bins(len(observables)))) for name in observables)
         if count > MOST_CELLS:
             message = f"the histogram has {count:,} cells; at most {MOST_CELLS:,} are possible"
             key = "bins" if given else "observables"
-            yield ctx.problem("MMC507", (*path, key), message, "take fewer bins, or fewer observables", key=True)
+            yield ctx.problem(MMC507, (*path, key), message, "take fewer bins, or fewer observables", key=True)
 
 
 def _bin_count(binning: Any) -> int:
@@ -87,21 +110,29 @@ def _bin_count(binning: Any) -> int:
     return count
 
 
-@rule("MMC510")
+MMC510 = Code(
+    "MMC510",
+    "Nothing would be evaluated",
+    "The study has neither methods nor baselines nor Fisher information, so `evaluation` asks for nothing.",
+    "warning",
+)
+
+
+@rule(MMC510)
 def something_to_evaluate(ctx: Context) -> Iterator[Diagnostic]:
     """An evaluation has something to evaluate."""
     evaluation = ctx.get("evaluation")
     if evaluation is None or ctx.names("methods") != []:
         return
-    if not evaluation["baselines"]["rate"] and not {"histogram", "histograms", "fisher_information"} & {
-        *evaluation,
-        *evaluation["baselines"],
-    }:
+    if not _asked(ctx):
         message = "there is nothing to evaluate: no methods, no baselines, no Fisher information"
-        yield ctx.problem("MMC510", ("evaluation",), message, "add `baselines: {rate: true}`, say", key=True)
+        yield ctx.problem(MMC510, ("evaluation",), message, "add `baselines: {rate: true}`, say", key=True)
 
 
-@rule("MMC511")
+MMC511 = Code("MMC511", "The luminosity is zero", "Without luminosity no events are expected and no limits follow.")
+
+
+@rule(MMC511)
 def some_luminosity(ctx: Context) -> Iterator[Diagnostic]:
     """Some events are expected."""
     text = ctx.get("evaluation", "luminosity")
@@ -110,10 +141,19 @@ def some_luminosity(ctx: Context) -> Iterator[Diagnostic]:
     except ValueError:  # reported as MMC110
         return
     if luminosity == 0:
-        yield ctx.problem("MMC511", ("evaluation", "luminosity"), "the luminosity is zero", "write `300 fb^-1`, say")
+        yield ctx.problem(MMC511, ("evaluation", "luminosity"), "the luminosity is zero", "write `300 fb^-1`, say")
 
 
-@rule("MMC530")
+MMC530 = Code(
+    "MMC530",
+    "Observed events cannot be used",
+    "The file of observed events is text, comma-separated. Its first row names the columns, in any order: each "
+    "observable of the study once, and whatever else. Every other row is an event, with a finite number for each "
+    "observable. A file of more than 2 MB is read by its jobs, not when the study is compiled.",
+)
+
+
+@rule(MMC530)
 def observed(ctx: Context) -> Iterator[Diagnostic]:
     """Observed events have all observables, each a number. A file of more than 2 MB is read by its jobs alone."""
     file, observables = ctx.get("evaluation", "observed", "file"), ctx.names("observables")
@@ -125,30 +165,52 @@ def observed(ctx: Context) -> Iterator[Diagnostic]:
     except ObservedError as error:
         message = f"the observed events of {show(file)} cannot be used: {error}"
         help_text = "the first row names the columns, every other row is an event with a number for each observable"
-        yield ctx.problem("MMC530", ("evaluation", "observed", "file"), message, help_text)
+        yield ctx.problem(MMC530, ("evaluation", "observed", "file"), message, help_text)
 
 
-@rule("MMC531")
+MMC531 = Code(
+    "MMC531",
+    "An option of the evaluation has no effect",
+    "`score_likelihood` is that of the method sally and differs from its default with several parameters only; "
+    "without methods, histograms and truth there are no limits without the rate, and without methods, rate and "
+    "histograms nobody reads the observed events. `systematics: profile` is for likelihoods that know nuisance "
+    "parameters: the rate, histograms, those of score methods, and ratios and densities that were learned with "
+    "them (`nuisance_mode: profile`).",
+)
+
+
+@rule(MMC531)
 def without_effect(ctx: Context) -> Iterator[Diagnostic]:
     """Options of the likelihood change something."""
     likelihood, methods = ctx.get("evaluation", "score_likelihood"), ctx.names("methods")
     if likelihood is not None and methods is not None:
         path: Path = ("evaluation", "score_likelihood")
-        if "sally" not in (entry.get("method", name) for name, entry in ctx.entries("methods").items()):
-            yield ctx.problem("MMC531", path, "the study has no method sally", "remove it", key=True)
-        elif likelihood == "adaptive-sally" and len(ctx.names("parameters") or (1, 2)) == 1:
-            message = "with one parameter there is one direction, and adaptive-sally is sally"
-            yield ctx.problem("MMC531", path, message, "remove it", key=True)
-    if ctx.get("evaluation", "include_xsec") == "both" and methods == [] and not any(_histograms(ctx)):
-        message = "no limit of the study is computed without the rate: there are no methods and no histograms"
-        yield ctx.problem("MMC531", ("evaluation", "include_xsec"), message, "remove it", key=True)
-    has_limits = methods != [] or ctx.get(*_BASELINES, "rate") or any(_histograms(ctx))
-    if ctx.given("evaluation", "observed") and not has_limits:
-        message = "nothing reads the observed events: the study has no methods, no rate and no histograms"
-        yield ctx.problem("MMC531", ("evaluation", "observed"), message, "add `baselines: {rate: true}`, say", key=True)
+        choosing = [method.name for method in METHODS.values() if len(method.likelihoods) > 1]
+        if not {*choosing} & {entry.get("method", name) for name, entry in ctx.entries("methods").items()}:
+            message = f"the study has no method {' or '.join(choosing)}"
+            yield ctx.problem(MMC531, path, message, "remove it", key=True)
+        elif not _score_likelihood(likelihood).fixed and len(ctx.names("parameters") or (1, 2)) == 1:
+            message = f"with one parameter there is one direction, and {likelihood} is {SALLY.name}"
+            yield ctx.problem(MMC531, path, message, "remove it", key=True)
+    if methods != []:
+        return
+    asked = _asked(ctx)
+    if ctx.get("evaluation", "include_xsec") == "both" and not any(kind.without_rate for kind in asked):
+        message = "no limit of the study is computed without the rate: there are no methods, and none of the baselines "
+        message += one_of(kind.name for kind in BASELINES.values() if kind.without_rate)
+        yield ctx.problem(MMC531, ("evaluation", "include_xsec"), message, "remove it", key=True)
+    if ctx.given("evaluation", "observed") and not any(kind.reads_observed for kind in asked):
+        message = "nothing reads the observed events: the study has no methods, and none of the baselines "
+        message += one_of(kind.name for kind in BASELINES.values() if kind.reads_observed)
+        yield ctx.problem(MMC531, ("evaluation", "observed"), message, "add `baselines: {rate: true}`, say", key=True)
 
 
-@rule("MMC531", "MMC532")
+def _score_likelihood(chosen: str | None) -> ScoreLikelihood:
+    """The likelihood that the study chooses for score methods that have a choice."""
+    return SALLY if chosen is None else next(entry for entry in SCORE_LIKELIHOODS if entry.name == chosen)
+
+
+@rule(MMC531, MMC532)
 def profiled(ctx: Context) -> Iterator[Diagnostic]:
     """Nuisance parameters are profiled where there are some, in a likelihood that has them."""
     path: Path = ("evaluation", "systematics")
@@ -156,13 +218,13 @@ def profiled(ctx: Context) -> Iterator[Diagnostic]:
         return
     if has_no_systematics(ctx):
         message = "no sample has a systematic uncertainty that could be profiled"
-        yield ctx.problem("MMC532", path, message, "name one in a sample, `systematics: [lumi]`, say, or remove this")
+        yield ctx.problem(MMC532, path, message, "name one in a sample, `systematics: [lumi]`, say, or remove this")
     learned = any(
-        entry.get("method", name) in SCORE_METHODS or entry.get("nuisance_mode") == "profile"
-        for name, entry in ctx.entries("methods").items()
+        method.family is SCORE or entry.get("nuisance_mode") == "profile" for _, method, entry in methods_of(ctx)
     )
-    knows = learned or ctx.get(*_BASELINES, "rate") or any(_histograms(ctx))
-    if ctx.sound("methods") and ctx.sound(*_BASELINES) and not knows:
-        message = "no likelihood of the study knows nuisance parameters: it has no histogram, no score, and no rate"
+    knows = learned or any(kind.knows_nuisance for kind in _asked(ctx))
+    if ctx.sound("methods") and ctx.sound("evaluation", "baselines") and not knows:
+        message = "no likelihood of the study knows nuisance parameters: it has no score, and none of the baselines "
+        message += one_of(kind.name for kind in BASELINES.values() if kind.knows_nuisance)
         help_text = "let a method learn them, `nuisance_mode: profile`, add `baselines: {rate: true}`, or remove this"
-        yield ctx.problem("MMC531", path, message, help_text)
+        yield ctx.problem(MMC531, path, message, help_text)

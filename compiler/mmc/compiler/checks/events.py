@@ -6,7 +6,8 @@ from typing import Any
 from mmc.compiler.catalogue.generators import EVENT_SAMPLES
 from mmc.compiler.checks.basis import completing
 from mmc.compiler.checks.context import Context, rule
-from mmc.compiler.language.diagnostics import START, Diagnostic, show
+from mmc.compiler.checks.pythia8 import MMC304
+from mmc.compiler.language.diagnostics import START, Code, Diagnostic, show
 from mmc.compiler.language.document import Path
 
 FEW = 100
@@ -15,28 +16,51 @@ MOST_JOBS = 100_000
 """No engine copes with more jobs of one stage."""
 
 
-@rule("MMC302")
+MMC302 = Code(
+    "MMC302",
+    "It is not clear where events come from",
+    "A study either generates events (`generation`) or uses existing ones (`events`): one of them, and not both.",
+)
+
+
+@rule(MMC302)
 def one_source(ctx: Context) -> Iterator[Diagnostic]:
     """Events are generated or read from a file."""
     generation, events = "generation" in ctx.data, "events" in ctx.data
     if generation and events:
         message = "the study both generates events and reads a file of them"
-        yield ctx.problem("MMC302", ("events",), message, "keep `events` or `generation`", key=True)
+        yield ctx.problem(MMC302, ("events",), message, "keep `events` or `generation`", key=True)
     elif not generation and not events:
         message = "the study has no events: it has neither `generation` nor `events`"
         span = START._replace(end_column=2)
-        yield ctx.problem("MMC302", (), message, "say how to generate them, or which file holds them", span=span)
+        yield ctx.problem(MMC302, (), message, "say how to generate them, or which file holds them", span=span)
 
 
-@rule("MMC305")
+MMC305 = Code(
+    "MMC305",
+    "There is no signal",
+    "No sample of the study, or of a group of samples, depends on the parameters, so nothing can be learned about "
+    "them.",
+)
+
+
+@rule(MMC305)
 def some_signal(ctx: Context) -> Iterator[Diagnostic]:
     """At least one sample depends on the parameters."""
     samples = ctx.samples if ctx.sound(*ctx.samples_path) else {}
     if samples and all(sample["background"] for sample in samples.values()):
-        yield ctx.problem("MMC305", ctx.samples_path, "all samples are backgrounds", key=True)
+        yield ctx.problem(MMC305, ctx.samples_path, "all samples are backgrounds", key=True)
 
 
-@rule("MMC304", "MMC329")
+MMC329 = Code(
+    "MMC329",
+    "A background's file is of another benchmark than the first",
+    "A background does not depend on the parameters, so it has no benchmark of its own; MadMiner reads it at the "
+    "reference, the first one.",
+)
+
+
+@rule(MMC304, MMC329)
 def backgrounds(ctx: Context) -> Iterator[Diagnostic]:
     """Backgrounds are generated once, at the first benchmark."""
     first = next(iter(ctx.names("benchmarks") or ()), None)
@@ -46,12 +70,12 @@ def backgrounds(ctx: Context) -> Iterator[Diagnostic]:
             continue
         if isinstance(sample.get("events"), dict):
             message = "a background is generated once, at the first benchmark"
-            yield ctx.problem("MMC304", (*path, "events"), message, "give one number: `events: 10_000`")
+            yield ctx.problem(MMC304, (*path, "events"), message, "give one number: `events: 10_000`")
         for index, file in enumerate(sample.get("files", ())):
             if first is not None and file["benchmark"] != first and file["benchmark"] in ctx.data["benchmarks"]:
                 message = f"sample {show(name)} is a background, which does not depend on the parameters"
                 at = (*path, "files", index, "benchmark")
-                yield ctx.problem("MMC329", at, message, f"name the first benchmark: `benchmark: {first}`")
+                yield ctx.problem(MMC329, at, message, f"name the first benchmark: `benchmark: {first}`")
 
 
 def _generated(ctx: Context) -> dict[str, Any]:
@@ -77,7 +101,15 @@ def _sampled(ctx: Context, events: Any) -> dict[str, int]:
     return {name: n for name, n in counts.items() if n is not None}
 
 
-@rule("MMC316")
+MMC316 = Code(
+    "MMC316",
+    "Signal samples are generated at different benchmarks",
+    "MadMiner averages the cross sections of the benchmarks at which events were generated, over all signal "
+    "samples at once. Each signal sample needs events at the same benchmarks, or its cross section would be wrong.",
+)
+
+
+@rule(MMC316)
 def same_sampled_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
     """All signal samples are generated at the same benchmarks: MadMiner averages over them, for all samples at once."""
     first: tuple[str, set[str]] | None = None
@@ -92,10 +124,17 @@ def same_sampled_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
             named = sorted((sampled ^ first[1]) & {*(ctx.names("benchmarks") or ())})
             differing = ", ".join(named) or "those that complete the morphing basis"
             message = f"samples {show(first[0])} and {show(name)} are not generated at the same benchmarks: {differing}"
-            yield ctx.problem("MMC316", (*ctx.samples_path, name, key), message, "name the same benchmarks in both")
+            yield ctx.problem(MMC316, (*ctx.samples_path, name, key), message, "name the same benchmarks in both")
 
 
-@rule("MMC331")
+MMC331 = Code(
+    "MMC331",
+    "An event file is given twice",
+    "Its events would count twice, once too often for every statistical statement.",
+)
+
+
+@rule(MMC331)
 def files_once(ctx: Context) -> Iterator[Diagnostic]:
     """No events are counted twice."""
     seen: dict[str, Path] = {}
@@ -106,10 +145,20 @@ def files_once(ctx: Context) -> Iterator[Diagnostic]:
                 other = seen.setdefault(file[key], path) if key in file else path
                 if other != path:
                     message = f"the file {show(file[key])} stands in sample {show(other[2])} already"
-                    yield ctx.problem("MMC331", path, message, "name each file once: its events would count twice")
+                    yield ctx.problem(MMC331, path, message, "name each file once: its events would count twice")
 
 
-@rule("MMC334")
+MMC334 = Code(
+    "MMC334",
+    "Event files cannot have the weights that complete the basis",
+    "Events that exist were reweighted at settled points. The benchmarks that MadMiner adds to complete the "
+    "morphing basis lie at random points of this study, so the files have no weights there, or, under the same "
+    "names, weights of other points. Name all benchmarks that the files were reweighted at, with their points: "
+    "MadGraph writes those into the head of the file, as `set param_card dim6 2 165.2` beside each weight's name.",
+)
+
+
+@rule(MMC334)
 def weights_at_added_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
     """Event files have weights at the benchmarks of the study, and nowhere else."""
     added = completing(ctx)
@@ -118,10 +167,25 @@ def weights_at_added_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
         names = f"{first} to {more[-1]}" if more else first
         message = f"MadMiner would add {names} to the basis, at points where event files have no weights"
         help_text = "name all benchmarks that the files were reweighted at, or say `morphing: none`"
-        yield ctx.problem("MMC334", ("benchmarks",), message, help_text, key=True)
+        yield ctx.problem(MMC334, ("benchmarks",), message, help_text, key=True)
 
 
-@rule("MMC306", "MMC335")
+MMC306 = Code(
+    "MMC306",
+    "The splits leave a part without events",
+    "`test_split` and `validation_split` are fractions: each is above 0, and together they stay below 1, so that "
+    "training, validation and test all have events.",
+)
+MMC335 = Code(
+    "MMC335",
+    "A part of the events is very small",
+    "Training, validation and test events each get their share of the generated events, before cuts. With fewer "
+    "than a hundred no network can be trained, chosen or judged. That is fine to try whether a study runs.",
+    "warning",
+)
+
+
+@rule(MMC306, MMC335)
 def splits(ctx: Context) -> Iterator[Diagnostic]:
     """Training, validation and test all get events."""
     fractions = {name: ctx.get("sampling", name) for name in ("test_split", "validation_split")}
@@ -130,13 +194,13 @@ def splits(ctx: Context) -> Iterator[Diagnostic]:
     for name, fraction in fractions.items():
         if not 0 < fraction < 1:
             message = f"`{name}` is {show(fraction)}; it is a fraction above 0 and below 1"
-            yield ctx.problem("MMC306", ("sampling", name), message, f"take the default: `{name}: 0.2`")
+            yield ctx.problem(MMC306, ("sampling", name), message, f"take the default: `{name}: 0.2`")
             return
     training = 1 - sum(fractions.values())
     last = ("sampling", "validation_split" if ctx.given("sampling", "validation_split") else "test_split")
     if training < 1e-9:
         message = f"the splits add up to {sum(fractions.values()):g}, which leaves no events for training"
-        yield ctx.problem("MMC306", last, message, "let them add up to less than 1")
+        yield ctx.problem(MMC306, last, message, "let them add up to less than 1")
         return
     if not ctx.sound("generation"):
         return
@@ -147,15 +211,25 @@ def splits(ctx: Context) -> Iterator[Diagnostic]:
     for part, fraction in parts.items():
         if total * fraction < 1:
             message = f"the splits leave no {part} events: {fraction:g} of {total} is less than one"
-            yield ctx.problem("MMC306", last, message, "generate more events, or take another split")
+            yield ctx.problem(MMC306, last, message, "generate more events, or take another split")
             return
     smallest = min(parts, key=lambda part: parts[part])
     if total * parts[smallest] < FEW:
         message = f"of {total:,} events at most {int(total * parts[smallest])} are {smallest} events"
-        yield ctx.problem("MMC335", ("generation", "samples"), message, "generate more events", key=True)
+        yield ctx.problem(MMC335, ("generation", "samples"), message, "generate more events", key=True)
 
 
-@rule("MMC307")
+MMC307 = Code(
+    "MMC307",
+    "There are too many jobs",
+    "`events` divided by `events_per_job` is the number of jobs, at every benchmark, those included that complete "
+    "the morphing basis, and for every slice of phase space. Above 100,000 no workflow engine copes; let each job "
+    "generate more events. A scan of more than 500 trainings is taken for a slip unless `allow_trainings` says "
+    "how many there may be.",
+)
+
+
+@rule(MMC307)
 def number_of_jobs(ctx: Context) -> Iterator[Diagnostic]:
     """Generation is not split into more jobs than engines can take."""
     for name, sample in _generated(ctx).items():
@@ -165,4 +239,4 @@ def number_of_jobs(ctx: Context) -> Iterator[Diagnostic]:
             key = "events_per_job" if ctx.given("generation", "samples", name, "events_per_job") else "events"
             message = f"sample {show(name)} takes {jobs:,} jobs; at most {MOST_JOBS:,} are possible"
             help_text = f"let each job generate more: `events_per_job: {-(-jobs // 1000) * per_job}`"
-            yield ctx.problem("MMC307", ("generation", "samples", name, key), message, help_text)
+            yield ctx.problem(MMC307, ("generation", "samples", name, key), message, help_text)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from mmc.compiler.catalogue.images import is_pinned
 from mmc.compiler.catalogue.stages import PROGRAMS, SECTIONS, programs_of, stages_of
 from mmc.compiler.checks.context import Context, rule
-from mmc.compiler.language.diagnostics import Diagnostic, show
+from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 
 _COPY = "copy it into the study's folder and name it from there"
 
@@ -23,17 +23,27 @@ def is_there(ctx: Context, text: str) -> bool:
     return not _leads_out(text) and ctx.look_up(text) == "file"
 
 
-@rule("MMC601", "MMC602", "MMC603")
+MMC601 = Code("MMC601", "A file does not exist", "The study names a file that is not there. Paths start at the study.")
+MMC602 = Code(
+    "MMC602",
+    "A file lies outside the study's folder",
+    "A study is a folder that can be copied, archived and compiled elsewhere, so the files that it names lie "
+    "within it. Absolute paths, `..` and links that lead out are refused; copy the file.",
+)
+MMC603 = Code("MMC603", "A file is none", "The path is a folder, or it cannot be read.")
+
+
+@rule(MMC601, MMC602, MMC603)
 def files(ctx: Context) -> Iterator[Diagnostic]:
     """Every file that the study names is a file in its folder."""
     for path, value, _ in ctx.annotated("x-file"):
         found = "outside" if _leads_out(value) else ctx.look_up(value)
         if found == "outside":
-            yield ctx.problem("MMC602", path, f"{show(value)} lies outside the study's folder", _COPY)
+            yield ctx.problem(MMC602, path, f"{show(value)} lies outside the study's folder", _COPY)
         elif found == "missing":
-            yield ctx.problem("MMC601", path, f"there is no file {show(value)}", "paths start at the study's folder")
+            yield ctx.problem(MMC601, path, f"there is no file {show(value)}", "paths start at the study's folder")
         elif found != "file":
-            yield ctx.problem("MMC603", path, f"{show(value)} is a folder or cannot be read")
+            yield ctx.problem(MMC603, path, f"{show(value)} is a folder or cannot be read")
 
 
 def _leads_out(text: str) -> bool:
@@ -50,16 +60,32 @@ def _leads_out(text: str) -> bool:
     return False
 
 
-@rule("MMC604")
+MMC604 = Code(
+    "MMC604",
+    "An image is not pinned",
+    "An image without a tag, or with the tag `latest`, is another one tomorrow. Name a tag or a digest.",
+    "warning",
+)
+
+
+@rule(MMC604)
 def images(ctx: Context) -> Iterator[Diagnostic]:
     """Images are pinned."""
     for group, image in ctx.entries("execution", "images").items():
         if not is_pinned(image) and not ctx.given("execution", "reana"):  # which needs it
             message = f"the image {show(image)} is not pinned, so the same study may run something else tomorrow"
-            yield ctx.problem("MMC604", ("execution", "images", group), message, "name a tag, `image:1.0`, or a digest")
+            yield ctx.problem(MMC604, ("execution", "images", group), message, "name a tag, `image:1.0`, or a digest")
 
 
-@rule("MMC605")
+MMC605 = Code(
+    "MMC605",
+    "A stage that the study does not have is given resources",
+    "The study has no such stage, so the resources would be ignored.",
+    "warning",
+)
+
+
+@rule(MMC605)
 def resources(ctx: Context) -> Iterator[Diagnostic]:
     """Resources are given to stages that there are."""
     there = stages(ctx)
@@ -67,7 +93,7 @@ def resources(ctx: Context) -> Iterator[Diagnostic]:
         for stage in ctx.entries(*section):
             if there and stage not in there:
                 message = f"the study has no stage {stage}"
-                yield ctx.problem("MMC605", (*section, stage), message, "remove it", key=True)
+                yield ctx.problem(MMC605, (*section, stage), message, "remove it", key=True)
 
 
 def stages(ctx: Context) -> tuple[str, ...]:
@@ -76,7 +102,23 @@ def stages(ctx: Context) -> tuple[str, ...]:
     return stages_of(ctx.data) if is_clear else ()
 
 
-@rule("MMC606", "MMC607")
+MMC606 = Code(
+    "MMC606",
+    "A program that no job runs is named",
+    "The folder of an installation has no effect: the study does not generate events with MadGraph, or does not "
+    "simulate the detector with Delphes.",
+    "warning",
+)
+MMC607 = Code(
+    "MMC607",
+    "The folder of a program is no absolute path",
+    "Every job runs in a folder of its own, perhaps in a container or on another machine, so the folder of an "
+    "installation is an absolute path there. Without one, jobs look at the environment variables "
+    "`MMC_MADGRAPH_DIR` and `MMC_DELPHES_DIR`.",
+)
+
+
+@rule(MMC606, MMC607)
 def installations(ctx: Context) -> Iterator[Diagnostic]:
     """Folders of programs are found from everywhere, and some job runs the program."""
     runs = programs_of(ctx.sound_data)
@@ -85,20 +127,29 @@ def installations(ctx: Context) -> Iterator[Diagnostic]:
         if not folder.startswith("/"):
             message = f"{show(folder)} is no absolute path, and every job runs in a folder of its own"
             help_text = f"start it with `/`, or leave it to the variable `MMC_{program.upper()}_DIR`"
-            yield ctx.problem("MMC607", path, message, help_text)
+            yield ctx.problem(MMC607, path, message, help_text)
         elif ctx.origin is not None and PROGRAMS[program] not in runs:
             message = f"no job of the study runs {PROGRAMS[program]}"
-            yield ctx.problem("MMC606", path, message, "remove it", key=True)
+            yield ctx.problem(MMC606, path, message, "remove it", key=True)
 
 
-@rule("MMC608")
+MMC608 = Code(
+    "MMC608",
+    "A password stands in the study",
+    "A study is read, committed and published, and every bundle carries it. What a tracking server asks for comes "
+    "from the environment of the jobs: `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, or "
+    "`MLFLOW_TRACKING_TOKEN`; on REANA from secrets of those names.",
+)
+
+
+@rule(MMC608)
 def no_login(ctx: Context) -> Iterator[Diagnostic]:
     """No password stands in a study."""
     path = ("tracking", "mlflow", "uri")
     uri = ctx.get(*path)
     if uri is not None and "@" in urlsplit(uri).netloc:
         yield ctx.problem(
-            "MMC608",
+            MMC608,
             path,
             "the address of the tracking server holds a user or a password",
             "remove all up to the `@`; jobs read MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",

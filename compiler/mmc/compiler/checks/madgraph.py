@@ -6,9 +6,12 @@ from typing import Any
 
 from mmc.compiler.catalogue.generators import MADGRAPH
 from mmc.compiler.checks.context import Context, energy_gev, rule
+from mmc.compiler.checks.detector import MMC319
+from mmc.compiler.checks.pythia8 import MMC309
 from mmc.compiler.expressions.checker import check_expression, transformed
+from mmc.compiler.expressions.parts import MMC407
 from mmc.compiler.inputs.cards import asks_for_corrections
-from mmc.compiler.language.diagnostics import Diagnostic, show
+from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 from mmc.compiler.language.document import Path
 
 _NO_PROCESS = re.compile(r"[;#!\x00-\x1f\x7f]|--loop_filter")
@@ -26,15 +29,23 @@ def shared(ctx: Context, sample: Mapping[str, Any], key: str) -> Any:
     return sample[key] if key in sample else ctx.get("generation", key)
 
 
-@rule("MMC309")
+@rule(MMC309)
 def some_energy(ctx: Context) -> Iterator[Diagnostic]:
     """The beams have energy."""
     path = ("generation", "beams", "energy")
     if ctx.origin is MADGRAPH and energy_gev(ctx, *path) == 0:
-        yield ctx.problem("MMC309", path, "the beams have no energy")
+        yield ctx.problem(MMC309, path, "the beams have no energy")
 
 
-@rule("MMC318", "MMC319")
+MMC318 = Code(
+    "MMC318",
+    "A parameter has no place in the param card",
+    "MadGraph reads the value of a parameter from the param card: `lha_block` names the block and `lha_id` the "
+    "number in it. Each parameter needs both, and no two can have the same.",
+)
+
+
+@rule(MMC318, MMC319)
 def places_in_the_param_card(ctx: Context) -> Iterator[Diagnostic]:
     """Each parameter has a place of its own in the param card."""
     seen: dict[tuple[str, int], str] = {}
@@ -48,19 +59,27 @@ def places_in_the_param_card(ctx: Context) -> Iterator[Diagnostic]:
             message = f"parameter {show(name)} does not say where it stands in the param card"
             example = {"lha_block": "lha_block: dim6", "lha_id": "lha_id: 2"}
             help_text = f"add `{', '.join(example[key] for key in missing)}`, say"
-            yield ctx.problem("MMC318", path, message, help_text, key=True)
+            yield ctx.problem(MMC318, path, message, help_text, key=True)
         elif not missing:
             place = entry["lha_block"].casefold(), entry["lha_id"]
             other = seen.setdefault(place, name)
             if other != name:
                 message = f"{show(name)} and {show(other)} are the same entry of the param card, {place[0]} {place[1]}"
-                yield ctx.problem("MMC318", (*path, "lha_id"), message, "give one of them another place, or remove it")
+                yield ctx.problem(MMC318, (*path, "lha_id"), message, "give one of them another place, or remove it")
         if origin is MADGRAPH and ctx.given(*path, "coefficient"):
             message = "`coefficient` has no effect: MadGraph finds the parameter by `lha_block` and `lha_id`"
-            yield ctx.problem("MMC319", (*path, "coefficient"), message, "remove it", key=True)
+            yield ctx.problem(MMC319, (*path, "coefficient"), message, "remove it", key=True)
 
 
-@rule("MMC407", "MMC408")
+MMC408 = Code(
+    "MMC408",
+    "A transform does not depend on the parameter",
+    "A transform turns the parameter's value, `theta`, into the number in the param card: `16.52*theta`. One "
+    "without `theta` gives every benchmark the same card.",
+)
+
+
+@rule(MMC407, MMC408)
 def transforms(ctx: Context) -> Iterator[Diagnostic]:
     """Each transform depends on the parameter, and has a value at every benchmark and at the ends of the range."""
     for name, entry in ctx.entries("parameters").items():
@@ -73,7 +92,7 @@ def transforms(ctx: Context) -> Iterator[Diagnostic]:
         known = [transformed(text, low + part * (high - low))[0] for part in (0.0, 0.3, 1.0)]
         if None not in known and len(set(known)) == 1:
             message = f"`{text[:60]}` is the same for every value of {show(name)}"
-            yield ctx.problem("MMC408", path, message, "the value of the parameter is `theta`: `16.52*theta`")
+            yield ctx.problem(MMC408, path, message, "the value of the parameter is `theta`: `16.52*theta`")
             continue
         benchmarks = {key: point.get(name) for key, point in ctx.entries("benchmarks").items()}
         values = {f"the benchmark {show(key)}": value for key, value in benchmarks.items() if value is not None}
@@ -81,7 +100,7 @@ def transforms(ctx: Context) -> Iterator[Diagnostic]:
             problems = transformed(text, float(theta))[1]
             if problems:
                 message = f"the transform has no value at {where}, theta = {show(theta)}: {problems[0].message}"
-                yield ctx.problem("MMC407", path, message, "take another transform, or move the point")
+                yield ctx.problem(MMC407, path, message, "take another transform, or move the point")
                 break
 
 
@@ -90,7 +109,16 @@ def _lines(sample: Mapping[str, Any]) -> list[str]:
     return [sample["process"]] if isinstance(sample["process"], str) else sample["process"]
 
 
-@rule("MMC332")
+MMC332 = Code(
+    "MMC332",
+    "A process line is no process",
+    "A process line is what follows `generate` in MadGraph, `p p > e+ e- j QCD=1`, and nothing else: mmc writes "
+    "the commands. Several processes are a list, whose later entries are added; labels stand in `definitions`, the "
+    "model in `model`. A `;` or a line break would start another command, a `#` or `!` a comment.",
+)
+
+
+@rule(MMC332)
 def process_lines(ctx: Context) -> Iterator[Diagnostic]:
     """A process line is a process and nothing else."""
     for name, sample in samples(ctx).items():
@@ -102,13 +130,13 @@ def process_lines(ctx: Context) -> Iterator[Diagnostic]:
             if found is not None:
                 what = show(found[0]) if found[0].isprintable() else "a line break"
                 message = f"a process line cannot hold {what}"
-                yield ctx.problem("MMC332", path, message, "write each process as an entry of a list: `[…, …]`")
+                yield ctx.problem(MMC332, path, message, "write each process as an entry of a list: `[…, …]`")
             elif word in _COMMANDS:
                 message = f"`{word}` is a command of MadGraph, not part of the process"
-                yield ctx.problem("MMC332", path, message, _INSTEAD.get(word, _INSTEAD["generate"]))
+                yield ctx.problem(MMC332, path, message, _INSTEAD.get(word, _INSTEAD["generate"]))
             elif ">" not in line:
                 message = f"{show(line)} is no process: it has no `>`"
-                yield ctx.problem("MMC332", path, message, "write what comes in and what goes out, `p p > e+ e-`")
+                yield ctx.problem(MMC332, path, message, "write what comes in and what goes out, `p p > e+ e-`")
 
 
 _INSTEAD = {
@@ -120,7 +148,18 @@ _INSTEAD = {
 }
 
 
-@rule("MMC324")
+MMC324 = Code(
+    "MMC324",
+    "The order does not fit",
+    "A process says by brackets what is corrected, `p p > t t~ [QCD]`, and then its order is `NLO`; without, and "
+    "for processes that start with a loop (`[noborn=QCD]`), it is `LO`. MadMiner can run MadGraph at NLO, but "
+    "MadGraph then names accurate weights differently from what MadMiner reads, or reweights as if events were at "
+    "LO: so signals are generated at LO, with a `k_factor`. Events at NLO are made for one shower, together with "
+    "which alone they mean something. Weights of scales and parton distributions are asked for at LO only.",
+)
+
+
+@rule(MMC324)
 def orders(ctx: Context) -> Iterator[Diagnostic]:
     """The order is that of the process, and next-to-leading order is asked for where events can have it."""
     for name, sample in samples(ctx).items():
@@ -130,11 +169,11 @@ def orders(ctx: Context) -> Iterator[Diagnostic]:
         corrected = [line for line in lines if asks_for_corrections(line)]
         if order == "LO" and corrected:
             message = f"`{corrected[0].strip()[:60]}` asks for corrections, and the order is LO"
-            yield ctx.problem("MMC324", (*path, "process"), message, "add `order: NLO`, or remove the brackets")
+            yield ctx.problem(MMC324, (*path, "process"), message, "add `order: NLO`, or remove the brackets")
         elif order == "NLO" and len(corrected) < len(lines):
             at = (*path, "order" if ctx.given(*path, "order") else "process")
             message = f"the order of sample {show(name)} is NLO, and its process does not say what is corrected"
-            yield ctx.problem("MMC324", at, message, "write it in brackets, `p p > t t~ [QCD]`, or `order: LO`")
+            yield ctx.problem(MMC324, at, message, "write it in brackets, `p p > t t~ [QCD]`, or `order: LO`")
         elif order == "NLO":
             yield from _next_to_leading(ctx, name, sample)
 
@@ -145,19 +184,28 @@ def _next_to_leading(ctx: Context, name: str, sample: Mapping[str, Any]) -> Iter
     if not sample["background"]:
         message = f"sample {show(name)} depends on the parameters and cannot have the order NLO"
         help_text = "generate it at LO with a `k_factor`: MadGraph reweights events at NLO as if they were at LO"
-        yield ctx.problem("MMC324", at, message, help_text)
+        yield ctx.problem(MMC324, at, message, help_text)
     if ctx.get("generation", "shower") == "none":
         message = f"sample {show(name)} has the order NLO, and such events mean nothing before the shower"
-        yield ctx.problem("MMC324", at, message, "add `shower: {program: pythia8}`, or take `order: LO`")
+        yield ctx.problem(MMC324, at, message, "add `shower: {program: pythia8}`, or take `order: LO`")
     known = ctx.entries("systematics")
     varied = [key for key in sample["systematics"] if known.get(key, {}).get("effect") in ("scale", "pdf")]
     if varied:
         message = f"{show(varied[0])} cannot be varied at NLO, where mmc asks for no weights of scales and PDF sets"
         help_text = "leave it to samples at LO, or describe it with `effect: norm`"
-        yield ctx.problem("MMC324", (*path, "systematics"), message, help_text)
+        yield ctx.problem(MMC324, (*path, "systematics"), message, help_text)
 
 
-@rule("MMC330")
+MMC330 = Code(
+    "MMC330",
+    "Signals have different models",
+    "The parameters must be entries of the param card, with the same meaning, in the model of every signal. Two "
+    "restrictions of one model are fine; a process that does not depend on the parameters is a background.",
+    "warning",
+)
+
+
+@rule(MMC330)
 def models_of_signals(ctx: Context) -> Iterator[Diagnostic]:
     """The parameters mean the same in every signal sample."""
     first: tuple[str, str] | None = None
@@ -170,10 +218,18 @@ def models_of_signals(ctx: Context) -> Iterator[Diagnostic]:
         elif model != first[1]:
             message = f"samples {show(first[0])} and {show(name)} have the models {first[1]} and {model}"
             help_text = "see that the parameters mean the same in both; a background says `background: true`"
-            yield ctx.problem("MMC330", ("generation", "samples", name, "model"), message, help_text)
+            yield ctx.problem(MMC330, ("generation", "samples", name, "model"), message, help_text)
 
 
-@rule("MMC323")
+MMC323 = Code(
+    "MMC323",
+    "A slice of phase space is no slice",
+    "The cross sections of slices add up, so slices must not overlap: each needs settings of the run card, and no "
+    "two can have the same. Whether different cuts overlap, mmc cannot know.",
+)
+
+
+@rule(MMC323)
 def slices(ctx: Context) -> Iterator[Diagnostic]:
     """Slices differ from the whole and from each other."""
     for name, sample in samples(ctx).items():
@@ -182,10 +238,10 @@ def slices(ctx: Context) -> Iterator[Diagnostic]:
             path = ("generation", "samples", name, "slices", key)
             if not settings:
                 message = f"the slice {show(key)} is the whole phase space of sample {show(name)}"
-                yield ctx.problem("MMC323", path, message, "say what is in it, `{ptj: 20, ptjmax: 100}`", key=True)
+                yield ctx.problem(MMC323, path, message, "say what is in it, `{ptj: 20, ptjmax: 100}`", key=True)
                 continue
             whole = {**(ctx.get("generation", "run_card") or {}), **sample["run_card"], **settings}
             other = seen.setdefault(repr(sorted(whole.items())), key)
             if other != key:
                 message = f"the slices {show(other)} and {show(key)} are the same part of phase space"
-                yield ctx.problem("MMC323", path, message, "change or remove one: cross sections add up", key=True)
+                yield ctx.problem(MMC323, path, message, "change or remove one: cross sections add up", key=True)

@@ -4,100 +4,128 @@ from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
+from mmc.compiler.catalogue.methods import (
+    DOUBLE,
+    ESTIMATORS,
+    METHODS,
+    MORPHING_AWARE,
+    SCORE,
+    SUGGESTED,
+    EstimatorType,
+    LearningMethod,
+    names_of,
+    names_with_score_term,
+)
+from mmc.compiler.catalogue.names import IN_BASIS
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.systematics import has_no_systematics
-from mmc.compiler.language.diagnostics import Diagnostic, did_you_mean, one_of, show
+from mmc.compiler.language.diagnostics import Code, Diagnostic, did_you_mean, one_of, show
 from mmc.compiler.language.document import Path
-from mmc.compiler.study.model import (
-    DOUBLE,
-    FLOW_DEFAULTS,
-    IN_BASIS,
-    LIKELIHOOD_METHODS,
-    METHODS,
-    METHODS_WITH_ALPHA,
-    MORPHING_AWARE,
-    QUADRATIC,
-    RATIO_METHODS,
-    SCORE_METHODS,
-    default_estimator,
-    scales_no_parameters,
-)
 
 
-def methods_of(ctx: Context) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+def methods_of(ctx: Context) -> Iterator[tuple[str, LearningMethod, Mapping[str, Any]]]:
     """The name, the method and the entry of all methods that say what they are."""
     for name, entry in ctx.entries("methods").items():
-        method = entry.get("method", name)
-        if method in METHODS:
+        method = METHODS.get(entry.get("method", name))
+        if method is not None:
             yield name, method, entry
 
 
-def _kind(method: str) -> str:
-    """What a method estimates."""
-    if method in RATIO_METHODS:
-        return "ratio"
-    return "score" if method in SCORE_METHODS else "likelihood"
+def _estimator(method: LearningMethod, entry: Mapping[str, Any]) -> EstimatorType:
+    return method.family.estimator_of(entry.get("estimator"))
 
 
-def _estimator(method: str, entry: Mapping[str, Any]) -> str:
-    return str(entry.get("estimator", default_estimator(method)))
+MMC501 = Code(
+    "MMC501",
+    "The entry does not say which method it is",
+    "The name of an entry of `methods` is also its method, unless `method` says another one: `alices: {…}` or "
+    "`wide: {method: alices, …}`.",
+)
 
 
-@rule("MMC501")
+@rule(MMC501)
 def which_method(ctx: Context) -> Iterator[Diagnostic]:
     """Every entry says which method it is."""
     for name, entry in ctx.entries("methods").items():
         if "method" not in entry and name not in METHODS:
-            guess = did_you_mean(name, METHODS) or "alices"
+            guess = did_you_mean(name, METHODS) or SUGGESTED.name
             message = f"{show(name)} is none of the methods {one_of(METHODS, len(METHODS))}"
-            yield ctx.problem("MMC501", ("methods", name), message, f"add `method: {guess}`, say", key=True)
+            yield ctx.problem(MMC501, ("methods", name), message, f"add `method: {guess}`, say", key=True)
 
 
-@rule("MMC502")
+MMC502 = Code(
+    "MMC502",
+    "A method lacks a point to train at",
+    "Ratio methods need `theta0` and `theta1`; score methods and likelihood methods need `theta`. The study "
+    "language has a table of the methods.",
+)
+
+
+@rule(MMC502)
 def reference_points(ctx: Context) -> Iterator[Diagnostic]:
     """Every method has the points that it trains at."""
     for name, method, entry in methods_of(ctx):
-        needed = ("theta0", "theta1") if method in RATIO_METHODS else ("theta",)
-        for key in needed:
+        for key in method.family.points:
             if key not in entry:
-                varies = key == "theta0" or method in LIKELIHOOD_METHODS
-                example = "{random: {n: 1000}}" if varies else f"{{benchmark: {_a_benchmark(ctx)}}}"
-                message = f"the {_kind(method)} method {method} lacks `{key}`"
-                yield ctx.problem("MMC502", ("methods", name), message, f"add `{key}: {example}`", key=True)
+                example = (
+                    "{random: {n: 1000}}" if key in method.family.varied else f"{{benchmark: {_a_benchmark(ctx)}}}"
+                )
+                message = f"the {method.family.name} method {method.name} lacks `{key}`"
+                yield ctx.problem(MMC502, ("methods", name), message, f"add `{key}: {example}`", key=True)
 
 
 def _a_benchmark(ctx: Context) -> str:
     return next(iter(ctx.names("benchmarks") or ["sm"]))
 
 
-@rule("MMC503")
+MMC503 = Code(
+    "MMC503",
+    "A setting does not belong to the method",
+    "The method does not use this setting, so it would be ignored: `theta` is for score and likelihood methods, "
+    "`theta0`, `theta1` and `estimator` for ratio methods, `calibration` and `scale_parameters` for all but score "
+    "methods, `alpha` for methods whose loss has a score term, `n_components`, `n_mades` and `batch_norm` for "
+    "likelihood methods and `dropout_prob` for all others, `nesterov_momentum` for the optimiser sgd, "
+    "`early_stopping_patience` for early stopping.",
+)
+
+
+@rule(MMC503)
 def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
     """No method is given a setting that it does not use."""
     for name, method, entry in methods_of(ctx):
         path = ("methods", name)
-        for key in ("theta",) if method in RATIO_METHODS else ("theta0", "theta1"):
-            if key in entry:
-                others = "theta0` and `theta1" if method in RATIO_METHODS else "theta"
-                message = f"`{key}` does not belong to the {_kind(method)} method {method}"
-                yield ctx.problem("MMC503", (*path, key), message, f"it takes `{others}`", key=True)
-        if method in SCORE_METHODS and ctx.given(*path, "calibration"):
-            message = f"`calibration` has no effect: {method} estimates no ratio"
-            yield ctx.problem("MMC503", (*path, "calibration"), message, "remove it", key=True)
-        if entry.get("nuisance_mode") == "profile" and _estimator(method, entry) in {MORPHING_AWARE, QUADRATIC}:
+        for key in ("theta", "theta0", "theta1"):
+            if key in entry and key not in method.family.points:
+                message = f"`{key}` does not belong to the {method.family.name} method {method.name}"
+                help_text = f"it takes {' and '.join(f'`{point}`' for point in method.family.points)}"
+                yield ctx.problem(MMC503, (*path, key), message, help_text, key=True)
+        if method.family is SCORE and ctx.given(*path, "calibration"):
+            message = f"`calibration` has no effect: {method.name} estimates no ratio"
+            yield ctx.problem(MMC503, (*path, "calibration"), message, "remove it", key=True)
+        if entry.get("nuisance_mode") == "profile" and _estimator(method, entry).is_morphing_aware:
             message = "`nuisance_mode` has no effect: a morphing-aware estimator varies with the parameters alone"
             help_text = "remove it, or take another `estimator`"
-            yield ctx.problem("MMC503", (*path, "nuisance_mode"), message, help_text, key=True)
-        if method not in RATIO_METHODS and "estimator" in entry:
-            message = f"`estimator` has no effect: {method} is learned by one type of estimator"
-            yield ctx.problem("MMC503", (*path, "estimator"), message, "remove it", key=True)
+            yield ctx.problem(MMC503, (*path, "nuisance_mode"), message, help_text, key=True)
+        if len(method.family.estimators) == 1 and "estimator" in entry:
+            message = f"`estimator` has no effect: {method.name} is learned by one type of estimator"
+            yield ctx.problem(MMC503, (*path, "estimator"), message, "remove it", key=True)
         for key, reason in _unused(method, entry):
             message = f"`{key}` has no effect: {reason}"
             for place in ((*path, "training", key), (*path, "scan", f"training.{key}")):
                 if ctx.given(*place):
-                    yield ctx.problem("MMC503", place, message, "remove it", key=True)
+                    yield ctx.problem(MMC503, place, message, "remove it", key=True)
 
 
-@rule("MMC532")
+MMC532 = Code(
+    "MMC532",
+    "There is no systematic uncertainty to profile",
+    "Nuisance parameters come from the systematic uncertainties that samples name. Declare them in `systematics` "
+    "and name them in the samples that have them, or leave limits at nominal values. The generator `pythia8` has "
+    "no uncertainties. What a MadMiner event file has is known when its jobs run.",
+)
+
+
+@rule(MMC532)
 def learned_nuisance_parameters(ctx: Context) -> Iterator[Diagnostic]:
     """Nuisance parameters are learned from samples that have some."""
     for name, _, entry in methods_of(ctx):
@@ -108,45 +136,55 @@ def learned_nuisance_parameters(ctx: Context) -> Iterator[Diagnostic]:
             where = "" if group is None else f" of the group {show(group)}"
             message = f"no sample{where} has a systematic uncertainty that could be learned"
             help_text = "name one in a sample, `systematics: [lumi]`, say, or remove this"
-            yield ctx.problem("MMC532", ("methods", name, "nuisance_mode"), message, help_text)
+            yield ctx.problem(MMC532, ("methods", name, "nuisance_mode"), message, help_text)
 
 
-@rule("MMC503")
+@rule(MMC503)
 def score_bins(ctx: Context) -> Iterator[Diagnostic]:
     """Bins of the score are given where there is a score."""
-    methods = [method for _, method, _ in methods_of(ctx)]
-    if ctx.given("evaluation", "score_bins") and ctx.sound("methods") and not {*methods} & {*SCORE_METHODS}:
+    has_score = any(method.family is SCORE for _, method, _ in methods_of(ctx))
+    if ctx.given("evaluation", "score_bins") and ctx.sound("methods") and not has_score:
         path = ("evaluation", "score_bins")
-        message = f"`score_bins` has no effect: the study has none of the score methods {one_of(SCORE_METHODS)}"
-        yield ctx.problem("MMC503", path, message, "remove it", key=True)
+        message = f"`score_bins` has no effect: the study has none of the score methods {one_of(names_of(SCORE))}"
+        yield ctx.problem(MMC503, path, message, "remove it", key=True)
 
 
-def _unused(method: str, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _unused(method: LearningMethod, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The hyperparameters that an entry does not use, each with the reason."""
-    training, scan = entry["training"], entry["scan"]
+    training, scan, estimator = entry["training"], entry["scan"], _estimator(method, entry)
 
     def values(key: str) -> list[Any]:
         scanned: list[Any] = scan.get(f"training.{key}", [training[key]])
         return scanned
 
-    if method not in METHODS_WITH_ALPHA:
-        yield "alpha", f"it belongs to {', '.join(METHODS_WITH_ALPHA)}, not to {method}"
-    if method in SCORE_METHODS:
-        yield "scale_parameters", f"{method} has no parameters among its inputs"
-    elif scales_no_parameters(method, _estimator(method, entry)):
-        yield "scale_parameters", f"a {_estimator(method, entry)} estimator takes parameters as they are"
-    if method in LIKELIHOOD_METHODS:
-        yield "dropout_prob", f"the network of {method} has no dropout"
-    else:
-        for key in FLOW_DEFAULTS:
-            yield key, f"it belongs to {' and '.join(LIKELIHOOD_METHODS)}, not to {method}"
+    reasons = {
+        "alpha": f"it belongs to {', '.join(names_with_score_term())}, not to {method.name}",
+        "scale_parameters": f"a {estimator.name} estimator takes parameters as they are"
+        if estimator.takes_parameters
+        else f"{method.name} has no parameters among its inputs",
+        "dropout_prob": f"the network of {method.name} has no dropout",
+    }
+    for kind in ESTIMATORS.values():
+        owners = [other for other, declared in METHODS.items() if kind in declared.family.estimators]
+        reasons |= dict.fromkeys(
+            kind.own_hyperparameters, f"it belongs to {' and '.join(owners)}, not to {method.name}"
+        )
+    for key in method.foreign_hyperparameters(estimator):
+        yield key, reasons[key]
     if "sgd" not in values("optimizer"):
         yield "nesterov_momentum", "it belongs to the optimizer sgd"
     if True not in values("early_stopping"):
         yield "early_stopping_patience", "there is no early stopping"
 
 
-@rule("MMC508")
+MMC508 = Code(
+    "MMC508",
+    "There are more parameter points than samples",
+    "Samples are divided among the points that they are drawn at. With more points than samples some get none.",
+)
+
+
+@rule(MMC508)
 def points_and_samples(ctx: Context) -> Iterator[Diagnostic]:
     """Every parameter point gets at least one sample."""
     for name, _, entry in methods_of(ctx):
@@ -160,46 +198,64 @@ def points_and_samples(ctx: Context) -> Iterator[Diagnostic]:
             for key in ("samples", "validation_samples"):
                 if count > entry.get(key, count):
                     message = f"{count:,} parameter points share {entry[key]:,} {key.replace('_', ' ')}"
-                    yield ctx.problem("MMC508", path, message, f"take at most {entry[key]:,} points, or more samples")
+                    yield ctx.problem(MMC508, path, message, f"take at most {entry[key]:,} points, or more samples")
 
 
-@rule("MMC520")
+MMC520 = Code(
+    "MMC520",
+    "Several points where there is one",
+    "Score methods learn the score at one point, and ratio methods the ratio to one denominator, unless the "
+    "estimator is `double_parameterized_ratio`, which varies with both.",
+)
+
+
+@rule(MMC520)
 def single_points(ctx: Context) -> Iterator[Diagnostic]:
     """What an estimator is trained at or against is one point, unless it varies with it."""
     for name, method, entry in methods_of(ctx):
-        key = "theta" if method in SCORE_METHODS else "theta1"
-        varies = method in LIKELIHOOD_METHODS or _estimator(method, entry) == DOUBLE
-        kind = next(iter(entry.get(key, ())), "point")
-        if not varies and kind not in ("benchmark", "point"):
-            message = f"`{key}` of {method} is a single point, not `{kind}`"
-            help_text = f"give one, as in `{{benchmark: {_a_benchmark(ctx)}}}`"
-            if key == "theta1":
-                help_text += f", or take `estimator: {DOUBLE}`"
-            yield ctx.problem("MMC520", ("methods", name, key, kind), message, help_text, key=True)
+        if _estimator(method, entry).varies_with_denominator:
+            continue
+        for key in (point for point in method.family.points if point not in method.family.varied):
+            kind = next(iter(entry.get(key, ())), "point")
+            if kind not in ("benchmark", "point"):
+                message = f"`{key}` of {method.name} is a single point, not `{kind}`"
+                help_text = f"give one, as in `{{benchmark: {_a_benchmark(ctx)}}}`"
+                if DOUBLE in method.family.estimators:
+                    help_text += f", or take `estimator: {DOUBLE.name}`"
+                yield ctx.problem(MMC520, ("methods", name, key, kind), message, help_text, key=True)
 
 
-@rule("MMC521")
+MMC521 = Code(
+    "MMC521",
+    "There is no such estimator for this study",
+    "`quadratic_morphing_aware_ratio` is for a single parameter and a denominator at 0; it and "
+    "`morphing_aware_ratio` are built on the morphing of the study; the autoregressive layers of likelihood "
+    "methods have at least one hidden layer each.",
+)
+
+
+@rule(MMC521)
 def possible_estimators(ctx: Context) -> Iterator[Diagnostic]:
     """An estimator can be built for the study's parameters, its points and its network."""
     for name, method, entry in methods_of(ctx):
         path, estimator = ("methods", name), _estimator(method, entry)
-        if estimator == QUADRATIC:
+        if estimator.for_one_parameter:
             parameters = ctx.names("parameters") or [""]
             if len(parameters) > 1:
-                message = f"{estimator} is for a single parameter; the study has {len(parameters)}"
-                yield ctx.problem("MMC521", (*path, "estimator"), message, f"take {MORPHING_AWARE}")
+                message = f"{estimator.name} is for a single parameter; the study has {len(parameters)}"
+                yield ctx.problem(MMC521, (*path, "estimator"), message, f"take {MORPHING_AWARE.name}")
             elif any(_coordinates(ctx, entry.get("theta1", {}))):
-                message = f"the denominator of {estimator} is at 0"
-                yield ctx.problem("MMC521", (*path, "theta1"), message, "give a benchmark at 0", key=True)
-        if estimator in (MORPHING_AWARE, QUADRATIC) and ctx.get("morphing") == "none":
-            message = f"{estimator} is built on the morphing that the study says there is not"
-            yield ctx.problem("MMC521", (*path, "estimator"), message, "remove `estimator`")
-        if method in LIKELIHOOD_METHODS:
+                message = f"the denominator of {estimator.name} is at 0"
+                yield ctx.problem(MMC521, (*path, "theta1"), message, "give a benchmark at 0", key=True)
+        if estimator.is_morphing_aware and ctx.get("morphing") == "none":
+            message = f"{estimator.name} is built on the morphing that the study says there is not"
+            yield ctx.problem(MMC521, (*path, "estimator"), message, "remove `estimator`")
+        if estimator.needs_hidden_layer:
             for place, hidden in _values(entry, "n_hidden"):
                 if not hidden:
-                    message = f"the network of {method} has at least one hidden layer"
+                    message = f"the network of {method.name} has at least one hidden layer"
                     at = (*path, *place)
-                    yield ctx.problem("MMC521", at, message, "give the units of one, as in `[100]`")
+                    yield ctx.problem(MMC521, at, message, "give the units of one, as in `[100]`")
 
 
 def _coordinates(ctx: Context, theta: Mapping[str, Any]) -> list[float]:
@@ -216,7 +272,16 @@ def _values(entry: Mapping[str, Any], key: str) -> list[tuple[Path, Any]]:
     return [(("scan", f"training.{key}", k), value) for k, value in enumerate(scanned)]
 
 
-@rule("MMC522")
+MMC522 = Code(
+    "MMC522",
+    "A prior leaves the range of its parameter",
+    "One standard deviation reaches beyond it: many points are drawn outside the range that the morphing basis is "
+    "chosen for. There, weights are large and of both signs, and few events carry all of the cross section.",
+    "warning",
+)
+
+
+@rule(MMC522)
 def gaussians_in_range(ctx: Context) -> Iterator[Diagnostic]:
     """The bulk of a Gaussian prior is where the parameter has its range."""
     ranges = {name: entry["range"] for name, entry in ctx.entries("parameters").items()}
@@ -228,10 +293,17 @@ def gaussians_in_range(ctx: Context) -> Iterator[Diagnostic]:
             mean, width = prior.get("gaussian", (low, 0.0))
             if low <= mean <= high and (mean - width < low or mean + width > high):
                 message = f"a third or more of the prior is outside the range of {name}, {show(low)} to {show(high)}"
-                yield ctx.problem("MMC522", (*path, name, "gaussian"), message, "take a narrower one")
+                yield ctx.problem(MMC522, (*path, name, "gaussian"), message, "take a narrower one")
 
 
-@rule("MMC509")
+MMC509 = Code(
+    "MMC509",
+    "A prior has no width",
+    "The second number of a Gaussian prior is its standard deviation and must be above zero.",
+)
+
+
+@rule(MMC509)
 def priors(ctx: Context) -> Iterator[Diagnostic]:
     """Gaussian priors have a width."""
     for path, value, schema in ctx.annotated("x-keys-refer-to"):
@@ -241,10 +313,19 @@ def priors(ctx: Context) -> Iterator[Diagnostic]:
             if "gaussian" in prior and prior["gaussian"][1] <= 0:
                 message = f"the standard deviation of the prior of {name} is {show(prior['gaussian'][1])}"
                 at = (*path, name, "gaussian", 1)
-                yield ctx.problem("MMC509", at, message, "a Gaussian prior is [mean, standard deviation]")
+                yield ctx.problem(MMC509, at, message, "a Gaussian prior is [mean, standard deviation]")
 
 
-@rule("MMC512")
+MMC512 = Code(
+    "MMC512",
+    "There is no morphing to learn from",
+    "With `morphing: none` nothing is known but the events at the benchmarks. MadMiner draws training samples of "
+    "every method together with the joint score, and limits need cross sections at any point: both follow from the "
+    "morphing basis. Such a study ends with the combined events.",
+)
+
+
+@rule(MMC512)
 def with_morphing(ctx: Context) -> Iterator[Diagnostic]:
     """Nothing is asked between the benchmarks where there is no morphing."""
     if ctx.get("morphing") != "none" or not ctx.reads_particles:
@@ -254,4 +335,4 @@ def with_morphing(ctx: Context) -> Iterator[Diagnostic]:
         if ctx.data.get(section):
             message = f"`{section}` {reason}, and the study says `morphing: none`"
             help_text = "remove `morphing: none`, or stop after the events"
-            yield ctx.problem("MMC512", (section,), message, help_text, key=True)
+            yield ctx.problem(MMC512, (section,), message, help_text, key=True)

@@ -4,15 +4,24 @@ import re
 from collections.abc import Iterator
 
 from mmc.compiler.catalogue.generators import EVENT_FILE
+from mmc.compiler.catalogue.names import IN_BASIS
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.expressions.checker import constant_value
-from mmc.compiler.language.diagnostics import Diagnostic, one_of, show
-from mmc.compiler.study.model import IN_BASIS
+from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
 
 _TAKES_ELEMENT = re.compile(r"[\w\])]\s*\[")
 
 
-@rule("MMC311")
+MMC311 = Code(
+    "MMC311",
+    "A setting has no effect on an existing event file",
+    "Observables, cuts, efficiencies, the detector, the morphing basis, systematic uncertainties and the samples "
+    "are part of an existing MadMiner file and cannot be changed any more. Leave them out, so that the study does "
+    "not claim what is not done.",
+)
+
+
+@rule(MMC311)
 def without_effect(ctx: Context) -> Iterator[Diagnostic]:
     """Nothing is asked of an existing event file that was decided when it was made."""
     if ctx.origin is not EVENT_FILE:
@@ -21,19 +30,33 @@ def without_effect(ctx: Context) -> Iterator[Diagnostic]:
     for section in decided:
         if ctx.given(section):
             message = f"`{section}` has no effect on an existing event file"
-            yield ctx.problem("MMC311", (section,), message, "remove it", key=True)
+            yield ctx.problem(MMC311, (section,), message, "remove it", key=True)
     for name in ctx.entries("benchmarks"):
         if ctx.given("benchmarks", name, IN_BASIS):
             message = f"`{IN_BASIS}` has no effect: the event file holds its morphing basis"
-            yield ctx.problem("MMC311", ("benchmarks", name, IN_BASIS), message, "remove it", key=True)
+            yield ctx.problem(MMC311, ("benchmarks", name, IN_BASIS), message, "remove it", key=True)
     for name in ctx.entries("observables"):
         for key in ("definition", "required", "default"):
             if ctx.given("observables", name, key):
                 message = f"`{key}` has no effect: the event file holds the values of {show(name)}"
-                yield ctx.problem("MMC311", ("observables", name, key), message, "remove it", key=True)
+                yield ctx.problem(MMC311, ("observables", name, key), message, "remove it", key=True)
 
 
-@rule("MMC312", "MMC313")
+MMC312 = Code(
+    "MMC312",
+    "An observable has no definition",
+    "With generated events each observable needs a `definition`.",
+)
+MMC313 = Code(
+    "MMC313",
+    "An observable may be undefined",
+    "The expression takes an element of a list, such as `j[0]`, which some events may not have. Without `default` "
+    "and `required: true` its value is not a number there, and no network can learn from that.",
+    "warning",
+)
+
+
+@rule(MMC312, MMC313)
 def definitions(ctx: Context) -> Iterator[Diagnostic]:
     """Observables of generated events are defined, for every event."""
     if not ctx.reads_particles:
@@ -42,16 +65,23 @@ def definitions(ctx: Context) -> Iterator[Diagnostic]:
         definition = entry.get("definition")
         if definition is None:
             message = f"observable {show(name)} has no definition"
-            yield ctx.problem(
-                "MMC312", ("observables", name), message, 'add one, as in `definition: "met.pt"`', key=True
-            )
+            yield ctx.problem(MMC312, ("observables", name), message, 'add one, as in `definition: "met.pt"`', key=True)
         elif not entry["required"] and "default" not in entry and _TAKES_ELEMENT.search(definition):
             message = f"observable {show(name)} is not a number in events that lack the particle"
             help_text = "add `default: 0`, or `required: true` to drop such events"
-            yield ctx.problem("MMC313", ("observables", name), message, help_text, key=True)
+            yield ctx.problem(MMC313, ("observables", name), message, help_text, key=True)
 
 
-@rule("MMC409")
+MMC409 = Code(
+    "MMC409",
+    "An observable does not depend on the event",
+    "A number alone tells no event from another, so nothing can be learned from it. One that has particles in its "
+    "definition and still is the same in every event is found when the events are read: the run warns, and no "
+    "method is trained on it.",
+)
+
+
+@rule(MMC409)
 def constants(ctx: Context) -> Iterator[Diagnostic]:
     """Observables tell events apart."""
     for name, entry in ctx.entries("observables").items():
@@ -59,13 +89,21 @@ def constants(ctx: Context) -> Iterator[Diagnostic]:
         if ctx.reads_particles and definition is not None and constant_value(definition, ctx.reader) is not None:
             message = f"observable {show(name)} is the same in every event: no particle stands in its definition"
             path = ("observables", name, "definition")
-            yield ctx.problem("MMC409", path, message, 'define it by particles, as in `"met.pt"`, or remove it')
+            yield ctx.problem(MMC409, path, message, 'define it by particles, as in `"met.pt"`, or remove it')
 
 
-@rule("MMC314")
+MMC314 = Code(
+    "MMC314",
+    "There are no observables",
+    "Without observables there is nothing to learn from. Name some in `observables`, or ask for MadMiner's "
+    "standard set with `default_observables: {}`.",
+)
+
+
+@rule(MMC314)
 def some_observables(ctx: Context) -> Iterator[Diagnostic]:
     """There is something to learn from."""
     if ctx.names("observables") == [] and ctx.get("observables") == {} and ctx.sound("default_observables"):
         message = "the study has no observables"
         help_text = f"name some, or ask for MadMiner's own: {one_of(['default_observables: {}'])}"
-        yield ctx.problem("MMC314", ("observables",), message, help_text if ctx.reads_particles else "", key=True)
+        yield ctx.problem(MMC314, ("observables",), message, help_text if ctx.reads_particles else "", key=True)

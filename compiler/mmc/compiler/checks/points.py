@@ -3,12 +3,19 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mmc.compiler.catalogue.names import IN_BASIS
 from mmc.compiler.checks.context import Context, dotted, rule
-from mmc.compiler.language.diagnostics import Diagnostic, one_of, show
-from mmc.compiler.study.model import IN_BASIS
+from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
+
+MMC205 = Code(
+    "MMC205",
+    "A point gives no value for a parameter",
+    "A point in parameter space needs a value for each parameter. MadMiner accepts a benchmark that lacks one and "
+    "fails later.",
+)
 
 
-@rule("MMC205")
+@rule(MMC205)
 def incomplete(ctx: Context) -> Iterator[Diagnostic]:
     """Every point has a value for each parameter."""
     parameters = ctx.names("parameters")
@@ -20,7 +27,7 @@ def incomplete(ctx: Context) -> Iterator[Diagnostic]:
             what = f"benchmark {show(path[1])}" if path[0] == "benchmarks" else f"the point in `{dotted(path)}`"
             message = f"{what} gives no value for {one_of(missing)}"
             help_text = f"add `{', '.join(f'{name}: 0' for name in missing[:3])}`"
-            yield ctx.problem("MMC205", path, message, help_text, key=path[0] == "benchmarks")
+            yield ctx.problem(MMC205, path, message, help_text, key=path[0] == "benchmarks")
 
 
 def complete_points(ctx: Context) -> dict[str, tuple[float, ...]]:
@@ -35,7 +42,14 @@ def complete_points(ctx: Context) -> dict[str, tuple[float, ...]]:
     }
 
 
-@rule("MMC206")
+MMC206 = Code(
+    "MMC206",
+    "Two benchmarks are at the same point",
+    "MadMiner's morphing needs benchmarks at different points: with two equal ones the equations have no solution.",
+)
+
+
+@rule(MMC206)
 def same_point(ctx: Context) -> Iterator[Diagnostic]:
     """No two benchmarks are at the same point."""
     seen: dict[tuple[float, ...], str] = {}
@@ -45,7 +59,7 @@ def same_point(ctx: Context) -> Iterator[Diagnostic]:
             message = f"benchmarks {show(other)} and {show(name)} are at the same point"
             line = ctx.document.key_span(("benchmarks", other)).line
             help_text = f"{show(other)} is at line {line}; move or remove one of them"
-            yield ctx.problem("MMC206", ("benchmarks", name), message, help_text, key=True)
+            yield ctx.problem(MMC206, ("benchmarks", name), message, help_text, key=True)
 
 
 def _ranges(ctx: Context) -> dict[str, tuple[float, float]]:
@@ -62,22 +76,45 @@ def _outside(values: Mapping[str, Any], ranges: Mapping[str, tuple[float, float]
             yield name, f"{name} = {show(value)} is outside the parameter's range [{show(low)}, {show(high)}]"
 
 
-@rule("MMC210", "MMC212")
+MMC210 = Code(
+    "MMC210",
+    "A point lies outside the parameters' ranges",
+    "The true point, a reference point or a point to train at is outside the `range` of a parameter. Nothing is "
+    "learned or optimised there. Widen the range or move the point.",
+)
+MMC212 = Code(
+    "MMC212",
+    "A benchmark lies outside the parameters' ranges",
+    "MadMiner optimises the morphing basis within the parameters' ranges. A benchmark outside works, but is seldom "
+    "what is meant.",
+    "warning",
+)
+
+
+@rule(MMC210, MMC212)
 def points_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
     """Points are within the parameters' ranges; benchmarks should be."""
     ranges = _ranges(ctx)
     for path, values, _ in ctx.points():
-        code = "MMC212" if path[0] == "benchmarks" else "MMC210"
+        code = MMC212 if path[0] == "benchmarks" else MMC210
         for name, message in _outside(values, ranges):
             yield ctx.problem(code, (*path, name), message, "widen the range, or move the point")
     truth = ctx.get("evaluation", "theta_true", "benchmark")
     if truth is not None and ctx.get("benchmarks", truth) is not None:
         for _, message in _outside(ctx.get("benchmarks", truth), ranges):
             path = ("evaluation", "theta_true", "benchmark")
-            yield ctx.problem("MMC210", path, f"at the true point, {message}", "widen the range, or take another point")
+            yield ctx.problem(MMC210, path, f"at the true point, {message}", "widen the range, or take another point")
 
 
-@rule("MMC211")
+MMC211 = Code(
+    "MMC211",
+    "A grid or prior reaches outside the parameters' ranges",
+    "The grid for limits or a flat prior goes beyond the `range` of a parameter, or a Gaussian prior has its mean "
+    "outside. Estimators are not trained there and morphing weights grow. Widen the range or narrow the grid.",
+)
+
+
+@rule(MMC211)
 def grids_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
     """Grids and flat priors are within the parameters' ranges, and so are the means of Gaussian ones."""
     ranges = _ranges(ctx)
@@ -88,7 +125,7 @@ def grids_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
             means = {name: prior["gaussian"][0] for name, prior in priors.items() if "gaussian" in prior}
             for name, message in _outside(means, ranges):
                 at = (*path, name, "gaussian", 0)
-                yield ctx.problem("MMC211", at, f"the mean of the prior, {message}", "move it, or widen the range")
+                yield ctx.problem(MMC211, at, f"the mean of the prior, {message}", "move it, or widen the range")
     for path, interval in found:
         name = path[-2]
         if interval is None or name not in ranges or interval[0] >= interval[1]:
@@ -97,7 +134,7 @@ def grids_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
         if interval[0] < low or interval[1] > high:
             shown = [f"[{show(a)}, {show(b)}]" for a, b in (interval, (low, high))]
             message = f"{shown[0]} reaches outside the range {shown[1]} of {name}"
-            yield ctx.problem("MMC211", path, message, "widen the parameter's range, or narrow this one")
+            yield ctx.problem(MMC211, path, message, "widen the parameter's range, or narrow this one")
 
 
 def _grid(ctx: Context) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from typing import Any
 
 from mmc.compiler.catalogue.generators import PYTHIA8
 from mmc.compiler.checks.context import Context, dotted, energy_gev, rule
-from mmc.compiler.language.diagnostics import Diagnostic, show
+from mmc.compiler.checks.detector import MMC319
+from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 
 LOWEST_MASS = 120.0
 """GeV. Below, the Z resonance makes events of large weight: the contact process of Pythia does not map it."""
@@ -15,7 +16,15 @@ def _samples(ctx: Context) -> dict[str, Any]:
     return ctx.samples if ctx.origin is PYTHIA8 else {}
 
 
-@rule("MMC303")
+MMC303 = Code(
+    "MMC303",
+    "A parameter does not say what it multiplies",
+    "With the generator `pythia8` each parameter is the coefficient of one contact interaction and names it in "
+    "`coefficient`. Two parameters cannot have the same one: only their sum could be measured.",
+)
+
+
+@rule(MMC303)
 def coefficients(ctx: Context) -> Iterator[Diagnostic]:
     """Each parameter multiplies a contact interaction of its own."""
     if ctx.origin is not PYTHIA8:
@@ -25,26 +34,34 @@ def coefficients(ctx: Context) -> Iterator[Diagnostic]:
         coefficient = entry.get("coefficient")
         if coefficient is None:
             message = f"parameter {show(name)} does not say which interaction it multiplies"
-            yield ctx.problem("MMC303", ("parameters", name), message, "add `coefficient: LL`, LR, RL or RR", key=True)
+            yield ctx.problem(MMC303, ("parameters", name), message, "add `coefficient: LL`, LR, RL or RR", key=True)
             continue
         other = seen.setdefault(coefficient, name)
         if other != name:
             message = f"{show(name)} and {show(other)} multiply the same interaction, {coefficient}"
             path = ("parameters", name, "coefficient")
-            yield ctx.problem("MMC303", path, message, "give one of them another coefficient, or remove it")
+            yield ctx.problem(MMC303, path, message, "give one of them another coefficient, or remove it")
 
 
-@rule("MMC319")
+@rule(MMC319)
 def without_effect(ctx: Context) -> Iterator[Diagnostic]:
     """Parameters have no place in a param card where there is none."""
     for name in ctx.entries("parameters") if ctx.origin is PYTHIA8 else ():
         for key in ("lha_block", "lha_id", "transform"):
             if ctx.given("parameters", name, key):
                 message = f"`{key}` has no effect: the generator {PYTHIA8.name} has no param card"
-                yield ctx.problem("MMC319", ("parameters", name, key), message, "remove it", key=True)
+                yield ctx.problem(MMC319, ("parameters", name, key), message, "remove it", key=True)
 
 
-@rule("MMC304")
+MMC304 = Code(
+    "MMC304",
+    "Process and kind of sample do not fit",
+    "Of the embedded generator, `dimuon` depends on the parameters and is signal; `ww` and `ttbar` do not and need "
+    "`background: true`. A background is generated once, at the first benchmark, so its `events` are one number.",
+)
+
+
+@rule(MMC304)
 def kinds_of_samples(ctx: Context) -> Iterator[Diagnostic]:
     """Processes are declared as what they are."""
     for name, sample in _samples(ctx).items():
@@ -52,13 +69,21 @@ def kinds_of_samples(ctx: Context) -> Iterator[Diagnostic]:
         is_signal = PYTHIA8.processes[sample["process"]]
         if is_signal and sample["background"]:
             message = f"the process {sample['process']} depends on the parameters, so it is no background"
-            yield ctx.problem("MMC304", (*path, "background"), message, "remove `background: true`")
+            yield ctx.problem(MMC304, (*path, "background"), message, "remove `background: true`")
         elif not is_signal and not sample["background"]:
             message = f"the process {sample['process']} does not depend on the parameters"
-            yield ctx.problem("MMC304", (*path, "process"), message, "add `background: true`")
+            yield ctx.problem(MMC304, (*path, "process"), message, "add `background: true`")
 
 
-@rule("MMC317")
+MMC317 = Code(
+    "MMC317",
+    "The phase space reaches the Z resonance",
+    "The embedded generator samples `dimuon` without a map of the Z resonance. Below 120 GeV some events would "
+    "carry large weights, and the cross section would not be reliable.",
+)
+
+
+@rule(MMC317)
 def below_the_z(ctx: Context) -> Iterator[Diagnostic]:
     """The embedded generator has no phase-space map for the Z resonance, so `dimuon` starts above it."""
     for name, sample in _samples(ctx).items():
@@ -70,10 +95,25 @@ def below_the_z(ctx: Context) -> Iterator[Diagnostic]:
             message = (
                 f"sample {show(name)} starts at {ctx.get(*path)}, where the embedded generator has no map of the Z"
             )
-            yield ctx.problem("MMC317", path, message, f"say `m_min: {LOWEST_MASS:g} GeV`, or more")
+            yield ctx.problem(MMC317, path, message, f"say `m_min: {LOWEST_MASS:g} GeV`, or more")
 
 
-@rule("MMC308", "MMC315")
+MMC308 = Code(
+    "MMC308",
+    "The powers do not fit the model",
+    "In the model `four-fermion` the parameters enter the amplitude linearly, so the squared amplitude has powers "
+    "up to 2 of each and of all together. With less, morphed weights are wrong.",
+)
+MMC315 = Code(
+    "MMC315",
+    "Morphing has more powers than the model",
+    "In the model `four-fermion` the squared amplitude has powers up to 2 of each parameter and of all together. "
+    "With more, morphing needs more benchmarks and its weights are noisier, for components that vanish.",
+    "warning",
+)
+
+
+@rule(MMC308, MMC315)
 def powers(ctx: Context) -> Iterator[Diagnostic]:
     """Morphing has the powers that the model has: 2 of each coefficient and of all together."""
     if ctx.origin is not PYTHIA8 or ctx.get("generation", "model") != "four-fermion":
@@ -88,18 +128,26 @@ def powers(ctx: Context) -> Iterator[Diagnostic]:
         path = tuple(key for key in place if key)
         if power < 2:
             message = f"`{dotted(path)}` is {power}, but the squared amplitude of four-fermion has powers up to 2"
-            yield ctx.problem("MMC308", path, message, "write 2")
+            yield ctx.problem(MMC308, path, message, "write 2")
         elif power > 2:
             message = f"`{dotted(path)}` is {power}; the squared amplitude of four-fermion has powers up to 2 only"
-            yield ctx.problem("MMC315", path, message, "write 2")
+            yield ctx.problem(MMC315, path, message, "write 2")
 
 
-@rule("MMC309")
+MMC309 = Code(
+    "MMC309",
+    "The phase space is empty",
+    "The largest mass is not above the smallest, or the mass or twice the transverse momentum that is asked for is "
+    "more than both beams bring along.",
+)
+
+
+@rule(MMC309)
 def phase_space(ctx: Context) -> Iterator[Diagnostic]:
     """There are collisions with the masses and momenta that are asked for."""
     beam = energy_gev(ctx, "generation", "beams", "energy")
     if beam == 0:
-        yield ctx.problem("MMC309", ("generation", "beams", "energy"), "the beams have no energy")
+        yield ctx.problem(MMC309, ("generation", "beams", "energy"), "the beams have no energy")
         return
     for name, sample in _samples(ctx).items():
         path = ("generation", "samples", name, "run_card")
@@ -107,10 +155,10 @@ def phase_space(ctx: Context) -> Iterator[Diagnostic]:
         low, high, pt = (energy_gev(ctx, *path, key) for key in ("m_min", "m_max", "pt_min"))
         if low is not None and high is not None and high <= low:
             message = f"the largest mass, {card['m_max']}, is not above the smallest, {card['m_min']}"
-            yield ctx.problem("MMC309", (*path, "m_max"), message, "swap them")
+            yield ctx.problem(MMC309, (*path, "m_max"), message, "swap them")
         elif high == 0:
-            yield ctx.problem("MMC309", (*path, "m_max"), "the largest mass is zero")
+            yield ctx.problem(MMC309, (*path, "m_max"), "the largest mass is zero")
         for key, needed in (("m_min", low), ("pt_min", None if pt is None else 2 * pt)):
             if beam is not None and needed is not None and needed >= 2 * beam:
                 message = f"no collision has that much: the beams bring {2 * beam:g} GeV along"
-                yield ctx.problem("MMC309", (*path, key), message, "take less, or beams of more energy")
+                yield ctx.problem(MMC309, (*path, key), message, "take less, or beams of more energy")

@@ -23,7 +23,7 @@ from mmc.compiler.catalogue.reana import (
 from mmc.compiler.catalogue.stages import GROUPS, STAGES
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.files import stages
-from mmc.compiler.language.diagnostics import Diagnostic, show
+from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 from mmc.compiler.language.document import Path
 from mmc.compiler.language.quantities import parse_quantity
 
@@ -38,7 +38,15 @@ _WAYS = {
 }
 
 
-@rule("MMC620")
+MMC620 = Code(
+    "MMC620",
+    "A key belongs to a compute backend that is not used",
+    "REANA reads `kubernetes_…` for jobs on kubernetes, `htcondor_…` on htcondorcern and `slurm_…` on slurmcern. "
+    "It ignores all others. Keys in `jobs` are for all stages; one of them at least must run on the key's backend.",
+)
+
+
+@rule(MMC620)
 def backends(ctx: Context) -> Iterator[Diagnostic]:
     """Keys are those of a compute backend that is used."""
     used = _backends(ctx)
@@ -51,10 +59,18 @@ def backends(ctx: Context) -> Iterator[Diagnostic]:
                 continue
             who = "no stage runs there" if stage is None else f"the stage {stage} runs on {used[str(stage)]}"
             message, way_out = f"`{key}` is for {backend}, and {who}", f"remove it, or set `compute_backend: {backend}`"
-            yield ctx.problem("MMC620", (*path, key), message, way_out, key=True)
+            yield ctx.problem(MMC620, (*path, key), message, way_out, key=True)
 
 
-@rule("MMC621")
+MMC621 = Code(
+    "MMC621",
+    "The engine does not read a key",
+    f"REANA's engine cwl does not pass {', '.join(f'`{key}`' for key in NOT_READ_BY_CWL)} on to jobs; its engines "
+    "yadage and serial do.",
+)
+
+
+@rule(MMC621)
 def engine_reads(ctx: Context) -> Iterator[Diagnostic]:
     """Keys are those that the engine passes on."""
     if ctx.get(*_SECTION, "engine") != "cwl":
@@ -63,10 +79,18 @@ def engine_reads(ctx: Context) -> Iterator[Diagnostic]:
         for key in keys:
             if key in NOT_READ_BY_CWL:
                 message = f"REANA's engine cwl does not read `{key}`"
-                yield ctx.problem("MMC621", (*path, key), message, "remove it, or take the engine yadage", key=True)
+                yield ctx.problem(MMC621, (*path, key), message, "remove it, or take the engine yadage", key=True)
 
 
-@rule("MMC622")
+MMC622 = Code(
+    "MMC622",
+    "An amount is not written as REANA reads it",
+    "Each compute backend has its own way: Kubernetes takes `8Gi` and `500m`, HTCondor `4 GB`, Slurm minutes. "
+    "REANA refuses others when the job is submitted, in the middle of the workflow, or silently takes its default.",
+)
+
+
+@rule(MMC622)
 def amounts(ctx: Context) -> Iterator[Diagnostic]:
     """Amounts are written as REANA reads them."""
     for path, value, schema in ctx.annotated("x-reana"):
@@ -80,10 +104,18 @@ def amounts(ctx: Context) -> Iterator[Diagnostic]:
             way_out = f"write `{size[1]} {size[2].upper()}B`"
         else:
             way_out = _WAYS[kind]
-        yield ctx.problem("MMC622", path, f"`{path[-1]}` cannot be {show(value)}", way_out)
+        yield ctx.problem(MMC622, path, f"`{path[-1]}` cannot be {show(value)}", way_out)
 
 
-@rule("MMC623")
+MMC623 = Code(
+    "MMC623",
+    "More is requested than the limit allows",
+    "A request above the limit is refused by REANA when the job is submitted. What `execution.resources` asks for "
+    "is the request unless another one is given.",
+)
+
+
+@rule(MMC623)
 def limits(ctx: Context) -> Iterator[Diagnostic]:
     """No stage requests more than its limit."""
     seen = set()
@@ -97,10 +129,18 @@ def limits(ctx: Context) -> Iterator[Diagnostic]:
             if request and limit and path not in seen and size(request) > size(limit):
                 seen.add(path)
                 message = f"the limit is {limit}, and the jobs of {stage} request {request}"
-                yield ctx.problem("MMC623", path, message, "raise the limit or request less")
+                yield ctx.problem(MMC623, path, message, "raise the limit or request less")
 
 
-@rule("MMC624")
+MMC624 = Code(
+    "MMC624",
+    "An image that REANA needs is missing or not pinned",
+    "REANA runs every job in a container. `execution.images` names the images, with a tag other than `latest` or a "
+    "digest, which hold bash and the step program.",
+)
+
+
+@rule(MMC624)
 def images(ctx: Context) -> Iterator[Diagnostic]:
     """Every stage has a pinned image."""
     if not ctx.given(*_SECTION) or not ctx.sound("execution", "images"):
@@ -113,13 +153,22 @@ def images(ctx: Context) -> Iterator[Diagnostic]:
         if group not in given:
             message = f"REANA runs every job in a container, and the {group} stages have no image"
             way_out = f"add `{group}: registry/repository:tag` to `execution.images`"
-            yield ctx.problem("MMC624", _SECTION, message, way_out, key=True)
+            yield ctx.problem(MMC624, _SECTION, message, way_out, key=True)
         elif not is_pinned(given[group]):
             message = f"REANA needs a tag or a digest of the image {show(given[group])}"
-            yield ctx.problem("MMC624", ("execution", "images", group), message, "name one, as in `image:1.0`")
+            yield ctx.problem(MMC624, ("execution", "images", group), message, "name one, as in `image:1.0`")
 
 
-@rule("MMC625")
+MMC625 = Code(
+    "MMC625",
+    "Resources do not reach the compute backend",
+    "REANA tells Slurm the wall time and nothing about cores and memory; its engine cwl likewise with HTCondor. "
+    "The job runs with the backend's defaults.",
+    "warning",
+)
+
+
+@rule(MMC625)
 def resources(ctx: Context) -> Iterator[Diagnostic]:
     """What the study's resources ask for reaches the compute backend."""
     if not ctx.given(*_SECTION):
@@ -132,10 +181,18 @@ def resources(ctx: Context) -> Iterator[Diagnostic]:
                 if ctx.given(*path):
                     message = f"REANA does not tell {backend} about `{key}`{' with the engine cwl' if cwl else ''}"
                     way_out = "choose another compute backend" + (" or engine" if cwl and backend == HTCONDOR else "")
-                    yield ctx.problem("MMC625", path, message, way_out, key=True)
+                    yield ctx.problem(MMC625, path, message, way_out, key=True)
 
 
-@rule("MMC626")
+MMC626 = Code(
+    "MMC626",
+    "A retention rule is about nothing in the workspace",
+    "Patterns of `retention_days` are paths within the workspace, with `*` and `**`. REANA refuses absolute ones "
+    "and those with `..`.",
+)
+
+
+@rule(MMC626)
 def retention(ctx: Context) -> Iterator[Diagnostic]:
     """Retention rules are about files in the workspace."""
     for pattern in ctx.entries(*_SECTION, "retention_days"):
@@ -143,7 +200,7 @@ def retention(ctx: Context) -> Iterator[Diagnostic]:
         if path.is_absolute() or ".." in path.parts or not path.parts:
             message = f"{show(pattern)} is no pattern of files within the workspace"
             yield ctx.problem(
-                "MMC626", (*_SECTION, "retention_days", pattern), message, "write it as in `out/**`", key=True
+                MMC626, (*_SECTION, "retention_days", pattern), message, "write it as in `out/**`", key=True
             )
 
 

@@ -10,7 +10,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from mmc.compiler.checks.context import dotted, walk
-from mmc.compiler.language.diagnostics import Diagnostic, did_you_mean, one_of, show
+from mmc.compiler.language.diagnostics import Code, Diagnostic, did_you_mean, one_of, show
 from mmc.compiler.language.document import Document, Path
 from mmc.compiler.language.quantities import UNITS
 from mmc.compiler.language.schema import VERSION, in_force, load_schema, resolve
@@ -22,7 +22,7 @@ _MOST = 1000
 class Problem(NamedTuple):
     """A problem of shape; ``path`` is what cannot be relied on, ``at_key`` whether the key is the thing to look at."""
 
-    code: str
+    code: Code
     path: Path
     message: str
     help: str = ""
@@ -49,10 +49,18 @@ class Shape(NamedTuple):
     """The keys that are none; rules read the study as if they were not there."""
 
 
+MMC101 = Code(
+    "MMC101",
+    "A key is unknown",
+    "The language has no such key in this place. Often it is misspelt or belongs one level up or down. Keys that "
+    "start with `x-` are free at the top of a study, for notes and for other tools.",
+)
+
+
 def check_shape(document: Document) -> Shape:
     """The problems of a study's shape."""
     problems = list(shape_problems(document.data, load_schema()))
-    unknown = frozenset(problem.path for problem in problems if problem.code == "MMC101")
+    unknown = frozenset(problem.path for problem in problems if problem.code == MMC101)
     unsound = (
         frozenset(problem.path for problem in problems) - unknown | document.broken | _without_branch(document.data)
     )
@@ -83,29 +91,47 @@ def _within(path: Path, broken: frozenset[Path]) -> bool:
     return any(path[:n] in broken for n in range(len(path) + 1))
 
 
+MMC102 = Code("MMC102", "A key is missing", "The language needs this key in this place; it has no default.")
+
+
 def _diagnostic(document: Document, problem: Problem) -> Diagnostic:
     if problem.at_key:
         span = document.key_span(problem.path)
-    elif problem.code == "MMC102":  # the mapping that lacks the key: its own key, or the start of the study
+    elif problem.code == MMC102:  # the mapping that lacks the key: its own key, or the start of the study
         span = document.key_span(problem.path[:-1])
     else:
         span = document.value_span(problem.path)
-    if len(problem.path) <= 1 and problem.code == "MMC102":
+    if len(problem.path) <= 1 and problem.code == MMC102:
         span = span._replace(end_line=span.line, end_column=span.column + 1)
-    return Diagnostic(problem.code, problem.message, document.path, span, problem.help)
+    return problem.code.at(document.path, span, problem.message, problem.help)
+
+
+MMC105 = Code(
+    "MMC105",
+    "A text does not have the form that is needed",
+    "Names start with a letter and hold letters, digits, blanks, `-` and `_`: MadMiner, file names and plots carry "
+    "them. Colours are `#rrggbb`, images `registry/repository:tag`.",
+)
+MMC504 = Code(
+    "MMC504",
+    "A scan varies what is no hyperparameter, or with values that it cannot take",
+    "The keys of `scan` are `training.NAME`, where NAME is a key of `training`; the values are those that the key "
+    "itself takes, each once. A range is for numbers, and for the searches `random` and `optuna`, which draw from "
+    "it.",
+)
 
 
 def _name_problems(error: _Error) -> Iterator[Problem]:
     path = (*error.path, error.value)
     if error.path and error.path[-1] == "scan":
         message = f"{show(error.value)} is no hyperparameter"
-        yield Problem("MMC504", path, message, "write it as in `training.alpha: [1, 5, 20]`", at_key=True)
+        yield Problem(MMC504, path, message, "write it as in `training.alpha: [1, 5, 20]`", at_key=True)
     elif error.keyword == "maxLength":
         message = f"the name {show(error.value)} has {len(error.value)} characters; at most {error.expected} fit"
-        yield Problem("MMC105", path, message, at_key=True)
+        yield Problem(MMC105, path, message, at_key=True)
     else:
         help_text = "take a letter first, then letters, digits, blanks, `-` and `_`"
-        yield Problem("MMC105", path, f"{show(error.value)} cannot be a name", help_text, at_key=True)
+        yield Problem(MMC105, path, f"{show(error.value)} cannot be a name", help_text, at_key=True)
 
 
 def _unknown_keys(error: _Error) -> Iterator[Problem]:
@@ -117,7 +143,7 @@ def _unknown_keys(error: _Error) -> Iterator[Problem]:
             continue
         guess = did_you_mean(name, known)
         help_text = f"did you mean `{guess}`?" if guess else f"the keys there are {one_of(known, 20)}"
-        yield Problem("MMC101", (*error.path, name), f"unknown key {show(name)} in {where}", help_text, at_key=True)
+        yield Problem(MMC101, (*error.path, name), f"unknown key {show(name)} in {where}", help_text, at_key=True)
 
 
 def _missing_keys(error: _Error) -> Iterator[Problem]:
@@ -128,7 +154,7 @@ def _missing_keys(error: _Error) -> Iterator[Problem]:
             help_text = f"add `{name}: …`" + (f" ({_first_sentence(described)})" if described else "")
             if name == "mmc":
                 help_text = f'start it with `mmc: "{VERSION}"`'
-            yield Problem("MMC102", (*error.path, name), f"{where} lacks the key `{name}`", help_text)
+            yield Problem(MMC102, (*error.path, name), f"{where} lacks the key `{name}`", help_text)
 
 
 def _first_sentence(text: str) -> str:
@@ -146,6 +172,26 @@ _TYPES = {
 }
 
 
+MMC103 = Code(
+    "MMC103",
+    "A value is of the wrong type",
+    "The value is text where a number is needed, a number where a list is needed, and so on. In YAML `yes` and "
+    "`on` are text; conditions are `true` and `false`. A key without a value holds nothing.",
+)
+MMC110 = Code(
+    "MMC110",
+    "A quantity has no unit, or one that does not fit",
+    "Quantities with a dimension carry their unit, so that nobody has to guess: `6500 GeV`, `300 fb^-1`, `4 GiB`, "
+    "`2 h`. They are finite and not negative.",
+)
+MMC301 = Code(
+    "MMC301",
+    "A number of events makes no sense",
+    "Numbers of events, of events per job and of training samples are whole, at least 1, and at most a number that "
+    "anybody could generate.",
+)
+
+
 def _wrong_type(error: _Error) -> Iterator[Problem]:
     kinds = [error.expected] if isinstance(error.expected, str) else list(error.expected)
     wanted = " or ".join(_TYPES[kind] for kind in kinds)
@@ -155,14 +201,14 @@ def _wrong_type(error: _Error) -> Iterator[Problem]:
     if dimension is not None and is_number:
         example = f"{value:g} {list(UNITS[dimension])[1]}"
         message = f"`{where}` is a number without a unit of {dimension}"
-        yield Problem("MMC110", error.path, message, f"write it as in `{example}`")
+        yield Problem(MMC110, error.path, message, f"write it as in `{example}`")
     elif value is None:
-        yield Problem("MMC103", error.path, f"`{where}` has no value; it is {wanted}", "give one, or remove the key")
+        yield Problem(MMC103, error.path, f"`{where}` has no value; it is {wanted}", "give one, or remove the key")
     elif is_number and "integer" in kinds:
-        code = "MMC301" if _is_count(error.path) else "MMC103"
+        code = MMC301 if _is_count(error.path) else MMC103
         yield Problem(code, error.path, f"`{where}` is {wanted}, not {show(value)}", f"write `{round(value)}`, say")
     else:
-        yield Problem("MMC103", error.path, f"`{where}` is {wanted}, not {show(value)}", _type_help(kinds, value))
+        yield Problem(MMC103, error.path, f"`{where}` is {wanted}, not {show(value)}", _type_help(kinds, value))
 
 
 def _type_help(kinds: list[str], value: Any) -> str:
@@ -195,26 +241,35 @@ def _is_count(path: Path) -> bool:
     return len(path) == 3 and path[0] == "methods" and path[2] in ("samples", "validation_samples")
 
 
+MMC104 = Code("MMC104", "A value is none of those allowed", "The language knows a short list of values in this place.")
+MMC109 = Code(
+    "MMC109",
+    "The version of the language is not one that this mmc reads",
+    'Every study says which version of the language it is written in, as `mmc: "1.0"`, in quotes: without them '
+    "YAML makes a number of it. A version, once released, keeps its meaning.",
+)
+
+
 def _wrong_choice(error: _Error) -> Iterator[Problem]:
     where = dotted(error.path)
     allowed = [error.expected] if error.keyword == "const" else error.expected
     if error.path == ("mmc",):
         quoted = f'write `mmc: "{VERSION}"`'
         help_text = f"{quoted}, in quotes" if show(error.value) == VERSION else quoted
-        yield Problem("MMC109", error.path, f"this mmc reads version {VERSION} of the language", help_text)
+        yield Problem(MMC109, error.path, f"this mmc reads version {VERSION} of the language", help_text)
         return
     guess = did_you_mean(error.value, map(str, allowed)) if isinstance(error.value, str) else None
     choices = one_of(map(str, allowed), 20)
     help_text = (
         f"did you mean `{guess}`?" if guess else f"write {choices}" if len(allowed) == 1 else f"one of {choices}"
     )
-    yield Problem("MMC104", error.path, f"`{where}` cannot be {show(error.value)}", help_text)
+    yield Problem(MMC104, error.path, f"`{where}` cannot be {show(error.value)}", help_text)
 
 
 def _wrong_pattern(error: _Error) -> Iterator[Problem]:
     description = error.schema.get("description", "")
     message = f"`{dotted(error.path)}` cannot be {show(error.value)}"
-    yield Problem("MMC105", error.path, message, description.rstrip("."))
+    yield Problem(MMC105, error.path, message, description.rstrip("."))
 
 
 _COMPARISONS = {
@@ -225,10 +280,23 @@ _COMPARISONS = {
 }
 
 
+MMC106 = Code(
+    "MMC106", "A number is too small or too large", "The language says which numbers make sense in this place."
+)
+
+
 def _wrong_size(error: _Error) -> Iterator[Problem]:
-    code = "MMC301" if _is_count(error.path) else "MMC106"
+    code = MMC301 if _is_count(error.path) else MMC106
     limit = f"{_COMPARISONS[error.keyword]} {error.expected:,}"
     yield Problem(code, error.path, f"`{dotted(error.path)}` is {limit}, not {show(error.value)}")
+
+
+MMC107 = Code(
+    "MMC107",
+    "There are too few or too many entries",
+    "A list, mapping or text has fewer or more entries than make sense in this place. A point of parameter space "
+    "is given in exactly one way.",
+)
 
 
 def _wrong_count(error: _Error) -> Iterator[Problem]:
@@ -237,23 +305,24 @@ def _wrong_count(error: _Error) -> Iterator[Problem]:
     known = error.schema.get("properties", {})
     if known and limit == 1:
         message = f"`{where}` has {found} keys; it takes exactly one"
-        yield Problem("MMC107", error.path, message, f"one of {one_of(known)}")
+        yield Problem(MMC107, error.path, message, f"one of {one_of(known)}")
         return
     least = error.keyword.startswith("min")
     what = "characters" if isinstance(error.value, str) else "entries"
     if least and limit == 1:
-        yield Problem(
-            "MMC107", error.path, f"`{where}` is empty", "give at least one entry" if what == "entries" else ""
-        )
+        yield Problem(MMC107, error.path, f"`{where}` is empty", "give at least one entry" if what == "entries" else "")
         return
     message = f"`{where}` has {found:,} {what}; it takes at {'least' if least else 'most'} {limit:,}"
-    yield Problem("MMC107", error.path, message)
+    yield Problem(MMC107, error.path, message)
+
+
+MMC108 = Code("MMC108", "An entry stands twice in a list", "The entries of this list must differ from each other.")
 
 
 def _repeated(error: _Error) -> Iterator[Problem]:
     for index, item in repetitions(error.value):
         message = f"`{dotted(error.path)}` holds {show(item)} twice"
-        yield Problem("MMC108", (*error.path, index), message, "keep one of them")
+        yield Problem(MMC108, (*error.path, index), message, "keep one of them")
 
 
 def repetitions(values: list[Any]) -> Iterator[tuple[int, Any]]:
@@ -273,7 +342,7 @@ def _unique_items(_validator: Any, unique: bool, instance: Any, _schema: Any) ->
 
 
 def _other(error: _Error) -> Iterator[Problem]:
-    yield Problem("MMC103", error.path, f"`{dotted(error.path)}` cannot be {show(error.value)}")
+    yield Problem(MMC103, error.path, f"`{dotted(error.path)}` cannot be {show(error.value)}")
 
 
 _Validator: Any = extend(Draft7Validator, {"uniqueItems": _unique_items})  # type: ignore[no-untyped-call]

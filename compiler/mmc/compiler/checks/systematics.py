@@ -4,13 +4,23 @@ from collections.abc import Iterator
 
 from mmc.compiler.catalogue.generators import MADGRAPH
 from mmc.compiler.checks.context import Context, rule
-from mmc.compiler.language.diagnostics import Diagnostic, did_you_mean, one_of, show
+from mmc.compiler.checks.events import MMC305
+from mmc.compiler.language.diagnostics import Code, Diagnostic, did_you_mean, one_of, show
 
 _VARIED = {"mu": ("mur", "muf"), "mur": ("mur",), "muf": ("muf",)}
 """The scales of MadGraph that each of MadMiner's varies."""
 
 
-@rule("MMC325")
+MMC325 = Code(
+    "MMC325",
+    "A sample has two uncertainties of the same kind",
+    "MadGraph varies the renormalisation scale, the factorisation scale (`mu` is both) and the set of parton "
+    "distributions once in each sample; MadMiner fails with more. Uncertainties of the rate (`norm`) have no "
+    "limit.",
+)
+
+
+@rule(MMC325)
 def varied_once(ctx: Context) -> Iterator[Diagnostic]:
     """MadGraph varies each scale in one way in a sample, and compares one set of parton distributions."""
     known = ctx.entries("systematics")
@@ -24,11 +34,20 @@ def varied_once(ctx: Context) -> Iterator[Diagnostic]:
                 if other != key:
                     message = f"{show(other)} and {show(key)} both vary {what} of sample {show(name)}"
                     path = ("generation", "samples", name, "systematics", index)
-                    yield ctx.problem("MMC325", path, message, "name one of them: MadMiner can vary it once")
+                    yield ctx.problem(MMC325, path, message, "name one of them: MadMiner can vary it once")
                     break
 
 
-@rule("MMC326")
+MMC326 = Code(
+    "MMC326",
+    "No sample has a systematic uncertainty",
+    "`systematics` describes uncertainties; each sample names those that it has. This one is named by none, so it "
+    "has no effect.",
+    "warning",
+)
+
+
+@rule(MMC326)
 def used(ctx: Context) -> Iterator[Diagnostic]:
     """Some sample has each systematic uncertainty."""
     if not ctx.reads_particles or not ctx.sound(*ctx.samples_path):
@@ -40,7 +59,7 @@ def used(ctx: Context) -> Iterator[Diagnostic]:
             if ctx.origin is not None and not ctx.origin.varies:
                 help_text = f"remove it: the generator {ctx.origin.name} has no weights for uncertainties"
             message = f"no sample has the systematic uncertainty {show(name)}"
-            yield ctx.problem("MMC326", ("systematics", name), message, help_text, key=True)
+            yield ctx.problem(MMC326, ("systematics", name), message, help_text, key=True)
 
 
 def has_no_systematics(ctx: Context, group: str | None = None) -> bool:
@@ -52,7 +71,21 @@ def has_no_systematics(ctx: Context, group: str | None = None) -> bool:
     return bool(samples) and not any(sample.get("systematics") for sample in samples)
 
 
-@rule("MMC216", "MMC219", "MMC305")
+MMC216 = Code(
+    "MMC216",
+    "A sample does not exist",
+    "A group names a sample that the study does not have. Upper and lower case matter.",
+)
+MMC219 = Code(
+    "MMC219",
+    "A sample is in no group",
+    "Where a study has groups, the events of each group are combined on their own. The events of this sample are "
+    "generated and used by nobody.",
+    "warning",
+)
+
+
+@rule(MMC216, MMC219, MMC305)
 def groups(ctx: Context) -> Iterator[Diagnostic]:
     """Groups hold samples of the study, one of them a signal, and every sample is in a group."""
     if not ctx.reads_particles or not ctx.sound(*ctx.samples_path) or "groups" not in ctx.data:
@@ -65,13 +98,13 @@ def groups(ctx: Context) -> Iterator[Diagnostic]:
                 guess = did_you_mean(member, samples)
                 help_text = f"did you mean `{guess}`?" if guess else f"there are {one_of(samples)}"
                 message = f"{show(member)} is no sample of the study"
-                yield ctx.problem("MMC216", ("groups", name, index), message, help_text)
+                yield ctx.problem(MMC216, ("groups", name, index), message, help_text)
         if {*members} <= {*samples} and all(samples[member]["background"] for member in members):
             message = f"all samples of the group {show(name)} are backgrounds"
             help_text = "add a sample that depends on the parameters"
-            yield ctx.problem("MMC305", ("groups", name), message, help_text, key=True)
+            yield ctx.problem(MMC305, ("groups", name), message, help_text, key=True)
     grouped = {member for members in every.values() for member in members}
     for name in samples if ctx.sound("groups") else ():
         if name not in grouped:
             message = f"sample {show(name)} is in no group, so nothing is learned from its events"
-            yield ctx.problem("MMC219", (*ctx.samples_path, name), message, "add it to a group, or remove it", key=True)
+            yield ctx.problem(MMC219, (*ctx.samples_path, name), message, "add it to a group, or remove it", key=True)

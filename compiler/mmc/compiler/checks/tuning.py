@@ -4,15 +4,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.checks.events import MMC307
 from mmc.compiler.checks.methods import methods_of
-from mmc.compiler.checks.shape import repetitions, shape_problems
-from mmc.compiler.language.diagnostics import Diagnostic, did_you_mean, one_of, show
+from mmc.compiler.checks.shape import MMC504, repetitions, shape_problems
+from mmc.compiler.language.diagnostics import Code, Diagnostic, did_you_mean, one_of, show
 from mmc.compiler.language.document import Path
 from mmc.compiler.language.schema import load_schema
 from mmc.compiler.study.scans import MOST_TRAININGS, Range, scan_of, size
 
 
-@rule("MMC504")
+@rule(MMC504)
 def scans(ctx: Context) -> Iterator[Diagnostic]:
     """Scans vary hyperparameters that exist, with values that they can take, each once."""
     known = load_schema()["definitions"]["training"]["properties"]
@@ -24,10 +25,10 @@ def scans(ctx: Context) -> Iterator[Diagnostic]:
                 guess = did_you_mean(parameter, known)
                 help_text = f"did you mean `training.{guess}`?" if guess else f"there are {one_of(known, 20)}"
                 message = f"`{parameter}` is no hyperparameter of `training`"
-                yield ctx.problem("MMC504", path, message, help_text, key=True)
+                yield ctx.problem(MMC504, path, message, help_text, key=True)
             elif isinstance(values, list):
                 for index, value in repetitions(values):
-                    yield ctx.problem("MMC504", (*path, index), f"{show(value)} stands twice in the scan")
+                    yield ctx.problem(MMC504, (*path, index), f"{show(value)} stands twice in the scan")
                 yield from _impossible(ctx, path, known[parameter], values)
             else:
                 yield from _range(ctx, path, known[parameter], values, entry)
@@ -39,7 +40,7 @@ def _impossible(ctx: Context, path: Path, schema: Mapping[str, Any], values: lis
     for index, value in enumerate(values):
         if next(shape_problems(value, whole), None) is not None:
             message = f"`{_hyperparameter(path)}` cannot be {show(value)}"
-            yield ctx.problem("MMC504", (*path, index), message, f"it is: {schema['description'].rstrip('.').lower()}")
+            yield ctx.problem(MMC504, (*path, index), message, f"it is: {schema['description'].rstrip('.').lower()}")
 
 
 def _range(
@@ -49,12 +50,12 @@ def _range(
     name = _hyperparameter(path)
     if _search(method) in ("", "grid"):
         message = f"a grid needs the values of `{name}`; a range is to draw from"
-        yield ctx.problem("MMC504", path, message, "list the values, or add `tuning: {search: random, …}`")
+        yield ctx.problem(MMC504, path, message, "list the values, or add `tuning: {search: random, …}`")
     elif schema.get("type") not in ("number", "integer"):
-        yield ctx.problem("MMC504", path, f"`{name}` is no number, so it has no range", "list the values to try")
+        yield ctx.problem(MMC504, path, f"`{name}` is no number, so it has no range", "list the values to try")
     elif values["scale"] == "log" and values["range"][0] <= 0:
         message = f"a range that is even in the logarithm cannot start at {show(values['range'][0])}"
-        yield ctx.problem("MMC504", (*path, "range"), message, "start above zero, or write `scale: linear`")
+        yield ctx.problem(MMC504, (*path, "range"), message, "start above zero, or write `scale: linear`")
     else:
         yield from _impossible(ctx, (*path, "range"), schema, values["range"])
 
@@ -69,7 +70,15 @@ def _search(entry: Mapping[str, Any]) -> str:
     return search
 
 
-@rule("MMC307", "MMC542")
+MMC542 = Code(
+    "MMC542",
+    "A search has nothing to choose from",
+    "`tuning` chooses among the settings of `scan`, so there are at least two, and a random search draws fewer "
+    "than all: otherwise it is a grid.",
+)
+
+
+@rule(MMC307, MMC542)
 def trials(ctx: Context) -> Iterator[Diagnostic]:
     """There are trials to choose from, and not more than anybody wants."""
     for name, _, entry in methods_of(ctx):
@@ -85,33 +94,50 @@ def trials(ctx: Context) -> Iterator[Diagnostic]:
         if "tuning" in entry and choices < 2:
             message = f"the tuning of {name} has nothing to choose from"
             help_text = "add `scan: {training.initial_lr: [0.001, 0.003]}`, say"
-            yield ctx.problem("MMC542", (*path, "tuning"), message, help_text, key=True)
+            yield ctx.problem(MMC542, (*path, "tuning"), message, help_text, key=True)
         elif _search(entry) == "random" and wanted >= choices:
             message = f"{wanted:,} random trials of a scan that has {choices:,.0f} settings"
             help_text = "write `search: grid`, which trains all of them, or fewer trials"
-            yield ctx.problem("MMC542", (*path, "tuning", "trials"), message, help_text)
+            yield ctx.problem(MMC542, (*path, "tuning", "trials"), message, help_text)
         trainings = (choices if wanted is None else wanted) * entry.get("ensemble", 1)
         most = entry.get("allow_trainings", MOST_TRAININGS)
         if most < trainings < float("inf"):
             where = (*path, "scan") if wanted is None else (*path, "tuning", "trials")
             message = f"the scan of {name} has {trainings:,.0f} trainings; {most:,} are allowed"
             help_text = f"try fewer values, or add `allow_trainings: {trainings:.0f}` to the method"
-            yield ctx.problem("MMC307", where, message, help_text, key=True)
+            yield ctx.problem(MMC307, where, message, help_text, key=True)
 
 
-@rule("MMC541", "MMC543")
+MMC541 = Code(
+    "MMC541",
+    "Losses of different kinds would be compared",
+    "With `criterion: validation_loss` the trial with the smallest validation loss is chosen. A hyperparameter "
+    "that changes what the loss is, such as `alpha`, the weight of the score term, makes the losses of its trials "
+    "numbers of different kinds: the smallest `alpha` would win, whatever the network. Take `criterion: closure` "
+    "or `criterion: expected_limit`, which compare what the estimators are good for.",
+)
+MMC543 = Code(
+    "MMC543",
+    "The criterion needs an evaluation",
+    "`closure` and `expected_limit` are judged at the luminosity, the true point and on the grid of `evaluation`, "
+    "which the study does not have. `validation_loss` needs none of them.",
+)
+
+
+@rule(MMC541, MMC543)
 def criteria(ctx: Context) -> Iterator[Diagnostic]:
     """The criterion can be had, and compares like with like."""
-    known = load_schema()["definitions"]["training"]["properties"]
     for name, method, entry in methods_of(ctx):
         path = ("methods", name, "tuning", "criterion")
         criterion = entry.get("tuning", {}).get("criterion")
         if criterion in ("closure", "expected_limit") and "evaluation" not in ctx.data:
             message = f"`{criterion}` needs the section `evaluation`"
-            yield ctx.problem("MMC543", path, message, "add it, or take `validation_loss`")
+            yield ctx.problem(MMC543, path, message, "add it, or take `validation_loss`")
         if criterion == "validation_loss":
             for key in entry["scan"]:
                 parameter = key.removeprefix("training.")
-                if method in known.get(parameter, {}).get("x-changes-loss-of", ()):
-                    message = f"the loss of {method} depends on `{parameter}`, so its trials cannot be compared by it"
-                    yield ctx.problem("MMC541", path, message, "take `closure` or `expected_limit`")
+                if parameter in method.loss_depends_on:
+                    message = (
+                        f"the loss of {method.name} depends on `{parameter}`, so its trials cannot be compared by it"
+                    )
+                    yield ctx.problem(MMC541, path, message, "take `closure` or `expected_limit`")

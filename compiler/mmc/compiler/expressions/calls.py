@@ -4,14 +4,16 @@ import ast
 import math
 from collections.abc import Callable, Mapping
 
-from mmc.compiler.expressions.parts import ALLOWED, CONDITION, UNKNOWN_VALUE, Reporter, Value
+from mmc.compiler.expressions.parts import ALLOWED, CONDITION, MMC405, UNKNOWN_VALUE, Reporter, Value
 from mmc.compiler.expressions.vocabulary import (
     ANY,
     ATTRIBUTES,
+    BUILTINS,
     FLAVOUR,
     FOUR,
     FOUR_VECTORS,
     LIST_FUNCTIONS,
+    LISTS,
     MADMINER_PARTICLES,
     MATH,
     METHODS,
@@ -19,9 +21,13 @@ from mmc.compiler.expressions.vocabulary import (
     NUMBER,
     OFTEN_WRITTEN,
     PARTICLE,
+    READERS,
     SAME,
     SCALAR,
+    SINGLES,
+    SPATIAL,
     TAGS,
+    TEMPORAL,
     THREE,
     TRUTH_VALUE,
     UNKNOWN,
@@ -29,7 +35,35 @@ from mmc.compiler.expressions.vocabulary import (
     VECTOR4,
     VECTORS,
 )
-from mmc.compiler.language.diagnostics import did_you_mean, one_of
+from mmc.compiler.language.diagnostics import Code, did_you_mean, one_of
+
+_ALL = 99
+"""More words than any list has: a code's text leaves none out."""
+
+MMC402 = Code(
+    "MMC402",
+    "The expression uses something that is not allowed",
+    "Expressions are arithmetic (`+ - * / // % **`), comparisons, `and`, `or`, `not`, `a if c else b`, indices, "
+    f"and loops such as `sum(x.pt for x in j)` over {one_of([*LISTS, *SINGLES], _ALL)}, with the functions "
+    f"{one_of([*MATH, *BUILTINS, *LIST_FUNCTIONS], _ALL)}. Particles have "
+    f"{one_of([*SPATIAL, *TEMPORAL, *FLAVOUR, *TAGS], _ALL)} and the methods {one_of(METHODS, _ALL)}. A transform is "
+    "arithmetic of `theta` alone, with `abs`, `float`, `max` and `min`. Everything else is refused, because "
+    "MadMiner hands expressions to Python's `eval`.",
+)
+MMC403 = Code(
+    "MMC403",
+    "The expression uses a name that the reader does not know",
+    "MadMiner would not complain: it would take the default or drop every event. The objects of generated events "
+    f"are {one_of(READERS['lhe'], _ALL)}, those of Delphes {one_of(READERS['delphes'], _ALL)}; cuts and efficiencies "
+    "can also use observables by name, where the name is a Python name. A transform knows `theta`.",
+)
+MMC404 = Code(
+    "MMC404",
+    "The particles have no such attribute or method",
+    "MadMiner's particles are four-vectors of the package `vector` with `charge`, `pdgid` and tags. Sums keep the "
+    "charge of two particles only, scaled and boosted ones nothing but the momentum, and missing momentum has no "
+    "flavour. The PDG code is `pdgid`, whatever MadMiner's documentation says.",
+)
 
 
 class CallChecker(Reporter):
@@ -40,14 +74,14 @@ class CallChecker(Reporter):
 
     def call(self, node: ast.Call) -> Value:  # noqa: PLR0911 - one per thing that may be called
         if node.keywords:
-            self.report("MMC402", node.keywords[0].value, "named arguments cannot be used", "give the value alone")
+            self.report(MMC402, node.keywords[0].value, "named arguments cannot be used", "give the value alone")
         for argument in node.args:
             if isinstance(argument, ast.Starred):
-                return self.report("MMC402", argument, "a starred argument cannot be used in an expression", ALLOWED)
+                return self.report(MMC402, argument, "a starred argument cannot be used in an expression", ALLOWED)
         if isinstance(node.func, ast.Attribute):
             return self.method(node, node.func)
         if not isinstance(node.func, ast.Name):
-            return self.report("MMC402", node.func, "only functions and methods by name can be called")
+            return self.report(MMC402, node.func, "only functions and methods by name can be called")
         name = node.func.id
         if name in LIST_FUNCTIONS or (name in ("min", "max") and len(node.args) == 1):
             return self.list_function(node, name)
@@ -57,12 +91,12 @@ class CallChecker(Reporter):
         arguments = [self.check(argument) for argument in node.args]
         if name in self.variables or name in self.observables:
             help_text = "leave the brackets out" if not arguments else f"write `{name} * (…)` for a product"
-            return self.report("MMC405", node, f"`{name}` is not a function", help_text)
+            return self.report(MMC405, node, f"`{name}` is not a function", help_text)
         known = (*self.functions, *LIST_FUNCTIONS)
         guess = OFTEN_WRITTEN.get(name)
         guess = guess if guess in known else did_you_mean(name, known)
         help_text = f"did you mean `{guess}`?" if guess else f"there are {one_of(known, 30)}"
-        return self.report("MMC403", node.func, f"`{name[:60]}` is no function of expressions", help_text)
+        return self.report(MMC403, node.func, f"`{name[:60]}` is no function of expressions", help_text)
 
     def function(self, node: ast.Call, name: str, limits: tuple[int, int]) -> Value:  # noqa: PLR0911 - one per problem
         arguments = [self.number(argument) for argument in node.args]
@@ -72,18 +106,18 @@ class CallChecker(Reporter):
             if largest >= 100:
                 count = f"at least {smallest}"
             help_text = "lists are sorted by pT: `j[0].pt` is the largest" if largest >= 100 else ""
-            return self.report("MMC405", node, f"`{name}` takes {count} numbers, not {len(arguments)}", help_text)
+            return self.report(MMC405, node, f"`{name}` takes {count} numbers, not {len(arguments)}", help_text)
         for argument, value in zip(node.args, arguments, strict=True):
             if value is not None and value.kind == TRUTH_VALUE and name in ("abs", "round", "min", "max"):
                 help_text = f"write `float({self.source(argument)})`"
-                return self.report("MMC405", argument, f"`{name}` takes numbers; this is a condition", help_text)
+                return self.report(MMC405, argument, f"`{name}` takes numbers; this is a condition", help_text)
         values = [argument for argument in arguments if argument is not None]
         if len(values) < len(arguments):
             return UNKNOWN_VALUE
         if name == "bool":
             return CONDITION
         if name == "round" and len(values) == 2 and not _small_whole(values[1]):
-            return self.report("MMC405", node.args[1], "`round` takes a number of digits", "write a small whole number")
+            return self.report(MMC405, node.args[1], "`round` takes a number of digits", "write a small whole number")
         bits = 64.0 if name in ("int", "round", "floor", "ceil") else 0.0
         bits = max([bits, *(value.bits for value in values)])
         if name == "pow" and values[1].constant is not None:
@@ -98,7 +132,7 @@ class CallChecker(Reporter):
 
     def list_function(self, node: ast.Call, name: str) -> Value:
         if len(node.args) != 1:
-            return self.report("MMC405", node, f"`{name}` takes one list", f"write `{name}([…])`")
+            return self.report(MMC405, node, f"`{name}` takes one list", f"write `{name}([…])`")
         value = self.check(node.args[0])
         if UNKNOWN in (value.kind, value.element):
             return UNKNOWN_VALUE
@@ -106,10 +140,10 @@ class CallChecker(Reporter):
             shown = "generator, which has no length" if value.is_list else str(value)
             help_text = "put square brackets around it" if value.is_list else "give it a list, such as `j`"
             message = f"`{name}` takes a list; `{self.source(node.args[0])}` is a {shown}"
-            return self.report("MMC405", node.args[0], message, help_text)
+            return self.report(MMC405, node.args[0], message, help_text)
         if name != "len" and value.element not in (NUMBER, TRUTH_VALUE):
             message = f"`{name}` takes a list of numbers; this is a {value}"
-            return self.report("MMC405", node.args[0], message, f"write `{name}(x.pt for x in j)`")
+            return self.report(MMC405, node.args[0], message, f"write `{name}(x.pt for x in j)`")
         return CONDITION if name == "any" else Value(NUMBER, bits=max(value.bits, 1) + 32)
 
     def method(self, node: ast.Call, function: ast.Attribute) -> Value:  # noqa: PLR0911 - one per problem
@@ -122,20 +156,18 @@ class CallChecker(Reporter):
         if name not in known:
             if owner.is_list or not known:
                 help_text = f"write `{source}[0].{name}(…)`" if owner.is_list else ""
-                return self.report("MMC405", function, f"`{source}` is a {owner} and has no `{name[:60]}`", help_text)
+                return self.report(MMC405, function, f"`{source}` is a {owner} and has no `{name[:60]}`", help_text)
             if name in ATTRIBUTES[owner.kind]:
-                return self.report("MMC405", node, f"`{name}` is not a function", f"write `{source}.{name}`")
+                return self.report(MMC405, node, f"`{name}` is not a function", f"write `{source}.{name}`")
             return self.unknown_attribute(function, owner, (*known, *ATTRIBUTES[owner.kind]))
         wanted, result = known[name]
         if len(arguments) != len(wanted):
             count = "nothing" if not wanted else "one argument"
-            return self.report("MMC405", node, f"`{name}` takes {count}, not {len(arguments)}")
+            return self.report(MMC405, node, f"`{name}` takes {count}, not {len(arguments)}")
         for argument, value, sort in zip(node.args, arguments, wanted, strict=True):
             if value.kind != UNKNOWN and value.kind not in self.accepted(sort, owner.kind):
                 message = f"`{name}` takes a {_SORTS[sort]}; `{self.source(argument)}` is a {value}"
-                return self.report(
-                    "MMC405", argument, message, "take an element, as in `j[0]`" if value.is_list else ""
-                )
+                return self.report(MMC405, argument, message, "take an element, as in `j[0]`" if value.is_list else "")
         if result != SAME:
             return Value(result)
         return Value(owner.kind if owner.kind in MADMINER_PARTICLES else VECTOR4)
@@ -155,27 +187,27 @@ class CallChecker(Reporter):
             return UNKNOWN_VALUE
         if owner.is_list:
             help_text = f"write `{source}[0].{name}` for the one with the largest pT"
-            return self.report("MMC405", node, f"`{source}` is a {owner} and has no `{name[:60]}`", help_text)
+            return self.report(MMC405, node, f"`{source}` is a {owner} and has no `{name[:60]}`", help_text)
         found = ATTRIBUTES.get(owner.kind, {}).get(name)
         if found is not None:
             return Value(found, bits=64 if name == "pdgid" else 8)
         if name in methods(owner.kind):
-            return self.report("MMC405", node, f"`{name}` must be called", f"write `{source}.{name}(…)`")
+            return self.report(MMC405, node, f"`{name}` must be called", f"write `{source}.{name}(…)`")
         return self.unknown_attribute(node, owner, (*ATTRIBUTES.get(owner.kind, {}), *methods(owner.kind)))
 
     def unknown_attribute(self, node: ast.Attribute, owner: Value, known: tuple[str, ...]) -> Value:
         name = node.attr
         if not known:
-            return self.report("MMC405", node, f"a {owner} has no `{name[:60]}`", "leave it out")
+            return self.report(MMC405, node, f"a {owner} has no `{name[:60]}`", "leave it out")
         if name == "spin" and owner.kind == PARTICLE:
-            return self.report("MMC404", node, "smearing forgets the spin", "take it from `p_truth`")
+            return self.report(MMC404, node, "smearing forgets the spin", "take it from `p_truth`")
         if name in (*FLAVOUR, *TAGS):
             help_text = "only single particles and, but for PDG codes, sums of two of them have it"
-            return self.report("MMC404", node, f"a {owner} has no `{name}`", help_text)
+            return self.report(MMC404, node, f"a {owner} has no `{name}`", help_text)
         guess = OFTEN_WRITTEN.get(name)
         guess = guess if guess in known else did_you_mean(name, known)
         help_text = f"did you mean `{guess}`?" if guess else f"it has {one_of(known)}"
-        return self.report("MMC404", node, f"a {owner} has no `{name[:60]}`", help_text)
+        return self.report(MMC404, node, f"a {owner} has no `{name[:60]}`", help_text)
 
 
 _SORTS = {SCALAR: "number", ANY: "particle or vector", FOUR: "particle", THREE: "three-vector", SAME: "particle"}

@@ -11,8 +11,18 @@ import math
 import warnings
 from collections.abc import Callable, Iterable
 
-from mmc.compiler.expressions.calls import CallChecker
-from mmc.compiler.expressions.parts import ALLOWED, CONDITION, MAX_BITS, UNKNOWN_VALUE, ExpressionProblem, Value, offset
+from mmc.compiler.expressions.calls import MMC402, MMC403, CallChecker
+from mmc.compiler.expressions.parts import (
+    ALLOWED,
+    CONDITION,
+    MAX_BITS,
+    MMC405,
+    MMC407,
+    UNKNOWN_VALUE,
+    ExpressionProblem,
+    Value,
+    offset,
+)
 from mmc.compiler.expressions.scope import LIST, Scope, scope_of_reader, scope_of_transform, unknown_name
 from mmc.compiler.expressions.vocabulary import (
     CONSTANTS,
@@ -32,6 +42,7 @@ from mmc.compiler.expressions.vocabulary import (
     VECTOR4,
     VECTORS,
 )
+from mmc.compiler.language.diagnostics import Code
 
 MAX_LENGTH = 2000
 """Longer expressions are refused."""
@@ -82,16 +93,24 @@ def constant_value(text: str, reader: str = "lhe") -> float | None:
     return _check(text, "observable", scope_of_reader(reader), frozenset())[1].constant
 
 
+MMC401 = Code(
+    "MMC401",
+    "The expression cannot be read",
+    "Observables, cuts, efficiencies and transforms are Python expressions. This one has a bracket that is not "
+    "closed, an operator without an operand, or a character that means nothing.",
+)
+
+
 def _check(text: str, kind: str, scope: Scope, names: frozenset[str]) -> tuple[list[ExpressionProblem], Value]:
     """The problems of an expression, and what is known of its value."""
     foreign = next((index for index, char in enumerate(text) if not char.isascii() or char == "\0"), None)
     if foreign is not None:
         message = f"the character `{text[foreign]}` means nothing in an expression"
-        return _alone("MMC401", message, "use ASCII characters only", foreign, foreign + 1)
+        return _alone(MMC401, message, "use ASCII characters only", foreign, foreign + 1)
     longest = MAX_TRANSFORM if kind == TRANSFORM else MAX_LENGTH
     if len(text) > longest:
         message = f"the expression has {len(text):,} characters; at most {longest:,} are read"
-        return _alone("MMC407", message, "make it shorter", 0, len(text))
+        return _alone(MMC407, message, "make it shorter", 0, len(text))
     stripped = text.lstrip(" \t")
     shift = len(text) - len(stripped)
     try:
@@ -101,16 +120,23 @@ def _check(text: str, kind: str, scope: Scope, names: frozenset[str]) -> tuple[l
     except SyntaxError as error:
         start = min(shift + offset(stripped, error.lineno or 1, (error.offset or 1) - 1), max(len(text) - 1, 0))
         reason = "it is empty" if not stripped.strip() else error.msg
-        return _alone("MMC401", f"this is not an expression: {reason}", "", start, start + 1)
+        return _alone(MMC401, f"this is not an expression: {reason}", "", start, start + 1)
     except (ValueError, MemoryError, RecursionError):
-        return _alone("MMC407", "the expression cannot be parsed", "make it simpler", 0, len(text))
+        return _alone(MMC407, "the expression cannot be parsed", "make it simpler", 0, len(text))
     checker = _Checker(stripped, shift, scope, names, kind)
     value = checker.result(tree.body)
     return sorted(checker.problems, key=lambda problem: problem.start), value
 
 
-def _alone(code: str, message: str, help_text: str, start: int, end: int) -> tuple[list[ExpressionProblem], Value]:
+def _alone(code: Code, message: str, help_text: str, start: int, end: int) -> tuple[list[ExpressionProblem], Value]:
     return [ExpressionProblem(code, message, help_text, start, end)], UNKNOWN_VALUE
+
+
+MMC406 = Code(
+    "MMC406",
+    "The result of the expression is of the wrong kind",
+    "An observable, an efficiency and a transform are numbers, a cut is a condition.",
+)
 
 
 class _Checker(CallChecker):
@@ -133,11 +159,11 @@ class _Checker(CallChecker):
             return value
         if kind == "cut":
             help_text = "compare it, as in `pt_j1 > 30`" if value.kind == NUMBER else "compare one of its numbers"
-            self.report("MMC406", node, f"a cut is a condition; this is a {value}", help_text)
+            self.report(MMC406, node, f"a cut is a condition; this is a {value}", help_text)
         else:
             a_part = "an element, as in `j[0].pt`" if value.is_list else "one of its numbers, such as `.pt`"
             article = "an" if kind[0] in "aeio" else "a"
-            self.report("MMC406", node, f"{article} {kind} is a number; this is a {value}", f"take {a_part}")
+            self.report(MMC406, node, f"{article} {kind} is a number; this is a {value}", f"take {a_part}")
         return value
 
     # -- parts --------------------------------------------------------------------------------------------------------
@@ -145,9 +171,9 @@ class _Checker(CallChecker):
     def check(self, node: ast.expr) -> Value:
         rule = _RULES.get(type(node))
         if rule is None:
-            return self.report("MMC402", node, f"{_described(node)} cannot be used in an expression", ALLOWED)
+            return self.report(MMC402, node, f"{_described(node)} cannot be used in an expression", ALLOWED)
         if self.depth >= MAX_DEPTH:
-            return self.report("MMC407", node, f"the expression is nested more than {MAX_DEPTH} levels deep")
+            return self.report(MMC407, node, f"the expression is nested more than {MAX_DEPTH} levels deep")
         self.depth += 1
         value = rule(self, node)
         self.depth -= 1
@@ -162,8 +188,8 @@ class _Checker(CallChecker):
         if isinstance(value, float) and math.isfinite(value):
             return Value(NUMBER, constant=value)
         if isinstance(value, int | float):
-            return self.report("MMC407", node, f"the number `{self.source(node)}` is too large")
-        return self.report("MMC402", node, f"{_described(node)} cannot be used in an expression", ALLOWED)
+            return self.report(MMC407, node, f"the number `{self.source(node)}` is too large")
+        return self.report(MMC402, node, f"{_described(node)} cannot be used in an expression", ALLOWED)
 
     def name(self, node: ast.Name) -> Value:
         name = node.id
@@ -172,11 +198,11 @@ class _Checker(CallChecker):
         if name in self.observables:
             if self.kind != "observable":
                 return Value(NUMBER)
-            return self.report("MMC403", node, "an observable cannot use another one", "write its definition out")
+            return self.report(MMC403, node, "an observable cannot use another one", "write its definition out")
         if name in self.functions or (name in LIST_FUNCTIONS and self.scope.reader is not None):
-            return self.report("MMC405", node, f"the function `{name}` must be called", f"write `{name}(…)`")
+            return self.report(MMC405, node, f"the function `{name}` must be called", f"write `{name}(…)`")
         message, help_text = unknown_name(self.scope, name, [*self.variables, *sorted(self.observables)])
-        return self.report("MMC403", node, message, help_text)
+        return self.report(MMC403, node, message, help_text)
 
     def subscript(self, node: ast.Subscript) -> Value:
         owner = self.check(node.value)
@@ -184,7 +210,7 @@ class _Checker(CallChecker):
             return UNKNOWN_VALUE
         if not owner.is_list or owner.lazy:
             message = f"`{self.source(node.value)}` is a {owner}; only a list has an index"
-            return self.report("MMC405", node, message, "leave the index out")
+            return self.report(MMC405, node, message, "leave the index out")
         if isinstance(node.slice, ast.Slice):
             bounds = (node.slice.lower, node.slice.upper, node.slice.step)
             if all(bound is None or _whole(bound) is not None for bound in bounds) and bounds[2] is None:
@@ -192,14 +218,14 @@ class _Checker(CallChecker):
         elif _whole(node.slice) is not None:
             return Value(owner.element or UNKNOWN)
         message = f"`{self.source(node.slice)}` is no index: a whole number is needed"
-        return self.report("MMC405", node.slice, message, "write `j[0]` for the first, `j[-1]` for the last")
+        return self.report(MMC405, node.slice, message, "write `j[0]` for the first, `j[-1]` for the last")
 
     def unary(self, node: ast.UnaryOp) -> Value:
         if isinstance(node.op, ast.Not):
             self.number(node.operand)
             return CONDITION
         if isinstance(node.op, ast.Invert):
-            return self.report("MMC402", node, "the operator `~` cannot be used in an expression", "write `not`")
+            return self.report(MMC402, node, "the operator `~` cannot be used in an expression", "write `not`")
         value = self.check(node.operand)
         if value.kind in VECTORS:
             return value if isinstance(node.op, ast.UAdd) or value.kind == VECTOR3 else Value(VECTOR4)
@@ -209,20 +235,20 @@ class _Checker(CallChecker):
                 constant=-value.constant if negative and value.constant is not None else value.constant
             )
         if value.kind == TRUTH_VALUE:
-            return self.report("MMC405", node, "a condition has no sign", f"write `float({self.source(node.operand)})`")
+            return self.report(MMC405, node, "a condition has no sign", f"write `float({self.source(node.operand)})`")
         self.expect_number(node.operand, value)
         return UNKNOWN_VALUE
 
     def expect_number(self, node: ast.expr, value: Value) -> None:
         if value.kind != UNKNOWN:
             help_text = "take an element, as in `j[0]`" if value.is_list else ""
-            self.report("MMC405", node, f"one cannot calculate with a {value}", help_text)
+            self.report(MMC405, node, f"one cannot calculate with a {value}", help_text)
 
     def binary(self, node: ast.BinOp) -> Value:
         left, right = self.check(node.left), self.check(node.right)
         if not isinstance(node.op, _ARITHMETIC):
             help_text = "write `and` or `or`" if isinstance(node.op, ast.BitAnd | ast.BitOr) else ALLOWED
-            return self.report("MMC402", node, "this operator cannot be used in an expression", help_text)
+            return self.report(MMC402, node, "this operator cannot be used in an expression", help_text)
         if UNKNOWN in (left.kind, right.kind):
             return UNKNOWN_VALUE
         for side, value in ((node.left, left), (node.right, right)):
@@ -233,7 +259,7 @@ class _Checker(CallChecker):
             return self.vectors(node, left, right)
         if left.kind == right.kind == TRUTH_VALUE:
             message = "one cannot calculate with two conditions"
-            return self.report("MMC405", node, message, f"write `float({self.source(node.left)})`, or `and` and `or`")
+            return self.report(MMC405, node, message, f"write `float({self.source(node.left)})`, or `and` and `or`")
         return self.arithmetic(node, left, right)
 
     def vectors(self, node: ast.BinOp, left: Value, right: Value) -> Value:
@@ -243,7 +269,7 @@ class _Checker(CallChecker):
                 first = self.source(node.right)
                 first = first if isinstance(node.op, ast.Add) else f"-({first})"
                 help_text = f"start with the {right}: `{first} + {self.source(node.left)}`"
-                return self.report("MMC405", node, message, help_text)
+                return self.report(MMC405, node, message, help_text)
             flavoured = left.kind in (TRUTH, PARTICLE) and right.kind in (TRUTH, PARTICLE)
             return Value(PAIR if flavoured else VECTOR4)
         if isinstance(node.op, ast.Add | ast.Sub) and left.kind == right.kind == VECTOR3:
@@ -252,10 +278,10 @@ class _Checker(CallChecker):
         scales = isinstance(node.op, ast.Mult) or (isinstance(node.op, ast.Div) and scaled is left)
         if scales and factor.kind == NUMBER:
             if isinstance(node.op, ast.Div) and factor.constant == 0:
-                return self.report("MMC407", node, "this divides by zero")
+                return self.report(MMC407, node, "this divides by zero")
             return Value(VECTOR3 if scaled.kind == VECTOR3 else VECTOR4)
         message = f"one cannot calculate with a {left} and a {right} like this"
-        return self.report("MMC405", node, message, "take one of its numbers, such as `.pt`")
+        return self.report(MMC405, node, message, "take one of its numbers, such as `.pt`")
 
     def boolean(self, node: ast.BoolOp) -> Value:
         for part in node.values:
@@ -268,12 +294,12 @@ class _Checker(CallChecker):
             if isinstance(operator, ast.In | ast.NotIn):
                 if not isinstance(other, ast.Tuple | ast.List):
                     message = f"`{self.source(other)}` is no list of numbers to look in"
-                    self.report("MMC405", other, message, "write the numbers, as in `p[0].pdgid in (11, 13)`")
+                    self.report(MMC405, other, message, "write the numbers, as in `p[0].pdgid in (11, 13)`")
                 else:
                     for element in other.elts:
                         self.number(element)
             elif isinstance(operator, ast.Is | ast.IsNot):
-                self.report("MMC402", node, "`is` cannot be used in an expression", "write `==` or `!=`")
+                self.report(MMC402, node, "`is` cannot be used in an expression", "write `==` or `!=`")
             else:
                 self.number(other)
         return CONDITION
@@ -289,20 +315,20 @@ class _Checker(CallChecker):
         if first.kind == second.kind and first.element == second.element:
             return first
         message = f"this is either a {first} or a {second}"
-        return self.report("MMC405", node, message, "make both branches the same kind of thing")
+        return self.report(MMC405, node, message, "make both branches the same kind of thing")
 
     def comprehension(self, node: ast.GeneratorExp | ast.ListComp) -> Value:
         loop = node.generators[0]
         if len(node.generators) > 1 or not isinstance(loop.target, ast.Name) or loop.is_async:
-            return self.report("MMC402", node, "only a loop of one variable over one list can be used here")
+            return self.report(MMC402, node, "only a loop of one variable over one list can be used here")
         name = loop.target.id
         taken = name in self.variables or name in LISTS or name in SINGLES or name in CONSTANTS or name in FUNCTIONS
         if taken or name.startswith("_"):
-            return self.report("MMC402", loop.target, f"`{name[:60]}` cannot be a loop's variable", "take a new name")
+            return self.report(MMC402, loop.target, f"`{name[:60]}` cannot be a loop's variable", "take a new name")
         source = self.check(loop.iter)
         if not source.is_list:
             if source.kind != UNKNOWN:
-                self.report("MMC405", loop.iter, f"`{self.source(loop.iter)}` is a {source}, not a list")
+                self.report(MMC405, loop.iter, f"`{self.source(loop.iter)}` is a {source}, not a list")
             return UNKNOWN_VALUE
         self.variables[name] = Value(source.element or UNKNOWN)
         for condition in loop.ifs:
@@ -310,7 +336,7 @@ class _Checker(CallChecker):
         value = self.check(node.elt)
         del self.variables[name]
         if value.is_list:
-            return self.report("MMC405", node.elt, "a list of lists cannot be used in an expression")
+            return self.report(MMC405, node.elt, "a list of lists cannot be used in an expression")
         return Value(LIST, value.kind, bits=value.bits, lazy=isinstance(node, ast.GeneratorExp))
 
 

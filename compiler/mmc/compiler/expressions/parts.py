@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from mmc.compiler.expressions.vocabulary import NUMBER, TRUTH_VALUE, UNKNOWN
+from mmc.compiler.language.diagnostics import Code
 
 MAX_BITS = 2048
 """Integers that may need more bits are refused: `9**9**9` would keep `eval` busy for good."""
@@ -15,7 +16,7 @@ MAX_BITS = 2048
 class ExpressionProblem(NamedTuple):
     """One problem of an expression, with its code and the characters (start, end) of the text that it is about."""
 
-    code: str
+    code: Code
     message: str
     help: str
     start: int
@@ -58,6 +59,23 @@ _OPERATORS: dict[type, Callable[[float, float], float]] = {
 }
 
 
+MMC405 = Code(
+    "MMC405",
+    "The expression mixes things that do not go together",
+    "An attribute of a list, an index of a single particle, a number added to a particle, a condition with a sign: "
+    "MadMiner would take the default or end with an error. A list needs an index, `j[0].pt`; a condition becomes a "
+    "number by `float(…)`; sums of particles start with the sum: `(l[0] + l[1]) + met`.",
+)
+MMC407 = Code(
+    "MMC407",
+    "The expression has no value or takes for ever",
+    "It divides by zero, takes the root of a negative number, raises to a power that is not known beforehand or "
+    "too large, or is too long or too deeply nested. MadMiner evaluates every expression once when it starts, so "
+    "such a one ends or blocks the run. A transform needs a value at every benchmark and at both ends of the "
+    "range.",
+)
+
+
 class Reporter:
     """Checks of parts that are numbers, and the problems found so far."""
 
@@ -73,7 +91,7 @@ class Reporter:
     def check(self, node: ast.expr) -> Value:
         """What is known of a part; its problems are reported."""
 
-    def report(self, code: str, node: ast.AST, message: str, help_text: str = "") -> Value:
+    def report(self, code: Code, node: ast.AST, message: str, help_text: str = "") -> Value:
         start, end = self.place(node)
         self.problems.append(ExpressionProblem(code, message, help_text, start, end))
         return UNKNOWN_VALUE
@@ -98,18 +116,18 @@ class Reporter:
             help_text = (
                 "take an element, as in `j[0].pt`" if value.is_list else "take one of its numbers, such as `.pt`"
             )
-            self.report("MMC405", node, f"a number is needed here; `{self.source(node)}` is a {value}", help_text)
+            self.report(MMC405, node, f"a number is needed here; `{self.source(node)}` is a {value}", help_text)
         return None
 
     def arithmetic(self, node: ast.BinOp, left: Value, right: Value) -> Value:
         divides = isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod)
         if divides and right.constant == 0:
-            return self.report("MMC407", node, "this divides by zero")
+            return self.report(MMC407, node, "this divides by zero")
         if isinstance(node.op, ast.Pow):
             return self.power(node, left, right)
         bits = left.bits + right.bits + 1 if isinstance(node.op, ast.Mult) else max(left.bits, right.bits) + 1
         if bits > MAX_BITS:
-            return self.report("MMC407", node, "the number may become too large")
+            return self.report(MMC407, node, "the number may become too large")
         constant = None
         if left.constant is not None and right.constant is not None:
             constant = _OPERATORS[type(node.op)](left.constant, right.constant)
@@ -118,10 +136,10 @@ class Reporter:
     def power(self, node: ast.expr, base: Value, exponent: Value) -> Value:
         if exponent.constant is None:
             help_text = "write `exp(… * log(…))`" if "exp" in self.functions else "write a number"
-            return self.report("MMC407", node, "the exponent is not known beforehand", help_text)
+            return self.report(MMC407, node, "the exponent is not known beforehand", help_text)
         bits = max(base.bits, 1.0) * max(abs(exponent.constant), 1.0)
         if bits > MAX_BITS:
-            return self.report("MMC407", node, "the number may become too large", "take a smaller exponent")
+            return self.report(MMC407, node, "the number may become too large", "take a smaller exponent")
         if base.constant is None:
             return Value(NUMBER, bits=bits)
         return self.computed(node, lambda: _real_power(base.constant or 0.0, exponent.constant or 0.0), bits)
@@ -131,12 +149,12 @@ class Reporter:
         try:
             constant = compute()
         except (ArithmeticError, ValueError, TypeError):
-            return self.report("MMC407", node, f"`{self.source(node)}` has no value")
+            return self.report(MMC407, node, f"`{self.source(node)}` has no value")
         return self.finite(node, constant, bits)
 
     def finite(self, node: ast.expr, constant: float | None, bits: float) -> Value:
         if constant is not None and not math.isfinite(constant):
-            return self.report("MMC407", node, f"`{self.source(node)}` is too large")
+            return self.report(MMC407, node, f"`{self.source(node)}` is too large")
         return Value(NUMBER, constant=constant, bits=bits)
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from mmc.compiler.catalogue.methods import METHODS, RATIO, SCORE
 from mmc.compiler.importers.source import Source
 from mmc.compiler.importers.workflow_cards import Cards
 from mmc.compiler.importers.yaml_text import comment, flow, mapping
-from mmc.compiler.study.model import METHODS_WITH_ALPHA, RATIO_METHODS, SCORE_METHODS
 
 SAMPLES, RATIO_HELD, SCORE_HELD = 1000, 300, 250
 """Training samples, and how many of them the trainings of ratio and of score methods held back for validation."""
@@ -208,9 +208,10 @@ def _methods(learning: Source, names: list[str]) -> Iterator[str]:
     for method in learning.take("methods", list):
         if not isinstance(method, str) or method not in learning:
             raise learning.wrong("methods", f"there is no section for the method {method!r}")
-        if method in RATIO_METHODS:
+        family = METHODS[method].family if method in METHODS else None
+        if family is RATIO:
             yield from _ratio(method, learning.part(method), names)
-        elif method in SCORE_METHODS:
+        elif family is SCORE:
             yield from _score(method, learning.part(method), names)
         else:
             yield from comment(f"{method}: the workflow could sample for it but not train it; left out", 2)
@@ -218,7 +219,7 @@ def _methods(learning: Source, names: list[str]) -> Iterator[str]:
 
 
 def _ratio(method: str, entry: Source, names: list[str]) -> Iterator[str]:
-    training = {**TRAINING, **({"alpha": ALPHA} if method in METHODS_WITH_ALPHA else {})}
+    training = {**TRAINING, **({"alpha": ALPHA} if METHODS[method].score_term else {})}
     yield f"  {method}:"
     for key in ("theta_0", "theta_1"):
         theta, notes = _theta(entry.part(key), names, single=key == "theta_1")

@@ -9,7 +9,7 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 
-from mmc.compiler.study.model import madminer_name
+from mmc.compiler.catalogue.names import madminer_name
 
 
 class ObservedError(ValueError):

@@ -16,14 +16,6 @@ class Span(NamedTuple):
     end_column: int
 
 
-class Code(NamedTuple):
-    """What a code stands for: a line, and a paragraph that says why it matters and what to do."""
-
-    title: str
-    explanation: str
-    severity: Severity = "error"
-
-
 START = Span(1, 1, 1, 1)
 """Where a problem of the file as a whole is shown."""
 
@@ -38,6 +30,25 @@ class Diagnostic(NamedTuple):
     span: Span = START
     help: str = ""
     severity: Severity = "error"
+
+
+class Code(NamedTuple):
+    """A kind of problem, declared beside the rule that finds it; a code is never given a second meaning.
+
+    Its bad example is ``tests/bad/ID_what.yaml``.
+    """
+
+    id: str
+    """``MMC`` and three digits, of which the first is the family; the constant has the same name."""
+    title: str
+    """What is wrong, in a line."""
+    explanation: str
+    """Why it matters and what to do."""
+    severity: Severity = "error"
+
+    def at(self, path: str, span: Span, message: str, help_text: str = "") -> Diagnostic:
+        """A problem of this kind in the file ``path``."""
+        return Diagnostic(self.id, message, path, span, help_text, self.severity)
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from mmc.compiler.language.diagnostics import START, Diagnostic, Span, show
+from mmc.compiler.language.diagnostics import START, Code, Diagnostic, Span, show
 from mmc.compiler.language.yaml_nodes import NOT_TEXT, Node, UnreadableError, compose, decode, split_lines
 
 Path = tuple[str | int, ...]
@@ -83,6 +83,13 @@ class Document:
         return self.spans.get(path, (START, START))
 
 
+MMC013 = Code(
+    "MMC013",
+    "The study is no mapping",
+    'A study is a mapping whose first key is `mmc: "1.0"`. This file holds a list or a single value.',
+)
+
+
 def load(source: bytes | str, path: str) -> Document:
     """Read the content of a study file; ``path`` is its name in messages."""
     text = ""
@@ -95,9 +102,29 @@ def load(source: bytes | str, path: str) -> Document:
     data = builder.value(root, ())
     if not isinstance(data, dict):
         found = "a list" if isinstance(data, list) else f"the single value {show(data)}"
-        builder.report("MMC013", f"the study is {found}, not a mapping", root.span, 'start it with `mmc: "1.0"`')
+        builder.report(MMC013, f"the study is {found}, not a mapping", root.span, 'start it with `mmc: "1.0"`')
         data = None
     return Document(path, text, data, builder.spans, frozenset(builder.broken), tuple(builder.diagnostics))
+
+
+MMC008 = Code(
+    "MMC008",
+    "A key is given twice",
+    "YAML readers silently keep one of two equal keys of a mapping. mmc refuses them: one of the two is not what "
+    "was meant.",
+)
+MMC009 = Code(
+    "MMC009",
+    "A key is no text",
+    "Keys of a study are names. A list, a mapping, a number, `true` or `null` cannot be one; a number that is "
+    "meant as a name must stand in quotes. `<<` takes mappings.",
+)
+MMC012 = Code(
+    "MMC012",
+    "A text holds a control character",
+    "Text can hold every printable character of Unicode, blanks, tabs and line breaks. Other control characters "
+    "cannot be passed on to every workflow language and are refused, also when they are written as `\\0`.",
+)
 
 
 class _Builder:
@@ -109,8 +136,8 @@ class _Builder:
         self.broken: set[Path] = set()
         self.diagnostics: list[Diagnostic] = []
 
-    def report(self, code: str, message: str, span: Span, help_text: str = "") -> None:
-        self.diagnostics.append(Diagnostic(code, message, self.path, span, help_text))
+    def report(self, code: Code, message: str, span: Span, help_text: str = "") -> None:
+        self.diagnostics.append(code.at(self.path, span, message, help_text))
 
     def value(self, written: Node, at: Path, key: Span | None = None) -> Any:
         self.spans[at] = (written.span if key is None else key, written.span)
@@ -124,7 +151,7 @@ class _Builder:
             return [self.value(child, (*at, index)) for index, child in enumerate(node.value)]
         return {name: self.value(child, (*at, name), span) for name, span, child in self._entries(node)}
 
-    def _fail(self, at: Path, code: str, message: str, help_text: str) -> None:
+    def _fail(self, at: Path, code: Code, message: str, help_text: str) -> None:
         self.broken.add(at)
         self.report(code, message, self.spans[at][1], help_text)
 
@@ -138,7 +165,7 @@ class _Builder:
                 continue
             if name in first:
                 help_text = f"it stands at line {first[name].line} already; keep one of them"
-                self.report("MMC008", f"the key `{_short(name)}` is given twice", key.span, help_text)
+                self.report(MMC008, f"the key `{_short(name)}` is given twice", key.span, help_text)
                 continue
             first[name] = key.span
             yield name, key.span, value
@@ -159,7 +186,7 @@ class _Builder:
                 elif key.meant.kind == "scalar":
                     yield key.meant.value, source.span, value
         else:
-            self.report("MMC009", "`<<` takes a mapping or a list of mappings", source.span)
+            self.report(MMC009, "`<<` takes a mapping or a list of mappings", source.span)
 
     def _key(self, key: Node, value: Node, merged: list[Node]) -> str | None:
         """The text of a key; None where there is none to go on with or where it is `<<`."""
@@ -169,14 +196,14 @@ class _Builder:
         node = key.meant
         if node.kind != "scalar":
             kind = "mapping" if node.kind == "map" else "list"
-            self.report("MMC009", f"a key must be text; this one is a {kind}", key.span)
+            self.report(MMC009, f"a key must be text; this one is a {kind}", key.span)
             return None
         text: str = node.value
         if node.plain and not isinstance(_resolve(text), str):
             shown = show(text) if text else "empty"
-            self.report("MMC009", f"a key must be text; this one is {shown}", key.span, f'quote it: "{_short(text)}"')
+            self.report(MMC009, f"a key must be text; this one is {shown}", key.span, f'quote it: "{_short(text)}"')
         elif NOT_TEXT.search(text) is not None:
-            self.report("MMC012", "the key holds a control character", key.span, "leave it out")
+            self.report(MMC012, "the key holds a control character", key.span, "leave it out")
             return None
         return text
 
@@ -194,11 +221,27 @@ def _pairs(node: Node) -> Iterator[tuple[Node, Node]]:
     return zip(items, items, strict=True)
 
 
-Scalar = tuple[Any, str | None, str, str]
+Scalar = tuple[Any, Code | None, str, str]
 
 
-def _unknown_tag(node: Node) -> tuple[str, str, str]:
-    return "MMC010", f"the tag {show((node.tag or '').replace(_TAG, '!!', 1))} means nothing in a study", "leave it out"
+MMC010 = Code(
+    "MMC010",
+    "A tag means nothing",
+    "Tags (`!!name`) ask a YAML reader to make something else of a value than its text says. A study needs none; "
+    "those of YAML 1.2's core schema are accepted where they agree with the value.",
+)
+
+
+def _unknown_tag(node: Node) -> tuple[Code, str, str]:
+    return MMC010, f"the tag {show((node.tag or '').replace(_TAG, '!!', 1))} means nothing in a study", "leave it out"
+
+
+MMC011 = Code(
+    "MMC011",
+    "A number is out of range",
+    "Numbers must be finite, and whole numbers must fit into 64 bits. `.nan`, `.inf` and `1e999` cannot stand in "
+    "JSON and mean nothing in a study.",
+)
 
 
 def _scalar(node: Node) -> Scalar:
@@ -208,7 +251,7 @@ def _scalar(node: Node) -> Scalar:
     if not node.plain and kind in ("", "!", "str"):
         bad = NOT_TEXT.search(text)
         if bad is not None:
-            return None, "MMC012", f"the text holds the control character U+{ord(bad.group()):04X}", "leave it out"
+            return None, MMC012, f"the text holds the control character U+{ord(bad.group()):04X}", "leave it out"
         return text, None, "", ""
     value = _resolve(text)
     if kind:
@@ -217,9 +260,9 @@ def _scalar(node: Node) -> Scalar:
         if kind == "float" and type(value) is int:
             value = float(value)
         if type(value) is not _TYPES[kind]:
-            return None, "MMC010", f"the value is not what its tag !!{kind} says", "leave the tag out"
+            return None, MMC010, f"the value is not what its tag !!{kind} says", "leave the tag out"
     out_of_range = _out_of_range(value, text)
-    return (value, None, "", "") if out_of_range is None else (None, "MMC011", *out_of_range)
+    return (value, None, "", "") if out_of_range is None else (None, MMC011, *out_of_range)
 
 
 def _out_of_range(value: Any, text: str) -> tuple[str, str] | None:

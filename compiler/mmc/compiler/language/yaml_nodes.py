@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from mmc.compiler.language.diagnostics import START, Diagnostic, Span
+from mmc.compiler.language.diagnostics import START, Code, Span
 
 MAX_BYTES = 2_000_000
 """Larger files are refused unread."""
@@ -27,9 +27,9 @@ _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 class UnreadableError(Exception):
     """The text cannot be read any further; carries the one diagnostic that says why."""
 
-    def __init__(self, code: str, message: str, path: str, span: Span = START, help_text: str = "") -> None:
+    def __init__(self, code: Code, message: str, path: str, span: Span = START, help_text: str = "") -> None:
         super().__init__(message)
-        self.diagnostic = Diagnostic(code, message, path, span, help_text)
+        self.diagnostic = code.at(path, span, message, help_text)
 
 
 def split_lines(text: str) -> list[str]:
@@ -41,17 +41,31 @@ def split_lines(text: str) -> list[str]:
     return _LINE_BREAK.split(text)
 
 
+MMC001 = Code(
+    "MMC001",
+    "The file is no UTF-8 text",
+    "A study is text in UTF-8. The file holds a byte or a character that cannot be part of it: it is binary, was "
+    "saved in another encoding, or holds a control character. Save it as UTF-8.",
+)
+MMC002 = Code(
+    "MMC002",
+    "The file is too large",
+    f"A study has at most {MAX_BYTES:,} bytes; larger files are refused unread. A study names large data, it does "
+    "not hold them.",
+)
+
+
 def decode(source: bytes | str, path: str) -> str:
     """The text of a file, without a byte order mark; UnreadableError when it is too large or no text."""
     if len(source) > MAX_BYTES:
         message = f"the file holds {len(source):,} bytes; a study has at most {MAX_BYTES:,}"
-        raise UnreadableError("MMC002", message, path)
+        raise UnreadableError(MMC002, message, path)
     text = (_from_utf8(source, path) if isinstance(source, bytes) else source).removeprefix("\ufeff")
     bad = NOT_TEXT.search(text)
     if bad is not None:
         lines = split_lines(text[: bad.start()])
         span = Span(len(lines), len(lines[-1]) + 1, len(lines), len(lines[-1]) + 2)
-        raise UnreadableError("MMC001", f"the file is not text: character U+{ord(bad.group()):04X}", path, span)
+        raise UnreadableError(MMC001, f"the file is not text: character U+{ord(bad.group()):04X}", path, span)
     return text
 
 
@@ -62,7 +76,7 @@ def _from_utf8(source: bytes, path: str) -> str:
         lines = split_lines(source[: error.start].decode("utf-8"))
         span = Span(len(lines), len(lines[-1]) + 1, len(lines), len(lines[-1]) + 2)
         message = f"the file is not UTF-8 text: byte 0x{source[error.start]:02x}"
-        raise UnreadableError("MMC001", message, path, span, "save it as UTF-8") from None
+        raise UnreadableError(MMC001, message, path, span, "save it as UTF-8") from None
 
 
 @dataclass(slots=True, eq=False)
@@ -90,6 +104,20 @@ class Node:
         return node
 
 
+MMC003 = Code(
+    "MMC003",
+    "The study is empty",
+    "The file holds nothing but blanks and comments. `mmc init` writes a study to start from.",
+)
+MMC004 = Code(
+    "MMC004",
+    "The file is no YAML",
+    "The text cannot be read as YAML. Most often a quote or a bracket is not closed, a line is indented "
+    "differently from its neighbours, a tab is used for indentation, or text that holds `: ` or ` #`, or starts "
+    "with one of ``[ ] { } & * ! | > % @ ` ``, is not in quotes.",
+)
+
+
 def compose(text: str, path: str) -> Node:
     """The text's one value; UnreadableError when it is not YAML, empty, several documents or beyond the bounds."""
     top = Node("list", [], START)
@@ -98,11 +126,24 @@ def compose(text: str, path: str) -> Node:
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, text, path) from None
     except yaml.YAMLError as error:
-        raise UnreadableError("MMC004", f"this is not YAML: {error}", path) from None
+        raise UnreadableError(MMC004, f"this is not YAML: {error}", path) from None
     root: Node | None = top.value[0] if top.value else None
     if root is None or (root.kind == "scalar" and root.plain and not root.value):
-        raise UnreadableError("MMC003", "the study is empty", path, help_text="`mmc init` writes one to start from")
+        raise UnreadableError(MMC003, "the study is empty", path, help_text="`mmc init` writes one to start from")
     return root
+
+
+MMC005 = Code(
+    "MMC005",
+    "The file holds several documents",
+    "A line `---` starts a second document. A study is one document; put each into a file of its own.",
+)
+MMC007 = Code(
+    "MMC007",
+    "An alias stands for nothing, for itself or for too much",
+    "YAML's aliases (`*name`) stand for the value that an anchor (`&name`) marks. The anchor must come first, must "
+    f"not be around the alias, and a study must hold at most {MAX_VALUES:,} values when aliases are expanded.",
+)
 
 
 def _read_events(text: str, path: str, top: Node) -> None:
@@ -116,7 +157,7 @@ def _read_events(text: str, path: str, top: Node) -> None:
         if isinstance(event, yaml.NodeEvent):
             count += 1
             if count > MAX_VALUES:
-                raise UnreadableError("MMC007", f"the file holds more than {MAX_VALUES:,} values", path, span)
+                raise UnreadableError(MMC007, f"the file holds more than {MAX_VALUES:,} values", path, span)
             node = _open(event, span, anchors, len(stack), path)
             stack[-1].value.append(node)
             if isinstance(event, yaml.CollectionStartEvent):
@@ -127,7 +168,12 @@ def _read_events(text: str, path: str, top: Node) -> None:
             documents += 1
             if documents > 1:
                 message = "a second document starts here; a study is one document"
-                raise UnreadableError("MMC005", message, path, span, "put it into a file of its own")
+                raise UnreadableError(MMC005, message, path, span, "put it into a file of its own")
+
+
+MMC006 = Code(
+    "MMC006", "The study is nested too deeply", f"Nesting ends at {MAX_DEPTH} levels; no study needs as many."
+)
 
 
 def _open(event: Any, span: Span, anchors: dict[str, Node], depth: int, path: str) -> Node:
@@ -136,10 +182,10 @@ def _open(event: Any, span: Span, anchors: dict[str, Node], depth: int, path: st
         target = anchors.get(name)
         if target is None:
             message = f"the alias *{name} stands for nothing"
-            raise UnreadableError("MMC007", message, path, span, f"mark the value that it means with &{name}")
+            raise UnreadableError(MMC007, message, path, span, f"mark the value that it means with &{name}")
         if target.size == 0:
             message = f"the alias *{name} stands for a value that holds the alias itself"
-            raise UnreadableError("MMC007", message, path, span)
+            raise UnreadableError(MMC007, message, path, span)
         node = Node("alias", target, span, size=target.size, height=target.height)
     elif isinstance(event, yaml.ScalarEvent):
         node = Node("scalar", event.value, span, event.tag, plain=event.implicit[0] and event.tag is None, size=1)
@@ -147,7 +193,7 @@ def _open(event: Any, span: Span, anchors: dict[str, Node], depth: int, path: st
         kind = "map" if isinstance(event, yaml.MappingStartEvent) else "list"
         node = Node(kind, [], span, event.tag, plain=event.flow_style is False)
     if depth + node.height > MAX_DEPTH:
-        raise UnreadableError("MMC006", _TOO_DEEP, path, span)
+        raise UnreadableError(MMC006, _TOO_DEEP, path, span)
     if event.anchor is not None and node.kind != "alias":
         anchors[event.anchor] = node
     return node
@@ -160,7 +206,7 @@ def _close(node: Node, end: Span, path: str) -> None:
     node.size = 1 + sum(child.size for child in children)
     node.height = 1 + max((child.height for child in children), default=0)
     if node.size > MAX_VALUES:
-        raise UnreadableError("MMC007", f"aliases make this more than {MAX_VALUES:,} values", path, node.span)
+        raise UnreadableError(MMC007, f"aliases make this more than {MAX_VALUES:,} values", path, node.span)
 
 
 _TOO_DEEP = f"the study is nested more than {MAX_DEPTH} levels deep"
@@ -223,5 +269,5 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str, path: str) -> Unreadab
         message, way_out = "nothing can stand here: the value has ended", "put the whole text in quotes"
     place = Span(line + 1, column + 1, line + 1, column + 2)
     if "maximum nesting depth" in problem:  # PyYAML since 6.0.4 has a bound of its own, met while it reads ahead
-        return UnreadableError("MMC006", _TOO_DEEP, path, place)
-    return UnreadableError("MMC004", message, path, place, way_out)
+        return UnreadableError(MMC006, _TOO_DEEP, path, place)
+    return UnreadableError(MMC004, message, path, place, way_out)

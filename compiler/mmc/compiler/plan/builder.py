@@ -2,14 +2,18 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.catalogue.stages import STAGES, TRACK, TrackedAs, stages_of
 from mmc.compiler.plan.model import FileInput, Flow, Input, Job, Stage, digest
+from mmc.compiler.settings.encoding import split_shared
 from mmc.compiler.study.model import Study
+
+_OTHERS = re.compile(r"[^A-Za-z0-9_-]")
+"""What has no place in the name of a file."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,8 @@ class Draft:
 
     identity: tuple[str, ...]
     """The names that make the job what it is; its seed follows from them and from nothing else."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Any
+    """A dataclass of :mod:`mmc.compiler.settings`, whose fields that all jobs of the stage share are marked so."""
     needs: tuple[tuple[str, str], ...] = ()
     label: str = ""
     events: int = 0
@@ -46,7 +51,7 @@ def slug(*names: str) -> str:
     >>> slug("signal", "c LL", "0")
     'signal.c_LL.0'
     """
-    return ".".join(re.sub(r"[^A-Za-z0-9_-]", "_", name) for name in names)
+    return ".".join([_OTHERS.sub("_", name) for name in names])
 
 
 class Builder:
@@ -68,7 +73,6 @@ class Builder:
         drafts: Sequence[Draft],
         *,
         summary: str | None = None,
-        settings: Mapping[str, Any] | None = None,
         inputs: tuple[Input, ...] = (),
         files: tuple[FileInput, ...] = (),
         scattered: bool = False,
@@ -76,6 +80,7 @@ class Builder:
         """Add a stage with its jobs; upstream stages come first. The last that is tracked runs again with ``track``.
 
         :param summary: what the jobs do, where it can be said closer than for all studies
+        :raises ValueError: when settings that the jobs of a stage share are not the same in all
         """
         declared = STAGES[name]
         if declared.tracked_as is not None and self.has(TRACK.name):
@@ -83,13 +88,14 @@ class Builder:
             inputs = (*inputs, Input(TRACK.output, TRACK.name, Flow.ONE, ignored_in_fingerprint=ignored))
             drafts = [replace(draft, needs=(*draft.needs, (TRACK.name, TRACK.name))) for draft in drafts]
         resources = self.study.resources.get(name, Resources())
+        shared, own = split_shared([draft.settings for draft in drafts])
         stage = Stage(
             name=name,
             group=declared.group,
             summary=summary or declared.summary,
             output=declared.output,
             jobs=(),
-            settings=settings or {},
+            settings=shared,
             inputs=inputs,
             files=files,
             image=self.study.images.get(declared.group),
@@ -106,16 +112,16 @@ class Builder:
                 "version": declared.version,
             }
         )
-        jobs = tuple(self._job(stage, base, draft) for draft in drafts)
+        jobs = tuple(self._job(stage, base, draft, values) for draft, values in zip(drafts, own, strict=True))
         self.stages[name] = replace(stage, jobs=jobs)
 
-    def _job(self, stage: Stage, base: str, draft: Draft) -> Job:
+    def _job(self, stage: Stage, base: str, draft: Draft, settings: dict[str, Any]) -> Job:
         name = slug(*draft.identity) or stage.name
         identity = draft.identity if draft.part is None else draft.identity[:-1]
         seed = job_seed(self.study.seed, stage.name, identity, draft.part or 0)
         ignored_in_fingerprint = {item.stage for item in stage.inputs if item.ignored_in_fingerprint}
         upstream = [self._fingerprints[need] for need in draft.needs if need[0] not in ignored_in_fingerprint]
         files = {f.name: f.sha256 for f in stage.files if draft.files is None or f.name in draft.files}
-        fingerprint = digest([base, name, dict(draft.settings), files, seed, upstream])
+        fingerprint = digest([base, name, settings, files, seed, upstream])
         self._fingerprints[stage.name, name] = fingerprint
-        return Job(name, draft.settings, draft.needs, seed, fingerprint, draft.label, draft.events, draft.size)
+        return Job(name, settings, draft.needs, seed, fingerprint, draft.label, draft.events, draft.size)

@@ -15,9 +15,11 @@ from mmc.compiler.plan.physics import (
     add_combine,
     add_configure,
     add_detect,
-    parameter_settings,
-    systematics_settings,
+    card_entries,
+    uncertainties,
 )
+from mmc.compiler.settings.combine import IngestSettings, ParameterRange
+from mmc.compiler.settings.generation import ImportEventsSettings
 from mmc.compiler.study.model import EventFile, FileGeneration, Study
 
 
@@ -25,34 +27,44 @@ def plan_ingest(builder: Builder, study: Study, source: EventFile, file_digests:
     """One job checks the file against the study."""
     sha256 = file_digests[source.file]
     file = FileInput("file", PurePosixPath("inputs") / PurePosixPath(source.file).name, sha256)
-    settings = {
-        "sha256": sha256,
-        "parameters": {p.name: {"range": list(p.range)} for p in study.parameters},
-        "benchmarks": study.benchmarks,
-        "observables": [observable.name for observable in study.observables],
-    }
-    builder.add("ingest", [Draft(())], settings=settings, files=(file,))
+    settings = IngestSettings(
+        sha256=sha256,
+        parameters={p.name: ParameterRange(range=p.range) for p in study.parameters},
+        benchmarks=study.benchmarks,
+        observables=tuple(observable.name for observable in study.observables),
+    )
+    builder.add("ingest", [Draft((), settings)], files=(file,))
 
 
 def plan_event_files(builder: Builder, study: Study, source: FileGeneration, file_digests: Mapping[str, str]) -> None:
     """One job checks each file; then as for generated events."""
     add_configure(builder, study)
     event_jobs, drafts = [], []
+    entries = card_entries(study)
+    parameters = entries if len(entries) == len(study.parameters) else {}
     files = StageFiles(file_digests)
     for sample in source.samples:
         parts: Counter[str] = Counter()
         for file in sample.files:
             event_job = EventJob(sample, None, file.benchmark, parts[file.benchmark], None)
             parts[file.benchmark] += 1
-            named = {key: files.name(getattr(file, key)) for key in ("lhe", "hepmc", "delphes")}
-            own = {**event_job.settings, "systematics": systematics_settings(study, event_job), **named}
-            read = tuple(name for name in named.values() if name is not None)
+            settings = ImportEventsSettings(
+                parameters=parameters,
+                sample=sample.name,
+                benchmark=file.benchmark,
+                background=sample.background,
+                systematics=uncertainties(study, event_job),
+                lhe=files.name(file.lhe),
+                hepmc=files.optional(file.hepmc),
+                delphes=files.optional(file.delphes),
+            )
+            named = (settings.lhe, settings.hepmc, settings.delphes)
+            read = tuple(name for name in named if name is not None)
             event_jobs.append(event_job)
-            drafts.append(Draft(event_job.identity, own, (CONFIGURED,), event_job.label, files=read))
+            drafts.append(Draft(event_job.identity, settings, (CONFIGURED,), event_job.label, files=read))
     builder.add(
         "import_events",
         drafts,
-        settings={"parameters": parameter_settings(study) if all(p.lha_block for p in study.parameters) else {}},
         inputs=(SETUP,),
         files=files.inputs,
         scattered=True,

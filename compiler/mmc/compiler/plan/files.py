@@ -18,20 +18,22 @@ class StageFiles:
         self._digests = digests
         self._files: dict[str, FileInput] = {}
 
-    def name(self, text: str | None) -> str | None:
-        """The name of a file's input from the path that the study gives; None for none.
+    def name(self, text: str) -> str:
+        """The name of a file's input from the path that the study gives.
 
         >>> StageFiles({"cards/run card.dat": "0" * 64}).name("cards/run card.dat")
         'file_cards_run_card_dat'
         """
-        if text is None:
-            return None
         path = posixpath.normpath(text)
         name = "file_" + re.sub(r"[^A-Za-z0-9]", "_", path)
         while name in self._files and self._files[name].path != _in_bundle(path):
             name += "_"
         self._files.setdefault(name, FileInput(name, _in_bundle(path), self._digests[text]))
         return name
+
+    def optional(self, text: str | None) -> str | None:
+        """The name of a file's input; None where the study names no file."""
+        return None if text is None else self.name(text)
 
     @property
     def inputs(self) -> tuple[FileInput, ...]:

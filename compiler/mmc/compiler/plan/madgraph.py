@@ -1,7 +1,7 @@
 """The stages of MadGraph: the process once, then events, shower and detector job by job."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import replace
 
 from mmc.compiler.plan import sizes
 from mmc.compiler.plan.builder import Builder, Draft, slug
@@ -15,11 +15,11 @@ from mmc.compiler.plan.physics import (
     add_combine,
     add_configure,
     add_detect,
-    beams_settings,
-    parameter_settings,
+    card_entries,
     split,
-    systematics_settings,
+    uncertainties,
 )
+from mmc.compiler.settings.generation import MadGraphGenerateSettings, MadGraphSimulateSettings
 from mmc.compiler.study.model import MadGraphGeneration, MadGraphSample, Slice, Study
 
 
@@ -28,18 +28,17 @@ def plan_madgraph(
 ) -> None:
     """From the processes on."""
     add_configure(builder, study)
-    program = {"generator": "madgraph", "installation": study.installations.get("madgraph")}
+    installation = study.installations.get("madgraph")
     builder.add(
         "generate",
         [
-            Draft((sample.name,), _process_settings(sample), (), sample.name, size=sizes.PROCESS)
+            Draft((sample.name,), _process_settings(sample, installation), (), sample.name, size=sizes.PROCESS)
             for sample in generation.samples
         ],
         summary="Generate the code of each process",
-        settings=program,
         scattered=True,
     )
-    _add_simulate(builder, study, generation, program, file_digests)
+    _add_simulate(builder, study, generation, file_digests)
     event_jobs = [event_job for event_job, _, _ in _pieces(generation)]
     detected = None
     if builder.has("detect"):
@@ -48,14 +47,16 @@ def plan_madgraph(
     add_combine(builder, study, event_jobs)
 
 
-def _process_settings(sample: MadGraphSample) -> dict[str, Any]:
-    return {
-        "sample": sample.name,
-        "process": list(sample.process),
-        "definitions": dict(sample.definitions),
-        "model": sample.model,
-        "order": sample.order,
-    }
+def _process_settings(sample: MadGraphSample, installation: str | None) -> MadGraphGenerateSettings:
+    return MadGraphGenerateSettings(
+        generator="madgraph",
+        installation=installation,
+        sample=sample.name,
+        process=sample.process,
+        definitions=sample.definitions,
+        model=sample.model,
+        order=sample.order,
+    )
 
 
 def _pieces(generation: MadGraphGeneration) -> Iterator[tuple[EventJob, MadGraphSample, Slice]]:
@@ -70,42 +71,43 @@ def _add_simulate(
     builder: Builder,
     study: Study,
     generation: MadGraphGeneration,
-    program: Mapping[str, Any],
     file_digests: Mapping[str, str],
 ) -> None:
     files = StageFiles(file_digests)
     shower = generation.shower
-    shower_card = None if shower is None else files.name(shower.card)
-    settings = {
-        **program,
-        "parameters": parameter_settings(study),
-        "beams": beams_settings(generation.beams, "pdf"),
-        "shower": None if shower is None else {"card": shower_card, "settings": dict(shower.settings)},
-    }
+    told_shower = None if shower is None else replace(shower, card=files.optional(shower.card))
+    parameters = card_entries(study)
     drafts = []
     for event_job, sample, part_of in _pieces(generation):
-        own = {
-            **event_job.settings,
-            "slice": part_of.name,
-            "systematics": systematics_settings(study, event_job),
-            "process_job": slug(sample.name),
-            "order": sample.order,
-            "n_events": event_job.n_events,
-            "run_card": dict(part_of.run_card),
-            "run_card_file": files.name(part_of.run_card_file),
-            "param_card": dict(sample.param_card),
-            "param_card_file": files.name(sample.param_card_file),
-        }
-        if sample.param_card_where_there:
-            own["param_card_where_there"] = list(sample.param_card_where_there)
-        cards = (shower_card, own["run_card_file"], own["param_card_file"])
         n_events = event_job.n_events or 0
+        settings = MadGraphSimulateSettings(
+            generator="madgraph",
+            installation=study.installations.get("madgraph"),
+            parameters=parameters,
+            beams=generation.beams,
+            shower=told_shower,
+            sample=sample.name,
+            benchmark=event_job.benchmark,
+            background=sample.background,
+            slice=part_of.name,
+            systematics=uncertainties(study, event_job),
+            process_job=slug(sample.name),
+            order=sample.order,
+            n_events=n_events,
+            run_card=part_of.run_card,
+            run_card_file=files.optional(part_of.run_card_file),
+            param_card=sample.param_card,
+            param_card_file=files.optional(sample.param_card_file),
+            param_card_where_there=sample.param_card_where_there,
+        )
+        shower_card = None if told_shower is None else told_shower.card
+        cards = (shower_card, settings.run_card_file, settings.param_card_file)
         benchmarks = 0 if sample.background else len(study.all_benchmarks)
         weights = benchmarks + sizes.n_variations(study, sample.systematics)
         drafts.append(
             Draft(
                 event_job.identity,
-                own,
+                settings,
                 (CONFIGURED, ("generate", slug(sample.name))),
                 event_job.label,
                 n_events,
@@ -118,7 +120,6 @@ def _add_simulate(
         "simulate",
         drafts,
         summary="Generate events, weight each at every benchmark" + ("" if shower is None else ", and shower them"),
-        settings=settings,
         inputs=(SETUP, Input("process", "generate", Flow.ALL)),
         files=files.inputs,
         scattered=True,

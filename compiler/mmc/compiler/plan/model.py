@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from mmc.compiler.catalogue.reana import Reana
 from mmc.compiler.catalogue.resources import Resources
+from mmc.compiler.settings.encoding import from_json
+
+T = TypeVar("T")
 
 
 class Flow(Enum):
@@ -116,6 +119,13 @@ class Stage:
         for file in self.files:
             words += [Token("text", f"--{file.name}"), Token("file", file.name)]
         return (*words, Token("text", "--out"), Token("out"))
+
+    def read(self, job: Job, cls: type[T]) -> T:
+        """The settings of one of its jobs as the dataclass that they were written from, as the job itself reads them.
+
+        :raises SettingsError: when they are of another class
+        """
+        return from_json(cls, {**self.settings, **job.settings})
 
     def configuration(self) -> dict[str, Any]:
         """The content of the stage's configuration file: what all jobs share, and per job what is its own."""

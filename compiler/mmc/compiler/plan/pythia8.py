@@ -1,8 +1,6 @@
 """The stages of the embedded generator."""
 
-from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from mmc.compiler.plan import sizes
 from mmc.compiler.plan.builder import Builder, Draft, slug
@@ -14,9 +12,9 @@ from mmc.compiler.plan.physics import (
     add_analyse,
     add_combine,
     add_configure,
-    beams_settings,
     split,
 )
+from mmc.compiler.settings.generation import Pythia8GenerateSettings, Pythia8SimulateSettings
 from mmc.compiler.study.model import EmbeddedGeneration, EmbeddedSample, Study
 
 N_INTEGRATION = (2_000, 200_000)
@@ -27,21 +25,19 @@ def plan_embedded(builder: Builder, study: Study, generation: EmbeddedGeneration
     """Cross sections, events, and what is read of them."""
     add_configure(builder, study)
     runs = [(sample, benchmark) for sample in generation.samples for benchmark in sample.events]
-    beams = beams_settings(generation.beams, "pdf_set")
-    shared = {"parameters": {p.name: p.coefficient for p in study.parameters}, "beams": beams}
+    coefficients = {p.name: p.coefficient for p in study.parameters if p.coefficient is not None}
     builder.add(
         "generate",
         [
             Draft(
                 (sample.name, benchmark),
-                _generate_settings(sample, benchmark),
+                _generate_settings(generation, coefficients, sample, benchmark),
                 (CONFIGURED,),
                 f"{sample.name} at {benchmark}",
             )
             for sample, benchmark in runs
         ],
         summary="Integrate the cross section of each process at each sampled benchmark",
-        settings=shared,
         inputs=(SETUP,),
         scattered=True,
     )
@@ -51,12 +47,14 @@ def plan_embedded(builder: Builder, study: Study, generation: EmbeddedGeneration
         [
             Draft(
                 event_job.identity,
-                {
-                    "sample": event_job.sample.name,
-                    "benchmark": event_job.benchmark,
-                    "process_job": slug(event_job.sample.name, event_job.benchmark),
-                    "n_events": event_job.n_events,
-                },
+                Pythia8SimulateSettings(
+                    parameters=coefficients,
+                    beams=generation.beams,
+                    sample=event_job.sample.name,
+                    benchmark=event_job.benchmark,
+                    process_job=slug(event_job.sample.name, event_job.benchmark),
+                    n_events=event_job.n_events or 0,
+                ),
                 (CONFIGURED, ("generate", slug(event_job.sample.name, event_job.benchmark))),
                 event_job.label,
                 event_job.n_events or 0,
@@ -65,7 +63,6 @@ def plan_embedded(builder: Builder, study: Study, generation: EmbeddedGeneration
             )
             for event_job in event_jobs
         ],
-        settings=shared,
         inputs=(SETUP, Input("process", "generate", Flow.ALL)),
         scattered=True,
     )
@@ -80,13 +77,17 @@ def _pieces(generation: EmbeddedGeneration) -> Iterator[EventJob]:
                 yield EventJob(sample, None, benchmark, k, n)
 
 
-def _generate_settings(sample: EmbeddedSample, benchmark: str) -> dict[str, Any]:
+def _generate_settings(
+    generation: EmbeddedGeneration, coefficients: Mapping[str, str], sample: EmbeddedSample, benchmark: str
+) -> Pythia8GenerateSettings:
     fewest, most = N_INTEGRATION
-    return {
-        "sample": sample.name,
-        "benchmark": benchmark,
-        "process": sample.process,
-        "background": sample.background,
-        "run_card": asdict(sample.run_card),
-        "n_integration": min(max(sample.events[benchmark], fewest), most),
-    }
+    return Pythia8GenerateSettings(
+        parameters=coefficients,
+        beams=generation.beams,
+        sample=sample.name,
+        benchmark=benchmark,
+        process=sample.process,
+        background=sample.background,
+        run_card=sample.run_card,
+        n_integration=min(max(sample.events[benchmark], fewest), most),
+    )

@@ -7,11 +7,14 @@ for most processes; a Delphes card that leaves out particles, tracks and towers 
 and tables take next to nothing.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import asdict
 
 from mmc.compiler.catalogue import default_observables
-from mmc.compiler.study.model import DOUBLE, METHODS_WITH_ALPHA, RATIO_METHODS, Method, Shower, Study
+from mmc.compiler.catalogue.methods import RATIO
+from mmc.compiler.settings.generation import Shower
+from mmc.compiler.settings.uncertainties import PdfUncertainty, ScaleUncertainty, Uncertainty
+from mmc.compiler.study.model import Method, Study
 
 PROCESS = 3_700_000
 """The code of a process of MadGraph."""
@@ -43,11 +46,13 @@ def n_observables(study: Study) -> int:
 def default_names(study: Study) -> tuple[str, ...]:
     """The observables that the study has from MadMiner."""
     asked = study.reading.default_observables
-    return () if asked is None else default_observables.names(**asked)
+    return () if asked is None else default_observables.names(**asdict(asked))
 
 
-def _variations(entry: Mapping[str, Any]) -> int:
-    return {"norm": 1, "scale": len(entry.get("variations", ())), "pdf": _PDF_WEIGHTS}[entry["effect"]]
+def _variations(uncertainty: Uncertainty) -> int:
+    if isinstance(uncertainty, ScaleUncertainty):
+        return len(uncertainty.variations)
+    return _PDF_WEIGHTS if isinstance(uncertainty, PdfUncertainty) else 1
 
 
 def generated(n_events: int, weights: int, shower: Shower | None = None) -> int:
@@ -78,8 +83,8 @@ def sampled(method: Method, n_observables: int, n_parameters: int) -> int:
 
     MadMiner keeps most of them in single precision, unless it is asked for double.
     """
-    numbers = n_observables + (3 * n_parameters + 2 if method.method in RATIO_METHODS else 2 * n_parameters)
-    if method.estimator == DOUBLE and method.method in METHODS_WITH_ALPHA:
+    numbers = n_observables + (3 * n_parameters + 2 if method.declared.family is RATIO else 2 * n_parameters)
+    if method.estimator_type.varies_with_denominator and method.declared.score_term:
         numbers += n_parameters
     size = _NUMBER if method.sampling.get("double_precision") else _SAMPLE_NUMBER
     return (method.samples + method.validation_samples) * size * numbers

@@ -7,8 +7,8 @@ bundles nor the fingerprints of studies that do not use it. A field without a de
 """
 
 import types
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, fields, is_dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -16,8 +16,13 @@ from mmc.errors import SettingsError
 
 SHARED: Mapping[str, Any] = types.MappingProxyType({"shared": True})
 """Metadata of a field whose value is the same for all jobs of a stage: ``seed: int = field(metadata=SHARED)``."""
+INLINE: Mapping[str, Any] = types.MappingProxyType({"inline": True})
+"""Metadata of a field that is a dataclass, whose own fields stand in the JSON in its place. With the default None it is
+read where all fields without a default are there."""
 
 T = TypeVar("T")
+
+_PLAIN = frozenset({str, int, float, bool, types.NoneType})
 
 
 def to_json(value: Any) -> Any:
@@ -31,10 +36,10 @@ def to_json(value: Any) -> Any:
     >>> to_json(Beams(("p+", "p+")))
     {'particles': ['p+', 'p+']}
     """
+    if type(value) in _PLAIN:
+        return value
     if is_dataclass(value) and not isinstance(value, type):
-        return {
-            item.name: to_json(getattr(value, item.name)) for item in fields(value) if not _has_default(value, item)
-        }
+        return _encode(value, _fields(value.__class__))
     if isinstance(value, Mapping):
         return {key: to_json(child) for key, child in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -42,14 +47,21 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def split_shared(settings: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The JSON of the settings of one job in two parts: what all jobs of the stage share, and what is its own."""
-    written = to_json(settings)
-    is_shared = {item.name: item.metadata.get("shared", False) for item in fields(settings)}
-    return (
-        {name: value for name, value in written.items() if is_shared[name]},
-        {name: value for name, value in written.items() if not is_shared[name]},
-    )
+def split_shared(settings: Sequence[Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The JSON of the settings of a stage's jobs in two parts: what all jobs share, and what each has of its own.
+
+    :param settings: of one job each, at least one
+    :raises ValueError: when a field that is marked as shared is not the same in all
+    """
+    first = settings[0]
+    shared, _ = _parts(first.__class__)
+    expected = [(item.name, getattr(first, item.name)) for item in shared]
+    for job in settings:
+        for name, value in expected:
+            other = getattr(job, name)
+            if other is not value and other != value:  # nearly always the very same object
+                raise ValueError(f"the jobs of a stage share {name}: {other!r} is not {value!r}")
+    return _encode(first, shared), [_encode(job, _parts(job.__class__)[1]) for job in settings]
 
 
 def from_json(cls: type[T], value: Any) -> T:
@@ -61,14 +73,47 @@ def from_json(cls: type[T], value: Any) -> T:
     return read
 
 
-def _has_default(settings: Any, item: "Field[Any]") -> bool:
-    default = item.default_factory() if item.default_factory is not MISSING else item.default
-    return default is not MISSING and getattr(settings, item.name) == default
+@dataclass(frozen=True)
+class _Field:
+    """What the encoding has to know of a field."""
+
+    name: str
+    default: Any
+    """MISSING where there is none."""
+    shared: bool
+    kind: Any
+    """The annotated type; of an inline field the dataclass."""
+    inline: bool
 
 
 @cache
-def _types_of(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)
+def _fields(cls: type) -> tuple[_Field, ...]:
+    hints = get_type_hints(cls)
+    found = []
+    for item in fields(cls):
+        default = item.default if item.default_factory is MISSING else item.default_factory()
+        kind, inline = hints[item.name], item.metadata.get("inline", False)
+        if inline and not is_dataclass(kind):
+            kind = next(part for part in get_args(kind) if is_dataclass(part))
+        found.append(_Field(item.name, default, item.metadata.get("shared", False), kind, inline))
+    return tuple(found)
+
+
+@cache
+def _parts(cls: type) -> tuple[tuple[_Field, ...], tuple[_Field, ...]]:
+    """The fields that all jobs of a stage share, and those that each has of its own."""
+    found = _fields(cls)
+    return tuple(item for item in found if item.shared), tuple(item for item in found if not item.shared)
+
+
+def _encode(settings: Any, items: Iterable[_Field]) -> dict[str, Any]:
+    """Those fields as JSON that do not have their default."""
+    written: dict[str, Any] = {}
+    for item in items:
+        value = getattr(settings, item.name)
+        if item.default is MISSING or value != item.default:
+            written |= to_json(value) if item.inline else {item.name: to_json(value)}
+    return written
 
 
 def _read(kind: Any, value: Any, where: str) -> Any:
@@ -107,14 +152,34 @@ def _read_tuple(kinds: Sequence[Any], value: Any, where: str) -> Any:
 
 def _read_dataclass(kind: Any, value: Any, where: str) -> Any:
     _expect(isinstance(value, Mapping), value, where)
-    hints = _types_of(kind)
-    known = {item.name: item for item in fields(kind)}
-    required = {name for name, item in known.items() if item.default is MISSING and item.default_factory is MISSING}
-    for name in required - set(value):
-        raise SettingsError(f"{where} lacks {name}")
-    for name in set(value) - set(known):
-        raise SettingsError(f"{where} has an unknown {name}")
-    return kind(**{name: _read(hints[name], child, f"{where}.{name}") for name, child in value.items()})
+    used: set[str] = set()
+    settings = _build(kind, value, where, used)
+    for name in value:
+        if name not in used:
+            raise SettingsError(f"{where} has an unknown {name}")
+    return settings
+
+
+def _build(kind: Any, value: Mapping[str, Any], where: str, used: set[str]) -> Any:
+    """A dataclass from those entries that are its own, whose names are added to the used ones."""
+    read = {}
+    for item in _fields(kind):
+        if item.inline:
+            if item.default is MISSING or _required(item.kind) <= set(value):
+                read[item.name] = _build(item.kind, value, where, used)
+        elif item.name in value:
+            used.add(item.name)
+            read[item.name] = _read(item.kind, value[item.name], f"{where}.{item.name}")
+        elif item.default is MISSING:
+            raise SettingsError(f"{where} lacks {item.name}")
+    return kind(**read)
+
+
+@cache
+def _required(kind: type) -> frozenset[str]:
+    """The names of all entries that are always there."""
+    items = [item for item in _fields(kind) if item.default is MISSING]
+    return frozenset().union(*(_required(item.kind) if item.inline else {item.name} for item in items))
 
 
 def _read_union(kinds: Sequence[Any], value: Any, where: str) -> Any:

@@ -1,19 +1,41 @@
 """From checked data with all defaults filled in to the :class:`mmc.compiler.study.model.Study` that it stands for."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from mmc.compiler.catalogue.baselines import BASELINES, FISHER, HISTOGRAM
+from mmc.compiler.catalogue.histograms import SALLY, adaptive_bins
+from mmc.compiler.catalogue.methods import METHODS
 from mmc.compiler.catalogue.morphing import completed_names, component_count
+from mmc.compiler.catalogue.names import IN_BASIS, madminer_name
 from mmc.compiler.catalogue.reana import Reana, as_reana_says
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.language.quantities import parse_quantity
+from mmc.compiler.settings.baselines import Bins, EqualBins, FisherSettings, HistogramSettings
+from mmc.compiler.settings.configure import CardEntry, Morphing
+from mmc.compiler.settings.encoding import from_json
+from mmc.compiler.settings.generation import MadGraphBeams, Pythia8Beams, RunCard, Shower
+from mmc.compiler.settings.points import (
+    AnyPoints,
+    AtBenchmark,
+    AtBenchmarks,
+    AtPoint,
+    AtPoints,
+    AtRandom,
+    RandomPoints,
+)
+from mmc.compiler.settings.reading import (
+    Cut,
+    DefaultObservables,
+    DelphesAcceptance,
+    Efficiency,
+    MetNoise,
+    Smearing,
+)
+from mmc.compiler.settings.uncertainties import UNCERTAINTIES, Uncertainty
 from mmc.compiler.study.model import (
-    FLOW_DEFAULTS,
-    IN_BASIS,
-    LIKELIHOOD_METHODS,
-    METHODS_WITH_ALPHA,
-    Beams,
+    AskedBaseline,
     Delphes,
     EmbeddedGeneration,
     EmbeddedSample,
@@ -24,22 +46,14 @@ from mmc.compiler.study.model import (
     MadGraphGeneration,
     MadGraphSample,
     Method,
-    Morphing,
     Observable,
     Observed,
     Parameter,
     Point,
     Reading,
-    RunCard,
     SampledFile,
-    Shower,
     Slice,
-    Smearing,
     Study,
-    adaptive_bins,
-    default_estimator,
-    madminer_name,
-    scales_no_parameters,
 )
 from mmc.compiler.study.scans import Tuning, scan_of
 
@@ -66,7 +80,7 @@ def build_study(data: Mapping[str, Any]) -> Study:
         morphing=morphing,
         source=_source(data, all_benchmarks),
         reading=_reading(data),
-        systematics={madminer_name(name): entry for name, entry in data["systematics"].items()},
+        systematics={madminer_name(name): _uncertainty(entry) for name, entry in data["systematics"].items()},
         groups=_groups(data),
         observables=tuple(_observable(name, entry) for name, entry in data["observables"].items()),
         test_split=float(splits["test_split"]),
@@ -108,10 +122,16 @@ def _parameter(name: str, entry: Mapping[str, Any]) -> Parameter:
         max_power=entry["max_power"],
         label=entry.get("label", name),
         coefficient=entry.get("coefficient"),
-        lha_block=entry.get("lha_block"),
-        lha_id=entry.get("lha_id"),
-        transform=entry.get("transform", "theta"),
+        card_entry=_card_entry(entry) if "lha_block" in entry else None,
     )
+
+
+def _card_entry(entry: Mapping[str, Any]) -> CardEntry:
+    return CardEntry(lha_block=entry["lha_block"], lha_id=entry["lha_id"], transform=entry.get("transform", "theta"))
+
+
+def _uncertainty(entry: Mapping[str, Any]) -> Uncertainty:
+    return from_json(UNCERTAINTIES[entry["effect"]], entry)
 
 
 def _point(values: Mapping[str, Any]) -> dict[str, float]:
@@ -137,13 +157,15 @@ def _source(
     return FileGeneration(tuple(_file_sample(name, entry) for name, entry in data["events"]["samples"].items()))
 
 
-def _beams(entry: Mapping[str, Any], pdf: int | str) -> Beams:
-    return Beams(parse_quantity(entry["energy"], "energy"), tuple(entry["particles"]), pdf)
+def _beams(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What the beams of all generators have."""
+    return {"energy_gev": parse_quantity(entry["energy"], "energy"), "particles": tuple(entry["particles"])}
 
 
 def _embedded(entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> EmbeddedGeneration:
     samples = tuple(_embedded_sample(name, sample, benchmarks) for name, sample in entry["samples"].items())
-    return EmbeddedGeneration(_beams(entry["beams"], entry["beams"]["pdf_set"]), samples)
+    beams = Pythia8Beams(**_beams(entry["beams"]), pdf_set=entry["beams"]["pdf_set"])
+    return EmbeddedGeneration(beams, samples)
 
 
 def _embedded_sample(name: str, entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> EmbeddedSample:
@@ -151,7 +173,11 @@ def _embedded_sample(name: str, entry: Mapping[str, Any], benchmarks: tuple[str,
     return EmbeddedSample(
         **_generated(name, entry, benchmarks, entry["events_per_job"]),
         process=entry["process"],
-        run_card=RunCard(_energy(card.get("m_min")), _energy(card.get("m_max")), _energy(card.get("pt_min"))),
+        run_card=RunCard(
+            m_min_gev=_energy(card.get("m_min")),
+            m_max_gev=_energy(card.get("m_max")),
+            pt_min_gev=_energy(card.get("pt_min")),
+        ),
     )
 
 
@@ -169,9 +195,9 @@ def _generated(name: str, entry: Mapping[str, Any], benchmarks: tuple[str, ...],
 def _madgraph(entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> MadGraphGeneration:
     shower = entry["shower"]
     return MadGraphGeneration(
-        beams=_beams(entry["beams"], entry["beams"]["pdf"]),
+        beams=MadGraphBeams(**_beams(entry["beams"]), pdf=entry["beams"]["pdf"]),
         samples=tuple(_madgraph_sample(name, sample, entry, benchmarks) for name, sample in entry["samples"].items()),
-        shower=None if shower == "none" else Shower(shower.get("card"), shower["settings"]),
+        shower=None if shower == "none" else Shower(card=shower.get("card"), settings=shower["settings"]),
     )
 
 
@@ -237,15 +263,17 @@ def _reading(data: Mapping[str, Any]) -> Reading:
             Delphes(detector.get("card"), detector.get("shipped_card")) if detector["simulation"] == "delphes" else None
         ),
         smearing=tuple(_smearing(entry) for entry in detector.get("smearing", ())),
-        met_noise={"abs": parse_quantity(noise["abs"], "energy"), "rel": float(noise["rel"])},
-        acceptance={
-            "pt_min": {key: parse_quantity(value, "energy") for key, value in acceptance["pt_min"].items()},
-            "eta_max": {key: float(value) for key, value in acceptance["eta_max"].items()},
-        },
+        met_noise=MetNoise(abs=parse_quantity(noise["abs"], "energy"), rel=float(noise["rel"])),
+        acceptance=DelphesAcceptance(
+            pt_min={key: parse_quantity(value, "energy") for key, value in acceptance["pt_min"].items()},
+            eta_max={key: float(value) for key, value in acceptance["eta_max"].items()},
+        ),
         generator_truth=detector.get("generator_truth", False),
-        default_observables=data.get("default_observables"),
-        cuts=tuple(_expression(entry, passed_if_undefined=False) for entry in data["cuts"]),
-        efficiencies=tuple(_expression(entry, default=1.0) for entry in data["efficiencies"]),
+        default_observables=DefaultObservables(**data["default_observables"])
+        if "default_observables" in data
+        else None,
+        cuts=tuple(_cut(entry) for entry in data["cuts"]),
+        efficiencies=tuple(_efficiency(entry) for entry in data["efficiencies"]),
     )
 
 
@@ -258,8 +286,16 @@ def _smearing(entry: Mapping[str, Any]) -> Smearing:
     )
 
 
-def _expression(entry: str | Mapping[str, Any], **defaults: Any) -> dict[str, Any]:
-    return {"definition": entry, **defaults} if isinstance(entry, str) else {**defaults, **entry}
+def _cut(entry: str | Mapping[str, Any]) -> Cut:
+    if isinstance(entry, str):
+        return Cut(definition=entry, required=False)
+    return Cut(definition=entry["definition"], required=entry.get("passed_if_undefined", False))
+
+
+def _efficiency(entry: str | Mapping[str, Any]) -> Efficiency:
+    return (
+        Efficiency(definition=entry, default=1.0) if isinstance(entry, str) else Efficiency(**{"default": 1.0, **entry})
+    )
 
 
 def _observable(name: str, entry: Mapping[str, Any]) -> Observable:
@@ -272,41 +308,41 @@ def _observable(name: str, entry: Mapping[str, Any]) -> Observable:
     )
 
 
-def _theta(entry: Mapping[str, Any] | None, parameters: tuple[Parameter, ...]) -> dict[str, Any] | None:
+def _theta(entry: Mapping[str, Any] | None, parameters: tuple[Parameter, ...]) -> AnyPoints | None:
     if entry is None:
         return None
     (kind, value), *_ = entry.items()
     if kind == "benchmark":
-        return {kind: madminer_name(value)}
+        return AtBenchmark(madminer_name(value))
     if kind == "benchmarks":
-        return {kind: [madminer_name(name) for name in value]}
+        return AtBenchmarks(tuple(madminer_name(name) for name in value))
     if kind == "point":
-        return {kind: _point(value)}
+        return AtPoint(_point(value))
     if kind == "points":
-        return {kind: [_point(values) for values in value]}
-    named = {madminer_name(name): prior for name, prior in value["priors"].items()}
-    priors = {p.name: named.get(p.name, {"flat": list(p.range)}) for p in parameters}
-    return {kind: {"n": value["n"], "priors": priors}}
+        return AtPoints(tuple(_point(values) for values in value))
+    named = {
+        madminer_name(name): {shape: tuple(numbers) for shape, numbers in prior.items()}
+        for name, prior in value["priors"].items()
+    }
+    priors = {p.name: named.get(p.name, {"flat": p.range}) for p in parameters}
+    return AtRandom(RandomPoints(n=value["n"], priors=priors))
 
 
 def _method(
     name: str, entry: Mapping[str, Any], parameters: tuple[Parameter, ...], splits: Mapping[str, float]
 ) -> Method:
     method = entry.get("method", name)
-    estimator = entry.get("estimator", default_estimator(method))
+    declared = METHODS[method]
+    estimator = declared.family.estimator_of(entry.get("estimator"))
     features = entry.get("features")
     training_fraction = 1.0 - splits["test_split"] - splits["validation_split"]
     in_proportion = max(1, math.ceil(entry["samples"] * splits["validation_split"] / training_fraction))
-    foreign = {
-        *(() if method in METHODS_WITH_ALPHA else ("alpha",)),
-        *(("scale_parameters",) if scales_no_parameters(method, estimator) else ()),
-        *(("dropout_prob",) if method in LIKELIHOOD_METHODS else ()),
-    }
+    foreign = declared.foreign_hyperparameters(estimator)
     training = {key: value for key, value in entry["training"].items() if key not in foreign}
     return Method(
         name=madminer_name(name),
         method=method,
-        estimator=estimator,
+        estimator=estimator.name,
         group=None if "group" not in entry else madminer_name(entry["group"]),
         theta=_theta(entry.get("theta"), parameters),
         theta0=_theta(entry.get("theta0"), parameters),
@@ -317,7 +353,7 @@ def _method(
         sampling={key: entry[key] for key in ("n_eff_forced", "double_precision") if key in entry},
         features=None if features is None else tuple(madminer_name(feature) for feature in features),
         nuisance_mode=entry.get("nuisance_mode", "project"),
-        training={**FLOW_DEFAULTS, **training} if method in LIKELIHOOD_METHODS else training,
+        training={**estimator.own_hyperparameters, **training},
         calibration=entry["calibration"],
         ensemble=entry.get("ensemble", 1),
         scan=scan_of(entry["scan"]),
@@ -356,13 +392,10 @@ def _evaluation(
         event_weights=entry.get("event_weights", "balanced"),
         observed=_observed(entry.get("observed")),
         score_bins=entry.get("score_bins"),
-        score_likelihood=entry.get("score_likelihood", "sally"),
+        score_likelihood=entry.get("score_likelihood", SALLY.name),
         systematics=entry.get("systematics", "nominal"),
         confidence_levels=tuple(float(level) for level in entry["confidence_levels"]),
-        rate=entry["baselines"]["rate"],
-        truth=entry["baselines"]["truth"],
-        histograms=_histograms(entry["baselines"]),
-        fisher_information=_fisher(entry.get("fisher_information")),
+        baselines=_baselines(entry),
     )
 
 
@@ -370,26 +403,39 @@ def _observed(entry: Mapping[str, Any] | None) -> Observed | None:
     return None if entry is None else Observed(entry["file"], entry.get("n_observed"))
 
 
-def _histograms(baselines: Mapping[str, Any]) -> dict[str | None, dict[str, Any]]:
-    entries = {None: baselines["histogram"]} if "histogram" in baselines else {}
-    found: dict[str | None, dict[str, Any]] = {name: _histogram(entry) for name, entry in entries.items()}
-    for name, entry in baselines.get("histograms", {}).items():
-        found[madminer_name(name)] = _histogram(entry)
-    return found
+def _baselines(evaluation: Mapping[str, Any]) -> tuple[AskedBaseline, ...]:
+    settings: Mapping[str, Callable[[Any], HistogramSettings | FisherSettings]]
+    settings = {HISTOGRAM.name: _histogram, FISHER.name: _fisher}
+    return tuple(
+        AskedBaseline(
+            kind,
+            None if name is None else madminer_name(name),
+            settings[kind.name](entry) if kind.name in settings else None,
+        )
+        for kind in BASELINES.values()
+        for name, entry in kind.asked(evaluation).items()
+    )
 
 
-def _histogram(entry: Mapping[str, Any]) -> dict[str, Any]:
-    binnings = {madminer_name(name): binning for name, binning in entry["bins"].items()}
-    observables = [madminer_name(name) for name in entry["observables"]]
-    bins = [binnings.get(name, adaptive_bins(len(observables))) for name in observables]
-    return {"observables": observables, "bins": bins}
+def _histogram(entry: Mapping[str, Any]) -> HistogramSettings:
+    binnings = {madminer_name(name): _bins(bins) for name, bins in entry["bins"].items()}
+    observables = _names(entry["observables"])
+    default = adaptive_bins(len(observables))
+    return HistogramSettings(observables=observables, bins=tuple(binnings.get(name, default) for name in observables))
 
 
-def _fisher(entry: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if entry is None:
-        return None
+def _fisher(entry: Mapping[str, Any]) -> FisherSettings:
     observable = entry.get("observable")
-    return {"observable": None if observable is None else madminer_name(observable), "bins": entry["bins"]}
+    return FisherSettings(
+        observable=None if observable is None else madminer_name(observable), bins=_bins(entry["bins"])
+    )
+
+
+def _bins(entry: Any) -> Bins:
+    if isinstance(entry, Mapping):
+        low, high = entry["range"]
+        return EqualBins(n=entry["n"], range=(low, high), scale=entry["scale"])
+    return entry if isinstance(entry, int) else tuple(entry)
 
 
 def _resources(entry: Mapping[str, Any]) -> Resources:

@@ -6,68 +6,29 @@ Names of parameters, benchmarks, observables, samples and methods are as MadMine
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+from mmc.compiler.catalogue.baselines import Baseline
+from mmc.compiler.catalogue.methods import ESTIMATORS, METHODS, EstimatorType, LearningMethod
 from mmc.compiler.catalogue.reana import Reana
 from mmc.compiler.catalogue.resources import Resources
-from mmc.compiler.study.scans import Scan, Tuning
-
-RATIO_METHODS = ("carl", "rolr", "cascal", "rascal", "alice", "alices")
-SCORE_METHODS = ("sally", "sallino")
-LIKELIHOOD_METHODS = ("nde", "scandal")
-METHODS = (*RATIO_METHODS, *SCORE_METHODS, *LIKELIHOOD_METHODS)
-METHODS_WITH_ALPHA = ("cascal", "rascal", "alices", "scandal")
-"""The methods whose loss has a score term, weighted by ``alpha``."""
-FLOW_DEFAULTS: Mapping[str, Any] = {"n_components": 1, "n_mades": 5, "batch_norm": None}
-"""Hyperparameters of likelihood methods alone, with MadMiner's defaults."""
-DOUBLE, MORPHING_AWARE, QUADRATIC = (
-    "double_parameterized_ratio",
-    "morphing_aware_ratio",
-    "quadratic_morphing_aware_ratio",
+from mmc.compiler.settings.baselines import FisherSettings, HistogramSettings
+from mmc.compiler.settings.configure import CardEntry, Morphing
+from mmc.compiler.settings.generation import MadGraphBeams, Pythia8Beams, RunCard, Shower
+from mmc.compiler.settings.points import AnyPoints
+from mmc.compiler.settings.reading import (
+    Cut,
+    DefaultObservables,
+    DelphesAcceptance,
+    Efficiency,
+    MetNoise,
+    Smearing,
 )
-IN_BASIS = "in_basis"
-"""The key of a benchmark that is no parameter."""
+from mmc.compiler.settings.uncertainties import Uncertainty
+from mmc.compiler.study.scans import Scan, Tuning
 
 Point = Mapping[str, float]
 """A value for each parameter, by name."""
-
-
-def madminer_name(name: str) -> str:
-    """The name under which MadMiner stores a name of the study.
-
-    >>> madminer_name("c-LL 1")
-    'c_LL_1'
-    """
-    return name.replace(" ", "_").replace("-", "_")
-
-
-def default_estimator(method: str) -> str:
-    """MadMiner's type of estimator that learns a method, unless the study names another one."""
-    if method in SCORE_METHODS:
-        return "score"
-    return "likelihood" if method in LIKELIHOOD_METHODS else "parameterized_ratio"
-
-
-def scales_no_parameters(method: str, estimator: str) -> bool:
-    """Whether a network has no parameters among its inputs, or needs them as they are."""
-    return method in SCORE_METHODS or estimator in (MORPHING_AWARE, QUADRATIC)
-
-
-def adaptive_bins(n_axes: int) -> int:
-    """The number of adaptive bins that MadMiner gives each axis of a histogram."""
-    return {1: 25, 2: 8}.get(n_axes, 5)
-
-
-def score_axes(likelihood: str, n_parameters: int) -> tuple[int, ...]:
-    """The number of adaptive bins that MadMiner gives each axis of a histogram of the score.
-
-    The likelihood is ``sally``, ``sallino`` or ``adaptive-sally``.
-    """
-    if likelihood == "sallino" or n_parameters == 1:
-        return (adaptive_bins(1),)
-    if likelihood == "sally":
-        return (adaptive_bins(n_parameters),) * n_parameters
-    return (15, 5) if n_parameters == 2 else (12, *(5,) * n_parameters)
 
 
 @dataclass(frozen=True)
@@ -75,7 +36,7 @@ class Parameter:
     """A parameter of the theory.
 
     With the embedded generator ``coefficient``, in TeV^-2, names the contact interaction that it multiplies; with
-    MadGraph ``lha_block`` and ``lha_id`` say where its value, transformed, stands in the param card.
+    MadGraph ``card_entry`` says where its value, transformed, stands in the param card.
     """
 
     name: str
@@ -83,37 +44,7 @@ class Parameter:
     max_power: int
     label: str
     coefficient: str | None
-    lha_block: str | None
-    lha_id: int | None
-    transform: str
-
-
-@dataclass(frozen=True)
-class Morphing:
-    """The morphing basis, and whether MadMiner completes it."""
-
-    max_overall_power: int
-    n_trials: int
-    n_test_thetas: int
-    complete: bool
-
-
-@dataclass(frozen=True)
-class Beams:
-    """The colliding beams; energy of each in GeV. ``pdf`` is Pythia's number of a set, or MadGraph's name or number."""
-
-    energy_gev: float
-    particles: tuple[str, str]
-    pdf: int | str
-
-
-@dataclass(frozen=True)
-class RunCard:
-    """Phase space of the hard process in GeV; None where it is not restricted."""
-
-    m_min_gev: float | None
-    m_max_gev: float | None
-    pt_min_gev: float | None
+    card_entry: CardEntry | None
 
 
 @dataclass(frozen=True)
@@ -164,23 +95,15 @@ class MadGraphSample(Sample):
 class EmbeddedGeneration:
     """Events of the embedded generator, on parton level."""
 
-    beams: Beams
+    beams: Pythia8Beams
     samples: tuple[EmbeddedSample, ...]
-
-
-@dataclass(frozen=True)
-class Shower:
-    """Pythia 8 with the settings of a card file, then those of the study."""
-
-    card: str | None
-    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class MadGraphGeneration:
     """Events of MadGraph, on parton level or showered."""
 
-    beams: Beams
+    beams: MadGraphBeams
     samples: tuple[MadGraphSample, ...]
     shower: Shower | None
 
@@ -229,22 +152,6 @@ class Delphes:
 
 
 @dataclass(frozen=True)
-class Smearing:
-    """Gaussian resolutions of one kind of particle: abs + rel × value. Energies in GeV, phi in radians."""
-
-    pdgids: tuple[int, ...]
-    energy_resolution_abs: float
-    energy_resolution_rel: float
-    pt_resolution_abs: float
-    pt_resolution_rel: float
-    eta_resolution_abs: float
-    eta_resolution_rel: float
-    phi_resolution_abs: float
-    phi_resolution_rel: float
-    on_shell: str | None
-
-
-@dataclass(frozen=True)
 class Observable:
     """One number per event; no definition where an event file brings it, no default where it may be undefined."""
 
@@ -257,20 +164,17 @@ class Observable:
 
 @dataclass(frozen=True)
 class Reading:
-    """How observables are computed: from generated particles, or from what Delphes makes of them.
-
-    MET noise: abs in GeV, rel as a fraction of scalar sum pT. ``acceptance`` has ``pt_min`` in GeV and ``eta_max``,
-    each by object, with Delphes.
-    """
+    """How observables are computed: from generated particles, or from what Delphes makes of them."""
 
     delphes: Delphes | None
     smearing: tuple[Smearing, ...]
-    met_noise: Mapping[str, float]
-    acceptance: Mapping[str, Mapping[str, float]]
+    met_noise: MetNoise
+    acceptance: DelphesAcceptance
+    """Empty without Delphes."""
     generator_truth: bool
-    default_observables: Mapping[str, Any] | None
-    cuts: tuple[Mapping[str, Any], ...]
-    efficiencies: tuple[Mapping[str, Any], ...]
+    default_observables: DefaultObservables | None
+    cuts: tuple[Cut, ...]
+    efficiencies: tuple[Efficiency, ...]
 
 
 @dataclass(frozen=True)
@@ -281,9 +185,9 @@ class Method:
     method: str
     estimator: str
     group: str | None
-    theta: Mapping[str, Any] | None
-    theta0: Mapping[str, Any] | None
-    theta1: Mapping[str, Any] | None
+    theta: AnyPoints | None
+    theta0: AnyPoints | None
+    theta1: AnyPoints | None
     samples: int
     validation_samples: int
     sample_only_from_closest_benchmark: bool
@@ -299,6 +203,16 @@ class Method:
     scan: Scan
     tuning: Tuning | None
 
+    @property
+    def declared(self) -> LearningMethod:
+        """The declaration of the method."""
+        return METHODS[self.method]
+
+    @property
+    def estimator_type(self) -> EstimatorType:
+        """The declaration of the estimator."""
+        return ESTIMATORS[self.estimator]
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -309,16 +223,28 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What is asked of estimators and baselines; luminosity in pb^-1.
+class AskedBaseline:
+    """A baseline that the study asks for; ``name`` is None but for further ones of a kind."""
 
-    ``include_xsec`` is True, False or "both". ``histograms`` are by name, that without one first, under None.
-    """
+    kind: Baseline
+    name: str | None
+    settings: HistogramSettings | FisherSettings | None
+    """None for a kind that needs none."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its job."""
+        return (self.kind.name,) if self.name is None else (self.kind.name, self.name)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is asked of estimators and baselines; luminosity in pb^-1."""
 
     luminosity_pb: float
     theta_true: Point
     grid: Mapping[str, Mapping[str, Any]]
-    include_xsec: bool | str
+    include_xsec: bool | Literal["both"]
     event_weights: str
     observed: Observed | None
     score_bins: int | None
@@ -326,10 +252,7 @@ class Evaluation:
     systematics: str
     """``nominal`` or ``profile``."""
     confidence_levels: tuple[float, ...]
-    rate: bool
-    truth: bool
-    histograms: Mapping[str | None, Mapping[str, Any]]
-    fisher_information: Mapping[str, Any] | None
+    baselines: tuple[AskedBaseline, ...]
 
 
 @dataclass(frozen=True)
@@ -349,7 +272,7 @@ class Study:
     morphing: Morphing | None
     source: EmbeddedGeneration | MadGraphGeneration | FileGeneration | EventFile
     reading: Reading
-    systematics: Mapping[str, Mapping[str, Any]]
+    systematics: Mapping[str, Uncertainty]
     groups: Mapping[str, tuple[str, ...]]
     """The samples of each group that is combined on its own; empty where all samples are combined."""
     observables: tuple[Observable, ...]

@@ -20,11 +20,11 @@ from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmc.compiler.settings.uncertainties import NormUncertainty, PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.errors import StepError
 from mmc.jobs.formats.gzipped import is_packed
 
@@ -80,19 +80,19 @@ class Nuisance:
         return {**self.weights, **({} if self.central is None else {self.central_column: self.central})}
 
 
-def find_nuisance(systematics: Mapping[str, Mapping[str, Any]], path: Path) -> tuple[Nuisance, ...]:
+def find_nuisance(systematics: Mapping[str, Uncertainty], path: Path) -> tuple[Nuisance, ...]:
     """The nuisance parameters of some systematic uncertainties, with their weights in an event file.
 
-    :param systematics: as a study says them, by name
+    :param systematics: by name
     :param path: an event file, gzipped or not
     :raises StepError: when the file lacks the weights
     """
-    groups = weight_groups(path) if any(entry["effect"] != "norm" for entry in systematics.values()) else ()
+    groups = () if all(isinstance(entry, NormUncertainty) for entry in systematics.values()) else weight_groups(path)
     found: list[Nuisance] = []
     for name, entry in systematics.items():
-        if entry["effect"] == "norm":
+        if isinstance(entry, NormUncertainty):
             found.append(_norm(name, entry))
-        elif entry["effect"] == "scale":
+        elif isinstance(entry, ScaleUncertainty):
             found.append(_scale(name, entry, groups, path))
         else:
             found += _pdf(name, entry, groups, path)
@@ -150,16 +150,16 @@ def _attributes(text: str) -> dict[str, str]:
     return {name.lower(): unescape(one or two) for name, one, two in _ATTRIBUTE.findall(text)}
 
 
-def _norm(name: str, entry: Mapping[str, Any]) -> Nuisance:
+def _norm(name: str, entry: NormUncertainty) -> Nuisance:
     parameter = f"{name}_nuisance_param_0"
-    return Nuisance(parameter, name, {f"{parameter}_benchmark_0": None}, factor=float(entry["variation"]))
+    return Nuisance(parameter, name, {f"{parameter}_benchmark_0": None}, factor=float(entry.variation))
 
 
-def _scale(name: str, entry: Mapping[str, Any], groups: Sequence[WeightGroup], path: Path) -> Nuisance:
+def _scale(name: str, entry: ScaleUncertainty, groups: Sequence[WeightGroup], path: Path) -> Nuisance:
     parameter, found = f"{name}_nuisance_param_0", {}
-    for index, factor in enumerate(scale_factors(entry["variations"])):
-        mur = factor if entry["scale"] in ("mu", "mur") else 1.0
-        muf = factor if entry["scale"] in ("mu", "muf") else 1.0
+    for index, factor in enumerate(scale_factors(entry.variations)):
+        mur = factor if entry.scale in ("mu", "mur") else 1.0
+        muf = factor if entry.scale in ("mu", "muf") else 1.0
         weight = next((weight["id"] for group in groups for weight in _scale_weights(group, mur, muf)), None)
         if weight is None:
             raise StepError(
@@ -194,8 +194,8 @@ def _scale_weights(group: WeightGroup, mur: float, muf: float) -> list[Mapping[s
     ]
 
 
-def _pdf(name: str, entry: Mapping[str, Any], groups: Sequence[WeightGroup], path: Path) -> list[Nuisance]:
-    wanted = str(entry["variation"])
+def _pdf(name: str, entry: PdfUncertainty, groups: Sequence[WeightGroup], path: Path) -> list[Nuisance]:
+    wanted = str(entry.variation)
     # MadGraph begins a group once more at the central member where the events were generated with this set
     of_set = [group for group in groups if _is_set(group, wanted)]
     members = {int(w["pdf"]): w["id"] for group in of_set for w in group.weights if {"id", "pdf"} <= set(w)}

@@ -1,10 +1,13 @@
 """The cards that MadGraph reads, written from settings: param card, reweight card, run card, configuration."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from mmc.compiler.expressions.checker import check_expression
 from mmc.compiler.inputs import cards
+from mmc.compiler.settings.configure import CardEntry
+from mmc.compiler.settings.generation import MadGraphBeams
+from mmc.compiler.settings.uncertainties import PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.errors import StepError
 
 _PARTICLES = {"p": 1, "pbar": -1}
@@ -16,15 +19,14 @@ _NOT_VARIED = {"mur": "1", "muf": "1", "dyn": "-1", "pdf": "central"}
 """The arguments of MadGraph's systematics program for what an uncertainty does not vary."""
 
 
-def card_values(parameters: Mapping[str, Mapping[str, Any]], point: Mapping[str, float]) -> dict[str, float]:
+def card_values(parameters: Mapping[str, CardEntry], point: Mapping[str, float]) -> dict[str, float]:
     """What the param card says at a point, by block and number as in ``dim6 2``.
 
-    :param parameters: lha_block, lha_id and transform by name
     :param point: the value of each parameter
     :raises StepError: when a transform has no value there
     """
     return {
-        f"{entry['lha_block'].lower()} {entry['lha_id']}": card_value(entry["transform"], point[name], name)
+        f"{entry.lha_block.lower()} {entry.lha_id}": card_value(entry.transform, point[name], name)
         for name, entry in parameters.items()
     }
 
@@ -117,42 +119,40 @@ def run_card(template: str, settings: Mapping[str, Any]) -> str:
     return "\n".join([*kept, "", "# set by mmc", *lines, ""])
 
 
-def fixed_settings(n_events: int, seed: int, beams: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of the run card that are the study's alone.
-
-    :param beams: energy_gev, particles, and pdf: MadGraph's name of a set, or LHAPDF's number
-    """
-    first, second = (_PARTICLES[particle] for particle in beams["particles"])
-    pdf = beams["pdf"]
+def fixed_settings(n_events: int, seed: int, beams: MadGraphBeams) -> dict[str, Any]:
+    """The settings of the run card that are the study's alone."""
+    first, second = (_PARTICLES[particle] for particle in beams.particles)
+    pdf = beams.pdf
     sets = {"pdlabel": "lhapdf", "lhaid": pdf} if isinstance(pdf, int) else {"pdlabel": pdf}
     return {
         "nevents": n_events,
         "iseed": seed,
         "lpp1": first,
         "lpp2": second,
-        "ebeam1": float(beams["energy_gev"]),
-        "ebeam2": float(beams["energy_gev"]),
+        "ebeam1": float(beams.energy_gev),
+        "ebeam2": float(beams.energy_gev),
         **sets,
         "event_norm": "average",
     }
 
 
-def systematics_settings(systematics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def systematics_settings(systematics: Iterable[Uncertainty]) -> dict[str, Any]:
     """The settings of the run card with which MadGraph's systematics program adds the weights that MadMiner
     looks for.
 
     What no uncertainty varies is named too: the program would vary all scales, and the set by its errors.
     """
     varied: dict[str, str] = {}
+    together = False
     for entry in systematics:
-        if entry["effect"] == "pdf":
-            varied["pdf"] = str(entry["variation"])
-        elif entry["effect"] == "scale":
-            factors = ",".join(f"{float(factor):g}" for factor in entry["variations"])
-            varied |= {kind: factors for kind in ("mur", "muf") if entry["scale"] in ("mu", kind)}
+        if isinstance(entry, PdfUncertainty):
+            varied["pdf"] = entry.variation
+        elif isinstance(entry, ScaleUncertainty):
+            factors = ",".join(f"{float(factor):g}" for factor in entry.variations)
+            varied |= {kind: factors for kind in ("mur", "muf") if entry.scale in ("mu", kind)}
+            together = together or entry.scale == "mu"
     if not varied:
         return {"use_syst": False}
-    together = any(entry.get("scale") == "mu" for entry in systematics)
     arguments = [f"--{kind}={varied.get(kind, default)}" for kind, default in _NOT_VARIED.items()]
     quoted = ", ".join(f"'{argument}'" for argument in [*arguments, *(["--together=mur,muf"] if together else [])])
     return {"use_syst": True, "systematics_program": "systematics", "systematics_arguments": f"[{quoted}]"}

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmc.compiler.inputs import cards
 from mmc.compiler.inputs.installations import GET_LHAPDF, Installation, find_lhapdf, find_madgraph
+from mmc.compiler.settings.generation import MadGraphSimulateSettings
 from mmc.errors import StepError
 from mmc.jobs.formats import hepmc, les_houches_normalise
 from mmc.jobs.formats.hepmc import SHOWERED
@@ -43,38 +44,38 @@ def run(job: StepJob) -> None:
 
     :raises StepError: when MadGraph or Pythia cannot do what is asked, or what they made is not whole
     """
-    own = job.settings
-    found = find_madgraph(own["installation"])
+    own = job.read(MadGraphSimulateSettings)
+    found = find_madgraph(own.installation)
     setup = Setup.read(job.one("setup"))
-    setup.point(own["benchmark"])
-    source = job.pick("process", own["process_job"])
+    setup.point(own.benchmark)
+    source = job.pick("process", own.process_job)
     process = read_json(source / RECORD)
-    if process["sample"] != own["sample"]:
-        raise StepError(f"{own['process_job']} is the process of {process['sample']}, not of {own['sample']}")
+    if process["sample"] != own.sample:
+        raise StepError(f"{own.process_job} is the process of {process['sample']}, not of {own.sample}")
     nlo = process["order"] == "NLO"
-    card = _run_card_settings(job, nlo)
-    names = [own["benchmark"]] if own["background"] else list(setup.benchmarks)
+    card = _run_card_settings(own, job.seed, nlo)
+    names = [own.benchmark] if own.background else list(setup.benchmarks)
     with work_folder(job.out) as work:
         folder = work / madgraph.PROCESS
         unpack(source / ARCHIVE, folder)
         _require_lhapdf(found, card)
-        _write_cards(job, setup, found, folder, card)
-        _check_run_card(job, found, work, folder)
-        lines = madgraph.run(found, work, _launch(nlo, own["background"]), _LIMIT_S)
+        _write_cards(job, own, setup, found, folder=folder, card=card)
+        _check_run_card(own, found, work, folder)
+        lines = madgraph.run(found, work, _launch(nlo, own.background), _LIMIT_S)
         made = _made(folder, nlo)
         if made is None:
             raise StepError(f"MadGraph makes no events of {_what(own)}{madgraph.hint(lines)}")
         content = _inspected(made, own, names, lines)
-        les_houches_normalise.write(made, job.out / EVENTS, content, own["benchmark"], names, forget=work)
-        find_nuisance(own["systematics"], job.out / EVENTS)  # says so when LHAPDF has not done what it should
-        n_lost = 0 if own["shower"] is None else _shower(job, work, content, names, nlo)
+        les_houches_normalise.write(made, job.out / EVENTS, content, own.benchmark, names, forget=work)
+        find_nuisance(own.systematics, job.out / EVENTS)  # says so when LHAPDF has not done what it should
+        n_lost = _shower(job, own, content, names, work=work, nlo=nlo)
     log.info("cross section of %s: (%.5g +/- %.2g) pb", _what(own), *content.head.cross_section_pb)
     write_json(
         job.out / "simulate.json",
         {
-            "sample": own["sample"],
-            "slice": own.get("slice"),
-            "benchmark": own["benchmark"],
+            "sample": own.sample,
+            "slice": own.slice,
+            "benchmark": own.benchmark,
             "n_events": content.n_events - n_lost,
             "n_lost_in_shower": n_lost,
             **content.record(),
@@ -82,34 +83,40 @@ def run(job: StepJob) -> None:
     )
 
 
-def _run_card_settings(job: StepJob, nlo: bool) -> dict[str, Any]:
+def _run_card_settings(own: MadGraphSimulateSettings, seed: int, nlo: bool) -> dict[str, Any]:
     """What the run card says: the settings of the study and, over them, what is not a card's to say."""
-    own = job.settings
     settings = {
-        **own["run_card"],
-        **madgraph_cards.fixed_settings(own["n_events"], job.seed, own["beams"]),
-        **({} if nlo else madgraph_cards.systematics_settings(list(own["systematics"].values()))),
+        **own.run_card,
+        **madgraph_cards.fixed_settings(own.n_events, seed, own.beams),
+        **({} if nlo else madgraph_cards.systematics_settings(own.systematics.values())),
     }
-    if nlo and own["shower"] is not None:
+    if nlo and own.shower is not None:
         settings["parton_shower"] = "PYTHIA8"
     return settings
 
 
-def _write_cards(job: StepJob, setup: Setup, found: Installation, folder: Path, card: Mapping[str, Any]) -> None:
+def _write_cards(
+    job: StepJob,
+    own: MadGraphSimulateSettings,
+    setup: Setup,
+    found: Installation,
+    *,
+    folder: Path,
+    card: Mapping[str, Any],
+) -> None:
     """Write everything that MadGraph reads into the folder of the process.
 
     :raises StepError: when a card lacks a parameter's place, or a parameter has no value for it
     """
-    own = job.settings
-    param_card = _template(job, "param_card_file", folder / PARAM_CARD)
-    origin = "of MadGraph" if own["param_card_file"] is None else job.one(own["param_card_file"]).name
+    param_card = _template(job, own.param_card_file, folder / PARAM_CARD)
+    origin = "of MadGraph" if own.param_card_file is None else job.one(own.param_card_file).name
     values = {
-        name: madgraph_cards.card_values(own["parameters"], point)
+        name: madgraph_cards.card_values(own.parameters, point)
         for name, point in setup.benchmarks.items()
-        if name == own["benchmark"] or not own["background"]
+        if name == own.benchmark or not own.background
     }
-    here = values.pop(own["benchmark"])
-    entries = {key.lower(): value for key, value in own["param_card"].items()}
+    here = values.pop(own.benchmark)
+    entries = {key.lower(): value for key, value in own.param_card.items()}
     if rest := madgraph_cards.untouched(param_card, entries, here):
         listed = ", ".join(f"{place} = {value}" for place, value in rest.items())
         log.warning("the param card %s keeps other entries of the parameters' blocks: %s", origin, listed)
@@ -118,42 +125,43 @@ def _write_cards(job: StepJob, setup: Setup, found: Installation, folder: Path, 
             param_card,
             entries,
             here,
-            all_needed=not own["background"],
+            all_needed=not own.background,
             origin=origin,
-            where_there=own.get("param_card_where_there", ()),
+            where_there=own.param_card_where_there,
         ),
-        "run_card.dat": madgraph_cards.run_card(_template(job, "run_card_file", folder / RUN_CARD), card),
+        "run_card.dat": madgraph_cards.run_card(_template(job, own.run_card_file, folder / RUN_CARD), card),
         **dict.fromkeys(_CONFIGURATIONS, madgraph_cards.configuration(str(found.folder), madgraph.n_cores())),
-        **({} if own["background"] else {"reweight_card.dat": madgraph_cards.reweight_card(values)}),
+        **({} if own.background else {"reweight_card.dat": madgraph_cards.reweight_card(values)}),
     }
     for name, text in written.items():
         (folder / "Cards" / name).write_text(text, encoding="utf-8")
 
 
-def _template(job: StepJob, setting: str, default: Path) -> str:
+def _template(job: StepJob, name: str | None, default: Path) -> str:
     """The text of a card of the study, or of the one that MadGraph wrote.
 
+    :param name: of the input that the card is, if the study has one
     :raises StepError: when it is no text
     """
-    path = default if job.settings[setting] is None else job.one(job.settings[setting])
+    path = default if name is None else job.one(name)
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise StepError(f"the card {path.name} is not UTF-8 text") from error
 
 
-def _check_run_card(job: StepJob, found: Installation, work: Path, folder: Path) -> None:
+def _check_run_card(own: MadGraphSimulateSettings, found: Installation, work: Path, folder: Path) -> None:
     """Refuse settings that MadGraph does not know: it would take them for new ones, and ignore them.
 
     :raises StepError: when there is one, or the events are to be matched to the shower
     """
     text = (folder / "Cards" / "run_card.dat").read_text(encoding="utf-8")
     settings = {entry.name: entry.value for entry in cards.run_card(text)}
-    if job.settings["shower"] is not None:
+    if own.shower is not None:
         for name in _MATCHING:
             if _is_positive(settings.get(name, "0")):
                 raise StepError(
-                    f"{name} in the run card of {job.settings['sample']} matches events of several jets to the shower, "
+                    f"{name} in the run card of {own.sample} matches events of several jets to the shower, "
                     "which mmc does not support: generate one number of jets, or use slices"
                 )
     if settings.get("custom_fcts", "").strip("[]'\" "):
@@ -205,41 +213,46 @@ def _made(folder: Path, nlo: bool) -> Path | None:
     return next((path for path in places if path.is_file()), None)
 
 
-def _inspected(made: Path, own: Mapping[str, Any], names: Sequence[str], lines: Sequence[str]) -> Content:
+def _inspected(made: Path, own: MadGraphSimulateSettings, names: Sequence[str], lines: Sequence[str]) -> Content:
     """What MadGraph made.
 
     :raises StepError: when events or weights are missing
     """
     try:
-        content = les_houches_normalise.inspect(made, own["benchmark"], names)
+        content = les_houches_normalise.inspect(made, own.benchmark, names)
     except StepError as error:
-        what = "generates" if own["background"] else "generates and reweights"
+        what = "generates" if own.background else "generates and reweights"
         raise StepError(f"MadGraph {what} {_what(own)}, but {error}{madgraph.hint(lines)}") from error
-    missing = own["n_events"] - content.n_events
-    if not 0 <= missing <= _MOST_MISSING * own["n_events"]:
+    missing = own.n_events - content.n_events
+    if not 0 <= missing <= _MOST_MISSING * own.n_events:
         raise StepError(
-            f"MadGraph makes {content.n_events} of {own['n_events']} events of {_what(own)}{madgraph.hint(lines)}"
+            f"MadGraph makes {content.n_events} of {own.n_events} events of {_what(own)}{madgraph.hint(lines)}"
         )
     if missing:
-        log.warning("MadGraph makes %d events less than the %d asked for", missing, own["n_events"])
+        log.warning("MadGraph makes %d events less than the %d asked for", missing, own.n_events)
     return content
 
 
-def _shower(job: StepJob, work: Path, content: Content, names: Sequence[str], nlo: bool) -> int:
-    """Shower the events, and drop those from the event file that Pythia gave up on; how many those are."""
+def _shower(
+    job: StepJob, own: MadGraphSimulateSettings, content: Content, names: Sequence[str], *, work: Path, nlo: bool
+) -> int:
+    """Shower the events if they are to be, and drop those from the event file that Pythia gave up on; how many those
+    are."""
+    if own.shower is None:
+        return 0
     from mmc.jobs.generators import shower  # Pythia, which events on parton level do not need
 
-    own, events = job.settings, job.out / EVENTS
-    entry = own["shower"]
-    card = None if entry["card"] is None else job.one(entry["card"]).read_text(encoding="utf-8", errors="replace")
-    lines = shower.setting_lines(card, entry["settings"], nlo)
-    first = [own["benchmark"], *(name for name in names if name != own["benchmark"])]
+    events = job.out / EVENTS
+    card = own.shower.card
+    text = None if card is None else job.one(card).read_text(encoding="utf-8", errors="replace")
+    lines = shower.setting_lines(text, own.shower.settings, nlo)
+    first = [own.benchmark, *(name for name in names if name != own.benchmark)]
     lost = shower.run(events, job.out / SHOWERED, lines, seed=job.seed, weights=first, scratch=work)
     if lost:
         whole = work / EVENTS
         events.rename(whole)
-        kept = les_houches_normalise.inspect(whole, own["benchmark"], names)
-        les_houches_normalise.write(whole, events, kept, own["benchmark"], names, lost=lost)
+        kept = les_houches_normalise.inspect(whole, own.benchmark, names)
+        les_houches_normalise.write(whole, events, kept, own.benchmark, names, lost=lost)
     return _check_showered(job.out / SHOWERED, content.n_events - len(lost), len(lost))
 
 
@@ -251,7 +264,7 @@ def _check_showered(path: Path, expected: int, n_lost: int) -> int:
     return n_lost
 
 
-def _what(own: Mapping[str, Any]) -> str:
+def _what(own: MadGraphSimulateSettings) -> str:
     """The job's events, for messages."""
-    part = "" if own.get("slice") is None else f" ({own['slice']})"
-    return f"{own['sample']}{part} at {own['benchmark']}"
+    part = "" if own.slice is None else f" ({own.slice})"
+    return f"{own.sample}{part} at {own.benchmark}"

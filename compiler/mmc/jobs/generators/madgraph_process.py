@@ -6,13 +6,13 @@ import os
 import re
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from mmc.compiler.inputs.cards import asks_for_corrections
 from mmc.compiler.inputs.installations import Installation, find_madgraph
+from mmc.compiler.settings.generation import MadGraphGenerateSettings
 from mmc.errors import StepError
 from mmc.jobs.formats.gzipped import writing
 from mmc.jobs.generators import madgraph
@@ -41,49 +41,47 @@ def run(job: StepJob) -> None:
 
     :raises StepError: when MadGraph does not know the model, or rejects a line
     """
-    own = job.settings
-    found = find_madgraph(own["installation"])
-    _check_model(found, own["model"], own["sample"])
+    own = job.read(MadGraphGenerateSettings)
+    found = find_madgraph(own.installation)
+    _check_model(found, own.model, own.sample)
     commands = _commands(own)
     with work_folder(job.out) as work:
         lines = madgraph.run(found, work, commands, _LIMIT_S)
         process = work / madgraph.PROCESS
         said = madgraph.complaint(lines)
         if said is not None or not all((process / card).is_file() for card in (PARAM_CARD, RUN_CARD)):
-            raise StepError(f"MadGraph rejects the process of {own['sample']}{madgraph.hint(lines)}")
+            raise StepError(f"MadGraph rejects the process of {own.sample}{madgraph.hint(lines)}")
         pack(process, job.out / ARCHIVE)
-        log.info(
-            "process of %s: %d folders of matrix elements", own["sample"], len(list(process.glob("SubProcesses/P*")))
-        )
+        log.info("process of %s: %d folders of matrix elements", own.sample, len(list(process.glob("SubProcesses/P*"))))
     write_json(
         job.out / RECORD,
         {
-            "sample": own["sample"],
-            "process": list(own["process"]),
-            "definitions": dict(own["definitions"]),
-            "model": own["model"],
-            "order": own["order"],
+            "sample": own.sample,
+            "process": list(own.process),
+            "definitions": dict(own.definitions),
+            "model": own.model,
+            "order": own.order,
             "madgraph": found.version,
             "param_card": PARAM_CARD,
         },
     )
 
 
-def _commands(settings: Mapping[str, Any]) -> list[str]:
+def _commands(settings: MadGraphGenerateSettings) -> list[str]:
     """What MadGraph is told.
 
     :raises StepError: when a line is more than one command
     """
-    sample, lines = settings["sample"], settings["process"]
-    for text in (*lines, *settings["definitions"], *settings["definitions"].values()):
+    sample, lines = settings.sample, settings.process
+    for text in (*lines, *settings.definitions, *settings.definitions.values()):
         if found := _DANGEROUS.search(text):
             raise StepError(f"a process line of {sample} contains {found[0]!r}, which is not allowed: {text!r}")
-    if (settings["order"] == "NLO") != any(map(asks_for_corrections, lines)):
-        is_so = "no line says in what, as in `p p > e+ e- [QCD]`" if settings["order"] == "NLO" else "a line has [...]"
-        raise StepError(f"the order of {sample} is {settings['order']}, but {is_so}")
+    if (settings.order == "NLO") != any(map(asks_for_corrections, lines)):
+        is_so = "no line says in what, as in `p p > e+ e- [QCD]`" if settings.order == "NLO" else "a line has [...]"
+        raise StepError(f"the order of {sample} is {settings.order}, but {is_so}")
     return [
-        f"import model {settings['model']}",
-        *(f"define {label} = {particles}" for label, particles in settings["definitions"].items()),
+        f"import model {settings.model}",
+        *(f"define {label} = {particles}" for label, particles in settings.definitions.items()),
         *(f"{'add process' if index else 'generate'} {line}" for index, line in enumerate(lines)),
         f"output {madgraph.PROCESS}",
     ]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pythia8mc
 
+from mmc.compiler.settings.generation import Beams, Pythia8Beams, RunCard
 from mmc.errors import StepError
 from mmc.jobs.formats.events import Event, Particle
 
@@ -36,30 +37,28 @@ _MAX_FAILURES = 100
 _MAX_MEAN_WEIGHT = 1.01
 
 
-def beam_ids(beams: Mapping[str, Any]) -> tuple[int, int]:
+def beam_ids(beams: Beams) -> tuple[int, int]:
     """The PDG ids of the colliding particles."""
-    first, second = beams["particles"]
+    first, second = beams.particles
     return _PARTICLES[first], _PARTICLES[second]
 
 
 def settings(
     process: str,
-    run_card: Mapping[str, float | None],
-    beams: Mapping[str, Any],
+    run_card: RunCard,
+    beams: Pythia8Beams,
     couplings: tuple[float, tuple[int, ...]] | None,
 ) -> list[str]:
     """Pythia's settings for a process, all but the seed.
 
-    :param run_card: m_min_gev, m_max_gev (invariant mass of the hard process), pt_min_gev (its transverse momentum)
-    :param beams: energy_gev of one beam, particles, pdf_set (Pythia's number)
     :param couplings: Λ in GeV and the four etas, of a process with contact interactions
     """
     first, second = beam_ids(beams)
     lines = [
         f"Beams:idA = {first}",
         f"Beams:idB = {second}",
-        f"Beams:eCM = {2.0 * beams['energy_gev']!r}",
-        f"PDF:pSet = {beams['pdf_set']}",
+        f"Beams:eCM = {2.0 * beams.energy_gev!r}",
+        f"PDF:pSet = {beams.pdf_set}",
         *PROCESSES[process],
         "PartonLevel:all = off",
         "HadronLevel:all = off",
@@ -69,11 +68,8 @@ def settings(
         lines.append(f"ContactInteractions:Lambda = {scale!r}")
         names = ("etaLL", "etaLR", "etaRL", "etaRR")
         lines += [f"ContactInteractions:{name} = {eta}" for name, eta in zip(names, etas, strict=True)]
-    limits = {"m_min_gev": "mHatMin", "m_max_gev": "mHatMax", "pt_min_gev": "pTHatMin"}
-    for key, name in limits.items():
-        value = run_card.get(key)
-        if value is not None:
-            lines.append(f"PhaseSpace:{name} = {float(value)!r}")
+    limits = {"mHatMin": run_card.m_min_gev, "mHatMax": run_card.m_max_gev, "pTHatMin": run_card.pt_min_gev}
+    lines += [f"PhaseSpace:{name} = {float(value)!r}" for name, value in limits.items() if value is not None]
     return lines
 
 

@@ -5,6 +5,7 @@ from itertools import islice
 
 import numpy as np
 
+from mmc.compiler.settings.generation import Pythia8SimulateSettings
 from mmc.errors import StepError
 from mmc.jobs.formats import les_houches
 from mmc.jobs.formats.les_houches import EVENTS
@@ -25,17 +26,18 @@ def run(job: StepJob) -> None:
     The weight of an event at a benchmark is the cross section at the sampled benchmark times the ratio of the squared
     matrix elements; their mean over the file is the cross section at that benchmark in pb.
     """
-    own, n_events = job.settings, job.settings["n_events"]
+    own = job.read(Pythia8SimulateSettings)
+    n_events = own.n_events
     benchmarks = Setup.read(job.one("setup")).benchmarks
-    process = read_json(job.pick("process", own["process_job"]) / "process.json")
-    if (process["sample"], process["benchmark"]) != (own["sample"], own["benchmark"]):
-        raise StepError(f"{own['process_job']} is the process {process['sample']} at {process['benchmark']}")
-    names, sampled = list(benchmarks), own["benchmark"]
-    weigher = Weigher(process, benchmarks, own["parameters"])
+    process = read_json(job.pick("process", own.process_job) / "process.json")
+    if (process["sample"], process["benchmark"]) != (own.sample, own.benchmark):
+        raise StepError(f"{own.process_job} is the process {process['sample']} at {process['benchmark']}")
+    names, sampled = list(benchmarks), own.benchmark
+    weigher = Weigher(process, benchmarks, own.parameters)
     header = les_houches.Header(
         n_events=n_events,
-        beams=pythia8.beam_ids(own["beams"]),
-        beam_energy_gev=own["beams"]["energy_gev"],
+        beams=pythia8.beam_ids(own.beams),
+        beam_energy_gev=own.beams.energy_gev,
         cross_section_pb=(process["cross_section_pb"], process["cross_section_error_pb"]),
         benchmarks=names,
         generator=process["pythia_settings"],
@@ -56,7 +58,7 @@ def run(job: StepJob) -> None:
     write_json(
         job.out / "simulate.json",
         {
-            "sample": own["sample"],
+            "sample": own.sample,
             "benchmark": sampled,
             "n_events": n_events,
             "cross_section_pb": process["cross_section_pb"],

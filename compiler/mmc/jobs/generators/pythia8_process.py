@@ -3,6 +3,7 @@
 import logging
 
 from mmc.compiler.catalogue.generators import PYTHIA8
+from mmc.compiler.settings.generation import Pythia8GenerateSettings
 from mmc.errors import StepError
 from mmc.jobs.generators import contact_interactions, pythia8
 from mmc.jobs.job import StepJob, write_json
@@ -16,27 +17,27 @@ def run(job: StepJob) -> None:
 
     :raises StepError: when there is nothing to generate, or Pythia cannot sample that point
     """
-    own = job.settings
+    own = job.read(Pythia8GenerateSettings)
     couplings = None
-    if PYTHIA8.processes[own["process"]]:
-        point = Setup.read(job.one("setup")).point(own["benchmark"])
-        couplings = contact_interactions.pythia_couplings(contact_interactions.vector(point, own["parameters"]))
-    lines = pythia8.settings(own["process"], own["run_card"], own["beams"], couplings)
-    value, error, mean_weight = pythia8.integrate(pythia8.start(lines, job.seed), own["n_integration"])
+    if PYTHIA8.processes[own.process]:
+        point = Setup.read(job.one("setup")).point(own.benchmark)
+        couplings = contact_interactions.pythia_couplings(contact_interactions.vector(point, own.parameters))
+    lines = pythia8.settings(own.process, own.run_card, own.beams, couplings)
+    value, error, mean_weight = pythia8.integrate(pythia8.start(lines, job.seed), own.n_integration)
     if not value > 0.0:
-        raise StepError(f"the cross section of {own['sample']} at {own['benchmark']} is {value:g} pb")
-    log.info("cross section of %s at %s: (%.5g +/- %.2g) pb", own["sample"], own["benchmark"], value, error)
+        raise StepError(f"the cross section of {own.sample} at {own.benchmark} is {value:g} pb")
+    log.info("cross section of %s at %s: (%.5g +/- %.2g) pb", own.sample, own.benchmark, value, error)
     write_json(
         job.out / "process.json",
         {
-            "sample": own["sample"],
-            "benchmark": own["benchmark"],
-            "process": own["process"],
-            "background": own["background"],
+            "sample": own.sample,
+            "benchmark": own.benchmark,
+            "process": own.process,
+            "background": own.background,
             "pythia_settings": lines,
             "cross_section_pb": value,
             "cross_section_error_pb": error,
             "mean_weight": mean_weight,
-            "n_integration": own["n_integration"],
+            "n_integration": own.n_integration,
         },
     )

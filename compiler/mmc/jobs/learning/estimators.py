@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from mmc.compiler.study.model import DOUBLE
+from mmc.compiler.catalogue.methods import ESTIMATORS
 from mmc.errors import StepError
-from mmc.jobs.learning.training import new_estimator
+from mmc.jobs.madminer.estimators import new_estimator
 from mmc.jobs.madminer.event_file import Array
 
 ROWS = 1 << 10
@@ -63,9 +63,9 @@ class Network:
 
     def __init__(self, folder: Path, reference: Array | None = None) -> None:
         record = json.loads((folder / "train.json").read_text(encoding="utf-8"))
-        self.kind = record["estimator"]
+        self.kind = ESTIMATORS[record["estimator"]]
         self._n_nuisance = len(record.get("nuisance_parameters", ()))
-        self.madminer = new_estimator(self.kind)
+        self.madminer = new_estimator(self.kind.name)
         self.madminer.load(str(folder / "model"))
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._model = self.madminer.model.to(self._device, torch.float).eval()
@@ -94,17 +94,17 @@ class Network:
 
     def _function(self, rows: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
         """ln r of events as a function of one point, repeated for all of them."""
-        if self.kind == "likelihood":
+        if self.kind.is_density:
             at_reference = self._model.log_likelihood(self._denominator(len(rows)), rows)[1]
             return lambda theta: self._model.log_likelihood(theta, rows)[1] - at_reference
-        if self.kind == DOUBLE:
+        if self.kind.varies_with_denominator:
             denominator = self._denominator(len(rows))
             return lambda theta: self._model(theta, denominator, rows, track_score=False)[1][:, 0]
         return lambda theta: self._model(theta, rows, track_score=False)[1][:, 0]
 
     def _denominator(self, n_rows: int) -> torch.Tensor:
         if self._reference is None:
-            raise StepError(f"an estimator of the type {self.kind} needs a reference point")
+            raise StepError(f"an estimator of the type {self.kind.name} needs a reference point")
         return self._points(self._reference[np.newaxis]).expand(n_rows, -1)
 
     def _points(self, points: Array, nu: Array | None = None) -> torch.Tensor:

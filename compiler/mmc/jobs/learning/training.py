@@ -6,44 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from mmc.compiler.study.model import (
-    DOUBLE,
-    LIKELIHOOD_METHODS,
-    METHODS_WITH_ALPHA,
-    MORPHING_AWARE,
-    QUADRATIC,
-    SCORE_METHODS,
-    default_estimator,
+from mmc.compiler.catalogue.methods import (
+    ESTIMATORS,
+    LIKELIHOOD,
+    METHODS,
+    SCORE,
+    EstimatorType,
+    LearningMethod,
 )
-from mmc.jobs.madminer import flow_workarounds, workarounds
+from mmc.jobs.madminer.estimators import new_estimator
 from mmc.jobs.madminer.event_file import Array
 
-NETWORK = ("n_hidden", "activation", "dropout_prob", "n_components", "n_mades", "batch_norm")
+NETWORK = (
+    *("n_hidden", "activation", "dropout_prob"),
+    *(name for kind in ESTIMATORS.values() for name in kind.own_hyperparameters),
+)
 """The hyperparameters that an estimator is made with; the others say how it is trained."""
-
-
-def new_estimator(kind: str, **network: Any) -> Any:
-    """An untrained MadMiner estimator, of one of the types that ``train.json`` names.
-
-    (MadMiner's own ``load_estimator`` takes morphing-aware estimators for parameterised ones and fails.)
-    """
-    workarounds.apply_training()
-    flow_workarounds.apply()
-    from madminer.ml.double_parameterized_ratio import DoubleParameterizedRatioEstimator
-    from madminer.ml.likelihood import LikelihoodEstimator
-    from madminer.ml.morphing_aware import MorphingAwareRatioEstimator, QuadraticMorphingAwareRatioEstimator
-    from madminer.ml.parameterized_ratio import ParameterizedRatioEstimator
-    from madminer.ml.score import ScoreEstimator
-
-    classes = {
-        "score": ScoreEstimator,
-        "likelihood": LikelihoodEstimator,
-        "parameterized_ratio": ParameterizedRatioEstimator,
-        DOUBLE: DoubleParameterizedRatioEstimator,
-        MORPHING_AWARE: MorphingAwareRatioEstimator,
-        QUADRATIC: QuadraticMorphingAwareRatioEstimator,
-    }
-    return classes[kind](**network)
 
 
 def fit(
@@ -59,24 +37,25 @@ def fit(
 ) -> tuple[Any, tuple[Array, Array]]:
     """A trained MadMiner estimator, and its training and validation losses per epoch.
 
-    ``train`` and ``validation`` are the arrays of :func:`mmc.jobs.steps.sample.load_samples`, ``training`` the
+    ``train`` and ``validation`` are the arrays of :func:`mmc.jobs.learning.samples.load_samples`, ``training`` the
     hyperparameters of the method as MadMiner names them; what is not there has its default. ``kind`` is the type of
     estimator, by default the method's own; ``morphing`` the components and the matrix of a morphing-aware one. With
     ``nuisance`` a score method learns the score of the nuisance parameters too.
     """
-    kind = kind or default_estimator(method)
+    declared = METHODS[method]
+    estimator_type = declared.family.estimator_of(kind)
     network = {name: training[name] for name in NETWORK if name in training} | {"n_hidden": tuple(training["n_hidden"])}
-    estimator = new_estimator(kind, features=None if features is None else list(features), **network)
+    estimator = new_estimator(estimator_type.name, features=None if features is None else list(features), **network)
     if morphing is not None:
         estimator.components = np.array(morphing["components"])
         estimator.morphing_matrix = np.array(morphing["matrix"])
     if not training["scale_inputs"]:  # MadMiner would save an entry per sample
         n = train["x"].shape[1]
         estimator.x_scaling_means, estimator.x_scaling_stds = np.zeros(n), np.ones(n)
-    names = _inputs(method, kind, train)
+    names = _inputs(declared, estimator_type, train)
     data = {name: train[stored] for name, stored in names.items()}
     data |= {f"{name}_val": validation[stored] for name, stored in names.items()}
-    for name in ("t_xz", "t_xz_val") if method in SCORE_METHODS and not nuisance else ():
+    for name in ("t_xz", "t_xz_val") if declared.family is SCORE and not nuisance else ():
         data[name] = data[name][:, : train["theta"].shape[1]]  # after those of the parameters stand the nuisance ones'
     for name in data.keys() & {
         "t_xz1",
@@ -86,7 +65,7 @@ def fit(
     if training.get("scale_parameters"):
         _scale_validation_points(estimator, data)
     options = {name: value for name, value in training.items() if name not in network}
-    if kind in (MORPHING_AWARE, QUADRATIC):  # their own `train` adds just this, and returns no losses
+    if estimator_type.is_morphing_aware:  # their own `train` adds just this, and returns no losses
         from madminer.ml.parameterized_ratio import ParameterizedRatioEstimator
 
         train_it = partial(ParameterizedRatioEstimator.train, estimator, scale_parameters=False)
@@ -95,15 +74,15 @@ def fit(
     return estimator, train_it(method=method, n_workers=0, **options, **data)
 
 
-def _inputs(method: str, kind: str, samples: Mapping[str, Array]) -> dict[str, str]:
+def _inputs(method: LearningMethod, kind: EstimatorType, samples: Mapping[str, Array]) -> dict[str, str]:
     """MadMiner's names of the arrays that an estimator learns from, and theirs among the samples."""
-    if method in SCORE_METHODS:
+    if method.family is SCORE:
         return {"x": "x", "t_xz": "t_xz"}
-    if method in LIKELIHOOD_METHODS:
-        return {"x": "x", "theta": "theta"} | ({"t_xz": "t_xz"} if method in METHODS_WITH_ALPHA else {})
+    if method.family is LIKELIHOOD:
+        return {"x": "x", "theta": "theta"} | ({"t_xz": "t_xz"} if method.score_term else {})
     names = {"x": "x", "y": "y", "r_xz": "r_xz"}
-    if kind == DOUBLE:
-        scores = ("t_xz0", "t_xz1") if method in METHODS_WITH_ALPHA else ()
+    if kind.varies_with_denominator:
+        scores = ("t_xz0", "t_xz1") if method.score_term else ()
         return names | {name: name for name in ("theta0", "theta1", *scores)}
     names["theta"] = "theta0"
     return names | ({"t_xz": "t_xz"} if "t_xz" in samples else {})  # without morphing there is no score

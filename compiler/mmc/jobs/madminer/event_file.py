@@ -12,11 +12,13 @@ benchmark has many events.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from mmc.compiler.settings.limits import LimitSettings
+from mmc.compiler.settings.points import AtBenchmark, SinglePoint
 from mmc.errors import StepError
 from mmc.jobs.madminer import workarounds
 
@@ -88,10 +90,10 @@ class EventFile:
         self._variations: dict[Partition, Variations] = {}
 
     @classmethod
-    def of(cls, path: Path, settings: Mapping[str, Any]) -> "EventFile":
-        """With the splits and the weights of a job's settings."""
-        balanced = settings.get("event_weights") != "madminer"
-        return cls(path, settings["test_split"], settings["validation_split"], balanced=balanced)
+    def of(cls, path: Path, settings: LimitSettings) -> "EventFile":
+        """With the splits and the weights that limits are computed with."""
+        balanced = settings.event_weights != "madminer"
+        return cls(path, settings.test_split, settings.validation_split, balanced=balanced)
 
     @property
     def parameters(self) -> list[str]:
@@ -102,7 +104,7 @@ class EventFile:
     def benchmarks(self) -> dict[str, Array]:
         """The points of the benchmarks by name, in the order of an event's weights."""
         names = list(self._file.benchmarks)[: int(self._file.n_benchmarks_phys)]
-        return {name: self.point({"benchmark": name}) for name in names}
+        return {name: self.point(AtBenchmark(name)) for name in names}
 
     @property
     def nuisance_parameters(self) -> list[str]:
@@ -119,11 +121,11 @@ class EventFile:
         """All events of the file."""
         return int(self._file.n_samples)
 
-    def point(self, theta: Mapping[str, Any]) -> Array:
-        """The coordinates of ``{"benchmark": name}`` or ``{"point": {parameter: value}}``."""
-        if "benchmark" in theta:
-            return np.array(list(self._file.benchmarks[theta["benchmark"]].values.values()), dtype=float)
-        return self.coordinates(theta["point"])
+    def point(self, theta: SinglePoint) -> Array:
+        """The coordinates of a point, shape (parameters,)."""
+        if isinstance(theta, AtBenchmark):
+            return np.array(list(self._file.benchmarks[theta.benchmark].values.values()), dtype=float)
+        return self.coordinates(theta.point)
 
     def coordinates(self, values: Mapping[str, float]) -> Array:
         """The coordinates of a point that is given by the values of the parameters."""

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmc.compiler.catalogue.morphing import completed_names, component_count
+from mmc.compiler.settings.configure import ConfigureSettings
 from mmc.errors import StepError
 from mmc.jobs.madminer import workarounds
 
@@ -44,25 +45,20 @@ class Basis:
         }
 
 
-def find_basis(settings: Mapping[str, Any], seed: int) -> Basis | None:
+def find_basis(settings: ConfigureSettings, seed: int) -> Basis | None:
     """The basis that a job of ``configure`` makes; None when its settings ask for none.
 
-    :param settings: of the job: ``parameters`` with ``max_power`` and ``range``, ``benchmarks``, ``outside_basis`` and
-        ``morphing``
     :param seed: of the job; numpy's random numbers are afterwards as if nothing had been drawn
     :raises StepError: when there are too many benchmarks or too few, or the basis is singular
     :raises MissingExtraError: when MadMiner is not installed
     """
-    morphing = settings["morphing"]
+    morphing, parameters, outside = settings.morphing, settings.parameters, settings.outside_basis
     if morphing is None:
         return None
-    parameters: Mapping[str, Any] = settings["parameters"]
-    outside = settings.get("outside_basis", ())
-    fixed = {name: point for name, point in settings["benchmarks"].items() if name not in outside}
-    n_components = component_count([p["max_power"] for p in parameters.values()], morphing["max_overall_power"])
-    complete = morphing.get("complete", True)
-    _check_count(len(fixed), n_components, complete)
-    names = (*fixed, *(completed_names(list(fixed), n_components) if complete else ()))
+    fixed = {name: point for name, point in settings.benchmarks.items() if name not in outside}
+    n_components = component_count([p.max_power for p in parameters.values()], morphing.max_overall_power)
+    _check_count(len(fixed), n_components, morphing.complete)
+    names = (*fixed, *(completed_names(list(fixed), n_components) if morphing.complete else ()))
     twice = sorted({name for name in names if names.count(name) > 1 or name in outside})
     if twice:
         raise StepError(f"MadMiner gives the name {twice[0]} to a benchmark that completes the basis: rename yours")
@@ -70,17 +66,17 @@ def find_basis(settings: Mapping[str, Any], seed: int) -> Basis | None:
     workarounds.apply()
     from madminer.utils.morphing import PhysicsMorpher
 
-    ranges = np.array([p["range"] for p in parameters.values()], dtype=float)
-    morpher = PhysicsMorpher(parameter_max_power=[p["max_power"] for p in parameters.values()], parameter_range=ranges)
-    morpher.find_components(morphing["max_overall_power"])
+    ranges = np.array([p.range for p in parameters.values()], dtype=float)
+    morpher = PhysicsMorpher(parameter_max_power=[p.max_power for p in parameters.values()], parameter_range=ranges)
+    morpher.find_components(morphing.max_overall_power)
     points = np.array([[point[name] for name in parameters] for point in fixed.values()], dtype=float)
     try:
         if len(fixed) < n_components:
             with _random_numbers(seed):
                 points = morpher.optimize_basis(
                     benchmarks_numpy=points.reshape(len(fixed), len(parameters)),
-                    n_trials=morphing["n_trials"],
-                    n_test_thetas=morphing["n_test_thetas"],
+                    n_trials=morphing.n_trials,
+                    n_test_thetas=morphing.n_test_thetas,
                 )
         else:
             morpher.set_basis(basis_numpy=points)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mmc.errors import StepError
 from mmc.jobs.job import read_json
@@ -21,14 +20,12 @@ class Setup:
     benchmarks: Mapping[str, Mapping[str, float]]
     """The value of each parameter at each benchmark, those that complete the morphing basis included, in the order
     of the weights in every event file."""
-    systematics: Mapping[str, Mapping[str, Any]]
-    """The systematic uncertainties, as the study says them."""
 
     @classmethod
     def read(cls, directory: Path) -> "Setup":
         """Read the output of ``configure``."""
         record = read_json(directory / RECORD)
-        return cls(directory / FILE, record["benchmarks"], record["systematics"])
+        return cls(directory / FILE, record["benchmarks"])
 
     def point(self, benchmark: str) -> Mapping[str, float]:
         """The value of each parameter at a benchmark.

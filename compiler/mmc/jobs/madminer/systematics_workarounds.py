@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from mmc.compiler.settings.uncertainties import NormUncertainty, PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.errors import StepError
 from mmc.jobs.formats.weight_groups import Nuisance, find_nuisance, settle
 
@@ -73,7 +74,7 @@ def sample_nuisance(reader: Any, systematics: Iterable[str], path: Path) -> tupl
     unknown = [name for name in names if name not in reader.systematics]
     if unknown:
         raise StepError(f"the set-up has no systematic uncertainty {', '.join(unknown)}")
-    return find_nuisance(_settings({name: reader.systematics[name] for name in names}), path)
+    return find_nuisance({name: _uncertainty(reader.systematics[name]) for name in names}, path)
 
 
 def madminer_parameters(found: Iterable[Nuisance]) -> dict[str, Any]:
@@ -96,18 +97,14 @@ def _with_values(load: Callable[[str], tuple[list[Any], ...]]) -> Callable[[str]
     return wrapped
 
 
-def _settings(systematics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """MadMiner's systematic uncertainties as a study says them."""
-    return {
-        name: {"effect": entry.type.value, "scale": entry.scale.value, "variations": _numbers(entry.value)}
-        if entry.scale is not None
-        else {"effect": entry.type.value, "variation": entry.value}
-        for name, entry in systematics.items()
-    }
-
-
-def _numbers(text: str) -> list[float]:
-    return [float(word) for word in text.split(",")]
+def _uncertainty(entry: Any) -> Uncertainty:
+    """What MadMiner's systematic uncertainty is."""
+    if entry.type.value == "norm":
+        return NormUncertainty(effect="norm", variation=entry.value)
+    if entry.type.value == "pdf":
+        return PdfUncertainty(effect="pdf", variation=entry.value)
+    variations = tuple(float(word) for word in entry.value.split(","))
+    return ScaleUncertainty(effect="scale", scale=entry.scale.value, variations=variations)
 
 
 def _definitions(filename: Any, systematics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -115,7 +112,7 @@ def _definitions(filename: Any, systematics: Mapping[str, Any]) -> dict[str, dic
     their weights, and a factor. The central weights of a PDF set count as one more parameter until they are divided by.
     """
     definitions: dict[str, dict[str, Any]] = {name: {} for name in systematics}
-    for parameter in find_nuisance(_settings(systematics), Path(filename)):
+    for parameter in find_nuisance({name: _uncertainty(entry) for name, entry in systematics.items()}, Path(filename)):
         own = definitions[parameter.systematic]
         pairs = [*parameter.weights.items(), (None, None)][:2]
         own[parameter.name] = (*pairs, parameter.factor)

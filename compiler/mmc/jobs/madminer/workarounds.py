@@ -2,9 +2,9 @@
 
 Steps import MadMiner after the functions here that they need::
 
-    from mmc.jobs.steps import madminer_compat
+    from mmc.jobs.madminer import workarounds
 
-    madminer_compat.apply()
+    workarounds.apply()
     from madminer.sampling import SampleAugmenter  # noqa: E402
 
 Every work-around has a test that pins that stock MadMiner still needs it.

@@ -1,13 +1,13 @@
 """Delphes' ROOT files, with weights from Les Houches event files: read into MadMiner's DelphesReader, all at once."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmc.compiler.settings.reading import DelphesAnalyseSettings
 from mmc.errors import StepError
 from mmc.jobs.formats import delphes_root, les_houches, les_houches_table
 from mmc.jobs.formats.delphes_root import DelphesTable
@@ -23,7 +23,8 @@ from mmc.jobs.readers.values import Mask, Number, UnusualExpressionError
 
 log = logging.getLogger(__name__)
 
-DETECTED = "events.root"
+DETECTED, RECORD = "events.root", "detect.json"
+"""What ``detect`` writes: the events as Delphes sees them, and what is said of them."""
 _ACCEPTED = ("e", "mu", "a", "j")
 
 
@@ -44,35 +45,33 @@ class Sample:
     """The names of the sample's systematic uncertainties."""
 
 
-def make(setup: Path, settings: Mapping[str, Any]) -> Any:
+def make(setup: Path, settings: DelphesAnalyseSettings) -> Any:
     """MadMiner's DelphesReader, told of the acceptance."""
     workarounds.apply_delphes_reader()
     from madminer.delphes import DelphesReader
 
-    if settings["efficiencies"]:
+    if settings.efficiencies:
         raise StepError("MadMiner's DelphesReader knows no efficiencies: the Delphes card holds them")
     reader = DelphesReader(str(setup))
-    limits = settings["acceptance"]
     reader.set_acceptance(
-        **{f"pt_min_{name}": limit for name, limit in limits["pt_min"].items()},
-        **{f"eta_max_{name}": limit for name, limit in limits["eta_max"].items()},
+        **{f"pt_min_{name}": limit for name, limit in settings.acceptance.pt_min.items()},
+        **{f"eta_max_{name}": limit for name, limit in settings.acceptance.eta_max.items()},
     )
     return reader
 
 
-def read(reader: Any, job: StepJob) -> None:
+def read(reader: Any, job: StepJob, own: DelphesAnalyseSettings) -> None:
     """Let a reader read the job's events, in columns if they can be.
 
     :raises StepError: when a file is damaged, one has more events than the other, or lacks the weight of a benchmark
     """
-    own = job.settings
     sample = Sample(
-        job.pick("events", own["simulate_job"]) / EVENTS,
-        job.pick("detected", own["simulate_job"]) / DETECTED,  # its job has the same name
-        own["benchmark"],
-        own["background"],
-        own["generator_truth"],
-        tuple(own.get("systematics", ())),
+        job.pick("events", own.simulate_job) / EVENTS,
+        job.pick("detected", own.detect_job) / DETECTED,
+        own.benchmark,
+        own.background,
+        own.generator_truth,
+        own.systematics,
     )
     try:
         analyse(reader, sample)

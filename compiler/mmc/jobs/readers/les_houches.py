@@ -1,13 +1,14 @@
 """Les Houches event files: read into MadMiner's LHEReader, all events at once."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmc.compiler.settings.reading import LesHouchesAnalyseSettings
 from mmc.jobs.formats import les_houches, les_houches_table
 from mmc.jobs.formats.les_houches import EVENTS
 from mmc.jobs.formats.les_houches_table import EventTable, Floats, UnusualFileError
@@ -15,47 +16,42 @@ from mmc.jobs.job import StepJob
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.systematics_workarounds import sample_nuisance
 from mmc.jobs.readers.expressions import evaluate
-from mmc.jobs.readers.les_houches_objects import Columns, Group, Smearing
+from mmc.jobs.readers.les_houches_objects import Columns, Detector, Group
 from mmc.jobs.readers.reading import Found, NotInColumnsError, hand_over, passing_cuts
 from mmc.jobs.readers.values import Mask, Number, UnusualExpressionError
 
 log = logging.getLogger(__name__)
 
 
-def make(setup: Path, settings: Mapping[str, Any]) -> Any:
+def make(setup: Path, settings: LesHouchesAnalyseSettings) -> Any:
     """MadMiner's LHEReader, told of detector effects and efficiencies."""
     workarounds.apply_reader()
     from madminer.lhe import LHEReader
 
     reader = LHEReader(str(setup))
-    for entry in settings["smearing"]:
-        resolutions = {
-            f"{quantity}_resolution_{kind}": entry[f"{quantity}_resolution_{kind}"]
-            for quantity in ("energy", "pt", "eta", "phi")
-            for kind in ("abs", "rel")
-        }
-        if entry["on_shell"] is not None:  # that quantity then follows from the others and the mass
-            resolutions[f"{entry['on_shell']}_resolution_abs"] = None
-        reader.set_smearing(pdgids=entry["pdgids"], **resolutions)
-    reader.set_met_noise(abs_=settings["met_noise"]["abs"], rel=settings["met_noise"]["rel"])
-    for efficiency in settings["efficiencies"]:
-        reader.add_efficiency(efficiency["definition"], efficiency["default"])
+    for entry in settings.smearing:
+        words = asdict(entry)
+        on_shell = words.pop("on_shell")
+        if on_shell is not None:  # that quantity then follows from the others and the mass
+            words[f"{on_shell}_resolution_abs"] = None
+        reader.set_smearing(**words)
+    reader.set_met_noise(abs_=settings.met_noise.abs, rel=settings.met_noise.rel)
+    for efficiency in settings.efficiencies:
+        reader.add_efficiency(efficiency.definition, efficiency.default)
     return reader
 
 
-def read(reader: Any, job: StepJob) -> None:
+def read(reader: Any, job: StepJob, own: LesHouchesAnalyseSettings) -> None:
     """Let a reader read the job's events, in columns if they can be.
 
     :raises StepError: when the file is damaged, or lacks the weight of a benchmark
     """
-    own = job.settings
-    packed = job.pick("events", own["simulate_job"]) / EVENTS
-    systematics = own.get("systematics", ())
+    packed = job.pick("events", own.simulate_job) / EVENTS
     try:
-        analyse(reader, packed, own["benchmark"], own["background"], systematics)
+        analyse(reader, packed, own.benchmark, own.background, own.systematics)
     except NotInColumnsError as reason:
         log.warning("MadMiner reads the events one by one, which takes longer: %s", reason)
-        one_by_one(reader, packed, own["benchmark"], own["background"], job.out, systematics=systematics)
+        one_by_one(reader, packed, own.benchmark, own.background, job.out, systematics=own.systematics)
 
 
 def one_by_one(
@@ -89,7 +85,7 @@ def analyse(reader: Any, path: Path, benchmark: str, background: bool, systemati
 def _observe(reader: Any, events: EventTable) -> Found:
     from madminer.utils.interfaces.lhe import get_elementary_pdg_ids
 
-    smearing = Smearing(
+    detector = Detector(
         reader.energy_resolution,
         reader.pt_resolution,
         reader.eta_resolution,
@@ -99,7 +95,7 @@ def _observe(reader: Any, events: EventTable) -> Found:
     n_events = len(events.counts)
     passed, efficiency = np.zeros(n_events, dtype=bool), np.ones(n_events)
     observations = {name: np.full(n_events, np.nan) for name in reader.observables}
-    for group in Columns(events, smearing).groups():
+    for group in Columns(events, detector).groups():
         found, passes = _observables(reader, group)
         passes = passing_cuts(reader, group, found, passes)
         passes, efficiency[group.events] = _efficiencies(reader, group, found, passes)

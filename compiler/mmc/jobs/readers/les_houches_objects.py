@@ -36,7 +36,7 @@ _TAGS = {"tau_tag": 15, "b_tag": 5, "t_tag": 6}
 
 
 @dataclass(frozen=True)
-class Smearing:
+class Detector:
     """What MadMiner's reader has been told of the detector."""
 
     energy: Resolutions
@@ -111,17 +111,17 @@ class Group:
 class Columns:
     """All events with detector effects."""
 
-    def __init__(self, events: EventTable, smearing: Smearing) -> None:
+    def __init__(self, events: EventTable, detector: Detector) -> None:
         self._events = events
-        self.noise_width = _widths(smearing.pt["met"])
-        self._smeared = _smear(events, smearing)
+        self.noise_width = _widths(detector.pt["met"])
+        self._smeared = _smear(events, detector)
         self.noise = np.random.normal(size=(len(events.counts), 2))
         """Gaussian numbers for the two components of the missing momentum."""
         codes = np.unique(events.pdgids).tolist()
         charges = {code: _charge(code) for code in codes}
         self._charges = _by_code(events.pdgids, charges, float)
         neutrinos = {int(p.pdgid) for p in Particle.findall(lambda p: p.pdgid.is_sm_lepton and p.charge == 0)}
-        self.is_visible = _by_code(events.pdgids, {code: code in smearing.standard - neutrinos for code in codes}, bool)
+        self.is_visible = _by_code(events.pdgids, {code: code in detector.standard - neutrinos for code in codes}, bool)
 
     def groups(self) -> Iterator[Group]:
         """All events, in groups of events alike."""
@@ -196,14 +196,14 @@ def _widths(resolution: tuple[float | None, float | None]) -> tuple[float, float
     return absolute or 0.0, relative or 0.0
 
 
-def _smear(events: EventTable, smearing: Smearing) -> _Particles:
+def _smear(events: EventTable, detector: Detector) -> _Particles:
     """Measured particles.
 
     :raises StepError: when an energy or pT stays negative whatever is drawn
     """
     true = vector.array(dict(zip(("px", "py", "pz", "E"), events.momenta.T, strict=True)))
     codes: Sequence[int] = np.unique(events.pdgids).tolist()
-    quantities = {"energy": smearing.energy, "pt": smearing.pt, "eta": smearing.eta, "phi": smearing.phi}
+    quantities = {"energy": detector.energy, "pt": detector.pt, "eta": detector.eta, "phi": detector.phi}
     known = {code: all(code in widths for widths in quantities.values()) for code in codes}
     derived = {
         name: _by_code(events.pdgids, {code: None in widths.get(code, ()) for code in codes}, bool)

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from mmc.compiler.settings.reading import AnalyseSettings
 from mmc.errors import StepError
 from mmc.jobs.formats.les_houches_table import EventTable, Floats
 from mmc.jobs.formats.weight_groups import Nuisance, settle
@@ -33,14 +34,14 @@ class Found:
     """The product of each event's efficiencies."""
 
 
-def define(reader: Any, settings: Mapping[str, Any]) -> None:
+def define(reader: Any, settings: AnalyseSettings) -> None:
     """Tell a reader of MadMiner's what to calculate."""
-    if settings["default_observables"] is not None:
-        reader.add_default_observables(**settings["default_observables"])
-    for name, observable in settings["observables"].items():
-        reader.add_observable(name, observable["definition"], observable["required"], observable["default"])
-    for cut in settings["cuts"]:
-        reader.add_cut(cut["definition"], cut["required"])
+    if settings.default_observables is not None:
+        reader.add_default_observables(**asdict(settings.default_observables))
+    for name, observable in settings.observables.items():
+        reader.add_observable(name, observable.definition, observable.required, observable.default)
+    for cut in settings.cuts:
+        reader.add_cut(cut.definition, cut.required)
 
 
 def passing_cuts(reader: Any, events: Objects, observables: Mapping[str, Number], passes: Mask) -> Mask:

@@ -9,22 +9,19 @@ from scipy.special import chdtri
 
 from mmc.jobs.report.figures import COLORS, plain, styled
 from mmc.jobs.report.results import Grid
+from mmc.jobs.statistics.closure.registry import TESTS
 
 FARTHEST = 5.0
 """Points that are farther from the best fit, in the square root of -2 ln λ, are not shown: nothing depends on them."""
 BANDS = 20
 
+Panel = Callable[[Any], None]
+"""Draws on axes."""
+
 
 def closure_figure(record: Mapping[str, Any], grid: Grid) -> Figure | None:
     """What the closure tests of a method or baseline found, a panel for each; None where there is nothing to draw."""
-    panels: list[Callable[[Any], None]] = []
-    closure, before = record["closure"], record.get("calibration", {}).get("before", {}).get("closure", {})
-    if "mean_ratio" in grid.arrays and _near(grid).any():
-        panels.append(lambda axes: _mean_ratio(axes, grid, record["confidence_levels"]))
-    if closure.get("joint"):
-        panels.append(lambda axes: _joint(axes, closure["joint"], before.get("joint")))
-    if closure.get("coverage"):
-        panels.append(lambda axes: _coverage(axes, closure["coverage"]))
+    panels = [panel for test in TESTS if test.name in PANELS and (panel := PANELS[test.name](record, grid)) is not None]
     if not panels:
         return None
     with styled():
@@ -33,6 +30,36 @@ def closure_figure(record: Mapping[str, Any], grid: Grid) -> Figure | None:
             draw(axes)
         figure.suptitle(plain(f"{record['name']}: closure {record['verdict']}"), x=0.01, ha="left", fontsize=10.0)
     return figure
+
+
+def _mean_ratio_panel(record: Mapping[str, Any], grid: Grid) -> Panel | None:
+    if "mean_ratio" not in grid.arrays or not _near(grid).any():
+        return None
+    return lambda axes: _mean_ratio(axes, grid, record["confidence_levels"])
+
+
+def _joint_panel(record: Mapping[str, Any], _grid: Grid) -> Panel | None:
+    joint, before = (closure.get("joint") for closure in (record["closure"], _before(record)))
+    return (lambda axes: _joint(axes, joint, before)) if joint else None
+
+
+def _coverage_panel(record: Mapping[str, Any], _grid: Grid) -> Panel | None:
+    coverage = record["closure"].get("coverage")
+    return (lambda axes: _coverage(axes, coverage)) if coverage else None
+
+
+PANELS: dict[str, Callable[[Mapping[str, Any], Grid], Panel | None]] = {
+    "mean_ratio": _mean_ratio_panel,
+    "joint": _joint_panel,
+    "coverage": _coverage_panel,
+}
+"""What is drawn of the figures of closure tests, by the name of the test: what one number cannot say."""
+
+
+def _before(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The figures before a calibration; empty where there was none."""
+    before: Mapping[str, Any] = record.get("calibration", {}).get("before", {}).get("closure", {})
+    return before
 
 
 def _near(grid: Grid) -> Any:

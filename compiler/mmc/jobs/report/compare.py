@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mmc.compiler.settings.report import ReportSettings
 from mmc.jobs.report import figures
 from mmc.jobs.report.pictures import Picture, curves
 from mmc.jobs.report.results import Grid
@@ -122,15 +123,13 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[Change]:
         yield Change(path, old, new)
 
 
-def overlays(first: Found, second: Found, settings: Mapping[str, Any]) -> dict[str, Picture]:
+def overlays(first: Found, second: Found, settings: ReportSettings) -> dict[str, Picture]:
     """The contours of each method or baseline of both runs in one figure; the p-values where there is one parameter."""
     lines = [
         {curve.name: curve for curve in curves(_records(results), grids, {})} for results, grids in (first, second)
     ]
-    labels = {
-        name: figures.axis_label(parameter["label"] or name) for name, parameter in settings["parameters"].items()
-    }
-    level, drawn = settings["plots"]["level"], {}
+    labels = {name: figures.axis_label(named.label or name) for name, named in settings.parameters.items()}
+    level, drawn = settings.style.level, {}
     for name in lines[0]:
         if name not in lines[1] or list(lines[0][name].axes) != list(lines[1][name].axes):
             continue

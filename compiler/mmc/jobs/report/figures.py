@@ -20,12 +20,6 @@ from mmc.jobs.statistics.projections import profile
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """Distinguishable with every kind of colour vision (Okabe and Ito)."""
-BASELINE_COLORS = {
-    "rate": ("#A0A0A0", "#B5A16A", "#8FAFC9", "#C2A0BD"),
-    "histogram": ("#555555", "#6E5B1E", "#2F5675", "#6B3F66"),
-    "truth": ("#7A4EAB", "#A47FD0", "#5B3A80", "#C3A9E0"),
-}
-"""Of each baseline, for one group of samples after the other."""
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 10.0,

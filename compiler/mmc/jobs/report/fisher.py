@@ -10,14 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.special import chdtri
 
+from mmc.compiler.catalogue.baselines import BASELINES
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.report.figures import BASELINE_COLORS, COLORS, LINES, make_figure, place_legend, plain
+from mmc.jobs.report.figures import COLORS, LINES, make_figure, place_legend, plain
 
 SMALLEST = 1e-9
 """Eigenvalues that are smaller than this part of the largest one are 0: nothing is known in their direction."""
 LARGEST = 6.0
 """An ellipse that is larger than the smallest one by more than this factor is cut."""
-KIND_COLORS = {name: colors[0] for name, colors in BASELINE_COLORS.items()}
+KIND_COLORS = {name: kind.colors[0] for name, kind in BASELINES.items() if kind.colors}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from mmc.jobs.report.pictures import Picture, interval_width, interval_words
 from mmc.jobs.report.results import KINDS, Grid
 from mmc.jobs.report.run_folder import Run
 from mmc.jobs.report.workflow import time_words
+from mmc.jobs.statistics.closure.declaration import ClosureTest
+from mmc.jobs.statistics.closure.registry import TESTS
+from mmc.tables import number
 
 MOST_WARNINGS = 8
 """More warnings than these are folded away, the worst are first."""
@@ -43,6 +46,12 @@ class Page:
             for record in self.results["methods"]
             if "fisher_information" in record and record.get("group", "") == group
         ]
+
+    @property
+    def closure_tests(self) -> list[ClosureTest]:
+        """Those that were made of some method or baseline."""
+        records = [*self.results["baselines"], *self.results["methods"]]
+        return [test for test in TESTS if any(test.is_made(record["closure"]) for record in records)]
 
     @property
     def edges(self) -> dict[str, tuple[float, float]]:
@@ -75,15 +84,6 @@ def render_template(template: str, pictures: Mapping[str, Picture], **values: An
             most_warnings=MOST_WARNINGS,
         )
     )
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A number for a table.
-
-    >>> number(0.012345), number(23456.7)
-    ('0.0123', '23,457')
-    """
-    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:,.{digits}g}"
 
 
 def _read(name: str) -> str:

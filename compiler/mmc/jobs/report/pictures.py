@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from mmc.compiler.catalogue.baselines import BASELINES
+from mmc.compiler.settings.report import ReportSettings
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.report import figures
 from mmc.jobs.report.closure import closure_figure
-from mmc.jobs.report.figures import BASELINE_COLORS, COLORS, Curve
+from mmc.jobs.report.figures import COLORS, Curve
 from mmc.jobs.report.fisher import Information, ellipse_figure
 from mmc.jobs.report.results import KINDS, Grid
+from mmc.jobs.statistics.closure.registry import TESTS
 
 
 @dataclass(frozen=True)
@@ -39,20 +42,15 @@ class Picture:
         return self.svg if image_format == "svg" else figures.render(self.figure, image_format)
 
 
-def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: Mapping[str, Any]) -> dict[str, Picture]:
-    """The figures by the name of their file, in the order of the page.
-
-    :param settings: those of the stage ``report``
-    """
-    labels = {
-        name: figures.axis_label(parameter["label"] or name) for name, parameter in settings["parameters"].items()
-    }
+def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: ReportSettings) -> dict[str, Picture]:
+    """The figures by the name of their file, in the order of the page."""
+    labels = {name: figures.axis_label(named.label or name) for name, named in settings.parameters.items()}
     drawn: dict[str, Picture] = {}
     records = [*results["baselines"], *results["methods"]]
     for kind in KINDS:
         own = [record for record in records if not kind or kind in record]
         if own:
-            drawn |= _limits(own, curves(own, grids, settings["plots"]["colors"], kind), settings, labels, kind)
+            drawn |= _limits(own, curves(own, grids, settings.style.colors, kind), settings, labels, kind)
     for record in records:
         figure = closure_figure(record, grids[record["name"]])
         if figure is not None:
@@ -82,7 +80,7 @@ def curves(
 ) -> list[Curve]:
     """The limits of baselines and, drawn over them, methods, expected or of another kind."""
     palette = itertools.cycle(COLORS)
-    shades = {name: itertools.cycle(shades) for name, shades in BASELINE_COLORS.items()}
+    shades = {name: itertools.cycle(kind.colors) for name, kind in BASELINES.items()}
     found = []
     for record in records:
         baseline = "baseline" in record
@@ -108,12 +106,12 @@ def curves(
 def _limits(
     records: Sequence[Mapping[str, Any]],
     lines: Sequence[Curve],
-    settings: Mapping[str, Any],
+    settings: ReportSettings,
     labels: Mapping[str, str],
     kind: str,
 ) -> dict[str, Picture]:
     """Contours of each pair of parameters and the profile of each; of a single parameter the p-values."""
-    truth, levels, level = records[0]["theta_true"], records[0]["confidence_levels"], settings["plots"]["level"]
+    truth, levels, level = records[0]["theta_true"], records[0]["confidence_levels"], settings.style.level
     names, drawn, prefix, words = list(lines[0].axes), {}, f"{kind}_" if kind else "", KINDS[kind]
     found = {record["name"]: record[kind] if kind else record for record in records}
     marks = {record["name"]: _mark(found[record["name"]].get("verdict", record["verdict"])) for record in records}
@@ -141,11 +139,11 @@ def _fisher(
     group: str | None,
     results: Mapping[str, Any],
     part: Mapping[str, Any],
-    settings: Mapping[str, Any],
+    settings: ReportSettings,
     labels: Mapping[str, str],
 ) -> Iterator[tuple[str, Picture]]:
     """Of the baselines, and of the estimators of the group."""
-    found, level = part["fisher_information"], settings["plots"]["level"]
+    found, level = part["fisher_information"], settings.style.level
     named = [
         Information(kind, np.array(entry.get("profiled", entry["matrix"])))
         for kind, entry in found["information"].items()
@@ -209,13 +207,7 @@ def interval_width(intervals: Sequence[Sequence[float]], edges: tuple[float, flo
 
 def _closure_text(record: Mapping[str, Any]) -> str:
     closure = record["closure"]
-    parts = [f"p-value of the true point {closure['p_value_true']:.2g}"]
-    if closure["mean_ratio"]:
-        ratio = closure["mean_ratio"]
-        parts.append(
-            f"mean ratio {ratio['lowest']:.4f} to {ratio['highest']:.4f} in the confidence region, "
-            f"standard error {ratio['error']:.2g}; it must be 1"
-        )
+    parts = [test.caption(closure) for test in TESTS if test.caption is not None and test.is_made(closure)]
     return f"Closure {record['verdict']}: {'; '.join(parts)}."
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mmc.compiler.catalogue.baselines import BASELINES
+from mmc.compiler.settings.encoding import to_json
+from mmc.compiler.settings.report import ReportSettings
 from mmc.errors import StepError
 from mmc.jobs.job import read_json
 from mmc.jobs.madminer.event_file import Array
@@ -71,12 +74,8 @@ class Grid:
         return cls(axes, {name: value for name, value in arrays.items() if not name.startswith("axis_")})
 
 
-def collect(outputs: Outputs, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Grid]]:
-    """The results but for their figures, and the grids of methods and baselines by name.
-
-    :param settings: those of the stage ``report``
-    """
-    groups: Sequence[str] = settings.get("groups", ())
+def collect(outputs: Outputs, settings: ReportSettings) -> tuple[dict[str, Any], dict[str, Grid]]:
+    """The results but for their figures, and the grids of methods and baselines by name."""
     events = {group: read_json(path / "events.json") for group, path in outputs.events.items()}
     trainings = {name: read_json(path / "train.json") for name, path in outputs.models.items()}
     grids = {name: Grid.read(path / "limits.npz") for name, path in outputs.limits.items()}
@@ -85,26 +84,30 @@ def collect(outputs: Outputs, settings: Mapping[str, Any]) -> tuple[dict[str, An
     baselines, fisher = [], []
     for name, path in outputs.baselines.items():
         record = read_json(path / "baseline.json")
-        if record["baseline"] == "fisher":
+        if not BASELINES[record["baseline"]].has_limits:
             fisher.append({**record, "matrices": f"fisher_{name}.npz"})
         else:
             grids[name] = Grid.read(path / "limits.npz")
             baselines.append(_limits(name, record))
     described = [*methods, *baselines, *fisher]
-    whole = {"events": None, "evaluation": None, "fisher_information": None} if groups else _part(events, described)
+    whole = (
+        {"events": None, "evaluation": None, "fisher_information": None}
+        if settings.groups
+        else _part(events, described)
+    )
     results = {
         "format": FORMAT,
-        "mmc": settings["version"],
-        "study": settings["study"],
-        "title": settings["title"],
-        "digest": settings["digest"],
-        "parameters": {name: dict(parameter) for name, parameter in settings["parameters"].items()},
+        "mmc": settings.version,
+        "study": settings.study,
+        "title": settings.title,
+        "digest": settings.digest,
+        "parameters": to_json(settings.parameters),
         "events": whole["events"],
         "evaluation": whole["evaluation"],
         "methods": methods,
         "baselines": baselines,
         "fisher_information": whole["fisher_information"],
-        "groups": {group: _part(events, described, group) for group in groups},
+        "groups": {group: _part(events, described, group) for group in settings.groups},
         "figures": {},
         "warnings": _warnings(methods, baselines, events),
     }

@@ -18,7 +18,7 @@ from mmc.jobs.job import RECORD
 
 MANIFEST = "manifest.json"
 RESOLVED = "study.resolved.json"
-PLOTS = {"level": 0.95, "colors": {}}
+PLOTS = {"level": 0.95, "formats": ["png", "svg"], "colors": {}}
 """How figures are drawn where no study says it; the study language has the same defaults."""
 
 

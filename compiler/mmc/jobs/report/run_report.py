@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from jinja2 import UndefinedError
 
-from mmc.errors import MmcError
+from mmc.compiler.settings.encoding import from_json
+from mmc.compiler.settings.report import Named, ReportSettings
+from mmc.errors import MmcError, SettingsError
 from mmc.jobs.job import read_json
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.madminer.event_summary import EVENTS
@@ -96,7 +98,7 @@ def _as_one_line(*runs: Run) -> Iterator[None]:
     """Say of outputs that lack something whose they are."""
     try:
         yield
-    except (KeyError, TypeError, UndefinedError) as error:
+    except (KeyError, TypeError, SettingsError, UndefinedError) as error:
         makers = ", ".join(sorted({version for run in runs for version in run.made_by}))
         raise MmcError(
             f"the jobs in {' or '.join(str(run.folder) for run in runs)} were run by mmc {makers}, and mmc "
@@ -104,7 +106,7 @@ def _as_one_line(*runs: Run) -> Iterator[None]:
         ) from error
 
 
-def _results(run: Run) -> tuple[dict[str, Any], dict[str, Grid], Mapping[str, Any]]:
+def _results(run: Run) -> tuple[dict[str, Any], dict[str, Grid], ReportSettings]:
     """What the finished jobs found, and the settings of the report."""
     written = {name: path / "results.json" for name, path in run.outputs("report").items()}
     before = next((read_json(path) for path in written.values() if path.is_file()), None)
@@ -115,41 +117,55 @@ def _results(run: Run) -> tuple[dict[str, Any], dict[str, Grid], Mapping[str, An
     return results, grids, settings
 
 
-def _settings(run: Run, before: Mapping[str, Any] | None) -> Mapping[str, Any]:
+def _settings(run: Run, before: Mapping[str, Any] | None) -> ReportSettings:
     """The settings of the report: of the bundle, or from its study, or from results where there is no bundle.
 
     :raises MmcError: when there is nothing of it all
     """
     if run.report is not None:
-        return run.report
+        return from_json(ReportSettings, run.report)
     if run.study is not None:
-        study = run.study
-        named = {
-            key: {name: {"label": entry.get("label")} for name, entry in study.get(key, {}).items()}
-            for key in ("parameters", "observables")
-        }
-        kept = {key: run.manifest[key] for key in ("study", "digest")}
-        return {**kept, "version": run.manifest["mmc"], "title": study["title"], "plots": study["plots"], **named}
+        study, manifest = run.study, run.manifest
+        return ReportSettings(
+            study=manifest["study"],
+            title=study["title"],
+            digest=manifest["digest"],
+            version=manifest["mmc"],
+            parameters=_named(study.get("parameters", {})),
+            observables=_named(study.get("observables", {})),
+            plots=study["plots"],
+        )
     if before is not None:
-        kept = {key: before[key] for key in ("study", "title", "digest", "parameters")}
-        groups = {"groups": list(before["groups"])} if before["groups"] else {}
-        return {**kept, **groups, "version": before["mmc"], "observables": {}, "plots": PLOTS}
+        return ReportSettings(
+            study=before["study"],
+            title=before["title"],
+            digest=before["digest"],
+            version=before["mmc"],
+            parameters=_named(before["parameters"]),
+            observables={},
+            plots=PLOTS,
+            groups=tuple(before["groups"]),
+        )
     raise MmcError(
         f"{run.folder} has neither a bundle nor results.json: the study is not known; give the folder that holds both "
         "bundle and outputs"
     )
 
 
-def _outputs(run: Run, settings: Mapping[str, Any]) -> Outputs:
+def _named(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Named]:
+    return {name: Named(label=entry.get("label")) for name, entry in entries.items()}
+
+
+def _outputs(run: Run, settings: ReportSettings) -> Outputs:
     combined = run.outputs("combine") or run.outputs("ingest")
-    grouped = bool(settings.get("groups"))
+    grouped = bool(settings.groups)
     events = {group if grouped else None: path for group, path in combined.items()}
     return Outputs(
         events, run.outputs("tune") or run.outputs("train"), run.outputs("evaluate"), run.outputs("baselines")
     )
 
 
-def _distributions(run: Run, results: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[tuple[str, Picture]]:
+def _distributions(run: Run, results: Mapping[str, Any], settings: ReportSettings) -> Iterator[tuple[str, Picture]]:
     """The distributions of all observables, in every group of events."""
     outputs = _outputs(run, settings)
     for group, path in outputs.events.items():
@@ -160,8 +176,8 @@ def _distributions(run: Run, results: Mapping[str, Any], settings: Mapping[str, 
         shown = chosen(benchmarks, record["per_benchmark"])
         weights = {name: events.weights[:, benchmarks.index(name)] for name in shown}
         for name, x in list(zip(file.observables, events.x.T, strict=True))[:MOST_OBSERVABLES]:
-            label = settings["observables"].get(name, {}).get("label") or name
-            figure = distribution_figure(np.asarray(x), weights, figures.axis_label(label))
+            label = settings.observables[name].label if name in settings.observables else None
+            figure = distribution_figure(np.asarray(x), weights, figures.axis_label(label or name))
             if figure is None:
                 continue
             of = f" of {group}" if group is not None else ""

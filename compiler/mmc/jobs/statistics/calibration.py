@@ -24,11 +24,11 @@ from scipy.optimize import isotonic_regression
 
 from mmc.jobs.learning.estimators import LogRatio
 from mmc.jobs.madminer.event_file import Array, Variations
-from mmc.jobs.statistics.closure.mean_ratio import RatioSums
+from mmc.jobs.statistics.closure.ratio_sums import RatioSums
 from mmc.jobs.statistics.closure.toys import BLOCK, blocks
 from mmc.jobs.statistics.closure.truth import FLOOR, joint_ratio
 from mmc.jobs.statistics.histograms import quantiles
-from mmc.jobs.statistics.limits import LimitProblem
+from mmc.jobs.statistics.problem import LimitProblem
 
 Points = slice | npt.NDArray[np.intp]
 EVERY = slice(None)
@@ -73,7 +73,7 @@ class Calibration:
             norm = sums.mean_ratio()
             shift = np.log(np.maximum(norm.mean, 1e-12))[:, np.newaxis]
             return cls(method, lambda logs, points: logs - shift[points], norm.error / np.maximum(norm.mean, 1e-12))
-        make = _bins if method == "histogram" else _isotonic
+        make = {"histogram": _bins, "isotonic": _isotonic}[method]
         edges: list[Array] = []
         values: list[Array] = []
         errors: list[float] = []

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from mmc.jobs.learning.estimators import Estimator
-from mmc.jobs.statistics.limits import LimitProblem, Limits
+from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.problem import LimitProblem
 
 N_EVENTS = 2_000
 """Test events of the Asimov data on which members are compared."""
@@ -20,7 +21,7 @@ def ensemble_spread(estimator: Estimator, problem: LimitProblem, limits: Limits)
     """
     x, probabilities = (values[:N_EVENTS] for values in problem.asimov)
     probabilities = probabilities / probabilities.sum()
-    if estimator.members[0].kind == "score":
+    if not estimator.members[0].kind.takes_parameters:
         scores = np.stack([member.score(x) for member in estimator.members])
         apart = np.sqrt(probabilities @ scores.var(axis=0, ddof=1)) / np.sqrt(probabilities @ scores.mean(axis=0) ** 2)
         return {"members": len(scores), "score_spread": float(apart.mean())}

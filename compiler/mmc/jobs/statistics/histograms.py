@@ -6,17 +6,17 @@ edges count in the template as they do in the data. With edges that enclose all 
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mmc.compiler.settings.baselines import Bins, EqualBins
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, Events, Summaries, Variations
-from mmc.jobs.statistics.closure.mean_ratio import MeanRatio
+from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.profiling import ShapeLikelihood, VariedHistogram
 
 FEW, MOST_SPARSE = 10.0, 0.5
@@ -51,19 +51,18 @@ class Binning:
         return _sum(self.index(data.values), data.probabilities, self.size)
 
 
-def make_binning(bins: Sequence[Any], x: Array, weights: Array) -> Binning:
-    """The binning that settings ask for: per variable a number of adaptive bins, a list of edges, or {n, range, scale}.
+def make_binning(bins: Sequence[Bins], x: Array, weights: Array) -> Binning:
+    """The binning that settings ask for, per variable.
 
     Adaptive bins hold equal shares of the events ``x`` (events, variables) with non-negative ``weights`` (events,).
     """
     return Binning(tuple(_inner_edges(item, column, weights) for item, column in zip(bins, x.T, strict=True)))
 
 
-def _inner_edges(bins: Any, x: Array, weights: Array) -> Array:
-    if isinstance(bins, Mapping):
-        low, high = bins["range"]
-        space = np.geomspace if bins.get("scale", "linear") == "log" else np.linspace
-        return space(low, high, bins["n"] + 1)[1:-1]
+def _inner_edges(bins: Bins, x: Array, weights: Array) -> Array:
+    if isinstance(bins, EqualBins):
+        space = np.geomspace if bins.scale == "log" else np.linspace
+        return np.asarray(space(*bins.range, bins.n + 1)[1:-1])
     if isinstance(bins, int):
         return np.unique(quantiles(x, weights, np.linspace(TAIL, 1.0 - TAIL, bins + 1))[1:-1])
     return np.asarray(bins, dtype=float)[1:-1]

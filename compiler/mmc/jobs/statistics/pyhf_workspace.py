@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.histograms import Binning, Template, bin_sums
-from mmc.jobs.statistics.limits import LimitProblem
+from mmc.jobs.statistics.problem import LimitProblem
 
 VERSION = "1.0.0"
 """Of the format, not of pyhf."""

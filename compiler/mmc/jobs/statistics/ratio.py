@@ -4,19 +4,20 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from mmc.compiler.settings.evaluation import EvaluateSettings
 from mmc.jobs.learning.estimators import LogRatio, VariedLogRatio
 from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.calibration import EVERY, Calibration, Points
 from mmc.jobs.statistics.closure import verdict
-from mmc.jobs.statistics.closure.joint import joint_figures, regression
-from mmc.jobs.statistics.closure.mean_ratio import MeanRatio, RatioSums
+from mmc.jobs.statistics.closure.evidence import Compared, Evidence
+from mmc.jobs.statistics.closure.ratio_sums import MeanRatio, RatioSums
 from mmc.jobs.statistics.closure.toys import Pool, Totals, Toys, blocks
-from mmc.jobs.statistics.closure.truth import Truth, area_figures, joint_ratio
-from mmc.jobs.statistics.limits import LimitProblem, Limits
+from mmc.jobs.statistics.closure.truth import Truth, joint_ratio
+from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiled_ratio import LogRate, Variation, VariedRatio, design
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.result import Result
@@ -58,7 +59,7 @@ class _Ratio:
         self._calibration = calibration
         self.totals, self.sums = Totals(problem), RatioSums(len(problem.points))
         self.observed = np.zeros(len(problem.points))
-        self.joint: dict[str, Any] | None = None
+        self.compared: Compared | None = None
         self.toys: Toys | None = None
 
     def add(self, logs: Array, rows: slice, p: Array) -> None:
@@ -79,23 +80,27 @@ class _Ratio:
 
     def compare(self, logs: Array, events: Events, row: Array, points: Points) -> None:
         """Estimated with joint ratios of events at the denominator, at some points."""
-        estimated = np.exp(np.minimum(self.transform(logs, points), 100.0))
-        true, p = joint_ratio(events.weights, self._problem.coefficients[points], row), events.probabilities(row)
-        each = [
-            {"theta": self._problem.named(theta), **regression(joint, own, p)}
-            for theta, joint, own in zip(self._problem.points[points], true, estimated, strict=True)
-        ]
-        self.joint = joint_figures("ratio", each)
+        self.compared = Compared(
+            of="ratio",
+            labels=[{"theta": self._problem.named(theta)} for theta in self._problem.points[points]],
+            joint=joint_ratio(events.weights, self._problem.coefficients[points], row),
+            estimated=np.exp(np.minimum(self.transform(logs, points), 100.0)),
+            probabilities=events.probabilities(row),
+        )
 
     def judge(self, limits: Limits, rate: bool, truth: Truth) -> verdict.Verdict:
         """The verdict on limits from this ratio."""
         return verdict.judge(
-            self._problem,
-            limits,
-            self.mean_ratio,
-            joint=self.joint,
-            coverage=() if self.toys is None else self.toys.coverage(rate=rate),
-            area=area_figures(self._problem, self.totals, truth, rate=rate),
+            Evidence(
+                self._problem,
+                limits,
+                rate=rate,
+                mean_ratio=self.mean_ratio,
+                compared=self.compared,
+                totals=self.totals,
+                truth=truth,
+                toys=self.toys,
+            )
         )
 
 
@@ -146,7 +151,7 @@ class _Varied:
 
 
 def ratio_outcome(
-    problem: LimitProblem, settings: Any, log_ratio: VariedLogRatio, random: np.random.Generator
+    problem: LimitProblem, settings: EvaluateSettings, log_ratio: VariedLogRatio, random: np.random.Generator
 ) -> Result:
     """The Asimov data are at theta_true; mean and joint ratios are those of all test events, weighted as at theta1.
 
@@ -154,9 +159,9 @@ def ratio_outcome(
 
     :raises StepError: when there are too few events, or a fit finds no end
     """
-    denominator = problem.file.point(settings["theta1"])
+    denominator = problem.file.point(settings.reference)
     row = problem.file.coefficients(denominator[np.newaxis])[0]
-    method = settings.get("calibration", "none")
+    method = settings.calibration
     ratios = [_Ratio(problem)]
     if method != "none":
         ratios.append(_Ratio(problem, Calibration.fit(method, log_ratio, problem, denominator)))
@@ -170,7 +175,7 @@ def ratio_outcome(
 
     expected, seen = ShapeLikelihood(final.totals.mean), ShapeLikelihood(final.observed)
     judge_varied = None
-    if problem.profiled and settings.get("nuisance_mode") == "profile":
+    if problem.profiled and settings.profiles_nuisance:
         varied = _Varied.of(problem, method, log_ratio, denominator, p)
         expected, seen = varied.kinematics(final)
         judge_varied = partial(verdict.judge_varied, problem, varied.mean_ratios)
@@ -180,8 +185,7 @@ def ratio_outcome(
         arrays = final.mean_ratio.arrays(problem.grid.shape)
 
         def judge(limits: Limits, rate: bool) -> verdict.Verdict:
-            del rate
-            return verdict.judge(problem, limits, final.mean_ratio)
+            return verdict.judge(Evidence(problem, limits, rate=rate, mean_ratio=final.mean_ratio))
 
         return Result.of(problem, expected, observed, judge, arrays, judge_varied=judge_varied)
 

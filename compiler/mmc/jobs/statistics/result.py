@@ -6,7 +6,8 @@ from typing import Any
 
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.verdict import Verdict
-from mmc.jobs.statistics.limits import LimitProblem, Limits
+from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 
 

@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 
+from mmc.compiler.settings.reading import DelphesAnalyseSettings, LesHouchesAnalyseSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, read_json, write_json
 from mmc.jobs.madminer.setup_file import Setup
@@ -15,22 +16,25 @@ log = logging.getLogger(__name__)
 
 def run(job: StepJob) -> None:
     """Write ``events.h5`` and ``analyse.json``; only the latter when no event passes."""
-    own = job.settings
+    kind: type[LesHouchesAnalyseSettings | DelphesAnalyseSettings] = (
+        DelphesAnalyseSettings if job.settings.get("reader") == "delphes" else LesHouchesAnalyseSettings
+    )
+    own = job.read(kind)
     setup = Setup.read(job.one("setup"))
-    setup.point(own["benchmark"])
-    if own.get("reader") == "delphes":
+    setup.point(own.benchmark)
+    if isinstance(own, DelphesAnalyseSettings):
         from mmc.jobs.readers import delphes
 
         reader = delphes.make(setup.path, own)
         define(reader, own)
-        delphes.read(reader, job)
+        delphes.read(reader, job, own)
     else:
         reader = les_houches.make(setup.path, own)
         define(reader, own)
-        les_houches.read(reader, job)
+        les_houches.read(reader, job, own)
 
     n_passed = 0 if reader.observations is None else len(reader.events_sampling_benchmark_ids)
-    n_read = read_json(job.pick("events", own["simulate_job"]) / "simulate.json")["n_events"]
+    n_read = read_json(job.pick("events", own.simulate_job) / "simulate.json")["n_events"]
     log.info("%d of %d events pass", n_passed, n_read)
     undefined = {}
     if n_passed:
@@ -50,9 +54,9 @@ def run(job: StepJob) -> None:
     write_json(
         job.out / "analyse.json",
         {
-            "sample": own["sample"],
-            "benchmark": own["benchmark"],
-            "background": own["background"],
+            "sample": own.sample,
+            "benchmark": own.benchmark,
+            "background": own.background,
             "n_read": n_read,
             "n_passed": n_passed,
             "undefined": {name: count for name, count in undefined.items() if count},

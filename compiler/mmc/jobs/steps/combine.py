@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mmc.compiler.settings.combine import AnalysedJob, CombineSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, read_json, write_json
 from mmc.jobs.madminer import workarounds
@@ -26,15 +27,15 @@ def run(job: StepJob) -> None:
     a slice and a benchmark are scaled with the job's share of the events that were read: their cross sections are
     averaged. Those of several slices are added.
     """
-    jobs: Sequence[Mapping[str, Any]] = job.settings["jobs"]
+    jobs = job.read(CombineSettings).jobs
     _check_benchmarks(jobs)
-    directories = job.pick_all("analysed", [entry["job"] for entry in jobs])
+    directories = job.pick_all("analysed", [entry.job for entry in jobs])
     records = [read_json(directory / "analyse.json") for directory in directories]
     factors = _factors(jobs, records)
     passed = [bool(record["n_passed"]) for record in records]
     for entry, some in zip(jobs, passed, strict=True):
         if not some:
-            log.warning("no event of %s passes the cuts", entry["job"])
+            log.warning("no event of %s passes the cuts", entry.job)
     if not any(passed):
         raise StepError("no event passes the cuts in any job: loosen the cuts, or generate more events")
     paths = [directory / EVENTS for directory, some in zip(directories, passed, strict=True) if some]
@@ -47,25 +48,25 @@ def run(job: StepJob) -> None:
     write_json(job.out / RECORD, record)
 
 
-def _factors(jobs: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]]) -> list[float]:
+def _factors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> list[float]:
     """What the weights of each job are multiplied with.
 
     :raises StepError: when a job has other events than the plan counts on
     """
     totals: defaultdict[tuple[Any, ...], int] = defaultdict(int)
     for entry, record in zip(jobs, records, strict=True):
-        if entry["n_events"] not in (None, record["n_read"]):
-            raise StepError(f"{entry['job']} has {record['n_read']} events where {entry['n_events']} are expected")
+        if entry.n_events not in (None, record["n_read"]):
+            raise StepError(f"{entry.job} has {record['n_read']} events where {entry.n_events} are expected")
         totals[_averaged(entry)] += record["n_read"]
     return [
-        float(entry["k_factor"] * record["n_read"] / max(totals[_averaged(entry)], 1))
+        float(entry.k_factor * record["n_read"] / max(totals[_averaged(entry)], 1))
         for entry, record in zip(jobs, records, strict=True)
     ]
 
 
-def _averaged(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+def _averaged(entry: AnalysedJob) -> tuple[Any, ...]:
     """What jobs have in common whose cross sections are averaged."""
-    return entry["sample"], entry.get("slice"), entry["benchmark"]
+    return entry.sample, entry.slice, entry.benchmark
 
 
 def _combine(contents: Sequence[Content], factors: Sequence[float], out: Path) -> None:
@@ -104,16 +105,16 @@ def _combine(contents: Sequence[Content], factors: Sequence[float], out: Path) -
     hdf5._save_samples_summary(str(out), True, per_benchmark, int(np.sum(ids < 0)))
 
 
-def _check_benchmarks(jobs: Sequence[Mapping[str, Any]]) -> None:
+def _check_benchmarks(jobs: Sequence[AnalysedJob]) -> None:
     """MadMiner averages over the sampled benchmarks, so a sample that is missing at one of them would count too little.
 
     :raises StepError: unless all signal samples are generated at the same benchmarks
     """
     sampled = defaultdict(set)
     for entry in jobs:
-        if not entry["background"]:
-            part = "" if entry.get("slice") is None else f", slice {entry['slice']},"
-            sampled[f"{entry['sample']}{part}"].add(entry["benchmark"])
+        if not entry.background:
+            part = "" if entry.slice is None else f", slice {entry.slice},"
+            sampled[f"{entry.sample}{part}"].add(entry.benchmark)
     everywhere = set().union(*sampled.values())
     for sample, benchmarks in sampled.items():
         if benchmarks != everywhere:

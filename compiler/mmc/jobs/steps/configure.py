@@ -1,10 +1,12 @@
 """Set up the parameter space: parameters, benchmarks and the morphing basis, as MadMiner keeps them."""
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmc.compiler.settings.configure import CardParameter, CoefficientParameter, ConfigureSettings
+from mmc.compiler.settings.encoding import to_json
+from mmc.compiler.settings.uncertainties import NormUncertainty, PdfUncertainty, Uncertainty
 from mmc.errors import StepError
 from mmc.jobs.generators.contact_interactions import COEFFICIENTS
 from mmc.jobs.job import StepJob, write_json
@@ -20,26 +22,27 @@ def run(job: StepJob) -> None:
     systematics_workarounds.apply_setup()
     from madminer.core import MadMiner
 
-    basis = find_basis(job.settings, job.seed)
+    own = job.read(ConfigureSettings)
+    basis = find_basis(own, job.seed)
     miner = MadMiner()
-    for number, (name, parameter) in enumerate(job.settings["parameters"].items(), start=1):
+    for number, (name, parameter) in enumerate(own.parameters.items(), start=1):
         miner.add_parameter(
             parameter_name=name,
-            morphing_max_power=parameter["max_power"],
-            parameter_range=tuple(parameter["range"]),
+            morphing_max_power=parameter.max_power,
+            parameter_range=parameter.range,
             **_card_entry(parameter, number),
         )
-    if list(miner.parameters) != list(job.settings["parameters"]):
+    if list(miner.parameters) != list(own.parameters):
         raise StepError(f"MadMiner calls the parameters {', '.join(miner.parameters)}")
     for name, point in ({} if basis is None else basis.points).items():
         miner.add_benchmark(dict(point), name)
-    for name, point in job.settings["benchmarks"].items():
+    for name, point in own.benchmarks.items():
         if name not in miner.benchmarks:
             # MadMiner saves the values in the order in which they come.
             miner.add_benchmark({parameter: float(point[parameter]) for parameter in miner.parameters}, name)
     if basis is not None:
         _set_morphing(miner, basis)
-    for name, entry in job.settings.get("systematics", {}).items():
+    for name, entry in own.systematics.items():
         miner.add_systematics(systematic_name=name, **_madminer_words(entry))
     miner.save(str(job.out / setup_file.FILE))
     _check_saved(miner, job.out / setup_file.FILE)
@@ -54,8 +57,8 @@ def run(job: StepJob) -> None:
                 name: {key: float(value) for key, value in benchmark.values.items()}
                 for name, benchmark in miner.benchmarks.items()
             },
-            "outside_basis": list(job.settings.get("outside_basis", ())),
-            "systematics": job.settings.get("systematics", {}),
+            "outside_basis": list(own.outside_basis),
+            "systematics": to_json(own.systematics),
             "components": None if basis is None else basis.components.tolist(),
             "morphing_matrix": None if basis is None else basis.matrix.tolist(),
             "condition_number": None if basis is None else basis.condition_number,
@@ -64,19 +67,19 @@ def run(job: StepJob) -> None:
     )
 
 
-def _card_entry(parameter: Mapping[str, Any], number: int) -> dict[str, Any]:
+def _card_entry(parameter: CardParameter | CoefficientParameter, number: int) -> dict[str, Any]:
     """Where a parameter stands in MadGraph's param card; the embedded generator and event files have none, but MadMiner
     wants it.
 
     :param number: of the parameter among all
     """
-    if parameter.get("lha_block") is not None:
+    if isinstance(parameter, CardParameter):
         return {
-            "lha_block": parameter["lha_block"],
-            "lha_id": parameter["lha_id"],
-            "param_card_transform": parameter["transform"],
+            "lha_block": parameter.lha_block,
+            "lha_id": parameter.lha_id,
+            "param_card_transform": parameter.transform,
         }
-    coefficient = parameter.get("coefficient")
+    coefficient = parameter.coefficient
     lha_id = number if coefficient is None else 1 + COEFFICIENTS.index(coefficient)
     return {"lha_block": "contact" if coefficient else "none", "lha_id": lha_id, "param_card_transform": "theta"}
 
@@ -97,14 +100,14 @@ def _set_morphing(miner: Any, basis: Basis) -> None:
     miner.morpher.set_basis(miner.benchmarks, morphing_matrix=basis.matrix)
 
 
-def _madminer_words(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _madminer_words(uncertainty: Uncertainty) -> dict[str, Any]:
     """The arguments with which MadMiner's ``add_systematics`` hears of a systematic uncertainty."""
-    if entry["effect"] == "norm":
-        return {"effect": "norm", "norm_variation": float(entry["variation"])}
-    if entry["effect"] == "pdf":
-        return {"effect": "pdf", "pdf_variation": str(entry["variation"])}
-    variations = tuple(float(factor) for factor in entry["variations"])
-    return {"effect": "scale", "scale": entry["scale"], "scale_variations": variations}
+    if isinstance(uncertainty, NormUncertainty):
+        return {"effect": "norm", "norm_variation": float(uncertainty.variation)}
+    if isinstance(uncertainty, PdfUncertainty):
+        return {"effect": "pdf", "pdf_variation": uncertainty.variation}
+    variations = tuple(float(factor) for factor in uncertainty.variations)
+    return {"effect": "scale", "scale": uncertainty.scale, "scale_variations": variations}
 
 
 def _check_saved(miner: Any, path: Path) -> None:

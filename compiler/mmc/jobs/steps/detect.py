@@ -6,16 +6,15 @@ from pathlib import Path
 
 from mmc.compiler.inputs import cards
 from mmc.compiler.inputs.installations import Installation, find_delphes
+from mmc.compiler.settings.reading import DetectSettings
 from mmc.errors import StepError
 from mmc.jobs.formats import delphes_root, hepmc
 from mmc.jobs.formats.hepmc import SHOWERED
 from mmc.jobs.generators import program
 from mmc.jobs.job import StepJob, read_json, write_json
-from mmc.jobs.readers.delphes import DETECTED
+from mmc.jobs.readers.delphes import DETECTED, RECORD
 
 log = logging.getLogger(__name__)
-
-RECORD = "detect.json"
 
 _CARDS = "cards"
 _LIMIT_S = 24 * 3600.0
@@ -27,52 +26,51 @@ def run(job: StepJob) -> None:
 
     :raises StepError: when Delphes fails, or another number of events comes out than went in
     """
-    own = job.settings
-    delphes = find_delphes(own["installation"])
-    source = job.pick("events", own["simulate_job"])
+    own = job.read(DetectSettings)
+    delphes = find_delphes(own.installation)
+    source = job.pick("events", own.simulate_job)
     events, expected = source / SHOWERED, read_json(source / "simulate.json")["n_events"]
     if not events.is_file():
-        raise StepError(f"{own['simulate_job']} has no {SHOWERED}: Delphes needs showered events")
+        raise StepError(f"{own.simulate_job} has no {SHOWERED}: Delphes needs showered events")
     version = hepmc.version(events)
-    words = [delphes.programs[f"DelphesHepMC{version}"], _prepare_card(job, delphes), job.out / DETECTED]
+    words = [delphes.programs[f"DelphesHepMC{version}"], _prepare_card(job, own, delphes), job.out / DETECTED]
     finished = program.run(words, job.out, delphes.environment(), _LIMIT_S, feed=events, skip=_PROGRESS)
     if finished.code != 0 or not (job.out / DETECTED).is_file():
         raise StepError(f"Delphes fails{_reason(finished.lines)}")
     n_events = delphes_root.count(job.out / DETECTED)
     if n_events != expected:
         raise StepError(
-            f"Delphes writes {n_events} of the {expected} events of {own['simulate_job']}{_reason(finished.lines)}"
+            f"Delphes writes {n_events} of the {expected} events of {own.simulate_job}{_reason(finished.lines)}"
         )
     shutil.rmtree(job.out / _CARDS)
-    log.info("%d events of %s at %s", n_events, own["sample"], own["benchmark"])
+    log.info("%d events of %s at %s", n_events, own.sample, own.benchmark)
     write_json(
         job.out / RECORD,
         {
-            "sample": own["sample"],
-            "slice": own.get("slice"),
-            "benchmark": own["benchmark"],
+            "sample": own.sample,
+            "slice": own.slice,
+            "benchmark": own.benchmark,
             "n_events": n_events,
             "delphes": delphes.version,
         },
     )
 
 
-def _prepare_card(job: StepJob, delphes: Installation) -> Path:
+def _prepare_card(job: StepJob, own: DetectSettings, delphes: Installation) -> Path:
     """A copy of the card with the job's seed, beside the files that cards of Delphes read.
 
     :raises StepError: when the installation has no such card
     """
     folder = job.out / _CARDS
-    shipped = job.settings["shipped_card"]
     assert delphes.cards is not None
     shutil.copytree(delphes.cards, folder)
-    if job.settings["card"] is not None:
-        source = job.one(job.settings["card"])
+    if own.card is not None:
+        source = job.one(own.card)
     else:
-        source = delphes.cards / shipped
+        source = delphes.cards / str(own.shipped_card)
         if not source.is_file():
             known = ", ".join(sorted(path.name for path in delphes.cards.glob("delphes_card_*.tcl")))
-            raise StepError(f"Delphes ships no card {shipped!r}; it has {known}")
+            raise StepError(f"Delphes ships no card {own.shipped_card!r}; it has {known}")
     try:
         text = source.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

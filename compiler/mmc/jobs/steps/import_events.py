@@ -4,6 +4,7 @@ import logging
 import shutil
 from pathlib import Path
 
+from mmc.compiler.settings.generation import ImportEventsSettings
 from mmc.errors import StepError
 from mmc.jobs.formats import delphes_root, gzipped, hepmc, les_houches_normalise
 from mmc.jobs.formats.hepmc import SHOWERED
@@ -14,7 +15,7 @@ from mmc.jobs.generators import madgraph_cards
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer.setup_file import Setup
 from mmc.jobs.readers.delphes import DETECTED
-from mmc.jobs.steps import detect
+from mmc.jobs.readers.delphes import RECORD as DETECT_RECORD
 
 log = logging.getLogger(__name__)
 
@@ -28,33 +29,33 @@ def run(job: StepJob) -> None:
     :raises StepError: when a file is damaged, holds fewer or more events than another, lacks weights, those of
         systematic uncertainties too, or has those of other points; or when the weights of a background differ
     """
-    own = job.settings
+    own = job.read(ImportEventsSettings)
     benchmarks = Setup.read(job.one("setup")).benchmarks
-    source = job.one(own["lhe"])
-    if own["benchmark"] not in benchmarks:
+    source = job.one(own.lhe)
+    if own.benchmark not in benchmarks:
         known = ", ".join(benchmarks)
-        raise StepError(f"{source.name} was sampled at {own['benchmark']!r}, which is no benchmark: there are {known}")
-    names, same = [own["benchmark"]], list(benchmarks)
-    if not own["background"]:
+        raise StepError(f"{source.name} was sampled at {own.benchmark!r}, which is no benchmark: there are {known}")
+    names, same = [own.benchmark], list(benchmarks)
+    if not own.background:
         names, same = same, []
-    content = les_houches_normalise.inspect(source, own["benchmark"], names, same=same, advice=_ADVICE)
-    if not own["background"] and own["parameters"]:
-        expected = {name: madgraph_cards.card_values(own["parameters"], point) for name, point in benchmarks.items()}
-        check_points(content.head.header, own["benchmark"], expected, source.name)
-    find_nuisance(own["systematics"], source)
-    les_houches_normalise.write(source, job.out / EVENTS, content, own["benchmark"], names)
-    if own["hepmc"] is not None:
-        path = job.one(own["hepmc"])
+    content = les_houches_normalise.inspect(source, own.benchmark, names, same=same, advice=_ADVICE)
+    if not own.background and own.parameters:
+        expected = {name: madgraph_cards.card_values(own.parameters, point) for name, point in benchmarks.items()}
+        check_points(content.head.header, own.benchmark, expected, source.name)
+    find_nuisance(own.systematics, source)
+    les_houches_normalise.write(source, job.out / EVENTS, content, own.benchmark, names)
+    if own.hepmc is not None:
+        path = job.one(own.hepmc)
         hepmc.version(path)
         _check_count(path, hepmc.count(path), source, content.n_events)
         _copy_packed(path, job.out / SHOWERED)
-    made = {"sample": own["sample"], "slice": None, "benchmark": own["benchmark"], "n_events": content.n_events}
-    if own["delphes"] is not None:
-        path = job.one(own["delphes"])
+    made = {"sample": own.sample, "slice": None, "benchmark": own.benchmark, "n_events": content.n_events}
+    if own.delphes is not None:
+        path = job.one(own.delphes)
         _check_count(path, delphes_root.count(path), source, content.n_events)
         shutil.copyfile(path, job.out / DETECTED)
-        write_json(job.out / detect.RECORD, made)
-    log.info("%d events of %s at %s", content.n_events, own["sample"], own["benchmark"])
+        write_json(job.out / DETECT_RECORD, made)
+    log.info("%d events of %s at %s", content.n_events, own.sample, own.benchmark)
     write_json(job.out / "simulate.json", {**made, **content.record()})
 
 

@@ -3,12 +3,12 @@
 import hashlib
 import math
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import h5py
 
+from mmc.compiler.settings.combine import IngestSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer.event_summary import EVENTS, RECORD, event_record
@@ -20,8 +20,9 @@ _TOLERANCE = 1e-6
 def run(job: StepJob) -> None:
     """Write ``events.h5``, a copy of the file, and ``events.json``."""
     path = job.one("file")
-    _check_digest(path, job.settings["sha256"])
-    _check_content(path, job.settings)
+    own = job.read(IngestSettings)
+    _check_digest(path, own.sha256)
+    _check_content(path, own)
     shutil.copyfile(path, job.out / EVENTS)
     write_json(job.out / RECORD, event_record(job.out / EVENTS))
 
@@ -33,7 +34,7 @@ def _check_digest(path: Path, expected: str) -> None:
         raise StepError(f"{path.name} is not the file that the study was compiled with: compile the study again")
 
 
-def _check_content(path: Path, settings: Mapping[str, Any]) -> None:
+def _check_content(path: Path, settings: IngestSettings) -> None:
     """Raise StepError unless the file has what the study says of it."""
     try:
         file = h5py.File(path, "r")
@@ -55,10 +56,10 @@ def _check_content(path: Path, settings: Mapping[str, Any]) -> None:
         points = zip(_names(file["benchmarks/names"]), file["benchmarks/values"][()].tolist(), strict=True)
         benchmarks = {name: dict(zip(parameters, values, strict=True)) for name, values in points}
         observables = _names(file["observables/names"])
-    if list(settings["parameters"]) != parameters:
-        wanted = ", ".join(settings["parameters"])
+    if list(settings.parameters) != parameters:
+        wanted = ", ".join(settings.parameters)
         raise StepError(f"the parameters of {path.name} are {', '.join(parameters)}; the study has {wanted}")
-    for name, point in settings["benchmarks"].items():
+    for name, point in settings.benchmarks.items():
         if name not in benchmarks:
             raise StepError(f"{path.name} has no benchmark {name!r}; it has {', '.join(benchmarks)}")
         for parameter, value in point.items():
@@ -67,7 +68,7 @@ def _check_content(path: Path, settings: Mapping[str, Any]) -> None:
                 raise StepError(
                     f"benchmark {name!r} is at {parameter} = {found:g} in {path.name}, {value:g} in the study"
                 )
-    for name in settings["observables"]:
+    for name in settings.observables:
         if name not in observables:
             raise StepError(f"{path.name} has no observable {name!r}; it has {', '.join(observables)}")
 

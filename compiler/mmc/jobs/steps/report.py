@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmc.compiler.settings.report import ReportSettings
 from mmc.jobs.job import RECORD, StepJob, read_json, write_json
 from mmc.jobs.report.page import Page, render
 from mmc.jobs.report.pictures import pictures, save
@@ -12,13 +13,13 @@ from mmc.jobs.report.results import Outputs, collect, versions
 
 def run(job: StepJob) -> None:
     """Write ``results.json``, the arrays on the grids, the figures and ``index.html``."""
-    groups: Sequence[str] = job.settings.get("groups", ())
-    outputs = Outputs(_events(job, groups), *(_by_job(job, name) for name in ("model", "limits", "baseline")))
-    results, grids = collect(outputs, job.settings)
+    settings = job.read(ReportSettings)
+    outputs = Outputs(_events(job, settings.groups), *(_by_job(job, name) for name in ("model", "limits", "baseline")))
+    results, grids = collect(outputs, settings)
     for name, source in outputs.arrays().items():
         shutil.copyfile(source, job.out / name)
-    drawn = pictures(results, grids, job.settings)
-    results["figures"] = save(drawn, job.settings["plots"]["formats"], job.out)
+    drawn = pictures(results, grids, settings)
+    results["figures"] = save(drawn, settings.style.formats, job.out)
     results["versions"] = versions()
     write_json(job.out / "results.json", results)
     (job.out / "index.html").write_text(render(Page(results, grids, drawn)), encoding="utf-8")

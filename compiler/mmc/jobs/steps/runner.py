@@ -11,7 +11,6 @@ import importlib
 import json
 import logging
 import os
-import random
 import shutil
 import signal
 import sys
@@ -26,6 +25,7 @@ from typing import Any
 from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import MissingExtraError, MmcError, StepError
 from mmc.jobs.job import KEPT, RECORD, StepJob, write_json
+from mmc.jobs.seeds import seed_generators
 from mmc.jobs.tracking.tracker import tracker
 from mmc.version import __version__
 
@@ -177,16 +177,6 @@ def _configuration(command: _Command) -> tuple[dict[str, Any], dict[str, Any], i
         raise StepError(f"cannot read the configuration {command.config}: {error.strerror}") from error
     except (ValueError, TypeError, KeyError) as error:
         raise StepError(f"{command.config} is not a stage's configuration: {error!r}") from error
-
-
-def seed_generators(seed: int) -> None:
-    """Seed every generator that a step may draw from. Step modules that need torch import it at their top."""
-    import numpy as np
-
-    random.seed(seed)
-    np.random.seed(seed)
-    if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(seed)
 
 
 def _replace(out: Path, part: Path) -> None:

@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from mmc.compiler.settings.tracking import TrackSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.tracking.store import ARTIFACTS, STORE, Store, asked_store, beside, local_store, public, reason, repoint
@@ -24,9 +25,12 @@ def run(job: StepJob) -> None:
 
     Where there is no server, or no MLflow, it says so in ``tracking.json``, and nothing is tracked.
     """
-    settings = job.settings
+    settings = job.read(TrackSettings)
     record: dict[str, Any] = {
-        **{name: settings[name] for name in ("study", "digest", "seed", "experiment")},
+        "study": settings.study,
+        "digest": settings.digest,
+        "seed": settings.seed,
+        "experiment": settings.experiment,
         "key": uuid.uuid4().hex,
         "uri": None,
         "files": None,
@@ -35,20 +39,20 @@ def run(job: StepJob) -> None:
         "warning": None,
     }
     try:
-        _begin(job, record)
+        _begin(job, settings, record)
     except Exception as error:
         record["warning"] = reason(error)
         log.warning("nothing is tracked: %s", record["warning"])
     write_json(job.out / RECORD, record)
-    write_json(job.out / STUDY, settings["resolved"])
+    write_json(job.out / STUDY, settings.resolved)
 
 
-def _begin(job: StepJob, record: dict[str, Any]) -> None:
+def _begin(job: StepJob, settings: TrackSettings, record: dict[str, Any]) -> None:
     """Make what is not there yet, and note it in the record.
 
     :raises Exception: MLflow's own, where the store refuses or does not answer
     """
-    uri = asked_store(job.settings.get("uri"))
+    uri = asked_store(settings.uri)
     if uri is None:
         record["files"] = (job.place / ARTIFACTS).as_uri()
         if _take_over(job.place, job.out):
@@ -63,9 +67,9 @@ def _begin(job: StepJob, record: dict[str, Any]) -> None:
     if run is None:
         raise StepError("the store takes no run")
     record["run"] = run.id
-    if title := job.settings["resolved"].get("title"):
+    if title := settings.resolved.get("title"):
         run.tags({"mlflow.note.content": title})
-    if job.settings["alone"]:
+    if settings.alone:
         run.end("FINISHED")
     log.info("the run %s of the experiment %s is in %s", run.id, record["experiment"], record["uri"] or job.place)
 

@@ -1,117 +1,14 @@
-"""``train``: fit the neural network of a method to its samples, with MadMiner's estimators and losses."""
+"""``train``: fit the neural network of a method to its samples."""
 
-import json
-import logging
-import os
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
-import torch
-
-from mmc.compiler.study.model import default_estimator
-from mmc.errors import StepError
-from mmc.jobs.job import StepJob, write_json
-from mmc.jobs.learning.training import fit
-from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.steps.sample import load_samples
-
-ADVICE = "lower training.initial_lr, or set training.clip_gradient"
-
-log = logging.getLogger(__name__)
-
-
-class DivergedError(StepError):
-    """The loss is not finite: the hyperparameters are no good."""
+from mmc.compiler.settings.training import TrainSettings
+from mmc.jobs.job import StepJob
+from mmc.jobs.learning.train import train
 
 
 def run(job: StepJob) -> None:
-    """Write MadMiner's ``model_*`` files and ``train.json``, with the losses per epoch.
+    """Write MadMiner's ``model_*`` files and ``train.json``.
 
-    Of a trial whose training diverges there is only a ``train.json`` that says so.
-
-    :raises StepError: when the samples are not those of the method, or the loss is not finite
+    :raises StepError: as :func:`mmc.jobs.learning.train.train`
     """
-    settings = job.settings
-    folder = job.pick("samples", settings["sample_job"])
-    record = json.loads((folder / "sample.json").read_text(encoding="utf-8"))
-    if record["method"] != settings["method"]:
-        raise StepError(f"{folder.name} holds samples for {record['method']}, not for {settings['method']}")
-    training = settings["training"]
-    features = _indices(settings["features"], record["observables"])
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it a GPU has no deterministic algorithms
-    torch.use_deterministic_algorithms(True)
-    kind = settings.get("estimator", default_estimator(settings["method"]))
-    train, validation = load_samples(folder / "train"), load_samples(folder / "validation")
-    log.info("training on %d samples, validating on %d", len(train["x"]), len(validation["x"]))
-    profile = settings.get("nuisance_mode") == "profile"
-    if profile and not record["nuisance_parameters"]:
-        raise StepError("the samples have no nuisance parameters to profile: remove `nuisance_mode` of the method")
-    estimator, losses = fit(
-        settings["method"],
-        train,
-        validation,
-        training,
-        features,
-        kind=kind,
-        morphing=record.get("morphing"),
-        nuisance=profile,
-    )
-    try:
-        epochs, kept = _check(losses, training)
-    except DivergedError as error:
-        if not settings.get("trial"):
-            raise
-        log.warning("this trial is out: %s", error)
-        failed = {"method": settings["method"], "scan": dict(settings["scan"]), "failed": str(error)}
-        write_json(job.out / "train.json", failed)
-        return
-    estimator.save(str(job.out / "model"))
-    write_json(
-        job.out / "train.json",
-        {
-            "method_name": settings["method_name"],
-            "method": settings["method"],
-            "estimator": kind,
-            **{key: settings[key] for key in ("member", "nuisance_mode") if key in settings},
-            **({"nuisance_parameters": record["nuisance_parameters"]} if profile else {}),
-            "sample_job": settings["sample_job"],
-            "features": settings["features"],
-            "training": dict(training),
-            "scan": dict(settings["scan"]),
-            "n_train": len(train["x"]),
-            "n_validation": len(validation["x"]),
-            "sample_warnings": record["warnings"],
-            "epochs": epochs,
-            "kept_epoch": kept,
-            "loss_train": losses[0].tolist(),
-            "loss_validation": losses[1].tolist(),
-            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        },
-    )
-
-
-def _indices(features: Sequence[str] | None, observables: Sequence[str]) -> list[int] | None:
-    if features is None:
-        return None
-    missing = sorted(set(features) - set(observables))
-    if missing:
-        raise StepError(f"the samples have no observable {', '.join(missing)}")
-    return [observables.index(name) for name in features]
-
-
-def _check(losses: tuple[Array, Array], training: Mapping[str, Any]) -> tuple[int, int]:
-    """The epochs that were run, and the epoch (from 1) whose network is kept.
-
-    :raises DivergedError: when a loss is not finite. MadMiner then ends the training early and says so in the log only
-    """
-    train, validation = losses
-    epochs, patience = len(train), training.get("early_stopping_patience")
-    if not epochs or not (np.isfinite(train).all() and np.isfinite(validation).all()):
-        raise DivergedError(f"the loss is not finite in epoch {max(epochs, 1)}: {ADVICE}")
-    best = int(np.argmin(validation))
-    stopped = training["early_stopping"] and patience is not None and epochs - 1 - best > patience
-    if epochs < training["n_epochs"] and not stopped:
-        raise DivergedError(f"the loss became NaN in epoch {epochs + 1}: {ADVICE}")
-    keeps_best = training["early_stopping"] and training["n_epochs"] > 1
-    return epochs, (best if keeps_best else epochs - 1) + 1
+    settings = job.read(TrainSettings)
+    train(settings, job.pick("samples", settings.sample_job), job.out)

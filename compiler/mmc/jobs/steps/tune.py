@@ -2,67 +2,17 @@
 
 import json
 import logging
-import math
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from mmc.errors import StepError
-from mmc.jobs.job import RECORD, StepJob, read_json, write_json
+from mmc.compiler.settings.tuning import ChoiceSettings, TuneSettings
+from mmc.jobs.job import RECORD, StepJob, group_entry, write_json
 from mmc.jobs.learning.estimators import MEMBER
-from mmc.jobs.tracking.entries import describe, describe_trial
-from mmc.jobs.tracking.tracker import tracker
-from mmc.jobs.tuning.criteria import Judge, Judgement, judge_of
+from mmc.jobs.tuning.criteria import Judge, judge_of, validation_loss
+from mmc.jobs.tuning.trials import judge_trained, rank
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One setting of the hyperparameters, and what became of it."""
-
-    name: str
-    values: dict[str, Any]
-    models: list[Path]
-    """What ``train`` wrote: a single folder, or that of each member of an ensemble."""
-    seconds: float
-    """Of the training, of all members together."""
-    epochs: int | None
-    """The most of any member."""
-    judgement: Judgement | None
-    failed: str = ""
-    """Why there is no judgement."""
-
-    def report(self, job: StepJob, seeds: Sequence[int] = ()) -> None:
-        """Log the trial: here and, where jobs are tracked, as a run.
-
-        ``seeds`` are those of its networks if they were trained in this job, so that the training is logged too.
-        """
-        judged = self.judgement
-        outcome = self.failed if judged is None else f"{judged.value:.6g} {judged.verdict or ''}"
-        log.info("%s, %s: %s", self.name, json.dumps(self.values), outcome)
-        with tracker(job) as track:
-            for k, seed in enumerate(seeds):
-                with track.child(self.name if len(seeds) == 1 else f"{self.name}.{MEMBER}{k}") as run:
-                    run.entry(describe("train", self.models[k], seed, {}))
-            with track.child(self.name) as run:
-                run.entry(describe_trial(self.values, None if judged is None else asdict(judged), self.failed))
-
-    def summary(self) -> dict[str, Any]:
-        """As ``tuning.json`` holds it."""
-        judged = self.judgement
-        return {
-            "name": self.name,
-            "values": self.values,
-            "criterion": None if judged is None else judged.value,
-            "error": None if judged is None else judged.error,
-            "verdict": None if judged is None else judged.verdict,
-            "epochs": self.epochs,
-            "seconds": self.seconds,
-            **({"failed": self.failed} if self.failed else {}),
-        }
 
 
 def run(job: StepJob) -> None:
@@ -70,17 +20,19 @@ def run(job: StepJob) -> None:
 
     :raises StepError: when no training of a tuned method came to an end
     """
-    settings = job.settings
-    if "search" not in settings:
-        (jobs,) = settings["train_jobs"].values()
+    settings = job.read(TuneSettings)
+    choice = settings.choice
+    if choice is None:
+        (jobs,) = settings.train_jobs.values()
         _copy(job.pick_all("model", jobs), job.out)
         return
-    if settings["search"] == "optuna":
+    judge = _judge(job, choice)
+    if choice.optuna is not None:
         from mmc.jobs.tuning.optuna_search import search
 
-        trials, sampler = search(job, judge_of(job)), f"optuna.{settings['sampler']}"
+        trials, sampler = search(job, choice.optuna, judge), f"optuna.{choice.optuna.sampler}"
     else:
-        trials, sampler = _trained(job), settings["search"]
+        trials, sampler = judge_trained(job, settings.train_jobs, judge), choice.search
     ranked = rank(trials)
     best = ranked[0]
     log.info("the best of %d trials is %s: %s", len(ranked), best.name, json.dumps(best.values))
@@ -88,10 +40,10 @@ def run(job: StepJob) -> None:
     write_json(
         job.out / "tuning.json",
         {
-            **job.group,
-            "method_name": settings["method_name"],
-            "method": settings["method"],
-            "criterion": settings["criterion"],
+            **group_entry(None if choice.evaluation is None else choice.evaluation.group),
+            "method_name": settings.method_name,
+            "method": settings.method,
+            "criterion": choice.criterion,
             "sampler": sampler,
             "trials": [trial.summary() for trial in ranked],
             "best": best.name,
@@ -99,44 +51,10 @@ def run(job: StepJob) -> None:
     )
 
 
-def rank(trials: Iterable[Trial]) -> list[Trial]:
-    """Trials with the best first; the earlier one where two are as good.
-
-    :raises StepError: when none is any good
-    """
-    ranked = sorted(trials, key=lambda trial: math.inf if trial.judgement is None else trial.judgement.order)
-    best = ranked[0]
-    if best.judgement is None:
-        raise StepError(f"none of {len(ranked)} trials is any good; the first one: {best.failed}")
-    return ranked
-
-
-def assess(judge: Judge, models: Sequence[Path]) -> tuple[Judgement | None, str]:
-    """The judgement on an estimator, or why there is none."""
-    failed = next((text for model in models if (text := read_json(model / "train.json").get("failed"))), "")
-    try:
-        return (None, failed) if failed else (judge(models), "")
-    except StepError as error:
-        return None, str(error)
-
-
-def most_epochs(models: Iterable[Path]) -> int | None:
-    """The epochs of the training that had the most; None where all diverged."""
-    return max((read_json(model / "train.json").get("epochs", 0) for model in models), default=0) or None
-
-
-def _trained(job: StepJob) -> list[Trial]:
-    """The trials that were trained in jobs of their own."""
-    judge = judge_of(job)
-    trials = []
-    for name, jobs in job.settings["train_jobs"].items():
-        models = job.pick_all("model", jobs)
-        values = read_json(models[0] / "train.json")["scan"]
-        seconds = sum(read_json(model / RECORD)["seconds"] for model in models)
-        trial = Trial(name, values, models, seconds, most_epochs(models), *assess(judge, models))
-        trial.report(job)
-        trials.append(trial)
-    return trials
+def _judge(job: StepJob, choice: ChoiceSettings) -> Judge:
+    if choice.evaluation is None:
+        return validation_loss
+    return judge_of(choice.criterion, choice.evaluation, job.events(choice.evaluation.group))
 
 
 def _copy(models: Sequence[Path], out: Path) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmc.compiler.study.model import SCORE_METHODS
+from mmc.compiler.catalogue.methods import ESTIMATORS
 from mmc.jobs.job import read_json
-from mmc.jobs.learning.training import new_estimator
+from mmc.jobs.madminer.estimators import new_estimator
 from mmc.jobs.madminer.event_file import Array
 
 N_EXAMPLES = 2
@@ -22,15 +22,15 @@ def portable(folder: Path, method: str) -> tuple[torch.nn.Module, dict[str, Arra
     θ (n, parameters) and x and gives ln r(x | θ), shape (n,). Nuisance parameters that are learned come after the
     parameters. None where the estimator is of another kind.
     """
-    kind = read_json(folder / "train.json")["estimator"]
-    if kind not in ("score", "parameterized_ratio"):
+    kind = ESTIMATORS[read_json(folder / "train.json")["estimator"]]
+    if not kind.is_portable:
         return None
-    estimator = new_estimator(kind)
+    estimator = new_estimator(kind.name)
     estimator.load(str(folder / "model"))
     estimator.model.eval()
     scaling = _Scaling(estimator.x_scaling_means, estimator.x_scaling_stds, estimator.features)
     x = np.tile(estimator.x_scaling_means, (N_EXAMPLES, 1))
-    if method in SCORE_METHODS:
+    if not kind.takes_parameters:
         return Score(estimator.model, scaling), {"x": x}
     n = estimator.n_parameters
     means, stds = estimator.theta_scaling_means, estimator.theta_scaling_stds

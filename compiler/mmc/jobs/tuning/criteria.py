@@ -1,7 +1,7 @@
 """What a trial of a tuning is judged by: validation events alone, so that test events stay unseen by any choice."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import zoom
 
-from mmc.jobs.job import StepJob, read_json
+from mmc.compiler.settings.evaluation import EvaluateSettings
+from mmc.jobs.job import read_json
 from mmc.jobs.madminer.event_file import Array, EventFile
-from mmc.jobs.statistics.closure.verdict import Verdict
-from mmc.jobs.statistics.limits import LimitProblem, Limits, p_values
-from mmc.jobs.steps.evaluate import evaluate_estimator, load_model
+from mmc.jobs.statistics.evaluation import evaluate_estimator, load_model
+from mmc.jobs.statistics.limits import Limits, p_values
+from mmc.jobs.statistics.problem import LimitProblem
 
 MOST_POINTS = 2_000_000
 """Points to which a grid is refined at most."""
@@ -38,19 +39,15 @@ Judge = Callable[[Sequence[Path]], Judgement]
 """The judgement on an estimator, from the folders that ``train`` wrote of its members."""
 
 
-def judge_of(job: StepJob) -> Judge:
-    """What the criterion of a tuning says of an estimator.
+def judge_of(criterion: str, settings: EvaluateSettings, path: Path) -> Judge:
+    """What a criterion says of an estimator: ``closure`` or ``expected_limit``, from the events of a file.
 
     :raises StepError: when there are no events to judge with
     """
-    settings = job.settings
-    if settings["criterion"] == "validation_loss":
-        return validation_loss
-    file = EventFile.of(job.events / "events.h5", settings)
-    problem = LimitProblem.of(
-        file, {**settings, "systematics": "nominal"}, partition="validation"
-    )  # no fit is looked at
-    return {"closure": _closure, "expected_limit": _expected_limit}[settings["criterion"]](problem, settings)
+    file = EventFile.of(path, settings.limits)
+    limits = replace(settings.limits, systematics="nominal")  # no fit is looked at
+    problem = LimitProblem.of(file, limits, partition="validation")
+    return {"closure": _closure, "expected_limit": _expected_limit}[criterion](problem, settings)
 
 
 def validation_loss(models: Sequence[Path]) -> Judgement:
@@ -60,28 +57,19 @@ def validation_loss(models: Sequence[Path]) -> Judgement:
     return Judgement(loss, loss)
 
 
-def _closure(problem: LimitProblem, settings: Mapping[str, Any]) -> Judge:
+def _closure(problem: LimitProblem, settings: EvaluateSettings) -> Judge:
     """How far the network itself, without calibration, is from closure."""
-    raw = {**settings, "calibration": "none"}
+    raw = replace(settings, calibration="none")
 
     def judge(models: Sequence[Path]) -> Judgement:
         verdict = evaluate_estimator(problem, raw, load_model(problem, raw, models)).verdict
-        value, error = _misclosure(verdict)
+        value, error = verdict.distance
         return Judgement(value, value, error, verdict.summary()["verdict"], verdict.figures)
 
     return judge
 
 
-def _misclosure(verdict: Verdict) -> tuple[float, float | None]:
-    """The largest |ln m| in the confidence region, or the bias of the mean score, and its error where it is known."""
-    score, ratio = verdict.figures["mean_score"], verdict.figures["mean_ratio"]
-    if score is not None:
-        return score["bias"], None
-    extremes = np.log(np.maximum([ratio["lowest"], ratio["highest"]], 1e-12))
-    return float(np.abs(extremes).max()), ratio["error"]
-
-
-def _expected_limit(problem: LimitProblem, settings: Mapping[str, Any]) -> Judge:
+def _expected_limit(problem: LimitProblem, settings: EvaluateSettings) -> Judge:
     """The part of the grid's volume inside the region at the highest confidence level.
 
     The smallest region of all is that of an estimator that is too sure of itself. So trials that fail the closure tests
@@ -92,7 +80,7 @@ def _expected_limit(problem: LimitProblem, settings: Mapping[str, Any]) -> Judge
         outcome = evaluate_estimator(problem, settings, load_model(problem, settings, models))
         limits, verdict = outcome.limits, outcome.verdict
         value, passes = volume(limits, max(problem.levels)), verdict.summary()["verdict"]
-        order = value if passes != "failed" else 2.0 - limits.p_true + _misclosure(verdict)[0]
+        order = value if passes != "failed" else 2.0 - limits.p_true + verdict.distance[0]
         return Judgement(value, order, None, passes, verdict.figures)
 
     return judge

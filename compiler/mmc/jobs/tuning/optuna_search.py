@@ -10,9 +10,9 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,14 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from mmc.compiler.settings.tuning import OptunaSettings, ValueList, ValueRange
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob
 from mmc.jobs.learning.estimators import MEMBER
-from mmc.jobs.steps import train
-from mmc.jobs.steps.runner import seed_generators
-from mmc.jobs.steps.tune import Trial, assess, most_epochs, rank
+from mmc.jobs.learning.train import train
+from mmc.jobs.seeds import seed_generators
 from mmc.jobs.tuning.criteria import Judge, Judgement
+from mmc.jobs.tuning.trials import Trial, assess, most_epochs, rank
 
 SERVER = "MMC_OPTUNA_STORAGE"
 """The environment variable with the URL of a database, credentials included, for ``store: server``."""
@@ -39,34 +40,92 @@ RECORD = "mmc"
 log = logging.getLogger(__name__)
 
 
-def search(job: StepJob, judge: Judge) -> list[Trial]:
+def search(job: StepJob, settings: OptunaSettings, judge: Judge) -> list[Trial]:
     """Train and judge trials until there are as many as the study asks for, or the time is over.
 
     :raises StepError: when the store cannot be used, or no trial is any good
     """
-    settings = job.settings
-    folder = job.kept()
-    deadline = time.monotonic() + (settings["time_limit_s"] or float("inf"))
+    trials = _Trials(job, settings, job.kept())
+    deadline = time.monotonic() + (settings.time_limit_s or float("inf"))
     optuna.logging.disable_default_handler()
     optuna.logging.enable_propagation()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with _store(settings["store"], folder) as storage:
+    with _store(settings.store, trials.folder) as storage:
         name = f"{job.name}-{job.fingerprint[:16]}"
         study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
         for trial in study.get_trials(states=(TrialState.RUNNING,)):  # the job was killed in the middle of it
             _tell(study, trial)
         if done := _finished(study):
             log.info("going on after %d trials that were trained before", len(done))
-        while len(done) < settings["n_trials"] and (not done or time.monotonic() < deadline):
-            _try(study, job, judge, folder, len(done))
+        while len(done) < settings.n_trials and (not done or time.monotonic() < deadline):
+            trials.add(study, judge, len(done))
             done = _finished(study)
-        trials = [_trial(trial, job, folder, k) for k, trial in enumerate(done)]
-    best = rank(trials)[0]
+        found = [trials.of(trial, k) for k, trial in enumerate(done)]
+    best = rank(found)[0]
     if not best.models[0].is_dir():  # trained on another machine, with the same store
-        _train(job, best.models, best.values, trials.index(best))
-    if settings["store"] == "sqlite":
-        shutil.copyfile(folder / DATABASE, job.out / DATABASE)
-    return trials
+        trials.train(found.index(best), best.values)
+    if settings.store == "sqlite":
+        shutil.copyfile(trials.folder / DATABASE, job.out / DATABASE)
+    return found
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """The trials of a job by their number, with their networks in a folder."""
+
+    job: StepJob
+    settings: OptunaSettings
+    folder: Path
+
+    def add(self, study: optuna.Study, judge: Judge, k: int) -> None:
+        """Train and judge the k-th trial."""
+        study.sampler = _sampler(self.settings.sampler, self.job.seed + k)
+        trial = study.ask()
+        values = {name: _suggest(trial, name, choice) for name, choice in self.settings.space.items()}
+        models = self.models(k)
+        started = time.monotonic()
+        self.train(k, values)
+        seconds = round(time.monotonic() - started, 3)
+        judgement, reason = assess(judge, models)
+        record = {
+            "values": values,
+            "epochs": most_epochs(models),
+            "seconds": seconds,
+            "judgement": None if judgement is None else asdict(judgement),
+            "failed": reason,
+        }
+        trial.set_user_attr(RECORD, record)
+        finished = study.trials[trial.number]
+        self.of(finished, k).report(self.job, self.seeds(k))
+        _tell(study, finished)
+
+    def models(self, k: int) -> list[Path]:
+        """Where the networks of the k-th trial stand."""
+        n = self.settings.ensemble
+        return [self.folder / f"trial-{k}{f'.{MEMBER}{member}' if n > 1 else ''}" for member in range(n)]
+
+    def seeds(self, k: int) -> list[int]:
+        """The seeds of the networks of the k-th trial."""
+        n = self.settings.ensemble
+        return [self.job.seed + k * n + member for member in range(n)]
+
+    def train(self, k: int, values: Mapping[str, Any]) -> None:
+        """Write the networks of the k-th trial, as a job of ``train`` does."""
+        stock = self.settings.train
+        own = replace(stock, training={**stock.training, **values}, scan=values)
+        samples = self.job.pick("samples", own.sample_job)
+        for member, (model, seed) in enumerate(zip(self.models(k), self.seeds(k), strict=True)):
+            shutil.rmtree(model, ignore_errors=True)
+            model.mkdir()
+            seed_generators(seed)
+            train(replace(own, member=member if self.settings.ensemble > 1 else None), samples, model)
+
+    def of(self, trial: FrozenTrial, k: int) -> Trial:
+        """What became of the k-th trial, from Optuna's record of it."""
+        record = trial.user_attrs[RECORD]
+        judgement = None if record["judgement"] is None else Judgement(**record["judgement"])
+        about = {name: record[name] for name in ("values", "epochs", "seconds", "failed")}
+        return Trial(name=f"{self.job.name}.trial-{k}", models=self.models(k), judgement=judgement, **about)
 
 
 @contextmanager
@@ -100,52 +159,6 @@ def _finished(study: optuna.Study) -> list[FrozenTrial]:
     return [trial for trial in trials if RECORD in trial.user_attrs]
 
 
-def _try(study: optuna.Study, job: StepJob, judge: Judge, folder: Path, k: int) -> None:
-    """Train and judge the k-th trial."""
-    study.sampler = _sampler(job.settings["sampler"], job.seed + k)
-    trial = study.ask()
-    values = {name: _suggest(trial, name, choice) for name, choice in job.settings["space"].items()}
-    models = _models(job, folder, k)
-    started = time.monotonic()
-    _train(job, models, values, k)
-    seconds = round(time.monotonic() - started, 3)
-    judgement, reason = assess(judge, models)
-    record = {
-        "values": values,
-        "epochs": most_epochs(models),
-        "seconds": seconds,
-        "judgement": None if judgement is None else asdict(judgement),
-        "failed": reason,
-    }
-    trial.set_user_attr(RECORD, record)
-    finished = study.trials[trial.number]
-    _trial(finished, job, folder, k).report(job, _seeds(job, k))
-    _tell(study, finished)
-
-
-def _models(job: StepJob, folder: Path, k: int) -> list[Path]:
-    """Where the networks of the k-th trial stand."""
-    n = job.settings["ensemble"]
-    return [folder / f"trial-{k}{f'.{MEMBER}{member}' if n > 1 else ''}" for member in range(n)]
-
-
-def _seeds(job: StepJob, k: int) -> list[int]:
-    """The seeds of the networks of the k-th trial."""
-    n = job.settings["ensemble"]
-    return [job.seed + k * n + member for member in range(n)]
-
-
-def _train(job: StepJob, models: Sequence[Path], values: Mapping[str, Any], k: int) -> None:
-    """Write the networks of the k-th trial, as ``train`` does."""
-    settings = {**job.settings, "training": {**job.settings["training"], **values}, "scan": values}
-    for member, (model, seed) in enumerate(zip(models, _seeds(job, k), strict=True)):
-        shutil.rmtree(model, ignore_errors=True)
-        model.mkdir()
-        seed_generators(seed)
-        own = {"member": member} if len(models) > 1 else {}
-        train.run(replace(job, out=model, seed=seed, settings={**settings, **own}))
-
-
 def _tell(study: optuna.Study, trial: FrozenTrial) -> None:
     """Let Optuna know what became of a trial: nothing where it did not come to an end."""
     record = trial.user_attrs.get(RECORD)
@@ -155,21 +168,14 @@ def _tell(study: optuna.Study, trial: FrozenTrial) -> None:
         study.tell(trial.number, record["judgement"]["order"])
 
 
-def _trial(trial: FrozenTrial, job: StepJob, folder: Path, k: int) -> Trial:
-    record = trial.user_attrs[RECORD]
-    judgement = None if record["judgement"] is None else Judgement(**record["judgement"])
-    about = {name: record[name] for name in ("values", "epochs", "seconds", "failed")}
-    return Trial(name=f"{job.name}.trial-{k}", models=_models(job, folder, k), judgement=judgement, **about)
-
-
 def _sampler(name: str, seed: int) -> BaseSampler:
     samplers = {"tpe": optuna.samplers.TPESampler, "gp": optuna.samplers.GPSampler}
     return samplers.get(name, optuna.samplers.RandomSampler)(seed=seed)
 
 
-def _suggest(trial: optuna.Trial, name: str, choice: Mapping[str, Any]) -> Any:
-    """A value of a hyperparameter from its values, or from a :class:`mmc.compiler.study.scans.Range`."""
-    if "values" in choice:  # as text, because Optuna takes no lists
-        return json.loads(trial.suggest_categorical(name, [json.dumps(value) for value in choice["values"]]))
-    suggest = trial.suggest_int if choice["integer"] else trial.suggest_float
-    return suggest(name, choice["low"], choice["high"], log=choice["log"])
+def _suggest(trial: optuna.Trial, name: str, choice: ValueRange | ValueList) -> Any:
+    """A value of a hyperparameter from those that it can have."""
+    if isinstance(choice, ValueList):  # as text, because Optuna takes no lists
+        return json.loads(trial.suggest_categorical(name, [json.dumps(value) for value in choice.values]))
+    suggest = trial.suggest_int if choice.integer else trial.suggest_float
+    return suggest(name, choice.low, choice.high, log=choice.log)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from mmc.jobs.statistics.closure.joint import joint_figures, regression
+from mmc.jobs.statistics.closure.tests.joint import joint_figures, regression
 
 
 def test_the_joint_quantity_changes_as_much_as_a_perfect_estimate_and_the_other_way_round_it_does_not() -> None:

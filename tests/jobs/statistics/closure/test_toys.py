@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from mmc.jobs.madminer.event_file import Array, EventFile
 from mmc.jobs.statistics.calibration import EVERY, Calibration
-from mmc.jobs.statistics.closure import verdict
-from mmc.jobs.statistics.closure.mean_ratio import RatioSums
+from mmc.jobs.statistics.closure.evidence import DataEvidence
+from mmc.jobs.statistics.closure.ratio_sums import RatioSums
+from mmc.jobs.statistics.closure.tests.area import smooth_area
 from mmc.jobs.statistics.closure.toys import Pool
-from mmc.jobs.statistics.closure.truth import DataClosure, Truth, joint_ratio, smooth_area
-from mmc.jobs.statistics.limits import Grid, LimitProblem, Limits
+from mmc.jobs.statistics.closure.truth import Truth, joint_ratio
+from mmc.jobs.statistics.closure.verdict import Verdict, judge
+from mmc.jobs.statistics.limits import Grid, Limits
+from mmc.jobs.statistics.problem import LimitProblem
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import SIGMA, cross_section, squared_amplitude, write_events
@@ -24,7 +27,7 @@ def problem(tmp_path_factory: pytest.TempPathFactory) -> LimitProblem:
     events = write_events(folder / "events", 2, 40_000, smearing=0.0)
     learning = Learning(folder / "learning", events, luminosity_pb=5_000.0)
     learning.evaluation["grid"] = {name: {"range": [-0.75, 0.75], "points": 15} for name in ("c1", "c2")}
-    return LimitProblem.of(EventFile(events / "events.h5", 0.2, 0.2), learning.evaluation)
+    return LimitProblem.of(EventFile(events / "events.h5", 0.2, 0.2), learning.limits)
 
 
 def exact(points: Array, x: Array) -> Array:
@@ -35,11 +38,11 @@ def truth_limits(problem: LimitProblem) -> Limits:
     return problem.limits(Truth(problem).totals.mean)
 
 
-def verdict(problem: LimitProblem, log_ratio: Callable[[Array, Array], Array]) -> verdict.Verdict:
+def verdict(problem: LimitProblem, log_ratio: Callable[[Array, Array], Array]) -> Verdict:
     x, p = problem.asimov
     limits = problem.limits(log_ratio(problem.points, x) @ p)
-    tested = DataClosure(problem, lambda events: log_ratio(problem.points, events.x), np.random.default_rng(7))
-    return verdict.judge(problem, limits, **tested.figures(rate=True))
+    tested = DataEvidence(problem, lambda events: log_ratio(problem.points, events.x), np.random.default_rng(7))
+    return judge(tested.on(limits, rate=True))
 
 
 def test_an_exact_ratio_covers_as_often_as_it_should_and_has_the_area_of_the_truth(problem: LimitProblem) -> None:

@@ -5,9 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 from mmc.jobs.madminer.event_file import EventFile, Summaries
-from mmc.jobs.statistics.closure.mean_ratio import MeanRatio
-from mmc.jobs.statistics.closure.verdict import Verdict, judge, mean_score
-from mmc.jobs.statistics.limits import LimitProblem, Limits
+from mmc.jobs.statistics.closure.evidence import Evidence
+from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
+from mmc.jobs.statistics.closure.registry import TESTS
+from mmc.jobs.statistics.closure.tests.mean_score import mean_score
+from mmc.jobs.statistics.closure.verdict import Verdict, grade, judge
+from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.problem import LimitProblem
 
 from tests.jobs.learning_jobs import Learning
 
@@ -16,15 +20,19 @@ from tests.jobs.learning_jobs import Learning
 def problem(tmp_path: Path, toy_events: Path) -> LimitProblem:
     learning = Learning(tmp_path, toy_events)
     learning.evaluation["grid"] = {name: {"range": [-1.0, 1.0], "points": 21} for name in ("c1", "c2")}
-    return LimitProblem.of(EventFile(toy_events / "events.h5", 0.2, 0.2), learning.evaluation)
+    return LimitProblem.of(EventFile(toy_events / "events.h5", 0.2, 0.2), learning.limits)
 
 
-def verdict(problem: LimitProblem, mean: Any, error: float = 0.001, true: float = 0.0, **options: Any) -> Verdict:
-    """On a Gaussian likelihood around the point (``true``, 0)."""
+def verdict(
+    problem: LimitProblem, mean: Any, error: float = 0.001, true: float = 0.0, unknown: float = 0.0, **figures: Any
+) -> Verdict:
+    """On a Gaussian likelihood around the point (``true``, 0), with figures of further tests."""
     difference = problem.points - np.array([true, 0.0])
     limits = problem.limits(-0.1 * np.square(difference).sum(axis=1))
     ratio = None if mean is None else MeanRatio(np.broadcast_to(mean, len(problem.points)), np.full(442, error))
-    return judge(problem, limits, ratio, **options)
+    evidence = Evidence(problem, limits, mean_ratio=ratio, unknown=unknown)
+    assert set(figures) <= {test.name for test in TESTS}
+    return grade(judge(evidence).figures | figures, evidence)
 
 
 def test_a_ratio_with_mean_one_passes(problem: LimitProblem) -> None:
@@ -72,15 +80,15 @@ def test_an_excluded_true_point_fails(problem: LimitProblem) -> None:
 def test_an_excluded_true_point_that_few_test_events_explain_is_doubtful(problem: LimitProblem) -> None:
     """With a thousand times as many events expected as there are, any likelihood has its maximum elsewhere."""
     limits = Limits(problem.grid, -4.0 * np.square(problem.points - [1.0, 0.0]).sum(axis=1))
-    assert judge(problem, limits).verdict == "failed"
-    found = judge(replace(problem, luminosity=1e8), limits)
+    assert judge(Evidence(problem, limits)).verdict == "failed"
+    found = judge(Evidence(replace(problem, luminosity=1e8), limits))
     assert limits.p_true < 0.05 < found.figures["p_value_true_chance"]
     assert found.verdict == "doubtful" and "effective test events explain" in found.reasons[0]
 
 
 def test_fewer_test_events_than_expected_ones_are_doubtful(problem: LimitProblem) -> None:
     assert "in bins without simulated events" in verdict(problem, 1.0, unknown=0.02).warnings[0]
-    found = judge(replace(problem, luminosity=1e7), problem.limits(0.0))
+    found = judge(Evidence(replace(problem, luminosity=1e7), problem.limits(0.0)))
     assert found.verdict == "doubtful" and "effective test events where" in found.reasons[0]
 
 
@@ -157,9 +165,9 @@ def test_a_biased_score_fails_only_when_it_is_large(problem: LimitProblem) -> No
     def score(bias: float, p_value: float) -> dict[str, Any]:
         return {"mean": [0.0], "error": [0.0], "bias": bias, "p_value": p_value}
 
-    assert verdict(problem, 1.0, score=score(0.3, 1e-9)).reasons == (
+    assert verdict(problem, 1.0, mean_score=score(0.3, 1e-9)).reasons == (
         "the mean score at the reference is 0.30 standard deviations from 0",
     )
-    assert not verdict(problem, 1.0, score=score(0.05, 1e-9)).reasons
-    assert verdict(problem, 1.0, score=score(0.3, 0.01)).verdict == "doubtful"
-    assert verdict(problem, 1.0, score=score(0.3, 0.1)).verdict == "passed"
+    assert not verdict(problem, 1.0, mean_score=score(0.05, 1e-9)).reasons
+    assert verdict(problem, 1.0, mean_score=score(0.3, 0.01)).verdict == "doubtful"
+    assert verdict(problem, 1.0, mean_score=score(0.3, 0.1)).verdict == "passed"

@@ -13,20 +13,19 @@ draw from nature, so what is drawn from it scatters around a point that is off t
 n events. In units of the toys' own variance that is ν = N / n per parameter: -2 ln λ of the true point then follows a
 non-central χ² instead of a χ², and its non-centrality is by Wilks' theorem the -2 ln λ on the Asimov data, which are
 that population (arXiv:1007.1727, section 3.1). For an exact ratio it is ν times a χ² variable. So a coverage below the
-confidence level does not by itself speak against an estimator; :mod:`mmc.jobs.statistics.closure.verdict` takes that
-into account.
+confidence level does not by itself speak against an estimator; :mod:`mmc.jobs.statistics.closure.tests.coverage` takes
+that into account.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import chdtri, chndtr
 
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.limits import LimitProblem, Limits, effective_size
+from mmc.jobs.statistics.limits import Limits, effective_size
+from mmc.jobs.statistics.problem import LimitProblem
 
 TOYS, FEWEST = 400, 100
 """Toys for each point, and how few there may be where the grid is large."""
@@ -128,44 +127,15 @@ class Toys:
         self._sizes += counts.sum(axis=0)
         self._asimov += logs @ self.pool.probabilities[events]
 
-    def coverage(self, *, rate: bool = True) -> list[dict[str, Any]]:
-        """Per probe and confidence level how often the limit of a toy includes the point that the toy is of.
+    def minus_2_log(self, k: int, *, rate: bool = True) -> tuple[Array, Array]:
+        """-2 ln L at all points, of the toys at a probe, shape (points, toys), and of its Asimov data, shape (points,).
 
         The rate is part of the likelihood if the problem says so and ``rate`` is true.
-
-        ``non_centrality`` is the -2 ln λ of the point on its Asimov data, ``half_step`` how much half a step of the
-        grid changes that, ``nu`` the ν of this module's text, and ``expected`` the coverage to be expected of an exact
-        ratio that has this non-centrality.
         """
-        problem, pool = self.pool.problem, self.pool
-        dof = len(problem.grid.axes)
-        result = []
-        for k, probe in enumerate(pool.probes):
-            sums = self._sums[:, k * pool.toys : (k + 1) * pool.toys].astype(float)
-            q = self._minus_2_log(sums, self._sizes[k], rate)
-            q = q[probe] - q.min(axis=0)
-            n = problem.expected[probe]
-            curve = self._minus_2_log(n * self._asimov[:, [k]], np.array([n]), rate)[:, 0]
-            centre = float(curve[probe] - curve.min())
-            half_step = _half_step(problem, curve, problem.points[probe])
-            for level in problem.levels:
-                threshold = float(chdtri(dof, 1.0 - level))
-                inside = int((q <= threshold).sum())
-                smoothed = (inside + 1.0) / (len(q) + 2.0)  # so that the error is not 0 where all or none are inside
-                result.append(
-                    {
-                        "theta": problem.named(problem.points[probe]),
-                        "level": level,
-                        "coverage": inside / len(q),
-                        "error": float((smoothed * (1.0 - smoothed) / len(q)) ** 0.5),
-                        "expected": float(chndtr(threshold, dof, centre)),
-                        "non_centrality": centre,
-                        "half_step": half_step,
-                        "nu": float(n / pool.effective(k)),
-                        "toys": len(q),
-                    }
-                )
-        return result
+        sums = self._sums[:, k * self.pool.toys : (k + 1) * self.pool.toys].astype(float)
+        n = self.pool.problem.expected[self.pool.probes[k]]
+        asimov = self._minus_2_log(n * self._asimov[:, [k]], np.array([n]), rate)[:, 0]
+        return self._minus_2_log(sums, self._sizes[k], rate), asimov
 
     def _minus_2_log(self, sums: Array, sizes: Array, rate: bool) -> Array:
         """-2 ln L at all points, of data sets with sums of log ratios (points, sets) and numbers of events (sets,)."""
@@ -175,19 +145,3 @@ class Toys:
             positive = mu > 0.0
             sums = np.where(positive, sums + sizes * np.log(np.where(positive, mu, 1.0)) - mu, -np.inf)
         return np.asarray(-2.0 * sums)
-
-
-def _half_step(problem: LimitProblem, curve: Array, point: Array) -> float:
-    """What half a step along every axis adds to -2 ln L, from its second differences next to a point."""
-    values = curve[:-1].reshape(problem.grid.shape)
-    nearest: list[Any] = [
-        int(np.argmin(np.abs(axis - x))) for axis, x in zip(problem.grid.axes.values(), point, strict=True)
-    ]
-    total = 0.0
-    for k, n in enumerate(problem.grid.shape):
-        if n > 2:
-            line = values[(*nearest[:k], slice(None), *nearest[k + 1 :])]
-            i = min(max(nearest[k], 1), n - 2)
-            difference = line[i - 1] - 2.0 * line[i] + line[i + 1]
-            total += max(float(difference), 0.0) / 8.0 if np.isfinite(difference) else 0.0
-    return total

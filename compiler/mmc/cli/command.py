@@ -1,0 +1,45 @@
+"""What a command of ``mmc`` is, and the arguments that several commands have.
+
+A module of a command is imported at every start, so it imports what its action needs within the action.
+"""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from typing import NamedTuple
+
+EXIT_WRONG = 1
+
+
+class Command(NamedTuple):
+    """A command: what its help says, its arguments and its action."""
+
+    name: str
+    summary: str
+    """A line for the list of commands, without a capital letter and a full stop."""
+    details: str
+    """Further sentences of its own help."""
+    add_arguments: Callable[[ArgumentParser], None]
+    """Called only when this command is the one that the user calls."""
+    action: Callable[[Namespace], int]
+    """Does the work and returns the exit code."""
+
+
+def add_file(parser: ArgumentParser) -> None:
+    """The argument of a command that reads one study."""
+    parser.add_argument("file", metavar="FILE", help="a study file; - is standard input")
+
+
+def add_files(parser: ArgumentParser) -> None:
+    """The arguments of a command that reads studies."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="study files; - is standard input")
+
+
+def add_engine(parser: ArgumentParser) -> None:
+    """The option of commands that compile for REANA."""
+    from mmc.compiler.catalogue.reana import ENGINES
+
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        help=f"the workflow engine of REANA (default: execution.reana.engine of the study, else {ENGINES[0]})",
+    )

@@ -1,0 +1,89 @@
+"""``mmc compile``: write the bundle of each study, or compare it with the disk."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmc.cli.command import EXIT_WRONG, Command, add_engine, add_files
+from mmc.errors import UsageError
+
+if TYPE_CHECKING:
+    from mmc.cli.study_file import StudyFile
+    from mmc.compiler.plan.model import Plan
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    from mmc.compiler.targets import TARGETS
+
+    add_files(parser)
+    parser.add_argument("-t", "--target", required=True, choices=list(TARGETS), help="what to compile to")
+    parser.add_argument(
+        "-o",
+        "--out",
+        metavar="DIR",
+        help="the folder of the bundle, of several studies a folder for each in there "
+        "(default: build/NAME/TARGET beside the study)",
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 and list what differs on the disk")
+    parser.add_argument(
+        "--local",
+        action="store_true",
+        help="run jobs in the environment of the engine, even where the study names container images",
+    )
+    add_engine(parser)
+
+
+def _compile(arguments: Namespace) -> int:
+    from mmc.cli.plans import distinct, read_plans
+    from mmc.compiler.targets import TARGETS
+    from mmc.compiler.targets.bundle import differences, write
+    from mmc.compiler.targets.options import Options
+
+    plans = read_plans(distinct(arguments.files))
+    if plans is None:
+        return EXIT_WRONG
+    if arguments.engine is not None and arguments.target != "reana":
+        raise UsageError(f"--engine is for the target reana, and {arguments.target} has but one engine")
+    emit, options = TARGETS[arguments.target], Options(local=arguments.local, engine=arguments.engine)
+    up_to_date = True
+    for study, plan, folder in _destinations(plans, arguments):
+        bundle = emit(plan, options)
+        if not arguments.check:
+            write(bundle, folder, study.sources(plan))
+            sys.stdout.write(f"{folder}\n")
+            continue
+        for difference in differences(bundle, folder):
+            up_to_date = False
+            sys.stdout.write(f"{folder}: {difference}\n")
+    return 0 if up_to_date else EXIT_WRONG
+
+
+def _destinations(plans: "list[tuple[StudyFile, Plan]]", arguments: Namespace) -> "list[tuple[StudyFile, Plan, Path]]":
+    """Each study with the folder of its bundle.
+
+    :raises UsageError: when two studies would share a folder
+    """
+    from mmc.cli.plans import bundle_folder, folder_name
+
+    placed: dict[Path, tuple[StudyFile, Plan, Path]] = {}
+    for study, plan in plans:
+        if arguments.out is None:
+            folder = bundle_folder(study, plan, arguments.target)
+        else:
+            folder = Path(arguments.out, folder_name(plan)) if len(plans) > 1 else Path(arguments.out)
+        other = placed.setdefault(folder.resolve(), (study, plan, folder))[0]
+        if other is not study:
+            raise UsageError(
+                f"{other.name} and {study.name} would both be compiled to {folder}: give one of them another `name`"
+            )
+    return list(placed.values())
+
+
+COMPILE = Command(
+    "compile",
+    "compile studies to workflows",
+    "Validates first, and writes nothing if a study is wrong.",
+    _add_arguments,
+    _compile,
+)

@@ -1,0 +1,48 @@
+"""``mmc import``: write a study from the inputs of the hand-written workflow, and check it."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from mmc.cli.command import EXIT_WRONG, Command
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("source", choices=("madminer-workflow",), help="what it was written in")
+    parser.add_argument("--physics", required=True, metavar="FILE", help="input.yml of the physics workflow")
+    parser.add_argument("--learning", required=True, metavar="FILE", help="input.yml of the learning workflow")
+    parser.add_argument("--cards", metavar="DIR", help="its folder of cards (default: what the cards in its image say)")
+    parser.add_argument(
+        "-o", "--out", required=True, metavar="FILE", help="the study to write, cards beside it; nothing is overwritten"
+    )
+
+
+def _import(arguments: Namespace) -> int:
+    from mmc.cli.new_study import study_name, write_new
+    from mmc.cli.plans import show
+    from mmc.cli.study_file import content, read
+    from mmc.compiler.importers.madminer_workflow import import_study
+    from mmc.compiler.importers.source import Source
+    from mmc.compiler.importers.workflow_cards import in_the_image, read_cards
+
+    physics, learning = (Source.read(content(name), name) for name in (arguments.physics, arguments.learning))
+    cards = in_the_image() if arguments.cards is None else read_cards(Path(arguments.cards))
+    out = Path(arguments.out)
+    study = import_study(physics, learning, cards, study_name(out.resolve().parent.name))
+    write_new(out.parent, {**cards.files, out.name: study})
+    written = read(arguments.out)
+    show([written], sys.stderr)
+    if written.is_wrong:
+        sys.stderr.write(f"mmc: {out} was written, but it needs repair\n")
+        return EXIT_WRONG
+    sys.stdout.write(f"{out} is written; its comments say what is not as it was. Next: mmc plan {out}\n")
+    return 0
+
+
+IMPORT = Command(
+    "import",
+    "write a study from what an analysis was written in before",
+    "madminer-workflow: the two input files of the hand-written MadMiner workflow.",
+    _add_arguments,
+    _import,
+)

@@ -1,0 +1,24 @@
+"""``mmc init``: write a study to start from."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from mmc.cli.command import Command
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", help="where to write study.yaml; nothing there is overwritten")
+
+
+def _init(arguments: Namespace) -> int:
+    from mmc.cli.new_study import STUDY, new_study, write_new
+
+    folder = Path(arguments.folder)
+    write_new(folder, new_study(folder.resolve().name))
+    file = folder / STUDY
+    sys.stdout.write(f"{file} is yours to change. Next: mmc validate {file}, mmc plan {file}, mmc run {file}\n")
+    return 0
+
+
+INIT = Command("init", "write a commented study that already validates", "", _add_arguments, _init)

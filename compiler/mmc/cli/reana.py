@@ -1,0 +1,99 @@
+"""``mmc submit``, ``mmc status`` and ``mmc fetch``: a study on REANA."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from mmc.cli.command import EXIT_WRONG, Command, add_engine
+from mmc.errors import UsageError
+
+
+def _add_place(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "place",
+        metavar="BUNDLE|STUDY",
+        help="the folder of a bundle for the target reana, or a study, whose bundle is build/NAME/reana beside it",
+    )
+
+
+def _add_submit_arguments(parser: ArgumentParser) -> None:
+    _add_place(parser)
+    add_engine(parser)
+    parser.add_argument("--again", action="store_true", help="submit another run, whatever was submitted before")
+
+
+def _submit(arguments: Namespace) -> int:
+    from mmc.cli.plans import bundle_folder, read_plan
+    from mmc.compiler.reana.client import find_client
+    from mmc.compiler.reana.submit import open_bundle, submit
+    from mmc.compiler.targets.bundle import write
+    from mmc.compiler.targets.options import Options
+    from mmc.compiler.targets.reana import emit
+
+    folder = Path(arguments.place)
+    if folder.is_dir():
+        if arguments.engine is not None:
+            raise UsageError(f"{folder} is compiled already: --engine is for studies")
+    else:
+        read = read_plan(arguments.place)
+        if read is None:
+            return EXIT_WRONG
+        study, plan = read
+        folder = bundle_folder(study, plan, "reana")
+        write(emit(plan, Options(engine=arguments.engine)), folder, study.sources(plan))
+    return submit(open_bundle(folder), find_client(), again=arguments.again)
+
+
+SUBMIT = Command(
+    "submit",
+    "send a study to REANA and start it there",
+    "Of a study the bundle for the target reana is compiled first. Interrupted, the same command goes on where it was. "
+    "REANA_SERVER_URL and REANA_ACCESS_TOKEN say where to and who; the token is never written.",
+    _add_submit_arguments,
+    _submit,
+)
+
+
+def _compiled(place: str) -> Path | None:
+    """The folder of the bundle for REANA that a folder or a study names; None, and the problems, when it is wrong."""
+    from mmc.cli.plans import bundle_folder, read_plan
+
+    if Path(place).is_dir():
+        return Path(place)
+    read = read_plan(place)
+    return None if read is None else bundle_folder(*read, "reana")
+
+
+def _status(arguments: Namespace) -> int:
+    from mmc.compiler.reana.client import find_client
+    from mmc.compiler.reana.submit import open_bundle, status
+
+    folder = _compiled(arguments.place)
+    return EXIT_WRONG if folder is None else status(open_bundle(folder), find_client())
+
+
+STATUS = Command("status", "tell how far a submitted study is", "", _add_place, _status)
+
+
+def _add_fetch_arguments(parser: ArgumentParser) -> None:
+    _add_place(parser)
+    parser.add_argument(
+        "-o", "--out", metavar="DIR", help="where a folder with the run's name is made (default: results in the bundle)"
+    )
+
+
+def _fetch(arguments: Namespace) -> int:
+    from mmc.compiler.reana.client import find_client
+    from mmc.compiler.reana.submit import fetch, open_bundle
+
+    folder = _compiled(arguments.place)
+    out = None if arguments.out is None else Path(arguments.out)
+    return EXIT_WRONG if folder is None else fetch(open_bundle(folder), find_client(), out)
+
+
+FETCH = Command(
+    "fetch",
+    "get the results of a submitted study",
+    "Interrupted, the same command goes on.",
+    _add_fetch_arguments,
+    _fetch,
+)

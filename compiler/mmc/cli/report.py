@@ -1,0 +1,36 @@
+"""``mmc report``: write the page of a run, or of two beside each other."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from mmc.cli.command import Command
+from mmc.errors import MissingExtraError
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="the folder of a run: of mmc run, of an engine, or of mmc fetch")
+    parser.add_argument("other", nargs="?", metavar="RUN", help="another run, to compare the first one with")
+    parser.add_argument(
+        "-o", "--out", metavar="DIR", help="where report.html or comparison.html is written (default: in the last RUN)"
+    )
+
+
+def _report(arguments: Namespace) -> int:
+    try:
+        from mmc.jobs.report.run_report import compare_runs, report_run
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "steps") from error
+    out = None if arguments.out is None else Path(arguments.out)
+    if arguments.other is None:
+        return report_run(Path(arguments.run), out)
+    return compare_runs(Path(arguments.run), Path(arguments.other), out)
+
+
+REPORT = Command(
+    "report",
+    "write the page of a run, or of two beside each other",
+    "One self-contained HTML page and its figures as SVG and PNG; of an unfinished run with what is there. "
+    "Of two runs: what changed in the study, and what in the results.",
+    _add_arguments,
+    _report,
+)

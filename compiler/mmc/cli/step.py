@@ -1,0 +1,30 @@
+"""``mmc step``: run one job of a workflow. The runner reads the words itself, and workflows are who calls it."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+
+from mmc.cli.command import Command
+
+
+def run_step(words: Sequence[str]) -> int:
+    """Hand the words after ``mmc step`` to the runner."""
+    from mmc.jobs.steps.runner import main
+
+    return main(words)
+
+
+def _add_arguments(_parser: ArgumentParser) -> None:
+    """None but ``--help``: the runner knows the others."""
+
+
+def _step(_arguments: Namespace) -> int:
+    return run_step(())
+
+
+STEP = Command(
+    "step",
+    "run one job of a workflow",
+    "Workflows call it: mmc step STAGE --config FILE --job NAME ... --out DIR",
+    _add_arguments,
+    _step,
+)

@@ -1,0 +1,34 @@
+"""``mmc validate``: show what is wrong with studies."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+from mmc.cli.command import EXIT_WRONG, Command, add_files
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    add_files(parser)
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "github", "sarif"),
+        default="text",
+        help="text for people, github for annotations in GitHub Actions, json and sarif for programs (default: text)",
+    )
+
+
+def _validate(arguments: Namespace) -> int:
+    from mmc.cli.plans import distinct, show
+    from mmc.cli.study_file import read
+
+    studies = [read(name) for name in distinct(arguments.files)]
+    show(studies, sys.stdout, arguments.format)
+    if any(study.is_wrong for study in studies):
+        return EXIT_WRONG
+    if arguments.format == "text":
+        sys.stdout.write("".join(f"{study.document.path}: fine\n" for study in studies if not study.diagnostics))
+    return 0
+
+
+VALIDATE = Command(
+    "validate", "check studies", "Shows all problems at once; warnings alone are no failure.", _add_arguments, _validate
+)

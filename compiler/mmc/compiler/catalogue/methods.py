@@ -1,0 +1,214 @@
+"""The methods that learn from events, each declared once, with their estimators: the types of MadMiner's networks.
+
+The losses are those of arXiv:1805.00020 and arXiv:1808.00973. Rules, plan, jobs and documentation read these
+declarations, and the enums of the schema equal them: a method of a known family is added here and in the schema alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmc.compiler.catalogue.histograms import ADAPTIVE_SALLY, SALLINO, SALLY, ScoreLikelihood
+
+
+@dataclass(frozen=True)
+class EstimatorType:
+    """One of MadMiner's types of estimators."""
+
+    name: str
+    madminer_class: str
+    """Its module and name."""
+    network: str
+    """What the network is, for the documentation."""
+    denominator: str
+    """The denominator of its limits, for the documentation."""
+    takes_parameters: bool = True
+    """Whether the parameters are inputs of the network, beside the observables."""
+    scales_parameters: bool = True
+    """Whether they may be scaled before the network sees them."""
+    varies_with_denominator: bool = False
+    """Whether the parameters of the denominator are inputs of a ratio too."""
+    is_density: bool = False
+    """Whether it learns p(x | θ) itself."""
+    is_morphing_aware: bool = False
+    """Whether it is quadratic in the parameters by construction, and so varies with them alone."""
+    takes_morphing_matrix: bool = False
+    """Whether it is built from the components and the matrix of the morphing."""
+    for_one_parameter: bool = False
+    """Whether it is for a study with a single parameter, and a denominator at 0."""
+    has_dropout: bool = True
+    needs_hidden_layer: bool = False
+    own_hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    """Those that no other type has, with MadMiner's defaults."""
+    is_portable: bool = False
+    """Whether :mod:`mmc.jobs.tracking.network` can write it as one torch module."""
+
+    @property
+    def takes_any_denominator(self) -> bool:
+        """Whether its ratio can be to any point, rather than to the one that it was trained with."""
+        return self.varies_with_denominator or self.is_density
+
+
+PARAMETERIZED = EstimatorType(
+    "parameterized_ratio",
+    "madminer.ml.parameterized_ratio.ParameterizedRatioEstimator",
+    network="one, of θ0 and x",
+    denominator="`theta1`, a single point",
+    is_portable=True,
+)
+DOUBLE = EstimatorType(
+    "double_parameterized_ratio",
+    "madminer.ml.double_parameterized_ratio.DoubleParameterizedRatioEstimator",
+    network="one, of θ0, θ1 and x, antisymmetric",
+    denominator="the true point; `theta1` may be drawn as `theta0` is",
+    varies_with_denominator=True,
+)
+MORPHING_AWARE = EstimatorType(
+    "morphing_aware_ratio",
+    "madminer.ml.morphing_aware.MorphingAwareRatioEstimator",
+    network="one of x for each element of the morphing basis",
+    denominator="`theta1`, a single point",
+    scales_parameters=False,
+    is_morphing_aware=True,
+    takes_morphing_matrix=True,
+)
+QUADRATIC = EstimatorType(
+    "quadratic_morphing_aware_ratio",
+    "madminer.ml.morphing_aware.QuadraticMorphingAwareRatioEstimator",
+    network="two of x; (1 + θ a)² + (θ b)², arXiv:2007.10356",
+    denominator="`theta1` at 0, with a single parameter",
+    scales_parameters=False,
+    is_morphing_aware=True,
+    for_one_parameter=True,
+)
+SCORE_ESTIMATOR = EstimatorType(
+    "score",
+    "madminer.ml.score.ScoreEstimator",
+    network="one of x",
+    denominator="`theta` of sallino",
+    takes_parameters=False,
+    scales_parameters=False,
+    is_portable=True,
+)
+FLOW = EstimatorType(
+    "likelihood",
+    "madminer.ml.likelihood.LikelihoodEstimator",
+    network="`n_mades` autoregressive layers",
+    denominator="the true point",
+    is_density=True,
+    has_dropout=False,
+    needs_hidden_layer=True,
+    own_hyperparameters={"n_components": 1, "n_mades": 5, "batch_norm": None},
+)
+ESTIMATORS: Mapping[str, EstimatorType] = {
+    kind.name: kind for kind in (SCORE_ESTIMATOR, FLOW, PARAMETERIZED, DOUBLE, MORPHING_AWARE, QUADRATIC)
+}
+"""All types of estimators by name."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Methods that estimate the same quantity."""
+
+    name: str
+    points: tuple[str, ...]
+    """The keys of the parameter points that a method samples at."""
+    varied: tuple[str, ...]
+    """Those of them over which any estimator learns to vary; the others are single points."""
+    estimators: tuple[EstimatorType, ...]
+    """Those that learn it, the default first."""
+
+    @property
+    def estimator(self) -> EstimatorType:
+        """The estimator that learns it unless the study names another one."""
+        return self.estimators[0]
+
+    def estimator_of(self, name: str | None) -> EstimatorType:
+        """The estimator of that name, or the default where the family has none."""
+        return next((kind for kind in self.estimators if kind.name == name), self.estimator)
+
+
+RATIO = Family("ratio", ("theta0", "theta1"), ("theta0",), (PARAMETERIZED, DOUBLE, MORPHING_AWARE, QUADRATIC))
+SCORE = Family("score", ("theta",), (), (SCORE_ESTIMATOR,))
+LIKELIHOOD = Family("likelihood", ("theta",), ("theta",), (FLOW,))
+METHOD_FAMILIES = (RATIO, SCORE, LIKELIHOOD)
+
+
+@dataclass(frozen=True)
+class LearningMethod:
+    """A loss of MadMiner's, and what it is minimised with."""
+
+    name: str
+    family: Family
+    learns: str
+    """For the documentation."""
+    joint_ratio: bool = False
+    """Whether the loss has the joint likelihood ratio."""
+    score_term: bool = False
+    """Whether the loss has a term with the joint score, of weight ``alpha``."""
+    likelihoods: tuple[ScoreLikelihood, ...] = ()
+    """What the likelihood of a score method may be, the default first."""
+
+    @property
+    def joint_score(self) -> bool:
+        """Whether it cannot learn without the joint score, which follows from morphing."""
+        return self.score_term or self.family is SCORE
+
+    @property
+    def loss_depends_on(self) -> tuple[str, ...]:
+        """The hyperparameters that change what the loss is, so that losses cannot be compared with each other."""
+        score = ("alpha", "scale_parameters") if self.score_term else ()
+        return (*score, "scale_inputs") if self.family is LIKELIHOOD else score
+
+    def likelihood(self, chosen: str | None) -> ScoreLikelihood:
+        """The likelihood of a score method: the one that the study chooses, where the method has a choice."""
+        return next((entry for entry in self.likelihoods if entry.name == chosen), self.likelihoods[0])
+
+    def foreign_hyperparameters(self, estimator: EstimatorType) -> set[str]:
+        """The keys of ``training`` that the method and its estimator do not use."""
+        others = {key for kind in ESTIMATORS.values() for key in kind.own_hyperparameters}
+        return {
+            *(() if self.score_term else ("alpha",)),
+            *(() if estimator.scales_parameters else ("scale_parameters",)),
+            *(() if estimator.has_dropout else ("dropout_prob",)),
+            *(others - {*estimator.own_hyperparameters}),
+        }
+
+
+METHODS: Mapping[str, LearningMethod] = {
+    method.name: method
+    for method in (
+        LearningMethod("carl", RATIO, "the ratio r(x | θ0, θ1), as a classifier"),
+        LearningMethod("rolr", RATIO, "the ratio, by regression on the joint ratio", joint_ratio=True),
+        LearningMethod("cascal", RATIO, "as carl, and the slope of ln r", score_term=True),
+        LearningMethod("rascal", RATIO, "as rolr, and the slope of ln r", joint_ratio=True, score_term=True),
+        LearningMethod(
+            "alice", RATIO, "the ratio, as a classifier with the joint ratio as its target", joint_ratio=True
+        ),
+        LearningMethod("alices", RATIO, "as alice, and the slope of ln r", joint_ratio=True, score_term=True),
+        LearningMethod(
+            "sally",
+            SCORE,
+            "the score at one point θ; its histogram has all components",
+            likelihoods=(SALLY, ADAPTIVE_SALLY),
+        ),
+        LearningMethod(
+            "sallino", SCORE, "the same; its histogram has the component along θ - θ_ref", likelihoods=(SALLINO,)
+        ),
+        LearningMethod("nde", LIKELIHOOD, "the likelihood p(x | θ), by masked autoregressive flows"),
+        LearningMethod("scandal", LIKELIHOOD, "the same, and its slope", score_term=True),
+    )
+}
+"""All methods by name."""
+SUGGESTED = METHODS["alices"]
+"""The method that messages propose where a study says nothing."""
+
+
+def names_of(family: Family) -> tuple[str, ...]:
+    """The methods of a family."""
+    return tuple(method.name for method in METHODS.values() if method.family is family)
+
+
+def names_with_score_term() -> tuple[str, ...]:
+    """The methods whose loss has a score term, weighted by ``alpha``."""
+    return tuple(method.name for method in METHODS.values() if method.score_term)

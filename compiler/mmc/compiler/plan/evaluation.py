@@ -1,0 +1,135 @@
+"""The stages that set limits: with estimators, and with baselines."""
+
+from dataclasses import replace
+
+from mmc.compiler.catalogue.methods import SCORE
+from mmc.compiler.plan.builder import Builder, Draft, slug
+from mmc.compiler.plan.event_source import EventSource
+from mmc.compiler.plan.model import FileInput, Flow, Input
+from mmc.compiler.plan.training import Estimator, evaluated_estimators
+from mmc.compiler.settings.baselines import BaselineSettings, FisherSettings, HistogramSettings
+from mmc.compiler.settings.encoding import from_json
+from mmc.compiler.settings.evaluation import EvaluateSettings, ScoreSettings
+from mmc.compiler.settings.limits import GridAxis, LimitSettings
+from mmc.compiler.settings.points import AtPoint
+from mmc.compiler.study.model import AskedBaseline, Evaluation, Method, Study
+
+
+def limit_settings(study: Study, evaluation: Evaluation) -> LimitSettings:
+    """What all limits share, but for observed events."""
+    return LimitSettings(
+        parameters=tuple(p.name for p in study.parameters),
+        test_split=study.test_split,
+        validation_split=study.validation_split,
+        luminosity_pb=evaluation.luminosity_pb,
+        theta_true=evaluation.theta_true,
+        grid={name: from_json(GridAxis, axis) for name, axis in evaluation.grid.items()},
+        include_xsec=evaluation.include_xsec,
+        event_weights=evaluation.event_weights,
+        confidence_levels=evaluation.confidence_levels,
+        systematics=evaluation.systematics,
+    )
+
+
+def add_evaluate(
+    builder: Builder, study: Study, limits: LimitSettings, source: EventSource, files: tuple[FileInput, ...]
+) -> None:
+    """Add the limits and closure tests of all estimators; ``files`` are those of observed events."""
+    models = models_stage(builder)
+    tuned = models == "tune"
+    drafts = []
+    for estimator in evaluated_estimators(study):
+        own = evaluate_settings(study, source, limits, estimator)
+        jobs = tuple(slug(*names) for names in ([estimator.identity] if tuned else estimator.members))
+        needs = (source.job(source.of(estimator.method)), *((models, job) for job in jobs))
+        own = replace(own, members=jobs) if len(jobs) > 1 else own
+        drafts.append(Draft(estimator.identity, own, needs, estimator.label))
+    ensembles = any(method.ensemble > 1 for method in study.methods)
+    builder.add(
+        "evaluate",
+        drafts,
+        inputs=(source.input, Input("model", models, Flow.ALL if ensembles and not tuned else Flow.EACH)),
+        files=files,
+        scattered=True,
+    )
+
+
+def models_stage(builder: Builder) -> str:
+    """The stage whose models are evaluated: that which trains them, or that which chooses among them."""
+    return "tune" if builder.has("tune") else "train"
+
+
+def evaluate_settings(
+    study: Study, source: EventSource, limits: LimitSettings, estimator: Estimator
+) -> EvaluateSettings:
+    """What the evaluation of an estimator needs to know of it."""
+    method = estimator.method
+    to_the_truth = method.estimator_type.takes_any_denominator
+    return EvaluateSettings(
+        limits=limits,
+        method_name=method.name,
+        method=method.method,
+        train_job=slug(*estimator.identity),
+        theta=method.theta,
+        theta1=AtPoint(limits.theta_true) if to_the_truth else method.theta1,
+        scan=estimator.values,
+        score=_score_settings(study, method),
+        group=source.name_of(source.of(method)),
+        nuisance_mode=method.nuisance_mode,
+        calibration=method.calibration,
+    )
+
+
+def _score_settings(study: Study, method: Method) -> ScoreSettings | None:
+    """The histogram of the score; None for other methods."""
+    evaluation = study.evaluation
+    if method.declared.family is not SCORE or evaluation is None:
+        return None
+    likelihood = method.declared.likelihood(evaluation.score_likelihood)
+    bins = likelihood.axes(len(study.parameters))
+    if evaluation.score_bins is not None:
+        bins = (evaluation.score_bins,) * len(bins)
+    if likelihood.across:
+        return ScoreSettings(score_bins=bins, score_likelihood=likelihood.name)
+    return ScoreSettings(score_bins=bins[0])
+
+
+def add_baselines(
+    builder: Builder,
+    study: Study,
+    limits: LimitSettings,
+    source: EventSource,
+    files: tuple[FileInput, ...],
+) -> None:
+    """Add the baselines of each group that a method learns from, or of the first one where there are no methods."""
+    baselines = () if study.evaluation is None else study.evaluation.baselines
+    groups = tuple(dict.fromkeys(source.of(method) for method in study.methods)) or (source.groups or (None,))[:1]
+    drafts = [
+        Draft(
+            (*asked.names, *(() if group is None else (group,))),
+            _baseline_settings(asked, limits, source.name_of(group)),
+            (source.job(group),),
+            " ".join(asked.names) if group is None else f"{' '.join(asked.names)} of {group}",
+            files=None if asked.kind.has_limits else (),
+        )
+        for group in groups
+        for asked in baselines
+    ]
+    builder.add(
+        "baselines",
+        drafts,
+        inputs=(source.input,),
+        files=files,
+        scattered=True,
+    )
+
+
+def _baseline_settings(asked: AskedBaseline, limits: LimitSettings, group: str | None) -> BaselineSettings:
+    own = asked.settings
+    return BaselineSettings(
+        limits=limits,
+        baseline=asked.kind.name,
+        histogram=own if isinstance(own, HistogramSettings) else None,
+        fisher=own if isinstance(own, FisherSettings) else None,
+        group=group,
+    )

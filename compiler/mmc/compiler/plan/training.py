@@ -1,0 +1,144 @@
+"""The stages that draw samples and train estimators."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mmc.compiler.catalogue.methods import SCORE
+from mmc.compiler.plan import sizes
+from mmc.compiler.plan.builder import Builder, Draft, slug
+from mmc.compiler.plan.event_source import EventSource
+from mmc.compiler.plan.model import Flow, Input
+from mmc.compiler.settings.sampling import SampleSettings
+from mmc.compiler.settings.training import TrainSettings
+from mmc.compiler.study.model import Method, Study
+from mmc.compiler.study.scans import draw, grid
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """What is trained of a method with some values of the scanned hyperparameters, or evaluated."""
+
+    method: Method
+    identity: tuple[str, ...]
+    """The names that make it what it is."""
+    values: Mapping[str, Any]
+    """Of the scanned hyperparameters; none where nothing is scanned, or one job chooses them."""
+
+    @property
+    def members(self) -> list[tuple[str, ...]]:
+        """The names of its trainings: one, or one for each member of an ensemble."""
+        n = self.method.ensemble
+        return [self.identity] if n == 1 else [(*self.identity, f"member-{k}") for k in range(n)]
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return ", ".join((self.method.name, *(f"{key} = {value}" for key, value in self.values.items())))
+
+
+def trained_estimators(study: Study) -> Iterator[Estimator]:
+    """Every estimator that jobs of ``train`` train; none of a method that one job searches for adaptively."""
+    for method in study.methods:
+        for k, values in enumerate(_trials(method, study.seed)):
+            yield Estimator(method, (method.name, f"scan-{k}") if method.scan else (method.name,), values)
+
+
+def evaluated_estimators(study: Study) -> Iterator[Estimator]:
+    """Every estimator that is evaluated: all that are trained of a method, or the one that its tuning chooses."""
+    for method in study.methods:
+        if method.tuning is not None:
+            yield Estimator(method, (method.name,), {})
+        else:
+            yield from (estimator for estimator in trained_estimators(study) if estimator.method is method)
+
+
+def add_sample(builder: Builder, study: Study, source: EventSource) -> None:
+    """Add the samples of all methods."""
+    drafts = [
+        Draft(
+            (method.name,),
+            _sample_settings(study, source, method),
+            (source.job(source.of(method)),),
+            method.name,
+            method.samples,
+            size=sizes.sampled(method, sizes.n_observables(study), len(study.parameters)),
+        )
+        for method in study.methods
+    ]
+    builder.add(
+        "sample",
+        drafts,
+        inputs=(source.input,),
+        scattered=True,
+    )
+
+
+def _sample_settings(study: Study, source: EventSource, method: Method) -> SampleSettings:
+    return SampleSettings(
+        parameters=tuple(p.name for p in study.parameters),
+        test_split=study.test_split,
+        validation_split=study.validation_split,
+        default_observables=sizes.default_names(study),
+        method_name=method.name,
+        method=method.method,
+        theta=method.theta,
+        theta0=method.theta0,
+        theta1=method.theta1,
+        samples=method.samples,
+        validation_samples=method.validation_samples,
+        sample_only_from_closest_benchmark=method.sample_only_from_closest_benchmark,
+        estimator=_estimator(method),
+        # samples of scores always know all nuisance parameters
+        nuisance_mode="project" if method.declared.family is SCORE else method.nuisance_mode,
+        n_eff_forced=method.sampling.get("n_eff_forced"),
+        double_precision=method.sampling.get("double_precision"),
+        features=method.features,
+        group=source.name_of(source.of(method)),
+    )
+
+
+def _estimator(method: Method) -> str | None:
+    """The type of estimator, where it does not follow from the method."""
+    return None if method.estimator_type is method.declared.family.estimator else method.estimator
+
+
+def add_train(builder: Builder, study: Study) -> None:
+    """Add the trainings of all methods but those that one job searches for adaptively."""
+    drafts = []
+    for estimator in trained_estimators(study):
+        method = estimator.method
+        own, needs = train_settings(method, estimator.values), (("sample", slug(method.name)),)
+        for k, names in enumerate(estimator.members):
+            if method.ensemble == 1:
+                drafts.append(Draft(names, own, needs, estimator.label))
+            else:
+                drafts.append(Draft(names, replace(own, member=k), needs, f"{estimator.label}, member {k}"))
+    builder.add(
+        "train",
+        drafts,
+        inputs=(Input("samples", "sample", Flow.ALL),),
+        scattered=True,
+    )
+
+
+def _trials(method: Method, seed: int) -> list[dict[str, Any]]:
+    """The settings that a method is trained with, one job each; none where one job searches for them."""
+    if method.tuning is None or method.tuning.search == "grid":
+        return grid(method.scan)
+    return draw(method.scan, method.tuning.trials, seed, method.name) if method.tuning.search == "random" else []
+
+
+def train_settings(method: Method, values: Mapping[str, Any]) -> TrainSettings:
+    """What a training knows, with these values of the scanned hyperparameters."""
+    return TrainSettings(
+        method_name=method.name,
+        method=method.method,
+        sample_job=slug(method.name),
+        features=method.features,
+        training={**method.training, **values},
+        scan=values,
+        estimator=_estimator(method),
+        nuisance_mode=method.nuisance_mode,
+        trial=method.tuning is not None,
+    )

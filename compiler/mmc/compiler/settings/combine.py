@@ -1,0 +1,52 @@
+"""What the jobs of ``combine`` and ``ingest`` are told, which hand events on to the learning stages."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mmc.compiler.settings.encoding import SHARED
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysedJob:
+    """The events that a job of ``analyse`` contributes."""
+
+    job: str
+    sample: str
+    slice: str | None = None
+    benchmark: str
+    n_events: int | None
+    """The events that it has read; None where the generator may have made fewer than it was asked for."""
+    k_factor: float
+    background: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CombineSettings:
+    """Events that are combined in one file."""
+
+    jobs: tuple[AnalysedJob, ...] = field(metadata=SHARED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CombineGroupSettings(CombineSettings):
+    """The events of one group among several."""
+
+    jobs: tuple[AnalysedJob, ...] = field()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterRange:
+    """The values of a parameter that are of interest."""
+
+    range: tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestSettings:
+    """An event file that exists already, and what the study says of it."""
+
+    sha256: str = field(metadata=SHARED)
+    parameters: Mapping[str, ParameterRange] = field(metadata=SHARED)
+    benchmarks: Mapping[str, Mapping[str, float]] = field(metadata=SHARED)
+    """The value of each parameter at each benchmark."""
+    observables: tuple[str, ...] = field(metadata=SHARED)

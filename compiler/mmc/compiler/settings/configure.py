@@ -1,0 +1,60 @@
+"""What the job of ``configure`` is told: the parameter space."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mmc.compiler.settings.encoding import SHARED
+from mmc.compiler.settings.uncertainties import Uncertainty
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardEntry:
+    """Where a parameter stands in MadGraph's param card, and the expression in ``theta`` that is its value there."""
+
+    lha_block: str
+    lha_id: int
+    transform: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardParameter(CardEntry):
+    """A parameter that stands in a param card."""
+
+    range: tuple[float, float]
+    max_power: int
+    """Its highest power in the squared matrix element."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoefficientParameter:
+    """A parameter that stands in no param card."""
+
+    coefficient: str | None
+    """The contact interaction that it multiplies; None where the events exist already."""
+    range: tuple[float, float]
+    max_power: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Morphing:
+    """The morphing basis: the powers of all parameters together, and whether MadMiner completes it, by how many trials
+    at how many points."""
+
+    max_overall_power: int
+    n_trials: int
+    n_test_thetas: int
+    complete: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigureSettings:
+    """Parameters, benchmarks, morphing and systematic uncertainties."""
+
+    parameters: Mapping[str, CardParameter | CoefficientParameter] = field(metadata=SHARED)
+    benchmarks: Mapping[str, Mapping[str, float]] = field(metadata=SHARED)
+    """The value of each parameter at each benchmark."""
+    morphing: Morphing | None = field(metadata=SHARED)
+    """None where weights are not morphed."""
+    outside_basis: tuple[str, ...] = field(default=(), metadata=SHARED)
+    """The benchmarks that are not elements of the morphing basis."""
+    systematics: Mapping[str, Uncertainty] = field(default_factory=dict, metadata=SHARED)

@@ -1,0 +1,61 @@
+"""What a job of ``evaluate`` is told; ``tune`` reads the same where a trial is judged by its limits or closure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmc.compiler.settings.encoding import INLINE, SHARED
+from mmc.compiler.settings.limits import LimitSettings
+from mmc.compiler.settings.points import AnyPoints, AtBenchmark, AtPoint, SinglePoint
+from mmc.errors import SettingsError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreSettings:
+    """The histogram of an estimated score."""
+
+    score_bins: int | tuple[int, ...]
+    """The number of adaptive bins of each component of the score; with ``adaptive-sally`` those of each axis."""
+    score_likelihood: str | None = None
+    """``adaptive-sally``, or None for the method's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings:
+    """The limits and closure tests of one estimator."""
+
+    limits: LimitSettings = field(metadata={**SHARED, **INLINE})
+    method_name: str
+    method: str
+    train_job: str
+    theta: AnyPoints | None
+    """Where score and likelihood methods were trained."""
+    theta1: AnyPoints | None
+    """The denominator of the ratio that is evaluated, a single point; None for scores."""
+    scan: Mapping[str, Any]
+    """The values of the scanned hyperparameters."""
+    score: ScoreSettings | None = field(default=None, metadata=INLINE)
+    """Of score methods."""
+    group: str | None = None
+    """The group whose events are read; None where samples are in no groups."""
+    nuisance_mode: str = "project"
+    """``project`` or ``profile``: whether nuisance parameters are left out, or learned."""
+    calibration: str = "none"
+    members: tuple[str, ...] = ()
+    """The jobs of ``train`` that have trained an ensemble; empty without one, or where ``tune`` has put it together."""
+
+    @property
+    def reference(self) -> SinglePoint:
+        """The point that estimates refer to: the denominator of a ratio, or where the score is learned.
+
+        :raises SettingsError: when there is not just one
+        """
+        point = self.theta if self.theta1 is None else self.theta1
+        if not isinstance(point, AtBenchmark | AtPoint):
+            raise SettingsError(f"{self.method_name} refers to no single point")
+        return point
+
+    @property
+    def profiles_nuisance(self) -> bool:
+        """Whether the estimator has learned nuisance parameters, so that they can be profiled."""
+        return self.nuisance_mode == "profile"

@@ -1,0 +1,33 @@
+"""What all limits share: the splits of the events, the luminosity, the true point and the grid."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridAxis:
+    """The values of a parameter on the grid: so many points from one end to the other, both included."""
+
+    range: tuple[float, float]
+    points: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitSettings:
+    """What limits are computed from and for, whatever the estimator or baseline; luminosity in pb^-1."""
+
+    parameters: tuple[str, ...]
+    test_split: float
+    validation_split: float
+    luminosity_pb: float
+    theta_true: Mapping[str, float]
+    grid: Mapping[str, GridAxis]
+    include_xsec: bool | Literal["both"]
+    event_weights: str = "balanced"
+    """``balanced`` or ``madminer``: how the events of several benchmarks are combined."""
+    confidence_levels: tuple[float, ...]
+    systematics: str = "nominal"
+    """``nominal`` or ``profile``: whether limits are given with nuisance parameters profiled too."""
+    n_observed: int | Literal[False] | None = False
+    """The number of observed events; None where it is that of the file's rows, False where nothing is observed."""

@@ -1,0 +1,54 @@
+"""Points of parameter space, in the words of the study: where samples are drawn, and what ratios are relative to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Prior = Mapping[str, tuple[float, ...]]
+"""The shape of a prior and its numbers: ``{"flat": (low, high)}`` or ``{"gaussian": (mean, width)}``."""
+
+
+@dataclass(frozen=True)
+class AtBenchmark:
+    """The point of a benchmark."""
+
+    benchmark: str
+
+
+@dataclass(frozen=True)
+class AtPoint:
+    """The point with these values of the parameters."""
+
+    point: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class AtBenchmarks:
+    """The points of several benchmarks."""
+
+    benchmarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AtPoints:
+    """Several points."""
+
+    points: tuple[Mapping[str, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomPoints:
+    """How many points are drawn, and the prior of each parameter."""
+
+    n: int
+    priors: Mapping[str, Prior]
+
+
+@dataclass(frozen=True)
+class AtRandom:
+    """Points that are drawn from priors."""
+
+    random: RandomPoints
+
+
+SinglePoint = AtBenchmark | AtPoint
+AnyPoints = AtBenchmark | AtPoint | AtBenchmarks | AtPoints | AtRandom

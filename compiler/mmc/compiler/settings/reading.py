@@ -1,0 +1,134 @@
+"""What the jobs of ``detect`` and ``analyse`` are told: the detector, observables, cuts and efficiencies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mmc.compiler.settings.encoding import SHARED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Smearing:
+    """Gaussian resolutions of one kind of particle: abs + rel × value. Energies in GeV, phi in radians."""
+
+    pdgids: tuple[int, ...]
+    energy_resolution_abs: float
+    energy_resolution_rel: float
+    pt_resolution_abs: float
+    pt_resolution_rel: float
+    eta_resolution_abs: float
+    eta_resolution_rel: float
+    phi_resolution_abs: float
+    phi_resolution_rel: float
+    on_shell: Literal["energy", "pt"] | None
+    """The quantity that follows from the others and the mass."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetNoise:
+    """Gaussian noise of the missing transverse momentum: abs in GeV, rel as a fraction of the scalar sum of pT."""
+
+    abs: float
+    rel: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class DelphesAcceptance:
+    """The least pT in GeV and the largest \\|eta\\| of Delphes' objects, by kind."""
+
+    pt_min: Mapping[str, float]
+    eta_max: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefaultObservables:
+    """The observables that MadMiner has of itself: of how many objects of each kind, and which others."""
+
+    n_leptons_max: int
+    n_photons_max: int
+    n_jets_max: int
+    include_met: bool
+    include_visible_sum: bool
+    include_numbers: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObservableDefinition:
+    """How an observable is computed, and what becomes of events for which it is undefined."""
+
+    definition: str | None
+    required: bool
+    default: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """What an event has to fulfil; it passes where that is undefined if the cut is "required", as MadMiner calls it."""
+
+    definition: str
+    required: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Efficiency:
+    """A factor on the weight of an event, with its value where it is undefined."""
+
+    definition: str
+    default: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectSettings:
+    """Events that are passed through Delphes."""
+
+    installation: str | None = field(metadata=SHARED)
+    """The folder of Delphes that the study names."""
+    card: str | None = field(metadata=SHARED)
+    """The name of the input that the card is; None where Delphes ships it."""
+    shipped_card: str | None = field(metadata=SHARED)
+    sample: str
+    benchmark: str
+    background: bool
+    slice: str | None = None
+    simulate_job: str
+    """The job that has made the events."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalyseSettings:
+    """Events that are read, and what is computed of each."""
+
+    observables: Mapping[str, ObservableDefinition] = field(metadata=SHARED)
+    default_observables: DefaultObservables | None = field(metadata=SHARED)
+    cuts: tuple[Cut, ...] = field(metadata=SHARED)
+    efficiencies: tuple[Efficiency, ...] = field(metadata=SHARED)
+    sample: str
+    benchmark: str
+    background: bool
+    slice: str | None = None
+    simulate_job: str
+    """The job that has made the events."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LesHouchesAnalyseSettings(AnalyseSettings):
+    """Events that are read as the generator made them, through parametrised resolutions."""
+
+    smearing: tuple[Smearing, ...] = field(metadata=SHARED)
+    met_noise: MetNoise = field(metadata=SHARED)
+    systematics: tuple[str, ...] = ()
+    """The names of the events' systematic uncertainties."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DelphesAnalyseSettings(AnalyseSettings):
+    """Events that are read as Delphes sees them."""
+
+    reader: Literal["delphes"] = field(metadata=SHARED)
+    acceptance: DelphesAcceptance = field(metadata=SHARED)
+    generator_truth: bool = field(metadata=SHARED)
+    """Whether the objects are the generator's instead of the detector's."""
+    detect_job: str
+    """The job that has passed the events through Delphes."""
+    systematics: tuple[str, ...] = ()
+    """The names of the events' systematic uncertainties."""

@@ -1,0 +1,167 @@
+"""What is reached without machine learning: limits from the rate, a histogram or the truth, and Fisher information."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from mmc.compiler.catalogue.baselines import HISTOGRAM, RATE, TRUTH
+from mmc.compiler.settings.baselines import BaselineSettings, FisherSettings
+from mmc.errors import SettingsError, StepError
+from mmc.jobs.madminer.event_file import Array, EventFile, Events, Summaries
+from mmc.jobs.statistics.closure import verdict
+from mmc.jobs.statistics.closure.evidence import DataEvidence, Evidence
+from mmc.jobs.statistics.closure.truth import Truth
+from mmc.jobs.statistics.fisher import binned_information, profiled_information, truth_information
+from mmc.jobs.statistics.histograms import BinnedRatio, Template, check_bins, histogram_figures, make_binning
+from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.profiling import Gain, ShapeLikelihood
+from mmc.jobs.statistics.pyhf_workspace import make_workspaces
+from mmc.jobs.statistics.result import Result
+
+Found = tuple[Result, dict[str, Any]]
+"""Limits, and the workspaces of pyhf by benchmark, where there are some."""
+
+
+def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> Found:
+    """The rate is all there is, whether it counts elsewhere or not: a histogram of one bin."""
+    del settings, random
+    gain: Gain | None = None
+    variations = problem.variations("test")
+    if variations is not None:
+        events = problem.file.part("test")
+        index = np.zeros(len(events.x), dtype=np.intp)
+        ratio = BinnedRatio.of(Template.of(index, events, 1), problem.coefficients, problem.true_coefficients)
+        gain = partial(ratio.varied(index, events.weights, variations).gain, np.ones(1))
+    data = ShapeLikelihood(0.0, gain)
+
+    def judge(limits: Limits, rate: bool) -> verdict.Verdict:
+        return verdict.judge(Evidence(problem, limits, rate=rate))
+
+    counting = replace(problem, include_xsec=True)
+    return Result.of(counting, data, None if problem.observed is None else data, judge, {}), {}
+
+
+def _truth(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> Found:
+    """The likelihood of someone who knows the latent variables of every event: its ratio is exact."""
+    del settings
+    truth = Truth(problem)
+    tested = DataEvidence(problem, truth.log_ratio, random)
+
+    def judge(limits: Limits, rate: bool) -> verdict.Verdict:
+        return verdict.judge(tested.on(limits, rate))
+
+    return Result.of(problem, ShapeLikelihood(truth.totals.mean), None, judge, {}), {}
+
+
+def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> Found:
+    """A histogram of observables, filled with all events that are not test events; its ratio is to the true point."""
+    own = settings.histogram
+    if own is None:
+        raise SettingsError("a histogram needs observables and bins")
+    columns = [_column(problem.file, name) for name in own.observables]
+    for name, column in zip(own.observables, columns, strict=True):
+        _check_finite(name, problem.file.part("all").x[:, column])
+    rest, population = problem.file.part("rest"), problem.population
+    template = Events(rest.x[:, columns], rest.weights)
+    weights = np.maximum(rest.weights @ problem.coefficients[:-1].mean(axis=0), 0.0)
+    binning = make_binning(own.bins, template.x, weights)
+    check_bins(binning, template, problem.true_coefficients)
+    x, probabilities = problem.asimov
+    data = Summaries(x[:, columns], probabilities)
+    observed = None if problem.observed is None else problem.observed.take(columns)
+    result = histogram_figures(
+        template,
+        binning,
+        problem.coefficients,
+        problem.true_coefficients,
+        data=data,
+        reference=Summaries(population.x[:, columns], population.probabilities(problem.true_coefficients)),
+        observed=observed,
+        truth=problem.true_coefficients,
+        variations=problem.variations("rest"),
+    )
+    arrays = result.ratio.arrays(problem.grid.shape) | {
+        f"edges_{name}": edges for name, edges in zip(own.observables, binning.edges, strict=True)
+    }
+
+    tested = DataEvidence(problem, lambda events: result.log_ratio(events.x[:, columns]), random)
+
+    def judge(limits: Limits, rate: bool) -> verdict.Verdict:
+        return verdict.judge(replace(tested.on(limits, rate), mean_ratio=result.ratio, unknown=result.unknown))
+
+    outcome = Result.of(problem, result.expected, result.observed, judge, arrays)
+    counts = problem.n_expected * binning.fractions(data)
+    if observed is not None:
+        counts = problem.n_observed * binning.fractions(observed)
+    return outcome, make_workspaces(problem, binning, template, counts, "_".join(own.observables))
+
+
+LIKELIHOODS: Mapping[str, Callable[[LimitProblem, BaselineSettings, np.random.Generator], Found]] = {
+    RATE.name: _rate,
+    HISTOGRAM.name: _histogram,
+    TRUTH.name: _truth,
+}
+"""Of every baseline that has limits."""
+
+
+def _column(file: EventFile, name: str) -> int:
+    if name not in file.observables:
+        raise StepError(f"the event file has no observable {name}: it has {', '.join(file.observables)}")
+    return file.observables.index(name)
+
+
+def _check_finite(name: str, values: Array) -> None:
+    """:raises StepError: when an event has no value for the observable, so that it would be in no bin"""
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise StepError(
+            f"the observable {name} is not a finite number in {bad:,} of {len(values):,} events, which have no bin "
+            "then: give it a default, or make it required"
+        )
+
+
+def fisher_information(problem: LimitProblem, settings: FisherSettings) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Information matrices at the true point from all events, and the covariances of their entries.
+
+    ``truth`` is that of the simulated process with nothing lost, ``rate`` that of the number of events, ``histogram``
+    that of the number of events in bins of one observable. With nuisance parameters in the file, what is left of each
+    when they are profiled stands beside it.
+
+    :returns: the arrays, and what the record says of them
+    """
+    point = problem.theta_true
+    events = problem.file.part("all")
+    row, gradients = problem.true_coefficients, problem.file.gradients(point)
+    where = (row, gradients, problem.luminosity)
+    bins = {TRUTH.name: np.arange(len(events.x)), RATE.name: np.zeros(len(events.x), dtype=np.intp)}
+    matrices = {
+        TRUTH.name: truth_information(events, *where),
+        RATE.name: binned_information(Template.of(bins[RATE.name], events, 1), *where),
+    }
+    if settings.observable is not None:
+        x = events.x[:, [_column(problem.file, settings.observable)]]
+        _check_finite(settings.observable, x)
+        binning = make_binning([settings.bins], x, np.maximum(events.weights @ row, 0.0))
+        check_bins(binning, Events(x, events.weights), row)
+        bins[HISTOGRAM.name] = binning.index(x)
+        matrices[HISTOGRAM.name] = binned_information(Template.of(bins[HISTOGRAM.name], events, binning.size), *where)
+    arrays: dict[str, Array] = {}
+    for name, information in matrices.items():
+        arrays |= information.arrays(name, problem.file.parameters)
+    figures = {name: information.figures(problem.file.parameters) for name, information in matrices.items()}
+    if problem.file.nuisance_parameters:
+        weights, slopes = (events.weights @ row, events.weights @ gradients.T), problem.file.slopes("all")
+        for name, index in bins.items():
+            profiled = profiled_information(*weights, slopes, problem.luminosity, index)
+            arrays[f"{name}_profiled"] = profiled
+            figures[name]["profiled"] = profiled.tolist()
+    return arrays, {
+        "parameters": problem.file.parameters,
+        "nuisance_parameters": problem.file.nuisance_parameters,
+        **problem.summary(),
+        "information": figures,
+    }

@@ -1,0 +1,139 @@
+"""The limit of a toy experiment must include the point that it was generated at as often as it claims."""
+
+from typing import Any
+
+import numpy as np
+from scipy.special import chdtri, chndtr
+
+from mmc.compiler.catalogue.baselines import HISTOGRAM, TRUTH
+from mmc.compiler.catalogue.methods import RATIO, SCORE
+from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.closure.declaration import PASSED, SIGNIFICANCE, WIDTH, ClosureTest, Figures, percent
+from mmc.jobs.statistics.closure.evidence import Evidence
+from mmc.jobs.statistics.closure.toys import TOYS, Toys
+from mmc.jobs.statistics.problem import LimitProblem
+
+
+def measure(evidence: Evidence) -> dict[str, Any]:
+    """The coverage of each point and level; empty where there are no toys."""
+    return {"coverage": [] if evidence.toys is None else coverage_figures(evidence.toys, rate=evidence.rate)}
+
+
+def coverage_figures(toys: Toys, *, rate: bool = True) -> list[dict[str, Any]]:
+    """Per probe and confidence level how often the limit of a toy includes the point that the toy is of.
+
+    The rate is part of the likelihood if the problem says so and ``rate`` is true.
+
+    ``non_centrality`` is the -2 ln λ of the point on its Asimov data, ``half_step`` how much half a step of the
+    grid changes that, ``nu`` the ν of :mod:`mmc.jobs.statistics.closure.toys`, and ``expected`` the coverage to be
+    expected of an exact ratio that has this non-centrality.
+    """
+    problem, pool = toys.pool.problem, toys.pool
+    dof = len(problem.grid.axes)
+    result = []
+    for k, probe in enumerate(pool.probes):
+        q, curve = toys.minus_2_log(k, rate=rate)
+        q = q[probe] - q.min(axis=0)
+        centre = float(curve[probe] - curve.min())
+        half_step = _half_step(problem, curve, problem.points[probe])
+        for level in problem.levels:
+            threshold = float(chdtri(dof, 1.0 - level))
+            inside = int((q <= threshold).sum())
+            smoothed = (inside + 1.0) / (len(q) + 2.0)  # so that the error is not 0 where all or none are inside
+            result.append(
+                {
+                    "theta": problem.named(problem.points[probe]),
+                    "level": level,
+                    "coverage": inside / len(q),
+                    "error": float((smoothed * (1.0 - smoothed) / len(q)) ** 0.5),
+                    "expected": float(chndtr(threshold, dof, centre)),
+                    "non_centrality": centre,
+                    "half_step": half_step,
+                    "nu": float(problem.expected[probe] / pool.effective(k)),
+                    "toys": len(q),
+                }
+            )
+    return result
+
+
+def _half_step(problem: LimitProblem, curve: Array, point: Array) -> float:
+    """What half a step along every axis adds to -2 ln L, from its second differences next to a point."""
+    values = curve[:-1].reshape(problem.grid.shape)
+    nearest: list[Any] = [
+        int(np.argmin(np.abs(axis - x))) for axis, x in zip(problem.grid.axes.values(), point, strict=True)
+    ]
+    total = 0.0
+    for k, n in enumerate(problem.grid.shape):
+        if n > 2:
+            line = values[(*nearest[:k], slice(None), *nearest[k + 1 :])]
+            i = min(max(nearest[k], 1), n - 2)
+            difference = line[i - 1] - 2.0 * line[i] + line[i + 1]
+            total += max(float(difference), 0.0) / 8.0 if np.isfinite(difference) else 0.0
+    return total
+
+
+def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
+    """The verdict, and why it is not passed."""
+    dof = evidence.limits.dof
+    for verdict, (k, p_value) in SIGNIFICANCE.items():
+        for entry in figures["coverage"]:
+            seen = entry["non_centrality"] + entry["half_step"]
+            explained = min(seen, entry["nu"] * float(chdtri(dof, p_value)))
+            threshold = float(chdtri(dof, 1.0 - entry["level"]))
+            least = float(chndtr((1.0 - WIDTH) * threshold, dof, explained))
+            if entry["coverage"] + k * entry["error"] < least:
+                where = ", ".join(f"{name} = {value:g}" for name, value in entry["theta"].items())
+                reason = (
+                    f"limits at {entry['level']:.0%} include the truth in {entry['coverage']:.0%} of "
+                    f"{entry['toys']} toys at {where}"
+                )
+                return verdict, reason
+    return PASSED, ""
+
+
+SCHEMA: dict[str, Any] = {
+    "theta": {"$ref": "#/definitions/point"},
+    "level": {"$ref": "#/definitions/fraction"},
+    "coverage": {"$ref": "#/definitions/fraction"},
+    "error": {"description": "Binomial.", "type": "number"},
+    "expected": {
+        "description": "Of an exact ratio with that non-centrality.",
+        "$ref": "#/definitions/fraction",
+    },
+    "non_centrality": {
+        "description": "-2 ln of the likelihood ratio of the point on its own Asimov data.",
+        "type": "number",
+    },
+    "half_step": {"description": "What half a step of the grid adds to that.", "type": "number"},
+    "nu": {"description": "Expected events over effective test events.", "type": "number"},
+    "toys": {"type": "integer"},
+}
+
+TEST = ClosureTest(
+    name="coverage",
+    place=50,
+    families=(TRUTH.name, HISTOGRAM.name, SCORE.name, RATIO.name),
+    demand=(
+        f"limits from {TOYS} toys at the true point and at the ends of the region include the point as often as they "
+        "claim"
+    ),
+    tolerance=f"what a -2 ln λ has that is {percent(WIDTH)} too large",
+    explanation=f"""
+    The coverage is how often the limit of a toy experiment includes the point that it was generated at. It must not
+    be smaller, beyond its binomial error, than what a -2 ln λ that is {percent(WIDTH)} too large has. Toys are
+    drawn from n test events, which are themselves one draw from nature, so that even an exact ratio covers a little
+    less: -2 ln λ of the true point follows a non-central χ² distribution. Its non-centrality is what the Asimov
+    data show, to half a step of the grid, as far as n test events explain it. Coverage above the confidence level
+    passes: such limits are correct, only not the strongest.
+    """,
+    schema={
+        "coverage": {
+            "description": "How often limits of toy experiments include the point that they were generated at; empty "
+            "where there are no toys.",
+            "type": "array",
+            "items": {"type": "object", "required": list(SCHEMA), "properties": SCHEMA},
+        }
+    },
+    measure=measure,
+    grade=grade,
+)

@@ -1,0 +1,106 @@
+"""The mean of the estimated score at its reference must be 0."""
+
+from typing import Any
+
+import numpy as np
+from scipy.special import chdtrc
+
+from mmc.compiler.catalogue.methods import SCORE
+from mmc.jobs.madminer.event_file import Array, Summaries
+from mmc.jobs.statistics.closure.declaration import (
+    DOUBTFUL,
+    FAILED,
+    PASSED,
+    SIGNIFICANCE,
+    ClosureTest,
+    Column,
+    Figures,
+    percent,
+)
+from mmc.jobs.statistics.closure.evidence import Evidence
+from mmc.jobs.statistics.limits import effective_size
+from mmc.tables import number
+
+SCORE_BIAS = 0.1
+"""Largest mean score in units of the spread: the histograms of the score are filled with simulated events, so a smaller
+one does not change them."""
+
+
+def measure(evidence: Evidence) -> dict[str, Any]:
+    """The figures; null where there is no score."""
+    scores = evidence.scores
+    return {"mean_score": None if scores is None else mean_score(scores.estimated, scores.joint)}
+
+
+def mean_score(scores: Summaries, joint: Summaries) -> dict[str, Any]:
+    """Mean and error of each component of the estimated score, its bias in units of the spread, and its p-value.
+
+    ``scores`` are the estimated scores of test events at the reference, ``joint`` the joint scores of training events.
+    """
+    mean, spread = _moments(scores)
+    _, joint_spread = _moments(joint)
+    covariance = spread / effective_size(scores.probabilities) + joint_spread / effective_size(joint.probabilities)
+    return {
+        "mean": mean.tolist(),
+        "error": np.sqrt(np.diag(covariance)).tolist(),
+        "bias": max(float(mean @ np.linalg.pinv(spread) @ mean), 0.0) ** 0.5,
+        "p_value": float(chdtrc(len(mean), max(float(mean @ np.linalg.pinv(covariance) @ mean), 0.0))),
+    }
+
+
+def _moments(summaries: Summaries) -> tuple[Array, Array]:
+    """Mean and covariance."""
+    mean = summaries.probabilities @ summaries.values
+    centred = summaries.values - mean
+    return mean, (centred * summaries.probabilities[:, np.newaxis]).T @ centred
+
+
+def grade(figures: Figures, _evidence: Evidence) -> tuple[str, str]:
+    """The verdict, and why it is not passed."""
+    found = figures["mean_score"]
+    for verdict, (_, p_value) in SIGNIFICANCE.items():
+        if found["p_value"] < p_value and found["bias"] > SCORE_BIAS:
+            return verdict, f"the mean score at the reference is {found['bias']:.2f} standard deviations from 0"
+    return PASSED, ""
+
+
+SCHEMA: dict[str, Any] = {
+    "mean": {"type": "array", "items": {"type": "number"}},
+    "error": {"type": "array", "items": {"type": "number"}},
+    "bias": {"description": "In units of the spread.", "type": "number"},
+    "p_value": {"$ref": "#/definitions/fraction"},
+}
+
+TEST = ClosureTest(
+    name="mean_score",
+    place=30,
+    families=(SCORE.name,),
+    demand="the mean score is 0 at its reference",
+    tolerance=f"{percent(SCORE_BIAS)} of its spread",
+    explanation=f"""
+    The test fails when the deviation of the mean estimated score from 0 is larger than {percent(SCORE_BIAS)} of the
+    spread of the estimated scores and significant (p < {SIGNIFICANCE[FAILED][1]}, with the covariance of the mean
+    from the test events and that of the mean joint score of the training events, to which the network is centred).
+    With p < {SIGNIFICANCE[DOUBTFUL][1]} it is doubtful. A smaller deviation does no harm: the histograms of the
+    score are filled with simulated events, whatever the network returns.
+    """,
+    schema={
+        "mean_score": {
+            "oneOf": [
+                {"type": "null"},
+                {"type": "object", "required": list(SCHEMA), "properties": SCHEMA},
+            ]
+        }
+    },
+    measure=measure,
+    grade=grade,
+    columns=(
+        Column(
+            "mean score",
+            lambda found: found["mean_score"]["bias"],
+            lambda found: f"{number(found['mean_score']['bias'], 2)} σ",
+        ),
+    ),
+    note="Mean score: the mean estimated score at its reference in units of its spread; it must be 0.",
+    distance=lambda found: (found["mean_score"]["bias"], None),
+)

@@ -1,0 +1,89 @@
+"""The true point must be inside the confidence region of its own Asimov data."""
+
+from typing import Any
+
+from scipy.special import chdtrc
+
+from mmc.compiler.catalogue.baselines import HISTOGRAM, RATE, TRUTH
+from mmc.compiler.catalogue.methods import RATIO, SCORE
+from mmc.jobs.statistics.closure.declaration import (
+    DOUBTFUL,
+    FAILED,
+    PASSED,
+    SIGNIFICANCE,
+    ClosureTest,
+    Column,
+    Figures,
+)
+from mmc.jobs.statistics.closure.evidence import Evidence
+from mmc.jobs.statistics.limits import effective_size
+from mmc.tables import number
+
+P_TRUE = 0.05
+"""Smallest p-value of the true point. The Asimov data are its mean data, so it has to be well inside the region."""
+CHANCE = SIGNIFICANCE[FAILED][1]
+"""Where the deviation is less probable than this, the finite number of test events does not explain it."""
+
+
+def measure(evidence: Evidence) -> dict[str, Any]:
+    """The p-value, and how probable a smaller one is when n effective test events represent N expected ones.
+
+    What is drawn from n events scatters around a point that is off the true one by their own statistical error, see
+    :mod:`mmc.jobs.statistics.closure.toys`: n/N times -2 ln λ follows a χ² distribution.
+    """
+    limits, (n, effective) = evidence.limits, _events(evidence)
+    q_true = float(-2.0 * limits.log_likelihood_ratio[-1])
+    return {
+        "p_value_true": limits.p_true,
+        "p_value_true_chance": float(chdtrc(limits.dof, max(q_true, 0.0) * effective / n)),
+    }
+
+
+def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
+    """The verdict, and why it is not passed."""
+    n, effective = _events(evidence)
+    reason = f"the true point has a p-value of {figures['p_value_true']:.2g} on its own Asimov data"
+    if figures["p_value_true"] < P_TRUE:
+        if figures["p_value_true_chance"] < CHANCE:
+            return FAILED, reason
+        return DOUBTFUL, f"{reason}, which {effective:.0f} effective test events explain: generate more"
+    if effective < n:
+        reason = (
+            f"the Asimov data rest on {effective:.0f} effective test events where {n:.0f} events are expected: "
+            "generate more events, or lower the luminosity"
+        )
+        return DOUBTFUL, reason
+    return PASSED, ""
+
+
+def _events(evidence: Evidence) -> tuple[float, float]:
+    """Expected events and effective test events at the true point."""
+    return evidence.problem.n_expected, effective_size(evidence.problem.asimov[1])
+
+
+TEST = ClosureTest(
+    name="true_point",
+    place=10,
+    families=(RATE.name, TRUTH.name, HISTOGRAM.name, SCORE.name, RATIO.name),
+    demand=f"its p-value on its own Asimov data is at least {P_TRUE}",
+    tolerance="nothing",
+    explanation=f"""
+    The p-value is that of -2 ln λ at the true point. Where it is too small, the test fails if the n effective test
+    events do not explain that: if n/N times -2 ln λ, with N expected events, has p < {CHANCE}. If they explain it,
+    the test is doubtful. It is doubtful as well when n < N: the contour itself is then less certain than that of an
+    experiment.
+    """,
+    schema={
+        "p_value_true": {"$ref": "#/definitions/fraction"},
+        "p_value_true_chance": {
+            "description": "How probable it is that the finite number of test events alone makes the true point as "
+            "unlikely as that.",
+            "$ref": "#/definitions/fraction",
+        },
+    },
+    measure=measure,
+    grade=grade,
+    columns=(Column("p(true)", lambda found: found["p_value_true"], lambda found: number(found["p_value_true"])),),
+    note="p(true): the p-value of the true point on its own Asimov data.",
+    caption=lambda found: f"p-value of the true point {found['p_value_true']:.2g}",
+)

@@ -1,0 +1,138 @@
+"""Limits and closure tests of score estimators, from histograms of the estimated score."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mmc.compiler.catalogue.methods import METHODS
+from mmc.compiler.settings.evaluation import EvaluateSettings, ScoreSettings
+from mmc.jobs.learning.estimators import Estimator
+from mmc.jobs.madminer.event_file import Array, Events, Partition, Summaries
+from mmc.jobs.statistics.closure import verdict
+from mmc.jobs.statistics.closure.evidence import Compared, DataEvidence, Scores
+from mmc.jobs.statistics.histograms import HistogramFigures, histogram_figures, make_binning
+from mmc.jobs.statistics.information import estimator_information
+from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.result import Result
+
+
+def score_outcome(
+    problem: LimitProblem,
+    settings: EvaluateSettings,
+    histogram: ScoreSettings,
+    estimator: Estimator,
+    random: np.random.Generator,
+) -> Result:
+    """A score estimator: histograms of the estimated score, filled with validation events, that it was not trained on.
+
+    SALLY has one histogram in all components. SALLINO has at each θ a histogram of the component h along θ - θ_ref; as
+    in arXiv:1805.00020 its ratio is p(h | θ) / p(h | θ_ref). Adaptive SALLY adds to h the component across it, with
+    more than two parameters all components. (MadMiner 0.9.6 leaves out the denominator and compares densities of
+    different variables with each other.)
+
+    Where the score of nuisance parameters is learned too, the score is the profiled one throughout.
+    """
+    reference = problem.file.point(settings.reference)
+    row = problem.file.coefficients(reference[np.newaxis])[0]
+    template, variations = problem.file.part(problem.template_partition), problem.variations(problem.template_partition)
+    at_reference = problem.file.part(problem.partition, reference)
+    x, asimov = problem.asimov
+    projection = profiling(problem, settings, estimator)
+
+    def score(x: Array) -> Array:
+        return estimator.score(x) @ projection.T
+
+    def joint(partition: Partition) -> Summaries:
+        events = problem.file.part(partition, reference)
+        slopes = problem.file.slopes(partition, reference) if settings.profiles_nuisance else None
+        scores = problem.file.joint_scores(events, reference, slopes) @ projection.T
+        return Summaries(scores, events.probabilities(row))
+
+    test, data = Summaries(score(at_reference.x), at_reference.probabilities(row)), Summaries(score(x), asimov)
+    population = Summaries(score(problem.population.x), problem.population.probabilities(row))
+    scores, seen = score(template.x), problem.observed
+    observed = None if seen is None else Summaries(score(seen.values), seen.probabilities)
+
+    def figures(direction: Array, bins: Sequence[int], coefficients: Array, binning_row: Array) -> HistogramFigures:
+        projected = Events(scores @ direction, template.weights)
+        binning = make_binning(bins, projected.x, np.maximum(template.weights @ binning_row, 0.0))
+        result = histogram_figures(
+            projected,
+            binning,
+            coefficients,
+            row,
+            data=data.project(direction),
+            reference=population.project(direction),
+            observed=None if observed is None else observed.project(direction),
+            truth=problem.true_coefficients,
+            variations=variations,
+        )
+        return replace(result, log_ratio=lambda values: result.log_ratio(values @ direction))
+
+    likelihood = METHODS[settings.method].likelihood(histogram.score_likelihood)
+    bins = (histogram.score_bins,) if isinstance(histogram.score_bins, int) else histogram.score_bins
+    if likelihood.fixed:
+        n, spread = len(reference), problem.coefficients[:-1].mean(axis=0)
+        result = figures(np.eye(n), bins * n, problem.coefficients, spread)
+    else:
+        axes = _axes if likelihood.across else _direction
+        result = HistogramFigures.join(
+            [
+                figures(axes(point - reference), bins, coefficients[np.newaxis], row)
+                for point, coefficients in zip(problem.points, problem.coefficients, strict=True)
+            ]
+        )
+    scores_at_reference = Scores(test, joint("train"))
+    compared = Compared(
+        of="score",
+        labels=[{"component": name} for name in problem.grid.axes],
+        joint=joint(problem.partition).values.T,
+        estimated=test.values.T,
+        probabilities=test.probabilities,
+    )
+    tested = DataEvidence(problem, lambda events: result.log_ratio(score(events.x)), random)
+
+    def judge(limits: Limits, rate: bool) -> verdict.Verdict:
+        evidence = replace(
+            tested.on(limits, rate),
+            mean_ratio=result.ratio,
+            scores=scores_at_reference,
+            compared=compared,
+            unknown=result.unknown,
+        )
+        return verdict.judge(evidence)
+
+    return Result.of(problem, result.expected, result.observed, judge, result.ratio.arrays(problem.grid.shape))
+
+
+def profiling(problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator) -> Array:
+    """What an estimated score is multiplied with to be that of the parameters, shape (parameters, outputs).
+
+    Profiled, it is t_θ - I_θν (I_νν + 1)⁻¹ t_ν (arXiv:1903.01473), with the information on the nuisance parameters in
+    the rate and the score itself, and in their constraint. MadMiner's ``set_nuisance`` has the same formula for the
+    information that it is given, constraint included.
+    """
+    n = len(problem.file.parameters)
+    projection = np.eye(n)
+    if settings.profiles_nuisance:
+        _, information = estimator_information(problem, settings, estimator, problem.template_partition)
+        matrix = information.constrained(len(information.matrix) - n).matrix
+        projection = np.hstack([projection, -np.linalg.solve(matrix[n:, n:], matrix[n:, :n]).T])
+    return projection
+
+
+def _direction(difference: Array) -> Array:
+    """A unit vector, as a column; the first axis where the difference is 0."""
+    norm = float(np.linalg.norm(difference))
+    vector = difference / norm if norm > 0.0 else np.eye(len(difference))[0]
+    return np.asarray(vector[:, np.newaxis])
+
+
+def _axes(difference: Array) -> Array:
+    """What adaptive SALLY fills its histogram with, as columns: along the direction, and across; or all components."""
+    along = _direction(difference)
+    if len(along) == 2:
+        return np.hstack([along, [-along[1], along[0]]])
+    return np.hstack([along, np.eye(len(along))])

@@ -1,0 +1,105 @@
+"""What closure tests declare is what verdicts, results, reports and evaluations have."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from mmc.jobs.madminer.event_file import EventFile
+from mmc.jobs.report.closure import PANELS
+from mmc.jobs.statistics.closure import verdict
+from mmc.jobs.statistics.closure.declaration import FAILED, ClosureTest, Family
+from mmc.jobs.statistics.closure.evidence import Evidence
+from mmc.jobs.statistics.closure.registry import TESTS
+from mmc.jobs.statistics.problem import LimitProblem
+
+from tests.jobs.learning_jobs import Learning
+from tests.support import ROOT
+
+NAMES = [test.name for test in TESTS]
+COMPILER = ROOT / "compiler" / "mmc"
+FOLLOWING = (
+    COMPILER / "jobs/statistics/closure/verdict.py",
+    COMPILER / "jobs/statistics/closure/registry.py",
+    COMPILER / "jobs/report/page.py",
+    COMPILER / "jobs/report/pictures.py",
+    COMPILER / "jobs/report/results.py",
+    COMPILER / "jobs/tracking/entries.py",
+    COMPILER / "jobs/tuning/criteria.py",
+    ROOT / "templates/report/limits.html.j2",
+    ROOT / "docs/generate.py",
+)
+"""What knows no closure test by its name."""
+
+
+def test_every_file_declares_a_test_of_its_name() -> None:
+    files = {path.stem for path in (COMPILER / "jobs/statistics/closure/tests").glob("*.py")} - {"__init__"}
+    assert files == set(NAMES)
+    assert len({test.place for test in TESTS}) == len(TESTS)
+    keys = [key for test in TESTS for key in test.schema]
+    assert len(set(keys)) == len(keys) and "verdicts" not in keys
+
+
+@pytest.mark.parametrize("path", FOLLOWING, ids=lambda path: path.name)
+def test_the_others_know_no_test_by_its_name(path: Path) -> None:
+    assert not re.findall(rf"[\"'.](?:{'|'.join(NAMES)})\b", path.read_text(encoding="utf-8"))
+
+
+def test_panels_are_of_tests() -> None:
+    assert set(PANELS) <= set(NAMES)
+
+
+@pytest.fixture(scope="module")
+def records(toy_events: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Family, Any]:
+    """What the result files say of a likelihood of each family."""
+    learning = Learning(tmp_path_factory.mktemp("families"), toy_events)
+    folders: dict[Family, Path] = {
+        "rate": learning.baseline("rate"),
+        "truth": learning.baseline("truth"),
+        "histogram": learning.histogram(["x1"], [6]),
+        "score": learning.evaluate("sally", learning.train("sally", learning.sample("sally"))),
+        "ratio": learning.evaluate("carl", learning.train("carl", learning.sample("carl"))),
+    }
+    return {
+        family: json.loads(next(iter(folder.glob("*e.json"))).read_text(encoding="utf-8"))
+        for family, folder in folders.items()
+    }
+
+
+def test_families_have_the_tests_that_say_so(records: dict[Family, Any]) -> None:
+    for family, record in records.items():
+        assert list(record["closure"]["verdicts"]) == [test.name for test in TESTS if family in test.families]
+
+
+@pytest.mark.parametrize("test", TESTS, ids=NAMES)
+def test_figures_follow_their_schema_and_fill_the_table(test: ClosureTest, records: dict[Family, Any]) -> None:
+    definitions = json.loads((ROOT / "schema/1.0/results.json").read_text(encoding="utf-8"))["definitions"]
+    schema = {"properties": test.schema, "required": list(test.schema), "definitions": definitions}
+    for family, record in records.items():
+        jsonschema.Draft7Validator(schema).validate(record["closure"])
+        assert test.is_made(record["closure"]) == (family in test.families)
+        for column in test.columns if family in test.families else ():
+            assert isinstance(column.value(record["closure"]), float) and column.text(record["closure"])
+
+
+def test_another_test_is_part_of_every_verdict(
+    tmp_path: Path, toy_events: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imaginary = replace(
+        TESTS[0],
+        name="imaginary",
+        place=15,
+        schema={"imaginary": {"type": "number"}},
+        measure=lambda evidence: {"imaginary": evidence.limits.p_true},
+        grade=lambda figures, _: (FAILED, f"it is {figures['imaginary']:g}"),
+        distance=lambda figures: (figures["imaginary"], None),
+    )
+    monkeypatch.setattr(verdict, "TESTS", (*TESTS, imaginary))
+    problem = LimitProblem.of(EventFile(toy_events / "events.h5", 0.2, 0.2), Learning(tmp_path, toy_events).evaluation)
+    found = verdict.judge(Evidence(problem, problem.limits(0.0)))
+    assert found.figures["imaginary"] == found.figures["p_value_true"] == 1.0
+    assert found.figures["verdicts"] == {"true_point": "passed", "imaginary": "failed"}
+    assert (found.verdict, found.reasons, found.distance) == ("failed", ("it is 1",), (1.0, None))
