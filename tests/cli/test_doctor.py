@@ -17,6 +17,7 @@ from tests.compiler.inputs.test_installations import USAGE, executable
 from tests.support import STUDIES
 
 TINY = STUDIES / "drell-yan" / "tiny.yaml"
+MADGRAPH = {"generation": {"generator": "madgraph"}}
 STEPS = ("madminer", "numpy", "torch", "pythia8mc")
 VERSIONS = {
     "madminer": "0.9.6",
@@ -240,11 +241,11 @@ class TestStudy:
 def test_a_generated_study_needs_its_generator_and_detector(
     image: str | None, expected: list[tuple[str, ...]], machine: Machine
 ) -> None:
-    def stage(name: str, group: str, image: str | None, **settings: str) -> Stage:
-        return Stage(name, group, "", "out", (), settings, image=image)
+    def stage(name: str, group: str, image: str | None) -> Stage:
+        return Stage(name, group, "", "out", (), {}, image=image)
 
-    physics = (stage("generate", "physics", image, generator="madgraph"), stage("detect", "physics", image))
-    plan = Plan("study", "", "", (*physics, stage("train", "learning", None)), {})
+    physics = (stage("generate", "physics", image), stage("detect", "physics", image))
+    plan = Plan("study", "", "", (*physics, stage("train", "learning", None)), MADGRAPH)
     assert examination.needs(plan, []) == expected
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 
+from mmc.compiler.catalogue.generators import MADGRAPH, origin_of
+from mmc.compiler.catalogue.stages import STAGES
 from mmc.compiler.inputs.installations import (
     GET_LHAPDF,
     LHAPDF,
@@ -99,7 +101,7 @@ def examine(installations: Mapping[str, str]) -> list[Finding]:
     reana = _Tool("reana-client", "REANA", REANA_REMEDY, ("version",), os.environ.get(PROGRAM, ""))
     return [
         *_packages(),
-        _installation("MadGraph", find_madgraph, installations.get("madgraph"), "generator: madgraph"),
+        _installation("MadGraph", find_madgraph, installations.get("madgraph"), f"generator: {MADGRAPH.name}"),
         _lhapdf(installations.get("madgraph")),
         _installation("Delphes", find_delphes, installations.get("delphes"), "detector: {simulation: delphes}"),
         *(_program(tool) for tool in (*TOOLS, reana)),
@@ -112,26 +114,25 @@ def needs(plan: Plan, findings: Iterable[Finding]) -> Needs:
     found: Needs = []
     if here:
         found += [("bash",), *((finding.name,) for finding in findings if finding.used_for == EXTRAS["steps"])]
-    if any(stage.name == "track" for stage in here):
-        found.append(("mlflow",))
-    if any(stage.settings.get("generator") == "madgraph" for stage in here):
-        found.append(("MadGraph",))
-    if any(_needs_lhapdf(stage) for stage in here):
-        found.append(("LHAPDF",))
+    found += [(package,) for stage in here if (package := STAGES[stage.name].package) is not None]
+    origin = origin_of(plan.resolved_study)
+    driven = [stage for stage in here if origin is not None and stage.name in origin.steps]
+    if origin is not None and origin.program is not None and driven:
+        found.append((origin.program,))
+        found += [("LHAPDF",)] if any(_needs_lhapdf(stage) for stage in driven) else []
     if any(job.settings.get("search") == "optuna" for stage in here for job in stage.jobs):
         found.append(("optuna",))
-    if any(stage.name == "detect" for stage in here):
-        found.append(("Delphes",))
+    found += [(program,) for stage in here if (program := STAGES[stage.name].program) is not None]
     if len(here) < len(plan.stages):
         found.append(CONTAINER_ENGINES)
     return found
 
 
 def _needs_lhapdf(stage: Stage) -> bool:
-    """Whether MadGraph varies scales or parton distributions for the stage's jobs, or takes a set of LHAPDF."""
+    """Whether the generator varies scales or parton distributions for the stage's jobs, or takes a set of LHAPDF."""
     varied = {entry["effect"] for job in stage.jobs for entry in job.settings.get("systematics", {}).values()}
     from_set = isinstance(stage.settings.get("beams", {}).get("pdf"), int)
-    return stage.settings.get("generator") == "madgraph" and (from_set or bool(varied & {"scale", "pdf"}))
+    return from_set or bool(varied & {"scale", "pdf"})
 
 
 def unmet(wanted: Needs, findings: Iterable[Finding]) -> Needs:

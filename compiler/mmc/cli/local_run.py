@@ -20,6 +20,7 @@ from typing import Any
 
 from mmc.cli.progress import Progress
 from mmc.cli.study_file import StudyFile
+from mmc.compiler.catalogue.stages import REPORT, TRACK
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.targets.bundle import write
 from mmc.compiler.targets.options import Options
@@ -82,26 +83,27 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
     """What the run found and where more is."""
     last = plan.stages[-1]
     place = out / last.name
-    if last.name != "report":
+    if last.name != REPORT.name:
         return [f"outputs: {place}"]
     place /= last.jobs[0].name
-    results = json.loads((place / "results.json").read_text(encoding="utf-8"))
+    results = json.loads((place / REPORT.record).read_text(encoding="utf-8"))
     limits = results["baselines"] + results["methods"]
     lines = ["", *limits_table(limits), ""] if limits else []
     lines += [f"warning: {warning}" for warning in results["warnings"][:WARNINGS]]
     if len(results["warnings"]) > WARNINGS:
         lines.append(f"… and {len(results['warnings']) - WARNINGS} more warnings, in the report")
-    return [*lines, f"results: {place / 'results.json'}", f"report:  {place / 'index.html'}", *_tracked(out, plan)]
+    return [*lines, f"results: {place / REPORT.record}", f"report:  {place / 'index.html'}", *_tracked(out, plan)]
 
 
 def _tracked(out: Path, plan: Plan) -> list[str]:
     """Where the runs in MLflow are, or why there are none."""
-    if not any(stage.name == "track" for stage in plan.stages):
+    if not any(stage.name == TRACK.name for stage in plan.stages):
         return []
-    record = json.loads((out / "track" / "track" / "tracking.json").read_text(encoding="utf-8"))
+    place = out / TRACK.name / TRACK.name
+    record = json.loads((place / TRACK.record).read_text(encoding="utf-8"))
     if record["warning"]:
         return [f"warning: nothing was tracked: {record['warning']}"]
-    return [f"tracked: {record['uri'] or out / 'track' / 'track' / 'mlflow.db'}, experiment {record['experiment']}"]
+    return [f"tracked: {record['uri'] or place / 'mlflow.db'}, experiment {record['experiment']}"]
 
 
 def limits_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:

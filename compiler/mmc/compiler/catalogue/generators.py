@@ -17,7 +17,7 @@ class EventOrigin:
     section: Literal["generation", "events"]
     """The section of the study that describes the events."""
     summary: str
-    """What it is, as the study language says."""
+    """What the study language says of it."""
     module: str
     """The name of its modules in :mod:`mmc.compiler.study` and :mod:`mmc.compiler.plan`."""
     stages: tuple[str, ...]
@@ -25,16 +25,16 @@ class EventOrigin:
     It runs if the study asks for it."""
     steps: Mapping[str, str] = field(default_factory=dict)
     """For stages that each generator runs in its own way, the module whose ``run`` does it."""
-    param_card: Literal["needed", "optional", "none"] = "none"
-    """Whether each parameter says where it stands in a param card."""
+    param_card: Literal["needed", "possible", "none"] = "none"
+    """Whether each parameter has a place in a param card."""
     exact: bool = False
-    """Whether it makes as many events as it is asked for, never fewer."""
+    """Whether it makes as many events as it is asked for: MadGraph may leave some out, and a shower may lose some."""
     varies: bool = False
     """Whether its events can have weights of systematic uncertainties."""
     processes: Mapping[str, bool] = field(default_factory=dict)
     """The processes that it knows, each with whether it depends on the parameters; empty where a study writes them."""
     program: str | None = None
-    """The program that it needs, by its key in ``execution.installations``; None where packages suffice."""
+    """The program that has to be installed; None where packages suffice."""
 
     @property
     def generates(self) -> bool:
@@ -79,24 +79,27 @@ MADGRAPH = EventOrigin(
     },
     param_card="needed",
     varies=True,
-    program="madgraph",
+    program="MadGraph",
 )
 EVENT_SAMPLES = EventOrigin(
     name="samples",
     section="events",
-    summary="Event files of a generator.",
+    summary="Signal and backgrounds, by name, each with its event files.",
     module="event_samples",
     stages=("configure", "import_events", "detect", "analyse", "combine"),
-    param_card="optional",
+    param_card="possible",
     varies=True,
 )
 EVENT_FILE = EventOrigin(
     name="file",
     section="events",
-    summary="A MadMiner event file.",
+    summary=(
+        "A MadMiner event file (HDF5), relative to the study. The study then names the parameters, benchmarks and "
+        "observables of that file that it uses."
+    ),
     module="event_file",
     stages=("ingest",),
-    param_card="optional",
+    param_card="possible",
 )
 
 ORIGINS = (PYTHIA8, MADGRAPH, EVENT_SAMPLES, EVENT_FILE)
@@ -113,12 +116,12 @@ def origin_of(study: Mapping[str, Any]) -> EventOrigin | None:
 
 
 def runs_delphes(study: Mapping[str, Any]) -> bool:
-    """Whether Delphes runs, by the data of a study: it is the detector simulation, and some event file lacks its
-    output."""
-    if study["detector"]["simulation"] != "delphes":
+    """Whether Delphes runs, by the data of a study, of which parts may be missing: it is the detector simulation, and
+    some event file lacks its output."""
+    if study.get("detector", {}).get("simulation") != "delphes":
         return False
     samples = study.get("events", {}).get("samples", {})
-    files = [file for sample in samples.values() for file in sample["files"]]
+    files = [file for sample in samples.values() for file in sample.get("files", ())]
     return not files or any("delphes" not in file for file in files)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
-from mmc.compiler.catalogue.generators import origin_of, runs_delphes
+from mmc.compiler.catalogue.generators import ORIGINS, origin_of, runs_delphes
 
 GROUPS: Mapping[str, str] = {"physics": "Physics", "learning": "Learning"}
 """The sub-workflows in the order in which they run, with their titles."""
@@ -44,7 +44,7 @@ class DeclaredStage:
     tracked_as: TrackedAs | None = None
     """What its jobs are in MLflow where the study asks for tracking; None where they are not tracked."""
     program: str | None = None
-    """The program that its jobs call, by its key in ``execution.installations``, whatever makes the events."""
+    """The program that its jobs call, whatever makes the events."""
     package: str | None = None
     """The package that its jobs need besides those of all steps."""
 
@@ -100,153 +100,160 @@ def _tracks(study: Mapping[str, Any]) -> bool:
     return "tracking" in study and (_learns(study) or _compares(study))
 
 
-_DECLARED = (
-    DeclaredStage(
-        name="configure",
-        group="physics",
-        summary="Set up parameters, benchmarks and the morphing basis",
-        output="setup",
-        record="setup.json",
-        version=1,
-        is_in=_makes_events("configure"),
-    ),
-    DeclaredStage(
-        name="generate",
-        group="physics",
-        summary="Prepare each process",
-        output="process",
-        record="process.json",
-        version=1,
-        is_in=_makes_events("generate"),
-    ),
-    DeclaredStage(
-        name="simulate",
-        group="physics",
-        summary="Generate events and weight each at every benchmark",
-        output="events",
-        record="simulate.json",
-        version=1,
-        is_in=_makes_events("simulate"),
-    ),
-    DeclaredStage(
-        name="import_events",
-        group="physics",
-        summary="Check event files, and what their weights are of",
-        output="events",
-        record="simulate.json",
-        version=2,
-        is_in=_makes_events("import_events"),
-    ),
-    DeclaredStage(
-        name="detect",
-        group="physics",
-        summary="Simulate the detector",
-        output="detected",
-        record="detect.json",
-        version=1,
-        is_in=_detects,
-        program="delphes",
-    ),
-    DeclaredStage(
-        name="analyse",
-        group="physics",
-        summary="Read events: detector resolution, observables, cuts, efficiencies",
-        output="analysed",
-        record="analyse.json",
-        version=2,
-        is_in=_makes_events("analyse"),
-    ),
-    DeclaredStage(
-        name="combine",
-        group="physics",
-        summary="Combine and shuffle all events",
-        output="events",
-        record="events.json",
-        version=2,
-        is_in=_makes_events("combine"),
-    ),
-    DeclaredStage(
-        name="ingest",
-        group="physics",
-        summary="Check the event file against the study",
-        output="events",
-        record="events.json",
-        version=2,
-        is_in=_makes_events("ingest"),
-    ),
-    DeclaredStage(
-        name="track",
-        group="learning",
-        summary="Open the MLflow run of the study",
-        output="tracking",
-        record="tracking.json",
-        version=1,
-        is_in=_tracks,
-        package="mlflow",
-    ),
-    DeclaredStage(
-        name="sample",
-        group="learning",
-        summary="Draw training and validation samples",
-        output="samples",
-        record="sample.json",
-        version=1,
-        is_in=_learns,
-        tracked_as=TrackedAs.JOB,
-    ),
-    DeclaredStage(
-        name="train",
-        group="learning",
-        summary="Train the estimators",
-        output="model",
-        record="train.json",
-        version=2,
-        is_in=_trains,
-        tracked_as=TrackedAs.ESTIMATOR,
-    ),
-    DeclaredStage(
-        name="tune",
-        group="learning",
-        summary="Choose the best hyperparameters",
-        output="model",
-        record="tuning.json",
-        version=2,
-        is_in=_tunes,
-        tracked_as=TrackedAs.ESTIMATOR,
-    ),
-    DeclaredStage(
-        name="evaluate",
-        group="learning",
-        summary="Closure tests and limits of the estimators",
-        output="limits",
-        record="evaluate.json",
-        version=3,
-        is_in=_evaluates,
-        tracked_as=TrackedAs.ESTIMATOR,
-    ),
-    DeclaredStage(
-        name="baselines",
-        group="learning",
-        summary="Limits without machine learning",
-        output="baseline",
-        record="baseline.json",
-        version=3,
-        is_in=_compares,
-        tracked_as=TrackedAs.JOB,
-    ),
-    DeclaredStage(
-        name="report",
-        group="learning",
-        summary="Tables and pictures of the results",
-        output="report",
-        record="results.json",
-        version=3,
-        is_in=_reports,
-        tracked_as=TrackedAs.WHOLE,
-    ),
+CONFIGURE = DeclaredStage(
+    name="configure",
+    group="physics",
+    summary="Set up parameters, benchmarks and the morphing basis",
+    output="setup",
+    record="setup.json",
+    version=1,
+    is_in=_makes_events("configure"),
 )
-STAGES: Mapping[str, DeclaredStage] = {stage.name: stage for stage in _DECLARED}
+GENERATE = DeclaredStage(
+    name="generate",
+    group="physics",
+    summary="Prepare each process",
+    output="process",
+    record="process.json",
+    version=1,
+    is_in=_makes_events("generate"),
+)
+SIMULATE = DeclaredStage(
+    name="simulate",
+    group="physics",
+    summary="Generate events and weight each at every benchmark",
+    output="events",
+    record="simulate.json",
+    version=1,
+    is_in=_makes_events("simulate"),
+)
+IMPORT_EVENTS = DeclaredStage(
+    name="import_events",
+    group="physics",
+    summary="Check event files, and what their weights are of",
+    output="events",
+    record="simulate.json",
+    version=2,
+    is_in=_makes_events("import_events"),
+)
+DETECT = DeclaredStage(
+    name="detect",
+    group="physics",
+    summary="Simulate the detector",
+    output="detected",
+    record="detect.json",
+    version=1,
+    is_in=_detects,
+    program="Delphes",
+)
+ANALYSE = DeclaredStage(
+    name="analyse",
+    group="physics",
+    summary="Read events: detector resolution, observables, cuts, efficiencies",
+    output="analysed",
+    record="analyse.json",
+    version=2,
+    is_in=_makes_events("analyse"),
+)
+COMBINE = DeclaredStage(
+    name="combine",
+    group="physics",
+    summary="Combine and shuffle all events",
+    output="events",
+    record="events.json",
+    version=2,
+    is_in=_makes_events("combine"),
+)
+INGEST = DeclaredStage(
+    name="ingest",
+    group="physics",
+    summary="Check the event file against the study",
+    output="events",
+    record="events.json",
+    version=2,
+    is_in=_makes_events("ingest"),
+)
+TRACK = DeclaredStage(
+    name="track",
+    group="learning",
+    summary="Open the MLflow run of the study",
+    output="tracking",
+    record="tracking.json",
+    version=1,
+    is_in=_tracks,
+    package="mlflow",
+)
+SAMPLE = DeclaredStage(
+    name="sample",
+    group="learning",
+    summary="Draw training and validation samples",
+    output="samples",
+    record="sample.json",
+    version=1,
+    is_in=_learns,
+    tracked_as=TrackedAs.JOB,
+)
+TRAIN = DeclaredStage(
+    name="train",
+    group="learning",
+    summary="Train the estimators",
+    output="model",
+    record="train.json",
+    version=2,
+    is_in=_trains,
+    tracked_as=TrackedAs.ESTIMATOR,
+)
+TUNE = DeclaredStage(
+    name="tune",
+    group="learning",
+    summary="Choose the best hyperparameters",
+    output="model",
+    record="tuning.json",
+    version=2,
+    is_in=_tunes,
+    tracked_as=TrackedAs.ESTIMATOR,
+)
+EVALUATE = DeclaredStage(
+    name="evaluate",
+    group="learning",
+    summary="Closure tests and limits of the estimators",
+    output="limits",
+    record="evaluate.json",
+    version=3,
+    is_in=_evaluates,
+    tracked_as=TrackedAs.ESTIMATOR,
+)
+BASELINES = DeclaredStage(
+    name="baselines",
+    group="learning",
+    summary="Limits without machine learning",
+    output="baseline",
+    record="baseline.json",
+    version=3,
+    is_in=_compares,
+    tracked_as=TrackedAs.JOB,
+)
+REPORT = DeclaredStage(
+    name="report",
+    group="learning",
+    summary="Tables and pictures of the results",
+    output="report",
+    record="results.json",
+    version=3,
+    is_in=_reports,
+    tracked_as=TrackedAs.WHOLE,
+)
+_PHYSICS = (CONFIGURE, GENERATE, SIMULATE, IMPORT_EVENTS, DETECT, ANALYSE, COMBINE, INGEST)
+_LEARNING = (TRACK, SAMPLE, TRAIN, TUNE, EVALUATE, BASELINES, REPORT)
+STAGES: Mapping[str, DeclaredStage] = {stage.name: stage for stage in (*_PHYSICS, *_LEARNING)}
 """All stages by their names, in an order in which they can run."""
+
+PROGRAMS: Mapping[str, str] = {
+    program.lower(): program
+    for program in (*(origin.program for origin in ORIGINS), *(stage.program for stage in STAGES.values()))
+    if program is not None
+}
+"""The programs that some job may need, by their keys in ``execution.installations``."""
 
 SECTIONS = ("generation", "events", "detector", "methods", "evaluation", "tracking")
 """The sections of a study that decide which stages it has."""
@@ -258,3 +265,11 @@ def stages_of(study: Mapping[str, Any]) -> tuple[str, ...]:
     The planner adds these and no others; the checks ask here too.
     """
     return tuple(name for name, stage in STAGES.items() if stage.is_in(study))
+
+
+def programs_of(study: Mapping[str, Any]) -> tuple[str, ...]:
+    """The programs that make and detect the events of a study, by its data, of which other parts may be missing."""
+    origin = origin_of(study)
+    found = [None if origin is None else origin.program]
+    found += [stage.program for stage in STAGES.values() if stage.program is not None and stage.is_in(study)]
+    return tuple(program for program in found if program is not None)

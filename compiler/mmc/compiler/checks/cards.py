@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from mmc.compiler.catalogue.generators import MADGRAPH
 from mmc.compiler.checks.context import Context, energy_gev, rule
 from mmc.compiler.checks.detector import MMC319
 from mmc.compiler.checks.events import counts
@@ -115,7 +116,7 @@ def _is_positive(value: str) -> bool:
 def pythia_settings(ctx: Context) -> Iterator[Diagnostic]:
     """Settings of Pythia leave to the study what is the study's."""
     path = ("generation", "shower", "settings")
-    for name in ctx.entries(*path) if ctx.source == "madgraph" else ():
+    for name in ctx.entries(*path) if ctx.origin is MADGRAPH else ():
         place = _place_of_pythia(name)
         if place is not None:
             yield _setting(ctx, (*path, name), name, place)
@@ -192,7 +193,7 @@ def param_card_entries(ctx: Context) -> Iterator[Diagnostic]:
     own = {f"{entry.get('lha_block', '')} {entry.get('lha_id')}".lower(): name for name, entry in parameters}
     shared: Path = ("generation", "param_card")
     places = [shared, *(("generation", "samples", name, "param_card") for name in samples(ctx))]
-    for path in places if ctx.source == "madgraph" else ():
+    for path in places if ctx.origin is MADGRAPH else ():
         file = ctx.get(*path, "file") or ctx.get(*shared, "file")
         text = None if file is None else _text(ctx, file)
         said = {key.lower(): key for key in ctx.get(*path) or {} if key != "file"}

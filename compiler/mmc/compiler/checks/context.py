@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from mmc.compiler.catalogue import default_observables
+from mmc.compiler.catalogue.generators import EventOrigin, origin_of
 from mmc.compiler.language.diagnostics import Code, Diagnostic, Span
 from mmc.compiler.language.document import Document, Path
 from mmc.compiler.language.quantities import parse_quantity
@@ -51,6 +52,12 @@ class Context:
         data: dict[str, Any] = whole_numbers(fill_defaults(known))
         return _with_whole_scans(data)
 
+    @cached_property
+    def sound_data(self) -> dict[str, Any]:
+        """The same without what the schema refuses."""
+        data: dict[str, Any] = _without(self.data, self.unsound)
+        return data
+
     def sound(self, *path: str | int) -> bool:
         """Whether the schema accepts the value and all that is in it."""
         if path in self._touched:
@@ -93,20 +100,15 @@ class Context:
         options = self.get("default_observables")
         return () if options is None else default_observables.names(**options)
 
-    @property
-    def source(self) -> str:
-        """Where events are from: a generator, "samples" of event files, a MadMiner "file"; "" where that is unclear."""
-        events, generation = self.data.get("events"), self.data.get("generation")
-        if "events" in self.data:
-            keys = events if isinstance(events, dict) and "generation" not in self.data else ()
-            return next((key for key in ("file", "samples") if key in keys), "")
-        generator = generation.get("generator") if isinstance(generation, dict) else None
-        return generator if generator in ("pythia8", "madgraph") else ""
+    @cached_property
+    def origin(self) -> EventOrigin | None:
+        """Where events are from; None where that is not clear."""
+        return origin_of(self.data)
 
     @property
     def reads_particles(self) -> bool:
         """Whether observables are computed from particles, rather than found in a MadMiner file."""
-        return self.source == "samples" or "events" not in self.data
+        return self.origin.reads_particles if self.origin is not None else "events" not in self.data
 
     @property
     def reader(self) -> str:
@@ -118,12 +120,12 @@ class Context:
     @property
     def samples_path(self) -> Path:
         """Where the samples stand."""
-        return ("events" if self.source == "samples" else "generation", "samples")
+        return ("generation" if self.origin is None else self.origin.section, "samples")
 
     @property
     def samples(self) -> dict[str, Any]:
         """The samples that the schema accepts, by name."""
-        return {} if self.source in ("", "file") else self.entries(*self.samples_path)
+        return {} if self.origin is None else self.entries(*self.samples_path)
 
     @cached_property
     def _annotated(self) -> dict[str, list[Annotated]]:
@@ -187,15 +189,16 @@ def walk(value: Any, schema: Mapping[str, Any], path: Path = ()) -> Iterator[tup
             yield from walk(item, child, (*path, key))
 
 
-def _without(value: Any, unknown: frozenset[Path], path: Path = ()) -> Any:
-    """The value without the keys that are unknown."""
-    if not unknown:
+def _without(value: Any, left_out: frozenset[Path], path: Path = ()) -> Any:
+    """The value without what stands at those paths."""
+    if not left_out:
         return value
     if isinstance(value, dict):
-        kept = {key: item for key, item in value.items() if (*path, key) not in unknown}
-        return {key: _without(item, unknown, (*path, key)) for key, item in kept.items()}
+        kept = {key: item for key, item in value.items() if (*path, key) not in left_out}
+        return {key: _without(item, left_out, (*path, key)) for key, item in kept.items()}
     if isinstance(value, list):
-        return [_without(item, unknown, (*path, index)) for index, item in enumerate(value)]
+        items = [(index, item) for index, item in enumerate(value) if (*path, index) not in left_out]
+        return [_without(item, left_out, (*path, index)) for index, item in items]
     return value
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from mmc.compiler.catalogue import generators
+from mmc.compiler.catalogue.generators import EVENT_SAMPLES, GENERATORS
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 from mmc.compiler.language.document import Path
@@ -44,12 +46,12 @@ def smearing(ctx: Context) -> Iterator[Diagnostic]:
 
 def runs_delphes(ctx: Context) -> bool:
     """Whether Delphes has to run: it is the detector, and some event file lacks its output."""
-    return ctx.reader == "delphes" and not all("delphes" in file for _, file in _files(ctx))
+    return generators.runs_delphes(ctx.sound_data)
 
 
 def _files(ctx: Context) -> Iterator[tuple[Path, dict[str, Any]]]:
     """The event files of all samples; one without anything stands for events that are generated."""
-    if ctx.source != "samples":
+    if ctx.origin is not EVENT_SAMPLES:
         yield (), {}
     for name, sample in ctx.samples.items():
         for index, file in enumerate(sample.get("files", ())):
@@ -58,7 +60,7 @@ def _files(ctx: Context) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 def _knows_files(ctx: Context) -> bool:
     """Whether particles are read, and nothing is wrong with the event files that they are read from."""
-    return ctx.reads_particles and (ctx.source != "samples" or ctx.sound("events"))
+    return ctx.reads_particles and (ctx.origin is not EVENT_SAMPLES or ctx.sound("events"))
 
 
 MMC319 = Code(
@@ -111,11 +113,13 @@ def showered_events(ctx: Context) -> Iterator[Diagnostic]:
     if ctx.reader != "delphes" or not _knows_files(ctx):
         return
     path = ("detector", "simulation")
-    if ctx.source == "pythia8":
-        message = "Delphes needs showered events, and the generator pythia8 of mmc stops at parton level"
-        help_text = "take `simulation: smearing`, or `generator: madgraph` with a shower"
+    origin = ctx.origin
+    if origin is not None and "detect" not in origin.stages:
+        message = f"Delphes needs showered events, and the generator {origin.name} of mmc stops at parton level"
+        others = " or ".join(f"`generator: {other.name}`" for other in GENERATORS.values() if "detect" in other.stages)
+        help_text = f"take `simulation: smearing`, or {others} with a shower"
         yield ctx.problem(MMC328, path, message, help_text)
-    elif ctx.source == "madgraph" and ctx.get("generation", "shower") == "none":
+    elif ctx.get("generation", "shower") == "none":
         message = "Delphes needs showered events, and the study has no shower"
         yield ctx.problem(MMC328, path, message, "add `shower: {program: pythia8}` to `generation`")
     elif runs_delphes(ctx):
@@ -147,7 +151,7 @@ def without_effect(ctx: Context) -> Iterator[Diagnostic]:
                 message = f"`{key}` has no effect: with smearing the particles of the LHE file are read"
                 help_text = "remove it, or say `detector: {simulation: delphes}`"
                 yield ctx.problem(MMC319, (*path, key), message, help_text, key=True)
-    if ctx.source == "madgraph" and isinstance(ctx.get("generation", "shower"), dict):
+    if isinstance(ctx.get("generation", "shower"), dict):
         message = "the shower has no effect: with smearing the particles before the shower are read"
         help_text = "say `detector: {simulation: delphes}`, or `shower: none`"
         yield ctx.problem(MMC319, ("generation", "shower"), message, help_text, key=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from mmc.compiler.catalogue.generators import EVENT_SAMPLES
 from mmc.compiler.checks.basis import completing
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.pythia8 import MMC304
@@ -79,7 +80,7 @@ def backgrounds(ctx: Context) -> Iterator[Diagnostic]:
 
 def _generated(ctx: Context) -> dict[str, Any]:
     """The samples that are generated."""
-    return ctx.samples if ctx.source in ("pythia8", "madgraph") else {}
+    return ctx.samples if ctx.origin is not None and ctx.origin.generates else {}
 
 
 def counts(ctx: Context, sample: Any) -> list[int]:
@@ -115,7 +116,7 @@ def same_sampled_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
     for name, sample in ctx.samples.items():
         if sample["background"]:
             continue
-        key = "files" if ctx.source == "samples" else "events"
+        key = "files" if "files" in sample else "events"
         sampled = {file["benchmark"] for file in sample[key]} if key == "files" else {*_sampled(ctx, sample[key])}
         if first is None:
             first = name, sampled
@@ -161,7 +162,7 @@ MMC334 = Code(
 def weights_at_added_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
     """Event files have weights at the benchmarks of the study, and nowhere else."""
     added = completing(ctx)
-    if ctx.source == "samples" and added:
+    if ctx.origin is EVENT_SAMPLES and added:
         first, *more = added
         names = f"{first} to {more[-1]}" if more else first
         message = f"MadMiner would add {names} to the basis, at points where event files have no weights"

@@ -5,11 +5,10 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from mmc.compiler.catalogue.images import is_pinned
+from mmc.compiler.catalogue.stages import PROGRAMS, SECTIONS, programs_of, stages_of
 from mmc.compiler.checks.context import Context, rule
-from mmc.compiler.checks.detector import runs_delphes
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 
-_PROGRAMS = {"madgraph": "MadGraph", "delphes": "Delphes"}
 _COPY = "copy it into the study's folder and name it from there"
 
 
@@ -97,27 +96,10 @@ def resources(ctx: Context) -> Iterator[Diagnostic]:
                 yield ctx.problem(MMC605, (*section, stage), message, "remove it", key=True)
 
 
-def stages(ctx: Context) -> set[str]:
+def stages(ctx: Context) -> tuple[str, ...]:
     """The stages that the study has; none where that is not clear."""
-    found = {
-        "pythia8": {"configure", "generate", "simulate", "analyse", "combine"},
-        "madgraph": {"configure", "generate", "simulate", "analyse", "combine"},
-        "samples": {"configure", "import_events", "analyse", "combine"},
-        "file": {"ingest"},
-    }.get(ctx.source)
-    if found is None:
-        return set()
-    if ctx.source in ("madgraph", "samples") and runs_delphes(ctx):
-        found.add("detect")
-    if ctx.names("methods") != []:
-        found |= {"sample", "train"}
-    if "evaluation" in ctx.data:
-        found |= {"evaluate", "baselines", "report"}
-    if any("tuning" in entry for entry in ctx.entries("methods").values()):
-        found.add("tune")
-    if found & {"train", "report"} and "tracking" in ctx.data:
-        found.add("track")
-    return found
+    is_clear = ctx.origin is not None and all(ctx.sound(section) for section in SECTIONS)
+    return stages_of(ctx.data) if is_clear else ()
 
 
 MMC606 = Code(
@@ -139,15 +121,15 @@ MMC607 = Code(
 @rule(MMC606, MMC607)
 def installations(ctx: Context) -> Iterator[Diagnostic]:
     """Folders of programs are found from everywhere, and some job runs the program."""
-    runs = {"madgraph": ctx.source == "madgraph", "delphes": ctx.source != "file" and runs_delphes(ctx)}
+    runs = programs_of(ctx.sound_data)
     for program, folder in ctx.entries("execution", "installations").items():
         path = ("execution", "installations", program)
         if not folder.startswith("/"):
             message = f"{show(folder)} is no absolute path, and every job runs in a folder of its own"
             help_text = f"start it with `/`, or leave it to the variable `MMC_{program.upper()}_DIR`"
             yield ctx.problem(MMC607, path, message, help_text)
-        elif ctx.source and not runs[program]:
-            message = f"no job of the study runs {_PROGRAMS[program]}"
+        elif ctx.origin is not None and PROGRAMS[program] not in runs:
+            message = f"no job of the study runs {PROGRAMS[program]}"
             yield ctx.problem(MMC606, path, message, "remove it", key=True)
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mmc.compiler.catalogue.generators import MADGRAPH
 from mmc.compiler.checks.context import Context, energy_gev, rule
 from mmc.compiler.checks.detector import MMC319
 from mmc.compiler.checks.pythia8 import MMC309
@@ -20,7 +21,7 @@ _COMMANDS = ("generate", "add", "define", "import", "output", "launch", "set")
 
 def samples(ctx: Context) -> dict[str, Any]:
     """The samples of MadGraph."""
-    return ctx.samples if ctx.source == "madgraph" else {}
+    return ctx.samples if ctx.origin is MADGRAPH else {}
 
 
 def shared(ctx: Context, sample: Mapping[str, Any], key: str) -> Any:
@@ -32,7 +33,7 @@ def shared(ctx: Context, sample: Mapping[str, Any], key: str) -> Any:
 def some_energy(ctx: Context) -> Iterator[Diagnostic]:
     """The beams have energy."""
     path = ("generation", "beams", "energy")
-    if ctx.source == "madgraph" and energy_gev(ctx, *path) == 0:
+    if ctx.origin is MADGRAPH and energy_gev(ctx, *path) == 0:
         yield ctx.problem(MMC309, path, "the beams have no energy")
 
 
@@ -48,21 +49,24 @@ MMC318 = Code(
 def places_in_the_param_card(ctx: Context) -> Iterator[Diagnostic]:
     """Each parameter has a place of its own in the param card."""
     seen: dict[tuple[str, int], str] = {}
+    origin = ctx.origin
+    if origin is not None and origin.param_card == "none":
+        return
     for name, entry in ctx.entries("parameters").items():
         path = ("parameters", name)
         missing = [key for key in ("lha_block", "lha_id") if key not in entry]
-        if missing and (ctx.source == "madgraph" or (len(missing) == 1 and ctx.source == "samples")):
+        if origin is not None and missing and (origin.param_card == "needed" or len(missing) == 1):
             message = f"parameter {show(name)} does not say where it stands in the param card"
             example = {"lha_block": "lha_block: dim6", "lha_id": "lha_id: 2"}
             help_text = f"add `{', '.join(example[key] for key in missing)}`, say"
             yield ctx.problem(MMC318, path, message, help_text, key=True)
-        elif not missing and ctx.source != "pythia8":
+        elif not missing:
             place = entry["lha_block"].casefold(), entry["lha_id"]
             other = seen.setdefault(place, name)
             if other != name:
                 message = f"{show(name)} and {show(other)} are the same entry of the param card, {place[0]} {place[1]}"
                 yield ctx.problem(MMC318, (*path, "lha_id"), message, "give one of them another place, or remove it")
-        if ctx.source == "madgraph" and ctx.given(*path, "coefficient"):
+        if origin is MADGRAPH and ctx.given(*path, "coefficient"):
             message = "`coefficient` has no effect: MadGraph finds the parameter by `lha_block` and `lha_id`"
             yield ctx.problem(MMC319, (*path, "coefficient"), message, "remove it", key=True)
 

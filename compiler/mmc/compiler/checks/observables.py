@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from mmc.compiler.catalogue.generators import EVENT_FILE
 from mmc.compiler.catalogue.names import IN_BASIS
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.expressions.checker import constant_value
@@ -23,7 +24,7 @@ MMC311 = Code(
 @rule(MMC311)
 def without_effect(ctx: Context) -> Iterator[Diagnostic]:
     """Nothing is asked of an existing event file that was decided when it was made."""
-    if ctx.source != "file":
+    if ctx.origin is not EVENT_FILE:
         return
     decided = ("morphing", "detector", "default_observables", "cuts", "efficiencies", "systematics", "groups")
     for section in decided:

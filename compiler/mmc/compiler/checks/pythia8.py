@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
+from mmc.compiler.catalogue.generators import PYTHIA8
 from mmc.compiler.checks.context import Context, dotted, energy_gev, rule
 from mmc.compiler.checks.detector import MMC319
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 
 LOWEST_MASS = 120.0
 """GeV. Below, the Z resonance makes events of large weight: the contact process of Pythia does not map it."""
-SIGNAL_PROCESSES = ("dimuon",)
 
 
 def _samples(ctx: Context) -> dict[str, Any]:
-    return ctx.samples if ctx.source == "pythia8" else {}
+    return ctx.samples if ctx.origin is PYTHIA8 else {}
 
 
 MMC303 = Code(
@@ -27,7 +27,7 @@ MMC303 = Code(
 @rule(MMC303)
 def coefficients(ctx: Context) -> Iterator[Diagnostic]:
     """Each parameter multiplies a contact interaction of its own."""
-    if ctx.source != "pythia8":
+    if ctx.origin is not PYTHIA8:
         return
     seen: dict[str, str] = {}
     for name, entry in ctx.entries("parameters").items():
@@ -46,10 +46,10 @@ def coefficients(ctx: Context) -> Iterator[Diagnostic]:
 @rule(MMC319)
 def without_effect(ctx: Context) -> Iterator[Diagnostic]:
     """Parameters have no place in a param card where there is none."""
-    for name in ctx.entries("parameters") if ctx.source == "pythia8" else ():
+    for name in ctx.entries("parameters") if ctx.origin is PYTHIA8 else ():
         for key in ("lha_block", "lha_id", "transform"):
             if ctx.given("parameters", name, key):
-                message = f"`{key}` has no effect: the generator pythia8 has no param card"
+                message = f"`{key}` has no effect: the generator {PYTHIA8.name} has no param card"
                 yield ctx.problem(MMC319, ("parameters", name, key), message, "remove it", key=True)
 
 
@@ -66,7 +66,7 @@ def kinds_of_samples(ctx: Context) -> Iterator[Diagnostic]:
     """Processes are declared as what they are."""
     for name, sample in _samples(ctx).items():
         path = ("generation", "samples", name)
-        is_signal = sample["process"] in SIGNAL_PROCESSES
+        is_signal = PYTHIA8.processes[sample["process"]]
         if is_signal and sample["background"]:
             message = f"the process {sample['process']} depends on the parameters, so it is no background"
             yield ctx.problem(MMC304, (*path, "background"), message, "remove `background: true`")
@@ -87,7 +87,7 @@ MMC317 = Code(
 def below_the_z(ctx: Context) -> Iterator[Diagnostic]:
     """The embedded generator has no phase-space map for the Z resonance, so `dimuon` starts above it."""
     for name, sample in _samples(ctx).items():
-        if sample["process"] != "dimuon":
+        if not PYTHIA8.processes[sample["process"]]:
             continue
         path = ("generation", "samples", name, "run_card", "m_min")
         lowest = energy_gev(ctx, *path)
@@ -116,7 +116,7 @@ MMC315 = Code(
 @rule(MMC308, MMC315)
 def powers(ctx: Context) -> Iterator[Diagnostic]:
     """Morphing has the powers that the model has: 2 of each coefficient and of all together."""
-    if ctx.source != "pythia8" or ctx.get("generation", "model") != "four-fermion":
+    if ctx.origin is not PYTHIA8 or ctx.get("generation", "model") != "four-fermion":
         return
     places = {
         ("parameters", name, "max_power"): entry["max_power"] for name, entry in ctx.entries("parameters").items()

@@ -20,6 +20,7 @@ from mmc.compiler.catalogue.reana import (
     kubernetes_bytes,
     kubernetes_cores,
 )
+from mmc.compiler.catalogue.stages import GROUPS, STAGES
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.files import stages
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
@@ -145,8 +146,10 @@ def images(ctx: Context) -> Iterator[Diagnostic]:
     if not ctx.given(*_SECTION) or not ctx.sound("execution", "images"):
         return
     given = ctx.entries("execution", "images")
-    learns = bool(stages(ctx) & {"train", "report"})
-    for group in ("physics", "learning") if learns else ("physics",):
+    there = {STAGES[name].group for name in stages(ctx)}
+    for group in GROUPS:
+        if group not in there:
+            continue
         if group not in given:
             message = f"REANA runs every job in a container, and the {group} stages have no image"
             way_out = f"add `{group}: registry/repository:tag` to `execution.images`"

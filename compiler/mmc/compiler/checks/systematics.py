@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from mmc.compiler.catalogue.generators import MADGRAPH
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.events import MMC305
 from mmc.compiler.language.diagnostics import Code, Diagnostic, did_you_mean, one_of, show
@@ -23,7 +24,7 @@ MMC325 = Code(
 def varied_once(ctx: Context) -> Iterator[Diagnostic]:
     """MadGraph varies each scale in one way in a sample, and compares one set of parton distributions."""
     known = ctx.entries("systematics")
-    for name, sample in ctx.samples.items() if ctx.source == "madgraph" else ():
+    for name, sample in ctx.samples.items() if ctx.origin is MADGRAPH else ():
         seen: dict[str, str] = {}
         for index, key in enumerate(sample["systematics"]):
             entry = known.get(key, {"effect": "norm"})
@@ -55,8 +56,8 @@ def used(ctx: Context) -> Iterator[Diagnostic]:
     for name in ctx.entries("systematics"):
         if name not in names:
             help_text = f"name it in a sample, `systematics: [{name}]`, or remove it"
-            if ctx.source == "pythia8":
-                help_text = "remove it: the generator pythia8 has no weights for uncertainties"
+            if ctx.origin is not None and not ctx.origin.varies:
+                help_text = f"remove it: the generator {ctx.origin.name} has no weights for uncertainties"
             message = f"no sample has the systematic uncertainty {show(name)}"
             yield ctx.problem(MMC326, ("systematics", name), message, help_text, key=True)
 

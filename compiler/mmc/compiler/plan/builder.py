@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mmc.compiler.catalogue.resources import Resources
-from mmc.compiler.catalogue.stages import STAGES, TrackedAs, stages_of
+from mmc.compiler.catalogue.stages import STAGES, TRACK, TrackedAs, stages_of
 from mmc.compiler.plan.model import FileInput, Flow, Input, Job, Stage, digest
 from mmc.compiler.settings.encoding import split_shared
 from mmc.compiler.study.model import Study
@@ -83,10 +83,10 @@ class Builder:
         :raises ValueError: when settings that the jobs of a stage share are not the same in all
         """
         declared = STAGES[name]
-        if declared.tracked_as is not None and self.has("track"):
+        if declared.tracked_as is not None and self.has(TRACK.name):
             ignored = declared.tracked_as is not TrackedAs.WHOLE
-            inputs = (*inputs, Input(self.stages["track"].output, "track", Flow.ONE, ignored_in_fingerprint=ignored))
-            drafts = [replace(draft, needs=(*draft.needs, ("track", "track"))) for draft in drafts]
+            inputs = (*inputs, Input(TRACK.output, TRACK.name, Flow.ONE, ignored_in_fingerprint=ignored))
+            drafts = [replace(draft, needs=(*draft.needs, (TRACK.name, TRACK.name))) for draft in drafts]
         resources = self.study.resources.get(name, Resources())
         shared, own = split_shared([draft.settings for draft in drafts])
         stage = Stage(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmc.compiler.catalogue.generators import PYTHIA8
 from mmc.jobs.formats.events import Event
 from mmc.jobs.generators import contact_interactions
 from mmc.jobs.generators.contact_interactions import Floats, Kinematics
@@ -18,7 +19,7 @@ class Weigher:
         self, process: Mapping[str, Any], benchmarks: Mapping[str, Mapping[str, float]], parameters: Mapping[str, str]
     ) -> None:
         self._per_event: float = process["cross_section_pb"] / process["mean_weight"]
-        self._depends = process["process"] == "dimuon"
+        self._depends = PYTHIA8.processes[process["process"]]
         self._sampled = list(benchmarks).index(process["benchmark"])
         self._points = np.stack([contact_interactions.vector(point, parameters) for point in benchmarks.values()])
 

@@ -2,6 +2,7 @@
 
 import logging
 
+from mmc.compiler.catalogue.generators import PYTHIA8
 from mmc.compiler.settings.generation import Pythia8GenerateSettings
 from mmc.errors import StepError
 from mmc.jobs.generators import contact_interactions, pythia8
@@ -18,7 +19,7 @@ def run(job: StepJob) -> None:
     """
     own = job.read(Pythia8GenerateSettings)
     couplings = None
-    if own.process == "dimuon":
+    if PYTHIA8.processes[own.process]:
         point = Setup.read(job.one("setup")).point(own.benchmark)
         couplings = contact_interactions.pythia_couplings(contact_interactions.vector(point, own.parameters))
     lines = pythia8.settings(own.process, own.run_card, own.beams, couplings)

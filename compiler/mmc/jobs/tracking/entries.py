@@ -8,17 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from mmc.compiler.catalogue.stages import REPORT, SAMPLE, STAGES, TRAIN, TUNE
 from mmc.jobs.job import RECORD, read_json
 from mmc.version import __version__
 
-RECORDS = {
-    "sample": "sample.json",
-    "train": "train.json",
-    "tune": "tuning.json",
-    "evaluate": "evaluate.json",
-    "baselines": "baseline.json",
-}
-"""What the jobs of a stage write about themselves."""
 SERIES = ("loss_train", "loss_validation")
 """Entries of records that have a number for each epoch."""
 CHOSEN = {
@@ -49,11 +42,12 @@ class Entry:
 
 def describe(stage: str, folder: Path, seed: int, settings: Mapping[str, Any]) -> Entry:
     """What is to be logged of a job that wrote the folder. ``settings`` may be unknown, and add little."""
-    if stage == "tune" and not (folder / "tuning.json").is_file():  # it has handed on a model, which is logged
+    if stage == TUNE.name and not (folder / TUNE.record).is_file():  # it has handed on a model, which is logged
         return Entry(tags={logged(stage): str(seed)})
-    record = read_json(folder / RECORDS[stage]) if stage in RECORDS else {}
-    if stage == "tune":
-        record = {**read_json(folder / "train.json"), **record}
+    declared = STAGES[stage]
+    record = {} if declared.tracked_as is None else read_json(folder / declared.record)
+    if declared is TUNE:
+        record = {**read_json(folder / TRAIN.record), **record}
     params = {name: value for name, value in {**settings, **record}.items() if name in CHOSEN and value is not None}
     for name in OPTIONS:
         params |= record.get(name, {})
@@ -69,7 +63,7 @@ def describe(stage: str, folder: Path, seed: int, settings: Mapping[str, Any]) -
         metrics=dict(_numbers(rest)) | best,
         series=series,
         tags={**method, **texts, logged(stage): str(seed)},
-        artifacts=tuple(path for path in files if stage != "sample" or path.suffix == ".json"),
+        artifacts=tuple(path for path in files if declared is not SAMPLE or path.suffix == ".json"),
         network=(folder, record["method"]) if (folder / "model_settings.json").is_file() else None,
     )
 
@@ -79,7 +73,7 @@ def summarise(folder: Path) -> Entry:
 
     And whether that can be believed. What all limits share is given where there are no groups of events.
     """
-    results = read_json(folder / "results.json")
+    results = read_json(folder / REPORT.record)
     every, shared = [*results["baselines"], *results["methods"]], results["evaluation"] or {}
     metrics = {
         f"allowed_fraction.{level}/{limits['name']}": fraction

@@ -18,14 +18,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mmc.compiler.catalogue.stages import REPORT, STAGES, TRACK, TRAIN, TrackedAs
 from mmc.jobs.job import RECORD as JOB_RECORD
 from mmc.jobs.job import StepJob, read_json
 from mmc.jobs.tracking.entries import Entry, describe, logged, summarise, versions
 from mmc.jobs.tracking.store import Store, local_store, reason, same_store
 
-INPUT, RECORD, STUDY = "tracking", "tracking.json", "study.resolved.json"
+INPUT, RECORD, STUDY = TRACK.output, TRACK.record, "study.resolved.json"
 """The output of the stage ``track``, as inputs call it, the file in it that names the store and the run, the study."""
-LAST = "report"
+LAST = REPORT.name
 """The stage that ends the run of the whole, and logs what jobs could not log or had done before."""
 WHOLE, PART = "mmc.run", "mmc.job"
 """The tags that identify a run: the run of a study that it belongs to, and what it is there."""
@@ -81,7 +82,7 @@ class Run(Tracker):
 
     @contextmanager
     def child(self, name: str) -> Iterator[Tracker]:
-        run = self.whole.part(*_place("train", name))
+        run = self.whole.part(*_place(TRAIN.name, name))
         if run is None:
             yield Tracker()
         else:
@@ -177,7 +178,8 @@ def tracker(job: StepJob) -> Iterator[Tracker]:
 
 def _place(stage: str, job: str) -> tuple[str, str]:
     """What a job's run is within the whole, and its name. An estimator has one run for training and evaluation."""
-    return (f"estimator {job}", job) if stage in ("train", "tune", "evaluate") else (f"{stage} {job}", f"{stage} {job}")
+    shared = STAGES[stage].tracked_as is TrackedAs.ESTIMATOR
+    return (f"estimator {job}", job) if shared else (f"{stage} {job}", f"{stage} {job}")
 
 
 def _open(job: StepJob) -> StudyRun | None:
