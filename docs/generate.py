@@ -89,9 +89,11 @@ def language_page() -> str:
         "",
         _GENERATED,
         "",
-        f"Version {VERSION}. A study is one YAML mapping. Quantities with a dimension carry their unit; numbers may be "
-        "written `30_000` or `3e4`. Keys that start with `x-` are free at the top, for notes and other tools. What the "
-        "schema cannot say is checked too: see [Diagnostics](diagnostics.md).",
+        f"Version {VERSION}. A study is one YAML mapping. Quantities with a dimension carry their unit. Numbers are "
+        "those of YAML 1.2: `30000`, or `3e4`, which is a whole number too. Digits may be grouped by threes: `30_000` "
+        "is text to YAML, and mmc reads it as a number where one is asked for. Keys that start with `x-` are free at "
+        "the top, for notes and other tools. What the schema cannot say is checked too: see "
+        "[Diagnostics](diagnostics.md).",
         "",
         "Editors with a YAML language server complete and check studies whose first line is "
         "`# yaml-language-server: $schema=PATH`, with the path of "

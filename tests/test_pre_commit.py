@@ -1,4 +1,4 @@
-"""The pre-commit hook, run for real by pre-commit in a repository of studies."""
+"""The pre-commit hook, run for real by pre-commit in a repository of studies, and the repository's own hooks."""
 
 import os
 import shutil
@@ -74,3 +74,17 @@ def test_a_wrong_study(hook: Callable[[Path], subprocess.CompletedProcess[str]],
     assert done.returncode == 1
     assert "wrong/study.yml:3:1: error[MMC008]" in done.stdout
     assert "other.yaml" not in done.stdout
+
+
+def test_the_repository_passes_its_own_hooks(tmp_path: Path) -> None:
+    """All but mypy, which takes a minute here and reads the same sources in ./run-tests."""
+    commit_all(copy_checkout(tmp_path))
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "SKIP": "mypy",
+    }
+    command = [sys.executable, "-m", "pre_commit", "run", "--all-files", "--color=never"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("Passed") == 5, done.stdout

@@ -92,7 +92,7 @@ def test_a_room_imports_what_its_row_allows(room: str) -> None:
             other = _room(imported.removeprefix("mmc."))
             if imported.startswith("mmc.") and other and other not in {room, *TABLE[room]}:
                 wrong.append(f"{path.relative_to(ROOT)}:{line}: {room} imports {other}")
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, "\n".join(dict.fromkeys(wrong))
 
 
 def test_a_row_allows_nothing_that_is_not_needed() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
-from mmc.compiler.language.schema import VERSION, load_schema
+from mmc.compiler.language.schema import load_schema, schema_text
 from mmc.errors import UsageError
 
 STUDY = "study.yaml"
@@ -19,8 +19,7 @@ _YAML_WORDS = ("null", "true", "false")
 def new_study(folder: str) -> dict[str, str]:
     """The files of a new study, by name; ``folder`` is the name of their folder, which the study takes if it can."""
     study = (resources.files("mmc.templates") / "init" / STUDY).read_text(encoding="utf-8")
-    schema = (resources.files("mmc.schema") / VERSION / "study.json").read_text(encoding="utf-8")
-    return {STUDY: study.replace("name: my-study ", f"name: {study_name(folder)} ", 1), SCHEMA: schema}
+    return {STUDY: study.replace("name: my-study ", f"name: {study_name(folder)} ", 1), SCHEMA: schema_text()}
 
 
 def study_name(folder: str) -> str:

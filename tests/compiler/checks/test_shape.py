@@ -9,7 +9,7 @@ from mmc.compiler.language.document import load
 from mmc.compiler.language.schema import load_schema
 
 SILENT = {"$schema", "$id", "$ref", "title", "description", "default", "properties", "definitions", "items", "allOf"}
-SILENT |= {"patternProperties", "propertyNames", "if", "then"}
+SILENT |= {"patternProperties", "propertyNames", "if", "then", "$comment", "patternErrorMessage"}
 ANNOTATIONS = {"x-refers-to", "x-keys-refer-to", "x-dimension", "x-order", "x-expression", "x-file", "x-reana"}
 
 
@@ -43,6 +43,7 @@ T = "write it as in `6 min`"
     ("value", "schema", "expected"),
     [
         ("3", {"type": "integer"}, ("MMC103", "`k` is a whole number, not '3'", "write `3` without quotes")),
+        ("3_000", {"type": "number"}, ("MMC103", "`k` is a number, not '3_000'", "write `3000` without quotes")),
         (2.4, {"type": "integer"}, ("MMC103", "`k` is a whole number, not 2.4", "write `2`, say")),
         ("off", {"type": "boolean"}, ("MMC103", "`k` is `true` or `false`, not 'off'", "write `false`")),
         (3, {"type": "string"}, ("MMC103", "`k` is text, not 3", "put it in quotes")),

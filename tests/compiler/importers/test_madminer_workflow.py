@@ -32,6 +32,14 @@ def test_the_study_is_as_expected(tmp_path: Path, cards: bool, pytestconfig: pyt
     assert found == {str(p.relative_to(expected)): p.read_text() for p in expected.rglob("*") if p.is_file()}
 
 
+def test_digits_may_be_grouped_as_in_yaml_1_1(tmp_path: Path) -> None:
+    for name in ("physics", "learning"):
+        text = (INPUTS / f"{name}.yml").read_text()
+        (tmp_path / f"{name}.yml").write_text(text.replace("n_trials: 30", "n_trials: 3_0").replace("500.0", "5_00.0"))
+    assert run(tmp_path / "toy", physics=tmp_path / "physics.yml", learning=tmp_path / "learning.yml") == 0
+    assert (tmp_path / "toy/study.yaml").read_text() == (INPUTS / "expected-without-cards/study.yaml").read_text()
+
+
 def test_the_study_can_be_compiled(tmp_path: Path) -> None:
     assert run(tmp_path, "--cards", str(INPUTS / "cards")) == 0
     assert main(["compile", str(tmp_path / "study.yaml"), "--target", "yadage"]) == 0

@@ -45,8 +45,8 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
         ("007", 7),
         ("0o17", 15),
         ("0x1F", 31),
-        ("500_000", 500000),
-        ("10_000.5", 10000.5),
+        ("500_000", "500_000"),
+        ("10_000.5", "10_000.5"),
         ("1_0.0_0", "1_0.0_0"),
         ("_1", "_1"),
         ("1__0", "1__0"),
@@ -78,6 +78,21 @@ def test_scalars_follow_yaml_1_2(text: str, value: object) -> None:
     found = data(f"key: {text}\n")["key"]
     assert found == value
     assert type(found) is type(value)
+
+
+def test_the_number_that_grouped_digits_mean_is_kept_beside_the_text() -> None:
+    document = load(
+        "a: 1_000\nb: [-1_0.5, '1_000', !!str 1_000, _1, x_1, 1_e3, 1e_]\nc: {1_0: 2_0e1_0}\n", "study.yaml"
+    )
+    assert document.data == {
+        "a": "1_000",
+        "b": ["-1_0.5", "1_000", "1_000", "_1", "x_1", "1_e3", "1e_"],
+        "c": {"1_0": "2_0e1_0"},
+    }
+    assert document.grouped == {("a",): 1000, ("b", 0): -10.5, ("b", 5): 1000.0, ("c", "1_0"): 20e10}
+    changed = document.with_numbers({("a",): 1000, ("b", 0): -10.5})
+    assert changed.data == {**document.data, "a": 1000, "b": [-10.5, *document.data["b"][1:]]}
+    assert document.data["b"][0] == "-1_0.5"
 
 
 @pytest.mark.parametrize(
@@ -118,6 +133,8 @@ def test_scalars_follow_yaml_1_2(text: str, value: object) -> None:
         ("a: [1, -.INF]\n", ("MMC011", 1, 8, "'-.INF' is not a finite number")),
         ("a: 1e999\n", ("MMC011", 1, 4, "'1e999' is not a finite number")),
         ("a: 9223372036854775808\n", ("MMC011", 1, 4, "the whole number '9223372036854775808' is too large")),
+        ("a: 9_9223372036854775808\n", ("MMC011", 1, 4, "the whole number '9_9223372036854775808' is too large")),
+        ("a: 1_000e999\n", ("MMC011", 1, 4, "'1_000e999' is not a finite number")),
         ('a: "x\\0y"\n', ("MMC012", 1, 4, "the text holds the control character U+0000")),
         ('"\\e": 1\n', ("MMC012", 1, 1, "the key holds a control character")),
         ("a: *b\n", ("MMC007", 1, 4, "the alias *b stands for nothing")),
@@ -147,6 +164,7 @@ def test_each_kind_of_broken_file_is_one_diagnostic(source: str | bytes, expecte
         ("a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 300)), "MMC006"),
         ("a: " + "9" * 1_000_000, "MMC011"),
         ("a: 0x" + "F" * 1_000_000, "MMC011"),
+        ("a: " + "9_" * 900_000, "MMC011"),
         ("a" * 1_900_000, "MMC013"),
         ("a: '" + "x\n" * 900_000, "MMC004"),
         (bytes(range(256)) * 1000, "MMC001"),

@@ -25,6 +25,7 @@ from mmc.compiler.checks import (
     tuning,
 )
 from mmc.compiler.checks.context import RULES, Context, LookUp, ReadText
+from mmc.compiler.checks.grouped import read_grouped
 from mmc.compiler.checks.shape import MMC109, check_shape
 from mmc.compiler.language.diagnostics import Code, Diagnostic, Severity, Span, has_errors, in_order
 from mmc.compiler.language.document import Document
@@ -59,10 +60,11 @@ def check(document: Document, look_up: LookUp, read_text: ReadText = _no_text) -
     :param look_up: says what a path in its folder is
     :param read_text: gives the text of a card there
     """
+    document, malformed = read_grouped(document)
     if document.data is None:
         return Checked(in_order(document.diagnostics), None, ())
     problems, unsound, unknown = check_shape(document)
-    found = [*document.diagnostics, *problems]
+    found = [*document.diagnostics, *malformed, *problems]
     context = Context(document, unsound, unknown, look_up, read_text)
     other_language = [problem for problem in problems if problem.code == MMC109.id and document.data["mmc"] != 1.0]
     if other_language:

@@ -176,7 +176,8 @@ MMC103 = Code(
     "MMC103",
     "A value is of the wrong type",
     "The value is text where a number is needed, a number where a list is needed, and so on. In YAML `yes` and "
-    "`on` are text; conditions are `true` and `false`. A key without a value holds nothing.",
+    "`on` are text; conditions are `true` and `false`. A key without a value holds nothing. The digits of a "
+    "number can be in groups of three, `150_000`, and of no other length.",
 )
 MMC110 = Code(
     "MMC110",
@@ -216,7 +217,7 @@ def _type_help(kinds: list[str], value: Any) -> str:
         if "boolean" in kinds and value.lower() in ("yes", "on", "no", "off"):
             return f"write `{'true' if value.lower() in ('yes', 'on') else 'false'}`"
         if {"integer", "number"} & set(kinds) and _is_number(value):
-            return f"write `{value.strip()}` without quotes"
+            return f"write `{value.strip().replace('_', '')}` without quotes"
     if kinds == ["string"] and isinstance(value, int | float):
         return "put it in quotes"
     if kinds == ["array"] and not isinstance(value, dict):

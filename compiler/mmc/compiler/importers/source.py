@@ -40,7 +40,7 @@ class Source:
         if document.diagnostics:
             first = document.diagnostics[0]
             raise UsageError(f"{name}:{first.span.line}: {first.message}")
-        return cls(document)
+        return cls(document.with_numbers(document.grouped))  # as the YAML 1.1 of that tool reads them
 
     def __contains__(self, key: str) -> bool:
         return self._data.get(key) is not None

@@ -6,7 +6,20 @@ from typing import Any
 
 import yaml
 
+from mmc.compiler.language.document import plain_scalar
+
 WIDTH = 120
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that YAML 1.2 would read as something else too, such as `1e3`; PyYAML knows YAML 1.1."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        style = None if isinstance(plain_scalar(data), str) else "'"
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 
 def flow(value: Any) -> str:
@@ -15,7 +28,8 @@ def flow(value: Any) -> str:
     >>> flow({"range": [-1, 1.5], "label": "a: b"})
     "{range: [-1, 1.5], label: 'a: b'}"
     """
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), sort_keys=False, allow_unicode=True)
+    options: dict[str, Any] = {"default_flow_style": True, "width": float("inf"), "sort_keys": False}
+    text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=True, **options)
     return text.removesuffix("\n").removesuffix("\n...")
 
 

@@ -1,14 +1,15 @@
 """YAML text to plain data in which every key and value knows where it stands.
 
 Scalars follow the core schema of YAML 1.2, as editors do: ``1e3`` is a number, ``on``, ``yes`` and dates are text.
-Beyond it, the digits of a number may be grouped (``30_000``). Whatever the text, the result is a :class:`Document`:
-problems are diagnostics, never exceptions, and time and memory stay linear in the size of the file.
+``30_000`` is text too, and the document keeps the number that it can mean. Whatever the text, the result is a
+:class:`Document`: problems are diagnostics, never exceptions, and time and memory stay linear in the size of the file.
 """
 
 import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,9 +19,10 @@ from mmc.compiler.language.yaml_nodes import NOT_TEXT, Node, UnreadableError, co
 Path = tuple[str | int, ...]
 """The keys and indices that lead to a value."""
 
-_DECIMAL = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*")
+_DECIMAL = re.compile(r"[-+]?[0-9]+")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_GROUPED = re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9_]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _CONSTANTS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -49,12 +51,24 @@ class Document:
     spans: dict[Path, tuple[Span, Span]] = field(default_factory=dict, repr=False)
     """For each path the span of its key (of the entry itself in a list) and of its value."""
     broken: frozenset[Path] = frozenset()
+    grouped: dict[Path, float] = field(default_factory=dict, repr=False)
+    """The numbers that texts without quotes are without the ``_`` among their digits: 30000 for ``30_000``."""
     diagnostics: tuple[Diagnostic, ...] = ()
 
     @cached_property
     def lines(self) -> list[str]:
         """The lines of the text, without line breaks."""
         return split_lines(self.text)
+
+    def with_numbers(self, numbers: Mapping[Path, float]) -> "Document":
+        """The document with these numbers as its data at their paths."""
+        data = deepcopy(self.data)
+        for (*outer, last), number in numbers.items():
+            place: Any = data
+            for key in outer:
+                place = place[key]
+            place[last] = number
+        return replace(self, data=data)
 
     def key_span(self, path: Path) -> Span:
         """Where the key of the value is (in a list the value itself), or else the nearest one around it."""
@@ -104,7 +118,8 @@ def load(source: bytes | str, path: str) -> Document:
         found = "a list" if isinstance(data, list) else f"the single value {show(data)}"
         builder.report(MMC013, f"the study is {found}, not a mapping", root.span, 'start it with `mmc: "1.0"`')
         data = None
-    return Document(path, text, data, builder.spans, frozenset(builder.broken), tuple(builder.diagnostics))
+    broken, diagnostics = frozenset(builder.broken), tuple(builder.diagnostics)
+    return Document(path, text, data, builder.spans, broken, builder.grouped, diagnostics)
 
 
 MMC008 = Code(
@@ -134,6 +149,7 @@ class _Builder:
         self.path = path
         self.spans: dict[Path, tuple[Span, Span]] = {}
         self.broken: set[Path] = set()
+        self.grouped: dict[Path, float] = {}
         self.diagnostics: list[Diagnostic] = []
 
     def report(self, code: Code, message: str, span: Span, help_text: str = "") -> None:
@@ -144,12 +160,25 @@ class _Builder:
         node = written.meant
         if node.kind == "scalar":
             value, code, message, help_text = _scalar(node)
+            if node.plain and isinstance(value, str) and _GROUPED.fullmatch(value):
+                return self._grouped(value, at)
             return value if code is None else self._fail(at, code, message, help_text)
         if node.tag not in (None, "!", f"{_TAG}{'map' if node.kind == 'map' else 'seq'}"):
             return self._fail(at, *_unknown_tag(node))
         if node.kind == "list":
             return [self.value(child, (*at, index)) for index, child in enumerate(node.value)]
         return {name: self.value(child, (*at, name), span) for name, span, child in self._entries(node)}
+
+    def _grouped(self, text: str, at: Path) -> Any:
+        """Text that can mean a number."""
+        number = plain_scalar(text.replace("_", ""))
+        if isinstance(number, str):  # `1e_`
+            return text
+        out_of_range = _out_of_range(number, text)
+        if out_of_range is not None:
+            return self._fail(at, MMC011, *out_of_range)
+        self.grouped[at] = number
+        return text
 
     def _fail(self, at: Path, code: Code, message: str, help_text: str) -> None:
         self.broken.add(at)
@@ -199,7 +228,7 @@ class _Builder:
             self.report(MMC009, f"a key must be text; this one is a {kind}", key.span)
             return None
         text: str = node.value
-        if node.plain and not isinstance(_resolve(text), str):
+        if node.plain and not isinstance(plain_scalar(text), str):
             shown = show(text) if text else "empty"
             self.report(MMC009, f"a key must be text; this one is {shown}", key.span, f'quote it: "{_short(text)}"')
         elif NOT_TEXT.search(text) is not None:
@@ -253,7 +282,7 @@ def _scalar(node: Node) -> Scalar:
         if bad is not None:
             return None, MMC012, f"the text holds the control character U+{ord(bad.group()):04X}", "leave it out"
         return text, None, "", ""
-    value = _resolve(text)
+    value = plain_scalar(text)
     if kind:
         if kind not in _TYPES:
             return None, *_unknown_tag(node)
@@ -273,8 +302,12 @@ def _out_of_range(value: Any, text: str) -> tuple[str, str] | None:
     return None
 
 
-def _resolve(text: str) -> Any:
-    """The value of a plain scalar by YAML 1.2's core schema, digit groups allowed."""
+def plain_scalar(text: str) -> Any:
+    """The value of a scalar without quotes by YAML 1.2's core schema.
+
+    >>> plain_scalar("1e3"), plain_scalar("1_000"), plain_scalar("on")
+    (1000.0, '1_000', 'on')
+    """
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if text[0] not in "+-.0123456789":

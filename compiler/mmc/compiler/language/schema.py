@@ -10,12 +10,28 @@ VERSION = "1.0"
 """The language that this mmc reads."""
 
 
+_GROUPED = {"$ref": "#/definitions/grouped"}
+
+
 @cache
 def load_schema(name: str = "study") -> dict[str, Any]:
-    """The parsed schema ``schema/<VERSION>/<name>.json``, as it ships with the package."""
-    text = (resources.files("mmc.schema") / VERSION / f"{name}.json").read_text(encoding="utf-8")
-    schema: dict[str, Any] = json.loads(text)
+    """The parsed schema ``schema/<VERSION>/<name>.json``, without what only editors need: numbers as grouped text."""
+    schema: dict[str, Any] = json.loads(schema_text(name), object_hook=_without_grouped)
     return schema
+
+
+def schema_text(name: str = "study") -> str:
+    """The schema as it ships with the package."""
+    return (resources.files("mmc.schema") / VERSION / f"{name}.json").read_text(encoding="utf-8")
+
+
+def _without_grouped(part: dict[str, Any]) -> dict[str, Any]:
+    """A part of the schema without the text ``150_000``, which mmc has read as a number before it checks a study."""
+    if part.get("allOf") != [_GROUPED]:
+        return part
+    kinds = [kind for kind in part["type"] if kind != "string"]
+    kept = {key: value for key, value in part.items() if key != "allOf"}
+    return {**kept, "type": kinds[0] if len(kinds) == 1 else kinds}
 
 
 def resolve(subschema: Mapping[str, Any]) -> dict[str, Any]:
