@@ -30,7 +30,6 @@ FOLLOWING = (
     COMPILER / "jobs/tracking/entries.py",
     COMPILER / "jobs/tuning/criteria.py",
     ROOT / "templates/report/limits.html.j2",
-    ROOT / "docs/generate.py",
 )
 """What knows no closure test by its name."""
 
