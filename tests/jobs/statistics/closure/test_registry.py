@@ -97,7 +97,7 @@ def test_another_test_is_part_of_every_verdict(
         distance=lambda figures: (figures["imaginary"], None),
     )
     monkeypatch.setattr(verdict, "TESTS", (*TESTS, imaginary))
-    problem = LimitProblem.of(EventFile(toy_events / "events.h5", 0.2, 0.2), Learning(tmp_path, toy_events).evaluation)
+    problem = LimitProblem.of(EventFile(toy_events / "events.h5", 0.2, 0.2), Learning(tmp_path, toy_events).limits)
     found = verdict.judge(Evidence(problem, problem.limits(0.0)))
     assert found.figures["imaginary"] == found.figures["p_value_true"] == 1.0
     assert found.figures["verdicts"] == {"true_point": "passed", "imaginary": "failed"}
