@@ -89,10 +89,10 @@ def language_page() -> str:
         "",
         _GENERATED,
         "",
-        f"Version {VERSION}. A study is one YAML mapping. Quantities with a dimension have a unit. Numbers are those of "
-        "YAML 1.2: `30000`, or `3e4`, which is a whole number too. Digits may be in groups of three: `30_000` is text "
-        "in YAML, and mmc reads it as a number where a number is expected. At the top level, keys that start with `x-` "
-        "are free for notes and other tools. mmc also checks what the schema cannot express: see "
+        f"Version {VERSION}. A study is one YAML mapping. Quantities with a dimension have a unit. Numbers are those "
+        "of YAML 1.2: `30000`, or `3e4`, which is a whole number too. Digits may be in groups of three: `30_000` is "
+        "text in YAML, and mmc reads it as a number where a number is expected. At the top level, keys that start "
+        "with `x-` are free for notes and other tools. mmc also checks what the schema cannot express: see "
         "[Diagnostics](diagnostics.md).",
         "",
         "Editors with a YAML language server complete and check a study if its first line is "

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmc.compiler.catalogue.stages import GENERATE, SIMULATE
 from mmc.compiler.inputs import cards
 from mmc.compiler.inputs.installations import GET_LHAPDF, Installation, find_lhapdf, find_madgraph
 from mmc.compiler.settings.generation import MadGraphSimulateSettings
@@ -16,7 +17,7 @@ from mmc.jobs.formats.les_houches import EVENTS
 from mmc.jobs.formats.les_houches_normalise import Content
 from mmc.jobs.formats.weight_groups import find_nuisance
 from mmc.jobs.generators import madgraph, madgraph_cards, program
-from mmc.jobs.generators.madgraph_process import ARCHIVE, PARAM_CARD, RECORD, RUN_CARD, unpack, work_folder
+from mmc.jobs.generators.madgraph_process import ARCHIVE, PARAM_CARD, RUN_CARD, unpack, work_folder
 from mmc.jobs.job import StepJob, read_json, write_json
 from mmc.jobs.madminer.setup_file import Setup
 
@@ -49,7 +50,7 @@ def run(job: StepJob) -> None:
     setup = Setup.read(job.one("setup"))
     setup.point(own.benchmark)
     source = job.pick("process", own.process_job)
-    process = read_json(source / RECORD)
+    process = read_json(source / GENERATE.record)
     if process["sample"] != own.sample:
         raise StepError(f"{own.process_job} is the process of {process['sample']}, not of {own.sample}")
     nlo = process["order"] == "NLO"
@@ -71,7 +72,7 @@ def run(job: StepJob) -> None:
         n_lost = _shower(job, own, content, names, work=work, nlo=nlo)
     log.info("cross section of %s: (%.5g +/- %.2g) pb", _what(own), *content.head.cross_section_pb)
     write_json(
-        job.out / "simulate.json",
+        job.out / SIMULATE.record,
         {
             "sample": own.sample,
             "slice": own.slice,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mmc.compiler.catalogue.stages import GENERATE
 from mmc.compiler.inputs.cards import asks_for_corrections
 from mmc.compiler.inputs.installations import Installation, find_madgraph
 from mmc.compiler.settings.generation import MadGraphGenerateSettings
@@ -21,7 +22,6 @@ from mmc.jobs.job import StepJob, write_json
 log = logging.getLogger(__name__)
 
 ARCHIVE = "process.tar.gz"
-RECORD = "process.json"
 PARAM_CARD = "Cards/param_card_default.dat"
 RUN_CARD = "Cards/run_card_default.dat"
 
@@ -54,7 +54,7 @@ def run(job: StepJob) -> None:
         pack(process, job.out / ARCHIVE)
         log.info("process of %s: %d folders of matrix elements", own.sample, len(list(process.glob("SubProcesses/P*"))))
     write_json(
-        job.out / RECORD,
+        job.out / GENERATE.record,
         {
             "sample": own.sample,
             "process": list(own.process),

@@ -5,6 +5,7 @@ from itertools import islice
 
 import numpy as np
 
+from mmc.compiler.catalogue.stages import GENERATE, SIMULATE
 from mmc.compiler.settings.generation import Pythia8SimulateSettings
 from mmc.errors import StepError
 from mmc.jobs.formats import les_houches
@@ -29,7 +30,7 @@ def run(job: StepJob) -> None:
     own = job.read(Pythia8SimulateSettings)
     n_events = own.n_events
     benchmarks = Setup.read(job.one("setup")).benchmarks
-    process = read_json(job.pick("process", own.process_job) / "process.json")
+    process = read_json(job.pick("process", own.process_job) / GENERATE.record)
     if (process["sample"], process["benchmark"]) != (own.sample, own.benchmark):
         raise StepError(f"{own.process_job} is the process {process['sample']} at {process['benchmark']}")
     names, sampled = list(benchmarks), own.benchmark
@@ -56,7 +57,7 @@ def run(job: StepJob) -> None:
             log.info("%d of %d events", start + len(events), n_events)
     les_houches.verify(job.out / EVENTS, n_events, names)
     write_json(
-        job.out / "simulate.json",
+        job.out / SIMULATE.record,
         {
             "sample": own.sample,
             "benchmark": sampled,

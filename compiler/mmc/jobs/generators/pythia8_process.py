@@ -3,6 +3,7 @@
 import logging
 
 from mmc.compiler.catalogue.generators import PYTHIA8
+from mmc.compiler.catalogue.stages import GENERATE
 from mmc.compiler.settings.generation import Pythia8GenerateSettings
 from mmc.errors import StepError
 from mmc.jobs.generators import contact_interactions, pythia8
@@ -28,7 +29,7 @@ def run(job: StepJob) -> None:
         raise StepError(f"the cross section of {own.sample} at {own.benchmark} is {value:g} pb")
     log.info("cross section of %s at %s: (%.5g +/- %.2g) pb", own.sample, own.benchmark, value, error)
     write_json(
-        job.out / "process.json",
+        job.out / GENERATE.record,
         {
             "sample": own.sample,
             "benchmark": own.benchmark,

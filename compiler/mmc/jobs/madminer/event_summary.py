@@ -11,7 +11,6 @@ from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.event_file import Array
 
 EVENTS = "events.h5"
-RECORD = "events.json"
 
 
 def event_record(path: Path) -> dict[str, Any]:

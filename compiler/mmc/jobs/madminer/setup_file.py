@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmc.compiler.catalogue.stages import CONFIGURE
 from mmc.errors import StepError
 from mmc.jobs.job import read_json
 
 FILE = "setup.h5"
-RECORD = "setup.json"
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Setup:
     @classmethod
     def read(cls, directory: Path) -> "Setup":
         """Read the output of ``configure``."""
-        record = read_json(directory / RECORD)
+        record = read_json(directory / CONFIGURE.record)
         return cls(directory / FILE, record["benchmarks"])
 
     def point(self, benchmark: str) -> Mapping[str, float]:

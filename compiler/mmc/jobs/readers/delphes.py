@@ -23,7 +23,7 @@ from mmc.jobs.readers.values import Mask, Number, UnusualExpressionError
 
 log = logging.getLogger(__name__)
 
-DETECTED, RECORD = "events.root", "detect.json"
+DETECTED = "events.root"
 """What ``detect`` writes: the events as Delphes sees them, and what is said of them."""
 _ACCEPTED = ("e", "mu", "a", "j")
 

@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 
+from mmc.compiler.catalogue.stages import ANALYSE, SIMULATE
 from mmc.compiler.settings.reading import DelphesAnalyseSettings, LesHouchesAnalyseSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, read_json, write_json
@@ -34,7 +35,7 @@ def run(job: StepJob) -> None:
         les_houches.read(reader, job, own)
 
     n_passed = 0 if reader.observations is None else len(reader.events_sampling_benchmark_ids)
-    n_read = read_json(job.pick("events", own.simulate_job) / "simulate.json")["n_events"]
+    n_read = read_json(job.pick("events", own.simulate_job) / SIMULATE.record)["n_events"]
     log.info("%d of %d events pass", n_passed, n_read)
     undefined = {}
     if n_passed:
@@ -52,7 +53,7 @@ def run(job: StepJob) -> None:
                 count,
             )
     write_json(
-        job.out / "analyse.json",
+        job.out / ANALYSE.record,
         {
             "sample": own.sample,
             "benchmark": own.benchmark,

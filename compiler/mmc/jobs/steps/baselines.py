@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mmc.compiler.catalogue.stages import BASELINES_STAGE
 from mmc.compiler.settings.baselines import BaselineSettings
 from mmc.compiler.settings.encoding import to_json
 from mmc.jobs.job import StepJob, group_entry, write_json
@@ -24,7 +25,7 @@ def run(job: StepJob) -> None:
         problem = LimitProblem.of(file, settings.limits, grouped=grouped)
         arrays, found = fisher_information(problem, settings.fisher)
         save_arrays(job.out / "fisher.npz", arrays)
-        write_json(job.out / "baseline.json", {**about, **to_json(settings.fisher), **found})
+        write_json(job.out / BASELINES_STAGE.record, {**about, **to_json(settings.fisher), **found})
         return
     problem = LimitProblem.of(file, settings.limits, job.optional("observed"), grouped=grouped)
     outcome, workspaces = LIKELIHOODS[settings.baseline](problem, settings, np.random.default_rng(job.seed))
@@ -32,4 +33,4 @@ def run(job: StepJob) -> None:
         write_json(job.out / f"workspace_{name}.json", workspace)
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
     binning = {} if settings.histogram is None else to_json(settings.histogram)
-    write_json(job.out / "baseline.json", {**about, **binning, **outcome.summary(problem)})
+    write_json(job.out / BASELINES_STAGE.record, {**about, **binning, **outcome.summary(problem)})

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from mmc.compiler.catalogue.stages import ANALYSE, COMBINE
 from mmc.compiler.settings.combine import AnalysedJob, CombineSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, read_json, write_json
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.declarations import Content, read_agreeing
-from mmc.jobs.madminer.event_summary import EVENTS, RECORD, event_record
+from mmc.jobs.madminer.event_summary import EVENTS, event_record
 from mmc.jobs.madminer.setup_file import Setup
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ def run(job: StepJob) -> None:
     jobs = job.read(CombineSettings).jobs
     _check_benchmarks(jobs)
     directories = job.pick_all("analysed", [entry.job for entry in jobs])
-    records = [read_json(directory / "analyse.json") for directory in directories]
+    records = [read_json(directory / ANALYSE.record) for directory in directories]
     factors = _factors(jobs, records)
     passed = [bool(record["n_passed"]) for record in records]
     for entry, some in zip(jobs, passed, strict=True):
@@ -45,7 +46,7 @@ def run(job: StepJob) -> None:
     log.info("%d events, %d of them background", record["n_events"], record["n_background"])
     for text in record["warnings"]:
         log.warning("%s", text)
-    write_json(job.out / RECORD, record)
+    write_json(job.out / COMBINE.record, record)
 
 
 def _factors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> list[float]:

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from mmc.compiler.catalogue.stages import CONFIGURE
 from mmc.compiler.settings.configure import CardParameter, CoefficientParameter, ConfigureSettings
 from mmc.compiler.settings.encoding import to_json
 from mmc.compiler.settings.uncertainties import NormUncertainty, PdfUncertainty, Uncertainty
@@ -47,7 +48,7 @@ def run(job: StepJob) -> None:
     miner.save(str(job.out / setup_file.FILE))
     _check_saved(miner, job.out / setup_file.FILE)
     write_json(
-        job.out / setup_file.RECORD,
+        job.out / CONFIGURE.record,
         {
             "parameters": {
                 name: {"range": [float(limit) for limit in parameter.val_range], "max_power": parameter.max_power}

@@ -4,6 +4,7 @@ import logging
 import shutil
 from pathlib import Path
 
+from mmc.compiler.catalogue.stages import DETECT, SIMULATE
 from mmc.compiler.inputs import cards
 from mmc.compiler.inputs.installations import Installation, find_delphes
 from mmc.compiler.settings.reading import DetectSettings
@@ -12,7 +13,7 @@ from mmc.jobs.formats import delphes_root, hepmc
 from mmc.jobs.formats.hepmc import SHOWERED
 from mmc.jobs.generators import program
 from mmc.jobs.job import StepJob, read_json, write_json
-from mmc.jobs.readers.delphes import DETECTED, RECORD
+from mmc.jobs.readers.delphes import DETECTED
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def run(job: StepJob) -> None:
     own = job.read(DetectSettings)
     delphes = find_delphes(own.installation)
     source = job.pick("events", own.simulate_job)
-    events, expected = source / SHOWERED, read_json(source / "simulate.json")["n_events"]
+    events, expected = source / SHOWERED, read_json(source / SIMULATE.record)["n_events"]
     if not events.is_file():
         raise StepError(f"{own.simulate_job} has no {SHOWERED}: Delphes needs showered events")
     version = hepmc.version(events)
@@ -45,7 +46,7 @@ def run(job: StepJob) -> None:
     shutil.rmtree(job.out / _CARDS)
     log.info("%d events of %s at %s", n_events, own.sample, own.benchmark)
     write_json(
-        job.out / RECORD,
+        job.out / DETECT.record,
         {
             "sample": own.sample,
             "slice": own.slice,

@@ -1,5 +1,6 @@
 """``evaluate``: limits of a trained estimator, and the closure tests that say whether to believe them."""
 
+from mmc.compiler.catalogue.stages import EVALUATE, TRAIN
 from mmc.compiler.settings.evaluation import EvaluateSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, group_entry, read_json, write_json
@@ -23,7 +24,7 @@ def run(job: StepJob) -> None:
     picked = job.pick_all("model", settings.members or [settings.train_job])
     models = [member for model in picked for member in members_in(model)]
     for model in models:
-        method = read_json(model / "train.json")["method"]
+        method = read_json(model / TRAIN.record)["method"]
         if method != settings.method:
             raise StepError(f"{model.name} is a model of {method}, not of {settings.method}")
     file = EventFile.of(job.events(settings.group), settings.limits)
@@ -36,7 +37,7 @@ def run(job: StepJob) -> None:
         arrays, described["fisher_information"] = learned_information(problem, settings, estimator)
         save_arrays(job.out / "fisher.npz", arrays)
     write_json(
-        job.out / "evaluate.json",
+        job.out / EVALUATE.record,
         {
             **group_entry(settings.group),
             "method_name": settings.method_name,

@@ -4,6 +4,7 @@ import logging
 import shutil
 from pathlib import Path
 
+from mmc.compiler.catalogue.stages import DETECT, SIMULATE
 from mmc.compiler.settings.generation import ImportEventsSettings
 from mmc.errors import StepError
 from mmc.jobs.formats import delphes_root, gzipped, hepmc, les_houches_normalise
@@ -15,7 +16,6 @@ from mmc.jobs.generators import madgraph_cards
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer.setup_file import Setup
 from mmc.jobs.readers.delphes import DETECTED
-from mmc.jobs.readers.delphes import RECORD as DETECT_RECORD
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +54,9 @@ def run(job: StepJob) -> None:
         path = job.one(own.delphes)
         _check_count(path, delphes_root.count(path), source, content.n_events)
         shutil.copyfile(path, job.out / DETECTED)
-        write_json(job.out / DETECT_RECORD, made)
+        write_json(job.out / DETECT.record, made)
     log.info("%d events of %s at %s", content.n_events, own.sample, own.benchmark)
-    write_json(job.out / "simulate.json", {**made, **content.record()})
+    write_json(job.out / SIMULATE.record, {**made, **content.record()})
 
 
 def _check_count(path: Path, n_events: int, source: Path, expected: int) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import h5py
 
+from mmc.compiler.catalogue.stages import INGEST
 from mmc.compiler.settings.combine import IngestSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, write_json
-from mmc.jobs.madminer.event_summary import EVENTS, RECORD, event_record
+from mmc.jobs.madminer.event_summary import EVENTS, event_record
 
 _TOLERANCE = 1e-6
 """Relative difference up to which the study and the file have the same benchmark."""
@@ -24,7 +25,7 @@ def run(job: StepJob) -> None:
     _check_digest(path, own.sha256)
     _check_content(path, own)
     shutil.copyfile(path, job.out / EVENTS)
-    write_json(job.out / RECORD, event_record(job.out / EVENTS))
+    write_json(job.out / INGEST.record, event_record(job.out / EVENTS))
 
 
 def _check_digest(path: Path, expected: str) -> None:

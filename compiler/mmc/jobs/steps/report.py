@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmc.compiler.catalogue.stages import REPORT
 from mmc.compiler.settings.report import ReportSettings
 from mmc.jobs.job import RECORD, StepJob, read_json, write_json
 from mmc.jobs.report.page import Page, render
@@ -21,7 +22,7 @@ def run(job: StepJob) -> None:
     drawn = pictures(results, grids, settings)
     results["figures"] = save(drawn, settings.style.formats, job.out)
     results["versions"] = versions()
-    write_json(job.out / "results.json", results)
+    write_json(job.out / REPORT.record, results)
     (job.out / "index.html").write_text(render(Page(results, grids, drawn)), encoding="utf-8")
 
 

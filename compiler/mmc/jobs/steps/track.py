@@ -11,11 +11,12 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from mmc.compiler.catalogue.stages import TRACK
 from mmc.compiler.settings.tracking import TrackSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.tracking.store import ARTIFACTS, STORE, Store, asked_store, beside, local_store, public, reason, repoint
-from mmc.jobs.tracking.tracker import RECORD, STUDY, StudyRun
+from mmc.jobs.tracking.tracker import STUDY, StudyRun
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def run(job: StepJob) -> None:
     except Exception as error:
         record["warning"] = reason(error)
         log.warning("nothing is tracked: %s", record["warning"])
-    write_json(job.out / RECORD, record)
+    write_json(job.out / TRACK.record, record)
     write_json(job.out / STUDY, settings.resolved)
 
 

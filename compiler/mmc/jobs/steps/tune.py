@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmc.compiler.catalogue.stages import TRAIN, TUNE
 from mmc.compiler.settings.tuning import ChoiceSettings, TuneSettings
 from mmc.jobs.job import RECORD, StepJob, group_entry, write_json
 from mmc.jobs.learning.estimators import MEMBER
@@ -38,7 +39,7 @@ def run(job: StepJob) -> None:
     log.info("the best of %d trials is %s: %s", len(ranked), best.name, json.dumps(best.values))
     _copy(best.models, job.out)
     write_json(
-        job.out / "tuning.json",
+        job.out / TUNE.record,
         {
             **group_entry(None if choice.evaluation is None else choice.evaluation.group),
             "method_name": settings.method_name,
@@ -68,4 +69,4 @@ def _copy(models: Sequence[Path], out: Path) -> None:
         return
     for k, model in enumerate(models):
         shutil.copytree(model, out / f"{MEMBER}{k}", ignore=without)
-    shutil.copyfile(models[0] / "train.json", out / "train.json")
+    shutil.copyfile(models[0] / TRAIN.record, out / TRAIN.record)

@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from mmc.compiler.catalogue.stages import REPORT, STAGES, TRACK, TRAIN, TrackedAs
-from mmc.jobs.job import RECORD as JOB_RECORD
-from mmc.jobs.job import StepJob, read_json
+from mmc.jobs.job import RECORD, StepJob, read_json
 from mmc.jobs.tracking.entries import Entry, describe, logged, summarise, versions
 from mmc.jobs.tracking.store import Store, local_store, reason, same_store
 
-INPUT, RECORD, STUDY = TRACK.output, TRACK.record, "study.resolved.json"
-"""The output of the stage ``track``, as inputs call it, the file in it that names the store and the run, the study."""
+INPUT, STUDY = TRACK.output, "study.resolved.json"
+"""The output of the stage ``track``, as inputs call it, and the file in it that holds the study."""
 LAST = REPORT.name
 """The stage that ends the run of the whole, and logs what jobs could not log or had done before."""
 WHOLE, PART = "mmc.run", "mmc.job"
@@ -187,7 +186,7 @@ def _open(job: StepJob) -> StudyRun | None:
     folders = job.inputs.get(INPUT, ())
     if not folders:
         return None
-    record = read_json(folders[0] / RECORD)
+    record = read_json(folders[0] / TRACK.record)
     if record["run"] is None and job.stage != LAST:
         log.warning("not tracked: %s", record["warning"])
         return None
@@ -208,7 +207,7 @@ def _log_output(whole: StudyRun, run: Run, job: StepJob) -> None:
         return
     parts = whole.parts()
     for folder in [path for name, paths in job.inputs.items() if name not in (INPUT, "events") for path in paths]:
-        made = read_json(folder / JOB_RECORD)
+        made = read_json(folder / RECORD)
         which, name = _place(made["stage"], made["job"])
         if logged(made["stage"]) not in parts.get(which, {}):
             missing = whole.part(which, name)
