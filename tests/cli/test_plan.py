@@ -29,7 +29,7 @@ def test_a_basis_that_takes_long(tiny: Path, capsys: Capture) -> None:
     text = tiny.read_text()
     tiny.write_text(text.replace("max_overall_power: 2}", "max_overall_power: 2, n_trials: 51, n_test_thetas: 10_000}"))
     assert main(["plan", str(tiny)]) == 0
-    assert "\nmorphing basis: finding it takes long" in capsys.readouterr().out
+    assert "\nmorphing basis: optimising it with so many trials and points takes long" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="graphviz is not installed")
