@@ -29,6 +29,7 @@ with socket.socket(socket.AF_UNIX) as server:
     code = server.recv(10)
 sys.exit(int(code) if code else "the program {name} died")
 """
+STREAMS = ("stdin", "stdout", "stderr")
 
 
 @contextmanager
@@ -83,9 +84,11 @@ def _run(client: socket.socket, module: str) -> None:
         _, files, _, _ = socket.recv_fds(client, 1, 3)
         with client.makefile("rb") as request:
             words, folder, environment = json.load(request)
-        for number, file in enumerate(files):
+        for number, (file, name, mode) in enumerate(zip(files, STREAMS, "rww", strict=True)):
             os.dup2(file, number)
             os.close(file)
+            # a new object, as the old one knows whether the server's file could be sought
+            setattr(sys, name, os.fdopen(number, mode, 1, errors="backslashreplace", closefd=False))
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)
