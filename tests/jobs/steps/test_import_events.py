@@ -104,7 +104,7 @@ def test_background_needs_no_weights(tmp_path: Path, configured: Path, weights: 
             {"sm": "0.25", "w": "0.2500001", "morphing_basis_vector_2": "1"},
             {"background": True},
             "event 1 of sm.lhe has another weight at 'morphing_basis_vector_2' than at 'sm': its process depends on "
-            "the parameters, so the sample is no background",
+            "the parameters, so the sample is not a background",
         ),
         (
             OTHERS,
@@ -127,9 +127,9 @@ def test_background_needs_no_weights(tmp_path: Path, configured: Path, weights: 
             {"delphes": "file_root"},
             "sm.root holds 3 events and sm.lhe 2: every event needs its weights, and every weight its event",
         ),
-        (OTHERS, {"delphes": "file_tree"}, "tree.root is no output of Delphes: it holds no tree Delphes"),
+        (OTHERS, {"delphes": "file_tree"}, "tree.root is not an output of Delphes: it has no tree Delphes"),
         (OTHERS, {"delphes": "file_hepmc"}, "sm.hepmc is damaged: "),
-        (OTHERS, {"hepmc": "file_root"}, "sm.root is no HepMC text: it begins with neither"),
+        (OTHERS, {"hepmc": "file_root"}, "sm.root is not a HepMC text: it begins with neither"),
         (OTHERS, {"lhe": "file_hepmc"}, "sm.hepmc is damaged: it ends within an event or without </LesHouchesEvents>"),
     ],
 )
