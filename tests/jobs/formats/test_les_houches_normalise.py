@@ -132,7 +132,12 @@ def test_header_without_a_run_card_gets_one(tmp_path: Path, caplog: pytest.LogCa
         ([{"w": "nan", "v": "1"}], "0.25", "sum", "the weight of event 1 of x.lhe for 'w' is nan"),
         ([{"w": "1e-3-5", "v": "1"}], "0.25", "sum", "the weight of event 1 of x.lhe for 'w' is 1e-3-5"),
         ([{"w": "1", "v": "1"}], "inf", "sum", "the weight of event 1 of x.lhe for 'sm' is inf"),
-        ([{"w": "1", "v": "1"}], "1.0", "unity", "the weights in x.lhe do not give a cross section: event_norm is unity"),
+        (
+            [{"w": "1", "v": "1"}],
+            "1.0",
+            "unity",
+            "the weights in x.lhe do not give a cross section: event_norm is unity",
+        ),
         ([], "0.25", "sum", "x.lhe holds no events"),
     ],
 )

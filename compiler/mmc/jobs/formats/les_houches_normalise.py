@@ -102,7 +102,7 @@ def inspect(
         if names is None:
             names = set(weights)
         if lacking := [name for name in benchmarks if name not in weights] or sorted(names - set(weights)):
-            other = len(lacking) == 1 and sampled in _weights(rest)  # MadGraph writes no weight for the sampled benchmark
+            other = len(lacking) == 1 and sampled in _weights(rest)  # MadGraph's files lack that one
             hint = f": was it sampled at {lacking[0]!r}, and not at {sampled!r}?" if other else advice
             raise StepError(f"event {n_events} of {path.name} has no weight for {_listed(lacking)}{hint}")
         for name in same:
@@ -207,7 +207,9 @@ def _head(text: str, path: Path) -> Head:
     settings = {} if card is None else {key: value for value, key in _SETTING.findall(card[2])}
     norm = settings.get("event_norm", "sum")
     if norm not in _NORMS:
-        raise StepError(f"the weights in {path.name} do not give a cross section: event_norm is {norm}, not average or sum")
+        raise StepError(
+            f"the weights in {path.name} do not give a cross section: event_norm is {norm}, not average or sum"
+        )
     head = Head("" if header is None else header[1], init[1], norm)
     try:
         value, _ = head.cross_section_pb
