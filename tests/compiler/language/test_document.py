@@ -116,7 +116,7 @@ def test_the_number_that_grouped_digits_mean_is_kept_beside_the_text() -> None:
         ("a: - b\n", ("MMC004", 1, 4, "a `-` cannot start a list here")),
         ("a: [\n\n", ("MMC004", 1, 5, "a value is missing here")),
         ("a: ]\n", ("MMC004", 1, 4, "a value is missing here")),
-        ("a: [1]]\n", ("MMC004", 1, 7, "no bracket is open that `]` could close")),
+        ("a: [1]]\n", ("MMC004", 1, 7, "`]` closes no open bracket")),
         ('a: "x" y\n', ("MMC004", 1, 8, "nothing is allowed here: the value has ended")),
         ("a: 1\n\tb: 1\n", ("MMC004", 2, 1, "a tab is used for indentation")),
         ("a: 1\na: 2\n", ("MMC008", 2, 1, "the key `a` is given twice")),
@@ -128,7 +128,7 @@ def test_the_number_that_grouped_digits_mean_is_kept_beside_the_text() -> None:
         ("a: !!python/object:os x\n", ("MMC010", 1, 4, "the tag '!!python/object:os' has no meaning in a study")),
         ("a: !!timestamp 2020-01-01\n", ("MMC010", 1, 4, "the tag '!!timestamp' has no meaning in a study")),
         ("a: !!set {x}\n", ("MMC010", 1, 4, "the tag '!!set' has no meaning in a study")),
-        ("a: !!int x\n", ("MMC010", 1, 4, "the value does not agree with its tag !!int says")),
+        ("a: !!int x\n", ("MMC010", 1, 4, "the value does not agree with its tag !!int")),
         ("a: .nan\n", ("MMC011", 1, 4, "'.nan' is not a finite number")),
         ("a: [1, -.INF]\n", ("MMC011", 1, 8, "'-.INF' is not a finite number")),
         ("a: 1e999\n", ("MMC011", 1, 4, "'1e999' is not a finite number")),
@@ -137,8 +137,8 @@ def test_the_number_that_grouped_digits_mean_is_kept_beside_the_text() -> None:
         ("a: 1_000e999\n", ("MMC011", 1, 4, "'1_000e999' is not a finite number")),
         ('a: "x\\0y"\n', ("MMC012", 1, 4, "the text contains the control character U+0000")),
         ('"\\e": 1\n', ("MMC012", 1, 1, "the key contains a control character")),
-        ("a: *b\n", ("MMC007", 1, 4, "the alias *b stands for nothing")),
-        ("a: &b [*b]\n", ("MMC007", 1, 8, "the alias *b stands for a value that holds the alias itself")),
+        ("a: *b\n", ("MMC007", 1, 4, "the alias *b has no anchor")),
+        ("a: &b [*b]\n", ("MMC007", 1, 8, "the value of the alias *b contains the alias itself")),
         ("<<: 1\n", ("MMC009", 1, 5, "the value of `<<` must be a mapping or a list of mappings")),
         ("a: x\0y\n", ("MMC001", 1, 5, "the file is not text: character U+0000")),
         (b"a: 1\nb: \xff\n", ("MMC001", 2, 4, "the file is not UTF-8 text: byte 0xff")),
@@ -203,7 +203,7 @@ def test_the_second_of_two_equal_keys_says_where_the_first_is() -> None:
     assert (item.code, item.span, item.help) == (
         "MMC008",
         Span(5, 3, 5, 6),
-        "it stands at line 3 already; keep one of them",
+        "it is already at line 3; keep one of them",
     )
 
 
