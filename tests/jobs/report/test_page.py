@@ -92,7 +92,7 @@ def test_everything_that_closure_tests_say(found: Any) -> None:
     table, _, why = page.partition('<h2 id="closure">')[2].partition("Why some are not passed")
     assert "the slope" in why and "the slope" not in table  # reasons are long, and would make the table wide
     assert "members 3" not in page and page.count("log likelihood spread 0.2") == 1
-    assert "the first of 3" in page and "area to truth" in page and "slope on joint" in page
+    assert "the first of 3" in page and "area / truth" in page and "slope on joint" in page
     assert "alice (closure doubtful)" in " ".join(
         text.get_text() for text in drawn["contours_c1_c2"].figure.axes[0].get_legend().get_texts()
     )

@@ -16,7 +16,7 @@ from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.madminer.event_file import Array, EventFile
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiled_ratio import LogRate, Quadratic, VariedRatio, design
-from mmc.jobs.statistics.ratio import ratio_outcome
+from mmc.jobs.statistics.ratio import ratio_result
 from mmc.jobs.statistics.result import Result
 from scipy.optimize import minimize
 
@@ -60,7 +60,7 @@ class Exact:
     def outcome(self, log_ratio: Callable[..., Array], **own: Any) -> tuple[LimitProblem, Result]:
         settings = from_json(EvaluateSettings, self.learning.evaluate_settings("alices", **PROFILE, **own))
         problem = LimitProblem.of(self.file, settings.limits)
-        return problem, ratio_outcome(problem, settings, log_ratio, np.random.default_rng(1))
+        return problem, ratio_result(problem, settings, log_ratio, np.random.default_rng(1))
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ def exact(points: Array, x: Array) -> Array:
 
 
 def truth_limits(problem: LimitProblem) -> Limits:
-    return problem.limits(Truth(problem).totals.mean)
+    return problem.limits(Truth(problem).asimov.mean)
 
 
 def verdict(problem: LimitProblem, log_ratio: Callable[[Array, Array], Array]) -> Verdict:

@@ -89,7 +89,7 @@ def test_an_excluded_true_point_that_few_test_events_explain_is_doubtful(problem
 def test_fewer_test_events_than_expected_ones_are_doubtful(problem: LimitProblem) -> None:
     assert "in bins without simulated events" in verdict(problem, 1.0, unknown=0.02).warnings[0]
     found = judge(Evidence(replace(problem, luminosity=1e7), problem.limits(0.0)))
-    assert found.verdict == "doubtful" and "effective test events where" in found.reasons[0]
+    assert found.verdict == "doubtful" and "effective test events, but" in found.reasons[0]
 
 
 def joint(of: str, slope: float, error: float) -> dict[str, Any]:
