@@ -106,7 +106,9 @@ def test_a_model_that_another_machine_trained_is_trained_again(
 
 def test_a_server_that_nobody_names(learning: Learning, samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(optuna_search.SERVER, raising=False)
-    with pytest.raises(AssertionError, match=f"needs the environment variable {optuna_search.SERVER}"):
+    with pytest.raises(
+        AssertionError, match=f"needs the URL of a database in the environment variable {optuna_search.SERVER}"
+    ):
         learning.run("tune", "nowhere", settings(learning, store="server"), samples=samples)
     monkeypatch.setenv(optuna_search.SERVER, "postgresql+none://user:secret@nowhere/optuna")
     with pytest.raises(AssertionError, match="cannot be used") as caught:
