@@ -311,7 +311,7 @@ def test_a_server_that_goes_away_costs_a_warning(folder: Folder, tracking: Path)
     (tracking / "tracking.json").write_text(json.dumps({**written, "uri": f"http://127.0.0.1:{free_port()}"}))
     started = time.monotonic()
     out = folder.run("configure", "job", {}, tracking=tracking)
-    assert log_of(out).count("WARNING mmc.") == log_of(out).count("tracking stops here") == 1
+    assert log_of(out).count("WARNING mmc.") == log_of(out).count("not tracked from now on") == 1
     assert time.monotonic() - started < 10
 
 

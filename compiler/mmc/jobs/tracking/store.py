@@ -66,7 +66,7 @@ class Store:
             return function(*args, **kwargs)
         except Exception as error:
             self.lost = True
-            log.warning("tracking stops here: %s", reason(error))
+            log.warning("not tracked from now on: %s", reason(error))
             return None
 
     def offer(self, function: Callable[Arguments, object], *args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
