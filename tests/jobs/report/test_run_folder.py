@@ -86,9 +86,9 @@ def test_without_a_bundle_the_results_tell_what_the_study_was(copy: Path) -> Non
     ("spoil", "message", "code"),
     [
         (shutil.rmtree, "is not the folder of a run", 2),
-        (lambda run: [shutil.rmtree(run / name) for name in ("out", "bundle")], "it holds no finished job", 2),
-        (lambda run: shutil.rmtree(run / "out"), "has nothing to report yet: no job of its study is done", 2),
-        (lambda run: shutil.copytree(run / "out", run / "twice"), "holds several runs: ", 2),
+        (lambda run: [shutil.rmtree(run / name) for name in ("out", "bundle")], "it contains no finished job", 2),
+        (lambda run: shutil.rmtree(run / "out"), "has nothing to report yet: no job of its study is finished", 2),
+        (lambda run: shutil.copytree(run / "out", run / "twice"), "contains several runs: ", 2),
         (lambda run: (run / "bundle" / "manifest.json").write_text("{"), "manifest.json is not JSON", 2),
         (
             lambda run: [shutil.rmtree(run / name) for name in ("bundle", "out/report")],
