@@ -284,7 +284,7 @@ def test_other_events_are_refused(tmp_path: Path, files: Files, definition: str)
     inputs = _inputs(tmp_path, short, files.detected.read_bytes())
     reason = Folder(tmp_path).refusal("analyse", "x", {**_reading(observables=observables), **STEP}, **inputs)
     assert reason == (
-        "events/events.lhe.gz holds 196 events and detected/events.root 200: every event that was generated must go "
+        "events/events.lhe.gz has 196 events and detected/events.root 200: every generated event must go "
         "through shower and detector"
     )
 
@@ -294,7 +294,7 @@ def test_counts_are_checked_one_by_one_as_well(tmp_path: Path, files: Files) -> 
     text = lhe_text(N_EVENTS - 4).replace("<rwgt>", "<!-- reweighted -->\n<rwgt>")
     inputs = _inputs(tmp_path, gzip.compress(text.encode()), files.detected.read_bytes())
     reason = Folder(tmp_path).refusal("analyse", "x", {**_reading(), **STEP}, **inputs)
-    assert reason.startswith("events/events.lhe.gz holds 196 events and detected/events.root 200: ")
+    assert reason.startswith("events/events.lhe.gz has 196 events and detected/events.root 200: ")
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_counts_are_checked_one_by_one_as_well(tmp_path: Path, files: Files) -> 
         ),
         (
             {"efficiencies": [{"definition": "0.5", "default": 1.0}]},
-            "MadMiner's DelphesReader knows no efficiencies: the Delphes card holds them",
+            "MadMiner's DelphesReader has no efficiencies: set them in the Delphes card",
         ),
         ({"simulate_job": "s.1"}, "none of the directories of --events is the output of job 's.1'"),
     ],
