@@ -138,7 +138,7 @@ TEST = ClosureTest(
     place=20,
     families=(HISTOGRAM.name, SCORE.name, RATIO.name),
     demand="the mean likelihood ratio under the reference is 1 at every point",
-    tolerance=f"a change of {percent(MOVED)} of the region, if ln L is corrected for m; |ln m| of {OFF} in the region",
+    tolerance=f"a change of {percent(MOVED)} of the region, if ln L is corrected for m; ln m of ±{OFF} in the region",
     explanation=f"""
     Every likelihood ratio r(x | θ) to a reference obeys E_ref[r(x | θ)] = 1 at every θ. If the mean m over the test
     events differs from 1, the density ratio is r/m, and ln L of N expected events is wrong by N ln m(θ). The part of
