@@ -54,11 +54,13 @@ def _plan(arguments: Namespace) -> int:
 
 def _morphing_basis(plan: "Plan") -> "BasisView":
     """The morphing basis that the plan's job will find, which takes MadMiner; or why it is not known."""
-    if not any(stage.name == "configure" for stage in plan.stages):
+    from mmc.compiler.catalogue.stages import CONFIGURE
+
+    if not any(stage.name == CONFIGURE.name for stage in plan.stages):
         return None
     from mmc.compiler.settings.configure import ConfigureSettings
 
-    stage = plan.stage("configure")
+    stage = plan.stage(CONFIGURE.name)
     (job,) = stage.jobs
     settings = stage.read(job, ConfigureSettings)
     if _weights_tried(settings.morphing) > _MOST_WEIGHTS_TRIED:

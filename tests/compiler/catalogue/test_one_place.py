@@ -11,8 +11,10 @@ from pathlib import Path
 import mmc
 import pytest
 from mmc.compiler.catalogue.baselines import BASELINES
+from mmc.compiler.catalogue.generators import GENERATORS
 from mmc.compiler.catalogue.histograms import SCORE_LIKELIHOODS
 from mmc.compiler.catalogue.methods import ESTIMATORS, METHODS
+from mmc.compiler.catalogue.stages import STAGES
 
 PACKAGE = Path(mmc.__file__).parent
 CATALOGUE = PACKAGE / "compiler" / "catalogue"
@@ -24,11 +26,20 @@ NAMES: dict[str, frozenset[str]] = {
         key for kind in BASELINES.values() for path in (kind.section, kind.named_section) for key in path[-1:]
     ),
     "score likelihoods": frozenset(kind.name for kind in SCORE_LIKELIHOODS),
+    "stages": frozenset(STAGES),
+    "records of stages": frozenset(stage.record for stage in STAGES.values()),
+    "generators": frozenset(GENERATORS),
+    "processes": frozenset(process for generator in GENERATORS.values() for process in generator.processes),
 }
 """The names of each kind of thing that the catalogue declares."""
 NOT_COMPARED = frozenset({"keys of baselines"})
 """Kinds whose names are keys of records too, which may be looked for there."""
-ALLOWED: frozenset[tuple[str, str]] = frozenset()
+ALLOWED = frozenset(
+    {
+        ("compiler/importers/workflow_cards.py", "stages"),  # `generate` is a command of MadGraph
+        ("jobs/generators/pythia8.py", "processes"),  # Pythia's settings for each; a test holds the two together
+    }
+)
 """Pairs of a module and a kind where such names are other words, each with its reason."""
 
 
@@ -86,6 +97,11 @@ def test_no_module_outside_the_catalogue_retells_it() -> None:
         'known = "sally" not in methods',
         'match method:\n    case "alices":\n        pass',
         'found = {"histogram", "fisher_information"} & keys',
+        'runs = {"pythia8": a, "madgraph": b}[source]',
+        'learns = stages & {"train", "report"}',
+        'if stage.name == "track":\n    pass',
+        'record["generator"] == "madgraph"',
+        'depends = process == "dimuon"',
     ],
 )
 def test_a_list_or_a_comparison_would_be_found(source: str) -> None:

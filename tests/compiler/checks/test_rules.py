@@ -456,3 +456,19 @@ def test_messages_never_show_a_large_value() -> None:
     huge: Any = "'" + "x" * 500_000 + "'"
     for old, new in (("name: example", f"name: {huge}"), ("300 fb^-1", huge), ("pythia8", huge), ("sm}", huge + "}")):
         assert all(len(item.message) < 300 and len(item.help) < 500 for item in diagnose((old, new)))
+
+
+def test_resources_are_for_stages_that_the_planner_adds() -> None:
+    resources = "execution: {resources: {train: {cpus: 2}, tune: {}, baselines: {cpus: 2}, evaluate: {}, report: {}}}"
+    with_resources = ("methods:", f"{resources}\nmethods:")
+
+    def refused(*replacements: tuple[str, str]) -> list[str]:
+        found = [item for item in diagnose(with_resources, *replacements) if item.code == "MMC605"]
+        return [item.message.removeprefix("the study has no stage ") for item in found]
+
+    searched = "{scan: {training.n_epochs: [1, 2]}, tuning: {search: optuna, criterion: validation_loss, trials: 2}, "
+    assert refused() == ["tune", "baselines"]
+    assert refused((METHOD, METHOD.replace("{", searched, 1))) == ["train", "baselines"]  # Optuna's job trains
+    assert refused(("luminosity: 300 fb^-1", "luminosity: 300 fb^-1\n  baselines: {truth: true}")) == ["tune"]
+    assert refused(("luminosity: 300 fb^-1", "luminosity: 300 fb^-1\n  fisher_information: {}")) == ["tune"]
+    assert refused((METHOD, "alices: {}")) == []  # it is not clear what the study wants

@@ -4,12 +4,17 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from mmc.compiler.catalogue.generators import PYTHIA8
 from mmc.compiler.settings.generation import Pythia8Beams, RunCard
 from mmc.errors import StepError
 from mmc.jobs.generators import pythia8
 
 BEAMS = Pythia8Beams(energy_gev=6500.0, particles=("p", "p"), pdf_set=14)
 NO_LIMITS = RunCard(m_min_gev=None, m_max_gev=None, pt_min_gev=None)
+
+
+def test_the_processes_are_those_of_the_catalogue() -> None:
+    assert list(pythia8.PROCESSES) == list(PYTHIA8.processes)
 
 
 def test_settings() -> None:
@@ -82,7 +87,7 @@ def test_no_phase_space_and_no_such_setting() -> None:
 @pytest.mark.engine
 def test_missing_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHIA8DATA", str(tmp_path))
-    with pytest.raises(StepError, match="Pythia does not find its data"):
+    with pytest.raises(StepError, match="Pythia cannot find its data"):
         pythia8.start([], 1)
 
 

@@ -28,7 +28,7 @@ class EventOrigin:
     param_card: Literal["needed", "possible", "none"] = "none"
     """Whether each parameter has a place in a param card."""
     exact: bool = False
-    """Whether it makes as many events as it is asked for, never fewer."""
+    """Whether it makes as many events as it is asked for: MadGraph may leave some out, and a shower may lose some."""
     varies: bool = False
     """Whether its events can have weights of systematic uncertainties."""
     processes: Mapping[str, bool] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
+from mmc.compiler.catalogue.baselines import BASELINES
 from mmc.compiler.catalogue.generators import ORIGINS, origin_of, runs_delphes
 
 GROUPS: Mapping[str, str] = {"physics": "Physics", "learning": "Learning"}
@@ -86,10 +87,7 @@ def _evaluates(study: Mapping[str, Any]) -> bool:
 
 
 def _compares(study: Mapping[str, Any]) -> bool:
-    evaluation = study.get("evaluation")
-    if evaluation is None:
-        return False
-    return any(evaluation["baselines"].values()) or "fisher_information" in evaluation
+    return any(baseline.asked(study.get("evaluation")) for baseline in BASELINES.values())
 
 
 def _reports(study: Mapping[str, Any]) -> bool:
@@ -223,7 +221,7 @@ EVALUATE = DeclaredStage(
     is_in=_evaluates,
     tracked_as=TrackedAs.ESTIMATOR,
 )
-BASELINES = DeclaredStage(
+BASELINES_STAGE = DeclaredStage(
     name="baselines",
     group="learning",
     summary="Limits without machine learning",
@@ -244,7 +242,7 @@ REPORT = DeclaredStage(
     tracked_as=TrackedAs.WHOLE,
 )
 _PHYSICS = (CONFIGURE, GENERATE, SIMULATE, IMPORT_EVENTS, DETECT, ANALYSE, COMBINE, INGEST)
-_LEARNING = (TRACK, SAMPLE, TRAIN, TUNE, EVALUATE, BASELINES, REPORT)
+_LEARNING = (TRACK, SAMPLE, TRAIN, TUNE, EVALUATE, BASELINES_STAGE, REPORT)
 STAGES: Mapping[str, DeclaredStage] = {stage.name: stage for stage in (*_PHYSICS, *_LEARNING)}
 """All stages by their names, in an order in which they can run."""
 

@@ -4,8 +4,10 @@ Each family of rules has a file. A rule is a function that reads a :class:`~mmc.
 yields diagnostics; it says nothing about parts that the schema refuses.
 """
 
+from importlib import import_module
 from typing import Any, NamedTuple
 
+from mmc.compiler.catalogue.generators import GENERATORS
 from mmc.compiler.checks import (
     annotations,
     basis,
@@ -14,12 +16,10 @@ from mmc.compiler.checks import (
     evaluation,
     events,
     files,
-    madgraph,
     methods,
     names,
     observables,
     points,
-    pythia8,
     reana,
     systematics,
     tuning,
@@ -32,10 +32,11 @@ from mmc.compiler.language.document import Document
 
 __all__ = ["RULE_MODULES", "Checked", "LookUp", "ReadText", "check"]
 RULE_MODULES = (
-    *(annotations, basis, cards, detector, pythia8, evaluation, events),
-    *(files, madgraph, methods, names, observables, points, reana, systematics, tuning),
+    *(annotations, basis, cards, detector, evaluation, events),
+    *(files, methods, names, observables, points, reana, systematics, tuning),
+    *(import_module(f"mmc.compiler.checks.{origin.module}") for origin in GENERATORS.values()),
 )
-"""Importing them registers their rules."""
+"""Importing them registers their rules. Each generator has a module of its own."""
 
 MOST_SHOWN = 50
 """Problems of a file beyond these are only counted."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from mmc.compiler.catalogue import generators
 from mmc.compiler.catalogue.generators import EVENT_SAMPLES, GENERATORS
+from mmc.compiler.catalogue.stages import DETECT
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 from mmc.compiler.language.document import Path
@@ -114,9 +115,11 @@ def showered_events(ctx: Context) -> Iterator[Diagnostic]:
         return
     path = ("detector", "simulation")
     origin = ctx.origin
-    if origin is not None and "detect" not in origin.stages:
+    if origin is not None and DETECT.name not in origin.stages:
         message = f"Delphes needs showered events, and the generator {origin.name} of mmc stops at parton level"
-        others = " or ".join(f"`generator: {other.name}`" for other in GENERATORS.values() if "detect" in other.stages)
+        others = " or ".join(
+            f"`generator: {name}`" for name, other in GENERATORS.items() if DETECT.name in other.stages
+        )
         help_text = f"take `simulation: smearing`, or {others} with a shower"
         yield ctx.problem(MMC328, path, message, help_text)
     elif ctx.get("generation", "shower") == "none":

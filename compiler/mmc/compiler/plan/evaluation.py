@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from mmc.compiler.catalogue.methods import SCORE
+from mmc.compiler.catalogue.stages import TRAIN, TUNE
 from mmc.compiler.plan.builder import Builder, Draft, slug
 from mmc.compiler.plan.event_source import EventSource
 from mmc.compiler.plan.model import FileInput, Flow, Input
@@ -35,8 +36,7 @@ def add_evaluate(
     builder: Builder, study: Study, limits: LimitSettings, source: EventSource, files: tuple[FileInput, ...]
 ) -> None:
     """Add the limits and closure tests of all estimators; ``files`` are those of observed events."""
-    models = models_stage(builder)
-    tuned = models == "tune"
+    models, tuned = models_stage(builder), builder.has(TUNE.name)
     drafts = []
     for estimator in evaluated_estimators(study):
         own = evaluate_settings(study, source, limits, estimator)
@@ -56,7 +56,7 @@ def add_evaluate(
 
 def models_stage(builder: Builder) -> str:
     """The stage whose models are evaluated: that which trains them, or that which chooses among them."""
-    return "tune" if builder.has("tune") else "train"
+    return TUNE.name if builder.has(TUNE.name) else TRAIN.name
 
 
 def evaluate_settings(

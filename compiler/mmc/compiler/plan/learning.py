@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from mmc.compiler.catalogue.stages import BASELINES_STAGE, EVALUATE
 from mmc.compiler.plan.builder import Builder, Draft
 from mmc.compiler.plan.evaluation import add_baselines, add_evaluate, limit_settings, models_stage
 from mmc.compiler.plan.event_source import EventSource
@@ -59,7 +60,8 @@ def _add_track(builder: Builder, study: Study, tracking: Mapping[str, str], stud
 
 
 def _add_report(builder: Builder, study: Study, source: EventSource, study_digest: str) -> None:
-    upstream = [stage for stage in (models_stage(builder), "evaluate", "baselines") if stage in builder.stages]
+    reported = (models_stage(builder), EVALUATE.name, BASELINES_STAGE.name)
+    upstream = [stage for stage in reported if stage in builder.stages]
     outputs = [builder.stages[stage].output for stage in upstream]
     events = [source.job(group) for group in source.groups or (None,)]
     needs = (*events, *((stage, job.name) for stage in upstream for job in builder.stages[stage].jobs))

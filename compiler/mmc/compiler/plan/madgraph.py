@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from mmc.compiler.catalogue.generators import MADGRAPH
 from mmc.compiler.plan import sizes
 from mmc.compiler.plan.builder import Builder, Draft, slug
 from mmc.compiler.plan.files import StageFiles
@@ -20,15 +21,14 @@ from mmc.compiler.plan.physics import (
     uncertainties,
 )
 from mmc.compiler.settings.generation import MadGraphGenerateSettings, MadGraphSimulateSettings
-from mmc.compiler.study.model import MadGraphGeneration, MadGraphSample, Slice, Study
+from mmc.compiler.study.madgraph import MadGraphGeneration, MadGraphSample, Slice
+from mmc.compiler.study.model import Study
 
 
-def plan_madgraph(
-    builder: Builder, study: Study, generation: MadGraphGeneration, file_digests: Mapping[str, str]
-) -> None:
+def plan(builder: Builder, study: Study, generation: MadGraphGeneration, file_digests: Mapping[str, str]) -> None:
     """From the processes on."""
     add_configure(builder, study)
-    installation = study.installations.get("madgraph")
+    installation = study.installations.get(MADGRAPH.name)
     builder.add(
         "generate",
         [
@@ -82,7 +82,7 @@ def _add_simulate(
         n_events = event_job.n_events or 0
         settings = MadGraphSimulateSettings(
             generator="madgraph",
-            installation=study.installations.get("madgraph"),
+            installation=study.installations.get(MADGRAPH.name),
             parameters=parameters,
             beams=generation.beams,
             shower=told_shower,

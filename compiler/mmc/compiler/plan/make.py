@@ -1,17 +1,16 @@
 """From a study to its plan: which stages, which jobs, what each reads, its seed and its fingerprint.
 
-Everything that can be known before running is decided here, once for all targets.
+Everything that can be known before running is decided here, once for all targets. Each origin of events has a module
+in this room whose ``plan(builder, study, source, file_digests)`` adds the stages up to the combined events.
 """
 
 from collections.abc import Mapping
+from importlib import import_module
 
 from mmc.compiler.plan.builder import Builder, job_seed
-from mmc.compiler.plan.event_files import plan_event_files, plan_ingest
 from mmc.compiler.plan.learning import plan_learning
-from mmc.compiler.plan.madgraph import plan_madgraph
 from mmc.compiler.plan.model import Plan, digest
-from mmc.compiler.plan.pythia8 import plan_embedded
-from mmc.compiler.study.model import EmbeddedGeneration, EventFile, FileGeneration, Study
+from mmc.compiler.study.model import Study
 
 __all__ = ["job_seed", "make_plan"]
 
@@ -20,15 +19,7 @@ def make_plan(study: Study, file_digests: Mapping[str, str]) -> Plan:
     """The plan of a study. ``file_digests`` gives the SHA-256 of each file that the study names, by its text there."""
     study_digest = digest({"study": study.resolved, "files": dict(file_digests)})
     builder = Builder(study)
-    source = study.source
-    if isinstance(source, EventFile):
-        plan_ingest(builder, study, source, file_digests)
-    elif isinstance(source, FileGeneration):
-        plan_event_files(builder, study, source, file_digests)
-    elif isinstance(source, EmbeddedGeneration):
-        plan_embedded(builder, study, source)
-    else:
-        plan_madgraph(builder, study, source, file_digests)
+    import_module(f"mmc.compiler.plan.{study.source.origin.module}").plan(builder, study, study.source, file_digests)
     plan_learning(builder, study, file_digests, study_digest)
     return Plan(
         study=study.name,

@@ -18,16 +18,8 @@ from mmc.compiler.settings.reading import (
     ObservableDefinition,
 )
 from mmc.compiler.settings.uncertainties import Uncertainty
-from mmc.compiler.study.model import (
-    EmbeddedSample,
-    FileSample,
-    MadGraphGeneration,
-    MadGraphSample,
-    Parameter,
-    Reading,
-    Sample,
-    Study,
-)
+from mmc.compiler.study.events import GeneratedSample, Sample
+from mmc.compiler.study.model import Parameter, Reading, Study
 
 CONFIGURED = ("configure", "configure")
 SETUP = Input("setup", "configure", Flow.ONE)
@@ -37,7 +29,7 @@ SETUP = Input("setup", "configure", Flow.ONE)
 class EventJob:
     """The events of one job; ``n_events`` is None where only the file knows."""
 
-    sample: Sample | FileSample
+    sample: Sample
     slice: str | None
     benchmark: str
     part: int
@@ -64,13 +56,8 @@ class EventJob:
         """What it is of, in words."""
         return f"{self.sample.name}{'' if self.slice is None else f', {self.slice},'} at {self.benchmark}"
 
-    @property
-    def systematics(self) -> tuple[str, ...]:
-        """The systematic uncertainties of its events."""
-        return self.sample.systematics if isinstance(self.sample, MadGraphSample | FileSample) else ()
 
-
-def split(sample: Sample, benchmark: str) -> Iterator[tuple[int, int]]:
+def split(sample: GeneratedSample, benchmark: str) -> Iterator[tuple[int, int]]:
     """Number of each job and its events: full jobs first, then one with what is left."""
     total = sample.events[benchmark]
     for k, start in enumerate(range(0, total, sample.events_per_job)):
@@ -84,7 +71,7 @@ def card_entries(study: Study) -> dict[str, CardEntry]:
 
 def uncertainties(study: Study, event_job: EventJob) -> dict[str, Uncertainty]:
     """What the weights of events are to be of, besides the benchmarks."""
-    return {name: study.systematics[name] for name in event_job.systematics}
+    return {name: study.systematics[name] for name in event_job.sample.systematics}
 
 
 def add_configure(builder: Builder, study: Study) -> None:
@@ -123,7 +110,7 @@ def add_detect(
         raise ValueError("the study has no Delphes")
     files = StageFiles(file_digests)
     card = files.optional(delphes.card)
-    shower = study.source.shower if isinstance(study.source, MadGraphGeneration) else None
+    shower = study.source.shower
     drafts = []
     for event_job in event_jobs:
         settings = DetectSettings(
@@ -168,7 +155,7 @@ def add_analyse(
         if detected not in (None, events):
             needs.append((detected, event_job.name))
         settings = _analyse_settings(study.reading, observables, event_job)
-        weights = sizes.n_weights(study, event_job.systematics)
+        weights = sizes.n_weights(study, event_job.sample.systematics)
         size = sizes.analysed(event_job.n_events or 0, weights, n_observables)
         drafts.append(_draft(event_job, settings, needs, size))
     builder.add("analyse", drafts, summary=summary, inputs=inputs, scattered=True)
@@ -190,7 +177,7 @@ def _analyse_settings(
             background=event_job.sample.background,
             slice=event_job.slice,
             simulate_job=event_job.name,
-            systematics=event_job.systematics,
+            systematics=event_job.sample.systematics,
         )
     return DelphesAnalyseSettings(
         observables=observables,
@@ -206,11 +193,13 @@ def _analyse_settings(
         slice=event_job.slice,
         simulate_job=event_job.name,
         detect_job=event_job.name,
-        systematics=event_job.systematics,
+        systematics=event_job.sample.systematics,
     )
 
 
-def _draft(event_job: EventJob, settings: object, needs: Sequence[tuple[str, str]], size: int) -> Draft:
+def _draft(
+    event_job: EventJob, settings: DetectSettings | AnalyseSettings, needs: Sequence[tuple[str, str]], size: int
+) -> Draft:
     """The job of a later stage for the same events; its output has no known size where only the file knows."""
     known = event_job.n_events is not None
     return Draft(
@@ -230,32 +219,28 @@ def add_combine(builder: Builder, study: Study, event_jobs: Sequence[EventJob]) 
         name: [event_job for event_job in event_jobs if event_job.sample.name in samples]
         for name, samples in study.groups.items()
     }
-    summary = None
+    summary, exact = None, study.source.origin.exact
     if groups:
         summary = "Combine and shuffle the events of each group"
         drafts = [
-            _combine_draft(study, members, CombineGroupSettings(jobs=_combined(members)), (name,))
+            _combine_draft(study, members, CombineGroupSettings(jobs=_combined(members, exact=exact)), (name,))
             for name, members in groups.items()
         ]
     else:
-        drafts = [_combine_draft(study, event_jobs, CombineSettings(jobs=_combined(event_jobs)))]
+        drafts = [_combine_draft(study, event_jobs, CombineSettings(jobs=_combined(event_jobs, exact=exact)))]
     inputs = (SETUP, Input("analysed", "analyse", Flow.ALL))
     builder.add("combine", drafts, summary=summary, inputs=inputs, scattered=bool(groups))
 
 
-def _combined(event_jobs: Sequence[EventJob]) -> tuple[AnalysedJob, ...]:
-    """What each analysed job contributes.
-
-    Only the embedded generator is sure to make as many events as it is asked for: MadGraph may leave some out, and the
-    shower may lose some.
-    """
+def _combined(event_jobs: Sequence[EventJob], *, exact: bool) -> tuple[AnalysedJob, ...]:
+    """What each analysed job contributes; the number of its events where the generator makes exactly as many."""
     return tuple(
         AnalysedJob(
             job=event_job.name,
             sample=event_job.sample.name,
             slice=event_job.slice,
             benchmark=event_job.benchmark,
-            n_events=event_job.n_events if isinstance(event_job.sample, EmbeddedSample) else None,
+            n_events=event_job.n_events if exact else None,
             k_factor=event_job.sample.k_factor,
             background=event_job.sample.background,
         )
@@ -267,7 +252,7 @@ def _combine_draft(
     study: Study, event_jobs: Sequence[EventJob], settings: CombineSettings, identity: tuple[str, ...] = ()
 ) -> Draft:
     """The job that combines events. A weight that one event has, all have in its file."""
-    systematics = dict.fromkeys(name for event_job in event_jobs for name in event_job.systematics)
+    systematics = dict.fromkeys(name for event_job in event_jobs for name in event_job.sample.systematics)
     events = sum(event_job.n_events or 0 for event_job in event_jobs)
     size = sizes.analysed(events, sizes.n_weights(study, systematics), sizes.n_observables(study))
     needs = (CONFIGURED, *(("analyse", event_job.name) for event_job in event_jobs))

@@ -1,4 +1,4 @@
-"""The stages of the embedded generator."""
+"""The stages of Pythia 8, the embedded generator."""
 
 from collections.abc import Iterator, Mapping
 
@@ -15,13 +15,14 @@ from mmc.compiler.plan.physics import (
     split,
 )
 from mmc.compiler.settings.generation import Pythia8GenerateSettings, Pythia8SimulateSettings
-from mmc.compiler.study.model import EmbeddedGeneration, EmbeddedSample, Study
+from mmc.compiler.study.model import Study
+from mmc.compiler.study.pythia8 import Pythia8Generation, Pythia8Sample
 
 N_INTEGRATION = (2_000, 200_000)
 """Fewest and most events from which ``generate`` integrates a cross section; in between, as many as are wanted."""
 
 
-def plan_embedded(builder: Builder, study: Study, generation: EmbeddedGeneration) -> None:
+def plan(builder: Builder, study: Study, generation: Pythia8Generation, _file_digests: Mapping[str, str]) -> None:
     """Cross sections, events, and what is read of them."""
     add_configure(builder, study)
     runs = [(sample, benchmark) for sample in generation.samples for benchmark in sample.events]
@@ -70,7 +71,7 @@ def plan_embedded(builder: Builder, study: Study, generation: EmbeddedGeneration
     add_combine(builder, study, event_jobs)
 
 
-def _pieces(generation: EmbeddedGeneration) -> Iterator[EventJob]:
+def _pieces(generation: Pythia8Generation) -> Iterator[EventJob]:
     for sample in generation.samples:
         for benchmark in sample.events:
             for k, n in split(sample, benchmark):
@@ -78,7 +79,7 @@ def _pieces(generation: EmbeddedGeneration) -> Iterator[EventJob]:
 
 
 def _generate_settings(
-    generation: EmbeddedGeneration, coefficients: Mapping[str, str], sample: EmbeddedSample, benchmark: str
+    generation: Pythia8Generation, coefficients: Mapping[str, str], sample: Pythia8Sample, benchmark: str
 ) -> Pythia8GenerateSettings:
     fewest, most = N_INTEGRATION
     return Pythia8GenerateSettings(

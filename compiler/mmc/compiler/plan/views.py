@@ -7,7 +7,7 @@ from itertools import groupby
 from textwrap import wrap
 from typing import Any
 
-from mmc.compiler.catalogue.stages import GROUPS
+from mmc.compiler.catalogue.stages import GROUPS, SAMPLE
 from mmc.compiler.plan.model import Flow, Input, Job, Plan, Stage
 from mmc.tables import table
 from mmc.version import __version__
@@ -176,7 +176,7 @@ def _balanced(text: str, width: int) -> list[str]:
 
 def _facts(stage: Stage) -> str:
     jobs = [_count(len(stage.jobs), "job")] if stage.scattered else []
-    events = [f"{_events(stage)} {'samples' if stage.name == 'sample' else 'events'}"] if _events(stage) else []
+    events = [f"{_events(stage)} {'samples' if stage.name == SAMPLE.name else 'events'}"] if _events(stage) else []
     return ", ".join(jobs + events)
 
 

@@ -1,10 +1,12 @@
 """From checked data with all defaults filled in to the :class:`mmc.compiler.study.model.Study` that it stands for."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 from mmc.compiler.catalogue.baselines import BASELINES, FISHER, HISTOGRAM
+from mmc.compiler.catalogue.generators import origin_of
 from mmc.compiler.catalogue.histograms import SALLY, adaptive_bins
 from mmc.compiler.catalogue.methods import METHODS
 from mmc.compiler.catalogue.morphing import completed_names, component_count
@@ -15,7 +17,6 @@ from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.settings.baselines import Bins, EqualBins, FisherSettings, HistogramSettings
 from mmc.compiler.settings.configure import CardEntry, Morphing
 from mmc.compiler.settings.encoding import from_json
-from mmc.compiler.settings.generation import MadGraphBeams, Pythia8Beams, RunCard, Shower
 from mmc.compiler.settings.points import (
     AnyPoints,
     AtBenchmark,
@@ -34,25 +35,17 @@ from mmc.compiler.settings.reading import (
     Smearing,
 )
 from mmc.compiler.settings.uncertainties import UNCERTAINTIES, Uncertainty
+from mmc.compiler.study.events import EventsOfStudy, names
 from mmc.compiler.study.model import (
     AskedBaseline,
     Delphes,
-    EmbeddedGeneration,
-    EmbeddedSample,
     Evaluation,
-    EventFile,
-    FileGeneration,
-    FileSample,
-    MadGraphGeneration,
-    MadGraphSample,
     Method,
     Observable,
     Observed,
     Parameter,
     Point,
     Reading,
-    SampledFile,
-    Slice,
     Study,
 )
 from mmc.compiler.study.scans import Tuning, scan_of
@@ -111,7 +104,7 @@ def _all_benchmarks(
 def _groups(data: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     groups = data.get("groups", {})
     every = data.get("generation", data.get("events", {})).get("samples", {})
-    return {madminer_name(name): _names(every if samples == "all" else samples) for name, samples in groups.items()}
+    return {madminer_name(name): names(every if samples == "all" else samples) for name, samples in groups.items()}
 
 
 def _parameter(name: str, entry: Mapping[str, Any]) -> Parameter:
@@ -138,120 +131,12 @@ def _point(values: Mapping[str, Any]) -> dict[str, float]:
     return {madminer_name(name): float(value) for name, value in values.items() if name != IN_BASIS}
 
 
-def _names(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(madminer_name(name) for name in names)
-
-
-def _energy(text: str | None) -> float | None:
-    return None if text is None else parse_quantity(text, "energy")
-
-
-def _source(
-    data: Mapping[str, Any], benchmarks: tuple[str, ...]
-) -> EmbeddedGeneration | MadGraphGeneration | FileGeneration | EventFile:
-    if "events" not in data:
-        build = _madgraph if data["generation"]["generator"] == "madgraph" else _embedded
-        return build(data["generation"], benchmarks)
-    if "file" in data["events"]:
-        return EventFile(data["events"]["file"])
-    return FileGeneration(tuple(_file_sample(name, entry) for name, entry in data["events"]["samples"].items()))
-
-
-def _beams(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """What the beams of all generators have."""
-    return {"energy_gev": parse_quantity(entry["energy"], "energy"), "particles": tuple(entry["particles"])}
-
-
-def _embedded(entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> EmbeddedGeneration:
-    samples = tuple(_embedded_sample(name, sample, benchmarks) for name, sample in entry["samples"].items())
-    beams = Pythia8Beams(**_beams(entry["beams"]), pdf_set=entry["beams"]["pdf_set"])
-    return EmbeddedGeneration(beams, samples)
-
-
-def _embedded_sample(name: str, entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> EmbeddedSample:
-    card = entry["run_card"]
-    return EmbeddedSample(
-        **_generated(name, entry, benchmarks, entry["events_per_job"]),
-        process=entry["process"],
-        run_card=RunCard(
-            m_min_gev=_energy(card.get("m_min")),
-            m_max_gev=_energy(card.get("m_max")),
-            pt_min_gev=_energy(card.get("pt_min")),
-        ),
-    )
-
-
-def _generated(name: str, entry: Mapping[str, Any], benchmarks: tuple[str, ...], events_per_job: int) -> dict[str, Any]:
-    """What samples of all generators have."""
-    return {
-        "name": madminer_name(name),
-        "background": entry["background"],
-        "events": _events(entry["events"], benchmarks[:1] if entry["background"] else benchmarks),
-        "events_per_job": events_per_job,
-        "k_factor": float(entry["k_factor"]),
-    }
-
-
-def _madgraph(entry: Mapping[str, Any], benchmarks: tuple[str, ...]) -> MadGraphGeneration:
-    shower = entry["shower"]
-    return MadGraphGeneration(
-        beams=MadGraphBeams(**_beams(entry["beams"]), pdf=entry["beams"]["pdf"]),
-        samples=tuple(_madgraph_sample(name, sample, entry, benchmarks) for name, sample in entry["samples"].items()),
-        shower=None if shower == "none" else Shower(card=shower.get("card"), settings=shower["settings"]),
-    )
-
-
-def _madgraph_sample(
-    name: str, entry: Mapping[str, Any], shared: Mapping[str, Any], benchmarks: tuple[str, ...]
-) -> MadGraphSample:
-    own = {key: entry.get(key, shared.get(key)) for key in ("model", "order", "events_per_job")}
-    process = entry["process"]
-    card = {**shared["run_card"], **entry["run_card"]}
-    common, special = _lower(shared["param_card"]), _lower(entry["param_card"])
-    param_card = {**common, **special}
-    inherited = [key for key in common if key not in {"file", *special}]
-    slices = [_slice(madminer_name(key), {**card, **settings}) for key, settings in entry.get("slices", {}).items()]
-    return MadGraphSample(
-        **_generated(name, entry, benchmarks, own.pop("events_per_job")),
-        **own,
-        process=(process,) if isinstance(process, str) else tuple(process),
-        definitions={**shared["definitions"], **entry["definitions"]},
-        param_card_file=param_card.pop("file", None),
-        param_card={key: float(value) for key, value in param_card.items()},
-        param_card_where_there=tuple(inherited if own["model"] != shared["model"] else ()),
-        slices=tuple(slices or [_slice(None, card)]),
-        systematics=_names(entry["systematics"]),
-    )
-
-
-def _lower(card: Mapping[str, Any]) -> dict[str, Any]:
-    return {key.lower(): value for key, value in card.items()}
-
-
-def _slice(name: str | None, card: Mapping[str, Any]) -> Slice:
-    return Slice(name, card.get("file"), {key: value for key, value in card.items() if key != "file"})
-
-
-def _file_sample(name: str, entry: Mapping[str, Any]) -> FileSample:
-    return FileSample(
-        name=madminer_name(name),
-        background=entry["background"],
-        k_factor=float(entry["k_factor"]),
-        systematics=_names(entry["systematics"]),
-        files=tuple(
-            SampledFile(file["lhe"], madminer_name(file["benchmark"]), file.get("hepmc"), file.get("delphes"))
-            for file in entry["files"]
-        ),
-    )
-
-
-def _events(events: int | Mapping[str, int], benchmarks: tuple[str, ...]) -> dict[str, int]:
-    """The number of events by benchmark to generate, without those that are reached by reweighting alone."""
-    if isinstance(events, int):
-        return dict.fromkeys(benchmarks, events)
-    by_name = {madminer_name(name): n for name, n in events.items() if name != "default"}
-    counts = {name: by_name.get(name, events.get("default")) for name in benchmarks}
-    return {name: n for name, n in counts.items() if n is not None}
+def _source(data: Mapping[str, Any], benchmarks: tuple[str, ...]) -> EventsOfStudy:
+    origin = origin_of(data)
+    if origin is None:
+        raise ValueError("the checks have not made sure that it is clear where events are from")
+    source: EventsOfStudy = import_module(f"mmc.compiler.study.{origin.module}").read(data[origin.section], benchmarks)
+    return source
 
 
 def _reading(data: Mapping[str, Any]) -> Reading:
@@ -419,7 +304,7 @@ def _baselines(evaluation: Mapping[str, Any]) -> tuple[AskedBaseline, ...]:
 
 def _histogram(entry: Mapping[str, Any]) -> HistogramSettings:
     binnings = {madminer_name(name): _bins(bins) for name, bins in entry["bins"].items()}
-    observables = _names(entry["observables"])
+    observables = names(entry["observables"])
     default = adaptive_bins(len(observables))
     return HistogramSettings(observables=observables, bins=tuple(binnings.get(name, default) for name in observables))
 

@@ -14,7 +14,6 @@ from mmc.compiler.catalogue.reana import Reana
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.settings.baselines import FisherSettings, HistogramSettings
 from mmc.compiler.settings.configure import CardEntry, Morphing
-from mmc.compiler.settings.generation import MadGraphBeams, Pythia8Beams, RunCard, Shower
 from mmc.compiler.settings.points import AnyPoints
 from mmc.compiler.settings.reading import (
     Cut,
@@ -25,6 +24,7 @@ from mmc.compiler.settings.reading import (
     Smearing,
 )
 from mmc.compiler.settings.uncertainties import Uncertainty
+from mmc.compiler.study.events import EventsOfStudy
 from mmc.compiler.study.scans import Scan, Tuning
 
 Point = Mapping[str, float]
@@ -45,102 +45,6 @@ class Parameter:
     label: str
     coefficient: str | None
     card_entry: CardEntry | None
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One process; ``events`` are the events to generate by benchmark, in the order of the benchmarks."""
-
-    name: str
-    background: bool
-    events: Mapping[str, int]
-    events_per_job: int
-    k_factor: float
-
-
-@dataclass(frozen=True)
-class EmbeddedSample(Sample):
-    """A process of the embedded generator."""
-
-    process: str
-    run_card: RunCard
-
-
-@dataclass(frozen=True)
-class Slice:
-    """A part of the phase space of a sample: what its run card says. The only one of a sample has no name."""
-
-    name: str | None
-    run_card_file: str | None
-    run_card: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class MadGraphSample(Sample):
-    """A process of MadGraph; files are named as the study does, entries of its param card as MadGraph's `set` does."""
-
-    process: tuple[str, ...]
-    definitions: Mapping[str, str]
-    model: str
-    order: str
-    param_card_file: str | None
-    param_card: Mapping[str, float]
-    param_card_where_there: tuple[str, ...]
-    """Those of its entries that are said for samples of another model, whose card may have more."""
-    slices: tuple[Slice, ...]
-    systematics: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class EmbeddedGeneration:
-    """Events of the embedded generator, on parton level."""
-
-    beams: Pythia8Beams
-    samples: tuple[EmbeddedSample, ...]
-
-
-@dataclass(frozen=True)
-class MadGraphGeneration:
-    """Events of MadGraph, on parton level or showered."""
-
-    beams: MadGraphBeams
-    samples: tuple[MadGraphSample, ...]
-    shower: Shower | None
-
-
-@dataclass(frozen=True)
-class EventFile:
-    """A MadMiner event file beside the study that is used instead of generation."""
-
-    file: str
-
-
-@dataclass(frozen=True)
-class SampledFile:
-    """An LHE file with the benchmark that it was sampled at, and what was made of its events."""
-
-    lhe: str
-    benchmark: str
-    hepmc: str | None
-    delphes: str | None
-
-
-@dataclass(frozen=True)
-class FileSample:
-    """A process whose events exist already."""
-
-    name: str
-    background: bool
-    k_factor: float
-    systematics: tuple[str, ...]
-    files: tuple[SampledFile, ...]
-
-
-@dataclass(frozen=True)
-class FileGeneration:
-    """Events that a generator made before."""
-
-    samples: tuple[FileSample, ...]
 
 
 @dataclass(frozen=True)
@@ -270,7 +174,7 @@ class Study:
     all_benchmarks: tuple[str, ...]
     """The names of all benchmarks in the order of an event's weights: basis, what completes it, outside."""
     morphing: Morphing | None
-    source: EmbeddedGeneration | MadGraphGeneration | FileGeneration | EventFile
+    source: EventsOfStudy
     reading: Reading
     systematics: Mapping[str, Uncertainty]
     groups: Mapping[str, tuple[str, ...]]

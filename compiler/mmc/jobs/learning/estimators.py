@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from mmc.compiler.catalogue.methods import ESTIMATORS
+from mmc.compiler.catalogue.stages import TRAIN
 from mmc.errors import StepError
 from mmc.jobs.madminer.estimators import new_estimator
 from mmc.jobs.madminer.event_file import Array
@@ -65,7 +66,7 @@ class Network:
     """
 
     def __init__(self, folder: Path, reference: Array | None = None) -> None:
-        record = json.loads((folder / "train.json").read_text(encoding="utf-8"))
+        record = json.loads((folder / TRAIN.record).read_text(encoding="utf-8"))
         self.kind = ESTIMATORS[record["estimator"]]
         self._n_nuisance = len(record.get("nuisance_parameters", ()))
         self.madminer = new_estimator(self.kind.name)

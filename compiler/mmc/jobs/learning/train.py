@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from mmc.compiler.catalogue.methods import METHODS
+from mmc.compiler.catalogue.stages import SAMPLE, TRAIN
 from mmc.compiler.settings.training import TrainSettings
 from mmc.errors import StepError
 from mmc.jobs.job import read_json, write_json
@@ -33,7 +34,7 @@ def train(settings: TrainSettings, samples: Path, out: Path) -> None:
 
     :raises StepError: when the samples belong to another method, or the loss is not finite
     """
-    record = read_json(samples / "sample.json")
+    record = read_json(samples / SAMPLE.record)
     if record["method"] != settings.method:
         raise StepError(f"{samples.name} contains samples for {record['method']}, not for {settings.method}")
     features = _indices(settings.features, record["observables"])
@@ -61,11 +62,11 @@ def train(settings: TrainSettings, samples: Path, out: Path) -> None:
         if not settings.trial:
             raise
         log.warning("this trial is rejected: %s", error)
-        write_json(out / "train.json", {"method": settings.method, "scan": settings.scan, "failed": str(error)})
+        write_json(out / TRAIN.record, {"method": settings.method, "scan": settings.scan, "failed": str(error)})
         return
     estimator.save(str(out / "model"))
     write_json(
-        out / "train.json",
+        out / TRAIN.record,
         {
             "method_name": settings.method_name,
             "method": settings.method,

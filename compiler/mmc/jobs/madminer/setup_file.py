@@ -1,14 +1,14 @@
-"""What the step ``configure`` hands on, as the other physics steps read it."""
+"""The output of the step ``configure``, as the other physics steps read it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmc.compiler.catalogue.stages import CONFIGURE
 from mmc.errors import StepError
 from mmc.jobs.job import read_json
 
 FILE = "setup.h5"
-RECORD = "setup.json"
 
 
 @dataclass(frozen=True)
@@ -18,19 +18,19 @@ class Setup:
     path: Path
     """MadMiner's set-up file."""
     benchmarks: Mapping[str, Mapping[str, float]]
-    """The value of each parameter at each benchmark, those that complete the morphing basis included, in the order
-    of the weights in every event file."""
+    """The value of each parameter at each benchmark, including the benchmarks that complete the morphing basis, in the
+    order of the weights in every event file."""
 
     @classmethod
     def read(cls, directory: Path) -> "Setup":
         """Read the output of ``configure``."""
-        record = read_json(directory / RECORD)
+        record = read_json(directory / CONFIGURE.record)
         return cls(directory / FILE, record["benchmarks"])
 
     def point(self, benchmark: str) -> Mapping[str, float]:
         """The value of each parameter at a benchmark.
 
-        :raises StepError: when there is no such benchmark
+        :raises StepError: when the set-up has no benchmark of that name
         """
         try:
             return self.benchmarks[benchmark]

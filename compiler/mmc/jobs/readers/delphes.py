@@ -23,8 +23,8 @@ from mmc.jobs.readers.values import Mask, Number, UnusualExpressionError
 
 log = logging.getLogger(__name__)
 
-DETECTED, RECORD = "events.root", "detect.json"
-"""The output of ``detect``: the events after Delphes, and the record of the job."""
+DETECTED = "events.root"
+"""The output of ``detect``: the events after Delphes."""
 _ACCEPTED = ("e", "mu", "a", "j")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmc.compiler.catalogue.baselines import BASELINES
+from mmc.compiler.catalogue.stages import BASELINES_STAGE, COMBINE, EVALUATE, TRAIN, TUNE
 from mmc.compiler.settings.encoding import to_json
 from mmc.compiler.settings.report import ReportSettings
 from mmc.errors import StepError
@@ -76,15 +77,15 @@ class Grid:
 
 def collect(outputs: Outputs, settings: ReportSettings) -> tuple[dict[str, Any], dict[str, Grid]]:
     """The results without their figures, and the grids of methods and baselines by name."""
-    events = {group: read_json(path / "events.json") for group, path in outputs.events.items()}
-    trainings = {name: read_json(path / "train.json") for name, path in outputs.models.items()}
+    events = {group: read_json(path / COMBINE.record) for group, path in outputs.events.items()}
+    trainings = {name: read_json(path / TRAIN.record) for name, path in outputs.models.items()}
     grids = {name: Grid.read(path / "limits.npz") for name, path in outputs.limits.items()}
     # an ensemble is described by its first member
     first = {name: trainings.get(name, trainings.get(f"{name}.member-0")) for name in outputs.limits}
-    methods = [_method(name, read_json(path / "evaluate.json"), first[name]) for name, path in outputs.limits.items()]
+    methods = [_method(name, read_json(path / EVALUATE.record), first[name]) for name, path in outputs.limits.items()]
     baselines, fisher = [], []
     for name, path in outputs.baselines.items():
-        record = read_json(path / "baseline.json")
+        record = read_json(path / BASELINES_STAGE.record)
         if not BASELINES[record["baseline"]].has_limits:
             fisher.append({**record, "matrices": f"fisher_{name}.npz"})
         else:
@@ -112,7 +113,7 @@ def collect(outputs: Outputs, settings: ReportSettings) -> tuple[dict[str, Any],
         "figures": {},
         "warnings": _warnings(methods, baselines, events),
     }
-    tables = [read_json(path / "tuning.json") for path in outputs.models.values() if (path / "tuning.json").is_file()]
+    tables = [read_json(path / TUNE.record) for path in outputs.models.values() if (path / TUNE.record).is_file()]
     return results | ({"tuning": tables} if tables else {}), grids
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jinja2 import UndefinedError
 
+from mmc.compiler.catalogue.stages import REPORT, TRACK
 from mmc.compiler.settings.encoding import from_json
 from mmc.compiler.settings.report import Named, ReportSettings
 from mmc.errors import MmcError, SettingsError
@@ -23,7 +24,6 @@ from mmc.jobs.report.results import Grid, Outputs, collect
 from mmc.jobs.report.run_folder import PLOTS, Run, open_run
 from mmc.jobs.report.workflow import workflow_picture
 from mmc.jobs.tracking.store import ARTIFACTS, STORE, repoint
-from mmc.jobs.tracking.tracker import RECORD
 from mmc.version import __version__
 
 FORMATS = ("svg", "png")
@@ -80,7 +80,7 @@ def notes(run: Run) -> list[str]:
 def _find_tracked_files(run: Run) -> None:
     """Correct the paths of files in the MLflow store, in case an engine has moved the folder with store and files."""
     for path in run.outputs("track").values():
-        record = read_json(path / RECORD)
+        record = read_json(path / TRACK.record)
         if record["uri"] is None and (path / STORE).is_file():
             repoint(path, record["experiment"], (path / ARTIFACTS).resolve().as_uri())
 
@@ -110,7 +110,7 @@ def _as_one_line(*runs: Run) -> Iterator[None]:
 
 def _results(run: Run) -> tuple[dict[str, Any], dict[str, Grid], ReportSettings]:
     """The results of the finished jobs, the grids by name, and the settings of the report."""
-    written = {name: path / "results.json" for name, path in run.outputs("report").items()}
+    written = {name: path / REPORT.record for name, path in run.outputs("report").items()}
     before = next((read_json(path) for path in written.values() if path.is_file()), None)
     settings = _settings(run, before)
     results, grids = collect(_outputs(run, settings), settings)

@@ -1,7 +1,8 @@
-"""``baselines``: what is reached without machine learning: rate, histogram, truth, and Fisher information."""
+"""``baselines``: limits without machine learning (rate, histogram, truth), and the Fisher information."""
 
 import numpy as np
 
+from mmc.compiler.catalogue.stages import BASELINES_STAGE
 from mmc.compiler.settings.baselines import BaselineSettings
 from mmc.compiler.settings.encoding import to_json
 from mmc.jobs.job import StepJob, group_entry, write_json
@@ -12,9 +13,9 @@ from mmc.jobs.statistics.problem import LimitProblem
 
 
 def run(job: StepJob) -> None:
-    """Write ``baseline.json`` and ``limits.npz``, or for the Fisher information ``fisher.npz``.
+    """Write ``baseline.json`` and ``limits.npz``; for the Fisher information ``fisher.npz`` instead of limits.
 
-    Of a histogram ``workspace_BENCHMARK.json`` too.
+    A histogram also writes ``workspace_BENCHMARK.json``.
     """
     settings = job.read(BaselineSettings)
     about = {"baseline": settings.baseline, **group_entry(settings.group)}
@@ -24,7 +25,7 @@ def run(job: StepJob) -> None:
         problem = LimitProblem.of(file, settings.limits, grouped=grouped)
         arrays, found = fisher_information(problem, settings.fisher)
         save_arrays(job.out / "fisher.npz", arrays)
-        write_json(job.out / "baseline.json", {**about, **to_json(settings.fisher), **found})
+        write_json(job.out / BASELINES_STAGE.record, {**about, **to_json(settings.fisher), **found})
         return
     problem = LimitProblem.of(file, settings.limits, job.optional("observed"), grouped=grouped)
     outcome, workspaces = LIKELIHOODS[settings.baseline](problem, settings, np.random.default_rng(job.seed))
@@ -32,4 +33,4 @@ def run(job: StepJob) -> None:
         write_json(job.out / f"workspace_{name}.json", workspace)
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
     binning = {} if settings.histogram is None else to_json(settings.histogram)
-    write_json(job.out / "baseline.json", {**about, **binning, **outcome.summary(problem)})
+    write_json(job.out / BASELINES_STAGE.record, {**about, **binning, **outcome.summary(problem)})

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from mmc.compiler.catalogue.stages import ANALYSE, COMBINE
 from mmc.compiler.settings.combine import AnalysedJob, CombineSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, read_json, write_json
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.declarations import Content, read_agreeing
-from mmc.jobs.madminer.event_summary import EVENTS, RECORD, event_record
+from mmc.jobs.madminer.event_summary import EVENTS, event_record
 from mmc.jobs.madminer.setup_file import Setup
 
 log = logging.getLogger(__name__)
@@ -23,14 +24,14 @@ log = logging.getLogger(__name__)
 def run(job: StepJob) -> None:
     """Write ``events.h5`` and ``events.json``.
 
-    The weights of a job sum up to the cross section of its slice of phase space, so those of jobs that share a sample,
-    a slice and a benchmark are scaled with the job's share of the events that were read: their cross sections are
-    averaged. Those of several slices are added.
+    The weights of a job sum up to the cross section of its slice of phase space. Jobs with the same sample, slice and
+    benchmark are averaged: their weights are multiplied by the job's share of the events that were read. The cross
+    sections of several slices are added.
     """
     jobs = job.read(CombineSettings).jobs
     _check_benchmarks(jobs)
     directories = job.pick_all("analysed", [entry.job for entry in jobs])
-    records = [read_json(directory / "analyse.json") for directory in directories]
+    records = [read_json(directory / ANALYSE.record) for directory in directories]
     factors = _factors(jobs, records)
     passed = [bool(record["n_passed"]) for record in records]
     for entry, some in zip(jobs, passed, strict=True):
@@ -45,13 +46,13 @@ def run(job: StepJob) -> None:
     log.info("%d events, %d of them background", record["n_events"], record["n_background"])
     for text in record["warnings"]:
         log.warning("%s", text)
-    write_json(job.out / RECORD, record)
+    write_json(job.out / COMBINE.record, record)
 
 
 def _factors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> list[float]:
-    """What the weights of each job are multiplied with.
+    """The factor on the weights of each job.
 
-    :raises StepError: when a job has other events than the plan counts on
+    :raises StepError: when the number of a job's events differs from the plan
     """
     totals: defaultdict[tuple[Any, ...], int] = defaultdict(int)
     for entry, record in zip(jobs, records, strict=True):
@@ -65,15 +66,15 @@ def _factors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) 
 
 
 def _averaged(entry: AnalysedJob) -> tuple[Any, ...]:
-    """What jobs have in common whose cross sections are averaged."""
+    """The key of the jobs whose cross sections are averaged."""
     return entry.sample, entry.slice, entry.benchmark
 
 
 def _combine(contents: Sequence[Content], factors: Sequence[float], out: Path) -> None:
-    """What MadMiner's ``combine_and_shuffle`` does, in a time that is linear in the number of files.
+    """MadMiner's ``combine_and_shuffle``, in a time that is linear in the number of files.
 
-    A sample without a systematic uncertainty has its nominal weights at the nuisance benchmarks of the others, as in
-    MadMiner's readers.
+    A sample without a systematic uncertainty gets its nominal weights at the nuisance benchmarks of that uncertainty,
+    as in MadMiner's readers.
     """
     workarounds.apply()
     from madminer.models import NuisanceParameter
@@ -106,7 +107,7 @@ def _combine(contents: Sequence[Content], factors: Sequence[float], out: Path) -
 
 
 def _check_benchmarks(jobs: Sequence[AnalysedJob]) -> None:
-    """MadMiner averages over the sampled benchmarks, so a sample that is missing at one of them would count too little.
+    """Check the sampled benchmarks: MadMiner averages over them, so a sample that lacks one would count too little.
 
     :raises StepError: unless all signal samples are generated at the same benchmarks
     """

@@ -1,5 +1,6 @@
-"""``evaluate``: limits of a trained estimator, and the closure tests that say whether to believe them."""
+"""``evaluate``: limits of a trained estimator, and the closure tests that check them."""
 
+from mmc.compiler.catalogue.stages import EVALUATE, TRAIN
 from mmc.compiler.settings.evaluation import EvaluateSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, group_entry, read_json, write_json
@@ -15,15 +16,15 @@ from mmc.jobs.statistics.problem import LimitProblem
 def run(job: StepJob) -> None:
     """Write ``limits.npz`` (see :meth:`mmc.jobs.statistics.result.Result.all_arrays`) and ``evaluate.json``.
 
-    With morphing ``fisher.npz`` too.
+    With morphing also ``fisher.npz``.
 
-    :raises StepError: when the model is not that of the job, or the network returns numbers that are not finite
+    :raises StepError: when the model does not belong to the job, or the network returns numbers that are not finite
     """
     settings = job.read(EvaluateSettings)
     picked = job.pick_all("model", settings.members or [settings.train_job])
     models = [member for model in picked for member in members_in(model)]
     for model in models:
-        method = read_json(model / "train.json")["method"]
+        method = read_json(model / TRAIN.record)["method"]
         if method != settings.method:
             raise StepError(f"{model.name} is a model of {method}, not of {settings.method}")
     file = EventFile.of(job.events(settings.group), settings.limits)
@@ -36,7 +37,7 @@ def run(job: StepJob) -> None:
         arrays, described["fisher_information"] = learned_information(problem, settings, estimator)
         save_arrays(job.out / "fisher.npz", arrays)
     write_json(
-        job.out / "evaluate.json",
+        job.out / EVALUATE.record,
         {
             **group_entry(settings.group),
             "method_name": settings.method_name,

@@ -1,9 +1,10 @@
-"""``report``: tables and pictures of what a run found, for people and for machines."""
+"""``report``: the results of a run as tables and figures, for people and for machines."""
 
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmc.compiler.catalogue.stages import REPORT
 from mmc.compiler.settings.report import ReportSettings
 from mmc.jobs.job import RECORD, StepJob, read_json, write_json
 from mmc.jobs.report.page import Page, render
@@ -21,17 +22,17 @@ def run(job: StepJob) -> None:
     drawn = pictures(results, grids, settings)
     results["figures"] = save(drawn, settings.style.formats, job.out)
     results["versions"] = versions()
-    write_json(job.out / "results.json", results)
+    write_json(job.out / REPORT.record, results)
     (job.out / "index.html").write_text(render(Page(results, grids, drawn)), encoding="utf-8")
 
 
 def _by_job(job: StepJob, name: str) -> dict[str, Path]:
-    """The directories of an input by the name of the job that wrote them."""
+    """Job name → directory, over the directories of an input."""
     return {read_json(path / RECORD)["job"]: path for path in job.inputs.get(name, ())}
 
 
 def _events(job: StepJob, groups: Sequence[str]) -> dict[str | None, Path]:
-    """The events by group; all events under None."""
+    """Group → file of its events; None → file of all events."""
     if not job.inputs.get("events"):
         return {}
     return {group: job.pick("events", group) for group in groups} if groups else {None: job.one("events")}

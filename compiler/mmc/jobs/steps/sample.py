@@ -1,5 +1,6 @@
 """``sample``: draw the training and validation samples of a method."""
 
+from mmc.compiler.catalogue.stages import SAMPLE
 from mmc.compiler.settings.sampling import SampleSettings
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.learning.samples import draw_samples
@@ -11,4 +12,4 @@ def run(job: StepJob) -> None:
     :raises StepError: as :func:`mmc.jobs.learning.samples.draw_samples`
     """
     settings = job.read(SampleSettings)
-    write_json(job.out / "sample.json", draw_samples(job.events(settings.group), settings, job.out))
+    write_json(job.out / SAMPLE.record, draw_samples(job.events(settings.group), settings, job.out))

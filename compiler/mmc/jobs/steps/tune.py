@@ -1,4 +1,4 @@
-"""``tune``: choose the best trial of a method, by validation events alone; hand on the models of untuned methods."""
+"""``tune``: choose the best trial of a method by validation events; pass on the models of untuned methods."""
 
 import json
 import logging
@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmc.compiler.catalogue.stages import TRAIN, TUNE
 from mmc.compiler.settings.tuning import ChoiceSettings, TuneSettings
 from mmc.jobs.job import RECORD, StepJob, group_entry, write_json
 from mmc.jobs.learning.estimators import MEMBER
@@ -16,9 +17,9 @@ log = logging.getLogger(__name__)
 
 
 def run(job: StepJob) -> None:
-    """Write the model of the best trial as ``train`` wrote it, and ``tuning.json``; of an untuned method its model.
+    """Write the model of the best trial as ``train`` wrote it, and ``tuning.json``; an untuned method has only a model.
 
-    :raises StepError: when no training of a tuned method came to an end
+    :raises StepError: when no training of a tuned method finished
     """
     settings = job.read(TuneSettings)
     choice = settings.choice
@@ -38,7 +39,7 @@ def run(job: StepJob) -> None:
     log.info("the best of %d trials is %s: %s", len(ranked), best.name, json.dumps(best.values))
     _copy(best.models, job.out)
     write_json(
-        job.out / "tuning.json",
+        job.out / TUNE.record,
         {
             **group_entry(None if choice.evaluation is None else choice.evaluation.group),
             "method_name": settings.method_name,
@@ -58,9 +59,9 @@ def _judge(job: StepJob, choice: ChoiceSettings) -> Judge:
 
 
 def _copy(models: Sequence[Path], out: Path) -> None:
-    """Copy what ``train`` wrote, but for the records that the runner adds.
+    """Copy the output of ``train``, without the records that the runner adds.
 
-    An ensemble has a folder for each member, and beside them the ``train.json`` of the first.
+    An ensemble has a folder per member, and beside them the ``train.json`` of the first member.
     """
     without = shutil.ignore_patterns(RECORD)
     if len(models) == 1:
@@ -68,4 +69,4 @@ def _copy(models: Sequence[Path], out: Path) -> None:
         return
     for k, model in enumerate(models):
         shutil.copytree(model, out / f"{MEMBER}{k}", ignore=without)
-    shutil.copyfile(models[0] / "train.json", out / "train.json")
+    shutil.copyfile(models[0] / TRAIN.record, out / TRAIN.record)

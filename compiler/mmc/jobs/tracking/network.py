@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from mmc.compiler.catalogue.methods import ESTIMATORS
+from mmc.compiler.catalogue.stages import TRAIN
 from mmc.jobs.job import read_json
 from mmc.jobs.madminer.estimators import new_estimator
 from mmc.jobs.madminer.event_file import Array
@@ -22,7 +23,7 @@ def portable(folder: Path, method: str) -> tuple[torch.nn.Module, dict[str, Arra
     a ratio method takes θ (n, parameters) and x and gives ln r(x | θ), shape (n,). Learned nuisance parameters come
     after the parameters. None for other types of estimators.
     """
-    kind = ESTIMATORS[read_json(folder / "train.json")["estimator"]]
+    kind = ESTIMATORS[read_json(folder / TRAIN.record)["estimator"]]
     if not kind.is_portable:
         return None
     estimator = new_estimator(kind.name)

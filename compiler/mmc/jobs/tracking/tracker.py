@@ -19,14 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from mmc.compiler.catalogue.stages import REPORT, STAGES, TRACK, TRAIN, TrackedAs
-from mmc.jobs.job import RECORD as JOB_RECORD
-from mmc.jobs.job import StepJob, read_json
+from mmc.jobs.job import RECORD, StepJob, read_json
 from mmc.jobs.tracking.entries import Entry, describe, logged, summarise, versions
 from mmc.jobs.tracking.store import Store, local_store, reason, same_store
 
-INPUT, RECORD, STUDY = TRACK.output, TRACK.record, "study.resolved.json"
-"""The output of the stage ``track``, by its name as an input; its file with the store and the run; its file with the
-study."""
+INPUT, STUDY = TRACK.output, "study.resolved.json"
+"""The output of the stage ``track``, by its name as an input, and the file of the study in this output."""
 LAST = REPORT.name
 """The stage that ends the study's run. It also logs jobs that could not be logged or were finished before this run."""
 STUDY_TAG, JOB_TAG = "mmc.run", "mmc.job"
@@ -190,7 +188,7 @@ def _open(job: StepJob) -> StudyRun | None:
     folders = job.inputs.get(INPUT, ())
     if not folders:
         return None
-    record = read_json(folders[0] / RECORD)
+    record = read_json(folders[0] / TRACK.record)
     if record["run"] is None and job.stage != LAST:
         log.warning("not tracked: %s", record["warning"])
         return None
@@ -211,7 +209,7 @@ def _log_output(study: StudyRun, run: Run, job: StepJob) -> None:
         return
     job_tags = study.job_tags()
     for folder in [path for name, paths in job.inputs.items() if name not in (INPUT, "events") for path in paths]:
-        record = read_json(folder / JOB_RECORD)
+        record = read_json(folder / RECORD)
         key, name = _identity(record["stage"], record["job"])
         if logged(record["stage"]) not in job_tags.get(key, {}):
             missing = study.job_run(key, name)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import zoom
 
+from mmc.compiler.catalogue.stages import TRAIN
 from mmc.compiler.settings.evaluation import EvaluateSettings
 from mmc.jobs.job import read_json
 from mmc.jobs.madminer.event_file import Array, EventFile
@@ -52,7 +53,7 @@ def judge_of(criterion: str, settings: EvaluateSettings, path: Path) -> Judge:
 
 def validation_loss(models: Sequence[Path]) -> Judgement:
     """The validation loss at the kept epoch; for an ensemble, the mean over its members."""
-    records = [read_json(model / "train.json") for model in models]
+    records = [read_json(model / TRAIN.record) for model in models]
     loss = fmean(record["loss_validation"][record["kept_epoch"] - 1] for record in records)
     return Judgement(loss, loss)
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from mmc.compiler.catalogue.stages import TRAIN
 from mmc.errors import StepError
 from mmc.jobs.job import RECORD, StepJob, read_json
 from mmc.jobs.learning.estimators import MEMBER
@@ -78,7 +79,7 @@ def rank(trials: Iterable[Trial]) -> list[Trial]:
 
 def assess(judge: Judge, models: Sequence[Path]) -> tuple[Judgement | None, str]:
     """The judgement on an estimator, or None and the reason."""
-    failed = next((text for model in models if (text := read_json(model / "train.json").get("failed"))), "")
+    failed = next((text for model in models if (text := read_json(model / TRAIN.record).get("failed"))), "")
     try:
         return (None, failed) if failed else (judge(models), "")
     except StepError as error:
@@ -87,7 +88,7 @@ def assess(judge: Judge, models: Sequence[Path]) -> tuple[Judgement | None, str]
 
 def most_epochs(models: Iterable[Path]) -> int | None:
     """The largest number of epochs of a training; None if all trainings diverged."""
-    return max((read_json(model / "train.json").get("epochs", 0) for model in models), default=0) or None
+    return max((read_json(model / TRAIN.record).get("epochs", 0) for model in models), default=0) or None
 
 
 def judge_trained(job: StepJob, train_jobs: Mapping[str, Sequence[str]], judge: Judge) -> list[Trial]:
@@ -98,7 +99,7 @@ def judge_trained(job: StepJob, train_jobs: Mapping[str, Sequence[str]], judge: 
     trials = []
     for name, jobs in train_jobs.items():
         models = job.pick_all("model", jobs)
-        values = read_json(models[0] / "train.json")["scan"]
+        values = read_json(models[0] / TRAIN.record)["scan"]
         seconds = sum(read_json(model / RECORD)["seconds"] for model in models)
         trial = Trial(name, values, models, seconds, most_epochs(models), *assess(judge, models))
         trial.report(job)

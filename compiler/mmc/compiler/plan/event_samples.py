@@ -1,12 +1,10 @@
-"""Events that exist already: a MadMiner file that is used as it is, or the files of an event generator."""
+"""The stages of event files that a generator made before."""
 
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 
 from mmc.compiler.plan.builder import Builder, Draft
 from mmc.compiler.plan.files import StageFiles
-from mmc.compiler.plan.model import FileInput
 from mmc.compiler.plan.physics import (
     CONFIGURED,
     SETUP,
@@ -18,25 +16,12 @@ from mmc.compiler.plan.physics import (
     card_entries,
     uncertainties,
 )
-from mmc.compiler.settings.combine import IngestSettings, ParameterRange
 from mmc.compiler.settings.generation import ImportEventsSettings
-from mmc.compiler.study.model import EventFile, FileGeneration, Study
+from mmc.compiler.study.event_samples import EventSamples
+from mmc.compiler.study.model import Study
 
 
-def plan_ingest(builder: Builder, study: Study, source: EventFile, file_digests: Mapping[str, str]) -> None:
-    """One job checks the file against the study."""
-    sha256 = file_digests[source.file]
-    file = FileInput("file", PurePosixPath("inputs") / PurePosixPath(source.file).name, sha256)
-    settings = IngestSettings(
-        sha256=sha256,
-        parameters={p.name: ParameterRange(range=p.range) for p in study.parameters},
-        benchmarks=study.benchmarks,
-        observables=tuple(observable.name for observable in study.observables),
-    )
-    builder.add("ingest", [Draft((), settings)], files=(file,))
-
-
-def plan_event_files(builder: Builder, study: Study, source: FileGeneration, file_digests: Mapping[str, str]) -> None:
+def plan(builder: Builder, study: Study, source: EventSamples, file_digests: Mapping[str, str]) -> None:
     """One job checks each file; then as for generated events."""
     add_configure(builder, study)
     event_jobs, drafts = [], []

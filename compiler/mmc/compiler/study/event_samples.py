@@ -1,0 +1,49 @@
+"""Event files that a generator made before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mmc.compiler.catalogue.generators import EVENT_SAMPLES
+from mmc.compiler.catalogue.names import madminer_name
+from mmc.compiler.study.events import EventsOfStudy, Sample, sample
+
+
+@dataclass(frozen=True)
+class SampledFile:
+    """An LHE file with the benchmark that it was sampled at, and what was made of its events."""
+
+    lhe: str
+    benchmark: str
+    hepmc: str | None
+    delphes: str | None
+
+
+@dataclass(frozen=True)
+class FileSample(Sample):
+    """A process whose events exist already."""
+
+    files: tuple[SampledFile, ...]
+
+
+@dataclass(frozen=True)
+class EventSamples(EventsOfStudy):
+    """Events in files."""
+
+    origin = EVENT_SAMPLES
+    samples: tuple[FileSample, ...]
+
+
+def read(section: Mapping[str, Any], _benchmarks: tuple[str, ...]) -> EventSamples:
+    """The files that the section ``events`` names."""
+    return EventSamples(tuple(_sample(name, entry) for name, entry in section["samples"].items()))
+
+
+def _sample(name: str, entry: Mapping[str, Any]) -> FileSample:
+    return FileSample(
+        **sample(name, entry),
+        files=tuple(
+            SampledFile(file["lhe"], madminer_name(file["benchmark"]), file.get("hepmc"), file.get("delphes"))
+            for file in entry["files"]
+        ),
+    )

@@ -1,0 +1,84 @@
+"""Events of MadGraph, on parton level or showered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mmc.compiler.catalogue.generators import MADGRAPH
+from mmc.compiler.catalogue.names import madminer_name
+from mmc.compiler.settings.generation import MadGraphBeams, Shower
+from mmc.compiler.study.events import EventsOfStudy, GeneratedSample, beams, generated
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A part of the phase space of a sample: what its run card says. The only one of a sample has no name."""
+
+    name: str | None
+    run_card_file: str | None
+    run_card: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class MadGraphSample(GeneratedSample):
+    """A process of MadGraph; files are named as the study does, entries of its param card as MadGraph's `set` does."""
+
+    process: tuple[str, ...]
+    definitions: Mapping[str, str]
+    model: str
+    order: str
+    param_card_file: str | None
+    param_card: Mapping[str, float]
+    param_card_where_there: tuple[str, ...]
+    """Shared entries inherited from samples of another model; ignored where this model's card lacks them."""
+    slices: tuple[Slice, ...]
+
+
+@dataclass(frozen=True)
+class MadGraphGeneration(EventsOfStudy):
+    """Events of MadGraph."""
+
+    origin = MADGRAPH
+    beams: MadGraphBeams
+    samples: tuple[MadGraphSample, ...]
+    shower: Shower | None
+
+
+def read(section: Mapping[str, Any], benchmarks: tuple[str, ...]) -> MadGraphGeneration:
+    """The events that the section ``generation`` asks for."""
+    shower = section["shower"]
+    return MadGraphGeneration(
+        beams=MadGraphBeams(**beams(section["beams"]), pdf=section["beams"]["pdf"]),
+        samples=tuple(_sample(name, entry, section, benchmarks) for name, entry in section["samples"].items()),
+        shower=None if shower == "none" else Shower(card=shower.get("card"), settings=shower["settings"]),
+    )
+
+
+def _sample(
+    name: str, entry: Mapping[str, Any], shared: Mapping[str, Any], benchmarks: tuple[str, ...]
+) -> MadGraphSample:
+    own = {key: entry.get(key, shared.get(key)) for key in ("model", "order", "events_per_job")}
+    process = entry["process"]
+    card = {**shared["run_card"], **entry["run_card"]}
+    common, special = _lower(shared["param_card"]), _lower(entry["param_card"])
+    param_card = {**common, **special}
+    inherited = [key for key in common if key not in {"file", *special}]
+    slices = [_slice(madminer_name(key), {**card, **settings}) for key, settings in entry.get("slices", {}).items()]
+    return MadGraphSample(
+        **generated(name, entry, benchmarks, own.pop("events_per_job")),
+        **own,
+        process=(process,) if isinstance(process, str) else tuple(process),
+        definitions={**shared["definitions"], **entry["definitions"]},
+        param_card_file=param_card.pop("file", None),
+        param_card={key: float(value) for key, value in param_card.items()},
+        param_card_where_there=tuple(inherited if own["model"] != shared["model"] else ()),
+        slices=tuple(slices or [_slice(None, card)]),
+    )
+
+
+def _lower(card: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.lower(): value for key, value in card.items()}
+
+
+def _slice(name: str | None, card: Mapping[str, Any]) -> Slice:
+    return Slice(name, card.get("file"), {key: value for key, value in card.items() if key != "file"})
