@@ -1,4 +1,4 @@
-"""Samples that MadMiner draws, before they are learned from."""
+"""Checks of MadMiner's samples before the training."""
 
 import numpy as np
 import pytest

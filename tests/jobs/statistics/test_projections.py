@@ -16,7 +16,7 @@ def gaussian(points: int = 41) -> Limits:
 
 
 def test_intervals_of_a_gaussian_likelihood() -> None:
-    """Profiled they are those of the inverse information, with the others fixed those of the information itself."""
+    """Profiled errors follow from the inverse information, errors with fixed parameters from the information itself."""
     summary = gaussian().summary([0.68, 0.95])
     covariance = np.linalg.inv(INFORMATION)
     for k, name in enumerate(NAMES):

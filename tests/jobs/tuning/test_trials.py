@@ -1,4 +1,4 @@
-"""The ranking of trials, on records made up."""
+"""The ranking of trials, with invented records."""
 
 from pathlib import Path
 
