@@ -81,7 +81,7 @@ def test_nothing_is_gained_where_nothing_varies(rate: bool) -> None:
 
 
 def test_one_bin_with_an_uncertain_rate_is_the_textbook() -> None:
-    """For μ (1 + δ)^ν with small δ, the profiled -2 ln λ is (n - μ)² / (μ + (μ δ)²). Without the rate, the gain is 0."""
+    """For μ (1 + δ)^ν, δ ≪ 1, the profiled -2 ln λ is (n - μ)² / (μ + (μ δ)²). Without the rate, the gain is 0."""
     mu = np.linspace(9.0e5, 1.1e6, 11)
     log = np.log(1.1)
     case = Response(np.ones((11, 1)), np.full((11, 1, 1), log), np.zeros((11, 1, 1)))

@@ -37,11 +37,11 @@ from mmc.jobs.readers.values import (
     Vector,
     compact,
     extreme,
+    integer,
     numbers,
     truth,
     vector_sum,
     where,
-    whole,
 )
 
 _COORDINATES = ("x", "y", "z", "px", "py", "pz", "pt", "rho", "phi", "e", "E", "energy", "t")
@@ -169,12 +169,12 @@ class _Evaluator(Arithmetic):
         if isinstance(node.slice, ast.Slice):
             if node.slice.step is not None:
                 raise UnusualExpressionError("a slice with a step")
-            lower, upper = (0 if bound is None else whole(bound) for bound in (node.slice.lower, node.slice.upper))
+            lower, upper = (0 if bound is None else integer(bound) for bound in (node.slice.lower, node.slice.upper))
             first = np.maximum(counts + lower, 0) if lower < 0 else lower
             last = counts if node.slice.upper is None else np.maximum(counts + upper, 0) if upper < 0 else upper
             masks = [mask & (rank >= first) & (rank < last) for mask, rank in zip(items.present, ranks, strict=False)]
             return compact(items.elements, masks)
-        index = whole(node.slice)
+        index = integer(node.slice)
         wanted = counts + index if index < 0 else np.full_like(counts, index)
         self.undefined |= self.active & ((wanted < 0) | (wanted >= counts))
         if not self.active.any():

@@ -120,7 +120,7 @@ def vector_sum(left: Vector, right: Vector, minus: bool) -> Vector:
     return Vector(array, flavour, is_computed=is_computed)
 
 
-def whole(node: ast.expr) -> int:
+def integer(node: ast.expr) -> int:
     value = ast.literal_eval(node)
     if type(value) is not int:
         raise UnusualExpressionError("an index that is not an integer")

@@ -7,7 +7,7 @@ from typing import Any
 from mmc.jobs.statistics.closure.evidence import Evidence
 
 PASSED, DOUBTFUL, FAILED = VERDICTS = ("passed", "doubtful", "failed")
-"""From good to bad."""
+"""The verdicts, from good to bad."""
 SIGNIFICANCE = {FAILED: (3.0, 0.0027), DOUBTFUL: (2.0, 0.0455)}
 """For each verdict, a number of standard errors and the two-sided probability of a larger deviation."""
 WIDTH = 0.1
