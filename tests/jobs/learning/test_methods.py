@@ -1,4 +1,4 @@
-"""Every type of estimator, and what is mended in MadMiner's."""
+"""All types of estimators, and the corrections of MadMiner's estimators."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ SLOW_TO_LEARN = ("nde", "quadratic")
 
 @pytest.fixture(scope="module")
 def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One parameter; the single observable has all that is to know."""
+    """One parameter and one observable without loss of information."""
     return write_events(tmp_path_factory.mktemp("methods") / "events", 1, 20_000, smearing=0.0)
 
 
@@ -91,7 +91,7 @@ def test_ensembles_are_averaged_as_madminers(learning: Learning) -> None:
 
 @pytest.mark.parametrize("kind", ["parameterized", "double", "scandal"])
 def test_validation_points_are_scaled_like_those_of_training(learning: Learning, kind: str) -> None:
-    """Validation with the training samples, and steps of no length, give the same loss: not so in MadMiner."""
+    """With the same samples and a learning rate near 0, both losses are equal; in MadMiner they differ."""
     method, sampling, changes = KINDS.get(kind, ("alices", {}, {}))
     train = load_samples(learning.sample(method, samples=500, **sampling) / "train")
     training = learning.train_settings(method, **changes, n_epochs=1, batch_size=500)["training"]
@@ -152,7 +152,7 @@ def test_stock_batch_normalisation_forgets() -> None:
 
 
 def test_stock_mixtures_mix_up_the_events_of_a_single_observable() -> None:
-    new_estimator("likelihood")  # mends
+    new_estimator("likelihood")  # applies the corrections
     from madminer.utils.ml.models.made_mog import ConditionalMixtureMADE
 
     theirs = stock_module("madminer.utils.ml.models.made_mog").ConditionalMixtureMADE.forward
@@ -166,7 +166,7 @@ def test_stock_mixtures_mix_up_the_events_of_a_single_observable() -> None:
 
 
 def test_stock_losses_want_the_wrong_sign_of_the_second_score() -> None:
-    """Of a network that knows the truth, ln r = (θ0 - θ1) x - (θ0² - θ1²) / 2, with the score x - θ at both points."""
+    """Losses of the true network, ln r = (θ0 - θ1) x - (θ0² - θ1²) / 2, with the score x - θ at both points."""
     from madminer.utils.ml.losses import ratio_score_mse
 
     x, theta0, theta1 = torch.randn(3, 100, 1)

@@ -1,4 +1,4 @@
-"""How a training ends."""
+"""The end of a training: kept epoch and divergence."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Delphes files read in columns against MadMiner's own reader (with mmc's work-arounds), event by event."""
+"""Delphes files read in columns, compared with MadMiner's own reader (with mmc's workarounds) event by event."""
 
 import gzip
 import json
@@ -40,7 +40,7 @@ ALL_ACCEPTED: dict[str, dict[str, float]] = {"pt_min": {}, "eta_max": {}}
 ACCEPTANCE = {"pt_min": {"e": 10.0, "mu": 12.0, "a": 20.0, "j": 25.0}, "eta_max": {"e": 2.5, "mu": 2.7, "j": 3.5}}
 EVERYTHING = dict.fromkeys(("e", "mu", "a", "j"), delphes_objects.Acceptance(None, None))
 UNUSUAL = ("b_tag][0]", "p_truth", "p[0]")
-"""What stands in expressions that columns cannot evaluate, or that name what this reader does not have."""
+"""Parts of expressions that cannot be evaluated in columns, or that name objects which this reader lacks."""
 
 
 def _reading(**changes: Any) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _reader(setup: Path, reading: Mapping[str, Any]) -> Any:
 
 
 class Files:
-    """A set-up file and events of all sorts."""
+    """A set-up file and events of many types."""
 
     def __init__(self, folder: Path) -> None:
         self.setup = setup_file(folder / "setup.h5", ["sm", "w"])
@@ -85,7 +85,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 
 def _compare(folder: Path, setup: Path, sample: Sample, reading: Mapping[str, Any]) -> int:
-    """How many events pass, in both readers; all values are compared."""
+    """Compare all values of both readers; the number of events that pass."""
     ours, theirs = _reader(setup, reading), _reader(setup, reading)
     delphes.analyse(ours, sample)
     delphes.one_by_one(theirs, sample, folder)
@@ -149,7 +149,7 @@ def test_delphes(tmp_path: Path, benchmark: str, acceptance: dict[str, Any]) -> 
 
 @real_files
 def test_events_are_those_that_stock_madminer_saved(tmp_path: Path) -> None:
-    """The file that MadMiner's own reader, in single precision, made of the same events."""
+    """Compared with a file that MadMiner's own reader wrote from the same events, in single precision."""
     with h5py.File(DATA / "h5" / "delphes_combined.h5") as file:
         definitions = [text.decode() for text in file["observables/definitions"][()]]
         expected = np.hstack([file[f"samples/{name}"][()] for name in ("observations", "weights")])
@@ -225,7 +225,7 @@ STEP = {**OWN, "reader": "delphes", "detect_job": "s.0", "generator_truth": Fals
 
 
 def _inputs(folder: Path, generated: bytes, detected: bytes) -> dict[str, Path]:
-    """The outputs of the three steps before this one."""
+    """The outputs of the three steps before the step `analyse`."""
     benchmarks = {"sm": {"c": 0.0}, "w": {"c": 1.0}}
     contents: dict[str, dict[str, bytes]] = {
         "setup": {"setup.json": json.dumps({"benchmarks": benchmarks, "systematics": {}}).encode()},
@@ -278,23 +278,23 @@ def test_no_event_passes(tmp_path: Path, files: Files) -> None:
 
 @pytest.mark.parametrize("definition", ["met.pt", "1 / (met.pt - met.pt)"])
 def test_other_events_are_refused(tmp_path: Path, files: Files, definition: str) -> None:
-    """In columns and one by one."""
+    """Both when events are read in columns and one by one."""
     observables = {"x": {"definition": definition, "required": False, "default": None}}
     short = gzip.compress(lhe_text(N_EVENTS - 4).encode())
     inputs = _inputs(tmp_path, short, files.detected.read_bytes())
     reason = Folder(tmp_path).refusal("analyse", "x", {**_reading(observables=observables), **STEP}, **inputs)
     assert reason == (
-        "events/events.lhe.gz holds 96 events and detected/events.root 100: every event that was generated must go "
+        "events/events.lhe.gz has 96 events and detected/events.root 100: every generated event must go "
         "through shower and detector"
     )
 
 
 def test_counts_are_checked_one_by_one_as_well(tmp_path: Path, files: Files) -> None:
-    """A file that only an XML parser reads: MadMiner would say that an index did not match."""
+    """A file that needs an XML parser; MadMiner would only report that an index did not match."""
     text = lhe_text(N_EVENTS - 4).replace("<rwgt>", "<!-- reweighted -->\n<rwgt>")
     inputs = _inputs(tmp_path, gzip.compress(text.encode()), files.detected.read_bytes())
     reason = Folder(tmp_path).refusal("analyse", "x", {**_reading(), **STEP}, **inputs)
-    assert reason.startswith("events/events.lhe.gz holds 96 events and detected/events.root 100: ")
+    assert reason.startswith("events/events.lhe.gz has 96 events and detected/events.root 100: ")
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_counts_are_checked_one_by_one_as_well(tmp_path: Path, files: Files) -> 
         ),
         (
             {"efficiencies": [{"definition": "0.5", "default": 1.0}]},
-            "MadMiner's DelphesReader knows no efficiencies: the Delphes card holds them",
+            "MadMiner's DelphesReader has no efficiencies: set them in the Delphes card",
         ),
         ({"simulate_job": "s.1"}, "none of the directories of --events is the output of job 's.1'"),
     ],

@@ -1,4 +1,4 @@
-"""Objects of Delphes files in columns against those that MadMiner makes of each event."""
+"""Objects of Delphes files in columns, compared with MadMiner's objects of each event."""
 
 import warnings
 from dataclasses import replace
@@ -28,7 +28,7 @@ EVERYTHING = dict.fromkeys(("e", "mu", "a", "j"), delphes_objects.Acceptance(Non
 
 
 def _objects(detected: Path, monkeypatch: pytest.MonkeyPatch, generator_truth: bool = False) -> list[dict[str, Any]]:
-    """What MadMiner hands to `eval` in each event."""
+    """The variables that MadMiner passes to `eval` for each event."""
     workarounds.apply_delphes_reader()
     from madminer.models import Observable
     from madminer.utils.interfaces import delphes_root
@@ -53,7 +53,7 @@ class Alike:
 
 
 def _shaken(records: Any) -> Any:
-    """Particles with other rounding errors."""
+    """Particles with different rounding errors."""
     factors = {field: 1.0 + 1e-14 * np.cos(len(field) + 3.0 * records[field]) for field in records.fields}
     whole = ("Charge", "PID", "TauTag", "BTag")
     return ak.zip({field: records[field] * (1.0 if field in whole else factors[field]) for field in records.fields})

@@ -1,4 +1,4 @@
-"""Event files read in columns against MadMiner's own reader (with mmc's work-arounds), event by event."""
+"""Event files read in columns, compared with MadMiner's own reader (with mmc's workarounds) event by event."""
 
 import gzip
 import json
@@ -50,7 +50,7 @@ def _exact(pdgids: list[int], on_shell: str | None) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A set-up file and 200 events of all sorts."""
+    """A set-up file and 200 events of many types."""
     folder = tmp_path_factory.mktemp("mixed")
     (folder / "events.lhe.gz").write_bytes(gzip.compress(lhe_text(200).encode()))
     return setup_file(folder / "setup.h5", ["sm", "w"]), folder / "events.lhe.gz"
@@ -66,7 +66,7 @@ def _reader(setup: Path, reading: Mapping[str, Any]) -> Any:
 def _both(
     folder: Path, setup: Path, events: Path, reading: Mapping[str, Any], background: bool = False
 ) -> tuple[Any, Any]:
-    """MadMiner's reader and ours after reading the same file."""
+    """MadMiner's reader and the reader filled in columns, after reading the same file."""
     ours, theirs = _reader(setup, reading), _reader(setup, reading)
     les_houches.analyse(ours, events, "sm", background)
     les_houches.one_by_one(theirs, events, "sm", background, folder)
@@ -74,7 +74,7 @@ def _both(
 
 
 def _compare(folder: Path, setup: Path, events: Path, reading: Mapping[str, Any], background: bool = False) -> int:
-    """How many events pass, in both readers; all values are compared."""
+    """Compare all values of both readers; the number of events that pass."""
     ours, theirs = _both(folder, setup, events, reading, background)
     return assert_same(folder, ours, theirs)
 
@@ -172,7 +172,7 @@ class _Alike:
 
 @pytest.fixture(scope="module")
 def alike(mixed: tuple[Path, Path]) -> "_Alike":
-    """All events in columns, with other rounding errors as well, and MadMiner's objects of each event."""
+    """All events in columns, also with different rounding errors, and MadMiner's objects of each event."""
     from madminer.utils.interfaces import lhe
 
     reader = _reader(mixed[0], _reading(smearing=SMEARINGS[1]))

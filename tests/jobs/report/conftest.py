@@ -1,4 +1,4 @@
-"""Runs in small to report on: the tiny study with toy events in the place of generated ones."""
+"""Small runs for reports: the tiny study with toy events instead of generated events."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ FLAGS = (
 
 
 def write_study(folder: Path) -> Path:
-    """A study of events that exist: no generator runs, so that a run takes seconds."""
+    """A study of existing events: it needs no generator, so a run takes seconds."""
     from tests.jobs.toy_events import write_events
 
     study = yaml.safe_load((STUDIES / "drell-yan" / "tiny.yaml").read_text(encoding="utf-8"))
@@ -65,7 +65,7 @@ def write_study(folder: Path) -> Path:
 
 
 def run_study(study: Path, folder: Path) -> None:
-    """Leave in the folder what ``mmc run`` leaves there. All jobs run in this process, which imports torch once."""
+    """Write the same files as ``mmc run``. All jobs run in this process, which imports torch once."""
     bundle = folder / "bundle"
     assert main(["compile", str(study), "--target", "script", "--out", str(bundle)]) == 0
     command = ["bash", "run.sh", "--dry-run", "--out", str(folder / "out")]
@@ -96,7 +96,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def other_run(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with another luminosity."""
+    """The same run with another luminosity."""
 
     def make(folder: Path) -> None:
         shutil.copytree(run.parent, folder, dirs_exist_ok=True)
@@ -110,7 +110,7 @@ def other_run(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """Chromium without a screen, which keeps what pages say on the console."""
+    """Headless Chromium, which records the console messages of pages."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="needs mmc[test]")
     from selenium.webdriver.chrome.service import Service
 

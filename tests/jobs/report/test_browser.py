@@ -17,7 +17,7 @@ Open = Callable[[str], Any]
 
 @pytest.fixture(scope="module")
 def pages(run: Path, other_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The page of a run, that of two, and that which the workflow made."""
+    """The page of a run, the page of two runs, and the page that the workflow wrote."""
     out = tmp_path_factory.mktemp("pages")
     assert main(["report", str(run), "--out", str(out)]) == 0
     assert main(["report", str(run), str(other_run), "--out", str(out)]) == 0
@@ -27,7 +27,7 @@ def pages(run: Path, other_run: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def show(browser: Any, pages: dict[str, Path]) -> Open:
-    """Opens a page as from a file, in light colours."""
+    """Open a page from a file, in light colours."""
 
     def open_page(name: str, scheme: str = "light") -> Any:
         browser.get("about:blank")

@@ -1,4 +1,4 @@
-"""What a page has that the small run has not: doubtful and calibrated estimators, ensembles, toys, searches."""
+"""Parts of a page that the small run lacks: doubtful and calibrated estimators, ensembles, toys, searches."""
 
 import copy
 from pathlib import Path
@@ -64,7 +64,7 @@ TUNING = {
 
 @pytest.fixture
 def found(run: Path) -> tuple[dict[str, Any], dict[str, Grid], Any]:
-    """Results, grids and settings, of which the test may change everything."""
+    """Results, grids and settings, which a test may change."""
     return copy.deepcopy(_results(open_run(run)))
 
 
@@ -86,20 +86,20 @@ def test_everything_that_closure_tests_say(found: Any) -> None:
         "slope of joint on estimated ratio",
         "coverage of toys",
     ]
-    assert len(panels[1].containers) == 2  # before calibration too
+    assert len(panels[1].containers) == 2  # also before calibration
     page = render(Page(results, grids, drawn))
     assert "? doubtful" in page and "before isotonic" in page and "off by far" in page
     table, _, why = page.partition('<h2 id="closure">')[2].partition("Why methods did not pass")
     assert "the slope" in why and "the slope" not in table  # reasons are long, and would make the table wide
     assert "members 3" not in page and page.count("log likelihood spread 0.2") == 1
-    assert "the first of 3" in page and "area to truth" in page and "slope on joint" in page
+    assert "the first of 3" in page and "area / truth" in page and "slope on joint" in page
     assert "alice (closure doubtful)" in " ".join(
         text.get_text() for text in drawn["contours_c1_c2"].figure.axes[0].get_legend().get_texts()
     )
 
 
 def test_information_that_is_left_when_nuisance_parameters_are_profiled(found: Any) -> None:
-    """Of an estimator alone: the table has it, and the ellipse is that of it."""
+    """The table and the ellipse of an estimator show the profiled information."""
     results, grids, settings = found
     assert '<p class="soft">Profiled:' not in render(Page(results, grids, {}))
     full = entry(results, "sally")["fisher_information"]["full"]
@@ -178,7 +178,7 @@ def test_distributions_are_scaled_to_their_integral() -> None:
     assert figure is not None
     upper, lower = figure.axes
     values, edges, _ = upper.patches[0].get_data()
-    assert float(values @ np.diff(edges)) == pytest.approx(1.0, abs=0.01)  # less what is outside the axis
+    assert float(values @ np.diff(edges)) == pytest.approx(1.0, abs=0.01)  # without the events outside the axis
     assert lower.patches[1].get_data().values == pytest.approx(1.0)
 
 

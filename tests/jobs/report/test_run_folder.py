@@ -1,4 +1,4 @@
-"""What is found in the folder of a run, and what is said where there is little."""
+"""Reading the folder of a run, and messages for incomplete folders."""
 
 import json
 import shutil
@@ -39,7 +39,7 @@ def test_a_finished_run(run: Path) -> None:
 
 @pytest.mark.parametrize("place", ["out", "bundle"])
 def test_the_bundle_is_beside_the_outputs_or_holds_them(place: str, copy: Path) -> None:
-    """As the script, Yadage and CWL leave it, and what comes from REANA."""
+    """The layouts of the script, Yadage and CWL, and of results from REANA."""
     if place == "bundle":
         (copy / "out").rename(copy / "bundle" / "results")
     found = open_run(copy / place)
@@ -86,9 +86,9 @@ def test_without_a_bundle_the_results_tell_what_the_study_was(copy: Path) -> Non
     ("spoil", "message", "code"),
     [
         (shutil.rmtree, "is not the folder of a run", 2),
-        (lambda run: [shutil.rmtree(run / name) for name in ("out", "bundle")], "it holds no finished job", 2),
-        (lambda run: shutil.rmtree(run / "out"), "has nothing to report yet: no job of its study is done", 2),
-        (lambda run: shutil.copytree(run / "out", run / "twice"), "holds several runs: ", 2),
+        (lambda run: [shutil.rmtree(run / name) for name in ("out", "bundle")], "it contains no finished job", 2),
+        (lambda run: shutil.rmtree(run / "out"), "has nothing to report yet: no job of its study is finished", 2),
+        (lambda run: shutil.copytree(run / "out", run / "twice"), "contains several runs: ", 2),
         (lambda run: (run / "bundle" / "manifest.json").write_text("{"), "manifest.json is not JSON", 2),
         (
             lambda run: [shutil.rmtree(run / name) for name in ("bundle", "out/report")],
@@ -122,7 +122,7 @@ def test_a_run_of_another_mmc_is_said_to_be_one(copy: Path) -> None:
 
 
 def test_what_steps_write_is_found_by_its_place_in_the_plan(run: Path) -> None:
-    """The arrows of the picture: what only shortens a longer way is left out."""
+    """The arrows of the picture: arrows from indirect inputs are left out."""
     picture = str(workflow_picture(open_run(run).stages))
     assert picture.count('class="arrow"') == 6
     assert picture.count('class="box') == 6

@@ -81,7 +81,7 @@ def test_profiled_information_and_its_error_are_those_of_madminer() -> None:
 
 
 def test_what_the_data_do_not_say_has_no_error() -> None:
-    """The rate knows one combination of the parameters."""
+    """The rate has information on a single combination of the parameters."""
     slope = np.array([1.0, 2.0, 0.0])
     figures = Information(np.outer(slope, slope), np.zeros((3, 3, 3, 3))).figures(["a", "b", "c"])
     assert figures["errors"]["b"] == {"fixed": 0.5, "profiled": None}

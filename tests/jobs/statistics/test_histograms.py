@@ -68,7 +68,7 @@ def test_limits_are_those_of_madminer_when_the_edges_enclose_all_events(
 
 
 def whole_luminosity(learning: Learning) -> float:
-    """The luminosity next to that of the study for which the number of expected events is whole."""
+    """The luminosity closest to that of the study with an integer number of expected events."""
     from mmc.jobs.statistics.problem import LimitProblem
 
     problem = LimitProblem.of(EventFile.of(learning.events / "events.h5", learning.limits), learning.limits)

@@ -44,7 +44,7 @@ def test_best_fit_regions_and_edges() -> None:
 def test_a_point_without_a_likelihood_is_excluded() -> None:
     limits = Limits(Grid({"a": np.array([0.0, 1.0])}), np.array([1.0, np.nan, 0.0]))
     assert limits.p_values.tolist() == [1.0, 0.0]
-    with pytest.raises(StepError, match="finite nowhere"):
+    with pytest.raises(StepError, match="not finite at any point"):
         _ = Limits(limits.grid, np.full(3, -np.inf)).p_values
 
 

@@ -1,4 +1,4 @@
-"""Observed events: their limits are those of MadMiner, and of the expected data where they are the same."""
+"""Limits from observed events equal those of MadMiner, and those of the Asimov data for the same events."""
 
 import json
 from pathlib import Path
@@ -30,13 +30,13 @@ def write(path: Path, events: np.ndarray, columns: str = "x1,x2,id") -> dict[str
 
 @pytest.fixture
 def _histograms_of_madminer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MadMiner's own histograms still pass what numpy 1.24 took away."""
+    """MadMiner's own histograms use arguments that numpy 1.24 removed."""
     histogramdd = np.histogramdd
     monkeypatch.setattr(np, "histogramdd", lambda *args, normed, **kwargs: histogramdd(*args, density=normed, **kwargs))
 
 
 def stock_limits(toy_events: Path, events: np.ndarray, mode: str, **options: Any) -> np.ndarray:
-    """ln λ of MadMiner."""
+    """MadMiner's ln λ."""
     workarounds.apply()
     from madminer.limits import AsymptoticLimits
 
@@ -77,7 +77,7 @@ def test_limits_are_those_of_madminer(
 
 
 def test_observed_limits_of_the_asimov_data_are_the_expected_ones(tmp_path: Path, toy_events: Path) -> None:
-    """Each of the Asimov events as often as its weight says: of all likelihoods, with and without the rate."""
+    """All likelihoods, with and without the rate; each Asimov event occurs as often as its weight says."""
     learning = Learning(tmp_path, toy_events, include_xsec="both", event_weights="madminer")
     learning.evaluation["luminosity_pb"] = whole_luminosity(learning)
     problem = LimitProblem.of(EventFile.of(toy_events / "events.h5", learning.limits), learning.limits)

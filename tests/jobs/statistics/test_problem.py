@@ -1,4 +1,4 @@
-"""What every limit starts from."""
+"""The input of every limit."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Limits with systematic uncertainties, of a toy with one of the rate and one of the shape."""
+"""Limits with systematic uncertainties, for a toy with one uncertainty of the rate and one of the shape."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ PROFILE: dict[str, Any] = {"systematics": "profile"}
 
 
 def observe(learning: Learning, n: int) -> np.ndarray:
-    """Give it some of its test events as observed ones."""
+    """Use some test events as observed events."""
     seen = EventFile(learning.events / "events.h5", 0.2, 0.2).part("test", np.zeros(2)).x[:n]
     path = learning.path / "seen.csv"
     np.savetxt(path, seen, delimiter=",", header="x1,x2,id", comments="", fmt="%.17g")
@@ -31,7 +31,7 @@ def observe(learning: Learning, n: int) -> np.ndarray:
 
 
 def test_limits_with_systematic_uncertainties(tmp_path: Path, uncertain: Path) -> None:
-    """Of all likelihoods that are histograms: beside the nominal ones, which stay as they are, and never stronger."""
+    """For all likelihoods that are histograms: they are added to the nominal limits, and are never stronger."""
     found: list[dict[str, Path]] = []
     for name, own in (("nominal", {}), ("profiled", PROFILE)):
         learning = Learning(tmp_path / name, uncertain, include_xsec="both", event_weights="madminer", **own)
@@ -78,7 +78,7 @@ def test_limits_with_systematic_uncertainties(tmp_path: Path, uncertain: Path) -
 
 
 def test_the_rate_gains_what_scipy_finds(tmp_path: Path, uncertain: Path) -> None:
-    """Of the number of events alone, with the effects of all weights on it."""
+    """The gain of the number of events alone, with the effects of all weights."""
     arrays = np.load(Learning(tmp_path, uncertain, **PROFILE).baseline("rate") / "limits.npz")
     file = EventFile(uncertain / "events.h5", 0.2, 0.2)
     problem = LimitProblem.of(file, Learning(tmp_path, uncertain).limits)
@@ -101,14 +101,14 @@ def test_the_rate_gains_what_scipy_finds(tmp_path: Path, uncertain: Path) -> Non
 
 
 def largest(function: Any) -> float:
-    """The largest value of a function of the nuisance parameters that scipy finds."""
+    """The maximum of a function of the nuisance parameters, found by scipy."""
     return -float(minimize(lambda nu: -function(nu), np.zeros(len(NUISANCE)), method="BFGS").fun)
 
 
 def test_observed_limits_are_those_of_madminer(
     tmp_path: Path, uncertain: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of its own likelihood with nuisance parameters, in which each event, not each bin, has its exponential."""
+    """MadMiner's own likelihood with nuisance parameters has an exponential for each event instead of each bin."""
     from madminer.likelihood import HistoLikelihood
 
     learning = Learning(tmp_path, uncertain, include_xsec=False, event_weights="madminer", **PROFILE)

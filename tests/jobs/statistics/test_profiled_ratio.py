@@ -16,7 +16,7 @@ from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.madminer.event_file import Array, EventFile
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiled_ratio import LogRate, Quadratic, VariedRatio, design
-from mmc.jobs.statistics.ratio import ratio_outcome
+from mmc.jobs.statistics.ratio import ratio_result
 from mmc.jobs.statistics.result import Result
 from scipy.optimize import minimize
 
@@ -50,7 +50,7 @@ def effect(x: Array, nu: Array, size: float = 0.15) -> Array:
 
 
 class Exact:
-    """What an outcome of the exact ratio is compared with."""
+    """The exact ratio and its results."""
 
     def __init__(self, path: Path, events: Path, **evaluation: Any) -> None:
         self.learning = Learning(path, events, include_xsec="both", systematics="profile", **evaluation)
@@ -60,12 +60,12 @@ class Exact:
     def outcome(self, log_ratio: Callable[..., Array], **own: Any) -> tuple[LimitProblem, Result]:
         settings = from_json(EvaluateSettings, self.learning.evaluate_settings("alices", **PROFILE, **own))
         problem = LimitProblem.of(self.file, settings.limits)
-        return problem, ratio_outcome(problem, settings, log_ratio, np.random.default_rng(1))
+        return problem, ratio_result(problem, settings, log_ratio, np.random.default_rng(1))
 
 
 @pytest.fixture(scope="module")
 def large(toy_events: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Uncertainties that a small network sees."""
+    """Uncertainties that are large enough for a small network."""
     return add_systematics(toy_events, tmp_path_factory.mktemp("large") / "events", LARGE)
 
 
@@ -76,7 +76,7 @@ def case(uncertain: Path, tmp_path_factory: pytest.TempPathFactory) -> Exact:
 
 @pytest.mark.parametrize("rate", [True, False])
 def test_the_gain_is_what_scipy_finds_event_by_event(case: Exact, rate: bool) -> None:
-    """Without a quadratic form: from the exact ratio and the weights of all events at any ν."""
+    """Calculated without a quadratic form, from the exact ratio and the weights of all events at any ν."""
     problem, outcome = case.outcome(case.log_ratio)
     nominal = outcome.limits if rate else outcome.variants["without_rate"]
     profiled = outcome.variants["with_systematics" if rate else "without_rate_with_systematics"]
@@ -111,7 +111,7 @@ def test_a_right_ratio_passes_with_nuisance_parameters(case: Exact) -> None:
 
 
 def test_a_ratio_that_is_wrong_with_a_nuisance_parameter_fails_there(case: Exact) -> None:
-    """And normalisation cures it."""
+    """Normalisation repairs the ratio."""
 
     def wrong(points: Array, x: Array, nu: Array | None = None) -> Array:
         return case.log_ratio(points, x, nu) + (0.0 if nu is None else 0.3 * nu[1])
@@ -129,7 +129,7 @@ def test_a_ratio_that_is_wrong_with_a_nuisance_parameter_fails_there(case: Exact
 
 
 def test_histogram_calibration_uses_the_weights_at_other_values(case: Exact) -> None:
-    """A ratio that knows nothing of ν is calibrated to what its own distribution at ν says."""
+    """A ratio that does not depend on ν is calibrated to the ratio of its own densities at ν."""
 
     def blind(points: Array, x: Array, nu: Array | None = None) -> Array:
         del nu
@@ -181,7 +181,7 @@ def test_the_rate_and_its_derivatives(seed: int, n: int) -> None:
 
 
 def test_fits_end_at_the_reach() -> None:
-    """Where a network would have them go anywhere."""
+    """A ratio without a maximum would lead the fit to infinity."""
     convex = Quadratic(np.array([[0.3, 0.1], [-0.1, 0.2]]), np.tile(np.eye(2), (2, 1, 1)))
     ratio = VariedRatio(convex, LogRate(Quadratic(np.zeros((2, 4)), np.zeros((2, 4, 4)))))
     for expected in (np.array([100.0, 0.0]), None):
@@ -234,7 +234,7 @@ def test_methods_learn_nuisance_parameters(method: str, own: dict[str, str], lar
 
 
 def test_few_points_have_many_values_of_the_nuisance_parameters(uncertain: Path, tmp_path: Path) -> None:
-    """MadMiner draws one set for each point."""
+    """MadMiner draws one set of nuisance parameters for each point."""
     learning = Learning(tmp_path, uncertain)
     benchmarks = learning.sample("alice", samples=1500, theta0={"benchmarks": ["b1", "b2"]}, **PROFILE)
     theta0 = np.load(benchmarks / "train" / "theta0.npy")

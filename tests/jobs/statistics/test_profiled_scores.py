@@ -21,7 +21,7 @@ FEATURES = ["x1", "x2"]
 
 
 class Profiled(Learning):
-    """Score methods whose score is profiled."""
+    """Learning jobs of score methods with a profiled score."""
 
     def train_settings(self, method: str, *args: Any, **changes: Any) -> dict[str, Any]:
         return {**super().train_settings(method, *args, **changes), **PROFILE}
@@ -39,7 +39,7 @@ def trained(uncertain: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 
 def test_the_score_of_nuisance_parameters_is_learned(trained: tuple[Profiled, Path]) -> None:
-    """That of a rate is 0, as all scores are those of densities; that of `tilt` is known."""
+    """The score of the rate is 0, because scores are those of normalised densities; the score of `tilt` is known."""
     learning, model = trained
     file = EventFile(learning.events / "events.h5", 0.2, 0.2)
     events = file.part("test", np.zeros(2))
@@ -50,7 +50,7 @@ def test_the_score_of_nuisance_parameters_is_learned(trained: tuple[Profiled, Pa
     p = events.probabilities(file.coefficients(np.zeros((1, 2)))[0])
     assert p @ joint == pytest.approx(0.0, abs=1e-9)
     assert joint[:, 2] == pytest.approx(0.0, abs=1e-9)
-    true = 1.1 * tilt(events.x)  # half of what it does at 1 less what it does at -1
+    true = 1.1 * tilt(events.x)  # half the difference between its effects at 1 and at -1
     assert joint[:, 3] == pytest.approx(true - p @ true, abs=1e-6)
     assert np.abs(scores[:, 2]).mean() < 0.02
     assert np.abs(scores[:, 3] - joint[:, 3]).mean() < 0.02 < 0.2 * np.abs(joint[:, 3]).mean() + 0.01
@@ -58,7 +58,7 @@ def test_the_score_of_nuisance_parameters_is_learned(trained: tuple[Profiled, Pa
 
 
 def test_the_profiled_score_is_that_of_madminer(trained: tuple[Profiled, Path]) -> None:
-    """Given the same information, in which it wants the constraint of the nuisance parameters."""
+    """MadMiner gets the same information, including the constraint of the nuisance parameters."""
     learning, model = trained
     file = EventFile(learning.events / "events.h5", 0.2, 0.2)
     settings = from_json(EvaluateSettings, learning.evaluate_settings("sally"))
@@ -79,7 +79,7 @@ def test_the_profiled_score_is_that_of_madminer(trained: tuple[Profiled, Path]) 
 
 
 def test_limits_and_information_of_the_profiled_score(trained: tuple[Profiled, Path]) -> None:
-    """The closure tests hold for it; information is lost to the nuisance parameters, and less than all."""
+    """The closure tests pass. The nuisance parameters take away some of the information, but not all."""
     learning, model = trained
     folder = learning.evaluate("sally", model, score_bins=4)
     record = json.loads((folder / "evaluate.json").read_text())
@@ -97,7 +97,7 @@ def test_limits_and_information_of_the_profiled_score(trained: tuple[Profiled, P
 
 
 def test_a_plain_score_knows_nothing_of_them(trained: tuple[Profiled, Path], tmp_path: Path) -> None:
-    """From the same samples."""
+    """Both are trained on the same samples."""
     learning, _ = trained
     plain = Learning(tmp_path, learning.events, systematics="profile")
     samples = learning.path / "sample" / "sally"

@@ -1,4 +1,4 @@
-"""Nuisance parameters fitted with histograms: against scipy, the textbook and MadMiner's own likelihood."""
+"""Fits of nuisance parameters with histograms, compared with scipy and with a textbook formula."""
 
 from typing import Any
 
@@ -12,7 +12,9 @@ def random_case(seed: int, points: int = 15, bins: int = 7, nuisance: int = 3) -
     """Asymmetric effects of some 8 % on each bin, and data that are excluded without them."""
     random = np.random.default_rng(seed)
     fractions = random.dirichlet(np.full(bins + 1, 2.0))
-    shares = random.dirichlet(200.0 * fractions, points)[:, :bins]  # the rest is in bins that are not known
+    shares = random.dirichlet(200.0 * fractions, points)[
+        :, :bins
+    ]  # the remaining events are in bins that are not known
     up = random.normal(0.0, 0.08, (points, bins, nuisance))
     down = -0.7 * up + random.normal(0.0, 0.03, up.shape)
     expected = random.uniform(600.0, 1000.0, points)
@@ -20,7 +22,7 @@ def random_case(seed: int, points: int = 15, bins: int = 7, nuisance: int = 3) -
 
 
 def change(case: Response, point: int, nu: Any, data: Any, n: float, expected: Any) -> float:
-    """Of ln L, as the module's text has it."""
+    """The change of ln L, by the formula of the module's docstring."""
     g = case.linear[point] @ nu + case.quadratic[point] @ np.square(nu)
     shares = case.shares[point]
     if expected is None:
@@ -49,7 +51,7 @@ def test_the_gain_is_the_largest_change_that_scipy_finds(seed: int, rate: bool) 
 
 @pytest.mark.parametrize("rate", [True, False])
 def test_of_several_maxima_the_largest_is_found(rate: bool) -> None:
-    """Of an uncertainty whose effects at 1 and at -1 have nothing to do with each other, against all values of ν."""
+    """An uncertainty with unrelated effects at 1 and -1, compared with a scan over ν."""
     case, expected, fractions = random_case(3, points=200, nuisance=1)
     up, down = np.random.default_rng(8).normal(0.0, 0.2, (2, 200, 7, 1))
     case = Response(case.shares, 0.5 * (up - down), 0.5 * (up + down))
@@ -63,7 +65,7 @@ def test_of_several_maxima_the_largest_is_found(rate: bool) -> None:
 
 
 def test_nothing_is_gained_at_a_point_without_events() -> None:
-    """Where the cross section is negative, for want of simulated events, the point is excluded all the same."""
+    """A negative cross section, from too few simulated events; the point is excluded with or without a fit."""
     case, expected, fractions = random_case(1)
     expected[[2, 5]] = -3.0, 0.0
     gain = Likelihood(case, 800.0 * fractions[:-1], 800.0, expected).gain()
@@ -79,7 +81,7 @@ def test_nothing_is_gained_where_nothing_varies(rate: bool) -> None:
 
 
 def test_one_bin_with_an_uncertain_rate_is_the_textbook() -> None:
-    """Of μ (1 + δ)^ν with δ small the profiled -2 ln λ is (n - μ)² / (μ + (μ δ)²); and not of ν without the rate."""
+    """For μ (1 + δ)^ν, δ ≪ 1, the profiled -2 ln λ is (n - μ)² / (μ + (μ δ)²). Without the rate, the gain is 0."""
     mu = np.linspace(9.0e5, 1.1e6, 11)
     log = np.log(1.1)
     case = Response(np.ones((11, 1)), np.full((11, 1, 1), log), np.zeros((11, 1, 1)))
@@ -93,7 +95,7 @@ def test_one_bin_with_an_uncertain_rate_is_the_textbook() -> None:
 
 
 def test_a_profiled_region_contains_the_nominal_one() -> None:
-    """Where the data are what is expected at one of the points."""
+    """The data are the expected events at one of the points."""
     case, expected, _ = random_case(5, points=200)
     n, data = expected[0], expected[0] * case.shares[0]
     rest = 1.0 - case.shares.sum(axis=1)
@@ -104,7 +106,7 @@ def test_a_profiled_region_contains_the_nominal_one() -> None:
 
 
 def test_parameters_that_cannot_be_told_apart_share_what_they_do() -> None:
-    """Twice the same uncertainty is one that is √2 as large."""
+    """The same uncertainty twice equals one that is √2 times as large."""
     case, expected, fractions = random_case(2, nuisance=1)
     linear = 0.2 * case.linear
     twice = Response(case.shares, np.repeat(linear, 2, axis=2), np.zeros((15, 7, 2)))
@@ -115,7 +117,7 @@ def test_parameters_that_cannot_be_told_apart_share_what_they_do() -> None:
 
 
 def test_templates_at_one_standard_deviation() -> None:
-    """The response gives them back; a template that is not positive there, or not known, has no effect."""
+    """The response reproduces the templates; bins whose template is not positive or not known do not change."""
     random = np.random.default_rng(3)
     nominal = random.uniform(1.0, 2.0, (5, 4))
     up, down = (nominal * random.uniform(0.7, 1.4, (2, 5, 1)) for _ in range(2))
@@ -135,7 +137,7 @@ def test_templates_at_one_standard_deviation() -> None:
 
 @pytest.mark.parametrize("rate", [True, False])
 def test_the_true_point_of_asimov_data_gains_nothing(rate: bool) -> None:
-    """Though the data are not what the templates say; a bin that they know nothing of stays out."""
+    """This holds although data and templates differ; an unknown bin is left out."""
     random = np.random.default_rng(6)
     nominal = random.uniform(1.0, 2.0, (5, 4))
     up, down = (nominal * random.uniform(0.7, 1.4, (2, 5, 1)) for _ in range(2))

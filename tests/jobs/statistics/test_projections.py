@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from mmc.jobs.statistics.limits import Grid, Limits
-from mmc.jobs.statistics.projections import crossings, cut, profile, projections
+from mmc.jobs.statistics.projections import crossings, profile, projections, slice_through
 from scipy.stats import chi2
 
 INFORMATION = np.array([[4.0, 1.5, 0.3], [1.5, 3.0, -0.4], [0.3, -0.4, 2.0]])
@@ -16,7 +16,7 @@ def gaussian(points: int = 41) -> Limits:
 
 
 def test_intervals_of_a_gaussian_likelihood() -> None:
-    """Profiled they are those of the inverse information, with the others fixed those of the information itself."""
+    """Profiled errors follow from the inverse information, errors with fixed parameters from the information itself."""
     summary = gaussian().summary([0.68, 0.95])
     covariance = np.linalg.inv(INFORMATION)
     for k, name in enumerate(NAMES):
@@ -49,12 +49,12 @@ def test_arrays_are_profiles_and_slices_of_single_parameters_and_pairs() -> None
 
 def test_slices_go_through_the_point_next_to_the_true_one_and_have_their_own_best_fit() -> None:
     grid = Grid({"a": np.linspace(0.0, 1.0, 5), "b": np.linspace(0.0, 1.0, 3)}, (0.3, 0.9))
-    assert grid.through == (1, 2)
-    assert Grid(grid.axes).through == (2, 1)
+    assert grid.slice_point == (1, 2)
+    assert Grid(grid.axes).slice_point == (2, 1)
     ratio = -np.arange(15.0).reshape(5, 3)
-    assert cut(ratio, [0], grid.through).tolist() == [0.0, -3.0, -6.0, -9.0, -12.0]
+    assert slice_through(ratio, [0], grid.slice_point).tolist() == [0.0, -3.0, -6.0, -9.0, -12.0]
     assert profile(ratio, [0]).tolist() == [0.0, -3.0, -6.0, -9.0, -12.0]
-    assert cut(np.full((2, 2), -np.inf), [0], (0, 0)).tolist() == [-np.inf, -np.inf]
+    assert slice_through(np.full((2, 2), -np.inf), [0], (0, 0)).tolist() == [-np.inf, -np.inf]
 
 
 def test_two_intervals_an_open_one_and_none() -> None:

@@ -1,7 +1,7 @@
 """The workspaces of the histogram, read by pyhf itself.
 
-pyhf and Yadage ask for different releases of jsonschema, so that pyhf may be in an environment of its own: MMC_PYHF is
-the Python there.
+pyhf and Yadage need different releases of jsonschema, so pyhf may be in another environment: MMC_PYHF is the Python of
+that environment.
 """
 
 import json
@@ -54,7 +54,7 @@ needs_pyhf = pytest.mark.skipif(
 
 
 def read(workspace: Any) -> dict[str, Any]:
-    """What pyhf makes of a workspace; it checks its schema first."""
+    """Yields and limits that pyhf calculates from a workspace, after a check of the schema."""
     done = subprocess.run(
         [PYTHON, "-c", PROGRAM], input=json.dumps(workspace), capture_output=True, text=True, check=False
     )
@@ -90,7 +90,7 @@ def test_observed_events_are_the_data(tmp_path: Path, toy_events: Path) -> None:
 
 @needs_pyhf
 def test_nuisance_parameters_become_modifiers() -> None:
-    """One with the same effect everywhere, one on the shape; at ±1 the model has their templates."""
+    """One with the same effect in all bins, one on the shape; at ±1 the model equals the templates."""
     nominal, benchmark = np.array([30.0, 20.0, 10.0]), np.array([31.0, 18.0, 25.0])
     tilt = np.array([1.1, 1.0, 0.8])
     points = [
@@ -114,7 +114,7 @@ def test_nuisance_parameters_become_modifiers() -> None:
 
 @needs_pyhf
 def test_limits_with_systematic_uncertainties_are_nearly_those_of_pyhf(tmp_path: Path, uncertain: Path) -> None:
-    """Of observed events, with all nuisance parameters fitted; away from 0 and ±1 pyhf has other functions of them."""
+    """For observed events, with all nuisance parameters fitted; pyhf interpolates differently between 0 and ±1."""
     learning = Learning(tmp_path, uncertain, systematics="profile", luminosity_pb=3_000.0)
     seen = EventFile(uncertain / "events.h5", 0.2, 0.2).part("test", np.zeros(2)).x[:30]
     np.savetxt(tmp_path / "data.csv", seen, delimiter=",", header="x1,x2,id", comments="")

@@ -111,4 +111,4 @@ def test_refusals(tmp_path: Path, toy_events: Path) -> None:
     ):
         settings = {**learning.evaluation, **own}
         line = learning.refusal("baselines", "pt", settings, events=toy_events)
-        assert line == "the event file has no observable pt: it has x1, x2, id"
+        assert line == "the event file has no observable pt: its observables are x1, x2, id"

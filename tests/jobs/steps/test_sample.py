@@ -70,7 +70,7 @@ def test_record_and_small_effective_samples(tmp_path: Path, toy_events: Path) ->
     assert (record["observables"], record["parameters"]) == (["x1", "x2", "id"], ["c1", "c2"])
     assert record["train_effective_sample_size"]["theta"]["min"] == pytest.approx(2400, rel=0.1)
     far = json.loads((learning.sample("alice", theta0={"point": {"c1": 0.2, "c2": 30.0}}) / "sample.json").read_text())
-    assert any("effective events" in warning for warning in far["warnings"])
+    assert any("effective sample size" in warning for warning in far["warnings"])
 
 
 def test_the_same_seed_gives_the_same_samples(tmp_path: Path, toy_events: Path) -> None:
@@ -84,7 +84,7 @@ def test_the_same_seed_gives_the_same_samples(tmp_path: Path, toy_events: Path) 
 def test_refusals(tmp_path: Path, toy_events: Path) -> None:
     learning = Learning(tmp_path, toy_events)
     settings = {**learning.shared, **learning.method("sally"), "parameters": ["c2", "c1"]}
-    assert "has the parameters" in learning.refusal("sample", "sally", settings, events=toy_events)
+    assert "the parameters of the event file are" in learning.refusal("sample", "sally", settings, events=toy_events)
     tiny = Learning(tmp_path / "tiny", write_events(tmp_path / "tiny" / "events", 1, 4), 1)
     settings = {**tiny.shared, **tiny.method("sally")}
     assert "generate more events" in tiny.refusal("sample", "sally", settings, events=tiny.events)
@@ -97,7 +97,7 @@ def test_samples_of_a_single_event_are_refused(tmp_path: Path) -> None:
     learning = Learning(tmp_path / "learning", events)
     settings = {**learning.shared, **learning.method("sally")}
     refused = learning.refusal("sample", "sally", settings, events=events)
-    assert refused.startswith("the train samples at theta come from 1.0 effective events of ")
+    assert refused.startswith("the train samples at theta have an effective sample size of 1.0 from ")
 
 
 def test_observables_that_are_of_no_use(tmp_path: Path) -> None:
@@ -114,11 +114,11 @@ def test_observables_that_are_of_no_use(tmp_path: Path) -> None:
     features = {"features": ["x1", "x2"]}
     settings = {**learning.shared, **learning.method("alice", **features)}
     refused = learning.refusal("sample", "alice", settings, events=events)
-    assert refused.startswith("the observable x2 is the same in all samples: ") and "`features`" in refused
+    assert refused.startswith("the observable x2 has the same value in all samples: ") and "`features`" in refused
     own = {**features, "default_observables": ["x2"]}  # MadMiner has several that many processes leave at 0
     record = json.loads((learning.sample("alice", **own) / "sample.json").read_text())
     assert [text for text in record["warnings"] if "observable" in text] == [
-        f"{part}: the observable x2 is the same in all samples" for part in ("train", "validation")
+        f"{part}: the observable x2 has the same value in all samples" for part in ("train", "validation")
     ]
 
 
@@ -127,7 +127,7 @@ def test_events_of_too_large_a_weight_can_be_left_out(tmp_path: Path, toy_events
     point = {"theta0": {"point": {"c1": 0.4, "c2": 0.0}}}
     record = json.loads((learning.sample("alice", **point, n_eff_forced=700.0) / "sample.json").read_text())
     assert record["train_effective_sample_size"]["theta0"]["min"] >= 700.0
-    assert any("n_eff_forced leaves out up to" in text for text in record["warnings"])
+    assert any("n_eff_forced removes up to" in text for text in record["warnings"])
     learning = Learning(tmp_path / "all", toy_events)
     settings = {**learning.shared, **learning.method("alice", **point, n_eff_forced=1e6)}
     refused = learning.refusal("sample", "alice", settings, events=toy_events)  # in stock MadMiner, this never ends
@@ -151,7 +151,7 @@ def test_without_morphing_a_likelihood_is_learned_at_benchmarks(tmp_path: Path, 
     assert set(train) == {"x", "theta"} and len(np.unique(train["theta"], axis=0)) == 2
     for method, changes, reason in (
         ("nde", {}, "give benchmarks as theta"),
-        ("scandal", {}, "without morphing there is no joint score"),
+        ("scandal", {}, "learns from the joint score, which needs morphing"),
         ("carl", {"theta0": {"benchmark": "b1"}, "estimator": "morphing_aware_ratio"}, "has no morphing"),
     ):
         refused = Learning(tmp_path / method, events)

@@ -294,7 +294,7 @@ def test_file_without_morphing_knows_its_benchmarks(chain: Chain, tmp_path: Path
     assert evaluated["n_expected"] > 0.0 and "fisher_information" not in evaluated
     settings = {**learning.shared, **learning.method("alices", **at_benchmarks)}
     reason = Folder(tmp_path / "learning" / "refused").refusal("sample", "alices", settings, events=combined)
-    assert reason == "without morphing there is no joint score, which alices learns from: take carl, rolr, alice or nde"
+    assert reason == "alices learns from the joint score, which needs morphing: use carl, rolr, alice or nde"
     file = EventFile(combined / "events.h5", 0.2, 0.2)
     np.testing.assert_array_equal(file.coefficients(np.array([[0.05, 0.0]])), [[0.0, 1.0, 0.0]])
     with pytest.raises(StepError, match=r"weights are known at the benchmarks alone, not at c_LL = 0\.01, c_LR = 0"):

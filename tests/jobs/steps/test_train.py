@@ -152,7 +152,9 @@ def test_a_loss_that_is_not_finite_fails_with_advice(learning: Learning) -> None
 def test_refusals(learning: Learning) -> None:
     samples = learning.sample("sally")
     wrong = {**learning.train_settings("sally"), "method": "alice"}
-    assert learning.refusal("train", "sally", wrong, samples=samples) == "sally holds samples for sally, not for alice"
+    assert (
+        learning.refusal("train", "sally", wrong, samples=samples) == "sally contains samples for sally, not for alice"
+    )
     missing = learning.train_settings("sally", features=["x1", "pt"])
     assert learning.refusal("train", "sally", missing, samples=samples) == "the samples have no observable pt"
     absent = {**learning.train_settings("sally"), "sample_job": "other"}

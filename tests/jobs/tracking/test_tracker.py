@@ -1,4 +1,4 @@
-"""Tracking with real servers of MLflow and a real file of SQLite, without and with a password, six jobs at once."""
+"""Tracking with real MLflow servers and a real SQLite file, with and without a password, six jobs at once."""
 
 import json
 import os
@@ -49,7 +49,7 @@ for words in sys.stdin.read().splitlines():
     children.append(pid)
 sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children))
 """
-"""Runs all jobs at once, each in a process of its own; forked, since MLflow takes seconds to import."""
+"""Runs all jobs at once, each in its own process; forked, because MLflow takes seconds to import."""
 
 
 class Servers(NamedTuple):
@@ -67,7 +67,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*(f"MLFLOW_TRACKING_{n}" for n in MLFLOW), *ENVIRONMENT):
-        monkeypatch.setenv(name, "")  # so that what MLflow sets itself is gone after the test
+        monkeypatch.setenv(name, "")  # so that variables set by MLflow are gone after the test
         monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")  # one process opens files of several jobs
     monkeypatch.setitem(sys.modules, "mmc.jobs.steps.configure", fake_step)
@@ -80,13 +80,13 @@ def folder(tmp_path: Path) -> Folder:
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store without runs: MLflow takes seconds to make one."""
+    """A store without runs, created once because MLflow takes seconds."""
     return track(Folder(tmp_path_factory.mktemp("empty")), experiment="none")
 
 
 @pytest.fixture
 def tracking(folder: Folder, empty: Path) -> Path:
-    """What ``track`` writes where it goes on with a store of the run's own."""
+    """The output of ``track`` when it continues a store in the output of the run."""
     shutil.copytree(empty, folder.out("track", "track"))
     return track(folder)
 
@@ -111,7 +111,7 @@ def log_of(out: Path) -> str:
 def test_a_whole_study_on_a_server(
     servers: Servers, tmp_path: Path, toy_events: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every number of the records is there, the losses by epoch too, and the network gives the same when loaded."""
+    """All numbers of the records are logged, with the losses by epoch; the loaded network gives the same values."""
     learning = Learning(tmp_path, toy_events)
     tracking = track(learning, uri=servers.open)
     made: dict[str, dict[str, Path]] = {}
@@ -125,7 +125,7 @@ def test_a_whole_study_on_a_server(
             "evaluate", method, learning.evaluate_settings(method), events=toy_events, model=model, tracking=tracking
         )
         made[method] = {"samples": samples, "model": model, "limits": limits}
-    rate = learning.baseline("rate")  # it is not tracked: done before, say, so the report makes up for it
+    rate = learning.baseline("rate")  # not tracked, for example finished before; the report logs it
     inputs = {name: [made[method][name] for method in made] for name in ("samples", "model", "limits")}
     report = learning.report(events=[toy_events], **inputs, baseline=[rate], tracking=[tracking])
     for out in (*made["sally"].values(), *made["alices"].values(), report):
@@ -178,7 +178,7 @@ def test_a_whole_study_on_a_server(
 
 
 def _logged_network(runs: Runs, name: str, *inputs: Any) -> Any:
-    """What the network that a run has logged gives for some inputs."""
+    """The outputs of a run's logged network for some inputs."""
     import mlflow
     import torch
 
@@ -233,7 +233,10 @@ def test_every_trial_of_a_search_is_a_run(
 
 
 def six_at_once(folder: Folder, tracking: Path, environment: Mapping[str, str]) -> str:
-    """Run six jobs at once, each in a process of its own; what they say."""
+    """Run six jobs at once, each in its own process.
+
+    :returns: their output
+    """
     words = [folder.arguments("configure", f"job-{k}", {}, {"tracking": tracking}, 1) for k in range(6)]
     done = subprocess.run(
         [sys.executable, "-c", SIX],
@@ -249,7 +252,7 @@ def six_at_once(folder: Folder, tracking: Path, environment: Mapping[str, str]) 
 
 
 def expect_six(runs: Runs, tracking: Path) -> None:
-    """Six runs that have finished, below the one for the whole."""
+    """Check for six finished runs below the study's run."""
     key = record(tracking)["key"]
     mine = [run for run in runs.all if run.data.tags["mmc.run"] == key and run.info.run_name != "toy"]
     assert sorted(run.info.run_name for run in mine) == [f"configure job-{k}" for k in range(6)]
@@ -271,7 +274,7 @@ def test_six_jobs_at_once_on_a_server(folder: Folder, servers: Servers) -> None:
 
 @pytest.mark.parametrize("way", ["variables", "address"])
 def test_a_server_with_a_password(folder: Folder, servers: Servers, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    """The password works, and stands in no file that is written."""
+    """The password works and is in no output file."""
     if way == "variables":
         monkeypatch.setenv("MLFLOW_TRACKING_URI", servers.guarded)
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", USER)
@@ -311,7 +314,7 @@ def test_a_server_that_goes_away_costs_a_warning(folder: Folder, tracking: Path)
     (tracking / "tracking.json").write_text(json.dumps({**written, "uri": f"http://127.0.0.1:{free_port()}"}))
     started = time.monotonic()
     out = folder.run("configure", "job", {}, tracking=tracking)
-    assert log_of(out).count("WARNING mmc.") == log_of(out).count("not tracked from here on") == 1
+    assert log_of(out).count("WARNING mmc.") == log_of(out).count("not tracked from now on") == 1
     assert time.monotonic() - started < 10
 
 
@@ -352,7 +355,7 @@ def test_a_store_that_was_moved_finds_its_files(folder: Folder, tracking: Path) 
     repoint(elsewhere, "toys", (elsewhere / "artifacts").as_uri())
     assert _note(elsewhere) == "what was found"
 
-    shutil.move(moved, tracking.parent)  # and the stage itself does so where it goes on with a store
+    shutil.move(moved, tracking.parent)  # the stage `track` does the same when it continues a store
     track(folder, digest="e" * 64)
     assert _note(tracking) == "what was found"
 
@@ -376,7 +379,7 @@ def test_without_mlflow_there_is_a_warning(folder: Folder, monkeypatch: pytest.M
 
 def test_a_relative_file_is_refused(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///runs.db")
-    assert "sqlite:///runs.db is no absolute path" in record(track(folder))["warning"]
+    assert "sqlite:///runs.db is not an absolute path" in record(track(folder))["warning"]
 
 
 @pytest.mark.parametrize("name", ["it's a #1", "100% µ"])

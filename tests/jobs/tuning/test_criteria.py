@@ -1,4 +1,4 @@
-"""What trials are judged by: events that no test sees."""
+"""The criteria for trials, which do not depend on test events."""
 
 import json
 import math
@@ -46,7 +46,7 @@ def gaussian(width: float, points: int, shift: float = 0.0) -> Limits:
 
 @pytest.mark.parametrize("points", [9, 25])
 def test_the_volume_of_a_gaussian_region(points: int) -> None:
-    """π w² q / 4, with q the quantile of χ² with two degrees of freedom; straight lines make it a bit smaller."""
+    """π w² q / 4, with q the χ² quantile for two degrees of freedom; linear interpolation makes it a bit smaller."""
     q = -2.0 * math.log(0.05)
     assert volume(gaussian(0.2, points), 0.95) == pytest.approx(math.pi * 0.2**2 * q / 4.0, rel=0.15)
 

@@ -1,4 +1,4 @@
-"""Adaptive searches with Optuna, for real: repeatable, and as if nothing had happened after an interruption."""
+"""Adaptive searches with Optuna: repeatable, with the same result after an interruption."""
 
 import json
 from pathlib import Path
@@ -40,14 +40,14 @@ def settings(learning: Learning, **changes: Any) -> dict[str, Any]:
 
 
 def trials_of(out: Path) -> list[dict[str, Any]]:
-    """The trials of a tuning in the order of their names, without what a clock says."""
+    """The trials of a tuning in the order of their names, without times."""
     found = json.loads((out / "tuning.json").read_text())["trials"]
     return sorted(({**trial, "seconds": 0.0} for trial in found), key=lambda trial: trial["name"].rpartition(".")[2])
 
 
 @pytest.fixture(scope="module")
 def whole(learning: Learning, samples: Path) -> Path:
-    """A search that nothing disturbed."""
+    """A search without interruption."""
     return learning.run("tune", "sally", settings(learning), samples=samples)
 
 
@@ -73,7 +73,7 @@ def test_the_best_trial_is_chosen(whole: Path) -> None:
 def test_a_search_goes_on_where_it_was_stopped(
     store: str, learning: Learning, samples: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a database no trial is trained twice; without one all are, and the result is the same either way."""
+    """With a database, no trial is trained twice; without a database, all are. The result is the same."""
     monkeypatch.setenv(optuna_search.SERVER, f"sqlite:///{tmp_path / 'server.db'}")
     trained = []
     train = optuna_search.train
@@ -106,7 +106,9 @@ def test_a_model_that_another_machine_trained_is_trained_again(
 
 def test_a_server_that_nobody_names(learning: Learning, samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(optuna_search.SERVER, raising=False)
-    with pytest.raises(AssertionError, match=f"needs the environment variable {optuna_search.SERVER}"):
+    with pytest.raises(
+        AssertionError, match=f"needs the URL of a database in the environment variable {optuna_search.SERVER}"
+    ):
         learning.run("tune", "nowhere", settings(learning, store="server"), samples=samples)
     monkeypatch.setenv(optuna_search.SERVER, "postgresql+none://user:secret@nowhere/optuna")
     with pytest.raises(AssertionError, match="cannot be used") as caught:

@@ -1,4 +1,4 @@
-"""The ranking of trials, on records made up."""
+"""The ranking of trials, with invented records."""
 
 from pathlib import Path
 
@@ -31,5 +31,5 @@ def test_a_trial_that_diverged_comes_last_and_says_why() -> None:
         "seconds": 1.0,
         "failed": "the loss is not finite",
     }
-    with pytest.raises(StepError, match="none of 1 trials is any good; the first one: the loss is not finite"):
+    with pytest.raises(StepError, match="all 1 trials failed; the first one: the loss is not finite"):
         rank(made[:1])

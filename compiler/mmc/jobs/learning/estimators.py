@@ -1,4 +1,4 @@
-"""Trained estimators as functions of parameter points and events, in large batches, single or averaged."""
+"""Trained estimators, single networks or ensembles, as functions of parameter points and many events."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -15,24 +15,24 @@ from mmc.jobs.madminer.estimators import new_estimator
 from mmc.jobs.madminer.event_file import Array
 
 ROWS = 1 << 10
-"""Rows that go through a network at once: few enough to stay in the processor's cache."""
+"""Rows in a batch, so few that a batch stays in the processor's cache."""
 
 MEMBER = "member-"
-"""Before the number of a member of an ensemble, in the name of its folder."""
+"""Prefix of the number of an ensemble member, in the name of its folder."""
 
 LogRatio = Callable[[Array, Array], Array]
 """ln r(x | θ) for all pairs: points (n, parameters), x (m, observables) to shape (n, m)."""
 
 
 class VariedLogRatio(Protocol):
-    """The same, at nominal nuisance parameters or, of estimators that have learned them, others."""
+    """ln r(x | θ, ν); only estimators that have learned the nuisance parameters take other values than nominal ones."""
 
     def __call__(self, points: Array, x: Array, nu: Array | None = None) -> Array:
-        """``nu`` has shape (nuisance parameters,)."""
+        """``nu`` has shape (nuisance parameters,); None for nominal values."""
 
 
 class Estimator:
-    """One trained estimator, or the mean of several."""
+    """One trained network, or the mean of an ensemble of networks."""
 
     def __init__(self, members: Sequence["Network"]) -> None:
         self.members = tuple(members)
@@ -40,26 +40,29 @@ class Estimator:
     def log_ratio(self, points: Array, x: Array, nu: Array | None = None) -> Array:
         """ln r(x | θ) for all pairs: points (n, parameters), x (m, observables) to shape (n, m).
 
-        An ensemble's is the mean of its members' logarithms, as in MadMiner's ``Ensemble``.
+        For an ensemble, the mean of the members' ln r, as in MadMiner's ``Ensemble``.
 
-        :param nu: the nuisance parameters, of estimators that have learned them; None for nominal ones
+        :param nu: nuisance parameters, for estimators that have learned them; None for nominal values
+        :raises StepError: when an output of a network is not finite
         """
         return _mean(member.log_ratio(points, x, nu) for member in self.members)
 
     def score(self, x: Array) -> Array:
-        """The estimated score of each event, shape (events, parameters); an ensemble's is the mean of its members'.
+        """The estimated score of each event, shape (events, parameters); for an ensemble, the mean of its members.
 
-        Where the score of the nuisance parameters is learned too, it comes after that of the parameters.
+        If the score of the nuisance parameters is learned too, its components come after those of the parameters.
+
+        :raises StepError: when an output of a network is not finite
         """
         return _mean(member.score(x) for member in self.members)
 
 
 class Network:
-    """A network that ``train`` saved, on the same scaled inputs as in MadMiner's functions, which go row by row.
+    """A network that ``train`` saved, with the scaled inputs of MadMiner. (MadMiner's own functions go row by row.)
 
-    ``reference`` is the denominator of estimators that need one: those that vary with the denominator's parameters and
-    those of the likelihood; its nuisance parameters are nominal. (MadMiner 0.9.6 evaluates both at unscaled parameters,
-    though trained at scaled ones.)
+    ``reference`` is the denominator, with nominal nuisance parameters. Two types of estimators need it: those that vary
+    with the parameters of the denominator, and those of the likelihood. (MadMiner 0.9.6 evaluates both at unscaled
+    parameters, although they are trained at scaled parameters.)
     """
 
     def __init__(self, folder: Path, reference: Array | None = None) -> None:
@@ -76,7 +79,7 @@ class Network:
         self._reference = reference
 
     def log_ratio(self, points: Array, x: Array, nu: Array | None = None) -> Array:
-        """As :meth:`Estimator.log_ratio`."""
+        """The network's ln r, like :meth:`Estimator.log_ratio`."""
         thetas = self._points(points, nu)
         result = np.empty((len(points), len(x)))
         with torch.inference_mode():
@@ -88,13 +91,13 @@ class Network:
         return _finite(result)
 
     def score(self, x: Array) -> Array:
-        """As :meth:`Estimator.score`."""
+        """The network's score, like :meth:`Estimator.score`."""
         with torch.inference_mode():
             scores = np.concatenate([self._model(rows).cpu().numpy() for _, rows in self._batches(x)])
         return _finite(scores.astype(float))
 
     def _function(self, rows: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-        """ln r of events as a function of one point, repeated for all of them."""
+        """ln r of events as a function of one point, which is repeated for each event."""
         if self.kind.is_density:
             at_reference = self._model.log_likelihood(self._denominator(len(rows)), rows)[1]
             return lambda theta: self._model.log_likelihood(theta, rows)[1] - at_reference
@@ -105,16 +108,16 @@ class Network:
 
     def _denominator(self, n_rows: int) -> torch.Tensor:
         if self._reference is None:
-            raise StepError(f"an estimator of the type {self.kind.name} needs a reference point")
+            raise StepError(f"an estimator of type {self.kind.name} needs a reference point")
         return self._points(self._reference[np.newaxis]).expand(n_rows, -1)
 
     def _points(self, points: Array, nu: Array | None = None) -> torch.Tensor:
         nu = np.zeros(self._n_nuisance) if nu is None else nu
-        every = np.hstack([points, np.tile(nu, (len(points), 1))])
-        return self._tensor(self.madminer._transform_parameters(every))
+        with_nuisance = np.hstack([points, np.tile(nu, (len(points), 1))])
+        return self._tensor(self.madminer._transform_parameters(with_nuisance))
 
     def _batches(self, x: Array) -> Iterator[tuple[int, torch.Tensor]]:
-        """The first row of each batch, and the batch."""
+        """The index of the first row of each batch, and the batch."""
         scaled = self.madminer._transform_inputs(x)
         inputs = self._tensor(scaled if self.madminer.features is None else scaled[:, self.madminer.features])
         for start in range(0, len(inputs), ROWS):
@@ -125,23 +128,23 @@ class Network:
 
 
 def load_estimator(folders: Path | Sequence[Path], reference: Array | None = None) -> Estimator:
-    """What ``train`` saved: one network, or the members of an ensemble.
+    """The estimator that ``train`` saved: one network, or the members of an ensemble.
 
-    ``reference`` is the point θ_ref, shape (parameters,), of the ratios p(x | θ) / p(x | θ_ref) of estimators that are
-    not trained for a single one.
+    ``reference`` is the point θ_ref, shape (parameters,), of the ratio p(x | θ) / p(x | θ_ref). Estimators that are
+    trained for a single θ_ref ignore it.
     """
     folders = [folders] if isinstance(folders, Path) else folders
     return Estimator([Network(folder, reference) for folder in folders])
 
 
 def members_in(folder: Path) -> list[Path]:
-    """The networks in what ``tune`` has written: the members of an ensemble, or the folder itself."""
+    """The folders of networks in the output of ``tune``: those of the ensemble's members, or the folder itself."""
     found = [path for path in folder.glob(f"{MEMBER}*") if path.is_dir()]
     return sorted(found, key=lambda path: int(path.name.removeprefix(MEMBER))) or [folder]
 
 
 def _mean(values: Iterator[Array]) -> Array:
-    """The mean of arrays that are too large to keep them all."""
+    """The mean of arrays that do not fit into memory together."""
     total, n = next(values), 1
     for value in values:
         total, n = total + value, n + 1
@@ -149,11 +152,11 @@ def _mean(values: Iterator[Array]) -> Array:
 
 
 def _tanh(x: torch.Tensor) -> torch.Tensor:
-    """The hyperbolic tangent to rounding (2e-7), in less than half the time of torch's on a CPU."""
+    """tanh(x) to rounding errors of 2e-7, more than twice as fast as torch.tanh on a CPU."""
     return torch.sigmoid(2.0 * x).mul_(2.0).sub_(1.0)
 
 
 def _finite(values: Array) -> Array:
     if not np.isfinite(values).all():
-        raise StepError("the network returns numbers that are not finite: train it again with other hyperparameters")
+        raise StepError("outputs of the network are not finite: train the network again with other hyperparameters")
     return values

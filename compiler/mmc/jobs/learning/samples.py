@@ -1,10 +1,13 @@
 """The training and validation samples of a method, with joint likelihood ratios and joint scores.
 
-Training samples come from the training partition alone, validation samples from the validation partition; the test
-events are left to ``evaluate``. Nuisance parameters are at their nominal values; the samples of score methods hold the
-score with respect to them as well, after that of the parameters. For ratio and likelihood methods that are to know
-them, each point has random values of them from their constraints, standard normal distributions: in ``theta`` and the
-scores they come after the parameters. They are nominal at the denominator, unless that varies as well.
+Training samples come from the training partition alone, and validation samples from the validation partition. Test
+events are reserved for ``evaluate``.
+
+Nuisance parameters are at their nominal values, with two exceptions. The samples of score methods also hold the score
+with respect to the nuisance parameters, after the score of the parameters. Ratio and likelihood methods that learn the
+nuisance parameters have random values of them at each point, drawn from their constraints (standard normal
+distributions); in ``theta`` and in the scores, they come after the parameters. At the denominator they are nominal,
+unless the denominator varies too.
 """
 
 import logging
@@ -22,31 +25,31 @@ from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.madminer.sampler import make_sampler
 
 FEW, SMALL_PART = 100, 0.1
-"""An effective sample of fewer events than this, or of a smaller part of the partition, is warned about."""
+"""There is a warning if the effective sample size is smaller than FEW or than this fraction of the partition."""
 TOO_FEW = 2.0
-"""With a smaller effective sample, in the mean over points, one event is more than half of the samples."""
+"""The smallest mean effective sample size over the points; below it, one event makes up more than half of the
+samples."""
 
 MOST_POINTS = 1_000
-"""Points at which nuisance parameters are drawn, where few points of the parameters are named."""
+"""The number of points at which nuisance parameters are drawn, if the study names few parameter points."""
 
 log = logging.getLogger(__name__)
 
 
 def draw_samples(path: Path, settings: SampleSettings, out: Path) -> dict[str, Any]:
-    """Write ``train/`` and ``validation/`` with MadMiner's arrays, from an event file.
+    """Draw samples from an event file, and write MadMiner's arrays to ``train/`` and ``validation/``.
 
-    :returns: what ``sample.json`` says of them
-    :raises StepError: when a partition has no events to draw from, or one that is most of all, or the augmented data
-        are not finite
+    :returns: the entries of ``sample.json``
+    :raises StepError: when a partition has too few events, or joint ratios, scores or observables are not finite
     """
     sampler = make_sampler(path)
     if list(sampler.parameters) != list(settings.parameters):
         raise StepError(
-            f"the event file has the parameters {list(sampler.parameters)}, not {list(settings.parameters)}"
+            f"the parameters of the event file are {list(sampler.parameters)}, not {list(settings.parameters)}"
         )
     if sampler.morpher is None:
         _check_without_morphing(settings)
-    if _varies(settings) and not sampler.nuisance_parameters:
+    if _learns_nuisance(settings) and not sampler.nuisance_parameters:
         raise StepError("the event file has no nuisance parameters to profile: remove `nuisance_mode` of the method")
     record: dict[str, Any] = {
         "method_name": settings.method_name,
@@ -65,19 +68,19 @@ def draw_samples(path: Path, settings: SampleSettings, out: Path) -> dict[str, A
         for name, sizes in effective.items():
             if sizes.mean() < TOO_FEW:
                 raise StepError(
-                    f"the {partition} samples at {name} come from {sizes.mean():.1f} effective events of {n_events}: "
-                    "generate more events, at a benchmark near these points"
+                    f"the {partition} samples at {name} have an effective sample size of {sizes.mean():.1f} from "
+                    f"{n_events} events: generate more events, at a benchmark near these points"
                 )
         warnings += [
             f"{partition}: {text}" for text in (*_check_observables(arrays["x"], sampler, settings), *_repair(arrays))
         ]
         if sampler.left_out > 0.0:
-            warnings.append(f"{partition}: n_eff_forced leaves out up to {sampler.left_out:.2%} of the cross section")
+            warnings.append(f"{partition}: n_eff_forced removes up to {sampler.left_out:.2%} of the cross section")
         smallest = min(float(sizes.min()) for sizes in effective.values())
         if smallest < FEW or smallest < SMALL_PART * n_events:
             warnings.append(
-                f"{partition}: at some parameter points the samples come from as few as {smallest:.0f} effective "
-                f"events of {n_events}: generate events at a benchmark near them, or draw from nearer points"
+                f"{partition}: the effective sample size is only {smallest:.0f} from {n_events} events at some "
+                "parameter points: generate events at a benchmark near these points, or draw samples at nearer points"
             )
         _save(folder, arrays)
         record[f"n_{partition}"] = len(arrays["x"])
@@ -92,15 +95,15 @@ def draw_samples(path: Path, settings: SampleSettings, out: Path) -> dict[str, A
 
 
 def load_samples(folder: Path) -> dict[str, Array]:
-    """The arrays of one partition, by MadMiner's names: ``x``, ``t_xz`` and ``theta``; of ratio methods ``theta0``,
-    ``theta1``, ``y``, ``r_xz`` and ``t_xz``, or ``t_xz0`` and ``t_xz1``."""
+    """The arrays of one partition, by MadMiner's names: ``x``, ``t_xz`` and ``theta``. For ratio methods: ``x``,
+    ``theta0``, ``theta1``, ``y``, ``r_xz`` and ``t_xz``, or ``t_xz0`` and ``t_xz1`` instead of ``t_xz``."""
     return {path.stem: np.load(path) for path in sorted(folder.glob("*.npy"))}
 
 
 def _draw(
     sampler: Any, settings: SampleSettings, partition: str, n_samples: int
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Samples of a partition by name, and MadMiner's effective sample sizes: 1 / (largest probability of an event)."""
+    """The arrays of a partition, and MadMiner's effective sample sizes: 1 / (largest probability of an event)."""
     common = {
         "n_samples": n_samples,
         "partition": partition,
@@ -124,7 +127,7 @@ def _draw(
 def _draw_at_points(
     sampler: Any, settings: SampleSettings, common: Mapping[str, Any]
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """For score and likelihood methods: samples at the points, with the scores where there is morphing."""
+    """Samples for score and likelihood methods, at the points of the study; with joint scores if there is morphing."""
     theta, nu = _madminer_theta(settings.drawn_at["theta"], settings.parameters), _madminer_nu(settings)
     theta = theta if nu is None else _repeated(theta, common["n_samples"])
     if sampler.morpher is None:
@@ -138,7 +141,7 @@ def _draw_at_points(
 def _draw_ratio(
     sampler: Any, settings: SampleSettings, common: Mapping[str, Any]
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """For ratio methods: samples at both points. Two scores are drawn where an estimator varies with both points."""
+    """Samples for ratio methods, at both points; with two joint scores if the estimator varies with both points."""
     is_double, nu = _estimator(settings).varies_with_denominator, _madminer_nu(settings)
     points: dict[str, Any] = {"nu0": nu, "nu1": nu if is_double else None}
     points |= {name: _madminer_theta(settings.drawn_at[name], settings.parameters) for name in ("theta0", "theta1")}
@@ -165,12 +168,12 @@ def _estimator(settings: SampleSettings) -> EstimatorType:
 
 
 def _morphing(sampler: Any) -> dict[str, Any]:
-    """What a morphing-aware estimator is built from, which knows nothing but samples.
+    """The morphing components and matrix from which a morphing-aware estimator is built.
 
-    :raises StepError: without morphing
+    :raises StepError: when the event file has no morphing
     """
     if sampler.morpher is None:
-        raise StepError(f"the event file has no morphing, which {MORPHING_AWARE.name} is built on")
+        raise StepError(f"the event file has no morphing, which the estimator {MORPHING_AWARE.name} needs")
     return {
         "components": np.asarray(sampler.morpher.components).tolist(),
         "matrix": np.asarray(sampler.morpher.morphing_matrix).tolist(),
@@ -178,111 +181,112 @@ def _morphing(sampler: Any) -> dict[str, Any]:
 
 
 def _check_without_morphing(settings: SampleSettings) -> None:
-    """MadMiner would take every score for 0, or fail with a traceback.
+    """Check settings for an event file without morphing. MadMiner would set every score to 0, or raise a traceback.
 
-    :raises StepError: unless the method needs neither scores nor other points than benchmarks
+    :raises StepError: when the method needs joint scores, or points that are not benchmarks
     """
     method = METHODS[settings.method]
     if method.joint_score:
-        *others, last = (name for name, other in METHODS.items() if not other.joint_score)
+        *usable, last = (name for name, other in METHODS.items() if not other.joint_score)
         raise StepError(
-            f"without morphing there is no joint score, which {method.name} learns from: take {', '.join(others)} or "
-            f"{last}"
+            f"{method.name} learns from the joint score, which needs morphing: use {', '.join(usable)} or {last}"
         )
     for name, points in settings.drawn_at.items():
         if not isinstance(points, AtBenchmark | AtBenchmarks):
-            raise StepError(f"without morphing samples can be drawn at benchmarks alone: give benchmarks as {name}")
+            raise StepError(f"without morphing, samples can only be drawn at benchmarks: give benchmarks as {name}")
 
 
 def _madminer_theta(theta: AnyPoints, parameters: Sequence[str]) -> tuple[str, Any]:
-    """MadMiner's words for the points to sample from."""
+    """MadMiner's argument for the points of the samples."""
     from madminer.sampling import benchmark, benchmarks, morphing_point, morphing_points, random_morphing_points
 
     def values(point: Mapping[str, float]) -> Array:
         return np.array([point[name] for name in parameters], dtype=float)
 
-    words: tuple[str, Any]
+    argument: tuple[str, Any]
     if isinstance(theta, AtBenchmark):
-        words = benchmark(theta.benchmark)
+        argument = benchmark(theta.benchmark)
     elif isinstance(theta, AtBenchmarks):
-        words = benchmarks(list(theta.benchmarks))
+        argument = benchmarks(list(theta.benchmarks))
     elif isinstance(theta, AtPoint):
-        words = morphing_point(values(theta.point))
+        argument = morphing_point(values(theta.point))
     elif isinstance(theta, AtPoints):
-        words = morphing_points(np.array([values(point) for point in theta.points]))
+        argument = morphing_points(np.array([values(point) for point in theta.points]))
     else:
         priors = [next(iter(theta.random.priors[name].items())) for name in parameters]
-        words = random_morphing_points(theta.random.n, [(shape, *numbers) for shape, numbers in priors])
-    return words
+        argument = random_morphing_points(theta.random.n, [(shape, *numbers) for shape, numbers in priors])
+    return argument
 
 
-def _varies(settings: SampleSettings) -> bool:
-    """Whether a ratio or a density is to be learned as a function of the nuisance parameters too."""
+def _learns_nuisance(settings: SampleSettings) -> bool:
+    """Whether a ratio or a density is learned as a function of the nuisance parameters too."""
     return settings.nuisance_mode == "profile" and METHODS[settings.method].family is not SCORE
 
 
 def _width(settings: SampleSettings) -> int | None:
-    """How many columns of MadMiner's points are to be learned: it appends nuisance parameters at nominal values too."""
-    return None if _varies(settings) else len(settings.parameters)
+    """The number of learned columns in MadMiner's points; nominal nuisance parameters are not learned."""
+    return None if _learns_nuisance(settings) else len(settings.parameters)
 
 
 def _madminer_nu(settings: SampleSettings) -> tuple[str, Any] | None:
-    """MadMiner's words for the nuisance parameters to sample at; None for nominal ones."""
+    """MadMiner's argument for the nuisance parameters of the samples; None for nominal values."""
     from madminer.sampling import iid_nuisance_parameters
 
-    words: tuple[str, Any] | None = iid_nuisance_parameters("gaussian", 0.0, 1.0) if _varies(settings) else None
-    return words
+    argument: tuple[str, Any] | None = (
+        iid_nuisance_parameters("gaussian", 0.0, 1.0) if _learns_nuisance(settings) else None
+    )
+    return argument
 
 
 def _repeated(theta: tuple[str, Any], n_samples: int) -> tuple[str, Any]:
-    """Points so often that the nuisance parameters, of which MadMiner draws one set for each, have many values."""
+    """Points repeated so that nuisance parameters have many values: MadMiner draws one set of them for each point."""
     kind, value = theta
     if kind == "random_morphing_points":
         return theta
     values = [value] if kind in {"benchmark", "morphing_point"} else list(value)
-    samples = -(-n_samples // MOST_POINTS)  # of each, so that their number stays the same
+    samples = -(-n_samples // MOST_POINTS)  # per point; the total number of samples stays the same
     repeated = values * max(1, n_samples // (samples * len(values)))
     return ("benchmarks" if kind.startswith("benchmark") else "morphing_points"), repeated
 
 
 def _repair(arrays: dict[str, Array]) -> list[str]:
-    """Set negative joint ratios to 0, in place: rounding of the morphing makes some, and losses crash on them.
+    """Set negative joint ratios to 0, in place. They come from rounding in the morphing, and the losses crash on them.
 
-    :raises StepError: when a number is not finite, as when an event cannot occur at one of the points
+    :raises StepError: when a number is not finite, for example because an event is impossible at one of the points
     """
     for name, values in arrays.items():
         if name != "x" and not np.isfinite(values).all():
             bad = int((~np.isfinite(values)).any(axis=-1).sum())
-            raise StepError(f"{bad} of {len(values)} samples have no finite {name}: draw from other points")
+            raise StepError(f"{name} is not finite in {bad} of {len(values)} samples: draw samples at other points")
     negative = arrays["r_xz"] < 0.0 if "r_xz" in arrays else np.zeros(1, dtype=bool)
     if not negative.any():
         return []
     arrays["r_xz"] = np.where(negative, 0.0, arrays["r_xz"]).astype(arrays["r_xz"].dtype)
-    return [f"{negative.mean():.2%} of the samples have a negative weight at the other point, which counts as 0"]
+    return [f"{negative.mean():.2%} of the samples have a negative joint ratio, which is set to 0"]
 
 
 def _check_observables(x: Array, sampler: Any, settings: SampleSettings) -> list[str]:
-    """Warnings of the observables that the network sees: of a constant one where it is MadMiner's own.
+    """Check the observables that the network uses; warnings for MadMiner's default observables that are constant.
 
-    :raises StepError: when one of them is not finite in some samples, or one of the study's own is the same in all
+    :raises StepError: when an observable is not finite in some samples, or an observable of the study is constant
     """
-    seen = settings.features or sampler.observables
-    columns = {name: x[:, k] for k, name in enumerate(sampler.observables) if name in seen}
+    used = settings.features or sampler.observables
+    columns = {name: x[:, k] for k, name in enumerate(sampler.observables) if name in used}
     for name, values in columns.items():
         bad = int((~np.isfinite(values)).sum())
         if bad:
             raise StepError(
-                f"the observable {name} is not finite in {bad} of {len(values)} samples: give it a default, make it "
-                "required, or leave it out of `features`"
+                f"the observable {name} is not finite in {bad} of {len(values)} samples: give the observable a "
+                "default, make it required, or leave it out of `features`"
             )
     constant = [name for name, values in columns.items() if not np.ptp(values)]
     for name in constant:
         if name not in settings.default_observables:
             raise StepError(
-                f"the observable {name} is the same in all samples: look at its definition, or leave it out of "
+                f"the observable {name} has the same value in all samples: check its definition, or leave it out of "
                 "`features`"
             )
-    return [f"the observable {name} is the same in all samples" for name in constant]
+    return [f"the observable {name} has the same value in all samples" for name in constant]
 
 
 def _partition_size(sampler: Any, settings: SampleSettings, partition: str) -> int:

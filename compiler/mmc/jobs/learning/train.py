@@ -1,4 +1,4 @@
-"""Train the neural network of a method on its samples, and write it with the record of its training."""
+"""Train the neural network of a method on its samples, and write the network with a record of the training."""
 
 import logging
 import os
@@ -24,19 +24,19 @@ log = logging.getLogger(__name__)
 
 
 class DivergedError(StepError):
-    """The loss is not finite: the hyperparameters are no good."""
+    """The loss is not finite: the training diverges with these hyperparameters."""
 
 
 def train(settings: TrainSettings, samples: Path, out: Path) -> None:
-    """Write MadMiner's ``model_*`` files and ``train.json``, with the losses per epoch.
+    """Write MadMiner's ``model_*`` files, and ``train.json`` with the losses per epoch.
 
-    Of a trial whose training diverges there is only a ``train.json`` that says so.
+    If the training of a trial diverges, only a ``train.json`` with the reason is written.
 
-    :raises StepError: when the samples are not those of the method, or the loss is not finite
+    :raises StepError: when the samples belong to another method, or the loss is not finite
     """
     record = read_json(samples / SAMPLE.record)
     if record["method"] != settings.method:
-        raise StepError(f"{samples.name} holds samples for {record['method']}, not for {settings.method}")
+        raise StepError(f"{samples.name} contains samples for {record['method']}, not for {settings.method}")
     features = _indices(settings.features, record["observables"])
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it a GPU has no deterministic algorithms
     torch.use_deterministic_algorithms(True)
@@ -61,7 +61,7 @@ def train(settings: TrainSettings, samples: Path, out: Path) -> None:
     except DivergedError as error:
         if not settings.trial:
             raise
-        log.warning("this trial is out: %s", error)
+        log.warning("this trial is rejected: %s", error)
         write_json(out / TRAIN.record, {"method": settings.method, "scan": settings.scan, "failed": str(error)})
         return
     estimator.save(str(out / "model"))
@@ -103,9 +103,9 @@ def _indices(features: Sequence[str] | None, observables: Sequence[str]) -> list
 
 
 def _check(losses: tuple[Array, Array], training: Mapping[str, Any]) -> tuple[int, int]:
-    """The epochs that were run, and the epoch (from 1) whose network is kept.
+    """The number of epochs, and the epoch (counted from 1) whose network is kept.
 
-    :raises DivergedError: when a loss is not finite. MadMiner then ends the training early and says so in the log only
+    :raises DivergedError: when a loss is not finite. MadMiner then ends the training early, with only a log message
     """
     train, validation = losses
     epochs, patience = len(train), training.get("early_stopping_patience")

@@ -1,4 +1,4 @@
-"""Fitting the neural networks of all methods, with MadMiner's estimators and losses."""
+"""Training of the neural networks of all methods, with MadMiner's estimators and losses."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -21,7 +21,7 @@ NETWORK = (
     *("n_hidden", "activation", "dropout_prob"),
     *(name for kind in ESTIMATORS.values() for name in kind.own_hyperparameters),
 )
-"""The hyperparameters that an estimator is made with; the others say how it is trained."""
+"""The hyperparameters of the network; all others are hyperparameters of the training."""
 
 
 def fit(
@@ -37,10 +37,12 @@ def fit(
 ) -> tuple[Any, tuple[Array, Array]]:
     """A trained MadMiner estimator, and its training and validation losses per epoch.
 
-    ``train`` and ``validation`` are the arrays of :func:`mmc.jobs.learning.samples.load_samples`, ``training`` the
-    hyperparameters of the method as MadMiner names them; what is not there has its default. ``kind`` is the type of
-    estimator, by default the method's own; ``morphing`` the components and the matrix of a morphing-aware one. With
-    ``nuisance`` a score method learns the score of the nuisance parameters too.
+    :param train: arrays of :func:`mmc.jobs.learning.samples.load_samples`; ``validation`` likewise
+    :param training: hyperparameters by MadMiner's names; missing ones have MadMiner's defaults
+    :param features: indices of the observables that the network uses; None for all
+    :param kind: the type of the estimator; None for the default type of the method
+    :param morphing: the components and the matrix of a morphing-aware estimator
+    :param nuisance: whether a score method learns the score of the nuisance parameters too
     """
     declared = METHODS[method]
     estimator_type = declared.family.estimator_of(kind)
@@ -49,33 +51,30 @@ def fit(
     if morphing is not None:
         estimator.components = np.array(morphing["components"])
         estimator.morphing_matrix = np.array(morphing["matrix"])
-    if not training["scale_inputs"]:  # MadMiner would save an entry per sample
+    if not training["scale_inputs"]:  # else MadMiner saves one scaling entry per sample
         n = train["x"].shape[1]
         estimator.x_scaling_means, estimator.x_scaling_stds = np.zeros(n), np.ones(n)
     names = _inputs(declared, estimator_type, train)
     data = {name: train[stored] for name, stored in names.items()}
     data |= {f"{name}_val": validation[stored] for name, stored in names.items()}
     for name in ("t_xz", "t_xz_val") if declared.family is SCORE and not nuisance else ():
-        data[name] = data[name][:, : train["theta"].shape[1]]  # after those of the parameters stand the nuisance ones'
-    for name in data.keys() & {
-        "t_xz1",
-        "t_xz1_val",
-    }:  # MadMiner compares it with the slope of ln r along θ1
-        data[name] = -data[name]
+        data[name] = data[name][:, : train["theta"].shape[1]]  # the scores of nuisance parameters come last
+    for name in data.keys() & {"t_xz1", "t_xz1_val"}:
+        data[name] = -data[name]  # MadMiner compares it with the slope of ln r along θ1
     if training.get("scale_parameters"):
         _scale_validation_points(estimator, data)
     options = {name: value for name, value in training.items() if name not in network}
-    if estimator_type.is_morphing_aware:  # their own `train` adds just this, and returns no losses
+    if estimator_type.is_morphing_aware:  # MadMiner's `train` of this type does the same, but returns no losses
         from madminer.ml.parameterized_ratio import ParameterizedRatioEstimator
 
-        train_it = partial(ParameterizedRatioEstimator.train, estimator, scale_parameters=False)
+        train_network = partial(ParameterizedRatioEstimator.train, estimator, scale_parameters=False)
     else:
-        train_it = estimator.train
-    return estimator, train_it(method=method, n_workers=0, **options, **data)
+        train_network = estimator.train
+    return estimator, train_network(method=method, n_workers=0, **options, **data)
 
 
 def _inputs(method: LearningMethod, kind: EstimatorType, samples: Mapping[str, Array]) -> dict[str, str]:
-    """MadMiner's names of the arrays that an estimator learns from, and theirs among the samples."""
+    """The arrays that an estimator learns from: MadMiner's name of each, and its name among the samples."""
     if method.family is SCORE:
         return {"x": "x", "t_xz": "t_xz"}
     if method.family is LIKELIHOOD:
@@ -85,14 +84,14 @@ def _inputs(method: LearningMethod, kind: EstimatorType, samples: Mapping[str, A
         scores = ("t_xz0", "t_xz1") if method.score_term else ()
         return names | {name: name for name in ("theta0", "theta1", *scores)}
     names["theta"] = "theta0"
-    return names | ({"t_xz": "t_xz"} if "t_xz" in samples else {})  # without morphing there is no score
+    return names | ({"t_xz": "t_xz"} if "t_xz" in samples else {})  # the score is missing without morphing
 
 
 def _scale_validation_points(estimator: Any, data: dict[str, Array]) -> None:
     """Scale the parameters of the validation samples, in place.
 
-    MadMiner 0.9.6 scales those of the training samples alone: its validation loss is that at other points, and so is
-    the epoch that it takes for the best.
+    MadMiner 0.9.6 only scales the parameters of the training samples. So it calculates the validation loss at wrong
+    points, and chooses the best epoch from this loss.
     """
     names = [name for name in ("theta", "theta0", "theta1") if name in data]
     estimator.initialize_parameter_transform(np.concatenate([data[name] for name in names]))

@@ -1,4 +1,4 @@
-"""Arithmetic on columns with Python's rules, for the events at hand."""
+"""Arithmetic with Python's rules on columns over events."""
 
 import ast
 import math
@@ -15,29 +15,29 @@ from mmc.jobs.formats.les_houches_table import Floats
 from mmc.jobs.readers.values import Items, Mask, Number, UnusualExpressionError, Value, Vector, extreme, truth
 
 LARGEST_WHOLE = 2.0**53
-"""Python's whole numbers are exact beyond this, floating-point numbers are not."""
+"""Python integers are exact beyond this number; floating-point numbers are not."""
 
 _HUGE = 1e300
 
 
 class UndefinedError(Exception):
-    """The expression has no value in any of the events at hand."""
+    """The expression has no value in any of the events."""
 
 
 class Arithmetic:
-    """The events whose values are looked for, and what can be done with their values."""
+    """The events for which values are calculated, and arithmetic on these values."""
 
     def __init__(self, n_events: int, wanted: Mask, continuous: bool) -> None:
         self._n_events = n_events
         self.wanted = wanted
-        """The events whose value is asked for: in a branch, those that take it."""
+        """The events whose value is needed; inside a branch, the events that take the branch."""
         self._continuous = continuous
         self.undefined: Mask = np.zeros(n_events, dtype=bool)
-        """Where Python would have raised an error so far."""
+        """The events for which Python would have raised an error so far."""
 
     @property
     def active(self) -> Mask:
-        """The events that still have a value to be found."""
+        """The events whose value is needed and not undefined."""
         return self.wanted & ~self.undefined
 
     @contextmanager
@@ -52,13 +52,13 @@ class Arithmetic:
         return Number(np.full(self._n_events, value), plain=True)
 
     def checked(self, number: Number) -> Number:
-        """Refuse a charge of a third where the value could depend on its being an exact fraction."""
+        """Refuse fractional charges if the value could depend on rounding: in Python, they are exact fractions."""
         if number.is_charge and not self._continuous and (number.values != np.round(number.values)).any():
-            raise UnusualExpressionError("charges of quarks are exact fractions")
+            raise UnusualExpressionError("quark charges are exact fractions in MadMiner")
         return number
 
     def check_regular(self, vectors: Sequence[Vector], results: Sequence[Floats]) -> None:
-        """Refuse what divides by zero inside the package vector: it depends on the type of a coordinate."""
+        """Refuse divisions by zero inside the package vector: the result depends on the type of a coordinate."""
         active = self.active
         given = [item for item in vectors if not item.is_computed]
         for item in given:
@@ -66,28 +66,28 @@ class Arithmetic:
             if not item.is_3d:
                 zero |= np.asarray(item.array.t) == 0.0
             if (zero & active).any():
-                raise UnusualExpressionError("a momentum without transverse part")
+                raise UnusualExpressionError("a momentum without transverse component")
         if given and any((~(np.abs(column) < _HUGE) & active).any() for column in results):
-            raise UnusualExpressionError("a quantity of a momentum that is not finite")
+            raise UnusualExpressionError("a quantity of a momentum is not finite")
 
     def merged(self, items: Items) -> Value:
-        """The one element of each list."""
+        """The element of each list, for lists with one element per event."""
         active = self.active
-        some = [(e, m) for e, m in zip(items.elements, items.present, strict=True) if (m & active).any()]
-        first, _ = some[0]
-        if len(some) == 1:
+        pairs = [(e, m) for e, m in zip(items.elements, items.present, strict=True) if (m & active).any()]
+        first, _ = pairs[0]
+        if len(pairs) == 1:
             return first
-        masks = [mask for _, mask in some]
-        if all(isinstance(element, Number) for element, _ in some):
-            some_numbers = [cast(Number, element) for element, _ in some]
-            values = np.select(masks, [number.values for number in some_numbers])
-            return Number(values, plain=all(number.plain for number in some_numbers))
+        masks = [mask for _, mask in pairs]
+        if all(isinstance(element, Number) for element, _ in pairs):
+            columns = [cast(Number, element) for element, _ in pairs]
+            values = np.select(masks, [number.values for number in columns])
+            return Number(values, plain=all(number.plain for number in columns))
         if not isinstance(first, Vector):
             raise UnusualExpressionError("a list of lists")
         array, flavour = first.array.copy(), {name: column.copy() for name, column in first.flavour.items()}
-        for element, mask in some[1:]:
+        for element, mask in pairs[1:]:
             if not isinstance(element, Vector) or element.array.dtype != array.dtype:
-                raise UnusualExpressionError("a list of particles that were measured in different ways")
+                raise UnusualExpressionError("a list of particles with different coordinates")
             array[mask] = element.array[mask]
             for name, column in flavour.items():
                 column[mask] = element.flavour[name][mask]
@@ -120,7 +120,7 @@ class Arithmetic:
         return result
 
     def exact(self, number: Number) -> Number:
-        """Refuse what may be a whole number with more digits than a floating-point number has."""
+        """Refuse numbers that may be integers with more digits than a floating-point number has."""
         if number.plain and (np.abs(number.values[self.active]) >= LARGEST_WHOLE).any():
             raise UnusualExpressionError("a very large number")
         return number
@@ -143,7 +143,7 @@ class Arithmetic:
         raise UnusualExpressionError(f"the function {name!r}")
 
     def each(self, function: Callable[..., float], columns: Sequence[Floats], plain: bool) -> Number:
-        """A function of Python's numbers, event by event."""
+        """A function of Python numbers, called for each event."""
         result = np.zeros(self._n_events)
         active = np.flatnonzero(self.active)
         rows = list(zip(*(column[active].tolist() for column in columns), strict=True))

@@ -1,4 +1,4 @@
-"""Delphes' ROOT files, with weights from Les Houches event files: read into MadMiner's DelphesReader, all at once."""
+"""Delphes ROOT files with weights from Les Houches files, read into MadMiner's DelphesReader, all events at once."""
 
 import logging
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.systematics_workarounds import sample_nuisance
 from mmc.jobs.readers.delphes_objects import Acceptance, DelphesEvents, objects
 from mmc.jobs.readers.expressions import evaluate
-from mmc.jobs.readers.reading import Found, NotInColumnsError, hand_over, passing_cuts
+from mmc.jobs.readers.reading import NotInColumnsError, Observations, hand_over, passing_cuts
 from mmc.jobs.readers.values import Mask, Number, UnusualExpressionError
 
 log = logging.getLogger(__name__)
 
 DETECTED = "events.root"
-"""What ``detect`` writes: the events as Delphes sees them, and what is said of them."""
+"""The output of ``detect``: the events after Delphes."""
 _ACCEPTED = ("e", "mu", "a", "j")
 
 
@@ -33,25 +33,25 @@ class Sample:
     """The events of a job."""
 
     generated: Path
-    """The gzipped Les Houches event file, which holds the weights."""
+    """The gzipped Les Houches event file with the weights."""
     detected: Path
-    """What Delphes made of the same events."""
+    """The Delphes file of the same events."""
     benchmark: str
-    """At which the events were sampled."""
+    """The benchmark at which the events were sampled."""
     background: bool
     generator_truth: bool
-    """Whether the objects are the generator's instead of the detector's."""
+    """Whether objects are those of the generator instead of the detector."""
     systematics: tuple[str, ...] = ()
     """The names of the sample's systematic uncertainties."""
 
 
 def make(setup: Path, settings: DelphesAnalyseSettings) -> Any:
-    """MadMiner's DelphesReader, told of the acceptance."""
+    """MadMiner's DelphesReader with the acceptance of the study."""
     workarounds.apply_delphes_reader()
     from madminer.delphes import DelphesReader
 
     if settings.efficiencies:
-        raise StepError("MadMiner's DelphesReader knows no efficiencies: the Delphes card holds them")
+        raise StepError("MadMiner's DelphesReader has no efficiencies: set them in the Delphes card")
     reader = DelphesReader(str(setup))
     reader.set_acceptance(
         **{f"pt_min_{name}": limit for name, limit in settings.acceptance.pt_min.items()},
@@ -60,18 +60,18 @@ def make(setup: Path, settings: DelphesAnalyseSettings) -> Any:
     return reader
 
 
-def read(reader: Any, job: StepJob, own: DelphesAnalyseSettings) -> None:
-    """Let a reader read the job's events, in columns if they can be.
+def read(reader: Any, job: StepJob, settings: DelphesAnalyseSettings) -> None:
+    """Read the events of a job into a reader, in columns if possible.
 
-    :raises StepError: when a file is damaged, one has more events than the other, or lacks the weight of a benchmark
+    :raises StepError: when a file is damaged, the numbers of events differ, or the weight of a benchmark is missing
     """
     sample = Sample(
-        job.pick("events", own.simulate_job) / EVENTS,
-        job.pick("detected", own.detect_job) / DETECTED,
-        own.benchmark,
-        own.background,
-        own.generator_truth,
-        own.systematics,
+        job.pick("events", settings.simulate_job) / EVENTS,
+        job.pick("detected", settings.detect_job) / DETECTED,
+        settings.benchmark,
+        settings.background,
+        settings.generator_truth,
+        settings.systematics,
     )
     try:
         analyse(reader, sample)
@@ -81,25 +81,25 @@ def read(reader: Any, job: StepJob, own: DelphesAnalyseSettings) -> None:
 
 
 def analyse(reader: Any, sample: Sample) -> None:
-    """Do what ``reader.analyse_delphes_samples()`` does for a single sample, which need not be added.
+    """The equivalent of ``reader.analyse_delphes_samples()`` for a single sample, which is not added to the reader.
 
-    :param reader: a ``madminer.delphes.DelphesReader`` that has been told of acceptance, observables and cuts
-    :raises StepError: as :func:`read`
-    :raises NotInColumnsError: when MadMiner has to do it; the reader is as it was then
+    :param reader: a ``madminer.delphes.DelphesReader`` with acceptance, observables and cuts
+    :raises StepError: see :func:`read`
+    :raises NotInColumnsError: when MadMiner must read the events one by one; the reader is then unchanged
     """
     nuisance = sample_nuisance(reader, sample.systematics, sample.generated)
     try:
         events = les_houches_table.read(sample.generated)
         table = delphes_root.read(sample.detected, sample.generator_truth)
         _check_counts(sample, len(events.counts), table.n_events)
-        found = _observe(reader, table, sample.generator_truth)
+        observed = _observe(reader, table, sample.generator_truth)
     except (UnusualFileError, UnusualExpressionError) as error:
         raise NotInColumnsError(str(error)) from error
-    hand_over(reader, found, events, sample.benchmark, sample.background, nuisance=nuisance)
+    hand_over(reader, observed, events, sample.benchmark, sample.background, nuisance=nuisance)
 
 
 def one_by_one(reader: Any, sample: Sample, scratch: Path) -> None:
-    """Let MadMiner read the events. It would unpack the file beside the input, which is not ours."""
+    """Let MadMiner read the events, from a file unpacked in ``scratch``: MadMiner would write into the input folder."""
     n_detected = delphes_root.read(sample.detected, sample.generator_truth).n_events
     with les_houches.unpacked(sample.generated, scratch) as path:
         _check_counts(sample, path.read_bytes().count(b"</event>"), n_detected)
@@ -111,16 +111,19 @@ def one_by_one(reader: Any, sample: Sample, scratch: Path) -> None:
 
 
 def _check_counts(sample: Sample, n_generated: int, n_detected: int) -> None:
-    """Refuse files of different events: an event's weights stand in one, its particles in the other."""
+    """Refuse files with different events: the weights of an event are in one file, its particles in the other.
+
+    :raises StepError: when the numbers of events differ
+    """
     if n_generated != n_detected:
         first, second = (f"{path.parent.name}/{path.name}" for path in (sample.generated, sample.detected))
         raise StepError(
-            f"{first} holds {n_generated} events and {second} {n_detected}: every event that was generated must go "
-            "through shower and detector"
+            f"{first} has {n_generated} events and {second} {n_detected}: every generated event must go through shower "
+            "and detector"
         )
 
 
-def _observe(reader: Any, table: DelphesTable, generator_truth: bool) -> Found:
+def _observe(reader: Any, table: DelphesTable, generator_truth: bool) -> Observations:
     acceptances = {
         name: Acceptance(getattr(reader, f"acceptance_pt_min_{name}"), getattr(reader, f"acceptance_eta_max_{name}"))
         for name in _ACCEPTED
@@ -133,11 +136,11 @@ def _observe(reader: Any, table: DelphesTable, generator_truth: bool) -> Found:
         passed[events.numbers] = passing_cuts(reader, events, names, passes)
         for name, column in values.items():
             observations[name][events.numbers] = column
-    return Found(passed, observations, np.ones(table.n_events))
+    return Observations(passed, observations, np.ones(table.n_events))
 
 
 def _observables(reader: Any, events: DelphesEvents) -> tuple[dict[str, Floats], Mask]:
-    """All observables, and which events have those that are required; unlike the LHEReader, a default will do."""
+    """All observables, and the events with all required observables. Unlike in the LHEReader, a default counts."""
     everywhere = passes = np.ones(len(events), dtype=bool)
     found = {}
     for name, observable in reader.observables.items():

@@ -1,6 +1,7 @@
 """Reconstructed objects of all events at once, as MadMiner's DelphesReader defines them per event.
 
-Each of its lists is as many columns as its longest one has elements, with zeros where an event has fewer.
+Each list of objects is stored as columns, one for each element of the longest list, with zeros for events with fewer
+elements.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,27 +19,28 @@ from mmc.jobs.formats.les_houches_table import Floats, Ints
 from mmc.jobs.readers.values import Items, UnusualExpressionError, Vector
 
 _CHUNK = 5_000
-"""Events that are padded together."""
+"""The number of events in a chunk."""
 _VISIBLE = ("e", "j", "mu", "a")
-"""The order in which MadMiner adds them up."""
+"""The visible objects, in the order in which MadMiner adds them."""
 _MASS_E, _MASS_MU = 0.000511, 0.105
-"""In GeV, as MadMiner has them."""
+"""MadMiner's lepton masses, in GeV."""
 _JET = 9
-"""The PDG code that MadMiner gives to jets; no particle of the standard model, so that their charge is zero."""
+"""MadMiner's PDG code of jets. It is not a particle of the standard model, so jets have no charge."""
 _CHARGES = {11: -1.0, -11: 1.0, 13: -1.0, -13: 1.0}
 _TAGS = ("tau_tag", "b_tag", "t_tag")
 
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What the detector sees of an object; None where there is no limit."""
+    """The acceptance of the detector for a type of object; None means no limit."""
 
     pt_min: float | None
-    """In GeV."""
+    """The smallest pT, in GeV."""
     eta_max: float | None
+    """The largest |η|."""
 
     def accepts(self, particles: Any) -> Any:
-        """Which particles are kept, in the shape of the array."""
+        """True for accepted particles, in the shape of the array."""
         kept = ak.ones_like(particles["pt"], dtype=bool)
         if self.pt_min is not None:
             kept = kept & ~(particles["pt"] < self.pt_min)
@@ -47,12 +49,12 @@ class Acceptance:
         return kept
 
     def of(self, particles: Any) -> Any:
-        """Those that are kept."""
+        """The accepted particles."""
         return particles[self.accepts(particles)]
 
 
 Acceptances = Mapping[str, Acceptance]
-"""By the name of the list: e, mu, a or j."""
+"""Acceptances by the name of the list: e, mu, a or j."""
 
 
 class DelphesEvents:
@@ -60,9 +62,9 @@ class DelphesEvents:
 
     def __init__(self, numbers: Ints, lists: Mapping[str, Any], met: Any) -> None:
         """
-        :param numbers: which events of the file these are
-        :param lists: an awkward array of shape (events, var) by the name of each list, with the fields pt, eta, phi,
-            mass or E, and pdgid; of jets also tau_tag and b_tag
+        :param numbers: the indices of the events in the file
+        :param lists: for each list, an awkward array of shape (events, var) with the fields pt, eta, phi, mass or E,
+            and pdgid; for jets also tau_tag and b_tag
         :param met: an awkward array of shape (events,) with the fields MET and Phi
         """
         self.numbers = numbers
@@ -80,7 +82,7 @@ class DelphesEvents:
         return Items(columns, [counts > index for index in range(len(columns))])
 
     def single(self, name: str) -> Vector:
-        """``met``, ``visible`` or ``all``."""
+        """The momentum ``met``, ``visible`` or ``all``."""
         return {"met": self._met, "visible": self._visible, "all": self._all}[name]
 
     def _particles(self, name: str) -> list[Vector]:
@@ -112,7 +114,7 @@ class DelphesEvents:
 
 
 def objects(table: DelphesTable, acceptances: Acceptances, generator_truth: bool) -> Iterator[DelphesEvents]:
-    """All events, in parts that fit into memory."""
+    """All events, in chunks that fit into memory."""
     lists = (_generated if generator_truth else _reconstructed)(table.collections, acceptances)
     met = table.collections["GenMissingET" if generator_truth else "MissingET"][:, 0]
     for start in range(0, table.n_events, _CHUNK):
@@ -134,7 +136,8 @@ def _reconstructed(collections: Mapping[str, Any], acceptances: Acceptances) -> 
 
 
 def _generated(collections: Mapping[str, Any], acceptances: Acceptances) -> dict[str, Any]:
-    """As MadMiner: without regard to the status of a particle, and electrons and muons with the photons' acceptance."""
+    """The lists at generator level. Like MadMiner, this ignores the status of particles, and electrons and muons have
+    the acceptance of photons."""
     particles = collections["Particle"]
     particles = ak.zip({**_direction(particles), "E": particles["E"], "pdgid": particles["PID"]})
     kinds = {"e": (11,), "mu": (13,), "a": (22,), "l": (11, 13)}
@@ -160,7 +163,7 @@ def _jets(particles: Any) -> Any:
 
 
 def _leptons(muons: Any, electrons: Any) -> Any:
-    """Muons and electrons by falling pT. As in MadMiner, directions follow the pT, but masses and codes do not."""
+    """Muons and electrons sorted by falling pT. As in MadMiner, directions are sorted too, masses and codes are not."""
     both = ak.concatenate([muons, electrons], axis=1)
     order = ak.argsort(-both["pt"], axis=1, stable=True)
     moved = {name: both[name][order] for name in ("pt", "eta", "phi")}
@@ -174,7 +177,7 @@ def _accepted_leptons(leptons: Any, acceptances: Acceptances) -> Any:
 
 
 def _is_one_of(pdgids: Any, codes: Sequence[int]) -> Any:
-    """Which are of these codes or of their antiparticles'."""
+    """True for particles with one of these codes and their antiparticles."""
     found = abs(pdgids) == codes[0]
     for code in codes[1:]:
         found = found | (abs(pdgids) == code)
@@ -182,7 +185,7 @@ def _is_one_of(pdgids: Any, codes: Sequence[int]) -> Any:
 
 
 def _padded(particles: Any) -> list[Vector]:
-    """A column for the first elements of all events, one for the second elements, and so on."""
+    """Columns: the first elements of all events, the second elements, and so on."""
     longest = int(ak.max(ak.num(particles)))
     columns: dict[str, NDArray[Any]] = {
         name: ak.to_numpy(ak.fill_none(ak.pad_none(particles[name], longest, clip=True), 0)).T
@@ -192,11 +195,11 @@ def _padded(particles: Any) -> list[Vector]:
 
 
 def _vector(columns: Mapping[str, NDArray[Any]]) -> Vector:
-    """A column of particles. With mmc's work-arounds, MadMiner calculates with numpy's numbers here."""
+    """A column of particles. With mmc's workarounds, MadMiner uses numpy numbers here."""
     coordinates = {name: columns[name] for name in ("pt", "phi", "eta", "mass", "E") if name in columns}
     pdgids: Floats = columns["pdgid"]
     charges = np.select([pdgids == code for code in _CHARGES], list(_CHARGES.values()), 0.0)
-    no = np.zeros(len(pdgids), dtype=bool)
-    tags = {name: columns.get(name, no).astype(bool) for name in _TAGS}
+    untagged = np.zeros(len(pdgids), dtype=bool)
+    tags = {name: columns.get(name, untagged).astype(bool) for name in _TAGS}
     flavour = {"pdgid": pdgids, "charge": charges, **tags}
     return Vector(vector.array(coordinates), flavour, is_particle=True, is_computed=True)

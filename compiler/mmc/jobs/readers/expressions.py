@@ -1,8 +1,8 @@
 """Expressions over the particles of an event, evaluated for many events at once.
 
-A value is undefined for an event where Python's `eval`, which MadMiner calls per event, raises an error. What cannot
-be told apart in columns raises :class:`UnusualExpressionError`: numpy's numbers divide by zero, Python's do not, and
-which of them MadMiner computes with depends on how a particle came about.
+MadMiner calls Python's `eval` for each event; a value is undefined for an event if `eval` raises an error. If the value
+of an expression cannot be decided in columns, the error is :class:`UnusualExpressionError`. For example, numpy numbers
+can be divided by zero and Python numbers cannot; MadMiner uses either of them, depending on the origin of a particle.
 """
 
 import ast
@@ -37,24 +37,24 @@ from mmc.jobs.readers.values import (
     Vector,
     compact,
     extreme,
+    integer,
     numbers,
     truth,
     vector_sum,
     where,
-    whole,
 )
 
 _COORDINATES = ("x", "y", "z", "px", "py", "pz", "pt", "rho", "phi", "e", "E", "energy", "t")
-"""What no momentum lacks."""
+"""Coordinates that are defined for every momentum."""
 _MIXED = ("sum", "min", "max")
-"""Functions whose value is Python's own number in some events and numpy's in others."""
+"""Functions that return a Python number in some events and a numpy number in others."""
 
 
 def evaluate(expression: str, events: Objects, names: Mapping[str, Number], wanted: Mask) -> tuple[Number, Mask]:
-    """The value of an expression in those events that are wanted, and where it is defined.
+    """The value of an expression for the events in ``wanted``, and the events for which it is defined.
 
     :param names: values of observables
-    :raises UnusualExpressionError: when MadMiner has to do it
+    :raises UnusualExpressionError: when MadMiner must evaluate the expression event by event
     """
     tree = _parse(expression)
     evaluator = _Evaluator(events, names, wanted, _is_continuous(tree))
@@ -63,7 +63,7 @@ def evaluate(expression: str, events: Objects, names: Mapping[str, Number], want
     if value is None:
         value = evaluator.constant(0.0)
     if not isinstance(value, Number):
-        raise UnusualExpressionError("it is no number")
+        raise UnusualExpressionError("the value is not a number")
     uses_charge = any(isinstance(node, ast.Attribute) and node.attr == "charge" for node in ast.walk(tree))
     return replace(value, is_charge=uses_charge), wanted & ~evaluator.undefined
 
@@ -94,7 +94,7 @@ class _Evaluator(Arithmetic):
         self._variables: dict[str, Value] = {}
 
     def branch(self, node: ast.expr, mask: Mask) -> "Value | None":
-        """The value of a part where it is asked for; None where it is in no event, or undefined in all of them."""
+        """The value of a part for the events in ``mask``; None if it is not needed or undefined in all of them."""
         with self.only(mask):
             if not self.active.any():
                 return None
@@ -115,11 +115,11 @@ class _Evaluator(Arithmetic):
     def _number(self, node: ast.expr) -> Number:
         value = self._value(node)
         if not isinstance(value, Number):
-            raise UnusualExpressionError("a particle stands in the place of a number")
+            raise UnusualExpressionError("a particle instead of a number")
         return value
 
     def _number_in(self, node: ast.expr, mask: Mask) -> Number:
-        """As :meth:`_number`, with any value where the mask does not ask for one."""
+        """Like :meth:`_number` for the events in ``mask``, with arbitrary values for all other events."""
         value = self.branch(node, mask)
         if value is None:
             return self.constant(0.0)
@@ -169,12 +169,12 @@ class _Evaluator(Arithmetic):
         if isinstance(node.slice, ast.Slice):
             if node.slice.step is not None:
                 raise UnusualExpressionError("a slice with a step")
-            lower, upper = (0 if bound is None else whole(bound) for bound in (node.slice.lower, node.slice.upper))
+            lower, upper = (0 if bound is None else integer(bound) for bound in (node.slice.lower, node.slice.upper))
             first = np.maximum(counts + lower, 0) if lower < 0 else lower
             last = counts if node.slice.upper is None else np.maximum(counts + upper, 0) if upper < 0 else upper
             masks = [mask & (rank >= first) & (rank < last) for mask, rank in zip(items.present, ranks, strict=False)]
             return compact(items.elements, masks)
-        index = whole(node.slice)
+        index = integer(node.slice)
         wanted = counts + index if index < 0 else np.full_like(counts, index)
         self.undefined |= self.active & ((wanted < 0) | (wanted >= counts))
         if not self.active.any():
@@ -214,45 +214,45 @@ class _Evaluator(Arithmetic):
         raise UnusualExpressionError("an operator that is not implemented")
 
     def _check_zeros(self, node: ast.expr, number: Number) -> None:
-        """Refuse zeros where their sign matters and they may be whole numbers, which have none, in some events."""
+        """Refuse zeros that may be integers in some events, where the sign of the zero matters: integers have no -0."""
         may_be_whole = number.plain or any(
             isinstance(part, ast.IfExp | ast.BoolOp)
             or (isinstance(part, ast.Name) and (part.id in _MIXED or part.id in self._names))
             for part in ast.walk(node)
         )
         if may_be_whole and ((number.values == 0.0) & self.active).any():
-            raise UnusualExpressionError("a zero, which has a sign unless it is a whole number")
+            raise UnusualExpressionError("a zero that may be an integer, which has no sign")
 
     def _boolean(self, node: ast.BoolOp) -> Number:
         value = self._number(node.values[0])
         for part in node.values[1:]:
-            goes_on = truth(value) if isinstance(node.op, ast.And) else ~truth(value)
-            value = where(goes_on, self._number_in(part, goes_on), value)
+            continues = truth(value) if isinstance(node.op, ast.And) else ~truth(value)
+            value = where(continues, self._number_in(part, continues), value)
         return value
 
     def _compare(self, node: ast.Compare) -> Number:
-        left, held = self._number(node.left), np.ones(len(self._events), dtype=bool)
+        left, result = self._number(node.left), np.ones(len(self._events), dtype=bool)
         plain = True
-        for operation, other in zip(node.ops, node.comparators, strict=True):
-            with self.only(held):
+        for operation, comparator in zip(node.ops, node.comparators, strict=True):
+            with self.only(result):
                 if not self.active.any():
                     break
                 if isinstance(operation, ast.In | ast.NotIn):
-                    if not isinstance(other, ast.Tuple | ast.List):
-                        raise UnusualExpressionError("a search in what is no list")
-                    elements = [self._number(element) for element in other.elts]
+                    if not isinstance(comparator, ast.Tuple | ast.List):
+                        raise UnusualExpressionError("`in` without a list")
+                    elements = [self._number(element) for element in comparator.elts]
                     found = np.zeros(len(self._events), dtype=bool)
                     for element in elements:
                         found |= element.values == left.values
-                    held = held & (found == isinstance(operation, ast.In))
+                    result = result & (found == isinstance(operation, ast.In))
                 elif type(operation) in _COMPARISONS:
-                    right = self._number(other)
+                    right = self._number(comparator)
                     plain = plain and left.plain and right.plain
-                    held = held & _COMPARISONS[type(operation)](left.values, right.values)
+                    result = result & _COMPARISONS[type(operation)](left.values, right.values)
                     left = right
                 else:
                     raise UnusualExpressionError("a comparison that is not implemented")
-        return Number(held, plain)
+        return Number(result, plain)
 
     def _choice(self, node: ast.IfExp) -> Value:
         test = truth(self._number(node.test))
@@ -265,7 +265,7 @@ class _Evaluator(Arithmetic):
     # -- loops --------------------------------------------------------------------------------------------------------
 
     def _loop(self, node: ast.GeneratorExp | ast.ListComp) -> Iterator[tuple[Value, Mask]]:
-        """The elements that are in some event's list, each with the events where they are."""
+        """The elements of the lists, each with the events in which it is present."""
         loop = node.generators[0]
         source = self._value(loop.iter)
         if len(node.generators) > 1 or not isinstance(loop.target, ast.Name) or not isinstance(source, Items):
@@ -304,7 +304,7 @@ class _Evaluator(Arithmetic):
     def _list(self, node: ast.expr) -> Items:
         value = self._value(node)
         if not isinstance(value, Items):
-            raise UnusualExpressionError("something else in the place of a list")
+            raise UnusualExpressionError("a value that is not a list")
         return value
 
     # -- calls --------------------------------------------------------------------------------------------------------
@@ -351,8 +351,8 @@ class _Evaluator(Arithmetic):
             raise UnusualExpressionError(f"the method {name!r}")
         arguments: list[Any] = []
         vectors = []
-        for argument, sort in zip(map(self._value, node.args), known[name][0], strict=True):
-            if isinstance(argument, Items) or (sort == SCALAR) != isinstance(argument, Number):
+        for argument, kind in zip(map(self._value, node.args), known[name][0], strict=True):
+            if isinstance(argument, Items) or (kind == SCALAR) != isinstance(argument, Number):
                 raise UnusualExpressionError(f"the arguments of {name!r}")
             if isinstance(argument, Number):
                 arguments.append(argument.values.astype(float))

@@ -1,4 +1,4 @@
-"""Les Houches event files: read into MadMiner's LHEReader, all events at once."""
+"""Les Houches event files, read into MadMiner's LHEReader, all events at once."""
 
 import logging
 from collections.abc import Sequence
@@ -17,72 +17,73 @@ from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.systematics_workarounds import sample_nuisance
 from mmc.jobs.readers.expressions import evaluate
 from mmc.jobs.readers.les_houches_objects import Columns, Detector, Group
-from mmc.jobs.readers.reading import Found, NotInColumnsError, hand_over, passing_cuts
+from mmc.jobs.readers.reading import NotInColumnsError, Observations, hand_over, passing_cuts
 from mmc.jobs.readers.values import Mask, Number, UnusualExpressionError
 
 log = logging.getLogger(__name__)
 
 
 def make(setup: Path, settings: LesHouchesAnalyseSettings) -> Any:
-    """MadMiner's LHEReader, told of detector effects and efficiencies."""
+    """MadMiner's LHEReader with the detector effects and efficiencies of the study."""
     workarounds.apply_reader()
     from madminer.lhe import LHEReader
 
     reader = LHEReader(str(setup))
     for entry in settings.smearing:
-        words = asdict(entry)
-        on_shell = words.pop("on_shell")
-        if on_shell is not None:  # that quantity then follows from the others and the mass
-            words[f"{on_shell}_resolution_abs"] = None
-        reader.set_smearing(**words)
+        arguments = asdict(entry)
+        on_shell = arguments.pop("on_shell")
+        if on_shell is not None:  # the reader calculates this quantity from the mass and the other quantities
+            arguments[f"{on_shell}_resolution_abs"] = None
+        reader.set_smearing(**arguments)
     reader.set_met_noise(abs_=settings.met_noise.abs, rel=settings.met_noise.rel)
     for efficiency in settings.efficiencies:
         reader.add_efficiency(efficiency.definition, efficiency.default)
     return reader
 
 
-def read(reader: Any, job: StepJob, own: LesHouchesAnalyseSettings) -> None:
-    """Let a reader read the job's events, in columns if they can be.
+def read(reader: Any, job: StepJob, settings: LesHouchesAnalyseSettings) -> None:
+    """Read the events of a job into a reader, in columns if possible.
 
     :raises StepError: when the file is damaged, or lacks the weight of a benchmark
     """
-    packed = job.pick("events", own.simulate_job) / EVENTS
+    packed = job.pick("events", settings.simulate_job) / EVENTS
+    sample = settings.benchmark, settings.background
     try:
-        analyse(reader, packed, own.benchmark, own.background, own.systematics)
+        analyse(reader, packed, *sample, settings.systematics)
     except NotInColumnsError as reason:
         log.warning("MadMiner reads the events one by one, which takes longer: %s", reason)
-        one_by_one(reader, packed, own.benchmark, own.background, job.out, systematics=own.systematics)
+        one_by_one(reader, packed, *sample, job.out, systematics=settings.systematics)
 
 
 def one_by_one(
     reader: Any, packed: Path, benchmark: str, background: bool, scratch: Path, *, systematics: Sequence[str] = ()
 ) -> None:
-    """Let MadMiner read the events. It would unpack the file beside the input, which is not ours."""
+    """Let MadMiner read the events, from a file unpacked in ``scratch``: MadMiner would write into the input folder."""
     with les_houches.unpacked(packed, scratch) as path:
         reader.add_sample(str(path), benchmark, is_background=background, systematics=list(systematics))
         reader.analyse_samples()
 
 
 def analyse(reader: Any, path: Path, benchmark: str, background: bool, systematics: Sequence[str] = ()) -> None:
-    """Do what ``reader.analyse_samples()`` does for a single sample, which need not be added.
+    """The equivalent of ``reader.analyse_samples()`` for a single sample, which is not added to the reader.
 
-    :param reader: a ``madminer.lhe.LHEReader`` that has been told of detector effects, observables, cuts, efficiencies
+    :param reader: a ``madminer.lhe.LHEReader`` with detector effects, observables, cuts and efficiencies
     :param path: a gzipped event file
-    :param benchmark: at which the events were sampled
+    :param benchmark: the benchmark at which the events were sampled
     :param systematics: the names of the sample's systematic uncertainties
     :raises StepError: when the file is damaged, or lacks the weight of a benchmark or of a nuisance parameter
-    :raises NotInColumnsError: when MadMiner has to do it; the reader is as it was then
+    :raises NotInColumnsError: when MadMiner must read the events one by one; the reader is then unchanged
     """
     nuisance = sample_nuisance(reader, systematics, path)
     try:
         events = les_houches_table.read(path)
-        found = _observe(reader, events)
+        observed = _observe(reader, events)
     except (UnusualFileError, UnusualExpressionError) as error:
         raise NotInColumnsError(str(error)) from error
-    hand_over(reader, found, events, benchmark, background, nuisance=nuisance)
+    hand_over(reader, observed, events, benchmark, background, nuisance=nuisance)
 
 
-def _observe(reader: Any, events: EventTable) -> Found:
+def _observe(reader: Any, events: EventTable) -> Observations:
     from madminer.utils.interfaces.lhe import get_elementary_pdg_ids
 
     detector = Detector(
@@ -102,7 +103,7 @@ def _observe(reader: Any, events: EventTable) -> Found:
         passed[group.events] = passes
         for name, number in found.items():
             observations[name][group.events] = number.values
-    return Found(passed, observations, efficiency)
+    return Observations(passed, observations, efficiency)
 
 
 def _observables(reader: Any, group: Group) -> tuple[dict[str, Number], Mask]:
@@ -118,10 +119,10 @@ def _observables(reader: Any, group: Group) -> tuple[dict[str, Number], Mask]:
 
 
 def _efficiencies(reader: Any, group: Group, observables: dict[str, Number], passes: Mask) -> tuple[Mask, Floats]:
-    held, total = passes, np.ones(len(group))
+    selected, total = passes, np.ones(len(group))
     for efficiency in reader.efficiencies:
         number, defined = evaluate(efficiency.val_expression, group, observables, passes)
         values = np.where(defined, number.values.astype(float), efficiency.val_default)
-        held = held & (values > 0.0)
+        selected = selected & (values > 0.0)
         total = total * values
-    return held, total
+    return selected, total

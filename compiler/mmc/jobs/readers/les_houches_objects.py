@@ -1,7 +1,7 @@
 """Detector effects and reconstructed objects of all events at once, as MadMiner's LHEReader defines them per event.
 
-Events with the same kinds of particles in the same order form a group; in a group, every list has one length, and each
-of its elements is a column over the group's events.
+Events with the same types of particles in the same order form a group. In a group, each list has the same length for
+all events, and each element of a list is a column over the events of the group.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,10 +19,10 @@ from mmc.jobs.formats.les_houches_table import EventTable, Floats, Ints
 from mmc.jobs.readers.values import Items, Vector, everywhere
 
 Resolutions = Mapping[Any, tuple[float | None, float | None]]
-"""Absolute and relative width by PDG code; None where the quantity follows from the mass. "met" is the noise."""
+"""Absolute and relative width by PDG code; None if the quantity is calculated from the mass. "met" is the noise."""
 
 _MAX_DRAWS = 10_000
-"""Draws of an energy or a pT until it is positive; the next would not be either."""
+"""The largest number of draws of an energy or pT until it is positive; more draws have no chance."""
 _LISTS: dict[str, tuple[int, ...]] = {
     "e": (11,),
     "mu": (13,),
@@ -37,33 +37,33 @@ _TAGS = {"tau_tag": 15, "b_tag": 5, "t_tag": 6}
 
 @dataclass(frozen=True)
 class Detector:
-    """What MadMiner's reader has been told of the detector."""
+    """The detector effects that MadMiner's reader has."""
 
     energy: Resolutions
     pt: Resolutions
     eta: Resolutions
     phi: Resolutions
     standard: frozenset[int]
-    """PDG codes of the elementary particles of the standard model, all of which but neutrinos are visible."""
+    """PDG codes of the elementary particles of the standard model. All of them except neutrinos are visible."""
 
 
 @dataclass(frozen=True)
 class _Particles:
-    """Particles of all events, one after the other."""
+    """The particles of all events in one table, in the order of the events."""
 
     coordinates: Mapping[str, Floats]
     on_shell: NDArray[np.bool_]
     """Whether the last coordinate is the mass instead of the energy."""
     kept: NDArray[np.bool_]
-    """MadMiner drops what has no resolution."""
+    """False for particles without resolution, which MadMiner drops."""
 
 
 class Group:
-    """The objects of events alike."""
+    """The objects of a group of events."""
 
     def __init__(self, events: Ints, truth: Ints, chosen: Mapping[str, Ints], table: "Columns") -> None:
         self.events = events
-        """Which events of the file these are."""
+        """The indices of the events in the file."""
         self._truth = truth
         self._chosen = chosen
         self._table = table
@@ -78,11 +78,11 @@ class Group:
         return everywhere([self._table.smeared(rows) for rows in self._chosen[name].T], len(self))
 
     def single(self, name: str) -> Vector:
-        """``met``, ``visible`` or ``all``."""
+        """The momentum ``met``, ``visible`` or ``all``."""
         return {"met": self._met, "visible": self._visible, "all": self._all}[name]
 
     @cached_property
-    def _seen(self) -> list[Vector]:
+    def _visible_particles(self) -> list[Vector]:
         visible = self._table.is_visible
         return [self._table.smeared(rows) for rows in self._chosen["p"].T if visible[rows[0]]]
 
@@ -90,33 +90,34 @@ class Group:
     def _visible(self) -> Vector:
         zero = np.zeros(len(self))
         total = vector.array({"px": zero, "py": zero, "pz": zero, "E": zero})
-        for particle in self._seen:
+        for particle in self._visible_particles:
             total = total + particle.array
-        return Vector(total, {}, is_computed=bool(self._seen))
+        return Vector(total, {}, is_computed=bool(self._visible_particles))
 
     @cached_property
     def _met(self) -> Vector:
         absolute, relative = self._table.noise_width
-        scalar_sum = sum((particle.array.pt for particle in self._seen), start=np.zeros(len(self)))
+        scalar_sum = sum((particle.array.pt for particle in self._visible_particles), start=np.zeros(len(self)))
         noise = 0.0 + (absolute + relative * scalar_sum)[:, np.newaxis] * self._table.noise[self.events]  # no -0.0
         x, y = -self._visible.array.x + noise[:, 0], -self._visible.array.y + noise[:, 1]
         array = vector.array({"px": x, "py": y, "pz": np.zeros(len(self)), "E": (x**2 + y**2) ** 0.5})
-        return Vector(array, dict.fromkeys(_TAGS, np.zeros(len(self), dtype=bool)), True, is_computed=bool(self._seen))
+        tags = dict.fromkeys(_TAGS, np.zeros(len(self), dtype=bool))
+        return Vector(array, tags, is_particle=True, is_computed=bool(self._visible_particles))
 
     @cached_property
     def _all(self) -> Vector:
-        return Vector(self._visible.array + self._met.array, {}, is_computed=bool(self._seen))
+        return Vector(self._visible.array + self._met.array, {}, is_computed=bool(self._visible_particles))
 
 
 class Columns:
-    """All events with detector effects."""
+    """The particles of all events, with detector effects."""
 
     def __init__(self, events: EventTable, detector: Detector) -> None:
         self._events = events
         self.noise_width = _widths(detector.pt["met"])
         self._smeared = _smear(events, detector)
         self.noise = np.random.normal(size=(len(events.counts), 2))
-        """Gaussian numbers for the two components of the missing momentum."""
+        """Standard normal random numbers for the two components of the missing momentum, shape (events, 2)."""
         codes = np.unique(events.pdgids).tolist()
         charges = {code: _charge(code) for code in codes}
         self._charges = _by_code(events.pdgids, charges, float)
@@ -124,7 +125,7 @@ class Columns:
         self.is_visible = _by_code(events.pdgids, {code: code in detector.standard - neutrinos for code in codes}, bool)
 
     def groups(self) -> Iterator[Group]:
-        """All events, in groups of events alike."""
+        """All events in groups, see the module."""
         starts = np.cumsum(self._events.counts) - self._events.counts
         listed = np.zeros(len(self._events.pdgids), dtype=np.int64)
         for bit, codes in enumerate(_LISTS.values()):
@@ -135,11 +136,11 @@ class Columns:
         for count in np.unique(self._events.counts).tolist():
             events = np.flatnonzero(self._events.counts == count)
             rows = starts[events][:, np.newaxis] + np.arange(count)
-            for alike in _alike(signature[rows]):
-                yield from self._split(events[alike], rows[alike], listed)
+            for equal in _equal_rows(signature[rows]):
+                yield from self._split(events[equal], rows[equal], listed)
 
     def _split(self, events: Ints, truth: Ints, listed: Ints) -> Iterator[Group]:
-        """Groups of events that have the same particles, so that each element of each list is of one sort."""
+        """Split events with the same particles, so that each element of each list has the same type of coordinates."""
         kept = self._smeared.kept[truth[0]]
         particles = truth[:, kept]
         chosen = {"p": particles}
@@ -147,17 +148,17 @@ class Columns:
             members = particles[:, (listed[particles[0]] >> bit & 1).astype(bool)]
             order = np.argsort(-self._smeared.coordinates["pt"][members], axis=1, kind="stable")
             chosen[name] = np.take_along_axis(members, order, axis=1)
-        sorts = np.concatenate([self._smeared.on_shell[rows] for rows in chosen.values()], axis=1)
-        for alike in _alike(sorts):
-            yield Group(events[alike], truth[alike], {name: rows[alike] for name, rows in chosen.items()}, self)
+        on_shell = np.concatenate([self._smeared.on_shell[rows] for rows in chosen.values()], axis=1)
+        for equal in _equal_rows(on_shell):
+            yield Group(events[equal], truth[equal], {name: rows[equal] for name, rows in chosen.items()}, self)
 
     def truth(self, rows: Ints) -> Vector:
-        """A column of particles as they were generated."""
+        """A column of generated particles."""
         array = vector.array(dict(zip(("px", "py", "pz", "E"), self._events.momenta[rows].T, strict=True)))
         return Vector(array, {**self._flavour(rows), "spin": self._events.spins[rows]}, is_particle=True)
 
     def smeared(self, rows: Ints) -> Vector:
-        """A column of particles as they were measured."""
+        """A column of particles after detector effects."""
         coordinates = {name: column[rows] for name, column in self._smeared.coordinates.items()}
         del coordinates["E" if self._smeared.on_shell[rows[0]] else "mass"]
         return Vector(vector.array(coordinates), self._flavour(rows), is_particle=True)
@@ -168,8 +169,8 @@ class Columns:
         return {"pdgid": pdgids.astype(float), "charge": self._charges[rows], **tags}
 
 
-def _alike(signatures: NDArray[Any]) -> Iterator[Ints]:
-    """Which rows are equal."""
+def _equal_rows(signatures: NDArray[Any]) -> Iterator[Ints]:
+    """The indices of equal rows, for each different row."""
     if signatures.shape[1] == 0:
         yield np.arange(len(signatures))
         return
@@ -187,7 +188,7 @@ def _by_code(pdgids: Ints, values: Mapping[int, Any], dtype: type) -> NDArray[An
 def _charge(code: int) -> float:
     try:
         return float(Particle.from_pdgid(code).charge or 0.0)
-    except RuntimeError:  # as MadMiner does for particles that are none
+    except RuntimeError:  # MadMiner sets the charge of unknown particles to 0
         return 0.0
 
 
@@ -197,9 +198,9 @@ def _widths(resolution: tuple[float | None, float | None]) -> tuple[float, float
 
 
 def _smear(events: EventTable, detector: Detector) -> _Particles:
-    """Measured particles.
+    """The particles after detector effects.
 
-    :raises StepError: when an energy or pT stays negative whatever is drawn
+    :raises StepError: when an energy or pT is not positive after the largest number of draws
     """
     true = vector.array(dict(zip(("px", "py", "pz", "E"), events.momenta.T, strict=True)))
     codes: Sequence[int] = np.unique(events.pdgids).tolist()
@@ -210,7 +211,7 @@ def _smear(events: EventTable, detector: Detector) -> _Particles:
         for name, widths in quantities.items()
     }
     if (derived["energy"] & derived["pt"]).any():
-        raise StepError("an entry of smearing derives both energy and pT from the mass")
+        raise StepError("an entry of `smearing` calculates both energy and pT from the mass")
     kept = _by_code(events.pdgids, known, bool)
 
     def smear(name: str, values: Floats, smallest: Floats | None = None) -> Floats:
@@ -234,7 +235,7 @@ def _smear(events: EventTable, detector: Detector) -> _Particles:
 
 
 def _draw(name: str, values: Floats, widths: Floats, smallest: Floats | None, wanted: NDArray[np.bool_]) -> Floats:
-    """Values with Gaussian errors, drawn again where they are not above the smallest."""
+    """Values with Gaussian errors; a value that is not larger than the smallest allowed value is drawn again."""
     drawn = values.copy()
     random = wanted & (widths > 0.0)
     again = random
@@ -249,4 +250,6 @@ def _draw(name: str, values: Floats, widths: Floats, smallest: Floats | None, wa
         if not again.any():
             return drawn
     where = int(np.flatnonzero(wanted & (drawn <= (0.0 if smallest is None else smallest)))[0])
-    raise StepError(f"the {name} {values[where]:g} GeV of a particle cannot be smeared: it stays too small")
+    raise StepError(
+        f"the {name} of a particle, {values[where]:g} GeV, cannot be smeared: the result is always too small"
+    )

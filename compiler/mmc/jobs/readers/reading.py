@@ -1,4 +1,4 @@
-"""What reading events in columns into a reader of MadMiner's takes, whatever the file."""
+"""Shared code of the column-wise readers: define observables, apply cuts, and hand results to MadMiner's reader."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -19,23 +19,23 @@ log = logging.getLogger(__name__)
 
 
 class NotInColumnsError(Exception):
-    """MadMiner has to read the events one by one; the message says why."""
+    """MadMiner must read the events one by one; the message gives the reason."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was found in the events of a file."""
+class Observations:
+    """The observables of the events in a file, and which events are selected."""
 
     passed: Mask
-    """Which events pass all cuts and efficiencies and have what is required."""
-    observations: Mapping[str, Floats]
-    """All observables of all events."""
+    """True for events that pass all cuts and efficiencies and have all required observables."""
+    values: Mapping[str, Floats]
+    """The values of each observable for all events."""
     efficiency: Floats
-    """The product of each event's efficiencies."""
+    """The product of the efficiencies of each event."""
 
 
 def define(reader: Any, settings: AnalyseSettings) -> None:
-    """Tell a reader of MadMiner's what to calculate."""
+    """Define the observables and cuts of the study in MadMiner's reader."""
     if settings.default_observables is not None:
         reader.add_default_observables(**asdict(settings.default_observables))
     for name, observable in settings.observables.items():
@@ -45,26 +45,32 @@ def define(reader: Any, settings: AnalyseSettings) -> None:
 
 
 def passing_cuts(reader: Any, events: Objects, observables: Mapping[str, Number], passes: Mask) -> Mask:
-    """Those that pass all cuts as well; a cut without value is passed if it is "required", as MadMiner calls it."""
-    held = passes
+    """The events in ``passes`` that also pass all cuts. An undefined cut is passed if MadMiner's "required" is true."""
+    selected = passes
     for cut in reader.cuts:
         number, defined = evaluate(cut.val_expression, events, observables, passes)
-        held = held & np.where(defined, number.values.astype(bool), cut.is_required)
-    return held
+        selected = selected & np.where(defined, number.values.astype(bool), cut.is_required)
+    return selected
 
 
 def hand_over(
-    reader: Any, found: Found, events: EventTable, benchmark: str, background: bool, *, nuisance: Sequence[Nuisance]
+    reader: Any,
+    observed: Observations,
+    events: EventTable,
+    benchmark: str,
+    background: bool,
+    *,
+    nuisance: Sequence[Nuisance],
 ) -> None:
-    """Leave a reader as it would be if it had read a single sample itself.
+    """Put a reader into the state that it has after it has read a single sample itself.
 
-    :param reader: a reader of MadMiner's without samples
-    :param events: where the weights come from
-    :param benchmark: at which the events were sampled
-    :param nuisance: the sample's nuisance parameters
+    :param reader: a MadMiner reader without samples
+    :param events: the events with their weights
+    :param benchmark: the benchmark at which the events were sampled
+    :param nuisance: the nuisance parameters of the sample
     :raises StepError: when the events lack the weight of a benchmark or of a nuisance parameter
     """
-    names, passed = reader.benchmark_names_phys, found.passed
+    names, passed = reader.benchmark_names_phys, observed.passed
     reader.reference_benchmark = names[0]
     if not passed.any():
         return
@@ -76,7 +82,7 @@ def hand_over(
     def weight(name: str, what: str) -> Floats:
         if name not in weights:
             raise StepError(f"the events in {events.name} have no weight for the {what} {name!r}")
-        return np.asarray(events.factor * (weights[name] * found.efficiency)[passed])
+        return np.asarray(events.factor * (weights[name] * observed.efficiency)[passed])
 
     reader.weights = {name: weight(benchmark if background else name, "benchmark") for name in names}
     to_reference = reader.weights[reader.reference_benchmark] / reader.weights[benchmark]
@@ -87,7 +93,7 @@ def hand_over(
             reader.weights[column] = to_reference * (factor * values)
     settle(reader.weights, nuisance, reader.reference_benchmark)
     reader.nuisance_parameters |= madminer_parameters(nuisance)
-    reader.observations = {name: values[passed] for name, values in found.observations.items()}
+    reader.observations = {name: values[passed] for name, values in observed.values.items()}
     n_passed = int(passed.sum())
     index = -1 if background else names.index(benchmark)
     reader.events_sampling_benchmark_ids = np.full(n_passed, index, dtype=int)

@@ -1,4 +1,4 @@
-"""Values of parts of expressions: columns over events that are evaluated together."""
+"""Values in expressions: columns over events that are evaluated together."""
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,22 +14,22 @@ Mask = NDArray[np.bool_]
 
 
 class UnusualExpressionError(Exception):
-    """An expression that MadMiner has to evaluate event by event."""
+    """MadMiner must evaluate the expression event by event; the message names the part of it that is the reason."""
 
 
 @dataclass(frozen=True)
 class Vector:
-    """A column of particles or of other vectors, with what MadMiner attaches to particles."""
+    """A column of particles or other vectors, with MadMiner's properties of particles."""
 
     array: Any
     """An array of the package vector, shape (events,)."""
     flavour: Mapping[str, NDArray[Any]]
     """Some of charge, pdgid, spin, tau_tag, b_tag and t_tag."""
     is_particle: bool = False
-    """Whether it is a ``MadMinerParticle``, to which MadMiner adds nothing else."""
+    """Whether it is a ``MadMinerParticle``; MadMiner cannot add other vectors to it."""
 
     is_computed: bool = False
-    """Whether MadMiner's coordinates are numpy's numbers for sure, which can be divided by zero."""
+    """Whether MadMiner's coordinates are certainly numpy numbers, for which a division by zero gives no error."""
 
     @property
     def is_3d(self) -> bool:
@@ -42,14 +42,14 @@ class Number:
 
     values: Floats | Mask
     plain: bool = False
-    """Whether they are Python's numbers for sure, which raise an error when something is divided by zero."""
+    """Whether they are certainly Python numbers, for which a division by zero raises an error."""
     is_charge: bool = False
-    """Whether it comes from charges, which Python holds as exact fractions."""
+    """Whether the number comes from charges, which MadMiner stores as exact fractions."""
 
 
 @dataclass(frozen=True)
 class Items:
-    """A list per event: some of these elements, in their order."""
+    """One list per event: those of the elements that are present in the event, in their order."""
 
     elements: Sequence["Value"]
     present: Sequence[Mask]
@@ -59,16 +59,16 @@ Value = Number | Vector | Items
 
 
 class Objects(Protocol):
-    """What a reader finds in some events, in columns over them."""
+    """The objects of some events, in columns over the events."""
 
     def __len__(self) -> int:
-        """How many events there are."""
+        """The number of events."""
 
     def items(self, name: str) -> Items:
         """The elements of one of the lists of particles."""
 
     def single(self, name: str) -> Vector:
-        """``met``, ``visible`` or ``all``."""
+        """The momentum ``met``, ``visible`` or ``all``."""
 
 
 def truth(number: Number) -> Mask:
@@ -81,32 +81,32 @@ def where(mask: Mask, first: Number, second: Number) -> Number:
 
 
 def extreme(name: str, first: Number, second: Number) -> Number:
-    """Python's `min` or `max` of two: the first unless the second is beyond it."""
-    beyond = second.values < first.values if name == "min" else second.values > first.values
-    return where(beyond, second, first)
+    """Python's `min` or `max` of two numbers; the first one if they are equal."""
+    take_second = second.values < first.values if name == "min" else second.values > first.values
+    return where(take_second, second, first)
 
 
 def everywhere(elements: Sequence[Value], n_events: int) -> Items:
-    """Elements that are in every event's list."""
+    """Lists that contain the elements in every event."""
     return Items(elements, [np.ones(n_events, dtype=bool)] * len(elements))
 
 
 def compact(elements: Sequence[Value], masks: Sequence[Mask]) -> Items:
-    """Without the elements that are in no event's list."""
-    some = [(element, mask) for element, mask in zip(elements, masks, strict=True) if mask.any()]
-    return Items([element for element, _ in some], [mask for _, mask in some])
+    """Lists without the elements that are not present in any event."""
+    present = [(element, mask) for element, mask in zip(elements, masks, strict=True) if mask.any()]
+    return Items([element for element, _ in present], [mask for _, mask in present])
 
 
 def numbers(items: Items) -> Iterator[tuple[Number, Mask]]:
     for element, mask in zip(items.elements, items.present, strict=True):
         if not isinstance(element, Number):
-            raise UnusualExpressionError("a list of particles in the place of one of numbers")
+            raise UnusualExpressionError("a list of particles instead of a list of numbers")
         yield element, mask
 
 
 def vector_sum(left: Vector, right: Vector, minus: bool) -> Vector:
     if left.is_particle and not right.is_particle:
-        raise UnusualExpressionError("MadMiner adds nothing but particles to particles")
+        raise UnusualExpressionError("the sum of a particle and another vector, which MadMiner does not support")
     array = left.array - right.array if minus else left.array + right.array
     is_computed = left.is_computed or right.is_computed
     if not left.is_particle:
@@ -120,8 +120,8 @@ def vector_sum(left: Vector, right: Vector, minus: bool) -> Vector:
     return Vector(array, flavour, is_computed=is_computed)
 
 
-def whole(node: ast.expr) -> int:
+def integer(node: ast.expr) -> int:
     value = ast.literal_eval(node)
     if type(value) is not int:
-        raise UnusualExpressionError("an index that is no whole number")
+        raise UnusualExpressionError("an index that is not an integer")
     return value

@@ -1,6 +1,6 @@
-"""Reports on runs: results for programs, figures and pages for people.
+"""Reports on runs: results for programs, and figures and pages for people.
 
-``results`` reads what jobs wrote, ``drawing`` makes the figures from it, ``page`` the page. The step ``report`` does
-that from its inputs, inside the workflow; ``command`` for a whole run, of which ``run_folder`` knows more: jobs, times,
-events, the study.
+``results`` reads the outputs of jobs, ``pictures`` draws the figures, and ``page`` writes the page. The step ``report``
+uses them on its inputs, inside the workflow. ``run_report`` uses them on the folder of a whole run, which
+``run_folder`` reads: there also jobs, times, events and the study are known.
 """

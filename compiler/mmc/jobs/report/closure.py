@@ -1,4 +1,4 @@
-"""The figure of an estimator's closure tests: mean ratio, coverage, and joint against estimated quantities."""
+"""The figure of the closure tests: mean ratio, slopes of joint on estimated quantities, and coverage."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,15 +12,15 @@ from mmc.jobs.report.results import Grid
 from mmc.jobs.statistics.closure.registry import TESTS
 
 FARTHEST = 5.0
-"""Points that are farther from the best fit, in the square root of -2 ln λ, are not shown: nothing depends on them."""
+"""Points with a larger square root of -2 ln λ are not shown, because no limit depends on them."""
 BANDS = 20
 
 Panel = Callable[[Any], None]
-"""Draws on axes."""
+"""Draws a panel on matplotlib's axes."""
 
 
 def closure_figure(record: Mapping[str, Any], grid: Grid) -> Figure | None:
-    """What the closure tests of a method or baseline found, a panel for each; None where there is nothing to draw."""
+    """The results of the closure tests of a method or baseline, in one panel per test; None without panels."""
     panels = [panel for test in TESTS if test.name in PANELS and (panel := PANELS[test.name](record, grid)) is not None]
     if not panels:
         return None
@@ -53,11 +53,11 @@ PANELS: dict[str, Callable[[Mapping[str, Any], Grid], Panel | None]] = {
     "joint": _joint_panel,
     "coverage": _coverage_panel,
 }
-"""What is drawn of the figures of closure tests, by the name of the test: what one number cannot say."""
+"""The panel of each closure test whose result has more than one number, by the name of the test."""
 
 
 def _before(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The figures before a calibration; empty where there was none."""
+    """The figures of the closure tests before a calibration; empty without calibration."""
     before: Mapping[str, Any] = record.get("calibration", {}).get("before", {}).get("closure", {})
     return before
 
@@ -67,9 +67,9 @@ def _near(grid: Grid) -> Any:
 
 
 def _mean_ratio(axes: Any, grid: Grid, levels: Sequence[float]) -> None:
-    """The mean ratio at all points of the grid, which has to be 1 where the confidence region is.
+    """The mean ratio at all points of the grid; it must be 1 in the confidence region.
 
-    The band is three standard errors, in the median over the points that are as far from the best fit.
+    The band shows three standard errors: the median over points at the same distance from the best fit.
     """
     near = _near(grid)
     distance = np.sqrt(np.maximum(-2.0 * grid.log_likelihood_ratio().ravel()[near], 0.0))
@@ -99,7 +99,7 @@ def _mean_ratio(axes: Any, grid: Grid, levels: Sequence[float]) -> None:
 
 
 def _joint(axes: Any, joint: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
-    """The slopes of the joint on the estimated ratio or score, which have to be 1, before a calibration too."""
+    """The slopes of the joint on the estimated ratio or score, after and before calibration; they must be 1."""
     for found, color, label in ((before, "#A0A0A0", "before calibration"), (joint, COLORS[0], "as evaluated")):
         known = [(k, entry) for k, entry in enumerate((found or {"each": ()})["each"]) if entry["slope"] is not None]
         if known:
@@ -120,15 +120,15 @@ def _point(theta: Mapping[str, float]) -> str:
 
 
 def _coverage(axes: Any, coverage: Sequence[Mapping[str, Any]]) -> None:
-    """How often the region of toys holds their true point, against how often it should."""
+    """The coverage of toys at each point, against the confidence level."""
     levels = sorted({entry["level"] for entry in coverage})
     axes.plot([0.0, 1.0], [0.0, 1.0], color="black", linewidth=0.8)
     points = list(dict.fromkeys(tuple(entry["theta"].values()) for entry in coverage))
     for k, point in enumerate(points):
-        own = [entry for entry in coverage if tuple(entry["theta"].values()) == point]
-        shift = 0.012 * (k - 0.5 * (len(points) - 1))  # so that error bars stand side by side
-        x, y = [entry["level"] + shift for entry in own], [entry["coverage"] for entry in own]
-        errors = [entry["error"] for entry in own]
+        at_point = [entry for entry in coverage if tuple(entry["theta"].values()) == point]
+        shift = 0.012 * (k - 0.5 * (len(points) - 1))  # places error bars side by side
+        x, y = [entry["level"] + shift for entry in at_point], [entry["coverage"] for entry in at_point]
+        errors = [entry["error"] for entry in at_point]
         label = ", ".join(f"{value:.3g}" for value in point)
         axes.errorbar(x, y, yerr=errors, fmt="o", markersize=4.0, color=COLORS[k % len(COLORS)], label=label)
     low = min(*levels, *(entry["coverage"] - entry["error"] for entry in coverage))

@@ -1,4 +1,4 @@
-"""Two runs beside each other: what changed in the study, in the versions and in the results."""
+"""The comparison of two runs: changes of the study, of the versions and of the results."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,17 +13,17 @@ from mmc.jobs.report.run_folder import Run
 from mmc.tables import table
 
 COLORS = ("#0072B2", "#D55E00")
-"""Of the first run, A, and of the second, B."""
+"""The colours of the first run, A, and of the second run, B."""
 ABSENT = "–"
 
 Pair = tuple[Any, Any]
-Found = tuple[Mapping[str, Any], Mapping[str, Grid]]
+ResultsAndGrids = tuple[Mapping[str, Any], Mapping[str, Grid]]
 """Results and grids of a run."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """Something that has another value in the second run; None where one of them does not have it."""
+    """An entry with different values in the two runs; a value is None if the run lacks the entry."""
 
     path: str
     old: Any
@@ -40,7 +40,7 @@ class Measured:
 
     @property
     def pull(self) -> float | None:
-        """The difference in units of its error, if the errors are independent; None where there is none."""
+        """The difference in units of its error, for independent errors; None if a run lacks the number or its error."""
         if self.old is None or self.new is None:
             return None
         error = float((self.old[1] ** 2 + self.new[1] ** 2) ** 0.5)
@@ -49,21 +49,21 @@ class Measured:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two runs differ in."""
+    """The differences between two runs."""
 
     runs: tuple[Run, Run]
     titles: tuple[str, str]
     study: Sequence[Change] | None
-    """None where the study of a run is not known."""
+    """Changes of the study; None if the study of a run is not known."""
     versions: Sequence[Change]
     limits: Mapping[str, Pair]
-    """What results say of each method or baseline in both runs; None where a run does not have it."""
+    """The results of each method or baseline in both runs; None if a run lacks it."""
     cross_sections: Sequence[Measured]
     fisher: Sequence[Measured]
 
     @classmethod
     def of(cls, first: Run, second: Run, old: Mapping[str, Any], new: Mapping[str, Any]) -> "Comparison":
-        """From the runs and their results."""
+        """The comparison from the runs and their results."""
         known = first.study is not None and second.study is not None
         named = [{entry["name"]: entry for entry in [*r["baselines"], *r["methods"]]} for r in (old, new)]
         return cls(
@@ -80,7 +80,7 @@ class Comparison:
 
     @property
     def levels(self) -> list[str]:
-        """The confidence levels that some limits have."""
+        """All confidence levels of the limits, in ascending order."""
         records = [record for pair in self.limits.values() for record in pair if record is not None]
         return sorted({level for record in records for level in record["allowed_fraction"]}, key=float)
 
@@ -88,9 +88,9 @@ class Comparison:
         """The changes as lines of text."""
         lines = [f"{name}: {run.folder}" for name, run in zip("AB", self.runs, strict=True)]
         if self.study is None:
-            lines.append("study: not known of both runs")
+            lines.append("study: not known for both runs")
         else:
-            lines.append(f"study: {len(self.study)} changes" if self.study else "study: the same")
+            lines.append(f"study: {len(self.study)} changes" if self.study else "study: no changes")
             lines += [f"  {change.path}: {_short(change.old)} → {_short(change.new)}" for change in self.study]
         lines += [f"{change.path}: {_short(change.old)} → {_short(change.new)}" for change in self.versions]
         if self.limits:
@@ -108,7 +108,7 @@ class Comparison:
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[Change]:
-    """What has another value, each with its path as in ``methods.sally.training.n_epochs``.
+    """The entries with different values, each with its path, for example ``methods.sally.training.n_epochs``.
 
     >>> list(differences({"a": 1, "b": [1, 2]}, {"a": 1, "b": [1, 3]}))
     [Change(path='b[1]', old=2, new=3)]
@@ -123,8 +123,8 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[Change]:
         yield Change(path, old, new)
 
 
-def overlays(first: Found, second: Found, settings: ReportSettings) -> dict[str, Picture]:
-    """The contours of each method or baseline of both runs in one figure; the p-values where there is one parameter."""
+def overlays(first: ResultsAndGrids, second: ResultsAndGrids, settings: ReportSettings) -> dict[str, Picture]:
+    """For each method or baseline, the contours of both runs in one figure; p-values if there is one parameter."""
     lines = [
         {curve.name: curve for curve in curves(_records(results), grids, {})} for results, grids in (first, second)
     ]
@@ -134,12 +134,12 @@ def overlays(first: Found, second: Found, settings: ReportSettings) -> dict[str,
         if name not in lines[1] or list(lines[0][name].axes) != list(lines[1][name].axes):
             continue
         pair = [
-            replace(own[name], name=run, color=color, baseline=False)
-            for run, color, own in zip("AB", COLORS, lines, strict=True)
+            replace(run_lines[name], name=run, color=color, baseline=False)
+            for run, color, run_lines in zip("AB", COLORS, lines, strict=True)
         ]
         (record,) = [entry for entry in _records(first[0]) if entry["name"] == name or _key(entry) == name][:1]
         axes = list(pair[0].axes)
-        text = f"A: closure {pair[0].verdict}. B: closure {pair[1].verdict}. The table has the numbers."
+        text = f"A: closure {pair[0].verdict}. B: closure {pair[1].verdict}. The table shows the numbers."
         if len(axes) == 1:
             figure = figures.p_value_figure(pair, labels, record["confidence_levels"], record["theta_true"])
             drawn[f"comparison_{name}"] = Picture("limits", name, text, figure)
@@ -163,7 +163,7 @@ def _versions(results: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parts(results: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """What results say of all events, or of each group, with what its name adds to names."""
+    """The results for all events or for each group, by the prefix of its entries' names."""
     return {f"{group}: ": part for group, part in results["groups"].items()} or {"": results}
 
 
@@ -176,7 +176,7 @@ def _cross_sections(results: Mapping[str, Any]) -> dict[str, Sequence[float]]:
 
 
 def _fisher(results: Mapping[str, Any]) -> dict[str, Sequence[float]]:
-    """Entries of all matrices, each with its error."""
+    """The entries of all Fisher information matrices, each with its error."""
     found: dict[str, Sequence[float]] = {}
     for group, part in _parts(results).items():
         record = part["fisher_information"] or {"parameters": [], "information": {}}
@@ -198,6 +198,6 @@ def _share(record: Mapping[str, Any] | None, level: str) -> str:
 
 
 def _short(value: Any) -> str:
-    """A value on a line."""
+    """A value, cut to fit on a line."""
     text = ABSENT if value is None else str(value)
     return text if len(text) <= 60 else f"{text[:57]}…"

@@ -10,27 +10,28 @@ from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.report.figures import COLORS, plain, styled
 
 MOST_BENCHMARKS = 7
-"""So many benchmarks are drawn; with more, lines could not be told apart."""
+"""The largest number of benchmarks in a figure; more lines cannot be distinguished."""
 MOST_OBSERVABLES = 40
 BINS = 30
 MOST_VALUES = 25
-"""An observable with no more different values, all of them whole numbers, has a bin for each."""
+"""An observable with at most this number of different values, all of them integers, has one bin per value."""
 TAIL = 0.002
-"""Part of the events on either side that is outside the axis."""
+"""The fraction of the events beyond each end of the axis."""
 SURE = 0.2
-"""Bins with a smaller relative error decide over the axis of ratios."""
+"""The axis of ratios is chosen from bins with a smaller relative error."""
 STEEP = 100.0
-"""Distributions that fall by more than this factor have a logarithmic axis."""
+"""The axis is logarithmic if the distribution falls by more than this factor."""
 
 
 def distribution_figure(x: Array, weights: Mapping[str, Array], label: str) -> Figure | None:
-    """The distribution of an observable at some benchmarks, each scaled to an integral of 1, and ratios to the first.
+    """The normalised distributions of an observable at some benchmarks, and their ratios to the first benchmark.
 
-    Errors are statistical, from the weights; those of ratios are of the numerator alone, as the events are the same.
+    Errors are statistical, from the weights. Errors of ratios are those of the numerator alone, because numerator and
+    denominator have the same events.
 
-    :param x: shape (events,)
-    :param weights: of the events at each benchmark, by its name
-    :returns: None where the observable has the same value in all events, or none that is finite
+    :param x: values of the observable, shape (events,)
+    :param weights: for each benchmark, the weights of the events, shape (events,)
+    :returns: None if the observable has the same value in all events, or no finite value
     """
     edges = _edges(x, next(iter(weights.values())))
     if edges is None:
@@ -45,10 +46,10 @@ def distribution_figure(x: Array, weights: Mapping[str, Array], label: str) -> F
         first: Array | None = None
         highest, lowest, farthest = 0.0, np.inf, 0.1
         for color, (name, all_weights) in zip(COLORS * len(weights), weights.items(), strict=False):
-            own = all_weights[inside][use]
+            shown_weights = all_weights[inside][use]
             total = float(all_weights.sum())
-            density = np.bincount(index, own, len(width)) / (total * width)
-            error = np.sqrt(np.bincount(index, np.square(own), len(width))) / (total * width)
+            density = np.bincount(index, shown_weights, len(width)) / (total * width)
+            error = np.sqrt(np.bincount(index, np.square(shown_weights), len(width))) / (total * width)
             first = density if first is None else first
             style: dict[str, Any] = {"color": color, "linewidth": 1.3}
             upper.stairs(density, edges, label=plain(name), **style)
@@ -74,15 +75,15 @@ def distribution_figure(x: Array, weights: Mapping[str, Array], label: str) -> F
 
 
 def chosen(benchmarks: Sequence[str], generated: Mapping[str, int]) -> list[str]:
-    """The benchmarks that are drawn: those that events were generated at, and the first of all, as far as they fit."""
+    """The benchmarks to be drawn: the first benchmark, then those with generated events, then others."""
     order = sorted(benchmarks, key=lambda name: (name != benchmarks[0], not generated.get(name, 0)))
     return order[:MOST_BENCHMARKS]
 
 
 def _edges(x: Array, weights: Array) -> Array | None:
-    """Bins between quantiles of the events that count, or one for each whole number."""
+    """Edges of equal bins between two quantiles of the events with weights, or of one bin per integer."""
     finite = x[np.isfinite(x) & (weights != 0.0)]
-    values = np.unique(finite[: 10 * MOST_VALUES])  # a first look, as sorting all takes long
+    values = np.unique(finite[: 10 * MOST_VALUES])  # a quick test on some events, because sorting all takes long
     if len(values) <= MOST_VALUES and len(finite) and np.equal(finite, np.round(finite)).all():
         values = np.unique(finite)
         if 1 < len(values) <= MOST_VALUES:
@@ -94,6 +95,6 @@ def _edges(x: Array, weights: Array) -> Array | None:
 
 
 def _steps(density: Array, error: Array) -> tuple[Array, Array]:
-    """Lower and upper end of a band of steps."""
+    """The lower and upper edge of the error band, as steps."""
     low, high = np.maximum(density - error, 0.0), density + error
     return np.append(low, low[-1]), np.append(high, high[-1])

@@ -19,7 +19,7 @@ from mmc.jobs.statistics.limits import p_values
 from mmc.jobs.statistics.projections import profile
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-"""Distinguishable with every kind of colour vision (Okabe and Ito)."""
+"""Colours that are distinguishable with every kind of colour vision (Okabe and Ito)."""
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 10.0,
@@ -32,32 +32,32 @@ STYLE = {
     "mathtext.fontset": "dejavusans",
 }
 LOWEST_P = 1e-4
-"""Where the axis of a p-value curve ends."""
+"""The lower end of the p-value axis."""
 LOSS_COLUMNS = 3
 MOST_LOSSES = 24
-"""Panels of the losses; of more trainings only so many are drawn."""
+"""The largest number of panels in the figure of the losses."""
 LINES = {"passed": "solid", "doubtful": (0, (6.0, 1.5, 1.0, 1.5)), "failed": (0, (4.0, 2.0))}
-"""How lines are drawn that can be believed, may be, and cannot be."""
+"""The line style for each verdict of the closure tests."""
 HIGHEST_Q = 10.0
-"""Where the axis of profile likelihoods ends, in -2 ln λ."""
+"""The upper end of the axis of profile likelihoods, in -2 ln λ."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What one method or baseline says about the parameters."""
+    """The likelihood of one method or baseline."""
 
     name: str
     color: str
     baseline: bool
     verdict: str
-    """Of its closure tests: passed, doubtful or failed."""
+    """The verdict of the closure tests: passed, doubtful or failed."""
     axes: Mapping[str, Array]
     log_likelihood_ratio: Array
-    """On the grid of the axes; 0 is the best fit."""
+    """ln λ on the grid of the axes; 0 at the best fit."""
     best_fit: Mapping[str, float]
 
     def profile(self, names: Sequence[str]) -> Array:
-        """ln λ of these parameters, in their order, with all others fitted."""
+        """ln λ of the named parameters, in this order, with all others fitted."""
         order = list(self.axes)
         ratio = profile(self.log_likelihood_ratio, [order.index(name) for name in names])
         ranks = sorted(names, key=order.index)
@@ -65,12 +65,12 @@ class Curve:
 
     @property
     def label(self) -> str:
-        """For the legend."""
+        """The label in the legend."""
         return plain(self.name) + ("" if self.verdict == "passed" else f" (closure {self.verdict})")
 
     @property
     def style(self) -> dict[str, Any]:
-        """How its line is drawn: dashed when it cannot be believed."""
+        """The style of the line, which shows the verdict of the closure tests."""
         width = 1.4 if self.baseline else 2.0
         return {"color": self.color, "linewidth": width, "linestyle": LINES[self.verdict]}
 
@@ -78,9 +78,9 @@ class Curve:
 def contour_figure(
     curves: Sequence[Curve], pair: tuple[str, str], labels: Mapping[str, str], level: float, truth: Mapping[str, float]
 ) -> Figure:
-    """The region of two parameters that each method allows, profiled over all others (largest likelihood on the grid).
+    """The confidence region of two parameters for each method, profiled over all other parameters on the grid.
 
-    Lines are interpolated in the square root of -2 ln λ, which is linear where the likelihood is Gaussian.
+    Lines are interpolated in the square root of -2 ln λ, which is linear for a Gaussian likelihood.
     """
     figure, axes = make_figure(6.6, 4.4)
     threshold = float(chdtri(2, 1.0 - level))
@@ -103,8 +103,8 @@ def contour_figure(
     if not all(curve.baseline for curve in curves):
         handles.append(Line2D([], [], linestyle="none", marker="o", color="black", markersize=4.0, label="best fit"))
     axes.set(xlabel=labels[pair[0]], ylabel=labels[pair[1]])
-    others = [name for name in curves[0].axes if name not in pair]
-    axes.set_title(f"{level:.0%} confidence regions{', profiled' if others else ''}", loc="left", fontsize=10.0)
+    profiled = ", profiled" if len(curves[0].axes) > len(pair) else ""
+    axes.set_title(f"{level:.0%} confidence regions{profiled}", loc="left", fontsize=10.0)
     axes.locator_params(nbins=7)
     axes.grid(color="#E6E6E6", linewidth=0.6)
     place_legend(axes, handles)
@@ -114,7 +114,7 @@ def contour_figure(
 def p_value_figure(
     curves: Sequence[Curve], labels: Mapping[str, str], levels: Sequence[float], truth: Mapping[str, float]
 ) -> Figure:
-    """The p-value of each value of the only parameter, with the confidence levels."""
+    """The p-values of a single parameter, with the confidence levels."""
     figure, axes = make_figure(6.6, 4.0)
     (name,) = curves[0].axes
     handles = []
@@ -138,7 +138,7 @@ def p_value_figure(
 def profile_figure(
     curves: Sequence[Curve], name: str, label: str, levels: Sequence[float], truth: Mapping[str, float]
 ) -> Figure:
-    """-2 ln λ of one of several parameters, profiled over all others, with the confidence levels."""
+    """-2 ln λ of one parameter, profiled over all other parameters, with the confidence levels."""
     figure, axes = make_figure(4.8, 4.0)
     handles = []
     for curve in curves:
@@ -159,7 +159,7 @@ def profile_figure(
 
 
 def loss_figure(trainings: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Training and validation loss of every training by epoch, and the epoch whose network is kept."""
+    """Training and validation loss of each training by epoch, and the epoch of the kept network."""
     trainings = dict(list(trainings.items())[:MOST_LOSSES])
     columns = min(len(trainings), LOSS_COLUMNS)
     rows = -(-len(trainings) // columns)
@@ -191,7 +191,7 @@ def render(figure: Figure, image_format: str) -> bytes:
 
 
 def axis_label(text: str) -> str:
-    """A label of the study for matplotlib: as math where it is valid math, else every character for itself."""
+    """A label of the study for matplotlib: as math if matplotlib can parse it, otherwise as plain text."""
     try:
         MathTextParser("path").parse(text)
     except ValueError:
@@ -200,26 +200,26 @@ def axis_label(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Text of which matplotlib takes every character for itself."""
+    """Text in which matplotlib reads no math."""
     return text.replace("$", r"\$")
 
 
 def make_figure(width: float, height: float) -> tuple[Figure, Any]:
-    """An empty figure in the style of all, and its axes; sizes in inches."""
+    """An empty figure in the common style, and its axes; sizes in inches."""
     with styled():
         figure = Figure(figsize=(width, height), layout="constrained")
         return figure, figure.subplots()
 
 
 def place_legend(axes: Any, handles: Sequence[Line2D]) -> None:
-    """A legend beside the axes."""
+    """Draw a legend beside the axes."""
     place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
     axes.legend(handles=handles, fontsize=9.0, frameon=False, **place)
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw in the style of all figures."""
+    """Draw in the common style of all figures."""
     with mpl.rc_context(STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a label in a script that the font lacks
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # for labels in scripts that the font lacks
         yield

@@ -1,4 +1,4 @@
-"""Figures of Fisher information: the smallest confidence regions that it allows."""
+"""Figures of Fisher information: ellipses of the smallest confidence regions that the information allows."""
 
 import itertools
 from collections.abc import Sequence
@@ -15,38 +15,38 @@ from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.report.figures import COLORS, LINES, make_figure, place_legend, plain
 
 SMALLEST = 1e-9
-"""Eigenvalues that are smaller than this part of the largest one are 0: nothing is known in their direction."""
+"""Eigenvalues smaller than this fraction of the largest one count as 0: there is no information in their direction."""
 LARGEST = 6.0
-"""An ellipse that is larger than the smallest one by more than this factor is cut."""
+"""An ellipse is cut at the frame if it is larger than the smallest ellipse by more than this factor."""
 KIND_COLORS = {name: kind.colors[0] for name, kind in BASELINES.items() if kind.colors}
 
 
 @dataclass(frozen=True)
 class Information:
-    """An information matrix, and what it is that of."""
+    """An information matrix with its name."""
 
     name: str
     matrix: Array
-    """shape (parameters, parameters)"""
+    """The matrix, shape (parameters, parameters)."""
     verdict: str = "passed"
-    """Of the closure tests of the estimator."""
+    """The verdict of the estimator's closure tests."""
 
     @property
     def label(self) -> str:
-        """For people."""
+        """The label in the legend."""
         return self.name if self.verdict == "passed" else f"{self.name} (closure {self.verdict})"
 
 
 def ellipse_figure(
     named: Sequence[Information], pair: Sequence[int], labels: Sequence[str], level: float, centre: Sequence[float]
 ) -> Figure:
-    """Where θ is that d I d ≤ χ²: the region of two parameters with what is known of them if all others are fitted.
+    """The region d I d ≤ χ² of two parameters, with the information I that is left when all others are fitted.
 
-    Information that knows only one direction, as that of the rate alone, gives a strip.
+    Information on a single direction, as in the rate alone, gives a strip.
 
-    :param pair: the numbers of the parameters
-    :param labels: of the two axes
-    :param centre: d is the distance from there
+    :param pair: the indices of the two parameters
+    :param labels: the labels of the two axes
+    :param centre: the point from which d is measured
     """
     figure, axes = make_figure(6.6, 4.4)
     threshold = float(chdtri(2, 1.0 - level))
@@ -79,16 +79,16 @@ def ellipse_figure(
 
 def marginal(matrix: Array, indices: Sequence[int]) -> Array:
     """The information on some parameters when all others are fitted: I_aa - I_ab I_bb⁻¹ I_ba."""
-    others = [k for k in range(len(matrix)) if k not in indices]
-    own = matrix[np.ix_(indices, indices)]
-    if not others:
-        return own
-    mixed = matrix[np.ix_(indices, others)]
-    return np.asarray(own - mixed @ np.linalg.pinv(matrix[np.ix_(others, others)], SMALLEST) @ mixed.T)
+    fitted = [k for k in range(len(matrix)) if k not in indices]
+    kept = matrix[np.ix_(indices, indices)]
+    if not fitted:
+        return kept
+    mixed = matrix[np.ix_(indices, fitted)]
+    return np.asarray(kept - mixed @ np.linalg.pinv(matrix[np.ix_(fitted, fitted)], SMALLEST) @ mixed.T)
 
 
 def _window(matrices: Sequence[Array], threshold: float) -> tuple[float, float]:
-    """Half the width and height of a picture that holds the bounded ellipses, unless the smallest would be a dot."""
+    """Half the width and height of a frame around the bounded ellipses, at most LARGEST times the smallest ellipse."""
     sizes: list[Any] = []
     for matrix in matrices:
         values = np.linalg.eigvalsh(matrix)

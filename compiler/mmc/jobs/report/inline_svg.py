@@ -1,4 +1,4 @@
-"""Figures as part of a page: SVG that takes its colours from the page, light or dark, and says what it shows."""
+"""Figures inside a page: SVG with a title for screen readers, and with colours from the page, light or dark."""
 
 import re
 from collections.abc import Iterable
@@ -7,23 +7,25 @@ from html import escape
 from markupsafe import Markup
 
 DARK = (0x16, 0x16, 0x16)
-"""The page in the dark."""
+"""The background of the dark page."""
 BRIGHT = 0xEC
-"""Of the text in the dark, each of red, green and blue."""
+"""The text of the dark page: the value of red, green and blue."""
 CONTRAST = 4.5
-"""WCAG's smallest ratio of luminances for text."""
+"""The smallest contrast of text according to WCAG."""
 
 _STYLE_COLOR = re.compile(r"((?:fill|stroke): )#([0-9a-fA-F]{6})")
 
 
 def inline(svg: bytes, name: str, title: str) -> Markup:
-    """An SVG of matplotlib for a page that holds others too: identifiers of its own, colours from the page.
+    """An SVG of matplotlib for a page with several figures: with unique identifiers, and colours from the page.
 
-    :param name: unlike those of the page's other figures
+    :param name: a name that no other figure of the page has
     """
     text = svg.decode()
     text = re.sub(r"\s*<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r"\s*<style.*?</style>", "", text, flags=re.DOTALL)  # it would be for the whole page
+    text = re.sub(
+        r"\s*<style.*?</style>", "", text, flags=re.DOTALL
+    )  # a style sheet here would apply to the whole page
     text = _STYLE_COLOR.sub(lambda found: f"{found[1]}var(--x{found[2].lower()},#{found[2].lower()})", text)
     prefix = re.sub(r"[^A-Za-z0-9_-]", "_", name)
     text = re.sub(r'\b(id="|href="#)|url\(#', lambda found: f"{found[0]}{prefix}-", text)
@@ -32,15 +34,16 @@ def inline(svg: bytes, name: str, title: str) -> Markup:
 
 
 def dark_colors(svgs: Iterable[str]) -> Markup:
-    """A rule of CSS that gives every colour of the figures its dark counterpart."""
+    """CSS variables with the dark counterpart of every colour in the figures."""
     colors = sorted({color for svg in svgs for color in re.findall(r"var\(--x([0-9a-f]{6}),", svg)})
     return Markup(" ".join(f"--x{color}: {dark(color)};" for color in colors))
 
 
 def dark(color: str) -> str:
-    """The counterpart on the dark page of a colour that stands on white.
+    """The colour on the dark page for a colour on the white page.
 
-    Greys change places, white with the page, black with the text; others are mixed with white until they can be read.
+    Greys are inverted: white becomes the dark background, black the bright text. Other colours are mixed with white
+    until their contrast is large enough.
 
     >>> dark("ffffff"), dark("000000"), dark("0072b2")
     ('#161616', '#ececec', '#2687be')
@@ -57,7 +60,7 @@ def dark(color: str) -> str:
 
 
 def contrast(one: tuple[int, ...], other: tuple[int, ...]) -> float:
-    """The ratio of the luminances of two colours (WCAG 2.1)."""
+    """The contrast ratio of two colours (WCAG 2.1)."""
     low, high = sorted((_luminance(one), _luminance(other)))
     return (high + 0.05) / (low + 0.05)
 

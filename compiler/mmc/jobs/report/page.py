@@ -1,4 +1,4 @@
-"""The pages of reports: one HTML file each, with nothing outside itself."""
+"""The pages of reports. Each page is one HTML file that needs no other files."""
 
 import base64
 import hashlib
@@ -22,12 +22,12 @@ from mmc.jobs.statistics.closure.registry import TESTS
 from mmc.tables import number
 
 MOST_WARNINGS = 8
-"""More warnings than these are folded away, the worst are first."""
+"""The number of warnings that are always visible, the worst first; the reader can unfold the others."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a report shows. What only a whole run knows is None or empty on the page of the step ``report``."""
+    """The contents of a report. Entries that need a whole run are None or empty on the page of the step ``report``."""
 
     results: Mapping[str, Any]
     grids: Mapping[str, Grid]
@@ -35,10 +35,10 @@ class Page:
     run: Run | None = None
     workflow: Markup = field(default_factory=Markup)
     notes: Sequence[str] = ()
-    """What is missing from the run; on top of the warnings."""
+    """Notes on an incomplete run, shown before the warnings."""
 
     def information(self, group: str) -> list[tuple[str, Mapping[str, Any], str]]:
-        """Name, matrices and verdict of all Fisher information of a group; of all events for an empty name."""
+        """Name, matrices and verdict of each Fisher information of a group; an empty name stands for all events."""
         part = self.results["groups"][group] if group else self.results
         found = [(kind, entry, "passed") for kind, entry in part["fisher_information"]["information"].items()]
         return found + [
@@ -49,7 +49,7 @@ class Page:
 
     @property
     def closure_tests(self) -> list[ClosureTest]:
-        """Those that were made of some method or baseline."""
+        """The closure tests that were made for at least one method or baseline."""
         records = [*self.results["baselines"], *self.results["methods"]]
         return [test for test in TESTS if any(test.is_made(record["closure"]) for record in records)]
 
@@ -66,7 +66,7 @@ def render(page: Page) -> str:
 
 
 def render_template(template: str, pictures: Mapping[str, Picture], **values: Any) -> str:
-    """A page with figures; ``drawn`` in the template are the inline figures by name."""
+    """A page with figures; in the template, ``drawn`` holds the inline figures by name."""
     drawn = {name: inline(item.svg, name, item.title) for name, item in pictures.items()}
     script = _read("sort.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

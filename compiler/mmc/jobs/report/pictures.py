@@ -1,4 +1,4 @@
-"""All figures of the results, each with what it shows in words."""
+"""All figures of the results, each with a text that describes it."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,10 +26,10 @@ class Picture:
     """A figure of a report."""
 
     section: str
-    """Where it belongs on the page: limits, profiles, closure, fisher, training or events."""
+    """The section of the page: limits, profiles, closure, fisher, training or events."""
     title: str
     text: str
-    """What there is to see, for who does not see it; also the caption."""
+    """The caption, which also describes the figure to readers who cannot see it."""
     figure: Figure
 
     @cached_property
@@ -43,14 +43,15 @@ class Picture:
 
 
 def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: ReportSettings) -> dict[str, Picture]:
-    """The figures by the name of their file, in the order of the page."""
+    """The figures by file name, in the order of the page."""
     labels = {name: figures.axis_label(named.label or name) for name, named in settings.parameters.items()}
     drawn: dict[str, Picture] = {}
     records = [*results["baselines"], *results["methods"]]
     for kind in KINDS:
-        own = [record for record in records if not kind or kind in record]
-        if own:
-            drawn |= _limits(own, curves(own, grids, settings.style.colors, kind), settings, labels, kind)
+        with_kind = [record for record in records if not kind or kind in record]
+        if with_kind:
+            lines = curves(with_kind, grids, settings.style.colors, kind)
+            drawn |= _limits(with_kind, lines, settings, labels, kind)
     for record in records:
         figure = closure_figure(record, grids[record["name"]])
         if figure is not None:
@@ -68,7 +69,10 @@ def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: Re
 
 
 def save(drawn: Mapping[str, Picture], formats: Sequence[str], folder: Path) -> dict[str, list[str]]:
-    """Write the figures; the names of the files of each."""
+    """Write the figures.
+
+    :returns: the file names of each figure
+    """
     for name, picture in drawn.items():
         for image_format in formats:
             (folder / f"{name}.{image_format}").write_bytes(picture.image(image_format))
@@ -78,16 +82,16 @@ def save(drawn: Mapping[str, Picture], formats: Sequence[str], folder: Path) -> 
 def curves(
     records: Sequence[Mapping[str, Any]], grids: Mapping[str, Grid], colors: Mapping[str, str], kind: str = ""
 ) -> list[Curve]:
-    """The limits of baselines and, drawn over them, methods, expected or of another kind."""
+    """The curves of baselines and methods, in the order of the records, for expected limits or another kind."""
     palette = itertools.cycle(COLORS)
     shades = {name: itertools.cycle(kind.colors) for name, kind in BASELINES.items()}
     found = []
     for record in records:
         baseline = "baseline" in record
-        of = "baseline" if baseline else "method_name"
-        key = record[of]
+        name_key = "baseline" if baseline else "method_name"
+        key = record[name_key]
         default = next(shades[key] if baseline else palette)
-        several = sum(other.get(of) == key for other in records) > 1
+        several = sum(other.get(name_key) == key for other in records) > 1
         limits = record[kind] if kind else record
         found.append(
             Curve(
@@ -110,23 +114,23 @@ def _limits(
     labels: Mapping[str, str],
     kind: str,
 ) -> dict[str, Picture]:
-    """Contours of each pair of parameters and the profile of each; of a single parameter the p-values."""
+    """Contours of each pair of parameters and profiles of each parameter; p-values if there is a single parameter."""
     truth, levels, level = records[0]["theta_true"], records[0]["confidence_levels"], settings.style.level
-    names, drawn, prefix, words = list(lines[0].axes), {}, f"{kind}_" if kind else "", KINDS[kind]
+    names, drawn, prefix, suffix = list(lines[0].axes), {}, f"{kind}_" if kind else "", KINDS[kind]
     found = {record["name"]: record[kind] if kind else record for record in records}
     marks = {record["name"]: _mark(found[record["name"]].get("verdict", record["verdict"])) for record in records}
     for pair in itertools.combinations(names, 2):
         figure = figures.contour_figure(lines, pair, labels, level, truth)
-        title = f"{level:.0%} confidence regions of {pair[0]} and {pair[1]}{words}"
+        title = f"{level:.0%} confidence regions of {pair[0]} and {pair[1]}{suffix}"
         drawn[f"{prefix}contours_{'_'.join(pair)}"] = Picture("limits", title, _region_text(found, marks), figure)
     for name in names:
         text = _interval_text(found, marks, name, lines[0].axes[name])
         if len(names) == 1:
             figure = figures.p_value_figure(lines, labels, levels, truth)
-            drawn[f"{prefix}p_values_{name}"] = Picture("limits", f"p-values of {name}{words}", text, figure)
+            drawn[f"{prefix}p_values_{name}"] = Picture("limits", f"p-values of {name}{suffix}", text, figure)
         else:
             figure = figures.profile_figure(lines, name, labels[name], levels, truth)
-            title = f"Profile likelihood of {name}{words}"
+            title = f"Profile likelihood of {name}{suffix}"
             drawn[f"{prefix}profile_{name}"] = Picture("profiles", title, text, figure)
     return drawn
 
@@ -142,7 +146,7 @@ def _fisher(
     settings: ReportSettings,
     labels: Mapping[str, str],
 ) -> Iterator[tuple[str, Picture]]:
-    """Of the baselines, and of the estimators of the group."""
+    """The figures of Fisher information of the baselines and of the estimators of a group."""
     found, level = part["fisher_information"], settings.style.level
     named = [
         Information(kind, np.array(entry.get("profiled", entry["matrix"])))
@@ -160,8 +164,8 @@ def _fisher(
         figure = ellipse_figure(named, where, [labels[name] for name in pair], level, [truth[name] for name in pair])
         title = f"Fisher information on {pair[0]} and {pair[1]}" + (f": {group}" if group else "")
         text = (
-            f"The smallest {level:.0%} regions that the information of each kind allows around the true point: "
-            f"{', '.join(item.label for item in named)}. The table has the matrices."
+            f"The smallest {level:.0%} regions around the true point that each Fisher information allows: "
+            f"{', '.join(item.label for item in named)}. The table shows the matrices."
         )
         yield "_".join(("fisher", *pair, *([group] if group else []))), Picture("fisher", title, text, figure)
 
@@ -172,7 +176,7 @@ def _region_text(found: Mapping[str, Mapping[str, Any]], marks: Mapping[str, str
         level, fraction = max(record["allowed_fraction"].items(), key=lambda item: float(item[0]))
         parts.append(f"{name} {100 * fraction:.3g} %{marks[name]}")
     dashed = " Dashed: closure failed." if any("failed" in marks[name] for name in found) else ""
-    return f"Part of the grid allowed at {100 * float(level):g} %: {'; '.join(parts)}.{dashed}"
+    return f"Fraction of the grid that is allowed at {100 * float(level):g} %: {'; '.join(parts)}.{dashed}"
 
 
 def _interval_text(
@@ -186,7 +190,7 @@ def _interval_text(
 
 
 def interval_words(intervals: Sequence[Sequence[float]], edges: tuple[float, float]) -> str:
-    """Intervals as text; an arrow stands for an end at the edge of the grid, where the interval may be open.
+    """Intervals as text; an arrow marks an end at the edge of the grid, where the interval may be open.
 
     >>> interval_words([(-1.0, 0.25)], (-1.0, 1.0))
     '← … 0.25'
@@ -200,7 +204,7 @@ def interval_words(intervals: Sequence[Sequence[float]], edges: tuple[float, flo
 
 
 def interval_width(intervals: Sequence[Sequence[float]], edges: tuple[float, float]) -> float | None:
-    """The width of intervals together; None where there is none, or one reaches an edge of the grid."""
+    """The total width of the intervals; None if there are no intervals, or one reaches an edge of the grid."""
     closed = all(low > edges[0] and high < edges[1] for low, high in intervals)
     return sum(high - low for low, high in intervals) if intervals and closed else None
 
@@ -217,5 +221,5 @@ def _loss_text(trainings: Mapping[str, Mapping[str, Any]]) -> str:
         for name, entry in list(trainings.items())[: figures.MOST_LOSSES]
     ]
     rest = len(trainings) - len(parts)
-    more = f" {rest} more trainings are in the table alone." if rest > 0 else ""
-    return f"Loss by epoch. Validation loss of the network that is kept: {'; '.join(parts)}.{more}"
+    more = f" The table shows {rest} more trainings." if rest > 0 else ""
+    return f"Loss by epoch. Validation loss of the kept network: {'; '.join(parts)}.{more}"

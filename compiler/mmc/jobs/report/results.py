@@ -1,4 +1,4 @@
-"""``results.json``: what the jobs of a run found, read from their outputs (``schema/1.0/results.json``)."""
+"""``results.json``: the results of a run, read from the outputs of its jobs (format: ``schema/1.0/results.json``)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +17,9 @@ from mmc.jobs.job import read_json
 from mmc.jobs.madminer.event_file import Array
 
 FORMAT = "mmc-results/1.0"
-"""The version of ``schema/1.0/results.json`` that results follow."""
+"""The format of results, which ``schema/1.0/results.json`` describes."""
 PACKAGES = ("madminer", "torch", "numpy", "scipy", "matplotlib")
-"""Those whose versions results tell."""
+"""The packages whose versions are part of the results."""
 KINDS = {
     "": "",
     "observed": ", observed",
@@ -30,42 +30,42 @@ KINDS = {
     "observed_with_systematics": ", observed, with systematic uncertainties",
     "observed_without_rate_with_systematics": ", observed, without the rate, with systematic uncertainties",
 }
-"""What there may be besides expected limits, and how titles say it."""
+"""The kinds of limits, and the end of a title for each; the empty name stands for expected limits."""
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """The output folders of finished jobs that results are made from, by the name of the job."""
+    """The output folders of the finished jobs from which results are collected, by the name of the job."""
 
     events: Mapping[str | None, Path] = field(default_factory=dict)
-    """By group; under None where samples are in no groups."""
+    """Event files by group; the key is None without groups."""
     models: Mapping[str, Path] = field(default_factory=dict)
     limits: Mapping[str, Path] = field(default_factory=dict)
     baselines: Mapping[str, Path] = field(default_factory=dict)
 
     def arrays(self) -> dict[str, Path]:
-        """The npz files of all limits and Fisher information, by the names that results give them."""
+        """The npz files of all limits and Fisher information, by their file names in the results."""
         folders = [*self.limits.items(), *self.baselines.items()]
         return {f"{file.stem}_{name}.npz": file for name, path in folders for file in sorted(path.glob("*.npz"))}
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What ``limits.npz`` of a method or baseline holds: values on the grid of the parameters."""
+    """The contents of ``limits.npz`` of a method or baseline: values on the grid of the parameters."""
 
     axes: Mapping[str, Array]
     arrays: Mapping[str, Array]
-    """All others by name."""
+    """All other arrays by name."""
 
     def log_likelihood_ratio(self, kind: str = "") -> Array:
-        """ln λ, which is 0 at the best fit, of the expected limits or another kind, such as ``observed``."""
+        """ln λ, which is 0 at the best fit, for expected limits or another kind, for example ``observed``."""
         return self.arrays[f"{kind}_log_likelihood_ratio" if kind else "log_likelihood_ratio"]
 
     @classmethod
     def read(cls, path: Path) -> "Grid":
-        """From the file.
+        """Read the file.
 
-        :raises StepError: when it is missing
+        :raises StepError: when the file is missing
         """
         if not path.is_file():
             raise StepError(f"{path.parent} is not the output of a finished job: it has no {path.name}")
@@ -76,11 +76,12 @@ class Grid:
 
 
 def collect(outputs: Outputs, settings: ReportSettings) -> tuple[dict[str, Any], dict[str, Grid]]:
-    """The results but for their figures, and the grids of methods and baselines by name."""
+    """The results without their figures, and the grids of methods and baselines by name."""
     events = {group: read_json(path / COMBINE.record) for group, path in outputs.events.items()}
     trainings = {name: read_json(path / TRAIN.record) for name, path in outputs.models.items()}
     grids = {name: Grid.read(path / "limits.npz") for name, path in outputs.limits.items()}
-    first = {name: trainings.get(name, trainings.get(f"{name}.member-0")) for name in outputs.limits}  # of an ensemble
+    # an ensemble is described by its first member
+    first = {name: trainings.get(name, trainings.get(f"{name}.member-0")) for name in outputs.limits}
     methods = [_method(name, read_json(path / EVALUATE.record), first[name]) for name, path in outputs.limits.items()]
     baselines, fisher = [], []
     for name, path in outputs.baselines.items():
@@ -91,7 +92,7 @@ def collect(outputs: Outputs, settings: ReportSettings) -> tuple[dict[str, Any],
             grids[name] = Grid.read(path / "limits.npz")
             baselines.append(_limits(name, record))
     described = [*methods, *baselines, *fisher]
-    whole = (
+    all_events = (
         {"events": None, "evaluation": None, "fisher_information": None}
         if settings.groups
         else _part(events, described)
@@ -103,11 +104,11 @@ def collect(outputs: Outputs, settings: ReportSettings) -> tuple[dict[str, Any],
         "title": settings.title,
         "digest": settings.digest,
         "parameters": to_json(settings.parameters),
-        "events": whole["events"],
-        "evaluation": whole["evaluation"],
+        "events": all_events["events"],
+        "evaluation": all_events["evaluation"],
         "methods": methods,
         "baselines": baselines,
-        "fisher_information": whole["fisher_information"],
+        "fisher_information": all_events["fisher_information"],
         "groups": {group: _part(events, described, group) for group in settings.groups},
         "figures": {},
         "warnings": _warnings(methods, baselines, events),
@@ -117,7 +118,7 @@ def collect(outputs: Outputs, settings: ReportSettings) -> tuple[dict[str, Any],
 
 
 def versions() -> dict[str, str]:
-    """The versions of the packages that decide over results, as far as they are installed here."""
+    """The versions of the installed packages on which results depend."""
     found = {}
     for package in PACKAGES:
         try:
@@ -130,13 +131,13 @@ def versions() -> dict[str, str]:
 def _part(
     events: Mapping[str | None, Any], described: Sequence[Mapping[str, Any]], group: str | None = None
 ) -> dict[str, Any]:
-    """What the results say of the events of a group and of what all limits from them share."""
-    own = [record for record in described if record.get("group") == group]
-    fisher = [record for record in own if "information" in record]
+    """The entries of the results for the events of a group, and those that all limits from these events share."""
+    in_group = [record for record in described if record.get("group") == group]
+    fisher = [record for record in in_group if "information" in record]
     keys = ("parameters", "observable", "information", "matrices")
     return {
         "events": _events(events.get(group, {})),
-        "evaluation": _evaluation(own),
+        "evaluation": _evaluation(in_group),
         "fisher_information": {key: fisher[0][key] for key in keys} if fisher else None,
     }
 
@@ -146,7 +147,7 @@ def _limits(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _method(name: str, record: Mapping[str, Any], training: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What the results say of an estimator; ``training`` is None where its model was not handed in."""
+    """The results of an estimator; ``training`` is None if its model is not among the inputs."""
     described = {**_limits(name, record), "scan": {}, "training": None}
     if training is not None:
         described["scan"] = training["scan"]
@@ -157,7 +158,7 @@ def _method(name: str, record: Mapping[str, Any], training: Mapping[str, Any] | 
 
 
 def _evaluation(records: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """What all limits share; None when there are none."""
+    """The entries that all limits share; None without limits."""
     keys = ("n_expected", "luminosity_pb", "theta_true", "include_xsec", "asimov_events", "asimov_effective_events")
     return {key: records[0][key] for key in keys} if records else None
 
@@ -172,25 +173,25 @@ def _warnings(
     baselines: Sequence[Mapping[str, Any]],
     events: Mapping[str | None, Mapping[str, Any]],
 ) -> list[str]:
-    """All warnings, failed closures first."""
+    """All warnings, beginning with failed closure tests."""
     records = [*methods, *baselines]
-    judged = [
+    verdicts = [
         f"{record['name']}: closure {verdict}: {'; '.join(record['reasons'])}"
         for verdict in ("failed", "doubtful")
         for record in records
         if record["verdict"] == verdict
     ]
-    judged += [
+    verdicts += [
         f"{record['name']}{title}: closure {record[kind]['verdict']}: {'; '.join(record[kind]['reasons'])}"
         for record in records
         for kind, title in KINDS.items()
         if record.get(kind, {}).get("verdict", "passed") not in {"passed", record["verdict"]}
     ]
     edges = [f"{r['name']}: the confidence region reaches the edge of the grid" for r in methods if r["touches_edge"]]
-    others = [f"{r['name']}: {text}" for r in records for text in r["warnings"]]
+    of_records = [f"{r['name']}: {text}" for r in records for text in r["warnings"]]
     of_events = [
         text if group is None else f"{group}: {text}"
         for group, record in events.items()
         for text in record.get("warnings", ())
     ]
-    return list(dict.fromkeys([*judged, *edges, *others, *of_events]))
+    return list(dict.fromkeys([*verdicts, *edges, *of_records, *of_events]))

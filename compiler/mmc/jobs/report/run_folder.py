@@ -1,7 +1,7 @@
-"""The folder of a run: which jobs are done, how long they took, and what was to be done.
+"""The folder of a run: the planned jobs, the finished jobs, and the time they took.
 
-Any layout will do, as every finished job left ``job.json`` in its output: that of ``mmc run``, of the engines, and of
-results that came from REANA. What was to be done says the bundle, in the folder or one or two above it.
+Finished jobs are found by the ``job.json`` in their outputs, so every layout of folders works: those of ``mmc run``, of
+the engines, and of results from REANA. Planned jobs are read from the bundle, in the folder or one or two levels above.
 """
 
 import json
@@ -19,19 +19,19 @@ from mmc.jobs.job import RECORD
 MANIFEST = "manifest.json"
 RESOLVED = "study.resolved.json"
 PLOTS = {"level": 0.95, "formats": ["png", "svg"], "colors": {}}
-"""How figures are drawn where no study says it; the study language has the same defaults."""
+"""The style of figures if the study is not known; these are the defaults of the study language."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a finished job left."""
+    """The output of a finished job."""
 
     path: Path
     record: Mapping[str, Any]
 
     @property
     def seconds(self) -> float:
-        """How long the job took."""
+        """The time of the job."""
         return float(self.record["seconds"])
 
 
@@ -43,9 +43,9 @@ class StageRun:
     group: str
     summary: str
     reads: tuple[str, ...]
-    """The stages whose outputs its jobs read."""
+    """The stages whose outputs the jobs of this stage read."""
     jobs: Mapping[str, Output | None]
-    """All jobs of the stage; None where one is not done, or was done before the study changed."""
+    """All jobs of the stage; None for a job that is not finished, or was finished before the study changed."""
 
     @property
     def done(self) -> dict[str, Output]:
@@ -54,30 +54,30 @@ class StageRun:
 
     @property
     def seconds(self) -> float:
-        """What all finished jobs took together."""
+        """The total time of all finished jobs."""
         return sum(output.seconds for output in self.done.values())
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is known of a run."""
+    """A run, as far as its folder tells."""
 
     folder: Path
     study: Mapping[str, Any] | None
-    """The study with every default filled in; None where there is no bundle."""
+    """The study with every default filled in; None without a bundle."""
     manifest: Mapping[str, Any]
-    """Of the bundle; empty where there is none."""
+    """The manifest of the bundle; empty without a bundle."""
     stages: tuple[StageRun, ...]
     report: Mapping[str, Any] | None
-    """The settings of the stage ``report``, where the bundle has one."""
+    """The settings of the stage ``report``; None if the bundle lacks this stage."""
 
     def outputs(self, stage: str) -> dict[str, Path]:
-        """The outputs of a stage's finished jobs by the name of the job."""
+        """The output folders of a stage's finished jobs, by the name of the job."""
         return {name: job.path for found in self.stages if found.name == stage for name, job in found.done.items()}
 
     @cached_property
     def complete(self) -> set[str]:
-        """The stages whose jobs were all done, even where the engine has not kept their outputs: others came after."""
+        """The stages with all jobs finished. A stage that a complete stage reads is complete, even without outputs."""
         found: set[str] = set()
         for stage in reversed(self.stages):
             if stage.name in found or len(stage.done) == len(stage.jobs):
@@ -86,13 +86,13 @@ class Run:
 
     @property
     def missing(self) -> list[str]:
-        """The jobs that are not done, as ``stage[job]``."""
+        """The unfinished jobs, as ``stage[job]``."""
         unfinished = [stage for stage in self.stages if stage.name not in self.complete]
         return [f"{stage.name}[{name}]" for stage in unfinished for name, job in stage.jobs.items() if job is None]
 
     @property
     def n_jobs(self) -> int:
-        """All jobs of all stages."""
+        """The number of jobs of all stages."""
         return sum(len(stage.jobs) for stage in self.stages)
 
     @cached_property
@@ -103,16 +103,16 @@ class Run:
 
 
 def open_run(folder: Path) -> Run:
-    """What a folder holds of a run.
+    """The run in a folder.
 
-    :raises UsageError: when that is no finished job, or the jobs of several runs
+    :raises UsageError: when the folder has no finished job, or jobs of several runs
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is not the folder of a run")
     found = _outputs(folder)
     bundle = _bundle(folder)
     if not found and bundle is None:
-        raise UsageError(f"{folder} is not the folder of a run: it holds no finished job")
+        raise UsageError(f"{folder} is not the folder of a run: it contains no finished job")
     manifest = {} if bundle is None else _json(bundle / MANIFEST)
     study = None if bundle is None else _json(bundle / RESOLVED)
     configurations = {} if bundle is None else _configurations(bundle)
@@ -124,28 +124,28 @@ def open_run(folder: Path) -> Run:
         report=configurations.get("report", {}).get("shared"),
     )
     if not any(stage.done for stage in run.stages):
-        raise UsageError(f"{folder} has nothing to report yet: no job of its study is done")
+        raise UsageError(f"{folder} has nothing to report yet: no job of its study is finished")
     return run
 
 
 def _outputs(folder: Path) -> dict[tuple[str, str], Output]:
-    """All outputs of finished jobs below a folder, by stage and job."""
+    """All outputs of finished jobs inside a folder, by stage and job."""
     found: dict[tuple[str, str], Output] = {}
     for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))  # parts of unfinished jobs
+        folders[:] = sorted(name for name in folders if not name.startswith("."))  # hidden folders are unfinished jobs
         if RECORD not in files:
             continue
-        folders.clear()  # outputs hold no other outputs
+        folders.clear()  # an output contains no other outputs
         record = _json(Path(place, RECORD))
         key = (record["stage"], record["job"])
         if key in found:
-            raise UsageError(f"{folder} holds several runs: {found[key].path} and {place} are of the same job")
+            raise UsageError(f"{folder} contains several runs: {found[key].path} and {place} belong to the same job")
         found[key] = Output(Path(place), record)
     return found
 
 
 def _bundle(folder: Path) -> Path | None:
-    """The folder of the bundle that a run is of."""
+    """The folder of the run's bundle, if there is one."""
     above = folder.resolve()
     for place in (above / "bundle", above, *above.parents[:2], above.parent / "bundle"):
         if (place / MANIFEST).is_file() and (place / RESOLVED).is_file():
@@ -162,7 +162,7 @@ def _configurations(bundle: Path) -> dict[str, Any]:
 def _stages(
     found: Mapping[tuple[str, str], Output], configurations: Mapping[str, Any], planned: Mapping[str, Any]
 ) -> Iterator[StageRun]:
-    """In the order in which they run."""
+    """The stages with their jobs, in the order in which they run."""
     known = [*planned, *STAGES]
     names = {stage for stage, _ in found} if not configurations else set(configurations)
     for name in sorted(names, key=lambda name: known.index(name) if name in known else len(known)):

@@ -1,4 +1,4 @@
-"""``mmc report``: the page of a whole run, and that of two runs beside each other."""
+"""``mmc report``: the page of a whole run, and the page that compares two runs."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -28,14 +28,14 @@ from mmc.version import __version__
 
 FORMATS = ("svg", "png")
 MOST_MISSING = 5
-"""So many jobs that are not done are named."""
+"""At most this many unfinished jobs are listed."""
 
 
 def report_run(folder: Path, out: Path | None) -> int:
-    """Write ``report.html`` and the figures of a run, into its folder unless another one is given.
+    """Write ``report.html`` and the figures of a run, into ``out`` or into the folder of the run.
 
-    :raises UsageError: when the folder is not that of a run
-    :raises MmcError: when an output is not as this mmc writes it
+    :raises UsageError: when the folder is not the folder of a run
+    :raises MmcError: when this version of mmc cannot read an output
     """
     run = open_run(folder)
     place = folder if out is None else out
@@ -48,9 +48,10 @@ def report_run(folder: Path, out: Path | None) -> int:
 
 
 def compare_runs(first: Path, second: Path, out: Path | None) -> int:
-    """Write ``comparison.html`` and its figures, into the second run's folder unless another one is given.
+    """Write ``comparison.html`` and its figures, into ``out`` or into the folder of the second run.
 
-    :raises: as :func:`report_run`
+    :raises UsageError: when a folder is not the folder of a run
+    :raises MmcError: when this version of mmc cannot read an output
     """
     runs = open_run(first), open_run(second)
     place = second if out is None else out
@@ -64,20 +65,20 @@ def compare_runs(first: Path, second: Path, out: Path | None) -> int:
 
 
 def notes(run: Run) -> list[str]:
-    """What a reader has to know of a run before anything else: that it is not finished, or of another mmc."""
+    """Notes that a reader needs first: the run is not finished, or another version of mmc ran the jobs."""
     found = []
     missing = run.missing
     if missing:
         named = ", ".join(missing[:MOST_MISSING]) + (", …" if len(missing) > MOST_MISSING else "")
         found.append(f"the run is not finished: {len(missing):,} of {run.n_jobs:,} jobs are missing: {named}")
-    others = [version for version in run.made_by if version != __version__]
-    if others:
-        found.append(f"jobs were run by mmc {', '.join(others)}, and this report is made by mmc {__version__}")
+    other_versions = [version for version in run.made_by if version != __version__]
+    if other_versions:
+        found.append(f"jobs were run by mmc {', '.join(other_versions)}, but this report is made by mmc {__version__}")
     return found
 
 
 def _find_tracked_files(run: Run) -> None:
-    """Let the runs in MLflow find their files, where an engine has moved the folder that holds both."""
+    """Correct the paths of files in the MLflow store, in case an engine has moved the folder with store and files."""
     for path in run.outputs("track").values():
         record = read_json(path / TRACK.record)
         if record["uri"] is None and (path / STORE).is_file():
@@ -95,19 +96,20 @@ def _write(page: str, drawn: Mapping[str, Picture], path: Path) -> int:
 
 @contextmanager
 def _as_one_line(*runs: Run) -> Iterator[None]:
-    """Say of outputs that lack something whose they are."""
+    """Turn a missing entry of an output into an error in one line that names the versions of mmc."""
     try:
         yield
     except (KeyError, TypeError, SettingsError, UndefinedError) as error:
         makers = ", ".join(sorted({version for run in runs for version in run.made_by}))
         raise MmcError(
             f"the jobs in {' or '.join(str(run.folder) for run in runs)} were run by mmc {makers}, and mmc "
-            f"{__version__} cannot read all that they left ({error}): run the study again, or report with that version"
+            f"{__version__} cannot read all their outputs ({error}): run the study again, or use that version for the "
+            "report"
         ) from error
 
 
 def _results(run: Run) -> tuple[dict[str, Any], dict[str, Grid], ReportSettings]:
-    """What the finished jobs found, and the settings of the report."""
+    """The results of the finished jobs, the grids by name, and the settings of the report."""
     written = {name: path / REPORT.record for name, path in run.outputs("report").items()}
     before = next((read_json(path) for path in written.values() if path.is_file()), None)
     settings = _settings(run, before)
@@ -118,9 +120,9 @@ def _results(run: Run) -> tuple[dict[str, Any], dict[str, Grid], ReportSettings]
 
 
 def _settings(run: Run, before: Mapping[str, Any] | None) -> ReportSettings:
-    """The settings of the report: of the bundle, or from its study, or from results where there is no bundle.
+    """The settings of the report: from the bundle, or else from its study, or else from ``results.json``.
 
-    :raises MmcError: when there is nothing of it all
+    :raises MmcError: when the run has none of the three
     """
     if run.report is not None:
         return from_json(ReportSettings, run.report)
@@ -147,8 +149,8 @@ def _settings(run: Run, before: Mapping[str, Any] | None) -> ReportSettings:
             groups=tuple(before["groups"]),
         )
     raise MmcError(
-        f"{run.folder} has neither a bundle nor results.json: the study is not known; give the folder that holds both "
-        "bundle and outputs"
+        f"{run.folder} has neither a bundle nor results.json, so the study is not known: give the folder that contains "
+        "both the bundle and the outputs"
     )
 
 
@@ -166,10 +168,10 @@ def _outputs(run: Run, settings: ReportSettings) -> Outputs:
 
 
 def _distributions(run: Run, results: Mapping[str, Any], settings: ReportSettings) -> Iterator[tuple[str, Picture]]:
-    """The distributions of all observables, in every group of events."""
+    """The figures of the distributions of all observables, for each group of events."""
     outputs = _outputs(run, settings)
     for group, path in outputs.events.items():
-        file = EventFile(path / EVENTS, 0.2, 0.2)  # of which all events are read
+        file = EventFile(path / EVENTS, 0.2, 0.2)  # the splits do not matter, because all events are read
         events = file.part("all")
         record = results["groups"][group]["events"] if group is not None else results["events"]
         benchmarks = list(record["cross_sections_pb"])
@@ -182,7 +184,7 @@ def _distributions(run: Run, results: Mapping[str, Any], settings: ReportSetting
                 continue
             of = f" of {group}" if group is not None else ""
             spread = "; ".join(f"{shown_name} {_mean(x, w):.4g}" for shown_name, w in weights.items())
-            text = f"Scaled to 1 at each benchmark, below the ratio to {shown[0]}. Means: {spread}."
+            text = f"Top: distributions normalised to 1. Bottom: ratios to {shown[0]}. Means: {spread}."
             picture = Picture("events", f"{name}{of}", text, figure)
             yield "_".join(("distribution", *([group] if group is not None else []), name)), picture
 

@@ -1,4 +1,4 @@
-"""The picture of a workflow: stages as boxes, with jobs and times, and what reads what. It needs no graphviz."""
+"""The picture of a workflow: boxes for stages, with jobs and times, and arrows for inputs. It needs no graphviz."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
@@ -10,26 +10,27 @@ from mmc.jobs.report.run_folder import StageRun
 from mmc.tables import duration
 
 WIDTH, HEIGHT = 190, 56
-"""Of a box, in pixels."""
+"""Size of a box, in pixels."""
 GAP, GUTTER, TOP = 26, 56, 34
-"""Between boxes, between the two sub-workflows, and above the first box."""
+"""Space between boxes, between the two sub-workflows, and above the first box, in pixels."""
 
 Place = tuple[float, float]
 
 
 def workflow_picture(stages: Sequence[StageRun]) -> Markup:
-    """A column of boxes for each sub-workflow, from top to bottom; arrows that only shorten a longer way are left out.
+    """A column of boxes for each sub-workflow, from top to bottom.
 
-    Empty where it is not known what stages read: the bundle is of an older mmc.
+    Arrows from a stage that is also an indirect input are left out. The picture is empty if the inputs of stages are
+    not known, because an older version of mmc made the bundle.
     """
     if not all(stage.group for stage in stages):
         return Markup("")
     places, titles, width = _layout(stages)
     height = max(y for _, y in places.values()) + HEIGHT + 8
-    whole = sum(stage.seconds for stage in stages) or 1.0
+    total = sum(stage.seconds for stage in stages) or 1.0
     parts = [f'<text class="group" x="{x:g}" y="18">{escape(title)}</text>' for title, x in titles]
     parts += [_arrow(places[source], places[target], same=same) for source, target, same in _arrows(stages)]
-    parts += [_box(stage, *places[stage.name], whole) for stage in stages]
+    parts += [_box(stage, *places[stage.name], total) for stage in stages]
     text = "; ".join(f"{stage.name}, {_facts(stage)}" for stage in stages)
     head = (
         f'<svg class="workflow" role="img" aria-label="{escape("The stages: " + text)}" focusable="false" '
@@ -41,17 +42,17 @@ def workflow_picture(stages: Sequence[StageRun]) -> Markup:
 
 
 def _layout(stages: Sequence[StageRun]) -> tuple[dict[str, Place], list[tuple[str, float]], float]:
-    """The upper left corner of every box, the heading of each column with its place, and the width of all."""
+    """The upper left corner of each box, the heading of each column with its x, and the total width."""
     places: dict[str, Place] = {}
     titles = []
     left = 4.0
     for group, title in GROUPS.items():
-        own = [stage for stage in stages if stage.group == group]
-        if not own:
+        in_group = [stage for stage in stages if stage.group == group]
+        if not in_group:
             continue
         rows: dict[int, list[str]] = {}
         row_of: dict[str, int] = {}
-        for stage in own:
+        for stage in in_group:
             row_of[stage.name] = max((row_of[name] + 1 for name in stage.reads if name in row_of), default=0)
             rows.setdefault(row_of[stage.name], []).append(stage.name)
         for row, names in rows.items():
@@ -64,21 +65,21 @@ def _layout(stages: Sequence[StageRun]) -> tuple[dict[str, Place], list[tuple[st
 
 
 def _arrows(stages: Sequence[StageRun]) -> Iterator[tuple[str, str, bool]]:
-    """From, to, and whether both are of one sub-workflow."""
-    behind: Mapping[str, set[str]] = {stage.name: set(stage.reads) for stage in stages}
+    """For each arrow its source, its target, and whether both are in the same sub-workflow."""
+    inputs: Mapping[str, set[str]] = {stage.name: set(stage.reads) for stage in stages}
     groups = {stage.name: stage.group for stage in stages}
 
-    def far(name: str) -> set[str]:
-        return set().union(*(far(other) | {other} for other in behind.get(name, ())))
+    def all_inputs(name: str) -> set[str]:
+        return set().union(*(all_inputs(source) | {source} for source in inputs.get(name, ())))
 
     for stage in stages:
         for source in dict.fromkeys(stage.reads):
-            if source in groups and not any(source in far(other) for other in stage.reads if other != source):
+            if source in groups and not any(source in all_inputs(read) for read in stage.reads if read != source):
                 yield source, stage.name, groups[source] == stage.group
 
 
 def _arrow(source: Place, target: Place, *, same: bool) -> str:
-    """From the lower edge to the upper one; to the next column around through the gutter."""
+    """An arrow from the lower edge of one box to the upper edge of another; through the gutter to the next column."""
     x, y = source[0] + WIDTH / 2, source[1] + HEIGHT
     to_x, to_y = target[0] + WIDTH / 2, target[1] - 1
     if same and x == to_x:
@@ -92,10 +93,10 @@ def _arrow(source: Place, target: Place, *, same: bool) -> str:
     return f'<path class="arrow" marker-end="url(#arrow-head)" d="{path}"/>'
 
 
-def _box(stage: StageRun, x: float, y: float, whole: float) -> str:
-    """Name, number of jobs and time, and along the lower edge the stage's part of the time of all."""
+def _box(stage: StageRun, x: float, y: float, total: float) -> str:
+    """A box with name, number of jobs and time; a bar shows the stage's fraction of the total time."""
     complete = "" if len(stage.done) == len(stage.jobs) else " unfinished"
-    bar = (WIDTH - 12) * stage.seconds / whole
+    bar = (WIDTH - 12) * stage.seconds / total
     return (
         f'<g class="box {escape(stage.group)}{complete}"><rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" '
         f'rx="6"/><text class="name" x="{x + 10:g}" y="{y + 22:g}">{escape(stage.name)}</text>'
@@ -111,7 +112,7 @@ def _facts(stage: StageRun) -> str:
 
 
 def time_words(seconds: float) -> str:
-    """A time for people.
+    """A time as text.
 
     >>> time_words(2.34), time_words(85.2), time_words(7300)
     ('2.3 s', '1:25', '2:01:40')

@@ -1,4 +1,4 @@
-"""What is reached without machine learning: limits from the rate, a histogram or the truth, and Fisher information."""
+"""Results without machine learning: limits from the rate, a histogram or the truth, and Fisher information."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -22,12 +22,12 @@ from mmc.jobs.statistics.profiling import Gain, ShapeLikelihood
 from mmc.jobs.statistics.pyhf_workspace import make_workspaces
 from mmc.jobs.statistics.result import Result
 
-Found = tuple[Result, dict[str, Any]]
-"""Limits, and the workspaces of pyhf by benchmark, where there are some."""
+LimitsAndWorkspaces = tuple[Result, dict[str, Any]]
+"""Limits, and the pyhf workspaces by benchmark, which only histograms have."""
 
 
-def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> Found:
-    """The rate is all there is, whether it counts elsewhere or not: a histogram of one bin."""
+def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> LimitsAndWorkspaces:
+    """Limits from the rate alone, also if other limits do not include the rate: a histogram with one bin."""
     del settings, random
     gain: Gain | None = None
     variations = problem.variations("test")
@@ -45,8 +45,8 @@ def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.G
     return Result.of(counting, data, None if problem.observed is None else data, judge, {}), {}
 
 
-def _truth(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> Found:
-    """The likelihood of someone who knows the latent variables of every event: its ratio is exact."""
+def _truth(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> LimitsAndWorkspaces:
+    """Limits from the joint likelihood ratio, which knows the latent variables of every event and is exact."""
     del settings
     truth = Truth(problem)
     tested = DataEvidence(problem, truth.log_ratio, random)
@@ -54,21 +54,22 @@ def _truth(problem: LimitProblem, settings: BaselineSettings, random: np.random.
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(tested.on(limits, rate))
 
-    return Result.of(problem, ShapeLikelihood(truth.totals.mean), None, judge, {}), {}
+    return Result.of(problem, ShapeLikelihood(truth.asimov.mean), None, judge, {}), {}
 
 
-def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> Found:
-    """A histogram of observables, filled with all events that are not test events; its ratio is to the true point."""
-    own = settings.histogram
-    if own is None:
+def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> LimitsAndWorkspaces:
+    """Limits from a histogram of observables, filled with all events except test events; r is relative to the true
+    point."""
+    histogram = settings.histogram
+    if histogram is None:
         raise SettingsError("a histogram needs observables and bins")
-    columns = [_column(problem.file, name) for name in own.observables]
-    for name, column in zip(own.observables, columns, strict=True):
+    columns = [_column(problem.file, name) for name in histogram.observables]
+    for name, column in zip(histogram.observables, columns, strict=True):
         _check_finite(name, problem.file.part("all").x[:, column])
     rest, population = problem.file.part("rest"), problem.population
     template = Events(rest.x[:, columns], rest.weights)
     weights = np.maximum(rest.weights @ problem.coefficients[:-1].mean(axis=0), 0.0)
-    binning = make_binning(own.bins, template.x, weights)
+    binning = make_binning(histogram.bins, template.x, weights)
     check_bins(binning, template, problem.true_coefficients)
     x, probabilities = problem.asimov
     data = Summaries(x[:, columns], probabilities)
@@ -85,7 +86,7 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
         variations=problem.variations("rest"),
     )
     arrays = result.ratio.arrays(problem.grid.shape) | {
-        f"edges_{name}": edges for name, edges in zip(own.observables, binning.edges, strict=True)
+        f"edges_{name}": edges for name, edges in zip(histogram.observables, binning.edges, strict=True)
     }
 
     tested = DataEvidence(problem, lambda events: result.log_ratio(events.x[:, columns]), random)
@@ -93,45 +94,45 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(replace(tested.on(limits, rate), mean_ratio=result.ratio, unknown=result.unknown))
 
-    outcome = Result.of(problem, result.expected, result.observed, judge, arrays)
+    limits = Result.of(problem, result.expected, result.observed, judge, arrays)
     counts = problem.n_expected * binning.fractions(data)
     if observed is not None:
         counts = problem.n_observed * binning.fractions(observed)
-    return outcome, make_workspaces(problem, binning, template, counts, "_".join(own.observables))
+    return limits, make_workspaces(problem, binning, template, counts, "_".join(histogram.observables))
 
 
-LIKELIHOODS: Mapping[str, Callable[[LimitProblem, BaselineSettings, np.random.Generator], Found]] = {
+LIKELIHOODS: Mapping[str, Callable[[LimitProblem, BaselineSettings, np.random.Generator], LimitsAndWorkspaces]] = {
     RATE.name: _rate,
     HISTOGRAM.name: _histogram,
     TRUTH.name: _truth,
 }
-"""Of every baseline that has limits."""
+"""The function of each baseline that has limits."""
 
 
 def _column(file: EventFile, name: str) -> int:
     if name not in file.observables:
-        raise StepError(f"the event file has no observable {name}: it has {', '.join(file.observables)}")
+        raise StepError(f"the event file has no observable {name}: its observables are {', '.join(file.observables)}")
     return file.observables.index(name)
 
 
 def _check_finite(name: str, values: Array) -> None:
-    """:raises StepError: when an event has no value for the observable, so that it would be in no bin"""
+    """:raises StepError: when the observable is not finite in an event, which then has no bin"""
     bad = int((~np.isfinite(values)).sum())
     if bad:
         raise StepError(
-            f"the observable {name} is not a finite number in {bad:,} of {len(values):,} events, which have no bin "
-            "then: give it a default, or make it required"
+            f"the observable {name} is not a finite number in {bad:,} of {len(values):,} events, so these events have "
+            "no bin: give the observable a default, or make it required"
         )
 
 
 def fisher_information(problem: LimitProblem, settings: FisherSettings) -> tuple[dict[str, Array], dict[str, Any]]:
     """Information matrices at the true point from all events, and the covariances of their entries.
 
-    ``truth`` is that of the simulated process with nothing lost, ``rate`` that of the number of events, ``histogram``
-    that of the number of events in bins of one observable. With nuisance parameters in the file, what is left of each
-    when they are profiled stands beside it.
+    ``truth`` is the full information of the simulated process, ``rate`` the information in the number of events, and
+    ``histogram`` the information in the numbers of events in bins of one observable. If the file has nuisance
+    parameters, the matrices with profiled nuisance parameters are added.
 
-    :returns: the arrays, and what the record says of them
+    :returns: the arrays, and the entries of the result file
     """
     point = problem.theta_true
     events = problem.file.part("all")

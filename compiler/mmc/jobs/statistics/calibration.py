@@ -1,18 +1,18 @@
-"""Calibration of estimated likelihood ratios with validation events, at each parameter point on its own.
+"""Calibration of estimated likelihood ratios with validation events, separately at each parameter point.
 
 ``normalisation`` divides r̂(x | θ) by its mean over events of the denominator, which must be 1.
 
-``histogram`` and ``isotonic`` replace r̂ by the ratio of the densities of r̂ itself, p(r̂ | θ) / p(r̂ | θ_ref), which is
-the likelihood ratio of an observable that happens to be the output of a network: it is right whatever r̂ is, and the
-ratio of x if r̂ grows with that (arXiv:1506.02169, section 2). With weighted events this needs no classifier
-probabilities: it is the mean of the joint ratio over events of the denominator with that r̂,
+``histogram`` and ``isotonic`` treat r̂ as an observable and replace it by the ratio of its densities,
+p(r̂ | θ) / p(r̂ | θ_ref). This is a correct likelihood ratio for any r̂, and it is the likelihood ratio of x if r̂ is a
+monotonic function of that ratio (arXiv:1506.02169, section 2). With weighted events, classifier probabilities are not
+needed: the ratio is the mean of the joint ratio over events of the denominator with this r̂,
 
-    E[r(x, z | θ) | r̂(x | θ)] = p(r̂ | θ) / p(r̂ | θ_ref),
+    E[r(x, z | θ) | r̂(x | θ)] = p(r̂ | θ) / p(r̂ | θ_ref).
 
-estimated by its mean in bins of r̂ with equal numbers of events, or as the non-decreasing step function of r̂ that fits
-best. (Isotonic regression of the labels of a balanced sample, as for classifiers, has the same steps: where a mean of
-labels of weights w₀ + w₁ grows, the ratio w₀ / w₁ does.) The mean over the validation events is 1 by construction of
-both, so normalisation afterwards would do nothing.
+``histogram`` takes this mean in bins of r̂ with equal probabilities; ``isotonic`` fits a non-decreasing step function of
+r̂. (Isotonic regression of the labels of a balanced sample, as for classifiers, has the same steps: the mean label of
+events with weights w₀ + w₁ grows where the ratio w₀ / w₁ grows.) Both give a mean of 1 over the validation events by
+construction, so they need no normalisation afterwards.
 """
 
 from collections.abc import Callable
@@ -33,18 +33,18 @@ from mmc.jobs.statistics.problem import LimitProblem
 Points = slice | npt.NDArray[np.intp]
 EVERY = slice(None)
 BINS = 50
-"""Bins of ``histogram``: with some 10,000 validation events each is known to within a part of its own width."""
+"""The number of bins of ``histogram``. With 10,000 validation events, the error of a bin is smaller than its width."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the log ratios at all points become, and how well that is known."""
+    """The transformation of log ratios at all points, and its error."""
 
     method: str
     apply: Callable[[Array, Points], Array]
-    """From and to shape (points, events), for all points or some."""
+    """Calibrates log ratios of shape (points, events), at all points or some."""
     error: Array
-    """Relative standard error of the mean ratio over independent events, from the validation events; (points,)."""
+    """Relative standard error, from the validation events, of the mean ratio over other events; shape (points,)."""
 
     @classmethod
     def fit(
@@ -55,15 +55,15 @@ class Calibration:
         denominator: Array,
         factors: Callable[[Variations], Array] | None = None,
     ) -> "Calibration":
-        """From validation events next to the denominator, at all points of the problem.
+        """The calibration from validation events generated next to the denominator, at all points of the problem.
 
-        :param factors: of a ratio at other values of the nuisance parameters, what multiplies weights there
+        :param factors: for a ratio at other values of the nuisance parameters, the factors of the weights there
         """
         events, points = problem.file.part(problem.template_partition, denominator), problem.points
         varied = None
         if factors is not None:
-            every = factors(problem.file.variations(problem.template_partition))
-            varied = events.weights * every[problem.file.is_near(problem.template_partition, denominator), np.newaxis]
+            near = problem.file.is_near(problem.template_partition, denominator)
+            varied = events.weights * factors(problem.file.variations(problem.template_partition))[near, np.newaxis]
         row = problem.file.coefficients(denominator[np.newaxis])[0]
         p = events.probabilities(row)
         if method == "normalisation":
@@ -77,7 +77,7 @@ class Calibration:
         edges: list[Array] = []
         values: list[Array] = []
         errors: list[float] = []
-        size = max(1, BLOCK // len(p))  # points, few enough at a time that the ratios of all events can be held
+        size = max(1, BLOCK // len(p))  # points in a block, so that the ratios of all events fit into memory
         for rows in (slice(start, start + size) for start in range(0, len(points), size)):
             logs = log_ratio(points[rows], events.x)
             joint = joint_ratio(events.weights, problem.coefficients[rows], row, varied=varied)
@@ -97,7 +97,7 @@ class Calibration:
 
 
 def _bins(s: Array, joint: Array, p: Array) -> tuple[Array, Array]:
-    """Inner edges of bins in s that hold equal probability, and the mean joint ratio in each bin."""
+    """Inner edges of bins in s with equal probability, and the mean joint ratio in each bin."""
     edges = np.unique(quantiles(s, np.maximum(p, 0.0), np.arange(1, BINS) / BINS))
     index = np.searchsorted(edges, s, side="right")
     shares = np.bincount(index, weights=p, minlength=len(edges) + 1)
@@ -106,7 +106,7 @@ def _bins(s: Array, joint: Array, p: Array) -> tuple[Array, Array]:
 
 
 def _isotonic(s: Array, joint: Array, p: Array) -> tuple[Array, Array]:
-    """Where the best non-decreasing step function of s has its steps, and its values between them."""
+    """The positions of the steps of the best non-decreasing step function of s, and its values between the steps."""
     order = np.argsort(s, kind="stable")
     order = order[p[order] > 0.0]
     fit = isotonic_regression(joint[order], weights=p[order])

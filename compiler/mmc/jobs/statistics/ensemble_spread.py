@@ -1,4 +1,4 @@
-"""How much the members of an ensemble differ."""
+"""The spread between the members of an ensemble."""
 
 from typing import Any
 
@@ -9,22 +9,22 @@ from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.problem import LimitProblem
 
 N_EVENTS = 2_000
-"""Test events of the Asimov data on which members are compared."""
+"""The number of Asimov events on which the members are compared."""
 
 
 def ensemble_spread(estimator: Estimator, problem: LimitProblem, limits: Limits) -> dict[str, Any]:
-    """The number of members, and how far they are apart, on some of the Asimov data.
+    """The number of members, and the spread between them on some of the Asimov data.
 
-    For ratios that is the standard deviation of the members' ln L(θ) - ln L(θ_true) without the rate, the largest one
-    in the region at the highest confidence level; for scores the standard deviation of the members' scores in units of
-    the spread of their mean, averaged over events and components.
+    For ratios, the spread is the largest standard deviation of the members' ln L(θ) - ln L(θ_true), without the rate,
+    in the region at the highest confidence level. For scores, it is the standard deviation of the members' scores in
+    units of the spread of their mean, averaged over events and components.
     """
     x, probabilities = (values[:N_EVENTS] for values in problem.asimov)
     probabilities = probabilities / probabilities.sum()
     if not estimator.members[0].kind.takes_parameters:
         scores = np.stack([member.score(x) for member in estimator.members])
-        apart = np.sqrt(probabilities @ scores.var(axis=0, ddof=1)) / np.sqrt(probabilities @ scores.mean(axis=0) ** 2)
-        return {"members": len(scores), "score_spread": float(apart.mean())}
+        spread = np.sqrt(probabilities @ scores.var(axis=0, ddof=1)) / np.sqrt(probabilities @ scores.mean(axis=0) ** 2)
+        return {"members": len(scores), "score_spread": float(spread.mean())}
     inside = np.append(limits.allowed(max(problem.levels)).ravel(), True)
     points = problem.points[inside]
     logs = np.stack([member.log_ratio(points, x) @ probabilities for member in estimator.members])

@@ -1,4 +1,4 @@
-"""The limits of any trained estimator, with what the closure tests say of them."""
+"""The limits of a trained estimator of any method, with the verdict of the closure tests."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,13 +9,13 @@ from mmc.compiler.catalogue.methods import METHODS, SCORE
 from mmc.compiler.settings.evaluation import EvaluateSettings
 from mmc.jobs.learning.estimators import Estimator, load_estimator
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.ratio import ratio_outcome
+from mmc.jobs.statistics.ratio import ratio_result
 from mmc.jobs.statistics.result import Result
-from mmc.jobs.statistics.score import score_outcome
+from mmc.jobs.statistics.score import score_result
 
 
 def load_model(problem: LimitProblem, settings: EvaluateSettings, models: Sequence[Path]) -> Estimator:
-    """The estimator of a method from the folders of its members."""
+    """The estimator of a method, from the folders of its ensemble members."""
     is_score = METHODS[settings.method].family is SCORE
     return load_estimator(models, None if is_score else problem.file.point(settings.reference))
 
@@ -23,8 +23,8 @@ def load_model(problem: LimitProblem, settings: EvaluateSettings, models: Sequen
 def evaluate_estimator(
     problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator, seed: int = 1
 ) -> Result:
-    """The limits of an estimator, with what the closure tests say of them; ``seed`` is that of the toy experiments."""
+    """The limits of an estimator, with the verdict of the closure tests; ``seed`` seeds the toy experiments."""
     random = np.random.default_rng(seed)
     if settings.score is not None:
-        return score_outcome(problem, settings, settings.score, estimator, random)
-    return ratio_outcome(problem, settings, estimator.log_ratio, random)
+        return score_result(problem, settings, settings.score, estimator, random)
+    return ratio_result(problem, settings, estimator.log_ratio, random)

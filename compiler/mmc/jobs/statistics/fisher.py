@@ -2,19 +2,19 @@
 
     I_ij = L Σ_b ∂_i σ_b ∂_j σ_b / σ_b
 
-with σ_b the cross section in bin b: of one bin for the rate, of the bins of a histogram, of every simulated event for
-the truth. By the Cramér-Rao bound the covariance of any unbiased estimate is at least its inverse. The matrices are
-those of MadMiner's ``FisherInformation``. Its covariances of the entries are not used: 0.9.6 has a sign wrong in the
-derivative.
+with σ_b the cross section in bin b. The rate has one bin, a histogram its bins, and for the truth every simulated event
+is a bin. By the Cramér-Rao bound, the covariance of an unbiased estimate is at least the inverse of I. The matrices
+equal those of MadMiner's ``FisherInformation``. MadMiner's covariances of the entries are not used: version 0.9.6 has a
+wrong sign in the derivative.
 
-What a trained estimator sees is the information of the rate and that in its estimated score t, the covariance of t
-over the events that are expected: I_ij = L σ cov(t_i, t_j).
+A trained estimator sees the information in the rate and the information in its estimated score t. The latter is the
+covariance of t over the expected events: I_ij = L σ cov(t_i, t_j).
 
-Of the parameters A alone, what is left when all others B are fitted with them is I_AA - I_AB I_BB^-1 I_BA; with the
-others known it is I_AA.
+The information on parameters A is I_AA - I_AB I_BB^-1 I_BA if all other parameters B are fitted together with them, and
+I_AA if B are known.
 
-Nuisance parameters, each with a normal distribution of width 1 as its constraint, take some of it away: what is left
-when they are profiled is I_θθ - I_θν (I_νν + 1)^-1 I_νθ.
+Each nuisance parameter has a normal distribution of width 1 as its constraint. The information on θ with profiled
+nuisance parameters ν is I_θθ - I_θν (I_νν + 1)^-1 I_νθ.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,43 +29,43 @@ from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.histograms import Template
 
 SINGULAR = 1e-9
-"""What is left of an information, as a part of what there was, that counts as nothing."""
+"""Profiled information counts as 0 if it is at most this fraction of the information before profiling."""
 
 
 class Information(NamedTuple):
-    """An information matrix, shape (parameters, parameters), and the covariance of its entries from that of events."""
+    """An information matrix, shape (parameters, parameters), and the Monte Carlo covariance of its entries."""
 
     matrix: Array
     covariance: Array
     """shape (parameters, parameters, parameters, parameters)"""
 
     def profiled(self, keep: Sequence[int]) -> "Information":
-        """What is left of the parameters with these numbers when all others are fitted with them.
+        """The information on the parameters with the indices ``keep`` when all other parameters are fitted with them.
 
         The error is propagated to first order: with P = (1, -I_AB I_BB^-1), dI is projected to P dI P^T.
         """
-        others = [k for k in range(len(self.matrix)) if k not in keep]
+        fitted = [k for k in range(len(self.matrix)) if k not in keep]
         projection = np.zeros((len(keep), len(self.matrix)))
         projection[range(len(keep)), list(keep)] = 1.0
-        between, rest = self.matrix[np.ix_(keep, others)], self.matrix[np.ix_(others, others)]
-        projection[:, others] = -between @ np.linalg.pinv(rest, rcond=SINGULAR, hermitian=True)
+        between, rest = self.matrix[np.ix_(keep, fitted)], self.matrix[np.ix_(fitted, fitted)]
+        projection[:, fitted] = -between @ np.linalg.pinv(rest, rcond=SINGULAR, hermitian=True)
         p = projection
         covariance = np.einsum("ai,bj,ijkl,ck,dl->abcd", p, p, self.covariance, p, p, optimize=True)
         return Information(np.asarray(p @ self.matrix @ p.T), np.asarray(covariance))
 
     def constrained(self, n_nuisance: int) -> "Information":
-        """With what is known of the nuisance parameters, which are the last ones: a normal distribution of width 1."""
+        """This information plus the constraints of the nuisance parameters, which are the last parameters."""
         known = np.diag([0.0] * (len(self.matrix) - n_nuisance) + [1.0] * n_nuisance)
         return Information(self.matrix + known, self.covariance)
 
     def known(self, n: int) -> "Information":
-        """Of the first n parameters, with all others known."""
+        """The information on the first n parameters, if all other parameters are known."""
         return Information(self.matrix[:n, :n], self.covariance[:n, :n, :n, :n])
 
     def figures(self, names: Sequence[str]) -> dict[str, Any]:
-        """As result files hold it: ``errors`` of single parameters, and ``pairs`` where there are more than two.
+        """The entries of result files: ``errors`` of single parameters, and ``pairs`` with more than two parameters.
 
-        An error is None where the data say nothing of the parameter.
+        An error is None if the data have no information on the parameter.
         """
         left = [float(self.profiled([k]).matrix[0, 0]) for k in range(len(names))]
         known = np.diag(self.matrix)
@@ -86,26 +86,26 @@ class Information(NamedTuple):
         return {"matrix": self.matrix.tolist(), "standard_errors": np.sqrt(np.maximum(variances, 0.0)).tolist()}
 
     def arrays(self, name: str, names: Sequence[str]) -> dict[str, Array]:
-        """What ``fisher.npz`` holds: ``NAME``, ``NAME_covariance`` and the same of ``NAME_pair_A-B``."""
+        """The arrays of ``fisher.npz``: ``NAME``, ``NAME_covariance``, and the same two for each ``NAME_pair_A-B``."""
         pairs = {f"{name}_pair_{key}": pair for key, pair in self._pairs(names).items()}
-        every = {name: self, **pairs}
-        return {key: item.matrix for key, item in every.items()} | {
-            f"{key}_covariance": item.covariance for key, item in every.items()
+        matrices = {name: self, **pairs}
+        return {key: item.matrix for key, item in matrices.items()} | {
+            f"{key}_covariance": item.covariance for key, item in matrices.items()
         }
 
     def _pairs(self, names: Sequence[str]) -> dict[str, "Information"]:
-        """Of each pair, all others fitted with them; none where there are no others."""
+        """The information on each pair, with all other parameters fitted; empty with two parameters or fewer."""
         if len(names) <= 2:
             return {}
         return {f"{names[i]}-{names[j]}": self.profiled([i, j]) for i, j in combinations(range(len(names)), 2)}
 
 
 def truth_information(events: Events, row: Array, gradients: Array, luminosity: float) -> Information:
-    """Information of the simulated process with nothing lost.
+    """The full information of the simulated process, latent variables included.
 
     ``row`` are the morphing coefficients of the point, shape (benchmarks,), ``gradients`` their derivatives, shape
-    (parameters, benchmarks); luminosity in pb^-1. An event's term is of first degree in its weight, so its square is
-    the event's part of the variance.
+    (parameters, benchmarks); luminosity in pb^-1. The term of an event is linear in its weights, so the square of the
+    term is the contribution of the event to the variance.
     """
     weights, slopes = events.weights @ row, events.weights @ gradients.T
     possible = weights > 0.0
@@ -114,7 +114,7 @@ def truth_information(events: Events, row: Array, gradients: Array, luminosity: 
 
 
 def binned_information(template: Template, row: Array, gradients: Array, luminosity: float) -> Information:
-    """Information of the numbers of events in bins."""
+    """The information in the numbers of events in bins."""
     filled = template.sums @ row > 0.0
     sums, products = template.sums[filled], template.products[filled]
     inverse, slopes = 1.0 / (sums @ row), sums @ gradients.T
@@ -126,11 +126,11 @@ def binned_information(template: Template, row: Array, gradients: Array, luminos
 
 
 def full_information(scores: Array, weights: Array, slopes: Array, luminosity: float) -> Information:
-    """Information of the number of events and of an estimated score.
+    """The information in the number of events and in an estimated score.
 
-    The score of the true density has mean 0 over the events at its point. An estimate that has not would pass its bias
-    off as information, so that its mean is taken out, unlike in MadMiner. Every event moves the matrix, to first order,
-    by its own term, of which the covariance is the sum of the squares.
+    The score of the true density has mean 0 over the events at its point. The mean of an estimated score may differ
+    from 0, and this bias is not information. So the mean is subtracted, unlike in MadMiner. To first order, each event
+    changes the matrix by its own term; the covariance is the sum of the squares of these terms.
 
     :param scores: of the events at the point, shape (events, parameters)
     :param weights: of the events there, shape (events,)
@@ -147,10 +147,10 @@ def full_information(scores: Array, weights: Array, slopes: Array, luminosity: f
 
 
 def score_of(log_ratio: Callable[[Array, Array], Array], point: Array, steps: Array, x: Array) -> Array:
-    """The score of an estimated ratio at a point by central differences: shape (events, parameters).
+    """The score of an estimated ratio at a point, by central differences: shape (events, parameters).
 
     :param log_ratio: ln r for points (n, parameters) and events (m, observables), shape (n, m)
-    :param steps: the difference to each side, by parameter
+    :param steps: the step to each side, for each parameter
     """
     offsets = np.diag(steps)
     values = log_ratio(np.concatenate([point + offsets, point - offsets]), x)
@@ -160,7 +160,7 @@ def score_of(log_ratio: Callable[[Array, Array], Array], point: Array, steps: Ar
 def profiled_information(
     weights: Array, theta_slopes: Array, nu_slopes: Array, luminosity: float, index: npt.NDArray[np.intp]
 ) -> Array:
-    """Information on the parameters alone when the nuisance parameters are profiled, without its covariance.
+    """The information matrix of the parameters when the nuisance parameters are profiled, without its covariance.
 
     :param weights: of the events at the point, shape (events,)
     :param theta_slopes: derivatives of the weights by the parameters, shape (events, parameters)

@@ -1,8 +1,8 @@
 """Likelihood ratios from histograms of weighted events, at all parameter points at once.
 
 The content of a bin is linear in the benchmark weights, so the sums of the benchmark weights per bin give the histogram
-anywhere in parameter space. Unlike MadMiner's, the first and last bins have no outer edge: events beyond the outermost
-edges count in the template as they do in the data. With edges that enclose all events the likelihoods are MadMiner's.
+at any parameter point. Unlike in MadMiner, the first and last bins are open: events beyond the outermost edges count in
+both templates and data. The likelihoods equal MadMiner's if the edges enclose all events.
 """
 
 import math
@@ -20,20 +20,21 @@ from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.profiling import ShapeLikelihood, VariedHistogram
 
 FEW, MOST_SPARSE = 10.0, 0.5
-"""At most this part of the cross section may be in bins with fewer effective events."""
+"""A bin with fewer than FEW effective events is sparse; at most the fraction MOST_SPARSE of the cross section may be in
+sparse bins."""
 TAIL = 0.001
-"""Adaptive edges lie between this quantile and its mirror image, as MadMiner's do."""
+"""Adaptive edges lie between this quantile and one minus this quantile, as in MadMiner."""
 
 
 @dataclass(frozen=True)
 class Binning:
-    """Edges between the bins, per variable; ``shape`` bins."""
+    """The edges between the bins, for each variable."""
 
     edges: tuple[Array, ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The number of bins per variable."""
+        """The number of bins of each variable."""
         return tuple(len(edges) + 1 for edges in self.edges)
 
     @property
@@ -42,17 +43,17 @@ class Binning:
         return math.prod(self.shape)
 
     def index(self, x: Array) -> npt.NDArray[np.intp]:
-        """The number of the bin of each event; ``x`` has shape (events, variables)."""
+        """The index of the bin of each event; ``x`` has shape (events, variables)."""
         each = [np.searchsorted(edges, column, side="right") for edges, column in zip(self.edges, x.T, strict=True)]
         return np.asarray(np.ravel_multi_index(tuple(each), self.shape), dtype=np.intp)
 
     def fractions(self, data: Summaries) -> Array:
-        """How much of the data is in each bin."""
+        """The fraction of the data in each bin."""
         return _sum(self.index(data.values), data.probabilities, self.size)
 
 
 def make_binning(bins: Sequence[Bins], x: Array, weights: Array) -> Binning:
-    """The binning that settings ask for, per variable.
+    """The binning from the settings of each variable.
 
     Adaptive bins hold equal shares of the events ``x`` (events, variables) with non-negative ``weights`` (events,).
     """
@@ -69,7 +70,7 @@ def _inner_edges(bins: Bins, x: Array, weights: Array) -> Array:
 
 
 def quantiles(x: Array, weights: Array, levels: Array) -> Array:
-    """Weighted quantiles by MadMiner's convention: the first event is level 0, the last level 1."""
+    """Weighted quantiles in MadMiner's convention: the first event is level 0, the last event level 1."""
     order = np.argsort(x, kind="stable")
     x, weights = x[order], weights[order]
     cumulated = np.cumsum(weights) - 0.5 * weights
@@ -77,35 +78,36 @@ def quantiles(x: Array, weights: Array, levels: Array) -> Array:
 
 
 def check_bins(binning: Binning, events: Events, coefficients: Array) -> None:
-    """Refuse a histogram that knows nothing, or that mostly knows the fluctuations of its own events.
+    """Refuse a histogram without information, or one whose bins mostly show statistical fluctuations.
 
-    :raises StepError: when all events are in one of several bins, or most of them in bins with hardly any
+    :raises StepError: when all events are in one of several bins, or most of the cross section is in sparse bins
     """
     index, weights = binning.index(events.x), events.weights @ coefficients
     if binning.size > 1 and np.ptp(index) == 0:
         ranges = ", ".join(f"{column.min():g} to {column.max():g}" for column in events.x.T)
-        raise StepError(f"all events are in one of {binning.size} bins: the values are {ranges}, change the bins")
+        raise StepError(f"all events are in one of {binning.size} bins: change the bins; the values are {ranges}")
     sums, squares = (_sum(index, weights**k, binning.size) for k in (1, 2))
     sparse = sums**2 < FEW * squares
     part = float(sums[sparse].sum() / sums.sum())
     if part > MOST_SPARSE:
         raise StepError(
             f"{part:.0%} of the cross section is in bins with fewer than {FEW:g} effective events "
-            f"({binning.size} bins, {len(index):,} events): take fewer bins, or generate more events"
+            f"({binning.size} bins, {len(index):,} events): use fewer bins, or generate more events"
         )
 
 
 @dataclass(frozen=True)
 class Template:
-    """Sums over the events of each bin: of benchmark weights, shape (bins, benchmarks), and of their products."""
+    """Sums over the events in each bin."""
 
     sums: Array
+    """Sums of the benchmark weights, shape (bins, benchmarks)."""
     products: Array
-    """shape (bins, benchmarks, benchmarks)"""
+    """Sums of products of two benchmark weights, shape (bins, benchmarks, benchmarks)."""
 
     @classmethod
     def of(cls, index: npt.NDArray[np.intp], events: Events, size: int) -> "Template":
-        """From the bin of each event."""
+        """The template of ``size`` bins from the bin index of each event."""
         weights = events.weights
         benchmarks = range(weights.shape[1])
         sums = bin_sums(index, weights, size)
@@ -117,7 +119,7 @@ class Template:
 
 
 def bin_sums(index: npt.NDArray[np.intp], weights: Array, size: int) -> Array:
-    """Sums over the events of each bin of the columns of ``weights``: shape (bins, columns)."""
+    """Sums of each column of ``weights`` over the events in each bin: shape (bins, columns)."""
     return np.stack([_sum(index, column, size) for column in weights.T], axis=1)
 
 
@@ -129,8 +131,8 @@ def _sum(index: npt.NDArray[np.intp], weights: Array, size: int) -> Array:
 class BinnedRatio:
     """The ratio r of the histogram at each point to the histogram at a reference, in every bin.
 
-    ``ratio`` has shape (points, bins). Where a template is empty or negative at the reference or at one of the points,
-    the bin knows nothing: it is not ``known`` and its ratio is 1.
+    ``ratio`` has shape (points, bins). If the template is empty or negative at the reference or at one of the points,
+    the bin is not ``known`` and its ratio is 1.
     """
 
     template: Template
@@ -141,7 +143,7 @@ class BinnedRatio:
 
     @classmethod
     def of(cls, template: Template, coefficients: Array, reference: Array) -> "BinnedRatio":
-        """From morphing coefficients scaled to probabilities by the template itself."""
+        """The ratio from morphing coefficients, which are scaled so that the template sums to probabilities."""
         coefficients = coefficients / (coefficients @ template.sums.sum(axis=0))[:, np.newaxis]
         reference = reference / (reference @ template.sums.sum(axis=0))
         numerator, denominator = coefficients @ template.sums.T, template.sums @ reference
@@ -152,8 +154,8 @@ class BinnedRatio:
     def varied(self, index: npt.NDArray[np.intp], weights: Array, variations: Variations) -> VariedHistogram:
         """The same histogram with nuisance parameters.
 
-        :param index: the bin of each event that fills the template
-        :param weights: its benchmark weights
+        :param index: the bin index of each event in the template
+        :param weights: the benchmark weights of these events, shape (events, benchmarks)
         """
         size = len(self.known)
         up, down = (
@@ -167,11 +169,11 @@ class BinnedRatio:
         return np.asarray(np.log(self.ratio) @ fractions)
 
     def mean(self, index: npt.NDArray[np.intp], probabilities: Array) -> tuple[Array, Array]:
-        """Mean of r over independent events at the reference, in the bins ``index``, and its standard error.
+        """Mean m of r over independent events at the reference, in the bins ``index``, and its standard error.
 
-        The error is that of the events and, to first order, that of the template, whose event j in bin c moves the mean
-        by w_j(θ) u_c - w_j(ref) v_c with u_c = f_c/h_c - m, v_c = r_c f_c/h_c - m: h is the template at the reference,
-        f the fractions of the events.
+        The error is that of the events and, to first order, that of the template. Event j of the template in bin c
+        changes the mean by w_j(θ) u_c - w_j(ref) v_c with u_c = f_c/h_c - m and v_c = r_c f_c/h_c - m, where h is the
+        template at the reference and f the fractions of the events.
         """
         size = len(self.known)
         fractions = _sum(index, probabilities, size)
@@ -191,25 +193,26 @@ class BinnedRatio:
         return np.asarray(mean), np.sqrt(np.maximum(variance, 0.0))
 
     def unknown_fraction(self, index: npt.NDArray[np.intp], probabilities: Array) -> float:
-        """How much of the data is in bins that are not known."""
+        """The fraction of the data in bins that are not known."""
         return float(_sum(index, probabilities, len(self.known))[~self.known].sum())
 
 
 @dataclass(frozen=True)
 class HistogramFigures:
-    """What a histogram says of the data and of the observed events, the mean r under the reference at each point, and
-    how much of the data is in unknown bins."""
+    """The likelihoods of a histogram for the data and for the observed events, and figures for the closure tests."""
 
     expected: ShapeLikelihood
     observed: ShapeLikelihood | None
     ratio: MeanRatio
+    """The mean of r under the reference at each point."""
     unknown: float
+    """The fraction of the data in unknown bins."""
     log_ratio: Callable[[Array], Array]
     """ln r of events (events, variables) at each point, shape (points, events)."""
 
     @classmethod
     def join(cls, items: Sequence["HistogramFigures"]) -> "HistogramFigures":
-        """All points of several."""
+        """One set of figures with the points of all items."""
         ratio = MeanRatio(
             np.concatenate([item.ratio.mean for item in items]), np.concatenate([item.ratio.error for item in items])
         )
@@ -235,11 +238,14 @@ def histogram_figures(
     truth: Array,
     variations: Variations | None = None,
 ) -> HistogramFigures:
-    """The histogram likelihood of ``data`` and of observed events, with templates from the summaries ``template.x``.
+    """The histogram likelihood of ``data`` and of observed events.
 
-    ``coefficients`` are the morphing coefficients of the points, ``row`` those of the reference point, and
-    ``reference`` are test events there. With ``variations`` of the template's events nuisance parameters are fitted;
-    ``truth`` are the coefficients of the point that the data are of.
+    :param template: events that fill the histogram, with summaries ``template.x``
+    :param coefficients: morphing coefficients of the points, shape (points, benchmarks)
+    :param row: morphing coefficients of the reference point, shape (benchmarks,)
+    :param reference: test events at the reference point
+    :param truth: morphing coefficients of the point of the data, shape (benchmarks,)
+    :param variations: effects of nuisance parameters on the template's events; None if they are not fitted
     """
     index = binning.index(template.x)
     ratio = BinnedRatio.of(Template.of(index, template, binning.size), coefficients, row)
@@ -247,15 +253,15 @@ def histogram_figures(
     mean, error = ratio.mean(binning.index(reference.values), reference.probabilities)
     table = np.log(ratio.ratio)
 
-    def kinematics(events: Summaries, histogram: VariedHistogram | None) -> ShapeLikelihood:
+    def shape_likelihood(events: Summaries, histogram: VariedHistogram | None) -> ShapeLikelihood:
         fractions = binning.fractions(events)
         gain = None if histogram is None else partial(histogram.gain, np.maximum(fractions, 0.0))
         return ShapeLikelihood(ratio.mean_log(fractions), gain)
 
     matched = None if varied is None else varied.matched(truth, np.maximum(binning.fractions(data), 0.0))
     return HistogramFigures(
-        expected=kinematics(data, matched),
-        observed=None if observed is None else kinematics(observed, varied),
+        expected=shape_likelihood(data, matched),
+        observed=None if observed is None else shape_likelihood(observed, varied),
         ratio=MeanRatio(mean, error),
         unknown=ratio.unknown_fraction(binning.index(data.values), data.probabilities),
         log_ratio=lambda values: table[:, binning.index(values)],

@@ -1,4 +1,4 @@
-"""What an estimator sees of the Fisher information: that of the rate, and that of its estimated score."""
+"""The Fisher information that an estimator sees: in the rate, and in its estimated score."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ from mmc.jobs.statistics.fisher import Information, full_information, score_of
 from mmc.jobs.statistics.problem import LimitProblem
 
 STEP = 0.005
-"""Half the distance of points between which a ratio is differentiated, as a part of the grid's range."""
+"""The step to each side for the derivative of a ratio, as a fraction of the grid's range."""
 NU_STEP = 0.05
-"""The same of nuisance parameters, in standard deviations."""
+"""The same step for nuisance parameters, in standard deviations."""
 
 
 def learned_information(
     problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator
 ) -> tuple[dict[str, Array], dict[str, Any]]:
-    """The information in the test events: what ``fisher.npz`` holds, and what result files say of it."""
+    """The information in the test events: the arrays of ``fisher.npz``, and the entries of result files."""
     point, whole = estimator_information(problem, settings, estimator, "test")
     parameters = problem.file.parameters
     n, n_nuisance = len(parameters), len(whole.matrix) - len(parameters)
@@ -35,10 +35,10 @@ def learned_information(
 def estimator_information(
     problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator, partition: Partition
 ) -> tuple[Array, Information]:
-    """What the rate and the estimated score of some events say of the parameters, and the point at which.
+    """A point, and the information at this point in the rate and in the estimated score of some events.
 
-    A score method knows the score at its own reference, a ratio has one everywhere, at the true point too. Nuisance
-    parameters whose score is learned are the last ones.
+    For score methods the point is the reference, because the score is only known there. For ratios it is the true
+    point. Nuisance parameters whose score is learned are the last parameters.
     """
     events = problem.file.part(partition)
     if METHODS[settings.method].family is SCORE:
@@ -51,10 +51,10 @@ def estimator_information(
         if settings.profiles_nuisance:
             n = len(problem.file.nuisance_parameters)
 
-            def at(nus: Array, x: Array) -> Array:
+            def varied_log_ratio(nus: Array, x: Array) -> Array:
                 return np.concatenate([estimator.log_ratio(point[np.newaxis], x, nu) for nu in nus])
 
-            scores = np.hstack([scores, score_of(at, np.zeros(n), np.full(n, NU_STEP), events.x)])
+            scores = np.hstack([scores, score_of(varied_log_ratio, np.zeros(n), np.full(n, NU_STEP), events.x)])
     weights = events.weights @ problem.file.coefficients(point[np.newaxis])[0]
     slopes = events.weights @ problem.file.gradients(point).T
     if settings.profiles_nuisance:

@@ -1,4 +1,4 @@
-"""Limits on a grid in parameter space from log-likelihood ratios in the asymptotic approximation."""
+"""Limits on a grid in parameter space, from log likelihood ratios in the asymptotic approximation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,24 +13,24 @@ from scipy.special import chdtrc
 from mmc.compiler.settings.limits import GridAxis
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.projections import cut, intervals, profile, projections
+from mmc.jobs.statistics.projections import intervals, profile, projections, slice_through
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A rectangular grid: per parameter, in the order of the event file, the values of its axis."""
+    """A rectangular grid: the values along the axis of each parameter, in the order of the event file."""
 
     axes: Mapping[str, Array]
     center: tuple[float, ...] | None = None
-    """The point whose closest neighbour on the grid slices go through; None is the middle."""
+    """Slices go through the point of the grid that is closest to this point; None is the middle of the grid."""
 
     @classmethod
     def of(
         cls, axes: Mapping[str, GridAxis], parameters: Sequence[str], center: tuple[float, ...] | None = None
     ) -> "Grid":
-        """The grid with these axes; the parameters are those of the event file.
+        """The grid with these axes; ``parameters`` are the parameters of the event file.
 
-        :raises StepError: when the axes are not theirs
+        :raises StepError: when the axes belong to other parameters
         """
         if set(axes) != set(parameters):
             raise StepError(f"the grid is over {sorted(axes)}, the event file has {sorted(parameters)}")
@@ -38,8 +38,8 @@ class Grid:
         return cls({name: np.linspace(*axis.range, axis.points) for name, axis in ordered.items()}, center)
 
     @cached_property
-    def through(self) -> tuple[int, ...]:
-        """The point that slices go through, as its number along each axis."""
+    def slice_point(self) -> tuple[int, ...]:
+        """The point of the grid that slices go through, as its index along each axis."""
         center = self.center or tuple(0.5 * (axis[0] + axis[-1]) for axis in self.axes.values())
         return tuple(int(np.argmin(np.abs(axis - at))) for axis, at in zip(self.axes.values(), center, strict=True))
 
@@ -56,13 +56,13 @@ class Grid:
 
 
 def p_values(log_likelihood_ratio: Array, dof: int) -> Array:
-    """The p-value of q = -2 ln λ, which follows a χ² distribution with ``dof`` degrees of freedom (Wilks)."""
+    """The p-value of -2 ln λ, which follows a χ² distribution with ``dof`` degrees of freedom (Wilks' theorem)."""
     return np.asarray(chdtrc(dof, np.maximum(-2.0 * log_likelihood_ratio, 0.0)))
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Log likelihoods at all points of a grid and, last, at the true point: shape (points + 1,)."""
+    """Log likelihoods at all points of a grid and, as the last entry, at the true point: shape (points + 1,)."""
 
     grid: Grid
     log_likelihood: Array
@@ -74,11 +74,17 @@ class Limits:
 
     @cached_property
     def log_likelihood_ratio(self) -> Array:
-        """ln λ: the log likelihood less its largest value, over the grid and the true point; shape (points + 1,)."""
+        """ln λ: the log likelihood minus its maximum over the grid and the true point; shape (points + 1,).
+
+        :raises StepError: when the likelihood is not finite at any point
+        """
         values = np.where(np.isnan(self.log_likelihood), -np.inf, self.log_likelihood)
         best = values.max()
         if not np.isfinite(best):
-            raise StepError("the likelihood is finite nowhere on the grid: check its range, or generate more events")
+            raise StepError(
+                "the likelihood is not finite at any point of the grid: check the range of the grid, or generate more "
+                "events"
+            )
         return np.asarray(values - best)
 
     @cached_property
@@ -98,7 +104,7 @@ class Limits:
         return {name: float(value) for name, value in zip(self.grid.axes, best, strict=True)}
 
     def allowed(self, level: float) -> npt.NDArray[np.bool_]:
-        """Which points are inside the confidence region, as an array of the grid's shape."""
+        """True at the points inside the confidence region, in the grid's shape."""
         return (self.p_values >= 1.0 - level).reshape(self.grid.shape)
 
     def touches_edge(self, level: float) -> bool:
@@ -112,12 +118,12 @@ class Limits:
         return self.log_likelihood_ratio[:-1].reshape(self.grid.shape)
 
     def summary(self, levels: Sequence[float]) -> dict[str, Any]:
-        """Best fit, p-value of the true point and, at each confidence level, how much of the grid is allowed.
+        """Best fit, p-value of the true point, and the allowed fraction of the grid at each confidence level.
 
-        ``intervals`` are those of each parameter, profiled over all others; ``slices`` has those with the others fixed,
-        where there are others.
+        ``intervals`` holds the intervals of each parameter, profiled over all other parameters. With several
+        parameters, ``slices`` holds the intervals with all other parameters fixed.
         """
-        axes, through, ratio = self.grid.axes, self.grid.through, self.on_grid
+        axes, slice_point, ratio = self.grid.axes, self.grid.slice_point, self.on_grid
         found = {
             "best_fit": self.best_fit,
             "p_true": self.p_true,
@@ -127,31 +133,32 @@ class Limits:
             "intervals": intervals(axes, [profile(ratio, [k]) for k in range(self.dof)], levels),
         }
         if self.dof > 1:
-            at = {name: float(axis[k]) for (name, axis), k in zip(axes.items(), through, strict=True)}
-            cuts = [cut(ratio, [k], through) for k in range(self.dof)]
-            found["slices"] = {"at": at, "intervals": intervals(axes, cuts, levels)}
+            at = {name: float(axis[k]) for (name, axis), k in zip(axes.items(), slice_point, strict=True)}
+            slices = [slice_through(ratio, [k], slice_point) for k in range(self.dof)]
+            found["slices"] = {"at": at, "intervals": intervals(axes, slices, levels)}
         return found
 
     def arrays(self) -> dict[str, Array]:
-        """What ``limits.npz`` holds: ``axis_NAME``, and on the grid ``p_values`` and ``log_likelihood_ratio``.
+        """The arrays of ``limits.npz``: ``axis_NAME``, and ``p_values`` and ``log_likelihood_ratio`` on the grid.
 
-        With several parameters the :func:`mmc.jobs.statistics.projections.projections` of the latter too.
+        With several parameters, the :func:`mmc.jobs.statistics.projections.projections` of the log likelihood ratio are
+        added.
         """
         axes = {f"axis_{name}": axis for name, axis in self.grid.axes.items()}
         return {**axes, **self.values()}
 
     def values(self) -> dict[str, Array]:
-        """The same without the axes."""
+        """The same arrays without the axes."""
         ratio = self.on_grid
         found = {"p_values": self.p_values.reshape(self.grid.shape), "log_likelihood_ratio": ratio}
-        return found | projections(list(self.grid.axes), ratio, self.grid.through)
+        return found | projections(list(self.grid.axes), ratio, self.grid.slice_point)
 
 
 def effective_size(weights: Array) -> float:
-    """Kish's effective number of events, (Σ w)² / Σ w²."""
+    """The effective sample size of weighted events, (Σ w)² / Σ w² (Kish)."""
     return float(weights.sum() ** 2 / np.square(weights).sum())
 
 
 def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Write arrays as npz, the same bytes for the same arrays."""
+    """Write arrays as npz; the same arrays give the same bytes."""
     np.savez(path, **arrays)

@@ -1,4 +1,4 @@
-"""Observed events, as the steps read them."""
+"""Reading of observed events."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from mmc.jobs.madminer.event_file import Array
 def read_observed(path: Path, observables: Sequence[str]) -> Array:
     """The observed events of a CSV file, shape (events, observables).
 
-    :raises StepError: when an observable is missing, a value is no finite number, or there are no events
+    :raises StepError: when an observable is missing, a value is not a finite number, or there are no events
     """
     try:
         return np.array(parse_observed(path.read_text(encoding="utf-8"), observables))

@@ -1,13 +1,13 @@
-"""What every limit starts from: events, grid, true point, luminosity, and the likelihood of the number of events.
+"""The input of every limit: events, grid, true point, luminosity, and the likelihood of the number of events.
 
 The likelihood of n events is the Poisson probability of n times the densities of the events (arXiv:1007.1727,
 arXiv:1805.00020): at the Asimov data of a true point,
 
     ln L(θ) = N Σ_i p_i ln r(x_i | θ) + N ln(L σ(θ)) - L σ(θ),      N = L σ(θ_true),
 
-with p_i the normalised weights of the test events at the true point and r the ratio to a fixed reference, which
-cancels. MadMiner's ``AsymptoticLimits`` has the same formula, with N rounded to an integer in the Poisson term. For
-observed events N is their number and p_i the same for all.
+where p_i are the normalised weights of the test events at the true point, and r is the ratio to a fixed reference,
+which cancels. MadMiner's ``AsymptoticLimits`` has the same formula, with N rounded to an integer in the Poisson term.
+For observed events, N is the number of events and all p_i are equal.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from mmc.jobs.statistics.profiling import ShapeLikelihood
 
 @dataclass(frozen=True)
 class LimitProblem:
-    """What every limit starts from: the file, the grid, the true point and the expected events."""
+    """The input of every limit: the event file, the grid, the true point, the luminosity and the observed events."""
 
     file: EventFile
     grid: Grid
@@ -41,9 +41,9 @@ class LimitProblem:
     """The observables of the observed events."""
     n_observed: float = 0.0
     profiled: bool = False
-    """Whether nuisance parameters are profiled in further limits."""
+    """Whether there are further limits with profiled nuisance parameters."""
     partition: Partition = "test"
-    """The events that are the data. Hyperparameters are chosen with validation events in the place of test events."""
+    """The events that are the data. Tuning chooses hyperparameters with validation events instead of test events."""
 
     @classmethod
     def of(
@@ -55,10 +55,10 @@ class LimitProblem:
         partition: Partition = "test",
         grouped: bool = False,
     ) -> "LimitProblem":
-        """From the settings of all limits and the file of the observed events.
+        """The problem from the settings of all limits and the file of the observed events.
 
-        :param grouped: whether the events are those of a group, which may have no nuisance parameters where others have
-        :raises StepError: when the file is not what it has to be
+        :param grouped: whether the events belong to a group; a group may lack nuisance parameters that others have
+        :raises StepError: when the event file or the observed events do not fit the settings
         """
         theta_true = file.coordinates(settings.theta_true)
         profiled = settings.systematics == "profile"
@@ -82,12 +82,12 @@ class LimitProblem:
 
     @property
     def template_partition(self) -> Partition:
-        """The events that histograms and calibrations are made from: never those that are the data."""
+        """The events for templates and calibrations, which are never the data."""
         return "validation" if self.partition == "test" else "train"
 
     @cached_property
     def points(self) -> Array:
-        """The points of the grid and, last, the true point: shape (points + 1, parameters)."""
+        """The points of the grid and, as the last row, the true point: shape (points + 1, parameters)."""
         return np.concatenate([self.grid.points, self.theta_true[np.newaxis]])
 
     @cached_property
@@ -97,7 +97,7 @@ class LimitProblem:
 
     @cached_property
     def expected(self) -> Array:
-        """The expected events at each of :attr:`points`, from the data of all benchmarks."""
+        """The expected number of events at each of :attr:`points`, from the events of all benchmarks."""
         cross_sections = self.coefficients @ self.file.part(self.partition).weights.sum(axis=0)
         return np.asarray(self.luminosity * cross_sections)
 
@@ -108,9 +108,9 @@ class LimitProblem:
 
     @cached_property
     def n_expected(self) -> float:
-        """The expected events N at the true point.
+        """The expected number of events N at the true point.
 
-        :raises StepError: when the cross section there is not positive
+        :raises StepError: when the cross section at the true point is not positive
         """
         n = float(self.luminosity * (self.true_coefficients @ self.file.part(self.partition).weights.sum(axis=0)))
         if not n > 0.0:
@@ -119,76 +119,79 @@ class LimitProblem:
 
     @cached_property
     def log_rate(self) -> Array:
-        """:meth:`poisson` of the expected events at the true point."""
+        """:meth:`poisson` for the expected number of events at the true point."""
         return self.poisson(self.n_expected)
 
     def poisson(self, n: float) -> Array:
-        """n ln μ - μ at each of :attr:`points`: the Poisson term without its constant. -inf where μ is not positive."""
+        """n ln μ - μ at each of :attr:`points`: the Poisson term without its constant; -inf where μ is not positive."""
         mu = self.expected
         safe = np.where(mu > 0.0, mu, 1.0)
         return np.where(mu > 0.0, n * np.log(safe) - safe, -np.inf)
 
     @cached_property
     def asimov(self) -> tuple[Array, Array]:
-        """The Asimov data of the true point: observables of events generated next to it, and their probabilities."""
+        """The Asimov data: observables of events generated next to the true point, and their probabilities."""
         events = self.file.part(self.partition, self.theta_true)
         return events.x, events.probabilities(self.true_coefficients)
 
     @cached_property
     def population(self) -> Events:
-        """All events of the partition of the data: what means over other points, and toys, are taken from.
+        """All events of the partition of the data, for toys and for means at points other than the true point.
 
-        Of events generated at one point few, with large weights, are where those of another point are many, so that a
-        mean over the latter is off by more than its error says.
+        Events generated at one point are rare, with large weights, where events of another point are frequent. A mean
+        at the other point from these events alone would be wrong by more than its error.
         """
         return self.file.balanced(self.partition)
 
     @cached_property
     def asimov_shares(self) -> Array:
-        """The probabilities of the Asimov data, 0 for what else is in the :attr:`population`; shape (events,)."""
+        """The probabilities of the Asimov data; 0 for all other events of the :attr:`population`; shape (events,)."""
         shares = np.zeros(len(self.population.x))
         shares[self.file.is_near(self.partition, self.theta_true)] = self.asimov[1]
         return shares
 
     def named(self, point: Array) -> dict[str, float]:
-        """A point as the results have it."""
+        """A point by the names of its parameters, as in result files."""
         return dict(zip(self.grid.axes, map(float, point), strict=True))
 
-    def limits(self, log_kinematics: Array | float, *, rate: bool = True) -> Limits:
-        """The limits from the mean log ratio per event at each of :attr:`points`, and the rate if it is asked for."""
-        return self._limits(log_kinematics, self.n_expected, rate=rate and bool(self.include_xsec))
+    def limits(self, mean_log: Array | float, *, rate: bool = True) -> Limits:
+        """The limits from the mean log ratio per event at each of :attr:`points`.
+
+        The rate is part of the likelihood if the problem includes it and ``rate`` is true.
+        """
+        return self._limits(mean_log, self.n_expected, rate=rate and bool(self.include_xsec))
 
     def variants(self, expected: ShapeLikelihood, observed: ShapeLikelihood | None) -> dict[str, Limits]:
-        """Further limits that are asked for: ``without_rate``, ``observed`` and ``observed_without_rate``.
+        """The further limits of the study: ``without_rate``, ``observed`` and ``observed_without_rate``.
 
-        Where nuisance parameters are profiled, ``with_systematics`` too, and the same of each of the others.
+        With profiled nuisance parameters also ``with_systematics``, and each of the three with that ending.
 
-        :param observed: None where there are no observed events
+        :param observed: None if there are no observed events
         """
         rates = {"": bool(self.include_xsec)} | ({"without_rate": False} if self.include_xsec == "both" else {})
         data = {"": (expected, self.n_expected)} | (
             {} if observed is None else {"observed": (observed, self.n_observed)}
         )
         found = {}
-        for (one, (kinematics, n)), (other, rate) in product(data.items(), rates.items()):
-            kind, limits = [one, other], self._limits(kinematics.mean_log, n, rate=rate)
-            found["_".join(filter(None, kind))] = limits
-            if kinematics.gain is not None:
-                gain = kinematics.gain(n, self.expected if rate else None)
+        for (data_name, (shape, n)), (rate_name, rate) in product(data.items(), rates.items()):
+            names, limits = [data_name, rate_name], self._limits(shape.mean_log, n, rate=rate)
+            found["_".join(filter(None, names))] = limits
+            if shape.gain is not None:
+                gain = shape.gain(n, self.expected if rate else None)
                 profiled = Limits(self.grid, limits.log_likelihood + gain)
-                found["_".join(filter(None, [*kind, "with_systematics"]))] = profiled
-        return {kind: limits for kind, limits in found.items() if kind}
+                found["_".join(filter(None, [*names, "with_systematics"]))] = profiled
+        return {name: limits for name, limits in found.items() if name}
 
     def variations(self, partition: Partition) -> Variations | None:
-        """What nuisance parameters do to the events of a partition; None where none is profiled."""
+        """The effects of nuisance parameters on the events of a partition; None if they are not profiled."""
         return (self.file.variations(partition) or None) if self.profiled else None
 
-    def _limits(self, log_kinematics: Array | float, n: float, *, rate: bool) -> Limits:
-        total = n * np.broadcast_to(log_kinematics, len(self.points))
+    def _limits(self, mean_log: Array | float, n: float, *, rate: bool) -> Limits:
+        total = n * np.broadcast_to(mean_log, len(self.points))
         return Limits(self.grid, total + self.poisson(n) if rate else np.asarray(total))
 
     def summary(self) -> dict[str, Any]:
-        """The figures of the Asimov data."""
+        """The entries of result files that describe the data."""
         _, probabilities = self.asimov
         return {
             "n_expected": self.n_expected,

@@ -1,21 +1,22 @@
-"""Nuisance parameters fitted with an estimated ratio that has learned them.
+"""Nuisance parameters fitted with an estimated ratio that has learned their effects.
 
-With r̂(x | θ, ν) to a denominator with ν = 0 and the expected events μ(θ, ν), ln L of n events changes with ν by
+With the ratio r̂(x | θ, ν) to a denominator with ν = 0 and the expected events μ(θ, ν), ln L of n events changes with ν
+by
 
     n [m(θ, ν) - m(θ, 0)] + n ln μ(θ, ν) / μ(θ, 0) - [μ(θ, ν) - μ(θ, 0)] - ½ Σ_k ν_k²,
 
-where m is the mean of ln r̂ over the events; without the rate, by the first and the last term. The *gain* is the largest
-value over ν.
+where m is the mean of ln r̂ over the events. Without the rate, only the first and the last term count. The *gain* is the
+largest value over ν.
 
 MadMiner gives the weight of a simulated event the form w exp(g), g = Σ_k (a_k ν_k + b_k ν_k²) (arXiv:1907.10621). So
 
     ln μ(θ, ν) / μ(θ, 0) = ln E_θ[exp(g)] = E_θ[g] + ½ Var_θ(g) + …,
 
-whose next term, a sixth of the third cumulant of g, is left out: effects are of some ten per cent.
-And s = m + ln μ is for a single event a quadratic form in ν. For the mean of a network's ratio it is taken for one: the
-network is evaluated, and calibrated, at the nominal values, at ±1 of each nuisance parameter and at 1 of each pair.
-A network has hardly learned values beyond :data:`REACH`, where the constraint alone is worth more than any contour, and
-fits end there.
+where the next term, a sixth of the third cumulant of g, is neglected because effects are of order ten per cent. For a
+single event, s = m + ln μ is a quadratic form in ν. For the mean of a network's ratio, s is approximated by a quadratic
+form: the network is evaluated and calibrated at ν = 0, with each nuisance parameter at ±1, and with each pair at 1.
+Fits end at :data:`REACH`: there the constraint alone exceeds the threshold of any contour, and a network has hardly
+learned larger values.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ from mmc.jobs.madminer.event_file import Array, Variations
 from mmc.jobs.statistics.profiling import climb, uphill
 
 REACH = 5.0
-"""Standard deviations."""
+"""The largest |ν| of a fit, in standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Variation:
     nu: Array
 
     def factors(self, variations: Variations) -> Array:
-        """What multiplies the weights of events there, from what the parameters do to them: shape (events,)."""
+        """The factors of the weights of events at these values, shape (events,); ``variations`` are those at ±1."""
         changed = [
             factors[0 if value > 0.0 else 1]
             for factors, value in zip(variations.values(), self.nu, strict=True)
@@ -49,7 +50,7 @@ class Variation:
 
 
 def design(names: Sequence[str]) -> list[Variation]:
-    """Where a ratio has to be known for :meth:`Quadratic.of`, in that order."""
+    """The values of the nuisance parameters that :meth:`Quadratic.of` needs, in this order."""
     steps = np.eye(len(names))
     single = [
         Variation(f"{name} = {sign:+d}", sign * step)
@@ -65,7 +66,7 @@ def design(names: Sequence[str]) -> list[Variation]:
 
 @dataclass(frozen=True)
 class Quadratic:
-    """A quadratic form in the nuisance parameters for each of some points."""
+    """A quadratic form in the nuisance parameters at each point."""
 
     slope: Array
     """shape (points, nuisance)"""
@@ -74,7 +75,7 @@ class Quadratic:
 
     @classmethod
     def of(cls, values: Array, n: int) -> "Quadratic":
-        """From values at the :func:`design` of n parameters less those at ν = 0, shape (variations, points)."""
+        """The form from its values at the :func:`design` of n parameters minus those at ν = 0: (variations, points)."""
         up, down, pairs = values[:n], values[n : 2 * n], values[2 * n :]
         curvature = np.zeros((values.shape[1], n, n))
         curvature[:, range(n), range(n)] = (up + down).T
@@ -83,13 +84,13 @@ class Quadratic:
         return cls(0.5 * (up - down).T, curvature)
 
     def value(self, nu: Array) -> Array:
-        """At ν of shape (points, nuisance)."""
+        """The value at ν of shape (points, nuisance); shape (points,)."""
         return np.asarray(
             np.einsum("pk,pk->p", self.slope, nu) + 0.5 * np.einsum("pk,pkl,pl->p", nu, self.curvature, nu)
         )
 
     def slope_at(self, nu: Array) -> Array:
-        """The derivatives at ν of shape (points, nuisance), and of that shape."""
+        """The derivatives at ν; both have the shape (points, nuisance)."""
         return np.asarray(self.slope + np.einsum("pkl,pl->pk", self.curvature, nu))
 
 
@@ -97,17 +98,17 @@ class Quadratic:
 class LogRate:
     """ln μ(θ, ν) / μ(θ, 0) at some points, to second order in the effects g of the nuisance parameters on events.
 
-    g is linear in the powers (ν, ν²), so this is a quadratic form in them. Its slope are the means of a and, after
-    them, b over the events at each point, its curvature their covariances.
+    g is linear in the powers (ν, ν²), so ln μ is a quadratic form in these powers. The slope of the form is the means
+    of (a, b) over the events at each point, and the curvature is their covariances.
     """
 
     in_powers: Quadratic
 
     @classmethod
     def of(cls, weights: Array, coefficients: Array, variations: Variations) -> "LogRate":
-        """From weights (events, benchmarks), coefficients (points, benchmarks), and what is done to the events.
+        """The form from weights (events, benchmarks), coefficients (points, benchmarks) and effects on the events.
 
-        Where a cross section is not positive, nothing changes.
+        ln μ does not depend on ν at points where the cross section is not positive.
         """
         logs = [(np.log(up), np.log(down)) for up, down in variations.values()]
         effects = np.stack(
@@ -120,7 +121,7 @@ class LogRate:
         return cls(Quadratic(mean, squares - mean[:, :, np.newaxis] * mean[:, np.newaxis, :]))
 
     def value(self, nu: Array) -> Array:
-        """At ν of shape (points, nuisance)."""
+        """The value at ν of shape (points, nuisance); shape (points,)."""
         return self.in_powers.value(_powers(nu))
 
     def slope(self, nu: Array) -> Array:
@@ -145,7 +146,7 @@ def _powers(nu: Array) -> Array:
 
 @dataclass(frozen=True)
 class VariedRatio:
-    """What a ratio and the rate do with the nuisance parameters."""
+    """The dependence of a ratio and of the rate on the nuisance parameters."""
 
     density: Quadratic
     """s = m + ln μ."""
@@ -153,14 +154,14 @@ class VariedRatio:
 
     @classmethod
     def of(cls, nominal: Array, varied: Array, variations: Sequence[Variation], log_rate: LogRate) -> "VariedRatio":
-        """From mean log ratios, nominal ones (points,) and those at the :func:`design`, (variations, points)."""
+        """From the mean log ratios, nominal (points,) and at the :func:`design` (variations, points)."""
         rates = [log_rate.value(np.tile(variation.nu, (len(nominal), 1))) for variation in variations]
         return cls(Quadratic.of(varied - nominal + np.stack(rates), len(variations[0].nu)), log_rate)
 
     def gain(self, n: float, expected: Array | None) -> Array:
         """The gain of n events at all points, :data:`mmc.jobs.statistics.profiling.Gain`.
 
-        :raises StepError: when a fit finds no end
+        :raises StepError: when a fit does not converge
         """
         points, k = self.density.slope.shape
         fit = _Fit(self, n, None if expected is None else np.maximum(expected, 0.0))
@@ -170,13 +171,13 @@ class VariedRatio:
 
 
 class _Fit:
-    """The change of ln L with the nuisance parameters, and the way up."""
+    """The change of ln L with the nuisance parameters, and the steps of the fit."""
 
     def __init__(self, ratio: VariedRatio, n: float, expected: Array | None) -> None:
         self._ratio, self._n, self._expected = ratio, n, expected
 
     def change(self, nu: Array) -> tuple[Array, Array]:
-        """At ν (points, nuisance), and the events that are expected there, or n without the rate."""
+        """The change of ln L at ν (points, nuisance), and the expected events at ν, or n without the rate."""
         change = self._n * self._ratio.density.value(nu) - 0.5 * np.square(nu).sum(axis=1)
         log_rate = self._ratio.log_rate.value(nu)
         if self._expected is None:
@@ -185,7 +186,7 @@ class _Fit:
         return change - (events - self._expected), events
 
     def step(self, nu: Array, events: Array) -> tuple[Array, Array]:
-        """As :func:`mmc.jobs.statistics.profiling.climb` takes it; none beyond the reach."""
+        """The step for :func:`mmc.jobs.statistics.profiling.climb`, which does not go beyond the reach."""
         slope = self._ratio.log_rate.slope(nu)
         gradient = self._n * self._ratio.density.slope_at(nu) - events[:, np.newaxis] * slope - nu
         curvature = self._ratio.log_rate.curvature(nu)

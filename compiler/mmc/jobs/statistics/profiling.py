@@ -1,22 +1,23 @@
-"""Nuisance parameters fitted with a histogram: what the fit adds to the log likelihood at each point.
+"""Nuisance parameters fitted with a histogram: the increase of the log likelihood from the fit, at each point.
 
-The content of a bin with one nuisance parameter at ν = ±1 is linear in the benchmark weights, as the nominal one is.
-Anywhere else it is taken for
+The content of a bin with one nuisance parameter at ν = ±1 is linear in the benchmark weights, like the nominal content.
+At other values of ν the content is
 
     n_b(θ, ν) = n_b(θ) exp(g_b),   g_b = Σ_k (a_bk ν_k + b_bk ν_k²),   a = ½ ln(n⁺ / n⁻),   b = ½ ln(n⁺ n⁻ / n²),
 
-the form that MadMiner gives the weight of an event (arXiv:1907.10621). Every nuisance parameter has a normal constraint
-of width 1. For N events of data, a part f_b of them in bin b, the likelihood of :mod:`mmc.jobs.statistics.limits`
-changes by
+which is MadMiner's form for the weight of an event (arXiv:1907.10621). Every nuisance parameter has a normal constraint
+of width 1. For N events of data, a fraction f_b of them in bin b, the likelihood of
+:mod:`mmc.jobs.statistics.problem` changes by
 
     ln L(θ, ν) - ln L(θ, 0) = N Σ_b f_b g_b - Σ_b n_b(θ) (exp(g_b) - 1) - ½ Σ_k ν_k²,
 
-and without the rate, with the shares p_b of the bins, by N Σ_b f_b g_b - N ln Σ_b p_b(θ) exp(g_b) - ½ Σ_k ν_k². The
-largest value over ν is the *gain*: it is never negative, and 0 where no bin changes.
+and without the rate by N Σ_b f_b g_b - N ln Σ_b p_b(θ) exp(g_b) - ½ Σ_k ν_k², with the probabilities p_b of the bins.
+The largest value over ν is the *gain*. The gain is never negative; it is 0 if no bin depends on ν.
 
-The data of expected limits are events that the templates have not seen. A fit would take the difference of the two for
-an effect of the nuisance parameters. So templates say nothing there but by what factor a bin differs from the true
-point, as in the nominal likelihood: N f_b n_b(θ) / n_b(θ_true) events are expected, and the true point gains nothing.
+The data of expected limits are events that are not in the templates. A fit would take the statistical difference
+between data and templates for an effect of the nuisance parameters. So for expected limits the templates only give the
+ratio of a bin to its content at the true point, as in the nominal likelihood: N f_b n_b(θ) / n_b(θ_true) events are
+expected, and the gain of the true point is 0.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,30 +30,32 @@ from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
 
 Gain = Callable[[float, Array | None], Array]
-"""The gain of some data at all points, from their number and the expected numbers of events; None without the rate."""
+"""The gain at all points, from the number of events in the data and the expected numbers of events, which are None
+without the rate."""
 MOST_STEPS, MOST_HALVINGS = 200, 40
-"""Of a fit, and of a step that does not go up."""
+"""The largest number of steps in a fit, and of halvings of a step that does not increase ln L."""
 PRECISION = 1e-8
-"""A fit ends when the next step promises less in ln L than this."""
+"""A fit ends when the expected increase of ln L in the next step is smaller than this."""
 FLATTEST = 1e-3
-"""Smaller second derivatives of ln L count as this."""
+"""Smaller second derivatives of ln L are replaced by this value."""
 HOPELESS = 1000.0
-"""A fit does not start where ln L is smaller by this."""
+"""A second fit does not start at a point where ln L is smaller by more than this."""
 BLOCK = 4_000_000
-"""Responses of bins that are held at once."""
+"""The largest number of bin responses in memory at once."""
 
 
 @dataclass(frozen=True)
 class ShapeLikelihood:
-    """What the distribution of some events says at each point: the mean log ratio per event, shape (points,), or 0."""
+    """The likelihood of the distribution of some events at each point: the part of the likelihood without the rate."""
 
     mean_log: Array | float
+    """The mean log ratio per event, shape (points,), or 0."""
     gain: Gain | None = None
-    """None where nuisance parameters are at their nominal values."""
+    """None if nuisance parameters stay at their nominal values."""
 
     @classmethod
     def join(cls, items: Sequence["ShapeLikelihood"]) -> "ShapeLikelihood":
-        """All points of several."""
+        """One likelihood with the points of all items."""
         ends = np.cumsum([np.size(item.mean_log) for item in items])[:-1]
 
         def gain(n: float, expected: Array | None) -> Array:
@@ -67,14 +70,17 @@ class ShapeLikelihood:
 
 @dataclass(frozen=True)
 class Response:
-    """What bins do at some points: their shares p, shape (points, bins), and a and b, (points, bins, nuisance)."""
+    """The dependence of bins on the nuisance parameters at some points."""
 
     shares: Array
+    """Probabilities p of the bins, shape (points, bins)."""
     linear: Array
+    """Coefficients a, shape (points, bins, nuisance)."""
     quadratic: Array
+    """Coefficients b, shape (points, bins, nuisance)."""
 
     def exponent(self, nu: Array) -> Array:
-        """g of nuisance parameters (points, nuisance), shape (points, bins)."""
+        """g at nuisance parameters of shape (points, nuisance); shape (points, bins)."""
         linear = np.einsum("pbk,pk->pb", self.linear, nu)
         return np.asarray(linear + np.einsum("pbk,pk->pb", self.quadratic, np.square(nu)))
 
@@ -85,30 +91,31 @@ class Response:
 
 @dataclass(frozen=True)
 class VariedHistogram:
-    """A histogram anywhere in parameter space, with each nuisance parameter at 1 and at -1.
+    """A histogram at all points, with each nuisance parameter at 1 and at -1.
 
-    ``coefficients`` (points, benchmarks) times the sums of weights are the shares of the bins. In bins that are not
-    ``known`` nothing varies.
+    ``coefficients`` (points, benchmarks) times the sums of weights are the probabilities of the bins. Bins that are not
+    ``known`` do not depend on the nuisance parameters.
     """
 
     coefficients: Array
     nominal: Array
     """Sums of benchmark weights, shape (bins, benchmarks)."""
     up: Array
-    """The same at ν = 1, shape (nuisance, bins, benchmarks)."""
+    """The same sums at ν = 1, shape (nuisance, bins, benchmarks)."""
     down: Array
+    """The same sums at ν = -1."""
     known: npt.NDArray[np.bool_]
     factors: Array | float = 1.0
-    """What shares are multiplied with, shape (bins,)."""
+    """Factors of the probabilities, shape (bins,)."""
 
     def matched(self, row: Array, fractions: Array) -> "VariedHistogram":
-        """With the ``fractions`` of the data as its shares at a point of coefficients ``row``: for Asimov data."""
+        """For Asimov data: this histogram scaled to the ``fractions`` of the data at coefficients ``row``."""
         shares = row @ self.nominal.T / (row @ self.nominal.sum(axis=0))
         known = self.known & (shares > 0.0)
         return replace(self, known=known, factors=np.where(known, fractions / np.where(known, shares, 1.0), 1.0))
 
     def gain(self, fractions: Array, n: float, expected: Array | None) -> Array:
-        """The gain of n events at all points; ``fractions`` of them, shape (bins,), are in the bins."""
+        """The gain of n events at all points; the bins contain the ``fractions`` of the events, shape (bins,)."""
         size = max(1, BLOCK // max(1, self.up.shape[0] * self.up.shape[1]))
         blocks = [slice(start, start + size) for start in range(0, len(self.coefficients), size)]
         return np.concatenate(
@@ -119,7 +126,7 @@ class VariedHistogram:
         )
 
     def response(self, points: slice) -> Response:
-        """At some of the points. A template that is not positive at ν = ±1 says nothing of its bin."""
+        """The response at some points. A bin whose template is not positive at ν = ±1 does not depend on ν."""
         rows = self.coefficients[points]
         nominal = np.where(self.known, rows @ self.nominal.T, 1.0)
         up, down = (np.einsum("pi,kbi->pbk", rows, sums, optimize=True) for sums in (self.up, self.down))
@@ -135,13 +142,13 @@ def climb(
     step: Callable[[Array, Array], tuple[Array, Array]],
     reach: float = np.inf,
 ) -> tuple[Array, Array]:
-    """A maximum at each of some points and where it is, by Newton's method, from ν of shape (points, nuisance).
+    """The maximum at each point and its position, by Newton's method, starting at ν of shape (points, nuisance).
 
-    A step that does not go up is halved, and one beyond ±``reach`` ends there.
+    A step that does not increase the function is halved; a step beyond ±``reach`` ends at ±``reach``.
 
-    :param change: from ν to what is to be as large as possible, shape (points,), and what ``step`` needs besides ν
-    :param step: to a step that goes up, also where the function is not concave, and what it promises to first order
-    :raises StepError: when a fit finds no end
+    :param change: gives the function to be maximised at ν, shape (points,), and a further argument of ``step``
+    :param step: gives a step uphill, also where the function is not concave, and the expected increase to first order
+    :raises StepError: when a fit does not converge
     """
     unfinished = np.ones(len(nu), dtype=bool)
     value, state = change(nu)
@@ -157,19 +164,21 @@ def climb(
             if not worse.any():
                 break
             length[worse] *= 0.5
-        else:  # what is left to gain is lost in rounding
+        else:  # the remaining increase is below the rounding error
             unfinished &= ~worse
             length[worse] = 0.0
         nu = np.clip(nu + length[:, np.newaxis] * along, -reach, reach)
         value, state = change(nu)
-    raise StepError("the nuisance parameters cannot be fitted: take fewer bins, or generate more events")
+    raise StepError("the fit of the nuisance parameters does not converge: use fewer bins, or generate more events")
 
 
 def uphill(gradient: Array, hessian: Array) -> tuple[Array, Array]:
-    """Newton's step with the absolute eigenvalues of the Hessian of what is to be small, and what it promises.
+    """A Newton step uphill, and the increase that is expected to first order.
 
-    Where the function is not concave it goes up nevertheless, as far as it would go down. Shapes (points, nuisance)
-    and (points, nuisance, nuisance).
+    The step uses the absolute eigenvalues of the Hessian, so that it goes uphill where the function is not concave.
+
+    :param gradient: of the function to be maximised, shape (points, nuisance)
+    :param hessian: of minus that function, shape (points, nuisance, nuisance)
     """
     values, vectors = np.linalg.eigh(hessian)
     along = np.einsum("pkl,pk->pl", vectors, gradient) / np.maximum(np.abs(values), FLATTEST)
@@ -178,24 +187,24 @@ def uphill(gradient: Array, hessian: Array) -> tuple[Array, Array]:
 
 
 class Likelihood:
-    """The change of ln L with the nuisance parameters at some points, all at once."""
+    """The change of ln L with the nuisance parameters, for several points at once."""
 
     def __init__(self, response: Response, data: Array, n: float, expected: Array | None) -> None:
-        """``data`` are the events in each bin, ``n`` all events, also those in bins that are not known."""
-        rest = np.maximum(1.0 - response.shares.sum(axis=1), 0.0)  # in bins that are not known
+        """``data`` are the numbers of events in the bins; ``n`` is the number of all events, in unknown bins too."""
+        rest = np.maximum(1.0 - response.shares.sum(axis=1), 0.0)  # probability of the unknown bins
         self._shares = response.shares / (rest + response.shares.sum(axis=1))[:, np.newaxis]
         self._scale = np.full(len(rest), n) if expected is None else np.maximum(expected, 0.0)
-        possible = self._scale > 0.0  # elsewhere nothing can be gained
+        possible = self._scale > 0.0  # the gain is 0 at all other points
         self._data = possible[:, np.newaxis] * data
         self._response, self._n, self._rate = response, n, expected is not None
 
     def gain(self) -> Array:
-        """The largest change that is found, shape (points,).
+        """The largest change of ln L that the fits find, shape (points,).
 
-        Where the effects of ν = 1 and ν = -1 on a bin go the same way there may be several maxima. So after a fit from
-        ν = 0 there is one from the other side of each nuisance parameter, if ln L is not concave on the way there.
+        If ν = 1 and ν = -1 change a bin in the same direction, there may be several maxima. So a second fit follows the
+        fit from ν = 0: it starts on the other side of each nuisance parameter, if ln L is not concave on the way.
 
-        :raises StepError: when a fit finds no end
+        :raises StepError: when a fit does not converge
         """
         gain, nu = climb(np.zeros((len(self._shares), self._response.linear.shape[2])), self.change, self._step)
         for k in range(nu.shape[1]):
@@ -205,14 +214,14 @@ class Likelihood:
             worthwhile = np.any(convex, axis=0) & (self.change(start)[0] >= gain - HOPELESS)
             if not worthwhile.any():
                 continue
-            other, there = climb(np.where(worthwhile[:, np.newaxis], start, nu), self.change, self._step)
-            better = other > gain
-            gain, nu = np.where(better, other, gain), np.where(better[:, np.newaxis], there, nu)
+            second_gain, second_nu = climb(np.where(worthwhile[:, np.newaxis], start, nu), self.change, self._step)
+            better = second_gain > gain
+            gain, nu = np.where(better, second_gain, gain), np.where(better[:, np.newaxis], second_nu, nu)
         return gain
 
     def change(self, nu: Array) -> tuple[Array, Array]:
-        """At ν (points, nuisance), and the events that are expected there in each bin."""
-        with np.errstate(over="ignore", invalid="ignore"):  # far away
+        """The change of ln L at ν (points, nuisance), and the expected events in each bin at ν."""
+        with np.errstate(over="ignore", invalid="ignore"):  # at |ν| far from 0
             exponent = self._response.exponent(nu)
             grown = (self._shares * np.expm1(exponent)).sum(axis=1)
             events = self._scale[:, np.newaxis] * self._shares * np.exp(exponent)
@@ -223,8 +232,8 @@ class Likelihood:
             return gained - 0.5 * np.square(nu).sum(axis=1), events
 
     def _curvature(self, nu: Array, k: int) -> Array:
-        """The second derivative of -ln L by a nuisance parameter, shape (points,)."""
-        with np.errstate(over="ignore", invalid="ignore"):  # far away
+        """The second derivative of -ln L by nuisance parameter k, shape (points,)."""
+        with np.errstate(over="ignore", invalid="ignore"):  # at |ν| far from 0
             events, quadratic = self.change(nu)[1], self._response.quadratic[:, :, k]
             slope = self._response.linear[:, :, k] + 2.0 * quadratic * nu[:, [k]]
             curvature = 1.0 + (events * np.square(slope) - 2.0 * (self._data - events) * quadratic).sum(axis=1)

@@ -1,13 +1,13 @@
-"""The histogram as workspaces of pyhf (HistFactory in JSON), for those who go on with pyhf or cabinetry.
+"""The histogram as pyhf workspaces (HistFactory in JSON), for further work with pyhf or cabinetry.
 
-HistFactory knows no parameters of a theory, so that there is one workspace for each benchmark but the true point: a
-channel with the events expected at the true point, ``reference``, and with what the benchmark changes, ``signal``, that
-may be negative. The strength ``mu`` of the signal is 0 at the true point and 1 at the benchmark; between them is
-another theory, unless the parameters enter linearly. The data are those of the limits: the observed events, or else the
-Asimov data.
+HistFactory does not know the parameters of a theory. So there is one workspace for each benchmark except the true
+point. Its channel has two samples: ``reference``, the expected events at the true point, and ``signal``, the difference
+at the benchmark, which may be negative. The signal strength ``mu`` is 0 at the true point and 1 at the benchmark. Other
+values of ``mu`` are a point of the theory only if the parameters enter linearly. The data are those of the limits: the
+observed events if there are any, otherwise the Asimov data.
 
-Nuisance parameters become modifiers that both samples share: ``normsys`` where one has the same effect on all bins,
-``histosys`` with the templates at ±1 else. ``staterror`` is that of the simulated events of the reference.
+Nuisance parameters become modifiers of both samples: ``normsys`` if the effect is the same in all bins, otherwise
+``histosys`` with the templates at ±1. ``staterror`` is the statistical error of the simulated events at the reference.
 """
 
 from collections.abc import Mapping
@@ -22,20 +22,20 @@ from mmc.jobs.statistics.histograms import Binning, Template, bin_sums
 from mmc.jobs.statistics.problem import LimitProblem
 
 VERSION = "1.0.0"
-"""Of the format, not of pyhf."""
+"""The version of the workspace format, not of pyhf."""
 SAME = 1e-6
-"""Relative differences of effects on bins that count as none."""
+"""Effects on bins with a smaller relative difference count as equal."""
 
 
 @dataclass(frozen=True)
 class Yields:
-    """Events expected at a point, in each bin, and those with each nuisance parameter at 1 and at -1."""
+    """The expected events in each bin at a point: nominal, and with each nuisance parameter at 1 and at -1."""
 
     nominal: Array
     varied: Mapping[str, tuple[Array, Array]]
 
-    def less(self, other: "Yields") -> "Yields":
-        """The difference."""
+    def minus(self, other: "Yields") -> "Yields":
+        """The difference of the expected events."""
         varied = {
             name: (up - other.varied[name][0], down - other.varied[name][1]) for name, (up, down) in self.varied.items()
         }
@@ -43,24 +43,24 @@ class Yields:
 
     @property
     def positive(self) -> npt.NDArray[np.bool_]:
-        """In which bins events are expected."""
-        every = [self.nominal, *(item for pair in self.varied.values() for item in pair)]
-        return np.asarray(np.min(every, axis=0) > 0.0)
+        """True for bins in which all expected numbers of events are positive."""
+        yields = [self.nominal, *(item for pair in self.varied.values() for item in pair)]
+        return np.asarray(np.min(yields, axis=0) > 0.0)
 
     def take(self, bins: npt.NDArray[np.bool_]) -> "Yields":
-        """Some of the bins."""
+        """The expected events in some of the bins."""
         return Yields(self.nominal[bins], {name: (up[bins], down[bins]) for name, (up, down) in self.varied.items()})
 
 
 def make_workspaces(
     problem: LimitProblem, binning: Binning, template: Events, data: Array, channel: str
 ) -> dict[str, dict[str, Any]]:
-    """The workspace of each benchmark but the true point.
+    """The workspaces of all benchmarks except the true point.
 
-    Bins in which the simulated events say nothing of one of the points are left out.
+    A bin is left out if its expected number of events is not positive at one of the points.
 
-    :param template: the events that fill the histogram, those of the partition ``rest``
-    :param data: events in each bin
+    :param template: the events that fill the histogram, which are the partition ``rest``
+    :param data: the number of events in each bin
     """
     index, variations = binning.index(template.x), problem.file.variations("rest")
     nominal = Template.of(index, template, binning.size)
@@ -72,7 +72,7 @@ def make_workspaces(
     rows = dict(zip(benchmarks, problem.file.coefficients(np.array(list(benchmarks.values()))), strict=True))
 
     def yields(row: Array) -> Yields:
-        """Rates are those of the test events, as in the limits, and so scale the template."""
+        """Yields scaled to the rate of the test events, as in the limits."""
         rate = problem.luminosity * float(row @ problem.file.part("test").weights.sum(axis=0))
         scale = rate / float((nominal.sums @ row).sum())
         return Yields(
@@ -100,8 +100,8 @@ def make_workspaces(
 def make_workspace(channel: str, reference: Yields, errors: Array, point: Yields, data: Array) -> dict[str, Any]:
     """The workspace of a point.
 
-    :param errors: the standard errors of ``reference.nominal`` from the number of simulated events
-    :param data: events in each bin
+    :param errors: the Monte Carlo errors of ``reference.nominal``
+    :param data: the number of events in each bin
     """
     common = {
         name: effect
@@ -116,7 +116,7 @@ def make_workspace(channel: str, reference: Yields, errors: Array, point: Yields
                 "name": channel,
                 "samples": [
                     _sample("reference", reference, common, stat),
-                    _sample("signal", point.less(reference), common, strength),
+                    _sample("signal", point.minus(reference), common, strength),
                 ],
             }
         ],
@@ -129,9 +129,10 @@ def make_workspace(channel: str, reference: Yields, errors: Array, point: Yields
 
 
 def _sample(
-    name: str, yields: Yields, common: Mapping[str, tuple[float, float]], own: Mapping[str, Any]
+    name: str, yields: Yields, common: Mapping[str, tuple[float, float]], modifier: Mapping[str, Any]
 ) -> dict[str, Any]:
-    modifiers = [dict(own)]
+    """A sample with its own ``modifier`` and those of the nuisance parameters; ``common`` are effects on all bins."""
+    modifiers = [dict(modifier)]
     for nuisance, (up, down) in yields.varied.items():
         if nuisance in common:
             high, low = common[nuisance]
@@ -145,7 +146,7 @@ def _sample(
 def _common_effect(
     reference: Array, point: Array, of_reference: tuple[Array, Array], of_point: tuple[Array, Array]
 ) -> tuple[float, float] | None:
-    """The factors at 1 and -1, if they are the same in all bins of both; None else."""
+    """The factors at 1 and -1 if they are the same in all bins of both points, otherwise None."""
     found = []
     for up_or_down in (0, 1):
         ratios = np.concatenate([of_reference[up_or_down] / reference, of_point[up_or_down] / point])

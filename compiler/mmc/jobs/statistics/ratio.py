@@ -1,4 +1,4 @@
-"""Limits and closure tests of ratio estimators, as trained and calibrated."""
+"""Limits and closure tests of ratio estimators, before and after calibration."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from mmc.jobs.statistics.calibration import EVERY, Calibration, Points
 from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.closure.evidence import Compared, Evidence
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio, RatioSums
-from mmc.jobs.statistics.closure.toys import Pool, Totals, Toys, blocks
+from mmc.jobs.statistics.closure.toys import AsimovLogRatio, Pool, Toys, blocks
 from mmc.jobs.statistics.closure.truth import Truth, joint_ratio
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.problem import LimitProblem
@@ -23,15 +23,15 @@ from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.result import Result
 
 KEPT = 150_000_000
-"""Log ratios that are kept for the toys, in single precision, which is that of the networks: 0.6 GB."""
+"""The largest number of log ratios kept for the toys: 0.6 GB in single precision, which is that of the networks."""
 
 log = logging.getLogger(__name__)
 
 
 class _TestEvents:
-    """The test events in blocks, with the network's log ratios of each at all points, shape (points, events).
+    """The test events in blocks, with the network's log ratios at all points, shape (points, events).
 
-    They are gone through twice, as what toys are needed is known when there are limits.
+    Two passes over the events are needed: the points of the toys depend on the limits from the first pass.
     """
 
     def __init__(self, problem: LimitProblem, log_ratio: LogRatio) -> None:
@@ -52,34 +52,37 @@ class _TestEvents:
 
 
 class _Ratio:
-    """A ratio, calibrated or not: its sums over Asimov data, observed events and events at the denominator."""
+    """A ratio with or without calibration: its sums over Asimov data, observed events and events at the denominator."""
 
     def __init__(self, problem: LimitProblem, calibration: Calibration | None = None) -> None:
         self._problem = problem
         self._calibration = calibration
-        self.totals, self.sums = Totals(problem), RatioSums(len(problem.points))
+        self.asimov, self.sums = AsimovLogRatio(problem), RatioSums(len(problem.points))
         self.observed = np.zeros(len(problem.points))
         self.compared: Compared | None = None
         self.toys: Toys | None = None
 
     def add(self, logs: Array, rows: slice, p: Array) -> None:
-        """Add the network's log ratios of some test events at all points; ``p`` are the events' at the denominator."""
+        """Add the network's log ratios of the test events ``rows``, at all points.
+
+        ``p`` are the probabilities of all test events at the denominator.
+        """
         transformed = self.transform(logs)
-        self.totals.add(transformed, rows)
+        self.asimov.add(transformed, rows)
         self.sums.add(transformed, p[rows])
 
     def transform(self, logs: Array, points: Points = EVERY) -> Array:
-        """The log ratios of the network at all points or some, calibrated."""
+        """Calibrate log ratios of the network, at all points or some."""
         return logs if self._calibration is None else self._calibration.apply(logs, points)
 
     @property
     def mean_ratio(self) -> MeanRatio:
-        """Over the test events at the denominator, with the error that the calibration adds."""
+        """The mean ratio over test events at the denominator; its error includes the error of the calibration."""
         ratio = self.sums.mean_ratio()
         return ratio if self._calibration is None else ratio.widened(self._calibration.error)
 
     def compare(self, logs: Array, events: Events, row: Array, points: Points) -> None:
-        """Estimated with joint ratios of events at the denominator, at some points."""
+        """Compare estimated and joint ratios of events at the denominator, at some points."""
         self.compared = Compared(
             of="ratio",
             labels=[{"theta": self._problem.named(theta)} for theta in self._problem.points[points]],
@@ -97,7 +100,7 @@ class _Ratio:
                 rate=rate,
                 mean_ratio=self.mean_ratio,
                 compared=self.compared,
-                totals=self.totals,
+                asimov=self.asimov,
                 truth=truth,
                 toys=self.toys,
             )
@@ -105,24 +108,25 @@ class _Ratio:
 
 
 @dataclass(frozen=True)
-class _Varied:
-    """A ratio at each of the values of the nuisance parameters that a fit of them starts from."""
+class _RatioVariations:
+    """A ratio at the values of the nuisance parameters from which its quadratic form is calculated."""
 
     problem: LimitProblem
     variations: list[Variation]
     expected: Array
     """Mean log ratios of the Asimov data, shape (variations, points)."""
     observed: Array
+    """Mean log ratios of the observed events, shape (variations, points)."""
     mean_ratios: Mapping[str, MeanRatio]
-    """By the name of the variation."""
+    """Mean ratios by the name of the variation."""
 
     @classmethod
     def of(
         cls, problem: LimitProblem, method: str, log_ratio: VariedLogRatio, denominator: Array, p: Array
-    ) -> "_Varied":
-        """``p`` are the probabilities of the test events at the denominator."""
+    ) -> "_RatioVariations":
+        """Evaluate and calibrate the ratio; ``p`` are the probabilities of the test events at the denominator."""
         variations = design(problem.file.nuisance_parameters)
-        log.info("the nuisance parameters are fitted: %d more values of them are evaluated", len(variations))
+        log.info("fitting nuisance parameters: the network is evaluated at %d more values of them", len(variations))
         expected, observed, means = [], [], {}
         for variation in variations:
             varied = partial(log_ratio, nu=variation.nu)
@@ -133,31 +137,32 @@ class _Varied:
             for rows in blocks(len(problem.population.x), len(problem.points)):
                 ratio.add(varied(problem.points, problem.population.x[rows]), rows, p)
             _add_observed([ratio], problem, varied)
-            expected.append(ratio.totals.mean)
+            expected.append(ratio.asimov.mean)
             observed.append(ratio.observed)
             means[variation.name] = ratio.mean_ratio
         return cls(problem, variations, np.stack(expected), np.stack(observed), means)
 
-    def kinematics(self, nominal: _Ratio) -> tuple[ShapeLikelihood, ShapeLikelihood]:
-        """Of the Asimov data and of the observed events, with the same ratio at nominal values."""
+    def shape_likelihoods(self, nominal: _Ratio) -> tuple[ShapeLikelihood, ShapeLikelihood]:
+        """The likelihoods of the Asimov data and of the observed events; ``nominal`` is the ratio at ν = 0."""
         problem = self.problem
         effects = problem.file.variations(problem.partition)
         rate = LogRate.of(problem.population.weights, problem.coefficients, effects)
         expected, observed = (
             ShapeLikelihood(mean, VariedRatio.of(mean, varied, self.variations, rate).gain)
-            for mean, varied in ((nominal.totals.mean, self.expected), (nominal.observed, self.observed))
+            for mean, varied in ((nominal.asimov.mean, self.expected), (nominal.observed, self.observed))
         )
         return expected, observed
 
 
-def ratio_outcome(
+def ratio_result(
     problem: LimitProblem, settings: EvaluateSettings, log_ratio: VariedLogRatio, random: np.random.Generator
 ) -> Result:
-    """The Asimov data are at theta_true; mean and joint ratios are those of all test events, weighted as at theta1.
+    """Limits from an estimated ratio, with their verdict.
 
-    Nuisance parameters that the ratio has learned are nominal but in the limits in which they are fitted.
+    The Asimov data are at theta_true. Mean and joint ratios are calculated from all test events, weighted to theta1.
+    Nuisance parameters that the ratio has learned are at their nominal values, except in limits that fit them.
 
-    :raises StepError: when there are too few events, or a fit finds no end
+    :raises StepError: when there are too few events, or a fit does not converge
     """
     denominator = problem.file.point(settings.reference)
     row = problem.file.coefficients(denominator[np.newaxis])[0]
@@ -173,15 +178,15 @@ def ratio_outcome(
             ratio.add(logs, rows, p)
     _add_observed(ratios, problem, log_ratio)
 
-    expected, seen = ShapeLikelihood(final.totals.mean), ShapeLikelihood(final.observed)
+    expected, of_observed = ShapeLikelihood(final.asimov.mean), ShapeLikelihood(final.observed)
     judge_varied = None
     if problem.profiled and settings.profiles_nuisance:
-        varied = _Varied.of(problem, method, log_ratio, denominator, p)
-        expected, seen = varied.kinematics(final)
+        varied = _RatioVariations.of(problem, method, log_ratio, denominator, p)
+        expected, of_observed = varied.shape_likelihoods(final)
         judge_varied = partial(verdict.judge_varied, problem, varied.mean_ratios)
-    observed = None if problem.observed is None else seen
+    observed = None if problem.observed is None else of_observed
 
-    if not problem.file.has_morphing:  # toys and joint ratios need weights at points that are no benchmarks
+    if not problem.file.has_morphing:  # toys and joint ratios need weights at points that are not benchmarks
         arrays = final.mean_ratio.arrays(problem.grid.shape)
 
         def judge(limits: Limits, rate: bool) -> verdict.Verdict:
@@ -189,19 +194,19 @@ def ratio_outcome(
 
         return Result.of(problem, expected, observed, judge, arrays, judge_varied=judge_varied)
 
-    pool = Pool.of(problem, problem.limits(final.totals.mean))
+    pool = Pool.of(problem, problem.limits(final.asimov.mean))
     toys = [Toys(pool) for _ in ratios]
     for rows, logs in tested:
         counts = pool.draw(rows, random)
-        for ratio, own in zip(ratios, toys, strict=True):
-            own.add(ratio.transform(logs), rows, counts)
+        for ratio, ratio_toys in zip(ratios, toys, strict=True):
+            ratio_toys.add(ratio.transform(logs), rows, counts)
     truth = Truth(problem)
     logs = log_ratio(problem.points[pool.probes], problem.population.x)
-    for ratio, own in zip(ratios, toys, strict=True):
-        ratio.toys = own
+    for ratio, ratio_toys in zip(ratios, toys, strict=True):
+        ratio.toys = ratio_toys
         ratio.compare(logs, problem.population, row, pool.probes)
 
-    outcome = Result.of(
+    result = Result.of(
         problem,
         expected,
         observed,
@@ -210,13 +215,13 @@ def ratio_outcome(
         judge_varied=judge_varied,
     )
     if method == "none":
-        return outcome
-    before = ratios[0].judge(problem.limits(ratios[0].totals.mean), True, truth)
-    return replace(outcome, verdict=outcome.verdict.with_calibration(method, before))
+        return result
+    before = ratios[0].judge(problem.limits(ratios[0].asimov.mean), True, truth)
+    return replace(result, verdict=result.verdict.with_calibration(method, before))
 
 
 def _add_observed(ratios: list[_Ratio], problem: LimitProblem, log_ratio: LogRatio) -> None:
-    """Add the observed events, if there are any; the network is the same for all of the ratios."""
+    """Add the observed events, if there are any. The network, which all ratios share, is evaluated once."""
     if problem.observed is None:
         return
     x, probabilities = problem.observed.values, problem.observed.probabilities

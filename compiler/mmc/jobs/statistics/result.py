@@ -1,4 +1,4 @@
-"""What is written of a likelihood: its limits, expected and observed, with and without the rate, and the verdict."""
+"""The results of a likelihood: limits, expected and observed, with and without the rate, and the verdict."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from mmc.jobs.statistics.profiling import ShapeLikelihood
 
 @dataclass(frozen=True)
 class Result:
-    """Expected limits with their verdict, and the limits beside them by name (see :meth:`LimitProblem.variants`).
+    """Expected limits with their verdict, and further limits by name (see :meth:`LimitProblem.variants`).
 
-    ``verdicts`` has a verdict of those among the others that the closure tests apply to: on expected data, and with
-    nuisance parameters of those estimators that have learned them.
+    ``verdicts`` holds the verdicts on those further limits to which closure tests apply: limits on expected data, with
+    fitted nuisance parameters only for estimators that have learned them.
     """
 
     limits: Limits
@@ -36,27 +36,28 @@ class Result:
         *,
         judge_varied: Callable[[Limits, Verdict], Verdict] | None = None,
     ) -> "Result":
-        """From what expected and observed events say; ``arrays`` are written besides those of the limits.
+        """The result from the likelihoods of expected and observed events.
 
-        ``judge`` gives the verdict on expected limits, and is told whether the rate may be part of them;
-        ``judge_varied`` the one with nuisance parameters fitted, from the nominal one.
+        :param judge: gives the verdict on expected limits; its second argument tells whether they may include the rate
+        :param arrays: written together with the arrays of the limits
+        :param judge_varied: gives the verdict on limits with fitted nuisance parameters, from the nominal verdict
         """
         limits, variants = problem.limits(expected.mean_log), problem.variants(expected, observed)
         verdicts = {name: judge(variants[name], False) for name in ("without_rate",) if name in variants}
         verdict = judge(limits, True)
-        for kind, nominal in {"": verdict, "without_rate": verdicts.get("without_rate", verdict)}.items():
-            name = "_".join(filter(None, (kind, "with_systematics")))
+        for rate_name, nominal in {"": verdict, "without_rate": verdicts.get("without_rate", verdict)}.items():
+            name = "_".join(filter(None, (rate_name, "with_systematics")))
             if judge_varied is not None and name in variants:
                 verdicts[name] = judge_varied(variants[name], nominal)
         return cls(limits, verdict, arrays, variants, verdicts)
 
     def all_arrays(self) -> dict[str, Array]:
-        """What ``limits.npz`` holds: of other limits the same arrays with their name before them."""
+        """The arrays of ``limits.npz``; the arrays of further limits have the name of the limits as a prefix."""
         variants = {f"{name}_{key}": a for name, limits in self.variants.items() for key, a in limits.values().items()}
         return {**self.limits.arrays(), **self.arrays, **variants}
 
     def summary(self, problem: LimitProblem) -> dict[str, Any]:
-        """As the result files hold it."""
+        """The entries of the result file."""
         variants = {
             name: limits.summary(problem.levels) | (self.verdicts[name].summary() if name in self.verdicts else {})
             for name, limits in self.variants.items()

@@ -18,21 +18,21 @@ from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.result import Result
 
 
-def score_outcome(
+def score_result(
     problem: LimitProblem,
     settings: EvaluateSettings,
     histogram: ScoreSettings,
     estimator: Estimator,
     random: np.random.Generator,
 ) -> Result:
-    """A score estimator: histograms of the estimated score, filled with validation events, that it was not trained on.
+    """Limits from histograms of the estimated score, filled with validation events, which were not used in training.
 
-    SALLY has one histogram in all components. SALLINO has at each θ a histogram of the component h along θ - θ_ref; as
-    in arXiv:1805.00020 its ratio is p(h | θ) / p(h | θ_ref). Adaptive SALLY adds to h the component across it, with
-    more than two parameters all components. (MadMiner 0.9.6 leaves out the denominator and compares densities of
-    different variables with each other.)
+    SALLY has one histogram in all components. SALLINO has a histogram of the component h along θ - θ_ref at each θ; its
+    ratio is p(h | θ) / p(h | θ_ref), as in arXiv:1805.00020. Adaptive SALLY adds the component across h, or all
+    components if there are more than two parameters. (MadMiner 0.9.6 omits the denominator and so compares densities of
+    different variables.)
 
-    Where the score of nuisance parameters is learned too, the score is the profiled one throughout.
+    If the score of nuisance parameters is learned too, the profiled score is used throughout.
     """
     reference = problem.file.point(settings.reference)
     row = problem.file.coefficients(reference[np.newaxis])[0]
@@ -52,8 +52,8 @@ def score_outcome(
 
     test, data = Summaries(score(at_reference.x), at_reference.probabilities(row)), Summaries(score(x), asimov)
     population = Summaries(score(problem.population.x), problem.population.probabilities(row))
-    scores, seen = score(template.x), problem.observed
-    observed = None if seen is None else Summaries(score(seen.values), seen.probabilities)
+    scores, data_x = score(template.x), problem.observed
+    observed = None if data_x is None else Summaries(score(data_x.values), data_x.probabilities)
 
     def figures(direction: Array, bins: Sequence[int], coefficients: Array, binning_row: Array) -> HistogramFigures:
         projected = Events(scores @ direction, template.weights)
@@ -108,11 +108,11 @@ def score_outcome(
 
 
 def profiling(problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator) -> Array:
-    """What an estimated score is multiplied with to be that of the parameters, shape (parameters, outputs).
+    """The matrix from the network's outputs to the score of the parameters, shape (parameters, outputs).
 
-    Profiled, it is t_θ - I_θν (I_νν + 1)⁻¹ t_ν (arXiv:1903.01473), with the information on the nuisance parameters in
-    the rate and the score itself, and in their constraint. MadMiner's ``set_nuisance`` has the same formula for the
-    information that it is given, constraint included.
+    The profiled score is t_θ - I_θν (I_νν + 1)⁻¹ t_ν (arXiv:1903.01473), where I is the information in the rate and in
+    the score itself, and 1 the constraint of the nuisance parameters. MadMiner's ``set_nuisance`` has the same formula,
+    but expects an information that includes the constraint.
     """
     n = len(problem.file.parameters)
     projection = np.eye(n)
@@ -124,14 +124,14 @@ def profiling(problem: LimitProblem, settings: EvaluateSettings, estimator: Esti
 
 
 def _direction(difference: Array) -> Array:
-    """A unit vector, as a column; the first axis where the difference is 0."""
+    """The unit vector along a difference, as a column; the first axis if the difference is 0."""
     norm = float(np.linalg.norm(difference))
     vector = difference / norm if norm > 0.0 else np.eye(len(difference))[0]
     return np.asarray(vector[:, np.newaxis])
 
 
 def _axes(difference: Array) -> Array:
-    """What adaptive SALLY fills its histogram with, as columns: along the direction, and across; or all components."""
+    """The axes of the histogram of adaptive SALLY, as columns: along and across the direction, or all components."""
     along = _direction(difference)
     if len(along) == 2:
         return np.hstack([along, [-along[1], along[0]]])

@@ -15,7 +15,17 @@ from mmc.compiler.catalogue.stages import TRACK
 from mmc.compiler.settings.tracking import TrackSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, write_json
-from mmc.jobs.tracking.store import ARTIFACTS, STORE, Store, asked_store, beside, local_store, public, reason, repoint
+from mmc.jobs.tracking.store import (
+    ARTIFACTS,
+    STORE,
+    Store,
+    artifacts_beside,
+    asked_store,
+    local_store,
+    public,
+    reason,
+    repoint,
+)
 from mmc.jobs.tracking.tracker import STUDY, StudyRun
 
 log = logging.getLogger(__name__)
@@ -60,7 +70,7 @@ def _begin(job: StepJob, settings: TrackSettings, record: dict[str, Any]) -> Non
             repoint(job.out, record["experiment"], record["files"])
         store = Store(local_store(job.out))
     else:
-        record |= {"uri": public(uri), "files": beside(uri)}
+        record |= {"uri": public(uri), "files": artifacts_beside(uri)}
         store = Store(uri)
     record["experiment_id"] = store.experiment(record["experiment"], record["files"])
     whole = StudyRun(store, record)

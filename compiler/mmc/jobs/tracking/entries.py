@@ -1,4 +1,4 @@
-"""What is tracked of the jobs, from the records that they write: parameters, metrics, losses by epoch, tags, files."""
+"""The tracked entries of jobs, from the records that jobs write: parameters, metrics, losses by epoch, tags, files."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from mmc.jobs.job import RECORD, read_json
 from mmc.version import __version__
 
 SERIES = ("loss_train", "loss_validation")
-"""Entries of records that have a number for each epoch."""
+"""Entries of records with one number per epoch."""
 CHOSEN = {
     *("method_name", "method", "estimator", "member", "device", "features", "group"),
     *("observables", "parameters", "nuisance_parameters", "baseline", "bins", "theta", "theta0", "theta1"),
@@ -21,19 +21,20 @@ CHOSEN = {
     *("search", "sampler", "criterion", "best"),
     *("luminosity_pb", "theta_true", "include_xsec", "confidence_levels", "score_bins"),
 }
-"""Entries of records and settings that were chosen, not found: parameters of a run, all other numbers are metrics."""
+"""Entries of records and settings that are choices, not results. They become parameters of a run; all other numbers are
+metrics."""
 OPTIONS = ("training", "scan")
-"""Entries whose own entries are parameters by their names, so that runs can be compared by them."""
+"""Entries that hold several parameters of a run. Each is logged under its own name, so that runs can be compared."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What is to be logged of a job."""
+    """The values and files of a job to be logged."""
 
     params: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     series: Mapping[str, list[float]] = field(default_factory=dict)
-    """A number for each epoch, from the first on."""
+    """One number per epoch, from the first epoch on."""
     tags: Mapping[str, str] = field(default_factory=dict)
     artifacts: tuple[Path, ...] = ()
     network: tuple[Path, str] | None = None
@@ -41,8 +42,8 @@ class Entry:
 
 
 def describe(stage: str, folder: Path, seed: int, settings: Mapping[str, Any]) -> Entry:
-    """What is to be logged of a job that wrote the folder. ``settings`` may be unknown, and add little."""
-    if stage == TUNE.name and not (folder / TUNE.record).is_file():  # it has handed on a model, which is logged
+    """The entry of the job that wrote the folder. ``settings`` may be empty if they are not known; they add little."""
+    if stage == TUNE.name and not (folder / TUNE.record).is_file():  # the job passed on a model that is logged already
         return Entry(tags={logged(stage): str(seed)})
     declared = STAGES[stage]
     record = {} if declared.tracked_as is None else read_json(folder / declared.record)
@@ -69,18 +70,18 @@ def describe(stage: str, folder: Path, seed: int, settings: Mapping[str, Any]) -
 
 
 def summarise(folder: Path) -> Entry:
-    """What is to be logged of the whole, from the folder of the report: what each method and baseline allows.
+    """The entry of the study's run, from the folder of the report: allowed fractions and verdicts.
 
-    And whether that can be believed. What all limits share is given where there are no groups of events.
+    Settings that all limits share are included if the events are not in groups.
     """
     results = read_json(folder / REPORT.record)
-    every, shared = [*results["baselines"], *results["methods"]], results["evaluation"] or {}
+    records, shared = [*results["baselines"], *results["methods"]], results["evaluation"] or {}
     metrics = {
         f"allowed_fraction.{level}/{limits['name']}": fraction
-        for limits in every
+        for limits in records
         for level, fraction in limits["allowed_fraction"].items()
     }
-    verdicts = {f"verdict.{limits['name']}": limits["verdict"] for limits in every}
+    verdicts = {f"verdict.{limits['name']}": limits["verdict"] for limits in records}
     return Entry(
         params={name: _text(value) for name, value in shared.items() if name in CHOSEN},
         metrics=metrics | dict(_numbers({name: value for name, value in shared.items() if name not in CHOSEN})),
@@ -90,7 +91,7 @@ def summarise(folder: Path) -> Entry:
 
 
 def describe_trial(values: Mapping[str, Any], judgement: Mapping[str, Any] | None, failed: str) -> Entry:
-    """What is to be logged of a trial besides its training: what its tuning says of it."""
+    """The entry of a trial in addition to its training: hyperparameters, and the judgement of the tuning."""
     judged = judgement or {}
     tags = {"verdict": judged.get("verdict"), "failed": failed}
     return Entry(
@@ -101,13 +102,13 @@ def describe_trial(values: Mapping[str, Any], judgement: Mapping[str, Any] | Non
 
 
 def logged(stage: str) -> str:
-    """The tag that a run has once the job of a stage is logged: its value is the job's seed."""
+    """The tag that marks the job of a stage as logged in a run; its value is the seed of the job."""
     return f"seed.{stage}"
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Tags with the versions of what runs."""
+    """Tags with the versions of mmc, MadMiner and torch."""
     found = {"version.mmc": __version__}
     for package in ("madminer", "torch"):
         try:
@@ -118,9 +119,9 @@ def versions() -> dict[str, str]:
 
 
 def _numbers(record: Mapping[str, Any], prefix: str = "", between: str = "/") -> Iterator[tuple[str, float]]:
-    """The numbers of a record by name, those within other entries as `entry/name` or `entry/name.name`.
+    """The numbers of a record by name; numbers in nested entries are called `entry/name` or `entry/name.name`.
 
-    MLflow draws those with the same text before the slash in a section of their own, below all others.
+    MLflow shows names with the same text before the slash in one section.
     """
     for name, value in record.items():
         if isinstance(value, Mapping):
@@ -130,7 +131,7 @@ def _numbers(record: Mapping[str, Any], prefix: str = "", between: str = "/") ->
 
 
 def _text(value: Any) -> str:
-    """A value as one word or line: text as it is, texts joined, all else as JSON."""
+    """A value as a line of text: text unchanged, a list of texts joined, anything else as JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value and all(isinstance(item, str) for item in value):

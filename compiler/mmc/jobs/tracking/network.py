@@ -1,4 +1,4 @@
-"""A trained network as one torch module in physical units, so that what MLflow keeps needs neither MadMiner nor mmc."""
+"""A trained network as one torch module in physical units, which MLflow can load without MadMiner or mmc."""
 
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,15 @@ from mmc.jobs.madminer.estimators import new_estimator
 from mmc.jobs.madminer.event_file import Array
 
 N_EXAMPLES = 2
-"""Events in the example that goes with a network; with a single one, torch would take every batch to have one event."""
+"""Events in the example of a network. With a single event, torch would fix the batch size to 1."""
 
 
 def portable(folder: Path, method: str) -> tuple[torch.nn.Module, dict[str, Array]] | None:
     """The network in a folder that ``train`` wrote, and examples of its inputs by name, in double precision.
 
-    A score method's takes x (n, observables) and gives the estimated score (n, parameters); a ratio method's takes
-    θ (n, parameters) and x and gives ln r(x | θ), shape (n,). Nuisance parameters that are learned come after the
-    parameters. None where the estimator is of another kind.
+    The network of a score method takes x (n, observables) and gives the estimated score (n, parameters). The network of
+    a ratio method takes θ (n, parameters) and x and gives ln r(x | θ), shape (n,). Learned nuisance parameters come
+    after the parameters. None for other types of estimators.
     """
     kind = ESTIMATORS[read_json(folder / TRAIN.record)["estimator"]]
     if not kind.is_portable:
@@ -42,7 +42,7 @@ def portable(folder: Path, method: str) -> tuple[torch.nn.Module, dict[str, Arra
 
 
 class _Scaling(torch.nn.Module):  # type: ignore[misc]
-    """What MadMiner does to inputs before its networks see them, in single precision."""
+    """MadMiner's scaling and selection of the inputs of a network, with a result in single precision."""
 
     def __init__(self, means: Any, stds: Any, features: Any = None) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class _Scaling(torch.nn.Module):  # type: ignore[misc]
 
 
 class Score(torch.nn.Module):  # type: ignore[misc]
-    """x (n, observables) to the estimated score (n, parameters)."""
+    """From x (n, observables) to the estimated score (n, parameters)."""
 
     def __init__(self, network: torch.nn.Module, x_scaling: _Scaling) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Score(torch.nn.Module):  # type: ignore[misc]
 
 
 class Ratio(torch.nn.Module):  # type: ignore[misc]
-    """θ (n, parameters) and x (n, observables) to ln r(x | θ), shape (n,)."""
+    """From θ (n, parameters) and x (n, observables) to ln r(x | θ), shape (n,)."""
 
     def __init__(self, network: torch.nn.Module, x_scaling: _Scaling, theta_scaling: _Scaling) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Where runs are tracked: a store of MLflow, and the runs of one study in it.
+"""The MLflow store in which runs are tracked, and the runs of one study in it.
 
-Nothing here raises because of the store: what it refuses, or that it cannot be reached, is a warning in the log, and
-from then on nothing more is asked of it. A job never waits for a store for long.
+A store never fails a job. If the store refuses a request or cannot be reached, there is a warning in the log, and the
+store is not used any more. A job never waits for a store for long.
 """
 
 import logging
@@ -19,20 +19,20 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from mmc.errors import StepError
 
 STORE, ARTIFACTS = "mlflow.db", "artifacts"
-"""The file of SQLite that holds the runs where no server does, and the folder of what they log, beside it."""
+"""The SQLite file of a store without a server, and the folder beside it with the files that runs log."""
 ADDRESS, USER, PASSWORD, TOKEN = (f"MLFLOW_TRACKING_{name}" for name in ("URI", "USERNAME", "PASSWORD", "TOKEN"))
-"""Environment variables of MLflow's own."""
+"""MLflow's own environment variables."""
 ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds; MLflow's own values add up to a quarter of an hour
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds; with MLflow's defaults, a request can wait for a quarter of an hour
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
-    "GIT_PYTHON_REFRESH": "quiet",  # it warns where git is not installed
+    "GIT_PYTHON_REFRESH": "quiet",  # else there is a warning if git is not installed
 }
-"""What MLflow reads of the environment, unless the user has set it."""
+"""Settings of MLflow in the environment, for variables that the user has not set."""
 BATCH = 100
-"""Parameters, metrics or tags in one request: what servers take at most."""
+"""The largest number of parameters, metrics or tags in one request that servers accept."""
 
 log = logging.getLogger(__name__)
 Arguments = ParamSpec("Arguments")
@@ -40,13 +40,13 @@ Result = TypeVar("Result")
 
 
 class Store:
-    """A store in use. Every question to it goes through :meth:`ask`."""
+    """A store in use. Requests to the store go through :meth:`ask` and :meth:`offer`, which never raise."""
 
     def __init__(self, uri: str) -> None:
         """Open a store.
 
         :raises ImportError: when MLflow is not installed
-        :raises Exception: MLflow's own, when it does not know what the URI means
+        :raises Exception: MLflow's own errors, when it does not understand the URI
         """
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
@@ -59,18 +59,18 @@ class Store:
     def ask(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result | None:
-        """What a function that asks the store returns; None where it fails, and then nothing more is asked."""
+        """The result of a function that uses the store; None if it fails, and then the store is not used any more."""
         if self.lost:
             return None
         try:
             return function(*args, **kwargs)
         except Exception as error:
             self.lost = True
-            log.warning("not tracked from here on: %s", reason(error))
+            log.warning("not tracked from now on: %s", reason(error))
             return None
 
     def offer(self, function: Callable[Arguments, object], *args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-        """Ask what may fail alone: files may be kept elsewhere than runs, and by somebody who does not answer."""
+        """Call a function that logs files. If it fails, tracking goes on: files may be kept by another server."""
         if self.lost:
             return
         try:
@@ -79,24 +79,24 @@ class Store:
             log.warning("not tracked: %s", reason(error))
 
     def experiment(self, name: str, artifacts: str | None = None) -> str:
-        """The id of the experiment of that name, which is made where there is none.
+        """The id of the experiment with this name, which is created if it does not exist.
 
-        :param artifacts: where a new one keeps the files that runs log; None leaves that to the server
-        :raises Exception: MLflow's own
+        :param artifacts: the place of the files that runs of a new experiment log; None leaves the place to the server
+        :raises Exception: MLflow's own errors
         """
         if found := self.client.get_experiment_by_name(name):
             return str(found.experiment_id)
         try:
             return str(self.client.create_experiment(name, artifact_location=artifacts))
         except Exception:
-            if found := self.client.get_experiment_by_name(name):  # somebody else has just made it
+            if found := self.client.get_experiment_by_name(name):  # another process has just created it
                 return str(found.experiment_id)
             raise
 
     def start(self, experiment: str, name: str, identity: Mapping[str, str], tags: Mapping[str, str]) -> str:
-        """The id of the run with those tags as its identity, which runs from now on; it is made where there is none.
+        """The id of the run with the tags ``identity``, with status RUNNING; the run is created if it does not exist.
 
-        :raises Exception: MLflow's own
+        :raises Exception: MLflow's own errors
         """
         found = self.find(experiment, identity)
         if found:
@@ -108,9 +108,9 @@ class Store:
         return str(run.info.run_id)
 
     def find(self, experiment: str, tags: Mapping[str, str], most: int = 1) -> list[Any]:
-        """The runs that have those tags.
+        """The runs with these tags, at most ``most`` of them.
 
-        :raises Exception: MLflow's own
+        :raises Exception: MLflow's own errors
         """
         condition = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
         return list(self.client.search_runs([experiment], condition, max_results=most))
@@ -123,9 +123,9 @@ class Store:
         tags: Mapping[str, Any] | None = None,
         step: int = 0,
     ) -> None:
-        """Log values of a run. Numbers that are not finite are left out: not every store takes them.
+        """Log values of a run. Metrics that are not finite are left out, because some stores refuse them.
 
-        :raises Exception: MLflow's own
+        :raises Exception: MLflow's own errors
         """
         from mlflow.entities import Param, RunTag
 
@@ -134,16 +134,16 @@ class Store:
         self._log_batches(run, "tags", [RunTag(_key(name), str(value)) for name, value in (tags or {}).items()])
 
     def log_series(self, run: str, name: str, values: Sequence[float]) -> None:
-        """Log a number for each epoch, from the first on.
+        """Log one number per epoch, from the first epoch on.
 
-        :raises Exception: MLflow's own
+        :raises Exception: MLflow's own errors
         """
         self._log_batches(run, "metrics", [_metric(name, value, step) for step, value in enumerate(values, start=1)])
 
     def log_paths(self, run: str, paths: Iterable[Path]) -> None:
-        """Log files, and folders with all that is in them.
+        """Log files, and folders with their contents.
 
-        :raises Exception: MLflow's own
+        :raises Exception: MLflow's own errors
         """
         for path in paths:
             if path.is_dir():
@@ -152,9 +152,9 @@ class Store:
                 self.client.log_artifact(run, str(path))
 
     def log_network(self, run: str, folder: Path, method: str) -> None:
-        """Log the network of an estimator as a model that needs torch alone to be loaded.
+        """Log the network of an estimator as a model that can be loaded with torch alone.
 
-        :raises Exception: MLflow's own
+        :raises Exception: MLflow's own errors
         """
         from mmc.jobs.tracking.network import portable
 
@@ -175,7 +175,7 @@ class Store:
                 name="network",
                 signature=ModelSignature(inputs),
                 input_example=list(example.values()),
-                pip_requirements=[f"torch=={torch.__version__}"],  # it would take 15 s to find out
+                pip_requirements=[f"torch=={torch.__version__}"],  # MLflow would need 15 s to find this out
             )
 
     def _log_batches(self, run: str, kind: str, entries: Sequence[Any]) -> None:
@@ -194,26 +194,26 @@ def _finite(values: Mapping[str, float]) -> list[tuple[str, float]]:
 
 
 def _key(name: str) -> str:
-    """A name that MLflow takes for a parameter, metric or tag."""
+    """The name of a parameter, metric or tag, with only the characters that MLflow accepts."""
     return re.sub(r"[^\w\-. :/]", "_", name)
 
 
 def local_store(folder: Path) -> str:
-    """The URI of the store that a folder holds.
+    """The URI of the store in a folder.
 
-    :raises StepError: when no URI can say it
+    :raises StepError: when the path cannot be part of a URI
     """
     path = str((folder / STORE).resolve())
     if "?" in path:
-        raise StepError(f"MLflow finds no file of SQLite in a folder with `?` in its name: {path}")
+        raise StepError(f"MLflow cannot open an SQLite file in a folder with `?` in its name: {path}")
     return f"sqlite:///{path}"
 
 
 def repoint(folder: Path, experiment: str, files: str) -> None:
-    """Let the store that a folder holds name ``files`` as the place of what its runs logged.
+    """Change the store in a folder so that it names ``files`` as the place of the files that its runs logged.
 
-    It names every file by its absolute path, and folders are moved and copied: by who runs a study, and by engines.
-    What cannot be written stays as it is.
+    The store has absolute paths, which are wrong after a user or an engine has moved or copied the folder. A store that
+    cannot be written stays unchanged.
     """
     columns = {"experiments": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location"}
     with suppress(sqlite3.Error), closing(sqlite3.connect(folder / STORE)) as store, store:
@@ -228,22 +228,22 @@ def repoint(folder: Path, experiment: str, files: str) -> None:
 
 
 def asked_store(study: str | None) -> str | None:
-    """The URI of the store that is to be used; None for a file of the run's own.
+    """The URI of the store to be used; None for a file in the output of the run.
 
-    Whoever runs a study decides with ``MLFLOW_TRACKING_URI``, as with every program that uses MLflow: a bundle is the
-    same for all, and where it runs the server of the study may not be reached.
+    ``MLFLOW_TRACKING_URI`` has precedence over the study, as in every program that uses MLflow: all users have the same
+    bundle, but some of them may not reach the server of the study.
 
-    :param study: the URI that the study names
-    :raises StepError: when it names a file by a relative path
+    :param study: the URI in the study
+    :raises StepError: when the URI has a relative path
     """
     uri = os.environ.get(ADDRESS, "").strip() or study
     if uri and re.match(r"sqlite:///(?!/)", uri):
-        raise StepError(f"{public(uri)} is no absolute path, and every job runs in a folder of its own")
+        raise StepError(f"{public(uri)} is not an absolute path, and every job runs in its own folder")
     return uri
 
 
-def beside(uri: str) -> str | None:
-    """Where a new experiment keeps its files: in a folder beside a file of SQLite; None leaves that to the server."""
+def artifacts_beside(uri: str) -> str | None:
+    """The place of a new experiment's files: a folder beside an SQLite file; None leaves the place to the server."""
     path = uri.removeprefix("sqlite:///")
     return (Path(path).parent / ARTIFACTS).as_uri() if path != uri else None
 
@@ -254,13 +254,13 @@ def public(uri: str) -> str:
 
 
 def same_store(recorded: str) -> str:
-    """The URI of a store that was recorded without its password, with the one that the environment gives for it."""
+    """The URI of a store that was recorded without its password, with the password from the environment."""
     given = os.environ.get(ADDRESS, "").strip()
     return given if public(given) == recorded else recorded
 
 
 def _without_login(uri: str) -> str:
-    """The URI of a server without user and password, which go where MLflow keeps those: they stay out of messages."""
+    """The URI of a server without user and password. These go into MLflow's variables, to keep them out of messages."""
     parts = urlsplit(uri)
     if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
         return uri
@@ -269,7 +269,7 @@ def _without_login(uri: str) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """One line that tells what went wrong, without a password in it."""
+    """The reason of an error in one line, without passwords."""
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == "mlflow":
         return "mlflow is not installed: pip install 'mmc[mlflow]'"
     text = " ".join(str(error).split()) or type(error).__name__

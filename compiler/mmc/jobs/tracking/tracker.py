@@ -1,15 +1,15 @@
-"""Tracking with MLflow: the jobs of the learning stages are runs, below one run for the whole.
+"""Tracking with MLflow: one run for the study, with the jobs of the learning stages as runs below it.
 
-The runner puts :func:`tracker` around every step. It logs what a finished job has written
-(:mod:`mmc.jobs.tracking.entries`), so a step need not know of tracking. A step that has runs of its own, as a search
-over hyperparameters has, asks for them::
+The runner puts :func:`tracker` around every step. It logs the output of a finished job
+(:mod:`mmc.jobs.tracking.entries`), so steps do not depend on tracking. A step with further runs, for example the trials
+of a search for hyperparameters, starts them like this::
 
     with tracker(job) as track:
         with track.child("alices.trial-3") as trial:
             trial.params({"alpha": 3})
             trial.metrics({"loss_validation": 0.41}, step=7)
 
-Where the study does not track, or nothing can be tracked, all of this does nothing. Tracking never fails a job.
+All of this does nothing if the study has no tracking, or the store cannot be used. Tracking never fails a job.
 """
 
 import logging
@@ -24,38 +24,38 @@ from mmc.jobs.tracking.entries import Entry, describe, logged, summarise, versio
 from mmc.jobs.tracking.store import Store, local_store, reason, same_store
 
 INPUT, STUDY = TRACK.output, "study.resolved.json"
-"""The output of the stage ``track``, as inputs call it, and the file in it that holds the study."""
+"""The output of the stage ``track``, by its name as an input, and the file of the study in this output."""
 LAST = REPORT.name
-"""The stage that ends the run of the whole, and logs what jobs could not log or had done before."""
-WHOLE, PART = "mmc.run", "mmc.job"
-"""The tags that identify a run: the run of a study that it belongs to, and what it is there."""
+"""The stage that ends the study's run. It also logs jobs that could not be logged or were finished before this run."""
+STUDY_TAG, JOB_TAG = "mmc.run", "mmc.job"
+"""The tags that identify a run: the run of the study, and the job or estimator in it."""
 
 log = logging.getLogger(__name__)
 
 
 class Tracker:
-    """A run that is tracked nowhere."""
+    """A run that is not tracked."""
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Log what the run is made with. A parameter cannot be changed later."""
+        """Log settings of the run. A parameter cannot be changed later."""
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Log numbers that come out; ``step`` is the epoch where there is one."""
+        """Log numerical results; ``step`` is the epoch if there is one."""
 
     def tags(self, values: Mapping[str, Any]) -> None:
-        """Log what runs are searched by."""
+        """Log texts by which runs can be searched."""
 
     def artifact(self, path: Path) -> None:
-        """Log a file, or a folder with all that is in it."""
+        """Log a file, or a folder with its contents."""
 
     def entry(self, entry: Entry) -> None:
-        """Log what is known of a finished job."""
+        """Log the entry of a finished job."""
 
     @contextmanager
     def child(self, name: str) -> Iterator["Tracker"]:
-        """The run of the estimator of that name, such as a trial; it is taken up where it exists already.
+        """The run of the estimator of this name, for example a trial; an existing run is continued.
 
-        What is raised within marks it as failed.
+        An exception inside the block marks the run as failed.
         """
         del name
         yield self
@@ -64,8 +64,8 @@ class Tracker:
 class Run(Tracker):
     """A run in a store."""
 
-    def __init__(self, whole: "StudyRun", run: str) -> None:
-        self.whole, self.store, self.id = whole, whole.store, run
+    def __init__(self, study: "StudyRun", run: str) -> None:
+        self.study, self.store, self.id = study, study.store, run
 
     def params(self, values: Mapping[str, Any]) -> None:
         self.store.ask(self.store.log, self.id, params=values)
@@ -81,11 +81,11 @@ class Run(Tracker):
 
     @contextmanager
     def child(self, name: str) -> Iterator[Tracker]:
-        run = self.whole.part(*_place(TRAIN.name, name))
+        run = self.study.job_run(*_identity(TRAIN.name, name))
         if run is None:
             yield Tracker()
         else:
-            with run.going_on():
+            with run.running():
                 yield run
 
     def entry(self, entry: Entry) -> None:
@@ -96,11 +96,11 @@ class Run(Tracker):
         self.store.offer(self.store.log_paths, self.id, entry.artifacts)
         if entry.network is not None:
             self.store.offer(self.store.log_network, self.id, *entry.network)
-        self.tags(entry.tags)  # the last: they say that all of this is logged
+        self.tags(entry.tags)  # the last, because they mark the entry as logged
 
     @contextmanager
-    def going_on(self) -> Iterator[None]:
-        """The time of the run, which ends as the block does."""
+    def running(self) -> Iterator[None]:
+        """The block of a run; the run ends with the block, as finished, failed or killed."""
         try:
             yield
         except BaseException as error:
@@ -115,10 +115,10 @@ class Run(Tracker):
 
 
 class StudyRun:
-    """The run of a study, below which the runs of its jobs are.
+    """The run of a study, with the runs of its jobs below it.
 
-    ``record`` is what ``track`` writes: ``key``, ``experiment_id``, ``run`` (None where it could not be made), and of
-    the study ``study``, ``digest`` and ``seed``.
+    ``record`` is the record of the stage ``track``: ``key``, ``experiment_id``, ``run`` (None if it could not be
+    created), and ``study``, ``digest`` and ``seed`` of the study.
     """
 
     def __init__(self, store: Store, record: Mapping[str, Any]) -> None:
@@ -126,63 +126,65 @@ class StudyRun:
         self.tags = {name: str(record[name]) for name in ("study", "digest", "seed")} | versions()
 
     def run(self) -> Run | None:
-        """The run itself; it is made where there is none."""
+        """The study's own run; created if it does not exist."""
         run = self._start("whole", self.record["study"], self.tags)
         self.id = None if run is None else run.id
         return run
 
-    def part(self, which: str, name: str) -> Run | None:
-        """The run of a job or an estimator below it; it is made where there is none."""
-        return self._start(which, name, {**self.tags, "mlflow.parentRunId": self.id})
+    def job_run(self, key: str, name: str) -> Run | None:
+        """The run of a job or an estimator below the study's run; created if it does not exist."""
+        return self._start(key, name, {**self.tags, "mlflow.parentRunId": self.id})
 
-    def parts(self) -> dict[str, dict[str, str]]:
-        """The tags of all runs below it."""
-        mark = {WHOLE: self.record["key"]}
-        found = self.store.ask(self.store.find, self.record["experiment_id"], mark, 1000)
-        return {run.data.tags[PART]: run.data.tags for run in found or ()}
+    def job_tags(self) -> dict[str, dict[str, str]]:
+        """The tags of all runs of the study, by the value of :data:`JOB_TAG`."""
+        identity = {STUDY_TAG: self.record["key"]}
+        found = self.store.ask(self.store.find, self.record["experiment_id"], identity, 1000)
+        return {run.data.tags[JOB_TAG]: run.data.tags for run in found or ()}
 
-    def _start(self, which: str, name: str, tags: Mapping[str, str]) -> Run | None:
-        mark = {WHOLE: self.record["key"], PART: which}
-        run = self.store.ask(self.store.start, self.record["experiment_id"], name, mark, tags)
+    def _start(self, key: str, name: str, tags: Mapping[str, str]) -> Run | None:
+        identity = {STUDY_TAG: self.record["key"], JOB_TAG: key}
+        run = self.store.ask(self.store.start, self.record["experiment_id"], name, identity, tags)
         return None if run is None else Run(self, run)
 
 
 _active: list[Tracker] = []
-"""The run of the job that this process runs."""
+"""The run of the job in this process, if it is tracked."""
 
 
 @contextmanager
 def tracker(job: StepJob) -> Iterator[Tracker]:
-    """The run of a job, from its start to its end; within a step, the run that the runner has started."""
+    """The run of a job, from its start to its end; inside a step, the run that the runner has started."""
     if _active:
         yield _active[0]
         return
-    whole = _open(job)
-    run = None if whole is None else whole.run() if job.stage == LAST else whole.part(*_place(job.stage, job.name))
-    if whole is None or run is None:
+    study = _open(job)
+    run = (
+        None if study is None else study.run() if job.stage == LAST else study.job_run(*_identity(job.stage, job.name))
+    )
+    if study is None or run is None:
         yield Tracker()
         return
     _active.append(run)
     try:
-        with run.going_on():
+        with run.running():
             yield run
-            whole.store.ask(_log_output, whole, run, job)
+            study.store.ask(_log_output, study, run, job)
     except BaseException:
-        if whole.id != run.id:
-            Run(whole, whole.id).end("FAILED")
+        if study.id != run.id:
+            Run(study, study.id).end("FAILED")
         raise
     finally:
         _active.clear()
 
 
-def _place(stage: str, job: str) -> tuple[str, str]:
-    """What a job's run is within the whole, and its name. An estimator has one run for training and evaluation."""
+def _identity(stage: str, job: str) -> tuple[str, str]:
+    """The :data:`JOB_TAG` and the name of a job's run. Training and evaluation of an estimator share a run."""
     shared = STAGES[stage].tracked_as is TrackedAs.ESTIMATOR
     return (f"estimator {job}", job) if shared else (f"{stage} {job}", f"{stage} {job}")
 
 
 def _open(job: StepJob) -> StudyRun | None:
-    """The run of the whole that the job belongs to; None where nothing is tracked."""
+    """The study's run, to which the job belongs; None if nothing is tracked."""
     folders = job.inputs.get(INPUT, ())
     if not folders:
         return None
@@ -200,19 +202,19 @@ def _open(job: StepJob) -> StudyRun | None:
     return None if record["experiment_id"] is None else StudyRun(store, record)
 
 
-def _log_output(whole: StudyRun, run: Run, job: StepJob) -> None:
-    """Log what the job has written; the last job of all, also what no run has yet of those that it reads."""
+def _log_output(study: StudyRun, run: Run, job: StepJob) -> None:
+    """Log the output of the job. The report, as the last job, also logs those of its inputs that are not logged yet."""
     if job.stage != LAST:
         run.entry(describe(job.stage, job.out, job.seed, job.settings))
         return
-    parts = whole.parts()
+    job_tags = study.job_tags()
     for folder in [path for name, paths in job.inputs.items() if name not in (INPUT, "events") for path in paths]:
-        made = read_json(folder / RECORD)
-        which, name = _place(made["stage"], made["job"])
-        if logged(made["stage"]) not in parts.get(which, {}):
-            missing = whole.part(which, name)
+        record = read_json(folder / RECORD)
+        key, name = _identity(record["stage"], record["job"])
+        if logged(record["stage"]) not in job_tags.get(key, {}):
+            missing = study.job_run(key, name)
             if missing is not None:
-                with missing.going_on():
-                    missing.entry(describe(made["stage"], folder, made["seed"], {}))
+                with missing.running():
+                    missing.entry(describe(record["stage"], folder, record["seed"], {}))
     run.entry(summarise(job.out))
     run.artifact(job.one(INPUT) / STUDY)

@@ -1,7 +1,7 @@
-"""An adaptive search for hyperparameters with Optuna, all trials one after the other in one job.
+"""An adaptive search for hyperparameters with Optuna. One job runs all trials, one after the other.
 
-Every trial has its own seed, for the sampler and for the training, that follows from the job's seed and the number of
-trials before it. So a search that was interrupted goes on as if nothing had happened.
+Each trial has its own seed for the sampler and for the training, which follows from the seed of the job and the number
+of earlier trials. So an interrupted search continues with the same trials as a search without interruption.
 """
 
 import json
@@ -32,18 +32,18 @@ from mmc.jobs.tuning.criteria import Judge, Judgement
 from mmc.jobs.tuning.trials import Trial, assess, most_epochs, rank
 
 SERVER = "MMC_OPTUNA_STORAGE"
-"""The environment variable with the URL of a database, credentials included, for ``store: server``."""
+"""The environment variable with the URL of the database, including the password, for ``store: server``."""
 DATABASE = "optuna.db"
 RECORD = "mmc"
-"""The attribute with what mmc knows of a trial that came to an end."""
+"""The attribute of a finished trial that holds mmc's record."""
 
 log = logging.getLogger(__name__)
 
 
 def search(job: StepJob, settings: OptunaSettings, judge: Judge) -> list[Trial]:
-    """Train and judge trials until there are as many as the study asks for, or the time is over.
+    """Train and judge trials until the study's number of trials or time limit is reached.
 
-    :raises StepError: when the store cannot be used, or no trial is any good
+    :raises StepError: when the store cannot be used, or all trials failed
     """
     trials = _Trials(job, settings, job.kept())
     deadline = time.monotonic() + (settings.time_limit_s or float("inf"))
@@ -53,16 +53,16 @@ def search(job: StepJob, settings: OptunaSettings, judge: Judge) -> list[Trial]:
     with _store(settings.store, trials.folder) as storage:
         name = f"{job.name}-{job.fingerprint[:16]}"
         study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
-        for trial in study.get_trials(states=(TrialState.RUNNING,)):  # the job was killed in the middle of it
+        for trial in study.get_trials(states=(TrialState.RUNNING,)):  # the job was killed during this trial
             _tell(study, trial)
         if done := _finished(study):
-            log.info("going on after %d trials that were trained before", len(done))
+            log.info("continuing after %d trials of an earlier run of this job", len(done))
         while len(done) < settings.n_trials and (not done or time.monotonic() < deadline):
             trials.add(study, judge, len(done))
             done = _finished(study)
         found = [trials.of(trial, k) for k, trial in enumerate(done)]
     best = rank(found)[0]
-    if not best.models[0].is_dir():  # trained on another machine, with the same store
+    if not best.models[0].is_dir():  # the best trial was trained on another machine with the same store
         trials.train(found.index(best), best.values)
     if settings.store == "sqlite":
         shutil.copyfile(trials.folder / DATABASE, job.out / DATABASE)
@@ -71,7 +71,7 @@ def search(job: StepJob, settings: OptunaSettings, judge: Judge) -> list[Trial]:
 
 @dataclass(frozen=True)
 class _Trials:
-    """The trials of a job by their number, with their networks in a folder."""
+    """The trials of a job by number, with their networks in a folder."""
 
     job: StepJob
     settings: OptunaSettings
@@ -100,7 +100,7 @@ class _Trials:
         _tell(study, finished)
 
     def models(self, k: int) -> list[Path]:
-        """Where the networks of the k-th trial stand."""
+        """The folders of the networks of the k-th trial."""
         n = self.settings.ensemble
         return [self.folder / f"trial-{k}{f'.{MEMBER}{member}' if n > 1 else ''}" for member in range(n)]
 
@@ -110,42 +110,42 @@ class _Trials:
         return [self.job.seed + k * n + member for member in range(n)]
 
     def train(self, k: int, values: Mapping[str, Any]) -> None:
-        """Write the networks of the k-th trial, as a job of ``train`` does."""
-        stock = self.settings.train
-        own = replace(stock, training={**stock.training, **values}, scan=values)
-        samples = self.job.pick("samples", own.sample_job)
+        """Train the networks of the k-th trial, and write them like a job of the stage ``train``."""
+        base = self.settings.train
+        trial_settings = replace(base, training={**base.training, **values}, scan=values)
+        samples = self.job.pick("samples", trial_settings.sample_job)
         for member, (model, seed) in enumerate(zip(self.models(k), self.seeds(k), strict=True)):
             shutil.rmtree(model, ignore_errors=True)
             model.mkdir()
             seed_generators(seed)
-            train(replace(own, member=member if self.settings.ensemble > 1 else None), samples, model)
+            train(replace(trial_settings, member=member if self.settings.ensemble > 1 else None), samples, model)
 
     def of(self, trial: FrozenTrial, k: int) -> Trial:
-        """What became of the k-th trial, from Optuna's record of it."""
+        """The k-th trial, from its record in Optuna's store."""
         record = trial.user_attrs[RECORD]
         judgement = None if record["judgement"] is None else Judgement(**record["judgement"])
-        about = {name: record[name] for name in ("values", "epochs", "seconds", "failed")}
-        return Trial(name=f"{self.job.name}.trial-{k}", models=self.models(k), judgement=judgement, **about)
+        entries = {name: record[name] for name in ("values", "epochs", "seconds", "failed")}
+        return Trial(name=f"{self.job.name}.trial-{k}", models=self.models(k), judgement=judgement, **entries)
 
 
 @contextmanager
 def _store(kind: str, folder: Path) -> Iterator[BaseStorage | None]:
-    """Where Optuna keeps its trials; None is in memory."""
+    """Optuna's store of trials; None keeps trials in memory."""
     if kind == "none":
         yield None
         return
     if kind == "sqlite":
-        # the path goes to sqlite itself, as not every path can be part of a URL
+        # sqlite3 gets the path directly, because some paths cannot be part of a URL
         connect = partial(sqlite3.connect, folder / DATABASE, check_same_thread=False)
         storage = RDBStorage(f"sqlite:///{DATABASE}", engine_kwargs={"creator": connect})
     else:
         url = os.environ.get(SERVER)
         if not url:
-            raise StepError(f"`store: server` needs the environment variable {SERVER}, the URL of a database")
+            raise StepError(f"`store: server` needs the URL of a database in the environment variable {SERVER}")
         try:
             storage = RDBStorage(url)
-        except Exception as error:  # of the driver, of which there are many; the URL has a password
-            raise StepError(f"the database that {SERVER} names cannot be used: {type(error).__name__}") from None
+        except Exception as error:  # each driver has its own errors; their text may contain the password of the URL
+            raise StepError(f"the database in {SERVER} cannot be used: {type(error).__name__}") from None
     try:
         yield storage
     finally:
@@ -154,13 +154,13 @@ def _store(kind: str, folder: Path) -> Iterator[BaseStorage | None]:
 
 
 def _finished(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials that came to an end, whether good or bad, in their order."""
+    """The finished trials, successful or failed, in their order."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
     return [trial for trial in trials if RECORD in trial.user_attrs]
 
 
 def _tell(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Let Optuna know what became of a trial: nothing where it did not come to an end."""
+    """Tell Optuna the result of a trial; an unfinished trial counts as failed."""
     record = trial.user_attrs.get(RECORD)
     if record is None or record["judgement"] is None:
         study.tell(trial.number, state=TrialState.FAIL)
@@ -174,8 +174,8 @@ def _sampler(name: str, seed: int) -> BaseSampler:
 
 
 def _suggest(trial: optuna.Trial, name: str, choice: ValueRange | ValueList) -> Any:
-    """A value of a hyperparameter from those that it can have."""
-    if isinstance(choice, ValueList):  # as text, because Optuna takes no lists
+    """A value of a hyperparameter, chosen by the sampler."""
+    if isinstance(choice, ValueList):  # as text, because Optuna does not accept lists as values
         return json.loads(trial.suggest_categorical(name, [json.dumps(value) for value in choice.values]))
     suggest = trial.suggest_int if choice.integer else trial.suggest_float
     return suggest(name, choice.low, choice.high, log=choice.log)

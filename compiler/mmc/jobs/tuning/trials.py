@@ -1,4 +1,4 @@
-"""The trials of a method: what became of each, and which is the best."""
+"""The trials of a method: the result of each trial, and their ranking."""
 
 import json
 import logging
@@ -21,24 +21,24 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting of the hyperparameters, and what became of it."""
+    """A trial: one set of hyperparameter values, and the result."""
 
     name: str
     values: dict[str, Any]
     models: list[Path]
-    """What ``train`` wrote: a single folder, or that of each member of an ensemble."""
+    """The folders that ``train`` wrote: one, or one for each member of an ensemble."""
     seconds: float
-    """Of the training, of all members together."""
+    """The training time of all members together."""
     epochs: int | None
-    """The most of any member."""
+    """The largest number of epochs of a member."""
     judgement: Judgement | None
     failed: str = ""
-    """Why there is no judgement."""
+    """The reason for a missing judgement."""
 
     def report(self, job: StepJob, seeds: Sequence[int] = ()) -> None:
-        """Log the trial: here and, where jobs are tracked, as a run.
+        """Log the trial here and, if jobs are tracked, as a run.
 
-        ``seeds`` are those of its networks if they were trained in this job, so that the training is logged too.
+        :param seeds: the seeds of the networks that were trained in this job, whose training is logged too
         """
         judged = self.judgement
         outcome = self.failed if judged is None else f"{judged.value:.6g} {judged.verdict or ''}"
@@ -51,7 +51,7 @@ class Trial:
                 run.entry(describe_trial(self.values, None if judged is None else asdict(judged), self.failed))
 
     def summary(self) -> dict[str, Any]:
-        """As ``tuning.json`` holds it."""
+        """The entry of ``tuning.json``."""
         judged = self.judgement
         return {
             "name": self.name,
@@ -66,19 +66,19 @@ class Trial:
 
 
 def rank(trials: Iterable[Trial]) -> list[Trial]:
-    """Trials with the best first; the earlier one where two are as good.
+    """The trials sorted from best to worst; of two equally good trials, the earlier one is first.
 
-    :raises StepError: when none is any good
+    :raises StepError: when no trial has a judgement
     """
     ranked = sorted(trials, key=lambda trial: math.inf if trial.judgement is None else trial.judgement.order)
     best = ranked[0]
     if best.judgement is None:
-        raise StepError(f"none of {len(ranked)} trials is any good; the first one: {best.failed}")
+        raise StepError(f"all {len(ranked)} trials failed; the first one: {best.failed}")
     return ranked
 
 
 def assess(judge: Judge, models: Sequence[Path]) -> tuple[Judgement | None, str]:
-    """The judgement on an estimator, or why there is none."""
+    """The judgement on an estimator, or None and the reason."""
     failed = next((text for model in models if (text := read_json(model / TRAIN.record).get("failed"))), "")
     try:
         return (None, failed) if failed else (judge(models), "")
@@ -87,12 +87,15 @@ def assess(judge: Judge, models: Sequence[Path]) -> tuple[Judgement | None, str]
 
 
 def most_epochs(models: Iterable[Path]) -> int | None:
-    """The epochs of the training that had the most; None where all diverged."""
+    """The largest number of epochs of a training; None if all trainings diverged."""
     return max((read_json(model / TRAIN.record).get("epochs", 0) for model in models), default=0) or None
 
 
 def judge_trained(job: StepJob, train_jobs: Mapping[str, Sequence[str]], judge: Judge) -> list[Trial]:
-    """The trials that were trained in jobs of their own, by name one for each member of an ensemble."""
+    """The trials that were trained in separate jobs.
+
+    :param train_jobs: for each trial, its training jobs: one for each member of an ensemble
+    """
     trials = []
     for name, jobs in train_jobs.items():
         models = job.pick_all("model", jobs)

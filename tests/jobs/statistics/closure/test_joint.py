@@ -4,7 +4,7 @@ from mmc.jobs.statistics.closure.tests.joint import joint_figures, regression
 
 
 def test_the_joint_quantity_changes_as_much_as_a_perfect_estimate_and_the_other_way_round_it_does_not() -> None:
-    """Events with weights; the joint quantity is the estimate and something that nobody sees."""
+    """Weighted events; the joint quantity is the estimate plus an unobserved part."""
     random = np.random.default_rng(5)
     estimated, weights = random.uniform(1.0, 2.0, size=20_000), random.uniform(size=20_000)
     joint = estimated + 0.5 * random.normal(size=20_000)

@@ -1,4 +1,4 @@
-"""What closure tests declare is what verdicts, results, reports and evaluations have."""
+"""The declarations of closure tests agree with verdicts, results, reports and evaluations."""
 
 import json
 import re
@@ -31,7 +31,7 @@ FOLLOWING = (
     COMPILER / "jobs/tuning/criteria.py",
     ROOT / "templates/report/limits.html.j2",
 )
-"""What knows no closure test by its name."""
+"""Files that must not mention the name of a closure test."""
 
 
 def test_every_file_declares_a_test_of_its_name() -> None:
@@ -53,7 +53,7 @@ def test_panels_are_of_tests() -> None:
 
 @pytest.fixture(scope="module")
 def records(toy_events: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the result files say of a likelihood of each family."""
+    """The entries of result files for a likelihood of each family."""
     learning = Learning(tmp_path_factory.mktemp("families"), toy_events)
     folders: dict[str, Path] = {
         "rate": learning.baseline("rate"),

@@ -1,4 +1,4 @@
-"""Toys, truth and calibration on the model whose likelihood is known."""
+"""Toys, truth and calibration for a model with a known likelihood."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +22,7 @@ from tests.jobs.toy_events import SIGMA, cross_section, squared_amplitude, write
 
 @pytest.fixture(scope="module")
 def problem(tmp_path_factory: pytest.TempPathFactory) -> LimitProblem:
-    """Observables that see everything, 50 expected events, 4,000 test events."""
+    """Observables without loss of information, 50 expected events, 4,000 test events."""
     folder = tmp_path_factory.mktemp("exact")
     events = write_events(folder / "events", 2, 40_000, smearing=0.0)
     learning = Learning(folder / "learning", events, luminosity_pb=5_000.0)
@@ -35,7 +35,7 @@ def exact(points: Array, x: Array) -> Array:
 
 
 def truth_limits(problem: LimitProblem) -> Limits:
-    return problem.limits(Truth(problem).totals.mean)
+    return problem.limits(Truth(problem).asimov.mean)
 
 
 def verdict(problem: LimitProblem, log_ratio: Callable[[Array, Array], Array]) -> Verdict:
@@ -64,13 +64,13 @@ def test_an_overconfident_ratio_covers_too_little_and_beats_the_truth(problem: L
 
 
 def test_a_biased_ratio_covers_too_little(problem: LimitProblem) -> None:
-    """As if the true parameters were 0.15 larger: the true point stays inside, but less often than it should."""
+    """The ratio is shifted by 0.15 in the parameters: the region contains the true point, but in too few toys."""
     found = verdict(problem, lambda points, x: exact(points + np.array([0.15, 0.0]), x))
     assert found.figures["verdicts"] == {"true_point": "passed", "coverage": "failed", "area": "passed"}
 
 
 def test_a_population_as_small_as_the_data_covers_less_which_is_expected(problem: LimitProblem) -> None:
-    """The toys' own scatter and that of the population around the truth add up."""
+    """The scatter of the toys and the scatter of the population add up."""
     grid = Grid({name: np.linspace(-0.25, 0.25, 15) for name in ("c1", "c2")})
     found = verdict(replace(problem, luminosity=80_000.0, grid=grid), exact)
     at_truth = found.figures["coverage"][1]

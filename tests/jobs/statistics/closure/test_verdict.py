@@ -26,7 +26,7 @@ def problem(tmp_path: Path, toy_events: Path) -> LimitProblem:
 def verdict(
     problem: LimitProblem, mean: Any, error: float = 0.001, true: float = 0.0, unknown: float = 0.0, **figures: Any
 ) -> Verdict:
-    """On a Gaussian likelihood around the point (``true``, 0), with figures of further tests."""
+    """The verdict on a Gaussian likelihood around the point (``true``, 0), with figures of further tests."""
     difference = problem.points - np.array([true, 0.0])
     limits = problem.limits(-0.1 * np.square(difference).sum(axis=1))
     ratio = None if mean is None else MeanRatio(np.broadcast_to(mean, len(problem.points)), np.full(442, error))
@@ -78,7 +78,7 @@ def test_an_excluded_true_point_fails(problem: LimitProblem) -> None:
 
 
 def test_an_excluded_true_point_that_few_test_events_explain_is_doubtful(problem: LimitProblem) -> None:
-    """With a thousand times as many events expected as there are, any likelihood has its maximum elsewhere."""
+    """With a thousand times more expected events than simulated ones, the maximum is never at the true point."""
     limits = Limits(problem.grid, -4.0 * np.square(problem.points - [1.0, 0.0]).sum(axis=1))
     assert judge(Evidence(problem, limits)).verdict == "failed"
     found = judge(Evidence(replace(problem, luminosity=1e8), limits))
@@ -89,7 +89,7 @@ def test_an_excluded_true_point_that_few_test_events_explain_is_doubtful(problem
 def test_fewer_test_events_than_expected_ones_are_doubtful(problem: LimitProblem) -> None:
     assert "in bins without simulated events" in verdict(problem, 1.0, unknown=0.02).warnings[0]
     found = judge(Evidence(replace(problem, luminosity=1e7), problem.limits(0.0)))
-    assert found.verdict == "doubtful" and "effective test events where" in found.reasons[0]
+    assert found.verdict == "doubtful" and "effective test events, but" in found.reasons[0]
 
 
 def joint(of: str, slope: float, error: float) -> dict[str, Any]:

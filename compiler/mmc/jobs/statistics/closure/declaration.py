@@ -1,4 +1,4 @@
-"""What a closure test declares: everything that verdicts, results, reports and the documentation say of it."""
+"""The declaration of a closure test: verdicts, result files, reports and the documentation read everything from it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import Any
 from mmc.jobs.statistics.closure.evidence import Evidence
 
 PASSED, DOUBTFUL, FAILED = VERDICTS = ("passed", "doubtful", "failed")
-"""From good to bad."""
+"""The verdicts, from good to bad."""
 SIGNIFICANCE = {FAILED: (3.0, 0.0027), DOUBTFUL: (2.0, 0.0455)}
-"""Standard errors, and the two-sided probability of a deviation that is larger."""
+"""For each verdict, a number of standard errors and the two-sided probability of a larger deviation."""
 WIDTH = 0.1
-"""By how much -2 ln λ may be too large: in two dimensions the area of a region is then a tenth too small."""
+"""-2 ln λ may be too large by this fraction. In two dimensions the area of a region is then a tenth too small."""
 
 Figures = Mapping[str, Any]
-"""What a record says of closure tests, by the keys of :attr:`ClosureTest.schema`."""
+"""The figures of closure tests in a result file, by the keys of :attr:`ClosureTest.schema`."""
 
 
 @dataclass(frozen=True)
@@ -23,53 +23,54 @@ class Column:
 
     title: str
     value: Callable[[Figures], float]
-    """What rows are sorted by."""
+    """The number that rows are sorted by."""
     text: Callable[[Figures], str]
-    """What the table shows."""
+    """The text that the table shows."""
 
 
 @dataclass(frozen=True)
 class ClosureTest:
-    """A closure test. It was made where one of its figures is neither null nor empty."""
+    """A closure test. The test was made if at least one of its figures is neither null nor empty."""
 
     name: str
     place: int
-    """Tests stand in this order, in verdicts, tables and the documentation."""
+    """The position of the test in verdicts, tables and the documentation."""
     families: tuple[str, ...]
-    """The likelihoods that the test is made of: baselines and families of methods, estimated likelihoods as ratios."""
+    """The likelihoods that the test applies to: baselines, and families of methods; estimated likelihoods count as
+    ratios."""
     demand: str
-    """What must be."""
+    """The statement that must hold."""
     tolerance: str
-    """What may be off without harm."""
+    """The deviation that does no harm."""
     explanation: str
-    """How it is calculated and graded: a paragraph in Markdown."""
+    """How the test is calculated and graded: a paragraph in Markdown."""
     schema: Mapping[str, Any]
-    """The JSON schema of each of its figures, with their meaning and unit."""
+    """The JSON schema of each figure of the test, with meaning and unit."""
     measure: Callable[[Evidence], dict[str, Any]]
-    """The figures; null or empty where there is no evidence for the test."""
+    """Calculates the figures; they are null or empty where the evidence for the test is missing."""
     grade: Callable[[Figures, Evidence], tuple[str, str]]
-    """The verdict on the figures of a test that was made, and the reason where it is not passed."""
+    """Gives the verdict of a test that was made, and the reason if the verdict is not 'passed'."""
     columns: tuple[Column, ...] = ()
     note: str = ""
-    """What the columns show, for below the table."""
+    """Explains the columns, below the table."""
     caption: Callable[[Figures], str] | None = None
     """The figures in words, for the caption of a picture."""
     distance: Callable[[Figures], tuple[float, float | None]] | None = None
-    """How far from closure an estimator is, 0 for none, with its statistical error where it is known. Trials of a
-    tuning are compared by it."""
+    """The distance of an estimator from closure (0 is perfect), with its statistical error where that is known. Tuning
+    compares trials by this number."""
 
     @property
     def title(self) -> str:
-        """The name as texts have it."""
+        """The name, as texts show it."""
         return self.name.replace("_", " ")
 
     def is_made(self, figures: Figures) -> bool:
-        """Whether the figures have those of this test."""
+        """Whether the figures contain results of this test."""
         return any(figures.get(key) not in (None, []) for key in self.schema)
 
 
 def percent(part: float) -> str:
-    """A threshold as texts have it.
+    """A threshold, as texts show it.
 
     >>> percent(0.25)
     '25 %'

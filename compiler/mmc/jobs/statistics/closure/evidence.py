@@ -1,4 +1,4 @@
-"""What closure tests can judge a likelihood by: its limits, and what test events say of it."""
+"""The evidence that closure tests judge a likelihood by: its limits, and quantities measured on test events."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from mmc.jobs.madminer.event_file import Array, Events, Summaries
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
-from mmc.jobs.statistics.closure.toys import Pool, Totals, Toys, blocks
+from mmc.jobs.statistics.closure.toys import AsimovLogRatio, Pool, Toys, blocks
 from mmc.jobs.statistics.closure.truth import Truth
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.problem import LimitProblem
@@ -16,12 +16,12 @@ from mmc.jobs.statistics.problem import LimitProblem
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores at the reference of a score method."""
+    """Scores at the reference point of a score method."""
 
     estimated: Summaries
-    """Of test events."""
+    """Estimated scores of test events."""
     joint: Summaries
-    """Of training events, to which the network is centred."""
+    """Joint scores of training events. The mean of the network's score follows their mean."""
 
 
 @dataclass(frozen=True)
@@ -30,52 +30,51 @@ class Compared:
 
     of: Literal["ratio", "score"]
     labels: Sequence[dict[str, Any]]
-    """What each quantity is: ``theta`` of a ratio, ``component`` of a score."""
+    """The label of each quantity: ``theta`` for a ratio, ``component`` for a score."""
     joint: Array
     """Shape (quantities, events)."""
     estimated: Array
     """Shape (quantities, events)."""
     probabilities: Array
-    """Of the events, shape (events,)."""
+    """Probabilities of the events, shape (events,)."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A likelihood that is judged. What a family of likelihoods does not have is None."""
+    """A likelihood to be judged, with its evidence. A field is None if the family of the likelihood lacks it."""
 
     problem: LimitProblem
     limits: Limits
     rate: bool = True
-    """Whether the rate is part of the likelihood, if the problem says so."""
+    """Whether the rate may be part of the likelihood; the problem must include the rate as well."""
     unknown: float = 0.0
-    """The part of the data in bins without simulated events."""
+    """The fraction of the data in bins without simulated events."""
     mean_ratio: MeanRatio | None = None
-    """Of the ratio that the likelihood uses."""
+    """The mean of the ratio that the likelihood uses."""
     scores: Scores | None = None
     compared: Compared | None = None
-    totals: Totals | None = None
-    """The mean log ratio of the Asimov data."""
+    asimov: AsimovLogRatio | None = None
     truth: Truth | None = None
-    """What the likelihood of the truth says on the same data."""
+    """The likelihood of the truth on the same data."""
     toys: Toys | None = None
 
 
 class DataEvidence:
-    """The evidence on a likelihood that needs nothing but its log ratios of test events: totals, truth and toys."""
+    """The evidence that follows from the log ratios of test events alone: Asimov data, truth and toys."""
 
     def __init__(
         self, problem: LimitProblem, log_ratio: Callable[[Events], Array], random: np.random.Generator
     ) -> None:
         """``log_ratio`` gives the log ratios of events, shape (points, events)."""
-        self._problem, self._truth, self._totals = problem, Truth(problem), Totals(problem)
-        every = list(blocks(len(problem.population.x), len(problem.points)))
-        for rows in every:
-            self._totals.add(log_ratio(problem.population.take(rows)), rows)
-        pool = Pool.of(problem, problem.limits(self._totals.mean))
+        self._problem, self._truth, self._asimov = problem, Truth(problem), AsimovLogRatio(problem)
+        event_blocks = list(blocks(len(problem.population.x), len(problem.points)))
+        for rows in event_blocks:
+            self._asimov.add(log_ratio(problem.population.take(rows)), rows)
+        pool = Pool.of(problem, problem.limits(self._asimov.mean))
         self._toys = Toys(pool)
-        for rows in every:
+        for rows in event_blocks:
             self._toys.add(log_ratio(problem.population.take(rows)), rows, pool.draw(rows, random))
 
     def on(self, limits: Limits, rate: bool) -> Evidence:
-        """The evidence on limits of this likelihood; ``rate`` says whether the rate may be part of them."""
-        return Evidence(self._problem, limits, rate=rate, totals=self._totals, truth=self._truth, toys=self._toys)
+        """The evidence for limits from this likelihood; ``rate`` tells whether the rate may be part of the limits."""
+        return Evidence(self._problem, limits, rate=rate, asimov=self._asimov, truth=self._truth, toys=self._toys)

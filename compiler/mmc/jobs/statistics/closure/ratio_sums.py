@@ -15,16 +15,16 @@ class MeanRatio:
     error: Array
 
     def widened(self, relative: Array) -> "MeanRatio":
-        """With another, independent error, relative to the mean."""
+        """This mean ratio with another independent error added in quadrature; that error is relative to the mean."""
         return MeanRatio(self.mean, np.hypot(self.error, self.mean * relative))
 
     def arrays(self, shape: tuple[int, ...]) -> dict[str, Array]:
-        """What ``limits.npz`` holds of it: the points of the grid, in its shape."""
+        """The arrays of ``limits.npz``: the mean and its error at the points of the grid, in the grid's shape."""
         return {"mean_ratio": self.mean[:-1].reshape(shape), "mean_ratio_error": self.error[:-1].reshape(shape)}
 
 
 class RatioSums:
-    """Sums over blocks of events that give the mean ratio; of r - 1, which is small where precision matters."""
+    """Sums of r - 1 over blocks of events; r - 1 is small where the precision of the mean ratio matters."""
 
     def __init__(self, n_points: int) -> None:
         self._sums = np.zeros((n_points, 3))
@@ -38,7 +38,7 @@ class RatioSums:
         self._squares += float(squares.sum())
 
     def mean_ratio(self) -> MeanRatio:
-        """The mean, and its error from the spread of the ratios."""
+        """The mean ratio, with an error from the spread of the ratios."""
         mean, linear, quadratic = self._sums.T
         variance = quadratic - 2.0 * mean * linear + np.square(mean) * self._squares
         return MeanRatio(1.0 + mean, np.sqrt(np.maximum(variance, 0.0)))

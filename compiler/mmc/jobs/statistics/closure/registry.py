@@ -1,4 +1,4 @@
-"""All closure tests: the files in :mod:`mmc.jobs.statistics.closure.tests`, each of which declares one as ``TEST``."""
+"""All closure tests. Each file in :mod:`mmc.jobs.statistics.closure.tests` declares one test as ``TEST``."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -14,4 +14,4 @@ def _declared() -> Iterator[ClosureTest]:
 
 
 TESTS: tuple[ClosureTest, ...] = tuple(sorted(_declared(), key=lambda test: test.place))
-"""In the order in which verdicts, tables and the documentation have them."""
+"""All closure tests, in the order of verdicts, tables and the documentation."""

@@ -1,20 +1,21 @@
-"""Test events as a population: Asimov data and toy experiments of several points, as sums over blocks of events.
+"""Test events as a population: Asimov data and toy experiments at several points, as sums over blocks of events.
 
-Toys come from the events of all benchmarks (:meth:`mmc.jobs.madminer.event_file.EventFile.balanced`): at other points
-than the true one those generated next to that, of which the Asimov data of the limits consist, have too few in the
+Toys are drawn from the events of all benchmarks (:meth:`mmc.jobs.madminer.event_file.EventFile.balanced`). The Asimov
+data of the limits are the events generated next to the true point. At other points, these events have too few in the
 tails.
 
-A toy experiment at θ has a Poisson number N of events, with the density of the events at θ. Drawn from weighted events,
-that is an independent Poisson number N p_i of copies of each event i, so toys can be drawn block by block of events,
-and the log likelihood of every toy at every point is one matrix product: log ratios times counts.
+A toy experiment at θ has a Poisson-distributed number of events with mean N, and the events follow the density at θ.
+Drawn from weighted events with probabilities p_i, each event i occurs k_i times, where the k_i are independent Poisson
+numbers with means N p_i. So toys can be drawn block by block, and the log likelihood of every toy at every point is one
+matrix product: log ratios times counts.
 
-Toys come from a finite population of n effective test events, with replacement. The population as a whole is itself one
-draw from nature, so what is drawn from it scatters around a point that is off the true one by the statistical error of
-n events. In units of the toys' own variance that is ν = N / n per parameter: -2 ln λ of the true point then follows a
-non-central χ² instead of a χ², and its non-centrality is by Wilks' theorem the -2 ln λ on the Asimov data, which are
-that population (arXiv:1007.1727, section 3.1). For an exact ratio it is ν times a χ² variable. So a coverage below the
-confidence level does not by itself speak against an estimator; :mod:`mmc.jobs.statistics.closure.tests.coverage` takes
-that into account.
+Toys are drawn with replacement from a finite population of n effective test events. The population is itself one draw
+from nature: its toys scatter around a point that differs from the true point by the statistical error of n events. In
+units of the variance of the toys, the squared difference is ν = N / n per parameter. So -2 ln λ of the true point
+follows a non-central χ² distribution. By Wilks' theorem the non-centrality is -2 ln λ on the Asimov data, which are the
+population itself (arXiv:1007.1727, section 3.1); for an exact ratio it is ν times a χ² variable. So coverage below the
+confidence level is not by itself a fault of the estimator: :mod:`mmc.jobs.statistics.closure.tests.coverage` takes the
+non-centrality into account.
 """
 
 from collections.abc import Iterator
@@ -28,23 +29,23 @@ from mmc.jobs.statistics.limits import Limits, effective_size
 from mmc.jobs.statistics.problem import LimitProblem
 
 TOYS, FEWEST = 400, 100
-"""Toys for each point, and how few there may be where the grid is large."""
+"""The number of toys at each point, and the smallest number for large grids."""
 BUDGET = 50_000_000
-"""Log likelihoods of toys that are held at once."""
+"""The largest number of toy log likelihoods in memory at once."""
 GROUPS = 20
 """Groups of events for the jackknife."""
 BLOCK = 4_000_000
-"""Log ratios that are held at once."""
+"""The largest number of log ratios in memory at once."""
 
 
 def blocks(n_events: int, n_points: int) -> Iterator[slice]:
-    """Events, few enough at a time that their log ratios at all points can be held."""
+    """Blocks of events, so small that the log ratios of a block at all points fit into memory."""
     size = int(np.clip(BLOCK // n_points, 256, 4096))
     return (slice(start, min(start + size, n_events)) for start in range(0, n_events, size))
 
 
-class Totals:
-    """The mean log ratio of the Asimov data at all points, in groups of events for the jackknife."""
+class AsimovLogRatio:
+    """The mean log ratio of the Asimov data at all points, with groups of events for the jackknife."""
 
     def __init__(self, problem: LimitProblem) -> None:
         self.problem = problem
@@ -60,32 +61,32 @@ class Totals:
 
     @property
     def mean(self) -> Array:
-        """Over all events, shape (points,)."""
+        """The mean over all events, shape (points,)."""
         return np.asarray(self._sums.sum(axis=1))
 
     def jackknife(self) -> Iterator[Array]:
-        """The mean without each of the groups."""
+        """The means with one group left out, for each group."""
         for sums, share in zip(self._sums.T, self._shares.sum(axis=0), strict=True):
             yield (self.mean - sums) / (1.0 - share)
 
 
 @dataclass(frozen=True)
 class Pool:
-    """The test events, as a population that toys are drawn from."""
+    """The test events as the population of toys."""
 
     problem: LimitProblem
     probes: npt.NDArray[np.intp]
-    """The points that toys are drawn at, as positions in ``LimitProblem.points``; the true point is the first."""
+    """The points of the toys, as indices into ``LimitProblem.points``; the true point is the first."""
     probabilities: Array
-    """Of the events of ``LimitProblem.population`` at the probes, shape (events, probes)."""
+    """Probabilities of the events of ``LimitProblem.population`` at the probes, shape (events, probes)."""
     toys: int
-    """At each probe."""
+    """The number of toys at each probe."""
 
     @classmethod
     def of(cls, problem: LimitProblem, limits: Limits) -> "Pool":
-        """For toys at the true point and where a parameter is smallest or largest in the confidence region.
+        """The pool for toys at the true point and where a parameter is smallest or largest in the confidence region.
 
-        These are the points that decide the contour. On large grids there is room for the first of them only.
+        These points decide the contour. On large grids only the first of them fit into memory.
         """
         n = len(problem.points)
         inside = np.flatnonzero(limits.allowed(max(problem.levels)).ravel())
@@ -106,13 +107,13 @@ class Pool:
         return effective_size(self.probabilities[:, probe])
 
     def draw(self, events: slice, random: np.random.Generator) -> Array:
-        """How often each of some events is in each toy, shape (events, probes, toys)."""
+        """The number of times that each of the given events is in each toy, shape (events, probes, toys)."""
         means = self.problem.expected[self.probes] * np.maximum(self.probabilities[events], 0.0)
         return random.poisson(means[:, :, np.newaxis], (*means.shape, self.toys)).astype(np.float32)
 
 
 class Toys:
-    """Log ratios summed over the events of toy experiments, and over the Asimov data of the same points."""
+    """Log ratios summed over the events of toy experiments, and over the Asimov data at the same points."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -128,9 +129,9 @@ class Toys:
         self._asimov += logs @ self.pool.probabilities[events]
 
     def minus_2_log(self, k: int, *, rate: bool = True) -> tuple[Array, Array]:
-        """-2 ln L at all points, of the toys at a probe, shape (points, toys), and of its Asimov data, shape (points,).
+        """-2 ln L at all points, for the toys at probe ``k``, shape (points, toys), and its Asimov data, (points,).
 
-        The rate is part of the likelihood if the problem says so and ``rate`` is true.
+        The rate is part of the likelihood if the problem includes it and ``rate`` is true.
         """
         sums = self._sums[:, k * self.pool.toys : (k + 1) * self.pool.toys].astype(float)
         n = self.pool.problem.expected[self.pool.probes[k]]
@@ -138,7 +139,7 @@ class Toys:
         return self._minus_2_log(sums, self._sizes[k], rate), asimov
 
     def _minus_2_log(self, sums: Array, sizes: Array, rate: bool) -> Array:
-        """-2 ln L at all points, of data sets with sums of log ratios (points, sets) and numbers of events (sets,)."""
+        """-2 ln L at all points, for data sets with sums of log ratios (points, sets) and numbers of events (sets,)."""
         problem = self.pool.problem
         if rate and problem.include_xsec:
             mu = problem.expected[:, np.newaxis]

@@ -1,9 +1,12 @@
-"""Closure tests: whether the likelihood behind a contour can be believed, judged on test events alone.
+"""Closure tests judge on test events alone whether the likelihood behind a contour is correct.
 
-Each test of :mod:`mmc.jobs.statistics.closure.registry` has figures with a statistical error and a verdict. It is
-*failed* where a figure is off by more than is tolerated at three standard errors, *doubtful* where it is so at two, or
-where the error is so large that the test could not fail, else *passed*. The estimator has the worst verdict of its
-tests. What is significant but harmless passes.
+Each test of :mod:`mmc.jobs.statistics.closure.registry` gives figures with statistical errors, and a verdict:
+
+- *failed*: a figure exceeds its tolerance by more than three standard errors;
+- *doubtful*: a figure exceeds its tolerance by two standard errors, or the error is so large that the test cannot fail;
+- *passed*: otherwise. A deviation that is significant but harmless passes.
+
+The verdict on the estimator is the worst verdict of its tests.
 """
 
 from collections.abc import Mapping
@@ -18,45 +21,46 @@ from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.problem import LimitProblem
 
 UNKNOWN = 0.01
-"""A larger part of the data in empty histogram bins is warned about."""
+"""The verdict has a warning if a larger fraction of the data is in empty histogram bins."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the closure tests say: figures for the result file, and what is wrong."""
+    """The outcome of the closure tests: figures for the result file, and findings."""
 
     figures: dict[str, Any]
     findings: tuple[tuple[str, str, str], ...]
-    """(test, verdict, reason), the worst first."""
+    """(test, verdict, reason) of each test that is not passed, the worst first."""
     warnings: tuple[str, ...]
     calibration: dict[str, Any] | None = None
-    """What was done to the estimator afterwards, and the verdict before that."""
+    """The calibration of the estimator, and the verdict before the calibration."""
 
     @property
     def verdict(self) -> str:
-        """Of all tests together."""
+        """The verdict of all tests together."""
         return self.findings[0][1] if self.findings else PASSED
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it is not passed."""
+        """The reasons why the verdict is not 'passed'."""
         return tuple(reason for _, _, reason in self.findings)
 
     @property
     def distance(self) -> tuple[float, float | None]:
-        """How far from closure the estimator is, with the statistical error where it is known.
+        """The distance of the estimator from closure, with the statistical error where that is known.
 
-        Where several tests say so it is the last: of a score method that of the score, which its histograms rest on.
+        If several tests give a distance, the last test counts. For score methods this is the test of the mean score:
+        their histograms are histograms of the score.
         """
         measured = [test.distance for test in TESTS if test.distance is not None and test.is_made(self.figures)]
         return measured[-1](self.figures)
 
     def with_calibration(self, method: str, before: "Verdict") -> "Verdict":
-        """This verdict, on an estimator that was calibrated."""
+        """This verdict for a calibrated estimator, together with the verdict before the calibration."""
         return replace(self, calibration={"method": method, "before": before.summary()})
 
     def summary(self) -> dict[str, Any]:
-        """As the result files hold it."""
+        """The entries of the result file."""
         return {
             "closure": self.figures,
             "verdict": self.verdict,
@@ -67,16 +71,16 @@ class Verdict:
 
 
 def judge(evidence: Evidence) -> Verdict:
-    """The verdict of all tests that there is evidence for."""
+    """The verdict of all tests that the evidence allows."""
     return grade({key: value for test in TESTS for key, value in test.measure(evidence).items()}, evidence)
 
 
 def grade(figures: Figures, evidence: Evidence) -> Verdict:
-    """The verdict on figures that were measured."""
+    """The verdict on measured figures."""
     found = [(test.name, *test.grade(figures, evidence)) for test in TESTS if test.is_made(figures)]
     warnings = []
     if evidence.unknown > UNKNOWN:
-        warnings.append(f"{evidence.unknown:.1%} of the data are in bins without simulated events and were left out")
+        warnings.append(f"{evidence.unknown:.1%} of the data are in bins without simulated events and are ignored")
     return Verdict(
         {**figures, "verdicts": {test: verdict for test, verdict, _ in found}},
         tuple(sorted((finding for finding in found if finding[1] != PASSED), key=_severity)),
@@ -85,32 +89,32 @@ def grade(figures: Figures, evidence: Evidence) -> Verdict:
 
 
 def judge_varied(problem: LimitProblem, ratios: Mapping[str, MeanRatio], limits: Limits, nominal: Verdict) -> Verdict:
-    """The verdict on limits in which nuisance parameters are fitted, with the worst ratio anywhere.
+    """The verdict on limits with fitted nuisance parameters, from the worst ratio at any of their values.
 
-    :param ratios: mean ratios by the values of the nuisance parameters that they are at
-    :param nominal: the verdict at nominal values, whose other tests hold here too
+    :param ratios: mean ratios, by the values of the nuisance parameters
+    :param nominal: the verdict at the nominal values; its other tests are valid here too
     """
-    found = {name: judge(Evidence(problem, limits, mean_ratio=ratio)) for name, ratio in ratios.items()}
-    worst = max(found, key=lambda name: _severities(found[name]))
-    of_limits, made = judge(Evidence(problem, limits)).figures["verdicts"], found[worst].figures["verdicts"]
-    own = tuple(
+    verdicts = {name: judge(Evidence(problem, limits, mean_ratio=ratio)) for name, ratio in ratios.items()}
+    worst = max(verdicts, key=lambda name: _severities(verdicts[name]))
+    of_limits, made = judge(Evidence(problem, limits)).figures["verdicts"], verdicts[worst].figures["verdicts"]
+    varied_findings = tuple(
         (test, verdict, reason if test in of_limits else f"with {worst}, {reason}")
-        for test, verdict, reason in found[worst].findings
+        for test, verdict, reason in verdicts[worst].findings
     )
-    others = tuple(finding for finding in nominal.findings if finding[0] not in made)
+    nominal_findings = tuple(finding for finding in nominal.findings if finding[0] not in made)
     figures = {
         **nominal.figures,
-        **{key: found[worst].figures[key] for test in TESTS if test.name in made for key in test.schema},
+        **{key: verdicts[worst].figures[key] for test in TESTS if test.name in made for key in test.schema},
         "verdicts": nominal.figures["verdicts"] | made,
     }
-    return Verdict(figures, tuple(sorted(own + others, key=_severity)), nominal.warnings)
+    return Verdict(figures, tuple(sorted(varied_findings + nominal_findings, key=_severity)), nominal.warnings)
 
 
 def _severity(finding: tuple[str, str, str]) -> int:
-    """What findings are sorted by."""
+    """The sort key of findings: the worst verdict first."""
     return -VERDICTS.index(finding[1])
 
 
 def _severities(verdict: Verdict) -> list[int]:
-    """Of all tests, the worst first: the larger, the worse the verdict."""
+    """The severities of all tests in descending order; a larger list is a worse verdict."""
     return sorted((VERDICTS.index(grade) for grade in verdict.figures["verdicts"].values()), reverse=True)

@@ -1,1 +1,1 @@
-"""The closure tests: a file each, with its figures, its grade, its thresholds, its columns and its explanation."""
+"""The closure tests. Each file holds one test: its figures, thresholds, grade, table columns and explanation."""

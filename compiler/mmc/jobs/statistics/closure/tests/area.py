@@ -1,4 +1,4 @@
-"""The confidence region must not be smaller than that of the truth, which knows the latent variables."""
+"""The confidence region must not be smaller than the region of the truth, which knows the latent variables."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from mmc.jobs.statistics.closure.declaration import (
     percent,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
-from mmc.jobs.statistics.closure.toys import Totals
+from mmc.jobs.statistics.closure.toys import AsimovLogRatio
 from mmc.jobs.statistics.closure.truth import Truth
 from mmc.jobs.statistics.limits import Grid
 from mmc.jobs.statistics.problem import LimitProblem
@@ -28,18 +28,18 @@ from mmc.tables import number
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:
-    """The area; null where it is not known what the truth says."""
-    totals, truth = evidence.totals, evidence.truth
-    if totals is None or truth is None:
+    """The area; null where the likelihood of the truth is not known."""
+    asimov, truth = evidence.asimov, evidence.truth
+    if asimov is None or truth is None:
         return {"area": None}
-    return {"area": area_figures(evidence.problem, totals, truth, rate=evidence.rate)}
+    return {"area": area_figures(evidence.problem, asimov, truth, rate=evidence.rate)}
 
 
-def area_figures(problem: LimitProblem, totals: Totals, truth: Truth, *, rate: bool = True) -> dict[str, Any]:
-    """The area of the region at the highest confidence level in units of the truth's, on the same test events.
+def area_figures(problem: LimitProblem, asimov: AsimovLogRatio, truth: Truth, *, rate: bool = True) -> dict[str, Any]:
+    """The area of the region at the highest confidence level over the area of the truth, on the same test events.
 
-    The error is that of a jackknife over :data:`mmc.jobs.statistics.closure.toys.GROUPS` groups of test events, which
-    both areas share. The rate is part of the likelihoods if the problem says so and ``rate`` is true.
+    The error comes from a jackknife over :data:`mmc.jobs.statistics.closure.toys.GROUPS` groups of test events, which
+    both areas share. The rate is part of the likelihoods if the problem includes it and ``rate`` is true.
     """
     level = max(problem.levels)
     threshold = float(chdtri(len(problem.grid.axes), 1.0 - level))
@@ -48,28 +48,28 @@ def area_figures(problem: LimitProblem, totals: Totals, truth: Truth, *, rate: b
         limits = problem.limits(mean, rate=rate)
         return smooth_area(problem.grid, -2.0 * limits.log_likelihood_ratio[:-1], threshold)
 
-    own, best = area(totals.mean), area(truth.totals.mean)
-    smallest = 1.0 / len(problem.grid.points)  # no area is known better than to a point
+    allowed, of_truth = area(asimov.mean), area(truth.asimov.mean)
+    smallest = 1.0 / len(problem.grid.points)  # the area of one point of the grid is the resolution
     left_out = [
-        area(mine) / max(area(its), smallest)
-        for mine, its in zip(totals.jackknife(), truth.totals.jackknife(), strict=True)
+        area(mean) / max(area(true_mean), smallest)
+        for mean, true_mean in zip(asimov.jackknife(), truth.asimov.jackknife(), strict=True)
     ]
     spread = np.square(np.array(left_out) - np.mean(left_out)).sum() * (len(left_out) - 1) / len(left_out)
-    counted = problem.limits(truth.totals.mean, rate=rate)
+    true_limits = problem.limits(truth.asimov.mean, rate=rate)
     return {
         "level": level,
-        "allowed": own,
-        "truth": best,
-        "ratio": own / max(best, smallest),
+        "allowed": allowed,
+        "truth": of_truth,
+        "ratio": allowed / max(of_truth, smallest),
         "error": float(spread**0.5),
-        "truth_allowed_fraction": {str(level): float(counted.allowed(level).mean()) for level in problem.levels},
+        "truth_allowed_fraction": {str(level): float(true_limits.allowed(level).mean()) for level in problem.levels},
     }
 
 
 def smooth_area(grid: Grid, q: Array, threshold: float) -> float:
-    """The part of the grid where q is below a threshold, without the steps of counting points.
+    """The fraction of the grid where q is below a threshold, interpolated between the points.
 
-    A point near the contour counts with the part of its cell that is inside, for a q that is linear in the cell;
+    A point near the contour counts with the fraction of its cell inside the contour, if q is linear in the cell;
     ``q`` has shape (points,).
     """
     values = np.minimum(q, 1e6).reshape(grid.shape)
@@ -80,31 +80,31 @@ def smooth_area(grid: Grid, q: Array, threshold: float) -> float:
 
 
 def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
-    """The verdict, and why it is not passed."""
+    """The verdict, and the reason if it is not 'passed'."""
     ratio, error = figures["area"]["ratio"], figures["area"]["error"]
     for verdict, (k, _) in SIGNIFICANCE.items():
         if ratio + k * error < (1.0 - WIDTH) ** (evidence.limits.dof / 2.0):
             return (
                 verdict,
-                f"the confidence region is {ratio:.2f} ± {error:.2f} times as large as the truth allows",
+                f"the area of the confidence region is {ratio:.2f} ± {error:.2f} times that of the truth",
             )
     unsure = SIGNIFICANCE[FAILED][0] * error
     if unsure > 1.0 > ratio - unsure:
-        return DOUBTFUL, "the test events are too few to compare the confidence region with the truth's"
+        return DOUBTFUL, "the test events are too few to compare the confidence region with that of the truth"
     return PASSED, ""
 
 
 SCHEMA: dict[str, Any] = {
     "level": {"$ref": "#/definitions/fraction"},
     "allowed": {
-        "description": "Part of the grid, interpolated between its points.",
+        "description": "Allowed fraction of the grid, interpolated between its points.",
         "$ref": "#/definitions/fraction",
     },
-    "truth": {"description": "The same of the truth.", "$ref": "#/definitions/fraction"},
+    "truth": {"description": "The same fraction for the truth.", "$ref": "#/definitions/fraction"},
     "ratio": {"type": "number"},
-    "error": {"description": "Of the ratio, by a jackknife.", "type": "number"},
+    "error": {"description": "Standard error of the ratio, from a jackknife.", "type": "number"},
     "truth_allowed_fraction": {
-        "description": "Part of the points of the grid at each confidence level.",
+        "description": "Fraction of the points of the grid that the truth allows at each confidence level.",
         "type": "object",
         "additionalProperties": {"$ref": "#/definitions/fraction"},
     },
@@ -114,19 +114,19 @@ TEST = ClosureTest(
     name="area",
     place=60,
     families=(TRUTH.name, HISTOGRAM.name, SCORE.name, RATIO.name),
-    demand="the region is not smaller than that of the truth, which knows what no detector sees",
-    tolerance=f"what a -2 ln λ has that is {percent(WIDTH)} too large",
+    demand="the region is not smaller than the region of the truth, which knows the latent variables",
+    tolerance=f"the effect of a -2 ln λ that is {percent(WIDTH)} too large",
     explanation=f"""
     The joint likelihood ratio of a simulated event follows from its weights. It is the exact likelihood ratio of an
-    experiment that measures the latent variables too, so that no estimator that sees the observables alone can
-    exclude more, on average. The confidence region must not be smaller than the one of this truth by more than a -2
-    ln λ that is {percent(WIDTH)} too large makes it. The test is doubtful when three standard errors are more than
-    the truth's area and the region is not larger than that by as much.
+    experiment that also measures the latent variables. An estimator that sees the observables alone cannot exclude
+    more, on average. So the confidence region must not be smaller than the region of this truth; a -2 ln λ that is
+    {percent(WIDTH)} too large is tolerated. The test is doubtful when three standard errors are larger than the area of
+    the truth and the region is not larger than that of the truth by as much.
     """,
     schema={
         "area": {
-            "description": "The confidence region at the highest level against that of the truth, which knows the "
-            "latent variables.",
+            "description": "The confidence region at the highest level, compared with the region of the truth, which "
+            "knows the latent variables.",
             "oneOf": [
                 {"type": "null"},
                 {"type": "object", "required": list(SCHEMA), "properties": SCHEMA},
@@ -137,13 +137,13 @@ TEST = ClosureTest(
     grade=grade,
     columns=(
         Column(
-            "area to truth",
+            "area / truth",
             lambda found: found["area"]["ratio"],
             lambda found: f"{number(found['area']['ratio'])} ± {number(found['area']['error'], 2)}",
         ),
     ),
     note=(
-        "Area: of the confidence region, in units of that of the truth, which knows the latent variables; it cannot be "
-        "smaller than 1."
+        "Area / truth: the area of the confidence region over the area of the truth, which knows the latent variables; "
+        "it cannot be smaller than 1."
     ),
 )

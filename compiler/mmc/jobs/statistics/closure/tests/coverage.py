@@ -1,4 +1,4 @@
-"""The limit of a toy experiment must include the point that it was generated at as often as it claims."""
+"""Limits from toy experiments must include the point of the toys as often as the confidence level claims."""
 
 from typing import Any
 
@@ -15,18 +15,18 @@ from mmc.jobs.statistics.problem import LimitProblem
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:
-    """The coverage of each point and level; empty where there are no toys."""
+    """The coverage at each point and level; empty where there are no toys."""
     return {"coverage": [] if evidence.toys is None else coverage_figures(evidence.toys, rate=evidence.rate)}
 
 
 def coverage_figures(toys: Toys, *, rate: bool = True) -> list[dict[str, Any]]:
-    """Per probe and confidence level how often the limit of a toy includes the point that the toy is of.
+    """For each probe and confidence level, the fraction of toys at the probe whose limit includes the probe.
 
-    The rate is part of the likelihood if the problem says so and ``rate`` is true.
+    The rate is part of the likelihood if the problem includes it and ``rate`` is true.
 
-    ``non_centrality`` is the -2 ln λ of the point on its Asimov data, ``half_step`` how much half a step of the
-    grid changes that, ``nu`` the ν of :mod:`mmc.jobs.statistics.closure.toys`, and ``expected`` the coverage to be
-    expected of an exact ratio that has this non-centrality.
+    ``non_centrality`` is the -2 ln λ of the probe on its Asimov data, ``half_step`` is its change over half a step of
+    the grid, ``nu`` is the ν of :mod:`mmc.jobs.statistics.closure.toys`, and ``expected`` is the coverage of an exact
+    ratio with this non-centrality.
     """
     problem, pool = toys.pool.problem, toys.pool
     dof = len(problem.grid.axes)
@@ -39,7 +39,7 @@ def coverage_figures(toys: Toys, *, rate: bool = True) -> list[dict[str, Any]]:
         for level in problem.levels:
             threshold = float(chdtri(dof, 1.0 - level))
             inside = int((q <= threshold).sum())
-            smoothed = (inside + 1.0) / (len(q) + 2.0)  # so that the error is not 0 where all or none are inside
+            smoothed = (inside + 1.0) / (len(q) + 2.0)  # else the error is 0 where all toys or none are inside
             result.append(
                 {
                     "theta": problem.named(problem.points[probe]),
@@ -57,7 +57,7 @@ def coverage_figures(toys: Toys, *, rate: bool = True) -> list[dict[str, Any]]:
 
 
 def _half_step(problem: LimitProblem, curve: Array, point: Array) -> float:
-    """What half a step along every axis adds to -2 ln L, from its second differences next to a point."""
+    """The increase of -2 ln L from half a step along every axis, from the second differences next to a point."""
     values = curve[:-1].reshape(problem.grid.shape)
     nearest: list[Any] = [
         int(np.argmin(np.abs(axis - x))) for axis, x in zip(problem.grid.axes.values(), point, strict=True)
@@ -73,12 +73,12 @@ def _half_step(problem: LimitProblem, curve: Array, point: Array) -> float:
 
 
 def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
-    """The verdict, and why it is not passed."""
+    """The verdict, and the reason if it is not 'passed'."""
     dof = evidence.limits.dof
     for verdict, (k, p_value) in SIGNIFICANCE.items():
         for entry in figures["coverage"]:
-            seen = entry["non_centrality"] + entry["half_step"]
-            explained = min(seen, entry["nu"] * float(chdtri(dof, p_value)))
+            non_centrality = entry["non_centrality"] + entry["half_step"]
+            explained = min(non_centrality, entry["nu"] * float(chdtri(dof, p_value)))
             threshold = float(chdtri(dof, 1.0 - entry["level"]))
             least = float(chndtr((1.0 - WIDTH) * threshold, dof, explained))
             if entry["coverage"] + k * entry["error"] < least:
@@ -95,17 +95,17 @@ SCHEMA: dict[str, Any] = {
     "theta": {"$ref": "#/definitions/point"},
     "level": {"$ref": "#/definitions/fraction"},
     "coverage": {"$ref": "#/definitions/fraction"},
-    "error": {"description": "Binomial.", "type": "number"},
+    "error": {"description": "Binomial standard error.", "type": "number"},
     "expected": {
-        "description": "Of an exact ratio with that non-centrality.",
+        "description": "Coverage of an exact ratio with this non-centrality.",
         "$ref": "#/definitions/fraction",
     },
     "non_centrality": {
         "description": "-2 ln of the likelihood ratio of the point on its own Asimov data.",
         "type": "number",
     },
-    "half_step": {"description": "What half a step of the grid adds to that.", "type": "number"},
-    "nu": {"description": "Expected events over effective test events.", "type": "number"},
+    "half_step": {"description": "Increase of the non-centrality from half a step of the grid.", "type": "number"},
+    "nu": {"description": "Expected events divided by effective test events.", "type": "number"},
     "toys": {"type": "integer"},
 }
 
@@ -114,22 +114,22 @@ TEST = ClosureTest(
     place=50,
     families=(TRUTH.name, HISTOGRAM.name, SCORE.name, RATIO.name),
     demand=(
-        f"limits from {TOYS} toys at the true point and at the ends of the region include the point as often as they "
-        "claim"
+        f"limits from {TOYS} toys at the true point and at the ends of the region include that point as often as the "
+        "confidence level claims"
     ),
-    tolerance=f"what a -2 ln λ has that is {percent(WIDTH)} too large",
+    tolerance=f"the coverage of a -2 ln λ that is {percent(WIDTH)} too large",
     explanation=f"""
-    The coverage is how often the limit of a toy experiment includes the point that it was generated at. It must not
-    be smaller, beyond its binomial error, than what a -2 ln λ that is {percent(WIDTH)} too large has. Toys are
-    drawn from n test events, which are themselves one draw from nature, so that even an exact ratio covers a little
-    less: -2 ln λ of the true point follows a non-central χ² distribution. Its non-centrality is what the Asimov
-    data show, to half a step of the grid, as far as n test events explain it. Coverage above the confidence level
-    passes: such limits are correct, only not the strongest.
+    The coverage is the fraction of toy experiments whose limit includes the point at which the toys were generated. It
+    must not be smaller, beyond its binomial error, than the coverage of a -2 ln λ that is {percent(WIDTH)} too large.
+    Toys are drawn from n test events, and these are themselves one draw from nature. So even the coverage of an exact
+    ratio is a little too small: -2 ln λ of the true point follows a non-central χ² distribution. The non-centrality is
+    taken from the Asimov data, to half a step of the grid, as far as n test events explain it. Coverage above the
+    confidence level passes: such limits are correct, but not the strongest.
     """,
     schema={
         "coverage": {
-            "description": "How often limits of toy experiments include the point that they were generated at; empty "
-            "where there are no toys.",
+            "description": "Fraction of toy experiments whose limit includes the point at which they were generated; "
+            "empty where there are no toys.",
             "type": "array",
             "items": {"type": "object", "required": list(SCHEMA), "properties": SCHEMA},
         }

@@ -1,19 +1,20 @@
-"""Estimated against joint likelihood ratios and scores, event by event.
+"""Estimated likelihood ratios and scores are compared with joint ones, event by event.
 
-The joint ratio and score of a test event are known exactly from its weights, those of its observables alone are not.
-But the latter are the means of the former over everything that is not observed (arXiv:1805.00020):
+The joint ratio and score of a test event are known exactly from its weights. The ratio and score of its observables are
+not known, but they are the means of the joint quantities over the latent variables (arXiv:1805.00020):
 
     E[r(x, z | θ) | x] = r(x | θ)   over events of the denominator,
     E[t(x, z | θ_ref) | x] = t(x | θ_ref)   over events at the reference.
 
-So of the two regressions it is that of the *joint* quantity J on the *estimated* one e(x) whose slope must be 1:
-Cov(J, e) / Var(e) = Cov(E[J | x], e) / Var(e), which is 1 for e(x) = E[J | x]. (The other one has the slope
-Var(e) / Var(J) < 1 for a perfect estimator.) It is no such statement for logarithms, as E[ln r(x, z) | x] < ln r(x), so
-ratios are compared; near the contour, where it matters, they are close to 1 and their logarithms close to r - 1.
+So the regression of the *joint* quantity J on the *estimated* quantity e(x) must have the slope 1:
+Cov(J, e) / Var(e) = Cov(E[J | x], e) / Var(e), which is 1 for e(x) = E[J | x]. (The regression of e on J has the slope
+Var(e) / Var(J) < 1 even for a perfect estimator.) For logarithms this does not hold, because E[ln r(x, z) | x] <
+ln r(x). So ratios are compared; near the contour, where the test matters, ratios are close to 1 and ln r is close to
+r - 1.
 
-A slope b tells how much too wide (b < 1) or too narrow the estimates are spread: they are overconfident by 1/b. The
-correlation is that of the best possible estimator times less than 1: it tells how much is lost by not seeing z and by
-imperfect training together, and is no test.
+The spread of the estimates is too wide for a slope b < 1 and too narrow for b > 1: the estimator is overconfident by
+1/b. The correlation is smaller than that of the best possible estimator. It shows the information lost because z is not
+observed and because training is imperfect, and it is not a test.
 """
 
 from typing import Any
@@ -36,15 +37,15 @@ from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.tables import number
 
 SLOPE = {"ratio": WIDTH, "score": 0.5}
-"""By how much the slope of joint on estimated quantities may differ from 1. A factor in the score does not change its
-histograms, which are filled with simulated events."""
+"""The largest harmless difference between the slope and 1. A factor in the score does not change the likelihood of its
+histograms, because they are filled with simulated events."""
 
 
 def regression(joint: Array, estimated: Array, probabilities: Array) -> dict[str, float | None]:
-    """Correlation, slope of the joint on the estimated values, and its standard error; all of shape (events,).
+    """Correlation, slope of the joint on the estimated values, and its standard error; all inputs have shape (events,).
 
-    The error is the one that holds whatever the scatter around the line (White, Econometrica 48 (1980) 817). Where the
-    estimate is the same for all events there is no slope.
+    The error is valid for any scatter around the line (White, Econometrica 48 (1980) 817). The slope is None if the
+    estimate is the same for all events.
     """
     p = probabilities
     u, v = estimated - p @ estimated, joint - p @ joint
@@ -58,7 +59,7 @@ def regression(joint: Array, estimated: Array, probabilities: Array) -> dict[str
 
 
 def joint_figures(of: str, each: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The figure with the slope that is furthest from 1 in units of its error; None when there is no slope at all."""
+    """The figures, with the slope that is furthest from 1 in units of its error; None when no quantity has a slope."""
     known = [entry for entry in each if entry["slope"] is not None]
     if not known:
         return None
@@ -73,7 +74,7 @@ def joint_figures(of: str, each: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:
-    """The regression of each joint quantity on the estimated one; null where there is none to compare with."""
+    """The regression of each joint quantity on the estimated one; null where no quantities are compared."""
     compared = evidence.compared
     if compared is None:
         return {"joint": None}
@@ -85,19 +86,19 @@ def measure(evidence: Evidence) -> dict[str, Any]:
 
 
 def grade(figures: Figures, _evidence: Evidence) -> tuple[str, str]:
-    """The verdict, and why it is not passed."""
+    """The verdict, and the reason if it is not 'passed'."""
     of = figures["joint"]["of"]
     known = [entry for entry in figures["joint"]["each"] if entry["slope"] is not None]
     for verdict, (k, _) in SIGNIFICANCE.items():
         for entry in known:
             slope, error = entry["slope"], entry["slope_error"]
             if abs(slope - 1.0) > SLOPE[of] + k * error:
-                return verdict, f"the true {of} changes {slope:.2f} ± {error:.2f} times as much as the estimated one"
+                return verdict, f"the slope of the joint {of} on the estimated {of} is {slope:.2f} ± {error:.2f}, not 1"
     widest = max(entry["slope_error"] for entry in known)
     if SIGNIFICANCE[FAILED][0] * widest > 1.0:
         return (
             DOUBTFUL,
-            f"the test events are too few to compare with the true {of}: the slope is known to {widest:.2f}",
+            f"the test events are too few to compare joint and estimated {of}: the slope has an error of {widest:.2f}",
         )
     return PASSED, ""
 
@@ -111,12 +112,12 @@ EACH: dict[str, Any] = {
 }
 SCHEMA: dict[str, Any] = {
     "of": {"enum": ["ratio", "score"]},
-    "correlation": {"description": "The smallest.", "type": "number"},
-    "slope": {"description": "The one that is furthest from 1 in units of its error.", "type": "number"},
+    "correlation": {"description": "The smallest correlation.", "type": "number"},
+    "slope": {"description": "The slope that is furthest from 1 in units of its error.", "type": "number"},
     "slope_error": {"type": "number"},
     "each": {
-        "description": "At each point for ratios, of each component for scores; the slope is null where the estimate "
-        "is the same for all events.",
+        "description": "One entry for each point (ratios) or each component (scores); the slope is null if the "
+        "estimate is the same for all events.",
         "type": "array",
         "items": {
             "type": "object",
@@ -130,21 +131,21 @@ TEST = ClosureTest(
     name="joint",
     place=40,
     families=(SCORE.name, RATIO.name),
-    demand="joint and estimated ratios (or scores), which simulated events have both, lie on a line with slope 1",
+    demand="the regression of the joint on the estimated ratio (or score) of simulated events has the slope 1",
     tolerance=f"{SLOPE['ratio']} ({SLOPE['score']} for scores, which only enter histograms)",
     explanation=f"""
-    The joint ratio and score of a test event are known exactly from its weights. Their means over everything that is
-    not observed are the ratio and the score of the observables: E[r(x, z | θ) | x] = r(x | θ) over events of the
-    denominator, and the same of scores at the reference ([arXiv:1805.00020](https://arxiv.org/abs/1805.00020)). So the
-    slope of the regression of the joint on the estimated quantity must be 1. That of ratios may differ by
-    {SLOPE["ratio"]}, which changes an area in two dimensions by as much. That of scores may differ by {SLOPE["score"]}:
-    the histograms of the score are filled with simulated events, whatever the network returns, and a factor in the
-    score does not change them. The test is doubtful when three standard errors are more than 1. The correlation tells
-    how much is lost by not seeing everything and by imperfect training together, and is not a test.
+    The joint ratio and score of a test event are known exactly from its weights. Their means over the latent variables
+    are the ratio and the score of the observables: E[r(x, z | θ) | x] = r(x | θ) over events of the denominator, and
+    likewise for scores at the reference ([arXiv:1805.00020](https://arxiv.org/abs/1805.00020)). So the regression of
+    the joint on the estimated quantity must have the slope 1. The slope of ratios may differ from 1 by
+    {SLOPE["ratio"]}, which changes an area in two dimensions by as much. The slope of scores may differ from 1 by
+    {SLOPE["score"]}: histograms of the score are filled with simulated events, so a factor in the score does not
+    change the likelihood. The test is doubtful when three standard errors are larger than 1. The correlation shows the
+    information lost because the latent variables are not observed and because training is imperfect; it is not a test.
     """,
     schema={
         "joint": {
-            "description": "Joint quantities of test events regressed on the estimated ones: the slope must be 1.",
+            "description": "Regression of the joint on the estimated quantities of test events: the slope must be 1.",
             "oneOf": [
                 {"type": "null"},
                 {"type": "object", "required": list(SCHEMA), "properties": SCHEMA},
@@ -165,5 +166,5 @@ TEST = ClosureTest(
             lambda found: number(found["joint"]["correlation"]),
         ),
     ),
-    note="Slope: of the joint on the estimated ratio or score, where it is furthest from 1; it must be 1.",
+    note="Slope: the slope of the joint on the estimated ratio or score, where it is furthest from 1; it must be 1.",
 )

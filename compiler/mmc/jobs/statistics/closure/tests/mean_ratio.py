@@ -23,9 +23,9 @@ from mmc.jobs.statistics.limits import Limits
 from mmc.tables import number
 
 MOVED = 0.25
-"""Largest part of the confidence region that dividing the ratio by its mean may change."""
+"""The largest fraction of the confidence region that may change when the ratio is divided by its mean."""
 OFF = 0.1
-"""Largest significant |ln m|: an m that is the same at all points cancels, but such a ratio has not been learned."""
+"""The largest significant |ln m|. A constant m cancels in the limits, but such a ratio has not been learned."""
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def _figures(limits: Limits, ratio: MeanRatio, n_expected: float, level: float) 
 
 
 def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
-    """The verdict, and why it is not passed."""
+    """The verdict, and the reason if it is not 'passed'."""
     found = figures["mean_ratio"]
     low, high, resolution = found["lowest"], found["highest"], found["resolution"]
     for verdict, suffix in ((FAILED, ""), (DOUBTFUL, "_at_two_sigma")):
@@ -109,19 +109,19 @@ def distance(figures: Figures) -> tuple[float, float | None]:
 
 
 SCHEMA: dict[str, Any] = {
-    "lowest": {"description": "Over the points of the confidence region.", "type": "number"},
-    "highest": {"type": "number"},
+    "lowest": {"description": "Smallest mean ratio in the confidence region.", "type": "number"},
+    "highest": {"description": "Largest mean ratio in the confidence region.", "type": "number"},
     "error": {"description": "Median standard error.", "type": "number"},
     "largest_pull": {"type": "number"},
     "largest_pull_at": {
-        "description": "null is the true point.",
+        "description": "The point of the largest pull; null is the true point.",
         "oneOf": [{"type": "null"}, {"$ref": "#/definitions/point"}],
     },
     "lowest_on_grid": {"type": "number"},
     "highest_on_grid": {"type": "number"},
     "moved": {
-        "description": "How much of the confidence region a correction by what is beyond three standard errors "
-        "changes.",
+        "description": "Fraction of the confidence region that changes when the part of ln mean beyond three standard "
+        "errors is corrected.",
         "$ref": "#/definitions/fraction",
     },
     "moved_at_two_sigma": {
@@ -138,17 +138,17 @@ TEST = ClosureTest(
     place=20,
     families=(HISTOGRAM.name, SCORE.name, RATIO.name),
     demand="the mean likelihood ratio under the reference is 1 at every point",
-    tolerance=f"{percent(MOVED)} of the region, if the shift is taken out; ln m of {OFF} anywhere in the region",
+    tolerance=f"a change of {percent(MOVED)} of the region, if ln L is corrected for m; ln m of ±{OFF} in the region",
     explanation=f"""
-    Every likelihood ratio r(x | θ) to a reference obeys E_ref[r(x | θ)] = 1 at every θ. Where the mean m over the
-    test events differs, the density ratio is r/m, and ln L of N expected events is wrong by N ln m(θ). The part of
-    that which k standard errors of m do not cover is subtracted from ln L(θ). The test fails (k = 3) or is doubtful
-    (k = 2) when the region at the highest confidence level and the one so corrected differ by more than
-    {percent(MOVED)} of their union, or when that part of |ln m| is more than {OFF} at a point of either region: an
-    m that is the same at all θ cancels, but such a ratio has not been learned. The test is doubtful when three
-    standard errors, as a shift of -2 ln λ, are more than the threshold of the contour. The ratio of score methods
-    and histograms is the one that their likelihood uses, of histograms filled with events that are not test events;
-    its error includes that of the histograms.
+    Every likelihood ratio r(x | θ) to a reference obeys E_ref[r(x | θ)] = 1 at every θ. If the mean m over the test
+    events differs from 1, the density ratio is r/m, and ln L of N expected events is wrong by N ln m(θ). The part of
+    N ln m(θ) beyond k standard errors is subtracted from ln L(θ). The test fails (k = 3) or is doubtful (k = 2) in two
+    cases. First, the regions at the highest confidence level before and after this correction differ by more than
+    {percent(MOVED)} of their union. Second, the part of |ln m| beyond k standard errors is larger than {OFF} at a point
+    of either region: an m that is the same at all θ cancels, but such a ratio has not been learned. The test is also
+    doubtful when three standard errors, as a shift of -2 ln λ, are larger than the threshold of the contour. For score
+    methods and histograms, r is the ratio of the histograms that the likelihood uses, which are not filled with test
+    events; the error of m includes the error of these histograms.
     """,
     schema={
         "mean_ratio": {

@@ -22,8 +22,8 @@ from mmc.jobs.statistics.limits import effective_size
 from mmc.tables import number
 
 SCORE_BIAS = 0.1
-"""Largest mean score in units of the spread: the histograms of the score are filled with simulated events, so a smaller
-one does not change them."""
+"""The largest harmless mean score, in units of the spread. A smaller mean does not change the likelihood, because the
+histograms of the score are filled with simulated events."""
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def measure(evidence: Evidence) -> dict[str, Any]:
 
 
 def mean_score(scores: Summaries, joint: Summaries) -> dict[str, Any]:
-    """Mean and error of each component of the estimated score, its bias in units of the spread, and its p-value.
+    """Mean and error of each component of the estimated score, the bias in units of the spread, and the p-value.
 
     ``scores`` are the estimated scores of test events at the reference, ``joint`` the joint scores of training events.
     """
@@ -56,7 +56,7 @@ def _moments(summaries: Summaries) -> tuple[Array, Array]:
 
 
 def grade(figures: Figures, _evidence: Evidence) -> tuple[str, str]:
-    """The verdict, and why it is not passed."""
+    """The verdict, and the reason if it is not 'passed'."""
     found = figures["mean_score"]
     for verdict, (_, p_value) in SIGNIFICANCE.items():
         if found["p_value"] < p_value and found["bias"] > SCORE_BIAS:
@@ -67,7 +67,7 @@ def grade(figures: Figures, _evidence: Evidence) -> tuple[str, str]:
 SCHEMA: dict[str, Any] = {
     "mean": {"type": "array", "items": {"type": "number"}},
     "error": {"type": "array", "items": {"type": "number"}},
-    "bias": {"description": "In units of the spread.", "type": "number"},
+    "bias": {"description": "Mean score in units of its spread.", "type": "number"},
     "p_value": {"$ref": "#/definitions/fraction"},
 }
 
@@ -79,10 +79,11 @@ TEST = ClosureTest(
     tolerance=f"{percent(SCORE_BIAS)} of its spread",
     explanation=f"""
     The test fails when the deviation of the mean estimated score from 0 is larger than {percent(SCORE_BIAS)} of the
-    spread of the estimated scores and significant (p < {SIGNIFICANCE[FAILED][1]}, with the covariance of the mean
-    from the test events and that of the mean joint score of the training events, to which the network is centred).
-    With p < {SIGNIFICANCE[DOUBTFUL][1]} it is doubtful. A smaller deviation does no harm: the histograms of the
-    score are filled with simulated events, whatever the network returns.
+    spread of the estimated scores and significant (p < {SIGNIFICANCE[FAILED][1]}). It is doubtful with
+    p < {SIGNIFICANCE[DOUBTFUL][1]}. The p-value uses the covariance of the mean from the test events plus the
+    covariance of the mean joint score of the training events, which the mean of the network follows. A smaller
+    deviation does no harm: histograms of the score are filled with simulated events, so they are correct for any
+    output of the network.
     """,
     schema={
         "mean_score": {
@@ -101,6 +102,6 @@ TEST = ClosureTest(
             lambda found: f"{number(found['mean_score']['bias'], 2)} σ",
         ),
     ),
-    note="Mean score: the mean estimated score at its reference in units of its spread; it must be 0.",
+    note="Mean score: the mean estimated score at its reference, in units of its spread; it must be 0.",
     distance=lambda found: (found["mean_score"]["bias"], None),
 )

@@ -20,15 +20,16 @@ from mmc.jobs.statistics.limits import effective_size
 from mmc.tables import number
 
 P_TRUE = 0.05
-"""Smallest p-value of the true point. The Asimov data are its mean data, so it has to be well inside the region."""
+"""The smallest p-value of the true point. The Asimov data are the mean data of this point, so it must be well inside
+the region."""
 CHANCE = SIGNIFICANCE[FAILED][1]
-"""Where the deviation is less probable than this, the finite number of test events does not explain it."""
+"""The finite number of test events does not explain a deviation that is less probable than this."""
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:
-    """The p-value, and how probable a smaller one is when n effective test events represent N expected ones.
+    """The p-value, and the probability of a smaller one when n effective test events represent N expected events.
 
-    What is drawn from n events scatters around a point that is off the true one by their own statistical error, see
+    The best fit to n events differs from the true point by the statistical error of n events, see
     :mod:`mmc.jobs.statistics.closure.toys`: n/N times -2 ln λ follows a χ² distribution.
     """
     limits, (n, effective) = evidence.limits, _events(evidence)
@@ -40,16 +41,16 @@ def measure(evidence: Evidence) -> dict[str, Any]:
 
 
 def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
-    """The verdict, and why it is not passed."""
+    """The verdict, and the reason if it is not 'passed'."""
     n, effective = _events(evidence)
     reason = f"the true point has a p-value of {figures['p_value_true']:.2g} on its own Asimov data"
     if figures["p_value_true"] < P_TRUE:
         if figures["p_value_true_chance"] < CHANCE:
             return FAILED, reason
-        return DOUBTFUL, f"{reason}, which {effective:.0f} effective test events explain: generate more"
+        return DOUBTFUL, f"{reason}, which the {effective:.0f} effective test events explain: generate more events"
     if effective < n:
         reason = (
-            f"the Asimov data rest on {effective:.0f} effective test events where {n:.0f} events are expected: "
+            f"the Asimov data have {effective:.0f} effective test events, but {n:.0f} events are expected: "
             "generate more events, or lower the luminosity"
         )
         return DOUBTFUL, reason
@@ -65,19 +66,19 @@ TEST = ClosureTest(
     name="true_point",
     place=10,
     families=(RATE.name, TRUTH.name, HISTOGRAM.name, SCORE.name, RATIO.name),
-    demand=f"its p-value on its own Asimov data is at least {P_TRUE}",
-    tolerance="nothing",
+    demand=f"the p-value of the true point on its own Asimov data is at least {P_TRUE}",
+    tolerance="none",
     explanation=f"""
-    The p-value is that of -2 ln λ at the true point. Where it is too small, the test fails if the n effective test
-    events do not explain that: if n/N times -2 ln λ, with N expected events, has p < {CHANCE}. If they explain it,
-    the test is doubtful. It is doubtful as well when n < N: the contour itself is then less certain than that of an
-    experiment.
+    The p-value belongs to -2 ln λ at the true point. If it is too small, the test fails unless the finite number of
+    test events explains it: with n effective test events and N expected events, the test fails if n/N times -2 ln λ
+    has p < {CHANCE}, and is doubtful otherwise. The test is also doubtful when n < N: the contour is then less certain
+    than the contour of an experiment.
     """,
     schema={
         "p_value_true": {"$ref": "#/definitions/fraction"},
         "p_value_true_chance": {
-            "description": "How probable it is that the finite number of test events alone makes the true point as "
-            "unlikely as that.",
+            "description": "Probability that the finite number of test events alone makes the p-value of the true "
+            "point this small.",
             "$ref": "#/definitions/fraction",
         },
     },
