@@ -1,4 +1,4 @@
-"""The failures of mmc that a user may meet. Each becomes one line on standard error and an exit code."""
+"""mmc's exceptions for users. Each becomes one line on standard error and an exit code."""
 
 
 class MmcError(Exception):
@@ -8,25 +8,25 @@ class MmcError(Exception):
 
 
 class MissingExtraError(MmcError):
-    """A package that this command needs is not installed; the message names the ``pip install`` that brings it."""
+    """A package that this command needs is not installed; the message gives the ``pip install`` command."""
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed: pip install 'mmc[{extra}]'")
 
 
 class InstallationError(MmcError):
-    """MadGraph, Delphes or what they call is not on this machine or cannot be used; the message names a way out."""
+    """MadGraph, Delphes or a program that they call is missing or cannot be used; the message gives a fix."""
 
 
 class StepError(MmcError):
-    """A job of the workflow cannot give what it promised; nothing of its output is left behind."""
+    """A job of the workflow fails; its output is removed."""
 
 
 class UsageError(MmcError):
-    """The command line asks for something that cannot be done."""
+    """The command line requests something impossible."""
 
     exit_code = 2
 
 
 class SettingsError(MmcError):
-    """A job's settings are not those that this version of mmc writes; the message names the field."""
+    """A job's settings do not fit this version of mmc; the message names the field."""

@@ -1,3 +1,3 @@
-"""The version of mmc, alone in a file so that packaging reads it without importing anything."""
+"""The version of mmc, in a separate file so that packaging can read it without imports."""
 
 __version__ = "0.1.0"

@@ -181,21 +181,21 @@ class TestStudy:
     def test_all_is_there(self, study: Path, machine: Machine, capsys: Capture) -> None:
         assert main(["doctor", str(study)]) == 0
         lines = capsys.readouterr().out.splitlines()
-        assert lines[-1] == f"{study}: all that it needs is here"
+        assert lines[-1] == f"{study}: everything that it needs is here"
         marked = {line.split()[0] for line in lines if line.endswith("yes")}
         assert marked == {*STEPS, "bash"}
 
     def test_a_package_is_missing(self, study: Path, machine: Machine, capsys: Capture) -> None:
         del machine.versions["torch"]
         assert main(["doctor", str(study)]) == 1
-        assert capsys.readouterr().out.splitlines()[-1] == f"{study} needs what is not here: torch"
+        assert capsys.readouterr().out.splitlines()[-1] == f"{study} needs, but does not find: torch"
 
     def test_an_adaptive_search_needs_optuna(self, study: Path, machine: Machine, capsys: Capture) -> None:
         del machine.versions["optuna"]
         assert main(["doctor", str(study)]) == 0
         shutil.copy(TINY.with_name("tuning.yaml"), study)
         assert main(["doctor", str(study)]) == 1
-        assert capsys.readouterr().out.splitlines()[-1] == f"{study} needs what is not here: optuna"
+        assert capsys.readouterr().out.splitlines()[-1] == f"{study} needs, but does not find: optuna"
 
     def test_varied_scales_and_numbered_sets_need_lhapdf(self, study: Path, machine: Machine, capsys: Capture) -> None:
         shutil.copy(STUDIES / "wh-smeft" / "study.yaml", study)
@@ -212,7 +212,7 @@ class TestStudy:
         images = "{physics: 'mmc-learning:0.1.0', learning: 'mmc-learning:0.1.0'}"
         study.write_text(study.read_text() + f"\nexecution: {{images: {images}}}\n")
         assert main(["doctor", str(study)]) == 1
-        assert capsys.readouterr().out.endswith("needs what is not here: podman or docker or apptainer\n")
+        assert capsys.readouterr().out.endswith("needs, but does not find: podman or docker or apptainer\n")
         machine.program("podman", "podman version 4.3.1")
         assert main(["doctor", str(study)]) == 0
 

@@ -17,4 +17,4 @@ def test_every_code(capsys: Capture) -> None:
 
 def test_an_unknown_code(capsys: Capture) -> None:
     assert main(["explain", "MMC999"]) == 2
-    assert capsys.readouterr().err == "mmc: there is no code MMC999; `mmc explain` lists all\n"
+    assert capsys.readouterr().err == "mmc: there is no code MMC999; `mmc explain` lists all codes\n"

@@ -20,7 +20,7 @@ def test_text_and_wrong_study(tiny: Path, wrong: Path, capsys: Capture) -> None:
 def test_the_basis_takes_madminer(tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.setitem(sys.modules, "mmc.jobs.madminer.morphing_basis", None)
     assert main(["plan", str(tiny)]) == 0
-    assert "\nmorphing basis: showing it takes MadMiner: pip install 'mmc[steps]'\n" in capsys.readouterr().out
+    assert "\nmorphing basis: showing it needs MadMiner: pip install 'mmc[steps]'\n" in capsys.readouterr().out
     assert main(["plan", str(tiny), "--format", "json"]) == 0
     assert set(json.loads(capsys.readouterr().out)["morphing_basis"]) == {"unknown"}
 
@@ -29,7 +29,7 @@ def test_a_basis_that_takes_long(tiny: Path, capsys: Capture) -> None:
     text = tiny.read_text()
     tiny.write_text(text.replace("max_overall_power: 2}", "max_overall_power: 2, n_trials: 51, n_test_thetas: 10_000}"))
     assert main(["plan", str(tiny)]) == 0
-    assert "\nmorphing basis: finding it takes long" in capsys.readouterr().out
+    assert "\nmorphing basis: optimising it with so many trials and points takes long" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="graphviz is not installed")

@@ -162,7 +162,7 @@ def test_stopped_and_taken_up_again(number: signal.Signals, fake: Path, study: P
         process.send_signal(number)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 128 + number
-    assert re.fullmatch(rb"mmc: stopped; \d+ of 35 jobs are done, and the same command goes on from there\n", err)
+    assert re.fullmatch(rb"mmc: stopped; \d+ of 35 jobs are done; the same command continues from there\n", err)
     assert not (study.parent / "runs" / "drell-yan-tiny" / "out" / "run.lock").exists()
     done = sum(not path.parent.name.endswith(".part") for path in (study.parent / "runs").rglob("job.json"))
     before = len(started(fake))

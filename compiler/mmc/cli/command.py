@@ -1,6 +1,6 @@
-"""What a command of ``mmc`` is, and the arguments that several commands have.
+"""The type of a command of ``mmc``, and the arguments that several commands share.
 
-A module of a command is imported at every start, so it imports what its action needs within the action.
+The modules of all commands are imported at every start, so the imports for an action are within the action.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -11,15 +11,15 @@ EXIT_WRONG = 1
 
 
 class Command(NamedTuple):
-    """A command: what its help says, its arguments and its action."""
+    """A command: its help, its arguments and its action."""
 
     name: str
     summary: str
-    """A line for the list of commands, without a capital letter and a full stop."""
+    """A line for the list of commands, without capital letter and full stop."""
     details: str
-    """Further sentences of its own help."""
+    """Further sentences for the help of the command."""
     add_arguments: Callable[[ArgumentParser], None]
-    """Called only when this command is the one that the user calls."""
+    """Called only for the command that the user calls."""
     action: Callable[[Namespace], int]
     """Does the work and returns the exit code."""
 

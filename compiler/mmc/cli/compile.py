@@ -22,14 +22,18 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "-o",
         "--out",
         metavar="DIR",
-        help="the folder of the bundle, of several studies a folder for each in there "
+        help="the folder of the bundle; for several studies, the folder that gets a folder for each "
         "(default: build/NAME/TARGET beside the study)",
     )
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 and list what differs on the disk")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; list the differences to the disk and exit with 1 if there are any",
+    )
     parser.add_argument(
         "--local",
         action="store_true",
-        help="run jobs in the environment of the engine, even where the study names container images",
+        help="run jobs in the environment of the engine, even if the study names container images",
     )
     add_engine(parser)
 
@@ -44,7 +48,7 @@ def _compile(arguments: Namespace) -> int:
     if plans is None:
         return EXIT_WRONG
     if arguments.engine is not None and arguments.target != "reana":
-        raise UsageError(f"--engine is for the target reana, and {arguments.target} has but one engine")
+        raise UsageError(f"--engine is for the target reana only; {arguments.target} has a single engine")
     emit, options = TARGETS[arguments.target], Options(local=arguments.local, engine=arguments.engine)
     up_to_date = True
     for study, plan, folder in _destinations(plans, arguments):
@@ -83,7 +87,7 @@ def _destinations(plans: "list[tuple[StudyFile, Plan]]", arguments: Namespace) -
 COMPILE = Command(
     "compile",
     "compile studies to workflows",
-    "Validates first, and writes nothing if a study is wrong.",
+    "Validates all studies first, and writes nothing if a study has errors.",
     _add_arguments,
     _compile,
 )

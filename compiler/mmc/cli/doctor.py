@@ -1,4 +1,4 @@
-"""``mmc doctor``: show what mmc can use here, and whether a study has all that it needs."""
+"""``mmc doctor``: show which programs and packages mmc can use here, and whether a study has all that it needs."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -32,8 +32,8 @@ def _doctor(arguments: Namespace) -> int:
 DOCTOR = Command(
     "doctor",
     "show what mmc can use on this machine",
-    "Packages, generators, engines and tools, in which versions, and how to get what is missing. "
-    "Exits with 1 when something that the given study needs is missing.",
+    "Lists packages, generators, engines and tools with their versions, and how to install missing ones. "
+    "Exits with 1 if something that the given study needs is missing.",
     _add_arguments,
     _doctor,
 )

@@ -1,4 +1,4 @@
-"""What mmc can use on this machine, in which version, and how to get what is missing: for ``mmc doctor``."""
+"""For ``mmc doctor``: the programs and packages on this machine, their versions, and how to get missing ones."""
 
 import json
 import os
@@ -40,11 +40,11 @@ EXTRAS = {
     "cwl": "target cwl",
     "mlflow": "tracking",
 }
-"""What the packages of an extra are for. The others are for developers."""
+"""The purpose of the packages of each extra. The extras that are not here are for developers."""
 CONTAINER_ENGINES = ("podman", "docker", "apptainer")
 
 Needs = list[tuple[str, ...]]
-"""Names of findings; of each tuple one is enough."""
+"""Names of findings; one name of each tuple is enough."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class Finding:
     version: str = ""
     place: str = ""
     reason: str = ""
-    """Why it cannot be used; empty where it can."""
+    """Why it cannot be used; empty if it can be used."""
     remedy: str = ""
-    """How to get it, or to repair it; empty where that is not needed."""
+    """How to get or repair it; empty if this is not needed."""
 
     @property
     def is_usable(self) -> bool:
@@ -70,19 +70,19 @@ class Finding:
 
 @dataclass(frozen=True)
 class _Tool:
-    """A program on the PATH that tells its version."""
+    """A program on the PATH that prints its version."""
 
     name: str
     used_for: str
     remedy: str
     arguments: tuple[str, ...] = ("--version",)
     program: str = ""
-    """Where it is not called by its name."""
+    """The name of the executable, if it differs from ``name``."""
     oldest: tuple[int, ...] = ()
 
 
 DOCKER_SERVER = ("version", "--format", "{{.Server.Version}}")
-"""Its client alone runs nothing."""
+"""The client without a server cannot run containers."""
 TOOLS = (
     _Tool("bash", "mmc run, target script", install_hint(["bash"]), oldest=(4, 3)),
     _Tool("graphviz", "mmc plan --format svg, png", install_hint(["graphviz"]), ("-V",), program="dot"),
@@ -110,7 +110,7 @@ def examine(installations: Mapping[str, str]) -> list[Finding]:
 
 
 def needs(plan: Plan, findings: Iterable[Finding]) -> Needs:
-    """What a study needs on this machine: for jobs without an image what they call, else something that runs images."""
+    """The needs of a study on this machine: the programs of jobs without an image, and an engine for containers."""
     here = [stage for stage in plan.stages if stage.image is None]
     found: Needs = []
     if here:
@@ -130,13 +130,13 @@ def needs(plan: Plan, findings: Iterable[Finding]) -> Needs:
 
 
 def unmet(wanted: Needs, findings: Iterable[Finding]) -> Needs:
-    """Those needs of which nothing can be used."""
+    """The needs that no usable finding meets."""
     usable = {finding.name for finding in findings if finding.is_usable}
     return [names for names in wanted if usable.isdisjoint(names)]
 
 
 def to_text(findings: Sequence[Finding], study: str | None, wanted: Needs) -> str:
-    """A table of all findings, then what is wrong with each that cannot be used, then the verdict on the study."""
+    """A table of all findings, how to repair those that cannot be used, and the verdict on the study."""
     needed = {name for names in wanted for name in names}
     rows = [("", "version", "for", "where", "needed" if study else "")]
     for finding in findings:
@@ -184,12 +184,12 @@ def _advice(finding: Finding) -> str:
 
 def _verdict(study: str, missing: Needs) -> str:
     if not missing:
-        return f"{study}: all that it needs is here"
-    return f"{study} needs what is not here: {', '.join(' or '.join(names) for names in missing)}"
+        return f"{study}: everything that it needs is here"
+    return f"{study} needs, but does not find: {', '.join(' or '.join(names) for names in missing)}"
 
 
 def _packages() -> Iterator[Finding]:
-    """The packages of mmc's extras, as its own metadata lists them."""
+    """The packages of mmc's extras, from mmc's metadata."""
     pattern = re.compile(r"""([\w.-]+)(?:\[.*?\])?\s*([^;]*);\s*extra\s*==\s*["'](\w+)["']""")
     for line in requires("mmc") or ():
         if (match := pattern.fullmatch(line)) and (extra := match[3]) in EXTRAS:
@@ -208,7 +208,7 @@ def _package(name: str, specifier: str, extra: str) -> Finding:
 
 
 def fits(found: str, specifier: str) -> bool:
-    """Whether a version fulfils a specifier made of ``==``, ``>=`` and ``<``, as mmc's own metadata has them.
+    """Whether a version fulfils a specifier with ``==``, ``>=`` and ``<``, as in mmc's metadata.
 
     >>> fits("0.21.3", ">=0.21.2,<0.22"), fits("2.13.0+cpu", "==2.13.1")
     (True, False)
@@ -223,7 +223,7 @@ def fits(found: str, specifier: str) -> bool:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    """The numbers at the start of a version, without zeros at their end: 2.0 is 2."""
+    """The numbers at the start of a version, without trailing zeros: 2.0 is 2."""
     match = re.match(r"\d+(\.\d+)*", text)
     numbers = [int(part) for part in match[0].split(".")] if match else []
     while numbers and numbers[-1] == 0:
@@ -245,7 +245,7 @@ def _installation(
 
 
 def _lhapdf(madgraph: str | None) -> Finding:
-    """What MadGraph would call of LHAPDF."""
+    """The LHAPDF program that MadGraph would call."""
     try:
         program = find_lhapdf(find_madgraph(madgraph))
     except InstallationError:
@@ -254,15 +254,15 @@ def _lhapdf(madgraph: str | None) -> Finding:
 
 
 def _program(tool: _Tool) -> Finding:
-    """Look for a program and let it tell its version."""
+    """Look for a program and ask it for its version."""
     program = tool.program or tool.name
     place = shutil.which(program)
     if place is None:
         return Finding(tool.name, tool.used_for, MISSING, remedy=tool.remedy)
-    code, said = _output_of(place, tool.arguments)
-    match = re.search(r"\d+(\.\d+)+", said)
+    code, output = _output_of(place, tool.arguments)
+    match = re.search(r"\d+(\.\d+)+", output)
     if code != 0 or match is None:
-        reason = "".join(said.strip().splitlines()[-1:]) or f"exit code {code}"
+        reason = "".join(output.strip().splitlines()[-1:]) or f"exit code {code}"
         return Finding(tool.name, tool.used_for, UNUSABLE, place=place, reason=reason, remedy=tool.remedy)
     if _numbers(match[0]) < tool.oldest:
         reason = f"{match[0]} is older than {'.'.join(map(str, tool.oldest))}"
@@ -271,14 +271,17 @@ def _program(tool: _Tool) -> Finding:
 
 
 def _output_of(program: str, arguments: Sequence[str]) -> tuple[int, str]:
-    """The exit code of a program and all that it printed."""
+    """The exit code and the output of a program."""
     try:
         done = subprocess.run(
             [program, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONWARNINGS": "ignore"},  # those of reana-client name the version of Python first
+            env={
+                **os.environ,
+                "PYTHONWARNINGS": "ignore",
+            },  # warnings of reana-client contain another version, that of Python
             timeout=START_TIMEOUT_S,
             check=False,
         )

@@ -1,4 +1,4 @@
-"""``mmc explain``: what a diagnostic code means; without one, the list of all."""
+"""``mmc explain``: the meaning of a diagnostic code; without a code, the list of all codes."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -23,7 +23,7 @@ def _explain(arguments: Namespace) -> int:
         return 0
     code = arguments.code.upper()
     if code not in CODES:
-        raise UsageError(f"there is no code {code}; `mmc explain` lists all")
+        raise UsageError(f"there is no code {code}; `mmc explain` lists all codes")
     entry = CODES[code]
     sys.stdout.write(f"{code} ({entry.severity}, {family(code)}): {entry.title}\n\n{fill(entry.explanation, 100)}\n")
     return 0

@@ -1,4 +1,4 @@
-"""``mmc import``: write a study from the inputs of the hand-written workflow, and check it."""
+"""``mmc import``: convert the inputs of the hand-written workflow to a study, and check it."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -8,12 +8,16 @@ from mmc.cli.command import EXIT_WRONG, Command
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("source", choices=("madminer-workflow",), help="what it was written in")
+    parser.add_argument("source", choices=("madminer-workflow",), help="the tool of the input files")
     parser.add_argument("--physics", required=True, metavar="FILE", help="input.yml of the physics workflow")
     parser.add_argument("--learning", required=True, metavar="FILE", help="input.yml of the learning workflow")
-    parser.add_argument("--cards", metavar="DIR", help="its folder of cards (default: what the cards in its image say)")
+    parser.add_argument("--cards", metavar="DIR", help="the folder of its cards (default: the cards in its image)")
     parser.add_argument(
-        "-o", "--out", required=True, metavar="FILE", help="the study to write, cards beside it; nothing is overwritten"
+        "-o",
+        "--out",
+        required=True,
+        metavar="FILE",
+        help="the study to write, with cards beside it; existing files are not overwritten",
     )
 
 
@@ -33,15 +37,15 @@ def _import(arguments: Namespace) -> int:
     written = read(arguments.out)
     show([written], sys.stderr)
     if written.is_wrong:
-        sys.stderr.write(f"mmc: {out} was written, but it needs repair\n")
+        sys.stderr.write(f"mmc: {out} is written, but it has errors to repair\n")
         return EXIT_WRONG
-    sys.stdout.write(f"{out} is written; its comments say what is not as it was. Next: mmc plan {out}\n")
+    sys.stdout.write(f"{out} is written; its comments list what has changed. Next: mmc plan {out}\n")
     return 0
 
 
 IMPORT = Command(
     "import",
-    "write a study from what an analysis was written in before",
+    "convert another tool's input files to a study",
     "madminer-workflow: the two input files of the hand-written MadMiner workflow.",
     _add_arguments,
     _import,

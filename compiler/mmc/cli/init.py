@@ -8,7 +8,7 @@ from mmc.cli.command import Command
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="DIR", help="where to write study.yaml; nothing there is overwritten")
+    parser.add_argument("folder", metavar="DIR", help="where to write study.yaml; existing files are not overwritten")
 
 
 def _init(arguments: Namespace) -> int:
@@ -17,7 +17,7 @@ def _init(arguments: Namespace) -> int:
     folder = Path(arguments.folder)
     write_new(folder, new_study(folder.resolve().name))
     file = folder / STUDY
-    sys.stdout.write(f"{file} is yours to change. Next: mmc validate {file}, mmc plan {file}, mmc run {file}\n")
+    sys.stdout.write(f"{file} is written. Edit it. Next: mmc validate {file}, mmc plan {file}, mmc run {file}\n")
     return 0
 
 

@@ -1,6 +1,6 @@
-"""A study's bundle for the target ``script``, run on this machine with its progress in sight: for ``mmc run``.
+"""For ``mmc run``: runs a study's bundle for the target ``script`` on this machine and shows its progress.
 
-The folder of a run holds ``study.yaml`` as it was run, ``bundle/``, the outputs of all jobs in ``out/``, and
+The folder of a run contains ``study.yaml`` as it was run, ``bundle/``, the outputs of all jobs in ``out/``, and
 ``run.log``.
 """
 
@@ -31,9 +31,9 @@ from mmc.tables import duration, table
 
 POLL_S = 0.2
 LOCK_WAIT_S = 5.0
-"""How long a run that is being stopped may take to leave the folder."""
+"""The time in which a stopping run must release the folder."""
 WARNINGS = 3
-"""Warnings of the results that are shown; failed closures come first."""
+"""At most this many warnings of the results are shown; failed closure tests come first."""
 
 Process = subprocess.Popen[bytes]
 
@@ -47,9 +47,9 @@ class StoppedError(MmcError):
 
 
 def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None) -> int:
-    """Compile the study into ``folder/bundle``, run what is not done yet into ``folder/out``, show what came out.
+    """Compile the study into ``folder/bundle``, run the unfinished jobs into ``folder/out``, and show the results.
 
-    :raises MmcError: when a job fails, a signal comes, or another run is going on in the folder
+    :raises MmcError: when a job fails, a signal arrives, or another run uses the folder
     """
     _check_optuna(plan)
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None) -> i
 
 
 def _check_optuna(plan: Plan) -> None:
-    """The package that a search needs and no other job: it would be missed only once events and samples are there.
+    """Check for Optuna before the run: only the search needs it, after events and samples are made.
 
     :raises MissingExtraError: when it is not installed
     """
@@ -81,7 +81,7 @@ def _check_optuna(plan: Plan) -> None:
 
 
 def _outcome(out: Path, plan: Plan) -> list[str]:
-    """What the run found and where more is."""
+    """The results of the run and where to find more."""
     last = plan.stages[-1]
     place = out / last.name
     if last.name != REPORT.name:
@@ -97,7 +97,7 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
 
 
 def _tracked(out: Path, plan: Plan) -> list[str]:
-    """Where the runs in MLflow are, or why there are none."""
+    """Where the MLflow runs are, or why there are none."""
     if not any(stage.name == TRACK.name for stage in plan.stages):
         return []
     place = out / TRACK.name / TRACK.name
@@ -108,7 +108,7 @@ def _tracked(out: Path, plan: Plan) -> list[str]:
 
 
 def limits_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The part of the grid that each method allows, and whether its closure tests let one believe it."""
+    """The part of the grid that each method allows, and the verdict of its closure tests."""
     levels = sorted({level for entry in limits for level in entry["allowed_fraction"]}, key=float)
     rows = [("method", *(f"allowed at {100 * float(level):g} %" for level in levels), "closure", "")]
     for entry in limits:
@@ -122,12 +122,12 @@ def _wait_for(lock: Path) -> None:
     deadline = time.monotonic() + LOCK_WAIT_S
     while (holder := _holder(lock)) is not None:
         if time.monotonic() > deadline:
-            raise MmcError(f"process {holder} is running the jobs in {lock.parent}; if that is not so, remove {lock}")
+            raise MmcError(f"process {holder} is running the jobs in {lock.parent}; if it is not, remove {lock}")
         time.sleep(POLL_S)
 
 
 def _holder(lock: Path) -> int | None:
-    """The process that holds the lock; None where there is none, or none that lives."""
+    """The process that holds the lock; None without a lock or if the process has ended."""
     try:
         holder = int(lock.read_text(encoding="ascii"))
         os.kill(holder, 0)
@@ -138,7 +138,7 @@ def _holder(lock: Path) -> int | None:
 
 @contextmanager
 def _script(folder: Path, jobs: int | None) -> Iterator[Process]:
-    """``run.sh`` as a running process that ends before the block does, and when this process is killed."""
+    """``run.sh`` as a running process. It ends before the block ends, and also if this process is killed."""
     events = folder / "out" / "events.log"
     events.unlink(missing_ok=True)  # of an earlier run
     command = ["bash", str(folder / "bundle" / "run.sh"), "--out", str(events.parent.absolute())]
@@ -151,7 +151,7 @@ def _script(folder: Path, jobs: int | None) -> Iterator[Process]:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "PATH": _path_with_mmc()},
-                start_new_session=True,  # Ctrl-C comes to us alone, and we pass it on once
+                start_new_session=True,  # only this process gets Ctrl-C, and passes it on once
                 preexec_fn=_end_with_parent,  # noqa: PLW1509 - there are no threads
             )
         except FileNotFoundError as error:
@@ -165,13 +165,13 @@ def _script(folder: Path, jobs: int | None) -> Iterator[Process]:
 
 
 def _end_with_parent() -> None:
-    """Ask Linux to stop this process when the one that started it is gone."""
+    """Ask Linux to stop this process when its parent ends."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _path_with_mmc() -> str:
-    """A search path on which jobs find the ``mmc`` that runs now."""
+    """A search path on which jobs find the running ``mmc``."""
     path = os.environ.get("PATH", os.defpath)
     for folder in (Path(sys.argv[0]).absolute().parent, Path(sys.executable).parent):
         if shutil.which("mmc", path=str(folder)):
@@ -183,7 +183,7 @@ def _path_with_mmc() -> str:
 
 @contextmanager
 def _signals_passed_to(process: Process) -> Iterator[list[int]]:
-    """Pass SIGINT, SIGTERM and SIGHUP on instead of ending; gives the list of those that came."""
+    """Pass SIGINT, SIGTERM and SIGHUP on instead of ending; yields the list of received signals."""
     received: list[int] = []
 
     def pass_on(number: int, _frame: object) -> None:
@@ -191,7 +191,7 @@ def _signals_passed_to(process: Process) -> Iterator[list[int]]:
         process.send_signal(number)
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores SIGHUP
     previous = {number: signal.signal(number, pass_on) for number in heard}
     try:
         yield received
@@ -201,7 +201,7 @@ def _signals_passed_to(process: Process) -> Iterator[list[int]]:
 
 
 def _watch(process: Process, events: Path, progress: Progress) -> None:
-    """Follow the events until the process ends, with a line about the state where standard output is a terminal."""
+    """Follow the events until the process ends; on a terminal, show the state in a line."""
     terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     started, seen, shown, running = time.monotonic(), 0, "", True
     while running:
@@ -218,7 +218,7 @@ def _watch(process: Process, events: Path, progress: Progress) -> None:
 
 
 def _take_new(events: Path, start: int, progress: Progress) -> int:
-    """Hand the whole lines from byte ``start`` on to the progress; how many bytes they are."""
+    """Pass the complete lines from byte ``start`` on to the progress; returns their number of bytes."""
     try:
         with events.open("rb") as file:
             file.seek(start)
@@ -232,10 +232,10 @@ def _take_new(events: Path, start: int, progress: Progress) -> int:
 
 
 def _failure(folder: Path, progress: Progress, received: list[int]) -> MmcError:
-    """Why the script has not come to its end."""
+    """The reason why the script failed."""
     if received:
         state = f"{progress.n_done:,} of {progress.n_jobs:,} jobs are done"
-        return StoppedError(f"stopped; {state}, and the same command goes on from there", received[0])
+        return StoppedError(f"stopped; {state}; the same command continues from there", received[0])
     if not progress.failed:
         return MmcError(_last_line(folder / "run.log").removeprefix("run.sh: ") or "run.sh failed")
     stage, job = progress.failed[0]

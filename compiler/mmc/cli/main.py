@@ -1,7 +1,7 @@
-"""The command line: all commands of ``mmc``, and how every failure ends as one line and an exit code.
+"""The command line: all commands of ``mmc``. Every failure gives one line and an exit code.
 
 Exit codes: 0 fine, 1 the study is wrong (or, with ``--check``, the bundle is out of date), 2 the command line is wrong,
-3 mmc or the system failed, 130 interrupted. What a command needs is imported when it runs, so that a start is quick.
+3 mmc or the system failed, 130 interrupted. Commands import their code when they run, so that mmc starts quickly.
 """
 
 import argparse
@@ -24,11 +24,11 @@ from mmc.errors import MmcError, UsageError
 from mmc.version import __version__
 
 COMMANDS = (INIT, VALIDATE, PLAN, COMPILE, RUN, REPORT, SUBMIT, STATUS, FETCH, IMPORT, DOCTOR, EXPLAIN, STEP)
-"""In the order of the help; each is declared in its own file, arguments and action together."""
+"""All commands, in the order of the help; each module declares the arguments and the action of a command."""
 
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
-"""As of a program that SIGPIPE ends: what reads our output has gone."""
+"""The exit code of a program that SIGPIPE ends: the reader of our output has ended."""
 
 DESCRIPTION = """\
 Compile one declarative study file into the workflows that run a MadMiner analysis, or run it on this machine.
@@ -49,15 +49,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows its number
+        if hasattr(stream, "reconfigure"):  # a terminal without a character shows its number
             stream.reconfigure(errors="backslashreplace")
     try:
         code = _run(words)
         sys.stdout.flush()
-    except SystemExit as end:  # argparse has said why
+    except SystemExit as end:  # argparse has printed the reason
         return end.code if isinstance(end.code, int) else UsageError.exit_code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python complains once more when it flushes at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # otherwise Python reports the error again when it flushes at exit
         return EXIT_PIPE
     except (Exception, KeyboardInterrupt) as error:
         if sys.flags.dev_mode and not isinstance(error, (MmcError, KeyboardInterrupt)):
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _reason(error: BaseException) -> tuple[str, int]:
-    """One line that tells a user what went wrong, and the exit code."""
+    """One line with the reason of a failure, and the exit code."""
     if isinstance(error, MmcError):
         return str(error), error.exit_code
     if isinstance(error, KeyboardInterrupt):
@@ -105,7 +105,7 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
     for command in COMMANDS:
         text = f"{command.summary[0].upper()}{command.summary[1:]}.{command.details and ' '}{command.details}"
         subparser = subparsers.add_parser(command.name, help=command.summary, description=text, allow_abbrev=False)
-        if command.name == called:  # the arguments of the others may take a while to import, and nobody reads them
+        if command.name == called:  # imports for the arguments of other commands take time
             command.add_arguments(subparser)
     return parser
 

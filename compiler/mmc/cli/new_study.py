@@ -1,4 +1,4 @@
-"""``mmc init``: a commented study that validates as it is, with the language's schema beside it for editors."""
+"""For ``mmc init``: a commented study that validates, with the language's schema beside it for editors."""
 
 import re
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ SCHEMA = "study.schema.json"
 """A copy of the language's schema. The study's first lines name it, so editors find it wherever mmc is installed."""
 
 _YAML_WORDS = ("null", "true", "false")
-"""Names that mean something else without quotes."""
+"""Names with another meaning in YAML without quotes."""
 
 
 def new_study(folder: str) -> dict[str, str]:
-    """The files of a new study, by name; ``folder`` is the name of their folder, which the study takes if it can."""
+    """The files of a new study, by name; the study gets the name of its ``folder`` if this is a valid name."""
     study = (resources.files("mmc.templates") / "init" / STUDY).read_text(encoding="utf-8")
     return {STUDY: study.replace("name: my-study ", f"name: {study_name(folder)} ", 1), SCHEMA: schema_text()}
 
 
 def study_name(folder: str) -> str:
-    """The name of a study that lives in a folder of that name.
+    """The name of a study in a folder of that name.
 
     >>> study_name("vbf-higgs"), study_name("2024 été"), study_name("null")
     ('vbf-higgs', 'my-study', 'my-study')
@@ -34,9 +34,9 @@ def study_name(folder: str) -> str:
 
 
 def write_new(folder: Path, files: Mapping[str, str]) -> None:
-    """Write the files, by their paths in a folder, which is made if need be.
+    """Write the files, given by their paths in a folder; the folder is made if it does not exist.
 
-    :raises UsageError: when one of them is there already; then none is written
+    :raises UsageError: when one of them exists; then none is written
     """
     for path in (folder / name for name in files):
         if path.exists():

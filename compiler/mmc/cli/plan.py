@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mmc.compiler.settings.configure import Morphing
 
 _MOST_WEIGHTS_TRIED = 500_000
-"""``mmc plan`` finds a morphing basis that takes MadMiner no more trials times points: 10 s with 15 elements."""
+"""``mmc plan`` optimises a morphing basis with at most this many trials times points: 10 s for 15 elements."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -46,14 +46,14 @@ def _plan(arguments: Namespace) -> int:
     if arguments.output is not None:
         Path(arguments.output).write_bytes(picture)
     elif arguments.format == "png" and sys.stdout.isatty():
-        raise UsageError("a png is no text for a terminal: give --output FILE")
+        raise UsageError("a terminal cannot show a png: give --output FILE")
     else:
         sys.stdout.buffer.write(picture)
     return 0
 
 
 def _morphing_basis(plan: "Plan") -> "BasisView":
-    """The morphing basis that the plan's job will find, which takes MadMiner; or why it is not known."""
+    """The morphing basis that the job ``configure`` will find with MadMiner; or the reason why it is not known."""
     from mmc.compiler.catalogue.stages import CONFIGURE
 
     if not any(stage.name == CONFIGURE.name for stage in plan.stages):
@@ -64,15 +64,13 @@ def _morphing_basis(plan: "Plan") -> "BasisView":
     (job,) = stage.jobs
     settings = stage.read(job, ConfigureSettings)
     if _weights_tried(settings.morphing) > _MOST_WEIGHTS_TRIED:
-        return (
-            "finding it takes long with so many trials and points; setup.json, which the job configure writes, has it"
-        )
+        return "optimising it with so many trials and points takes long; the job configure writes it to setup.json"
     try:
         from mmc.jobs.madminer.morphing_basis import find_basis
 
         basis = find_basis(settings, job.seed)
     except (ImportError, MissingExtraError):
-        return "showing it takes MadMiner: pip install 'mmc[steps]'"
+        return "showing it needs MadMiner: pip install 'mmc[steps]'"
     except StepError as error:
         return str(error)
     return None if basis is None else basis.summary()
@@ -90,7 +88,7 @@ def _draw(dot: str, image_format: str) -> bytes:
     except FileNotFoundError:
         raise MmcError(
             f"drawing {image_format} needs graphviz's `dot`: install graphviz (apt install graphviz, brew install "
-            "graphviz, conda install graphviz), or take --format mermaid"
+            "graphviz, conda install graphviz), or use --format mermaid"
         ) from None
     except subprocess.CalledProcessError as error:
         reason = error.stderr.decode(errors="replace").strip()
@@ -99,5 +97,5 @@ def _draw(dot: str, image_format: str) -> bytes:
 
 
 PLAN = Command(
-    "plan", "show what a study would run", "Stages, jobs, events and what depends on what.", _add_arguments, _plan
+    "plan", "show what a study would run", "Lists stages, jobs, events and dependencies.", _add_arguments, _plan
 )

@@ -1,4 +1,4 @@
-"""The studies that a command is given: their problems shown, their plans made, and where their bundles go."""
+"""The studies of a command: shows their problems, makes their plans, and names the folders of their bundles."""
 
 import os
 import sys
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """The names without repetition; a study that a pattern finds twice is read once."""
+    """The names without repetition, so that a study given twice is read once."""
     return list(dict.fromkeys(names))
 
 
 def show(studies: Sequence[StudyFile], stream: TextIO, form: str = "text") -> None:
-    """Write the diagnostics of the studies, if there are any or the form is for programs."""
+    """Write the diagnostics of the studies; formats for programs are written even without diagnostics."""
     diagnostics = [item for study in studies for item in study.diagnostics]
     if form == "text" and not diagnostics:
         return
@@ -32,7 +32,7 @@ def show(studies: Sequence[StudyFile], stream: TextIO, form: str = "text") -> No
 
 
 def read_plans(names: list[str]) -> "list[tuple[StudyFile, Plan]] | None":
-    """The studies with their plans; None, and the problems on standard error, when one is wrong."""
+    """The studies with their plans. If one has errors, writes the problems to standard error and returns None."""
     studies = [read(name) for name in names]
     show(studies, sys.stderr)
     if any(study.is_wrong for study in studies):
@@ -41,16 +41,16 @@ def read_plans(names: list[str]) -> "list[tuple[StudyFile, Plan]] | None":
 
 
 def read_plan(name: str) -> "tuple[StudyFile, Plan] | None":
-    """The study with its plan; None, and the problems on standard error, when it is wrong."""
+    """The study with its plan. If it has errors, writes the problems to standard error and returns None."""
     plans = read_plans([name])
     return None if plans is None else plans[0]
 
 
 def bundle_folder(study: StudyFile, plan: "Plan", target: str) -> Path:
-    """Where the bundle of a study is, unless the user says where."""
+    """The default folder of the bundle of a study."""
     return study.folder / "build" / folder_name(plan) / target
 
 
 def folder_name(plan: "Plan") -> str:
-    """The name of a study as folders have it."""
+    """The name of a study in folder names."""
     return plan.study.replace(" ", "_")

@@ -1,4 +1,4 @@
-"""How far a run is, from the lines that ``run.sh`` writes into ``events.log``."""
+"""The progress of a run, from the lines that ``run.sh`` writes into ``events.log``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,19 +8,19 @@ from mmc.tables import duration
 
 @dataclass
 class Progress:
-    """The state of a run: per stage the jobs in all, done and running, and the jobs that failed."""
+    """The state of a run: the numbers of all, done and running jobs of each stage, and the failed jobs."""
 
     totals: Mapping[str, int]
     """Jobs of each stage, in the order in which stages run."""
     done: dict[str, int] = field(default_factory=dict)
     running: dict[str, int] = field(default_factory=dict)
     before: int = 0
-    """Jobs that an earlier run had done."""
+    """The number of jobs that an earlier run has done."""
     failed: list[tuple[str, str]] = field(default_factory=list)
-    """Stage and name of the jobs that failed."""
+    """Stage and name of each failed job."""
 
     def take(self, line: str) -> None:
-        """Note an event: ``start``, ``done``, ``skip`` or ``fail``, then stage, job and seconds."""
+        """Count an event: ``start``, ``done``, ``skip`` or ``fail``, then stage, job and seconds."""
         event, stage, job, *_ = line.split()
         if event == "start":
             self.running[stage] = self.running.get(stage, 0) + 1
@@ -36,12 +36,12 @@ class Progress:
 
     @property
     def n_done(self) -> int:
-        """Jobs that are done, now or before."""
+        """The number of jobs that are done, by this or an earlier run."""
         return sum(self.done.values())
 
     @property
     def n_jobs(self) -> int:
-        """All jobs."""
+        """The number of all jobs."""
         return sum(self.totals.values())
 
     def line(self, seconds: float, width: int) -> str:

@@ -18,7 +18,7 @@ def _add_place(parser: ArgumentParser) -> None:
 def _add_submit_arguments(parser: ArgumentParser) -> None:
     _add_place(parser)
     add_engine(parser)
-    parser.add_argument("--again", action="store_true", help="submit another run, whatever was submitted before")
+    parser.add_argument("--again", action="store_true", help="submit a new run, even if one was submitted before")
 
 
 def _submit(arguments: Namespace) -> int:
@@ -32,7 +32,7 @@ def _submit(arguments: Namespace) -> int:
     folder = Path(arguments.place)
     if folder.is_dir():
         if arguments.engine is not None:
-            raise UsageError(f"{folder} is compiled already: --engine is for studies")
+            raise UsageError(f"{folder} is already compiled: --engine is for studies only")
     else:
         read = read_plan(arguments.place)
         if read is None:
@@ -46,15 +46,17 @@ def _submit(arguments: Namespace) -> int:
 SUBMIT = Command(
     "submit",
     "send a study to REANA and start it there",
-    "Of a study the bundle for the target reana is compiled first. Interrupted, the same command goes on where it was. "
-    "REANA_SERVER_URL and REANA_ACCESS_TOKEN say where to and who; the token is never written.",
+    "Given a study, compiles it for REANA first. After an interruption, the same command continues. The environment "
+    "variables REANA_SERVER_URL and REANA_ACCESS_TOKEN name the server and the user; the token is never written to a "
+    "file.",
     _add_submit_arguments,
     _submit,
 )
 
 
 def _compiled(place: str) -> Path | None:
-    """The folder of the bundle for REANA that a folder or a study names; None, and the problems, when it is wrong."""
+    """The folder of the bundle for REANA, given this folder or a study; None for a study with errors, which are "
+    "shown."""
     from mmc.cli.plans import bundle_folder, read_plan
 
     if Path(place).is_dir():
@@ -71,13 +73,16 @@ def _status(arguments: Namespace) -> int:
     return EXIT_WRONG if folder is None else status(open_bundle(folder), find_client())
 
 
-STATUS = Command("status", "tell how far a submitted study is", "", _add_place, _status)
+STATUS = Command("status", "show the progress of a submitted study", "", _add_place, _status)
 
 
 def _add_fetch_arguments(parser: ArgumentParser) -> None:
     _add_place(parser)
     parser.add_argument(
-        "-o", "--out", metavar="DIR", help="where a folder with the run's name is made (default: results in the bundle)"
+        "-o",
+        "--out",
+        metavar="DIR",
+        help="the folder that gets a folder with the run's name (default: results in the bundle)",
     )
 
 
@@ -93,7 +98,7 @@ def _fetch(arguments: Namespace) -> int:
 FETCH = Command(
     "fetch",
     "get the results of a submitted study",
-    "Interrupted, the same command goes on.",
+    "After an interruption, the same command continues.",
     _add_fetch_arguments,
     _fetch,
 )

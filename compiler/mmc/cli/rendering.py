@@ -1,6 +1,6 @@
 """Diagnostics as text for people, JSON, GitHub annotations and SARIF.
 
-Every renderer takes the diagnostics in the order in which they are shown and the text of each file by its path.
+Every renderer takes the diagnostics in the order of the output, and the text of each file by its path.
 """
 
 import json
@@ -15,13 +15,13 @@ from mmc.compiler.language.yaml_nodes import split_lines
 from mmc.version import __version__
 
 WIDTH = 100
-"""Columns of a source line that are shown; longer lines are cut around the marked part."""
+"""At most this many columns of a source line are shown; longer lines are cut around the marked part."""
 
 _COLOURS = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "bold": "\x1b[1m", "mark": "\x1b[32m", "off": "\x1b[0m"}
 
 
 def to_text(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str], *, colour: bool = False) -> str:
-    """One block per diagnostic: where and what, the line with the part marked, a way out."""
+    """One block per diagnostic: position and message, the source line with a mark, and the help."""
     lines = {path: split_lines(text) for path, text in sources.items()}
     paint = _COLOURS if colour else dict.fromkeys(_COLOURS, "")
     return "".join(_block(item, lines.get(item.path, []), paint) for item in diagnostics)
@@ -40,7 +40,7 @@ def _block(item: Diagnostic, lines: list[str], paint: Mapping[str, str]) -> str:
 
 
 def _excerpt(line: str, item: Diagnostic) -> tuple[str, str]:
-    """The part of a source line that is worth showing, and the marks below it, both by columns of a terminal."""
+    """The part of a source line to show, and the marks below it, in columns of a terminal."""
     line = without_login(line)
     start = min(item.span.column - 1, len(line))
     end = min(item.span.end_column - 1, len(line)) if item.span.end_line == item.span.line else len(line.rstrip())
@@ -74,7 +74,7 @@ def _columns(text: str) -> int:
 
 
 def to_json(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> str:
-    """One JSON object, as ``schema/1.0/diagnostics.json`` describes it."""
+    """One JSON object, with the schema ``schema/1.0/diagnostics.json``."""
     entries = [
         {
             "file": item.path,
@@ -118,14 +118,14 @@ def _annotation(item: Diagnostic) -> str:
         "title": f"{item.code}: {CODES[item.code].title}",
     }
     if item.span.end_line > item.span.line:
-        del properties["col"], properties["endColumn"]  # GitHub takes columns within one line only
+        del properties["col"], properties["endColumn"]  # GitHub reads columns only within one line
     listed = ",".join(f"{name}={_escaped(value, ':,')}" for name, value in properties.items())
     message = item.message + (f"\n{item.help}" if item.help else "")
     return f"::{item.severity} {listed}::{_escaped(message)}\n"
 
 
 def _escaped(text: str, more: str = "") -> str:
-    """Text as a workflow command takes it.
+    """Text with the escapes of workflow commands.
 
     >>> _escaped("50%\\n"), _escaped("a:b,c", ":,")
     ('50%25%0A', 'a%3Ab%2Cc')

@@ -1,4 +1,4 @@
-"""``mmc report``: write the page of a run, or of two beside each other."""
+"""``mmc report``: write an HTML page about a run, or one that compares two runs."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -9,7 +9,7 @@ from mmc.errors import MissingExtraError
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="the folder of a run: of mmc run, of an engine, or of mmc fetch")
-    parser.add_argument("other", nargs="?", metavar="RUN", help="another run, to compare the first one with")
+    parser.add_argument("other", nargs="?", metavar="RUN", help="another run, to compare with the first one")
     parser.add_argument(
         "-o", "--out", metavar="DIR", help="where report.html or comparison.html is written (default: in the last RUN)"
     )
@@ -28,9 +28,9 @@ def _report(arguments: Namespace) -> int:
 
 REPORT = Command(
     "report",
-    "write the page of a run, or of two beside each other",
-    "One self-contained HTML page and its figures as SVG and PNG; of an unfinished run with what is there. "
-    "Of two runs: what changed in the study, and what in the results.",
+    "write an HTML page about a run, or one that compares two runs",
+    "Writes one self-contained HTML page and its figures as SVG and PNG. The page of an unfinished run shows the "
+    "results so far. The page of two runs shows the changes in the study and in the results.",
     _add_arguments,
     _report,
 )

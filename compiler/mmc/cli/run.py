@@ -33,7 +33,7 @@ def _run(arguments: Namespace) -> int:
 RUN = Command(
     "run",
     "run a study on this machine",
-    "Interrupted or killed, the same command goes on where it was; after an edit it runs again what the edit changes.",
+    "After an interruption, the same command continues. After a change of the study, it runs only the affected jobs.",
     _add_arguments,
     _run,
 )

@@ -1,4 +1,4 @@
-"""``mmc step``: run one job of a workflow. The runner reads the words itself, and workflows are who calls it."""
+"""``mmc step``: run one job of a workflow. Workflows call it; the runner reads its arguments."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from mmc.cli.command import Command
 
 
 def run_step(words: Sequence[str]) -> int:
-    """Hand the words after ``mmc step`` to the runner."""
+    """Pass the words after ``mmc step`` on to the runner."""
     from mmc.jobs.steps.runner import main
 
     return main(words)
 
 
 def _add_arguments(_parser: ArgumentParser) -> None:
-    """None but ``--help``: the runner knows the others."""
+    """Only ``--help``: the runner defines the other arguments."""
 
 
 def _step(_arguments: Namespace) -> int:

@@ -1,4 +1,4 @@
-"""From the name of a study file on the command line to its checked content and the files that it names."""
+"""Reads and checks a study file, given its name on the command line, and finds the files that it names."""
 
 import os
 import sys
@@ -13,12 +13,12 @@ from mmc.compiler.language.diagnostics import Diagnostic
 from mmc.compiler.language.document import Document, load
 from mmc.errors import UsageError
 
-if TYPE_CHECKING:  # these take a while to import, and `mmc validate` does without
+if TYPE_CHECKING:  # slow imports that `mmc validate` does not need
     from mmc.compiler.plan.model import Plan
 
 STDIN = "-"
 MAX_CARD_BYTES = 2_000_000
-"""Larger files are no cards."""
+"""Larger files are not cards."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class StudyFile:
     name: str
     """The file as the user named it."""
     folder: Path
-    """Where the study is, and what the files that it names are relative to."""
+    """The folder of the study; the paths in the study are relative to it."""
     document: Document
     diagnostics: list[Diagnostic]
     data: dict[str, Any] | None
-    """The study with every default filled in; None where it is wrong."""
+    """The study with every default filled in; None if it has errors."""
     files: tuple[str, ...]
     """The files that the study names, as it writes them."""
 
@@ -42,7 +42,7 @@ class StudyFile:
         return self.data is None
 
     def plan(self) -> "Plan":
-        """The plan of a study that is not wrong."""
+        """The plan of a study without errors."""
         from mmc.compiler.plan.make import make_plan
         from mmc.compiler.study.build import build_study
 
@@ -51,13 +51,13 @@ class StudyFile:
         return make_plan(build_study(self.data), self._digests)
 
     def sources(self, plan: "Plan") -> dict[str, Path]:
-        """Where each file is that the bundle of the plan carries, by its path in there."""
+        """The source of each file in the bundle of the plan, by its path in the bundle."""
         by_digest = {sha256: self.folder / text for text, sha256 in self._digests.items()}
         return {str(file.path): by_digest[file.sha256] for file in plan.files}
 
     @cached_property
     def _digests(self) -> dict[str, str]:
-        """SHA-256 of each file that the study names, by its text there."""
+        """SHA-256 of each file that the study names, by its path in the study."""
         import hashlib
 
         digests = {}
@@ -86,12 +86,17 @@ def content(name: str) -> bytes:
     """
     try:
         return sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError) as error:  # ValueError: a null in it
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+        IsADirectoryError,
+        ValueError,
+    ) as error:  # ValueError: a null character in the name
         raise UsageError(f"{name}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _look_up_in(folder: Path) -> Callable[[str], str]:
-    """A function that says what a path in the folder is: ``file``, ``missing``, ``outside`` or else ``folder``."""
+    """A function that tells what a path in the folder is: ``file``, ``missing``, ``outside``, or else ``folder``."""
 
     def look_up(text: str) -> str:
         path = folder / text
@@ -108,7 +113,7 @@ def _look_up_in(folder: Path) -> Callable[[str], str]:
 
 
 def _read_text_in(folder: Path) -> Callable[[str], str | None]:
-    """A function that gives the text of a card in the folder; None where there is none."""
+    """A function that returns the text of a card in the folder; None if it cannot be read."""
 
     @cache
     def read_text(text: str) -> str | None:

@@ -30,5 +30,9 @@ def _validate(arguments: Namespace) -> int:
 
 
 VALIDATE = Command(
-    "validate", "check studies", "Shows all problems at once; warnings alone are no failure.", _add_arguments, _validate
+    "validate",
+    "check studies",
+    "Shows all problems at once. Warnings alone are not a failure.",
+    _add_arguments,
+    _validate,
 )

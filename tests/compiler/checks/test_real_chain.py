@@ -227,7 +227,7 @@ def test_events_at_next_to_leading_order_are_showered() -> None:
     (found,) = diagnose((SIGNAL, f"{SIGNAL}\n    {sample}"), cards={})
     assert (found.code, found.message) == (
         "MMC324",
-        "sample 'top' has the order NLO, and such events mean nothing before the shower",
+        "sample 'top' has the order NLO, and events at NLO are meaningless before the shower",
     )
 
 
@@ -437,7 +437,7 @@ def test_a_run_card_is_compared_with_the_study() -> None:
     card = "7000 = ebeam1\n7000 = ebeam2\n-1 = lpp2\nlhapdf = pdlabel\n260000 = lhaid\n"
     assert codes(("  samples:", beams), card=card) == []
     (found,) = diagnose(("  samples:", beams), cards={"card": card.replace("260000", "13000")})
-    assert found.message == "line 5 of card sets lhaid to 13000, which is the study's alone"
+    assert found.message == "line 5 of card sets lhaid to 13000, but the study sets it"
     assert found.help == "remove the line; its place is `generation.beams.pdf`"
 
 
@@ -455,7 +455,7 @@ def test_every_run_card_is_read_once_where_the_study_names_it() -> None:
     for name in ("own", "slice"):
         cards = {"card": "", "own": "", "slice": "", name: "1 = iseed"}
         (found,) = diagnose(own, RUN_CARD, cards=cards)
-        assert found.message == f"line 1 of {name} sets iseed to 1, which is the study's alone"
+        assert found.message == f"line 1 of {name} sets iseed to 1, but the study sets it"
 
 
 @pytest.mark.parametrize(
@@ -574,7 +574,7 @@ def test_a_card_is_text_and_is_there() -> None:
     (found,) = diagnose(RUN_CARD, cards={"card": None})
     assert (found.code, found.message) == (
         "MMC321",
-        "'card' is no card: it is no text in UTF-8, or larger than 2 MB",
+        "'card' is not a card: it is not UTF-8 text, or larger than 2 MB",
     )
 
 

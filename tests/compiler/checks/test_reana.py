@@ -70,10 +70,13 @@ def test_what_is_fine(section: str, tmp_path: Path) -> None:
         (
             "  resources: {train: {cpus: 4, time: 1 h}}\n"
             "  reana: {engine: cwl, jobs: {compute_backend: htcondorcern}}\n",
-            [("MMC625", "REANA does not tell htcondorcern about `cpus` with the engine cwl")],
+            [("MMC625", "REANA does not pass `cpus` on to htcondorcern with the engine cwl")],
         ),
-        ("  reana: {retention_days: {../x: 3}}\n", [("MMC626", "'../x' is no pattern of files within the workspace")]),
-        ("  reana: {retention_days: {'': 3}}\n", [("MMC626", "'' is no pattern of files within the workspace")]),
+        (
+            "  reana: {retention_days: {../x: 3}}\n",
+            [("MMC626", "'../x' is not a pattern of files within the workspace")],
+        ),
+        ("  reana: {retention_days: {'': 3}}\n", [("MMC626", "'' is not a pattern of files within the workspace")]),
         (
             "  reana: {jobs: {compute_backend: htcondorcern, htcondor_request_memory: 8Gi}}\n",
             [("MMC622", "`htcondor_request_memory` cannot be '8Gi'")],

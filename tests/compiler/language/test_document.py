@@ -103,21 +103,21 @@ def test_the_number_that_grouped_digits_mean_is_kept_beside_the_text() -> None:
         ("- 1\n- 2\n", ("MMC013", 1, 1, "the study is a list, not a mapping")),
         ("\n hello\n", ("MMC013", 2, 2, "the study is the single value 'hello', not a mapping")),
         ("a: 1\n---\nb: 2\n", ("MMC005", 2, 1, "a second document starts here; a study is one document")),
-        ("a: b: c\n", ("MMC004", 1, 5, "a `:` stands where no key can be")),
+        ("a: b: c\n", ("MMC004", 1, 5, "a `:` is not allowed here")),
         ("a:\n\t- 1\n", ("MMC004", 2, 1, "a tab is used for indentation")),
         ("a: `x`\n", ("MMC004", 1, 4, "text cannot start with ```")),
         ('a: "x\nb: 1\n', ("MMC004", 1, 4, "the quote that opens here is not closed")),
         ("a: [1, 2\nb: 1\n", ("MMC004", 1, 4, "the list that opens here is not closed")),
         ("a: {x: 1\n", ("MMC004", 1, 4, "the mapping that opens here is not closed")),
-        ("a: 1\n b: 2\n", ("MMC004", 2, 3, "a `:` stands where no key can be")),
-        ("a:\n  - 1\n b: 2\n", ("MMC004", 3, 2, "this does not line up with what stands above")),
+        ("a: 1\n b: 2\n", ("MMC004", 2, 3, "a `:` is not allowed here")),
+        ("a:\n  - 1\n b: 2\n", ("MMC004", 3, 2, "the indentation does not match the lines above")),
         ("a: 1\nb\n", ("MMC004", 2, 1, "a key is not followed by `:`")),
         ("a: [1\n\n", ("MMC004", 1, 4, "the list that opens here is not closed")),
-        ("a: - b\n", ("MMC004", 1, 4, "a `-` stands where no list can start")),
+        ("a: - b\n", ("MMC004", 1, 4, "a `-` cannot start a list here")),
         ("a: [\n\n", ("MMC004", 1, 5, "a value is missing here")),
         ("a: ]\n", ("MMC004", 1, 4, "a value is missing here")),
-        ("a: [1]]\n", ("MMC004", 1, 7, "no bracket is open that `]` could close")),
-        ('a: "x" y\n', ("MMC004", 1, 8, "nothing can stand here: the value has ended")),
+        ("a: [1]]\n", ("MMC004", 1, 7, "`]` closes no open bracket")),
+        ('a: "x" y\n', ("MMC004", 1, 8, "nothing is allowed here: the value has ended")),
         ("a: 1\n\tb: 1\n", ("MMC004", 2, 1, "a tab is used for indentation")),
         ("a: 1\na: 2\n", ("MMC008", 2, 1, "the key `a` is given twice")),
         ("a: {b: 1, c: 2, b: 3}\n", ("MMC008", 1, 17, "the key `b` is given twice")),
@@ -125,21 +125,21 @@ def test_the_number_that_grouped_digits_mean_is_kept_beside_the_text() -> None:
         ("a:\n  true: 2\n", ("MMC009", 2, 3, "a key must be text; this one is 'true'")),
         ("? [1]\n: 2\n", ("MMC009", 1, 3, "a key must be text; this one is a list")),
         ("?\n: 2\n", ("MMC009", 1, 2, "a key must be text; this one is empty")),
-        ("a: !!python/object:os x\n", ("MMC010", 1, 4, "the tag '!!python/object:os' means nothing in a study")),
-        ("a: !!timestamp 2020-01-01\n", ("MMC010", 1, 4, "the tag '!!timestamp' means nothing in a study")),
-        ("a: !!set {x}\n", ("MMC010", 1, 4, "the tag '!!set' means nothing in a study")),
-        ("a: !!int x\n", ("MMC010", 1, 4, "the value is not what its tag !!int says")),
+        ("a: !!python/object:os x\n", ("MMC010", 1, 4, "the tag '!!python/object:os' has no meaning in a study")),
+        ("a: !!timestamp 2020-01-01\n", ("MMC010", 1, 4, "the tag '!!timestamp' has no meaning in a study")),
+        ("a: !!set {x}\n", ("MMC010", 1, 4, "the tag '!!set' has no meaning in a study")),
+        ("a: !!int x\n", ("MMC010", 1, 4, "the value does not agree with its tag !!int")),
         ("a: .nan\n", ("MMC011", 1, 4, "'.nan' is not a finite number")),
         ("a: [1, -.INF]\n", ("MMC011", 1, 8, "'-.INF' is not a finite number")),
         ("a: 1e999\n", ("MMC011", 1, 4, "'1e999' is not a finite number")),
         ("a: 9223372036854775808\n", ("MMC011", 1, 4, "the whole number '9223372036854775808' is too large")),
         ("a: 9_9223372036854775808\n", ("MMC011", 1, 4, "the whole number '9_9223372036854775808' is too large")),
         ("a: 1_000e999\n", ("MMC011", 1, 4, "'1_000e999' is not a finite number")),
-        ('a: "x\\0y"\n', ("MMC012", 1, 4, "the text holds the control character U+0000")),
-        ('"\\e": 1\n', ("MMC012", 1, 1, "the key holds a control character")),
-        ("a: *b\n", ("MMC007", 1, 4, "the alias *b stands for nothing")),
-        ("a: &b [*b]\n", ("MMC007", 1, 8, "the alias *b stands for a value that holds the alias itself")),
-        ("<<: 1\n", ("MMC009", 1, 5, "`<<` takes a mapping or a list of mappings")),
+        ('a: "x\\0y"\n', ("MMC012", 1, 4, "the text contains the control character U+0000")),
+        ('"\\e": 1\n', ("MMC012", 1, 1, "the key contains a control character")),
+        ("a: *b\n", ("MMC007", 1, 4, "the alias *b has no anchor")),
+        ("a: &b [*b]\n", ("MMC007", 1, 8, "the value of the alias *b contains the alias itself")),
+        ("<<: 1\n", ("MMC009", 1, 5, "the value of `<<` must be a mapping or a list of mappings")),
         ("a: x\0y\n", ("MMC001", 1, 5, "the file is not text: character U+0000")),
         (b"a: 1\nb: \xff\n", ("MMC001", 2, 4, "the file is not UTF-8 text: byte 0xff")),
         ("a: 1\n".encode("utf-16"), ("MMC001", 1, 1, "the file is not UTF-8 text: byte 0xff")),
@@ -194,7 +194,7 @@ def test_problems_of_values_are_reported_together_and_reading_goes_on() -> None:
 @pytest.mark.usefixtures("parser")
 def test_latex_in_double_quotes_is_pointed_at(text: str) -> None:
     (item,) = load(f'a: "{text}"\n', "study.yaml").diagnostics
-    assert item.message == "this escape means nothing in double quotes"
+    assert item.message == "this escape is unknown in double quotes"
     assert item.help.startswith("put the text in single quotes")
 
 
@@ -203,7 +203,7 @@ def test_the_second_of_two_equal_keys_says_where_the_first_is() -> None:
     assert (item.code, item.span, item.help) == (
         "MMC008",
         Span(5, 3, 5, 6),
-        "it stands at line 3 already; keep one of them",
+        "it is already at line 3; keep one of them",
     )
 
 

@@ -207,7 +207,7 @@ def test_a_folder_that_is_no_bundle(tmp_path: Path, capsys: Capture) -> None:
     ("words", "code", "message"),
     [
         (["compile", "STUDY", "-t", "cwl", "--engine", "serial"], 2, "--engine is for the target reana"),
-        (["submit", "BUNDLE", "--engine", "serial"], 2, "is compiled already: --engine is for studies"),
+        (["submit", "BUNDLE", "--engine", "serial"], 2, "is already compiled: --engine is for studies only"),
         (["compile", "STUDY", "-t", "reana", "--local"], 2, "REANA runs every job in a container"),
         (["compile", "PLAIN", "-t", "reana"], 3, "the stage configure has no image"),
         (["compile", "STUDY", "-t", "reana", "--engine", "snakemake"], 2, "invalid choice"),

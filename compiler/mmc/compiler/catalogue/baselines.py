@@ -1,6 +1,6 @@
-"""What is reached without machine learning, each declared once: limits to compare with, and Fisher information.
+"""The baselines, each declared once: limits without machine learning, to compare with, and Fisher information.
 
-The name of a baseline is that of its jobs and results. So no method can have it.
+Jobs and results are named after their baseline, so a method cannot have the name of a baseline.
 """
 
 from collections.abc import Mapping
@@ -14,21 +14,21 @@ class Baseline:
 
     name: str
     section: tuple[str, ...]
-    """Where the section ``evaluation`` of a study asks for it."""
+    """The path in the section ``evaluation`` of a study that asks for the baseline."""
     named_section: tuple[str, ...] = ()
-    """Where it asks for further ones, by name."""
+    """The path of further baselines of this kind, by name."""
     has_limits: bool = True
     without_rate: bool = False
-    """Whether it has limits without the rate."""
+    """Whether it can give limits without the rate."""
     reads_observed: bool = False
-    """Whether it has limits from observed events."""
+    """Whether it gives limits from observed events."""
     knows_nuisance: bool = False
-    """Whether its likelihood has the nuisance parameters."""
+    """Whether its likelihood has nuisance parameters."""
     colors: tuple[str, ...] = ()
-    """Of its lines in figures, for one group of samples after the other."""
+    """The colours of its lines in figures, one for each group of samples."""
 
     def asked(self, evaluation: Any) -> dict[str | None, Any]:
-        """What the section ``evaluation`` of a study says of it, by name; under None without a name."""
+        """The entries for this baseline in the section ``evaluation`` of a study, by name; None is the unnamed one."""
         entry, named = _at(evaluation, self.section), _at(evaluation, self.named_section)
         found: dict[str | None, Any] = {} if entry is None or entry is False else {None: entry}
         return found | dict(named) if self.named_section and isinstance(named, Mapping) else found
@@ -64,7 +64,7 @@ TRUTH = Baseline(
 )
 FISHER = Baseline("fisher", ("fisher_information",), has_limits=False)
 BASELINES: Mapping[str, Baseline] = {kind.name: kind for kind in (RATE, HISTOGRAM, TRUTH, FISHER)}
-"""All of them by name, in the order of their jobs."""
+"""All baselines by name, in the order of their jobs."""
 
 
 def names_of_limits() -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Where the events of a study can be from, each declared once: the generators, and events that exist already.
+"""The origins of events, each declared once: the generators and existing event files.
 
 To add a generator, declare it here.
 """
@@ -17,24 +17,24 @@ class EventOrigin:
     section: Literal["generation", "events"]
     """The section of the study that describes the events."""
     summary: str
-    """What the study language says of it."""
+    """The sentence for the documentation of the study language."""
     module: str
     """The name of its modules in :mod:`mmc.compiler.study` and :mod:`mmc.compiler.plan`."""
     stages: tuple[str, ...]
-    """The stages that make its events, in their order; ``detect`` among them only if a detector simulation is possible.
-    It runs if the study asks for it."""
+    """The stages that make its events, in their order. With ``detect`` among them a detector simulation is possible,
+    which runs if the study asks for it."""
     steps: Mapping[str, str] = field(default_factory=dict)
-    """For stages that each generator runs in its own way, the module whose ``run`` does it."""
+    """The stages that this generator runs in its own way, each with the module whose ``run`` does it."""
     param_card: Literal["needed", "possible", "none"] = "none"
-    """Whether each parameter has a place in a param card."""
+    """Whether each parameter has an entry in a param card."""
     exact: bool = False
-    """Whether it makes as many events as it is asked for: MadGraph may leave some out, and a shower may lose some."""
+    """Whether it makes exactly the requested number of events: MadGraph and the shower may lose some."""
     varies: bool = False
     """Whether its events can have weights of systematic uncertainties."""
     processes: Mapping[str, bool] = field(default_factory=dict)
-    """The processes that it knows, each with whether it depends on the parameters; empty where a study writes them."""
+    """Its fixed processes, each with whether it depends on the parameters; empty if the study defines processes."""
     program: str | None = None
-    """The program that has to be installed; None where packages suffice."""
+    """The program that has to be installed; None if Python packages suffice."""
 
     @property
     def generates(self) -> bool:
@@ -43,11 +43,11 @@ class EventOrigin:
 
     @property
     def reads_particles(self) -> bool:
-        """Whether observables are computed from particles, rather than found in a MadMiner file."""
+        """Whether observables are computed from particles, rather than read from a MadMiner file."""
         return "analyse" in self.stages
 
     def is_of(self, study: Mapping[str, Any]) -> bool:
-        """Whether the data of a study say that its events are from there."""
+        """Whether the events of a study have this origin, given the data of the study."""
         section = study.get(self.section)
         if not isinstance(section, Mapping):
             return False
@@ -103,21 +103,21 @@ EVENT_FILE = EventOrigin(
 )
 
 ORIGINS = (PYTHIA8, MADGRAPH, EVENT_SAMPLES, EVENT_FILE)
-"""All places where events can be from."""
+"""All origins of events."""
 GENERATORS: Mapping[str, EventOrigin] = {origin.name: origin for origin in ORIGINS if origin.generates}
 """The generators by their names."""
 
 
 def origin_of(study: Mapping[str, Any]) -> EventOrigin | None:
-    """Where the events of a study are from, by its data; None where that is not clear: from nowhere, or two places."""
+    """The origin of the events of a study, given its data; None if there is no origin, or more than one."""
     if {"generation", "events"} <= set(study):
         return None
     return next((origin for origin in ORIGINS if origin.is_of(study)), None)
 
 
 def runs_delphes(study: Mapping[str, Any]) -> bool:
-    """Whether Delphes runs, by the data of a study, of which parts may be missing: it is the detector simulation, and
-    some event file lacks its output."""
+    """Whether Delphes runs: it is the detector simulation, and some event file lacks its output. Parts of the study's
+    data may be missing."""
     if study.get("detector", {}).get("simulation") != "delphes":
         return False
     samples = study.get("events", {}).get("samples", {})
@@ -126,7 +126,7 @@ def runs_delphes(study: Mapping[str, Any]) -> bool:
 
 
 def generator_of(settings: Mapping[str, Any]) -> str:
-    """The name of the generator that the settings of a job are for. Those for Pythia do not say it: they never did,
-    and fingerprints are taken of them."""
+    """The name of the generator of a job, given its settings. Settings for Pythia do not contain it; adding it would
+    change their fingerprints."""
     name: str = settings.get("generator", PYTHIA8.name)
     return name

@@ -1,4 +1,4 @@
-"""The adaptive bins of histograms, and the likelihoods that are made of histograms of the score."""
+"""The adaptive bins of histograms, and the likelihoods from histograms of the score."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ def adaptive_bins(n_axes: int) -> int:
 
 @dataclass(frozen=True)
 class ScoreLikelihood:
-    """Which components of the score are filled into histograms, and whether these are the same at all points."""
+    """Which components of the score are filled into histograms, and whether they are the same at all points."""
 
     name: str
     fixed: bool
-    """One histogram of all components; else one at each point, of the component along θ - θ_ref."""
+    """Whether there is one histogram of all components; else one at each point, of the component along θ - θ_ref."""
     across: bool = False
-    """Whether the components across that direction are filled in too."""
+    """Whether the components orthogonal to that direction are filled too."""
 
     def axes(self, n_parameters: int) -> tuple[int, ...]:
         """The number of adaptive bins that MadMiner gives each axis.

@@ -2,7 +2,7 @@
 
 
 def is_pinned(image: str) -> bool:
-    """Whether an image is the same one tomorrow: it has a digest, or a tag other than ``latest``.
+    """Whether an image is fixed: it has a digest, or a tag other than ``latest``.
 
     >>> is_pinned("registry:5000/mmc"), is_pinned("mmc:latest"), is_pinned("mmc:1.0"), is_pinned("mmc@sha256:01")
     (False, False, True, True)

@@ -1,7 +1,8 @@
-"""The methods that learn from events, each declared once, with their estimators: the types of MadMiner's networks.
+"""The methods that learn from events, and MadMiner's types of estimators, each declared once.
 
 The losses are those of arXiv:1805.00020 and arXiv:1808.00973. Rules, plan, jobs and documentation read these
-declarations, and the enums of the schema equal them: a method of a known family is added here and in the schema alone.
+declarations, and the enums of the schema equal them: to add a method of a known family, change only this module and
+the schema.
 """
 
 from collections.abc import Mapping
@@ -17,56 +18,56 @@ class EstimatorType:
 
     name: str
     madminer_class: str
-    """Its module and name."""
+    """The module and name of its class."""
     network: str
-    """What the network is, for the documentation."""
+    """The network, for the documentation."""
     denominator: str
     """The denominator of its limits, for the documentation."""
     takes_parameters: bool = True
-    """Whether the parameters are inputs of the network, beside the observables."""
+    """Whether the parameters are inputs of the network, in addition to the observables."""
     scales_parameters: bool = True
-    """Whether they may be scaled before the network sees them."""
+    """Whether the parameters can be scaled before they enter the network."""
     varies_with_denominator: bool = False
-    """Whether the parameters of the denominator are inputs of a ratio too."""
+    """Whether the parameters of the denominator are inputs of the network too."""
     is_density: bool = False
     """Whether it learns p(x | θ) itself."""
     is_morphing_aware: bool = False
-    """Whether it is quadratic in the parameters by construction, and so varies with them alone."""
+    """Whether it is quadratic in the parameters by construction; it then cannot depend on nuisance parameters."""
     takes_morphing_matrix: bool = False
-    """Whether it is built from the components and the matrix of the morphing."""
+    """Whether it needs the components and the matrix of the morphing."""
     for_one_parameter: bool = False
-    """Whether it is for a study with a single parameter, and a denominator at 0."""
+    """Whether it needs a study with a single parameter, and a denominator at 0."""
     has_dropout: bool = True
     needs_hidden_layer: bool = False
     own_hyperparameters: Mapping[str, Any] = field(default_factory=dict)
-    """Those that no other type has, with MadMiner's defaults."""
+    """The hyperparameters that no other type has, with MadMiner's defaults."""
     is_portable: bool = False
     """Whether :mod:`mmc.jobs.tracking.network` can write it as one torch module."""
 
     @property
     def takes_any_denominator(self) -> bool:
-        """Whether its ratio can be to any point, rather than to the one that it was trained with."""
+        """Whether its ratio can have any denominator, rather than only the one of the training."""
         return self.varies_with_denominator or self.is_density
 
 
 PARAMETERIZED = EstimatorType(
     "parameterized_ratio",
     "madminer.ml.parameterized_ratio.ParameterizedRatioEstimator",
-    network="one, of θ0 and x",
+    network="one network of θ0 and x",
     denominator="`theta1`, a single point",
     is_portable=True,
 )
 DOUBLE = EstimatorType(
     "double_parameterized_ratio",
     "madminer.ml.double_parameterized_ratio.DoubleParameterizedRatioEstimator",
-    network="one, of θ0, θ1 and x, antisymmetric",
-    denominator="the true point; `theta1` may be drawn as `theta0` is",
+    network="one network of θ0, θ1 and x, antisymmetric",
+    denominator="the true point; `theta1` can be drawn at random, like `theta0`",
     varies_with_denominator=True,
 )
 MORPHING_AWARE = EstimatorType(
     "morphing_aware_ratio",
     "madminer.ml.morphing_aware.MorphingAwareRatioEstimator",
-    network="one of x for each element of the morphing basis",
+    network="one network of x for each element of the morphing basis",
     denominator="`theta1`, a single point",
     scales_parameters=False,
     is_morphing_aware=True,
@@ -75,7 +76,7 @@ MORPHING_AWARE = EstimatorType(
 QUADRATIC = EstimatorType(
     "quadratic_morphing_aware_ratio",
     "madminer.ml.morphing_aware.QuadraticMorphingAwareRatioEstimator",
-    network="two of x; (1 + θ a)² + (θ b)², arXiv:2007.10356",
+    network="two networks a and b of x: (1 + θ a)² + (θ b)², arXiv:2007.10356",
     denominator="`theta1` at 0, with a single parameter",
     scales_parameters=False,
     is_morphing_aware=True,
@@ -84,7 +85,7 @@ QUADRATIC = EstimatorType(
 SCORE_ESTIMATOR = EstimatorType(
     "score",
     "madminer.ml.score.ScoreEstimator",
-    network="one of x",
+    network="one network of x",
     denominator="`theta` of sallino",
     takes_parameters=False,
     scales_parameters=False,
@@ -112,19 +113,19 @@ class Family:
 
     name: str
     points: tuple[str, ...]
-    """The keys of the parameter points that a method samples at."""
+    """The keys of the parameter points at which a method draws samples."""
     varied: tuple[str, ...]
-    """Those of them over which any estimator learns to vary; the others are single points."""
+    """The keys among them that can be several points with every estimator; the others are single points."""
     estimators: tuple[EstimatorType, ...]
-    """Those that learn it, the default first."""
+    """The types of estimators for this quantity, the default first."""
 
     @property
     def estimator(self) -> EstimatorType:
-        """The estimator that learns it unless the study names another one."""
+        """The default estimator."""
         return self.estimators[0]
 
     def estimator_of(self, name: str | None) -> EstimatorType:
-        """The estimator of that name, or the default where the family has none."""
+        """The estimator of that name, or the default if the family has no estimator of that name."""
         return next((kind for kind in self.estimators if kind.name == name), self.estimator)
 
 
@@ -136,32 +137,32 @@ METHOD_FAMILIES = (RATIO, SCORE, LIKELIHOOD)
 
 @dataclass(frozen=True)
 class LearningMethod:
-    """A loss of MadMiner's, and what it is minimised with."""
+    """One of MadMiner's losses, and its family of estimators."""
 
     name: str
     family: Family
     learns: str
-    """For the documentation."""
+    """What the method learns, for the documentation."""
     joint_ratio: bool = False
-    """Whether the loss has the joint likelihood ratio."""
+    """Whether the loss contains the joint likelihood ratio."""
     score_term: bool = False
-    """Whether the loss has a term with the joint score, of weight ``alpha``."""
+    """Whether the loss has a term with the joint score, with weight ``alpha``."""
     likelihoods: tuple[ScoreLikelihood, ...] = ()
-    """What the likelihood of a score method may be, the default first."""
+    """The possible likelihoods of a score method, the default first."""
 
     @property
     def joint_score(self) -> bool:
-        """Whether it cannot learn without the joint score, which follows from morphing."""
+        """Whether it needs the joint score, which follows from morphing."""
         return self.score_term or self.family is SCORE
 
     @property
     def loss_depends_on(self) -> tuple[str, ...]:
-        """The hyperparameters that change what the loss is, so that losses cannot be compared with each other."""
+        """The hyperparameters that change the definition of the loss, so that losses cannot be compared."""
         score = ("alpha", "scale_parameters") if self.score_term else ()
         return (*score, "scale_inputs") if self.family is LIKELIHOOD else score
 
     def likelihood(self, chosen: str | None) -> ScoreLikelihood:
-        """The likelihood of a score method: the one that the study chooses, where the method has a choice."""
+        """The likelihood of a score method: the chosen one if the method has it, else its default."""
         return next((entry for entry in self.likelihoods if entry.name == chosen), self.likelihoods[0])
 
     def foreign_hyperparameters(self, estimator: EstimatorType) -> set[str]:
@@ -178,14 +179,18 @@ class LearningMethod:
 METHODS: Mapping[str, LearningMethod] = {
     method.name: method
     for method in (
-        LearningMethod("carl", RATIO, "the ratio r(x | θ0, θ1), as a classifier"),
+        LearningMethod("carl", RATIO, "the ratio r(x | θ0, θ1), with a classifier"),
         LearningMethod("rolr", RATIO, "the ratio, by regression on the joint ratio", joint_ratio=True),
-        LearningMethod("cascal", RATIO, "as carl, and the slope of ln r", score_term=True),
-        LearningMethod("rascal", RATIO, "as rolr, and the slope of ln r", joint_ratio=True, score_term=True),
+        LearningMethod("cascal", RATIO, "the ratio as in carl, and the gradient of ln r", score_term=True),
         LearningMethod(
-            "alice", RATIO, "the ratio, as a classifier with the joint ratio as its target", joint_ratio=True
+            "rascal", RATIO, "the ratio as in rolr, and the gradient of ln r", joint_ratio=True, score_term=True
         ),
-        LearningMethod("alices", RATIO, "as alice, and the slope of ln r", joint_ratio=True, score_term=True),
+        LearningMethod(
+            "alice", RATIO, "the ratio, with a classifier whose target is the joint ratio", joint_ratio=True
+        ),
+        LearningMethod(
+            "alices", RATIO, "the ratio as in alice, and the gradient of ln r", joint_ratio=True, score_term=True
+        ),
         LearningMethod(
             "sally",
             SCORE,
@@ -193,15 +198,18 @@ METHODS: Mapping[str, LearningMethod] = {
             likelihoods=(SALLY, ADAPTIVE_SALLY),
         ),
         LearningMethod(
-            "sallino", SCORE, "the same; its histogram has the component along θ - θ_ref", likelihoods=(SALLINO,)
+            "sallino",
+            SCORE,
+            "the score as in sally; its histogram has the component along θ - θ_ref",
+            likelihoods=(SALLINO,),
         ),
-        LearningMethod("nde", LIKELIHOOD, "the likelihood p(x | θ), by masked autoregressive flows"),
-        LearningMethod("scandal", LIKELIHOOD, "the same, and its slope", score_term=True),
+        LearningMethod("nde", LIKELIHOOD, "the likelihood p(x | θ), with masked autoregressive flows"),
+        LearningMethod("scandal", LIKELIHOOD, "the likelihood as in nde, and its score", score_term=True),
     )
 }
 """All methods by name."""
 SUGGESTED = METHODS["alices"]
-"""The method that messages propose where a study says nothing."""
+"""The method that messages propose if a study names no method."""
 
 
 def names_of(family: Family) -> tuple[str, ...]:

@@ -1,10 +1,10 @@
-"""What is known of a morphing basis before MadMiner completes it."""
+"""The size of a morphing basis and the names of its benchmarks, before MadMiner completes it."""
 
 from collections.abc import Sequence
 
 
 def component_count(max_powers: list[int], max_overall_power: int) -> int:
-    """The number of ways to choose a power for each parameter, their sum bounded: the elements of a morphing basis.
+    """The number of elements of a morphing basis: the ways to choose a power for each parameter with a bounded sum.
 
     >>> component_count([2, 2], 2), component_count([2, 2], 4)
     (6, 9)
@@ -16,7 +16,7 @@ def component_count(max_powers: list[int], max_overall_power: int) -> int:
 
 
 def completed_names(benchmarks: Sequence[str], n_components: int) -> tuple[str, ...]:
-    """MadMiner's names of the benchmarks that it adds to those of the user until the basis is complete.
+    """MadMiner's names of the benchmarks that it adds to the user's benchmarks until the basis is complete.
 
     A set-up holds the user's benchmarks of the basis, then these, then the benchmarks outside the basis.
 

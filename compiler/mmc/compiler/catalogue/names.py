@@ -1,7 +1,7 @@
-"""Names of a study as MadMiner writes them, and a key that cannot be one."""
+"""Names of a study as MadMiner writes them, and a reserved key."""
 
 IN_BASIS = "in_basis"
-"""The key of a benchmark that is not a parameter."""
+"""A key of benchmarks; it is not a parameter."""
 
 
 def madminer_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What REANA's jobs can ask for: the keys of each compute backend, how amounts are written, what a stage asks for."""
+"""REANA's keys for jobs: the keys of each compute backend, the notation of amounts, and the keys of a stage."""
 
 import math
 import re
@@ -26,14 +26,14 @@ AMOUNTS = {
     "htcondor_runtime": re.compile(r"[1-9]\d*|" + "|".join(HTCONDOR_FLAVOURS)),
     "count": re.compile(r"[1-9]\d*"),
 }
-"""How REANA reads each kind of amount, all of it text."""
+"""The notation of each kind of amount in REANA; all amounts are text."""
 _NUMBERS = ("kubernetes_uid", "kubernetes_job_timeout")
-"""The keys that REANA wants as numbers."""
+"""The keys whose values are numbers in REANA."""
 
 
 @dataclass(frozen=True)
 class Reana:
-    """What a study says of REANA, amounts as REANA's own text; ``jobs`` for all stages, ``stages`` over it."""
+    """The section ``execution.reana``, amounts in REANA's notation; ``stages`` overrides ``jobs``, for all stages."""
 
     engine: str = ENGINES[0]
     jobs: Mapping[str, Any] = field(default_factory=dict)
@@ -42,14 +42,14 @@ class Reana:
     retention_days: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, stage: str) -> dict[str, Any]:
-        """What the study says of a stage, without the keys of compute backends that the stage does not use."""
-        said = {**self.jobs, **self.stages.get(stage, {})}
-        backend = said.get("compute_backend", KUBERNETES)
-        return {key: value for key, value in said.items() if backend_of(key) in (None, backend)}
+        """The study's keys for a stage, without the keys of compute backends that the stage does not use."""
+        keys = {**self.jobs, **self.stages.get(stage, {})}
+        backend = keys.get("compute_backend", KUBERNETES)
+        return {key: value for key, value in keys.items() if backend_of(key) in (None, backend)}
 
 
 def backend_of(key: str) -> str | None:
-    """The compute backend that a key is for; None where it is for all.
+    """The compute backend of a key; None for keys of all backends.
 
     >>> backend_of("slurm_time"), backend_of("kerberos")
     ('slurmcern', None)
@@ -58,7 +58,7 @@ def backend_of(key: str) -> str | None:
 
 
 def as_reana_says(keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys of the study with the types that REANA wants: amounts are text there, whether quoted in the study or not.
+    """Keys of the study with REANA's types: amounts become text, whether quoted in the study or not.
 
     >>> as_reana_says({"kerberos": True, "kubernetes_uid": 500, "slurm_time": 60, "kubernetes_cpu_request": 0.5})
     {'kerberos': True, 'kubernetes_uid': 500, 'slurm_time': '60', 'kubernetes_cpu_request': '0.5'}
@@ -76,7 +76,7 @@ def amount(value: str | float) -> str:
 
 
 def kubernetes_cores(text: str) -> float:
-    """The cores that an amount of Kubernetes stands for.
+    """The number of cores of an amount in Kubernetes' notation.
 
     >>> kubernetes_cores("500m"), kubernetes_cores("2")
     (0.5, 2.0)
@@ -85,46 +85,46 @@ def kubernetes_cores(text: str) -> float:
 
 
 def kubernetes_bytes(text: str) -> float:
-    """The bytes that an amount of Kubernetes stands for.
+    """The number of bytes of an amount in Kubernetes' notation.
 
     >>> kubernetes_bytes("8Gi"), kubernetes_bytes("1.5K")
     (8589934592.0, 1500.0)
     """
     match = _KUBERNETES_SIZE.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no amount of memory")
+        raise ValueError(f"{text!r} is not an amount of memory")
     number, unit, binary = match.groups()
     power = "KMGTPE".index(unit) + 1 if unit else 0
     return float(number) * float(1024 if binary else 1000) ** power
 
 
 def asked(reana: Reana, engine: str, stage: str, resources: Resources, n_jobs: int) -> dict[str, Any]:
-    """REANA's keys for the jobs of a stage: what the study's resources mean to the compute backend, and what it says.
+    """REANA's keys for the jobs of a stage: those that the study gives, and those that follow from its resources.
 
-    With the engine `serial` all jobs of a stage share one container, as many side by side as fit into its cores.
+    With the engine `serial` all jobs of a stage share one container and run in parallel on its cores.
     """
-    said = reana.of(stage)
-    backend = said.get("compute_backend", KUBERNETES)
+    keys = reana.of(stage)
+    backend = keys.get("compute_backend", KUBERNETES)
     if engine == "serial" and resources != Resources():
-        side_by_side = cores(said, resources) // resources.cpus
+        side_by_side = cores(keys, resources) // resources.cpus
         resources = _together(resources, side_by_side, math.ceil(n_jobs / side_by_side))
     derived = {} if resources == Resources() else _DERIVED[backend](resources)
     for what in ("cpu", "memory"):
-        if f"kubernetes_{what}_request" in said:
+        if f"kubernetes_{what}_request" in keys:
             derived.pop(f"kubernetes_{what}_limit", None)
-    every = said | {key: value for key, value in derived.items() if key not in said}
+    every = keys | {key: value for key, value in derived.items() if key not in keys}
     return {key: value for key, value in every.items() if not (engine == "cwl" and key in NOT_READ_BY_CWL)}
 
 
-def cores(said: Mapping[str, Any], resources: Resources) -> int:
-    """Whole cores that a job has, which are never fewer than its threads; ``said`` are REANA's keys."""
-    if "kubernetes_cpu_request" in said:
-        return max(resources.cpus, int(kubernetes_cores(said["kubernetes_cpu_request"])))
-    return max(resources.cpus, int(said.get("htcondor_request_cpus", 0)))
+def cores(keys: Mapping[str, Any], resources: Resources) -> int:
+    """The whole cores of a job, at least as many as its threads; ``keys`` are REANA's keys of the stage."""
+    if "kubernetes_cpu_request" in keys:
+        return max(resources.cpus, int(kubernetes_cores(keys["kubernetes_cpu_request"])))
+    return max(resources.cpus, int(keys.get("htcondor_request_cpus", 0)))
 
 
 def _together(resources: Resources, side_by_side: int, rounds: int) -> Resources:
-    """What one container needs that runs jobs side by side, and so often one after the other."""
+    """The resources of one container that runs ``side_by_side`` jobs in parallel, ``rounds`` times."""
     memory, time = resources.memory_mib, resources.time_s
     return Resources(
         resources.cpus * side_by_side,
@@ -137,7 +137,7 @@ def _of_kubernetes(resources: Resources) -> dict[str, Any]:
     keys: dict[str, Any] = {}
     for what, text in (("cpu", str(resources.cpus)), ("memory", f"{resources.memory_mib}Mi")):
         if what == "cpu" or resources.memory_mib is not None:
-            # The limit too: REANA refuses a request above the limit, and the server's own may be low.
+            # The limit too: REANA refuses a request above the limit, and the server's default limit may be low.
             keys |= {f"kubernetes_{what}_request": text, f"kubernetes_{what}_limit": text}
     return keys if resources.time_s is None else {**keys, "kubernetes_job_timeout": resources.time_s}
 

@@ -1,4 +1,4 @@
-"""What a job asks of the machine."""
+"""The resources of a job."""
 
 from dataclasses import dataclass
 

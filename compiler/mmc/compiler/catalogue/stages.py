@@ -1,6 +1,6 @@
-"""The stages that a workflow can have, each declared once: what it makes, for whom, and which studies have it.
+"""The stages of workflows, each declared once: its output, its group, and the studies that have it.
 
-To add a stage, declare it here, write its step, and let a part of the planner add it.
+To add a stage, declare it here, write its step, and add it in the planner.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,38 +16,38 @@ GROUPS: Mapping[str, str] = {"physics": "Physics", "learning": "Learning"}
 
 
 class TrackedAs(Enum):
-    """What a stage's jobs are in the store of MLflow."""
+    """How the jobs of a stage are recorded in MLflow."""
 
     JOB = "job"
-    """Each has a run of its own."""
+    """Each job has its own run."""
     ESTIMATOR = "estimator"
-    """All that train, choose and evaluate one estimator share its run."""
+    """All jobs that train, choose and evaluate one estimator share a run."""
     WHOLE = "whole"
-    """The job ends the run of the study, and logs what other jobs could not."""
+    """The job ends the run of the study and logs what other jobs could not log."""
 
 
 @dataclass(frozen=True)
 class DeclaredStage:
-    """What holds for a stage in every study."""
+    """The properties of a stage that are the same in every study."""
 
     name: str
     group: Literal["physics", "learning"]
     summary: str
-    """What its jobs do, in words. The planner may say it closer for a study."""
+    """What its jobs do, in words. The planner may replace it by a more precise text."""
     output: str
-    """The name of the directory that each job writes, as downstream inputs and published results call it."""
+    """The name of each job's output directory in downstream inputs and published results."""
     record: str
-    """The JSON file in that directory that says what was made."""
+    """The JSON file in that directory that describes the output."""
     version: int
-    """Raised when the step makes other output from the same input, so that finished jobs of an older mmc run again."""
+    """Increased when the output for the same input changes, so that finished jobs of an older mmc run again."""
     is_in: Callable[[Mapping[str, Any]], bool]
-    """Whether a study has the stage, by its data with all defaults filled in."""
+    """Whether a study has the stage, given its data with all defaults filled in."""
     tracked_as: TrackedAs | None = None
-    """What its jobs are in MLflow where the study asks for tracking; None where they are not tracked."""
+    """How its jobs are recorded in MLflow if the study asks for tracking; None if they are not recorded."""
     program: str | None = None
-    """The program that its jobs call, whatever makes the events."""
+    """The program that its jobs call, independent of the origin of the events."""
     package: str | None = None
-    """The package that its jobs need besides those of all steps."""
+    """The package that its jobs need in addition to the packages of all steps."""
 
     @property
     def step(self) -> str:
@@ -56,7 +56,7 @@ class DeclaredStage:
 
 
 def _makes_events(name: str) -> Callable[[Mapping[str, Any]], bool]:
-    """Whether the events of a study are from where the stage of that name is needed."""
+    """The condition that the origin of a study's events needs the stage of that name."""
 
     def is_in(study: Mapping[str, Any]) -> bool:
         origin = origin_of(study)
@@ -74,7 +74,7 @@ def _learns(study: Mapping[str, Any]) -> bool:
 
 
 def _trains(study: Mapping[str, Any]) -> bool:
-    """A search by Optuna trains within its own job."""
+    """False if all methods are searched by Optuna, which trains within its own job."""
     return any(entry.get("tuning", {}).get("search") != "optuna" for entry in study["methods"].values())
 
 
@@ -251,22 +251,22 @@ PROGRAMS: Mapping[str, str] = {
     for program in (*(origin.program for origin in ORIGINS), *(stage.program for stage in STAGES.values()))
     if program is not None
 }
-"""The programs that some job may need, by their keys in ``execution.installations``."""
+"""The programs that jobs may need, by their keys in ``execution.installations``."""
 
 SECTIONS = ("generation", "events", "detector", "methods", "evaluation", "tracking")
 """The sections of a study that decide which stages it has."""
 
 
 def stages_of(study: Mapping[str, Any]) -> tuple[str, ...]:
-    """The stages of a study, in the order in which they run, by its data with all defaults filled in.
+    """The stages of a study, in the order in which they run, given its data with all defaults filled in.
 
-    The planner adds these and no others; the checks ask here too.
+    The planner adds exactly these; the checks use them too.
     """
     return tuple(name for name, stage in STAGES.items() if stage.is_in(study))
 
 
 def programs_of(study: Mapping[str, Any]) -> tuple[str, ...]:
-    """The programs that make and detect the events of a study, by its data, of which other parts may be missing."""
+    """The programs that generate and detect the events of a study, given its data, of which parts may be missing."""
     origin = origin_of(study)
     found = [None if origin is None else origin.program]
     found += [stage.program for stage in STAGES.values() if stage.program is not None and stage.is_in(study)]

@@ -1,7 +1,7 @@
-"""Everything that can be wrong with a study, found in one go: first its shape, then the rules that a schema cannot say.
+"""All checks of a study: first its shape by the JSON Schema, then the rules that a schema cannot express.
 
-Each family of rules has a file. A rule is a function that reads a :class:`~mmc.compiler.checks.context.Context` and
-yields diagnostics; it says nothing about parts that the schema refuses.
+Each family of rules has a module. A rule is a function that reads a :class:`~mmc.compiler.checks.context.Context` and
+yields diagnostics; it skips the parts that the schema refuses.
 """
 
 from importlib import import_module
@@ -36,27 +36,27 @@ RULE_MODULES = (
     *(files, methods, names, observables, points, reana, systematics, tuning),
     *(import_module(f"mmc.compiler.checks.{origin.module}") for origin in GENERATORS.values()),
 )
-"""Importing them registers their rules. Each generator has a module of its own."""
+"""The modules that register their rules when they are imported. Each generator has a module of its own."""
 
 MOST_SHOWN = 50
-"""Problems of a file beyond these are only counted."""
+"""At most this many problems of a study are shown; the others are counted."""
 
 
 class Checked(NamedTuple):
-    """What the checks found; ``data`` is the study with every default filled in, None where it is wrong."""
+    """What the checks found; ``data`` is the study with every default filled in, None if the study has errors."""
 
     diagnostics: list[Diagnostic]
     data: dict[str, Any] | None
     files: tuple[str, ...]
-    """The files that the study names, as it writes them, where they exist."""
+    """The existing files that the study names, with their paths as the study writes them."""
 
 
 def _no_text(_path: str) -> None:
-    """For callers who have no cards."""
+    """Read nothing, for callers without cards."""
 
 
 def check(document: Document, look_up: LookUp, read_text: ReadText = _no_text) -> Checked:
-    """All problems of a study, those of reading it included.
+    """All problems of a study, including those of its YAML.
 
     :param look_up: says what a path in its folder is
     :param read_text: gives the text of a card there
@@ -80,7 +80,7 @@ def check(document: Document, look_up: LookUp, read_text: ReadText = _no_text) -
 MMC014 = Code(
     "MMC014",
     "There are more problems than are shown",
-    "After fifty problems of a file the others are only counted. Repair the first ones and check again.",
+    "`mmc` shows the first fifty problems of a study and counts the others. Repair these and check again.",
 )
 
 

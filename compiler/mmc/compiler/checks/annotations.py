@@ -1,4 +1,4 @@
-"""Rules that the schema itself announces by its annotations: references, quantities, intervals and expressions."""
+"""Rules for the values that the schema annotates: references, quantities, intervals and expressions."""
 
 from collections.abc import Iterator
 
@@ -15,31 +15,31 @@ from mmc.compiler.language.quantities import parse_quantity
 MMC201 = Code(
     "MMC201",
     "A benchmark does not exist",
-    "The name is none of the study's `benchmarks`. Upper and lower case matter.",
+    "The name is not in the study's `benchmarks`. Upper and lower case matter.",
 )
 MMC202 = Code(
     "MMC202",
     "A parameter does not exist",
-    "The name is none of the study's `parameters`. Upper and lower case matter. MadMiner would ignore the value or "
+    "The name is not in the study's `parameters`. Upper and lower case matter. MadMiner would ignore the value or "
     "fail in the middle of the workflow.",
 )
 MMC203 = Code(
     "MMC203",
     "An observable does not exist",
-    "The name is none of the study's `observables`, nor of MadMiner's default ones where the study asks for them.",
+    "The name is neither in the study's `observables` nor one of the default observables that the study asks for.",
 )
 MMC214 = Code(
     "MMC214",
     "A systematic uncertainty does not exist",
-    "The name is none of the study's `systematics`. Upper and lower case matter.",
+    "The name is not in the study's `systematics`. Upper and lower case matter.",
 )
 MMC215 = Code(
-    "MMC215", "A group does not exist", "The name is none of the study's `groups`. Upper and lower case matter."
+    "MMC215", "A group does not exist", "The name is not in the study's `groups`. Upper and lower case matter."
 )
 MMC505 = Code(
     "MMC505",
-    "A histogram's variable is no observable",
-    "Histograms are filled with observables of the study; the name is none of them.",
+    "A histogram's variable is not an observable",
+    "Histograms are filled with observables of the study; the name is not one of them.",
 )
 _CODES = {
     "benchmarks": MMC201,
@@ -54,7 +54,7 @@ _HISTOGRAMS = (("evaluation", "baselines"), ("evaluation", "fisher_information")
 
 @rule(MMC201, MMC202, MMC203, MMC214, MMC215, MMC505)
 def references(ctx: Context) -> Iterator[Diagnostic]:
-    """Every name that stands for an entry of a section is one of its names."""
+    """Every name that refers to an entry of a section is the name of an entry."""
     for path, value, schema in ctx.annotated("x-refers-to"):
         yield from _known(ctx, schema["x-refers-to"], value, path, key=False)
     for path, value, schema in ctx.annotated("x-keys-refer-to"):
@@ -69,7 +69,7 @@ def _known(ctx: Context, section: str, name: str, path: Path, *, key: bool) -> I
         return
     in_histogram = any(path[: len(start)] == start for start in _HISTOGRAMS)
     code = MMC505 if section == "observables" and in_histogram else _CODES[section]
-    message = f"{show(name)} is no {_WORDS.get(section, section[:-1])} of the study"
+    message = f"the study has no {_WORDS.get(section, section[:-1])} {show(name)}"
     guess = did_you_mean(name, known)
     help_text = f"did you mean `{guess}`?" if guess else f"there are {one_of(known)}" if known else "there are none"
     yield ctx.problem(code, path, message, help_text, key=key)
@@ -77,21 +77,23 @@ def _known(ctx: Context, section: str, name: str, path: Path, *, key: bool) -> I
 
 @rule(MMC110)
 def quantities(ctx: Context) -> Iterator[Diagnostic]:
-    """Every quantity is a number with a unit of its dimension, and no job is asked to run with nothing."""
+    """Every quantity is a number with a unit of its dimension, and resources of jobs are above zero."""
     for path, value, schema in ctx.annotated("x-dimension"):
         try:
             number = parse_quantity(value, schema["x-dimension"])
             if number == 0 and path[0] == "execution":
-                yield ctx.problem(MMC110, path, f"no job runs with {show(value)}", "ask for more, or leave it out")
+                yield ctx.problem(
+                    MMC110, path, f"a job cannot run with {show(value)}", "ask for more, or remove the key"
+                )
         except ValueError as error:
-            message = str(error) if len(value) < 60 else f"{show(value)} is no {schema['x-dimension']}"
+            message = str(error) if len(value) < 60 else f"{show(value)} is not a quantity of {schema['x-dimension']}"
             yield ctx.problem(MMC110, path, message, schema.get("description", "").rstrip("."))
 
 
 MMC111 = Code(
     "MMC111",
-    "The ends of an interval are the wrong way round",
-    "Intervals are written [smaller, larger], and the two ends differ.",
+    "The ends of an interval are in the wrong order",
+    "Intervals are written [smaller, larger]; the two ends must differ.",
 )
 
 
@@ -108,7 +110,7 @@ def intervals(ctx: Context) -> Iterator[Diagnostic]:
 
 @rule(MMC401, MMC402, MMC403, MMC404, MMC405, MMC406, MMC407)
 def expressions(ctx: Context) -> Iterator[Diagnostic]:
-    """Every observable, cut, efficiency and transform is an expression that MadMiner may evaluate."""
+    """Every observable, cut, efficiency and transform is an expression that MadMiner can evaluate safely."""
     names = [madminer_name(name) for name in ctx.names("observables") or ()]
     for path, value, schema in ctx.annotated("x-expression"):
         kind = schema["x-expression"]

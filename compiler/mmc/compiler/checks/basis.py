@@ -1,4 +1,4 @@
-"""Rules about the morphing basis: as many benchmarks as it has elements, and independent ones."""
+"""Rules about the morphing basis: the number of its benchmarks and their linear independence."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -12,18 +12,18 @@ from mmc.compiler.checks.points import complete_points
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 
 _LARGEST_RANK = 40
-"""More benchmarks are not tested for linear independence, which takes cubic time."""
+"""The test of linear independence takes cubic time, so it is skipped for more benchmarks."""
 
 
 def _in_basis(ctx: Context) -> list[str] | None:
-    """The benchmarks of the basis; None where it cannot be known."""
+    """The benchmarks of the basis; None if the section has errors."""
     if not ctx.sound("benchmarks"):
         return None
     return [name for name, values in ctx.entries("benchmarks").items() if values.get(IN_BASIS, True)]
 
 
 def _powers(ctx: Context) -> tuple[list[int], int] | None:
-    """Each parameter's largest power and the largest sum, where all are known."""
+    """Each parameter's largest power and the largest sum of powers; None if one of them is unknown."""
     parameters, overall = ctx.entries("parameters"), ctx.get("morphing", "max_overall_power")
     if overall is None or not parameters or len(parameters) != len(ctx.names("parameters") or ()):
         return None
@@ -31,7 +31,7 @@ def _powers(ctx: Context) -> tuple[list[int], int] | None:
 
 
 def completing(ctx: Context) -> tuple[str, ...]:
-    """The benchmarks that MadMiner adds to complete the basis; none where they cannot be known."""
+    """The benchmarks that MadMiner adds to complete the basis; empty if they cannot be known."""
     powers, names = _powers(ctx), _in_basis(ctx)
     if powers is None or names is None or not ctx.get("morphing", "complete"):
         return ()
@@ -41,43 +41,42 @@ def completing(ctx: Context) -> tuple[str, ...]:
 MMC209 = Code(
     "MMC209",
     "There are more benchmarks than the morphing basis can hold",
-    "All benchmarks but those with `in_basis: false` are part of the morphing basis. It has as many elements as "
-    "the squared amplitude has components: the ways of choosing a power for each parameter, none above its "
-    "`max_power` and the sum not above `morphing.max_overall_power`. MadMiner fails with more benchmarks than "
-    "that.",
+    "All benchmarks except those with `in_basis: false` are part of the morphing basis. The basis has one element "
+    "for each component of the squared amplitude. A component is a choice of one power for each parameter, at most "
+    "its `max_power`, with a sum of at most `morphing.max_overall_power`. MadMiner fails if there are more benchmarks.",
 )
 MMC213 = Code(
     "MMC213",
     "The benchmarks cannot span the morphing basis",
-    "The points of the benchmarks make the morphing equations singular, whatever points are added: for example "
-    "more than three of them on a line for amplitudes that are quadratic. Move one of them.",
+    "The morphing equations are singular with these benchmarks, and additional benchmarks cannot repair this. An "
+    "example: more than three benchmarks on a line, when the squared amplitude is quadratic. Move one of them.",
 )
 MMC217 = Code(
     "MMC217",
     "There are fewer benchmarks than the morphing basis needs",
-    "With `complete: false` the benchmarks of the study are the morphing basis, so there must be one for each "
-    "component of the squared amplitude: the ways of choosing a power for each parameter, none above its "
-    "`max_power` and the sum not above `morphing.max_overall_power`. Benchmarks with `in_basis: false` do not "
+    "With `complete: false` the benchmarks of the study are the morphing basis, so the study needs one for each "
+    "component of the squared amplitude. A component is a choice of one power for each parameter, at most its "
+    "`max_power`, with a sum of at most `morphing.max_overall_power`. Benchmarks with `in_basis: false` do not "
     "count.",
 )
 
 
 @rule(MMC209, MMC213, MMC217)
 def basis(ctx: Context) -> Iterator[Diagnostic]:
-    """The benchmarks of the basis are not more than it has elements, or just as many, and linearly independent."""
+    """The basis has the right number of benchmarks (at most this number if MadMiner completes it), all independent."""
     powers, names = _powers(ctx), _in_basis(ctx)
     if powers is None or names is None or not ctx.reads_particles:
         return
     size = component_count(*powers)
     if len(names) > size:
         message = f"the study has {len(names)} benchmarks, but the morphing basis has {size} elements"
-        help_text = "remove benchmarks, or say `in_basis: false`; the weights at any other point follow from the basis"
+        help_text = "remove benchmarks, or set `in_basis: false`; the weights at any other point follow from the basis"
         yield ctx.problem(MMC209, ("benchmarks", names[size]), message, help_text, key=True)
         return
     if len(names) < size and not ctx.get("morphing", "complete"):
-        message = f"the basis has {len(names)} benchmarks, but {size} elements, and MadMiner is not to complete it"
+        message = f"the morphing basis needs {size} benchmarks, has {len(names)}, and `complete` is false"
         missing = size - len(names)
-        help_text = f"add {missing} benchmark{'' if missing == 1 else 's'}, or say `complete: true`"
+        help_text = f"add {missing} benchmark{'' if missing == 1 else 's'}, or set `complete: true`"
         yield ctx.problem(MMC217, ("morphing", "complete"), message, help_text)
         return
     points = {name: point for name, point in complete_points(ctx).items() if name in names}
@@ -87,22 +86,22 @@ def basis(ctx: Context) -> Iterator[Diagnostic]:
     if dependent is not None:
         name = list(points)[dependent]
         message = f"benchmark {show(name)} adds nothing to the morphing basis"
-        help_text = "weights there follow from the benchmarks before it: move it, off the line that they are on"
+        help_text = "its weights follow from the benchmarks before it: move it off the line on which they lie"
         yield ctx.problem(MMC213, ("benchmarks", name), message, help_text, key=True)
 
 
 MMC218 = Code(
     "MMC218",
     "The reference benchmark lies outside the morphing basis",
-    "The first benchmark is the reference: backgrounds are generated there, and cross sections compared. MadMiner "
-    "keeps the benchmarks of the basis before all others and takes the first that it has. Let a benchmark of the "
-    "basis be the first one.",
+    "The first benchmark is the reference: backgrounds are generated there, and cross sections are compared there. "
+    "MadMiner puts the benchmarks of the basis before all others and takes the first of its list as the reference. "
+    "Put a benchmark of the basis first.",
 )
 
 
 @rule(MMC218, MMC319)
 def outside_of_the_basis(ctx: Context) -> Iterator[Diagnostic]:
-    """The reference is an element of the basis, and nothing lies outside of a basis that there is not."""
+    """The reference is an element of the basis; without morphing there is no `in_basis`."""
     if not ctx.reads_particles or not ctx.sound("benchmarks"):
         return
     for index, (name, values) in enumerate(ctx.entries("benchmarks").items()):
@@ -110,12 +109,12 @@ def outside_of_the_basis(ctx: Context) -> Iterator[Diagnostic]:
         if IN_BASIS in values and ctx.get("morphing") == "none":
             yield ctx.problem(MMC319, path, "`in_basis` has no effect: `morphing: none`", "remove it", key=True)
         elif index == 0 and not values.get(IN_BASIS, True):
-            message = f"the first benchmark, {show(name)}, is the reference, and lies outside of the morphing basis"
-            yield ctx.problem(MMC218, path, message, "let another benchmark be the first, or remove `in_basis`")
+            message = f"the first benchmark, {show(name)}, is the reference, but it lies outside the morphing basis"
+            yield ctx.problem(MMC218, path, message, "put another benchmark first, or remove `in_basis`")
 
 
 def _first_dependent(points: list[tuple[float, ...]], max_powers: list[int], overall: int) -> int | None:
-    """The first point whose components are a combination of those of the points before it."""
+    """The first point whose components are a linear combination of the components of the points before it."""
     if max(max_powers) ** len(max_powers) > 100_000:
         return None
     exponents = [

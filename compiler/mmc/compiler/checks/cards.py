@@ -1,4 +1,4 @@
-"""Rules about cards: what is the study's alone, in settings and in the files that the study names."""
+"""Rules about cards: settings and card files must not set what the study itself sets."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -27,22 +27,22 @@ _RUN_CARD = {
     **dict.fromkeys(("use_syst", "systematics_program", "systematics_arguments"), _SYSTEMATICS),
     **dict.fromkeys(("sys_scalefact", "sys_alpsfact", "sys_matchscale", "sys_pdf"), _SYSTEMATICS),
 }
-"""Where in the study stands what a run card must not say."""
+"""The settings that a run card must not contain, each with its place in the study."""
 _MATCHING = ("ickkw", "xqcut", "ktdurham", "ptlund")
-_UNMATCHED = "generate one number of jets, or take slices of phase space"
+_UNMATCHED = "generate a fixed number of jets, or split phase space into slices"
 _PYTHIA = {
     "beams:": "`generation.beams`",
     "random:": _SEED,
     "main:numberofevents": _EVENTS,
-    "hepmcoutput:": "nowhere: every job writes its events where the next one reads them",
+    "hepmcoutput:": "nowhere: mmc chooses the output file of each job",
 }
-"""The same for Pythia, by how names start, in lower case."""
-_MADGRAPHS_OWN = {("main:numberofevents", "-1"), ("hepmcoutput:file", "auto"), ("random:setseed", "off")}
-"""What the Pythia card that MadGraph writes says, and what asks for nothing."""
+"""The same for Pythia: the start of a name in lower case, and its place in the study."""
+_MADGRAPH_DEFAULTS = {("main:numberofevents", "-1"), ("hepmcoutput:file", "auto"), ("random:setseed", "off")}
+"""The entries of the Pythia card that MadGraph writes; they change nothing."""
 
 
 class _Card(NamedTuple):
-    """A run card as a slice of a sample has it, or a sample's param card."""
+    """The run card of a sample or of one of its slices, or the param card of a sample."""
 
     path: Path
     """Where the study names the file."""
@@ -51,7 +51,7 @@ class _Card(NamedTuple):
 
 
 def _run_card_places(ctx: Context) -> Iterator[tuple[Path, Iterable[Any]]]:
-    """Where the study says settings of run cards, and for which samples."""
+    """The places of the study with settings of run cards, each with the samples that use them."""
     every = samples(ctx)
     if every:
         yield ("generation", "run_card"), every.values()
@@ -63,15 +63,15 @@ def _run_card_places(ctx: Context) -> Iterator[tuple[Path, Iterable[Any]]]:
 
 MMC320 = Code(
     "MMC320",
-    "A setting of a card is the study's alone",
-    "Numbers of events, beams, parton distributions, seeds and systematic variations are said once, in the study. "
-    "Every job gets its own number of events and its own seed from there, and `mmc` writes them into the cards.",
+    "A setting of a card is set by the study",
+    "The study sets numbers of events, beams, parton distributions, seeds and systematic variations, each in one "
+    "place. `mmc` derives the number of events and the seed of every job from them and writes these into the cards.",
 )
 
 
 @rule(MMC320)
 def run_card_settings(ctx: Context) -> Iterator[Diagnostic]:
-    """Settings of the run card leave to the study what is the study's."""
+    """Settings of the run card do not set what the study sets."""
     for path, concerned in _run_card_places(ctx):
         for name, value in (ctx.get(*path) or {}).items():
             place = _RUN_CARD.get(name.lower())
@@ -84,26 +84,26 @@ def run_card_settings(ctx: Context) -> Iterator[Diagnostic]:
 MMC333 = Code(
     "MMC333",
     "Jets are matched to the shower",
-    "Samples of different numbers of jets overlap once they are showered. MadGraph and Pythia can match them (MLM, "
-    "CKKW-L), for which some events are dropped after the shower; mmc checks that every event is there, and does "
-    "not support that. Generate one number of jets, or split phase space into slices.",
+    "Samples with different numbers of jets overlap after the shower. MadGraph and Pythia can match them (MLM, "
+    "CKKW-L); matching drops some events after the shower. mmc checks that no event is lost, so it does not support "
+    "matching. Generate a fixed number of jets, or split phase space into slices.",
 )
 
 
 @rule(MMC333)
 def matching(ctx: Context) -> Iterator[Diagnostic]:
-    """Events of several numbers of jets are not matched to the shower."""
+    """Events with different numbers of jets are not matched to the shower."""
     if ctx.get("generation", "shower") in (None, "none"):
         return
     for path, _ in _run_card_places(ctx):
         for name, value in (ctx.get(*path) or {}).items():
             if name.lower() in _MATCHING and _is_positive(str(value)):
-                message = f"`{name}` matches events of several jets to the shower, which mmc does not support"
+                message = f"`{name}` matches jets to the shower, which mmc does not support"
                 yield ctx.problem(MMC333, (*path, name), message, _UNMATCHED, key=True)
     for card in _run_cards(ctx):
         for entry in cards.run_card(_text(ctx, card.file) or ""):
             if entry.name in _MATCHING and _is_positive(entry.value):
-                message = f"line {entry.line} of {card.file[:100]} matches events of several jets to the shower"
+                message = f"line {entry.line} of {card.file[:100]} matches jets to the shower"
                 yield ctx.problem(MMC333, card.path, message, _UNMATCHED)
 
 
@@ -114,7 +114,7 @@ def _is_positive(value: str) -> bool:
 
 @rule(MMC320)
 def pythia_settings(ctx: Context) -> Iterator[Diagnostic]:
-    """Settings of Pythia leave to the study what is the study's."""
+    """Settings of Pythia do not set what the study sets."""
     path = ("generation", "shower", "settings")
     for name in ctx.entries(*path) if ctx.origin is MADGRAPH else ():
         place = _place_of_pythia(name)
@@ -123,7 +123,7 @@ def pythia_settings(ctx: Context) -> Iterator[Diagnostic]:
 
 
 def _setting(ctx: Context, path: Path, name: str, place: str) -> Diagnostic:
-    message = f"`{name}` is the study's alone"
+    message = f"`{name}` is set by the study and cannot be set here"
     return ctx.problem(MMC320, path, message, f"remove it; its place is {place}", key=True)
 
 
@@ -134,10 +134,10 @@ def _place_of_pythia(name: str) -> str | None:
 MMC321 = Code(
     "MMC321",
     "A card contradicts the study",
-    "Numbers of events, beams, parton distributions, seeds and systematic variations are said once, in the study, "
-    "and written into the cards of every job. A card file that says something else would be overruled in silence: "
-    "remove the line, or change the study. A line that agrees with the study may stay, and so may `iseed = 0`. "
-    "Every job has its own seed, so no card of Delphes can set it.",
+    "The study sets numbers of events, beams, parton distributions, seeds and systematic variations, and mmc writes "
+    "them into the cards of every job. A different value in a card file would be overwritten silently: remove the "
+    "line, or change the study. A line that agrees with the study may stay, and `iseed = 0` may stay. Every job has "
+    "its own seed, so a Delphes card cannot set it.",
 )
 
 
@@ -158,7 +158,7 @@ def other_card_files(ctx: Context) -> Iterator[Diagnostic]:
     file = ctx.get(*path)
     for entry in cards.pythia(_text(ctx, file) or "") if file is not None else ():
         place = _place_of_pythia(entry.name)
-        if place is not None and (entry.name.lower(), entry.value.lower()) not in _MADGRAPHS_OWN:
+        if place is not None and (entry.name.lower(), entry.value.lower()) not in _MADGRAPH_DEFAULTS:
             yield _contradiction(ctx, path, file, entry, place)
     path, file = ("detector", "card"), ctx.get("detector", "card")
     for entry in cards.delphes_seeds(_text(ctx, file) or "") if file is not None else ():
@@ -168,27 +168,27 @@ def other_card_files(ctx: Context) -> Iterator[Diagnostic]:
 MMC322 = Code(
     "MMC322",
     "A param card lacks a parameter",
-    "The study's parameters are set in the param card at their `lha_block` and `lha_id`; MadMiner fails where the "
-    "card has no such entry. Without `param_card` the card that MadGraph writes for the process is taken.",
+    "mmc sets each parameter in the param card at its `lha_block` and `lha_id`; MadMiner fails if the card has no "
+    "such entry. Without `param_card`, mmc takes the card that MadGraph writes for the process.",
 )
 
 
 @rule(MMC322)
 def param_cards(ctx: Context) -> Iterator[Diagnostic]:
-    """Param cards of signals hold every parameter."""
+    """Param cards of signals have an entry for every parameter."""
     for card in _param_cards(ctx):
         held = cards.param_card(_text(ctx, card.file) or "")
         for parameter, entry in ctx.entries("parameters").items() if held and not card.sample["background"] else ():
             if {"lha_block", "lha_id"} <= set(entry) and (entry["lha_block"].lower(), entry["lha_id"]) not in held:
                 place = f"{entry['lha_block']} {entry['lha_id']}"
-                message = f"{card.file[:100]} has no entry {place}, where parameter {show(parameter)} stands"
-                help_text = "correct `lha_block` and `lha_id`, or leave the card to MadGraph"
+                message = f"{card.file[:100]} has no entry {place} for the parameter {show(parameter)}"
+                help_text = "correct `lha_block` and `lha_id`, or remove `param_card`: MadGraph then writes the card"
                 yield ctx.problem(MMC322, card.path, message, help_text)
 
 
 @rule(MMC319, MMC322)
 def param_card_entries(ctx: Context) -> Iterator[Diagnostic]:
-    """Param cards hold every entry that the study sets, and none of them is a parameter of the study."""
+    """Param cards have every entry that the study sets, and no such entry is a parameter of the study."""
     parameters = ctx.entries("parameters").items()
     own = {f"{entry.get('lha_block', '')} {entry.get('lha_id')}".lower(): name for name, entry in parameters}
     shared: Path = ("generation", "param_card")
@@ -198,7 +198,9 @@ def param_card_entries(ctx: Context) -> Iterator[Diagnostic]:
         text = None if file is None else _text(ctx, file)
         said = {key.lower(): key for key in ctx.get(*path) or {} if key != "file"}
         for key in said.keys() & own.keys():
-            message = f"`{said[key]}` has no effect: there stands parameter {show(own[key])}, set at every benchmark"
+            message = (
+                f"`{said[key]}` has no effect: this entry is the parameter {show(own[key])}, set at every benchmark"
+            )
             yield ctx.problem(MMC319, (*path, said[key]), message, "remove it", key=True)
         for key in cards.with_entries(text, dict.fromkeys(said, 0.0))[1] if text is not None else ():
             message = f"{file[:100]} has no entry {said[key]}"
@@ -206,7 +208,7 @@ def param_card_entries(ctx: Context) -> Iterator[Diagnostic]:
 
 
 def _param_cards(ctx: Context) -> Iterator[_Card]:
-    """The param cards that samples start from."""
+    """The param card files of the samples."""
     for name, sample in samples(ctx).items():
         places: tuple[Path, ...] = (("generation", "samples", name, "param_card"), ("generation", "param_card"))
         path = next((place for place in places if ctx.get(*place, "file") is not None), None)
@@ -216,28 +218,28 @@ def _param_cards(ctx: Context) -> Iterator[_Card]:
 
 @rule(MMC321)
 def texts(ctx: Context) -> Iterator[Diagnostic]:
-    """Cards are text."""
+    """Cards are text files."""
     named = {card.path: card.file for card in _run_cards(ctx)}
     places: list[Path] = [("generation", "shower", "card"), ("detector", "card"), ("generation", "param_card", "file")]
     places += [("generation", "samples", name, "param_card", "file") for name in samples(ctx)]
     named |= {path: ctx.get(*path) for path in places if ctx.get(*path) is not None}
     for path, file in named.items():
         if is_there(ctx, file) and ctx.read_text(file) is None:
-            yield ctx.problem(MMC321, path, f"{show(file)} is no card: it is no text in UTF-8, or larger than 2 MB")
+            yield ctx.problem(MMC321, path, f"{show(file)} is not a card: it is not UTF-8 text, or larger than 2 MB")
 
 
 def _text(ctx: Context, file: str) -> str | None:
-    """The text of a card; None where there is none, as another rule says."""
+    """The text of a card; None if the file cannot be read, which another rule reports."""
     return ctx.read_text(file) if is_there(ctx, file) else None
 
 
 def _contradiction(ctx: Context, path: Path, file: str, entry: cards.Entry, place: str) -> Diagnostic:
-    message = f"line {entry.line} of {file[:100]} sets {entry.name} to {entry.value[:60]}, which is the study's alone"
+    message = f"line {entry.line} of {file[:100]} sets {entry.name} to {entry.value[:60]}, but the study sets it"
     return ctx.problem(MMC321, path, message, f"remove the line; its place is {place}")
 
 
 def _run_cards(ctx: Context) -> Iterator[_Card]:
-    """The run cards that samples and their slices start from."""
+    """The run card files of the samples and their slices."""
     for name, sample in samples(ctx).items():
         own: Path = ("generation", "samples", name)
         for slices in [(*own, "slices", key) for key in sample.get("slices", ())] or [()]:
@@ -248,30 +250,30 @@ def _run_cards(ctx: Context) -> Iterator[_Card]:
 
 
 def _varies(ctx: Context, sample: Mapping[str, Any]) -> bool:
-    """Whether a sample has an uncertainty for which MadGraph writes weights."""
+    """Whether a sample has a systematic uncertainty for which MadGraph writes weights."""
     known = ctx.entries("systematics")
     return any(known.get(name, {}).get("effect") in ("scale", "pdf") for name in sample["systematics"])
 
 
 def _accepted(ctx: Context, sample: Mapping[str, Any]) -> dict[str, set[Any]]:
-    """For each setting that is the study's, the values with which a card agrees with the study, text in lower case."""
+    """For each setting that the study sets, the values that agree with the study; text is in lower case."""
     energy, particles = energy_gev(ctx, "generation", "beams", "energy"), ctx.get("generation", "beams", "particles")
     pdf = ctx.get("generation", "beams", "pdf")
     accepted: dict[str, set[Any]] = {
         "nevents": {*counts(ctx, sample), shared(ctx, sample, "events_per_job")},
         "iseed": {0},
-        "python_seed": {-2},  # MadGraph's word for "as iseed"
+        "python_seed": {-2},  # MadGraph's value for "the same as iseed"
     }
     if energy is not None:
         accepted |= {"ebeam1": {energy}, "ebeam2": {energy}}
     if particles is not None:
         accepted |= {"lpp1": {_LPP[particles[0]]}, "lpp2": {_LPP[particles[1]]}}
     if isinstance(pdf, int):
-        accepted["lhaid"] = {pdf}  # MadGraph looks at it for sets of LHAPDF only
+        accepted["lhaid"] = {pdf}  # MadGraph reads it for LHAPDF sets only
     if pdf is not None:
         label = "lhapdf" if isinstance(pdf, int) else pdf
         accepted |= {"pdlabel": {label}, "pdlabel1": {label}, "pdlabel2": {label}}
-    if _varies(ctx, sample):  # otherwise nothing is made of these
+    if _varies(ctx, sample):  # otherwise MadGraph does not use these settings
         accepted |= {name: set() for name, place in _RUN_CARD.items() if place == _SYSTEMATICS}
         accepted["use_syst"] = {*_TRUE, 1}
     return accepted
@@ -282,7 +284,7 @@ def _agrees(accepted: set[Any], value: str) -> bool:
 
 
 def _number(text: str) -> float | None:
-    """A number as Fortran writes it too, `6.5d3`; None where it is none."""
+    """A number, also in Fortran's notation `6.5d3`; None if the text is not a number."""
     try:
         return float(text.strip("'\"").lower().replace("d", "e"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Every diagnostic code, gathered from where it is declared: for ``mmc explain``, the documentation and SARIF."""
+"""All diagnostic codes, collected from the modules that declare them, for ``mmc explain``, documentation and SARIF."""
 
 from mmc.compiler import checks
 from mmc.compiler.checks import shape

@@ -1,4 +1,4 @@
-"""What rules read: a study with defaults filled in, where everything stands, and what can be relied on."""
+"""What rules read: a study with defaults filled in, the position of each value, and the parts that are valid."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from mmc.compiler.language.schema import child_schema, fill_defaults, in_force, 
 LookUp = Callable[[str], str]
 """What a path in the study's folder is: "file", "missing", "folder" or "outside" (a link that leads out)."""
 ReadText = Callable[[str], str | None]
-"""The text of a file in the study's folder; None where it is no text, or too large to be a card."""
+"""The text of a file in the study's folder; None if it is not text, or is too large to be a card."""
 
 
 class Annotated(NamedTuple):
@@ -30,8 +30,8 @@ class Annotated(NamedTuple):
 class Context:
     """A study under check.
 
-    ``unsound`` are the paths that the schema refuses, and what is below or around them is too; ``unknown`` are keys
-    that the language does not have.
+    ``unsound`` are the paths that the schema refuses; the values below and around them are unsound too. ``unknown``
+    are the keys that the language does not have.
     """
 
     document: Document
@@ -54,18 +54,18 @@ class Context:
 
     @cached_property
     def sound_data(self) -> dict[str, Any]:
-        """The same without what the schema refuses."""
+        """The same, without the values that the schema refuses."""
         data: dict[str, Any] = _without(self.data, self.unsound)
         return data
 
     def sound(self, *path: str | int) -> bool:
-        """Whether the schema accepts the value and all that is in it."""
+        """Whether the schema accepts the value and everything in it."""
         if path in self._touched:
             return False
         return not any(path[:n] in self.unsound for n in range(len(path)))
 
     def get(self, *path: str | int) -> Any:
-        """The value, defaults included; None where there is none or the schema refuses it."""
+        """The value, defaults included; None if it is missing or the schema refuses it."""
         value: Any = self.data
         for key in path:
             present = key in value if isinstance(value, dict) else isinstance(value, list) and key in range(len(value))
@@ -75,7 +75,7 @@ class Context:
         return value if self.sound(*path) else None
 
     def entries(self, *path: str | int) -> dict[str, Any]:
-        """The entries of a mapping that the schema accepts; none where it is no mapping."""
+        """The entries of a mapping that the schema accepts; empty if the value is not a mapping."""
         value: Any = self.data
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
@@ -84,11 +84,11 @@ class Context:
         return {name: entry for name, entry in value.items() if self.sound(*path, name)}
 
     def given(self, *path: str | int) -> bool:
-        """Whether the study itself says something there, rather than a default."""
+        """Whether the study itself gives a value there, rather than a default."""
         return path in self.document.spans
 
     def names(self, section: str) -> list[str] | None:
-        """All names of a section as the study writes them, MadMiner's default observables included; None if broken."""
+        """All names of a section as the study writes them, default observables included; None if it is broken."""
         entries = self.data.get(section, {})
         if not isinstance(entries, dict) or (section,) in self.unsound:
             return None
@@ -102,12 +102,12 @@ class Context:
 
     @cached_property
     def origin(self) -> EventOrigin | None:
-        """Where events are from; None where that is not clear."""
+        """Where events are from; None if this is not clear."""
         return origin_of(self.data)
 
     @property
     def reads_particles(self) -> bool:
-        """Whether observables are computed from particles, rather than found in a MadMiner file."""
+        """Whether observables are computed from particles, rather than read from a MadMiner file."""
         return self.origin.reads_particles if self.origin is not None else "events" not in self.data
 
     @property
@@ -119,7 +119,7 @@ class Context:
 
     @property
     def samples_path(self) -> Path:
-        """Where the samples stand."""
+        """The path of the samples."""
         return ("generation" if self.origin is None else self.origin.section, "samples")
 
     @property
@@ -137,11 +137,11 @@ class Context:
         return found
 
     def annotated(self, annotation: str) -> list[Annotated]:
-        """All sound values whose subschema carries that annotation."""
+        """All sound values whose subschema has this annotation."""
         return self._annotated.get(annotation, [])
 
     def points(self) -> list[Annotated]:
-        """The points of parameter space that the study gives by their values."""
+        """The points of parameter space that the study gives as values of parameters."""
         refer = self.annotated("x-keys-refer-to")
         return [
             item
@@ -153,7 +153,7 @@ class Context:
     def problem(
         self, code: Code, path: Path, message: str, help_text: str = "", *, key: bool = False, span: Span | None = None
     ) -> Diagnostic:
-        """A diagnostic at a value, or at its key."""
+        """A diagnostic at the position of a value, of its key (``key``), or of ``span``."""
         if span is None:
             span = self.document.key_span(path) if key else self.document.value_span(path)
         return code.at(self.document.path, span, message, help_text)
@@ -161,11 +161,11 @@ class Context:
 
 Rule = Callable[[Context], Iterator[Diagnostic]]
 RULES: list[tuple[tuple[Code, ...], Rule]] = []
-"""All rules with the codes that each may report."""
+"""All rules, each with the codes that it may report."""
 
 
 def rule(*codes: Code) -> Callable[[Rule], Rule]:
-    """Register a rule that reports problems with those codes."""
+    """Register a rule that reports problems with these codes."""
 
     def register(function: Rule) -> Rule:
         RULES.append((codes, function))
@@ -190,7 +190,7 @@ def walk(value: Any, schema: Mapping[str, Any], path: Path = ()) -> Iterator[tup
 
 
 def _without(value: Any, left_out: frozenset[Path], path: Path = ()) -> Any:
-    """The value without what stands at those paths."""
+    """The value without its parts at the given paths."""
     if not left_out:
         return value
     if isinstance(value, dict):
@@ -203,7 +203,7 @@ def _without(value: Any, left_out: frozenset[Path], path: Path = ()) -> Any:
 
 
 def whole_numbers(value: Any, schema: Mapping[str, Any] | None = None) -> Any:
-    """A copy in which every whole number that the schema asks for is an integer: ``1e5`` events are 100000."""
+    """A copy with integers wherever the schema asks for a whole number: ``1e5`` events become 100000."""
     schema = in_force(resolve(load_schema()) if schema is None else schema, value) or {}
     if isinstance(value, dict):
         return {key: _whole(item, schema, key) for key, item in value.items()}
@@ -216,7 +216,7 @@ def whole_numbers(value: Any, schema: Mapping[str, Any] | None = None) -> Any:
 
 
 def _with_whole_scans(data: dict[str, Any]) -> dict[str, Any]:
-    """The study with integers in the scans of methods, where the hyperparameter is one."""
+    """The study with integers in the scans of integer hyperparameters."""
     known = load_schema()["definitions"]["training"]["properties"]
     methods = data.get("methods")
     for entry in methods.values() if isinstance(methods, dict) else ():
@@ -236,7 +236,7 @@ def _whole(value: Any, schema: Mapping[str, Any], key: str | int) -> Any:
 
 
 def energy_gev(ctx: Context, *path: str | int) -> float | None:
-    """The energy at a place of the study in GeV; None where there is none that can be read, as another rule says."""
+    """The energy at a path of the study, in GeV; None if it is missing or malformed, which another rule reports."""
     try:
         return parse_quantity(ctx.get(*path), "energy")
     except (TypeError, ValueError):

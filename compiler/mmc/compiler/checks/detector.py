@@ -1,4 +1,4 @@
-"""Rules about the detector: every resolution has an effect, and Delphes gets what it needs."""
+"""Rules about the detector: resolutions that have an effect, and the inputs of Delphes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,8 +17,9 @@ SMEARED = frozenset((*range(-6, 7), *range(-16, -10), *range(11, 17), 21, 22, 23
 MMC310 = Code(
     "MMC310",
     "A resolution has no effect",
-    "A particle code stands in two entries of `smearing`, where MadMiner keeps the last one; or the code is none "
-    "that the reader smears; or a resolution is given for the quantity that `on_shell` computes from the others.",
+    "One of three cases: a particle code is in two entries of `smearing`, of which MadMiner uses the last; the reader "
+    "does not smear particles with this code; or the resolution is for the quantity that `on_shell` computes from "
+    "the others.",
 )
 
 
@@ -32,10 +33,10 @@ def smearing(ctx: Context) -> Iterator[Diagnostic]:
             at = (*path, "pdgids", place)
             if code not in SMEARED:
                 help_text = "antiparticles have negative codes; muons are 13 and -13"
-                yield ctx.problem(MMC310, at, f"the reader smears no particle with PDG code {code}", help_text)
+                yield ctx.problem(MMC310, at, f"the reader does not smear particles with PDG code {code}", help_text)
             elif seen.setdefault(code, index) != index:
                 message = (
-                    f"the particle {code} has resolutions in entry {seen[code]} already; only the last would count"
+                    f"the particle {code} already has resolutions in entry {seen[code]}; only the last would count"
                 )
                 yield ctx.problem(MMC310, at, message, "name each particle once")
         derived = entry.get("on_shell")
@@ -46,12 +47,12 @@ def smearing(ctx: Context) -> Iterator[Diagnostic]:
 
 
 def runs_delphes(ctx: Context) -> bool:
-    """Whether Delphes has to run: it is the detector, and some event file lacks its output."""
+    """Whether Delphes has to run: it is the detector simulation, and some event file lacks its output."""
     return generators.runs_delphes(ctx.sound_data)
 
 
 def _files(ctx: Context) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The event files of all samples; one without anything stands for events that are generated."""
+    """The event files of all samples; generated events are one file without keys."""
     if ctx.origin is not EVENT_SAMPLES:
         yield (), {}
     for name, sample in ctx.samples.items():
@@ -60,36 +61,36 @@ def _files(ctx: Context) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def _knows_files(ctx: Context) -> bool:
-    """Whether particles are read, and nothing is wrong with the event files that they are read from."""
+    """Whether particles are read, and the event files are valid."""
     return ctx.reads_particles and (ctx.origin is not EVENT_SAMPLES or ctx.sound("events"))
 
 
 MMC319 = Code(
     "MMC319",
     "A setting has no effect",
-    "What the study says elsewhere makes this setting mean nothing: a place in a param card where there is none, a "
-    "shower whose particles nobody reads, the card of a detector that is not simulated, an efficiency that "
-    "MadMiner's reader of Delphes files does not have. Remove one of the two, so that the study does not claim "
-    "what is not done.",
+    "Another part of the study makes this setting useless. Examples: an entry of a param card for a generator that "
+    "has none, a shower whose particles are not read, a Delphes card although Delphes does not run, an efficiency, "
+    "which MadMiner's reader of Delphes files does not support. Remove one of the two, so that the study describes "
+    "what is done.",
 )
 MMC327 = Code(
     "MMC327",
     "Delphes needs one card",
-    "Delphes does what its card says: a file beside the study (`card`), or one that Delphes ships "
-    "(`shipped_card`). Where every event file brings the output of Delphes, none is needed.",
+    "The card of Delphes is a file beside the study (`card`), or one that Delphes ships (`shipped_card`). No card is "
+    "needed if every event file comes with the output of Delphes.",
 )
 
 
 @rule(MMC327, MMC319)
 def delphes_card(ctx: Context) -> Iterator[Diagnostic]:
-    """Delphes gets one card, where it runs."""
+    """Delphes has one card if it runs."""
     detector = ctx.get("detector")
     if detector is None or ctx.reader != "delphes" or not _knows_files(ctx):
         return
     given = [key for key in ("card", "shipped_card") if key in detector]
     if not runs_delphes(ctx):
         for key in given:
-            message = f"`{key}` has no effect: every event file brings the output of Delphes"
+            message = f"`{key}` has no effect: every event file comes with the output of Delphes"
             yield ctx.problem(MMC319, ("detector", key), message, "remove it", key=True)
     elif not given:
         help_text = "add `card: FILE`, or the name of one that Delphes ships: `shipped_card: delphes_card_CMS.tcl`"
@@ -102,21 +103,21 @@ def delphes_card(ctx: Context) -> Iterator[Diagnostic]:
 MMC328 = Code(
     "MMC328",
     "Delphes needs showered events",
-    "Delphes simulates what stable particles do in a detector, and finds jets of hadrons. The embedded generator "
-    "stops at parton level; with MadGraph say `shower: {program: pythia8}`; an event file needs a HepMC file, or "
-    "what Delphes made of it. Delphes runs on all event files or on none.",
+    "Delphes simulates the response of the detector to stable particles and clusters hadrons into jets. The embedded "
+    "generator stops at parton level. With MadGraph write `shower: {program: pythia8}`. An event file needs a HepMC "
+    "file, or the output of Delphes. Delphes runs on all event files or on none.",
 )
 
 
 @rule(MMC328)
 def showered_events(ctx: Context) -> Iterator[Diagnostic]:
-    """Delphes gets events with hadrons."""
+    """Delphes reads showered events."""
     if ctx.reader != "delphes" or not _knows_files(ctx):
         return
     path = ("detector", "simulation")
     origin = ctx.origin
     if origin is not None and DETECT.name not in origin.stages:
-        message = f"Delphes needs showered events, and the generator {origin.name} of mmc stops at parton level"
+        message = f"Delphes needs showered events, and the generator {origin.name} stops at parton level"
         others = " or ".join(
             f"`generator: {name}`" for name, other in GENERATORS.items() if DETECT.name in other.stages
         )
@@ -129,7 +130,7 @@ def showered_events(ctx: Context) -> Iterator[Diagnostic]:
         for at, file in _files(ctx):
             if at and "hepmc" not in file:
                 brought = "delphes" in file
-                message = f"Delphes runs on all files, and {show(file['lhe'])} has no showered events"
+                message = f"Delphes runs on all files, but {show(file['lhe'])} has no showered events"
                 help_text = "name them: `hepmc: …`, or " + (
                     "give the output of Delphes for the other files too" if brought else "its output: `delphes: …`"
                 )
@@ -138,23 +139,23 @@ def showered_events(ctx: Context) -> Iterator[Diagnostic]:
 
 @rule(MMC319)
 def without_effect(ctx: Context) -> Iterator[Diagnostic]:
-    """What is made of events is read, and what is asked of the reader is done."""
+    """Efficiencies, the shower and the files of Delphes have an effect on the observables."""
     if ctx.reader == "delphes":
         if ctx.get("efficiencies") and ctx.reads_particles:
-            message = "`efficiencies` have no effect: MadMiner's reader of Delphes files has none"
+            message = "`efficiencies` have no effect: MadMiner's reader of Delphes files does not support them"
             yield ctx.problem(MMC319, ("efficiencies",), message, "put them into the card of Delphes", key=True)
         for path, file in _files(ctx) if runs_delphes(ctx) else ():
             if {"delphes", "hepmc"} <= set(file):
-                message = "the output of Delphes has no effect: Delphes runs on all files, as others have none"
+                message = "the output of Delphes has no effect: other files lack it, so Delphes runs on all files"
                 yield ctx.problem(MMC319, (*path, "delphes"), message, "give it for all files, or for none", key=True)
         return
     for path, file in _files(ctx):
         for key in ("hepmc", "delphes"):
             if key in file:
-                message = f"`{key}` has no effect: with smearing the particles of the LHE file are read"
-                help_text = "remove it, or say `detector: {simulation: delphes}`"
+                message = f"`{key}` has no effect: with smearing, the reader takes the particles of the LHE file"
+                help_text = "remove it, or write `detector: {simulation: delphes}`"
                 yield ctx.problem(MMC319, (*path, key), message, help_text, key=True)
     if isinstance(ctx.get("generation", "shower"), dict):
-        message = "the shower has no effect: with smearing the particles before the shower are read"
-        help_text = "say `detector: {simulation: delphes}`, or `shower: none`"
+        message = "the shower has no effect: with smearing, the reader takes the particles before the shower"
+        help_text = "write `detector: {simulation: delphes}`, or `shower: none`"
         yield ctx.problem(MMC319, ("generation", "shower"), message, help_text, key=True)

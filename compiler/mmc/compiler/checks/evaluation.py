@@ -18,7 +18,7 @@ from mmc.compiler.language.document import Path
 from mmc.compiler.language.quantities import parse_quantity
 
 MOST_CELLS = 1_000_000
-"""More points of a grid or cells of a histogram fill the memory of machines."""
+"""More points of a grid or cells of a histogram need too much memory."""
 
 
 def _asked(ctx: Context) -> list[Baseline]:
@@ -27,7 +27,7 @@ def _asked(ctx: Context) -> list[Baseline]:
 
 
 def _histograms(ctx: Context) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Every histogram that is sound, with its path."""
+    """Every valid histogram, with its path."""
     single, named = (("evaluation", *section) for section in (HISTOGRAM.section, HISTOGRAM.named_section))
     for path in (single, *((*named, name) for name in ctx.entries(*named))):
         histogram = ctx.get(*path)
@@ -37,14 +37,14 @@ def _histograms(ctx: Context) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 MMC506 = Code(
     "MMC506",
-    "Bins make no sense",
-    "Edges increase; logarithmic bins are above zero; bins are given for observables that the histogram has.",
+    "Bins are not possible",
+    "Edges must increase, logarithmic bins must start above zero, and bins must be for observables of the histogram.",
 )
 
 
 @rule(MMC506)
 def bins(ctx: Context) -> Iterator[Diagnostic]:
-    """Bins belong to an observable of the histogram, and have a width."""
+    """Bins belong to an observable of the histogram and have a width."""
     for histogram_path, histogram in _histograms(ctx):
         for name, binning in histogram["bins"].items():
             path = (*histogram_path, "bins", name)
@@ -72,8 +72,8 @@ def _edges(ctx: Context, path: Path, binning: Any) -> Iterator[Diagnostic]:
 MMC507 = Code(
     "MMC507",
     "A grid or histogram has too many cells",
-    "The numbers of points or bins of all axes multiply. Above a million, limits take days and more memory than "
-    "machines have.",
+    "The number of cells is the product of the numbers of points or bins of all axes. Above a million, limits take "
+    "days and too much memory.",
 )
 
 
@@ -113,14 +113,14 @@ def _bin_count(binning: Any) -> int:
 MMC510 = Code(
     "MMC510",
     "Nothing would be evaluated",
-    "The study has neither methods nor baselines nor Fisher information, so `evaluation` asks for nothing.",
+    "The study has no methods, no baselines and no Fisher information, so `evaluation` has no effect.",
     "warning",
 )
 
 
 @rule(MMC510)
 def something_to_evaluate(ctx: Context) -> Iterator[Diagnostic]:
-    """An evaluation has something to evaluate."""
+    """The evaluation has methods, baselines or Fisher information to evaluate."""
     evaluation = ctx.get("evaluation")
     if evaluation is None or ctx.names("methods") != []:
         return
@@ -129,12 +129,12 @@ def something_to_evaluate(ctx: Context) -> Iterator[Diagnostic]:
         yield ctx.problem(MMC510, ("evaluation",), message, "add `baselines: {rate: true}`, say", key=True)
 
 
-MMC511 = Code("MMC511", "The luminosity is zero", "Without luminosity no events are expected and no limits follow.")
+MMC511 = Code("MMC511", "The luminosity is zero", "At zero luminosity no events are expected, so there are no limits.")
 
 
 @rule(MMC511)
 def some_luminosity(ctx: Context) -> Iterator[Diagnostic]:
-    """Some events are expected."""
+    """The luminosity is above zero."""
     text = ctx.get("evaluation", "luminosity")
     try:
         luminosity = 1.0 if text is None else parse_quantity(text, "luminosity")
@@ -147,15 +147,15 @@ def some_luminosity(ctx: Context) -> Iterator[Diagnostic]:
 MMC530 = Code(
     "MMC530",
     "Observed events cannot be used",
-    "The file of observed events is text, comma-separated. Its first row names the columns, in any order: each "
-    "observable of the study once, and whatever else. Every other row is an event, with a finite number for each "
-    "observable. A file of more than 2 MB is read by its jobs, not when the study is compiled.",
+    "The file of observed events is comma-separated text. Its first row names the columns, in any order: each "
+    "observable of the study once, and possibly further columns. Every other row is an event, with a finite number "
+    "for each observable. Jobs read and check a file of more than 2 MB; the compiler does not.",
 )
 
 
 @rule(MMC530)
 def observed(ctx: Context) -> Iterator[Diagnostic]:
-    """Observed events have all observables, each a number. A file of more than 2 MB is read by its jobs alone."""
+    """Observed events have a number for each observable. A file of more than 2 MB is checked by its jobs only."""
     file, observables = ctx.get("evaluation", "observed", "file"), ctx.names("observables")
     text = None if file is None or not is_there(ctx, file) else ctx.read_text(file)
     if text is None or not observables:
@@ -171,17 +171,17 @@ def observed(ctx: Context) -> Iterator[Diagnostic]:
 MMC531 = Code(
     "MMC531",
     "An option of the evaluation has no effect",
-    "`score_likelihood` is that of the method sally and differs from its default with several parameters only; "
-    "without methods, histograms and truth there are no limits without the rate, and without methods, rate and "
-    "histograms nobody reads the observed events. `systematics: profile` is for likelihoods that know nuisance "
-    "parameters: the rate, histograms, those of score methods, and ratios and densities that were learned with "
-    "them (`nuisance_mode: profile`).",
+    "`score_likelihood` applies to the method sally only, and differs from its default only with several parameters. "
+    "`include_xsec: both` needs methods, histograms or truth: only these have limits without the rate. `observed` "
+    "needs methods, rate or histograms: only these read observed events. `systematics: profile` needs a likelihood "
+    "with nuisance parameters: the rate, histograms, score methods, or ratios and densities that learn the nuisance "
+    "parameters (`nuisance_mode: profile`).",
 )
 
 
 @rule(MMC531)
 def without_effect(ctx: Context) -> Iterator[Diagnostic]:
-    """Options of the likelihood change something."""
+    """Options of the likelihood have an effect."""
     likelihood, methods = ctx.get("evaluation", "score_likelihood"), ctx.names("methods")
     if likelihood is not None and methods is not None:
         path: Path = ("evaluation", "score_likelihood")
@@ -190,7 +190,7 @@ def without_effect(ctx: Context) -> Iterator[Diagnostic]:
             message = f"the study has no method {' or '.join(choosing)}"
             yield ctx.problem(MMC531, path, message, "remove it", key=True)
         elif not _score_likelihood(likelihood).fixed and len(ctx.names("parameters") or (1, 2)) == 1:
-            message = f"with one parameter there is one direction, and {likelihood} is {SALLY.name}"
+            message = f"with one parameter there is one direction, so {likelihood} equals {SALLY.name}"
             yield ctx.problem(MMC531, path, message, "remove it", key=True)
     if methods != []:
         return
@@ -206,13 +206,13 @@ def without_effect(ctx: Context) -> Iterator[Diagnostic]:
 
 
 def _score_likelihood(chosen: str | None) -> ScoreLikelihood:
-    """The likelihood that the study chooses for score methods that have a choice."""
+    """The likelihood that the study chooses for the score methods with several likelihoods."""
     return SALLY if chosen is None else next(entry for entry in SCORE_LIKELIHOODS if entry.name == chosen)
 
 
 @rule(MMC531, MMC532)
 def profiled(ctx: Context) -> Iterator[Diagnostic]:
-    """Nuisance parameters are profiled where there are some, in a likelihood that has them."""
+    """Profiling needs systematic uncertainties and a likelihood with nuisance parameters."""
     path: Path = ("evaluation", "systematics")
     if ctx.get(*path) != "profile":
         return
@@ -224,7 +224,7 @@ def profiled(ctx: Context) -> Iterator[Diagnostic]:
     )
     knows = learned or any(kind.knows_nuisance for kind in _asked(ctx))
     if ctx.sound("methods") and ctx.sound("evaluation", "baselines") and not knows:
-        message = "no likelihood of the study knows nuisance parameters: it has no score, and none of the baselines "
+        message = "no likelihood of the study has nuisance parameters: it has no score, and none of the baselines "
         message += one_of(kind.name for kind in BASELINES.values() if kind.knows_nuisance)
-        help_text = "let a method learn them, `nuisance_mode: profile`, add `baselines: {rate: true}`, or remove this"
+        help_text = "set `nuisance_mode: profile` in a method, add `baselines: {rate: true}`, or remove this"
         yield ctx.problem(MMC531, path, message, help_text)

@@ -1,4 +1,4 @@
-"""Rules about events: where they come from, of which samples, at which benchmarks, and how many."""
+"""Rules about events: their origin, samples, benchmarks and numbers."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,36 +11,36 @@ from mmc.compiler.language.diagnostics import START, Code, Diagnostic, show
 from mmc.compiler.language.document import Path
 
 FEW = 100
-"""A part of the events that has fewer is warned about."""
+"""Below this number of training, validation or test events there is a warning."""
 MOST_JOBS = 100_000
-"""No engine copes with more jobs of one stage."""
+"""Workflow engines cannot run more jobs of one stage."""
 
 
 MMC302 = Code(
     "MMC302",
     "It is not clear where events come from",
-    "A study either generates events (`generation`) or uses existing ones (`events`): one of them, and not both.",
+    "A study either generates events (`generation`) or uses existing events (`events`), not both.",
 )
 
 
 @rule(MMC302)
 def one_source(ctx: Context) -> Iterator[Diagnostic]:
-    """Events are generated or read from a file."""
+    """Events are either generated or read from files."""
     generation, events = "generation" in ctx.data, "events" in ctx.data
     if generation and events:
-        message = "the study both generates events and reads a file of them"
+        message = "the study generates events and also reads existing ones"
         yield ctx.problem(MMC302, ("events",), message, "keep `events` or `generation`", key=True)
     elif not generation and not events:
         message = "the study has no events: it has neither `generation` nor `events`"
         span = START._replace(end_column=2)
-        yield ctx.problem(MMC302, (), message, "say how to generate them, or which file holds them", span=span)
+        yield ctx.problem(MMC302, (), message, "add `generation` or `events`", span=span)
 
 
 MMC305 = Code(
     "MMC305",
     "There is no signal",
     "No sample of the study, or of a group of samples, depends on the parameters, so nothing can be learned about "
-    "them.",
+    "the parameters.",
 )
 
 
@@ -54,9 +54,9 @@ def some_signal(ctx: Context) -> Iterator[Diagnostic]:
 
 MMC329 = Code(
     "MMC329",
-    "A background's file is of another benchmark than the first",
-    "A background does not depend on the parameters, so it has no benchmark of its own; MadMiner reads it at the "
-    "reference, the first one.",
+    "The file of a background is not at the first benchmark",
+    "A background does not depend on the parameters, so it has no benchmark of its own. MadMiner reads it at the "
+    "reference, which is the first benchmark.",
 )
 
 
@@ -84,7 +84,7 @@ def _generated(ctx: Context) -> dict[str, Any]:
 
 
 def counts(ctx: Context, sample: Any) -> list[int]:
-    """The events of a sample at each benchmark that is generated, once for each slice of its phase space."""
+    """The numbers of events of a sample: one for each generated benchmark and slice of phase space."""
     if sample["background"] and isinstance(sample["events"], int):
         numbers = [sample["events"]]
     else:
@@ -93,7 +93,7 @@ def counts(ctx: Context, sample: Any) -> list[int]:
 
 
 def _sampled(ctx: Context, events: Any) -> dict[str, int]:
-    """The events at each benchmark that is generated, those included that MadMiner adds to the morphing basis."""
+    """The number of events at each generated benchmark, including those that MadMiner adds to the morphing basis."""
     benchmarks = [*(ctx.names("benchmarks") or ()), *completing(ctx)]
     if isinstance(events, int):
         return dict.fromkeys(benchmarks, events)
@@ -104,14 +104,14 @@ def _sampled(ctx: Context, events: Any) -> dict[str, int]:
 MMC316 = Code(
     "MMC316",
     "Signal samples are generated at different benchmarks",
-    "MadMiner averages the cross sections of the benchmarks at which events were generated, over all signal "
-    "samples at once. Each signal sample needs events at the same benchmarks, or its cross section would be wrong.",
+    "MadMiner averages cross sections over the benchmarks at which events were generated, for all signal samples "
+    "together. Signal samples with different benchmarks would get wrong cross sections.",
 )
 
 
 @rule(MMC316)
 def same_sampled_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
-    """All signal samples are generated at the same benchmarks: MadMiner averages over them, for all samples at once."""
+    """All signal samples are generated at the same benchmarks: MadMiner averages over them for all samples together."""
     first: tuple[str, set[str]] | None = None
     for name, sample in ctx.samples.items():
         if sample["background"]:
@@ -122,7 +122,7 @@ def same_sampled_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
             first = name, sampled
         elif sampled != first[1]:
             named = sorted((sampled ^ first[1]) & {*(ctx.names("benchmarks") or ())})
-            differing = ", ".join(named) or "those that complete the morphing basis"
+            differing = ", ".join(named) or "the ones that complete the morphing basis"
             message = f"samples {show(first[0])} and {show(name)} are not generated at the same benchmarks: {differing}"
             yield ctx.problem(MMC316, (*ctx.samples_path, name, key), message, "name the same benchmarks in both")
 
@@ -130,7 +130,7 @@ def same_sampled_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
 MMC331 = Code(
     "MMC331",
     "An event file is given twice",
-    "Its events would count twice, once too often for every statistical statement.",
+    "Its events would count twice, which makes every statistical result wrong.",
 )
 
 
@@ -144,43 +144,43 @@ def files_once(ctx: Context) -> Iterator[Diagnostic]:
                 path = (*ctx.samples_path, name, "files", index, key)
                 other = seen.setdefault(file[key], path) if key in file else path
                 if other != path:
-                    message = f"the file {show(file[key])} stands in sample {show(other[2])} already"
+                    message = f"the file {show(file[key])} is already in sample {show(other[2])}"
                     yield ctx.problem(MMC331, path, message, "name each file once: its events would count twice")
 
 
 MMC334 = Code(
     "MMC334",
     "Event files cannot have the weights that complete the basis",
-    "Events that exist were reweighted at settled points. The benchmarks that MadMiner adds to complete the "
-    "morphing basis lie at random points of this study, so the files have no weights there, or, under the same "
-    "names, weights of other points. Name all benchmarks that the files were reweighted at, with their points: "
-    "MadGraph writes those into the head of the file, as `set param_card dim6 2 165.2` beside each weight's name.",
+    "Existing events have weights at fixed points. MadMiner chooses the benchmarks that complete the morphing basis at "
+    "random, so the files have no weights there, or weights of the same names at other points. Name all benchmarks at "
+    "which the files were reweighted, with their points: MadGraph writes them into the header of the file, as "
+    "`set param_card dim6 2 165.2` beside the name of each weight.",
 )
 
 
 @rule(MMC334)
 def weights_at_added_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
-    """Event files have weights at the benchmarks of the study, and nowhere else."""
+    """With event files, MadMiner adds no benchmarks to the basis: the files have no weights there."""
     added = completing(ctx)
     if ctx.origin is EVENT_SAMPLES and added:
         first, *more = added
         names = f"{first} to {more[-1]}" if more else first
         message = f"MadMiner would add {names} to the basis, at points where event files have no weights"
-        help_text = "name all benchmarks that the files were reweighted at, or say `morphing: none`"
+        help_text = "name all benchmarks at which the files were reweighted, or write `morphing: none`"
         yield ctx.problem(MMC334, ("benchmarks",), message, help_text, key=True)
 
 
 MMC306 = Code(
     "MMC306",
     "The splits leave a part without events",
-    "`test_split` and `validation_split` are fractions: each is above 0, and together they stay below 1, so that "
-    "training, validation and test all have events.",
+    "`test_split` and `validation_split` are fractions above 0, and their sum is below 1, so that training, "
+    "validation and test all have events.",
 )
 MMC335 = Code(
     "MMC335",
     "A part of the events is very small",
-    "Training, validation and test events each get their share of the generated events, before cuts. With fewer "
-    "than a hundred no network can be trained, chosen or judged. That is fine to try whether a study runs.",
+    "The generated events, before cuts, are split into training, validation and test events. One part has fewer than "
+    "a hundred, too few to train, choose or test a network. For a quick trial of a study this is fine.",
     "warning",
 )
 
@@ -193,7 +193,7 @@ def splits(ctx: Context) -> Iterator[Diagnostic]:
         return
     for name, fraction in fractions.items():
         if not 0 < fraction < 1:
-            message = f"`{name}` is {show(fraction)}; it is a fraction above 0 and below 1"
+            message = f"`{name}` is {show(fraction)}; it must be above 0 and below 1"
             yield ctx.problem(MMC306, ("sampling", name), message, f"take the default: `{name}: 0.2`")
             return
     training = 1 - sum(fractions.values())
@@ -205,7 +205,7 @@ def splits(ctx: Context) -> Iterator[Diagnostic]:
     if not ctx.sound("generation"):
         return
     total = sum(n for sample in _generated(ctx).values() for n in counts(ctx, sample))
-    if total == 0:  # there are none to count, or the benchmarks are broken, which other rules say
+    if total == 0:  # no events to count, or broken benchmarks, which other rules report
         return
     parts = {"test": fractions["test_split"], "validation": fractions["validation_split"], "training": training}
     for part, fraction in parts.items():
@@ -215,23 +215,22 @@ def splits(ctx: Context) -> Iterator[Diagnostic]:
             return
     smallest = min(parts, key=lambda part: parts[part])
     if total * parts[smallest] < FEW:
-        message = f"of {total:,} events at most {int(total * parts[smallest])} are {smallest} events"
+        message = f"at most {int(total * parts[smallest])} of {total:,} events are {smallest} events"
         yield ctx.problem(MMC335, ("generation", "samples"), message, "generate more events", key=True)
 
 
 MMC307 = Code(
     "MMC307",
     "There are too many jobs",
-    "`events` divided by `events_per_job` is the number of jobs, at every benchmark, those included that complete "
-    "the morphing basis, and for every slice of phase space. Above 100,000 no workflow engine copes; let each job "
-    "generate more events. A scan of more than 500 trainings is taken for a slip unless `allow_trainings` says "
-    "how many there may be.",
+    "The number of jobs is `events` divided by `events_per_job`, for every benchmark (including those that complete "
+    "the morphing basis) and every slice of phase space. Workflow engines cannot run more than 100,000; let each job "
+    "generate more events. A scan of more than 500 trainings is probably a mistake; `allow_trainings` permits it.",
 )
 
 
 @rule(MMC307)
 def number_of_jobs(ctx: Context) -> Iterator[Diagnostic]:
-    """Generation is not split into more jobs than engines can take."""
+    """Generation is not split into more jobs than workflow engines can run."""
     for name, sample in _generated(ctx).items():
         per_job = sample.get("events_per_job", ctx.get("generation", "events_per_job"))
         jobs = 0 if per_job is None else sum(-(-n // per_job) for n in counts(ctx, sample))

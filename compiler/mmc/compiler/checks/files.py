@@ -1,4 +1,4 @@
-"""Rules about files that a study names, and about images and resources of its jobs."""
+"""Rules about the files that a study names, and about the images and resources of its jobs."""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -13,7 +13,7 @@ _COPY = "copy it into the study's folder and name it from there"
 
 
 def named(context: Context) -> tuple[str, ...]:
-    """The files that the study names and that are there, each once."""
+    """The existing files that the study names, each once."""
     paths = dict.fromkeys(value for _, value, _ in context.annotated("x-file"))
     return tuple(path for path in paths if is_there(context, path))
 
@@ -23,14 +23,16 @@ def is_there(ctx: Context, text: str) -> bool:
     return not _leads_out(text) and ctx.look_up(text) == "file"
 
 
-MMC601 = Code("MMC601", "A file does not exist", "The study names a file that is not there. Paths start at the study.")
+MMC601 = Code(
+    "MMC601", "A file does not exist", "The study names a missing file. Paths are relative to the study's folder."
+)
 MMC602 = Code(
     "MMC602",
     "A file lies outside the study's folder",
-    "A study is a folder that can be copied, archived and compiled elsewhere, so the files that it names lie "
-    "within it. Absolute paths, `..` and links that lead out are refused; copy the file.",
+    "A study is a folder that can be copied, archived and compiled elsewhere, so the files that it names are inside "
+    "this folder. Absolute paths, `..` and links that lead out of it are refused; copy the file.",
 )
-MMC603 = Code("MMC603", "A file is none", "The path is a folder, or it cannot be read.")
+MMC603 = Code("MMC603", "A path is not a readable file", "The path is a folder, or it cannot be read.")
 
 
 @rule(MMC601, MMC602, MMC603)
@@ -41,13 +43,15 @@ def files(ctx: Context) -> Iterator[Diagnostic]:
         if found == "outside":
             yield ctx.problem(MMC602, path, f"{show(value)} lies outside the study's folder", _COPY)
         elif found == "missing":
-            yield ctx.problem(MMC601, path, f"there is no file {show(value)}", "paths start at the study's folder")
+            yield ctx.problem(
+                MMC601, path, f"there is no file {show(value)}", "paths are relative to the study's folder"
+            )
         elif found != "file":
             yield ctx.problem(MMC603, path, f"{show(value)} is a folder or cannot be read")
 
 
 def _leads_out(text: str) -> bool:
-    """Whether a path leads out of the folder by its text alone.
+    """Whether a path leads out of the folder, judged by its text; links are not followed.
 
     >>> _leads_out("data/../events.h5"), _leads_out("../events.h5"), _leads_out("/tmp/events.h5")
     (False, True, True)
@@ -63,7 +67,7 @@ def _leads_out(text: str) -> bool:
 MMC604 = Code(
     "MMC604",
     "An image is not pinned",
-    "An image without a tag, or with the tag `latest`, is another one tomorrow. Name a tag or a digest.",
+    "An image without a tag, or with the tag `latest`, may change at any time. Name a tag or a digest.",
     "warning",
 )
 
@@ -72,22 +76,22 @@ MMC604 = Code(
 def images(ctx: Context) -> Iterator[Diagnostic]:
     """Images are pinned."""
     for group, image in ctx.entries("execution", "images").items():
-        if not is_pinned(image) and not ctx.given("execution", "reana"):  # which needs it
-            message = f"the image {show(image)} is not pinned, so the same study may run something else tomorrow"
+        if not is_pinned(image) and not ctx.given("execution", "reana"):  # for REANA this is an error, MMC624
+            message = f"the image {show(image)} is not pinned, so its content may change"
             yield ctx.problem(MMC604, ("execution", "images", group), message, "name a tag, `image:1.0`, or a digest")
 
 
 MMC605 = Code(
     "MMC605",
-    "A stage that the study does not have is given resources",
-    "The study has no such stage, so the resources would be ignored.",
+    "Resources are for a stage that the study does not have",
+    "The study does not have this stage, so the resources would be ignored.",
     "warning",
 )
 
 
 @rule(MMC605)
 def resources(ctx: Context) -> Iterator[Diagnostic]:
-    """Resources are given to stages that there are."""
+    """Resources are for stages of the study."""
     there = stages(ctx)
     for section in (("execution", "resources"), ("execution", "reana", "stages")):
         for stage in ctx.entries(*section):
@@ -97,36 +101,36 @@ def resources(ctx: Context) -> Iterator[Diagnostic]:
 
 
 def stages(ctx: Context) -> tuple[str, ...]:
-    """The stages that the study has; none where that is not clear."""
+    """The stages of the study; empty if they are not clear."""
     is_clear = ctx.origin is not None and all(ctx.sound(section) for section in SECTIONS)
     return stages_of(ctx.data) if is_clear else ()
 
 
 MMC606 = Code(
     "MMC606",
-    "A program that no job runs is named",
+    "No job runs this program",
     "The folder of an installation has no effect: the study does not generate events with MadGraph, or does not "
     "simulate the detector with Delphes.",
     "warning",
 )
 MMC607 = Code(
     "MMC607",
-    "The folder of a program is no absolute path",
-    "Every job runs in a folder of its own, perhaps in a container or on another machine, so the folder of an "
-    "installation is an absolute path there. Without one, jobs look at the environment variables "
-    "`MMC_MADGRAPH_DIR` and `MMC_DELPHES_DIR`.",
+    "The folder of a program is not an absolute path",
+    "Every job runs in its own folder, perhaps in a container or on another machine, so the folder of an installation "
+    "must be an absolute path there. Without this key, jobs read the environment variables `MMC_MADGRAPH_DIR` and "
+    "`MMC_DELPHES_DIR`.",
 )
 
 
 @rule(MMC606, MMC607)
 def installations(ctx: Context) -> Iterator[Diagnostic]:
-    """Folders of programs are found from everywhere, and some job runs the program."""
+    """Folders of programs are absolute paths, and some job runs the program."""
     runs = programs_of(ctx.sound_data)
     for program, folder in ctx.entries("execution", "installations").items():
         path = ("execution", "installations", program)
         if not folder.startswith("/"):
-            message = f"{show(folder)} is no absolute path, and every job runs in a folder of its own"
-            help_text = f"start it with `/`, or leave it to the variable `MMC_{program.upper()}_DIR`"
+            message = f"{show(folder)} is not an absolute path, and every job runs in its own folder"
+            help_text = f"start it with `/`, or set the environment variable `MMC_{program.upper()}_DIR` instead"
             yield ctx.problem(MMC607, path, message, help_text)
         elif ctx.origin is not None and PROGRAMS[program] not in runs:
             message = f"no job of the study runs {PROGRAMS[program]}"
@@ -135,22 +139,22 @@ def installations(ctx: Context) -> Iterator[Diagnostic]:
 
 MMC608 = Code(
     "MMC608",
-    "A password stands in the study",
-    "A study is read, committed and published, and every bundle carries it. What a tracking server asks for comes "
-    "from the environment of the jobs: `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, or "
-    "`MLFLOW_TRACKING_TOKEN`; on REANA from secrets of those names.",
+    "The study contains a password",
+    "A study is read, committed and published, and every bundle contains it. Jobs read the credentials of a tracking "
+    "server from their environment: `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, or "
+    "`MLFLOW_TRACKING_TOKEN`; on REANA from secrets with these names.",
 )
 
 
 @rule(MMC608)
 def no_login(ctx: Context) -> Iterator[Diagnostic]:
-    """No password stands in a study."""
+    """A study contains no password."""
     path = ("tracking", "mlflow", "uri")
     uri = ctx.get(*path)
     if uri is not None and "@" in urlsplit(uri).netloc:
         yield ctx.problem(
             MMC608,
             path,
-            "the address of the tracking server holds a user or a password",
-            "remove all up to the `@`; jobs read MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+            "the address of the tracking server contains a user or a password",
+            "remove everything up to the `@`; jobs read MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
         )

@@ -1,4 +1,4 @@
-"""Numbers with grouped digits: ``150_000`` is text to YAML 1.2, and the number where the language asks for one."""
+"""Numbers with grouped digits: ``150_000`` is text in YAML 1.2; the study language reads it as a number."""
 
 import re
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from mmc.compiler.language.schema import load_schema, resolve
 
 
 def read_grouped(document: Document) -> tuple[Document, list[Diagnostic]]:
-    """The document with the numbers that its grouped digits mean, and the problems of those not grouped by threes.
+    """The document with grouped digits read as numbers, and the problems of digits that are not in groups of three.
 
-    Text in quotes stays text, and so does ``1_000`` where no number is asked for, as in a title.
+    Text in quotes stays text. So does ``1_000`` in a place for text, such as a title.
     """
     if not document.grouped:
         return document, []

@@ -1,4 +1,4 @@
-"""Rules about MadGraph: where parameters stand in the param card, orders, slices of phase space."""
+"""Rules about MadGraph: entries of parameters in the param card, process lines, orders, slices of phase space."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -15,17 +15,17 @@ from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 from mmc.compiler.language.document import Path
 
 _NO_PROCESS = re.compile(r"[;#!\x00-\x1f\x7f]|--loop_filter")
-"""``;`` ends a command of MadGraph, the others start a comment, and the filter of loops is Python code."""
+"""``;`` ends a command of MadGraph, ``#`` and ``!`` start a comment, and the loop filter is Python code."""
 _COMMANDS = ("generate", "add", "define", "import", "output", "launch", "set")
 
 
 def samples(ctx: Context) -> dict[str, Any]:
-    """The samples of MadGraph."""
+    """The samples that MadGraph generates; empty for other generators."""
     return ctx.samples if ctx.origin is MADGRAPH else {}
 
 
 def shared(ctx: Context, sample: Mapping[str, Any], key: str) -> Any:
-    """What holds for a sample: its own entry, or the one of all samples; None where there is none."""
+    """A setting of a sample: its own value, or the one for all samples; None if there is neither."""
     return sample[key] if key in sample else ctx.get("generation", key)
 
 
@@ -40,14 +40,14 @@ def some_energy(ctx: Context) -> Iterator[Diagnostic]:
 MMC318 = Code(
     "MMC318",
     "A parameter has no place in the param card",
-    "MadGraph reads the value of a parameter from the param card: `lha_block` names the block and `lha_id` the "
-    "number in it. Each parameter needs both, and no two can have the same.",
+    "MadGraph reads the value of a parameter from the param card: `lha_block` is the block and `lha_id` the number "
+    "of the entry in it. Each parameter needs both, and two parameters cannot share an entry.",
 )
 
 
 @rule(MMC318, MMC319)
 def places_in_the_param_card(ctx: Context) -> Iterator[Diagnostic]:
-    """Each parameter has a place of its own in the param card."""
+    """Each parameter has its own entry in the param card."""
     seen: dict[tuple[str, int], str] = {}
     origin = ctx.origin
     if origin is not None and origin.param_card == "none":
@@ -56,7 +56,7 @@ def places_in_the_param_card(ctx: Context) -> Iterator[Diagnostic]:
         path = ("parameters", name)
         missing = [key for key in ("lha_block", "lha_id") if key not in entry]
         if origin is not None and missing and (origin.param_card == "needed" or len(missing) == 1):
-            message = f"parameter {show(name)} does not say where it stands in the param card"
+            message = f"parameter {show(name)} does not name its entry in the param card"
             example = {"lha_block": "lha_block: dim6", "lha_id": "lha_id: 2"}
             help_text = f"add `{', '.join(example[key] for key in missing)}`, say"
             yield ctx.problem(MMC318, path, message, help_text, key=True)
@@ -74,14 +74,14 @@ def places_in_the_param_card(ctx: Context) -> Iterator[Diagnostic]:
 MMC408 = Code(
     "MMC408",
     "A transform does not depend on the parameter",
-    "A transform turns the parameter's value, `theta`, into the number in the param card: `16.52*theta`. One "
-    "without `theta` gives every benchmark the same card.",
+    "A transform computes the number in the param card from the parameter's value, `theta`: `16.52*theta`. Without "
+    "`theta` every benchmark would get the same card.",
 )
 
 
 @rule(MMC407, MMC408)
 def transforms(ctx: Context) -> Iterator[Diagnostic]:
-    """Each transform depends on the parameter, and has a value at every benchmark and at the ends of the range."""
+    """Each transform depends on the parameter and has a value at every benchmark and at the ends of the range."""
     for name, entry in ctx.entries("parameters").items():
         text, path = entry.get("transform"), ("parameters", name, "transform")
         if text is None or check_expression(text, "transform"):
@@ -111,10 +111,10 @@ def _lines(sample: Mapping[str, Any]) -> list[str]:
 
 MMC332 = Code(
     "MMC332",
-    "A process line is no process",
-    "A process line is what follows `generate` in MadGraph, `p p > e+ e- j QCD=1`, and nothing else: mmc writes "
-    "the commands. Several processes are a list, whose later entries are added; labels stand in `definitions`, the "
-    "model in `model`. A `;` or a line break would start another command, a `#` or `!` a comment.",
+    "A process line is not a process",
+    "A process line is the text after `generate` in MadGraph, such as `p p > e+ e- j QCD=1`, and nothing else: mmc "
+    "writes the commands. Write several processes as a list, labels in `definitions`, and the model in `model`. A `;` "
+    "or a line break would start another command, a `#` or `!` a comment.",
 )
 
 
@@ -129,51 +129,51 @@ def process_lines(ctx: Context) -> Iterator[Diagnostic]:
             word = line.split(maxsplit=1)[0].lower() if line.split() else ""
             if found is not None:
                 what = show(found[0]) if found[0].isprintable() else "a line break"
-                message = f"a process line cannot hold {what}"
+                message = f"a process line cannot contain {what}"
                 yield ctx.problem(MMC332, path, message, "write each process as an entry of a list: `[…, …]`")
             elif word in _COMMANDS:
                 message = f"`{word}` is a command of MadGraph, not part of the process"
                 yield ctx.problem(MMC332, path, message, _INSTEAD.get(word, _INSTEAD["generate"]))
             elif ">" not in line:
-                message = f"{show(line)} is no process: it has no `>`"
-                yield ctx.problem(MMC332, path, message, "write what comes in and what goes out, `p p > e+ e-`")
+                message = f"{show(line)} is not a process: it has no `>`"
+                yield ctx.problem(MMC332, path, message, "write the initial and the final state, as in `p p > e+ e-`")
 
 
 _INSTEAD = {
-    "generate": "leave it out: mmc writes the commands",
-    "add": "leave it out, and write the processes as a list: all but the first are added",
-    "define": "say it in `definitions`",
-    "import": "say it in `model`",
-    "set": "say it in `run_card` or `param_card`",
+    "generate": "remove it: mmc writes the commands",
+    "add": "remove it, and write the processes as a list",
+    "define": "write it in `definitions`",
+    "import": "write it in `model`",
+    "set": "write it in `run_card` or `param_card`",
 }
 
 
 MMC324 = Code(
     "MMC324",
-    "The order does not fit",
-    "A process says by brackets what is corrected, `p p > t t~ [QCD]`, and then its order is `NLO`; without, and "
-    "for processes that start with a loop (`[noborn=QCD]`), it is `LO`. MadMiner can run MadGraph at NLO, but "
-    "MadGraph then names accurate weights differently from what MadMiner reads, or reweights as if events were at "
-    "LO: so signals are generated at LO, with a `k_factor`. Events at NLO are made for one shower, together with "
-    "which alone they mean something. Weights of scales and parton distributions are asked for at LO only.",
+    "The order does not fit the process",
+    "Brackets in a process name its corrections, `p p > t t~ [QCD]`; its order is then `NLO`. Without brackets, and "
+    "for loop-induced processes (`[noborn=QCD]`), the order is `LO`. Signals are generated at LO, with a `k_factor`: "
+    "at NLO, MadGraph either names the weights differently from what MadMiner reads, or reweights events as if they "
+    "were at LO. Events at NLO are matched to one shower and are meaningless without it. mmc asks for weights of "
+    "scales and parton distributions at LO only.",
 )
 
 
 @rule(MMC324)
 def orders(ctx: Context) -> Iterator[Diagnostic]:
-    """The order is that of the process, and next-to-leading order is asked for where events can have it."""
+    """The order agrees with the process, and samples at next-to-leading order are possible."""
     for name, sample in samples(ctx).items():
         path = ("generation", "samples", name)
         order = shared(ctx, sample, "order")
         lines = _lines(sample)
         corrected = [line for line in lines if asks_for_corrections(line)]
         if order == "LO" and corrected:
-            message = f"`{corrected[0].strip()[:60]}` asks for corrections, and the order is LO"
+            message = f"`{corrected[0].strip()[:60]}` asks for corrections, but the order is LO"
             yield ctx.problem(MMC324, (*path, "process"), message, "add `order: NLO`, or remove the brackets")
         elif order == "NLO" and len(corrected) < len(lines):
             at = (*path, "order" if ctx.given(*path, "order") else "process")
-            message = f"the order of sample {show(name)} is NLO, and its process does not say what is corrected"
-            yield ctx.problem(MMC324, at, message, "write it in brackets, `p p > t t~ [QCD]`, or `order: LO`")
+            message = f"the order of sample {show(name)} is NLO, but its process does not name the corrections"
+            yield ctx.problem(MMC324, at, message, "name them in brackets, `p p > t t~ [QCD]`, or write `order: LO`")
         elif order == "NLO":
             yield from _next_to_leading(ctx, name, sample)
 
@@ -186,21 +186,21 @@ def _next_to_leading(ctx: Context, name: str, sample: Mapping[str, Any]) -> Iter
         help_text = "generate it at LO with a `k_factor`: MadGraph reweights events at NLO as if they were at LO"
         yield ctx.problem(MMC324, at, message, help_text)
     if ctx.get("generation", "shower") == "none":
-        message = f"sample {show(name)} has the order NLO, and such events mean nothing before the shower"
-        yield ctx.problem(MMC324, at, message, "add `shower: {program: pythia8}`, or take `order: LO`")
+        message = f"sample {show(name)} has the order NLO, and events at NLO are meaningless before the shower"
+        yield ctx.problem(MMC324, at, message, "add `shower: {program: pythia8}`, or write `order: LO`")
     known = ctx.entries("systematics")
     varied = [key for key in sample["systematics"] if known.get(key, {}).get("effect") in ("scale", "pdf")]
     if varied:
-        message = f"{show(varied[0])} cannot be varied at NLO, where mmc asks for no weights of scales and PDF sets"
-        help_text = "leave it to samples at LO, or describe it with `effect: norm`"
+        message = f"{show(varied[0])} cannot be varied at NLO: mmc asks for weights of scales and PDF sets at LO only"
+        help_text = "name it in samples at LO only, or describe it with `effect: norm`"
         yield ctx.problem(MMC324, (*path, "systematics"), message, help_text)
 
 
 MMC330 = Code(
     "MMC330",
     "Signals have different models",
-    "The parameters must be entries of the param card, with the same meaning, in the model of every signal. Two "
-    "restrictions of one model are fine; a process that does not depend on the parameters is a background.",
+    "The model of every signal must have the parameters in its param card, with the same meaning. Two restrictions of "
+    "one model are fine; a process that does not depend on the parameters is a background.",
     "warning",
 )
 
@@ -217,28 +217,28 @@ def models_of_signals(ctx: Context) -> Iterator[Diagnostic]:
             first = name, model
         elif model != first[1]:
             message = f"samples {show(first[0])} and {show(name)} have the models {first[1]} and {model}"
-            help_text = "see that the parameters mean the same in both; a background says `background: true`"
+            help_text = "make sure that the parameters mean the same in both; mark a background by `background: true`"
             yield ctx.problem(MMC330, ("generation", "samples", name, "model"), message, help_text)
 
 
 MMC323 = Code(
     "MMC323",
-    "A slice of phase space is no slice",
-    "The cross sections of slices add up, so slices must not overlap: each needs settings of the run card, and no "
-    "two can have the same. Whether different cuts overlap, mmc cannot know.",
+    "A slice of phase space has no cuts or repeats another slice",
+    "The cross sections of slices add up, so slices must not overlap. Each slice needs settings of the run card that "
+    "differ from those of the other slices. mmc cannot check whether different cuts overlap.",
 )
 
 
 @rule(MMC323)
 def slices(ctx: Context) -> Iterator[Diagnostic]:
-    """Slices differ from the whole and from each other."""
+    """Slices differ from the whole phase space and from each other."""
     for name, sample in samples(ctx).items():
         seen: dict[str, str] = {}
         for key, settings in sample.get("slices", {}).items():
             path = ("generation", "samples", name, "slices", key)
             if not settings:
                 message = f"the slice {show(key)} is the whole phase space of sample {show(name)}"
-                yield ctx.problem(MMC323, path, message, "say what is in it, `{ptj: 20, ptjmax: 100}`", key=True)
+                yield ctx.problem(MMC323, path, message, "add its cuts, as in `{ptj: 20, ptjmax: 100}`", key=True)
                 continue
             whole = {**(ctx.get("generation", "run_card") or {}), **sample["run_card"], **settings}
             other = seen.setdefault(repr(sorted(whole.items())), key)

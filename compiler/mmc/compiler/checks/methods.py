@@ -1,4 +1,4 @@
-"""Rules about methods: what each needs, what does not belong to it, and its points."""
+"""Rules about methods: their required and foreign settings, estimators, points and priors."""
 
 from collections.abc import Iterator, Mapping
 from math import inf
@@ -24,7 +24,7 @@ from mmc.compiler.language.document import Path
 
 
 def methods_of(ctx: Context) -> Iterator[tuple[str, LearningMethod, Mapping[str, Any]]]:
-    """The name, the method and the entry of all methods that say what they are."""
+    """The name, the method and the entry of each entry of `methods` whose method is known."""
     for name, entry in ctx.entries("methods").items():
         method = METHODS.get(entry.get("method", name))
         if method is not None:
@@ -38,32 +38,32 @@ def _estimator(method: LearningMethod, entry: Mapping[str, Any]) -> EstimatorTyp
 MMC501 = Code(
     "MMC501",
     "The entry does not say which method it is",
-    "The name of an entry of `methods` is also its method, unless `method` says another one: `alices: {…}` or "
+    "The name of an entry of `methods` is also its method, unless the key `method` names it: `alices: {…}` or "
     "`wide: {method: alices, …}`.",
 )
 
 
 @rule(MMC501)
 def which_method(ctx: Context) -> Iterator[Diagnostic]:
-    """Every entry says which method it is."""
+    """The method of every entry is known."""
     for name, entry in ctx.entries("methods").items():
         if "method" not in entry and name not in METHODS:
             guess = did_you_mean(name, METHODS) or SUGGESTED.name
-            message = f"{show(name)} is none of the methods {one_of(METHODS, len(METHODS))}"
+            message = f"{show(name)} is not one of the methods {one_of(METHODS, len(METHODS))}"
             yield ctx.problem(MMC501, ("methods", name), message, f"add `method: {guess}`, say", key=True)
 
 
 MMC502 = Code(
     "MMC502",
-    "A method lacks a point to train at",
-    "Ratio methods need `theta0` and `theta1`; score methods and likelihood methods need `theta`. The study "
-    "language has a table of the methods.",
+    "A method lacks a point for its training",
+    "Ratio methods need `theta0` and `theta1`; score and likelihood methods need `theta`. The documentation of the "
+    "study language has a table of the methods.",
 )
 
 
 @rule(MMC502)
 def reference_points(ctx: Context) -> Iterator[Diagnostic]:
-    """Every method has the points that it trains at."""
+    """Every method has the points at which it trains."""
     for name, method, entry in methods_of(ctx):
         for key in method.family.points:
             if key not in entry:
@@ -91,7 +91,7 @@ MMC503 = Code(
 
 @rule(MMC503)
 def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
-    """No method is given a setting that it does not use."""
+    """Methods have only settings that they use."""
     for name, method, entry in methods_of(ctx):
         path = ("methods", name)
         for key in ("theta", "theta0", "theta1"):
@@ -100,14 +100,16 @@ def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
                 help_text = f"it takes {' and '.join(f'`{point}`' for point in method.family.points)}"
                 yield ctx.problem(MMC503, (*path, key), message, help_text, key=True)
         if method.family is SCORE and ctx.given(*path, "calibration"):
-            message = f"`calibration` has no effect: {method.name} estimates no ratio"
+            message = f"`calibration` has no effect: {method.name} does not estimate a ratio"
             yield ctx.problem(MMC503, (*path, "calibration"), message, "remove it", key=True)
         if entry.get("nuisance_mode") == "profile" and _estimator(method, entry).is_morphing_aware:
-            message = "`nuisance_mode` has no effect: a morphing-aware estimator varies with the parameters alone"
-            help_text = "remove it, or take another `estimator`"
+            message = (
+                "`nuisance_mode` has no effect: a morphing-aware estimator depends on the parameters of the study only"
+            )
+            help_text = "remove it, or choose another `estimator`"
             yield ctx.problem(MMC503, (*path, "nuisance_mode"), message, help_text, key=True)
         if len(method.family.estimators) == 1 and "estimator" in entry:
-            message = f"`estimator` has no effect: {method.name} is learned by one type of estimator"
+            message = f"`estimator` has no effect: {method.name} has only one type of estimator"
             yield ctx.problem(MMC503, (*path, "estimator"), message, "remove it", key=True)
         for key, reason in _unused(method, entry):
             message = f"`{key}` has no effect: {reason}"
@@ -119,15 +121,16 @@ def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
 MMC532 = Code(
     "MMC532",
     "There is no systematic uncertainty to profile",
-    "Nuisance parameters come from the systematic uncertainties that samples name. Declare them in `systematics` "
-    "and name them in the samples that have them, or leave limits at nominal values. The generator `pythia8` has "
-    "no uncertainties. What a MadMiner event file has is known when its jobs run.",
+    "Nuisance parameters come from the systematic uncertainties of the samples. Declare the uncertainties in "
+    "`systematics` and name them in the samples, or do not profile: limits then use nominal values. The generator "
+    "`pythia8` has no systematic uncertainties. The nuisance parameters of a MadMiner event file are known only when "
+    "its jobs run.",
 )
 
 
 @rule(MMC532)
 def learned_nuisance_parameters(ctx: Context) -> Iterator[Diagnostic]:
-    """Nuisance parameters are learned from samples that have some."""
+    """Methods that learn nuisance parameters have samples with systematic uncertainties."""
     for name, _, entry in methods_of(ctx):
         if entry.get("nuisance_mode") != "profile":
             continue
@@ -141,7 +144,7 @@ def learned_nuisance_parameters(ctx: Context) -> Iterator[Diagnostic]:
 
 @rule(MMC503)
 def score_bins(ctx: Context) -> Iterator[Diagnostic]:
-    """Bins of the score are given where there is a score."""
+    """Bins of the score are for studies with a score method."""
     has_score = any(method.family is SCORE for _, method, _ in methods_of(ctx))
     if ctx.given("evaluation", "score_bins") and ctx.sound("methods") and not has_score:
         path = ("evaluation", "score_bins")
@@ -150,7 +153,7 @@ def score_bins(ctx: Context) -> Iterator[Diagnostic]:
 
 
 def _unused(method: LearningMethod, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The hyperparameters that an entry does not use, each with the reason."""
+    """The hyperparameters that a method does not use, each with the reason."""
     training, scan, estimator = entry["training"], entry["scan"], _estimator(method, entry)
 
     def values(key: str) -> list[Any]:
@@ -159,9 +162,9 @@ def _unused(method: LearningMethod, entry: Mapping[str, Any]) -> Iterator[tuple[
 
     reasons = {
         "alpha": f"it belongs to {', '.join(names_with_score_term())}, not to {method.name}",
-        "scale_parameters": f"a {estimator.name} estimator takes parameters as they are"
+        "scale_parameters": f"a {estimator.name} estimator does not scale parameters"
         if estimator.takes_parameters
-        else f"{method.name} has no parameters among its inputs",
+        else f"the parameters are not inputs of {method.name}",
         "dropout_prob": f"the network of {method.name} has no dropout",
     }
     for kind in ESTIMATORS.values():
@@ -180,7 +183,7 @@ def _unused(method: LearningMethod, entry: Mapping[str, Any]) -> Iterator[tuple[
 MMC508 = Code(
     "MMC508",
     "There are more parameter points than samples",
-    "Samples are divided among the points that they are drawn at. With more points than samples some get none.",
+    "Samples are divided among the parameter points. With more points than samples, some points have no samples.",
 )
 
 
@@ -198,20 +201,20 @@ def points_and_samples(ctx: Context) -> Iterator[Diagnostic]:
             for key in ("samples", "validation_samples"):
                 if count > entry.get(key, count):
                     message = f"{count:,} parameter points share {entry[key]:,} {key.replace('_', ' ')}"
-                    yield ctx.problem(MMC508, path, message, f"take at most {entry[key]:,} points, or more samples")
+                    yield ctx.problem(MMC508, path, message, f"use at most {entry[key]:,} points, or more samples")
 
 
 MMC520 = Code(
     "MMC520",
-    "Several points where there is one",
-    "Score methods learn the score at one point, and ratio methods the ratio to one denominator, unless the "
-    "estimator is `double_parameterized_ratio`, which varies with both.",
+    "Several points are given for a single one",
+    "Score methods learn the score at one point. Ratio methods learn the ratio to one denominator, unless the "
+    "estimator is `double_parameterized_ratio`, which depends on numerator and denominator.",
 )
 
 
 @rule(MMC520)
 def single_points(ctx: Context) -> Iterator[Diagnostic]:
-    """What an estimator is trained at or against is one point, unless it varies with it."""
+    """Reference points are single points, unless the estimator depends on them."""
     for name, method, entry in methods_of(ctx):
         if _estimator(method, entry).varies_with_denominator:
             continue
@@ -219,18 +222,18 @@ def single_points(ctx: Context) -> Iterator[Diagnostic]:
             kind = next(iter(entry.get(key, ())), "point")
             if kind not in ("benchmark", "point"):
                 message = f"`{key}` of {method.name} is a single point, not `{kind}`"
-                help_text = f"give one, as in `{{benchmark: {_a_benchmark(ctx)}}}`"
+                help_text = f"give one point, as in `{{benchmark: {_a_benchmark(ctx)}}}`"
                 if DOUBLE in method.family.estimators:
-                    help_text += f", or take `estimator: {DOUBLE.name}`"
+                    help_text += f", or write `estimator: {DOUBLE.name}`"
                 yield ctx.problem(MMC520, ("methods", name, key, kind), message, help_text, key=True)
 
 
 MMC521 = Code(
     "MMC521",
-    "There is no such estimator for this study",
-    "`quadratic_morphing_aware_ratio` is for a single parameter and a denominator at 0; it and "
-    "`morphing_aware_ratio` are built on the morphing of the study; the autoregressive layers of likelihood "
-    "methods have at least one hidden layer each.",
+    "The estimator is not possible for this study",
+    "`quadratic_morphing_aware_ratio` needs a single parameter and a denominator at 0. It and `morphing_aware_ratio` "
+    "need the morphing of the study. The autoregressive layers of likelihood methods need at least one hidden layer "
+    "each.",
 )
 
 
@@ -242,30 +245,30 @@ def possible_estimators(ctx: Context) -> Iterator[Diagnostic]:
         if estimator.for_one_parameter:
             parameters = ctx.names("parameters") or [""]
             if len(parameters) > 1:
-                message = f"{estimator.name} is for a single parameter; the study has {len(parameters)}"
-                yield ctx.problem(MMC521, (*path, "estimator"), message, f"take {MORPHING_AWARE.name}")
+                message = f"{estimator.name} needs a single parameter; the study has {len(parameters)}"
+                yield ctx.problem(MMC521, (*path, "estimator"), message, f"use {MORPHING_AWARE.name}")
             elif any(_coordinates(ctx, entry.get("theta1", {}))):
-                message = f"the denominator of {estimator.name} is at 0"
+                message = f"the denominator of {estimator.name} must be at 0"
                 yield ctx.problem(MMC521, (*path, "theta1"), message, "give a benchmark at 0", key=True)
         if estimator.is_morphing_aware and ctx.get("morphing") == "none":
-            message = f"{estimator.name} is built on the morphing that the study says there is not"
+            message = f"{estimator.name} needs morphing, which `morphing: none` switches off"
             yield ctx.problem(MMC521, (*path, "estimator"), message, "remove `estimator`")
         if estimator.needs_hidden_layer:
             for place, hidden in _values(entry, "n_hidden"):
                 if not hidden:
-                    message = f"the network of {method.name} has at least one hidden layer"
+                    message = f"the network of {method.name} needs at least one hidden layer"
                     at = (*path, *place)
-                    yield ctx.problem(MMC521, at, message, "give the units of one, as in `[100]`")
+                    yield ctx.problem(MMC521, at, message, "give the number of units of a layer, as in `[100]`")
 
 
 def _coordinates(ctx: Context, theta: Mapping[str, Any]) -> list[float]:
-    """The values of a point, as far as they are known."""
+    """The coordinates of a point, as far as they are known."""
     point = theta.get("point", ctx.entries("benchmarks").get(theta.get("benchmark", ""), {}))
     return [value for key, value in point.items() if key != IN_BASIS]
 
 
 def _values(entry: Mapping[str, Any], key: str) -> list[tuple[Path, Any]]:
-    """Where a hyperparameter is given, and its value there: in a scan, several."""
+    """The paths and values of a hyperparameter: one, or several in a scan."""
     scanned = entry["scan"].get(f"training.{key}")
     if scanned is None:
         return [(("training", key), entry["training"][key])]
@@ -274,16 +277,17 @@ def _values(entry: Mapping[str, Any], key: str) -> list[tuple[Path, Any]]:
 
 MMC522 = Code(
     "MMC522",
-    "A prior leaves the range of its parameter",
-    "One standard deviation reaches beyond it: many points are drawn outside the range that the morphing basis is "
-    "chosen for. There, weights are large and of both signs, and few events carry all of the cross section.",
+    "A prior extends beyond the range of its parameter",
+    "The mean plus or minus one standard deviation is outside the range, so many points are drawn outside the range "
+    "for which the morphing basis is optimised. There, weights are large, have both signs, and few events dominate "
+    "the cross section.",
     "warning",
 )
 
 
 @rule(MMC522)
 def gaussians_in_range(ctx: Context) -> Iterator[Diagnostic]:
-    """The bulk of a Gaussian prior is where the parameter has its range."""
+    """Most of a Gaussian prior is within the range of the parameter."""
     ranges = {name: entry["range"] for name, entry in ctx.entries("parameters").items()}
     for path, value, schema in ctx.annotated("x-keys-refer-to"):
         if schema["x-keys-refer-to"] != "parameters" or path[-1] != "priors":
@@ -292,8 +296,10 @@ def gaussians_in_range(ctx: Context) -> Iterator[Diagnostic]:
             low, high = ranges.get(name, (-inf, inf))
             mean, width = prior.get("gaussian", (low, 0.0))
             if low <= mean <= high and (mean - width < low or mean + width > high):
-                message = f"a third or more of the prior is outside the range of {name}, {show(low)} to {show(high)}"
-                yield ctx.problem(MMC522, (*path, name, "gaussian"), message, "take a narrower one")
+                message = (
+                    f"the prior leaves the range of {name}, {show(low)} to {show(high)}, within one standard deviation"
+                )
+                yield ctx.problem(MMC522, (*path, name, "gaussian"), message, "use a narrower prior")
 
 
 MMC509 = Code(
@@ -319,20 +325,20 @@ def priors(ctx: Context) -> Iterator[Diagnostic]:
 MMC512 = Code(
     "MMC512",
     "There is no morphing to learn from",
-    "With `morphing: none` nothing is known but the events at the benchmarks. MadMiner draws training samples of "
-    "every method together with the joint score, and limits need cross sections at any point: both follow from the "
-    "morphing basis. Such a study ends with the combined events.",
+    "With `morphing: none` a study has events and cross sections at its benchmarks only. Training samples of every "
+    "method contain the joint score, and limits need cross sections at any point; both need the morphing basis. A "
+    "study without morphing ends with the combined events.",
 )
 
 
 @rule(MMC512)
 def with_morphing(ctx: Context) -> Iterator[Diagnostic]:
-    """Nothing is asked between the benchmarks where there is no morphing."""
+    """Methods and evaluation need morphing."""
     if ctx.get("morphing") != "none" or not ctx.reads_particles:
         return
     wanted = {"methods": "need joint scores", "evaluation": "needs cross sections between benchmarks"}
     for section, reason in wanted.items():
         if ctx.data.get(section):
-            message = f"`{section}` {reason}, and the study says `morphing: none`"
+            message = f"`{section}` {reason}, but the study has `morphing: none`"
             help_text = "remove `morphing: none`, or stop after the events"
             yield ctx.problem(MMC512, (section,), message, help_text, key=True)

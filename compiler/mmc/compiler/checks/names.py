@@ -1,4 +1,4 @@
-"""Rules about names: distinct as MadMiner and file systems write them, and free of other meanings."""
+"""Rules about names: distinct after MadMiner's renaming and as file names, and without another meaning."""
 
 from collections.abc import Iterator
 
@@ -21,16 +21,16 @@ _SECTIONS: tuple[tuple[Path, bool], ...] = (
     (("methods",), True),
     (("evaluation", "baselines", "histograms"), True),
 )
-"""Sections of names, and whether jobs and so files are called after them."""
+"""Sections of names, each with whether jobs, and so files, are named after them."""
 _NUISANCE = "_nuisance_param_"
-"""What the names of the benchmarks of systematic uncertainties hold."""
+"""A part of the names of MadMiner's benchmarks for systematic uncertainties."""
 
 
 MMC207 = Code(
     "MMC207",
     "Two names become the same",
-    "MadMiner writes blanks and `-` in names as `_`, and file names may not tell upper from lower case. Names of "
-    "the same kind must still differ then.",
+    "MadMiner replaces blanks and `-` in names by `_`, and some file systems do not distinguish upper and lower case. "
+    "Names of the same kind must still differ then.",
 )
 
 
@@ -45,65 +45,65 @@ def collisions(ctx: Context) -> Iterator[Diagnostic]:
             other = seen.setdefault(stored.casefold() if makes_files else stored, name)
             if other != name:
                 same = madminer_name(other) == stored
-                reason = f"MadMiner writes both as `{stored}`" if same else "jobs and files are called after them"
+                reason = f"MadMiner writes both as `{stored}`" if same else "jobs and files are named after them"
                 message = f"{show(name)} and {show(other)} are the same name: {reason}"
                 yield ctx.problem(MMC207, (*path, name), message, "give one of them another name", key=True)
 
 
 MMC208 = Code(
     "MMC208",
-    "A name has a meaning already",
-    "An observable cannot have the name of one of the reader's objects or functions, as cuts could not see both, "
-    "nor that of a default observable; a benchmark cannot be called `default` nor as MadMiner calls those with "
-    "which it completes the basis or that belong to systematic uncertainties; a parameter cannot be called "
-    "`in_basis`; a method cannot be called as a baseline.",
+    "A name already has another meaning",
+    "An observable cannot have the name of an object or function of the event reader, because cuts could not use "
+    "both, or the name of a default observable. A benchmark cannot have the name `default`, or a name that MadMiner "
+    "gives to the benchmarks that it adds to the basis or to those of systematic uncertainties. A parameter cannot "
+    "have the name `in_basis`. A method cannot have the name of a baseline.",
 )
 
 
 @rule(MMC208)
 def reserved(ctx: Context) -> Iterator[Diagnostic]:
-    """No name means something else already."""
+    """No name has another meaning."""
     for name in ctx.entries("observables"):
         path: Path = ("observables", name)
         if ctx.reads_particles and madminer_name(name) in RESERVED:
-            message = f"{show(name)} is what the event reader calls something else, so cuts could not use it"
-            yield ctx.problem(MMC208, path, message, f"call it `{name}_1`, say", key=True)
+            message = f"{show(name)} already has a meaning in the event reader, so cuts could not use the observable"
+            yield ctx.problem(MMC208, path, message, f"choose another name, such as `{name}_1`", key=True)
         elif madminer_name(name) in ctx.default_observables:
-            message = f"{show(name)} is one of MadMiner's default observables already"
-            yield ctx.problem(MMC208, path, message, "leave one of them out", key=True)
+            message = f"{show(name)} is already one of MadMiner's default observables"
+            yield ctx.problem(MMC208, path, message, "remove one of them", key=True)
     for name in ctx.entries("parameters"):
         if name == IN_BASIS:
-            message = f"{show(name)} cannot be a parameter: in a benchmark it says whether that is part of the basis"
-            yield ctx.problem(MMC208, ("parameters", name), message, "take another name", key=True)
+            message = f"{show(name)} cannot be a parameter: this key of a benchmark tells whether it is in the basis"
+            yield ctx.problem(MMC208, ("parameters", name), message, "choose another name", key=True)
     central = {f"{madminer_name(name)}_central" for name in ctx.entries("systematics")}
     for name in ctx.entries("benchmarks"):
         stored = madminer_name(name)
         if stored == "default":
-            meaning = "all benchmarks that are not named"
+            meaning = "all benchmarks without their own number of events"
         elif ctx.reads_particles and stored in completing(ctx):
-            meaning = "one that MadMiner adds"
+            meaning = "a benchmark that MadMiner adds"
         elif _NUISANCE in stored or stored in central:
-            meaning = "one of a systematic uncertainty"
+            meaning = "a benchmark of a systematic uncertainty"
         else:
             continue
         message = f"{show(name)} cannot be a benchmark: it means {meaning}"
-        yield ctx.problem(MMC208, ("benchmarks", name), message, "take another name", key=True)
+        yield ctx.problem(MMC208, ("benchmarks", name), message, "choose another name", key=True)
     for name in ctx.entries("methods"):
         if madminer_name(name).casefold() in BASELINES:
             message = f"{show(name)} is the name of a baseline"
-            yield ctx.problem(MMC208, ("methods", name), message, "take another name, and say `method: …`", key=True)
+            yield ctx.problem(MMC208, ("methods", name), message, "choose another name, and add `method: …`", key=True)
 
 
 MMC204 = Code(
     "MMC204",
     "A method or baseline does not exist",
-    f"The name is none of the study's `methods` and none of the baselines {one_of(names_of_limits())}.",
+    f"The name is neither in the study's `methods` nor one of the baselines {one_of(names_of_limits())}.",
 )
 
 
 @rule(MMC204)
 def colours(ctx: Context) -> Iterator[Diagnostic]:
-    """Colours are given to methods and baselines that there are."""
+    """Colours are for methods and baselines that exist."""
     methods = ctx.names("methods")
     if methods is None:
         return
@@ -112,5 +112,5 @@ def colours(ctx: Context) -> Iterator[Diagnostic]:
         if name not in known:
             guess = did_you_mean(name, known)
             help_text = f"did you mean `{guess}`?" if guess else f"there are {one_of(known)}"
-            message = f"{show(name)} is no method or baseline of the study"
+            message = f"the study has no method or baseline {show(name)}"
             yield ctx.problem(MMC204, ("plots", "colors", name), message, help_text, key=True)

@@ -1,4 +1,4 @@
-"""Rules about observables: that there are some, with definitions that have values, where an event file has none."""
+"""Rules about observables: their definitions, and settings that have no effect on an existing event file."""
 
 import re
 from collections.abc import Iterator
@@ -15,15 +15,14 @@ _TAKES_ELEMENT = re.compile(r"[\w\])]\s*\[")
 MMC311 = Code(
     "MMC311",
     "A setting has no effect on an existing event file",
-    "Observables, cuts, efficiencies, the detector, the morphing basis, systematic uncertainties and the samples "
-    "are part of an existing MadMiner file and cannot be changed any more. Leave them out, so that the study does "
-    "not claim what is not done.",
+    "An existing MadMiner file fixes observables, cuts, efficiencies, the detector, the morphing basis, systematic "
+    "uncertainties and samples. Remove these settings, so that the study describes what is done.",
 )
 
 
 @rule(MMC311)
 def without_effect(ctx: Context) -> Iterator[Diagnostic]:
-    """Nothing is asked of an existing event file that was decided when it was made."""
+    """The study sets nothing that an existing event file has already fixed."""
     if ctx.origin is not EVENT_FILE:
         return
     decided = ("morphing", "detector", "default_observables", "cuts", "efficiencies", "systematics", "groups")
@@ -33,32 +32,32 @@ def without_effect(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(MMC311, (section,), message, "remove it", key=True)
     for name in ctx.entries("benchmarks"):
         if ctx.given("benchmarks", name, IN_BASIS):
-            message = f"`{IN_BASIS}` has no effect: the event file holds its morphing basis"
+            message = f"`{IN_BASIS}` has no effect: the event file contains the morphing basis"
             yield ctx.problem(MMC311, ("benchmarks", name, IN_BASIS), message, "remove it", key=True)
     for name in ctx.entries("observables"):
         for key in ("definition", "required", "default"):
             if ctx.given("observables", name, key):
-                message = f"`{key}` has no effect: the event file holds the values of {show(name)}"
+                message = f"`{key}` has no effect: the event file contains the values of {show(name)}"
                 yield ctx.problem(MMC311, ("observables", name, key), message, "remove it", key=True)
 
 
 MMC312 = Code(
     "MMC312",
     "An observable has no definition",
-    "With generated events each observable needs a `definition`.",
+    "Each observable needs a `definition`, unless the study reads a MadMiner event file.",
 )
 MMC313 = Code(
     "MMC313",
     "An observable may be undefined",
-    "The expression takes an element of a list, such as `j[0]`, which some events may not have. Without `default` "
-    "and `required: true` its value is not a number there, and no network can learn from that.",
+    "The expression uses an element of a list, such as `j[0]`, which some events may lack. Without `default` or "
+    "`required: true` its value in such events is not a number (NaN), and a network cannot be trained with it.",
     "warning",
 )
 
 
 @rule(MMC312, MMC313)
 def definitions(ctx: Context) -> Iterator[Diagnostic]:
-    """Observables of generated events are defined, for every event."""
+    """Observables have a definition, with a value in every event."""
     if not ctx.reads_particles:
         return
     for name, entry in ctx.entries("observables").items():
@@ -75,35 +74,35 @@ def definitions(ctx: Context) -> Iterator[Diagnostic]:
 MMC409 = Code(
     "MMC409",
     "An observable does not depend on the event",
-    "A number alone tells no event from another, so nothing can be learned from it. One that has particles in its "
-    "definition and still is the same in every event is found when the events are read: the run warns, and no "
-    "method is trained on it.",
+    "The definition contains no particle, so the observable is the same in every event and nothing can be learned from "
+    "it. An observable that contains particles and is still constant is found when the events are read: the run warns, "
+    "and no method is trained on it.",
 )
 
 
 @rule(MMC409)
 def constants(ctx: Context) -> Iterator[Diagnostic]:
-    """Observables tell events apart."""
+    """Observables depend on the event."""
     for name, entry in ctx.entries("observables").items():
         definition = entry.get("definition")
         if ctx.reads_particles and definition is not None and constant_value(definition, ctx.reader) is not None:
-            message = f"observable {show(name)} is the same in every event: no particle stands in its definition"
+            message = f"observable {show(name)} is the same in every event: its definition contains no particle"
             path = ("observables", name, "definition")
-            yield ctx.problem(MMC409, path, message, 'define it by particles, as in `"met.pt"`, or remove it')
+            yield ctx.problem(MMC409, path, message, 'use particles in the definition, as in `"met.pt"`, or remove it')
 
 
 MMC314 = Code(
     "MMC314",
     "There are no observables",
-    "Without observables there is nothing to learn from. Name some in `observables`, or ask for MadMiner's "
-    "standard set with `default_observables: {}`.",
+    "Without observables nothing can be learned. Define some in `observables`, or use MadMiner's standard set with "
+    "`default_observables: {}`.",
 )
 
 
 @rule(MMC314)
 def some_observables(ctx: Context) -> Iterator[Diagnostic]:
-    """There is something to learn from."""
+    """The study has observables."""
     if ctx.names("observables") == [] and ctx.get("observables") == {} and ctx.sound("default_observables"):
         message = "the study has no observables"
-        help_text = f"name some, or ask for MadMiner's own: {one_of(['default_observables: {}'])}"
+        help_text = f"define some, or use MadMiner's default observables: {one_of(['default_observables: {}'])}"
         yield ctx.problem(MMC314, ("observables",), message, help_text if ctx.reads_particles else "", key=True)

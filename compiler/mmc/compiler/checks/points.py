@@ -10,8 +10,8 @@ from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
 MMC205 = Code(
     "MMC205",
     "A point gives no value for a parameter",
-    "A point in parameter space needs a value for each parameter. MadMiner accepts a benchmark that lacks one and "
-    "fails later.",
+    "A point in parameter space needs a value for each parameter. MadMiner accepts an incomplete benchmark and fails "
+    "later.",
 )
 
 
@@ -31,7 +31,7 @@ def incomplete(ctx: Context) -> Iterator[Diagnostic]:
 
 
 def complete_points(ctx: Context) -> dict[str, tuple[float, ...]]:
-    """The benchmarks that have a number for each parameter and for nothing else, by name."""
+    """The coordinates of the benchmarks that have a number for each parameter and nothing else, by name."""
     parameters = ctx.names("parameters")
     if not parameters:
         return {}
@@ -63,13 +63,13 @@ def same_point(ctx: Context) -> Iterator[Diagnostic]:
 
 
 def _ranges(ctx: Context) -> dict[str, tuple[float, float]]:
-    """The range of each parameter that has a good one."""
+    """The range of each parameter with a valid range."""
     ranges = {name: entry["range"] for name, entry in ctx.entries("parameters").items()}
     return {name: (low, high) for name, (low, high) in ranges.items() if low < high}
 
 
 def _outside(values: Mapping[str, Any], ranges: Mapping[str, tuple[float, float]]) -> Iterator[tuple[str, str]]:
-    """The parameters whose value is outside their range, each with words for it."""
+    """The parameters whose value is outside their range, each with a message."""
     for name, value in values.items():
         if name in ranges and not ranges[name][0] <= value <= ranges[name][1]:
             low, high = ranges[name]
@@ -79,21 +79,21 @@ def _outside(values: Mapping[str, Any], ranges: Mapping[str, tuple[float, float]
 MMC210 = Code(
     "MMC210",
     "A point lies outside the parameters' ranges",
-    "The true point, a reference point or a point to train at is outside the `range` of a parameter. Nothing is "
-    "learned or optimised there. Widen the range or move the point.",
+    "The true point, a reference point or a training point is outside the `range` of a parameter. Estimators are not "
+    "trained there, and the morphing basis is not optimised there. Widen the range or move the point.",
 )
 MMC212 = Code(
     "MMC212",
     "A benchmark lies outside the parameters' ranges",
-    "MadMiner optimises the morphing basis within the parameters' ranges. A benchmark outside works, but is seldom "
-    "what is meant.",
+    "MadMiner optimises the morphing basis within the parameters' ranges. A benchmark outside them is possible, but is "
+    "often a mistake.",
     "warning",
 )
 
 
 @rule(MMC210, MMC212)
 def points_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
-    """Points are within the parameters' ranges; benchmarks should be."""
+    """Points are within the parameters' ranges; for benchmarks this is a warning only."""
     ranges = _ranges(ctx)
     for path, values, _ in ctx.points():
         code = MMC212 if path[0] == "benchmarks" else MMC210
@@ -103,20 +103,20 @@ def points_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
     if truth is not None and ctx.get("benchmarks", truth) is not None:
         for _, message in _outside(ctx.get("benchmarks", truth), ranges):
             path = ("evaluation", "theta_true", "benchmark")
-            yield ctx.problem(MMC210, path, f"at the true point, {message}", "widen the range, or take another point")
+            yield ctx.problem(MMC210, path, f"at the true point, {message}", "widen the range, or choose another point")
 
 
 MMC211 = Code(
     "MMC211",
     "A grid or prior reaches outside the parameters' ranges",
-    "The grid for limits or a flat prior goes beyond the `range` of a parameter, or a Gaussian prior has its mean "
-    "outside. Estimators are not trained there and morphing weights grow. Widen the range or narrow the grid.",
+    "The grid for limits or a flat prior extends beyond the `range` of a parameter, or the mean of a Gaussian prior is "
+    "outside. Estimators are not trained there, and morphing weights become large. Widen the range or narrow the grid.",
 )
 
 
 @rule(MMC211)
 def grids_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
-    """Grids and flat priors are within the parameters' ranges, and so are the means of Gaussian ones."""
+    """Grids, flat priors and the means of Gaussian priors are within the parameters' ranges."""
     ranges = _ranges(ctx)
     found = [(("evaluation", "grid", name, "range"), axis.get("range")) for name, axis in _grid(ctx).items()]
     for path, priors, schema in ctx.annotated("x-keys-refer-to"):

@@ -1,4 +1,4 @@
-"""Rules about the embedded generator: what parameters and processes mean to it, and its phase space."""
+"""Rules about the embedded generator: coefficients, processes, powers of the model and phase space."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from mmc.compiler.checks.detector import MMC319
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 
 LOWEST_MASS = 120.0
-"""GeV. Below, the Z resonance makes events of large weight: the contact process of Pythia does not map it."""
+"""In GeV. Below, the Z resonance gives events with large weights: Pythia's contact process has no map of it."""
 
 
 def _samples(ctx: Context) -> dict[str, Any]:
@@ -18,22 +18,22 @@ def _samples(ctx: Context) -> dict[str, Any]:
 
 MMC303 = Code(
     "MMC303",
-    "A parameter does not say what it multiplies",
-    "With the generator `pythia8` each parameter is the coefficient of one contact interaction and names it in "
-    "`coefficient`. Two parameters cannot have the same one: only their sum could be measured.",
+    "A parameter has no contact interaction of its own",
+    "With the generator `pythia8` each parameter is the coefficient of one contact interaction, which `coefficient` "
+    "names. Two parameters cannot share an interaction: only their sum could be measured.",
 )
 
 
 @rule(MMC303)
 def coefficients(ctx: Context) -> Iterator[Diagnostic]:
-    """Each parameter multiplies a contact interaction of its own."""
+    """Each parameter multiplies its own contact interaction."""
     if ctx.origin is not PYTHIA8:
         return
     seen: dict[str, str] = {}
     for name, entry in ctx.entries("parameters").items():
         coefficient = entry.get("coefficient")
         if coefficient is None:
-            message = f"parameter {show(name)} does not say which interaction it multiplies"
+            message = f"parameter {show(name)} does not name the interaction that it multiplies"
             yield ctx.problem(MMC303, ("parameters", name), message, "add `coefficient: LL`, LR, RL or RR", key=True)
             continue
         other = seen.setdefault(coefficient, name)
@@ -45,7 +45,7 @@ def coefficients(ctx: Context) -> Iterator[Diagnostic]:
 
 @rule(MMC319)
 def without_effect(ctx: Context) -> Iterator[Diagnostic]:
-    """Parameters have no place in a param card where there is none."""
+    """Parameters have no entry of a param card: the embedded generator has no param card."""
     for name in ctx.entries("parameters") if ctx.origin is PYTHIA8 else ():
         for key in ("lha_block", "lha_id", "transform"):
             if ctx.given("parameters", name, key):
@@ -55,20 +55,20 @@ def without_effect(ctx: Context) -> Iterator[Diagnostic]:
 
 MMC304 = Code(
     "MMC304",
-    "Process and kind of sample do not fit",
-    "Of the embedded generator, `dimuon` depends on the parameters and is signal; `ww` and `ttbar` do not and need "
-    "`background: true`. A background is generated once, at the first benchmark, so its `events` are one number.",
+    "A signal is declared as background, or a background as signal",
+    "In the embedded generator, `dimuon` depends on the parameters and is a signal; `ww` and `ttbar` do not, and need "
+    "`background: true`. A background is generated once, at the first benchmark, so its `events` is one number.",
 )
 
 
 @rule(MMC304)
 def kinds_of_samples(ctx: Context) -> Iterator[Diagnostic]:
-    """Processes are declared as what they are."""
+    """Processes that depend on the parameters are signals, all others backgrounds."""
     for name, sample in _samples(ctx).items():
         path = ("generation", "samples", name)
         is_signal = PYTHIA8.processes[sample["process"]]
         if is_signal and sample["background"]:
-            message = f"the process {sample['process']} depends on the parameters, so it is no background"
+            message = f"the process {sample['process']} depends on the parameters, so it is not a background"
             yield ctx.problem(MMC304, (*path, "background"), message, "remove `background: true`")
         elif not is_signal and not sample["background"]:
             message = f"the process {sample['process']} does not depend on the parameters"
@@ -78,44 +78,43 @@ def kinds_of_samples(ctx: Context) -> Iterator[Diagnostic]:
 MMC317 = Code(
     "MMC317",
     "The phase space reaches the Z resonance",
-    "The embedded generator samples `dimuon` without a map of the Z resonance. Below 120 GeV some events would "
-    "carry large weights, and the cross section would not be reliable.",
+    "The embedded generator samples `dimuon` without a map of the Z resonance. Below 120 GeV some events would have "
+    "large weights, and the cross section would be unreliable.",
 )
 
 
 @rule(MMC317)
 def below_the_z(ctx: Context) -> Iterator[Diagnostic]:
-    """The embedded generator has no phase-space map for the Z resonance, so `dimuon` starts above it."""
+    """The process `dimuon` starts above the Z resonance, for which the embedded generator has no phase-space map."""
     for name, sample in _samples(ctx).items():
         if not PYTHIA8.processes[sample["process"]]:
             continue
         path = ("generation", "samples", name, "run_card", "m_min")
         lowest = energy_gev(ctx, *path)
         if lowest is not None and lowest < LOWEST_MASS:
-            message = (
-                f"sample {show(name)} starts at {ctx.get(*path)}, where the embedded generator has no map of the Z"
-            )
-            yield ctx.problem(MMC317, path, message, f"say `m_min: {LOWEST_MASS:g} GeV`, or more")
+            message = f"sample {show(name)} starts at {ctx.get(*path)}, but the embedded generator has no map of the Z"
+            yield ctx.problem(MMC317, path, message, f"write `m_min: {LOWEST_MASS:g} GeV`, or more")
 
 
 MMC308 = Code(
     "MMC308",
-    "The powers do not fit the model",
-    "In the model `four-fermion` the parameters enter the amplitude linearly, so the squared amplitude has powers "
-    "up to 2 of each and of all together. With less, morphed weights are wrong.",
+    "The powers are too small for the model",
+    "In the model `four-fermion` the amplitude is linear in the parameters. The squared amplitude has powers up to 2 "
+    "of each parameter, and the sum of powers is at most 2. With smaller powers, morphed weights are wrong.",
 )
 MMC315 = Code(
     "MMC315",
     "Morphing has more powers than the model",
-    "In the model `four-fermion` the squared amplitude has powers up to 2 of each parameter and of all together. "
-    "With more, morphing needs more benchmarks and its weights are noisier, for components that vanish.",
+    "In the model `four-fermion` the squared amplitude has powers up to 2 of each parameter, and the sum of powers is "
+    "at most 2. With larger powers, morphing has components that vanish: it needs more benchmarks, and its weights "
+    "are noisier.",
     "warning",
 )
 
 
 @rule(MMC308, MMC315)
 def powers(ctx: Context) -> Iterator[Diagnostic]:
-    """Morphing has the powers that the model has: 2 of each coefficient and of all together."""
+    """Morphing has the powers of the model: at most 2 of each coefficient, with a sum of at most 2."""
     if ctx.origin is not PYTHIA8 or ctx.get("generation", "model") != "four-fermion":
         return
     places = {
@@ -137,14 +136,14 @@ def powers(ctx: Context) -> Iterator[Diagnostic]:
 MMC309 = Code(
     "MMC309",
     "The phase space is empty",
-    "The largest mass is not above the smallest, or the mass or twice the transverse momentum that is asked for is "
-    "more than both beams bring along.",
+    "The largest mass is not above the smallest, or the smallest mass or twice the smallest transverse momentum is not "
+    "below the collision energy.",
 )
 
 
 @rule(MMC309)
 def phase_space(ctx: Context) -> Iterator[Diagnostic]:
-    """There are collisions with the masses and momenta that are asked for."""
+    """Collisions with the required masses and momenta are possible."""
     beam = energy_gev(ctx, "generation", "beams", "energy")
     if beam == 0:
         yield ctx.problem(MMC309, ("generation", "beams", "energy"), "the beams have no energy")
@@ -160,5 +159,5 @@ def phase_space(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(MMC309, (*path, "m_max"), "the largest mass is zero")
         for key, needed in (("m_min", low), ("pt_min", None if pt is None else 2 * pt)):
             if beam is not None and needed is not None and needed >= 2 * beam:
-                message = f"no collision has that much: the beams bring {2 * beam:g} GeV along"
-                yield ctx.problem(MMC309, (*path, key), message, "take less, or beams of more energy")
+                message = f"no collision reaches this: the collision energy is {2 * beam:g} GeV"
+                yield ctx.problem(MMC309, (*path, key), message, "use a smaller value, or beams with more energy")

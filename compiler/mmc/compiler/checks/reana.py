@@ -1,4 +1,4 @@
-"""Rules about what a study asks of REANA: keys that nothing reads, amounts that it refuses, images that it needs."""
+"""Rules about REANA: keys that it ignores, amounts that it refuses, images that it needs."""
 
 import math
 import re
@@ -41,14 +41,15 @@ _WAYS = {
 MMC620 = Code(
     "MMC620",
     "A key belongs to a compute backend that is not used",
-    "REANA reads `kubernetes_…` for jobs on kubernetes, `htcondor_…` on htcondorcern and `slurm_…` on slurmcern. "
-    "It ignores all others. Keys in `jobs` are for all stages; one of them at least must run on the key's backend.",
+    "REANA reads `kubernetes_…` for jobs on kubernetes, `htcondor_…` on htcondorcern and `slurm_…` on slurmcern, and "
+    "ignores the keys of other backends. Keys in `jobs` are for all stages: at least one stage must run on the key's "
+    "backend.",
 )
 
 
 @rule(MMC620)
 def backends(ctx: Context) -> Iterator[Diagnostic]:
-    """Keys are those of a compute backend that is used."""
+    """Keys belong to a compute backend that is used."""
     used = _backends(ctx)
     for path, keys in _keys(ctx):
         stage = path[-1] if path[-2] == "stages" else None
@@ -66,27 +67,28 @@ MMC621 = Code(
     "MMC621",
     "The engine does not read a key",
     f"REANA's engine cwl does not pass {', '.join(f'`{key}`' for key in NOT_READ_BY_CWL)} on to jobs; its engines "
-    "yadage and serial do.",
+    "yadage and serial pass them on.",
 )
 
 
 @rule(MMC621)
 def engine_reads(ctx: Context) -> Iterator[Diagnostic]:
-    """Keys are those that the engine passes on."""
+    """The engine passes all keys on to the jobs."""
     if ctx.get(*_SECTION, "engine") != "cwl":
         return
     for path, keys in _keys(ctx):
         for key in keys:
             if key in NOT_READ_BY_CWL:
                 message = f"REANA's engine cwl does not read `{key}`"
-                yield ctx.problem(MMC621, (*path, key), message, "remove it, or take the engine yadage", key=True)
+                yield ctx.problem(MMC621, (*path, key), message, "remove it, or use the engine yadage", key=True)
 
 
 MMC622 = Code(
     "MMC622",
-    "An amount is not written as REANA reads it",
-    "Each compute backend has its own way: Kubernetes takes `8Gi` and `500m`, HTCondor `4 GB`, Slurm minutes. "
-    "REANA refuses others when the job is submitted, in the middle of the workflow, or silently takes its default.",
+    "REANA cannot read an amount",
+    "Each compute backend has its own notation: `8Gi` and `500m` for Kubernetes, `4 GB` for HTCondor, minutes for "
+    "Slurm. REANA refuses other notations when the job is submitted, in the middle of the workflow, or silently uses "
+    "its default.",
 )
 
 
@@ -110,8 +112,8 @@ def amounts(ctx: Context) -> Iterator[Diagnostic]:
 MMC623 = Code(
     "MMC623",
     "More is requested than the limit allows",
-    "A request above the limit is refused by REANA when the job is submitted. What `execution.resources` asks for "
-    "is the request unless another one is given.",
+    "REANA refuses a request above the limit when the job is submitted. The request is that of `execution.resources`, "
+    "unless a key of REANA sets it.",
 )
 
 
@@ -135,8 +137,8 @@ def limits(ctx: Context) -> Iterator[Diagnostic]:
 MMC624 = Code(
     "MMC624",
     "An image that REANA needs is missing or not pinned",
-    "REANA runs every job in a container. `execution.images` names the images, with a tag other than `latest` or a "
-    "digest, which hold bash and the step program.",
+    "REANA runs every job in a container. `execution.images` names the images, with a digest or a tag other than "
+    "`latest`. An image contains bash and the step program.",
 )
 
 
@@ -162,7 +164,7 @@ def images(ctx: Context) -> Iterator[Diagnostic]:
 MMC625 = Code(
     "MMC625",
     "Resources do not reach the compute backend",
-    "REANA tells Slurm the wall time and nothing about cores and memory; its engine cwl likewise with HTCondor. "
+    "REANA passes only the wall time to Slurm, not cores and memory. With the engine cwl the same holds for HTCondor. "
     "The job runs with the backend's defaults.",
     "warning",
 )
@@ -170,7 +172,7 @@ MMC625 = Code(
 
 @rule(MMC625)
 def resources(ctx: Context) -> Iterator[Diagnostic]:
-    """What the study's resources ask for reaches the compute backend."""
+    """The resources of the study reach the compute backend."""
     if not ctx.given(*_SECTION):
         return
     cwl = ctx.get(*_SECTION, "engine") == "cwl"
@@ -179,33 +181,33 @@ def resources(ctx: Context) -> Iterator[Diagnostic]:
             for key in ("cpus", "memory"):
                 path = ("execution", "resources", stage, key)
                 if ctx.given(*path):
-                    message = f"REANA does not tell {backend} about `{key}`{' with the engine cwl' if cwl else ''}"
+                    message = f"REANA does not pass `{key}` on to {backend}{' with the engine cwl' if cwl else ''}"
                     way_out = "choose another compute backend" + (" or engine" if cwl and backend == HTCONDOR else "")
                     yield ctx.problem(MMC625, path, message, way_out, key=True)
 
 
 MMC626 = Code(
     "MMC626",
-    "A retention rule is about nothing in the workspace",
-    "Patterns of `retention_days` are paths within the workspace, with `*` and `**`. REANA refuses absolute ones "
-    "and those with `..`.",
+    "A retention rule is not for files in the workspace",
+    "Patterns of `retention_days` are paths within the workspace, with `*` and `**`. REANA refuses absolute paths and "
+    "paths with `..`.",
 )
 
 
 @rule(MMC626)
 def retention(ctx: Context) -> Iterator[Diagnostic]:
-    """Retention rules are about files in the workspace."""
+    """Retention rules are for files in the workspace."""
     for pattern in ctx.entries(*_SECTION, "retention_days"):
         path = PurePosixPath(pattern)
         if path.is_absolute() or ".." in path.parts or not path.parts:
-            message = f"{show(pattern)} is no pattern of files within the workspace"
+            message = f"{show(pattern)} is not a pattern of files within the workspace"
             yield ctx.problem(
                 MMC626, (*_SECTION, "retention_days", pattern), message, "write it as in `out/**`", key=True
             )
 
 
 def _keys(ctx: Context) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The mappings of REANA's keys, with what is sound in them."""
+    """The mappings of REANA's keys, each with its valid entries."""
     places = [("jobs",), *(("stages", stage) for stage in ctx.entries(*_SECTION, "stages"))]
     for place in places:
         yield (*_SECTION, *place), ctx.entries(*_SECTION, *place)
@@ -214,12 +216,12 @@ def _keys(ctx: Context) -> Iterator[tuple[Path, dict[str, Any]]]:
 def _backends(ctx: Context) -> dict[str, str]:
     """The compute backend of each stage that the study has."""
     everywhere = ctx.entries(*_SECTION, "jobs").get("compute_backend", KUBERNETES)
-    said = {stage: ctx.entries(*_SECTION, "stages", stage) for stage in sorted(stages(ctx))}
-    return {stage: keys.get("compute_backend", everywhere) for stage, keys in said.items()}
+    keys_of = {stage: ctx.entries(*_SECTION, "stages", stage) for stage in sorted(stages(ctx))}
+    return {stage: keys.get("compute_backend", everywhere) for stage, keys in keys_of.items()}
 
 
 def _value_of(ctx: Context, stage: str, key: str) -> tuple[Path, str | None]:
-    """Where an amount is said for a stage, and what if it can be read."""
+    """The path of an amount for a stage, and its text; None if it is missing or malformed."""
     kind = "kubernetes_cpu" if "cpu" in key else "kubernetes_memory"
     for place in (("stages", stage), ("jobs",)):
         path = (*_SECTION, *place, key)
@@ -230,7 +232,7 @@ def _value_of(ctx: Context, stage: str, key: str) -> tuple[Path, str | None]:
 
 
 def _resources(ctx: Context, stage: str) -> dict[str, str]:
-    """What the study's resources for a stage mean to Kubernetes."""
+    """The study's resources for a stage in Kubernetes' notation."""
     entry = ctx.get("execution", "resources", stage) or {}
     asked = {"cpu": str(entry["cpus"])} if "cpus" in entry else {}
     with suppress(ValueError):  # reported elsewhere

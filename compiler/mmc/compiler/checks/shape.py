@@ -1,4 +1,4 @@
-"""What the JSON Schema says of a study, in mmc's own words: one message per problem, with codes MMC101 to MMC109."""
+"""Checks by the JSON Schema, with mmc's own messages: one for each problem, with codes MMC101 to MMC110."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +16,11 @@ from mmc.compiler.language.quantities import UNITS
 from mmc.compiler.language.schema import VERSION, in_force, load_schema, resolve
 
 _MOST = 1000
-"""Problems that are looked at; far more than are shown."""
+"""At most this many problems are looked at; far fewer are shown."""
 
 
 class Problem(NamedTuple):
-    """A problem of shape; ``path`` is what cannot be relied on, ``at_key`` whether the key is the thing to look at."""
+    """A problem of shape; the value at ``path`` is unsound, and ``at_key`` puts the diagnostic at its key."""
 
     code: Code
     path: Path
@@ -30,7 +30,7 @@ class Problem(NamedTuple):
 
 
 class _Error(NamedTuple):
-    """What jsonschema reports, as far as it is the same in all its releases."""
+    """The part of jsonschema's report that is the same in all its releases."""
 
     keyword: str
     expected: Any
@@ -40,20 +40,20 @@ class _Error(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What the schema says of a study."""
+    """The result of the check by the schema."""
 
     diagnostics: list[Diagnostic]
     unsound: frozenset[Path]
-    """The paths that rules cannot rely on."""
+    """The paths of refused values, which rules skip."""
     unknown: frozenset[Path]
-    """The keys that are none; rules read the study as if they were not there."""
+    """The unknown keys; rules read the study without them."""
 
 
 MMC101 = Code(
     "MMC101",
     "A key is unknown",
-    "The language has no such key in this place. Often it is misspelt or belongs one level up or down. Keys that "
-    "start with `x-` are free at the top of a study, for notes and for other tools.",
+    "The language does not have this key in this place. Often it is misspelt, or belongs one level up or down. Keys "
+    "that start with `x-` are allowed at the top of a study, for notes and for other tools.",
 )
 
 
@@ -69,13 +69,13 @@ def check_shape(document: Document) -> Shape:
 
 
 def _without_branch(data: Any) -> frozenset[Path]:
-    """The mappings whose tag is missing or wrong, so that nobody can say which keys they have."""
+    """The mappings whose tag is missing or wrong, so that their keys cannot be checked."""
     found = walk(data, resolve(load_schema()))
     return frozenset(path for path, value, schema in found if in_force(schema, value) is None)
 
 
 def shape_problems(data: Any, schema: Mapping[str, Any]) -> Iterator[Problem]:
-    """The problems of a value by a schema, each once."""
+    """The problems of a value with respect to a schema, each once."""
     seen = set()
     for error in islice(_Validator(schema).iter_errors(data), _MOST):
         path = tuple(error.absolute_path)
@@ -97,7 +97,7 @@ MMC102 = Code("MMC102", "A key is missing", "The language needs this key in this
 def _diagnostic(document: Document, problem: Problem) -> Diagnostic:
     if problem.at_key:
         span = document.key_span(problem.path)
-    elif problem.code == MMC102:  # the mapping that lacks the key: its own key, or the start of the study
+    elif problem.code == MMC102:  # at the key of the mapping that lacks it, or at the start of the study
         span = document.key_span(problem.path[:-1])
     else:
         span = document.value_span(problem.path)
@@ -108,29 +108,30 @@ def _diagnostic(document: Document, problem: Problem) -> Diagnostic:
 
 MMC105 = Code(
     "MMC105",
-    "A text does not have the form that is needed",
-    "Names start with a letter and hold letters, digits, blanks, `-` and `_`: MadMiner, file names and plots carry "
-    "them. Colours are `#rrggbb`, images `registry/repository:tag`.",
+    "A text does not have the required form",
+    "Names start with a letter and contain letters, digits, blanks, `-` and `_`, because MadMiner, file names and "
+    "plots use them. Colours are `#rrggbb`, images `registry/repository:tag`.",
 )
 MMC504 = Code(
     "MMC504",
-    "A scan varies what is no hyperparameter, or with values that it cannot take",
-    "The keys of `scan` are `training.NAME`, where NAME is a key of `training`; the values are those that the key "
-    "itself takes, each once. A range is for numbers, and for the searches `random` and `optuna`, which draw from "
-    "it.",
+    "A scan has a key or values that are not possible",
+    "The keys of `scan` are `training.NAME`, where NAME is a key of `training`. Its values are possible values of that "
+    "key, each once. A range is for numbers, and for the searches `random` and `optuna`, which draw values from it.",
 )
 
 
 def _name_problems(error: _Error) -> Iterator[Problem]:
     path = (*error.path, error.value)
     if error.path and error.path[-1] == "scan":
-        message = f"{show(error.value)} is no hyperparameter"
+        message = f"{show(error.value)} is not a hyperparameter"
         yield Problem(MMC504, path, message, "write it as in `training.alpha: [1, 5, 20]`", at_key=True)
     elif error.keyword == "maxLength":
-        message = f"the name {show(error.value)} has {len(error.value)} characters; at most {error.expected} fit"
+        message = (
+            f"the name {show(error.value)} has {len(error.value)} characters; at most {error.expected} are allowed"
+        )
         yield Problem(MMC105, path, message, at_key=True)
     else:
-        help_text = "take a letter first, then letters, digits, blanks, `-` and `_`"
+        help_text = "start with a letter, then use letters, digits, blanks, `-` and `_`"
         yield Problem(MMC105, path, f"{show(error.value)} cannot be a name", help_text, at_key=True)
 
 
@@ -175,21 +176,21 @@ _TYPES = {
 MMC103 = Code(
     "MMC103",
     "A value is of the wrong type",
-    "The value is text where a number is needed, a number where a list is needed, and so on. In YAML `yes` and "
-    "`on` are text; conditions are `true` and `false`. A key without a value holds nothing. The digits of a "
-    "number can be in groups of three, `150_000`, and of no other length.",
+    "For example, the value is text but must be a number, or is a number but must be a list. In YAML `yes` and `on` "
+    "are text; conditions are `true` and `false`. A key without a value is empty. Digits of a number may be grouped, "
+    "in groups of three only: `150_000`.",
 )
 MMC110 = Code(
     "MMC110",
-    "A quantity has no unit, or one that does not fit",
-    "Quantities with a dimension carry their unit, so that nobody has to guess: `6500 GeV`, `300 fb^-1`, `4 GiB`, "
-    "`2 h`. They are finite and not negative.",
+    "A quantity has no unit, or a wrong one",
+    "Quantities with a dimension need a unit: `6500 GeV`, `300 fb^-1`, `4 GiB`, `2 h`. They are finite and not "
+    "negative.",
 )
 MMC301 = Code(
     "MMC301",
-    "A number of events makes no sense",
-    "Numbers of events, of events per job and of training samples are whole, at least 1, and at most a number that "
-    "anybody could generate.",
+    "A number of events is not possible",
+    "Numbers of events, of events per job and of training samples are whole, at least 1, and not larger than anybody "
+    "could generate.",
 )
 
 
@@ -204,12 +205,16 @@ def _wrong_type(error: _Error) -> Iterator[Problem]:
         message = f"`{where}` is a number without a unit of {dimension}"
         yield Problem(MMC110, error.path, message, f"write it as in `{example}`")
     elif value is None:
-        yield Problem(MMC103, error.path, f"`{where}` has no value; it is {wanted}", "give one, or remove the key")
+        yield Problem(
+            MMC103, error.path, f"`{where}` has no value; it must be {wanted}", "give a value, or remove the key"
+        )
     elif is_number and "integer" in kinds:
         code = MMC301 if _is_count(error.path) else MMC103
-        yield Problem(code, error.path, f"`{where}` is {wanted}, not {show(value)}", f"write `{round(value)}`, say")
+        yield Problem(
+            code, error.path, f"`{where}` must be {wanted}, not {show(value)}", f"write `{round(value)}`, for example"
+        )
     else:
-        yield Problem(MMC103, error.path, f"`{where}` is {wanted}, not {show(value)}", _type_help(kinds, value))
+        yield Problem(MMC103, error.path, f"`{where}` must be {wanted}, not {show(value)}", _type_help(kinds, value))
 
 
 def _type_help(kinds: list[str], value: Any) -> str:
@@ -242,12 +247,14 @@ def _is_count(path: Path) -> bool:
     return len(path) == 3 and path[0] == "methods" and path[2] in ("samples", "validation_samples")
 
 
-MMC104 = Code("MMC104", "A value is none of those allowed", "The language knows a short list of values in this place.")
+MMC104 = Code(
+    "MMC104", "A value is not one of the allowed ones", "The language allows only a few values in this place."
+)
 MMC109 = Code(
     "MMC109",
-    "The version of the language is not one that this mmc reads",
-    'Every study says which version of the language it is written in, as `mmc: "1.0"`, in quotes: without them '
-    "YAML makes a number of it. A version, once released, keeps its meaning.",
+    "This mmc does not read this version of the language",
+    'Every study names the version of its language, `mmc: "1.0"`, in quotes: without quotes YAML reads a number. A '
+    "released version keeps its meaning.",
 )
 
 
@@ -282,21 +289,21 @@ _COMPARISONS = {
 
 
 MMC106 = Code(
-    "MMC106", "A number is too small or too large", "The language says which numbers make sense in this place."
+    "MMC106", "A number is too small or too large", "The language allows only a range of numbers in this place."
 )
 
 
 def _wrong_size(error: _Error) -> Iterator[Problem]:
     code = MMC301 if _is_count(error.path) else MMC106
     limit = f"{_COMPARISONS[error.keyword]} {error.expected:,}"
-    yield Problem(code, error.path, f"`{dotted(error.path)}` is {limit}, not {show(error.value)}")
+    yield Problem(code, error.path, f"`{dotted(error.path)}` must be {limit}, not {show(error.value)}")
 
 
 MMC107 = Code(
     "MMC107",
     "There are too few or too many entries",
-    "A list, mapping or text has fewer or more entries than make sense in this place. A point of parameter space "
-    "is given in exactly one way.",
+    "A list, mapping or text has fewer or more entries than the language allows in this place. A point of parameter "
+    "space is given in exactly one way.",
 )
 
 
@@ -305,7 +312,7 @@ def _wrong_count(error: _Error) -> Iterator[Problem]:
     found = len(error.value)
     known = error.schema.get("properties", {})
     if known and limit == 1:
-        message = f"`{where}` has {found} keys; it takes exactly one"
+        message = f"`{where}` has {found} keys; it must have exactly one"
         yield Problem(MMC107, error.path, message, f"one of {one_of(known)}")
         return
     least = error.keyword.startswith("min")
@@ -313,21 +320,21 @@ def _wrong_count(error: _Error) -> Iterator[Problem]:
     if least and limit == 1:
         yield Problem(MMC107, error.path, f"`{where}` is empty", "give at least one entry" if what == "entries" else "")
         return
-    message = f"`{where}` has {found:,} {what}; it takes at {'least' if least else 'most'} {limit:,}"
+    message = f"`{where}` has {found:,} {what}; it must have at {'least' if least else 'most'} {limit:,}"
     yield Problem(MMC107, error.path, message)
 
 
-MMC108 = Code("MMC108", "An entry stands twice in a list", "The entries of this list must differ from each other.")
+MMC108 = Code("MMC108", "A list contains an entry twice", "The entries of this list must differ from each other.")
 
 
 def _repeated(error: _Error) -> Iterator[Problem]:
     for index, item in repetitions(error.value):
-        message = f"`{dotted(error.path)}` holds {show(item)} twice"
+        message = f"`{dotted(error.path)}` contains {show(item)} twice"
         yield Problem(MMC108, (*error.path, index), message, "keep one of them")
 
 
 def repetitions(values: list[Any]) -> Iterator[tuple[int, Any]]:
-    """The entries of a list that stand in it before."""
+    """The entries of a list that are equal to an earlier entry, each with its index."""
     seen = set()
     for index, item in enumerate(values):
         text = json.dumps(float(item) if type(item) is int else item, sort_keys=True)
@@ -337,7 +344,7 @@ def repetitions(values: list[Any]) -> Iterator[tuple[int, Any]]:
 
 
 def _unique_items(_validator: Any, unique: bool, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    """As jsonschema's own, which takes quadratic time."""
+    """The keyword ``uniqueItems`` in linear time; jsonschema's own implementation takes quadratic time."""
     if unique and isinstance(instance, list) and next(repetitions(instance), None) is not None:
         yield ValidationError("repeated")
 

@@ -8,21 +8,21 @@ from mmc.compiler.checks.events import MMC305
 from mmc.compiler.language.diagnostics import Code, Diagnostic, did_you_mean, one_of, show
 
 _VARIED = {"mu": ("mur", "muf"), "mur": ("mur",), "muf": ("muf",)}
-"""The scales of MadGraph that each of MadMiner's varies."""
+"""For each scale of MadMiner, the scales of MadGraph that it varies."""
 
 
 MMC325 = Code(
     "MMC325",
     "A sample has two uncertainties of the same kind",
-    "MadGraph varies the renormalisation scale, the factorisation scale (`mu` is both) and the set of parton "
-    "distributions once in each sample; MadMiner fails with more. Uncertainties of the rate (`norm`) have no "
-    "limit.",
+    "In each sample, MadGraph varies the renormalisation scale, the factorisation scale (`mu` is both) and the set of "
+    "parton distributions only once; otherwise MadMiner fails. The number of rate uncertainties (`norm`) is not "
+    "limited.",
 )
 
 
 @rule(MMC325)
 def varied_once(ctx: Context) -> Iterator[Diagnostic]:
-    """MadGraph varies each scale in one way in a sample, and compares one set of parton distributions."""
+    """In a sample, MadGraph varies each scale once, and uses one set of parton distributions."""
     known = ctx.entries("systematics")
     for name, sample in ctx.samples.items() if ctx.origin is MADGRAPH else ():
         seen: dict[str, str] = {}
@@ -34,22 +34,22 @@ def varied_once(ctx: Context) -> Iterator[Diagnostic]:
                 if other != key:
                     message = f"{show(other)} and {show(key)} both vary {what} of sample {show(name)}"
                     path = ("generation", "samples", name, "systematics", index)
-                    yield ctx.problem(MMC325, path, message, "name one of them: MadMiner can vary it once")
+                    yield ctx.problem(MMC325, path, message, "name only one of them: MadMiner can vary it once")
                     break
 
 
 MMC326 = Code(
     "MMC326",
     "No sample has a systematic uncertainty",
-    "`systematics` describes uncertainties; each sample names those that it has. This one is named by none, so it "
-    "has no effect.",
+    "`systematics` describes uncertainties, and each sample names its own. No sample names this one, so it has no "
+    "effect.",
     "warning",
 )
 
 
 @rule(MMC326)
 def used(ctx: Context) -> Iterator[Diagnostic]:
-    """Some sample has each systematic uncertainty."""
+    """Each systematic uncertainty is in at least one sample."""
     if not ctx.reads_particles or not ctx.sound(*ctx.samples_path):
         return
     names = {key for sample in ctx.samples.values() for key in sample.get("systematics", ())}
@@ -63,7 +63,7 @@ def used(ctx: Context) -> Iterator[Diagnostic]:
 
 
 def has_no_systematics(ctx: Context, group: str | None = None) -> bool:
-    """Whether no sample, of a group or at all, has a systematic uncertainty, as far as that can be known here."""
+    """Whether no sample of a group (or of the study) has a systematic uncertainty; False if this is not known."""
     if not ctx.reads_particles or not ctx.sound(*ctx.samples_path):
         return False
     members = None if group is None else ctx.entries("groups").get(group, "all")
@@ -79,15 +79,15 @@ MMC216 = Code(
 MMC219 = Code(
     "MMC219",
     "A sample is in no group",
-    "Where a study has groups, the events of each group are combined on their own. The events of this sample are "
-    "generated and used by nobody.",
+    "If a study has groups, the events of each group are combined separately. The events of this sample are generated "
+    "but not used.",
     "warning",
 )
 
 
 @rule(MMC216, MMC219, MMC305)
 def groups(ctx: Context) -> Iterator[Diagnostic]:
-    """Groups hold samples of the study, one of them a signal, and every sample is in a group."""
+    """Groups contain samples of the study, at least one signal each, and every sample is in a group."""
     if not ctx.reads_particles or not ctx.sound(*ctx.samples_path) or "groups" not in ctx.data:
         return
     samples = ctx.samples
@@ -97,7 +97,7 @@ def groups(ctx: Context) -> Iterator[Diagnostic]:
             if member not in samples:
                 guess = did_you_mean(member, samples)
                 help_text = f"did you mean `{guess}`?" if guess else f"there are {one_of(samples)}"
-                message = f"{show(member)} is no sample of the study"
+                message = f"the study has no sample {show(member)}"
                 yield ctx.problem(MMC216, ("groups", name, index), message, help_text)
         if {*members} <= {*samples} and all(samples[member]["background"] for member in members):
             message = f"all samples of the group {show(name)} are backgrounds"

@@ -1,4 +1,4 @@
-"""Rules about scans and tuning: what can vary, how far, and whether trials can be compared."""
+"""Rules about scans and tuning: hyperparameters, their values and ranges, and whether trials can be compared."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ from mmc.compiler.study.scans import MOST_TRAININGS, Range, scan_of, size
 
 @rule(MMC504)
 def scans(ctx: Context) -> Iterator[Diagnostic]:
-    """Scans vary hyperparameters that exist, with values that they can take, each once."""
+    """Scans vary existing hyperparameters, with possible values, each once."""
     known = load_schema()["definitions"]["training"]["properties"]
     for name, _, entry in methods_of(ctx):
         for key, values in entry["scan"].items():
@@ -24,18 +24,18 @@ def scans(ctx: Context) -> Iterator[Diagnostic]:
             if parameter not in known:
                 guess = did_you_mean(parameter, known)
                 help_text = f"did you mean `training.{guess}`?" if guess else f"there are {one_of(known, 20)}"
-                message = f"`{parameter}` is no hyperparameter of `training`"
+                message = f"`{parameter}` is not a hyperparameter of `training`"
                 yield ctx.problem(MMC504, path, message, help_text, key=True)
             elif isinstance(values, list):
                 for index, value in repetitions(values):
-                    yield ctx.problem(MMC504, (*path, index), f"{show(value)} stands twice in the scan")
+                    yield ctx.problem(MMC504, (*path, index), f"{show(value)} is twice in the scan")
                 yield from _impossible(ctx, path, known[parameter], values)
             else:
                 yield from _range(ctx, path, known[parameter], values, entry)
 
 
 def _impossible(ctx: Context, path: Path, schema: Mapping[str, Any], values: list[Any]) -> Iterator[Diagnostic]:
-    """The values that a hyperparameter cannot take."""
+    """The values that are not possible for a hyperparameter."""
     whole = {**schema, "definitions": load_schema()["definitions"]}
     for index, value in enumerate(values):
         if next(shape_problems(value, whole), None) is not None:
@@ -49,12 +49,12 @@ def _range(
     """What is wrong with a range."""
     name = _hyperparameter(path)
     if _search(method) in ("", "grid"):
-        message = f"a grid needs the values of `{name}`; a range is to draw from"
+        message = f"a grid needs a list of values of `{name}`, not a range"
         yield ctx.problem(MMC504, path, message, "list the values, or add `tuning: {search: random, …}`")
     elif schema.get("type") not in ("number", "integer"):
-        yield ctx.problem(MMC504, path, f"`{name}` is no number, so it has no range", "list the values to try")
+        yield ctx.problem(MMC504, path, f"`{name}` is not a number, so it has no range", "list the values to try")
     elif values["scale"] == "log" and values["range"][0] <= 0:
-        message = f"a range that is even in the logarithm cannot start at {show(values['range'][0])}"
+        message = f"a logarithmic range cannot start at {show(values['range'][0])}"
         yield ctx.problem(MMC504, (*path, "range"), message, "start above zero, or write `scale: linear`")
     else:
         yield from _impossible(ctx, (*path, "range"), schema, values["range"])
@@ -65,7 +65,7 @@ def _hyperparameter(path: Path) -> str:
 
 
 def _search(entry: Mapping[str, Any]) -> str:
-    """How a method searches; nothing where it is not tuned."""
+    """The search of a method; empty without tuning."""
     search: str = entry.get("tuning", {}).get("search", "")
     return search
 
@@ -73,19 +73,19 @@ def _search(entry: Mapping[str, Any]) -> str:
 MMC542 = Code(
     "MMC542",
     "A search has nothing to choose from",
-    "`tuning` chooses among the settings of `scan`, so there are at least two, and a random search draws fewer "
-    "than all: otherwise it is a grid.",
+    "`tuning` chooses among the settings of `scan`, so `scan` needs at least two. A random search must draw fewer "
+    "settings than the scan has; otherwise write `search: grid`.",
 )
 
 
 @rule(MMC307, MMC542)
 def trials(ctx: Context) -> Iterator[Diagnostic]:
-    """There are trials to choose from, and not more than anybody wants."""
+    """There are settings to choose from, and not more trainings than allowed."""
     for name, _, entry in methods_of(ctx):
         path = ("methods", name)
         try:
             scan = scan_of(entry["scan"])
-        except KeyError:  # a hyperparameter that does not exist, as another rule says
+        except KeyError:  # a hyperparameter that does not exist, which another rule reports
             continue
         if any(isinstance(values, Range) and values.low >= values.high for values in scan.values()):
             continue  # likewise
@@ -96,8 +96,8 @@ def trials(ctx: Context) -> Iterator[Diagnostic]:
             help_text = "add `scan: {training.initial_lr: [0.001, 0.003]}`, say"
             yield ctx.problem(MMC542, (*path, "tuning"), message, help_text, key=True)
         elif _search(entry) == "random" and wanted >= choices:
-            message = f"{wanted:,} random trials of a scan that has {choices:,.0f} settings"
-            help_text = "write `search: grid`, which trains all of them, or fewer trials"
+            message = f"{wanted:,} random trials are too many: the scan has only {choices:,.0f} settings"
+            help_text = "write `search: grid`, which trains all of them, or reduce `trials`"
             yield ctx.problem(MMC542, (*path, "tuning", "trials"), message, help_text)
         trainings = (choices if wanted is None else wanted) * entry.get("ensemble", 1)
         most = entry.get("allow_trainings", MOST_TRAININGS)
@@ -111,33 +111,31 @@ def trials(ctx: Context) -> Iterator[Diagnostic]:
 MMC541 = Code(
     "MMC541",
     "Losses of different kinds would be compared",
-    "With `criterion: validation_loss` the trial with the smallest validation loss is chosen. A hyperparameter "
-    "that changes what the loss is, such as `alpha`, the weight of the score term, makes the losses of its trials "
-    "numbers of different kinds: the smallest `alpha` would win, whatever the network. Take `criterion: closure` "
-    "or `criterion: expected_limit`, which compare what the estimators are good for.",
+    "With `criterion: validation_loss` the trial with the smallest validation loss is chosen. Some hyperparameters "
+    "change the definition of the loss, such as `alpha`, the weight of the score term. The losses of their trials "
+    "cannot be compared: the smallest `alpha` would win, however good the network is. Use `criterion: closure` or "
+    "`criterion: expected_limit`, which compare the quality of the estimators.",
 )
 MMC543 = Code(
     "MMC543",
     "The criterion needs an evaluation",
-    "`closure` and `expected_limit` are judged at the luminosity, the true point and on the grid of `evaluation`, "
-    "which the study does not have. `validation_loss` needs none of them.",
+    "`closure` and `expected_limit` need the luminosity, the true point and the grid of `evaluation`, which the study "
+    "does not have. `validation_loss` does not need them.",
 )
 
 
 @rule(MMC541, MMC543)
 def criteria(ctx: Context) -> Iterator[Diagnostic]:
-    """The criterion can be had, and compares like with like."""
+    """The criterion can be computed, and compares losses of the same definition."""
     for name, method, entry in methods_of(ctx):
         path = ("methods", name, "tuning", "criterion")
         criterion = entry.get("tuning", {}).get("criterion")
         if criterion in ("closure", "expected_limit") and "evaluation" not in ctx.data:
             message = f"`{criterion}` needs the section `evaluation`"
-            yield ctx.problem(MMC543, path, message, "add it, or take `validation_loss`")
+            yield ctx.problem(MMC543, path, message, "add it, or use `validation_loss`")
         if criterion == "validation_loss":
             for key in entry["scan"]:
                 parameter = key.removeprefix("training.")
                 if parameter in method.loss_depends_on:
-                    message = (
-                        f"the loss of {method.name} depends on `{parameter}`, so its trials cannot be compared by it"
-                    )
-                    yield ctx.problem(MMC541, path, message, "take `closure` or `expected_limit`")
+                    message = f"the loss of {method.name} depends on `{parameter}`, so it cannot compare the trials"
+                    yield ctx.problem(MMC541, path, message, "use `closure` or `expected_limit`")

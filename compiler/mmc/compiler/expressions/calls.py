@@ -38,31 +38,31 @@ from mmc.compiler.expressions.vocabulary import (
 from mmc.compiler.language.diagnostics import Code, did_you_mean, one_of
 
 _ALL = 99
-"""More words than any list has: a code's text leaves none out."""
+"""Above the length of every list: the explanation of a code names all words."""
 
 MMC402 = Code(
     "MMC402",
-    "The expression uses something that is not allowed",
+    "The expression uses syntax that is not allowed",
     "Expressions are arithmetic (`+ - * / // % **`), comparisons, `and`, `or`, `not`, `a if c else b`, indices, "
     f"and loops such as `sum(x.pt for x in j)` over {one_of([*LISTS, *SINGLES], _ALL)}, with the functions "
     f"{one_of([*MATH, *BUILTINS, *LIST_FUNCTIONS], _ALL)}. Particles have "
     f"{one_of([*SPATIAL, *TEMPORAL, *FLAVOUR, *TAGS], _ALL)} and the methods {one_of(METHODS, _ALL)}. A transform is "
-    "arithmetic of `theta` alone, with `abs`, `float`, `max` and `min`. Everything else is refused, because "
+    "arithmetic of `theta`, with `abs`, `float`, `max` and `min`. mmc refuses everything else, because "
     "MadMiner hands expressions to Python's `eval`.",
 )
 MMC403 = Code(
     "MMC403",
     "The expression uses a name that the reader does not know",
-    "MadMiner would not complain: it would take the default or drop every event. The objects of generated events "
+    "MadMiner would not report it: it would use the default or drop every event. The objects of generated events "
     f"are {one_of(READERS['lhe'], _ALL)}, those of Delphes {one_of(READERS['delphes'], _ALL)}; cuts and efficiencies "
-    "can also use observables by name, where the name is a Python name. A transform knows `theta`.",
+    "can also use observables whose name is a Python name. A transform can use `theta`.",
 )
 MMC404 = Code(
     "MMC404",
-    "The particles have no such attribute or method",
-    "MadMiner's particles are four-vectors of the package `vector` with `charge`, `pdgid` and tags. Sums keep the "
-    "charge of two particles only, scaled and boosted ones nothing but the momentum, and missing momentum has no "
-    "flavour. The PDG code is `pdgid`, whatever MadMiner's documentation says.",
+    "The particle does not have this attribute or method",
+    "MadMiner's particles are four-vectors of the package `vector` with `charge`, `pdgid` and tags. A sum of two "
+    "particles has a charge, a longer sum has none. Scaled and boosted particles have only a momentum, and missing "
+    "momentum has no flavour. The PDG code is `pdgid`; MadMiner's documentation names it differently.",
 )
 
 
@@ -72,9 +72,9 @@ class CallChecker(Reporter):
     observables: frozenset[str]
     variables: Mapping[str, Value]
 
-    def call(self, node: ast.Call) -> Value:  # noqa: PLR0911 - one per thing that may be called
+    def call(self, node: ast.Call) -> Value:  # noqa: PLR0911 - one per kind of call
         if node.keywords:
-            self.report(MMC402, node.keywords[0].value, "named arguments cannot be used", "give the value alone")
+            self.report(MMC402, node.keywords[0].value, "named arguments cannot be used", "give only the value")
         for argument in node.args:
             if isinstance(argument, ast.Starred):
                 return self.report(MMC402, argument, "a starred argument cannot be used in an expression", ALLOWED)
@@ -95,8 +95,8 @@ class CallChecker(Reporter):
         known = (*self.functions, *LIST_FUNCTIONS)
         guess = OFTEN_WRITTEN.get(name)
         guess = guess if guess in known else did_you_mean(name, known)
-        help_text = f"did you mean `{guess}`?" if guess else f"there are {one_of(known, 30)}"
-        return self.report(MMC403, node.func, f"`{name[:60]}` is no function of expressions", help_text)
+        help_text = f"did you mean `{guess}`?" if guess else f"the functions are {one_of(known, 30)}"
+        return self.report(MMC403, node.func, f"`{name[:60]}` is not a function of expressions", help_text)
 
     def function(self, node: ast.Call, name: str, limits: tuple[int, int]) -> Value:  # noqa: PLR0911 - one per problem
         arguments = [self.number(argument) for argument in node.args]
@@ -173,7 +173,7 @@ class CallChecker(Reporter):
         return Value(owner.kind if owner.kind in MADMINER_PARTICLES else VECTOR4)
 
     def accepted(self, sort: str, owner: str) -> tuple[str, ...]:
-        """The kinds of value that an argument of that sort may be."""
+        """The kinds of value that are accepted for an argument of that sort."""
         if sort == SCALAR:
             return (NUMBER,)
         if sort == ANY:
@@ -200,9 +200,9 @@ class CallChecker(Reporter):
         if not known:
             return self.report(MMC405, node, f"a {owner} has no `{name[:60]}`", "leave it out")
         if name == "spin" and owner.kind == PARTICLE:
-            return self.report(MMC404, node, "smearing forgets the spin", "take it from `p_truth`")
+            return self.report(MMC404, node, "smeared particles have no spin", "take the spin from `p_truth`")
         if name in (*FLAVOUR, *TAGS):
-            help_text = "only single particles and, but for PDG codes, sums of two of them have it"
+            help_text = "only single particles, and for all but PDG codes sums of two particles, have it"
             return self.report(MMC404, node, f"a {owner} has no `{name}`", help_text)
         guess = OFTEN_WRITTEN.get(name)
         guess = guess if guess in known else did_you_mean(name, known)

@@ -1,9 +1,9 @@
-"""The whitelist through which observables, cuts, efficiencies and transforms pass before MadMiner hands them to `eval`.
+"""The whitelist for observables, cuts, efficiencies and transforms, which MadMiner hands to `eval`.
 
-An expression is parsed, never evaluated. What passes is arithmetic, comparisons and functions of numbers over the
-reader's particles (:mod:`mmc.compiler.expressions.vocabulary`), or over the parameter of a transform, with the kind of
-every part known: `j.pt`, `met[0]` or `l[0] + 1` would only fail when the events are read, silently or with the whole
-job, and are refused here.
+An expression is parsed, never evaluated. Allowed are arithmetic, comparisons and functions of numbers over the reader's
+particles (:mod:`mmc.compiler.expressions.vocabulary`), or over the parameter of a transform. The kind of every part is
+checked: `j.pt`, `met[0]` or `l[0] + 1` are refused here. In MadMiner they would fail only when the events are read,
+silently or with the whole job.
 """
 
 import ast
@@ -45,21 +45,21 @@ from mmc.compiler.expressions.vocabulary import (
 from mmc.compiler.language.diagnostics import Code
 
 MAX_LENGTH = 2000
-"""Longer expressions are refused."""
+"""The largest number of characters."""
 MAX_DEPTH = 40
-"""More deeply nested expressions are refused; Python's own parser and `eval` have their limits well above."""
+"""The deepest nesting; the limits of Python's parser and `eval` are well above."""
 MAX_TRANSFORM = 256
-"""MadMiner's files keep no more characters of a transform."""
+"""The largest number of characters of a transform that MadMiner's files keep."""
 TRANSFORM = "transform"
 _ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
 
 
 def check_expression(text: str, kind: str, names: Iterable[str] = (), reader: str = "lhe") -> list[ExpressionProblem]:
-    """The problems of an expression; none if MadMiner may evaluate it.
+    """The problems of an expression; an empty list if MadMiner may evaluate it.
 
-    ``kind`` is "observable", "cut" or "efficiency"; ``names`` are the study's observables, which cuts and
-    efficiencies can use as numbers; ``reader`` is one of :data:`mmc.compiler.expressions.vocabulary.READERS`. Or it is
-    "transform": then the expression is one in ``theta`` alone, which MadMiner evaluates without any reader.
+    ``kind`` is "observable", "cut", "efficiency" or "transform". ``names`` are the study's observables, which cuts and
+    efficiencies can use as numbers. ``reader`` is one of :data:`mmc.compiler.expressions.vocabulary.READERS`. A
+    transform depends only on ``theta``; MadMiner evaluates it without a reader.
 
     >>> check_expression("(l[0] + met).pt", "observable")
     []
@@ -73,7 +73,7 @@ def check_expression(text: str, kind: str, names: Iterable[str] = (), reader: st
 
 
 def transformed(text: str, theta: float) -> tuple[float | None, list[ExpressionProblem]]:
-    """The value of a transform at a value of the parameter, and why it has none; neither where only `eval` can tell.
+    """The value of a transform at a parameter value, and its problems; None and no problems if only `eval` can tell.
 
     >>> transformed("16.52*theta", 2.0)
     (33.04, [])
@@ -85,7 +85,7 @@ def transformed(text: str, theta: float) -> tuple[float | None, list[ExpressionP
 
 
 def constant_value(text: str, reader: str = "lhe") -> float | None:
-    """The value of an observable that is the same in every event; None where it depends on the event.
+    """The value of an observable that is the same in every event; None if the value depends on the event.
 
     >>> constant_value("2 * pi - 0.5"), constant_value("j[0].pt")
     (5.783185307179586, None)
@@ -97,15 +97,15 @@ MMC401 = Code(
     "MMC401",
     "The expression cannot be read",
     "Observables, cuts, efficiencies and transforms are Python expressions. This one has a bracket that is not "
-    "closed, an operator without an operand, or a character that means nothing.",
+    "closed, an operator without an operand, or an unknown character.",
 )
 
 
 def _check(text: str, kind: str, scope: Scope, names: frozenset[str]) -> tuple[list[ExpressionProblem], Value]:
-    """The problems of an expression, and what is known of its value."""
+    """The problems of an expression, and its static value."""
     foreign = next((index for index, char in enumerate(text) if not char.isascii() or char == "\0"), None)
     if foreign is not None:
-        message = f"the character `{text[foreign]}` means nothing in an expression"
+        message = f"the character `{text[foreign]}` is not allowed in an expression"
         return _alone(MMC401, message, "use ASCII characters only", foreign, foreign + 1)
     longest = MAX_TRANSFORM if kind == TRANSFORM else MAX_LENGTH
     if len(text) > longest:
@@ -135,7 +135,7 @@ def _alone(code: Code, message: str, help_text: str, start: int, end: int) -> tu
 MMC406 = Code(
     "MMC406",
     "The result of the expression is of the wrong kind",
-    "An observable, an efficiency and a transform are numbers, a cut is a condition.",
+    "Observables, efficiencies and transforms are numbers. A cut is a condition.",
 )
 
 
@@ -152,7 +152,7 @@ class _Checker(CallChecker):
     # -- results ------------------------------------------------------------------------------------------------------
 
     def result(self, node: ast.expr) -> Value:
-        """The value of the whole expression, after checking that it is what its place needs."""
+        """Check that the value of the whole expression has the kind that its place needs."""
         kind = self.kind
         value = self.check(node)
         if value.kind in (UNKNOWN, TRUTH_VALUE) or (value.kind == NUMBER and kind != "cut"):
@@ -198,7 +198,7 @@ class _Checker(CallChecker):
         if name in self.observables:
             if self.kind != "observable":
                 return Value(NUMBER)
-            return self.report(MMC403, node, "an observable cannot use another one", "write its definition out")
+            return self.report(MMC403, node, "an observable cannot use another observable", "write out its definition")
         if name in self.functions or (name in LIST_FUNCTIONS and self.scope.reader is not None):
             return self.report(MMC405, node, f"the function `{name}` must be called", f"write `{name}(…)`")
         message, help_text = unknown_name(self.scope, name, [*self.variables, *sorted(self.observables)])
@@ -217,7 +217,7 @@ class _Checker(CallChecker):
                 return owner
         elif _whole(node.slice) is not None:
             return Value(owner.element or UNKNOWN)
-        message = f"`{self.source(node.slice)}` is no index: a whole number is needed"
+        message = f"`{self.source(node.slice)}` is not an index: a whole number is needed"
         return self.report(MMC405, node.slice, message, "write `j[0]` for the first, `j[-1]` for the last")
 
     def unary(self, node: ast.UnaryOp) -> Value:
@@ -242,7 +242,7 @@ class _Checker(CallChecker):
     def expect_number(self, node: ast.expr, value: Value) -> None:
         if value.kind != UNKNOWN:
             help_text = "take an element, as in `j[0]`" if value.is_list else ""
-            self.report(MMC405, node, f"one cannot calculate with a {value}", help_text)
+            self.report(MMC405, node, f"a {value} cannot be used in arithmetic", help_text)
 
     def binary(self, node: ast.BinOp) -> Value:
         left, right = self.check(node.left), self.check(node.right)
@@ -258,14 +258,14 @@ class _Checker(CallChecker):
         if left.kind in VECTORS or right.kind in VECTORS:
             return self.vectors(node, left, right)
         if left.kind == right.kind == TRUTH_VALUE:
-            message = "one cannot calculate with two conditions"
+            message = "arithmetic between two conditions is not allowed"
             return self.report(MMC405, node, message, f"write `float({self.source(node.left)})`, or `and` and `or`")
         return self.arithmetic(node, left, right)
 
     def vectors(self, node: ast.BinOp, left: Value, right: Value) -> Value:
         if isinstance(node.op, ast.Add | ast.Sub) and left.kind in FOUR_VECTORS and right.kind in FOUR_VECTORS:
             if left.kind in MADMINER_PARTICLES and right.kind not in MADMINER_PARTICLES:
-                message = f"MadMiner cannot add a {right} to a {left}, only the other way round"
+                message = f"MadMiner cannot add a {right} to a {left}; the reverse order works"
                 first = self.source(node.right)
                 first = first if isinstance(node.op, ast.Add) else f"-({first})"
                 help_text = f"start with the {right}: `{first} + {self.source(node.left)}`"
@@ -280,7 +280,7 @@ class _Checker(CallChecker):
             if isinstance(node.op, ast.Div) and factor.constant == 0:
                 return self.report(MMC407, node, "this divides by zero")
             return Value(VECTOR3 if scaled.kind == VECTOR3 else VECTOR4)
-        message = f"one cannot calculate with a {left} and a {right} like this"
+        message = f"this operator does not accept a {left} and a {right}"
         return self.report(MMC405, node, message, "take one of its numbers, such as `.pt`")
 
     def boolean(self, node: ast.BoolOp) -> Value:
@@ -293,7 +293,7 @@ class _Checker(CallChecker):
         for operator, other in zip(node.ops, node.comparators, strict=True):
             if isinstance(operator, ast.In | ast.NotIn):
                 if not isinstance(other, ast.Tuple | ast.List):
-                    message = f"`{self.source(other)}` is no list of numbers to look in"
+                    message = f"`{self.source(other)}` is not a list of numbers"
                     self.report(MMC405, other, message, "write the numbers, as in `p[0].pdgid in (11, 13)`")
                 else:
                     for element in other.elts:
@@ -315,16 +315,16 @@ class _Checker(CallChecker):
         if first.kind == second.kind and first.element == second.element:
             return first
         message = f"this is either a {first} or a {second}"
-        return self.report(MMC405, node, message, "make both branches the same kind of thing")
+        return self.report(MMC405, node, message, "give both branches the same kind of value")
 
     def comprehension(self, node: ast.GeneratorExp | ast.ListComp) -> Value:
         loop = node.generators[0]
         if len(node.generators) > 1 or not isinstance(loop.target, ast.Name) or loop.is_async:
-            return self.report(MMC402, node, "only a loop of one variable over one list can be used here")
+            return self.report(MMC402, node, "only a loop of one variable over one list is allowed here")
         name = loop.target.id
         taken = name in self.variables or name in LISTS or name in SINGLES or name in CONSTANTS or name in FUNCTIONS
         if taken or name.startswith("_"):
-            return self.report(MMC402, loop.target, f"`{name[:60]}` cannot be a loop's variable", "take a new name")
+            return self.report(MMC402, loop.target, f"`{name[:60]}` cannot be a loop variable", "use a new name")
         source = self.check(loop.iter)
         if not source.is_list:
             if source.kind != UNKNOWN:
@@ -346,7 +346,7 @@ _DESCRIPTIONS: dict[type, str] = {
     ast.JoinedStr: "text",
     ast.Dict: "a dictionary",
     ast.Set: "a set",
-    ast.List: "a list of its own",
+    ast.List: "a new list",
     ast.Tuple: "a tuple",
     ast.DictComp: "a dictionary",
     ast.SetComp: "a set",
@@ -378,11 +378,11 @@ _RULES: dict[type, Callable[..., Value]] = {
     ast.ListComp: _Checker.comprehension,
     ast.Call: _Checker.call,
 }
-"""The whitelist of syntax: whatever is not here is refused."""
+"""The whitelist of syntax: everything else is refused."""
 
 
 def _whole(node: ast.expr) -> int | None:
-    """The value of a literal whole number, negative ones included."""
+    """The value of a literal whole number, which may be negative; None for other nodes."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         inner = _whole(node.operand)
         return None if inner is None else -inner

@@ -1,4 +1,4 @@
-"""What is known of a part of an expression, and how problems of parts are reported."""
+"""The static value of a part of an expression, and reports of its problems."""
 
 import ast
 import math
@@ -10,11 +10,11 @@ from mmc.compiler.expressions.vocabulary import NUMBER, TRUTH_VALUE, UNKNOWN
 from mmc.compiler.language.diagnostics import Code
 
 MAX_BITS = 2048
-"""Integers that may need more bits are refused: `9**9**9` would keep `eval` busy for good."""
+"""The largest number of bits of an integer: `eval` would not finish `9**9**9`."""
 
 
 class ExpressionProblem(NamedTuple):
-    """One problem of an expression, with its code and the characters (start, end) of the text that it is about."""
+    """One problem of an expression, with its code and its characters (start, end) in the text."""
 
     code: Code
     message: str
@@ -24,17 +24,17 @@ class ExpressionProblem(NamedTuple):
 
 
 class Value(NamedTuple):
-    """What is known of a part of an expression."""
+    """The static value of a part of an expression."""
 
     kind: str
     element: str | None = None
-    """Kind of the elements, if it is a list."""
+    """The kind of the elements of a list."""
     constant: float | None = None
-    """The value, where no event is needed to know it."""
+    """The value, if it does not depend on the event."""
     bits: float = 0.0
-    """An upper bound of the size of the integer that it may be."""
+    """An upper bound on the size of an integer value."""
     lazy: bool = False
-    """A generator: it can be summed, but has no length."""
+    """True for a generator: it can be summed, but has no length."""
 
     @property
     def is_list(self) -> bool:
@@ -48,7 +48,7 @@ class Value(NamedTuple):
 
 UNKNOWN_VALUE = Value(UNKNOWN)
 CONDITION = Value(TRUTH_VALUE, bits=1)
-ALLOWED = "`mmc explain MMC402` lists what can"
+ALLOWED = "`mmc explain MMC402` lists what is allowed"
 _OPERATORS: dict[type, Callable[[float, float], float]] = {
     ast.Add: lambda a, b: a + b,
     ast.Sub: lambda a, b: a - b,
@@ -61,26 +61,26 @@ _OPERATORS: dict[type, Callable[[float, float], float]] = {
 
 MMC405 = Code(
     "MMC405",
-    "The expression mixes things that do not go together",
-    "An attribute of a list, an index of a single particle, a number added to a particle, a condition with a sign: "
-    "MadMiner would take the default or end with an error. A list needs an index, `j[0].pt`; a condition becomes a "
-    "number by `float(…)`; sums of particles start with the sum: `(l[0] + l[1]) + met`.",
+    "The expression combines values of incompatible kinds",
+    "Examples: an attribute of a list, an index of a single particle, a number added to a particle, a condition with "
+    "a sign. MadMiner would use the default or end with an error. A list needs an index, `j[0].pt`; `float(…)` turns "
+    "a condition into a number; a sum comes before a single particle: `(l[0] + l[1]) + met`.",
 )
 MMC407 = Code(
     "MMC407",
-    "The expression has no value or takes for ever",
-    "It divides by zero, takes the root of a negative number, raises to a power that is not known beforehand or "
-    "too large, or is too long or too deeply nested. MadMiner evaluates every expression once when it starts, so "
-    "such a one ends or blocks the run. A transform needs a value at every benchmark and at both ends of the "
+    "The expression has no value or does not finish",
+    "The expression divides by zero, takes the root of a negative number, has an exponent that is too large or not "
+    "constant, or is too long or too deeply nested. MadMiner evaluates every expression once when it starts, so the "
+    "expression would end or block the run. A transform needs a value at every benchmark and at both ends of the "
     "range.",
 )
 
 
 class Reporter:
-    """Checks of parts that are numbers, and the problems found so far."""
+    """Checks of numbers, and the problems found so far."""
 
     functions: Mapping[str, tuple[int, int]]
-    """Those of numbers, with the smallest and largest number of arguments."""
+    """Functions of numbers, with the smallest and largest number of arguments."""
 
     def __init__(self, text: str, shift: int) -> None:
         self.text = text
@@ -89,7 +89,7 @@ class Reporter:
 
     @abstractmethod
     def check(self, node: ast.expr) -> Value:
-        """What is known of a part; its problems are reported."""
+        """The static value of a part; its problems are reported."""
 
     def report(self, code: Code, node: ast.AST, message: str, help_text: str = "") -> Value:
         start, end = self.place(node)
@@ -108,7 +108,7 @@ class Reporter:
         return text if len(text) <= 40 else text[:39] + "…"
 
     def number(self, node: ast.expr) -> Value | None:
-        """The value of a part that must be a number or a condition; None where a problem has been reported."""
+        """The value of a part that must be a number or a condition; None after a reported problem."""
         value = self.check(node)
         if value.kind in (NUMBER, TRUTH_VALUE):
             return value
@@ -136,7 +136,7 @@ class Reporter:
     def power(self, node: ast.expr, base: Value, exponent: Value) -> Value:
         if exponent.constant is None:
             help_text = "write `exp(… * log(…))`" if "exp" in self.functions else "write a number"
-            return self.report(MMC407, node, "the exponent is not known beforehand", help_text)
+            return self.report(MMC407, node, "the exponent is not a constant", help_text)
         bits = max(base.bits, 1.0) * max(abs(exponent.constant), 1.0)
         if bits > MAX_BITS:
             return self.report(MMC407, node, "the number may become too large", "take a smaller exponent")
@@ -145,7 +145,7 @@ class Reporter:
         return self.computed(node, lambda: _real_power(base.constant or 0.0, exponent.constant or 0.0), bits)
 
     def computed(self, node: ast.expr, compute: Callable[[], float], bits: float = 0.0) -> Value:
-        """A value that is known beforehand, if it can be computed at all."""
+        """A constant value, if it can be computed."""
         try:
             constant = compute()
         except (ArithmeticError, ValueError, TypeError):
@@ -166,6 +166,6 @@ def _real_power(base: float, exponent: float) -> float:
 
 
 def offset(text: str, line: int, column: int) -> int:
-    """The index of a position that Python's parser reports: line from 1, column from 0."""
+    """The text index of a position from Python's parser (line from 1, column from 0)."""
     lines = text.split("\n")
     return sum(len(before) + 1 for before in lines[: line - 1]) + max(column, 0)

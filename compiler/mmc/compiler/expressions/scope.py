@@ -1,4 +1,4 @@
-"""What an expression can name: the objects of a reader of events, or the one parameter of a transform."""
+"""The names that an expression can use: the objects of an event reader, or the parameter of a transform."""
 
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -18,42 +18,42 @@ from mmc.compiler.expressions.vocabulary import (
 from mmc.compiler.language.diagnostics import did_you_mean, one_of
 
 LIST = "list"
-"""The kind of a list; what it is a list of is apart from that."""
+"""The kind of a list; the kind of its elements is separate."""
 
 
 class Scope(NamedTuple):
-    """What an expression can name."""
+    """The names that an expression can use."""
 
     variables: Mapping[str, Value]
-    """Objects of the reader and constants, or the parameter."""
+    """The reader's objects and constants, or the parameter."""
     functions: Mapping[str, tuple[int, int]]
     """Functions of numbers, with the smallest and largest number of arguments."""
     reader: str | None
-    """None where there are no events."""
+    """The name of the reader; None without events."""
 
 
 @cache
 def scope_of_reader(reader: str) -> Scope:
-    """What observables, cuts and efficiencies can name; ``reader`` is one of the vocabulary's READERS."""
+    """The names for observables, cuts and efficiencies; ``reader`` is one of the vocabulary's READERS."""
     constants = {name: Value(NUMBER, constant=value) for name, value in CONSTANTS.items()}
     objects = {name: Value(LIST, LISTS[name]) if name in LISTS else Value(SINGLES[name]) for name in READERS[reader]}
     return Scope({**objects, **constants}, {**MATH, **BUILTINS}, reader)
 
 
 def scope_of_transform(theta: float | None = None) -> Scope:
-    """What a transform can name: MadMiner gives `eval` no names but ``theta``, so Python's own functions are left."""
+    """The names for a transform: MadMiner gives `eval` only ``theta``, beside Python's built-in functions."""
     functions = {name: BUILTINS[name] for name in ("abs", "float", "max", "min")}
     return Scope({"theta": Value(NUMBER, constant=theta)}, functions, None)
 
 
 def unknown_name(scope: Scope, name: str, known: Iterable[str]) -> tuple[str, str]:
-    """What to say of a name that means nothing, and the way out; ``known`` are all names that do."""
+    """Message and help for an unknown name; ``known`` are all known names."""
     if scope.reader is None:
-        return f"`{name[:60]}` means nothing in a transform", "the value of the parameter is `theta`"
-    objects = f"there are {one_of(READERS[scope.reader])}"
+        return f"`{name[:60]}` is not known in a transform", "the value of the parameter is `theta`"
+    objects = f"the objects are {one_of(READERS[scope.reader])}"
     if name in LISTS or name in SINGLES:
         return f"the reader of {scope.reader.capitalize()} files has no `{name}`", objects
     known = tuple(known)
     guess = OFTEN_WRITTEN.get(name, did_you_mean(name, known) if len(name) > 1 else None)
     help_text = f"did you mean `{guess}`?" if guess in known else objects
-    return f"`{name[:60]}` is nothing that the event reader knows", help_text
+    return f"`{name[:60]}` is not known to the event reader", help_text

@@ -1,9 +1,9 @@
-"""What an observable, a cut or an efficiency can name: the objects, attributes and functions of MadMiner's readers.
+"""The vocabulary of observables, cuts and efficiencies: objects, attributes and functions of MadMiner's readers.
 
 MadMiner 0.9.6 evaluates expressions over lists of `MadMinerParticle`, which is a four-vector of the package `vector`.
-Tests compare these tables with the real classes of both readers wherever MadMiner is installed. Left out, though they
-exist: what changes a particle, what makes something that is no number or vector, and names that only one of MadMiner's
-LHE parsers or its DelphesReader defines.
+Tests compare these tables with the classes of both readers where MadMiner is installed. Left out on purpose: methods
+that change a particle, methods whose result is not a number or a vector, and names that only one of MadMiner's LHE
+parsers or its DelphesReader defines.
 """
 
 # Kinds of value. The first three are `MadMinerParticle` objects, the fourth and fifth plain four-vectors of `vector`.
@@ -16,10 +16,10 @@ VECTOR3 = "three-vector"
 NUMBER = "number"
 TRUTH_VALUE = "condition"
 UNKNOWN = "unknown"
-"""A value whose problem has been reported already."""
+"""A value with a problem that is already reported."""
 
 MADMINER_PARTICLES = (TRUTH, PARTICLE, MET)
-"""MadMiner adds to these nothing but another of these; otherwise the whole analysis ends with an AssertionError."""
+"""To a value of these kinds MadMiner can add only these kinds; else the analysis ends with an AssertionError."""
 FOUR_VECTORS = (*MADMINER_PARTICLES, PAIR, VECTOR4)
 VECTORS = (*FOUR_VECTORS, VECTOR3)
 
@@ -34,14 +34,14 @@ LISTS = {
     "p": PARTICLE,
     "p_truth": TRUTH,
 }
-"""Lists of electrons, muons, taus, jets, photons, leptons (e and mu), neutrinos, all particles, all before smearing."""
+"""Lists: electrons, muons, taus, jets, photons, leptons (e and mu), neutrinos, all particles, all before smearing."""
 SINGLES = {"met": MET, "visible": VECTOR4, "all": VECTOR4}
-"""Missing momentum, the sum of the visible particles, both together; the last two by the reader step's work-around."""
+"""Missing momentum, the sum of the visible particles, and both together; a work-around defines the last two."""
 READERS = {
     "lhe": (*LISTS, *SINGLES),
     "delphes": ("e", "mu", "j", "a", "l", *SINGLES),
 }
-"""The objects that each reader has; those of one name are of one kind. A detector reconstructs taus as jets."""
+"""The objects of each reader; an object has the same kind in all readers. A detector reconstructs taus as jets."""
 CONSTANTS = {"pi": 3.141592653589793}
 
 MATH = {
@@ -50,7 +50,7 @@ MATH = {
     **dict.fromkeys(("atan2", "pow"), (2, 2)),
     "log": (1, 2),
 }
-"""The functions that the reader takes from :mod:`math`, with the smallest and largest number of arguments."""
+"""The reader's functions from :mod:`math`, with the smallest and largest number of arguments."""
 BUILTINS = {
     "abs": (1, 1),
     "float": (1, 1),
@@ -60,7 +60,7 @@ BUILTINS = {
     "min": (2, 100),
     "max": (2, 100),
 }
-"""Python's own functions of numbers that are let through."""
+"""The allowed built-in functions of numbers."""
 LIST_FUNCTIONS = ("len", "sum", "any")
 FUNCTIONS = (*MATH, *BUILTINS, *LIST_FUNCTIONS)
 
@@ -84,7 +84,8 @@ ATTRIBUTES = {
     VECTOR4: dict.fromkeys((*SPATIAL, *TEMPORAL), NUMBER),
     VECTOR3: dict.fromkeys(SPATIAL, NUMBER),
 }
-"""What each kind of vector has. Smearing forgets the spin; missing momentum has no flavour; a sum has no PDG code."""
+"""The attributes of each kind of vector. After smearing there is no spin; missing momentum has no flavour; a sum has
+no PDG code."""
 
 SAME = "same"
 FOUR, THREE, ANY, SCALAR = "four", "three", "any", "scalar"
@@ -103,9 +104,9 @@ METHODS: dict[str, tuple[tuple[str, ...], str]] = {
     "unit": ((), VECTOR4),
     **dict.fromkeys(("to_beta3", "to_Vector3D", "to_3D"), ((), VECTOR3)),
 }
-"""Methods of four-vectors: the arguments (another vector, of the same dimension, of any, or a number) and the result.
+"""Methods of four-vectors: the arguments (a number, or a vector of the same or of any dimension) and the result.
 
-`boost` keeps charge and flavour of a particle, every other method forgets them.
+The result of `boost` has the charge and flavour of the particle; results of other methods have neither.
 """
 METHODS3: dict[str, tuple[tuple[str, ...], str]] = {
     **{name: METHODS[name] for name in ("deltaphi", "deltaeta", "deltaR", "deltaR2", "deltaangle")},
@@ -118,7 +119,7 @@ METHODS3: dict[str, tuple[tuple[str, ...], str]] = {
 """Methods of three-vectors, likewise."""
 
 RESERVED = frozenset((*LISTS, *SINGLES, *CONSTANTS, *FUNCTIONS, "n_particles", "scale", "alpha_qed", "alpha_qcd"))
-"""Names that mean something to the reader already, so that no observable can bear them: cuts would not see both."""
+"""Names that the reader defines. An observable cannot have such a name: cuts could not use both."""
 
 OFTEN_WRITTEN = {
     **dict.fromkeys(("jet", "jets"), "j"),
@@ -149,4 +150,4 @@ OFTEN_WRITTEN = {
     "pT": "pt",
     "y": "rapidity",
 }
-"""What people write and what the reader calls it."""
+"""Common names → the reader's names."""

@@ -1,1 +1,1 @@
-"""Studies from what analyses were written in before: one module for each kind of source."""
+"""Convert other tools' input files to studies: one module per kind of source."""

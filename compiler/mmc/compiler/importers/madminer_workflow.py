@@ -1,7 +1,7 @@
-"""``mmc import madminer-workflow``: a study from the two input files of the hand-written MadMiner workflow.
+"""``mmc import madminer-workflow``: convert the two input files of the hand-written MadMiner workflow to a study.
 
-Everything that decides a number is written out, the workflow's silent defaults too. What a study cannot say, and what
-was a defect, becomes a comment where one would look for it.
+All settings that affect a result are written out, including the workflow's silent defaults. Settings that a study
+cannot express, and defects of the workflow, become comments beside the related keys.
 """
 
 import re
@@ -31,7 +31,7 @@ _PLOTS = ("all_methods", "all_methods_pvalue", "all_methods_separate", "correlat
 def import_study(physics: Source, learning: Source, cards: Cards, name: str) -> str:
     """The text of the study.
 
-    :raises UsageError: when an input file lacks something, or has something of a wrong kind
+    :raises UsageError: when an input file lacks an entry, or has an entry of a wrong kind
     """
     parameters = [_Parameter.read(entry) for entry in physics.parts("parameters")]
     names = [parameter.name for parameter in parameters]
@@ -103,7 +103,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _ticked(entry: Source) -> bool:
-    """Tick off the running number that the workflow does not read."""
+    """Mark the running number, which the workflow does not read, as used."""
     entry.any("cut"), entry.any("benchmark")
     return True
 
@@ -147,7 +147,7 @@ def _benchmarks(physics: Source, names: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _morphing(entry: Source) -> tuple[list[str], bool]:
-    """The section, and whether the benchmarks are in the basis."""
+    """The lines of the section, and whether the benchmarks are in the basis."""
     said = {
         "max_overall_power": entry.take("max_overall_power", int, 4),
         "n_trials": entry.take("n_trials", int, 100),
@@ -243,7 +243,7 @@ def _score(method: str, entry: Source, names: list[str]) -> Iterator[str]:
 
 
 def _theta(entry: Source, names: list[str], *, single: bool) -> tuple[dict[str, Any], list[str]]:
-    """A point or points, and what is not as it was."""
+    """A point or points, and notes on differences from the workflow."""
     method = entry.take("sampling_method", str)
     if method == "random_morphing_points":
         if single:
@@ -341,7 +341,7 @@ class _Evaluation:
 
 
 def _bins(entry: Source, bins: Any, interval: Any) -> tuple[Any, str]:
-    """The bins of the Fisher information, and what is not as it was: edges, or a number of equal width in a range."""
+    """The bins of the Fisher information (edges, or a number of equal bins), and a note on differences."""
     if isinstance(bins, list) and len(bins) > 1 and all(map(_is_number, bins)):
         return [_number(edge) for edge in bins], ""
     if not isinstance(bins, int) or isinstance(bins, bool):

@@ -1,4 +1,4 @@
-"""Reading somebody else's YAML: every value with its place, and a note of the keys that nobody asked for."""
+"""Read another tool's YAML: every value has its position, and unused keys are recorded."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +18,7 @@ KINDS: dict[type, str] = {
 
 
 class Source:
-    """A mapping of an input file; what is taken out of it is ticked off."""
+    """A mapping of an input file; keys that are read are marked as used."""
 
     def __init__(self, document: Document, path: Path = ()) -> None:
         self._document = document
@@ -34,13 +34,13 @@ class Source:
     def read(cls, content: bytes, name: str) -> "Source":
         """The whole file.
 
-        :raises UsageError: when it is no YAML mapping
+        :raises UsageError: when the file is not a YAML mapping
         """
         document = load(content, name)
         if document.diagnostics:
             first = document.diagnostics[0]
             raise UsageError(f"{name}:{first.span.line}: {first.message}")
-        return cls(document.with_numbers(document.grouped))  # as the YAML 1.1 of that tool reads them
+        return cls(document.with_numbers(document.grouped))  # as in that tool's YAML 1.1
 
     def __contains__(self, key: str) -> bool:
         return self._data.get(key) is not None
@@ -63,7 +63,7 @@ class Source:
         return value
 
     def any(self, key: str) -> Any:
-        """The value of a key, of whatever kind; None where it is absent."""
+        """The value of a key, of any kind; None if absent."""
         self._taken.add(key)
         return self._data.get(key)
 
@@ -95,7 +95,7 @@ class Source:
         return UsageError(f"{self._document.path}:{self._document.key_span(path).line}: {message}")
 
     def left(self) -> Iterator[tuple[str, int, Any]]:
-        """The keys that nobody took, each with its line and value."""
+        """The unused keys, each with its line and value."""
         for key, value in self._data.items():
             if key not in self._taken:
                 place = (*self._path, key)

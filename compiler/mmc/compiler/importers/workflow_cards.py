@@ -1,4 +1,4 @@
-"""The cards of the hand-written workflow: what they say of the study, and what of them stays a file beside it."""
+"""The cards of the hand-written workflow: the settings that move into the study, and the cards that stay files."""
 
 import re
 from collections.abc import Callable, Container, Mapping
@@ -10,13 +10,13 @@ from mmc.errors import UsageError
 
 _STUDY_ALONE = ("nevents", "iseed", "lpp1", "lpp2", "ebeam1", "ebeam2", "pdlabel", "lhaid", "run_tag")
 _SWITCHED_OFF = (("JetMatching:doShowerKt", "off"), ("SysCalc:fullCutVariation", "off"))
-"""What MadGraph's own card says of matching and scale variations when there are none."""
+"""The values in MadGraph's default card that mean no matching and no scale variations."""
 _BEAMS = {"1": "p", "-1": "pbar"}
 
 
 @dataclass
 class Cards:
-    """What a study takes from a folder of cards."""
+    """The content of a folder of cards for a study."""
 
     model: str
     process: list[str]
@@ -31,11 +31,11 @@ class Cards:
     files: dict[str, str] = field(default_factory=dict)
     """The cards to write beside the study, by their path there."""
     notes: list[str] = field(default_factory=list)
-    """What is not kept of them, and why."""
+    """Notes on what is left out, and why."""
 
 
 def in_the_image() -> Cards:
-    """What the cards in the image of the hand-written workflow say."""
+    """The content of the cards in the hand-written workflow's image."""
     return Cards(
         model="EWdim6-full",
         process=["u d > u d h / a z QCD=0 QED=99 NP=2, h > a a QCD=0 QED=99 NP=0"],
@@ -53,7 +53,7 @@ def in_the_image() -> Cards:
 def read_cards(folder: Path) -> Cards:
     """The cards of a folder, by the names that the workflow gives them.
 
-    :raises UsageError: when the process or run card is missing or says too little
+    :raises UsageError: when the process card or the run card is missing or incomplete
     """
     cards = _process(_text(folder, "proc_card_signal.dat"))
     _add_run_card(cards, _text(folder, "run_card_signal.dat"))
@@ -177,4 +177,4 @@ _OPTIONAL: dict[str, tuple[Callable[[Cards, str], None], str]] = {
     "delphes_card.dat": (_add_delphes_card, "the card of CMS that Delphes ships is taken"),
     "me5_configuration.txt": (_add_configuration, ""),
 }
-"""Cards that may be missing, and what the study then has instead."""
+"""Optional cards, and the replacement when a card is missing."""

@@ -1,4 +1,4 @@
-"""YAML with comments, as people write studies: short things on one line."""
+"""Write YAML with comments, as in hand-written studies: short values on one line."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from textwrap import wrap
@@ -12,7 +12,7 @@ WIDTH = 120
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes text that YAML 1.2 would read as something else too, such as `1e3`; PyYAML knows YAML 1.1."""
+    """Also quotes text that only YAML 1.2 would not read as text, such as `1e3`; PyYAML follows YAML 1.1."""
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
         style = None if isinstance(plain_scalar(data), str) else "'"

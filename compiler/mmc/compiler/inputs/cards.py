@@ -1,4 +1,4 @@
-"""What the cards of MadGraph, Pythia and Delphes say, line by line, as these programs read them."""
+"""Read the cards of MadGraph, Pythia and Delphes line by line, as these programs do."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -16,14 +16,14 @@ class Entry(NamedTuple):
 
 _BRACKETS = re.compile(r"\[\s*(?:(\w+)\s*=)?[^\]]*\]")
 _LOOP_INDUCED = ("noborn", "sqrvirt")
-"""What MadGraph calls processes that start with a loop: leading order, in spite of the brackets."""
+"""MadGraph's keywords for loop-induced processes: leading order, in spite of the brackets."""
 _RUN_CARD_NAME = re.compile(r"[A-Za-z]\w*")
 _PYTHIA_LINE = re.compile(r"\s*([A-Za-z0-9]+:[\w:()-]+)[\s=]\s*=?\s*([^!#\r]*)")
 _DELPHES_SEED = re.compile(r"\s*set\s+(?:::)?(RandomSeed)\s+([^\s;#]+)")
 
 
 def asks_for_corrections(process: str) -> bool:
-    """Whether a line of a process card asks for corrections of higher order.
+    """Whether a line of a process card requests higher-order corrections.
 
     >>> asks_for_corrections("p p > t t~ [QCD]"), asks_for_corrections("g g > h [noborn=QCD]")
     (True, False)
@@ -33,7 +33,7 @@ def asks_for_corrections(process: str) -> bool:
 
 
 def run_card(text: str) -> Iterator[Entry]:
-    """The settings of a run card; names in lower case, as MadGraph takes them.
+    """The settings of a run card; names in lower case, as in MadGraph.
 
     >>> list(run_card(" 1000 = nevents ! number\\n# 5 = ptj\\n"))
     [Entry(line=1, name='nevents', value='1000')]
@@ -45,7 +45,7 @@ def run_card(text: str) -> Iterator[Entry]:
 
 
 def pythia(text: str) -> Iterator[Entry]:
-    """The settings of a card of Pythia 8, where everything that does not start with a letter or digit is a comment.
+    """The settings of a Pythia 8 card; lines that do not start with a letter or a digit are comments.
 
     >>> list(pythia("! text\\nBeams:eCM = 8000. ! GeV\\n"))
     [Entry(line=2, name='Beams:eCM', value='8000.')]
@@ -69,7 +69,7 @@ def delphes_seeds(text: str) -> Iterator[Entry]:
 
 
 def with_entries(text: str, entries: Mapping[str, float]) -> tuple[str, list[str]]:
-    """A param card with other values, and the keys among them that have no place in it.
+    """A param card with new values, and the keys of values for which the card has no entry.
 
     :param entries: value by ``block number`` or, for all others of a block, ``block all``, in lower case
 
@@ -88,7 +88,7 @@ def with_entries(text: str, entries: Mapping[str, float]) -> tuple[str, list[str
 
 
 def param_card(text: str) -> dict[tuple[str, int], str]:
-    """What a param card says in the places that hold one value, by block in lower case and number.
+    """The entries of a param card with a single value, by block in lower case and number.
 
     >>> param_card("BLOCK DIM6\\n 2 16.52 # CWL2\\nDECAY 25 4e-3")
     {('dim6', 2): '16.52', ('decay', 25): '4e-3'}
@@ -105,7 +105,7 @@ class _Place(NamedTuple):
 
 
 def _places(text: str) -> Iterator[_Place]:
-    """The lines of a param card that hold one value."""
+    """The lines of a param card with a single value."""
     block = ""
     for line, raw in enumerate(text.splitlines(), start=1):
         words = raw.partition("#")[0].lower().split()

@@ -1,6 +1,6 @@
-"""MadGraph and Delphes on this machine: where a study or the environment says they are, and whether they can be used.
+"""Find MadGraph and Delphes on this machine, from the study or the environment, and check that they can be used.
 
-The steps that run them and ``mmc doctor`` find them here alone. Importing this takes no time, and needs no package.
+The steps that run them and ``mmc doctor`` use this module. Its import is quick and needs no package.
 """
 
 import os
@@ -22,7 +22,7 @@ OLDEST = {"MadGraph": (3, 0), "Delphes": (3, 5)}
 
 MADGRAPH = "bin/mg5_aMC"
 COMPILERS = ("gfortran", "g++", "make")
-"""What MadGraph calls: each process and its module for reweighting are compiled."""
+"""The programs that MadGraph calls: it compiles each process and its reweighting module."""
 MADGRAPH_CONFIGURATION = "input/mg5_configuration.txt"
 LHAPDF = "lhapdf-config"
 GET_LHAPDF = (
@@ -42,13 +42,13 @@ class Installation:
     folder: Path
     """Absolute."""
     version: str
-    """As in ``3.5.7``; empty where the installation does not record it."""
+    """The version, as in ``3.5.7``; empty if the installation does not record it."""
     named_by: str
-    """What named the folder: the key of the study, or the environment variable."""
+    """The origin of the folder: the key of the study, or the environment variable."""
     programs: Mapping[str, Path]
-    """The executables by their names."""
+    """The executables by name."""
     cards: Path | None = None
-    """The folder with the cards that Delphes ships."""
+    """The folder with Delphes' own cards."""
 
     @property
     def is_tested(self) -> bool:
@@ -56,7 +56,7 @@ class Installation:
         return self.version == TESTED[self.name]
 
     def environment(self) -> dict[str, str]:
-        """The variables of this process, and with them the folders where the program's own libraries are."""
+        """The environment variables of this process, with the folders of the program's libraries added."""
         folders = [str(self.folder), str(self.folder / "lib"), os.environ.get("LD_LIBRARY_PATH", "")]
         return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(filter(None, folders))}
 
@@ -64,7 +64,7 @@ class Installation:
 def find_madgraph(explicit: str | None) -> Installation:
     """MadGraph in the folder that the study names, else in ``MMC_MADGRAPH_DIR``.
 
-    :raises InstallationError: when there is none, it is too old, or something that it calls is missing
+    :raises InstallationError: when MadGraph is missing or too old, or a program that it calls is missing
     """
     folder, named_by = _folder("MadGraph", explicit)
     program = folder / MADGRAPH
@@ -82,7 +82,7 @@ def find_madgraph(explicit: str | None) -> Installation:
 
 
 def find_lhapdf(madgraph: Installation | None) -> str | None:
-    """LHAPDF's ``lhapdf-config`` that MadGraph would call: what its configuration names, else the one on the PATH."""
+    """The ``lhapdf-config`` that MadGraph calls: from its configuration, else from the PATH."""
     named = None
     if madgraph is not None and (configuration := madgraph.folder / MADGRAPH_CONFIGURATION).is_file():
         text = configuration.read_text(encoding="utf-8", errors="replace")
@@ -95,7 +95,7 @@ def find_lhapdf(madgraph: Installation | None) -> str | None:
 def find_delphes(explicit: str | None) -> Installation:
     """Delphes in the folder that the study names, else in ``MMC_DELPHES_DIR``: built in its source, or installed.
 
-    :raises InstallationError: when there is none, it is too old, or its libraries (ROOT's among them) do not load
+    :raises InstallationError: when Delphes is missing or too old, or its libraries (including ROOT's) do not load
     """
     folder, named_by = _folder("Delphes", explicit)
     places = (folder, folder / "bin")
@@ -121,14 +121,14 @@ def variable(name: str) -> str:
 
 
 def install_hint(packages: Iterable[str]) -> str:
-    """How to get programs that distributions package under the same names."""
+    """How to install programs whose package has the same name."""
     return f"install from your system's packages, as in `apt install {' '.join(packages)}`"
 
 
 def _folder(name: str, explicit: str | None) -> tuple[Path, str]:
-    """The folder of a program and what named it.
+    """The folder of a program and its origin (study key or environment variable).
 
-    :raises InstallationError: when nothing names one, or it is none
+    :raises InstallationError: when no folder is named, or the path is not a folder
     """
     key = f"execution.installations.{name.lower()}"
     text, named_by = (explicit, key) if explicit else (os.environ.get(variable(name), ""), variable(name))
@@ -152,9 +152,9 @@ def _is_executable(file: Path) -> bool:
 
 
 def _version(name: str, folder: Path, named_by: str, records: Iterable[tuple[str, str]]) -> str:
-    """The version that the first of the files records behind some text; empty where there is none of them.
+    """The version after a given text in the first of the files that exists; empty if none exists.
 
-    :raises InstallationError: when it is older than what mmc can drive
+    :raises InstallationError: when the version is too old for mmc
     """
     for file, before in records:
         try:

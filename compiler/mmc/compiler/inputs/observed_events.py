@@ -1,7 +1,7 @@
 """Observed events: a CSV file with one row per event and one column per observable, named in its first row.
 
-Columns may stand in any order, and others may stand among them. The checks read the file when a study is compiled, the
-steps when they set limits.
+Columns may be in any order, and additional columns are ignored. The checks read the file when a study is compiled; the
+steps read it when they set limits.
 """
 
 import csv
@@ -13,16 +13,16 @@ from mmc.compiler.catalogue.names import madminer_name
 
 
 class ObservedError(ValueError):
-    """What is wrong with the file, in a line."""
+    """The problem of the file in one line."""
 
 
 def parse_observed(text: str, observables: Sequence[str]) -> list[list[float]]:
-    """The events, each with its observables in that order.
+    """The events, each with the values of ``observables`` in that order.
 
     >>> parse_observed("pt, eta\\n31.5, 0.2\\n", ["eta", "pt"])
     [[0.2, 31.5]]
 
-    :raises ObservedError: when a column is missing or twice there, a value is no finite number, or there are no events
+    :raises ObservedError: when a column is missing or duplicated, a value is not a finite number, or there is no event
     """
     rows = csv.reader(io.StringIO(text.removeprefix("\ufeff")), skipinitialspace=True)
     try:

@@ -1,4 +1,4 @@
-"""What mmc says about a study: problems with a stable code, a position and, where there is one, a way out."""
+"""Diagnostics of a study: problems with a stable code, a position and, where possible, a fix."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ Severity = Literal["error", "warning"]
 
 
 class Span(NamedTuple):
-    """A stretch of a text file. Lines and columns count from 1, in characters; the end is exclusive."""
+    """A range of a text file. Lines and columns count from 1, in characters; the end is exclusive."""
 
     line: int
     column: int
@@ -17,31 +17,31 @@ class Span(NamedTuple):
 
 
 START = Span(1, 1, 1, 1)
-"""Where a problem of the file as a whole is shown."""
+"""The position of a problem of the whole file."""
 
 
 class Diagnostic(NamedTuple):
-    """One problem of a study: its code, where it is and how to get out of it."""
+    """One problem of a study: its code, its position and how to fix it."""
 
     code: str
     message: str
     path: str
-    """The file as the user named it."""
+    """The file name as the user gave it."""
     span: Span = START
     help: str = ""
     severity: Severity = "error"
 
 
 class Code(NamedTuple):
-    """A kind of problem, declared beside the rule that finds it; a code is never given a second meaning.
+    """A kind of problem, declared beside the rule that finds it. The meaning of a code never changes.
 
     Its bad example is ``tests/bad/ID_what.yaml``.
     """
 
     id: str
-    """``MMC`` and three digits, of which the first is the family; the constant has the same name."""
+    """``MMC`` and three digits; the first digit is the family. The constant has the same name."""
     title: str
-    """What is wrong, in a line."""
+    """The problem in one line."""
     explanation: str
     """Why it matters and what to do."""
     severity: Severity = "error"
@@ -52,17 +52,17 @@ class Code(NamedTuple):
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """The diagnostics of one file by position, then code and message, each once."""
+    """The diagnostics of one file without duplicates, sorted by position, code and message."""
     return sorted(set(diagnostics), key=lambda item: (item.path, item.span, item.code, item.message))
 
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
-    """Whether any of them is more than a warning."""
+    """Whether any of the diagnostics is an error."""
     return any(item.severity == "error" for item in diagnostics)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """The known word that ``word`` is most probably a slip of; None where none is close.
+    """The known word that the user most probably meant; None if no known word is close.
 
     >>> did_you_mean("benchmark", ["benchmarks", "parameters"])
     'benchmarks'
@@ -77,7 +77,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
 
 
 _LONGEST_WORD = 100
-"""Longer words are not compared whole: it takes quadratic time and no name is as long."""
+"""Words are compared up to this length: the time is quadratic, and no name is longer."""
 
 
 def _plain(word: str) -> str:
@@ -85,7 +85,7 @@ def _plain(word: str) -> str:
 
 
 def one_of(words: Iterable[str], limit: int = 12) -> str:
-    """The words in back quotes, for a message; only the first ``limit`` of them.
+    """The first ``limit`` words in back quotes, for a message.
 
     >>> one_of(["a", "b"])
     '`a`, `b`'
@@ -99,7 +99,7 @@ _LOGIN = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 def without_login(text: str) -> str:
-    """A text that may be printed in a log, with stars for the user and the password of an address.
+    """A text for a log, with stars for user name and password in an address.
 
     >>> without_login("at https://me:secret@host.org/a")
     'at https://*********@host.org/a'
@@ -108,7 +108,7 @@ def without_login(text: str) -> str:
 
 
 def show(value: Any, limit: int = 60) -> str:
-    """A value of a study as a message shows it: short, on one line, as YAML or JSON would write it.
+    """A value of a study for a message: short, on one line, in YAML or JSON notation.
 
     >>> show(True), show("a b"), show([1, 2]), show(None)
     ('true', "'a b'", 'a list', 'nothing')

@@ -1,8 +1,8 @@
-"""YAML text to plain data in which every key and value knows where it stands.
+"""Read YAML text into plain data, and record the position of every key and value.
 
-Scalars follow the core schema of YAML 1.2, as editors do: ``1e3`` is a number, ``on``, ``yes`` and dates are text.
-``30_000`` is text too, and the document keeps the number that it can mean. Whatever the text, the result is a
-:class:`Document`: problems are diagnostics, never exceptions, and time and memory stay linear in the size of the file.
+Scalars follow the core schema of YAML 1.2, as in editors: ``1e3`` is a number; ``on``, ``yes`` and dates are text.
+``30_000`` is text too; the document also keeps the number that it can mean. The result is a :class:`Document` for
+every text: problems are diagnostics, never exceptions. Time and memory are linear in the size of the file.
 """
 
 import math
@@ -33,26 +33,26 @@ _TAG = "tag:yaml.org,2002:"
 _TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "null": type(None)}
 _LARGEST = 2**63 - 1
 _LONGEST = 60
-"""Integers with more digits are too large, and Python takes quadratic time to read them."""
+"""Integers with more digits are out of range, and Python needs quadratic time to read them."""
 
 
 @dataclass(frozen=True)
 class Document:
     """A study file: its text, its data and the position of everything in it.
 
-    ``data`` is None when the text is no YAML mapping; ``broken`` are the paths whose value could not be read and stands
-    as None in ``data``.
+    ``data`` is None when the text is not a YAML mapping. ``broken`` are the paths of unreadable values, which are None
+    in ``data``.
     """
 
     path: str
-    """The file as the user named it."""
+    """The file name as the user gave it."""
     text: str
     data: dict[str, Any] | None = None
     spans: dict[Path, tuple[Span, Span]] = field(default_factory=dict, repr=False)
-    """For each path the span of its key (of the entry itself in a list) and of its value."""
+    """Path → span of its key (in a list, of the entry itself) and span of its value."""
     broken: frozenset[Path] = frozenset()
     grouped: dict[Path, float] = field(default_factory=dict, repr=False)
-    """The numbers that texts without quotes are without the ``_`` among their digits: 30000 for ``30_000``."""
+    """Path → number, for unquoted texts that are numbers without ``_`` between digits: 30000 for ``30_000``."""
     diagnostics: tuple[Diagnostic, ...] = ()
 
     @cached_property
@@ -61,7 +61,7 @@ class Document:
         return split_lines(self.text)
 
     def with_numbers(self, numbers: Mapping[Path, float]) -> "Document":
-        """The document with these numbers as its data at their paths."""
+        """The document with these numbers in its data, by path."""
         data = deepcopy(self.data)
         for (*outer, last), number in numbers.items():
             place: Any = data
@@ -71,15 +71,15 @@ class Document:
         return replace(self, data=data)
 
     def key_span(self, path: Path) -> Span:
-        """Where the key of the value is (in a list the value itself), or else the nearest one around it."""
+        """The position of the value's key (in a list, of the value itself), or else of the nearest enclosing one."""
         return self._nearest(path)[0]
 
     def value_span(self, path: Path) -> Span:
-        """Where the value is, or else the nearest mapping or list around it."""
+        """The position of the value, or else of the nearest enclosing mapping or list."""
         return self._nearest(path)[1]
 
     def part_span(self, path: Path, start: int, end: int) -> Span:
-        """Where characters ``start`` to ``end`` of a text are; the whole text where they have no place of their own."""
+        """The position of characters ``start`` to ``end`` of a text; the whole text if they have no own position."""
         span = self.value_span(path)
         value: Any = self.data
         for key in path:
@@ -99,7 +99,7 @@ class Document:
 
 MMC013 = Code(
     "MMC013",
-    "The study is no mapping",
+    "The study is not a mapping",
     'A study is a mapping whose first key is `mmc: "1.0"`. This file holds a list or a single value.',
 )
 
@@ -125,25 +125,25 @@ def load(source: bytes | str, path: str) -> Document:
 MMC008 = Code(
     "MMC008",
     "A key is given twice",
-    "YAML readers silently keep one of two equal keys of a mapping. mmc refuses them: one of the two is not what "
-    "was meant.",
+    "YAML readers silently keep one of two equal keys of a mapping. mmc refuses such a mapping: one of the two "
+    "values is a mistake.",
 )
 MMC009 = Code(
     "MMC009",
-    "A key is no text",
-    "Keys of a study are names. A list, a mapping, a number, `true` or `null` cannot be one; a number that is "
-    "meant as a name must stand in quotes. `<<` takes mappings.",
+    "A key is not a text",
+    "The keys of a study are names. A list, a mapping, a number, `true` or `null` cannot be a key; a number that is "
+    "meant as a name must be in quotes. The value of `<<` must be a mapping or a list of mappings.",
 )
 MMC012 = Code(
     "MMC012",
-    "A text holds a control character",
-    "Text can hold every printable character of Unicode, blanks, tabs and line breaks. Other control characters "
-    "cannot be passed on to every workflow language and are refused, also when they are written as `\\0`.",
+    "A text contains a control character",
+    "A text can contain every printable Unicode character, blanks, tabs and line breaks. mmc refuses other control "
+    "characters, also escaped ones such as `\\0`, because not every workflow language can express them.",
 )
 
 
 class _Builder:
-    """Makes plain data of nodes, at most MAX_DEPTH deep, and remembers where everything stands."""
+    """Converts nodes to plain data, at most MAX_DEPTH deep, and records positions."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -170,7 +170,7 @@ class _Builder:
         return {name: self.value(child, (*at, name), span) for name, span, child in self._entries(node)}
 
     def _grouped(self, text: str, at: Path) -> Any:
-        """Text that can mean a number."""
+        """A text, whose number is recorded if it can mean one."""
         number = plain_scalar(text.replace("_", ""))
         if isinstance(number, str):  # `1e_`
             return text
@@ -185,7 +185,7 @@ class _Builder:
         self.report(code, message, self.spans[at][1], help_text)
 
     def _entries(self, node: Node) -> Iterator[tuple[str, Span, Node]]:
-        """The entries of a mapping: its own, then those that `<<` brings in."""
+        """The entries of a mapping, then the entries merged with `<<`."""
         first: dict[str, Span] = {}
         merged: list[Node] = []
         for key, value in _pairs(node):
@@ -193,7 +193,7 @@ class _Builder:
             if name is None:
                 continue
             if name in first:
-                help_text = f"it stands at line {first[name].line} already; keep one of them"
+                help_text = f"it is already at line {first[name].line}; keep one of them"
                 self.report(MMC008, f"the key `{_short(name)}` is given twice", key.span, help_text)
                 continue
             first[name] = key.span
@@ -215,10 +215,10 @@ class _Builder:
                 elif key.meant.kind == "scalar":
                     yield key.meant.value, source.span, value
         else:
-            self.report(MMC009, "`<<` takes a mapping or a list of mappings", source.span)
+            self.report(MMC009, "the value of `<<` must be a mapping or a list of mappings", source.span)
 
     def _key(self, key: Node, value: Node, merged: list[Node]) -> str | None:
-        """The text of a key; None where there is none to go on with or where it is `<<`."""
+        """The text of a key; None when the key is invalid or `<<`."""
         if _is_merge(key):
             merged.append(value)
             return None
@@ -232,7 +232,7 @@ class _Builder:
             shown = show(text) if text else "empty"
             self.report(MMC009, f"a key must be text; this one is {shown}", key.span, f'quote it: "{_short(text)}"')
         elif NOT_TEXT.search(text) is not None:
-            self.report(MMC012, "the key holds a control character", key.span, "leave it out")
+            self.report(MMC012, "the key contains a control character", key.span, "leave it out")
             return None
         return text
 
@@ -255,32 +255,32 @@ Scalar = tuple[Any, Code | None, str, str]
 
 MMC010 = Code(
     "MMC010",
-    "A tag means nothing",
-    "Tags (`!!name`) ask a YAML reader to make something else of a value than its text says. A study needs none; "
-    "those of YAML 1.2's core schema are accepted where they agree with the value.",
+    "A tag has no meaning in a study",
+    "A tag (`!!name`) tells a YAML reader to convert a value to another type. A study needs no tags. mmc accepts the "
+    "tags of YAML 1.2's core schema where they agree with the value.",
 )
 
 
 def _unknown_tag(node: Node) -> tuple[Code, str, str]:
-    return MMC010, f"the tag {show((node.tag or '').replace(_TAG, '!!', 1))} means nothing in a study", "leave it out"
+    return MMC010, f"the tag {show((node.tag or '').replace(_TAG, '!!', 1))} has no meaning in a study", "leave it out"
 
 
 MMC011 = Code(
     "MMC011",
     "A number is out of range",
-    "Numbers must be finite, and whole numbers must fit into 64 bits. `.nan`, `.inf` and `1e999` cannot stand in "
-    "JSON and mean nothing in a study.",
+    "Numbers must be finite, and whole numbers must fit into 64 bits. JSON cannot express `.nan`, `.inf` and `1e999`, "
+    "and they have no meaning in a study.",
 )
 
 
 def _scalar(node: Node) -> Scalar:
-    """The value of a scalar, or None with code, message and help of what is wrong with it."""
+    """The value of a scalar, or None with the code, message and help of its problem."""
     text: str = node.value
     kind = (node.tag or "").removeprefix(_TAG)
     if not node.plain and kind in ("", "!", "str"):
         bad = NOT_TEXT.search(text)
         if bad is not None:
-            return None, MMC012, f"the text holds the control character U+{ord(bad.group()):04X}", "leave it out"
+            return None, MMC012, f"the text contains the control character U+{ord(bad.group()):04X}", "leave it out"
         return text, None, "", ""
     value = plain_scalar(text)
     if kind:
@@ -289,7 +289,7 @@ def _scalar(node: Node) -> Scalar:
         if kind == "float" and type(value) is int:
             value = float(value)
         if type(value) is not _TYPES[kind]:
-            return None, MMC010, f"the value is not what its tag !!{kind} says", "leave the tag out"
+            return None, MMC010, f"the value does not agree with its tag !!{kind}", "leave the tag out"
     out_of_range = _out_of_range(value, text)
     return (value, None, "", "") if out_of_range is None else (None, MMC011, *out_of_range)
 
@@ -303,7 +303,7 @@ def _out_of_range(value: Any, text: str) -> tuple[str, str] | None:
 
 
 def plain_scalar(text: str) -> Any:
-    """The value of a scalar without quotes by YAML 1.2's core schema.
+    """The value of an unquoted scalar in YAML 1.2's core schema.
 
     >>> plain_scalar("1e3"), plain_scalar("1_000"), plain_scalar("on")
     (1000.0, '1_000', 'on')

@@ -1,4 +1,4 @@
-"""Quantities with a dimension: a number and a unit in the study, a plain number in the compiler's one unit inside."""
+"""Quantities with a dimension: a number and a unit in the study, a plain number in a fixed unit in the compiler."""
 
 import math
 import re
@@ -9,20 +9,20 @@ UNITS: dict[str, dict[str, float]] = {
     "memory": {"MiB": 1.0, "GiB": 1024.0, "MB": 1e6 / 2**20, "GB": 1e9 / 2**20},
     "time": {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0},
 }
-"""Factor from each accepted unit to the unit used inside: GeV, pb^-1, MiB and seconds (the ones with factor 1)."""
+"""Factor from each accepted unit to the compiler's unit: GeV, pb^-1, MiB and seconds (factor 1)."""
 
 _QUANTITY = re.compile(r"\s*([+-]?(?:(?:\d+|\d{1,3}(?:_\d{3})+)\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\s\d_]\S*)\s*")
 
 
 def parse_quantity(text: str, dimension: str) -> float:
-    """The value of ``text`` in the unit used inside for its dimension.
+    """The value of ``text`` in the compiler's unit of the dimension.
 
     >>> parse_quantity("300 fb^-1", "luminosity")
     300000.0
     >>> parse_quantity("6.5 TeV", "energy")
     6500.0
 
-    Raises ValueError, with a message for people, where the text is not a finite, non-negative number with a known unit.
+    :raises ValueError: when the text is not a finite, non-negative number with a known unit; the message is for users
     """
     units = UNITS[dimension]
     known = ", ".join(units)

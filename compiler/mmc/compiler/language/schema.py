@@ -1,4 +1,4 @@
-"""The JSON Schema of the study language: where it is, and the defaults that it declares."""
+"""The JSON Schema of the study language, and the defaults that it declares."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any
 
 VERSION = "1.0"
-"""The language that this mmc reads."""
+"""The version of the study language that this mmc reads."""
 
 
 _GROUPED = {"$ref": "#/definitions/grouped"}
@@ -15,7 +15,7 @@ _GROUPED = {"$ref": "#/definitions/grouped"}
 
 @cache
 def load_schema(name: str = "study") -> dict[str, Any]:
-    """The parsed schema ``schema/<VERSION>/<name>.json``, without what only editors need: numbers as grouped text."""
+    """The parsed schema ``schema/<VERSION>/<name>.json``, without grouped numbers, which only editors need."""
     schema: dict[str, Any] = json.loads(schema_text(name), object_hook=_without_grouped)
     return schema
 
@@ -26,7 +26,7 @@ def schema_text(name: str = "study") -> str:
 
 
 def _without_grouped(part: dict[str, Any]) -> dict[str, Any]:
-    """A part of the schema without the text ``150_000``, which mmc has read as a number before it checks a study."""
+    """A part of the schema without the pattern for ``150_000``, which mmc reads as a number before the checks."""
     if part.get("allOf") != [_GROUPED]:
         return part
     kinds = [kind for kind in part["type"] if kind != "string"]
@@ -35,9 +35,9 @@ def _without_grouped(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def resolve(subschema: Mapping[str, Any]) -> dict[str, Any]:
-    """A subschema with its ``$ref`` and ``allOf`` merged in; its own keys win over those that it refers to.
+    """A subschema with its ``$ref`` and ``allOf`` merged in; its own keys override the merged ones.
 
-    Parts that hold under a condition only are kept apart, as ``branches``.
+    Conditional parts are kept separately, as ``branches``.
     """
     merged: dict[str, Any] = {}
     if "$ref" in subschema:
@@ -53,7 +53,7 @@ def resolve(subschema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tag_of(branch: Mapping[str, Any]) -> tuple[str, Any]:
-    """The key and its value on which a branch of a schema depends.
+    """The key and the value that select a branch of a schema.
 
     >>> tag_of({"if": {"properties": {"generator": {"const": "madgraph"}}}, "then": {}})
     ('generator', 'madgraph')
@@ -63,7 +63,7 @@ def tag_of(branch: Mapping[str, Any]) -> tuple[str, Any]:
 
 
 def in_force(schema: Mapping[str, Any], value: Any) -> Mapping[str, Any] | None:
-    """A resolved subschema with the branch that the value's tag chooses; None where the tag is no good."""
+    """A resolved subschema with the branch that the value's tag selects; None if the tag is invalid."""
     if "branches" not in schema or not isinstance(value, dict):
         return schema
     for branch in schema["branches"]:
@@ -75,7 +75,7 @@ def in_force(schema: Mapping[str, Any], value: Any) -> Mapping[str, Any] | None:
 
 
 def child_schema(schema: Mapping[str, Any], key: str | int) -> dict[str, Any] | None:
-    """The resolved subschema of an entry of a mapping or list that ``schema`` describes; None where it says nothing."""
+    """The resolved subschema of an entry of the mapping or list ``schema``; None if it declares none."""
     if isinstance(key, int):
         child = schema.get("items")
     else:

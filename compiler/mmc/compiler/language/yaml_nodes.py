@@ -1,7 +1,7 @@
-"""The one document of a YAML text as a tree of nodes that know where they stand.
+"""Read the single document of a YAML text as a tree of nodes with positions.
 
-Nodes are made of the parser's events, one after the other and without recursion, so that nesting, aliases and the
-number of values are bounded while the text is read.
+Nodes are built from the parser's events, one by one and without recursion, so that nesting, aliases and the number of
+values are bounded during reading.
 """
 
 import re
@@ -13,19 +13,19 @@ import yaml
 from mmc.compiler.language.diagnostics import START, Code, Span
 
 MAX_BYTES = 2_000_000
-"""Larger files are refused unread."""
+"""The largest size of a file; larger files are refused unread."""
 MAX_DEPTH = 100
-"""Deeper nesting is refused."""
+"""The deepest nesting."""
 MAX_VALUES = 100_000
-"""More values, aliases expanded, are refused."""
+"""The largest number of values, with aliases expanded."""
 
 NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""The characters that YAML does not count as text; mmc refuses their escapes too."""
+"""Characters that are not text in YAML; mmc refuses their escapes too."""
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
 
 class UnreadableError(Exception):
-    """The text cannot be read any further; carries the one diagnostic that says why."""
+    """The text cannot be read further; the exception has the diagnostic with the reason."""
 
     def __init__(self, code: Code, message: str, path: str, span: Span = START, help_text: str = "") -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class UnreadableError(Exception):
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of a text as YAML counts them.
+    """The lines of a text, with YAML's line breaks.
 
     >>> split_lines("a: 1\\r\\nb: 2")
     ['a: 1', 'b: 2']
@@ -43,22 +43,25 @@ def split_lines(text: str) -> list[str]:
 
 MMC001 = Code(
     "MMC001",
-    "The file is no UTF-8 text",
-    "A study is text in UTF-8. The file holds a byte or a character that cannot be part of it: it is binary, was "
-    "saved in another encoding, or holds a control character. Save it as UTF-8.",
+    "The file is not UTF-8 text",
+    "A study is text in UTF-8. The file contains a byte or a character that is not allowed: it is binary, was saved "
+    "in another encoding, or contains a control character. Save it as UTF-8.",
 )
 MMC002 = Code(
     "MMC002",
     "The file is too large",
-    f"A study has at most {MAX_BYTES:,} bytes; larger files are refused unread. A study names large data, it does "
-    "not hold them.",
+    f"A study has at most {MAX_BYTES:,} bytes; larger files are refused unread. A study refers to large data "
+    "by the names of files.",
 )
 
 
 def decode(source: bytes | str, path: str) -> str:
-    """The text of a file, without a byte order mark; UnreadableError when it is too large or no text."""
+    """The text of a file, without a byte order mark.
+
+    :raises UnreadableError: when the file is too large or is not text
+    """
     if len(source) > MAX_BYTES:
-        message = f"the file holds {len(source):,} bytes; a study has at most {MAX_BYTES:,}"
+        message = f"the file has {len(source):,} bytes; a study has at most {MAX_BYTES:,}"
         raise UnreadableError(MMC002, message, path)
     text = (_from_utf8(source, path) if isinstance(source, bytes) else source).removeprefix("\ufeff")
     bad = NOT_TEXT.search(text)
@@ -81,10 +84,10 @@ def _from_utf8(source: bytes, path: str) -> str:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A value as it is written.
+    """A value as written in the text.
 
-    ``value`` is the text of a scalar, the entries of a list, the keys and values of a mapping one after the other, or
-    the node that an alias stands for.
+    ``value`` is the text of a scalar, the entries of a list, the alternating keys and values of a mapping, or the
+    target node of an alias.
     """
 
     kind: str
@@ -92,14 +95,14 @@ class Node:
     span: Span
     tag: str | None = None
     plain: bool = False
-    """A scalar without quotes, a collection without brackets."""
+    """True for a scalar without quotes or a collection without brackets."""
     size: int = 0
-    """Values that it holds, aliases expanded; 0 as long as it is open."""
+    """The number of values in it, with aliases expanded; 0 while the node is open."""
     height: int = 0
 
     @property
     def meant(self) -> "Node":
-        """The node itself, or the one that an alias stands for."""
+        """The node itself, or the target of an alias."""
         node: Node = self.value if self.kind == "alias" else self
         return node
 
@@ -107,11 +110,11 @@ class Node:
 MMC003 = Code(
     "MMC003",
     "The study is empty",
-    "The file holds nothing but blanks and comments. `mmc init` writes a study to start from.",
+    "The file contains only blanks and comments. `mmc init` writes a study to start from.",
 )
 MMC004 = Code(
     "MMC004",
-    "The file is no YAML",
+    "The file is not YAML",
     "The text cannot be read as YAML. Most often a quote or a bracket is not closed, a line is indented "
     "differently from its neighbours, a tab is used for indentation, or text that holds `: ` or ` #`, or starts "
     "with one of ``[ ] { } & * ! | > % @ ` ``, is not in quotes.",
@@ -119,7 +122,10 @@ MMC004 = Code(
 
 
 def compose(text: str, path: str) -> Node:
-    """The text's one value; UnreadableError when it is not YAML, empty, several documents or beyond the bounds."""
+    """The single value of a text.
+
+    :raises UnreadableError: when the text is not YAML, is empty, has several documents or exceeds the bounds
+    """
     top = Node("list", [], START)
     try:
         _read_events(text, path, top)
@@ -135,14 +141,14 @@ def compose(text: str, path: str) -> Node:
 
 MMC005 = Code(
     "MMC005",
-    "The file holds several documents",
-    "A line `---` starts a second document. A study is one document; put each into a file of its own.",
+    "The file contains several documents",
+    "A line `---` starts a second document. A study is one document; put each document into a separate file.",
 )
 MMC007 = Code(
     "MMC007",
-    "An alias stands for nothing, for itself or for too much",
-    "YAML's aliases (`*name`) stand for the value that an anchor (`&name`) marks. The anchor must come first, must "
-    f"not be around the alias, and a study must hold at most {MAX_VALUES:,} values when aliases are expanded.",
+    "An alias has no anchor, contains itself or expands to too many values",
+    "A YAML alias (`*name`) stands for the value that an anchor (`&name`) marks. The anchor must come first, its value "
+    f"must not contain the alias, and a study has at most {MAX_VALUES:,} values with aliases expanded.",
 )
 
 
@@ -157,7 +163,7 @@ def _read_events(text: str, path: str, top: Node) -> None:
         if isinstance(event, yaml.NodeEvent):
             count += 1
             if count > MAX_VALUES:
-                raise UnreadableError(MMC007, f"the file holds more than {MAX_VALUES:,} values", path, span)
+                raise UnreadableError(MMC007, f"the file has more than {MAX_VALUES:,} values", path, span)
             node = _open(event, span, anchors, len(stack), path)
             stack[-1].value.append(node)
             if isinstance(event, yaml.CollectionStartEvent):
@@ -168,12 +174,10 @@ def _read_events(text: str, path: str, top: Node) -> None:
             documents += 1
             if documents > 1:
                 message = "a second document starts here; a study is one document"
-                raise UnreadableError(MMC005, message, path, span, "put it into a file of its own")
+                raise UnreadableError(MMC005, message, path, span, "put it into a separate file")
 
 
-MMC006 = Code(
-    "MMC006", "The study is nested too deeply", f"Nesting ends at {MAX_DEPTH} levels; no study needs as many."
-)
+MMC006 = Code("MMC006", "The study is nested too deeply", f"At most {MAX_DEPTH} levels are read; no study needs more.")
 
 
 def _open(event: Any, span: Span, anchors: dict[str, Node], depth: int, path: str) -> Node:
@@ -181,10 +185,10 @@ def _open(event: Any, span: Span, anchors: dict[str, Node], depth: int, path: st
         name = event.anchor or ""
         target = anchors.get(name)
         if target is None:
-            message = f"the alias *{name} stands for nothing"
-            raise UnreadableError(MMC007, message, path, span, f"mark the value that it means with &{name}")
+            message = f"the alias *{name} has no anchor"
+            raise UnreadableError(MMC007, message, path, span, f"mark its value with &{name}")
         if target.size == 0:
-            message = f"the alias *{name} stands for a value that holds the alias itself"
+            message = f"the value of the alias *{name} contains the alias itself"
             raise UnreadableError(MMC007, message, path, span)
         node = Node("alias", target, span, size=target.size, height=target.height)
     elif isinstance(event, yaml.ScalarEvent):
@@ -201,31 +205,33 @@ def _open(event: Any, span: Span, anchors: dict[str, Node], depth: int, path: st
 
 def _close(node: Node, end: Span, path: str) -> None:
     children = node.value
-    last = children[-1].span if node.plain and children else end  # YAML ends a block at the start of what follows
+    last = children[-1].span if node.plain and children else end  # in YAML a block ends at the start of the next value
     node.span = Span(node.span.line, node.span.column, last.end_line, last.end_column)
     node.size = 1 + sum(child.size for child in children)
     node.height = 1 + max((child.height for child in children), default=0)
     if node.size > MAX_VALUES:
-        raise UnreadableError(MMC007, f"aliases make this more than {MAX_VALUES:,} values", path, node.span)
+        raise UnreadableError(
+            MMC007, f"with aliases expanded this has more than {MAX_VALUES:,} values", path, node.span
+        )
 
 
 _TOO_DEEP = f"the study is nested more than {MAX_DEPTH} levels deep"
-_UNALIGNED = "this does not line up with what stands above"
+_UNALIGNED = "the indentation does not match the lines above"
 _SAME_INDENT = "give all keys of a mapping, and all entries of a list, the same indentation"
-_ESCAPE = "this escape means nothing in double quotes"
-_SINGLE_QUOTES = "put the text in single quotes, where `\\` is no escape, or write `\\\\`"
+_ESCAPE = "this escape is unknown in double quotes"
+_SINGLE_QUOTES = "put the text in single quotes, where `\\` is an ordinary character, or write `\\\\`"
 _TAB = "a tab is used for indentation"
 _SYNTAX = (
-    # what PyYAML or libyaml says; what mmc says; the way out; whether the place to look at is where it began
+    # message of PyYAML or libyaml; mmc's message; the fix; whether the problem is at the start of the construct
     (
         "mapping values are not allowed",
-        "a `:` stands where no key can be",
+        "a `:` is not allowed here",
         "indent keys alike; quote text with `: `",
         False,
     ),
     (
         "sequence entries are not allowed",
-        "a `-` stands where no list can start",
+        "a `-` cannot start a list here",
         "start the list on its own line",
         False,
     ),
@@ -264,10 +270,10 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str, path: str) -> Unreadab
         message = _TAB if char == "\t" else f"text cannot start with `{char}`"
         way_out = "indent with blanks" if char == "\t" else "put the text in quotes"
     elif message == _UNALIGNED and char in ("]", "}"):
-        message, way_out = f"no bracket is open that `{char}` could close", "remove it, or put the text in quotes"
+        message, way_out = f"`{char}` closes no open bracket", "remove it, or put the text in quotes"
     elif message == _UNALIGNED and before.strip(" -"):
-        message, way_out = "nothing can stand here: the value has ended", "put the whole text in quotes"
+        message, way_out = "nothing is allowed here: the value has ended", "put the whole text in quotes"
     place = Span(line + 1, column + 1, line + 1, column + 2)
-    if "maximum nesting depth" in problem:  # PyYAML since 6.0.4 has a bound of its own, met while it reads ahead
+    if "maximum nesting depth" in problem:  # since 6.0.4 PyYAML also limits the nesting, while it reads ahead
         return UnreadableError(MMC006, _TOO_DEEP, path, place)
     return UnreadableError(MMC004, message, path, place, way_out)

@@ -1,4 +1,4 @@
-"""Puts stages together: every job gets its seed, and a fingerprint that covers all that its output depends on."""
+"""Builds stages: every job gets its seed and a fingerprint of everything on which its output depends."""
 
 import hashlib
 import re
@@ -15,8 +15,8 @@ from mmc.compiler.study.model import Study
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-_OTHERS = re.compile(r"[^A-Za-z0-9_-]")
-"""What has no place in the name of a file."""
+_NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9_-]")
+"""Characters that are replaced in file names."""
 
 
 @dataclass(frozen=True)
@@ -24,41 +24,41 @@ class Draft:
     """A job before its stage gives it a seed and a fingerprint."""
 
     identity: tuple[str, ...]
-    """The names that make the job what it is; its seed follows from them and from nothing else."""
+    """The names that identify the job. With the study's seed and the stage, they determine its seed."""
     settings: "DataclassInstance"
-    """A dataclass of :mod:`mmc.compiler.settings`, whose fields that all jobs of the stage share are marked so."""
+    """A dataclass of :mod:`mmc.compiler.settings`; the fields that all jobs of the stage share are marked as shared."""
     needs: tuple[tuple[str, str], ...] = ()
     label: str = ""
     events: int = 0
     part: int | None = None
-    """The job's number among those that differ in the last of their names alone: their seeds never collide."""
+    """The job's number among the jobs that differ only in the last name: their seeds never collide."""
     files: tuple[str, ...] | None = None
-    """The names of the file inputs that it reads; None where it reads all of its stage."""
+    """The names of the file inputs that it reads; None if it reads all file inputs of its stage."""
     size: int = 0
-    """Bytes that its output is likely to take."""
+    """Estimated size of its output in bytes."""
 
 
 def job_seed(study_seed: int, stage: str, identity: Iterable[str], part: int = 0) -> int:
-    """A job's own seed, 1 to 900,000,000 (Pythia's range), from the study's seed, the stage and the job's names.
+    """The seed of a job, 1 to 900,000,000 (Pythia's range), from the study's seed, the stage and the job's names.
 
-    It does not depend on which other jobs there are, so adding a benchmark does not reshuffle the others. Seeds of the
-    parts of one thing are consecutive: independent ones would collide among 10,000 parts in one study of twenty.
+    It does not depend on other jobs, so a new benchmark does not change the seeds of the others. The parts of a sample
+    have consecutive seeds: independent seeds would collide in one of twenty studies with 10,000 parts.
     """
     text = "\0".join((str(study_seed), stage, *identity))
     return 1 + (int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") + part) % 900_000_000
 
 
 def slug(*names: str) -> str:
-    """A name for files and command lines from names of the study: ASCII letters, digits, ``_``, ``-`` and ``.``.
+    """A name for files and command lines from names of the study, of ASCII letters, digits, ``_``, ``-`` and ``.``.
 
     >>> slug("signal", "c LL", "0")
     'signal.c_LL.0'
     """
-    return ".".join([_OTHERS.sub("_", name) for name in names])
+    return ".".join([_NOT_IN_FILE_NAMES.sub("_", name) for name in names])
 
 
 class Builder:
-    """Collects stages; gives every job its seed and a fingerprint that covers all that its output depends on."""
+    """Collects stages; gives every job its seed and a fingerprint of everything on which its output depends."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -67,7 +67,7 @@ class Builder:
         self._fingerprints: dict[tuple[str, str], str] = {}
 
     def has(self, name: str) -> bool:
-        """Whether the study has the stage of that name, added already or not."""
+        """Whether the study has the stage of that name, even if it is not added yet."""
         return name in self._planned
 
     def add(
@@ -80,10 +80,12 @@ class Builder:
         files: tuple[FileInput, ...] = (),
         scattered: bool = False,
     ) -> None:
-        """Add a stage with its jobs; upstream stages come first. The last that is tracked runs again with ``track``.
+        """Add a stage with its jobs, after its upstream stages.
 
-        :param summary: what the jobs do, where it can be said closer than for all studies
-        :raises ValueError: when settings that the jobs of a stage share are not the same in all
+        With tracking, a tracked stage reads the output of ``track``; only the report's fingerprint depends on it.
+
+        :param summary: what the jobs do, if it is more precise than the summary of the declaration
+        :raises ValueError: when the shared settings differ between the jobs of the stage
         """
         declared = STAGES[name]
         if declared.tracked_as is not None and self.has(TRACK.name):
@@ -105,10 +107,10 @@ class Builder:
             resources=resources,
             scattered=scattered,
         )
-        telling = replace(stage, files=(), inputs=tuple(item for item in inputs if not item.ignored_in_fingerprint))
+        relevant = replace(stage, files=(), inputs=tuple(item for item in inputs if not item.ignored_in_fingerprint))
         base = digest(
             {
-                "argv": [(token.kind, token.value) for token in telling.argv],
+                "argv": [(token.kind, token.value) for token in relevant.argv],
                 "settings": stage.settings,
                 "image": stage.image,
                 "threads": resources.cpus,

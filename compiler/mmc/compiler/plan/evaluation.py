@@ -1,4 +1,4 @@
-"""The stages that set limits: with estimators, and with baselines."""
+"""The stages that compute limits: from estimators and from baselines."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from mmc.compiler.study.model import AskedBaseline, Evaluation, Method, Study
 
 
 def limit_settings(study: Study, evaluation: Evaluation) -> LimitSettings:
-    """What all limits share, but for observed events."""
+    """The settings that all limits share, without observed events."""
     return LimitSettings(
         parameters=tuple(p.name for p in study.parameters),
         test_split=study.test_split,
@@ -35,7 +35,7 @@ def limit_settings(study: Study, evaluation: Evaluation) -> LimitSettings:
 def add_evaluate(
     builder: Builder, study: Study, limits: LimitSettings, source: EventSource, files: tuple[FileInput, ...]
 ) -> None:
-    """Add the limits and closure tests of all estimators; ``files`` are those of observed events."""
+    """Add the limits and closure tests of all estimators; ``files`` is the file of observed events, if any."""
     models, tuned = models_stage(builder), builder.has(TUNE.name)
     drafts = []
     for estimator in evaluated_estimators(study):
@@ -55,14 +55,14 @@ def add_evaluate(
 
 
 def models_stage(builder: Builder) -> str:
-    """The stage whose models are evaluated: that which trains them, or that which chooses among them."""
+    """The stage whose models are evaluated: ``tune``, or ``train`` if nothing is tuned."""
     return TUNE.name if builder.has(TUNE.name) else TRAIN.name
 
 
 def evaluate_settings(
     study: Study, source: EventSource, limits: LimitSettings, estimator: Estimator
 ) -> EvaluateSettings:
-    """What the evaluation of an estimator needs to know of it."""
+    """The settings for the evaluation of an estimator."""
     method = estimator.method
     to_the_truth = method.estimator_type.takes_any_denominator
     return EvaluateSettings(
@@ -81,7 +81,7 @@ def evaluate_settings(
 
 
 def _score_settings(study: Study, method: Method) -> ScoreSettings | None:
-    """The histogram of the score; None for other methods."""
+    """The histogram of the score; None for methods without a score."""
     evaluation = study.evaluation
     if method.declared.family is not SCORE or evaluation is None:
         return None
@@ -101,7 +101,7 @@ def add_baselines(
     source: EventSource,
     files: tuple[FileInput, ...],
 ) -> None:
-    """Add the baselines of each group that a method learns from, or of the first one where there are no methods."""
+    """Add the baselines of each group from which a method learns; without methods, of the first group."""
     baselines = () if study.evaluation is None else study.evaluation.baselines
     groups = tuple(dict.fromkeys(source.of(method) for method in study.methods)) or (source.groups or (None,))[:1]
     drafts = [

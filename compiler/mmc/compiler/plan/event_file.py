@@ -1,4 +1,4 @@
-"""The stage of a MadMiner event file that exists already."""
+"""The stage of an existing MadMiner event file."""
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath

@@ -1,4 +1,4 @@
-"""The stages of event files that a generator made before."""
+"""The stages of existing event files."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from mmc.compiler.study.model import Study
 
 
 def plan(builder: Builder, study: Study, source: EventSamples, file_digests: Mapping[str, str]) -> None:
-    """One job checks each file; then as for generated events."""
+    """Add one job that checks each file; the later stages are those of generated events."""
     add_configure(builder, study)
     event_jobs, drafts = [], []
     entries = card_entries(study)

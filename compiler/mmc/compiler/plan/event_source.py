@@ -1,4 +1,4 @@
-"""Where the events come from that the learning stages read."""
+"""The source of the events that the learning stages read."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from mmc.compiler.study.model import Method
 
 @dataclass(frozen=True)
 class EventSource:
-    """A stage, and its jobs where each combines a group."""
+    """The stage that makes the events, and the groups of samples that its jobs combine; empty without groups."""
 
     stage: str
     groups: tuple[str, ...]
 
     @property
     def input(self) -> Input:
-        """What every stage that reads events has among its inputs."""
+        """The input of every stage that reads events."""
         return Input("events", self.stage, Flow.ALL if self.groups else Flow.ONE)
 
     def job(self, group: str | None) -> tuple[str, str]:
@@ -24,9 +24,9 @@ class EventSource:
         return self.stage, slug(group) if group is not None else self.stage
 
     def of(self, method: Method) -> str | None:
-        """The group that a method learns from."""
+        """The group from which a method learns."""
         return method.group or (self.groups[0] if self.groups else None)
 
     def name_of(self, group: str | None) -> str | None:
-        """The group as jobs know it: by the name of the job that makes its events."""
+        """The name of the group in jobs, which is the name of the job that makes its events."""
         return None if group is None else slug(group)

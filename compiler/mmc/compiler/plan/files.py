@@ -9,9 +9,9 @@ from mmc.compiler.plan.model import FileInput
 
 
 class StageFiles:
-    """Gives every file that a stage's jobs name a name on their command line; a file that is named twice has one.
+    """Gives every file of a stage's jobs a name on their command line; each file has one name.
 
-    The name follows from the path alone, so that another file of another job changes nothing in a job's settings.
+    The name depends on the path only, so files of other jobs do not change the settings of a job.
     """
 
     def __init__(self, digests: Mapping[str, str]) -> None:
@@ -19,7 +19,7 @@ class StageFiles:
         self._files: dict[str, FileInput] = {}
 
     def name(self, text: str) -> str:
-        """The name of a file's input from the path that the study gives.
+        """The name of the file input for a path of the study.
 
         >>> StageFiles({"cards/run card.dat": "0" * 64}).name("cards/run card.dat")
         'file_cards_run_card_dat'
@@ -32,12 +32,12 @@ class StageFiles:
         return name
 
     def optional(self, text: str | None) -> str | None:
-        """The name of a file's input; None where the study names no file."""
+        """The name of the file input; None if the study names no file."""
         return None if text is None else self.name(text)
 
     @property
     def inputs(self) -> tuple[FileInput, ...]:
-        """All files that were named, in that order."""
+        """All files, in the order in which they got their names."""
         return tuple(self._files.values())
 
 

@@ -1,4 +1,4 @@
-"""The stages of MadGraph: the process once, then events, shower and detector job by job."""
+"""The stages of MadGraph: one job for each process, then jobs for events, shower and detector."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -26,7 +26,7 @@ from mmc.compiler.study.model import Study
 
 
 def plan(builder: Builder, study: Study, generation: MadGraphGeneration, file_digests: Mapping[str, str]) -> None:
-    """From the processes on."""
+    """Add the stages from the processes to the combined events."""
     add_configure(builder, study)
     installation = study.installations.get(MADGRAPH.name)
     builder.add(
@@ -39,7 +39,7 @@ def plan(builder: Builder, study: Study, generation: MadGraphGeneration, file_di
         scattered=True,
     )
     _add_simulate(builder, study, generation, file_digests)
-    event_jobs = [event_job for event_job, _, _ in _pieces(generation)]
+    event_jobs = [event_job for event_job, _, _ in _event_jobs(generation)]
     detected = None
     if builder.has("detect"):
         detected = add_detect(builder, study, event_jobs, "simulate", file_digests)
@@ -59,12 +59,12 @@ def _process_settings(sample: MadGraphSample, installation: str | None) -> MadGr
     )
 
 
-def _pieces(generation: MadGraphGeneration) -> Iterator[tuple[EventJob, MadGraphSample, Slice]]:
+def _event_jobs(generation: MadGraphGeneration) -> Iterator[tuple[EventJob, MadGraphSample, Slice]]:
     for sample in generation.samples:
-        for part_of in sample.slices:
+        for part in sample.slices:
             for benchmark in sample.events:
                 for k, n in split(sample, benchmark):
-                    yield EventJob(sample, part_of.name, benchmark, k, n), sample, part_of
+                    yield EventJob(sample, part.name, benchmark, k, n), sample, part
 
 
 def _add_simulate(
@@ -75,32 +75,32 @@ def _add_simulate(
 ) -> None:
     files = StageFiles(file_digests)
     shower = generation.shower
-    told_shower = None if shower is None else replace(shower, card=files.optional(shower.card))
+    job_shower = None if shower is None else replace(shower, card=files.optional(shower.card))
     parameters = card_entries(study)
     drafts = []
-    for event_job, sample, part_of in _pieces(generation):
+    for event_job, sample, part in _event_jobs(generation):
         n_events = event_job.n_events or 0
         settings = MadGraphSimulateSettings(
             generator="madgraph",
             installation=study.installations.get(MADGRAPH.name),
             parameters=parameters,
             beams=generation.beams,
-            shower=told_shower,
+            shower=job_shower,
             sample=sample.name,
             benchmark=event_job.benchmark,
             background=sample.background,
-            slice=part_of.name,
+            slice=part.name,
             systematics=uncertainties(study, event_job),
             process_job=slug(sample.name),
             order=sample.order,
             n_events=n_events,
-            run_card=part_of.run_card,
-            run_card_file=files.optional(part_of.run_card_file),
+            run_card=part.run_card,
+            run_card_file=files.optional(part.run_card_file),
             param_card=sample.param_card,
             param_card_file=files.optional(sample.param_card_file),
             param_card_where_there=sample.param_card_where_there,
         )
-        shower_card = None if told_shower is None else told_shower.card
+        shower_card = None if job_shower is None else job_shower.card
         cards = (shower_card, settings.run_card_file, settings.param_card_file)
         benchmarks = 0 if sample.background else len(study.all_benchmarks)
         weights = benchmarks + sizes.n_variations(study, sample.systematics)

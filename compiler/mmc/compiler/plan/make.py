@@ -1,7 +1,7 @@
-"""From a study to its plan: which stages, which jobs, what each reads, its seed and its fingerprint.
+"""Makes the plan of a study: its stages and jobs, with inputs, seeds and fingerprints.
 
-Everything that can be known before running is decided here, once for all targets. Each origin of events has a module
-in this room whose ``plan(builder, study, source, file_digests)`` adds the stages up to the combined events.
+Everything that is known before the run is decided here, once for all targets. Each origin of events has a module in
+this package; its ``plan(builder, study, source, file_digests)`` adds the stages up to the combined events.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ __all__ = ["job_seed", "make_plan"]
 
 
 def make_plan(study: Study, file_digests: Mapping[str, str]) -> Plan:
-    """The plan of a study. ``file_digests`` gives the SHA-256 of each file that the study names, by its text there."""
+    """The plan of a study; ``file_digests`` maps each path that the study names to the SHA-256 of the file."""
     study_digest = digest({"study": study.resolved, "files": dict(file_digests)})
     builder = Builder(study)
     import_module(f"mmc.compiler.plan.{study.source.origin.module}").plan(builder, study, study.source, file_digests)

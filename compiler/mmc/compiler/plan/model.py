@@ -1,4 +1,4 @@
-"""The engine-neutral workflow: what :mod:`mmc.compiler.plan.make` makes from a study and what every target translates.
+"""The engine-neutral workflow: :mod:`mmc.compiler.plan.make` makes it from a study, and every target translates it.
 
 A plan is a tuple of stages. A stage is a list of jobs that run one step program over the same named inputs. Every job
 writes one directory, its output; the directories flow along links from stage to stage. A target renders the tokens of
@@ -28,7 +28,7 @@ class Flow(Enum):
     EACH = "each"
     """Both stages have the same number of jobs; the i-th job gets the i-th directory."""
     ALL = "all"
-    """Every job gets all directories, in the order of the upstream jobs, and reads those that it needs."""
+    """Every job gets all directories, in the order of the upstream jobs, and reads the ones that it needs."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class Input:
     stage: str
     flow: Flow
     ignored_in_fingerprint: bool = False
-    """Whether the output of the jobs does not depend on it, so that a change of it runs none of them again."""
+    """Whether the output of the jobs is independent of this input, so that a change of it does not run them again."""
 
 
 @dataclass(frozen=True)
 class FileInput:
     """A file beside the study that every job of a stage reads: ``--name FILE`` on the command line.
 
-    ``path`` is its POSIX path within the bundle; ``sha256`` its content when the study was compiled.
+    ``path`` is its POSIX path within the bundle; ``sha256`` is the digest of its content when the study was compiled.
     """
 
     name: str
@@ -58,8 +58,9 @@ class FileInput:
 class Job:
     """One run of a step program.
 
-    ``settings`` are the values that only this job has; ``needs`` the jobs, as (stage, job), whose output it reads;
-    ``fingerprint`` is what its output depends on, so two jobs with the same fingerprint make the same output.
+    ``settings`` are the values of this job only. ``needs`` are the jobs whose output it reads, as (stage, job).
+    ``fingerprint`` is a digest of everything on which the output depends: jobs with the same fingerprint make the
+    same output.
     """
 
     name: str
@@ -69,9 +70,9 @@ class Job:
     fingerprint: str
     label: str = ""
     events: int = 0
-    """Events or training samples that the job makes; 0 where that is not known before running."""
+    """The number of events or training samples that the job makes; 0 if it is not known before the run."""
     size: int = 0
-    """Bytes that the job's output is likely to take; 0 where that is little or not known before running."""
+    """Estimated size of the job's output in bytes; 0 if it is small or not known before the run."""
 
 
 TokenKind = Literal["text", "config", "job", "input", "file", "out"]
@@ -98,16 +99,16 @@ class Stage:
     group: str
     summary: str
     output: str
-    """The name of the directory that each job writes, as downstream inputs and published results call it."""
+    """The name of each job's output directory in downstream inputs and published results."""
     jobs: tuple[Job, ...]
     settings: Mapping[str, Any]
-    """The slice of the study that all jobs of the stage read."""
+    """The settings that all jobs of the stage share."""
     inputs: tuple[Input, ...] = ()
     files: tuple[FileInput, ...] = ()
     image: str | None = None
     resources: Resources = field(default_factory=Resources)
     scattered: bool = False
-    """Whether the number of jobs follows from the study (even when it happens to be one)."""
+    """Whether the number of jobs depends on the study (even if it is one)."""
 
     @property
     def argv(self) -> tuple[Token, ...]:
@@ -121,14 +122,14 @@ class Stage:
         return (*words, Token("text", "--out"), Token("out"))
 
     def read(self, job: Job, cls: type[T]) -> T:
-        """The settings of one of its jobs as the dataclass that they were written from, as the job itself reads them.
+        """The settings of one of its jobs as a dataclass, as the job itself reads them.
 
         :raises SettingsError: when they are of another class
         """
         return from_json(cls, {**self.settings, **job.settings})
 
     def configuration(self) -> dict[str, Any]:
-        """The content of the stage's configuration file: what all jobs share, and per job what is its own."""
+        """The content of the stage's configuration file: the shared settings, and the settings of each job."""
         jobs = {
             job.name: {"seed": job.seed, "fingerprint": job.fingerprint, "settings": dict(job.settings)}
             for job in self.jobs
@@ -146,9 +147,9 @@ class Plan:
     """SHA-256 of the resolved study and the files it names."""
     stages: tuple[Stage, ...]
     resolved_study: Mapping[str, Any]
-    """The study with every default filled in, as it is written beside the bundle."""
+    """The data of the study with every default filled in, as written into the bundle."""
     reana: Reana = field(default_factory=Reana)
-    """What the study says of REANA."""
+    """The study's settings for REANA."""
 
     def stage(self, name: str) -> Stage:
         """The stage of that name; KeyError when the plan has none."""
@@ -168,12 +169,12 @@ class Plan:
 
     @property
     def files(self) -> tuple[FileInput, ...]:
-        """The files beside the study that the bundle carries, each once."""
+        """The files beside the study that the bundle contains, each once."""
         return tuple({file.path: file for stage in self.stages for file in stage.files}.values())
 
 
 def canonical_json(value: Any) -> str:
-    """The one JSON text of a value, whatever the order of its keys: what digests are taken of.
+    """The JSON text of a value for digests; it does not depend on the order of keys.
 
     >>> canonical_json({"b": 1, "a": [1.0, None]})
     '{"a":[1.0,null],"b":1}'

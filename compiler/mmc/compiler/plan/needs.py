@@ -1,4 +1,4 @@
-"""What jobs call that others of their stage do without: it follows from their settings."""
+"""Programs and packages that only some jobs of a stage need, depending on their settings."""
 
 from mmc.compiler.catalogue.generators import MADGRAPH, generator_of
 from mmc.compiler.plan.model import Stage
@@ -7,7 +7,7 @@ from mmc.compiler.settings.tuning import TuneSettings
 
 
 def needs_lhapdf(stage: Stage) -> bool:
-    """Whether MadGraph varies scales or parton distributions for jobs of the stage, or takes a set of LHAPDF."""
+    """Whether jobs of the stage vary scales or parton distributions with MadGraph, or use an LHAPDF set."""
     if stage.name != "simulate" or generator_of(stage.settings) != MADGRAPH.name:
         return False
     return any(stage.read(job, MadGraphSimulateSettings).needs_lhapdf for job in stage.jobs)

@@ -1,4 +1,4 @@
-"""What making events has in common, whichever generator there is: set-up, detector, reading, combining."""
+"""The stages that all origins of events share: set-up, detector, reading, combining."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ SETUP = Input("setup", "configure", Flow.ONE)
 
 @dataclass(frozen=True)
 class EventJob:
-    """The events of one job; ``n_events`` is None where only the file knows."""
+    """The events of one job; ``n_events`` is None for an existing file, whose number of events is not known."""
 
     sample: Sample
     slice: str | None
@@ -37,40 +37,40 @@ class EventJob:
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """The names that make the job what it is."""
+        """The names that identify the job."""
         return (self.sample.name, *(() if self.slice is None else (self.slice,)), self.benchmark, str(self.part))
 
     @cached_property
     def name(self) -> str:
-        """The name of every job along its way."""
+        """The name of the job of these events, the same in all stages."""
         return slug(*self.identity)
 
     @property
     def label(self) -> str:
-        """What its job makes, in words."""
+        """The output of its job, in words."""
         events = "" if self.n_events is None else f"{self.n_events:,} events of "
         return f"{events}{self.place}"
 
     @property
     def place(self) -> str:
-        """What it is of, in words."""
+        """The sample, slice and benchmark, in words."""
         return f"{self.sample.name}{'' if self.slice is None else f', {self.slice},'} at {self.benchmark}"
 
 
 def split(sample: GeneratedSample, benchmark: str) -> Iterator[tuple[int, int]]:
-    """Number of each job and its events: full jobs first, then one with what is left."""
+    """The number of each job and its number of events: full jobs first, then the rest."""
     total = sample.events[benchmark]
     for k, start in enumerate(range(0, total, sample.events_per_job)):
         yield k, min(sample.events_per_job, total - start)
 
 
 def card_entries(study: Study) -> dict[str, CardEntry]:
-    """Where the parameters stand in the param card, as far as the study says so."""
+    """The entries of the parameters in the param card, for the parameters that have one."""
     return {p.name: p.card_entry for p in study.parameters if p.card_entry is not None}
 
 
 def uncertainties(study: Study, event_job: EventJob) -> dict[str, Uncertainty]:
-    """What the weights of events are to be of, besides the benchmarks."""
+    """The systematic uncertainties for which the events get weights, in addition to the benchmarks."""
     return {name: study.systematics[name] for name in event_job.sample.systematics}
 
 
@@ -104,7 +104,7 @@ def _parameter(parameter: Parameter) -> CardParameter | CoefficientParameter:
 def add_detect(
     builder: Builder, study: Study, event_jobs: Sequence[EventJob], events: str, file_digests: Mapping[str, str]
 ) -> str:
-    """Add the detector simulation of the events that the stage ``events`` makes; the name of the stage that did it."""
+    """Add the detector simulation of the events of the stage ``events``; returns the name of the added stage."""
     delphes = study.reading.delphes
     if delphes is None:
         raise ValueError("the study has no Delphes")
@@ -138,7 +138,7 @@ def add_detect(
 def add_analyse(
     builder: Builder, study: Study, event_jobs: Sequence[EventJob], events: str, detected: str | None = None
 ) -> None:
-    """Add the reading of the events that the stage ``events`` makes, and of what the stage ``detected`` sees."""
+    """Add the reading of the events of the stage ``events``, and of the detector's output of the stage ``detected``."""
     inputs: tuple[Input, ...] = (SETUP, Input("events", events, Flow.EACH))
     summary = None
     if detected is not None:
@@ -200,7 +200,7 @@ def _analyse_settings(
 def _draft(
     event_job: EventJob, settings: DetectSettings | AnalyseSettings, needs: Sequence[tuple[str, str]], size: int
 ) -> Draft:
-    """The job of a later stage for the same events; its output has no known size where only the file knows."""
+    """The job of a later stage for the same events; the size is 0 if the number of events is not known."""
     known = event_job.n_events is not None
     return Draft(
         event_job.identity,
@@ -214,7 +214,7 @@ def _draft(
 
 
 def add_combine(builder: Builder, study: Study, event_jobs: Sequence[EventJob]) -> None:
-    """Add the one job that combines all events, or one for each group of samples."""
+    """Add one job that combines all events, or one job for each group of samples."""
     groups = {
         name: [event_job for event_job in event_jobs if event_job.sample.name in samples]
         for name, samples in study.groups.items()
@@ -233,7 +233,7 @@ def add_combine(builder: Builder, study: Study, event_jobs: Sequence[EventJob]) 
 
 
 def _combined(event_jobs: Sequence[EventJob], *, exact: bool) -> tuple[AnalysedJob, ...]:
-    """What each analysed job contributes; the number of its events where the generator makes exactly as many."""
+    """The contribution of each analysed job; ``exact`` tells whether the number of its events is exact."""
     return tuple(
         AnalysedJob(
             job=event_job.name,
@@ -251,7 +251,7 @@ def _combined(event_jobs: Sequence[EventJob], *, exact: bool) -> tuple[AnalysedJ
 def _combine_draft(
     study: Study, event_jobs: Sequence[EventJob], settings: CombineSettings, identity: tuple[str, ...] = ()
 ) -> Draft:
-    """The job that combines events. A weight that one event has, all have in its file."""
+    """The job that combines events. All events of a file have the same weights."""
     systematics = dict.fromkeys(name for event_job in event_jobs for name in event_job.sample.systematics)
     events = sum(event_job.n_events or 0 for event_job in event_jobs)
     size = sizes.analysed(events, sizes.n_weights(study, systematics), sizes.n_observables(study))

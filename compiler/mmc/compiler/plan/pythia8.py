@@ -19,11 +19,12 @@ from mmc.compiler.study.model import Study
 from mmc.compiler.study.pythia8 import Pythia8Generation, Pythia8Sample
 
 N_INTEGRATION = (2_000, 200_000)
-"""Fewest and most events from which ``generate`` integrates a cross section; in between, as many as are wanted."""
+"""Least and largest number of events from which ``generate`` integrates a cross section; in between, the number of
+events of the study."""
 
 
 def plan(builder: Builder, study: Study, generation: Pythia8Generation, _file_digests: Mapping[str, str]) -> None:
-    """Cross sections, events, and what is read of them."""
+    """Add the stages from the cross sections to the combined events."""
     add_configure(builder, study)
     runs = [(sample, benchmark) for sample in generation.samples for benchmark in sample.events]
     coefficients = {p.name: p.coefficient for p in study.parameters if p.coefficient is not None}
@@ -42,7 +43,7 @@ def plan(builder: Builder, study: Study, generation: Pythia8Generation, _file_di
         inputs=(SETUP,),
         scattered=True,
     )
-    event_jobs = list(_pieces(generation))
+    event_jobs = list(_event_jobs(generation))
     builder.add(
         "simulate",
         [
@@ -71,7 +72,7 @@ def plan(builder: Builder, study: Study, generation: Pythia8Generation, _file_di
     add_combine(builder, study, event_jobs)
 
 
-def _pieces(generation: Pythia8Generation) -> Iterator[EventJob]:
+def _event_jobs(generation: Pythia8Generation) -> Iterator[EventJob]:
     for sample in generation.samples:
         for benchmark in sample.events:
             for k, n in split(sample, benchmark):

@@ -1,10 +1,10 @@
-"""How much disk the outputs of jobs are likely to take, in bytes.
+"""Estimated sizes of the outputs of jobs, in bytes.
 
-Measured, gzipped where the files are, on events of Higgs production in weak-boson fusion with six weights and seven
+Measured (gzipped files as gzipped) with events of Higgs production in weak-boson fusion with six weights and seven
 particles (MadGraph 3.5.7, Pythia 8.317 with and without multi-parton interactions, Delphes 3.5.1 with its CMS card).
-What goes to HDF5 and numpy files is exact but for the events that cuts remove. The rest is good to a factor of two
-for most processes; a Delphes card that leaves out particles, tracks and towers makes a tenth of it. Models, limits
-and tables take next to nothing.
+Sizes of HDF5 and numpy files are exact, except for events that cuts remove. The others are good to a factor of two
+for most processes; a Delphes card without particles, tracks and towers gives a tenth. Models, limits and tables are
+very small.
 """
 
 from collections.abc import Iterable
@@ -25,26 +25,26 @@ _DELPHES_EVENT = {True: 80_000, False: 30_000}
 _HDF5_HEAD = 13_000
 _NUMBER, _SAMPLE_NUMBER = 8, 4
 _PDF_WEIGHTS = 50
-"""Sets of LHAPDF that have uncertainties have 30 to 100 members."""
+"""LHAPDF sets with uncertainties have 30 to 100 members."""
 
 
 def n_weights(study: Study, systematics: Iterable[str]) -> int:
-    """The weights of an event that has those systematic uncertainties."""
+    """The number of weights of an event with these systematic uncertainties."""
     return len(study.all_benchmarks) + n_variations(study, systematics)
 
 
 def n_variations(study: Study, systematics: Iterable[str]) -> int:
-    """The weights of an event besides those at the benchmarks."""
+    """The number of weights of an event, without the weights at the benchmarks."""
     return sum(_variations(study.systematics[name]) for name in systematics)
 
 
 def n_observables(study: Study) -> int:
-    """The observables of an event, MadMiner's default ones included."""
+    """The number of observables of an event, MadMiner's default observables included."""
     return len(study.observables) + len(default_names(study))
 
 
 def default_names(study: Study) -> tuple[str, ...]:
-    """The observables that the study has from MadMiner."""
+    """The names of MadMiner's default observables that the study uses."""
     asked = study.reading.default_observables
     return () if asked is None else default_observables.names(**asdict(asked))
 
@@ -56,7 +56,7 @@ def _variations(uncertainty: Uncertainty) -> int:
 
 
 def generated(n_events: int, weights: int, shower: Shower | None = None) -> int:
-    """A Les Houches event file, and HepMC where events are showered."""
+    """A Les Houches event file, and a HepMC file if events are showered."""
     event = _LHE_EVENT + _LHE_WEIGHT * weights
     if shower is not None:
         event += _HEPMC_EVENT[_interactions(shower)]
@@ -64,24 +64,24 @@ def generated(n_events: int, weights: int, shower: Shower | None = None) -> int:
 
 
 def detected(n_events: int, shower: Shower | None) -> int:
-    """The output of Delphes; of showered events that exist already, nobody says how they were made."""
+    """The output of Delphes; existing showered events are assumed to have multi-parton interactions."""
     return n_events * _DELPHES_EVENT[shower is None or _interactions(shower)]
 
 
 def _interactions(shower: Shower) -> bool:
-    """Whether there are multi-parton interactions, as far as the settings say."""
+    """Whether the settings leave multi-parton interactions on."""
     return shower.settings.get("PartonLevel:MPI", True) not in (False, "off")
 
 
 def analysed(n_events: int, weights: int, n_observables: int) -> int:
-    """A MadMiner event file: observables, weights and the benchmark that the event was generated at."""
+    """A MadMiner event file: observables, weights and the benchmark at which each event was generated."""
     return _HDF5_HEAD + n_events * _NUMBER * (n_observables + weights + 1)
 
 
 def sampled(method: Method, n_observables: int, n_parameters: int) -> int:
-    """Training and validation samples: observables, points and joint score; of ratio methods also ratio and label.
+    """Training and validation samples: observables, points and joint score; for ratio methods also ratio and label.
 
-    MadMiner keeps most of them in single precision, unless it is asked for double.
+    MadMiner stores most of them in single precision by default.
     """
     numbers = n_observables + (3 * n_parameters + 2 if method.declared.family is RATIO else 2 * n_parameters)
     if method.estimator_type.varies_with_denominator and method.declared.score_term:

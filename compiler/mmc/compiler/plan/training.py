@@ -17,13 +17,13 @@ from mmc.compiler.study.scans import draw, grid
 
 @dataclass(frozen=True)
 class Estimator:
-    """What is trained of a method with some values of the scanned hyperparameters, or evaluated."""
+    """An estimator to train or to evaluate: a method with values of the scanned hyperparameters."""
 
     method: Method
     identity: tuple[str, ...]
-    """The names that make it what it is."""
+    """The names that identify it."""
     values: Mapping[str, Any]
-    """Of the scanned hyperparameters; none where nothing is scanned, or one job chooses them."""
+    """The values of the scanned hyperparameters; empty without a scan, or if one job chooses them."""
 
     @property
     def members(self) -> list[tuple[str, ...]]:
@@ -33,19 +33,19 @@ class Estimator:
 
     @property
     def label(self) -> str:
-        """For people."""
+        """The label of its job, for people."""
         return ", ".join((self.method.name, *(f"{key} = {value}" for key, value in self.values.items())))
 
 
 def trained_estimators(study: Study) -> Iterator[Estimator]:
-    """Every estimator that jobs of ``train`` train; none of a method that one job searches for adaptively."""
+    """Every estimator that jobs of ``train`` train, without the methods that Optuna tunes in a single job."""
     for method in study.methods:
         for k, values in enumerate(_trials(method, study.seed)):
             yield Estimator(method, (method.name, f"scan-{k}") if method.scan else (method.name,), values)
 
 
 def evaluated_estimators(study: Study) -> Iterator[Estimator]:
-    """Every estimator that is evaluated: all that are trained of a method, or the one that its tuning chooses."""
+    """Every estimator that is evaluated: all trained estimators of a method, or the one that its tuning chooses."""
     for method in study.methods:
         if method.tuning is not None:
             yield Estimator(method, (method.name,), {})
@@ -89,7 +89,7 @@ def _sample_settings(study: Study, source: EventSource, method: Method) -> Sampl
         validation_samples=method.validation_samples,
         sample_only_from_closest_benchmark=method.sample_only_from_closest_benchmark,
         estimator=_estimator(method),
-        # samples of scores always know all nuisance parameters
+        # samples of scores always contain all nuisance parameters
         nuisance_mode="project" if method.declared.family is SCORE else method.nuisance_mode,
         n_eff_forced=method.sampling.get("n_eff_forced"),
         double_precision=method.sampling.get("double_precision"),
@@ -99,12 +99,12 @@ def _sample_settings(study: Study, source: EventSource, method: Method) -> Sampl
 
 
 def _estimator(method: Method) -> str | None:
-    """The type of estimator, where it does not follow from the method."""
+    """The type of estimator; None if it is the default of the method."""
     return None if method.estimator_type is method.declared.family.estimator else method.estimator
 
 
 def add_train(builder: Builder, study: Study) -> None:
-    """Add the trainings of all methods but those that one job searches for adaptively."""
+    """Add the trainings of all methods, except the methods that Optuna tunes in a single job."""
     drafts = []
     for estimator in trained_estimators(study):
         method = estimator.method
@@ -123,14 +123,14 @@ def add_train(builder: Builder, study: Study) -> None:
 
 
 def _trials(method: Method, seed: int) -> list[dict[str, Any]]:
-    """The settings that a method is trained with, one job each; none where one job searches for them."""
+    """The settings with which a method is trained, one job each; empty if Optuna searches them in a single job."""
     if method.tuning is None or method.tuning.search == "grid":
         return grid(method.scan)
     return draw(method.scan, method.tuning.trials, seed, method.name) if method.tuning.search == "random" else []
 
 
 def train_settings(method: Method, values: Mapping[str, Any]) -> TrainSettings:
-    """What a training knows, with these values of the scanned hyperparameters."""
+    """The settings of a training with these values of the scanned hyperparameters."""
     return TrainSettings(
         method_name=method.name,
         method=method.method,

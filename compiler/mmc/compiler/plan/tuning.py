@@ -14,9 +14,9 @@ from mmc.compiler.study.scans import Range, Tuning
 
 
 def add_tune(builder: Builder, study: Study, limits: LimitSettings | None, source: EventSource) -> None:
-    """One job per estimator: it chooses among the trials of a tuned method and hands on what others were trained to.
+    """Add one job per estimator: it chooses the best trial of a tuned method, and passes on the model of other methods.
 
-    :param limits: what trials are judged by unless by their loss; None where nothing is evaluated
+    :param limits: the settings of limits for criteria other than the loss; None without an evaluation
     """
     drafts = []
     for estimator in evaluated_estimators(study):

@@ -1,4 +1,4 @@
-"""A plan for people and for other programs: text, JSON, Mermaid and Graphviz's DOT."""
+"""Views of a plan for people and programs: text, JSON, Mermaid and Graphviz's DOT."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,20 +13,20 @@ from mmc.tables import table
 from mmc.version import __version__
 
 LINES_PER_STAGE = 20
-"""A stage with more jobs lists the parts of a sample together, and no more than so many lines."""
+"""A stage with more jobs lists the parts of a sample in one line, and has at most this many lines."""
 FILES_PER_STAGE = 4
-"""A stage that reads more files is said to read so many."""
+"""For a stage that reads more files, only their number is shown."""
 BASIS_POINTS = 40
 """A morphing basis of more benchmarks lists only this many in the text view."""
 
 BasisView = Mapping[str, Any] | str | None
 """The morphing basis of a plan: ``points``, ``condition_number`` and ``largest_squared_weight``, as
-:meth:`mmc.jobs.madminer.morphing_basis.Basis.summary` gives them; or why it is not known; or None where there is
-none."""
+:meth:`mmc.jobs.madminer.morphing_basis.Basis.summary` gives them; or the reason why it is not known; or None without
+morphing."""
 
 
 def to_text(plan: Plan, basis: BasisView = None) -> str:
-    """Stages with job counts, events, disk and what they ask for; the morphing basis; the jobs of scattered stages."""
+    """Stages with numbers of jobs, events, disk and resources; the morphing basis; the jobs of scattered stages."""
     lines = [_title(plan)]
     disk = sum(_total_size(stage) for stage in plan.stages)
     total = f"{_count(plan.n_jobs, 'job')} in {_count(len(plan.stages), 'stage')}"
@@ -44,7 +44,7 @@ def to_text(plan: Plan, basis: BasisView = None) -> str:
 
 
 def to_json(plan: Plan, basis: BasisView = None) -> str:
-    """Everything that the other views show, and the jobs' seeds and fingerprints, as one JSON object."""
+    """The content of the other views, and the seeds and fingerprints of jobs, as one JSON object."""
     stages = [
         {
             "name": stage.name,
@@ -107,7 +107,7 @@ def _basis_lines(basis: Mapping[str, Any] | str) -> Iterator[str]:
 
 
 def to_mermaid(plan: Plan) -> str:
-    """A Mermaid flowchart, which code forges draw in a Markdown page."""
+    """A Mermaid flowchart, which GitHub and GitLab draw in Markdown pages."""
     lines = ["flowchart LR"]
     for group, title in GROUPS.items():
         stages = plan.group(group)
@@ -157,7 +157,7 @@ _NODE_STYLE = (
 _SHORTCUT = 'color="#cbd5e1", arrowsize=0.5'
 _EDGE_STYLE = f'{_FONT}, fontsize=10, fontcolor="#64748b", color="#64748b", arrowsize=0.7'
 _COLOURS = {"physics": ("#e0f2fe", "#0284c7"), "learning": ("#fef3c7", "#d97706")}
-"""Of each sub-workflow: the colour of its frame and of its boxes' edges."""
+"""For each sub-workflow, the colours of its frame and of the edges of its boxes."""
 
 
 def _dot_node(stage: Stage) -> str:
@@ -181,7 +181,7 @@ def _facts(stage: Stage) -> str:
 
 
 def _dot_edges(plan: Plan) -> Iterator[str]:
-    """The links; one that only shortens a longer way is pale and carries no label, so that the main way stands out."""
+    """The links. A link that only shortens a longer path is pale and has no label, so that the main path stands out."""
     ahead = _reachable(plan)
     for stage, link in _links(plan):
         detour = any(other.stage != link.stage and other.stage in ahead[link.stage] for other in stage.inputs)
@@ -190,7 +190,7 @@ def _dot_edges(plan: Plan) -> Iterator[str]:
 
 
 def _reachable(plan: Plan) -> dict[str, set[str]]:
-    """For each stage the names of those that read its output, directly or through others."""
+    """For each stage, the names of the stages that read its output, directly or through others."""
     ahead: dict[str, set[str]] = {stage.name: set() for stage in plan.stages}
     for stage in reversed(plan.stages):
         for link in stage.inputs:
@@ -213,7 +213,7 @@ def _links(plan: Plan) -> Iterator[tuple[Stage, Input]]:
 
 
 def _quoted(text: str) -> str:
-    """A text as a DOT string of lines of readable length; every character stands for itself."""
+    """A text as a DOT string, wrapped, with special characters escaped."""
     escaped = (line.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"') for line in wrap(text, 90))
     return '"' + "\\n".join(escaped) + '"'
 
@@ -245,7 +245,7 @@ def _disk(stage: Stage) -> str:
 
 
 def amount(n_bytes: int) -> str:
-    """A number of bytes for people, to two digits: no more of an estimate is true.
+    """A number of bytes for people, with two digits: an estimate is not more precise.
 
     >>> amount(950), amount(12_340_000), amount(999_999_999)
     ('1.0 kB', '12 MB', '1.0 GB')
@@ -289,13 +289,13 @@ def _job_lines(stage: Stage) -> Iterator[str]:
 
 
 def _of_parts(job: Job) -> str:
-    """What jobs have in common that make the parts of one thing: their names but for the number at the end."""
+    """The common name of the jobs of one sample and benchmark: their names without the number at the end."""
     stem, _, part = job.name.rpartition(".")
     return f"{stem}.*" if part.isdigit() else job.name
 
 
 def _row(jobs: Sequence[Job]) -> tuple[str, str]:
-    """A job, or the parts of one thing together."""
+    """A row for a job, or for all parts of a sample together."""
     if len(jobs) == 1:
         return jobs[0].name, jobs[0].label
     events, size = sum(job.events for job in jobs), sum(job.size for job in jobs)

@@ -1,4 +1,4 @@
-"""The command line of reana-client: found, called, and its failures turned into one line each.
+"""Find and call the command line of reana-client, and turn each failure into one line.
 
 reana-client pins old releases of jsonschema, cwltool and Snakemake, so it lives in an environment of its own, and mmc
 calls its program instead of importing it. The access token is in the environment and goes nowhere else.
@@ -21,9 +21,9 @@ INSTALL = (
     "python3 -m venv reana && reana/bin/pip install 'reana-client==0.9.6' 'setuptools<81' && "
     f"export {PROGRAM}=$PWD/reana/bin/reana-client"
 )
-"""It asks for the packages of setuptools that later releases have dropped."""
+"""reana-client needs packages of setuptools that later releases have dropped."""
 ANSWER_S = 300
-"""How long the server may take for anything but sending files."""
+"""The time limit for the server, except when files are sent."""
 
 _ERROR = re.compile(r"^\s*(?:==>|->) ERROR: ", re.MULTILINE)
 _NO_ANSWER = re.compile(r"could not connect|timed out|connection|max retries|name or service not known", re.IGNORECASE)
@@ -45,10 +45,10 @@ class Client:
     token: str
 
     def call(self, command: str, *words: str, folder: Path | None = None, sends_files: bool = False) -> str:
-        """What a command prints to standard output.
+        """The standard output of a command.
 
         :raises GoneError: when the server does not know the run
-        :raises MmcError: when the command fails for another reason; the message is one line with a way out
+        :raises MmcError: when the command fails for another reason; the message is one line with a fix
         """
         done = self.run(command, *words, folder=folder, sends_files=sends_files)
         if done.returncode != 0:
@@ -58,11 +58,11 @@ class Client:
     def run(
         self, command: str, *words: str, folder: Path | None = None, sends_files: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, whatever that is.
+        """Run a command to its end, successful or not.
 
         :raises MmcError: when the program cannot be started or the server takes too long
         """
-        # It calls cwltool by name, which must be the one of its own environment.
+        # reana-client calls cwltool by name: the PATH must lead to its own environment first
         path = os.pathsep.join((str(Path(self.program).parent), os.environ.get("PATH", os.defpath)))
         try:
             return subprocess.run(
@@ -114,7 +114,7 @@ class Client:
 
 
 def find_client() -> Client:
-    """The client as the environment names it.
+    """The client that the environment variables name.
 
     :raises MmcError: when the program, the server or the token is missing
     """

@@ -1,7 +1,7 @@
 """``mmc submit``, ``mmc status`` and ``mmc fetch``: bundles of the target reana on a REANA server.
 
-What was done is written to ``submission.json`` in the bundle's folder before and after each step, so that a submission
-that broke is taken up where it was: no second run is created, no file is sent twice, nothing is started twice.
+``submission.json`` in the bundle's folder records the state before and after each step. An interrupted submission
+continues from there: no second run is created, no file is sent twice, nothing is started twice.
 """
 
 import fcntl
@@ -32,13 +32,13 @@ ENDED_BADLY = ("failed", "stopped", "deleted")
 
 @dataclass(frozen=True)
 class Submission:
-    """What is known of a run: from before it is created until it was started."""
+    """The record of a run, from before its creation until its start."""
 
     server: str
     content: str
     """SHA-256 over the files of the bundle."""
     before: list[str]
-    """The runs of that name that were on the server before this one was created."""
+    """The runs of that name that existed on the server before this run was created."""
     run: str | None = None
     """The run's name and number, once it was created."""
     uploaded: bool = False
@@ -52,7 +52,7 @@ class ReanaBundle:
     folder: Path
     study: str
     files: tuple[str, ...]
-    """What is uploaded: ``reana.yaml`` and the inputs that it lists."""
+    """The files to upload: ``reana.yaml`` and its inputs."""
     outputs: tuple[str, ...]
 
     @property
@@ -82,7 +82,7 @@ class ReanaBundle:
 def open_bundle(folder: Path) -> ReanaBundle:
     """The bundle in a folder.
 
-    :raises UsageError: when there is none of the target reana
+    :raises UsageError: when the folder has no bundle of the target reana
     """
     folder = folder.resolve()  # reana-client silently leaves out what it reaches through a symbolic link
     try:
@@ -96,9 +96,9 @@ def open_bundle(folder: Path) -> ReanaBundle:
 
 
 def submit(bundle: ReanaBundle, client: Client, *, again: bool) -> int:
-    """Create a run of the bundle, upload its files and start it, or go on with that.
+    """Create a run of the bundle, upload its files and start it, or continue an interrupted submission.
 
-    :raises MmcError: when a step fails; what is done stays done
+    :raises MmcError: when a step fails; the finished steps are kept
     """
     with _claimed(bundle.folder):
         content = bundle.content()
@@ -122,7 +122,7 @@ def submit(bundle: ReanaBundle, client: Client, *, again: bool) -> int:
 
 
 def status(bundle: ReanaBundle, client: Client) -> int:
-    """Tell how far the bundle's run is."""
+    """Print the progress of the bundle's run."""
     found = _submitted(bundle, client)
     row = _status(client, found)
     _say(f"{found.run}: {_described(row)}")
@@ -136,9 +136,9 @@ def status(bundle: ReanaBundle, client: Client) -> int:
 
 
 def fetch(bundle: ReanaBundle, client: Client, folder: Path | None) -> int:
-    """Download the outputs of the bundle's finished run into a folder of the run's name; those that are there stay.
+    """Download the outputs of the bundle's finished run into a folder with the run's name; existing ones are kept.
 
-    :raises MmcError: when the run has not finished, or an output cannot be had; what is there stays
+    :raises MmcError: when the run has not finished, or a download fails; earlier downloads are kept
     """
     found = _submitted(bundle, client)
     row = _status(client, found)
@@ -156,7 +156,7 @@ def fetch(bundle: ReanaBundle, client: Client, folder: Path | None) -> int:
 
 
 def _create(bundle: ReanaBundle, client: Client, found: Submission) -> Submission:
-    """A new run. The client prints its name before it uploads the specification, so the name counts if that fails."""
+    """A new run. The client prints its name before it uploads the specification; the name is valid if that fails."""
     done = client.run("create", "-w", bundle.name, "-f", SPECIFICATION, folder=bundle.folder)
     names = [line for line in done.stdout.splitlines() if line.startswith(f"{bundle.name}.")]
     if not names:
@@ -166,7 +166,7 @@ def _create(bundle: ReanaBundle, client: Client, found: Submission) -> Submissio
 
 
 def _find_or_create(bundle: ReanaBundle, client: Client, found: Submission) -> Submission:
-    """The run that an earlier call may have created without getting to know its name; else a new one."""
+    """The run that an earlier call created without learning its name, if any; else a new run."""
     new = [(name, state) for name, state in _runs(bundle, client) if name not in found.before]
     if not new:
         return _create(bundle, client, found)
@@ -179,7 +179,7 @@ def _find_or_create(bundle: ReanaBundle, client: Client, found: Submission) -> S
 
 
 def _upload(bundle: ReanaBundle, client: Client, found: Submission) -> Submission:
-    """Send the files that the run's workspace lacks, or has in another size, and see that they have arrived."""
+    """Upload files that are missing in the run's workspace or differ in size, and check that they arrived."""
     run = str(found.run)
     missing = _missing(bundle, client, found)
     if missing:
@@ -199,7 +199,7 @@ def _missing(bundle: ReanaBundle, client: Client, found: Submission) -> list[str
 
 
 def _start(bundle: ReanaBundle, client: Client, found: Submission) -> None:
-    """Start the run, unless an earlier call has done so without getting to know."""
+    """Start the run, unless an earlier call started it without getting the answer."""
     state = _status(client, found)["status"]
     if state == "created":
         client.call("start", "-w", str(found.run))

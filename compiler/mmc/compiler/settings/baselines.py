@@ -1,4 +1,4 @@
-"""What a job of ``baselines`` is told."""
+"""The settings of jobs of ``baselines``."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from mmc.compiler.settings.limits import LimitSettings
 
 @dataclass(frozen=True, kw_only=True)
 class EqualBins:
-    """So many bins of equal width, in the value or in its logarithm."""
+    """``n`` bins of equal width, in the value or in its logarithm."""
 
     n: int
     range: tuple[float, float]
@@ -30,7 +30,7 @@ class HistogramSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class FisherSettings:
-    """The observable in whose bins the Fisher information is given too; None for none."""
+    """The observable in whose bins the Fisher information is also computed; None without one."""
 
     observable: str | None
     bins: Bins
@@ -46,4 +46,4 @@ class BaselineSettings:
     histogram: HistogramSettings | None = field(default=None, metadata=INLINE)
     fisher: FisherSettings | None = field(default=None, metadata=INLINE)
     group: str | None = None
-    """The group whose events are read; None where samples are in no groups."""
+    """The group whose events are read; None without groups."""

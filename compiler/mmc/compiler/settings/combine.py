@@ -1,4 +1,4 @@
-"""What the jobs of ``combine`` and ``ingest`` are told, which hand events on to the learning stages."""
+"""The settings of jobs of ``combine`` and ``ingest``, which pass events on to the learning stages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ class AnalysedJob:
     slice: str | None = None
     benchmark: str
     n_events: int | None
-    """The events that it has read; None where the generator may have made fewer than it was asked for."""
+    """The number of events that it has read; None if the generator may make fewer than requested."""
     k_factor: float
     background: bool
 
@@ -36,14 +36,14 @@ class CombineGroupSettings(CombineSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterRange:
-    """The values of a parameter that are of interest."""
+    """The range of a parameter in the study."""
 
     range: tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class IngestSettings:
-    """An event file that exists already, and what the study says of it."""
+    """An existing event file, and the study's description of it."""
 
     sha256: str = field(metadata=SHARED)
     parameters: Mapping[str, ParameterRange] = field(metadata=SHARED)

@@ -1,4 +1,4 @@
-"""What the job of ``configure`` is told: the parameter space."""
+"""The settings of the job of ``configure``: the parameter space."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from mmc.compiler.settings.uncertainties import Uncertainty
 
 @dataclass(frozen=True, kw_only=True)
 class CardEntry:
-    """Where a parameter stands in MadGraph's param card, and the expression in ``theta`` that is its value there."""
+    """The entry of a parameter in MadGraph's param card, and the expression in ``theta`` for its value there."""
 
     lha_block: str
     lha_id: int
@@ -18,7 +18,7 @@ class CardEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class CardParameter(CardEntry):
-    """A parameter that stands in a param card."""
+    """A parameter with an entry in a param card."""
 
     range: tuple[float, float]
     max_power: int
@@ -27,18 +27,18 @@ class CardParameter(CardEntry):
 
 @dataclass(frozen=True, kw_only=True)
 class CoefficientParameter:
-    """A parameter that stands in no param card."""
+    """A parameter without an entry in a param card."""
 
     coefficient: str | None
-    """The contact interaction that it multiplies; None where the events exist already."""
+    """The contact interaction that it multiplies; None for existing events."""
     range: tuple[float, float]
     max_power: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Morphing:
-    """The morphing basis: the powers of all parameters together, and whether MadMiner completes it, by how many trials
-    at how many points."""
+    """The morphing basis: the largest sum of powers, whether MadMiner completes the basis, and with how many trials and
+    test points."""
 
     max_overall_power: int
     n_trials: int
@@ -54,7 +54,7 @@ class ConfigureSettings:
     benchmarks: Mapping[str, Mapping[str, float]] = field(metadata=SHARED)
     """The value of each parameter at each benchmark."""
     morphing: Morphing | None = field(metadata=SHARED)
-    """None where weights are not morphed."""
+    """None without morphing."""
     outside_basis: tuple[str, ...] = field(default=(), metadata=SHARED)
     """The benchmarks that are not elements of the morphing basis."""
     systematics: Mapping[str, Uncertainty] = field(default_factory=dict, metadata=SHARED)

@@ -1,9 +1,9 @@
-"""Typed settings as JSON and back: what the planner tells a job, and the job's step reads.
+"""Typed settings as JSON and back: the planner writes the settings of a job, and the job's step reads them.
 
-Each stage has frozen dataclasses of settings in this room. The planner builds one object for each job; the bundle holds
-it as JSON, split in what all jobs of the stage share (fields with the metadata :data:`SHARED`) and what each has of its
-own. A field that has a default is left out of the JSON where it has that value, so that a new field changes neither the
-bundles nor the fingerprints of studies that do not use it. A field without a default is always written.
+Each stage has frozen dataclasses of settings in this package. The planner builds one object for each job. The bundle
+contains it as JSON, split into the settings that all jobs of the stage share (fields with the metadata :data:`SHARED`)
+and the settings of the job. A field with its default value is not written, so a new field changes neither the bundles
+nor the fingerprints of studies that do not use it. A field without a default is always written.
 """
 
 import types
@@ -17,8 +17,8 @@ from mmc.errors import SettingsError
 SHARED: Mapping[str, Any] = types.MappingProxyType({"shared": True})
 """Metadata of a field whose value is the same for all jobs of a stage: ``seed: int = field(metadata=SHARED)``."""
 INLINE: Mapping[str, Any] = types.MappingProxyType({"inline": True})
-"""Metadata of a field that is a dataclass, whose own fields stand in the JSON in its place. With the default None it is
-read where all fields without a default are there."""
+"""Metadata of a field that is a dataclass: in the JSON, the fields of the dataclass replace it. A field with the
+default None is read if all fields of the dataclass without a default are present."""
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ _PLAIN = frozenset({str, int, float, bool, types.NoneType})
 
 
 def to_json(value: Any) -> Any:
-    """The JSON value of settings: dataclasses become objects without the fields that have their default.
+    """The JSON value of settings: dataclasses become objects, without the fields that have their default value.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
@@ -48,10 +48,10 @@ def to_json(value: Any) -> Any:
 
 
 def split_shared(settings: Sequence[Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The JSON of the settings of a stage's jobs in two parts: what all jobs share, and what each has of its own.
+    """The JSON of the settings of a stage's jobs in two parts: the shared settings, and the settings of each job.
 
-    :param settings: of one job each, at least one
-    :raises ValueError: when a field that is marked as shared is not the same in all
+    :param settings: the settings of each job, at least one
+    :raises ValueError: when a shared field differs between jobs
     """
     first = settings[0]
     shared, _ = _parts(first.__class__)
@@ -59,7 +59,7 @@ def split_shared(settings: Sequence[Any]) -> tuple[dict[str, Any], list[dict[str
     for job in settings:
         for name, value in expected:
             other = getattr(job, name)
-            if other is not value and other != value:  # nearly always the very same object
+            if other is not value and other != value:  # usually the same object
                 raise ValueError(f"the jobs of a stage share {name}: {other!r} is not {value!r}")
     return _encode(first, shared), [_encode(job, _parts(job.__class__)[1]) for job in settings]
 
@@ -67,7 +67,7 @@ def split_shared(settings: Sequence[Any]) -> tuple[dict[str, Any], list[dict[str
 def from_json(cls: type[T], value: Any) -> T:
     """The settings that :func:`to_json` wrote.
 
-    :raises SettingsError: when a field is missing, unknown or of another type: another version of mmc wrote it
+    :raises SettingsError: when a field is missing, unknown or of the wrong type: another version of mmc wrote it
     """
     read: T = _read(cls, value, cls.__name__)
     return read
@@ -75,14 +75,14 @@ def from_json(cls: type[T], value: Any) -> T:
 
 @dataclass(frozen=True)
 class _Field:
-    """What the encoding has to know of a field."""
+    """The properties of a field that the encoding needs."""
 
     name: str
     default: Any
-    """MISSING where there is none."""
+    """MISSING without a default."""
     shared: bool
     kind: Any
-    """The annotated type; of an inline field the dataclass."""
+    """The annotated type; for an inline field the dataclass."""
     inline: bool
 
 
@@ -101,13 +101,13 @@ def _fields(cls: type) -> tuple[_Field, ...]:
 
 @cache
 def _parts(cls: type) -> tuple[tuple[_Field, ...], tuple[_Field, ...]]:
-    """The fields that all jobs of a stage share, and those that each has of its own."""
+    """The fields that all jobs of a stage share, and the fields of each job."""
     found = _fields(cls)
     return tuple(item for item in found if item.shared), tuple(item for item in found if not item.shared)
 
 
 def _encode(settings: Any, items: Iterable[_Field]) -> dict[str, Any]:
-    """Those fields as JSON that do not have their default."""
+    """The given fields as JSON, without the fields that have their default value."""
     written: dict[str, Any] = {}
     for item in items:
         value = getattr(settings, item.name)
@@ -117,7 +117,7 @@ def _encode(settings: Any, items: Iterable[_Field]) -> dict[str, Any]:
 
 
 def _read(kind: Any, value: Any, where: str) -> Any:
-    """The value as the annotated type has it.
+    """The value converted to the annotated type.
 
     :raises SettingsError: when it is not of that type
     """
@@ -135,7 +135,7 @@ def _read(kind: Any, value: Any, where: str) -> Any:
 
 
 def _is_plain(kind: Any, value: Any) -> bool:
-    """Whether a value without parts is of the type: an integer is a float too, a truth value is not a number."""
+    """Whether a plain value is of the type: an integer is also a float, a truth value is not a number."""
     if get_origin(kind) is Literal:
         return value in get_args(kind)
     if kind in (float, int):
@@ -161,7 +161,7 @@ def _read_dataclass(kind: Any, value: Any, where: str) -> Any:
 
 
 def _build(kind: Any, value: Mapping[str, Any], where: str, used: set[str]) -> Any:
-    """A dataclass from those entries that are its own, whose names are added to the used ones."""
+    """A dataclass from its entries in ``value``; their names are added to ``used``."""
     read = {}
     for item in _fields(kind):
         if item.inline:
@@ -177,7 +177,7 @@ def _build(kind: Any, value: Mapping[str, Any], where: str, used: set[str]) -> A
 
 @cache
 def _required(kind: type) -> frozenset[str]:
-    """The names of all entries that are always there."""
+    """The names of all entries that are always present."""
     items = [item for item in _fields(kind) if item.default is MISSING]
     return frozenset().union(*(_required(item.kind) if item.inline else {item.name} for item in items))
 

@@ -1,4 +1,4 @@
-"""What a job of ``evaluate`` is told; ``tune`` reads the same where a trial is judged by its limits or closure."""
+"""The settings of jobs of ``evaluate``; ``tune`` reads them to compare trials by limits or closure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,9 +15,9 @@ class ScoreSettings:
     """The histogram of an estimated score."""
 
     score_bins: int | tuple[int, ...]
-    """The number of adaptive bins of each component of the score; with ``adaptive-sally`` those of each axis."""
+    """The number of adaptive bins of each component of the score; for ``adaptive-sally`` of each axis."""
     score_likelihood: str | None = None
-    """``adaptive-sally``, or None for the method's own."""
+    """``adaptive-sally``, or None for the default of the method."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,30 +29,30 @@ class EvaluateSettings:
     method: str
     train_job: str
     theta: AnyPoints | None
-    """Where score and likelihood methods were trained."""
+    """The points at which score and likelihood methods were trained."""
     theta1: AnyPoints | None
     """The denominator of the ratio that is evaluated, a single point; None for scores."""
     scan: Mapping[str, Any]
     """The values of the scanned hyperparameters."""
     score: ScoreSettings | None = field(default=None, metadata=INLINE)
-    """Of score methods."""
+    """The histogram of the score; None for other methods."""
     group: str | None = None
-    """The group whose events are read; None where samples are in no groups."""
+    """The group whose events are read; None without groups."""
     nuisance_mode: str = "project"
-    """``project`` or ``profile``: whether nuisance parameters are left out, or learned."""
+    """``project`` (nuisance parameters are left out) or ``profile`` (they are learned)."""
     calibration: str = "none"
     members: tuple[str, ...] = ()
-    """The jobs of ``train`` that have trained an ensemble; empty without one, or where ``tune`` has put it together."""
+    """The jobs of ``train`` that have trained an ensemble; empty without one, or if ``tune`` has assembled it."""
 
     @property
     def reference(self) -> SinglePoint:
-        """The point that estimates refer to: the denominator of a ratio, or where the score is learned.
+        """The reference point of the estimates: the denominator of a ratio, or the point at which the score is learned.
 
-        :raises SettingsError: when there is not just one
+        :raises SettingsError: when it is not a single point
         """
         point = self.theta if self.theta1 is None else self.theta1
         if not isinstance(point, AtBenchmark | AtPoint):
-            raise SettingsError(f"{self.method_name} refers to no single point")
+            raise SettingsError(f"{self.method_name} has no single reference point")
         return point
 
     @property

@@ -1,4 +1,4 @@
-"""What the jobs of ``generate``, ``simulate`` and ``import_events`` are told, which differs by generator."""
+"""The settings of jobs of ``generate``, ``simulate`` and ``import_events``, which depend on the generator."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,21 +20,21 @@ class Beams:
 
 @dataclass(frozen=True, kw_only=True)
 class Pythia8Beams(Beams):
-    """Beams with Pythia's number of a set of parton distributions."""
+    """Beams with a set of parton distributions, by Pythia's number."""
 
     pdf_set: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class MadGraphBeams(Beams):
-    """Beams with MadGraph's name of a set of parton distributions, or LHAPDF's number."""
+    """Beams with a set of parton distributions, by MadGraph's name or LHAPDF's number."""
 
     pdf: int | str
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunCard:
-    """Phase space of the hard process, its invariant mass and transverse momentum, in GeV; None is no limit."""
+    """Bounds on the invariant mass and transverse momentum of the hard process, in GeV; None without a bound."""
 
     m_min_gev: float | None
     m_max_gev: float | None
@@ -46,7 +46,7 @@ class Shower:
     """Pythia 8 with the settings of a card, then those of the study."""
 
     card: str | None
-    """The path of the file in a study; the name of the input that it is in a job."""
+    """In a study the path of the file; in a job the name of the file input."""
     settings: Mapping[str, Any]
 
 
@@ -63,12 +63,12 @@ class Pythia8GenerateSettings:
     background: bool
     run_card: RunCard
     n_integration: int
-    """Events from which the cross section is integrated."""
+    """The number of events from which the cross section is integrated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pythia8SimulateSettings:
-    """Events of Pythia's at one benchmark."""
+    """Events of Pythia at one benchmark."""
 
     parameters: Mapping[str, str] = field(metadata=SHARED)
     """The contact interaction that each parameter multiplies."""
@@ -82,14 +82,14 @@ class Pythia8SimulateSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class MadGraphGenerateSettings:
-    """A process whose code MadGraph makes."""
+    """A process whose code MadGraph generates."""
 
     generator: Literal["madgraph"] = field(metadata=SHARED)
     installation: str | None = field(metadata=SHARED)
     """The folder of MadGraph that the study names."""
     sample: str
     process: tuple[str, ...]
-    """Lines as MadGraph takes them, the first without ``generate``."""
+    """Process lines of MadGraph, the first without ``generate``."""
     definitions: Mapping[str, str]
     """Multiparticles by name."""
     model: str
@@ -99,7 +99,7 @@ class MadGraphGenerateSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class MadGraphSimulateSettings:
-    """Events of MadGraph's at one benchmark, on parton level or showered."""
+    """Events of MadGraph at one benchmark, at parton level or showered."""
 
     generator: Literal["madgraph"] = field(metadata=SHARED)
     installation: str | None = field(metadata=SHARED)
@@ -111,7 +111,7 @@ class MadGraphSimulateSettings:
     benchmark: str
     background: bool
     slice: str | None
-    """The part of the sample's phase space; None where it is whole."""
+    """The slice of the sample's phase space; None for the whole phase space."""
     systematics: Mapping[str, Uncertainty]
     process_job: str
     """The job of ``generate`` that has prepared the process."""
@@ -119,31 +119,31 @@ class MadGraphSimulateSettings:
     n_events: int
     run_card: Mapping[str, Any]
     run_card_file: str | None
-    """The name of the input that the run card is; None for MadGraph's own. So of the param card."""
+    """The name of the file input with the run card; None for MadGraph's default. Likewise for the param card."""
     param_card: Mapping[str, float]
     """Entries by block and number, or ``all``."""
     param_card_file: str | None
     param_card_where_there: tuple[str, ...] = ()
-    """Entries that are ignored where the card lacks them."""
+    """Entries that are ignored if the card lacks them."""
 
     @property
     def needs_lhapdf(self) -> bool:
-        """Whether the parton distributions are a set of LHAPDF, or they or the scales are varied."""
+        """Whether the parton distributions are an LHAPDF set, or the scales or parton distributions are varied."""
         varied = any(isinstance(entry, ScaleUncertainty | PdfUncertainty) for entry in self.systematics.values())
         return varied or isinstance(self.beams.pdf, int)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportEventsSettings:
-    """A file of events that exist already, and what was made of them."""
+    """A file of existing events, with the HepMC and Delphes files of the same events."""
 
     parameters: Mapping[str, CardEntry] = field(metadata=SHARED)
-    """Where each parameter stands in the param card; empty where the study does not say so of all."""
+    """The entry of each parameter in the param card; empty unless the study gives the entries of all parameters."""
     sample: str
     benchmark: str
     background: bool
     systematics: Mapping[str, Uncertainty]
     lhe: str
-    """The name of the input that the Les Houches file is. So of the others, which may be missing."""
+    """The name of the file input with the Les Houches events. Likewise for the other two, which may be missing."""
     hepmc: str | None
     delphes: str | None

@@ -1,4 +1,4 @@
-"""What all limits share: the splits of the events, the luminosity, the true point and the grid."""
+"""The settings that all limits share: the splits of the events, the luminosity, the true point and the grid."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class GridAxis:
-    """The values of a parameter on the grid: so many points from one end to the other, both included."""
+    """The values of a parameter on the grid: equidistant points in the range, both ends included."""
 
     range: tuple[float, float]
     points: int
@@ -15,7 +15,7 @@ class GridAxis:
 
 @dataclass(frozen=True, kw_only=True)
 class LimitSettings:
-    """What limits are computed from and for, whatever the estimator or baseline; luminosity in pb^-1."""
+    """The settings of limits that do not depend on the estimator or baseline; luminosity in pb^-1."""
 
     parameters: tuple[str, ...]
     test_split: float
@@ -28,6 +28,6 @@ class LimitSettings:
     """``balanced`` or ``madminer``: how the events of several benchmarks are combined."""
     confidence_levels: tuple[float, ...]
     systematics: str = "nominal"
-    """``nominal`` or ``profile``: whether limits are given with nuisance parameters profiled too."""
+    """``nominal``, or ``profile`` to compute limits also with nuisance parameters profiled."""
     n_observed: int | Literal[False] | None = False
-    """The number of observed events; None where it is that of the file's rows, False where nothing is observed."""
+    """The number of observed events; None for the number of rows of the file, False without observed events."""

@@ -1,4 +1,4 @@
-"""Points of parameter space, in the words of the study: where samples are drawn, and what ratios are relative to."""
+"""Points of parameter space, as in the study: the points of samples, and the denominators of ratios."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class AtPoints:
 
 @dataclass(frozen=True, kw_only=True)
 class RandomPoints:
-    """How many points are drawn, and the prior of each parameter."""
+    """The number of points to draw, and the prior of each parameter."""
 
     n: int
     priors: Mapping[str, Prior]
@@ -45,7 +45,7 @@ class RandomPoints:
 
 @dataclass(frozen=True)
 class AtRandom:
-    """Points that are drawn from priors."""
+    """Points drawn from priors."""
 
     random: RandomPoints
 

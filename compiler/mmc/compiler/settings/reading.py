@@ -1,4 +1,4 @@
-"""What the jobs of ``detect`` and ``analyse`` are told: the detector, observables, cuts and efficiencies."""
+"""The settings of jobs of ``detect`` and ``analyse``: the detector, observables, cuts and efficiencies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ class DelphesAcceptance:
 
 @dataclass(frozen=True, kw_only=True)
 class DefaultObservables:
-    """The observables that MadMiner has of itself: of how many objects of each kind, and which others."""
+    """MadMiner's default observables: the number of objects of each kind, and which other observables."""
 
     n_leptons_max: int
     n_photons_max: int
@@ -54,7 +54,7 @@ class DefaultObservables:
 
 @dataclass(frozen=True, kw_only=True)
 class ObservableDefinition:
-    """How an observable is computed, and what becomes of events for which it is undefined."""
+    """The definition of an observable, and what happens to events for which it is undefined."""
 
     definition: str | None
     required: bool
@@ -63,7 +63,7 @@ class ObservableDefinition:
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """What an event has to fulfil; it passes where that is undefined if the cut is "required", as MadMiner calls it."""
+    """A condition on events. If ``required`` (MadMiner's name), events for which it is undefined pass."""
 
     definition: str
     required: bool
@@ -71,7 +71,7 @@ class Cut:
 
 @dataclass(frozen=True, kw_only=True)
 class Efficiency:
-    """A factor on the weight of an event, with its value where it is undefined."""
+    """A factor on the weight of an event, and its value for events for which it is undefined."""
 
     definition: str
     default: float
@@ -84,7 +84,7 @@ class DetectSettings:
     installation: str | None = field(metadata=SHARED)
     """The folder of Delphes that the study names."""
     card: str | None = field(metadata=SHARED)
-    """The name of the input that the card is; None where Delphes ships it."""
+    """The name of the file input with the card; None for a card that Delphes ships."""
     shipped_card: str | None = field(metadata=SHARED)
     sample: str
     benchmark: str
@@ -96,7 +96,7 @@ class DetectSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class AnalyseSettings:
-    """Events that are read, and what is computed of each."""
+    """Events to read, and the quantities to compute for each."""
 
     observables: Mapping[str, ObservableDefinition] = field(metadata=SHARED)
     default_observables: DefaultObservables | None = field(metadata=SHARED)
@@ -112,7 +112,7 @@ class AnalyseSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class LesHouchesAnalyseSettings(AnalyseSettings):
-    """Events that are read as the generator made them, through parametrised resolutions."""
+    """Events read at generator level, with parametrised resolutions."""
 
     smearing: tuple[Smearing, ...] = field(metadata=SHARED)
     met_noise: MetNoise = field(metadata=SHARED)
@@ -122,12 +122,12 @@ class LesHouchesAnalyseSettings(AnalyseSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class DelphesAnalyseSettings(AnalyseSettings):
-    """Events that are read as Delphes sees them."""
+    """Events read from the output of Delphes."""
 
     reader: Literal["delphes"] = field(metadata=SHARED)
     acceptance: DelphesAcceptance = field(metadata=SHARED)
     generator_truth: bool = field(metadata=SHARED)
-    """Whether the objects are the generator's instead of the detector's."""
+    """Whether the objects are those of the generator instead of the detector."""
     detect_job: str
     """The job that has passed the events through Delphes."""
     systematics: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What the job of ``report`` is told."""
+"""The settings of the job of ``report``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,20 +9,20 @@ from mmc.compiler.settings.encoding import SHARED, from_json
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """How figures and tables call a parameter or an observable; None for its name."""
+    """The label of a parameter or an observable in figures and tables; None for its name."""
 
     label: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plots:
-    """How figures are drawn."""
+    """The style of figures."""
 
     level: float
     """The confidence level of contours."""
     formats: tuple[str, ...]
     colors: Mapping[str, str]
-    """By the name of a method or baseline."""
+    """The colours by method or baseline."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +37,14 @@ class ReportSettings:
     parameters: Mapping[str, Named] = field(metadata=SHARED)
     observables: Mapping[str, Named] = field(metadata=SHARED)
     plots: Mapping[str, Any] = field(metadata=SHARED)
-    """:attr:`style` as the study has it, in its order."""
+    """:attr:`style` as data, in the order of the study."""
     groups: tuple[str, ...] = field(default=(), metadata=SHARED)
-    """The groups of samples that are combined; empty where all samples are."""
+    """The groups of samples that are combined; empty without groups."""
 
     @property
     def style(self) -> Plots:
         """How figures are drawn.
 
-        :raises SettingsError: when the study has something else
+        :raises SettingsError: when ``plots`` does not have these fields
         """
         return from_json(Plots, self.plots)

@@ -1,4 +1,4 @@
-"""What a job of ``sample`` is told."""
+"""The settings of jobs of ``sample``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ from mmc.compiler.settings.points import AnyPoints
 
 @dataclass(frozen=True, kw_only=True)
 class SampleSettings:
-    """The samples of one method: a ratio method's have ``theta0`` and ``theta1``, all others' have ``theta``."""
+    """The samples of one method: ``theta0`` and ``theta1`` for a ratio method, ``theta`` for all others."""
 
     parameters: tuple[str, ...] = field(metadata=SHARED)
     test_split: float = field(metadata=SHARED)
     validation_split: float = field(metadata=SHARED)
     default_observables: tuple[str, ...] = field(default=(), metadata=SHARED)
-    """The observables that are MadMiner's own."""
+    """MadMiner's default observables."""
     method_name: str
     method: str
     theta: AnyPoints | None
@@ -25,19 +25,19 @@ class SampleSettings:
     validation_samples: int
     sample_only_from_closest_benchmark: bool
     estimator: str | None = None
-    """MadMiner's type of estimator, where it does not follow from the method."""
+    """MadMiner's type of estimator; None for the default of the method."""
     nuisance_mode: str = "project"
-    """``project`` or ``profile``: whether nuisance parameters are left out, or learned."""
+    """``project`` (nuisance parameters are left out) or ``profile`` (they are learned)."""
     n_eff_forced: float | None = None
     double_precision: bool | None = None
-    """None where MadMiner decides."""
+    """None for MadMiner's default."""
     features: tuple[str, ...] | None = None
-    """The observables that the network sees; None for all."""
+    """The observables that are inputs of the network; None for all."""
     group: str | None = None
-    """The group whose events are read; None where samples are in no groups."""
+    """The group whose events are read; None without groups."""
 
     @property
     def drawn_at(self) -> Mapping[str, AnyPoints]:
-        """The points that samples are drawn at, as ``theta0`` and ``theta1`` or as ``theta``."""
+        """The points at which samples are drawn, by ``theta0`` and ``theta1`` or by ``theta``."""
         points = {"theta": self.theta, "theta0": self.theta0, "theta1": self.theta1}
         return {name: point for name, point in points.items() if point is not None}

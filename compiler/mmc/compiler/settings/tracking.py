@@ -1,4 +1,4 @@
-"""What the job of ``track`` is told."""
+"""The settings of the job of ``track``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ class TrackSettings:
     seed: int = field(metadata=SHARED)
     experiment: str = field(metadata=SHARED)
     uri: str | None = field(default=None, metadata=SHARED)
-    """The address of the tracking server; None where the environment or nobody names one."""
+    """The address of the tracking server; None if the study names none."""
     alone: bool = field(metadata=SHARED)
-    """Whether there will be no report to end the run."""
+    """Whether the study has no report, which would end the run."""
     resolved: Mapping[str, Any] = field(metadata=SHARED)
-    """The study as text would say it, defaults filled in."""
+    """The data of the study with defaults filled in."""

@@ -1,4 +1,4 @@
-"""What a job of ``train`` is told."""
+"""The settings of jobs of ``train``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ class TrainSettings:
     sample_job: str
     """The job of ``sample`` that has drawn its samples."""
     features: tuple[str, ...] | None
-    """The observables that the network sees; None for all."""
+    """The observables that are inputs of the network; None for all."""
     training: Mapping[str, Any]
-    """The hyperparameters, as MadMiner names them, scanned ones included."""
+    """The hyperparameters, with MadMiner's names, including the scanned ones."""
     scan: Mapping[str, Any]
-    """The scanned ones among them."""
+    """The scanned hyperparameters only."""
     estimator: str | None = None
-    """MadMiner's type of estimator, where it does not follow from the method."""
+    """MadMiner's type of estimator; None for the default of the method."""
     nuisance_mode: str = "project"
-    """``project`` or ``profile``: whether nuisance parameters are left out, or learned."""
+    """``project`` (nuisance parameters are left out) or ``profile`` (they are learned)."""
     trial: bool = False
-    """Whether a later job chooses among trainings, so that one that diverges is not an error."""
+    """Whether a later job chooses among trainings, so that a divergent training is not an error."""
     member: int | None = None
-    """The number of the network in its ensemble; None where there is no ensemble."""
+    """The number of the network in its ensemble; None without an ensemble."""

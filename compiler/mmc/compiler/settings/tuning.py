@@ -1,4 +1,4 @@
-"""What a job of ``tune`` is told."""
+"""The settings of jobs of ``tune``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from mmc.compiler.settings.training import TrainSettings
 
 @dataclass(frozen=True, kw_only=True)
 class ValueRange:
-    """The values of a hyperparameter between two ends, both included; even in the value or in its logarithm."""
+    """The values of a hyperparameter between two ends, both included; uniform in the value or in its logarithm."""
 
     low: float
     high: float
@@ -32,13 +32,13 @@ class OptunaSettings:
 
     space: Mapping[str, ValueRange | ValueList]
     ensemble: int
-    """How many networks each trial trains."""
+    """The number of networks that each trial trains."""
     n_trials: int
     sampler: str
     time_limit_s: float | None
     store: str
     train: TrainSettings = field(metadata=INLINE)
-    """The training of each trial but for the values that are searched for."""
+    """The training of each trial, without the values that are searched."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class ChoiceSettings:
     """``validation_loss``, ``closure`` or ``expected_limit``."""
     optuna: OptunaSettings | None = field(default=None, metadata=INLINE)
     evaluation: EvaluateSettings | None = field(default=None, metadata=INLINE)
-    """None where the validation loss decides."""
+    """None for the criterion ``validation_loss``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +61,6 @@ class TuneSettings:
     method_name: str
     method: str
     train_jobs: Mapping[str, tuple[str, ...]]
-    """By trial, the jobs of ``train`` that have trained it: one, or one for each member of an ensemble."""
+    """For each trial, the jobs of ``train`` that have trained it: one, or one for each member of an ensemble."""
     choice: ChoiceSettings | None = field(default=None, metadata=INLINE)
-    """None where there is a single training, whose model is handed on."""
+    """None for a single training, whose model is passed on."""

@@ -1,4 +1,4 @@
-"""Systematic uncertainties, as a study says them and as jobs are told of them."""
+"""Systematic uncertainties in studies and in the settings of jobs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class NormUncertainty:
-    """Of the rate: ``variation`` is the factor on it at one standard deviation."""
+    """An uncertainty of the rate: ``variation`` is the factor at one standard deviation."""
 
     effect: Literal["norm"]
     variation: float
@@ -15,7 +15,7 @@ class NormUncertainty:
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleUncertainty:
-    """Of the renormalisation scale (``mur``), the factorisation scale (``muf``) or both together (``mu``)."""
+    """An uncertainty of the renormalisation scale (``mur``), the factorisation scale (``muf``) or both (``mu``)."""
 
     effect: Literal["scale"]
     scale: Literal["mu", "mur", "muf"]
@@ -25,7 +25,7 @@ class ScaleUncertainty:
 
 @dataclass(frozen=True, kw_only=True)
 class PdfUncertainty:
-    """Of the parton distributions: ``variation`` names a set of LHAPDF."""
+    """An uncertainty of the parton distributions: ``variation`` names an LHAPDF set."""
 
     effect: Literal["pdf"]
     variation: str
@@ -37,4 +37,4 @@ UNCERTAINTIES: Mapping[str, type[Uncertainty]] = {
     "scale": ScaleUncertainty,
     "pdf": PdfUncertainty,
 }
-"""By effect."""
+"""The classes by effect."""

@@ -1,4 +1,4 @@
-"""From checked data with all defaults filled in to the :class:`mmc.compiler.study.model.Study` that it stands for."""
+"""Builds the :class:`mmc.compiler.study.model.Study` from checked data with all defaults filled in."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -52,7 +52,7 @@ from mmc.compiler.study.scans import Tuning, scan_of
 
 
 def build_study(data: Mapping[str, Any]) -> Study:
-    """The study that checked data, with defaults filled in, stands for."""
+    """The study from checked data with defaults filled in."""
     parameters = tuple(_parameter(name, entry) for name, entry in data["parameters"].items())
     benchmarks = {madminer_name(name): _point(values) for name, values in data["benchmarks"].items()}
     outside_basis = tuple(

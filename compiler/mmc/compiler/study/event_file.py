@@ -1,4 +1,4 @@
-"""A MadMiner event file that exists already."""
+"""An existing MadMiner event file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from mmc.compiler.study.events import EventsOfStudy
 
 @dataclass(frozen=True)
 class ExistingFile(EventsOfStudy):
-    """A MadMiner event file beside the study that is used instead of generation."""
+    """A MadMiner event file beside the study, used instead of generated events."""
 
     origin = EVENT_FILE
     file: str

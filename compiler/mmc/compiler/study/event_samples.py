@@ -1,4 +1,4 @@
-"""Event files that a generator made before."""
+"""Existing event files of a generator."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from mmc.compiler.study.events import EventsOfStudy, Sample, sample
 
 @dataclass(frozen=True)
 class SampledFile:
-    """An LHE file with the benchmark that it was sampled at, and what was made of its events."""
+    """An LHE file, the benchmark at which it was generated, and the HepMC and Delphes files of the same events."""
 
     lhe: str
     benchmark: str
@@ -21,7 +21,7 @@ class SampledFile:
 
 @dataclass(frozen=True)
 class FileSample(Sample):
-    """A process whose events exist already."""
+    """A process with existing events."""
 
     files: tuple[SampledFile, ...]
 

@@ -1,7 +1,7 @@
-"""What a study says of its events, wherever they are from.
+"""The events of a study, for all origins.
 
-Each origin of the catalogue has a module in this room with the dataclasses of its events and a function
-``read(section, benchmarks)``, which makes them from the checked section of the study.
+Each origin of the catalogue has a module in this package with the dataclasses of its events and a function
+``read(section, benchmarks)``, which builds them from the checked section of the study.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,21 +26,21 @@ class Sample:
 
 @dataclass(frozen=True)
 class GeneratedSample(Sample):
-    """A process whose ``events``, by benchmark and in the order of the benchmarks, are to be generated."""
+    """A process to generate; ``events`` are the numbers of events by benchmark, in the order of the benchmarks."""
 
     events: Mapping[str, int]
     events_per_job: int
 
 
 class EventsOfStudy:
-    """Events that a study generates or brings."""
+    """Events that a study generates or reads."""
 
     origin: ClassVar[EventOrigin]
     shower: Shower | None = None
 
 
 def sample(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that samples of all origins have."""
+    """The common fields of samples of all origins."""
     return {
         "name": madminer_name(name),
         "background": entry["background"],
@@ -50,13 +50,13 @@ def sample(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def generated(name: str, entry: Mapping[str, Any], benchmarks: tuple[str, ...], events_per_job: int) -> dict[str, Any]:
-    """The fields that samples of all generators have."""
+    """The common fields of samples of all generators."""
     sampled = benchmarks[:1] if entry["background"] else benchmarks
     return {**sample(name, entry), "events": _events(entry["events"], sampled), "events_per_job": events_per_job}
 
 
 def beams(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that beams of all generators have."""
+    """The common fields of beams of all generators."""
     return {"energy_gev": parse_quantity(entry["energy"], "energy"), "particles": tuple(entry["particles"])}
 
 
@@ -66,7 +66,7 @@ def names(given: Iterable[str]) -> tuple[str, ...]:
 
 
 def _events(events: int | Mapping[str, int], benchmarks: tuple[str, ...]) -> dict[str, int]:
-    """The number of events by benchmark to generate, without those that are reached by reweighting alone."""
+    """The number of events to generate by benchmark, without the benchmarks that only have weights."""
     if isinstance(events, int):
         return dict.fromkeys(benchmarks, events)
     by_name = {madminer_name(name): n for name, n in events.items() if name != "default"}

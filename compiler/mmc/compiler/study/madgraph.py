@@ -1,4 +1,4 @@
-"""Events of MadGraph, on parton level or showered."""
+"""Events of MadGraph, at parton level or showered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from mmc.compiler.study.events import EventsOfStudy, GeneratedSample, beams, gen
 
 @dataclass(frozen=True)
 class Slice:
-    """A part of the phase space of a sample: what its run card says. The only one of a sample has no name."""
+    """A part of the phase space of a sample, defined by its run card; None is the name of the only slice."""
 
     name: str | None
     run_card_file: str | None
@@ -21,7 +21,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class MadGraphSample(GeneratedSample):
-    """A process of MadGraph; files are named as the study does, entries of its param card as MadGraph's `set` does."""
+    """A process of MadGraph; files have the names of the study, entries of the param card those of MadGraph's `set`."""
 
     process: tuple[str, ...]
     definitions: Mapping[str, str]

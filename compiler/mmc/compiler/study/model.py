@@ -1,7 +1,7 @@
-"""A checked study as frozen dataclasses: every default filled in, every quantity in the units of the field's docstring.
+"""A checked study as frozen dataclasses: defaults are filled in, and quantities are in the units of the docstrings.
 
 Names of parameters, benchmarks, observables, samples and methods are as MadMiner writes them (blanks and ``-`` become
-``_``); the checks have made sure that they stay distinct.
+``_``); the checks make sure that they stay distinct.
 """
 
 from collections.abc import Mapping
@@ -35,8 +35,8 @@ Point = Mapping[str, float]
 class Parameter:
     """A parameter of the theory.
 
-    With the embedded generator ``coefficient``, in TeV^-2, names the contact interaction that it multiplies; with
-    MadGraph ``card_entry`` says where its value, transformed, stands in the param card.
+    With the embedded generator, ``coefficient`` names the contact interaction that the parameter, in TeV^-2,
+    multiplies. With MadGraph, ``card_entry`` is the entry of the param card that holds its transformed value.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Delphes:
 
 @dataclass(frozen=True)
 class Observable:
-    """One number per event; no definition where an event file brings it, no default where it may be undefined."""
+    """One number per event. ``definition`` is None if an event file contains it, ``default`` if it may be undefined."""
 
     name: str
     definition: str | None
@@ -68,7 +68,7 @@ class Observable:
 
 @dataclass(frozen=True)
 class Reading:
-    """How observables are computed: from generated particles, or from what Delphes makes of them."""
+    """How observables are computed: from generated particles, or from the output of Delphes."""
 
     delphes: Delphes | None
     smearing: tuple[Smearing, ...]
@@ -96,14 +96,14 @@ class Method:
     validation_samples: int
     sample_only_from_closest_benchmark: bool
     sampling: Mapping[str, Any]
-    """``n_eff_forced`` and ``double_precision``, where the study asks for them."""
+    """``n_eff_forced`` and ``double_precision``, if the study sets them."""
     features: tuple[str, ...] | None
     nuisance_mode: str
-    """``project`` or ``profile``: whether nuisance parameters are left out, or learned."""
+    """``project`` (nuisance parameters are left out) or ``profile`` (they are learned)."""
     training: Mapping[str, Any]
     calibration: str
     ensemble: int
-    """How many networks are trained, from different starts; 1 where there is no ensemble."""
+    """The number of networks to train, from different initial weights; 1 without an ensemble."""
     scan: Scan
     tuning: Tuning | None
 
@@ -120,7 +120,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Observed:
-    """Observed events: a file, and their number where it is not that of the file's rows."""
+    """Observed events: a file, and their number; None if it is the number of rows of the file."""
 
     file: str
     n_observed: int | None
@@ -128,12 +128,12 @@ class Observed:
 
 @dataclass(frozen=True)
 class AskedBaseline:
-    """A baseline that the study asks for; ``name`` is None but for further ones of a kind."""
+    """A baseline that the study asks for; only the named histograms have a ``name``."""
 
     kind: Baseline
     name: str | None
     settings: HistogramSettings | FisherSettings | None
-    """None for a kind that needs none."""
+    """None for a kind without settings."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -143,7 +143,7 @@ class AskedBaseline:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is asked of estimators and baselines; luminosity in pb^-1."""
+    """The evaluation of estimators and baselines; luminosity in pb^-1."""
 
     luminosity_pb: float
     theta_true: Point
@@ -170,15 +170,15 @@ class Study:
     parameters: tuple[Parameter, ...]
     benchmarks: Mapping[str, Point]
     outside_basis: tuple[str, ...]
-    """The benchmarks that are no elements of the morphing basis."""
+    """The benchmarks that are not elements of the morphing basis."""
     all_benchmarks: tuple[str, ...]
-    """The names of all benchmarks in the order of an event's weights: basis, what completes it, outside."""
+    """The names of all benchmarks in the order of an event's weights: basis, completed basis, outside the basis."""
     morphing: Morphing | None
     source: EventsOfStudy
     reading: Reading
     systematics: Mapping[str, Uncertainty]
     groups: Mapping[str, tuple[str, ...]]
-    """The samples of each group that is combined on its own; empty where all samples are combined."""
+    """The samples of each group, which are combined separately; empty if all samples are combined."""
     observables: tuple[Observable, ...]
     test_split: float
     validation_split: float
@@ -186,10 +186,10 @@ class Study:
     evaluation: Evaluation | None
     plots: Mapping[str, Any]
     tracking: Mapping[str, str] | None
-    """``experiment``, and ``uri`` where the study names a store; None where nothing is tracked."""
+    """``experiment``, and ``uri`` if the study names a store; None without tracking."""
     images: Mapping[str, str]
     installations: Mapping[str, str]
     resources: Mapping[str, Resources]
     reana: Reana
     resolved: Mapping[str, Any] = field(repr=False)
-    """The study as text would say it, defaults filled in."""
+    """The data of the study with defaults filled in."""

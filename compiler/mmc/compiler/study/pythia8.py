@@ -1,4 +1,4 @@
-"""Events of Pythia 8, on parton level."""
+"""Events of Pythia 8, at parton level."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from mmc.compiler.study.events import EventsOfStudy, GeneratedSample, beams, gen
 
 @dataclass(frozen=True)
 class Pythia8Sample(GeneratedSample):
-    """A process that Pythia knows."""
+    """A process of Pythia."""
 
     process: str
     run_card: RunCard

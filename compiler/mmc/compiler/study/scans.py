@@ -1,8 +1,7 @@
-"""Scans of hyperparameters: which trials a method has.
+"""Scans of hyperparameters: the trials of a method.
 
 Random values are drawn when a study is compiled, each from a hash of the study's seed, the method, the hyperparameter
-and the number of the draw. So they depend on nothing else: not on the other methods, not on the other hyperparameters,
-not on how many trials there are.
+and the number of the draw. So they do not depend on other methods, on other hyperparameters or on the number of trials.
 """
 
 import hashlib
@@ -18,12 +17,12 @@ from mmc.compiler.language.schema import load_schema
 MOST_TRAININGS = 500
 """A scan of more trainings has to be allowed explicitly."""
 _DIGITS = 4
-"""Significant digits of drawn numbers: no hyperparameter needs more, and any platform's logarithm is good to these."""
+"""Significant digits of drawn numbers: enough for hyperparameters, and the same on all platforms."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """The values of a hyperparameter between two ends, both included; even in the value or in its logarithm."""
+    """The values of a hyperparameter between two ends, both included; uniform in the value or in its logarithm."""
 
     low: float
     high: float
@@ -31,12 +30,12 @@ class Range:
     integer: bool
 
     def at(self, fraction: float) -> float:
-        """The value below which a fraction, 0 to 1, of the draws is.
+        """The quantile of the distribution at a fraction, 0 to 1.
 
         >>> Range(1e-4, 1e-2, log=True, integer=False).at(0.5), Range(1, 3, log=False, integer=True).at(0.9)
         (0.001, 3)
         """
-        margin = 0.5 if self.integer else 0.0  # so that both ends are as likely as what is between them
+        margin = 0.5 if self.integer else 0.0  # so that both ends are as likely as the values between them
         low, high = self.low - margin, self.high + margin
         value = low * (high / low) ** fraction if self.log else low + (high - low) * fraction
         inside = min(max(value, self.low), self.high)
@@ -44,7 +43,7 @@ class Range:
 
     @property
     def size(self) -> float:
-        """How many different values there are."""
+        """The number of different values."""
         return self.high - self.low + 1 if self.integer else math.inf
 
 
@@ -54,19 +53,19 @@ Scan = Mapping[str, tuple[Any, ...] | Range]
 
 @dataclass(frozen=True)
 class Tuning:
-    """How the best trial of a scan is found, and what is best; the fields from ``sampler`` on are Optuna's."""
+    """How the best trial of a scan is found, and by which criterion; the fields from ``sampler`` on are for Optuna."""
 
     search: str
     criterion: str
     trials: int = 0
-    """0 for a grid, which has all combinations."""
+    """0 for a grid, which trains all combinations."""
     sampler: str = ""
     time_limit_s: int | None = None
     store: str = ""
 
 
 def scan_of(entry: Mapping[str, Any]) -> Scan:
-    """The scan that ``scan`` of a method stands for.
+    """The scan from the entry ``scan`` of a method.
 
     :raises KeyError: when it names a hyperparameter that does not exist
     """
@@ -83,12 +82,12 @@ def scan_of(entry: Mapping[str, Any]) -> Scan:
 
 
 def size(scan: Scan) -> float:
-    """The number of different combinations; infinite where a number is drawn."""
+    """The number of different combinations; infinite if a real number is drawn."""
     return math.prod(values.size if isinstance(values, Range) else len(values) for values in scan.values())
 
 
 def grid(scan: Scan) -> list[dict[str, Any]]:
-    """All combinations, the last hyperparameter varying fastest; a single empty one where nothing is scanned.
+    """All combinations, the last hyperparameter varying fastest; one empty combination without a scan.
 
     >>> grid({"alpha": (1, 5), "batch_size": (64,)})
     [{'alpha': 1, 'batch_size': 64}, {'alpha': 5, 'batch_size': 64}]
@@ -98,7 +97,7 @@ def grid(scan: Scan) -> list[dict[str, Any]]:
 
 
 def draw(scan: Scan, trials: int, seed: int, method: str) -> list[dict[str, Any]]:
-    """Random combinations; different ones where their number is finite, so that there must be at least ``trials``."""
+    """Random combinations. If their number is finite, they are distinct, so there must be at least ``trials``."""
     countable = math.isfinite(size(scan))
     chosen: dict[str, dict[str, Any]] = {}
     for k in count():
@@ -114,6 +113,6 @@ def _draw(values: tuple[Any, ...] | Range, fraction: float) -> Any:
 
 
 def _uniform(*identity: int | str) -> float:
-    """A number in [0, 1) that follows from what it is for."""
+    """A number in [0, 1), computed from the identity of the draw."""
     digest = hashlib.sha256("\0".join(map(str, identity)).encode()).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53

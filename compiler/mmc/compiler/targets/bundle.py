@@ -16,7 +16,7 @@ from mmc.version import __version__
 
 MANIFEST = "manifest.json"
 PARTIAL = "manifest.partial.json"
-"""Stands in the manifest's place while a bundle is being written, and names all files of the old and the new one."""
+"""Replaces the manifest while a bundle is being written; it names all files of the old and the new bundle."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def make_bundle(plan: Plan, target: str, texts: Mapping[str, str], executables: 
 
 
 def _configuration(configuration: Mapping[str, Any]) -> str:
-    """JSON with one job a line, so that a change of one job is a change of one line. Keeps the order of keys."""
+    """JSON with one job per line, so that a changed job is a changed line. Keeps the order of keys."""
 
     def compact(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -68,10 +68,10 @@ def _configuration(configuration: Mapping[str, Any]) -> str:
 
 
 def write(bundle: Bundle, directory: Path, sources: Mapping[str, Path]) -> None:
-    """Make the directory hold the bundle. ``sources`` tells where each file of ``bundle.copies`` is to be found.
+    """Write the bundle into the directory. ``sources`` has the source of each file of ``bundle.copies``.
 
-    Each file appears whole, the manifest last. Files of an earlier bundle that are no longer part of it go, unless
-    they were changed since; no other file is touched. Nothing is written when nothing differs.
+    Each file appears complete, the manifest last. Obsolete files of an earlier bundle are removed unless they were
+    changed; other files are not touched. Nothing is written when nothing differs.
 
     :raises MmcError: when a file that no bundle wrote is in the way, a source has changed since the study was read,
         or the disk refuses
@@ -101,7 +101,7 @@ def write(bundle: Bundle, directory: Path, sources: Mapping[str, Path]) -> None:
 
 
 def differences(bundle: Bundle, directory: Path) -> list[str]:
-    """What distinguishes the directory from the bundle, a line for each file; empty when it holds the whole bundle.
+    """The differences between directory and bundle, one line per file; empty when the directory has the bundle.
 
     :raises MmcError: when a file cannot be read
     """
@@ -130,7 +130,7 @@ def _digests(bundle: Bundle) -> dict[str, str]:
 
 
 def _known_digests(directory: Path) -> dict[str, set[str]]:
-    """Digests that mmc gave each file of a directory, according to the manifest and an interrupted writing's note."""
+    """The digests of each file of a directory, from the manifest and from the list of an interrupted write."""
     known: dict[str, set[str]] = {}
     for name in (MANIFEST, PARTIAL):
         with suppress(FileNotFoundError, ValueError, TypeError, AttributeError, KeyError):
@@ -182,13 +182,13 @@ def _copy(source: Path, file: Path, sha256: str) -> None:
 
 
 def _remove_ours(directory: Path, path: str, known: list[str]) -> None:
-    """Remove a file that an earlier bundle wrote and nobody changed, and the folders that this leaves empty."""
+    """Remove an unchanged file of an earlier bundle, and the folders that become empty."""
     file = directory / path
     if not file.is_file() or directory.resolve() not in file.resolve().parents or _file_digest(file) not in known:
         return
     file.unlink()
     for folder in file.relative_to(directory).parents[:-1]:
-        with suppress(OSError):  # it holds something else
+        with suppress(OSError):  # it is not empty
             (directory / folder).rmdir()
 
 

@@ -31,7 +31,7 @@ def emit(plan: Plan, options: Options) -> Bundle:
 def documents(
     plan: Plan, options: Options, hints: Callable[[Stage], Mapping[str, Any]] = lambda _: {}
 ) -> dict[str, str]:
-    """The workflow's documents and its job file by path; ``hints`` are those of a stage's step."""
+    """The workflow's documents and its job file by path; ``hints`` gives the hints for a stage's step."""
     header = {"plan": plan, "version": __version__}
     groups = dataflow.groups(plan)
     products = dataflow.products(plan)
@@ -54,7 +54,7 @@ def documents(
 
 
 def outputs(plan: Plan) -> list[str]:
-    """The directories of the outputs that a user looks for, within the folder that the engine puts outputs into."""
+    """The directories of the results, relative to the engine's output folder."""
     return [
         f"{stage.name}.{job.name}" if stage.scattered else stage.name
         for stage in dataflow.products(plan)
@@ -92,7 +92,7 @@ def _group(plan: Plan, group: str, hints: Callable[[Stage], Mapping[str, Any]]) 
 
 
 def _exports(plan: Plan, group: str) -> list[Stage]:
-    """The stages whose outputs leave a sub-workflow: all products do, and all that another group reads is one."""
+    """The stages whose outputs leave a sub-workflow: its products, which include all that another group reads."""
     return [stage for stage in dataflow.products(plan) if stage.group == group]
 
 
@@ -165,7 +165,7 @@ def _requirements(stage: Stage) -> dict[str, Any]:
 
 
 def _port(stage: Stage) -> str:
-    """The name that workflows give to the outputs of a stage."""
+    """The name of a stage's outputs in the workflow."""
     return f"{stage.name}_{stage.output}"
 
 
@@ -175,7 +175,7 @@ def _type(stage: Stage) -> str:
 
 
 def _given(stage: Stage) -> dict[str, tuple[str, Any]]:
-    """What the job file gives to a stage: type and value by name. Long lists in documents would slow cwltool down."""
+    """The inputs of a stage in the job file: name → type and value. Long lists in documents slow cwltool down."""
     given: dict[str, tuple[str, Any]] = {f"{stage.name}_config": ("File", _file(dataflow.config_path(stage)))}
     if stage.scattered:
         given[f"{stage.name}_jobs"] = ("string[]", [job.name for job in stage.jobs])

@@ -1,4 +1,4 @@
-"""What the targets ask of a plan: which stages cross the groups, which outputs a user looks for, what a job runs."""
+"""Queries of a plan for all targets: stages that cross groups, the results of a run, the command of a job."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -21,9 +21,10 @@ def imports(plan: Plan, group: str) -> tuple[Stage, ...]:
 
 
 def products(plan: Plan) -> tuple[Stage, ...]:
-    """The stages whose outputs a user looks for once all has run.
+    """The stages whose outputs are the results of a run.
 
-    These are what no stage reads, what passes from one group to another, and what the last learning stage presents.
+    These are outputs that no stage reads, outputs that pass between groups, and those that the last learning stage
+    presents.
     """
     read = {
         stage.name: {item.stage for item in stage.inputs if not item.ignored_in_fingerprint} for stage in plan.stages

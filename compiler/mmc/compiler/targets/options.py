@@ -1,13 +1,13 @@
-"""What a user may choose when a plan is compiled."""
+"""The options of a compilation."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Options:
-    """Choices that change how jobs are run, never what they compute."""
+    """Options that change how jobs are run, never what they compute."""
 
     local: bool = False
-    """Run every job in the environment of the engine, even where the study names a container image for it."""
+    """Run every job in the engine's environment, also where the study names a container image."""
     engine: str | None = None
-    """The workflow engine of REANA, instead of the one that the study names."""
+    """REANA's workflow engine, instead of the study's."""

@@ -1,4 +1,4 @@
-"""The REANA target: what the target yadage, cwl or script makes, and ``reana.yaml``, which says how REANA runs it.
+"""The REANA target: the files of the target yadage, cwl or script, and ``reana.yaml``, which tells REANA how to run.
 
 All jobs of a run share one folder, the workspace. The bundle is uploaded into it, so its paths are those of the
 workspace. Every job runs in a container, and REANA's engines paste names of files into commands without quotes.
@@ -25,7 +25,7 @@ _TAME_PATH = re.compile(r"[A-Za-z0-9_.+/-]+")
 
 
 def emit(plan: Plan, options: Options) -> Bundle:
-    """The plan for REANA, with the engine of the options or else of the study.
+    """The plan for REANA, with the engine of the options, else of the study.
 
     :raises MmcError: when a stage has no pinned image, a name of a file is not tame, or the engine does not read a key
     """
@@ -114,7 +114,7 @@ def _steps(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _outputs(plan: Plan, engine: str) -> list[str]:
-    """The directories, within the workspace, of the outputs that a user looks for."""
+    """The directories of the results, relative to the workspace."""
     if engine == "yadage":
         return yadage.outputs(plan)
     if engine == "cwl":

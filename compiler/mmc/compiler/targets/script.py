@@ -1,4 +1,4 @@
-"""The script target: ``run.sh``, which needs bash and the step program only, and the table of jobs that it runs."""
+"""The script target: ``run.sh``, which needs only bash and the step program, and its table of jobs."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ EXECUTABLES = frozenset({"run.sh"})
 
 
 def emit(plan: Plan, _options: Options) -> Bundle:
-    """The plan as a bash script. Jobs run in its own environment, whatever the options."""
+    """The plan as a bash script. Jobs always run in the script's environment, whatever the options."""
     texts = documents(plan)
     results = [f"out/{path}" for path in outputs(plan)]
     texts["README.md"] = render(Markdown, "script/README.md.j2", results=results, plan=plan, version=__version__)
@@ -45,7 +45,7 @@ def documents(plan: Plan) -> dict[str, str]:
 
 
 def outputs(plan: Plan) -> list[str]:
-    """The folders of the outputs that a user looks for, within the folder of all outputs."""
+    """The folders of the results, relative to the folder of all outputs."""
     return [_place(stage) for stage in dataflow.products(plan)]
 
 
@@ -59,7 +59,7 @@ def _first_rows(plan: Plan) -> dict[str, int]:
 
 
 def _rows(plan: Plan) -> Iterator[tuple[str, ...]]:
-    """The table of jobs, each with the number of jobs that it waits for and the rows of those that wait for it."""
+    """The table of jobs: for each job, the number of jobs it waits for and the rows of the jobs that wait for it."""
     row_of: dict[tuple[str, str], int] = {}
     readers: list[list[int]] = []
     for stage in plan.stages:
@@ -120,7 +120,7 @@ def _command(plan: Plan, stage: Stage, first: Mapping[str, int]) -> Shell:
 
 
 def _gathered(plan: Plan) -> list[Stage]:
-    """The stages of which a command names more than one output, or a different one for each job."""
+    """The stages with several outputs in one command, or with a different output for each job."""
     read = {item.stage for stage in plan.stages for item in stage.inputs if item.flow is not Flow.ONE}
     return [stage for stage in plan.stages if stage.name in read]
 
@@ -131,5 +131,5 @@ def _array(stage: Stage) -> str:
 
 
 def _place(stage: Stage) -> str:
-    """Where the outputs of a stage are, within the folder of all results."""
+    """The folder of a stage's outputs, relative to the folder of all results."""
     return stage.name if stage.scattered else f"{stage.name}/{stage.jobs[0].name}"

@@ -64,7 +64,7 @@ def documents(
 
 
 def outputs(plan: Plan) -> list[str]:
-    """The directories of the outputs that a user looks for, within the work directory."""
+    """The directories of the results, relative to the work directory."""
     return [f"{s.group}/{name}/{s.output}" for s in dataflow.products(plan) for name in _directories(s)]
 
 
@@ -102,7 +102,7 @@ def _stage(plan: Plan, stage: Stage) -> dict[str, Any]:
 
 
 def _source(plan: Plan, stage: Stage, item: Input) -> dict[str, str]:
-    """Where Yadage finds an input: the output of a stage, or what the sub-workflow was given."""
+    """The source of an input for Yadage: the output of a stage, or an input of the sub-workflow."""
     upstream = plan.stage(item.stage)
     if upstream.group != stage.group:
         return {"step": "init", "output": upstream.name}
@@ -164,7 +164,7 @@ def _environment(image: str | None) -> dict[str, str]:
 
 
 def _directories(stage: Stage) -> list[str]:
-    """The names that Yadage gives the directories of a stage's steps."""
+    """Yadage's names of the directories of a stage's steps."""
     return [f"{stage.name}_{k}" for k in range(len(stage.jobs))] if stage.scattered else [stage.name]
 
 
