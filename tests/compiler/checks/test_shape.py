@@ -48,7 +48,10 @@ T = "write it as in `6 min`"
         ("off", {"type": "boolean"}, ("MMC103", "`k` must be `true` or `false`, not 'off'", "write `false`")),
         (3, {"type": "string"}, ("MMC103", "`k` must be text, not 3", "put it in quotes")),
         (3, {"type": "array"}, ("MMC103", "`k` must be a list, not 3", "write it in brackets: `[3]`")),
-        (None, {"type": "number"}, ("MMC103", "`k` has no value; it must be a number", "give a value, or remove the key")),
+        (
+            None, {"type": "number"},
+            ("MMC103", "`k` has no value; it must be a number", "give a value, or remove the key"),
+        ),
         (True, {"type": "number"}, ("MMC103", "`k` must be a number, not true", "")),
         ({}, {"type": ["string", "integer"]}, ("MMC103", "`k` must be text or a whole number, not a mapping", "")),
         (6, {"type": "string", "x-dimension": "time"}, ("MMC110", "`k` is a number without a unit of time", T)),
@@ -62,7 +65,10 @@ T = "write it as in `6 min`"
         ([1], {"minItems": 2}, ("MMC107", "`k` has 1 entries; it must have at least 2", "")),
         ("abc", {"maxLength": 2}, ("MMC107", "`k` has 3 characters; it must have at most 2", "")),
         ([1, 2, 1.0], {"uniqueItems": True}, ("MMC108", "`k` contains 1.0 twice", "keep one of them")),
-        ([[1], {"a": 1}, {"a": 1}], {"uniqueItems": True}, ("MMC108", "`k` contains a mapping twice", "keep one of them")),
+        (
+            [[1], {"a": 1}, {"a": 1}], {"uniqueItems": True},
+            ("MMC108", "`k` contains a mapping twice", "keep one of them"),
+        ),
         ([1, True, "1"], {"uniqueItems": True}, None),
         ("x", {"pattern": "^y", "description": "A y."}, ("MMC105", "`k` cannot be 'x'", "A y")),
     ],
