@@ -78,7 +78,7 @@ def test_same_seed_same_events() -> None:
 @pytest.mark.engine
 def test_no_phase_space_and_no_such_setting() -> None:
     lines = pythia8.settings("dimuon", replace(NO_LIMITS, m_min_gev=13_500.0), BEAMS, (1000.0, (0, 0, 0, 0)))
-    with pytest.raises(StepError, match=r"no phase space .*PhaseSpace:mHatMin = 13500\.0"):
+    with pytest.raises(StepError, match=r"no phase space; .*PhaseSpace:mHatMin = 13500\.0"):
         pythia8.start(lines, 1)
     with pytest.raises(StepError, match="does not understand 'PDF:pSett = 3'"):
         pythia8.start(["PDF:pSett = 3"], 1)
