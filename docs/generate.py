@@ -1,8 +1,8 @@
-"""The generated pages of the documentation: ``python docs/generate.py`` writes them anew in a checkout.
+"""The generated pages of the documentation: ``python docs/generate.py`` regenerates them in a checkout.
 
 ``docs/diagnostics.md`` comes from the codes and the bad examples, ``docs/study-language.md`` from the schema and the
-catalogue of methods. The closure tests make a part of ``docs/results.md`` and of the schema of results, for which
-``mmc[steps]`` has to be installed. A test keeps all of them in step.
+catalogue of methods. A part of ``docs/results.md`` and of the schema of results comes from the closure tests; this part
+needs ``mmc[steps]``. A test checks that all of them are up to date.
 """
 
 import json
@@ -42,8 +42,8 @@ def diagnostics_page(examples: Path) -> str:
         "",
         _GENERATED,
         "",
-        "`mmc validate` reports every problem of a study at once, each with a code that never changes its meaning. "
-        "`mmc explain CODE` prints what stands here. Errors make the exit code 1; warnings do not.",
+        "`mmc validate` reports all problems of a study at once, each with a code that never changes its meaning. "
+        "`mmc explain CODE` prints the explanation given here. Errors set the exit code to 1; warnings do not.",
     ]
     for digit, family in FAMILIES.items():
         codes = [code for code in CODES if code[3] == digit]
@@ -89,13 +89,13 @@ def language_page() -> str:
         "",
         _GENERATED,
         "",
-        f"Version {VERSION}. A study is one YAML mapping. Quantities with a dimension carry their unit. Numbers are "
-        "those of YAML 1.2: `30000`, or `3e4`, which is a whole number too. Digits may be grouped by threes: `30_000` "
-        "is text to YAML, and mmc reads it as a number where one is asked for. Keys that start with `x-` are free at "
-        "the top, for notes and other tools. What the schema cannot say is checked too: see "
+        f"Version {VERSION}. A study is one YAML mapping. Quantities with a dimension have a unit. Numbers are those "
+        "of YAML 1.2: `30000`, or `3e4`, which is a whole number too. Digits may be in groups of three: `30_000` is "
+        "text in YAML, and mmc reads it as a number where a number is expected. At the top level, keys that start "
+        "with `x-` are free for notes and other tools. mmc also checks what the schema cannot express: see "
         "[Diagnostics](diagnostics.md).",
         "",
-        "Editors with a YAML language server complete and check studies whose first line is "
+        "Editors with a YAML language server complete and check a study if its first line is "
         "`# yaml-language-server: $schema=PATH`, with the path of "
         f"[`schema/{VERSION}/study.json`](../schema/{VERSION}/study.json); `mmc init` writes it.",
     ]
@@ -115,8 +115,8 @@ def language_page() -> str:
 
 
 def _methods() -> Iterator[str]:
-    """The table of methods: what each learns from, and its own hyperparameters."""
-    yield "| method | kind | points | learns | from, besides the observables | hyperparameters of its own |"
+    """The table of methods: what each learns, from which data, and its special hyperparameters."""
+    yield "| method | kind | points | learns | from the observables and | special hyperparameters |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for method in METHODS.values():
         joint = {"joint ratio": method.joint_ratio, "joint score": method.joint_score}
@@ -128,7 +128,7 @@ def _methods() -> Iterator[str]:
 
 def _estimators() -> Iterator[str]:
     """The table of the types of estimators."""
-    yield "| estimator | of | network | denominator of its limits |"
+    yield "| estimator | methods | network | denominator of its limits |"
     yield "| --- | --- | --- | --- |"
     for estimator in ESTIMATORS.values():
         (family,) = (family for family in METHOD_FAMILIES if estimator in family.estimators)
@@ -235,7 +235,7 @@ def _closure_section() -> Iterator[str]:
     """A table of the closure tests, and how each is calculated."""
     from mmc.jobs.statistics.closure.registry import TESTS
 
-    yield from ("", "| test | made of | what must be | what may be off |", "| --- | --- | --- | --- |")
+    yield from ("", "| test | applies to | requirement | tolerance |", "| --- | --- | --- | --- |")
     for test in TESTS:
         yield f"| {test.title} | {', '.join(test.families)} | {test.demand} | {test.tolerance} |"
     for test in TESTS:
@@ -244,12 +244,12 @@ def _closure_section() -> Iterator[str]:
 
 
 def closure_schema() -> dict[str, Any]:
-    """The schema of what results say of the closure tests of a method or baseline."""
+    """The schema of the closure tests of a method or baseline in the results."""
     from mmc.jobs.statistics.closure.registry import TESTS
 
     figures = {key: schema for test in TESTS for key, schema in test.schema.items()}
     verdicts = {
-        "description": "Of each test that was made.",
+        "description": "The verdict of each test that was made.",
         "type": "object",
         "propertyNames": {"enum": [test.name for test in TESTS]},
         "additionalProperties": {"$ref": "#/definitions/verdict"},
@@ -264,7 +264,7 @@ def closure_schema() -> dict[str, Any]:
 def main() -> None:
     """Write the pages."""
     if not _HAS_STEPS:
-        sys.stderr.write("what the closure tests declare is not written: that needs mmc[steps]\n")
+        sys.stderr.write("the part from the closure tests is not written: it needs mmc[steps]\n")
     for path, text in pages().items():
         path.write_text(text, encoding="utf-8")
 

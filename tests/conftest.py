@@ -11,6 +11,21 @@ HAS_STEPS = find_spec("madminer") is not None
 collect_ignore = [] if HAS_STEPS else ["jobs"]
 
 
+LONG = (
+    "tests/compiler/targets/test_engines.py",
+    "tests/jobs/learning/test_methods.py",
+    "tests/test_event_file.py",
+    "tests/jobs/steps/test_evaluate.py",
+    "tests/jobs/tracking/test_tracker.py",
+)
+"""The files that take longest come first, so that all cores end at the same time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONG)))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite the bundles in tests/golden; look at the diff"
@@ -34,3 +49,15 @@ def programs_mind_signals() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session")
+def quick_jobs() -> Iterator[dict[str, str]]:
+    """An environment in which the jobs of an engine start quickly."""
+    for package in ("madminer", "pythia8mc", "torch"):
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    from tests.engines import quick_jobs
+
+    with quick_jobs() as environment:
+        yield environment

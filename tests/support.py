@@ -1,6 +1,11 @@
 """Places that tests share."""
 
+import fcntl
+import os
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ROOT / "studies"
@@ -29,3 +34,16 @@ def reana_study(folder: Path, study: str = "drell-yan/tiny") -> Path:
     file = folder / "study.yaml"
     file.write_text((STUDIES / f"{study}.yaml").read_text(encoding="utf-8") + REANA, encoding="utf-8")
     return file
+
+
+def made_once(name: str, make: Callable[[Path], None], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that one of all workers fills, while the others wait. Nobody writes into it afterwards."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with folder.with_name(f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.with_name(f"{name}.made").exists():
+            folder.mkdir(exist_ok=True)
+            make(folder)
+            folder.with_name(f"{name}.made").touch()
+    return folder

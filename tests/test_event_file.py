@@ -1,15 +1,12 @@
 """A study of an existing MadMiner event file: the learning part alone, from every target."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.compiler.targets.test_engines import COMMANDS, RESULTS
+from tests.engines import COMMANDS, compile_target, run_target
 from tests.support import SHARED_DATA
 
 pytest.importorskip("madminer", reason="needs mmc[steps]")
@@ -53,36 +50,20 @@ def write_study(folder: Path, parameters: tuple[str, str], observables: tuple[st
     return path
 
 
-def environment() -> dict[str, str]:
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return {**os.environ, "PATH": path, "PYTHONWARNINGS": "ignore"}
-
-
-def succeed(words: list[str], folder: Path) -> str:
-    done = subprocess.run(
-        words, cwd=folder, env=environment(), capture_output=True, text=True, errors="replace", check=False
-    )
-    assert done.returncode == 0, done.stderr[-5000:]
-    return done.stdout
-
-
 @pytest.mark.parametrize("target", list(COMMANDS))
-def test_every_target_learns_from_a_file(target: str, tmp_path: Path) -> None:
+def test_every_target_learns_from_a_file(target: str, tmp_path: Path, quick_jobs: dict[str, str]) -> None:
     from tests.jobs.toy_events import write_events
 
-    if shutil.which(COMMANDS[target][0], path=environment()["PATH"]) is None:
-        pytest.skip(f"{COMMANDS[target][0]} is not installed")
     shutil.copy(write_events(tmp_path / "toy") / "events.h5", tmp_path / FILE)
     (tmp_path / OBSERVED).write_text("x2,x1\n0.3,-0.2\n-1.1,0.8\n0.1,0.4\n")
     study, bundle = write_study(tmp_path, ("c1", "c2"), ("x1", "x2")), tmp_path / "bundle"
     further = "baselines: {histograms: {both: {observables: [x1, x2]}},"
     text = study.read_text().replace("  baselines: {", f"  observed: {{file: {OBSERVED!r}}}\n  {further} ")
     study.write_text(text.replace("1 fb^-1", "1 fb^-1\n  include_xsec: both"))
-    succeed([sys.executable, "-m", "mmc", "compile", str(study), "--target", target, "--out", str(bundle)], tmp_path)
+    compile_target(target, study, bundle, quick_jobs)
     (tmp_path / FILE).unlink()  # the bundle has its own
     (tmp_path / OBSERVED).unlink()
-    succeed([word.format(folder=bundle) for word in COMMANDS[target]], bundle)
-    (results,) = (bundle / RESULTS[target]).rglob("results.json")
+    (results,) = run_target(target, bundle, quick_jobs).rglob("results.json")
     found = json.loads(results.read_text())
     assert [entry["name"] for entry in found["methods"]] == ["sally", "alices"]
     assert [entry["name"] for entry in found["baselines"]] == ["rate", "histogram", "histogram.both"]
@@ -91,12 +72,13 @@ def test_every_target_learns_from_a_file(target: str, tmp_path: Path) -> None:
         assert all(set(entry[key]["best_fit"]) == {"c1", "c2"} for key in ("observed", "observed_without_rate"))
 
 
-def test_a_file_made_with_madgraph_pythia_and_delphes(tmp_path: Path) -> None:
+def test_a_file_made_with_madgraph_pythia_and_delphes(tmp_path: Path, quick_jobs: dict[str, str]) -> None:
     source = SHARED_DATA / "vbf-higgs-delphes" / "events.h5"
     if not source.is_file():
         pytest.skip("needs the event files beside the checkout")
     shutil.copy(source, tmp_path / FILE)
     study = write_study(tmp_path, ("CWL2", "CPWL2"), ("pt_j1", "delta_phi_jj"))
-    told = succeed([sys.executable, "-m", "mmc", "run", str(study), "--out", str(tmp_path / "run")], tmp_path)
-    assert "sally" in told
-    assert (tmp_path / "run" / "out" / "report" / "report" / "contours_CWL2_CPWL2.png").is_file()
+    compile_target("script", study, tmp_path / "bundle", quick_jobs)
+    report = run_target("script", tmp_path / "bundle", quick_jobs) / "report" / "report"
+    assert "sally" in [entry["name"] for entry in json.loads((report / "results.json").read_text())["methods"]]
+    assert (report / "contours_CWL2_CPWL2.png").is_file()

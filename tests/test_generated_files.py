@@ -1,8 +1,6 @@
 """A study of files that MadGraph and Delphes made before: the physics part from there on, against MadMiner's own."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +8,8 @@ import pytest
 import yaml
 
 from tests.compiler.plan.plans import load
+from tests.engines import compile_target, run_target
 from tests.support import SHARED_DATA
-from tests.test_event_file import environment
 
 h5py = pytest.importorskip("h5py", reason="needs mmc[steps]")
 np = pytest.importorskip("numpy", reason="needs mmc[steps]")
@@ -57,12 +55,11 @@ def events(path: Path) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize("kind", ["parton", "delphes"])
-def test_the_events_are_those_that_madminer_finds(kind: str, tmp_path: Path) -> None:
+def test_the_events_are_those_that_madminer_finds(kind: str, tmp_path: Path, quick_jobs: dict[str, str]) -> None:
     study = write_study(tmp_path, delphes=kind == "delphes")
-    words = [sys.executable, "-m", "mmc", "run", str(study), "--out", str(tmp_path / "run")]
-    done = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-5000:]
-    observations, weights = events(tmp_path / "run" / "out" / "combine" / "combine" / "events.h5")
+    compile_target("script", study, tmp_path / "bundle", quick_jobs)
+    made = run_target("script", tmp_path / "bundle", quick_jobs)
+    observations, weights = events(made / "combine" / "combine" / "events.h5")
     expected, expected_weights = events(DATA / "h5" / f"{kind}_combined.h5")
     assert observations == pytest.approx(expected, rel=1e-4)
     assert list(weights) == list(expected_weights)

@@ -33,9 +33,10 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def core(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of a new virtual environment with the wheel and nothing but the core's dependencies."""
     folder = tmp_path_factory.mktemp("core")
-    venv.create(folder, with_pip=True)
+    venv.create(folder)
     (wheel,) = distributions.glob("*.whl")
-    subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", wheel], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
+    subprocess.run([*pip, "install", "--quiet", wheel], check=True)
     return folder / "bin"
 
 

@@ -259,12 +259,3 @@ def test_a_long_state_is_cut() -> None:
     for n in range(9):
         progress.take(f"start stage{n} job 0.000")
     assert progress.line(0, 30) == "0 of 90 jobs  0:00  stage0 0/…"
-
-
-@pytest.mark.engine
-def test_the_real_steps(study: Path, capsys: Capture) -> None:
-    assert main(["run", str(study)]) == 0
-    out = capsys.readouterr().out
-    assert re.search(r"^sally +\d+\.\d % +\d+\.\d % +(passed|doubtful|failed)", out, re.MULTILINE)
-    page = Path(out.splitlines()[-1].split(maxsplit=1)[1])
-    assert "Drell-Yan study in small" in page.read_text()

@@ -23,7 +23,8 @@ from mmc.compiler.inputs.installations import (
     install_hint,
     variable,
 )
-from mmc.compiler.plan.model import Plan, Stage
+from mmc.compiler.plan.model import Plan
+from mmc.compiler.plan.needs import needs_lhapdf, needs_optuna
 from mmc.compiler.reana.client import INSTALL, PROGRAM
 from mmc.errors import InstallationError
 from mmc.tables import table
@@ -119,20 +120,13 @@ def needs(plan: Plan, findings: Iterable[Finding]) -> Needs:
     driven = [stage for stage in here if origin is not None and stage.name in origin.steps]
     if origin is not None and origin.program is not None and driven:
         found.append((origin.program,))
-        found += [("LHAPDF",)] if any(_needs_lhapdf(stage) for stage in driven) else []
-    if any(job.settings.get("search") == "optuna" for stage in here for job in stage.jobs):
+        found += [("LHAPDF",)] if any(map(needs_lhapdf, driven)) else []
+    if any(map(needs_optuna, here)):
         found.append(("optuna",))
     found += [(program,) for stage in here if (program := STAGES[stage.name].program) is not None]
     if len(here) < len(plan.stages):
         found.append(CONTAINER_ENGINES)
     return found
-
-
-def _needs_lhapdf(stage: Stage) -> bool:
-    """Whether the generator varies scales or parton distributions for the stage's jobs, or takes a set of LHAPDF."""
-    varied = {entry["effect"] for job in stage.jobs for entry in job.settings.get("systematics", {}).values()}
-    from_set = isinstance(stage.settings.get("beams", {}).get("pdf"), int)
-    return from_set or bool(varied & {"scale", "pdf"})
 
 
 def unmet(wanted: Needs, findings: Iterable[Finding]) -> Needs:

@@ -22,6 +22,7 @@ from mmc.cli.progress import Progress
 from mmc.cli.study_file import StudyFile
 from mmc.compiler.catalogue.stages import REPORT, TRACK
 from mmc.compiler.plan.model import Plan
+from mmc.compiler.plan.needs import needs_optuna
 from mmc.compiler.targets.bundle import write
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.script import emit
@@ -74,8 +75,8 @@ def _check_optuna(plan: Plan) -> None:
 
     :raises MissingExtraError: when it is not installed
     """
-    jobs = [job for stage in plan.stages if stage.image is None for job in stage.jobs]
-    if any(job.settings.get("search") == "optuna" for job in jobs) and find_spec("optuna") is None:
+    here = [stage for stage in plan.stages if stage.image is None]
+    if any(map(needs_optuna, here)) and find_spec("optuna") is None:
         raise MissingExtraError("optuna", "optuna")
 
 

@@ -1,4 +1,4 @@
-"""What a step program is handed, and how it finds its inputs."""
+"""The job of a step program: its settings, seed, inputs and output."""
 
 import json
 import shutil
@@ -13,11 +13,11 @@ from mmc.errors import StepError
 T = TypeVar("T")
 
 RECORD = "job.json"
-"""The file that the runner adds to the output of every finished job: which job made it, from what."""
+"""The file that the runner adds to the output of every finished job: the job, and the origin of its inputs."""
 
 
 KEPT = ".kept"
-"""What is added to the name of a job's part for that of the directory that outlives it."""
+"""The suffix, after the name of ``.NAME.part``, of the directory that is kept after a failure."""
 
 
 @dataclass(frozen=True)
@@ -27,29 +27,29 @@ class StepJob:
     stage: str
     name: str
     settings: Mapping[str, Any]
-    """What all jobs of the stage share, overlaid with what this job has of its own."""
+    """The shared settings of the stage, overridden by the settings of this job."""
     seed: int
     """1 <= seed < 2**31 - 1; ``random``, numpy and torch are seeded with it before the step starts."""
     inputs: Mapping[str, tuple[Path, ...]]
-    """Paths by the name of the option, without its dashes."""
+    """Paths by option name, without dashes."""
     out: Path
-    """An empty directory to write into. It takes its final name when the step returns."""
+    """An empty directory to write into. It gets its final name when the step returns."""
     place: Path = Path()
-    """The final name. Until the step returns, an earlier output of the job may be there."""
+    """The final output directory. Until the step returns, it may hold an earlier output of the job."""
     fingerprint: str = ""
-    """What the output depends on: the same job with the same fingerprint makes the same output."""
+    """The fingerprint: the same job with the same fingerprint makes the same output."""
 
     def read(self, cls: type[T]) -> T:
-        """The settings as the dataclass that the planner wrote them from.
+        """The settings as the dataclass from which the planner wrote them.
 
-        :raises SettingsError: when they do not fit: another version of mmc wrote them
+        :raises SettingsError: when they do not fit the dataclass: another version of mmc wrote them
         """
         return from_json(cls, self.settings)
 
     def kept(self) -> Path:
-        """A directory that outlives a run that fails or is killed, for the next run of the same job to go on with.
+        """A directory that is kept when a run fails or is killed; the next run of the same job continues from it.
 
-        One that a job with another fingerprint has left is emptied. It is gone once the job is done.
+        It is emptied when a job with another fingerprint left it, and removed when the job is done.
         """
         folder = self.out.with_name(self.out.name + KEPT)
         mark = folder / "fingerprint"
@@ -70,27 +70,27 @@ class StepJob:
         return paths[0]
 
     def optional(self, name: str) -> Path | None:
-        """The single path of an input that the study may leave out; None where it does.
+        """The single path of an optional input; None without it.
 
-        :raises StepError: when it was given several times
+        :raises StepError: when the input was given several times
         """
         return self.one(name) if name in self.inputs else None
 
     def events(self, group: str | None) -> Path:
-        """The file of the combined events that the job reads: of a group, where samples are in groups."""
+        """The file of combined events that the job reads; with groups of samples, the file of its group."""
         return (self.one("events") if group is None else self.pick("events", group)) / "events.h5"
 
     def pick(self, name: str, job: str) -> Path:
-        """The directory among those of an input that the job of that name wrote.
+        """The directory of an input that the named job wrote.
 
-        The others may be outputs of jobs that are still to run: a job waits for those alone that it reads.
+        The other directories may not exist yet: a job waits only for the jobs whose outputs it reads.
 
-        :raises StepError: when no finished job of that name wrote any of them
+        :raises StepError: when none of the directories is an output of that job, finished
         """
         return self.pick_all(name, [job])[0]
 
     def pick_all(self, name: str, jobs: Iterable[str]) -> list[Path]:
-        """The directories among those of an input that the jobs of those names wrote, in their order.
+        """The directories of an input that the named jobs wrote, in the order of the names.
 
         :raises StepError: as :meth:`pick`
         """
@@ -105,14 +105,14 @@ class StepJob:
 
 
 def group_entry(group: str | None) -> dict[str, str]:
-    """What records say of the group of events; nothing where samples are in no groups."""
+    """The entry of records for the group of events; empty without groups."""
     return {} if group is None else {"group": group}
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file that an earlier job wrote.
+    """Read a JSON file that an earlier job wrote.
 
-    :raises StepError: when it is missing or not JSON: its directory is no output of a finished job
+    :raises StepError: when the file is missing (its directory is not the output of a finished job) or is not JSON
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -123,5 +123,8 @@ def read_json(path: Path) -> Any:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as JSON, the same bytes for the same value; NaN and infinities are refused (ValueError)."""
+    """Write a value as JSON, with the same bytes for the same value.
+
+    :raises ValueError: for NaN and infinities
+    """
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,11 +1,11 @@
-"""Seeds every random number generator that a job may draw from."""
+"""Seed every random number generator that a job may draw from."""
 
 import random
 import sys
 
 
 def seed_generators(seed: int) -> None:
-    """Seed ``random``, numpy and, where it is imported, torch: step modules that need it import it at their top."""
+    """Seed ``random``, numpy and, if already imported, torch; step modules that need torch import it at the top."""
     import numpy as np  # only once the threads of the job are limited
 
     random.seed(seed)

@@ -1,9 +1,10 @@
 """The commands that the three targets would run are those of the plan, whatever texts the plan holds."""
 
+import os
 import subprocess
-import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from mmc.errors import MmcError
 from tests.compiler.targets.emitted import cwl_commands, yadage_commands
 from tests.compiler.targets.plans import expected_commands, make_plan, plans
 from tests.compiler.targets.test_script import dry_run_words
+from tests.forked import forking
 
 
 @given(plan=plans)
@@ -50,23 +52,25 @@ def test_yadage_accepts_every_workflow(plan: Plan) -> None:
         assert environment["environment_type"] == ("docker-encapsulated" if stage.image else "localproc-env")
 
 
+@pytest.fixture(scope="module")
+def cwltool() -> Iterator[Path]:
+    """The program, which takes seconds to import what it needs."""
+    pytest.importorskip("cwltool")
+    with forking("cwltool", "cwltool", ["cwltool.main"], dict(os.environ)) as programs:
+        yield programs / "cwltool"
+
+
 @pytest.mark.engine
 @given(plan=plans)
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_cwltool_accepts_every_workflow(plan: Plan) -> None:
-    pytest.importorskip("cwltool")
+def test_cwltool_accepts_every_workflow(cwltool: Path, plan: Plan) -> None:
     with tempfile.TemporaryDirectory() as folder:
         bundle = TARGETS["cwl"](plan, Options())
         for name, text in {**bundle.texts, **dict.fromkeys(bundle.copies, "")}.items():
             Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
             Path(folder, name).write_text(text, encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "-m", "cwltool", "--validate", "--strict", "workflow.cwl", "job.yml"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        words = [cwltool, "--validate", "--strict", "workflow.cwl", "job.yml"]
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
 

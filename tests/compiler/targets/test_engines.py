@@ -1,16 +1,18 @@
-"""The tiny Drell-Yan study, compiled and really run by all three targets: same events, same results, bit for bit."""
+"""The tiny Drell-Yan study, really run by `mmc run`, Yadage and cwltool: same events, same results, bit for bit.
+
+`mmc run` starts every job as a program of its own; the engines start jobs that are forked off a process with torch.
+"""
 
 import hashlib
 import json
 import os
-import shutil
-import subprocess
+import re
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from tests.engines import compile_target, run_target, succeed
 from tests.support import STUDIES
 
 h5py = pytest.importorskip("h5py")
@@ -18,64 +20,29 @@ np = pytest.importorskip("numpy")
 
 pytestmark = pytest.mark.engine
 
-COMMANDS = {
-    "script": ["bash", "run.sh", "-j", "2"],
-    "yadage": [
-        "yadage-run",
-        "work",
-        "workflow.yml",
-        "inputs.yml",
-        "-t",
-        ".",
-        "-d",
-        "initdir={folder}",
-        "-b",
-        "multiproc:2",
-    ],
-    # OPENBLAS_CORETYPE and the like choose other orders of summation, so all engines need the same ones.
-    "cwl": [
-        "cwltool",
-        "--no-container",
-        "--preserve-entire-environment",
-        "--parallel",
-        "--outdir",
-        "results",
-        "workflow.cwl",
-        "job.yml",
-    ],
-}
-RESULTS = {"script": "out", "yadage": "work", "cwl": "results"}
-
+STUDY = STUDIES / "drell-yan" / "tiny.yaml"
 Contents = dict[tuple[str, str, str], Path]
 """Every file that jobs made, by stage, job and path within the job's output."""
 
 
 @pytest.fixture(scope="module")
-def contents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Contents]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """What `mmc run` says of the study, and the folder of the run."""
+    folder = tmp_path_factory.mktemp("run")
+    words = [sys.executable, "-m", "mmc", "run", str(STUDY), "--out", str(folder)]
+    return succeed(words, folder, {**os.environ, "PYTHONWARNINGS": "ignore"}), folder
+
+
+@pytest.fixture(scope="module")
+def contents(
+    told: tuple[str, Path], quick_jobs: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Contents]:
     """What each target made of the study."""
-    for package in ("madminer", "pythia8mc", "torch"):
-        if find_spec(package) is None:
-            pytest.skip(f"{package} is not installed")
-    environment = {
-        **os.environ,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PYTHONWARNINGS": "ignore",
-    }
-    made = {}
-    for target, command in COMMANDS.items():
-        if shutil.which(command[0], path=environment["PATH"]) is None:
-            pytest.skip(f"{command[0]} is not installed")
+    made = {"script": _outputs(told[1] / "out")}
+    for target in ("yadage", "cwl"):
         folder = tmp_path_factory.mktemp(target)
-        study = STUDIES / "drell-yan" / "tiny.yaml"
-        for words in (
-            [sys.executable, "-m", "mmc", "compile", str(study), "--target", target, "--out", str(folder)],
-            [word.format(folder=folder) for word in command],
-        ):
-            done = subprocess.run(
-                words, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False
-            )
-            assert done.returncode == 0, done.stderr[-5000:]
-        made[target] = _outputs(folder / RESULTS[target])
+        compile_target(target, STUDY, folder, quick_jobs)
+        made[target] = _outputs(run_target(target, folder, quick_jobs))
     return made
 
 
@@ -87,6 +54,12 @@ def _outputs(folder: Path) -> Contents:
             if file.is_file() and file != record:  # which tells how long the job took
                 found[job["stage"], job["job"], str(file.relative_to(record.parent))] = file
     return found
+
+
+def test_mmc_run_tells_what_it_found(told: tuple[str, Path]) -> None:
+    assert re.search(r"^sally +\d+\.\d % +\d+\.\d % +(passed|doubtful|failed)", told[0], re.MULTILINE)
+    page = Path(told[0].splitlines()[-1].split(maxsplit=1)[1])
+    assert "Drell-Yan study in small" in page.read_text()
 
 
 def test_every_job_made_its_output(contents: dict[str, Contents]) -> None:

@@ -25,7 +25,7 @@ def test_another_root_file(tmp_path: Path) -> None:
 
     with uproot.recreate(tmp_path / "events.root") as file:
         file.mktree("events", {"x": np.int32}).extend({"x": np.ones(3, dtype=np.int32)})
-    with pytest.raises(StepError, match=r"^events\.root is no output of Delphes: it holds no tree Delphes$"):
+    with pytest.raises(StepError, match=r"^events\.root is not an output of Delphes: it has no tree Delphes$"):
         delphes_root.read(tmp_path / "events.root", False)
 
 

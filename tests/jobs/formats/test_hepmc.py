@@ -74,7 +74,7 @@ def test_counts_do_not_depend_on_chunks(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_no_hepmc(tmp_path: Path) -> None:
     (tmp_path / "x.hepmc").write_text("<LesHouchesEvents>\n")
-    with pytest.raises(StepError, match=r"x\.hepmc is no HepMC text"):
+    with pytest.raises(StepError, match=r"x\.hepmc is not a HepMC text"):
         hepmc.version(tmp_path / "x.hepmc")
 
 

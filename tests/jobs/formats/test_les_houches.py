@@ -62,9 +62,9 @@ def test_verify(tmp_path: Path) -> None:
     path = tmp_path / "events.lhe.gz"
     _write(path, [[0.5, 0.25]] * 3)
     les_houches.verify(path, 3, NAMES)
-    with pytest.raises(StepError, match="3 of 4 events are whole"):
+    with pytest.raises(StepError, match="3 of 4 events are complete"):
         les_houches.verify(path, 4, NAMES)
-    with pytest.raises(StepError, match="0 of 3 events are whole"):
+    with pytest.raises(StepError, match="0 of 3 events are complete"):
         les_houches.verify(path, 3, [*NAMES, "missing"])
 
 

@@ -108,7 +108,7 @@ def test_header_without_a_run_card_gets_one(tmp_path: Path, caplog: pytest.LogCa
     _, text = normalise(write_lhe(tmp_path / "x.lhe", [{}, {}], header="<a>R&D &lt; &#38;</a>"), "sm", ["sm"])
     assert "<MGRunCard>\n 2 = nevents" in text and "<a>R&amp;D &lt; &#38;</a>" in text
     _, text = normalise(write_lhe(tmp_path / "x.lhe", [{}, {}], header="<a>"), "sm", ["sm"])
-    assert "the header of the event file is left out, because it is no XML" in caplog.text
+    assert "the header of the event file is left out, because it is not valid XML" in caplog.text
     assert les_houches_table.read(tmp_path / "normal.lhe.gz").factor == 0.5
 
 
@@ -132,7 +132,12 @@ def test_header_without_a_run_card_gets_one(tmp_path: Path, caplog: pytest.LogCa
         ([{"w": "nan", "v": "1"}], "0.25", "sum", "the weight of event 1 of x.lhe for 'w' is nan"),
         ([{"w": "1e-3-5", "v": "1"}], "0.25", "sum", "the weight of event 1 of x.lhe for 'w' is 1e-3-5"),
         ([{"w": "1", "v": "1"}], "inf", "sum", "the weight of event 1 of x.lhe for 'sm' is inf"),
-        ([{"w": "1", "v": "1"}], "1.0", "unity", "the weights in x.lhe tell no cross section: event_norm is unity"),
+        (
+            [{"w": "1", "v": "1"}],
+            "1.0",
+            "unity",
+            "the weights in x.lhe do not give a cross section: event_norm is unity",
+        ),
         ([], "0.25", "sum", "x.lhe holds no events"),
     ],
 )
@@ -149,10 +154,10 @@ def test_weights_that_are_missing(
     [
         ("</LesHouchesEvents>", "", "x.lhe is damaged: it ends within an event"),
         (" 25 1 1 2", " # 25 1 1 2", "event 1 of x.lhe is damaged: its first line does not fit what follows"),
-        ("<init>", "<start>", "x.lhe is no event file: it does not begin with <LesHouchesEvents> and <init>"),
-        ("5.0e-01 1.0e-02", "zero 1.0e-02", "x.lhe is damaged: its <init> has entries that are no numbers"),
+        ("<init>", "<start>", "x.lhe is not an event file: it does not begin with <LesHouchesEvents> and <init>"),
+        ("5.0e-01 1.0e-02", "zero 1.0e-02", "x.lhe is damaged: its <init> has entries that are not numbers"),
         ("5.0e-01 1.0e-02", "0.0e-01 1.0e-02", "the cross section of x.lhe is 0 pb"),
-        ("# a comment", "<!-- a comment -->", "x.lhe is no event file that mmc can read: an event within an event"),
+        ("# a comment", "<!-- a comment -->", "mmc cannot read the event file x.lhe: an event within an event"),
     ],
 )
 def test_damage(tmp_path: Path, old: str, new: str, reason: str) -> None:
@@ -173,7 +178,7 @@ def test_half_a_gzipped_file(tmp_path: Path) -> None:
 
 def test_file_that_was_cut_is_noticed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     les_houches_normalise.inspect(write_lhe(tmp_path / "x.lhe", [{}]), "sm", ["sm"])
-    assert "the weights (event_norm: sum) make a cross section of 0.25 pb, the file says 0.5 pb" in caplog.text
+    assert "the weights (event_norm: sum) give a cross section of 0.25 pb, the file says 0.5 pb" in caplog.text
 
 
 @pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="needs the event files beside the checkout")

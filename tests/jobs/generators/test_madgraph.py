@@ -109,7 +109,7 @@ def test_madgraph_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_madgraph_crashes(tmp_path: Path, mg5: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_MADGRAPH", "crash")
     reason = Folder(tmp_path).refusal("generate", "signal", process_settings(mg5))
-    assert reason == "MadGraph ended with code 1: the log has what it said"
+    assert reason == "MadGraph ended with code 1: see the log"
     assert "program: Segmentation fault" in (tmp_path / "generate" / "signal.log").read_text()
 
 
@@ -216,14 +216,14 @@ def test_madgraph_has_nothing_to_read(
         (
             "one",
             "MadGraph generates and reweights signal at sm, but event 4 of unweighted_events.lhe.gz has no weight for "
-            "'morphing_basis_vector_5'; the log has what it said",
+            "'morphing_basis_vector_5'; see the log",
         ),
         (
             "events",
             "MadGraph makes no events of signal at sm: the cross section is zero; are the cuts of the run card too "
-            "strong, or a width in the param card 0?",
+            "tight, or is a width in the param card 0?",
         ),
-        ("short", "MadGraph makes 80 of 100 events of signal at sm; the log has what it said"),
+        ("short", "MadGraph makes 80 of 100 events of signal at sm; see the log"),
     ],
 )
 def test_failures_that_madgraph_does_not_tell(
@@ -258,11 +258,11 @@ def test_a_few_events_may_be_missing(
         ({"param_card": {"dim6 9": 0}}, "the param card of MadGraph has no entry 'dim6 9': block dim6 has 1, 2, 5"),
         (
             {"systematics": {"mu": {"effect": "scale", "scale": "mu", "variations": [0.5, 1, 2]}}},
-            "scale and PDF uncertainties need LHAPDF, and there is no lhapdf-config: install",
+            "scale and PDF uncertainties need LHAPDF, but lhapdf-config is missing: install",
         ),
         (
             {"beams": {"energy_gev": 6500.0, "particles": ["p", "p"], "pdf": 303400}},
-            "a numbered PDF set needs LHAPDF, and there is no lhapdf-config: install",
+            "a numbered PDF set needs LHAPDF, but lhapdf-config is missing: install",
         ),
         (
             {"run_card": {"ickkw": 1}, "shower": {"card": None, "settings": {}}},
@@ -325,7 +325,7 @@ def test_complaint_at_the_last_command() -> None:
 def test_hint_is_the_last_line_about_an_error() -> None:
     lines = ["fastjet-config does not seem to correspond to a valid executable: cannot be used", "fatal error: no disk"]
     assert hint([*lines, "INFO: Done"]) == ": fatal error: no disk"
-    assert hint(lines[:1]) == "; the log has what it said"
+    assert hint(lines[:1]) == "; see the log"
 
 
 assert set(BENCHMARKS) <= set(SIX)

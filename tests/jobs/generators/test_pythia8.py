@@ -87,7 +87,7 @@ def test_no_phase_space_and_no_such_setting() -> None:
 @pytest.mark.engine
 def test_missing_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHIA8DATA", str(tmp_path))
-    with pytest.raises(StepError, match="Pythia does not find its data"):
+    with pytest.raises(StepError, match="Pythia cannot find its data"):
         pythia8.start([], 1)
 
 

@@ -35,8 +35,8 @@ def test_settings_of_the_study_win_over_those_of_a_card() -> None:
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"Random:seed": 3}, "the shower's setting Random:seed is mmc's alone"),
-        ({"Beams:LHEF": "x.lhe"}, "the shower's setting Beams:LHEF is mmc's alone"),
+        ({"Random:seed": 3}, "mmc sets the shower's setting Random:seed itself"),
+        ({"Beams:LHEF": "x.lhe"}, "mmc sets the shower's setting Beams:LHEF itself"),
         ({"JetMatching:merge": True}, "the shower's setting JetMatching:merge = on switches on merging"),
         ({"Merging:doKTMerging": "yes"}, "the shower's setting Merging:doKTMerging = yes switches on merging"),
     ],
@@ -110,5 +110,5 @@ def test_events_that_pythia_gives_up_on(events: Path) -> None:
 def test_settings_that_pythia_does_not_know(events: Path) -> None:
     with pytest.raises(StepError, match="Pythia does not understand 'PartonLevel:MPII = off'"):
         _run(events, lines=["PartonLevel:MPII = off"])
-    with pytest.raises(StepError, match="Pythia cannot begin to shower the events"):
+    with pytest.raises(StepError, match="Pythia cannot start the shower"):
         _run(events, lines=["PDF:pSet = LHAPDF6:nosuch"])

@@ -26,6 +26,7 @@ KINDS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "morphing": ("alices", {"estimator": MORPHING_AWARE}, {"estimator": MORPHING_AWARE}),
     "quadratic": ("alices", {"estimator": QUADRATIC}, {"estimator": QUADRATIC}),
 }
+SLOW_TO_LEARN = ("nde", "quadratic")
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +43,11 @@ def learning(tmp_path: Path, events: Path) -> Learning:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_type_of_estimator_learns_the_model(learning: Learning, kind: str) -> None:
     method, sampling, training = KINDS[kind]
-    samples = learning.sample(method, samples=20_000, validation_samples=2000, **sampling)
-    model = learning.train(method, samples, **{"n_epochs": 12, "n_hidden": [30, 30], "initial_lr": 0.005, **training})
+    n_samples, n_epochs, batch_size = (20_000, 12, 256) if kind in SLOW_TO_LEARN else (10_000, 8, 128)
+    training = {"n_hidden": [30, 30], "initial_lr": 0.005, **training}
+    training |= {"n_epochs": n_epochs, "batch_size": batch_size}
+    samples = learning.sample(method, samples=n_samples, validation_samples=2000, **sampling)
+    model = learning.train(method, samples, **training)
     estimator = load_estimator(model, np.array([0.3]))
     z, theta = np.linspace(-2.5, 2.5, 41)[:, np.newaxis], np.array([0.9])
     reference = np.array([0.3 if kind in ("double", "double without score", "nde", "scandal") else 0.0])

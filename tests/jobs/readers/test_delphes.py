@@ -31,7 +31,7 @@ from tests.support import SHARED_DATA
 
 pytestmark = pytest.mark.engine
 
-N_EVENTS = 200
+N_EVENTS = 100
 DATA = SHARED_DATA / "vbf-higgs"
 BENCHMARKS = ["sm", "w", *(f"morphing_basis_vector_{index}" for index in range(2, 6))]
 real_files = pytest.mark.skipif(not DATA.exists(), reason="the Delphes files are not here")
@@ -121,7 +121,7 @@ def test_required_default_and_cuts(tmp_path: Path, files: Files) -> None:
     )
     assert 10 < _compare(tmp_path, files.setup, files.sample(), reading) < N_EVENTS - 10
     reading["observables"]["gamma"]["required"] = True  # infinite for jets without mass: dropped
-    assert 5 < _compare(tmp_path, files.setup, files.sample(), reading) < N_EVENTS - 60
+    assert 5 < _compare(tmp_path, files.setup, files.sample(), reading) < N_EVENTS - 30
 
 
 def test_many_events_are_read_in_parts(tmp_path: Path, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +229,7 @@ def _inputs(folder: Path, generated: bytes, detected: bytes) -> dict[str, Path]:
     benchmarks = {"sm": {"c": 0.0}, "w": {"c": 1.0}}
     contents: dict[str, dict[str, bytes]] = {
         "setup": {"setup.json": json.dumps({"benchmarks": benchmarks, "systematics": {}}).encode()},
-        "events": {"events.lhe.gz": generated, "simulate.json": b'{"n_events": 200}', "job.json": b'{"job": "s.0"}'},
+        "events": {"events.lhe.gz": generated, "simulate.json": b'{"n_events": 100}', "job.json": b'{"job": "s.0"}'},
         "detected": {"events.root": detected, "job.json": b'{"job": "s.0"}'},
     }
     for name, entries in contents.items():
@@ -249,7 +249,7 @@ def test_analyse(tmp_path: Path, files: Files) -> None:
     record = json.loads((analysed / "analyse.json").read_text())
     with h5py.File(analysed / "events.h5") as file:
         observations, weights = file["samples/observations"][()], file["samples/weights"][()]
-    assert record["n_read"] == 200
+    assert record["n_read"] == 100
     assert weights.shape == (record["n_passed"], 2)
     assert (observations >= 25.0).all()
     assert "one by one" not in Path(f"{analysed}.log").read_text()
@@ -261,7 +261,7 @@ def test_what_columns_cannot_do_is_left_to_madminer(tmp_path: Path, files: Files
     inputs = _inputs(tmp_path, files.generated.read_bytes(), files.detected.read_bytes())
     analysed = Folder(tmp_path).run("analyse", "s.0", {**_reading(observables={"zero": zero}), **STEP}, **inputs)
     record = json.loads((analysed / "analyse.json").read_text())
-    assert (record["n_read"], record["n_passed"], record["undefined"]) == (200, 200, {"zero": 200})
+    assert (record["n_read"], record["n_passed"], record["undefined"]) == (100, 100, {"zero": 100})
     assert names(analysed) == ["analyse.json", "events.h5", "job.json"]
     lines = Path(f"{analysed}.log").read_text().splitlines()
     said = [line for line in lines if "MadMiner reads the events one by one" in line]
@@ -284,7 +284,7 @@ def test_other_events_are_refused(tmp_path: Path, files: Files, definition: str)
     inputs = _inputs(tmp_path, short, files.detected.read_bytes())
     reason = Folder(tmp_path).refusal("analyse", "x", {**_reading(observables=observables), **STEP}, **inputs)
     assert reason == (
-        "events/events.lhe.gz holds 196 events and detected/events.root 200: every event that was generated must go "
+        "events/events.lhe.gz holds 96 events and detected/events.root 100: every event that was generated must go "
         "through shower and detector"
     )
 
@@ -294,7 +294,7 @@ def test_counts_are_checked_one_by_one_as_well(tmp_path: Path, files: Files) -> 
     text = lhe_text(N_EVENTS - 4).replace("<rwgt>", "<!-- reweighted -->\n<rwgt>")
     inputs = _inputs(tmp_path, gzip.compress(text.encode()), files.detected.read_bytes())
     reason = Folder(tmp_path).refusal("analyse", "x", {**_reading(), **STEP}, **inputs)
-    assert reason.startswith("events/events.lhe.gz holds 196 events and detected/events.root 200: ")
+    assert reason.startswith("events/events.lhe.gz holds 96 events and detected/events.root 100: ")
 
 
 @pytest.mark.parametrize(

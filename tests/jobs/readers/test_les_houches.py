@@ -262,7 +262,7 @@ def test_same_seed_same_bytes(tmp_path: Path) -> None:
         ("1 1 0.5", "2 1 0.5", "event 1 of events.lhe.gz is damaged: it has 1 of 2 particles"),
         ("</event>\n", "", "events.lhe.gz is damaged: it ends within an event or without </LesHouchesEvents>"),
         ("</LesHouchesEvents>\n", "", "events.lhe.gz is damaged: it ends within"),
-        ("2 = nevents", "2 = events", "the run card in events.lhe.gz does not say how many events there are"),
+        ("2 = nevents", "2 = events", "the run card in events.lhe.gz does not give the number of events"),
         ("MGRunCard", "MGRuncard", "events.lhe.gz has no <MGRunCard>"),
     ],
 )
@@ -280,7 +280,7 @@ def test_damaged_files(tmp_path: Path, old: str, new: str, reason: str) -> None:
     with pytest.raises(StepError) as raised:
         les_houches.analyse(reader, tmp_path / "events.lhe.gz", "sm", False)
     if old == "<wgt id='w'> 0.25 </wgt>\n":
-        assert str(raised.value) == "event 2 of events.lhe.gz has other weights than the first"
+        assert str(raised.value) == "event 2 of events.lhe.gz has other weights than the first event"
     else:
         assert str(raised.value).startswith(reason)
 

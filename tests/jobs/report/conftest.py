@@ -1,6 +1,7 @@
 """Runs in small to report on: the tiny study with toy events in the place of generated ones."""
 
 import contextlib
+import json
 import shlex
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 import yaml
 from mmc.cli.main import main
 
-from tests.support import STUDIES
+from tests.support import STUDIES, made_once
 
 FLAGS = (
     "--headless",
@@ -71,27 +72,40 @@ def run_study(study: Path, folder: Path) -> None:
     done = subprocess.run(command, cwd=bundle, capture_output=True, text=True, check=True)
     with contextlib.chdir(bundle):
         for line in done.stdout.splitlines():
-            assert main(shlex.split(line)[1:]) == 0
+            words = shlex.split(line)[1:]
+            assert _is_done(words) or main(words) == 0
+
+
+def _is_done(words: list[str]) -> bool:
+    """Whether the output is that of the same job, as ``run.sh`` finds out."""
+    config, job, out = (words[words.index(name) + 1] for name in ("--config", "--job", "--out"))
+    record = Path(out, "job.json")
+    wanted = json.loads(Path(config).read_text(encoding="utf-8"))["jobs"][job]["fingerprint"]
+    return record.is_file() and json.loads(record.read_text(encoding="utf-8"))["fingerprint"] == wanted
 
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run."""
-    folder = tmp_path_factory.mktemp("toy")
-    run_study(write_study(folder), folder / "run")
-    return folder / "run"
+
+    def make(folder: Path) -> None:
+        run_study(write_study(folder), folder / "run")
+
+    return made_once("toy", make, tmp_path_factory) / "run"
 
 
 @pytest.fixture(scope="session")
 def other_run(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with another luminosity."""
-    folder = tmp_path_factory.mktemp("other")
-    for name in ("events.h5", "observed.csv"):
-        shutil.copy(run.parent / name, folder)
-    text = (run.parent / "study.yaml").read_text(encoding="utf-8").replace("20 fb^-1", "5 fb^-1")
-    (folder / "study.yaml").write_text(text, encoding="utf-8")
-    run_study(folder / "study.yaml", folder / "run")
-    return folder / "run"
+
+    def make(folder: Path) -> None:
+        shutil.copytree(run.parent, folder, dirs_exist_ok=True)
+        text = (folder / "study.yaml").read_text(encoding="utf-8").replace("20 fb^-1", "5 fb^-1")
+        (folder / "study.yaml").write_text(text, encoding="utf-8")
+        shutil.rmtree(folder / "run" / "bundle")
+        run_study(folder / "study.yaml", folder / "run")
+
+    return made_once("other", make, tmp_path_factory) / "run"
 
 
 @pytest.fixture(scope="session")

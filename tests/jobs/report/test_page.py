@@ -89,7 +89,7 @@ def test_everything_that_closure_tests_say(found: Any) -> None:
     assert len(panels[1].containers) == 2  # before calibration too
     page = render(Page(results, grids, drawn))
     assert "? doubtful" in page and "before isotonic" in page and "off by far" in page
-    table, _, why = page.partition('<h2 id="closure">')[2].partition("Why some are not passed")
+    table, _, why = page.partition('<h2 id="closure">')[2].partition("Why methods did not pass")
     assert "the slope" in why and "the slope" not in table  # reasons are long, and would make the table wide
     assert "members 3" not in page and page.count("log likelihood spread 0.2") == 1
     assert "the first of 3" in page and "area to truth" in page and "slope on joint" in page
@@ -117,7 +117,7 @@ def test_trials_of_a_search(found: Any) -> None:
     failed = {**TUNING["trials"][0], "error": None, "verdict": "failed"}
     results["tuning"] = [{**TUNING, "criterion": "expected_limit", "trials": [failed]}]
     other = render(Page(results, grids, {}))
-    error, note = '<th scope="col">error</th>', "come last, however small their limit is"
+    error, note = '<th scope="col">error</th>', "come last, even if their limit is smaller"
     tables = [text.partition("Trials of sally")[2].partition("</table>")[0] for text in (page, other)]
     assert [error in table for table in tables] == [True, False]  # no trial has one
     assert [note in text for text in (page, other)] == [False, True]

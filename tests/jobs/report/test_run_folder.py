@@ -95,7 +95,7 @@ def test_without_a_bundle_the_results_tell_what_the_study_was(copy: Path) -> Non
             "has neither a bundle nor results.json",
             3,
         ),
-        (lambda run: rewrite_without(run / "out/evaluate/sally/evaluate.json", "p_true"), "cannot read all", 3),
+        (lambda run: rewrite_without(run / "out/evaluate/sally/evaluate.json", "theta_true"), "cannot read all", 3),
     ],
 )
 def test_one_line_says_what_is_wrong(spoil: Any, message: str, code: int, copy: Path, capsys: Capture) -> None:

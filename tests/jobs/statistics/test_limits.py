@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmc.compiler.settings.limits import GridAxis
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.limits import Grid, Limits, effective_size, p_values
@@ -20,11 +21,12 @@ def test_p_values_are_those_of_a_chi_square() -> None:
 
 
 def test_grid_points_run_over_the_last_parameter_first() -> None:
-    grid = Grid.of({"b": {"range": [0, 1], "points": 3}, "a": {"range": [-1, 1], "points": 2}}, ["a", "b"])
+    a, b = GridAxis(range=(-1, 1), points=2), GridAxis(range=(0, 1), points=3)
+    grid = Grid.of({"b": b, "a": a}, ["a", "b"])
     assert grid.shape == (2, 3)
     assert grid.points.tolist() == [[-1, 0], [-1, 0.5], [-1, 1], [1, 0], [1, 0.5], [1, 1]]
     with pytest.raises(StepError, match="the grid is over"):
-        Grid.of({"a": {"range": [-1, 1], "points": 2}}, ["a", "b"])
+        Grid.of({"a": a}, ["a", "b"])
 
 
 def test_best_fit_regions_and_edges() -> None:
@@ -55,7 +57,7 @@ def test_the_rate_is_poisson(tmp_path: Path, toy_events: Path) -> None:
     assert problem.n_expected == pytest.approx(n)
     expected = poisson.logpmf(n, problem.expected)
     assert problem.log_rate - problem.log_rate[-1] == pytest.approx(expected - expected[-1], abs=1e-8)
-    assert problem.expected[0] == pytest.approx(scaled["luminosity_pb"] * cross_section([-1, -1]), rel=0.1)
+    assert problem.expected[0] == pytest.approx(scaled.luminosity_pb * cross_section([-1, -1]), rel=0.1)
     assert problem.limits(0.0).p_true == 1.0
 
 

@@ -95,7 +95,7 @@ def test_what_madminer_cuts_short_is_refused(tmp_path: Path) -> None:
     settings = configure_settings({"sm": {"CWL2": 0.0}})
     entry = {"lha_block": "dim6", "lha_id": 2, "transform": "0.1*theta" * 40, "range": [-20, 20], "max_power": 2}
     reason = Folder(tmp_path).refusal("configure", "configure", {**settings, "parameters": {"CWL2": entry}})
-    assert reason == "MadMiner does not keep the parameters CWL2: use shorter names and expressions"
+    assert reason == "MadMiner does not save the parameters CWL2: use shorter names and expressions"
 
 
 def test_own_basis(tmp_path: Path) -> None:

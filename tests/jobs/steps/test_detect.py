@@ -76,8 +76,8 @@ def test_the_seed_is_the_only_one() -> None:
     ("fails", "reason"),
     [
         ("error", "Delphes fails: ERROR: unknown module Teleporter"),
-        ("silent", "Delphes fails; the log has what it said"),
-        ("short", "Delphes writes 11 of the 12 events of signal.sm.0; the log has what it said"),
+        ("silent", "Delphes fails; see the log"),
+        ("short", "Delphes writes 11 of the 12 events of signal.sm.0; see the log"),
     ],
 )
 def test_failures(
@@ -96,7 +96,7 @@ def test_events_that_are_not_showered(tmp_path: Path, delphes: Path, events: Pat
 @pytest.mark.parametrize(
     ("card", "reason"),
     [
-        (None, r"Delphes ships no card 'nosuch\.tcl'; it has delphes_card_CMS\.tcl$"),
+        (None, r"Delphes has no card 'nosuch\.tcl'; its cards are delphes_card_CMS\.tcl$"),
         (b"\xff\xfe", r"the card card\.tcl is not UTF-8 text$"),
     ],
 )

@@ -1,4 +1,6 @@
 import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,19 +72,30 @@ def _ratio(stock: Any) -> Any:
     return total - total.max()
 
 
+@pytest.fixture(scope="module")
+def good_model(exact_events: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Trains a good estimator of a method, once."""
+    learning = Learning(tmp_path_factory.mktemp("good"), exact_events)
+
+    def train(method: str) -> Path:
+        training = GOOD | ({"n_hidden": [64, 64], "n_epochs": 20, "final_lr": 5e-5} if method == "alices" else {})
+        prior = {"random": {"n": 500, "priors": {name: {"flat": [-0.8, 0.8]} for name in ("c1", "c2")}}}
+        points = {"theta0": prior} if method == "alices" else {}
+        samples = learning.sample(method, samples=50_000, validation_samples=10_000, **points)
+        return learning.train(method, samples, **training)
+
+    return cache(train)
+
+
 @pytest.mark.parametrize("likelihood", ["sally", "adaptive-sally", "sallino", "alices"])
 def test_a_good_estimator_passes_and_nearly_reaches_the_model_itself(
-    tmp_path: Path, exact_events: Path, likelihood: str
+    tmp_path: Path, exact_events: Path, good_model: Callable[[str], Path], likelihood: str
 ) -> None:
     method = likelihood.removeprefix("adaptive-")
     learning = Learning(tmp_path, exact_events, luminosity_pb=5_000.0)
     learning.evaluation["grid"] = {name: {"range": [-0.75, 0.75], "points": 21} for name in ("c1", "c2")}
-    training = GOOD | ({"n_hidden": [64, 64], "n_epochs": 20, "final_lr": 5e-5} if method == "alices" else {})
-    prior = {"random": {"n": 500, "priors": {name: {"flat": [-0.8, 0.8]} for name in ("c1", "c2")}}}
-    points = {"theta0": prior} if method == "alices" else {}
-    samples = learning.sample(method, samples=50_000, validation_samples=10_000, **points)
     adaptive = {"score_likelihood": likelihood, "score_bins": [15, 5]} if likelihood != method else {}
-    found = result(learning.evaluate(method, learning.train(method, samples, **training), **adaptive))
+    found = result(learning.evaluate(method, good_model(method), **adaptive))
     verdicts = found["closure"]["verdicts"]
     if likelihood in ("sallino", "adaptive-sally"):
         del verdicts["coverage"]  # with another variable at every point they cover less than they claim

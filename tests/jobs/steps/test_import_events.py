@@ -104,7 +104,7 @@ def test_background_needs_no_weights(tmp_path: Path, configured: Path, weights: 
             {"sm": "0.25", "w": "0.2500001", "morphing_basis_vector_2": "1"},
             {"background": True},
             "event 1 of sm.lhe has another weight at 'morphing_basis_vector_2' than at 'sm': its process depends on "
-            "the parameters, so the sample is no background",
+            "the parameters, so the sample is not a background",
         ),
         (
             OTHERS,
@@ -114,22 +114,22 @@ def test_background_needs_no_weights(tmp_path: Path, configured: Path, weights: 
         (
             OTHERS,
             {"benchmark": "bsm"},
-            "sm.lhe was sampled at 'bsm', which is no benchmark: there are sm, w, morphing_basis_vector_2, "
+            "sm.lhe was sampled at 'bsm', which is not a benchmark; the benchmarks are sm, w, morphing_basis_vector_2, "
             "morphing_basis_vector_3, morphing_basis_vector_4, morphing_basis_vector_5",
         ),
         (
             OTHERS,
             {"hepmc": "file_hepmc"},
-            "sm.hepmc holds 1 events and sm.lhe 2: every event needs its weights, and every weight its event",
+            "sm.hepmc holds 1 events and sm.lhe 2: the two files must hold the same events",
         ),
         (
             OTHERS,
             {"delphes": "file_root"},
-            "sm.root holds 3 events and sm.lhe 2: every event needs its weights, and every weight its event",
+            "sm.root holds 3 events and sm.lhe 2: the two files must hold the same events",
         ),
-        (OTHERS, {"delphes": "file_tree"}, "tree.root is no output of Delphes: it holds no tree Delphes"),
+        (OTHERS, {"delphes": "file_tree"}, "tree.root is not an output of Delphes: it has no tree Delphes"),
         (OTHERS, {"delphes": "file_hepmc"}, "sm.hepmc is damaged: "),
-        (OTHERS, {"hepmc": "file_root"}, "sm.root is no HepMC text: it begins with neither"),
+        (OTHERS, {"hepmc": "file_root"}, "sm.root is not a HepMC text: it begins with neither"),
         (OTHERS, {"lhe": "file_hepmc"}, "sm.hepmc is damaged: it ends within an event or without </LesHouchesEvents>"),
     ],
 )

@@ -299,5 +299,7 @@ def test_file_without_morphing_knows_its_benchmarks(chain: Chain, tmp_path: Path
     np.testing.assert_array_equal(file.coefficients(np.array([[0.05, 0.0]])), [[0.0, 1.0, 0.0]])
     with pytest.raises(StepError, match=r"weights are known at the benchmarks alone, not at c_LL = 0\.01, c_LR = 0"):
         file.coefficients(np.array([[0.01, 0.0]]))
-    with pytest.raises(StepError, match="without morphing it is not known how weights change"):
+    with pytest.raises(
+        StepError, match="without morphing the derivatives of the weights by the parameters are not known"
+    ):
         file.gradients(np.zeros(2))

@@ -4,13 +4,16 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.catalogue.stages import STAGES, TRACK, TrackedAs, stages_of
 from mmc.compiler.plan.model import FileInput, Flow, Input, Job, Stage, digest
 from mmc.compiler.settings.encoding import split_shared
 from mmc.compiler.study.model import Study
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _OTHERS = re.compile(r"[^A-Za-z0-9_-]")
 """What has no place in the name of a file."""
@@ -22,7 +25,7 @@ class Draft:
 
     identity: tuple[str, ...]
     """The names that make the job what it is; its seed follows from them and from nothing else."""
-    settings: Any
+    settings: "DataclassInstance"
     """A dataclass of :mod:`mmc.compiler.settings`, whose fields that all jobs of the stage share are marked so."""
     needs: tuple[tuple[str, str], ...] = ()
     label: str = ""

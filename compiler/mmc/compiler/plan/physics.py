@@ -197,7 +197,9 @@ def _analyse_settings(
     )
 
 
-def _draft(event_job: EventJob, settings: object, needs: Sequence[tuple[str, str]], size: int) -> Draft:
+def _draft(
+    event_job: EventJob, settings: DetectSettings | AnalyseSettings, needs: Sequence[tuple[str, str]], size: int
+) -> Draft:
     """The job of a later stage for the same events; its output has no known size where only the file knows."""
     known = event_job.n_events is not None
     return Draft(

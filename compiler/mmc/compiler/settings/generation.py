@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from mmc.compiler.settings.configure import CardEntry
 from mmc.compiler.settings.encoding import SHARED
-from mmc.compiler.settings.uncertainties import Uncertainty
+from mmc.compiler.settings.uncertainties import PdfUncertainty, ScaleUncertainty, Uncertainty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +125,12 @@ class MadGraphSimulateSettings:
     param_card_file: str | None
     param_card_where_there: tuple[str, ...] = ()
     """Entries that are ignored where the card lacks them."""
+
+    @property
+    def needs_lhapdf(self) -> bool:
+        """Whether the parton distributions are a set of LHAPDF, or they or the scales are varied."""
+        varied = any(isinstance(entry, ScaleUncertainty | PdfUncertainty) for entry in self.systematics.values())
+        return varied or isinstance(self.beams.pdf, int)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Delphes' ROOT files as arrays: what MadMiner's DelphesReader takes from them, of all events at once."""
+"""Read the branches of Delphes' ROOT files that MadMiner's DelphesReader uses, as arrays over all events."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ RECONSTRUCTED: Mapping[str, Sequence[str]] = {
     "Jet": _JET,
     "MissingET": ("MET", "Phi"),
 }
-"""The branches of what the detector measures, by the names of their collections."""
+"""The branches of reconstructed objects, by collection."""
 GENERATED: Mapping[str, Sequence[str]] = {
     "Particle": ("PT", "Eta", "Phi", "E", "PID"),
     "GenJet": _JET,
     "GenMissingET": ("MET", "Phi"),
 }
-"""The branches of what the generator made."""
+"""The branches of generator-level objects."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class DelphesTable:
 
     n_events: int
     collections: Mapping[str, Any]
-    """An awkward array of shape (events, var) by the name of each collection; its fields are the branches, in GeV, with
-    floating-point numbers in double precision."""
+    """Collection name → awkward array of shape (events, var). The fields are the branches, in GeV; floating-point
+    numbers are in double precision."""
 
 
 def read(path: Path, generator_truth: bool) -> DelphesTable:
     """Read a file.
 
-    :raises StepError: when it is damaged, or lacks what it takes to reconstruct an event
+    :raises StepError: when the file is damaged, or lacks a branch that is needed to reconstruct an event
     """
     wanted = GENERATED if generator_truth else RECONSTRUCTED
     try:
@@ -51,7 +51,7 @@ def read(path: Path, generator_truth: bool) -> DelphesTable:
             missing = _missing(tree, wanted)
             if missing is None:
                 found = {name: _collection(tree, name, fields) for name, fields in wanted.items()}
-    except Exception as error:  # uproot raises whatever its parts do: zlib.error, ValueError, DeserializationError, …
+    except Exception as error:  # uproot passes on many types: zlib.error, ValueError, DeserializationError, …
         raise StepError(f"{path.name} is damaged: {_first_line(error)}") from error
     if missing is not None:
         raise StepError(f"{path.name} {missing}")
@@ -63,9 +63,9 @@ def read(path: Path, generator_truth: bool) -> DelphesTable:
 
 
 def count(path: Path) -> int:
-    """The events of a file.
+    """The number of events in a file.
 
-    :raises StepError: when it is damaged, or no output of Delphes
+    :raises StepError: when the file is damaged, or is not an output of Delphes
     """
     try:
         with uproot.open(path) as file:
@@ -74,7 +74,7 @@ def count(path: Path) -> int:
     except Exception as error:  # as in :func:`read`
         raise StepError(f"{path.name} is damaged: {_first_line(error)}") from error
     if n_events is None:
-        raise StepError(f"{path.name} is no output of Delphes: it holds no tree {_TREE}")
+        raise StepError(f"{path.name} is not an output of Delphes: it has no tree {_TREE}")
     return n_events
 
 
@@ -83,9 +83,9 @@ def _first_line(error: Exception) -> str:
 
 
 def _missing(tree: Any, wanted: Mapping[str, Sequence[str]]) -> str | None:
-    """What a file lacks, as the end of a sentence."""
+    """Name what a file lacks, as the end of a sentence."""
     if tree is None:
-        return f"is no output of Delphes: it holds no tree {_TREE}"
+        return f"is not an output of Delphes: it has no tree {_TREE}"
     known = set(tree.keys(full_paths=False))
     for collection, fields in wanted.items():
         for field in fields:

@@ -1,10 +1,10 @@
-"""A parton-level event, whichever generator made it and whichever file holds it."""
+"""A parton-level event, the same for all generators and file formats."""
 
 from typing import NamedTuple
 
 
 class Particle(NamedTuple):
-    """A line of an event as LHE files write it: momenta in GeV, mothers counted from 1."""
+    """A particle line of an event in an LHE file: momenta in GeV, mothers counted from 1."""
 
     pdg_id: int
     status: int
@@ -22,7 +22,7 @@ class Event(NamedTuple):
 
     particles: tuple[Particle, ...]
     weight: float
-    """1, or more where the cross section is larger than the maximum that the generator expected."""
+    """1; larger where the cross section exceeds the maximum that the generator expected."""
     scale: float
     """The factorisation scale in GeV."""
     alpha_em: float

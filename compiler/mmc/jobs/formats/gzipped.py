@@ -1,4 +1,4 @@
-"""Gzipped files: written so that their bytes depend on the content alone, and read whether they are gzipped or not."""
+"""Gzipped files: the bytes of written files depend only on the content; readers also accept files without gzip."""
 
 import gzip
 import zlib
@@ -12,12 +12,12 @@ from mmc.errors import StepError
 
 _MAGIC = b"\x1f\x8b"
 _COMPRESSION = 4
-"""Twice as fast as gzip's 9 and a few per cent larger."""
+"""Twice as fast as gzip's level 9; the files are a few per cent larger."""
 
 
 @contextmanager
 def writing(path: Path, compression: int = _COMPRESSION) -> Iterator[gzip.GzipFile]:
-    """Open a gzipped file; gzip's own header holds neither time nor name."""
+    """Open a gzipped file for writing; the gzip header holds no time and no name."""
     with (
         path.open("wb") as raw,
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=compression, mtime=0) as packed,
@@ -27,16 +27,16 @@ def writing(path: Path, compression: int = _COMPRESSION) -> Iterator[gzip.GzipFi
 
 @contextmanager
 def writing_text(path: Path, compression: int = _COMPRESSION) -> Iterator[TextIO]:
-    """Open a gzipped UTF-8 text."""
+    """Open a gzipped UTF-8 text for writing."""
     with writing(path, compression) as packed, TextIOWrapper(packed, encoding="utf-8", newline="\n") as text:
         yield text
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[gzip.GzipFile | BufferedReader]:
-    """Open a file that may be gzipped, whatever its name says.
+    """Open a file for reading, gzipped or not; the content decides, not the name.
 
-    :raises StepError: when it is damaged, which is seen while it is read
+    :raises StepError: when the file is damaged (raised while the file is read)
     """
     try:
         with gzip.open(path) if is_packed(path) else path.open("rb") as content:
@@ -47,7 +47,7 @@ def reading(path: Path) -> Iterator[gzip.GzipFile | BufferedReader]:
 
 @contextmanager
 def reading_text(path: Path) -> Iterator[TextIO]:
-    """Open a UTF-8 text that may be gzipped.
+    """Open a UTF-8 text for reading, gzipped or not.
 
     :raises StepError: as :func:`reading`
     """

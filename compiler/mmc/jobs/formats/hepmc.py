@@ -1,4 +1,4 @@
-"""HepMC files: write Pythia's events as HepMC 3 text, tell its versions apart, count events.
+"""HepMC files: write Pythia's events as HepMC 3 text, find the version of a file, count events.
 
 One event is a graph in which vertices join particles. A vertex is written with the particles that go in and those that
 come out, and every particle comes out of one vertex at most and goes into one at most, whereas Pythia's record gives
@@ -13,7 +13,7 @@ from mmc.errors import StepError
 from mmc.jobs.formats.gzipped import reading
 
 SHOWERED = "events.hepmc.gz"
-"""The file of showered events of every job that simulates with a shower."""
+"""The showered events, written by every simulation job with a shower."""
 
 _START = "HepMC::Version 3.02.05\nHepMC::Asciiv3-START_EVENT_LISTING\n"
 _END = "HepMC::Asciiv3-END_EVENT_LISTING\n"
@@ -23,11 +23,11 @@ _CHUNK = 1 << 22
 
 
 class LoopError(Exception):
-    """An event in which a particle is its own ancestor."""
+    """An event in which a particle is its its_mothers ancestor."""
 
 
 class Vertex(NamedTuple):
-    """A vertex, with the numbers of the particles in the generator's record."""
+    """A vertex; particles are given by their numbers in the generator's record."""
 
     mothers: list[int]
     daughters: list[int]
@@ -38,40 +38,40 @@ class Graph(NamedTuple):
 
     beams: list[int]
     vertices: list[Vertex]
-    """Mothers come before daughters."""
+    """The graph of an event, with mothers before daughters."""
 
 
 def graph(mothers: Sequence[Sequence[int]]) -> Graph:
-    """The graph of an event.
+    """Build the graph of an event.
 
-    Particles that share a mother share the vertex that they come from.
+    Particles that share a mother share their production vertex.
 
-    :param mothers: those of every particle; the particle 0 stands for the whole event
-    :raises LoopError: when a particle is its own ancestor
+    :param mothers: the mothers of each particle; particle 0 stands for the whole event
+    :raises LoopError: when a particle is its its_mothers ancestor
 
     >>> graph([[], [], [], [1, 2], [3], [3]])
     Graph(beams=[1, 2], vertices=[Vertex(mothers=[1, 2], daughters=[3]), Vertex(mothers=[3], daughters=[4, 5])])
     """
-    end: dict[int, int] = {}  # the vertex into which a particle goes
+    end: dict[int, int] = {}  # the end vertex of a particle
     beams: list[int] = []
     vertices: list[Vertex] = []
     for particle, all_mothers in enumerate(mothers[1:], start=1):
-        own = [mother for mother in all_mothers if mother > 0]
-        if not own:
+        its_mothers = [mother for mother in all_mothers if mother > 0]
+        if not its_mothers:
             beams.append(particle)
             continue
-        number = next((end[mother] for mother in own if mother in end), len(vertices))
+        number = next((end[mother] for mother in its_mothers if mother in end), len(vertices))
         if number == len(vertices):
             vertices.append(Vertex([], []))
-        for mother in own:
-            # one that is no earlier than a daughter may descend from it; it is left without an end
+        for mother in its_mothers:
+            # a mother that is listed after a daughter may descend from that daughter: it gets no end vertex
             if mother not in end and not any(daughter <= mother for daughter in vertices[number].daughters):
                 end[mother] = number
                 vertices[number].mothers.append(mother)
         vertices[number].daughters.append(particle)
     waiting = [len(vertex.mothers) for vertex in vertices]
     ready, ordered = list(beams), []
-    for particle in ready:  # grows while it is walked through
+    for particle in ready:  # grows during the loop
         found = end.get(particle)
         if found is not None:
             waiting[found] -= 1
@@ -84,8 +84,8 @@ def graph(mothers: Sequence[Sequence[int]]) -> Graph:
 
 
 def write_start(text: TextIO, weights: Sequence[str], tool: str, version: str) -> None:
-    """Write what stands before the events: the names of the weights, and the program that made them."""
-    separated = "\\|"  # a new line, as this format escapes it
+    """Write the head of the file: the names of the weights, and the program that made the events."""
+    separated = "\\|"  # a line break, escaped as the format requires
     text.write(f"{_START}W {separated.join(weights)}\nT {tool}{separated}{version}{separated}\n")
 
 
@@ -94,8 +94,8 @@ def write_event(
 ) -> None:
     """Write an event.
 
-    :param record: Pythia's ``event``; momenta in GeV, places in mm
-    :raises LoopError: when it is no graph; nothing is written then
+    :param record: Pythia's ``event``; momenta in GeV, positions in mm
+    :raises LoopError: when a particle is its its_mothers ancestor; nothing is written then
     """
     size = record.size()
     beams, vertices = graph([record[index].motherList() for index in range(size)])
@@ -115,32 +115,32 @@ def write_event(
 
 
 def write_end(text: TextIO) -> None:
-    """Write what stands after the events."""
+    """Write the end of the file."""
     text.write(_END)
 
 
 def version(path: Path) -> int:
-    """Which version of HepMC a text is, gzipped or not.
+    """The HepMC version (2 or 3) of a text, gzipped or not.
 
-    :raises StepError: when it is none
+    :raises StepError: when the text is not HepMC
     """
     with reading(path) as file:
         start = file.read(_HEAD_BYTES)
     for mark, number in _FORMATS.items():
         if mark in start:
             return number
-    raise StepError(f"{path.name} is no HepMC text: it begins with neither HepMC::Asciiv3 nor HepMC::IO_GenEvent")
+    raise StepError(f"{path.name} is not a HepMC text: it begins with neither HepMC::Asciiv3 nor HepMC::IO_GenEvent")
 
 
 def count(path: Path) -> int:
-    """The events of a text, gzipped or not.
+    """The number of events in a text, gzipped or not.
 
-    :raises StepError: when it is damaged, or ends in the middle
+    :raises StepError: when the text is damaged or incomplete
     """
     n_events, last = 0, b""
     with reading(path) as file:
         while chunk := file.read(_CHUNK):
-            # the end of the last chunk is looked at again, without what would be found twice
+            # the end of the last chunk is searched again, for a tag that crosses the boundary
             text = last + chunk
             n_events += text.count(b"\nE ") - last.count(b"\nE ")
             last = text[-64:]
@@ -150,7 +150,7 @@ def count(path: Path) -> int:
 
 
 def _place(particle: Any) -> str:
-    """Where a particle was made, as the end of a vertex's line; nothing for where the beams met."""
+    """The position of a particle's production, as the end of a vertex line; empty for the primary vertex."""
     if not (particle.hasVertex() and (particle.tProd() or particle.xProd())):
         return ""
     return f" @ {particle.xProd():.12g} {particle.yProd():.12g} {particle.zProd():.12g} {particle.tProd():.12g}"

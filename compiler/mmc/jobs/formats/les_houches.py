@@ -18,29 +18,29 @@ from mmc.jobs.formats.gzipped import writing_text
 from mmc.version import __version__
 
 EVENTS = "events.lhe.gz"
-"""The event file of every job that simulates."""
+"""The event file that every simulation job writes."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What stands before the events."""
+    """The head of an event file."""
 
     n_events: int
     beams: tuple[int, int]
     """PDG ids of the beams."""
     beam_energy_gev: float
     cross_section_pb: tuple[float, float]
-    """At the sampled benchmark, with its statistical error."""
+    """The cross section at the sampled benchmark and its statistical error, in pb."""
     benchmarks: Sequence[str]
     generator: Sequence[str]
-    """The generator's settings, for whoever reads the file."""
+    """The generator's settings, for the reader of the file."""
 
 
 @contextmanager
 def writing(path: Path, header: Header) -> Iterator[TextIO]:
-    """Open a gzipped file, with the header written and the end to come.
+    """Open a gzipped file for writing: the header is written on entry, the end on exit.
 
-    Its bytes depend on the content alone.
+    The bytes depend only on the content.
     """
     with writing_text(path) as text:
         text.write(_header(header))
@@ -51,17 +51,17 @@ def writing(path: Path, header: Header) -> Iterator[TextIO]:
 def write_events(
     text: TextIO, events: Iterable[Event], benchmarks: Sequence[str], sampled: str, weights: NDArray[np.float64]
 ) -> None:
-    """Write events with their weights in pb, whose mean over the file is the cross section.
+    """Write events with their weights in pb; the mean over the file is the cross section.
 
     :param benchmarks: the names of the columns of ``weights``
-    :param sampled: the benchmark whose weight is the event's own
+    :param sampled: the benchmark whose weight is the nominal weight of the event
     :param weights: shape (events, benchmarks)
     """
-    own = list(benchmarks).index(sampled)
+    sampled_column = list(benchmarks).index(sampled)
     openings = [f"<wgt id={quoted(name)}> " for name in benchmarks]
     for event, row in zip(events, weights.tolist(), strict=True):
         text.write(
-            f"<event>\n{len(event.particles):3d} 1 {row[own]:+.14e} {event.scale:.8e} "
+            f"<event>\n{len(event.particles):3d} 1 {row[sampled_column]:+.14e} {event.scale:.8e} "
             f"{event.alpha_em:.14e} {event.alpha_s:.8e}\n"
         )
         for pdg_id, status, (first, second), (colour, anticolour), px, py, pz, energy, mass in event.particles:
@@ -75,7 +75,7 @@ def write_events(
 
 @contextmanager
 def unpacked(packed: Path, folder: Path) -> Iterator[Path]:
-    """A copy of a gzipped file without the compression, which is removed in the end."""
+    """An uncompressed temporary copy of a gzipped file; it is removed on exit."""
     plain = folder / packed.stem
     with gzip.open(packed) as source, plain.open("wb") as text:
         shutil.copyfileobj(source, text)
@@ -86,9 +86,9 @@ def unpacked(packed: Path, folder: Path) -> Iterator[Path]:
 
 
 def verify(path: Path, n_events: int, benchmarks: Sequence[str]) -> None:
-    """Read a file back.
+    """Read a written file back.
 
-    :raises StepError: unless it is whole, with that many events and every benchmark's weight in each
+    :raises StepError: unless the file is complete, with ``n_events`` events and the weight of every benchmark in each
     """
     expected = [f"<wgt id={quoted(name)}>" for name in benchmarks]
     found: list[str] = []
@@ -101,7 +101,7 @@ def verify(path: Path, n_events: int, benchmarks: Sequence[str]) -> None:
                 n_whole += found == expected
                 found = []
     if line != "</LesHouchesEvents>\n" or n_whole != n_events:
-        raise StepError(f"{path.name} is damaged: {n_whole} of {n_events} events are whole")
+        raise StepError(f"{path.name} is damaged: {n_whole} of {n_events} events are complete")
 
 
 def _header(header: Header) -> str:
@@ -125,5 +125,5 @@ def _header(header: Header) -> str:
 
 
 def quoted(name: str) -> str:
-    """A name as the value of an XML attribute, in the single quotes that MadGraph writes."""
+    """A name as an XML attribute value, in single quotes as MadGraph writes them."""
     return "'" + escape(name, {"'": "&apos;"}) + "'"

@@ -1,9 +1,9 @@
-"""Bring an event file into the form that all later steps read.
+"""Bring an event file into the normal form, which all later steps read.
 
-In that form every event carries a weight for every benchmark, named as the benchmark, that at which it was sampled
-included; the mean of the weights over the file is the cross section in pb, however many events are left of it; nothing
-depends on where or when it was made. Weights of systematic uncertainties stay as they are named. The events of a
-background carry one weight, that of the benchmark at which it was sampled.
+In the normal form every event carries a weight for every benchmark, the sampled one included, under the name of the
+benchmark. The mean of the weights over the file is the cross section in pb, also when events were dropped. Nothing
+depends on where or when the file was made. Weights of systematic uncertainties keep their names. Background events
+carry one weight, at the sampled benchmark.
 """
 
 import logging
@@ -30,20 +30,20 @@ _RUN_CARD = re.compile(r"<MGRunCard>(\s*<!\[CDATA\[)?(.*?)(\]\]>\s*)?</MGRunCard
 _SETTING = re.compile(r"^\s*([^#!\n=]*?)\s*=\s*(nevents|event_norm)\s*(?:!.*)?$", re.MULTILINE)
 _AMPERSAND = re.compile(r"&(?!#?\w+;)")
 _DIFFERENCE = 0.05
-"""Relative difference between the file's own cross section and the mean of its weights that is worth a warning."""
+"""Relative difference between the cross section in the file and the mean of its weights above which mmc warns."""
 _SAME = 1e-3
-"""Relative difference of weights that reweighting at the same squared matrix element may make."""
+"""Largest relative difference between weights with the same squared matrix element (rounding of the reweighting)."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """What stands before the events."""
+    """The head of an event file."""
 
     header: str
-    """Between its tags."""
+    """The text between the tags ``<header>`` and ``</header>``."""
     init: str
     norm: str
-    """``average`` or ``sum``: what of the weights is the cross section."""
+    """``average`` or ``sum``: the cross section is the mean or the sum of the weights."""
 
     @property
     def cross_section_pb(self) -> tuple[float, float]:
@@ -55,18 +55,18 @@ class Head:
 
 @dataclass(frozen=True)
 class Content:
-    """What an event file holds."""
+    """The content of an event file."""
 
     head: Head
     n_events: int
     factor: float
-    """What turns the file's weights into those whose mean is the cross section."""
+    """The factor on the weights that makes their mean the cross section in pb."""
     sums: dict[str, float]
-    """Of the weights, in pb times events, by name."""
+    """The sums of the weights by name, in pb times events."""
     sums_of_squares: dict[str, float]
 
     def record(self) -> dict[str, Any]:
-        """What is told of a file: its cross section, and those that its weights make."""
+        """The record of a file: the cross section it declares, and the cross sections of its weights."""
         value, error = self.head.cross_section_pb
         squares = self.sums_of_squares
         return {
@@ -85,11 +85,12 @@ def inspect(
     """Read a file through.
 
     :param path: gzipped or not
-    :param sampled: the benchmark whose weight is the events' own
-    :param benchmarks: those whose weights all events must have; the others are left out of the sums
-    :param same: benchmarks at which no event may have another weight than its own
-    :param advice: what to do about weights that are missing, as the end of a sentence
-    :raises StepError: when it is damaged or has no events, or an event lacks a weight or has one that is no number
+    :param sampled: the sampled benchmark, whose weight is the nominal weight of an event
+    :param benchmarks: the benchmarks whose weights all events must have; other weights are left out of the sums
+    :param same: benchmarks at which every event must have its nominal weight
+    :param advice: what to do about missing weights, as the end of a sentence
+    :raises StepError: when the file is damaged or has no events, or an event lacks a weight or has one that is not a
+        number
     """
     sums: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
     squares: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
@@ -101,14 +102,14 @@ def inspect(
         if names is None:
             names = set(weights)
         if lacking := [name for name in benchmarks if name not in weights] or sorted(names - set(weights)):
-            other = len(lacking) == 1 and sampled in _weights(rest)  # MadGraph writes all but that of the sampled one
+            other = len(lacking) == 1 and sampled in _weights(rest)  # MadGraph's files lack that one
             hint = f": was it sampled at {lacking[0]!r}, and not at {sampled!r}?" if other else advice
             raise StepError(f"event {n_events} of {path.name} has no weight for {_listed(lacking)}{hint}")
         for name in same:
             if not math.isclose(_number(weights.get(name, own)), _number(own), rel_tol=_SAME):
                 raise StepError(
                     f"event {n_events} of {path.name} has another weight at {name!r} than at {sampled!r}: its process "
-                    "depends on the parameters, so the sample is no background"
+                    "depends on the parameters, so the sample is not a background"
                 )
         for name in benchmarks:
             value = _number(weights[name])
@@ -140,10 +141,10 @@ def write(
     lost: Collection[int] = (),
     forget: Path | None = None,
 ) -> None:
-    """Write the normal form of a file that :func:`inspect` has read.
+    """Write the normal form of a file that :func:`inspect` read.
 
-    :param lost: the numbers of the events to leave out, the first being 1
-    :param forget: a folder whose path is taken out of the header
+    :param lost: the numbers of the events to leave out; the first event is 1
+    :param forget: a folder whose path is removed from the header
     """
     with gzipped.writing_text(out) as text:
         text.write(_opening(content.head, content.n_events - len(lost), forget))
@@ -161,7 +162,7 @@ def write(
 
 
 def _events(path: Path) -> Iterator[tuple[str, str, str, str]]:
-    """What stands before each event, its lines without comments, its own weight, and what follows the lines.
+    """For each event: the text before it, its lines without comments, its nominal weight, the text after the lines.
 
     :raises StepError: when the file is damaged, or written as neither MadGraph nor mmc does
     """
@@ -175,11 +176,11 @@ def _events(path: Path) -> Iterator[tuple[str, str, str, str]]:
                 raise StepError(f"event {number} of {path.name} is damaged: its first line does not fit what follows")
             yield before, "".join(f"{line}\n" for line in lines), words[2], tag + rest
     except (UnicodeDecodeError, UnusualFileError) as error:
-        raise StepError(f"{path.name} is no event file that mmc can read: {error}") from error
+        raise StepError(f"mmc cannot read the event file {path.name}: {error}") from error
 
 
 def _weights(rest: str) -> dict[str, str]:
-    """The weights of an event, as they are written."""
+    """The weights of an event by name, as text."""
     block = rest.partition("<rwgt>")[2].partition("</rwgt>")[0]
     return {unescape(one or two): value for one, two, value in WEIGHT.findall(block)}
 
@@ -201,29 +202,31 @@ def _head(text: str, path: Path) -> Head:
     """:raises StepError: when the head of the file does not say how events are weighted, or has no cross section"""
     header, init = _HEADER.search(text), _INIT.search(text)
     if "<LesHouchesEvents" not in text or init is None:
-        raise StepError(f"{path.name} is no event file: it does not begin with <LesHouchesEvents> and <init>")
+        raise StepError(f"{path.name} is not an event file: it does not begin with <LesHouchesEvents> and <init>")
     card = None if header is None else _RUN_CARD.search(header[1])
     settings = {} if card is None else {key: value for value, key in _SETTING.findall(card[2])}
     norm = settings.get("event_norm", "sum")
     if norm not in _NORMS:
-        raise StepError(f"the weights in {path.name} tell no cross section: event_norm is {norm}, not average or sum")
+        raise StepError(
+            f"the weights in {path.name} do not give a cross section: event_norm is {norm}, not average or sum"
+        )
     head = Head("" if header is None else header[1], init[1], norm)
     try:
         value, _ = head.cross_section_pb
     except ValueError as error:
-        raise StepError(f"{path.name} is damaged: its <init> has entries that are no numbers") from error
+        raise StepError(f"{path.name} is damaged: its <init> has entries that are not numbers") from error
     if not 0.0 < value < math.inf:
         raise StepError(f"the cross section of {path.name} is {value:g} pb")
     return head
 
 
 def _check_cross_section(content: Content, sampled: str, path: Path) -> None:
-    """Say so when the weights do not add up to the cross section that the generator wrote."""
+    """Warn when the weights do not add up to the cross section that the generator wrote."""
     written, _ = content.head.cross_section_pb
     mean = content.sums[sampled] / content.n_events
     if not abs(mean - written) < _DIFFERENCE * written:
         log.warning(
-            "%s: the weights (event_norm: %s) make a cross section of %.4g pb, the file says %.4g pb; was it cut, "
+            "%s: the weights (event_norm: %s) give a cross section of %.4g pb, the file says %.4g pb; was it cut, "
             "merged or filtered?",
             path.name,
             content.head.norm,
@@ -254,18 +257,18 @@ def _opening(head: Head, n_events: int, forget: Path | None) -> str:
 
 
 def _valid(header: str, card: str) -> str:
-    """A header as XML, which Pythia and MadMiner read; one that is none shrinks to what they cannot do without."""
+    """The header as valid XML for Pythia and MadMiner; a header that is not XML is cut down to the parts they need."""
     header = _escape_loose(header)
     try:
         ET.fromstring(f"<header>{header}</header>")
     except ET.ParseError as error:
-        log.warning("the header of the event file is left out, because it is no XML: %s", error)
+        log.warning("the header of the event file is left out, because it is not valid XML: %s", error)
         return f"\n<MGRunCard>\n{card}</MGRunCard>\n"
     return header
 
 
 def _escape_loose(text: str) -> str:
-    """Text of XML in which no ampersand stands alone, as in descriptions of PDF sets."""
+    """Escape bare ampersands in XML text; descriptions of PDF sets have them."""
     return _AMPERSAND.sub("&amp;", text)
 
 

@@ -1,7 +1,7 @@
-"""Where an event file says that it was sampled and reweighted, compared with the benchmarks of the study.
+"""Compare the points at which an event file was sampled and reweighted with the benchmarks of the study.
 
-MadGraph writes the param card of the sampled point into the head of the file, and beside the name of each weight of
-reweighting what it changes of that card. A weight of another point than the study thinks would pass unnoticed.
+MadGraph writes the param card of the sampled point into the head of the file, and beside the name of each reweighting
+weight the entries of the card that it changes. Without this check a weight at a wrong point would pass unnoticed.
 """
 
 import re
@@ -14,15 +14,15 @@ _PARAM_CARD = re.compile(r"<slha>(.*?)</slha>", re.DOTALL)
 _WEIGHT = re.compile(r"""<weight\s+id=(?:'([^']*)'|"([^"]*)")\s*>(.*?)</weight>""", re.DOTALL)
 _CHANGE = re.compile(r"set\s+param_card\s+(\w+)\s+(\d+)\s+([-+.\dEe]+)")
 _TOLERANCE = 1e-3
-"""Of a parameter's largest value at the benchmarks: people round points when they write them down."""
+"""Tolerance relative to a parameter's largest value at the benchmarks: hand-written points are rounded."""
 
 
 def check_points(header: str, sampled: str, expected: Mapping[str, Mapping[str, float]], file: str) -> None:
-    """Compare what the head of a file says, where it says something.
+    """Compare the points in the head of a file, where it declares any.
 
-    :param header: what stands between its tags
-    :param expected: values of the param card by benchmark and place, as in ``dim6 2``
-    :raises StepError: when a point of the file is another one than that of the study
+    :param header: the text between the header's tags
+    :param expected: values of the param card by benchmark and entry, as in ``dim6 2``
+    :raises StepError: when a point of the file differs from the benchmark of the study
     """
     points = _points(header, sampled)
     for benchmark, values in expected.items():
@@ -38,7 +38,7 @@ def check_points(header: str, sampled: str, expected: Mapping[str, Mapping[str, 
 
 
 def _points(header: str, sampled: str) -> dict[str, dict[str, float]]:
-    """The values of the param card that the file tells of each benchmark.
+    """The param card values that the file declares for each benchmark.
 
     >>> head = "<slha>Block dim6\\n2 5.0</slha><weight id='sm'>set param_card dim6 2 0.0 # orig: 5.0\\n</weight>"
     >>> _points(head, "w")

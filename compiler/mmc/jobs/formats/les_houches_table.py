@@ -1,4 +1,4 @@
-"""Les Houches event files as arrays: the final particles and the weights of all events at once."""
+"""Read Les Houches event files as arrays: the final-state particles and the weights of all events."""
 
 import gzip
 import logging
@@ -24,16 +24,16 @@ Ints = NDArray[np.int64]
 _CHUNK = 1 << 22
 _EVENT = re.compile(r"<event(?:\s[^<>]*)?>")
 WEIGHT = re.compile(r"""<wgt\s+id=(?:'([^']*)'|"([^"]*)")\s*>\s*([^<\s]+)\s*</wgt>""")
-"""A weight: its name in single quotes, or in double ones, and its value."""
+"""A weight: its name in single or double quotes, and its value."""
 _COLUMNS = 13
 _STATUS = 1
-"""The column of a particle's line that is 1 for a final particle; the first is its PDG code."""
+"""The column of a particle's line that is 1 for a final-state particle."""
 _MOMENTUM = slice(6, 10)
 _SPIN = 12
 
 
 class UnusualFileError(Exception):
-    """A file that may be right, but is written in a way that only an XML parser reads."""
+    """A file that may be valid, but needs an XML parser."""
 
 
 @dataclass(frozen=True)
@@ -43,25 +43,25 @@ class EventTable:
     name: str
     """The file's."""
     counts: Ints
-    """How many final particles each event has."""
+    """The number of final-state particles of each event."""
     pdgids: Ints
-    """Of the final particles of all events, one after the other, as the next two."""
+    """One entry per final-state particle, event after event; the next two arrays have the same order."""
     momenta: Floats
     """px, py, pz and energy in GeV, shape (particles, 4)."""
     spins: Floats
     own_weights: Floats
-    """The weights in the first lines of the events, in the file's unit."""
+    """The nominal weights, from the first lines of the events, in the file's unit."""
     weights: dict[str, Floats]
     """The weights of the events' ``<rwgt>`` blocks."""
     factor: float
-    """What the weights are multiplied with so that their sum over the file is the cross section in pb."""
+    """The factor on the weights that makes their sum over the file the cross section in pb."""
 
 
 def read(path: Path) -> EventTable:
     """Read a gzipped file.
 
-    :raises StepError: when it is damaged, or an event lacks a weight that the others have
-    :raises UnusualFileError: when the file is not written as MadGraph and mmc do
+    :raises StepError: when the file is damaged, or an event lacks a weight that the first event has
+    :raises UnusualFileError: when the format differs from that of MadGraph and mmc
     """
     try:
         factor = _factor(path)
@@ -73,7 +73,7 @@ def read(path: Path) -> EventTable:
 
 
 def _factor(path: Path) -> float:
-    """One over the number of events, where the run card says that weights are to be averaged."""
+    """One over the number of events where the run card asks for the mean of the weights, else 1."""
     card = None
     with gzip.open(path) as file:
         try:
@@ -86,20 +86,20 @@ def _factor(path: Path) -> float:
         except ET.ParseError as error:
             raise StepError(f"{path.name} is damaged: {error}") from error
     if card is None:
-        raise StepError(f"{path.name} has no <MGRunCard>, which says how events are weighted")
+        raise StepError(f"{path.name} has no <MGRunCard>, which declares the normalisation of the weights")
     entries = {}
     for line in card.splitlines():
         value, equals, key = (line.split("!")[0] if line.count("!") == 1 else line).partition("=")
         if equals and "=" not in key:
             entries[key.strip()] = value.strip()
     if "event_norm" not in entries:
-        log.warning("the run card does not say how events are weighted (event_norm): the weights are taken as they are")
+        log.warning("the run card has no event_norm (normalisation of the weights): the weights are used unchanged")
     if entries.get("event_norm") != "average":
         return 1.0
     try:
         return 1.0 / float(entries["nevents"])
     except (KeyError, ValueError, ZeroDivisionError) as error:
-        raise StepError(f"the run card in {path.name} does not say how many events there are (nevents)") from error
+        raise StepError(f"the run card in {path.name} does not give the number of events (nevents)") from error
 
 
 def _table(path: Path, factor: float) -> EventTable:
@@ -116,7 +116,7 @@ def _table(path: Path, factor: float) -> EventTable:
             names = list(found)
         elif names != list(found):
             missing = [name for name in names if name not in found]
-            reason = f"has no weight for {missing[0]!r}" if missing else "has other weights than the first"
+            reason = f"has no weight for {missing[0]!r}" if missing else "has other weights than the first event"
             raise StepError(f"event {number} of {path.name} {reason}")
         counts.append(len(final))
         particles += final
@@ -137,10 +137,10 @@ def _table(path: Path, factor: float) -> EventTable:
 
 
 def blocks(path: Path) -> Iterator[tuple[str, str]]:
-    """The text before each event, and that between its tags; what stands before the first is the head of the file.
+    """For each event: the text before it (before the first event, the head of the file) and the text between its tags.
 
     :param path: a file, gzipped or not
-    :raises StepError: when the last event or the file has no end
+    :raises StepError: when the end of the last event or of the file is missing
     """
     rest = ""
     with reading_text(path) as file:
@@ -156,9 +156,9 @@ def blocks(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _event(block: str) -> tuple[list[tuple[float, ...]], float, dict[str, float]]:
-    """The final particles (PDG code, momentum, spin), the event's own weight and its others.
+    """The final-state particles (PDG code, momentum, spin), the nominal weight and the weights by name.
 
-    :raises ValueError: when something is missing or is no number
+    :raises ValueError: when an entry is missing or is not a number
     :raises IndexError: likewise
     """
     body, _, rest = block.partition("<")
@@ -178,5 +178,5 @@ def _event(block: str) -> tuple[list[tuple[float, ...]], float, dict[str, float]
     _, opening, after = rest.partition("rwgt>")
     found = WEIGHT.findall(after.partition("</rwgt>")[0]) if opening else []
     if rest.count("<wgt") != len(found):
-        raise UnusualFileError("weights are written in another way than MadGraph does")
+        raise UnusualFileError("the format of the weights is not MadGraph's")
     return final, float(first[2]), {unescape(one or two): float(value) for one, two, value in found}

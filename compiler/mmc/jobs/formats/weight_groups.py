@@ -1,15 +1,15 @@
-"""Nuisance parameters: what systematic uncertainties become in MadMiner, and which weights of an event file they are.
+"""Nuisance parameters: MadMiner's form of systematic uncertainties, and their weights in an event file.
 
-A nuisance parameter ν multiplies the weight of an event with exp(a ν + b ν²), 1 at its nominal value 0. Its nuisance
-benchmarks, ν = 1 and, of some, ν = -1, are columns of weights like those of the benchmarks:
+A nuisance parameter ν multiplies the weight of an event by exp(a ν + b ν²), which is 1 at the nominal value ν = 0. Its
+nuisance benchmarks, ν = 1 and for some parameters also ν = -1, are weight columns like those of the benchmarks:
 
-- ``norm``: the weight times the variation.
-- ``scale``: the weights at the last of the factors on the scale and at the first, with names as MadMiner gives them.
-- ``pdf``: one parameter for every eigenvector of a Hessian set of LHAPDF, with both directions where the set has two.
-  The weight is multiplied with that of the member over that of the set's central member, so that ν = 0 is the nominal
-  one even when the events were generated with another set. (MadMiner 0.9.6 finds no such weights: no name of a weight
-  group meets its conditions. It means to make a parameter of every member, and takes the central one for an error set
-  unless its number ends in 000.)
+- ``norm``: the nominal weight times the variation.
+- ``scale``: the weights at the last and at the first of the scale factors, with MadMiner's names.
+- ``pdf``: one parameter per eigenvector of a Hessian LHAPDF set, with both directions where the set has two. The
+  nominal weight is multiplied by (weight of the member) / (weight of the set's central member), so ν = 0 is nominal
+  even when the events were generated with another set. (MadMiner 0.9.6 finds no PDF weights: no name of a weight group
+  meets its conditions. It would make one parameter per member, and treat the central member as an error member unless
+  its number ends in 000.)
 
 MadGraph's systematics program writes the weights of scales and sets; it needs LHAPDF with its Python interface.
 """
@@ -37,12 +37,12 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class WeightGroup:
-    """Weights that an event file declares together."""
+    """A group of weights that an event file declares."""
 
     attributes: Mapping[str, str]
-    """Their names in lower case, as those of the weights."""
+    """The attributes of the tag; names in lower case, also in the weights."""
     text: str
-    """What follows the tag; for a set of LHAPDF its number and description."""
+    """The text after the tag; for an LHAPDF set its number and description."""
     weights: tuple[Mapping[str, str], ...]
 
     @property
@@ -57,11 +57,11 @@ class Nuisance:
     name: str
     systematic: str
     weights: Mapping[str, str | None]
-    """By nuisance benchmark, that at ν = 1 first, the name of the weight in the event file; None is the event's own."""
+    """Nuisance benchmark (ν = 1 first) → name of the weight in the event file; None is the nominal weight."""
     factor: float | None = None
-    """What the weights are multiplied with."""
+    """A constant factor on the weights."""
     central: str | None = None
-    """The weight that those of the benchmarks are relative to; None where that is the nominal one."""
+    """The weight that the benchmarks' weights are divided by; None for the nominal weight."""
 
     @property
     def benchmarks(self) -> tuple[str, str | None]:
@@ -71,19 +71,19 @@ class Nuisance:
 
     @property
     def central_column(self) -> str:
-        """What the central weights are called until they are divided by."""
+        """The column name of the central weights until :func:`settle` divides by them."""
         return f"{self.systematic}_central"
 
     @property
     def columns(self) -> dict[str, str | None]:
-        """Names of weights in the event file by what they are called here, the central one included."""
+        """Column name → name of the weight in the event file, the central weight included."""
         return {**self.weights, **({} if self.central is None else {self.central_column: self.central})}
 
 
 def find_nuisance(systematics: Mapping[str, Uncertainty], path: Path) -> tuple[Nuisance, ...]:
-    """The nuisance parameters of some systematic uncertainties, with their weights in an event file.
+    """The nuisance parameters of systematic uncertainties, with their weights in an event file.
 
-    :param systematics: by name
+    :param systematics: the uncertainties by name
     :param path: an event file, gzipped or not
     :raises StepError: when the file lacks the weights
     """
@@ -100,9 +100,9 @@ def find_nuisance(systematics: Mapping[str, Uncertainty], path: Path) -> tuple[N
 
 
 def settle(weights: MutableMapping[str, Floats], parameters: Iterable[Nuisance], reference: str) -> None:
-    """Divide by the central weights and drop them.
+    """Divide the weights by the central weights, and drop the central weights.
 
-    :param weights: by benchmark or :attr:`Nuisance.columns`, all for the parameters θ of the reference benchmark
+    :param weights: by benchmark or :attr:`Nuisance.columns`, all at the parameters θ of the reference benchmark
     """
     parameters = tuple(parameters)
     for parameter in parameters:
@@ -117,7 +117,7 @@ def settle(weights: MutableMapping[str, Floats], parameters: Iterable[Nuisance],
 def weight_groups(path: Path) -> tuple[WeightGroup, ...]:
     """The weight groups that the head of an event file declares.
 
-    It is no XML: descriptions of LHAPDF may hold an ampersand.
+    The head is not parsed as XML: LHAPDF descriptions may contain a bare ampersand.
     """
     groups: list[WeightGroup] = []
     inside: list[Mapping[str, str]] | None = None
@@ -171,7 +171,7 @@ def _scale(name: str, entry: ScaleUncertainty, groups: Sequence[WeightGroup], pa
 
 
 def scale_factors(variations: Sequence[float]) -> tuple[float, ...]:
-    """The factors at ν = 1 and ν = -1: as MadMiner takes them, the last and the first but for 1, the nominal one.
+    """The scale factors at ν = 1 and ν = -1: as in MadMiner the last and the first factor, without the nominal 1.
 
     >>> scale_factors([0.5, 1.0, 2.0]), scale_factors([1.0, 2.0])
     ((2.0, 0.5), (2.0,))
@@ -181,7 +181,7 @@ def scale_factors(variations: Sequence[float]) -> tuple[float, ...]:
 
 
 def _scale_weights(group: WeightGroup, mur: float, muf: float) -> list[Mapping[str, str]]:
-    """The weights of a group of scale variations with these factors and the scale that the events were made with."""
+    """The weights of a scale group with these factors and with the scale choice of the generated events."""
     if "scale variation" not in group.name.lower():
         return []
     return [
@@ -196,7 +196,7 @@ def _scale_weights(group: WeightGroup, mur: float, muf: float) -> list[Mapping[s
 
 def _pdf(name: str, entry: PdfUncertainty, groups: Sequence[WeightGroup], path: Path) -> list[Nuisance]:
     wanted = str(entry.variation)
-    # MadGraph begins a group once more at the central member where the events were generated with this set
+    # when the events were generated with this set, MadGraph starts a second group at the central member
     of_set = [group for group in groups if _is_set(group, wanted)]
     members = {int(w["pdf"]): w["id"] for group in of_set for w in group.weights if {"id", "pdf"} <= set(w)}
     if len(members) < 2:
@@ -232,9 +232,9 @@ def _is_set(group: WeightGroup, wanted: str) -> bool:
 
 
 def _directions(error_type: str, n_members: int) -> list[tuple[int, ...]] | None:
-    """The members at ν = 1 and ν = -1 for each eigenvector, as LHAPDF numbers them; None for other sorts of sets.
+    """The members at ν = 1 and ν = -1 for each eigenvector, in LHAPDF's numbering; None for sets without eigenvectors.
 
-    Each ``+as`` adds a pair of members at the end: a smaller and a larger coupling.
+    Each ``+as`` adds a pair of members at the end, with a smaller and a larger α_s.
     """
     sort, *more = error_type.split("+")
     n_vectors = n_members - 2 * len(more)

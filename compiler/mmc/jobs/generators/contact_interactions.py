@@ -1,13 +1,13 @@
-"""Squared matrix elements of q q̄ → γ*/Z/contact → μ⁻ μ⁺, as Pythia's ``ContactInteractions:QCffbar2mumubar`` has them.
+"""Squared matrix elements of q q̄ → γ*/Z/contact → μ⁻ μ⁺, as in Pythia's ``ContactInteractions:QCffbar2mumubar``.
 
 For a quark of chirality i and a muon of chirality j the amplitude is, in GeV^-2,
 
     M_ij = e² Q_q Q_μ / s + e² / (s_w² c_w²) g_i^q g_j^μ / (s - m_Z² + i m_Z Γ_Z) + c_ij
     |M|² ∝ u² (|M_LL|² + |M_RR|²) + t² (|M_LR|² + |M_RL|²)
 
-with t = (p_q - p_μ⁻)² and u = (p_q - p_μ⁺)², where q is the incoming quark and not the antiquark. A coefficient c_ij
-is that of the term + c_ij (q̄ γ_μ P_i q)(μ̄ γ^μ P_j μ) of the Lagrangian, the same for all quark flavours; Pythia writes
-it as 4π η_ij / Λ². |M|² is a polynomial of degree two in the coefficients, so morphing with that power is exact.
+with t = (p_q - p_μ⁻)² and u = (p_q - p_μ⁺)², where q is the incoming quark and not the antiquark. c_ij is
+the coefficient of the term + c_ij (q̄ γ_μ P_i q)(μ̄ γ^μ P_j μ) of the Lagrangian, the same for all quark flavours;
+Pythia writes c_ij = 4π η_ij / Λ². |M|² is a polynomial of degree two in c_ij, so morphing with that power is exact.
 Source: ``Sigma2QCffbar2llbar`` of Pythia 8.317.
 """
 
@@ -27,10 +27,10 @@ COEFFICIENTS = ("LL", "LR", "RL", "RR")
 
 SIN2_THETA_W = 0.2312
 SIN2_THETA_W_EFFECTIVE = 0.2315
-"""The weak mixing angle of the propagators' strength, and that of the Z's vector couplings."""
+"""sin² of the weak mixing angle in the propagators and in the Z's vector couplings."""
 M_Z = 91.1876
 GAMMA_Z = 2.5041895850769285
-"""The Z's mass and width in GeV, as Pythia has them."""
+"""Pythia's values of the Z's mass and width in GeV."""
 
 _PER_TEV2 = 1e-6
 """One TeV^-2 in GeV^-2."""
@@ -38,7 +38,7 @@ _PER_TEV2 = 1e-6
 
 @dataclass(frozen=True)
 class Kinematics:
-    """What the matrix elements of n events depend on; every array has shape (n,)."""
+    """The variables of the matrix elements of n events; every array has shape (n,)."""
 
     s: Floats
     t: Floats
@@ -67,7 +67,7 @@ class Kinematics:
 
 
 def squared(events: Kinematics, coefficients: Floats) -> Floats:
-    """|M|² of every event at every point, up to a factor that depends on the event alone; shape (n, k).
+    """|M|² of every event at every point, up to a factor that depends only on the event; shape (n, k).
 
     :param coefficients: in TeV^-2, in the order of :data:`COEFFICIENTS`, shape (k, 4)
     """
@@ -84,7 +84,7 @@ def vector(point: Mapping[str, float], parameters: Mapping[str, str]) -> Floats:
     """The four coefficients at a point of a study's parameters.
 
     :param point: value of each parameter in TeV^-2
-    :param parameters: the coefficient (``LL`` ...) that each parameter is
+    :param parameters: parameter → coefficient (``LL`` ...)
     """
     values = np.zeros(len(COEFFICIENTS))
     for name, coefficient in parameters.items():
@@ -95,7 +95,7 @@ def vector(point: Mapping[str, float], parameters: Mapping[str, str]) -> Floats:
 def pythia_couplings(coefficients: Floats) -> tuple[float, tuple[int, ...]]:
     """Pythia's Λ in GeV and η_LL, η_LR, η_RL, η_RR (0, 1 or -1) at a point.
 
-    :raises StepError: when the coefficients that are not zero differ in size: the etas share one Λ
+    :raises StepError: when the non-zero coefficients differ in absolute value: the etas share one Λ
     """
     sizes = np.abs(coefficients[coefficients != 0.0])
     if sizes.size == 0:
@@ -103,15 +103,15 @@ def pythia_couplings(coefficients: Floats) -> tuple[float, tuple[int, ...]]:
     if not np.allclose(sizes, sizes[0], rtol=1e-9, atol=0.0):
         shown = ", ".join(f"{name} = {value:g}" for name, value in zip(COEFFICIENTS, coefficients, strict=True))
         raise StepError(
-            f"Pythia cannot sample the point {shown}: its contact interactions share one scale, so coefficients other "
-            "than zero must be equal in size there; sample another benchmark and reach this one by its weights"
+            f"Pythia cannot sample the point {shown}: its contact interactions share one scale, so all non-zero "
+            "coefficients must have the same absolute value; sample another benchmark and reach this one by weights"
         )
     scale = sqrt(4.0 * pi / (float(sizes[0]) * _PER_TEV2))
     return scale, tuple(int(np.sign(value)) for value in coefficients)
 
 
 def _standard_model(events: Kinematics) -> NDArray[np.complex128]:
-    """The photon's and the Z's part of the four amplitudes in GeV^-2, shape (n, 4)."""
+    """The photon and Z terms of the four amplitudes in GeV^-2, shape (n, 4)."""
     e2 = 4.0 * pi * events.alpha_em
     charge = np.where(events.up_type, 2.0 / 3.0, -1.0 / 3.0)
     photon = -e2 * charge / events.s

@@ -1,4 +1,4 @@
-"""Run a stage as the generator of the job runs it."""
+"""Run a stage of a job with the job's generator."""
 
 import importlib
 
@@ -8,11 +8,11 @@ from mmc.jobs.job import StepJob
 
 
 def run(job: StepJob) -> None:
-    """Do what the job's stage does with its generator.
+    """Run the generator's module for the job's stage.
 
-    :raises StepError: when there is no such generator, or as its module says
+    :raises StepError: when the generator does not exist, and as its module documents
     """
     name = generator_of(job.settings)
     if name not in GENERATORS:
-        raise StepError(f"there is no generator {name!r}; there are {', '.join(GENERATORS)}")
+        raise StepError(f"there is no generator {name!r}; the generators are {', '.join(GENERATORS)}")
     importlib.import_module(GENERATORS[name].steps[job.stage]).run(job)

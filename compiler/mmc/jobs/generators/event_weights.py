@@ -1,4 +1,4 @@
-"""The weights of Pythia's events at every benchmark, from ratios of squared matrix elements."""
+"""Weights of Pythia's events at every benchmark, from ratios of squared matrix elements."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,16 +24,16 @@ class Weigher:
         self._points = np.stack([contact_interactions.vector(point, parameters) for point in benchmarks.values()])
 
     def weights(self, events: Sequence[Event]) -> Floats:
-        """Weights in pb, shape (events, benchmarks); the same at all benchmarks unless the process depends on them."""
-        own = self._per_event * np.array([event.weight for event in events])[:, np.newaxis]
+        """Weights in pb, shape (events, benchmarks); equal at all benchmarks if the process has no parameters."""
+        nominal = self._per_event * np.array([event.weight for event in events])[:, np.newaxis]
         if not self._depends:
-            return np.broadcast_to(own, (len(events), len(self._points)))
+            return np.broadcast_to(nominal, (len(events), len(self._points)))
         squared = contact_interactions.squared(kinematics(events), self._points)
-        return own * squared / squared[:, [self._sampled]]
+        return nominal * squared / squared[:, [self._sampled]]
 
 
 def kinematics(events: Sequence[Event]) -> Kinematics:
-    """What the matrix elements of events q q̄ → μ⁻ μ⁺ depend on."""
+    """The variables of the matrix elements of events q q̄ → μ⁻ μ⁺."""
     pdg_ids: NDArray[np.int64] = np.array([[p.pdg_id for p in event.particles] for event in events], dtype=np.int64)
     momenta = np.array([[(p.px, p.py, p.pz, p.energy) for p in event.particles] for event in events])
     return Kinematics.from_momenta(pdg_ids, momenta, np.array([event.alpha_em for event in events]))

@@ -1,4 +1,4 @@
-"""Run MadGraph, which asks questions, exits with 0 when it fails, and calls the first f2py that it finds."""
+"""Run MadGraph without questions and with this Python's f2py; find failures, after which its exit code is also 0."""
 
 import os
 import re
@@ -18,33 +18,31 @@ PROCESS = "process"
 _INTERRUPTED = re.compile(r"interrupted (?:with error|in sub-command)|^Error detected in ")
 _SUBCOMMAND = re.compile(r'^"(.*)" with error')
 _REASON = re.compile(r"^\w+ : (.*)$")
-_TELLING = re.compile(r"\b(?:error|failed|fails?|cannot|can not|not installed|impossible)\b", re.IGNORECASE)
+_ERROR_WORD = re.compile(r"\b(?:error|failed|fails?|cannot|can not|not installed|impossible)\b", re.IGNORECASE)
 _ZERO = "zero cross section"
 _HARMLESS = re.compile(r"does not seem to correspond|Error \d+ \(ignored\)")
-"""What MadGraph prints at every start, about programs that it can do without."""
+"""Messages at every start of MadGraph, about optional programs."""
 
 
 def run(madgraph: Installation, folder: Path, commands: Iterable[str], limit_s: float) -> tuple[str, ...]:
-    """Let MadGraph carry out commands; what it prints.
+    """Let MadGraph carry out commands, and return the lines that it prints.
 
-    It says 0 whether or not it could: :func:`complaint` finds out, and who calls looks for what should be there.
+    The exit code is 0 even after a failure: callers use :func:`complaint`, and check that the expected files exist.
 
-    :param folder: of the job's own; MadGraph leaves files beside what it is told to write
-    :raises StepError: when it crashes or takes longer than the limit
+    :param folder: a folder of this job; MadGraph leaves extra files there
+    :raises StepError: when MadGraph crashes or takes longer than the limit
     """
     script = folder / "commands.mg5"
     script.write_text("".join(f"{command}\n" for command in commands), encoding="utf-8")
     words: list[str | Path] = [sys.executable, madgraph.programs[PROGRAM], script.name]
     finished = program.run(words, folder, environment(madgraph, folder), limit_s)
     if finished.code != 0:
-        raise StepError(
-            f"MadGraph ended with code {finished.code}: {complaint(finished.lines) or 'the log has what it said'}"
-        )
+        raise StepError(f"MadGraph ended with code {finished.code}: {complaint(finished.lines) or 'see the log'}")
     return finished.lines
 
 
 def complaint(lines: Sequence[str]) -> str | None:
-    """Why MadGraph gave up, with the command that it could not carry out; None when it did not say that it had.
+    """The reason why MadGraph gave up, with the failed command; None when it reports no failure.
 
     >>> complaint(['Command "import x.mg5" interrupted in sub-command:',
     ...            '"generate p p > foo" with error:', 'InvalidCmd : No particle foo in model'])
@@ -61,24 +59,23 @@ def complaint(lines: Sequence[str]) -> str | None:
 
 
 def hint(lines: Sequence[str]) -> str:
-    """What is known of a failure, as the end of a sentence: for one that MadGraph does not notice, the last line that
-    tells of an error."""
+    """The reason of a failure, as the end of a sentence. When MadGraph reports none, the last line with an error."""
     if any(_ZERO in line for line in lines):
-        return ": the cross section is zero; are the cuts of the run card too strong, or a width in the param card 0?"
-    said = complaint(lines) or next(
-        (line for line in reversed(lines) if _TELLING.search(line) and not _HARMLESS.search(line)), None
+        return ": the cross section is zero; are the cuts of the run card too tight, or is a width in the param card 0?"
+    reason = complaint(lines) or next(
+        (line for line in reversed(lines) if _ERROR_WORD.search(line) and not _HARMLESS.search(line)), None
     )
-    return f": {said}" if said else "; the log has what it said"
+    return f": {reason}" if reason else "; see the log"
 
 
 def n_cores() -> int:
-    """How many processes the job may run at once: the number of threads that the runner gives numerical libraries."""
+    """The number of processes that the job may run at once: the number of threads that the runner sets."""
     return max(1, int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 
 def environment(madgraph: Installation, folder: Path) -> dict[str, str]:
-    """The variables of MadGraph: those that its children need to be compiled for this Python, and to be the same each
-    time. f2py and ``python3`` are those of this Python, wherever the search path leads."""
+    """MadGraph's environment variables. Its child processes compile for this Python, with this Python's f2py and
+    ``python3`` whatever the search path, and give the same result each time."""
     tools = folder / "tools"
     tools.mkdir(exist_ok=True)
     python = shlex.quote(sys.executable)
@@ -93,6 +90,6 @@ def environment(madgraph: Installation, folder: Path) -> dict[str, str]:
     return {
         **inherited,
         "PATH": os.pathsep.join([str(tools), inherited.get("PATH", os.defpath)]),
-        "SETUPTOOLS_USE_DISTUTILS": "stdlib",  # numpy's f2py does not get on with that of setuptools
-        "PYTHONHASHSEED": "0",  # the order of the terms of matrix elements, and with it their last digits
+        "SETUPTOOLS_USE_DISTUTILS": "stdlib",  # numpy's f2py does not work with the distutils of setuptools
+        "PYTHONHASHSEED": "0",  # fixes the order of terms, and so the last digits, of matrix elements
     }

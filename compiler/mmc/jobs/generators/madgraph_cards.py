@@ -11,16 +11,16 @@ from mmc.compiler.settings.uncertainties import PdfUncertainty, ScaleUncertainty
 from mmc.errors import StepError
 
 _PARTICLES = {"p": 1, "pbar": -1}
-"""MadGraph's lpp by the names of the beams."""
+"""Beam name → MadGraph's ``lpp``."""
 
 _TRANSFORM_FUNCTIONS = {"abs": abs, "float": float, "max": max, "min": min}
-"""What of Python a transform may call, and all that it can."""
+"""The only names that a transform may use, with their Python values."""
 _NOT_VARIED = {"mur": "1", "muf": "1", "dyn": "-1", "pdf": "central"}
-"""The arguments of MadGraph's systematics program for what an uncertainty does not vary."""
+"""The arguments of MadGraph's systematics program that switch a variation off."""
 
 
 def card_values(parameters: Mapping[str, CardEntry], point: Mapping[str, float]) -> dict[str, float]:
-    """What the param card says at a point, by block and number as in ``dim6 2``.
+    """The values in the param card at a point, by entry (block and number, as in ``dim6 2``).
 
     :param point: the value of each parameter
     :raises StepError: when a transform has no value there
@@ -34,7 +34,7 @@ def card_values(parameters: Mapping[str, CardEntry], point: Mapping[str, float])
 def card_value(transform: str, theta: float, name: str) -> float:
     """The value of a transform, an expression in ``theta``; MadMiner hands it to ``eval`` unseen.
 
-    :raises StepError: when it is more than arithmetic, or has no finite value
+    :raises StepError: when the transform is not pure arithmetic, or has no finite value
 
     >>> card_value("16.52*theta", 2.0, "CWL2")
     33.04
@@ -60,14 +60,14 @@ def param_card(
     origin: str,
     where_there: Collection[str] = (),
 ) -> str:
-    """A param card with these values.
+    """Write the values into a param card.
 
-    :param entries: of the study, by block and number or ``all``, in lower case
-    :param values: of the parameters, over them
-    :param all_needed: whether each value must have its place in the card; a background's model may have none of them
-    :param origin: where the template comes from, for messages
-    :param where_there: the entries that need no place
-    :raises StepError: when it lacks a place that is needed
+    :param entries: the study's entries, by block and number or ``all``, in lower case
+    :param values: the parameters' values; they override ``entries``
+    :param all_needed: whether the card must have an entry for each value; a background's model may have none
+    :param origin: the origin of the template, for messages
+    :param where_there: entries that are ignored where the card lacks them
+    :raises StepError: when the card lacks a required entry
     """
     text, missing = cards.with_entries(template, entries)
     missing = [key for key in missing if key not in where_there]
@@ -83,26 +83,26 @@ def param_card(
 
 
 def untouched(template: str, entries: Iterable[str], values: Iterable[str]) -> dict[str, str]:
-    """Entries other than 0 that stay as they are, in the blocks of the parameters. MadGraph's own card has 1 in all of
-    them with many models, which is not the standard model."""
+    """Unchanged non-zero entries in the blocks of the parameters. With many models MadGraph's default card has 1 in all
+    of them, which is not the standard model."""
     blocks = {key.split()[0] for key in values} - {"decay"}
-    said = {*entries, *values}
+    changed = {*entries, *values}
     return {
         f"{block} {number}": value
         for (block, number), value in cards.param_card(template).items()
-        if block in blocks and not said & {f"{block} {number}", f"{block} all"} and _is_not_zero(value)
+        if block in blocks and not changed & {f"{block} {number}", f"{block} all"} and _is_not_zero(value)
     }
 
 
 def _is_not_zero(value: str) -> bool:
     try:
         return float(value) != 0.0
-    except ValueError:  # no number: MadGraph says so
+    except ValueError:  # MadGraph reports entries that are not numbers
         return False
 
 
 def reweight_card(points: Mapping[str, Mapping[str, float]]) -> str:
-    """What makes MadGraph add a weight to every event for each of the points, under their names."""
+    """The reweight card, with which MadGraph adds a weight per point to every event, under the point's name."""
     lines = ["change output default", "change helicity False"]
     for name, values in points.items():
         lines += ["", f"launch --rwgt_name={name}"]
@@ -111,7 +111,7 @@ def reweight_card(points: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def run_card(template: str, settings: Mapping[str, Any]) -> str:
-    """A run card in which these settings take the place of what it says of them."""
+    """A run card with these settings replaced."""
     wanted = {name.lower() for name in settings}
     replaced = {entry.line for entry in cards.run_card(template) if entry.name in wanted}
     kept = [line for number, line in enumerate(template.splitlines(), start=1) if number not in replaced]
@@ -120,7 +120,7 @@ def run_card(template: str, settings: Mapping[str, Any]) -> str:
 
 
 def fixed_settings(n_events: int, seed: int, beams: MadGraphBeams) -> dict[str, Any]:
-    """The settings of the run card that are the study's alone."""
+    """The run card settings that follow from the study and cannot be set in a card."""
     first, second = (_PARTICLES[particle] for particle in beams.particles)
     pdf = beams.pdf
     sets = {"pdlabel": "lhapdf", "lhaid": pdf} if isinstance(pdf, int) else {"pdlabel": pdf}
@@ -137,10 +137,9 @@ def fixed_settings(n_events: int, seed: int, beams: MadGraphBeams) -> dict[str, 
 
 
 def systematics_settings(systematics: Iterable[Uncertainty]) -> dict[str, Any]:
-    """The settings of the run card with which MadGraph's systematics program adds the weights that MadMiner
-    looks for.
+    """The run card settings with which MadGraph's systematics program adds the weights that MadMiner needs.
 
-    What no uncertainty varies is named too: the program would vary all scales, and the set by its errors.
+    Variations that no uncertainty needs are switched off: by default the program varies all scales and the PDF set.
     """
     varied: dict[str, str] = {}
     together = False
@@ -159,7 +158,7 @@ def systematics_settings(systematics: Iterable[Uncertainty]) -> dict[str, Any]:
 
 
 def configuration(folder: str, n_cores: int) -> str:
-    """The configuration of a process: which MadGraph reweights its events, and how much of the machine it may use."""
+    """The configuration of a process: the MadGraph that reweights its events, and the number of cores."""
     return (
         f"mg5_path = {folder}\n"
         f"run_mode = {2 if n_cores > 1 else 0}\n"

@@ -1,4 +1,4 @@
-"""Let MadGraph make a process, once for all jobs that simulate it, and hand it on as an archive."""
+"""Let MadGraph make a process once for all jobs that simulate it, and pack it as an archive."""
 
 import gzip
 import logging
@@ -27,13 +27,14 @@ RUN_CARD = "Cards/run_card_default.dat"
 
 _LIMIT_S = 12 * 3600.0
 _LEFT_OUT = ("madevent.tar.gz", "index.html", "Cards/me5_configuration.txt", "Cards/amcatnlo_configuration.txt")
-"""A copy of everything, and what tells time and place. The configuration is written anew where events are generated."""
+"""Left out of the archive: a copy of the process, and files with times and paths. Simulation jobs rewrite the
+configuration."""
 _DANGEROUS = re.compile(r"[;\x00-\x1f\x7f]|--loop_filter")
-"""``;`` ends a command, and the filter of loops is Python code."""
+"""``;`` ends a command, and the loop filter is Python code."""
 _PLAIN = re.compile(r"[\w./+@%=,-]+")
-"""Paths that survive MadGraph's scripts."""
+"""Paths that MadGraph's scripts can handle."""
 _MTIME = 946_684_800
-"""All files are of the year 2000, so that the archive is the same each time and make sees nothing out of date."""
+"""All files get a time in the year 2000: the archive is the same each time, and make sees no outdated file."""
 
 
 def run(job: StepJob) -> None:
@@ -41,26 +42,28 @@ def run(job: StepJob) -> None:
 
     :raises StepError: when MadGraph does not know the model, or rejects a line
     """
-    own = job.read(MadGraphGenerateSettings)
-    found = find_madgraph(own.installation)
-    _check_model(found, own.model, own.sample)
-    commands = _commands(own)
+    settings = job.read(MadGraphGenerateSettings)
+    found = find_madgraph(settings.installation)
+    _check_model(found, settings.model, settings.sample)
+    commands = _commands(settings)
     with work_folder(job.out) as work:
         lines = madgraph.run(found, work, commands, _LIMIT_S)
         process = work / madgraph.PROCESS
-        said = madgraph.complaint(lines)
-        if said is not None or not all((process / card).is_file() for card in (PARAM_CARD, RUN_CARD)):
-            raise StepError(f"MadGraph rejects the process of {own.sample}{madgraph.hint(lines)}")
+        complaint = madgraph.complaint(lines)
+        if complaint is not None or not all((process / card).is_file() for card in (PARAM_CARD, RUN_CARD)):
+            raise StepError(f"MadGraph rejects the process of {settings.sample}{madgraph.hint(lines)}")
         pack(process, job.out / ARCHIVE)
-        log.info("process of %s: %d folders of matrix elements", own.sample, len(list(process.glob("SubProcesses/P*"))))
+        log.info(
+            "process of %s: %d folders of matrix elements", settings.sample, len(list(process.glob("SubProcesses/P*")))
+        )
     write_json(
         job.out / GENERATE.record,
         {
-            "sample": own.sample,
-            "process": list(own.process),
-            "definitions": dict(own.definitions),
-            "model": own.model,
-            "order": own.order,
+            "sample": settings.sample,
+            "process": list(settings.process),
+            "definitions": dict(settings.definitions),
+            "model": settings.model,
+            "order": settings.order,
             "madgraph": found.version,
             "param_card": PARAM_CARD,
         },
@@ -68,7 +71,7 @@ def run(job: StepJob) -> None:
 
 
 def _commands(settings: MadGraphGenerateSettings) -> list[str]:
-    """What MadGraph is told.
+    """MadGraph's commands.
 
     :raises StepError: when a line is more than one command
     """
@@ -77,7 +80,11 @@ def _commands(settings: MadGraphGenerateSettings) -> list[str]:
         if found := _DANGEROUS.search(text):
             raise StepError(f"a process line of {sample} contains {found[0]!r}, which is not allowed: {text!r}")
     if (settings.order == "NLO") != any(map(asks_for_corrections, lines)):
-        is_so = "no line says in what, as in `p p > e+ e- [QCD]`" if settings.order == "NLO" else "a line has [...]"
+        is_so = (
+            "no line names the interaction, as in `p p > e+ e- [QCD]`"
+            if settings.order == "NLO"
+            else "a line has [...]"
+        )
         raise StepError(f"the order of {sample} is {settings.order}, but {is_so}")
     return [
         f"import model {settings.model}",
@@ -88,9 +95,9 @@ def _commands(settings: MadGraphGenerateSettings) -> list[str]:
 
 
 def _check_model(found: Installation, model: str, sample: str) -> None:
-    """Refuse a model that is not installed: MadGraph would ask the network for it.
+    """Refuse a model that is not installed: MadGraph would try to download it.
 
-    :raises StepError: when it is not there
+    :raises StepError: when the model is not installed
     """
     folders = [found.folder / "models", *(Path(path) for path in os.environ.get("PYTHONPATH", "").split(":") if path)]
     names = {model, model.rpartition("-")[0]} - {""}
@@ -103,15 +110,15 @@ def _check_model(found: Installation, model: str, sample: str) -> None:
 
 @contextmanager
 def work_folder(out: Path) -> Iterator[Path]:
-    """An empty folder for a program, which is removed in the end: in the output, where the disk has to have room
-    anyway, unless its path is one that MadGraph's scripts cannot cope with."""
+    """An empty temporary folder for a program. It is in the output folder, whose disk needs the space anyway, unless
+    MadGraph's scripts cannot handle that path."""
     place = out if _PLAIN.fullmatch(str(out)) else None
     with tempfile.TemporaryDirectory(prefix="work.", dir=place) as folder:
         yield Path(folder)
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Pack a folder so that the bytes depend on the content of its files alone. Links that lead out are followed."""
+    """Pack a folder; the bytes depend only on the content of its files. Links to files outside are followed."""
     with writing(archive) as packed, tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder).as_posix()
@@ -129,9 +136,9 @@ def pack(folder: Path, archive: Path) -> None:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack what :func:`pack` packed.
+    """Unpack an archive of :func:`pack`.
 
-    :raises StepError: when it is damaged
+    :raises StepError: when the archive is damaged
     """
     try:
         with tarfile.open(archive) as tar:

@@ -1,4 +1,4 @@
-"""Run a program of others: without questions, with a time limit, and with what it prints in the job's log."""
+"""Run an external program without questions, with a time limit, and with its output in the job's log."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 from mmc.errors import StepError
 from mmc.jobs.formats.gzipped import reading
 
-log = logging.getLogger("program")  # not below `mmc`: goes to the log file alone
+log = logging.getLogger("program")  # not below `mmc`: written only to the log file
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LONGEST_LINE = 2_000
@@ -27,7 +27,7 @@ class Finished:
 
     code: int
     lines: tuple[str, ...]
-    """What it printed, without colours and blanks at the ends."""
+    """The printed lines, without colours and trailing blanks."""
 
 
 def run(
@@ -39,12 +39,12 @@ def run(
     feed: Path | None = None,
     skip: str | None = None,
 ) -> Finished:
-    """Run a program to its end, and end whatever it leaves behind.
+    """Run a program to its end, and end the child processes that it leaves behind.
 
-    :param folder: where it runs
-    :param feed: a file, gzipped or not, that it reads on its standard input; without one there is nothing to read
-    :param skip: lines that begin so are left out: progress bars
-    :raises StepError: when it cannot be started, or takes longer than the limit
+    :param folder: the working directory
+    :param feed: a file, gzipped or not, for its standard input; empty input without one
+    :param skip: lines that begin with this text are left out (progress bars)
+    :raises StepError: when the program cannot be started, or takes longer than the limit
     """
     name = Path(words[0]).name if len(words) == 1 else " ".join(Path(word).name for word in words[:2])
     try:
@@ -85,7 +85,7 @@ def run(
 
 
 def _read(process: "subprocess.Popen[bytes]", skip: str | None) -> list[str]:
-    """The lines that a program prints, each logged when it comes."""
+    """The lines that a program prints; each is logged at once."""
     assert process.stdout is not None
     lines = []
     with process.stdout as stream:
@@ -100,12 +100,12 @@ def _read(process: "subprocess.Popen[bytes]", skip: str | None) -> list[str]:
 
 def _feed(source: Path | None, process: "subprocess.Popen[bytes]") -> None:
     assert source is not None and process.stdin is not None
-    # a program that has ended reads no more; a damaged file is seen in the number of events that come out
+    # a program that has ended stops reading; a damaged file shows in the number of output events
     with suppress(OSError, ValueError, StepError), process.stdin as sink, reading(source) as content:
         shutil.copyfileobj(content, sink, 1 << 20)
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """End a program and its children; its process group outlives it for as long as there is one of them."""
+    """End a program and its children, which share its process group."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -25,14 +25,14 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
         "24:onIfAny = 13",
     ),
 }
-"""What to switch on for each process; ``ww`` and ``ttbar`` decay to muons."""
+"""Pythia's settings for each process; ``ww`` and ``ttbar`` decay to muons."""
 
 MAX_SEED = 900_000_000
-"""Pythia's largest seed."""
+"""The largest seed that Pythia accepts."""
 
 _PARTICLES = {"p": 2212, "pbar": -2212}
 _RECORD_OFFSET = 2
-"""Pythia counts the system and the two beams before the incoming partons; an LHE file counts partons from 1."""
+"""Pythia's record has the system and the two beams before the incoming partons; an LHE file counts partons from 1."""
 _MAX_FAILURES = 100
 _MAX_MEAN_WEIGHT = 1.01
 
@@ -49,9 +49,9 @@ def settings(
     beams: Pythia8Beams,
     couplings: tuple[float, tuple[int, ...]] | None,
 ) -> list[str]:
-    """Pythia's settings for a process, all but the seed.
+    """Pythia's settings for a process, without the seed.
 
-    :param couplings: Λ in GeV and the four etas, of a process with contact interactions
+    :param couplings: Λ in GeV and the four etas of a process with contact interactions; None for other processes
     """
     first, second = beam_ids(beams)
     lines = [
@@ -76,12 +76,12 @@ def settings(
 def configured(lines: Iterable[str], seed: int) -> Any:
     """A Pythia with these settings.
 
-    :param seed: as Pythia takes it, 1 to :data:`MAX_SEED`
-    :raises StepError: when its data are not there, or it does not know a line
+    :param seed: Pythia's seed, 1 to :data:`MAX_SEED`
+    :raises StepError: when Pythia's data are missing, or Pythia does not know a line
     """
     pythia = pythia8mc.Pythia("", False)
     if not pythia.readString("Print:quiet = on"):
-        raise StepError("Pythia does not find its data: install pythia8mc again, and unset PYTHIA8DATA")
+        raise StepError("Pythia cannot find its data: install pythia8mc again, and unset PYTHIA8DATA")
     for line in (*lines, "Random:setSeed = on", f"Random:seed = {seed}"):
         if not pythia.readString(line):
             raise StepError(f"Pythia does not understand {line!r}")
@@ -89,31 +89,31 @@ def configured(lines: Iterable[str], seed: int) -> Any:
 
 
 def start(lines: Sequence[str], seed: int) -> Any:
-    """A Pythia that is ready to generate.
+    """An initialised Pythia, ready to generate.
 
     :raises StepError: when Pythia does not know a line or finds nothing to generate
     """
     generator = configured(lines, 1 + (seed - 1) % MAX_SEED)
     if not generator.init():
         limits = ", ".join(line for line in lines if line.startswith(("PhaseSpace", "Beams:eCM")))
-        raise StepError(f"Pythia finds no phase space to generate in; check the beams and the run card ({limits})")
+        raise StepError(f"Pythia finds no phase space; check the beams and the run card ({limits})")
     return generator
 
 
 class Integral(NamedTuple):
-    """A cross section, as Pythia finds it from some events."""
+    """Pythia's estimate of a cross section from some events."""
 
     value_pb: float
     error_pb: float
     """Statistical."""
     mean_weight: float
-    """Of the events; 1 unless Pythia met larger cross sections than it expected."""
+    """The mean weight of the events; above 1 when Pythia met larger cross sections than expected."""
 
 
 def events(generator: Any) -> Iterator[Event]:
-    """Events without end.
+    """Generate events without end.
 
-    :raises StepError: when Pythia fails again and again
+    :raises StepError: when Pythia fails repeatedly
     """
     failures = 0
     while True:
@@ -138,8 +138,8 @@ def integrate(generator: Any, n_events: int) -> Integral:
     log.info("%d events of %d tried, mean weight %.6f", n_events, info.nTried(), integral.mean_weight)
     if integral.mean_weight > _MAX_MEAN_WEIGHT:
         raise StepError(
-            "Pythia cannot generate unweighted events here: there is a peak in the range of masses that it does not "
-            "expect, such as the Z's; narrow the range (m_min, m_max)"
+            "Pythia cannot generate unweighted events here: the mass range has a peak that Pythia does not expect, "
+            "such as the Z's; narrow the range (m_min, m_max)"
         )
     return integral
 

@@ -1,4 +1,4 @@
-"""Let Pythia generate events at one benchmark and weight each of them at every benchmark."""
+"""Let Pythia generate events at one benchmark, and weight each event at every benchmark."""
 
 import logging
 from itertools import islice
@@ -18,27 +18,27 @@ from mmc.jobs.madminer.setup_file import Setup
 log = logging.getLogger(__name__)
 
 _CHUNK = 5_000
-"""Events that are held in memory at a time."""
+"""The number of events in memory at a time."""
 
 
 def run(job: StepJob) -> None:
     """Write ``events.lhe.gz`` and ``simulate.json``.
 
     The weight of an event at a benchmark is the cross section at the sampled benchmark times the ratio of the squared
-    matrix elements; their mean over the file is the cross section at that benchmark in pb.
+    matrix elements. The mean of the weights over the file is the cross section at that benchmark in pb.
     """
-    own = job.read(Pythia8SimulateSettings)
-    n_events = own.n_events
+    settings = job.read(Pythia8SimulateSettings)
+    n_events = settings.n_events
     benchmarks = Setup.read(job.one("setup")).benchmarks
-    process = read_json(job.pick("process", own.process_job) / GENERATE.record)
-    if (process["sample"], process["benchmark"]) != (own.sample, own.benchmark):
-        raise StepError(f"{own.process_job} is the process {process['sample']} at {process['benchmark']}")
-    names, sampled = list(benchmarks), own.benchmark
-    weigher = Weigher(process, benchmarks, own.parameters)
+    process = read_json(job.pick("process", settings.process_job) / GENERATE.record)
+    if (process["sample"], process["benchmark"]) != (settings.sample, settings.benchmark):
+        raise StepError(f"{settings.process_job} is the process {process['sample']} at {process['benchmark']}")
+    names, sampled = list(benchmarks), settings.benchmark
+    weigher = Weigher(process, benchmarks, settings.parameters)
     header = les_houches.Header(
         n_events=n_events,
-        beams=pythia8.beam_ids(own.beams),
-        beam_energy_gev=own.beams.energy_gev,
+        beams=pythia8.beam_ids(settings.beams),
+        beam_energy_gev=settings.beams.energy_gev,
         cross_section_pb=(process["cross_section_pb"], process["cross_section_error_pb"]),
         benchmarks=names,
         generator=process["pythia_settings"],
@@ -59,7 +59,7 @@ def run(job: StepJob) -> None:
     write_json(
         job.out / SIMULATE.record,
         {
-            "sample": own.sample,
+            "sample": settings.sample,
             "benchmark": sampled,
             "n_events": n_events,
             "cross_section_pb": process["cross_section_pb"],

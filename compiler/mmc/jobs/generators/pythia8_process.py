@@ -1,4 +1,4 @@
-"""Let Pythia integrate the cross section of a process at the benchmark that it is sampled at."""
+"""Let Pythia integrate the cross section of a process at its sampled benchmark."""
 
 import logging
 
@@ -14,31 +14,31 @@ log = logging.getLogger(__name__)
 
 
 def run(job: StepJob) -> None:
-    """Write ``process.json``, with Pythia's settings and the cross section: what all jobs that simulate share.
+    """Write ``process.json``: Pythia's settings and the cross section, for all jobs that simulate the process.
 
-    :raises StepError: when there is nothing to generate, or Pythia cannot sample that point
+    :raises StepError: when Pythia finds no phase space, or cannot sample that point
     """
-    own = job.read(Pythia8GenerateSettings)
+    settings = job.read(Pythia8GenerateSettings)
     couplings = None
-    if PYTHIA8.processes[own.process]:
-        point = Setup.read(job.one("setup")).point(own.benchmark)
-        couplings = contact_interactions.pythia_couplings(contact_interactions.vector(point, own.parameters))
-    lines = pythia8.settings(own.process, own.run_card, own.beams, couplings)
-    value, error, mean_weight = pythia8.integrate(pythia8.start(lines, job.seed), own.n_integration)
+    if PYTHIA8.processes[settings.process]:
+        point = Setup.read(job.one("setup")).point(settings.benchmark)
+        couplings = contact_interactions.pythia_couplings(contact_interactions.vector(point, settings.parameters))
+    lines = pythia8.settings(settings.process, settings.run_card, settings.beams, couplings)
+    value, error, mean_weight = pythia8.integrate(pythia8.start(lines, job.seed), settings.n_integration)
     if not value > 0.0:
-        raise StepError(f"the cross section of {own.sample} at {own.benchmark} is {value:g} pb")
-    log.info("cross section of %s at %s: (%.5g +/- %.2g) pb", own.sample, own.benchmark, value, error)
+        raise StepError(f"the cross section of {settings.sample} at {settings.benchmark} is {value:g} pb")
+    log.info("cross section of %s at %s: (%.5g +/- %.2g) pb", settings.sample, settings.benchmark, value, error)
     write_json(
         job.out / GENERATE.record,
         {
-            "sample": own.sample,
-            "benchmark": own.benchmark,
-            "process": own.process,
-            "background": own.background,
+            "sample": settings.sample,
+            "benchmark": settings.benchmark,
+            "process": settings.process,
+            "background": settings.background,
             "pythia_settings": lines,
             "cross_section_pb": value,
             "cross_section_error_pb": error,
             "mean_weight": mean_weight,
-            "n_integration": own.n_integration,
+            "n_integration": settings.n_integration,
         },
     )

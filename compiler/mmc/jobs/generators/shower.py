@@ -17,8 +17,8 @@ from mmc.jobs.generators.pythia8 import configured
 log = logging.getLogger(__name__)
 
 _ALWAYS = (
-    "SLHA:verbose = 0",  # the param card in the head of the file
-    "Check:epTolErr = 1e-2",  # momenta of LHE files are rounded; as MadGraph's own interface has it
+    "SLHA:verbose = 0",  # about the param card in the head of the file
+    "Check:epTolErr = 1e-2",  # momenta in LHE files are rounded; value of MadGraph's own interface
 )
 _MC_AT_NLO = (
     "SpaceShower:pTmaxMatch = 1",
@@ -30,26 +30,26 @@ _MC_AT_NLO = (
     "TimeShower:globalRecoil = on",
     "TimeShower:weightGluonToQuark = 1",
 )
-"""What Pythia's manual asks for with MC@NLO events of MadGraph."""
+"""The settings that Pythia's manual requires for MadGraph's MC@NLO events."""
 
 _DRIVERS = ("main:", "hepmcoutput:", "syscalc:", "lhefinputs:", "jetmatching:", "merging:")
-"""Settings of MadGraph's own program, and of merging, which is off; its cards hold them in any case."""
+"""Ignored: settings of MadGraph's own shower program and of merging (off); all MadGraph's shower cards have them."""
 _OURS = re.compile(r"^(?:random:.*|beams:(?:frametype|lhef|ecm|ea|eb|ida|idb))$")
 _MERGING = re.compile(r"^(?:jetmatching:merge|merging:do\w+)$")
 _ON = frozenset({"on", "yes", "true", "ok", "1"})
 
 _MOST_LOST = 0.01
 _FEW = 3
-"""The share of events that Pythia may fail to shower; so many may always be missing."""
+"""The fraction of events, and the number in any case, that Pythia may fail to shower."""
 _COMPRESSION = 1
 """HepMC files are large and short-lived."""
 
 
 def setting_lines(card: str | None, settings: Mapping[str, Any], nlo: bool) -> list[str]:
-    """Pythia's settings: those for all event files, then those of a card, then those of the study.
+    """Pythia's settings: first those for all event files, then the card's, then the study's.
 
-    :param card: the text of a card, Pythia's own or one of MadGraph's
-    :raises StepError: when one of them is not a study's to set, or merging is switched on
+    :param card: the text of a Pythia card or of MadGraph's shower card
+    :raises StepError: when a setting is reserved to mmc, or switches merging on
     """
     found = [(entry.name, entry.value) for entry in cards.pythia(card or "")]
     found += [(name, _word(value)) for name, value in settings.items()]
@@ -57,7 +57,9 @@ def setting_lines(card: str | None, settings: Mapping[str, Any], nlo: bool) -> l
     for name, value in found:
         lowered = name.lower()
         if _OURS.match(lowered):
-            raise StepError(f"the shower's setting {name} is mmc's alone: beams, events and seed follow from the study")
+            raise StepError(
+                f"mmc sets the shower's setting {name} itself: beams, events and seed follow from the study"
+            )
         if _MERGING.match(lowered) and value.lower() in _ON:
             raise StepError(f"the shower's setting {name} = {value} switches on merging, which mmc does not support")
         if not lowered.startswith(_DRIVERS):
@@ -68,10 +70,10 @@ def setting_lines(card: str | None, settings: Mapping[str, Any], nlo: bool) -> l
 def run(source: Path, out: Path, lines: Sequence[str], *, seed: int, weights: Sequence[str], scratch: Path) -> set[int]:
     """Shower the events of a gzipped file in its normal form into a gzipped HepMC file.
 
-    :param weights: the names of the events' weights that the HepMC file holds as well, in pb
-    :param scratch: a folder for a while
-    :returns: the numbers of the events that Pythia gave up on, the first event being 1
-    :raises StepError: when it does not know a setting or does not start, or gives up on too many events
+    :param weights: the names of the event weights to copy into the HepMC file, in pb
+    :param scratch: a folder for temporary files
+    :returns: the numbers of the events that Pythia could not shower; the first event is 1
+    :raises StepError: when Pythia does not know a setting, does not start, or fails to shower too many events
     """
     with unpacked(source, scratch) as plain:
         numbered = scratch / "numbered.lhe"
@@ -100,25 +102,25 @@ def run(source: Path, out: Path, lines: Sequence[str], *, seed: int, weights: Se
 
 
 def _events(pythia: Any, n_events: int) -> Iterator[int]:
-    """Make Pythia shower one event after the other; their numbers in the file."""
+    """Let Pythia shower one event after the other, and yield their numbers in the file."""
     for _ in range(2 * n_events + 1):
         if pythia.next():
             yield int(pythia.infoPython().getEventAttribute("number"))
         elif pythia.infoPython().atEndOfFile():
             return
-    raise StepError("Pythia does not come to the end of the event file")
+    raise StepError("Pythia does not reach the end of the event file")
 
 
 def _start(lines: Iterable[str], seed: int) -> Any:
-    """:raises StepError: when Pythia does not know a line, or cannot begin"""
+    """:raises StepError: when Pythia does not know a line, or cannot start"""
     pythia = configured(lines, seed)
     if not pythia.init():
-        raise StepError("Pythia cannot begin to shower the events: check the shower's settings")
+        raise StepError("Pythia cannot start the shower: check the shower's settings")
     return pythia
 
 
 def _number_events(source: Path, out: Path) -> int:
-    """Write the number of each event into its tag: Pythia goes on to the next event when it fails at one."""
+    """Write the number of each event into its tag: Pythia skips to the next event when it fails at one."""
     n_events = 0
     with source.open(encoding="utf-8") as lines, out.open("w", encoding="utf-8") as text:
         for line in lines:

@@ -1,4 +1,4 @@
-"""What a MadMiner file declares: its set-up, and which columns its weights have; and whether files agree on it."""
+"""The declarations of a MadMiner file: its set-up and the columns of its weights; check that files agree on them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _SETUP = (
     "systematics/values",
     "systematics/scales",
 )
-"""What a set-up and its event files must agree on beside the benchmarks, where they have it."""
+"""Besides the benchmarks, the entries on which a set-up and its event files must agree, where both have them."""
 _OBSERVABLES = ("observables/names", "observables/definitions")
 
 
@@ -36,15 +36,15 @@ class Content:
 
     path: Path
     benchmarks: tuple[str, ...]
-    """All of them, nuisance benchmarks last."""
+    """All benchmarks, nuisance benchmarks last."""
     points: npt.NDArray[np.float64]
-    """Where they are, shape (benchmarks, parameters)."""
+    """The points of the benchmarks, shape (benchmarks, parameters)."""
     n_physical: int
-    """How many are no nuisance benchmarks."""
+    """The number of benchmarks that are points of parameter space."""
     reference: str | None
-    """The benchmark for whose parameters the weights at nuisance benchmarks are."""
+    """The benchmark at whose parameters the nuisance benchmarks' weights are taken."""
     nuisance: Mapping[str, tuple[str, str, str | None]]
-    """By nuisance parameter its systematic uncertainty and the benchmarks where it is 1 and -1."""
+    """Nuisance parameter → its systematic uncertainty and the benchmarks where it is 1 and -1."""
 
     @classmethod
     def read(cls, path: Path) -> "Content":
@@ -71,8 +71,8 @@ class Content:
         return self.benchmarks[: self.n_physical]
 
     def columns(self, benchmarks: Sequence[str]) -> list[int]:
-        """Which columns are the weights at benchmarks; those of the reference where the file has none, as there is no
-        such uncertainty then."""
+        """The weight columns of the given benchmarks. A nuisance benchmark that the file lacks gets the reference
+        column: the file does not have that uncertainty."""
         fallback = self.benchmarks.index(self.reference) if self.reference is not None else 0
         return [self.benchmarks.index(name) if name in self.benchmarks else fallback for name in benchmarks]
 
@@ -85,10 +85,10 @@ class Content:
 
 
 def read_agreeing(setup: Path, paths: Sequence[Path]) -> list[Content]:
-    """What event files hold.
+    """Read the declarations of event files.
 
-    :raises StepError: unless all have the set-up's parameter space and the same observables and, where they have the
-        same systematic uncertainty, the same nuisance parameters for it
+    :raises StepError: unless all files have the set-up's parameter space and the same observables, and files with the
+        same systematic uncertainty have the same nuisance parameters for it
     """
     expected = _read(setup, _SETUP) | _read(paths[0], _OBSERVABLES)
     benchmarks = Content.read(setup)

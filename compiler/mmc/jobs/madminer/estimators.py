@@ -1,4 +1,4 @@
-"""MadMiner's estimators by the names of their types."""
+"""MadMiner's estimators by type name."""
 
 from importlib import import_module
 from typing import Any
@@ -8,9 +8,9 @@ from mmc.jobs.madminer import flow_workarounds, workarounds
 
 
 def new_estimator(kind: str, **network: Any) -> Any:
-    """An untrained MadMiner estimator, of one of the types that ``train.json`` names.
+    """An untrained MadMiner estimator of a type named in ``train.json``.
 
-    (MadMiner's own ``load_estimator`` takes morphing-aware estimators for parameterised ones and fails.)
+    (MadMiner's own ``load_estimator`` mistakes morphing-aware estimators for parameterised ones and fails.)
     """
     workarounds.apply_training()
     flow_workarounds.apply()

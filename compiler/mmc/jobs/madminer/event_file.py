@@ -1,11 +1,11 @@
-"""Weighted events of a MadMiner file: its partitions, and weights anywhere in parameter space by morphing.
+"""Weighted events of a MadMiner file: its partitions, and morphed weights anywhere in parameter space.
 
-The events generated at each benchmark estimate the cross section of anything anywhere in parameter space, but where
-few of them are, they have large weights. MadMiner takes the events of the benchmark next to a point, or the mean over
-all benchmarks. Here, by default, it is a mean over all benchmarks whose shares differ from event to event: they are in
-proportion to the density of events that each benchmark has there (the balance heuristic of multiple importance
-sampling: Veach and Guibas, SIGGRAPH 1995). The shares of one event add up to 1, so that the estimates have no bias;
-their variance is nearly as small as that of any other combination, and no event has a large weight where another
+The events generated at any one benchmark estimate every cross section anywhere in parameter space, but they have large
+weights in regions with few of them. MadMiner uses the events of the benchmark closest to a point, or the mean over all
+benchmarks. By default mmc combines all benchmarks with the balance heuristic of multiple importance sampling (Veach
+and Guibas, SIGGRAPH 1995): an event x of benchmark b gets the share n_b p_b(x) / Σ_k n_k p_k(x), where n_k is the
+number of events of benchmark k and p_k their density. The shares of one x add up to 1, so the estimates are unbiased.
+Their variance is nearly as small as that of any other combination, and no event has a large weight where another
 benchmark has many events.
 """
 
@@ -24,9 +24,9 @@ from mmc.jobs.madminer import workarounds
 
 Array = npt.NDArray[np.float64]
 Partition = Literal["train", "validation", "test", "rest", "all"]
-"""``rest`` is everything that is not ``test``."""
+"""``rest`` is all events outside ``test``."""
 Variations = Mapping[str, tuple[Array, Array]]
-"""By nuisance parameter, the factors on the weights of events at 1 and at -1, each of shape (events,)."""
+"""Nuisance parameter → factors on the event weights at 1 and at -1, each of shape (events,)."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Events:
     """Some events of a file.
 
     ``x`` are the observables, shape (events, observables). ``weights`` are in pb at nominal nuisance parameters, shape
-    (events, benchmarks), scaled so that their sum estimates the cross sections, as if these events were all.
+    (events, benchmarks), scaled so that their sum over these events estimates the full cross sections.
     """
 
     x: Array
@@ -52,34 +52,34 @@ class Events:
         return np.asarray(weights / total)
 
     def take(self, rows: slice) -> "Events":
-        """Some of the events, with their weights as they are."""
+        """A slice of the events, with unchanged weights."""
         return Events(self.x[rows], self.weights[rows])
 
 
 @dataclass(frozen=True)
 class Summaries:
-    """What summarises each of some events, shape (events, variables), and the events' probabilities."""
+    """Summary statistics of events, shape (events, variables), and the events' probabilities."""
 
     values: Array
     probabilities: Array
 
     def project(self, direction: Array) -> "Summaries":
-        """Along the columns of a matrix."""
+        """Project the summaries onto the columns of a matrix."""
         return Summaries(self.values @ direction, self.probabilities)
 
     def take(self, columns: Sequence[int]) -> "Summaries":
-        """Some of the variables."""
+        """The summaries of some variables."""
         return Summaries(self.values[:, list(columns)], self.probabilities)
 
 
 class EventFile:
-    """A MadMiner event file with morphing; every partition is cut with the same pair of splits.
+    """A MadMiner event file with morphing; all partitions use the same test and validation splits.
 
-    MadMiner cuts a file in order: training events, validation events, test events.
+    MadMiner's order in a file: training events, validation events, test events.
     """
 
     def __init__(self, path: Path, test_split: float, validation_split: float, *, balanced: bool = True) -> None:
-        """``balanced``: whether events of all benchmarks are combined as above; otherwise as MadMiner does it."""
+        """``balanced``: combine the benchmarks with the balance heuristic; otherwise as MadMiner does."""
         workarounds.apply()
         from madminer.analysis import DataAnalyzer
 
@@ -91,7 +91,7 @@ class EventFile:
 
     @classmethod
     def of(cls, path: Path, settings: LimitSettings) -> "EventFile":
-        """With the splits and the weights that limits are computed with."""
+        """Open a file with the splits and the event weights of the limits."""
         balanced = settings.event_weights != "madminer"
         return cls(path, settings.test_split, settings.validation_split, balanced=balanced)
 
@@ -118,7 +118,7 @@ class EventFile:
 
     @property
     def n_events(self) -> int:
-        """All events of the file."""
+        """The number of events in the file."""
         return int(self._file.n_samples)
 
     def point(self, theta: SinglePoint) -> Array:
@@ -128,13 +128,13 @@ class EventFile:
         return self.coordinates(theta.point)
 
     def coordinates(self, values: Mapping[str, float]) -> Array:
-        """The coordinates of a point that is given by the values of the parameters."""
+        """The coordinates of a point given by parameter values."""
         return np.array([values[name] for name in self.parameters], dtype=float)
 
     def coefficients(self, points: Array) -> Array:
-        """What multiplies the benchmark weights to give the weight at each point: shape (points, benchmarks).
+        """The morphing weights: weight at a point = Σ_b coefficient_b × benchmark weight_b; shape (points, benchmarks).
 
-        :raises StepError: when there is no morphing and a point is no benchmark
+        :raises StepError: when there is no morphing and a point is not a benchmark
         """
         matrix = np.zeros((len(points), int(self._file.n_benchmarks_phys)))
         if self._file.morpher is None:
@@ -148,7 +148,7 @@ class EventFile:
 
     @property
     def has_morphing(self) -> bool:
-        """Whether weights are known between the benchmarks, and so how they change with the parameters."""
+        """Whether weights, and their derivatives by the parameters, are known between the benchmarks."""
         return self._file.morpher is not None
 
     def gradients(self, point: Array) -> Array:
@@ -157,7 +157,7 @@ class EventFile:
         :raises StepError: when there is no morphing
         """
         if self._file.morpher is None:
-            raise StepError("without morphing it is not known how weights change with the parameters")
+            raise StepError("without morphing the derivatives of the weights by the parameters are not known")
         return np.asarray(self._file._get_dtheta_benchmark_matrix(point)[:, : int(self._file.n_benchmarks_phys)])
 
     def _benchmark_at(self, point: Array) -> int:
@@ -165,29 +165,29 @@ class EventFile:
             if np.array_equal(point, list(benchmark.values.values())):
                 return index
         where = ", ".join(f"{name} = {value:g}" for name, value in zip(self.parameters, point, strict=True))
-        raise StepError(f"without morphing weights are known at the benchmarks alone, not at {where}")
+        raise StepError(f"without morphing weights are known only at the benchmarks, not at {where}")
 
     def joint_scores(self, events: Events, point: Array, slopes: Array | None = None) -> Array:
-        """∂ ln p(x, z | θ) / ∂θ of simulated events at a point, less its mean: shape (events, parameters).
+        """The joint score ∂ ln p(x, z | θ) / ∂θ of simulated events at a point: shape (events, parameters).
 
-        With the :meth:`slopes` of the events the same by the nuisance parameters stands after it.
+        With the :meth:`slopes` of the events, the columns of the nuisance parameters follow.
         """
         weights = events.weights @ self.coefficients(point[np.newaxis])[0]
         gradients = events.weights @ self.gradients(point).T
-        safe = np.where(weights > 0.0, weights, np.inf)  # an event that cannot occur there has no score
+        safe = np.where(weights > 0.0, weights, np.inf)  # an event with zero probability there has no score
         scores = np.asarray(gradients / safe[:, np.newaxis] - gradients.sum(axis=0) / weights.sum())
         return scores if slopes is None else np.hstack([scores, slopes - weights @ slopes / weights.sum()])
 
     def closest_benchmark(self, point: Array) -> int:
-        """The number of the benchmark next to the point among those that events were generated at."""
+        """The index of the sampled benchmark that is closest to the point."""
         return int(self._file._find_closest_benchmark(point))
 
     def part(self, partition: Partition, near: Array | None = None) -> Events:
         """The events of a partition.
 
-        Where they are not balanced, with ``near`` only those generated at the closest benchmark, and backgrounds.
+        Without the balance heuristic, ``near`` keeps only backgrounds and events of the benchmark closest to it.
 
-        :raises StepError: when there are none
+        :raises StepError: when no event is left
         """
         if self._is_balanced:
             return self.balanced(partition)
@@ -197,9 +197,9 @@ class EventFile:
         return self._parts[key]
 
     def balanced(self, partition: Partition) -> Events:
-        """All events of a partition, balanced.
+        """All events of a partition, combined with the balance heuristic.
 
-        :raises StepError: when there are none
+        :raises StepError: when the partition is empty
         """
         key = (partition, -1)
         if key not in self._parts:
@@ -209,14 +209,14 @@ class EventFile:
         return self._parts[key]
 
     def is_near(self, partition: Partition, near: Array) -> npt.NDArray[np.bool_]:
-        """Which of a partition's events :meth:`part` takes near a point; shape (events,)."""
+        """Whether :meth:`part` keeps each event of a partition near a point; shape (events,)."""
         origin = self._origin(partition)
         if self._is_balanced:
             return np.ones(len(origin), dtype=bool)
         return np.asarray((origin == self.closest_benchmark(near)) | (origin < 0))
 
     def _origin(self, partition: Partition) -> npt.NDArray[np.intp]:
-        """The number of the benchmark that each event was generated at, -1 for backgrounds: shape (events,)."""
+        """The index of each event's sampled benchmark, -1 for backgrounds: shape (events,)."""
         if partition not in self._origins:
             start, end, _ = self._bounds(partition)
             x, _, origin = next(iter(self._file.event_loader(start, end, None, return_sampling_ids=True)))
@@ -226,7 +226,7 @@ class EventFile:
     def slopes(self, partition: Partition, near: Array | None = None) -> Array:
         """Derivatives of the logarithm of the weights of :meth:`part` by the nuisance parameters, at nominal values.
 
-        They are the same anywhere in parameter space: shape (events, nuisance parameters).
+        They do not depend on the point in parameter space: shape (events, nuisance parameters).
         """
         if self._file.nuisance_morpher is None:
             return np.zeros((len(self.part(partition, near).x), 0))
@@ -236,7 +236,7 @@ class EventFile:
         return np.asarray(self._file.nuisance_morpher.calculate_a(weights), dtype=float).T
 
     def variations(self, partition: Partition) -> Variations:
-        """What the nuisance parameters do to the weights of a partition's events."""
+        """The factors of the nuisance parameters on the weights of a partition's events."""
         if partition not in self._variations:
             self._variations[partition] = self._load_variations(partition)
         return self._variations[partition]
@@ -255,7 +255,7 @@ class EventFile:
         }
 
     def _bounds(self, partition: Partition) -> tuple[int, int | None, float]:
-        """First event and end of a partition, and the factor that makes up for the events outside it."""
+        """First event and end of a partition, and the factor on its weights for the events outside it."""
         test, validation = self._splits
         if partition == "all":
             return 0, None, 1.0
@@ -276,17 +276,16 @@ class EventFile:
 
 
 def _shares(weights: Array, origin: npt.NDArray[np.intp]) -> Array:
-    """The share of each event in the mean over the benchmarks, shape (events,).
+    """The balance heuristic's share n_b p_b(x) / Σ_k n_k p_k(x) of each event, shape (events,).
 
-    ``weights`` (events, benchmarks) are such that the events of each benchmark alone have the cross sections as sums:
-    an event of benchmark b that is as likely at b as any other has there the inverse of the number of events per
-    cross section, which is what the density of events is relative to.
+    b is the benchmark of the event. ``weights`` (events, benchmarks) are normalised for each benchmark alone: with σ_k
+    the cross section, w_k(x) / (mean of w_k over the events of k) = w_k(x) n_k / σ_k ∝ n_k p_k(x).
     """
-    shares, signal = np.ones(len(weights)), origin >= 0  # a background is sampled nowhere else
+    shares, signal = np.ones(len(weights)), origin >= 0  # a background has a single sampled benchmark
     sampled = np.unique(origin[signal])
-    own = [weights[origin == benchmark, benchmark].mean() for benchmark in sampled]
-    densities = np.maximum(weights[np.ix_(signal, sampled)], 0.0) / own
+    mean_weights = [weights[origin == benchmark, benchmark].mean() for benchmark in sampled]
+    densities = np.maximum(weights[np.ix_(signal, sampled)], 0.0) / mean_weights
     total = densities.sum(axis=1)
-    mine = densities[range(len(densities)), np.searchsorted(sampled, origin[signal])]
-    shares[signal] = np.divide(mine, total, out=np.zeros_like(total), where=total > 0.0)
+    at_origin = densities[range(len(densities)), np.searchsorted(sampled, origin[signal])]
+    shares[signal] = np.divide(at_origin, total, out=np.zeros_like(total), where=total > 0.0)
     return shares

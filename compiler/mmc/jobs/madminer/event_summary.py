@@ -1,4 +1,4 @@
-"""What an event file holds, for people and for the pages that report on a run."""
+"""A summary of an event file, for logs, records and reports."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +14,12 @@ EVENTS = "events.h5"
 
 
 def event_record(path: Path) -> dict[str, Any]:
-    """The number of events, and cross section and effective sample size at every benchmark, as MadMiner reads them.
+    """The number of events, and the cross section and effective sample size at every benchmark, as in MadMiner.
 
-    ``warnings`` are of observables that not every event has, or that are the same in all.
+    ``warnings`` name observables that are missing in some events or constant.
 
-    With events from several benchmarks MadMiner scales the weights with each benchmark's share of the signal events,
-    so that cross sections are averaged over the benchmarks; backgrounds are added.
+    With events from several benchmarks MadMiner multiplies the weights by each benchmark's share of the signal events:
+    cross sections are averaged over the benchmarks, and backgrounds are added.
 
     :raises StepError: when weights are not finite, or there is no signal event
     """
@@ -51,7 +51,7 @@ def event_record(path: Path) -> dict[str, Any]:
 
 
 def _flaws(name: str, values: Array) -> Iterator[str]:
-    """What is wrong with an observable."""
+    """Describe what is wrong with an observable."""
     bad = int((~np.isfinite(values)).sum())
     if bad:
         yield f"the observable {name} is not a finite number in {bad:,} of {len(values):,} events"

@@ -10,14 +10,14 @@ from mmc.jobs.madminer import workarounds
 
 @cache
 def apply() -> None:
-    """Mend what makes likelihood estimators wrong. Imports torch.
+    """Fix three errors of the likelihood estimators. Imports torch.
 
-    1. The order of the observables is the same in all layers, against what flows are built for: however many layers
-       there are, the density of the first observable is Gaussian, and so is that of each one given those before it.
-       Here every other layer has the reverse order.
-    2. Batch normalisation keeps the mean and the variance of the last batch instead of running averages, and neither is
-       saved: a loaded estimator divides by 0. Here they are running averages and part of the model's state.
-    3. With several components, the densities of a single observable have the wrong shape, one for each pair of events.
+    1. All layers have the observables in the same order. With any number of layers, the density of the first observable
+       is then Gaussian, and so is the density of each observable given those before it. The fix reverses the order in
+       every other layer.
+    2. Batch normalisation keeps the mean and variance of the last batch, and does not save them: a loaded estimator
+       divides by 0. The fix keeps running averages, as part of the model's state.
+    3. With several components and one observable, the densities have the wrong shape: one per pair of events.
     """
     workarounds.apply()
     from madminer.ml.likelihood import LikelihoodEstimator
@@ -50,9 +50,9 @@ def _create_model(estimator: Any) -> None:
 
 
 def _mixture_forward(made: Any, theta: Any, x: Any, **_: Any) -> tuple[Any, Any, Any]:
-    """Base variables, half the logarithm of their precision and the logarithm of the component's weight.
+    """Base variables, half the logarithm of their precision, and the logarithm of the component's weight.
 
-    Each has the shape (events, observables, components); θ has (events, parameters) and x (events, observables).
+    Each has shape (events, observables, components); θ has shape (events, parameters) and x (events, observables).
     """
     import torch
     from torch.nn.functional import linear, log_softmax

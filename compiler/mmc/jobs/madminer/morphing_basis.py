@@ -1,4 +1,4 @@
-"""The morphing basis of a study: the step ``configure`` makes it, and ``mmc plan`` reports the very same."""
+"""The morphing basis of a study, for the step ``configure`` and for ``mmc plan``."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,17 +16,18 @@ from mmc.jobs.madminer import workarounds
 Array = npt.NDArray[np.float64]
 
 MAX_CONDITION_NUMBER = 1e13
-"""Beyond it morphed weights keep fewer than three digits. A basis in small parameters (0.05 TeV^-2) has 1e5."""
+"""Above this condition number morphed weights keep fewer than three digits. A basis in small parameters (0.05 TeV^-2)
+has 1e5."""
 _GRID = 20_000
-"""Most points of parameter space at which squared weights are summed up."""
+"""The maximum number of points of parameter space at which squared weights are evaluated."""
 
 
 @dataclass(frozen=True)
 class Basis:
-    """Benchmarks from whose weights those at any other point follow."""
+    """A morphing basis: the weights at its benchmarks give the weights at any point."""
 
     points: Mapping[str, Mapping[str, float]]
-    """The value of each parameter at each element: the study's benchmarks, then those that MadMiner adds."""
+    """The value of each parameter at each basis benchmark: the study's benchmarks, then those that MadMiner adds."""
     components: npt.NDArray[np.int64]
     """The power of each parameter in each term of the squared matrix element, shape (elements, parameters)."""
     matrix: Array
@@ -34,10 +35,10 @@ class Basis:
     condition_number: float
     largest_squared_weight: float
     """The largest of Σ_b w_b(θ)², where w_b are the morphing weights, on a grid over the parameters' ranges (see
-    :func:`grid_points`). An event's weight at θ has at most that many times the variance of those of the basis."""
+    :func:`grid_points`). It bounds the variance of an event's weight at θ, relative to the weights of the basis."""
 
     def summary(self) -> dict[str, Any]:
-        """As ``mmc plan`` and the record of ``configure`` show it."""
+        """The summary in ``mmc plan`` and in the record of ``configure``."""
         return {
             "points": {name: dict(point) for name, point in self.points.items()},
             "condition_number": self.condition_number,
@@ -46,10 +47,10 @@ class Basis:
 
 
 def find_basis(settings: ConfigureSettings, seed: int) -> Basis | None:
-    """The basis that a job of ``configure`` makes; None when its settings ask for none.
+    """The basis that a ``configure`` job makes; None when its settings switch morphing off.
 
-    :param seed: of the job; numpy's random numbers are afterwards as if nothing had been drawn
-    :raises StepError: when there are too many benchmarks or too few, or the basis is singular
+    :param seed: the job's seed; the state of numpy's random numbers is restored afterwards
+    :raises StepError: when there are too many or too few benchmarks, or the basis is singular
     :raises MissingExtraError: when MadMiner is not installed
     """
     morphing, parameters, outside = settings.morphing, settings.parameters, settings.outside_basis
@@ -82,8 +83,8 @@ def find_basis(settings: ConfigureSettings, seed: int) -> Basis | None:
             morpher.set_basis(basis_numpy=points)
     except np.linalg.LinAlgError as error:
         raise StepError(
-            "the morphing basis is singular: two benchmarks are at the same point, or they do not tell all powers of "
-            "the parameters apart"
+            "the morphing basis is singular: two benchmarks are at the same point, or the benchmarks do not determine "
+            "all powers of the parameters"
         ) from error
     matrix = np.asarray(morpher.morphing_matrix)
     condition_number = float(np.linalg.cond(matrix))
@@ -105,10 +106,11 @@ def find_basis(settings: ConfigureSettings, seed: int) -> Basis | None:
 
 
 def grid_points(ranges: Array) -> Array:
-    """The points at which squared weights are summed up: shape (points, parameters).
+    """The points at which squared weights are evaluated: shape (points, parameters).
 
-    A grid over the ranges, shape (parameters, 2), with its corners: as many points along every axis, at most 101, as
-    give no more than 20,000 in all. With more than 14 parameters 20,000 of the corners, drawn with a fixed seed.
+    A grid over the ranges, shape (parameters, 2), corners included. All axes have the same number of points: the
+    largest number up to 101 that gives at most 20,000 points in all. With more than 14 parameters: 20,000 of the
+    corners, drawn with a fixed seed.
     """
     n_parameters = len(ranges)
     if 2**n_parameters > _GRID:
@@ -140,7 +142,7 @@ def _check_count(n_benchmarks: int, n_components: int, complete: bool) -> None:
 
 @contextmanager
 def _random_numbers(seed: int) -> Iterator[None]:
-    """Seed numpy's global random numbers, which MadMiner draws the trial points from, and put them back."""
+    """Seed numpy's global random numbers, from which MadMiner draws trial points, and restore their state on exit."""
     state = np.random.get_state()
     np.random.seed(seed)
     try:

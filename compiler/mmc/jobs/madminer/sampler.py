@@ -1,4 +1,4 @@
-"""MadMiner's sampler, with the work that is the same for all parameter points done once."""
+"""MadMiner's sampler, with the work that all parameter points share done once."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +12,8 @@ from mmc.jobs.madminer import workarounds
 def make_sampler(path: Path) -> Any:
     """MadMiner's ``SampleAugmenter``, ten times faster.
 
-    For every parameter point the stock one reads the file three times, sums over all events four times, and calculates
-    gradients for all events to use those of the few that it draws. The samples are the same (a test compares them).
+    For every parameter point the stock sampler reads the file three times, sums over all events four times, and
+    computes gradients for all events instead of the few that it draws. The samples are the same (a test compares them).
     """
     workarounds.apply()
     from madminer.sampling import SampleAugmenter
@@ -25,7 +25,7 @@ def make_sampler(path: Path) -> Any:
             self._batches: dict[Any, Sequence[tuple[Any, ...]]] = {}
             self._sums: dict[Any, tuple[Any, ...]] = {}
             self.left_out = 0.0
-            """The largest part of the cross section at a point that ``n_eff_forced`` left out."""
+            """The largest fraction of the cross section at a point that ``n_eff_forced`` left out."""
 
         def event_loader(self, *args: Any, **kwargs: Any) -> Any:
             near = kwargs.pop("generated_close_to", None)
@@ -44,9 +44,9 @@ def make_sampler(path: Path) -> Any:
             return super()._sample_set(set_, **options)
 
         def _check_trimming(self, theta: Any, nu: Any, n_eff_forced: float, near: Any, **where: Any) -> None:
-            """MadMiner draws until it finds events, for ever where all are left out.
+            """Check the cross section that is left out: MadMiner would draw for ever where all events are left out.
 
-            :raises RuntimeError: when most of the cross section would be left out
+            :raises RuntimeError: when most of the cross section is left out
             """
             start, end, factor = self._calculate_partition_bounds(*where.values())
             matrix = self._get_theta_benchmark_matrix(theta)
@@ -82,8 +82,8 @@ def make_sampler(path: Path) -> Any:
         def _weight_sums(
             self, nu: Any, partition: str, test_split: float, validation_split: float, generated_close_to: Any
         ) -> tuple[Any, ...]:
-            """Sums over the events of a partition of the benchmark weights, for errors of their squares, and of their
-            derivatives by the nuisance parameters, shape (nuisance parameters, benchmarks)."""
+            """Sums over the events of a partition: of the benchmark weights, of their squares (for errors), and of
+            their derivatives by the nuisance parameters, shape (nuisance parameters, benchmarks)."""
             point = None if nu is None else np.asarray(nu).tobytes()
             key = (point, partition, test_split, validation_split, self._find_closest_benchmark(generated_close_to))
             if key not in self._sums:
@@ -98,7 +98,7 @@ def make_sampler(path: Path) -> Any:
             return self._sums[key]
 
         def _factors(self, nu: Any, weights: Any) -> Any:
-            """What nuisance parameters multiply the weights of events with, shape (events,)."""
+            """The factors of the nuisance parameters on the event weights, shape (events,)."""
             return np.ones(len(weights)) if nu is None else self._calculate_nuisance_factors([nu], weights)[0]
 
         def _slopes(self, nu: Any, weights: Any) -> Any:
@@ -113,7 +113,7 @@ def make_sampler(path: Path) -> Any:
             return _Gradients(self, nus, weights, by_nu=gradients == "all", **matrices)
 
     class _Gradients:
-        """Gradients of the weights, shape (points, parameters, events), of the events that are asked for."""
+        """Gradients of the weights, shape (points, parameters, events), computed for the requested events."""
 
         def __init__(
             self,

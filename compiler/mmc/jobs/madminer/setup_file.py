@@ -1,4 +1,4 @@
-"""What the step ``configure`` hands on, as the other physics steps read it."""
+"""The output of the step ``configure``, as the other physics steps read it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Setup:
     path: Path
     """MadMiner's set-up file."""
     benchmarks: Mapping[str, Mapping[str, float]]
-    """The value of each parameter at each benchmark, those that complete the morphing basis included, in the order
-    of the weights in every event file."""
+    """The value of each parameter at each benchmark, including the benchmarks that complete the morphing basis, in the
+    order of the weights in every event file."""
 
     @classmethod
     def read(cls, directory: Path) -> "Setup":
@@ -30,7 +30,7 @@ class Setup:
     def point(self, benchmark: str) -> Mapping[str, float]:
         """The value of each parameter at a benchmark.
 
-        :raises StepError: when there is no such benchmark
+        :raises StepError: when the set-up has no benchmark of that name
         """
         try:
             return self.benchmarks[benchmark]

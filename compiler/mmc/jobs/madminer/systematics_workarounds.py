@@ -1,4 +1,4 @@
-"""Work-arounds for what MadMiner 0.9.6 does with systematic uncertainties (issue 565 of its repository)."""
+"""Work-arounds for MadMiner 0.9.6's treatment of systematic uncertainties (issue 565 of its repository)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, wraps
@@ -15,8 +15,8 @@ from mmc.jobs.formats.weight_groups import Nuisance, find_nuisance, settle
 def mend_loading(hdf5: Any) -> None:
     """Let MadMiner load systematic uncertainties; :func:`mmc.jobs.madminer.workarounds.apply` calls this.
 
-    - A norm or a PDF uncertainty has no scale, and loading it raises.
-    - Values come back as bytes, which later comparisons with text, and products with numbers, do not stand.
+    - Loading a norm or a PDF uncertainty fails, because it has no scale.
+    - Values are loaded as bytes; later comparisons with text and products with numbers fail.
     """
     scales = hdf5.SystematicScale
     hdf5.SystematicScale = SimpleNamespace(from_str=lambda name: None if name is None else scales.from_str(name))
@@ -25,9 +25,9 @@ def mend_loading(hdf5: Any) -> None:
 
 @cache
 def apply_setup() -> None:
-    """Let MadMiner save a norm or a PDF uncertainty: it has no scale, and stock MadMiner asks for its name.
+    """Let MadMiner save a norm or a PDF uncertainty, which has no scale; stock MadMiner asks for the scale's name.
 
-    Its ``add_systematics`` makes no usable name either; always give one.
+    The default names of its ``add_systematics`` are not usable either: always give a name.
     """
     from madminer.core import madminer
     from madminer.utils.interfaces import hdf5
@@ -52,23 +52,23 @@ def apply_setup() -> None:
 
 
 def mend_reader(module: Any, reader: type, method: str) -> None:
-    """Let a reader of MadMiner's read samples with systematic uncertainties.
+    """Let a MadMiner reader read samples with systematic uncertainties. Stock MadMiner's errors:
 
-    - Any nuisance parameter ends the run: it must be known before the reader makes it known.
-    - Weights of a PDF set are never found, and missing ones of a scale only make the uncertainty vanish.
+    - Any nuisance parameter ends the run: the reader looks it up before it has registered it.
+    - Weights of a PDF set are never found; missing scale weights make the uncertainty vanish silently.
     - The whole file is parsed to find its head.
 
     :param module: the Python module of the reader
-    :param method: what reads a single sample
+    :param method: the name of the method that reads a single sample
     """
     module.extract_nuisance_parameters_from_lhe_file = _definitions
     setattr(reader, method, _with_nuisance(getattr(reader, method)))
 
 
 def sample_nuisance(reader: Any, systematics: Iterable[str], path: Path) -> tuple[Nuisance, ...]:
-    """The nuisance parameters of a sample that a reader of MadMiner's is to read.
+    """The nuisance parameters of a sample for a MadMiner reader.
 
-    :raises StepError: when its set-up has no such uncertainty, or the file no weights for it
+    :raises StepError: when the set-up lacks an uncertainty, or the file lacks its weights
     """
     names = tuple(systematics)
     unknown = [name for name in names if name not in reader.systematics]
@@ -98,7 +98,7 @@ def _with_values(load: Callable[[str], tuple[list[Any], ...]]) -> Callable[[str]
 
 
 def _uncertainty(entry: Any) -> Uncertainty:
-    """What MadMiner's systematic uncertainty is."""
+    """Convert MadMiner's systematic uncertainty."""
     if entry.type.value == "norm":
         return NormUncertainty(effect="norm", variation=entry.value)
     if entry.type.value == "pdf":
@@ -108,8 +108,9 @@ def _uncertainty(entry: Any) -> Uncertainty:
 
 
 def _definitions(filename: Any, systematics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What MadMiner's function of that place returns: by systematic and nuisance parameter the two benchmarks with
-    their weights, and a factor. The central weights of a PDF set count as one more parameter until they are divided by.
+    """The return value of the MadMiner function that this replaces: systematic → nuisance parameter → the two
+    benchmarks with their weights, and a factor. The central weights of a PDF set are an extra parameter until they are
+    divided out.
     """
     definitions: dict[str, dict[str, Any]] = {name: {} for name in systematics}
     for parameter in find_nuisance({name: _uncertainty(entry) for name, entry in systematics.items()}, Path(filename)):

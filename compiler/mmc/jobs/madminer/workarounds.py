@@ -1,4 +1,4 @@
-"""Work-arounds for MadMiner 0.9.6 on current packages, in one place and as narrow as they go.
+"""Work-arounds for MadMiner 0.9.6 on current packages, in one place and as narrow as possible.
 
 Steps import MadMiner after the functions here that they need::
 
@@ -7,7 +7,7 @@ Steps import MadMiner after the functions here that they need::
     workarounds.apply()
     from madminer.sampling import SampleAugmenter  # noqa: E402
 
-Every work-around has a test that pins that stock MadMiner still needs it.
+For every work-around a test shows that stock MadMiner still needs it.
 """
 
 import math
@@ -31,20 +31,20 @@ from mmc.jobs.madminer import systematics_workarounds
 
 @cache
 def apply() -> None:
-    """Let MadMiner's parts be imported alone, and no expression be run that a file merely holds.
+    """Import MadMiner's modules one by one, and do not evaluate expressions when a file is loaded.
 
-    - MadMiner's ``__init__`` imports all of its parts, which takes 2 to 3 s (torch, uproot3, matplotlib, scipy, sympy)
-      and warns of what uproot3 does with retired modules of Python; sampling events needs 0.3 s of it. Without that
-      ``__init__``, ``import madminer`` gives a package whose parts are imported by their full names.
-    - Every definition of an observable, a cut or an efficiency is evaluated when it is named or loaded, among Python's
-      built-in names: a file can run any code, ``all.pt`` fails, and so does a definition of more than 256 characters,
-      which files cut short.
-    - The transform of a parameter for the param card, which a file holds, is evaluated likewise when it is loaded.
+    - MadMiner's ``__init__`` imports all modules (torch, uproot3, matplotlib, scipy, sympy), which takes 2 to 3 s, and
+      warns about retired Python modules in uproot3; sampling events needs 0.3 s of it. Without that ``__init__``,
+      ``import madminer`` gives a package whose modules are imported by their full names.
+    - Stock MadMiner evaluates every definition of an observable, a cut or an efficiency when it is declared or loaded,
+      with Python's built-in names in scope: a file can run any code, and ``all.pt`` fails. A definition of more than
+      256 characters, which files cut short, fails as well.
+    - A parameter's transform for the param card is evaluated in the same way when a file is loaded.
     - HDF5 crashes the whole process when the disk is full. Files are written in memory first, then in one go.
     - Files with systematic uncertainties cannot be loaded
     (:func:`mmc.jobs.madminer.systematics_workarounds.mend_loading`).
 
-    A second call does nothing, as everywhere here.
+    A second call does nothing; this holds for every function of this module.
 
     :raises MissingExtraError: when MadMiner is not installed
     """
@@ -83,20 +83,20 @@ def _open_hdf5(path: str, mode: str) -> Iterator[Any]:
 
 
 def _no_value(_expression: str) -> None:
-    """In the place of ``eval`` where MadMiner drops the value."""
+    """Replacement for ``eval`` where MadMiner ignores the value."""
 
 
 @cache
 def apply_reader() -> None:
-    """Make the LHEReader ten times faster and mend what it does with visible sums, undefined values and no events.
+    """Make the LHEReader ten times faster, and fix visible sums, undefined values and empty samples.
 
-    - It scans the table of all particles twice per event and compiles every expression for every event: both are
-      looked up instead. The events stay the same.
+    - It scans the table of all particles twice per event and compiles every expression for every event. Here both
+      results are cached. The events stay the same.
     - ``visible`` and ``all``, which its documentation and its default observables use, do not exist.
-    - An event that lacks a required observable is kept when an optional one cannot be calculated after it.
-    - ``log(0)`` or ``acos(1.0000001)`` in one event ends the run; here it is an undefined value like ``1 / 0``.
-      A misspelt name or attribute is an undefined value there; here it ends the run.
-    - A sample without any event that passes ends the run.
+    - An event that lacks a required observable is kept when a later optional observable is undefined as well.
+    - ``log(0)`` or ``acos(1.0000001)`` in one event ends the run; here the value is undefined, like ``1 / 0``.
+      A misspelt name or attribute is treated as an undefined value; here it ends the run.
+    - A sample in which no event passes ends the run.
     - Samples with systematic uncertainties end the run (:func:`mmc.jobs.madminer.systematics_workarounds.mend_reader`).
     """
     apply()
@@ -114,15 +114,16 @@ def apply_reader() -> None:
 
 @cache
 def apply_delphes_reader() -> None:
-    """Let the DelphesReader read files on current packages, and mend what it does with rounding and undefined values.
+    """Let the DelphesReader read files on current packages, and fix rounding and undefined values.
 
-    - It opens files with uproot3, which numpy 2 breaks. Here uproot opens them.
-    - It calculates in the single precision of the file, or partly in double, depending on numpy's version. In single
-      precision the mass of two photons is wrong by up to 1e-4 and that of one photon by a GeV. Here it is all double.
-    - ``visible`` is a four-vector like any other, as in :func:`apply_reader`. Stock MadMiner adds nothing but particles
-      to it, and ends the run.
+    - It opens files with uproot3, which does not work with numpy 2. Here uproot opens them.
+    - It computes in the file's single precision or partly in double precision, depending on the numpy version. In
+      single precision the mass of two photons is wrong by up to 1e-4, and the mass of one photon by a GeV. Here all
+      numbers are in double precision.
+    - ``visible`` is an ordinary four-vector, as in :func:`apply_reader`. Stock MadMiner can add only particles to it,
+      and ends the run.
     - ``log(0)`` and misspelt names are treated as in :func:`apply_reader`.
-    - Without a cut and a required observable, the run ends.
+    - A sample without cuts and without required observables ends the run.
     - Samples with systematic uncertainties end the run, as in :func:`apply_reader`.
     """
     apply_reader()
@@ -134,7 +135,7 @@ def apply_delphes_reader() -> None:
     particle = delphes_root.MadMinerParticle
     delphes_root.uproot3 = SimpleNamespace(open=lambda path: {"Delphes": _DelphesTree(path)})
     delphes_root.MadMinerParticle = SimpleNamespace(
-        from_xyzt=_in_double(MomentumObject4D.from_xyzt),  # where the sum of what is visible begins
+        from_xyzt=_in_double(MomentumObject4D.from_xyzt),  # the start of the sum over visible particles
         from_rhophietat=_in_double(particle.from_rhophietat),
         from_rhophietatau=_in_double(particle.from_rhophietatau),
     )
@@ -145,12 +146,12 @@ def apply_delphes_reader() -> None:
 
 @cache
 def apply_training() -> None:
-    """Let MadMiner's trainer keep the best epoch, and hand out batches without a call per sample. Imports torch.
+    """Let MadMiner's trainer keep the best epoch, and make each batch with one operation. Imports torch.
 
-    1. ``Trainer.check_early_stopping`` remembers ``model.state_dict()``, whose tensors the next step overwrites: what
-       it restores at the end is the last epoch, not the best. Here it remembers a copy.
+    1. ``Trainer.check_early_stopping`` stores ``model.state_dict()``, whose tensors the next step overwrites: it
+       restores the last epoch instead of the best. Here it stores a copy.
     2. ``torch.utils.data.DataLoader`` fetches samples one by one, which takes longer than the training itself. Here a
-       batch is one indexing operation; the order is a new permutation in each epoch, as before.
+       batch is one indexing operation; each epoch has a new permutation, as before.
     """
     apply()
     from madminer.utils.ml.trainer import Trainer
@@ -172,7 +173,7 @@ def apply_training() -> None:
 
 
 class _Batches:
-    """Batches of tensors, in a new random order each time they are iterated over."""
+    """Batches of tensors; each iteration has a new random order."""
 
     def __init__(self, tensors: list[Any], batch_size: int) -> None:
         self._tensors = tensors
@@ -189,7 +190,7 @@ class _Batches:
 
 
 class _ParticleTable:
-    """The table of particles; searches with the same code are done once."""
+    """The table of particles; each search is done once."""
 
     def __init__(self, table: Any) -> None:
         self._table = table
@@ -205,13 +206,13 @@ _compile = cache(partial(compile, filename="<expression>", mode="eval"))
 
 
 def _evaluate(expression: str, variables: dict[str, Any]) -> Any:
-    """``eval`` as MadMiner calls it for observables, cuts and efficiencies.
+    """Replacement for ``eval`` in MadMiner's observables, cuts and efficiencies.
 
-    :raises ZeroDivisionError: when the value is undefined for this event; MadMiner takes the default then
+    :raises ZeroDivisionError: when the value is undefined for this event; MadMiner then uses the default
     :raises StepError: when the expression is wrong for every event
     """
     try:
-        return eval(_compile(expression.lstrip(" \t")), variables)  # unlike eval, compile minds leading blanks
+        return eval(_compile(expression.lstrip(" \t")), variables)  # unlike eval, compile rejects leading blanks
     except (ValueError, OverflowError) as error:
         raise ZeroDivisionError(str(error)) from error
     except (SyntaxError, NameError, AttributeError) as error:
@@ -232,7 +233,7 @@ def _parse_observations(observables: Mapping[str, Any], variables: dict[str, Any
 
 
 class _Objects(dict[str, Any]):
-    """The objects of an event; the sums are made when an expression asks for them."""
+    """The objects of an event; sums are computed when an expression uses them."""
 
     def __missing__(self, name: str) -> Any:
         if name == "visible":
@@ -249,7 +250,7 @@ def _visible_sum(particles: Iterable[Any]) -> Any:
     from vector import MomentumObject4D
 
     visible = set(get_elementary_pdg_ids()) - {12, 14, 16, -12, -14, -16}
-    total = MomentumObject4D.from_xyzt(0.0, 0.0, 0.0, 0.0)  # MadMiner's particles add nothing else
+    total = MomentumObject4D.from_xyzt(0.0, 0.0, 0.0, 0.0)  # MadMiner's particles add only to a four-vector
     return sum((particle for particle in particles if particle.pdgid in visible), start=total)
 
 
@@ -262,7 +263,7 @@ def _with_sums(get_objects: Callable[..., dict[str, Any]]) -> Callable[..., dict
 
 
 def _with_no_events(parse_sample: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
-    """Let a sample without events be (None, None, 0), as its caller unpacks it, and not (None, None)."""
+    """Return (None, None, 0) for a sample without events, as the caller expects, instead of (None, None)."""
 
     @wraps(parse_sample)
     def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
@@ -274,7 +275,7 @@ def _with_no_events(parse_sample: Callable[..., tuple[Any, ...]]) -> Callable[..
 
 @contextmanager
 def _standing_in(name: str) -> Iterator[None]:
-    """An empty module in the place of one whose import takes long and warns."""
+    """Replace a module, whose import is slow and warns, by an empty one."""
     real = sys.modules.get(name)
     sys.modules[name] = ModuleType(name)
     try:
@@ -286,13 +287,13 @@ def _standing_in(name: str) -> Iterator[None]:
 
 
 class _DelphesTree:
-    """Delphes' events as MadMiner asks uproot3 for them."""
+    """Delphes' events with the part of uproot3's interface that MadMiner uses."""
 
     def __init__(self, path: str) -> None:
         self._path = path
 
     def array(self, branch: str) -> Any:
-        """A column: numbers in double precision, or a list of them per event."""
+        """A branch: numbers in double precision, or a list of numbers per event."""
         import uproot
 
         with uproot.open(self._path) as file:
@@ -303,18 +304,18 @@ class _DelphesTree:
 
 
 def _in_double(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a vector of numpy's numbers, whatever its components are."""
+    """Convert the components of a vector to numpy's double precision."""
     return lambda *components: make(*map(np.float64, components))
 
 
 def _with_all_events(parse: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
-    """Let the filter of a sample that is not filtered be one that keeps all events, and not None."""
+    """For a sample without a filter, return a filter that keeps all events instead of None."""
 
     @wraps(parse)
     def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
         try:
             observations, weights, passed = parse(*args, **kwargs)
-        except UnboundLocalError as error:  # its `finally` uses a value that there is not, and hides the reason
+        except UnboundLocalError as error:  # its `finally` uses an undefined variable, and hides the cause
             raise error.__context__ or error from None
         return observations, weights, slice(None) if passed is None else passed
 

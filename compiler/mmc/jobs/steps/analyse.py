@@ -1,4 +1,4 @@
-"""Read generated events: detector effects, observables, cuts and efficiencies, as MadMiner's readers define them."""
+"""Read generated events with MadMiner's readers: detector effects, observables, cuts and efficiencies."""
 
 import logging
 
@@ -16,32 +16,32 @@ log = logging.getLogger(__name__)
 
 
 def run(job: StepJob) -> None:
-    """Write ``events.h5`` and ``analyse.json``; only the latter when no event passes."""
+    """Write ``events.h5`` and ``analyse.json``; without passing events only ``analyse.json``."""
     kind: type[LesHouchesAnalyseSettings | DelphesAnalyseSettings] = (
         DelphesAnalyseSettings if job.settings.get("reader") == "delphes" else LesHouchesAnalyseSettings
     )
-    own = job.read(kind)
+    settings = job.read(kind)
     setup = Setup.read(job.one("setup"))
-    setup.point(own.benchmark)
-    if isinstance(own, DelphesAnalyseSettings):
+    setup.point(settings.benchmark)
+    if isinstance(settings, DelphesAnalyseSettings):
         from mmc.jobs.readers import delphes
 
-        reader = delphes.make(setup.path, own)
-        define(reader, own)
-        delphes.read(reader, job, own)
+        reader = delphes.make(setup.path, settings)
+        define(reader, settings)
+        delphes.read(reader, job, settings)
     else:
-        reader = les_houches.make(setup.path, own)
-        define(reader, own)
-        les_houches.read(reader, job, own)
+        reader = les_houches.make(setup.path, settings)
+        define(reader, settings)
+        les_houches.read(reader, job, settings)
 
     n_passed = 0 if reader.observations is None else len(reader.events_sampling_benchmark_ids)
-    n_read = read_json(job.pick("events", own.simulate_job) / SIMULATE.record)["n_events"]
+    n_read = read_json(job.pick("events", settings.simulate_job) / SIMULATE.record)["n_events"]
     log.info("%d of %d events pass", n_passed, n_read)
     undefined = {}
     if n_passed:
         if not all(np.isfinite(weights).all() for weights in reader.weights.values()):
             raise StepError("some weights are not finite: check the efficiencies")
-        # a charge is an exact fraction, which numpy can neither compare nor store
+        # charges are exact fractions, which numpy can neither compare nor store
         reader.observations = {name: np.asarray(values, dtype=float) for name, values in reader.observations.items()}
         undefined = {name: int((~np.isfinite(values)).sum()) for name, values in reader.observations.items()}
         reader.save(str(job.out / "events.h5"), shuffle=False)  # the step combine shuffles
@@ -55,9 +55,9 @@ def run(job: StepJob) -> None:
     write_json(
         job.out / ANALYSE.record,
         {
-            "sample": own.sample,
-            "benchmark": own.benchmark,
-            "background": own.background,
+            "sample": settings.sample,
+            "benchmark": settings.benchmark,
+            "background": settings.background,
             "n_read": n_read,
             "n_passed": n_passed,
             "undefined": {name: count for name, count in undefined.items() if count},

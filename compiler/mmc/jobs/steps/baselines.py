@@ -1,4 +1,4 @@
-"""``baselines``: what is reached without machine learning: rate, histogram, truth, and Fisher information."""
+"""``baselines``: limits without machine learning (rate, histogram, truth), and the Fisher information."""
 
 import numpy as np
 
@@ -13,9 +13,9 @@ from mmc.jobs.statistics.problem import LimitProblem
 
 
 def run(job: StepJob) -> None:
-    """Write ``baseline.json`` and ``limits.npz``, or for the Fisher information ``fisher.npz``.
+    """Write ``baseline.json`` and ``limits.npz``; for the Fisher information ``fisher.npz`` instead of limits.
 
-    Of a histogram ``workspace_BENCHMARK.json`` too.
+    A histogram also writes ``workspace_BENCHMARK.json``.
     """
     settings = job.read(BaselineSettings)
     about = {"baseline": settings.baseline, **group_entry(settings.group)}

@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 def run(job: StepJob) -> None:
     """Write ``events.h5`` and ``events.json``.
 
-    The weights of a job sum up to the cross section of its slice of phase space, so those of jobs that share a sample,
-    a slice and a benchmark are scaled with the job's share of the events that were read: their cross sections are
-    averaged. Those of several slices are added.
+    The weights of a job sum up to the cross section of its slice of phase space. Jobs with the same sample, slice and
+    benchmark are averaged: their weights are multiplied by the job's share of the events that were read. The cross
+    sections of several slices are added.
     """
     jobs = job.read(CombineSettings).jobs
     _check_benchmarks(jobs)
@@ -50,9 +50,9 @@ def run(job: StepJob) -> None:
 
 
 def _factors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> list[float]:
-    """What the weights of each job are multiplied with.
+    """The factor on the weights of each job.
 
-    :raises StepError: when a job has other events than the plan counts on
+    :raises StepError: when the number of a job's events differs from the plan
     """
     totals: defaultdict[tuple[Any, ...], int] = defaultdict(int)
     for entry, record in zip(jobs, records, strict=True):
@@ -66,15 +66,15 @@ def _factors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) 
 
 
 def _averaged(entry: AnalysedJob) -> tuple[Any, ...]:
-    """What jobs have in common whose cross sections are averaged."""
+    """The key of the jobs whose cross sections are averaged."""
     return entry.sample, entry.slice, entry.benchmark
 
 
 def _combine(contents: Sequence[Content], factors: Sequence[float], out: Path) -> None:
-    """What MadMiner's ``combine_and_shuffle`` does, in a time that is linear in the number of files.
+    """MadMiner's ``combine_and_shuffle``, in a time that is linear in the number of files.
 
-    A sample without a systematic uncertainty has its nominal weights at the nuisance benchmarks of the others, as in
-    MadMiner's readers.
+    A sample without a systematic uncertainty gets its nominal weights at the nuisance benchmarks of that uncertainty,
+    as in MadMiner's readers.
     """
     workarounds.apply()
     from madminer.models import NuisanceParameter
@@ -107,7 +107,7 @@ def _combine(contents: Sequence[Content], factors: Sequence[float], out: Path) -
 
 
 def _check_benchmarks(jobs: Sequence[AnalysedJob]) -> None:
-    """MadMiner averages over the sampled benchmarks, so a sample that is missing at one of them would count too little.
+    """Check the sampled benchmarks: MadMiner averages over them, so a sample that lacks one would count too little.
 
     :raises StepError: unless all signal samples are generated at the same benchmarks
     """

@@ -1,4 +1,4 @@
-"""Set up the parameter space: parameters, benchmarks and the morphing basis, as MadMiner keeps them."""
+"""Set up the parameter space for MadMiner: parameters, benchmarks and the morphing basis."""
 
 import logging
 from pathlib import Path
@@ -23,27 +23,27 @@ def run(job: StepJob) -> None:
     systematics_workarounds.apply_setup()
     from madminer.core import MadMiner
 
-    own = job.read(ConfigureSettings)
-    basis = find_basis(own, job.seed)
+    settings = job.read(ConfigureSettings)
+    basis = find_basis(settings, job.seed)
     miner = MadMiner()
-    for number, (name, parameter) in enumerate(own.parameters.items(), start=1):
+    for number, (name, parameter) in enumerate(settings.parameters.items(), start=1):
         miner.add_parameter(
             parameter_name=name,
             morphing_max_power=parameter.max_power,
             parameter_range=parameter.range,
             **_card_entry(parameter, number),
         )
-    if list(miner.parameters) != list(own.parameters):
+    if list(miner.parameters) != list(settings.parameters):
         raise StepError(f"MadMiner calls the parameters {', '.join(miner.parameters)}")
     for name, point in ({} if basis is None else basis.points).items():
         miner.add_benchmark(dict(point), name)
-    for name, point in own.benchmarks.items():
+    for name, point in settings.benchmarks.items():
         if name not in miner.benchmarks:
-            # MadMiner saves the values in the order in which they come.
+            # MadMiner saves the values in the order of this dictionary.
             miner.add_benchmark({parameter: float(point[parameter]) for parameter in miner.parameters}, name)
     if basis is not None:
         _set_morphing(miner, basis)
-    for name, entry in own.systematics.items():
+    for name, entry in settings.systematics.items():
         miner.add_systematics(systematic_name=name, **_madminer_words(entry))
     miner.save(str(job.out / setup_file.FILE))
     _check_saved(miner, job.out / setup_file.FILE)
@@ -58,8 +58,8 @@ def run(job: StepJob) -> None:
                 name: {key: float(value) for key, value in benchmark.values.items()}
                 for name, benchmark in miner.benchmarks.items()
             },
-            "outside_basis": list(own.outside_basis),
-            "systematics": to_json(own.systematics),
+            "outside_basis": list(settings.outside_basis),
+            "systematics": to_json(settings.systematics),
             "components": None if basis is None else basis.components.tolist(),
             "morphing_matrix": None if basis is None else basis.matrix.tolist(),
             "condition_number": None if basis is None else basis.condition_number,
@@ -69,10 +69,10 @@ def run(job: StepJob) -> None:
 
 
 def _card_entry(parameter: CardParameter | CoefficientParameter, number: int) -> dict[str, Any]:
-    """Where a parameter stands in MadGraph's param card; the embedded generator and event files have none, but MadMiner
-    wants it.
+    """The entry of a parameter in MadGraph's param card. MadMiner requires one, also for the embedded generator and for
+    event files, which have no card.
 
-    :param number: of the parameter among all
+    :param number: the position of the parameter, from 1
     """
     if isinstance(parameter, CardParameter):
         return {
@@ -86,8 +86,8 @@ def _card_entry(parameter: CardParameter | CoefficientParameter, number: int) ->
 
 
 def _set_morphing(miner: Any, basis: Basis) -> None:
-    """Give MadMiner the basis. The benchmarks outside stand after those inside, and its matrix has no rows for them:
-    it reads the missing coefficients as 0."""
+    """Give MadMiner the basis. Benchmarks outside the basis come last; the matrix has no rows for them, and MadMiner
+    reads the missing coefficients as 0."""
     from madminer.utils.morphing import PhysicsMorpher
 
     log.info(
@@ -102,7 +102,7 @@ def _set_morphing(miner: Any, basis: Basis) -> None:
 
 
 def _madminer_words(uncertainty: Uncertainty) -> dict[str, Any]:
-    """The arguments with which MadMiner's ``add_systematics`` hears of a systematic uncertainty."""
+    """The arguments of MadMiner's ``add_systematics`` for a systematic uncertainty."""
     if isinstance(uncertainty, NormUncertainty):
         return {"effect": "norm", "norm_variation": float(uncertainty.variation)}
     if isinstance(uncertainty, PdfUncertainty):
@@ -112,9 +112,9 @@ def _madminer_words(uncertainty: Uncertainty) -> dict[str, Any]:
 
 
 def _check_saved(miner: Any, path: Path) -> None:
-    """Load the file again: MadMiner cuts long texts short and drops characters that are not ASCII.
+    """Load the file again: MadMiner truncates long texts and drops non-ASCII characters.
 
-    :raises StepError: when it has not kept what it was told
+    :raises StepError: when the file differs from what was saved
     """
     saved = type(miner)()
     saved.load(str(path))
@@ -122,4 +122,4 @@ def _check_saved(miner: Any, path: Path) -> None:
         told, kept = getattr(miner, what), getattr(saved, what)
         wrong = [name for name in told if told[name] != kept.get(name)]
         if wrong:
-            raise StepError(f"MadMiner does not keep the {what} {', '.join(wrong)}: use shorter names and expressions")
+            raise StepError(f"MadMiner does not save the {what} {', '.join(wrong)}: use shorter names and expressions")

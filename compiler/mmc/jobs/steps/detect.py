@@ -25,53 +25,53 @@ _PROGRESS = "** ["
 def run(job: StepJob) -> None:
     """Write ``events.root`` and ``detect.json``.
 
-    :raises StepError: when Delphes fails, or another number of events comes out than went in
+    :raises StepError: when Delphes fails, or writes fewer or more events than it read
     """
-    own = job.read(DetectSettings)
-    delphes = find_delphes(own.installation)
-    source = job.pick("events", own.simulate_job)
+    settings = job.read(DetectSettings)
+    delphes = find_delphes(settings.installation)
+    source = job.pick("events", settings.simulate_job)
     events, expected = source / SHOWERED, read_json(source / SIMULATE.record)["n_events"]
     if not events.is_file():
-        raise StepError(f"{own.simulate_job} has no {SHOWERED}: Delphes needs showered events")
+        raise StepError(f"{settings.simulate_job} has no {SHOWERED}: Delphes needs showered events")
     version = hepmc.version(events)
-    words = [delphes.programs[f"DelphesHepMC{version}"], _prepare_card(job, own, delphes), job.out / DETECTED]
+    words = [delphes.programs[f"DelphesHepMC{version}"], _prepare_card(job, settings, delphes), job.out / DETECTED]
     finished = program.run(words, job.out, delphes.environment(), _LIMIT_S, feed=events, skip=_PROGRESS)
     if finished.code != 0 or not (job.out / DETECTED).is_file():
         raise StepError(f"Delphes fails{_reason(finished.lines)}")
     n_events = delphes_root.count(job.out / DETECTED)
     if n_events != expected:
         raise StepError(
-            f"Delphes writes {n_events} of the {expected} events of {own.simulate_job}{_reason(finished.lines)}"
+            f"Delphes writes {n_events} of the {expected} events of {settings.simulate_job}{_reason(finished.lines)}"
         )
     shutil.rmtree(job.out / _CARDS)
-    log.info("%d events of %s at %s", n_events, own.sample, own.benchmark)
+    log.info("%d events of %s at %s", n_events, settings.sample, settings.benchmark)
     write_json(
         job.out / DETECT.record,
         {
-            "sample": own.sample,
-            "slice": own.slice,
-            "benchmark": own.benchmark,
+            "sample": settings.sample,
+            "slice": settings.slice,
+            "benchmark": settings.benchmark,
             "n_events": n_events,
             "delphes": delphes.version,
         },
     )
 
 
-def _prepare_card(job: StepJob, own: DetectSettings, delphes: Installation) -> Path:
-    """A copy of the card with the job's seed, beside the files that cards of Delphes read.
+def _prepare_card(job: StepJob, settings: DetectSettings, delphes: Installation) -> Path:
+    """Write a copy of the card with the job's seed, beside the files that Delphes' cards include.
 
-    :raises StepError: when the installation has no such card
+    :raises StepError: when the installation lacks the card
     """
     folder = job.out / _CARDS
     assert delphes.cards is not None
     shutil.copytree(delphes.cards, folder)
-    if own.card is not None:
-        source = job.one(own.card)
+    if settings.card is not None:
+        source = job.one(settings.card)
     else:
-        source = delphes.cards / str(own.shipped_card)
+        source = delphes.cards / str(settings.shipped_card)
         if not source.is_file():
             known = ", ".join(sorted(path.name for path in delphes.cards.glob("delphes_card_*.tcl")))
-            raise StepError(f"Delphes ships no card {own.shipped_card!r}; it has {known}")
+            raise StepError(f"Delphes has no card {settings.shipped_card!r}; its cards are {known}")
     try:
         text = source.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -82,13 +82,13 @@ def _prepare_card(job: StepJob, own: DetectSettings, delphes: Installation) -> P
 
 
 def seeded(card: str, seed: int) -> str:
-    """A card with this seed, which Delphes otherwise takes from the clock."""
+    """The card with this seed; without a seed Delphes uses the clock."""
     seeds = {entry.line for entry in cards.delphes_seeds(card)}
     kept = [line for number, line in enumerate(card.splitlines(), start=1) if number not in seeds]
     return "\n".join([f"set RandomSeed {seed}", *kept, ""])
 
 
 def _reason(lines: tuple[str, ...]) -> str:
-    """What Delphes said last of an error, as the end of a sentence."""
-    said = next((line for line in reversed(lines) if "error" in line.lower()), None)
-    return f": {said.removeprefix('** ')}" if said else "; the log has what it said"
+    """The last error that Delphes printed, as the end of a sentence."""
+    error = next((line for line in reversed(lines) if "error" in line.lower()), None)
+    return f": {error.removeprefix('** ')}" if error else "; see the log"

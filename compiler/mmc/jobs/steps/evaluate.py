@@ -1,4 +1,4 @@
-"""``evaluate``: limits of a trained estimator, and the closure tests that say whether to believe them."""
+"""``evaluate``: limits of a trained estimator, and the closure tests that check them."""
 
 from mmc.compiler.catalogue.stages import EVALUATE, TRAIN
 from mmc.compiler.settings.evaluation import EvaluateSettings
@@ -16,9 +16,9 @@ from mmc.jobs.statistics.problem import LimitProblem
 def run(job: StepJob) -> None:
     """Write ``limits.npz`` (see :meth:`mmc.jobs.statistics.result.Result.all_arrays`) and ``evaluate.json``.
 
-    With morphing ``fisher.npz`` too.
+    With morphing also ``fisher.npz``.
 
-    :raises StepError: when the model is not that of the job, or the network returns numbers that are not finite
+    :raises StepError: when the model does not belong to the job, or the network returns numbers that are not finite
     """
     settings = job.read(EvaluateSettings)
     picked = job.pick_all("model", settings.members or [settings.train_job])

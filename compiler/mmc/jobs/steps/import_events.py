@@ -1,4 +1,4 @@
-"""Take over events that exist: check that they fit the study, and bring them into the form of generated ones."""
+"""Import existing event files: check that they fit the study, and bring them into the form of generated events."""
 
 import logging
 import shutil
@@ -19,52 +19,53 @@ from mmc.jobs.readers.delphes import DETECTED
 
 log = logging.getLogger(__name__)
 
-_ADVICE = "; let MadGraph's reweighting add it, under the benchmark's name, or remove the benchmark"
+_ADVICE = "; let MadGraph's reweighting add it under the benchmark's name, or remove the benchmark"
 
 
 def run(job: StepJob) -> None:
-    """Write ``events.lhe.gz`` and ``simulate.json``; with a HepMC file ``events.hepmc.gz``, and with one of Delphes
-    ``events.root`` and ``detect.json``.
+    """Write ``events.lhe.gz`` and ``simulate.json``; with a HepMC file also ``events.hepmc.gz``; with a Delphes file
+    also ``events.root`` and ``detect.json``.
 
-    :raises StepError: when a file is damaged, holds fewer or more events than another, lacks weights, those of
-        systematic uncertainties too, or has those of other points; or when the weights of a background differ
+    :raises StepError: when a file is damaged, the numbers of events differ, weights (of benchmarks or of systematic
+        uncertainties) are missing or belong to other points, or the weights of a background differ
     """
-    own = job.read(ImportEventsSettings)
+    settings = job.read(ImportEventsSettings)
     benchmarks = Setup.read(job.one("setup")).benchmarks
-    source = job.one(own.lhe)
-    if own.benchmark not in benchmarks:
+    source = job.one(settings.lhe)
+    if settings.benchmark not in benchmarks:
         known = ", ".join(benchmarks)
-        raise StepError(f"{source.name} was sampled at {own.benchmark!r}, which is no benchmark: there are {known}")
-    names, same = [own.benchmark], list(benchmarks)
-    if not own.background:
+        raise StepError(
+            f"{source.name} was sampled at {settings.benchmark!r}, which is not a benchmark; the benchmarks are {known}"
+        )
+    names, same = [settings.benchmark], list(benchmarks)
+    if not settings.background:
         names, same = same, []
-    content = les_houches_normalise.inspect(source, own.benchmark, names, same=same, advice=_ADVICE)
-    if not own.background and own.parameters:
-        expected = {name: madgraph_cards.card_values(own.parameters, point) for name, point in benchmarks.items()}
-        check_points(content.head.header, own.benchmark, expected, source.name)
-    find_nuisance(own.systematics, source)
-    les_houches_normalise.write(source, job.out / EVENTS, content, own.benchmark, names)
-    if own.hepmc is not None:
-        path = job.one(own.hepmc)
+    content = les_houches_normalise.inspect(source, settings.benchmark, names, same=same, advice=_ADVICE)
+    if not settings.background and settings.parameters:
+        expected = {name: madgraph_cards.card_values(settings.parameters, point) for name, point in benchmarks.items()}
+        check_points(content.head.header, settings.benchmark, expected, source.name)
+    find_nuisance(settings.systematics, source)
+    les_houches_normalise.write(source, job.out / EVENTS, content, settings.benchmark, names)
+    if settings.hepmc is not None:
+        path = job.one(settings.hepmc)
         hepmc.version(path)
         _check_count(path, hepmc.count(path), source, content.n_events)
         _copy_packed(path, job.out / SHOWERED)
-    made = {"sample": own.sample, "slice": None, "benchmark": own.benchmark, "n_events": content.n_events}
-    if own.delphes is not None:
-        path = job.one(own.delphes)
+    made = {"sample": settings.sample, "slice": None, "benchmark": settings.benchmark, "n_events": content.n_events}
+    if settings.delphes is not None:
+        path = job.one(settings.delphes)
         _check_count(path, delphes_root.count(path), source, content.n_events)
         shutil.copyfile(path, job.out / DETECTED)
         write_json(job.out / DETECT.record, made)
-    log.info("%d events of %s at %s", content.n_events, own.sample, own.benchmark)
+    log.info("%d events of %s at %s", content.n_events, settings.sample, settings.benchmark)
     write_json(job.out / SIMULATE.record, {**made, **content.record()})
 
 
 def _check_count(path: Path, n_events: int, source: Path, expected: int) -> None:
-    """:raises StepError: when a file holds other events than the one with their weights"""
+    """:raises StepError: when a file and the file with its weights have different numbers of events"""
     if n_events != expected:
         raise StepError(
-            f"{path.name} holds {n_events} events and {source.name} {expected}: every event needs its weights, and "
-            "every weight its event"
+            f"{path.name} holds {n_events} events and {source.name} {expected}: the two files must hold the same events"
         )
 
 

@@ -1,4 +1,4 @@
-"""Take over an event file that exists: check that it fits the study, then copy it."""
+"""Import an existing MadMiner event file: check that it fits the study, then copy it."""
 
 import hashlib
 import math
@@ -15,15 +15,15 @@ from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer.event_summary import EVENTS, event_record
 
 _TOLERANCE = 1e-6
-"""Relative difference up to which the study and the file have the same benchmark."""
+"""Relative tolerance between the benchmarks of the study and of the file."""
 
 
 def run(job: StepJob) -> None:
     """Write ``events.h5``, a copy of the file, and ``events.json``."""
     path = job.one("file")
-    own = job.read(IngestSettings)
-    _check_digest(path, own.sha256)
-    _check_content(path, own)
+    settings = job.read(IngestSettings)
+    _check_digest(path, settings.sha256)
+    _check_content(path, settings)
     shutil.copyfile(path, job.out / EVENTS)
     write_json(job.out / INGEST.record, event_record(job.out / EVENTS))
 
@@ -36,7 +36,7 @@ def _check_digest(path: Path, expected: str) -> None:
 
 
 def _check_content(path: Path, settings: IngestSettings) -> None:
-    """Raise StepError unless the file has what the study says of it."""
+    """:raises StepError: unless the file has the parameters, benchmarks and observables of the study"""
     try:
         file = h5py.File(path, "r")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""``report``: tables and pictures of what a run found, for people and for machines."""
+"""``report``: the results of a run as tables and figures, for people and for machines."""
 
 import shutil
 from collections.abc import Sequence
@@ -27,12 +27,12 @@ def run(job: StepJob) -> None:
 
 
 def _by_job(job: StepJob, name: str) -> dict[str, Path]:
-    """The directories of an input by the name of the job that wrote them."""
+    """Job name → directory, over the directories of an input."""
     return {read_json(path / RECORD)["job"]: path for path in job.inputs.get(name, ())}
 
 
 def _events(job: StepJob, groups: Sequence[str]) -> dict[str | None, Path]:
-    """The events by group; all events under None."""
+    """Group → file of its events; None → file of all events."""
     if not job.inputs.get("events"):
         return {}
     return {group: job.pick("events", group) for group in groups} if groups else {None: job.one("events")}

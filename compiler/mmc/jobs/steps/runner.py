@@ -1,7 +1,7 @@
-"""``mmc step``: run one job so that its output appears whole or not at all.
+"""``mmc step``: run one job; its output appears complete or not at all.
 
-A step writes into ``.NAME.part`` beside its output directory; the directory is renamed when the step has returned. A
-job that fails, or is stopped, leaves only its log, ``NAME.log``; one that is killed outright leaves the part as well,
+A step writes into ``.NAME.part`` beside its output directory; this directory is renamed when the step returns. A job
+that fails or is stopped leaves only its log, ``NAME.log``. A job that is killed (SIGKILL) also leaves the ``.part``,
 which the next run removes.
 """
 
@@ -33,7 +33,7 @@ THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 """Environment variables that numerical libraries read when they are imported."""
 
 OWN_EXTRAS = {"optuna": "optuna"}
-"""The extra of each package that the extra ``steps`` does not bring."""
+"""Package → extra, for the packages outside the extra ``steps``."""
 
 USAGE = "usage: mmc step STAGE --config FILE --job NAME [--INPUT PATH ...]... --out DIR"
 EXIT_USAGE = 2
@@ -55,13 +55,13 @@ class _UsageError(Exception):
 
 
 class _StoppedError(BaseException):
-    """A signal asks the job to stop. No step takes it for an error that it may pass over."""
+    """A signal asks the job to stop. Not an ``Exception``, so no step catches it as an error."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the job that the words after ``mmc step`` ask for.
+    """Run the job given by the arguments of ``mmc step``.
 
-    :returns: 0, or 2 when the command line is wrong, or 3 when the job failed (one line on standard error says why)
+    :returns: 0; 2 when the command line is wrong; 3 when the job failed (with one line on standard error)
     """
     try:
         command = _parse(argv)
@@ -108,9 +108,9 @@ def _parse(argv: Sequence[str]) -> _Command:
 
 
 def _run(command: _Command) -> None:
-    """Run the job and give its output its name.
+    """Run the job and give its output the final name.
 
-    :raises Exception: whatever the step raises; nothing of the output is left then
+    :raises Exception: the step's exception; the output is removed
     """
     entry, shared, threads = _configuration(command)
     for variable in THREAD_LIMITS:
@@ -126,7 +126,7 @@ def _run(command: _Command) -> None:
         settings, seed, fingerprint = {**shared, **entry["settings"]}, entry["seed"], entry["fingerprint"]
         job = StepJob(command.stage, command.job, settings, seed, command.inputs, part, command.out, fingerprint)
         with tracker(job):
-            seed_generators(seed)  # the last thing before the step: MLflow draws random numbers too
+            seed_generators(seed)  # last, because MLflow draws random numbers too
             step.run(job)
         seconds = round(time.monotonic() - started, 3)
         record = {"stage": command.stage, "job": command.job, "fingerprint": fingerprint}
@@ -144,11 +144,11 @@ def _run(command: _Command) -> None:
 
 
 def _claim(part: Path) -> int:
-    """Make the part anew and hold its lock, once no other process writes into it.
+    """Create an empty ``.part`` directory and lock it, once no other process writes into it.
 
-    A job outlives an engine that is killed outright; a second run of it waits for its end.
+    A job can outlive an engine that is killed; a second run of the job waits for the first to end.
 
-    :returns: a file descriptor, to be closed when the part is no more
+    :returns: a file descriptor, to be closed when the directory is gone
     """
     with suppress(FileNotFoundError):
         os.close(_lock(part))
@@ -180,7 +180,7 @@ def _configuration(command: _Command) -> tuple[dict[str, Any], dict[str, Any], i
 
 
 def _replace(out: Path, part: Path) -> None:
-    """Give the finished part its name, in place of what was there."""
+    """Give the finished directory its final name, in place of an earlier output."""
     old = out.with_name(f".{out.name}.old")
     _remove(old)
     if out.is_symlink() or out.exists():
@@ -201,7 +201,7 @@ def _stop(signum: int, _frame: FrameType | None) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """One line that tells a user what went wrong."""
+    """The error as one line for the user."""
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.split(".")[0] != "mmc":
         package = error.name.split(".")[0]
         error = MissingExtraError(package, OWN_EXTRAS.get(package, "steps"))
@@ -217,7 +217,7 @@ def _reason(error: BaseException) -> str:
 
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
-    """Log everything from INFO on to a file, and what mmc itself says to standard error as well."""
+    """Log from INFO on to a file, and mmc's own messages also to standard error."""
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     console = logging.StreamHandler(sys.stderr)
     console.setLevel(logging.INFO)
@@ -225,8 +225,8 @@ def _logging_to(path: Path) -> Iterator[None]:
     handlers = (logging.FileHandler(path, mode="w", encoding="utf-8"), console)
     root, level = logging.getLogger(), logging.getLogger().level
     root.setLevel(logging.INFO)
-    log.setLevel(logging.DEBUG)  # the traceback of a failure, which goes to the file alone
-    logging.raiseExceptions = False  # a full disk must not fill standard error with tracebacks of the log itself
+    log.setLevel(logging.DEBUG)  # tracebacks of failures go only to the file
+    logging.raiseExceptions = False  # with a full disk, logging itself fails: no tracebacks of that on standard error
     logging.captureWarnings(True)
     for handler in handlers:
         handler.setFormatter(formatter)
@@ -238,7 +238,7 @@ def _logging_to(path: Path) -> Iterator[None]:
         root.setLevel(level)
         for handler in handlers:
             root.removeHandler(handler)
-            with suppress(OSError):  # a full disk again
+            with suppress(OSError):  # a full disk
                 handler.close()
 
 

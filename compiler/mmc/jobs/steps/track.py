@@ -1,7 +1,7 @@
-"""``track``: make the store, the experiment and the run of the whole, before any job tracks what it does.
+"""``track``: create the store, the experiment and the parent run, before any other job tracks.
 
-Clients of a fresh store that come at the same time fail, and those who look for an experiment that another one makes
-file their runs under no experiment at all. So one job makes them all, and tells the others.
+Clients that open a new store at the same time fail. Clients that look for an experiment while another one creates it
+record their runs without an experiment. So one job creates all three, and passes them on to the other jobs.
 """
 
 import logging
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 
 
 def run(job: StepJob) -> None:
-    """Write ``tracking.json``, and the store where no server is asked for.
+    """Write ``tracking.json``, and the store unless a server is given.
 
-    Where there is no server, or no MLflow, it says so in ``tracking.json``, and nothing is tracked.
+    When the server or MLflow is missing, ``tracking.json`` says so and nothing is tracked.
     """
     settings = job.read(TrackSettings)
     record: dict[str, Any] = {
@@ -49,9 +49,9 @@ def run(job: StepJob) -> None:
 
 
 def _begin(job: StepJob, settings: TrackSettings, record: dict[str, Any]) -> None:
-    """Make what is not there yet, and note it in the record.
+    """Create the missing parts, and add them to the record.
 
-    :raises Exception: MLflow's own, where the store refuses or does not answer
+    :raises Exception: MLflow's exceptions, when the store refuses or does not answer
     """
     uri = asked_store(settings.uri)
     if uri is None:
@@ -66,7 +66,7 @@ def _begin(job: StepJob, settings: TrackSettings, record: dict[str, Any]) -> Non
     whole = StudyRun(store, record)
     run = whole.run()
     if run is None:
-        raise StepError("the store takes no run")
+        raise StepError("the store does not accept the run")
     record["run"] = run.id
     if title := settings.resolved.get("title"):
         run.tags({"mlflow.note.content": title})
@@ -76,7 +76,7 @@ def _begin(job: StepJob, settings: TrackSettings, record: dict[str, Any]) -> Non
 
 
 def _take_over(earlier: Path, out: Path) -> bool:
-    """Go on with the store of an earlier version of the study, if the run has one."""
+    """Continue with the store of an earlier version of the study, if the run has one."""
     if (earlier / ARTIFACTS).is_dir():
         shutil.copytree(earlier / ARTIFACTS, out / ARTIFACTS, copy_function=os.link)
     if not (earlier / STORE).is_file():

@@ -1,4 +1,4 @@
-"""``tune``: choose the best trial of a method, by validation events alone; hand on the models of untuned methods."""
+"""``tune``: choose the best trial of a method by validation events; pass on the models of untuned methods."""
 
 import json
 import logging
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 
 def run(job: StepJob) -> None:
-    """Write the model of the best trial as ``train`` wrote it, and ``tuning.json``; of an untuned method its model.
+    """Write the model of the best trial as ``train`` wrote it, and ``tuning.json``; an untuned method has only a model.
 
-    :raises StepError: when no training of a tuned method came to an end
+    :raises StepError: when no training of a tuned method finished
     """
     settings = job.read(TuneSettings)
     choice = settings.choice
@@ -59,9 +59,9 @@ def _judge(job: StepJob, choice: ChoiceSettings) -> Judge:
 
 
 def _copy(models: Sequence[Path], out: Path) -> None:
-    """Copy what ``train`` wrote, but for the records that the runner adds.
+    """Copy the output of ``train``, without the records that the runner adds.
 
-    An ensemble has a folder for each member, and beside them the ``train.json`` of the first.
+    An ensemble has a folder per member, and beside them the ``train.json`` of the first member.
     """
     without = shutil.ignore_patterns(RECORD)
     if len(models) == 1:

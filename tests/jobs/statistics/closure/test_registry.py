@@ -11,7 +11,7 @@ import pytest
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.report.closure import PANELS
 from mmc.jobs.statistics.closure import verdict
-from mmc.jobs.statistics.closure.declaration import FAILED, ClosureTest, Family
+from mmc.jobs.statistics.closure.declaration import FAILED, ClosureTest
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.registry import TESTS
 from mmc.jobs.statistics.problem import LimitProblem
@@ -52,10 +52,10 @@ def test_panels_are_of_tests() -> None:
 
 
 @pytest.fixture(scope="module")
-def records(toy_events: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Family, Any]:
+def records(toy_events: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the result files say of a likelihood of each family."""
     learning = Learning(tmp_path_factory.mktemp("families"), toy_events)
-    folders: dict[Family, Path] = {
+    folders: dict[str, Path] = {
         "rate": learning.baseline("rate"),
         "truth": learning.baseline("truth"),
         "histogram": learning.histogram(["x1"], [6]),
@@ -68,13 +68,13 @@ def records(toy_events: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     }
 
 
-def test_families_have_the_tests_that_say_so(records: dict[Family, Any]) -> None:
+def test_families_have_the_tests_that_say_so(records: dict[str, Any]) -> None:
     for family, record in records.items():
         assert list(record["closure"]["verdicts"]) == [test.name for test in TESTS if family in test.families]
 
 
 @pytest.mark.parametrize("test", TESTS, ids=NAMES)
-def test_figures_follow_their_schema_and_fill_the_table(test: ClosureTest, records: dict[Family, Any]) -> None:
+def test_figures_follow_their_schema_and_fill_the_table(test: ClosureTest, records: dict[str, Any]) -> None:
     definitions = json.loads((ROOT / "schema/1.0/results.json").read_text(encoding="utf-8"))["definitions"]
     schema = {"properties": test.schema, "required": list(test.schema), "definitions": definitions}
     for family, record in records.items():
@@ -97,7 +97,7 @@ def test_another_test_is_part_of_every_verdict(
         distance=lambda figures: (figures["imaginary"], None),
     )
     monkeypatch.setattr(verdict, "TESTS", (*TESTS, imaginary))
-    problem = LimitProblem.of(EventFile(toy_events / "events.h5", 0.2, 0.2), Learning(tmp_path, toy_events).evaluation)
+    problem = LimitProblem.of(EventFile(toy_events / "events.h5", 0.2, 0.2), Learning(tmp_path, toy_events).limits)
     found = verdict.judge(Evidence(problem, problem.limits(0.0)))
     assert found.figures["imaginary"] == found.figures["p_value_true"] == 1.0
     assert found.figures["verdicts"] == {"true_point": "passed", "imaginary": "failed"}

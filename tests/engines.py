@@ -1,0 +1,77 @@
+"""Targets run by their engines, with real steps whose jobs start quickly."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from mmc.jobs.steps.runner import THREAD_LIMITS
+
+from tests.forked import forking
+
+COMMANDS = {
+    "script": ["bash", "run.sh", "-j", "2"],
+    "yadage": [
+        "yadage-run",
+        "work",
+        "workflow.yml",
+        "inputs.yml",
+        "-t",
+        ".",
+        "-d",
+        "initdir={folder}",
+        "-b",
+        "multiproc:2",
+    ],
+    # OPENBLAS_CORETYPE and the like choose other orders of summation, so all engines need the same ones.
+    "cwl": [
+        "cwltool",
+        "--no-container",
+        "--preserve-entire-environment",
+        "--parallel",
+        "--outdir",
+        "results",
+        "workflow.cwl",
+        "job.yml",
+    ],
+}
+RESULTS = {"script": "out", "yadage": "work", "cwl": "results"}
+
+IMPORTED = ("h5py", "matplotlib.pyplot", "scipy.stats", "torch._inductor.config")
+"""What takes the jobs long to import."""
+
+
+@contextmanager
+def quick_jobs() -> Iterator[dict[str, str]]:
+    """An environment in which `mmc` is forked off a process that has imported much."""
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    with forking("mmc", "mmc", IMPORTED, environment | dict.fromkeys(THREAD_LIMITS, "1")) as programs:
+        path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
+        yield environment | {"PATH": path}
+
+
+def compile_target(target: str, study: Path, folder: Path, environment: dict[str, str]) -> None:
+    """Compile the study for the target into the folder."""
+    if shutil.which(COMMANDS[target][0], path=environment["PATH"]) is None:
+        pytest.skip(f"{COMMANDS[target][0]} is not installed")
+    words = ["compile", str(study), "--target", target, "--out", str(folder)]
+    succeed([sys.executable, "-m", "mmc", *words], study.parent, environment)
+
+
+def run_target(target: str, folder: Path, environment: dict[str, str]) -> Path:
+    """Run what was compiled into the folder; the folder with what the jobs made."""
+    succeed([word.format(folder=folder) for word in COMMANDS[target]], folder, environment)
+    return folder / RESULTS[target]
+
+
+def succeed(words: list[str], folder: Path, environment: dict[str, str]) -> str:
+    """What a program says that must not fail."""
+    done = subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False
+    )
+    assert done.returncode == 0, done.stderr[-5000:]
+    return done.stdout

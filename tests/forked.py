@@ -1,0 +1,110 @@
+"""Programs that are forked off one process which has imported what takes seconds to import, such as torch.
+
+What runs is the program's own code, with its words, folder, environment and files, in a process of its own.
+"""
+
+import json
+import os
+import runpy
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+
+CLIENT = """#!{python} -IS
+import json, os, socket, sys
+
+with socket.socket(socket.AF_UNIX) as server:
+    server.connect({address!r})
+    socket.send_fds(server, [b"."], [0, 1, 2])
+    server.sendall(json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode())
+    server.shutdown(socket.SHUT_WR)
+    code = server.recv(10)
+sys.exit(int(code) if code else "the program {name} died")
+"""
+STREAMS = ("stdin", "stdout", "stderr")
+
+
+@contextmanager
+def forking(name: str, module: str, imported: Sequence[str], environment: dict[str, str]) -> Iterator[Path]:
+    """A folder with a program of that name, which runs a module as `python -m` does.
+
+    :param imported: modules that are imported before the first run
+    """
+    folder = Path(tempfile.mkdtemp(prefix="forking-"))  # as the name of a socket has to be short
+    program = folder / "bin" / name
+    address = str(folder / "socket")
+    program.parent.mkdir()
+    program.write_text(CLIENT.format(python=sys.executable, address=address, name=name))
+    program.chmod(0o755)
+    words = [sys.executable, "-W", "ignore", "-m", __name__, address, module, *imported]
+    server = subprocess.Popen(
+        words, cwd=Path(__file__).parents[1], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+    try:
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
+        yield program.parent
+    finally:
+        server.kill()
+        server.communicate()
+        shutil.rmtree(folder)
+
+
+def serve(address: str, module: str, imported: Sequence[str]) -> None:
+    """Run the module for each who asks, until this process is killed."""
+    for name in imported:
+        import_module(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(address)
+        server.listen(64)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        while True:
+            client, _ = server.accept()
+            if os.fork() == 0:
+                server.close()
+                _run(client, module)
+            client.close()
+
+
+def _run(client: socket.socket, module: str) -> None:
+    """Run the module for this client, in this process, and end it."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    code = 1
+    try:
+        _, files, _, _ = socket.recv_fds(client, 1, 3)
+        with client.makefile("rb") as request:
+            words, folder, environment = json.load(request)
+        for number, (file, name, mode) in enumerate(zip(files, STREAMS, "rww", strict=True)):
+            os.dup2(file, number)
+            os.close(file)
+            # a new object, as the old one knows whether the server's file could be sought
+            setattr(sys, name, os.fdopen(number, mode, 1, errors="backslashreplace", closefd=False))
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.argv[1:] = words
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        client.sendall(str(code).encode())
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], sys.argv[2], sys.argv[3:])
