@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("unhurried", settings.default, deadline=None)  # a busy machine is not a failure
+settings.load_profile("unhurried")
 
 HAS_STEPS = find_spec("madminer") is not None
 collect_ignore = [] if HAS_STEPS else ["jobs"]
-
 
 LONG = (
     "tests/compiler/targets/test_engines.py",

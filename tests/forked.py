@@ -59,17 +59,25 @@ def forking(name: str, module: str, imported: Sequence[str], environment: dict[s
 
 
 def serve(address: str, module: str, imported: Sequence[str]) -> None:
-    """Run the module for each who asks, until this process is killed."""
+    """Run the module for each who asks, until this process is killed or its parent is gone."""
     for name in imported:
         import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
         server.listen(64)
+        server.settimeout(10.0)
+        parent = os.getppid()
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         while True:
-            client, _ = server.accept()
+            try:
+                client, _ = server.accept()
+            except TimeoutError:
+                if os.getppid() != parent:  # the tests were killed
+                    return
+                continue
+            client.setblocking(True)
             if os.fork() == 0:
                 server.close()
                 _run(client, module)

@@ -87,7 +87,7 @@ TRANSFORMS = ("theta", "16.52*theta", "(1 + theta)**2", "-theta / 1e-3", "max(th
 
 
 @st.composite
-def embedded_studies(draw: st.DrawFn) -> dict[str, Any]:
+def pythia8_studies(draw: st.DrawFn) -> dict[str, Any]:
     """Valid studies of the embedded generator, small enough to compile in a blink."""
     study = draw(_study(OBSERVABLES))
     benchmarks = list(study["benchmarks"])
@@ -169,7 +169,7 @@ def file_studies(draw: st.DrawFn) -> dict[str, Any]:
 
 def studies() -> st.SearchStrategy[dict[str, Any]]:
     """Valid studies of every kind that name no files."""
-    return st.one_of(embedded_studies(), madgraph_studies())
+    return st.one_of(pythia8_studies(), madgraph_studies())
 
 
 def named_files(study: dict[str, Any]) -> dict[str, str]:

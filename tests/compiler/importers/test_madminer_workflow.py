@@ -65,7 +65,7 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
         ("physics.yml", "lha_id: 3", "lha_id: three", "physics.yml:5: `lha_id` is a whole number, not 'three'"),
         ("physics.yml", "lha_block: 'dim6'\n    lha_id: 3", "lha_id: 3", "physics.yml:3: there is no `lha_block`"),
         ("physics.yml", "(-4.0,4.0)", "(4.0,-4.0)", "physics.yml:8: `parameter_range` is (smaller, larger)"),
-        ("physics.yml", "parameter_name_2: c_two", "parameter_name_2: c_three", "'c_three' is no parameter"),
+        ("physics.yml", "parameter_name_2: c_two", "parameter_name_2: c_three", "'c_three' is not a parameter"),
         ("physics.yml", "set_morphing:", "set_morphin:", "is `set_morphin` meant?"),
         ("physics.yml", "colour: blue", "colour: [", "physics.yml:"),
         ("learning.yml", "methods: [", "methods: ['rolr', ", "there is no section for the method 'rolr'"),

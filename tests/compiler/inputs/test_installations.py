@@ -115,7 +115,7 @@ def test_nothing_is_named() -> None:
 
 def test_a_folder_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MMC_DELPHES_DIR", str(tmp_path / "nowhere"))
-    with pytest.raises(InstallationError, match=r"^MMC_DELPHES_DIR names .*/nowhere, which is no folder;"):
+    with pytest.raises(InstallationError, match=r"^MMC_DELPHES_DIR names .*/nowhere, which is not a folder;"):
         find_delphes(None)
 
 

@@ -45,7 +45,7 @@ def test_a_bundle_is_sent_whole_and_started(engine: str, double: server.Double, 
     assert capsys.readouterr().out.splitlines() == [
         f"{RUN} is created on {double.url}",
         f"{RUN}: uploading {len(sent) - 1} files, {sum(map(len, run.files.values())) / 1e6:.1f} MB",
-        f"{RUN} is started: `mmc status` tells how it is",
+        f"{RUN} is started: `mmc status` shows its progress",
     ]
     assert not any(server.TOKEN.encode() in f.read_bytes() for f in study.parent.rglob("*") if f.is_file())
 
@@ -140,7 +140,7 @@ def test_a_server_that_is_not_there(
         (TOKEN, "", "set REANA_ACCESS_TOKEN to your access token"),
         (SERVER, "", "set REANA_SERVER_URL to the address of a REANA server"),
         (SERVER, "reana.cern.ch", "set REANA_SERVER_URL to the address of a REANA server, such as https://"),
-        (PROGRAM, "/nowhere/reana-client", "MMC_REANA_CLIENT is /nowhere/reana-client, which is no program"),
+        (PROGRAM, "/nowhere/reana-client", "MMC_REANA_CLIENT is /nowhere/reana-client, which is not a program"),
     ],
 )
 def test_what_is_missing_is_said_first(

@@ -200,7 +200,7 @@ def test_a_run_that_has_not_finished_is_not_fetched(
 
 def test_a_folder_that_is_no_bundle(tmp_path: Path, capsys: Capture) -> None:
     assert main(["submit", str(tmp_path)]) == 2
-    assert "holds no bundle of the target reana" in capsys.readouterr().err
+    assert "does not hold a bundle of the target reana" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

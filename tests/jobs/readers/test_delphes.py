@@ -31,7 +31,7 @@ from tests.support import SHARED_DATA
 
 pytestmark = pytest.mark.engine
 
-N_EVENTS = 100
+N_EVENTS = 200
 DATA = SHARED_DATA / "vbf-higgs"
 BENCHMARKS = ["sm", "w", *(f"morphing_basis_vector_{index}" for index in range(2, 6))]
 real_files = pytest.mark.skipif(not DATA.exists(), reason="the Delphes files are not here")
@@ -112,7 +112,8 @@ def test_required_default_and_cuts(tmp_path: Path, files: Files) -> None:
             "gamma": {"definition": "j[-1].gamma", "required": False, "default": None},
             "sign": {"definition": "log(j[0].eta)", "required": False, "default": None},
         },
-        default_observables={f"n_{kind}_max": 2 for kind in ("leptons", "photons", "jets")},
+        default_observables={f"n_{kind}_max": 2 for kind in ("leptons", "photons", "jets")}
+        | dict.fromkeys(("include_met", "include_visible_sum", "include_numbers"), True),
         cuts=[
             {"definition": "pt_j1 > 20 and (m > 30 or m < 0)", "required": False},
             {"definition": "l[0].pt > 10", "required": True},
@@ -121,7 +122,7 @@ def test_required_default_and_cuts(tmp_path: Path, files: Files) -> None:
     )
     assert 10 < _compare(tmp_path, files.setup, files.sample(), reading) < N_EVENTS - 10
     reading["observables"]["gamma"]["required"] = True  # infinite for jets without mass: dropped
-    assert 5 < _compare(tmp_path, files.setup, files.sample(), reading) < N_EVENTS - 30
+    assert 5 < _compare(tmp_path, files.setup, files.sample(), reading) < N_EVENTS - 60
 
 
 def test_many_events_are_read_in_parts(tmp_path: Path, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +250,7 @@ def test_analyse(tmp_path: Path, files: Files) -> None:
     record = json.loads((analysed / "analyse.json").read_text())
     with h5py.File(analysed / "events.h5") as file:
         observations, weights = file["samples/observations"][()], file["samples/weights"][()]
-    assert record["n_read"] == 100
+    assert record["n_read"] == 200
     assert weights.shape == (record["n_passed"], 2)
     assert (observations >= 25.0).all()
     assert "one by one" not in Path(f"{analysed}.log").read_text()
@@ -261,7 +262,7 @@ def test_what_columns_cannot_do_is_left_to_madminer(tmp_path: Path, files: Files
     inputs = _inputs(tmp_path, files.generated.read_bytes(), files.detected.read_bytes())
     analysed = Folder(tmp_path).run("analyse", "s.0", {**_reading(observables={"zero": zero}), **STEP}, **inputs)
     record = json.loads((analysed / "analyse.json").read_text())
-    assert (record["n_read"], record["n_passed"], record["undefined"]) == (100, 100, {"zero": 100})
+    assert (record["n_read"], record["n_passed"], record["undefined"]) == (200, 200, {"zero": 200})
     assert names(analysed) == ["analyse.json", "events.h5", "job.json"]
     lines = Path(f"{analysed}.log").read_text().splitlines()
     said = [line for line in lines if "MadMiner reads the events one by one" in line]
@@ -284,7 +285,7 @@ def test_other_events_are_refused(tmp_path: Path, files: Files, definition: str)
     inputs = _inputs(tmp_path, short, files.detected.read_bytes())
     reason = Folder(tmp_path).refusal("analyse", "x", {**_reading(observables=observables), **STEP}, **inputs)
     assert reason == (
-        "events/events.lhe.gz has 96 events and detected/events.root 100: every generated event must go "
+        "events/events.lhe.gz has 196 events and detected/events.root 200: every generated event must go "
         "through shower and detector"
     )
 
@@ -294,7 +295,7 @@ def test_counts_are_checked_one_by_one_as_well(tmp_path: Path, files: Files) -> 
     text = lhe_text(N_EVENTS - 4).replace("<rwgt>", "<!-- reweighted -->\n<rwgt>")
     inputs = _inputs(tmp_path, gzip.compress(text.encode()), files.detected.read_bytes())
     reason = Folder(tmp_path).refusal("analyse", "x", {**_reading(), **STEP}, **inputs)
-    assert reason.startswith("events/events.lhe.gz has 96 events and detected/events.root 100: ")
+    assert reason.startswith("events/events.lhe.gz has 196 events and detected/events.root 200: ")
 
 
 @pytest.mark.parametrize(

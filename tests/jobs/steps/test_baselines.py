@@ -98,7 +98,7 @@ def test_a_histogram_that_knows_nothing_is_refused(tmp_path: Path) -> None:
     for line in refusal("id", 5):
         assert line.startswith("the observable id is not a finite number in 100 of 1,000 events")
     for line in refusal("x1", {"n": 5, "range": [50.0, 60.0], "scale": "linear"}):
-        assert line.startswith("all events are in one of 5 bins: the values are -")
+        assert line.startswith("all events are in one of 5 bins: change the bins; the values are -")
     for line in refusal("x1", 300):
         assert "of the cross section is in bins with fewer than 10 effective events (300 bins, " in line
 

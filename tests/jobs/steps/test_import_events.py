@@ -93,7 +93,7 @@ def test_background_needs_no_weights(tmp_path: Path, configured: Path, weights: 
             {},
             {},
             "event 1 of sm.lhe has no weight for 'w', 'morphing_basis_vector_2', 'morphing_basis_vector_3' and 2 more; "
-            "let MadGraph's reweighting add it, under the benchmark's name, or remove the benchmark",
+            "let MadGraph's reweighting add it under the benchmark's name, or remove the benchmark",
         ),
         (
             {name: "1" for name in SIX if name != "w"},

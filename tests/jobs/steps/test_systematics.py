@@ -297,7 +297,7 @@ def test_file_without_morphing_knows_its_benchmarks(chain: Chain, tmp_path: Path
     assert reason == "alices learns from the joint score, which needs morphing: use carl, rolr, alice or nde"
     file = EventFile(combined / "events.h5", 0.2, 0.2)
     np.testing.assert_array_equal(file.coefficients(np.array([[0.05, 0.0]])), [[0.0, 1.0, 0.0]])
-    with pytest.raises(StepError, match=r"weights are known at the benchmarks alone, not at c_LL = 0\.01, c_LR = 0"):
+    with pytest.raises(StepError, match=r"weights are known only at the benchmarks, not at c_LL = 0\.01, c_LR = 0"):
         file.coefficients(np.array([[0.01, 0.0]]))
     with pytest.raises(
         StepError, match="without morphing the derivatives of the weights by the parameters are not known"

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import product
 
 from mmc.compiler.catalogue.morphing import completed_names, component_count
 from mmc.compiler.catalogue.names import IN_BASIS
@@ -115,11 +114,7 @@ def outside_of_the_basis(ctx: Context) -> Iterator[Diagnostic]:
 
 def _first_dependent(points: list[tuple[float, ...]], max_powers: list[int], overall: int) -> int | None:
     """The first point whose components are a linear combination of the components of the points before it."""
-    if max(max_powers) ** len(max_powers) > 100_000:
-        return None
-    exponents = [
-        powers for powers in product(*(range(largest + 1) for largest in max_powers)) if sum(powers) <= overall
-    ]
+    exponents = list(_exponents(max_powers, overall))
     rows: list[tuple[int, list[Fraction]]] = []
     for index, point in enumerate(points):
         exact = [Fraction(value) for value in point]
@@ -133,6 +128,15 @@ def _first_dependent(points: list[tuple[float, ...]], max_powers: list[int], ove
             return index
         rows.append((pivot, row))
     return None
+
+
+def _exponents(max_powers: list[int], overall: int) -> Iterator[tuple[int, ...]]:
+    """The powers of each component, in lexicographic order; as many as the morphing basis has elements."""
+    if not max_powers:
+        yield ()
+        return
+    for power in range(min(max_powers[0], overall) + 1):
+        yield from ((power, *rest) for rest in _exponents(max_powers[1:], overall - power))
 
 
 def _monomial(point: list[Fraction], powers: tuple[int, ...]) -> Fraction:

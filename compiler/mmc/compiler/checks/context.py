@@ -143,12 +143,16 @@ class Context:
     def points(self) -> list[Annotated]:
         """The points of parameter space that the study gives as values of parameters."""
         refer = self.annotated("x-keys-refer-to")
+        return [item for item in refer if item.schema["x-keys-refer-to"] == "parameters" and _holds_numbers(item)]
+
+    def priors(self) -> list[Annotated]:
+        """The priors of parameters, each a mapping by parameter; a benchmark may be called ``priors`` too."""
+        refer = self.annotated("x-keys-refer-to")
         return [
             item
             for item in refer
-            if item.schema["x-keys-refer-to"] == "parameters" and item.schema["additionalProperties"].get("type")
-            == "number"
-        ]  # fmt: skip
+            if item.schema["x-keys-refer-to"] == "parameters" and item.path[-1] == "priors" and not _holds_numbers(item)
+        ]
 
     def problem(
         self, code: Code, path: Path, message: str, help_text: str = "", *, key: bool = False, span: Span | None = None
@@ -157,6 +161,10 @@ class Context:
         if span is None:
             span = self.document.key_span(path) if key else self.document.value_span(path)
         return code.at(self.document.path, span, message, help_text)
+
+
+def _holds_numbers(item: Annotated) -> bool:
+    return bool(item.schema["additionalProperties"].get("type") == "number")
 
 
 Rule = Callable[[Context], Iterator[Diagnostic]]

@@ -1,8 +1,8 @@
 """Rules about the files that a study names, and about the images and resources of its jobs."""
 
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from urllib.parse import urlsplit
 
 from mmc.compiler.catalogue.images import is_pinned
 from mmc.compiler.catalogue.stages import PROGRAMS, SECTIONS, programs_of, stages_of
@@ -151,7 +151,7 @@ def no_login(ctx: Context) -> Iterator[Diagnostic]:
     """A study contains no password."""
     path = ("tracking", "mlflow", "uri")
     uri = ctx.get(*path)
-    if uri is not None and "@" in urlsplit(uri).netloc:
+    if uri is not None and "@" in re.split("[/?#]", uri.partition("://")[2], maxsplit=1)[0]:
         yield ctx.problem(
             MMC608,
             path,

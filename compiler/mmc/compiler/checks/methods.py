@@ -289,9 +289,7 @@ MMC522 = Code(
 def gaussians_in_range(ctx: Context) -> Iterator[Diagnostic]:
     """Most of a Gaussian prior is within the range of the parameter."""
     ranges = {name: entry["range"] for name, entry in ctx.entries("parameters").items()}
-    for path, value, schema in ctx.annotated("x-keys-refer-to"):
-        if schema["x-keys-refer-to"] != "parameters" or path[-1] != "priors":
-            continue
+    for path, value, _ in ctx.priors():
         for name, prior in value.items():
             low, high = ranges.get(name, (-inf, inf))
             mean, width = prior.get("gaussian", (low, 0.0))
@@ -312,9 +310,7 @@ MMC509 = Code(
 @rule(MMC509)
 def priors(ctx: Context) -> Iterator[Diagnostic]:
     """Gaussian priors have a width."""
-    for path, value, schema in ctx.annotated("x-keys-refer-to"):
-        if schema["x-keys-refer-to"] != "parameters" or path[-1] != "priors":
-            continue
+    for path, value, _ in ctx.priors():
         for name, prior in value.items():
             if "gaussian" in prior and prior["gaussian"][1] <= 0:
                 message = f"the standard deviation of the prior of {name} is {show(prior['gaussian'][1])}"

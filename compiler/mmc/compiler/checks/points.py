@@ -119,13 +119,12 @@ def grids_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
     """Grids, flat priors and the means of Gaussian priors are within the parameters' ranges."""
     ranges = _ranges(ctx)
     found = [(("evaluation", "grid", name, "range"), axis.get("range")) for name, axis in _grid(ctx).items()]
-    for path, priors, schema in ctx.annotated("x-keys-refer-to"):
-        if schema["x-keys-refer-to"] == "parameters" and path[-1] == "priors":
-            found += [((*path, name, "flat"), prior.get("flat")) for name, prior in priors.items()]
-            means = {name: prior["gaussian"][0] for name, prior in priors.items() if "gaussian" in prior}
-            for name, message in _outside(means, ranges):
-                at = (*path, name, "gaussian", 0)
-                yield ctx.problem(MMC211, at, f"the mean of the prior, {message}", "move it, or widen the range")
+    for path, priors, _ in ctx.priors():
+        found += [((*path, name, "flat"), prior.get("flat")) for name, prior in priors.items()]
+        means = {name: prior["gaussian"][0] for name, prior in priors.items() if "gaussian" in prior}
+        for name, message in _outside(means, ranges):
+            at = (*path, name, "gaussian", 0)
+            yield ctx.problem(MMC211, at, f"the mean of the prior, {message}", "move it, or widen the range")
     for path, interval in found:
         name = path[-2]
         if interval is None or name not in ranges or interval[0] >= interval[1]:

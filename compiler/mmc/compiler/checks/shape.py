@@ -1,6 +1,7 @@
 """Checks by the JSON Schema, with mmc's own messages: one for each problem, with codes MMC101 to MMC110."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
@@ -353,7 +354,13 @@ def _other(error: _Error) -> Iterator[Problem]:
     yield Problem(MMC103, error.path, f"`{dotted(error.path)}` cannot be {show(error.value)}")
 
 
-_Validator: Any = extend(Draft7Validator, {"uniqueItems": _unique_items})  # type: ignore[no-untyped-call]
+def _whole_pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[ValidationError]:
+    """As editors read a pattern: ``$`` is the end of the text, where Python's also matches before a last newline."""
+    if isinstance(value, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+_Validator: Any = extend(Draft7Validator, {"uniqueItems": _unique_items, "pattern": _whole_pattern})  # type: ignore[no-untyped-call]
 _RULES: dict[str, Callable[[_Error], Iterator[Problem]]] = {
     "additionalProperties": _unknown_keys,
     "required": _missing_keys,

@@ -141,7 +141,7 @@ def _benchmarks(physics: Source, names: list[str]) -> dict[str, dict[str, Any]]:
         }
         unknown = [name for name in values if name not in names]
         if unknown:
-            raise entry.wrong("parameter_name_1", f"{unknown[0]!r} is no parameter: there are {', '.join(names)}")
+            raise entry.wrong("parameter_name_1", f"{unknown[0]!r} is not a parameter: there are {', '.join(names)}")
         found[entry.take("name", str)] = values
     return found
 

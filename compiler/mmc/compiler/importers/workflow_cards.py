@@ -75,7 +75,7 @@ def _text(folder: Path, name: str) -> str:
     except FileNotFoundError:
         raise UsageError(f"{folder / name}: there is no such card; give the folder of the workflow's cards") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{folder / name}: {getattr(error, 'strerror', None) or 'the card is no text'}") from error
+        raise UsageError(f"{folder / name}: {getattr(error, 'strerror', None) or 'the card is not text'}") from error
 
 
 def _process(text: str) -> Cards:

@@ -139,7 +139,7 @@ def _folder(name: str, explicit: str | None) -> tuple[Path, str]:
         )
     folder = Path(text).expanduser().absolute()
     if not folder.is_dir():
-        raise InstallationError(_wrong(name, named_by, "is no folder", folder))
+        raise InstallationError(_wrong(name, named_by, "is not a folder", folder))
     return folder, named_by
 
 

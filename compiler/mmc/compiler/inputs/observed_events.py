@@ -29,7 +29,7 @@ def parse_observed(text: str, observables: Sequence[str]) -> list[list[float]]:
         columns = _columns([madminer_name(cell.strip()) for cell in next(rows, [])], observables)
         events = [_event(row, columns, rows.line_num) for row in rows if row]
     except csv.Error as error:
-        raise ObservedError(f"line {rows.line_num} is no row of a CSV file: {error}") from error
+        raise ObservedError(f"line {rows.line_num} is not a row of a CSV file: {error}") from error
     if not events:
         raise ObservedError("it holds no event")
     return events
@@ -55,6 +55,6 @@ def _event(row: list[str], columns: dict[str, int], line: int) -> list[float]:
             value = math.nan
         if not math.isfinite(value):
             found = repr(row[k].strip()) if k < len(row) and row[k].strip() else "nothing"
-            raise ObservedError(f"line {line} has {found} for {name}, which is no finite number")
+            raise ObservedError(f"line {line} has {found} for {name}, which is not a finite number")
         values.append(value)
     return values

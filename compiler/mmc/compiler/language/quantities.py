@@ -11,7 +11,7 @@ UNITS: dict[str, dict[str, float]] = {
 }
 """Factor from each accepted unit to the compiler's unit: GeV, pb^-1, MiB and seconds (factor 1)."""
 
-_QUANTITY = re.compile(r"\s*([+-]?(?:(?:\d+|\d{1,3}(?:_\d{3})+)\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\s\d_]\S*)\s*")
+_QUANTITY = re.compile(r"\s*([+-]?(?:(?:\d{1,3}(?:_\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\s\d_]\S*)\s*")
 
 
 def parse_quantity(text: str, dimension: str) -> float:

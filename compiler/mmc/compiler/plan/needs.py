@@ -1,6 +1,7 @@
 """Programs and packages that only some jobs of a stage need, depending on their settings."""
 
 from mmc.compiler.catalogue.generators import MADGRAPH, generator_of
+from mmc.compiler.catalogue.stages import SIMULATE, TUNE
 from mmc.compiler.plan.model import Stage
 from mmc.compiler.settings.generation import MadGraphSimulateSettings
 from mmc.compiler.settings.tuning import TuneSettings
@@ -8,14 +9,14 @@ from mmc.compiler.settings.tuning import TuneSettings
 
 def needs_lhapdf(stage: Stage) -> bool:
     """Whether jobs of the stage vary scales or parton distributions with MadGraph, or use an LHAPDF set."""
-    if stage.name != "simulate" or generator_of(stage.settings) != MADGRAPH.name:
+    if stage.name != SIMULATE.name or generator_of(stage.settings) != MADGRAPH.name:
         return False
     return any(stage.read(job, MadGraphSimulateSettings).needs_lhapdf for job in stage.jobs)
 
 
 def needs_optuna(stage: Stage) -> bool:
     """Whether Optuna searches for hyperparameters in jobs of the stage."""
-    if stage.name != "tune":
+    if stage.name != TUNE.name:
         return False
     choices = (stage.read(job, TuneSettings).choice for job in stage.jobs)
     return any(choice is not None and choice.optuna is not None for choice in choices)

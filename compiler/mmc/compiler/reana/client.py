@@ -123,7 +123,7 @@ def find_client() -> Client:
         raise MmcError(f"reana-client is not on the PATH; it needs an environment of its own: {INSTALL}")
     found = shutil.which(program)
     if found is None:
-        raise MmcError(f"{PROGRAM} is {program}, which is no program")
+        raise MmcError(f"{PROGRAM} is {program}, which is not a program")
     server, token = (os.environ.get(name, "").strip() for name in (SERVER, TOKEN))
     if not server.startswith(("http://", "https://")):
         raise MmcError(f"set {SERVER} to the address of a REANA server, such as https://reana.cern.ch")

@@ -92,7 +92,9 @@ def open_bundle(folder: Path) -> ReanaBundle:
         outputs = tuple(specification["outputs"]["directories"])
         return ReanaBundle(folder, manifest["study"], files, outputs)
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise UsageError(f"{folder} holds no bundle of the target reana: mmc compile STUDY --target reana") from error
+        raise UsageError(
+            f"{folder} does not hold a bundle of the target reana: mmc compile STUDY --target reana"
+        ) from error
 
 
 def submit(bundle: ReanaBundle, client: Client, *, again: bool) -> int:
@@ -108,7 +110,7 @@ def submit(bundle: ReanaBundle, client: Client, *, again: bool) -> int:
                 _say(f"{found.run} was not started; it stays on {found.server}")
             found = None
         if found is not None and found.started:
-            _say(f"{found.run} was submitted before: `mmc status` tells how it is, --again submits another run")
+            _say(f"{found.run} was submitted before: `mmc status` shows its progress, --again submits another run")
             return 0
         if found is None:
             found = _written(bundle, Submission(client.server, content, [name for name, _ in _runs(bundle, client)]))
@@ -129,7 +131,7 @@ def status(bundle: ReanaBundle, client: Client) -> int:
     if row["status"] in ENDED_BADLY:
         _say(f"logs: reana-client logs -w {found.run}")
     elif row["status"] == "created":
-        _say("it was not started yet: `mmc submit` goes on")
+        _say("the run has not started yet: `mmc submit` continues")
     elif row["status"] == "finished":
         _say("`mmc fetch` gets the results")
     return 0
@@ -206,7 +208,7 @@ def _start(bundle: ReanaBundle, client: Client, found: Submission) -> None:
     elif state in ENDED_BADLY:
         raise MmcError(f"{found.run} is {state} on {client.server}: --again submits another run")
     _written(bundle, replace(found, started=True))
-    _say(f"{found.run} is started: `mmc status` tells how it is")
+    _say(f"{found.run} is started: `mmc status` shows its progress")
 
 
 def _fetch_one(client: Client, run: str, output: str, results: Path) -> None:
@@ -220,7 +222,7 @@ def _fetch_one(client: Client, run: str, output: str, results: Path) -> None:
                 file.extractall(Path(scratch, "whole"))
         except (ValueError, zipfile.BadZipFile) as error:
             raise MmcError(
-                f"what {client.server} sent for {output} of {run} is no whole archive; fetch again"
+                f"what {client.server} sent for {output} of {run} is not a whole archive; fetch again"
             ) from error
         (results / output).parent.mkdir(parents=True, exist_ok=True)
         shutil.move(Path(scratch, "whole", output), results / output)

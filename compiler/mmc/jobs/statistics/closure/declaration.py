@@ -76,3 +76,11 @@ def percent(part: float) -> str:
     '25 %'
     """
     return f"{100.0 * part:g} %"
+
+
+def figures_or_null(properties: Mapping[str, Any], description: str = "") -> dict[str, Any]:
+    """The JSON schema of an object with these figures, all required, or null where the test was not made."""
+    text = {"description": description} if description else {}
+    return text | {
+        "oneOf": [{"type": "null"}, {"type": "object", "required": list(properties), "properties": dict(properties)}]
+    }

@@ -17,6 +17,7 @@ from mmc.jobs.statistics.closure.declaration import (
     ClosureTest,
     Column,
     Figures,
+    figures_or_null,
     percent,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
@@ -124,14 +125,11 @@ TEST = ClosureTest(
     the truth and the region is not larger than that of the truth by as much.
     """,
     schema={
-        "area": {
-            "description": "The confidence region at the highest level, compared with the region of the truth, which "
-            "knows the latent variables.",
-            "oneOf": [
-                {"type": "null"},
-                {"type": "object", "required": list(SCHEMA), "properties": SCHEMA},
-            ],
-        }
+        "area": figures_or_null(
+            SCHEMA,
+            "The confidence region at the highest level, compared with the region of the truth, which knows the latent "
+            "variables.",
+        )
     },
     measure=measure,
     grade=grade,

@@ -32,6 +32,7 @@ from mmc.jobs.statistics.closure.declaration import (
     ClosureTest,
     Column,
     Figures,
+    figures_or_null,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.tables import number
@@ -144,13 +145,9 @@ TEST = ClosureTest(
     information lost because the latent variables are not observed and because training is imperfect; it is not a test.
     """,
     schema={
-        "joint": {
-            "description": "Regression of the joint on the estimated quantities of test events: the slope must be 1.",
-            "oneOf": [
-                {"type": "null"},
-                {"type": "object", "required": list(SCHEMA), "properties": SCHEMA},
-            ],
-        }
+        "joint": figures_or_null(
+            SCHEMA, "Regression of the joint on the estimated quantities of test events: the slope must be 1."
+        )
     },
     measure=measure,
     grade=grade,

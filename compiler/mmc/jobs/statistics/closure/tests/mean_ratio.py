@@ -15,6 +15,7 @@ from mmc.jobs.statistics.closure.declaration import (
     ClosureTest,
     Column,
     Figures,
+    figures_or_null,
     percent,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
@@ -150,14 +151,7 @@ TEST = ClosureTest(
     methods and histograms, r is the ratio of the histograms that the likelihood uses, which are not filled with test
     events; the error of m includes the error of these histograms.
     """,
-    schema={
-        "mean_ratio": {
-            "oneOf": [
-                {"type": "null"},
-                {"type": "object", "required": list(SCHEMA), "properties": SCHEMA},
-            ]
-        }
-    },
+    schema={"mean_ratio": figures_or_null(SCHEMA)},
     measure=measure,
     grade=grade,
     columns=(

@@ -15,6 +15,7 @@ from mmc.jobs.statistics.closure.declaration import (
     ClosureTest,
     Column,
     Figures,
+    figures_or_null,
     percent,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
@@ -85,14 +86,7 @@ TEST = ClosureTest(
     deviation does no harm: histograms of the score are filled with simulated events, so they are correct for any
     output of the network.
     """,
-    schema={
-        "mean_score": {
-            "oneOf": [
-                {"type": "null"},
-                {"type": "object", "required": list(SCHEMA), "properties": SCHEMA},
-            ]
-        }
-    },
+    schema={"mean_score": figures_or_null(SCHEMA)},
     measure=measure,
     grade=grade,
     columns=(

@@ -1,0 +1,53 @@
+"""Texts that made a check fail or run for ever: each is answered, and by no more work than its size asks for."""
+
+import pytest
+
+from tests.compiler.checks.test_rules import codes
+
+PARAMETERS = "  c_LL: {coefficient: LL, range: [-1, 1]}\n  c_LR: {coefficient: LR, range: [-1, 1]}\n"
+BENCHMARKS = "  sm: {c_LL: 0, c_LR: 0}\n  w: {c_LL: 0.5, c_LR: 0}\n"
+GENERATOR = "  generator: pythia8\n"
+SIGNAL = "signal: {process: dimuon, events: 10_000}"
+
+
+@pytest.mark.parametrize(("parameters", "max_power", "independent"), [(29, 1, 1.0), (29, 1, 0.0), (16, 2, 1.0)])
+def test_the_basis_of_many_parameters(parameters: int, max_power: int, independent: float) -> None:
+    """Without end where all products of powers are formed: 2^29, or 3^16."""
+    names = [f"p{k}" for k in range(parameters)]
+    places = [
+        f"lha_block: smeft, lha_id: {k}, range: [-1, 1], max_power: {max_power}" for k in range(1, parameters + 1)
+    ]
+    points = [", ".join(f"{name}: {value}" for name in names) for value in (0, 1.0, independent / 2)]
+    found = codes(
+        (PARAMETERS, "".join(f"  {name}: {{{place}}}\n" for name, place in zip(names, places, strict=True))),
+        (BENCHMARKS, "".join(f"  b{k}: {{{point}}}\n" for k, point in enumerate(points))),
+        (GENERATOR, "  generator: madgraph\n  model: x\n"),
+        (SIGNAL, "signal: {process: [p p > t t~], events: 10_000}"),
+        ("benchmark: sm", "benchmark: b0"),
+    )
+    assert "MMC213" not in found
+
+
+def test_a_benchmark_called_priors() -> None:
+    assert codes(("  w: {", "  priors: {")) == []
+
+
+@pytest.mark.parametrize("address", ["https://[::1", "http://[", "https://]/x@y"])
+def test_an_address_that_is_not_one(address: str) -> None:
+    assert codes(("evaluation:", f"tracking: {{mlflow: {{uri: '{address}'}}}}\nevaluation:")) == []
+
+
+@pytest.mark.parametrize("address", ["https://me@[::1", "https://me:secret@host", "https://me@host?x"])
+def test_a_login_in_such_an_address(address: str) -> None:
+    assert codes(("evaluation:", f"tracking: {{mlflow: {{uri: '{address}'}}}}\nevaluation:")) == ["MMC608"]
+
+
+def test_a_name_ends_where_its_text_ends() -> None:
+    assert codes(("name: example", 'name: "example\\n"')) == ["MMC105"]
+    assert codes(("  w: {", '  "w\\n": {')) == ["MMC105"]
+
+
+@pytest.mark.parametrize("text", ["1" * 100_000, "1_000" * 20_000, "1" * 100_000 + " fb", "." * 100_000])
+def test_a_quantity_is_read_once(text: str) -> None:
+    """Without end where each place in a row of digits is tried for its two meanings."""
+    assert codes(("luminosity: 300 fb^-1", f"luminosity: '{text}'")) == ["MMC110"]
