@@ -230,7 +230,7 @@ def _inputs(folder: Path, generated: bytes, detected: bytes) -> dict[str, Path]:
     benchmarks = {"sm": {"c": 0.0}, "w": {"c": 1.0}}
     contents: dict[str, dict[str, bytes]] = {
         "setup": {"setup.json": json.dumps({"benchmarks": benchmarks, "systematics": {}}).encode()},
-        "events": {"events.lhe.gz": generated, "simulate.json": b'{"n_events": 100}', "job.json": b'{"job": "s.0"}'},
+        "events": {"events.lhe.gz": generated, "simulate.json": b'{"n_events": 200}', "job.json": b'{"job": "s.0"}'},
         "detected": {"events.root": detected, "job.json": b'{"job": "s.0"}'},
     }
     for name, entries in contents.items():
