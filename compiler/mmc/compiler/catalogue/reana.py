@@ -10,7 +10,7 @@ from mmc.compiler.catalogue.resources import Resources
 
 ENGINES = ("yadage", "cwl", "serial")
 """The workflow engines that the target can address; the first one is the default."""
-KUBERNETES, HTCONDOR, SLURM = BACKENDS = ("kubernetes", "htcondorcern", "slurmcern")
+KUBERNETES, HTCONDOR, SLURM = ("kubernetes", "htcondorcern", "slurmcern")
 """The compute backends; the first one is the default."""
 _BACKEND_OF = {"kubernetes_": KUBERNETES, "htcondor_": HTCONDOR, "slurm_": SLURM}
 

@@ -50,11 +50,6 @@ class Installation:
     cards: Path | None = None
     """The folder with Delphes' own cards."""
 
-    @property
-    def is_tested(self) -> bool:
-        """Whether mmc's steps were tested with that version."""
-        return self.version == TESTED[self.name]
-
     def environment(self) -> dict[str, str]:
         """The environment variables of this process, with the folders of the program's libraries added."""
         folders = [str(self.folder), str(self.folder / "lib"), os.environ.get("LD_LIBRARY_PATH", "")]
