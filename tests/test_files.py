@@ -50,7 +50,9 @@ def _untouched(outside: Path) -> bool:
 
 
 @every_operation
-@pytest.mark.parametrize("name", ["../outside/file", "/etc/passwd", "", ".", "mine/../x", "a//b", "folder/", "a\0b"])
+@pytest.mark.parametrize(
+    "name", ["../outside/file", "/etc/passwd", "", ".", "mine/../x", "a//b", "folder/", "a\0b", "\ud800"]
+)
 def test_a_path_stays_in_the_folder(
     folder: Folder, outside: Path, operation: Callable[[Folder, str], object], name: str
 ) -> None:

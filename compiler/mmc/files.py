@@ -213,7 +213,11 @@ def _parts(root: Path, name: str) -> list[str]:
     :raises MmcError: when it may lead out of the folder
     """
     parts = name.split("/")
-    if any(part in ("", ".", "..") or "\0" in part for part in parts):
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        parts = []
+    if not parts or any(part in ("", ".", "..") or "\0" in part for part in parts):
         raise MmcError(f"{name!r} is not the path of a file inside {root}")
     return parts
 
