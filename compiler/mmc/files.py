@@ -46,6 +46,17 @@ class Folder:
         with self._opened(_parts(self.path, name) if name else (), make=True):
             return self.path / name
 
+    def empty(self, name: str) -> Path:
+        """A new, empty folder, in place of what has this name.
+
+        :returns: its path
+        """
+        self.make()
+        self.remove(name)
+        with self._in_parent(name, make=True) as (parent, last):
+            os.mkdir(last, dir_fd=parent)
+        return self.path / name
+
     def write(self, name: str, content: str | bytes, *, executable: bool = False) -> None:
         """Write a file, in place of an earlier one."""
         with self.appearing(name, executable=executable) as stream:
