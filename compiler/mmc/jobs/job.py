@@ -1,7 +1,6 @@
 """The job of a step program: its settings, seed, inputs and output."""
 
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, TypeVar
 
 from mmc.compiler.settings.encoding import from_json
 from mmc.errors import StepError
+from mmc.files import Folder
 
 T = TypeVar("T")
 
@@ -51,13 +51,11 @@ class StepJob:
 
         It is emptied when a job with another fingerprint left it, and removed when the job is done.
         """
-        folder = self.out.with_name(self.out.name + KEPT)
-        mark = folder / "fingerprint"
-        if not mark.is_file() or mark.read_text(encoding="utf-8") != self.fingerprint:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            mark.write_text(self.fingerprint, encoding="utf-8")
-        return folder
+        place, name = Folder(self.out.parent), self.out.name + KEPT
+        if place.read(f"{name}/fingerprint") != self.fingerprint.encode():
+            place.empty(name)
+            place.write(f"{name}/fingerprint", self.fingerprint)
+        return place.path / name
 
     def one(self, name: str) -> Path:
         """The single path of an input.
@@ -127,4 +125,5 @@ def write_json(path: Path, value: Any) -> None:
 
     :raises ValueError: for NaN and infinities
     """
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    Folder(path.parent).write(path.name, text)
