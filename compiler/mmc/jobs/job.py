@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mmc import reading
 from mmc.compiler.settings.encoding import from_json
 from mmc.errors import StepError
 from mmc.files import Folder
@@ -110,12 +111,15 @@ def group_entry(group: str | None) -> dict[str, str]:
 def read_json(path: Path) -> Any:
     """Read a JSON file that an earlier job wrote.
 
-    :raises StepError: when the file is missing (its directory is not the output of a finished job) or is not JSON
+    :raises StepError: when the file is missing (its directory is not the output of a finished job), cannot be read, or
+        is not JSON as :func:`mmc.reading.read_json` accepts it
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return reading.read_json(path)
     except FileNotFoundError as error:
         raise StepError(f"{path.parent} is not the output of a finished job: it has no {path.name}") from error
+    except OSError as error:
+        raise StepError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise StepError(f"{path} is not JSON: {error}") from error
 
