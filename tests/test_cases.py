@@ -1,0 +1,84 @@
+"""Small inputs that once went wrong, each with the right value from sums over the weights of its own events."""
+
+import json
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import ROOT
+
+pytest.importorskip("madminer", reason="needs mmc[steps]")
+
+from mmc.cli.main import main
+from mmc.jobs.steps import runner
+
+CASES = ROOT.parent / "shared" / "cases"
+
+pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason=f"{CASES} is not there")
+
+
+def problems(name: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What ``mmc validate`` finds wrong."""
+    assert main(["validate", str(CASES / name / "study.yaml")]) != 0
+    return capsys.readouterr().out
+
+
+class Run:
+    """All jobs of a case, in this process."""
+
+    def __init__(self, name: str, folder: Path, *changes: tuple[str, str]) -> None:
+        self.study = Path(shutil.copytree(CASES / name, folder / "case")) / "study.yaml"
+        self.study.chmod(0o644)
+        text = self.study.read_text()
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        self.study.write_text(text)
+        self.folder = folder
+
+    def jobs(self) -> list[list[str]]:
+        """The words of each job after ``mmc step``."""
+        bundle = self.folder / "bundle"
+        assert main(["compile", str(self.study), "--target", "script", "--out", str(bundle)]) == 0
+        words = ["bash", str(bundle / "run.sh"), "-n", "-o", str(self.folder / "out")]
+        listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        return [shlex.split(line)[2:] for line in listed.splitlines()]
+
+    def finish(self, monkeypatch: pytest.MonkeyPatch) -> "Run":
+        """Run all jobs, which must succeed."""
+        jobs = self.jobs()
+        monkeypatch.chdir(self.folder / "bundle")
+        for words in jobs:
+            assert runner.main(words) == 0, words
+        return self
+
+    def refusal(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+        """Run jobs until one fails, and return its message."""
+        jobs = self.jobs()
+        monkeypatch.chdir(self.folder / "bundle")
+        for words in jobs:
+            capsys.readouterr()
+            if runner.main(words) != 0:
+                return capsys.readouterr().err.splitlines()[-1]
+        raise AssertionError("all jobs succeed")
+
+    def baseline(self, name: str) -> dict[str, Any]:
+        """The record of a baseline."""
+        found: dict[str, Any] = json.loads((self.folder / "out" / "baselines" / name / "baseline.json").read_text())
+        return found
+
+
+def test_one_point_of_the_grid_without_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("histogram-lost-by-one-grid-point", tmp_path).finish(monkeypatch)
+    found = run.baseline("histogram")
+    ((low, high),) = found["intervals"]["a"]["0.95"]
+    assert (low, high) == (pytest.approx(0.934, abs=0.01), pytest.approx(1.082, abs=0.01))
+    assert found["warnings"] == []
+
+
+def test_true_point_outside_the_grid(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "at the true point, c = 1.5 is outside the grid [-1, 1]" in problems("true-point-outside-grid", capsys)
