@@ -1,5 +1,6 @@
 """Small inputs that once went wrong, each with the right value from sums over the weights of its own events."""
 
+import gzip
 import json
 import shlex
 import shutil
@@ -82,3 +83,32 @@ def test_one_point_of_the_grid_without_events(tmp_path: Path, monkeypatch: pytes
 
 def test_true_point_outside_the_grid(capsys: pytest.CaptureFixture[str]) -> None:
     assert "at the true point, c = 1.5 is outside the grid [-1, 1]" in problems("true-point-outside-grid", capsys)
+
+
+def mean_weight(file: Path) -> float:
+    """The mean of the event weights of a Les Houches file, in pb."""
+    with gzip.open(file, "rt") as lines:
+        weights = [float(next(lines).split()[2]) for line in lines if line == "<event>\n"]
+    return sum(weights) / len(weights)
+
+
+def test_events_of_weight_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("zero-weight-events", tmp_path).finish(monkeypatch)
+    files = (CASES / "zero-weight-events" / name for name in ("sm.lhe.gz", "bkg.lhe.gz"))
+    expected = 300.0 * sum(mean_weight(file) for file in files)
+    for name in ("rate", "histogram"):
+        found = run.baseline(name)
+        assert found["n_expected"] == pytest.approx(expected, rel=0.05)  # the test events are a part of all events
+    rate = run.baseline("rate")
+    ((low, high),), ((lowest, highest),) = (
+        entry["intervals"]["c"]["0.95"] for entry in (rate, rate["with_systematics"])
+    )
+    # an uncertainty of 10 % adds 0.01 N^2 to the variance N, and the interval grows by about the root of the ratio
+    assert (highest - lowest) / (high - low) == pytest.approx((1.0 + 0.01 * rate["n_expected"]) ** 0.5, rel=0.05)
+
+
+def test_parameters_in_small_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("small-units", tmp_path).finish(monkeypatch)
+    record = json.loads((run.folder / "out" / "configure" / "configure" / "setup.json").read_text())
+    assert record["condition_number"] == pytest.approx(4.0, rel=0.5)
+    assert run.baseline("rate")["n_expected"] == pytest.approx(500.0, rel=0.01)  # 1 pb and 0.5 fb^-1

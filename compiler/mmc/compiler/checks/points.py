@@ -166,7 +166,7 @@ def _true_point(ctx: Context) -> tuple[Path, Mapping[str, float]]:
     if "point" in chosen:
         return ("evaluation", "theta_true", "point"), chosen["point"]
     benchmarks = ctx.entries("benchmarks")
-    name = chosen.get("benchmark", next(iter(ctx.names("benchmarks") or ()), None))
+    name = chosen.get("benchmark", next(iter(ctx.names("benchmarks") or ()), ""))
     path: Path = ("evaluation", "theta_true", "benchmark") if chosen else ("evaluation", "grid")
     return path, {key: value for key, value in benchmarks.get(name, {}).items() if key != IN_BASIS}
 
