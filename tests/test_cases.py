@@ -112,3 +112,8 @@ def test_parameters_in_small_units(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     record = json.loads((run.folder / "out" / "configure" / "configure" / "setup.json").read_text())
     assert record["condition_number"] == pytest.approx(4.0, rel=0.5)
     assert run.baseline("rate")["n_expected"] == pytest.approx(500.0, rel=0.01)  # 1 pb and 0.5 fb^-1
+
+
+def test_events_that_are_not_shuffled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("unshuffled-event-file", tmp_path).finish(monkeypatch)
+    assert run.baseline("rate")["n_expected"] == pytest.approx(27.0, rel=0.1)

@@ -140,8 +140,8 @@ def grids_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
 MMC513 = Code(
     "MMC513",
     "The true point lies outside the grid",
-    "Limits are computed at the points of the grid. The confidence region contains the true point, so with a true point "
-    "outside the grid the region is cut off, or no point of the grid is allowed. Widen the grid, or move the true point.",
+    "Limits are computed at the points of the grid. The confidence region contains the true point. If that is outside "
+    "the grid, the region is cut off, or no point of the grid is allowed. Widen the grid, or move the true point.",
 )
 
 
@@ -151,8 +151,8 @@ def true_point_on_the_grid(ctx: Context) -> Iterator[Diagnostic]:
     if ctx.get("evaluation") is None:
         return
     path, truth = _true_point(ctx)
-    for name, (low, high) in _ranges(ctx).items():
-        low, high = _grid(ctx).get(name, {}).get("range", (low, high))
+    for name, limits in _ranges(ctx).items():
+        low, high = _grid(ctx).get(name, {}).get("range", limits)
         value = truth.get(name)
         if low < high and value is not None and not low <= value <= high:
             message = f"at the true point, {name} = {show(value)} is outside the grid [{show(low)}, {show(high)}]"
