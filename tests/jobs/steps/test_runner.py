@@ -1,9 +1,11 @@
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,19 @@ def test_finished_job_says_what_it_was(folder: Folder) -> None:
     out = folder.run("configure", "job", {"a": 1}, seed=7)
     record = json.loads((out / "job.json").read_text())
     assert record.pop("seconds") >= 0.0
-    assert record == {"stage": "configure", "job": "job", "fingerprint": "f" * 64, "seed": 7, "mmc": __version__}
+    outputs = {name: entry | {"modified_ns": 0} for name, entry in record.pop("outputs").items()}
+    assert record == {
+        **{"stage": "configure", "job": "job", "fingerprint": "f" * 64, "seed": 7, "mmc": __version__},
+        "made_with": {"numpy": version("numpy")} | record["made_with"],
+    }
+    assert outputs == {
+        name: {
+            "bytes": (out / name).stat().st_size,
+            "sha256": hashlib.sha256((out / name).read_bytes()).hexdigest(),
+            "modified_ns": 0,
+        }
+        for name in ("early.txt", "result.json")
+    }
     assert json.loads((out / "result.json").read_text())["settings"] == {"a": 1}
     assert names(out.parent) == ["job", "job.log"]
     assert "configure[job] done" in (out.parent / "job.log").read_text()

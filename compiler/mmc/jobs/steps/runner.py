@@ -25,9 +25,11 @@ from typing import Any
 from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import MissingExtraError, MmcError, StepError
 from mmc.files import Folder
-from mmc.jobs.job import KEPT, RECORD, StepJob, write_json
+from mmc.jobs.job import KEPT, StepJob, write_json
+from mmc.jobs.record import RECORD, Record
 from mmc.jobs.seeds import seed_generators
 from mmc.jobs.tracking.tracker import tracker
+from mmc.jobs.versions import versions
 from mmc.version import __version__
 
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -130,8 +132,7 @@ def _run(command: _Command) -> None:
             seed_generators(seed)  # last, because MLflow draws random numbers too
             step.run(job)
         seconds = round(time.monotonic() - started, 3)
-        record = {"stage": command.stage, "job": command.job, "fingerprint": fingerprint}
-        write_json(part / RECORD, {**record, "seed": entry["seed"], "seconds": seconds, "mmc": __version__})
+        write_json(part / RECORD, _record(job, seconds).to_json())
         _replace(command.out, part)
         _beside(part).remove(part.name + KEPT)
         log.info("%s[%s] done in %.1f s", command.stage, command.job, seconds)
@@ -142,6 +143,23 @@ def _run(command: _Command) -> None:
     finally:
         signal.signal(signal.SIGTERM, previous)
         os.close(claim)
+
+
+def _record(job: StepJob, seconds: float) -> Record:
+    """The record of a job whose step has returned."""
+    declared = STAGES[job.stage]
+    imported = [package for package in declared.packages if package in sys.modules]
+    record = Record(
+        stage=job.stage,
+        job=job.name,
+        fingerprint=job.fingerprint,
+        seed=job.seed,
+        seconds=seconds,
+        mmc=__version__,
+        made_with={**versions(imported), **{name: text for name, text in job.programs.items() if text}},
+        inputs=job.read_outputs,
+    )
+    return record.with_outputs(job.out, declared.changing)
 
 
 def _claim(part: Path) -> int:
