@@ -48,6 +48,7 @@ def run(job: StepJob) -> None:
     """
     settings = job.read(MadGraphSimulateSettings)
     found = find_madgraph(settings.installation)
+    job.programs["MadGraph"] = found.version
     setup = Setup.read(job.one("setup"))
     setup.point(settings.benchmark)
     source = job.pick("process", settings.process_job)

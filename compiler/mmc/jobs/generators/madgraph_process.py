@@ -43,6 +43,7 @@ def run(job: StepJob) -> None:
     """
     settings = job.read(MadGraphGenerateSettings)
     found = find_madgraph(settings.installation)
+    job.programs["MadGraph"] = found.version
     _check_model(found, settings.model, settings.sample)
     commands = _commands(settings)
     with work_folder(job.out) as work:

@@ -31,6 +31,7 @@ def run(job: StepJob) -> None:
     """
     settings = job.read(DetectSettings)
     delphes = find_delphes(settings.installation)
+    job.programs["Delphes"] = delphes.version
     source = job.pick("events", settings.simulate_job)
     events, expected = source / SHOWERED, read_json(source / SIMULATE.record)["n_events"]
     if not events.is_file():
