@@ -18,7 +18,7 @@ _LPP = {"p": 1, "pbar": -1}
 _TRUE = ("true", ".true.", "t")
 _EVENTS, _SEED = "`events` and `events_per_job` of a sample", "`seed`"
 _PDF, _SYSTEMATICS = "`generation.beams.pdf`", "`systematics`"
-_RUN_CARD = {
+RUN_CARD = {
     "nevents": _EVENTS,
     "iseed": _SEED,
     "python_seed": _SEED,
@@ -42,7 +42,7 @@ _MADGRAPH_DEFAULTS = {("main:numberofevents", "-1"), ("hepmcoutput:file", "auto"
 """The entries of the Pythia card that MadGraph writes; they change nothing."""
 
 
-class _Card(NamedTuple):
+class Card(NamedTuple):
     """The run card of a sample or of one of its slices, or the param card of a sample."""
 
     path: Path
@@ -51,7 +51,7 @@ class _Card(NamedTuple):
     sample: Mapping[str, Any]
 
 
-def _run_card_places(ctx: Context) -> Iterator[tuple[Path, Iterable[Any]]]:
+def run_card_places(ctx: Context) -> Iterator[tuple[Path, Iterable[Any]]]:
     """The places of the study with settings of run cards, each with the samples that use them."""
     every = samples(ctx)
     if every:
@@ -73,9 +73,9 @@ MMC320 = Code(
 @rule(MMC320)
 def run_card_settings(ctx: Context) -> Iterator[Diagnostic]:
     """Settings of the run card do not set what the study sets."""
-    for path, concerned in _run_card_places(ctx):
+    for path, concerned in run_card_places(ctx):
         for name, value in (ctx.get(*path) or {}).items():
-            place = _RUN_CARD.get(name.lower())
+            place = RUN_CARD.get(name.lower())
             if place is None:
                 continue
             if name.lower() == "use_syst":
@@ -99,12 +99,12 @@ def matching(ctx: Context) -> Iterator[Diagnostic]:
     """Events with different numbers of jets are not matched to the shower."""
     if ctx.get("generation", "shower") in (None, "none"):
         return
-    for path, _ in _run_card_places(ctx):
+    for path, _ in run_card_places(ctx):
         for name, value in (ctx.get(*path) or {}).items():
             if name.lower() in _MATCHING and _is_positive(str(value)):
                 message = f"`{name}` matches jets to the shower, which mmc does not support"
                 yield ctx.problem(MMC333, (*path, name), message, _UNMATCHED, key=True)
-    for file_path, file in {card.path: card.file for card in _run_cards(ctx)}.items():
+    for file_path, file in {card.path: card.file for card in run_cards(ctx)}.items():
         for entry in _run_card(ctx, file, _MATCHING):
             if _is_positive(entry.value):
                 message = f"line {entry.line} of {file[:100]} matches jets to the shower"
@@ -121,7 +121,7 @@ def pythia_settings(ctx: Context) -> Iterator[Diagnostic]:
     """Settings of Pythia do not set what the study sets."""
     path = ("generation", "shower", "settings")
     for name in ctx.entries(*path) if ctx.origin is MADGRAPH else ():
-        place = _place_of_pythia(name)
+        place = place_of_pythia(name)
         if place is not None:
             yield _setting(ctx, (*path, name), name, place)
 
@@ -131,7 +131,8 @@ def _setting(ctx: Context, path: Path, name: str, place: str) -> Diagnostic:
     return ctx.problem(MMC320, path, message, f"remove it; its place is {place}", key=True)
 
 
-def _place_of_pythia(name: str) -> str | None:
+def place_of_pythia(name: str) -> str | None:
+    """The place in the study of a setting of Pythia that the study sets; None for other settings."""
     return next((place for start, place in _PYTHIA.items() if name.lower().startswith(start)), None)
 
 
@@ -148,11 +149,11 @@ MMC321 = Code(
 @rule(MMC321)
 def run_card_files(ctx: Context) -> Iterator[Diagnostic]:
     """Run cards do not contradict the study."""
-    for card in _run_cards(ctx):
+    for card in run_cards(ctx):
         accepted = _accepted(ctx, card.sample)
-        for entry in _run_card(ctx, card.file, tuple(_RUN_CARD)):
+        for entry in _run_card(ctx, card.file, tuple(RUN_CARD)):
             if entry.name in accepted and not _agrees(accepted[entry.name], entry.value):
-                yield _contradiction(ctx, card.path, card.file, entry, _RUN_CARD[entry.name])
+                yield _contradiction(ctx, card.path, card.file, entry, RUN_CARD[entry.name])
 
 
 @rule(MMC321)
@@ -160,12 +161,12 @@ def other_card_files(ctx: Context) -> Iterator[Diagnostic]:
     """Cards of Pythia and Delphes do not contradict the study."""
     path: Path = ("generation", "shower", "card")
     file = ctx.get(*path)
-    for entry in cards.pythia(_text(ctx, file) or "") if file is not None else ():
-        place = _place_of_pythia(entry.name)
+    for entry in cards.pythia(card_text(ctx, file) or "") if file is not None else ():
+        place = place_of_pythia(entry.name)
         if place is not None and (entry.name.lower(), entry.value.lower()) not in _MADGRAPH_DEFAULTS:
             yield _contradiction(ctx, path, file, entry, place)
     path, file = ("detector", "card"), ctx.get("detector", "card")
-    for entry in cards.delphes_seeds(_text(ctx, file) or "") if file is not None else ():
+    for entry in cards.delphes_seeds(card_text(ctx, file) or "") if file is not None else ():
         yield _contradiction(ctx, path, file, entry, "`seed`, from which every job has its own")
 
 
@@ -185,9 +186,9 @@ def param_cards(ctx: Context) -> Iterator[Diagnostic]:
         for name, entry in ctx.entries("parameters").items()
         if "lha_block" in entry and "lha_id" in entry
     }
-    signals = {card.path: card.file for card in _param_cards(ctx) if not card.sample["background"]}
+    signals = {card.path: card.file for card in param_cards_of(ctx) if not card.sample["background"]}
     for path, file in signals.items():
-        held = cards.param_card(_text(ctx, file) or "")
+        held = cards.param_card(card_text(ctx, file) or "")
         for parameter, (block, number) in places.items() if held else ():
             if (block.lower(), number) not in held:
                 message = f"{file[:100]} has no entry {block} {number} for the parameter {show(parameter)}"
@@ -204,7 +205,7 @@ def param_card_entries(ctx: Context) -> Iterator[Diagnostic]:
     places = [shared, *(("generation", "samples", name, "param_card") for name in samples(ctx))]
     for path in places if ctx.origin is MADGRAPH else ():
         file = ctx.get(*path, "file") or ctx.get(*shared, "file")
-        text = None if file is None else _text(ctx, file)
+        text = None if file is None else card_text(ctx, file)
         said = {key.lower(): key for key in ctx.get(*path) or {} if key != "file"}
         for key in said.keys() & own.keys():
             message = (
@@ -216,19 +217,19 @@ def param_card_entries(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(MMC322, (*path, said[key]), message, "correct it, or remove it", key=True)
 
 
-def _param_cards(ctx: Context) -> Iterator[_Card]:
+def param_cards_of(ctx: Context) -> Iterator[Card]:
     """The param card files of the samples."""
     for name, sample in samples(ctx).items():
         places: tuple[Path, ...] = (("generation", "samples", name, "param_card"), ("generation", "param_card"))
         path = next((place for place in places if ctx.get(*place, "file") is not None), None)
         if path is not None:
-            yield _Card((*path, "file"), ctx.get(*path, "file"), sample)
+            yield Card((*path, "file"), ctx.get(*path, "file"), sample)
 
 
 @rule(MMC321)
 def texts(ctx: Context) -> Iterator[Diagnostic]:
     """Cards are text files."""
-    named = {card.path: card.file for card in _run_cards(ctx)}
+    named = {card.path: card.file for card in run_cards(ctx)}
     places: list[Path] = [("generation", "shower", "card"), ("detector", "card"), ("generation", "param_card", "file")]
     places += [("generation", "samples", name, "param_card", "file") for name in samples(ctx)]
     named |= {path: ctx.get(*path) for path in places if ctx.get(*path) is not None}
@@ -237,14 +238,14 @@ def texts(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(MMC321, path, f"{show(file)} is not a card: it is not UTF-8 text, or larger than 2 MB")
 
 
-def _text(ctx: Context, file: str) -> str | None:
+def card_text(ctx: Context, file: str) -> str | None:
     """The text of a card; None if the file cannot be read, which another rule reports."""
     return ctx.read_text(file) if is_there(ctx, file) else None
 
 
 def _run_card(ctx: Context, file: str, names: tuple[str, ...]) -> tuple[cards.Entry, ...]:
     """The different settings with these names of a run card."""
-    text = _text(ctx, file)
+    text = card_text(ctx, file)
     return () if text is None else _settings(text, names)
 
 
@@ -262,7 +263,7 @@ def _contradiction(ctx: Context, path: Path, file: str, entry: cards.Entry, plac
     return ctx.problem(MMC321, path, message, f"remove the line; its place is {place}")
 
 
-def _run_cards(ctx: Context) -> Iterator[_Card]:
+def run_cards(ctx: Context) -> Iterator[Card]:
     """The run card files of the samples and their slices."""
     for name, sample in samples(ctx).items():
         own: Path = ("generation", "samples", name)
@@ -270,7 +271,7 @@ def _run_cards(ctx: Context) -> Iterator[_Card]:
             places: tuple[Path, ...] = (slices, (*own, "run_card"), ("generation", "run_card"))
             path = next((place for place in places if place and ctx.get(*place, "file") is not None), None)
             if path is not None:
-                yield _Card((*path, "file"), ctx.get(*path, "file"), sample)
+                yield Card((*path, "file"), ctx.get(*path, "file"), sample)
 
 
 def _varies(ctx: Context, sample: Mapping[str, Any]) -> bool:
@@ -298,7 +299,7 @@ def _accepted(ctx: Context, sample: Mapping[str, Any]) -> dict[str, set[Any]]:
         label = "lhapdf" if isinstance(pdf, int) else pdf
         accepted |= {"pdlabel": {label}, "pdlabel1": {label}, "pdlabel2": {label}}
     if _varies(ctx, sample):  # otherwise MadGraph does not use these settings
-        accepted |= {name: set() for name, place in _RUN_CARD.items() if place == _SYSTEMATICS}
+        accepted |= {name: set() for name, place in RUN_CARD.items() if place == _SYSTEMATICS}
         accepted["use_syst"] = {*_TRUE, 1}
     return accepted
 

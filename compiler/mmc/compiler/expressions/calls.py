@@ -22,7 +22,7 @@ from mmc.compiler.expressions.vocabulary import (
     OFTEN_WRITTEN,
     PARTICLE,
     READERS,
-    SAME,
+    SAME_KIND,
     SCALAR,
     SINGLES,
     SPATIAL,
@@ -166,7 +166,7 @@ class CallChecker(Reporter):
             if value.kind != UNKNOWN and value.kind not in self.accepted(sort, owner.kind):
                 message = f"`{name}` takes a {_SORTS[sort]}; `{self.source(argument)}` is a {value}"
                 return self.report(MMC405, argument, message, "take an element, as in `j[0]`" if value.is_list else "")
-        if result != SAME:
+        if result != SAME_KIND:
             return Value(result)
         return Value(owner.kind if owner.kind in MADMINER_PARTICLES else VECTOR4)
 
@@ -211,7 +211,7 @@ def _meant(name: str, known: tuple[str, ...], otherwise: str) -> Help:
     return f"did you mean `{guess}`?" if guess in known else suggestion(name, known, otherwise)
 
 
-_SORTS = {SCALAR: "number", ANY: "particle or vector", FOUR: "particle", THREE: "three-vector", SAME: "particle"}
+_SORTS = {SCALAR: "number", ANY: "particle or vector", FOUR: "particle", THREE: "three-vector", SAME_KIND: "particle"}
 _BUILTIN_FUNCTIONS: dict[str, Callable[..., float]] = {
     "abs": abs,
     "float": float,
