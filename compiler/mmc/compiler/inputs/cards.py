@@ -111,7 +111,12 @@ def _places(text: str) -> Iterator[_Place]:
         words = raw.partition("#")[0].lower().split()
         if len(words) >= 2 and words[0] == "block":
             block = words[1]
-        elif len(words) == 3 and words[0] == "decay" and words[1].isdigit():
+        elif len(words) == 3 and words[0] == "decay" and _is_number(words[1]):
             yield _Place(line, "decay", int(words[1]), words[2])
-        elif len(words) == 2 and words[0].isdigit():
+        elif len(words) == 2 and _is_number(words[0]):
             yield _Place(line, block, int(words[0]), words[1])
+
+
+def _is_number(word: str) -> bool:
+    """Whether a word is a number of an entry: other scripts' digits and thousands of digits are not."""
+    return word.isascii() and word.isdecimal() and len(word) < 20
