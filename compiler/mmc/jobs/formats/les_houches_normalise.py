@@ -18,8 +18,8 @@ from xml.parsers import expat
 from mmc.errors import StepError
 from mmc.jobs.formats import gzipped
 from mmc.jobs.formats.les_houches import quoted
-from mmc.jobs.formats.les_houches_text import UnusualFileError, between, blocks, n_particles, number, weights
-from mmc.reading import shown
+from mmc.jobs.formats.les_houches_text import UnusualFileError, between, blocks, number, particle_lines, weights
+from mmc.reading import first_line, shown
 
 log = logging.getLogger(__name__)
 
@@ -173,25 +173,15 @@ def _events(path: Path) -> Iterator[tuple[str, str, str, dict[str, str]]]:
         for event, block in enumerate(blocks(path), start=1):
             body, tag, rest = block.text.partition("<")
             try:
-                lines = _lines(body)
+                lines = particle_lines(body)
                 found = dict(weights(tag + rest))
             except ValueError as error:
-                raise StepError(f"event {event} of {path.name} is damaged: {error} (line {block.line})") from error
+                raise StepError(
+                    f"event {event} of {path.name} is damaged: {first_line(error)} (line {block.line})"
+                ) from error
             yield block.before, "".join(f"{line}\n" for line in lines), lines[0].split()[2], found
     except (UnicodeDecodeError, UnusualFileError) as error:
         raise StepError(f"mmc cannot read the event file {path.name}: {error}") from error
-
-
-def _lines(body: str) -> list[str]:
-    """The lines of an event without comments: its own, then one per particle.
-
-    :raises ValueError: when there are not as many as the first line declares
-    """
-    lines = [line for line in body.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    words = lines[0].split() if lines else []
-    if len(words) != 6 or n_particles(words[0]) != len(lines) - 1:
-        raise ValueError("its first line does not fit what follows")
-    return lines
 
 
 def _with_weight(body: str, weight: str) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mmc.errors import StepError
 from mmc.jobs.formats.les_houches_text import (
+    COLUMNS,
     Block,
     UnusualFileError,
     between,
@@ -19,13 +20,13 @@ from mmc.jobs.formats.les_houches_text import (
     number,
     weights,
 )
+from mmc.reading import first_line
 
 log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_COLUMNS = 13
 _STATUS = 1
 """The column of a particle's line that is 1 for a final-state particle."""
 _MOMENTUM = slice(6, 10)
@@ -100,7 +101,7 @@ def _table(path: Path, factor: float) -> EventTable:
         try:
             final, own_weight, found = _event(block)
         except (ValueError, IndexError, OverflowError) as error:
-            raise StepError(f"{where} is damaged: {error} (line {block.line})") from error
+            raise StepError(f"{where} is damaged: {first_line(error)} (line {block.line})") from error
         if names is None:
             names = list(found)
         elif names != list(found):
@@ -119,8 +120,7 @@ def _table(path: Path, factor: float) -> EventTable:
     if strange.any():
         event = int(np.searchsorted(np.cumsum(n_final), np.argmax(strange), side="right"))
         raise StepError(
-            f"event {event + 1} of {path.name} is damaged: a particle has an entry that is too large or not a number "
-            f"(line {lines[event]})"
+            f"event {event + 1} of {path.name} is damaged: an entry is too large or not a number (line {lines[event]})"
         )
     return EventTable(
         name=path.name,
@@ -143,15 +143,15 @@ def _event(block: Block) -> tuple[list[float], float, dict[str, float]]:
     """
     body, tag, rest = block.text.partition("<")
     if not body.isascii() or "_" in body:
-        raise ValueError("its particles have characters that are not those of numbers")
+        raise ValueError("it has characters that are not those of numbers")
     first, *lines = [words for words in map(str.split, body.splitlines()) if len(words) > 1] or [[]]
     declared = n_particles(first[0])
     final: list[float] = []
     for words in lines:
         if words[0].startswith("#"):
             raise UnusualFileError("there are comments in events")
-        if len(words) != _COLUMNS:
-            raise ValueError(f"a particle has {len(words)} entries instead of {_COLUMNS}")
+        if len(words) != COLUMNS:
+            raise ValueError(f"a particle has {len(words)} entries instead of {COLUMNS}")
         if int(words[_STATUS]) == 1:
             final += (float(int(words[0])), *map(float, words[_MOMENTUM]), float(words[_SPIN]))
     if len(lines) != declared:

@@ -1,5 +1,6 @@
 """The text of Les Houches event files: the head, and the events one by one, within bounds and in linear time."""
 
+import math
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -11,9 +12,12 @@ from mmc.jobs.formats.gzipped import reading_text
 
 MOST_HEAD, MOST_EVENT = 1 << 24, 1 << 22
 """The largest number of characters before the first event, and in an event."""
+COLUMNS = 13
+"""The number of entries of a particle."""
 MOST_PARTICLES = 10_000
 MOST_WEIGHTS = 10_000
 
+_OWN_COLUMNS = 6
 _CHUNK = 1 << 20
 _EVENT = re.compile(r"<event(?:\s[^<>]*)?>")
 _WEIGHT = re.compile(r"""<wgt\s+id=(?:'([^']*)'|"([^"]*)")\s*>\s*([^<\s]+)\s*</wgt>""")
@@ -90,6 +94,26 @@ def between(text: str, opening: str, closing: str) -> str | None:
     _, _, after = text.partition(opening)
     inside, found, _ = after.partition(closing)
     return inside if found else None
+
+
+def particle_lines(body: str) -> list[str]:
+    """The lines of an event without comments: its own, then one per particle.
+
+    :raises ValueError: when there are not as many as the first line declares, or an entry is not a finite number
+    """
+    own, *lines = [line for line in body.splitlines() if line.strip() and not line.lstrip().startswith("#")] or [""]
+    words = own.split()
+    if len(words) != _OWN_COLUMNS or n_particles(words[0]) != len(lines):
+        raise ValueError("its first line does not fit what follows")
+    entries = " ".join((*words[3:], *lines))
+    if not entries.isascii() or "_" in entries:
+        raise ValueError("it has characters that are not those of numbers")
+    for line in lines:
+        if (n_entries := len(line.split())) != COLUMNS:
+            raise ValueError(f"a particle has {n_entries} entries instead of {COLUMNS}")
+    if not all(map(math.isfinite, map(float, entries.split()))):
+        raise ValueError("an entry is too large or not a number")
+    return [own, *lines]
 
 
 def weights(text: str) -> list[tuple[str, str]]:

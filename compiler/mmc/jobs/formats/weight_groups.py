@@ -123,7 +123,7 @@ def weight_groups(path: Path) -> tuple[WeightGroup, ...]:
     """
     groups: list[tuple[Mapping[str, str], str, list[Mapping[str, str]]]] = []
     n_weights, inside = 0, False
-    for closing, tag, attributes, text in _TAG.findall(_declarations(path)):
+    for closing, tag, attributes, text in map(re.Match.groups, _TAG.finditer(_declarations(path))):
         if tag == "weightgroup":
             inside = not closing
             if inside:
@@ -131,8 +131,8 @@ def weight_groups(path: Path) -> tuple[WeightGroup, ...]:
         elif not closing and inside:
             groups[-1][2].append(_attributes(attributes))
             n_weights += 1
-    if max(n_weights, len(groups)) > MOST_WEIGHTS:
-        raise StepError(f"{path.name} declares {n_weights:,} weights; mmc reads up to {MOST_WEIGHTS:,}")
+        if max(n_weights, len(groups)) > MOST_WEIGHTS:
+            raise StepError(f"{path.name} declares more than {MOST_WEIGHTS:,} weights")
     return tuple(WeightGroup(attributes, text, tuple(weights)) for attributes, text, weights in groups)
 
 
