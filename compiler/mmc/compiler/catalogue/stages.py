@@ -48,6 +48,10 @@ class DeclaredStage:
     """The program that its jobs call, independent of the origin of the events."""
     package: str | None = None
     """The package that its jobs need in addition to the packages of all steps."""
+    packages: tuple[str, ...] = ("numpy", "madminer")
+    """The packages on whose versions its output depends, if its jobs import them."""
+    changing: tuple[str, ...] = ()
+    """How the names of those files and folders of its output begin that later jobs change."""
 
     @property
     def step(self) -> str:
@@ -115,6 +119,7 @@ GENERATE = DeclaredStage(
     record="process.json",
     version=1,
     is_in=_makes_events("generate"),
+    packages=("numpy", "madminer", "pythia8mc"),
 )
 SIMULATE = DeclaredStage(
     name="simulate",
@@ -124,6 +129,7 @@ SIMULATE = DeclaredStage(
     record="simulate.json",
     version=1,
     is_in=_makes_events("simulate"),
+    packages=("numpy", "madminer", "pythia8mc"),
 )
 IMPORT_EVENTS = DeclaredStage(
     name="import_events",
@@ -143,6 +149,7 @@ DETECT = DeclaredStage(
     version=1,
     is_in=_detects,
     program="Delphes",
+    packages=(),
 )
 ANALYSE = DeclaredStage(
     name="analyse",
@@ -180,6 +187,8 @@ TRACK = DeclaredStage(
     version=1,
     is_in=_tracks,
     package="mlflow",
+    packages=(),
+    changing=("mlflow.db", "artifacts"),
 )
 SAMPLE = DeclaredStage(
     name="sample",
@@ -200,6 +209,7 @@ TRAIN = DeclaredStage(
     version=2,
     is_in=_trains,
     tracked_as=TrackedAs.ESTIMATOR,
+    packages=("numpy", "madminer", "torch"),
 )
 TUNE = DeclaredStage(
     name="tune",
@@ -210,6 +220,7 @@ TUNE = DeclaredStage(
     version=2,
     is_in=_tunes,
     tracked_as=TrackedAs.ESTIMATOR,
+    packages=("numpy", "madminer", "torch", "optuna"),
 )
 EVALUATE = DeclaredStage(
     name="evaluate",
@@ -220,6 +231,7 @@ EVALUATE = DeclaredStage(
     version=3,
     is_in=_evaluates,
     tracked_as=TrackedAs.ESTIMATOR,
+    packages=("numpy", "madminer", "torch"),
 )
 BASELINES_STAGE = DeclaredStage(
     name="baselines",
