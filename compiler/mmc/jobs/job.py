@@ -1,15 +1,16 @@
 """The job of a step program: its settings, seed, inputs and output."""
 
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mmc import reading
 from mmc.compiler.settings.encoding import from_json
 from mmc.errors import StepError
+from mmc.files import Folder
 from mmc.jobs.record import RECORD, Record
 
 T = TypeVar("T")
@@ -53,13 +54,11 @@ class StepJob:
 
         It is emptied when a job with another fingerprint left it, and removed when the job is done.
         """
-        folder = self.out.with_name(self.out.name + KEPT)
-        mark = folder / "fingerprint"
-        if not mark.is_file() or mark.read_text(encoding="utf-8") != self.fingerprint:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            mark.write_text(self.fingerprint, encoding="utf-8")
-        return folder
+        place, name = Folder(self.out.parent), self.out.name + KEPT
+        if place.read(f"{name}/fingerprint") != self.fingerprint.encode():
+            place.empty(name)
+            place.write(f"{name}/fingerprint", self.fingerprint)
+        return place.path / name
 
     def one(self, name: str) -> Path:
         """The single path of an input.
@@ -156,12 +155,15 @@ def group_entry(group: str | None) -> dict[str, str]:
 def read_json(path: Path) -> Any:
     """Read a JSON file that an earlier job wrote.
 
-    :raises StepError: when the file is missing (its directory is not the output of a finished job) or is not JSON
+    :raises StepError: when the file is missing (its directory is not the output of a finished job), cannot be read, or
+        is not JSON as :func:`mmc.reading.read_json` accepts it
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return reading.read_json(path)
     except FileNotFoundError as error:
         raise StepError(f"{path.parent} is not the output of a finished job: it has no {path.name}") from error
+    except OSError as error:
+        raise StepError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise StepError(f"{path} is not JSON: {error}") from error
 
@@ -171,4 +173,5 @@ def write_json(path: Path, value: Any) -> None:
 
     :raises ValueError: for NaN and infinities
     """
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    Folder(path.parent).write(path.name, text)
