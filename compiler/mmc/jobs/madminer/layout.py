@@ -29,7 +29,7 @@ LAYOUT: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     "benchmarks/is_nuisance": ("integers", ("benchmarks",)),
     "benchmarks/is_reference": ("integers", ("benchmarks",)),
     "morphing/components": ("integers", ("components", "parameters")),
-    "morphing/morphing_matrix": ("numbers", ("components", "physical")),
+    "morphing/morphing_matrix": ("numbers", ("components", "basis")),  # benchmarks outside the basis come last
     "finite_differences/base_benchmarks": ("texts", ("differences",)),
     "finite_differences/shifted_benchmarks": ("texts", ("differences", "parameters")),
     "finite_differences/epsilon": ("numbers", ()),
@@ -206,6 +206,8 @@ def _shapes(file: _File) -> dict[str, int]:
             raise file.flaw(place, f"has the shape {declared.shape} where {expected} is expected")
         if place in _OPTIONAL:
             file.within(place, 0, 1)
+    if numbers.get("basis", 0) > _n_physical(file, numbers["benchmarks"]):
+        raise file.flaw("morphing/morphing_matrix", f"has {numbers['basis']} columns, more than there are benchmarks")
     for name in ("parameters", "benchmarks"):
         if not numbers[name]:
             raise StepError(f"{file.name} is not a file of MadMiner's: it has no {name}")
