@@ -174,6 +174,8 @@ def _check(file: _File) -> None:
         if strange := set(file.texts(place)) - set(known):
             raise file.flaw(place, f"has {shown(min(strange))}, and not only {', '.join(known)}")
     file.within("parameters/max_power", 0, _MOST_POWER)
+    if numbers.get("basis", 0) > _n_physical(file, len(benchmarks)):
+        raise file.flaw("morphing/morphing_matrix", f"has {numbers['basis']} columns, but there are fewer benchmarks")
     file.within("morphing/components", 0, _MOST_POWER * len(parameters))
     _check_nuisance(file, benchmarks)
     if "samples/weights" in file.declared:
@@ -206,8 +208,6 @@ def _shapes(file: _File) -> dict[str, int]:
             raise file.flaw(place, f"has the shape {declared.shape} where {expected} is expected")
         if place in _OPTIONAL:
             file.within(place, 0, 1)
-    if numbers.get("basis", 0) > _n_physical(file, numbers["benchmarks"]):
-        raise file.flaw("morphing/morphing_matrix", f"has {numbers['basis']} columns, more than there are benchmarks")
     for name in ("parameters", "benchmarks"):
         if not numbers[name]:
             raise StepError(f"{file.name} is not a file of MadMiner's: it has no {name}")
