@@ -174,12 +174,13 @@ def _check(file: _File) -> None:
         if strange := set(file.texts(place)) - set(known):
             raise file.flaw(place, f"has {shown(min(strange))}, and not only {', '.join(known)}")
     file.within("parameters/max_power", 0, _MOST_POWER)
-    if numbers.get("basis", 0) > _n_physical(file, len(benchmarks)):
+    physical = _n_physical(file, len(benchmarks))
+    if numbers.get("basis", 0) > physical:
         raise file.flaw("morphing/morphing_matrix", f"has {numbers['basis']} columns, but there are fewer benchmarks")
     file.within("morphing/components", 0, _MOST_POWER * len(parameters))
     _check_nuisance(file, benchmarks)
     if "samples/weights" in file.declared:
-        _check_origins(file, numbers["physical"])
+        _check_origins(file, physical)
 
 
 def _shapes(file: _File) -> dict[str, int]:
