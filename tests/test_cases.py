@@ -117,3 +117,24 @@ def test_parameters_in_small_units(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_events_that_are_not_shuffled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run("unshuffled-event-file", tmp_path).finish(monkeypatch)
     assert run.baseline("rate")["n_expected"] == pytest.approx(27.0, rel=0.1)
+
+
+def test_observed_events_that_fail_a_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = Run("observed-events-not-cut", tmp_path).refusal(monkeypatch, capsys)
+    assert "300 of the 500 observed events of obs.csv fail the cut pt > 50.," in message
+
+
+def test_observed_events_that_pass_the_cuts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("observed-events-not-cut", tmp_path)
+    file = run.study.parent / "obs.csv"
+    head, *rows = file.read_text().splitlines()
+    file.chmod(0o644)
+    file.write_text(
+        "\n".join([head, *(row for row in rows if float(row.split(",")[head.split(",").index("pt")]) > 50.0)])
+    )
+    found = run.finish(monkeypatch).baseline("histogram")["observed"]
+    assert found["best_fit"]["c"] == pytest.approx(0.05, abs=0.026)
+    ((low, high),) = found["intervals"]["c"]["0.95"]
+    assert (low, high) == (pytest.approx(-0.013, abs=0.01), pytest.approx(0.132, abs=0.01))
