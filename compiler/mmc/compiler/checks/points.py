@@ -154,7 +154,8 @@ def true_point_on_the_grid(ctx: Context) -> Iterator[Diagnostic]:
     for name, limits in _ranges(ctx).items():
         low, high = _grid(ctx).get(name, {}).get("range", limits)
         value = truth.get(name)
-        if low < high and value is not None and not low <= value <= high:
+        # a true point outside the parameter's range is reported as MMC210
+        if value is not None and limits[0] <= value <= limits[1] and low < high and not low <= value <= high:
             message = f"at the true point, {name} = {show(value)} is outside the grid [{show(low)}, {show(high)}]"
             yield ctx.problem(MMC513, path, message, "widen the grid, or choose another true point", key=True)
 

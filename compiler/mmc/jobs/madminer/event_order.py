@@ -24,10 +24,11 @@ PER_EVENT = ("observations", "weights", "sampling_benchmarks")
 log = logging.getLogger(__name__)
 
 
-def shuffle_if_ordered(path: Path, seed: int) -> bool:
-    """Shuffle the events of a file, in place, if their order is not random; whether it was not.
+def shuffle_if_ordered(path: Path, seed: int) -> str:
+    """Shuffle the events of a file, in place, if their order is not random.
 
     :param path: a copy of the user's file
+    :returns: the reason for shuffling, empty if the order is random
     """
     import h5py
 
@@ -35,12 +36,12 @@ def shuffle_if_ordered(path: Path, seed: int) -> bool:
         samples = file["samples"]
         reason = next(_ordered(samples), "")
         if not reason:
-            return False
+            return ""
         order = np.random.default_rng(seed).permutation(len(samples["observations"]))
         for name in PER_EVENT:
             samples[name][...] = samples[name][()][order]
     log.warning("the events are not in random order (%s): they are shuffled", reason)
-    return True
+    return reason
 
 
 def _ordered(samples: Any) -> Iterator[str]:

@@ -25,8 +25,11 @@ def run(job: StepJob) -> None:
     _check_digest(path, settings.sha256)
     _check_content(path, settings)
     shutil.copyfile(path, job.out / EVENTS)
-    shuffled = shuffle_if_ordered(job.out / EVENTS, job.seed)
-    write_json(job.out / INGEST.record, {**event_record(job.out / EVENTS), "shuffled": shuffled})
+    reason = shuffle_if_ordered(job.out / EVENTS, job.seed)
+    record = event_record(job.out / EVENTS)
+    if reason:
+        record["warnings"].append(f"the events are shuffled, because they were not in random order: {reason}")
+    write_json(job.out / INGEST.record, record)
 
 
 def _check_digest(path: Path, expected: str) -> None:
