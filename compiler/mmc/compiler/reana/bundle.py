@@ -14,7 +14,6 @@ from typing import Any
 
 import yaml
 
-from mmc.compiler.catalogue.reana import ENGINES
 from mmc.compiler.targets.bundle import MANIFEST
 from mmc.compiler.targets.reana import FILES, PARAMETERS, SPECIFICATION
 from mmc.errors import MmcError, UsageError
@@ -115,8 +114,8 @@ def _problems(study: str, specification: Mapping[str, Any], digests: Mapping[str
         yield f"the files to upload are not those of {MANIFEST}: {other[0]!r}"
     workflow = specification.get("workflow", {})
     engine = workflow.get("type")
-    if engine not in ENGINES:
-        yield f"{engine!r} is not one of the engines {', '.join(ENGINES)}"
+    if engine not in FILES:
+        yield f"{engine!r} is not one of the engines {', '.join(FILES)}"
     elif (workflow.get("file"), specification["inputs"].get("parameters", {})) != (FILES[engine], PARAMETERS[engine]):
         yield "the workflow has another file or other parameters"
 
