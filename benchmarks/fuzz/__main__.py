@@ -27,6 +27,7 @@ FORK = multiprocessing.get_context("fork")  # this process has no threads
 BATCH = 500
 """The number of inputs per process; input number i of a seed is the same in every run."""
 SLOW_S = 5.0
+"""The most time for an input, unless the section has a constant of this name."""
 
 
 def run(section: str, n_inputs: int, seed: int, folder: Path) -> dict[str, Any]:
@@ -63,12 +64,13 @@ def _tried(section: str, numbers: range, seed: int, folder: Path) -> Iterator[tu
 
 def _work(section: str, numbers: range, seed: int, folder: Path, sender: Any) -> None:
     logging.disable()
-    trial = import_module(f"benchmarks.fuzz.{section}").make_trial(folder)
+    module = import_module(f"benchmarks.fuzz.{section}")
+    trial, slow_s = module.make_trial(folder), getattr(module, "SLOW_S", SLOW_S)
     for number in numbers:
-        sender.send((number, outcome_of(trial, Random(f"{seed} {number}"))))
+        sender.send((number, outcome_of(trial, Random(f"{seed} {number}"), slow_s)))
 
 
-def outcome_of(trial: Any, random: Random) -> str:
+def outcome_of(trial: Any, random: Random, slow_s: float = SLOW_S) -> str:
     """``accepted``, ``refused``, or what is wrong."""
     started = time.monotonic()
     signal.alarm(60)  # ends the process, also within a library
@@ -78,7 +80,7 @@ def outcome_of(trial: Any, random: Random) -> str:
         outcome = f"{type(error).__name__}: {str(error)[:200]} {_place(error)}"
     signal.alarm(0)
     seconds = time.monotonic() - started
-    return str(outcome) if seconds < SLOW_S else f"{seconds:.0f} s"
+    return str(outcome) if seconds < slow_s else f"{seconds:.0f} s"
 
 
 def _place(error: Exception) -> str:

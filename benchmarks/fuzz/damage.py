@@ -1,6 +1,6 @@
 """Damage to bytes, texts and JSON values."""
 
-import json
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -80,21 +80,21 @@ def damaged_text(text: str, random: Random) -> str:
 
 def damaged_json(value: Any, random: Random) -> Any:
     """A copy of a value with one to three entries replaced, removed, added or moved."""
-    value = json.loads(json.dumps(value))
+    value = deepcopy(value)
     for _ in range(random.randint(1, 3)):
         places = list(_places(value))
         if not places:
-            return random.choice(VALUES)
+            return deepcopy(random.choice(VALUES))
         parent, key = random.choice(places)
         match random.randrange(6):
             case 0 | 1 | 2:
-                parent[key] = random.choice(VALUES)
+                parent[key] = deepcopy(random.choice(VALUES))
             case 3:
                 del parent[key]
             case 4:
                 other_parent, other = random.choice(places)
                 if other_parent is not parent:
-                    parent[key] = json.loads(json.dumps(other_parent[other]))
+                    parent[key] = deepcopy(other_parent[other])
             case _:
                 if isinstance(parent, dict):
                     parent[random.choice([text for text in HOSTILE if text < "\ud800"])] = parent.pop(key)

@@ -18,6 +18,8 @@ from benchmarks.fuzz.damage import damaged_bytes, damaged_json, refusal
 
 FIGURES = 200
 """Figures, which take longest, are drawn for one input in this many."""
+SLOW_S = 40.0
+"""The first figures of a process take seconds."""
 
 
 def make_trial(folder: Path) -> Callable[[Random], str]:

@@ -108,6 +108,12 @@ def inspect(
             other = len(lacking) == 1 and sampled in written  # MadGraph's files lack that one
             hint = f": was it sampled at {lacking[0]!r}, and not at {sampled!r}?" if other else advice
             raise StepError(f"event {n_events} of {path.name} has no weight for {_listed(lacking)}{hint}")
+        for name in found.keys() - set(benchmarks):
+            try:
+                number(found[name])
+            except ValueError as error:
+                what = f"the weight of event {n_events} of {path.name} for {shown(name)}"
+                raise StepError(f"{what} is {shown(found[name], 40)}") from error
         if len(found) > len(names):
             raise StepError(f"event {n_events} of {path.name} has other weights than the first event")
         for name in same:
