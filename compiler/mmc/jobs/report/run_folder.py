@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,8 @@ def open_run(folder: Path) -> Run:
 def _outputs(folder: Path) -> dict[tuple[str, str], Output]:
     """All outputs of finished jobs inside a folder, by stage and job."""
     found: dict[tuple[str, str], Output] = {}
-    for place, folders, files in os.walk(folder):
+    elsewhere = [folder / "out"] if (folder / "out").is_symlink() else []  # on another disk
+    for place, folders, files in chain.from_iterable(map(os.walk, [folder, *elsewhere])):
         folders[:] = sorted(name for name in folders if not name.startswith("."))  # hidden folders are unfinished jobs
         if RECORD not in files:
             continue
@@ -146,8 +148,8 @@ def _outputs(folder: Path) -> dict[tuple[str, str], Output]:
 
 def _bundle(folder: Path) -> Path | None:
     """The folder of the run's bundle, if there is one."""
-    above = folder.resolve()
-    for place in (above / "bundle", above, *above.parents[:2], above.parent / "bundle"):
+    above, as_named = folder.resolve(), folder.absolute().parent / "bundle"  # the folder may be a link to another disk
+    for place in (above / "bundle", above, *above.parents[:2], above.parent / "bundle", as_named):
         if (place / MANIFEST).is_file() and (place / RESOLVED).is_file():
             return place
     return None

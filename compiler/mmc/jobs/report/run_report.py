@@ -1,7 +1,7 @@
 """``mmc report``: the page of a whole run, and the page that compares two runs."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from jinja2 import UndefinedError
 from mmc.compiler.catalogue.stages import REPORT, TRACK
 from mmc.compiler.settings.encoding import from_json
 from mmc.compiler.settings.report import Named, ReportSettings
-from mmc.errors import MmcError, SettingsError
+from mmc.errors import MmcError, SettingsError, UsageError
+from mmc.files import Folder
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.madminer.event_summary import EVENTS
 from mmc.jobs.report import compare, figures
@@ -28,6 +29,8 @@ from mmc.reading import first_line
 from mmc.version import __version__
 
 FORMATS = ("svg", "png")
+MARKS = b'<meta name="generator" content="mmc">', b"<dc:title>mmc</dc:title>", b"Software\0mmc"
+"""What pages, SVG and PNG files contain that mmc wrote."""
 _UNREADABLE = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, SettingsError, UndefinedError)
 """What is raised for an output whose entries do not fit each other."""
 MOST_MISSING = 5
@@ -89,12 +92,24 @@ def _find_tracked_files(run: Run) -> None:
 
 
 def _write(page: str, drawn: Mapping[str, Picture], path: Path) -> int:
-    folder = path.parent / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
-    save(drawn, FORMATS, folder)
-    path.write_text(page, encoding="utf-8")
+    place = Folder(path.parent)
+    place.make("figures")
+    _check_ours(place, [path.name, *(f"figures/{name}.{image_format}" for name in drawn for image_format in FORMATS)])
+    save(drawn, FORMATS, Folder(place.path / "figures"))
+    place.write(path.name, page)
     sys.stdout.write(f"report: {path}\n")
     return 0
+
+
+def _check_ours(folder: Folder, files: Iterable[str]) -> None:
+    """Check that what will be replaced was written by mmc.
+
+    :raises UsageError: when a file was not
+    """
+    for file in files:
+        found = folder.read(file)
+        if found is not None and not any(mark in found for mark in MARKS):
+            raise UsageError(f"{folder.path / file} was not written by mmc: move it away, or choose another --out")
 
 
 @contextmanager
