@@ -22,7 +22,9 @@ from tests.support import STUDIES
 
 N_JOBS = 35
 PENDING = '[ "$1" != pending ] || exec python3 -m mmc "$@"\n'
-STEP = f"#!/usr/bin/env bash\n{PENDING}" + """\
+STEP = (
+    f"#!/usr/bin/env bash\n{PENDING}"
+    + """\
 # Stands in for `mmc step STAGE --config FILE --job JOB … --out DIR`: what it does is in the files of its own folder.
 here=$(dirname "$0") stage=$2 config=$4 job=$6 out="${@: -1}"
 echo "$stage $job" >>"$here/started"
@@ -40,6 +42,7 @@ cat >"$out.part/job.json" <<END
 END
 rm -rf "$out" && mv "$out.part" "$out"
 """
+)
 RATE = {"name": "rate", "allowed_fraction": {"0.68": 0.3, "0.95": 0.5521}, "verdict": "passed", "touches_edge": True}
 SALLY = {"name": "sally", "allowed_fraction": {"0.68": 0.1, "0.95": 0.155}, "verdict": "failed", "touches_edge": False}
 RESULTS = {"baselines": [RATE], "methods": [SALLY], "warnings": [f"warning {n}" for n in range(8)]}
