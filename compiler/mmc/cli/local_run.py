@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mmc.cli.progress import Progress
+from mmc.cli.run_place import LOG, check_links, check_place, write_study
 from mmc.cli.study_file import StudyFile
 from mmc.compiler.catalogue.stages import REPORT, TRACK
 from mmc.compiler.plan.model import Plan
@@ -26,6 +27,7 @@ from mmc.compiler.targets.bundle import write
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.script import emit
 from mmc.errors import MissingExtraError, MmcError
+from mmc.files import Folder
 from mmc.jobs.job import fingerprint_in, read_json
 from mmc.tables import duration, table
 
@@ -57,10 +59,13 @@ def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None, *, m
     :raises MmcError: when a job fails, a signal arrives, or another run uses the folder
     """
     _check_optuna(plan)
-    folder.mkdir(parents=True, exist_ok=True)
-    _wait_for(folder / "out" / "run.lock")
-    write(emit(plan, Options()), folder / "bundle", study.sources(plan))
-    (folder / "study.yaml").write_text(study.document.text, encoding="utf-8")
+    place, out = Folder(folder), Folder(folder / "out")
+    out.make()
+    _wait_for(out.place("run.lock"))
+    check_place(place, study.document.text)
+    check_links(out, (stage.name for stage in plan.stages))
+    write(emit(plan, Options()), place.place("bundle"), study.sources(plan))
+    write_study(place, study.document.text)
     sys.stdout.write(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}\n")
     sys.stdout.flush()
     progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
@@ -157,11 +162,11 @@ def _holder(lock: Path) -> int | None:
 def _script(folder: Path, jobs: int | None, *, mixed_versions: bool) -> Iterator[Process]:
     """``run.sh`` as a running process. It ends before the block ends, and also if this process is killed."""
     events = folder / "out" / "events.log"
-    events.unlink(missing_ok=True)  # of an earlier run
+    Folder(events.parent).remove(events.name)  # of an earlier run
     command = ["bash", str(folder / "bundle" / "run.sh"), "--out", str(events.parent.absolute())]
     command += [] if jobs is None else ["--jobs", str(jobs)]
     command += ["--mixed-versions"] if mixed_versions else []
-    with (folder / "run.log").open("wb") as log:
+    with Folder(folder).restart(LOG) as log:
         try:
             process = subprocess.Popen(
                 command,
@@ -260,7 +265,7 @@ def _failure(folder: Path, progress: Progress, received: list[int]) -> MmcError:
         state = f"{progress.n_done:,} of {progress.n_jobs:,} jobs are done"
         return StoppedError(f"stopped; {state}; the same command continues from there", received[0])
     if not progress.failed:
-        last = _last_line(folder / "run.log").removeprefix("run.sh: ").removeprefix("mmc: ")
+        last = _last_line(folder / LOG).removeprefix("run.sh: ").removeprefix("mmc: ")
         return MmcError(last or "run.sh failed")
     stage, job = progress.failed[0]
     printed = folder / "out" / stage / f"{job}.out"

@@ -3,12 +3,14 @@
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-from mmc.cli.command import EXIT_WRONG, Command, add_file
+from mmc.cli.command import EXIT_WRONG, Command, add_file, path
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     add_file(parser)
-    parser.add_argument("-o", "--out", metavar="DIR", help="the run's folder (default: runs/NAME beside the study)")
+    parser.add_argument(
+        "-o", "--out", metavar="DIR", type=path, help="the run's folder (default: runs/NAME beside the study)"
+    )
     parser.add_argument("-j", "--jobs", metavar="N", type=_positive, help="jobs at a time (default: one per core)")
     parser.add_argument(
         "--mixed-versions",

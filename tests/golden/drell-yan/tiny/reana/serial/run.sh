@@ -125,11 +125,13 @@ note() {
 }
 
 launch() {
+  local log=$out/${stages[$1]}/${jobs[$1]}.out
   prepare "$1"
   tick
   started[$1]=$clock
   note start "$1" 0
-  "${argv[@]}" </dev/null >"$out/${stages[$1]}/${jobs[$1]}.out" 2>&1 3>&- &
+  [[ ! -L $log ]] || rm -f -- "$log"
+  "${argv[@]}" </dev/null >"$log" 2>&1 3>&- &
   running[$1]=$!
   ((signals)) && kill -TERM "$!" # it came while the job was being started
   ((busy += ${cores[${stages[$1]}]}))
@@ -218,6 +220,15 @@ stop() {
   fi
 }
 
+# A link leads nowhere from the results, except that of their own folder, which may be on another disk.
+refuse_links() {
+  local link
+  [[ -e $out || ! -L $out ]] || die "$out is a link to $(readlink -- "$out"), which does not exist"
+  for link in "${!cores[@]}" run.lock events.log; do
+    [[ ! -L $out/$link ]] || die "$out/$link is a link, and no link in $out is followed: remove it"
+  done
+}
+
 # Make the folders, and keep a second run out of them.
 claim() {
   local stage folders=() holder=''
@@ -252,6 +263,7 @@ while (($#)); do
     -o | --out)
       [[ -n ${2-} ]] || die "$1 needs a folder" 2
       out=$2
+      [[ $out == \~ || $out == \~/* ]] && out=${HOME?is not set}${out#\~} # the shell leaves it after =
       [[ $out == /* ]] || out=$caller/$out
       shift 2
       ;;
@@ -291,6 +303,7 @@ head=0 busy=0 done=0 skipped=0 failures=0 signals=0 status=0
 trap 'stop 130' INT
 trap 'stop 143' TERM
 trap 'stop 129' HUP
+refuse_links
 claim
 while start; ((${#running[@]})); do
   collect
