@@ -28,7 +28,6 @@ from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.script import emit
 from mmc.errors import MissingExtraError, MmcError
 from mmc.files import Folder
-from mmc.jobs.job import fingerprint_in, read_json
 from mmc.tables import duration, table
 
 POLL_S = 0.2
@@ -93,6 +92,8 @@ def _check_optuna(plan: Plan) -> None:
 
 def _check_finished(out: Path, plan: Plan) -> None:
     """:raises MmcError: unless every job of the plan has its output, with its current fingerprint"""
+    from mmc.jobs.job import fingerprint_in
+
     jobs = [(stage.name, job) for stage in plan.stages for job in stage.jobs]
     missing = [
         f"{stage}[{job.name}]" for stage, job in jobs if fingerprint_in(out / stage / job.name) != job.fingerprint
@@ -104,6 +105,8 @@ def _check_finished(out: Path, plan: Plan) -> None:
 
 def _outcome(out: Path, plan: Plan) -> list[str]:
     """The results of the run and where to find more."""
+    from mmc.jobs.job import read_json
+
     last = plan.stages[-1]
     place = out / last.name
     if last.name != REPORT.name:
@@ -120,6 +123,8 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
 
 def _tracked(out: Path, plan: Plan) -> list[str]:
     """Where the MLflow runs are, or why there are none."""
+    from mmc.jobs.job import read_json
+
     if not any(stage.name == TRACK.name for stage in plan.stages):
         return []
     place = out / TRACK.name / TRACK.name
