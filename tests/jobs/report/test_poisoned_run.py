@@ -142,3 +142,20 @@ def test_results_are_those_of_an_undisturbed_run(copy: Path, other_run: Path, qu
     log = (out / "events.log").read_text().splitlines()
     started = [line.split()[1:3] for line in log if line.startswith("start ")]
     assert len(started) == len(set(map(tuple, started))), "no job runs twice"
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["evaluate/alice/limits.npz", "train/sally/train.json", "ingest/ingest/events.h5", "report/report/results.json"],
+)
+@pytest.mark.parametrize("poison", POISONS)
+def test_a_report_refuses_damaged_outputs(
+    poison: str, file: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    POISONS[poison](copy / "out" / file)
+    assert main(["report", str(copy)]) == 3
+    stage, job, name = file.split("/")
+    error = capsys.readouterr().err
+    assert error.startswith(f"mmc: the output of {stage}[{job}] in {copy}/out/{stage}/{job} is damaged: {name} ")
+    assert error.endswith("; run the study again, which makes it anew\n") and error.count("\n") == 1
