@@ -87,9 +87,10 @@ def find_lhapdf(madgraph: Installation | None) -> str | None:
     return shutil.which(str(madgraph.folder / named[1])) or shutil.which(named[1])
 
 
-def find_delphes(explicit: str | None) -> Installation:
+def find_delphes(explicit: str | None, *, starts: bool = True) -> Installation:
     """Delphes in the folder that the study names, else in ``MMC_DELPHES_DIR``: built in its source, or installed.
 
+    :param starts: whether it is started, to see whether its libraries load
     :raises InstallationError: when Delphes is missing or too old, or its libraries (including ROOT's) do not load
     """
     folder, named_by = _folder("Delphes", explicit)
@@ -102,7 +103,8 @@ def find_delphes(explicit: str | None) -> Installation:
         raise InstallationError(_wrong("Delphes", named_by, "has no folder cards", folder))
     version = _version("Delphes", folder, named_by, (("VERSION", ""), ("CHANGELOG", "")))
     found = Installation("Delphes", folder, version, named_by, programs, folder / "cards")
-    _check_that_it_starts(programs[DELPHES[0]], found.environment())
+    if starts:
+        _check_that_it_starts(programs[DELPHES[0]], found.environment())
     return found
 
 
@@ -113,6 +115,12 @@ def variable(name: str) -> str:
     'MMC_MADGRAPH_DIR'
     """
     return f"MMC_{name.upper()}_DIR"
+
+
+def is_own(name: str, explicit: str | None) -> bool:
+    """Whether a folder is one of the user's environment, rather than one that only a study names."""
+    given = os.environ.get(variable(name), "")
+    return explicit is None or (bool(given) and Path(explicit).expanduser() == Path(given).expanduser())
 
 
 def install_hint(packages: Iterable[str]) -> str:
