@@ -172,7 +172,9 @@ def checked(text: str, files: tuple[str, ...] = ()) -> tuple[list[str], dict[str
     assert has_errors(result.diagnostics) == (result.data is None)
     for render in RENDERERS.values():
         render(result.diagnostics, {"study.yaml": document.text})
-    return [item.code for item in result.diagnostics], result.data
+    codes = [item.code for item in result.diagnostics]
+    assert "MMC016" not in codes, result.diagnostics
+    return codes, result.data
 
 
 @pytest.mark.parametrize("text", [COMPLETE, MADGRAPH, EVENT_FILES], ids=["embedded", "madgraph", "files"])
