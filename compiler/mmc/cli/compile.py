@@ -5,8 +5,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmc.cli.command import EXIT_WRONG, Command, add_engine, add_files
+from mmc.cli.command import EXIT_WRONG, Command, add_engine, add_files, warn
 from mmc.errors import UsageError
+from mmc.locks import BUNDLE, held
 
 if TYPE_CHECKING:
     from mmc.cli.study_file import StudyFile
@@ -54,7 +55,9 @@ def _compile(arguments: Namespace) -> int:
     for study, plan, folder in _destinations(plans, arguments):
         bundle = emit(plan, options)
         if not arguments.check:
-            write(bundle, folder, study.sources(plan))
+            folder.mkdir(parents=True, exist_ok=True)
+            with held(folder / BUNDLE, "mmc compile", unlocked=warn):
+                write(bundle, folder, study.sources(plan))
             sys.stdout.write(f"{folder}\n")
             continue
         for difference in differences(bundle, folder):

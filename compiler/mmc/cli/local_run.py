@@ -4,7 +4,6 @@ The folder of a run contains ``study.yaml`` as it was run, ``bundle/``, the outp
 ``run.log``.
 """
 
-import ctypes
 import json
 import os
 import shutil
@@ -26,12 +25,19 @@ from mmc.compiler.plan.needs import needs_optuna
 from mmc.compiler.targets.bundle import write
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.script import emit
-from mmc.errors import MissingExtraError, MmcError
+from mmc.errors import MissingExtraError, MmcError, killed_by
+from mmc.jobs.steps.limits import end_with_parent
+from mmc.jobs.steps.reasons import FullDiskError
+from mmc.locks import BUNDLE, RUN, Lock, held
 from mmc.tables import duration, table
 
 POLL_S = 0.2
 LOCK_WAIT_S = 5.0
 """The time in which a stopping run must release the folder."""
+FULL_DISK = 1 << 20
+"""With fewer bytes than this, a disk is full."""
+SHELL_OPTIONS = ("SHELLOPTS", "BASHOPTS", "POSIXLY_CORRECT")
+"""With these, a shell hands its own options down to the scripts that it starts."""
 WARNINGS = 3
 """At most this many warnings of the results are shown; failed closure tests come first."""
 
@@ -52,22 +58,34 @@ def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None) -> i
     :raises MmcError: when a job fails, a signal arrives, or another run uses the folder
     """
     _check_optuna(plan)
-    folder.mkdir(parents=True, exist_ok=True)
-    _wait_for(folder / "out" / "run.lock")
-    write(emit(plan, Options()), folder / "bundle", study.sources(plan))
-    (folder / "study.yaml").write_text(study.document.text, encoding="utf-8")
-    sys.stdout.write(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}\n")
-    sys.stdout.flush()
-    progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
-    started = time.monotonic()
-    with _script(folder, jobs) as process, _signals_passed_to(process) as received:
-        _watch(process, folder / "out" / "events.log", progress)
-    if process.returncode != 0:
-        raise _failure(folder, progress, received)
-    before = f", {progress.before:,} of {plan.n_jobs:,} jobs were done before" if progress.before else ""
-    sys.stdout.write(f"done in {duration(time.monotonic() - started)}{before}\n")
-    sys.stdout.write("".join(f"{line}\n" for line in _outcome(folder / "out", plan)))
+    with _locked(folder) as lock:
+        write(emit(plan, Options()), folder / "bundle", study.sources(plan))
+        (folder / "study.yaml").write_text(study.document.text, encoding="utf-8")
+        sys.stdout.write(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}\n")
+        sys.stdout.flush()
+        progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
+        started = time.monotonic()
+        with _script(folder, jobs, lock) as process, _signals_passed_to(process) as received:
+            _watch(process, folder / "out" / "events.log", progress)
+        if process.returncode != 0 or progress.n_done != plan.n_jobs:
+            raise _failure(folder, progress, received, process.returncode)
+        before = f", {progress.before:,} of {plan.n_jobs:,} jobs were done before" if progress.before else ""
+        sys.stdout.write(f"done in {duration(time.monotonic() - started)}{before}\n")
+        sys.stdout.write("".join(f"{line}\n" for line in _outcome(folder / "out", plan)))
     return 0
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[Lock]:
+    """Keep other runs and compilations out of the folder. Yields the lock on the outputs.
+
+    :raises LockedError: when another process uses the folder and does not stop soon
+    """
+    bundle, out = folder / "bundle", folder / "out"
+    for place in (bundle, out):
+        place.mkdir(parents=True, exist_ok=True)
+    with held(out / RUN, "mmc run", wait_s=LOCK_WAIT_S) as lock, held(bundle / BUNDLE, "mmc run", wait_s=LOCK_WAIT_S):
+        yield lock
 
 
 def _check_optuna(plan: Plan) -> None:
@@ -117,32 +135,17 @@ def limits_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:
     return table(rows, right=range(1, len(levels) + 1))
 
 
-def _wait_for(lock: Path) -> None:
-    """Wait until the run that holds the lock is gone."""
-    deadline = time.monotonic() + LOCK_WAIT_S
-    while (holder := _holder(lock)) is not None:
-        if time.monotonic() > deadline:
-            raise MmcError(f"process {holder} is running the jobs in {lock.parent}; if it is not, remove {lock}")
-        time.sleep(POLL_S)
-
-
-def _holder(lock: Path) -> int | None:
-    """The process that holds the lock; None without a lock or if the process has ended."""
-    try:
-        holder = int(lock.read_text(encoding="ascii"))
-        os.kill(holder, 0)
-    except (OSError, ValueError, OverflowError):
-        return None
-    return holder
-
-
 @contextmanager
-def _script(folder: Path, jobs: int | None) -> Iterator[Process]:
+def _script(folder: Path, jobs: int | None, lock: Lock) -> Iterator[Process]:
     """``run.sh`` as a running process. It ends before the block ends, and also if this process is killed."""
     events = folder / "out" / "events.log"
     events.unlink(missing_ok=True)  # of an earlier run
-    command = ["bash", str(folder / "bundle" / "run.sh"), "--out", str(events.parent.absolute())]
+    command = ["bash", str((folder / "bundle" / "run.sh").absolute()), "--out", str(events.parent.absolute())]
     command += [] if jobs is None else ["--jobs", str(jobs)]
+    environment = {**os.environ, "PATH": _path_with_mmc(), "MMC_RUN_LOCK": str(lock.descriptor)}
+    for name in SHELL_OPTIONS:
+        environment.pop(name, None)
+    parent = os.getpid()
     with (folder / "run.log").open("wb") as log:
         try:
             process = subprocess.Popen(
@@ -150,9 +153,10 @@ def _script(folder: Path, jobs: int | None) -> Iterator[Process]:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PATH": _path_with_mmc()},
+                env=environment,
+                close_fds=False,  # the locks are inherited: they are held until the last job has ended
                 start_new_session=True,  # only this process gets Ctrl-C, and passes it on once
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - there are no threads
+                preexec_fn=lambda: end_with_parent(parent),  # noqa: PLW1509 - there are no threads
             )
         except FileNotFoundError as error:
             raise MmcError("mmc run needs bash") from error
@@ -162,12 +166,6 @@ def _script(folder: Path, jobs: int | None) -> Iterator[Process]:
             except BaseException:
                 process.terminate()
                 raise
-
-
-def _end_with_parent() -> None:
-    """Ask Linux to stop this process when its parent ends."""
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _path_with_mmc() -> str:
@@ -226,26 +224,41 @@ def _take_new(events: Path, start: int, progress: Progress) -> int:
     except FileNotFoundError:
         return 0
     whole = text[: text.rfind(b"\n") + 1]
-    for line in whole.decode().splitlines():
+    for line in whole.decode(errors="replace").split("\n"):
         progress.take(line)
     return len(whole)
 
 
-def _failure(folder: Path, progress: Progress, received: list[int]) -> MmcError:
+def _failure(folder: Path, progress: Progress, received: list[int], code: int) -> MmcError:
     """The reason why the script failed."""
     if received:
         state = f"{progress.n_done:,} of {progress.n_jobs:,} jobs are done"
         return StoppedError(f"stopped; {state}; the same command continues from there", received[0])
     if not progress.failed:
-        return MmcError(_last_line(folder / "run.log").removeprefix("run.sh: ") or "run.sh failed")
-    stage, job = progress.failed[0]
+        if code < 0:
+            return MmcError(f"run.sh was {killed_by(-code)}; the same command continues from there")
+        full = "cannot write: the disk is full" if shutil.disk_usage(folder).free < FULL_DISK else ""
+        said = _last_line(folder / "run.log").removeprefix("run.sh: ") if code else ""
+        return MmcError(said or full or f"run.sh ended with code {code}, before all jobs were done")
+    stage, job, code = progress.failed[0]
     printed = folder / "out" / stage / f"{job}.out"
     last = _last_line(printed)
     others = f"; {len(progress.failed) - 1} more failed" if len(progress.failed) > 1 else ""
     for prefix in (f"mmc step {stage}[{job}]: ", "mmc: "):
         if last.startswith(prefix):
             return MmcError(f"{stage}[{job}]: {last.removeprefix(prefix)}{others}")
-    return MmcError(f"{stage}[{job}] failed (log: {printed}){others}")
+    return MmcError(f"{stage}[{job}] {_ended(code)} (log: {printed}){others}")
+
+
+def _ended(code: int) -> str:
+    """How a job without a message of its own has ended."""
+    if code == 0:
+        return "ended, but its output is not there or is of another study"
+    if code == FullDiskError.exit_code:
+        return "cannot write: the disk is full"
+    if code > 128:
+        return f"was {killed_by(code - 128)}"
+    return f"failed with exit code {code}"
 
 
 def _last_line(file: Path) -> str:

@@ -148,7 +148,7 @@ def test_second_run_waits_for_one_that_is_at_work(folder: Folder) -> None:
 def test_full_disk_is_one_line_and_leaves_no_output(folder: Folder) -> None:
     with _start(folder, {"bytes": 1_000_000}, "bash", "-c", LIMITED) as process:
         _, error = process.communicate(timeout=30)
-    assert process.returncode == 3
+    assert process.returncode == 4
     assert "cannot write: [Errno 27] File too large" in error
     assert "Traceback" not in error
     assert names(folder.path / "configure") == ["job.log"]
