@@ -31,6 +31,7 @@ _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTS
 """What flock(2) answers on a file system without locks; EBADF is NFS with a file that may only be read."""
 _READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+_NAMESPACE = Path("/proc/self/ns/pid")
 _LONGEST = 400
 _LOCK = re.compile(rb"|\d+\n?|[^\n]* of user [^\n]*\n[^\n]*\n", re.ASCII)
 """The content of a lock: nothing if the disk is full or its holder was killed at once, or what it was signed with."""
@@ -116,8 +117,8 @@ def _take(path: Path, shared: bool) -> int | None:
             _close(descriptor)
             if error.errno in _NO_LOCKS:
                 raise _NoLocksError(
-                    f"{path.parent} is on a file system without file locks ({error.strerror}), where two runs could mix "
-                    "their outputs: choose a folder on another file system"
+                    f"the file system of {path.parent} has no file locks ({error.strerror}), so two runs could mix "
+                    "their outputs: choose a folder on another one"
                 ) from error
             raise
         _close(descriptor)
@@ -236,6 +237,6 @@ def _is_alive(process: int) -> bool:
 def _place() -> str:
     """This start of this machine or container: process numbers of another one mean nothing."""
     try:
-        return f"{_BOOT.read_text(encoding='ascii').strip()} {os.readlink('/proc/self/ns/pid')}"
+        return f"{_BOOT.read_text(encoding='ascii').strip()} {_NAMESPACE.readlink()}"
     except OSError:
         return platform.node()

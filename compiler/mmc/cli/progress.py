@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from mmc.tables import duration
 
-
 _EVENT = re.compile(
     r"(?P<event>start|done|skip|fail) (?P<stage>\S+) (?P<job>\S+) \d+\.\d{3}(?: (?P<code>\d{1,3}))?", re.A
 )

@@ -35,7 +35,7 @@ def _report(arguments: Namespace) -> int:
 
 
 def _locks(run: Path) -> Iterator[Path]:
-    """The locks on the outputs and the bundle of a run: as long as they are held, nobody changes what a report reads."""
+    """The locks on the outputs and the bundle of a run: as long as they are held, nobody changes what is read."""
     out, bundle = run / "out", run / "bundle"
     if run.is_dir():
         yield (out if out.is_dir() else run).resolve() / RUN

@@ -1,8 +1,8 @@
 """Runs a program, and ends it and all that it has started when it or the job ends, however that happens.
 
 A program of its own, between the job and an external program: ``python -IS keeper.py DESCRIPTOR``. The descriptor is
-one end of a socket; the job has the other end, so the socket tells when the job is gone. Over the socket come, in a line
-of JSON, the words and the environment of the program; back goes its exit code, or the reason why it cannot be started.
+one end of a socket; the job has the other end, so the socket tells when the job is gone. The words and the environment
+of the program come over the socket, in a line of JSON; back goes its exit code, or the reason why it cannot be started.
 
 On Linux, processes whose parent ends become children of the keeper, so it finds those that have left the process group
 too. It inherits the lock of the job and holds it until all of them have ended.
