@@ -36,6 +36,7 @@ mkdir "$out.part"
 grep -o "\\"$job\\": {\\"seed\\": [0-9]*, \\"fingerprint\\": \\"[0-9a-f]*\\"" "$config" |
   sed 's/.*"fingerprint"/{"fingerprint"/; s/$/}/' >"$out.part/job.json"
 [ "$stage" != report ] || cp "$here/results.json" "$out.part"
+rm -rf "$out"
 mv "$out.part" "$out"
 """
 RATE = {"name": "rate", "allowed_fraction": {"0.68": 0.3, "0.95": 0.5521}, "verdict": "passed", "touches_edge": True}
