@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mmc.cli.command import EXIT_WRONG, Command, add_engine, add_files, warn
 from mmc.errors import UsageError
+from mmc.files import Folder
 from mmc.locks import BUNDLE, held
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _compile(arguments: Namespace) -> int:
     for study, plan, folder in _destinations(plans, arguments):
         bundle = emit(plan, options)
         if not arguments.check:
-            folder.mkdir(parents=True, exist_ok=True)
+            Folder(folder).make()
             with held(folder / BUNDLE, "mmc compile", unlocked=warn):
                 write(bundle, folder, study.sources(plan))
             sys.stdout.write(f"{folder}\n")

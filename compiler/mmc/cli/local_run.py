@@ -26,6 +26,7 @@ from mmc.compiler.targets.bundle import write
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.script import emit
 from mmc.errors import MissingExtraError, MmcError, killed_by
+from mmc.files import Folder
 from mmc.jobs.steps.limits import end_with_parent
 from mmc.jobs.steps.reasons import FullDiskError
 from mmc.locks import BUNDLE, RUN, Lock, held
@@ -81,9 +82,8 @@ def _locked(folder: Path) -> Iterator[Lock]:
 
     :raises LockedError: when another process uses the folder and does not stop soon
     """
-    bundle, out = folder / "bundle", folder / "out"
-    for place in (bundle, out):
-        place.mkdir(parents=True, exist_ok=True)
+    out = Folder(folder / "out").make()
+    bundle = Folder(folder).make("bundle")
     with held(out / RUN, "mmc run", wait_s=LOCK_WAIT_S) as lock, held(bundle / BUNDLE, "mmc run", wait_s=LOCK_WAIT_S):
         yield lock
 

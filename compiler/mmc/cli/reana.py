@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mmc.cli.command import EXIT_WRONG, Command, add_engine, warn
 from mmc.errors import UsageError
+from mmc.files import Folder
 from mmc.locks import BUNDLE, held
 
 
@@ -40,7 +41,7 @@ def _submit(arguments: Namespace) -> int:
             return EXIT_WRONG
         study, plan = read
         folder = bundle_folder(study, plan, "reana")
-        folder.mkdir(parents=True, exist_ok=True)
+        Folder(folder).make()
         compiled = emit(plan, Options(engine=arguments.engine)), study.sources(plan)
     with held(folder / BUNDLE, "mmc submit", unlocked=warn):
         if compiled is not None:

@@ -50,6 +50,10 @@ class DeclaredStage:
     """The program that its jobs call, independent of the origin of the events."""
     package: str | None = None
     """The package that its jobs need in addition to the packages of all steps."""
+    packages: tuple[str, ...] = ("numpy", "madminer")
+    """The packages on whose versions its output depends, if its jobs import them."""
+    changing: tuple[str, ...] = ()
+    """How the names of those files and folders of its output begin that later jobs change."""
 
     @property
     def step(self) -> str:
@@ -119,6 +123,7 @@ GENERATE = DeclaredStage(
     version=1,
     hours=24,
     is_in=_makes_events("generate"),
+    packages=("numpy", "madminer", "pythia8mc"),
 )
 SIMULATE = DeclaredStage(
     name="simulate",
@@ -129,6 +134,7 @@ SIMULATE = DeclaredStage(
     version=1,
     hours=96,
     is_in=_makes_events("simulate"),
+    packages=("numpy", "madminer", "pythia8mc"),
 )
 IMPORT_EVENTS = DeclaredStage(
     name="import_events",
@@ -150,6 +156,7 @@ DETECT = DeclaredStage(
     hours=96,
     is_in=_detects,
     program="Delphes",
+    packages=(),
 )
 ANALYSE = DeclaredStage(
     name="analyse",
@@ -191,6 +198,8 @@ TRACK = DeclaredStage(
     hours=2,
     is_in=_tracks,
     package="mlflow",
+    packages=(),
+    changing=("mlflow.db", "artifacts"),
 )
 SAMPLE = DeclaredStage(
     name="sample",
@@ -213,6 +222,7 @@ TRAIN = DeclaredStage(
     hours=336,
     is_in=_trains,
     tracked_as=TrackedAs.ESTIMATOR,
+    packages=("numpy", "madminer", "torch"),
 )
 TUNE = DeclaredStage(
     name="tune",
@@ -224,6 +234,7 @@ TUNE = DeclaredStage(
     hours=672,
     is_in=_tunes,
     tracked_as=TrackedAs.ESTIMATOR,
+    packages=("numpy", "madminer", "torch", "optuna"),
 )
 EVALUATE = DeclaredStage(
     name="evaluate",
@@ -235,6 +246,7 @@ EVALUATE = DeclaredStage(
     hours=336,
     is_in=_evaluates,
     tracked_as=TrackedAs.ESTIMATOR,
+    packages=("numpy", "madminer", "torch"),
 )
 BASELINES_STAGE = DeclaredStage(
     name="baselines",

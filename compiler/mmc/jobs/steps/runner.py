@@ -10,22 +10,25 @@ import json
 import logging
 import math
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import MmcError, StepError
-from mmc.jobs.job import KEPT, RECORD, StepJob, read_json, write_json
+from mmc.files import Folder
+from mmc.jobs.job import KEPT, StepJob, read_json, write_json
+from mmc.jobs.record import RECORD, Record
 from mmc.jobs.seeds import seed_generators
 from mmc.jobs.steps.limits import StoppedError, end_with_engine, limited, time_limit_s
 from mmc.jobs.steps.reasons import full_disk, reason
 from mmc.jobs.tracking.tracker import tracker
+from mmc.jobs.versions import versions
 from mmc.locks import held
 from mmc.version import __version__
 
@@ -68,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
     out = command.out
     log_path = out.with_name(out.name + ".log")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        _check_ours(out, log_path)
         with _logging_to(log_path):
             _run(command)
     except (Exception, KeyboardInterrupt, StoppedError) as error:
@@ -122,15 +125,13 @@ def _run(command: _Command) -> None:
         if claim.waited and _is_finished(command, entry["fingerprint"]):
             log.info("%s[%s] was done by another process", command.stage, command.job)
             return
-        part = command.out.with_name(f".{command.out.name}.part")
-        _remove(part)
-        part.mkdir()
+        part = _beside(command.out).empty(f".{command.out.name}.part")
         try:
             _make(command, entry, shared, threads, part)
         except BaseException as error:
             log.debug("%s[%s] failed", command.stage, command.job, exc_info=True)
             full = full_disk(error, part)
-            _remove(part)
+            _beside(part).remove(part.name)
             if full is None:
                 raise
             raise full from error
@@ -147,20 +148,36 @@ def _make(command: _Command, entry: Mapping[str, Any], shared: Mapping[str, Any]
         seed_generators(seed)  # last, because MLflow draws random numbers too
         step.run(job)
     seconds = round(time.monotonic() - started, 3)
-    record = {"stage": command.stage, "job": command.job, "fingerprint": fingerprint}
-    write_json(part / RECORD, {**record, "seed": entry["seed"], "seconds": seconds, "mmc": __version__})
+    write_json(part / RECORD, _record(job, seconds).to_json())
     _replace(command.out, part)
-    _remove(part.with_name(part.name + KEPT))
+    _beside(part).remove(part.name + KEPT)
     log.info("%s[%s] done in %.1f s", command.stage, command.job, seconds)
 
 
+def _record(job: StepJob, seconds: float) -> Record:
+    """The record of a job whose step has returned."""
+    declared = STAGES[job.stage]
+    imported = [package for package in declared.packages if package in sys.modules]
+    record = Record(
+        stage=job.stage,
+        job=job.name,
+        fingerprint=job.fingerprint,
+        seed=job.seed,
+        seconds=seconds,
+        mmc=__version__,
+        made_with={**versions(imported), **{name: text for name, text in job.programs.items() if text}},
+        inputs=job.read_outputs,
+    )
+    return record.with_outputs(job.out, declared.changing)
+
+
 def _is_finished(command: _Command, fingerprint: str) -> bool:
-    """Whether the output is there already."""
+    """Whether the output is there already, undamaged."""
     try:
-        found: bool = read_json(command.out / RECORD)["fingerprint"] == fingerprint
-    except (MmcError, OSError, LookupError, TypeError):
+        record = Record.of(read_json(command.out / RECORD), command.out)
+        return record.fingerprint == fingerprint and record.damage(command.out, whole=False) is None
+    except (MmcError, OSError):
         return False
-    return found
 
 
 def _configuration(command: _Command) -> tuple[dict[str, Any], dict[str, Any], int]:
@@ -185,19 +202,30 @@ def _configuration(command: _Command) -> tuple[dict[str, Any], dict[str, Any], i
 
 def _replace(out: Path, part: Path) -> None:
     """Give the finished directory its final name, in place of an earlier output."""
-    old = out.with_name(f".{out.name}.old")
-    _remove(old)
-    if out.is_symlink() or out.exists():
-        out.rename(old)
-    part.rename(out)
-    _remove(old)
+    place, old = _beside(out), f".{out.name}.old"
+    place.remove(old)
+    if out.exists():
+        place.move(out.name, old)
+    place.move(part.name, out.name)
+    place.remove(old)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _beside(path: Path) -> Folder:
+    """The folder of a stage, with the outputs of its jobs."""
+    return Folder(path.parent)
+
+
+def _check_ours(out: Path, log_path: Path) -> None:
+    """Check that the output will not replace anything but an earlier output.
+
+    :raises StepError: when a folder is there that no job wrote: it has no record, and no log is beside it
+    """
+    place = _beside(out)
+    place.make()
+    if not place.place(out.name).exists():
+        return
+    if not out.is_dir() or (any(out.iterdir()) and not (out / RECORD).is_file() and not log_path.is_file()):
+        raise StepError(f"{out} was not written by mmc: move it away, or choose another folder")
 
 
 @contextmanager
@@ -207,7 +235,8 @@ def _logging_to(path: Path) -> Iterator[None]:
     console = logging.StreamHandler(sys.stderr)
     console.setLevel(logging.INFO)
     console.addFilter(lambda record: record.levelno >= logging.ERROR or record.name.startswith("mmc"))
-    handlers = (logging.FileHandler(path, mode="w", encoding="utf-8"), console)
+    file = TextIOWrapper(_beside(path).restart(path.name), encoding="utf-8", errors="backslashreplace")
+    handlers = (logging.StreamHandler(file), console)
     root, level = logging.getLogger(), logging.getLogger().level
     root.setLevel(logging.INFO)
     log.setLevel(logging.DEBUG)  # tracebacks of failures go only to the file
@@ -223,8 +252,9 @@ def _logging_to(path: Path) -> Iterator[None]:
         root.setLevel(level)
         for handler in handlers:
             root.removeHandler(handler)
-            with suppress(OSError):  # a full disk
-                handler.close()
+            handler.close()
+        with suppress(OSError):  # a full disk
+            file.close()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from mmc.errors import StepError
+from mmc.files import Folder
 
 STORE, ARTIFACTS = "mlflow.db", "artifacts"
 """The SQLite file of a store without a server, and the folder beside it with the files that runs log."""
@@ -202,8 +203,9 @@ def local_store(folder: Path) -> str:
     """The URI of the store in a folder.
 
     :raises StepError: when the path cannot be part of a URI
+    :raises MmcError: when it is a link
     """
-    path = str((folder / STORE).resolve())
+    path = str(Folder(folder.resolve()).place(STORE))
     if "?" in path:
         raise StepError(f"MLflow cannot open an SQLite file in a folder with `?` in its name: {path}")
     return f"sqlite:///{path}"

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from mmc.compiler.catalogue.stages import REPORT, STAGES, TRACK, TRAIN, TrackedAs
-from mmc.jobs.job import RECORD, StepJob, read_json
+from mmc.jobs.job import StepJob, read_json
+from mmc.jobs.record import RECORD
 from mmc.jobs.tracking.entries import Entry, describe, logged, summarise, versions
 from mmc.jobs.tracking.store import Store, local_store, reason, same_store
 
@@ -217,4 +218,4 @@ def _log_output(study: StudyRun, run: Run, job: StepJob) -> None:
                 with missing.running():
                     missing.entry(describe(record["stage"], folder, record["seed"], {}))
     run.entry(summarise(job.out))
-    run.artifact(job.one(INPUT) / STUDY)
+    run.artifact(job.inputs[INPUT][0] / STUDY)
