@@ -1,7 +1,5 @@
 """mmc's exceptions for users. Each becomes one line on standard error and an exit code."""
 
-import signal
-
 
 class MmcError(Exception):
     """Something outside the study went wrong: the system, an engine, a missing package (exit code 3)."""
@@ -32,17 +30,3 @@ class UsageError(MmcError):
 
 class SettingsError(MmcError):
     """A job's settings do not fit this version of mmc; the message names the field."""
-
-
-def killed_by(number: int) -> str:
-    """The end of a process by a signal, in words.
-
-    >>> killed_by(15)
-    'killed by SIGTERM'
-    """
-    try:
-        name = signal.Signals(number).name
-    except ValueError:  # a real-time signal
-        name = f"signal {number}"
-    memory = ", as the kernel does when memory runs out" if number == signal.SIGKILL else ""
-    return f"killed by {name}{memory}"

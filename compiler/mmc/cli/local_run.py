@@ -25,11 +25,10 @@ from mmc.compiler.plan.needs import needs_optuna
 from mmc.compiler.targets.bundle import write
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.script import emit
-from mmc.errors import MissingExtraError, MmcError, killed_by
+from mmc.errors import MissingExtraError, MmcError
 from mmc.files import Folder
-from mmc.jobs.steps.limits import end_with_parent
-from mmc.jobs.steps.reasons import FullDiskError
 from mmc.locks import BUNDLE, RUN, Lock, held
+from mmc.processes import EXIT_FULL, end_with_parent, killed_by
 from mmc.tables import duration, table
 
 POLL_S = 0.2
@@ -254,7 +253,7 @@ def _ended(code: int) -> str:
     """How a job without a message of its own has ended."""
     if code == 0:
         return "ended, but its output is not there or is of another study"
-    if code == FullDiskError.exit_code:
+    if code == EXIT_FULL:
         return "cannot write: the disk is full"
     if code > 128:
         return f"was {killed_by(code - 128)}"

@@ -15,8 +15,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmc.errors import StepError, killed_by
+from mmc.errors import StepError
 from mmc.jobs.formats.gzipped import reading
+from mmc.processes import killed_by
 
 log = logging.getLogger("program")  # not below `mmc`: written only to the log file
 

@@ -1,15 +1,15 @@
 """What stops a job: a signal, its time limit, and the end of the engine that has started it."""
 
-import ctypes
 import faulthandler
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 
 from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import StepError
+from mmc.processes import end_with_parent
 
 TIME_LIMIT = "MMC_TIME_LIMIT"
 """The environment variable with the time limit of every job in hours, instead of the limits of the stages."""
@@ -17,8 +17,6 @@ ENGINE = "MMC_ENGINE"
 """The environment variable with the process that has started the job and must outlive it."""
 GRACE_S = 300.0
 """The time in which a job must react to its time limit; after that it is stuck in a library and is ended."""
-
-_PR_SET_PDEATHSIG = 1
 
 
 class StoppedError(BaseException):
@@ -67,18 +65,6 @@ def limited(limit_s: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def end_with_parent(parent: int) -> None:
-    """Ask Linux to stop this process when its parent ends. If the parent has ended already, stop at once."""
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    try:
-        os.kill(parent, 0)
-    except ProcessLookupError:
-        os.kill(os.getpid(), signal.SIGTERM)
-    except OSError:
-        pass
 
 
 def end_with_engine() -> None:

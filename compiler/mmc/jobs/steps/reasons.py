@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmc.errors import MissingExtraError, MmcError, StepError
 from mmc.jobs.steps.limits import StoppedError
+from mmc.processes import EXIT_FULL
 
 OWN_EXTRAS = {"optuna": "optuna"}
 """Package → extra, for the packages outside the extra ``steps``."""
@@ -25,7 +26,7 @@ _ROOM = 1 << 20
 class FullDiskError(StepError):
     """The disk is full. The exit code tells it, because the message may not have found room."""
 
-    exit_code = 4
+    exit_code = EXIT_FULL
 
 
 def full_disk(error: BaseException, folder: Path) -> FullDiskError | None:

@@ -125,7 +125,9 @@ def _run(command: _Command) -> None:
         if claim.waited and _is_finished(command, entry["fingerprint"]):
             log.info("%s[%s] was done by another process", command.stage, command.job)
             return
-        part = _beside(command.out).empty(f".{command.out.name}.part")
+        place, name = _beside(command.out), f".{command.out.name}.part"
+        place.place(name)  # refuses a link
+        part = place.empty(name)
         try:
             _make(command, entry, shared, threads, part)
         except BaseException as error:
