@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 from mmc.tables import duration
 
-_EVENT = re.compile(
-    r"(?P<event>start|done|skip|fail) (?P<stage>\S+) (?P<job>\S+) \d+\.\d{3}(?: (?P<code>\d{1,3}))?", re.A
-)
+_EVENT = re.compile(r"(start|done|skip|again|fail) (\S+) (\S+) \d+\.\d{3}(?: (.*))?", re.A)
 
 
 class Failed(NamedTuple):
@@ -32,27 +30,38 @@ class Progress:
     before: int = 0
     """The number of jobs that an earlier run has done."""
     failed: list[Failed] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+    """The jobs that run again although they were done before, each with the reason."""
 
     def take(self, line: str) -> None:
-        """Count an event: ``start``, ``done``, ``skip`` or ``fail``, then stage, job and seconds.
+        """Count an event: ``start``, ``done``, ``skip``, ``again`` or ``fail``, then stage, job and seconds.
 
-        The exit code of the job follows if it failed. A line that is not an event, as one that was cut, is left out.
+        After ``skip``, ``again`` tells that the job has to run after all, with the reason at the end of the line; after
+        ``fail``, the exit code is there. A line that is not an event, as one that was cut, is left out.
         """
         found = _EVENT.fullmatch(line)
-        if found is None or found["stage"] not in self.totals:
+        if found is None or found[2] not in self.totals:
             return
-        event, stage = found["event"], found["stage"]
+        event, stage, job, more = found.groups("")
         if event == "start":
-            self.running[stage] = self.running.get(stage, 0) + 1
+            self._add(self.running, stage, 1)
+            return
+        if event == "again":
+            self.before = max(0, self.before - 1)
+            self._add(self.done, stage, -1)
+            self.again.append(f"{stage}[{job}] is made again: {more}")
             return
         if event == "skip":
             self.before += 1
         else:
-            self.running[stage] = max(0, self.running.get(stage, 0) - 1)
+            self._add(self.running, stage, -1)
         if event == "fail":
-            self.failed.append(Failed(stage, found["job"], int(found["code"] or 1)))
+            self.failed.append(Failed(stage, job, int(more) if more.isdecimal() else 1))
         else:
-            self.done[stage] = self.done.get(stage, 0) + 1
+            self._add(self.done, stage, 1)
+
+    def _add(self, counts: dict[str, int], stage: str, more: int) -> None:
+        counts[stage] = max(0, counts.get(stage, 0) + more)
 
     @property
     def n_done(self) -> int:

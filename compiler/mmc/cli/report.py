@@ -5,16 +5,22 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from mmc.cli.command import Command, warn
+from mmc.cli.command import Command, path, warn
 from mmc.errors import MissingExtraError
 from mmc.locks import BUNDLE, RUN, LockedError, held
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="the folder of a run: of mmc run, of an engine, or of mmc fetch")
-    parser.add_argument("other", nargs="?", metavar="RUN", help="another run, to compare with the first one")
     parser.add_argument(
-        "-o", "--out", metavar="DIR", help="where report.html or comparison.html is written (default: in the last RUN)"
+        "run", metavar="RUN", type=path, help="the folder of a run: of mmc run, of an engine, or of mmc fetch"
+    )
+    parser.add_argument("other", nargs="?", metavar="RUN", type=path, help="another run, to compare with the first one")
+    parser.add_argument(
+        "-o",
+        "--out",
+        metavar="DIR",
+        type=path,
+        help="where report.html or comparison.html is written (default: in the last RUN)",
     )
 
 

@@ -76,6 +76,42 @@ def test_out_may_be_anywhere(folder: Path, step_program: StepProgram, tmp_path: 
     assert not (folder / "out").exists()
 
 
+def test_a_tilde_is_the_home_folder(folder: Path, step_program: StepProgram, tmp_path: Path) -> None:
+    for word, name in ("--out=~/a", "a"), ("-o~", "."):
+        assert run(folder, step_program, word, cwd=tmp_path, HOME=str(tmp_path / "home")).returncode == 0
+        assert (tmp_path / "home" / name / "report").is_dir()
+    assert not (tmp_path / "~").exists()
+
+
+def test_the_results_may_be_on_another_disk(folder: Path, step_program: StepProgram, tmp_path: Path) -> None:
+    (folder / "out").symlink_to(tmp_path / "scratch")
+    done = run(folder, step_program)
+    assert done.returncode == 1
+    assert done.stderr == f"run.sh: out is a link to {tmp_path / 'scratch'}, which does not exist\n"
+    (tmp_path / "scratch").mkdir()
+    assert run(folder, step_program).returncode == 0
+    assert (tmp_path / "scratch" / "report" / "report").is_dir()
+
+
+@pytest.mark.parametrize("link", ["report", "run.lock", "events.log", "report/report.out"])
+@pytest.mark.parametrize("dangling", [False, True])
+def test_no_link_in_the_results_is_followed(
+    folder: Path, step_program: StepProgram, tmp_path: Path, link: str, dangling: bool
+) -> None:
+    mine, place = tmp_path / "mine", folder / "out" / link
+    mine.mkdir()
+    (mine / "file").write_text("mine")
+    place.parent.mkdir(parents=True)
+    place.symlink_to(mine / "new" if dangling else mine / "file" if place.suffix else mine)
+    done = run(folder, step_program)
+    if link == "report/report.out":
+        assert done.returncode == 0 and place.read_text() == "runs report report\n"
+    else:
+        assert done.returncode == 1
+        assert done.stderr == f"run.sh: out/{link} is a link, and no link in out is followed: remove it\n"
+    assert [path.name for path in mine.iterdir()] == ["file"] and (mine / "file").read_text() == "mine"
+
+
 def test_jobs_start_as_soon_as_their_own_inputs_are_there(
     place: Place, step_program: StepProgram, tmp_path: Path
 ) -> None:
@@ -159,7 +195,7 @@ def test_a_job_without_the_output_of_this_study_is_a_failure(
     config.write_text(config.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
     done = run(folder, step_program)
     assert done.returncode == 1
-    assert "evaluate sally ended, but its output is not there, or is of another study: was the bundle" in done.stderr
+    assert "evaluate sally failed with exit code 0, but without the output of this job" in done.stderr
     assert not (folder / "out/report").is_dir() or not list((folder / "out/report").iterdir())
 
 
@@ -273,11 +309,13 @@ def test_a_run_of_another_user_is_alive(folder: Path, step_program: StepProgram)
 def test_a_file_in_the_place_of_the_lock_is_left_alone(folder: Path, step_program: StepProgram, content: str) -> None:
     (folder / "out").mkdir()
     (folder / "precious").write_text(content)
-    (folder / "out/run.lock").symlink_to("../precious")
-    done = run(folder, step_program)
-    assert done.returncode == 1
-    assert "run.lock is not a lock of mmc: move it away" in done.stderr
-    (folder / "out/run.lock").unlink()
+    for name, reason in (("out/run.lock", "is a link"), (".mmc.lock", "is not a lock of mmc: move it away")):
+        (folder / name).symlink_to(folder / "precious")
+        done = run(folder, step_program)
+        assert done.returncode == 1
+        assert f"{name} {reason}" in done.stderr
+        (folder / name).unlink()
+    assert (folder / "precious").read_text() == content
     (folder / "precious").rename(folder / "out/run.lock")
     assert run(folder, step_program).returncode == 1
     assert (folder / "out/run.lock").read_text() == content

@@ -14,7 +14,8 @@ import numpy as np
 
 from mmc.errors import StepError
 from mmc.jobs.formats import hdf5
-from mmc.jobs.formats.hdf5 import Declared, first_line, shown
+from mmc.jobs.formats.hdf5 import Declared
+from mmc.reading import first_line, shown
 
 LAYOUT: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     "parameters/names": ("texts", ("parameters",)),

@@ -9,13 +9,6 @@ case ${BASH_VERSION:-none} in
     ;;
 esac
 
-# What the caller's shell hands down steers nothing here.
-set +efuaCEPTkm +o pipefail +o posix
-shopt -u nocasematch nullglob failglob dotglob lastpipe xpg_echo execfail
-unset CDPATH GLOBIGNORE POSIXLY_CORRECT
-unset -f cd command date exec flock id kill mkdir nproc printf python3 read readlink rm sleep tail trap wait
-unalias -a
-
 usage() {
   cat <<'END'
 usage: bash run.sh [-j N] [-o DIR] [-s STAGE] [-n]
@@ -30,9 +23,7 @@ Runs the jobs of this study that have not been run yet.
   -h, --help       print this text
 
 Each job writes the folder DIR/STAGE/JOB; what it prints goes to DIR/STAGE/JOB.out. DIR/events.log has a line for
-everything that happens: start, done, skip (done before) or fail, then stage, job and seconds, and for fail the exit code.
-A job that takes longer than the time limit of its stage (hours to weeks) is stopped. The environment variable
-MMC_TIME_LIMIT sets another limit for all jobs, in hours.
+everything that happens: start, done, skip (done before) or fail, then stage, job and seconds.
 END
 }
 
@@ -130,15 +121,17 @@ tick() {
 }
 
 note() {
-  printf '%s %s %s %d.%03d%s\n' "$1" "${stages[$2]}" "${jobs[$2]}" $(($3 / 1000000)) $(($3 / 1000 % 1000)) "${4-}" >&3
+  printf '%s %s %s %d.%03d\n' "$1" "${stages[$2]}" "${jobs[$2]}" $(($3 / 1000000)) $(($3 / 1000 % 1000)) >&3
 }
 
 launch() {
+  local log=$out/${stages[$1]}/${jobs[$1]}.out
   prepare "$1"
   tick
   started[$1]=$clock
   note start "$1" 0
-  MMC_FINGERPRINT=${fingerprints[$1]} "${argv[@]}" </dev/null >"$out/${stages[$1]}/${jobs[$1]}.out" 2>&1 3>&- &
+  [[ ! -L $log ]] || rm -f -- "$log"
+  "${argv[@]}" </dev/null >"$log" 2>&1 3>&- &
   running[$1]=$!
   ((signals)) && kill -TERM "$!" # it came while the job was being started
   ((busy += ${cores[${stages[$1]}]}))
@@ -175,16 +168,6 @@ release() {
   done
 }
 
-# What the exit code $1 of a job tells.
-reason() {
-  case $1 in
-    0) echo ', but its output is not there, or is of another study: was the bundle changed?' ;;
-    4) echo ': the disk is full' ;;
-    137) echo ': killed by SIGKILL, as the kernel does when memory runs out' ;;
-    129 | 1[3-5]? | 16[0-4]) echo ": killed by SIG$(kill -l "$1")" ;;
-  esac
-}
-
 # The job in row $1 has ended with the status $2.
 settle() {
   local what="${stages[$1]} ${jobs[$1]}" log="$out/${stages[$1]}/${jobs[$1]}.out" seconds
@@ -192,18 +175,18 @@ settle() {
   ((busy -= ${cores[${stages[$1]}]}))
   tick
   ((seconds = clock - started[$1]))
-  if (($2 == 0)) && finished "$1"; then
+  if (($2 == 0)); then
     ((++done))
     note "done" "$1" "$seconds"
     [[ -t 1 ]] && printf '[%d/%d] %s, %d s\n' $((done + skipped)) "${#jobs[@]}" "$what" $((seconds / 1000000))
     release "$1"
     return
   fi
-  note fail "$1" "$seconds" " $2"
+  note fail "$1" "$seconds"
   ((signals)) && return
   ((++failures))
-  printf 'run.sh: %s %s%s; what it printed is in %s, at the end:\n' "$what" \
-    "$( (($2)) && echo "failed with exit code $2" || echo ended)" "$(reason "$2")" "$(absolute "$log")" >&2
+  printf 'run.sh: %s failed with exit code %d; what it printed is in %s, at the end:\n' "$what" "$2" \
+    "$(absolute "$log")" >&2
   tail -n 3 -- "$log" >&2
   ((${#running[@]})) && printf 'run.sh: waiting for %d running jobs\n' "${#running[@]}" >&2
 }
@@ -237,93 +220,35 @@ stop() {
   fi
 }
 
-# flock(2) on the descriptor $2, without waiting. It fails in silence if another process holds the lock.
-try_lock() {
-  if command -v flock >/dev/null; then
-    flock -n "$1" "$2"
-  elif command -v python3 >/dev/null; then
-    python3 -c '
-import fcntl, sys
-try:
-    fcntl.flock(int(sys.argv[2]), fcntl.LOCK_NB | (fcntl.LOCK_SH if sys.argv[1] == "-s" else fcntl.LOCK_EX))
-except BlockingIOError:
-    sys.exit(1)
-except OSError as error:
-    sys.exit(str(error))
-' "$1" "$2"
-  else
-    echo 'this needs the program flock or python3'
-    return 1
-  fi 2>&1
-}
-
-alive() {
-  [[ -e /proc/$1 ]] || kill -0 "$1" 2>/dev/null
-}
-
-# Hold the lock of the folder $2, its file $3, until this process and all that it has started have ended: -x alone, -s
-# together with others. Other commands of mmc use the same file; its content tells them who holds it.
-lock() {
-  local file=$2/$3 held said tries who process place=$HOSTNAME
-  descriptor=''
-  [[ -r /proc/sys/kernel/random/boot_id ]] && read -r place </proc/sys/kernel/random/boot_id &&
-    place+=" $(readlink /proc/self/ns/pid)"
-  [[ $1 == -s ]] && place+=' shared' # others may hold it when this process has ended
-  for ((tries = 0; tries < 50; ++tries)); do
-    [[ -e $file || -w $2 ]] || return 0 # who cannot create the lock cannot write there either
-    [[ ! -L $file && (! -e $file || -f $file) ]] || die "$file is not a lock of mmc: move it away"
-    { exec {held}<>"$file" || exec {held}<"$file"; } 2>/dev/null || die "cannot write into $2"
-    if said=$(try_lock "$1" "$held"); then
-      read -r who <"$file"
-      if [[ $who =~ ^[0-9]+$ ]] && alive "$who"; then
-        die "process $who of an older mmc is running the jobs in $(absolute "$2"); if it is not, remove $file"
-      elif [[ -n $who && ! $who =~ ^[0-9]+$ && $who != *' of user '* ]]; then
-        die "$file is not a lock of mmc: move it away"
-      elif [[ $file -ef /dev/fd/$held ]]; then # it was not removed meanwhile
-        {
-          printf 'run.sh of user %s on host %s, process %d, ' "$(id -un)" "$HOSTNAME" "$$"
-          TZ=UTC0 printf 'since %(%F %T)T UTC\n%d %s\n' -1 "$$" "$place"
-        } 2>/dev/null >"$file"
-        descriptor=$held
-        return 0
-      fi
-    elif [[ -n $said ]]; then
-      die "cannot lock $file: $said; without locks, two runs could mix their outputs"
-    fi
-    exec {held}>&-
-    sleep 0.1
+# A link leads nowhere from the results, except that of their own folder, which may be on another disk.
+refuse_links() {
+  local link
+  [[ -e $out || ! -L $out ]] || die "$out is a link to $(readlink -- "$out"), which does not exist"
+  for link in "${!cores[@]}" run.lock events.log; do
+    [[ ! -L $out/$link ]] || die "$out/$link is a link, and no link in $out is followed: remove it"
   done
-  { read -r who && read -r process said; } <"$file"
-  [[ $said == "$place" ]] && ! alive "$process" && who="a program of a command that has ended: $who"
-  die "$(absolute "$2") is in use by ${who:-another command of mmc}"
-}
-
-unlock() {
-  rm -f -- "$out/run.lock"
-  [[ -n $bundle ]] && try_lock -x "$bundle" >/dev/null && rm -f .mmc.lock
 }
 
 # Make the folders, and keep a second run out of them.
 claim() {
-  local stage folders=() descriptor=''
-  mkdir -p -- "$out" || die "cannot write into $out"
-  if [[ -n ${MMC_RUN_LOCK-} && $out/run.lock -ef /dev/fd/$MMC_RUN_LOCK ]]; then
-    unset MMC_RUN_LOCK # mmc run holds the locks
-  else
-    lock -x "$out" run.lock
-    trap unlock EXIT
-    lock -s "$PWD" .mmc.lock
-    bundle=$descriptor
-  fi
+  local stage folders=() holder=''
   for stage in "${!cores[@]}"; do
     folders+=("$out/$stage")
   done
   mkdir -p -- "${folders[@]}" || die "cannot write into $out"
+  lock=$out/run.lock
+  if ! (set -o noclobber && echo "$$" >"$lock") 2>/dev/null; then
+    read -r holder 2>/dev/null <"$lock"
+    if [[ -n $holder && $holder != "$$" ]] && kill -0 "$holder" 2>/dev/null; then
+      die "process $holder is running the jobs in $out; if that is not so, remove $lock"
+    fi
+    echo "$$" >"$lock" || die "cannot write into $out"
+  fi
+  trap 'rm -f -- "$lock"' EXIT
   exec 3>"$out/events.log" || die "cannot write into $out"
-  export MMC_ENGINE=$$ # a job ends with this process
 }
 
-caller=$PWD out=out n_cores='' only='' dry='' bundle=''
+caller=$PWD out=out n_cores='' only='' dry=''
 while (($#)); do
   case $1 in
     -j?*) set -- -j "${1#-j}" "${@:2}" ;;
@@ -338,6 +263,7 @@ while (($#)); do
     -o | --out)
       [[ -n ${2-} ]] || die "$1 needs a folder" 2
       out=$2
+      [[ $out == \~ || $out == \~/* ]] && out=${HOME?is not set}${out#\~} # the shell leaves it after =
       [[ $out == /* ]] || out=$caller/$out
       shift 2
       ;;
@@ -358,8 +284,8 @@ while (($#)); do
   esac
 done
 
-[[ ${BASH_SOURCE[0]} == */* ]] && { cd -P -- "${BASH_SOURCE[0]%/*}/" || die "cannot enter the folder of run.sh"; }
-[[ -n $n_cores ]] || n_cores=$(unset OMP_NUM_THREADS OMP_THREAD_LIMIT && nproc 2>/dev/null) || n_cores=1
+[[ ${BASH_SOURCE[0]} == */* ]] && { cd -P -- "${BASH_SOURCE[0]%/*}" || die "cannot enter the folder of run.sh"; }
+[[ -n $n_cores ]] || n_cores=$(nproc 2>/dev/null) || n_cores=1
 load
 if [[ -n $dry ]]; then
   for row in "${!jobs[@]}"; do
@@ -377,6 +303,7 @@ head=0 busy=0 done=0 skipped=0 failures=0 signals=0 status=0
 trap 'stop 130' INT
 trap 'stop 143' TERM
 trap 'stop 129' HUP
+refuse_links
 claim
 while start; ((${#running[@]})); do
   collect
