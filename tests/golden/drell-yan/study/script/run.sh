@@ -9,21 +9,34 @@ case ${BASH_VERSION:-none} in
     ;;
 esac
 
+# What the caller's shell hands down steers nothing here.
+set +efuaCEPTkm +o pipefail +o posix
+shopt -u nocasematch nullglob failglob dotglob lastpipe xpg_echo execfail
+unset CDPATH GLOBIGNORE POSIXLY_CORRECT
+unset -f cd command date exec flock id kill mkdir nproc printf python3 read readlink rm sleep tail trap wait
+unalias -a
+
 usage() {
   cat <<'END'
-usage: bash run.sh [-j N] [-o DIR] [-s STAGE] [-n]
+usage: bash run.sh [-j N] [-o DIR] [-s STAGE] [-n] [--mixed-versions]
 
-Runs the jobs of this study that have not been run yet.
+Runs the jobs of this study that have not been run yet. A job whose output is damaged runs again when another job has to
+read its output.
 
   -j, --jobs N     use N cores at a time (default: all)
   -o, --out DIR    where the results go (default: the folder out beside this file)
   -s, --stage STAGE
                    run the jobs of this stage alone; those that they wait for must have been run
   -n, --dry-run    print the command of every job, quoted for a shell, and run nothing
+  --mixed-versions go on although finished jobs were made with other versions of MadMiner, torch or a generator
   -h, --help       print this text
 
 Each job writes the folder DIR/STAGE/JOB; what it prints goes to DIR/STAGE/JOB.out. DIR/events.log has a line for
-everything that happens: start, done, skip (done before) or fail, then stage, job and seconds.
+everything that happens: start, done, skip (done before), again (done before, but runs again: the reason is at the end
+of the line) or fail (the exit code is at the end), then stage, job and seconds.
+
+A job that takes longer than the time limit of its stage (hours to weeks) is stopped. The environment variable
+MMC_TIME_LIMIT sets another limit for all jobs, in hours.
 END
 }
 
@@ -48,15 +61,16 @@ declare -A cores=(
 
 # jobs.tsv has a row for each job, in an order in which they can run: stage, job, fingerprint, the number of jobs that
 # it waits for, and the rows of the jobs that wait for it ("3" or "3-7", counted from 0).
-stages=() jobs=() fingerprints=() waits=() readers=()
-ready=() # rows of the jobs whose upstream jobs are done, in the order in which they start
+stages=() jobs=() fingerprints=() readers=()
+waits=()      # by row: for how many jobs a job still waits; only jobs that can run now
+ready=()      # rows of the jobs that wait for none, in the order in which they start: from index first to before end
+state=()      # by row: before (done by an earlier run) or made; empty for a job that is still to run
 
 load() {
   local stage job fingerprint wait reader row=0 folders=()
   while IFS=$'\t' read -r stage job fingerprint wait reader; do
-    stages[row]=$stage jobs[row]=$job fingerprints[row]=$fingerprint waits[row]=$wait readers[row]=$reader
+    stages[row]=$stage jobs[row]=$job fingerprints[row]=$fingerprint readers[row]=$reader
     folders+=("$out/$stage/$job")
-    ((wait)) || ready+=("$row")
     ((++row))
   done <jobs.tsv
   ((row == 43)) || die "jobs.tsv does not belong to this file: it should have 43 rows"
@@ -107,7 +121,47 @@ prepare() {
   esac
 }
 
-# Whether the output of the job in row $1 is there already.
+# Ask which jobs have to run: those without an output, and those whose output is damaged or out of date. Outputs that are
+# needed are read whole when $1 is empty. Fails if no job can run.
+look() {
+  local table=$out/.pending.tsv row wait reason code checker again=()
+  ready=() first=0 end=0 waits=()
+  mmc pending "${accepted[@]}" ${only:+--stage "$only"} ${1:+--quick} jobs.tsv "$out" </dev/null >"$table" 3>&- &
+  checker=$!
+  wait "$checker"
+  code=$?
+  if ((signals)); then
+    kill "$checker" 2>/dev/null
+    return 1
+  elif ((code)); then
+    ((code == 3)) || printf 'run.sh: mmc pending failed with exit code %d\n' "$code" >&2
+    exit 1
+  fi
+  todo=0
+  while read -r row wait reason; do
+    [[ ${state[row]-} != made ]] || die "${stages[row]}[${jobs[row]}] was made, and is not as it was made: $reason"
+    again[row]=$reason
+    ((++todo))
+    [[ $wait == later ]] || waits[row]=$wait
+    [[ $wait != 0 ]] || ready[end++]=$row
+  done <"$table"
+  rm -f -- "$table"
+  for row in "${!jobs[@]}"; do
+    if [[ -z ${again[row]+pending} ]]; then
+      [[ -z ${state[row]-} ]] || continue
+      state[row]=before
+      note skip "$row" 0
+    elif [[ -n ${again[row]} ]]; then
+      [[ -n ${state[row]-} ]] || note skip "$row" 0
+      state[row]=''
+      note again "$row" 0 "${again[row]}"
+      printf 'run.sh: %s[%s] is made again: %s\n' "${stages[row]}" "${jobs[row]}" "${again[row]}" >&2
+    fi
+  done
+  ((end))
+}
+
+# Whether the job in row $1 has made its output.
 finished() {
   local record='' file=$out/${stages[$1]}/${jobs[$1]}/job.json
   [[ -f $file ]] && IFS= read -r -d '' record <"$file"
@@ -121,7 +175,8 @@ tick() {
 }
 
 note() {
-  printf '%s %s %s %d.%03d\n' "$1" "${stages[$2]}" "${jobs[$2]}" $(($3 / 1000000)) $(($3 / 1000 % 1000)) >&3
+  printf '%s %s %s %d.%03d%s\n' "$1" "${stages[$2]}" "${jobs[$2]}" $(($3 / 1000000)) $(($3 / 1000 % 1000)) \
+    "${4:+ $4}" >&3
 }
 
 launch() {
@@ -131,30 +186,22 @@ launch() {
   started[$1]=$clock
   note start "$1" 0
   [[ ! -L $log ]] || rm -f -- "$log"
-  "${argv[@]}" </dev/null >"$log" 2>&1 3>&- &
+  MMC_FINGERPRINT=${fingerprints[$1]} "${argv[@]}" </dev/null >"$log" 2>&1 3>&- &
   running[$1]=$!
   ((signals)) && kill -TERM "$!" # it came while the job was being started
   ((busy += ${cores[${stages[$1]}]}))
 }
 
-# Start what is ready and fits. Jobs that are done already cost nothing, and jobs of other stages than asked for wait.
+# Start what is ready and fits.
 start() {
   local row cost
-  while ((head < ${#ready[@]} && failures == 0 && signals == 0)); do
-    row=${ready[head]}
+  while ((first < end && failures == 0 && signals == 0)); do
+    row=${ready[first]}
     cost=${cores[${stages[row]}]}
-    if finished "$row"; then
-      ((++skipped))
-      note skip "$row" 0
-      release "$row"
-    elif [[ -n $only && ${stages[row]} != "$only" ]]; then
-      : # the rest is for another call
-    elif ((busy == 0 || busy + cost <= n_cores)); then
-      launch "$row"
-    else
-      return
-    fi
-    ((++head))
+    ((busy == 0 || busy + cost <= n_cores)) || return
+    launch "$row"
+    unset "ready[first]" # the shell looks for elements from the first one on
+    ((++first))
   done
 }
 
@@ -163,29 +210,41 @@ release() {
   local range row
   for range in ${readers[$1]}; do
     for ((row = ${range%-*}; row <= ${range#*-}; ++row)); do
-      ((--waits[row])) || ready+=("$row")
+      [[ -n ${waits[row]-} ]] || continue # done before, or for the next round
+      ((--waits[row])) || ready[end++]=$row
     done
   done
 }
 
+# What the exit code $1 of a job tells.
+reason() {
+  case $1 in
+    4) echo ': the disk is full' ;;
+    137) echo ': killed by SIGKILL, as the kernel does when memory runs out' ;;
+    129 | 1[3-5]? | 16[0-4]) echo ": killed by SIG$(kill -l "$1")" ;;
+  esac
+}
+
 # The job in row $1 has ended with the status $2.
 settle() {
-  local what="${stages[$1]} ${jobs[$1]}" log="$out/${stages[$1]}/${jobs[$1]}.out" seconds
+  local what="${stages[$1]} ${jobs[$1]}" log="$out/${stages[$1]}/${jobs[$1]}.out" seconds how="exit code $2"
   unset "running[$1]"
   ((busy -= ${cores[${stages[$1]}]}))
   tick
   ((seconds = clock - started[$1]))
-  if (($2 == 0)); then
-    ((++done))
+  if (($2 == 0)) && finished "$1"; then
+    ((++done, --todo))
+    state[$1]=made
     note "done" "$1" "$seconds"
-    [[ -t 1 ]] && printf '[%d/%d] %s, %d s\n' $((done + skipped)) "${#jobs[@]}" "$what" $((seconds / 1000000))
+    [[ -t 1 ]] && printf '[%d/%d] %s, %d s\n' $((${#jobs[@]} - todo)) "${#jobs[@]}" "$what" $((seconds / 1000000))
     release "$1"
     return
   fi
-  note fail "$1" "$seconds"
+  (($2)) || how='exit code 0, but without the output of this job'
+  note fail "$1" "$seconds" "$2"
   ((signals)) && return
   ((++failures))
-  printf 'run.sh: %s failed with exit code %d; what it printed is in %s, at the end:\n' "$what" "$2" \
+  printf 'run.sh: %s failed with %s%s; what it printed is in %s, at the end:\n' "$what" "$how" "$(reason "$2")" \
     "$(absolute "$log")" >&2
   tail -n 3 -- "$log" >&2
   ((${#running[@]})) && printf 'run.sh: waiting for %d running jobs\n' "${#running[@]}" >&2
@@ -220,6 +279,72 @@ stop() {
   fi
 }
 
+# flock(2) on the descriptor $2, without waiting. It fails in silence if another process holds the lock.
+try_lock() {
+  if command -v flock >/dev/null; then
+    flock -n "$1" "$2"
+  elif command -v python3 >/dev/null; then
+    python3 -c '
+import fcntl, sys
+try:
+    fcntl.flock(int(sys.argv[2]), fcntl.LOCK_NB | (fcntl.LOCK_SH if sys.argv[1] == "-s" else fcntl.LOCK_EX))
+except BlockingIOError:
+    sys.exit(1)
+except OSError as error:
+    sys.exit(str(error))
+' "$1" "$2"
+  else
+    echo 'this needs the program flock or python3'
+    return 1
+  fi 2>&1
+}
+
+alive() {
+  [[ -e /proc/$1 ]] || kill -0 "$1" 2>/dev/null
+}
+
+# Hold the lock of the folder $2, its file $3, until this process and all that it has started have ended: -x alone, -s
+# together with others. Other commands of mmc use the same file; its content tells them who holds it.
+lock() {
+  local file=$2/$3 held said tries who process place=$HOSTNAME
+  descriptor=''
+  [[ -r /proc/sys/kernel/random/boot_id ]] && read -r place </proc/sys/kernel/random/boot_id &&
+    place+=" $(readlink /proc/self/ns/pid)"
+  [[ $1 == -s ]] && place+=' shared' # others may hold it when this process has ended
+  for ((tries = 0; tries < 50; ++tries)); do
+    [[ -e $file || -w $2 ]] || return 0 # who cannot create the lock cannot write there either
+    [[ ! -L $file && (! -e $file || -f $file) ]] || die "$file is not a lock of mmc: move it away"
+    { exec {held}<>"$file" || exec {held}<"$file"; } 2>/dev/null || die "cannot write into $2"
+    if said=$(try_lock "$1" "$held"); then
+      read -r who <"$file"
+      if [[ $who =~ ^[0-9]+$ ]] && alive "$who"; then
+        die "process $who of an older mmc is running the jobs in $(absolute "$2"); if it is not, remove $file"
+      elif [[ -n $who && ! $who =~ ^[0-9]+$ && $who != *' of user '* ]]; then
+        die "$file is not a lock of mmc: move it away"
+      elif [[ $file -ef /dev/fd/$held ]]; then # it was not removed meanwhile
+        {
+          printf 'run.sh of user %s on host %s, process %d, ' "$(id -un)" "$HOSTNAME" "$$"
+          TZ=UTC0 printf 'since %(%F %T)T UTC\n%d %s\n' -1 "$$" "$place"
+        } 2>/dev/null >"$file"
+        descriptor=$held
+        return 0
+      fi
+    elif [[ -n $said ]]; then
+      die "cannot lock $file: $said; without locks, two runs could mix their outputs"
+    fi
+    exec {held}>&-
+    sleep 0.1
+  done
+  { read -r who && read -r process said; } <"$file"
+  [[ $said == "$place" ]] && ! alive "$process" && who="a program of a command that has ended: $who"
+  die "$(absolute "$2") is in use by ${who:-another command of mmc}"
+}
+
+unlock() {
+  rm -f -- "$out/run.lock"
+  [[ -n $bundle ]] && try_lock -x "$bundle" >/dev/null && rm -f .mmc.lock
+}
+
 # A link leads nowhere from the results, except that of their own folder, which may be on another disk.
 refuse_links() {
   local link
@@ -231,24 +356,25 @@ refuse_links() {
 
 # Make the folders, and keep a second run out of them.
 claim() {
-  local stage folders=() holder=''
+  local stage folders=() descriptor=''
+  mkdir -p -- "$out" || die "cannot write into $out"
+  if [[ -n ${MMC_RUN_LOCK-} && $out/run.lock -ef /dev/fd/$MMC_RUN_LOCK ]]; then
+    unset MMC_RUN_LOCK # mmc run holds the locks
+  else
+    lock -x "$out" run.lock
+    trap unlock EXIT
+    lock -s "$PWD" .mmc.lock
+    bundle=$descriptor
+  fi
   for stage in "${!cores[@]}"; do
     folders+=("$out/$stage")
   done
   mkdir -p -- "${folders[@]}" || die "cannot write into $out"
-  lock=$out/run.lock
-  if ! (set -o noclobber && echo "$$" >"$lock") 2>/dev/null; then
-    read -r holder 2>/dev/null <"$lock"
-    if [[ -n $holder && $holder != "$$" ]] && kill -0 "$holder" 2>/dev/null; then
-      die "process $holder is running the jobs in $out; if that is not so, remove $lock"
-    fi
-    echo "$$" >"$lock" || die "cannot write into $out"
-  fi
-  trap 'rm -f -- "$lock"' EXIT
   exec 3>"$out/events.log" || die "cannot write into $out"
+  export MMC_ENGINE=$$ # a job ends with this process
 }
 
-caller=$PWD out=out n_cores='' only='' dry=''
+caller=$PWD out=out n_cores='' only='' dry='' bundle='' accepted=()
 while (($#)); do
   case $1 in
     -j?*) set -- -j "${1#-j}" "${@:2}" ;;
@@ -276,6 +402,10 @@ while (($#)); do
       dry=yes
       shift
       ;;
+    --mixed-versions)
+      accepted=("$1")
+      shift
+      ;;
     -h | --help)
       usage
       exit 0
@@ -284,9 +414,19 @@ while (($#)); do
   esac
 done
 
-[[ ${BASH_SOURCE[0]} == */* ]] && { cd -P -- "${BASH_SOURCE[0]%/*}" || die "cannot enter the folder of run.sh"; }
-[[ -n $n_cores ]] || n_cores=$(nproc 2>/dev/null) || n_cores=1
+[[ ${BASH_SOURCE[0]} == */* ]] && { cd -P -- "${BASH_SOURCE[0]%/*}/" || die "cannot enter the folder of run.sh"; }
+[[ -n $n_cores ]] || n_cores=$(unset OMP_NUM_THREADS OMP_THREAD_LIMIT && nproc 2>/dev/null) || n_cores=1
+argv=() clock=0 started=() running=() # by row: the time of the start, and the process of a job that is running
+busy=0 done=0 failures=0 signals=0 status=0
+if [[ -z $dry ]]; then
+  trap 'stop 130' INT
+  trap 'stop 143' TERM
+  trap 'stop 129' HUP
+  refuse_links
+  claim
+fi
 load
+todo=${#jobs[@]}
 if [[ -n $dry ]]; then
   for row in "${!jobs[@]}"; do
     [[ -z $only || ${stages[row]} == "$only" ]] || continue
@@ -297,27 +437,24 @@ if [[ -n $dry ]]; then
   done
   exit 0
 fi
-
-argv=() clock=0 started=() running=() # by row: the time of the start, and the process of a job that is running
-head=0 busy=0 done=0 skipped=0 failures=0 signals=0 status=0
-trap 'stop 130' INT
-trap 'stop 143' TERM
-trap 'stop 129' HUP
-refuse_links
-claim
-while start; ((${#running[@]})); do
-  collect
+while look "${done#0}"; do # with jobs done, what was read whole before need not be again
+  while start; ((${#running[@]})); do
+    collect
+  done
+  ((failures || signals)) && break
 done
 exec 3>&-
-printf 'run.sh: %d of %d jobs done, %d of them before, in %d s\n' $((done + skipped)) "${#jobs[@]}" "$skipped" "$SECONDS"
+printf 'run.sh: %d of %d jobs done, %d of them before, in %d s\n' $((${#jobs[@]} - todo)) "${#jobs[@]}" \
+  $((${#jobs[@]} - todo - done)) "$SECONDS"
 ((signals)) && die "stopped; run again to go on" "$status"
 ((failures)) && die "$failures failed; run again to go on"
 if [[ -n $only ]]; then
   for row in "${!jobs[@]}"; do
-    [[ ${stages[row]} != "$only" ]] || finished "$row" || die "$only reads outputs of stages that have not been run"
+    [[ ${stages[row]} != "$only" || -n ${state[row]-} ]] || die "$only reads outputs of stages that have not been run"
   done
   exit 0
 fi
+((todo)) && die "$todo jobs are not done; run again to go on"
 printf 'run.sh: %s\n' "$(absolute "$out"/combine/combine)"
 printf 'run.sh: %s\n' "$(absolute "$out"/train)"
 printf 'run.sh: %s\n' "$(absolute "$out"/evaluate)"
