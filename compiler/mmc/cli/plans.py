@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from mmc.cli.study_file import StudyFile, read
+from mmc.cli import study_file
+from mmc.cli.study_file import StudyFile
 from mmc.errors import UsageError
 from mmc.files import Folder
 
@@ -41,7 +42,7 @@ def read_studies(names: Iterable[str], stream: TextIO, form: str = "text") -> li
     studies, unread = [], []
     for name in names:
         try:
-            studies.append(read(name))
+            studies.append(study_file.read(name))
         except UsageError as error:
             unread.append(str(error))
         except OSError as error:

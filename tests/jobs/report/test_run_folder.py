@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 from mmc.cli.main import main
+from mmc.errors import MmcError
+from mmc.files import Folder
+from mmc.jobs.report.pictures import Picture, save
 from mmc.jobs.report.run_folder import open_run
 from mmc.jobs.report.workflow import workflow_picture
 
@@ -148,9 +152,17 @@ def test_the_name_of_a_job_leads_nowhere(copy: Path, tmp_path: Path, capsys: Cap
         assert '"alice"' in text
         path.write_text(text.replace('"alice"', '"/../../../escape"'))
     before = {path for path in tmp_path.rglob("*") if copy not in path.parents}
-    assert report(copy) == 3
-    assert "'figures/closure_/../../../escape.svg' is not the path of a file inside" in capsys.readouterr().err
+    assert report(copy) == 2
+    assert "job.json is not as mmc writes it" in capsys.readouterr().err
     assert {path for path in tmp_path.rglob("*") if copy not in path.parents} == before
+
+
+def test_the_name_of_a_figure_leads_nowhere(tmp_path: Path) -> None:
+    picture = Picture("limits", "title", "text", Figure())
+    for name in ("../escape", "/escape", "closure_/../../escape"):
+        with pytest.raises(MmcError, match="is not the path of a file inside"):
+            save({name: picture}, ["svg"], Folder(tmp_path / "figures"))
+    assert not list(tmp_path.rglob("*escape*"))
 
 
 def rewrite_without(path: Path, key: str) -> None:
