@@ -1,11 +1,13 @@
 """The cards of the hand-written workflow: the settings that move into the study, and the cards that stay files."""
 
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmc.compiler.inputs import delphes_card, madgraph_settings, pythia_settings
 from mmc.compiler.inputs.cards import delphes_seeds, run_card
+from mmc.compiler.inputs.refusals import Refusal
 from mmc.errors import UsageError
 
 _STUDY_ALONE = ("nevents", "iseed", "lpp1", "lpp2", "ebeam1", "ebeam2", "pdlabel", "lhaid", "run_tag")
@@ -120,7 +122,9 @@ def _add_run_card(cards: Cards, text: str) -> None:
     cards.beams = {"energy": f"{max(energies):g} GeV", "particles": particles, "pdf": _pdf(said)}
     if int(float(said.get("iseed", "0"))):
         cards.notes.append(f"iseed = {said['iseed']} of the run card: every job has its own seed from the study's")
-    owned = {entry.line for entry in run_card(text) if entry.name in _STUDY_ALONE}
+    refused = list(madgraph_settings.run_card_refusals(text))
+    cards.notes += [f"line {found.line} of the run card: {found.reason}" for found in refused]
+    owned = {entry.line for entry in run_card(text) if entry.name in _STUDY_ALONE} | {found.line for found in refused}
     cards.files["cards/run_card.dat"] = _without(text, owned)
     cards.run_card = {"file": "cards/run_card.dat"}
 
@@ -147,18 +151,29 @@ def _add_pythia(cards: Cards, text: str) -> None:
         if name.startswith(("JetMatching:", "Merging:")):
             cards.notes.append(f"{name} = {value} of the Pythia card: mmc's shower does not merge")
             continue
+        refused = pythia_settings.refusal(name, value)
+        if refused is not None:
+            cards.notes.append(f"the Pythia card: {refused.reason}")
+            continue
         spelled = {"partonlevel:mpi": "PartonLevel:MPI"}.get(name.lower(), name)
         cards.pythia[spelled] = value
 
 
 def _add_param_card(cards: Cards, text: str) -> None:
     cards.param_card = {"file": "cards/param_card.dat"}
+    cards.notes += _not_passed_on("param card", madgraph_settings.param_card_refusals(text))
     cards.files["cards/param_card.dat"] = text
 
 
 def _add_delphes_card(cards: Cards, text: str) -> None:
     cards.delphes_card = "cards/delphes_card.tcl"
+    cards.notes += _not_passed_on("Delphes card", delphes_card.card_refusals(text))
     cards.files[cards.delphes_card] = _without(text, {entry.line for entry in delphes_seeds(text)})
+
+
+def _not_passed_on(card: str, refusals: Iterable[Refusal]) -> list[str]:
+    """Notes on lines that a card keeps, so that `mmc validate` refuses the study."""
+    return [f"line {found.line} of the {card} must be changed, or trusted: {found.reason}" for found in refusals]
 
 
 def _add_configuration(cards: Cards, text: str) -> None:
