@@ -27,7 +27,6 @@ from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.script import emit
 from mmc.errors import MissingExtraError, MmcError
 from mmc.files import Folder
-from mmc.jobs.job import fingerprint_in, read_json
 from mmc.locks import BUNDLE, RUN, Lock, held
 from mmc.processes import EXIT_FULL, end_with_parent, killed_by
 from mmc.tables import duration, table
@@ -65,6 +64,7 @@ def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None, *, m
     """
     _check_optuna(plan)
     place, out = Folder(folder), Folder(folder / "out")
+    check_place(place, study.document.text)  # before anything is made, and again once nobody else writes
     with _locked(place, out) as lock:
         check_place(place, study.document.text)
         check_links(out, (stage.name for stage in plan.stages))
@@ -109,6 +109,8 @@ def _check_optuna(plan: Plan) -> None:
 
 def _check_finished(out: Path, plan: Plan) -> None:
     """:raises MmcError: unless every job of the plan has its output, with its current fingerprint"""
+    from mmc.jobs.job import fingerprint_in
+
     jobs = [(stage.name, job) for stage in plan.stages for job in stage.jobs]
     missing = [
         f"{stage}[{job.name}]" for stage, job in jobs if fingerprint_in(out / stage / job.name) != job.fingerprint
@@ -120,6 +122,8 @@ def _check_finished(out: Path, plan: Plan) -> None:
 
 def _outcome(out: Path, plan: Plan) -> list[str]:
     """The results of the run and where to find more."""
+    from mmc.jobs.job import read_json
+
     last = plan.stages[-1]
     place = out / last.name
     if last.name != REPORT.name:
@@ -136,6 +140,8 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
 
 def _tracked(out: Path, plan: Plan) -> list[str]:
     """Where the MLflow runs are, or why there are none."""
+    from mmc.jobs.job import read_json
+
     if not any(stage.name == TRACK.name for stage in plan.stages):
         return []
     place = out / TRACK.name / TRACK.name
