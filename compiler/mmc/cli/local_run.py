@@ -64,6 +64,7 @@ def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None, *, m
     """
     _check_optuna(plan)
     place, out = Folder(folder), Folder(folder / "out")
+    check_place(place, study.document.text)  # before anything is made, and again once nobody else writes
     with _locked(place, out) as lock:
         check_place(place, study.document.text)
         check_links(out, (stage.name for stage in plan.stages))

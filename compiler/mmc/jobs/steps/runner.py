@@ -190,12 +190,10 @@ def _configuration(command: _Command) -> tuple[dict[str, Any], dict[str, Any], i
             raise StepError(f"{command.config} configures the stage {config['stage']!r}")
         if command.job not in config["jobs"]:
             raise StepError(f"{command.config} has no job {command.job!r}")
-        if (
-            os.environ.get(FINGERPRINT, config["jobs"][command.job]["fingerprint"])
-            != config["jobs"][command.job]["fingerprint"]
-        ):
+        entry = config["jobs"][command.job]
+        if os.environ.get(FINGERPRINT, entry["fingerprint"]) != entry["fingerprint"]:
             raise StepError(f"{command.config} has changed since the engine started: start it again")
-        return config["jobs"][command.job], config["shared"], int(config["threads"])
+        return entry, config["shared"], int(config["threads"])
     except OSError as error:
         raise StepError(f"cannot read the configuration {command.config}: {error.strerror}") from error
     except (ValueError, TypeError, KeyError) as error:
