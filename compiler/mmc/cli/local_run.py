@@ -20,13 +20,16 @@ from typing import Any
 
 from mmc.cli.progress import Progress
 from mmc.cli.study_file import StudyFile
-from mmc.compiler.catalogue.stages import REPORT, TRACK
+from mmc.compiler.catalogue.stages import REPORT, STAGES, TRACK
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.plan.needs import needs_optuna
 from mmc.compiler.targets.bundle import write
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.script import emit
 from mmc.errors import MissingExtraError, MmcError
+from mmc.jobs.job import RECORD
+from mmc.jobs.tracking.outcome import Outcome, label
+from mmc.jobs.tracking.sqlite_file import STORE
 from mmc.tables import duration, table
 
 POLL_S = 0.2
@@ -85,9 +88,9 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
     last = plan.stages[-1]
     place = out / last.name
     if last.name != REPORT.name:
-        return [f"outputs: {place}"]
+        return [f"outputs: {place}", *_tracked(out, plan)]
     place /= last.jobs[0].name
-    results = json.loads((place / REPORT.record).read_text(encoding="utf-8"))
+    results = _read(place / REPORT.record)
     limits = results["baselines"] + results["methods"]
     lines = ["", *limits_table(limits), ""] if limits else []
     lines += [f"warning: {warning}" for warning in results["warnings"][:WARNINGS]]
@@ -97,14 +100,24 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
 
 
 def _tracked(out: Path, plan: Plan) -> list[str]:
-    """Where the MLflow runs are, or why there are none."""
+    """What was tracked in the end, and where, or why nothing was."""
     if not any(stage.name == TRACK.name for stage in plan.stages):
         return []
     place = out / TRACK.name / TRACK.name
-    record = json.loads((place / TRACK.record).read_text(encoding="utf-8"))
-    if record["warning"]:
-        return [f"warning: nothing was tracked: {record['warning']}"]
-    return [f"tracked: {record['uri'] or place / 'mlflow.db'}, experiment {record['experiment']}"]
+    begun = _read(place / TRACK.record)
+    found = {}
+    for stage in plan.stages:
+        if STAGES[stage.name].tracked_as is not None:
+            for job in stage.jobs:
+                record = _read(out / stage.name / job.name / RECORD)
+                found[label(record)] = Outcome.of(record, begun["key"])
+    last = found[next(reversed(found))]  # the report knows which jobs it has logged itself
+    outcome = last if last.jobs else Outcome(begun["key"], logged=True, reason=begun["warning"] or "").of_all(found)
+    return [outcome.line(f"{begun['uri'] or place / STORE}, experiment {begun['experiment']}")]
+
+
+def _read(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def limits_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:

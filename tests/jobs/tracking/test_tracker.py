@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
 from mmc.jobs.learning.estimators import load_estimator
-from mmc.jobs.tracking.store import ENVIRONMENT, reason, repoint
+from mmc.jobs.tracking.sqlite_file import repoint
+from mmc.jobs.tracking.store import ENVIRONMENT, reason
 
 from tests.jobs import fake_step
 from tests.jobs.learning_jobs import Learning
@@ -350,9 +352,9 @@ def test_a_store_that_was_moved_finds_its_files(folder: Folder, tracking: Path) 
     elsewhere = moved / "track"
     with pytest.raises(MlflowException, match="Failed to download"):
         _note(elsewhere)
-    repoint(elsewhere, "toys", (elsewhere / "artifacts").as_uri())
+    repoint(elsewhere / "mlflow.db")
     assert _note(elsewhere) == "what was found"
-    repoint(elsewhere, "toys", (elsewhere / "artifacts").as_uri())
+    repoint(elsewhere / "mlflow.db")
     assert _note(elsewhere) == "what was found"
 
     shutil.move(moved, tracking.parent)  # the stage `track` does the same when it continues a store
@@ -382,20 +384,26 @@ def test_a_relative_file_is_refused(folder: Folder, monkeypatch: pytest.MonkeyPa
     assert "sqlite:///runs.db is not an absolute path" in record(track(folder))["warning"]
 
 
-@pytest.mark.parametrize("name", ["it's a #1", "100% µ"])
+@pytest.mark.parametrize("name", ["it's a #1", "100% µ", "a%20b", "x%41", "what?", "a;b&c=d"])
 def test_a_run_may_be_in_a_folder_of_any_name(tmp_path: Path, empty: Path, name: str) -> None:
+    """Its runs and files are in this folder, and no other folder appears."""
+    for other in ("a b", "xA"):  # what MLflow could read in the names
+        shutil.copytree(empty, tmp_path / other / "track" / "track")
+    others = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     folder = Folder(tmp_path / name)
-    shutil.copytree(empty, folder.out("track", "track"))
+    if name == "a%20b":
+        folder.path.mkdir()  # MLflow makes a new file here
+    else:
+        shutil.copytree(empty, folder.out("track", "track"))
     tracking = track(folder)
     out = folder.run("configure", "job", {}, tracking=tracking)
     assert "not tracked" not in log_of(out)
     with closing(sqlite3.connect(tracking / "mlflow.db")) as file:
-        assert file.execute("select count(*) from runs where experiment_id = 2").fetchone() == (2,)
-
-
-def test_a_folder_that_mlflow_cannot_name(tmp_path: Path) -> None:
-    (tmp_path / "x?y").mkdir()
-    assert "in a folder with `?` in its name" in record(track(Folder(tmp_path / "x?y")))["warning"]
+        (files,) = file.execute("select artifact_uri from runs where name = 'configure job'").fetchone()
+    assert unquote(urlsplit(files).path).startswith(f"{tracking}/artifacts/")
+    assert (tracking / "artifacts").is_dir() and list((tracking / "artifacts").rglob("result.json"))
+    assert {path.name for path in tmp_path.iterdir()} == {"a b", "xA", name}
+    assert {path: path.stat().st_mtime_ns for path in others} == others
 
 
 def test_reasons_hold_no_password(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,9 @@ class DeclaredStage:
     """The program that its jobs call, independent of the origin of the events."""
     package: str | None = None
     """The package that its jobs need in addition to the packages of all steps."""
+    grows: bool = False
+    """Whether other jobs write into its output. When its job runs again, its earlier output stays, and only the files
+    that the job itself writes are replaced."""
 
     @property
     def step(self) -> str:
@@ -180,6 +183,7 @@ TRACK = DeclaredStage(
     version=1,
     is_in=_tracks,
     package="mlflow",
+    grows=True,
 )
 SAMPLE = DeclaredStage(
     name="sample",

@@ -2,17 +2,17 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jinja2 import UndefinedError
 
-from mmc.compiler.catalogue.stages import REPORT, TRACK
+from mmc.compiler.catalogue.stages import REPORT
 from mmc.compiler.settings.encoding import from_json
 from mmc.compiler.settings.report import Named, ReportSettings
-from mmc.errors import MmcError, SettingsError
+from mmc.errors import MmcError, SettingsError, StepError
 from mmc.jobs.job import read_json
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.madminer.event_summary import EVENTS
@@ -23,7 +23,7 @@ from mmc.jobs.report.pictures import Picture, pictures, save
 from mmc.jobs.report.results import Grid, Outputs, collect
 from mmc.jobs.report.run_folder import PLOTS, Run, open_run
 from mmc.jobs.report.workflow import workflow_picture
-from mmc.jobs.tracking.store import ARTIFACTS, STORE, repoint
+from mmc.jobs.tracking.sqlite_file import STORE, repoint
 from mmc.version import __version__
 
 FORMATS = ("svg", "png")
@@ -80,9 +80,9 @@ def notes(run: Run) -> list[str]:
 def _find_tracked_files(run: Run) -> None:
     """Correct the paths of files in the MLflow store, in case an engine has moved the folder with store and files."""
     for path in run.outputs("track").values():
-        record = read_json(path / TRACK.record)
-        if record["uri"] is None and (path / STORE).is_file():
-            repoint(path, record["experiment"], (path / ARTIFACTS).resolve().as_uri())
+        if (path / STORE).is_file():
+            with suppress(StepError):  # a folder that cannot be written
+                repoint(path / STORE)
 
 
 def _write(page: str, drawn: Mapping[str, Picture], path: Path) -> int:

@@ -26,6 +26,7 @@ from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import MissingExtraError, MmcError, StepError
 from mmc.jobs.job import KEPT, RECORD, StepJob, write_json
 from mmc.jobs.seeds import seed_generators
+from mmc.jobs.tracking.outcome import ENTRY as TRACKED
 from mmc.jobs.tracking.tracker import tracker
 from mmc.version import __version__
 
@@ -125,13 +126,18 @@ def _run(command: _Command) -> None:
         step = importlib.import_module(STAGES[command.stage].step)
         settings, seed, fingerprint = {**shared, **entry["settings"]}, entry["seed"], entry["fingerprint"]
         job = StepJob(command.stage, command.job, settings, seed, command.inputs, part, command.out, fingerprint)
-        with tracker(job):
+        with tracker(job) as track:
             seed_generators(seed)  # last, because MLflow draws random numbers too
             step.run(job)
         seconds = round(time.monotonic() - started, 3)
         record = {"stage": command.stage, "job": command.job, "fingerprint": fingerprint}
+        if track.outcome is not None:
+            record[TRACKED] = track.outcome.entry()
         write_json(part / RECORD, {**record, "seed": entry["seed"], "seconds": seconds, "mmc": __version__})
-        _replace(command.out, part)
+        if STAGES[command.stage].grows and command.out.is_dir() and not command.out.is_symlink():
+            _renew(command.out, part)
+        else:
+            _replace(command.out, part)
         _remove(part.with_name(part.name + KEPT))
         log.info("%s[%s] done in %.1f s", command.stage, command.job, seconds)
     except BaseException:
@@ -187,6 +193,14 @@ def _replace(out: Path, part: Path) -> None:
         out.rename(old)
     part.rename(out)
     _remove(old)
+
+
+def _renew(out: Path, part: Path) -> None:
+    """Move the finished files into an earlier output, which keeps its others. The record goes first and comes last."""
+    _remove(out / RECORD)
+    for path in sorted(part.iterdir(), key=lambda path: path.name == RECORD):
+        path.replace(out / path.name)
+    part.rmdir()
 
 
 def _remove(path: Path) -> None:
