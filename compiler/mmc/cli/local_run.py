@@ -28,7 +28,7 @@ from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.script import emit
 from mmc.errors import MissingExtraError, MmcError
 from mmc.jobs.job import RECORD
-from mmc.jobs.tracking.outcome import Outcome, label
+from mmc.jobs.tracking.outcome import Outcome
 from mmc.jobs.tracking.sqlite_file import STORE
 from mmc.tables import duration, table
 
@@ -110,7 +110,7 @@ def _tracked(out: Path, plan: Plan) -> list[str]:
         if STAGES[stage.name].tracked_as is not None:
             for job in stage.jobs:
                 record = _read(out / stage.name / job.name / RECORD)
-                found[label(record)] = Outcome.of(record, begun["key"])
+                found[f"{stage.name}[{job.name}]"] = Outcome.of(record, begun["key"])
     last = found[next(reversed(found))]  # the report knows which jobs it has logged itself
     outcome = last if last.jobs else Outcome(begun["key"], logged=True, reason=begun["warning"] or "").of_all(found)
     return [outcome.line(f"{begun['uri'] or place / STORE}, experiment {begun['experiment']}")]

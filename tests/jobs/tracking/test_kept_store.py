@@ -15,8 +15,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from mmc.errors import StepError
+from mmc.jobs.job import StepJob
 from mmc.jobs.tracking.sqlite_file import check, repoint
 from mmc.jobs.tracking.store import ENVIRONMENT
+from mmc.jobs.tracking.tracker import tracker
 
 from tests.jobs import fake_step
 from tests.jobs.physics import Folder
@@ -225,3 +227,21 @@ def test_the_record_of_a_job_tells_whether_it_was_logged(folder: Folder) -> None
     out = folder.run("configure", "other", {}, tracking=tracking)
     lost = json.loads((out / "job.json").read_text())["tracked"]
     assert lost["logged"] is False and "cannot write into the tracking store" in lost["reason"]
+
+
+def test_the_report_tells_what_was_tracked_in_the_end(folder: Folder) -> None:
+    tracking, key = folder.out("track", "track"), record(folder.out("track", "track"))["key"]
+    done = folder.out("configure", "job")
+    (tracking / "mlflow.db").rename(tracking / "away.db")
+    (tracking / "mlflow.db").write_bytes(b"x" * 4096)
+    failed = folder.run("configure", "other", {}, tracking=tracking)
+    before = folder.run("configure", "before", {})
+    inputs = {"tracking": (tracking,), "limits": (done, failed, before), "events": (folder.path,)}
+    report = StepJob("report", "report", {}, 1, inputs, folder.path / "part")
+    with tracker(report) as track:
+        pass
+    outcome = track.outcome
+    assert outcome is not None and (outcome.key, outcome.logged, outcome.jobs) == (key, False, 4)
+    assert list(outcome.missing) == ["configure[other]", "configure[before]", "report[report]"]
+    assert outcome.missing["configure[before]"] == "it was done before this run"
+    assert outcome.line("here").startswith("warning: tracked: here: 1 of 4 jobs logged; configure[other] and 1 others")

@@ -133,6 +133,8 @@ def test_a_whole_study_on_a_server(
     for out in (*made["sally"].values(), *made["alices"].values(), report):
         assert "not tracked" not in log_of(out)
 
+    ended = json.loads((report / "job.json").read_text())["tracked"]  # the report has logged what was done before
+    assert ended == {"key": record(tracking)["key"], "logged": True, "jobs": 8}
     runs = Runs(servers.open, "toys")
     names = {"toy", "sally", "alices", "sample sally", "sample alices", "baselines rate"}
     assert runs.statuses() == dict.fromkeys(names, "FINISHED") and len(runs.all) == len(names)

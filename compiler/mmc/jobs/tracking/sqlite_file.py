@@ -1,7 +1,7 @@
-"""The SQLite file of a store without a server: opened in a folder of any name, and with the places of its files corrected.
+"""The SQLite file of a store without a server: opened in any folder, and with the places of its files corrected.
 
 MLflow takes an SQLite file as a URI, pastes paths into URIs without quoting them, and tries for minutes to open a file
-that cannot be opened. So the file is opened once before MLflow sees it, and MLflow gets a link without special characters.
+that cannot be opened. So mmc opens the file once before MLflow sees it, and gives MLflow a link with a plain name.
 """
 
 import re
@@ -97,7 +97,7 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _stale(store: sqlite3.Connection, files: str) -> list[tuple[str]]:
-    """The places of experiments of mmc that are not the folder ``files``; experiments of others are in other folders."""
+    """The places of experiments of mmc other than the folder ``files``; those of MLflow have other names."""
     if not store.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone():
         return []
     query = (
