@@ -58,9 +58,8 @@ def _begin(job: StepJob, settings: TrackSettings, record: dict[str, Any]) -> Non
     else:
         record["uri"] = public(uri)
         store = Store(uri)
-    record["experiment_id"] = store.experiment(record["experiment"])
-    whole = StudyRun(store, record)
-    run = whole.run()
+    record["experiment_id"] = store.ask(store.experiment, record["experiment"])
+    run = StudyRun(store, record).run()
     if run is None:
         raise StepError(store.lost)
     record["run"] = run.id
