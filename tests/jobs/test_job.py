@@ -4,6 +4,8 @@ import pytest
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, read_json, write_json
 
+from tests.jobs.physics import seal
+
 
 def _job(tmp_path: Path, **inputs: tuple[Path, ...]) -> StepJob:
     return StepJob("simulate", "signal.sm.0", {}, 1, inputs, tmp_path)
@@ -11,7 +13,9 @@ def _job(tmp_path: Path, **inputs: tuple[Path, ...]) -> StepJob:
 
 def _finished(path: Path, job: str) -> Path:
     path.mkdir()
-    write_json(path / "job.json", {"job": job})
+    write_json(path / "process.json", {"of": job})
+    write_json(path / "job.json", {"stage": "generate", "job": job})
+    seal(path)
     return path
 
 

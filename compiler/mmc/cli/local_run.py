@@ -27,7 +27,7 @@ from mmc.compiler.targets.bundle import write
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.script import emit
 from mmc.errors import MissingExtraError, MmcError
-from mmc.jobs.job import RECORD
+from mmc.jobs.record import RECORD
 from mmc.jobs.tracking.outcome import Outcome
 from mmc.jobs.tracking.sqlite_file import STORE
 from mmc.tables import duration, table

@@ -1,20 +1,19 @@
 """The job of a step program: its settings, seed, inputs and output."""
 
 import json
-import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mmc import reading
 from mmc.compiler.settings.encoding import from_json
 from mmc.errors import StepError
+from mmc.files import Folder
+from mmc.jobs.record import RECORD, Record
 
 T = TypeVar("T")
-
-RECORD = "job.json"
-"""The file that the runner adds to the output of every finished job: the job, and the origin of its inputs."""
-
 
 KEPT = ".kept"
 """The suffix, after the name of ``.NAME.part``, of the directory that is kept after a failure."""
@@ -38,6 +37,10 @@ class StepJob:
     """The final output directory. Until the step returns, it may hold an earlier output of the job."""
     fingerprint: str = ""
     """The fingerprint: the same job with the same fingerprint makes the same output."""
+    read_outputs: dict[str, str] = field(default_factory=dict)
+    """The digests of the outputs of other jobs that the job has read, by their makers; filled while the job runs."""
+    programs: dict[str, str] = field(default_factory=dict)
+    """The versions of the programs that the job has called, by name; filled while the job runs."""
 
     def read(self, cls: type[T]) -> T:
         """The settings as the dataclass from which the planner wrote them.
@@ -51,28 +54,26 @@ class StepJob:
 
         It is emptied when a job with another fingerprint left it, and removed when the job is done.
         """
-        folder = self.out.with_name(self.out.name + KEPT)
-        mark = folder / "fingerprint"
-        if not mark.is_file() or mark.read_text(encoding="utf-8") != self.fingerprint:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            mark.write_text(self.fingerprint, encoding="utf-8")
-        return folder
+        place, name = Folder(self.out.parent), self.out.name + KEPT
+        if place.read(f"{name}/fingerprint") != self.fingerprint.encode():
+            place.empty(name)
+            place.write(f"{name}/fingerprint", self.fingerprint)
+        return place.path / name
 
     def one(self, name: str) -> Path:
         """The single path of an input.
 
-        :raises StepError: when the input was not given, or several times
+        :raises StepError: when the input was not given, or several times; when it is a damaged output
         """
         paths = self.inputs.get(name, ())
         if len(paths) != 1:
             raise StepError(f"expected one path for --{name}, got {len(paths)}")
-        return paths[0]
+        return self._checked(paths[0]) if paths[0].is_dir() else paths[0]
 
     def optional(self, name: str) -> Path | None:
         """The single path of an optional input; None without it.
 
-        :raises StepError: when the input was given several times
+        :raises StepError: when the input was given several times; when it is a damaged output
         """
         return self.one(name) if name in self.inputs else None
 
@@ -85,7 +86,7 @@ class StepJob:
 
         The other directories may not exist yet: a job waits only for the jobs whose outputs it reads.
 
-        :raises StepError: when none of the directories is an output of that job, finished
+        :raises StepError: when none of the directories is an output of that job, finished; when it is damaged
         """
         return self.pick_all(name, [job])[0]
 
@@ -95,13 +96,48 @@ class StepJob:
         :raises StepError: as :meth:`pick`
         """
         paths = self.inputs.get(name, ())
-        makers = {read_json(path / RECORD)["job"]: path for path in paths if (path / RECORD).is_file()}
+        makers = {_maker(path): path for path in paths}
         found = []
         for job in jobs:
             if job not in makers:
                 raise StepError(f"none of the directories of --{name} is the output of job {job!r}")
-            found.append(makers[job])
+            found.append(self._checked(makers[job]))
         return found
+
+    def by_job(self, name: str) -> dict[str, Path]:
+        """All directories of an input, by the name of the job that wrote each.
+
+        :raises StepError: when one is not the output of a finished job, or is damaged
+        """
+        return {read_record(path).job: self._checked(path) for path in self.inputs.get(name, ())}
+
+    def _checked(self, folder: Path) -> Path:
+        """The folder of an output, whose files are those that its maker wrote.
+
+        :raises StepError: when they are not
+        """
+        record = read_record(folder)
+        if record.maker not in self.read_outputs:
+            record.check(folder)
+            self.read_outputs[record.maker] = record.digest
+        return folder
+
+
+def _maker(folder: Path) -> str | None:
+    """The job that wrote the folder; None if it is not finished."""
+    with suppress(StepError):
+        record = read_json(folder / RECORD)
+        if isinstance(record, Mapping) and isinstance(record.get("job"), str):
+            return str(record["job"])
+    return None
+
+
+def read_record(folder: Path) -> Record:
+    """The record of the job that wrote the folder.
+
+    :raises StepError: when it is missing, or not the record of a job with the files of its output
+    """
+    return Record.of(read_json(folder / RECORD), folder)
 
 
 def group_entry(group: str | None) -> dict[str, str]:
@@ -112,12 +148,15 @@ def group_entry(group: str | None) -> dict[str, str]:
 def read_json(path: Path) -> Any:
     """Read a JSON file that an earlier job wrote.
 
-    :raises StepError: when the file is missing (its directory is not the output of a finished job) or is not JSON
+    :raises StepError: when the file is missing (its directory is not the output of a finished job), cannot be read, or
+        is not JSON as :func:`mmc.reading.read_json` accepts it
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return reading.read_json(path)
     except FileNotFoundError as error:
         raise StepError(f"{path.parent} is not the output of a finished job: it has no {path.name}") from error
+    except OSError as error:
+        raise StepError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise StepError(f"{path} is not JSON: {error}") from error
 
@@ -127,4 +166,5 @@ def write_json(path: Path, value: Any) -> None:
 
     :raises ValueError: for NaN and infinities
     """
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    Folder(path.parent).write(path.name, text)

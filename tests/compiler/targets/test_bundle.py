@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from mmc.compiler.targets import TARGETS, Options, bundle
+from mmc.compiler.targets import TARGETS, Options
 from mmc.compiler.targets.bundle import MANIFEST, PARTIAL, Bundle, differences, write
 from mmc.errors import MmcError
+from mmc.files import Folder
 from mmc.version import __version__
 
 from tests.compiler.targets.conftest import Place
@@ -116,8 +117,36 @@ def test_a_manifest_cannot_point_outside(tmp_path: Path) -> None:
     folder.mkdir()
     sha256 = hashlib.sha256(b"x\n").hexdigest()
     (folder / MANIFEST).write_text(json.dumps({"files": {"../outside": sha256}}))
-    write(a_bundle(a="x\n"), folder, {})
-    assert outside.exists()
+    with pytest.raises(MmcError, match=r"'\.\./outside' is not the path of a file inside"):
+        write(a_bundle(a="x\n"), folder, {})
+    assert outside.exists() and not (folder / "a").exists()
+
+
+@pytest.mark.parametrize("claimed", ["run", "old", "sub/a", MANIFEST, PARTIAL])
+@pytest.mark.parametrize("kind", ["file", "folder", "nothing"])
+def test_no_link_in_a_bundle_is_followed(claimed: str, kind: str, tmp_path: Path) -> None:
+    """A cloned repository can hold a bundle with links, and a manifest that claims them."""
+    folder, outside = tmp_path / "bundle", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    (outside / "a").write_text("mine\n")
+    sha256 = hashlib.sha256(b"mine\n").hexdigest()
+    if claimed != MANIFEST:
+        (folder / MANIFEST).write_text(json.dumps({"files": {claimed: sha256, "sub/a": sha256}}))
+    link = folder / claimed.partition("/")[0]
+    link.symlink_to({"file": outside / "a", "folder": outside, "nothing": outside / "new"}[kind])
+    with pytest.raises(MmcError, match=f"{link.name} is a link to .*: remove the link"):
+        write(a_bundle(run="x\n", sub__a="y\n"), folder, {})
+    assert content(outside) == {"a": "mine\n"} and link.is_symlink()
+    assert set(content(folder)) <= {MANIFEST, claimed, link.name}
+
+
+def test_the_named_folder_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "bundle").symlink_to("scratch")
+    made = a_bundle(run="x\n")
+    write(made, tmp_path / "bundle", {})
+    assert content(tmp_path / "scratch") == dict(made.texts)
 
 
 @pytest.mark.parametrize("writes", range(5))
@@ -125,16 +154,16 @@ def test_an_interrupted_writing_never_looks_whole(writes: int, tmp_path: Path, m
     old, new = a_bundle(a="1\n", b="1\n", c="1\n"), a_bundle(a="2\n", b="2\n", d="2\n")
     write(old, tmp_path, {})
     done = 0
-    real = bundle._replace_text
+    real = Folder.write
 
-    def failing(file: Path, text: str, *, executable: bool = False) -> None:
+    def failing(folder: Folder, name: str, text: str, *, executable: bool = False) -> None:
         nonlocal done
         if done == writes:
-            raise OSError(28, "No space left on device", str(file))
+            raise OSError(28, "No space left on device", str(folder.path / name))
         done += 1
-        real(file, text, executable=executable)
+        real(folder, name, text, executable=executable)
 
-    monkeypatch.setattr(bundle, "_replace_text", failing)
+    monkeypatch.setattr(Folder, "write", failing)
     with pytest.raises(MmcError, match="No space left on device"):
         write(new, tmp_path, {})
     whole = (tmp_path / MANIFEST).exists()

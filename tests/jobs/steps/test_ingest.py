@@ -96,7 +96,9 @@ def test_weights_must_be_finite(tmp_path: Path, events: Path) -> None:
     shutil.copyfile(events / "events.h5", path)
     with h5py.File(path, "a") as file:
         file["samples/weights"][3, 1] = np.nan
-    assert Folder(tmp_path).refusal("ingest", "ingest", _settings(path), file=path) == "some weights are not finite"
+    assert Folder(tmp_path).refusal("ingest", "ingest", _settings(path), file=path) == (
+        "samples/weights of broken.h5 is not a finite number in row 3"
+    )
 
 
 @pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="needs the event files beside the checkout")

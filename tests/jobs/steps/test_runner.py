@@ -1,9 +1,11 @@
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,19 @@ def test_finished_job_says_what_it_was(folder: Folder) -> None:
     out = folder.run("configure", "job", {"a": 1}, seed=7)
     record = json.loads((out / "job.json").read_text())
     assert record.pop("seconds") >= 0.0
-    assert record == {"stage": "configure", "job": "job", "fingerprint": "f" * 64, "seed": 7, "mmc": __version__}
+    outputs = {name: entry | {"modified_ns": 0} for name, entry in record.pop("outputs").items()}
+    assert record == {
+        **{"stage": "configure", "job": "job", "fingerprint": "f" * 64, "seed": 7, "mmc": __version__},
+        "made_with": {"numpy": version("numpy")} | record["made_with"],
+    }
+    assert outputs == {
+        name: {
+            "bytes": (out / name).stat().st_size,
+            "sha256": hashlib.sha256((out / name).read_bytes()).hexdigest(),
+            "modified_ns": 0,
+        }
+        for name in ("early.txt", "result.json")
+    }
     assert json.loads((out / "result.json").read_text())["settings"] == {"a": 1}
     assert names(out.parent) == ["job", "job.log"]
     assert "configure[job] done" in (out.parent / "job.log").read_text()
@@ -97,9 +111,42 @@ def test_existing_output_is_replaced(folder: Folder) -> None:
     out = folder.out("configure", "job")
     out.mkdir(parents=True)
     (out / "old.txt").write_text("old")
+    (out / "job.json").write_text("{}")
     folder.run("configure", "job", {})
     assert names(out) == ["early.txt", "job.json", "result.json"]
     assert names(out.parent) == ["job", "job.log"]
+
+
+def test_a_folder_that_no_job_wrote_is_kept(folder: Folder) -> None:
+    out = folder.out("configure", "job")
+    out.mkdir(parents=True)
+    (out / "mine.txt").write_text("mine")
+    code, line = folder.attempt("configure", "job", {})
+    assert code == 3 and line.endswith("job was not written by mmc: move it away, or choose another folder")
+    assert names(out) == ["mine.txt"] and names(out.parent) == ["job"]
+
+
+def test_an_output_without_its_record_is_made_anew(folder: Folder) -> None:
+    (folder.run("configure", "job", {}) / "job.json").unlink()
+    assert "job.json" in names(folder.run("configure", "job", {}))
+
+
+@pytest.mark.parametrize("name", ["job", "job.log", ".job.part", ".job.part.kept", ".job.old"])
+def test_no_link_beside_an_output_is_followed(folder: Folder, tmp_path: Path, name: str) -> None:
+    mine = tmp_path / "mine"
+    (mine / "deep").mkdir(parents=True)
+    for file in ("fingerprint", "deep/file"):
+        (mine / file).write_text("f" * 64)
+    out = folder.out("configure", "job")
+    out.parent.mkdir()
+    (out.parent / name).symlink_to(mine / "fingerprint" if name == "job.log" else mine)
+    code, line = folder.attempt("configure", "job", {})
+    if name in ("job", "job.log", ".job.part"):
+        assert code == 3 and f"configure/{name} is a link to {mine}" in line and "remove the link" in line
+    else:
+        assert code == 0 and names(out.parent) == ["job", "job.log"]
+    assert {str(path.relative_to(mine)) for path in mine.rglob("*")} == {"fingerprint", "deep", "deep/file"}
+    assert (mine / "fingerprint").read_text() == "f" * 64
 
 
 def test_failure_keeps_an_output_that_exists(folder: Folder) -> None:

@@ -97,14 +97,20 @@ def test_a_store_stays_when_the_job_fails_or_is_killed_between_its_files(folder:
     assert len(local(tracking).all) == 3 and (tracking / "job.json").is_file()
 
 
-def test_nothing_is_tracked_through_a_link(folder: Folder) -> None:
-    tracking = folder.out("track", "track")
+@pytest.mark.parametrize("name", ["", "mlflow.db", "artifacts"])
+def test_nothing_is_tracked_through_a_link(folder: Folder, name: str) -> None:
+    link = folder.out("track", "track") / name
     elsewhere = folder.path / "elsewhere"
-    tracking.rename(elsewhere)
-    tracking.symlink_to(elsewhere)
-    before = contents(elsewhere)
-    assert "is a link" in record(track(folder, digest="e" * 64))["warning"]
-    assert contents(elsewhere) == before
+    link.rename(elsewhere)
+    link.symlink_to(elsewhere)
+    before = contents(folder.path)
+    code, line = folder.attempt("track", "track", {**STUDY, "digest": "e" * 64})
+    warning = line if code else record(folder.out("track", "track"))["warning"]
+    assert f"{link} is a link" in warning
+    if code == 0:  # else no job follows
+        folder.run("configure", "later", {}, tracking=folder.out("track", "track"))
+    after = contents(folder.path)
+    assert all(after[path] == before[path] for path in before if "elsewhere" in path)
 
 
 def test_jobs_of_a_moved_run_log_beside_the_store(folder: Folder) -> None:

@@ -48,9 +48,11 @@ class DeclaredStage:
     """The program that its jobs call, independent of the origin of the events."""
     package: str | None = None
     """The package that its jobs need in addition to the packages of all steps."""
-    grows: bool = False
-    """Whether other jobs write into its output. When its job runs again, its earlier output stays, and only the files
-    that the job itself writes are replaced."""
+    packages: tuple[str, ...] = ("numpy", "madminer")
+    """The packages on whose versions its output depends, if its jobs import them."""
+    changing: tuple[str, ...] = ()
+    """How the names of those files and folders of its output begin that later jobs change. They stay when its job runs
+    again: only the files that the job itself writes are replaced."""
 
     @property
     def step(self) -> str:
@@ -118,6 +120,7 @@ GENERATE = DeclaredStage(
     record="process.json",
     version=1,
     is_in=_makes_events("generate"),
+    packages=("numpy", "madminer", "pythia8mc"),
 )
 SIMULATE = DeclaredStage(
     name="simulate",
@@ -127,6 +130,7 @@ SIMULATE = DeclaredStage(
     record="simulate.json",
     version=1,
     is_in=_makes_events("simulate"),
+    packages=("numpy", "madminer", "pythia8mc"),
 )
 IMPORT_EVENTS = DeclaredStage(
     name="import_events",
@@ -146,6 +150,7 @@ DETECT = DeclaredStage(
     version=1,
     is_in=_detects,
     program="Delphes",
+    packages=(),
 )
 ANALYSE = DeclaredStage(
     name="analyse",
@@ -183,7 +188,8 @@ TRACK = DeclaredStage(
     version=1,
     is_in=_tracks,
     package="mlflow",
-    grows=True,
+    packages=(),
+    changing=("mlflow.db", "artifacts"),
 )
 SAMPLE = DeclaredStage(
     name="sample",
@@ -204,6 +210,7 @@ TRAIN = DeclaredStage(
     version=2,
     is_in=_trains,
     tracked_as=TrackedAs.ESTIMATOR,
+    packages=("numpy", "madminer", "torch"),
 )
 TUNE = DeclaredStage(
     name="tune",
@@ -214,6 +221,7 @@ TUNE = DeclaredStage(
     version=2,
     is_in=_tunes,
     tracked_as=TrackedAs.ESTIMATOR,
+    packages=("numpy", "madminer", "torch", "optuna"),
 )
 EVALUATE = DeclaredStage(
     name="evaluate",
@@ -224,6 +232,7 @@ EVALUATE = DeclaredStage(
     version=3,
     is_in=_evaluates,
     tracked_as=TrackedAs.ESTIMATOR,
+    packages=("numpy", "madminer", "torch"),
 )
 BASELINES_STAGE = DeclaredStage(
     name="baselines",

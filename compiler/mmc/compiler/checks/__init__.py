@@ -22,6 +22,7 @@ from mmc.compiler.checks import (
     points,
     reana,
     systematics,
+    trust,
     tuning,
 )
 from mmc.compiler.checks.context import RULES, Context, LookUp, ReadText
@@ -33,7 +34,7 @@ from mmc.compiler.language.document import Document
 __all__ = ["RULE_MODULES", "Checked", "LookUp", "ReadText", "check"]
 RULE_MODULES = (
     *(annotations, basis, cards, detector, evaluation, events),
-    *(files, methods, names, observables, points, reana, systematics, tuning),
+    *(files, methods, names, observables, points, reana, systematics, trust, tuning),
     *(import_module(f"mmc.compiler.checks.{origin.module}") for origin in GENERATORS.values()),
 )
 """The modules that register their rules when they are imported. Each generator has a module of its own."""

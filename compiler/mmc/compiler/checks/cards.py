@@ -17,7 +17,7 @@ _LPP = {"p": 1, "pbar": -1}
 _TRUE = ("true", ".true.", "t")
 _EVENTS, _SEED = "`events` and `events_per_job` of a sample", "`seed`"
 _PDF, _SYSTEMATICS = "`generation.beams.pdf`", "`systematics`"
-_RUN_CARD = {
+RUN_CARD = {
     "nevents": _EVENTS,
     "iseed": _SEED,
     "python_seed": _SEED,
@@ -41,7 +41,7 @@ _MADGRAPH_DEFAULTS = {("main:numberofevents", "-1"), ("hepmcoutput:file", "auto"
 """The entries of the Pythia card that MadGraph writes; they change nothing."""
 
 
-class _Card(NamedTuple):
+class Card(NamedTuple):
     """The run card of a sample or of one of its slices, or the param card of a sample."""
 
     path: Path
@@ -50,7 +50,7 @@ class _Card(NamedTuple):
     sample: Mapping[str, Any]
 
 
-def _run_card_places(ctx: Context) -> Iterator[tuple[Path, Iterable[Any]]]:
+def run_card_places(ctx: Context) -> Iterator[tuple[Path, Iterable[Any]]]:
     """The places of the study with settings of run cards, each with the samples that use them."""
     every = samples(ctx)
     if every:
@@ -72,9 +72,9 @@ MMC320 = Code(
 @rule(MMC320)
 def run_card_settings(ctx: Context) -> Iterator[Diagnostic]:
     """Settings of the run card do not set what the study sets."""
-    for path, concerned in _run_card_places(ctx):
+    for path, concerned in run_card_places(ctx):
         for name, value in (ctx.get(*path) or {}).items():
-            place = _RUN_CARD.get(name.lower())
+            place = RUN_CARD.get(name.lower())
             varied = any(_varies(ctx, sample) for sample in concerned)
             if place is None or (name.lower() == "use_syst" and (str(value).lower() in _TRUE) == varied):
                 continue
@@ -95,13 +95,13 @@ def matching(ctx: Context) -> Iterator[Diagnostic]:
     """Events with different numbers of jets are not matched to the shower."""
     if ctx.get("generation", "shower") in (None, "none"):
         return
-    for path, _ in _run_card_places(ctx):
+    for path, _ in run_card_places(ctx):
         for name, value in (ctx.get(*path) or {}).items():
             if name.lower() in _MATCHING and _is_positive(str(value)):
                 message = f"`{name}` matches jets to the shower, which mmc does not support"
                 yield ctx.problem(MMC333, (*path, name), message, _UNMATCHED, key=True)
-    for card in _run_cards(ctx):
-        for entry in cards.run_card(_text(ctx, card.file) or ""):
+    for card in run_cards(ctx):
+        for entry in cards.run_card(card_text(ctx, card.file) or ""):
             if entry.name in _MATCHING and _is_positive(entry.value):
                 message = f"line {entry.line} of {card.file[:100]} matches jets to the shower"
                 yield ctx.problem(MMC333, card.path, message, _UNMATCHED)
@@ -117,7 +117,7 @@ def pythia_settings(ctx: Context) -> Iterator[Diagnostic]:
     """Settings of Pythia do not set what the study sets."""
     path = ("generation", "shower", "settings")
     for name in ctx.entries(*path) if ctx.origin is MADGRAPH else ():
-        place = _place_of_pythia(name)
+        place = place_of_pythia(name)
         if place is not None:
             yield _setting(ctx, (*path, name), name, place)
 
@@ -127,7 +127,8 @@ def _setting(ctx: Context, path: Path, name: str, place: str) -> Diagnostic:
     return ctx.problem(MMC320, path, message, f"remove it; its place is {place}", key=True)
 
 
-def _place_of_pythia(name: str) -> str | None:
+def place_of_pythia(name: str) -> str | None:
+    """The place in the study of a setting of Pythia that the study sets; None for other settings."""
     return next((place for start, place in _PYTHIA.items() if name.lower().startswith(start)), None)
 
 
@@ -144,11 +145,11 @@ MMC321 = Code(
 @rule(MMC321)
 def run_card_files(ctx: Context) -> Iterator[Diagnostic]:
     """Run cards do not contradict the study."""
-    for card in _run_cards(ctx):
+    for card in run_cards(ctx):
         accepted = _accepted(ctx, card.sample)
-        for entry in cards.run_card(_text(ctx, card.file) or ""):
+        for entry in cards.run_card(card_text(ctx, card.file) or ""):
             if entry.name in accepted and not _agrees(accepted[entry.name], entry.value):
-                yield _contradiction(ctx, card.path, card.file, entry, _RUN_CARD[entry.name])
+                yield _contradiction(ctx, card.path, card.file, entry, RUN_CARD[entry.name])
 
 
 @rule(MMC321)
@@ -156,12 +157,12 @@ def other_card_files(ctx: Context) -> Iterator[Diagnostic]:
     """Cards of Pythia and Delphes do not contradict the study."""
     path: Path = ("generation", "shower", "card")
     file = ctx.get(*path)
-    for entry in cards.pythia(_text(ctx, file) or "") if file is not None else ():
-        place = _place_of_pythia(entry.name)
+    for entry in cards.pythia(card_text(ctx, file) or "") if file is not None else ():
+        place = place_of_pythia(entry.name)
         if place is not None and (entry.name.lower(), entry.value.lower()) not in _MADGRAPH_DEFAULTS:
             yield _contradiction(ctx, path, file, entry, place)
     path, file = ("detector", "card"), ctx.get("detector", "card")
-    for entry in cards.delphes_seeds(_text(ctx, file) or "") if file is not None else ():
+    for entry in cards.delphes_seeds(card_text(ctx, file) or "") if file is not None else ():
         yield _contradiction(ctx, path, file, entry, "`seed`, from which every job has its own")
 
 
@@ -176,8 +177,8 @@ MMC322 = Code(
 @rule(MMC322)
 def param_cards(ctx: Context) -> Iterator[Diagnostic]:
     """Param cards of signals have an entry for every parameter."""
-    for card in _param_cards(ctx):
-        held = cards.param_card(_text(ctx, card.file) or "")
+    for card in param_cards_of(ctx):
+        held = cards.param_card(card_text(ctx, card.file) or "")
         for parameter, entry in ctx.entries("parameters").items() if held and not card.sample["background"] else ():
             if {"lha_block", "lha_id"} <= set(entry) and (entry["lha_block"].lower(), entry["lha_id"]) not in held:
                 place = f"{entry['lha_block']} {entry['lha_id']}"
@@ -195,7 +196,7 @@ def param_card_entries(ctx: Context) -> Iterator[Diagnostic]:
     places = [shared, *(("generation", "samples", name, "param_card") for name in samples(ctx))]
     for path in places if ctx.origin is MADGRAPH else ():
         file = ctx.get(*path, "file") or ctx.get(*shared, "file")
-        text = None if file is None else _text(ctx, file)
+        text = None if file is None else card_text(ctx, file)
         said = {key.lower(): key for key in ctx.get(*path) or {} if key != "file"}
         for key in said.keys() & own.keys():
             message = (
@@ -207,19 +208,19 @@ def param_card_entries(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(MMC322, (*path, said[key]), message, "correct it, or remove it", key=True)
 
 
-def _param_cards(ctx: Context) -> Iterator[_Card]:
+def param_cards_of(ctx: Context) -> Iterator[Card]:
     """The param card files of the samples."""
     for name, sample in samples(ctx).items():
         places: tuple[Path, ...] = (("generation", "samples", name, "param_card"), ("generation", "param_card"))
         path = next((place for place in places if ctx.get(*place, "file") is not None), None)
         if path is not None:
-            yield _Card((*path, "file"), ctx.get(*path, "file"), sample)
+            yield Card((*path, "file"), ctx.get(*path, "file"), sample)
 
 
 @rule(MMC321)
 def texts(ctx: Context) -> Iterator[Diagnostic]:
     """Cards are text files."""
-    named = {card.path: card.file for card in _run_cards(ctx)}
+    named = {card.path: card.file for card in run_cards(ctx)}
     places: list[Path] = [("generation", "shower", "card"), ("detector", "card"), ("generation", "param_card", "file")]
     places += [("generation", "samples", name, "param_card", "file") for name in samples(ctx)]
     named |= {path: ctx.get(*path) for path in places if ctx.get(*path) is not None}
@@ -228,7 +229,7 @@ def texts(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(MMC321, path, f"{show(file)} is not a card: it is not UTF-8 text, or larger than 2 MB")
 
 
-def _text(ctx: Context, file: str) -> str | None:
+def card_text(ctx: Context, file: str) -> str | None:
     """The text of a card; None if the file cannot be read, which another rule reports."""
     return ctx.read_text(file) if is_there(ctx, file) else None
 
@@ -238,7 +239,7 @@ def _contradiction(ctx: Context, path: Path, file: str, entry: cards.Entry, plac
     return ctx.problem(MMC321, path, message, f"remove the line; its place is {place}")
 
 
-def _run_cards(ctx: Context) -> Iterator[_Card]:
+def run_cards(ctx: Context) -> Iterator[Card]:
     """The run card files of the samples and their slices."""
     for name, sample in samples(ctx).items():
         own: Path = ("generation", "samples", name)
@@ -246,7 +247,7 @@ def _run_cards(ctx: Context) -> Iterator[_Card]:
             places: tuple[Path, ...] = (slices, (*own, "run_card"), ("generation", "run_card"))
             path = next((place for place in places if place and ctx.get(*place, "file") is not None), None)
             if path is not None:
-                yield _Card((*path, "file"), ctx.get(*path, "file"), sample)
+                yield Card((*path, "file"), ctx.get(*path, "file"), sample)
 
 
 def _varies(ctx: Context, sample: Mapping[str, Any]) -> bool:
@@ -274,7 +275,7 @@ def _accepted(ctx: Context, sample: Mapping[str, Any]) -> dict[str, set[Any]]:
         label = "lhapdf" if isinstance(pdf, int) else pdf
         accepted |= {"pdlabel": {label}, "pdlabel1": {label}, "pdlabel2": {label}}
     if _varies(ctx, sample):  # otherwise MadGraph does not use these settings
-        accepted |= {name: set() for name, place in _RUN_CARD.items() if place == _SYSTEMATICS}
+        accepted |= {name: set() for name, place in RUN_CARD.items() if place == _SYSTEMATICS}
         accepted["use_syst"] = {*_TRUE, 1}
     return accepted
 

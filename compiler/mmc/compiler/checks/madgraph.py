@@ -1,6 +1,5 @@
 """Rules about MadGraph: entries of parameters in the param card, process lines, orders, slices of phase space."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,11 +10,10 @@ from mmc.compiler.checks.pythia8 import MMC309
 from mmc.compiler.expressions.checker import check_expression, transformed
 from mmc.compiler.expressions.parts import MMC407
 from mmc.compiler.inputs.cards import asks_for_corrections
+from mmc.compiler.inputs.madgraph_settings import process_refusal
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 from mmc.compiler.language.document import Path
 
-_NO_PROCESS = re.compile(r"[;#!\x00-\x1f\x7f]|--loop_filter")
-"""``;`` ends a command of MadGraph, ``#`` and ``!`` start a comment, and the loop filter is Python code."""
 _COMMANDS = ("generate", "add", "define", "import", "output", "launch", "set")
 
 
@@ -125,10 +123,10 @@ def process_lines(ctx: Context) -> Iterator[Diagnostic]:
         for index, line in enumerate(_lines(sample)):
             path: Path = ("generation", "samples", name, "process")
             path = path if isinstance(sample["process"], str) else (*path, index)
-            found = _NO_PROCESS.search(line)
+            found = process_refusal(line)
             word = line.split(maxsplit=1)[0].lower() if line.split() else ""
             if found is not None:
-                what = show(found[0]) if found[0].isprintable() else "a line break"
+                what = show(found) if found.isprintable() else "a line break"
                 message = f"a process line cannot contain {what}"
                 yield ctx.problem(MMC332, path, message, "write each process as an entry of a list: `[…, …]`")
             elif word in _COMMANDS:

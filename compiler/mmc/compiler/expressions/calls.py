@@ -22,7 +22,7 @@ from mmc.compiler.expressions.vocabulary import (
     OFTEN_WRITTEN,
     PARTICLE,
     READERS,
-    SAME,
+    SAME_KIND,
     SCALAR,
     SINGLES,
     SPATIAL,
@@ -168,7 +168,7 @@ class CallChecker(Reporter):
             if value.kind != UNKNOWN and value.kind not in self.accepted(sort, owner.kind):
                 message = f"`{name}` takes a {_SORTS[sort]}; `{self.source(argument)}` is a {value}"
                 return self.report(MMC405, argument, message, "take an element, as in `j[0]`" if value.is_list else "")
-        if result != SAME:
+        if result != SAME_KIND:
             return Value(result)
         return Value(owner.kind if owner.kind in MADMINER_PARTICLES else VECTOR4)
 
@@ -210,7 +210,7 @@ class CallChecker(Reporter):
         return self.report(MMC404, node, f"a {owner} has no `{name[:60]}`", help_text)
 
 
-_SORTS = {SCALAR: "number", ANY: "particle or vector", FOUR: "particle", THREE: "three-vector", SAME: "particle"}
+_SORTS = {SCALAR: "number", ANY: "particle or vector", FOUR: "particle", THREE: "three-vector", SAME_KIND: "particle"}
 _BUILTIN_FUNCTIONS: dict[str, Callable[..., float]] = {
     "abs": abs,
     "float": float,

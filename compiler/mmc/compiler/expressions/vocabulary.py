@@ -87,15 +87,15 @@ ATTRIBUTES = {
 """The attributes of each kind of vector. After smearing there is no spin; missing momentum has no flavour; a sum has
 no PDG code."""
 
-SAME = "same"
+SAME_KIND = "same"
 FOUR, THREE, ANY, SCALAR = "four", "three", "any", "scalar"
 METHODS: dict[str, tuple[tuple[str, ...], str]] = {
     **dict.fromkeys(("deltaphi", "deltaeta", "deltaR", "deltaR2", "deltaangle"), ((ANY,), NUMBER)),
     **dict.fromkeys(("deltaRapidityPhi", "deltaRapidityPhi2"), ((FOUR,), NUMBER)),
-    **dict.fromkeys(("is_parallel", "is_antiparallel", "is_perpendicular"), ((SAME,), TRUTH_VALUE)),
+    **dict.fromkeys(("is_parallel", "is_antiparallel", "is_perpendicular"), ((SAME_KIND,), TRUTH_VALUE)),
     **dict.fromkeys(("is_timelike", "is_spacelike", "is_lightlike"), ((), TRUTH_VALUE)),
-    "dot": ((SAME,), NUMBER),
-    "boost": ((ANY,), SAME),
+    "dot": ((SAME_KIND,), NUMBER),
+    "boost": ((ANY,), SAME_KIND),
     **dict.fromkeys(("boost_p4", "boostCM_of_p4"), ((FOUR,), VECTOR4)),
     **dict.fromkeys(("boost_beta3", "boostCM_of_beta3"), ((THREE,), VECTOR4)),
     "boostCM_of": ((ANY,), VECTOR4),

@@ -18,7 +18,7 @@ _BRACKETS = re.compile(r"\[\s*(?:(\w+)\s*=)?[^\]]*\]")
 _LOOP_INDUCED = ("noborn", "sqrvirt")
 """MadGraph's keywords for loop-induced processes: leading order, in spite of the brackets."""
 _RUN_CARD_NAME = re.compile(r"[A-Za-z]\w*")
-_PYTHIA_LINE = re.compile(r"\s*([A-Za-z0-9]+:[\w:()-]+)[\s=]\s*=?\s*([^!#\r]*)")
+_PYTHIA_LINE = re.compile(r"\s*([A-Za-z0-9][^\s=]*)[\s=]*([^!#]*)")
 _DELPHES_SEED = re.compile(r"\s*set\s+(?:::)?(RandomSeed)\s+([^\s;#]+)")
 
 
@@ -45,7 +45,8 @@ def run_card(text: str) -> Iterator[Entry]:
 
 
 def pythia(text: str) -> Iterator[Entry]:
-    """The settings of a Pythia 8 card; lines that do not start with a letter or a digit are comments.
+    """The settings of a Pythia 8 card; lines that do not start with a letter or a digit are comments. For a line that
+    is not a setting, the name is its first word.
 
     >>> list(pythia("! text\\nBeams:eCM = 8000. ! GeV\\n"))
     [Entry(line=2, name='Beams:eCM', value='8000.')]

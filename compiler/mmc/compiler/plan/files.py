@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from mmc.compiler.plan.model import FileInput
@@ -34,6 +34,24 @@ class StageFiles:
     def optional(self, text: str | None) -> str | None:
         """The name of the file input; None if the study names no file."""
         return None if text is None else self.name(text)
+
+    def trusted_cards(self, trust: Iterable[str], *paths: str | None) -> tuple[str, ...]:
+        """The file inputs of those of the paths that a study trusts.
+
+        >>> StageFiles({"a.tcl": "0" * 64}).trusted_cards(["./a.tcl", "Init:plugins"], "a.tcl", None)
+        ('file_a_tcl',)
+        """
+        known = {posixpath.normpath(entry) for entry in trust}
+        return tuple(self.name(path) for path in paths if path is not None and posixpath.normpath(path) in known)
+
+    def trusted_settings(self, trust: Iterable[str]) -> tuple[str, ...]:
+        """What a study trusts that is not a file: the names of settings.
+
+        >>> StageFiles({"a.tcl": "0" * 64}).trusted_settings(["./a.tcl", "Init:plugins"])
+        ('Init:plugins',)
+        """
+        known = {posixpath.normpath(path) for path in self._digests}
+        return tuple(entry for entry in trust if posixpath.normpath(entry) not in known)
 
     @property
     def inputs(self) -> tuple[FileInput, ...]:

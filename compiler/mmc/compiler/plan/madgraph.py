@@ -76,10 +76,11 @@ def _add_simulate(
     files = StageFiles(file_digests)
     shower = generation.shower
     job_shower = None if shower is None else replace(shower, card=files.optional(shower.card))
-    parameters = card_entries(study)
+    parameters, trusted = card_entries(study), files.trusted_settings(study.trust)
     drafts = []
     for event_job, sample, part in _event_jobs(generation):
         n_events = event_job.n_events or 0
+        named = (None if shower is None else shower.card, part.run_card_file, sample.param_card_file)
         settings = MadGraphSimulateSettings(
             generator="madgraph",
             installation=study.installations.get(MADGRAPH.name),
@@ -99,6 +100,7 @@ def _add_simulate(
             param_card=sample.param_card,
             param_card_file=files.optional(sample.param_card_file),
             param_card_where_there=sample.param_card_where_there,
+            trust=trusted + files.trusted_cards(study.trust, *named),
         )
         shower_card = None if job_shower is None else job_shower.card
         cards = (shower_card, settings.run_card_file, settings.param_card_file)

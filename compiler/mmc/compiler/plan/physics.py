@@ -122,6 +122,7 @@ def add_detect(
             background=event_job.sample.background,
             slice=event_job.slice,
             simulate_job=event_job.name,
+            trust=files.trusted_cards(study.trust, delphes.card),
         )
         size = sizes.detected(event_job.n_events or 0, shower)
         drafts.append(_draft(event_job, settings, [(events, event_job.name)], size))

@@ -125,6 +125,8 @@ class MadGraphSimulateSettings:
     param_card_file: str | None
     param_card_where_there: tuple[str, ...] = ()
     """Entries that are ignored if the card lacks them."""
+    trust: tuple[str, ...] = ()
+    """The settings, and the file inputs with cards, that the study trusts."""
 
     @property
     def needs_lhapdf(self) -> bool:

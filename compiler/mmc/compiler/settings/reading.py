@@ -92,6 +92,8 @@ class DetectSettings:
     slice: str | None = None
     simulate_job: str
     """The job that has made the events."""
+    trust: tuple[str, ...] = field(default=(), metadata=SHARED)
+    """The file input with the card, if the study trusts it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,6 +86,7 @@ def build_study(data: Mapping[str, Any]) -> Study:
         installations=data["execution"]["installations"],
         resources={stage: _resources(entry) for stage, entry in data["execution"]["resources"].items()},
         reana=_reana(data["execution"].get("reana")),
+        trust=tuple(data.get("trust", ())),
         resolved=data,
     )
 

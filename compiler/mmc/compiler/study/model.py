@@ -191,5 +191,7 @@ class Study:
     installations: Mapping[str, str]
     resources: Mapping[str, Resources]
     reana: Reana
+    trust: tuple[str, ...]
+    """The settings and the cards that may reach other programs although mmc does not know them as harmless."""
     resolved: Mapping[str, Any] = field(repr=False)
     """The data of the study with defaults filled in."""

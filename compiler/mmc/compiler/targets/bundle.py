@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.targets.dataflow import config_path
 from mmc.errors import MmcError
+from mmc.files import Folder
 from mmc.version import __version__
 
 MANIFEST = "manifest.json"
@@ -76,28 +77,28 @@ def write(bundle: Bundle, directory: Path, sources: Mapping[str, Path]) -> None:
     :raises MmcError: when a file that no bundle wrote is in the way, a source has changed since the study was read,
         or the disk refuses
     """
+    folder = Folder(directory)
     with _as_mmc_error(directory):
-        if not differences(bundle, directory) and not (directory / PARTIAL).exists():
+        before = _known_digests(folder)
+        if not list(_differences(bundle, folder, before)) and folder.digest(PARTIAL) is None:
             return
-        before = _known_digests(directory)
         digests = _digests(bundle)
-        foreign = [path for path in digests if path not in before and _is_other(directory / path, digests[path])]
+        foreign = [path for path in digests if path not in before and folder.digest(path) not in (None, digests[path])]
         if foreign:
             raise MmcError(f"{directory / foreign[0]} was not written by mmc: move it away or choose another directory")
-        directory.mkdir(parents=True, exist_ok=True)
         merged = {path: sorted(before.get(path, set()) | {digests[path]}) for path in digests}
         kept = {path: sorted(known) for path, known in before.items() if path not in merged}
-        _replace_text(directory / PARTIAL, json.dumps({"files": merged | kept}) + "\n")
-        (directory / MANIFEST).unlink(missing_ok=True)
+        folder.write(PARTIAL, json.dumps({"files": merged | kept}) + "\n")
+        folder.remove(MANIFEST)
         for path, text in bundle.texts.items():
             if path != MANIFEST:
-                _replace_text(directory / path, text, executable=path in bundle.executables)
+                folder.write(path, text, executable=path in bundle.executables)
         for path, sha256 in bundle.copies.items():
-            _copy(sources[path], directory / path, sha256)
+            _copy(sources[path], folder, path, sha256)
         for path, known in kept.items():
-            _remove_ours(directory, path, known)
-        _replace_text(directory / MANIFEST, bundle.texts[MANIFEST])
-        (directory / PARTIAL).unlink()
+            _remove_ours(folder, path, known)
+        folder.write(MANIFEST, bundle.texts[MANIFEST])
+        folder.remove(PARTIAL)
 
 
 def differences(bundle: Bundle, directory: Path) -> list[str]:
@@ -105,21 +106,22 @@ def differences(bundle: Bundle, directory: Path) -> list[str]:
 
     :raises MmcError: when a file cannot be read
     """
+    folder = Folder(directory)
     with _as_mmc_error(directory):
-        return list(_differences(bundle, directory))
+        return list(_differences(bundle, folder, _known_digests(folder)))
 
 
-def _differences(bundle: Bundle, directory: Path) -> Iterator[str]:
+def _differences(bundle: Bundle, folder: Folder, known: Mapping[str, set[str]]) -> Iterator[str]:
     for path, sha256 in _digests(bundle).items():
-        file = directory / path
-        if not file.is_file():
+        found = folder.digest(path)
+        if found is None:
             yield f"{path} is missing"
-        elif _file_digest(file) != sha256:
+        elif found != sha256:
             yield f"{path} differs"
-        elif path in bundle.executables and not os.access(file, os.X_OK):
+        elif path in bundle.executables and not os.access(folder.path / path, os.X_OK):
             yield f"{path} is not executable"
-    for path in _known_digests(directory):
-        if path not in bundle.texts and path not in bundle.copies and (directory / path).exists():
+    for path in known:
+        if path not in bundle.texts and path not in bundle.copies and folder.digest(path) is not None:
             yield f"{path} is left over from an earlier study"
 
 
@@ -129,51 +131,29 @@ def _digests(bundle: Bundle) -> dict[str, str]:
     )
 
 
-def _known_digests(directory: Path) -> dict[str, set[str]]:
-    """The digests of each file of a directory, from the manifest and from the list of an interrupted write."""
+def _known_digests(folder: Folder) -> dict[str, set[str]]:
+    """The digests of each file of a folder, from the manifest and from the list of an interrupted write.
+
+    :raises MmcError: when a path in a list leads out of the folder
+    """
     known: dict[str, set[str]] = {}
     for name in (MANIFEST, PARTIAL):
-        with suppress(FileNotFoundError, ValueError, TypeError, AttributeError, KeyError):
-            files = json.loads((directory / name).read_text(encoding="utf-8"))["files"]
+        with suppress(ValueError, TypeError, AttributeError, KeyError):
+            files = json.loads(folder.read(name) or b"")["files"]
             for path, sha256 in files.items():
                 known.setdefault(path, set()).update([sha256] if isinstance(sha256, str) else sha256)
             known.setdefault(name, set())
     known.pop(PARTIAL, None)
+    for path in known:
+        folder.place(path)
     return known
 
 
-def _is_other(file: Path, sha256: str) -> bool:
-    return (file.exists() or file.is_symlink()) and not (file.is_file() and _file_digest(file) == sha256)
-
-
-def _file_digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-@contextmanager
-def _appearing(file: Path, mode: int) -> Iterator[BinaryIO]:
-    """A binary stream whose content becomes the file when the block ends without an exception."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as stream:
-            yield stream
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _replace_text(file: Path, text: str, *, executable: bool = False) -> None:
-    with _appearing(file, 0o777 if executable else 0o666) as stream:
-        stream.write(text.encode())
-
-
-def _copy(source: Path, file: Path, sha256: str) -> None:
-    if file.is_file() and _file_digest(file) == sha256:
+def _copy(source: Path, folder: Folder, path: str, sha256: str) -> None:
+    if folder.digest(path) == sha256:
         return
     digest = hashlib.sha256()
-    with source.open("rb") as original, _appearing(file, 0o666) as stream:
+    with source.open("rb") as original, folder.appearing(path) as stream:
         while chunk := original.read(1 << 20):
             digest.update(chunk)
             stream.write(chunk)
@@ -181,15 +161,12 @@ def _copy(source: Path, file: Path, sha256: str) -> None:
             raise MmcError(f"{source} changed while the study was being compiled; compile again")
 
 
-def _remove_ours(directory: Path, path: str, known: list[str]) -> None:
+def _remove_ours(folder: Folder, path: str, known: list[str]) -> None:
     """Remove an unchanged file of an earlier bundle, and the folders that become empty."""
-    file = directory / path
-    if not file.is_file() or directory.resolve() not in file.resolve().parents or _file_digest(file) not in known:
-        return
-    file.unlink()
-    for folder in file.relative_to(directory).parents[:-1]:
-        with suppress(OSError):  # it is not empty
-            (directory / folder).rmdir()
+    if folder.digest(path) in known:
+        folder.remove(path)
+        for parent in PurePosixPath(path).parents[:-1]:
+            folder.remove_empty(str(parent))
 
 
 @contextmanager

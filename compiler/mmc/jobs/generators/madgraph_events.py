@@ -2,13 +2,14 @@
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmc.compiler.catalogue.stages import GENERATE, SIMULATE
-from mmc.compiler.inputs import cards
+from mmc.compiler.inputs import cards, madgraph_settings
 from mmc.compiler.inputs.installations import GET_LHAPDF, Installation, find_lhapdf, find_madgraph
+from mmc.compiler.inputs.refusals import Refusal, untrusted
 from mmc.compiler.settings.generation import MadGraphSimulateSettings
 from mmc.errors import StepError
 from mmc.jobs.formats import hepmc, les_houches_normalise
@@ -47,6 +48,7 @@ def run(job: StepJob) -> None:
     """
     settings = job.read(MadGraphSimulateSettings)
     found = find_madgraph(settings.installation)
+    job.programs["MadGraph"] = found.version
     setup = Setup.read(job.one("setup"))
     setup.point(settings.benchmark)
     source = job.pick("process", settings.process_job)
@@ -107,7 +109,8 @@ def _write_cards(
 ) -> None:
     """Write all cards that MadGraph reads into the folder of the process.
 
-    :raises StepError: when a card lacks a parameter's entry, or a parameter has no value there
+    :raises StepError: when a card lacks a parameter's entry, a parameter has no value there, or a line may not reach
+        MadGraph
     """
     param_card = _template(job, settings.param_card_file, folder / PARAM_CARD)
     origin = "of MadGraph" if settings.param_card_file is None else job.one(settings.param_card_file).name
@@ -118,6 +121,8 @@ def _write_cards(
     }
     here = values.pop(settings.benchmark)
     entries = {key.lower(): value for key, value in settings.param_card.items()}
+    if settings.param_card_file is not None:
+        _refuse(settings, madgraph_settings.param_card_refusals(param_card), settings.param_card_file)
     if rest := madgraph_cards.untouched(param_card, entries, here):
         listed = ", ".join(f"{place} = {value}" for place, value in rest.items())
         log.warning("the param card %s keeps other entries of the parameters' blocks: %s", origin, listed)
@@ -130,12 +135,33 @@ def _write_cards(
             origin=origin,
             where_there=settings.param_card_where_there,
         ),
-        "run_card.dat": madgraph_cards.run_card(_template(job, settings.run_card_file, folder / RUN_CARD), card),
+        "run_card.dat": madgraph_cards.run_card(_run_card_template(job, settings, folder / RUN_CARD), card),
         **dict.fromkeys(_CONFIGURATIONS, madgraph_cards.configuration(str(found.folder), madgraph.n_cores())),
         **({} if settings.background else {"reweight_card.dat": madgraph_cards.reweight_card(values)}),
     }
     for name, text in written.items():
         (folder / "Cards" / name).write_text(text, encoding="utf-8")
+
+
+def _run_card_template(job: StepJob, settings: MadGraphSimulateSettings, default: Path) -> str:
+    """The text of the study's run card, or of MadGraph's default card.
+
+    :raises StepError: when a setting of the study or of its card may not reach MadGraph
+    """
+    found = (madgraph_settings.run_card_refusal(name, str(value)) for name, value in settings.run_card.items())
+    _refuse(settings, filter(None, found), None)
+    text = _template(job, settings.run_card_file, default)
+    if settings.run_card_file is not None:
+        _refuse(settings, madgraph_settings.run_card_refusals(text), settings.run_card_file)
+    return text
+
+
+def _refuse(settings: MadGraphSimulateSettings, refusals: Iterable[Refusal], card: str | None) -> None:
+    """:raises StepError: when the study does not trust one of these lines or settings"""
+    refused = untrusted(refusals, settings.trust, card)
+    if refused is not None:
+        place = "the study" if card is None else f"line {refused.line} of the card"
+        raise StepError(f"{place} of {settings.sample}: {refused.reason}")
 
 
 def _template(job: StepJob, name: str | None, default: Path) -> str:
@@ -249,7 +275,9 @@ def _shower(
     events = job.out / EVENTS
     card = settings.shower.card
     text = None if card is None else job.one(card).read_text(encoding="utf-8", errors="replace")
-    lines = shower.setting_lines(text, settings.shower.settings, nlo)
+    lines = shower.setting_lines(
+        text, settings.shower.settings, nlo, trust=settings.trust, trusts_card=card in settings.trust
+    )
     first = [settings.benchmark, *(name for name in names if name != settings.benchmark)]
     lost = shower.run(events, job.out / SHOWERED, lines, seed=job.seed, weights=first, scratch=work)
     if lost:

@@ -13,6 +13,7 @@ from pathlib import Path
 from mmc.compiler.catalogue.stages import GENERATE
 from mmc.compiler.inputs.cards import asks_for_corrections
 from mmc.compiler.inputs.installations import Installation, find_madgraph
+from mmc.compiler.inputs.madgraph_settings import is_model, process_refusal
 from mmc.compiler.settings.generation import MadGraphGenerateSettings
 from mmc.errors import StepError
 from mmc.jobs.formats.gzipped import writing
@@ -29,8 +30,6 @@ _LIMIT_S = 12 * 3600.0
 _LEFT_OUT = ("madevent.tar.gz", "index.html", "Cards/me5_configuration.txt", "Cards/amcatnlo_configuration.txt")
 """Left out of the archive: a copy of the process, and files with times and paths. Simulation jobs rewrite the
 configuration."""
-_DANGEROUS = re.compile(r"[;\x00-\x1f\x7f]|--loop_filter")
-"""``;`` ends a command, and the loop filter is Python code."""
 _PLAIN = re.compile(r"[\w./+@%=,-]+")
 """Paths that MadGraph's scripts can handle."""
 _MTIME = 946_684_800
@@ -44,6 +43,7 @@ def run(job: StepJob) -> None:
     """
     settings = job.read(MadGraphGenerateSettings)
     found = find_madgraph(settings.installation)
+    job.programs["MadGraph"] = found.version
     _check_model(found, settings.model, settings.sample)
     commands = _commands(settings)
     with work_folder(job.out) as work:
@@ -73,12 +73,14 @@ def run(job: StepJob) -> None:
 def _commands(settings: MadGraphGenerateSettings) -> list[str]:
     """MadGraph's commands.
 
-    :raises StepError: when a line is more than one command
+    :raises StepError: when a line is not a process
     """
     sample, lines = settings.sample, settings.process
     for text in (*lines, *settings.definitions, *settings.definitions.values()):
-        if found := _DANGEROUS.search(text):
-            raise StepError(f"a process line of {sample} contains {found[0]!r}, which is not allowed: {text!r}")
+        if (found := process_refusal(text)) is not None:
+            raise StepError(f"a process line of {sample} contains {found!r}, which is not allowed: {text!r}")
+    if not is_model(settings.model):
+        raise StepError(f"{settings.model!r} of {sample} is not the name of a model")
     if (settings.order == "NLO") != any(map(asks_for_corrections, lines)):
         is_so = (
             "no line names the interaction, as in `p p > e+ e- [QCD]`"

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pythia8mc
 
+from mmc.compiler.inputs import pythia_settings
 from mmc.compiler.settings.generation import Beams, Pythia8Beams, RunCard
 from mmc.errors import StepError
 from mmc.jobs.formats.events import Event, Particle
@@ -30,6 +31,8 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
 MAX_SEED = 900_000_000
 """The largest seed that Pythia accepts."""
 
+_AS_NUMBERS = dict.fromkeys(("Beams:idA", "Beams:idB", "Beams:eCM"), "PhaseSpace:mHatMin")
+"""The settings of the beams that mmc writes itself; their values are numbers as those of the phase space are."""
 _PARTICLES = {"p": 2212, "pbar": -2212}
 _RECORD_OFFSET = 2
 """Pythia's record has the system and the two beams before the incoming partons; an LHE file counts partons from 1."""
@@ -91,8 +94,13 @@ def configured(lines: Iterable[str], seed: int) -> Any:
 def start(lines: Sequence[str], seed: int) -> Any:
     """An initialised Pythia, ready to generate.
 
-    :raises StepError: when Pythia does not know a line or finds nothing to generate
+    :raises StepError: when a line may not reach Pythia, Pythia does not know it, or finds nothing to generate
     """
+    for line in lines:
+        name, _, value = line.partition(" = ")
+        refused = pythia_settings.refusal(_AS_NUMBERS.get(name, name), value)
+        if refused is not None:
+            raise StepError(f"the process: {refused.reason}")
     generator = configured(lines, 1 + (seed - 1) % MAX_SEED)
     if not generator.init():
         limits = ", ".join(line for line in lines if line.startswith(("PhaseSpace", "Beams:eCM")))

@@ -2,12 +2,13 @@
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mmc.compiler.inputs import cards
+from mmc.compiler.inputs import cards, pythia_settings
+from mmc.compiler.inputs.refusals import is_trusted
 from mmc.errors import StepError
 from mmc.jobs.formats import hepmc
 from mmc.jobs.formats.gzipped import writing_text
@@ -32,8 +33,6 @@ _MC_AT_NLO = (
 )
 """The settings that Pythia's manual requires for MadGraph's MC@NLO events."""
 
-_DRIVERS = ("main:", "hepmcoutput:", "syscalc:", "lhefinputs:", "jetmatching:", "merging:")
-"""Ignored: settings of MadGraph's own shower program and of merging (off); all MadGraph's shower cards have them."""
 _OURS = re.compile(r"^(?:random:.*|beams:(?:frametype|lhef|ecm|ea|eb|ida|idb))$")
 _MERGING = re.compile(r"^(?:jetmatching:merge|merging:do\w+)$")
 _ON = frozenset({"on", "yes", "true", "ok", "1"})
@@ -45,16 +44,24 @@ _COMPRESSION = 1
 """HepMC files are large and short-lived."""
 
 
-def setting_lines(card: str | None, settings: Mapping[str, Any], nlo: bool) -> list[str]:
+def setting_lines(
+    card: str | None,
+    settings: Mapping[str, Any],
+    nlo: bool,
+    *,
+    trust: Collection[str] = (),
+    trusts_card: bool = False,
+) -> list[str]:
     """Pythia's settings: first those for all event files, then the card's, then the study's.
 
     :param card: the text of a Pythia card or of MadGraph's shower card
-    :raises StepError: when a setting is reserved to mmc, or switches merging on
+    :param trust: the names of settings that the study trusts; with ``trusts_card`` all those of the card
+    :raises StepError: when a setting is reserved to mmc, switches merging on, or may not reach Pythia
     """
-    found = [(entry.name, entry.value) for entry in cards.pythia(card or "")]
-    found += [(name, _word(value)) for name, value in settings.items()]
+    found = [(entry.name, entry.value, trusts_card) for entry in cards.pythia(card or "")]
+    found += [(name, pythia_settings.word(value), False) for name, value in settings.items()]
     lines = [*_ALWAYS, *(_MC_AT_NLO if nlo else ())]
-    for name, value in found:
+    for name, value, trusted in found:
         lowered = name.lower()
         if _OURS.match(lowered):
             raise StepError(
@@ -62,7 +69,10 @@ def setting_lines(card: str | None, settings: Mapping[str, Any], nlo: bool) -> l
             )
         if _MERGING.match(lowered) and value.lower() in _ON:
             raise StepError(f"the shower's setting {name} = {value} switches on merging, which mmc does not support")
-        if not lowered.startswith(_DRIVERS):
+        refused = None if trusted else pythia_settings.refusal(name, value)
+        if refused is not None and not is_trusted(refused, trust):
+            raise StepError(f"the shower: {refused.reason}")
+        if not pythia_settings.is_ignored(name):
             lines.append(f"{name} = {value}")
     return lines
 
@@ -130,7 +140,3 @@ def _number_events(source: Path, out: Path) -> int:
             else:
                 text.write(line)
     return n_events
-
-
-def _word(value: Any) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)

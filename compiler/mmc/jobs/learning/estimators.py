@@ -11,6 +11,7 @@ import torch
 from mmc.compiler.catalogue.methods import ESTIMATORS
 from mmc.compiler.catalogue.stages import TRAIN
 from mmc.errors import StepError
+from mmc.jobs.job import read_record
 from mmc.jobs.madminer.estimators import new_estimator
 from mmc.jobs.madminer.event_file import Array
 
@@ -139,8 +140,9 @@ def load_estimator(folders: Path | Sequence[Path], reference: Array | None = Non
 
 def members_in(folder: Path) -> list[Path]:
     """The folders of networks in the output of ``tune``: those of the ensemble's members, or the folder itself."""
-    found = [path for path in folder.glob(f"{MEMBER}*") if path.is_dir()]
-    return sorted(found, key=lambda path: int(path.name.removeprefix(MEMBER))) or [folder]
+    top = {name.partition("/")[0] for name in read_record(folder).names() if "/" in name}
+    found = [name for name in top if name.startswith(MEMBER)]
+    return [folder / name for name in sorted(found, key=lambda name: int(name.removeprefix(MEMBER)))] or [folder]
 
 
 def _mean(values: Iterator[Array]) -> Array:

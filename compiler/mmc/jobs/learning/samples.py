@@ -21,6 +21,7 @@ from mmc.compiler.catalogue.methods import METHODS, MORPHING_AWARE, RATIO, SCORE
 from mmc.compiler.settings.points import AnyPoints, AtBenchmark, AtBenchmarks, AtPoint, AtPoints
 from mmc.compiler.settings.sampling import SampleSettings
 from mmc.errors import StepError
+from mmc.jobs.job import read_record
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.madminer.sampler import make_sampler
 
@@ -96,8 +97,12 @@ def draw_samples(path: Path, settings: SampleSettings, out: Path) -> dict[str, A
 
 def load_samples(folder: Path) -> dict[str, Array]:
     """The arrays of one partition, by MadMiner's names: ``x``, ``t_xz`` and ``theta``. For ratio methods: ``x``,
-    ``theta0``, ``theta1``, ``y``, ``r_xz`` and ``t_xz``, or ``t_xz0`` and ``t_xz1`` instead of ``t_xz``."""
-    return {path.stem: np.load(path) for path in sorted(folder.glob("*.npy"))}
+    ``theta0``, ``theta1``, ``y``, ``r_xz`` and ``t_xz``, or ``t_xz0`` and ``t_xz1`` instead of ``t_xz``.
+
+    :param folder: of the partition, in the output of a job
+    """
+    files = [folder.parent / name for name in read_record(folder.parent).names(folder.name, ".npy")]
+    return {path.stem: np.load(path) for path in files}
 
 
 def _draw(

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
 from mmc.errors import StepError
-from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer import layout, workarounds
 
 _SETUP = (
     "parameters/names",
@@ -117,5 +116,5 @@ def read_agreeing(setup: Path, paths: Sequence[Path]) -> list[Content]:
 
 
 def _read(path: Path, keys: Sequence[str]) -> dict[str, Any]:
-    with h5py.File(path, "r") as file:
+    with layout.opened(path) as file:
         return {key: file[key][()] if key in file else None for key in keys}

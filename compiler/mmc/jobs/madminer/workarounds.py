@@ -26,7 +26,7 @@ import h5py
 import numpy as np
 
 from mmc.errors import MissingExtraError, StepError
-from mmc.jobs.madminer import systematics_workarounds
+from mmc.jobs.madminer import layout, systematics_workarounds
 
 
 @cache
@@ -41,6 +41,7 @@ def apply() -> None:
       256 characters, which files cut short, fails as well.
     - A parameter's transform for the param card is evaluated in the same way when a file is loaded.
     - HDF5 crashes the whole process when the disk is full. Files are written in memory first, then in one go.
+    - A file is read as it is, whatever it refers to or claims (:mod:`mmc.jobs.madminer.layout`).
     - Files with systematic uncertainties cannot be loaded
     (:func:`mmc.jobs.madminer.systematics_workarounds.mend_loading`).
 
@@ -71,9 +72,10 @@ def _open_hdf5(path: str, mode: str) -> Iterator[Any]:
     """``h5py.File`` for reading ("r") or for reading and writing ("a").
 
     :raises OSError: when the disk is full, among others
+    :raises StepError: when a file to be read is not one of MadMiner's
     """
     if mode == "r":
-        with h5py.File(path, "r") as file:
+        with layout.opened(Path(path)) as file:
             yield file
     else:
         content = BytesIO(Path(path).read_bytes() if Path(path).exists() else b"")

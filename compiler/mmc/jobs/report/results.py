@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from mmc.compiler.catalogue.stages import BASELINES_STAGE, COMBINE, EVALUATE, TR
 from mmc.compiler.settings.encoding import to_json
 from mmc.compiler.settings.report import ReportSettings
 from mmc.errors import StepError
-from mmc.jobs.job import read_json
+from mmc.jobs.job import read_json, read_record
 from mmc.jobs.madminer.event_file import Array
 
 FORMAT = "mmc-results/1.0"
@@ -46,7 +45,11 @@ class Outputs:
     def arrays(self) -> dict[str, Path]:
         """The npz files of all limits and Fisher information, by their file names in the results."""
         folders = [*self.limits.items(), *self.baselines.items()]
-        return {f"{file.stem}_{name}.npz": file for name, path in folders for file in sorted(path.glob("*.npz"))}
+        return {
+            f"{file.removesuffix('.npz')}_{name}.npz": path / file
+            for name, path in folders
+            for file in read_record(path).names(suffix=".npz")
+        }
 
 
 @dataclass(frozen=True)
@@ -115,17 +118,6 @@ def collect(outputs: Outputs, settings: ReportSettings) -> tuple[dict[str, Any],
     }
     tables = [read_json(path / TUNE.record) for path in outputs.models.values() if (path / TUNE.record).is_file()]
     return results | ({"tuning": tables} if tables else {}), grids
-
-
-def versions() -> dict[str, str]:
-    """The versions of the installed packages on which results depend."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _part(

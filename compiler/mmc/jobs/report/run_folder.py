@@ -14,7 +14,7 @@ from typing import Any
 
 from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import UsageError
-from mmc.jobs.job import RECORD
+from mmc.jobs.record import RECORD
 
 MANIFEST = "manifest.json"
 RESOLVED = "study.resolved.json"

@@ -26,7 +26,7 @@ from itertools import combinations
 import numpy as np
 
 from mmc.jobs.madminer.event_file import Array, Variations
-from mmc.jobs.statistics.profiling import climb, uphill
+from mmc.jobs.statistics.profiling import ascent_step, maximise
 
 REACH = 5.0
 """The largest |ν| of a fit, in standard deviations."""
@@ -167,7 +167,7 @@ class VariedRatio:
         fit = _Fit(self, n, None if expected is None else np.maximum(expected, 0.0))
         starts = np.concatenate([np.zeros((1, k)), np.eye(k), -np.eye(k)])
         values = np.stack([fit.change(np.tile(start, (points, 1)))[0] for start in starts])
-        return climb(starts[values.argmax(axis=0)], fit.change, fit.step, REACH)[0]
+        return maximise(starts[values.argmax(axis=0)], fit.change, fit.step, REACH)[0]
 
 
 class _Fit:
@@ -186,7 +186,7 @@ class _Fit:
         return change - (events - self._expected), events
 
     def step(self, nu: Array, events: Array) -> tuple[Array, Array]:
-        """The step for :func:`mmc.jobs.statistics.profiling.climb`, which does not go beyond the reach."""
+        """The step for :func:`mmc.jobs.statistics.profiling.maximise`, which does not go beyond the reach."""
         slope = self._ratio.log_rate.slope(nu)
         gradient = self._n * self._ratio.density.slope_at(nu) - events[:, np.newaxis] * slope - nu
         curvature = self._ratio.log_rate.curvature(nu)
@@ -196,4 +196,4 @@ class _Fit:
         hessian = hessian + events[:, np.newaxis, np.newaxis] * curvature
         free = ~((np.abs(nu) >= REACH) & (gradient * nu > 0.0))
         both = free[:, :, np.newaxis] & free[:, np.newaxis, :]
-        return uphill(np.where(free, gradient, 0.0), np.where(both, hessian, np.eye(nu.shape[1])))
+        return ascent_step(np.where(free, gradient, 0.0), np.where(both, hessian, np.eye(nu.shape[1])))

@@ -38,7 +38,7 @@ PRECISION = 1e-8
 """A fit ends when the expected increase of ln L in the next step is smaller than this."""
 FLATTEST = 1e-3
 """Smaller second derivatives of ln L are replaced by this value."""
-HOPELESS = 1000.0
+LARGEST_DEFICIT = 1000.0
 """A second fit does not start at a point where ln L is smaller by more than this."""
 BLOCK = 4_000_000
 """The largest number of bin responses in memory at once."""
@@ -136,7 +136,7 @@ class VariedHistogram:
         return Response(shares, 0.5 * (log_up - log_down), 0.5 * (log_up + log_down))
 
 
-def climb(
+def maximise(
     nu: Array,
     change: Callable[[Array], tuple[Array, Array]],
     step: Callable[[Array, Array], tuple[Array, Array]],
@@ -172,7 +172,7 @@ def climb(
     raise StepError("the fit of the nuisance parameters does not converge: use fewer bins, or generate more events")
 
 
-def uphill(gradient: Array, hessian: Array) -> tuple[Array, Array]:
+def ascent_step(gradient: Array, hessian: Array) -> tuple[Array, Array]:
     """A Newton step uphill, and the increase that is expected to first order.
 
     The step uses the absolute eigenvalues of the Hessian, so that it goes uphill where the function is not concave.
@@ -206,15 +206,15 @@ class Likelihood:
 
         :raises StepError: when a fit does not converge
         """
-        gain, nu = climb(np.zeros((len(self._shares), self._response.linear.shape[2])), self.change, self._step)
+        gain, nu = maximise(np.zeros((len(self._shares), self._response.linear.shape[2])), self.change, self._step)
         for k in range(nu.shape[1]):
             start = nu.copy()
             start[:, k] -= np.copysign(np.clip(2.0 * np.abs(nu[:, k]), 1.0, 5.0), nu[:, k])
             convex = [self._curvature(at, k) <= 0.0 for at in (0.5 * (nu + start), start)]
-            worthwhile = np.any(convex, axis=0) & (self.change(start)[0] >= gain - HOPELESS)
+            worthwhile = np.any(convex, axis=0) & (self.change(start)[0] >= gain - LARGEST_DEFICIT)
             if not worthwhile.any():
                 continue
-            second_gain, second_nu = climb(np.where(worthwhile[:, np.newaxis], start, nu), self.change, self._step)
+            second_gain, second_nu = maximise(np.where(worthwhile[:, np.newaxis], start, nu), self.change, self._step)
             better = second_gain > gain
             gain, nu = np.where(better, second_gain, gain), np.where(better[:, np.newaxis], second_nu, nu)
         return gain
@@ -248,4 +248,4 @@ class Likelihood:
             total = np.einsum("pb,pbk->pk", events, slope)
             hessian -= np.einsum("pk,pl->pkl", total, total) / self._n
         curved = np.einsum("pb,pbk->pk", excess, self._response.quadratic)
-        return uphill(gradient, hessian - 2.0 * curved[:, :, np.newaxis] * identity)
+        return ascent_step(gradient, hessian - 2.0 * curved[:, :, np.newaxis] * identity)

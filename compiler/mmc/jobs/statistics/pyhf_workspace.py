@@ -23,7 +23,7 @@ from mmc.jobs.statistics.problem import LimitProblem
 
 VERSION = "1.0.0"
 """The version of the workspace format, not of pyhf."""
-SAME = 1e-6
+EQUAL_EFFECTS = 1e-6
 """Effects on bins with a smaller relative difference count as equal."""
 
 
@@ -150,7 +150,7 @@ def _common_effect(
     found = []
     for up_or_down in (0, 1):
         ratios = np.concatenate([of_reference[up_or_down] / reference, of_point[up_or_down] / point])
-        if np.ptp(ratios) > SAME * np.abs(ratios).max():
+        if np.ptp(ratios) > EQUAL_EFFECTS * np.abs(ratios).max():
             return None
         found.append(float(ratios.mean()))
     return found[0], found[1]

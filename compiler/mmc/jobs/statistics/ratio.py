@@ -14,7 +14,7 @@ from mmc.jobs.statistics.calibration import EVERY, Calibration, Points
 from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.closure.evidence import Compared, Evidence
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio, RatioSums
-from mmc.jobs.statistics.closure.toys import AsimovLogRatio, Pool, Toys, blocks
+from mmc.jobs.statistics.closure.toys import AsimovLogRatio, ToyPopulation, Toys, blocks
 from mmc.jobs.statistics.closure.truth import Truth, joint_ratio
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.problem import LimitProblem
@@ -194,17 +194,17 @@ def ratio_result(
 
         return Result.of(problem, expected, observed, judge, arrays, judge_varied=judge_varied)
 
-    pool = Pool.of(problem, problem.limits(final.asimov.mean))
-    toys = [Toys(pool) for _ in ratios]
+    population = ToyPopulation.of(problem, problem.limits(final.asimov.mean))
+    toys = [Toys(population) for _ in ratios]
     for rows, logs in tested:
-        counts = pool.draw(rows, random)
+        counts = population.draw(rows, random)
         for ratio, ratio_toys in zip(ratios, toys, strict=True):
             ratio_toys.add(ratio.transform(logs), rows, counts)
     truth = Truth(problem)
-    logs = log_ratio(problem.points[pool.probes], problem.population.x)
+    logs = log_ratio(problem.points[population.probes], problem.population.x)
     for ratio, ratio_toys in zip(ratios, toys, strict=True):
         ratio.toys = ratio_toys
-        ratio.compare(logs, problem.population, row, pool.probes)
+        ratio.compare(logs, problem.population, row, population.probes)
 
     result = Result.of(
         problem,

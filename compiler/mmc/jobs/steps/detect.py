@@ -6,7 +6,9 @@ from pathlib import Path
 
 from mmc.compiler.catalogue.stages import DETECT, SIMULATE
 from mmc.compiler.inputs import cards
+from mmc.compiler.inputs.delphes_card import card_refusals
 from mmc.compiler.inputs.installations import Installation, find_delphes
+from mmc.compiler.inputs.refusals import untrusted
 from mmc.compiler.settings.reading import DetectSettings
 from mmc.errors import StepError
 from mmc.jobs.formats import delphes_root, hepmc
@@ -29,6 +31,7 @@ def run(job: StepJob) -> None:
     """
     settings = job.read(DetectSettings)
     delphes = find_delphes(settings.installation)
+    job.programs["Delphes"] = delphes.version
     source = job.pick("events", settings.simulate_job)
     events, expected = source / SHOWERED, read_json(source / SIMULATE.record)["n_events"]
     if not events.is_file():
@@ -60,7 +63,7 @@ def run(job: StepJob) -> None:
 def _prepare_card(job: StepJob, settings: DetectSettings, delphes: Installation) -> Path:
     """Write a copy of the card with the job's seed, beside the files that Delphes' cards include.
 
-    :raises StepError: when the installation lacks the card
+    :raises StepError: when the installation lacks the card, or a line of the study's card may not reach Delphes
     """
     folder = job.out / _CARDS
     assert delphes.cards is not None
@@ -77,7 +80,11 @@ def _prepare_card(job: StepJob, settings: DetectSettings, delphes: Installation)
     except UnicodeDecodeError as error:
         raise StepError(f"the card {source.name} is not UTF-8 text") from error
     card = folder / "mmc_card.tcl"
-    card.write_text(seeded(text, job.seed), encoding="utf-8")
+    text = seeded(text, job.seed)
+    refused = None if settings.card is None else untrusted(card_refusals(text), settings.trust, settings.card)
+    if refused is not None:
+        raise StepError(f"the card {source.name}: {refused.reason}")
+    card.write_text(text, encoding="utf-8")
     return card
 
 

@@ -6,12 +6,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import h5py
-
 from mmc.compiler.catalogue.stages import INGEST
 from mmc.compiler.settings.combine import IngestSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, write_json
+from mmc.jobs.madminer import layout
 from mmc.jobs.madminer.event_summary import EVENTS, event_record
 
 _TOLERANCE = 1e-6
@@ -37,11 +36,7 @@ def _check_digest(path: Path, expected: str) -> None:
 
 def _check_content(path: Path, settings: IngestSettings) -> None:
     """:raises StepError: unless the file has the parameters, benchmarks and observables of the study"""
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise StepError(f"{path.name} is not an HDF5 file") from error
-    with file:
+    with layout.opened(path) as file:
         for key, what in (
             ("parameters/names", "parameters"),
             ("benchmarks/values", "benchmarks"),

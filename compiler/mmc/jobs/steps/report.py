@@ -6,29 +6,25 @@ from pathlib import Path
 
 from mmc.compiler.catalogue.stages import REPORT
 from mmc.compiler.settings.report import ReportSettings
-from mmc.jobs.job import RECORD, StepJob, read_json, write_json
+from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.report.page import Page, render
 from mmc.jobs.report.pictures import pictures, save
-from mmc.jobs.report.results import Outputs, collect, versions
+from mmc.jobs.report.results import PACKAGES, Outputs, collect
+from mmc.jobs.versions import versions
 
 
 def run(job: StepJob) -> None:
     """Write ``results.json``, the arrays on the grids, the figures and ``index.html``."""
     settings = job.read(ReportSettings)
-    outputs = Outputs(_events(job, settings.groups), *(_by_job(job, name) for name in ("model", "limits", "baseline")))
+    outputs = Outputs(_events(job, settings.groups), *map(job.by_job, ("model", "limits", "baseline")))
     results, grids = collect(outputs, settings)
     for name, source in outputs.arrays().items():
         shutil.copyfile(source, job.out / name)
     drawn = pictures(results, grids, settings)
     results["figures"] = save(drawn, settings.style.formats, job.out)
-    results["versions"] = versions()
+    results["versions"] = versions(PACKAGES)
     write_json(job.out / REPORT.record, results)
     (job.out / "index.html").write_text(render(Page(results, grids, drawn)), encoding="utf-8")
-
-
-def _by_job(job: StepJob, name: str) -> dict[str, Path]:
-    """Job name → directory, over the directories of an input."""
-    return {read_json(path / RECORD)["job"]: path for path in job.inputs.get(name, ())}
 
 
 def _events(job: StepJob, groups: Sequence[str]) -> dict[str | None, Path]:

@@ -11,23 +11,25 @@ import importlib
 import json
 import logging
 import os
-import shutil
 import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import MissingExtraError, MmcError, StepError
-from mmc.jobs.job import KEPT, RECORD, StepJob, write_json
+from mmc.files import Folder
+from mmc.jobs.job import KEPT, StepJob, write_json
+from mmc.jobs.record import RECORD, Record
 from mmc.jobs.seeds import seed_generators
-from mmc.jobs.tracking.outcome import ENTRY as TRACKED
-from mmc.jobs.tracking.tracker import tracker
+from mmc.jobs.tracking.tracker import Tracker, tracker
+from mmc.jobs.versions import versions
 from mmc.version import __version__
 
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -72,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
     out = command.out
     log_path = out.with_name(out.name + ".log")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        _check_ours(out, log_path)
         with _logging_to(log_path):
             _run(command)
     except (Exception, KeyboardInterrupt, _StoppedError) as error:
@@ -130,23 +132,35 @@ def _run(command: _Command) -> None:
             seed_generators(seed)  # last, because MLflow draws random numbers too
             step.run(job)
         seconds = round(time.monotonic() - started, 3)
-        record = {"stage": command.stage, "job": command.job, "fingerprint": fingerprint}
-        if track.outcome is not None:
-            record[TRACKED] = track.outcome.entry()
-        write_json(part / RECORD, {**record, "seed": entry["seed"], "seconds": seconds, "mmc": __version__})
-        if STAGES[command.stage].grows and command.out.is_dir() and not command.out.is_symlink():
-            _renew(command.out, part)
-        else:
-            _replace(command.out, part)
-        _remove(part.with_name(part.name + KEPT))
+        write_json(part / RECORD, _record(job, seconds, track).to_json())
+        _replace(command.out, part, STAGES[command.stage].changing)
+        _beside(part).remove(part.name + KEPT)
         log.info("%s[%s] done in %.1f s", command.stage, command.job, seconds)
     except BaseException:
         log.debug("%s[%s] failed", command.stage, command.job, exc_info=True)
-        _remove(part)
+        _beside(part).remove(part.name)
         raise
     finally:
         signal.signal(signal.SIGTERM, previous)
         os.close(claim)
+
+
+def _record(job: StepJob, seconds: float, track: Tracker) -> Record:
+    """The record of a job whose step has returned."""
+    declared = STAGES[job.stage]
+    imported = [package for package in declared.packages if package in sys.modules]
+    record = Record(
+        stage=job.stage,
+        job=job.name,
+        fingerprint=job.fingerprint,
+        seed=job.seed,
+        seconds=seconds,
+        mmc=__version__,
+        made_with={**versions(imported), **{name: text for name, text in job.programs.items() if text}},
+        inputs=job.read_outputs,
+        tracked=None if track.outcome is None else track.outcome.entry(),
+    )
+    return record.with_outputs(job.out, declared.changing)
 
 
 def _claim(part: Path) -> int:
@@ -157,14 +171,13 @@ def _claim(part: Path) -> int:
     :returns: a file descriptor, to be closed when the directory is gone
     """
     with suppress(FileNotFoundError):
-        os.close(_lock(part))
-    _remove(part)
-    part.mkdir()
+        os.close(_lock(_beside(part).place(part.name)))
+    _beside(part).empty(part.name)
     return _lock(part)
 
 
 def _lock(folder: Path) -> int:
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
     with suppress(OSError):  # a file system without locks
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     return descriptor
@@ -185,29 +198,44 @@ def _configuration(command: _Command) -> tuple[dict[str, Any], dict[str, Any], i
         raise StepError(f"{command.config} is not a stage's configuration: {error!r}") from error
 
 
-def _replace(out: Path, part: Path) -> None:
-    """Give the finished directory its final name, in place of an earlier output."""
-    old = out.with_name(f".{out.name}.old")
-    _remove(old)
-    if out.is_symlink() or out.exists():
-        out.rename(old)
-    part.rename(out)
-    _remove(old)
+def _replace(out: Path, part: Path, changing: tuple[str, ...]) -> None:
+    """Give the finished directory its final name, in place of an earlier output.
+
+    Where later jobs change an output, the earlier one stays, and only the files that the job writes are replaced: the
+    record is removed first and comes last.
+    """
+    place, old = _beside(out), f".{out.name}.old"
+    place.remove(old)
+    if changing and out.exists():
+        names = sorted((path.name for path in part.iterdir()), key=lambda name: name == RECORD)
+        place.remove(f"{out.name}/{RECORD}")
+        for name in names:
+            place.remove(f"{out.name}/{name}")
+            place.move(f"{part.name}/{name}", f"{out.name}/{name}")
+        place.remove(part.name)
+        return
+    if out.exists():
+        place.move(out.name, old)
+    place.move(part.name, out.name)
+    place.remove(old)
 
 
-def _renew(out: Path, part: Path) -> None:
-    """Move the finished files into an earlier output, which keeps its others. The record goes first and comes last."""
-    _remove(out / RECORD)
-    for path in sorted(part.iterdir(), key=lambda path: path.name == RECORD):
-        path.replace(out / path.name)
-    part.rmdir()
+def _beside(path: Path) -> Folder:
+    """The folder of a stage, with the outputs of its jobs."""
+    return Folder(path.parent)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _check_ours(out: Path, log_path: Path) -> None:
+    """Check that the output will not replace anything but an earlier output.
+
+    :raises StepError: when a folder is there that no job wrote: it has no record, and no log is beside it
+    """
+    place = _beside(out)
+    place.make()
+    if not place.place(out.name).exists():
+        return
+    if not out.is_dir() or (any(out.iterdir()) and not (out / RECORD).is_file() and not log_path.is_file()):
+        raise StepError(f"{out} was not written by mmc: move it away, or choose another folder")
 
 
 def _stop(signum: int, _frame: FrameType | None) -> None:
@@ -236,7 +264,8 @@ def _logging_to(path: Path) -> Iterator[None]:
     console = logging.StreamHandler(sys.stderr)
     console.setLevel(logging.INFO)
     console.addFilter(lambda record: record.levelno >= logging.ERROR or record.name.startswith("mmc"))
-    handlers = (logging.FileHandler(path, mode="w", encoding="utf-8"), console)
+    file = TextIOWrapper(_beside(path).restart(path.name), encoding="utf-8", errors="backslashreplace")
+    handlers = (logging.StreamHandler(file), console)
     root, level = logging.getLogger(), logging.getLogger().level
     root.setLevel(logging.INFO)
     log.setLevel(logging.DEBUG)  # tracebacks of failures go only to the file
@@ -252,8 +281,9 @@ def _logging_to(path: Path) -> Iterator[None]:
         root.setLevel(level)
         for handler in handlers:
             root.removeHandler(handler)
-            with suppress(OSError):  # a full disk
-                handler.close()
+            handler.close()
+        with suppress(OSError):  # a full disk
+            file.close()
 
 
 if __name__ == "__main__":

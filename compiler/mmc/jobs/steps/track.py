@@ -73,11 +73,8 @@ def _begin(job: StepJob, settings: TrackSettings, record: dict[str, Any]) -> Non
 def _beside(job: StepJob) -> Store:
     """The store in the output of the run. An earlier one is continued in its place; a new one appears with the output.
 
-    :raises StepError: when the output is a link: nothing outside the folder of the run is changed
     :raises Exception: as :class:`Store`
     """
-    if job.place.is_symlink():
-        raise StepError(f"{job.place} is a link: put the folder in its place to track there")
     earlier = job.place / STORE
     if earlier.exists():
         return Store(earlier)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from mmc.compiler.catalogue.stages import TRAIN, TUNE
 from mmc.compiler.settings.tuning import ChoiceSettings, TuneSettings
-from mmc.jobs.job import RECORD, StepJob, group_entry, write_json
+from mmc.jobs.job import StepJob, group_entry, write_json
 from mmc.jobs.learning.estimators import MEMBER
+from mmc.jobs.record import RECORD
 from mmc.jobs.tuning.criteria import Judge, judge_of, validation_loss
 from mmc.jobs.tuning.trials import judge_trained, rank
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mmc.compiler.catalogue.stages import REPORT, SAMPLE, STAGES, TRAIN, TUNE
-from mmc.jobs.job import RECORD, read_json
+from mmc.jobs.job import read_json
+from mmc.jobs.record import RECORD
 from mmc.version import __version__
 
 SERIES = ("loss_train", "loss_validation")

@@ -4,9 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-ENTRY = "tracked"
-"""The entry of a job's record for its outcome."""
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -36,7 +33,7 @@ class Outcome:
     @classmethod
     def of(cls, record: Mapping[str, Any], key: str) -> "Outcome":
         """What the record of a job tells about its tracking in a run of the study."""
-        entry = record.get(ENTRY)
+        entry = record.get("tracked")
         if entry is None or entry["key"] != key:
             return cls(key, logged=False, reason="it was done before this run")
         return cls(**entry)

@@ -15,8 +15,9 @@ from typing import Any, ParamSpec, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from mmc.errors import StepError
+from mmc.files import Folder
 from mmc.jobs.tracking.patience import REQUEST_S, OutOfPatienceError, Patience, limit_answers
-from mmc.jobs.tracking.sqlite_file import Name, check, files_beside, repoint
+from mmc.jobs.tracking.sqlite_file import ARTIFACTS, STORE, Name, check, files_beside, repoint
 
 ADDRESS, USER, PASSWORD, TOKEN = (f"MLFLOW_TRACKING_{name}" for name in ("URI", "USERNAME", "PASSWORD", "TOKEN"))
 """MLflow's own environment variables."""
@@ -56,6 +57,7 @@ class Store:
 
         :raises ImportError: when MLflow is not installed
         :raises StepError: when the file cannot be opened
+        :raises MmcError: when the path of the file is a link
         :raises OutOfPatienceError: when the database does not answer
         :raises Exception: MLflow's own errors, when it does not understand the URI
         """
@@ -63,6 +65,9 @@ class Store:
         from mlflow import MlflowClient
 
         limit_answers()
+        if isinstance(place, Path):
+            for name in (STORE, ARTIFACTS):
+                Folder(place.parent).place(name)  # refuses links, which may lead anywhere
         file = sqlite_file(place) if isinstance(place, str) else place
         self.files: str | None = None
         """The place of the files of a new experiment; None leaves it to the server."""

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from mmc.compiler.catalogue.stages import REPORT, STAGES, TRACK, TRAIN, TrackedAs
-from mmc.jobs.job import RECORD, StepJob, read_json
+from mmc.jobs.job import StepJob, read_json
+from mmc.jobs.record import RECORD
 from mmc.jobs.tracking.entries import Entry, describe, logged, summarise, versions
 from mmc.jobs.tracking.outcome import Outcome, label
 from mmc.jobs.tracking.sqlite_file import STORE
@@ -245,7 +246,7 @@ def _log_output(study: StudyRun, run: Run, job: StepJob) -> None:
         if not study.store.lost:
             study.caught_up.add(label(record))
     run.entry(summarise(job.out))
-    run.artifact(job.one(INPUT) / STUDY)
+    run.artifact(job.inputs[INPUT][0] / STUDY)
 
 
 def _outcome(study: StudyRun, job: StepJob) -> Outcome:

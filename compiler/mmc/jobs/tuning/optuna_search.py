@@ -24,6 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mmc.compiler.settings.tuning import OptunaSettings, ValueList, ValueRange
 from mmc.errors import StepError
+from mmc.files import Folder
 from mmc.jobs.job import StepJob
 from mmc.jobs.learning.estimators import MEMBER
 from mmc.jobs.learning.train import train
@@ -115,8 +116,7 @@ class _Trials:
         trial_settings = replace(base, training={**base.training, **values}, scan=values)
         samples = self.job.pick("samples", trial_settings.sample_job)
         for member, (model, seed) in enumerate(zip(self.models(k), self.seeds(k), strict=True)):
-            shutil.rmtree(model, ignore_errors=True)
-            model.mkdir()
+            Folder(self.folder).empty(model.name)
             seed_generators(seed)
             train(replace(trial_settings, member=member if self.settings.ensemble > 1 else None), samples, model)
 

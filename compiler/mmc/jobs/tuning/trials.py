@@ -10,8 +10,9 @@ from typing import Any
 
 from mmc.compiler.catalogue.stages import TRAIN
 from mmc.errors import StepError
-from mmc.jobs.job import RECORD, StepJob, read_json
+from mmc.jobs.job import StepJob, read_json
 from mmc.jobs.learning.estimators import MEMBER
+from mmc.jobs.record import RECORD
 from mmc.jobs.tracking.entries import describe, describe_trial
 from mmc.jobs.tracking.tracker import tracker
 from mmc.jobs.tuning.criteria import Judge, Judgement

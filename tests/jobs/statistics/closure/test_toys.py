@@ -10,7 +10,7 @@ from mmc.jobs.statistics.calibration import EVERY, Calibration
 from mmc.jobs.statistics.closure.evidence import DataEvidence
 from mmc.jobs.statistics.closure.ratio_sums import RatioSums
 from mmc.jobs.statistics.closure.tests.area import smooth_area
-from mmc.jobs.statistics.closure.toys import Pool
+from mmc.jobs.statistics.closure.toys import ToyPopulation
 from mmc.jobs.statistics.closure.truth import Truth, joint_ratio
 from mmc.jobs.statistics.closure.verdict import Verdict, judge
 from mmc.jobs.statistics.limits import Grid, Limits
@@ -80,15 +80,15 @@ def test_a_population_as_small_as_the_data_covers_less_which_is_expected(problem
 
 
 def test_toys_have_poisson_numbers_of_events_in_the_proportions_of_the_weights(problem: LimitProblem) -> None:
-    pool = Pool.of(problem, truth_limits(problem))
+    population = ToyPopulation.of(problem, truth_limits(problem))
     x = problem.population.x
-    counts = pool.draw(slice(0, len(x)), np.random.default_rng(8))
-    for k, probe in enumerate(pool.probes):
+    counts = population.draw(slice(0, len(x)), np.random.default_rng(8))
+    for k, probe in enumerate(population.probes):
         sizes, n = counts[:, k].sum(axis=0), problem.expected[probe]
-        assert sizes.mean() == pytest.approx(n, abs=4.0 * (n / pool.toys) ** 0.5)
+        assert sizes.mean() == pytest.approx(n, abs=4.0 * (n / population.toys) ** 0.5)
         assert sizes.var() == pytest.approx(n, rel=0.3)
         drawn = counts[:, k].mean(axis=1) @ x / n
-        assert drawn == pytest.approx(pool.probabilities[:, k] @ x, abs=4.0 / (n * pool.toys) ** 0.5)
+        assert drawn == pytest.approx(population.probabilities[:, k] @ x, abs=4.0 / (n * population.toys) ** 0.5)
 
 
 def test_a_large_grid_leaves_room_for_fewer_probes_and_toys(
@@ -96,9 +96,9 @@ def test_a_large_grid_leaves_room_for_fewer_probes_and_toys(
 ) -> None:
     limits, n = truth_limits(problem), len(problem.points)
     monkeypatch.setattr("mmc.jobs.statistics.closure.toys.BUDGET", 250 * n)
-    assert (len(Pool.of(problem, limits).probes), Pool.of(problem, limits).toys) == (2, 125)
+    assert (len(ToyPopulation.of(problem, limits).probes), ToyPopulation.of(problem, limits).toys) == (2, 125)
     monkeypatch.setattr("mmc.jobs.statistics.closure.toys.BUDGET", 50 * n)
-    assert (len(Pool.of(problem, limits).probes), Pool.of(problem, limits).toys) == (1, 50)
+    assert (len(ToyPopulation.of(problem, limits).probes), ToyPopulation.of(problem, limits).toys) == (1, 50)
 
 
 def test_joint_ratios_are_those_of_the_model(problem: LimitProblem) -> None:

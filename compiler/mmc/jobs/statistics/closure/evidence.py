@@ -8,7 +8,7 @@ import numpy as np
 
 from mmc.jobs.madminer.event_file import Array, Events, Summaries
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
-from mmc.jobs.statistics.closure.toys import AsimovLogRatio, Pool, Toys, blocks
+from mmc.jobs.statistics.closure.toys import AsimovLogRatio, ToyPopulation, Toys, blocks
 from mmc.jobs.statistics.closure.truth import Truth
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.problem import LimitProblem
@@ -70,10 +70,10 @@ class DataEvidence:
         event_blocks = list(blocks(len(problem.population.x), len(problem.points)))
         for rows in event_blocks:
             self._asimov.add(log_ratio(problem.population.take(rows)), rows)
-        pool = Pool.of(problem, problem.limits(self._asimov.mean))
-        self._toys = Toys(pool)
+        population = ToyPopulation.of(problem, problem.limits(self._asimov.mean))
+        self._toys = Toys(population)
         for rows in event_blocks:
-            self._toys.add(log_ratio(problem.population.take(rows)), rows, pool.draw(rows, random))
+            self._toys.add(log_ratio(problem.population.take(rows)), rows, population.draw(rows, random))
 
     def on(self, limits: Limits, rate: bool) -> Evidence:
         """The evidence for limits from this likelihood; ``rate`` tells whether the rate may be part of the limits."""

@@ -71,7 +71,7 @@ class AsimovLogRatio:
 
 
 @dataclass(frozen=True)
-class Pool:
+class ToyPopulation:
     """The test events as the population of toys."""
 
     problem: LimitProblem
@@ -83,8 +83,8 @@ class Pool:
     """The number of toys at each probe."""
 
     @classmethod
-    def of(cls, problem: LimitProblem, limits: Limits) -> "Pool":
-        """The pool for toys at the true point and where a parameter is smallest or largest in the confidence region.
+    def of(cls, problem: LimitProblem, limits: Limits) -> "ToyPopulation":
+        """The population for toys at the true point and at the extremes of each parameter in the confidence region.
 
         These points decide the contour. On large grids only the first of them fit into memory.
         """
@@ -115,32 +115,32 @@ class Pool:
 class Toys:
     """Log ratios summed over the events of toy experiments, and over the Asimov data at the same points."""
 
-    def __init__(self, pool: Pool) -> None:
-        self.pool = pool
-        n, probes = len(pool.problem.points), len(pool.probes)
-        self._sums = np.zeros((n, probes * pool.toys), dtype=np.float32)
-        self._sizes = np.zeros((probes, pool.toys))
+    def __init__(self, population: ToyPopulation) -> None:
+        self.population = population
+        n, probes = len(population.problem.points), len(population.probes)
+        self._sums = np.zeros((n, probes * population.toys), dtype=np.float32)
+        self._sizes = np.zeros((probes, population.toys))
         self._asimov = np.zeros((n, probes))
 
     def add(self, logs: Array, events: slice, counts: Array) -> None:
-        """Add the log ratios of some events, shape (points, events); ``counts`` are from :meth:`Pool.draw`."""
+        """Add the log ratios of some events, shape (points, events); ``counts`` are from :meth:`ToyPopulation.draw`."""
         self._sums += logs.astype(np.float32) @ counts.reshape(len(counts), -1)
         self._sizes += counts.sum(axis=0)
-        self._asimov += logs @ self.pool.probabilities[events]
+        self._asimov += logs @ self.population.probabilities[events]
 
     def minus_2_log(self, k: int, *, rate: bool = True) -> tuple[Array, Array]:
         """-2 ln L at all points, for the toys at probe ``k``, shape (points, toys), and its Asimov data, (points,).
 
         The rate is part of the likelihood if the problem includes it and ``rate`` is true.
         """
-        sums = self._sums[:, k * self.pool.toys : (k + 1) * self.pool.toys].astype(float)
-        n = self.pool.problem.expected[self.pool.probes[k]]
+        sums = self._sums[:, k * self.population.toys : (k + 1) * self.population.toys].astype(float)
+        n = self.population.problem.expected[self.population.probes[k]]
         asimov = self._minus_2_log(n * self._asimov[:, [k]], np.array([n]), rate)[:, 0]
         return self._minus_2_log(sums, self._sizes[k], rate), asimov
 
     def _minus_2_log(self, sums: Array, sizes: Array, rate: bool) -> Array:
         """-2 ln L at all points, for data sets with sums of log ratios (points, sets) and numbers of events (sets,)."""
-        problem = self.pool.problem
+        problem = self.population.problem
         if rate and problem.include_xsec:
             mu = problem.expected[:, np.newaxis]
             positive = mu > 0.0

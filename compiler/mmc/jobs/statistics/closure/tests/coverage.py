@@ -28,10 +28,10 @@ def coverage_figures(toys: Toys, *, rate: bool = True) -> list[dict[str, Any]]:
     the grid, ``nu`` is the ν of :mod:`mmc.jobs.statistics.closure.toys`, and ``expected`` is the coverage of an exact
     ratio with this non-centrality.
     """
-    problem, pool = toys.pool.problem, toys.pool
+    problem, population = toys.population.problem, toys.population
     dof = len(problem.grid.axes)
     result = []
-    for k, probe in enumerate(pool.probes):
+    for k, probe in enumerate(population.probes):
         q, curve = toys.minus_2_log(k, rate=rate)
         q = q[probe] - q.min(axis=0)
         centre = float(curve[probe] - curve.min())
@@ -49,7 +49,7 @@ def coverage_figures(toys: Toys, *, rate: bool = True) -> list[dict[str, Any]]:
                     "expected": float(chndtr(threshold, dof, centre)),
                     "non_centrality": centre,
                     "half_step": half_step,
-                    "nu": float(problem.expected[probe] / pool.effective(k)),
+                    "nu": float(problem.expected[probe] / population.effective(k)),
                     "toys": len(q),
                 }
             )

@@ -1,0 +1,97 @@
+"""Reading of files that mmc did not write a moment ago: regular files of a bounded size, JSON of a bounded depth.
+
+A FIFO or a device in a folder would make a reader wait for ever, and a file of any size would fill the memory.
+"""
+
+import errno
+import json
+import math
+import os
+import stat
+from pathlib import Path
+from typing import Any, BinaryIO
+
+MOST_BYTES = 1 << 26
+"""The largest JSON file that mmc reads; records of a run with 10,000 jobs have some megabytes."""
+MOST_LEVELS = 64
+"""The deepest nesting in a JSON file."""
+_MOST_INTEGER = 1 << 63
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading, without waiting for the other end of a FIFO.
+
+    :raises OSError: when the file cannot be opened, or is a folder, a FIFO, a socket or a device
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+def read_bytes(path: Path, limit: int = MOST_BYTES) -> bytes:
+    """The content of a regular file.
+
+    :raises OSError: as :func:`open_regular`, or when the file has more than ``limit`` bytes
+    """
+    with open_regular(path) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"larger than {limit:,} bytes", str(path))
+    return content
+
+
+def read_json(path: Path, limit: int = MOST_BYTES) -> Any:
+    """The value of a JSON file in UTF-8.
+
+    :raises OSError: as :func:`read_bytes`
+    :raises ValueError: when the file is not JSON, names a key twice, is nested more than :data:`MOST_LEVELS` deep, or
+        has a number that is not finite or an integer beyond 64 bits
+    """
+    try:
+        value = json.loads(
+            read_bytes(path, limit), object_pairs_hook=_object, parse_float=_number, parse_constant=_number
+        )
+    except RecursionError as error:
+        raise ValueError(f"it is nested more than {MOST_LEVELS} deep") from error
+    _check(value)
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has the same key twice")
+    return found
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("a number is not finite")
+    return value
+
+
+def _check(value: Any) -> None:
+    """:raises ValueError: for what mmc cannot write again: deep nesting, large integers, half of a surrogate pair"""
+    level, waiting = 0, [value]
+    while waiting:
+        level += 1
+        if level > MOST_LEVELS:
+            raise ValueError(f"it is nested more than {MOST_LEVELS} deep")
+        children: list[Any] = []
+        for item in waiting:
+            if isinstance(item, dict):
+                children += item
+                children += item.values()
+            elif isinstance(item, list):
+                children += item
+            elif isinstance(item, str):
+                item.encode("utf-8")  # a UnicodeEncodeError is a ValueError
+            elif isinstance(item, int) and abs(item) >= _MOST_INTEGER:
+                raise ValueError("an integer has more than 64 bits")
+        waiting = children

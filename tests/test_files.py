@@ -1,0 +1,172 @@
+"""What mmc writes, replaces and removes lies in the folder that the user named."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mmc.errors import MmcError, UsageError
+from mmc.files import Folder
+
+SECRET = "the user's own\n"
+OPERATIONS: dict[str, Callable[[Folder, str], object]] = {
+    "write": lambda folder, name: folder.write(name, "new"),
+    "create": lambda folder, name: folder.create(name).close(),
+    "restart": lambda folder, name: folder.restart(name).close(),
+    "make": lambda folder, name: folder.make(name),
+    "remove": lambda folder, name: folder.remove(name),
+    "read": lambda folder, name: folder.read(name),
+    "digest": lambda folder, name: folder.digest(name),
+    "place": lambda folder, name: folder.place(name),
+    "move from": lambda folder, name: folder.move(name, "elsewhere"),
+    "move to": lambda folder, name: folder.move("mine", name),
+}
+every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder of the user, to which links in the named folder lead."""
+    (tmp_path / "outside" / "deep").mkdir(parents=True)
+    for name in ("file", "deep/file"):
+        (tmp_path / "outside" / name).write_text(SECRET, encoding="utf-8")
+    return tmp_path / "outside"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, outside: Path) -> Folder:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "mine").write_text("mine", encoding="utf-8")
+    (root / "folder").symlink_to(outside)
+    (root / "file").symlink_to(outside / "file")
+    (root / "dangling").symlink_to(outside / "new")
+    return Folder(root)
+
+
+def _untouched(outside: Path) -> bool:
+    files = sorted(str(path.relative_to(outside)) for path in outside.rglob("*") if path.is_file())
+    return files == ["deep/file", "file"] and all((outside / name).read_text() == SECRET for name in files)
+
+
+@every_operation
+@pytest.mark.parametrize(
+    "name", ["../outside/file", "/etc/passwd", "", ".", "mine/../x", "a//b", "folder/", "a\0b", "\ud800"]
+)
+def test_a_path_stays_in_the_folder(
+    folder: Folder, outside: Path, operation: Callable[[Folder, str], object], name: str
+) -> None:
+    if name or operation is not OPERATIONS["make"]:
+        with pytest.raises(MmcError, match="is not the path of a file inside"):
+            operation(folder, name)
+    assert _untouched(outside)
+
+
+@every_operation
+@pytest.mark.parametrize("name", ["folder/file", "folder/new", "folder/deep/file", "folder/new/file", "dangling/x"])
+def test_no_parent_is_a_link(
+    folder: Folder, outside: Path, operation: Callable[[Folder, str], object], name: str
+) -> None:
+    with pytest.raises(MmcError, match=r"root/(folder|dangling) is a link to .*outside.*: remove the link"):
+        operation(folder, name)
+    assert _untouched(outside)
+
+
+@pytest.mark.parametrize("name", ["file", "folder", "dangling"])
+@pytest.mark.parametrize("operation", ["write", "restart", "make", "read", "digest", "place"])
+def test_a_link_is_refused_by_its_name(folder: Folder, outside: Path, operation: str, name: str) -> None:
+    with pytest.raises(MmcError, match=f"root/{name} is a link to "):
+        OPERATIONS[operation](folder, name)
+    assert (folder.path / name).is_symlink() and _untouched(outside)
+
+
+@pytest.mark.parametrize("name", ["file", "folder", "dangling"])
+def test_a_link_is_removed_and_not_its_destination(folder: Folder, outside: Path, name: str) -> None:
+    folder.remove(name)
+    assert not (folder.path / name).is_symlink() and _untouched(outside)
+
+
+def test_a_folder_is_removed_with_its_links_and_not_what_they_lead_to(folder: Folder, outside: Path) -> None:
+    folder.make("old")
+    (folder.path / "old" / "link").symlink_to(outside)
+    folder.remove("old")
+    assert not (folder.path / "old").exists() and _untouched(outside)
+
+
+def test_a_new_file_takes_the_place_of_nothing(folder: Folder, outside: Path) -> None:
+    for name in ("mine", "file", "dangling"):
+        with pytest.raises(FileExistsError, match=f"root/{name}"):
+            folder.create(name)
+    assert _untouched(outside)
+
+
+def test_what_is_not_a_file_is_refused(folder: Folder) -> None:
+    folder.make("empty")
+    os.mkfifo(folder.path / "pipe")
+    for name in ("empty", "pipe"):
+        for operation in ("write", "restart", "read"):
+            with pytest.raises(MmcError, match=f"{name} is in the way, and mmc did not write it"):
+                OPERATIONS[operation](folder, name)
+    with pytest.raises(MmcError, match="mine cannot be a folder: a file is in the way"):
+        folder.write("mine/x", "")
+    with pytest.raises(MmcError, match="mine is in the way"):
+        folder.move("empty", "mine")
+
+
+def test_the_path_of_the_named_folder_may_contain_links(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "runs").symlink_to("scratch")
+    (tmp_path / "here").symlink_to("runs")
+    Folder(tmp_path / "here" / "a" / "b").write("x/y", "text")
+    Folder(tmp_path / "here").write("z", "text")
+    assert (tmp_path / "scratch" / "a" / "b" / "x" / "y").read_text() == "text"
+    assert (tmp_path / "scratch" / "z").read_text() == "text"
+
+
+@pytest.mark.parametrize("name", ["runs", "runs/a/b"])
+@pytest.mark.parametrize("link", ["gone", "runs"])
+def test_a_link_to_nothing_is_named(tmp_path: Path, name: str, link: str) -> None:
+    (tmp_path / "runs").symlink_to(link)
+    with pytest.raises(UsageError, match=f"runs is a link to {link}, which does not exist"):
+        Folder(tmp_path / name).make()
+    assert not (tmp_path / "gone").exists()
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("x", encoding="utf-8")
+    for name in ("runs", "runs/a"):
+        with pytest.raises(UsageError, match="runs cannot be a folder: a file is in the way"):
+            Folder(tmp_path / name).make()
+
+
+def test_a_file_appears_complete_or_not_at_all(folder: Folder) -> None:
+    with pytest.raises(KeyError), folder.appearing("mine") as stream:
+        stream.write(b"half")
+        stream.flush()
+        raise KeyError
+    assert (folder.path / "mine").read_text() == "mine"
+    folder.write("mine", "é")
+    folder.write("program", b"", executable=True)
+    assert (folder.path / "mine").read_text(encoding="utf-8") == "é"
+    assert os.access(folder.path / "program", os.X_OK) and not os.access(folder.path / "mine", os.X_OK)
+    assert not [path for path in folder.path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_log_is_a_new_file(folder: Folder) -> None:
+    os.link(folder.path / "mine", folder.path / "run.log")
+    with folder.restart("run.log") as log:
+        log.write(b"new")
+    assert (folder.path / "run.log").read_bytes() == b"new" and (folder.path / "mine").read_text() == "mine"
+
+
+def test_what_is_missing_is_none(folder: Folder) -> None:
+    assert folder.read("no") is None and folder.digest("no/no") is None and Folder(folder.path / "no").read("x") is None
+    folder.remove("no")
+    folder.remove_empty("no")
+    assert folder.place("no/file") == folder.path / "no" / "file"
+
+
+def test_an_error_of_the_system_names_the_whole_path(folder: Folder) -> None:
+    with pytest.raises(OSError, match="root/sub/") as caught:
+        folder.write(f"sub/{'n' * 300}", "")
+    assert str(caught.value.filename).startswith(f"{folder.path}/sub/nnn")
