@@ -27,9 +27,6 @@ from mmc.compiler.targets.bundle import write
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.script import emit
 from mmc.errors import MissingExtraError, MmcError
-from mmc.jobs.record import RECORD
-from mmc.jobs.tracking.outcome import Outcome
-from mmc.jobs.tracking.sqlite_file import STORE
 from mmc.tables import duration, table
 
 POLL_S = 0.2
@@ -101,6 +98,10 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
 
 def _tracked(out: Path, plan: Plan) -> list[str]:
     """What was tracked in the end, and where, or why nothing was."""
+    from mmc.jobs.record import RECORD
+    from mmc.jobs.tracking.outcome import Outcome
+    from mmc.jobs.tracking.sqlite_file import STORE
+
     if not any(stage.name == TRACK.name for stage in plan.stages):
         return []
     place = out / TRACK.name / TRACK.name

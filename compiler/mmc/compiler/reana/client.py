@@ -71,7 +71,7 @@ class Client:
                 env={**os.environ, "PATH": path, "PYTHONWARNINGS": "ignore", "REANA_WORKON": ""},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
                 errors="replace",
                 timeout=None if sends_files else ANSWER_S,
                 check=False,

@@ -118,7 +118,6 @@ def _run(command: _Command) -> None:
     entry, shared, threads = _configuration(command)
     for variable in THREAD_LIMITS:
         os.environ[variable] = str(threads)
-    os.environ["MPLBACKEND"] = "agg"
     part = command.out.with_name(f".{command.out.name}.part")
     claim = _claim(part)
     previous = signal.signal(signal.SIGTERM, _stop)
