@@ -135,7 +135,7 @@ def test_a_link_to_nothing_is_named(tmp_path: Path, name: str, link: str) -> Non
 def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("x", encoding="utf-8")
     for name in ("runs", "runs/a"):
-        with pytest.raises(UsageError, match="runs cannot be a folder: a file is in the way"):
+        with pytest.raises(UsageError, match=f"{name} cannot be a folder: a file is in the way"):
             Folder(tmp_path / name).make()
 
 

@@ -21,8 +21,10 @@ from mmc.cli.progress import Progress
 from tests.support import STUDIES
 
 N_JOBS = 35
-STEP = """\
-#!/usr/bin/env bash
+PENDING = '[ "$1" != pending ] || exec python3 -m mmc "$@"\n'
+STEP = (
+    f"#!/usr/bin/env bash\n{PENDING}"
+    + """\
 # Stands in for `mmc step STAGE --config FILE --job JOB … --out DIR`: what it does is in the files of its own folder.
 here=$(dirname "$0") stage=$2 config=$4 job=$6 out="${@: -1}"
 echo "$stage $job" >>"$here/started"
@@ -31,13 +33,17 @@ if [ "$(cat "$here/fail" 2>/dev/null)" = "$stage $job" ]; then
   echo "mmc step $stage[$job]: no luck today (log: $out.log)" >&2
   exit 3
 fi
-mkdir "$out.part"
-grep -o "\\"$job\\": {\\"seed\\": [0-9]*, \\"fingerprint\\": \\"[0-9a-f]*\\"" "$config" |
-  sed 's/.*"fingerprint"/{"fingerprint"/; s/$/}/' >"$out.part/job.json"
-[ "$stage" != report ] || cp "$here/results.json" "$out.part"
+rm -rf "$out.part" && mkdir "$out.part" && cp "$here/results.json" "$out.part"
+digest=$(sha256sum <"$out.part/results.json") bytes=$(stat -c %s "$out.part/results.json")
+print=$(grep -o "\\"$job\\": {\\"seed\\": [0-9]*, \\"fingerprint\\": \\"[0-9a-f]*\\"" "$config" | grep -o '[0-9a-f]*"$')
+cat >"$out.part/job.json" <<END
+{"stage": "$stage", "job": "$job", "fingerprint": "$print, "seed": 1, "seconds": 0.0, "mmc": "0",
+ "outputs": {"results.json": {"bytes": $bytes, "sha256": "${digest%% *}", "modified_ns": 0}}}
+END
 [ "$stage" != track ] || cp "$here/tracking.json" "$out.part"
-mv "$out.part" "$out"
+rm -rf "$out" && mv "$out.part" "$out"
 """
+)
 RATE = {"name": "rate", "allowed_fraction": {"0.68": 0.3, "0.95": 0.5521}, "verdict": "passed", "touches_edge": True}
 SALLY = {"name": "sally", "allowed_fraction": {"0.68": 0.1, "0.95": 0.155}, "verdict": "failed", "touches_edge": False}
 RESULTS = {"baselines": [RATE], "methods": [SALLY], "warnings": [f"warning {n}" for n in range(8)]}
@@ -178,7 +184,7 @@ def test_a_failed_job_is_named_with_its_log(
 def test_a_job_that_dies_without_a_word_is_named_too(
     mmc_run: Callable[[], int], fake: Path, study: Path, capsys: Capture
 ) -> None:
-    (fake / "mmc").write_text("#!/bin/sh\nkill -9 $$\n")
+    (fake / "mmc").write_text(f"#!/bin/sh\n{PENDING}kill -9 $$\n")
     assert mmc_run() == 3
     log = study.parent / "runs" / "drell-yan-tiny" / "out" / "configure" / "configure.out"
     assert capsys.readouterr().err == f"mmc: configure[configure] failed (log: {log})\n"

@@ -3,11 +3,11 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
-from mmc.cli.command import EXIT_WRONG, Command
+from mmc.cli.command import EXIT_WRONG, Command, path
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("file", nargs="?", metavar="FILE", help="a study file; - is standard input")
+    parser.add_argument("file", nargs="?", metavar="FILE", type=path, help="a study file; - is standard input")
     parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
 
 

@@ -5,7 +5,6 @@ The folder of a run contains ``study.yaml`` as it was run, ``bundle/``, the outp
 """
 
 import ctypes
-import json
 import os
 import shutil
 import signal
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mmc.cli.progress import Progress
+from mmc.cli.run_place import LOG, check_links, check_place, write_study
 from mmc.cli.study_file import StudyFile
 from mmc.compiler.catalogue.stages import REPORT, STAGES, TRACK
 from mmc.compiler.plan.model import Plan
@@ -27,11 +27,16 @@ from mmc.compiler.targets.bundle import write
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.script import emit
 from mmc.errors import MissingExtraError, MmcError
+from mmc.files import Folder
 from mmc.tables import duration, table
 
 POLL_S = 0.2
+CLEAR = "\x1b[K"
+"""Clears the rest of the line of a terminal."""
 LOCK_WAIT_S = 5.0
 """The time in which a stopping run must release the folder."""
+MISSING, AGAIN = 5, 5
+"""At most this many jobs without an output, and jobs that run again, are named."""
 WARNINGS = 3
 """At most this many warnings of the results are shown; failed closure tests come first."""
 
@@ -46,24 +51,29 @@ class StoppedError(MmcError):
         self.exit_code = 128 + number
 
 
-def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None) -> int:
+def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None, *, mixed_versions: bool = False) -> int:
     """Compile the study into ``folder/bundle``, run the unfinished jobs into ``folder/out``, and show the results.
 
+    :param mixed_versions: go on although finished jobs were made with other versions of MadMiner, torch or a generator
     :raises MmcError: when a job fails, a signal arrives, or another run uses the folder
     """
     _check_optuna(plan)
-    folder.mkdir(parents=True, exist_ok=True)
-    _wait_for(folder / "out" / "run.lock")
-    write(emit(plan, Options()), folder / "bundle", study.sources(plan))
-    (folder / "study.yaml").write_text(study.document.text, encoding="utf-8")
+    place, out = Folder(folder), Folder(folder / "out")
+    out.make()
+    _wait_for(out.place("run.lock"))
+    check_place(place, study.document.text)
+    check_links(out, (stage.name for stage in plan.stages))
+    write(emit(plan, Options()), place.place("bundle"), study.sources(plan))
+    write_study(place, study.document.text)
     sys.stdout.write(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}\n")
     sys.stdout.flush()
     progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
     started = time.monotonic()
-    with _script(folder, jobs) as process, _signals_passed_to(process) as received:
+    with _script(folder, jobs, mixed_versions=mixed_versions) as process, _signals_passed_to(process) as received:
         _watch(process, folder / "out" / "events.log", progress)
     if process.returncode != 0:
         raise _failure(folder, progress, received)
+    _check_finished(folder / "out", plan)
     before = f", {progress.before:,} of {plan.n_jobs:,} jobs were done before" if progress.before else ""
     sys.stdout.write(f"done in {duration(time.monotonic() - started)}{before}\n")
     sys.stdout.write("".join(f"{line}\n" for line in _outcome(folder / "out", plan)))
@@ -80,14 +90,29 @@ def _check_optuna(plan: Plan) -> None:
         raise MissingExtraError("optuna", "optuna")
 
 
+def _check_finished(out: Path, plan: Plan) -> None:
+    """:raises MmcError: unless every job of the plan has its output, with its current fingerprint"""
+    from mmc.jobs.job import fingerprint_in
+
+    jobs = [(stage.name, job) for stage in plan.stages for job in stage.jobs]
+    missing = [
+        f"{stage}[{job.name}]" for stage, job in jobs if fingerprint_in(out / stage / job.name) != job.fingerprint
+    ]
+    if missing:
+        named = ", ".join(missing[:MISSING]) + (", …" if len(missing) > MISSING else "")
+        raise MmcError(f"{len(missing):,} of {len(jobs):,} jobs have no output of this study: {named}; run it again")
+
+
 def _outcome(out: Path, plan: Plan) -> list[str]:
     """The results of the run and where to find more."""
+    from mmc.jobs.job import read_json
+
     last = plan.stages[-1]
     place = out / last.name
     if last.name != REPORT.name:
         return [f"outputs: {place}", *_tracked(out, plan)]
     place /= last.jobs[0].name
-    results = _read(place / REPORT.record)
+    results = read_json(place / REPORT.record)
     limits = results["baselines"] + results["methods"]
     lines = ["", *limits_table(limits), ""] if limits else []
     lines += [f"warning: {warning}" for warning in results["warnings"][:WARNINGS]]
@@ -98,6 +123,7 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
 
 def _tracked(out: Path, plan: Plan) -> list[str]:
     """What was tracked in the end, and where, or why nothing was."""
+    from mmc.jobs.job import read_json
     from mmc.jobs.record import RECORD
     from mmc.jobs.tracking.outcome import Outcome
     from mmc.jobs.tracking.sqlite_file import STORE
@@ -105,20 +131,16 @@ def _tracked(out: Path, plan: Plan) -> list[str]:
     if not any(stage.name == TRACK.name for stage in plan.stages):
         return []
     place = out / TRACK.name / TRACK.name
-    begun = _read(place / TRACK.record)
+    begun = read_json(place / TRACK.record)
     found = {}
     for stage in plan.stages:
         if STAGES[stage.name].tracked_as is not None:
             for job in stage.jobs:
-                record = _read(out / stage.name / job.name / RECORD)
+                record = read_json(out / stage.name / job.name / RECORD)
                 found[f"{stage.name}[{job.name}]"] = Outcome.of(record, begun["key"])
     last = found[next(reversed(found))]  # the report knows which jobs it has logged itself
     outcome = last if last.jobs else Outcome(begun["key"], logged=True, reason=begun["warning"] or "").of_all(found)
     return [outcome.line(f"{begun['uri'] or place / STORE}, experiment {begun['experiment']}")]
-
-
-def _read(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def limits_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -151,13 +173,14 @@ def _holder(lock: Path) -> int | None:
 
 
 @contextmanager
-def _script(folder: Path, jobs: int | None) -> Iterator[Process]:
+def _script(folder: Path, jobs: int | None, *, mixed_versions: bool) -> Iterator[Process]:
     """``run.sh`` as a running process. It ends before the block ends, and also if this process is killed."""
     events = folder / "out" / "events.log"
-    events.unlink(missing_ok=True)  # of an earlier run
+    Folder(events.parent).remove(events.name)  # of an earlier run
     command = ["bash", str(folder / "bundle" / "run.sh"), "--out", str(events.parent.absolute())]
     command += [] if jobs is None else ["--jobs", str(jobs)]
-    with (folder / "run.log").open("wb") as log:
+    command += ["--mixed-versions"] if mixed_versions else []
+    with Folder(folder).restart(LOG) as log:
         try:
             process = subprocess.Popen(
                 command,
@@ -217,16 +240,21 @@ def _signals_passed_to(process: Process) -> Iterator[list[int]]:
 def _watch(process: Process, events: Path, progress: Progress) -> None:
     """Follow the events until the process ends; on a terminal, show the state in a line."""
     terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    started, seen, shown, running = time.monotonic(), 0, "", True
+    started, seen, shown, running, told = time.monotonic(), 0, "", True, 0
     while running:
         with suppress(subprocess.TimeoutExpired):
             process.wait(POLL_S)
         running = process.returncode is None
         seen += _take_new(events, seen, progress)
+        for text in progress.again[told:AGAIN]:
+            sys.stdout.write(f"\r{text}{CLEAR}\n" if terminal else f"{text}\n")
+            sys.stdout.flush()
+            shown = ""
+        told = len(progress.again)
         width = shutil.get_terminal_size().columns - 1
         line = progress.line(time.monotonic() - started, width) if running else ""
         if terminal and line != shown:
-            sys.stdout.write(f"\r{line}\x1b[K")
+            sys.stdout.write(f"\r{line}{CLEAR}")
             sys.stdout.flush()
             shown = line
 
@@ -251,7 +279,8 @@ def _failure(folder: Path, progress: Progress, received: list[int]) -> MmcError:
         state = f"{progress.n_done:,} of {progress.n_jobs:,} jobs are done"
         return StoppedError(f"stopped; {state}; the same command continues from there", received[0])
     if not progress.failed:
-        return MmcError(_last_line(folder / "run.log").removeprefix("run.sh: ") or "run.sh failed")
+        last = _last_line(folder / LOG).removeprefix("run.sh: ").removeprefix("mmc: ")
+        return MmcError(last or "run.sh failed")
     stage, job = progress.failed[0]
     printed = folder / "out" / stage / f"{job}.out"
     last = _last_line(printed)

@@ -14,6 +14,7 @@ from mmc.cli.doctor import DOCTOR
 from mmc.cli.explain import EXPLAIN
 from mmc.cli.importing import IMPORT
 from mmc.cli.init import INIT
+from mmc.cli.pending import PENDING
 from mmc.cli.plan import PLAN
 from mmc.cli.reana import FETCH, STATUS, SUBMIT
 from mmc.cli.report import REPORT
@@ -24,7 +25,7 @@ from mmc.errors import MmcError, UsageError
 from mmc.surroundings import settle
 from mmc.version import __version__
 
-COMMANDS = (INIT, VALIDATE, PLAN, COMPILE, RUN, REPORT, SUBMIT, STATUS, FETCH, IMPORT, DOCTOR, EXPLAIN, STEP)
+COMMANDS = (INIT, VALIDATE, PLAN, COMPILE, RUN, REPORT, SUBMIT, STATUS, FETCH, IMPORT, DOCTOR, EXPLAIN, STEP, PENDING)
 """All commands, in the order of the help; each module declares the arguments and the action of a command."""
 
 EXIT_INTERRUPTED = 130

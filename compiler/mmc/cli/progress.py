@@ -18,12 +18,22 @@ class Progress:
     """The number of jobs that an earlier run has done."""
     failed: list[tuple[str, str]] = field(default_factory=list)
     """Stage and name of each failed job."""
+    again: list[str] = field(default_factory=list)
+    """The jobs that run again although they were done before, each with the reason."""
 
     def take(self, line: str) -> None:
-        """Count an event: ``start``, ``done``, ``skip`` or ``fail``, then stage, job and seconds."""
-        event, stage, job, *_ = line.split()
+        """Count an event: ``start``, ``done``, ``skip``, ``again`` or ``fail``, then stage, job and seconds.
+
+        After ``skip``, ``again`` tells that the job has to run after all, with the reason at the end of the line.
+        """
+        event, stage, job, _, *reason = line.split(" ", 4)
         if event == "start":
             self.running[stage] = self.running.get(stage, 0) + 1
+            return
+        if event == "again":
+            self.before -= 1
+            self.done[stage] -= 1
+            self.again.append(f"{stage}[{job}] is made again: {''.join(reason)}")
             return
         if event == "skip":
             self.before += 1

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from mmc.cli.command import EXIT_WRONG, Command, add_engine
+from mmc.cli.command import EXIT_WRONG, Command, add_engine, path
 from mmc.errors import UsageError
 
 
@@ -11,6 +11,7 @@ def _add_place(parser: ArgumentParser) -> None:
     parser.add_argument(
         "place",
         metavar="BUNDLE|STUDY",
+        type=path,
         help="the folder of a bundle for the target reana, or a study, whose bundle is build/NAME/reana beside it",
     )
 
@@ -82,6 +83,7 @@ def _add_fetch_arguments(parser: ArgumentParser) -> None:
         "-o",
         "--out",
         metavar="DIR",
+        type=path,
         help="the folder that gets a folder with the run's name (default: results in the bundle)",
     )
 

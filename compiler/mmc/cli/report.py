@@ -3,15 +3,21 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from mmc.cli.command import Command
+from mmc.cli.command import Command, path
 from mmc.errors import MissingExtraError
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="the folder of a run: of mmc run, of an engine, or of mmc fetch")
-    parser.add_argument("other", nargs="?", metavar="RUN", help="another run, to compare with the first one")
     parser.add_argument(
-        "-o", "--out", metavar="DIR", help="where report.html or comparison.html is written (default: in the last RUN)"
+        "run", metavar="RUN", type=path, help="the folder of a run: of mmc run, of an engine, or of mmc fetch"
+    )
+    parser.add_argument("other", nargs="?", metavar="RUN", type=path, help="another run, to compare with the first one")
+    parser.add_argument(
+        "-o",
+        "--out",
+        metavar="DIR",
+        type=path,
+        help="where report.html or comparison.html is written (default: in the last RUN)",
     )
 
 

@@ -71,6 +71,42 @@ def test_out_may_be_anywhere(folder: Path, step_program: StepProgram, tmp_path: 
     assert not (folder / "out").exists()
 
 
+def test_a_tilde_is_the_home_folder(folder: Path, step_program: StepProgram, tmp_path: Path) -> None:
+    for word, name in ("--out=~/a", "a"), ("-o~", "."):
+        assert run(folder, step_program, word, cwd=tmp_path, HOME=str(tmp_path / "home")).returncode == 0
+        assert (tmp_path / "home" / name / "report").is_dir()
+    assert not (tmp_path / "~").exists()
+
+
+def test_the_results_may_be_on_another_disk(folder: Path, step_program: StepProgram, tmp_path: Path) -> None:
+    (folder / "out").symlink_to(tmp_path / "scratch")
+    done = run(folder, step_program)
+    assert done.returncode == 1
+    assert done.stderr == f"run.sh: out is a link to {tmp_path / 'scratch'}, which does not exist\n"
+    (tmp_path / "scratch").mkdir()
+    assert run(folder, step_program).returncode == 0
+    assert (tmp_path / "scratch" / "report" / "report").is_dir()
+
+
+@pytest.mark.parametrize("link", ["report", "run.lock", "events.log", "report/report.out"])
+@pytest.mark.parametrize("dangling", [False, True])
+def test_no_link_in_the_results_is_followed(
+    folder: Path, step_program: StepProgram, tmp_path: Path, link: str, dangling: bool
+) -> None:
+    mine, place = tmp_path / "mine", folder / "out" / link
+    mine.mkdir()
+    (mine / "file").write_text("mine")
+    place.parent.mkdir(parents=True)
+    place.symlink_to(mine / "new" if dangling else mine / "file" if place.suffix else mine)
+    done = run(folder, step_program)
+    if link == "report/report.out":
+        assert done.returncode == 0 and place.read_text() == "runs report report\n"
+    else:
+        assert done.returncode == 1
+        assert done.stderr == f"run.sh: out/{link} is a link, and no link in out is followed: remove it\n"
+    assert [path.name for path in mine.iterdir()] == ["file"] and (mine / "file").read_text() == "mine"
+
+
 def test_jobs_start_as_soon_as_their_own_inputs_are_there(
     place: Place, step_program: StepProgram, tmp_path: Path
 ) -> None:

@@ -54,7 +54,7 @@ FLAWS: list[tuple[Callable[[Any], None], str]] = [
     ),
     (_replace("samples/observations", lambda x: x[:, 0]), "samples/observations of x.h5 has the shape (60,)"),
     (_replace("benchmarks/values", np.zeros((9, 3))), "benchmarks/values of x.h5 has the shape (9, 3) where (9, 2)"),
-    (_replace("morphing/morphing_matrix", np.zeros((6, 9))), "has the shape (6, 9) where (6, 6) is expected"),
+    (_replace("morphing/morphing_matrix", np.zeros((6, 9))), "has 9 columns, but there are fewer benchmarks"),
     (_set("samples/weights", (7, 1), np.nan), "samples/weights of x.h5 is not a finite number in row 7"),
     (_set("benchmarks/values", (2, 1), np.inf), "benchmarks/values of x.h5 is not a finite number in row 2"),
     (_set("samples/sampling_benchmarks", 5, -7), "is -7 in row 5, where only -1 to 5 make sense"),

@@ -106,6 +106,51 @@ def test_one_line_says_what_is_wrong(spoil: Any, message: str, code: int, copy: 
     assert message in error
 
 
+@pytest.mark.parametrize("name", ["out", "elsewhere"])
+def test_outputs_on_another_disk(name: str, copy: Path, tmp_path: Path) -> None:
+    (copy / "out").rename(tmp_path / "scratch")
+    (copy / "out").symlink_to(tmp_path / "scratch")
+    (copy / "elsewhere").symlink_to(tmp_path / "scratch")
+    found = open_run(copy if name == "out" else copy / name)
+    assert found.study is not None and not found.missing
+
+
+@pytest.mark.parametrize("link", ["report.html", "figures", "figures/losses.svg", "figures/losses.png"])
+@pytest.mark.parametrize("dangling", [False, True])
+def test_no_link_in_the_folder_is_followed(
+    link: str, dangling: bool, copy: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    mine, place = tmp_path / "mine", copy / link
+    mine.mkdir()
+    (mine / "file").write_text("mine")
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(mine / "new" if dangling else mine / "file" if place.suffix else mine)
+    assert report(copy) == 3
+    assert f"{link} is a link to {mine}" in capsys.readouterr().err
+    assert [path.name for path in mine.iterdir()] == ["file"] and (mine / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["report.html", "figures/losses.svg", "figures/losses.png"])
+def test_only_what_mmc_wrote_is_replaced(name: str, copy: Path, capsys: Capture) -> None:
+    assert report(copy) == 0
+    assert report(copy) == 0
+    (copy / name).write_text("mine")
+    assert report(copy) == 2
+    assert f"{name} was not written by mmc" in capsys.readouterr().err
+    assert (copy / name).read_text() == "mine"
+
+
+def test_the_name_of_a_job_leads_nowhere(copy: Path, tmp_path: Path, capsys: Capture) -> None:
+    for path in (copy / "bundle" / "config" / "evaluate.json", copy / "out" / "evaluate" / "alice" / "job.json"):
+        text = path.read_text()
+        assert '"alice"' in text
+        path.write_text(text.replace('"alice"', '"/../../../escape"'))
+    before = {path for path in tmp_path.rglob("*") if copy not in path.parents}
+    assert report(copy) == 3
+    assert "'figures/closure_/../../../escape.svg' is not the path of a file inside" in capsys.readouterr().err
+    assert {path for path in tmp_path.rglob("*") if copy not in path.parents} == before
+
+
 def rewrite_without(path: Path, key: str) -> None:
     record = json.loads(path.read_text())
     del record[key]

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,9 +13,8 @@ from typing import Any
 import pytest
 from mmc.jobs.tracking import patience
 from mmc.jobs.tracking.patience import OutOfPatienceError, Patience, limit_answers
-from mmc.jobs.tracking.store import ENVIRONMENT, Store
+from mmc.jobs.tracking.store import Store
 
-from tests.jobs import fake_step
 from tests.jobs.physics import Folder
 from tests.jobs.tracking.test_tracker import log_of, record, track
 
@@ -27,11 +25,7 @@ EXPERIMENT = {"experiment_id": "7", "name": "toys", "lifecycle_stage": "active"}
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*(f"MLFLOW_TRACKING_{n}" for n in ("URI", "USERNAME", "PASSWORD", "TOKEN")), *ENVIRONMENT):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    monkeypatch.setitem(sys.modules, "mmc.jobs.steps.configure", fake_step)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "PATIENCE_S", 2.0)
 
 

@@ -17,7 +17,6 @@ import pytest
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob
 from mmc.jobs.tracking.sqlite_file import check, repoint
-from mmc.jobs.tracking.store import ENVIRONMENT
 from mmc.jobs.tracking.tracker import tracker
 
 from tests.jobs import fake_step
@@ -26,15 +25,6 @@ from tests.jobs.tracking.test_tracker import STUDY, local, log_of, record, track
 
 pytest.importorskip("mlflow")
 pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow and of what it imports
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*(f"MLFLOW_TRACKING_{n}" for n in ("URI", "USERNAME", "PASSWORD", "TOKEN")), *ENVIRONMENT):
-        monkeypatch.setenv(name, "")  # so that variables set by MLflow are gone after the test
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
-    monkeypatch.setitem(sys.modules, "mmc.jobs.steps.configure", fake_step)
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +54,13 @@ def contents(tracking: Path) -> dict[str, bytes]:
     return {str(path.relative_to(tracking)): path.read_bytes() for path in tracking.rglob("*") if path.is_file()}
 
 
-def test_a_store_stays_when_the_study_is_edited_and_tracked_elsewhere(folder: Folder, tmp_path: Path) -> None:
+def test_a_store_stays_when_the_study_is_edited_and_tracked_elsewhere(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tracking = folder.out("track", "track")
     before = contents(tracking)
-    track(folder, digest="e" * 64, uri=f"sqlite:///{tmp_path}/central.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/central.db")
+    track(folder, digest="e" * 64)
     assert record(tracking)["uri"] and record(tracking)["digest"] == "e" * 64
     after = contents(tracking)
     for name in before.keys() - {"tracking.json", "job.json", "study.resolved.json"}:
@@ -204,12 +197,15 @@ def test_a_store_that_cannot_be_opened_costs_seconds(folder: Folder) -> None:
     assert (tracking / "mlflow.db").read_bytes() == b"x" * 4096
 
 
-def test_a_file_of_the_user_is_the_one_that_sqlalchemy_reads(folder: Folder, tmp_path: Path) -> None:
+def test_a_file_of_the_user_is_the_one_that_sqlalchemy_reads(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from sqlalchemy.engine import make_url
 
     uri = f"sqlite:///{tmp_path}/a%20b/central.db"
     file = Path(str(make_url(uri).database))  # versions of SQLAlchemy differ
-    track(folder, digest="e" * 64, uri=uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    track(folder, digest="e" * 64)
     assert {path.name for path in tmp_path.iterdir()} == {file.parent.name, "run"}
     with closing(sqlite3.connect(file)) as store:
         (files,) = store.execute("SELECT artifact_location FROM experiments WHERE name = 'toys'").fetchone()

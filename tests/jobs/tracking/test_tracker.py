@@ -17,9 +17,8 @@ import numpy as np
 import pytest
 from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.tracking.sqlite_file import repoint
-from mmc.jobs.tracking.store import ENVIRONMENT, reason
+from mmc.jobs.tracking.store import reason
 
-from tests.jobs import fake_step
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import Folder
 from tests.jobs.tracking_server import PASSWORD, USER, Runs, free_port, server
@@ -36,7 +35,6 @@ STUDY = {
     "alone": False,
     "resolved": {"name": "toy", "title": "A toy"},
 }
-MLFLOW = ("URI", "USERNAME", "PASSWORD", "TOKEN")
 SIX = """
 import os, sys
 import mlflow
@@ -64,15 +62,6 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     folder = tmp_path_factory.mktemp("servers")
     with ExitStack() as stack:
         yield Servers(*(stack.enter_context(server(folder / n, guarded=n == "guarded")) for n in Servers._fields))
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*(f"MLFLOW_TRACKING_{n}" for n in MLFLOW), *ENVIRONMENT):
-        monkeypatch.setenv(name, "")  # so that variables set by MLflow are gone after the test
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")  # one process opens files of several jobs
-    monkeypatch.setitem(sys.modules, "mmc.jobs.steps.configure", fake_step)
 
 
 @pytest.fixture

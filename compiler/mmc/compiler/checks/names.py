@@ -7,7 +7,7 @@ from mmc.compiler.catalogue.names import IN_BASIS, madminer_name
 from mmc.compiler.checks.basis import completing
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.expressions.vocabulary import RESERVED
-from mmc.compiler.language.diagnostics import Code, Diagnostic, did_you_mean, one_of, show
+from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
 from mmc.compiler.language.document import Path
 
 _SECTIONS: tuple[tuple[Path, bool], ...] = (
@@ -75,12 +75,13 @@ def reserved(ctx: Context) -> Iterator[Diagnostic]:
         if name == IN_BASIS:
             message = f"{show(name)} cannot be a parameter: this key of a benchmark tells whether it is in the basis"
             yield ctx.problem(MMC208, ("parameters", name), message, "choose another name", key=True)
+    added = completing(ctx) if ctx.reads_particles else {}
     central = {f"{madminer_name(name)}_central" for name in ctx.entries("systematics")}
     for name in ctx.entries("benchmarks"):
         stored = madminer_name(name)
         if stored == "default":
             meaning = "all benchmarks without their own number of events"
-        elif ctx.reads_particles and stored in completing(ctx):
+        elif stored in added:
             meaning = "a benchmark that MadMiner adds"
         elif _NUISANCE in stored or stored in central:
             meaning = "a benchmark of a systematic uncertainty"
@@ -107,10 +108,9 @@ def colours(ctx: Context) -> Iterator[Diagnostic]:
     methods = ctx.names("methods")
     if methods is None:
         return
-    known = [*methods, *names_of_limits()]
+    known = dict.fromkeys([*methods, *names_of_limits()])
     for name in ctx.entries("plots", "colors"):
         if name not in known:
-            guess = did_you_mean(name, known)
-            help_text = f"did you mean `{guess}`?" if guess else f"there are {one_of(known)}"
+            help_text = suggestion(name, known, lambda: f"there are {one_of(known)}")
             message = f"the study has no method or baseline {show(name)}"
             yield ctx.problem(MMC204, ("plots", "colors", name), message, help_text, key=True)

@@ -21,7 +21,7 @@ def incomplete(ctx: Context) -> Iterator[Diagnostic]:
     parameters = ctx.names("parameters")
     if parameters is None:
         return
-    for path, values, _ in ctx.points():
+    for path, values, _ in ctx.points:
         missing = [name for name in parameters if name not in values]
         if missing:
             what = f"benchmark {show(path[1])}" if path[0] == "benchmarks" else f"the point in `{dotted(path)}`"
@@ -38,7 +38,7 @@ def complete_points(ctx: Context) -> dict[str, tuple[float, ...]]:
     return {
         name: tuple(values[parameter] for parameter in parameters)
         for name, values in ctx.entries("benchmarks").items()
-        if set(values) - {IN_BASIS} == set(parameters)
+        if len(values) - (IN_BASIS in values) == len(parameters) and all(name in values for name in parameters)
     }
 
 
@@ -95,7 +95,7 @@ MMC212 = Code(
 def points_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
     """Points are within the parameters' ranges; for benchmarks this is a warning only."""
     ranges = _ranges(ctx)
-    for path, values, _ in ctx.points():
+    for path, values, _ in ctx.points:
         code = MMC212 if path[0] == "benchmarks" else MMC210
         for name, message in _outside(values, ranges):
             yield ctx.problem(code, (*path, name), message, "widen the range, or move the point")
@@ -119,7 +119,7 @@ def grids_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
     """Grids, flat priors and the means of Gaussian priors are within the parameters' ranges."""
     ranges = _ranges(ctx)
     found = [(("evaluation", "grid", name, "range"), axis.get("range")) for name, axis in _grid(ctx).items()]
-    for path, priors, _ in ctx.priors():
+    for path, priors, _ in ctx.priors:
         found += [((*path, name, "flat"), prior.get("flat")) for name, prior in priors.items()]
         means = {name: prior["gaussian"][0] for name, prior in priors.items() if "gaussian" in prior}
         for name, message in _outside(means, ranges):

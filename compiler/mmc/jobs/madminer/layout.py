@@ -14,7 +14,8 @@ import numpy as np
 
 from mmc.errors import StepError
 from mmc.jobs.formats import hdf5
-from mmc.jobs.formats.hdf5 import Declared, first_line, shown
+from mmc.jobs.formats.hdf5 import Declared
+from mmc.reading import first_line, shown
 
 LAYOUT: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     "parameters/names": ("texts", ("parameters",)),
@@ -28,7 +29,7 @@ LAYOUT: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     "benchmarks/is_nuisance": ("integers", ("benchmarks",)),
     "benchmarks/is_reference": ("integers", ("benchmarks",)),
     "morphing/components": ("integers", ("components", "parameters")),
-    "morphing/morphing_matrix": ("numbers", ("components", "physical")),
+    "morphing/morphing_matrix": ("numbers", ("components", "basis")),  # benchmarks outside the basis come last
     "finite_differences/base_benchmarks": ("texts", ("differences",)),
     "finite_differences/shifted_benchmarks": ("texts", ("differences", "parameters")),
     "finite_differences/epsilon": ("numbers", ()),
@@ -173,10 +174,13 @@ def _check(file: _File) -> None:
         if strange := set(file.texts(place)) - set(known):
             raise file.flaw(place, f"has {shown(min(strange))}, and not only {', '.join(known)}")
     file.within("parameters/max_power", 0, _MOST_POWER)
+    physical = _n_physical(file, len(benchmarks))
+    if numbers.get("basis", 0) > physical:
+        raise file.flaw("morphing/morphing_matrix", f"has {numbers['basis']} columns, but there are fewer benchmarks")
     file.within("morphing/components", 0, _MOST_POWER * len(parameters))
     _check_nuisance(file, benchmarks)
     if "samples/weights" in file.declared:
-        _check_origins(file, numbers["physical"])
+        _check_origins(file, physical)
 
 
 def _shapes(file: _File) -> dict[str, int]:

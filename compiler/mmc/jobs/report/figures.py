@@ -185,7 +185,7 @@ def render(figure: Figure, image_format: str) -> bytes:
     """A figure as ``png`` or ``svg``."""
     stream = io.BytesIO()
     with styled():
-        metadata: dict[str, Any] = {"Date": None} if image_format == "svg" else {"Software": None}
+        metadata: dict[str, Any] = {"Date": None, "Creator": "mmc"} if image_format == "svg" else {"Software": "mmc"}
         figure.savefig(stream, format=image_format, metadata=metadata)
     return stream.getvalue()
 

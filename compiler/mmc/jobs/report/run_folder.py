@@ -4,17 +4,18 @@ Finished jobs are found by the ``job.json`` in their outputs, so every layout of
 the engines, and of results from REANA. Planned jobs are read from the bundle, in the folder or one or two levels above.
 """
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import UsageError
 from mmc.jobs.record import RECORD
+from mmc.jobs.report import records
 
 MANIFEST = "manifest.json"
 RESOLVED = "study.resolved.json"
@@ -105,7 +106,7 @@ class Run:
 def open_run(folder: Path) -> Run:
     """The run in a folder.
 
-    :raises UsageError: when the folder has no finished job, or jobs of several runs
+    :raises UsageError: when the folder has no finished job, or jobs of several runs, or a record that mmc did not write
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is not the folder of a run")
@@ -113,8 +114,8 @@ def open_run(folder: Path) -> Run:
     bundle = _bundle(folder)
     if not found and bundle is None:
         raise UsageError(f"{folder} is not the folder of a run: it contains no finished job")
-    manifest = {} if bundle is None else _json(bundle / MANIFEST)
-    study = None if bundle is None else _json(bundle / RESOLVED)
+    manifest = {} if bundle is None else records.read(bundle / MANIFEST, records.MANIFEST)
+    study = None if bundle is None else records.read(bundle / RESOLVED, records.STUDY)
     configurations = {} if bundle is None else _configurations(bundle)
     run = Run(
         folder=folder,
@@ -131,12 +132,13 @@ def open_run(folder: Path) -> Run:
 def _outputs(folder: Path) -> dict[tuple[str, str], Output]:
     """All outputs of finished jobs inside a folder, by stage and job."""
     found: dict[tuple[str, str], Output] = {}
-    for place, folders, files in os.walk(folder):
+    elsewhere = [folder / "out"] if (folder / "out").is_symlink() else []  # on another disk
+    for place, folders, files in chain.from_iterable(map(os.walk, [folder, *elsewhere])):
         folders[:] = sorted(name for name in folders if not name.startswith("."))  # hidden folders are unfinished jobs
         if RECORD not in files:
             continue
         folders.clear()  # an output contains no other outputs
-        record = _json(Path(place, RECORD))
+        record = records.read(Path(place, RECORD), records.JOB)
         key = (record["stage"], record["job"])
         if key in found:
             raise UsageError(f"{folder} contains several runs: {found[key].path} and {place} belong to the same job")
@@ -146,8 +148,8 @@ def _outputs(folder: Path) -> dict[tuple[str, str], Output]:
 
 def _bundle(folder: Path) -> Path | None:
     """The folder of the run's bundle, if there is one."""
-    above = folder.resolve()
-    for place in (above / "bundle", above, *above.parents[:2], above.parent / "bundle"):
+    above, as_named = folder.resolve(), folder.absolute().parent / "bundle"  # the folder may be a link to another disk
+    for place in (above / "bundle", above, *above.parents[:2], above.parent / "bundle", as_named):
         if (place / MANIFEST).is_file() and (place / RESOLVED).is_file():
             return place
     return None
@@ -155,15 +157,21 @@ def _bundle(folder: Path) -> Path | None:
 
 def _configurations(bundle: Path) -> dict[str, Any]:
     """The configuration of every stage by its name."""
-    read = [_json(path) for path in sorted((bundle / "config").glob("*.json"))]
+    read = [records.read(path, records.CONFIGURATION) for path in sorted((bundle / "config").glob("*.json"))]
     return {configuration["stage"]: configuration for configuration in read}
 
 
 def _stages(
     found: Mapping[tuple[str, str], Output], configurations: Mapping[str, Any], planned: Mapping[str, Any]
 ) -> Iterator[StageRun]:
-    """The stages with their jobs, in the order in which they run."""
+    """The stages with their jobs, in the order in which they run.
+
+    :raises UsageError: when a stage reads a later one
+    """
     known = [*planned, *STAGES]
+    for name, plan in planned.items():
+        if later := [read for read in plan["reads"] if read in planned and known.index(read) >= known.index(name)]:
+            raise UsageError(f"the manifest of the bundle lets the stage {name} read {later[0]}, which comes later")
     names = {stage for stage, _ in found} if not configurations else set(configurations)
     for name in sorted(names, key=lambda name: known.index(name) if name in known else len(known)):
         jobs: dict[str, Output | None]
@@ -178,10 +186,3 @@ def _stages(
 
 def _current(output: Output | None, fingerprint: str) -> Output | None:
     return output if output is not None and output.record["fingerprint"] == fingerprint else None
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UsageError(f"{path} is not JSON: {error}") from error

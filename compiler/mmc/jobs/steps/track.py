@@ -10,12 +10,13 @@ import logging
 import uuid
 from typing import Any
 
+from mmc.compiler.catalogue.addresses import public
 from mmc.compiler.catalogue.stages import TRACK
 from mmc.compiler.settings.tracking import TrackSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.tracking.sqlite_file import STORE, files_beside
-from mmc.jobs.tracking.store import Store, asked_store, public, reason
+from mmc.jobs.tracking.store import Store, asked_store, reason
 from mmc.jobs.tracking.tracker import STUDY, StudyRun
 
 log = logging.getLogger(__name__)

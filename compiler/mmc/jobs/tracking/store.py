@@ -12,19 +12,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
-from urllib.parse import unquote, urlsplit, urlunsplit
 
+from mmc.compiler.catalogue.addresses import is_server, public
 from mmc.errors import StepError
 from mmc.files import Folder
+from mmc.jobs.tracking.login import ADDRESS, PASSWORD, TOKEN, require_served, without_login
 from mmc.jobs.tracking.patience import REQUEST_S, OutOfPatienceError, Patience, limit_answers
 from mmc.jobs.tracking.sqlite_file import ARTIFACTS, STORE, Name, check, files_beside, repoint
 
-ADDRESS, USER, PASSWORD, TOKEN = (f"MLFLOW_TRACKING_{name}" for name in ("URI", "USERNAME", "PASSWORD", "TOKEN"))
-"""MLflow's own environment variables."""
 ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(
-        REQUEST_S
-    ),  # with MLflow's defaults, a request can wait for a quarter of an hour
+    # with MLflow's defaults, a request can wait for a quarter of an hour
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REQUEST_S),
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -72,7 +70,7 @@ class Store:
         self.files: str | None = None
         """The place of the files of a new experiment; None leaves it to the server."""
         if file is None:
-            self.uri = _without_login(str(place))
+            self.uri = without_login(str(place))
         else:
             self._name = Name(file)  # kept, because its link is removed with it
             self.uri, self.files = self._name.uri, files_beside(file)
@@ -210,6 +208,7 @@ class Store:
 
         :raises Exception: MLflow's own errors
         """
+        require_served(self.uri, lambda: str(self.client.get_run(run).info.artifact_uri))
         for path in paths:
             if path.is_dir():
                 self.client.log_artifacts(run, str(path), path.name)
@@ -226,6 +225,7 @@ class Store:
         found = portable(folder, method)
         if found is None:
             return
+        require_served(self.uri, lambda: str(self.client.get_run(run).info.artifact_uri))
         network, example = found
         import mlflow
         import torch
@@ -286,9 +286,12 @@ def asked_store(study: str | None) -> str | None:
     bundle, but some of them may not reach the server of the study.
 
     :param study: the URI in the study
-    :raises StepError: when the URI has a relative path
+    :raises StepError: when the URI has a relative path, or a study names a file or a database
     """
-    uri = os.environ.get(ADDRESS, "").strip() or study
+    given = os.environ.get(ADDRESS, "").strip()
+    uri = given or study
+    if study and not given:
+        _require_server(study)
     if uri and re.match(r"sqlite:///(?!/)", uri):
         raise StepError(f"{public(uri)} is not an absolute path, and every job runs in its own folder")
     return uri
@@ -318,24 +321,22 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(path) if path and path.startswith("/") else None
 
 
-def public(uri: str) -> str:
-    """A URI without user and password."""
-    return re.sub(r"//[^/@]*@", "//", uri)
-
-
 def same_store(recorded: str) -> str:
-    """The URI of a store that was recorded without its password, with the password from the environment."""
+    """The URI of a store that was recorded without its password, with the password from the environment.
+
+    :raises StepError: when a record names a file or a database that the environment does not name
+    """
     given = os.environ.get(ADDRESS, "").strip()
-    return given if public(given) == recorded else recorded
+    if public(given) == recorded:
+        return given
+    _require_server(recorded)
+    return recorded
 
 
-def _without_login(uri: str) -> str:
-    """The URI of a server without user and password. These go into MLflow's variables, to keep them out of messages."""
-    parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
-        return uri
-    os.environ[USER], os.environ[PASSWORD] = unquote(parts.username or ""), unquote(parts.password or "")
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+def _require_server(uri: str) -> None:
+    """:raises StepError: unless a study's store is a server: a file or a database may be anybody's"""
+    if not is_server(uri):
+        raise StepError(f"{public(uri)} is not the address of a server: name files and databases in {ADDRESS}")
 
 
 def reason(error: BaseException) -> str:
