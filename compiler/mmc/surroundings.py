@@ -7,6 +7,7 @@ import atexit
 import getpass
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import warnings
@@ -35,6 +36,7 @@ DEFAULTS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, Resour
 def settle() -> None:
     """Set the surroundings of this process. The command line calls it first."""
     _open_streams()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a parent may ignore it, which hides the exit codes of our children
     strict = "error" in os.environ.get("PYTHONWARNINGS", "")
     for name in DROPPED:
         os.environ.pop(name, None)

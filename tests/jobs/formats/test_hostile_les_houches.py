@@ -47,9 +47,16 @@ FLAWS = {
     "infinity": (_event("30.", "1e999"), "an entry is too large or not a number (line 12)"),
     "infinite scale": (_event("100.", "inf"), "an entry is too large or not a number (line 12)"),
     "underscore": (_event("30.", "3_0."), "it has characters that are not those of numbers (line 12)"),
+    "whole numbers": (_event(" 13 1 1 2", " 13 1.5 1 2"), "invalid literal for int() with base 10: '1.5' (line 12)"),
+    "code": (_event(" 13 1 1 2", " 99999999999 1 1 2"), "an entry is too large (line 12)"),
+    "nominal weight": (_event("1 0.5 100.", "1 nan 100."), "the nominal weight of event 1 of x.lhe.gz is nan"),
     "entries": (_event(" 9.\n", "\n"), "a particle has 12 entries instead of 13 (line 12)"),
     "word": (_event("30.", "x" * N), "could not convert string to float: 'xxxx"),
     "nan as weight": (_event("'sm'> 0.5", "'sm'> nan"), "the weight of event 1 of x.lhe.gz for 'sm' is nan"),
+    "another weight": (
+        _event("</rwgt>", "<wgt id='x'> 6.0.0 </wgt></rwgt>"),
+        "the weight of event 1 of x.lhe.gz for 'x' is '6.0.0'",
+    ),
     "large weight": (_event("'sm'> 0.5", "'sm'> 1e200"), "the weight of event 1 of x.lhe.gz for 'sm' is 1e200"),
     "weights": (_event("</rwgt>", "<wgt id='x'> 1 </wgt>" * 10_000 + "</rwgt>"), "it has more than 10,000 weights"),
     "error": (
@@ -142,8 +149,8 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda: HEAD + " " * 300_000_000, "from line 1 on there is no whole event"),
-        (lambda: HEAD + EVENT * 300_000 + END, "unpacks to more than 50 times its size"),
+        (lambda: HEAD + " " * 100_000_000, "from line 1 on there is no whole event"),
+        (lambda: HEAD + EVENT * 200_000 + END, "unpacks to more than 50 times its size"),
     ],
 )
 def test_memory_is_bounded(tmp_path: Path, make: Callable[[], str], reason: str) -> None:
@@ -163,6 +170,28 @@ def test_other_ways_of_packing_are_named(tmp_path: Path) -> None:
         (tmp_path / "x.lhe").write_bytes(pack(HEAD.encode()))
         with pytest.raises(StepError, match=rf"^x\.lhe is packed with {program}: unpack it, or pack it with gzip$"):
             les_houches_normalise.inspect(tmp_path / "x.lhe", "sm", ["sm"])
+
+
+def test_a_comment_of_the_run_card_does_not_change_the_normalisation(tmp_path: Path) -> None:
+    """MadMiner takes ``# sum = event_norm`` for a setting."""
+    text = HEAD.replace(" average = event_norm\n", " average = event_norm\n# sum = event_norm\n") + EVENT + EVENT + END
+    source, out = _write(tmp_path / "x.lhe.gz", text), tmp_path / "out.lhe.gz"
+    content = les_houches_normalise.inspect(source, "sm", ["sm"])
+    les_houches_normalise.write(source, out, content, "sm", ["sm"])
+    assert content.head.norm == "average"
+    assert les_houches_table.read(out).factor == 0.5
+
+
+def test_all_events_have_the_weights_of_the_first(tmp_path: Path) -> None:
+    more = EVENT.replace("</rwgt>", "<wgt id='x'> 1 </wgt>\n</rwgt>")
+    path = _write(tmp_path / "x.lhe.gz", HEAD + EVENT + more + END)
+    with pytest.raises(StepError, match=r"^event 2 of x\.lhe\.gz has other weights than the first event$"):
+        les_houches_normalise.inspect(path, "sm", ["sm"])
+    turned = more.replace("<wgt id='sm'> 0.5 </wgt>\n", "").replace("</rwgt>", "<wgt id='sm'> 0.5 </wgt>\n</rwgt>")
+    path = _write(tmp_path / "x.lhe.gz", HEAD + more + turned + END)
+    content = les_houches_normalise.inspect(path, "sm", ["sm"])
+    les_houches_normalise.write(path, tmp_path / "out.lhe.gz", content, "sm", ["sm"])
+    assert list(les_houches_table.read(tmp_path / "out.lhe.gz").weights) == ["sm", "x"]
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])

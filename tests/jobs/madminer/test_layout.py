@@ -44,6 +44,7 @@ FLAWS: list[tuple[Callable[[Any], None], str]] = [
     (_without("parameters"), "x.h5 is not a file of MadMiner's: it has no parameters/names"),
     (_without("benchmarks/names"), "x.h5 is not a file of MadMiner's: it has no benchmarks/names"),
     (_without("samples/weights"), "x.h5 is not a file of MadMiner's: it has no samples/weights"),
+    (_without("observables"), "x.h5 is not a file of MadMiner's: it has no observables/names"),
     (_without("sample_summary"), "x.h5 is not a file of MadMiner's: it has no sample_summary/signal_events"),
     (_replace("parameters/lha_ids", np.zeros(2)), "parameters/lha_ids of x.h5 holds numbers, not integers"),
     (_replace("parameters/names", np.zeros(2)), "parameters/names of x.h5 holds numbers, not texts"),

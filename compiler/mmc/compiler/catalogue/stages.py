@@ -40,6 +40,8 @@ class DeclaredStage:
     """The JSON file in that directory that describes the output."""
     version: int
     """Increased when the output for the same input changes, so that finished jobs of an older mmc run again."""
+    hours: int
+    """The time limit of a job in hours. A job that takes longer hangs, so the limit is far beyond any real job."""
     is_in: Callable[[Mapping[str, Any]], bool]
     """Whether a study has the stage, given its data with all defaults filled in."""
     tracked_as: TrackedAs | None = None
@@ -110,6 +112,7 @@ CONFIGURE = DeclaredStage(
     output="setup",
     record="setup.json",
     version=1,
+    hours=12,
     is_in=_makes_events("configure"),
 )
 GENERATE = DeclaredStage(
@@ -119,6 +122,7 @@ GENERATE = DeclaredStage(
     output="process",
     record="process.json",
     version=1,
+    hours=24,
     is_in=_makes_events("generate"),
     packages=("numpy", "madminer", "pythia8mc"),
 )
@@ -129,6 +133,7 @@ SIMULATE = DeclaredStage(
     output="events",
     record="simulate.json",
     version=1,
+    hours=96,
     is_in=_makes_events("simulate"),
     packages=("numpy", "madminer", "pythia8mc"),
 )
@@ -139,6 +144,7 @@ IMPORT_EVENTS = DeclaredStage(
     output="events",
     record="simulate.json",
     version=2,
+    hours=24,
     is_in=_makes_events("import_events"),
 )
 DETECT = DeclaredStage(
@@ -148,6 +154,7 @@ DETECT = DeclaredStage(
     output="detected",
     record="detect.json",
     version=1,
+    hours=96,
     is_in=_detects,
     program="Delphes",
     packages=(),
@@ -159,6 +166,7 @@ ANALYSE = DeclaredStage(
     output="analysed",
     record="analyse.json",
     version=2,
+    hours=48,
     is_in=_makes_events("analyse"),
 )
 COMBINE = DeclaredStage(
@@ -168,6 +176,7 @@ COMBINE = DeclaredStage(
     output="events",
     record="events.json",
     version=2,
+    hours=48,
     is_in=_makes_events("combine"),
 )
 INGEST = DeclaredStage(
@@ -177,6 +186,7 @@ INGEST = DeclaredStage(
     output="events",
     record="events.json",
     version=2,
+    hours=24,
     is_in=_makes_events("ingest"),
 )
 TRACK = DeclaredStage(
@@ -186,6 +196,7 @@ TRACK = DeclaredStage(
     output="tracking",
     record="tracking.json",
     version=1,
+    hours=2,
     is_in=_tracks,
     package="mlflow",
     packages=(),
@@ -198,6 +209,7 @@ SAMPLE = DeclaredStage(
     output="samples",
     record="sample.json",
     version=1,
+    hours=48,
     is_in=_learns,
     tracked_as=TrackedAs.JOB,
 )
@@ -208,6 +220,7 @@ TRAIN = DeclaredStage(
     output="model",
     record="train.json",
     version=2,
+    hours=336,
     is_in=_trains,
     tracked_as=TrackedAs.ESTIMATOR,
     packages=("numpy", "madminer", "torch"),
@@ -219,6 +232,7 @@ TUNE = DeclaredStage(
     output="model",
     record="tuning.json",
     version=2,
+    hours=672,
     is_in=_tunes,
     tracked_as=TrackedAs.ESTIMATOR,
     packages=("numpy", "madminer", "torch", "optuna"),
@@ -230,6 +244,7 @@ EVALUATE = DeclaredStage(
     output="limits",
     record="evaluate.json",
     version=3,
+    hours=336,
     is_in=_evaluates,
     tracked_as=TrackedAs.ESTIMATOR,
     packages=("numpy", "madminer", "torch"),
@@ -241,6 +256,7 @@ BASELINES_STAGE = DeclaredStage(
     output="baseline",
     record="baseline.json",
     version=3,
+    hours=336,
     is_in=_compares,
     tracked_as=TrackedAs.JOB,
 )
@@ -251,6 +267,7 @@ REPORT = DeclaredStage(
     output="report",
     record="results.json",
     version=3,
+    hours=24,
     is_in=_reports,
     tracked_as=TrackedAs.WHOLE,
 )

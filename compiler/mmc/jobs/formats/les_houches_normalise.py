@@ -108,12 +108,22 @@ def inspect(
             other = len(lacking) == 1 and sampled in written  # MadGraph's files lack that one
             hint = f": was it sampled at {lacking[0]!r}, and not at {sampled!r}?" if other else advice
             raise StepError(f"event {n_events} of {path.name} has no weight for {_listed(lacking)}{hint}")
+        for name in found.keys() - set(benchmarks):
+            try:
+                number(found[name])
+            except ValueError as error:
+                what = f"the weight of event {n_events} of {path.name} for {shown(name)}"
+                raise StepError(f"{what} is {shown(found[name], 40)}") from error
+        if len(found) > len(names):
+            raise StepError(f"event {n_events} of {path.name} has other weights than the first event")
         for name in same:
             if not math.isclose(_number(found.get(name, own)), _number(own), rel_tol=_SAME):
                 raise StepError(
                     f"event {n_events} of {path.name} has another weight at {name!r} than at {sampled!r}: its process "
                     "depends on the parameters, so the sample is not a background"
                 )
+        if not abs(_number(own)) < _LARGEST:
+            raise StepError(f"the nominal weight of event {n_events} of {path.name} is {own[:40]}")
         for name in benchmarks:
             value = _number(found[name])
             if not abs(value) < _LARGEST:
@@ -151,12 +161,13 @@ def write(
     """
     with gzipped.writing_text(out) as text:
         text.write(_opening(content.head, content.n_events - len(lost), forget))
+        names: list[str] = []  # the weights in the order of the first event
         for event, (_, body, own, others) in enumerate(_events(source), start=1):
             if event in lost:
                 continue
             found = {sampled: own, **others}
             nominal = own if content.factor == 1.0 else f"{content.factor * _number(own):+.14e}"
-            names = [*benchmarks, *(name for name in found if name not in benchmarks)]
+            names = names or [*benchmarks, *(name for name in found if name not in benchmarks)]
             if content.factor != 1.0:
                 found = {name: f"{content.factor * _number(value):+.14e}" for name, value in found.items()}
             lines = "".join(f"<wgt id={quoted(name)}> {found[name]} </wgt>\n" for name in names)
@@ -223,8 +234,12 @@ def _head(text: str, path: Path) -> Head:
 def _setting(line: str) -> tuple[str, str] | None:
     """Name and value of a line of a run card, as ``average = event_norm ! comment``, for :data:`_SETTINGS`."""
     value, _, rest = line.partition("=")
-    name = rest.partition("!")[0].strip()
-    return (name, value.strip()) if name in _SETTINGS and "#" not in value and "!" not in value else None
+    return (rest.partition("!")[0].strip(), value.strip()) if _ours(line) and not set(value) & set("#!") else None
+
+
+def _ours(line: str) -> bool:
+    """Whether a line of a run card names one of :data:`_SETTINGS`, also in a comment, which MadMiner reads as well."""
+    return line.partition("=")[2].partition("!")[0].strip() in _SETTINGS
 
 
 def _check_cross_section(content: Content, sampled: str, path: Path) -> None:
@@ -249,7 +264,7 @@ def _opening(head: Head, n_events: int, forget: Path | None) -> str:
     text, closing, after = rest.partition(_CARD_END)
     if closing:
         literal = _LITERAL if text.lstrip().startswith(_LITERAL) else ""
-        kept = [line for line in text.lstrip().removeprefix(literal).splitlines(keepends=True) if not _setting(line)]
+        kept = [line for line in text.lstrip().removeprefix(literal).splitlines(keepends=True) if not _ours(line)]
         header = f"{before}{opening}{literal}\n{card}{''.join(kept)}{closing}{after}"
     else:
         header = f"\n<MGRunCard>\n{card}</MGRunCard>{head.header}"

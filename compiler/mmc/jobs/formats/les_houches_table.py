@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mmc.errors import StepError
 from mmc.jobs.formats.les_houches_text import (
     COLUMNS,
+    LARGEST_CODE,
     Block,
     UnusualFileError,
     between,
@@ -33,7 +34,6 @@ _MOMENTUM = slice(6, 10)
 _SPIN = 12
 _KEPT = 6
 """The PDG code, the momentum and the spin of a particle."""
-_LARGEST_CODE = 2**31
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _table(path: Path, factor: float) -> EventTable:
     table = np.frombuffer(particles).reshape(-1, _KEPT) if particles else np.empty((0, _KEPT))
     columns = np.frombuffer(values).reshape(len(own), -1) if values else np.empty((len(own), len(names or ())))
     n_final = np.array(counts, dtype=np.int64)
-    strange = ~np.isfinite(table).all(axis=1) | (np.abs(table[:, 0]) >= _LARGEST_CODE)
+    strange = ~np.isfinite(table).all(axis=1) | (np.abs(table[:, 0]) >= LARGEST_CODE)
     if strange.any():
         event = int(np.searchsorted(np.cumsum(n_final), np.argmax(strange), side="right"))
         raise StepError(

@@ -17,7 +17,11 @@ COLUMNS = 13
 MOST_PARTICLES = 10_000
 MOST_WEIGHTS = 10_000
 
+LARGEST_CODE = 2**31
+"""Codes of particles and the other whole numbers of a particle are smaller."""
 _OWN_COLUMNS = 6
+_WHOLE_COLUMNS = 6
+"""The first entries of a particle are whole numbers: code, status, mothers, colours."""
 _CHUNK = 1 << 20
 _EVENT = re.compile(r"<event(?:\s[^<>]*)?>")
 _WEIGHT = re.compile(r"""<wgt\s+id=(?:'([^']*)'|"([^"]*)")\s*>\s*([^<\s]+)\s*</wgt>""")
@@ -105,13 +109,17 @@ def particle_lines(body: str) -> list[str]:
     words = own.split()
     if len(words) != _OWN_COLUMNS or n_particles(words[0]) != len(lines):
         raise ValueError("its first line does not fit what follows")
-    entries = " ".join((*words[3:], *lines))
-    if not entries.isascii() or "_" in entries:
+    if not body.isascii() or "_" in own or any("_" in line for line in lines):
         raise ValueError("it has characters that are not those of numbers")
+    entries = [*map(float, words[3:])]
     for line in lines:
-        if (n_entries := len(line.split())) != COLUMNS:
-            raise ValueError(f"a particle has {n_entries} entries instead of {COLUMNS}")
-    if not all(map(math.isfinite, map(float, entries.split()))):
+        words = line.split()
+        if len(words) != COLUMNS:
+            raise ValueError(f"a particle has {len(words)} entries instead of {COLUMNS}")
+        if max(map(abs, map(int, words[:_WHOLE_COLUMNS]))) >= LARGEST_CODE:
+            raise ValueError("an entry is too large")
+        entries += map(float, words[_WHOLE_COLUMNS:])
+    if not all(map(math.isfinite, entries)):
         raise ValueError("an entry is too large or not a number")
     return [own, *lines]
 
