@@ -19,7 +19,7 @@ from typing import Any
 from mmc.cli.progress import Progress
 from mmc.cli.run_place import LOG, check_links, check_place, write_study
 from mmc.cli.study_file import StudyFile
-from mmc.compiler.catalogue.stages import REPORT, TRACK
+from mmc.compiler.catalogue.stages import REPORT, STAGES, TRACK
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.plan.needs import needs_optuna
 from mmc.compiler.targets.bundle import write
@@ -127,7 +127,7 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
     last = plan.stages[-1]
     place = out / last.name
     if last.name != REPORT.name:
-        return [f"outputs: {place}"]
+        return [f"outputs: {place}", *_tracked(out, plan)]
     place /= last.jobs[0].name
     results = read_json(place / REPORT.record)
     limits = results["baselines"] + results["methods"]
@@ -139,16 +139,25 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
 
 
 def _tracked(out: Path, plan: Plan) -> list[str]:
-    """Where the MLflow runs are, or why there are none."""
+    """What was tracked in the end, and where, or why nothing was."""
     from mmc.jobs.job import read_json
+    from mmc.jobs.record import RECORD
+    from mmc.jobs.tracking.outcome import Outcome
+    from mmc.jobs.tracking.sqlite_file import STORE
 
     if not any(stage.name == TRACK.name for stage in plan.stages):
         return []
     place = out / TRACK.name / TRACK.name
-    record = read_json(place / TRACK.record)
-    if record["warning"]:
-        return [f"warning: nothing was tracked: {record['warning']}"]
-    return [f"tracked: {record['uri'] or place / 'mlflow.db'}, experiment {record['experiment']}"]
+    begun = read_json(place / TRACK.record)
+    found = {}
+    for stage in plan.stages:
+        if STAGES[stage.name].tracked_as is not None:
+            for job in stage.jobs:
+                record = read_json(out / stage.name / job.name / RECORD)
+                found[f"{stage.name}[{job.name}]"] = Outcome.of(record, begun["key"])
+    last = found[next(reversed(found))]  # the report knows which jobs it has logged itself
+    outcome = last if last.jobs else Outcome(begun["key"], logged=True, reason=begun["warning"] or "").of_all(found)
+    return [outcome.line(f"{begun['uri'] or place / STORE}, experiment {begun['experiment']}")]
 
 
 def limits_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -6,7 +6,6 @@ Exit codes: 0 fine, 1 the study is wrong (or, with ``--check``, the bundle is ou
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -23,6 +22,7 @@ from mmc.cli.run import RUN
 from mmc.cli.step import STEP, run_step
 from mmc.cli.validate import VALIDATE
 from mmc.errors import MmcError, UsageError
+from mmc.surroundings import settle
 from mmc.version import __version__
 
 COMMANDS = (INIT, VALIDATE, PLAN, COMPILE, RUN, REPORT, SUBMIT, STATUS, FETCH, IMPORT, DOCTOR, EXPLAIN, STEP, PENDING)
@@ -50,7 +50,7 @@ exit codes: 0 fine, 1 the study is wrong, 2 the command line is wrong, 3 mmc or 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a parent may ignore it, which hides the exit codes of our children
+    settle()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal without a character shows its number
             stream.reconfigure(errors="backslashreplace")

@@ -211,7 +211,7 @@ def _check_that_it_starts(program: Path, environment: Mapping[str, str]) -> None
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=LOAD_TIMEOUT_S,
             check=False,

@@ -27,7 +27,7 @@ from mmc.jobs.record import RECORD, Record
 from mmc.jobs.seeds import seed_generators
 from mmc.jobs.steps.limits import StoppedError, end_with_engine, limited, time_limit_s
 from mmc.jobs.steps.reasons import full_disk, reason
-from mmc.jobs.tracking.tracker import tracker
+from mmc.jobs.tracking.tracker import Tracker, tracker
 from mmc.jobs.versions import versions
 from mmc.locks import held
 from mmc.version import __version__
@@ -118,7 +118,6 @@ def _run(command: _Command) -> None:
     entry, shared, threads = _configuration(command)
     for variable in THREAD_LIMITS:
         os.environ[variable] = str(threads)
-    os.environ["MPLBACKEND"] = "agg"
     lock = command.out.with_name(f".{command.out.name}.lock")
     limits = limited(time_limit_s(command.stage))
     with limits, held(lock, "mmc step", wait_s=math.inf, unlocked=log.warning) as claim:
@@ -146,17 +145,17 @@ def _make(command: _Command, entry: Mapping[str, Any], shared: Mapping[str, Any]
     step = importlib.import_module(STAGES[command.stage].step)
     settings, seed, fingerprint = {**shared, **entry["settings"]}, entry["seed"], entry["fingerprint"]
     job = StepJob(command.stage, command.job, settings, seed, command.inputs, part, command.out, fingerprint)
-    with tracker(job):
+    with tracker(job) as track:
         seed_generators(seed)  # last, because MLflow draws random numbers too
         step.run(job)
     seconds = round(time.monotonic() - started, 3)
-    write_json(part / RECORD, _record(job, seconds).to_json())
-    _replace(command.out, part)
+    write_json(part / RECORD, _record(job, seconds, track).to_json())
+    _replace(command.out, part, STAGES[command.stage].changing)
     _beside(part).remove(part.name + KEPT)
     log.info("%s[%s] done in %.1f s", command.stage, command.job, seconds)
 
 
-def _record(job: StepJob, seconds: float) -> Record:
+def _record(job: StepJob, seconds: float, track: Tracker) -> Record:
     """The record of a job whose step has returned."""
     declared = STAGES[job.stage]
     imported = [package for package in declared.packages if package in sys.modules]
@@ -169,6 +168,7 @@ def _record(job: StepJob, seconds: float) -> Record:
         mmc=__version__,
         made_with={**versions(imported), **{name: text for name, text in job.programs.items() if text}},
         inputs=job.read_outputs,
+        tracked=None if track.outcome is None else track.outcome.entry(),
     )
     return record.with_outputs(job.out, declared.changing)
 
@@ -200,10 +200,22 @@ def _configuration(command: _Command) -> tuple[dict[str, Any], dict[str, Any], i
         raise StepError(f"{command.config} is not a stage's configuration: {error!r}") from error
 
 
-def _replace(out: Path, part: Path) -> None:
-    """Give the finished directory its final name, in place of an earlier output."""
+def _replace(out: Path, part: Path, changing: tuple[str, ...]) -> None:
+    """Give the finished directory its final name, in place of an earlier output.
+
+    Where later jobs change an output, the earlier one stays, and only the files that the job writes are replaced: the
+    record is removed first and comes last.
+    """
     place, old = _beside(out), f".{out.name}.old"
     place.remove(old)
+    if changing and out.exists():
+        names = sorted((path.name for path in part.iterdir()), key=lambda name: name == RECORD)
+        place.remove(f"{out.name}/{RECORD}")
+        for name in names:
+            place.remove(f"{out.name}/{name}")
+            place.move(f"{part.name}/{name}", f"{out.name}/{name}")
+        place.remove(part.name)
+        return
     if out.exists():
         place.move(out.name, old)
     place.move(part.name, out.name)
