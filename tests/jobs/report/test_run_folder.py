@@ -1,6 +1,7 @@
 """Reading the folder of a run, and messages for incomplete folders."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -146,8 +147,8 @@ def test_the_name_of_a_job_leads_nowhere(copy: Path, tmp_path: Path, capsys: Cap
         assert '"alice"' in text
         path.write_text(text.replace('"alice"', '"/../../../escape"'))
     before = {path for path in tmp_path.rglob("*") if copy not in path.parents}
-    assert report(copy) == 3
-    assert "'figures/closure_/../../../escape.svg' is not the path of a file inside" in capsys.readouterr().err
+    assert report(copy) == 2
+    assert "evaluate.json is not as mmc writes it: jobs does not have pattern" in capsys.readouterr().err
     assert {path for path in tmp_path.rglob("*") if copy not in path.parents} == before
 
 
@@ -171,3 +172,69 @@ def test_what_steps_write_is_found_by_its_place_in_the_plan(run: Path) -> None:
     picture = str(workflow_picture(open_run(run).stages))
     assert picture.count('class="arrow"') == 6
     assert picture.count('class="box') == 6
+
+
+def _fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+HOSTILE: dict[str, tuple[str, Any, str]] = {
+    "a list as manifest": ("bundle/manifest.json", [], "is not as mmc writes it: it does not have type 'object'"),
+    "a number as digest": ("bundle/manifest.json", {"digest": 1}, "digest does not have type 'string'"),
+    "a list as stages": ("bundle/manifest.json", {"stages": []}, "stages does not have type 'object'"),
+    "a stage without reads": ("bundle/manifest.json", {"stages": {"train": {}}}, "stages.train does not have required"),
+    "stages that read each other": (
+        "bundle/manifest.json",
+        {
+            "stages": {
+                name: {"group": "learning", "summary": "", "reads": [other]}
+                for name, other in (("train", "sample"), ("sample", "train"))
+            }
+        },
+        "lets the stage train read sample, which comes later",
+    ),
+    "a stage with a path": ("bundle/config/train.json", {"stage": "../x"}, "stage does not have pattern"),
+    "jobs as a list": ("bundle/config/train.json", {"jobs": []}, "jobs does not have type 'object'"),
+    "a job without fingerprint": ("bundle/config/train.json", {"jobs": {"a": {}}}, "jobs.a does not have required"),
+    "a job with a path": (
+        "bundle/config/train.json",
+        {"jobs": {"../../x": {"fingerprint": ""}}},
+        "jobs does not have pattern",
+    ),
+    "a study without title": ("bundle/study.resolved.json", {"title": None}, "title does not have type 'string'"),
+    "labels that are lists": (
+        "bundle/study.resolved.json",
+        {"observables": {"x1": []}},
+        "observables.x1 does not have",
+    ),
+    "a job's name with a path": ("out/evaluate/sally/job.json", {"job": "../../sally"}, "job does not have pattern"),
+    "a job's name with a line break": ("out/evaluate/sally/job.json", {"job": "sally\n"}, "job does not have pattern"),
+    "a list as name": ("out/evaluate/sally/job.json", {"job": ["sally"]}, "job does not have type 'string'"),
+    "time as text": ("out/evaluate/sally/job.json", {"seconds": "1"}, "seconds does not have type 'number'"),
+    "time without end": ("out/evaluate/sally/job.json", '{"seconds": 1e999}', "a number is not finite"),
+    "a number as version": ("out/evaluate/sally/job.json", {"mmc": 1}, "mmc does not have type 'string'"),
+    "deep": ("out/evaluate/sally/job.json", "[" * 100_000, "nested more than 64 deep"),
+    "a key twice": ("out/evaluate/sally/job.json", '{"a": 1, "a": 2}', "an object has the same key twice"),
+    "half of a character": ("out/evaluate/sally/job.json", '["\\ud800"]', "surrogates not allowed"),
+    "a FIFO": ("out/evaluate/sally/job.json", _fifo, "cannot be read: not a regular file"),
+    "a FIFO as manifest": ("bundle/config/train.json", _fifo, "cannot be read: not a regular file"),
+    "results that are none": ("out/report/report/results.json", {"methods": [1]}, "methods[0] does not have type"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_records_of_a_hostile_run_end_in_one_line(name: str, copy: Path, capsys: Capture) -> None:
+    place, content, reason = HOSTILE[name]
+    path = copy / place
+    if callable(content):
+        content(path)
+    elif isinstance(content, dict):
+        rewrite(path, **content)
+    else:
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+    assert report(copy) in (2, 3)
+    error = capsys.readouterr().err
+    assert error.startswith("mmc: ") and error.count("\n") == 1 and len(error) < 1000
+    assert reason in error
+    assert "bug in mmc" not in error
