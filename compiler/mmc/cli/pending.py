@@ -4,13 +4,13 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from mmc.cli.command import Command
+from mmc.cli.command import Command, path
 from mmc.errors import MmcError
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("table", metavar="FILE", help="the table of all jobs: jobs.tsv of the bundle")
-    parser.add_argument("out", metavar="DIR", help="the folder of all outputs")
+    parser.add_argument("table", metavar="FILE", type=path, help="the table of all jobs: jobs.tsv of the bundle")
+    parser.add_argument("out", metavar="DIR", type=path, help="the folder of all outputs")
     parser.add_argument("--stage", help="run the jobs of this stage only")
     parser.add_argument("--quick", action="store_true", help="read only files whose size or time have changed")
     parser.add_argument(

@@ -24,8 +24,9 @@ def _add_submit_arguments(parser: ArgumentParser) -> None:
 
 def _submit(arguments: Namespace) -> int:
     from mmc.cli.plans import bundle_folder, read_plan
+    from mmc.compiler.reana.bundle import open_bundle
     from mmc.compiler.reana.client import find_client
-    from mmc.compiler.reana.submit import open_bundle, submit
+    from mmc.compiler.reana.submit import submit
     from mmc.compiler.targets.bundle import write
     from mmc.compiler.targets.options import Options
     from mmc.compiler.targets.reana import emit
@@ -67,8 +68,9 @@ def _compiled(place: str) -> Path | None:
 
 
 def _status(arguments: Namespace) -> int:
+    from mmc.compiler.reana.bundle import open_bundle
     from mmc.compiler.reana.client import find_client
-    from mmc.compiler.reana.submit import open_bundle, status
+    from mmc.compiler.reana.submit import status
 
     folder = _compiled(arguments.place)
     return EXIT_WRONG if folder is None else status(open_bundle(folder), find_client())
@@ -89,8 +91,9 @@ def _add_fetch_arguments(parser: ArgumentParser) -> None:
 
 
 def _fetch(arguments: Namespace) -> int:
+    from mmc.compiler.reana.bundle import open_bundle
     from mmc.compiler.reana.client import find_client
-    from mmc.compiler.reana.submit import fetch, open_bundle
+    from mmc.compiler.reana.submit import fetch
 
     folder = _compiled(arguments.place)
     out = None if arguments.out is None else Path(arguments.out)

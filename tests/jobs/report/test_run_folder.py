@@ -11,6 +11,8 @@ from mmc.cli.main import main
 from mmc.jobs.report.run_folder import open_run
 from mmc.jobs.report.workflow import workflow_picture
 
+from tests.jobs.physics import seal
+
 Capture = pytest.CaptureFixture[str]
 
 pytestmark = pytest.mark.engine
@@ -156,6 +158,7 @@ def rewrite_without(path: Path, key: str) -> None:
     record = json.loads(path.read_text())
     del record[key]
     path.write_text(json.dumps(record))
+    seal(path.parent)
 
 
 def test_a_run_of_another_mmc_is_said_to_be_one(copy: Path) -> None:
@@ -238,3 +241,68 @@ def test_records_of_a_hostile_run_end_in_one_line(name: str, copy: Path, capsys:
     assert error.startswith("mmc: ") and error.count("\n") == 1 and len(error) < 1000
     assert reason in error
     assert "bug in mmc" not in error
+
+
+def test_outputs_of_an_earlier_study_are_left_out_before_runs_are_counted(copy: Path) -> None:
+    """An engine that runs an edited study in the same folder leaves outputs of the earlier study at other places."""
+    shutil.copytree(copy / "out" / "baselines" / "rate", copy / "out" / "baselines" / "earlier")
+    rewrite(copy / "out" / "baselines" / "earlier" / "job.json", fingerprint="0" * 64)
+    found = open_run(copy)
+    assert not found.missing
+    assert found.outputs("baselines")["rate"] == copy / "out" / "baselines" / "rate"
+
+
+def test_an_equal_output_at_another_place_is_no_other_run(copy: Path) -> None:
+    shutil.copytree(copy / "out" / "baselines" / "rate", copy / "out" / "baselines" / "again")
+    assert not open_run(copy).missing
+
+
+def test_without_a_bundle_only_what_the_last_report_was_made_from_counts(
+    copy: Path, other_run: Path, capsys: Capture
+) -> None:
+    """Two studies in one folder, the earlier one with a method more."""
+    shutil.rmtree(copy / "bundle")
+    shutil.copytree(other_run / "out" / "evaluate" / "sally", copy / "out" / "evaluate" / "sallino")
+    rewrite(copy / "out" / "evaluate" / "sallino" / "job.json", job="sallino")
+    assert report(copy) == 0
+    page = (copy / "report.html").read_text(encoding="utf-8")
+    assert (
+        "outputs of several studies; left out, because the last report was not made from them: evaluate[sallino]"
+        in page
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "difference"),
+    [
+        ("luminosity_pb", 300_000.0, "another luminosity (300000 and 20000 /pb)"),
+        ("theta_true", {"c1": 0.5, "c2": 0.0}, "another true point"),
+        (
+            "grid",
+            {"c1": {"range": [-1.5, 1.0], "points": 7}, "c2": {"range": [-1.5, 1.5], "points": 7}},
+            "another grid",
+        ),
+    ],
+)
+def test_a_result_of_other_choices_than_the_study_is_refused(
+    key: str, value: Any, difference: str, copy: Path, capsys: Capture
+) -> None:
+    for stage in ("evaluate", "baselines"):
+        path = copy / "bundle" / "config" / f"{stage}.json"
+        config = json.loads(path.read_text())
+        config["shared"][key] = value
+        path.write_text(json.dumps(config))
+    assert report(copy) == 3
+    assert f"the results are of several studies: sally has {difference} than the study" in capsys.readouterr().err
+
+
+def test_results_of_other_choices_than_each_other_are_refused(copy: Path, other_run: Path, capsys: Capture) -> None:
+    """Without a bundle, and without digests in the record of the report."""
+    shutil.rmtree(copy / "bundle")
+    shutil.copytree(other_run / "out" / "evaluate" / "sally", copy / "out" / "evaluate" / "sallino")
+    rewrite(copy / "out" / "evaluate" / "sallino" / "job.json", job="sallino")
+    record = json.loads((copy / "out" / "report" / "report" / "job.json").read_text())
+    del record["outputs"], record["inputs"]
+    (copy / "out" / "report" / "report" / "job.json").write_text(json.dumps(record))
+    assert report(copy) == 3
+    assert "the results are of several studies: " in capsys.readouterr().err

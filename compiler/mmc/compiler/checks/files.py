@@ -7,6 +7,7 @@ from mmc.compiler.catalogue.addresses import has_login
 from mmc.compiler.catalogue.images import is_pinned
 from mmc.compiler.catalogue.stages import PROGRAMS, SECTIONS, programs_of, stages_of
 from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.inputs.installations import leads_elsewhere
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 
 _COPY = "copy it into the study's folder and name it from there"
@@ -132,6 +133,9 @@ def installations(ctx: Context) -> Iterator[Diagnostic]:
             message = f"{show(folder)} is not an absolute path, and every job runs in its own folder"
             help_text = f"start it with `/`, or set the environment variable `MMC_{program.upper()}_DIR` instead"
             yield ctx.problem(MMC607, path, message, help_text)
+        elif leads_elsewhere(folder):
+            message = f"{show(folder)} is another folder in every job"
+            yield ctx.problem(MMC607, path, message, "write the path without `..`, `/proc` and `/dev`")
         elif ctx.origin is not None and PROGRAMS[program] not in runs:
             message = f"no job of the study runs {PROGRAMS[program]}"
             yield ctx.problem(MMC606, path, message, "remove it", key=True)

@@ -90,9 +90,10 @@ def find_lhapdf(madgraph: Installation | None) -> str | None:
     return shutil.which(str(madgraph.folder / named[1])) or shutil.which(named[1])
 
 
-def find_delphes(explicit: str | None) -> Installation:
+def find_delphes(explicit: str | None, *, starts: bool = True) -> Installation:
     """Delphes in the folder that the study names, else in ``MMC_DELPHES_DIR``: built in its source, or installed.
 
+    :param starts: whether it is started, to see whether its libraries load
     :raises InstallationError: when Delphes is missing or too old, or its libraries (including ROOT's) do not load
     """
     folder, named_by = _folder("Delphes", explicit)
@@ -105,7 +106,8 @@ def find_delphes(explicit: str | None) -> Installation:
         raise InstallationError(_wrong("Delphes", named_by, "has no folder cards", folder))
     version = _version("Delphes", folder, named_by)
     found = Installation("Delphes", folder, version, named_by, programs, folder / "cards")
-    _check_that_it_starts(programs[DELPHES[0]], found.environment())
+    if starts:
+        _check_that_it_starts(programs[DELPHES[0]], found.environment())
     return found
 
 
@@ -129,6 +131,22 @@ def variable(name: str) -> str:
     return f"MMC_{name.upper()}_DIR"
 
 
+def leads_elsewhere(folder: str) -> bool:
+    """Whether a path depends on the process that reads it: such a path could lead to files beside a study.
+
+    >>> leads_elsewhere("/opt/delphes"), leads_elsewhere("/proc/self/cwd/x"), leads_elsewhere("/opt/../x")
+    (False, True, True)
+    """
+    parts = Path(folder).parts
+    return ".." in parts or parts[1:2] in (("proc",), ("dev",))
+
+
+def is_own(name: str, explicit: str | None) -> bool:
+    """Whether a folder is one of the user's environment, rather than one that only a study names."""
+    given = os.environ.get(variable(name), "")
+    return explicit is None or (bool(given) and Path(explicit).expanduser() == Path(given).expanduser())
+
+
 def install_hint(packages: Iterable[str]) -> str:
     """How to install programs whose package has the same name."""
     return f"install from your system's packages, as in `apt install {' '.join(packages)}`"
@@ -147,6 +165,8 @@ def _folder(name: str, explicit: str | None) -> tuple[Path, str]:
             f"or run the jobs in the physics image (tested with {name} {TESTED[name]})"
         )
     folder = Path(text).expanduser().absolute()
+    if explicit and leads_elsewhere(explicit):
+        raise InstallationError(_wrong(name, named_by, "is another folder in every job", folder))
     if not folder.is_dir():
         raise InstallationError(_wrong(name, named_by, "is not a folder", folder))
     return folder, named_by

@@ -107,7 +107,9 @@ def settle(weights: MutableMapping[str, Floats], parameters: Iterable[Nuisance],
     parameters = tuple(parameters)
     for parameter in parameters:
         if parameter.central is not None:
-            ratio = weights[reference] / weights[parameter.central_column]
+            central = weights[parameter.central_column]
+            # an event of weight 0 has weight 0 at other values of the nuisance parameters too
+            ratio = np.divide(weights[reference], central, out=np.zeros_like(central), where=central != 0.0)
             for benchmark in parameter.weights:
                 weights[benchmark] = weights[benchmark] * ratio
     for name in {parameter.central_column for parameter in parameters if parameter.central is not None}:

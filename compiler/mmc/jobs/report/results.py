@@ -15,6 +15,7 @@ from mmc.errors import StepError
 from mmc.jobs.arrays import read_npz
 from mmc.jobs.job import read_json, read_record
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.report.agreement import Choices, check_agreement
 from mmc.reading import shown
 
 FORMAT = "mmc-results/1.0"
@@ -88,8 +89,14 @@ class Grid:
         return cls(axes, {name: value for name, value in arrays.items() if not name.startswith("axis_")})
 
 
-def collect(outputs: Outputs, settings: ReportSettings) -> tuple[dict[str, Any], dict[str, Grid]]:
-    """The results without their figures, and the grids of methods and baselines by name."""
+def collect(
+    outputs: Outputs, settings: ReportSettings, planned: Choices | None = None
+) -> tuple[dict[str, Any], dict[str, Grid]]:
+    """The results without their figures, and the grids of methods and baselines by name.
+
+    :param planned: the choices of the study for limits, if they are known
+    :raises StepError: when an output is not complete, or limits have other choices than the study or than each other
+    """
     events = {group: read_json(path / COMBINE.record) for group, path in outputs.events.items()}
     trainings = {name: read_json(path / TRAIN.record) for name, path in outputs.models.items()}
     grids = {name: Grid.read(path / "limits.npz") for name, path in outputs.limits.items()}
@@ -104,6 +111,8 @@ def collect(outputs: Outputs, settings: ReportSettings) -> tuple[dict[str, Any],
         else:
             grids[name] = Grid.read(path / "limits.npz")
             baselines.append(_limits(name, record))
+    choices = ((record["name"], Choices.of(record, grids[record["name"]].axes)) for record in [*methods, *baselines])
+    check_agreement(choices, None if planned is None else ("the study", planned))
     described = [*methods, *baselines, *fisher]
     all_events = (
         {"events": None, "evaluation": None, "fisher_information": None}

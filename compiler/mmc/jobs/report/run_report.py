@@ -11,12 +11,14 @@ from jinja2 import UndefinedError
 
 from mmc.compiler.catalogue.stages import REPORT, TRACK
 from mmc.compiler.settings.encoding import from_json
+from mmc.compiler.settings.limits import LimitSettings
 from mmc.compiler.settings.report import Named, ReportSettings
 from mmc.errors import MmcError, SettingsError, UsageError
 from mmc.files import Folder
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.madminer.event_summary import EVENTS
 from mmc.jobs.report import compare, figures
+from mmc.jobs.report.agreement import Choices
 from mmc.jobs.report.distributions import MOST_OBSERVABLES, chosen, distribution_figure
 from mmc.jobs.report.page import Page, render, render_template
 from mmc.jobs.report.pictures import Picture, pictures, save
@@ -33,6 +35,8 @@ MARKS = b'<meta name="generator" content="mmc">', b"<dc:title>mmc</dc:title>", b
 """What pages, SVG and PNG files contain that mmc wrote."""
 _UNREADABLE = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, SettingsError, UndefinedError)
 """What is raised for an output whose entries do not fit each other."""
+READ = ("combine", "ingest", "train", "tune", "evaluate", "baselines", "report")
+"""The stages whose outputs are read."""
 MOST_MISSING = 5
 """At most this many unfinished jobs are listed."""
 
@@ -77,6 +81,11 @@ def notes(run: Run) -> list[str]:
     if missing:
         named = ", ".join(missing[:MOST_MISSING]) + (", …" if len(missing) > MOST_MISSING else "")
         found.append(f"the run is not finished: {len(missing):,} of {run.n_jobs:,} jobs are missing: {named}")
+    if run.left_out:
+        found.append(
+            "the folder has outputs of several studies; left out, because the last report was not made from them: "
+            + ", ".join(run.left_out)
+        )
     other_versions = [version for version in run.made_by if version != __version__]
     if other_versions:
         found.append(f"jobs were run by mmc {', '.join(other_versions)}, but this report is made by mmc {__version__}")
@@ -136,10 +145,12 @@ def _as_one_line(*runs: Run) -> Iterator[None]:
 
 def _results(run: Run) -> tuple[dict[str, Any], dict[str, Grid], ReportSettings]:
     """The results of the finished jobs, the grids by name, and the settings of the report."""
+    run.check(READ)
     written = {name: path / REPORT.record for name, path in run.outputs("report").items()}
     before = next((read(path, RESULTS) for path in written.values() if path.is_file()), None)
     settings = _settings(run, before)
-    results, grids = collect(_outputs(run, settings), settings)
+    planned = None if run.limits is None else Choices.planned(from_json(LimitSettings, run.limits))
+    results, grids = collect(_outputs(run, settings), settings, planned)
     if before is not None and "versions" in before:
         results["versions"] = before["versions"]
     if (found := flaw(results, RESULTS)) is not None:
