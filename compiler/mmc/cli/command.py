@@ -3,6 +3,7 @@
 The modules of all commands are imported at every start, so the imports for an action are within the action.
 """
 
+import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,11 @@ class Command(NamedTuple):
     """Called only for the command that the user calls."""
     action: Callable[[Namespace], int]
     """Does the work and returns the exit code."""
+
+
+def warn(text: str) -> None:
+    """Print a warning on standard error."""
+    sys.stderr.write(f"warning: {text}\n")
 
 
 def path(text: str) -> str:

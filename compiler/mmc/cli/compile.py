@@ -5,9 +5,10 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmc.cli.command import EXIT_WRONG, Command, add_engine, add_files, path
+from mmc.cli.command import EXIT_WRONG, Command, add_engine, add_files, path, warn
 from mmc.errors import UsageError
 from mmc.files import Folder
+from mmc.locks import BUNDLE, held
 
 if TYPE_CHECKING:
     from mmc.cli.study_file import StudyFile
@@ -56,7 +57,9 @@ def _compile(arguments: Namespace) -> int:
     for study, plan, folder in _destinations(plans, arguments):
         bundle = emit(plan, options)
         if not arguments.check:
-            write(bundle, folder, study.sources(plan))
+            Folder(folder).make()
+            with held(folder / BUNDLE, "mmc compile", unlocked=warn):
+                write(bundle, folder, study.sources(plan))
             sys.stdout.write(f"{folder}\n")
             continue
         for difference in differences(bundle, folder):

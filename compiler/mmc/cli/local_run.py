@@ -4,7 +4,6 @@ The folder of a run contains ``study.yaml`` as it was run, ``bundle/``, the outp
 ``run.log``.
 """
 
-import ctypes
 import os
 import shutil
 import signal
@@ -28,6 +27,8 @@ from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.script import emit
 from mmc.errors import MissingExtraError, MmcError
 from mmc.files import Folder
+from mmc.locks import BUNDLE, RUN, Lock, held
+from mmc.processes import EXIT_FULL, end_with_parent, killed_by
 from mmc.tables import duration, table
 
 POLL_S = 0.2
@@ -35,6 +36,10 @@ CLEAR = "\x1b[K"
 """Clears the rest of the line of a terminal."""
 LOCK_WAIT_S = 5.0
 """The time in which a stopping run must release the folder."""
+FULL_DISK = 1 << 20
+"""With fewer bytes than this, a disk is full."""
+SHELL_OPTIONS = ("SHELLOPTS", "BASHOPTS", "POSIXLY_CORRECT")
+"""With these, a shell hands its own options down to the scripts that it starts."""
 MISSING, AGAIN = 5, 5
 """At most this many jobs without an output, and jobs that run again, are named."""
 WARNINGS = 3
@@ -59,25 +64,36 @@ def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None, *, m
     """
     _check_optuna(plan)
     place, out = Folder(folder), Folder(folder / "out")
-    out.make()
-    _wait_for(out.place("run.lock"))
-    check_place(place, study.document.text)
-    check_links(out, (stage.name for stage in plan.stages))
-    write(emit(plan, Options()), place.place("bundle"), study.sources(plan))
-    write_study(place, study.document.text)
-    sys.stdout.write(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}\n")
-    sys.stdout.flush()
-    progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
-    started = time.monotonic()
-    with _script(folder, jobs, mixed_versions=mixed_versions) as process, _signals_passed_to(process) as received:
-        _watch(process, folder / "out" / "events.log", progress)
-    if process.returncode != 0:
-        raise _failure(folder, progress, received)
-    _check_finished(folder / "out", plan)
-    before = f", {progress.before:,} of {plan.n_jobs:,} jobs were done before" if progress.before else ""
-    sys.stdout.write(f"done in {duration(time.monotonic() - started)}{before}\n")
-    sys.stdout.write("".join(f"{line}\n" for line in _outcome(folder / "out", plan)))
+    with _locked(place, out) as lock:
+        check_place(place, study.document.text)
+        check_links(out, (stage.name for stage in plan.stages))
+        write(emit(plan, Options()), place.place("bundle"), study.sources(plan))
+        write_study(place, study.document.text)
+        sys.stdout.write(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}\n")
+        sys.stdout.flush()
+        progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
+        started = time.monotonic()
+        script = _script(folder, jobs, lock, mixed_versions=mixed_versions)
+        with script as process, _signals_passed_to(process) as received:
+            _watch(process, folder / "out" / "events.log", progress)
+        if process.returncode != 0:
+            raise _failure(folder, progress, received, process.returncode)
+        _check_finished(folder / "out", plan)
+        before = f", {progress.before:,} of {plan.n_jobs:,} jobs were done before" if progress.before else ""
+        sys.stdout.write(f"done in {duration(time.monotonic() - started)}{before}\n")
+        sys.stdout.write("".join(f"{line}\n" for line in _outcome(folder / "out", plan)))
     return 0
+
+
+@contextmanager
+def _locked(place: Folder, out: Folder) -> Iterator[Lock]:
+    """Keep other runs and compilations out of the folder of a run. Yields the lock on the outputs.
+
+    :raises LockedError: when another process uses the folder and does not stop soon
+    """
+    run, bundle = out.make() / RUN, place.make("bundle") / BUNDLE
+    with held(run, "mmc run", wait_s=LOCK_WAIT_S) as lock, held(bundle, "mmc run", wait_s=LOCK_WAIT_S):
+        yield lock
 
 
 def _check_optuna(plan: Plan) -> None:
@@ -144,33 +160,18 @@ def limits_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:
     return table(rows, right=range(1, len(levels) + 1))
 
 
-def _wait_for(lock: Path) -> None:
-    """Wait until the run that holds the lock is gone."""
-    deadline = time.monotonic() + LOCK_WAIT_S
-    while (holder := _holder(lock)) is not None:
-        if time.monotonic() > deadline:
-            raise MmcError(f"process {holder} is running the jobs in {lock.parent}; if it is not, remove {lock}")
-        time.sleep(POLL_S)
-
-
-def _holder(lock: Path) -> int | None:
-    """The process that holds the lock; None without a lock or if the process has ended."""
-    try:
-        holder = int(lock.read_text(encoding="ascii"))
-        os.kill(holder, 0)
-    except (OSError, ValueError, OverflowError):
-        return None
-    return holder
-
-
 @contextmanager
-def _script(folder: Path, jobs: int | None, *, mixed_versions: bool) -> Iterator[Process]:
+def _script(folder: Path, jobs: int | None, lock: Lock, *, mixed_versions: bool) -> Iterator[Process]:
     """``run.sh`` as a running process. It ends before the block ends, and also if this process is killed."""
     events = folder / "out" / "events.log"
     Folder(events.parent).remove(events.name)  # of an earlier run
-    command = ["bash", str(folder / "bundle" / "run.sh"), "--out", str(events.parent.absolute())]
+    command = ["bash", str((folder / "bundle" / "run.sh").absolute()), "--out", str(events.parent.absolute())]
     command += [] if jobs is None else ["--jobs", str(jobs)]
     command += ["--mixed-versions"] if mixed_versions else []
+    environment = {**os.environ, "PATH": _path_with_mmc(), "MMC_RUN_LOCK": str(lock.descriptor)}
+    for name in SHELL_OPTIONS:
+        environment.pop(name, None)
+    parent = os.getpid()
     with Folder(folder).restart(LOG) as log:
         try:
             process = subprocess.Popen(
@@ -178,9 +179,10 @@ def _script(folder: Path, jobs: int | None, *, mixed_versions: bool) -> Iterator
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PATH": _path_with_mmc()},
+                env=environment,
+                close_fds=False,  # the locks are inherited: they are held until the last job has ended
                 start_new_session=True,  # only this process gets Ctrl-C, and passes it on once
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - there are no threads
+                preexec_fn=lambda: end_with_parent(parent),  # noqa: PLW1509 - there are no threads
             )
         except FileNotFoundError as error:
             raise MmcError("mmc run needs bash") from error
@@ -190,12 +192,6 @@ def _script(folder: Path, jobs: int | None, *, mixed_versions: bool) -> Iterator
             except BaseException:
                 process.terminate()
                 raise
-
-
-def _end_with_parent() -> None:
-    """Ask Linux to stop this process when its parent ends."""
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _path_with_mmc() -> str:
@@ -259,27 +255,41 @@ def _take_new(events: Path, start: int, progress: Progress) -> int:
     except FileNotFoundError:
         return 0
     whole = text[: text.rfind(b"\n") + 1]
-    for line in whole.decode().splitlines():
+    for line in whole.decode(errors="replace").split("\n"):
         progress.take(line)
     return len(whole)
 
 
-def _failure(folder: Path, progress: Progress, received: list[int]) -> MmcError:
+def _failure(folder: Path, progress: Progress, received: list[int], code: int) -> MmcError:
     """The reason why the script failed."""
     if received:
         state = f"{progress.n_done:,} of {progress.n_jobs:,} jobs are done"
         return StoppedError(f"stopped; {state}; the same command continues from there", received[0])
     if not progress.failed:
-        last = _last_line(folder / LOG).removeprefix("run.sh: ").removeprefix("mmc: ")
-        return MmcError(last or "run.sh failed")
-    stage, job = progress.failed[0]
+        if code < 0:
+            return MmcError(f"run.sh was {killed_by(-code)}; the same command continues from there")
+        full = "cannot write: the disk is full" if shutil.disk_usage(folder).free < FULL_DISK else ""
+        said = _last_line(folder / LOG).removeprefix("run.sh: ").removeprefix("mmc: ")
+        return MmcError(said or full or f"run.sh failed with exit code {code}")
+    stage, job, code = progress.failed[0]
     printed = folder / "out" / stage / f"{job}.out"
     last = _last_line(printed)
     others = f"; {len(progress.failed) - 1} more failed" if len(progress.failed) > 1 else ""
     for prefix in (f"mmc step {stage}[{job}]: ", "mmc: "):
         if last.startswith(prefix):
             return MmcError(f"{stage}[{job}]: {last.removeprefix(prefix)}{others}")
-    return MmcError(f"{stage}[{job}] failed (log: {printed}){others}")
+    return MmcError(f"{stage}[{job}] {_ended(code)} (log: {printed}){others}")
+
+
+def _ended(code: int) -> str:
+    """How a job without a message of its own has ended."""
+    if code == 0:
+        return "ended without its output"
+    if code == EXIT_FULL:
+        return "cannot write: the disk is full"
+    if code > 128:
+        return f"was {killed_by(code - 128)}"
+    return f"failed with exit code {code}"
 
 
 def _last_line(file: Path) -> str:

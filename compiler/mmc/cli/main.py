@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 the study is wrong (or, with ``--check``, the bundle is ou
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -49,6 +50,7 @@ exit codes: 0 fine, 1 the study is wrong, 2 the command line is wrong, 3 mmc or 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a parent may ignore it, which hides the exit codes of our children
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal without a character shows its number
             stream.reconfigure(errors="backslashreplace")

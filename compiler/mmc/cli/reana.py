@@ -3,8 +3,10 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from mmc.cli.command import EXIT_WRONG, Command, add_engine, path
+from mmc.cli.command import EXIT_WRONG, Command, add_engine, path, warn
 from mmc.errors import UsageError
+from mmc.files import Folder
+from mmc.locks import BUNDLE, held
 
 
 def _add_place(parser: ArgumentParser) -> None:
@@ -31,7 +33,7 @@ def _submit(arguments: Namespace) -> int:
     from mmc.compiler.targets.options import Options
     from mmc.compiler.targets.reana import emit
 
-    folder = Path(arguments.place)
+    folder, compiled = Path(arguments.place), None
     if folder.is_dir():
         if arguments.engine is not None:
             raise UsageError(f"{folder} is already compiled: --engine is for studies only")
@@ -41,8 +43,13 @@ def _submit(arguments: Namespace) -> int:
             return EXIT_WRONG
         study, plan = read
         folder = bundle_folder(study, plan, "reana")
-        write(emit(plan, Options(engine=arguments.engine)), folder, study.sources(plan))
-    return submit(open_bundle(folder), find_client(), again=arguments.again)
+        Folder(folder).make()
+        compiled = emit(plan, Options(engine=arguments.engine)), study.sources(plan)
+    with held(folder / BUNDLE, "mmc submit", unlocked=warn):
+        if compiled is not None:
+            bundle, sources = compiled
+            write(bundle, folder, sources)
+        return submit(open_bundle(folder), find_client(), again=arguments.again)
 
 
 SUBMIT = Command(
