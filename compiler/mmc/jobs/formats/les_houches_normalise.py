@@ -122,14 +122,14 @@ def inspect(
                     f"event {n_events} of {path.name} has another weight at {name!r} than at {sampled!r}: its process "
                     "depends on the parameters, so the sample is not a background"
                 )
-        if not abs(_number(own)) < _LARGEST:
-            raise StepError(f"the nominal weight of event {n_events} of {path.name} is {own[:40]}")
         for name in benchmarks:
             value = _number(found[name])
             if not abs(value) < _LARGEST:
                 raise StepError(f"the weight of event {n_events} of {path.name} for {name!r} is {found[name][:40]}")
             sums[name] += value
             squares[name] += value**2
+        if not abs(_number(own)) < _LARGEST:
+            raise StepError(f"the nominal weight of event {n_events} of {path.name} is {own[:40]}")
     if head is None:
         raise StepError(f"{path.name} holds no events")
     factor = 1.0 if head.norm == "average" else float(n_events)
