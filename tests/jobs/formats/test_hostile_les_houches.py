@@ -150,7 +150,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda: HEAD + " " * 100_000_000, "from line 1 on there is no whole event"),
+        (lambda: HEAD + " " * 200_000_000, "from line 1 on there is no whole event"),
         (lambda: HEAD + EVENT * 200_000 + END, "unpacks to more than 50 times its size"),
     ],
 )

@@ -141,15 +141,15 @@ def inspect(
                     f"event {n_events} of {path.name} has another weight at {name!r} than at {sampled!r}: its process "
                     "depends on the parameters, so the sample is not a background"
                 )
-        if not abs(_number(own)) < _LARGEST:
-            raise StepError(f"the nominal weight of event {n_events} of {path.name} is {own[:40]}")
-        nominal, nominal_squares = nominal + _number(own), nominal_squares + _number(own) ** 2
         for name in benchmarks:
             value = _number(found[name])
             if not abs(value) < _LARGEST:
                 raise StepError(f"the weight of event {n_events} of {path.name} for {name!r} is {found[name][:40]}")
             sums[name] += value
             squares[name] += value**2
+        if not abs(_number(own)) < _LARGEST:
+            raise StepError(f"the nominal weight of event {n_events} of {path.name} is {own[:40]}")
+        nominal, nominal_squares = nominal + _number(own), nominal_squares + _number(own) ** 2
     if head is None:
         raise StepError(f"{path.name} holds no events")
     factor = _factor(head, n_events, nominal, nominal_squares, path.name, filtered=filtered)

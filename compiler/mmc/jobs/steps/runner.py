@@ -6,7 +6,6 @@ which the next run removes, and its lock ``.NAME.lock``, which is held until the
 """
 
 import importlib
-import json
 import logging
 import math
 import os
@@ -19,6 +18,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
+from mmc import reading
 from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import MmcError, StepError
 from mmc.files import Folder
@@ -185,7 +185,7 @@ def _is_finished(command: _Command, fingerprint: str) -> bool:
 def _configuration(command: _Command) -> tuple[dict[str, Any], dict[str, Any], int]:
     """The job's own entry, the shared settings and the number of threads of a stage's configuration file."""
     try:
-        config = json.loads(command.config.read_text(encoding="utf-8"))
+        config = reading.read_json(command.config)
         if config["stage"] != command.stage:
             raise StepError(f"{command.config} configures the stage {config['stage']!r}")
         if command.job not in config["jobs"]:
