@@ -1,7 +1,7 @@
 """`yadage-run` without what makes it slow: python tests/quick_yadage.py [ARGUMENT OF yadage-run...]
 
-Yadage compiles the same few jq programs again at each look at each job, which is nine tenths of its CPU time, and sleeps
-half a second after the start of each job. What it runs, when and with which words stays the same.
+Yadage compiles the same few jq programs again at each look at each job, which is nine tenths of its CPU time, and
+sleeps half a second after the start of each job. What it runs, when and with which words stays the same.
 """
 
 import functools

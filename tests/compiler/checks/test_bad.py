@@ -15,8 +15,8 @@ from tests.support import ROOT
 
 BAD = ROOT / "tests" / "bad"
 EXAMPLES = sorted(BAD.glob("*.yaml"))
-WITHOUT_FILE = {"MMC002"}
-"""A file that is too large is too large for the repository."""
+WITHOUT_FILE = {"MMC002", "MMC015", "MMC016"}
+"""What is too large is too large for the repository, and no study is known with which a rule fails."""
 
 
 def look_up(text: str) -> str:
@@ -63,6 +63,13 @@ def test_a_file_that_is_too_large_is_one_diagnostic() -> None:
     )
 
 
+def test_a_section_that_is_too_large_is_one_diagnostic() -> None:
+    entries = "".join(f"  p{k}: {{range: [-1, 1]}}\n" for k in range(1001))
+    (found,) = check(load(f"mmc: '1.0'\nparameters:\n{entries}cuts: 3\n", "large.yaml"), look_up).diagnostics
+    assert (found.code, found.span.line) == ("MMC015", 2)
+    assert found.message == "`parameters` has 1,001 entries; at most 1,000 are read"
+
+
 def test_rules_are_documented() -> None:
     assert all(function.__doc__ for _, function in RULES)
 
@@ -75,6 +82,6 @@ def test_rules_report_the_codes_that_they_are_registered_with() -> None:
         document = load(file.read_bytes(), file.name)
         if document.data is None:
             continue
-        context = Context(document, *check_shape(document)[1:], look_up, read_text)
+        context = Context(document, *check_shape(document)[1:3], look_up, read_text)
         for codes, rule in RULES:
             assert {item.code for item in rule(context)} <= {code.id for code in codes}

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from mmc.compiler.checks.shape import _RULES, check_shape, shape_problems
+from mmc.compiler.language.diagnostics import told
 from mmc.compiler.language.document import load
 from mmc.compiler.language.schema import load_schema
 
@@ -33,7 +34,7 @@ def test_every_keyword_of_the_language_has_words_and_every_annotation_a_rule() -
 
 
 def said(data: Any, schema: dict[str, Any]) -> list[tuple[str, str, str]]:
-    return [(problem.code.id, problem.message, problem.help) for problem in shape_problems(data, schema)]
+    return [(problem.code.id, problem.message, told(problem.help)) for problem in shape_problems(data, schema)]
 
 
 T = "write it as in `6 min`"

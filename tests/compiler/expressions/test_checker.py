@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmc.compiler.expressions import vocabulary as v
 from mmc.compiler.expressions.checker import check_expression
+from mmc.compiler.language.diagnostics import told
 
 NAMES = ("pt_j1", "delta_phi")
 
@@ -172,7 +173,7 @@ def test_each_refusal_says_what_is_wrong(text: str, code: str, message: str) -> 
     ],
 )
 def test_refusals_show_the_way_out(text: str, help_text: str) -> None:
-    assert check_expression(text, "observable", NAMES)[0].help == help_text
+    assert told(check_expression(text, "observable", NAMES)[0].help) == help_text
 
 
 def test_a_cut_is_a_condition() -> None:

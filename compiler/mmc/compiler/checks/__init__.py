@@ -4,7 +4,9 @@ Each family of rules has a module. A rule is a function that reads a :class:`~mm
 yields diagnostics; it skips the parts that the schema refuses.
 """
 
+from collections.abc import Iterator
 from importlib import import_module
+from itertools import islice
 from typing import Any, NamedTuple
 
 from mmc.compiler.catalogue.generators import GENERATORS
@@ -25,10 +27,11 @@ from mmc.compiler.checks import (
     trust,
     tuning,
 )
-from mmc.compiler.checks.context import RULES, Context, LookUp, ReadText
+from mmc.compiler.checks.bounds import too_many_entries
+from mmc.compiler.checks.context import RULES, Context, LookUp, ReadText, Rule
 from mmc.compiler.checks.grouped import read_grouped
-from mmc.compiler.checks.shape import MMC109, check_shape
-from mmc.compiler.language.diagnostics import Code, Diagnostic, Severity, Span, has_errors, in_order
+from mmc.compiler.checks.shape import MMC109, MOST_FOUND, check_shape
+from mmc.compiler.language.diagnostics import START, Code, Diagnostic, Severity, Span, has_errors, in_order, show
 from mmc.compiler.language.document import Document
 
 __all__ = ["RULE_MODULES", "Checked", "LookUp", "ReadText", "check"]
@@ -65,14 +68,19 @@ def check(document: Document, look_up: LookUp, read_text: ReadText = _no_text) -
     document, malformed = read_grouped(document)
     if document.data is None:
         return Checked(in_order(document.diagnostics), None, ())
-    problems, unsound, unknown = check_shape(document)
-    found = [*document.diagnostics, *malformed, *problems]
-    context = Context(document, unsound, unknown, look_up, read_text)
-    other_language = [problem for problem in problems if problem.code == MMC109.id and document.data["mmc"] != 1.0]
-    if other_language:
+    too_many = list(too_many_entries(document))
+    if too_many:
+        return Checked(_bounded(in_order([*document.diagnostics, *too_many])), None, ())
+    shape = check_shape(document)
+    other_language = [problem for problem in shape.diagnostics if problem.code == MMC109.id]
+    if other_language and document.data["mmc"] != 1.0:
         return Checked(in_order([*document.diagnostics, *other_language]), None, ())
-    for _, rule in RULES:
-        found += rule(context)
+    found = [*document.diagnostics, *malformed, *shape.diagnostics]
+    if not shape.is_whole:
+        return Checked(_bounded(in_order(found)), None, ())
+    context = Context(document, shape.unsound, shape.unknown, look_up, read_text)
+    for codes, rule in RULES:
+        found += _found_by(rule, codes, context)
     ordered = in_order(found)
     data = None if has_errors(ordered) else context.data
     return Checked(_bounded(ordered), data, files.named(context))
@@ -85,7 +93,34 @@ MMC014 = Code(
 )
 
 
+MMC016 = Code(
+    "MMC016",
+    "A rule of mmc fails",
+    "A rule ended with an exception, so it could not check the study. This is a bug in mmc: please report it with the "
+    "study. The other rules have checked the study.",
+)
+
+
+def _found_by(rule: Rule, codes: tuple[Code, ...], context: Context) -> Iterator[Diagnostic]:
+    """What a rule finds, up to a bound. An exception of the rule is a problem too, and the other rules still run."""
+    problems = rule(context)
+    try:
+        yield from islice(problems, MOST_FOUND)
+        if next(problems, None) is not None:  # an error, even if all that were found are warnings
+            yield MMC014.at(context.document.path, START, f"there are more than {MOST_FOUND:,} problems of one kind")
+    except Exception as error:
+        names = ", ".join(code.id for code in codes)
+        message = f"the rule {rule.__module__.rpartition('.')[2]}.{rule.__name__} ({names}) fails: "
+        help_text = "this is a bug in mmc: report it with the study"
+        yield MMC016.at(context.document.path, START, f"{message}{type(error).__name__}: {show(str(error))}", help_text)
+
+
 def _bounded(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    """The problems that are shown, each with its help."""
+    return [item.complete for item in _first(diagnostics)]
+
+
+def _first(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
     more = len(diagnostics) - MOST_SHOWN
     if more <= 0:
         return diagnostics

@@ -8,7 +8,7 @@ from mmc.compiler.checks.shape import MMC110
 from mmc.compiler.expressions.calls import MMC402, MMC403, MMC404
 from mmc.compiler.expressions.checker import MMC401, MMC406, TRANSFORM, check_expression
 from mmc.compiler.expressions.parts import MMC405, MMC407
-from mmc.compiler.language.diagnostics import Code, Diagnostic, did_you_mean, one_of, show
+from mmc.compiler.language.diagnostics import Code, Diagnostic, Help, one_of, show, suggestion
 from mmc.compiler.language.document import Path
 from mmc.compiler.language.quantities import parse_quantity
 
@@ -65,13 +65,12 @@ def references(ctx: Context) -> Iterator[Diagnostic]:
 
 def _known(ctx: Context, section: str, name: str, path: Path, *, key: bool) -> Iterator[Diagnostic]:
     known = ctx.names(section)
-    if known is None or name in known:
+    if known is None or ctx.is_name(section, name):
         return
     in_histogram = any(path[: len(start)] == start for start in _HISTOGRAMS)
     code = MMC505 if section == "observables" and in_histogram else _CODES[section]
     message = f"the study has no {_WORDS.get(section, section[:-1])} {show(name)}"
-    guess = did_you_mean(name, known)
-    help_text = f"did you mean `{guess}`?" if guess else f"there are {one_of(known)}" if known else "there are none"
+    help_text: Help = suggestion(name, known, lambda: f"there are {one_of(known)}") if known else "there are none"
     yield ctx.problem(code, path, message, help_text, key=key)
 
 
@@ -111,7 +110,7 @@ def intervals(ctx: Context) -> Iterator[Diagnostic]:
 @rule(MMC401, MMC402, MMC403, MMC404, MMC405, MMC406, MMC407)
 def expressions(ctx: Context) -> Iterator[Diagnostic]:
     """Every observable, cut, efficiency and transform is an expression that MadMiner can evaluate safely."""
-    names = [madminer_name(name) for name in ctx.names("observables") or ()]
+    names = frozenset(madminer_name(name) for name in ctx.names("observables") or ())
     for path, value, schema in ctx.annotated("x-expression"):
         kind = schema["x-expression"]
         if isinstance(value, str) and (kind == TRANSFORM or ctx.reads_particles):

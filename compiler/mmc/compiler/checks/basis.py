@@ -12,6 +12,8 @@ from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 
 _LARGEST_RANK = 40
 """The test of linear independence takes cubic time, so it is skipped for more benchmarks."""
+_LARGEST_BASIS = 10_000
+"""MadMiner inverts a matrix with so many rows and columns."""
 
 
 def _in_basis(ctx: Context) -> list[str] | None:
@@ -29,12 +31,22 @@ def _powers(ctx: Context) -> tuple[list[int], int] | None:
     return [entry["max_power"] for entry in parameters.values()], overall
 
 
-def completing(ctx: Context) -> tuple[str, ...]:
+def completing(ctx: Context) -> dict[str, None]:
     """The benchmarks that MadMiner adds to complete the basis; empty if they cannot be known."""
-    powers, names = _powers(ctx), _in_basis(ctx)
-    if powers is None or names is None or not ctx.get("morphing", "complete"):
-        return ()
-    return completed_names(names, component_count(*powers))
+    return ctx.once(_completing)
+
+
+def _completing(ctx: Context) -> dict[str, None]:
+    size, names = ctx.once(_size), _in_basis(ctx)
+    if size is None or size > _LARGEST_BASIS or names is None or not ctx.get("morphing", "complete"):
+        return {}
+    return dict.fromkeys(completed_names(names, size))
+
+
+def _size(ctx: Context) -> int | None:
+    """The number of elements of the basis; None if it cannot be known."""
+    powers = _powers(ctx)
+    return None if powers is None else component_count(*powers)
 
 
 MMC209 = Code(
@@ -60,6 +72,25 @@ MMC217 = Code(
 )
 
 
+MMC220 = Code(
+    "MMC220",
+    "The morphing basis is too large",
+    "The basis has one element for each component of the squared amplitude, and their number grows quickly with the "
+    f"parameters and powers. MadMiner inverts a matrix of this size: more than {_LARGEST_BASIS:,} elements are not "
+    "possible. Use fewer parameters, or a smaller `max_power` or `morphing.max_overall_power`.",
+)
+
+
+@rule(MMC220)
+def largest_basis(ctx: Context) -> Iterator[Diagnostic]:
+    """MadMiner can compute the morphing basis."""
+    size = ctx.once(_size)
+    if size is not None and size > _LARGEST_BASIS and ctx.reads_particles:
+        message = f"the morphing basis has {size:,} elements; at most {_LARGEST_BASIS:,} are possible"
+        help_text = "use fewer parameters, or a smaller `max_power` or `morphing.max_overall_power`"
+        yield ctx.problem(MMC220, ("parameters",), message, help_text, key=True)
+
+
 @rule(MMC209, MMC213, MMC217)
 def basis(ctx: Context) -> Iterator[Diagnostic]:
     """The basis has the right number of benchmarks (at most this number if MadMiner completes it), all independent."""
@@ -67,6 +98,8 @@ def basis(ctx: Context) -> Iterator[Diagnostic]:
     if powers is None or names is None or not ctx.reads_particles:
         return
     size = component_count(*powers)
+    if size > _LARGEST_BASIS:
+        return
     if len(names) > size:
         message = f"the study has {len(names)} benchmarks, but the morphing basis has {size} elements"
         help_text = "remove benchmarks, or set `in_basis: false`; the weights at any other point follow from the basis"

@@ -1,6 +1,7 @@
 """Rules about cards: settings and card files must not set what the study itself sets."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from mmc.compiler.catalogue.generators import MADGRAPH
@@ -75,9 +76,12 @@ def run_card_settings(ctx: Context) -> Iterator[Diagnostic]:
     for path, concerned in run_card_places(ctx):
         for name, value in (ctx.get(*path) or {}).items():
             place = RUN_CARD.get(name.lower())
-            varied = any(_varies(ctx, sample) for sample in concerned)
-            if place is None or (name.lower() == "use_syst" and (str(value).lower() in _TRUE) == varied):
+            if place is None:
                 continue
+            if name.lower() == "use_syst":
+                varied = any(_varies(ctx, sample) for sample in concerned)
+                if (str(value).lower() in _TRUE) == varied:
+                    continue
             yield _setting(ctx, (*path, name), name, place)
 
 
@@ -100,11 +104,11 @@ def matching(ctx: Context) -> Iterator[Diagnostic]:
             if name.lower() in _MATCHING and _is_positive(str(value)):
                 message = f"`{name}` matches jets to the shower, which mmc does not support"
                 yield ctx.problem(MMC333, (*path, name), message, _UNMATCHED, key=True)
-    for card in run_cards(ctx):
-        for entry in cards.run_card(card_text(ctx, card.file) or ""):
-            if entry.name in _MATCHING and _is_positive(entry.value):
-                message = f"line {entry.line} of {card.file[:100]} matches jets to the shower"
-                yield ctx.problem(MMC333, card.path, message, _UNMATCHED)
+    for file_path, file in {card.path: card.file for card in run_cards(ctx)}.items():
+        for entry in _run_card(ctx, file, _MATCHING):
+            if _is_positive(entry.value):
+                message = f"line {entry.line} of {file[:100]} matches jets to the shower"
+                yield ctx.problem(MMC333, file_path, message, _UNMATCHED)
 
 
 def _is_positive(value: str) -> bool:
@@ -147,7 +151,7 @@ def run_card_files(ctx: Context) -> Iterator[Diagnostic]:
     """Run cards do not contradict the study."""
     for card in run_cards(ctx):
         accepted = _accepted(ctx, card.sample)
-        for entry in cards.run_card(card_text(ctx, card.file) or ""):
+        for entry in _run_card(ctx, card.file, tuple(RUN_CARD)):
             if entry.name in accepted and not _agrees(accepted[entry.name], entry.value):
                 yield _contradiction(ctx, card.path, card.file, entry, RUN_CARD[entry.name])
 
@@ -177,14 +181,19 @@ MMC322 = Code(
 @rule(MMC322)
 def param_cards(ctx: Context) -> Iterator[Diagnostic]:
     """Param cards of signals have an entry for every parameter."""
-    for card in param_cards_of(ctx):
-        held = cards.param_card(card_text(ctx, card.file) or "")
-        for parameter, entry in ctx.entries("parameters").items() if held and not card.sample["background"] else ():
-            if {"lha_block", "lha_id"} <= set(entry) and (entry["lha_block"].lower(), entry["lha_id"]) not in held:
-                place = f"{entry['lha_block']} {entry['lha_id']}"
-                message = f"{card.file[:100]} has no entry {place} for the parameter {show(parameter)}"
+    places = {
+        name: (entry["lha_block"], entry["lha_id"])
+        for name, entry in ctx.entries("parameters").items()
+        if "lha_block" in entry and "lha_id" in entry
+    }
+    signals = {card.path: card.file for card in param_cards_of(ctx) if not card.sample["background"]}
+    for path, file in signals.items():
+        held = cards.param_card(card_text(ctx, file) or "")
+        for parameter, (block, number) in places.items() if held else ():
+            if (block.lower(), number) not in held:
+                message = f"{file[:100]} has no entry {block} {number} for the parameter {show(parameter)}"
                 help_text = "correct `lha_block` and `lha_id`, or remove `param_card`: MadGraph then writes the card"
-                yield ctx.problem(MMC322, card.path, message, help_text)
+                yield ctx.problem(MMC322, path, message, help_text)
 
 
 @rule(MMC319, MMC322)
@@ -203,7 +212,7 @@ def param_card_entries(ctx: Context) -> Iterator[Diagnostic]:
                 f"`{said[key]}` has no effect: this entry is the parameter {show(own[key])}, set at every benchmark"
             )
             yield ctx.problem(MMC319, (*path, said[key]), message, "remove it", key=True)
-        for key in cards.with_entries(text, dict.fromkeys(said, 0.0))[1] if text is not None else ():
+        for key in cards.missing_entries(text, said) if text is not None and said else ():
             message = f"{file[:100]} has no entry {said[key]}"
             yield ctx.problem(MMC322, (*path, said[key]), message, "correct it, or remove it", key=True)
 
@@ -232,6 +241,21 @@ def texts(ctx: Context) -> Iterator[Diagnostic]:
 def card_text(ctx: Context, file: str) -> str | None:
     """The text of a card; None if the file cannot be read, which another rule reports."""
     return ctx.read_text(file) if is_there(ctx, file) else None
+
+
+def _run_card(ctx: Context, file: str, names: tuple[str, ...]) -> tuple[cards.Entry, ...]:
+    """The different settings with these names of a run card."""
+    text = card_text(ctx, file)
+    return () if text is None else _settings(text, names)
+
+
+@lru_cache(maxsize=32)
+def _settings(text: str, names: tuple[str, ...]) -> tuple[cards.Entry, ...]:
+    found: dict[tuple[str, str], cards.Entry] = {}
+    for entry in cards.run_card(text):
+        if entry.name in names:
+            found.setdefault((entry.name, entry.value), entry)
+    return tuple(found.values())
 
 
 def _contradiction(ctx: Context, path: Path, file: str, entry: cards.Entry, place: str) -> Diagnostic:

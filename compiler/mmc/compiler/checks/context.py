@@ -3,17 +3,18 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from mmc.compiler.catalogue import default_observables
 from mmc.compiler.catalogue.generators import EventOrigin, origin_of
-from mmc.compiler.language.diagnostics import Code, Diagnostic, Span
+from mmc.compiler.language.diagnostics import Code, Diagnostic, Help, Span
 from mmc.compiler.language.document import Document, Path
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.language.schema import child_schema, fill_defaults, in_force, load_schema, resolve
 
 LookUp = Callable[[str], str]
 """What a path in the study's folder is: "file", "missing", "folder" or "outside" (a link that leads out)."""
+Computed = TypeVar("Computed")
 ReadText = Callable[[str], str | None]
 """The text of a file in the study's folder; None if it is not text, or is too large to be a card."""
 
@@ -40,6 +41,9 @@ class Context:
     look_up: LookUp
     read_text: ReadText
     _touched: frozenset[Path] = field(init=False)
+    _entries: dict[Path, dict[str, Any]] = field(init=False, default_factory=dict)
+    _names: dict[str, list[str] | None] = field(init=False, default_factory=dict)
+    _computed: dict[object, Any] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         touched = frozenset(path[:n] for path in self.unsound for n in range(len(path) + 1))
@@ -76,6 +80,11 @@ class Context:
 
     def entries(self, *path: str | int) -> dict[str, Any]:
         """The entries of a mapping that the schema accepts; empty if the value is not a mapping."""
+        if path not in self._entries:
+            self._entries[path] = self._sound_entries(path)
+        return self._entries[path]
+
+    def _sound_entries(self, path: Path) -> dict[str, Any]:
         value: Any = self.data
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
@@ -89,16 +98,26 @@ class Context:
 
     def names(self, section: str) -> list[str] | None:
         """All names of a section as the study writes them, default observables included; None if it is broken."""
+        if section not in self._names:
+            self._names[section] = self._written_names(section)
+        return self._names[section]
+
+    def _written_names(self, section: str) -> list[str] | None:
         entries = self.data.get(section, {})
         if not isinstance(entries, dict) or (section,) in self.unsound:
             return None
         return [*self.default_observables, *entries] if section == "observables" else list(entries)
 
+    def is_name(self, section: str, name: str) -> bool:
+        """Whether a section has a name; default observables are observables."""
+        entries = self.data.get(section, {})
+        return name in entries or (section == "observables" and name in self.default_observables)
+
     @cached_property
-    def default_observables(self) -> tuple[str, ...]:
+    def default_observables(self) -> dict[str, None]:
         """The names of MadMiner's default observables, if the study asks for them."""
         options = self.get("default_observables")
-        return () if options is None else default_observables.names(**options)
+        return {} if options is None else dict.fromkeys(default_observables.names(**options))
 
     @cached_property
     def origin(self) -> EventOrigin | None:
@@ -140,11 +159,13 @@ class Context:
         """All sound values whose subschema has this annotation."""
         return self._annotated.get(annotation, [])
 
+    @cached_property
     def points(self) -> list[Annotated]:
         """The points of parameter space that the study gives as values of parameters."""
         refer = self.annotated("x-keys-refer-to")
         return [item for item in refer if item.schema["x-keys-refer-to"] == "parameters" and _holds_numbers(item)]
 
+    @cached_property
     def priors(self) -> list[Annotated]:
         """The priors of parameters, each a mapping by parameter; a benchmark may be called ``priors`` too."""
         refer = self.annotated("x-keys-refer-to")
@@ -154,8 +175,15 @@ class Context:
             if item.schema["x-keys-refer-to"] == "parameters" and item.path[-1] == "priors" and not _holds_numbers(item)
         ]
 
+    def once(self, compute: "Callable[[Context], Computed]") -> Computed:
+        """What a function finds in the study; computed once for all rules."""
+        if compute not in self._computed:
+            self._computed[compute] = compute(self)
+        found: Computed = self._computed[compute]
+        return found
+
     def problem(
-        self, code: Code, path: Path, message: str, help_text: str = "", *, key: bool = False, span: Span | None = None
+        self, code: Code, path: Path, message: str, help_text: Help = "", *, key: bool = False, span: Span | None = None
     ) -> Diagnostic:
         """A diagnostic at the position of a value, of its key (``key``), or of ``span``."""
         if span is None:

@@ -1,8 +1,7 @@
 """Rules about the evaluation: histograms, grids, luminosity."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from math import prod
 from typing import Any
 
 from mmc.compiler.catalogue.baselines import BASELINES, HISTOGRAM, Baseline
@@ -46,9 +45,10 @@ MMC506 = Code(
 def bins(ctx: Context) -> Iterator[Diagnostic]:
     """Bins belong to an observable of the histogram and have a width."""
     for histogram_path, histogram in _histograms(ctx):
+        observables = frozenset(histogram["observables"])
         for name, binning in histogram["bins"].items():
             path = (*histogram_path, "bins", name)
-            if name not in histogram["observables"]:
+            if name not in observables:
                 message = f"the histogram has no observable {show(name)}"
                 help_text = f"it has {one_of(histogram['observables'])}"
                 yield ctx.problem(MMC506, path, message, help_text, key=True)
@@ -82,25 +82,41 @@ def cells(ctx: Context) -> Iterator[Diagnostic]:
     """Grids and histograms are not too large."""
     axes = ctx.get("evaluation", "grid")
     if axes is not None and ctx.names("parameters"):
-        points = [axes.get(name, {}).get("points", 25) for name in ctx.names("parameters") or ()]
-        if prod(points) > MOST_CELLS:
-            message = f"the grid has {prod(points):,} points; at most {MOST_CELLS:,} are possible"
+        points = _product(axes.get(name, {}).get("points", 25) for name in ctx.names("parameters") or ())
+        if points > MOST_CELLS:
+            message = f"the grid has {_many(points)} points; at most {MOST_CELLS:,} are possible"
             where: Path = ("evaluation", "grid") if ctx.given("evaluation", "grid") else ("evaluation",)
             yield ctx.problem(MMC507, where, message, "take fewer points per parameter", key=True)
     score_bins, parameters = ctx.get("evaluation", "score_bins"), ctx.names("parameters")
     if score_bins is not None and parameters:
         chosen = _score_likelihood(ctx.get("evaluation", "score_likelihood"))
         components = len(chosen.axes(len(parameters)))
-        if score_bins**components > MOST_CELLS:
+        if _product(score_bins for _ in range(components)) > MOST_CELLS:
             message = f"{score_bins} bins in each of {components} components are more than {MOST_CELLS:,} cells"
             yield ctx.problem(MMC507, ("evaluation", "score_bins"), message, "take fewer bins")
     for path, histogram in _histograms(ctx):
         observables, given = histogram["observables"], histogram["bins"]
-        count = prod(_bin_count(given.get(name, adaptive_bins(len(observables)))) for name in observables)
+        count = _product(_bin_count(given.get(name, adaptive_bins(len(observables)))) for name in observables)
         if count > MOST_CELLS:
-            message = f"the histogram has {count:,} cells; at most {MOST_CELLS:,} are possible"
+            message = f"the histogram has {_many(count)} cells; at most {MOST_CELLS:,} are possible"
             key = "bins" if given else "observables"
             yield ctx.problem(MMC507, (*path, key), message, "take fewer bins, or fewer observables", key=True)
+
+
+_COUNTED = 10**15
+"""Larger products are not computed."""
+
+
+def _product(numbers: Iterable[int]) -> int:
+    """The product of whole numbers, as far as it is counted."""
+    product = 1
+    for number in numbers:
+        product = min(product * number, _COUNTED)
+    return product
+
+
+def _many(count: int) -> str:
+    return f"{count:,}" if count < _COUNTED else f"more than {_COUNTED:,}"
 
 
 def _bin_count(binning: Any) -> int:

@@ -1,5 +1,6 @@
 """Rules about events: their origin, samples, benchmarks and numbers."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -83,22 +84,38 @@ def _generated(ctx: Context) -> dict[str, Any]:
     return ctx.samples if ctx.origin is not None and ctx.origin.generates else {}
 
 
-def counts(ctx: Context, sample: Any) -> list[int]:
-    """The numbers of events of a sample: one for each generated benchmark and slice of phase space."""
-    if sample["background"] and isinstance(sample["events"], int):
-        numbers = [sample["events"]]
-    else:
-        numbers = list(_sampled(ctx, sample["events"]).values())
-    return numbers * max(1, len(sample.get("slices", ())))
-
-
-def _sampled(ctx: Context, events: Any) -> dict[str, int]:
-    """The number of events at each generated benchmark, including those that MadMiner adds to the morphing basis."""
-    benchmarks = [*(ctx.names("benchmarks") or ()), *completing(ctx)]
+def counts(ctx: Context, sample: Any) -> Counter[int]:
+    """The numbers of events of a sample, one for each generated benchmark and slice: how often each number occurs."""
+    every = len(ctx.names("benchmarks") or ()) + len(completing(ctx))
+    slices, events = max(1, len(sample.get("slices", ()))), sample["events"]
+    found: Counter[int] = Counter()
     if isinstance(events, int):
-        return dict.fromkeys(benchmarks, events)
-    counts = {name: events.get(name, events.get("default")) for name in benchmarks}
-    return {name: n for name, n in counts.items() if n is not None}
+        found[events] = slices * (1 if sample["background"] else every)
+        return found
+    named = _named(ctx, events)
+    for number in named.values():
+        found[number] += slices
+    if "default" in events:
+        found[events["default"]] += slices * (every - len(named))
+    return +found
+
+
+def _named(ctx: Context, events: Any) -> dict[str, int]:
+    """The benchmarks with a number of their own."""
+    return {name: n for name, n in events.items() if ctx.is_name("benchmarks", name) or name in completing(ctx)}
+
+
+def _sampled(ctx: Context, sample: Any) -> frozenset[str]:
+    """The benchmarks at which a sample has events, including those that MadMiner adds to the morphing basis."""
+    if "files" in sample:
+        return frozenset(file["benchmark"] for file in sample["files"])
+    events = sample["events"]
+    every = isinstance(events, int) or "default" in events
+    return ctx.once(_every) if every else frozenset(_named(ctx, events))
+
+
+def _every(ctx: Context) -> frozenset[str]:
+    return frozenset((*(ctx.names("benchmarks") or ()), *completing(ctx)))
 
 
 MMC316 = Code(
@@ -112,17 +129,17 @@ MMC316 = Code(
 @rule(MMC316)
 def same_sampled_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
     """All signal samples are generated at the same benchmarks: MadMiner averages over them for all samples together."""
-    first: tuple[str, set[str]] | None = None
+    first: tuple[str, frozenset[str]] | None = None
     for name, sample in ctx.samples.items():
         if sample["background"]:
             continue
         key = "files" if "files" in sample else "events"
-        sampled = {file["benchmark"] for file in sample[key]} if key == "files" else {*_sampled(ctx, sample[key])}
+        sampled = _sampled(ctx, sample)
         if first is None:
             first = name, sampled
         elif sampled != first[1]:
-            named = sorted((sampled ^ first[1]) & {*(ctx.names("benchmarks") or ())})
-            differing = ", ".join(named) or "the ones that complete the morphing basis"
+            named = [name for name in sorted(sampled ^ first[1]) if ctx.is_name("benchmarks", name)]
+            differing = ", ".join(named[:12]) or "the ones that complete the morphing basis"
             message = f"samples {show(first[0])} and {show(name)} are not generated at the same benchmarks: {differing}"
             yield ctx.problem(MMC316, (*ctx.samples_path, name, key), message, "name the same benchmarks in both")
 
@@ -161,7 +178,7 @@ MMC334 = Code(
 @rule(MMC334)
 def weights_at_added_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
     """With event files, MadMiner adds no benchmarks to the basis: the files have no weights there."""
-    added = completing(ctx)
+    added = list(completing(ctx))
     if ctx.origin is EVENT_SAMPLES and added:
         first, *more = added
         names = f"{first} to {more[-1]}" if more else first
@@ -204,7 +221,7 @@ def splits(ctx: Context) -> Iterator[Diagnostic]:
         return
     if not ctx.sound("generation"):
         return
-    total = sum(n for sample in _generated(ctx).values() for n in counts(ctx, sample))
+    total = sum(n * times for sample in _generated(ctx).values() for n, times in counts(ctx, sample).items())
     if total == 0:  # no events to count, or broken benchmarks, which other rules report
         return
     parts = {"test": fractions["test_split"], "validation": fractions["validation_split"], "training": training}
@@ -231,11 +248,17 @@ MMC307 = Code(
 @rule(MMC307)
 def number_of_jobs(ctx: Context) -> Iterator[Diagnostic]:
     """Generation is not split into more jobs than workflow engines can run."""
+    total = 0
     for name, sample in _generated(ctx).items():
         per_job = sample.get("events_per_job", ctx.get("generation", "events_per_job"))
-        jobs = 0 if per_job is None else sum(-(-n // per_job) for n in counts(ctx, sample))
+        jobs = 0 if per_job is None else sum(times * -(-n // per_job) for n, times in counts(ctx, sample).items())
+        total += jobs
         if jobs > MOST_JOBS:
             key = "events_per_job" if ctx.given("generation", "samples", name, "events_per_job") else "events"
             message = f"sample {show(name)} takes {jobs:,} jobs; at most {MOST_JOBS:,} are possible"
             help_text = f"let each job generate more: `events_per_job: {-(-jobs // 1000) * per_job}`"
             yield ctx.problem(MMC307, ("generation", "samples", name, key), message, help_text)
+            return
+    if total > MOST_JOBS:
+        message = f"all samples together take {total:,} jobs; at most {MOST_JOBS:,} are possible"
+        yield ctx.problem(MMC307, ("generation", "samples"), message, "let each job generate more", key=True)

@@ -14,6 +14,8 @@ from mmc.compiler.inputs.madgraph_settings import process_refusal
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 from mmc.compiler.language.document import Path
 
+_MOST_EVALUATED = 30_000
+"""The largest number of characters of a transform, times values of its parameter."""
 _COMMANDS = ("generate", "add", "define", "import", "output", "launch", "set")
 
 
@@ -92,10 +94,16 @@ def transforms(ctx: Context) -> Iterator[Diagnostic]:
             message = f"`{text[:60]}` is the same for every value of {show(name)}"
             yield ctx.problem(MMC408, path, message, "the value of the parameter is `theta`: `16.52*theta`")
             continue
-        benchmarks = {key: point.get(name) for key, point in ctx.entries("benchmarks").items()}
-        values = {f"the benchmark {show(key)}": value for key, value in benchmarks.items() if value is not None}
-        for where, theta in {**values, "the start of the range": low, "the end of the range": high}.items():
-            problems = transformed(text, float(theta))[1]
+        points = {low: "the start of the range", high: "the end of the range"}
+        for key, point in ctx.entries("benchmarks").items():
+            if name in point:
+                points.setdefault(float(point[name]), f"the benchmark {show(key)}")
+        if len(text) * len(points) > _MOST_EVALUATED:
+            message = f"the transform is too long for {len(points):,} different values of {show(name)}"
+            yield ctx.problem(MMC407, path, message, "make it shorter, or use fewer benchmarks")
+            continue
+        for theta, where in points.items():
+            problems = transformed(text, theta)[1]
             if problems:
                 message = f"the transform has no value at {where}, theta = {show(theta)}: {problems[0].message}"
                 yield ctx.problem(MMC407, path, message, "take another transform, or move the point")
@@ -232,14 +240,15 @@ def slices(ctx: Context) -> Iterator[Diagnostic]:
     """Slices differ from the whole phase space and from each other."""
     for name, sample in samples(ctx).items():
         seen: dict[str, str] = {}
+        common = {**(ctx.get("generation", "run_card") or {}), **sample["run_card"]} if "slices" in sample else {}
         for key, settings in sample.get("slices", {}).items():
             path = ("generation", "samples", name, "slices", key)
             if not settings:
                 message = f"the slice {show(key)} is the whole phase space of sample {show(name)}"
                 yield ctx.problem(MMC323, path, message, "add its cuts, as in `{ptj: 20, ptjmax: 100}`", key=True)
                 continue
-            whole = {**(ctx.get("generation", "run_card") or {}), **sample["run_card"], **settings}
-            other = seen.setdefault(repr(sorted(whole.items())), key)
+            own = {name: value for name, value in settings.items() if repr(value) != repr(common.get(name))}
+            other = seen.setdefault(repr(sorted(own.items())), key)
             if other != key:
                 message = f"the slices {show(other)} and {show(key)} are the same part of phase space"
                 yield ctx.problem(MMC323, path, message, "change or remove one: cross sections add up", key=True)

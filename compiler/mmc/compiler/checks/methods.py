@@ -19,7 +19,7 @@ from mmc.compiler.catalogue.methods import (
 from mmc.compiler.catalogue.names import IN_BASIS
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.systematics import has_no_systematics
-from mmc.compiler.language.diagnostics import Code, Diagnostic, did_you_mean, one_of, show
+from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
 from mmc.compiler.language.document import Path
 
 
@@ -48,9 +48,9 @@ def which_method(ctx: Context) -> Iterator[Diagnostic]:
     """The method of every entry is known."""
     for name, entry in ctx.entries("methods").items():
         if "method" not in entry and name not in METHODS:
-            guess = did_you_mean(name, METHODS) or SUGGESTED.name
             message = f"{show(name)} is not one of the methods {one_of(METHODS, len(METHODS))}"
-            yield ctx.problem(MMC501, ("methods", name), message, f"add `method: {guess}`, say", key=True)
+            help_text = suggestion(name, METHODS, f"add `method: {SUGGESTED.name}`, say", "add `method: {}`, say")
+            yield ctx.problem(MMC501, ("methods", name), message, help_text, key=True)
 
 
 MMC502 = Code(
@@ -289,7 +289,7 @@ MMC522 = Code(
 def gaussians_in_range(ctx: Context) -> Iterator[Diagnostic]:
     """Most of a Gaussian prior is within the range of the parameter."""
     ranges = {name: entry["range"] for name, entry in ctx.entries("parameters").items()}
-    for path, value, _ in ctx.priors():
+    for path, value, _ in ctx.priors:
         for name, prior in value.items():
             low, high = ranges.get(name, (-inf, inf))
             mean, width = prior.get("gaussian", (low, 0.0))
@@ -310,7 +310,7 @@ MMC509 = Code(
 @rule(MMC509)
 def priors(ctx: Context) -> Iterator[Diagnostic]:
     """Gaussian priors have a width."""
-    for path, value, _ in ctx.priors():
+    for path, value, _ in ctx.priors:
         for name, prior in value.items():
             if "gaussian" in prior and prior["gaussian"][1] <= 0:
                 message = f"the standard deviation of the prior of {name} is {show(prior['gaussian'][1])}"

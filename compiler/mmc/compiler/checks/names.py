@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from mmc.compiler.catalogue.baselines import BASELINES, names_of_limits
+from mmc.compiler.catalogue.labels import label_problem
 from mmc.compiler.catalogue.names import IN_BASIS, madminer_name
 from mmc.compiler.checks.basis import completing
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.expressions.vocabulary import RESERVED
-from mmc.compiler.language.diagnostics import Code, Diagnostic, did_you_mean, one_of, show
+from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
 from mmc.compiler.language.document import Path
 
 _SECTIONS: tuple[tuple[Path, bool], ...] = (
@@ -75,12 +76,13 @@ def reserved(ctx: Context) -> Iterator[Diagnostic]:
         if name == IN_BASIS:
             message = f"{show(name)} cannot be a parameter: this key of a benchmark tells whether it is in the basis"
             yield ctx.problem(MMC208, ("parameters", name), message, "choose another name", key=True)
+    added = completing(ctx) if ctx.reads_particles else {}
     central = {f"{madminer_name(name)}_central" for name in ctx.entries("systematics")}
     for name in ctx.entries("benchmarks"):
         stored = madminer_name(name)
         if stored == "default":
             meaning = "all benchmarks without their own number of events"
-        elif ctx.reads_particles and stored in completing(ctx):
+        elif stored in added:
             meaning = "a benchmark that MadMiner adds"
         elif _NUISANCE in stored or stored in central:
             meaning = "a benchmark of a systematic uncertainty"
@@ -92,6 +94,28 @@ def reserved(ctx: Context) -> Iterator[Diagnostic]:
         if madminer_name(name).casefold() in BASELINES:
             message = f"{show(name)} is the name of a baseline"
             yield ctx.problem(MMC208, ("methods", name), message, "choose another name, and add `method: …`", key=True)
+
+
+MMC220 = Code(
+    "MMC220",
+    "A label is drawn as plain text",
+    "A label is math between two `$`, with matched braces, at most six levels of them, and common commands of TeX such "
+    "as `\\Lambda`, `\\mathcal`, `\\frac`. mmc draws any other label as plain text, with its `$` and `\\`, so that no "
+    "label can end the job that draws the figures.",
+    "warning",
+)
+
+
+@rule(MMC220)
+def labels(ctx: Context) -> Iterator[Diagnostic]:
+    """Labels are drawn as they are meant."""
+    for section in ("parameters", "observables"):
+        for name, entry in ctx.entries(section).items():
+            problem = label_problem(entry.get("label", ""))
+            if problem is not None:
+                message = f"the label of {show(name)} is drawn as plain text: {problem}"
+                help_text = "correct the formula; a `$` that is not math is written `\\$`"
+                yield ctx.problem(MMC220, (section, name, "label"), message, help_text)
 
 
 MMC204 = Code(
@@ -107,10 +131,9 @@ def colours(ctx: Context) -> Iterator[Diagnostic]:
     methods = ctx.names("methods")
     if methods is None:
         return
-    known = [*methods, *names_of_limits()]
+    known = dict.fromkeys([*methods, *names_of_limits()])
     for name in ctx.entries("plots", "colors"):
         if name not in known:
-            guess = did_you_mean(name, known)
-            help_text = f"did you mean `{guess}`?" if guess else f"there are {one_of(known)}"
+            help_text = suggestion(name, known, lambda: f"there are {one_of(known)}")
             message = f"the study has no method or baseline {show(name)}"
             yield ctx.problem(MMC204, ("plots", "colors", name), message, help_text, key=True)

@@ -11,13 +11,13 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from mmc.compiler.checks.context import dotted, walk
-from mmc.compiler.language.diagnostics import Code, Diagnostic, did_you_mean, one_of, show
+from mmc.compiler.language.diagnostics import Code, Diagnostic, Help, one_of, show, suggestion
 from mmc.compiler.language.document import Document, Path
 from mmc.compiler.language.quantities import UNITS
 from mmc.compiler.language.schema import VERSION, in_force, load_schema, resolve
 
-_MOST = 1000
-"""At most this many problems are looked at; far fewer are shown."""
+MOST_FOUND = 1000
+"""At most this many problems of one kind are looked for; far fewer are shown."""
 
 
 class Problem(NamedTuple):
@@ -26,7 +26,7 @@ class Problem(NamedTuple):
     code: Code
     path: Path
     message: str
-    help: str = ""
+    help: Help = ""
     at_key: bool = False
 
 
@@ -48,6 +48,8 @@ class Shape(NamedTuple):
     """The paths of refused values, which rules skip."""
     unknown: frozenset[Path]
     """The unknown keys; rules read the study without them."""
+    is_whole: bool
+    """False if there are more problems than were looked for, so that rules cannot know what is sound."""
 
 
 MMC101 = Code(
@@ -60,13 +62,14 @@ MMC101 = Code(
 
 def check_shape(document: Document) -> Shape:
     """The problems of a study's shape."""
-    problems = list(shape_problems(document.data, load_schema()))
+    problems = list(islice(shape_problems(document.data, load_schema()), MOST_FOUND))
     unknown = frozenset(problem.path for problem in problems if problem.code == MMC101)
     unsound = (
         frozenset(problem.path for problem in problems) - unknown | document.broken | _without_branch(document.data)
     )
     shown = [problem for problem in problems if not _within(problem.path, document.broken)]
-    return Shape([_diagnostic(document, problem) for problem in shown], unsound, unknown)
+    is_whole = len(problems) < MOST_FOUND
+    return Shape([_diagnostic(document, problem) for problem in shown], unsound, unknown, is_whole)
 
 
 def _without_branch(data: Any) -> frozenset[Path]:
@@ -78,13 +81,14 @@ def _without_branch(data: Any) -> frozenset[Path]:
 def shape_problems(data: Any, schema: Mapping[str, Any]) -> Iterator[Problem]:
     """The problems of a value with respect to a schema, each once."""
     seen = set()
-    for error in islice(_Validator(schema).iter_errors(data), _MOST):
+    for error in islice(_Validator(schema).iter_errors(data), MOST_FOUND):
         path = tuple(error.absolute_path)
         is_name = "propertyNames" in error.absolute_schema_path
         parts = _Error(str(error.validator), error.validator_value, error.instance, error.schema, path)
         for problem in _name_problems(parts) if is_name else _RULES.get(parts.keyword, _other)(parts):
-            if problem not in seen:
-                seen.add(problem)
+            key = (problem.code.id, problem.path, problem.message)
+            if key not in seen:
+                seen.add(key)
                 yield problem
 
 
@@ -143,8 +147,7 @@ def _unknown_keys(error: _Error) -> Iterator[Problem]:
     for name in error.value:
         if name in known or any(name.startswith(pattern.removeprefix("^")) for pattern in patterns):
             continue
-        guess = did_you_mean(name, known)
-        help_text = f"did you mean `{guess}`?" if guess else f"the keys there are {one_of(known, 20)}"
+        help_text = suggestion(name, known, f"the keys there are {one_of(known, 20)}")
         yield Problem(MMC101, (*error.path, name), f"unknown key {show(name)} in {where}", help_text, at_key=True)
 
 
@@ -152,7 +155,8 @@ def _missing_keys(error: _Error) -> Iterator[Problem]:
     for name in error.expected:
         if name not in error.value:
             where = f"`{dotted(error.path)}`" if error.path else "the study"
-            described = resolve(error.schema.get("properties", {}).get(name, {})).get("description", "")
+            known = error.schema.get("properties", {})
+            described = resolve(known[name]).get("description", "") if name in known else ""
             help_text = f"add `{name}: …`" + (f" ({_first_sentence(described)})" if described else "")
             if name == "mmc":
                 help_text = f'start it with `mmc: "{VERSION}"`'
@@ -264,14 +268,13 @@ def _wrong_choice(error: _Error) -> Iterator[Problem]:
     allowed = [error.expected] if error.keyword == "const" else error.expected
     if error.path == ("mmc",):
         quoted = f'write `mmc: "{VERSION}"`'
-        help_text = f"{quoted}, in quotes" if show(error.value) == VERSION else quoted
-        yield Problem(MMC109, error.path, f"this mmc reads version {VERSION} of the language", help_text)
+        quoted = f"{quoted}, in quotes" if show(error.value) == VERSION else quoted
+        yield Problem(MMC109, error.path, f"this mmc reads version {VERSION} of the language", quoted)
         return
-    guess = did_you_mean(error.value, map(str, allowed)) if isinstance(error.value, str) else None
-    choices = one_of(map(str, allowed), 20)
-    help_text = (
-        f"did you mean `{guess}`?" if guess else f"write {choices}" if len(allowed) == 1 else f"one of {choices}"
-    )
+    words = [str(word) for word in allowed]
+    help_text: Help = f"{'write' if len(words) == 1 else 'one of'} {one_of(words, 20)}"
+    if isinstance(error.value, str):
+        help_text = suggestion(error.value, words, help_text)
     yield Problem(MMC104, error.path, f"`{where}` cannot be {show(error.value)}", help_text)
 
 
@@ -357,7 +360,7 @@ def _other(error: _Error) -> Iterator[Problem]:
 def _whole_pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[ValidationError]:
     """As editors read a pattern: ``$`` is the end of the text, where Python's also matches before a last newline."""
     if isinstance(value, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), value):
-        yield ValidationError(f"{value!r} does not match {pattern!r}")
+        yield ValidationError("does not match")
 
 
 _Validator: Any = extend(Draft7Validator, {"uniqueItems": _unique_items, "pattern": _whole_pattern})  # type: ignore[no-untyped-call]

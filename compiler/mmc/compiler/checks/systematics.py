@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mmc.compiler.catalogue.generators import MADGRAPH
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.events import MMC305
-from mmc.compiler.language.diagnostics import Code, Diagnostic, did_you_mean, one_of, show
+from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
 
 _VARIED = {"mu": ("mur", "muf"), "mur": ("mur",), "muf": ("muf",)}
 """For each scale of MadMiner, the scales of MadGraph that it varies."""
@@ -66,9 +66,9 @@ def has_no_systematics(ctx: Context, group: str | None = None) -> bool:
     """Whether no sample of a group (or of the study) has a systematic uncertainty; False if this is not known."""
     if not ctx.reads_particles or not ctx.sound(*ctx.samples_path):
         return False
-    members = None if group is None else ctx.entries("groups").get(group, "all")
-    samples = [s for name, s in ctx.samples.items() if members in (None, "all") or name in members]
-    return bool(samples) and not any(sample.get("systematics") for sample in samples)
+    members = "all" if group is None else ctx.entries("groups").get(group, "all")
+    samples = ctx.samples if members == "all" else {name: ctx.samples[name] for name in members if name in ctx.samples}
+    return bool(samples) and not any(sample.get("systematics") for sample in samples.values())
 
 
 MMC216 = Code(
@@ -95,11 +95,10 @@ def groups(ctx: Context) -> Iterator[Diagnostic]:
     for name, members in every.items():
         for index, member in enumerate(members):
             if member not in samples:
-                guess = did_you_mean(member, samples)
-                help_text = f"did you mean `{guess}`?" if guess else f"there are {one_of(samples)}"
+                help_text = suggestion(member, samples, lambda: f"there are {one_of(samples)}")
                 message = f"the study has no sample {show(member)}"
                 yield ctx.problem(MMC216, ("groups", name, index), message, help_text)
-        if {*members} <= {*samples} and all(samples[member]["background"] for member in members):
+        if all(member in samples and samples[member]["background"] for member in members):
             message = f"all samples of the group {show(name)} are backgrounds"
             help_text = "add a sample that depends on the parameters"
             yield ctx.problem(MMC305, ("groups", name), message, help_text, key=True)

@@ -7,7 +7,7 @@ from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.events import MMC307
 from mmc.compiler.checks.methods import methods_of
 from mmc.compiler.checks.shape import MMC504, repetitions, shape_problems
-from mmc.compiler.language.diagnostics import Code, Diagnostic, did_you_mean, one_of, show
+from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
 from mmc.compiler.language.document import Path
 from mmc.compiler.language.schema import load_schema
 from mmc.compiler.study.scans import MOST_TRAININGS, Range, scan_of, size
@@ -22,8 +22,8 @@ def scans(ctx: Context) -> Iterator[Diagnostic]:
             path = ("methods", name, "scan", key)
             parameter = _hyperparameter(path)
             if parameter not in known:
-                guess = did_you_mean(parameter, known)
-                help_text = f"did you mean `training.{guess}`?" if guess else f"there are {one_of(known, 20)}"
+                otherwise = f"there are {one_of(known, 20)}"
+                help_text = suggestion(parameter, known, otherwise, "did you mean `training.{}`?")
                 message = f"`{parameter}` is not a hyperparameter of `training`"
                 yield ctx.problem(MMC504, path, message, help_text, key=True)
             elif isinstance(values, list):

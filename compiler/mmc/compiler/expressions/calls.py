@@ -35,7 +35,7 @@ from mmc.compiler.expressions.vocabulary import (
     VECTOR4,
     VECTORS,
 )
-from mmc.compiler.language.diagnostics import Code, did_you_mean, one_of
+from mmc.compiler.language.diagnostics import Code, Help, one_of, suggestion
 
 _ALL = 99
 """Above the length of every list: the explanation of a code names all words."""
@@ -93,10 +93,8 @@ class CallChecker(Reporter):
             help_text = "leave the brackets out" if not arguments else f"write `{name} * (…)` for a product"
             return self.report(MMC405, node, f"`{name}` is not a function", help_text)
         known = (*self.functions, *LIST_FUNCTIONS)
-        guess = OFTEN_WRITTEN.get(name)
-        guess = guess if guess in known else did_you_mean(name, known)
-        help_text = f"did you mean `{guess}`?" if guess else f"the functions are {one_of(known, 30)}"
-        return self.report(MMC403, node.func, f"`{name[:60]}` is not a function of expressions", help_text)
+        meant = _meant(name, known, f"the functions are {one_of(known, 30)}")
+        return self.report(MMC403, node.func, f"`{name[:60]}` is not a function of expressions", meant)
 
     def function(self, node: ast.Call, name: str, limits: tuple[int, int]) -> Value:  # noqa: PLR0911 - one per problem
         arguments = [self.number(argument) for argument in node.args]
@@ -204,10 +202,13 @@ class CallChecker(Reporter):
         if name in (*FLAVOUR, *TAGS):
             help_text = "only single particles, and for all but PDG codes sums of two particles, have it"
             return self.report(MMC404, node, f"a {owner} has no `{name}`", help_text)
-        guess = OFTEN_WRITTEN.get(name)
-        guess = guess if guess in known else did_you_mean(name, known)
-        help_text = f"did you mean `{guess}`?" if guess else f"it has {one_of(known)}"
-        return self.report(MMC404, node, f"a {owner} has no `{name[:60]}`", help_text)
+        meant = _meant(name, known, f"it has {one_of(known)}")
+        return self.report(MMC404, node, f"a {owner} has no `{name[:60]}`", meant)
+
+
+def _meant(name: str, known: tuple[str, ...], otherwise: str) -> Help:
+    guess = OFTEN_WRITTEN.get(name)
+    return f"did you mean `{guess}`?" if guess in known else suggestion(name, known, otherwise)
 
 
 _SORTS = {SCALAR: "number", ANY: "particle or vector", FOUR: "particle", THREE: "three-vector", SAME_KIND: "particle"}

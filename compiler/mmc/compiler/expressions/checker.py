@@ -201,7 +201,8 @@ class _Checker(CallChecker):
             return self.report(MMC403, node, "an observable cannot use another observable", "write out its definition")
         if name in self.functions or (name in LIST_FUNCTIONS and self.scope.reader is not None):
             return self.report(MMC405, node, f"the function `{name}` must be called", f"write `{name}(…)`")
-        message, help_text = unknown_name(self.scope, name, [*self.variables, *sorted(self.observables)])
+        variables = tuple(self.variables)
+        message, help_text = unknown_name(self.scope, name, lambda: [*variables, *sorted(self.observables)])
         return self.report(MMC403, node, message, help_text)
 
     def subscript(self, node: ast.Subscript) -> Value:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from mmc.compiler.expressions.vocabulary import NUMBER, TRUTH_VALUE, UNKNOWN
-from mmc.compiler.language.diagnostics import Code
+from mmc.compiler.language.diagnostics import Code, Help
 
 MAX_BITS = 2048
 """The largest number of bits of an integer: `eval` would not finish `9**9**9`."""
@@ -18,7 +18,7 @@ class ExpressionProblem(NamedTuple):
 
     code: Code
     message: str
-    help: str
+    help: Help
     start: int
     end: int
 
@@ -91,7 +91,7 @@ class Reporter:
     def check(self, node: ast.expr) -> Value:
         """The static value of a part; its problems are reported."""
 
-    def report(self, code: Code, node: ast.AST, message: str, help_text: str = "") -> Value:
+    def report(self, code: Code, node: ast.AST, message: str, help_text: Help = "") -> Value:
         start, end = self.place(node)
         self.problems.append(ExpressionProblem(code, message, help_text, start, end))
         return UNKNOWN_VALUE

@@ -1,6 +1,6 @@
 """The names that an expression can use: the objects of an event reader, or the parameter of a transform."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from mmc.compiler.expressions.vocabulary import (
     READERS,
     SINGLES,
 )
-from mmc.compiler.language.diagnostics import did_you_mean, one_of
+from mmc.compiler.language.diagnostics import Help, did_you_mean, one_of
 
 LIST = "list"
 """The kind of a list; the kind of its elements is separate."""
@@ -46,14 +46,17 @@ def scope_of_transform(theta: float | None = None) -> Scope:
     return Scope({"theta": Value(NUMBER, constant=theta)}, functions, None)
 
 
-def unknown_name(scope: Scope, name: str, known: Iterable[str]) -> tuple[str, str]:
-    """Message and help for an unknown name; ``known`` are all known names."""
+def unknown_name(scope: Scope, name: str, known: Callable[[], Sequence[str]]) -> tuple[str, Help]:
+    """Message and help for an unknown name; ``known`` gives all known names."""
     if scope.reader is None:
         return f"`{name[:60]}` is not known in a transform", "the value of the parameter is `theta`"
     objects = f"the objects are {one_of(READERS[scope.reader])}"
     if name in LISTS or name in SINGLES:
         return f"the reader of {scope.reader.capitalize()} files has no `{name}`", objects
-    known = tuple(known)
-    guess = OFTEN_WRITTEN.get(name, did_you_mean(name, known) if len(name) > 1 else None)
-    help_text = f"did you mean `{guess}`?" if guess in known else objects
-    return f"`{name[:60]}` is not known to the event reader", help_text
+
+    def find_help() -> str:
+        every = known()
+        guess = OFTEN_WRITTEN.get(name, did_you_mean(name, every) if len(name) > 1 else None)
+        return f"did you mean `{guess}`?" if guess in every else objects
+
+    return f"`{name[:60]}` is not known to the event reader", find_help

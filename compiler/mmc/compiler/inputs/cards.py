@@ -1,7 +1,8 @@
 """Read the cards of MadGraph, Pythia and Delphes line by line, as these programs do."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -14,7 +15,7 @@ class Entry(NamedTuple):
     value: str
 
 
-_BRACKETS = re.compile(r"\[\s*(?:(\w+)\s*=)?[^\]]*\]")
+_IN_BRACKETS = re.compile(r"\[\s*(?:(\w+)\s*=)?")
 _LOOP_INDUCED = ("noborn", "sqrvirt")
 """MadGraph's keywords for loop-induced processes: leading order, in spite of the brackets."""
 _RUN_CARD_NAME = re.compile(r"[A-Za-z]\w*")
@@ -28,20 +29,24 @@ def asks_for_corrections(process: str) -> bool:
     >>> asks_for_corrections("p p > t t~ [QCD]"), asks_for_corrections("g g > h [noborn=QCD]")
     (True, False)
     """
-    match = _BRACKETS.search(process)
-    return match is not None and (match[1] or "").lower() not in _LOOP_INDUCED
+    match = _IN_BRACKETS.search(process)
+    if match is None or "]" not in process[match.start() :]:
+        return False
+    return (match[1] or "").lower() not in _LOOP_INDUCED
 
 
-def run_card(text: str) -> Iterator[Entry]:
+def run_card(text: str) -> tuple[Entry, ...]:
     """The settings of a run card; names in lower case, as in MadGraph.
 
-    >>> list(run_card(" 1000 = nevents ! number\\n# 5 = ptj\\n"))
-    [Entry(line=1, name='nevents', value='1000')]
+    >>> run_card(" 1000 = nevents ! number\\n# 5 = ptj\\n")
+    (Entry(line=1, name='nevents', value='1000'),)
     """
+    entries = []
     for number, raw in enumerate(text.splitlines(), start=1):
         value, equals, name = raw.partition("#")[0].partition("!")[0].rpartition("=")
         if equals and _RUN_CARD_NAME.fullmatch(name.strip()):
-            yield Entry(number, name.strip().lower(), value.strip())
+            entries.append(Entry(number, name.strip().lower(), value.strip()))
+    return tuple(entries)
 
 
 def pythia(text: str) -> Iterator[Entry]:
@@ -77,18 +82,35 @@ def with_entries(text: str, entries: Mapping[str, float]) -> tuple[str, list[str
     >>> with_entries("BLOCK DIM6\\n 1 1.0 # CW\\n 2 1.0\\n", {"dim6 2": 0.5, "dim6 all": 0.0, "mass 6": 172.0})
     ('BLOCK DIM6\\n 1 0.0\\n 2 0.5\\n', ['mass 6'])
     """
-    lines, places = text.splitlines(), list(_places(text))
-    missing = []
+    lines, found = text.splitlines(), _lines_by_key(text)
     for key, value in sorted(entries.items(), key=lambda entry: not entry[0].endswith(" all")):
-        block, number = key.split()
-        meant = [place for place in places if place.block == block and number in ("all", str(place.number))]
-        for place in meant:
-            lines[place.line - 1] = f"{'DECAY' if block == 'decay' else ''} {place.number} {value!r}"
-        missing += [] if meant else [key]
-    return "\n".join(lines) + "\n", missing
+        for place in found.get(key, ()):
+            lines[place.line - 1] = f"{'DECAY' if place.block == 'decay' else ''} {place.number} {value!r}"
+    return "\n".join(lines) + "\n", missing_entries(text, entries)
 
 
-def param_card(text: str) -> dict[tuple[str, int], str]:
+def missing_entries(text: str, keys: Iterable[str]) -> list[str]:
+    """The keys, as in :func:`with_entries`, for which a param card has no entry.
+
+    >>> missing_entries("BLOCK DIM6\\n 1 1.0", ["dim6 1", "dim6 all", "dim6 2"])
+    ['dim6 2']
+    """
+    found = _lines_by_key(text)
+    return [key for key in sorted(keys, key=lambda key: not key.endswith(" all")) if key not in found]
+
+
+@lru_cache(maxsize=16)
+def _lines_by_key(text: str) -> dict[str, list["_Place"]]:
+    """The lines of a param card by ``block number``, and all lines of each block by ``block all``."""
+    found: dict[str, list[_Place]] = {}
+    for place in _places(text):
+        for number in (place.number, "all"):
+            found.setdefault(f"{place.block} {number}", []).append(place)
+    return found
+
+
+@lru_cache(maxsize=16)
+def param_card(text: str) -> Mapping[tuple[str, int], str]:
     """The entries of a param card with a single value, by block in lower case and number.
 
     >>> param_card("BLOCK DIM6\\n 2 16.52 # CWL2\\nDECAY 25 4e-3")
@@ -105,6 +127,11 @@ class _Place(NamedTuple):
     value: str
 
 
+def _is_whole(word: str) -> bool:
+    """Whether a word is a number of an entry: other scripts' digits and thousands of digits are not."""
+    return word.isascii() and word.isdigit() and len(word) < 19
+
+
 def _places(text: str) -> Iterator[_Place]:
     """The lines of a param card with a single value."""
     block = ""
@@ -112,7 +139,7 @@ def _places(text: str) -> Iterator[_Place]:
         words = raw.partition("#")[0].lower().split()
         if len(words) >= 2 and words[0] == "block":
             block = words[1]
-        elif len(words) == 3 and words[0] == "decay" and words[1].isdigit():
+        elif len(words) == 3 and words[0] == "decay" and _is_whole(words[1]):
             yield _Place(line, "decay", int(words[1]), words[2])
-        elif len(words) == 2 and words[0].isdigit():
+        elif len(words) == 2 and _is_whole(words[0]):
             yield _Place(line, block, int(words[0]), words[1])

@@ -69,7 +69,7 @@ _PROCESS = re.compile(r"[A-Za-z0-9_~+.^<>,()\[\]{}@=|$/*: \t-]+")
 _MODEL = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*")
 _OPTION = re.compile(r"(?:^|\s)--\s*[A-Za-z_]\w*", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[ed][+-]?\d+)?", re.ASCII | re.IGNORECASE)
-_BLOCK = re.compile(r"block\s+[a-z]\w*(?:\s+[a-z0-9_.+=\s-]*)?", re.ASCII | re.IGNORECASE)
+_BLOCK = re.compile(r"block\s+[a-z]\w*(?:\s[a-z0-9_.+=\s-]*)?", re.ASCII | re.IGNORECASE)
 _DECAY = re.compile(r"decay\s+[+-]?\d+\s+(\S+)", re.ASCII | re.IGNORECASE)
 _INFORMATION = ("spinfo", "dcinfo", "qnumbers")
 """Blocks with words: the program that wrote the card, and names of particles."""
@@ -90,10 +90,10 @@ def run_card_refusal(name: str, value: str, line: int = 0) -> Refusal | None:
         good = len(value) <= LONGEST and all(_TOKEN.fullmatch(token) for token in tokens)
         return None if good else Refusal(line, name, f"the value of `{shown}` is not made of numbers and switches")
     if known in _OTHERS:
-        good = len(value) <= LONGEST and _OTHERS[known].fullmatch(value.strip()) is not None
+        good = len(value) <= LONGEST and _OTHERS[known].fullmatch(" ".join(value.split())) is not None
         what = f"the value of `{shown}` would make MadGraph run or read something else"
         return None if good else Refusal(line, name, what)
-    return Refusal(line, name, f"`{shown}` is not in the list of settings that mmc passes to MadGraph")
+    return Refusal(line, name, f"`{shown}` is not in the list of settings that mmc passes on")
 
 
 def run_card_refusals(text: str) -> Iterator[Refusal]:

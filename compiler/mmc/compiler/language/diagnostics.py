@@ -1,10 +1,12 @@
 """Diagnostics of a study: problems with a stable code, a position and, where possible, a fix."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 Severity = Literal["error", "warning"]
+Help = str | Callable[[], str]
+"""How to fix a problem; a function where finding it takes time, such as the word that is meant: few are shown."""
 
 
 class Span(NamedTuple):
@@ -30,6 +32,13 @@ class Diagnostic(NamedTuple):
     span: Span = START
     help: str = ""
     severity: Severity = "error"
+    find_help: Callable[[], str] | None = None
+    """Finds the help of a problem that is shown."""
+
+    @property
+    def complete(self) -> "Diagnostic":
+        """The problem with its help."""
+        return self if self.find_help is None else self._replace(help=self.find_help(), find_help=None)
 
 
 class Code(NamedTuple):
@@ -46,14 +55,19 @@ class Code(NamedTuple):
     """Why it matters and what to do."""
     severity: Severity = "error"
 
-    def at(self, path: str, span: Span, message: str, help_text: str = "") -> Diagnostic:
+    def at(self, path: str, span: Span, message: str, help_text: Help = "") -> Diagnostic:
         """A problem of this kind in the file ``path``."""
-        return Diagnostic(self.id, message, path, span, help_text, self.severity)
+        if isinstance(help_text, str):
+            return Diagnostic(self.id, message, path, span, help_text, self.severity)
+        return Diagnostic(self.id, message, path, span, "", self.severity, help_text)
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """The diagnostics of one file without duplicates, sorted by position, code and message."""
-    return sorted(set(diagnostics), key=lambda item: (item.path, item.span, item.code, item.message))
+    first: dict[tuple[str, Span, str, str], Diagnostic] = {}
+    for item in diagnostics:
+        first.setdefault((item.path, item.span, item.code, item.message), item)
+    return [first[key] for key in sorted(first)]
 
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
@@ -71,13 +85,34 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """
     from difflib import get_close_matches
 
+    meant = _plain(word[:_LONGEST_WORD])
     spelled = {_plain(candidate): candidate for candidate in reversed(list(known))}
-    close = get_close_matches(_plain(word[:_LONGEST_WORD]), spelled, n=1, cutoff=0.6)
+    if meant in spelled:
+        return spelled[meant]
+    nearest = sorted(spelled, key=lambda candidate: abs(len(candidate) - len(meant)))
+    close = get_close_matches(meant, nearest[: 1 + _MOST_COMPARED // (len(meant) + 1) ** 2], n=1, cutoff=0.6)
     return spelled[close[0]] if close else None
+
+
+def suggestion(word: str, known: Collection[str], otherwise: Help, pattern: str = "did you mean `{}`?") -> Help:
+    """A help that names the known word that the user probably meant; ``otherwise`` if no known word is close."""
+
+    def find() -> str:
+        guess = did_you_mean(word, known)
+        return told(otherwise) if guess is None else pattern.format(guess)
+
+    return find
+
+
+def told(help_text: Help) -> str:
+    """The text of a help."""
+    return help_text if isinstance(help_text, str) else help_text()
 
 
 _LONGEST_WORD = 100
 """Words are compared up to this length: the time is quadratic, and no name is longer."""
+_MOST_COMPARED = 30_000
+"""At most so many pairs of characters are compared, with the words of nearly the same length first."""
 
 
 def _plain(word: str) -> str:
@@ -90,7 +125,7 @@ def one_of(words: Iterable[str], limit: int = 12) -> str:
     >>> one_of(["a", "b"])
     '`a`, `b`'
     """
-    known = list(words)
+    known = words if isinstance(words, Sequence) else tuple(words)
     listed = ", ".join(f"`{word[:60]}`" for word in known[:limit])
     return f"{listed}, … ({len(known)} in all)" if len(known) > limit else listed
 
@@ -107,6 +142,10 @@ def without_login(text: str) -> str:
     return _LOGIN.sub(lambda found: "*" * len(found[0]), text)
 
 
+_LONGEST_READ = 5000
+"""A login in an address is shorter."""
+
+
 def show(value: Any, limit: int = 60) -> str:
     """A value of a study for a message: short, on one line, in YAML or JSON notation.
 
@@ -121,7 +160,7 @@ def show(value: Any, limit: int = 60) -> str:
         return "nothing"
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = without_login(value) if isinstance(value, str) else repr(value)
+    text = without_login(value[:_LONGEST_READ]) if isinstance(value, str) else repr(value)
     if len(text) > limit:
         text = text[: limit - 1] + "…"
     text = "".join(char if char.isprintable() else " " for char in text)

@@ -151,6 +151,7 @@ class _Builder:
         self.broken: set[Path] = set()
         self.grouped: dict[Path, float] = {}
         self.diagnostics: list[Diagnostic] = []
+        self._scalars: dict[int, Scalar] = {}
 
     def report(self, code: Code, message: str, span: Span, help_text: str = "") -> None:
         self.diagnostics.append(code.at(self.path, span, message, help_text))
@@ -159,7 +160,9 @@ class _Builder:
         self.spans[at] = (written.span if key is None else key, written.span)
         node = written.meant
         if node.kind == "scalar":
-            value, code, message, help_text = _scalar(node)
+            if id(node) not in self._scalars:  # many aliases may stand for one long text
+                self._scalars[id(node)] = _scalar(node)
+            value, code, message, help_text = self._scalars[id(node)]
             if node.plain and isinstance(value, str) and _GROUPED.fullmatch(value):
                 return self._grouped(value, at)
             return value if code is None else self._fail(at, code, message, help_text)

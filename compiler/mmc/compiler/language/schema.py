@@ -37,8 +37,21 @@ def _without_grouped(part: dict[str, Any]) -> dict[str, Any]:
 def resolve(subschema: Mapping[str, Any]) -> dict[str, Any]:
     """A subschema with its ``$ref`` and ``allOf`` merged in; its own keys override the merged ones.
 
-    Conditional parts are kept separately, as ``branches``.
+    Conditional parts are kept separately, as ``branches``. Callers do not change the result.
     """
+    _, resolved = _RESOLVED.get(id(subschema), (None, None))
+    if resolved is None:
+        resolved = _merged(subschema)
+        _RESOLVED[id(subschema)] = subschema, resolved  # the first keeps its id from being used again
+        _RESOLVED[id(resolved)] = resolved, resolved
+    return resolved
+
+
+_RESOLVED: dict[int, tuple[Mapping[str, Any], dict[str, Any]]] = {}
+"""Each part of the schema that was resolved, by its identity: a study has many values in the same place."""
+
+
+def _merged(subschema: Mapping[str, Any]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     if "$ref" in subschema:
         name = subschema["$ref"].removeprefix("#/definitions/")

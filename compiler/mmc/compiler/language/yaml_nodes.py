@@ -16,7 +16,7 @@ MAX_BYTES = 2_000_000
 """The largest size of a file; larger files are refused unread."""
 MAX_DEPTH = 100
 """The deepest nesting."""
-MAX_VALUES = 100_000
+MAX_VALUES = 30_000
 """The largest number of values, with aliases expanded."""
 
 NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -186,6 +186,11 @@ def _check(plan: Plan, stage: Stage, command: str) -> None:
     gathered = [plan.stage(item.stage) for item in stage.inputs if item.flow is Flow.ALL]
     if len(command) + sum(len(" ".join(_directories(upstream))) for upstream in gathered) > LONGEST_COMMAND:
         n = sum(len(upstream.jobs) for upstream in gathered)
+        if len(command) > LONGEST_COMMAND:
+            raise MmcError(
+                f"the command of the stage {stage.name} has {len(command):,} characters, more than Yadage can pass on: "
+                "read fewer files, give them shorter names, or take the target cwl or script"
+            )
         raise MmcError(
             f"the stage {stage.name} reads the outputs of {n:,} jobs, more than Yadage can name in one command: "
             "raise events_per_job, or take the target cwl or script"
