@@ -132,7 +132,7 @@ def test_a_whole_study_on_a_server(
         made[method] = {"samples": samples, "model": model, "limits": limits}
     rate = learning.baseline("rate")  # not tracked, for example finished before; the report logs it
     inputs = {name: [made[method][name] for method in made] for name in ("samples", "model", "limits")}
-    report = learning.report(events=[toy_events], **inputs, baseline=[rate], tracking=[tracking])
+    report = learning.report(formats=["svg"], events=[toy_events], **inputs, baseline=[rate], tracking=[tracking])
     for out in (*made["sally"].values(), *made["alices"].values(), report):
         assert "not tracked" not in log_of(out)
 
