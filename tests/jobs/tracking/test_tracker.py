@@ -4,10 +4,9 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,10 +18,10 @@ from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.tracking.sqlite_file import repoint
 from mmc.jobs.tracking.store import reason
 
+from tests.forked import Python, forking_python
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import Folder
 from tests.jobs.tracking_server import PASSWORD, USER, Runs, free_port, server
-from tests.support import ROOT
 
 pytest.importorskip("mlflow")
 pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow and of what it imports
@@ -49,7 +48,7 @@ for words in sys.stdin.read().splitlines():
     children.append(pid)
 sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children))
 """
-"""Runs all jobs at once, each in its own process; forked, because MLflow takes seconds to import."""
+"""Runs all jobs at once, each in its own process."""
 
 
 class Servers(NamedTuple):
@@ -58,9 +57,13 @@ class Servers(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def servers(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Servers on copies of a database, which takes seconds to create."""
     folder = tmp_path_factory.mktemp("servers")
     with ExitStack() as stack:
+        for name in Servers._fields:
+            (folder / name).mkdir()
+            shutil.copy(empty / "mlflow.db", folder / name)
         yield Servers(*(stack.enter_context(server(folder / n, guarded=n == "guarded")) for n in Servers._fields))
 
 
@@ -118,7 +121,7 @@ def test_a_whole_study_on_a_server(
         made[method] = {"samples": samples, "model": model, "limits": limits}
     rate = learning.baseline("rate")  # not tracked, for example finished before; the report logs it
     inputs = {name: [made[method][name] for method in made] for name in ("samples", "model", "limits")}
-    report = learning.report(events=[toy_events], **inputs, baseline=[rate], tracking=[tracking])
+    report = learning.report(formats=["svg"], events=[toy_events], **inputs, baseline=[rate], tracking=[tracking])
     for out in (*made["sally"].values(), *made["alices"].values(), report):
         assert "not tracked" not in log_of(out)
 
@@ -225,23 +228,19 @@ def test_every_trial_of_a_search_is_a_run(
     assert runs["sally"].data.params["best"] == table["best"]
 
 
-def six_at_once(folder: Folder, tracking: Path, environment: Mapping[str, str]) -> str:
+@pytest.fixture(scope="module")
+def python() -> Iterator[Python]:
+    with forking_python(["mlflow.tracking", "mmc.jobs.steps.runner"], **ENVIRONMENT) as run:
+        yield run
+
+
+def six_at_once(python: Python, folder: Folder, tracking: Path) -> str:
     """Run six jobs at once, each in its own process.
 
     :returns: their output
     """
     words = [folder.arguments("configure", f"job-{k}", {}, {"tracking": tracking}, 1) for k in range(6)]
-    done = subprocess.run(
-        [sys.executable, "-c", SIX],
-        input="\n".join(" ".join(line) for line in words),
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+    return python(SIX, input="\n".join(" ".join(line) for line in words)).stderr
 
 
 def expect_six(runs: Runs, tracking: Path) -> None:
@@ -253,20 +252,22 @@ def expect_six(runs: Runs, tracking: Path) -> None:
     assert {run.data.tags["mlflow.parentRunId"] for run in mine} == {record(tracking)["run"]}
 
 
-def test_six_jobs_at_once_on_a_fresh_file(folder: Folder) -> None:
+def test_six_jobs_at_once_on_a_fresh_file(python: Python, folder: Folder) -> None:
     tracking = track(folder)
-    assert "not tracked" not in six_at_once(folder, tracking, {})
+    assert "not tracked" not in six_at_once(python, folder, tracking)
     expect_six(local(tracking), tracking)
 
 
-def test_six_jobs_at_once_on_a_server(folder: Folder, servers: Servers) -> None:
+def test_six_jobs_at_once_on_a_server(python: Python, folder: Folder, servers: Servers) -> None:
     tracking = track(folder, uri=servers.open)
-    assert "not tracked" not in six_at_once(folder, tracking, {})
+    assert "not tracked" not in six_at_once(python, folder, tracking)
     expect_six(Runs(servers.open, "toys"), tracking)
 
 
 @pytest.mark.parametrize("way", ["variables", "address"])
-def test_a_server_with_a_password(folder: Folder, servers: Servers, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+def test_a_server_with_a_password(
+    python: Python, folder: Folder, servers: Servers, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
     """The password works and is in no output file."""
     if way == "variables":
         monkeypatch.setenv("MLFLOW_TRACKING_URI", servers.guarded)
@@ -279,7 +280,7 @@ def test_a_server_with_a_password(folder: Folder, servers: Servers, monkeypatch:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", login)
     tracking = track(folder, uri="https://elsewhere.example", experiment=way)
     assert record(tracking)["uri"] == servers.guarded
-    said = six_at_once(folder, tracking, dict(os.environ)) if way == "variables" else ""
+    said = six_at_once(python, folder, tracking) if way == "variables" else ""
     out = folder.run("configure", "fine", {}, tracking=tracking)
     assert "not tracked" not in log_of(out)
     runs = Runs(servers.guarded, way)
