@@ -1,12 +1,12 @@
 """``mmc compile``: write the bundle of each study, or compare it with the disk."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmc.cli.command import EXIT_WRONG, Command, add_engine, add_files
 from mmc.errors import UsageError
+from mmc.printing import say
 
 if TYPE_CHECKING:
     from mmc.cli.study_file import StudyFile
@@ -55,11 +55,11 @@ def _compile(arguments: Namespace) -> int:
         bundle = emit(plan, options)
         if not arguments.check:
             write(bundle, folder, study.sources(plan))
-            sys.stdout.write(f"{folder}\n")
+            say(str(folder))
             continue
         for difference in differences(bundle, folder):
             up_to_date = False
-            sys.stdout.write(f"{folder}: {difference}\n")
+            say(f"{folder}: {difference}")
     return 0 if up_to_date else EXIT_WRONG
 
 

@@ -27,6 +27,7 @@ from mmc.compiler.targets.bundle import write
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.script import emit
 from mmc.errors import MissingExtraError, MmcError
+from mmc.printing import say
 from mmc.tables import duration, table
 
 POLL_S = 0.2
@@ -56,8 +57,7 @@ def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None) -> i
     _wait_for(folder / "out" / "run.lock")
     write(emit(plan, Options()), folder / "bundle", study.sources(plan))
     (folder / "study.yaml").write_text(study.document.text, encoding="utf-8")
-    sys.stdout.write(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}\n")
-    sys.stdout.flush()
+    say(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}")
     progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
     started = time.monotonic()
     with _script(folder, jobs) as process, _signals_passed_to(process) as received:
@@ -65,8 +65,8 @@ def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None) -> i
     if process.returncode != 0:
         raise _failure(folder, progress, received)
     before = f", {progress.before:,} of {plan.n_jobs:,} jobs were done before" if progress.before else ""
-    sys.stdout.write(f"done in {duration(time.monotonic() - started)}{before}\n")
-    sys.stdout.write("".join(f"{line}\n" for line in _outcome(folder / "out", plan)))
+    say(f"done in {duration(time.monotonic() - started)}{before}")
+    say(*_outcome(folder / "out", plan))
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mmc.cli.command import EXIT_WRONG, Command, add_file
 from mmc.errors import MissingExtraError, MmcError, StepError, UsageError
+from mmc.printing import plain
 
 if TYPE_CHECKING:
     from mmc.compiler.plan.model import Plan
@@ -42,7 +43,10 @@ def _plan(arguments: Namespace) -> int:
         picture = views.to_mermaid(plan).encode()
     else:
         view = {"text": views.to_text, "json": views.to_json}
-        picture = view[arguments.format](plan, _morphing_basis(plan)).encode()
+        text = view[arguments.format](plan, _morphing_basis(plan))
+        if arguments.format == "text":
+            text = "".join(f"{plain(line)}\n" for line in text.splitlines())
+        picture = text.encode()
     if arguments.output is not None:
         Path(arguments.output).write_bytes(picture)
     elif arguments.format == "png" and sys.stdout.isatty():

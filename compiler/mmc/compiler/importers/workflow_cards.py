@@ -7,7 +7,10 @@ from pathlib import Path
 
 from mmc.compiler.inputs.cards import delphes_seeds, run_card
 from mmc.errors import UsageError
+from mmc.reading import read_bytes
 
+MOST_BYTES = 2_000_000
+"""The largest card."""
 _STUDY_ALONE = ("nevents", "iseed", "lpp1", "lpp2", "ebeam1", "ebeam2", "pdlabel", "lhaid", "run_tag")
 _SWITCHED_OFF = (("JetMatching:doShowerKt", "off"), ("SysCalc:fullCutVariation", "off"))
 """The values in MadGraph's default card that mean no matching and no scale variations."""
@@ -71,7 +74,7 @@ def read_cards(folder: Path) -> Cards:
 
 def _text(folder: Path, name: str) -> str:
     try:
-        return (folder / name).read_text(encoding="utf-8")
+        return read_bytes(folder / name, MOST_BYTES).decode("utf-8")
     except FileNotFoundError:
         raise UsageError(f"{folder / name}: there is no such card; give the folder of the workflow's cards") from None
     except (OSError, UnicodeDecodeError) as error:

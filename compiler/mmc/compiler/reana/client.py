@@ -25,7 +25,7 @@ INSTALL = (
 ANSWER_S = 300
 """The time limit for the server, except when files are sent."""
 
-_ERROR = re.compile(r"^\s*(?:==>|->) ERROR: ", re.MULTILINE)
+_ERROR = re.compile(r"^[ \t]*(?:==>|->) ERROR: ", re.MULTILINE)
 _NO_ANSWER = re.compile(r"could not connect|timed out|connection|max retries|name or service not known", re.IGNORECASE)
 _NO_REANA = re.compile(r"expecting value|failed for an unknown reason|expected status code", re.IGNORECASE)
 _NO_ENTRY = re.compile(r"\btoken\b|unauthori[sz]ed|user \S+ is not allowed", re.IGNORECASE)

@@ -1,6 +1,5 @@
 """``mmc report``: the page of a whole run, and the page that compares two runs."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from mmc.jobs.report.results import Grid, Outputs, collect
 from mmc.jobs.report.run_folder import PLOTS, Run, open_run
 from mmc.jobs.report.workflow import workflow_picture
 from mmc.jobs.tracking.store import ARTIFACTS, STORE, repoint
+from mmc.printing import say
 from mmc.version import __version__
 
 FORMATS = ("svg", "png")
@@ -60,7 +60,7 @@ def compare_runs(first: Path, second: Path, out: Path | None) -> int:
         found = compare.Comparison.of(*runs, old, new)
         drawn = compare.overlays((old, old_grids), (new, new_grids), settings)
         page = render_template("compare.html.j2", drawn, found=found, notes=[*map(notes, runs)])
-    sys.stdout.write("".join(f"{line}\n" for line in found.summary()))
+    say(*found.summary())
     return _write(page, drawn, place / "comparison.html")
 
 
@@ -90,7 +90,7 @@ def _write(page: str, drawn: Mapping[str, Picture], path: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     save(drawn, FORMATS, folder)
     path.write_text(page, encoding="utf-8")
-    sys.stdout.write(f"report: {path}\n")
+    say(f"report: {path}")
     return 0
 
 

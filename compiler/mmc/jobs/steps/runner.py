@@ -30,6 +30,7 @@ from mmc.jobs.record import RECORD, Record
 from mmc.jobs.seeds import seed_generators
 from mmc.jobs.tracking.tracker import tracker
 from mmc.jobs.versions import versions
+from mmc.printing import complain, plain
 from mmc.version import __version__
 
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -69,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         command = _parse(argv)
     except _UsageError as error:
-        sys.stderr.write(f"mmc step: {error}\n{USAGE}\n")
+        complain(f"mmc step: {error}", *USAGE.splitlines())
         return EXIT_USAGE
     out = command.out
     log_path = out.with_name(out.name + ".log")
@@ -79,7 +80,7 @@ def main(argv: Sequence[str]) -> int:
             _run(command)
     except (Exception, KeyboardInterrupt, _StoppedError) as error:
         hint = f" (log: {log_path})" if log_path.is_file() else ""
-        sys.stderr.write(f"mmc step {command.stage}[{command.job}]: {_reason(error)}{hint}\n")
+        complain(f"mmc step {command.stage}[{command.job}]: {_reason(error)}{hint}")
         return MmcError.exit_code
     return 0
 
@@ -244,10 +245,17 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+class _Formatter(logging.Formatter):
+    """Lines of a log that text from outside cannot break or hide."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(plain(line) for line in super().format(record).splitlines())
+
+
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
     """Log from INFO on to a file, and mmc's own messages also to standard error."""
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    formatter = _Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     console = logging.StreamHandler(sys.stderr)
     console.setLevel(logging.INFO)
     console.addFilter(lambda record: record.levelno >= logging.ERROR or record.name.startswith("mmc"))
