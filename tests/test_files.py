@@ -1,16 +1,20 @@
 """What mmc writes, replaces and removes lies in the folder that the user named."""
 
+import ast
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mmc.errors import MmcError, UsageError
-from mmc.files import Folder
+from mmc.files import Folder, write_named
+
+from tests.support import ROOT
 
 SECRET = "the user's own\n"
 OPERATIONS: dict[str, Callable[[Folder, str], object]] = {
     "write": lambda folder, name: folder.write(name, "new"),
+    "empty": lambda folder, name: folder.empty(name),
     "create": lambda folder, name: folder.create(name).close(),
     "restart": lambda folder, name: folder.restart(name).close(),
     "make": lambda folder, name: folder.make(name),
@@ -135,7 +139,7 @@ def test_a_link_to_nothing_is_named(tmp_path: Path, name: str, link: str) -> Non
 def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("x", encoding="utf-8")
     for name in ("runs", "runs/a"):
-        with pytest.raises(UsageError, match="runs cannot be a folder: a file is in the way"):
+        with pytest.raises(UsageError, match=f"{name} cannot be a folder: a file is in the way"):
             Folder(tmp_path / name).make()
 
 
@@ -159,6 +163,24 @@ def test_a_log_is_a_new_file(folder: Folder) -> None:
     assert (folder.path / "run.log").read_bytes() == b"new" and (folder.path / "mine").read_text() == "mine"
 
 
+def test_a_file_that_the_user_named(folder: Folder, outside: Path) -> None:
+    write_named(folder.path / "mine", b"new")
+    assert (folder.path / "mine").read_bytes() == b"new"
+    write_named(Path("/dev/null"), b"new")
+    for name in ("file", "dangling"):
+        with pytest.raises(MmcError, match=f"root/{name} is a link to "):
+            write_named(folder.path / name, b"new")
+    assert _untouched(outside)
+
+
+def test_an_empty_folder_takes_the_place_of_anything(folder: Folder, outside: Path) -> None:
+    folder.write("old/file", "x")
+    for name in ("old", "mine", "folder", "file", "dangling", "new"):
+        assert folder.empty(name) == folder.path / name
+        assert not (folder.path / name).is_symlink() and list((folder.path / name).iterdir()) == []
+    assert _untouched(outside)
+
+
 def test_what_is_missing_is_none(folder: Folder) -> None:
     assert folder.read("no") is None and folder.digest("no/no") is None and Folder(folder.path / "no").read("x") is None
     folder.remove("no")
@@ -170,3 +192,71 @@ def test_an_error_of_the_system_names_the_whole_path(folder: Folder) -> None:
     with pytest.raises(OSError, match="root/sub/") as caught:
         folder.write(f"sub/{'n' * 300}", "")
     assert str(caught.value.filename).startswith(f"{folder.path}/sub/nnn")
+
+
+METHODS = {"write_text", "write_bytes", "unlink", "rmdir", "mkdir", "touch", "symlink_to", "hardlink_to", "rename"}
+METHODS |= {"extractall", "savez", "savefig", "FileHandler"}
+FUNCTIONS = {
+    "os": {"mkdir", "makedirs", "remove", "removedirs", "unlink", "rmdir", "rename", "renames", "replace", "link"}
+    | {"symlink", "truncate", "mkfifo", "mknod"},
+    "shutil": {"move", "copy", "copy2", "copyfile", "copytree", "rmtree"},
+    "tempfile": {"mkdtemp", "mkstemp", "TemporaryFile", "NamedTemporaryFile", "TemporaryDirectory"},
+    "np": {"save", "savez"},
+}
+OWN_OUTPUT = "the job's own output, in a folder that the runner has just made"
+ALLOWED = {
+    "mmc.files": "the helper itself",
+    "mmc.compiler.reana.client": "temporary files without a name",
+    "mmc.compiler.reana.submit": "a temporary folder, into which what the server sends is unpacked",
+    "mmc.jobs.formats.gzipped": OWN_OUTPUT,
+    "mmc.jobs.formats.les_houches": OWN_OUTPUT,
+    "mmc.jobs.generators.madgraph": OWN_OUTPUT,
+    "mmc.jobs.generators.madgraph_events": OWN_OUTPUT,
+    "mmc.jobs.generators.madgraph_process": OWN_OUTPUT,
+    "mmc.jobs.generators.shower": OWN_OUTPUT,
+    "mmc.jobs.learning.samples": OWN_OUTPUT,
+    "mmc.jobs.madminer.workarounds": OWN_OUTPUT,
+    "mmc.jobs.report.figures": "a picture in memory",
+    "mmc.jobs.statistics.limits": OWN_OUTPUT,
+    "mmc.jobs.steps.combine": OWN_OUTPUT,
+    "mmc.jobs.steps.detect": OWN_OUTPUT,
+    "mmc.jobs.steps.import_events": OWN_OUTPUT,
+    "mmc.jobs.steps.ingest": OWN_OUTPUT,
+    "mmc.jobs.steps.report": OWN_OUTPUT,
+    "mmc.jobs.steps.track": OWN_OUTPUT,
+    "mmc.jobs.steps.tune": OWN_OUTPUT,
+    "mmc.jobs.tuning.optuna_search": OWN_OUTPUT,
+}
+"""The modules that write or remove without :mod:`mmc.files`, each with what."""
+
+
+def _writes(call: ast.Call) -> bool:
+    """Whether a call writes, replaces or removes files."""
+    function, words = call.func, [*call.args, *(keyword.value for keyword in call.keywords)]
+    texts = {word.value for word in words if isinstance(word, ast.Constant) and isinstance(word.value, str)}
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    owner = ast.unparse(function.value) if isinstance(function, ast.Attribute) else ""
+    if name == "open":
+        modes = [text for text in texts if set(text) <= set("rwabxt+")]
+        return any(set(mode) & set("wax+") for mode in modes) or (owner == "os" and "O_CREAT" in ast.unparse(call))
+    if name == "replace" and owner:  # Path.replace; str.replace takes two words
+        return owner == "os" or len(words) == 1
+    return name in METHODS or name in FUNCTIONS.get(owner, set())
+
+
+def test_only_the_helper_writes_and_removes() -> None:
+    found: dict[str, list[int]] = {}
+    for path in sorted((ROOT / "compiler" / "mmc").rglob("*.py")):
+        calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        if lines := [call.lineno for call in calls if _writes(call)]:
+            found[".".join(path.relative_to(ROOT / "compiler").with_suffix("").parts)] = lines
+    assert {name: lines for name, lines in found.items() if name not in ALLOWED} == {}
+    assert ALLOWED.keys() <= found.keys(), "these modules no longer need to be allowed"
+
+
+@pytest.mark.parametrize(
+    "code", ["p.open('w')", "open(p, mode='ab')", "os.replace(a, b)", "p.replace(q)", "p.unlink()"]
+)
+def test_the_search_finds(code: str) -> None:
+    (call,) = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call))
+    assert _writes(call)

@@ -218,6 +218,17 @@ class Folder:
         return f"{self.path / name} is in the way, and mmc did not write it: move it away, or choose another folder"
 
 
+def write_named(file: Path, content: bytes) -> None:
+    """Write a file that the user named, in place of an earlier one; a pipe or a file of ``/dev`` gets the content.
+
+    :raises MmcError: when it is a link or a folder
+    """
+    if file.is_fifo() or Path("/dev") in file.absolute().parents:
+        file.write_bytes(content)
+    else:
+        Folder(file.parent).write(file.name, content)
+
+
 def _parts(root: Path, name: str) -> list[str]:
     """The parts of a relative path.
 
@@ -247,5 +258,5 @@ def _make_named(folder: Path) -> None:
                     f"{path} is a link to {path.readlink()}, which does not exist: make that folder, or remove the link"
                 ) from error
             if path.exists() and not path.is_dir():
-                raise UsageError(f"{path} cannot be a folder: a file is in the way") from error
+                raise UsageError(f"{folder} cannot be a folder: a file is in the way") from error
         raise

@@ -96,3 +96,18 @@ def _check(value: Any) -> None:
             elif isinstance(item, int) and abs(item) >= _MOST_INTEGER:
                 raise ValueError("an integer has more than 64 bits")
         waiting = children
+
+
+def shown(text: str, most: int = 60) -> str:
+    """A text of a file as messages show it: quoted and cut.
+
+    >>> shown("a" * 100, 3)
+    "'aaa…'"
+    """
+    return repr(text if len(text) <= most else f"{text[:most]}…")
+
+
+def first_line(error: BaseException, most: int = 200) -> str:
+    """The first line of an error of a library, cut; the type of the error where it says nothing."""
+    text = (str(error).splitlines() or [""])[0] or type(error).__name__
+    return text if len(text) <= most else f"{text[:most]}…"

@@ -11,6 +11,7 @@ import pytest
 from mmc.cli import examination
 from mmc.cli.examination import CONTAINER_ENGINES, FOUND, MISSING, UNUSABLE
 from mmc.cli.main import main
+from mmc.compiler.inputs import installations
 from mmc.compiler.plan.model import Plan, Stage
 
 from tests.compiler.inputs.test_installations import USAGE, executable
@@ -257,3 +258,30 @@ def test_the_real_machine(capsys: Capture) -> None:
     assert {finding["state"] for finding in view["findings"]} <= {FOUND, UNUSABLE, MISSING}
     assert shutil.which("bash") is None or "bash" in {f["name"] for f in view["findings"] if f["state"] == FOUND}
     assert os.environ.get("MMC_MADGRAPH_DIR") is None or "MadGraph" in {f["name"] for f in view["findings"]}
+
+    def test_programs_of_a_study_alone_are_not_started(
+        self, study: Path, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    ) -> None:
+        started, delphes, mg5 = tmp_path / "started", tmp_path / "delphes", tmp_path / "mg5"
+        leaves_a_trace = f"#!/bin/sh\necho x >> '{started}'\necho ' Usage: 6.5.4'\n"
+        for file in ("DelphesHepMC2", "DelphesHepMC3"):
+            executable(delphes / file, leaves_a_trace)
+        (delphes / "cards").mkdir()
+        executable(mg5 / "bin" / "mg5_aMC", leaves_a_trace)
+        executable(mg5 / "lhapdf-config", leaves_a_trace)
+        (mg5 / "VERSION").write_text("version = 3.5.7\n")
+        (mg5 / "input").mkdir()
+        (mg5 / "input" / "mg5_configuration.txt").write_text(f"lhapdf_py3 = {mg5 / 'lhapdf-config'}\n")
+        monkeypatch.setattr(installations, "COMPILERS", ())
+        folders = f"execution:\n  installations: {{delphes: {delphes}, madgraph: {mg5}}}\n"
+        study.write_text(study.read_text(encoding="utf-8") + folders, encoding="utf-8")
+        found = findings(capsys, study)
+        assert not started.exists()
+        assert found["Delphes"]["place"].endswith("not started: only the study names it (--start)")
+        assert found["LHAPDF"]["place"].endswith("not started: only the study names it (--start)")
+        assert "not started" not in found["MadGraph"]["place"]
+        found = findings(capsys, study, "--start")
+        assert started.exists() and "not started" not in found["Delphes"]["place"] + found["LHAPDF"]["place"]
+        started.unlink()
+        monkeypatch.setenv("MMC_DELPHES_DIR", str(delphes))
+        assert "not started" not in findings(capsys, study)["Delphes"]["place"] and started.exists()

@@ -17,12 +17,15 @@ import pytest
 from mmc.cli import local_run
 from mmc.cli.main import main
 from mmc.cli.progress import Progress
+from mmc.locks import BUNDLE, RUN, held
 
 from tests.support import STUDIES
 
 N_JOBS = 35
-STEP = """\
-#!/usr/bin/env bash
+PENDING = '[ "$1" != pending ] || exec python3 -m mmc "$@"\n'
+STEP = (
+    f"#!/usr/bin/env bash\n{PENDING}"
+    + """\
 # Stands in for `mmc step STAGE --config FILE --job JOB … --out DIR`: what it does is in the files of its own folder.
 here=$(dirname "$0") stage=$2 config=$4 job=$6 out="${@: -1}"
 echo "$stage $job" >>"$here/started"
@@ -31,12 +34,16 @@ if [ "$(cat "$here/fail" 2>/dev/null)" = "$stage $job" ]; then
   echo "mmc step $stage[$job]: no luck today (log: $out.log)" >&2
   exit 3
 fi
-mkdir "$out.part"
-grep -o "\\"$job\\": {\\"seed\\": [0-9]*, \\"fingerprint\\": \\"[0-9a-f]*\\"" "$config" |
-  sed 's/.*"fingerprint"/{"fingerprint"/; s/$/}/' >"$out.part/job.json"
-[ "$stage" != report ] || cp "$here/results.json" "$out.part"
-mv "$out.part" "$out"
+rm -rf "$out.part" && mkdir "$out.part" && cp "$here/results.json" "$out.part"
+digest=$(sha256sum <"$out.part/results.json") bytes=$(stat -c %s "$out.part/results.json")
+print=$(grep -o "\\"$job\\": {\\"seed\\": [0-9]*, \\"fingerprint\\": \\"[0-9a-f]*\\"" "$config" | grep -o '[0-9a-f]*"$')
+cat >"$out.part/job.json" <<END
+{"stage": "$stage", "job": "$job", "fingerprint": "$print, "seed": 1, "seconds": 0.0, "mmc": "0",
+ "outputs": {"results.json": {"bytes": $bytes, "sha256": "${digest%% *}", "modified_ns": 0}}}
+END
+rm -rf "$out" && mv "$out.part" "$out"
 """
+)
 RATE = {"name": "rate", "allowed_fraction": {"0.68": 0.3, "0.95": 0.5521}, "verdict": "passed", "touches_edge": True}
 SALLY = {"name": "sally", "allowed_fraction": {"0.68": 0.1, "0.95": 0.155}, "verdict": "failed", "touches_edge": False}
 RESULTS = {"baselines": [RATE], "methods": [SALLY], "warnings": [f"warning {n}" for n in range(8)]}
@@ -147,10 +154,28 @@ def test_a_failed_job_is_named_with_its_log(
 def test_a_job_that_dies_without_a_word_is_named_too(
     mmc_run: Callable[[], int], fake: Path, study: Path, capsys: Capture
 ) -> None:
-    (fake / "mmc").write_text("#!/bin/sh\nkill -9 $$\n")
+    (fake / "mmc").write_text(f"#!/bin/sh\n{PENDING}kill -9 $$\n")
     assert mmc_run() == 3
     log = study.parent / "runs" / "drell-yan-tiny" / "out" / "configure" / "configure.out"
-    assert capsys.readouterr().err == f"mmc: configure[configure] failed (log: {log})\n"
+    reason = "was killed by SIGKILL, as the kernel does when memory runs out"
+    assert capsys.readouterr().err == f"mmc: configure[configure] {reason} (log: {log})\n"
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [
+        ("kill -SEGV $$", "was killed by SIGSEGV"),
+        ("exit 4", "cannot write: the disk is full"),
+        ("exit 5", "failed with exit code 5"),
+        ("exit 0", "ended without its output"),
+    ],
+)
+def test_every_ending_has_its_reason(
+    ending: str, reason: str, mmc_run: Callable[[], int], fake: Path, capsys: Capture
+) -> None:
+    (fake / "mmc").write_text(f"#!/bin/sh\n{PENDING}{ending}\n")
+    assert mmc_run() == 3
+    assert capsys.readouterr().err.startswith(f"mmc: configure[configure] {reason} (log: ")
 
 
 @pytest.mark.usefixtures("programs_mind_signals")
@@ -188,7 +213,7 @@ def test_killed_and_taken_up_again(fake: Path, study: Path) -> None:
     (fake / "sleep").write_text("0.3")
     with start(fake, study, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         wait_for(lambda: len(started(fake)) >= 4)
-        script = int((study.parent / "runs" / "drell-yan-tiny" / "out" / "run.lock").read_text())
+        script = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
         process.kill()
     (fake / "sleep").write_text("0")
     with start(fake, study, stdout=subprocess.PIPE) as process:
@@ -198,18 +223,88 @@ def test_killed_and_taken_up_again(fake: Path, study: Path) -> None:
     assert not is_running(script)
 
 
-def test_two_runs_in_one_folder_are_refused(
+def test_a_folder_in_use_is_refused_before_anything_is_written(
     mmc_run: Callable[[], int], study: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local_run, "LOCK_WAIT_S", 0.0)
-    lock = study.parent / "runs" / "drell-yan-tiny" / "out" / "run.lock"
-    lock.parent.mkdir(parents=True)
-    lock.write_text(f"{os.getpid()}\n")
-    assert mmc_run() == 3
-    assert f"mmc: process {os.getpid()} is running the jobs in {lock.parent}" in capsys.readouterr().err
-    assert not (lock.parents[1] / "bundle").exists()
-    lock.write_text("4194305\n")  # beyond the largest process number: nobody
+    folder = study.parent / "runs" / "drell-yan-tiny"
+    for place, name in (("out", RUN), ("bundle", BUNDLE)):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        with held(folder / place / name, "the test"):
+            assert mmc_run() == 3
+        said = (
+            f"mmc: {folder / place} is in use by the test of user .* on host .*, process {os.getpid()}, since .* UTC\n"
+        )
+        assert re.fullmatch(said, capsys.readouterr().err)
+        assert not [path for path in folder.rglob("*") if path.is_file()]
     assert mmc_run() == 0
+    assert not list(folder.rglob("*.lock"))
+
+
+def test_two_runs_at_the_same_instant(fake: Path, study: Path) -> None:
+    """One of them runs whole, with its own configuration; the other runs after it, or is refused."""
+    (fake / "sleep").write_text("0.1")
+    other = study.with_name("other.yaml")
+    other.write_text(study.read_text().replace("36 fb", "300 fb"))
+    with (
+        start(fake, study, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first,
+        start(fake, other, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as second,
+    ):
+        said = {study: first.communicate(timeout=60), other: second.communicate(timeout=60)}
+    codes = {study: first.returncode, other: second.returncode}
+    assert sorted(codes.values()) in ([0, 0], [0, 3])
+    folder = study.parent / "runs" / "drell-yan-tiny"
+    ran = other if (folder / "study.yaml").read_text() == other.read_text() else study
+    assert codes[ran] == 0
+    assert ("300000" in (folder / "bundle" / "config" / "evaluate.json").read_text()) == (ran is other)
+    for file, code in codes.items():
+        if code:
+            assert b" is in use by mmc run of user " in said[file][1]
+            assert len(started(fake)) == N_JOBS
+
+
+def test_a_bundle_is_not_changed_while_it_runs(fake: Path, study: Path, capsys: Capture) -> None:
+    (fake / "sleep").write_text("0.3")
+    bundle = study.parent / "runs" / "drell-yan-tiny" / "bundle"
+    with start(fake, study, stdout=subprocess.DEVNULL) as process:
+        wait_for(lambda: len(started(fake)) >= 2)
+        before = (bundle / "manifest.json").read_bytes()
+        other = study.with_name("other.yaml")
+        other.write_text(study.read_text().replace("36 fb", "300 fb"))
+        assert main(["compile", str(other), "-t", "script", "-o", str(bundle)]) == 3
+        assert f"mmc: {bundle} is in use by mmc run of user " in capsys.readouterr().err
+        assert (bundle / "manifest.json").read_bytes() == before
+        (fake / "sleep").write_text("0")
+    assert process.returncode == 0
+    assert main(["compile", str(other), "-t", "script", "-o", str(bundle)]) == 0
+
+
+def test_a_parent_that_ignores_its_children_hides_no_failure(fake: Path, study: Path) -> None:
+    (fake / "fail").write_text("analyse signal.sm.1")
+    ignore = lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # noqa: E731
+    with start(fake, study, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=ignore) as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert b"done" not in out
+    assert err.startswith(b"mmc: analyse[signal.sm.1]: no luck today")
+
+
+def test_the_folders_of_another_study_are_not_entered(
+    mmc_run: Callable[[], int], fake: Path, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CDPATH is where the shell looks for relative folders."""
+    archive = study.parent / "archive"
+    shutil.copytree(study.parent, archive / "mine", ignore=lambda *_: ["archive"])
+    mine = study.parent / "mine"
+    mine.mkdir()
+    shutil.copy(study, mine / "study.yaml")
+    monkeypatch.chdir(archive / "mine")
+    assert main(["compile", "study.yaml", "-t", "script", "-o", "runs/drell-yan-tiny/bundle"]) == 0
+    monkeypatch.chdir(mine)
+    monkeypatch.setenv("CDPATH", str(archive / "mine"))
+    assert main(["run", "study.yaml"]) == 0
+    assert len(started(fake)) == N_JOBS
+    assert not (archive / "mine" / "runs" / "drell-yan-tiny" / "bundle" / "out").exists()
 
 
 def test_a_study_without_evaluation(mmc_run: Callable[[], int], study: Path, capsys: Capture) -> None:
@@ -259,3 +354,23 @@ def test_a_long_state_is_cut() -> None:
     for n in range(9):
         progress.take(f"start stage{n} job 0.000")
     assert progress.line(0, 30) == "0 of 90 jobs  0:00  stage0 0/…"
+
+
+def test_lines_that_are_no_events_are_left_out() -> None:
+    progress = Progress({"train": 2})
+    for line in (
+        "",
+        "start",
+        "start tra",
+        "done train sally",
+        "fail train sally 1.0",
+        "start nowhere job 0.000",
+        "\x00",
+    ):
+        progress.take(line)
+    assert (progress.running, progress.done, progress.failed) == ({}, {}, [])
+    progress.take("done train sally 1.000")  # its start was cut
+    progress.take("fail train alices 1.000 137")
+    assert (progress.running, progress.done, progress.failed) == (
+        {"train": 0}, {"train": 1}, [("train", "alices", 137)],
+    )  # fmt: skip

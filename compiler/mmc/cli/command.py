@@ -3,9 +3,12 @@
 The modules of all commands are imported at every start, so the imports for an action are within the action.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
+
+from mmc.printing import complain
 
 EXIT_WRONG = 1
 
@@ -24,14 +27,32 @@ class Command(NamedTuple):
     """Does the work and returns the exit code."""
 
 
+def warn(text: str) -> None:
+    """Print a warning on standard error."""
+    complain(f"warning: {text}")
+
+
+def path(text: str) -> str:
+    """The type of an argument that is a path: a leading ``~`` is the home folder, also where the shell leaves it.
+
+    :raises ArgumentTypeError: when the home folder is not known
+    """
+    if not text.startswith("~"):
+        return text
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError as error:
+        raise ArgumentTypeError(f"the home folder in {text} is not known: give the whole path") from error
+
+
 def add_file(parser: ArgumentParser) -> None:
     """The argument of a command that reads one study."""
-    parser.add_argument("file", metavar="FILE", help="a study file; - is standard input")
+    parser.add_argument("file", metavar="FILE", type=path, help="a study file; - is standard input")
 
 
 def add_files(parser: ArgumentParser) -> None:
     """The arguments of a command that reads studies."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="study files; - is standard input")
+    parser.add_argument("files", nargs="+", metavar="FILE", type=path, help="study files; - is standard input")
 
 
 def add_engine(parser: ArgumentParser) -> None:

@@ -4,8 +4,10 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmc.cli.command import EXIT_WRONG, Command, add_engine, add_files
+from mmc.cli.command import EXIT_WRONG, Command, add_engine, add_files, path, warn
 from mmc.errors import UsageError
+from mmc.files import Folder
+from mmc.locks import BUNDLE, held
 from mmc.printing import say
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "-o",
         "--out",
         metavar="DIR",
+        type=path,
         help="the folder of the bundle; for several studies, the folder that gets a folder for each "
         "(default: build/NAME/TARGET beside the study)",
     )
@@ -54,7 +57,9 @@ def _compile(arguments: Namespace) -> int:
     for study, plan, folder in _destinations(plans, arguments):
         bundle = emit(plan, options)
         if not arguments.check:
-            write(bundle, folder, study.sources(plan))
+            Folder(folder).make()
+            with held(folder / BUNDLE, "mmc compile", unlocked=warn):
+                write(bundle, folder, study.sources(plan))
             say(str(folder))
             continue
         for difference in differences(bundle, folder):
@@ -75,7 +80,8 @@ def _destinations(plans: "list[tuple[StudyFile, Plan]]", arguments: Namespace) -
         if arguments.out is None:
             folder = bundle_folder(study, plan, arguments.target)
         else:
-            folder = Path(arguments.out, folder_name(plan)) if len(plans) > 1 else Path(arguments.out)
+            out = Path(arguments.out)
+            folder = Folder(out).place(folder_name(plan)) if len(plans) > 1 else out
         other = placed.setdefault(folder.resolve(), (study, plan, folder))[0]
         if other is not study:
             raise UsageError(

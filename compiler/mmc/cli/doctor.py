@@ -3,12 +3,13 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
-from mmc.cli.command import EXIT_WRONG, Command
+from mmc.cli.command import EXIT_WRONG, Command, path
 from mmc.printing import say
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("file", nargs="?", metavar="FILE", help="a study file; - is standard input")
+    parser.add_argument("file", nargs="?", metavar="FILE", type=path, help="a study file; - is standard input")
+    parser.add_argument("--start", action="store_true", help="also start programs in folders that only the study names")
     parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
 
 
@@ -23,7 +24,7 @@ def _doctor(arguments: Namespace) -> int:
             return EXIT_WRONG
         _, plan = read
         installations = plan.resolved_study["execution"]["installations"]
-    findings = examine(installations)
+    findings = examine(installations, starts=arguments.start)
     wanted = [] if plan is None else needs(plan, findings)
     if arguments.json:
         sys.stdout.write(to_json(findings, arguments.file, wanted))

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from mmc.compiler.catalogue.generators import MADGRAPH, origin_of
@@ -21,6 +22,7 @@ from mmc.compiler.inputs.installations import (
     find_lhapdf,
     find_madgraph,
     install_hint,
+    is_own,
     variable,
 )
 from mmc.compiler.plan.model import Plan
@@ -32,6 +34,8 @@ from mmc.version import __version__
 
 FOUND, UNUSABLE, MISSING = "found", "unusable", "missing"
 START_TIMEOUT_S = 30
+NOT_STARTED = ", not started: only the study names it (--start)"
+USE_OF_LHAPDF = "scale and PDF uncertainties, PDF sets"
 
 EXTRAS = {
     "steps": "jobs outside containers",
@@ -94,17 +98,26 @@ TOOLS = (
 REANA_REMEDY = f"it needs an environment of its own: `{INSTALL}`"
 
 
-def examine(installations: Mapping[str, str]) -> list[Finding]:
+def examine(installations: Mapping[str, str], *, starts: bool = False) -> list[Finding]:
     """Look for everything that mmc can use.
 
     :param installations: folders that a study names, by ``madgraph`` and ``delphes``
+    :param starts: whether programs in folders are started that only the study names
     """
+    madgraph, delphes = installations.get("madgraph"), installations.get("delphes")
+    starts_delphes = starts or is_own("Delphes", delphes)
     reana = _Tool("reana-client", "REANA", REANA_REMEDY, ("version",), os.environ.get(PROGRAM, ""))
     return [
         *_packages(),
-        _installation("MadGraph", find_madgraph, installations.get("madgraph"), f"generator: {MADGRAPH.name}"),
-        _lhapdf(installations.get("madgraph")),
-        _installation("Delphes", find_delphes, installations.get("delphes"), "detector: {simulation: delphes}"),
+        _installation("MadGraph", find_madgraph, madgraph, f"generator: {MADGRAPH.name}"),
+        _lhapdf(madgraph, starts=starts or is_own("MadGraph", madgraph)),
+        _installation(
+            "Delphes",
+            partial(find_delphes, starts=starts_delphes),
+            delphes,
+            "detector: {simulation: delphes}",
+            note="" if starts_delphes else NOT_STARTED,
+        ),
         *(_program(tool) for tool in (*TOOLS, reana)),
     ]
 
@@ -232,7 +245,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _installation(
-    name: str, find: Callable[[str | None], Installation], explicit: str | None, used_for: str
+    name: str, find: Callable[[str | None], Installation], explicit: str | None, used_for: str, note: str = ""
 ) -> Finding:
     try:
         found = find(explicit)
@@ -241,16 +254,18 @@ def _installation(
         return Finding(name, used_for, UNUSABLE if named else MISSING, place=named or "", remedy=str(error))
     place = f"{found.folder} ({found.named_by})"
     tested = "" if found.version in ("", TESTED[name]) else f", tested with {TESTED[name]}"
-    return Finding(name, used_for, FOUND, found.version, place + tested)
+    return Finding(name, used_for, FOUND, found.version, place + tested + note)
 
 
-def _lhapdf(madgraph: str | None) -> Finding:
-    """The LHAPDF program that MadGraph would call."""
+def _lhapdf(madgraph: str | None, *, starts: bool) -> Finding:
+    """The LHAPDF program that MadGraph would call; not started if only a study's MadGraph names it."""
     try:
         program = find_lhapdf(find_madgraph(madgraph))
     except InstallationError:
         program = find_lhapdf(None)
-    return _program(_Tool("LHAPDF", "scale and PDF uncertainties, PDF sets", GET_LHAPDF, program=program or LHAPDF))
+    if program is not None and not starts and program != shutil.which(LHAPDF):
+        return Finding("LHAPDF", USE_OF_LHAPDF, FOUND, place=program + NOT_STARTED)
+    return _program(_Tool("LHAPDF", USE_OF_LHAPDF, GET_LHAPDF, program=program or LHAPDF))
 
 
 def _program(tool: _Tool) -> Finding:

@@ -4,20 +4,25 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from mmc.cli.command import EXIT_WRONG, Command
+from mmc.cli.command import EXIT_WRONG, Command, path
 from mmc.printing import complain, say
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("source", choices=("madminer-workflow",), help="the tool of the input files")
-    parser.add_argument("--physics", required=True, metavar="FILE", help="input.yml of the physics workflow")
-    parser.add_argument("--learning", required=True, metavar="FILE", help="input.yml of the learning workflow")
-    parser.add_argument("--cards", metavar="DIR", help="the folder of its cards (default: the cards in its image)")
+    parser.add_argument("--physics", required=True, metavar="FILE", type=path, help="input.yml of the physics workflow")
+    parser.add_argument(
+        "--learning", required=True, metavar="FILE", type=path, help="input.yml of the learning workflow"
+    )
+    parser.add_argument(
+        "--cards", metavar="DIR", type=path, help="the folder of its cards (default: the cards in its image)"
+    )
     parser.add_argument(
         "-o",
         "--out",
         required=True,
         metavar="FILE",
+        type=path,
         help="the study to write, with cards beside it; existing files are not overwritten",
     )
 

@@ -3,12 +3,14 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from mmc.cli.command import Command
+from mmc.cli.command import Command, path
 from mmc.printing import say
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="DIR", help="where to write study.yaml; existing files are not overwritten")
+    parser.add_argument(
+        "folder", metavar="DIR", type=path, help="where to write study.yaml; existing files are not overwritten"
+    )
 
 
 def _init(arguments: Namespace) -> int:

@@ -4,8 +4,6 @@ The folder of a run contains ``study.yaml`` as it was run, ``bundle/``, the outp
 ``run.log``.
 """
 
-import ctypes
-import json
 import os
 import shutil
 import signal
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mmc.cli.progress import Progress
+from mmc.cli.run_place import LOG, check_links, check_place, write_study
 from mmc.cli.study_file import StudyFile
 from mmc.compiler.catalogue.stages import REPORT, TRACK
 from mmc.compiler.plan.model import Plan
@@ -27,12 +26,23 @@ from mmc.compiler.targets.bundle import write
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.script import emit
 from mmc.errors import MissingExtraError, MmcError
+from mmc.files import Folder
+from mmc.locks import BUNDLE, RUN, Lock, held
 from mmc.printing import say
+from mmc.processes import EXIT_FULL, end_with_parent, killed_by
 from mmc.tables import duration, table
 
 POLL_S = 0.2
+CLEAR = "\x1b[K"
+"""Clears the rest of the line of a terminal."""
 LOCK_WAIT_S = 5.0
 """The time in which a stopping run must release the folder."""
+FULL_DISK = 1 << 20
+"""With fewer bytes than this, a disk is full."""
+SHELL_OPTIONS = ("SHELLOPTS", "BASHOPTS", "POSIXLY_CORRECT")
+"""With these, a shell hands its own options down to the scripts that it starts."""
+MISSING, AGAIN = 5, 5
+"""At most this many jobs without an output, and jobs that run again, are named."""
 WARNINGS = 3
 """At most this many warnings of the results are shown; failed closure tests come first."""
 
@@ -47,27 +57,43 @@ class StoppedError(MmcError):
         self.exit_code = 128 + number
 
 
-def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None) -> int:
+def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None, *, mixed_versions: bool = False) -> int:
     """Compile the study into ``folder/bundle``, run the unfinished jobs into ``folder/out``, and show the results.
 
+    :param mixed_versions: go on although finished jobs were made with other versions of MadMiner, torch or a generator
     :raises MmcError: when a job fails, a signal arrives, or another run uses the folder
     """
     _check_optuna(plan)
-    folder.mkdir(parents=True, exist_ok=True)
-    _wait_for(folder / "out" / "run.lock")
-    write(emit(plan, Options()), folder / "bundle", study.sources(plan))
-    (folder / "study.yaml").write_text(study.document.text, encoding="utf-8")
-    say(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}")
-    progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
-    started = time.monotonic()
-    with _script(folder, jobs) as process, _signals_passed_to(process) as received:
-        _watch(process, folder / "out" / "events.log", progress)
-    if process.returncode != 0:
-        raise _failure(folder, progress, received)
-    before = f", {progress.before:,} of {plan.n_jobs:,} jobs were done before" if progress.before else ""
-    say(f"done in {duration(time.monotonic() - started)}{before}")
-    say(*_outcome(folder / "out", plan))
+    place, out = Folder(folder), Folder(folder / "out")
+    with _locked(place, out) as lock:
+        check_place(place, study.document.text)
+        check_links(out, (stage.name for stage in plan.stages))
+        write(emit(plan, Options()), place.place("bundle"), study.sources(plan))
+        write_study(place, study.document.text)
+        say(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}")
+        progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
+        started = time.monotonic()
+        script = _script(folder, jobs, lock, mixed_versions=mixed_versions)
+        with script as process, _signals_passed_to(process) as received:
+            _watch(process, folder / "out" / "events.log", progress)
+        if process.returncode != 0:
+            raise _failure(folder, progress, received, process.returncode)
+        _check_finished(folder / "out", plan)
+        before = f", {progress.before:,} of {plan.n_jobs:,} jobs were done before" if progress.before else ""
+        say(f"done in {duration(time.monotonic() - started)}{before}")
+        say(*_outcome(folder / "out", plan))
     return 0
+
+
+@contextmanager
+def _locked(place: Folder, out: Folder) -> Iterator[Lock]:
+    """Keep other runs and compilations out of the folder of a run. Yields the lock on the outputs.
+
+    :raises LockedError: when another process uses the folder and does not stop soon
+    """
+    run, bundle = out.make() / RUN, place.make("bundle") / BUNDLE
+    with held(run, "mmc run", wait_s=LOCK_WAIT_S) as lock, held(bundle, "mmc run", wait_s=LOCK_WAIT_S):
+        yield lock
 
 
 def _check_optuna(plan: Plan) -> None:
@@ -80,14 +106,29 @@ def _check_optuna(plan: Plan) -> None:
         raise MissingExtraError("optuna", "optuna")
 
 
+def _check_finished(out: Path, plan: Plan) -> None:
+    """:raises MmcError: unless every job of the plan has its output, with its current fingerprint"""
+    from mmc.jobs.job import fingerprint_in
+
+    jobs = [(stage.name, job) for stage in plan.stages for job in stage.jobs]
+    missing = [
+        f"{stage}[{job.name}]" for stage, job in jobs if fingerprint_in(out / stage / job.name) != job.fingerprint
+    ]
+    if missing:
+        named = ", ".join(missing[:MISSING]) + (", …" if len(missing) > MISSING else "")
+        raise MmcError(f"{len(missing):,} of {len(jobs):,} jobs have no output of this study: {named}; run it again")
+
+
 def _outcome(out: Path, plan: Plan) -> list[str]:
     """The results of the run and where to find more."""
+    from mmc.jobs.job import read_json
+
     last = plan.stages[-1]
     place = out / last.name
     if last.name != REPORT.name:
         return [f"outputs: {place}"]
     place /= last.jobs[0].name
-    results = json.loads((place / REPORT.record).read_text(encoding="utf-8"))
+    results = read_json(place / REPORT.record)
     limits = results["baselines"] + results["methods"]
     lines = ["", *limits_table(limits), ""] if limits else []
     lines += [f"warning: {warning}" for warning in results["warnings"][:WARNINGS]]
@@ -98,10 +139,12 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
 
 def _tracked(out: Path, plan: Plan) -> list[str]:
     """Where the MLflow runs are, or why there are none."""
+    from mmc.jobs.job import read_json
+
     if not any(stage.name == TRACK.name for stage in plan.stages):
         return []
     place = out / TRACK.name / TRACK.name
-    record = json.loads((place / TRACK.record).read_text(encoding="utf-8"))
+    record = read_json(place / TRACK.record)
     if record["warning"]:
         return [f"warning: nothing was tracked: {record['warning']}"]
     return [f"tracked: {record['uri'] or place / 'mlflow.db'}, experiment {record['experiment']}"]
@@ -117,42 +160,29 @@ def limits_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:
     return table(rows, right=range(1, len(levels) + 1))
 
 
-def _wait_for(lock: Path) -> None:
-    """Wait until the run that holds the lock is gone."""
-    deadline = time.monotonic() + LOCK_WAIT_S
-    while (holder := _holder(lock)) is not None:
-        if time.monotonic() > deadline:
-            raise MmcError(f"process {holder} is running the jobs in {lock.parent}; if it is not, remove {lock}")
-        time.sleep(POLL_S)
-
-
-def _holder(lock: Path) -> int | None:
-    """The process that holds the lock; None without a lock or if the process has ended."""
-    try:
-        holder = int(lock.read_text(encoding="ascii"))
-        os.kill(holder, 0)
-    except (OSError, ValueError, OverflowError):
-        return None
-    return holder
-
-
 @contextmanager
-def _script(folder: Path, jobs: int | None) -> Iterator[Process]:
+def _script(folder: Path, jobs: int | None, lock: Lock, *, mixed_versions: bool) -> Iterator[Process]:
     """``run.sh`` as a running process. It ends before the block ends, and also if this process is killed."""
     events = folder / "out" / "events.log"
-    events.unlink(missing_ok=True)  # of an earlier run
-    command = ["bash", str(folder / "bundle" / "run.sh"), "--out", str(events.parent.absolute())]
+    Folder(events.parent).remove(events.name)  # of an earlier run
+    command = ["bash", str((folder / "bundle" / "run.sh").absolute()), "--out", str(events.parent.absolute())]
     command += [] if jobs is None else ["--jobs", str(jobs)]
-    with (folder / "run.log").open("wb") as log:
+    command += ["--mixed-versions"] if mixed_versions else []
+    environment = {**os.environ, "PATH": _path_with_mmc(), "MMC_RUN_LOCK": str(lock.descriptor)}
+    for name in SHELL_OPTIONS:
+        environment.pop(name, None)
+    parent = os.getpid()
+    with Folder(folder).restart(LOG) as log:
         try:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PATH": _path_with_mmc()},
+                env=environment,
+                close_fds=False,  # the locks are inherited: they are held until the last job has ended
                 start_new_session=True,  # only this process gets Ctrl-C, and passes it on once
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - there are no threads
+                preexec_fn=lambda: end_with_parent(parent),  # noqa: PLW1509 - there are no threads
             )
         except FileNotFoundError as error:
             raise MmcError("mmc run needs bash") from error
@@ -162,12 +192,6 @@ def _script(folder: Path, jobs: int | None) -> Iterator[Process]:
             except BaseException:
                 process.terminate()
                 raise
-
-
-def _end_with_parent() -> None:
-    """Ask Linux to stop this process when its parent ends."""
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _path_with_mmc() -> str:
@@ -203,16 +227,22 @@ def _signals_passed_to(process: Process) -> Iterator[list[int]]:
 def _watch(process: Process, events: Path, progress: Progress) -> None:
     """Follow the events until the process ends; on a terminal, show the state in a line."""
     terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    started, seen, shown, running = time.monotonic(), 0, "", True
+    started, seen, shown, running, told = time.monotonic(), 0, "", True, 0
     while running:
         with suppress(subprocess.TimeoutExpired):
             process.wait(POLL_S)
         running = process.returncode is None
         seen += _take_new(events, seen, progress)
+        for text in progress.again[told:AGAIN]:
+            if terminal:
+                sys.stdout.write(f"\r{CLEAR}")
+            say(text)
+            shown = ""
+        told = len(progress.again)
         width = shutil.get_terminal_size().columns - 1
         line = progress.line(time.monotonic() - started, width) if running else ""
         if terminal and line != shown:
-            sys.stdout.write(f"\r{line}\x1b[K")
+            sys.stdout.write(f"\r{line}{CLEAR}")
             sys.stdout.flush()
             shown = line
 
@@ -226,26 +256,41 @@ def _take_new(events: Path, start: int, progress: Progress) -> int:
     except FileNotFoundError:
         return 0
     whole = text[: text.rfind(b"\n") + 1]
-    for line in whole.decode().splitlines():
+    for line in whole.decode(errors="replace").split("\n"):
         progress.take(line)
     return len(whole)
 
 
-def _failure(folder: Path, progress: Progress, received: list[int]) -> MmcError:
+def _failure(folder: Path, progress: Progress, received: list[int], code: int) -> MmcError:
     """The reason why the script failed."""
     if received:
         state = f"{progress.n_done:,} of {progress.n_jobs:,} jobs are done"
         return StoppedError(f"stopped; {state}; the same command continues from there", received[0])
     if not progress.failed:
-        return MmcError(_last_line(folder / "run.log").removeprefix("run.sh: ") or "run.sh failed")
-    stage, job = progress.failed[0]
+        if code < 0:
+            return MmcError(f"run.sh was {killed_by(-code)}; the same command continues from there")
+        full = "cannot write: the disk is full" if shutil.disk_usage(folder).free < FULL_DISK else ""
+        said = _last_line(folder / LOG).removeprefix("run.sh: ").removeprefix("mmc: ")
+        return MmcError(said or full or f"run.sh failed with exit code {code}")
+    stage, job, code = progress.failed[0]
     printed = folder / "out" / stage / f"{job}.out"
     last = _last_line(printed)
     others = f"; {len(progress.failed) - 1} more failed" if len(progress.failed) > 1 else ""
     for prefix in (f"mmc step {stage}[{job}]: ", "mmc: "):
         if last.startswith(prefix):
             return MmcError(f"{stage}[{job}]: {last.removeprefix(prefix)}{others}")
-    return MmcError(f"{stage}[{job}] failed (log: {printed}){others}")
+    return MmcError(f"{stage}[{job}] {_ended(code)} (log: {printed}){others}")
+
+
+def _ended(code: int) -> str:
+    """How a job without a message of its own has ended."""
+    if code == 0:
+        return "ended without its output"
+    if code == EXIT_FULL:
+        return "cannot write: the disk is full"
+    if code > 128:
+        return f"was {killed_by(code - 128)}"
+    return f"failed with exit code {code}"
 
 
 def _last_line(file: Path) -> str:

@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 the study is wrong (or, with ``--check``, the bundle is ou
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -15,6 +16,7 @@ from mmc.cli.doctor import DOCTOR
 from mmc.cli.explain import EXPLAIN
 from mmc.cli.importing import IMPORT
 from mmc.cli.init import INIT
+from mmc.cli.pending import PENDING
 from mmc.cli.plan import PLAN
 from mmc.cli.reana import FETCH, STATUS, SUBMIT
 from mmc.cli.report import REPORT
@@ -25,7 +27,7 @@ from mmc.errors import MmcError, UsageError
 from mmc.printing import complain, plain
 from mmc.version import __version__
 
-COMMANDS = (INIT, VALIDATE, PLAN, COMPILE, RUN, REPORT, SUBMIT, STATUS, FETCH, IMPORT, DOCTOR, EXPLAIN, STEP)
+COMMANDS = (INIT, VALIDATE, PLAN, COMPILE, RUN, REPORT, SUBMIT, STATUS, FETCH, IMPORT, DOCTOR, EXPLAIN, STEP, PENDING)
 """All commands, in the order of the help; each module declares the arguments and the action of a command."""
 
 EXIT_INTERRUPTED = 130
@@ -50,6 +52,7 @@ exit codes: 0 fine, 1 the study is wrong, 2 the command line is wrong, 3 mmc or 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a parent may ignore it, which hides the exit codes of our children
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal without a character shows its number
             stream.reconfigure(errors="backslashreplace")

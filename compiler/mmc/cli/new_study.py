@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmc.compiler.language.schema import load_schema, schema_text
 from mmc.errors import UsageError
+from mmc.files import Folder
 
 STUDY = "study.yaml"
 SCHEMA = "study.schema.json"
@@ -36,16 +37,11 @@ def study_name(folder: str) -> str:
 def write_new(folder: Path, files: Mapping[str, str]) -> None:
     """Write the files, given by their paths in a folder; the folder is made if it does not exist.
 
-    :raises UsageError: when one of them exists; then none is written
+    :raises UsageError: when one of them exists, or is a link; then none is written
     """
     for path in (folder / name for name in files):
-        if path.exists():
+        if path.exists() or path.is_symlink():
             raise UsageError(f"{path} exists already; nothing was written")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise UsageError(f"{folder} cannot be a folder: a file is in the way") from error
     for name, text in files.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        with (folder / name).open("x", encoding="utf-8") as file:
-            file.write(text)
+        with Folder(folder).create(name) as file:
+            file.write(text.encode())

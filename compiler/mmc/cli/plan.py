@@ -5,8 +5,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmc.cli.command import EXIT_WRONG, Command, add_file
+from mmc.cli.command import EXIT_WRONG, Command, add_file, path
 from mmc.errors import MissingExtraError, MmcError, StepError, UsageError
+from mmc.files import write_named
 from mmc.printing import plain
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
         default="text",
         help="svg and png are drawn by graphviz (default: text)",
     )
-    parser.add_argument("-o", "--output", metavar="FILE", help="write it there instead of to standard output")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=path, help="write it there instead of to standard output"
+    )
 
 
 def _plan(arguments: Namespace) -> int:
@@ -36,7 +39,7 @@ def _plan(arguments: Namespace) -> int:
     read = read_plan(arguments.file)
     if read is None:
         return EXIT_WRONG
-    _, plan = read
+    study, plan = read
     if arguments.format in ("svg", "png"):
         picture = _draw(views.to_dot(plan), arguments.format)
     elif arguments.format == "mermaid":
@@ -48,7 +51,10 @@ def _plan(arguments: Namespace) -> int:
             text = "".join(f"{plain(line)}\n" for line in text.splitlines())
         picture = text.encode()
     if arguments.output is not None:
-        Path(arguments.output).write_bytes(picture)
+        file, source = Path(arguments.output), Path(study.name)
+        if file.exists() and source.exists() and file.samefile(source):
+            raise UsageError(f"{file} is the study: name another file with --output")
+        write_named(file, picture)
     elif arguments.format == "png" and sys.stdout.isatty():
         raise UsageError("a terminal cannot show a png: give --output FILE")
     else:

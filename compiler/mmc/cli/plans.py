@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from mmc.cli.repository import from_root, in_utf8
 from mmc.cli.study_file import StudyFile, read
+from mmc.errors import UsageError
+from mmc.files import Folder
 
 if TYPE_CHECKING:
     from mmc.compiler.plan.model import Plan
@@ -49,10 +51,28 @@ def _has_colours(stream: TextIO) -> bool:
     return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
+def read_studies(names: Iterable[str], stream: TextIO, form: str = "text") -> list[StudyFile]:
+    """Read studies, and show the problems of all of them.
+
+    :raises UsageError: afterwards, when a file cannot be read
+    """
+    studies, unread = [], []
+    for name in names:
+        try:
+            studies.append(read(name))
+        except UsageError as error:
+            unread.append(str(error))
+        except OSError as error:
+            unread.append(f"{name}: {error.strerror}")
+    show(studies, stream, form)
+    if unread:
+        raise UsageError("; ".join(unread))
+    return studies
+
+
 def read_plans(names: list[str]) -> "list[tuple[StudyFile, Plan]] | None":
     """The studies with their plans. If one has errors, writes the problems to standard error and returns None."""
-    studies = [read(name) for name in names]
-    show(studies, sys.stderr)
+    studies = read_studies(names, sys.stderr)
     if any(study.is_wrong for study in studies):
         return None
     return [(study, study.plan()) for study in studies]
@@ -65,8 +85,11 @@ def read_plan(name: str) -> "tuple[StudyFile, Plan] | None":
 
 
 def bundle_folder(study: StudyFile, plan: "Plan", target: str) -> Path:
-    """The default folder of the bundle of a study."""
-    return study.folder / "build" / folder_name(plan) / target
+    """The default folder of the bundle of a study.
+
+    :raises MmcError: when a link leads from ``build`` to somewhere else; ``build`` itself may be a link
+    """
+    return Folder(study.folder / "build").place(f"{folder_name(plan)}/{target}")
 
 
 def folder_name(plan: "Plan") -> str:

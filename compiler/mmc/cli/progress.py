@@ -1,9 +1,22 @@
 """The progress of a run, from the lines that ``run.sh`` writes into ``events.log``."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mmc.tables import duration
+
+_EVENT = re.compile(r"(start|done|skip|again|fail) (\S+) (\S+) \d+\.\d{3}(?: (.*))?", re.A)
+
+
+class Failed(NamedTuple):
+    """A job that has failed."""
+
+    stage: str
+    job: str
+    code: int
+    """The exit code of the process; 128 and more if a signal has ended it."""
 
 
 @dataclass
@@ -11,28 +24,44 @@ class Progress:
     """The state of a run: the numbers of all, done and running jobs of each stage, and the failed jobs."""
 
     totals: Mapping[str, int]
-    """Jobs of each stage, in the order in which stages run."""
+    """The number of jobs of each stage, in the order in which stages run."""
     done: dict[str, int] = field(default_factory=dict)
     running: dict[str, int] = field(default_factory=dict)
     before: int = 0
     """The number of jobs that an earlier run has done."""
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    """Stage and name of each failed job."""
+    failed: list[Failed] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+    """The jobs that run again although they were done before, each with the reason."""
 
     def take(self, line: str) -> None:
-        """Count an event: ``start``, ``done``, ``skip`` or ``fail``, then stage, job and seconds."""
-        event, stage, job, *_ = line.split()
+        """Count an event: ``start``, ``done``, ``skip``, ``again`` or ``fail``, then stage, job and seconds.
+
+        After ``skip``, ``again`` tells that the job has to run after all, with the reason at the end of the line; after
+        ``fail``, the exit code is there. A line that is not an event, as one that was cut, is left out.
+        """
+        found = _EVENT.fullmatch(line)
+        if found is None or found[2] not in self.totals:
+            return
+        event, stage, job, more = found.groups("")
         if event == "start":
-            self.running[stage] = self.running.get(stage, 0) + 1
+            self._add(self.running, stage, 1)
+            return
+        if event == "again":
+            self.before = max(0, self.before - 1)
+            self._add(self.done, stage, -1)
+            self.again.append(f"{stage}[{job}] is made again: {more}")
             return
         if event == "skip":
             self.before += 1
         else:
-            self.running[stage] -= 1
+            self._add(self.running, stage, -1)
         if event == "fail":
-            self.failed.append((stage, job))
+            self.failed.append(Failed(stage, job, int(more) if more.isdecimal() else 1))
         else:
-            self.done[stage] = self.done.get(stage, 0) + 1
+            self._add(self.done, stage, 1)
+
+    def _add(self, counts: dict[str, int], stage: str, more: int) -> None:
+        counts[stage] = max(0, counts.get(stage, 0) + more)
 
     @property
     def n_done(self) -> int:

@@ -3,14 +3,17 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from mmc.cli.command import EXIT_WRONG, Command, add_engine
+from mmc.cli.command import EXIT_WRONG, Command, add_engine, path, warn
 from mmc.errors import UsageError
+from mmc.files import Folder
+from mmc.locks import BUNDLE, held
 
 
 def _add_place(parser: ArgumentParser) -> None:
     parser.add_argument(
         "place",
         metavar="BUNDLE|STUDY",
+        type=path,
         help="the folder of a bundle for the target reana, or a study, whose bundle is build/NAME/reana beside it",
     )
 
@@ -23,13 +26,14 @@ def _add_submit_arguments(parser: ArgumentParser) -> None:
 
 def _submit(arguments: Namespace) -> int:
     from mmc.cli.plans import bundle_folder, read_plan
+    from mmc.compiler.reana.bundle import open_bundle
     from mmc.compiler.reana.client import find_client
-    from mmc.compiler.reana.submit import open_bundle, submit
+    from mmc.compiler.reana.submit import submit
     from mmc.compiler.targets.bundle import write
     from mmc.compiler.targets.options import Options
     from mmc.compiler.targets.reana import emit
 
-    folder = Path(arguments.place)
+    folder, compiled = Path(arguments.place), None
     if folder.is_dir():
         if arguments.engine is not None:
             raise UsageError(f"{folder} is already compiled: --engine is for studies only")
@@ -39,8 +43,13 @@ def _submit(arguments: Namespace) -> int:
             return EXIT_WRONG
         study, plan = read
         folder = bundle_folder(study, plan, "reana")
-        write(emit(plan, Options(engine=arguments.engine)), folder, study.sources(plan))
-    return submit(open_bundle(folder), find_client(), again=arguments.again)
+        Folder(folder).make()
+        compiled = emit(plan, Options(engine=arguments.engine)), study.sources(plan)
+    with held(folder / BUNDLE, "mmc submit", unlocked=warn):
+        if compiled is not None:
+            bundle, sources = compiled
+            write(bundle, folder, sources)
+        return submit(open_bundle(folder), find_client(), again=arguments.again)
 
 
 SUBMIT = Command(
@@ -66,8 +75,9 @@ def _compiled(place: str) -> Path | None:
 
 
 def _status(arguments: Namespace) -> int:
+    from mmc.compiler.reana.bundle import open_bundle
     from mmc.compiler.reana.client import find_client
-    from mmc.compiler.reana.submit import open_bundle, status
+    from mmc.compiler.reana.submit import status
 
     folder = _compiled(arguments.place)
     return EXIT_WRONG if folder is None else status(open_bundle(folder), find_client())
@@ -82,13 +92,15 @@ def _add_fetch_arguments(parser: ArgumentParser) -> None:
         "-o",
         "--out",
         metavar="DIR",
+        type=path,
         help="the folder that gets a folder with the run's name (default: results in the bundle)",
     )
 
 
 def _fetch(arguments: Namespace) -> int:
+    from mmc.compiler.reana.bundle import open_bundle
     from mmc.compiler.reana.client import find_client
-    from mmc.compiler.reana.submit import fetch, open_bundle
+    from mmc.compiler.reana.submit import fetch
 
     folder = _compiled(arguments.place)
     out = None if arguments.out is None else Path(arguments.out)

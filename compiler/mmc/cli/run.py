@@ -3,13 +3,20 @@
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-from mmc.cli.command import EXIT_WRONG, Command, add_file
+from mmc.cli.command import EXIT_WRONG, Command, add_file, path
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     add_file(parser)
-    parser.add_argument("-o", "--out", metavar="DIR", help="the run's folder (default: runs/NAME beside the study)")
+    parser.add_argument(
+        "-o", "--out", metavar="DIR", type=path, help="the run's folder (default: runs/NAME beside the study)"
+    )
     parser.add_argument("-j", "--jobs", metavar="N", type=_positive, help="jobs at a time (default: one per core)")
+    parser.add_argument(
+        "--mixed-versions",
+        action="store_true",
+        help="go on although finished jobs were made with other versions of MadMiner, torch or a generator",
+    )
 
 
 def _positive(text: str) -> int:
@@ -27,7 +34,7 @@ def _run(arguments: Namespace) -> int:
         return EXIT_WRONG
     study, plan = read
     folder = study.folder / "runs" / folder_name(plan) if arguments.out is None else Path(arguments.out)
-    return run_study(study, plan, folder, arguments.jobs)
+    return run_study(study, plan, folder, arguments.jobs, mixed_versions=arguments.mixed_versions)
 
 
 RUN = Command(

@@ -18,11 +18,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _validate(arguments: Namespace) -> int:
-    from mmc.cli.plans import distinct, show
-    from mmc.cli.study_file import read
+    from mmc.cli.plans import distinct, read_studies
 
-    studies = [read(name) for name in distinct(arguments.files)]
-    show(studies, sys.stdout, arguments.format)
+    studies = read_studies(distinct(arguments.files), sys.stdout, arguments.format)
     if any(study.is_wrong for study in studies):
         return EXIT_WRONG
     if arguments.format == "text":

@@ -132,6 +132,13 @@ def _maker(folder: Path) -> str | None:
     return None
 
 
+def fingerprint_in(folder: Path) -> str | None:
+    """The fingerprint of the job that wrote the folder; None if it is not finished, or its record is damaged."""
+    with suppress(StepError, OSError):
+        return read_record(folder).fingerprint
+    return None
+
+
 def read_record(folder: Path) -> Record:
     """The record of the job that wrote the folder.
 

@@ -99,9 +99,12 @@ class Record:
                 return f"{name} {found}"
         return None
 
-    def check(self, folder: Path) -> None:
-        """:raises StepError: when a file is not as the job wrote it"""
-        if (damage := self.damage(folder, whole=False)) is not None:
+    def check(self, folder: Path, *, whole: bool = False) -> None:
+        """Check the files of an output; ``whole`` as in :meth:`damage`.
+
+        :raises StepError: when a file is not as the job wrote it
+        """
+        if (damage := self.damage(folder, whole=whole)) is not None:
             raise StepError(f"the output of {self.maker} in {folder} is damaged: {damage}; {MAKE_AGAIN}")
 
     def names(self, folder: str = "", suffix: str = "") -> list[str]:

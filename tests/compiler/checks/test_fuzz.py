@@ -155,14 +155,20 @@ execution: {resources: {import_events: {time: 1 h}}}
 
 
 PARAM_CARD = "Block dim6\n  2 0.0\n  5 0.0\nDECAY 25 0.004\n"
-"""What all files hold."""
+
+
+def card_text(path: str) -> str:
+    """The text of a card: all settings of the others are in the study."""
+    return PARAM_CARD if "param" in path else ""
+
+
 FILES = ("events.h5", *sorted({word.strip("],}") for word in f"{MADGRAPH} {EVENT_FILES}".split() if "/" in word}))
 
 
 def checked(text: str, files: tuple[str, ...] = ()) -> tuple[list[str], dict[str, Any] | None]:
     """The codes of a study's problems and its filled data; everything can be rendered."""
     document = load(text, "study.yaml")
-    result = check(document, lambda path: "file" if path in files else "missing", lambda _: PARAM_CARD)
+    result = check(document, lambda path: "file" if path in files else "missing", card_text)
     assert has_errors(result.diagnostics) == (result.data is None)
     for render in RENDERERS.values():
         render(result.diagnostics, {"study.yaml": document.text})

@@ -32,12 +32,12 @@ def test_a_benchmark_called_priors() -> None:
     assert codes(("  w: {", "  priors: {")) == []
 
 
-@pytest.mark.parametrize("address", ["https://[::1", "http://[", "https://]/x@y"])
+@pytest.mark.parametrize("address", ["https://[::1", "http://[", "https://]/x"])
 def test_an_address_that_is_not_one(address: str) -> None:
     assert codes(("evaluation:", f"tracking: {{mlflow: {{uri: '{address}'}}}}\nevaluation:")) == []
 
 
-@pytest.mark.parametrize("address", ["https://me@[::1", "https://me:secret@host", "https://me@host?x"])
+@pytest.mark.parametrize("address", ["https://me@[::1", "https://me:secret@host", "https://me@host?x", "https://]/x@y"])
 def test_a_login_in_such_an_address(address: str) -> None:
     assert codes(("evaluation:", f"tracking: {{mlflow: {{uri: '{address}'}}}}\nevaluation:")) == ["MMC608"]
 

@@ -40,6 +40,7 @@ def test_pythia_cards() -> None:
         (3, "Beams:eCM", "8000."),
         (4, "partonlevel:mpi", "off"),
         (5, "24:onMode", "off"),
+        (6, "words", ""),
     ]
 
 

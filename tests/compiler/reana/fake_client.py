@@ -35,7 +35,7 @@ class FakeClient(Client):
     fate: Fate = field(default_factory=Fate, kw_only=True)
 
     def run(
-        self, command: str, *words: str, folder: Path | None = None, sends_files: bool = False
+        self, command: str, *words: str, folder: Path | None = None, limit_s: float = 0.0
     ) -> subprocess.CompletedProcess[str]:
         self.fate.commands.append(command)
         killed = len(self.fate.commands) == self.fate.call

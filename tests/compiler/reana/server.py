@@ -3,12 +3,14 @@
 import fnmatch
 import io
 import json
+import ssl
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -208,8 +210,8 @@ class Double:
 
 
 @contextmanager
-def serve(specification: Mapping[str, Any]) -> Iterator[Double]:
-    """The double at a free port of this machine."""
+def serve(specification: Mapping[str, Any], certificate: Path | None = None) -> Iterator[Double]:
+    """The double at a free port of this machine; with a file of a certificate and its key, over TLS."""
     double = Double(specification)
 
     class Handler(BaseHTTPRequestHandler):
@@ -234,7 +236,12 @@ def serve(specification: Mapping[str, Any]) -> Iterator[Double]:
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        double.url = f"http://127.0.0.1:{server.server_address[1]}"
+        double.url = f"http{'s' if certificate else ''}://127.0.0.1:{server.server_address[1]}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that does not trust it
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield double

@@ -5,12 +5,16 @@ The double checks every request against the published specification; see the fix
 
 import json
 import re
+import shutil
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mmc.cli.main import main
 from mmc.compiler.catalogue.reana import ENGINES
-from mmc.compiler.reana.client import PROGRAM, SERVER, TOKEN
+from mmc.compiler.reana.client import PROGRAM, SERVER, TOKEN, Client, find_client
 
 from tests.compiler.reana import server
 
@@ -132,6 +136,62 @@ def test_a_server_that_is_not_there(
     assert main(["submit", str(study)]) == 3
     assert re.search(r"http://127\.0\.0\.1:9 cannot be reached: .*; the same command goes on", one_line(capsys))
     assert double.calls == []
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for this machine with its key, signed by itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    file = tmp_path_factory.mktemp("certificate") / "both.pem"
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(file), "-out", f"{file}.crt"]
+    subprocess.run(["openssl", *words, *names], check=True, capture_output=True)
+    file.write_text(file.read_text() + Path(f"{file}.crt").read_text())
+    return file
+
+
+def test_certificates_are_checked(
+    certificate: Path,
+    reana_client: str,
+    specification: Mapping[str, Any],
+    study: Path,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """reana-client alone accepts every certificate."""
+    with server.serve(specification, certificate) as double:
+        for name, value in ((PROGRAM, reana_client), (SERVER, double.url), (TOKEN, server.TOKEN)):
+            monkeypatch.setenv(name, value)
+        assert main(["submit", str(study)]) == 3
+        assert f"{double.url} has a certificate that cannot be trusted (" in one_line(capsys)
+        assert double.calls == []
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", f"{certificate}.crt")
+        assert main(["submit", str(study)]) == 0
+        assert capsys.readouterr().err == ""
+        assert double.workflows[RUN].starts == 1
+    assert double.problems == []
+
+
+def test_a_client_that_does_not_check_is_reported(tmp_path: Path, capsys: Capture) -> None:
+    program = tmp_path / "reana-client"
+    program.write_text("#!/bin/sh\necho '[]'\n")
+    program.chmod(0o755)
+    assert Client(str(program), "https://reana.example", "secret").table("list", keys=()) == []
+    message = f"mmc: warning: {program} may not have checked the certificate of https://reana.example\n"
+    assert capsys.readouterr().err == message
+    assert Client(str(program), "http://127.0.0.1", "secret").table("list", keys=()) == []
+    assert capsys.readouterr().err == ""
+
+
+def test_a_token_is_not_sent_in_the_clear_unnoticed(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ((PROGRAM, "/bin/true"), (SERVER, "http://reana.example"), (TOKEN, "secret")):
+        monkeypatch.setenv(name, value)
+    find_client()
+    message = "mmc: warning: the access token travels to http://reana.example unencrypted: use https\n"
+    assert capsys.readouterr().err == message
 
 
 @pytest.mark.parametrize(

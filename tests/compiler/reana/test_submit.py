@@ -1,14 +1,21 @@
 """Submissions that are killed anywhere, repeated, changed in between; the client acts without a process."""
 
+import hashlib
 import json
+import subprocess
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mmc.cli.main import main
-from mmc.compiler.reana.submit import RECORD, ReanaBundle, fetch, open_bundle, status, submit
+from mmc.compiler.reana.bundle import ReanaBundle, open_bundle
+from mmc.compiler.reana.client import MOST_BYTES, Client
+from mmc.compiler.reana.submit import RECORD, fetch, status, submit
 from mmc.errors import MmcError, UsageError
 
+from tests.cli.test_run import is_running
 from tests.compiler.reana.fake_client import FakeClient, Fate, KilledError, When
 from tests.compiler.reana.server import Double
 from tests.support import STUDIES
@@ -45,6 +52,168 @@ def is_there(bundle: ReanaBundle, double: Double, name: str) -> bool:
     run = double.workflows[name]
     whole = {path: (bundle.folder / path).read_bytes() for path in bundle.files}
     return run.status == "running" and run.starts == 1 and run.files == whole
+
+
+def rewrite(folder: Path, path: str, text: str) -> None:
+    """Change a file of a bundle, and its digest in the manifest, as who makes a bundle can."""
+    (folder / path).write_text(text)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"][path] = hashlib.sha256(text.encode()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def refusal(bundle: ReanaBundle, double: Double) -> str:
+    """The line with which a bundle is refused; the server hears nothing of it."""
+    client = FakeClient("reana-client", "https://reana.example", "secret", double=double)
+    with pytest.raises(MmcError) as caught:
+        submit(open_bundle(bundle.folder), client, again=False)
+    assert client.fate.commands == [] and not double.workflows
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("    - README.md\n", "    - README.md\n    - ../../../secret\n", "'../../../secret'"),
+        ("    - README.md\n", "    - README.md\n    - /etc/hostname\n", "'/etc/hostname'"),
+        ("    - README.md\n", "    - README.md\n    - README.md\n", "a file twice"),
+        ("    - README.md\n", "", "'README.md'"),
+        ("inputs:\n", "inputs:\n  directories: [..]\n", "`inputs` has other keys than files, parameters"),
+        ("inputs:\n", "extra: 1\ninputs:\n", "`reana.yaml` has other keys"),
+        ("bundle:", "other:", "the workflow has another file or other parameters"),
+        ("file: workflow.yml", "file: ../workflow.yml", "the workflow has another file or other parameters"),
+        ("type: yadage", "type: snakemake", "'snakemake' is not one of the engines"),
+        ("  directories:\n", "  directories:\n    - ../..\n", "'../..' is not the path of a file inside"),
+        ("  directories:\n", "  directories:\n    - --help\n", "'--help' is not the path of a file"),
+    ],
+)
+def test_only_the_bundle_is_uploaded(
+    before: str, after: str, message: str, bundle: ReanaBundle, double: Double
+) -> None:
+    text = (bundle.folder / "reana.yaml").read_text()
+    assert before in text
+    rewrite(bundle.folder, "reana.yaml", text.replace(before, after, 1))
+    assert message in refusal(bundle, double)
+
+
+@pytest.mark.parametrize("path", ["../secret", "/etc/hostname", "-o"])
+def test_a_manifest_that_names_files_elsewhere(path: str, bundle: ReanaBundle, double: Double) -> None:
+    (bundle.folder.parent / "secret").write_text("secret")
+    text = (bundle.folder / "reana.yaml").read_text().replace("    - README.md\n", f"    - README.md\n    - {path}\n")
+    rewrite(bundle.folder, "reana.yaml", text)
+    manifest = json.loads((bundle.folder / "manifest.json").read_text())
+    manifest["files"][path] = hashlib.sha256(b"secret").hexdigest()
+    (bundle.folder / "manifest.json").write_text(json.dumps(manifest))
+    assert f"{path!r} is not the path of a file" in refusal(bundle, double)
+
+
+@pytest.mark.parametrize("path", ["README.md", "config", "workflow.yml", "reana.yaml", "manifest.json"])
+def test_a_link_in_a_bundle_is_not_uploaded(path: str, bundle: ReanaBundle, double: Double) -> None:
+    moved = bundle.folder.parent / "moved"
+    (bundle.folder / path).rename(moved)
+    (bundle.folder / path).symlink_to(moved)
+    assert f"{path} is a link to {moved}" in refusal(bundle, double)
+
+
+def test_a_file_that_the_manifest_does_not_know(bundle: ReanaBundle, double: Double) -> None:
+    (bundle.folder / "config" / "train.json").write_text("{}\n")
+    message = "config/train.json is not the file that manifest.json names; compile the study again"
+    assert message in refusal(bundle, double)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "message"),
+    [
+        ("workflow.yml", "a: {$ref: ../secret.yml}", "workflow.yml refers in `$ref` to '../secret.yml'"),
+        ("workflow.yml", '{"a": [&x {"\\u0024ref": "/etc/passwd#/a"}, *x]}', "refers in `$ref` to '/etc/passwd'"),
+        ("steps.yml", "a: {$ref: 'http://127.0.0.1/x.yml'}", "refers in `$ref` to 'http://127.0.0.1/x.yml'"),
+        ("steps.yml", "a: {$ref: config/train.json}", "refers in `$ref` to 'config/train.json'"),
+        ("steps.yml", "a: {$include: x}", "refers in `$include` to 'x'"),
+        ("steps.yml", "a: [", "cannot be read"),
+        ("steps.yml", "[" * 3000, "cannot be read"),
+    ],
+)
+def test_a_workflow_reads_only_the_bundle(
+    path: str, text: str, message: str, bundle: ReanaBundle, double: Double
+) -> None:
+    """reana-client sends the whole workflow, with whatever it refers to."""
+    rewrite(bundle.folder, path, text)
+    assert message in refusal(bundle, double)
+
+
+def test_a_cwl_workflow_runs_only_the_bundle(study: Path, double: Double) -> None:
+    assert main(["compile", str(study), "-t", "reana", "--engine", "cwl"]) == 0
+    bundle = open_bundle(study.parent / "build" / "drell-yan-tiny" / "reana")
+    text = (bundle.folder / "workflow.cwl").read_text()
+    rewrite(bundle.folder, "workflow.cwl", text.replace("run: physics.cwl", "run: ../../secret.cwl"))
+    assert "workflow.cwl refers in `run` to '../../secret.cwl', which is not in the workflow" in refusal(bundle, double)
+
+
+@pytest.mark.parametrize("engine", ["yadage", "cwl", "serial"])
+def test_the_bundles_of_all_engines_are_accepted(engine: str, study: Path, double: Double) -> None:
+    assert main(["compile", str(study), "-t", "reana", "--engine", engine]) == 0
+    bundle = open_bundle(study.parent / "build" / "drell-yan-tiny" / "reana")
+    commands(bundle, double)
+    assert is_there(bundle, double, "drell-yan-tiny.1")
+
+
+RUNS = ["../../elsewhere", "/tmp/x", "drell-yan-tiny", "other.1", "drell-yan-tiny.1/..", "drell-yan-tiny.1\n", 5, ["x"]]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_record_names_a_run_of_the_bundle(run: object, bundle: ReanaBundle, double: Double) -> None:
+    commands(bundle, double)
+    (bundle.folder / RECORD).write_text(json.dumps({**record(bundle), "run": run}))
+    with pytest.raises(MmcError, match=r"submission\.json cannot be read: move it away"):
+        fetch(bundle, FakeClient("reana-client", "https://reana.example", "secret", double=double), None)
+
+
+@dataclass(frozen=True)
+class SaysClient(FakeClient):
+    """Prints a given answer to one command."""
+
+    command: str = field(default="", kw_only=True)
+    said: str = field(default="", kw_only=True)
+
+    def run(self, command: str, *words: str, **more: Any) -> Any:
+        if command != self.command:
+            return super().run(command, *words, **more)
+        return subprocess.CompletedProcess([], 0, self.said, "")
+
+
+SAID = [
+    *("", "[", "null", "[null]", "[[]]", "[1]", "{}", "[{}]", '[{"name": null}]', "[" * 100_000, "[1e999999]"),
+    *("\x1b[31m", "../x.1\n", f"[{'9' * 5000}]", '[{"size": "1", "name": 5}, "x"]'),
+    '[{"name": {"a": 1}, "run_number": [], "status": {}, "size": {}}]',
+    '[{"name": "../../x", "run_number": "1", "status": "created", "size": 7}]',
+    '[{"name": "drell-yan-tiny", "run_number": "1", "status": "\\u001b[31m", "size": 7}]',
+]
+
+
+@pytest.mark.parametrize("command", ["list", "ls", "status", "create"])
+@pytest.mark.parametrize("said", SAID)
+def test_answers_of_other_shapes(command: str, said: str, bundle: ReanaBundle, double: Double, capsys: Capture) -> None:
+    client = SaysClient("reana-client", "https://reana.example", "secret", double=double, command=command, said=said)
+    try:
+        submit(bundle, client, again=False)
+    except MmcError as error:
+        assert str(error).isprintable() and len(str(error)) < 500
+    assert "\x1b" not in capsys.readouterr().out
+    assert all(name.startswith("drell-yan-tiny.") for name in double.workflows)
+
+
+def test_an_answer_has_an_end(tmp_path: Path) -> None:
+    (tmp_path / "endless").write_text("#!/bin/sh\nyes &\necho $! >pid\nwait\n")
+    (tmp_path / "silent").write_text("#!/bin/sh\nsleep 100\n")
+    for name in ("endless", "silent"):
+        (tmp_path / name).chmod(0o755)
+    with pytest.raises(MmcError, match=f"the answer of http://127.0.0.1 is longer than {MOST_BYTES / 1e6:.0f} MB"):
+        Client(str(tmp_path / "endless"), "http://127.0.0.1", "secret").call("list", folder=tmp_path)
+    deadline = time.monotonic() + 10
+    while is_running(int((tmp_path / "pid").read_text())):  # whatever it has started ends with it
+        assert time.monotonic() < deadline
+    with pytest.raises(MmcError, match=r"http://127\.0\.0\.1 has not answered within 0 s"):
+        Client(str(tmp_path / "silent"), "http://127.0.0.1", "secret").call("list", limit_s=0.1)
 
 
 def test_a_submission(bundle: ReanaBundle, double: Double, capsys: Capture) -> None:
@@ -99,9 +268,10 @@ def test_a_changed_bundle_is_another_run(bundle: ReanaBundle, double: Double, ca
     client = FakeClient("reana-client", "https://reana.example", "secret", double=double, fate=Fate(3))
     with pytest.raises(KilledError):
         submit(bundle, client, again=False)
-    (bundle.folder / "config" / "train.json").write_text("{}\n")
-    commands(bundle, double)
-    assert is_there(bundle, double, "drell-yan-tiny.2")
+    rewrite(bundle.folder, "config/train.json", "{}\n")
+    changed = open_bundle(bundle.folder)
+    commands(changed, double)
+    assert is_there(changed, double, "drell-yan-tiny.2")
     assert "drell-yan-tiny.1 was not started; it stays on https://reana.example" in capsys.readouterr().out
 
 

@@ -15,9 +15,11 @@ from mmc.compiler.targets.bundle import write
 from tests.compiler.targets.plans import FILE_CONTENT
 
 PROGRAM = """#!{python} -IS
-import json, os, pathlib, shutil, signal, sys, time
+import hashlib, json, os, pathlib, shutil, signal, sys, time
 
 words = sys.argv[1:]
+if words[0] == "pending":
+    os.execv(sys.executable, [sys.executable, "-m", "mmc", *words])
 stage, job = words[1], words[words.index("--job") + 1]
 out = pathlib.Path(words[words.index("--out") + 1])
 print("runs", stage, job, flush=True)
@@ -37,9 +39,12 @@ records = {{w: json.loads(p.read_text()) for w in words if (p := pathlib.Path(w)
 upstream = {{word: f"out/{{record['stage']}}/{{record['job']}}" for word, record in records.items()}}
 part = out.with_name("." + out.name)
 part.mkdir(exist_ok=True)  # a killed job leaves one
+ran = json.dumps({{"words": ["mmc", *words], "upstream": upstream}}).encode()
+(part / "ran.json").write_bytes(ran)
+output = {{"bytes": len(ran), "sha256": hashlib.sha256(ran).hexdigest(), "modified_ns": 0}}
 record = {{"stage": stage, "job": job, "fingerprint": config["jobs"][job]["fingerprint"]}}
+record |= {{"seed": 1, "seconds": 0.0, "mmc": "0", "outputs": {{"ran.json": output}}}}
 (part / "job.json").write_text(json.dumps(record))
-(part / "ran.json").write_text(json.dumps({{"words": ["mmc", *words], "upstream": upstream}}))
 shutil.rmtree(out, ignore_errors=True)
 part.rename(out)
 """

@@ -117,6 +117,11 @@ def test_yadage_refuses_a_gather_that_no_command_holds() -> None:
         TARGETS["yadage"](make_plan(splits=20_000), Options())
 
 
+def test_yadage_refuses_a_command_that_is_too_long_by_itself() -> None:
+    with pytest.raises(MmcError, match=r"the command of the stage \w+ has 1\d\d,\d\d\d characters, more than Yadage"):
+        TARGETS["yadage"](make_plan(file="inputs/" + "x" * 140_000), Options())
+
+
 def test_yadage_takes_only_names_that_need_no_quotes() -> None:
     with pytest.raises(ValueError, match="is not a name that the planner gives"):
         TARGETS["yadage"](make_plan(methods=["it's"]), Options())

@@ -1,5 +1,6 @@
 """``run.sh``, really run with bash and a fake step program."""
 
+import getpass
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,7 +38,10 @@ def run(
 
 def events(out: Path) -> list[tuple[str, str]]:
     lines = (out / "events.log").read_text().splitlines()
-    assert all(len(line.split(" ")) == 4 and float(line.split(" ")[3]) >= 0 for line in lines)
+    for line in lines:
+        what, _, _, seconds, *code = line.split(" ")
+        assert float(seconds) >= 0
+        assert [word.isdecimal() for word in code] == [True] * (what == "fail")
     return [(line.split(" ")[0], "/".join(line.split(" ")[1:3])) for line in lines]
 
 
@@ -69,6 +74,42 @@ def test_out_may_be_anywhere(folder: Path, step_program: StepProgram, tmp_path: 
     for name in ("re sults/a", "re sults/b", "re sults/c", "d"):
         assert step_program.ran(tmp_path / name).keys() == expected_commands(plan).keys()
     assert not (folder / "out").exists()
+
+
+def test_a_tilde_is_the_home_folder(folder: Path, step_program: StepProgram, tmp_path: Path) -> None:
+    for word, name in ("--out=~/a", "a"), ("-o~", "."):
+        assert run(folder, step_program, word, cwd=tmp_path, HOME=str(tmp_path / "home")).returncode == 0
+        assert (tmp_path / "home" / name / "report").is_dir()
+    assert not (tmp_path / "~").exists()
+
+
+def test_the_results_may_be_on_another_disk(folder: Path, step_program: StepProgram, tmp_path: Path) -> None:
+    (folder / "out").symlink_to(tmp_path / "scratch")
+    done = run(folder, step_program)
+    assert done.returncode == 1
+    assert done.stderr == f"run.sh: out is a link to {tmp_path / 'scratch'}, which does not exist\n"
+    (tmp_path / "scratch").mkdir()
+    assert run(folder, step_program).returncode == 0
+    assert (tmp_path / "scratch" / "report" / "report").is_dir()
+
+
+@pytest.mark.parametrize("link", ["report", "run.lock", "events.log", "report/report.out"])
+@pytest.mark.parametrize("dangling", [False, True])
+def test_no_link_in_the_results_is_followed(
+    folder: Path, step_program: StepProgram, tmp_path: Path, link: str, dangling: bool
+) -> None:
+    mine, place = tmp_path / "mine", folder / "out" / link
+    mine.mkdir()
+    (mine / "file").write_text("mine")
+    place.parent.mkdir(parents=True)
+    place.symlink_to(mine / "new" if dangling else mine / "file" if place.suffix else mine)
+    done = run(folder, step_program)
+    if link == "report/report.out":
+        assert done.returncode == 0 and place.read_text() == "runs report report\n"
+    else:
+        assert done.returncode == 1
+        assert done.stderr == f"run.sh: out/{link} is a link, and no link in out is followed: remove it\n"
+    assert [path.name for path in mine.iterdir()] == ["file"] and (mine / "file").read_text() == "mine"
 
 
 def test_jobs_start_as_soon_as_their_own_inputs_are_there(
@@ -138,7 +179,24 @@ def test_a_failure_is_clear(folder: Path, step_program: StepProgram) -> None:
 def test_a_killed_job_is_a_failure(folder: Path, step_program: StepProgram) -> None:
     done = run(folder, step_program, FAKE_KILL="configure/configure")
     assert done.returncode == 1
-    assert "configure configure failed with exit code 137" in done.stderr
+    reason = (
+        "failed with exit code 137: killed by SIGKILL, as the kernel does when memory runs out; what it printed is in"
+    )
+    assert f"configure configure {reason} " in done.stderr
+    assert (folder / "out/events.log").read_text().splitlines()[-1].split()[-1] == "137"
+
+
+def test_a_job_without_the_output_of_this_study_is_a_failure(
+    place: Place, step_program: StepProgram, tmp_path: Path
+) -> None:
+    """Whatever its exit code was. So a study that is compiled while its bundle runs does not mix with it."""
+    folder = place(make_plan(title="one"), "script", tmp_path / "bundle")
+    config = folder / "config" / "evaluate.json"
+    config.write_text(config.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
+    done = run(folder, step_program)
+    assert done.returncode == 1
+    assert "evaluate sally failed with exit code 0, but without the output of this job" in done.stderr
+    assert not (folder / "out/report").is_dir() or not list((folder / "out/report").iterdir())
 
 
 def test_a_missing_program_is_a_failure(folder: Path, step_program: StepProgram) -> None:
@@ -205,20 +263,164 @@ def test_a_kill_leaves_nothing_that_looks_finished(folder: Path, step_program: S
 
 
 def test_two_runs_do_not_share_a_folder(folder: Path, step_program: StepProgram) -> None:
-    process = start(folder, step_program)
+    process = start(folder, step_program, FAKE_SECONDS="4")
     wait_for(folder / "out/configure/configure.out")
     second = run(folder, step_program)
     assert second.returncode == 1
-    assert f"process {process.pid} is running the jobs in" in second.stderr
+    assert f"out is in use by run.sh of user {getpass.getuser()} on host " in second.stderr
+    assert f", process {process.pid}, since " in second.stderr
+    elsewhere = run(folder, step_program, "-o", "elsewhere", FAKE_SECONDS="0")
+    assert elsewhere.returncode == 0
     process.terminate()
     process.communicate(timeout=10)
 
 
-def start(folder: Path, program: StepProgram, **environment: str) -> subprocess.Popen[str]:
+def test_a_run_waits_for_the_jobs_of_a_killed_one(folder: Path, step_program: StepProgram) -> None:
+    process = start(folder, step_program, FAKE_SECONDS="1")
+    wait_for(folder / "out/configure/configure.out")
+    process.kill()
+    process.communicate(timeout=10)
+    done = run(folder, step_program)
+    assert done.returncode == 0, done.stderr
+    assert ("skip", "configure/configure") in events(folder / "out")
+    assert sorted(path.name for path in (folder / "out").iterdir() if path.is_file()) == ["events.log"]
+    assert not (folder / ".mmc.lock").exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_run_of_another_user_is_alive(folder: Path, step_program: StepProgram) -> None:
+    for above in folder.parents[:-2]:
+        above.chmod(above.stat().st_mode | 0o711)
+    process = start(folder, step_program, FAKE_SECONDS="4")
+    wait_for(folder / "out/configure/configure.out")
+    subprocess.run(["chmod", "-R", "a+rwX", folder], check=True)
+    environment = {**step_program.environment, "PATH": "/usr/bin:/bin"}
+    command = ["bash", str(folder / "run.sh")]
+    second = subprocess.run(
+        command, env=environment, cwd="/", user=65534, group=65534, extra_groups=[], capture_output=True, check=False
+    )
+    assert second.returncode == 1
+    assert b"out is in use by run.sh of user root on host " in second.stderr
+    process.terminate()
+    process.communicate(timeout=10)
+
+
+@pytest.mark.parametrize("content", ["precious\n", "one\ntwo\nthree"])
+def test_a_file_in_the_place_of_the_lock_is_left_alone(folder: Path, step_program: StepProgram, content: str) -> None:
+    (folder / "out").mkdir()
+    (folder / "precious").write_text(content)
+    for name, reason in (("out/run.lock", "is a link"), (".mmc.lock", "is not a lock of mmc: move it away")):
+        (folder / name).symlink_to(folder / "precious")
+        done = run(folder, step_program)
+        assert done.returncode == 1
+        assert f"{name} {reason}" in done.stderr
+        (folder / name).unlink()
+    assert (folder / "precious").read_text() == content
+    (folder / "precious").rename(folder / "out/run.lock")
+    assert run(folder, step_program).returncode == 1
+    assert (folder / "out/run.lock").read_text() == content
+
+
+def test_the_number_of_a_running_process_is_the_lock_of_an_older_run(folder: Path, step_program: StepProgram) -> None:
+    (folder / "out").mkdir()
+    (folder / "out/run.lock").write_text(f"{os.getpid()}\n")
+    done = run(folder, step_program)
+    assert done.returncode == 1
+    assert f"process {os.getpid()} of an older mmc is running the jobs in {folder}/out" in done.stderr
+    (folder / "out/run.lock").write_text("4194305\n")  # beyond the largest process number: nobody
+    assert run(folder, step_program).returncode == 0
+
+
+@pytest.mark.parametrize("helper", ["python3", None])
+def test_without_the_program_flock(folder: Path, step_program: StepProgram, tmp_path: Path, helper: str | None) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("bash", "id", "mkdir", "nproc", "readlink", "rm", "sleep", "tail", *([helper] if helper else [])):
+        (programs / name).symlink_to(shutil.which(name) or "missing")
+    path = f"{tmp_path / 'bin'}:{programs}"
+    if helper is None:
+        done = run(folder, step_program, PATH=path)
+        assert done.returncode == 1
+        assert "cannot lock " in done.stderr and "this needs the program flock or python3" in done.stderr
+        return
+    process = start(folder, step_program, FAKE_SECONDS="4", PATH=path)
+    wait_for(folder / "out/configure/configure.out")
+    second = run(folder, step_program, PATH=path)
+    assert second.returncode == 1
+    assert "out is in use by run.sh of user " in second.stderr
+    process.terminate()
+    process.communicate(timeout=10)
+
+
+@pytest.mark.parametrize("options", ["-e", "-u", "-f", "-a", "-C", "-k", "--posix", "-o pipefail", "-O nocasematch"])
+def test_options_of_the_shell_change_nothing(folder: Path, step_program: StepProgram, options: str) -> None:
+    command = ["bash", *options.split(), "run.sh"]
+    done = subprocess.run(
+        command, cwd=folder, env=step_program.environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    failed = subprocess.run(
+        command,
+        cwd=folder,
+        env={**step_program.environment, "FAKE_FAIL": "train/sally"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert failed.returncode == 0  # all were done
+    shutil.rmtree(folder / "out/train/sally")
+    failed = run(folder, step_program, FAKE_FAIL="train/sally", SHELLOPTS="braceexpand:errexit:hashall:nounset")
+    assert failed.returncode == 1
+    assert "train sally failed with exit code 3" in failed.stderr
+
+
+def test_what_the_caller_exports_changes_nothing(folder: Path, step_program: StepProgram, tmp_path: Path) -> None:
+    decoy = tmp_path / "decoy" / folder.name
+    decoy.mkdir(parents=True)
+    surroundings = {
+        "CDPATH": str(decoy.parent),
+        "GLOBIGNORE": "*",
+        "IFS": "o",
+        "POSIXLY_CORRECT": "1",
+        "OMP_NUM_THREADS": "0",
+        "BASH_FUNC_cd%%": "() { echo elsewhere; }",
+        "BASH_FUNC_kill%%": "() { return 1; }",
+        "BASH_FUNC_printf%%": "() { return 1; }",
+    }
+    done = subprocess.run(
+        ["bash", f"{folder.name}/run.sh", "-j", "2"],
+        env={**step_program.environment, **surroundings},
+        cwd=folder.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert step_program.ran(folder / "out").keys() == expected_commands(make_plan()).keys()
+    assert not list(decoy.iterdir())
+
+
+def test_failures_are_seen_by_a_shell_whose_parent_ignores_its_children(
+    folder: Path, step_program: StepProgram
+) -> None:
+    process = start(
+        folder, step_program, lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN), FAKE_FAIL="simulate/signal.sm.1"
+    )
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "simulate signal.sm.1 failed with exit code 3" in errors
+
+
+def start(
+    folder: Path, program: StepProgram, before: Callable[[], object] | None = None, **environment: str
+) -> subprocess.Popen[str]:
     """run.sh, with jobs of a quarter of a second."""
     return subprocess.Popen(
         ["bash", str(folder / "run.sh"), "-j", "2"],
         env={**program.environment, "FAKE_SECONDS": "0.25", **environment},
+        preexec_fn=before,  # noqa: PLW1509 - there are no threads
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -340,7 +542,9 @@ def test_bash_and_shellcheck_accept_every_script(plan: Plan) -> None:
 def test_overhead_per_job_and_linear_time(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
     """Far less than a tenth of a second per job, and not growing with the number of jobs."""
     program = tmp_path / "bin" / "mmc"
-    program.write_text("#!/bin/sh\nexit 0\n")
+    program.write_text(
+        '#!/bin/sh\nfor out; do :; done\nmkdir "$out"\nprintf \'"%s"\' "$MMC_FINGERPRINT" >"$out/job.json"\n'
+    )
     seconds = {}
     for splits in (100, 1000):
         folder = place(make_plan(splits=splits, methods=()), "script", tmp_path / str(splits))

@@ -44,3 +44,19 @@ def test_damaged_file(tmp_path: Path, damage: str) -> None:
     with pytest.raises(StepError, match=r"^events\.root is damaged: .+$") as raised:
         delphes_root.read(tmp_path / "events.root", False)
     assert "\n" not in str(raised.value)
+
+
+def test_claims_and_what_is_not_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    path = tmp_path / "events.root"
+    write_root(path, 200)
+    monkeypatch.setattr(delphes_root, "RATIO", 0)
+    monkeypatch.setattr(delphes_root, "FREE", 1000)
+    for read in (lambda: delphes_root.read(path, False), lambda: delphes_root.count(path)):
+        with pytest.raises(StepError, match=r"^events\.root has [\d,]+ bytes, and claims [\d,]+ bytes of values$"):
+            read()
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(StepError, match=r"^events\.root cannot be read: not a regular file$"):
+        delphes_root.count(path)

@@ -254,7 +254,11 @@ def test_a_few_events_may_be_missing(
     ("changes", "reason"),
     [
         ({"benchmark": "bsm"}, "there is no benchmark 'bsm'; the set-up has sm, w, morphing_basis_vector_2"),
-        ({"run_card": {"ptjj": 20.0}}, "MadGraph's run card has no setting ptjj: correct the name, or remove it"),
+        ({"run_card": {"ptjj": 20.0}}, "the study of signal: `ptjj` is not in the list of settings that mmc passes on"),
+        (
+            {"run_card": {"ptjj": 20.0}, "trust": ["ptjj"]},
+            "MadGraph's run card has no setting ptjj: correct the name, or remove it",
+        ),
         ({"param_card": {"dim6 9": 0}}, "the param card of MadGraph has no entry 'dim6 9': block dim6 has 1, 2, 5"),
         (
             {"systematics": {"mu": {"effect": "scale", "scale": "mu", "variations": [0.5, 1, 2]}}},

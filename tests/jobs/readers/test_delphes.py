@@ -229,7 +229,10 @@ def _inputs(folder: Path, generated: bytes, detected: bytes) -> dict[str, Path]:
     """The outputs of the three steps before the step `analyse`."""
     benchmarks = {"sm": {"c": 0.0}, "w": {"c": 1.0}}
     contents: dict[str, dict[str, bytes]] = {
-        "setup": {"setup.json": json.dumps({"benchmarks": benchmarks, "systematics": {}}).encode()},
+        "setup": {
+            "setup.json": json.dumps({"benchmarks": benchmarks, "systematics": {}}).encode(),
+            "job.json": b'{"stage": "configure", "job": "configure"}',
+        },
         "events": {"events.lhe.gz": generated, "simulate.json": b'{"n_events": 200}', "job.json": b'{"job": "s.0"}'},
         "detected": {"events.root": detected, "job.json": b'{"job": "s.0"}'},
     }

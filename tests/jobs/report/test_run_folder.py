@@ -10,6 +10,8 @@ from mmc.cli.main import main
 from mmc.jobs.report.run_folder import open_run
 from mmc.jobs.report.workflow import workflow_picture
 
+from tests.jobs.physics import seal
+
 Capture = pytest.CaptureFixture[str]
 
 pytestmark = pytest.mark.engine
@@ -106,10 +108,56 @@ def test_one_line_says_what_is_wrong(spoil: Any, message: str, code: int, copy: 
     assert message in error
 
 
+@pytest.mark.parametrize("name", ["out", "elsewhere"])
+def test_outputs_on_another_disk(name: str, copy: Path, tmp_path: Path) -> None:
+    (copy / "out").rename(tmp_path / "scratch")
+    (copy / "out").symlink_to(tmp_path / "scratch")
+    (copy / "elsewhere").symlink_to(tmp_path / "scratch")
+    found = open_run(copy if name == "out" else copy / name)
+    assert found.study is not None and not found.missing
+
+
+@pytest.mark.parametrize("link", ["report.html", "figures", "figures/losses.svg", "figures/losses.png"])
+@pytest.mark.parametrize("dangling", [False, True])
+def test_no_link_in_the_folder_is_followed(
+    link: str, dangling: bool, copy: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    mine, place = tmp_path / "mine", copy / link
+    mine.mkdir()
+    (mine / "file").write_text("mine")
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(mine / "new" if dangling else mine / "file" if place.suffix else mine)
+    assert report(copy) == 3
+    assert f"{link} is a link to {mine}" in capsys.readouterr().err
+    assert [path.name for path in mine.iterdir()] == ["file"] and (mine / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["report.html", "figures/losses.svg", "figures/losses.png"])
+def test_only_what_mmc_wrote_is_replaced(name: str, copy: Path, capsys: Capture) -> None:
+    assert report(copy) == 0
+    assert report(copy) == 0
+    (copy / name).write_text("mine")
+    assert report(copy) == 2
+    assert f"{name} was not written by mmc" in capsys.readouterr().err
+    assert (copy / name).read_text() == "mine"
+
+
+def test_the_name_of_a_job_leads_nowhere(copy: Path, tmp_path: Path, capsys: Capture) -> None:
+    for path in (copy / "bundle" / "config" / "evaluate.json", copy / "out" / "evaluate" / "alice" / "job.json"):
+        text = path.read_text()
+        assert '"alice"' in text
+        path.write_text(text.replace('"alice"', '"/../../../escape"'))
+    before = {path for path in tmp_path.rglob("*") if copy not in path.parents}
+    assert report(copy) == 3
+    assert "'figures/closure_/../../../escape.svg' is not the path of a file inside" in capsys.readouterr().err
+    assert {path for path in tmp_path.rglob("*") if copy not in path.parents} == before
+
+
 def rewrite_without(path: Path, key: str) -> None:
     record = json.loads(path.read_text())
     del record[key]
     path.write_text(json.dumps(record))
+    seal(path.parent)
 
 
 def test_a_run_of_another_mmc_is_said_to_be_one(copy: Path) -> None:
@@ -126,3 +174,68 @@ def test_what_steps_write_is_found_by_its_place_in_the_plan(run: Path) -> None:
     picture = str(workflow_picture(open_run(run).stages))
     assert picture.count('class="arrow"') == 6
     assert picture.count('class="box') == 6
+
+
+def test_outputs_of_an_earlier_study_are_left_out_before_runs_are_counted(copy: Path) -> None:
+    """An engine that runs an edited study in the same folder leaves outputs of the earlier study at other places."""
+    shutil.copytree(copy / "out" / "baselines" / "rate", copy / "out" / "baselines" / "earlier")
+    rewrite(copy / "out" / "baselines" / "earlier" / "job.json", fingerprint="0" * 64)
+    found = open_run(copy)
+    assert not found.missing
+    assert found.outputs("baselines")["rate"] == copy / "out" / "baselines" / "rate"
+
+
+def test_an_equal_output_at_another_place_is_no_other_run(copy: Path) -> None:
+    shutil.copytree(copy / "out" / "baselines" / "rate", copy / "out" / "baselines" / "again")
+    assert not open_run(copy).missing
+
+
+def test_without_a_bundle_only_what_the_last_report_was_made_from_counts(
+    copy: Path, other_run: Path, capsys: Capture
+) -> None:
+    """Two studies in one folder, the earlier one with a method more."""
+    shutil.rmtree(copy / "bundle")
+    shutil.copytree(other_run / "out" / "evaluate" / "sally", copy / "out" / "evaluate" / "sallino")
+    rewrite(copy / "out" / "evaluate" / "sallino" / "job.json", job="sallino")
+    assert report(copy) == 0
+    page = (copy / "report.html").read_text(encoding="utf-8")
+    assert (
+        "outputs of several studies; left out, because the last report was not made from them: evaluate[sallino]"
+        in page
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "difference"),
+    [
+        ("luminosity_pb", 300_000.0, "another luminosity (300000 and 20000 /pb)"),
+        ("theta_true", {"c1": 0.5, "c2": 0.0}, "another true point"),
+        (
+            "grid",
+            {"c1": {"range": [-1.5, 1.0], "points": 7}, "c2": {"range": [-1.5, 1.5], "points": 7}},
+            "another grid",
+        ),
+    ],
+)
+def test_a_result_of_other_choices_than_the_study_is_refused(
+    key: str, value: Any, difference: str, copy: Path, capsys: Capture
+) -> None:
+    for stage in ("evaluate", "baselines"):
+        path = copy / "bundle" / "config" / f"{stage}.json"
+        config = json.loads(path.read_text())
+        config["shared"][key] = value
+        path.write_text(json.dumps(config))
+    assert report(copy) == 3
+    assert f"the results are of several studies: sally has {difference} than the study" in capsys.readouterr().err
+
+
+def test_results_of_other_choices_than_each_other_are_refused(copy: Path, other_run: Path, capsys: Capture) -> None:
+    """Without a bundle, and without digests in the record of the report."""
+    shutil.rmtree(copy / "bundle")
+    shutil.copytree(other_run / "out" / "evaluate" / "sally", copy / "out" / "evaluate" / "sallino")
+    rewrite(copy / "out" / "evaluate" / "sallino" / "job.json", job="sallino")
+    record = json.loads((copy / "out" / "report" / "report" / "job.json").read_text())
+    del record["outputs"], record["inputs"]
+    (copy / "out" / "report" / "report" / "job.json").write_text(json.dumps(record))
+    assert report(copy) == 3
+    assert "the results are of several studies: " in capsys.readouterr().err

@@ -232,6 +232,7 @@ def test_the_file_made_with_madgraph_pythia_and_delphes(tmp_path: Path) -> None:
     events = tmp_path / "events"
     events.mkdir()
     (events / "events.h5").symlink_to(source)
+    (events / "job.json").write_text('{"stage": "combine", "job": "combine"}')
     learning = Learning(tmp_path / "run", events, ["CWL2", "CPWL2"], luminosity_pb=36_000.0)
     learning.evaluation["grid"] = {name: {"range": [-2.0, 2.0], "points": 15} for name in ("CWL2", "CPWL2")}
     histogram = result(learning.histogram(["pt_j1"], [25]), "baseline.json")

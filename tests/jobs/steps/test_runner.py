@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mmc.jobs.steps import runner
+from mmc.jobs.steps import limits, runner
+from mmc.locks import held
 from mmc.version import __version__
 
 from tests.jobs import fake_step
@@ -88,6 +89,17 @@ def test_threads_are_limited_before_numpy_comes(folder: Folder, monkeypatch: pyt
         ({"fail": "other", "with": ["boom"]}, "ValueError: boom"),
         ({"fail": "other", "with": []}, "ValueError"),
         ({"fail": "disk", "with": [28, "No space left on device"]}, "cannot write: [Errno 28] No space left on device"),
+        ({"fail": "memory", "with": []}, "out of memory: MemoryError"),
+        ({"fail": "memory", "with": ["Unable to allocate 3 TiB"]}, "out of memory: Unable to allocate 3 TiB"),
+        (
+            {"fail": "runtime", "with": ["DefaultCPUAllocator: can't allocate memory: you tried to allocate 3 bytes"]},
+            "out of memory: DefaultCPUAllocator: can't allocate memory: you tried to allocate 3 bytes",
+        ),
+        ({"fail": "disk", "with": [12, "Cannot allocate memory"]}, "out of memory: [Errno 12] Cannot allocate memory"),
+        (
+            {"fail": "runtime", "with": ["Can't decrement id ref count (unable to close file, errno = 28)"]},
+            "cannot write: Can't decrement id ref count (unable to close file, errno = 28)",
+        ),
         ({"import": "no_such_package.part"}, "no_such_package is not installed: pip install 'mmc[steps]'"),
     ],
 )
@@ -181,24 +193,97 @@ def test_killed_job_leaves_no_output_and_the_next_run_cleans_up(folder: Folder) 
     assert names(folder.path / "configure") == ["job", "job.log"]
 
 
-def test_second_run_waits_for_one_that_is_at_work(folder: Folder) -> None:
+def test_second_run_waits_for_one_that_is_at_work_and_takes_its_output(folder: Folder) -> None:
     with _start(folder, {"sleep": 2}) as first:
-        assert first.stderr is not None
-        while "asleep" not in first.stderr.readline():
-            pass
+        _wait_until_asleep(first)
         out = folder.run("configure", "job", {"a": 1})
         assert first.wait(timeout=30) == 0
-    assert json.loads((out / "result.json").read_text())["settings"] == {"a": 1}
+    assert json.loads((out / "result.json").read_text())["settings"] == {"sleep": 2}
     assert names(out.parent) == ["job", "job.log"]
+
+
+def test_second_run_does_its_work_if_the_first_was_another(folder: Folder) -> None:
+    with _start(folder, {"sleep": 2}) as first:
+        _wait_until_asleep(first)
+        words = folder.arguments("configure", "job", {"a": 1}, {}, 1)
+        config = Path(words[2])
+        config.write_text(config.read_text().replace("f" * 64, "e" * 64))
+        assert runner.main(words) == 0
+        assert first.wait(timeout=30) == 0
+    assert json.loads((folder.out("configure", "job") / "result.json").read_text())["settings"] == {"a": 1}
+    assert names(folder.path / "configure") == ["job", "job.log"]
+
+
+def test_a_job_of_another_fingerprint_than_the_engine_means(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(runner.FINGERPRINT, "f" * 64)
+    folder.run("configure", "job", {})
+    monkeypatch.setenv(runner.FINGERPRINT, "e" * 64)
+    code, line = folder.attempt("configure", "job", {})
+    assert code == 3
+    assert "has changed since the engine started: start it again" in line
+
+
+def test_a_job_that_hangs_is_stopped(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(limits.TIME_LIMIT, "0.0001")
+    reason = folder.refusal("configure", "job", {"sleep": 60})
+    told = "stopped: it took longer than its time limit of 0.0001 hours"
+    assert reason == f"{told}; if it did not hang, set MMC_TIME_LIMIT to more hours"
+    for given in ("0", "-1", "nan", "a day"):
+        monkeypatch.setenv(limits.TIME_LIMIT, given)
+        assert f"MMC_TIME_LIMIT is {given!r}, not a number of hours" in folder.attempt("configure", "job", {})[1]
+
+
+def test_a_job_that_hangs_in_a_library_is_ended(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(limits.TIME_LIMIT, "0.0001")
+    monkeypatch.setenv("FAKE_GRACE_S", "0.5")
+    with _start(folder, {"deaf": 60}) as process:
+        _, error = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "Timeout (0:00:00" in error and "fake_step.py" in error
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent was killed")
+def test_a_job_ends_with_its_engine(folder: Folder) -> None:
+    engine = 'export MMC_ENGINE=$$; "$@" & echo $!; wait'
+    with _start(folder, {"sleep": 60}, "bash", "-c", engine, "bash") as process:
+        _wait_until_asleep(process)
+        process.kill()
+    with held(folder.path / "configure" / ".job.lock", "the test", wait_s=20.0):
+        assert names(folder.path / "configure") == [".job.lock", "job.log"]
+    assert "stopped by SIGTERM" in (folder.path / "configure" / "job.log").read_text()
+
+
+def _wait_until_asleep(process: "subprocess.Popen[str]") -> None:
+    assert process.stderr is not None
+    while "asleep" not in process.stderr.readline():
+        pass
 
 
 def test_full_disk_is_one_line_and_leaves_no_output(folder: Folder) -> None:
     with _start(folder, {"bytes": 1_000_000}, "bash", "-c", LIMITED) as process:
         _, error = process.communicate(timeout=30)
-    assert process.returncode == 3
+    assert process.returncode == 4
     assert "cannot write: [Errno 27] File too large" in error
     assert "Traceback" not in error
     assert names(folder.path / "configure") == ["job.log"]
+
+
+def test_full_disk_is_told_although_the_library_hides_it(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = os.statvfs_result((4096, 4096, 10**6, 10, 10, 10**6, 10**5, 10**5, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _: full)
+    reason = folder.refusal(
+        "configure", "job", {"fail": "disk", "with": ["Unable to open file (file signature not found)"]}
+    )
+    full_disk = f"cannot write: the disk of {folder.path / 'configure'} is full"
+    assert reason == f"{full_disk} (OSError: Unable to open file (file signature not found))"
+
+
+def test_full_disk_is_told_by_the_exit_code_when_nothing_can_be_written(folder: Folder) -> None:
+    words = folder.arguments("configure", "job", {"fail": "disk", "with": [28, "No space left on device"]}, {}, 1)
+    nothing = LIMITED.replace("100", "0")
+    command = ["bash", "-c", nothing, sys.executable, "-m", "tests.jobs.fake_step", *words]
+    with Path("/dev/full").open("w") as full:
+        assert subprocess.run(command, cwd=ROOT, stderr=full, check=False).returncode == 4
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*(f"MLFLOW_TRACKING_{n}" for n in MLFLOW), *ENVIRONMENT):
+    credentials = pytest.importorskip("mlflow.utils.credentials")
+    monkeypatch.setattr(credentials, "read_mlflow_creds", credentials.read_mlflow_creds)  # replaced by mmc
+    for name in (*(f"MLFLOW_TRACKING_{n}" for n in MLFLOW), *ENVIRONMENT, "NETRC"):
         monkeypatch.setenv(name, "")  # so that variables set by MLflow are gone after the test
         monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")  # one process opens files of several jobs

@@ -40,6 +40,8 @@ class DeclaredStage:
     """The JSON file in that directory that describes the output."""
     version: int
     """Increased when the output for the same input changes, so that finished jobs of an older mmc run again."""
+    hours: int
+    """The time limit of a job in hours. A job that takes longer hangs, so the limit is far beyond any real job."""
     is_in: Callable[[Mapping[str, Any]], bool]
     """Whether a study has the stage, given its data with all defaults filled in."""
     tracked_as: TrackedAs | None = None
@@ -109,6 +111,7 @@ CONFIGURE = DeclaredStage(
     output="setup",
     record="setup.json",
     version=1,
+    hours=12,
     is_in=_makes_events("configure"),
 )
 GENERATE = DeclaredStage(
@@ -118,6 +121,7 @@ GENERATE = DeclaredStage(
     output="process",
     record="process.json",
     version=1,
+    hours=24,
     is_in=_makes_events("generate"),
     packages=("numpy", "madminer", "pythia8mc"),
 )
@@ -128,6 +132,7 @@ SIMULATE = DeclaredStage(
     output="events",
     record="simulate.json",
     version=1,
+    hours=96,
     is_in=_makes_events("simulate"),
     packages=("numpy", "madminer", "pythia8mc"),
 )
@@ -138,6 +143,7 @@ IMPORT_EVENTS = DeclaredStage(
     output="events",
     record="simulate.json",
     version=2,
+    hours=24,
     is_in=_makes_events("import_events"),
 )
 DETECT = DeclaredStage(
@@ -147,6 +153,7 @@ DETECT = DeclaredStage(
     output="detected",
     record="detect.json",
     version=1,
+    hours=96,
     is_in=_detects,
     program="Delphes",
     packages=(),
@@ -158,6 +165,7 @@ ANALYSE = DeclaredStage(
     output="analysed",
     record="analyse.json",
     version=2,
+    hours=48,
     is_in=_makes_events("analyse"),
 )
 COMBINE = DeclaredStage(
@@ -167,6 +175,7 @@ COMBINE = DeclaredStage(
     output="events",
     record="events.json",
     version=2,
+    hours=48,
     is_in=_makes_events("combine"),
 )
 INGEST = DeclaredStage(
@@ -176,6 +185,7 @@ INGEST = DeclaredStage(
     output="events",
     record="events.json",
     version=2,
+    hours=24,
     is_in=_makes_events("ingest"),
 )
 TRACK = DeclaredStage(
@@ -185,6 +195,7 @@ TRACK = DeclaredStage(
     output="tracking",
     record="tracking.json",
     version=1,
+    hours=2,
     is_in=_tracks,
     package="mlflow",
     packages=(),
@@ -197,6 +208,7 @@ SAMPLE = DeclaredStage(
     output="samples",
     record="sample.json",
     version=1,
+    hours=48,
     is_in=_learns,
     tracked_as=TrackedAs.JOB,
 )
@@ -207,6 +219,7 @@ TRAIN = DeclaredStage(
     output="model",
     record="train.json",
     version=2,
+    hours=336,
     is_in=_trains,
     tracked_as=TrackedAs.ESTIMATOR,
     packages=("numpy", "madminer", "torch"),
@@ -218,6 +231,7 @@ TUNE = DeclaredStage(
     output="model",
     record="tuning.json",
     version=2,
+    hours=672,
     is_in=_tunes,
     tracked_as=TrackedAs.ESTIMATOR,
     packages=("numpy", "madminer", "torch", "optuna"),
@@ -229,6 +243,7 @@ EVALUATE = DeclaredStage(
     output="limits",
     record="evaluate.json",
     version=3,
+    hours=336,
     is_in=_evaluates,
     tracked_as=TrackedAs.ESTIMATOR,
     packages=("numpy", "madminer", "torch"),
@@ -240,6 +255,7 @@ BASELINES_STAGE = DeclaredStage(
     output="baseline",
     record="baseline.json",
     version=3,
+    hours=336,
     is_in=_compares,
     tracked_as=TrackedAs.JOB,
 )
@@ -250,6 +266,7 @@ REPORT = DeclaredStage(
     output="report",
     record="results.json",
     version=3,
+    hours=24,
     is_in=_reports,
     tracked_as=TrackedAs.WHOLE,
 )

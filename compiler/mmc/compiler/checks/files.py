@@ -1,12 +1,13 @@
 """Rules about the files that a study names, and about the images and resources of its jobs."""
 
-import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from mmc.compiler.catalogue.addresses import has_login
 from mmc.compiler.catalogue.images import is_pinned
 from mmc.compiler.catalogue.stages import PROGRAMS, SECTIONS, programs_of, stages_of
 from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.inputs.installations import leads_elsewhere
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 
 _COPY = "copy it into the study's folder and name it from there"
@@ -132,6 +133,9 @@ def installations(ctx: Context) -> Iterator[Diagnostic]:
             message = f"{show(folder)} is not an absolute path, and every job runs in its own folder"
             help_text = f"start it with `/`, or set the environment variable `MMC_{program.upper()}_DIR` instead"
             yield ctx.problem(MMC607, path, message, help_text)
+        elif leads_elsewhere(folder):
+            message = f"{show(folder)} is another folder in every job"
+            yield ctx.problem(MMC607, path, message, "write the path without `..`, `/proc` and `/dev`")
         elif ctx.origin is not None and PROGRAMS[program] not in runs:
             message = f"no job of the study runs {PROGRAMS[program]}"
             yield ctx.problem(MMC606, path, message, "remove it", key=True)
@@ -142,7 +146,8 @@ MMC608 = Code(
     "The study contains a password",
     "A study is read, committed and published, and every bundle contains it. Jobs read the credentials of a tracking "
     "server from their environment: `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, or "
-    "`MLFLOW_TRACKING_TOKEN`; on REANA from secrets with these names.",
+    "`MLFLOW_TRACKING_TOKEN`; on REANA from secrets with these names. They go to the hosts in `MLFLOW_TRACKING_URI` "
+    "and `MMC_TRACKING_HOSTS` only, by https or to this machine. Write an `@` in the path of an address as `%40`.",
 )
 
 
@@ -151,7 +156,7 @@ def no_login(ctx: Context) -> Iterator[Diagnostic]:
     """A study contains no password."""
     path = ("tracking", "mlflow", "uri")
     uri = ctx.get(*path)
-    if uri is not None and "@" in re.split("[/?#]", uri.partition("://")[2], maxsplit=1)[0]:
+    if uri is not None and has_login(uri):
         yield ctx.problem(
             MMC608,
             path,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from mmc.compiler.catalogue.baselines import BASELINES, names_of_limits
+from mmc.compiler.catalogue.labels import label_problem
 from mmc.compiler.catalogue.names import IN_BASIS, madminer_name
 from mmc.compiler.checks.basis import completing
 from mmc.compiler.checks.context import Context, rule
@@ -93,6 +94,28 @@ def reserved(ctx: Context) -> Iterator[Diagnostic]:
         if madminer_name(name).casefold() in BASELINES:
             message = f"{show(name)} is the name of a baseline"
             yield ctx.problem(MMC208, ("methods", name), message, "choose another name, and add `method: …`", key=True)
+
+
+MMC220 = Code(
+    "MMC220",
+    "A label is drawn as plain text",
+    "A label is math between two `$`, with matched braces, at most six levels of them, and common commands of TeX such "
+    "as `\\Lambda`, `\\mathcal`, `\\frac`. mmc draws any other label as plain text, with its `$` and `\\`, so that no "
+    "label can end the job that draws the figures.",
+    "warning",
+)
+
+
+@rule(MMC220)
+def labels(ctx: Context) -> Iterator[Diagnostic]:
+    """Labels are drawn as they are meant."""
+    for section in ("parameters", "observables"):
+        for name, entry in ctx.entries(section).items():
+            problem = label_problem(entry.get("label", ""))
+            if problem is not None:
+                message = f"the label of {show(name)} is drawn as plain text: {problem}"
+                help_text = "correct the formula; a `$` that is not math is written `\\$`"
+                yield ctx.problem(MMC220, (section, name, "label"), message, help_text)
 
 
 MMC204 = Code(

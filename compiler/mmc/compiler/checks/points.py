@@ -6,6 +6,7 @@ from typing import Any
 from mmc.compiler.catalogue.names import IN_BASIS
 from mmc.compiler.checks.context import Context, dotted, rule
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
+from mmc.compiler.language.document import Path
 
 MMC205 = Code(
     "MMC205",
@@ -134,6 +135,41 @@ def grids_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
             shown = [f"[{show(a)}, {show(b)}]" for a, b in (interval, (low, high))]
             message = f"{shown[0]} reaches outside the range {shown[1]} of {name}"
             yield ctx.problem(MMC211, path, message, "widen the parameter's range, or narrow this one")
+
+
+MMC513 = Code(
+    "MMC513",
+    "The true point lies outside the grid",
+    "Limits are computed at the points of the grid. The confidence region contains the true point. If that is outside "
+    "the grid, the region is cut off, or no point of the grid is allowed. Widen the grid, or move the true point.",
+)
+
+
+@rule(MMC513)
+def true_point_on_the_grid(ctx: Context) -> Iterator[Diagnostic]:
+    """The true point is within the grid, whose default is the range of each parameter."""
+    if ctx.get("evaluation") is None:
+        return
+    path, truth = _true_point(ctx)
+    for name, limits in _ranges(ctx).items():
+        low, high = _grid(ctx).get(name, {}).get("range", limits)
+        value = truth.get(name)
+        # a true point outside the parameter's range is reported as MMC210
+        if value is not None and limits[0] <= value <= limits[1] and low < high and not low <= value <= high:
+            message = f"at the true point, {name} = {show(value)} is outside the grid [{show(low)}, {show(high)}]"
+            yield ctx.problem(MMC513, path, message, "widen the grid, or choose another true point", key=True)
+
+
+def _true_point(ctx: Context) -> tuple[Path, Mapping[str, float]]:
+    """The place in the study that defines the true point, and its valid coordinates; the default is the first
+    benchmark."""
+    chosen = ctx.get("evaluation", "theta_true") or {}
+    if "point" in chosen:
+        return ("evaluation", "theta_true", "point"), chosen["point"]
+    benchmarks = ctx.entries("benchmarks")
+    name = chosen.get("benchmark", next(iter(ctx.names("benchmarks") or ()), ""))
+    path: Path = ("evaluation", "theta_true", "benchmark") if chosen else ("evaluation", "grid")
+    return path, {key: value for key, value in benchmarks.get(name, {}).items() if key != IN_BASIS}
 
 
 def _grid(ctx: Context) -> dict[str, Any]:

@@ -128,6 +128,7 @@ class _Place(NamedTuple):
 
 
 def _is_whole(word: str) -> bool:
+    """Whether a word is a number of an entry: other scripts' digits and thousands of digits are not."""
     return word.isascii() and word.isdigit() and len(word) < 19
 
 

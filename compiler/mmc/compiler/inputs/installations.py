@@ -20,6 +20,9 @@ TESTED = {"MadGraph": "3.5.7", "Delphes": "3.5.1"}
 OLDEST = {"MadGraph": (3, 0), "Delphes": (3, 5)}
 """MadGraph 2 and its models are written for Python 2; Delphes 3.5 is the first that reads HepMC 2 and 3."""
 
+RECORDED = {"MadGraph": (("VERSION", "version = "),), "Delphes": (("VERSION", ""), ("CHANGELOG", ""))}
+"""The files in which an installation records its version, each with the text before the version."""
+
 MADGRAPH = "bin/mg5_aMC"
 COMPILERS = ("gfortran", "g++", "make")
 """The programs that MadGraph calls: it compiles each process and its reweighting module."""
@@ -65,7 +68,7 @@ def find_madgraph(explicit: str | None) -> Installation:
     program = folder / MADGRAPH
     if not _is_executable(program):
         raise InstallationError(_wrong("MadGraph", named_by, f"has no executable {MADGRAPH}", folder))
-    version = _version("MadGraph", folder, named_by, (("VERSION", "version = "),))
+    version = _version("MadGraph", folder, named_by)
     missing = [compiler for compiler in COMPILERS if shutil.which(compiler) is None]
     if missing:
         raise InstallationError(f"MadGraph needs {', '.join(missing)}, not on the PATH: {install_hint(missing)}")
@@ -87,9 +90,10 @@ def find_lhapdf(madgraph: Installation | None) -> str | None:
     return shutil.which(str(madgraph.folder / named[1])) or shutil.which(named[1])
 
 
-def find_delphes(explicit: str | None) -> Installation:
+def find_delphes(explicit: str | None, *, starts: bool = True) -> Installation:
     """Delphes in the folder that the study names, else in ``MMC_DELPHES_DIR``: built in its source, or installed.
 
+    :param starts: whether it is started, to see whether its libraries load
     :raises InstallationError: when Delphes is missing or too old, or its libraries (including ROOT's) do not load
     """
     folder, named_by = _folder("Delphes", explicit)
@@ -100,10 +104,22 @@ def find_delphes(explicit: str | None) -> Installation:
         raise InstallationError(_wrong("Delphes", named_by, f"has no executable {' and no '.join(missing)}", folder))
     if not (folder / "cards").is_dir():
         raise InstallationError(_wrong("Delphes", named_by, "has no folder cards", folder))
-    version = _version("Delphes", folder, named_by, (("VERSION", ""), ("CHANGELOG", "")))
+    version = _version("Delphes", folder, named_by)
     found = Installation("Delphes", folder, version, named_by, programs, folder / "cards")
-    _check_that_it_starts(programs[DELPHES[0]], found.environment())
+    if starts:
+        _check_that_it_starts(programs[DELPHES[0]], found.environment())
     return found
+
+
+def installed_version(name: str, explicit: str | None) -> str:
+    """The version of a program in the folder that the study names, else in the environment's.
+
+    Empty if it is not installed, is too old or does not record its version.
+    """
+    try:
+        return _version(name, *_folder(name, explicit))
+    except InstallationError:
+        return ""
 
 
 def variable(name: str) -> str:
@@ -113,6 +129,22 @@ def variable(name: str) -> str:
     'MMC_MADGRAPH_DIR'
     """
     return f"MMC_{name.upper()}_DIR"
+
+
+def leads_elsewhere(folder: str) -> bool:
+    """Whether a path depends on the process that reads it: such a path could lead to files beside a study.
+
+    >>> leads_elsewhere("/opt/delphes"), leads_elsewhere("/proc/self/cwd/x"), leads_elsewhere("/opt/../x")
+    (False, True, True)
+    """
+    parts = Path(folder).parts
+    return ".." in parts or parts[1:2] in (("proc",), ("dev",))
+
+
+def is_own(name: str, explicit: str | None) -> bool:
+    """Whether a folder is one of the user's environment, rather than one that only a study names."""
+    given = os.environ.get(variable(name), "")
+    return explicit is None or (bool(given) and Path(explicit).expanduser() == Path(given).expanduser())
 
 
 def install_hint(packages: Iterable[str]) -> str:
@@ -133,6 +165,8 @@ def _folder(name: str, explicit: str | None) -> tuple[Path, str]:
             f"or run the jobs in the physics image (tested with {name} {TESTED[name]})"
         )
     folder = Path(text).expanduser().absolute()
+    if explicit and leads_elsewhere(explicit):
+        raise InstallationError(_wrong(name, named_by, "is another folder in every job", folder))
     if not folder.is_dir():
         raise InstallationError(_wrong(name, named_by, "is not a folder", folder))
     return folder, named_by
@@ -146,12 +180,12 @@ def _is_executable(file: Path) -> bool:
     return file.is_file() and os.access(file, os.X_OK)
 
 
-def _version(name: str, folder: Path, named_by: str, records: Iterable[tuple[str, str]]) -> str:
-    """The version after a given text in the first of the files that exists; empty if none exists.
+def _version(name: str, folder: Path, named_by: str) -> str:
+    """The version in the first of the files that exists; empty if none exists.
 
     :raises InstallationError: when the version is too old for mmc
     """
-    for file, before in records:
+    for file, before in RECORDED[name]:
         try:
             text = (folder / file).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:

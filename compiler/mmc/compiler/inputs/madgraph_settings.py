@@ -93,7 +93,7 @@ def run_card_refusal(name: str, value: str, line: int = 0) -> Refusal | None:
         good = len(value) <= LONGEST and _OTHERS[known].fullmatch(" ".join(value.split())) is not None
         what = f"the value of `{shown}` would make MadGraph run or read something else"
         return None if good else Refusal(line, name, what)
-    return Refusal(line, name, f"`{shown}` is not in the list of settings that mmc passes to MadGraph")
+    return Refusal(line, name, f"`{shown}` is not in the list of settings that mmc passes on")
 
 
 def run_card_refusals(text: str) -> Iterator[Refusal]:

@@ -35,7 +35,7 @@ FAMILIES = words(
 """The families of settings, in lower case: the part of a name before its first colon."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9*]*(?::[A-Za-z0-9()\[\]*+-]+)+")
-_FILES = re.compile(r"(?<!pro)file|path|plugin|reuse|readfrom|library", re.IGNORECASE)
+_FILES = re.compile(r"(?<!pro)file|path|plugin|reuse|readfrom|lhef|lhapdf", re.IGNORECASE)
 """Words in the names of settings that read or write files, or load code."""
 _ITEM = r"(?:[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|on|off|yes|no|true|false|ok)"
 _PLAIN = re.compile(rf"{_ITEM}(?:\s*,\s*{_ITEM})*|\{{\s*{_ITEM}(?:\s*,\s*{_ITEM})*\s*\}}", re.ASCII | re.IGNORECASE)
@@ -70,7 +70,7 @@ def refusal(name: str, value: str, line: int = 0) -> Refusal | None:
     >>> refusal("TimeShower:pTmin", "0.5"), refusal("25:onMode", "off")
     (None, None)
     >>> refusal("Init:plugins", "{lib.so::E}").reason
-    '`Init:plugins` is not in the list of settings that mmc passes to Pythia'
+    '`Init:plugins` is not in the list of settings that mmc passes on'
     """
     reason = None if is_ignored(name) else (_of_particle if name[:1].isdigit() else _of_setting)(name, value)
     return None if reason is None else Refusal(line, name, reason)
@@ -88,7 +88,7 @@ def _of_particle(name: str, value: str) -> str | None:
 def _of_setting(name: str, value: str) -> str | None:
     family = name.partition(":")[0].lower()
     if _NAME.fullmatch(name) is None or family not in FAMILIES or _FILES.search(name):
-        return f"`{name[:60]}` is not in the list of settings that mmc passes to Pythia"
+        return f"`{name[:60]}` is not in the list of settings that mmc passes on"
     if len(value) > LONGEST or _PLAIN.fullmatch(value) is None:
         return f"the value of `{name[:60]}` is neither a number, nor a list of numbers, nor on or off"
     return None

@@ -29,7 +29,7 @@ def is_trusted(refusal: Refusal, trust: Collection[str], card: str | None = None
     >>> is_trusted(Refusal(1, "Init:plugins", "…"), ["init:plugins"]), is_trusted(Refusal(1, "", "…"), ["a"], "./a")
     (True, True)
     """
-    keys = {entry.lower() for entry in trust}
+    keys = {entry.lower() for entry in trust if entry}
     paths = {posixpath.normpath(entry) for entry in trust}
     return refusal.key.lower() in keys or (card is not None and posixpath.normpath(card) in paths)
 

@@ -37,7 +37,8 @@ def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str
     if evaluation.observed is not None:
         path = evaluation.observed.file
         files = (FileInput("observed", PurePosixPath("inputs") / posixpath.normpath(path), file_digests[path]),)
-        limits = replace(limits, n_observed=evaluation.observed.n_observed)
+        cuts = tuple(cut.definition for cut in study.reading.cuts)
+        limits = replace(limits, n_observed=evaluation.observed.n_observed, observed_cuts=cuts)
     if builder.has("evaluate"):
         add_evaluate(builder, study, limits, source, files)
     if builder.has("baselines"):

@@ -5,28 +5,31 @@ continues from there: no second run is created, no file is sent twice, nothing i
 """
 
 import fcntl
-import hashlib
 import json
 import os
-import shutil
+import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from mmc.compiler.reana.client import Client, GoneError
-from mmc.compiler.targets.bundle import MANIFEST
+from mmc.compiler.reana.bundle import ReanaBundle
+from mmc.compiler.reana.client import ANSWER_S, Client, GoneError
 from mmc.compiler.targets.reana import SPECIFICATION
 from mmc.errors import MmcError, UsageError
+from mmc.files import Folder
 from mmc.printing import say
 
 RECORD = "submission.json"
 RESULTS = "results"
+SLOWEST = 50_000
+"""The slowest upload, in bytes per second."""
+DOWNLOAD_S = 24 * 3600
+"""The time limit for the download of one output, whose size is not known."""
 ENDED_BADLY = ("failed", "stopped", "deleted")
 
 
@@ -45,58 +48,6 @@ class Submission:
     started: bool = False
 
 
-@dataclass(frozen=True)
-class ReanaBundle:
-    """A folder with a bundle of the target reana."""
-
-    folder: Path
-    study: str
-    files: tuple[str, ...]
-    """The files to upload: ``reana.yaml`` and its inputs."""
-    outputs: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """The name of the bundle's runs."""
-        return self.study.replace(" ", "_")
-
-    def content(self) -> str:
-        """SHA-256 over the names and contents of the files."""
-        digest = hashlib.sha256()
-        for path in self.files:
-            with self._open(path) as file:
-                digest.update(f"{path}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-        return digest.hexdigest()
-
-    def sizes(self) -> dict[str, int]:
-        """The size of each file in bytes."""
-        return {path: (self.folder / path).stat().st_size for path in self.files}
-
-    def _open(self, path: str) -> Any:
-        try:
-            return (self.folder / path).open("rb")
-        except OSError as error:
-            raise MmcError(f"{self.folder / path}: {error.strerror}; compile the study again") from error
-
-
-def open_bundle(folder: Path) -> ReanaBundle:
-    """The bundle in a folder.
-
-    :raises UsageError: when the folder has no bundle of the target reana
-    """
-    folder = folder.resolve()  # reana-client silently leaves out what it reaches through a symbolic link
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        specification = yaml.safe_load((folder / SPECIFICATION).read_text(encoding="utf-8"))
-        files = (SPECIFICATION, *specification["inputs"]["files"])
-        outputs = tuple(specification["outputs"]["directories"])
-        return ReanaBundle(folder, manifest["study"], files, outputs)
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise UsageError(
-            f"{folder} does not hold a bundle of the target reana: mmc compile STUDY --target reana"
-        ) from error
-
-
 def submit(bundle: ReanaBundle, client: Client, *, again: bool) -> int:
     """Create a run of the bundle, upload its files and start it, or continue an interrupted submission.
 
@@ -104,7 +55,7 @@ def submit(bundle: ReanaBundle, client: Client, *, again: bool) -> int:
     """
     with _claimed(bundle.folder):
         content = bundle.content()
-        found = _read(bundle.folder)
+        found = _read(bundle)
         if found is not None and (again or (found.server, found.content) != (client.server, content)):
             if found.run is not None and not found.started:
                 say(f"{found.run} was not started; it stays on {found.server}")
@@ -147,10 +98,11 @@ def fetch(bundle: ReanaBundle, client: Client, folder: Path | None) -> int:
     if row["status"] != "finished":
         way_out = f"reana-client logs -w {found.run}" if row["status"] in ENDED_BADLY else "fetch once it has finished"
         raise MmcError(f"{found.run}: {_described(row)}; {way_out}")
-    results = (folder or bundle.folder / RESULTS) / str(found.run)
+    place = Folder(folder or bundle.folder / RESULTS)
+    results = place.make(str(found.run))
     for output in bundle.outputs:
-        if not (results / output).exists():
-            _fetch_one(client, str(found.run), output, results)
+        if not place.place(f"{found.run}/{output}").exists():
+            _fetch_one(client, str(found.run), output, Folder(results))
     say(f"results: {results}")
     for page in sorted(results.rglob("index.html")):
         say(f"report:  {page}")
@@ -160,7 +112,7 @@ def fetch(bundle: ReanaBundle, client: Client, folder: Path | None) -> int:
 def _create(bundle: ReanaBundle, client: Client, found: Submission) -> Submission:
     """A new run. The client prints its name before it uploads the specification; the name is valid if that fails."""
     done = client.run("create", "-w", bundle.name, "-f", SPECIFICATION, folder=bundle.folder)
-    names = [line for line in done.stdout.splitlines() if line.startswith(f"{bundle.name}.")]
+    names = [line for line in done.stdout.splitlines() if _is_run(bundle, line)]
     if not names:
         raise client.failure("create", done.stderr or done.stdout)
     say(f"{names[-1]} is created on {client.server}")
@@ -187,7 +139,7 @@ def _upload(bundle: ReanaBundle, client: Client, found: Submission) -> Submissio
     if missing:
         size = sum(bundle.sizes()[path] for path in missing)
         say(f"{run}: uploading {len(missing)} files, {size / 1e6:.1f} MB")
-        client.call("upload", "-w", run, *missing, folder=bundle.folder, sends_files=True)
+        client.call("upload", "-w", run, *missing, folder=bundle.folder, limit_s=ANSWER_S + size / SLOWEST)
         missing = _missing(bundle, client, found)
     if missing:
         raise MmcError(f"{missing[0]} has not arrived whole in the workspace of {run}; the same command tries again")
@@ -196,8 +148,9 @@ def _upload(bundle: ReanaBundle, client: Client, found: Submission) -> Submissio
 
 def _missing(bundle: ReanaBundle, client: Client, found: Submission) -> list[str]:
     with _told_when_gone(client, found):
-        there = {str(row["name"]).lstrip("/"): int(row["size"]) for row in client.table("ls", "-w", str(found.run))}
-    return [path for path, size in bundle.sizes().items() if there.get(path) != size]
+        rows = client.table("ls", "-w", str(found.run), keys=("name", "size"))
+    there = {row["name"].lstrip("/"): row["size"] for row in rows}
+    return [path for path, size in bundle.sizes().items() if there.get(path) != str(size)]
 
 
 def _start(bundle: ReanaBundle, client: Client, found: Submission) -> None:
@@ -211,26 +164,27 @@ def _start(bundle: ReanaBundle, client: Client, found: Submission) -> None:
     say(f"{found.run} is started: `mmc status` shows its progress")
 
 
-def _fetch_one(client: Client, run: str, output: str, results: Path) -> None:
+def _fetch_one(client: Client, run: str, output: str, results: Folder) -> None:
     """Download one output. REANA sends a folder as an archive, and gives archives of the same second the same name."""
-    results.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".fetching-", dir=results) as scratch:
-        client.call("download", "-w", run, "-o", scratch, output, sends_files=True)
+    with tempfile.TemporaryDirectory(prefix=".fetching-", dir=results.path) as scratch:
+        client.call("download", "-w", run, "-o", scratch, output, limit_s=DOWNLOAD_S)
         try:
             (archive,) = Path(scratch).iterdir()
             with zipfile.ZipFile(archive) as file:
                 file.extractall(Path(scratch, "whole"))
-        except (ValueError, zipfile.BadZipFile) as error:
+        except (ValueError, NotImplementedError, RuntimeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             raise MmcError(
                 f"what {client.server} sent for {output} of {run} is not a whole archive; fetch again"
             ) from error
-        (results / output).parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(Path(scratch, "whole", output), results / output)
+        name = f"{Path(scratch).name}/whole/{output}"
+        if not results.place(name).is_dir():
+            raise MmcError(f"what {client.server} sent for {output} of {run} has no such folder; fetch again")
+        results.move(name, output)
 
 
 def _submitted(bundle: ReanaBundle, client: Client) -> Submission:
     """The run that the bundle's record names."""
-    found = _read(bundle.folder)
+    found = _read(bundle)
     if found is None or found.run is None:
         raise UsageError(f"{bundle.folder} was not submitted yet: mmc submit {bundle.folder}")
     if found.server != client.server:
@@ -238,9 +192,12 @@ def _submitted(bundle: ReanaBundle, client: Client) -> Submission:
     return found
 
 
-def _status(client: Client, found: Submission) -> dict[str, Any]:
+def _status(client: Client, found: Submission) -> dict[str, str]:
     with _told_when_gone(client, found):
-        return client.table("status", "-w", str(found.run))[0]
+        rows = client.table("status", "-w", str(found.run), keys=("status",))
+    if len(rows) != 1:
+        raise MmcError(f"{client.server} told {len(rows)} states of {found.run}; the same command asks again")
+    return rows[0]
 
 
 @contextmanager
@@ -253,11 +210,11 @@ def _told_when_gone(client: Client, found: Submission) -> Iterator[None]:
         ) from error
 
 
-def _described(row: Mapping[str, Any]) -> str:
+def _described(row: Mapping[str, str]) -> str:
     """A row of ``reana-client status`` in words."""
-    words = [str(row["status"])]
-    if "progress" in row:
-        done, _, total = str(row["progress"]).partition("/")
+    words = [row["status"]]
+    done, slash, total = row.get("progress", "").partition("/")
+    if slash:
         words.append(f"{done} of {total} jobs done")
     words += [f"{key} {row[key]}" for key in ("started", "ended") if row.get(key)]
     return ", ".join(words)
@@ -265,23 +222,36 @@ def _described(row: Mapping[str, Any]) -> str:
 
 def _runs(bundle: ReanaBundle, client: Client) -> list[tuple[str, str]]:
     """The runs of the bundle's name on the server, each with its status."""
-    rows = client.table("list", "-w", bundle.name)
-    return [(f"{row['name']}.{row['run_number']}", str(row["status"])) for row in rows]
+    rows = client.table("list", "-w", bundle.name, keys=("name", "run_number", "status"))
+    named = [(f"{row['name']}.{row['run_number']}", row["status"]) for row in rows]
+    return [(name, state) for name, state in named if _is_run(bundle, name)]
 
 
-def _read(folder: Path) -> Submission | None:
-    try:
-        return Submission(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
-    except FileNotFoundError:
+def _is_run(bundle: ReanaBundle, name: str) -> bool:
+    """Whether a server may give this name to a run of the bundle: its name and a number."""
+    return re.fullmatch(rf"{re.escape(bundle.name)}\.[0-9]+(\.[0-9]+)*", name) is not None
+
+
+def _read(bundle: ReanaBundle) -> Submission | None:
+    content = Folder(bundle.folder).read(RECORD)
+    if content is None:
         return None
-    except (OSError, ValueError, TypeError) as error:
-        raise MmcError(f"{folder / RECORD} cannot be read: move it away to submit anew") from error
+    try:
+        found = Submission(**json.loads(content))
+        flags, texts = (found.uploaded, found.started), (found.server, found.content, *found.before)
+        if {*map(type, flags)} == {bool} and {*map(type, texts)} == {str} and _is_own(bundle, found.run):
+            return found
+    except (ValueError, TypeError, RecursionError):
+        pass
+    raise MmcError(f"{bundle.folder / RECORD} cannot be read: move it away to submit anew")
+
+
+def _is_own(bundle: ReanaBundle, run: Any) -> bool:
+    return run is None or (isinstance(run, str) and _is_run(bundle, run))
 
 
 def _written(bundle: ReanaBundle, found: Submission) -> Submission:
-    part = bundle.folder / f".{RECORD}.part"
-    part.write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
-    part.replace(bundle.folder / RECORD)
+    Folder(bundle.folder).write(RECORD, json.dumps(asdict(found), indent=2) + "\n")
     return found
 
 

@@ -31,3 +31,5 @@ class LimitSettings:
     """``nominal``, or ``profile`` to compute limits also with nuisance parameters profiled."""
     n_observed: int | Literal[False] | None = False
     """The number of observed events; None for the number of rows of the file, False without observed events."""
+    observed_cuts: tuple[str, ...] = ()
+    """The cuts of the study; observed events must pass those that need only observables."""

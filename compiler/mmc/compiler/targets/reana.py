@@ -41,7 +41,7 @@ def emit(plan: Plan, options: Options) -> Bundle:
         Yaml,
         "reana/reana.yaml.j2",
         inputs=sorted({*bundle.texts, *bundle.copies}),
-        parameters=_PARAMETERS[engine],
+        parameters=PARAMETERS[engine],
         workflow=_workflow(plan, engine),
         steps=_steps(plan) if engine == "serial" else [],
         outputs=outputs,
@@ -89,7 +89,7 @@ def _keys(plan: Plan, engine: str, stage: Stage) -> dict[str, Any]:
     return asked(plan.reana, engine, stage.name, stage.resources, len(stage.jobs))
 
 
-_PARAMETERS: Mapping[str, Mapping[str, str]] = {
+PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "yadage": {"bundle": "."},  # as inputs.yml of the target yadage
     "cwl": {"input": "job.yml"},
     "serial": {},
@@ -97,8 +97,12 @@ _PARAMETERS: Mapping[str, Mapping[str, str]] = {
 """The parameters of the workflow; of CWL the file that holds them."""
 
 
+FILES: Mapping[str, str | None] = {"yadage": "workflow.yml", "cwl": "workflow.cwl", "serial": None}
+"""The file of the workflow; a serial workflow stands in ``reana.yaml``."""
+
+
 def _workflow(plan: Plan, engine: str) -> dict[str, Any]:
-    file = {"yadage": {"file": "workflow.yml"}, "cwl": {"file": "workflow.cwl"}, "serial": {}}[engine]
+    file = {} if FILES[engine] is None else {"file": FILES[engine]}
     resources = {"resources": {"cvmfs": list(plan.reana.cvmfs)}} if plan.reana.cvmfs else {}
     return {"type": engine, **file, **resources}
 

@@ -191,6 +191,11 @@ def _check(plan: Plan, stage: Stage, command: str) -> None:
                 "name fewer files, or take the target cwl or script"
             )
         n = sum(len(upstream.jobs) for upstream in gathered)
+        if len(command) > LONGEST_COMMAND:
+            raise MmcError(
+                f"the command of the stage {stage.name} has {len(command):,} characters, more than Yadage can pass on: "
+                "read fewer files, give them shorter names, or take the target cwl or script"
+            )
         raise MmcError(
             f"the stage {stage.name} reads the outputs of {n:,} jobs, more than Yadage can name in one command: "
             "raise events_per_job, or take the target cwl or script"

@@ -1,6 +1,8 @@
 """Read the branches of Delphes' ROOT files that MadMiner's DelphesReader uses, as arrays over all events."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,10 @@ import numpy as np
 import uproot
 
 from mmc.errors import StepError
+from mmc.reading import first_line, open_regular
+
+RATIO, FREE = 100, 1 << 26
+"""The values of a file take at most RATIO times the bytes of the file, and FREE more."""
 
 _TREE = "Delphes"
 _JET = ("PT", "Eta", "Phi", "Mass", "TauTag", "BTag")
@@ -45,14 +51,9 @@ def read(path: Path, generator_truth: bool) -> DelphesTable:
     :raises StepError: when the file is damaged, or lacks a branch that is needed to reconstruct an event
     """
     wanted = GENERATED if generator_truth else RECONSTRUCTED
-    try:
-        with uproot.open(path) as file:
-            tree = file.get(_TREE)
-            missing = _missing(tree, wanted)
-            if missing is None:
-                found = {name: _collection(tree, name, fields) for name, fields in wanted.items()}
-    except Exception as error:  # uproot passes on many types: zlib.error, ValueError, DeserializationError, …
-        raise StepError(f"{path.name} is damaged: {_first_line(error)}") from error
+    with _tree(path) as tree:
+        missing = _missing(tree, wanted)
+        found = {} if missing else {name: _collection(tree, name, fields) for name, fields in wanted.items()}
     if missing is not None:
         raise StepError(f"{path.name} {missing}")
     met = found["GenMissingET" if generator_truth else "MissingET"]
@@ -67,25 +68,45 @@ def count(path: Path) -> int:
 
     :raises StepError: when the file is damaged, or is not an output of Delphes
     """
+    with _tree(path) as tree:
+        return int(tree.num_entries)
+
+
+@contextmanager
+def _tree(path: Path) -> Iterator[Any]:
+    """The tree of a file.
+
+    :raises StepError: when the file is damaged (also while the tree is used), is not an output of Delphes, or claims
+        more values than it can hold
+    """
+    try:
+        with open_regular(path) as plain:
+            size = os.fstat(plain.fileno()).st_size
+    except OSError as error:
+        raise StepError(f"{path.name} cannot be read: {error.strerror}") from error
     try:
         with uproot.open(path) as file:
             tree = file.get(_TREE)
-            n_events = None if tree is None else int(tree.num_entries)
-    except Exception as error:  # as in :func:`read`
-        raise StepError(f"{path.name} is damaged: {_first_line(error)}") from error
-    if n_events is None:
-        raise StepError(f"{path.name} is not an output of Delphes: it has no tree {_TREE}")
-    return n_events
+            flaw = None if isinstance(tree, uproot.TTree) else f"is not an output of Delphes: it has no tree {_TREE}"
+            if flaw is None and _claimed(tree) > RATIO * size + FREE:
+                flaw = f"has {size:,} bytes, and claims {_claimed(tree):,} bytes of values"
+            if flaw is None:
+                yield tree
+    except Exception as error:  # uproot passes on many types: zlib.error, ValueError, DeserializationError, …
+        raise StepError(f"{path.name} is damaged: {first_line(error)}") from error
+    if flaw is not None:
+        raise StepError(f"{path.name} {flaw}")
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _claimed(tree: Any) -> int:
+    """The size of all values in memory, from the numbers of entries and from the declared sizes."""
+    branches = [branch for branch in tree.values() if branch.name.partition(".")[0] in {*RECONSTRUCTED, *GENERATED}]
+    lengths = 8 * max([tree.num_entries, *(branch.num_entries for branch in branches)])
+    return int(lengths + sum(max(branch.uncompressed_bytes, 0) for branch in branches))
 
 
 def _missing(tree: Any, wanted: Mapping[str, Sequence[str]]) -> str | None:
     """Name what a file lacks, as the end of a sentence."""
-    if tree is None:
-        return f"is not an output of Delphes: it has no tree {_TREE}"
     known = set(tree.keys(full_paths=False))
     for collection, fields in wanted.items():
         for field in fields:

@@ -17,7 +17,7 @@ import h5py
 from h5py import h5d, h5g, h5l, h5o, h5t, h5z
 
 from mmc.errors import StepError
-from mmc.reading import open_regular
+from mmc.reading import first_line, open_regular, shown
 
 MOST_OBJECTS = 1_000
 """The largest number of groups and datasets in a file; MadMiner's files have about 30."""
@@ -148,14 +148,3 @@ def _look(dataset: Any, where: str, size: int) -> tuple[Declared, int]:
     if not whole:
         raise StepError(f"{where} claims {claimed:,} bytes of values that are not in the file")
     return Declared(what, shape, claimed), stored
-
-
-def shown(text: str, most: int = 60) -> str:
-    """A name from a file, quoted and cut, as messages show it."""
-    return repr(text if len(text) <= most else f"{text[:most]}…")
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error of a library, cut."""
-    text = (str(error).splitlines() or [""])[0] or type(error).__name__
-    return text if len(text) <= 200 else f"{text[:200]}…"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mmc.errors import StepError
 from mmc.jobs.formats.events import Event
-from mmc.jobs.formats.gzipped import writing_text
+from mmc.jobs.formats.gzipped import reading, writing_text
 from mmc.version import __version__
 
 EVENTS = "events.lhe.gz"
@@ -75,9 +75,12 @@ def write_events(
 
 @contextmanager
 def unpacked(packed: Path, folder: Path) -> Iterator[Path]:
-    """An uncompressed temporary copy of a gzipped file; it is removed on exit."""
+    """An uncompressed temporary copy of a gzipped file; it is removed on exit.
+
+    :raises StepError: as :func:`mmc.jobs.formats.gzipped.reading`
+    """
     plain = folder / packed.stem
-    with gzip.open(packed) as source, plain.open("wb") as text:
+    with reading(packed) as source, plain.open("wb") as text:
         shutil.copyfileobj(source, text)
     try:
         yield plain

@@ -11,26 +11,29 @@ import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from html import unescape
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as ET
+from xml.parsers import expat
 
 from mmc.errors import StepError
 from mmc.jobs.formats import gzipped
 from mmc.jobs.formats.les_houches import quoted
-from mmc.jobs.formats.les_houches_table import WEIGHT, UnusualFileError, blocks
+from mmc.jobs.formats.les_houches_text import UnusualFileError, between, blocks, number, particle_lines, weights
+from mmc.reading import first_line, shown
 
 log = logging.getLogger(__name__)
 
 _NORMS = ("average", "sum")
-_HEADER = re.compile(r"<header>(.*?)</header>", re.DOTALL)
-_INIT = re.compile(r"<init>\s*(.*?)\s*</init>", re.DOTALL)
-_RUN_CARD = re.compile(r"<MGRunCard>(\s*<!\[CDATA\[)?(.*?)(\]\]>\s*)?</MGRunCard>", re.DOTALL)
-_SETTING = re.compile(r"^\s*([^#!\n=]*?)\s*=\s*(nevents|event_norm)\s*(?:!.*)?$", re.MULTILINE)
+_CARD, _CARD_END, _LITERAL = "<MGRunCard>", "</MGRunCard>", "<![CDATA["
+_SETTINGS = ("nevents", "event_norm")
+"""The entries of the run card that the normal form has of its own."""
 _AMPERSAND = re.compile(r"&(?!#?\w+;)")
 _DIFFERENCE = 0.05
 """Relative difference between the cross section in the file and the mean of its weights above which mmc warns."""
+_MOST_LEVELS = 100
+"""The deepest nesting in the head of a file."""
+_LARGEST = 1e100
+"""No cross section in pb is larger; squares of larger weights would overflow."""
 _SAME = 1e-3
 """Largest relative difference between weights with the same squared matrix element (rounding of the reweighting)."""
 
@@ -49,8 +52,8 @@ class Head:
     def cross_section_pb(self) -> tuple[float, float]:
         """The sum over the processes, with its statistical error."""
         rows = [line.split() for line in self.init.splitlines()[1:] if line and not line.startswith("<")]
-        values = [(float(row[0]), float(row[1])) for row in rows if len(row) == 4]
-        return sum(value for value, _ in values), math.sqrt(sum(error**2 for _, error in values))
+        values = [(number(row[0]), number(row[1])) for row in rows if len(row) == 4]
+        return sum(value for value, _ in values), math.hypot(*(error for _, error in values))
 
 
 @dataclass(frozen=True)
@@ -95,26 +98,36 @@ def inspect(
     sums: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
     squares: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
     head, n_events, names = None, 0, None
-    for before, _, own, rest in _events(path):
+    for before, _, own, written in _events(path):
         head = _head(before, path) if head is None else head
         n_events += 1
-        weights = {sampled: own, **_weights(rest)}
+        found = {sampled: own, **written}
         if names is None:
-            names = set(weights)
-        if lacking := [name for name in benchmarks if name not in weights] or sorted(names - set(weights)):
-            other = len(lacking) == 1 and sampled in _weights(rest)  # MadGraph's files lack that one
+            names = set(found)
+        if lacking := [name for name in benchmarks if name not in found] or sorted(names - set(found)):
+            other = len(lacking) == 1 and sampled in written  # MadGraph's files lack that one
             hint = f": was it sampled at {lacking[0]!r}, and not at {sampled!r}?" if other else advice
             raise StepError(f"event {n_events} of {path.name} has no weight for {_listed(lacking)}{hint}")
+        for name in found.keys() - set(benchmarks):
+            try:
+                number(found[name])
+            except ValueError as error:
+                what = f"the weight of event {n_events} of {path.name} for {shown(name)}"
+                raise StepError(f"{what} is {shown(found[name], 40)}") from error
+        if len(found) > len(names):
+            raise StepError(f"event {n_events} of {path.name} has other weights than the first event")
         for name in same:
-            if not math.isclose(_number(weights.get(name, own)), _number(own), rel_tol=_SAME):
+            if not math.isclose(_number(found.get(name, own)), _number(own), rel_tol=_SAME):
                 raise StepError(
                     f"event {n_events} of {path.name} has another weight at {name!r} than at {sampled!r}: its process "
                     "depends on the parameters, so the sample is not a background"
                 )
+        if not abs(_number(own)) < _LARGEST:
+            raise StepError(f"the nominal weight of event {n_events} of {path.name} is {own[:40]}")
         for name in benchmarks:
-            value = _number(weights[name])
-            if not math.isfinite(value):
-                raise StepError(f"the weight of event {n_events} of {path.name} for {name!r} is {weights[name]}")
+            value = _number(found[name])
+            if not abs(value) < _LARGEST:
+                raise StepError(f"the weight of event {n_events} of {path.name} for {name!r} is {found[name][:40]}")
             sums[name] += value
             squares[name] += value**2
     if head is None:
@@ -148,41 +161,38 @@ def write(
     """
     with gzipped.writing_text(out) as text:
         text.write(_opening(content.head, content.n_events - len(lost), forget))
-        for number, (_, body, written, rest) in enumerate(_events(source), start=1):
-            if number in lost:
+        names: list[str] = []  # the weights in the order of the first event
+        for event, (_, body, own, others) in enumerate(_events(source), start=1):
+            if event in lost:
                 continue
-            own, weights = written, {sampled: written, **_weights(rest)}
-            names = [*benchmarks, *(name for name in weights if name not in benchmarks)]
+            found = {sampled: own, **others}
+            nominal = own if content.factor == 1.0 else f"{content.factor * _number(own):+.14e}"
+            names = names or [*benchmarks, *(name for name in found if name not in benchmarks)]
             if content.factor != 1.0:
-                weights = {name: f"{content.factor * float(value):+.14e}" for name, value in weights.items()}
-                own = f"{content.factor * float(own):+.14e}"
-            lines = "".join(f"<wgt id={quoted(name)}> {weights[name]} </wgt>\n" for name in names)
-            text.write(f"<event>\n{_with_weight(body, own)}<rwgt>\n{lines}</rwgt>\n</event>\n")
+                found = {name: f"{content.factor * _number(value):+.14e}" for name, value in found.items()}
+            lines = "".join(f"<wgt id={quoted(name)}> {found[name]} </wgt>\n" for name in names)
+            text.write(f"<event>\n{_with_weight(body, nominal)}<rwgt>\n{lines}</rwgt>\n</event>\n")
         text.write("</LesHouchesEvents>\n")
 
 
-def _events(path: Path) -> Iterator[tuple[str, str, str, str]]:
-    """For each event: the text before it, its lines without comments, its nominal weight, the text after the lines.
+def _events(path: Path) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+    """For each event: the text before it, its lines without comments, its nominal weight, its weights by name.
 
     :raises StepError: when the file is damaged, or written as neither MadGraph nor mmc does
     """
-    number = 0
     try:
-        for number, (before, block) in enumerate(blocks(path), start=1):
-            body, tag, rest = block.partition("<")
-            lines = [line for line in body.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-            words = lines[0].split() if lines else []
-            if len(words) != 6 or not words[0].isdigit() or int(words[0]) != len(lines) - 1:
-                raise StepError(f"event {number} of {path.name} is damaged: its first line does not fit what follows")
-            yield before, "".join(f"{line}\n" for line in lines), words[2], tag + rest
+        for event, block in enumerate(blocks(path), start=1):
+            body, tag, rest = block.text.partition("<")
+            try:
+                lines = particle_lines(body)
+                found = dict(weights(tag + rest))
+            except ValueError as error:
+                raise StepError(
+                    f"event {event} of {path.name} is damaged: {first_line(error)} (line {block.line})"
+                ) from error
+            yield block.before, "".join(f"{line}\n" for line in lines), lines[0].split()[2], found
     except (UnicodeDecodeError, UnusualFileError) as error:
         raise StepError(f"mmc cannot read the event file {path.name}: {error}") from error
-
-
-def _weights(rest: str) -> dict[str, str]:
-    """The weights of an event by name, as text."""
-    block = rest.partition("<rwgt>")[2].partition("</rwgt>")[0]
-    return {unescape(one or two): value for one, two, value in WEIGHT.findall(block)}
 
 
 def _with_weight(body: str, weight: str) -> str:
@@ -193,31 +203,43 @@ def _with_weight(body: str, weight: str) -> str:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        return number(text)
     except ValueError:
         return math.nan
 
 
 def _head(text: str, path: Path) -> Head:
     """:raises StepError: when the head of the file does not say how events are weighted, or has no cross section"""
-    header, init = _HEADER.search(text), _INIT.search(text)
+    header, init = between(text, "<header>", "</header>") or "", between(text, "<init>", "</init>")
     if "<LesHouchesEvents" not in text or init is None:
         raise StepError(f"{path.name} is not an event file: it does not begin with <LesHouchesEvents> and <init>")
-    card = None if header is None else _RUN_CARD.search(header[1])
-    settings = {} if card is None else {key: value for value, key in _SETTING.findall(card[2])}
-    norm = settings.get("event_norm", "sum")
+    card = between(header, _CARD, _CARD_END) or ""
+    norm = dict(filter(None, map(_setting, card.splitlines()))).get("event_norm", "sum")
     if norm not in _NORMS:
         raise StepError(
-            f"the weights in {path.name} do not give a cross section: event_norm is {norm}, not average or sum"
+            f"the weights in {path.name} do not give a cross section: event_norm is {norm[:40]}, not average or sum"
         )
-    head = Head("" if header is None else header[1], init[1], norm)
+    head = Head(header, init.strip(), norm)
     try:
-        value, _ = head.cross_section_pb
-    except ValueError as error:
-        raise StepError(f"{path.name} is damaged: its <init> has entries that are not numbers") from error
-    if not 0.0 < value < math.inf:
+        value, error = head.cross_section_pb
+    except ValueError as problem:
+        raise StepError(f"{path.name} is damaged: its <init> has entries that are not numbers") from problem
+    if not 0.0 < value < _LARGEST:
         raise StepError(f"the cross section of {path.name} is {value:g} pb")
+    if not error < _LARGEST:
+        raise StepError(f"the cross section of {path.name} has an error of {error:g} pb")
     return head
+
+
+def _setting(line: str) -> tuple[str, str] | None:
+    """Name and value of a line of a run card, as ``average = event_norm ! comment``, for :data:`_SETTINGS`."""
+    value, _, rest = line.partition("=")
+    return (rest.partition("!")[0].strip(), value.strip()) if _ours(line) and not set(value) & set("#!") else None
+
+
+def _ours(line: str) -> bool:
+    """Whether a line of a run card names one of :data:`_SETTINGS`, also in a comment, which MadMiner reads as well."""
+    return line.partition("=")[2].partition("!")[0].strip() in _SETTINGS
 
 
 def _check_cross_section(content: Content, sampled: str, path: Path) -> None:
@@ -238,12 +260,14 @@ def _check_cross_section(content: Content, sampled: str, path: Path) -> None:
 def _opening(head: Head, n_events: int, forget: Path | None) -> str:
     """The head of the file in its normal form."""
     card = f" {n_events} = nevents ! Number of unweighted events\n average = event_norm ! Their mean is in pb\n"
-    header, found = _RUN_CARD.subn(
-        lambda match: f"<MGRunCard>{match[1] or ''}\n{card}{_SETTING.sub('', match[2])}{match[3] or ''}</MGRunCard>",
-        head.header,
-    )
-    if not found:
-        header = f"\n<MGRunCard>\n{card}</MGRunCard>{header}"
+    before, opening, rest = head.header.partition(_CARD)
+    text, closing, after = rest.partition(_CARD_END)
+    if closing:
+        literal = _LITERAL if text.lstrip().startswith(_LITERAL) else ""
+        kept = [line for line in text.lstrip().removeprefix(literal).splitlines(keepends=True) if not _ours(line)]
+        header = f"{before}{opening}{literal}\n{card}{''.join(kept)}{closing}{after}"
+    else:
+        header = f"\n<MGRunCard>\n{card}</MGRunCard>{head.header}"
     if forget is not None:
         header = header.replace(str(forget), ".")
     first, *more = head.init.splitlines()
@@ -260,11 +284,29 @@ def _valid(header: str, card: str) -> str:
     """The header as valid XML for Pythia and MadMiner; a header that is not XML is cut down to the parts they need."""
     header = _escape_loose(header)
     try:
-        ET.fromstring(f"<header>{header}</header>")
-    except ET.ParseError as error:
+        _check_xml(f"<header>{header}</header>")
+    except expat.ExpatError as error:
         log.warning("the header of the event file is left out, because it is not valid XML: %s", error)
         return f"\n<MGRunCard>\n{card}</MGRunCard>\n"
     return header
+
+
+def _check_xml(text: str) -> None:
+    """:raises expat.ExpatError: unless a text is XML that is not nested too deeply"""
+    parser, level = expat.ParserCreate(), 0
+
+    def begin(_tag: str, _attributes: object) -> None:
+        nonlocal level
+        level += 1
+        if level > _MOST_LEVELS:
+            raise expat.ExpatError(f"it is nested more than {_MOST_LEVELS} deep")
+
+    def end(_tag: str) -> None:
+        nonlocal level
+        level -= 1
+
+    parser.StartElementHandler, parser.EndElementHandler = begin, end
+    parser.Parse(text, True)
 
 
 def _escape_loose(text: str) -> str:
@@ -273,5 +315,5 @@ def _escape_loose(text: str) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:3])
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+    first = ", ".join(shown(name) for name in names[:3])
+    return f"{first} and {len(names) - 3} more" if len(names) > 3 else first

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 from mmc.compiler.inputs import cards
 from mmc.errors import StepError
+from mmc.jobs.formats.les_houches_text import between, number
 
-_PARAM_CARD = re.compile(r"<slha>(.*?)</slha>", re.DOTALL)
-_WEIGHT = re.compile(r"""<weight\s+id=(?:'([^']*)'|"([^"]*)")\s*>(.*?)</weight>""", re.DOTALL)
-_CHANGE = re.compile(r"set\s+param_card\s+(\w+)\s+(\d+)\s+([-+.\dEe]+)")
+_WEIGHT = re.compile(r"""<weight\s+id=(?:'([^']*)'|"([^"]*)")\s*>""")
+_CHANGE = re.compile(r"set\s+param_card\s+(\w+)\s+(\d+)\s+([-+.\dEe]+)", re.ASCII)
 _TOLERANCE = 1e-3
 """Tolerance relative to a parameter's largest value at the benchmarks: hand-written points are rounded."""
 
@@ -44,23 +44,23 @@ def _points(header: str, sampled: str) -> dict[str, dict[str, float]]:
     >>> _points(head, "w")
     {'w': {'dim6 2': 5.0}, 'sm': {'dim6 2': 0.0}}
     """
-    found = _PARAM_CARD.search(header)
-    held = cards.param_card(found[1]) if found else {}
-    card = {f"{block} {number}": value for (block, number), text in held.items() if (value := _value(text)) is not None}
+    held = cards.param_card(between(header, "<slha>", "</slha>") or "")
+    card = {f"{block} {entry}": value for (block, entry), text in held.items() if (value := _value(text)) is not None}
     points = {sampled: card}
-    for single, double, body in _WEIGHT.findall(header):
+    for part in header.split("</weight>")[:-1]:
+        opening = _WEIGHT.search(part)
         changes = {
-            f"{block.lower()} {number}": value
-            for block, number, text in _CHANGE.findall(body)
+            f"{block.lower()} {entry}": value
+            for block, entry, text in (_CHANGE.findall(part, opening.end()) if opening else ())
             if (value := _value(text)) is not None
         }
-        if changes:
-            points[single or double] = {**card, **changes}
+        if opening and changes:
+            points[opening[1] or opening[2]] = {**card, **changes}
     return points
 
 
 def _value(text: str) -> float | None:
     try:
-        return float(text)
+        return number(text)
     except ValueError:
         return None

@@ -1,39 +1,39 @@
 """Read Les Houches event files as arrays: the final-state particles and the weights of all events."""
 
-import gzip
 import logging
-import re
-import zlib
-from collections.abc import Iterator
+from array import array
 from dataclasses import dataclass
-from html import unescape
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmc.errors import StepError
-from mmc.jobs.formats.gzipped import reading_text
+from mmc.jobs.formats.les_houches_text import (
+    COLUMNS,
+    LARGEST_CODE,
+    Block,
+    UnusualFileError,
+    between,
+    blocks,
+    head,
+    n_particles,
+    number,
+    weights,
+)
+from mmc.reading import first_line
 
 log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_CHUNK = 1 << 22
-_EVENT = re.compile(r"<event(?:\s[^<>]*)?>")
-WEIGHT = re.compile(r"""<wgt\s+id=(?:'([^']*)'|"([^"]*)")\s*>\s*([^<\s]+)\s*</wgt>""")
-"""A weight: its name in single or double quotes, and its value."""
-_COLUMNS = 13
 _STATUS = 1
 """The column of a particle's line that is 1 for a final-state particle."""
 _MOMENTUM = slice(6, 10)
 _SPIN = 12
-
-
-class UnusualFileError(Exception):
-    """A file that may be valid, but needs an XML parser."""
+_KEPT = 6
+"""The PDG code, the momentum and the spin of a particle."""
 
 
 @dataclass(frozen=True)
@@ -64,27 +64,14 @@ def read(path: Path) -> EventTable:
     :raises UnusualFileError: when the format differs from that of MadGraph and mmc
     """
     try:
-        factor = _factor(path)
-        return _table(path, factor)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise StepError(f"{path.name} is damaged: {error}") from error
+        return _table(path, _factor(path))
     except UnicodeDecodeError as error:
         raise UnusualFileError(str(error)) from error
 
 
 def _factor(path: Path) -> float:
     """One over the number of events where the run card asks for the mean of the weights, else 1."""
-    card = None
-    with gzip.open(path) as file:
-        try:
-            for _, element in ET.iterparse(file):
-                if element.tag == "MGRunCard":
-                    card = element.text or ""
-                    break
-                if element.tag == "header":
-                    break
-        except ET.ParseError as error:
-            raise StepError(f"{path.name} is damaged: {error}") from error
+    card = between(head(path), "<MGRunCard>", "</MGRunCard>")
     if card is None:
         raise StepError(f"{path.name} has no <MGRunCard>, which declares the normalisation of the weights")
     entries = {}
@@ -97,36 +84,47 @@ def _factor(path: Path) -> float:
     if entries.get("event_norm") != "average":
         return 1.0
     try:
-        return 1.0 / float(entries["nevents"])
-    except (KeyError, ValueError, ZeroDivisionError) as error:
-        raise StepError(f"the run card in {path.name} does not give the number of events (nevents)") from error
+        factor = 1.0 / number(entries["nevents"])
+    except (KeyError, ValueError, ZeroDivisionError):
+        factor = 0.0
+    if not 0.0 < factor <= 1.0:
+        raise StepError(f"the run card in {path.name} does not give the number of events (nevents)")
+    return factor
 
 
 def _table(path: Path, factor: float) -> EventTable:
-    counts, own = [], []
-    particles: list[tuple[float, ...]] = []
-    weights: list[list[float]] = []
+    # arrays of numbers take a fifth of the memory of lists of tuples
+    counts, lines, own, particles, values = array("q"), array("q"), array("d"), array("d"), array("d")
     names: list[str] | None = None
-    for number, (_, block) in enumerate(blocks(path), start=1):
+    for event, block in enumerate(blocks(path), start=1):
+        where = f"event {event} of {path.name}"
         try:
             final, own_weight, found = _event(block)
-        except (ValueError, IndexError) as error:
-            raise StepError(f"event {number} of {path.name} is damaged: {error}") from error
+        except (ValueError, IndexError, OverflowError) as error:
+            raise StepError(f"{where} is damaged: {first_line(error)} (line {block.line})") from error
         if names is None:
             names = list(found)
         elif names != list(found):
             missing = [name for name in names if name not in found]
-            reason = f"has no weight for {missing[0]!r}" if missing else "has other weights than the first event"
-            raise StepError(f"event {number} of {path.name} {reason}")
-        counts.append(len(final))
-        particles += final
+            reason = f"has no weight for {missing[0][:60]!r}" if missing else "has other weights than the first event"
+            raise StepError(f"{where} {reason}")
+        counts.append(len(final) // _KEPT)
+        lines.append(block.line)
+        particles.extend(final)
         own.append(own_weight)
-        weights.append(list(found.values()))
-    table = np.array(particles, dtype=float).reshape(len(particles), 6)
-    columns = np.array(weights, dtype=float).reshape(len(weights), len(names or ()))
+        values.extend(found.values())
+    table = np.frombuffer(particles).reshape(-1, _KEPT) if particles else np.empty((0, _KEPT))
+    columns = np.frombuffer(values).reshape(len(own), -1) if values else np.empty((len(own), len(names or ())))
+    n_final = np.array(counts, dtype=np.int64)
+    strange = ~np.isfinite(table).all(axis=1) | (np.abs(table[:, 0]) >= LARGEST_CODE)
+    if strange.any():
+        event = int(np.searchsorted(np.cumsum(n_final), np.argmax(strange), side="right"))
+        raise StepError(
+            f"event {event + 1} of {path.name} is damaged: an entry is too large or not a number (line {lines[event]})"
+        )
     return EventTable(
         name=path.name,
-        counts=np.array(counts, dtype=np.int64),
+        counts=n_final,
         pdgids=table[:, 0].astype(np.int64),
         momenta=table[:, 1:5],
         spins=table[:, 5],
@@ -136,47 +134,30 @@ def _table(path: Path, factor: float) -> EventTable:
     )
 
 
-def blocks(path: Path) -> Iterator[tuple[str, str]]:
-    """For each event: the text before it (before the first event, the head of the file) and the text between its tags.
-
-    :param path: a file, gzipped or not
-    :raises StepError: when the end of the last event or of the file is missing
-    """
-    rest = ""
-    with reading_text(path) as file:
-        while chunk := file.read(_CHUNK):
-            *whole, rest = (rest + chunk).split("</event>")
-            for text in whole:
-                before, *events = _EVENT.split(text)
-                if len(events) != 1 or "<!--" in events[0]:
-                    raise UnusualFileError("an event has no beginning" if not events else "an event within an event")
-                yield before, events[0]
-    if _EVENT.search(rest) or "</LesHouchesEvents>" not in rest:
-        raise StepError(f"{path.name} is damaged: it ends within an event or without </LesHouchesEvents>")
-
-
-def _event(block: str) -> tuple[list[tuple[float, ...]], float, dict[str, float]]:
-    """The final-state particles (PDG code, momentum, spin), the nominal weight and the weights by name.
+def _event(block: Block) -> tuple[list[float], float, dict[str, float]]:
+    """The final-state particles (PDG code, momentum and spin of each), the nominal weight and the weights by name.
 
     :raises ValueError: when an entry is missing or is not a number
     :raises IndexError: likewise
+    :raises OverflowError: likewise
     """
-    body, _, rest = block.partition("<")
+    body, tag, rest = block.text.partition("<")
+    if not body.isascii() or "_" in body:
+        raise ValueError("it has characters that are not those of numbers")
     first, *lines = [words for words in map(str.split, body.splitlines()) if len(words) > 1] or [[]]
-    n_particles = int(first[0])
-    final: list[tuple[float, ...]] = []
+    declared = n_particles(first[0])
+    final: list[float] = []
     for words in lines:
         if words[0].startswith("#"):
             raise UnusualFileError("there are comments in events")
-        if len(words) != _COLUMNS:
-            raise ValueError(f"a particle has {len(words)} entries instead of {_COLUMNS}")
+        if len(words) != COLUMNS:
+            raise ValueError(f"a particle has {len(words)} entries instead of {COLUMNS}")
         if int(words[_STATUS]) == 1:
-            px, py, pz, energy = map(float, words[_MOMENTUM])
-            final.append((int(words[0]), px, py, pz, energy, float(words[_SPIN])))
-    if len(lines) != n_particles:
-        raise ValueError(f"it has {len(lines)} of {n_particles} particles")
-    _, opening, after = rest.partition("rwgt>")
-    found = WEIGHT.findall(after.partition("</rwgt>")[0]) if opening else []
-    if rest.count("<wgt") != len(found):
+            final += (float(int(words[0])), *map(float, words[_MOMENTUM]), float(words[_SPIN]))
+    if len(lines) != declared:
+        raise ValueError(f"it has {len(lines)} of {declared} particles")
+    tail = tag + rest
+    found = weights(tail)
+    if tail.count("<wgt") != len(found):
         raise UnusualFileError("the format of the weights is not MadGraph's")
-    return final, float(first[2]), {unescape(one or two): float(value) for one, two, value in found}
+    return final, number(first[2]), {name: number(value) for name, value in found}

@@ -14,7 +14,7 @@ nuisance benchmarks, ν = 1 and for some parameters also ν = -1, are weight col
 MadGraph's systematics program writes the weights of scales and sets; it needs LHAPDF with its Python interface.
 """
 
-import gzip
+import math
 import re
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 
 from mmc.compiler.settings.uncertainties import NormUncertainty, PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.errors import StepError
-from mmc.jobs.formats.gzipped import is_packed
+from mmc.jobs.formats.les_houches_text import MOST_WEIGHTS, head, number
 
 Floats = NDArray[np.float64]
 
 _TAG = re.compile(r"<(/?)(weightgroup|weight)\b([^<>]*)>([^<]*)")
-_ATTRIBUTE = re.compile(r"""([\w.-]+)\s*=\s*(?:'([^']*)'|"([^"]*)")""")
+_ATTRIBUTE = re.compile(r"""(?<![\w.-])([\w.-]+)\s*=\s*(?:'([^']*)'|"([^"]*)")""")
 _TOLERANCE = 1e-6
 
 
@@ -107,7 +107,9 @@ def settle(weights: MutableMapping[str, Floats], parameters: Iterable[Nuisance],
     parameters = tuple(parameters)
     for parameter in parameters:
         if parameter.central is not None:
-            ratio = weights[reference] / weights[parameter.central_column]
+            central = weights[parameter.central_column]
+            # an event of weight 0 has weight 0 at other values of the nuisance parameters too
+            ratio = np.divide(weights[reference], central, out=np.zeros_like(central), where=central != 0.0)
             for benchmark in parameter.weights:
                 weights[benchmark] = weights[benchmark] * ratio
     for name in {parameter.central_column for parameter in parameters if parameter.central is not None}:
@@ -118,32 +120,38 @@ def weight_groups(path: Path) -> tuple[WeightGroup, ...]:
     """The weight groups that the head of an event file declares.
 
     The head is not parsed as XML: LHAPDF descriptions may contain a bare ampersand.
+
+    :raises StepError: when the head cannot be read, or declares more than :data:`MOST_WEIGHTS`
     """
-    groups: list[WeightGroup] = []
-    inside: list[Mapping[str, str]] | None = None
-    for closing, tag, attributes, text in _TAG.findall(_declarations(path)):
+    groups: list[tuple[Mapping[str, str], str, list[Mapping[str, str]]]] = []
+    n_weights, inside = 0, False
+    for closing, tag, attributes, text in map(re.Match.groups, _TAG.finditer(_declarations(path))):
         if tag == "weightgroup":
-            inside = None
-            if not closing:
-                inside = []
-                groups.append(WeightGroup(_attributes(attributes), text.strip(), ()))
-        elif not closing and inside is not None:
-            inside.append(_attributes(attributes))
-            groups[-1] = WeightGroup(groups[-1].attributes, groups[-1].text, tuple(inside))
-    return tuple(groups)
+            inside = not closing
+            if inside:
+                groups.append((_attributes(attributes), text.strip(), []))
+        elif not closing and inside:
+            groups[-1][2].append(_attributes(attributes))
+            n_weights += 1
+        if max(n_weights, len(groups)) > MOST_WEIGHTS:
+            raise StepError(f"{path.name} declares more than {MOST_WEIGHTS:,} weights")
+    return tuple(WeightGroup(attributes, text, tuple(weights)) for attributes, text, weights in groups)
 
 
 def _declarations(path: Path) -> str:
     """The text of ``<initrwgt>``."""
-    lines: list[str] = []
-    with gzip.open(path, "rb") if is_packed(path) else path.open("rb") as file:
-        for raw in file:
-            line = raw.decode("utf-8", errors="replace")
-            if "<initrwgt" in line or lines:
-                lines.append(line)
-            if "</initrwgt>" in line or "<event" in line:
-                break
-    return "".join(lines)
+    try:
+        return head(path).partition("<initrwgt")[2].partition("</initrwgt>")[0]
+    except UnicodeDecodeError as error:
+        raise StepError(f"mmc cannot read the event file {path.name}: {error}") from error
+
+
+def _value(text: str) -> float:
+    """A number among the attributes of a weight; NaN, which is like no other number, for anything else."""
+    try:
+        return number(text)
+    except ValueError:
+        return math.nan
 
 
 def _attributes(text: str) -> dict[str, str]:
@@ -189,8 +197,8 @@ def _scale_weights(group: WeightGroup, mur: float, muf: float) -> list[Mapping[s
         for weight in group.weights
         if {"id", "mur", "muf"} <= set(weight)
         and not {"dynscale", "dyn_scale", "alpsfact"} & set(weight)
-        and abs(float(weight["mur"]) - mur) < _TOLERANCE
-        and abs(float(weight["muf"]) - muf) < _TOLERANCE
+        and abs(_value(weight["mur"]) - mur) < _TOLERANCE
+        and abs(_value(weight["muf"]) - muf) < _TOLERANCE
     ]
 
 
@@ -198,7 +206,12 @@ def _pdf(name: str, entry: PdfUncertainty, groups: Sequence[WeightGroup], path: 
     wanted = str(entry.variation)
     # when the events were generated with this set, MadGraph starts a second group at the central member
     of_set = [group for group in groups if _is_set(group, wanted)]
-    members = {int(w["pdf"]): w["id"] for group in of_set for w in group.weights if {"id", "pdf"} <= set(w)}
+    members = {
+        int(w["pdf"]): w["id"]
+        for group in of_set
+        for w in group.weights
+        if {"id", "pdf"} <= set(w) and _value(w["pdf"]).is_integer()
+    }
     if len(members) < 2:
         raise StepError(
             f"{path.name} has no weights for the PDF uncertainty {name} ({wanted}): MadGraph writes them where LHAPDF, "

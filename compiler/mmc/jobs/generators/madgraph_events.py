@@ -24,7 +24,6 @@ from mmc.jobs.madminer.setup_file import Setup
 
 log = logging.getLogger(__name__)
 
-_LIMIT_S = 48 * 3600.0
 _CHECK_LIMIT_S = 600.0
 _RUN = "run_01"
 _MOST_MISSING = 0.05
@@ -64,7 +63,7 @@ def run(job: StepJob) -> None:
         _require_lhapdf(found, card)
         _write_cards(job, settings, setup, found, folder=folder, card=card)
         _check_run_card(settings, found, work, folder)
-        lines = madgraph.run(found, work, _launch(nlo, settings.background), _LIMIT_S)
+        lines = madgraph.run(found, work, _launch(nlo, settings.background))
         made = _made(folder, nlo)
         if made is None:
             raise StepError(f"MadGraph makes no events of {_what(settings)}{madgraph.hint(lines)}")
@@ -194,7 +193,7 @@ def _check_run_card(settings: MadGraphSimulateSettings, found: Installation, wor
     if entries.get("custom_fcts", "").strip("[]'\" "):
         return  # the user's code may read additional settings
     words = [sys.executable, "-c", _UNKNOWN_SETTINGS, RUN_CARD, *entries]
-    finished = program.run(words, folder, madgraph.environment(found, work), _CHECK_LIMIT_S)
+    finished = program.run(words, folder, madgraph.environment(found, work), limit_s=_CHECK_LIMIT_S)
     unknown = [line.removeprefix("unknown: ") for line in finished.lines if line.startswith("unknown: ")]
     if finished.code != 0:
         log.warning("MadGraph does not list the settings of its run card: a mistyped setting would have no effect")

@@ -26,7 +26,6 @@ ARCHIVE = "process.tar.gz"
 PARAM_CARD = "Cards/param_card_default.dat"
 RUN_CARD = "Cards/run_card_default.dat"
 
-_LIMIT_S = 12 * 3600.0
 _LEFT_OUT = ("madevent.tar.gz", "index.html", "Cards/me5_configuration.txt", "Cards/amcatnlo_configuration.txt")
 """Left out of the archive: a copy of the process, and files with times and paths. Simulation jobs rewrite the
 configuration."""
@@ -47,7 +46,7 @@ def run(job: StepJob) -> None:
     _check_model(found, settings.model, settings.sample)
     commands = _commands(settings)
     with work_folder(job.out) as work:
-        lines = madgraph.run(found, work, commands, _LIMIT_S)
+        lines = madgraph.run(found, work, commands)
         process = work / madgraph.PROCESS
         complaint = madgraph.complaint(lines)
         if complaint is not None or not all((process / card).is_file() for card in (PARAM_CARD, RUN_CARD)):

@@ -1,6 +1,5 @@
 """Trained estimators, single networks or ensembles, as functions of parameter points and many events."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +10,7 @@ import torch
 from mmc.compiler.catalogue.methods import ESTIMATORS
 from mmc.compiler.catalogue.stages import TRAIN
 from mmc.errors import StepError
-from mmc.jobs.job import read_record
+from mmc.jobs.job import read_json, read_record
 from mmc.jobs.madminer.estimators import new_estimator
 from mmc.jobs.madminer.event_file import Array
 
@@ -67,7 +66,7 @@ class Network:
     """
 
     def __init__(self, folder: Path, reference: Array | None = None) -> None:
-        record = json.loads((folder / TRAIN.record).read_text(encoding="utf-8"))
+        record = read_json(folder / TRAIN.record)
         self.kind = ESTIMATORS[record["estimator"]]
         self._n_nuisance = len(record.get("nuisance_parameters", ()))
         self.madminer = new_estimator(self.kind.name)

@@ -21,6 +21,7 @@ from mmc.compiler.catalogue.methods import METHODS, MORPHING_AWARE, RATIO, SCORE
 from mmc.compiler.settings.points import AnyPoints, AtBenchmark, AtBenchmarks, AtPoint, AtPoints
 from mmc.compiler.settings.sampling import SampleSettings
 from mmc.errors import StepError
+from mmc.jobs.arrays import read_npy
 from mmc.jobs.job import read_record
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.madminer.sampler import make_sampler
@@ -102,7 +103,7 @@ def load_samples(folder: Path) -> dict[str, Array]:
     :param folder: of the partition, in the output of a job
     """
     files = [folder.parent / name for name in read_record(folder.parent).names(folder.name, ".npy")]
-    return {path.stem: np.load(path) for path in files}
+    return {path.stem: read_npy(path) for path in files}
 
 
 def _draw(

@@ -14,7 +14,8 @@ import numpy as np
 
 from mmc.errors import StepError
 from mmc.jobs.formats import hdf5
-from mmc.jobs.formats.hdf5 import Declared, first_line, shown
+from mmc.jobs.formats.hdf5 import Declared
+from mmc.reading import first_line, shown
 
 LAYOUT: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     "parameters/names": ("texts", ("parameters",)),
@@ -28,7 +29,7 @@ LAYOUT: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     "benchmarks/is_nuisance": ("integers", ("benchmarks",)),
     "benchmarks/is_reference": ("integers", ("benchmarks",)),
     "morphing/components": ("integers", ("components", "parameters")),
-    "morphing/morphing_matrix": ("numbers", ("components", "physical")),
+    "morphing/morphing_matrix": ("numbers", ("components", "basis")),  # benchmarks outside the basis come last
     "finite_differences/base_benchmarks": ("texts", ("differences",)),
     "finite_differences/shifted_benchmarks": ("texts", ("differences", "parameters")),
     "finite_differences/epsilon": ("numbers", ()),
@@ -165,18 +166,24 @@ def _check(file: _File) -> None:
     parameters, benchmarks = file.names("parameters/names"), file.names("benchmarks/names")
     file.names("observables/names")
     for place, (kind, _) in LAYOUT.items():
-        if kind == "texts" and place != "observables/definitions":
+        if kind == "texts":
             file.texts(place)
         if kind == "numbers" and place != "samples/observations":  # MadMiner marks a missing observable with NaN
             file.finite(place)
     for place, known in _CHOICES.items():
         if strange := set(file.texts(place)) - set(known):
             raise file.flaw(place, f"has {shown(min(strange))}, and not only {', '.join(known)}")
+    for kind, value in zip(file.texts("systematics/types"), file.texts("systematics/values"), strict=True):
+        if kind == "norm" and not _is_number(value):
+            raise file.flaw("systematics/values", f"has {shown(value)} for a norm, which is not a number")
     file.within("parameters/max_power", 0, _MOST_POWER)
+    physical = _n_physical(file, len(benchmarks))
+    if numbers.get("basis", 0) > physical:
+        raise file.flaw("morphing/morphing_matrix", f"has {numbers['basis']} columns, but there are fewer benchmarks")
     file.within("morphing/components", 0, _MOST_POWER * len(parameters))
     _check_nuisance(file, benchmarks)
     if "samples/weights" in file.declared:
-        _check_origins(file, numbers["physical"])
+        _check_origins(file, physical)
 
 
 def _shapes(file: _File) -> dict[str, int]:
@@ -185,6 +192,7 @@ def _shapes(file: _File) -> dict[str, int]:
     :raises StepError: when a dataset is missing, or has values of another kind or another shape
     """
     groups = {place.partition("/")[0] for place in file.declared} | set(_NEEDED)
+    groups |= {"observables", "sample_summary"} if "samples" in groups else set()
     numbers: dict[str, int] = {}
     for place, (kind, dimensions) in LAYOUT.items():
         declared = file.declared.get(place)
@@ -242,8 +250,13 @@ def _check_origins(file: _File, n_physical: int) -> None:
     file.within(place, -1, n_physical - 1)
     for _, values in file.rows(place):
         counts += np.bincount(np.asarray(values, dtype=np.int64) + 1, minlength=n_physical + 1)
-    if "sample_summary/signal_events" not in file.declared:
-        raise StepError(f"{file.name} is not a file of MadMiner's: it has no sample_summary/signal_events")
     summary = [file.array("sample_summary/background_events"), *file.array("sample_summary/signal_events")]
     if [int(number) for number in summary] != counts.tolist():
         raise file.flaw("sample_summary", "counts other events than the file holds: let MadMiner combine it again")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False

@@ -16,8 +16,7 @@ from mmc.jobs.madminer import workarounds
 Array = npt.NDArray[np.float64]
 
 MAX_CONDITION_NUMBER = 1e13
-"""Above this condition number morphed weights keep fewer than three digits. A basis in small parameters (0.05 TeV^-2)
-has 1e5."""
+"""Above this condition number morphed weights keep fewer than three digits."""
 _GRID = 20_000
 """The maximum number of points of parameter space at which squared weights are evaluated."""
 
@@ -33,6 +32,7 @@ class Basis:
     matrix: Array
     """MadMiner's morphing matrix, shape (terms, elements)."""
     condition_number: float
+    """That of the matrix with parameters in units of their largest value in the range."""
     largest_squared_weight: float
     """The largest of Σ_b w_b(θ)², where w_b are the morphing weights, on a grid over the parameters' ranges (see
     :func:`grid_points`). It bounds the variance of an event's weight at θ, relative to the weights of the basis."""
@@ -68,9 +68,12 @@ def find_basis(settings: ConfigureSettings, seed: int) -> Basis | None:
     from madminer.utils.morphing import PhysicsMorpher
 
     ranges = np.array([p.range for p in parameters.values()], dtype=float)
+    # In units of the ranges: the powers of a parameter in GeV^-4 would differ by many orders of magnitude.
+    unit = np.abs(ranges).max(axis=1)
+    ranges /= unit[:, np.newaxis]
     morpher = PhysicsMorpher(parameter_max_power=[p.max_power for p in parameters.values()], parameter_range=ranges)
     morpher.find_components(morphing.max_overall_power)
-    points = np.array([[point[name] for name in parameters] for point in fixed.values()], dtype=float)
+    points = np.array([[point[name] for name in parameters] for point in fixed.values()], dtype=float) / unit
     try:
         if len(fixed) < n_components:
             with _random_numbers(seed):
@@ -93,13 +96,15 @@ def find_basis(settings: ConfigureSettings, seed: int) -> Basis | None:
             f"the morphing basis is close to singular (condition number {condition_number:.1e}): "
             "move benchmarks apart, or leave some to MadMiner"
         )
+    completed = {
+        name: dict(zip(parameters, map(float, point * unit), strict=True))
+        for name, point in zip(names, points, strict=True)
+    }
+    given = {name: {parameter: float(point[parameter]) for parameter in parameters} for name, point in fixed.items()}
     return Basis(
-        points={
-            name: dict(zip(parameters, map(float, point), strict=True))
-            for name, point in zip(names, points, strict=True)
-        },
+        points=completed | given,
         components=morpher.components,
-        matrix=matrix,
+        matrix=matrix / np.prod(unit**morpher.components, axis=1)[:, np.newaxis],
         condition_number=condition_number,
         largest_squared_weight=_largest_squared_weight(morpher.components, matrix, grid_points(ranges)),
     )

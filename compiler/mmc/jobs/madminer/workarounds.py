@@ -292,14 +292,13 @@ class _DelphesTree:
     """Delphes' events with the part of uproot3's interface that MadMiner uses."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        import uproot
+
+        self._tree = uproot.open(path)["Delphes"]  # once, as this takes longer than reading a branch
 
     def array(self, branch: str) -> Any:
         """A branch: numbers in double precision, or a list of numbers per event."""
-        import uproot
-
-        with uproot.open(self._path) as file:
-            column = file["Delphes"][branch].array(library="np")
+        column = self._tree[branch].array(library="np")
         if column.dtype != object:
             return column
         return [values.astype(float) if values.dtype.kind == "f" else values.tolist() for values in column]

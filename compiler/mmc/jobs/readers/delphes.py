@@ -12,7 +12,8 @@ from mmc.errors import StepError
 from mmc.jobs.formats import delphes_root, les_houches, les_houches_table
 from mmc.jobs.formats.delphes_root import DelphesTable
 from mmc.jobs.formats.les_houches import EVENTS
-from mmc.jobs.formats.les_houches_table import Floats, UnusualFileError
+from mmc.jobs.formats.les_houches_table import Floats
+from mmc.jobs.formats.les_houches_text import UnusualFileError
 from mmc.jobs.job import StepJob
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.systematics_workarounds import sample_nuisance
@@ -102,7 +103,9 @@ def one_by_one(reader: Any, sample: Sample, scratch: Path) -> None:
     """Let MadMiner read the events, from a file unpacked in ``scratch``: MadMiner would write into the input folder."""
     n_detected = delphes_root.read(sample.detected, sample.generator_truth).n_events
     with les_houches.unpacked(sample.generated, scratch) as path:
-        _check_counts(sample, path.read_bytes().count(b"</event>"), n_detected)
+        with path.open("rb") as lines:
+            n_generated = sum(line.count(b"</event>") for line in lines)
+        _check_counts(sample, n_generated, n_detected)
         reader.add_sample(
             None, sample.benchmark, sample.background, str(sample.detected), str(path), systematics=sample.systematics
         )

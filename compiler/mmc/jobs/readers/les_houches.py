@@ -11,7 +11,8 @@ import numpy as np
 from mmc.compiler.settings.reading import LesHouchesAnalyseSettings
 from mmc.jobs.formats import les_houches, les_houches_table
 from mmc.jobs.formats.les_houches import EVENTS
-from mmc.jobs.formats.les_houches_table import EventTable, Floats, UnusualFileError
+from mmc.jobs.formats.les_houches_table import EventTable, Floats
+from mmc.jobs.formats.les_houches_text import UnusualFileError
 from mmc.jobs.job import StepJob
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.systematics_workarounds import sample_nuisance

@@ -85,12 +85,16 @@ def hand_over(
         return np.asarray(events.factor * (weights[name] * observed.efficiency)[passed])
 
     reader.weights = {name: weight(benchmark if background else name, "benchmark") for name in names}
-    to_reference = reader.weights[reader.reference_benchmark] / reader.weights[benchmark]
+    at_reference, at_benchmark = reader.weights[reader.reference_benchmark], reader.weights[benchmark]
+    # an event of weight 0 has weight 0 at other values of the nuisance parameters too
+    to_reference = np.divide(at_reference, at_benchmark, out=np.zeros_like(at_reference), where=at_benchmark != 0.0)
     for parameter in nuisance:
         factor = 1.0 if parameter.factor is None else parameter.factor
         for column, stored in parameter.columns.items():
-            values = weight(stored or benchmark, f"nuisance parameter {parameter.name}, weight")
-            reader.weights[column] = to_reference * (factor * values)
+            varied = at_reference
+            if stored is not None:
+                varied = to_reference * weight(stored, f"nuisance parameter {parameter.name}, weight")
+            reader.weights[column] = factor * varied
     settle(reader.weights, nuisance, reader.reference_benchmark)
     reader.nuisance_parameters |= madminer_parameters(nuisance)
     reader.observations = {name: values[passed] for name, values in observed.values.items()}

@@ -1,6 +1,7 @@
 """Figures of a report: contours, profiles, p-value curves and losses. The same input gives the same bytes."""
 
 import io
+import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,9 +15,12 @@ from matplotlib.lines import Line2D
 from matplotlib.mathtext import MathTextParser
 from scipy.special import chdtri
 
+from mmc.compiler.catalogue.labels import label_problem, printable
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.limits import p_values
 from mmc.jobs.statistics.projections import profile
+
+log = logging.getLogger(__name__)
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """Colours that are distinguishable with every kind of colour vision (Okabe and Ito)."""
@@ -185,23 +189,28 @@ def render(figure: Figure, image_format: str) -> bytes:
     """A figure as ``png`` or ``svg``."""
     stream = io.BytesIO()
     with styled():
-        metadata: dict[str, Any] = {"Date": None} if image_format == "svg" else {"Software": None}
+        metadata: dict[str, Any] = {"Date": None, "Creator": "mmc"} if image_format == "svg" else {"Software": "mmc"}
         figure.savefig(stream, format=image_format, metadata=metadata)
     return stream.getvalue()
 
 
 def axis_label(text: str) -> str:
     """A label of the study for matplotlib: as math if matplotlib can parse it, otherwise as plain text."""
-    try:
-        MathTextParser("path").parse(text)
-    except ValueError:
+    problem = label_problem(text)
+    if problem is None:
+        try:
+            MathTextParser("path").parse(text)
+        except Exception as error:  # ValueError, but also RecursionError, and RuntimeError of FreeType
+            problem = type(error).__name__
+    if problem is not None:
+        log.warning("the label %s is drawn as plain text: %s", ascii(text), problem)
         return plain(text)
     return text
 
 
 def plain(text: str) -> str:
     """Text in which matplotlib reads no math."""
-    return text.replace("$", r"\$")
+    return printable(text).replace("$", r"\$")
 
 
 def make_figure(width: float, height: float) -> tuple[Figure, Any]:

@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from matplotlib.figure import Figure
 
 from mmc.compiler.catalogue.baselines import BASELINES
 from mmc.compiler.settings.report import ReportSettings
+from mmc.files import Folder
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.report import figures
 from mmc.jobs.report.closure import closure_figure
@@ -68,14 +68,15 @@ def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: Re
     return drawn
 
 
-def save(drawn: Mapping[str, Picture], formats: Sequence[str], folder: Path) -> dict[str, list[str]]:
+def save(drawn: Mapping[str, Picture], formats: Sequence[str], folder: Folder) -> dict[str, list[str]]:
     """Write the figures.
 
     :returns: the file names of each figure
+    :raises MmcError: when the name of a figure, which contains the name of a job, is not the name of a file
     """
     for name, picture in drawn.items():
         for image_format in formats:
-            (folder / f"{name}.{image_format}").write_bytes(picture.image(image_format))
+            folder.write(f"{name}.{image_format}", picture.image(image_format))
     return {name: [f"{name}.{image_format}" for image_format in formats] for name in drawn}
 
 

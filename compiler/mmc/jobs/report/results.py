@@ -12,8 +12,11 @@ from mmc.compiler.catalogue.stages import BASELINES_STAGE, COMBINE, EVALUATE, TR
 from mmc.compiler.settings.encoding import to_json
 from mmc.compiler.settings.report import ReportSettings
 from mmc.errors import StepError
+from mmc.jobs.arrays import read_npz
 from mmc.jobs.job import read_json, read_record
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.report.agreement import Choices, check_agreement
+from mmc.reading import shown
 
 FORMAT = "mmc-results/1.0"
 """The format of results, which ``schema/1.0/results.json`` describes."""
@@ -68,18 +71,32 @@ class Grid:
     def read(cls, path: Path) -> "Grid":
         """Read the file.
 
-        :raises StepError: when the file is missing
+        :raises StepError: when the file is missing or damaged, or its arrays do not have the shape of the grid
         """
         if not path.is_file():
             raise StepError(f"{path.parent} is not the output of a finished job: it has no {path.name}")
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_npz(path)
         axes = {name.removeprefix("axis_"): value for name, value in arrays.items() if name.startswith("axis_")}
+        for name, values in axes.items():
+            if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all() or (np.diff(values) <= 0.0).any():
+                raise StepError(f"{path} is damaged: the values of {shown(name)} are not those of an axis")
+        shape = tuple(len(values) for values in axes.values())
+        for name, values in arrays.items():
+            if name.endswith(("p_values", "log_likelihood_ratio")) and values.shape != shape:
+                raise StepError(f"{path} is damaged: {shown(name)} has the shape {values.shape}, not {shape}")
+        if not axes or "log_likelihood_ratio" not in arrays:
+            raise StepError(f"{path} is damaged: it has no grid, or no log_likelihood_ratio on it")
         return cls(axes, {name: value for name, value in arrays.items() if not name.startswith("axis_")})
 
 
-def collect(outputs: Outputs, settings: ReportSettings) -> tuple[dict[str, Any], dict[str, Grid]]:
-    """The results without their figures, and the grids of methods and baselines by name."""
+def collect(
+    outputs: Outputs, settings: ReportSettings, planned: Choices | None = None
+) -> tuple[dict[str, Any], dict[str, Grid]]:
+    """The results without their figures, and the grids of methods and baselines by name.
+
+    :param planned: the choices of the study for limits, if they are known
+    :raises StepError: when an output is not complete, or limits have other choices than the study or than each other
+    """
     events = {group: read_json(path / COMBINE.record) for group, path in outputs.events.items()}
     trainings = {name: read_json(path / TRAIN.record) for name, path in outputs.models.items()}
     grids = {name: Grid.read(path / "limits.npz") for name, path in outputs.limits.items()}
@@ -94,6 +111,8 @@ def collect(outputs: Outputs, settings: ReportSettings) -> tuple[dict[str, Any],
         else:
             grids[name] = Grid.read(path / "limits.npz")
             baselines.append(_limits(name, record))
+    choices = ((record["name"], Choices.of(record, grids[record["name"]].axes)) for record in [*methods, *baselines])
+    check_agreement(choices, None if planned is None else ("the study", planned))
     described = [*methods, *baselines, *fisher]
     all_events = (
         {"events": None, "evaluation": None, "fisher_information": None}

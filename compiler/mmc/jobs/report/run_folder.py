@@ -4,17 +4,19 @@ Finished jobs are found by the ``job.json`` in their outputs, so every layout of
 the engines, and of results from REANA. Planned jobs are read from the bundle, in the folder or one or two levels above.
 """
 
-import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mmc.compiler.catalogue.stages import STAGES
+from mmc.compiler.catalogue.stages import BASELINES_STAGE, EVALUATE, REPORT, STAGES
+from mmc.compiler.settings.limits import LimitSettings
 from mmc.errors import UsageError
-from mmc.jobs.record import RECORD
+from mmc.jobs.record import MAKE_AGAIN, RECORD, Record
+from mmc.jobs.report import records
 
 MANIFEST = "manifest.json"
 RESOLVED = "study.resolved.json"
@@ -33,6 +35,16 @@ class Output:
     def seconds(self) -> float:
         """The time of the job."""
         return float(self.record["seconds"])
+
+    @cached_property
+    def full_record(self) -> Record | None:
+        """The record with the digests of files; None if an older mmc made it."""
+        return Record.of(self.record, self.path) if "outputs" in self.record else None
+
+    @property
+    def maker(self) -> str:
+        """The job, as people call it."""
+        return f"{self.record['stage']}[{self.record['job']}]"
 
 
 @dataclass(frozen=True)
@@ -70,10 +82,23 @@ class Run:
     stages: tuple[StageRun, ...]
     report: Mapping[str, Any] | None
     """The settings of the stage ``report``; None if the bundle lacks this stage."""
+    limits: Mapping[str, Any] | None
+    """The settings that all limits share; None if the bundle has no limits."""
+    left_out: tuple[str, ...]
+    """Without a bundle: the outputs, as ``stage[job]``, from which the report in the folder was not made."""
 
     def outputs(self, stage: str) -> dict[str, Path]:
         """The output folders of a stage's finished jobs, by the name of the job."""
         return {name: job.path for found in self.stages if found.name == stage for name, job in found.done.items()}
+
+    def check(self, stages: Iterable[str]) -> None:
+        """Compare the outputs of stages with their records, as far as an older mmc did not leave out the files.
+
+        :raises StepError: when an output is damaged
+        """
+        for output in [output for stage in self.stages if stage.name in stages for output in stage.done.values()]:
+            if (record := output.full_record) is not None:
+                record.check(output.path, whole=True)
 
     @cached_property
     def complete(self) -> set[str]:
@@ -105,49 +130,98 @@ class Run:
 def open_run(folder: Path) -> Run:
     """The run in a folder.
 
-    :raises UsageError: when the folder has no finished job, or jobs of several runs
+    :raises UsageError: when the folder has no finished job, or jobs of several runs, or a record that mmc did not write
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is not the folder of a run")
     found = _outputs(folder)
+    left_out: list[Output] = []
     bundle = _bundle(folder)
     if not found and bundle is None:
         raise UsageError(f"{folder} is not the folder of a run: it contains no finished job")
-    manifest = {} if bundle is None else _json(bundle / MANIFEST)
-    study = None if bundle is None else _json(bundle / RESOLVED)
+    manifest = {} if bundle is None else records.read(bundle / MANIFEST, records.MANIFEST)
+    study = None if bundle is None else records.read(bundle / RESOLVED, records.STUDY)
     configurations = {} if bundle is None else _configurations(bundle)
+    if not configurations:
+        left_out = _left_out(found)
+        found = [output for output in found if output not in left_out]
     run = Run(
         folder=folder,
         study=study,
         manifest=manifest,
         stages=tuple(_stages(found, configurations, manifest.get("stages", {}))),
         report=configurations.get("report", {}).get("shared"),
+        limits=_limits(configurations),
+        left_out=tuple(output.maker for output in left_out),
     )
     if not any(stage.done for stage in run.stages):
         raise UsageError(f"{folder} has nothing to report yet: no job of its study is finished")
     return run
 
 
-def _outputs(folder: Path) -> dict[tuple[str, str], Output]:
-    """All outputs of finished jobs inside a folder, by stage and job."""
-    found: dict[tuple[str, str], Output] = {}
-    for place, folders, files in os.walk(folder):
+def _outputs(folder: Path) -> list[Output]:
+    """All outputs of finished jobs inside a folder."""
+    found: list[Output] = []
+    elsewhere = [folder / "out"] if (folder / "out").is_symlink() else []  # on another disk
+    for place, folders, files in chain.from_iterable(map(os.walk, [folder, *elsewhere])):
         folders[:] = sorted(name for name in folders if not name.startswith("."))  # hidden folders are unfinished jobs
         if RECORD not in files:
             continue
         folders.clear()  # an output contains no other outputs
-        record = _json(Path(place, RECORD))
-        key = (record["stage"], record["job"])
-        if key in found:
-            raise UsageError(f"{folder} contains several runs: {found[key].path} and {place} belong to the same job")
-        found[key] = Output(Path(place), record)
-    return found
+        try:
+            found.append(Output(Path(place), records.read(Path(place, RECORD), records.JOB)))
+        except UsageError as error:
+            raise UsageError(f"{error}; {MAKE_AGAIN}") from error
+    return list(_without_copies(folder, found))
+
+
+def _without_copies(folder: Path, found: Iterable[Output]) -> Iterator[Output]:
+    """The outputs, without those that equal an earlier one: an engine that runs again puts them in other places.
+
+    Two subfolders of the run's folder are two runs.
+    """
+    seen = set()
+    for output in found:
+        inside = output.path.relative_to(folder).parts[:1]
+        record = output.full_record
+        key = (inside, output.maker, output.record["fingerprint"], None if record is None else record.digest)
+        if record is None or key not in seen:
+            yield output
+        seen.add(key)
+
+
+def _left_out(found: Sequence[Output]) -> list[Output]:
+    """The outputs from which the report among them was not made, of the stages that it has read.
+
+    An engine may have run two studies into one folder.
+    """
+    reports = [output for output in found if output.record["stage"] == REPORT.name]
+    record = reports[0].full_record if len(reports) == 1 else None
+    if record is None:
+        return []
+    stages = {maker.partition("[")[0] for maker in record.inputs}
+    return [
+        output
+        for output in found
+        if output.record["stage"] in stages
+        and (output.full_record is None or record.inputs.get(output.maker) != output.full_record.digest)
+    ]
+
+
+def _limits(configurations: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The settings that all limits of a bundle share."""
+    names = {item.name for item in fields(LimitSettings)}
+    for stage in (EVALUATE.name, BASELINES_STAGE.name):
+        shared = configurations.get(stage, {}).get("shared", {})
+        if "luminosity_pb" in shared:
+            return {name: value for name, value in shared.items() if name in names}
+    return None
 
 
 def _bundle(folder: Path) -> Path | None:
     """The folder of the run's bundle, if there is one."""
-    above = folder.resolve()
-    for place in (above / "bundle", above, *above.parents[:2], above.parent / "bundle"):
+    above, as_named = folder.resolve(), folder.absolute().parent / "bundle"  # the folder may be a link to another disk
+    for place in (above / "bundle", above, *above.parents[:2], above.parent / "bundle", as_named):
         if (place / MANIFEST).is_file() and (place / RESOLVED).is_file():
             return place
     return None
@@ -155,33 +229,43 @@ def _bundle(folder: Path) -> Path | None:
 
 def _configurations(bundle: Path) -> dict[str, Any]:
     """The configuration of every stage by its name."""
-    read = [_json(path) for path in sorted((bundle / "config").glob("*.json"))]
+    read = [records.read(path, records.CONFIGURATION) for path in sorted((bundle / "config").glob("*.json"))]
     return {configuration["stage"]: configuration for configuration in read}
 
 
 def _stages(
-    found: Mapping[tuple[str, str], Output], configurations: Mapping[str, Any], planned: Mapping[str, Any]
+    found: Sequence[Output], configurations: Mapping[str, Any], planned: Mapping[str, Any]
 ) -> Iterator[StageRun]:
-    """The stages with their jobs, in the order in which they run."""
+    """The stages with their jobs, in the order in which they run.
+
+    :raises UsageError: when a stage reads a later one
+    """
     known = [*planned, *STAGES]
-    names = {stage for stage, _ in found} if not configurations else set(configurations)
+    for name, plan in planned.items():
+        if later := [read for read in plan["reads"] if read in planned and known.index(read) >= known.index(name)]:
+            raise UsageError(f"the manifest of the bundle lets the stage {name} read {later[0]}, which comes later")
+    made: dict[tuple[str, str], list[Output]] = {}
+    for output in found:
+        made.setdefault((output.record["stage"], output.record["job"]), []).append(output)
+    names = {stage for stage, _ in made} if not configurations else set(configurations)
     for name in sorted(names, key=lambda name: known.index(name) if name in known else len(known)):
         jobs: dict[str, Output | None]
         if name in configurations:
             entries = configurations[name]["jobs"].items()
-            jobs = {job: _current(found.get((name, job)), entry["fingerprint"]) for job, entry in entries}
+            jobs = {job: _current(made.get((name, job), ()), entry["fingerprint"]) for job, entry in entries}
         else:
-            jobs = {job: output for (stage, job), output in found.items() if stage == name}
+            jobs = {job: _current(outputs) for (stage, job), outputs in made.items() if stage == name}
         plan = planned.get(name, {"group": "", "summary": "", "reads": ()})
         yield StageRun(name, plan["group"], plan["summary"], tuple(plan["reads"]), jobs)
 
 
-def _current(output: Output | None, fingerprint: str) -> Output | None:
-    return output if output is not None and output.record["fingerprint"] == fingerprint else None
+def _current(outputs: Iterable[Output], fingerprint: str | None = None) -> Output | None:
+    """The output of a job: that with the fingerprint of the plan, if there is a plan.
 
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UsageError(f"{path} is not JSON: {error}") from error
+    :raises UsageError: when there are several
+    """
+    found = [output for output in outputs if fingerprint in (None, output.record["fingerprint"])]
+    if len(found) > 1:
+        both = f"{found[0].path} and {found[1].path}"
+        raise UsageError(f"the folder contains several runs: {both} belong to the same job")
+    return found[0] if found else None

@@ -1,6 +1,6 @@
 """``mmc report``: the page of a whole run, and the page that compares two runs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,23 +10,33 @@ from jinja2 import UndefinedError
 
 from mmc.compiler.catalogue.stages import REPORT, TRACK
 from mmc.compiler.settings.encoding import from_json
+from mmc.compiler.settings.limits import LimitSettings
 from mmc.compiler.settings.report import Named, ReportSettings
-from mmc.errors import MmcError, SettingsError
-from mmc.jobs.job import read_json
+from mmc.errors import MmcError, SettingsError, UsageError
+from mmc.files import Folder
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.madminer.event_summary import EVENTS
 from mmc.jobs.report import compare, figures
+from mmc.jobs.report.agreement import Choices
 from mmc.jobs.report.distributions import MOST_OBSERVABLES, chosen, distribution_figure
 from mmc.jobs.report.page import Page, render, render_template
 from mmc.jobs.report.pictures import Picture, pictures, save
+from mmc.jobs.report.records import RESULTS, TRACKED, flaw, read
 from mmc.jobs.report.results import Grid, Outputs, collect
 from mmc.jobs.report.run_folder import PLOTS, Run, open_run
 from mmc.jobs.report.workflow import workflow_picture
 from mmc.jobs.tracking.store import ARTIFACTS, STORE, repoint
 from mmc.printing import say
+from mmc.reading import first_line
 from mmc.version import __version__
 
 FORMATS = ("svg", "png")
+MARKS = b'<meta name="generator" content="mmc">', b"<dc:title>mmc</dc:title>", b"Software\0mmc"
+"""What pages, SVG and PNG files contain that mmc wrote."""
+_UNREADABLE = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, SettingsError, UndefinedError)
+"""What is raised for an output whose entries do not fit each other."""
+READ = ("combine", "ingest", "train", "tune", "evaluate", "baselines", "report")
+"""The stages whose outputs are read."""
 MOST_MISSING = 5
 """At most this many unfinished jobs are listed."""
 
@@ -71,6 +81,11 @@ def notes(run: Run) -> list[str]:
     if missing:
         named = ", ".join(missing[:MOST_MISSING]) + (", …" if len(missing) > MOST_MISSING else "")
         found.append(f"the run is not finished: {len(missing):,} of {run.n_jobs:,} jobs are missing: {named}")
+    if run.left_out:
+        found.append(
+            "the folder has outputs of several studies; left out, because the last report was not made from them: "
+            + ", ".join(run.left_out)
+        )
     other_versions = [version for version in run.made_by if version != __version__]
     if other_versions:
         found.append(f"jobs were run by mmc {', '.join(other_versions)}, but this report is made by mmc {__version__}")
@@ -80,18 +95,30 @@ def notes(run: Run) -> list[str]:
 def _find_tracked_files(run: Run) -> None:
     """Correct the paths of files in the MLflow store, in case an engine has moved the folder with store and files."""
     for path in run.outputs("track").values():
-        record = read_json(path / TRACK.record)
+        record = read(path / TRACK.record, TRACKED)
         if record["uri"] is None and (path / STORE).is_file():
             repoint(path, record["experiment"], (path / ARTIFACTS).resolve().as_uri())
 
 
 def _write(page: str, drawn: Mapping[str, Picture], path: Path) -> int:
-    folder = path.parent / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
-    save(drawn, FORMATS, folder)
-    path.write_text(page, encoding="utf-8")
+    place = Folder(path.parent)
+    place.make("figures")
+    _check_ours(place, [path.name, *(f"figures/{name}.{image_format}" for name in drawn for image_format in FORMATS)])
+    save(drawn, FORMATS, Folder(place.path / "figures"))
+    place.write(path.name, page)
     say(f"report: {path}")
     return 0
+
+
+def _check_ours(folder: Folder, files: Iterable[str]) -> None:
+    """Check that what will be replaced was written by mmc.
+
+    :raises UsageError: when a file was not
+    """
+    for file in files:
+        found = folder.read(file)
+        if found is not None and not any(mark in found for mark in MARKS):
+            raise UsageError(f"{folder.path / file} was not written by mmc: move it away, or choose another --out")
 
 
 @contextmanager
@@ -99,23 +126,35 @@ def _as_one_line(*runs: Run) -> Iterator[None]:
     """Turn a missing entry of an output into an error in one line that names the versions of mmc."""
     try:
         yield
-    except (KeyError, TypeError, SettingsError, UndefinedError) as error:
+    except (
+        LookupError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        ArithmeticError,
+        SettingsError,
+        UndefinedError,
+    ) as error:
         makers = ", ".join(sorted({version for run in runs for version in run.made_by}))
         raise MmcError(
             f"the jobs in {' or '.join(str(run.folder) for run in runs)} were run by mmc {makers}, and mmc "
-            f"{__version__} cannot read all their outputs ({error}): run the study again, or use that version for the "
-            "report"
+            f"{__version__} cannot read all their outputs ({first_line(error)}): run the study again, or use that "
+            "version for the report"
         ) from error
 
 
 def _results(run: Run) -> tuple[dict[str, Any], dict[str, Grid], ReportSettings]:
     """The results of the finished jobs, the grids by name, and the settings of the report."""
+    run.check(READ)
     written = {name: path / REPORT.record for name, path in run.outputs("report").items()}
-    before = next((read_json(path) for path in written.values() if path.is_file()), None)
+    before = next((read(path, RESULTS) for path in written.values() if path.is_file()), None)
     settings = _settings(run, before)
-    results, grids = collect(_outputs(run, settings), settings)
+    planned = None if run.limits is None else Choices.planned(from_json(LimitSettings, run.limits))
+    results, grids = collect(_outputs(run, settings), settings, planned)
     if before is not None and "versions" in before:
         results["versions"] = before["versions"]
+    if (found := flaw(results, RESULTS)) is not None:
+        raise SettingsError(found)
     return results, grids, settings
 
 

@@ -1,6 +1,6 @@
 """The picture of a workflow: boxes for stages, with jobs and times, and arrows for inputs. It needs no graphviz."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from markupsafe import Markup
@@ -66,15 +66,12 @@ def _layout(stages: Sequence[StageRun]) -> tuple[dict[str, Place], list[tuple[st
 
 def _arrows(stages: Sequence[StageRun]) -> Iterator[tuple[str, str, bool]]:
     """For each arrow its source, its target, and whether both are in the same sub-workflow."""
-    inputs: Mapping[str, set[str]] = {stage.name: set(stage.reads) for stage in stages}
     groups = {stage.name: stage.group for stage in stages}
-
-    def all_inputs(name: str) -> set[str]:
-        return set().union(*(all_inputs(source) | {source} for source in inputs.get(name, ())))
-
-    for stage in stages:
+    all_inputs: dict[str, set[str]] = {}
+    for stage in stages:  # a stage reads only earlier ones
+        all_inputs[stage.name] = set(stage.reads).union(*(all_inputs.get(read, set()) for read in stage.reads))
         for source in dict.fromkeys(stage.reads):
-            if source in groups and not any(source in all_inputs(read) for read in stage.reads if read != source):
+            if source in groups and not any(source in all_inputs.get(read, ()) for read in stage.reads):
                 yield source, stage.name, groups[source] == stage.group
 
 

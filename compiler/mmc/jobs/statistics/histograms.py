@@ -22,6 +22,10 @@ from mmc.jobs.statistics.profiling import ShapeLikelihood, VariedHistogram
 FEW, MOST_SPARSE = 10.0, 0.5
 """A bin with fewer than FEW effective events is sparse; at most the fraction MOST_SPARSE of the cross section may be in
 sparse bins."""
+ROUNDING = 1e-9
+"""A cross section that is smaller than this part of its positive and negative terms is zero."""
+IMPOSSIBLE = -100.0
+"""The log ratio of any event at a point where no events are expected: such a point is excluded by a single event."""
 TAIL = 0.001
 """Adaptive edges lie between this quantile and one minus this quantile, as in MadMiner."""
 
@@ -131,8 +135,9 @@ def _sum(index: npt.NDArray[np.intp], weights: Array, size: int) -> Array:
 class BinnedRatio:
     """The ratio r of the histogram at each point to the histogram at a reference, in every bin.
 
-    ``ratio`` has shape (points, bins). If the template is empty or negative at the reference or at one of the points,
-    the bin is not ``known`` and its ratio is 1.
+    ``ratio`` has shape (points, bins). If the template is empty or negative at the reference or at one of the possible
+    points, the bin is not ``known`` and its ratio is 1. A point is not ``possible`` if its cross section is not
+    positive: it has no distribution, its ratio is 1 in all bins, and only :meth:`log` excludes it.
     """
 
     template: Template
@@ -140,16 +145,25 @@ class BinnedRatio:
     reference: Array
     ratio: Array
     known: npt.NDArray[np.bool_]
+    possible: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, template: Template, coefficients: Array, reference: Array) -> "BinnedRatio":
         """The ratio from morphing coefficients, which are scaled so that the template sums to probabilities."""
-        coefficients = coefficients / (coefficients @ template.sums.sum(axis=0))[:, np.newaxis]
-        reference = reference / (reference @ template.sums.sum(axis=0))
+        totals = template.sums.sum(axis=0)
+        possible = coefficients @ totals > ROUNDING * np.abs(coefficients) @ np.abs(totals)
+        coefficients = np.where(possible[:, np.newaxis], coefficients, reference)
+        coefficients = coefficients / (coefficients @ totals)[:, np.newaxis]
+        reference = reference / (reference @ totals)
         numerator, denominator = coefficients @ template.sums.T, template.sums @ reference
         known = np.asarray((numerator > 0.0).all(axis=0) & (denominator > 0.0))
         ratio = np.where(known, numerator / np.where(known, denominator, 1.0), 1.0)
-        return cls(template, coefficients, reference, ratio, known)
+        return cls(template, coefficients, reference, ratio, known, possible)
+
+    @property
+    def log(self) -> Array:
+        """ln r in every bin at all points, shape (points, bins)."""
+        return np.where(self.possible[:, np.newaxis], np.log(self.ratio), IMPOSSIBLE)
 
     def varied(self, index: npt.NDArray[np.intp], weights: Array, variations: Variations) -> VariedHistogram:
         """The same histogram with nuisance parameters.
@@ -166,7 +180,7 @@ class BinnedRatio:
 
     def mean_log(self, fractions: Array) -> Array:
         """Σ_b f_b ln r_b for the fractions f of the data in each bin: shape (points,)."""
-        return np.asarray(np.log(self.ratio) @ fractions)
+        return np.asarray(self.log @ fractions)
 
     def mean(self, index: npt.NDArray[np.intp], probabilities: Array) -> tuple[Array, Array]:
         """Mean m of r over independent events at the reference, in the bins ``index``, and its standard error.
@@ -251,7 +265,7 @@ def histogram_figures(
     ratio = BinnedRatio.of(Template.of(index, template, binning.size), coefficients, row)
     varied = None if variations is None else ratio.varied(index, template.weights, variations)
     mean, error = ratio.mean(binning.index(reference.values), reference.probabilities)
-    table = np.log(ratio.ratio)
+    table = ratio.log
 
     def shape_likelihood(events: Summaries, histogram: VariedHistogram | None) -> ShapeLikelihood:
         fractions = binning.fractions(events)

@@ -66,7 +66,7 @@ class LimitProblem:
             raise StepError(
                 "the event file has no nuisance parameters to profile: remove `systematics` of `evaluation`"
             )
-        events = None if observed is None else read_observed(observed, file.observables)
+        events = None if observed is None else read_observed(observed, file.observables, settings.observed_cuts)
         return cls(
             file=file,
             grid=Grid.of(settings.grid, file.parameters, tuple(theta_true.tolist())),

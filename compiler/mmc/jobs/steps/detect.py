@@ -20,7 +20,6 @@ from mmc.jobs.readers.delphes import DETECTED
 log = logging.getLogger(__name__)
 
 _CARDS = "cards"
-_LIMIT_S = 24 * 3600.0
 _PROGRESS = "** ["
 
 
@@ -38,7 +37,7 @@ def run(job: StepJob) -> None:
         raise StepError(f"{settings.simulate_job} has no {SHOWERED}: Delphes needs showered events")
     version = hepmc.version(events)
     words = [delphes.programs[f"DelphesHepMC{version}"], _prepare_card(job, settings, delphes), job.out / DETECTED]
-    finished = program.run(words, job.out, delphes.environment(), _LIMIT_S, feed=events, skip=_PROGRESS)
+    finished = program.run(words, job.out, delphes.environment(), feed=events, skip=_PROGRESS)
     if finished.code != 0 or not (job.out / DETECTED).is_file():
         raise StepError(f"Delphes fails{_reason(finished.lines)}")
     n_events = delphes_root.count(job.out / DETECTED)

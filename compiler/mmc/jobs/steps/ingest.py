@@ -11,6 +11,7 @@ from mmc.compiler.settings.combine import IngestSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer import layout
+from mmc.jobs.madminer.event_order import shuffle_if_ordered
 from mmc.jobs.madminer.event_summary import EVENTS, event_record
 
 _TOLERANCE = 1e-6
@@ -24,7 +25,11 @@ def run(job: StepJob) -> None:
     _check_digest(path, settings.sha256)
     _check_content(path, settings)
     shutil.copyfile(path, job.out / EVENTS)
-    write_json(job.out / INGEST.record, event_record(job.out / EVENTS))
+    reason = shuffle_if_ordered(job.out / EVENTS, job.seed)
+    record = event_record(job.out / EVENTS)
+    if reason:
+        record["warnings"].append(f"the events are shuffled, because they were not in random order: {reason}")
+    write_json(job.out / INGEST.record, record)
 
 
 def _check_digest(path: Path, expected: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmc.compiler.catalogue.stages import REPORT
 from mmc.compiler.settings.report import ReportSettings
+from mmc.files import Folder
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.report.page import Page, render
 from mmc.jobs.report.pictures import pictures, save
@@ -18,13 +19,14 @@ def run(job: StepJob) -> None:
     settings = job.read(ReportSettings)
     outputs = Outputs(_events(job, settings.groups), *map(job.by_job, ("model", "limits", "baseline")))
     results, grids = collect(outputs, settings)
+    place = Folder(job.out)
     for name, source in outputs.arrays().items():
-        shutil.copyfile(source, job.out / name)
+        shutil.copyfile(source, place.place(name))
     drawn = pictures(results, grids, settings)
-    results["figures"] = save(drawn, settings.style.formats, job.out)
+    results["figures"] = save(drawn, settings.style.formats, place)
     results["versions"] = versions(PACKAGES)
     write_json(job.out / REPORT.record, results)
-    (job.out / "index.html").write_text(render(Page(results, grids, drawn)), encoding="utf-8")
+    place.write("index.html", render(Page(results, grids, drawn)))
 
 
 def _events(job: StepJob, groups: Sequence[str]) -> dict[str | None, Path]:

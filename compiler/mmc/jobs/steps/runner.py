@@ -2,43 +2,42 @@
 
 A step writes into ``.NAME.part`` beside its output directory; this directory is renamed when the step returns. A job
 that fails or is stopped leaves only its log, ``NAME.log``. A job that is killed (SIGKILL) also leaves the ``.part``,
-which the next run removes.
+which the next run removes, and its lock ``.NAME.lock``, which is held until the last program that it started has ended.
 """
 
-import errno
-import fcntl
 import importlib
 import json
 import logging
+import math
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from mmc.compiler.catalogue.stages import STAGES
-from mmc.errors import MissingExtraError, MmcError, StepError
+from mmc.errors import MmcError, StepError
 from mmc.files import Folder
-from mmc.jobs.job import KEPT, StepJob, write_json
+from mmc.jobs.job import KEPT, StepJob, read_json, write_json
 from mmc.jobs.record import RECORD, Record
 from mmc.jobs.seeds import seed_generators
+from mmc.jobs.steps.limits import StoppedError, end_with_engine, limited, time_limit_s
+from mmc.jobs.steps.reasons import full_disk, reason
 from mmc.jobs.tracking.tracker import tracker
 from mmc.jobs.versions import versions
+from mmc.locks import held
 from mmc.printing import complain, plain
 from mmc.version import __version__
 
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """Environment variables that numerical libraries read when they are imported."""
 
-OWN_EXTRAS = {"optuna": "optuna"}
-"""Package → extra, for the packages outside the extra ``steps``."""
-
+FINGERPRINT = "MMC_FINGERPRINT"
+"""The environment variable with the fingerprint of the job that the engine means."""
 USAGE = "usage: mmc step STAGE --config FILE --job NAME [--INPUT PATH ...]... --out DIR"
 EXIT_USAGE = 2
 
@@ -58,15 +57,13 @@ class _UsageError(Exception):
     """The command line is wrong."""
 
 
-class _StoppedError(BaseException):
-    """A signal asks the job to stop. Not an ``Exception``, so no step catches it as an error."""
-
-
 def main(argv: Sequence[str]) -> int:
     """Run the job given by the arguments of ``mmc step``.
 
-    :returns: 0; 2 when the command line is wrong; 3 when the job failed (with one line on standard error)
+    :returns: 0; 2 when the command line is wrong; 3 when the job failed (with one line on standard error), 4 when it
+        failed because the disk is full
     """
+    end_with_engine()
     try:
         command = _parse(argv)
     except _UsageError as error:
@@ -78,10 +75,12 @@ def main(argv: Sequence[str]) -> int:
         _check_ours(out, log_path)
         with _logging_to(log_path):
             _run(command)
-    except (Exception, KeyboardInterrupt, _StoppedError) as error:
+    except (Exception, KeyboardInterrupt, StoppedError) as error:
         hint = f" (log: {log_path})" if log_path.is_file() else ""
-        complain(f"mmc step {command.stage}[{command.job}]: {_reason(error)}{hint}")
-        return MmcError.exit_code
+        full = full_disk(error, out.parent)
+        with suppress(OSError):  # a full disk
+            complain(f"mmc step {command.stage}[{command.job}]: {reason(full or error)}{hint}")
+        return MmcError.exit_code if full is None else full.exit_code
     return 0
 
 
@@ -120,30 +119,41 @@ def _run(command: _Command) -> None:
     for variable in THREAD_LIMITS:
         os.environ[variable] = str(threads)
     os.environ["MPLBACKEND"] = "agg"
-    part = command.out.with_name(f".{command.out.name}.part")
-    claim = _claim(part)
-    previous = signal.signal(signal.SIGTERM, _stop)
-    try:
-        started = time.monotonic()
-        log.info("%s[%s] starts, seed %d, %d thread(s)", command.stage, command.job, entry["seed"], threads)
-        step = importlib.import_module(STAGES[command.stage].step)
-        settings, seed, fingerprint = {**shared, **entry["settings"]}, entry["seed"], entry["fingerprint"]
-        job = StepJob(command.stage, command.job, settings, seed, command.inputs, part, command.out, fingerprint)
-        with tracker(job):
-            seed_generators(seed)  # last, because MLflow draws random numbers too
-            step.run(job)
-        seconds = round(time.monotonic() - started, 3)
-        write_json(part / RECORD, _record(job, seconds).to_json())
-        _replace(command.out, part)
-        _beside(part).remove(part.name + KEPT)
-        log.info("%s[%s] done in %.1f s", command.stage, command.job, seconds)
-    except BaseException:
-        log.debug("%s[%s] failed", command.stage, command.job, exc_info=True)
-        _beside(part).remove(part.name)
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-        os.close(claim)
+    lock = command.out.with_name(f".{command.out.name}.lock")
+    limits = limited(time_limit_s(command.stage))
+    with limits, held(lock, "mmc step", wait_s=math.inf, unlocked=log.warning) as claim:
+        if claim.waited and _is_finished(command, entry["fingerprint"]):
+            log.info("%s[%s] was done by another process", command.stage, command.job)
+            return
+        place, name = _beside(command.out), f".{command.out.name}.part"
+        place.place(name)  # refuses a link
+        part = place.empty(name)
+        try:
+            _make(command, entry, shared, threads, part)
+        except BaseException as error:
+            log.debug("%s[%s] failed", command.stage, command.job, exc_info=True)
+            full = full_disk(error, part)
+            _beside(part).remove(part.name)
+            if full is None:
+                raise
+            raise full from error
+
+
+def _make(command: _Command, entry: Mapping[str, Any], shared: Mapping[str, Any], threads: int, part: Path) -> None:
+    """Make the output in the part and give it the final name."""
+    started = time.monotonic()
+    log.info("%s[%s] starts, seed %d, %d thread(s)", command.stage, command.job, entry["seed"], threads)
+    step = importlib.import_module(STAGES[command.stage].step)
+    settings, seed, fingerprint = {**shared, **entry["settings"]}, entry["seed"], entry["fingerprint"]
+    job = StepJob(command.stage, command.job, settings, seed, command.inputs, part, command.out, fingerprint)
+    with tracker(job):
+        seed_generators(seed)  # last, because MLflow draws random numbers too
+        step.run(job)
+    seconds = round(time.monotonic() - started, 3)
+    write_json(part / RECORD, _record(job, seconds).to_json())
+    _replace(command.out, part)
+    _beside(part).remove(part.name + KEPT)
+    log.info("%s[%s] done in %.1f s", command.stage, command.job, seconds)
 
 
 def _record(job: StepJob, seconds: float) -> Record:
@@ -163,24 +173,13 @@ def _record(job: StepJob, seconds: float) -> Record:
     return record.with_outputs(job.out, declared.changing)
 
 
-def _claim(part: Path) -> int:
-    """Create an empty ``.part`` directory and lock it, once no other process writes into it.
-
-    A job can outlive an engine that is killed; a second run of the job waits for the first to end.
-
-    :returns: a file descriptor, to be closed when the directory is gone
-    """
-    with suppress(FileNotFoundError):
-        os.close(_lock(_beside(part).place(part.name)))
-    _beside(part).empty(part.name)
-    return _lock(part)
-
-
-def _lock(folder: Path) -> int:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
-    with suppress(OSError):  # a file system without locks
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    return descriptor
+def _is_finished(command: _Command, fingerprint: str) -> bool:
+    """Whether the output is there already, undamaged."""
+    try:
+        record = Record.of(read_json(command.out / RECORD), command.out)
+        return record.fingerprint == fingerprint and record.damage(command.out, whole=False) is None
+    except (MmcError, OSError):
+        return False
 
 
 def _configuration(command: _Command) -> tuple[dict[str, Any], dict[str, Any], int]:
@@ -191,6 +190,11 @@ def _configuration(command: _Command) -> tuple[dict[str, Any], dict[str, Any], i
             raise StepError(f"{command.config} configures the stage {config['stage']!r}")
         if command.job not in config["jobs"]:
             raise StepError(f"{command.config} has no job {command.job!r}")
+        if (
+            os.environ.get(FINGERPRINT, config["jobs"][command.job]["fingerprint"])
+            != config["jobs"][command.job]["fingerprint"]
+        ):
+            raise StepError(f"{command.config} has changed since the engine started: start it again")
         return config["jobs"][command.job], config["shared"], int(config["threads"])
     except OSError as error:
         raise StepError(f"cannot read the configuration {command.config}: {error.strerror}") from error
@@ -224,25 +228,6 @@ def _check_ours(out: Path, log_path: Path) -> None:
         return
     if not out.is_dir() or (any(out.iterdir()) and not (out / RECORD).is_file() and not log_path.is_file()):
         raise StepError(f"{out} was not written by mmc: move it away, or choose another folder")
-
-
-def _stop(signum: int, _frame: FrameType | None) -> None:
-    raise _StoppedError(f"stopped by {signal.Signals(signum).name}")
-
-
-def _reason(error: BaseException) -> str:
-    """The error as one line for the user."""
-    if isinstance(error, ModuleNotFoundError) and error.name and error.name.split(".")[0] != "mmc":
-        package = error.name.split(".")[0]
-        error = MissingExtraError(package, OWN_EXTRAS.get(package, "steps"))
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
-    text = " ".join(str(error).split())
-    if isinstance(error, (MmcError, _StoppedError)):
-        return text
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-        return f"cannot write: {text}"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 class _Formatter(logging.Formatter):

@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from mmc.compiler.catalogue.addresses import public
 from mmc.compiler.catalogue.stages import TRACK
 from mmc.compiler.settings.tracking import TrackSettings
 from mmc.errors import StepError
@@ -22,7 +23,6 @@ from mmc.jobs.tracking.store import (
     artifacts_beside,
     asked_store,
     local_store,
-    public,
     reason,
     repoint,
 )

@@ -14,15 +14,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
-from urllib.parse import unquote, urlsplit, urlunsplit
 
+from mmc.compiler.catalogue.addresses import is_server, public
 from mmc.errors import StepError
 from mmc.files import Folder
+from mmc.jobs.tracking.login import ADDRESS, PASSWORD, TOKEN, require_served, without_login
 
 STORE, ARTIFACTS = "mlflow.db", "artifacts"
 """The SQLite file of a store without a server, and the folder beside it with the files that runs log."""
-ADDRESS, USER, PASSWORD, TOKEN = (f"MLFLOW_TRACKING_{name}" for name in ("URI", "USERNAME", "PASSWORD", "TOKEN"))
-"""MLflow's own environment variables."""
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds; with MLflow's defaults, a request can wait for a quarter of an hour
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -53,7 +52,7 @@ class Store:
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient
 
-        self.uri = _without_login(uri)
+        self.uri = without_login(uri)
         self.client = MlflowClient(self.uri)
         self.lost = False
 
@@ -146,6 +145,7 @@ class Store:
 
         :raises Exception: MLflow's own errors
         """
+        require_served(self.uri, lambda: str(self.client.get_run(run).info.artifact_uri))
         for path in paths:
             if path.is_dir():
                 self.client.log_artifacts(run, str(path), path.name)
@@ -162,6 +162,7 @@ class Store:
         found = portable(folder, method)
         if found is None:
             return
+        require_served(self.uri, lambda: str(self.client.get_run(run).info.artifact_uri))
         network, example = found
         import mlflow
         import torch
@@ -236,9 +237,12 @@ def asked_store(study: str | None) -> str | None:
     bundle, but some of them may not reach the server of the study.
 
     :param study: the URI in the study
-    :raises StepError: when the URI has a relative path
+    :raises StepError: when the URI has a relative path, or a study names a file or a database
     """
-    uri = os.environ.get(ADDRESS, "").strip() or study
+    given = os.environ.get(ADDRESS, "").strip()
+    uri = given or study
+    if study and not given:
+        _require_server(study)
     if uri and re.match(r"sqlite:///(?!/)", uri):
         raise StepError(f"{public(uri)} is not an absolute path, and every job runs in its own folder")
     return uri
@@ -250,24 +254,22 @@ def artifacts_beside(uri: str) -> str | None:
     return (Path(path).parent / ARTIFACTS).as_uri() if path != uri else None
 
 
-def public(uri: str) -> str:
-    """A URI without user and password."""
-    return re.sub(r"//[^/@]*@", "//", uri)
-
-
 def same_store(recorded: str) -> str:
-    """The URI of a store that was recorded without its password, with the password from the environment."""
+    """The URI of a store that was recorded without its password, with the password from the environment.
+
+    :raises StepError: when a record names a file or a database that the environment does not name
+    """
     given = os.environ.get(ADDRESS, "").strip()
-    return given if public(given) == recorded else recorded
+    if public(given) == recorded:
+        return given
+    _require_server(recorded)
+    return recorded
 
 
-def _without_login(uri: str) -> str:
-    """The URI of a server without user and password. These go into MLflow's variables, to keep them out of messages."""
-    parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
-        return uri
-    os.environ[USER], os.environ[PASSWORD] = unquote(parts.username or ""), unquote(parts.password or "")
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+def _require_server(uri: str) -> None:
+    """:raises StepError: unless a study's store is a server: a file or a database may be anybody's"""
+    if not is_server(uri):
+        raise StepError(f"{public(uri)} is not the address of a server: name files and databases in {ADDRESS}")
 
 
 def reason(error: BaseException) -> str:

@@ -136,7 +136,7 @@ def _store(kind: str, folder: Path) -> Iterator[BaseStorage | None]:
         return
     if kind == "sqlite":
         # sqlite3 gets the path directly, because some paths cannot be part of a URL
-        connect = partial(sqlite3.connect, folder / DATABASE, check_same_thread=False)
+        connect = partial(sqlite3.connect, Folder(folder).place(DATABASE), check_same_thread=False)
         storage = RDBStorage(f"sqlite:///{DATABASE}", engine_kwargs={"creator": connect})
     else:
         url = os.environ.get(SERVER)

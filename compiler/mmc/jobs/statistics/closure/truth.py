@@ -18,7 +18,7 @@ FLOOR = 1e-6
 def joint_ratio(
     weights: Array, coefficients: Array, row: Array, totals: Array | None = None, varied: Array | None = None
 ) -> Array:
-    """r(x, z | θ) at all points for all events, shape (points, events).
+    """r(x, z | θ) at all points for all events, shape (points, events); 0 at a point without a cross section.
 
     :param weights: benchmark weights of the events, shape (events, benchmarks)
     :param coefficients: morphing coefficients of the points θ, shape (points, benchmarks)
@@ -30,7 +30,9 @@ def joint_ratio(
     reference = weights @ row
     safe = np.where(reference == 0.0, np.inf, reference)
     numerator, norm = (weights, totals) if varied is None else (varied, varied.sum(axis=0))
-    return np.asarray((coefficients @ numerator.T) / safe * (row @ totals / (coefficients @ norm))[:, np.newaxis])
+    there = coefficients @ norm
+    scale = np.divide(row @ totals, there, out=np.zeros_like(there), where=there != 0.0)
+    return np.asarray((coefficients @ numerator.T) / safe * scale[:, np.newaxis])
 
 
 class Truth:

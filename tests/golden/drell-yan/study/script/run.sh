@@ -11,19 +11,22 @@ esac
 
 usage() {
   cat <<'END'
-usage: bash run.sh [-j N] [-o DIR] [-s STAGE] [-n]
+usage: bash run.sh [-j N] [-o DIR] [-s STAGE] [-n] [--mixed-versions]
 
-Runs the jobs of this study that have not been run yet.
+Runs the jobs of this study that have not been run yet. A job whose output is damaged runs again when another job has to
+read its output.
 
   -j, --jobs N     use N cores at a time (default: all)
   -o, --out DIR    where the results go (default: the folder out beside this file)
   -s, --stage STAGE
                    run the jobs of this stage alone; those that they wait for must have been run
   -n, --dry-run    print the command of every job, quoted for a shell, and run nothing
+  --mixed-versions go on although finished jobs were made with other versions of MadMiner, torch or a generator
   -h, --help       print this text
 
 Each job writes the folder DIR/STAGE/JOB; what it prints goes to DIR/STAGE/JOB.out. DIR/events.log has a line for
-everything that happens: start, done, skip (done before) or fail, then stage, job and seconds.
+everything that happens: start, done, skip (done before), again (done before, but runs again: the reason is at the end
+of the line) or fail, then stage, job and seconds.
 END
 }
 
@@ -48,15 +51,16 @@ declare -A cores=(
 
 # jobs.tsv has a row for each job, in an order in which they can run: stage, job, fingerprint, the number of jobs that
 # it waits for, and the rows of the jobs that wait for it ("3" or "3-7", counted from 0).
-stages=() jobs=() fingerprints=() waits=() readers=()
-ready=() # rows of the jobs whose upstream jobs are done, in the order in which they start
+stages=() jobs=() fingerprints=() readers=()
+waits=()      # by row: for how many jobs a job still waits; only jobs that can run now
+ready=()      # rows of the jobs that wait for none, in the order in which they start: from index first to before end
+state=()      # by row: before (done by an earlier run) or made; empty for a job that is still to run
 
 load() {
   local stage job fingerprint wait reader row=0 folders=()
   while IFS=$'\t' read -r stage job fingerprint wait reader; do
-    stages[row]=$stage jobs[row]=$job fingerprints[row]=$fingerprint waits[row]=$wait readers[row]=$reader
+    stages[row]=$stage jobs[row]=$job fingerprints[row]=$fingerprint readers[row]=$reader
     folders+=("$out/$stage/$job")
-    ((wait)) || ready+=("$row")
     ((++row))
   done <jobs.tsv
   ((row == 43)) || die "jobs.tsv does not belong to this file: it should have 43 rows"
@@ -107,7 +111,47 @@ prepare() {
   esac
 }
 
-# Whether the output of the job in row $1 is there already.
+# Ask which jobs have to run: those without an output, and those whose output is damaged or out of date. Outputs that are
+# needed are read whole when $1 is empty. Fails if no job can run.
+look() {
+  local table=$out/.pending.tsv row wait reason code checker again=()
+  ready=() first=0 end=0 waits=()
+  mmc pending "${accepted[@]}" ${only:+--stage "$only"} ${1:+--quick} jobs.tsv "$out" </dev/null >"$table" 3>&- &
+  checker=$!
+  wait "$checker"
+  code=$?
+  if ((signals)); then
+    kill "$checker" 2>/dev/null
+    return 1
+  elif ((code)); then
+    ((code == 3)) || printf 'run.sh: mmc pending failed with exit code %d\n' "$code" >&2
+    exit 1
+  fi
+  todo=0
+  while read -r row wait reason; do
+    [[ ${state[row]-} != made ]] || die "${stages[row]}[${jobs[row]}] was made, and is not as it was made: $reason"
+    again[row]=$reason
+    ((++todo))
+    [[ $wait == later ]] || waits[row]=$wait
+    [[ $wait != 0 ]] || ready[end++]=$row
+  done <"$table"
+  rm -f -- "$table"
+  for row in "${!jobs[@]}"; do
+    if [[ -z ${again[row]+pending} ]]; then
+      [[ -z ${state[row]-} ]] || continue
+      state[row]=before
+      note skip "$row" 0
+    elif [[ -n ${again[row]} ]]; then
+      [[ -n ${state[row]-} ]] || note skip "$row" 0
+      state[row]=''
+      note again "$row" 0 "${again[row]}"
+      printf 'run.sh: %s[%s] is made again: %s\n' "${stages[row]}" "${jobs[row]}" "${again[row]}" >&2
+    fi
+  done
+  ((end))
+}
+
+# Whether the job in row $1 has made its output.
 finished() {
   local record='' file=$out/${stages[$1]}/${jobs[$1]}/job.json
   [[ -f $file ]] && IFS= read -r -d '' record <"$file"
@@ -121,38 +165,33 @@ tick() {
 }
 
 note() {
-  printf '%s %s %s %d.%03d\n' "$1" "${stages[$2]}" "${jobs[$2]}" $(($3 / 1000000)) $(($3 / 1000 % 1000)) >&3
+  printf '%s %s %s %d.%03d%s\n' "$1" "${stages[$2]}" "${jobs[$2]}" $(($3 / 1000000)) $(($3 / 1000 % 1000)) \
+    "${4:+ $4}" >&3
 }
 
 launch() {
+  local log=$out/${stages[$1]}/${jobs[$1]}.out
   prepare "$1"
   tick
   started[$1]=$clock
   note start "$1" 0
-  "${argv[@]}" </dev/null >"$out/${stages[$1]}/${jobs[$1]}.out" 2>&1 3>&- &
+  [[ ! -L $log ]] || rm -f -- "$log"
+  "${argv[@]}" </dev/null >"$log" 2>&1 3>&- &
   running[$1]=$!
   ((signals)) && kill -TERM "$!" # it came while the job was being started
   ((busy += ${cores[${stages[$1]}]}))
 }
 
-# Start what is ready and fits. Jobs that are done already cost nothing, and jobs of other stages than asked for wait.
+# Start what is ready and fits.
 start() {
   local row cost
-  while ((head < ${#ready[@]} && failures == 0 && signals == 0)); do
-    row=${ready[head]}
+  while ((first < end && failures == 0 && signals == 0)); do
+    row=${ready[first]}
     cost=${cores[${stages[row]}]}
-    if finished "$row"; then
-      ((++skipped))
-      note skip "$row" 0
-      release "$row"
-    elif [[ -n $only && ${stages[row]} != "$only" ]]; then
-      : # the rest is for another call
-    elif ((busy == 0 || busy + cost <= n_cores)); then
-      launch "$row"
-    else
-      return
-    fi
-    ((++head))
+    ((busy == 0 || busy + cost <= n_cores)) || return
+    launch "$row"
+    unset "ready[first]" # the shell looks for elements from the first one on
+    ((++first))
   done
 }
 
@@ -161,29 +200,32 @@ release() {
   local range row
   for range in ${readers[$1]}; do
     for ((row = ${range%-*}; row <= ${range#*-}; ++row)); do
-      ((--waits[row])) || ready+=("$row")
+      [[ -n ${waits[row]-} ]] || continue # done before, or for the next round
+      ((--waits[row])) || ready[end++]=$row
     done
   done
 }
 
 # The job in row $1 has ended with the status $2.
 settle() {
-  local what="${stages[$1]} ${jobs[$1]}" log="$out/${stages[$1]}/${jobs[$1]}.out" seconds
+  local what="${stages[$1]} ${jobs[$1]}" log="$out/${stages[$1]}/${jobs[$1]}.out" seconds how="exit code $2"
   unset "running[$1]"
   ((busy -= ${cores[${stages[$1]}]}))
   tick
   ((seconds = clock - started[$1]))
-  if (($2 == 0)); then
-    ((++done))
+  if (($2 == 0)) && finished "$1"; then
+    ((++done, --todo))
+    state[$1]=made
     note "done" "$1" "$seconds"
-    [[ -t 1 ]] && printf '[%d/%d] %s, %d s\n' $((done + skipped)) "${#jobs[@]}" "$what" $((seconds / 1000000))
+    [[ -t 1 ]] && printf '[%d/%d] %s, %d s\n' $((${#jobs[@]} - todo)) "${#jobs[@]}" "$what" $((seconds / 1000000))
     release "$1"
     return
   fi
+  (($2)) || how='exit code 0, but without the output of this job'
   note fail "$1" "$seconds"
   ((signals)) && return
   ((++failures))
-  printf 'run.sh: %s failed with exit code %d; what it printed is in %s, at the end:\n' "$what" "$2" \
+  printf 'run.sh: %s failed with %s; what it printed is in %s, at the end:\n' "$what" "$how" \
     "$(absolute "$log")" >&2
   tail -n 3 -- "$log" >&2
   ((${#running[@]})) && printf 'run.sh: waiting for %d running jobs\n' "${#running[@]}" >&2
@@ -218,6 +260,15 @@ stop() {
   fi
 }
 
+# A link leads nowhere from the results, except that of their own folder, which may be on another disk.
+refuse_links() {
+  local link
+  [[ -e $out || ! -L $out ]] || die "$out is a link to $(readlink -- "$out"), which does not exist"
+  for link in "${!cores[@]}" run.lock events.log; do
+    [[ ! -L $out/$link ]] || die "$out/$link is a link, and no link in $out is followed: remove it"
+  done
+}
+
 # Make the folders, and keep a second run out of them.
 claim() {
   local stage folders=() holder=''
@@ -237,7 +288,7 @@ claim() {
   exec 3>"$out/events.log" || die "cannot write into $out"
 }
 
-caller=$PWD out=out n_cores='' only='' dry=''
+caller=$PWD out=out n_cores='' only='' dry='' accepted=()
 while (($#)); do
   case $1 in
     -j?*) set -- -j "${1#-j}" "${@:2}" ;;
@@ -252,6 +303,7 @@ while (($#)); do
     -o | --out)
       [[ -n ${2-} ]] || die "$1 needs a folder" 2
       out=$2
+      [[ $out == \~ || $out == \~/* ]] && out=${HOME?is not set}${out#\~} # the shell leaves it after =
       [[ $out == /* ]] || out=$caller/$out
       shift 2
       ;;
@@ -262,6 +314,10 @@ while (($#)); do
       ;;
     -n | --dry-run)
       dry=yes
+      shift
+      ;;
+    --mixed-versions)
+      accepted=("$1")
       shift
       ;;
     -h | --help)
@@ -287,24 +343,30 @@ if [[ -n $dry ]]; then
 fi
 
 argv=() clock=0 started=() running=() # by row: the time of the start, and the process of a job that is running
-head=0 busy=0 done=0 skipped=0 failures=0 signals=0 status=0
+busy=0 done=0 todo=${#jobs[@]} failures=0 signals=0 status=0
 trap 'stop 130' INT
 trap 'stop 143' TERM
 trap 'stop 129' HUP
+refuse_links
 claim
-while start; ((${#running[@]})); do
-  collect
+while look "${done#0}"; do # with jobs done, what was read whole before need not be again
+  while start; ((${#running[@]})); do
+    collect
+  done
+  ((failures || signals)) && break
 done
 exec 3>&-
-printf 'run.sh: %d of %d jobs done, %d of them before, in %d s\n' $((done + skipped)) "${#jobs[@]}" "$skipped" "$SECONDS"
+printf 'run.sh: %d of %d jobs done, %d of them before, in %d s\n' $((${#jobs[@]} - todo)) "${#jobs[@]}" \
+  $((${#jobs[@]} - todo - done)) "$SECONDS"
 ((signals)) && die "stopped; run again to go on" "$status"
 ((failures)) && die "$failures failed; run again to go on"
 if [[ -n $only ]]; then
   for row in "${!jobs[@]}"; do
-    [[ ${stages[row]} != "$only" ]] || finished "$row" || die "$only reads outputs of stages that have not been run"
+    [[ ${stages[row]} != "$only" || -n ${state[row]-} ]] || die "$only reads outputs of stages that have not been run"
   done
   exit 0
 fi
+((todo)) && die "$todo jobs are not done; run again to go on"
 printf 'run.sh: %s\n' "$(absolute "$out"/combine/combine)"
 printf 'run.sh: %s\n' "$(absolute "$out"/train)"
 printf 'run.sh: %s\n' "$(absolute "$out"/evaluate)"

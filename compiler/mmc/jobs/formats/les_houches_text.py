@@ -1,0 +1,159 @@
+"""The text of Les Houches event files: the head, and the events one by one, within bounds and in linear time."""
+
+import math
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from typing import NamedTuple
+
+from mmc.errors import StepError
+from mmc.jobs.formats.gzipped import reading_text
+
+MOST_HEAD, MOST_EVENT = 1 << 24, 1 << 22
+"""The largest number of characters before the first event, and in an event."""
+COLUMNS = 13
+"""The number of entries of a particle."""
+MOST_PARTICLES = 10_000
+MOST_WEIGHTS = 10_000
+
+LARGEST_CODE = 2**31
+"""Codes of particles and the other whole numbers of a particle are smaller."""
+_OWN_COLUMNS = 6
+_WHOLE_COLUMNS = 6
+"""The first entries of a particle are whole numbers: code, status, mothers, colours."""
+_CHUNK = 1 << 20
+_EVENT = re.compile(r"<event(?:\s[^<>]*)?>")
+_WEIGHT = re.compile(r"""<wgt\s+id=(?:'([^']*)'|"([^"]*)")\s*>\s*([^<\s]+)\s*</wgt>""")
+"""A weight: its name in single or double quotes, and its value."""
+
+
+class UnusualFileError(Exception):
+    """A file that may be valid, but needs an XML parser."""
+
+
+class Block(NamedTuple):
+    """An event."""
+
+    before: str
+    """The text before it; before the first event, the head of the file."""
+    text: str
+    """The text between its tags."""
+    line: int
+    """The line of the file in which it begins, from 1."""
+
+
+def blocks(path: Path) -> Iterator[Block]:
+    """The events of a file.
+
+    :param path: a file, gzipped or not
+    :raises StepError: when the end of the last event or of the file is missing, or a part is too large
+    :raises UnusualFileError: when events are within each other or within comments
+    :raises UnicodeDecodeError: when the text is not UTF-8
+    """
+    rest, line = "", 1
+    with reading_text(path) as file:
+        while chunk := file.read(_CHUNK):
+            *whole, rest = (rest + chunk).split("</event>")
+            for text in whole:
+                before, *events = _EVENT.split(text)
+                if len(events) != 1 or "<!--" in events[0]:
+                    raise UnusualFileError("an event has no beginning" if not events else "an event within an event")
+                start = line + before.count("\n")
+                if len(before) > MOST_HEAD or len(events[0]) > MOST_EVENT:
+                    raise StepError(f"{path.name} is damaged: the text up to line {start} or its event is too long")
+                yield Block(before, events[0], start)
+                line += text.count("\n")
+            if len(rest) > MOST_HEAD + MOST_EVENT:
+                raise StepError(f"{path.name} is damaged: from line {line} on there is no whole event")
+    if _EVENT.search(rest) or "</LesHouchesEvents>" not in rest:
+        raise StepError(
+            f"{path.name} is damaged: it ends within an event or without </LesHouchesEvents>, after line {line}"
+        )
+
+
+def head(path: Path) -> str:
+    """The text before the first event.
+
+    :raises StepError: when it is too long
+    :raises UnicodeDecodeError: when it is not UTF-8
+    """
+    text = ""
+    with reading_text(path) as file:
+        while len(text) <= MOST_HEAD and (chunk := file.read(_CHUNK)):
+            text += chunk
+            if found := _EVENT.search(text):
+                return text[: found.start()]
+    if len(text) > MOST_HEAD:
+        raise StepError(f"{path.name} is damaged: there is no event in its first {MOST_HEAD:,} characters")
+    return text
+
+
+def between(text: str, opening: str, closing: str) -> str | None:
+    """The text between a tag and the next closing tag; None if one of them is missing.
+
+    >>> between("<a>1</a>", "<a>", "</a>")
+    '1'
+    """
+    _, _, after = text.partition(opening)
+    inside, found, _ = after.partition(closing)
+    return inside if found else None
+
+
+def particle_lines(body: str) -> list[str]:
+    """The lines of an event without comments: its own, then one per particle.
+
+    :raises ValueError: when there are not as many as the first line declares, or an entry is not a finite number
+    """
+    own, *lines = [line for line in body.splitlines() if line.strip() and not line.lstrip().startswith("#")] or [""]
+    words = own.split()
+    if len(words) != _OWN_COLUMNS or n_particles(words[0]) != len(lines):
+        raise ValueError("its first line does not fit what follows")
+    if not body.isascii() or "_" in own or any("_" in line for line in lines):
+        raise ValueError("it has characters that are not those of numbers")
+    entries = [*map(float, words[3:])]
+    for line in lines:
+        words = line.split()
+        if len(words) != COLUMNS:
+            raise ValueError(f"a particle has {len(words)} entries instead of {COLUMNS}")
+        if max(map(abs, map(int, words[:_WHOLE_COLUMNS]))) >= LARGEST_CODE:
+            raise ValueError("an entry is too large")
+        entries += map(float, words[_WHOLE_COLUMNS:])
+    if not all(map(math.isfinite, entries)):
+        raise ValueError("an entry is too large or not a number")
+    return [own, *lines]
+
+
+def weights(text: str) -> list[tuple[str, str]]:
+    """The weights of an event, each with its name, as text.
+
+    :param text: the event after the lines of its particles
+    :raises ValueError: when there are more than :data:`MOST_WEIGHTS`
+    """
+    found = _WEIGHT.findall(text.partition("<rwgt>")[2].partition("</rwgt>")[0])
+    if len(found) > MOST_WEIGHTS:
+        raise ValueError(f"it has more than {MOST_WEIGHTS:,} weights")
+    return [(unescape(one or two), value) for one, two, value in found]
+
+
+def number(text: str) -> float:
+    """A number of a file; Python itself also reads ``1_0`` and other scripts' digits.
+
+    :raises ValueError: when it is not a number
+
+    >>> number("-1.5e3")
+    -1500.0
+    """
+    if not text.isascii() or "_" in text:
+        raise ValueError(f"could not convert string to float: {text[:40]!r}")
+    return float(text)
+
+
+def n_particles(text: str) -> int:
+    """The number of particles that an event declares.
+
+    :raises ValueError: when it is not a number from 0 to :data:`MOST_PARTICLES`
+    """
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) <= MOST_PARTICLES):
+        raise ValueError(f"it has {text[:40]!r} particles; mmc reads up to {MOST_PARTICLES:,}")
+    return int(text)

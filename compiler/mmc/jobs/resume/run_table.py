@@ -1,0 +1,93 @@
+"""The jobs of a bundle for the target ``script``, from its ``jobs.tsv``, and the records of their outputs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmc.errors import MmcError, StepError
+from mmc.jobs.job import read_record
+from mmc.jobs.record import RECORD, Record
+
+
+@dataclass(frozen=True)
+class Job:
+    """A row of the table."""
+
+    stage: str
+    name: str
+    fingerprint: str
+    readers: tuple[range, ...]
+    """The rows of the jobs that read its output."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is in the folder of a job's output."""
+
+    record: Record | None
+    """The record, if it is that of the job with its current fingerprint."""
+    damage: str = ""
+    """Why the record cannot be read, if it is there."""
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """The jobs of a run in an order in which they can run, and their outputs."""
+
+    jobs: Sequence[Job]
+    folder: Path
+    """The folder of all outputs."""
+    outputs: Sequence[Output]
+
+    @property
+    def upstream(self) -> list[list[int]]:
+        """For each row, the rows whose outputs it reads."""
+        found: list[list[int]] = [[] for _ in self.jobs]
+        for row, job in enumerate(self.jobs):
+            for rows in job.readers:
+                for reader in rows:
+                    found[reader].append(row)
+        return found
+
+    def place(self, row: int) -> Path:
+        """The folder of a job's output."""
+        return self.folder / self.jobs[row].stage / self.jobs[row].name
+
+    def maker(self, row: int) -> str:
+        """The job, as people call it."""
+        return f"{self.jobs[row].stage}[{self.jobs[row].name}]"
+
+    @classmethod
+    def read(cls, table: Path, folder: Path) -> "RunTable":
+        """Read the table, and the record of every output.
+
+        :raises MmcError: when the table is not one
+        """
+        try:
+            rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()]
+            jobs = [Job(stage, name, fingerprint, _ranges(readers)) for stage, name, fingerprint, _, readers in rows]
+        except (OSError, ValueError) as error:
+            raise MmcError(f"{table} is not the table of the jobs of a run: {error}") from error
+        if any(rows.start <= row or rows.stop > len(jobs) for row, job in enumerate(jobs) for rows in job.readers):
+            raise MmcError(f"{table} is not the table of the jobs of a run: a job reads what a later one makes")
+        return cls(jobs, folder, [_output(folder / job.stage / job.name, job) for job in jobs])
+
+
+def _ranges(text: str) -> tuple[range, ...]:
+    """Rows in the form of the table.
+
+    >>> _ranges("1-3 7")
+    (range(1, 4), range(7, 8))
+    """
+    pairs = [part.partition("-") for part in text.split()]
+    return tuple(range(int(first), int(last or first) + 1) for first, _, last in pairs)
+
+
+def _output(folder: Path, job: Job) -> Output:
+    if not (folder / RECORD).exists():
+        return Output(None)
+    try:
+        record = read_record(folder)
+    except (StepError, OSError):
+        return Output(None, f"{RECORD} is damaged")
+    return Output(record if record.fingerprint == job.fingerprint else None)

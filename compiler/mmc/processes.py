@@ -1,0 +1,37 @@
+"""How processes end, and with whom."""
+
+import ctypes
+import os
+import signal
+from contextlib import suppress
+
+EXIT_FULL = 4
+"""The exit code of a job that fails because the disk is full: its message may not find room there either."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def killed_by(number: int) -> str:
+    """The end of a process by a signal, in words.
+
+    >>> killed_by(15)
+    'killed by SIGTERM'
+    """
+    try:
+        name = signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        name = f"signal {number}"
+    memory = ", as the kernel does when memory runs out" if number == signal.SIGKILL else ""
+    return f"killed by {name}{memory}"
+
+
+def end_with_parent(parent: int) -> None:
+    """Ask Linux to stop this process when its parent ends. If the parent has ended already, stop at once."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    try:
+        os.kill(parent, 0)
+    except ProcessLookupError:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except OSError:
+        pass

@@ -1,0 +1,140 @@
+"""Small inputs that once went wrong, each with the right value from sums over the weights of its own events."""
+
+import gzip
+import json
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import ROOT
+
+pytest.importorskip("madminer", reason="needs mmc[steps]")
+
+from mmc.cli.main import main
+from mmc.jobs.steps import runner
+
+CASES = ROOT.parent / "shared" / "cases"
+
+pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason=f"{CASES} is not there")
+
+
+def problems(name: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What ``mmc validate`` finds wrong."""
+    assert main(["validate", str(CASES / name / "study.yaml")]) != 0
+    return capsys.readouterr().out
+
+
+class Run:
+    """All jobs of a case, in this process."""
+
+    def __init__(self, name: str, folder: Path, *changes: tuple[str, str]) -> None:
+        self.study = Path(shutil.copytree(CASES / name, folder / "case")) / "study.yaml"
+        self.study.chmod(0o644)
+        text = self.study.read_text()
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        self.study.write_text(text)
+        self.folder = folder
+
+    def jobs(self) -> list[list[str]]:
+        """The words of each job after ``mmc step``."""
+        bundle = self.folder / "bundle"
+        assert main(["compile", str(self.study), "--target", "script", "--out", str(bundle)]) == 0
+        words = ["bash", str(bundle / "run.sh"), "-n", "-o", str(self.folder / "out")]
+        listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        return [shlex.split(line)[2:] for line in listed.splitlines()]
+
+    def finish(self, monkeypatch: pytest.MonkeyPatch) -> "Run":
+        """Run all jobs, which must succeed."""
+        jobs = self.jobs()
+        monkeypatch.chdir(self.folder / "bundle")
+        for words in jobs:
+            assert runner.main(words) == 0, words
+        return self
+
+    def refusal(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+        """Run jobs until one fails, and return its message."""
+        jobs = self.jobs()
+        monkeypatch.chdir(self.folder / "bundle")
+        for words in jobs:
+            capsys.readouterr()
+            if runner.main(words) != 0:
+                return capsys.readouterr().err.splitlines()[-1]
+        raise AssertionError("all jobs succeed")
+
+    def baseline(self, name: str) -> dict[str, Any]:
+        """The record of a baseline."""
+        found: dict[str, Any] = json.loads((self.folder / "out" / "baselines" / name / "baseline.json").read_text())
+        return found
+
+
+def test_one_point_of_the_grid_without_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("histogram-lost-by-one-grid-point", tmp_path).finish(monkeypatch)
+    found = run.baseline("histogram")
+    ((low, high),) = found["intervals"]["a"]["0.95"]
+    assert (low, high) == (pytest.approx(0.934, abs=0.01), pytest.approx(1.082, abs=0.01))
+    assert found["warnings"] == []
+
+
+def test_true_point_outside_the_grid(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "at the true point, c = 1.5 is outside the grid [-1, 1]" in problems("true-point-outside-grid", capsys)
+
+
+def mean_weight(file: Path) -> float:
+    """The mean of the event weights of a Les Houches file, in pb."""
+    with gzip.open(file, "rt") as lines:
+        weights = [float(next(lines).split()[2]) for line in lines if line == "<event>\n"]
+    return sum(weights) / len(weights)
+
+
+def test_events_of_weight_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("zero-weight-events", tmp_path).finish(monkeypatch)
+    files = (CASES / "zero-weight-events" / name for name in ("sm.lhe.gz", "bkg.lhe.gz"))
+    expected = 300.0 * sum(mean_weight(file) for file in files)
+    for name in ("rate", "histogram"):
+        found = run.baseline(name)
+        assert found["n_expected"] == pytest.approx(expected, rel=0.05)  # the test events are a part of all events
+    rate = run.baseline("rate")
+    ((low, high),), ((lowest, highest),) = (
+        entry["intervals"]["c"]["0.95"] for entry in (rate, rate["with_systematics"])
+    )
+    # an uncertainty of 10 % adds 0.01 N^2 to the variance N, and the interval grows by about the root of the ratio
+    assert (highest - lowest) / (high - low) == pytest.approx((1.0 + 0.01 * rate["n_expected"]) ** 0.5, rel=0.05)
+
+
+def test_parameters_in_small_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("small-units", tmp_path).finish(monkeypatch)
+    record = json.loads((run.folder / "out" / "configure" / "configure" / "setup.json").read_text())
+    assert record["condition_number"] < 10.0  # 4 in units of the benchmarks, whose range is twice as wide
+    assert run.baseline("rate")["n_expected"] == pytest.approx(500.0, rel=0.01)  # 1 pb and 0.5 fb^-1
+
+
+def test_events_that_are_not_shuffled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("unshuffled-event-file", tmp_path).finish(monkeypatch)
+    assert run.baseline("rate")["n_expected"] == pytest.approx(27.0, rel=0.1)
+
+
+def test_observed_events_that_fail_a_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = Run("observed-events-not-cut", tmp_path).refusal(monkeypatch, capsys)
+    assert "300 of the 500 observed events of obs.csv fail the cut pt > 50.," in message
+
+
+def test_observed_events_that_pass_the_cuts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("observed-events-not-cut", tmp_path)
+    file = run.study.parent / "obs.csv"
+    head, *rows = file.read_text().splitlines()
+    file.chmod(0o644)
+    file.write_text(
+        "\n".join([head, *(row for row in rows if float(row.split(",")[head.split(",").index("pt")]) > 50.0)])
+    )
+    found = run.finish(monkeypatch).baseline("histogram")["observed"]
+    assert found["best_fit"]["c"] == pytest.approx(0.05, abs=0.026)
+    ((low, high),) = found["intervals"]["c"]["0.95"]
+    assert (low, high) == (pytest.approx(-0.013, abs=0.01), pytest.approx(0.132, abs=0.01))
