@@ -15,6 +15,7 @@ from mmc.compiler.importers.source import Source
 from mmc.compiler.importers.workflow_cards import Cards
 from mmc.compiler.importers.yaml_text import comment, flow, mapping
 from mmc.compiler.importers.yaml_text import entry as pair
+from mmc.compiler.language.diagnostics import one_of, show
 from mmc.printing import plain
 
 SAMPLES, RATIO_HELD, SCORE_HELD = 1000, 300, 250
@@ -143,7 +144,9 @@ def _benchmarks(physics: Source, names: list[str]) -> dict[str, dict[str, Any]]:
         }
         unknown = [name for name in values if name not in names]
         if unknown:
-            raise entry.wrong("parameter_name_1", f"{unknown[0]!r} is not a parameter: there are {', '.join(names)}")
+            raise entry.wrong(
+                "parameter_name_1", f"{show(unknown[0])} is not a parameter: there are {', '.join(names)}"
+            )
         found[entry.take("name", str)] = values
     return found
 
@@ -209,7 +212,7 @@ def _methods(learning: Source, names: list[str]) -> Iterator[str]:
     )
     for method in learning.take("methods", list):
         if not isinstance(method, str) or method not in learning:
-            raise learning.wrong("methods", f"there is no section for the method {method!r}")
+            raise learning.wrong("methods", f"there is no section for the method {show(method)}")
         family = METHODS[method].family if method in METHODS else None
         if family is RATIO:
             yield from _ratio(method, learning.part(method), names)
@@ -276,7 +279,7 @@ def _random(entry: Source, names: list[str]) -> tuple[dict[str, Any], list[str]]
         prior = item.part(f"parameter_{k}")
         shape = prior.take("prior_shape", str)
         if shape not in _PRIORS:
-            raise prior.wrong("prior_shape", f"a prior is {' or '.join(_PRIORS)}, not {shape!r}")
+            raise prior.wrong("prior_shape", f"a prior is {' or '.join(_PRIORS)}, not {show(shape)}")
         priors[name] = {shape: [_number(prior.take(f"prior_param_{j}", float)) for j in (0, 1)]}
     return {"random": {"n": entry.take("sampling_number", int), "priors": priors}}, []
 
