@@ -4,8 +4,8 @@
 
 A section is a module of this folder with a function ``make_trial(folder)``, which returns a function of a random
 number generator: it makes one input, reads it, and returns "accepted" or "refused". An input is refused by one of mmc's
-exceptions with one line. Any other exception, and more than five seconds of CPU time, are findings. Inputs are tried in other
-processes, as a library may crash; a process that a signal ends is a finding too. Prints one JSON object.
+exceptions with one line. Any other exception, and more than five seconds of CPU, are findings. Inputs are tried in
+other processes, as a library may crash; a process that a signal ends is a finding too. Prints one JSON object.
 """
 
 import argparse

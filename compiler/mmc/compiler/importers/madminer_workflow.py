@@ -15,7 +15,7 @@ from mmc.compiler.importers.source import Source
 from mmc.compiler.importers.workflow_cards import Cards
 from mmc.compiler.importers.yaml_text import comment, flow, mapping
 from mmc.compiler.importers.yaml_text import entry as pair
-from mmc.compiler.language.diagnostics import one_of, show
+from mmc.compiler.language.diagnostics import show
 from mmc.printing import plain
 
 SAMPLES, RATIO_HELD, SCORE_HELD = 1000, 300, 250
