@@ -9,6 +9,13 @@ case ${BASH_VERSION:-none} in
     ;;
 esac
 
+# What the caller's shell hands down steers nothing here.
+set +efuaCEPTkm +o pipefail +o posix
+shopt -u nocasematch nullglob failglob dotglob lastpipe xpg_echo execfail
+unset CDPATH GLOBIGNORE POSIXLY_CORRECT
+unset -f cd command date exec flock id kill mkdir nproc printf python3 read readlink rm sleep tail trap wait
+unalias -a
+
 usage() {
   cat <<'END'
 usage: bash run.sh [-j N] [-o DIR] [-s STAGE] [-n] [--mixed-versions]
@@ -26,7 +33,10 @@ read its output.
 
 Each job writes the folder DIR/STAGE/JOB; what it prints goes to DIR/STAGE/JOB.out. DIR/events.log has a line for
 everything that happens: start, done, skip (done before), again (done before, but runs again: the reason is at the end
-of the line) or fail, then stage, job and seconds.
+of the line) or fail (the exit code is at the end), then stage, job and seconds.
+
+A job that takes longer than the time limit of its stage (hours to weeks) is stopped. The environment variable
+MMC_TIME_LIMIT sets another limit for all jobs, in hours.
 END
 }
 
@@ -181,7 +191,7 @@ launch() {
   started[$1]=$clock
   note start "$1" 0
   [[ ! -L $log ]] || rm -f -- "$log"
-  "${argv[@]}" </dev/null >"$log" 2>&1 3>&- &
+  MMC_FINGERPRINT=${fingerprints[$1]} "${argv[@]}" </dev/null >"$log" 2>&1 3>&- &
   running[$1]=$!
   ((signals)) && kill -TERM "$!" # it came while the job was being started
   ((busy += ${cores[${stages[$1]}]}))
@@ -211,6 +221,15 @@ release() {
   done
 }
 
+# What the exit code $1 of a job tells.
+reason() {
+  case $1 in
+    4) echo ': the disk is full' ;;
+    137) echo ': killed by SIGKILL, as the kernel does when memory runs out' ;;
+    129 | 1[3-5]? | 16[0-4]) echo ": killed by SIG$(kill -l "$1")" ;;
+  esac
+}
+
 # The job in row $1 has ended with the status $2.
 settle() {
   local what="${stages[$1]} ${jobs[$1]}" log="$out/${stages[$1]}/${jobs[$1]}.out" seconds how="exit code $2"
@@ -227,10 +246,10 @@ settle() {
     return
   fi
   (($2)) || how='exit code 0, but without the output of this job'
-  note fail "$1" "$seconds"
+  note fail "$1" "$seconds" "$2"
   ((signals)) && return
   ((++failures))
-  printf 'run.sh: %s failed with %s; what it printed is in %s, at the end:\n' "$what" "$how" \
+  printf 'run.sh: %s failed with %s%s; what it printed is in %s, at the end:\n' "$what" "$how" "$(reason "$2")" \
     "$(absolute "$log")" >&2
   tail -n 3 -- "$log" >&2
   ((${#running[@]})) && printf 'run.sh: waiting for %d running jobs\n' "${#running[@]}" >&2
@@ -265,6 +284,72 @@ stop() {
   fi
 }
 
+# flock(2) on the descriptor $2, without waiting. It fails in silence if another process holds the lock.
+try_lock() {
+  if command -v flock >/dev/null; then
+    flock -n "$1" "$2"
+  elif command -v python3 >/dev/null; then
+    python3 -c '
+import fcntl, sys
+try:
+    fcntl.flock(int(sys.argv[2]), fcntl.LOCK_NB | (fcntl.LOCK_SH if sys.argv[1] == "-s" else fcntl.LOCK_EX))
+except BlockingIOError:
+    sys.exit(1)
+except OSError as error:
+    sys.exit(str(error))
+' "$1" "$2"
+  else
+    echo 'this needs the program flock or python3'
+    return 1
+  fi 2>&1
+}
+
+alive() {
+  [[ -e /proc/$1 ]] || kill -0 "$1" 2>/dev/null
+}
+
+# Hold the lock of the folder $2, its file $3, until this process and all that it has started have ended: -x alone, -s
+# together with others. Other commands of mmc use the same file; its content tells them who holds it.
+lock() {
+  local file=$2/$3 held said tries who process place=$HOSTNAME
+  descriptor=''
+  [[ -r /proc/sys/kernel/random/boot_id ]] && read -r place </proc/sys/kernel/random/boot_id &&
+    place+=" $(readlink /proc/self/ns/pid)"
+  [[ $1 == -s ]] && place+=' shared' # others may hold it when this process has ended
+  for ((tries = 0; tries < 50; ++tries)); do
+    [[ -e $file || -w $2 ]] || return 0 # who cannot create the lock cannot write there either
+    [[ ! -L $file && (! -e $file || -f $file) ]] || die "$file is not a lock of mmc: move it away"
+    { exec {held}<>"$file" || exec {held}<"$file"; } 2>/dev/null || die "cannot write into $2"
+    if said=$(try_lock "$1" "$held"); then
+      read -r who <"$file"
+      if [[ $who =~ ^[0-9]+$ ]] && alive "$who"; then
+        die "process $who of an older mmc is running the jobs in $(absolute "$2"); if it is not, remove $file"
+      elif [[ -n $who && ! $who =~ ^[0-9]+$ && $who != *' of user '* ]]; then
+        die "$file is not a lock of mmc: move it away"
+      elif [[ $file -ef /dev/fd/$held ]]; then # it was not removed meanwhile
+        {
+          printf 'run.sh of user %s on host %s, process %d, ' "$(id -un)" "$HOSTNAME" "$$"
+          TZ=UTC0 printf 'since %(%F %T)T UTC\n%d %s\n' -1 "$$" "$place"
+        } 2>/dev/null >"$file"
+        descriptor=$held
+        return 0
+      fi
+    elif [[ -n $said ]]; then
+      die "cannot lock $file: $said; without locks, two runs could mix their outputs"
+    fi
+    exec {held}>&-
+    sleep 0.1
+  done
+  { read -r who && read -r process said; } <"$file"
+  [[ $said == "$place" ]] && ! alive "$process" && who="a program of a command that has ended: $who"
+  die "$(absolute "$2") is in use by ${who:-another command of mmc}"
+}
+
+unlock() {
+  rm -f -- "$out/run.lock"
+  [[ -n $bundle ]] && try_lock -x "$bundle" >/dev/null && rm -f .mmc.lock
+}
+
 # A link leads nowhere from the results, except that of their own folder, which may be on another disk.
 refuse_links() {
   local link
@@ -276,24 +361,25 @@ refuse_links() {
 
 # Make the folders, and keep a second run out of them.
 claim() {
-  local stage folders=() holder=''
+  local stage folders=() descriptor=''
+  mkdir -p -- "$out" || die "cannot write into $out"
+  if [[ -n ${MMC_RUN_LOCK-} && $out/run.lock -ef /dev/fd/$MMC_RUN_LOCK ]]; then
+    unset MMC_RUN_LOCK # mmc run holds the locks
+  else
+    lock -x "$out" run.lock
+    trap unlock EXIT
+    lock -s "$PWD" .mmc.lock
+    bundle=$descriptor
+  fi
   for stage in "${!cores[@]}"; do
     folders+=("$out/$stage")
   done
   mkdir -p -- "${folders[@]}" || die "cannot write into $out"
-  lock=$out/run.lock
-  if ! (set -o noclobber && echo "$$" >"$lock") 2>/dev/null; then
-    read -r holder 2>/dev/null <"$lock"
-    if [[ -n $holder && $holder != "$$" ]] && kill -0 "$holder" 2>/dev/null; then
-      die "process $holder is running the jobs in $out; if that is not so, remove $lock"
-    fi
-    echo "$$" >"$lock" || die "cannot write into $out"
-  fi
-  trap 'rm -f -- "$lock"' EXIT
   exec 3>"$out/events.log" || die "cannot write into $out"
+  export MMC_ENGINE=$$ # a job ends with this process
 }
 
-caller=$PWD out=out n_cores='' only='' dry='' accepted=()
+caller=$PWD out=out n_cores='' only='' dry='' bundle='' accepted=()
 while (($#)); do
   case $1 in
     -j?*) set -- -j "${1#-j}" "${@:2}" ;;
@@ -333,9 +419,19 @@ while (($#)); do
   esac
 done
 
-[[ ${BASH_SOURCE[0]} == */* ]] && { cd -P -- "${BASH_SOURCE[0]%/*}" || die "cannot enter the folder of run.sh"; }
-[[ -n $n_cores ]] || n_cores=$(nproc 2>/dev/null) || n_cores=1
+[[ ${BASH_SOURCE[0]} == */* ]] && { cd -P -- "${BASH_SOURCE[0]%/*}/" || die "cannot enter the folder of run.sh"; }
+[[ -n $n_cores ]] || n_cores=$(unset OMP_NUM_THREADS OMP_THREAD_LIMIT && nproc 2>/dev/null) || n_cores=1
+argv=() clock=0 started=() running=() # by row: the time of the start, and the process of a job that is running
+busy=0 done=0 failures=0 signals=0 status=0
+if [[ -z $dry ]]; then
+  trap 'stop 130' INT
+  trap 'stop 143' TERM
+  trap 'stop 129' HUP
+  refuse_links
+  claim
+fi
 load
+todo=${#jobs[@]}
 if [[ -n $dry ]]; then
   for row in "${!jobs[@]}"; do
     [[ -z $only || ${stages[row]} == "$only" ]] || continue
@@ -346,14 +442,6 @@ if [[ -n $dry ]]; then
   done
   exit 0
 fi
-
-argv=() clock=0 started=() running=() # by row: the time of the start, and the process of a job that is running
-busy=0 done=0 todo=${#jobs[@]} failures=0 signals=0 status=0
-trap 'stop 130' INT
-trap 'stop 143' TERM
-trap 'stop 129' HUP
-refuse_links
-claim
 while look "${done#0}"; do # with jobs done, what was read whole before need not be again
   while start; ((${#running[@]})); do
     collect
