@@ -4,7 +4,6 @@ Every renderer takes the diagnostics in the order of the output, and the text of
 """
 
 import json
-import os
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
@@ -208,9 +207,9 @@ def _uri(path: str) -> str:
     'studies/a%20b.yaml'
     """
     pure = PurePath(path)
+    text = quote(pure.as_posix().encode("utf-8", "surrogateescape"))
     if pure.is_absolute():
-        return pure.as_uri()
-    text = quote(os.fsencode(pure.as_posix()))
+        return f"file://{text}"
     return f"./{text}" if ":" in text.split("/", 1)[0] else text
 
 
