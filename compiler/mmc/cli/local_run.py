@@ -28,6 +28,7 @@ from mmc.compiler.targets.script import emit
 from mmc.errors import MissingExtraError, MmcError
 from mmc.files import Folder
 from mmc.locks import BUNDLE, RUN, Lock, held
+from mmc.printing import say
 from mmc.processes import EXIT_FULL, end_with_parent, killed_by
 from mmc.tables import duration, table
 
@@ -70,8 +71,7 @@ def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None, *, m
         check_links(out, (stage.name for stage in plan.stages))
         write(emit(plan, Options()), place.place("bundle"), study.sources(plan))
         write_study(place, study.document.text)
-        sys.stdout.write(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}\n")
-        sys.stdout.flush()
+        say(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}")
         progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
         started = time.monotonic()
         script = _script(folder, jobs, lock, mixed_versions=mixed_versions)
@@ -81,8 +81,8 @@ def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None, *, m
             raise _failure(folder, progress, received, process.returncode)
         _check_finished(folder / "out", plan)
         before = f", {progress.before:,} of {plan.n_jobs:,} jobs were done before" if progress.before else ""
-        sys.stdout.write(f"done in {duration(time.monotonic() - started)}{before}\n")
-        sys.stdout.write("".join(f"{line}\n" for line in _outcome(folder / "out", plan)))
+        say(f"done in {duration(time.monotonic() - started)}{before}")
+        say(*_outcome(folder / "out", plan))
     return 0
 
 
@@ -244,8 +244,9 @@ def _watch(process: Process, events: Path, progress: Progress) -> None:
         running = process.returncode is None
         seen += _take_new(events, seen, progress)
         for text in progress.again[told:AGAIN]:
-            sys.stdout.write(f"\r{text}{CLEAR}\n" if terminal else f"{text}\n")
-            sys.stdout.flush()
+            if terminal:
+                sys.stdout.write(f"\r{CLEAR}")
+            say(text)
             shown = ""
         told = len(progress.again)
         width = shutil.get_terminal_size().columns - 1

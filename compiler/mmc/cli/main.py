@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from mmc.cli.compile import COMPILE
 from mmc.cli.doctor import DOCTOR
@@ -22,6 +23,7 @@ from mmc.cli.run import RUN
 from mmc.cli.step import STEP, run_step
 from mmc.cli.validate import VALIDATE
 from mmc.errors import MmcError, UsageError
+from mmc.printing import complain, plain
 from mmc.surroundings import settle
 from mmc.version import __version__
 
@@ -66,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.flags.dev_mode and not isinstance(error, (MmcError, KeyboardInterrupt)):
             raise
         message, code = _reason(error)
-        sys.stderr.write("mmc: " + "".join(c if c.isprintable() else " " for c in message) + "\n")
+        complain(f"mmc: {message}")
     return code
 
 
@@ -94,8 +96,14 @@ def _run(words: list[str]) -> int:
     return chosen.action(arguments)
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """End with a line that no word of the command line can forge."""
+        super().error(plain(message))
+
+
 def _parser(words: list[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="mmc",
         description=DESCRIPTION,
         epilog=EPILOG,

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.tracking.sqlite_file import repoint
-from mmc.jobs.tracking.store import reason
+from mmc.jobs.tracking.store import ENVIRONMENT, reason
 
 from tests.forked import Python, forking_python
 from tests.jobs.learning_jobs import Learning

@@ -84,7 +84,7 @@ def find_lhapdf(madgraph: Installation | None) -> str | None:
     named = None
     if madgraph is not None and (configuration := madgraph.folder / MADGRAPH_CONFIGURATION).is_file():
         text = configuration.read_text(encoding="utf-8", errors="replace")
-        named = re.search(r"^\s*lhapdf(?:_py3)?\s*=\s*(\S+)", text, re.MULTILINE)
+        named = re.search(r"^[ \t]*lhapdf(?:_py3)?[ \t]*=[ \t]*(\S+)", text, re.MULTILINE)
     if madgraph is None or named is None:
         return shutil.which(LHAPDF)
     return shutil.which(str(madgraph.folder / named[1])) or shutil.which(named[1])

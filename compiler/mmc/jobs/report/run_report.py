@@ -1,6 +1,5 @@
 """``mmc report``: the page of a whole run, and the page that compares two runs."""
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,6 +26,7 @@ from mmc.jobs.report.results import Grid, Outputs, collect
 from mmc.jobs.report.run_folder import PLOTS, Run, open_run
 from mmc.jobs.report.workflow import workflow_picture
 from mmc.jobs.tracking.sqlite_file import STORE, repoint
+from mmc.printing import say
 from mmc.reading import first_line
 from mmc.version import __version__
 
@@ -70,7 +70,7 @@ def compare_runs(first: Path, second: Path, out: Path | None) -> int:
         found = compare.Comparison.of(*runs, old, new)
         drawn = compare.overlays((old, old_grids), (new, new_grids), settings)
         page = render_template("compare.html.j2", drawn, found=found, notes=[*map(notes, runs)])
-    sys.stdout.write("".join(f"{line}\n" for line in found.summary()))
+    say(*found.summary())
     return _write(page, drawn, place / "comparison.html")
 
 
@@ -106,7 +106,7 @@ def _write(page: str, drawn: Mapping[str, Picture], path: Path) -> int:
     _check_ours(place, [path.name, *(f"figures/{name}.{image_format}" for name in drawn for image_format in FORMATS)])
     save(drawn, FORMATS, Folder(place.path / "figures"))
     place.write(path.name, page)
-    sys.stdout.write(f"report: {path}\n")
+    say(f"report: {path}")
     return 0
 
 

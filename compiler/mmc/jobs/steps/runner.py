@@ -30,6 +30,7 @@ from mmc.jobs.steps.reasons import full_disk, reason
 from mmc.jobs.tracking.tracker import Tracker, tracker
 from mmc.jobs.versions import versions
 from mmc.locks import held
+from mmc.printing import complain, plain
 from mmc.version import __version__
 
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -66,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         command = _parse(argv)
     except _UsageError as error:
-        sys.stderr.write(f"mmc step: {error}\n{USAGE}\n")
+        complain(f"mmc step: {error}", *USAGE.splitlines())
         return EXIT_USAGE
     out = command.out
     log_path = out.with_name(out.name + ".log")
@@ -78,8 +79,7 @@ def main(argv: Sequence[str]) -> int:
         hint = f" (log: {log_path})" if log_path.is_file() else ""
         full = full_disk(error, out.parent)
         with suppress(OSError):  # a full disk
-            sys.stderr.write(f"mmc step {command.stage}[{command.job}]: {reason(full or error)}{hint}\n")
-            sys.stderr.flush()
+            complain(f"mmc step {command.stage}[{command.job}]: {reason(full or error)}{hint}")
         return MmcError.exit_code if full is None else full.exit_code
     return 0
 
@@ -240,10 +240,17 @@ def _check_ours(out: Path, log_path: Path) -> None:
         raise StepError(f"{out} was not written by mmc: move it away, or choose another folder")
 
 
+class _Formatter(logging.Formatter):
+    """Lines of a log that text from outside cannot break or hide."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(plain(line) for line in super().format(record).splitlines())
+
+
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
     """Log from INFO on to a file, and mmc's own messages also to standard error."""
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    formatter = _Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     console = logging.StreamHandler(sys.stderr)
     console.setLevel(logging.INFO)
     console.addFilter(lambda record: record.levelno >= logging.ERROR or record.name.startswith("mmc"))
