@@ -6,7 +6,6 @@ The steps that run them and ``mmc doctor`` use this module. Its import is quick 
 import os
 import re
 import shutil
-import subprocess
 import sysconfig
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -205,6 +204,8 @@ def _check_that_it_starts(program: Path, environment: Mapping[str, str]) -> None
 
     :raises InstallationError: when it does not
     """
+    import subprocess  # only `mmc doctor` and jobs start programs
+
     try:
         done = subprocess.run(
             [program],
