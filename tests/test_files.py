@@ -226,7 +226,9 @@ ALLOWED = {
     "mmc.jobs.steps.report": OWN_OUTPUT,
     "mmc.jobs.steps.track": OWN_OUTPUT,
     "mmc.jobs.steps.tune": OWN_OUTPUT,
+    "mmc.jobs.tracking.sqlite_file": "a link in a temporary folder",
     "mmc.jobs.tuning.optuna_search": OWN_OUTPUT,
+    "mmc.surroundings": "a temporary home",
 }
 """The modules that write or remove without :mod:`mmc.files`, each with what."""
 

@@ -74,7 +74,7 @@ class Store:
         else:
             self._name = Name(file)  # kept, because its link is removed with it
             self.uri, self.files = self._name.uri, files_beside(file)
-            file.parent.mkdir(parents=True, exist_ok=True)
+            Folder(file.parent).make()
             check(file)
         if isinstance(place, Path):
             repoint(place)
