@@ -57,6 +57,7 @@ def held(
     *,
     shared: bool = False,
     wait_s: float = 0.0,
+    waiting: Callable[[str], object] | None = None,
     unlocked: Callable[[str], object] | None = None,
 ) -> Iterator[Lock]:
     """Hold the lock during the block.
@@ -66,6 +67,7 @@ def held(
     :param who: the command, for the message to others
     :param shared: together with others that hold it shared
     :param wait_s: the time to wait for another process
+    :param waiting: called once with who holds the lock, if this process has to wait
     :param unlocked: called with the reason, instead of an error, if the file system has no locks
     :raises LockedError: when another process still holds the lock
     :raises MmcError: when the file system has no locks, or something else than a lock is in the way
@@ -75,6 +77,8 @@ def held(
         while (descriptor := _take(path, shared)) == _TAKEN:
             if time.monotonic() >= deadline:
                 raise LockedError(f"{path.parent} is in use by {_holder(path)}")
+            if waiting is not None and not waited:
+                waiting(f"waits, as {path.parent} is in use by {_holder(path)}")
             waited = True
             time.sleep(POLL_S)
     except _NoLocksError as error:

@@ -209,6 +209,16 @@ def test_every_ending_has_its_reason(
     assert capsys.readouterr().err.startswith(f"mmc: configure[configure] {reason} (log: ")
 
 
+def test_a_full_disk_is_told_although_no_message_found_room(
+    mmc_run: Callable[[], int], fake: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(fake)
+    (fake / "mmc").write_text(f"#!/bin/sh\n{PENDING}exit 1\n")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10))
+    assert mmc_run() == 3
+    assert capsys.readouterr().err.startswith("mmc: configure[configure] cannot write: the disk is full (log: ")
+
+
 @pytest.mark.usefixtures("programs_mind_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stopped_and_taken_up_again(number: signal.Signals, fake: Path, study: Path) -> None:

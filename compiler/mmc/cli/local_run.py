@@ -276,10 +276,10 @@ def _failure(folder: Path, progress: Progress, received: list[int], code: int) -
     if received:
         state = f"{progress.n_done:,} of {progress.n_jobs:,} jobs are done"
         return StoppedError(f"stopped; {state}; the same command continues from there", received[0])
+    full = "cannot write: the disk is full" if shutil.disk_usage(folder).free < FULL_DISK else ""
     if not progress.failed:
         if code < 0:
             return MmcError(f"run.sh was {killed_by(-code)}; the same command continues from there")
-        full = "cannot write: the disk is full" if shutil.disk_usage(folder).free < FULL_DISK else ""
         said = _last_line(folder / LOG).removeprefix("run.sh: ").removeprefix("mmc: ")
         return MmcError(said or full or f"run.sh failed with exit code {code}")
     stage, job, code = progress.failed[0]
@@ -289,7 +289,7 @@ def _failure(folder: Path, progress: Progress, received: list[int], code: int) -
     for prefix in (f"mmc step {stage}[{job}]: ", "mmc: "):
         if last.startswith(prefix):
             return MmcError(f"{stage}[{job}]: {last.removeprefix(prefix)}{others}")
-    return MmcError(f"{stage}[{job}] {_ended(code)} (log: {printed}){others}")
+    return MmcError(f"{stage}[{job}] {full or _ended(code)} (log: {printed}){others}")
 
 
 def _ended(code: int) -> str:

@@ -119,8 +119,8 @@ def _run(command: _Command) -> None:
     for variable in THREAD_LIMITS:
         os.environ[variable] = str(threads)
     lock = command.out.with_name(f".{command.out.name}.lock")
-    limits = limited(time_limit_s(command.stage))
-    with limits, held(lock, "mmc step", wait_s=math.inf, unlocked=log.warning) as claim:
+    claimed = held(lock, "mmc step", wait_s=math.inf, waiting=log.info, unlocked=log.warning)
+    with limited(time_limit_s(command.stage)), claimed as claim:
         if claim.waited and _is_finished(command, entry["fingerprint"]):
             log.info("%s[%s] was done by another process", command.stage, command.job)
             return
