@@ -33,6 +33,15 @@ def test_texts(section: str, n_inputs: int, tmp_path: Path) -> None:
     assert set(outcomes.values()) == {"accepted", "refused"}
 
 
+def test_no_rule_fails_on_any_study_that_is_known() -> None:
+    """The studies and bad examples here, and the studies and cases beside the checkout where they are."""
+    from benchmarks.fuzz.studies import corpus, outcome
+
+    outcomes = {text: outcome(text) for text in corpus()}
+    assert len(outcomes) > 100
+    assert set(outcomes.values()) == {"accepted", "refused"}
+
+
 def test_inputs_are_the_same_in_every_run() -> None:
     from benchmarks.fuzz.damage import damaged_bytes, damaged_json, damaged_text
 
