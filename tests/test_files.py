@@ -224,7 +224,6 @@ ALLOWED = {
     "mmc.jobs.steps.import_events": OWN_OUTPUT,
     "mmc.jobs.steps.ingest": OWN_OUTPUT,
     "mmc.jobs.steps.report": OWN_OUTPUT,
-    "mmc.jobs.steps.track": OWN_OUTPUT,
     "mmc.jobs.steps.tune": OWN_OUTPUT,
     "mmc.jobs.tracking.sqlite_file": "a link in a temporary folder",
     "mmc.jobs.tuning.optuna_search": OWN_OUTPUT,
