@@ -1,7 +1,9 @@
 """Reading the folder of a run, and messages for incomplete folders."""
 
 import json
+import os
 import shutil
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from matplotlib.figure import Figure
 from mmc.cli.main import main
 from mmc.errors import MmcError
 from mmc.files import Folder
+from mmc.jobs.report import figures
 from mmc.jobs.report.pictures import Picture, save
 from mmc.jobs.report.run_folder import open_run
 from mmc.jobs.report.workflow import workflow_picture
@@ -28,6 +31,13 @@ def report(*words: object) -> int:
 @pytest.fixture
 def copy(run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(run, tmp_path / "run"))
+
+
+@pytest.fixture
+def plain_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same empty figure in place of each, for tests that look at none: drawing all takes seconds."""
+    drawn = cache(partial(figures.render, figures.make_figure(1.0, 1.0)[0]))
+    monkeypatch.setattr(figures, "render", lambda _figure, image_format: drawn(image_format))
 
 
 def rewrite(path: Path, **changes: Any) -> None:
@@ -123,6 +133,7 @@ def test_outputs_on_another_disk(name: str, copy: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("link", ["report.html", "figures", "figures/losses.svg", "figures/losses.png"])
 @pytest.mark.parametrize("dangling", [False, True])
+@pytest.mark.usefixtures("plain_figures")
 def test_no_link_in_the_folder_is_followed(
     link: str, dangling: bool, copy: Path, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -137,6 +148,7 @@ def test_no_link_in_the_folder_is_followed(
 
 
 @pytest.mark.parametrize("name", ["report.html", "figures/losses.svg", "figures/losses.png"])
+@pytest.mark.usefixtures("plain_figures")
 def test_only_what_mmc_wrote_is_replaced(name: str, copy: Path, capsys: Capture) -> None:
     assert report(copy) == 0
     assert report(copy) == 0
@@ -146,6 +158,7 @@ def test_only_what_mmc_wrote_is_replaced(name: str, copy: Path, capsys: Capture)
     assert (copy / name).read_text() == "mine"
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_the_name_of_a_job_leads_nowhere(copy: Path, tmp_path: Path, capsys: Capture) -> None:
     for path in (copy / "bundle" / "config" / "evaluate.json", copy / "out" / "evaluate" / "alice" / "job.json"):
         text = path.read_text()
@@ -153,7 +166,7 @@ def test_the_name_of_a_job_leads_nowhere(copy: Path, tmp_path: Path, capsys: Cap
         path.write_text(text.replace('"alice"', '"/../../../escape"'))
     before = {path for path in tmp_path.rglob("*") if copy not in path.parents}
     assert report(copy) == 2
-    assert "job.json is not as mmc writes it" in capsys.readouterr().err
+    assert "alice/job.json is not as mmc writes it: job is not a name" in capsys.readouterr().err
     assert {path for path in tmp_path.rglob("*") if copy not in path.parents} == before
 
 
@@ -172,6 +185,7 @@ def rewrite_without(path: Path, key: str) -> None:
     seal(path.parent)
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_a_run_of_another_mmc_is_said_to_be_one(copy: Path) -> None:
     rewrite(copy / "out" / "train" / "sally" / "job.json", mmc="0.0.9")
     manifest = json.loads((copy / "bundle" / "manifest.json").read_text())
@@ -188,6 +202,74 @@ def test_what_steps_write_is_found_by_its_place_in_the_plan(run: Path) -> None:
     assert picture.count('class="box') == 6
 
 
+def _fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+HOSTILE: dict[str, tuple[str, Any, str]] = {
+    "a list as manifest": ("bundle/manifest.json", [], "is not as mmc writes it: it is not of type 'object'"),
+    "a number as digest": ("bundle/manifest.json", {"digest": 1}, "digest is not of type 'string'"),
+    "a list as stages": ("bundle/manifest.json", {"stages": []}, "stages is not of type 'object'"),
+    "a stage without reads": ("bundle/manifest.json", {"stages": {"train": {}}}, "stages.train lacks one of"),
+    "stages that read each other": (
+        "bundle/manifest.json",
+        {
+            "stages": {
+                name: {"group": "learning", "summary": "", "reads": [other]}
+                for name, other in (("train", "sample"), ("sample", "train"))
+            }
+        },
+        "lets the stage train read sample, which comes later",
+    ),
+    "a stage with a path": ("bundle/config/train.json", {"stage": "../x"}, "stage is not a name"),
+    "jobs as a list": ("bundle/config/train.json", {"jobs": []}, "jobs is not of type 'object'"),
+    "a job without fingerprint": ("bundle/config/train.json", {"jobs": {"a": {}}}, "jobs.a lacks one of"),
+    "a job with a path": (
+        "bundle/config/train.json",
+        {"jobs": {"../../x": {"fingerprint": ""}}},
+        "jobs is not a name",
+    ),
+    "a study without title": ("bundle/study.resolved.json", {"title": None}, "title is not of type 'string'"),
+    "labels that are lists": (
+        "bundle/study.resolved.json",
+        {"observables": {"x1": []}},
+        "observables.x1 is not of type",
+    ),
+    "a job's name with a path": ("out/evaluate/sally/job.json", {"job": "../../sally"}, "job is not a name"),
+    "a job's name with a line break": ("out/evaluate/sally/job.json", {"job": "sally\n"}, "job is not a name"),
+    "a list as name": ("out/evaluate/sally/job.json", {"job": ["sally"]}, "job is not of type 'string'"),
+    "time as text": ("out/evaluate/sally/job.json", {"seconds": "1"}, "seconds is not of type 'number'"),
+    "time without end": ("out/evaluate/sally/job.json", '{"seconds": 1e999}', "a number is not finite"),
+    "a number as version": ("out/evaluate/sally/job.json", {"mmc": 1}, "mmc is not of type 'string'"),
+    "deep": ("out/evaluate/sally/job.json", "[" * 100_000, "nested more than 64 deep"),
+    "a key twice": ("out/evaluate/sally/job.json", '{"a": 1, "a": 2}', "an object has the same key twice"),
+    "half of a character": ("out/evaluate/sally/job.json", '["\\ud800"]', "surrogates not allowed"),
+    "a FIFO": ("out/evaluate/sally/job.json", _fifo, "cannot be read: not a regular file"),
+    "a FIFO as manifest": ("bundle/config/train.json", _fifo, "cannot be read: not a regular file"),
+    "results that are none": ("out/report/report/results.json", {"methods": [1]}, "methods[0] is not of type"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_records_of_a_hostile_run_end_in_one_line(name: str, copy: Path, capsys: Capture) -> None:
+    place, content, reason = HOSTILE[name]
+    path = copy / place
+    if callable(content):
+        content(path)
+    elif isinstance(content, dict):
+        rewrite(path, **content)
+    else:
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+    if path.name == "results.json":
+        seal(path.parent)
+    assert report(copy) in (2, 3)
+    error = capsys.readouterr().err
+    assert error.startswith("mmc: ") and error.count("\n") == 1 and len(error) < 1000
+    assert reason in error
+    assert "bug in mmc" not in error
+
+
 def test_outputs_of_an_earlier_study_are_left_out_before_runs_are_counted(copy: Path) -> None:
     """An engine that runs an edited study in the same folder leaves outputs of the earlier study at other places."""
     shutil.copytree(copy / "out" / "baselines" / "rate", copy / "out" / "baselines" / "earlier")
@@ -202,6 +284,7 @@ def test_an_equal_output_at_another_place_is_no_other_run(copy: Path) -> None:
     assert not open_run(copy).missing
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_without_a_bundle_only_what_the_last_report_was_made_from_counts(
     copy: Path, other_run: Path, capsys: Capture
 ) -> None:
