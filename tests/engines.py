@@ -42,7 +42,17 @@ COMMANDS = {
 }
 RESULTS = {"script": "out", "yadage": "work", "cwl": "results"}
 
-IMPORTED = ("h5py", "matplotlib.pyplot", "scipy.stats", "torch._dynamo")
+IMPORTED = (
+    "h5py",
+    "matplotlib.pyplot",
+    "particle",
+    "pythia8mc",
+    "scipy.optimize",
+    "scipy.stats",
+    "torch._dynamo",
+    "uproot",
+    "vector",
+)
 """What takes the jobs long to import."""
 
 

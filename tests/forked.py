@@ -13,10 +13,11 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 CLIENT = """#!{python} -IS
 import json, os, socket, sys
@@ -30,6 +31,22 @@ with socket.socket(socket.AF_UNIX) as server:
 sys.exit(int(code) if code else "the program {name} died")
 """
 STREAMS = ("stdin", "stdout", "stderr")
+Python = Callable[..., subprocess.CompletedProcess[str]]
+"""Runs a program, given as text, with arguments; the options are those of ``subprocess.run``."""
+
+
+@contextmanager
+def forking_python(imported: Sequence[str], **environment: str) -> Iterator[Python]:
+    """`python -c` in processes that are forked off one which has imported these modules in this environment."""
+    with forking("python-c", "tests.given_program", imported, {**os.environ, **environment}) as programs:
+
+        def run(program: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+            command = [programs / "python-c", program, *words]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+            assert done.returncode == 0, done.stderr
+            return done
+
+        yield run
 
 
 @contextmanager

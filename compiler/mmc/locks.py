@@ -9,7 +9,6 @@ file is removed before the lock is released; who waits for a removed file opens 
 import errno
 import fcntl
 import os
-import platform
 import pwd
 import re
 import stat
@@ -193,7 +192,7 @@ def _sign(descriptor: int, who: str, shared: bool) -> None:
     except KeyError:
         user = str(os.getuid())
     now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
-    line = f"{who} of user {user} on host {platform.node()}, process {os.getpid()}, since {now} UTC"
+    line = f"{who} of user {user} on host {os.uname().nodename}, process {os.getpid()}, since {now} UTC"
     place = f"{_place()} shared" if shared else _place()  # others may hold it when this process has ended
     with suppress(OSError):  # a full disk, or the file of another user
         os.ftruncate(descriptor, 0)
@@ -239,4 +238,4 @@ def _place() -> str:
     try:
         return f"{_BOOT.read_text(encoding='ascii').strip()} {_NAMESPACE.readlink()}"
     except OSError:
-        return platform.node()
+        return os.uname().nodename

@@ -1,8 +1,10 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.forked import Python, forking_python
 from tests.jobs.toy_events import add_systematics, write_events
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported; the steps run in this process
@@ -18,3 +20,10 @@ def toy_events(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def uncertain(toy_events: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with systematic uncertainties."""
     return add_systematics(toy_events, tmp_path_factory.mktemp("uncertain") / "events")
+
+
+@pytest.fixture(scope="session")
+def stock_madminer() -> Iterator[Python]:
+    """Stock MadMiner without any work-around, which takes seconds to import, for programs of tests."""
+    with forking_python(["madminer.core", "madminer.lhe", "madminer.delphes", "madminer.analysis"]) as python:
+        yield python

@@ -116,7 +116,13 @@ class Learning(Folder):
     def histogram(self, observables: list[str], bins: list[Any]) -> Path:
         return self.baseline("histogram", observables=observables, bins=bins)
 
-    def report(self, labels: Mapping[str, str] | None = None, groups: Sequence[str] = (), **inputs: list[Path]) -> Path:
+    def report(
+        self,
+        labels: Mapping[str, str] | None = None,
+        groups: Sequence[str] = (),
+        formats: Sequence[str] = ("png", "svg"),
+        **inputs: list[Path],
+    ) -> Path:
         parameters = {name: {"label": (labels or {}).get(name, name)} for name in self.shared["parameters"]}
         settings = {
             "study": "toy",
@@ -125,7 +131,7 @@ class Learning(Folder):
             "version": "1",
             "parameters": parameters,
             "observables": {},
-            "plots": {"formats": ["png", "svg"], "level": 0.95, "colors": {}},
+            "plots": {"formats": [*formats], "level": 0.95, "colors": {}},
             **({"groups": list(groups)} if groups else {}),
         }
         return self.run("report", "report", settings, **inputs)

@@ -25,7 +25,7 @@ def free_port() -> int:
 @contextmanager
 def server(folder: Path, *, guarded: bool = False) -> Iterator[str]:
     """The address of a server that keeps everything in the folder; a guarded one asks for USER and PASSWORD."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     address = f"http://127.0.0.1:{free_port()}"
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     if guarded:

@@ -3,8 +3,6 @@ of the readers."""
 
 import gzip
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -20,6 +18,7 @@ from mmc.jobs.madminer import systematics_workarounds, workarounds
 from mmc.jobs.readers import delphes, les_houches
 from mmc.jobs.readers.reading import define
 
+from tests.forked import Python
 from tests.jobs.event_files import assert_same, delphes_settings, les_houches_settings, lhe_text, write_root
 from tests.jobs.systematics_files import PdfSet, with_systematics
 from tests.support import SHARED_DATA
@@ -133,11 +132,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stock(folder: Path) -> dict[str, Any]:
+def stock(folder: Path, stock_madminer: Python) -> dict[str, Any]:
     """What MadMiner does without any work-around."""
-    command = [sys.executable, "-W", "ignore", "-c", STOCK]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(stock_madminer(STOCK, cwd=folder).stdout.splitlines()[-1])
     return found
 
 

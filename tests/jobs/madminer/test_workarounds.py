@@ -12,6 +12,7 @@ import pytest
 from mmc.errors import StepError
 from mmc.jobs.madminer import workarounds
 
+from tests.forked import Python
 from tests.jobs.event_files import UPROOT3_ON_NUMPY2, lhe_text, setup_file, write_root
 from tests.jobs.physics import Folder
 
@@ -95,11 +96,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stock(folder: Path) -> dict[str, Any]:
+def stock(folder: Path, stock_madminer: Python) -> dict[str, Any]:
     """What MadMiner does without any work-around."""
-    command = [sys.executable, "-W", "ignore", "-c", STOCK]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.rpartition("{")[1] + done.stdout.partition("{")[2])
+    said = stock_madminer(STOCK, cwd=folder).stdout
+    found: dict[str, Any] = json.loads(said.rpartition("{")[1] + said.partition("{")[2])
     return found
 
 
@@ -261,12 +261,10 @@ def delphes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stock_delphes(delphes: Path) -> dict[str, Any]:
+def stock_delphes(delphes: Path, stock_madminer: Python) -> dict[str, Any]:
     """What MadMiner's DelphesReader does without any work-around, but that of uproot3."""
-    script = STOCK_DELPHES.replace("UPROOT3", UPROOT3_ON_NUMPY2)
-    command = [sys.executable, "-W", "ignore", "-c", script]
-    done = subprocess.run(command, cwd=delphes, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout)
+    program = STOCK_DELPHES.replace("UPROOT3", UPROOT3_ON_NUMPY2)
+    found: dict[str, Any] = json.loads(stock_madminer(program, cwd=delphes).stdout)
     return found
 
 
@@ -348,7 +346,7 @@ reader.save(sys.argv[2], shuffle=True)
 """
 
 
-def test_events_are_those_of_the_stock_reader(tmp_path: Path) -> None:
+def test_events_are_those_of_the_stock_reader(tmp_path: Path, stock_madminer: Python) -> None:
     import gzip
 
     folder = Folder(tmp_path)
@@ -356,9 +354,11 @@ def test_events_are_those_of_the_stock_reader(tmp_path: Path) -> None:
     events = folder.simulate(setup, folder.generate(setup), 100)
     (tmp_path / "events.lhe").write_bytes(gzip.decompress((events / "events.lhe.gz").read_bytes()))
     content = {}
-    for reader in ("stock", "patched"):
-        command = [sys.executable, "-c", ANALYSIS, str(setup / "setup.h5"), f"{reader}.h5", reader]
-        subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    words = {reader: [str(setup / "setup.h5"), f"{reader}.h5", reader] for reader in ("stock", "patched")}
+    stock_madminer(ANALYSIS, *words["stock"], cwd=tmp_path)
+    command = [sys.executable, "-c", ANALYSIS, *words["patched"]]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    for reader in words:
         with h5py.File(tmp_path / f"{reader}.h5") as file:
             content[reader] = {name: file[f"samples/{name}"][()] for name in ("observations", "weights")}
     assert 50 < len(content["stock"]["weights"]) < 100

@@ -3,11 +3,17 @@
 import json
 import os
 import shutil
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 from mmc.cli.main import main
+from mmc.errors import MmcError
+from mmc.files import Folder
+from mmc.jobs.report import figures
+from mmc.jobs.report.pictures import Picture, save
 from mmc.jobs.report.run_folder import open_run
 from mmc.jobs.report.workflow import workflow_picture
 
@@ -25,6 +31,13 @@ def report(*words: object) -> int:
 @pytest.fixture
 def copy(run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(run, tmp_path / "run"))
+
+
+@pytest.fixture
+def plain_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same empty figure in place of each, for tests that look at none: drawing all takes seconds."""
+    drawn = cache(partial(figures.render, figures.make_figure(1.0, 1.0)[0]))
+    monkeypatch.setattr(figures, "render", lambda _figure, image_format: drawn(image_format))
 
 
 def rewrite(path: Path, **changes: Any) -> None:
@@ -120,6 +133,7 @@ def test_outputs_on_another_disk(name: str, copy: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("link", ["report.html", "figures", "figures/losses.svg", "figures/losses.png"])
 @pytest.mark.parametrize("dangling", [False, True])
+@pytest.mark.usefixtures("plain_figures")
 def test_no_link_in_the_folder_is_followed(
     link: str, dangling: bool, copy: Path, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -134,6 +148,7 @@ def test_no_link_in_the_folder_is_followed(
 
 
 @pytest.mark.parametrize("name", ["report.html", "figures/losses.svg", "figures/losses.png"])
+@pytest.mark.usefixtures("plain_figures")
 def test_only_what_mmc_wrote_is_replaced(name: str, copy: Path, capsys: Capture) -> None:
     assert report(copy) == 0
     assert report(copy) == 0
@@ -143,6 +158,7 @@ def test_only_what_mmc_wrote_is_replaced(name: str, copy: Path, capsys: Capture)
     assert (copy / name).read_text() == "mine"
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_the_name_of_a_job_leads_nowhere(copy: Path, tmp_path: Path, capsys: Capture) -> None:
     for path in (copy / "bundle" / "config" / "evaluate.json", copy / "out" / "evaluate" / "alice" / "job.json"):
         text = path.read_text()
@@ -154,6 +170,14 @@ def test_the_name_of_a_job_leads_nowhere(copy: Path, tmp_path: Path, capsys: Cap
     assert {path for path in tmp_path.rglob("*") if copy not in path.parents} == before
 
 
+def test_the_name_of_a_figure_leads_nowhere(tmp_path: Path) -> None:
+    picture = Picture("limits", "title", "text", Figure())
+    for name in ("../escape", "/escape", "closure_/../../escape"):
+        with pytest.raises(MmcError, match="is not the path of a file inside"):
+            save({name: picture}, ["svg"], Folder(tmp_path / "figures"))
+    assert not list(tmp_path.rglob("*escape*"))
+
+
 def rewrite_without(path: Path, key: str) -> None:
     record = json.loads(path.read_text())
     del record[key]
@@ -161,6 +185,7 @@ def rewrite_without(path: Path, key: str) -> None:
     seal(path.parent)
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_a_run_of_another_mmc_is_said_to_be_one(copy: Path) -> None:
     rewrite(copy / "out" / "train" / "sally" / "job.json", mmc="0.0.9")
     manifest = json.loads((copy / "bundle" / "manifest.json").read_text())
@@ -259,6 +284,7 @@ def test_an_equal_output_at_another_place_is_no_other_run(copy: Path) -> None:
     assert not open_run(copy).missing
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_without_a_bundle_only_what_the_last_report_was_made_from_counts(
     copy: Path, other_run: Path, capsys: Capture
 ) -> None:

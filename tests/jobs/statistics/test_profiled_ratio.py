@@ -227,7 +227,7 @@ def test_methods_learn_nuisance_parameters(method: str, own: dict[str, str], lar
     record |= {"verdict": "passed", "reasons": []}
     record["with_systematics"] |= {"verdict": "failed", "reasons": ["with x = +1, it is off"]}
     (limits / "evaluate.json").write_text(json.dumps(record))
-    report = learning.report(limits=[limits])
+    report = learning.report(formats=["svg"], limits=[limits])
     results = json.loads((report / "results.json").read_text())
     jsonschema.Draft7Validator(json.loads((ROOT / "schema/1.0/results.json").read_text())).validate(results)
     assert f"{method}, with systematic uncertainties: closure failed: with x = +1, it is off" in results["warnings"]

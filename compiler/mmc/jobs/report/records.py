@@ -59,7 +59,6 @@ STUDY = _object(
     plots=_object(),
 )
 CONFIGURATION = _object("stage", "jobs", stage=_NAME, jobs=_JOBS, shared=_object())
-TRACKED = _object("uri", "experiment", uri={"type": ["string", "null"]}, experiment=_TEXT)
 _WORDS = {"type": "is not of type {}", "pattern": "is not a name", "required": "lacks one of {}"}
 """What a message says of a rule that a value breaks."""
 RESULTS = json.loads((resources.files("mmc.schema") / "1.0" / "results.json").read_text(encoding="utf-8"))
