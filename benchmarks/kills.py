@@ -108,13 +108,18 @@ class Attack:
             self.wrong["lost"] += [str(job) for job in before.keys() - now.keys()]
             self.wrong["doubled"] += [str(job) for job in before.keys() & now.keys() if before[job] != now[job]]
             before = now
+            sys.stderr.write(
+                f"\r{sum(self.kills.values())} killed, {self.finished_runs} runs, wrong: {self._counts()} "
+            )
             if len(now) == len(self.expected) and not processes_of(self.folder):
                 self._check_outputs()
                 shutil.rmtree(self.folder / "run")
                 before = {}
-        problems = {name: len(found) for name, found in self.wrong.items()}
         examples = [f"{name}: {text}" for name, found in self.wrong.items() for text in found[:3]]
-        return {"kills": dict(self.kills), "finished_runs": self.finished_runs, **problems, "examples": examples}
+        return {"kills": dict(self.kills), "finished_runs": self.finished_runs, **self._counts(), "examples": examples}
+
+    def _counts(self) -> dict[str, int]:
+        return {name: len(found) for name, found in self.wrong.items()}
 
     def _run(self, target: str | None) -> None:
         """Run the study, and kill the target at a random time if there is one."""
@@ -204,4 +209,4 @@ def processes_of(folder: Path, word: bytes | None = None) -> list[int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

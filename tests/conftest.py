@@ -44,6 +44,16 @@ def pytest_report_header() -> str:
     return "" if HAS_STEPS else "the extra `steps` is not installed: tests/jobs is left out"
 
 
+@pytest.fixture(autouse=True)
+def same_environment() -> Iterator[None]:
+    """Each command sets the environment of its process, which is that of the tests."""
+    before = dict(os.environ)
+    yield
+    if os.environ != before:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 @pytest.fixture
 def programs_mind_signals() -> Iterator[None]:
     """Also where the tests run in the background or under `nohup`, whose programs ignore SIGINT or SIGHUP."""

@@ -130,6 +130,15 @@ def test_names_of_files_run_nothing(workspace: Path) -> None:
     assert not (workspace / "hacked").exists()
 
 
+def test_a_name_of_a_file_is_no_option(workspace: Path) -> None:
+    (workspace / "--help.yaml").write_text(WRONG)
+    (workspace / "-h").write_text(WRONG)
+    done = run("Validate", workspace, files="*.yaml -h")
+    assert done.returncode == 1
+    assert "::error file=--help.yaml,line=3," in done.stdout
+    assert "::error file=-h,line=3," in done.stdout
+
+
 @pytest.mark.engine
 def test_it_installs_mmc_for_later_steps(workspace: Path) -> None:
     done = run("Install mmc", workspace)

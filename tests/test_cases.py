@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 
 from tests.support import ROOT
@@ -138,3 +139,69 @@ def test_observed_events_that_pass_the_cuts(tmp_path: Path, monkeypatch: pytest.
     assert found["best_fit"]["c"] == pytest.approx(0.05, abs=0.026)
     ((low, high),) = found["intervals"]["c"]["0.95"]
     assert (low, high) == (pytest.approx(-0.013, abs=0.01), pytest.approx(0.132, abs=0.01))
+
+
+def test_weights_that_average_to_the_cross_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("lhe-without-run-card", tmp_path).finish(monkeypatch)
+    assert run.baseline("rate")["n_expected"] == pytest.approx(1700.0, rel=0.03)
+
+
+def test_a_file_that_lacks_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = Run("filtered-lhe", tmp_path / "as it stands").refusal(monkeypatch, capsys)
+    assert "says that 6,000 events were generated" in message and "write `filtered: true`" in message
+    run = Run("filtered-lhe", tmp_path / "said", ("lhe: sm.lhe.gz", "lhe: sm.lhe.gz\n        filtered: true"))
+    assert run.finish(monkeypatch).baseline("rate")["n_expected"] == pytest.approx(356.3, rel=0.03)
+
+
+def test_slices_of_phase_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = Run("samples-files-averaged", tmp_path / "as it stands").refusal(monkeypatch, capsys)
+    assert "cross section of 10 pb" in message and "give each file a `slice`" in message
+    slices = (
+        ("lhe: low.lhe.gz", "lhe: low.lhe.gz\n        slice: low"),
+        ("lhe: high", "slice: high\n        lhe: high"),
+    )
+    run = Run("samples-files-averaged", tmp_path / "said", *slices).finish(monkeypatch)
+    assert run.baseline("rate")["n_expected"] == pytest.approx(1110.0, rel=0.03)
+
+
+def test_scale_weights_outside_their_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("scale-weights-outside-group", tmp_path).finish(monkeypatch)
+    with h5py.File(run.folder / "out" / "combine" / "combine" / "events.h5") as file:
+        names = [name.decode() for name in file["benchmarks/names"][()]]
+        sums = dict(zip(names, file["samples/weights"][()].sum(axis=0), strict=True))
+    for k, factor in enumerate((1.2, 0.85)):  # MUR = MUF = 2 and 0.5 of every event
+        assert sums[f"scale_nuisance_param_0_benchmark_{k}"] / sums["sm"] == pytest.approx(factor)
+
+
+def test_negative_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("nlo-negative-weights", tmp_path).finish(monkeypatch)
+    assert run.baseline("rate")["n_expected"] == pytest.approx(1000.0, rel=0.05)
+
+
+def test_leptons_of_two_flavours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("delphes-leptons-mixed", tmp_path).finish(monkeypatch)
+    with h5py.File(run.folder / "out" / "combine" / "combine" / "events.h5") as file:
+        names = [name.decode() for name in file["observables/names"][()]]
+        means = dict(zip(names, file["samples/observations"][()].mean(axis=0), strict=True))
+    assert (means["lq"], means["lid"], means["eid"], means["muid"], means["l1q"]) == (1.0, -11.0, -11.0, 13.0, -1.0)
+
+
+def test_delphes_files_of_other_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = Run("delphes-files-swapped", tmp_path / "swapped").refusal(monkeypatch, capsys)
+    assert "holds other events than" in message and "the weights of 0 of 500 events agree" in message
+    run = Run("delphes-files-swapped", tmp_path / "right")
+    here = run.study.parent
+    for name, other in (("sm.root", "x"), ("w.root", "sm.root"), ("x", "w.root")):
+        (here / name).rename(here / other)
+    run.finish(monkeypatch)
+    with h5py.File(run.folder / "out" / "combine" / "combine" / "events.h5") as file:
+        names = [name.decode() for name in file["observables/names"][()]]
+        pt, weight = file["samples/observations"][:, names.index("pt_j1")], file["samples/weights"][:, 0]
+        from_sm = file["samples/sampling_benchmarks"][()] == 0
+    assert (pt[from_sm] @ weight[from_sm]) / weight[from_sm].sum() == pytest.approx(103.0, rel=0.05)

@@ -205,6 +205,7 @@ FUNCTIONS = {
 }
 OWN_OUTPUT = "the job's own output, in a folder that the runner has just made"
 ALLOWED = {
+    "mmc.locks": "a lock is a file that is held open, and removed by its holder",
     "mmc.files": "the helper itself",
     "mmc.compiler.reana.client": "temporary files without a name",
     "mmc.compiler.reana.submit": "a temporary folder, into which what the server sends is unpacked",
@@ -223,9 +224,10 @@ ALLOWED = {
     "mmc.jobs.steps.import_events": OWN_OUTPUT,
     "mmc.jobs.steps.ingest": OWN_OUTPUT,
     "mmc.jobs.steps.report": OWN_OUTPUT,
-    "mmc.jobs.steps.track": OWN_OUTPUT,
     "mmc.jobs.steps.tune": OWN_OUTPUT,
+    "mmc.jobs.tracking.sqlite_file": "a link in a temporary folder",
     "mmc.jobs.tuning.optuna_search": OWN_OUTPUT,
+    "mmc.surroundings": "a temporary home",
 }
 """The modules that write or remove without :mod:`mmc.files`, each with what."""
 

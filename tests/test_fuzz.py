@@ -10,20 +10,36 @@ import pytest
 from benchmarks.fuzz.__main__ import outcome_of
 from tests.conftest import HAS_STEPS
 
-pytestmark = pytest.mark.skipif(not HAS_STEPS, reason="needs the extra `steps`")
-
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
 
 
+@pytest.mark.skipif(not HAS_STEPS, reason="needs the extra `steps`")
 @pytest.mark.parametrize(("section", "n_inputs"), [("lhe", 400), ("hdf5", 100)])
 def test_files(section: str, n_inputs: int, tmp_path: Path) -> None:
     trial = import_module(f"benchmarks.fuzz.{section}").make_trial(tmp_path)
     outcomes = {number: outcome_of(trial, Random(f"ci {number}")) for number in range(n_inputs)}
     assert {number: found for number, found in outcomes.items() if found not in ("accepted", "refused")} == {}
     assert list(outcomes.values()).count("refused") > n_inputs / 2
+
+
+@pytest.mark.parametrize(("section", "n_inputs"), [("studies", 150), ("expressions", 1000), ("imports", 150)])
+def test_texts(section: str, n_inputs: int, tmp_path: Path) -> None:
+    trial = import_module(f"benchmarks.fuzz.{section}").make_trial(tmp_path)
+    outcomes = {number: outcome_of(trial, Random(f"ci {number}")) for number in range(n_inputs)}
+    assert {number: found for number, found in outcomes.items() if found not in ("accepted", "refused")} == {}
+    assert set(outcomes.values()) == {"accepted", "refused"}
+
+
+def test_no_rule_fails_on_any_study_that_is_known() -> None:
+    """The studies and bad examples here, and the studies and cases beside the checkout where they are."""
+    from benchmarks.fuzz.studies import corpus, outcome
+
+    outcomes = {text: outcome(text) for text in corpus()}
+    assert len(outcomes) > 100
+    assert set(outcomes.values()) == {"accepted", "refused"}
 
 
 def test_inputs_are_the_same_in_every_run() -> None:

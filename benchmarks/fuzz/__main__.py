@@ -4,8 +4,8 @@
 
 A section is a module of this folder with a function ``make_trial(folder)``, which returns a function of a random
 number generator: it makes one input, reads it, and returns "accepted" or "refused". An input is refused by one of mmc's
-exceptions with one line. Any other exception, and more than five seconds, are findings. Inputs are tried in other
-processes, as a library may crash; a process that a signal ends is a finding too. Prints one JSON object.
+exceptions with one line. Any other exception, and more than five seconds of CPU, are findings. Inputs are tried in
+other processes, as a library may crash; a process that a signal ends is a finding too. Prints one JSON object.
 """
 
 import argparse
@@ -72,14 +72,14 @@ def _work(section: str, numbers: range, seed: int, folder: Path, sender: Any) ->
 
 def outcome_of(trial: Any, random: Random, slow_s: float = SLOW_S) -> str:
     """``accepted``, ``refused``, or what is wrong."""
-    started = time.monotonic()
+    started = time.process_time()
     signal.alarm(60)  # ends the process, also within a library
     try:
         outcome = trial(random)
     except Exception as error:
         outcome = f"{type(error).__name__}: {str(error)[:200]} {_place(error)}"
     signal.alarm(0)
-    seconds = time.monotonic() - started
+    seconds = time.process_time() - started
     return str(outcome) if seconds < slow_s else f"{seconds:.0f} s"
 
 

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from mmc.errors import MmcError
+from mmc.jobs.record import RECORD, Record
 from mmc.jobs.report import run_report
 from mmc.jobs.report.page import Page, render
 from mmc.jobs.report.pictures import pictures
@@ -42,14 +43,24 @@ def trial_on(run: Path) -> Callable[[Random], str]:
     def trial(random: Random) -> str:
         path = random.choice(files)
         path.write_bytes(_damaged(path, contents[path], random))
+        record = path.with_name(RECORD)
+        if path != record and record in contents and random.random() < 0.8:
+            _seal(record)
         try:
             return _report(run, figures=random.randrange(FIGURES) == 0)
         except MmcError as error:
             return refusal(error)
         finally:
-            path.write_bytes(contents[path])
+            for file in {path, record} & contents.keys():
+                file.write_bytes(contents[file])
 
     return trial
+
+
+def _seal(file: Path) -> None:
+    """Write the digests of damaged files into the record of their job: the forger of a run can do so."""
+    record = Record.of(json.loads(file.read_bytes()), file.parent)
+    file.write_text(json.dumps(record.with_outputs(file.parent).to_json()))
 
 
 def _report(folder: Path, *, figures: bool) -> str:

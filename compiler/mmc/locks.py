@@ -9,7 +9,6 @@ file is removed before the lock is released; who waits for a removed file opens 
 import errno
 import fcntl
 import os
-import platform
 import pwd
 import re
 import stat
@@ -58,6 +57,7 @@ def held(
     *,
     shared: bool = False,
     wait_s: float = 0.0,
+    waiting: Callable[[str], object] | None = None,
     unlocked: Callable[[str], object] | None = None,
 ) -> Iterator[Lock]:
     """Hold the lock during the block.
@@ -67,6 +67,7 @@ def held(
     :param who: the command, for the message to others
     :param shared: together with others that hold it shared
     :param wait_s: the time to wait for another process
+    :param waiting: called once with who holds the lock, if this process has to wait
     :param unlocked: called with the reason, instead of an error, if the file system has no locks
     :raises LockedError: when another process still holds the lock
     :raises MmcError: when the file system has no locks, or something else than a lock is in the way
@@ -76,6 +77,8 @@ def held(
         while (descriptor := _take(path, shared)) == _TAKEN:
             if time.monotonic() >= deadline:
                 raise LockedError(f"{path.parent} is in use by {_holder(path)}")
+            if waiting is not None and not waited:
+                waiting(f"waits, as {path.parent} is in use by {_holder(path)}")
             waited = True
             time.sleep(POLL_S)
     except _NoLocksError as error:
@@ -193,7 +196,7 @@ def _sign(descriptor: int, who: str, shared: bool) -> None:
     except KeyError:
         user = str(os.getuid())
     now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
-    line = f"{who} of user {user} on host {platform.node()}, process {os.getpid()}, since {now} UTC"
+    line = f"{who} of user {user} on host {os.uname().nodename}, process {os.getpid()}, since {now} UTC"
     place = f"{_place()} shared" if shared else _place()  # others may hold it when this process has ended
     with suppress(OSError):  # a full disk, or the file of another user
         os.ftruncate(descriptor, 0)
@@ -239,4 +242,4 @@ def _place() -> str:
     try:
         return f"{_BOOT.read_text(encoding='ascii').strip()} {_NAMESPACE.readlink()}"
     except OSError:
-        return platform.node()
+        return os.uname().nodename

@@ -8,8 +8,9 @@ import json
 import math
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 MOST_BYTES = 1 << 26
 """The largest JSON file that mmc reads; records of a run with 10,000 jobs have some megabytes."""
@@ -18,7 +19,7 @@ MOST_LEVELS = 64
 _MOST_INTEGER = 1 << 63
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a regular file for reading, without waiting for the other end of a FIFO.
 
     :raises OSError: when the file cannot be opened, or is a folder, a FIFO, a socket or a device

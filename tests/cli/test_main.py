@@ -145,3 +145,13 @@ def test_a_command_imports_only_what_it_needs(words: list[str], forbidden: set[s
 
 def test_the_tiny_study_keeps_its_name() -> None:
     assert yaml.safe_load(TINY.read_text())["name"] == "drell-yan-tiny"
+
+
+def test_a_parent_that_ignores_its_children_hides_no_exit_code() -> None:
+    """Of reana-client, for example."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert main(["explain", "MMC204"]) == 0
+        assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGCHLD, before)

@@ -1,12 +1,14 @@
 """Renderers: text for people, JSON, GitHub annotations and SARIF, against their published schemas."""
 
 import json
+import os
 from pathlib import Path
 
 import jsonschema
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mmc.cli.rendering import RENDERERS, to_github, to_json, to_sarif, to_text
+from mmc.cli.rendering import RENDERERS, to_bytes, to_github, to_json, to_sarif, to_text
 from mmc.compiler.checks.codes import CODES
 from mmc.compiler.language.diagnostics import Diagnostic, Span
 from mmc.compiler.language.schema import load_schema
@@ -126,3 +128,41 @@ def test_any_diagnostic_can_be_rendered(items: list[Diagnostic], source: str) ->
 @given(st.lists(diagnostics, max_size=3))
 def test_sarif_is_valid_by_its_published_schema(items: list[Diagnostic]) -> None:
     SARIF.validate(json.loads(to_sarif(items, {item.path: "" for item in items})))
+
+
+@pytest.mark.parametrize(
+    ("before", "columns"),
+    [
+        ("e\u0301", 1),  # a letter and a combining accent
+        ("\u2764\ufe0f", 1),  # a heart, and the request to draw it in colour: Mn, but not combining
+        ("\u0928\u092e\u0938\u094d\u0924\u0947", 4),  # Devanagari: a virama and a vowel sign
+        ("\u1112\u1161\u11ab", 2),  # Hangul in parts
+        ("\u65e5\u672c", 4),
+        ("a\u20dd", 1),  # Me
+        ("a\u00ad", 2),  # a soft hyphen is shown as a blank
+    ],
+)
+def test_marks_stand_below_text_with_signs_without_width(before: str, columns: int) -> None:
+    item = MISSING._replace(span=Span(1, len(before) + 1, 1, len(before) + 2), help="")
+    _, line, mark, *_ = to_text([item], {item.path: f"{before}x"}).split("\n")
+    assert mark[11:] == " " * columns + "^"
+    assert line[11:].endswith("x")
+
+
+def test_a_name_that_is_not_utf8_keeps_its_bytes_in_programs_formats() -> None:
+    path = os.fsdecode(b"caf\xe9 1.yaml")
+    item = MISSING._replace(path=path)
+    result = json.loads(to_sarif([item], {path: ""}))["runs"][0]
+    assert result["artifacts"] == [{"location": {"uri": "caf%E9%201.yaml"}}]
+    assert b"file=caf\xe9 1.yaml," in to_bytes(to_github([item], {path: ""}))
+    assert os.fsencode(json.loads(to_bytes(to_json([item], {path: ""})))["files"][0]) == b"caf\xe9 1.yaml"
+    assert to_text([item], {path: ""}).startswith("caf\ufffd 1.yaml:2:6: ")
+
+
+@given(text, text, text)
+def test_no_format_has_a_control_character(path: str, message: str, source: str) -> None:
+    item = MISSING._replace(path=path, message=message, help=message)
+    for name, render in RENDERERS.items():
+        written = render([item], {path: source})
+        assert all(line.isprintable() for line in written.split("\n")), name
+    assert to_github([item], {path: source}).count("\n") == 1

@@ -41,6 +41,7 @@ cat >"$out.part/job.json" <<END
 {"stage": "$stage", "job": "$job", "fingerprint": "$print, "seed": 1, "seconds": 0.0, "mmc": "0",
  "outputs": {"results.json": {"bytes": $bytes, "sha256": "${digest%% *}", "modified_ns": 0}}}
 END
+[ "$stage" != track ] || cp "$here/tracking.json" "$out.part"
 rm -rf "$out" && mv "$out.part" "$out"
 """
 )
@@ -126,6 +127,36 @@ def test_a_run_shows_what_it_found(mmc_run: Callable[[], int], study: Path, caps
     assert json.loads((folder / "bundle" / "manifest.json").read_text())["target"] == "script"
 
 
+def test_the_last_line_tells_what_was_tracked_in_the_end(
+    mmc_run: Callable[[], int], fake: Path, study: Path, capsys: Capture
+) -> None:
+    """Not what the first stage hoped for: the server may have died since."""
+    study.write_text(study.read_text() + "\ntracking: {mlflow: {}}\n")
+    begun = {"key": "k", "uri": "http://server", "experiment": "x", "run": "r", "warning": None}
+    (fake / "tracking.json").write_text(json.dumps(begun))
+    out = study.parent / "runs" / "drell-yan-tiny" / "out"
+
+    def last_line(**tracked: object) -> str:
+        if tracked:
+            record = json.loads((out / "report" / "report" / "job.json").read_text())
+            (out / "report" / "report" / "job.json").write_text(json.dumps({**record, "tracked": tracked}))
+        assert mmc_run() == 0
+        return capsys.readouterr().out.splitlines()[-1]
+
+    assert last_line() == "warning: nothing was tracked: it was done before this run"
+    whole = {"key": "k", "logged": True, "jobs": 14}
+    assert last_line(**whole) == "tracked: http://server, experiment x: 14 of 14 jobs logged"
+    some = last_line(**whole, missing={"train[sally]": "refused", "sample[sally]": "late", "train[b]": "refused"})
+    assert some == (
+        "warning: tracked: http://server, experiment x: 11 of 14 jobs logged; train[sally] and 1 others could not: "
+        "refused; sample[sally] could not: late"
+    )
+    assert last_line(key="k", logged=False, reason="gone", jobs=1, missing={"report[report]": "gone"}) == (
+        "warning: nothing was tracked: gone"
+    )
+    assert "nothing was tracked: it was done before" in last_line(**{**whole, "key": "another run of the study"})
+
+
 def test_nothing_is_done_twice(mmc_run: Callable[[], int], fake: Path, study: Path, capsys: Capture) -> None:
     assert mmc_run() == 0
     assert len(started(fake)) == N_JOBS
@@ -176,6 +207,16 @@ def test_every_ending_has_its_reason(
     (fake / "mmc").write_text(f"#!/bin/sh\n{PENDING}{ending}\n")
     assert mmc_run() == 3
     assert capsys.readouterr().err.startswith(f"mmc: configure[configure] {reason} (log: ")
+
+
+def test_a_full_disk_is_told_although_no_message_found_room(
+    mmc_run: Callable[[], int], fake: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(fake)
+    (fake / "mmc").write_text(f"#!/bin/sh\n{PENDING}exit 1\n")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10))
+    assert mmc_run() == 3
+    assert capsys.readouterr().err.startswith("mmc: configure[configure] cannot write: the disk is full (log: ")
 
 
 @pytest.mark.usefixtures("programs_mind_signals")

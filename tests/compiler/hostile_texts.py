@@ -244,6 +244,24 @@ SECTIONS: dict[str, Callable[[int], str]] = {
         )
         + "}",
     ),
+    "trust": lambda n: study(
+        MADGRAPH,
+        trust=listed(n // 2, lambda k: f"'A:b{k}'"),
+        generation="{generator: madgraph, model: x, shower: {program: pythia8, settings: "
+        + filled(n // 2, lambda k: f'"A:b{k}": 1')
+        + "}, samples: {s: {events: 1, process: p p > z}}}",
+    ),
+    "trust in one card": lambda n: study(
+        MADGRAPH,
+        trust=listed(n, lambda k: f"card{k}.dat"),
+        generation="{generator: madgraph, model: x, run_card: {file: card.dat}, "
+        "samples: {s: {events: 1, process: p p > z}}}",
+    ),
+    "values of a run card": lambda n: study(
+        MADGRAPH,
+        generation="{generator: madgraph, model: x, run_card: {systematics_arguments: "
+        f"'--pdf=a{' ' * 480}x', sys_pdf: '{'a' * n}'}}, samples: {{s: {{events: 1, process: p p > z}}}}}}",
+    ),
     "shower settings": lambda n: study(
         MADGRAPH,
         generation="{generator: madgraph, model: x, shower: {program: pythia8, settings: "
@@ -336,6 +354,13 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "many comments": lambda n: study() + "# a\n" * (n // 4),
     "many blanks": lambda n: study() + " " * n + "\n",
     "many line breaks": lambda n: study() + "\n" * n,
+    "labels": lambda n: study(
+        observables=filled(n, lambda k: f"o{k}: {{definition: met.pt, label: '$\\frac{{a}}{{b_{{{k}}}}}$'}}")
+    ),
+    "a label of brackets": lambda n: study(
+        observables=f"{{a: {{definition: met.pt, label: '${'{' * 40}$'}}, "
+        f"b: {{definition: met.pt, label: '{'$' * n}'}}}}"
+    ),
     "a long text": lambda n: study(title="'" + "a b " * (n // 4) + "'"),
     "a folded text": lambda n: study() + "description: >\n" + "  a\n" * (n // 4),
     "many quotes": lambda n: study(title="'" + "''" * (n // 2) + "'"),

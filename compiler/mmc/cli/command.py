@@ -3,11 +3,12 @@
 The modules of all commands are imported at every start, so the imports for an action are within the action.
 """
 
-import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+from mmc.printing import complain
 
 EXIT_WRONG = 1
 
@@ -28,7 +29,7 @@ class Command(NamedTuple):
 
 def warn(text: str) -> None:
     """Print a warning on standard error."""
-    sys.stderr.write(f"warning: {text}\n")
+    complain(f"warning: {text}")
 
 
 def path(text: str) -> str:

@@ -1,6 +1,5 @@
 """``mmc compile``: write the bundle of each study, or compare it with the disk."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ from mmc.cli.command import EXIT_WRONG, Command, add_engine, add_files, path, wa
 from mmc.errors import UsageError
 from mmc.files import Folder
 from mmc.locks import BUNDLE, held
+from mmc.printing import say
 
 if TYPE_CHECKING:
     from mmc.cli.study_file import StudyFile
@@ -60,11 +60,11 @@ def _compile(arguments: Namespace) -> int:
             Folder(folder).make()
             with held(folder / BUNDLE, "mmc compile", unlocked=warn):
                 write(bundle, folder, study.sources(plan))
-            sys.stdout.write(f"{folder}\n")
+            say(str(folder))
             continue
         for difference in differences(bundle, folder):
             up_to_date = False
-            sys.stdout.write(f"{folder}: {difference}\n")
+            say(f"{folder}: {difference}")
     return 0 if up_to_date else EXIT_WRONG
 
 

@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from mmc.cli.command import EXIT_WRONG, Command, path
+from mmc.printing import say
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -25,8 +26,10 @@ def _doctor(arguments: Namespace) -> int:
         installations = plan.resolved_study["execution"]["installations"]
     findings = examine(installations, starts=arguments.start)
     wanted = [] if plan is None else needs(plan, findings)
-    show = to_json if arguments.json else to_text
-    sys.stdout.write(show(findings, arguments.file, wanted))
+    if arguments.json:
+        sys.stdout.write(to_json(findings, arguments.file, wanted))
+    else:
+        say(*to_text(findings, arguments.file, wanted).splitlines())
     return EXIT_WRONG if unmet(wanted, findings) else 0
 
 

@@ -1,10 +1,10 @@
 """``mmc explain``: the meaning of a diagnostic code; without a code, the list of all codes."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 
 from mmc.cli.command import Command
 from mmc.errors import UsageError
+from mmc.printing import say
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -19,13 +19,13 @@ def _explain(arguments: Namespace) -> int:
 
     if arguments.code is None:
         lines = table([(code, entry.severity, entry.title) for code, entry in CODES.items()])
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        say(*lines)
         return 0
     code = arguments.code.upper()
     if code not in CODES:
         raise UsageError(f"there is no code {code}; `mmc explain` lists all codes")
     entry = CODES[code]
-    sys.stdout.write(f"{code} ({entry.severity}, {family(code)}): {entry.title}\n\n{fill(entry.explanation, 100)}\n")
+    say(f"{code} ({entry.severity}, {family(code)}): {entry.title}", "", *fill(entry.explanation, 100).splitlines())
     return 0
 
 

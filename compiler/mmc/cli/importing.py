@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from mmc.cli.command import EXIT_WRONG, Command, path
+from mmc.printing import complain, say
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -42,9 +43,9 @@ def _import(arguments: Namespace) -> int:
     written = read(arguments.out)
     show([written], sys.stderr)
     if written.is_wrong:
-        sys.stderr.write(f"mmc: {out} is written, but it has errors to repair\n")
+        complain(f"mmc: {out} is written, but it has errors to repair")
         return EXIT_WRONG
-    sys.stdout.write(f"{out} is written; its comments list what has changed. Next: mmc plan {out}\n")
+    say(f"{out} is written; its comments list what has changed. Next: mmc plan {out}")
     return 0
 
 

@@ -1,10 +1,10 @@
 """``mmc init``: write a study to start from."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from mmc.cli.command import Command, path
+from mmc.printing import say
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def _init(arguments: Namespace) -> int:
     folder = Path(arguments.folder)
     write_new(folder, new_study(folder.resolve().name))
     file = folder / STUDY
-    sys.stdout.write(f"{file} is written. Edit it. Next: mmc validate {file}, mmc plan {file}, mmc run {file}\n")
+    say(f"{file} is written. Edit it. Next: mmc validate {file}, mmc plan {file}, mmc run {file}")
     return 0
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from mmc.cli.progress import Progress
 from mmc.cli.run_place import LOG, check_links, check_place, write_study
 from mmc.cli.study_file import StudyFile
-from mmc.compiler.catalogue.stages import REPORT, TRACK
+from mmc.compiler.catalogue.stages import REPORT, STAGES, TRACK
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.plan.needs import needs_optuna
 from mmc.compiler.targets.bundle import write
@@ -28,6 +28,7 @@ from mmc.compiler.targets.script import emit
 from mmc.errors import MissingExtraError, MmcError
 from mmc.files import Folder
 from mmc.locks import BUNDLE, RUN, Lock, held
+from mmc.printing import say
 from mmc.processes import EXIT_FULL, end_with_parent, killed_by
 from mmc.tables import duration, table
 
@@ -64,13 +65,13 @@ def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None, *, m
     """
     _check_optuna(plan)
     place, out = Folder(folder), Folder(folder / "out")
+    check_place(place, study.document.text)  # before anything is made, and again once nobody else writes
     with _locked(place, out) as lock:
         check_place(place, study.document.text)
         check_links(out, (stage.name for stage in plan.stages))
         write(emit(plan, Options()), place.place("bundle"), study.sources(plan))
         write_study(place, study.document.text)
-        sys.stdout.write(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}\n")
-        sys.stdout.flush()
+        say(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}")
         progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
         started = time.monotonic()
         script = _script(folder, jobs, lock, mixed_versions=mixed_versions)
@@ -80,8 +81,8 @@ def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None, *, m
             raise _failure(folder, progress, received, process.returncode)
         _check_finished(folder / "out", plan)
         before = f", {progress.before:,} of {plan.n_jobs:,} jobs were done before" if progress.before else ""
-        sys.stdout.write(f"done in {duration(time.monotonic() - started)}{before}\n")
-        sys.stdout.write("".join(f"{line}\n" for line in _outcome(folder / "out", plan)))
+        say(f"done in {duration(time.monotonic() - started)}{before}")
+        say(*_outcome(folder / "out", plan))
     return 0
 
 
@@ -126,7 +127,7 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
     last = plan.stages[-1]
     place = out / last.name
     if last.name != REPORT.name:
-        return [f"outputs: {place}"]
+        return [f"outputs: {place}", *_tracked(out, plan)]
     place /= last.jobs[0].name
     results = read_json(place / REPORT.record)
     limits = results["baselines"] + results["methods"]
@@ -138,16 +139,25 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
 
 
 def _tracked(out: Path, plan: Plan) -> list[str]:
-    """Where the MLflow runs are, or why there are none."""
+    """What was tracked in the end, and where, or why nothing was."""
     from mmc.jobs.job import read_json
+    from mmc.jobs.record import RECORD
+    from mmc.jobs.tracking.outcome import Outcome
+    from mmc.jobs.tracking.sqlite_file import STORE
 
     if not any(stage.name == TRACK.name for stage in plan.stages):
         return []
     place = out / TRACK.name / TRACK.name
-    record = read_json(place / TRACK.record)
-    if record["warning"]:
-        return [f"warning: nothing was tracked: {record['warning']}"]
-    return [f"tracked: {record['uri'] or place / 'mlflow.db'}, experiment {record['experiment']}"]
+    begun = read_json(place / TRACK.record)
+    found = {}
+    for stage in plan.stages:
+        if STAGES[stage.name].tracked_as is not None:
+            for job in stage.jobs:
+                record = read_json(out / stage.name / job.name / RECORD)
+                found[f"{stage.name}[{job.name}]"] = Outcome.of(record, begun["key"])
+    last = found[next(reversed(found))]  # the report knows which jobs it has logged itself
+    outcome = last if last.jobs else Outcome(begun["key"], logged=True, reason=begun["warning"] or "").of_all(found)
+    return [outcome.line(f"{begun['uri'] or place / STORE}, experiment {begun['experiment']}")]
 
 
 def limits_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -234,8 +244,9 @@ def _watch(process: Process, events: Path, progress: Progress) -> None:
         running = process.returncode is None
         seen += _take_new(events, seen, progress)
         for text in progress.again[told:AGAIN]:
-            sys.stdout.write(f"\r{text}{CLEAR}\n" if terminal else f"{text}\n")
-            sys.stdout.flush()
+            if terminal:
+                sys.stdout.write(f"\r{CLEAR}")
+            say(text)
             shown = ""
         told = len(progress.again)
         width = shutil.get_terminal_size().columns - 1
@@ -265,10 +276,10 @@ def _failure(folder: Path, progress: Progress, received: list[int], code: int) -
     if received:
         state = f"{progress.n_done:,} of {progress.n_jobs:,} jobs are done"
         return StoppedError(f"stopped; {state}; the same command continues from there", received[0])
+    full = "cannot write: the disk is full" if shutil.disk_usage(folder).free < FULL_DISK else ""
     if not progress.failed:
         if code < 0:
             return MmcError(f"run.sh was {killed_by(-code)}; the same command continues from there")
-        full = "cannot write: the disk is full" if shutil.disk_usage(folder).free < FULL_DISK else ""
         said = _last_line(folder / LOG).removeprefix("run.sh: ").removeprefix("mmc: ")
         return MmcError(said or full or f"run.sh failed with exit code {code}")
     stage, job, code = progress.failed[0]
@@ -278,7 +289,7 @@ def _failure(folder: Path, progress: Progress, received: list[int], code: int) -
     for prefix in (f"mmc step {stage}[{job}]: ", "mmc: "):
         if last.startswith(prefix):
             return MmcError(f"{stage}[{job}]: {last.removeprefix(prefix)}{others}")
-    return MmcError(f"{stage}[{job}] {_ended(code)} (log: {printed}){others}")
+    return MmcError(f"{stage}[{job}] {full or _ended(code)} (log: {printed}){others}")
 
 
 def _ended(code: int) -> str:

@@ -6,9 +6,9 @@ Exit codes: 0 fine, 1 the study is wrong (or, with ``--check``, the bundle is ou
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from mmc.cli.compile import COMPILE
 from mmc.cli.doctor import DOCTOR
@@ -23,6 +23,8 @@ from mmc.cli.run import RUN
 from mmc.cli.step import STEP, run_step
 from mmc.cli.validate import VALIDATE
 from mmc.errors import MmcError, UsageError
+from mmc.printing import complain, plain
+from mmc.surroundings import settle
 from mmc.version import __version__
 
 COMMANDS = (INIT, VALIDATE, PLAN, COMPILE, RUN, REPORT, SUBMIT, STATUS, FETCH, IMPORT, DOCTOR, EXPLAIN, STEP, PENDING)
@@ -50,7 +52,7 @@ exit codes: 0 fine, 1 the study is wrong, 2 the command line is wrong, 3 mmc or 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a parent may ignore it, which hides the exit codes of our children
+    settle()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal without a character shows its number
             stream.reconfigure(errors="backslashreplace")
@@ -66,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.flags.dev_mode and not isinstance(error, (MmcError, KeyboardInterrupt)):
             raise
         message, code = _reason(error)
-        sys.stderr.write("mmc: " + "".join(c if c.isprintable() else " " for c in message) + "\n")
+        complain(f"mmc: {message}")
     return code
 
 
@@ -94,8 +96,14 @@ def _run(words: list[str]) -> int:
     return chosen.action(arguments)
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """End with a line that no word of the command line can forge."""
+        super().error(plain(message))
+
+
 def _parser(words: list[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="mmc",
         description=DESCRIPTION,
         epilog=EPILOG,

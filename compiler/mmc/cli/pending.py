@@ -1,11 +1,11 @@
 """``mmc pending``: the jobs of a bundle that have to run. ``run.sh`` calls it before it runs jobs, and after."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from mmc.cli.command import Command, path
 from mmc.errors import MmcError
+from mmc.printing import say
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def _pending(arguments: Namespace) -> int:
             )
     lines = [f"{row} {waits} {found.again.get(row, '')}" for row, waits in found.now.items()]
     lines += [f"{row} later" for row in sorted(found.later)]
-    sys.stdout.write("".join("".join(c if c.isprintable() else " " for c in line).rstrip() + "\n" for line in lines))
+    say(*(line.rstrip() for line in lines))
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mmc.cli.command import EXIT_WRONG, Command, add_file, path
 from mmc.errors import MissingExtraError, MmcError, StepError, UsageError
 from mmc.files import write_named
+from mmc.printing import plain
 
 if TYPE_CHECKING:
     from mmc.compiler.plan.model import Plan
@@ -45,7 +46,10 @@ def _plan(arguments: Namespace) -> int:
         picture = views.to_mermaid(plan).encode()
     else:
         view = {"text": views.to_text, "json": views.to_json}
-        picture = view[arguments.format](plan, _morphing_basis(plan)).encode()
+        text = view[arguments.format](plan, _morphing_basis(plan))
+        if arguments.format == "text":
+            text = "".join(f"{plain(line)}\n" for line in text.splitlines())
+        picture = text.encode()
     if arguments.output is not None:
         file, source = Path(arguments.output), Path(study.name)
         if file.exists() and source.exists() and file.samefile(source):

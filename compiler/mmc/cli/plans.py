@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from mmc.cli.study_file import StudyFile, read
+from mmc.cli import study_file
+from mmc.cli.repository import from_root, in_utf8
+from mmc.cli.study_file import StudyFile
 from mmc.errors import UsageError
 from mmc.files import Folder
 
@@ -24,13 +26,30 @@ def show(studies: Sequence[StudyFile], stream: TextIO, form: str = "text") -> No
     diagnostics = [item for study in studies for item in study.diagnostics]
     if form == "text" and not diagnostics:
         return
-    from mmc.cli.rendering import RENDERERS, to_text
+    from mmc.cli.rendering import RENDERERS, to_bytes, to_text
 
-    sources = {study.document.path: study.document.text for study in studies}
+    sources = {study.document.path: study.document.text if study.is_shown else "" for study in studies}
     if form == "text":
-        stream.write(to_text(diagnostics, sources, colour=stream.isatty() and "NO_COLOR" not in os.environ))
+        stream.write(to_text(diagnostics, sources, colour=_has_colours(stream)))
+        return
+    named = {path: in_utf8(from_root(path) if form in _OF_REPOSITORIES else path) for path in sources}
+    diagnostics = [item._replace(path=named[item.path]) for item in diagnostics]
+    sources = {named[path]: text for path, text in sources.items()}
+    stream.flush()
+    binary = getattr(stream, "buffer", None)
+    text = RENDERERS[form](diagnostics, sources)
+    if binary is None:  # a stream without bytes, in a test
+        stream.write(text)
     else:
-        stream.write(RENDERERS[form](diagnostics, sources))
+        binary.write(to_bytes(text))
+
+
+_OF_REPOSITORIES = ("github", "sarif")
+"""The formats whose readers know files by their path in the repository."""
+
+
+def _has_colours(stream: TextIO) -> bool:
+    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
 def read_studies(names: Iterable[str], stream: TextIO, form: str = "text") -> list[StudyFile]:
@@ -41,7 +60,7 @@ def read_studies(names: Iterable[str], stream: TextIO, form: str = "text") -> li
     studies, unread = [], []
     for name in names:
         try:
-            studies.append(read(name))
+            studies.append(study_file.read(name))
         except UsageError as error:
             unread.append(str(error))
         except OSError as error:

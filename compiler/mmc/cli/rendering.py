@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from mmc.compiler.language.diagnostics import Diagnostic, without_login
 from mmc.compiler.language.yaml_nodes import split_lines
+from mmc.printing import plain
 from mmc.version import __version__
 
 WIDTH = 100
@@ -28,14 +29,14 @@ def to_text(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str], *, co
 
 
 def _block(item: Diagnostic, lines: list[str], paint: Mapping[str, str]) -> str:
-    where = f"{_one_line(item.path)}:{item.span.line}:{item.span.column}"
+    where = f"{plain(item.path)}:{item.span.line}:{item.span.column}"
     head = f"{paint[item.severity]}{item.severity}[{item.code}]{paint['off']}"
-    block = f"{paint['bold']}{where}{paint['off']}: {head}: {_one_line(item.message)}\n"
+    block = f"{paint['bold']}{where}{paint['off']}: {head}: {plain(item.message)}\n"
     if item.span.line <= len(lines) and lines[item.span.line - 1].strip():
         line, mark = _excerpt(lines[item.span.line - 1], item)
         block += f"{item.span.line:>8} | {line}\n{'':>8} | {paint['mark']}{mark}{paint['off']}\n"
     if item.help:
-        block += f"{'':>7}help: {_one_line(item.help)}\n"
+        block += f"{'':>7}help: {plain(item.help)}\n"
     return block
 
 
@@ -47,17 +48,9 @@ def _excerpt(line: str, item: Diagnostic) -> tuple[str, str]:
     first = max(0, min(start - WIDTH // 4, len(line) - WIDTH)) if start >= WIDTH * 3 // 4 else 0
     before, after = "…" if first else "", "…" if len(line) > first + WIDTH else ""
     marked = line[start : max(end, start + 1)][: max(first + WIDTH - start, 1)]
-    lead = _columns(before + _shown(line[first:start]))
-    length = max(_columns(_shown(marked)), 1)
-    return before + _shown(line[first : first + WIDTH]).rstrip() + after, " " * lead + "^" + "~" * (length - 1)
-
-
-def _shown(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
-def _one_line(text: str) -> str:
-    return _shown(text)
+    lead = _columns(before + plain(line[first:start]))
+    length = max(_columns(plain(marked)), 1)
+    return before + plain(line[first : first + WIDTH]).rstrip() + after, " " * lead + "^" + "~" * (length - 1)
 
 
 def _columns(text: str) -> int:
@@ -68,9 +61,25 @@ def _columns(text: str) -> int:
     """
     if text.isascii():
         return len(text)
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
-    )
+    return sum(map(_width, text))
+
+
+def _width(char: str) -> int:
+    if unicodedata.category(char) in ("Mn", "Me", "Cf") or "\u1160" <= char <= "\u11ff":  # marks; vowels of Hangul
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _json(value: Any) -> str:
+    """JSON that a terminal shows as it is: characters that it does not show are escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    if text.isascii() and "\x7f" not in text:
+        return text + "\n"
+    return "".join(char if char.isprintable() or char == "\n" else _json_escape(char) for char in text) + "\n"
+
+
+def _json_escape(char: str) -> str:
+    return "\\u007f" if char == "\x7f" else json.dumps(char)[1:-1]
 
 
 def to_json(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> str:
@@ -98,7 +107,7 @@ def to_json(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> st
         "warnings": len(entries) - errors,
         "diagnostics": entries,
     }
-    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    return _json(report)
 
 
 def to_github(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> str:
@@ -125,12 +134,25 @@ def _annotation(item: Diagnostic) -> str:
 
 
 def _escaped(text: str, more: str = "") -> str:
-    """Text with the escapes of workflow commands.
+    """Text with the escapes of workflow commands; other control characters are blanks.
 
     >>> _escaped("50%\\n"), _escaped("a:b,c", ":,")
     ('50%25%0A', 'a%3Ab%2Cc')
     """
-    return "".join(f"%{ord(char):02X}" if char in f"%\r\n{more}" else char for char in text)
+    return "".join(
+        f"%{ord(char):02X}" if char in f"%\r\n{more}" else char if char.isprintable() or _is_byte(char) else " "
+        for char in text
+    )
+
+
+def _is_byte(char: str) -> bool:
+    """Whether it stands for a byte of a file name that is not UTF-8; :func:`to_bytes` writes this byte."""
+    return "\udc80" <= char <= "\udcff"
+
+
+def to_bytes(text: str) -> bytes:
+    """The output of a renderer for programs: UTF-8, whatever the locale."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def to_sarif(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> str:
@@ -157,7 +179,7 @@ def to_sarif(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> s
         "results": [_result(item, codes.index(item.code)) for item in diagnostics],
     }
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
-    return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
+    return _json(log)
 
 
 def _result(item: Diagnostic, rule: int) -> dict[str, Any]:
@@ -185,9 +207,9 @@ def _uri(path: str) -> str:
     'studies/a%20b.yaml'
     """
     pure = PurePath(path)
+    text = quote(pure.as_posix().encode("utf-8", "surrogateescape"))
     if pure.is_absolute():
-        return pure.as_uri()
-    text = quote(pure.as_posix())
+        return f"file://{text}"
     return f"./{text}" if ":" in text.split("/", 1)[0] else text
 
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from mmc.compiler.checks import check
 from mmc.compiler.language.diagnostics import Diagnostic
 from mmc.compiler.language.document import Document, load
+from mmc.compiler.language.yaml_nodes import MAX_BYTES
 from mmc.errors import UsageError
+from mmc.reading import open_regular, read_bytes
 
 if TYPE_CHECKING:  # slow imports that `mmc validate` does not need
     from mmc.compiler.plan.model import Plan
@@ -35,6 +37,8 @@ class StudyFile:
     """The study with every default filled in; None if it has errors."""
     files: tuple[str, ...]
     """The files that the study names, as it writes them."""
+    is_shown: bool = True
+    """Whether its lines may be shown; those of a file outside of its folder may not."""
 
     @property
     def is_wrong(self) -> bool:
@@ -62,7 +66,7 @@ class StudyFile:
 
         digests = {}
         for text in self.files:
-            with (self.folder / text).open("rb") as file:
+            with open_regular(self.folder / text) as file:
                 digests[text] = hashlib.file_digest(file, "sha256").hexdigest()
         return digests
 
@@ -70,28 +74,37 @@ class StudyFile:
 def read(name: str) -> StudyFile:
     """Read and check a study; ``-`` is standard input.
 
-    :raises UsageError: when there is no such file
+    :raises UsageError: when there is no such file, or it is a link to something else than a study
     :raises OSError: when it cannot be read
     """
     folder = Path() if name == STDIN else Path(name).parent
     document = load(content(name), "<stdin>" if name == STDIN else name)
+    is_shown = name == STDIN or not _leads_out(Path(name))
+    if not is_shown and "mmc" not in (document.data or {}):  # messages would quote it: a private key, say
+        raise UsageError(f"{name}: a link out of its folder, to a file that is not a study")
     checked = check(document, _look_up_in(folder), _read_text_in(folder))
-    return StudyFile(name, folder, document, *checked)
+    return StudyFile(name, folder, document, *checked, is_shown)
+
+
+def _leads_out(path: Path) -> bool:
+    """Whether a path is a link to a file outside of its folder, as a cloned repository may contain."""
+    return path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve())
 
 
 def content(name: str) -> bytes:
-    """The bytes of a file; ``-`` is standard input.
+    """The bytes of a regular file, but at most one more than a study has; ``-`` is standard input.
 
     :raises UsageError: when there is no such file
+    :raises OSError: when it cannot be read
     """
+    if name == STDIN:
+        return b"" if sys.stdin is None else sys.stdin.buffer.read(MAX_BYTES + 1)
     try:
-        return sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        IsADirectoryError,
-        ValueError,
-    ) as error:  # ValueError: a null character in the name
+        with open_regular(Path(name)) as file:
+            return file.read(MAX_BYTES + 1)
+    except PermissionError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise UsageError(f"{name}: {getattr(error, 'strerror', None) or error}") from error
 
 
@@ -118,10 +131,8 @@ def _read_text_in(folder: Path) -> Callable[[str], str | None]:
     @cache
     def read_text(text: str) -> str | None:
         try:
-            with (folder / text).open("rb") as file:
-                content = file.read(MAX_CARD_BYTES + 1)
-            return None if len(content) > MAX_CARD_BYTES else content.decode("utf-8")
-        except (OSError, ValueError):  # not UTF-8, or a null character in the name
+            return read_bytes(folder / text, MAX_CARD_BYTES).decode("utf-8")
+        except (OSError, ValueError):  # too large, not UTF-8, or a null character in the name
             return None
 
     return read_text

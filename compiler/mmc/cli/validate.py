@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from mmc.cli.command import EXIT_WRONG, Command, add_files
+from mmc.printing import say
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -23,7 +24,7 @@ def _validate(arguments: Namespace) -> int:
     if any(study.is_wrong for study in studies):
         return EXIT_WRONG
     if arguments.format == "text":
-        sys.stdout.write("".join(f"{study.document.path}: fine\n" for study in studies if not study.diagnostics))
+        say(*(f"{study.document.path}: fine" for study in studies if not study.diagnostics))
     return 0
 
 

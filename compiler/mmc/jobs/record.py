@@ -77,6 +77,8 @@ class Record:
     """The digest of every output that the job has read, by its maker, ``stage[job]``."""
     outputs: Mapping[str, OutputFile] = field(default_factory=dict)
     """The files of the output by their POSIX paths in it."""
+    tracked: Mapping[str, Any] | None = None
+    """What was tracked of the job in the end; None without tracking."""
 
     @property
     def maker(self) -> str:

@@ -59,7 +59,7 @@ def test_a_file_that_is_too_large_is_one_diagnostic() -> None:
     (found,) = check(load(b"x" * 10_000_000, "large.yaml"), look_up).diagnostics
     assert (found.code, found.message) == (
         "MMC002",
-        f"the file has 10,000,000 bytes; a study has at most {MAX_BYTES:,}",
+        f"the file is too large: a study has at most {MAX_BYTES:,} bytes",
     )
 
 

@@ -384,3 +384,24 @@ def test_what_passes_has_a_value_on_real_particles(objects: dict[str, Any], text
             float(value)
         except (ArithmeticError, ValueError, IndexError):
             return  # this event has no such value
+
+
+def test_loops_are_nested_a_few_levels_deep_only() -> None:
+    """The time grows with the number of particles to the power of the depth."""
+
+    def nested(depth: int) -> str:
+        text = "x0.pt"
+        for k in reversed(range(depth)):
+            text = f"sum({text} for x{k} in j)"
+        return text
+
+    assert check_expression(nested(3), "observable") == []
+    for depth in (4, 12):
+        problems = check_expression(nested(depth), "observable")
+        assert {problem.code.id for problem in problems} == {"MMC407"}
+    in_order = " + ".join([nested(3)] * 3)
+    assert check_expression(in_order, "observable") == []
+    assert check_expression("any(any(any(any(a.pt > 1 for a in j) for b in j) for c in j) for d in j)", "cut")
+    assert check_expression(
+        "any(a.pt > 1 for a in j if any(any(any(d.pt > 1 for d in j) for c in j) for b in j))", "cut"
+    )

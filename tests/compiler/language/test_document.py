@@ -299,3 +299,22 @@ values = st.recursive(
 @given(st.dictionaries(st.text("xyz", min_size=1), values, min_size=1, max_size=5))
 def test_json_is_read_as_it_is_written(value: dict[str, Any]) -> None:
     assert data(json.dumps(value, ensure_ascii=False)) == value
+
+
+@pytest.mark.parametrize("char", ["\x85", "\u2028", "\u2029"])
+def test_only_line_feeds_and_carriage_returns_end_a_line(char: str) -> None:
+    """YAML 1.2 and editors agree; PyYAML follows YAML 1.1."""
+    text = f"a: one{char}two\nb: 'x{char}{char}y'\nc: \"z{char}\"\n# {char}\n{char}d: |\n  e{char}f\nz: *no\n"
+    found = load(text.replace("z: *no\n", ""), "study.yaml")
+    assert found.data == {"a": f"one{char}two", "b": f"x{char}{char}y", "c": f"z{char}", f"{char}d": f"e{char}f\n"}
+    assert found.value_span(("c",)).line == 3
+    assert found.lines[0] == f"a: one{char}two"
+    (problem,) = load(text, "study.yaml").diagnostics
+    assert (problem.code, problem.span.line, problem.span.column) == ("MMC007", 7, 4)
+    (problem,) = load(f"a: {char}\n{char}: [\n".encode() + b"\xff", "study.yaml").diagnostics
+    assert (problem.code, problem.span.line) == ("MMC001", 3)
+
+
+def test_characters_of_private_use_stay_what_they_are() -> None:
+    text = "a: '\U000f0000\u2028\U000f0001'\n"
+    assert load(text, "study.yaml").data == {"a": "\U000f0000\u2028\U000f0001"}

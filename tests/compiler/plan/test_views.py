@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mmc.compiler.language.schema import fill_defaults
 from mmc.compiler.plan import views
 from mmc.compiler.plan.make import make_plan
+from mmc.compiler.plan.memory import memory
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.study.build import build_study
 
@@ -69,6 +70,26 @@ def test_sizes_add_up(plan: Plan) -> None:
         assert stage["bytes"] == sum(job["bytes"] for job in stage["jobs"])
     total = views.amount(sum(stage["bytes"] for stage in view["stages"]))
     assert f"about {total} of disk" in views.to_text(plan).splitlines()[1]
+
+
+def test_memory_is_that_of_the_measurements() -> None:
+    """For the study with 16 million events, whose jobs hold three copies of their file."""
+    data = yaml.safe_load((STUDIES / "wh-smeft" / "study.yaml").read_text())
+    large = make_plan(build_study(fill_defaults(data)), {})
+    needed = memory(large)
+    files = {job.name: job.size for job in large.stage("combine").jobs}
+    for stage, names in {"combine": files, "baselines": {f"histogram.{name}": files[name] for name in files}}.items():
+        for name in names:
+            assert needed[stage, name] == pytest.approx(3 * names[name], rel=0.05)
+    assert needed["evaluate", "sally_all"] == needed["combine", "with_backgrounds"] == max(needed.values())
+    assert f"this much memory: {views.amount(max(needed.values()))} in combine" in views.to_text(large)
+    view = json.loads(views.to_json(large))
+    shown = {(s["name"], j["name"]): j["memory_bytes"] for s in view["stages"] for j in s["jobs"] if j["memory_bytes"]}
+    assert shown == needed
+
+
+def test_little_memory_is_not_mentioned(plan: Plan) -> None:
+    assert "memory" not in views.to_text(plan)
 
 
 def test_text_shows_what_jobs_ask_for() -> None:

@@ -117,6 +117,15 @@ def test_yadage_refuses_a_gather_that_no_command_holds() -> None:
         TARGETS["yadage"](make_plan(splits=20_000), Options())
 
 
+@pytest.mark.parametrize("target", ["script", "cwl"])
+def test_a_gather_that_linux_cannot_start_is_refused_before_any_job_runs(target: str) -> None:
+    TARGETS[target](make_plan(splits=20_000), Options())
+    with pytest.raises(
+        MmcError, match="the stage combine reads the outputs of 50,000 jobs, more than Linux takes in one"
+    ):
+        TARGETS[target](make_plan(splits=50_000), Options())
+
+
 def test_yadage_refuses_a_command_that_is_too_long_by_itself() -> None:
     with pytest.raises(MmcError, match=r"the command of the stage \w+ has 1\d\d,\d\d\d characters, more than Yadage"):
         TARGETS["yadage"](make_plan(file="inputs/" + "x" * 140_000), Options())

@@ -82,3 +82,10 @@ def test_no_hepmc(tmp_path: Path) -> None:
 def test_file_of_another_program() -> None:
     path = SHARED_DATA / "vbf-higgs" / "hepmc" / "signal_sm_100ev.hepmc.gz"
     assert (hepmc.version(path), hepmc.count(path)) == (2, 100)
+
+
+def test_a_line_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hepmc, "_CHUNK", 1000)
+    (tmp_path / "x.hepmc").write_text("HepMC::Asciiv3-START_EVENT_LISTING\n" + "E" * 3000 + "\nEND_EVENT_LISTING\n")
+    with pytest.raises(StepError, match=r"^x\.hepmc is damaged: it has a line of more than 1,000 bytes$"):
+        hepmc.count(tmp_path / "x.hepmc")

@@ -18,6 +18,7 @@ HEAD = (
     '<LesHouchesEvents version="3.0">\n<header>\n<MGRunCard>\n 1 = nevents\n average = event_norm\n</MGRunCard>\n'
     "</header>\n<init>\n2212 2212 6.5e3 6.5e3 0 0 0 0 -4 1\n5.0e-01 1.0e-02 5.0e-01 1\n</init>\n"
 )
+OF_TWO = HEAD.replace(" 1 = nevents", " 2 = nevents")
 PARTICLE = " 13 1 1 2 0 0 30. 4. 12. 32.56 0. 0. 9.\n"
 EVENT = f"<event>\n 1 1 0.5 100. 0.0078 0.1\n{PARTICLE}<rwgt>\n<wgt id='sm'> 0.5 </wgt>\n</rwgt>\n</event>\n"
 END = "</LesHouchesEvents>\n"
@@ -149,7 +150,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda: HEAD + " " * 100_000_000, "from line 1 on there is no whole event"),
+        (lambda: HEAD + " " * 200_000_000, "from line 1 on there is no whole event"),
         (lambda: HEAD + EVENT * 200_000 + END, "unpacks to more than 50 times its size"),
     ],
 )
@@ -174,7 +175,9 @@ def test_other_ways_of_packing_are_named(tmp_path: Path) -> None:
 
 def test_a_comment_of_the_run_card_does_not_change_the_normalisation(tmp_path: Path) -> None:
     """MadMiner takes ``# sum = event_norm`` for a setting."""
-    text = HEAD.replace(" average = event_norm\n", " average = event_norm\n# sum = event_norm\n") + EVENT + EVENT + END
+    text = (
+        OF_TWO.replace(" average = event_norm\n", " average = event_norm\n# sum = event_norm\n") + EVENT + EVENT + END
+    )
     source, out = _write(tmp_path / "x.lhe.gz", text), tmp_path / "out.lhe.gz"
     content = les_houches_normalise.inspect(source, "sm", ["sm"])
     les_houches_normalise.write(source, out, content, "sm", ["sm"])
@@ -184,11 +187,11 @@ def test_a_comment_of_the_run_card_does_not_change_the_normalisation(tmp_path: P
 
 def test_all_events_have_the_weights_of_the_first(tmp_path: Path) -> None:
     more = EVENT.replace("</rwgt>", "<wgt id='x'> 1 </wgt>\n</rwgt>")
-    path = _write(tmp_path / "x.lhe.gz", HEAD + EVENT + more + END)
+    path = _write(tmp_path / "x.lhe.gz", OF_TWO + EVENT + more + END)
     with pytest.raises(StepError, match=r"^event 2 of x\.lhe\.gz has other weights than the first event$"):
         les_houches_normalise.inspect(path, "sm", ["sm"])
     turned = more.replace("<wgt id='sm'> 0.5 </wgt>\n", "").replace("</rwgt>", "<wgt id='sm'> 0.5 </wgt>\n</rwgt>")
-    path = _write(tmp_path / "x.lhe.gz", HEAD + more + turned + END)
+    path = _write(tmp_path / "x.lhe.gz", OF_TWO + more + turned + END)
     content = les_houches_normalise.inspect(path, "sm", ["sm"])
     les_houches_normalise.write(path, tmp_path / "out.lhe.gz", content, "sm", ["sm"])
     assert list(les_houches_table.read(tmp_path / "out.lhe.gz").weights) == ["sm", "x"]
@@ -196,7 +199,7 @@ def test_all_events_have_the_weights_of_the_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 def test_lines_of_windows_are_lines(tmp_path: Path, ending: str) -> None:
-    text = HEAD + EVENT + EVENT + END
+    text = OF_TWO + EVENT + EVENT + END
     content = les_houches_normalise.inspect(_write(tmp_path / "x.lhe.gz", text.replace("\n", ending)), "sm", ["sm"])
     assert content.n_events == 2 and content.head.norm == "average"
 

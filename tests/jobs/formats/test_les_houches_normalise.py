@@ -108,7 +108,7 @@ def test_header_without_a_run_card_gets_one(tmp_path: Path, caplog: pytest.LogCa
     _, text = normalise(write_lhe(tmp_path / "x.lhe", [{}, {}], header="<a>R&D &lt; &#38;</a>"), "sm", ["sm"])
     assert "<MGRunCard>\n 2 = nevents" in text and "<a>R&amp;D &lt; &#38;</a>" in text
     _, text = normalise(write_lhe(tmp_path / "x.lhe", [{}, {}], header="<a>"), "sm", ["sm"])
-    assert "the header of the event file is left out, because it is not valid XML" in caplog.text
+    assert "the header of the event file is cut down to its declarations, as it is not valid XML" in caplog.text
     assert les_houches_table.read(tmp_path / "normal.lhe.gz").factor == 0.5
 
 
@@ -176,9 +176,52 @@ def test_half_a_gzipped_file(tmp_path: Path) -> None:
         les_houches_normalise.inspect(packed, "sm", ["sm"])
 
 
-def test_file_that_was_cut_is_noticed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    les_houches_normalise.inspect(write_lhe(tmp_path / "x.lhe", [{}]), "sm", ["sm"])
-    assert "the weights (event_norm: sum) give a cross section of 0.25 pb, the file says 0.5 pb" in caplog.text
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (
+            "0.25",
+            "0.125",
+            "the weights in x.lhe give a cross section of 0.25 pb .their sum., and its <init> says 0.5 pb",
+        ),
+        ("2 = nevents", "3 = nevents", "the header of x.lhe says that 3 events were generated, and the file holds 2"),
+        ("]]>", "]]>\n#  Number of Events        :       3\n", None),
+    ],
+)
+def test_contradictions(tmp_path: Path, old: str, new: str, reason: str | None) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{}, {}])
+    source.write_text(source.read_text().replace(old, new))
+    if reason is None:  # only <MGGenerationInfo> counts
+        assert les_houches_normalise.inspect(source, "sm", ["sm"]).sums == {"sm": 1.0}
+        return
+    with pytest.raises(StepError, match=f"^{reason}"):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+
+
+INFO = "<MGGenerationInfo>\n#  Number of Events        :       4\n#  Integrated weight (pb)  : 0.5\n</MGGenerationInfo>"
+
+
+@pytest.mark.parametrize(("norm", "own"), [("sum", "0.125"), ("average", "0.5")])
+def test_filtered_events_keep_their_part_of_the_cross_section(tmp_path: Path, norm: str, own: str) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{}, {}], own, norm, header=HEADER + INFO)
+    with pytest.raises(StepError, match=r"^the header of x.lhe says that 4 events were generated"):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+    content = les_houches_normalise.inspect(source, "sm", ["sm"], filtered=True)
+    assert content.record()["mean_weights_pb"] == {"sm": 0.25}
+    source = write_lhe(tmp_path / "y.lhe", [{}, {}], own, norm, header="")
+    with pytest.raises(StepError, match=r"^the header of y.lhe does not say how many events there were"):
+        les_houches_normalise.inspect(source, "sm", ["sm"], filtered=True)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "own", "factor"), [("-4", "0.5", 1.0), ("-3", "0.25", 2.0), ("-3", "0.5", 1.0), ("3", "1.0", 0.5)]
+)
+def test_without_a_run_card_the_accord_counts(tmp_path: Path, strategy: str, own: str, factor: float) -> None:
+    """Mean or sum of the weights, or weights of 1."""
+    source = write_lhe(tmp_path / "x.lhe", [{}, {}], own, header="")
+    source.write_text(source.read_text().replace(" -3 1\n", f" {strategy} 1\n"))
+    content = les_houches_normalise.inspect(source, "sm", ["sm"])
+    assert (content.factor, content.record()["mean_weights_pb"]["sm"]) == (factor, 0.5)
 
 
 @pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="needs the event files beside the checkout")

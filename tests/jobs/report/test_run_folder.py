@@ -1,14 +1,19 @@
 """Reading the folder of a run, and messages for incomplete folders."""
 
 import json
+import os
 import shutil
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 from mmc.cli.main import main
+from mmc.errors import MmcError
+from mmc.files import Folder
 from mmc.jobs.report import figures
+from mmc.jobs.report.pictures import Picture, save
 from mmc.jobs.report.run_folder import open_run
 from mmc.jobs.report.workflow import workflow_picture
 
@@ -160,9 +165,17 @@ def test_the_name_of_a_job_leads_nowhere(copy: Path, tmp_path: Path, capsys: Cap
         assert '"alice"' in text
         path.write_text(text.replace('"alice"', '"/../../../escape"'))
     before = {path for path in tmp_path.rglob("*") if copy not in path.parents}
-    assert report(copy) == 3
-    assert "'figures/closure_/../../../escape.svg' is not the path of a file inside" in capsys.readouterr().err
+    assert report(copy) == 2
+    assert "alice/job.json is not as mmc writes it: job is not a name" in capsys.readouterr().err
     assert {path for path in tmp_path.rglob("*") if copy not in path.parents} == before
+
+
+def test_the_name_of_a_figure_leads_nowhere(tmp_path: Path) -> None:
+    picture = Picture("limits", "title", "text", Figure())
+    for name in ("../escape", "/escape", "closure_/../../escape"):
+        with pytest.raises(MmcError, match="is not the path of a file inside"):
+            save({name: picture}, ["svg"], Folder(tmp_path / "figures"))
+    assert not list(tmp_path.rglob("*escape*"))
 
 
 def rewrite_without(path: Path, key: str) -> None:
@@ -187,6 +200,74 @@ def test_what_steps_write_is_found_by_its_place_in_the_plan(run: Path) -> None:
     picture = str(workflow_picture(open_run(run).stages))
     assert picture.count('class="arrow"') == 6
     assert picture.count('class="box') == 6
+
+
+def _fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+HOSTILE: dict[str, tuple[str, Any, str]] = {
+    "a list as manifest": ("bundle/manifest.json", [], "is not as mmc writes it: it is not of type 'object'"),
+    "a number as digest": ("bundle/manifest.json", {"digest": 1}, "digest is not of type 'string'"),
+    "a list as stages": ("bundle/manifest.json", {"stages": []}, "stages is not of type 'object'"),
+    "a stage without reads": ("bundle/manifest.json", {"stages": {"train": {}}}, "stages.train lacks one of"),
+    "stages that read each other": (
+        "bundle/manifest.json",
+        {
+            "stages": {
+                name: {"group": "learning", "summary": "", "reads": [other]}
+                for name, other in (("train", "sample"), ("sample", "train"))
+            }
+        },
+        "lets the stage train read sample, which comes later",
+    ),
+    "a stage with a path": ("bundle/config/train.json", {"stage": "../x"}, "stage is not a name"),
+    "jobs as a list": ("bundle/config/train.json", {"jobs": []}, "jobs is not of type 'object'"),
+    "a job without fingerprint": ("bundle/config/train.json", {"jobs": {"a": {}}}, "jobs.a lacks one of"),
+    "a job with a path": (
+        "bundle/config/train.json",
+        {"jobs": {"../../x": {"fingerprint": ""}}},
+        "jobs is not a name",
+    ),
+    "a study without title": ("bundle/study.resolved.json", {"title": None}, "title is not of type 'string'"),
+    "labels that are lists": (
+        "bundle/study.resolved.json",
+        {"observables": {"x1": []}},
+        "observables.x1 is not of type",
+    ),
+    "a job's name with a path": ("out/evaluate/sally/job.json", {"job": "../../sally"}, "job is not a name"),
+    "a job's name with a line break": ("out/evaluate/sally/job.json", {"job": "sally\n"}, "job is not a name"),
+    "a list as name": ("out/evaluate/sally/job.json", {"job": ["sally"]}, "job is not of type 'string'"),
+    "time as text": ("out/evaluate/sally/job.json", {"seconds": "1"}, "seconds is not of type 'number'"),
+    "time without end": ("out/evaluate/sally/job.json", '{"seconds": 1e999}', "a number is not finite"),
+    "a number as version": ("out/evaluate/sally/job.json", {"mmc": 1}, "mmc is not of type 'string'"),
+    "deep": ("out/evaluate/sally/job.json", "[" * 100_000, "nested more than 64 deep"),
+    "a key twice": ("out/evaluate/sally/job.json", '{"a": 1, "a": 2}', "an object has the same key twice"),
+    "half of a character": ("out/evaluate/sally/job.json", '["\\ud800"]', "surrogates not allowed"),
+    "a FIFO": ("out/evaluate/sally/job.json", _fifo, "cannot be read: not a regular file"),
+    "a FIFO as manifest": ("bundle/config/train.json", _fifo, "cannot be read: not a regular file"),
+    "results that are none": ("out/report/report/results.json", {"methods": [1]}, "methods[0] is not of type"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_records_of_a_hostile_run_end_in_one_line(name: str, copy: Path, capsys: Capture) -> None:
+    place, content, reason = HOSTILE[name]
+    path = copy / place
+    if callable(content):
+        content(path)
+    elif isinstance(content, dict):
+        rewrite(path, **content)
+    else:
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+    if path.name == "results.json":
+        seal(path.parent)
+    assert report(copy) in (2, 3)
+    error = capsys.readouterr().err
+    assert error.startswith("mmc: ") and error.count("\n") == 1 and len(error) < 1000
+    assert reason in error
+    assert "bug in mmc" not in error
 
 
 def test_outputs_of_an_earlier_study_are_left_out_before_runs_are_counted(copy: Path) -> None:

@@ -1,14 +1,17 @@
 """Limits from observed events equal those of MadMiner, and those of the Asimov data for the same events."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from mmc.errors import StepError
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.closure.declaration import VERDICTS
+from mmc.jobs.statistics.observed import read_observed
 from mmc.jobs.statistics.problem import LimitProblem
 
 from tests.jobs.learning_jobs import Learning
@@ -119,3 +122,9 @@ def test_refusals(tmp_path: Path, toy_events: Path, text: str, reason: str) -> N
     settings = {**learning.evaluation, "baseline": "rate"}
     line = learning.refusal("baselines", "rate", settings, events=toy_events, observed=tmp_path / "data.csv")
     assert line == f"the observed events of data.csv cannot be used: {reason}"
+
+
+def test_observed_events_are_a_regular_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "observed.csv")
+    with pytest.raises(StepError, match=r"^the observed events of observed\.csv cannot be read: not a regular file$"):
+        read_observed(tmp_path / "observed.csv", ["x"])

@@ -199,6 +199,7 @@ def test_second_run_waits_for_one_that_is_at_work_and_takes_its_output(folder: F
         out = folder.run("configure", "job", {"a": 1})
         assert first.wait(timeout=30) == 0
     assert json.loads((out / "result.json").read_text())["settings"] == {"sleep": 2}
+    assert "waits, as " in (out.parent / "job.log").read_text()
     assert names(out.parent) == ["job", "job.log"]
 
 

@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
 from mmc.jobs.learning.estimators import load_estimator
-from mmc.jobs.tracking.store import ENVIRONMENT, reason, repoint
+from mmc.jobs.tracking.sqlite_file import repoint
+from mmc.jobs.tracking.store import ENVIRONMENT, reason
 
 from tests.forked import Python, forking_python
-from tests.jobs import fake_step
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import Folder
 from tests.jobs.tracking_server import PASSWORD, USER, Runs, free_port, server
@@ -33,7 +34,6 @@ STUDY = {
     "alone": False,
     "resolved": {"name": "toy", "title": "A toy"},
 }
-MLFLOW = ("URI", "USERNAME", "PASSWORD", "TOKEN")
 SIX = """
 import os, sys
 import mlflow
@@ -65,17 +65,6 @@ def servers(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
             (folder / name).mkdir()
             shutil.copy(empty / "mlflow.db", folder / name)
         yield Servers(*(stack.enter_context(server(folder / n, guarded=n == "guarded")) for n in Servers._fields))
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    credentials = pytest.importorskip("mlflow.utils.credentials")
-    monkeypatch.setattr(credentials, "read_mlflow_creds", credentials.read_mlflow_creds)  # replaced by mmc
-    for name in (*(f"MLFLOW_TRACKING_{n}" for n in MLFLOW), *ENVIRONMENT, "NETRC"):
-        monkeypatch.setenv(name, "")  # so that variables set by MLflow are gone after the test
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")  # one process opens files of several jobs
-    monkeypatch.setitem(sys.modules, "mmc.jobs.steps.configure", fake_step)
 
 
 @pytest.fixture
@@ -136,6 +125,8 @@ def test_a_whole_study_on_a_server(
     for out in (*made["sally"].values(), *made["alices"].values(), report):
         assert "not tracked" not in log_of(out)
 
+    ended = json.loads((report / "job.json").read_text())["tracked"]  # the report has logged what was done before
+    assert ended == {"key": record(tracking)["key"], "logged": True, "jobs": 8}
     runs = Runs(servers.open, "toys")
     names = {"toy", "sally", "alices", "sample sally", "sample alices", "baselines rate"}
     assert runs.statuses() == dict.fromkeys(names, "FINISHED") and len(runs.all) == len(names)
@@ -353,9 +344,9 @@ def test_a_store_that_was_moved_finds_its_files(folder: Folder, tracking: Path) 
     elsewhere = moved / "track"
     with pytest.raises(MlflowException, match="Failed to download"):
         _note(elsewhere)
-    repoint(elsewhere, "toys", (elsewhere / "artifacts").as_uri())
+    repoint(elsewhere / "mlflow.db")
     assert _note(elsewhere) == "what was found"
-    repoint(elsewhere, "toys", (elsewhere / "artifacts").as_uri())
+    repoint(elsewhere / "mlflow.db")
     assert _note(elsewhere) == "what was found"
 
     shutil.move(moved, tracking.parent)  # the stage `track` does the same when it continues a store
@@ -385,20 +376,26 @@ def test_a_relative_file_is_refused(folder: Folder, monkeypatch: pytest.MonkeyPa
     assert "sqlite:///runs.db is not an absolute path" in record(track(folder))["warning"]
 
 
-@pytest.mark.parametrize("name", ["it's a #1", "100% µ"])
+@pytest.mark.parametrize("name", ["it's a #1", "100% µ", "a%20b", "x%41", "what?", "a;b&c=d"])
 def test_a_run_may_be_in_a_folder_of_any_name(tmp_path: Path, empty: Path, name: str) -> None:
+    """Its runs and files are in this folder, and no other folder appears."""
+    for other in ("a b", "xA"):  # what MLflow could read in the names
+        shutil.copytree(empty, tmp_path / other / "track" / "track")
+    others = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     folder = Folder(tmp_path / name)
-    shutil.copytree(empty, folder.out("track", "track"))
+    if name == "a%20b":
+        folder.path.mkdir()  # MLflow makes a new file here
+    else:
+        shutil.copytree(empty, folder.out("track", "track"))
     tracking = track(folder)
     out = folder.run("configure", "job", {}, tracking=tracking)
     assert "not tracked" not in log_of(out)
     with closing(sqlite3.connect(tracking / "mlflow.db")) as file:
-        assert file.execute("select count(*) from runs where experiment_id = 2").fetchone() == (2,)
-
-
-def test_a_folder_that_mlflow_cannot_name(tmp_path: Path) -> None:
-    (tmp_path / "x?y").mkdir()
-    assert "in a folder with `?` in its name" in record(track(Folder(tmp_path / "x?y")))["warning"]
+        (files,) = file.execute("select artifact_uri from runs where name = 'configure job'").fetchone()
+    assert unquote(urlsplit(files).path).startswith(f"{tracking}/artifacts/")
+    assert (tracking / "artifacts").is_dir() and list((tracking / "artifacts").rglob("result.json"))
+    assert {path.name for path in tmp_path.iterdir()} == {"a b", "xA", name}
+    assert {path: path.stat().st_mtime_ns for path in others} == others
 
 
 def test_reasons_hold_no_password(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,8 @@ class DeclaredStage:
     packages: tuple[str, ...] = ("numpy", "madminer")
     """The packages on whose versions its output depends, if its jobs import them."""
     changing: tuple[str, ...] = ()
-    """How the names of those files and folders of its output begin that later jobs change."""
+    """How the names of those files and folders of its output begin that later jobs change. They stay when its job runs
+    again: only the files that the job itself writes are replaced."""
 
     @property
     def step(self) -> str:

@@ -72,8 +72,8 @@ MMC217 = Code(
 )
 
 
-MMC220 = Code(
-    "MMC220",
+MMC221 = Code(
+    "MMC221",
     "The morphing basis is too large",
     "The basis has one element for each component of the squared amplitude, and their number grows quickly with the "
     f"parameters and powers. MadMiner inverts a matrix of this size: more than {_LARGEST_BASIS:,} elements are not "
@@ -81,14 +81,14 @@ MMC220 = Code(
 )
 
 
-@rule(MMC220)
+@rule(MMC221)
 def largest_basis(ctx: Context) -> Iterator[Diagnostic]:
     """MadMiner can compute the morphing basis."""
     size = ctx.once(_size)
     if size is not None and size > _LARGEST_BASIS and ctx.reads_particles:
         message = f"the morphing basis has {size:,} elements; at most {_LARGEST_BASIS:,} are possible"
         help_text = "use fewer parameters, or a smaller `max_power` or `morphing.max_overall_power`"
-        yield ctx.problem(MMC220, ("parameters",), message, help_text, key=True)
+        yield ctx.problem(MMC221, ("parameters",), message, help_text, key=True)
 
 
 @rule(MMC209, MMC213, MMC217)

@@ -163,3 +163,23 @@ def no_login(ctx: Context) -> Iterator[Diagnostic]:
             "the address of the tracking server contains a user or a password",
             "remove everything up to the `@`; jobs read MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
         )
+
+
+MMC609 = Code(
+    "MMC609",
+    "The experiment is MLflow's own",
+    "MLflow makes the experiment `Default` together with a store, and keeps the files of its runs in the folder in "
+    "which this happened, not beside the store. Give the experiment another name.",
+)
+
+
+@rule(MMC609)
+def own_experiment(ctx: Context) -> Iterator[Diagnostic]:
+    """The experiment is not the one that MLflow makes."""
+    tracking = ctx.get("tracking", "mlflow")
+    if tracking is None:
+        return
+    path = ("tracking", "mlflow", "experiment") if "experiment" in tracking else ("name",)  # its default
+    if ctx.get(*path) == "Default":
+        message = "MLflow keeps the files of the experiment Default elsewhere"
+        yield ctx.problem(MMC609, path, message, "give `tracking: {mlflow: {experiment: NAME}}` another name")

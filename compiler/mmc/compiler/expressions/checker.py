@@ -48,6 +48,8 @@ MAX_LENGTH = 2000
 """The largest number of characters."""
 MAX_DEPTH = 40
 """The deepest nesting; the limits of Python's parser and `eval` are well above."""
+MAX_LOOPS = 3
+"""The deepest nesting of loops: the time grows with the number of particles to this power."""
 MAX_TRANSFORM = 256
 """The largest number of characters of a transform that MadMiner's files keep."""
 TRANSFORM = "transform"
@@ -148,6 +150,7 @@ class _Checker(CallChecker):
         self.kind = kind
         self.variables: dict[str, Value] = dict(scope.variables)
         self.depth = 0
+        self.loops = 0
 
     # -- results ------------------------------------------------------------------------------------------------------
 
@@ -326,15 +329,19 @@ class _Checker(CallChecker):
         taken = name in self.variables or name in LISTS or name in SINGLES or name in CONSTANTS or name in FUNCTIONS
         if taken or name.startswith("_"):
             return self.report(MMC402, loop.target, f"`{name[:60]}` cannot be a loop variable", "use a new name")
+        if self.loops >= MAX_LOOPS:
+            return self.report(MMC407, node, f"loops are nested more than {MAX_LOOPS} levels deep")
         source = self.check(loop.iter)
         if not source.is_list:
             if source.kind != UNKNOWN:
                 self.report(MMC405, loop.iter, f"`{self.source(loop.iter)}` is a {source}, not a list")
             return UNKNOWN_VALUE
         self.variables[name] = Value(source.element or UNKNOWN)
+        self.loops += 1
         for condition in loop.ifs:
             self.number(condition)
         value = self.check(node.elt)
+        self.loops -= 1
         del self.variables[name]
         if value.is_list:
             return self.report(MMC405, node.elt, "a list of lists cannot be used in an expression")

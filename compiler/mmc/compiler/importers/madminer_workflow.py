@@ -14,6 +14,9 @@ from mmc.compiler.catalogue.methods import METHODS, RATIO, SCORE
 from mmc.compiler.importers.source import Source
 from mmc.compiler.importers.workflow_cards import Cards
 from mmc.compiler.importers.yaml_text import comment, flow, mapping
+from mmc.compiler.importers.yaml_text import entry as pair
+from mmc.compiler.language.diagnostics import show
+from mmc.printing import plain
 
 SAMPLES, RATIO_HELD, SCORE_HELD = 1000, 300, 250
 """Training samples, and how many of them the trainings of ratio and of score methods held back for validation."""
@@ -66,7 +69,7 @@ def import_study(physics: Source, learning: Source, cards: Cards, name: str) -> 
     lines += ["", *_plotting(learning)]
     left = [*physics.left(), *learning.left()]
     if left:
-        notes = [f"# - {key} (line {line}): {flow(value)}" for key, line, value in left]
+        notes = [plain(f"# - {key} (line {line}): {flow(value)}") for key, line, value in left]
         lines += ["", "# Left out, since the workflow does not read it either:", *notes]
     return "\n".join(lines) + "\n"
 
@@ -128,7 +131,7 @@ def _parameters(parameters: list[_Parameter], region: Mapping[str, tuple[float, 
         entry["max_power"] = parameter.max_power
         if parameter.transform is not None:
             entry["transform"] = parameter.transform
-        yield f"  {flow(parameter.name)}: {flow(entry)}"
+        yield pair(parameter.name, entry, 2)
 
 
 def _benchmarks(physics: Source, names: list[str]) -> dict[str, dict[str, Any]]:
@@ -141,7 +144,9 @@ def _benchmarks(physics: Source, names: list[str]) -> dict[str, dict[str, Any]]:
         }
         unknown = [name for name in values if name not in names]
         if unknown:
-            raise entry.wrong("parameter_name_1", f"{unknown[0]!r} is not a parameter: there are {', '.join(names)}")
+            raise entry.wrong(
+                "parameter_name_1", f"{show(unknown[0])} is not a parameter: there are {', '.join(names)}"
+            )
         found[entry.take("name", str)] = values
     return found
 
@@ -192,7 +197,7 @@ def _observables(physics: Source) -> Iterator[str]:
         default = entry.take("default", float, None)
         if default is not None:
             said["default"] = _number(default)
-        yield f"  {flow(entry.take('name', str))}: {flow(said)}"
+        yield pair(entry.take("name", str), said, 2)
 
 
 def _methods(learning: Source, names: list[str]) -> Iterator[str]:
@@ -207,7 +212,7 @@ def _methods(learning: Source, names: list[str]) -> Iterator[str]:
     )
     for method in learning.take("methods", list):
         if not isinstance(method, str) or method not in learning:
-            raise learning.wrong("methods", f"there is no section for the method {method!r}")
+            raise learning.wrong("methods", f"there is no section for the method {show(method)}")
         family = METHODS[method].family if method in METHODS else None
         if family is RATIO:
             yield from _ratio(method, learning.part(method), names)
@@ -274,7 +279,7 @@ def _random(entry: Source, names: list[str]) -> tuple[dict[str, Any], list[str]]
         prior = item.part(f"parameter_{k}")
         shape = prior.take("prior_shape", str)
         if shape not in _PRIORS:
-            raise prior.wrong("prior_shape", f"a prior is {' or '.join(_PRIORS)}, not {shape!r}")
+            raise prior.wrong("prior_shape", f"a prior is {' or '.join(_PRIORS)}, not {show(shape)}")
         priors[name] = {shape: [_number(prior.take(f"prior_param_{j}", float)) for j in (0, 1)]}
     return {"random": {"n": entry.take("sampling_number", int), "priors": priors}}, []
 
@@ -308,7 +313,7 @@ class _Evaluation:
             dict(zip(names, ranges, strict=True)),
             points,
             dict(zip(names, map(_number, truth), strict=True)),
-            [flags] if isinstance(flags, bool) else flags if isinstance(flags, list) and flags else [True],
+            _flags(flags),
             learning.take("histogram_vars", str, None),
             learning.part("fisher_information") if "fisher_information" in learning else None,
         )
@@ -319,7 +324,7 @@ class _Evaluation:
         yield f"  theta_true: {flow({'point': dict(self.truth)})}"
         yield "  grid:"
         for (name, (low, high)), points in zip(self.region.items(), self.points, strict=True):
-            yield f"    {flow(name)}: {flow({'range': [_number(low), _number(high)], 'points': points})}"
+            yield pair(name, {"range": [_number(low), _number(high)], "points": points}, 4)
         both = len(set(self.include_xsec)) > 1
         yield f"  include_xsec: {'both' if both else flow(self.include_xsec[0])}"
         histogram = {} if self.histogram is None else {"histogram": {"observables": [self.histogram]}}
@@ -334,10 +339,16 @@ class _Evaluation:
             yield from comment(f"fisher_information of {observable} was switched off", 2)
             return
         bins, note = _bins(entry, *said)
-        if isinstance(truth, list) and [float(x) for x in truth] != [float(x) for x in self.truth.values()]:
+        if isinstance(truth, list) and truth != list(self.truth.values()):
             yield from comment(f"theta_true of the information was {flow(truth)}; here it is the one above", 2)
         yield from comment(note, 2)
         yield f"  fisher_information: {flow({'observable': observable, 'bins': bins})}"
+
+
+def _flags(said: Any) -> list[bool]:
+    """One flag or several; the workflow's default is true."""
+    flags = said if isinstance(said, list) else [said]
+    return [flag for flag in flags if isinstance(flag, bool)] or [True]
 
 
 def _bins(entry: Source, bins: Any, interval: Any) -> tuple[Any, str]:

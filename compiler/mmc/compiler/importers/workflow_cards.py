@@ -1,13 +1,20 @@
 """The cards of the hand-written workflow: the settings that move into the study, and the cards that stay files."""
 
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmc.compiler.inputs import delphes_card, madgraph_settings, pythia_settings
 from mmc.compiler.inputs.cards import delphes_seeds, run_card
+from mmc.compiler.inputs.refusals import Refusal
+from mmc.compiler.language.diagnostics import show
 from mmc.errors import UsageError
+from mmc.reading import read_bytes
 
+MOST_BYTES = 2_000_000
+"""The largest card."""
 _STUDY_ALONE = ("nevents", "iseed", "lpp1", "lpp2", "ebeam1", "ebeam2", "pdlabel", "lhaid", "run_tag")
 _SWITCHED_OFF = (("JetMatching:doShowerKt", "off"), ("SysCalc:fullCutVariation", "off"))
 """The values in MadGraph's default card that mean no matching and no scale variations."""
@@ -56,10 +63,12 @@ def read_cards(folder: Path) -> Cards:
     :raises UsageError: when the process card or the run card is missing or incomplete
     """
     cards = _process(_text(folder, "proc_card_signal.dat"))
-    _add_run_card(cards, _text(folder, "run_card_signal.dat"))
+    with _values_of("run_card_signal.dat"):
+        _add_run_card(cards, _text(folder, "run_card_signal.dat"))
     for name, (add, instead) in _OPTIONAL.items():
         if (folder / name).exists():
-            add(cards, _text(folder, name))
+            with _values_of(name):
+                add(cards, _text(folder, name))
         elif instead:
             cards.notes.append(f"there is no {name} in the folder of cards: {instead}")
     background = folder / "proc_card_background.dat"
@@ -69,9 +78,18 @@ def read_cards(folder: Path) -> Cards:
     return cards
 
 
+@contextmanager
+def _values_of(name: str) -> Iterator[None]:
+    """A value that is not a number ends the import in a line that names the card."""
+    try:
+        yield
+    except (ValueError, OverflowError, IndexError) as error:
+        raise UsageError(f"{name}: a value cannot be read: {show(str(error))}") from error
+
+
 def _text(folder: Path, name: str) -> str:
     try:
-        return (folder / name).read_text(encoding="utf-8")
+        return read_bytes(folder / name, MOST_BYTES).decode("utf-8")
     except FileNotFoundError:
         raise UsageError(f"{folder / name}: there is no such card; give the folder of the workflow's cards") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -85,7 +103,7 @@ def _process(text: str) -> Cards:
         word, _, rest = line.partition(" ")
         rest = rest.strip()
         if line.startswith("import model "):
-            cards.model = line.removeprefix("import model ").split()[0]
+            cards.model = (line.removeprefix("import model ").split() or [cards.model])[0]
         elif word == "generate" or line.startswith("add process "):
             cards.process.append(rest.removeprefix("process ").strip())
         elif word == "define":
@@ -120,7 +138,9 @@ def _add_run_card(cards: Cards, text: str) -> None:
     cards.beams = {"energy": f"{max(energies):g} GeV", "particles": particles, "pdf": _pdf(said)}
     if int(float(said.get("iseed", "0"))):
         cards.notes.append(f"iseed = {said['iseed']} of the run card: every job has its own seed from the study's")
-    owned = {entry.line for entry in run_card(text) if entry.name in _STUDY_ALONE}
+    refused = list(madgraph_settings.run_card_refusals(text))
+    cards.notes += [f"line {found.line} of the run card: {found.reason}" for found in refused]
+    owned = {entry.line for entry in run_card(text) if entry.name in _STUDY_ALONE} | {found.line for found in refused}
     cards.files["cards/run_card.dat"] = _without(text, owned)
     cards.run_card = {"file": "cards/run_card.dat"}
 
@@ -147,18 +167,29 @@ def _add_pythia(cards: Cards, text: str) -> None:
         if name.startswith(("JetMatching:", "Merging:")):
             cards.notes.append(f"{name} = {value} of the Pythia card: mmc's shower does not merge")
             continue
+        refused = pythia_settings.refusal(name, value)
+        if refused is not None:
+            cards.notes.append(f"the Pythia card: {refused.reason}")
+            continue
         spelled = {"partonlevel:mpi": "PartonLevel:MPI"}.get(name.lower(), name)
         cards.pythia[spelled] = value
 
 
 def _add_param_card(cards: Cards, text: str) -> None:
     cards.param_card = {"file": "cards/param_card.dat"}
+    cards.notes += _not_passed_on("param card", madgraph_settings.param_card_refusals(text))
     cards.files["cards/param_card.dat"] = text
 
 
 def _add_delphes_card(cards: Cards, text: str) -> None:
     cards.delphes_card = "cards/delphes_card.tcl"
+    cards.notes += _not_passed_on("Delphes card", delphes_card.card_refusals(text))
     cards.files[cards.delphes_card] = _without(text, {entry.line for entry in delphes_seeds(text)})
+
+
+def _not_passed_on(card: str, refusals: Iterable[Refusal]) -> list[str]:
+    """Notes on lines that a card keeps, so that `mmc validate` refuses the study."""
+    return [f"line {found.line} of the {card} must be changed, or trusted: {found.reason}" for found in refusals]
 
 
 def _add_configuration(cards: Cards, text: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from mmc.compiler.language.document import plain_scalar
+from mmc.printing import plain
 
 WIDTH = 120
 
@@ -16,6 +17,8 @@ class _Dumper(yaml.SafeDumper):
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
         style = None if isinstance(plain_scalar(data), str) else "'"
+        if not data.isprintable():  # with escapes it stays on its line
+            style = '"'
         return self.represent_scalar("tag:yaml.org,2002:str", data, style)
 
 
@@ -36,7 +39,7 @@ def flow(value: Any) -> str:
 def comment(text: str, indent: int = 0) -> list[str]:
     """A comment, broken into lines."""
     start = " " * indent + "# "
-    return wrap(" ".join(text.split()), WIDTH, initial_indent=start, subsequent_indent=start)
+    return wrap(" ".join(plain(text).split()), WIDTH, initial_indent=start, subsequent_indent=start)
 
 
 def mapping(entries: Mapping[str, Any], indent: int = 0, comments: Mapping[str, Iterable[str]] = {}) -> Iterator[str]:
@@ -44,4 +47,13 @@ def mapping(entries: Mapping[str, Any], indent: int = 0, comments: Mapping[str, 
     for key, value in entries.items():
         for text in comments.get(key, ()):
             yield from comment(text, indent)
-        yield f"{' ' * indent}{flow(key)}: {flow(value)}"
+        yield entry(key, value, indent)
+
+
+def entry(key: str, value: Any, indent: int = 0) -> str:
+    """The line of an entry; two lines for a key that is too long to be one without a question mark."""
+    start, name = " " * indent, flow(key)
+    return f"{start}{name}: {flow(value)}" if len(name) < _LONGEST_KEY else f"{start}? {name}\n{start}: {flow(value)}"
+
+
+_LONGEST_KEY = 1000

@@ -6,7 +6,6 @@ The steps that run them and ``mmc doctor`` use this module. Its import is quick 
 import os
 import re
 import shutil
-import subprocess
 import sysconfig
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -84,7 +83,7 @@ def find_lhapdf(madgraph: Installation | None) -> str | None:
     named = None
     if madgraph is not None and (configuration := madgraph.folder / MADGRAPH_CONFIGURATION).is_file():
         text = configuration.read_text(encoding="utf-8", errors="replace")
-        named = re.search(r"^\s*lhapdf(?:_py3)?\s*=\s*(\S+)", text, re.MULTILINE)
+        named = re.search(r"^[ \t]*lhapdf(?:_py3)?[ \t]*=[ \t]*(\S+)", text, re.MULTILINE)
     if madgraph is None or named is None:
         return shutil.which(LHAPDF)
     return shutil.which(str(madgraph.folder / named[1])) or shutil.which(named[1])
@@ -205,13 +204,15 @@ def _check_that_it_starts(program: Path, environment: Mapping[str, str]) -> None
 
     :raises InstallationError: when it does not
     """
+    import subprocess  # only `mmc doctor` and jobs start programs
+
     try:
         done = subprocess.run(
             [program],
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=LOAD_TIMEOUT_S,
             check=False,

@@ -21,7 +21,9 @@ MAX_VALUES = 30_000
 
 NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that are not text in YAML; mmc refuses their escapes too."""
-_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_LINE_BREAK = re.compile("\r\n|[\r\n]")
+_OTHER_BREAKS = ("\x85", "\u2028", "\u2029")
+"""These end a line in YAML 1.1, and so for PyYAML; in YAML 1.2 and in editors they do not."""
 
 
 class UnreadableError(Exception):
@@ -61,7 +63,7 @@ def decode(source: bytes | str, path: str) -> str:
     :raises UnreadableError: when the file is too large or is not text
     """
     if len(source) > MAX_BYTES:
-        message = f"the file has {len(source):,} bytes; a study has at most {MAX_BYTES:,}"
+        message = f"the file is too large: a study has at most {MAX_BYTES:,} bytes"
         raise UnreadableError(MMC002, message, path)
     text = (_from_utf8(source, path) if isinstance(source, bytes) else source).removeprefix("\ufeff")
     bad = NOT_TEXT.search(text)
@@ -121,6 +123,16 @@ MMC004 = Code(
 )
 
 
+def _stand_ins(text: str) -> dict[str, str]:
+    """For each character that PyYAML takes for a line break, one of private use that is not in the text."""
+    found = [char for char in _OTHER_BREAKS if char in text]
+    if not found:
+        return {}
+    used = set(text)
+    unused = (chr(code) for code in range(0xF0000, 0xFFFFE) if chr(code) not in used)
+    return dict(zip(found, unused, strict=False))
+
+
 def compose(text: str, path: str) -> Node:
     """The single value of a text.
 
@@ -153,6 +165,9 @@ MMC007 = Code(
 
 
 def _read_events(text: str, path: str, top: Node) -> None:
+    stand_ins = _stand_ins(text)
+    text = text.translate({ord(char): other for char, other in stand_ins.items()})
+    meant = {ord(other): char for char, other in stand_ins.items()}
     stack = [top]
     anchors: dict[str, Node] = {}
     count = documents = 0
@@ -165,6 +180,8 @@ def _read_events(text: str, path: str, top: Node) -> None:
             if count > MAX_VALUES:
                 raise UnreadableError(MMC007, f"the file has more than {MAX_VALUES:,} values", path, span)
             node = _open(event, span, anchors, len(stack), path)
+            if stand_ins and node.kind == "scalar":
+                node.value = node.value.translate(meant)
             stack[-1].value.append(node)
             if isinstance(event, yaml.CollectionStartEvent):
                 stack.append(node)

@@ -29,10 +29,10 @@ def plan(builder: Builder, study: Study, source: EventSamples, file_digests: Map
     parameters = entries if len(entries) == len(study.parameters) else {}
     files = StageFiles(file_digests)
     for sample in source.samples:
-        parts: Counter[str] = Counter()
+        parts: Counter[tuple[str | None, str]] = Counter()
         for file in sample.files:
-            event_job = EventJob(sample, None, file.benchmark, parts[file.benchmark], None)
-            parts[file.benchmark] += 1
+            event_job = EventJob(sample, file.slice, file.benchmark, parts[file.slice, file.benchmark], None)
+            parts[file.slice, file.benchmark] += 1
             settings = ImportEventsSettings(
                 parameters=parameters,
                 sample=sample.name,
@@ -42,6 +42,8 @@ def plan(builder: Builder, study: Study, source: EventSamples, file_digests: Map
                 lhe=files.name(file.lhe),
                 hepmc=files.optional(file.hepmc),
                 delphes=files.optional(file.delphes),
+                filtered=file.filtered,
+                slice=file.slice,
             )
             named = (settings.lhe, settings.hepmc, settings.delphes)
             read = tuple(name for name in named if name is not None)

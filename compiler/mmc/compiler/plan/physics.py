@@ -218,7 +218,7 @@ def add_combine(builder: Builder, study: Study, event_jobs: Sequence[EventJob]) 
     """Add one job that combines all events, or one job for each group of samples."""
     groups = {
         name: [event_job for event_job in event_jobs if event_job.sample.name in samples]
-        for name, samples in study.groups.items()
+        for name, samples in ((name, frozenset(samples)) for name, samples in study.groups.items())
     }
     summary, exact = None, study.source.origin.exact
     if groups:

@@ -40,8 +40,12 @@ class Estimator:
 def trained_estimators(study: Study) -> Iterator[Estimator]:
     """Every estimator that jobs of ``train`` train, without the methods that Optuna tunes in a single job."""
     for method in study.methods:
-        for k, values in enumerate(_trials(method, study.seed)):
-            yield Estimator(method, (method.name, f"scan-{k}") if method.scan else (method.name,), values)
+        yield from _trained(method, study.seed)
+
+
+def _trained(method: Method, seed: int) -> Iterator[Estimator]:
+    for k, values in enumerate(_trials(method, seed)):
+        yield Estimator(method, (method.name, f"scan-{k}") if method.scan else (method.name,), values)
 
 
 def evaluated_estimators(study: Study) -> Iterator[Estimator]:
@@ -50,7 +54,7 @@ def evaluated_estimators(study: Study) -> Iterator[Estimator]:
         if method.tuning is not None:
             yield Estimator(method, (method.name,), {})
         else:
-            yield from (estimator for estimator in trained_estimators(study) if estimator.method is method)
+            yield from _trained(method, study.seed)
 
 
 def add_sample(builder: Builder, study: Study, source: EventSource) -> None:

@@ -8,6 +8,7 @@ from textwrap import wrap
 from typing import Any
 
 from mmc.compiler.catalogue.stages import GROUPS, SAMPLE
+from mmc.compiler.plan.memory import memory
 from mmc.compiler.plan.model import Flow, Input, Job, Plan, Stage
 from mmc.tables import table
 from mmc.version import __version__
@@ -16,6 +17,8 @@ LINES_PER_STAGE = 20
 """A stage with more jobs lists the parts of a sample in one line, and has at most this many lines."""
 FILES_PER_STAGE = 4
 """For a stage that reads more files, only their number is shown."""
+NOTED_MEMORY = 2_000_000_000
+"""The memory of a job, in bytes, from which on the text view mentions it."""
 BASIS_POINTS = 40
 """A morphing basis of more benchmarks lists only this many in the text view."""
 
@@ -26,11 +29,11 @@ morphing."""
 
 
 def to_text(plan: Plan, basis: BasisView = None) -> str:
-    """Stages with numbers of jobs, events, disk and resources; the morphing basis; the jobs of scattered stages."""
+    """Stages with numbers of jobs, events, disk and memory; the morphing basis; the jobs of scattered stages."""
     lines = [_title(plan)]
     disk = sum(_total_size(stage) for stage in plan.stages)
     total = f"{_count(plan.n_jobs, 'job')} in {_count(len(plan.stages), 'stage')}"
-    lines += [f"{total}, about {amount(disk)} of disk" if disk else total, ""]
+    lines += [f"{total}, about {amount(disk)} of disk" if disk else total, *_memory_lines(plan), ""]
     rows = [("stage", "jobs", "events", "disk", "reads", "what it does")]
     rows += [(s.name, _width(s), _events(s), _disk(s), _reads(s), s.summary) for s in plan.stages]
     lines += table(rows, right=(1, 2, 3))
@@ -45,6 +48,7 @@ def to_text(plan: Plan, basis: BasisView = None) -> str:
 
 def to_json(plan: Plan, basis: BasisView = None) -> str:
     """The content of the other views, and the seeds and fingerprints of jobs, as one JSON object."""
+    needed = memory(plan)
     stages = [
         {
             "name": stage.name,
@@ -68,6 +72,7 @@ def to_json(plan: Plan, basis: BasisView = None) -> str:
                     "label": job.label,
                     "events": job.events,
                     "bytes": job.size,
+                    "memory_bytes": needed.get((stage.name, job.name), 0),
                     "seed": job.seed,
                     "fingerprint": job.fingerprint,
                     "needs": [{"stage": name, "job": upstream} for name, upstream in job.needs],
@@ -87,6 +92,18 @@ def to_json(plan: Plan, basis: BasisView = None) -> str:
         "stages": stages,
     }
     return json.dumps(view, indent=2, ensure_ascii=False) + "\n"
+
+
+def _memory_lines(plan: Plan) -> list[str]:
+    """A note on the largest job of each stage, if memory matters: jobs run side by side."""
+    largest: dict[str, int] = {}
+    for (stage, _), n_bytes in memory(plan).items():
+        largest[stage] = max(n_bytes, largest.get(stage, 0))
+    if max(largest.values(), default=0) < NOTED_MEMORY:
+        return []
+    shown = sorted(largest.items(), key=lambda item: -item[1])
+    jobs = ", ".join(f"{amount(n_bytes)} in {stage}" for stage, n_bytes in shown if n_bytes >= NOTED_MEMORY)
+    return [f"a job needs about this much memory: {jobs}"]
 
 
 def _basis_lines(basis: Mapping[str, Any] | str) -> Iterator[str]:

@@ -10,7 +10,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from mmc.errors import MmcError
+from mmc.printing import complain
 
 PROGRAM, SERVER, TOKEN = "MMC_REANA_CLIENT", "REANA_SERVER_URL", "REANA_ACCESS_TOKEN"
 """The environment variables that name the program, the server and the token."""
@@ -44,7 +44,7 @@ _CHECKED = "mmc: certificates are checked\n"
 _REFUSED = re.compile(r"^mmc: certificate refused: (.*)$", re.MULTILINE)
 """What the module in ``templates/reana/client`` says."""
 
-_ERROR = re.compile(r"^\s*(?:==>|->) ERROR: ", re.MULTILINE)
+_ERROR = re.compile(r"^[ \t]*(?:==>|->) ERROR: ", re.MULTILINE)
 _NO_ANSWER = re.compile(r"could not connect|timed out|connection|max retries|name or service not known", re.IGNORECASE)
 _NO_REANA = re.compile(r"expecting value|failed for an unknown reason|expected status code", re.IGNORECASE)
 _NO_ENTRY = re.compile(r"\btoken\b|unauthori[sz]ed|user \S+ is not allowed", re.IGNORECASE)
@@ -106,7 +106,7 @@ class Client:
                     raise
             printed, complaints = (_text(file) for file in (output, errors))
         if self.server.startswith("https://") and _CHECKED not in complaints:
-            sys.stderr.write(f"mmc: warning: {self.program} may not have checked the certificate of {self.server}\n")
+            complain(f"mmc: warning: {self.program} may not have checked the certificate of {self.server}")
         return subprocess.CompletedProcess(process.args, process.returncode, printed, complaints.replace(_CHECKED, ""))
 
     def _environment(self, inside: Path) -> dict[str, str]:
@@ -209,5 +209,5 @@ def find_client() -> Client:
     if not token:
         raise MmcError(f"set {TOKEN} to your access token, from {server.rstrip('/')}/profile")
     if server.startswith("http://") and urlsplit(server).hostname not in ("localhost", "127.0.0.1", "::1"):
-        sys.stderr.write(f"mmc: warning: the access token travels to {server} unencrypted: use https\n")
+        complain(f"mmc: warning: the access token travels to {server} unencrypted: use https")
     return Client(str(Path(found).absolute()), server.rstrip("/"), token)

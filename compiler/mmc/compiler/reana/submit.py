@@ -8,7 +8,6 @@ import fcntl
 import json
 import os
 import re
-import sys
 import tempfile
 import zipfile
 import zlib
@@ -23,6 +22,7 @@ from mmc.compiler.reana.client import ANSWER_S, Client, GoneError
 from mmc.compiler.targets.reana import SPECIFICATION
 from mmc.errors import MmcError, UsageError
 from mmc.files import Folder
+from mmc.printing import say
 
 RECORD = "submission.json"
 RESULTS = "results"
@@ -58,10 +58,10 @@ def submit(bundle: ReanaBundle, client: Client, *, again: bool) -> int:
         found = _read(bundle)
         if found is not None and (again or (found.server, found.content) != (client.server, content)):
             if found.run is not None and not found.started:
-                _say(f"{found.run} was not started; it stays on {found.server}")
+                say(f"{found.run} was not started; it stays on {found.server}")
             found = None
         if found is not None and found.started:
-            _say(f"{found.run} was submitted before: `mmc status` shows its progress, --again submits another run")
+            say(f"{found.run} was submitted before: `mmc status` shows its progress, --again submits another run")
             return 0
         if found is None:
             found = _written(bundle, Submission(client.server, content, [name for name, _ in _runs(bundle, client)]))
@@ -78,13 +78,13 @@ def status(bundle: ReanaBundle, client: Client) -> int:
     """Print the progress of the bundle's run."""
     found = _submitted(bundle, client)
     row = _status(client, found)
-    _say(f"{found.run}: {_described(row)}")
+    say(f"{found.run}: {_described(row)}")
     if row["status"] in ENDED_BADLY:
-        _say(f"logs: reana-client logs -w {found.run}")
+        say(f"logs: reana-client logs -w {found.run}")
     elif row["status"] == "created":
-        _say("the run has not started yet: `mmc submit` continues")
+        say("the run has not started yet: `mmc submit` continues")
     elif row["status"] == "finished":
-        _say("`mmc fetch` gets the results")
+        say("`mmc fetch` gets the results")
     return 0
 
 
@@ -103,9 +103,9 @@ def fetch(bundle: ReanaBundle, client: Client, folder: Path | None) -> int:
     for output in bundle.outputs:
         if not place.place(f"{found.run}/{output}").exists():
             _fetch_one(client, str(found.run), output, Folder(results))
-    _say(f"results: {results}")
+    say(f"results: {results}")
     for page in sorted(results.rglob("index.html")):
-        _say(f"report:  {page}")
+        say(f"report:  {page}")
     return 0
 
 
@@ -115,7 +115,7 @@ def _create(bundle: ReanaBundle, client: Client, found: Submission) -> Submissio
     names = [line for line in done.stdout.splitlines() if _is_run(bundle, line)]
     if not names:
         raise client.failure("create", done.stderr or done.stdout)
-    _say(f"{names[-1]} is created on {client.server}")
+    say(f"{names[-1]} is created on {client.server}")
     return _written(bundle, replace(found, run=names[-1]))
 
 
@@ -128,7 +128,7 @@ def _find_or_create(bundle: ReanaBundle, client: Client, found: Submission) -> S
     if len(unknown) != 1:
         names = ", ".join(name for name, _ in new)
         raise MmcError(f"it is not clear which run on {client.server} is this one ({names}): --again submits a new one")
-    _say(f"{unknown[0]} was created before on {client.server}")
+    say(f"{unknown[0]} was created before on {client.server}")
     return _written(bundle, replace(found, run=unknown[0]))
 
 
@@ -138,7 +138,7 @@ def _upload(bundle: ReanaBundle, client: Client, found: Submission) -> Submissio
     missing = _missing(bundle, client, found)
     if missing:
         size = sum(bundle.sizes()[path] for path in missing)
-        _say(f"{run}: uploading {len(missing)} files, {size / 1e6:.1f} MB")
+        say(f"{run}: uploading {len(missing)} files, {size / 1e6:.1f} MB")
         client.call("upload", "-w", run, *missing, folder=bundle.folder, limit_s=ANSWER_S + size / SLOWEST)
         missing = _missing(bundle, client, found)
     if missing:
@@ -161,7 +161,7 @@ def _start(bundle: ReanaBundle, client: Client, found: Submission) -> None:
     elif state in ENDED_BADLY:
         raise MmcError(f"{found.run} is {state} on {client.server}: --again submits another run")
     _written(bundle, replace(found, started=True))
-    _say(f"{found.run} is started: `mmc status` shows its progress")
+    say(f"{found.run} is started: `mmc status` shows its progress")
 
 
 def _fetch_one(client: Client, run: str, output: str, results: Folder) -> None:
@@ -273,8 +273,3 @@ def _lock(handle: int, folder: Path) -> None:
         raise MmcError(f"another mmc is submitting {folder}") from error
     except OSError:  # a file system without locks
         return
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()

@@ -149,3 +149,7 @@ class ImportEventsSettings:
     """The name of the file input with the Les Houches events. Likewise for the other two, which may be missing."""
     hepmc: str | None
     delphes: str | None
+    filtered: bool = False
+    """Whether events were removed from the file after its generation."""
+    slice: str | None = None
+    """The part of phase space that the file covers; None for the whole phase space."""

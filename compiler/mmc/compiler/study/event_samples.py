@@ -17,6 +17,10 @@ class SampledFile:
     benchmark: str
     hepmc: str | None
     delphes: str | None
+    filtered: bool
+    """Whether events were removed after the generation."""
+    slice: str | None
+    """The part of phase space that it covers; None for the whole phase space."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,14 @@ def _sample(name: str, entry: Mapping[str, Any]) -> FileSample:
     return FileSample(
         **sample(name, entry),
         files=tuple(
-            SampledFile(file["lhe"], madminer_name(file["benchmark"]), file.get("hepmc"), file.get("delphes"))
+            SampledFile(
+                lhe=file["lhe"],
+                benchmark=madminer_name(file["benchmark"]),
+                hepmc=file.get("hepmc"),
+                delphes=file.get("delphes"),
+                filtered=file.get("filtered", False),
+                slice=file.get("slice"),
+            )
             for file in entry["files"]
         ),
     )

@@ -31,7 +31,11 @@ def emit(plan: Plan, options: Options) -> Bundle:
 def documents(
     plan: Plan, options: Options, hints: Callable[[Stage], Mapping[str, Any]] = lambda _: {}
 ) -> dict[str, str]:
-    """The workflow's documents and its job file by path; ``hints`` gives the hints for a stage's step."""
+    """The workflow's documents and its job file by path; ``hints`` gives the hints for a stage's step.
+
+    :raises MmcError: when a stage gathers so many directories that its command would be too long
+    """
+    dataflow.check_commands(plan)
     header = {"plan": plan, "version": __version__}
     groups = dataflow.groups(plan)
     products = dataflow.products(plan)

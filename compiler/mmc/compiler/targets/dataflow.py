@@ -4,9 +4,17 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from mmc.compiler.catalogue.stages import GROUPS
-from mmc.compiler.plan.model import Plan, Stage, TokenKind
+from mmc.compiler.plan.model import Flow, Plan, Stage, TokenKind
+from mmc.errors import MmcError
 
 Word = TypeVar("Word")
+
+LONGEST_COMMAND = 2**21 - 2**17
+"""Bytes that the words of a command may have on Linux, less what its environment may need."""
+PER_WORD = 9
+"""Bytes of a word beside its text: its end, and the address of the word."""
+FOLDER = 60
+"""Bytes of the path of the folder with the outputs of all stages, which is not known before the run."""
 
 
 def groups(plan: Plan) -> tuple[str, ...]:
@@ -43,3 +51,19 @@ def words(stage: Stage, language: Mapping[TokenKind, Callable[[str], Word]]) -> 
 def config_path(stage: Stage) -> str:
     """The path of a stage's configuration file within the bundle."""
     return f"config/{stage.name}.json"
+
+
+def check_commands(plan: Plan) -> None:
+    """Check that every job can be started.
+
+    :raises MmcError: when a stage gathers so many directories that its command would be too long
+    """
+    for stage in plan.stages:
+        gathered = [plan.stage(item.stage) for item in stage.inputs if item.flow is Flow.ALL]
+        words = (len(f"{upstream.name}/{job.name}") for upstream in gathered for job in upstream.jobs)
+        if sum(FOLDER + PER_WORD + length for length in words) > LONGEST_COMMAND:
+            n = sum(len(upstream.jobs) for upstream in gathered)
+            raise MmcError(
+                f"the stage {stage.name} reads the outputs of {n:,} jobs, more than Linux takes in one command: raise "
+                "events_per_job"
+            )

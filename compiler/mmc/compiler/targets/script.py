@@ -22,7 +22,11 @@ def emit(plan: Plan, _options: Options) -> Bundle:
 
 
 def documents(plan: Plan) -> dict[str, str]:
-    """The script and its table of jobs by path."""
+    """The script and its table of jobs by path.
+
+    :raises MmcError: when a stage gathers so many directories that its command would be too long
+    """
+    dataflow.check_commands(plan)
     first = _first_rows(plan)
     stages = [
         {"name": stage.name, "cpus": stage.resources.cpus, "command": _command(plan, stage, first)}

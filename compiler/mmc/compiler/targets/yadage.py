@@ -185,6 +185,11 @@ def _check(plan: Plan, stage: Stage, command: str) -> None:
         raise ValueError(f"{unsafe[0]!r} is not a name that the planner gives to a stage, a job or an option")
     gathered = [plan.stage(item.stage) for item in stage.inputs if item.flow is Flow.ALL]
     if len(command) + sum(len(" ".join(_directories(upstream))) for upstream in gathered) > LONGEST_COMMAND:
+        if len(command) > LONGEST_COMMAND:
+            raise MmcError(
+                f"the command of the stage {stage.name} has {len(command):,} characters, more than Yadage can run: "
+                "name fewer files, or take the target cwl or script"
+            )
         n = sum(len(upstream.jobs) for upstream in gathered)
         if len(command) > LONGEST_COMMAND:
             raise MmcError(

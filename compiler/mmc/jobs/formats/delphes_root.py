@@ -12,6 +12,7 @@ import numpy as np
 import uproot
 
 from mmc.errors import StepError
+from mmc.jobs.formats.les_houches_table import Floats
 from mmc.reading import first_line, open_regular
 
 RATIO, FREE = 100, 1 << 26
@@ -70,6 +71,19 @@ def count(path: Path) -> int:
     """
     with _tree(path) as tree:
         return int(tree.num_entries)
+
+
+def weights(path: Path) -> Floats | None:
+    """The event weights that Delphes has copied from its input, shape (events, weights); None if there are none, or not
+    equally many in all events.
+
+    :raises StepError: when the file is damaged, or is not an output of Delphes
+    """
+    with _tree(path) as tree:
+        found = tree["Weight.Weight"].array() if "Weight.Weight" in tree else None
+        if found is None or len(found) == 0 or ak.any(ak.num(found) != ak.num(found)[0]):
+            return None
+        return np.asarray(ak.to_numpy(found), dtype=float)
 
 
 @contextmanager

@@ -135,11 +135,13 @@ def version(path: Path) -> int:
 def count(path: Path) -> int:
     """The number of events in a text, gzipped or not.
 
-    :raises StepError: when the text is damaged or incomplete
+    :raises StepError: when the text is damaged or incomplete, or has a line that Delphes cannot read
     """
     n_events, last = 0, b""
     with reading(path) as file:
         while chunk := file.read(_CHUNK):
+            if len(chunk) == _CHUNK and b"\n" not in chunk:
+                raise StepError(f"{path.name} is damaged: it has a line of more than {_CHUNK:,} bytes")
             # the end of the last chunk is searched again, for a tag that crosses the boundary
             text = last + chunk
             n_events += text.count(b"\nE ") - last.count(b"\nE ")

@@ -19,6 +19,7 @@ from mmc.errors import StepError
 from mmc.jobs.formats import gzipped
 from mmc.jobs.formats.les_houches import quoted
 from mmc.jobs.formats.les_houches_text import UnusualFileError, between, blocks, number, particle_lines, weights
+from mmc.jobs.formats.weight_groups import as_xml, declared_groups
 from mmc.reading import first_line, shown
 
 log = logging.getLogger(__name__)
@@ -27,9 +28,15 @@ _NORMS = ("average", "sum")
 _CARD, _CARD_END, _LITERAL = "<MGRunCard>", "</MGRunCard>", "<![CDATA["
 _SETTINGS = ("nevents", "event_norm")
 """The entries of the run card that the normal form has of its own."""
+_GENERATED = re.compile(r"Number of Events\s{0,20}:\s{0,20}(\d{1,15})")
 _AMPERSAND = re.compile(r"&(?!#?\w+;)")
-_DIFFERENCE = 0.05
-"""Relative difference between the cross section in the file and the mean of its weights above which mmc warns."""
+_DIFFERENCE = 0.02
+"""The largest relative difference between two cross sections of the same file, in addition to their errors."""
+_SIGNIFICANT = 5.0
+"""The largest difference between two cross sections, in standard errors."""
+_UNIT_WEIGHTS, _AVERAGED = 3, 4
+"""Weighting strategies of the Les Houches accord (hep-ph/0109068), without their sign: events have the weights 1 and -1
+and the cross section is that of ``<init>``; the cross section is the mean of the weights."""
 _MOST_LEVELS = 100
 """The deepest nesting in the head of a file."""
 _LARGEST = 1e100
@@ -45,8 +52,12 @@ class Head:
     header: str
     """The text between the tags ``<header>`` and ``</header>``."""
     init: str
-    norm: str
-    """``average`` or ``sum``: the cross section is the mean or the sum of the weights."""
+    norm: str | None
+    """``average`` or ``sum``, as the run card says: the cross section is the mean or the sum of the weights."""
+    n_generated: int | None
+    """The number of events that the generator wrote, as far as the header tells."""
+    strategy: int
+    """The weighting strategy, IDWTUP."""
 
     @property
     def cross_section_pb(self) -> tuple[float, float]:
@@ -83,7 +94,13 @@ class Content:
 
 
 def inspect(
-    path: Path, sampled: str, benchmarks: Sequence[str], *, same: Collection[str] = (), advice: str = ""
+    path: Path,
+    sampled: str,
+    benchmarks: Sequence[str],
+    *,
+    same: Collection[str] = (),
+    advice: str = "",
+    filtered: bool = False,
 ) -> Content:
     """Read a file through.
 
@@ -92,12 +109,14 @@ def inspect(
     :param benchmarks: the benchmarks whose weights all events must have; other weights are left out of the sums
     :param same: benchmarks at which every event must have its nominal weight
     :param advice: what to do about missing weights, as the end of a sentence
-    :raises StepError: when the file is damaged or has no events, or an event lacks a weight or has one that is not a
-        number
+    :param filtered: whether events were removed from the file after its generation
+    :raises StepError: when the file is damaged or has no events, an event lacks a weight or has one that is not a
+        number, or the header, ``<init>`` and the events contradict each other
     """
     sums: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
     squares: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
     head, n_events, names = None, 0, None
+    nominal, nominal_squares = 0.0, 0.0
     for before, _, own, written in _events(path):
         head = _head(before, path) if head is None else head
         n_events += 1
@@ -122,26 +141,62 @@ def inspect(
                     f"event {n_events} of {path.name} has another weight at {name!r} than at {sampled!r}: its process "
                     "depends on the parameters, so the sample is not a background"
                 )
-        if not abs(_number(own)) < _LARGEST:
-            raise StepError(f"the nominal weight of event {n_events} of {path.name} is {own[:40]}")
         for name in benchmarks:
             value = _number(found[name])
             if not abs(value) < _LARGEST:
                 raise StepError(f"the weight of event {n_events} of {path.name} for {name!r} is {found[name][:40]}")
             sums[name] += value
             squares[name] += value**2
+        if not abs(_number(own)) < _LARGEST:
+            raise StepError(f"the nominal weight of event {n_events} of {path.name} is {own[:40]}")
+        nominal, nominal_squares = nominal + _number(own), nominal_squares + _number(own) ** 2
     if head is None:
         raise StepError(f"{path.name} holds no events")
-    factor = 1.0 if head.norm == "average" else float(n_events)
-    content = Content(
+    factor = _factor(head, n_events, nominal, nominal_squares, path.name, filtered=filtered)
+    return Content(
         head,
         n_events,
         factor,
         {name: factor * total for name, total in sums.items()},
         {name: factor**2 * total for name, total in squares.items()},
     )
-    _check_cross_section(content, sampled, path)
-    return content
+
+
+def _factor(head: Head, n_events: int, total: float, squares: float, name: str, *, filtered: bool) -> float:
+    """The factor on the weights that makes their mean the cross section in pb.
+
+    :param total: the sum of the nominal weights, and the sum of their squares
+    :raises StepError: when the number of events or their weights contradict the header or ``<init>``
+    """
+    mean, (written, error) = total / n_events, head.cross_section_pb
+    spread = math.sqrt(max(squares / n_events - mean**2, 0.0) / n_events)
+    generated = head.n_generated or n_events
+    if filtered:
+        if head.n_generated is None or generated < n_events:
+            raise StepError(f"the header of {name} does not say how many events there were before some were removed")
+        return float(n_events) if head.norm == "sum" else n_events / generated
+    if generated != n_events:
+        raise StepError(
+            f"the header of {name} says that {generated:,} events were generated, and the file holds {n_events:,}: if "
+            "events were cut or filtered, write `filtered: true` beside the file; if files were merged, name each"
+        )
+    candidates = {"average": 1.0, "sum": float(n_events)}
+    if head.norm is not None:
+        candidates = {head.norm: candidates[head.norm]}
+    elif abs(head.strategy) == _AVERAGED:
+        candidates = {"average": 1.0}
+    allowed = _DIFFERENCE * written + _SIGNIFICANT * error
+    for factor in candidates.values():
+        if abs(factor * mean - written) <= allowed + _SIGNIFICANT * factor * spread:
+            return factor
+    if head.norm is None and abs(head.strategy) == _UNIT_WEIGHTS and math.isclose(squares, n_events, rel_tol=1e-6):
+        return written / mean
+    told = " or ".join(f"{factor * mean:.4g} pb (their {norm})" for norm, factor in candidates.items())
+    raise StepError(
+        f"the weights in {name} give a cross section of {told.replace('their average', 'their mean')}, and its <init> "
+        f"says {written:.4g} pb: was the file cut, merged, scaled or filtered? For events that were removed, write "
+        "`filtered: true` beside the file"
+    )
 
 
 def write(
@@ -214,12 +269,22 @@ def _head(text: str, path: Path) -> Head:
     if "<LesHouchesEvents" not in text or init is None:
         raise StepError(f"{path.name} is not an event file: it does not begin with <LesHouchesEvents> and <init>")
     card = between(header, _CARD, _CARD_END) or ""
-    norm = dict(filter(None, map(_setting, card.splitlines()))).get("event_norm", "sum")
-    if norm not in _NORMS:
+    settings = dict(filter(None, map(_setting, card.splitlines())))
+    norm = settings.get("event_norm")
+    if norm is not None and norm not in _NORMS:
         raise StepError(
             f"the weights in {path.name} do not give a cross section: event_norm is {norm[:40]}, not average or sum"
         )
-    head = Head(header, init.strip(), norm)
+    counted = _GENERATED.search(between(header, "<MGGenerationInfo>", "</MGGenerationInfo>") or "")
+    n_generated = counted[1] if counted else settings.get("nevents", "")
+    words = init.split()
+    head = Head(
+        header,
+        init.strip(),
+        norm,
+        int(n_generated) if n_generated.isascii() and n_generated.isdecimal() and len(n_generated) < 16 else None,
+        int(words[8]) if len(words) > 8 and words[8].lstrip("+-").isdecimal() and len(words[8]) < 4 else 0,
+    )
     try:
         value, error = head.cross_section_pb
     except ValueError as problem:
@@ -240,21 +305,6 @@ def _setting(line: str) -> tuple[str, str] | None:
 def _ours(line: str) -> bool:
     """Whether a line of a run card names one of :data:`_SETTINGS`, also in a comment, which MadMiner reads as well."""
     return line.partition("=")[2].partition("!")[0].strip() in _SETTINGS
-
-
-def _check_cross_section(content: Content, sampled: str, path: Path) -> None:
-    """Warn when the weights do not add up to the cross section that the generator wrote."""
-    written, _ = content.head.cross_section_pb
-    mean = content.sums[sampled] / content.n_events
-    if not abs(mean - written) < _DIFFERENCE * written:
-        log.warning(
-            "%s: the weights (event_norm: %s) give a cross section of %.4g pb, the file says %.4g pb; was it cut, "
-            "merged or filtered?",
-            path.name,
-            content.head.norm,
-            mean,
-            written,
-        )
 
 
 def _opening(head: Head, n_events: int, forget: Path | None) -> str:
@@ -286,8 +336,9 @@ def _valid(header: str, card: str) -> str:
     try:
         _check_xml(f"<header>{header}</header>")
     except expat.ExpatError as error:
-        log.warning("the header of the event file is left out, because it is not valid XML: %s", error)
-        return f"\n<MGRunCard>\n{card}</MGRunCard>\n"
+        log.warning("the header of the event file is cut down to its declarations, as it is not valid XML: %s", error)
+        kept = as_xml(declared_groups(between(header, "<initrwgt>", "</initrwgt>") or ""))
+        return f"\n<MGRunCard>\n{card}</MGRunCard>\n{kept}\n"
     return header
 
 

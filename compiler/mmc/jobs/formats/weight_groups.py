@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +28,16 @@ from numpy.typing import NDArray
 from mmc.compiler.settings.uncertainties import NormUncertainty, PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.errors import StepError
 from mmc.jobs.formats.les_houches_text import MOST_WEIGHTS, head, number
+from mmc.reading import shown
 
 Floats = NDArray[np.float64]
 
 _TAG = re.compile(r"<(/?)(weightgroup|weight)\b([^<>]*)>([^<]*)")
 _ATTRIBUTE = re.compile(r"""(?<![\w.-])([\w.-]+)\s*=\s*(?:'([^']*)'|"([^"]*)")""")
+_TOLD = re.compile(r"(?<![\w.-])(mur|muf|pdf|dyn_scale|dynscale|alpsfact)\s*=\s*([\w.+-]+)", re.IGNORECASE)
 _TOLERANCE = 1e-6
+_MOST_LISTED = 12
+"""At most this many weights are listed in a message."""
 
 
 @dataclass(frozen=True)
@@ -117,25 +122,52 @@ def settle(weights: MutableMapping[str, Floats], parameters: Iterable[Nuisance],
 
 
 def weight_groups(path: Path) -> tuple[WeightGroup, ...]:
-    """The weight groups that the head of an event file declares.
+    """The weight groups that the head of an event file declares; weights outside a group are in one without a name.
 
     The head is not parsed as XML: LHAPDF descriptions may contain a bare ampersand.
 
     :raises StepError: when the head cannot be read, or declares more than :data:`MOST_WEIGHTS`
     """
+    try:
+        return declared_groups(_declarations(path))
+    except ValueError as error:
+        raise StepError(f"{path.name} {error}") from error
+
+
+def declared_groups(text: str) -> tuple[WeightGroup, ...]:
+    """The weight groups in the text of ``<initrwgt>``, like :func:`weight_groups`.
+
+    :raises ValueError: when it declares more than :data:`MOST_WEIGHTS`
+    """
+    loose: list[Mapping[str, str]] = []
     groups: list[tuple[Mapping[str, str], str, list[Mapping[str, str]]]] = []
     n_weights, inside = 0, False
-    for closing, tag, attributes, text in map(re.Match.groups, _TAG.finditer(_declarations(path))):
+    for closing, tag, attributes, after in map(re.Match.groups, _TAG.finditer(text)):
         if tag == "weightgroup":
             inside = not closing
             if inside:
-                groups.append((_attributes(attributes), text.strip(), []))
-        elif not closing and inside:
-            groups[-1][2].append(_attributes(attributes))
+                groups.append((_attributes(attributes), after.strip(), []))
+        elif not closing:
+            (groups[-1][2] if inside else loose).append(_of_weight(attributes, after))
             n_weights += 1
         if max(n_weights, len(groups)) > MOST_WEIGHTS:
-            raise StepError(f"{path.name} declares more than {MOST_WEIGHTS:,} weights")
-    return tuple(WeightGroup(attributes, text, tuple(weights)) for attributes, text, weights in groups)
+            raise ValueError(f"declares more than {MOST_WEIGHTS:,} weights")
+    named = [WeightGroup(attributes, after, tuple(weights)) for attributes, after, weights in groups]
+    return (*named, *([WeightGroup({}, "", tuple(loose))] if loose else []))
+
+
+def as_xml(groups: Iterable[WeightGroup]) -> str:
+    """``<initrwgt>`` with the declarations of weight groups, as valid XML."""
+    lines = ["<initrwgt>"]
+    for group in groups:
+        lines.append(f"<weightgroup{_written(group.attributes)}> {escape(group.text)}")
+        lines += [f"<weight{_written(weight)}> </weight>" for weight in group.weights]
+        lines.append("</weightgroup>")
+    return "\n".join([*lines, "</initrwgt>"])
+
+
+def _written(attributes: Mapping[str, str]) -> str:
+    return "".join(f" {name}={quoteattr(value)}" for name, value in attributes.items())
 
 
 def _declarations(path: Path) -> str:
@@ -154,6 +186,12 @@ def _value(text: str) -> float:
         return math.nan
 
 
+def _of_weight(attributes: str, text: str) -> dict[str, str]:
+    """The attributes of a weight. aMC@NLO writes its scales and set into the text, with Fortran's exponents."""
+    told = {name.lower(): value.upper().replace("D", "E") for name, value in _TOLD.findall(text)}
+    return told | _attributes(attributes)
+
+
 def _attributes(text: str) -> dict[str, str]:
     return {name.lower(): unescape(one or two) for name, one, two in _ATTRIBUTE.findall(text)}
 
@@ -168,14 +206,24 @@ def _scale(name: str, entry: ScaleUncertainty, groups: Sequence[WeightGroup], pa
     for index, factor in enumerate(scale_factors(entry.variations)):
         mur = factor if entry.scale in ("mu", "mur") else 1.0
         muf = factor if entry.scale in ("mu", "muf") else 1.0
-        weight = next((weight["id"] for group in groups for weight in _scale_weights(group, mur, muf)), None)
+        # MadGraph's systematics program writes some scale weights outside the group for them
+        in_order = sorted(groups, key=lambda group: "scale variation" not in group.name.lower())
+        weight = next((weight["id"] for group in in_order for weight in _scale_weights(group, mur, muf)), None)
         if weight is None:
             raise StepError(
                 f"{path.name} has no weight for the scale uncertainty {name} (MUR={mur:g}, MUF={muf:g}): MadGraph "
-                "writes it where LHAPDF and its Python interface are installed"
+                f"writes it where LHAPDF and its Python interface are installed; {_declared(groups)}"
             )
         found[f"{parameter}_benchmark_{index}"] = weight
     return Nuisance(parameter, name, found)
+
+
+def _declared(groups: Sequence[WeightGroup]) -> str:
+    """The weights that a file declares, as the end of a message."""
+    weights = [weight for group in groups for weight in group.weights]
+    told = [" ".join(f"{key}={value}" for key, value in weight.items()) for weight in weights[:_MOST_LISTED]]
+    more = f" and {len(weights) - _MOST_LISTED:,} more" if len(weights) > _MOST_LISTED else ""
+    return f"it declares {'; '.join(map(shown, told))}{more}" if told else "it declares no weights"
 
 
 def scale_factors(variations: Sequence[float]) -> tuple[float, ...]:
@@ -189,9 +237,7 @@ def scale_factors(variations: Sequence[float]) -> tuple[float, ...]:
 
 
 def _scale_weights(group: WeightGroup, mur: float, muf: float) -> list[Mapping[str, str]]:
-    """The weights of a scale group with these factors and with the scale choice of the generated events."""
-    if "scale variation" not in group.name.lower():
-        return []
+    """The weights of a group with these factors and with the scale choice of the generated events."""
     return [
         weight
         for weight in group.weights

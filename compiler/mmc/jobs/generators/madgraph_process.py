@@ -78,8 +78,6 @@ def _commands(settings: MadGraphGenerateSettings) -> list[str]:
     for text in (*lines, *settings.definitions, *settings.definitions.values()):
         if (found := process_refusal(text)) is not None:
             raise StepError(f"a process line of {sample} contains {found!r}, which is not allowed: {text!r}")
-    if not is_model(settings.model):
-        raise StepError(f"{settings.model!r} of {sample} is not the name of a model")
     if (settings.order == "NLO") != any(map(asks_for_corrections, lines)):
         is_so = (
             "no line names the interaction, as in `p p > e+ e- [QCD]`"
@@ -98,8 +96,10 @@ def _commands(settings: MadGraphGenerateSettings) -> list[str]:
 def _check_model(found: Installation, model: str, sample: str) -> None:
     """Refuse a model that is not installed: MadGraph would try to download it.
 
-    :raises StepError: when the model is not installed
+    :raises StepError: when the model is not installed, or its name is not one
     """
+    if not is_model(model):
+        raise StepError(f"{model!r} of {sample} is not the name of a model")
     folders = [found.folder / "models", *(Path(path) for path in os.environ.get("PYTHONPATH", "").split(":") if path)]
     names = {model, model.rpartition("-")[0]} - {""}
     if not any((folder / name).is_dir() for folder in folders for name in names):

@@ -279,12 +279,14 @@ def _shares(weights: Array, origin: npt.NDArray[np.intp]) -> Array:
     """The balance heuristic's share n_b p_b(x) / Σ_k n_k p_k(x) of each event, shape (events,).
 
     b is the benchmark of the event. ``weights`` (events, benchmarks) are normalised for each benchmark alone: with σ_k
-    the cross section, w_k(x) / (mean of w_k over the events of k) = w_k(x) n_k / σ_k ∝ n_k p_k(x).
+    the cross section, w_k(x) / (mean of w_k over the events of k) = w_k(x) n_k / σ_k ∝ n_k p_k(x). A generator whose
+    weights have both signs generates events with the density of |w_k(x)|, so σ_k is the integral of |w_k| then. The
+    sign stays in the weight of the event, so that events of both signs cancel in every sum.
     """
     shares, signal = np.ones(len(weights)), origin >= 0  # a background has a single sampled benchmark
     sampled = np.unique(origin[signal])
-    mean_weights = [weights[origin == benchmark, benchmark].mean() for benchmark in sampled]
-    densities = np.maximum(weights[np.ix_(signal, sampled)], 0.0) / mean_weights
+    mean_weights = [np.abs(weights[origin == benchmark, benchmark]).mean() for benchmark in sampled]
+    densities = np.abs(weights[np.ix_(signal, sampled)]) / mean_weights
     total = densities.sum(axis=1)
     at_origin = densities[range(len(densities)), np.searchsorted(sampled, origin[signal])]
     shares[signal] = np.divide(at_origin, total, out=np.zeros_like(total), where=total > 0.0)

@@ -163,11 +163,9 @@ def _jets(particles: Any) -> Any:
 
 
 def _leptons(muons: Any, electrons: Any) -> Any:
-    """Muons and electrons sorted by falling pT. As in MadMiner, directions are sorted too, masses and codes are not."""
+    """Muons and electrons sorted by falling pT. (MadMiner 0.9.6 sorts momenta, but neither masses nor codes.)"""
     both = ak.concatenate([muons, electrons], axis=1)
-    order = ak.argsort(-both["pt"], axis=1, stable=True)
-    moved = {name: both[name][order] for name in ("pt", "eta", "phi")}
-    return ak.zip({**moved, "mass": both["mass"], "pdgid": both["pdgid"]})
+    return both[ak.argsort(-both["pt"], axis=1, stable=True)]
 
 
 def _accepted_leptons(leptons: Any, acceptances: Acceptances) -> Any:

@@ -228,7 +228,9 @@ def place_legend(axes: Any, handles: Sequence[Line2D]) -> None:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw in the common style of all figures."""
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
+    """Draw in the common style of all figures, whatever style the user has chosen for own figures."""
+    with mpl.rc_context(), warnings.catch_warnings():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # for labels in scripts that the font lacks
         yield

@@ -59,7 +59,8 @@ STUDY = _object(
     plots=_object(),
 )
 CONFIGURATION = _object("stage", "jobs", stage=_NAME, jobs=_JOBS, shared=_object())
-TRACKED = _object("uri", "experiment", uri={"type": ["string", "null"]}, experiment=_TEXT)
+_WORDS = {"type": "is not of type {}", "pattern": "is not a name", "required": "lacks one of {}"}
+"""What a message says of a rule that a value breaks."""
 RESULTS = json.loads((resources.files("mmc.schema") / "1.0" / "results.json").read_text(encoding="utf-8"))
 
 
@@ -83,6 +84,6 @@ def flaw(value: Any, schema: dict[str, Any]) -> str | None:
     """The first entry of a value that its schema does not allow, and the rule; None if there is none."""
     for error in Draft7Validator(schema).iter_errors(value):
         place = "".join(f"[{step}]" if isinstance(step, int) else f".{step[:60]}" for step in error.absolute_path)
-        rule = repr(error.validator_value)
-        return f"{place.lstrip('.')[:120] or 'it'} does not have {error.validator} {rule[:80]}"
+        words = _WORDS.get(str(error.validator), f"does not fit {error.validator} {{}}")
+        return f"{place.lstrip('.')[:120] or 'it'} {words.format(repr(error.validator_value)[:80])}"
     return None

@@ -1,15 +1,14 @@
 """``mmc report``: the page of a whole run, and the page that compares two runs."""
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jinja2 import UndefinedError
 
-from mmc.compiler.catalogue.stages import REPORT, TRACK
+from mmc.compiler.catalogue.stages import REPORT
 from mmc.compiler.settings.encoding import from_json
 from mmc.compiler.settings.limits import LimitSettings
 from mmc.compiler.settings.report import Named, ReportSettings
@@ -22,11 +21,12 @@ from mmc.jobs.report.agreement import Choices
 from mmc.jobs.report.distributions import MOST_OBSERVABLES, chosen, distribution_figure
 from mmc.jobs.report.page import Page, render, render_template
 from mmc.jobs.report.pictures import Picture, pictures, save
-from mmc.jobs.report.records import RESULTS, TRACKED, flaw, read
+from mmc.jobs.report.records import RESULTS, flaw, read
 from mmc.jobs.report.results import Grid, Outputs, collect
 from mmc.jobs.report.run_folder import PLOTS, Run, open_run
 from mmc.jobs.report.workflow import workflow_picture
-from mmc.jobs.tracking.store import ARTIFACTS, STORE, repoint
+from mmc.jobs.tracking.sqlite_file import STORE, repoint
+from mmc.printing import say
 from mmc.reading import first_line
 from mmc.version import __version__
 
@@ -70,7 +70,7 @@ def compare_runs(first: Path, second: Path, out: Path | None) -> int:
         found = compare.Comparison.of(*runs, old, new)
         drawn = compare.overlays((old, old_grids), (new, new_grids), settings)
         page = render_template("compare.html.j2", drawn, found=found, notes=[*map(notes, runs)])
-    sys.stdout.write("".join(f"{line}\n" for line in found.summary()))
+    say(*found.summary())
     return _write(page, drawn, place / "comparison.html")
 
 
@@ -95,9 +95,9 @@ def notes(run: Run) -> list[str]:
 def _find_tracked_files(run: Run) -> None:
     """Correct the paths of files in the MLflow store, in case an engine has moved the folder with store and files."""
     for path in run.outputs("track").values():
-        record = read(path / TRACK.record, TRACKED)
-        if record["uri"] is None and (path / STORE).is_file():
-            repoint(path, record["experiment"], (path / ARTIFACTS).resolve().as_uri())
+        if (path / STORE).is_file():
+            with suppress(MmcError):  # a folder that cannot be written, or a link
+                repoint(Folder(path).place(STORE))
 
 
 def _write(page: str, drawn: Mapping[str, Picture], path: Path) -> int:
@@ -106,7 +106,7 @@ def _write(page: str, drawn: Mapping[str, Picture], path: Path) -> int:
     _check_ours(place, [path.name, *(f"figures/{name}.{image_format}" for name in drawn for image_format in FORMATS)])
     save(drawn, FORMATS, Folder(place.path / "figures"))
     place.write(path.name, page)
-    sys.stdout.write(f"report: {path}\n")
+    say(f"report: {path}")
     return 0
 
 

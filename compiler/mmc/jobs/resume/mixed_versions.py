@@ -1,6 +1,5 @@
 """Finished jobs that were made with other versions than those with which the jobs would run that are still to run."""
 
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
@@ -11,6 +10,7 @@ from mmc.compiler.catalogue.stages import PROGRAMS, STAGES
 from mmc.compiler.inputs.installations import installed_version
 from mmc.jobs.record import Record
 from mmc.jobs.versions import versions
+from mmc.reading import read_json
 
 
 def mixed_versions(finished: Iterable[Record], stages: Iterable[str], config: Path) -> list[str]:
@@ -56,5 +56,5 @@ def _installed(name: str, config: Path, record: Record) -> str:
 
 @cache
 def _configuration(path: Path) -> Mapping[str, Mapping[str, object]]:
-    read: Mapping[str, Mapping[str, object]] = json.loads(path.read_text(encoding="utf-8"))
+    read: Mapping[str, Mapping[str, object]] = read_json(path)
     return read

@@ -1,6 +1,8 @@
 """Read generated events with MadMiner's readers: detector effects, observables, cuts and efficiencies."""
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +37,8 @@ def run(job: StepJob) -> None:
         les_houches.read(reader, job, settings)
 
     n_passed = 0 if reader.observations is None else len(reader.events_sampling_benchmark_ids)
-    n_read = read_json(job.pick("events", settings.simulate_job) / SIMULATE.record)["n_events"]
+    simulated = read_json(job.pick("events", settings.simulate_job) / SIMULATE.record)
+    n_read = simulated["n_events"]
     log.info("%d of %d events pass", n_passed, n_read)
     undefined = {}
     if n_passed:
@@ -59,7 +62,14 @@ def run(job: StepJob) -> None:
             "benchmark": settings.benchmark,
             "background": settings.background,
             "n_read": n_read,
+            "cross_section_pb": _cross_section(simulated),
             "n_passed": n_passed,
             "undefined": {name: count for name, count in undefined.items() if count},
         },
     )
+
+
+def _cross_section(simulated: Mapping[str, Any]) -> list[float]:
+    """The mean weight of the simulated events at their benchmark and its statistical error, in pb."""
+    mean, size = (simulated[key][simulated["benchmark"]] for key in ("mean_weights_pb", "effective_sample_size"))
+    return [mean, abs(mean) / max(size, 1.0) ** 0.5]

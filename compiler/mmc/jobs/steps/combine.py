@@ -18,6 +18,11 @@ from mmc.jobs.madminer.declarations import Content, read_agreeing
 from mmc.jobs.madminer.event_summary import EVENTS, event_record
 from mmc.jobs.madminer.setup_file import Setup
 
+SAME_CROSS_SECTION = 0.05
+"""The largest relative difference between cross sections of one process, in addition to their errors."""
+SIGNIFICANT = 5.0
+"""The largest difference between two cross sections, in standard errors."""
+
 log = logging.getLogger(__name__)
 
 
@@ -32,6 +37,7 @@ def run(job: StepJob) -> None:
     _check_benchmarks(jobs)
     directories = job.pick_all("analysed", [entry.job for entry in jobs])
     records = [read_json(directory / ANALYSE.record) for directory in directories]
+    _check_cross_sections(jobs, records)
     factors = _factors(jobs, records)
     passed = [bool(record["n_passed"]) for record in records]
     for entry, some in zip(jobs, passed, strict=True):
@@ -68,6 +74,20 @@ def _factors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) 
 def _averaged(entry: AnalysedJob) -> tuple[Any, ...]:
     """The key of the jobs whose cross sections are averaged."""
     return entry.sample, entry.slice, entry.benchmark
+
+
+def _check_cross_sections(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> None:
+    """:raises StepError: when jobs whose cross sections are averaged have different cross sections"""
+    first: dict[tuple[Any, ...], tuple[str, float, float]] = {}
+    for entry, record in zip(jobs, records, strict=True):
+        value, error = record["cross_section_pb"]
+        name, other, other_error = first.setdefault(_averaged(entry), (entry.job, value, error))
+        if abs(value - other) > SAME_CROSS_SECTION * abs(other) + SIGNIFICANT * (error + other_error):
+            raise StepError(
+                f"the events of {name} have a cross section of {other:.4g} pb, and those of {entry.job} one of "
+                f"{value:.4g} pb: they are not parts of one generation, so they cannot be averaged; for parts of phase "
+                "space that add up, give each file a `slice`"
+            )
 
 
 def _combine(contents: Sequence[Content], factors: Sequence[float], out: Path) -> None:

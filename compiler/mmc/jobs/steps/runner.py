@@ -6,7 +6,6 @@ which the next run removes, and its lock ``.NAME.lock``, which is held until the
 """
 
 import importlib
-import json
 import logging
 import math
 import os
@@ -19,6 +18,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
+from mmc import reading
 from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import MmcError, StepError
 from mmc.files import Folder
@@ -27,9 +27,10 @@ from mmc.jobs.record import RECORD, Record
 from mmc.jobs.seeds import seed_generators
 from mmc.jobs.steps.limits import StoppedError, end_with_engine, limited, time_limit_s
 from mmc.jobs.steps.reasons import full_disk, reason
-from mmc.jobs.tracking.tracker import tracker
+from mmc.jobs.tracking.tracker import Tracker, tracker
 from mmc.jobs.versions import versions
 from mmc.locks import held
+from mmc.printing import complain, plain
 from mmc.version import __version__
 
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -66,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         command = _parse(argv)
     except _UsageError as error:
-        sys.stderr.write(f"mmc step: {error}\n{USAGE}\n")
+        complain(f"mmc step: {error}", *USAGE.splitlines())
         return EXIT_USAGE
     out = command.out
     log_path = out.with_name(out.name + ".log")
@@ -78,8 +79,7 @@ def main(argv: Sequence[str]) -> int:
         hint = f" (log: {log_path})" if log_path.is_file() else ""
         full = full_disk(error, out.parent)
         with suppress(OSError):  # a full disk
-            sys.stderr.write(f"mmc step {command.stage}[{command.job}]: {reason(full or error)}{hint}\n")
-            sys.stderr.flush()
+            complain(f"mmc step {command.stage}[{command.job}]: {reason(full or error)}{hint}")
         return MmcError.exit_code if full is None else full.exit_code
     return 0
 
@@ -118,10 +118,9 @@ def _run(command: _Command) -> None:
     entry, shared, threads = _configuration(command)
     for variable in THREAD_LIMITS:
         os.environ[variable] = str(threads)
-    os.environ["MPLBACKEND"] = "agg"
     lock = command.out.with_name(f".{command.out.name}.lock")
-    limits = limited(time_limit_s(command.stage))
-    with limits, held(lock, "mmc step", wait_s=math.inf, unlocked=log.warning) as claim:
+    claimed = held(lock, "mmc step", wait_s=math.inf, waiting=log.info, unlocked=log.warning)
+    with limited(time_limit_s(command.stage)), claimed as claim:
         if claim.waited and _is_finished(command, entry["fingerprint"]):
             log.info("%s[%s] was done by another process", command.stage, command.job)
             return
@@ -146,17 +145,17 @@ def _make(command: _Command, entry: Mapping[str, Any], shared: Mapping[str, Any]
     step = importlib.import_module(STAGES[command.stage].step)
     settings, seed, fingerprint = {**shared, **entry["settings"]}, entry["seed"], entry["fingerprint"]
     job = StepJob(command.stage, command.job, settings, seed, command.inputs, part, command.out, fingerprint)
-    with tracker(job):
+    with tracker(job) as track:
         seed_generators(seed)  # last, because MLflow draws random numbers too
         step.run(job)
     seconds = round(time.monotonic() - started, 3)
-    write_json(part / RECORD, _record(job, seconds).to_json())
-    _replace(command.out, part)
+    write_json(part / RECORD, _record(job, seconds, track).to_json())
+    _replace(command.out, part, STAGES[command.stage].changing)
     _beside(part).remove(part.name + KEPT)
     log.info("%s[%s] done in %.1f s", command.stage, command.job, seconds)
 
 
-def _record(job: StepJob, seconds: float) -> Record:
+def _record(job: StepJob, seconds: float, track: Tracker) -> Record:
     """The record of a job whose step has returned."""
     declared = STAGES[job.stage]
     imported = [package for package in declared.packages if package in sys.modules]
@@ -169,6 +168,7 @@ def _record(job: StepJob, seconds: float) -> Record:
         mmc=__version__,
         made_with={**versions(imported), **{name: text for name, text in job.programs.items() if text}},
         inputs=job.read_outputs,
+        tracked=None if track.outcome is None else track.outcome.entry(),
     )
     return record.with_outputs(job.out, declared.changing)
 
@@ -185,27 +185,37 @@ def _is_finished(command: _Command, fingerprint: str) -> bool:
 def _configuration(command: _Command) -> tuple[dict[str, Any], dict[str, Any], int]:
     """The job's own entry, the shared settings and the number of threads of a stage's configuration file."""
     try:
-        config = json.loads(command.config.read_text(encoding="utf-8"))
+        config = reading.read_json(command.config)
         if config["stage"] != command.stage:
             raise StepError(f"{command.config} configures the stage {config['stage']!r}")
         if command.job not in config["jobs"]:
             raise StepError(f"{command.config} has no job {command.job!r}")
-        if (
-            os.environ.get(FINGERPRINT, config["jobs"][command.job]["fingerprint"])
-            != config["jobs"][command.job]["fingerprint"]
-        ):
+        entry = config["jobs"][command.job]
+        if os.environ.get(FINGERPRINT, entry["fingerprint"]) != entry["fingerprint"]:
             raise StepError(f"{command.config} has changed since the engine started: start it again")
-        return config["jobs"][command.job], config["shared"], int(config["threads"])
+        return entry, config["shared"], int(config["threads"])
     except OSError as error:
         raise StepError(f"cannot read the configuration {command.config}: {error.strerror}") from error
     except (ValueError, TypeError, KeyError) as error:
         raise StepError(f"{command.config} is not a stage's configuration: {error!r}") from error
 
 
-def _replace(out: Path, part: Path) -> None:
-    """Give the finished directory its final name, in place of an earlier output."""
+def _replace(out: Path, part: Path, changing: tuple[str, ...]) -> None:
+    """Give the finished directory its final name, in place of an earlier output.
+
+    Where later jobs change an output, the earlier one stays, and only the files that the job writes are replaced: the
+    record is removed first and comes last.
+    """
     place, old = _beside(out), f".{out.name}.old"
     place.remove(old)
+    if changing and out.exists():
+        names = sorted((path.name for path in part.iterdir()), key=lambda name: name == RECORD)
+        place.remove(f"{out.name}/{RECORD}")
+        for name in names:
+            place.remove(f"{out.name}/{name}")
+            place.move(f"{part.name}/{name}", f"{out.name}/{name}")
+        place.remove(part.name)
+        return
     if out.exists():
         place.move(out.name, old)
     place.move(part.name, out.name)
@@ -230,10 +240,17 @@ def _check_ours(out: Path, log_path: Path) -> None:
         raise StepError(f"{out} was not written by mmc: move it away, or choose another folder")
 
 
+class _Formatter(logging.Formatter):
+    """Lines of a log that text from outside cannot break or hide."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(plain(line) for line in super().format(record).splitlines())
+
+
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
     """Log from INFO on to a file, and mmc's own messages also to standard error."""
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    formatter = _Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     console = logging.StreamHandler(sys.stderr)
     console.setLevel(logging.INFO)
     console.addFilter(lambda record: record.levelno >= logging.ERROR or record.name.startswith("mmc"))

@@ -2,13 +2,12 @@
 
 Clients that open a new store at the same time fail. Clients that look for an experiment while another one creates it
 record their runs without an experiment. So one job creates all three, and passes them on to the other jobs.
+
+The store of earlier versions of the study stays in the output of this job, whether or not it is used again.
 """
 
 import logging
-import os
-import shutil
 import uuid
-from pathlib import Path
 from typing import Any
 
 from mmc.compiler.catalogue.addresses import public
@@ -16,16 +15,8 @@ from mmc.compiler.catalogue.stages import TRACK
 from mmc.compiler.settings.tracking import TrackSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, write_json
-from mmc.jobs.tracking.store import (
-    ARTIFACTS,
-    STORE,
-    Store,
-    artifacts_beside,
-    asked_store,
-    local_store,
-    reason,
-    repoint,
-)
+from mmc.jobs.tracking.sqlite_file import STORE, files_beside
+from mmc.jobs.tracking.store import Store, asked_store, reason
 from mmc.jobs.tracking.tracker import STUDY, StudyRun
 
 log = logging.getLogger(__name__)
@@ -44,7 +35,6 @@ def run(job: StepJob) -> None:
         "experiment": settings.experiment,
         "key": uuid.uuid4().hex,
         "uri": None,
-        "files": None,
         "experiment_id": None,
         "run": None,
         "warning": None,
@@ -65,18 +55,14 @@ def _begin(job: StepJob, settings: TrackSettings, record: dict[str, Any]) -> Non
     """
     uri = asked_store(settings.uri)
     if uri is None:
-        record["files"] = (job.place / ARTIFACTS).as_uri()
-        if _take_over(job.place, job.out):
-            repoint(job.out, record["experiment"], record["files"])
-        store = Store(local_store(job.out))
+        store = _beside(job)
     else:
-        record |= {"uri": public(uri), "files": artifacts_beside(uri)}
+        record["uri"] = public(uri)
         store = Store(uri)
-    record["experiment_id"] = store.experiment(record["experiment"], record["files"])
-    whole = StudyRun(store, record)
-    run = whole.run()
+    record["experiment_id"] = store.ask(store.experiment, record["experiment"])
+    run = StudyRun(store, record).run()
     if run is None:
-        raise StepError("the store does not accept the run")
+        raise StepError(store.lost)
     record["run"] = run.id
     if title := settings.resolved.get("title"):
         run.tags({"mlflow.note.content": title})
@@ -85,11 +71,14 @@ def _begin(job: StepJob, settings: TrackSettings, record: dict[str, Any]) -> Non
     log.info("the run %s of the experiment %s is in %s", run.id, record["experiment"], record["uri"] or job.place)
 
 
-def _take_over(earlier: Path, out: Path) -> bool:
-    """Continue with the store of an earlier version of the study, if the run has one."""
-    if (earlier / ARTIFACTS).is_dir():
-        shutil.copytree(earlier / ARTIFACTS, out / ARTIFACTS, copy_function=os.link)
-    if not (earlier / STORE).is_file():
-        return False
-    shutil.copyfile(earlier / STORE, out / STORE)
-    return True
+def _beside(job: StepJob) -> Store:
+    """The store in the output of the run. An earlier one is continued in its place; a new one appears with the output.
+
+    :raises Exception: as :class:`Store`
+    """
+    earlier = job.place / STORE
+    if earlier.exists():
+        return Store(earlier)
+    store = Store(job.out / STORE)
+    store.files = files_beside(earlier)
+    return store

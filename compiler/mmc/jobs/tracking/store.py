@@ -1,17 +1,15 @@
 """The MLflow store in which runs are tracked, and the runs of one study in it.
 
 A store never fails a job. If the store refuses a request or cannot be reached, there is a warning in the log, and the
-store is not used any more. A job never waits for a store for long.
+store is not used any more. A job never waits for a store for long (:mod:`mmc.jobs.tracking.patience`).
 """
 
 import logging
 import math
 import os
 import re
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -19,11 +17,12 @@ from mmc.compiler.catalogue.addresses import is_server, public
 from mmc.errors import StepError
 from mmc.files import Folder
 from mmc.jobs.tracking.login import ADDRESS, PASSWORD, TOKEN, require_served, without_login
+from mmc.jobs.tracking.patience import REQUEST_S, OutOfPatienceError, Patience, limit_answers
+from mmc.jobs.tracking.sqlite_file import ARTIFACTS, STORE, Name, check, files_beside, repoint
 
-STORE, ARTIFACTS = "mlflow.db", "artifacts"
-"""The SQLite file of a store without a server, and the folder beside it with the files that runs log."""
 ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds; with MLflow's defaults, a request can wait for a quarter of an hour
+    # with MLflow's defaults, a request can wait for a quarter of an hour
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REQUEST_S),
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -31,8 +30,17 @@ ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",  # else there is a warning if git is not installed
 }
 """Settings of MLflow in the environment, for variables that the user has not set."""
+KEPT = tuple(f"MLFLOW_{name}_" for name in ("TRACKING", "HTTP_REQUEST", "S3", "GCS", "SQLALCHEMYSTORE", "MYSQL"))
+"""The beginnings of variables that say how to reach a store. Jobs do not see a user's other settings of MLflow, such as
+the experiment of a notebook, or logging that never waits."""
 BATCH = 100
 """The largest number of parameters, metrics or tags in one request that servers accept."""
+OPENING_S, CALL_S, FILES_S = 20.0, 1.0, 10.0
+"""The usual time to open a store (a new file of SQLite gets its tables), to log values, and to log small files."""
+BYTES_PER_S = 2**20
+"""A slow connection for files that are logged."""
+RESERVED = "Default"
+"""MLflow's own experiment. Its files are in a folder of the process that made the store, not beside the store."""
 
 log = logging.getLogger(__name__)
 Arguments = ParamSpec("Arguments")
@@ -42,19 +50,41 @@ Result = TypeVar("Result")
 class Store:
     """A store in use. Requests to the store go through :meth:`ask` and :meth:`offer`, which never raise."""
 
-    def __init__(self, uri: str) -> None:
-        """Open a store.
+    def __init__(self, place: str | Path) -> None:
+        """Open a store: a server or database by its URI, or a file of SQLite by its path.
 
         :raises ImportError: when MLflow is not installed
+        :raises StepError: when the file cannot be opened
+        :raises MmcError: when the path of the file is a link
+        :raises OutOfPatienceError: when the database does not answer
         :raises Exception: MLflow's own errors, when it does not understand the URI
         """
-        for name, value in ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
+        _set_environment()
         from mlflow import MlflowClient
 
-        self.uri = without_login(uri)
-        self.client = MlflowClient(self.uri)
-        self.lost = False
+        limit_answers()
+        if isinstance(place, Path):
+            for name in (STORE, ARTIFACTS):
+                Folder(place.parent).place(name)  # refuses links, which may lead anywhere
+        file = sqlite_file(place) if isinstance(place, str) else place
+        self.files: str | None = None
+        """The place of the files of a new experiment; None leaves it to the server."""
+        if file is None:
+            self.uri = without_login(str(place))
+        else:
+            self._name = Name(file)  # kept, because its link is removed with it
+            self.uri, self.files = self._name.uri, files_beside(file)
+            Folder(file.parent).make()
+            check(file)
+        if isinstance(place, Path):
+            repoint(place)
+        self.place = public(str(place))
+        self.lost = ""
+        """Why the store is not used any more; empty while it is used."""
+        self.refused = ""
+        """Why files were not logged; empty if all were."""
+        self._patience = Patience()
+        self.client = self._patience.call(OPENING_S, MlflowClient, self.uri)
 
     def ask(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
@@ -63,35 +93,67 @@ class Store:
         if self.lost:
             return None
         try:
-            return function(*args, **kwargs)
+            return self._patience.call(CALL_S, function, *args, **kwargs)
         except Exception as error:
-            self.lost = True
-            log.warning("not tracked from now on: %s", reason(error))
+            self.lose(error)
             return None
 
-    def offer(self, function: Callable[Arguments, object], *args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-        """Call a function that logs files. If it fails, tracking goes on: files may be kept by another server."""
+    def offer(
+        self,
+        paths: Iterable[Path],
+        function: Callable[Arguments, object],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> None:
+        """Call a function that logs files. If it fails, tracking goes on: files may be kept by another server.
+
+        :param paths: the files and folders, whose size gives the time that the call may take
+        """
         if self.lost:
             return
         try:
-            function(*args, **kwargs)
+            self._patience.call(FILES_S + sum(map(_size, paths)) / BYTES_PER_S, function, *args, **kwargs)
+        except OutOfPatienceError as error:
+            self.lose(error)
         except Exception as error:
-            log.warning("not tracked: %s", reason(error))
+            self.refused = reason(error)
+            log.warning("not tracked: %s", self.refused)
 
-    def experiment(self, name: str, artifacts: str | None = None) -> str:
+    def hurry(self) -> None:
+        """Wait no longer than the usual times from now on: the job is asked to stop."""
+        self._patience.left = 0.0
+
+    def lose(self, error: Exception) -> None:
+        """Use the store no more, because of an error."""
+        self.lost = reason(error)
+        log.warning("not tracked from now on: %s", self.lost)
+
+    def experiment(self, name: str) -> str:
         """The id of the experiment with this name, which is created if it does not exist.
 
-        :param artifacts: the place of the files that runs of a new experiment log; None leaves the place to the server
+        :raises StepError: when the experiment was deleted, or the answer is not one of MLflow
         :raises Exception: MLflow's own errors
         """
-        if found := self.client.get_experiment_by_name(name):
-            return str(found.experiment_id)
+        if name == RESERVED:
+            raise StepError(f"MLflow keeps the files of the experiment {name} elsewhere: choose another name")
         try:
-            return str(self.client.create_experiment(name, artifact_location=artifacts))
+            found = self.client.get_experiment_by_name(name)
+            created = None if found else self.client.create_experiment(name, artifact_location=self.files)
         except Exception:
-            if found := self.client.get_experiment_by_name(name):  # another process has just created it
-                return str(found.experiment_id)
-            raise
+            found = self.client.get_experiment_by_name(name)  # another process may have just created it
+            if not found:
+                raise
+        if not found:
+            return _identifier(created, "experiment")
+        if found.lifecycle_stage == "deleted":
+            raise StepError(
+                f"the experiment {name} is deleted: restore it with `MLFLOW_TRACKING_URI={self._shown()} mlflow "
+                f"experiments restore --experiment-id {found.experiment_id}`, or give the study another `experiment`"
+            )
+        return _identifier(found.experiment_id, "experiment")
+
+    def _shown(self) -> str:
+        return f"sqlite:///{self.place}" if self.place.startswith("/") else self.place
 
     def start(self, experiment: str, name: str, identity: Mapping[str, str], tags: Mapping[str, str]) -> str:
         """The id of the run with the tags ``identity``, with status RUNNING; the run is created if it does not exist.
@@ -100,12 +162,13 @@ class Store:
         """
         found = self.find(experiment, identity)
         if found:
-            self.client.update_run(found[0].info.run_id, status="RUNNING")
-            return str(found[0].info.run_id)
+            identifier = _identifier(found[0].info.run_id, "run")
+            self.client.update_run(identifier, status="RUNNING")
+            return identifier
         run = self.client.create_run(
             experiment, start_time=round(time.time() * 1000), tags={**tags, **identity}, run_name=name
         )
-        return str(run.info.run_id)
+        return _identifier(run.info.run_id, "run")
 
     def find(self, experiment: str, tags: Mapping[str, str], most: int = 1) -> list[Any]:
         """The runs with these tags, at most ``most`` of them.
@@ -195,39 +258,25 @@ def _finite(values: Mapping[str, float]) -> list[tuple[str, float]]:
     return [(name, float(value)) for name, value in values.items() if math.isfinite(value)]
 
 
+def _identifier(value: object, what: str) -> str:
+    """The identifier of an experiment or a run in an answer.
+
+    :raises StepError: when there is none: any JSON object is read as an answer of MLflow, with empty entries
+    """
+    if not isinstance(value, str) or not re.fullmatch(r"[\w.-]{1,100}", value):
+        raise StepError(f"the server's answer names no {what}: it is not a tracking server of MLflow")
+    return value
+
+
+def _size(path: Path) -> int:
+    """The bytes of a file, or of all files in a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
 def _key(name: str) -> str:
     """The name of a parameter, metric or tag, with only the characters that MLflow accepts."""
     return re.sub(r"[^\w\-. :/]", "_", name)
-
-
-def local_store(folder: Path) -> str:
-    """The URI of the store in a folder.
-
-    :raises StepError: when the path cannot be part of a URI
-    :raises MmcError: when it is a link
-    """
-    path = str(Folder(folder.resolve()).place(STORE))
-    if "?" in path:
-        raise StepError(f"MLflow cannot open an SQLite file in a folder with `?` in its name: {path}")
-    return f"sqlite:///{path}"
-
-
-def repoint(folder: Path, experiment: str, files: str) -> None:
-    """Change the store in a folder so that it names ``files`` as the place of the files that its runs logged.
-
-    The store has absolute paths, which are wrong after a user or an engine has moved or copied the folder. A store that
-    cannot be written stays unchanged.
-    """
-    columns = {"experiments": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location"}
-    with suppress(sqlite3.Error), closing(sqlite3.connect(folder / STORE)) as store, store:
-        query = "SELECT artifact_location FROM experiments WHERE name = ?"
-        (before,) = store.execute(query, (experiment,)).fetchone() or (files,)
-        if before != files:
-            for table, column in columns.items():
-                store.execute(
-                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
-                    (files, len(before) + 1, len(before), before),
-                )
 
 
 def asked_store(study: str | None) -> str | None:
@@ -248,10 +297,28 @@ def asked_store(study: str | None) -> str | None:
     return uri
 
 
-def artifacts_beside(uri: str) -> str | None:
-    """The place of a new experiment's files: a folder beside an SQLite file; None leaves the place to the server."""
-    path = uri.removeprefix("sqlite:///")
-    return (Path(path).parent / ARTIFACTS).as_uri() if path != uri else None
+def _set_environment() -> None:
+    for name in [name for name in os.environ if name.startswith("MLFLOW_") and not name.startswith(KEPT)]:
+        del os.environ[name]
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The file of an SQLite store, as MLflow would read the URI; None for another store, or a URI with options.
+
+    :raises StepError: when the URI is not understood
+    """
+    if not uri.startswith("sqlite:") or "?" in uri:
+        return None
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        path = make_url(uri).database
+    except (ArgumentError, ValueError) as error:
+        raise StepError(f"{public(uri)} is not the address of an SQLite file") from error
+    return Path(path) if path and path.startswith("/") else None
 
 
 def same_store(recorded: str) -> str:

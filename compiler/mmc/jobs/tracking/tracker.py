@@ -13,8 +13,9 @@ All of this does nothing if the study has no tracking, or the store cannot be us
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from mmc.compiler.catalogue.stages import REPORT, STAGES, TRACK, TRAIN, TrackedA
 from mmc.jobs.job import StepJob, read_json
 from mmc.jobs.record import RECORD
 from mmc.jobs.tracking.entries import Entry, describe, logged, summarise, versions
-from mmc.jobs.tracking.store import Store, local_store, reason, same_store
+from mmc.jobs.tracking.outcome import Outcome, label
+from mmc.jobs.tracking.sqlite_file import STORE
+from mmc.jobs.tracking.store import Store, reason, same_store
 
 INPUT, STUDY = TRACK.output, "study.resolved.json"
 """The output of the stage ``track``, by its name as an input, and the file of the study in this output."""
@@ -36,6 +39,9 @@ log = logging.getLogger(__name__)
 
 class Tracker:
     """A run that is not tracked."""
+
+    outcome: Outcome | None = None
+    """What was tracked, once the job is done; None if the study has no tracking."""
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Log settings of the run. A parameter cannot be changed later."""
@@ -78,7 +84,7 @@ class Run(Tracker):
         self.store.ask(self.store.log, self.id, tags=values)
 
     def artifact(self, path: Path) -> None:
-        self.store.offer(self.store.log_paths, self.id, [path])
+        self.store.offer([path], self.store.log_paths, self.id, [path])
 
     @contextmanager
     def child(self, name: str) -> Iterator[Tracker]:
@@ -94,9 +100,9 @@ class Run(Tracker):
         self.metrics(entry.metrics)
         for name, values in entry.series.items():
             self.store.ask(self.store.log_series, self.id, name, values)
-        self.store.offer(self.store.log_paths, self.id, entry.artifacts)
+        self.store.offer(entry.artifacts, self.store.log_paths, self.id, entry.artifacts)
         if entry.network is not None:
-            self.store.offer(self.store.log_network, self.id, *entry.network)
+            self.store.offer(entry.network[:1], self.store.log_network, self.id, *entry.network)
         self.tags(entry.tags)  # the last, because they mark the entry as logged
 
     @contextmanager
@@ -105,6 +111,8 @@ class Run(Tracker):
         try:
             yield
         except BaseException as error:
+            if not isinstance(error, Exception):
+                self.store.hurry()
             self.tags({"error": reason(error)})
             self.end("FAILED" if isinstance(error, Exception) else "KILLED")
             raise
@@ -125,6 +133,8 @@ class StudyRun:
     def __init__(self, store: Store, record: Mapping[str, Any]) -> None:
         self.store, self.record, self.id = store, record, record["run"]
         self.tags = {name: str(record[name]) for name in ("study", "digest", "seed")} | versions()
+        self.caught_up: set[str] = set()
+        """The jobs that are logged for certain, as the report has seen."""
 
     def run(self) -> Run | None:
         """The study's own run; created if it does not exist."""
@@ -158,24 +168,44 @@ def tracker(job: StepJob) -> Iterator[Tracker]:
     if _active:
         yield _active[0]
         return
-    study = _open(job)
-    run = (
-        None if study is None else study.run() if job.stage == LAST else study.job_run(*_identity(job.stage, job.name))
-    )
-    if study is None or run is None:
-        yield Tracker()
+    track, study = _start(job)
+    if study is None or not isinstance(track, Run):
+        yield track
         return
-    _active.append(run)
+    _active.append(track)
     try:
-        with run.running():
-            yield run
-            study.store.ask(_log_output, study, run, job)
+        with track.running():
+            yield track
+            try:
+                _log_output(study, track, job)
+            except Exception as error:
+                study.store.lose(error)
+        track.outcome = _outcome(study, job)
     except BaseException:
-        if study.id != run.id:
+        if study.id != track.id:
             Run(study, study.id).end("FAILED")
         raise
     finally:
         _active.clear()
+
+
+def _start(job: StepJob) -> tuple[Tracker, "StudyRun | None"]:
+    """The run of a job and that of its study; a run that is not tracked, with the reason, if there are none."""
+    folders = job.inputs.get(INPUT, ())
+    track = Tracker()
+    if not folders:
+        return track, None
+    record = read_json(folders[0] / TRACK.record)
+    study = _open(job, record, folders[0])
+    if not isinstance(study, str):
+        run = study.run() if job.stage == LAST else study.job_run(*_identity(job.stage, job.name))
+        if run is not None:
+            return run, study
+        study = study.store.lost
+    track.outcome = Outcome(record["key"], logged=False, reason=study)
+    if job.stage == LAST:
+        track.outcome = _with_others(track.outcome, job, ())
+    return track, None
 
 
 def _identity(stage: str, job: str) -> tuple[str, str]:
@@ -184,23 +214,19 @@ def _identity(stage: str, job: str) -> tuple[str, str]:
     return (f"estimator {job}", job) if shared else (f"{stage} {job}", f"{stage} {job}")
 
 
-def _open(job: StepJob) -> StudyRun | None:
-    """The study's run, to which the job belongs; None if nothing is tracked."""
-    folders = job.inputs.get(INPUT, ())
-    if not folders:
-        return None
-    record = read_json(folders[0] / TRACK.record)
+def _open(job: StepJob, record: dict[str, Any], folder: Path) -> StudyRun | str:
+    """The study's run, to which the job belongs, or the reason why there is none."""
     if record["run"] is None and job.stage != LAST:
         log.warning("not tracked: %s", record["warning"])
-        return None
+        return str(record["warning"])
     try:
-        store = Store(same_store(record["uri"]) if record["uri"] else local_store(folders[0]))
+        store = Store(same_store(record["uri"]) if record["uri"] else folder / STORE)
     except Exception as error:
         log.warning("not tracked: %s", reason(error))
-        return None
+        return reason(error)
     if record["experiment_id"] is None:
-        record["experiment_id"] = store.ask(store.experiment, record["experiment"], record["files"])
-    return None if record["experiment_id"] is None else StudyRun(store, record)
+        record["experiment_id"] = store.ask(store.experiment, record["experiment"])
+    return store.lost if record["experiment_id"] is None else StudyRun(store, record)
 
 
 def _log_output(study: StudyRun, run: Run, job: StepJob) -> None:
@@ -209,7 +235,7 @@ def _log_output(study: StudyRun, run: Run, job: StepJob) -> None:
         run.entry(describe(job.stage, job.out, job.seed, job.settings))
         return
     job_tags = study.job_tags()
-    for folder in [path for name, paths in job.inputs.items() if name not in (INPUT, "events") for path in paths]:
+    for folder in _folders(job):
         record = read_json(folder / RECORD)
         key, name = _identity(record["stage"], record["job"])
         if logged(record["stage"]) not in job_tags.get(key, {}):
@@ -217,5 +243,27 @@ def _log_output(study: StudyRun, run: Run, job: StepJob) -> None:
             if missing is not None:
                 with missing.running():
                     missing.entry(describe(record["stage"], folder, record["seed"], {}))
+        if not study.store.lost:
+            study.caught_up.add(label(record))
     run.entry(summarise(job.out))
     run.artifact(job.inputs[INPUT][0] / STUDY)
+
+
+def _outcome(study: StudyRun, job: StepJob) -> Outcome:
+    """What was tracked of a job that is done."""
+    store = study.store
+    own = Outcome(study.record["key"], not store.lost, store.lost or store.refused)
+    return _with_others(own, job, study.caught_up) if job.stage == LAST else own
+
+
+def _with_others(own: Outcome, job: StepJob, caught_up: Collection[str]) -> Outcome:
+    """The outcome of the report with those of the jobs that it reads, of which it has seen or logged some."""
+    records = [read_json(folder / RECORD) for folder in _folders(job)]
+    found = {label(record): Outcome.of(record, own.key) for record in records}
+    for name in caught_up:
+        found[name] = replace(found[name], logged=True, reason=found[name].reason if found[name].logged else "")
+    return own.of_all({**found, f"{job.stage}[{job.name}]": own})
+
+
+def _folders(job: StepJob) -> list[Path]:
+    return [path for name, paths in job.inputs.items() if name not in (INPUT, "events") for path in paths]

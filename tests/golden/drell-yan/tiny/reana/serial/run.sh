@@ -306,19 +306,20 @@ alive() {
 # Hold the lock of the folder $2, its file $3, until this process and all that it has started have ended: -x alone, -s
 # together with others. Other commands of mmc use the same file; its content tells them who holds it.
 lock() {
-  local file=$2/$3 held said tries who process place=$HOSTNAME
+  local folder file held said tries who process place=$HOSTNAME
+  folder=$(absolute "$2") file=$folder/$3
   descriptor=''
   [[ -r /proc/sys/kernel/random/boot_id ]] && read -r place </proc/sys/kernel/random/boot_id &&
     place+=" $(readlink /proc/self/ns/pid)"
   [[ $1 == -s ]] && place+=' shared' # others may hold it when this process has ended
   for ((tries = 0; tries < 50; ++tries)); do
-    [[ -e $file || -w $2 ]] || return 0 # who cannot create the lock cannot write there either
+    [[ -e $file || -w $folder ]] || return 0 # who cannot create the lock cannot write there either
     [[ ! -L $file && (! -e $file || -f $file) ]] || die "$file is not a lock of mmc: move it away"
-    { exec {held}<>"$file" || exec {held}<"$file"; } 2>/dev/null || die "cannot write into $2"
+    { exec {held}<>"$file" || exec {held}<"$file"; } 2>/dev/null || die "cannot write into $folder"
     if said=$(try_lock "$1" "$held"); then
-      read -r who <"$file"
+      read -r -n 400 who <"$file"
       if [[ $who =~ ^[0-9]+$ ]] && alive "$who"; then
-        die "process $who of an older mmc is running the jobs in $(absolute "$2"); if it is not, remove $file"
+        die "process $who of an older mmc is running the jobs in $folder; if it is not, remove $file"
       elif [[ -n $who && ! $who =~ ^[0-9]+$ && $who != *' of user '* ]]; then
         die "$file is not a lock of mmc: move it away"
       elif [[ $file -ef /dev/fd/$held ]]; then # it was not removed meanwhile
@@ -335,9 +336,10 @@ lock() {
     exec {held}>&-
     sleep 0.1
   done
-  { read -r who && read -r process said; } <"$file"
+  { read -r -n 400 who && read -r -n 400 process said; } <"$file"
   [[ $said == "$place" ]] && ! alive "$process" && who="a program of a command that has ended: $who"
-  die "$(absolute "$2") is in use by ${who:-another command of mmc}"
+  who=${who:-another command of mmc}
+  die "$folder is in use by ${who//[^[:print:]]/ }"
 }
 
 unlock() {

@@ -1,0 +1,84 @@
+"""Text from outside cannot move a cursor, hide or reorder text, or forge a line, wherever mmc prints it."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mmc.printing import complain, plain, say
+
+from tests.support import ROOT
+
+PACKAGE = ROOT / "compiler" / "mmc"
+WRITERS = {
+    "printing.py",
+    "files.py",  # files, not terminals
+    "compiler/targets/bundle.py",  # likewise
+    "cli/plans.py",  # diagnostics, whose renderers have tests of their own
+    "cli/doctor.py",  # JSON
+    "cli/plan.py",  # pictures, JSON
+    "cli/local_run.py",  # the state of a run
+}
+"""The modules that write to a stream themselves."""
+HOSTILE = "a\x1b]0;b\x07\x9b31m\u202e\u2066\u2028::error::\r\n::error::c\x7f\udcff##[error]d"
+
+
+@given(st.text())
+def test_a_line_is_one_line_that_a_terminal_shows(text: str) -> None:
+    shown = plain(text)
+    assert shown.isprintable()
+    assert len(shown) == len(text)
+    assert not shown.lstrip().startswith("::")
+    assert "##[" not in shown
+
+
+def test_what_can_be_shown_is_shown_as_it_is() -> None:
+    for text in ("", "a: b", "µ → ∞, 日本", "e\u0301", "std::vector", "##"):
+        assert plain(text) == text
+
+
+def test_lines_are_written_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+    say("one", HOSTILE)
+    complain(HOSTILE)
+    out, err = capsys.readouterr()
+    assert out == f"one\n{plain(HOSTILE)}\n"
+    assert err.count("\n") == 1
+
+
+def test_only_the_writer_writes() -> None:
+    """A module that names a stream, or calls `print`, could print text from outside as it is."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            writes = isinstance(node, ast.Attribute) and node.attr in ("write", "writelines", "buffer")
+            writes = writes and ast.unparse(node.value) in ("sys.stdout", "sys.stderr", "stream")
+            prints = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+            if writes or prints:
+                found.add(path.relative_to(PACKAGE).as_posix())
+    assert found <= WRITERS, "use mmc.printing.say or complain"
+
+
+def mmc(folder: Path, *words: str | bytes, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """``mmc`` with these words, run in a folder."""
+    variables = {**os.environ, **environment}
+    command = [sys.executable, "-m", "mmc", *words]
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("name", ["::error::x.yaml", "a\n::error::x.yaml", "a\x1b[2Jx.yaml", "a\u202ex.yaml"])
+def test_a_name_of_a_file_forges_nothing(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mmc: 1\n")
+    for words in (["validate", name], ["plan", name], ["validate", f"no {name}"], ["validate", f"--{name}"]):
+        done = mmc(tmp_path, *words)
+        text = (done.stdout + done.stderr).decode()
+        assert text
+        assert all(line.isprintable() and not line.lstrip().startswith("::") for line in text.splitlines())
+    annotations = mmc(tmp_path, "validate", "--format", "github", name).stdout.decode().splitlines()
+    assert annotations
+    assert all(line.isprintable() for line in annotations)
+    assert all(line.startswith("::error file=") and line.count("::error") <= 2 for line in annotations)
+    assert not any("::x" in line.partition("title=")[0][2:] for line in annotations)
