@@ -16,7 +16,7 @@ from tests.jobs.statistics.test_histograms import whole_luminosity
 from tests.jobs.toy_events import SIGMA, A, cross_section, squared_amplitude, write_events
 from tests.support import SHARED_DATA
 
-GOOD = {"n_hidden": [32, 32], "n_epochs": 15}
+GOOD = {"n_hidden": [32, 32], "n_epochs": 15, "batch_size": 512, "initial_lr": 0.006}
 
 
 def result(folder: Path, name: str = "evaluate.json") -> dict[str, Any]:

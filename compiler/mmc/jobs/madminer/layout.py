@@ -67,16 +67,16 @@ _checked: set[tuple[object, ...]] = set()
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """Open a set-up or event file of MadMiner for reading, as ``h5py.File``; its content is checked once per process.
+    """Open a set-up or event file of MadMiner for reading, as ``h5py.File``; it is checked once per process.
 
-    :raises StepError: as :func:`mmc.jobs.formats.hdf5.opened`; when the file is not one of MadMiner's, its arrays do
-        not fit each other, or a value cannot be what it stands for
+    :raises StepError: as :func:`mmc.jobs.formats.hdf5.look`; when the file is not one of MadMiner's, its arrays do not
+        fit each other, or a value cannot be what it stands for
     """
-    with hdf5.opened(path) as (file, declared):
-        state = path.stat()
-        key = (path, state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    with hdf5.opened(path) as file:
+        state = hdf5.state(file)
+        key = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
         if key not in _checked:
-            _check(_File(path.name, file, declared))
+            _check(_File(path.name, file, hdf5.look(file, path.name)))
             _checked.add(key)
         yield file
 
