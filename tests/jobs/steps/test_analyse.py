@@ -185,7 +185,7 @@ def test_full_disk(tmp_path: Path, chain: Chain, blocks: int) -> None:
         *words,
     ]
     done = subprocess.run(limited, capture_output=True, text=True, check=False)
-    assert done.returncode == 3
+    assert done.returncode == 4
     assert done.stderr.strip().rpartition("\n")[2].startswith("mmc step analyse[x]: cannot write: ")
     assert "Traceback" not in done.stderr
     assert names(tmp_path / "analyse") == ["x.log"]

@@ -57,7 +57,7 @@ _NONE = "None"
 """MadMiner's text for a value that is missing."""
 _CHOICES = {"systematics/types": ("norm", "pdf", "scale"), "systematics/scales": ("mu", "muf", "mur", _NONE)}
 _MOST_POWER = 64
-_MOST_CHARACTERS = 256
+_MOST_CHARACTERS, _MOST_OF_DEFINITION = 256, 65_536
 _ROWS = 1 << 18
 """This many events are checked at a time."""
 
@@ -108,17 +108,19 @@ class _File:
         blocks = [values for _, values in self.rows(place)]
         return np.concatenate(blocks) if len(blocks) > 1 else blocks[0] if blocks else np.empty(0)
 
-    def texts(self, place: str) -> list[str]:
+    def texts(self, place: str, most: int = _MOST_CHARACTERS) -> list[str]:
         """The texts of a dataset, one after the other.
 
-        :raises StepError: when one is too long, or has characters that are not printable ASCII
+        :param most: the largest number of characters of a text
+        :raises StepError: when one is longer, or has characters that are not printable ASCII
         """
         if place not in self.declared:
             return []
         found = []
         for raw in np.ravel(self.array(place)).tolist():
             text = raw.decode("ascii", errors="replace")
-            if len(raw) > _MOST_CHARACTERS or not (text.isascii() and text.isprintable()):
+            shown_text = text if most == _MOST_CHARACTERS else " ".join(text.split())  # definitions may have lines
+            if len(raw) > most or not (text.isascii() and shown_text.isprintable()):
                 raise self.flaw(place, "has a text that is too long or not printable ASCII")
             found.append(text)
         return found
@@ -167,7 +169,7 @@ def _check(file: _File) -> None:
     file.names("observables/names")
     for place, (kind, _) in LAYOUT.items():
         if kind == "texts":
-            file.texts(place)
+            file.texts(place, _MOST_OF_DEFINITION if place == "observables/definitions" else _MOST_CHARACTERS)
         if kind == "numbers" and place != "samples/observations":  # MadMiner marks a missing observable with NaN
             file.finite(place)
     for place, known in _CHOICES.items():
