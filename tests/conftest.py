@@ -16,10 +16,19 @@ collect_ignore = [] if HAS_STEPS else ["jobs"]
 
 LONG = (
     "tests/compiler/targets/test_engines.py",
-    "tests/jobs/learning/test_methods.py",
-    "tests/test_event_file.py",
-    "tests/jobs/steps/test_evaluate.py",
     "tests/jobs/tracking/test_tracker.py",
+    "tests/jobs/readers/test_delphes.py",
+    "tests/jobs/report/test_run_folder.py",
+    "tests/jobs/steps/test_evaluate.py",
+    "tests/jobs/statistics/test_profiled_ratio.py",
+    "tests/test_event_file.py",
+    "tests/jobs/report/test_browser.py",
+    "tests/compiler/targets/test_script.py",
+    "tests/jobs/steps/test_report.py",
+    "tests/compiler/targets/test_fake_jobs.py",
+    "tests/jobs/madminer/test_workarounds.py",
+    "tests/jobs/learning/test_methods.py",
+    "tests/jobs/generators/test_contact_interactions.py",
 )
 """The files that take longest come first, so that all cores end at the same time."""
 

@@ -205,7 +205,6 @@ FUNCTIONS = {
 }
 OWN_OUTPUT = "the job's own output, in a folder that the runner has just made"
 ALLOWED = {
-    "mmc.locks": "a lock is a file that is held open, and removed by its holder",
     "mmc.files": "the helper itself",
     "mmc.compiler.reana.client": "temporary files without a name",
     "mmc.compiler.reana.submit": "a temporary folder, into which what the server sends is unpacked",

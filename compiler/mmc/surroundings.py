@@ -13,6 +13,8 @@ import tempfile
 import warnings
 from pathlib import Path
 
+from mmc.printing import complain
+
 SET = {
     "LC_ALL": "C",  # numbers and messages of other programs
     "MPLBACKEND": "agg",  # a notebook names one that only its own environment has
@@ -67,7 +69,7 @@ def _choose_temporary() -> None:
         if folder and not (Path(folder).is_dir() and os.access(folder, os.W_OK | os.X_OK)):
             del os.environ[name]
             tempfile.tempdir = None
-            sys.stderr.write(f"mmc: {name} is {folder!r}, which is not a folder to write into; not used\n")
+            complain(f"mmc: {name} is {folder!r}, which is not a folder to write into; not used")
 
 
 def _name_user() -> None:

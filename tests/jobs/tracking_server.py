@@ -31,7 +31,7 @@ def server(folder: Path, *, guarded: bool = False) -> Iterator[str]:
     if guarded:
         settings = folder / "auth.ini"
         lines = ["[mlflow]", "default_permission = READ", f"database_uri = sqlite:///{folder}/users.db"]
-        lines += [f"admin_username = {USER}", f"admin_password = {PASSWORD}"]
+        lines += [f"admin_username = {USER}", f"admin_password = {PASSWORD}", "auth_cache_ttl_seconds = 600"]
         settings.write_text("\n".join(lines) + "\n")
         environment |= {"MLFLOW_AUTH_CONFIG_PATH": str(settings), "MLFLOW_FLASK_SERVER_SECRET_KEY": "for tests"}
         environment |= {"MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD}

@@ -165,7 +165,8 @@ def limits_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:
     levels = sorted({level for entry in limits for level in entry["allowed_fraction"]}, key=float)
     rows = [("method", *(f"allowed at {100 * float(level):g} %" for level in levels), "closure", "")]
     for entry in limits:
-        shares = (f"{100 * entry['allowed_fraction'][level]:.1f} %" for level in levels)
+        fractions = (entry["allowed_fraction"][level] for level in levels)
+        shares = (f"{100 * fraction:.1f} %" if fraction else "not resolved" for fraction in fractions)
         rows.append((entry["name"], *shares, entry["verdict"], "reaches the edge" if entry["touches_edge"] else ""))
     return table(rows, right=range(1, len(levels) + 1))
 

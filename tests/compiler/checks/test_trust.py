@@ -81,7 +81,7 @@ def test_jobs_are_told_what_is_trusted() -> None:
     study = load("vbf-higgs/study.yaml")
     plain = plan_of(study)
     assert all("trust" not in job.settings for stage in plain.stages for job in stage.jobs)
-    study["generation"]["run_card"]["custom_fcts"] = "a.f"
+    study["generation"]["run_card"] = {"custom_fcts": "a.f"}
     study["trust"] = ["custom_fcts"]
     plan = plan_of(study)
     assert all("custom_fcts" in json.dumps(job.settings["trust"]) for job in jobs(plan, "simulate").values())

@@ -25,11 +25,17 @@ EVENT = (
 
 
 def write_lhe(
-    path: Path, weights: list[dict[str, str]], own: str = "0.25", norm: str = "sum", header: str = HEADER
+    path: Path,
+    weights: list[dict[str, str]],
+    own: str = "0.25",
+    norm: str = "sum",
+    header: str = HEADER,
+    cross_section: float = 0.5,
 ) -> Path:
     """A file with these weights, whose own add up to a cross section of 0.5 pb if there are two."""
     text = "<LesHouchesEvents version='3.0'>\n<header>\n" + header.format(n=len(weights), norm=norm)
-    text += "</header>\n<init>\n2212 2212 6.5e+03 6.5e+03 0 0 247000 247000 -3 1\n5.0e-01 1.0e-02 2.0e-01 1\n</init>\n"
+    text += "</header>\n<init>\n2212 2212 6.5e+03 6.5e+03 0 0 247000 247000 -3 1\n"
+    text += f"{cross_section:.1e} 1.0e-02 2.0e-01 1\n</init>\n"
     for entry in weights:
         lines = "".join(f"<wgt id='{name}'> {value} </wgt>\n" for name, value in entry.items())
         text += EVENT.format(own=own, weights=lines)

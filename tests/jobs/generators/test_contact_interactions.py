@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from itertools import islice
 from math import pi
 
@@ -6,7 +5,6 @@ import numpy as np
 import pytest
 from mmc.compiler.settings.generation import Pythia8Beams, RunCard
 from mmc.errors import StepError
-from mmc.jobs.formats.events import Event
 from mmc.jobs.generators import contact_interactions as ci
 from mmc.jobs.generators import pythia8
 from mmc.jobs.generators.contact_interactions import Floats, Kinematics, squared, vector
@@ -97,15 +95,15 @@ N_EVENTS = 40_000
 
 
 @pytest.fixture(scope="module")
-def samples() -> dict[str, tuple[list[Event], float, float]]:
-    """Events of Pythia at every point, with the cross section and its relative error."""
+def samples() -> dict[str, tuple[Kinematics, float, float]]:
+    """The kinematics of Pythia's events at every point, with the cross section and its relative error."""
     found = {}
     for seed, (name, point) in enumerate(POINTS.items(), start=1):
         couplings = ci.pythia_couplings(np.array(point))
         limits = RunCard(m_min_gev=300.0, m_max_gev=2000.0, pt_min_gev=None)
         lines = pythia8.settings("dimuon", limits, BEAMS, couplings)
         generator = pythia8.start(lines, seed)
-        events = list(islice(pythia8.events(generator), N_EVENTS))
+        events = kinematics(list(islice(pythia8.events(generator), N_EVENTS)))
         info = generator.infoPython()
         found[name] = (events, info.sigmaGen() * 1e9, info.sigmaErr() / info.sigmaGen())
     return found
@@ -117,11 +115,11 @@ def samples() -> dict[str, tuple[list[Event], float, float]]:
     [(a, b) for other in ("ll", "lr", "rr+rl") for a, b in (("sm", other), (other, "sm"))],
 )
 def test_reweighted_events_agree_with_events_that_pythia_generates(
-    samples: dict[str, tuple[list[Event], float, float]], sampled: str, target: str
+    samples: dict[str, tuple[Kinematics, float, float]], sampled: str, target: str
 ) -> None:
     events, cross_section, error = samples[sampled]
     expected_events, expected, expected_error = samples[target]
-    matrix_elements = squared(kinematics(events), np.array([POINTS[sampled], POINTS[target]]))
+    matrix_elements = squared(events, np.array([POINTS[sampled], POINTS[target]]))
     ratio = matrix_elements[:, 1] / matrix_elements[:, 0]
     assert ratio.sum() ** 2 / (ratio**2).sum() > 0.2 * N_EVENTS, (
         "too few effective events for the test to mean anything"
@@ -142,14 +140,13 @@ def test_reweighted_events_agree_with_events_that_pythia_generates(
         assert chi2 < bins + 4.0 * np.sqrt(2.0 * bins), f"chi2 {chi2:.1f} in {bins} bins of {observable.__name__}"
 
 
-def _mass(events: Sequence[Event]) -> Floats:
-    return np.sqrt(kinematics(events).s)
+def _mass(events: Kinematics) -> Floats:
+    return np.sqrt(events.s)
 
 
-def _cos_theta(events: Sequence[Event]) -> Floats:
+def _cos_theta(events: Kinematics) -> Floats:
     """Cosine of the angle of the negative muon to the quark, in the frame of the pair."""
-    found = kinematics(events)
-    return np.asarray((found.t - found.u) / found.s)
+    return np.asarray((events.t - events.u) / events.s)
 
 
 def _chi2(values: Floats, weights: Floats, expected_values: Floats, expected_weight: float, edges: Floats) -> float:

@@ -51,7 +51,7 @@ def events(tmp_path: Path) -> Path:
     """A file in its normal form with 40 events of u u~ > mu- mu+."""
     import random
 
-    source = write_lhe(tmp_path / "x.lhe", [])
+    source = write_lhe(tmp_path / "x.lhe", [], cross_section=20.0)
     numbers = random.Random(3)
     text = "".join(event(numbers, {"w": 100.0}, False) for _ in range(40))
     source.write_text(source.read_text().replace("</LesHouchesEvents>", f"{text}</LesHouchesEvents>"))

@@ -92,5 +92,5 @@ def test_delphes(tmp_path: Path, card: str) -> None:
     settings = detect_settings(delphes, card="card", shipped_card=None)
     inputs = {"events": events, "card": tmp_path / "card.tcl"}
     assert Folder(tmp_path).refusal("detect", "x", settings, **inputs).startswith("the card card.tcl: ")
-    said = Folder(tmp_path).refusal("detect", "x", {**settings, "trust": ["card"]}, **inputs)
-    assert not said.startswith("the card")
+    said = Folder(tmp_path).attempt("detect", "y", {**settings, "trust": ["card"]}, **inputs)
+    assert "the card" not in said[1]

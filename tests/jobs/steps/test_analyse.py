@@ -44,6 +44,10 @@ def test_events_and_what_is_said_of_them(chain: Chain) -> None:
     analysed = folder.analyse(setup, events)
     record = json.loads((analysed / "analyse.json").read_text())
     content = _content(analysed)
+    simulated = json.loads((events / "simulate.json").read_text())
+    mean, error = record.pop("cross_section_pb")
+    assert mean == simulated["mean_weights_pb"]["sm"]
+    assert error == pytest.approx(mean / simulated["effective_sample_size"]["sm"] ** 0.5)
     assert record == {
         "sample": "signal",
         "benchmark": "sm",
@@ -185,7 +189,7 @@ def test_full_disk(tmp_path: Path, chain: Chain, blocks: int) -> None:
         *words,
     ]
     done = subprocess.run(limited, capture_output=True, text=True, check=False)
-    assert done.returncode == 3
+    assert done.returncode == 4
     assert done.stderr.strip().rpartition("\n")[2].startswith("mmc step analyse[x]: cannot write: ")
     assert "Traceback" not in done.stderr
     assert names(tmp_path / "analyse") == ["x.log"]

@@ -25,6 +25,7 @@ def test_every_baseline_that_has_limits_has_a_likelihood() -> None:
 def test_a_histogram_says_more_than_the_rate(tmp_path: Path, parameters: int) -> None:
     learning = Learning(tmp_path, write_events(tmp_path / "events", parameters), parameters)
     rate, histogram = record(learning.baseline("rate")), record(learning.histogram(["x1"], [10]))
+    assert rate["degrees_of_freedom"] == 1 and histogram["degrees_of_freedom"] == parameters
     assert rate["p_true"] == 1.0 and rate["closure"]["mean_ratio"] is None
     assert histogram["p_true"] > 0.2 and histogram["verdict"] == "passed"
     assert histogram["allowed_fraction"]["0.95"] < rate["allowed_fraction"]["0.95"]

@@ -1,4 +1,6 @@
 import json
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +18,18 @@ NONE = {**READING, "cuts": [{"definition": "m_ll > 1e6", "required": False}]}
 UNREAD = {"job": "x", "n_events": None, "k_factor": 1.0}
 
 
+Generate = Callable[..., Path]
+
+
 class Chain:
     """A set-up and events of some samples."""
 
-    def __init__(self, path: Path) -> None:
-        self.folder = Folder(path)
-        self.setup = self.folder.setup()
+    def __init__(self, path: Path, setup: Path, generate: Generate) -> None:
+        self.folder, self.setup, self.generate = Folder(path), setup, generate
 
     def simulated(self, benchmark: str, n_events: int, parts: int = 1, process: str = "dimuon") -> list[Path]:
         sample = "signal" if process == "dimuon" else process
-        generated = self.folder.generate(self.setup, benchmark, sample, process)
+        generated = self.generate(benchmark, sample, process)
         return [self.folder.simulate(self.setup, generated, n_events, part) for part in range(parts)]
 
     def analysed(self, events: list[Path], reading: dict[str, Any] = ALL) -> list[Path]:
@@ -41,9 +45,17 @@ class Chain:
         return self.folder.refusal("combine", "refused", settings, setup=self.setup, analysed=analysed)
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Generate]:
+    """A set-up, and the integrals of Pythia's processes, each found once."""
+    folder = Folder(tmp_path_factory.mktemp("prepared"))
+    setup = folder.setup()
+    return setup, cache(partial(folder.generate, setup))
+
+
 @pytest.fixture
-def chain(tmp_path: Path) -> Chain:
-    return Chain(tmp_path)
+def chain(prepared: tuple[Path, Generate], tmp_path: Path) -> Chain:
+    return Chain(tmp_path, *prepared)
 
 
 def _mean_weights(events: list[Path]) -> Any:
@@ -78,7 +90,7 @@ def test_splitting_averages(chain: Chain) -> None:
 
 
 def test_unequal_parts_weigh_by_their_events(chain: Chain) -> None:
-    generated = chain.folder.generate(chain.setup)
+    generated = chain.generate()
     parts = [chain.folder.simulate(chain.setup, generated, n, part) for part, n in enumerate((300, 100))]
     combined = chain.combined(chain.analysed(parts))
     np.testing.assert_allclose(_values(combined), _mean_weights(parts), rtol=1e-12)
@@ -168,7 +180,7 @@ def test_observables_must_agree(chain: Chain) -> None:
 
 def test_unknown_numbers_of_events(chain: Chain) -> None:
     """Jobs weigh by the events that were read, also one of which no event passes."""
-    generated = chain.folder.generate(chain.setup)
+    generated = chain.generate()
     parts = [chain.folder.simulate(chain.setup, generated, n, part) for part, n in enumerate((300, 100))]
     analysed = [*chain.analysed(parts[:1]), *chain.analysed(parts[1:], NONE)]
     known, unknown = chain.combined(analysed, "known"), chain.combined(analysed, "unknown", n_events=None)
@@ -177,7 +189,7 @@ def test_unknown_numbers_of_events(chain: Chain) -> None:
 
 
 def test_slices_add_and_their_parts_average(chain: Chain) -> None:
-    generated = chain.folder.generate(chain.setup)
+    generated = chain.generate()
     events = [chain.folder.simulate(chain.setup, generated, n, part) for part, n in enumerate((200, 100, 100))]
     analysed = chain.analysed(events)
     settings = combine_settings(analysed, n_events=None)

@@ -142,7 +142,7 @@ def test_full_disk(tmp_path: Path, chain: Chain) -> None:
     words = folder.arguments("simulate", "x", {**SHARED, **own}, {"setup": setup, "process": process}, 1)
     limited = ["bash", "-c", 'ulimit -f 100; exec "$0" "$@"', sys.executable, "-m", "mmc.jobs.steps.runner", *words]
     done = subprocess.run(limited, capture_output=True, text=True, check=False)
-    assert done.returncode == 3
+    assert done.returncode == 4
     assert "mmc step simulate[x]: cannot write: [Errno 27] File too large" in done.stderr
     assert "Traceback" not in done.stderr
     assert names(tmp_path / "simulate") == ["x.log"]

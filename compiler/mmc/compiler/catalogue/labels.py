@@ -9,7 +9,7 @@ WORDS = frozenset(
     for line in (
         "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi varpi rho",
         "varrho sigma varsigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi",
-        "Psi Omega ell hbar infty partial nabla dagger prime Re Im aleph forall exists emptyset",
+        "Psi Omega ell hbar infty partial nabla square dagger prime Re Im aleph forall exists emptyset",
         "pm mp times cdot cdots ldots dots div ast star circ bullet oplus otimes leq geq le ge neq ne ll gg equiv sim",
         "simeq approx propto in notin subset cup cap to rightarrow leftarrow leftrightarrow Rightarrow mapsto",
         "sum prod int oint parallel perp mid vert langle rangle left right not backslash degree circledR",

@@ -111,7 +111,7 @@ CONFIGURE = DeclaredStage(
     summary="Set up parameters, benchmarks and the morphing basis",
     output="setup",
     record="setup.json",
-    version=1,
+    version=2,
     hours=12,
     is_in=_makes_events("configure"),
 )
@@ -143,7 +143,7 @@ IMPORT_EVENTS = DeclaredStage(
     summary="Check event files, and what their weights are of",
     output="events",
     record="simulate.json",
-    version=2,
+    version=3,
     hours=24,
     is_in=_makes_events("import_events"),
 )
@@ -165,7 +165,7 @@ ANALYSE = DeclaredStage(
     summary="Read events: detector resolution, observables, cuts, efficiencies",
     output="analysed",
     record="analyse.json",
-    version=2,
+    version=3,
     hours=48,
     is_in=_makes_events("analyse"),
 )
@@ -185,7 +185,7 @@ INGEST = DeclaredStage(
     summary="Check the event file against the study",
     output="events",
     record="events.json",
-    version=2,
+    version=3,
     hours=24,
     is_in=_makes_events("ingest"),
 )
@@ -243,7 +243,7 @@ EVALUATE = DeclaredStage(
     summary="Closure tests and limits of the estimators",
     output="limits",
     record="evaluate.json",
-    version=3,
+    version=4,
     hours=336,
     is_in=_evaluates,
     tracked_as=TrackedAs.ESTIMATOR,
@@ -255,7 +255,7 @@ BASELINES_STAGE = DeclaredStage(
     summary="Limits without machine learning",
     output="baseline",
     record="baseline.json",
-    version=3,
+    version=4,
     hours=336,
     is_in=_compares,
     tracked_as=TrackedAs.JOB,
@@ -275,6 +275,10 @@ _PHYSICS = (CONFIGURE, GENERATE, SIMULATE, IMPORT_EVENTS, DETECT, ANALYSE, COMBI
 _LEARNING = (TRACK, SAMPLE, TRAIN, TUNE, EVALUATE, BASELINES_STAGE, REPORT)
 STAGES: Mapping[str, DeclaredStage] = {stage.name: stage for stage in (*_PHYSICS, *_LEARNING)}
 """All stages by their names, in an order in which they can run."""
+READ_BY_REPORT = tuple(
+    stage.name for stage in (COMBINE, INGEST, TRAIN, TUNE, EVALUATE, BASELINES_STAGE, REPORT) if stage.name in STAGES
+)
+"""The stages whose outputs ``mmc report`` reads."""
 
 PROGRAMS: Mapping[str, str] = {
     program.lower(): program

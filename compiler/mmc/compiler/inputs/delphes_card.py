@@ -81,7 +81,7 @@ class _Word(NamedTuple):
 def card_refusals(text: str) -> Iterator[Refusal]:
     """The first line of a Delphes card that may not reach Delphes, if there is one.
 
-    >>> [found.line for found in card_refusals("set RandomSeed 1\nmodule A B {\n  set X [exec ls]\n}\n")]
+    >>> [found.line for found in card_refusals("set RandomSeed 1\\nmodule A B {\\n  set X [exec ls]\\n}\\n")]
     [3]
     """
     normal = "\n".join(text.replace("\x00", "\x01").splitlines())  # \x00 has a meaning below, \x01 is refused

@@ -66,7 +66,7 @@ LONGEST = 500
 """The longest value, in characters."""
 
 _PROCESS = re.compile(r"[A-Za-z0-9_~+.^<>,()\[\]{}@=|$/*: \t-]+")
-_MODEL = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*")
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _OPTION = re.compile(r"(?:^|\s)--\s*[A-Za-z_]\w*", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[ed][+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _BLOCK = re.compile(r"block\s+[a-z]\w*(?:\s[a-z0-9_.+=\s-]*)?", re.ASCII | re.IGNORECASE)

@@ -44,31 +44,41 @@ class Declared:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[Any, Mapping[str, Declared]]]:
-    """Open a file for reading. Gives the ``h5py.File`` and its datasets by their full names.
+def opened(path: Path) -> Iterator[Any]:
+    """Open a file for reading, as ``h5py.File``. Before anything is read from it, :func:`look` must have accepted it.
 
-    :raises StepError: when the file cannot be read, refers to anything outside itself or twice to the same object, has
-        a dataset of a type that MadMiner does not write, or claims more values than it can hold
+    :raises StepError: when the file is not a regular file, or not HDF5
     """
     try:
         with open_regular(path) as plain:
-            size = os.fstat(plain.fileno()).st_size
-            file = h5py.File(path, "r") if plain.read(8) else None
+            file = h5py.File(path, "r") if plain.read(1) else None
     except OSError as error:
         reason = "is not an HDF5 file" if error.errno is None else f"cannot be read: {error.strerror}"
         raise StepError(f"{path.name} {reason}") from error
     if file is None:
         raise StepError(f"{path.name} is empty")
     with file:
-        yield file, _declared(file.id, path.name, size)
+        yield file
 
 
-def _declared(file: Any, name: str, size: int) -> dict[str, Declared]:
-    """:raises StepError: as :func:`opened`"""
+def state(file: Any) -> os.stat_result:
+    """The state of the file that is open, whatever its path leads to by now."""
+    return os.fstat(file.id.get_vfd_handle())
+
+
+def look(file: Any, name: str) -> Mapping[str, Declared]:
+    """The datasets of a file by their full names.
+
+    :param file: from :func:`opened`
+    :param name: of the file, for messages
+    :raises StepError: when the file refers to anything outside itself or twice to the same object, has a dataset of a
+        type that MadMiner does not write, or claims more values than it can hold
+    """
+    size = state(file).st_size
     found: dict[str, Declared] = {}
     stored = 0
     try:
-        for place, dataset in _datasets(file, name):
+        for place, dataset in _datasets(file.id, name):
             found[place], there = _look(dataset, f"{shown(place)} of {name}", size)
             stored += there
     except (OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError) as error:

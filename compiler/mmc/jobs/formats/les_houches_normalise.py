@@ -10,7 +10,7 @@ import logging
 import math
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
@@ -101,6 +101,7 @@ def inspect(
     same: Collection[str] = (),
     advice: str = "",
     filtered: bool = False,
+    may_lack_events: bool = False,
 ) -> Content:
     """Read a file through.
 
@@ -110,6 +111,7 @@ def inspect(
     :param same: benchmarks at which every event must have its nominal weight
     :param advice: what to do about missing weights, as the end of a sentence
     :param filtered: whether events were removed from the file after its generation
+    :param may_lack_events: whether the generator may have written fewer events than the header asks for
     :raises StepError: when the file is damaged or has no events, an event lacks a weight or has one that is not a
         number, or the header, ``<init>`` and the events contradict each other
     """
@@ -152,7 +154,8 @@ def inspect(
         nominal, nominal_squares = nominal + _number(own), nominal_squares + _number(own) ** 2
     if head is None:
         raise StepError(f"{path.name} holds no events")
-    factor = _factor(head, n_events, nominal, nominal_squares, path.name, filtered=filtered)
+    told = None if may_lack_events else head.n_generated
+    factor = _factor(replace(head, n_generated=told), n_events, nominal, nominal_squares, path.name, filtered=filtered)
     return Content(
         head,
         n_events,

@@ -245,7 +245,7 @@ def _inspected(made: Path, settings: MadGraphSimulateSettings, names: Sequence[s
     :raises StepError: when events or weights are missing
     """
     try:
-        content = les_houches_normalise.inspect(made, settings.benchmark, names)
+        content = les_houches_normalise.inspect(made, settings.benchmark, names, may_lack_events=True)
     except StepError as error:
         what = "generates" if settings.background else "generates and reweights"
         raise StepError(f"MadGraph {what} {_what(settings)}, but {error}{madgraph.hint(lines)}") from error
@@ -282,7 +282,7 @@ def _shower(
     if lost:
         whole = work / EVENTS
         events.rename(whole)
-        kept = les_houches_normalise.inspect(whole, settings.benchmark, names)
+        kept = les_houches_normalise.inspect(whole, settings.benchmark, names, may_lack_events=True)
         les_houches_normalise.write(whole, events, kept, settings.benchmark, names, lost=lost)
     return _check_showered(job.out / SHOWERED, content.n_events - len(lost), len(lost))
 

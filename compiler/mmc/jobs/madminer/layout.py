@@ -57,7 +57,7 @@ _NONE = "None"
 """MadMiner's text for a value that is missing."""
 _CHOICES = {"systematics/types": ("norm", "pdf", "scale"), "systematics/scales": ("mu", "muf", "mur", _NONE)}
 _MOST_POWER = 64
-_MOST_CHARACTERS = 256
+_MOST_CHARACTERS, _MOST_OF_DEFINITION = 256, 65_536
 _ROWS = 1 << 18
 """This many events are checked at a time."""
 
@@ -67,16 +67,16 @@ _checked: set[tuple[object, ...]] = set()
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """Open a set-up or event file of MadMiner for reading, as ``h5py.File``; its content is checked once per process.
+    """Open a set-up or event file of MadMiner for reading, as ``h5py.File``; it is checked once per process.
 
-    :raises StepError: as :func:`mmc.jobs.formats.hdf5.opened`; when the file is not one of MadMiner's, its arrays do
-        not fit each other, or a value cannot be what it stands for
+    :raises StepError: as :func:`mmc.jobs.formats.hdf5.look`; when the file is not one of MadMiner's, its arrays do not
+        fit each other, or a value cannot be what it stands for
     """
-    with hdf5.opened(path) as (file, declared):
-        state = path.stat()
-        key = (path, state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    with hdf5.opened(path) as file:
+        state = hdf5.state(file)
+        key = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
         if key not in _checked:
-            _check(_File(path.name, file, declared))
+            _check(_File(path.name, file, hdf5.look(file, path.name)))
             _checked.add(key)
         yield file
 
@@ -108,17 +108,19 @@ class _File:
         blocks = [values for _, values in self.rows(place)]
         return np.concatenate(blocks) if len(blocks) > 1 else blocks[0] if blocks else np.empty(0)
 
-    def texts(self, place: str) -> list[str]:
+    def texts(self, place: str, most: int = _MOST_CHARACTERS) -> list[str]:
         """The texts of a dataset, one after the other.
 
-        :raises StepError: when one is too long, or has characters that are not printable ASCII
+        :param most: the largest number of characters of a text
+        :raises StepError: when one is longer, or has characters that are not printable ASCII
         """
         if place not in self.declared:
             return []
         found = []
         for raw in np.ravel(self.array(place)).tolist():
             text = raw.decode("ascii", errors="replace")
-            if len(raw) > _MOST_CHARACTERS or not (text.isascii() and text.isprintable()):
+            shown_text = text if most == _MOST_CHARACTERS else " ".join(text.split())  # definitions may have lines
+            if len(raw) > most or not (text.isascii() and shown_text.isprintable()):
                 raise self.flaw(place, "has a text that is too long or not printable ASCII")
             found.append(text)
         return found
@@ -167,7 +169,7 @@ def _check(file: _File) -> None:
     file.names("observables/names")
     for place, (kind, _) in LAYOUT.items():
         if kind == "texts":
-            file.texts(place)
+            file.texts(place, _MOST_OF_DEFINITION if place == "observables/definitions" else _MOST_CHARACTERS)
         if kind == "numbers" and place != "samples/observations":  # MadMiner marks a missing observable with NaN
             file.finite(place)
     for place, known in _CHOICES.items():

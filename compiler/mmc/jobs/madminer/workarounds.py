@@ -125,6 +125,7 @@ def apply_delphes_reader() -> None:
     - ``visible`` is an ordinary four-vector, as in :func:`apply_reader`. Stock MadMiner can add only particles to it,
       and ends the run.
     - ``log(0)`` and misspelt names are treated as in :func:`apply_reader`.
+    - Leptons of both flavours keep their own charges, codes and masses. Stock MadMiner sorts momenta alone.
     - A sample without cuts and without required observables ends the run.
     - Samples with systematic uncertainties end the run, as in :func:`apply_reader`.
     """
@@ -141,6 +142,17 @@ def apply_delphes_reader() -> None:
         from_rhophietat=_in_double(particle.from_rhophietat),
         from_rhophietatau=_in_double(particle.from_rhophietatau),
     )
+    charged = delphes_root._get_particles_charged
+
+    def leptons(tree: Any, pt_min_e: Any, eta_max_e: Any, pt_min_mu: Any, eta_max_mu: Any) -> list[list[Any]]:
+        muons = charged(tree, "Muon", 0.105, -13, pt_min_mu, eta_max_mu)
+        electrons = charged(tree, "Electron", 0.000511, -11, pt_min_e, eta_max_e)
+        return [
+            sorted([*one, *other], key=lambda particle: -particle.pt)
+            for one, other in zip(muons, electrons, strict=True)
+        ]
+
+    delphes_root._get_particles_leptons = leptons
     delphes_root.eval = _evaluate
     delphes_reader.parse_delphes_root_file = _with_all_events(delphes_reader.parse_delphes_root_file)
     systematics_workarounds.mend_reader(delphes_reader, delphes_reader.DelphesReader, "_analyse_delphes_sample")

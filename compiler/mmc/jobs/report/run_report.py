@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jinja2 import UndefinedError
 
-from mmc.compiler.catalogue.stages import REPORT
+from mmc.compiler.catalogue.stages import READ_BY_REPORT, REPORT
 from mmc.compiler.settings.encoding import from_json
 from mmc.compiler.settings.limits import LimitSettings
 from mmc.compiler.settings.report import Named, ReportSettings
@@ -35,8 +35,6 @@ MARKS = b'<meta name="generator" content="mmc">', b"<dc:title>mmc</dc:title>", b
 """What pages, SVG and PNG files contain that mmc wrote."""
 _UNREADABLE = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, SettingsError, UndefinedError)
 """What is raised for an output whose entries do not fit each other."""
-READ = ("combine", "ingest", "train", "tune", "evaluate", "baselines", "report")
-"""The stages whose outputs are read."""
 MOST_MISSING = 5
 """At most this many unfinished jobs are listed."""
 
@@ -145,7 +143,7 @@ def _as_one_line(*runs: Run) -> Iterator[None]:
 
 def _results(run: Run) -> tuple[dict[str, Any], dict[str, Grid], ReportSettings]:
     """The results of the finished jobs, the grids by name, and the settings of the report."""
-    run.check(READ)
+    run.check(READ_BY_REPORT)
     written = {name: path / REPORT.record for name, path in run.outputs("report").items()}
     before = next((read(path, RESULTS) for path in written.values() if path.is_file()), None)
     settings = _settings(run, before)

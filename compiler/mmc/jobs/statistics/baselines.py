@@ -41,7 +41,7 @@ def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.G
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(Evidence(problem, limits, rate=rate))
 
-    counting = replace(problem, include_xsec=True)
+    counting = replace(problem, include_xsec=True, n_measured=1)
     return Result.of(counting, data, None if problem.observed is None else data, judge, {}), {}
 
 
@@ -71,6 +71,7 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
     weights = np.maximum(rest.weights @ problem.coefficients[:-1].mean(axis=0), 0.0)
     binning = make_binning(histogram.bins, template.x, weights)
     check_bins(binning, template, problem.true_coefficients)
+    problem = replace(problem, n_measured=binning.size)
     x, probabilities = problem.asimov
     data = Summaries(x[:, columns], probabilities)
     observed = None if problem.observed is None else problem.observed.take(columns)
@@ -92,7 +93,7 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
     tested = DataEvidence(problem, lambda events: result.log_ratio(events.x[:, columns]), random)
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
-        return verdict.judge(replace(tested.on(limits, rate), mean_ratio=result.ratio, unknown=result.unknown))
+        return verdict.judge(replace(tested.on(limits, rate), mean_ratio=result.ratio, unfilled=result.unfilled))
 
     limits = Result.of(problem, result.expected, result.observed, judge, arrays)
     counts = problem.n_expected * binning.fractions(data)

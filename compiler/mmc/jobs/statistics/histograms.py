@@ -219,8 +219,8 @@ class HistogramFigures:
     observed: ShapeLikelihood | None
     ratio: MeanRatio
     """The mean of r under the reference at each point."""
-    unknown: float
-    """The fraction of the data in unknown bins."""
+    unfilled: float
+    """The fraction of the data, expected or observed, in unknown bins; the larger of the two."""
     log_ratio: Callable[[Array], Array]
     """ln r of events (events, variables) at each point, shape (points, events)."""
 
@@ -235,7 +235,7 @@ class HistogramFigures:
             expected=ShapeLikelihood.join([item.expected for item in items]),
             observed=ShapeLikelihood.join(observed) if observed else None,
             ratio=ratio,
-            unknown=max(item.unknown for item in items),
+            unfilled=max(item.unfilled for item in items),
             log_ratio=lambda values: np.concatenate([item.log_ratio(values) for item in items]),
         )
 
@@ -277,6 +277,10 @@ def histogram_figures(
         expected=shape_likelihood(data, matched),
         observed=None if observed is None else shape_likelihood(observed, varied),
         ratio=MeanRatio(mean, error),
-        unknown=ratio.unknown_fraction(binning.index(data.values), data.probabilities),
+        unfilled=max(
+            ratio.unknown_fraction(binning.index(events.values), events.probabilities)
+            for events in (data, observed)
+            if events is not None
+        ),
         log_ratio=lambda values: table[:, binning.index(values)],
     )

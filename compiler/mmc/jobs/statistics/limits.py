@@ -66,11 +66,19 @@ class Limits:
 
     grid: Grid
     log_likelihood: Array
+    n_measured: int | None = None
+    """How many independent numbers the data consist of; None if that is more than there are parameters."""
 
     @property
     def dof(self) -> int:
-        """The number of parameters."""
-        return len(self.grid.axes)
+        """The degrees of freedom of -2 ln λ: the number of parameters, or of measured numbers if that is smaller. A
+        rate alone measures a single combination of the parameters."""
+        n_parameters = len(self.grid.axes)
+        return n_parameters if self.n_measured is None else min(n_parameters, self.n_measured)
+
+    def is_resolved(self, level: float) -> bool:
+        """Whether a point of the grid is in the confidence region, which otherwise lies between the points."""
+        return bool(self.allowed(level).any())
 
     @cached_property
     def log_likelihood_ratio(self) -> Array:
@@ -110,7 +118,7 @@ class Limits:
     def touches_edge(self, level: float) -> bool:
         """Whether the confidence region reaches the edge of the grid, so that it may be open or larger."""
         allowed = self.allowed(level)
-        return any(bool(np.take(allowed, (0, -1), axis=k).any()) for k in range(self.dof))
+        return any(bool(np.take(allowed, (0, -1), axis=k).any()) for k in range(len(self.grid.axes)))
 
     @property
     def on_grid(self) -> Array:
@@ -130,11 +138,12 @@ class Limits:
             "confidence_levels": list(levels),
             "allowed_fraction": {str(level): float(self.allowed(level).mean()) for level in levels},
             "touches_edge": self.touches_edge(max(levels)),
-            "intervals": intervals(axes, [profile(ratio, [k]) for k in range(self.dof)], levels),
+            "degrees_of_freedom": self.dof,
+            "intervals": intervals(axes, [profile(ratio, [k]) for k in range(len(axes))], levels),
         }
-        if self.dof > 1:
+        if len(axes) > 1:
             at = {name: float(axis[k]) for (name, axis), k in zip(axes.items(), slice_point, strict=True)}
-            slices = [slice_through(ratio, [k], slice_point) for k in range(self.dof)]
+            slices = [slice_through(ratio, [k], slice_point) for k in range(len(axes))]
             found["slices"] = {"at": at, "intervals": intervals(axes, slices, levels)}
         return found
 

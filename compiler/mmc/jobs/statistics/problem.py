@@ -10,7 +10,7 @@ which cancels. MadMiner's ``AsymptoticLimits`` has the same formula, with N roun
 For observed events, N is the number of events and all p_i are equal.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -42,6 +42,8 @@ class LimitProblem:
     n_observed: float = 0.0
     profiled: bool = False
     """Whether there are further limits with profiled nuisance parameters."""
+    n_measured: int | None = None
+    """How many independent numbers the data consist of, the rate included; None for events that are not binned."""
     partition: Partition = "test"
     """The events that are the data. Tuning chooses hyperparameters with validation events instead of test events."""
 
@@ -178,7 +180,7 @@ class LimitProblem:
             found["_".join(filter(None, names))] = limits
             if shape.gain is not None:
                 gain = shape.gain(n, self.expected if rate else None)
-                profiled = Limits(self.grid, limits.log_likelihood + gain)
+                profiled = replace(limits, log_likelihood=limits.log_likelihood + gain)
                 found["_".join(filter(None, [*names, "with_systematics"]))] = profiled
         return {name: limits for name, limits in found.items() if name}
 
@@ -188,7 +190,8 @@ class LimitProblem:
 
     def _limits(self, mean_log: Array | float, n: float, *, rate: bool) -> Limits:
         total = n * np.broadcast_to(mean_log, len(self.points))
-        return Limits(self.grid, total + self.poisson(n) if rate else np.asarray(total))
+        n_measured = None if self.n_measured is None else max(self.n_measured - (not rate), 1)
+        return Limits(self.grid, total + self.poisson(n) if rate else np.asarray(total), n_measured)
 
     def summary(self) -> dict[str, Any]:
         """The entries of result files that describe the data."""

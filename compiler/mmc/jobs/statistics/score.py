@@ -100,7 +100,7 @@ def score_result(
             mean_ratio=result.ratio,
             scores=scores_at_reference,
             compared=compared,
-            unknown=result.unknown,
+            unfilled=result.unfilled,
         )
         return verdict.judge(evidence)
 

@@ -24,13 +24,18 @@ def problem(tmp_path: Path, toy_events: Path) -> LimitProblem:
 
 
 def verdict(
-    problem: LimitProblem, mean: Any, error: float = 0.001, true: float = 0.0, unknown: float = 0.0, **figures: Any
+    problem: LimitProblem,
+    mean: Any,
+    error: float = 0.001,
+    true: float = 0.0,
+    unfilled: float | None = None,
+    **figures: Any,
 ) -> Verdict:
     """The verdict on a Gaussian likelihood around the point (``true``, 0), with figures of further tests."""
     difference = problem.points - np.array([true, 0.0])
     limits = problem.limits(-0.1 * np.square(difference).sum(axis=1))
     ratio = None if mean is None else MeanRatio(np.broadcast_to(mean, len(problem.points)), np.full(442, error))
-    evidence = Evidence(problem, limits, mean_ratio=ratio, unknown=unknown)
+    evidence = Evidence(problem, limits, mean_ratio=ratio, unfilled=unfilled)
     assert set(figures) <= {test.name for test in TESTS}
     return grade(judge(evidence).figures | figures, evidence)
 
@@ -86,8 +91,23 @@ def test_an_excluded_true_point_that_few_test_events_explain_is_doubtful(problem
     assert found.verdict == "doubtful" and "effective test events explain" in found.reasons[0]
 
 
+def test_data_in_bins_without_simulated_events_are_doubtful(problem: LimitProblem) -> None:
+    found = verdict(problem, 1.0, unfilled=0.02)
+    assert found.verdict == "doubtful" and "2.0% of the data are in bins without simulated events" in found.reasons[0]
+    assert verdict(problem, 1.0, unfilled=0.009).verdict == "passed"
+
+
+def test_a_region_between_the_points_of_the_grid_is_not_resolved(problem: LimitProblem) -> None:
+    between = problem.points[:2].mean(axis=0)
+    limits = problem.limits(-1e9 * np.square(problem.points - between).sum(axis=1))
+    narrow = replace(limits, log_likelihood=np.append(limits.log_likelihood[:-1], 0.0))
+    assert not narrow.is_resolved(0.95) and limits.is_resolved(0.95)
+    assert judge(Evidence(problem, narrow)).warnings == (
+        "the grid does not resolve the confidence region at 68% and 95%: it lies between the points, so use more",
+    )
+
+
 def test_fewer_test_events_than_expected_ones_are_doubtful(problem: LimitProblem) -> None:
-    assert "in bins without simulated events" in verdict(problem, 1.0, unknown=0.02).warnings[0]
     found = judge(Evidence(replace(problem, luminosity=1e7), problem.limits(0.0)))
     assert found.verdict == "doubtful" and "effective test events, but" in found.reasons[0]
 

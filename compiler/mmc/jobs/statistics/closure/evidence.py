@@ -47,8 +47,8 @@ class Evidence:
     limits: Limits
     rate: bool = True
     """Whether the rate may be part of the likelihood; the problem must include the rate as well."""
-    unknown: float = 0.0
-    """The fraction of the data in bins without simulated events."""
+    unfilled: float | None = None
+    """The fraction of the data in bins without simulated events; None if there are no bins."""
     mean_ratio: MeanRatio | None = None
     """The mean of the ratio that the likelihood uses."""
     scores: Scores | None = None

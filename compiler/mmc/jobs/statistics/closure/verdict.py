@@ -9,7 +9,7 @@ Each test of :mod:`mmc.jobs.statistics.closure.registry` gives figures with stat
 The verdict on the estimator is the worst verdict of its tests.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,9 +19,6 @@ from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.closure.registry import TESTS
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.problem import LimitProblem
-
-UNKNOWN = 0.01
-"""The verdict has a warning if a larger fraction of the data is in empty histogram bins."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +75,19 @@ def judge(evidence: Evidence) -> Verdict:
 def grade(figures: Figures, evidence: Evidence) -> Verdict:
     """The verdict on measured figures."""
     found = [(test.name, *test.grade(figures, evidence)) for test in TESTS if test.is_made(figures)]
-    warnings = []
-    if evidence.unknown > UNKNOWN:
-        warnings.append(f"{evidence.unknown:.1%} of the data are in bins without simulated events and are ignored")
     return Verdict(
         {**figures, "verdicts": {test: verdict for test, verdict, _ in found}},
         tuple(sorted((finding for finding in found if finding[1] != PASSED), key=_severity)),
-        tuple(warnings),
+        tuple(_unresolved(evidence)),
     )
+
+
+def _unresolved(evidence: Evidence) -> Iterator[str]:
+    """Warnings about regions that are smaller than the distance between the points of the grid."""
+    levels = [level for level in evidence.problem.levels if not evidence.limits.is_resolved(level)]
+    if levels:
+        shown = " and ".join(f"{level:.0%}" for level in levels)
+        yield f"the grid does not resolve the confidence region at {shown}: it lies between the points, so use more"
 
 
 def judge_varied(problem: LimitProblem, ratios: Mapping[str, MeanRatio], limits: Limits, nominal: Verdict) -> Verdict:

@@ -43,7 +43,7 @@ def area_figures(problem: LimitProblem, asimov: AsimovLogRatio, truth: Truth, *,
     both areas share. The rate is part of the likelihoods if the problem includes it and ``rate`` is true.
     """
     level = max(problem.levels)
-    threshold = float(chdtri(len(problem.grid.axes), 1.0 - level))
+    threshold = float(chdtri(problem.limits(0.0, rate=rate).dof, 1.0 - level))
 
     def area(mean: Array) -> float:
         limits = problem.limits(mean, rate=rate)

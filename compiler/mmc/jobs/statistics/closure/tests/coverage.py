@@ -29,7 +29,7 @@ def coverage_figures(toys: Toys, *, rate: bool = True) -> list[dict[str, Any]]:
     ratio with this non-centrality.
     """
     problem, population = toys.population.problem, toys.population
-    dof = len(problem.grid.axes)
+    dof = problem.limits(0.0, rate=rate).dof
     result = []
     for k, probe in enumerate(population.probes):
         q, curve = toys.minus_2_log(k, rate=rate)

@@ -1,5 +1,6 @@
 """The mean of a likelihood ratio under its reference must be 1 at every point."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def _figures(limits: Limits, ratio: MeanRatio, n_expected: float, level: float) 
     moved, off, regions = [], [], []
     for k, _ in SIGNIFICANCE.values():
         shift = np.sign(log_mean) * np.maximum(np.abs(log_mean) - k * log_error, 0.0)
-        after = Limits(limits.grid, limits.log_likelihood - n_expected * shift).allowed(level)
+        after = replace(limits, log_likelihood=limits.log_likelihood - n_expected * shift).allowed(level)
         either = before | after
         regions.append(np.append(either.ravel(), True))
         moved.append(float((before ^ after).sum() / max(either.sum(), 1)))

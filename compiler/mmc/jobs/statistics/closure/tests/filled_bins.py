@@ -1,0 +1,48 @@
+"""The data must be in bins that have simulated events."""
+
+from typing import Any
+
+from mmc.compiler.catalogue.baselines import HISTOGRAM
+from mmc.compiler.catalogue.methods import SCORE
+from mmc.jobs.statistics.closure.declaration import DOUBTFUL, PASSED, ClosureTest, Figures, percent
+from mmc.jobs.statistics.closure.evidence import Evidence
+
+UNFILLED = 0.01
+"""The largest fraction of the data in bins without simulated events, which the likelihood ignores."""
+
+
+def measure(evidence: Evidence) -> dict[str, Any]:
+    """The fraction; null where there are no bins."""
+    return {"unfilled": evidence.unfilled}
+
+
+def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
+    """The verdict, and the reason if it is not 'passed'."""
+    del evidence
+    if figures["unfilled"] > UNFILLED:
+        reason = f"{figures['unfilled']:.1%} of the data are in bins without simulated events and are ignored"
+        return DOUBTFUL, f"{reason}: use fewer bins, or generate more events"
+    return PASSED, ""
+
+
+TEST = ClosureTest(
+    name="filled_bins",
+    place=70,
+    families=(HISTOGRAM.name, SCORE.name),
+    demand="the data are in bins of the histogram that have simulated events",
+    tolerance=f"{percent(UNFILLED)} of the data",
+    explanation=f"""
+    A bin whose template is empty or negative at the reference, or at a point of the grid where events are expected,
+    has no likelihood ratio, so its data are ignored. The test is doubtful if more than {percent(UNFILLED)} of the
+    expected or of the observed events are in such bins.
+    """,
+    schema={
+        "unfilled": {
+            "description": "Fraction of the data, expected or observed, in bins without simulated events; null where "
+            "there are no bins.",
+            "oneOf": [{"type": "null"}, {"$ref": "#/definitions/fraction"}],
+        }
+    },
+    measure=measure,
+    grade=grade,
+)
