@@ -8,13 +8,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import h5py
 import pytest
 
 from tests.support import ROOT
 
 pytest.importorskip("madminer", reason="needs mmc[steps]")
 
+import h5py
 from mmc.cli.main import main
 from mmc.jobs.steps import runner
 

@@ -206,6 +206,7 @@ FUNCTIONS = {
 OWN_OUTPUT = "the job's own output, in a folder that the runner has just made"
 ALLOWED = {
     "mmc.files": "the helper itself",
+    "mmc.locks": "files of locks, which are opened without following a link and removed by who holds them",
     "mmc.compiler.reana.client": "temporary files without a name",
     "mmc.compiler.reana.submit": "a temporary folder, into which what the server sends is unpacked",
     "mmc.jobs.formats.gzipped": OWN_OUTPUT,

@@ -44,6 +44,10 @@ def test_events_and_what_is_said_of_them(chain: Chain) -> None:
     analysed = folder.analyse(setup, events)
     record = json.loads((analysed / "analyse.json").read_text())
     content = _content(analysed)
+    simulated = json.loads((events / "simulate.json").read_text())
+    mean, error = record.pop("cross_section_pb")
+    assert mean == simulated["mean_weights_pb"]["sm"]
+    assert error == pytest.approx(mean / simulated["effective_sample_size"]["sm"] ** 0.5)
     assert record == {
         "sample": "signal",
         "benchmark": "sm",
