@@ -152,8 +152,10 @@ class Attack:
         return bool(chosen)
 
     def _look_for_twins(self) -> None:
-        """Two processes that run the same job."""
-        jobs = Counter(tuple(words(process)[-1:]) for process in processes_of(self.folder, b"step"))
+        """Two processes that run the same job, apart from what a job has forked and not yet replaced by a program."""
+        found = processes_of(self.folder, b"step")
+        forked = {child for process in found for child in children(process)}
+        jobs = Counter(tuple(words(process)[-1:]) for process in found if process not in forked)
         self.wrong["doubled"] += [f"{job} at the same time" for job, count in jobs.items() if count > 1]
 
     def _check_outputs(self) -> None:
