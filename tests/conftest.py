@@ -18,17 +18,20 @@ LONG = (
     "tests/compiler/targets/test_engines.py",
     "tests/jobs/tracking/test_tracker.py",
     "tests/jobs/readers/test_delphes.py",
-    "tests/jobs/report/test_run_folder.py",
-    "tests/jobs/steps/test_evaluate.py",
-    "tests/jobs/statistics/test_profiled_ratio.py",
     "tests/test_event_file.py",
-    "tests/jobs/report/test_browser.py",
+    "tests/test_kills.py",
+    "tests/jobs/steps/test_evaluate.py",
     "tests/compiler/targets/test_script.py",
+    "tests/jobs/report/test_run_folder.py",
+    "tests/jobs/statistics/test_profiled_ratio.py",
+    "tests/jobs/report/test_browser.py",
+    "tests/cli/test_run.py",
+    "tests/test_cases.py",
     "tests/jobs/steps/test_report.py",
     "tests/compiler/targets/test_fake_jobs.py",
-    "tests/jobs/madminer/test_workarounds.py",
     "tests/jobs/learning/test_methods.py",
-    "tests/jobs/generators/test_contact_interactions.py",
+    "tests/compiler/checks/test_scaling.py",
+    "tests/compiler/targets/test_reana_jobs.py",
 )
 """The files that take longest come first, so that all cores end at the same time."""
 
@@ -36,6 +39,12 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONG)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """For `-n auto`: one more than cores, because a fifth of the time tests wait for other programs."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

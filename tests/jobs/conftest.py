@@ -1,5 +1,6 @@
 import os
 from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,12 @@ def stock_madminer() -> Iterator[Python]:
     """Stock MadMiner without any work-around, which takes seconds to import, for programs of tests."""
     with forking_python(["madminer.core", "madminer.lhe", "madminer.delphes", "madminer.analysis"]) as python:
         yield python
+
+
+@pytest.fixture
+def plain_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same empty figure in place of each, for tests that look at none: drawing all takes seconds."""
+    from mmc.jobs.report import figures
+
+    drawn = cache(partial(figures.render, figures.make_figure(1.0, 1.0)[0]))
+    monkeypatch.setattr(figures, "render", lambda _figure, image_format: drawn(image_format))

@@ -118,7 +118,12 @@ def test_jobs_start_as_soon_as_their_own_inputs_are_there(
     """No simulation needs the background's cross section, so a slow one holds up nothing."""
     folder = place(make_plan(splits=6), "script", tmp_path / "bundle")
     program = tmp_path / "bin" / "mmc"
-    program.write_text(program.read_text().replace("time.sleep(", "time.sleep(5 if job == 'background.sm' else "))
+    wait = """
+combined = out.parents[1] / "combine" / "combine"
+for _ in range(600 if job == "background.sm" else 0):  # a minute at most
+    time.sleep(0.0 if combined.exists() else 0.1)
+"""
+    program.write_text(program.read_text().replace("\ntime.sleep(", f"{wait}time.sleep("))
     assert run(folder, step_program, "-j", "2").returncode == 0
     log = events(folder / "out")
     assert log.index(("done", "combine/combine")) < log.index(("done", "generate/background.sm"))

@@ -189,6 +189,7 @@ def test_fits_end_at_the_reach() -> None:
         assert gain == pytest.approx(100.0 * (5.0 * np.array([0.4, 0.3]) + 25.0) - 25.0)
 
 
+@pytest.mark.usefixtures("plain_figures")
 @pytest.mark.parametrize(
     ("method", "own"),
     [("alices", {}), ("rolr", {"estimator": "double_parameterized_ratio"}), ("nde", {})],
