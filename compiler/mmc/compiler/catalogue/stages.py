@@ -111,7 +111,7 @@ CONFIGURE = DeclaredStage(
     summary="Set up parameters, benchmarks and the morphing basis",
     output="setup",
     record="setup.json",
-    version=1,
+    version=2,
     hours=12,
     is_in=_makes_events("configure"),
 )
