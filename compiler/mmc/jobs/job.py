@@ -38,7 +38,8 @@ class StepJob:
     fingerprint: str = ""
     """The fingerprint: the same job with the same fingerprint makes the same output."""
     read_outputs: dict[str, str] = field(default_factory=dict)
-    """The digests of the outputs of other jobs that the job has read, by their makers; filled while the job runs."""
+    """The digests of what the job has read of other jobs, by their makers: ``stage[job]``, and ``/FILE`` if it has read
+    a single file. Filled while the job runs."""
     programs: dict[str, str] = field(default_factory=dict)
     """The versions of the programs that the job has called, by name; filled while the job runs."""
 
@@ -65,10 +66,20 @@ class StepJob:
 
         :raises StepError: when the input was not given, or several times; when it is a damaged output
         """
-        paths = self.inputs.get(name, ())
-        if len(paths) != 1:
-            raise StepError(f"expected one path for --{name}, got {len(paths)}")
-        return self._checked(paths[0]) if paths[0].is_dir() else paths[0]
+        path = self._single(name)
+        return self._checked(path) if path.is_dir() else path
+
+    def file(self, name: str, file: str) -> Path:
+        """A file of the single output of an input. The job reads nothing else of this output, so it stays finished when
+        other files of it change.
+
+        :raises StepError: when the input was not given, or several times; when the file is missing or damaged
+        """
+        folder = self._single(name)
+        record = read_record(folder).only(file)
+        record.check(folder)
+        self.read_outputs[f"{record.maker}/{file}"] = record.digest
+        return folder / file
 
     def optional(self, name: str) -> Path | None:
         """The single path of an optional input; None without it.
@@ -110,6 +121,12 @@ class StepJob:
         :raises StepError: when one is not the output of a finished job, or is damaged
         """
         return {read_record(path).job: self._checked(path) for path in self.inputs.get(name, ())}
+
+    def _single(self, name: str) -> Path:
+        paths = self.inputs.get(name, ())
+        if len(paths) != 1:
+            raise StepError(f"expected one path for --{name}, got {len(paths)}")
+        return paths[0]
 
     def _checked(self, folder: Path) -> Path:
         """The folder of an output, whose files are those that its maker wrote.

@@ -74,7 +74,8 @@ class Record:
     made_with: Mapping[str, str] = field(default_factory=dict)
     """The versions of packages and programs on which the output depends."""
     inputs: Mapping[str, str] = field(default_factory=dict)
-    """The digest of every output that the job has read, by its maker, ``stage[job]``."""
+    """The digest of every output that the job has read, by its maker, ``stage[job]``; of a single file of an output,
+    with ``/FILE`` after the maker."""
     outputs: Mapping[str, OutputFile] = field(default_factory=dict)
     """The files of the output by their POSIX paths in it."""
     tracked: Mapping[str, Any] | None = None
@@ -90,6 +91,21 @@ class Record:
         """The digest of the output: of the names and digests of its files."""
         lines = [f"{file.sha256}  {name}\n" for name, file in sorted(self.outputs.items())]
         return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def only(self, file: str) -> "Record":
+        """The record with a single file of the output.
+
+        :raises StepError: when the output has no such file
+        """
+        if file not in self.outputs:
+            raise StepError(f"the output of {self.maker} has no {file}; {MAKE_AGAIN}")
+        return replace(self, outputs={file: self.outputs[file]})
+
+    def has(self, file: str, digest: str) -> bool:
+        """Whether the output, or one file of it unless ``file`` is empty, has this digest."""
+        if not file:
+            return self.digest == digest
+        return file in self.outputs and self.only(file).digest == digest
 
     def damage(self, folder: Path, *, whole: bool) -> str | None:
         """How the output in a folder differs from the record, beginning with the name of a file; None if it does not.

@@ -100,6 +100,31 @@ def test_a_new_observable_generates_nothing_again(drell_yan: dict[str, Any]) -> 
     assert not changed_stages(before, plan_of(drell_yan)) & {"configure", "generate", "simulate"}
 
 
+@pytest.mark.parametrize("morphing", [{"max_overall_power": 2}, {"max_overall_power": 2, "complete": False}, "none"])
+def test_a_wider_range_generates_nothing_again(morphing: Any, drell_yan: dict[str, Any]) -> None:
+    """The benchmarks do not depend on the ranges of parameters when MadMiner adds none."""
+    drell_yan["morphing"] = morphing
+    before = plan_of(drell_yan)
+    for parameter in drell_yan["parameters"].values():
+        parameter["range"] = [2.0 * limit for limit in parameter["range"]]
+    assert changed_stages(before, plan_of(drell_yan)) == {
+        stage.name for stage in before.stages if stage.name not in {"generate", "simulate"}
+    }
+
+
+def test_a_wider_range_moves_the_benchmarks_that_madminer_adds(drell_yan: dict[str, Any]) -> None:
+    del drell_yan["benchmarks"]["both"]
+    before = plan_of(drell_yan)
+    drell_yan["parameters"]["c_LL"]["range"] = [-0.1, 0.1]
+    assert changed_stages(before, plan_of(drell_yan)) >= {"configure", "generate", "simulate", "analyse"}
+
+
+def test_a_moved_benchmark_generates_again(drell_yan: dict[str, Any]) -> None:
+    before = plan_of(drell_yan)
+    drell_yan["benchmarks"]["both"]["c_LL"] = 0.04
+    assert changed_stages(before, plan_of(drell_yan)) >= {"configure", "generate", "simulate", "analyse"}
+
+
 def test_a_new_sampled_benchmark_keeps_the_seeds_of_the_others(drell_yan: dict[str, Any]) -> None:
     before = plan_of(drell_yan)
     smaller = copy.deepcopy(drell_yan)

@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -153,6 +154,42 @@ def test_what_is_done_is_not_run_again(folder: Path, step_program: StepProgram) 
     assert "15 of 15 jobs done, 13 of them before" in done.stdout
     started = [job for what, job in events(folder / "out") if what == "start"]
     assert sorted(started) == ["evaluate/sally", "train/sally"]
+
+
+def test_a_damaged_output_is_made_again_when_it_is_needed(folder: Path, step_program: StepProgram) -> None:
+    assert run(folder, step_program).returncode == 0
+    (folder / "out/train/sally/ran.json").write_text("damaged")
+    (folder / "out/configure/configure/ran.json").unlink()
+    done = run(folder, step_program)
+    assert "15 of 15 jobs done, 15 of them before" in done.stdout, "nobody has to read them"
+    record = folder / "out/evaluate/sally/job.json"
+    record.write_text(record.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
+    done = run(folder, step_program)
+    assert done.returncode == 0
+    assert "15 of 15 jobs done, 13 of them before" in done.stdout
+    assert re.search(r"^run.sh: train\[sally\] is made again: ran.json has 7 of \d+ bytes$", done.stderr, re.MULTILINE)
+    lines = (folder / "out/events.log").read_text().splitlines()
+    assert [line.split()[1:3] for line in lines if line.startswith("start ")] == [
+        ["train", "sally"],
+        ["evaluate", "sally"],
+    ]
+    assert [line.split()[1:3] for line in lines if line.startswith("again ")] == [["train", "sally"]]
+
+
+def test_a_job_without_its_output_has_failed(folder: Path, step_program: StepProgram, tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "mmc"
+    program.write_text(program.read_text().replace('print("runs"', 'if stage == "train": sys.exit(0)\nprint("runs"'))
+    done = run(folder, step_program)
+    assert done.returncode == 1
+    assert "train sally failed with exit code 0, but without the output of this job" in done.stderr
+
+
+def test_a_list_that_is_a_link_is_not_followed(folder: Path, step_program: StepProgram, tmp_path: Path) -> None:
+    (folder / "out").mkdir()
+    (tmp_path / "precious").write_text("precious")
+    (folder / "out/.pending.tsv").symlink_to(tmp_path / "precious")
+    assert run(folder, step_program).returncode == 0
+    assert (tmp_path / "precious").read_text() == "precious"
 
 
 def test_a_changed_study_runs_what_it_changes(place: Place, step_program: StepProgram, tmp_path: Path) -> None:

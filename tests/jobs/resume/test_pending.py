@@ -1,5 +1,6 @@
 """Which jobs have to run, for spoilt outputs of a chain: configure → two simulate → combine → report."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -138,6 +139,18 @@ def test_readers_of_an_output_that_was_made_again_follow_if_it_has_another_conte
     assert run.pending() == Pending({COMBINE: 0}, frozenset(), {COMBINE: "its input simulate[a] has changed"})
     run.make(COMBINE, "something else")
     assert run.pending().again == {REPORT: "its input combine[combine] has changed"}
+
+
+def test_a_reader_of_one_file_follows_that_file_alone(run: Run) -> None:
+    file = run.place(FIRST) / RECORD
+    record = json.loads(file.read_text())
+    one = read_record(run.place(CONFIGURE)).only("events.h5").digest
+    file.write_text(json.dumps({**record, "inputs": {"configure[configure]/events.h5": one}}))
+    (run.place(CONFIGURE) / "setup.h5").write_text("another range")
+    seal(run.place(CONFIGURE))
+    assert run.pending().again == {SECOND: "its input configure[configure] has changed"}
+    run.make(CONFIGURE, "something else")
+    assert set(run.pending().again) == {FIRST, SECOND}
 
 
 def test_a_quick_look_compares_size_and_time(run: Run) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from mmc.jobs.generators.contact_interactions import Kinematics, squared, vector
+from mmc.jobs.job import read_record
 
-from tests.jobs.physics import PARAMETERS, SHARED, Folder, generate_settings, names
+from tests.jobs.physics import PARAMETERS, SHARED, Folder, configure_settings, generate_settings, names
 
 pytestmark = pytest.mark.engine
 
@@ -146,3 +147,24 @@ def test_full_disk(tmp_path: Path, chain: Chain) -> None:
     assert "mmc step simulate[x]: cannot write: [Errno 27] File too large" in done.stderr
     assert "Traceback" not in done.stderr
     assert names(tmp_path / "simulate") == ["x.log"]
+
+
+def test_events_do_not_depend_on_the_ranges_of_parameters(tmp_path: Path) -> None:
+    """Nor do the digests of their inputs, so that the jobs stay finished when a range becomes wider."""
+    points = [(0.0, 0.0), (0.05, 0.0), (-0.05, 0.0), (0.0, 0.05), (0.0, -0.05), (0.05, 0.05)]
+    benchmarks = {f"b{k}": dict(zip(PARAMETERS, point, strict=True)) for k, point in enumerate(points)}
+    setups, events = [], []
+    for width in (0.06, 0.6):
+        folder = Folder(tmp_path / f"{width}")
+        folder.path.mkdir()
+        settings = configure_settings({"sm" if name == "b0" else name: at for name, at in benchmarks.items()})
+        for parameter in settings["parameters"].values():
+            parameter["range"] = [-width, width]
+        setups.append(folder.run("configure", "configure", settings, seed=3))
+        events.append(folder.simulate(setups[-1], folder.generate(setups[-1]), 50))
+    assert (setups[0] / "setup.h5").read_bytes() != (setups[1] / "setup.h5").read_bytes()
+    assert (events[0] / "events.lhe.gz").read_bytes() == (events[1] / "events.lhe.gz").read_bytes()
+    records = [read_record(folder) for folder in events]
+    assert records[0].digest == records[1].digest
+    assert records[0].inputs == records[1].inputs
+    assert set(records[0].inputs) == {"configure[configure]/benchmarks.json", "generate[signal.sm]"}

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,8 @@ class Builder:
         self.stages: dict[str, Stage] = {}
         self._planned = stages_of(study.resolved)
         self._fingerprints: dict[tuple[str, str], str] = {}
+        self._parts: dict[tuple[str, str], str] = {}
+        """The fingerprint of each part of a stage's output, by stage and part."""
 
     def has(self, name: str) -> bool:
         """Whether the study has the stage of that name, even if it is not added yet."""
@@ -79,12 +81,15 @@ class Builder:
         inputs: tuple[Input, ...] = (),
         files: tuple[FileInput, ...] = (),
         scattered: bool = False,
+        parts: Mapping[str, Any] | None = None,
     ) -> None:
         """Add a stage with its jobs, after its upstream stages.
 
         With tracking, a tracked stage reads the output of ``track``; only the report's fingerprint depends on it.
 
         :param summary: what the jobs do, if it is more precise than the summary of the declaration
+        :param parts: parts of the output of a stage with a single job that depend on less than the whole output: for
+            each, everything on which it depends
         :raises ValueError: when the shared settings differ between the jobs of the stage
         """
         declared = STAGES[name]
@@ -119,13 +124,20 @@ class Builder:
         )
         jobs = tuple(self._job(stage, base, draft, values) for draft, values in zip(drafts, own, strict=True))
         self.stages[name] = replace(stage, jobs=jobs)
+        version = [name, declared.version]
+        self._parts |= {(name, part): digest([*version, part, content]) for part, content in (parts or {}).items()}
 
     def _job(self, stage: Stage, base: str, draft: Draft, settings: dict[str, Any]) -> Job:
         name = slug(*draft.identity) or stage.name
         identity = draft.identity if draft.part is None else draft.identity[:-1]
         seed = job_seed(self.study.seed, stage.name, identity, draft.part or 0)
         ignored_in_fingerprint = {item.stage for item in stage.inputs if item.ignored_in_fingerprint}
-        upstream = [self._fingerprints[need] for need in draft.needs if need[0] not in ignored_in_fingerprint]
+        parts = {item.stage: self._parts.get((item.stage, item.part)) for item in stage.inputs}
+        upstream = [
+            parts.get(need[0]) or self._fingerprints[need]
+            for need in draft.needs
+            if need[0] not in ignored_in_fingerprint
+        ]
         files = {f.name: f.sha256 for f in stage.files if draft.files is None or f.name in draft.files}
         fingerprint = digest([base, name, settings, files, seed, upstream])
         self._fingerprints[stage.name, name] = fingerprint

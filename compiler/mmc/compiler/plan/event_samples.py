@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from mmc.compiler.plan.builder import Builder, Draft
 from mmc.compiler.plan.files import StageFiles
 from mmc.compiler.plan.physics import (
+    BENCHMARKS,
     CONFIGURED,
-    SETUP,
     EventJob,
     add_analyse,
     add_combine,
@@ -52,7 +52,7 @@ def plan(builder: Builder, study: Study, source: EventSamples, file_digests: Map
     builder.add(
         "import_events",
         drafts,
-        inputs=(SETUP,),
+        inputs=(BENCHMARKS,),
         files=files.inputs,
         scattered=True,
     )

@@ -9,8 +9,8 @@ from mmc.compiler.plan.builder import Builder, Draft, slug
 from mmc.compiler.plan.files import StageFiles
 from mmc.compiler.plan.model import Flow, Input
 from mmc.compiler.plan.physics import (
+    BENCHMARKS,
     CONFIGURED,
-    SETUP,
     EventJob,
     add_analyse,
     add_combine,
@@ -122,7 +122,7 @@ def _add_simulate(
         "simulate",
         drafts,
         summary="Generate events, weight each at every benchmark" + ("" if shower is None else ", and shower them"),
-        inputs=(SETUP, Input("process", "generate", Flow.ALL)),
+        inputs=(BENCHMARKS, Input("process", "generate", Flow.ALL)),
         files=files.inputs,
         scattered=True,
     )

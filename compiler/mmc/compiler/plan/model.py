@@ -40,6 +40,9 @@ class Input:
     flow: Flow
     ignored_in_fingerprint: bool = False
     """Whether the output of the jobs is independent of this input, so that a change of it does not run them again."""
+    part: str = ""
+    """The part of the upstream output that the jobs read, so that only a change of it runs them again; empty for the
+    whole output."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The stages that all origins of events share: set-up, detector, reading, combining."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from mmc.compiler.plan import sizes
@@ -23,6 +23,8 @@ from mmc.compiler.study.model import Parameter, Reading, Study
 
 CONFIGURED = ("configure", "configure")
 SETUP = Input("setup", "configure", Flow.ONE)
+BENCHMARKS = replace(SETUP, part="benchmarks")
+"""The set-up, of which the jobs read only the benchmarks."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,10 @@ def add_configure(builder: Builder, study: Study) -> None:
         outside_basis=study.outside_basis,
         systematics=study.systematics,
     )
-    builder.add("configure", [Draft((), settings)])
+    parts = {}
+    if set(study.all_benchmarks) <= set(study.benchmarks):  # otherwise MadMiner adds benchmarks within the ranges
+        parts = {BENCHMARKS.part: [(name, study.benchmarks[name]) for name in study.all_benchmarks]}
+    builder.add("configure", [Draft((), settings)], parts=parts)
 
 
 def _parameter(parameter: Parameter) -> CardParameter | CoefficientParameter:

@@ -6,8 +6,8 @@ from mmc.compiler.plan import sizes
 from mmc.compiler.plan.builder import Builder, Draft, slug
 from mmc.compiler.plan.model import Flow, Input
 from mmc.compiler.plan.physics import (
+    BENCHMARKS,
     CONFIGURED,
-    SETUP,
     EventJob,
     add_analyse,
     add_combine,
@@ -40,7 +40,7 @@ def plan(builder: Builder, study: Study, generation: Pythia8Generation, _file_di
             for sample, benchmark in runs
         ],
         summary="Integrate the cross section of each process at each sampled benchmark",
-        inputs=(SETUP,),
+        inputs=(BENCHMARKS,),
         scattered=True,
     )
     event_jobs = list(_event_jobs(generation))
@@ -65,7 +65,7 @@ def plan(builder: Builder, study: Study, generation: Pythia8Generation, _file_di
             )
             for event_job in event_jobs
         ],
-        inputs=(SETUP, Input("process", "generate", Flow.ALL)),
+        inputs=(BENCHMARKS, Input("process", "generate", Flow.ALL)),
         scattered=True,
     )
     add_analyse(builder, study, event_jobs, "simulate")

@@ -20,7 +20,7 @@ from mmc.jobs.formats.weight_groups import find_nuisance
 from mmc.jobs.generators import madgraph, madgraph_cards, program
 from mmc.jobs.generators.madgraph_process import ARCHIVE, PARAM_CARD, RUN_CARD, unpack, work_folder
 from mmc.jobs.job import StepJob, read_json, write_json
-from mmc.jobs.madminer.setup_file import Setup
+from mmc.jobs.madminer.setup_file import Benchmarks
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def run(job: StepJob) -> None:
     settings = job.read(MadGraphSimulateSettings)
     found = find_madgraph(settings.installation)
     job.programs["MadGraph"] = found.version
-    setup = Setup.read(job.one("setup"))
+    setup = Benchmarks.of(job)
     setup.point(settings.benchmark)
     source = job.pick("process", settings.process_job)
     process = read_json(source / GENERATE.record)
@@ -100,7 +100,7 @@ def _run_card_settings(settings: MadGraphSimulateSettings, seed: int, nlo: bool)
 def _write_cards(
     job: StepJob,
     settings: MadGraphSimulateSettings,
-    setup: Setup,
+    setup: Benchmarks,
     found: Installation,
     *,
     folder: Path,

@@ -13,7 +13,7 @@ from mmc.jobs.formats.les_houches import EVENTS
 from mmc.jobs.generators import pythia8
 from mmc.jobs.generators.event_weights import Weigher
 from mmc.jobs.job import StepJob, read_json, write_json
-from mmc.jobs.madminer.setup_file import Setup
+from mmc.jobs.madminer.setup_file import Benchmarks
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def run(job: StepJob) -> None:
     """
     settings = job.read(Pythia8SimulateSettings)
     n_events = settings.n_events
-    benchmarks = Setup.read(job.one("setup")).benchmarks
+    benchmarks = Benchmarks.of(job).benchmarks
     process = read_json(job.pick("process", settings.process_job) / GENERATE.record)
     if (process["sample"], process["benchmark"]) != (settings.sample, settings.benchmark):
         raise StepError(f"{settings.process_job} is the process {process['sample']} at {process['benchmark']}")

@@ -8,7 +8,7 @@ from mmc.compiler.settings.generation import Pythia8GenerateSettings
 from mmc.errors import StepError
 from mmc.jobs.generators import contact_interactions, pythia8
 from mmc.jobs.job import StepJob, write_json
-from mmc.jobs.madminer.setup_file import Setup
+from mmc.jobs.madminer.setup_file import Benchmarks
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ def run(job: StepJob) -> None:
     settings = job.read(Pythia8GenerateSettings)
     couplings = None
     if PYTHIA8.processes[settings.process]:
-        point = Setup.read(job.one("setup")).point(settings.benchmark)
+        point = Benchmarks.of(job).point(settings.benchmark)
         couplings = contact_interactions.pythia_couplings(contact_interactions.vector(point, settings.parameters))
     lines = pythia8.settings(settings.process, settings.run_card, settings.beams, couplings)
     value, error, mean_weight = pythia8.integrate(pythia8.start(lines, job.seed), settings.n_integration)

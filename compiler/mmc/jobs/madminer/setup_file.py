@@ -6,26 +6,26 @@ from pathlib import Path
 
 from mmc.compiler.catalogue.stages import CONFIGURE
 from mmc.errors import StepError
-from mmc.jobs.job import read_json
+from mmc.jobs.job import StepJob, read_json
 
 FILE = "setup.h5"
+BENCHMARKS = "benchmarks.json"
+"""The benchmarks alone. Jobs that make events read nothing else, so that they do not run again for another range of a
+parameter."""
 
 
 @dataclass(frozen=True)
-class Setup:
-    """The parameter space of a study."""
+class Benchmarks:
+    """The benchmarks of a study."""
 
-    path: Path
-    """MadMiner's set-up file."""
     benchmarks: Mapping[str, Mapping[str, float]]
     """The value of each parameter at each benchmark, including the benchmarks that complete the morphing basis, in the
     order of the weights in every event file."""
 
     @classmethod
-    def read(cls, directory: Path) -> "Setup":
-        """Read the output of ``configure``."""
-        record = read_json(directory / CONFIGURE.record)
-        return cls(directory / FILE, record["benchmarks"])
+    def of(cls, job: StepJob) -> "Benchmarks":
+        """Read the benchmarks from the input ``setup`` of a job."""
+        return cls(read_json(job.file("setup", BENCHMARKS)))
 
     def point(self, benchmark: str) -> Mapping[str, float]:
         """The value of each parameter at a benchmark.
@@ -37,3 +37,17 @@ class Setup:
         except KeyError as error:
             known = ", ".join(self.benchmarks)
             raise StepError(f"there is no benchmark {benchmark!r}; the set-up has {known}") from error
+
+
+@dataclass(frozen=True)
+class Setup(Benchmarks):
+    """The parameter space of a study."""
+
+    path: Path
+    """MadMiner's set-up file."""
+
+    @classmethod
+    def read(cls, directory: Path) -> "Setup":
+        """Read the output of ``configure``."""
+        record = read_json(directory / CONFIGURE.record)
+        return cls(record["benchmarks"], directory / FILE)

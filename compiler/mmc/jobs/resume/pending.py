@@ -55,11 +55,11 @@ def _changed_input(table: RunTable, row: int, upstream: list[int]) -> str | None
     Outputs that are missing or out of date are not compared: their jobs run first, then this job is looked at again.
     """
     record = table.outputs[row].record
-    for other in upstream:
-        made = table.outputs[other].record
-        read = None if record is None or made is None else record.inputs.get(made.maker)
-        if read is not None and made is not None and read != made.digest:
-            return f"its input {made.maker} has changed"
+    made = {output.record.maker: output.record for output in map(table.outputs.__getitem__, upstream) if output.record}
+    for name, digest in {} if record is None else record.inputs.items():
+        maker, _, file = name.partition("/")
+        if maker in made and not made[maker].has(file, digest):
+            return f"its input {maker} has changed"
     return None
 
 

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def run(job: StepJob) -> None:
-    """Write ``setup.h5`` and ``setup.json``."""
+    """Write ``setup.h5``, ``setup.json`` and ``benchmarks.json``."""
     workarounds.apply()
     systematics_workarounds.apply_setup()
     from madminer.core import MadMiner
@@ -47,6 +47,11 @@ def run(job: StepJob) -> None:
         miner.add_systematics(systematic_name=name, **_madminer_words(entry))
     miner.save(str(job.out / setup_file.FILE))
     _check_saved(miner, job.out / setup_file.FILE)
+    benchmarks = {
+        name: {key: float(value) for key, value in benchmark.values.items()}
+        for name, benchmark in miner.benchmarks.items()
+    }
+    write_json(job.out / setup_file.BENCHMARKS, benchmarks)
     write_json(
         job.out / CONFIGURE.record,
         {
@@ -54,10 +59,7 @@ def run(job: StepJob) -> None:
                 name: {"range": [float(limit) for limit in parameter.val_range], "max_power": parameter.max_power}
                 for name, parameter in miner.parameters.items()
             },
-            "benchmarks": {
-                name: {key: float(value) for key, value in benchmark.values.items()}
-                for name, benchmark in miner.benchmarks.items()
-            },
+            "benchmarks": benchmarks,
             "outside_basis": list(settings.outside_basis),
             "systematics": to_json(settings.systematics),
             "components": None if basis is None else basis.components.tolist(),

@@ -17,7 +17,7 @@ from mmc.jobs.formats.les_houches_table import EventTable
 from mmc.jobs.formats.weight_groups import find_nuisance
 from mmc.jobs.generators import madgraph_cards
 from mmc.jobs.job import StepJob, write_json
-from mmc.jobs.madminer.setup_file import Setup
+from mmc.jobs.madminer.setup_file import Benchmarks
 from mmc.jobs.readers.delphes import DETECTED
 
 _COMPARED = 6
@@ -40,7 +40,7 @@ def run(job: StepJob) -> None:
         uncertainties) are missing or belong to other points, or the weights of a background differ
     """
     settings = job.read(ImportEventsSettings)
-    benchmarks = Setup.read(job.one("setup")).benchmarks
+    benchmarks = Benchmarks.of(job).benchmarks
     source = job.one(settings.lhe)
     if settings.benchmark not in benchmarks:
         known = ", ".join(benchmarks)
