@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from mmc.locks import BUNDLE, RUN, held
 from tests.support import STUDIES
 
 N_JOBS = 35
-PENDING = '[ "$1" != pending ] || exec python3 -m mmc "$@"\n'
+PENDING = f'[ "$1" != pending ] || exec {shlex.quote(sys.executable)} -m mmc "$@"\n'
 STEP = (
     f"#!/usr/bin/env bash\n{PENDING}"
     + """\

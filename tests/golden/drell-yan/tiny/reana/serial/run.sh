@@ -126,6 +126,7 @@ prepare() {
 look() {
   local table=$out/.pending.tsv row wait reason code checker again=()
   ready=() first=0 end=0 waits=()
+  rm -f -- "$table" # which may be a link
   mmc pending "${accepted[@]}" ${only:+--stage "$only"} ${1:+--quick} jobs.tsv "$out" </dev/null >"$table" 3>&- &
   checker=$!
   wait "$checker"
