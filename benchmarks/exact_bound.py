@@ -173,14 +173,35 @@ def beside(exact: float, values: Sequence[float]) -> dict[str, float]:
     return {name: rounded(value) for name, value in found.items()}
 
 
-def compare(exact: Bound, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+Record = Mapping[str, Any]
+
+
+def shares_beside(shares: Mapping[str, Mapping[str, float]], regions: Sequence[Record]) -> dict[str, Any]:
+    """The allowed shares of points and area of one region over runs, as far as the runs have them."""
+    return {
+        quantity: {
+            level: beside(share, [region[quantity][level] for region in regions]) for level, share in each.items()
+        }
+        for quantity, each in shares.items()
+        if quantity in regions[0]
+    }
+
+
+def information_beside(exact: Sequence[float], information: Sequence[Record]) -> list[dict[str, float]]:
+    """The entries LL, LL-LR and LR of an information matrix over runs."""
+    matrices = [np.array(each["matrix"]) for each in information]
+    return [beside(value, [m[at] for m in matrices]) for value, at in zip(exact, ((0, 0), (0, 1), (1, 1)), strict=True)]
+
+
+def compare(exact: Bound, runs: Sequence[Record]) -> dict[str, Any]:
     """The results of runs (``results.json``) of the study beside the exact ones, by the names of their limits.
 
-    Methods are compared with the unbinned likelihood.
+    Methods are compared with the unbinned likelihood. Limits that contain the statistical error of the simulation are
+    also compared without it (``infinite_simulation``).
 
     :raises ValueError: when a run has another luminosity or true point
     """
-    limits: dict[str, list[Mapping[str, Any]]] = {}
+    limits: dict[str, list[Record]] = {}
     for run in runs:
         at = [run["evaluation"]["luminosity_pb"], *run["evaluation"]["theta_true"].values()]
         if not np.allclose(at, [exact.luminosity_pb, *exact.truth[0]]):
@@ -195,17 +216,17 @@ def compare(exact: Bound, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         analysis, dof = entries[0].get("baseline", "unbinned"), entries[0].get("degrees_of_freedom", 2)
         if analysis not in exact.statistics:  # the truth, which knows the partons
             continue
-        found[name] = {"exact": analysis, "dof": dof} | {
-            quantity: {
-                level: beside(share, [entry[quantity][level] for entry in entries]) for level, share in each.items()
-            }
-            for quantity, each in allowed(exact.statistics[analysis], dof).items()
-            if quantity in entries[0]
-        }
+        shares = allowed(exact.statistics[analysis], dof)
+        found[name] = {"exact": analysis, "dof": dof} | shares_beside(shares, entries)
+        if "infinite_simulation" in entries[0]:
+            regions = [entry["infinite_simulation"] for entry in entries]
+            found[name]["infinite_simulation"] = shares_beside(shares, regions)
+        if analysis == "unbinned":
+            full = [entry["fisher_information"]["full"] for entry in entries]
+            found[name]["information"] = information_beside(exact.information[analysis], full)
     for analysis, baseline in (("rate", "rate"), ("histogram_at_truth", "histogram")):
-        matrices = [np.array(run["fisher_information"]["information"][baseline]["matrix"]) for run in runs]
-        entries_of = zip(exact.information[analysis], ((0, 0), (0, 1), (1, 1)), strict=True)
-        found[f"information of the {baseline}"] = [beside(value, [m[at] for m in matrices]) for value, at in entries_of]
+        full = [run["fisher_information"]["information"][baseline] for run in runs]
+        found[f"information of the {baseline}"] = information_beside(exact.information[analysis], full)
     return found
 
 

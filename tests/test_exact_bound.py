@@ -100,6 +100,10 @@ def test_runs_beside_the_exact_results(exact: Bound) -> None:
         "ratio_error": pytest.approx(0.1),
     }
     assert found["sally"]["allowed_fraction"]["0.95"]["ratio"] == pytest.approx(2.0, rel=1e-4)
+    infinite = found["sally"]["infinite_simulation"]["allowed_area"]["0.68"]
+    assert (infinite["exact"], infinite["mean"]) == (pytest.approx(0.0415, abs=1e-4), 0.25)
+    assert "allowed_area" not in found["sally"]
+    assert [round(entry["ratio"], 3) for entry in found["sally"]["information"]] == [1.0, 1.0, 1.0]
     assert found["rate"]["dof"] == 1
     assert found["rate"]["allowed_fraction"]["0.68"]["ratio"] == pytest.approx(1.0, rel=1e-4)
     assert "truth" not in found
@@ -137,7 +141,11 @@ def _run(exact: Bound, factor: float) -> dict[str, Any]:
             limits("histogram", 2, 1.0) | {"baseline": "histogram"},
             limits("unbinned", 2, 0.1) | {"name": "truth", "baseline": "truth"},
         ],
-        "methods": [limits("unbinned", 2, 2.0) | {"name": "sally"}],
+        "methods": [
+            limits("unbinned", 2, 2.0)
+            | {"name": "sally", "fisher_information": {"full": information("unbinned")}}
+            | {"infinite_simulation": {"allowed_area": {"0.68": 0.25, "0.95": 0.5}}}
+        ],
         "fisher_information": {
             "information": {"rate": information("rate"), "histogram": information("histogram_at_truth")}
         },
