@@ -14,7 +14,7 @@ It uses neither event weights of mmc nor matrix elements of Pythia, only Pythia'
 - The measured mass is m √(a b), with the factors a and b of the resolution on the transverse momenta of the two muons.
 
 Left out are the resolutions of η and φ, which change the mass by less than 0.1 %, and what the factors a and b do to
-the rapidity of the pair, which changes the results by less than 2e-4. The cut on transverse momenta has no effect:
+the rapidity of the pair, which changes the results by less than 3e-4. The cut on transverse momenta has no effect:
 muons with |η| < 2.5 and m > 470 GeV have more than 38 GeV.
 """
 

@@ -165,7 +165,8 @@ def rounded(value: float) -> float:
 
 
 def beside(exact: float, values: Sequence[float]) -> dict[str, float]:
-    """The mean of a quantity over runs and its ratio to the exact value; of several runs also scatter and error."""
+    """The mean of a quantity over runs and its ratio to the exact value, which is not zero; of several runs also their
+    scatter (standard deviation) and the standard error of the ratio."""
     found = {"exact": exact, "mean": float(np.mean(values)), "ratio": float(np.mean(values)) / exact}
     if len(values) > 1:
         scatter = float(np.std(values, ddof=1))
