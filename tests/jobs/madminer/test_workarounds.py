@@ -246,6 +246,17 @@ found["visible"] = failure("(visible - all).pt")
 found["log(0)"] = failure("log(0)")
 found["misspelt"] = read("muon[0].pt", False, ["True"])
 found["everything passes"] = failure("met.pt", False)
+found["sums"] = 0
+from madminer.utils.interfaces import delphes_root
+from types import SimpleNamespace
+particle = delphes_root.MadMinerParticle
+def begin(*components):
+    found["sums"] += 1
+    return particle.from_xyzt(*components)
+delphes_root.MadMinerParticle = SimpleNamespace(
+    from_xyzt=begin, from_rhophietat=particle.from_rhophietat, from_rhophietatau=particle.from_rhophietatau
+)
+read("met.pt", True, ["True"])
 print(json.dumps(found))
 """
 
@@ -300,6 +311,15 @@ def test_delphes_in_double_precision(stock_delphes: dict[str, Any], delphes: Pat
 def test_delphes_visible_sums(stock_delphes: dict[str, Any], delphes: Path) -> None:
     assert stock_delphes["visible"].startswith("UnboundLocalError")  # in place of an AssertionError
     np.testing.assert_allclose(_read_delphes(delphes, "(visible - all).pt"), _read_delphes(delphes, "met.pt"))
+
+
+def test_delphes_sums_are_made_where_they_are_used(
+    stock_delphes: dict[str, Any], delphes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert stock_delphes["sums"] == 2 * 200
+    made: list[float] = []
+    monkeypatch.setattr(workarounds, "_sum", lambda _particles, zero: made.append(zero))
+    assert len(_read_delphes(delphes, "met.pt")) == 200 and made == []
 
 
 def test_delphes_undefined_values(stock_delphes: dict[str, Any], delphes: Path) -> None:

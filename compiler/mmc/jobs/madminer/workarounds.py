@@ -124,6 +124,8 @@ def apply_delphes_reader() -> None:
       numbers are in double precision.
     - ``visible`` is an ordinary four-vector, as in :func:`apply_reader`. Stock MadMiner can add only particles to it,
       and ends the run.
+    - The sum over all visible particles is made once for every event and expression, which takes most of the time.
+      Here it is made where an expression uses it. The values stay the same.
     - ``log(0)`` and misspelt names are treated as in :func:`apply_reader`.
     - Leptons of both flavours keep their own charges, codes and masses. Stock MadMiner sorts momenta alone.
     - A sample without cuts and without required observables ends the run.
@@ -133,15 +135,16 @@ def apply_delphes_reader() -> None:
     with _standing_in("uproot3"):
         from madminer.delphes import delphes_reader
         from madminer.utils.interfaces import delphes_root
-    from vector import MomentumObject4D
 
     particle = delphes_root.MadMinerParticle
     delphes_root.uproot3 = SimpleNamespace(open=lambda path: {"Delphes": _DelphesTree(path)})
     delphes_root.MadMinerParticle = SimpleNamespace(
-        from_xyzt=_in_double(MomentumObject4D.from_xyzt),  # the start of the sum over visible particles
+        from_xyzt=lambda *_zeros: _NotSummed(),  # the start of the sum over visible particles
         from_rhophietat=_in_double(particle.from_rhophietat),
         from_rhophietatau=_in_double(particle.from_rhophietatau),
     )
+    functions = delphes_root.math_commands
+    delphes_root.math_commands = lambda: _DelphesObjects(functions())
     charged = delphes_root._get_particles_charged
 
     def leptons(tree: Any, pt_min_e: Any, eta_max_e: Any, pt_min_mu: Any, eta_max_mu: Any) -> list[list[Any]]:
@@ -251,21 +254,46 @@ class _Objects(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         if name == "visible":
-            self[name] = _visible_sum(self["p"])
+            self[name] = self.visible()
         elif name == "all":
             self[name] = self["visible"] + self["met"]
         else:
             raise KeyError(name)
         return self[name]
 
+    def visible(self) -> Any:
+        """The sum over all generated particles that a detector sees."""
+        from madminer.utils.interfaces.lhe import get_elementary_pdg_ids
 
-def _visible_sum(particles: Iterable[Any]) -> Any:
-    from madminer.utils.interfaces.lhe import get_elementary_pdg_ids
+        visible = set(get_elementary_pdg_ids()) - {12, 14, 16, -12, -14, -16}
+        return _sum((particle for particle in self["p"] if particle.pdgid in visible), zero=0.0)
+
+
+class _DelphesObjects(_Objects):
+    """The objects of a detected event."""
+
+    def update(self, objects: dict[str, Any]) -> None:  # type: ignore[override]
+        """Take the objects without their sums."""
+        super().update({name: value for name, value in objects.items() if not isinstance(value, _NotSummed)})
+        self["boost_to_com"] = lambda momentum: momentum.boost(self["all"].to_Vector3D())
+
+    def visible(self) -> Any:
+        """The sum over all detected particles, in MadMiner's order."""
+        return _sum((particle for name in ("e", "j", "mu", "a") for particle in self[name]), zero=np.float64(0.0))
+
+
+class _NotSummed:
+    """In place of MadMiner's sums over the particles of a detected event."""
+
+    def __add__(self, _particle: object) -> "_NotSummed":
+        return self
+
+
+def _sum(particles: Iterable[Any], zero: float) -> Any:
+    """The sum of momenta, a plain four-vector: MadMiner's particles add only to such a vector."""
     from vector import MomentumObject4D
 
-    visible = set(get_elementary_pdg_ids()) - {12, 14, 16, -12, -14, -16}
-    total = MomentumObject4D.from_xyzt(0.0, 0.0, 0.0, 0.0)  # MadMiner's particles add only to a four-vector
-    return sum((particle for particle in particles if particle.pdgid in visible), start=total)
+    return sum(particles, start=MomentumObject4D.from_xyzt(zero, zero, zero, zero))
 
 
 def _with_sums(get_objects: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
