@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial, wraps
+from importlib import import_module
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from io import BytesIO
@@ -36,6 +37,8 @@ def apply() -> None:
     - MadMiner's ``__init__`` imports all modules (torch, uproot3, matplotlib, scipy, sympy), which takes 2 to 3 s, and
       warns about retired Python modules in uproot3; sampling events needs 0.3 s of it. Without that ``__init__``,
       ``import madminer`` gives a package whose modules are imported by their full names.
+    - sympy, which takes another second, finds the components only of processes whose vertices are told apart
+      (``find_components`` with ``Nd``, ``Np`` or ``Ns``), which mmc does not do.
     - Stock MadMiner evaluates every definition of an observable, a cut or an efficiency when it is declared or loaded,
       with Python's built-in names in scope: a file can run any code, and ``all.pt`` fails. A definition of more than
       256 characters, which files cut short, fails as well.
@@ -50,6 +53,8 @@ def apply() -> None:
     :raises MissingExtraError: when MadMiner is not installed
     """
     _import_parts_alone()
+    with _standing_in("sympy"):
+        import_module("madminer.utils.morphing")
     from madminer.models import parameters, readers
     from madminer.utils.interfaces import hdf5
 
@@ -100,8 +105,10 @@ def apply_reader() -> None:
       A misspelt name or attribute is treated as an undefined value; here it ends the run.
     - A sample in which no event passes ends the run.
     - Samples with systematic uncertainties end the run (:func:`mmc.jobs.madminer.systematics_workarounds.mend_reader`).
+    - It imports ``vector`` with awkward and sympy (:mod:`mmc.jobs.madminer.light_vector`).
     """
     apply()
+    import_module("mmc.jobs.madminer.light_vector")  # before MadMiner imports vector
     from madminer.lhe import LHEReader, lhe_reader
     from madminer.utils.interfaces import lhe
 
@@ -291,9 +298,9 @@ class _NotSummed:
 
 def _sum(particles: Iterable[Any], zero: float) -> Any:
     """The sum of momenta, a plain four-vector: MadMiner's particles add only to such a vector."""
-    from vector import MomentumObject4D
+    from mmc.jobs.madminer.light_vector import vector
 
-    return sum(particles, start=MomentumObject4D.from_xyzt(zero, zero, zero, zero))
+    return sum(particles, start=vector.MomentumObject4D.from_xyzt(zero, zero, zero, zero))
 
 
 def _with_sums(get_objects: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:

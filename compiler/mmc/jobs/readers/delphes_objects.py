@@ -11,11 +11,11 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
-import vector
 from numpy.typing import NDArray
 
 from mmc.jobs.formats.delphes_root import DelphesTable
 from mmc.jobs.formats.les_houches_table import Floats, Ints
+from mmc.jobs.madminer.light_vector import vector
 from mmc.jobs.readers.values import Items, UnusualExpressionError, Vector
 
 _CHUNK = 5_000

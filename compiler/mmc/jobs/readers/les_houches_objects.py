@@ -10,12 +10,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import vector
 from numpy.typing import NDArray
 from particle import Particle
 
 from mmc.errors import StepError
 from mmc.jobs.formats.les_houches_table import EventTable, Floats, Ints
+from mmc.jobs.madminer.light_vector import vector
 from mmc.jobs.readers.values import Items, Vector, everywhere
 
 Resolutions = Mapping[Any, tuple[float | None, float | None]]
