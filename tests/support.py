@@ -12,6 +12,16 @@ STUDIES = ROOT / "studies"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 """Real inputs beside the checkout; tests that need them skip, saying why, where they are absent."""
 
+RUN_WITH_PATH = """\
+import sys
+from mmc.cli import local_run
+from mmc.cli.main import main
+path = sys.argv.pop(1)
+local_run._path_with_mmc = lambda: path
+sys.exit(main())
+"""
+"""`mmc` as a program, whose first word is the search path on which `mmc run` finds the `mmc` of the jobs."""
+
 REANA = """
 execution:
   images: {physics: "registry.example/mmc/physics:0.1.0", learning: "registry.example/mmc/learning:0.1.0"}

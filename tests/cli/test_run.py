@@ -1,5 +1,6 @@
 """``mmc run``: progress, results, failures, and going on after Ctrl-C, a kill and an edit."""
 
+import hashlib
 import json
 import os
 import pty
@@ -20,7 +21,7 @@ from mmc.cli.main import main
 from mmc.cli.progress import Progress
 from mmc.locks import BUNDLE, RUN, held
 
-from tests.support import STUDIES
+from tests.support import RUN_WITH_PATH, STUDIES
 
 N_JOBS = 35
 PENDING = f'[ "$1" != pending ] || exec {shlex.quote(sys.executable)} -m mmc "$@"\n'
@@ -28,22 +29,27 @@ STEP = (
     f"#!/usr/bin/env bash\n{PENDING}"
     + """\
 # Stands in for `mmc step STAGE --config FILE --job JOB … --out DIR`: what it does is in the files of its own folder.
-here=$(dirname "$0") stage=$2 config=$4 job=$6 out="${@: -1}"
+here=${0%/*} stage=$2 config=$4 job=$6 out="${@: -1}" unlucky=
 echo "$stage $job" >>"$here/started"
-sleep "$(cat "$here/sleep" 2>/dev/null || echo 0)"
-if [ "$(cat "$here/fail" 2>/dev/null)" = "$stage $job" ]; then
+[ ! -e "$here/sleep" ] || sleep "$(<"$here/sleep")"
+[ ! -e "$here/fail" ] || read -r unlucky <"$here/fail"
+if [ "$unlucky" = "$stage $job" ]; then
   echo "mmc step $stage[$job]: no luck today (log: $out.log)" >&2
   exit 3
 fi
-rm -rf "$out.part" && mkdir "$out.part" && cp "$here/results.json" "$out.part"
-digest=$(sha256sum <"$out.part/results.json") bytes=$(stat -c %s "$out.part/results.json")
-print=$(grep -o "\\"$job\\": {\\"seed\\": [0-9]*, \\"fingerprint\\": \\"[0-9a-f]*\\"" "$config" | grep -o '[0-9a-f]*"$')
+[ ! -e "$out.part" ] || rm -rf "$out.part"
+mkdir "$out.part" && cp "$here/results.json" "$out.part"
+while read -r print; do
+  [[ $print != "\\"$job\\": {\\"seed\\": "* ]] || break
+done <"$config"
+print=${print#*\\"fingerprint\\": \\"}
 cat >"$out.part/job.json" <<END
-{"stage": "$stage", "job": "$job", "fingerprint": "$print, "seed": 1, "seconds": 0.0, "mmc": "0",
- "outputs": {"results.json": {"bytes": $bytes, "sha256": "${digest%% *}", "modified_ns": 0}}}
+{"stage": "$stage", "job": "$job", "fingerprint": "${print%%\\"*}", "seed": 1, "seconds": 0.0, "mmc": "0",
+ "outputs": {"results.json": RESULT}}
 END
 [ "$stage" != track ] || cp "$here/tracking.json" "$out.part"
-rm -rf "$out" && mv "$out.part" "$out"
+[ ! -e "$out" ] || rm -rf "$out"
+mv "$out.part" "$out"
 """
 )
 RATE = {
@@ -63,15 +69,6 @@ SALLY = {
     "touches_edge": False,
 }
 RESULTS = {"baselines": [RATE], "methods": [SALLY], "warnings": [f"warning {n}" for n in range(8)]}
-DRIVER = """\
-import sys
-from mmc.cli import local_run
-from mmc.cli.main import main
-path = sys.argv.pop(1)
-local_run._path_with_mmc = lambda: path
-sys.exit(main())
-"""
-
 Capture = pytest.CaptureFixture[str]
 
 
@@ -80,9 +77,11 @@ def fake(tmp_path: Path) -> Path:
     """A folder with a program `mmc` that does nothing quickly."""
     folder = tmp_path / "fake"
     folder.mkdir()
-    (folder / "mmc").write_text(STEP)
+    results = json.dumps(RESULTS).encode()
+    output = {"bytes": len(results), "sha256": hashlib.sha256(results).hexdigest(), "modified_ns": 0}
+    (folder / "mmc").write_text(STEP.replace("RESULT", json.dumps(output)))
     (folder / "mmc").chmod(0o755)
-    (folder / "results.json").write_text(json.dumps(RESULTS))
+    (folder / "results.json").write_bytes(results)
     return folder
 
 
@@ -100,7 +99,7 @@ def mmc_run(fake: Path, study: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
 
 def start(fake: Path, study: Path, **options: object) -> subprocess.Popen[bytes]:
     """Starts a run with the fake program as a process of its own."""
-    command = [sys.executable, "-c", DRIVER, f"{fake}:{os.environ['PATH']}", "run", str(study), "-j", "2"]
+    command = [sys.executable, "-c", RUN_WITH_PATH, f"{fake}:{os.environ['PATH']}", "run", str(study), "-j", "2"]
     return subprocess.Popen(command, **options)  # type: ignore[call-overload, no-any-return]
 
 

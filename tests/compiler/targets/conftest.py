@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from ast import literal_eval
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,38 +16,57 @@ from mmc.compiler.targets.bundle import write
 from tests.compiler.targets.plans import FILE_CONTENT
 
 PROGRAM = """#!{python} -IS
-import hashlib, json, os, pathlib, shutil, signal, sys, time
+import os, sys, time
 
 words = sys.argv[1:]
 if words[0] == "pending":
     os.execv(sys.executable, [sys.executable, "-m", "mmc", *words])
 stage, job = words[1], words[words.index("--job") + 1]
-out = pathlib.Path(words[words.index("--out") + 1])
+out = words[words.index("--out") + 1]
 print("runs", stage, job, flush=True)
 if f"{{stage}}/{{job}}" in os.environ.get("FAKE_FAIL", "").split():
     print("it went wrong", file=sys.stderr)
     sys.exit(3)
 if f"{{stage}}/{{job}}" in os.environ.get("FAKE_KILL", "").split():
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), 9)
 if "FAKE_STUBBORN" in os.environ:
+    import signal
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print("stays", flush=True)
 time.sleep(float(os.environ.get("FAKE_SECONDS", "0")))
-config = json.loads(pathlib.Path(words[words.index("--config") + 1]).read_text(encoding="utf-8"))
+
+# json, pathlib and hashlib take twice as long to import as Python to start
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return eval(file.read(), {{"null": None, "true": True, "false": False}})
+def write(path, text):
+    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
+try:
+    from _sha256 import sha256
+except ImportError:
+    from hashlib import sha256
+
+config = read(words[words.index("--config") + 1])
 if "--file" in words:
-    assert pathlib.Path(words[words.index("--file") + 1]).read_bytes() == {content!r}
-records = {{w: json.loads(p.read_text()) for w in words if (p := pathlib.Path(w) / "job.json").is_file()}}
+    with open(words[words.index("--file") + 1], "rb") as file:
+        assert file.read() == {content!r}
+records = {{w: read(p) for w in words if os.path.isfile(p := os.path.join(w, "job.json"))}}
 upstream = {{word: f"out/{{record['stage']}}/{{record['job']}}" for word, record in records.items()}}
-part = out.with_name("." + out.name)
-part.mkdir(exist_ok=True)  # a killed job leaves one
-ran = json.dumps({{"words": ["mmc", *words], "upstream": upstream}}).encode()
-(part / "ran.json").write_bytes(ran)
-output = {{"bytes": len(ran), "sha256": hashlib.sha256(ran).hexdigest(), "modified_ns": 0}}
-record = {{"stage": stage, "job": job, "fingerprint": config["jobs"][job]["fingerprint"]}}
-record |= {{"seed": 1, "seconds": 0.0, "mmc": "0", "outputs": {{"ran.json": output}}}}
-(part / "job.json").write_text(json.dumps(record))
-shutil.rmtree(out, ignore_errors=True)
-part.rename(out)
+part = os.path.join(os.path.dirname(out), "." + os.path.basename(out))
+os.makedirs(part, exist_ok=True)  # a killed job leaves one
+ran = os.path.join(part, "ran.txt")
+write(ran, repr({{"words": ["mmc", *words], "upstream": upstream}}))
+with open(ran, "rb") as file:
+    digest = sha256(file.read()).hexdigest()
+outputs = f'{{{{"ran.txt": {{{{"bytes": {{os.path.getsize(ran)}}, "sha256": "{{digest}}", "modified_ns": 0}}}}}}}}'
+fingerprint = config["jobs"][job]["fingerprint"]
+known = f'"stage": "{{stage}}", "job": "{{job}}", "fingerprint": "{{fingerprint}}", "seed": 1, "seconds": 0.0'
+write(os.path.join(part, "job.json"), f'{{{{{{known}}, "mmc": "0", "outputs": {{outputs}}}}}}')
+if os.path.exists(out):
+    import shutil
+    shutil.rmtree(out, ignore_errors=True)
+os.rename(part, out)
 """
 
 
@@ -59,9 +79,9 @@ class StepProgram:
     def ran(self, folder: Path) -> dict[tuple[str, str], list[str]]:
         """The words that each job got; outputs of jobs are called ``out/STAGE/JOB`` there, files by their names."""
         runs = {}
-        for file in folder.rglob("ran.json"):
+        for file in folder.rglob("ran.txt"):
             record = json.loads((file.parent / "job.json").read_text())
-            ran = json.loads(file.read_text())
+            ran = literal_eval(file.read_text(encoding="utf-8", errors="surrogateescape"))
             words = [ran["upstream"].get(word, word) for word in ran["words"]]
             out = words.index("--out") + 1
             words[out] = f"out/{record['stage']}/{record['job']}"
