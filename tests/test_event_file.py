@@ -59,7 +59,7 @@ def test_every_target_learns_from_a_file(target: str, tmp_path: Path, quick_jobs
     study, bundle = write_study(tmp_path, ("c1", "c2"), ("x1", "x2")), tmp_path / "bundle"
     further = "baselines: {histograms: {both: {observables: [x1, x2]}},"
     text = study.read_text().replace("  baselines: {", f"  observed: {{file: {OBSERVED!r}}}\n  {further} ")
-    study.write_text(text.replace("1 fb^-1", "1 fb^-1\n  include_xsec: both"))
+    study.write_text(text.replace("1 fb^-1", "1 fb^-1\n  include_xsec: both") + "plots: {formats: [svg]}\n")
     compile_target(target, study, bundle, quick_jobs)
     (tmp_path / FILE).unlink()  # the bundle has its own
     (tmp_path / OBSERVED).unlink()
