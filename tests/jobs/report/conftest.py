@@ -48,6 +48,7 @@ def write_study(folder: Path) -> Path:
     }
     study["observables"] = {"x1": {"label": "$x_1$"}, "x2": {}}
     del study["methods"]["alices"]
+    study["plots"]["formats"] = ["svg"]
     study["evaluation"] |= {
         "luminosity": "20 fb^-1",
         "theta_true": {"point": {"c1": 0.0, "c2": 0.0}},

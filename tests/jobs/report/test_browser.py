@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from mmc.cli.main import main
+from mmc.jobs.report import run_report
 
 pytestmark = pytest.mark.engine
 
@@ -19,8 +20,10 @@ Open = Callable[[str], Any]
 def pages(run: Path, other_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The page of a run, the page of two runs, and the page that the workflow wrote."""
     out = tmp_path_factory.mktemp("pages")
-    assert main(["report", str(run), "--out", str(out)]) == 0
-    assert main(["report", str(run), str(other_run), "--out", str(out)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_report, "FORMATS", ("svg",))  # which the pages contain
+        assert main(["report", str(run), "--out", str(out)]) == 0
+        assert main(["report", str(run), str(other_run), "--out", str(out)]) == 0
     step = run / "out" / "report" / "report" / "index.html"
     return {"run": out / "report.html", "comparison": out / "comparison.html", "step": step}
 

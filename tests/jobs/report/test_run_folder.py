@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from mmc.cli.main import main
 from mmc.errors import MmcError
 from mmc.files import Folder
-from mmc.jobs.report import run_report
 from mmc.jobs.report.pictures import Picture, save
 from mmc.jobs.report.run_folder import open_run
 from mmc.jobs.report.workflow import workflow_picture
@@ -30,12 +29,6 @@ def report(*words: object) -> int:
 @pytest.fixture
 def copy(run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(run, tmp_path / "run"))
-
-
-@pytest.fixture
-def no_png(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests that read the page alone, which has its figures as SVG."""
-    monkeypatch.setattr(run_report, "FORMATS", ("svg",))
 
 
 def rewrite(path: Path, **changes: Any) -> None:
@@ -60,7 +53,7 @@ def test_the_bundle_is_beside_the_outputs_or_holds_them(place: str, copy: Path) 
     assert found.study is not None and not found.missing
 
 
-@pytest.mark.usefixtures("no_png")
+@pytest.mark.usefixtures("plain_figures")
 def test_outputs_that_an_engine_has_not_kept(copy: Path) -> None:
     for stage in ("ingest", "sample"):
         shutil.rmtree(copy / "out" / stage)
@@ -70,7 +63,7 @@ def test_outputs_that_an_engine_has_not_kept(copy: Path) -> None:
     assert "not kept" in page and "the run is not finished" not in page
 
 
-@pytest.mark.usefixtures("no_png")
+@pytest.mark.usefixtures("plain_figures")
 def test_a_run_that_is_not_finished(copy: Path, capsys: Capture) -> None:
     shutil.rmtree(copy / "out" / "report")
     shutil.rmtree(copy / "out" / "evaluate" / "alice")
@@ -90,7 +83,7 @@ def test_an_output_of_an_earlier_study_counts_as_missing(copy: Path) -> None:
     assert "train[sally]" in open_run(copy).missing
 
 
-@pytest.mark.usefixtures("no_png")
+@pytest.mark.usefixtures("plain_figures")
 def test_without_a_bundle_the_results_tell_what_the_study_was(copy: Path) -> None:
     shutil.rmtree(copy / "bundle")
     assert report(copy) == 0
