@@ -39,7 +39,7 @@ class Run:
         for old, new in changes:
             assert old in text
             text = text.replace(old, new)
-        self.study.write_text(text)
+        self.study.write_text(f"{text}\nplots: {{formats: [svg]}}\n")
         self.folder = folder
 
     def jobs(self) -> list[list[str]]:
