@@ -60,6 +60,7 @@ evaluation:
   theta_true: {benchmark: sm}
   grid: {c_LL: {points: 5}}
   baselines: {rate: true}
+plots: {formats: [svg]}
 """
 TARGETS = ("mmc run", "run.sh", "job", "all")
 LONGEST_S = 8.0
