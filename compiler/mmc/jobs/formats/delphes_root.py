@@ -12,6 +12,8 @@ import numpy as np
 import uproot
 
 from mmc.errors import StepError
+from mmc.jobs.formats import event_sketch
+from mmc.jobs.formats.hepmc import MOST_COMPARED
 from mmc.jobs.formats.les_houches_table import Floats
 from mmc.reading import first_line, open_regular
 
@@ -34,6 +36,19 @@ GENERATED: Mapping[str, Sequence[str]] = {
     "GenMissingET": ("MET", "Phi"),
 }
 """The branches of generator-level objects."""
+_TELLING = (
+    "MissingET.MET",
+    "MissingET.Phi",
+    "Jet.PT",
+    "Jet.Phi",
+    "Electron.PT",
+    "Muon.PT",
+    "Photon.PT",
+    "GenMissingET.MET",
+)
+"""The branches by which mmc tells events apart."""
+_WEIGHTS = ("Weight.Weight", "Event.Weight")
+"""The branches with the weights of an event: all of them, or the nominal one alone."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +88,43 @@ def count(path: Path) -> int:
         return int(tree.num_entries)
 
 
-def weights(path: Path) -> Floats | None:
-    """The event weights that Delphes has copied from its input, shape (events, weights); None if there are none, or not
-    equally many in all events.
+@dataclass(frozen=True)
+class Content:
+    """What tells the events of a file apart."""
+
+    n_events: int
+    weights: Floats | None
+    """The weights that Delphes has copied from its input, the nominal one first, shape (events, weights); None if there
+    are none, or not equally many in all events."""
+    digests: event_sketch.Digests | None
+    """The digests of the events; None if the file has no objects that mmc knows."""
+
+
+def inspect(path: Path) -> Content:
+    """Read what tells the events of a file apart.
 
     :raises StepError: when the file is damaged, or is not an output of Delphes
     """
     with _tree(path) as tree:
-        found = tree["Weight.Weight"].array() if "Weight.Weight" in tree else None
-        if found is None or len(found) == 0 or ak.any(ak.num(found) != ak.num(found)[0]):
-            return None
-        return np.asarray(ak.to_numpy(found), dtype=float)
+        known = set(tree.keys(full_paths=False))
+        columns = [column for name in _TELLING if name in known and (column := tree[name].array()).ndim == 2]
+        weights = next((tree[name].array() for name in _WEIGHTS if name in known), None)
+        return Content(
+            int(tree.num_entries),
+            None if weights is None else _rectangular(weights),
+            event_sketch.of_values(map(_flat, columns), int(tree.num_entries)) if columns else None,
+        )
+
+
+def _flat(column: Any) -> tuple[Any, Any]:
+    return ak.to_numpy(ak.flatten(column, axis=None)), ak.to_numpy(ak.num(column))
+
+
+def _rectangular(column: Any) -> Floats | None:
+    numbers = ak.num(column) if column.ndim == 2 else []
+    if len(numbers) == 0 or ak.any(numbers != numbers[0]) or numbers[0] == 0:
+        return None
+    return np.asarray(ak.to_numpy(column[:, :MOST_COMPARED]), dtype=float)
 
 
 @contextmanager

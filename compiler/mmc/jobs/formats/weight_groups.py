@@ -172,10 +172,7 @@ def _written(attributes: Mapping[str, str]) -> str:
 
 def _declarations(path: Path) -> str:
     """The text of ``<initrwgt>``."""
-    try:
-        return head(path).partition("<initrwgt")[2].partition("</initrwgt>")[0]
-    except UnicodeDecodeError as error:
-        raise StepError(f"mmc cannot read the event file {path.name}: {error}") from error
+    return head(path).partition("<initrwgt")[2].partition("</initrwgt>")[0]
 
 
 def _value(text: str) -> float:
