@@ -28,7 +28,7 @@ HEADER = (
     "</MGRunCard>\n</header>\n<init>\n</init>\n"
 )
 _EVENTS = {"sample": "signal", "benchmark": "sm", "background": False, "simulate_job": "signal.sm.0"}
-_TYPES = {"Charge": np.int32, "PID": np.int32, "TauTag": np.uint32, "BTag": np.uint32}
+_TYPES = {"Charge": np.int32, "PID": np.int32, "TauTag": np.uint32, "BTag": np.uint32, "Status": np.int32}
 MASSES = {11: 0.0005, 13: 0.1057, 15: 1.777, 5: 4.7, 25: 125.0, 24: 80.4, 6: 173.0}
 
 
@@ -108,13 +108,21 @@ def write_root(path: Path, n_events: int, without: str = "") -> None:
             "Charge": charges,
         }
 
+    def generated(found: dict[str, Any]) -> dict[str, Any]:
+        """In any order, some of them decayed."""
+        counts = ak.num(found["PT"])
+        shuffled = np.random.default_rng(8)
+        order = ak.argsort(ak.unflatten(shuffled.random(ak.sum(counts)), counts), axis=1)
+        status = ak.unflatten(shuffled.choice([1, 1, 2, 23], ak.sum(counts)), counts)
+        return {name: column[order] for name, column in {**found, "Status": status}.items()}
+
     collections = {
         "Electron": charged(),
         "Muon": charged(),
         "Photon": neutral(3, [22]),
         "Jet": jets(),
         "MissingET": missing(),
-        "Particle": neutral(12, [11, -11, 13, -13, 15, 22, 1, 21, 2212]),
+        "Particle": generated(neutral(12, [11, -11, 13, -13, 15, 22, 1, 21, 2212])),
         "GenJet": jets(),
         "GenMissingET": missing(),
     }

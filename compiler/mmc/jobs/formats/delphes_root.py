@@ -31,7 +31,7 @@ RECONSTRUCTED: Mapping[str, Sequence[str]] = {
 }
 """The branches of reconstructed objects, by collection."""
 GENERATED: Mapping[str, Sequence[str]] = {
-    "Particle": ("PT", "Eta", "Phi", "E", "PID"),
+    "Particle": ("PT", "Eta", "Phi", "E", "PID", "Status"),
     "GenJet": _JET,
     "GenMissingET": ("MET", "Phi"),
 }
@@ -47,6 +47,8 @@ _TELLING = (
     "GenMissingET.MET",
 )
 """The branches by which mmc tells events apart."""
+_READ = {*RECONSTRUCTED, *GENERATED, "Weight", "Event"}
+"""All branches that are read."""
 _WEIGHTS = ("Weight.Weight", "Event.Weight")
 """The branches with the weights of an event: all of them, or the nominal one alone."""
 
@@ -61,9 +63,10 @@ class DelphesTable:
     numbers are in double precision."""
 
 
-def read(path: Path, generator_truth: bool) -> DelphesTable:
+def read(path: Path, generator_truth: bool, b_tag_bits: Sequence[int] = ()) -> DelphesTable:
     """Read a file.
 
+    :param b_tag_bits: the bits of ``BTag`` that count, as 1 if any of them is set; without any, all
     :raises StepError: when the file is damaged, or lacks a branch that is needed to reconstruct an event
     """
     wanted = GENERATED if generator_truth else RECONSTRUCTED
@@ -72,11 +75,26 @@ def read(path: Path, generator_truth: bool) -> DelphesTable:
         found = {} if missing else {name: _collection(tree, name, fields) for name, fields in wanted.items()}
     if missing is not None:
         raise StepError(f"{path.name} {missing}")
+    jets = "GenJet" if generator_truth else "Jet"
+    mask = b_tag_mask(b_tag_bits)
+    if found and mask is not None:
+        tags = found[jets]["BTag"]
+        masked = np.asarray(ak.flatten(tags), dtype=np.int64) & mask
+        found[jets] = ak.with_field(found[jets], ak.unflatten(masked.astype(float), ak.num(tags)), "BTag")
     met = found["GenMissingET" if generator_truth else "MissingET"]
     if ak.any(ak.num(met) == 0):
         event = int(np.flatnonzero(ak.num(met) == 0)[0]) + 1
         raise StepError(f"event {event} of {path.name} has no missing momentum")
     return DelphesTable(len(met), found)
+
+
+def b_tag_mask(bits: Sequence[int]) -> int | None:
+    """The value of ``BTag`` with these bits; None without bits.
+
+    >>> b_tag_mask([0, 2])
+    5
+    """
+    return sum(1 << bit for bit in set(bits)) if bits else None
 
 
 def count(path: Path) -> int:
@@ -155,7 +173,7 @@ def _tree(path: Path) -> Iterator[Any]:
 
 def _claimed(tree: Any) -> int:
     """The size of all values in memory, from the numbers of entries and from the declared sizes."""
-    branches = [branch for branch in tree.values() if branch.name.partition(".")[0] in {*RECONSTRUCTED, *GENERATED}]
+    branches = [branch for branch in tree.values() if branch.name.partition(".")[0] in _READ]
     lengths = 8 * max([tree.num_entries, *(branch.num_entries for branch in branches)])
     return int(lengths + sum(max(branch.uncompressed_bytes, 0) for branch in branches))
 

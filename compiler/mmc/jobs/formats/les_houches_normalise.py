@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from mmc.jobs.formats.les_houches_head import LARGEST, Head, opening, read_head
 from mmc.jobs.formats.les_houches_text import UnusualFileError, blocks, number, particle_lines, weights
 from mmc.reading import first_line, shown
 
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _DIFFERENCE = 0.02
 """The largest relative difference between two cross sections of the same file, in addition to their errors."""
 _SIGNIFICANT = 5.0
@@ -71,6 +73,7 @@ def inspect(
     advice: str = "",
     filtered: bool = False,
     may_lack_events: bool = False,
+    names: Mapping[str, str] = _NO_NAMES,
 ) -> Content:
     """Read a file through.
 
@@ -81,29 +84,30 @@ def inspect(
     :param advice: what to do about missing weights, as the end of a sentence
     :param filtered: whether events were removed from the file after its generation
     :param may_lack_events: whether the generator may have written fewer events than the header asks for
+    :param names: the names of benchmarks' weights in the file, where they differ
     :raises StepError: when the file is damaged or has no events, an event lacks a weight or has one that is not a
         number, or the header, ``<init>`` and the events contradict each other
     """
     sums: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
     squares: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
-    head, n_events, names = None, 0, None
+    head, n_events, held = None, 0, None
     nominal, nominal_squares = 0.0, 0.0
     digests = array("Q")
-    for before, body, own, written in _events(path):
+    for before, body, own, written in _events(path, names):
         head = read_head(before, path) if head is None else head
         n_events += 1
         digests.append(event_sketch.of_particles(body))
         found = {sampled: own, **written}
-        if names is None:
-            names = set(found)
-        if lacking := [name for name in benchmarks if name not in found] or sorted(names - set(found)):
+        if held is None:
+            held = set(found)
+        if lacking := [name for name in benchmarks if name not in found] or sorted(held - set(found)):
             other = len(lacking) == 1 and sampled in written  # MadGraph's files lack that one
             hint = f": was it sampled at {lacking[0]!r}, and not at {sampled!r}?" if other else advice
             raise StepError(f"event {n_events} of {path.name} has no weight for {_listed(lacking)}{hint}")
         _check_numbers(
             {name: found[name] for name in found.keys() - set(benchmarks)}, f"event {n_events} of {path.name}"
         )
-        if len(found) > len(names):
+        if len(found) > len(held):
             raise StepError(f"event {n_events} of {path.name} has other weights than the first event")
         for name in same:
             if not math.isclose(_number(found.get(name, own)), _number(own), rel_tol=_SAME):
@@ -221,16 +225,18 @@ def write(
     *,
     lost: Collection[int] = (),
     forget: Path | None = None,
+    renamed: Mapping[str, str] = _NO_NAMES,
 ) -> None:
     """Write the normal form of a file that :func:`inspect` read.
 
     :param lost: the numbers of the events to leave out; the first event is 1
     :param forget: a folder whose path is removed from the header
+    :param renamed: ``names`` of :func:`inspect`
     """
     with gzipped.writing_text(out) as text:
         text.write(opening(content.head, content.n_events - len(lost), forget))
         names: list[str] = []  # the weights in the order of the first event
-        for event, (_, body, own, others) in enumerate(_events(source), start=1):
+        for event, (_, body, own, others) in enumerate(_events(source, renamed), start=1):
             if event in lost:
                 continue
             found = {sampled: own, **others}
@@ -243,17 +249,19 @@ def write(
         text.write("</LesHouchesEvents>\n")
 
 
-def _events(path: Path) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+def _events(path: Path, names: Mapping[str, str]) -> Iterator[tuple[str, str, str, dict[str, str]]]:
     """For each event: the text before it, its lines without comments, its nominal weight, its weights by name.
 
+    :param names: the names of weights in the file by their names here
     :raises StepError: when the file is damaged, or written as neither MadGraph nor mmc does
     """
+    ours = {there: here for here, there in names.items()}
     try:
         for event, block in enumerate(blocks(path), start=1):
             body, tag, rest = block.text.partition("<")
             try:
                 lines = particle_lines(body)
-                found = _by_name(weights(tag + rest))
+                found = _by_name([(ours.get(name, name), value) for name, value in weights(tag + rest)])
             except ValueError as error:
                 raise StepError(
                     f"event {event} of {path.name} is damaged: {first_line(error)} (line {block.line})"

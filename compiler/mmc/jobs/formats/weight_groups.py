@@ -137,7 +137,7 @@ def weight_groups(path: Path) -> tuple[WeightGroup, ...]:
 def declared_groups(text: str) -> tuple[WeightGroup, ...]:
     """The weight groups in the text of ``<initrwgt>``, like :func:`weight_groups`.
 
-    :raises ValueError: when it declares more than :data:`MOST_WEIGHTS`
+    :raises ValueError: when it declares more than :data:`MOST_WEIGHTS`, or one in two ways
     """
     loose: list[Mapping[str, str]] = []
     groups: list[tuple[Mapping[str, str], str, list[Mapping[str, str]]]] = []
@@ -152,8 +152,16 @@ def declared_groups(text: str) -> tuple[WeightGroup, ...]:
             n_weights += 1
         if max(n_weights, len(groups)) > MOST_WEIGHTS:
             raise ValueError(f"declares more than {MOST_WEIGHTS:,} weights")
+    _check_declared_once(weight for weights in (loose, *(weights for _, _, weights in groups)) for weight in weights)
     named = [WeightGroup(attributes, after, tuple(weights)) for attributes, after, weights in groups]
     return (*named, *([WeightGroup({}, "", tuple(loose))] if loose else []))
+
+
+def _check_declared_once(weights: Iterable[Mapping[str, str]]) -> None:
+    declared: dict[str, Mapping[str, str]] = {}
+    for weight in weights:
+        if "id" in weight and declared.setdefault(weight["id"], weight) != weight:
+            raise ValueError(f"declares the weight {shown(weight['id'])} twice, in different ways")
 
 
 def as_xml(groups: Iterable[WeightGroup]) -> str:

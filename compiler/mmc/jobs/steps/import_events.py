@@ -28,7 +28,10 @@ from mmc.jobs.readers.delphes import DETECTED
 
 log = logging.getLogger(__name__)
 
-_ADVICE = "; let MadGraph's reweighting add it under the benchmark's name, or remove the benchmark"
+_ADVICE = (
+    "; let MadGraph's reweighting add it under the benchmark's name, or remove the benchmark; a weight with another "
+    "name is named under `weights` beside the file"
+)
 
 
 def run(job: StepJob) -> None:
@@ -50,13 +53,19 @@ def run(job: StepJob) -> None:
     if not settings.background:
         names, same = same, []
     content = les_houches_normalise.inspect(
-        source, settings.benchmark, names, same=same, advice=_ADVICE, filtered=settings.filtered
+        source,
+        settings.benchmark,
+        names,
+        same=same,
+        advice=_ADVICE,
+        filtered=settings.filtered,
+        names=settings.weights,
     )
     if not settings.background and settings.parameters:
         expected = {name: madgraph_cards.card_values(settings.parameters, point) for name, point in benchmarks.items()}
-        check_points(content.head.header, settings.benchmark, expected, source.name)
+        check_points(content.head.header, settings.benchmark, expected, source.name, settings.weights)
     find_nuisance(settings.systematics, source)
-    les_houches_normalise.write(source, job.out / EVENTS, content, settings.benchmark, names)
+    les_houches_normalise.write(source, job.out / EVENTS, content, settings.benchmark, names, renamed=settings.weights)
     held = {source.name: content.digests}
     warnings: list[str] = []
     made = {
