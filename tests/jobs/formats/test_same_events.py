@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mmc.jobs.formats import delphes_root, hepmc, les_houches_normalise, les_houches_table, same_events
+from mmc.jobs.formats.hard_process import HardProcess
 from mmc.jobs.formats.les_houches_table import EventTable, Floats
 
 from tests.support import SHARED_DATA
@@ -81,6 +82,31 @@ def test_weights_that_are_zero_or_not_finite() -> None:
     assert _is_same(EVENTS, np.full_like(FOUND, np.nan)) in (None, False)
 
 
+def test_energies_of_incoming_partons() -> None:
+    """Two particles in each event, and in the other file the hard process among others, in another order."""
+    momenta = RANDOM.normal(0.0, 50.0, (2 * N, 3))
+    momenta = np.concatenate([momenta, np.linalg.norm(momenta, axis=1, keepdims=True)], axis=1)
+    none = np.zeros(2 * N)
+    events = EventTable("x", np.full(N, 2), none.astype(int), momenta, none, OWN, {}, 1.0)
+    total = momenta.reshape(N, 2, 4).sum(axis=1)
+    plus, minus = (total[:, 3] + total[:, 2]) / 2, (total[:, 3] - total[:, 2]) / 2
+
+    def hard(order: slice, some: float = 1.0) -> HardProcess:
+        both = np.stack([RANDOM.uniform(0.0, 200.0, N), plus, minus], axis=1)[order]
+        both[RANDOM.random(N) > some] = 1.0
+        return HardProcess(both.astype(np.float32).ravel().astype(float), np.full(N, 3))
+
+    found = same_events.compare_hard(events, hard(slice(None)))
+    assert found is not None and found.is_same
+    rolled = hard(slice(None))
+    found = same_events.compare_hard(events, HardProcess(np.roll(rolled.energy, 3), rolled.counts))
+    assert found is not None and not found.is_same and found.n_shifted > 990
+    assert (
+        same_events.compare_hard(events, hard(slice(None, None, -1))) is None
+    )  # another process may be told otherwise
+    assert same_events.compare_hard(events, HardProcess(np.zeros(0), np.zeros(N, dtype=int))) is None
+
+
 BENCHMARKS = ["sm", "w", *(f"morphing_basis_vector_{k}" for k in range(2, 6))]
 
 
@@ -107,6 +133,9 @@ def test_files_of_a_real_chain(tmp_path: Path) -> None:
     for source, benchmark, right, wrong in checked:
         events = _normal(source, benchmark, tmp_path)
         assert right is not None
+        if source.parent.name == "hepmc":
+            hard = hepmc.hard_process(source.with_name("signal_sm_100ev.hepmc.gz"))
+            assert same_events.compare_hard(events, hard) == same_events.Comparison(100, 100, 0)
         assert same_events.compare(events, right) == same_events.Comparison(len(right), len(right), 0)
         assert _is_same(events, np.roll(right, 1, axis=0)) is False
         if wrong is not None:

@@ -277,8 +277,8 @@ def test_events_that_cannot_be_matched(
     }
     out = Folder(tmp_path).run("import_events", "x", _settings(delphes="file_x"), setup=configured, **files)
     assert json.loads((out / "simulate.json").read_text())["warnings"] == [
-        "mmc cannot check that sm.root has the events of sm.lhe in the same order: no weight that both files have "
-        "differs from event to event"
+        "mmc cannot check that sm.root has the events of sm.lhe in the same order: no weight that both have differs "
+        "from event to event, and not both have the incoming partons"
     ]
 
 

@@ -13,6 +13,7 @@ import uproot
 
 from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch
+from mmc.jobs.formats.hard_process import CODES, HardProcess
 from mmc.jobs.formats.hepmc import MOST_COMPARED
 from mmc.jobs.formats.les_houches_table import Floats
 from mmc.reading import first_line, open_regular
@@ -132,6 +133,22 @@ def inspect(path: Path) -> Content:
             None if weights is None else _rectangular(weights),
             event_sketch.of_values(map(_flat, columns), int(tree.num_entries)) if columns else None,
         )
+
+
+def hard_process(path: Path) -> HardProcess | None:
+    """The particles of the hard process; None if the file does not have the generator's particles.
+
+    :raises StepError: when the file is damaged, or is not an output of Delphes
+    """
+    with _tree(path) as tree:
+        known = set(tree.keys(full_paths=False))
+        names = ("Particle.E", "Particle.Status")
+        columns = [tree[name].array() for name in names] if known.issuperset(names) else []
+    if not columns:
+        return None
+    energy, status = columns
+    kept = energy[ak.any([status == code for code in CODES], axis=0)]
+    return HardProcess(*(np.asarray(values) for values in _flat(kept)))
 
 
 def _flat(column: Any) -> tuple[Any, Any]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch
 from mmc.jobs.formats.gzipped import reading
+from mmc.jobs.formats.hard_process import CODES, HardProcess
 
 SHOWERED = "events.hepmc.gz"
 """The showered events, written by every simulation job with a shower."""
@@ -30,6 +31,8 @@ _EVENT, _END_MARK, _END_BYTES = b"\nE ", b"END_EVENT_LISTING", 64
 _MOST_EVENT = 1 << 26
 _STATES = 10
 """The place of the number of random states in the first line of an event of HepMC 2."""
+_PDG_CODE = {3: 2, 2: 1}
+"""The place of the code in the line of a particle, by version; the momentum, the mass and the status follow."""
 MOST_COMPARED = 64
 """At most so many weights of each event are kept, to be compared with those of other files."""
 
@@ -203,6 +206,26 @@ def inspect(path: Path) -> Content:
     alike = len(counts) == 1 and bool(weights)
     table = np.array(weights).reshape(len(digests), -1) if alike else None
     return Content(len(digests), table, np.array(digests, dtype=np.uint64))
+
+
+def hard_process(path: Path) -> HardProcess:
+    """The particles of the hard process.
+
+    :raises StepError: as :func:`events`, or when a particle is damaged
+    """
+    energies, counts = array("d"), array("q")
+    code = _PDG_CODE[version(path)]
+    for number, text in enumerate(events(path), start=1):
+        factor, before = 1e-3 if b"\nU MEV" in text else 1.0, len(energies)
+        try:
+            for line in text.split(b"\nP ")[1:]:
+                words = line.partition(b"\n")[0].split()
+                if int(words[code + 6]) in CODES:
+                    energies.append(factor * float(words[code + 4]))
+        except (ValueError, IndexError) as error:
+            raise StepError(f"event {number} of {path.name} is damaged: a particle is not one of HepMC") from error
+        counts.append(len(energies) - before)
+    return HardProcess(np.array(energies, dtype=float), np.array(counts, dtype=np.int64))
 
 
 def _weights(text: bytes) -> list[bytes]:

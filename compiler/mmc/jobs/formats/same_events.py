@@ -1,4 +1,4 @@
-"""Whether two files hold the same events in the same order, by the weights that both hold.
+"""Whether two files hold the same events in the same order, by the weights that both hold, or the hard process.
 
 A shower or a detector simulation passes weights on under other names and in other units; Pythia also divides them by
 the nominal weight. So ratios to the nominal weight are compared, and the nominal weight itself up to a factor.
@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmc.jobs.formats.les_houches_table import EventTable
-
-Floats = NDArray[np.float64]
+from mmc.jobs.formats.hard_process import HardProcess
+from mmc.jobs.formats.les_houches_table import EventTable, Floats
 
 _PRECISIONS = (1e-3, 1e-5)
 """Relative differences at which numbers count as the same. The second is for weights that hardly vary: Delphes keeps
 single precision."""
+_IN_TEXTS = 1e-4
+"""The largest relative difference between the same momentum in two files."""
 _SMALLEST = 1e-6
 """Ratios below it are compared as if they were as large."""
 _SAME = 0.99
@@ -71,6 +72,34 @@ def compare(generated: EventTable, found: Floats) -> Comparison | None:
     return None
 
 
+def compare_hard(generated: EventTable, hard: HardProcess) -> Comparison | None:
+    """Compare the energies of the incoming partons, which follow from the sum over the outgoing particles.
+
+    :returns: None if they hardly vary, or if too few events have them in the other file to tell
+    """
+    energy = _incoming(generated)
+    if not _varies(energy, _IN_TEXTS):
+        return None
+
+    owners = np.repeat(np.arange(len(energy)), hard.counts)
+
+    def agree(expected: Floats) -> NDArray[np.bool_]:
+        close = _equal(np.repeat(expected, hard.counts), hard.energy, _IN_TEXTS)
+        return np.bincount(owners[close], minlength=len(energy)) > 0
+
+    compared = _counted(*(agree(np.roll(energy, shift)) for shift in (0, 1, -1)))
+    return compared if 2 * (compared.n_same + compared.n_shifted) > compared.n_events else None
+
+
+def _incoming(events: EventTable) -> Floats:
+    """The energy of the more energetic incoming parton of each event, in GeV."""
+    owners = np.repeat(np.arange(len(events.counts)), events.counts)
+    pz, total = (
+        np.bincount(owners, weights=events.momenta[:, column], minlength=len(events.counts)) for column in (2, 3)
+    )
+    return np.asarray((total + np.abs(pz)) / 2.0)
+
+
 def _pairs(generated: EventTable, found: Floats, precision: float) -> Iterator[tuple[Floats, Floats]]:
     """A quantity of the generated events and the same of the others, for several quantities."""
     own, nominal = generated.own_weights, found[:, 0]
@@ -108,7 +137,10 @@ def _agreeing(one: Floats, other: Floats, precision: float) -> int:
 
 def _comparison(pairs: Sequence[tuple[Floats, Floats]], precision: float) -> Comparison:
     """The events in which all these quantities agree."""
-    same, before, after = (
-        np.all([_equal(np.roll(one, shift), other, precision) for one, other in pairs], axis=0) for shift in (0, 1, -1)
+    return _counted(
+        *(np.all([_equal(np.roll(one, n), other, precision) for one, other in pairs], axis=0) for n in (0, 1, -1))
     )
+
+
+def _counted(same: NDArray[np.bool_], before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Comparison:
     return Comparison(len(same), int(same.sum()), max(int((shifted & ~same).sum()) for shifted in (before, after)))

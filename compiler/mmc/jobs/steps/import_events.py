@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from mmc.compiler.catalogue.stages import DETECT, SIMULATE
@@ -16,6 +17,7 @@ from mmc.jobs.formats import (
     les_houches_table,
     same_events,
 )
+from mmc.jobs.formats.hard_process import HardProcess
 from mmc.jobs.formats.hepmc import SHOWERED
 from mmc.jobs.formats.les_houches import EVENTS
 from mmc.jobs.formats.les_houches_points import check_points
@@ -78,14 +80,14 @@ def run(job: StepJob) -> None:
         path = job.one(settings.hepmc)
         showered = hepmc.inspect(path)
         _check_count(path, showered.n_events, source, content.n_events)
-        warnings += _same_events(path.name, source.name, job.out / EVENTS, showered.weights)
+        warnings += _same_events(path, source.name, job.out / EVENTS, showered.weights, hepmc.hard_process)
         held[path.name] = showered.digests
         _copy_packed(path, job.out / SHOWERED)
     if settings.delphes is not None:
         path = job.one(settings.delphes)
         detected = delphes_root.inspect(path)
         _check_count(path, detected.n_events, source, content.n_events)
-        warnings += _same_events(path.name, source.name, job.out / EVENTS, detected.weights)
+        warnings += _same_events(path, source.name, job.out / EVENTS, detected.weights, delphes_root.hard_process)
         if detected.digests is not None:
             held[path.name] = detected.digests
         shutil.copyfile(path, job.out / DETECTED)
@@ -109,22 +111,32 @@ def _check_count(path: Path, n_events: int, source: Path, expected: int) -> None
         )
 
 
-def _same_events(name: str, source: str, events: Path, weights: Floats | None) -> list[str]:
-    """Check that a file has the events of its Les Houches file, in the same order, by the weights in both.
+def _same_events(
+    path: Path,
+    source: str,
+    events: Path,
+    weights: Floats | None,
+    hard_process: Callable[[Path], HardProcess | None],
+) -> list[str]:
+    """Check that a file has the events of its Les Houches file, in the same order, by the weights in both or, if these
+    do not tell, by the energies of the incoming partons.
 
     :param events: the Les Houches file in its normal form
     :returns: a warning if they do not tell
     :raises StepError: when they are other events
     """
-    compared = None if weights is None else same_events.compare(les_houches_table.read(events), weights)
+    generated = les_houches_table.read(events)
+    compared = None if weights is None else same_events.compare(generated, weights)
+    if compared is None and (hard := hard_process(path)) is not None:
+        compared = same_events.compare_hard(generated, hard)
     if compared is None:
         return [
-            f"mmc cannot check that {name} has the events of {source} in the same order: no weight that both files "
-            "have differs from event to event"
+            f"mmc cannot check that {path.name} has the events of {source} in the same order: no weight that both have "
+            "differs from event to event, and not both have the incoming partons"
         ]
     if not compared.is_same:
         raise StepError(
-            f"{name} holds other events than {source}, or the same events in another order: {compared.told}"
+            f"{path.name} holds other events than {source}, or the same events in another order: {compared.told}"
         )
     return []
 
