@@ -202,7 +202,7 @@ def test_two_weights_of_the_same_name(tmp_path: Path) -> None:
     source.write_text(again.format(1.0, 1.0))
     assert normalise(source, "sm", ["sm", "w"])[0].sums["w"] == 4.0
     source.write_text(again.format("1.0", "3e0"))
-    with pytest.raises(StepError, match=r"^event 2 of x.lhe is damaged: it has two weights 'w', 1 and 3e0 .line 25.$"):
+    with pytest.raises(StepError, match=r"^event 2 of x.lhe is damaged: it has two weights 'w', 1 and 3e0 .line 28.$"):
         les_houches_normalise.inspect(source, "sm", ["sm", "w"])
 
 

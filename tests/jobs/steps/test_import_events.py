@@ -167,7 +167,7 @@ def test_points_of_the_file_are_those_of_the_study(
     files = {"file_lhe": write_lhe(tmp_path / "sm.lhe", [OTHERS] * 2, header=head + HEADER)}
     folder, settings = Folder(tmp_path), _settings()
     if reason is not None:
-        line = folder.refusal("import_events", "x", settings, setup=configured, **files)
+        line = _refused_folder(tmp_path).refusal("import_events", "x", settings, setup=configured, **files)
         assert line.startswith(f"sm.lhe {reason}")
         settings["parameters"] = {}  # a study that does not say where they stand
     folder.run("import_events", "y", settings, setup=configured, **files)
@@ -204,6 +204,12 @@ def test_hepmc_of_a_real_chain(tmp_path: Path, real: Path) -> None:
     assert line.startswith("short.hepmc holds 99 events and signal_sm_100ev.lhe.gz 100: ")
 
 
+def _refused_folder(folder: Path) -> Folder:
+    """A folder without finished jobs."""
+    (folder / "refused").mkdir(exist_ok=True)
+    return Folder(folder / "refused")
+
+
 RATIOS = ["2.0", "4.0", "1.0", "3.0", "7.0", "5.0"]
 """The weight at `w` of each event; the other weights are 1."""
 VARYING = [OTHERS | {"w": ratio} for ratio in RATIOS]
@@ -212,11 +218,11 @@ VARYING = [OTHERS | {"w": ratio} for ratio in RATIOS]
 def _weighted(path: Path, ratios: list[str], version: int = 3) -> Path:
     """A HepMC text whose weights are those that Pythia passes on, relative to the nominal one."""
     if version == 3:
-        events = "".join(f"E {k} 1 2\nU GEV MM\nW 1 {2 * float(r)} 2\nP 1 0 2212 {k} 0\n" for k, r in enumerate(ratios))
+        events = "".join(f"E {k} 1 2\nU GEV MM\nW 1 {4 * float(r)} 2\nP 1 0 2212 {k} 0\n" for k, r in enumerate(ratios))
         path.write_text(HEPMC.format(events=events))
     else:
         line = "E {} 0 0 0 0 0 0 1 1 2 2 5 6 3 0.7 {} 1.4\nU GEV MM\nP 1 2212 {}\n"
-        events = "".join(line.format(k, 1.4 * float(r), k) for k, r in enumerate(ratios))
+        events = "".join(line.format(k, 2.8 * float(r), k) for k, r in enumerate(ratios))
         path.write_text(HEPMC.format(events=events).replace("Asciiv3", "IO_GenEvent"))
     return path
 
@@ -225,10 +231,10 @@ def _weighted_root(path: Path, ratios: list[str] | None, nominal: str = "Weight"
     import awkward as ak
     import uproot
 
-    met = np.arange(6, dtype=np.float32)
-    branches = {"MissingET": ak.zip({"MET": ak.unflatten(met, 1), "Phi": ak.unflatten(met / 7, 1)})}
+    met, ones = np.arange(6, dtype=np.float32), np.ones(6, dtype=int)
+    branches = {"MissingET": ak.zip({"MET": ak.unflatten(met, ones), "Phi": ak.unflatten(met / 7, ones)})}
     if ratios is not None:
-        weights = ak.unflatten(np.array([w for r in ratios for w in (1.0, 2 * float(r))], dtype=np.float32), 2)
+        weights = ak.unflatten(np.array([w for r in ratios for w in (1.0, 4 * float(r))], dtype=np.float32), 2 * ones)
         branches[nominal] = ak.zip({"Weight": weights[:, :1] if nominal == "Event" else weights})
     names = {"counter_name": lambda name: f"{name}_size", "field_name": lambda outer, inner: f"{outer}.{inner}"}
     with uproot.recreate(path) as file:
@@ -250,8 +256,9 @@ def test_events_of_other_files_are_matched_one_by_one(tmp_path: Path, configured
         return _weighted(tmp_path / name, ratios, int(kind[-1]))
 
     settings = _settings(delphes="file_x") if kind == "root" else _settings(hepmc="file_x")
-    folder = Folder(tmp_path)
-    out = folder.run("import_events", "x", settings, setup=configured, file_lhe=source, file_x=make("right", RATIOS))
+    out = Folder(tmp_path).run(
+        "import_events", "x", settings, setup=configured, file_lhe=source, file_x=make("right", RATIOS)
+    )
     assert json.loads((out / "simulate.json").read_text())["warnings"] == []
     for name, ratios, end in (
         (
@@ -261,8 +268,8 @@ def test_events_of_other_files_are_matched_one_by_one(tmp_path: Path, configured
         ),
         ("turned", RATIOS[::-1], "the weights of 0 of 6 events agree"),
     ):
-        line = folder.refusal(
-            "import_events", "y", settings, setup=configured, file_lhe=source, file_x=make(name, ratios)
+        line = _refused_folder(tmp_path).refusal(
+            "import_events", "x", settings, setup=configured, file_lhe=source, file_x=make(name, ratios)
         )
         assert line == f"{name} holds other events than sm.lhe, or the same events in another order: {end}"
 
@@ -291,16 +298,15 @@ def test_a_nominal_weight_that_varies_is_matched(tmp_path: Path, configured: Pat
     source.write_text(text)
     settings = _settings(background=True, hepmc="file_x")
     path = tmp_path / "sm.hepmc"
-    folder = Folder(tmp_path)
     for ratios in (RATIOS, SHIFTED):
         events = "".join(f"E {k} 1 2\nU GEV MM\nW {7e-9 * float(r)}\nP 1 {k}\n" for k, r in enumerate(ratios))
         path.write_text(HEPMC.format(events=events))
         files = {"file_lhe": source, "file_x": path}
         if ratios is RATIOS:
-            out = folder.run("import_events", "x", settings, setup=configured, **files)
+            out = Folder(tmp_path).run("import_events", "x", settings, setup=configured, **files)
             assert json.loads((out / "simulate.json").read_text())["warnings"] == []
-    assert "the same events in another order" in folder.refusal(
-        "import_events", "y", settings, setup=configured, **files
+    assert "the same events in another order" in _refused_folder(tmp_path).refusal(
+        "import_events", "x", settings, setup=configured, **files
     )
 
 
@@ -309,7 +315,7 @@ def test_weights_of_hepmc_that_are_not_numbers(tmp_path: Path, configured: Path)
         "file_lhe": write_lhe(tmp_path / "sm.lhe", [OTHERS] * 2),
         "file_x": _weighted(tmp_path / "sm.hepmc", RATIOS[:2]),
     }
-    files["file_x"].write_text(files["file_x"].read_text().replace("W 1 8.0", "W 1 8.0.0"))
+    files["file_x"].write_text(files["file_x"].read_text().replace("W 1 16.0", "W 1 16.0.0"))
     line = Folder(tmp_path).refusal("import_events", "x", _settings(hepmc="file_x"), setup=configured, **files)
     assert line == "event 2 of sm.hepmc is damaged: its weights are not numbers"
 
@@ -323,9 +329,9 @@ def test_weights_with_names_that_benchmarks_cannot_have(tmp_path: Path, configur
     assert json.loads((out / "simulate.json").read_text())["mean_weights_pb"]["w"] == 2.0
     assert list(les_houches_table.read(out / "events.lhe.gz").weights) == SIX
     source = write_lhe(tmp_path / "sm.lhe", [weights] * 2, header=declared.format("33.04") + HEADER)
-    line = Folder(tmp_path).refusal("import_events", "y", settings, setup=configured, file_lhe=source)
+    line = _refused_folder(tmp_path).refusal("import_events", "x", settings, setup=configured, file_lhe=source)
     assert line.startswith("sm.lhe was reweighted at dim6 2 = 33.04 for 'w', where the study has 165.2: ")
-    line = Folder(tmp_path).refusal("import_events", "y", _settings(), setup=configured, file_lhe=source)
+    line = _refused_folder(tmp_path).refusal("import_events", "x", _settings(), setup=configured, file_lhe=source)
     assert line.endswith("a weight with another name is named under `weights` beside the file")
 
 

@@ -7,6 +7,7 @@ each particle its mothers. Written by hand because pip packages bring no convert
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -31,6 +32,7 @@ _EVENT, _END_MARK, _END_BYTES = b"\nE ", b"END_EVENT_LISTING", 64
 _MOST_EVENT = 1 << 26
 _STATES = 10
 """The place of the number of random states in the first line of an event of HepMC 2."""
+_HARD = frozenset(str(code).encode() for code in CODES)
 _PDG_CODE = {3: 2, 2: 1}
 """The place of the code in the line of a particle, by version; the momentum, the mass and the status follow."""
 MOST_COMPARED = 64
@@ -209,21 +211,19 @@ def inspect(path: Path) -> Content:
 
 
 def hard_process(path: Path) -> HardProcess:
-    """The particles of the hard process.
+    """The particles of the hard process; lines that are not particles of HepMC are left out.
 
-    :raises StepError: as :func:`events`, or when a particle is damaged
+    :raises StepError: as :func:`events`
     """
     energies, counts = array("d"), array("q")
     code = _PDG_CODE[version(path)]
-    for number, text in enumerate(events(path), start=1):
+    for text in events(path):
         factor, before = 1e-3 if b"\nU MEV" in text else 1.0, len(energies)
-        try:
-            for line in text.split(b"\nP ")[1:]:
-                words = line.partition(b"\n")[0].split()
-                if int(words[code + 6]) in CODES:
+        for line in text.split(b"\nP ")[1:]:
+            words = line.partition(b"\n")[0].split()
+            if len(words) > code + 6 and words[code + 6] in _HARD:
+                with suppress(ValueError):
                     energies.append(factor * float(words[code + 4]))
-        except (ValueError, IndexError) as error:
-            raise StepError(f"event {number} of {path.name} is damaged: a particle is not one of HepMC") from error
         counts.append(len(energies) - before)
     return HardProcess(np.array(energies, dtype=float), np.array(counts, dtype=np.int64))
 
