@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +64,13 @@ def lhe_text(n_events: int, norm: str = "average") -> str:
     return text + "</LesHouchesEvents>\n"
 
 
-def write_root(path: Path, n_events: int, without: str = "") -> None:
+def write_root(
+    path: Path, n_events: int, without: str = "", particles: Mapping[str, Sequence[float]] | None = None
+) -> None:
     """A file like Delphes', with objects of all sorts in some events and none in others.
 
     :param without: a collection that is left out
+    :param particles: the generated particles, which all events have; without any, of all sorts
     """
     import awkward as ak
     import uproot
@@ -110,6 +113,13 @@ def write_root(path: Path, n_events: int, without: str = "") -> None:
 
     def generated(found: dict[str, Any]) -> dict[str, Any]:
         """In any order, some of them decayed."""
+        if particles is not None:
+            columns = {name: np.array([values] * n_events).ravel() for name, values in particles.items()}
+            columns |= {"Phi": columns["Eta"] + 1.0, "E": columns["PT"] * np.cosh(columns["Eta"])}
+            counts = np.full(n_events, len(particles["PT"]))
+            return {name: ak.unflatten(column, counts) for name, column in columns.items()} | {
+                "Charge": ak.unflatten(np.zeros(counts.sum(), dtype=int), counts)
+            }
         counts = ak.num(found["PT"])
         shuffled = np.random.default_rng(8)
         order = ak.argsort(ak.unflatten(shuffled.random(ak.sum(counts)), counts), axis=1)

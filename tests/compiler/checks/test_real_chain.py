@@ -357,6 +357,9 @@ NO_CARD = ("observables:", "detector: {simulation: delphes}\nobservables:")
     ("replacements", "expected"),
     [
         ([("benchmark: w", "benchmark: x")], ["MMC201"]),
+        ([("benchmark: w", "benchmark: w, weights: {w: 'a.b', sm: a}")], []),
+        ([("benchmark: w", "benchmark: w, weights: {x: 'a.b'}")], ["MMC201"]),
+        ([("benchmark: w", "benchmark: w, weights: {w: '<a>'}")], ["MMC105"]),
         ([("top.lhe, benchmark: sm", "top.lhe, benchmark: w")], ["MMC329"]),
         ([("lhe: w.lhe", "lhe: sm.lhe")], ["MMC331"]),
         ([("observables:", "    other: {files: [{lhe: x.lhe, benchmark: sm}]}\nobservables:")], ["MMC316", "MMC601"]),
