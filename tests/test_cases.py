@@ -188,6 +188,10 @@ def test_leptons_of_two_flavours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with h5py.File(run.folder / "out" / "combine" / "combine" / "events.h5") as file:
         names = [name.decode() for name in file["observables/names"][()]]
         means = dict(zip(names, file["samples/observations"][()].mean(axis=0), strict=True))
+    record = json.loads((run.folder / "out" / "combine" / "combine" / "events.json").read_text())
+    assert any(
+        text.startswith("mmc cannot check that sm.root has the events of sm.lhe.gz") for text in record["warnings"]
+    )
     assert (means["lq"], means["lid"], means["eid"], means["muid"], means["l1q"]) == (1.0, -11.0, -11.0, 13.0, -1.0)
 
 

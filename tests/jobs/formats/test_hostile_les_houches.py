@@ -131,6 +131,17 @@ def test_time_is_linear(tmp_path: Path, name: str) -> None:
     assert list(les_houches_table.read(tmp_path / "out.lhe.gz").weights) == ["sm"]
 
 
+def test_declared_weights_are_bounded_in_a_damaged_header(tmp_path: Path) -> None:
+    many = "<initrwgt><weightgroup>" + "<weight id='a'>x</weight>" * 10_001 + "</initrwgt>"
+    path = _write(tmp_path / "x.lhe.gz", _head(f"{many}<a>"))
+    content = les_houches_normalise.inspect(path, "sm", ["sm"])
+    with pytest.raises(StepError, match=r"^the event file declares more than 10,000 weights$"):
+        les_houches_normalise.write(path, tmp_path / "out.lhe.gz", content, "sm", ["sm"])
+    path = _write(tmp_path / "x.lhe.gz", HEAD.replace("<header>", f"{many}<header>") + EVENT + END)
+    with pytest.raises(StepError, match=r"^x\.lhe\.gz declares more than 10,000 weights$"):
+        les_houches_normalise.inspect(path, "sm", ["sm"])
+
+
 def test_declared_weights_are_bounded(tmp_path: Path) -> None:
     many = "<initrwgt><weightgroup>" + "<weight id='a'>x</weight>" * 10_001 + "</initrwgt>"
     with pytest.raises(StepError, match=r"^x\.lhe\.gz declares more than 10,000 weights$"):

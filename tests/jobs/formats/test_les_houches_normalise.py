@@ -179,6 +179,7 @@ def test_damage(tmp_path: Path, old: str, new: str, reason: str) -> None:
 def test_comments_in_events_are_left_out(tmp_path: Path) -> None:
     source = write_lhe(tmp_path / "x.lhe", [{"w": "1"}] * 2)
     _, expected = normalise(source, "sm", ["sm", "w"])
+    source.write_text(source.read_text().replace(" 50. 50. 0. 0. 9.\n", " 50. 50. 0. 0. 9. # of the proton\n"))
     comment = "<!-- 21 -1 0\n<wgt id='w'> 9 </wgt> -- -->"
     text = source.read_text().replace("# a comment", comment).replace("<rwgt>", f"<rwgt>{comment}")
     source.write_text(text.replace("</event>\n", "</event>\n<!-- between events -->\n"))

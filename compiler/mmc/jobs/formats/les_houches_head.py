@@ -65,9 +65,13 @@ class Head:
 def read_head(text: str, path: Path) -> Head:
     """The head of a file from the text before its first event.
 
-    :raises StepError: when it does not say how events are weighted, has no cross section or sets an entry twice
+    :raises StepError: when it does not say how events are weighted, has no cross section, sets an entry twice, or
+        declares too many weights
     """
-    header, init = _header(text), between(text, "<init>", "</init>")
+    try:
+        header, init = _header(text), between(text, "<init>", "</init>")
+    except ValueError as problem:
+        raise StepError(f"{path.name} {problem}") from problem
     if "<LesHouchesEvents" not in text or init is None:
         raise StepError(f"{path.name} is not an event file: it does not begin with <LesHouchesEvents> and <init>")
     settings = _settings(between(header, _CARD, _CARD_END) or "", path.name)
@@ -108,13 +112,15 @@ def _header(text: str) -> str:
         end = text.find("</header>", opening.end())
         stop = init.start() if init is not None and init.start() > opening.end() else len(text)
         header = text[opening.end() : end if end >= 0 else stop]
-    if _DECLARED not in header and _DECLARED in text:
-        header += f"\n{as_xml(declared_groups(_declarations(text)))}\n"
-    return header
+    return f"{header}\n{_declarations(text)}\n" if _DECLARED not in header and _DECLARED in text else header
 
 
 def _declarations(text: str) -> str:
-    return text.partition(_DECLARED)[2].partition(_DECLARED_END)[0]
+    """The declarations of weights as XML, from text that may not be.
+
+    :raises ValueError: when there are too many
+    """
+    return as_xml(declared_groups(text.partition(_DECLARED)[2].partition(_DECLARED_END)[0]))
 
 
 def _integrated(info: str) -> float | None:
@@ -181,14 +187,19 @@ def opening(head: Head, n_events: int, forget: Path | None) -> str:
 
 def _valid(header: str, card: str) -> str:
     """The header as valid XML for Pythia and MadMiner: parts that are not XML are left out, but for the weights and the
-    run card, of which the needed lines stay."""
+    run card, of which the needed lines stay.
+
+    :raises StepError: when it declares too many weights
+    """
     header = _escape_loose(header)
     if _flaw(header) is None:
         return header
-    needed = {
-        "MGRunCard": f"{_CARD}\n{card}{_CARD_END}",
-        "initrwgt": as_xml(declared_groups(_declarations(header))) if _DECLARED in header else "",
-    }
+    needed = {"MGRunCard": f"{_CARD}\n{card}{_CARD_END}", "initrwgt": ""}
+    if _DECLARED in header:
+        try:
+            needed["initrwgt"] = _declarations(header)
+        except ValueError as error:
+            raise StepError(f"the event file {error}") from error
     kept: dict[str, list[str]] = {name: [] for name in needed}
     for name, part in _parts(header):
         flaw = "it has no end" if part is None else _flaw(part)

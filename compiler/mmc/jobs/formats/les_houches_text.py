@@ -118,7 +118,8 @@ def particle_lines(body: str) -> list[str]:
 
     :raises ValueError: when there are not as many as the first line declares, or an entry is not a finite number
     """
-    own, *lines = [line for line in body.splitlines() if line.strip() and not line.lstrip().startswith("#")] or [""]
+    stripped = (line.partition("#")[0].rstrip() for line in body.splitlines())
+    own, *lines = [line for line in stripped if line] or [""]
     words = own.split()
     if len(words) != _OWN_COLUMNS or n_particles(words[0]) != len(lines):
         raise ValueError("its first line does not fit what follows")

@@ -126,18 +126,20 @@ def weight_groups(path: Path) -> tuple[WeightGroup, ...]:
 
     The head is not parsed as XML: LHAPDF descriptions may contain a bare ampersand.
 
-    :raises StepError: when the head cannot be read, or declares more than :data:`MOST_WEIGHTS`
+    :raises StepError: when the head cannot be read, or declares more than :data:`MOST_WEIGHTS`, or one in two ways
     """
     try:
-        return declared_groups(_declarations(path))
+        groups = declared_groups(_declarations(path))
+        _check_declared_once(weight for group in groups for weight in group.weights)
     except ValueError as error:
         raise StepError(f"{path.name} {error}") from error
+    return groups
 
 
 def declared_groups(text: str) -> tuple[WeightGroup, ...]:
     """The weight groups in the text of ``<initrwgt>``, like :func:`weight_groups`.
 
-    :raises ValueError: when it declares more than :data:`MOST_WEIGHTS`, or one in two ways
+    :raises ValueError: when it declares more than :data:`MOST_WEIGHTS`
     """
     loose: list[Mapping[str, str]] = []
     groups: list[tuple[Mapping[str, str], str, list[Mapping[str, str]]]] = []
@@ -152,7 +154,6 @@ def declared_groups(text: str) -> tuple[WeightGroup, ...]:
             n_weights += 1
         if max(n_weights, len(groups)) > MOST_WEIGHTS:
             raise ValueError(f"declares more than {MOST_WEIGHTS:,} weights")
-    _check_declared_once(weight for weights in (loose, *(weights for _, _, weights in groups)) for weight in weights)
     named = [WeightGroup(attributes, after, tuple(weights)) for attributes, after, weights in groups]
     return (*named, *([WeightGroup({}, "", tuple(loose))] if loose else []))
 
