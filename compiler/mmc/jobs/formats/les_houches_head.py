@@ -132,7 +132,8 @@ def _integrated(info: str) -> float | None:
 
 
 def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
+    """A number of events; None for 0, with which programs say that they do not know."""
+    return (int(text) or None) if text.isascii() and text.isdecimal() and len(text) < 16 else None
 
 
 def _settings(card: str, file: str) -> Mapping[str, str]:
