@@ -72,6 +72,22 @@ def test_events_that_a_file_has_twice() -> None:
     assert len(_kept(np.concatenate([_digests(0, 100), _digests(0, 50)]))) == 50
 
 
+def test_rows_that_a_file_has_twice() -> None:
+    random = np.random.default_rng(3)
+    weights, x = random.random((1000, 2)), random.random((1000, 1))
+    digests = event_sketch.of_rows(weights, x)
+    assert len(set(digests.tolist())) == 1000
+    assert not set(digests.tolist()) & set(event_sketch.of_rows(weights[:, ::-1], x).tolist())
+    n_jets = random.poisson(40.0, 1000)[:, np.newaxis].astype(float)
+    honest = [digests, event_sketch.of_rows(np.ones((1000, 2)), n_jets), digests[:1].repeat(1000)]
+    for alike in [*honest, np.concatenate([digests, digests[:50]])]:
+        event_sketch.check_rows_once(alike, "a")
+    for copies in (digests.repeat(2), digests.repeat(3), np.concatenate([digests, digests[:300]])):
+        reason = f"^a holds {len(copies):,} events, and {len(copies) - 1000:,} of them are copies of others in the file"
+        with pytest.raises(StepError, match=reason):
+            event_sketch.check_rows_once(random.permutation(copies), "a")
+
+
 @pytest.mark.parametrize("text", ["x", "AAAA", "ä", "****"])
 def test_digests_of_another_form(text: str) -> None:
     with pytest.raises(StepError, match=r"^the digests of a job's events are damaged: "):

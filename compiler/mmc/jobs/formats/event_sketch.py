@@ -21,6 +21,8 @@ KEPT = 10_000
 """At most this many digests of a file are kept."""
 _MOST_COMMON = 0.01
 """The largest fraction of events that two honest files have in common, or that an honest file has twice."""
+_MOST_ALIKE = 0.1
+"""The same for events of which only some numbers are known."""
 _FEWEST = 3
 """Fewer events may be alike by chance."""
 _FEWEST_DIFFERENT = 10
@@ -65,6 +67,15 @@ def of_values(columns: Iterable[tuple[NDArray[Any], NDArray[np.int64]]], n_event
     return _mixed(total)
 
 
+def of_rows(*tables: NDArray[np.float64]) -> Digests:
+    """The digests of events from tables of shape (events, quantities)."""
+    total = np.zeros(len(tables[0]), dtype=np.uint64)
+    for number, column in enumerate((column for table in tables for column in table.T), start=1):
+        bits = np.ascontiguousarray(column, dtype=np.float64).view(np.uint64)
+        total += _mixed(_mixed(bits) + np.uint64(number))
+    return _mixed(total)
+
+
 def _mixed(values: Digests) -> Digests:
     """A bijection that spreads values over all 64-bit numbers: splitmix64 (Steele, Lea, Flood 2014)."""
     values = values + _MIX[0]
@@ -78,6 +89,22 @@ def check_once(digests: Digests, name: str) -> None:
     n_different = len(np.unique(digests))
     n_again = len(digests) - n_different
     if n_different >= _FEWEST_DIFFERENT and n_again >= _FEWEST and n_again > _MOST_COMMON * len(digests):
+        raise StepError(
+            f"{name} holds {len(digests):,} events, and {n_again:,} of them are copies of others in the file: remove "
+            "the copies, which would count as new events"
+        )
+
+
+def check_rows_once(digests: Digests, name: str) -> None:
+    """Like :func:`check_once`, for events of which only numbers are known that may be alike by chance, such as counts
+    of jets. Copies are told by how often the same numbers occur: a multiple of one number, or twice and never more.
+
+    :raises StepError: when a file holds many of its events several times
+    """
+    _, counts = np.unique(digests, return_counts=True)
+    n_again = len(digests) - len(counts)
+    are_pairs = n_again > _MOST_ALIKE * len(digests) and counts.max(initial=0) == 2
+    if len(counts) >= _FEWEST_DIFFERENT and (np.gcd.reduce(counts) > 1 or are_pairs):
         raise StepError(
             f"{name} holds {len(digests):,} events, and {n_again:,} of them are copies of others in the file: remove "
             "the copies, which would count as new events"
