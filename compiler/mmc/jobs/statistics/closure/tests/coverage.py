@@ -24,11 +24,13 @@ def coverage_figures(toys: Toys, *, rate: bool = True) -> list[dict[str, Any]]:
 
     The rate is part of the likelihood if the problem includes it and ``rate`` is true.
 
+    ``widening`` is the factor 1 + N/n by which the statistical error of the simulation widens limits,
     ``non_centrality`` is the -2 ln λ of the probe on its Asimov data, ``half_step`` is its change over half a step of
-    the grid, ``nu`` is the ν of :mod:`mmc.jobs.statistics.closure.toys`, and ``expected`` is the coverage of an exact
-    ratio with this non-centrality.
+    the grid, ``nu`` is the ν of :mod:`mmc.jobs.statistics.closure.toys` plus the N/n of the simulation, and
+    ``expected`` is the coverage of an exact ratio with this non-centrality.
     """
     problem, population = toys.population.problem, toys.population
+    per_simulated = problem.per_simulated(problem.expected)
     dof = problem.limits(0.0, rate=rate).dof
     result = []
     for k, probe in enumerate(population.probes):
@@ -37,7 +39,8 @@ def coverage_figures(toys: Toys, *, rate: bool = True) -> list[dict[str, Any]]:
         centre = float(curve[probe] - curve.min())
         half_step = _half_step(problem, curve, problem.points[probe])
         for level in problem.levels:
-            threshold = float(chdtri(dof, 1.0 - level))
+            widening = 1.0 + float(per_simulated[probe])
+            threshold = widening * float(chdtri(dof, 1.0 - level))
             inside = int((q <= threshold).sum())
             smoothed = (inside + 1.0) / (len(q) + 2.0)  # else the error is 0 where all toys or none are inside
             result.append(
@@ -49,7 +52,8 @@ def coverage_figures(toys: Toys, *, rate: bool = True) -> list[dict[str, Any]]:
                     "expected": float(chndtr(threshold, dof, centre)),
                     "non_centrality": centre,
                     "half_step": half_step,
-                    "nu": float(problem.expected[probe] / population.effective(k)),
+                    "nu": float(problem.expected[probe] / population.effective(k) + per_simulated[probe]),
+                    "widening": widening,
                     "toys": len(q),
                 }
             )
@@ -79,7 +83,7 @@ def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
         for entry in figures["coverage"]:
             non_centrality = entry["non_centrality"] + entry["half_step"]
             explained = min(non_centrality, entry["nu"] * float(chdtri(dof, p_value)))
-            threshold = float(chdtri(dof, 1.0 - entry["level"]))
+            threshold = entry["widening"] * float(chdtri(dof, 1.0 - entry["level"]))
             least = float(chndtr((1.0 - WIDTH) * threshold, dof, explained))
             if entry["coverage"] + k * entry["error"] < least:
                 where = ", ".join(f"{name} = {value:g}" for name, value in entry["theta"].items())
@@ -105,7 +109,16 @@ SCHEMA: dict[str, Any] = {
         "type": "number",
     },
     "half_step": {"description": "Increase of the non-centrality from half a step of the grid.", "type": "number"},
-    "nu": {"description": "Expected events divided by effective test events.", "type": "number"},
+    "nu": {
+        "description": "Expected events divided by effective test events, plus expected events divided by effective "
+        "simulated events of the likelihood.",
+        "type": "number",
+    },
+    "widening": {
+        "description": "1 + N/n, by which the statistical error of the simulation widens limits.",
+        "type": "number",
+        "minimum": 1,
+    },
     "toys": {"type": "integer"},
 }
 
@@ -121,9 +134,10 @@ TEST = ClosureTest(
     explanation=f"""
     The coverage is the fraction of toy experiments whose limit includes the point at which the toys were generated. It
     must not be smaller, beyond its binomial error, than the coverage of a -2 ln λ that is {percent(WIDTH)} too large.
-    Toys are drawn from n test events, and these are themselves one draw from nature. So even the coverage of an exact
-    ratio is a little too small: -2 ln λ of the true point follows a non-central χ² distribution. The non-centrality is
-    taken from the Asimov data, to half a step of the grid, as far as n test events explain it. Coverage above the
+    Toys are drawn from n test events, and these and the events that make the likelihood are each one draw from nature.
+    So even the coverage of an exact ratio may be too small: -2 ln λ of the true point follows a non-central χ²
+    distribution. The non-centrality is taken from the Asimov data, to half a step of the grid, as far as the numbers of
+    both kinds of events explain it. Coverage above the
     confidence level passes: such limits are correct, but not the strongest.
     """,
     schema={
