@@ -20,13 +20,18 @@ import numpy.typing as npt
 from mmc.compiler.settings.limits import LimitSettings
 from mmc.compiler.settings.points import AtBenchmark, SinglePoint
 from mmc.errors import StepError
-from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer import nuisance_effects, workarounds
 
 Array = npt.NDArray[np.float64]
 Partition = Literal["train", "validation", "test", "rest", "all"]
 """``rest`` is all events outside ``test``."""
 Variations = Mapping[str, tuple[Array, Array]]
-"""Nuisance parameter → factors on the event weights at 1 and at -1, each of shape (events,)."""
+"""Nuisance parameter → factors on the event weights at 1 and at -1, each of shape (events,). Factors may be 0 or
+negative, where the weights are."""
+
+
+ROUNDING = 1e-9
+"""A point is a benchmark if its distance from it is at most this part of the parameter's largest value there."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ class EventFile:
 
     def __init__(self, path: Path, test_split: float, validation_split: float, *, balanced: bool = True) -> None:
         """``balanced``: combine the benchmarks with the balance heuristic; otherwise as MadMiner does."""
-        workarounds.apply()
+        workarounds.apply_analysis()
         from madminer.analysis import DataAnalyzer
 
         self._splits, self._is_balanced = (test_split, validation_split), balanced
@@ -161,9 +166,10 @@ class EventFile:
         return np.asarray(self._file._get_dtheta_benchmark_matrix(point)[:, : int(self._file.n_benchmarks_phys)])
 
     def _benchmark_at(self, point: Array) -> int:
-        for index, benchmark in enumerate(list(self._file.benchmarks.values())[: int(self._file.n_benchmarks_phys)]):
-            if np.array_equal(point, list(benchmark.values.values())):
-                return index
+        benchmarks = np.array(list(self.benchmarks.values()))
+        is_here = (np.abs(benchmarks - point) <= ROUNDING * np.abs(benchmarks).max(axis=0)).all(axis=1)
+        if is_here.any():
+            return int(is_here.argmax())
         where = ", ".join(f"{name} = {value:g}" for name, value in zip(self.parameters, point, strict=True))
         raise StepError(f"without morphing weights are known only at the benchmarks, not at {where}")
 
@@ -228,12 +234,12 @@ class EventFile:
 
         They do not depend on the point in parameter space: shape (events, nuisance parameters).
         """
-        if self._file.nuisance_morpher is None:
+        variations = self.variations(partition)
+        if not variations:
             return np.zeros((len(self.part(partition, near).x), 0))
-        start, end, _ = self._bounds(partition)
-        near = None if self._is_balanced else near
-        _, weights = next(iter(self._file.event_loader(start, end, None, generated_close_to=near)))
-        return np.asarray(self._file.nuisance_morpher.calculate_a(weights), dtype=float).T
+        up, down = (np.stack(sides) for sides in zip(*variations.values(), strict=True))
+        slopes = nuisance_effects.exponents(up, down)[0].T
+        return slopes if near is None else slopes[self.is_near(partition, near)]
 
     def variations(self, partition: Partition) -> Variations:
         """The factors of the nuisance parameters on the weights of a partition's events."""
@@ -247,12 +253,8 @@ class EventFile:
             return {}
         start, end, _ = self._bounds(partition)
         _, weights = next(iter(self._file.event_loader(start, end, None)))
-        with np.errstate(divide="ignore", invalid="ignore"):  # events of weight 0; MadMiner makes their factor 1
-            slopes, curvatures = morpher.calculate_a(weights), morpher.calculate_b(weights)
-        return {
-            name: (np.exp(b + a), np.exp(b - a))
-            for name, a, b in zip(self.nuisance_parameters, slopes, curvatures, strict=True)
-        }
+        up, down = nuisance_effects.factors(morpher, weights, self._origin(partition))
+        return dict(zip(self.nuisance_parameters, zip(up, down, strict=True), strict=True))
 
     def _bounds(self, partition: Partition) -> tuple[int, int | None, float]:
         """First event and end of a partition, and the factor on its weights for the events outside it."""
