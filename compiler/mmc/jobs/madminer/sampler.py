@@ -6,7 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from mmc.errors import StepError
 from mmc.jobs.madminer import workarounds
+
+MOST_NEGATIVE = 0.01
+"""The largest part of the cross section that events with negative weights may have where samples are drawn."""
 
 
 def make_sampler(path: Path) -> Any:
@@ -15,7 +19,7 @@ def make_sampler(path: Path) -> Any:
     For every parameter point the stock sampler reads the file three times, sums over all events four times, and
     computes gradients for all events instead of the few that it draws. The samples are the same (a test compares them).
     """
-    workarounds.apply()
+    workarounds.apply_analysis()
     from madminer.sampling import SampleAugmenter
     from madminer.utils.various import mdot
 
@@ -26,6 +30,8 @@ def make_sampler(path: Path) -> Any:
             self._sums: dict[Any, tuple[Any, ...]] = {}
             self.left_out = 0.0
             """The largest fraction of the cross section at a point that ``n_eff_forced`` left out."""
+            self.negative = 0.0
+            """The largest fraction of the cross section at a point that events with negative weights have."""
 
         def event_loader(self, *args: Any, **kwargs: Any) -> Any:
             near = kwargs.pop("generated_close_to", None)
@@ -36,24 +42,52 @@ def make_sampler(path: Path) -> Any:
                 yield x, weights.copy(), *more  # the caller scales the weights in place
 
         def _sample_set(self, set_: Any, **options: Any) -> Any:
+            where = {name: options[name] for name in ("partition", "test_split", "validation_split")}
+            theta, nu = set_[options["sampling_index"]]
+            near = self._get_theta_value(theta) if options["sample_only_from_closest_benchmark"] else None
+            probabilities = self._probabilities(theta, nu, near, **where)
+            self._check_signs(probabilities, theta)
             if options["n_eff_forced"] is not None:
-                where = {name: options[name] for name in ("partition", "test_split", "validation_split")}
-                theta, nu = set_[options["sampling_index"]]
-                near = self._get_theta_value(theta) if options["sample_only_from_closest_benchmark"] else None
-                self._check_trimming(theta, nu, options["n_eff_forced"], near, **where)
+                self._check_trimming(probabilities, options["n_eff_forced"])
             return super()._sample_set(set_, **options)
 
-        def _check_trimming(self, theta: Any, nu: Any, n_eff_forced: float, near: Any, **where: Any) -> None:
-            """Check the cross section that is left out: MadMiner would draw for ever where all events are left out.
+        def _probabilities(self, theta: Any, nu: Any, near: Any, **where: Any) -> Any:
+            """The part of each event of a partition in the cross section at a point, shape (events,).
 
-            :raises RuntimeError: when most of the cross section is left out
+            :raises RuntimeError: when the cross section is not positive; MadMiner would draw negative events there
             """
             start, end, factor = self._calculate_partition_bounds(*where.values())
             matrix = self._get_theta_benchmark_matrix(theta)
             (total,), _ = self.xsecs([theta], [nu], generated_close_to=near, **where)
+            if not total > 0.0:
+                raise RuntimeError(f"the cross section is not positive {self._place(theta)}")
             batches = self.event_loader(start=start, end=end, generated_close_to=near)
-            weights = np.concatenate([mdot(matrix, w) * self._factors(nu, w) for _, w in batches])
-            probabilities = factor * weights / total
+            return factor / total * np.concatenate([mdot(matrix, w) * self._factors(nu, w) for _, w in batches])
+
+        def _place(self, theta: Any) -> str:
+            values = zip(self.parameters, self._get_theta_value(theta), strict=True)
+            return "at " + ", ".join(f"{name} = {value:.4g}" for name, value in values)
+
+        def _check_signs(self, probabilities: Any, theta: Any) -> None:
+            """Check the events with negative weights, which no sample can contain. MadMiner leaves them out.
+
+            :raises StepError: when they are more than :data:`MOST_NEGATIVE` of the cross section
+            """
+            negative = -float(probabilities[probabilities < 0.0].sum())
+            self.negative = max(self.negative, negative)
+            if negative > MOST_NEGATIVE:
+                raise StepError(
+                    f"events with negative weights are {negative:.1%} of the cross section {self._place(theta)}: "
+                    f"samples would leave them out, and be wrong beyond {MOST_NEGATIVE:.0%}; draw samples at other "
+                    "points, or remove the methods and use the baselines `rate` and `histogram`, which use all weights "
+                    "with their signs"
+                )
+
+        def _check_trimming(self, probabilities: Any, n_eff_forced: float) -> None:
+            """Check the cross section that is left out: MadMiner would draw for ever where all events are left out.
+
+            :raises RuntimeError: when most of the cross section is left out
+            """
             positive = np.maximum(probabilities, 0.0)
             left_out = float(positive[positive > 1.0 / n_eff_forced].sum() / positive.sum())
             self.left_out = max(self.left_out, left_out)
