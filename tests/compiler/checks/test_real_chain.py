@@ -295,6 +295,43 @@ def test_the_basis(replacements: list[tuple[str, str]], expected: list[str] | st
     assert expected in found if isinstance(expected, str) else found == expected
 
 
+ALONE = (
+    EVENT_FILES
+    + """
+morphing: none
+methods:
+  alice: {theta0: {benchmarks: [w, v]}, theta1: {benchmark: sm}, samples: 10}
+evaluation:
+  luminosity: 1 fb^-1
+  grid: {c: {points: 3}}
+  baselines: {rate: true, histogram: {observables: [pt_j1]}}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("replacements", "expected"),
+    [
+        ([], []),
+        ([("alice", "carl")], []),
+        ([("alice", "alices")], ["alices learns from the joint score"]),
+        ([("alice: {theta0: {benchmarks: [w, v]}, theta1", "sally: {theta")], ["sally learns from the joint score"]),
+        ([("{benchmarks: [w, v]}", "{point: {c: 0.5}}")], ["samples can be drawn only at benchmarks"]),
+        ([("{benchmarks: [w, v]}", "{random: {n: 9}}")], ["samples can be drawn only at benchmarks"]),
+        ([("points: 3", "points: 5")], ["none is at c = -0.5"]),
+        ([("points: 3", "points: 1000")], ["none is at c = -0.99"]),
+        ([("{c: {points: 3}}", "{c: {range: [0, 1], points: 2}}")], []),
+        ([("  grid:", "  theta_true: {point: {c: 0.25}}\n  grid:")], ["the true point must be a benchmark"]),
+        ([("  baselines:", "  fisher_information: {}\n  baselines:")], ["Fisher information needs morphing"]),
+    ],
+)
+def test_without_morphing_all_points_are_benchmarks(replacements: list[tuple[str, str]], expected: list[str]) -> None:
+    cards = dict.fromkeys(("sm.lhe", "w.lhe", "top.lhe"))
+    found = [d for d in diagnose(*replacements, text=ALONE, cards=cards) if d.severity == "error"]
+    assert [d.code for d in found] == ["MMC512"] * len(expected)
+    assert all(text in d.message for text, d in zip(expected, found, strict=True)), found
+
+
 @pytest.mark.parametrize("name", ["mu_nuisance_param_0_benchmark_0", "pdf central", "morphing_basis_vector_2"])
 def test_benchmarks_are_not_called_as_those_of_madminer(name: str) -> None:
     assert codes(("w: {", f"{name}: {{"), UNCERTAINTIES)[0] == "MMC208"
@@ -383,6 +420,8 @@ def test_event_files_have_weights_at_the_benchmarks_of_the_study_alone() -> None
     assert event_files((", v: {c: -1}", "")) == ["MMC334"]
     assert event_files((", v: {c: -1}", ""), ("observables:", "morphing: none\nobservables:")) == []
     assert event_files(("c: -1}", "c: -1, in_basis: false}")) == ["MMC334"]
+    assert event_files(("signal: {", 'signal: {weights: {w: "160_15", v: 172.5_40}, ')) == []
+    assert event_files(("signal: {", "signal: {weights: {u: a}, ")) == ["MMC201"]
     text = EVENT_FILES[: EVENT_FILES.index("events:")] + "events: {file: events.h5}\nobservables: {pt: {}}\n"
     assert codes((", v: {c: -1}", ""), text=text, **{"events.h5": None}) == []
 

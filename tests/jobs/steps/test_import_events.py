@@ -78,6 +78,25 @@ def test_events_with_shower_and_detector(tmp_path: Path, configured: Path) -> No
     assert json.loads((out / "detect.json").read_text())["n_events"] == 2
 
 
+def test_weights_with_other_names(tmp_path: Path, configured: Path) -> None:
+    """A weight under the benchmark's own name is another one then."""
+    in_file = {"w": "172.5_40", "morphing_basis_vector_2": "160_15"}
+    weights = {in_file.get(name, name): value for name, value in OTHERS.items()} | {"w": "7.0", "1001": "3.0"}
+    source = write_lhe(tmp_path / "sm.lhe", [weights] * 2)
+    out = Folder(tmp_path).run("import_events", "x", _settings(weights=in_file), setup=configured, file_lhe=source)
+    found = les_houches_table.read(out / "events.lhe.gz").weights
+    plain = write_lhe(tmp_path / "plain.lhe", [OTHERS | {"1001": "3.0"}] * 2)
+    same = Folder(tmp_path / "plain").run("import_events", "x", _settings(), setup=configured, file_lhe=plain)
+    expected = les_houches_table.read(same / "events.lhe.gz").weights
+    assert {name: values.tolist() for name, values in found.items()} == {
+        name: values.tolist() for name, values in expected.items()
+    }
+    missing = Folder(tmp_path).refusal(
+        "import_events", "y", _settings(weights={"w": "155_10"}), setup=configured, file_lhe=source
+    )
+    assert "event 1 of sm.lhe has no weight for '155_10'" in missing
+
+
 @pytest.mark.parametrize("weights", [{}, {"w": "0.2500001", "1001": "3"}])
 def test_background_needs_no_weights(tmp_path: Path, configured: Path, weights: dict[str, str]) -> None:
     source = write_lhe(tmp_path / "ww.lhe", [weights] * 2)
@@ -93,7 +112,8 @@ def test_background_needs_no_weights(tmp_path: Path, configured: Path, weights: 
             {},
             {},
             "event 1 of sm.lhe has no weight for 'w', 'morphing_basis_vector_2', 'morphing_basis_vector_3' and 2 more; "
-            "let MadGraph's reweighting add it under the benchmark's name, or remove the benchmark",
+            "let MadGraph's reweighting add it under the benchmark's name, say what it is called with `weights` of the "
+            "sample, or remove the benchmark",
         ),
         (
             {name: "1" for name in SIX if name != "w"},

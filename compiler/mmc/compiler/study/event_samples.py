@@ -28,6 +28,8 @@ class FileSample(Sample):
     """A process with existing events."""
 
     files: tuple[SampledFile, ...]
+    weights: Mapping[str, str]
+    """Benchmark → the name of its weight in the files, where it is another name."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ def read(section: Mapping[str, Any], _benchmarks: tuple[str, ...]) -> EventSampl
 def _sample(name: str, entry: Mapping[str, Any]) -> FileSample:
     return FileSample(
         **sample(name, entry),
+        weights={madminer_name(benchmark): weight for benchmark, weight in entry.get("weights", {}).items()},
         files=tuple(
             SampledFile(
                 lhe=file["lhe"],

@@ -9,7 +9,7 @@ carry one weight, at the sampled benchmark.
 import logging
 import math
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,7 @@ def inspect(
     *,
     same: Collection[str] = (),
     advice: str = "",
+    names_in_file: Mapping[str, str] | None = None,
     filtered: bool = False,
     may_lack_events: bool = False,
 ) -> Content:
@@ -110,6 +111,7 @@ def inspect(
     :param benchmarks: the benchmarks whose weights all events must have; other weights are left out of the sums
     :param same: benchmarks at which every event must have its nominal weight
     :param advice: what to do about missing weights, as the end of a sentence
+    :param names_in_file: benchmark → name of its weight in the file, where it is another name
     :param filtered: whether events were removed from the file after its generation
     :param may_lack_events: whether the generator may have written fewer events than the header asks for
     :raises StepError: when the file is damaged or has no events, an event lacks a weight or has one that is not a
@@ -119,7 +121,7 @@ def inspect(
     squares: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
     head, n_events, names = None, 0, None
     nominal, nominal_squares = 0.0, 0.0
-    for before, _, own, written in _events(path):
+    for before, _, own, written in _events(path, names_in_file):
         head = _head(before, path) if head is None else head
         n_events += 1
         found = {sampled: own, **written}
@@ -128,7 +130,8 @@ def inspect(
         if lacking := [name for name in benchmarks if name not in found] or sorted(names - set(found)):
             other = len(lacking) == 1 and sampled in written  # MadGraph's files lack that one
             hint = f": was it sampled at {lacking[0]!r}, and not at {sampled!r}?" if other else advice
-            raise StepError(f"event {n_events} of {path.name} has no weight for {_listed(lacking)}{hint}")
+            wanted = [(names_in_file or {}).get(name, name) for name in lacking]
+            raise StepError(f"event {n_events} of {path.name} has no weight for {_listed(wanted)}{hint}")
         for name in found.keys() - set(benchmarks):
             try:
                 number(found[name])
@@ -209,10 +212,11 @@ def write(
     sampled: str,
     benchmarks: Sequence[str],
     *,
+    names_in_file: Mapping[str, str] | None = None,
     lost: Collection[int] = (),
     forget: Path | None = None,
 ) -> None:
-    """Write the normal form of a file that :func:`inspect` read.
+    """Write the normal form of a file that :func:`inspect` read; ``names_in_file`` as there.
 
     :param lost: the numbers of the events to leave out; the first event is 1
     :param forget: a folder whose path is removed from the header
@@ -220,7 +224,7 @@ def write(
     with gzipped.writing_text(out) as text:
         text.write(_opening(content.head, content.n_events - len(lost), forget))
         names: list[str] = []  # the weights in the order of the first event
-        for event, (_, body, own, others) in enumerate(_events(source), start=1):
+        for event, (_, body, own, others) in enumerate(_events(source, names_in_file), start=1):
             if event in lost:
                 continue
             found = {sampled: own, **others}
@@ -233,9 +237,12 @@ def write(
         text.write("</LesHouchesEvents>\n")
 
 
-def _events(path: Path) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+def _events(
+    path: Path, names_in_file: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, str, str, dict[str, str]]]:
     """For each event: the text before it, its lines without comments, its nominal weight, its weights by name.
 
+    :param names_in_file: benchmark → name of its weight in the file, where it is another name
     :raises StepError: when the file is damaged, or written as neither MadGraph nor mmc does
     """
     try:
@@ -243,7 +250,7 @@ def _events(path: Path) -> Iterator[tuple[str, str, str, dict[str, str]]]:
             body, tag, rest = block.text.partition("<")
             try:
                 lines = particle_lines(body)
-                found = dict(weights(tag + rest))
+                found = _renamed(dict(weights(tag + rest)), names_in_file or {})
             except ValueError as error:
                 raise StepError(
                     f"event {event} of {path.name} is damaged: {first_line(error)} (line {block.line})"
@@ -251,6 +258,12 @@ def _events(path: Path) -> Iterator[tuple[str, str, str, dict[str, str]]]:
             yield block.before, "".join(f"{line}\n" for line in lines), lines[0].split()[2], found
     except (UnicodeDecodeError, UnusualFileError) as error:
         raise StepError(f"mmc cannot read the event file {path.name}: {error}") from error
+
+
+def _renamed(found: dict[str, str], names_in_file: Mapping[str, str]) -> dict[str, str]:
+    """The weights with the names of the benchmarks."""
+    mapped = {benchmark: found[name] for benchmark, name in names_in_file.items() if name in found}
+    return {name: value for name, value in found.items() if name not in names_in_file.values()} | mapped
 
 
 def _with_weight(body: str, weight: str) -> str:

@@ -29,7 +29,10 @@ _MOST_EVENTS = 0.99
 
 log = logging.getLogger(__name__)
 
-_ADVICE = "; let MadGraph's reweighting add it under the benchmark's name, or remove the benchmark"
+_ADVICE = (
+    "; let MadGraph's reweighting add it under the benchmark's name, say what it is called with `weights` of the "
+    "sample, or remove the benchmark"
+)
 
 
 def run(job: StepJob) -> None:
@@ -51,13 +54,24 @@ def run(job: StepJob) -> None:
     if not settings.background:
         names, same = same, []
     content = les_houches_normalise.inspect(
-        source, settings.benchmark, names, same=same, advice=_ADVICE, filtered=settings.filtered
+        source,
+        settings.benchmark,
+        names,
+        same=same,
+        advice=_ADVICE,
+        names_in_file=settings.weights,
+        filtered=settings.filtered,
     )
     if not settings.background and settings.parameters:
-        expected = {name: madgraph_cards.card_values(settings.parameters, point) for name, point in benchmarks.items()}
-        check_points(content.head.header, settings.benchmark, expected, source.name)
+        in_file = {name: settings.weights.get(name, name) for name in benchmarks}
+        expected = {
+            in_file[name]: madgraph_cards.card_values(settings.parameters, point) for name, point in benchmarks.items()
+        }
+        check_points(content.head.header, in_file[settings.benchmark], expected, source.name)
     find_nuisance(settings.systematics, source)
-    les_houches_normalise.write(source, job.out / EVENTS, content, settings.benchmark, names)
+    les_houches_normalise.write(
+        source, job.out / EVENTS, content, settings.benchmark, names, names_in_file=settings.weights
+    )
     if settings.hepmc is not None:
         path = job.one(settings.hepmc)
         hepmc.version(path)
