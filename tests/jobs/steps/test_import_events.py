@@ -86,14 +86,14 @@ def test_weights_with_other_names(tmp_path: Path, configured: Path) -> None:
     out = Folder(tmp_path).run("import_events", "x", _settings(weights=in_file), setup=configured, file_lhe=source)
     found = les_houches_table.read(out / "events.lhe.gz").weights
     plain = write_lhe(tmp_path / "plain.lhe", [OTHERS | {"1001": "3.0"}] * 2)
-    same = Folder(tmp_path / "plain").run("import_events", "x", _settings(), setup=configured, file_lhe=plain)
+    same = Folder(tmp_path).run("import_events", "plain", _settings(), setup=configured, file_lhe=plain)
     expected = les_houches_table.read(same / "events.lhe.gz").weights
     assert {name: values.tolist() for name, values in found.items()} == {
         name: values.tolist() for name, values in expected.items()
     }
-    missing = Folder(tmp_path).refusal(
-        "import_events", "y", _settings(weights={"w": "155_10"}), setup=configured, file_lhe=source
-    )
+    (tmp_path / "refused").mkdir()
+    wrong = _settings(weights={**in_file, "w": "155_10"})
+    missing = Folder(tmp_path / "refused").refusal("import_events", "x", wrong, setup=configured, file_lhe=source)
     assert "event 1 of sm.lhe has no weight for '155_10'" in missing
 
 
