@@ -263,7 +263,8 @@ def _events(
 def _renamed(found: dict[str, str], names_in_file: Mapping[str, str]) -> dict[str, str]:
     """The weights with the names of the benchmarks."""
     mapped = {benchmark: found[name] for benchmark, name in names_in_file.items() if name in found}
-    return {name: value for name, value in found.items() if name not in names_in_file.values()} | mapped
+    others = {*names_in_file, *names_in_file.values()}
+    return {name: value for name, value in found.items() if name not in others} | mapped
 
 
 def _with_weight(body: str, weight: str) -> str:
