@@ -1,6 +1,7 @@
 """Tables, numbers and times in plain text."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 
 def table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
@@ -26,6 +27,19 @@ def number(value: float, digits: int = 3) -> str:
     ('0.0123', '23,457')
     """
     return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:,.{digits}g}"
+
+
+def region_size(region: Mapping[str, Any], level: str) -> str:
+    """The part of the grid inside a confidence region, with its standard error if that is known.
+
+    >>> at_95 = {"allowed_fraction": 0.12, "allowed_area": 0.114, "allowed_area_error": 0.0021}
+    >>> region_size({key: {"0.95": value} for key, value in at_95.items()}, "0.95")
+    '11.4 ± 0.2 %'
+    """
+    if not region["allowed_fraction"][level]:
+        return "not resolved"
+    error = region["allowed_area_error"].get(level)
+    return f"{100 * region['allowed_area'][level]:.1f}" + ("" if error is None else f" ± {100 * error:.1f}") + " %"
 
 
 def duration(seconds: float) -> str:

@@ -46,8 +46,22 @@ END
 rm -rf "$out" && mv "$out.part" "$out"
 """
 )
-RATE = {"name": "rate", "allowed_fraction": {"0.68": 0.3, "0.95": 0.5521}, "verdict": "passed", "touches_edge": True}
-SALLY = {"name": "sally", "allowed_fraction": {"0.68": 0.1, "0.95": 0.155}, "verdict": "failed", "touches_edge": False}
+RATE = {
+    "name": "rate",
+    "allowed_fraction": {"0.68": 0.3, "0.95": 0.6},
+    "allowed_area": {"0.68": 0.3, "0.95": 0.5521},
+    "allowed_area_error": {"0.68": 0.002, "0.95": 0.003},
+    "verdict": "passed",
+    "touches_edge": True,
+}
+SALLY = {
+    "name": "sally",
+    "allowed_fraction": {"0.68": 0.0, "0.95": 0.2},
+    "allowed_area": {"0.68": 0.1, "0.95": 0.155},
+    "allowed_area_error": {},
+    "verdict": "failed",
+    "touches_edge": False,
+}
 RESULTS = {"baselines": [RATE], "methods": [SALLY], "warnings": [f"warning {n}" for n in range(8)]}
 DRIVER = """\
 import sys
@@ -118,8 +132,8 @@ def test_a_run_shows_what_it_found(mmc_run: Callable[[], int], study: Path, caps
     table = out[out.index("method ") :].split("\n\n")[0].splitlines()
     assert [re.split(r" {2,}", line) for line in table] == [
         ["method", "allowed at 68 %", "allowed at 95 %", "closure"],
-        ["rate", "30.0 %", "55.2 %", "passed", "reaches the edge"],
-        ["sally", "10.0 %", "15.5 %", "failed"],
+        ["rate", "30.0 ± 0.2 %", "55.2 ± 0.3 %", "passed", "reaches the edge"],
+        ["sally", "not resolved", "15.5 %", "failed"],
     ]
     assert "warning: warning 2\n… and 5 more warnings, in the report\n" in out
     for line in out.splitlines()[-2:]:

@@ -30,7 +30,7 @@ from mmc.files import Folder
 from mmc.locks import BUNDLE, RUN, Lock, held
 from mmc.printing import say
 from mmc.processes import EXIT_FULL, end_with_parent, killed_by
-from mmc.tables import duration, table
+from mmc.tables import duration, region_size, table
 
 POLL_S = 0.2
 CLEAR = "\x1b[K"
@@ -165,8 +165,7 @@ def limits_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:
     levels = sorted({level for entry in limits for level in entry["allowed_fraction"]}, key=float)
     rows = [("method", *(f"allowed at {100 * float(level):g} %" for level in levels), "closure", "")]
     for entry in limits:
-        fractions = (entry["allowed_fraction"][level] for level in levels)
-        shares = (f"{100 * fraction:.1f} %" if fraction else "not resolved" for fraction in fractions)
+        shares = (region_size(entry, level) for level in levels)
         rows.append((entry["name"], *shares, entry["verdict"], "reaches the edge" if entry["touches_edge"] else ""))
     return table(rows, right=range(1, len(levels) + 1))
 

@@ -1,6 +1,13 @@
 """Texts that made a check fail or run for ever: each is answered, and by no more work than its size asks for."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmc.compiler.checks.shape import _Validator
+from mmc.compiler.language.schema import load_schema
 
 from tests.compiler.checks.test_rules import codes
 
@@ -45,6 +52,32 @@ def test_a_login_in_such_an_address(address: str) -> None:
 def test_a_name_ends_where_its_text_ends() -> None:
     assert codes(("name: example", 'name: "example\\n"')) == ["MMC105"]
     assert codes(("  w: {", '  "w\\n": {')) == ["MMC105"]
+
+
+def _patterns(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if isinstance(schema.get("pattern"), str):
+            yield schema["pattern"]
+        yield from schema.get("patternProperties", ())
+    for value in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _patterns(value)
+
+
+PATTERNS = sorted(set(_patterns(load_schema())))
+
+
+def test_the_patterns_are_found() -> None:
+    assert len(PATTERNS) >= 20
+
+
+@pytest.mark.parametrize("pattern", [pattern for pattern in PATTERNS if "$" in pattern])
+@settings(max_examples=20)
+@given(data=st.data())
+def test_every_pattern_ends_where_its_text_ends(pattern: str, data: st.DataObject) -> None:
+    text = data.draw(st.from_regex(pattern)).removesuffix("\n")
+    validator = _Validator({"pattern": pattern})
+    assert validator.is_valid(text)
+    assert not validator.is_valid(text + "\n")
 
 
 @pytest.mark.parametrize("text", ["1" * 100_000, "1_000" * 20_000, "1" * 100_000 + " fb", "." * 100_000])

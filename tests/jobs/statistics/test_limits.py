@@ -1,11 +1,13 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from mmc.compiler.settings.limits import GridAxis
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import EventFile
+from mmc.jobs.statistics.jackknife import GROUPS, group_of
 from mmc.jobs.statistics.limits import Grid, Limits, effective_size, p_values
 from mmc.jobs.statistics.problem import LimitProblem
 from scipy.stats import chi2, poisson
@@ -39,6 +41,63 @@ def test_best_fit_regions_and_edges() -> None:
     summary = limits.summary([0.68, 0.95])
     assert summary["allowed_fraction"] == {"0.68": 1 / 15, "0.95": 1 / 15}
     assert summary["p_true"] == pytest.approx(np.exp(-0.01))
+
+
+def test_areas_do_not_jump_from_point_to_point() -> None:
+    grid = Grid({"a": np.linspace(-1.0, 1.0, 21), "b": np.linspace(-1.0, 1.0, 21)})
+    q = np.square(grid.points).sum(axis=1)
+    for radius in (0.4, 0.45, 0.5):
+        limits = Limits(grid, np.append(-0.5 * q * chi2.ppf(0.95, 2) / radius**2, 0.0))
+        assert limits.allowed_area(0.95) == pytest.approx(np.pi * radius**2 / 4.0, rel=0.01)
+
+
+def gaussian(width: float, points: int) -> Limits:
+    """A Gaussian likelihood in two parameters."""
+    axis = np.linspace(-1.0, 1.0, points)
+    grid = Grid({"a": axis, "b": axis})
+    return Limits(grid, np.append(-0.5 * np.square(grid.points / width).sum(axis=1), 0.0))
+
+
+@pytest.mark.parametrize("points", [9, 25])
+def test_the_area_of_a_gaussian_region(points: int) -> None:
+    """π w² q / 4, with q the χ² quantile for two degrees of freedom."""
+    area = gaussian(0.2, points).allowed_area(0.95)
+    assert area == pytest.approx(np.pi * 0.2**2 * chi2.ppf(0.95, 2) / 4.0, rel=0.02 if points == 9 else 0.005)
+
+
+def test_the_area_tells_regions_apart_that_have_the_same_points() -> None:
+    one, other = gaussian(0.21, 9), gaussian(0.22, 9)
+    assert one.allowed(0.95).sum() == other.allowed(0.95).sum()
+    assert one.allowed_area(0.95) < other.allowed_area(0.95)
+
+
+def test_the_error_of_the_simulation_widens_the_region() -> None:
+    grid = Grid({"a": np.linspace(-1.0, 1.0, 201)})
+    limits = Limits(grid, np.append(-0.5 * (grid.points[:, 0] / 0.1) ** 2, 0.0), per_simulated=np.full(202, 0.44))
+    assert limits.allowed_area(0.68) / limits.infinite_simulation.allowed_area(0.68) == pytest.approx(1.2, abs=0.01)
+    ((low, high),) = limits.summary([0.68])["intervals"]["a"]["0.68"]
+    assert 0.5 * (high - low) == pytest.approx(0.12 * chi2.ppf(0.68, 1) ** 0.5, rel=1e-3)
+
+
+def test_errors_of_areas_and_intervals_are_those_of_repeated_simulations() -> None:
+    """The likelihood of a Gaussian whose centre and width are estimated from events."""
+    random, axis = np.random.default_rng(3), np.linspace(-1.0, 1.0, 401)
+
+    def log_likelihood(events: Any) -> Any:
+        return np.append(-0.5 * ((axis - events.mean()) / events.std()) ** 2, 0.0)
+
+    ends, areas, errors, area_errors = [], [], [], []
+    for _ in range(200):
+        events = 0.2 * random.normal(size=400)
+        left_out = [events[group_of(400) != group] for group in range(GROUPS)]
+        replicas = np.stack([log_likelihood(part) for part in left_out])
+        summary = Limits(Grid({"a": axis}), log_likelihood(events), replicas=replicas).summary([0.68])
+        ends.append(summary["intervals"]["a"]["0.68"][0])
+        errors.append(summary["interval_errors"]["a"]["0.68"][0])
+        areas.append(summary["allowed_area"]["0.68"])
+        area_errors.append(summary["allowed_area_error"]["0.68"])
+    assert np.mean(errors, axis=0) == pytest.approx(np.std(ends, axis=0), rel=0.15)
+    assert np.mean(area_errors) == pytest.approx(np.std(areas), rel=0.2)
 
 
 def test_a_point_without_a_likelihood_is_excluded() -> None:

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mmc.jobs.madminer.event_file import EventFile
+from mmc.jobs.statistics.limits import effective_size
 from mmc.jobs.statistics.problem import LimitProblem
 
 from tests.jobs.learning_jobs import Learning
@@ -13,7 +15,7 @@ def test_a_problem_keeps_data_and_templates_apart(tmp_path: Path, toy_events: Pa
     limits = Learning(tmp_path, toy_events).limits
     file = EventFile(toy_events / "events.h5", 0.2, 0.2)
     test, tuned = (LimitProblem.of(file, limits, partition=part) for part in ("test", "validation"))
-    assert (test.partition, test.template_partition, tuned.partition, tuned.template_partition) == (
+    assert (test.partition, test.simulation, tuned.partition, tuned.simulation) == (
         "test",
         "validation",
         "validation",
@@ -21,3 +23,20 @@ def test_a_problem_keeps_data_and_templates_apart(tmp_path: Path, toy_events: Pa
     )
     assert tuned.n_expected == pytest.approx(test.n_expected, rel=0.1)
     assert tuned.n_expected != test.n_expected  # the same theory, other events
+    assert not np.array_equal(test.asimov[0], test.tested[0])
+
+
+def test_madminer_s_procedure_has_test_events_as_data(tmp_path: Path, toy_events: Path) -> None:
+    limits = Learning(tmp_path, toy_events, event_weights="madminer").limits
+    problem = LimitProblem.of(EventFile.of(toy_events / "events.h5", limits), limits)
+    weights = problem.file.part("test").weights
+    assert problem.n_expected == pytest.approx(problem.luminosity * weights.sum(axis=0) @ problem.true_coefficients)
+    assert np.array_equal(problem.asimov[0], problem.tested[0])
+
+
+def test_effective_events_are_those_of_the_weights(tmp_path: Path, toy_events: Path) -> None:
+    limits = Learning(tmp_path, toy_events).limits
+    problem = LimitProblem.of(EventFile.of(toy_events / "events.h5", limits), limits)
+    for point in (0, 40, 81):
+        weights = problem.file.part("validation").weights @ problem.coefficients[point]
+        assert problem.effective_events[point] == pytest.approx(effective_size(weights))

@@ -86,7 +86,8 @@ def test_the_gain_is_what_scipy_finds_event_by_event(case: Exact, rate: bool) ->
     assert (gains >= 0.0).all()
     for point in (10, 21, 31, 48, 59, 69):  # from where no fit goes as far as the reach
         theta, row = problem.points[[point]], problem.coefficients[point]
-        weights = population.weights @ row * problem.luminosity
+        weights = population.weights @ row
+        weights = weights * problem.expected[point] / weights.sum()
 
         def change(nu: Array, theta: Array = theta, weights: Array = weights) -> float:
             gained = n * (case.log_ratio(theta, x, nu) - case.log_ratio(theta, x))[0] @ p - 0.5 * nu @ nu

@@ -88,7 +88,9 @@ class EventFile:
         workarounds.apply_analysis()
         from madminer.analysis import DataAnalyzer
 
-        self._splits, self._is_balanced = (test_split, validation_split), balanced
+        self._splits = (test_split, validation_split)
+        self.is_balanced = balanced
+        """Whether the events of several benchmarks are combined with the balance heuristic."""
         self._file = DataAnalyzer(str(path))  # without nuisance parameters it cannot load a file that has some
         self._parts: dict[tuple[str, int | None], Events] = {}
         self._origins: dict[Partition, npt.NDArray[np.intp]] = {}
@@ -195,7 +197,7 @@ class EventFile:
 
         :raises StepError: when no event is left
         """
-        if self._is_balanced:
+        if self.is_balanced:
             return self.balanced(partition)
         key = (partition, None if near is None else self.closest_benchmark(near))
         if key not in self._parts:
@@ -217,7 +219,7 @@ class EventFile:
     def is_near(self, partition: Partition, near: Array) -> npt.NDArray[np.bool_]:
         """Whether :meth:`part` keeps each event of a partition near a point; shape (events,)."""
         origin = self._origin(partition)
-        if self._is_balanced:
+        if self.is_balanced:
             return np.ones(len(origin), dtype=bool)
         return np.asarray((origin == self.closest_benchmark(near)) | (origin < 0))
 

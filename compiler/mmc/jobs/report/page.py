@@ -19,7 +19,7 @@ from mmc.jobs.report.run_folder import Run
 from mmc.jobs.report.workflow import time_words
 from mmc.jobs.statistics.closure.declaration import ClosureTest
 from mmc.jobs.statistics.closure.registry import TESTS
-from mmc.tables import number
+from mmc.tables import number, region_size
 
 MOST_WARNINGS = 8
 """The number of warnings that are always visible, the worst first; the reader can unfold the others."""
@@ -105,6 +105,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
+        "region_size": region_size,
         "number": number,
         "intervals": interval_words,
         "width": interval_width,

@@ -190,18 +190,28 @@ def _interval_text(
     return f"{parameter} at {100 * float(level):g} %: {'; '.join(parts)}."
 
 
-def interval_words(intervals: Sequence[Sequence[float]], edges: tuple[float, float]) -> str:
-    """Intervals as text; an arrow marks an end at the edge of the grid, where the interval may be open.
+def interval_words(
+    intervals: Sequence[Sequence[float]], edges: tuple[float, float], errors: Sequence[Sequence[float]] = ()
+) -> str:
+    """Intervals as text, with the standard errors of their ends if they are known.
 
-    >>> interval_words([(-1.0, 0.25)], (-1.0, 1.0))
-    '← … 0.25'
+    An arrow marks an end at the edge of the grid, where the interval may be open.
+
+    >>> interval_words([(-1.0, 0.25)], (-1.0, 1.0), [(0.01, 0.002)])
+    '← … 0.25 ± 0.002'
     """
     if not intervals:
         return "none on the grid"
+    known: Sequence[Sequence[float | None]] = errors or [(None, None)] * len(intervals)
     return ", ".join(
-        f"{'←' if low <= edges[0] else f'{low:.3g}'} … {'→' if high >= edges[1] else f'{high:.3g}'}"
-        for low, high in intervals
+        f"{'←' if low <= edges[0] else _with_error(low, low_error)} … "
+        f"{'→' if high >= edges[1] else _with_error(high, high_error)}"
+        for (low, high), (low_error, high_error) in zip(intervals, known, strict=True)
     )
+
+
+def _with_error(value: float, error: float | None) -> str:
+    return f"{value:.3g}" if error is None else f"{value:.3g} ± {error:.1g}"
 
 
 def interval_width(intervals: Sequence[Sequence[float]], edges: tuple[float, float]) -> float | None:

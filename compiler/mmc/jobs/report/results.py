@@ -170,7 +170,7 @@ def _method(name: str, record: Mapping[str, Any], training: Mapping[str, Any] | 
 
 def _evaluation(records: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """The entries that all limits share; None without limits."""
-    keys = ("n_expected", "luminosity_pb", "theta_true", "include_xsec", "asimov_events", "asimov_effective_events")
+    keys = ("n_expected", "luminosity_pb", "theta_true", "include_xsec")
     return {key: records[0][key] for key in keys} if records else None
 
 

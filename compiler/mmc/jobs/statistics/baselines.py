@@ -16,6 +16,7 @@ from mmc.jobs.statistics.closure.evidence import DataEvidence, Evidence
 from mmc.jobs.statistics.closure.truth import Truth
 from mmc.jobs.statistics.fisher import binned_information, profiled_information, truth_information
 from mmc.jobs.statistics.histograms import BinnedRatio, Template, check_bins, histogram_figures, make_binning
+from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import Gain, ShapeLikelihood
@@ -30,31 +31,33 @@ def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.G
     """Limits from the rate alone, also if other limits do not include the rate: a histogram with one bin."""
     del settings, random
     gain: Gain | None = None
-    variations = problem.variations("test")
+    variations = problem.variations("all")
     if variations is not None:
-        events = problem.file.part("test")
+        events = problem.file.part("all")
         index = np.zeros(len(events.x), dtype=np.intp)
         ratio = BinnedRatio.of(Template.of(index, events, 1), problem.coefficients, problem.true_coefficients)
         gain = partial(ratio.varied(index, events.weights, variations).gain, np.ones(1))
-    data = ShapeLikelihood(0.0, gain)
+    data = ShapeLikelihood(0.0, gain, np.zeros((GROUPS, 1)))
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(Evidence(problem, limits, rate=rate))
 
-    counting = replace(problem, include_xsec=True, n_measured=1)
+    counting = replace(problem, include_xsec=True, n_measured=1, simulation="all")
     return Result.of(counting, data, None if problem.observed is None else data, judge, {}), {}
 
 
 def _truth(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> LimitsAndWorkspaces:
     """Limits from the joint likelihood ratio, which knows the latent variables of every event and is exact."""
     del settings
+    problem = replace(problem, simulation="rest")
     truth = Truth(problem)
     tested = DataEvidence(problem, truth.log_ratio, random)
+    data = truth.expected if problem.expects_simulation else ShapeLikelihood(truth.asimov.mean)
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(tested.on(limits, rate))
 
-    return Result.of(problem, ShapeLikelihood(truth.asimov.mean), None, judge, {}), {}
+    return Result.of(problem, data, None, judge, {}), {}
 
 
 def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> LimitsAndWorkspaces:
@@ -71,7 +74,7 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
     weights = np.maximum(rest.weights @ problem.coefficients[:-1].mean(axis=0), 0.0)
     binning = make_binning(histogram.bins, template.x, weights)
     check_bins(binning, template, problem.true_coefficients)
-    problem = replace(problem, n_measured=binning.size)
+    problem = replace(problem, n_measured=binning.size, simulation="rest")
     x, probabilities = problem.asimov
     data = Summaries(x[:, columns], probabilities)
     observed = None if problem.observed is None else problem.observed.take(columns)
@@ -85,6 +88,7 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
         observed=observed,
         truth=problem.true_coefficients,
         variations=problem.variations("rest"),
+        fills_itself=problem.expects_simulation,
     )
     arrays = result.ratio.arrays(problem.grid.shape) | {
         f"edges_{name}": edges for name, edges in zip(histogram.observables, binning.edges, strict=True)

@@ -22,11 +22,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import isotonic_regression
 
-from mmc.jobs.learning.estimators import LogRatio
 from mmc.jobs.madminer.event_file import Array, Variations
 from mmc.jobs.statistics.closure.ratio_sums import RatioSums
-from mmc.jobs.statistics.closure.toys import BLOCK, blocks
+from mmc.jobs.statistics.closure.toys import BLOCK
 from mmc.jobs.statistics.closure.truth import FLOOR, joint_ratio
+from mmc.jobs.statistics.evaluated import Evaluated
 from mmc.jobs.statistics.histograms import quantiles
 from mmc.jobs.statistics.problem import LimitProblem
 
@@ -50,26 +50,27 @@ class Calibration:
     def fit(
         cls,
         method: str,
-        log_ratio: LogRatio,
+        evaluated: Evaluated,
         problem: LimitProblem,
         denominator: Array,
         factors: Callable[[Variations], Array] | None = None,
     ) -> "Calibration":
         """The calibration from validation events generated next to the denominator, at all points of the problem.
 
+        :param evaluated: the ratio of these events
         :param factors: for a ratio at other values of the nuisance parameters, the factors of the weights there
         """
-        events, points = problem.file.part(problem.template_partition, denominator), problem.points
+        events, points = problem.file.part(problem.simulation, denominator), problem.points
         varied = None
         if factors is not None:
-            near = problem.file.is_near(problem.template_partition, denominator)
-            varied = events.weights * factors(problem.file.variations(problem.template_partition))[near, np.newaxis]
+            near = problem.file.is_near(problem.simulation, denominator)
+            varied = events.weights * factors(problem.file.variations(problem.simulation))[near, np.newaxis]
         row = problem.file.coefficients(denominator[np.newaxis])[0]
         p = events.probabilities(row)
         if method == "normalisation":
             sums = RatioSums(len(points))
-            for rows in blocks(len(p), len(points)):
-                sums.add(log_ratio(points, events.x[rows]), p[rows])
+            for rows, logs in evaluated:
+                sums.add(logs, p[rows])
             norm = sums.mean_ratio()
             shift = np.log(np.maximum(norm.mean, 1e-12))[:, np.newaxis]
             return cls(method, lambda logs, points: logs - shift[points], norm.error / np.maximum(norm.mean, 1e-12))
@@ -79,7 +80,7 @@ class Calibration:
         errors: list[float] = []
         size = max(1, BLOCK // len(p))  # points in a block, so that the ratios of all events fit into memory
         for rows in (slice(start, start + size) for start in range(0, len(points), size)):
-            logs = log_ratio(points[rows], events.x)
+            logs = evaluated.log_ratio(points[rows], events.x)
             joint = joint_ratio(events.weights, problem.coefficients[rows], row, varied=varied)
             for s, r in zip(logs, joint, strict=True):
                 edge, mean = make(s, r, p)

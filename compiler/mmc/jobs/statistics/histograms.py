@@ -7,7 +7,7 @@ both templates and data. The likelihoods equal MadMiner's if the edges enclose a
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -17,6 +17,7 @@ from mmc.compiler.settings.baselines import Bins, EqualBins
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, Events, Summaries, Variations
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
+from mmc.jobs.statistics.jackknife import GROUPS, group_of
 from mmc.jobs.statistics.profiling import ShapeLikelihood, VariedHistogram
 
 FEW, MOST_SPARSE = 10.0, 0.5
@@ -59,9 +60,11 @@ class Binning:
 def make_binning(bins: Sequence[Bins], x: Array, weights: Array) -> Binning:
     """The binning from the settings of each variable.
 
-    Adaptive bins hold equal shares of the events ``x`` (events, variables) with non-negative ``weights`` (events,).
+    Adaptive bins hold equal shares of the events ``x`` (events, variables) with non-negative ``weights``, which are
+    the same for all variables (events,) or those of each (events, variables).
     """
-    return Binning(tuple(_inner_edges(item, column, weights) for item, column in zip(bins, x.T, strict=True)))
+    each = np.broadcast_to(weights[:, np.newaxis] if weights.ndim == 1 else weights, x.shape)
+    return Binning(tuple(_inner_edges(*item) for item in zip(bins, x.T, each.T, strict=True)))
 
 
 def _inner_edges(bins: Bins, x: Array, weights: Array) -> Array:
@@ -165,6 +168,11 @@ class BinnedRatio:
         """ln r in every bin at all points, shape (points, bins)."""
         return np.where(self.possible[:, np.newaxis], np.log(self.ratio), IMPOSSIBLE)
 
+    def log_with(self, sums: Array) -> Array:
+        """ln r as in :attr:`log`, from other sums of the benchmark weights, shape (bins, benchmarks)."""
+        other = BinnedRatio.of(replace(self.template, sums=sums), self.coefficients, self.reference)
+        return np.where(self.possible[:, np.newaxis], other.log, IMPOSSIBLE)
+
     def varied(self, index: npt.NDArray[np.intp], weights: Array, variations: Variations) -> VariedHistogram:
         """The same histogram with nuisance parameters.
 
@@ -251,6 +259,7 @@ def histogram_figures(
     observed: Summaries | None = None,
     truth: Array,
     variations: Variations | None = None,
+    fills_itself: bool,
 ) -> HistogramFigures:
     """The histogram likelihood of ``data`` and of observed events.
 
@@ -260,22 +269,27 @@ def histogram_figures(
     :param reference: test events at the reference point
     :param truth: morphing coefficients of the point of the data, shape (benchmarks,)
     :param variations: effects of nuisance parameters on the template's events; None if they are not fitted
+    :param fills_itself: whether ``data`` are the events of the template, at the point ``truth``
     """
     index = binning.index(template.x)
     ratio = BinnedRatio.of(Template.of(index, template, binning.size), coefficients, row)
     varied = None if variations is None else ratio.varied(index, template.weights, variations)
     mean, error = ratio.mean(binning.index(reference.values), reference.probabilities)
     table = ratio.log
+    left_out = _left_out(index, template.weights, binning.size)
+    tables = [ratio.log_with(sums) for sums in left_out]
 
-    def shape_likelihood(events: Summaries, histogram: VariedHistogram | None) -> ShapeLikelihood:
+    def shape_likelihood(events: Summaries, histogram: VariedHistogram | None, *, itself: bool) -> ShapeLikelihood:
         fractions = binning.fractions(events)
         gain = None if histogram is None else partial(histogram.gain, np.maximum(fractions, 0.0))
-        return ShapeLikelihood(ratio.mean_log(fractions), gain)
+        filled = [sums @ truth / (sums @ truth).sum() if itself else fractions for sums in left_out]
+        replicas = np.stack([other @ filling for other, filling in zip(tables, filled, strict=True)])
+        return ShapeLikelihood(ratio.mean_log(fractions), gain, replicas)
 
     matched = None if varied is None else varied.matched(truth, np.maximum(binning.fractions(data), 0.0))
     return HistogramFigures(
-        expected=shape_likelihood(data, matched),
-        observed=None if observed is None else shape_likelihood(observed, varied),
+        expected=shape_likelihood(data, matched, itself=fills_itself),
+        observed=None if observed is None else shape_likelihood(observed, varied, itself=False),
         ratio=MeanRatio(mean, error),
         unfilled=max(
             ratio.unknown_fraction(binning.index(events.values), events.probabilities)
@@ -284,3 +298,10 @@ def histogram_figures(
         ),
         log_ratio=lambda values: table[:, binning.index(values)],
     )
+
+
+def _left_out(index: npt.NDArray[np.intp], weights: Array, size: int) -> Array:
+    """The sums of the benchmark weights in each bin without one group of the events: (groups, bins, benchmarks)."""
+    of_groups = bin_sums(index * GROUPS + group_of(len(index)), weights, size * GROUPS)
+    each = np.moveaxis(of_groups.reshape(size, GROUPS, weights.shape[1]), 1, 0)
+    return np.asarray(each.sum(axis=0) - each)

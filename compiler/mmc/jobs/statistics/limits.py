@@ -1,19 +1,34 @@
-"""Limits on a grid in parameter space, from log likelihood ratios in the asymptotic approximation."""
+"""Limits on a grid in parameter space, from log likelihood ratios in the asymptotic approximation.
+
+A likelihood that is made from n simulated events has their statistical error. If N events of data fluctuate around the
+simulation, the derivatives of ln L by the parameters have the variance N I + N² I / n, with the information I of one
+event: the data's own, and that of the simulation. So -2 ln λ at the true point follows a χ² distribution times 1 + N/n,
+and the limits divide by this factor (in the limit of large numbers, the same as fitting the contents of the templates:
+Barlow and Beeston, Comput. Phys. Commun. 77 (1993) 219). For weighted events, n is their effective number.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import chdtrc
+from scipy.integrate import trapezoid
+from scipy.interpolate import PchipInterpolator
+from scipy.special import chdtrc, chdtri
 
 from mmc.compiler.settings.limits import GridAxis
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.projections import intervals, profile, projections, slice_through
+from mmc.jobs.statistics.jackknife import standard_error
+from mmc.jobs.statistics.projections import Intervals, intervals, profile, projections, slice_through
+
+MOST_POINTS = 60_000
+"""The largest number of points of a refined grid, unless the grid has more."""
+FINEST = 1000
+"""The largest number of refined points per point along an axis."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +83,15 @@ class Limits:
     log_likelihood: Array
     n_measured: int | None = None
     """How many independent numbers the data consist of; None if that is more than there are parameters."""
+    per_simulated: Array | float = 0.0
+    """N/n: events of data per effective simulated event, at each point; 0 for infinitely many simulated events."""
+    replicas: Array | None = None
+    """The log likelihoods without one group of the simulated events each, shape (groups, points + 1)."""
+
+    @property
+    def infinite_simulation(self) -> "Limits":
+        """The limits as if the simulation had no statistical error."""
+        return replace(self, per_simulated=0.0)
 
     @property
     def dof(self) -> int:
@@ -82,7 +106,9 @@ class Limits:
 
     @cached_property
     def log_likelihood_ratio(self) -> Array:
-        """ln λ: the log likelihood minus its maximum over the grid and the true point; shape (points + 1,).
+        """ln λ: the log likelihood minus its maximum over the grid and the true point, divided by 1 + N/n.
+
+        Shape (points + 1,).
 
         :raises StepError: when the likelihood is not finite at any point
         """
@@ -93,7 +119,7 @@ class Limits:
                 "the likelihood is not finite at any point of the grid: check the range of the grid, or generate more "
                 "events"
             )
-        return np.asarray(values - best)
+        return np.asarray((values - best) / (1.0 + self.per_simulated))
 
     @cached_property
     def p_values(self) -> Array:
@@ -125,27 +151,74 @@ class Limits:
         """ln λ in the grid's shape."""
         return self.log_likelihood_ratio[:-1].reshape(self.grid.shape)
 
-    def summary(self, levels: Sequence[float]) -> dict[str, Any]:
-        """Best fit, p-value of the true point, and the allowed fraction of the grid at each confidence level.
+    def allowed_area(self, level: float) -> float:
+        """The fraction of the grid's volume inside the confidence region, with -2 ln λ interpolated between the points.
 
-        ``intervals`` holds the intervals of each parameter, profiled over all other parameters. With several
-        parameters, ``slices`` holds the intervals with all other parameters fixed.
+        The fraction of the points in :meth:`allowed` is larger if they are few, as it counts the edges of the grid.
+        """
+        inside = (self._refined <= chdtri(self.dof, 1.0 - level)).astype(float)
+        while inside.ndim:
+            inside = np.asarray(trapezoid(inside, axis=0) / (len(inside) - 1))
+        return float(inside)
+
+    @cached_property
+    def _refined(self) -> Array:
+        """-2 ln λ on a finer grid, by monotonic cubic interpolation along each axis: nothing overshoots at a cliff."""
+        values = np.minimum(-2.0 * self.on_grid, 1e6)
+        n = _refinement(values.shape)
+        for k, size in enumerate(values.shape):
+            fine = np.linspace(0.0, size - 1.0, (size - 1) * n + 1)
+            values = PchipInterpolator(np.arange(size), values, axis=k)(fine)
+        return values
+
+    def summary(self, levels: Sequence[float]) -> dict[str, Any]:
+        """Best fit, p-value of the true point, and the confidence regions and intervals of each parameter.
+
+        ``intervals`` are profiled over all other parameters. With several parameters, ``slices`` holds the intervals
+        with all other parameters fixed. ``infinite_simulation`` holds regions and intervals without the statistical
+        error of the simulation.
         """
         axes, slice_point, ratio = self.grid.axes, self.grid.slice_point, self.on_grid
         found = {
             "best_fit": self.best_fit,
             "p_true": self.p_true,
             "confidence_levels": list(levels),
-            "allowed_fraction": {str(level): float(self.allowed(level).mean()) for level in levels},
             "touches_edge": self.touches_edge(max(levels)),
             "degrees_of_freedom": self.dof,
-            "intervals": intervals(axes, [profile(ratio, [k]) for k in range(len(axes))], levels),
+            "events_per_simulated_event": float(np.broadcast_to(self.per_simulated, len(self.log_likelihood))[-1]),
+            **self._regions(levels),
+            "infinite_simulation": self.infinite_simulation._regions(levels),
         }
         if len(axes) > 1:
             at = {name: float(axis[k]) for (name, axis), k in zip(axes.items(), slice_point, strict=True)}
             slices = [slice_through(ratio, [k], slice_point) for k in range(len(axes))]
             found["slices"] = {"at": at, "intervals": intervals(axes, slices, levels)}
         return found
+
+    def _regions(self, levels: Sequence[float]) -> dict[str, Any]:
+        """Allowed fraction of the points, area and profiled intervals, the last two with statistical errors."""
+        replicas = [] if self.replicas is None else [self._replica(values) for values in self.replicas]
+        found: dict[str, Any] = {
+            "allowed_fraction": {str(level): float(self.allowed(level).mean()) for level in levels},
+            "allowed_area": {str(level): self.allowed_area(level) for level in levels},
+            "allowed_area_error": {},
+            "intervals": self._intervals(levels),
+            "interval_errors": {},
+        }
+        if replicas:
+            found["allowed_area_error"] = {
+                str(level): float(standard_error([replica.allowed_area(level) for replica in replicas]))
+                for level in levels
+            }
+            found["interval_errors"] = _errors(found["intervals"], [replica._intervals(levels) for replica in replicas])
+        return found
+
+    def _replica(self, log_likelihood: Array) -> "Limits":
+        return replace(self, log_likelihood=log_likelihood, replicas=None)
+
+    def _intervals(self, levels: Sequence[float]) -> Intervals:
+        ratio = self.on_grid
+        return intervals(self.grid.axes, [profile(ratio, [k]) for k in range(len(self.grid.axes))], levels)
 
     def arrays(self) -> dict[str, Array]:
         """The arrays of ``limits.npz``: ``axis_NAME``, and ``p_values`` and ``log_likelihood_ratio`` on the grid.
@@ -161,6 +234,25 @@ class Limits:
         ratio = self.on_grid
         found = {"p_values": self.p_values.reshape(self.grid.shape), "log_likelihood_ratio": ratio}
         return found | projections(list(self.grid.axes), ratio, self.grid.slice_point)
+
+
+def _refinement(shape: tuple[int, ...]) -> int:
+    """The number of refined points per point along each axis."""
+    n = FINEST
+    while n > 1 and np.prod([(size - 1) * n + 1 for size in shape], dtype=float) > MOST_POINTS:
+        n -= 1
+    return n
+
+
+def _errors(found: Intervals, replicas: Sequence[Intervals]) -> Intervals:
+    """The standard errors of the ends of intervals; left out where the number of intervals is not stable."""
+    errors: Intervals = {}
+    for name, levels in found.items():
+        for level, ends in levels.items():
+            left_out = [replica[name][level] for replica in replicas]
+            if ends and all(len(other) == len(ends) for other in left_out):
+                errors.setdefault(name, {})[level] = standard_error(np.array(left_out)).tolist()
+    return errors
 
 
 def effective_size(weights: Array) -> float:

@@ -5,9 +5,14 @@ arXiv:1805.00020): at the Asimov data of a true point,
 
     ln L(θ) = N Σ_i p_i ln r(x_i | θ) + N ln(L σ(θ)) - L σ(θ),      N = L σ(θ_true),
 
-where p_i are the normalised weights of the test events at the true point, and r is the ratio to a fixed reference,
+where p_i are the normalised weights of simulated events at the true point, and r is the ratio to a fixed reference,
 which cancels. MadMiner's ``AsymptoticLimits`` has the same formula, with N rounded to an integer in the Poisson term.
 For observed events, N is the number of events and all p_i are equal.
+
+The Asimov data are the simulated events that make the likelihood itself: those in the templates, or those that
+calibrate a ratio. Then the likelihood of a histogram has its maximum at the true point. Other events, as in MadMiner,
+would differ from these by the statistical error of both, and the limit would be one draw instead of an expectation.
+Closure tests use the test events, which neither train nor calibrate.
 """
 
 from dataclasses import dataclass, replace
@@ -21,6 +26,7 @@ import numpy as np
 from mmc.compiler.settings.limits import LimitSettings
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, EventFile, Events, Partition, Summaries, Variations
+from mmc.jobs.statistics.jackknife import GROUPS, group_sums
 from mmc.jobs.statistics.limits import Grid, Limits, effective_size
 from mmc.jobs.statistics.observed import read_observed
 from mmc.jobs.statistics.profiling import ShapeLikelihood
@@ -45,7 +51,9 @@ class LimitProblem:
     n_measured: int | None = None
     """How many independent numbers the data consist of, the rate included; None for events that are not binned."""
     partition: Partition = "test"
-    """The events that are the data. Tuning chooses hyperparameters with validation events instead of test events."""
+    """The events of the closure tests. Tuning chooses hyperparameters with validation events instead of test events."""
+    simulation: Partition = "validation"
+    """The events that make the likelihood: they fill templates, and calibrate ratios."""
 
     @classmethod
     def of(
@@ -80,12 +88,16 @@ class LimitProblem:
             n_observed=0.0 if events is None else float(settings.n_observed or len(events)),
             profiled=profiled,
             partition=partition,
+            simulation="validation" if partition == "test" else "train",
         )
 
     @property
-    def template_partition(self) -> Partition:
-        """The events for templates and calibrations, which are never the data."""
-        return "validation" if self.partition == "test" else "train"
+    def expects_simulation(self) -> bool:
+        """Whether the Asimov data are the events that make the likelihood, whose statistical error is in the limits.
+
+        With MadMiner's event weights, limits are those of MadMiner. Tuning judges by events that did not train.
+        """
+        return self.file.is_balanced and self.partition == "test"
 
     @cached_property
     def points(self) -> Array:
@@ -99,9 +111,13 @@ class LimitProblem:
 
     @cached_property
     def expected(self) -> Array:
-        """The expected number of events at each of :attr:`points`, from the events of all benchmarks."""
-        cross_sections = self.coefficients @ self.file.part(self.partition).weights.sum(axis=0)
-        return np.asarray(self.luminosity * cross_sections)
+        """The expected number of events at each of :attr:`points`, from the events of all benchmarks and partitions."""
+        return np.asarray(self.luminosity * (self.coefficients @ self.rate_events.weights.sum(axis=0)))
+
+    @property
+    def rate_events(self) -> Events:
+        """The events from which rates are calculated: all, if the limits expect the simulation."""
+        return self.file.part("all" if self.expects_simulation else self.partition)
 
     @cached_property
     def true_coefficients(self) -> Array:
@@ -114,7 +130,7 @@ class LimitProblem:
 
         :raises StepError: when the cross section at the true point is not positive
         """
-        n = float(self.luminosity * (self.true_coefficients @ self.file.part(self.partition).weights.sum(axis=0)))
+        n = float(self.luminosity * (self.true_coefficients @ self.rate_events.weights.sum(axis=0)))
         if not n > 0.0:
             raise StepError(f"the cross section at the true point is not positive ({n:g} events): generate more events")
         return n
@@ -124,17 +140,45 @@ class LimitProblem:
         """:meth:`poisson` for the expected number of events at the true point."""
         return self.poisson(self.n_expected)
 
-    def poisson(self, n: float) -> Array:
+    def poisson(self, n: float, expected: Array | None = None) -> Array:
         """n ln μ - μ at each of :attr:`points`: the Poisson term without its constant; -inf where μ is not positive."""
-        mu = self.expected
+        mu = self.expected if expected is None else expected
         safe = np.where(mu > 0.0, mu, 1.0)
         return np.where(mu > 0.0, n * np.log(safe) - safe, -np.inf)
 
     @cached_property
     def asimov(self) -> tuple[Array, Array]:
-        """The Asimov data: observables of events generated next to the true point, and their probabilities."""
-        events = self.file.part(self.partition, self.theta_true)
+        """The Asimov data of expected limits: observables of simulated events, and their probabilities."""
+        return self._at_true_point(self.simulation if self.expects_simulation else self.partition)
+
+    @cached_property
+    def tested(self) -> tuple[Array, Array]:
+        """The Asimov data of closure tests: observables of test events near the true point, and their probabilities."""
+        return self._at_true_point(self.partition)
+
+    def _at_true_point(self, partition: Partition) -> tuple[Array, Array]:
+        events = self.file.part(partition, self.theta_true)
         return events.x, events.probabilities(self.true_coefficients)
+
+    @cached_property
+    def effective_events(self) -> Array:
+        """The effective number of the events that make the likelihood, at each of :attr:`points`.
+
+        Without morphing only the number at the true point is known, and used at all points.
+        """
+        weights = self.file.part(self.simulation).weights
+        if not self.file.has_morphing:
+            return np.full(len(self.points), effective_size(weights @ self.true_coefficients))
+        sums = self.coefficients @ weights.sum(axis=0)
+        squares = np.einsum("pi,ij,pj->p", self.coefficients, weights.T @ weights, self.coefficients)
+        return np.asarray(np.divide(np.square(sums), squares, out=np.zeros_like(sums), where=squares > 0.0))
+
+    @cached_property
+    def _expected_replicas(self) -> Array:
+        """The expected numbers of events without one group of the simulated events each, shape (groups, points)."""
+        weights = self.rate_events.weights
+        left = (weights.sum(axis=0) - group_sums(weights)) * (GROUPS / (GROUPS - 1))
+        return np.asarray(self.luminosity * left @ self.coefficients.T)
 
     @cached_property
     def population(self) -> Events:
@@ -146,10 +190,10 @@ class LimitProblem:
         return self.file.balanced(self.partition)
 
     @cached_property
-    def asimov_shares(self) -> Array:
-        """The probabilities of the Asimov data; 0 for all other events of the :attr:`population`; shape (events,)."""
+    def tested_shares(self) -> Array:
+        """The probabilities of :attr:`tested`; 0 for all other events of the :attr:`population`; shape (events,)."""
         shares = np.zeros(len(self.population.x))
-        shares[self.file.is_near(self.partition, self.theta_true)] = self.asimov[1]
+        shares[self.file.is_near(self.partition, self.theta_true)] = self.tested[1]
         return shares
 
     def named(self, point: Array) -> dict[str, float]:
@@ -157,16 +201,17 @@ class LimitProblem:
         return dict(zip(self.grid.axes, map(float, point), strict=True))
 
     def limits(self, mean_log: Array | float, *, rate: bool = True) -> Limits:
-        """The limits from the mean log ratio per event at each of :attr:`points`.
+        """Limits from the mean log ratio per event at each of :attr:`points`, without the error of the simulation.
 
         The rate is part of the likelihood if the problem includes it and ``rate`` is true.
         """
-        return self._limits(mean_log, self.n_expected, rate=rate and bool(self.include_xsec))
+        return self._limits(ShapeLikelihood(mean_log), self.n_expected, rate=rate and bool(self.include_xsec))
 
-    def variants(self, expected: ShapeLikelihood, observed: ShapeLikelihood | None) -> dict[str, Limits]:
-        """The further limits of the study: ``without_rate``, ``observed`` and ``observed_without_rate``.
+    def all_limits(self, expected: ShapeLikelihood, observed: ShapeLikelihood | None) -> dict[str, Limits]:
+        """The limits of the study by name; the expected limits are without a name.
 
-        With profiled nuisance parameters also ``with_systematics``, and each of the three with that ending.
+        The others are ``without_rate``, ``observed`` and ``observed_without_rate``. With profiled nuisance parameters
+        also ``with_systematics``, and each of the three with that ending.
 
         :param observed: None if there are no observed events
         """
@@ -176,22 +221,34 @@ class LimitProblem:
         )
         found = {}
         for (data_name, (shape, n)), (rate_name, rate) in product(data.items(), rates.items()):
-            names, limits = [data_name, rate_name], self._limits(shape.mean_log, n, rate=rate)
+            names, limits = [data_name, rate_name], self._limits(shape, n, rate=rate, expected=not data_name)
+            if self.expects_simulation:
+                known = self.effective_events > 0.0
+                per_simulated = np.divide(n, self.effective_events, out=np.zeros(len(self.points)), where=known)
+                limits = replace(limits, per_simulated=per_simulated)
             found["_".join(filter(None, names))] = limits
             if shape.gain is not None:
                 gain = shape.gain(n, self.expected if rate else None)
-                profiled = replace(limits, log_likelihood=limits.log_likelihood + gain)
+                profiled = replace(limits, log_likelihood=limits.log_likelihood + gain, replicas=None)
                 found["_".join(filter(None, [*names, "with_systematics"]))] = profiled
-        return {name: limits for name, limits in found.items() if name}
+        return found
 
     def variations(self, partition: Partition) -> Variations | None:
         """The effects of nuisance parameters on the events of a partition; None if they are not profiled."""
         return (self.file.variations(partition) or None) if self.profiled else None
 
-    def _limits(self, mean_log: Array | float, n: float, *, rate: bool) -> Limits:
-        total = n * np.broadcast_to(mean_log, len(self.points))
+    def _limits(self, shape: ShapeLikelihood, n: float, *, rate: bool, expected: bool = True) -> Limits:
+        """Limits from ``n`` events; ``expected`` if n is an expectation, which differs between replicas."""
+        total = n * np.broadcast_to(shape.mean_log, len(self.points))
         n_measured = None if self.n_measured is None else max(self.n_measured - (not rate), 1)
-        return Limits(self.grid, total + self.poisson(n) if rate else np.asarray(total), n_measured)
+        replicas = None
+        if shape.replicas is not None:
+            replicas = n * shape.replicas
+            if rate:
+                ns = self._expected_replicas[:, -1] if expected else np.full(GROUPS, n)
+                terms = [self.poisson(n, mu) for n, mu in zip(ns, self._expected_replicas, strict=True)]
+                replicas = ns[:, np.newaxis] * shape.replicas + np.stack(terms)
+        return Limits(self.grid, total + self.poisson(n) if rate else np.asarray(total), n_measured, replicas=replicas)
 
     def summary(self) -> dict[str, Any]:
         """The entries of result files that describe the data."""

@@ -52,6 +52,8 @@ class ShapeLikelihood:
     """The mean log ratio per event, shape (points,), or 0."""
     gain: Gain | None = None
     """None if nuisance parameters stay at their nominal values."""
+    replicas: Array | None = None
+    """The mean log ratios without one group of the simulated events each, shape (groups, points)."""
 
     @classmethod
     def join(cls, items: Sequence["ShapeLikelihood"]) -> "ShapeLikelihood":
@@ -65,7 +67,12 @@ class ShapeLikelihood:
             )
 
         mean_log = np.concatenate([np.atleast_1d(item.mean_log) for item in items])
-        return cls(mean_log, None if items[0].gain is None else gain)
+        replicas = [item.replicas for item in items if item.replicas is not None]
+        return cls(
+            mean_log,
+            None if items[0].gain is None else gain,
+            np.concatenate(replicas, axis=1) if replicas else None,
+        )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Limits and closure tests of ratio estimators, before and after calibration."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,39 +16,15 @@ from mmc.jobs.statistics.closure.evidence import Compared, Evidence
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio, RatioSums
 from mmc.jobs.statistics.closure.toys import AsimovLogRatio, ToyPopulation, Toys, blocks
 from mmc.jobs.statistics.closure.truth import Truth, joint_ratio
+from mmc.jobs.statistics.evaluated import Evaluated
+from mmc.jobs.statistics.expectation import Expectation
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiled_ratio import LogRate, Variation, VariedRatio, design
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.result import Result
 
-KEPT = 150_000_000
-"""The largest number of log ratios kept for the toys: 0.6 GB in single precision, which is that of the networks."""
-
 log = logging.getLogger(__name__)
-
-
-class _TestEvents:
-    """The test events in blocks, with the network's log ratios at all points, shape (points, events).
-
-    Two passes over the events are needed: the points of the toys depend on the limits from the first pass.
-    """
-
-    def __init__(self, problem: LimitProblem, log_ratio: LogRatio) -> None:
-        self._problem, self._log_ratio = problem, log_ratio
-        self._blocks = list(blocks(len(problem.population.x), len(problem.points)))
-        self._kept: list[Array] = []
-
-    def __iter__(self) -> Iterator[tuple[slice, Array]]:
-        points, x = self._problem.points, self._problem.population.x
-        for k, rows in enumerate(self._blocks):
-            if k < len(self._kept):
-                yield rows, self._kept[k]
-                continue
-            logs = self._log_ratio(points, x[rows])
-            if k == len(self._kept) and rows.stop * len(points) <= KEPT:
-                self._kept.append(logs.astype(np.float32))
-            yield rows, logs
 
 
 class _Ratio:
@@ -74,6 +50,22 @@ class _Ratio:
     def transform(self, logs: Array, points: Points = EVERY) -> Array:
         """Calibrate log ratios of the network, at all points or some."""
         return logs if self._calibration is None else self._calibration.apply(logs, points)
+
+    def expected(self, simulated: Evaluated, reference: Array) -> ShapeLikelihood:
+        """The likelihood of the Asimov data.
+
+        :param simulated: the ratio of the events that calibrate it
+        :param reference: the probabilities of these events at the denominator
+        """
+        problem = self._problem
+        if not problem.expects_simulation:
+            return ShapeLikelihood(self.asimov.mean)
+        _, probabilities = problem.asimov
+        calibrated = None if self._calibration is None else reference
+        expectation = Expectation(probabilities, calibrated, len(problem.points))
+        for rows, logs in simulated:
+            expectation.add(self.transform(logs), rows)
+        return expectation.likelihood
 
     @property
     def mean_ratio(self) -> MeanRatio:
@@ -125,31 +117,35 @@ class _RatioVariations:
         cls, problem: LimitProblem, method: str, log_ratio: VariedLogRatio, denominator: Array, p: Array
     ) -> "_RatioVariations":
         """Evaluate and calibrate the ratio; ``p`` are the probabilities of the test events at the denominator."""
+        events, reference = _simulated(problem, denominator)
         variations = design(problem.file.nuisance_parameters)
         log.info("fitting nuisance parameters: the network is evaluated at %d more values of them", len(variations))
         expected, observed, means = [], [], {}
         for variation in variations:
             varied = partial(log_ratio, nu=variation.nu)
+            simulated = Evaluated(varied, problem.points, events.x)
             calibration = None
             if method != "none":
-                calibration = Calibration.fit(method, varied, problem, denominator, variation.factors)
+                calibration = Calibration.fit(method, simulated, problem, denominator, variation.factors)
             ratio = _Ratio(problem, calibration)
             for rows in blocks(len(problem.population.x), len(problem.points)):
                 ratio.add(varied(problem.points, problem.population.x[rows]), rows, p)
             _add_observed([ratio], problem, varied)
-            expected.append(ratio.asimov.mean)
+            expected.append(ratio.expected(simulated, reference).mean_log)
             observed.append(ratio.observed)
             means[variation.name] = ratio.mean_ratio
         return cls(problem, variations, np.stack(expected), np.stack(observed), means)
 
-    def shape_likelihoods(self, nominal: _Ratio) -> tuple[ShapeLikelihood, ShapeLikelihood]:
-        """The likelihoods of the Asimov data and of the observed events; ``nominal`` is the ratio at ν = 0."""
+    def shape_likelihoods(
+        self, expected: ShapeLikelihood, observed: ShapeLikelihood
+    ) -> tuple[ShapeLikelihood, ShapeLikelihood]:
+        """The likelihoods of the Asimov data and of the observed events, from those at ν = 0."""
         problem = self.problem
         effects = problem.file.variations(problem.partition)
         rate = LogRate.of(problem.population.weights, problem.coefficients, effects)
         expected, observed = (
-            ShapeLikelihood(mean, VariedRatio.of(mean, varied, self.variations, rate).gain)
-            for mean, varied in ((nominal.asimov.mean, self.expected), (nominal.observed, self.observed))
+            replace(shape, gain=VariedRatio.of(np.asarray(shape.mean_log), varied, self.variations, rate).gain)
+            for shape, varied in ((expected, self.expected), (observed, self.observed))
         )
         return expected, observed
 
@@ -159,7 +155,8 @@ def ratio_result(
 ) -> Result:
     """Limits from an estimated ratio, with their verdict.
 
-    The Asimov data are at theta_true. Mean and joint ratios are calculated from all test events, weighted to theta1.
+    The Asimov data are validation events, which also calibrate the ratio, weighted to the true point. Mean and joint
+    ratios are calculated from all test events, weighted to theta1.
     Nuisance parameters that the ratio has learned are at their nominal values, except in limits that fit them.
 
     :raises StepError: when there are too few events, or a fit does not converge
@@ -167,22 +164,24 @@ def ratio_result(
     denominator = problem.file.point(settings.reference)
     row = problem.file.coefficients(denominator[np.newaxis])[0]
     method = settings.calibration
+    events, reference = _simulated(problem, denominator)
+    simulated = Evaluated(log_ratio, problem.points, events.x)
     ratios = [_Ratio(problem)]
     if method != "none":
-        ratios.append(_Ratio(problem, Calibration.fit(method, log_ratio, problem, denominator)))
+        ratios.append(_Ratio(problem, Calibration.fit(method, simulated, problem, denominator)))
     final = ratios[-1]
-    tested = _TestEvents(problem, log_ratio)
+    tested = Evaluated(log_ratio, problem.points, problem.population.x)
     p = problem.population.probabilities(row)
     for rows, logs in tested:
         for ratio in ratios:
             ratio.add(logs, rows, p)
     _add_observed(ratios, problem, log_ratio)
 
-    expected, of_observed = ShapeLikelihood(final.asimov.mean), ShapeLikelihood(final.observed)
+    expected, of_observed = final.expected(simulated, reference), ShapeLikelihood(final.observed)
     judge_varied = None
     if problem.profiled and settings.profiles_nuisance:
         varied = _RatioVariations.of(problem, method, log_ratio, denominator, p)
-        expected, of_observed = varied.shape_likelihoods(final)
+        expected, of_observed = varied.shape_likelihoods(expected, of_observed)
         judge_varied = partial(verdict.judge_varied, problem, varied.mean_ratios)
     observed = None if problem.observed is None else of_observed
 
@@ -190,7 +189,7 @@ def ratio_result(
         arrays = final.mean_ratio.arrays(problem.grid.shape)
 
         def judge(limits: Limits, rate: bool) -> verdict.Verdict:
-            return verdict.judge(Evidence(problem, limits, rate=rate, mean_ratio=final.mean_ratio))
+            return verdict.judge(Evidence(problem, limits, rate=rate, mean_ratio=final.mean_ratio, asimov=final.asimov))
 
         return Result.of(problem, expected, observed, judge, arrays, judge_varied=judge_varied)
 
@@ -218,6 +217,12 @@ def ratio_result(
         return result
     before = ratios[0].judge(problem.limits(ratios[0].asimov.mean), True, truth)
     return replace(result, verdict=result.verdict.with_calibration(method, before))
+
+
+def _simulated(problem: LimitProblem, denominator: Array) -> tuple[Events, Array]:
+    """The events that calibrate a ratio, and their probabilities at its denominator."""
+    events = problem.file.part(problem.simulation, denominator)
+    return events, events.probabilities(problem.file.coefficients(denominator[np.newaxis])[0])
 
 
 def _add_observed(ratios: list[_Ratio], problem: LimitProblem, log_ratio: LogRatio) -> None:

@@ -13,7 +13,7 @@ from mmc.jobs.statistics.profiling import ShapeLikelihood
 
 @dataclass(frozen=True)
 class Result:
-    """Expected limits with their verdict, and further limits by name (see :meth:`LimitProblem.variants`).
+    """Expected limits with their verdict, and further limits by name (see :meth:`LimitProblem.all_limits`).
 
     ``verdicts`` holds the verdicts on those further limits to which closure tests apply: limits on expected data, with
     fitted nuisance parameters only for estimators that have learned them.
@@ -42,7 +42,8 @@ class Result:
         :param arrays: written together with the arrays of the limits
         :param judge_varied: gives the verdict on limits with fitted nuisance parameters, from the nominal verdict
         """
-        limits, variants = problem.limits(expected.mean_log), problem.variants(expected, observed)
+        variants = problem.all_limits(expected, observed)
+        limits = variants.pop("")
         verdicts = {name: judge(variants[name], False) for name in ("without_rate",) if name in variants}
         verdict = judge(limits, True)
         for rate_name, nominal in {"": verdict, "without_rate": verdicts.get("without_rate", verdict)}.items():

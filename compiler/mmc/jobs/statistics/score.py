@@ -36,7 +36,7 @@ def score_result(
     """
     reference = problem.file.point(settings.reference)
     row = problem.file.coefficients(reference[np.newaxis])[0]
-    template, variations = problem.file.part(problem.template_partition), problem.variations(problem.template_partition)
+    template, variations = problem.file.part(problem.simulation), problem.variations(problem.simulation)
     at_reference = problem.file.part(problem.partition, reference)
     x, asimov = problem.asimov
     projection = profiling(problem, settings, estimator)
@@ -57,7 +57,8 @@ def score_result(
 
     def figures(direction: Array, bins: Sequence[int], coefficients: Array, binning_row: Array) -> HistogramFigures:
         projected = Events(scores @ direction, template.weights)
-        binning = make_binning(bins, projected.x, np.maximum(template.weights @ binning_row, 0.0))
+        weights = np.maximum(template.weights @ binning_row, 0.0)
+        binning = make_binning(bins, projected.x, _informative(projected.x, weights) if balanced else weights)
         result = histogram_figures(
             projected,
             binning,
@@ -68,9 +69,11 @@ def score_result(
             observed=None if observed is None else observed.project(direction),
             truth=problem.true_coefficients,
             variations=variations,
+            fills_itself=problem.expects_simulation,
         )
         return replace(result, log_ratio=lambda values: result.log_ratio(values @ direction))
 
+    balanced = problem.file.is_balanced
     likelihood = METHODS[settings.method].likelihood(histogram.score_likelihood)
     bins = (histogram.score_bins,) if isinstance(histogram.score_bins, int) else histogram.score_bins
     if likelihood.fixed:
@@ -117,10 +120,19 @@ def profiling(problem: LimitProblem, settings: EvaluateSettings, estimator: Esti
     n = len(problem.file.parameters)
     projection = np.eye(n)
     if settings.profiles_nuisance:
-        _, information = estimator_information(problem, settings, estimator, problem.template_partition)
+        _, information = estimator_information(problem, settings, estimator, problem.simulation)
         matrix = information.constrained(len(information.matrix) - n).matrix
         projection = np.hstack([projection, -np.linalg.solve(matrix[n:, n:], matrix[n:, :n]).T])
     return projection
+
+
+def _informative(scores: Array, weights: Array) -> Array:
+    """Weights for adaptive bins with equal shares of Σ w |t - mean|, shape (events, components).
+
+    The information is in the tails of the score, which bins of equal probability would merge.
+    """
+    mean = weights @ scores / weights.sum()
+    return np.asarray(weights[:, np.newaxis] * np.abs(scores - mean))
 
 
 def _direction(difference: Array) -> Array:

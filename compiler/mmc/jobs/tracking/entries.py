@@ -71,16 +71,17 @@ def describe(stage: str, folder: Path, seed: int, settings: Mapping[str, Any]) -
 
 
 def summarise(folder: Path) -> Entry:
-    """The entry of the study's run, from the folder of the report: allowed fractions and verdicts.
+    """The entry of the study's run, from the folder of the report: regions and verdicts.
 
     Settings that all limits share are included if the events are not in groups.
     """
     results = read_json(folder / REPORT.record)
     records, shared = [*results["baselines"], *results["methods"]], results["evaluation"] or {}
     metrics = {
-        f"allowed_fraction.{level}/{limits['name']}": fraction
+        f"{part}.{level}/{limits['name']}": fraction
         for limits in records
-        for level, fraction in limits["allowed_fraction"].items()
+        for part in ("allowed_fraction", "allowed_area")
+        for level, fraction in limits[part].items()
     }
     verdicts = {f"verdict.{limits['name']}": limits["verdict"] for limits in records}
     return Entry(

@@ -6,21 +6,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-from scipy.ndimage import zoom
-
 from mmc.compiler.catalogue.stages import TRAIN
 from mmc.compiler.settings.evaluation import EvaluateSettings
 from mmc.jobs.job import read_json
-from mmc.jobs.madminer.event_file import Array, EventFile
+from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.evaluation import evaluate_estimator, load_model
-from mmc.jobs.statistics.limits import Limits, p_values
 from mmc.jobs.statistics.problem import LimitProblem
-
-MOST_POINTS = 2_000_000
-"""The largest number of points of a refined grid."""
-FINEST = 16
-"""The largest number of refined points per point along an axis."""
 
 
 @dataclass(frozen=True)
@@ -80,26 +71,8 @@ def _expected_limit(problem: LimitProblem, settings: EvaluateSettings) -> Judge:
     def judge(models: Sequence[Path]) -> Judgement:
         result = evaluate_estimator(problem, settings, load_model(problem, settings, models))
         limits, verdict = result.limits, result.verdict
-        value, grade = volume(limits, max(problem.levels)), verdict.verdict
+        value, grade = limits.allowed_area(max(problem.levels)), verdict.verdict
         order = value if grade != "failed" else 2.0 - limits.p_true + verdict.distance[0]
         return Judgement(value, order, None, grade, verdict.figures)
 
     return judge
-
-
-def volume(limits: Limits, level: float) -> float:
-    """The fraction of the grid's volume inside the confidence region, with ln λ linear between the points of the grid.
-
-    A count of points could not distinguish regions that differ by less than a point.
-    """
-    values = np.maximum(limits.log_likelihood_ratio[:-1], -1e6).reshape(limits.grid.shape)
-    fine: Array = zoom(values, _refinement(values.shape), order=1, mode="nearest", grid_mode=False)
-    return float((p_values(fine, limits.dof) >= 1.0 - level).mean())
-
-
-def _refinement(shape: tuple[int, ...]) -> list[float]:
-    """The zoom factor of each axis, with the same number of new points between two points along every axis."""
-    n = FINEST
-    while n > 1 and np.prod([(size - 1) * n + 1 for size in shape], dtype=float) > MOST_POINTS:
-        n -= 1
-    return [((size - 1) * n + 1) / size for size in shape]

@@ -9,10 +9,10 @@ from mmc.jobs.madminer.event_file import Array, EventFile
 from mmc.jobs.statistics.calibration import EVERY, Calibration
 from mmc.jobs.statistics.closure.evidence import DataEvidence
 from mmc.jobs.statistics.closure.ratio_sums import RatioSums
-from mmc.jobs.statistics.closure.tests.area import smooth_area
 from mmc.jobs.statistics.closure.toys import ToyPopulation
 from mmc.jobs.statistics.closure.truth import Truth, joint_ratio
 from mmc.jobs.statistics.closure.verdict import Verdict, judge
+from mmc.jobs.statistics.evaluated import Evaluated
 from mmc.jobs.statistics.limits import Grid, Limits
 from mmc.jobs.statistics.problem import LimitProblem
 
@@ -39,7 +39,7 @@ def truth_limits(problem: LimitProblem) -> Limits:
 
 
 def verdict(problem: LimitProblem, log_ratio: Callable[[Array, Array], Array]) -> Verdict:
-    x, p = problem.asimov
+    x, p = problem.tested
     limits = problem.limits(log_ratio(problem.points, x) @ p)
     tested = DataEvidence(problem, lambda events: log_ratio(problem.points, events.x), np.random.default_rng(7))
     return judge(tested.on(limits, rate=True))
@@ -107,21 +107,14 @@ def test_joint_ratios_are_those_of_the_model(problem: LimitProblem) -> None:
     assert np.log(found) == pytest.approx(exact(problem.points[:3], events.x), abs=0.03)  # cross sections are estimated
 
 
-def test_areas_do_not_jump_from_point_to_point() -> None:
-    grid = Grid({"a": np.linspace(-1.0, 1.0, 21), "b": np.linspace(-1.0, 1.0, 21)})
-    q = np.square(grid.points).sum(axis=1)
-    for radius in (0.4, 0.45, 0.5):
-        area = smooth_area(grid, q, radius**2) * 21**2 / 20**2
-        assert area == pytest.approx(np.pi * radius**2 / 4.0, rel=0.02)
-
-
 @pytest.mark.parametrize("method", ["histogram", "isotonic"])
 def test_calibration_mends_a_distorted_ratio(problem: LimitProblem, method: str) -> None:
     def distorted(points: Array, x: Array) -> Array:
         return np.sinh(1.5 * exact(points, x)) + 0.1 * points[:, :1]
 
-    fitted = Calibration.fit(method, distorted, problem, problem.theta_true)
-    x, p = problem.asimov
+    calibrating = Evaluated(distorted, problem.points, problem.file.part(problem.simulation).x)
+    fitted = Calibration.fit(method, calibrating, problem, problem.theta_true)
+    x, p = problem.tested
     raw, true = distorted(problem.points, x), exact(problem.points, x)
     mended = fitted.apply(raw, EVERY)
     inside = truth_limits(problem).p_values > 0.01

@@ -58,6 +58,11 @@ class Evidence:
     """The likelihood of the truth on the same data."""
     toys: Toys | None = None
 
+    @property
+    def tested(self) -> Limits:
+        """The limits from the Asimov data of the test events; the limits to be judged if there are none."""
+        return self.limits if self.asimov is None else self.problem.limits(self.asimov.mean, rate=self.rate)
+
 
 class DataEvidence:
     """The evidence that follows from the log ratios of test events alone: Asimov data, truth and toys."""

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.jackknife import GROUPS, group_of
 from mmc.jobs.statistics.limits import Limits, effective_size
 from mmc.jobs.statistics.problem import LimitProblem
 
@@ -32,8 +33,6 @@ TOYS, FEWEST = 400, 100
 """The number of toys at each point, and the smallest number for large grids."""
 BUDGET = 50_000_000
 """The largest number of toy log likelihoods in memory at once."""
-GROUPS = 20
-"""Groups of events for the jackknife."""
 BLOCK = 4_000_000
 """The largest number of log ratios in memory at once."""
 
@@ -49,10 +48,9 @@ class AsimovLogRatio:
 
     def __init__(self, problem: LimitProblem) -> None:
         self.problem = problem
-        events = len(problem.asimov_shares)
-        group = np.arange(events) % GROUPS  # a file's events are in random order
-        self._shares = np.zeros((events, GROUPS))
-        self._shares[np.arange(events), group] = problem.asimov_shares
+        shares = problem.tested_shares
+        self._shares = np.zeros((len(shares), GROUPS))
+        self._shares[np.arange(len(shares)), group_of(len(shares))] = shares
         self._sums = np.zeros((len(problem.points), GROUPS))
 
     def add(self, logs: Array, events: slice = slice(None), points: slice = slice(None)) -> None:

@@ -9,7 +9,9 @@ import numpy as np
 
 from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.closure.toys import AsimovLogRatio, blocks
+from mmc.jobs.statistics.expectation import Expectation
 from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.profiling import ShapeLikelihood
 
 FLOOR = 1e-6
 """Smaller and negative joint ratios are replaced by this value; the ratio is 0 for an event that is impossible at θ."""
@@ -46,7 +48,20 @@ class Truth:
 
     def log_ratio(self, events: Events) -> Array:
         """ln r(x, z | θ) to the true point, for some events at all points: shape (points, events)."""
+        totals = self._problem.file.part(self._problem.partition, self._problem.theta_true).weights.sum(axis=0)
+        return self._log_ratio(events, totals)
+
+    @property
+    def expected(self) -> ShapeLikelihood:
+        """The likelihood on the Asimov data of expected limits."""
         problem = self._problem
-        totals = problem.file.part(problem.partition, problem.theta_true).weights.sum(axis=0)
-        ratio = joint_ratio(events.weights, problem.coefficients, problem.true_coefficients, totals)
+        events = problem.file.part(problem.simulation)
+        probabilities, totals = events.probabilities(problem.true_coefficients), events.weights.sum(axis=0)
+        expectation = Expectation(probabilities, probabilities, len(problem.points))
+        for rows in blocks(len(events.x), len(problem.points)):
+            expectation.add(self._log_ratio(events.take(rows), totals), rows)
+        return expectation.likelihood
+
+    def _log_ratio(self, events: Events, totals: Array) -> Array:
+        ratio = joint_ratio(events.weights, self._problem.coefficients, self._problem.true_coefficients, totals)
         return np.log(np.maximum(ratio, FLOOR))

@@ -2,9 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-from scipy.special import chdtri
-
 from mmc.compiler.catalogue.baselines import HISTOGRAM, TRUTH
 from mmc.compiler.catalogue.methods import RATIO, SCORE
 from mmc.jobs.madminer.event_file import Array
@@ -23,7 +20,7 @@ from mmc.jobs.statistics.closure.declaration import (
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.toys import AsimovLogRatio
 from mmc.jobs.statistics.closure.truth import Truth
-from mmc.jobs.statistics.limits import Grid
+from mmc.jobs.statistics.jackknife import standard_error
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.tables import number
 
@@ -39,15 +36,13 @@ def measure(evidence: Evidence) -> dict[str, Any]:
 def area_figures(problem: LimitProblem, asimov: AsimovLogRatio, truth: Truth, *, rate: bool = True) -> dict[str, Any]:
     """The area of the region at the highest confidence level over the area of the truth, on the same test events.
 
-    The error comes from a jackknife over :data:`mmc.jobs.statistics.closure.toys.GROUPS` groups of test events, which
-    both areas share. The rate is part of the likelihoods if the problem includes it and ``rate`` is true.
+    The error comes from a jackknife over groups of test events, which both areas share. The rate is part of the
+    likelihoods if the problem includes it and ``rate`` is true.
     """
     level = max(problem.levels)
-    threshold = float(chdtri(problem.limits(0.0, rate=rate).dof, 1.0 - level))
 
     def area(mean: Array) -> float:
-        limits = problem.limits(mean, rate=rate)
-        return smooth_area(problem.grid, -2.0 * limits.log_likelihood_ratio[:-1], threshold)
+        return problem.limits(mean, rate=rate).allowed_area(level)
 
     allowed, of_truth = area(asimov.mean), area(truth.asimov.mean)
     smallest = 1.0 / len(problem.grid.points)  # the area of one point of the grid is the resolution
@@ -55,29 +50,15 @@ def area_figures(problem: LimitProblem, asimov: AsimovLogRatio, truth: Truth, *,
         area(mean) / max(area(true_mean), smallest)
         for mean, true_mean in zip(asimov.jackknife(), truth.asimov.jackknife(), strict=True)
     ]
-    spread = np.square(np.array(left_out) - np.mean(left_out)).sum() * (len(left_out) - 1) / len(left_out)
     true_limits = problem.limits(truth.asimov.mean, rate=rate)
     return {
         "level": level,
         "allowed": allowed,
         "truth": of_truth,
         "ratio": allowed / max(of_truth, smallest),
-        "error": float(spread**0.5),
+        "error": float(standard_error(left_out)),
         "truth_allowed_fraction": {str(level): float(true_limits.allowed(level).mean()) for level in problem.levels},
     }
-
-
-def smooth_area(grid: Grid, q: Array, threshold: float) -> float:
-    """The fraction of the grid where q is below a threshold, interpolated between the points.
-
-    A point near the contour counts with the fraction of its cell inside the contour, if q is linear in the cell;
-    ``q`` has shape (points,).
-    """
-    values = np.minimum(q, 1e6).reshape(grid.shape)
-    slopes = np.gradient(values)
-    across = sum(np.abs(slope) for slope in (slopes if isinstance(slopes, tuple | list) else [slopes]))
-    inside = 0.5 + (threshold - values) / np.maximum(across, 1e-12)
-    return float(np.clip(inside, 0.0, 1.0).mean())
 
 
 def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:

@@ -32,7 +32,7 @@ def measure(evidence: Evidence) -> dict[str, Any]:
     The best fit to n events differs from the true point by the statistical error of n events, see
     :mod:`mmc.jobs.statistics.closure.toys`: n/N times -2 ln λ follows a χ² distribution.
     """
-    limits, (n, effective) = evidence.limits, _events(evidence)
+    limits, (n, effective) = evidence.tested, _events(evidence)
     q_true = float(-2.0 * limits.log_likelihood_ratio[-1])
     return {
         "p_value_true": limits.p_true,
@@ -59,7 +59,7 @@ def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
 
 def _events(evidence: Evidence) -> tuple[float, float]:
     """Expected events and effective test events at the true point."""
-    return evidence.problem.n_expected, effective_size(evidence.problem.asimov[1])
+    return evidence.problem.n_expected, effective_size(evidence.problem.tested[1])
 
 
 TEST = ClosureTest(

@@ -1,0 +1,45 @@
+"""The mean log ratio of the Asimov data, from the simulated events that make the likelihood."""
+
+import numpy as np
+
+from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.jackknife import GROUPS, group_of
+from mmc.jobs.statistics.profiling import ShapeLikelihood
+
+
+class Expectation:
+    """Sums of log ratios and ratios over groups of simulated events, at all points.
+
+    A ratio that is calibrated with these events has mean 1 over them. So the replicas, without one group of the events
+    each, are divided by their own mean.
+    """
+
+    def __init__(self, probabilities: Array, reference: Array | None, n_points: int) -> None:
+        """
+        :param probabilities: of the events at the true point, shape (events,)
+        :param reference: of the events at the denominator of the ratio; None if the ratio is not calibrated with them
+        """
+        groups = np.arange(GROUPS) == group_of(len(probabilities))[:, np.newaxis]
+        self._shares = probabilities[:, np.newaxis] * groups
+        self._reference = None if reference is None else reference[:, np.newaxis] * groups
+        self._logs, self._ratios = np.zeros((2, n_points, GROUPS))
+
+    def add(self, logs: Array, rows: slice) -> None:
+        """Add the log ratios of some of the events, shape (points, events)."""
+        self._logs += logs @ self._shares[rows]
+        if self._reference is not None:
+            self._ratios += np.exp(np.minimum(logs, 100.0)) @ self._reference[rows]
+
+    @property
+    def likelihood(self) -> ShapeLikelihood:
+        """The likelihood of the Asimov data, with its replicas."""
+        replicas = _left_out(self._logs, self._shares)
+        if self._reference is not None:
+            replicas = replicas - np.log(np.maximum(_left_out(self._ratios, self._reference), 1e-12))
+        return ShapeLikelihood(self._logs.sum(axis=1), None, replicas)
+
+
+def _left_out(sums: Array, shares: Array) -> Array:
+    """The mean over the events without one group each, from sums of shape (points, groups): (groups, points)."""
+    whole = shares.sum()
+    return np.asarray((sums.sum(axis=1) - sums.T) / (whole - shares.sum(axis=0))[:, np.newaxis])
