@@ -143,7 +143,7 @@ def test_samples_are_those_of_madminer(combined: Path, closest: bool) -> None:
     path = combined / "events.h5"
     options = {"sample_only_from_closest_benchmark": closest, "test_split": 0.3, "validation_split": 0.1}
     drawn = []
-    for sampler in (SampleAugmenter(str(path)), make_sampler(path)):
+    for sampler in (SampleAugmenter(str(path)), make_sampler(path, balanced=False)):
         np.random.seed(3)
         theta0 = morphing_points(np.array([[0.01, 0.02], [-0.03, 0.01]]))
         drawn.append(sampler.sample_train_local(theta=benchmark("sm"), n_samples=300, **options))

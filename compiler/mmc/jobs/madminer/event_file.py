@@ -213,7 +213,7 @@ class EventFile:
         if key not in self._parts:
             events, origin = self._load(partition, None), self._origin(partition)
             weights = events.weights / self._file._calculate_sampling_factors()[origin][:, np.newaxis]
-            self._parts[key] = Events(events.x, weights * _shares(weights, origin)[:, np.newaxis])
+            self._parts[key] = Events(events.x, weights * balance_shares(weights, origin)[:, np.newaxis])
         return self._parts[key]
 
     def is_near(self, partition: Partition, near: Array) -> npt.NDArray[np.bool_]:
@@ -279,7 +279,7 @@ class EventFile:
         return Events(np.asarray(x, dtype=float), np.asarray(weights, dtype=float) * correction)
 
 
-def _shares(weights: Array, origin: npt.NDArray[np.intp]) -> Array:
+def balance_shares(weights: Array, origin: npt.NDArray[np.intp]) -> Array:
     """The balance heuristic's share n_b p_b(x) / Σ_k n_k p_k(x) of each event, shape (events,).
 
     b is the benchmark of the event. ``weights`` (events, benchmarks) are normalised for each benchmark alone: with σ_k
