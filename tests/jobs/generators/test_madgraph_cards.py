@@ -81,6 +81,38 @@ def test_param_card_lacks_a_place(place: str, reason: str) -> None:
     assert param_card(CARD, {place: 1.0}, {}, all_needed=True, origin="x.dat", where_there=[place]) == as_it_is
 
 
+MATRIX = """\
+Block dsqmix
+ 1 1 1.0
+ 1 2 0.0
+## Dependent parameters, given by model restrictions.
+ 2 2 1.0
+"""
+
+
+def test_entries_of_a_matrix() -> None:
+    parameters = {"m": CardEntry(lha_block="DSQMIX", lha_id=(1, 2), transform="2*theta")}
+    values = card_values(parameters, {"m": 0.1})
+    assert values == {"dsqmix 1 2": 0.2}
+    text = param_card(MATRIX, {"dsqmix 1 1": 0.5}, values, all_needed=True, origin="x.dat")
+    assert {place: float(value) for place, value in cards.param_card(text).items()} == {
+        ("dsqmix", (1, 1)): 0.5,
+        ("dsqmix", (1, 2)): 0.2,
+        ("dsqmix", (2, 2)): 1.0,
+    }
+    assert "  set dsqmix 1 2 0.2" in reweight_card({"w": values})
+    with pytest.raises(StepError, match=r"has no entry 'dsqmix 2 1': block dsqmix has 1 1, 1 2, 2 2$"):
+        param_card(MATRIX, {}, {"dsqmix 2 1": 1.0}, all_needed=True, origin="x.dat")
+
+
+@pytest.mark.parametrize(("entries", "values"), [({"dsqmix 2 2": 0.5}, {}), ({}, {"dsqmix 2 2": 0.5})])
+def test_entries_that_madgraph_ignores(entries: dict[str, float], values: dict[str, float]) -> None:
+    with pytest.raises(
+        StepError, match=r"^the param card x.dat has 'dsqmix 2 2' below its line Dependent parameters: "
+    ):
+        param_card(MATRIX, entries, values, all_needed=True, origin="x.dat")
+
+
 def test_entries_that_stay_as_they_are() -> None:
     assert untouched(CARD, {}, ["dim6 2"]) == {"dim6 1": "1.0e+00"}
     assert untouched(CARD, {"dim6 1": 0.5}, ["dim6 2"]) == {}

@@ -154,4 +154,4 @@ class ImportEventsSettings:
     slice: str | None = None
     """The part of phase space that the file covers; None for the whole phase space."""
     weights: Mapping[str, str] = field(default_factory=dict)
-    """Benchmark → the name of its weight in the file, where it is another name."""
+    """The names of benchmarks' weights in the file, where they differ."""

@@ -21,6 +21,8 @@ class SampledFile:
     """Whether events were removed after the generation."""
     slice: str | None
     """The part of phase space that it covers; None for the whole phase space."""
+    weights: Mapping[str, str]
+    """The names of benchmarks' weights in the LHE file, where they differ."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,6 @@ class FileSample(Sample):
     """A process with existing events."""
 
     files: tuple[SampledFile, ...]
-    weights: Mapping[str, str]
-    """Benchmark → the name of its weight in the files, where it is another name."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,6 @@ def read(section: Mapping[str, Any], _benchmarks: tuple[str, ...]) -> EventSampl
 def _sample(name: str, entry: Mapping[str, Any]) -> FileSample:
     return FileSample(
         **sample(name, entry),
-        weights={madminer_name(benchmark): weight for benchmark, weight in entry.get("weights", {}).items()},
         files=tuple(
             SampledFile(
                 lhe=file["lhe"],
@@ -57,6 +56,7 @@ def _sample(name: str, entry: Mapping[str, Any]) -> FileSample:
                 delphes=file.get("delphes"),
                 filtered=file.get("filtered", False),
                 slice=file.get("slice"),
+                weights={madminer_name(name): there for name, there in file.get("weights", {}).items()},
             )
             for file in entry["files"]
         ),

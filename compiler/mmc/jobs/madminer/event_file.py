@@ -20,7 +20,7 @@ import numpy.typing as npt
 from mmc.compiler.settings.limits import LimitSettings
 from mmc.compiler.settings.points import AtBenchmark, SinglePoint
 from mmc.errors import StepError
-from mmc.jobs.madminer import nuisance_effects, workarounds
+from mmc.jobs.madminer import analysis_workarounds, nuisance_effects
 
 Array = npt.NDArray[np.float64]
 Partition = Literal["train", "validation", "test", "rest", "all"]
@@ -85,7 +85,7 @@ class EventFile:
 
     def __init__(self, path: Path, test_split: float, validation_split: float, *, balanced: bool = True) -> None:
         """``balanced``: combine the benchmarks with the balance heuristic; otherwise as MadMiner does."""
-        workarounds.apply_analysis()
+        analysis_workarounds.apply()
         from madminer.analysis import DataAnalyzer
 
         self._splits = (test_split, validation_split)

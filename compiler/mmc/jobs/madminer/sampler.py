@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmc.errors import StepError
-from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer import analysis_workarounds
 from mmc.jobs.madminer.event_file import balance_shares
 
 MOST_NEGATIVE = 0.01
@@ -24,7 +24,7 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
     For every parameter point the stock sampler reads the file three times, sums over all events four times, and
     computes gradients for all events instead of the few that it draws. The samples are the same (a test compares them).
     """
-    workarounds.apply_analysis()
+    analysis_workarounds.apply()
     from madminer.sampling import SampleAugmenter
     from madminer.utils.various import mdot
 

@@ -14,19 +14,19 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, partial, wraps
+from functools import cache, cached_property, partial, wraps
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from io import BytesIO
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
 
 from mmc.errors import MissingExtraError, StepError
-from mmc.jobs.madminer import layout, nuisance_effects, systematics_workarounds
+from mmc.jobs.madminer import layout, systematics_workarounds
 
 
 @cache
@@ -89,38 +89,6 @@ def _no_value(_expression: str) -> None:
 
 
 @cache
-def apply_analysis() -> None:
-    """Let MadMiner's analysis find the closest benchmark, and effects of nuisance parameters that change the sign.
-
-    - Stock MadMiner adds up squares of numbers with different units. It excludes benchmarks without events by a
-      distance of 1e9, which is nothing for a parameter in small units of energy. Here parameters are in units of
-      their ranges, as in the basis.
-    - Events with a weight of 0 or of the other sign at a nuisance benchmark do not depend on the nuisance parameter.
-    """
-    apply()
-    from madminer.analysis import DataAnalyzer
-    from madminer.utils.morphing import NuisanceMorpher
-
-    def closest(self: Any, theta: Any) -> int | None:
-        if theta is None:
-            return None
-        largest = np.abs([parameter.val_range for parameter in self.parameters.values()]).max(axis=1)
-        unit = np.where(largest > 0.0, largest, 1.0)
-        points = self._benchmark_array()[: self.n_benchmarks_phys]
-        distances = np.linalg.norm((points - theta) / unit, axis=1)
-        if len(self.n_events_generated_per_benchmark) > 0:
-            distances[self.n_events_generated_per_benchmark == 0] = np.inf
-        return int(np.argmin(distances))
-
-    def exponents(self: Any, weights: Any) -> Any:
-        return nuisance_effects.exponents(*nuisance_effects.factors(self, weights))
-
-    DataAnalyzer._find_closest_benchmark = closest
-    NuisanceMorpher.calculate_a = lambda self, weights: exponents(self, weights)[0]
-    NuisanceMorpher.calculate_b = lambda self, weights: exponents(self, weights)[1]
-
-
-@cache
 def apply_reader() -> None:
     """Make the LHEReader ten times faster, and fix visible sums, undefined values and empty samples.
 
@@ -158,6 +126,8 @@ def apply_delphes_reader() -> None:
       and ends the run.
     - ``log(0)`` and misspelt names are treated as in :func:`apply_reader`.
     - Leptons of both flavours keep their own charges, codes and masses. Stock MadMiner sorts momenta alone.
+    - At generator level, only final particles count, sorted by pT, each kind with its own acceptance. Stock MadMiner
+      also lists particles that have decayed, and gives electrons and muons the acceptance of photons.
     - A sample without cuts and without required observables ends the run.
     - Samples with systematic uncertainties end the run, as in :func:`apply_reader`.
     """
@@ -184,9 +154,17 @@ def apply_delphes_reader() -> None:
             for one, other in zip(muons, electrons, strict=True)
         ]
 
+    truth, acceptance = delphes_root._get_particles_truth, dict[str, Any]()
+
+    def of_kind(tree: Any, _pt_min: Any, _eta_max: Any, pdgids: list[int]) -> Any:
+        limits = (acceptance.get(f"acceptance_{limit}_{_KINDS[pdgids[0]]}") for limit in ("pt_min", "eta_max"))
+        return truth(tree, *limits, pdgids)
+
+    delphes_root._get_particles_truth = of_kind
     delphes_root._get_particles_leptons = leptons
     delphes_root.eval = _evaluate
-    delphes_reader.parse_delphes_root_file = _with_all_events(delphes_reader.parse_delphes_root_file)
+    parse = _with_all_events(delphes_root.parse_delphes_root_file, acceptance)
+    delphes_root.parse_delphes_root_file = delphes_reader.parse_delphes_root_file = parse
     systematics_workarounds.mend_reader(delphes_reader, delphes_reader.DelphesReader, "_analyse_delphes_sample")
 
 
@@ -332,19 +310,46 @@ def _standing_in(name: str) -> Iterator[None]:
             sys.modules[name] = real
 
 
+_KINDS = {22: "a", 11: "e", 13: "mu"}
+"""MadMiner's names of the kinds of particles at generator level, by code."""
+
+
+@contextmanager
+def b_tags(mask: int | None) -> Iterator[None]:
+    """Let only the bits of this mask in Delphes' ``BTag`` make b-tags; all without a mask."""
+    before, _DelphesTree.b_tag_mask = _DelphesTree.b_tag_mask, mask
+    try:
+        yield
+    finally:
+        _DelphesTree.b_tag_mask = before
+
+
 class _DelphesTree:
     """Delphes' events with the part of uproot3's interface that MadMiner uses."""
+
+    b_tag_mask: ClassVar[int | None] = None
 
     def __init__(self, path: str) -> None:
         import uproot
 
         self._tree = uproot.open(path)["Delphes"]  # once, as this takes longer than reading a branch
 
+    @cached_property
+    def _final(self) -> list[Any]:
+        """The indices of the final particles of each event, by falling pT."""
+        status, pt = (self._tree[f"Particle.{name}"].array(library="np") for name in ("Status", "PT"))
+        orders = (np.argsort(-values, kind="stable") for values in pt)
+        return [order[of_event[order] == 1] for order, of_event in zip(orders, status, strict=True)]
+
     def array(self, branch: str) -> Any:
         """A branch: numbers in double precision, or a list of numbers per event."""
         column = self._tree[branch].array(library="np")
         if column.dtype != object:
             return column
+        if branch.startswith("Particle."):
+            column = [values[kept] for values, kept in zip(column, self._final, strict=True)]
+        if branch.endswith("Jet.BTag") and self.b_tag_mask is not None:
+            column = [values & self.b_tag_mask for values in column]
         return [values.astype(float) if values.dtype.kind == "f" else values.tolist() for values in column]
 
 
@@ -353,11 +358,13 @@ def _in_double(make: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *components: make(*map(np.float64, components))
 
 
-def _with_all_events(parse: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
-    """For a sample without a filter, return a filter that keeps all events instead of None."""
+def _with_all_events(parse: Callable[..., tuple[Any, ...]], noted: dict[str, Any]) -> Callable[..., tuple[Any, ...]]:
+    """For a sample without a filter, return a filter that keeps all events instead of None, and note the keywords."""
 
     @wraps(parse)
     def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        noted.clear()
+        noted.update(kwargs)
         try:
             observations, weights, passed = parse(*args, **kwargs)
         except UnboundLocalError as error:  # its `finally` uses an undefined variable, and hides the cause

@@ -12,6 +12,7 @@ import numpy as np
 from mmc.compiler.catalogue.stages import ANALYSE, COMBINE
 from mmc.compiler.settings.combine import AnalysedJob, CombineSettings
 from mmc.errors import StepError
+from mmc.jobs.formats import event_sketch
 from mmc.jobs.job import StepJob, read_json, write_json
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.declarations import Content, read_agreeing
@@ -39,6 +40,7 @@ def run(job: StepJob) -> None:
     directories = job.pick_all("analysed", [entry.job for entry in jobs])
     records = [read_json(directory / ANALYSE.record) for directory in directories]
     _check_cross_sections(jobs, records)
+    _check_different(jobs, records)
     factors = _factors(jobs, records)
     passed = [bool(record["n_passed"]) for record in records]
     for entry, some in zip(jobs, passed, strict=True):
@@ -50,6 +52,7 @@ def run(job: StepJob) -> None:
     contents = read_agreeing(Setup.read(job.one("setup")).path, paths)
     _combine(contents, [factor for factor, some in zip(factors, passed, strict=True) if some], job.out / EVENTS)
     record = event_record(job.out / EVENTS)
+    record["warnings"] = [*(text for entry in records for text in entry.get("warnings", ())), *record["warnings"]]
     deviations, warnings = check_morphing(job.out / EVENTS)
     record |= {"morphing_deviations": deviations} if deviations else {}
     record["warnings"] += warnings
@@ -92,6 +95,17 @@ def _check_cross_sections(jobs: Sequence[AnalysedJob], records: Sequence[Mapping
                 f"{value:.4g} pb: they are not parts of one generation, so they cannot be averaged; for parts of phase "
                 "space that add up, give each file a `slice`"
             )
+
+
+def _check_different(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> None:
+    """:raises StepError: when files of several jobs hold the same events"""
+    event_sketch.check_different(
+        {
+            f"{file} ({entry.job})": event_sketch.read(text)
+            for entry, record in zip(jobs, records, strict=True)
+            for file, text in record.get("events_of_files", {}).items()
+        }
+    )
 
 
 def _combine(contents: Sequence[Content], factors: Sequence[float], out: Path) -> None:

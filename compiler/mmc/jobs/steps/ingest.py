@@ -9,6 +9,7 @@ from typing import Any
 from mmc.compiler.catalogue.stages import INGEST
 from mmc.compiler.settings.combine import IngestSettings
 from mmc.errors import StepError
+from mmc.jobs.formats import event_sketch
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer import layout
 from mmc.jobs.madminer.event_order import shuffle_if_ordered
@@ -25,6 +26,9 @@ def run(job: StepJob) -> None:
     settings = job.read(IngestSettings)
     _check_digest(path, settings.sha256)
     _check_content(path, settings)
+    with layout.opened(path) as file:
+        rows = (file["samples/weights"][()], file["samples/observations"][()])
+    event_sketch.check_rows_once(event_sketch.of_rows(*rows), path.name)
     shutil.copyfile(path, job.out / EVENTS)
     reason = shuffle_if_ordered(job.out / EVENTS, job.seed)
     record = event_record(job.out / EVENTS)
