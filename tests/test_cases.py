@@ -183,6 +183,41 @@ def test_negative_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert run.baseline("rate")["n_expected"] == pytest.approx(1000.0, rel=0.05)
 
 
+EVALUATED = """evaluation:
+  luminosity: 3 fb^-1
+  grid: {mt: {range: [168, 176], points: 5}}
+  theta_true: {benchmark: m172}
+  baselines:
+    rate: true
+    histogram: {observables: [pt], bins: {pt: 5}}
+methods:
+"""
+
+
+def test_masses_without_morphing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ALICE learns r at benchmarks, and limits at the benchmarks follow from their own weights."""
+    points = (
+        "    theta0: {benchmarks: [m168, m170, m172, m174, m176]}\n    theta1: {benchmark: m172}\n    samples: 1000\n"
+    )
+    others = "".join(f"  {name}:\n{points}" for name in ("carl", "rolr"))
+    others += "  nde:\n    theta: {benchmarks: [m168, m170, m172, m174, m176]}\n    samples: 1000\n"
+    run = Run("benchmarks-alone", tmp_path, ("methods:\n", EVALUATED + others)).finish(monkeypatch)
+    rate = run.baseline("rate")
+    assert rate["n_expected"] == pytest.approx(3000.0, rel=0.05)
+    for name in ("carl", "rolr", "nde", "alice"):
+        record = json.loads((run.folder / "out" / "evaluate" / name / "evaluate.json").read_text())
+        assert record["n_expected"] == pytest.approx(3000.0, rel=0.05), name
+        assert record["p_true"] > 0.05, name
+
+
+def test_what_needs_a_score_is_refused_without_morphing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = Run(
+        "benchmarks-alone", tmp_path, ("methods:\n", "methods:\n  sally: {theta: {benchmark: m172}, samples: 9}\n")
+    ).study
+    assert main(["validate", str(study)]) != 0
+    assert "sally learns from the joint score, which needs morphing" in capsys.readouterr().out
+
+
 def test_leptons_of_two_flavours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run("delphes-leptons-mixed", tmp_path).finish(monkeypatch)
     with h5py.File(run.folder / "out" / "combine" / "combine" / "events.h5") as file:

@@ -37,6 +37,8 @@ def test_values_of_the_card_are_transformed() -> None:
         ("1/theta", 0.0, "has no value at 0: .*division by zero"),
         ("1e300*theta*1e300", 1.0, "has no value at 1: it is inf"),
         ("theta**0.5", -1.0, "has no value at -1"),
+        ("10**theta", 400, "has no value at 400"),
+        ("sqrt(theta)", -1.0, "has no value at -1"),
         ("j[0].pt", 1.0, "is not known in a transform"),
     ],
 )
@@ -47,6 +49,8 @@ def test_transforms_that_have_no_value(transform: str, theta: float, reason: str
 
 def test_transforms_call_what_eval_lets_them_call() -> None:
     assert card_value(" max(abs(theta), 2)", -3.0, "CWL2") == 3.0
+    assert card_value("10**theta + exp(0)", 2, "CWL2") == 101.0
+    assert card_value("sqrt(theta)", 4.0, "CWL2") == 2.0
 
 
 def test_param_card_is_that_of_the_point() -> None:

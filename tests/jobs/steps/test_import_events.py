@@ -387,3 +387,10 @@ def test_events_that_a_file_holds_twice(tmp_path: Path, configured: Path) -> Non
     source.write_text(text.replace("0.025 ", "0.0125 ") + "</LesHouchesEvents>\n")
     line = Folder(tmp_path).refusal("import_events", "x", _settings(), setup=configured, file_lhe=source)
     assert line.startswith("sm.lhe holds 40 events, and 20 of them are copies of others in the file: remove the copies")
+
+
+def test_a_weight_under_the_benchmarks_own_name_is_another_one(tmp_path: Path, configured: Path) -> None:
+    source = write_lhe(tmp_path / "sm.lhe", [OTHERS] * 2)
+    settings = _settings(weights={"w": "155_10"})
+    reason = Folder(tmp_path).refusal("import_events", "x", settings, setup=configured, file_lhe=source)
+    assert "event 1 of sm.lhe has no weight for 'w'" in reason

@@ -252,7 +252,7 @@ def write(
 def _events(path: Path, names: Mapping[str, str]) -> Iterator[tuple[str, str, str, dict[str, str]]]:
     """For each event: the text before it, its lines without comments, its nominal weight, its weights by name.
 
-    :param names: the names of weights in the file by their names here
+    :param names: the names of weights in the file by their names here, under which the file may have other weights
     :raises StepError: when the file is damaged, or written as neither MadGraph nor mmc does
     """
     ours = {there: here for here, there in names.items()}
@@ -261,7 +261,8 @@ def _events(path: Path, names: Mapping[str, str]) -> Iterator[tuple[str, str, st
             body, tag, rest = block.text.partition("<")
             try:
                 lines = particle_lines(body)
-                found = _by_name([(ours.get(name, name), value) for name, value in weights(tag + rest)])
+                own = [(name, value) for name, value in weights(tag + rest) if name in ours or name not in names]
+                found = _by_name([(ours.get(name, name), value) for name, value in own])
             except ValueError as error:
                 raise StepError(
                     f"event {event} of {path.name} is damaged: {first_line(error)} (line {block.line})"

@@ -1,9 +1,12 @@
 """The cards that MadGraph reads, written from settings: param card, reweight card, run card, configuration."""
 
+import builtins
+import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from mmc.compiler.expressions.checker import check_expression
+from mmc.compiler.expressions.vocabulary import MATH, TRANSFORM_FUNCTIONS
 from mmc.compiler.inputs import cards
 from mmc.compiler.settings.configure import CardEntry
 from mmc.compiler.settings.generation import MadGraphBeams
@@ -13,7 +16,7 @@ from mmc.errors import StepError
 _PARTICLES = {"p": 1, "pbar": -1}
 """Beam name → MadGraph's ``lpp``."""
 
-_TRANSFORM_FUNCTIONS = {"abs": abs, "float": float, "max": max, "min": min}
+_TRANSFORM_FUNCTIONS = {name: getattr(math if name in MATH else builtins, name) for name in TRANSFORM_FUNCTIONS}
 """The only names that a transform may use, with their Python values."""
 _NOT_VARIED = {"mur": "1", "muf": "1", "dyn": "-1", "pdf": "central"}
 """The arguments of MadGraph's systematics program that switch a variation off."""
@@ -39,7 +42,7 @@ def card_value(transform: str, theta: float, name: str) -> float:
     if problems := check_expression(transform, "transform"):
         raise StepError(f"the transform {transform!r} of {name}: {problems[0].message}")
     try:
-        value = float(eval(transform.strip(), {"__builtins__": _TRANSFORM_FUNCTIONS, "theta": theta}))
+        value = float(eval(transform.strip(), {"__builtins__": _TRANSFORM_FUNCTIONS, "theta": float(theta)}))
         reason = f"it is {value}"
         if abs(value) < float("inf"):
             return value
