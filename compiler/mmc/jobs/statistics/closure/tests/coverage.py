@@ -164,7 +164,8 @@ TEST = ClosureTest(
     So even the coverage of an exact ratio may be too small: -2 ln λ of the true point follows a non-central χ²
     distribution. The non-centrality is taken from the Asimov data, to half a step of the grid, as far as the numbers of
     both kinds of events explain it. The width of -2 ln λ has a statistical error too, from a jackknife, of which k
-    standard errors are tolerated. Coverage above the confidence level passes: such limits are correct, but not the strongest.
+    standard errors are tolerated. Coverage above the confidence level passes: such limits are correct, but not the
+    strongest.
     """,
     schema={
         "coverage": {
