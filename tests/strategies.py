@@ -129,6 +129,7 @@ def madgraph_studies(draw: st.DrawFn) -> dict[str, Any]:
             "shipped_card": "delphes_card_CMS.tcl",
             "acceptance": {"pt_min": {"j": "20 GeV"}, "eta_max": {"j": 5}},
             "generator_truth": draw(st.booleans()),
+            **draw(st.sampled_from([{}, {"b_tag_bits": [0, 2]}])),
         }
     _group(draw, study, samples)
     return study
@@ -242,7 +243,8 @@ def _complete(study: dict[str, Any]) -> None:
 def _place_in_card(draw: st.DrawFn, study: dict[str, Any]) -> None:
     """Say where each parameter stands in the param card."""
     for number, entry in enumerate(study["parameters"].values()):
-        entry |= {"lha_block": "dim6", "lha_id": number, "transform": draw(st.sampled_from(TRANSFORMS))}
+        place = draw(st.sampled_from([number, [1, number]]))
+        entry |= {"lha_block": "dim6", "lha_id": place, "transform": draw(st.sampled_from(TRANSFORMS))}
 
 
 @st.composite

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import lzma
 import shlex
 import shutil
 import subprocess
@@ -182,11 +183,50 @@ def test_negative_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert run.baseline("rate")["n_expected"] == pytest.approx(1000.0, rel=0.05)
 
 
+EVALUATED = """evaluation:
+  luminosity: 3 fb^-1
+  grid: {mt: {range: [168, 176], points: 5}}
+  theta_true: {benchmark: m172}
+  baselines:
+    rate: true
+    histogram: {observables: [pt], bins: {pt: 5}}
+methods:
+"""
+
+
+def test_masses_without_morphing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ALICE learns r at benchmarks, and limits at the benchmarks follow from their own weights."""
+    points = (
+        "    theta0: {benchmarks: [m168, m170, m172, m174, m176]}\n    theta1: {benchmark: m172}\n    samples: 1000\n"
+    )
+    others = "".join(f"  {name}:\n{points}" for name in ("carl", "rolr"))
+    others += "  nde:\n    theta: {benchmarks: [m168, m170, m172, m174, m176]}\n    samples: 1000\n"
+    run = Run("benchmarks-alone", tmp_path, ("methods:\n", EVALUATED + others)).finish(monkeypatch)
+    rate = run.baseline("rate")
+    assert rate["n_expected"] == pytest.approx(3000.0, rel=0.05)
+    for name in ("carl", "rolr", "nde", "alice"):
+        record = json.loads((run.folder / "out" / "evaluate" / name / "evaluate.json").read_text())
+        assert record["n_expected"] == pytest.approx(3000.0, rel=0.05), name
+        assert record["p_true"] > 0.05, name
+
+
+def test_what_needs_a_score_is_refused_without_morphing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = Run(
+        "benchmarks-alone", tmp_path, ("methods:\n", "methods:\n  sally: {theta: {benchmark: m172}, samples: 9}\n")
+    ).study
+    assert main(["validate", str(study)]) != 0
+    assert "sally learns from the joint score, which needs morphing" in capsys.readouterr().out
+
+
 def test_leptons_of_two_flavours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run("delphes-leptons-mixed", tmp_path).finish(monkeypatch)
     with h5py.File(run.folder / "out" / "combine" / "combine" / "events.h5") as file:
         names = [name.decode() for name in file["observables/names"][()]]
         means = dict(zip(names, file["samples/observations"][()].mean(axis=0), strict=True))
+    record = json.loads((run.folder / "out" / "combine" / "combine" / "events.json").read_text())
+    assert any(
+        text.startswith("mmc cannot check that sm.root has the events of sm.lhe.gz") for text in record["warnings"]
+    )
     assert (means["lq"], means["lid"], means["eid"], means["muid"], means["l1q"]) == (1.0, -11.0, -11.0, 13.0, -1.0)
 
 
@@ -205,3 +245,30 @@ def test_delphes_files_of_other_events(
         pt, weight = file["samples/observations"][:, names.index("pt_j1")], file["samples/weights"][:, 0]
         from_sm = file["samples/sampling_benchmarks"][()] == 0
     assert (pt[from_sm] @ weight[from_sm]) / weight[from_sm].sum() == pytest.approx(103.0, rel=0.05)
+
+
+SECOND_FILE = "        lhe: sm.lhe.gz\n      - benchmark: sm\n        filtered: true\n        lhe: {}\n"
+SECOND_SAMPLE = (
+    "        lhe: sm.lhe.gz\n    other:\n      background: true\n      files:\n      - benchmark: sm\n"
+    "        filtered: true\n        lhe: {}\n"
+)
+
+
+@pytest.mark.parametrize(("of_file", "text"), [("copy.lhe", SECOND_FILE), ("part.lhe.xz", SECOND_SAMPLE)])
+def test_copies_of_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], of_file: str, text: str
+) -> None:
+    """The whole file under another name, without its weights' declarations; a tenth of it as another sample."""
+    run = Run("nlo-negative-weights", tmp_path, ("        lhe: sm.lhe.gz\n", text.format(of_file)))
+    head, *events = gzip.decompress((run.study.parent / "sm.lhe.gz").read_bytes()).decode().split("<event>")
+    kept = events if of_file == "copy.lhe" else [event.partition("<rwgt>")[0] + "</event>\n" for event in events[:600]]
+    whole = "<event>\n# another comment".join([head.replace("3.5.7", "3.5.8"), *kept]).removesuffix(
+        "</LesHouchesEvents>\n"
+    )
+    pack = lzma.compress if of_file.endswith("xz") else bytes
+    (run.study.parent / of_file).write_bytes(pack((whole + "</LesHouchesEvents>\n").encode()))
+    message = run.refusal(monkeypatch, capsys)
+    number, job = ("6,000 of 6,000", "signal.sm.1") if of_file == "copy.lhe" else ("600 of 600", "other.sm.0")
+    assert (
+        f"{of_file} ({job}) has events of sm.lhe.gz (signal.sm.0): {number} that mmc compares are the same." in message
+    )

@@ -71,7 +71,7 @@ def make_trial(folder: Path) -> Callable[[Random], str]:
     def trial(random: Random) -> str:
         path.write_bytes(_input(random))
         outcome = "refused"
-        for read in (weight_groups, les_houches_table.read, hepmc.version, hepmc.count):
+        for read in (weight_groups, les_houches_table.read, hepmc.count, hepmc.inspect, hepmc.hard_process):
             try:
                 read(path)
             except MmcError as error:

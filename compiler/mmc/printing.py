@@ -5,9 +5,13 @@ is a command to GitHub. All that mmc prints goes through :func:`say` or :func:`c
 formats for programs, which have escapes of their own.
 """
 
+import re
 import sys
+from collections.abc import Callable
 from typing import TextIO
 
+_WORD = re.compile(r"[^\s\"'<>]+")
+"""Words are looked at one by one, so that the time is linear in the text."""
 _REPLACED = "\ufffd"
 
 
@@ -22,6 +26,21 @@ def plain(text: str) -> str:
     if text.lstrip().startswith("::"):
         text = text.replace("::", ": ", 1)
     return text.replace("##[", "# [")
+
+
+def replace_logins(text: str, replaced: Callable[[str], str]) -> str:
+    """The text with user, password and ``@`` of each address replaced; a password may contain ``@`` and ``/``.
+
+    >>> replace_logins("no answer of https://me:a/b@c@host: Errno 1", lambda login: "")
+    'no answer of https://host: Errno 1'
+    """
+
+    def of_word(found: re.Match[str]) -> str:
+        scheme, colon, rest = found[0].partition("://")
+        login, at, host = rest.rpartition("@")
+        return scheme + colon + replaced(login + at) + host if at else found[0]
+
+    return _WORD.sub(of_word, text)
 
 
 def say(*lines: str) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ HEADER = (
     "</MGRunCard>\n</header>\n<init>\n</init>\n"
 )
 _EVENTS = {"sample": "signal", "benchmark": "sm", "background": False, "simulate_job": "signal.sm.0"}
-_TYPES = {"Charge": np.int32, "PID": np.int32, "TauTag": np.uint32, "BTag": np.uint32}
+_TYPES = {"Charge": np.int32, "PID": np.int32, "TauTag": np.uint32, "BTag": np.uint32, "Status": np.int32}
 MASSES = {11: 0.0005, 13: 0.1057, 15: 1.777, 5: 4.7, 25: 125.0, 24: 80.4, 6: 173.0}
 
 
@@ -64,10 +64,13 @@ def lhe_text(n_events: int, norm: str = "average") -> str:
     return text + "</LesHouchesEvents>\n"
 
 
-def write_root(path: Path, n_events: int, without: str = "") -> None:
+def write_root(
+    path: Path, n_events: int, without: str = "", particles: Mapping[str, Sequence[float]] | None = None
+) -> None:
     """A file like Delphes', with objects of all sorts in some events and none in others.
 
     :param without: a collection that is left out
+    :param particles: the generated particles, which all events have; without any, of all sorts
     """
     import awkward as ak
     import uproot
@@ -108,13 +111,28 @@ def write_root(path: Path, n_events: int, without: str = "") -> None:
             "Charge": charges,
         }
 
+    def generated(found: dict[str, Any]) -> dict[str, Any]:
+        """In any order, some of them decayed."""
+        if particles is not None:
+            columns = {name: np.array([values] * n_events).ravel() for name, values in particles.items()}
+            columns |= {"Phi": columns["Eta"] + 1.0, "E": columns["PT"] * np.cosh(columns["Eta"])}
+            counts = np.full(n_events, len(particles["PT"]))
+            return {name: ak.unflatten(column, counts) for name, column in columns.items()} | {
+                "Charge": ak.unflatten(np.zeros(counts.sum(), dtype=int), counts)
+            }
+        counts = ak.num(found["PT"])
+        shuffled = np.random.default_rng(8)
+        order = ak.argsort(ak.unflatten(shuffled.random(ak.sum(counts)), counts), axis=1)
+        status = ak.unflatten(shuffled.choice([1, 1, 2, 23], ak.sum(counts)), counts)
+        return {name: column[order] for name, column in {**found, "Status": status}.items()}
+
     collections = {
         "Electron": charged(),
         "Muon": charged(),
         "Photon": neutral(3, [22]),
         "Jet": jets(),
         "MissingET": missing(),
-        "Particle": neutral(12, [11, -11, 13, -13, 15, 22, 1, 21, 2212]),
+        "Particle": generated(neutral(12, [11, -11, 13, -13, 15, 22, 1, 21, 2212])),
         "GenJet": jets(),
         "GenMissingET": missing(),
     }

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from mmc.jobs.madminer import workarounds
 
@@ -139,3 +140,47 @@ def _draw(random: Any, theta: Any, count: int) -> Any:
         density = squared_amplitude(z, theta) * envelope
         accepted.append(z[random.uniform(0.0, density.max() * 1.05, len(z)) < density])
     return np.concatenate(accepted)[:count]
+
+
+def in_units(source: Path, folder: Path, units: list[float]) -> Path:
+    """A copy of events whose parameters have other units: their values are multiplied by these numbers."""
+    shutil.copytree(source, folder)
+    with h5py.File(folder / "events.h5", "r+") as file:
+        file["parameters/val_ranges"][...] *= np.array(units)[:, np.newaxis]
+        file["benchmarks/values"][...] *= np.array(units)
+        powers = np.prod(np.array(units) ** file["morphing/components"][()], axis=1)
+        file["morphing/morphing_matrix"][...] /= powers[:, np.newaxis]
+    return folder
+
+
+def with_negative_weights(source: Path, folder: Path, part: float, seed: int = 1) -> Path:
+    """A copy of events some of which have weights of the other sign: ``part`` of the cross section at each point."""
+    shutil.copytree(source, folder)
+    with h5py.File(folder / "events.h5", "r+") as file:
+        weights = file["samples/weights"][()]
+        chosen = np.random.default_rng(seed).random(len(weights)) < part / (1.0 + 2.0 * part)
+        file["samples/weights"][...] = np.where(chosen[:, np.newaxis], -weights, weights)
+    return folder
+
+
+def with_benchmark_outside(source: Path, folder: Path, point: list[float], factor: Any = 1.0) -> Path:
+    """A copy of events with one more benchmark, `out`, outside the basis; its exact weights are multiplied by a factor.
+
+    :param factor: a number, or one for each event
+    """
+    shutil.copytree(source, folder)
+    workarounds.apply()
+    from madminer.analysis import DataAnalyzer
+    from madminer.utils.interfaces import hdf5
+
+    path = str(folder / "events.h5")
+    morphed = DataAnalyzer(path).morpher.calculate_morphing_weights(np.array(point))
+    names, points, _, _ = hdf5._load_benchmarks(path)
+    x, weights, ids = hdf5._load_samples(path)
+    new, names = weights @ morphed * factor, [*names, "out"]
+    hdf5._save_benchmarks(
+        path, True, names, [*points, np.array(point)], [False] * len(names), [n == "sm" for n in names]
+    )
+    hdf5._save_samples(path, True, x, np.hstack([weights, new[:, np.newaxis]]), ids)
+    hdf5._save_samples_summary(path, True, np.bincount(ids, minlength=len(names)), 0)
+    return folder

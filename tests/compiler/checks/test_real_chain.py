@@ -140,7 +140,8 @@ def test_they_are_learned_where_the_group_has_an_uncertainty(method: str) -> Non
         ("{lha_block: dim6, lha_id: 2, range: [-10, 10], transform: 0 * theta}", ["MMC408"]),
         ("{lha_block: dim6, lha_id: 2, range: [-10, 10], transform: 1 / theta}", ["MMC407"]),
         ("{lha_block: dim6, lha_id: 2, range: [-10, 10], transform: theta ** 0.5}", ["MMC407"]),
-        ("{lha_block: dim6, lha_id: 2, range: [-10, 10], transform: sqrt(theta)}", ["MMC403"]),
+        ("{lha_block: dim6, lha_id: 2, range: [-10, 10], transform: sin(theta)}", ["MMC403"]),
+        ("{lha_block: dim6, lha_id: 2, range: [-10, 10], transform: sqrt(theta)}", ["MMC407"]),
         ("{lha_block: dim6, lha_id: 2, range: [-10, 10], transform: CWL2}", ["MMC403"]),
         ("{lha_block: dim6, lha_id: 2, range: [-10, 10], transform: 'theta > 1'}", []),
         ("{lha_block: dim6, lha_id: 2, range: [-10, 10], transform: __import__('os')}", ["MMC403", "MMC402"]),
@@ -295,6 +296,43 @@ def test_the_basis(replacements: list[tuple[str, str]], expected: list[str] | st
     assert expected in found if isinstance(expected, str) else found == expected
 
 
+ALONE = (
+    EVENT_FILES
+    + """
+morphing: none
+methods:
+  alice: {theta0: {benchmarks: [w, v]}, theta1: {benchmark: sm}, samples: 10}
+evaluation:
+  luminosity: 1 fb^-1
+  grid: {c: {points: 3}}
+  baselines: {rate: true, histogram: {observables: [pt_j1]}}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("replacements", "expected"),
+    [
+        ([], []),
+        ([("alice", "carl")], []),
+        ([("alice", "alices")], ["alices learns from the joint score"]),
+        ([("alice: {theta0: {benchmarks: [w, v]}, theta1", "sally: {theta")], ["sally learns from the joint score"]),
+        ([("{benchmarks: [w, v]}", "{point: {c: 0.5}}")], ["samples can be drawn only at benchmarks"]),
+        ([("{benchmarks: [w, v]}", "{random: {n: 9}}")], ["samples can be drawn only at benchmarks"]),
+        ([("points: 3", "points: 5")], ["none is at c = -0.5"]),
+        ([("points: 3", "points: 1000")], ["none is at c = -0.99"]),
+        ([("{c: {points: 3}}", "{c: {range: [0, 1], points: 2}}")], []),
+        ([("  grid:", "  theta_true: {point: {c: 0.25}}\n  grid:")], ["the true point must be a benchmark"]),
+        ([("  baselines:", "  fisher_information: {}\n  baselines:")], ["Fisher information needs morphing"]),
+    ],
+)
+def test_without_morphing_all_points_are_benchmarks(replacements: list[tuple[str, str]], expected: list[str]) -> None:
+    cards = dict.fromkeys(("sm.lhe", "w.lhe", "top.lhe"))
+    found = [d for d in diagnose(*replacements, text=ALONE, cards=cards) if d.severity == "error"]
+    assert [d.code for d in found] == ["MMC512"] * len(expected)
+    assert all(text in d.message for text, d in zip(expected, found, strict=True)), found
+
+
 @pytest.mark.parametrize("name", ["mu_nuisance_param_0_benchmark_0", "pdf central", "morphing_basis_vector_2"])
 def test_benchmarks_are_not_called_as_those_of_madminer(name: str) -> None:
     assert codes(("w: {", f"{name}: {{"), UNCERTAINTIES)[0] == "MMC208"
@@ -357,6 +395,9 @@ NO_CARD = ("observables:", "detector: {simulation: delphes}\nobservables:")
     ("replacements", "expected"),
     [
         ([("benchmark: w", "benchmark: x")], ["MMC201"]),
+        ([("benchmark: w", "benchmark: w, weights: {w: 'a.b', sm: a}")], []),
+        ([("benchmark: w", "benchmark: w, weights: {x: 'a.b'}")], ["MMC201"]),
+        ([("benchmark: w", "benchmark: w, weights: {w: '<a>'}")], ["MMC105"]),
         ([("top.lhe, benchmark: sm", "top.lhe, benchmark: w")], ["MMC329"]),
         ([("lhe: w.lhe", "lhe: sm.lhe")], ["MMC331"]),
         ([("observables:", "    other: {files: [{lhe: x.lhe, benchmark: sm}]}\nobservables:")], ["MMC316", "MMC601"]),

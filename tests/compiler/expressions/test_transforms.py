@@ -17,6 +17,15 @@ GOOD = [
     ("abs(theta) // 2 + theta % 2", 5.0, 3.0),
     ("float(theta)", 1.0, 1.0),
 ]
+WITH_FUNCTIONS = [
+    ("10**theta", -2.0, 0.01),
+    ("2**(3*theta)", 1.5, 2.0**4.5),
+    ("exp(theta)", 1.0, math.e),
+    ("sqrt(theta)", 9.0, 3.0),
+    ("pow(10, theta) + log(theta)", 1.0, 10.0),
+    ("pow(theta, 2)", 3.0, 9.0),
+]
+"""Stock MadMiner loads these from a file, but cannot write them into a card itself."""
 BAD = [
     ("", "MMC401", "this is not an expression: it is empty"),
     ("2 theta", "MMC401", "this is not an expression: invalid syntax"),
@@ -26,7 +35,9 @@ BAD = [
     ("sin(theta)", "MMC403", "`sin` is not a function of expressions"),
     ("met.pt", "MMC403", "`met` is not known in a transform"),
     ("theta.real", "MMC405", "a number has no `real`"),
-    ("2**theta", "MMC407", "the exponent is not a constant"),
+    ("theta**theta", "MMC407", "the exponent is not a constant"),
+    ("(-2)**theta", "MMC407", "the exponent is not a constant"),
+    ("10**(9**9 if theta > 0 else 1)", "MMC407", "the exponent is not a constant"),
     ("theta / 0", "MMC407", "this divides by zero"),
     ("theta**(9**9)", "MMC407", "the number may become too large"),
     ("'theta'", "MMC402", "text cannot be used in an expression"),
@@ -36,11 +47,18 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("text", "theta", "value"), GOOD)
+@pytest.mark.parametrize(("text", "theta", "value"), [*GOOD, *WITH_FUNCTIONS])
 def test_what_passes_has_the_value_that_python_gives(text: str, theta: float, value: float) -> None:
     assert check_expression(text, "transform") == []
     assert transformed(text, theta) == (pytest.approx(value), [])
-    assert eval(text, {"theta": theta}) == pytest.approx(value)
+    assert eval(text, {"theta": theta, **vars(math), "pow": pow}) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(("text", "theta"), [("sqrt(theta)", -1.0), ("log(theta)", 0.0), ("10**theta", 400.0)])
+def test_functions_without_a_value_are_found_beforehand(text: str, theta: float) -> None:
+    assert check_expression(text, "transform") == []
+    value, problems = transformed(text, theta)
+    assert (value, [problem.code.id for problem in problems]) == (None, ["MMC407"])
 
 
 @pytest.mark.parametrize(("text", "code", "message"), BAD)

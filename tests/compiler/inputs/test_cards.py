@@ -51,7 +51,40 @@ def test_delphes_cards() -> None:
 
 def test_param_cards() -> None:
     text = "# Block none\nBlock MASS Q= 1e3\n   25 1.25e2 # MH\nblock Dim6\n2 0\nx 1\nDECAY 6 1.5\nBlock x\n 1 2 3.0\n"
-    assert cards.param_card(text) == {("mass", 25): "1.25e2", ("dim6", 2): "0", ("decay", 6): "1.5"}
+    held = {("mass", 25): "1.25e2", ("dim6", 2): "0", ("decay", 6): "1.5", ("x", (1, 2)): "3.0"}
+    assert cards.param_card(text) == held
+    changed, missing = cards.with_entries(text, {"x 1 2": 4.0, "x 2 1": 5.0, "dim6 all": 1.0})
+    assert cards.param_card(changed) == held | {("dim6", 2): "1.0", ("x", (1, 2)): "4.0"} and missing == ["x 2 1"]
+
+
+DEPENDENT = """\
+Block mass
+ 23 91.2 # MZ
+## Dependent parameters, given by model restrictions.
+## Those values should be edited following the
+ 24 80.4 # w+
+Block dsqmix
+ 1 1 0.5
+## Not dependent paramater.
+ 1 2 0.5
+###################################
+## INFORMATION FOR DECAY
+###################################
+DECAY 23 2.4
+## Dependent parameters, given by model restrictions.
+DECAY 1 0.0
+DECAY 2 0.0
+###################################
+## INFORMATION FOR YUKAWA
+###################################
+DECAY 3 1.0
+ 6 1.0
+"""
+
+
+def test_entries_that_follow_from_others() -> None:
+    assert cards.dependent(DEPENDENT) == {"mass 24", "dsqmix 1 2", "decay 1", "decay 2"}
+    assert cards.dependent("Block x\n# independent parameters\n 1 2.0\n# dependent on the weather\n 2 3.0\n") == set()
 
 
 @given(st.text(max_size=200))

@@ -43,6 +43,21 @@ def test_one_job_for_each_file(study: dict[str, Any]) -> None:
     assert [entry["k_factor"] for entry in combined] == [1.2, 1.2, 1.2, 1.0]
 
 
+def test_weights_with_other_names(study: dict[str, Any]) -> None:
+    files = study["events"]["samples"]["signal"]["files"]
+    paths = named(study)
+    files[0]["weights"] = {"w": "172.5_40"}
+    made = jobs(plan_of(study, *paths), "import_events")
+    assert made["signal.sm.0"].settings["weights"] == {"w": "172.5_40"}
+    assert "weights" not in made["signal.w.0"].settings
+
+
+def test_an_entry_of_a_matrix(study: dict[str, Any]) -> None:
+    study["parameters"]["CWL2"] |= {"lha_block": "DSQMIX", "lha_id": [1, 2]}
+    settings = plan_of(study, *named(study)).stage("import_events").settings
+    assert settings["parameters"]["CWL2"]["lha_id"] == [1, 2]
+
+
 def test_another_file_imports_no_other_again(study: dict[str, Any]) -> None:
     before = plan_of(study, *named(study))
     study["events"]["samples"]["signal"]["files"].insert(0, {"benchmark": "w", "lhe": "lhe/new.lhe.gz"})

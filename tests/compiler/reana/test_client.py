@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -55,7 +56,9 @@ def test_a_bundle_is_sent_whole_and_started(engine: str, double: server.Double, 
     assert not any(server.TOKEN.encode() in f.read_bytes() for f in study.parent.rglob("*") if f.is_file())
 
 
-def test_results_come_back(double: server.Double, study: Path, capsys: Capture) -> None:
+def test_results_come_back(
+    double: server.Double, study: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert main(["submit", str(study), "--engine", "serial"]) == 0
     capsys.readouterr()
     run = double.workflows[RUN]
@@ -78,6 +81,14 @@ def test_results_come_back(double: server.Double, study: Path, capsys: Capture) 
     assert f"results: {results}\n" in capsys.readouterr().out
     n_calls = double.calls.count("download_file")
     assert n_calls == len(outputs)
+    shutil.rmtree(results)
+    with monkeypatch.context() as full:
+        full.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3))
+        assert main(["fetch", str(study)]) == 3
+    assert "GB, and 3e-09 GB are free in" in one_line(capsys) and not any(results.iterdir())
+    assert main(["fetch", str(study)]) == 0
+    capsys.readouterr()
+    n_calls = double.calls.count("download_file")
     assert main(["fetch", str(study)]) == 0
     assert double.calls.count("download_file") == n_calls
 

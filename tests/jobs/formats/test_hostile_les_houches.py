@@ -1,9 +1,12 @@
 """Event files that would take a reader's memory or time, or that have what only looks like a number."""
 
+import bz2
 import gzip
+import lzma
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,7 +71,7 @@ FLAWS = {
     "no end": (HEAD + EVENT, "it ends within an event or without </LesHouchesEvents>, after line 18"),
     "long head": (HEAD + " " * 18_000_000 + EVENT + END, "the text up to line 12 or its event is too long"),
     "no events": (HEAD + " " * (1 << 25), "from line 1 on there is no whole event"),
-    "not UTF-8": ("\udcff" + HEAD + EVENT + END, "mmc cannot read the event file x.lhe.gz: 'utf-8' codec"),
+    "not UTF-8": (_event("30.", "3\udcff."), "it has characters that are not those of numbers (line 12)"),
     "headers": ("<LesHouchesEvents>" + "<header>" * N, "it ends within an event"),
     "inits": ("<LesHouchesEvents>" + "<init>" * N + EVENT + END, "does not begin with <LesHouchesEvents> and <init>"),
 }
@@ -107,6 +110,9 @@ SLOW = {
     "weights of events without end": _event("</rwgt>", '<wgt id="' * N + "</rwgt>"),
     "blanks in weights of events": _event("</rwgt>", "<wgt" + " " * N + "</rwgt>"),
     "deep": _head("<a>" * N),
+    "parts without end": _head("".join(f"<a{number}>" for number in range(N))),
+    "damaged parts": _head("".join(f"<a>{number}<</a>" for number in range(N // 10))),
+    "comments": _event("</rwgt>", "</rwgt>" + "<!-- -->" * N),
     "ampersands": _head("&" * N + "&a" * N),
     "entities": '<!DOCTYPE a [<!ENTITY b "bbbbbbbbbb">]>' + _head("&b;" * N),
 }
@@ -123,6 +129,17 @@ def test_time_is_linear(tmp_path: Path, name: str) -> None:
     weight_groups(path)
     assert time.process_time() - started < 5.0
     assert list(les_houches_table.read(tmp_path / "out.lhe.gz").weights) == ["sm"]
+
+
+def test_declared_weights_are_bounded_in_a_damaged_header(tmp_path: Path) -> None:
+    many = "<initrwgt><weightgroup>" + "<weight id='a'>x</weight>" * 10_001 + "</initrwgt>"
+    path = _write(tmp_path / "x.lhe.gz", _head(f"{many}<a>"))
+    content = les_houches_normalise.inspect(path, "sm", ["sm"])
+    with pytest.raises(StepError, match=r"^the event file declares more than 10,000 weights$"):
+        les_houches_normalise.write(path, tmp_path / "out.lhe.gz", content, "sm", ["sm"])
+    path = _write(tmp_path / "x.lhe.gz", HEAD.replace("<header>", f"{many}<header>") + EVENT + END)
+    with pytest.raises(StepError, match=r"^x\.lhe\.gz declares more than 10,000 weights$"):
+        les_houches_normalise.inspect(path, "sm", ["sm"])
 
 
 def test_declared_weights_are_bounded(tmp_path: Path) -> None:
@@ -163,14 +180,43 @@ def test_memory_is_bounded(tmp_path: Path, make: Callable[[], str], reason: str)
     assert int(megabytes) < 200
 
 
-def test_other_ways_of_packing_are_named(tmp_path: Path) -> None:
-    import bz2
-    import lzma
+PACKERS: dict[str, Callable[[bytes], bytes]] = {"bzip2": bz2.compress, "xz": lzma.compress}
 
-    for pack, program in ((bz2.compress, "bzip2"), (lzma.compress, "xz")):
-        (tmp_path / "x.lhe").write_bytes(pack(HEAD.encode()))
-        with pytest.raises(StepError, match=rf"^x\.lhe is packed with {program}: unpack it, or pack it with gzip$"):
-            les_houches_normalise.inspect(tmp_path / "x.lhe", "sm", ["sm"])
+
+@pytest.mark.parametrize("program", PACKERS)
+def test_other_ways_of_packing(tmp_path: Path, program: str) -> None:
+    """One stream, several, and zeros between them; damaged and short files."""
+    pack, path = PACKERS[program], tmp_path / "x.lhe"
+    text = (HEAD + EVENT + END).encode()
+    zeros = b"\0" * 8 if program == "xz" else b""
+    for packed in (pack(text), pack(text[:100]) + zeros + pack(text[100:200]) + pack(text[200:]) + zeros):
+        path.write_bytes(packed)
+        assert les_houches_normalise.inspect(path, "sm", ["sm"]).n_events == 1
+    for damaged in (pack(text)[:-20], pack(text)[:50] + bytes(200), pack(text) + b"more"):
+        path.write_bytes(damaged)
+        with pytest.raises(StepError, match=r"^x\.lhe is damaged: "):
+            les_houches_normalise.inspect(path, "sm", ["sm"])
+    path.write_bytes(pack(HEAD.encode() + b" " * (1 << 25)))
+    with pytest.raises(StepError, match=r"^x\.lhe unpacks to more than 50 times its size"):
+        les_houches_normalise.inspect(path, "sm", ["sm"])
+
+
+def test_unpacking_takes_little_memory(tmp_path: Path) -> None:
+    """A file that asks for a dictionary of two gigabytes: of the header of a block, the size and its checksum."""
+    packed = bytearray(lzma.compress(HEAD.encode()))
+    assert packed[12:16] == b"\x02\x00\x21\x01"
+    packed[16] = 38
+    packed[20:24] = zlib.crc32(packed[12:20]).to_bytes(4, "little")
+    (tmp_path / "x.lhe").write_bytes(packed)
+    with pytest.raises(StepError, match=r"^x\.lhe is damaged: Memory usage limit exceeded"):
+        les_houches_normalise.inspect(tmp_path / "x.lhe", "sm", ["sm"])
+
+
+@pytest.mark.parametrize(("magic", "program"), [(b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "zip")])
+def test_ways_of_packing_that_are_not_read_are_named(tmp_path: Path, magic: bytes, program: str) -> None:
+    (tmp_path / "x.lhe").write_bytes(magic + HEAD.encode())
+    with pytest.raises(StepError, match=rf"^x\.lhe is packed with {program}: unpack it, or pack it with gzip$"):
+        les_houches_normalise.inspect(tmp_path / "x.lhe", "sm", ["sm"])
 
 
 def test_a_comment_of_the_run_card_does_not_change_the_normalisation(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_header_without_a_run_card_gets_one(tmp_path: Path, caplog: pytest.LogCa
     _, text = normalise(write_lhe(tmp_path / "x.lhe", [{}, {}], header="<a>R&D &lt; &#38;</a>"), "sm", ["sm"])
     assert "<MGRunCard>\n 2 = nevents" in text and "<a>R&amp;D &lt; &#38;</a>" in text
     _, text = normalise(write_lhe(tmp_path / "x.lhe", [{}, {}], header="<a>"), "sm", ["sm"])
-    assert "the header of the event file is cut down to its declarations, as it is not valid XML" in caplog.text
+    assert "<a> in the header of the event file is left out, as it is not valid XML: it has no end" in caplog.text
     assert les_houches_table.read(tmp_path / "normal.lhe.gz").factor == 0.5
 
 
@@ -163,7 +163,9 @@ def test_weights_that_are_missing(
         ("<init>", "<start>", "x.lhe is not an event file: it does not begin with <LesHouchesEvents> and <init>"),
         ("5.0e-01 1.0e-02", "zero 1.0e-02", "x.lhe is damaged: its <init> has entries that are not numbers"),
         ("5.0e-01 1.0e-02", "0.0e-01 1.0e-02", "the cross section of x.lhe is 0 pb"),
-        ("# a comment", "<!-- a comment -->", "mmc cannot read the event file x.lhe: an event within an event"),
+        ("# a comment", "<!-- a comment", r"mmc cannot read the event file x.lhe: a comment .* has no end .line 15."),
+        ("<event>", "<!-- <event>", r"mmc cannot read the event file x.lhe: an event is within a comment .line 15."),
+        ("</event>", "", r"mmc cannot read the event file x.lhe: an event is within an event .line 15."),
     ],
 )
 def test_damage(tmp_path: Path, old: str, new: str, reason: str) -> None:
@@ -172,6 +174,118 @@ def test_damage(tmp_path: Path, old: str, new: str, reason: str) -> None:
     source.write_text(source.read_text().replace(old, new, 1))
     with pytest.raises(StepError, match=f"^{reason}"):
         les_houches_normalise.inspect(source, "sm", ["sm"])
+
+
+def test_comments_in_events_are_left_out(tmp_path: Path) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{"w": "1"}] * 2)
+    _, expected = normalise(source, "sm", ["sm", "w"])
+    source.write_text(source.read_text().replace(" 50. 50. 0. 0. 9.\n", " 50. 50. 0. 0. 9. # of the proton\n"))
+    comment = "<!-- 21 -1 0\n<wgt id='w'> 9 </wgt> -- -->"
+    text = source.read_text().replace("# a comment", comment).replace("<rwgt>", f"<rwgt>{comment}")
+    source.write_text(text.replace("</event>\n", "</event>\n<!-- between events -->\n"))
+    assert normalise(source, "sm", ["sm", "w"])[1] == expected
+
+
+def test_bytes_that_are_not_utf8_are_latin1(tmp_path: Path) -> None:
+    source = write_lhe(
+        tmp_path / "x.lhe", [{"w": "1"}] * 2, header=HEADER + "<by>J\xfcrgen \N{GREEK SMALL LETTER MU}</by>\n"
+    )
+    source.write_bytes(source.read_bytes().replace("\xfc".encode(), b"\xfc"))
+    assert "<by>J\xfcrgen \N{GREEK SMALL LETTER MU}</by>" in normalise(source, "sm", ["sm", "w"])[1]
+    source.write_bytes(source.read_bytes().replace(b" 25 1 1 2", b" 2\xfc 1 1 2"))
+    with pytest.raises(StepError, match=r"^event 1 of x.lhe is damaged: it has characters .* of numbers .line 16.$"):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+
+
+def test_two_weights_of_the_same_name(tmp_path: Path) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{"w": "1"}] * 2)
+    again = source.read_text().replace("</rwgt>", "<wgt id='w'> {} </wgt></rwgt>")
+    source.write_text(again.format(1.0, 1.0))
+    assert normalise(source, "sm", ["sm", "w"])[0].sums["w"] == 4.0
+    source.write_text(again.format("1.0", "3e0"))
+    with pytest.raises(StepError, match=r"^event 2 of x.lhe is damaged: it has two weights 'w', 1 and 3e0 .line 28.$"):
+        les_houches_normalise.inspect(source, "sm", ["sm", "w"])
+
+
+def test_names_of_weights_in_the_file(tmp_path: Path) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{"172.5_40": "1", "0.25 <": "3"}] * 2)
+    names = {"m172": "172.5_40"}
+    content = les_houches_normalise.inspect(source, "sm", ["sm", "m172"], names=names)
+    les_houches_normalise.write(source, tmp_path / "n.lhe.gz", content, "sm", ["sm", "m172"], renamed=names)
+    assert content.record()["mean_weights_pb"] == {"sm": 0.5, "m172": 2.0}
+    assert list(les_houches_table.read(tmp_path / "n.lhe.gz").weights) == ["sm", "m172", "0.25 <"]
+
+
+def test_the_nominal_weights_are_those_of_the_sampled_benchmark(tmp_path: Path) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{"sm": "0.25", "w": "1"}] * 2)
+    les_houches_normalise.inspect(source, "sm", ["sm", "w"])
+    reason = (
+        r"^the weights at 'w' in x.lhe add up to 2, and the nominal weights to 0.5: the file was not sampled at 'w'$"
+    )
+    with pytest.raises(StepError, match=reason):
+        les_houches_normalise.inspect(source, "w", ["sm", "w"])
+
+
+DECLARED = "<initrwgt><weightgroup name='a'><weight id='w'> MUR=2.0 </weight></weightgroup></initrwgt>\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "kept", "lost"),
+    [
+        ("<slha>\n a < b\n</slha>\n" + HEADER + DECLARED, ["<MGRunCard>", "# a = b"], "<slha>"),
+        (
+            DECLARED + HEADER + "<x><y></x>\n<z>1</z>",
+            ["<MGRunCard>", "# a = b", "<z>1</z>", "MUR=2.0 </weight>"],
+            "<x>",
+        ),
+        ("<x>\n" + HEADER + DECLARED + "<z>1</z>", ["<MGRunCard>", "# a = b", "<z>1</z>"], "<x>"),
+        (HEADER + DECLARED.replace("</weightgroup>", ""), ["<MGRunCard>", "# a = b"], "<initrwgt>"),
+        (HEADER.replace("# nev", "]]> < # nev") + DECLARED, ["<MGRunCard>"], "<MGRunCard>"),
+        ("<!-- <x> -->\n<y>&b;</y>\n" + HEADER + DECLARED, ["<MGRunCard>", "# a = b"], "<y>"),
+    ],
+)
+def test_damage_of_a_part_of_the_header_costs_that_part(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, header: str, kept: list[str], lost: str
+) -> None:
+    header = header.replace("]]>\n</MG", "# a = b\n]]>\n</MG")
+    content, text = normalise(write_lhe(tmp_path / "x.lhe", [{"w": "1"}] * 2, header=header), "sm", ["sm", "w"])
+    head = ElementTree.fromstring(text).find("header")
+    assert head is not None and head.find("MGRunCard") is not None and content.head.norm == "sum"
+    (weight,) = head.iterfind("initrwgt/weightgroup/weight")
+    assert weight.get("id") == "w" and "2.0" in (weight.get("mur", "") + (weight.text or ""))
+    assert [part for part in kept if part not in text] == []
+    assert (
+        f"{lost} in the header of the event file is left out" in caplog.text and caplog.text.count("is left out") == 1
+    )
+
+
+@pytest.mark.parametrize("place", ["<header>", "</header>", "</init>"])
+def test_declarations_of_weights_stay_wherever_they_are(tmp_path: Path, place: str) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{"w": "1"}] * 2)
+    new = f"{DECLARED}{place}" if place == "<header>" else f"{place}\n{DECLARED}"
+    source.write_text(source.read_text().replace(place, new))
+    head = ElementTree.fromstring(normalise(source, "sm", ["sm", "w"])[1]).find("header")
+    assert head is not None and len(list(head.iterfind("initrwgt/weightgroup/weight"))) == 1
+
+
+def test_a_header_without_its_end(tmp_path: Path) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{"w": "1"}] * 2, header=HEADER + DECLARED)
+    source.write_text(source.read_text().replace("</header>", ""))
+    content, text = normalise(source, "sm", ["sm", "w"])
+    assert content.head.norm == "sum" and "MUR=2.0" in text
+
+
+@pytest.mark.parametrize(
+    "line", ["{} = event_norm # hidden_parameter", "'{}'\t= EVENT_NORM! x", " {}=event_norm #x ! y"]
+)
+@pytest.mark.parametrize(("norm", "own"), [("sum", "0.25"), ("average", "0.5")])
+def test_forms_of_run_cards(tmp_path: Path, line: str, norm: str, own: str) -> None:
+    header = HEADER.replace(
+        "  {norm}\t= event_norm ! sum\n", f"#  Additional hidden parameters\n {line.format(norm)}\n"
+    )
+    content, text = normalise(write_lhe(tmp_path / "x.lhe", [{}, {}], own, header=header), "sm", ["sm"])
+    assert content.head.norm == norm and content.sums == {"sm": 1.0}
+    assert text.lower().count("event_norm") == 1
 
 
 def test_half_a_gzipped_file(tmp_path: Path) -> None:
@@ -192,6 +306,11 @@ def test_half_a_gzipped_file(tmp_path: Path) -> None:
         ),
         ("2 = nevents", "3 = nevents", "the header of x.lhe says that 3 events were generated, and the file holds 2"),
         ("]]>", "]]>\n#  Number of Events        :       3\n", None),
+        (
+            "]]>",
+            "average = event_norm # hidden_parameter\n]]>",
+            "the run card in x.lhe sets event_norm twice: sum and average",
+        ),
     ],
 )
 def test_contradictions(tmp_path: Path, old: str, new: str, reason: str | None) -> None:
@@ -228,6 +347,30 @@ def test_without_a_run_card_the_accord_counts(tmp_path: Path, strategy: str, own
     source.write_text(source.read_text().replace(" -3 1\n", f" {strategy} 1\n"))
     content = les_houches_normalise.inspect(source, "sm", ["sm"])
     assert (content.factor, content.record()["mean_weights_pb"]["sm"]) == (factor, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("info", "card", "reason"),
+    [
+        (INFO.replace("4", "2"), "", None),
+        (
+            INFO.replace("4", "2").replace("0.5", "0.8"),
+            "",
+            "the cross section is 0.8 pb in <MGGenerationInfo>, and 0.5 pb in",
+        ),
+        (INFO.replace("4", "2").replace("0.5", "0.8") + "<MadSpin>x</MadSpin>", "", None),  # decays
+        (INFO.replace("4", "2"), "3", "3 events were asked for .nevents., and 2 generated .<MGGenerationInfo>."),
+        (INFO.replace("4", "2"), "1", "1 events were asked for .nevents., and 2 generated .<MGGenerationInfo>."),
+    ],
+)
+def test_generation_info(tmp_path: Path, info: str, card: str, reason: str | None) -> None:
+    header = (HEADER.replace("{n}", card) if card else HEADER) + info
+    source = write_lhe(tmp_path / "x.lhe", [{}, {}], header=header)
+    if reason is None:
+        assert les_houches_normalise.inspect(source, "sm", ["sm"]).sums == {"sm": 1.0}
+        return
+    with pytest.raises(StepError, match=f"^the header of x.lhe contradicts itself: {reason}"):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
 
 
 @pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="needs the event files beside the checkout")

@@ -40,6 +40,18 @@ def _id(mur: float, muf: float) -> str:
     return str(1 + pairs.index((mur, muf)))
 
 
+def test_a_weight_that_is_declared_in_two_ways(tmp_path: Path) -> None:
+    text = "<LesHouchesEvents><header><initrwgt><weightgroup name='a'><weight id='2' MUR='{}'>x</weight></weightgroup>"
+    path = tmp_path / "x.lhe"
+    path.write_text(f"{text.format('2.0')}<weight id='2' MUR='2.0'>y</weight></initrwgt></header><event>")
+    assert [dict(weight) for group in weight_groups(path) for weight in group.weights] == [
+        {"id": "2", "mur": "2.0"}
+    ] * 2
+    path.write_text(f"{text.format('2.0')}<weight id='2' MUR='0.5'>y</weight></initrwgt></header><event>")
+    with pytest.raises(StepError, match=r"^x\.lhe declares the weight '2' twice, in different ways$"):
+        weight_groups(path)
+
+
 def test_weight_groups(file: Path) -> None:
     groups = weight_groups(file)
     assert [(g.name, len(g.weights)) for g in groups] == [

@@ -37,6 +37,8 @@ def test_values_of_the_card_are_transformed() -> None:
         ("1/theta", 0.0, "has no value at 0: .*division by zero"),
         ("1e300*theta*1e300", 1.0, "has no value at 1: it is inf"),
         ("theta**0.5", -1.0, "has no value at -1"),
+        ("10**theta", 400, "has no value at 400"),
+        ("sqrt(theta)", -1.0, "has no value at -1"),
         ("j[0].pt", 1.0, "is not known in a transform"),
     ],
 )
@@ -47,6 +49,8 @@ def test_transforms_that_have_no_value(transform: str, theta: float, reason: str
 
 def test_transforms_call_what_eval_lets_them_call() -> None:
     assert card_value(" max(abs(theta), 2)", -3.0, "CWL2") == 3.0
+    assert card_value("10**theta + exp(0)", 2, "CWL2") == 101.0
+    assert card_value("sqrt(theta)", 4.0, "CWL2") == 2.0
 
 
 def test_param_card_is_that_of_the_point() -> None:
@@ -75,6 +79,38 @@ def test_param_card_lacks_a_place(place: str, reason: str) -> None:
     with pytest.raises(StepError, match="has no entry"):  # what the study says is needed for a background too
         param_card(CARD, {place: 1.0}, {}, all_needed=False, origin="x.dat")
     assert param_card(CARD, {place: 1.0}, {}, all_needed=True, origin="x.dat", where_there=[place]) == as_it_is
+
+
+MATRIX = """\
+Block dsqmix
+ 1 1 1.0
+ 1 2 0.0
+## Dependent parameters, given by model restrictions.
+ 2 2 1.0
+"""
+
+
+def test_entries_of_a_matrix() -> None:
+    parameters = {"m": CardEntry(lha_block="DSQMIX", lha_id=(1, 2), transform="2*theta")}
+    values = card_values(parameters, {"m": 0.1})
+    assert values == {"dsqmix 1 2": 0.2}
+    text = param_card(MATRIX, {"dsqmix 1 1": 0.5}, values, all_needed=True, origin="x.dat")
+    assert {place: float(value) for place, value in cards.param_card(text).items()} == {
+        ("dsqmix", (1, 1)): 0.5,
+        ("dsqmix", (1, 2)): 0.2,
+        ("dsqmix", (2, 2)): 1.0,
+    }
+    assert "  set dsqmix 1 2 0.2" in reweight_card({"w": values})
+    with pytest.raises(StepError, match=r"has no entry 'dsqmix 2 1': block dsqmix has 1 1, 1 2, 2 2$"):
+        param_card(MATRIX, {}, {"dsqmix 2 1": 1.0}, all_needed=True, origin="x.dat")
+
+
+@pytest.mark.parametrize(("entries", "values"), [({"dsqmix 2 2": 0.5}, {}), ({}, {"dsqmix 2 2": 0.5})])
+def test_entries_that_madgraph_ignores(entries: dict[str, float], values: dict[str, float]) -> None:
+    with pytest.raises(
+        StepError, match=r"^the param card x.dat has 'dsqmix 2 2' below its line Dependent parameters: "
+    ):
+        param_card(MATRIX, entries, values, all_needed=True, origin="x.dat")
 
 
 def test_entries_that_stay_as_they_are() -> None:

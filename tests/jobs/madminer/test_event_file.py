@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mmc.compiler.settings.points import AtBenchmark, AtPoint
 from mmc.errors import StepError
-from mmc.jobs.madminer.event_file import EventFile, _shares
+from mmc.jobs.madminer.event_file import EventFile, balance_shares
 from mmc.jobs.statistics.limits import effective_size
 
 from tests.jobs.toy_events import cross_section, squared_amplitude, write_events
@@ -48,7 +48,7 @@ def test_balanced_events_have_no_bias_and_the_error_that_they_claim() -> None:
         z = random.normal(2.0 * origin)
         densities = np.exp(-0.5 * np.square(z[:, np.newaxis] - [0.0, 2.0, 2.5]))
         weights = densities / (densities[range(len(z)), origin] * generated[origin])[:, np.newaxis]
-        weights = weights[:, 2] * _shares(weights[:, :2], origin)
+        weights = weights[:, 2] * balance_shares(weights[:, :2], origin)
         found.append(float(weights @ (z > 3.0)))
         claimed.append(float(np.square(weights) @ (z > 3.0)) ** 0.5)
     expected = 0.3085375  # the part of a normal distribution around 2.5 above 3
@@ -58,7 +58,7 @@ def test_balanced_events_have_no_bias_and_the_error_that_they_claim() -> None:
 
 def test_backgrounds_keep_their_weights() -> None:
     weights, origin = np.array([[1.0, 1.0], [0.5, 1.0], [0.5, 0.25]]), np.array([-1, 0, 1])
-    assert _shares(weights, origin) == pytest.approx([1.0, 0.2, 0.5])
+    assert balance_shares(weights, origin) == pytest.approx([1.0, 0.2, 0.5])
 
 
 def test_joint_scores_are_those_of_the_model(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.madminer.sampler import make_sampler
 
 
@@ -12,7 +13,7 @@ def test_samples_are_those_of_madminer(toy_events: Path, closest: bool) -> None:
     path = toy_events / "events.h5"
     options = {"sample_only_from_closest_benchmark": closest, "test_split": 0.3, "validation_split": 0.1}
     drawn = []
-    for sampler in (SampleAugmenter(str(path), include_nuisance_parameters=False), make_sampler(path)):
+    for sampler in (SampleAugmenter(str(path), include_nuisance_parameters=False), make_sampler(path, balanced=False)):
         np.random.seed(3)
         theta0 = morphing_points(np.array([[0.5, 0.1], [-0.4, 0.9]]))
         drawn.append(sampler.sample_train_ratio(theta0=theta0, theta1=benchmark("sm"), n_samples=400, **options))
@@ -44,3 +45,29 @@ def test_samples_at_random_nuisance_parameters_are_those_of_madminer(uncertain: 
     assert not points1[:, 2:].any()
     for stock, cached in zip(*drawn, strict=True):
         assert cached == pytest.approx(stock, rel=1e-5, abs=1e-5)
+
+
+def test_events_of_all_benchmarks_are_combined_as_in_limits(toy_events: Path) -> None:
+    """With the balance heuristic, fewer events carry much of the cross section."""
+    from madminer.sampling import morphing_points
+
+    path, point = toy_events / "events.h5", np.array([0.9, -0.9])
+    where = {"partition": "train", "test_split": 0.2, "validation_split": 0.2, "generated_close_to": None}
+    file, sizes = EventFile(path, 0.2, 0.2), []
+    events = file.balanced("train")
+    for balanced in (False, True):
+        sampler = make_sampler(path, balanced=balanced)
+        (total,), _ = sampler.xsecs([point], [None], **where)
+        np.random.seed(3)
+        x, _, effective = sampler.sample_train_plain(
+            theta=morphing_points([point]),
+            n_samples=20_000,
+            test_split=0.2,
+            validation_split=0.2,
+            sample_only_from_closest_benchmark=False,
+        )
+        sizes.append(float(np.min(effective)))
+        weights = events.weights @ file.coefficients(point[np.newaxis])[0]
+        assert total == pytest.approx(weights.sum(), rel=1e-9 if balanced else 0.05)
+        assert x[:, 0].mean() == pytest.approx(weights @ events.x[:, 0] / weights.sum(), abs=0.1)
+    assert sizes[1] > 1.2 * sizes[0]

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 from mmc.errors import StepError
-from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer import event_objects, workarounds
 
 from tests.forked import Python
 from tests.jobs.event_files import UPROOT3_ON_NUMPY2, lhe_text, setup_file, write_root
@@ -144,7 +144,7 @@ import sys, warnings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     if sys.argv[1] == "patched":
-        from mmc.jobs.madminer import workarounds
+        from mmc.jobs.madminer import event_objects, workarounds
         workarounds.apply()
     from madminer.core import MadMiner
 miner = MadMiner()
@@ -239,12 +239,14 @@ def failure(*words):
     except BaseException as error:
         return f"{type(error).__name__}: {error}"
 
+READ_TRUTH
 found = {"numpy 2": failure("met.pt")}
 UPROOT3
 found["masses"] = read("(a[0] + a[1]).m")
 found["visible"] = failure("(visible - all).pt")
 found["log(0)"] = failure("log(0)")
 found["misspelt"] = read("muon[0].pt", False, ["True"])
+found["truth"] = read_truth()
 found["everything passes"] = failure("met.pt", False)
 found["sums"] = 0
 from madminer.utils.interfaces import delphes_root
@@ -261,6 +263,22 @@ print(json.dumps(found))
 """
 
 
+READ_TRUTH = """
+def read_truth():
+    found = []
+    for limit in (0.0, 1000.0):
+        reader = DelphesReader("setup.h5")
+        reader.set_acceptance(pt_min_mu=limit)
+        reader.add_cut("True")
+        reader.add_sample(None, "sm", delphes_filename="events.root", lhe_filename="events.lhe", weights="lhe")
+        reader.add_observable("n", "len(mu)", required=False)
+        reader.add_observable("falls", "mu[0].pt >= mu[1].pt", required=False)
+        reader.analyse_delphes_samples(generator_truth=True)
+        found += [sum(reader.observations["n"]), 0.0 in reader.observations["falls"]]
+    return found
+"""
+
+
 @pytest.fixture(scope="module")
 def delphes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """200 events, generated and detected."""
@@ -274,7 +292,7 @@ def delphes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def stock_delphes(delphes: Path, stock_madminer: Python) -> dict[str, Any]:
     """What MadMiner's DelphesReader does without any work-around, but that of uproot3."""
-    program = STOCK_DELPHES.replace("UPROOT3", UPROOT3_ON_NUMPY2)
+    program = STOCK_DELPHES.replace("UPROOT3", UPROOT3_ON_NUMPY2).replace("READ_TRUTH", READ_TRUTH)
     found: dict[str, Any] = json.loads(stock_madminer(program, cwd=delphes).stdout)
     return found
 
@@ -318,7 +336,7 @@ def test_delphes_sums_are_made_where_they_are_used(
 ) -> None:
     assert stock_delphes["sums"] == 2 * 200
     made: list[float] = []
-    monkeypatch.setattr(workarounds, "_sum", lambda _particles, zero: made.append(zero))
+    monkeypatch.setattr(event_objects, "momentum_sum", lambda _particles, zero: made.append(zero))
     assert len(_read_delphes(delphes, "met.pt")) == 200 and made == []
 
 
@@ -334,6 +352,22 @@ def test_delphes_misspelt_name_ends_the_run(stock_delphes: dict[str, Any], delph
         _read_delphes(delphes, "muon[0].pt")
 
 
+def test_delphes_particles_of_the_generator(
+    stock_delphes: dict[str, Any], delphes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stock MadMiner also counts decayed muons, in any order, and does not apply their acceptance."""
+    workarounds.apply_delphes_reader()
+    from madminer.delphes import DelphesReader
+
+    monkeypatch.chdir(delphes)
+    names: dict[str, Any] = {"DelphesReader": DelphesReader}
+    exec(READ_TRUTH, names)
+    n_final, *others = names["read_truth"]()
+    assert n_final > 0 and others == [False, 0.0, False]
+    n_all, is_out_of_order, *without_acceptance = stock_delphes["truth"]
+    assert n_all > 1.5 * n_final and is_out_of_order and without_acceptance == [n_all, True]
+
+
 def test_delphes_everything_passes(stock_delphes: dict[str, Any], delphes: Path) -> None:
     assert stock_delphes["everything passes"] == "RuntimeError: Mismatching number of events for sm: 200 vs 1"
     assert len(_read_delphes(delphes, "met.pt", required=False)) == 200
@@ -346,7 +380,7 @@ import sys, warnings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     if sys.argv[3] == "patched":
-        from mmc.jobs.madminer import workarounds
+        from mmc.jobs.madminer import event_objects, workarounds
         workarounds.apply_reader()
     from madminer.lhe import LHEReader
 import numpy as np

@@ -130,6 +130,64 @@ def test_many_events_are_read_in_parts(tmp_path: Path, files: Files, monkeypatch
     assert _compare(tmp_path, files.setup, files.sample(), _reading()) == N_EVENTS
 
 
+def test_final_particles_of_the_generator(tmp_path: Path, files: Files) -> None:
+    """What decays does not count, the order is that of pT, and each kind has its own acceptance."""
+    particles = {  # of all events, in the order of the file
+        "PT": [5.0, 40.0, 30.0, 60.0, 50.0, 15.0, 70.0],
+        "Eta": [0.0, 0.1, 0.2, 0.3, 2.6, 0.5, 0.6],
+        "PID": [11, 11, -11, 22, -13, 13, 22],
+        "Status": [1, 23, 1, 1, 1, 1, 44],
+    }
+    detected = tmp_path / "events.root"
+    write_root(detected, N_EVENTS, particles=particles)
+    definitions = {
+        "pt_e": "e[0].pt",
+        "n_e": "len(e)",
+        "n_mu": "len(mu)",
+        "pt_mu": "mu[0].pt",
+        "pt_a": "a[0].pt",
+        "n_l": "len(l)",
+        "l_0": "l[0].pdgid",
+        "l_last": "l[-1].pt",
+    }
+    observables = {name: {"definition": text, "required": False, "default": None} for name, text in definitions.items()}
+    acceptance = {"pt_min": {"e": 10.0, "mu": 12.0, "a": 65.0}, "eta_max": {"e": 2.5, "mu": 2.7, "a": 2.5}}
+    reading = _reading(observables=observables, acceptance=acceptance)
+    sample = Sample(files.generated, detected, "sm", False, True)
+    ours = _reader(files.setup, reading)
+    delphes.analyse(ours, sample)
+    found = {name: set(values.tolist()) for name, values in ours.observations.items() if name != "pt_a"}
+    assert found == {
+        "pt_e": {30.0},
+        "n_e": {1.0},
+        "n_mu": {2.0},
+        "pt_mu": {50.0},
+        "n_l": {3.0},
+        "l_0": {-13.0},
+        "l_last": {15.0},
+    }
+    assert np.isnan(ours.observations["pt_a"]).all()
+    assert _compare(tmp_path, files.setup, sample, reading) == N_EVENTS
+
+
+@pytest.mark.parametrize(("bits", "tagged"), [((), {1, 3}), ((0,), {1, 3}), ((1,), {3}), ((2,), set()), ((1, 2), {3})])
+@pytest.mark.parametrize("generator_truth", [False, True])
+def test_bits_of_b_tags(
+    tmp_path: Path, files: Files, bits: tuple[int, ...], tagged: set[int], generator_truth: bool
+) -> None:
+    name = "GenJet" if generator_truth else "Jet"
+    jets = delphes_root.read(files.detected, generator_truth).collections[name]
+    first = [int(event[0]) if len(event) else -1 for event in jets["BTag"].to_list()]
+    definition = {"definition": "j[0].b_tag", "required": False, "default": -1.0}
+    reading = _reading(observables={"tag": definition})
+    sample = Sample(files.generated, files.detected, "sm", False, generator_truth, (), bits)
+    reader = _reader(files.setup, reading)
+    delphes.analyse(reader, sample)
+    expected = [-1.0 if tag < 0 else float(tag in tagged) for tag in first]
+    assert reader.observations["tag"].tolist() == expected and {0, 1, 3, -1} <= set(first)
+    assert _compare(tmp_path, files.setup, sample, reading) == N_EVENTS
+
+
 # -- real files -------------------------------------------------------------------------------------------------------
 
 

@@ -24,6 +24,15 @@ def test_matrices_are_those_of_madminer(toy_events: Path, point: np.ndarray) -> 
     assert histogram == pytest.approx(stock.histo_information(point, 5000.0, "x1", EDGES)[0])
 
 
+def test_profiled_information_does_not_depend_on_units() -> None:
+    root = np.random.default_rng(3).normal(size=(3, 3))
+    matrix, unit = root @ root.T + np.eye(3), np.array([1e-12, 1.0, 1e5])
+    natural = Information(matrix, np.zeros((3, 3, 3, 3)))
+    other = Information(matrix / np.outer(unit, unit), np.zeros((3, 3, 3, 3)))
+    for k in range(3):
+        assert other.profiled([k]).matrix[0, 0] * unit[k] ** 2 == pytest.approx(natural.profiled([k]).matrix[0, 0])
+
+
 def test_covariances_are_those_of_many_samples() -> None:
     random = np.random.default_rng(6)
     row, gradients = np.array([1.0, 0.0, 0.0]), np.array([[0.2, 1.0, 0.0], [0.0, 0.3, -1.0]])

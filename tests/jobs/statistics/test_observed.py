@@ -76,7 +76,8 @@ def test_limits_are_those_of_madminer(
     record = json.loads((ratio / "evaluate.json").read_text())
     assert record["n_observed"] == (n_observed or 180)
     assert set(record["observed"]["intervals"]) == {"c1", "c2"}
-    assert "verdict" not in record["observed"]
+    assert record["observed"]["verdict"] in VERDICTS
+    assert set(record["observed"]["closure"]["verdicts"]) == {"observed_events"}
 
 
 def test_observed_limits_of_the_asimov_data_are_the_expected_ones(tmp_path: Path, toy_events: Path) -> None:

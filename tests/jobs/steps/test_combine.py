@@ -1,4 +1,6 @@
+import gzip
 import json
+import re
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -8,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.jobs.physics import READING, Folder, combine_settings, configure_settings
+from tests.jobs.physics import BENCHMARKS, READING, Folder, combine_settings, configure_settings
 
 pytestmark = pytest.mark.engine
 
@@ -240,3 +242,27 @@ def test_signal_samples_must_be_generated_at_the_same_benchmarks(chain: Chain) -
     ]
     reason = chain.refusal([chain.setup], {"jobs": jobs})
     assert reason == "all signal samples must be generated at the same benchmarks: high lacks ll"
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.05])
+def test_morphed_weights_are_those_of_a_benchmark_outside_the_basis(tmp_path: Path, factor: float) -> None:
+    """Of the embedded generator they are exact; weights of another point are refused."""
+    folder = Folder(tmp_path)
+    benchmarks = {**BENCHMARKS, "out": {"c_LL": -0.03, "c_LR": 0.04}}
+    settings = {**configure_settings(benchmarks), "outside_basis": ["out"]}
+    setup = folder.run("configure", "configure", settings, seed=3)
+    events = folder.simulate(setup, folder.generate(setup), 200)
+    text = gzip.decompress((events / "events.lhe.gz").read_bytes()).decode()
+    scaled = re.sub(r"(<wgt id='out'>)\s*(\S+)", lambda found: f"{found[1]} {factor * float(found[2])!r}", text)
+    (events / "events.lhe.gz").write_bytes(gzip.compress(scaled.encode()))
+    analysed = [folder.analyse(setup, events, ALL)]
+    inputs = {"setup": setup, "analysed": analysed}
+    if factor == 1.0:
+        out = folder.run("combine", "combine", combine_settings(analysed), **inputs)
+        assert json.loads((out / "events.json").read_text())["morphing_deviations"] == {
+            "out": pytest.approx(0, abs=1e-6)
+        }
+    else:
+        reason = folder.refusal("combine", "combine", combine_settings(analysed), **inputs)
+        assert "at benchmark 'out', which is not in the morphing basis, morphed weights differ" in reason
+        assert "by 4.76%" in reason

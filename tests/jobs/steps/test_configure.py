@@ -83,6 +83,16 @@ def test_card_entries(tmp_path: Path) -> None:
         assert file["parameters/val_ranges"][()].tolist() == [[-20.0, 20.0]]
 
 
+def test_entries_of_a_matrix(tmp_path: Path) -> None:
+    """MadMiner has room for one number; two entries still have two."""
+    settings = configure_settings({"sm": {"a": 0.0, "b": 0.0}, "w": {"a": 0.5, "b": 0.0}})
+    entry = {"lha_block": "DSQMIX", "transform": "theta", "range": [-1, 1], "max_power": 2}
+    parameters = {"a": {**entry, "lha_id": [1, 1]}, "b": {**entry, "lha_id": [1, 2]}}
+    out = Folder(tmp_path).run("configure", "configure", {**settings, "parameters": parameters})
+    with h5py.File(out / "setup.h5") as file:
+        assert file["parameters/lha_ids"][()].tolist() == [1001, 1002]
+
+
 def test_parameters_of_event_files_need_no_card_entry(tmp_path: Path) -> None:
     settings = configure_settings()
     settings["parameters"] = {name: {**e, "coefficient": None} for name, e in settings["parameters"].items()}

@@ -1,7 +1,9 @@
 """The step import_events: event files that exist become what the other steps read, or one line says why not."""
 
+import bz2
 import gzip
 import json
+import lzma
 import shutil
 from pathlib import Path
 from typing import Any
@@ -165,7 +167,7 @@ def test_points_of_the_file_are_those_of_the_study(
     files = {"file_lhe": write_lhe(tmp_path / "sm.lhe", [OTHERS] * 2, header=head + HEADER)}
     folder, settings = Folder(tmp_path), _settings()
     if reason is not None:
-        line = folder.refusal("import_events", "x", settings, setup=configured, **files)
+        line = _refused_folder(tmp_path).refusal("import_events", "x", settings, setup=configured, **files)
         assert line.startswith(f"sm.lhe {reason}")
         settings["parameters"] = {}  # a study that does not say where they stand
     folder.run("import_events", "y", settings, setup=configured, **files)
@@ -200,3 +202,195 @@ def test_hepmc_of_a_real_chain(tmp_path: Path, real: Path) -> None:
     shutil.rmtree(tmp_path / "import_events")
     line = Folder(tmp_path).refusal("import_events", "x", settings, setup=real, **{**files, "file_hepmc": shorter})
     assert line.startswith("short.hepmc holds 99 events and signal_sm_100ev.lhe.gz 100: ")
+
+
+def _refused_folder(folder: Path) -> Folder:
+    """A folder without finished jobs."""
+    (folder / "refused").mkdir(exist_ok=True)
+    return Folder(folder / "refused")
+
+
+RATIOS = ["2.0", "4.0", "1.0", "3.0", "7.0", "5.0"]
+"""The weight at `w` of each event; the other weights are 1."""
+VARYING = [OTHERS | {"w": ratio} for ratio in RATIOS]
+
+
+def _weighted(path: Path, ratios: list[str], version: int = 3) -> Path:
+    """A HepMC text whose weights are those that Pythia passes on, relative to the nominal one."""
+    if version == 3:
+        events = "".join(f"E {k} 1 2\nU GEV MM\nW 1 {4 * float(r)} 2\nP 1 0 2212 {k} 0\n" for k, r in enumerate(ratios))
+        path.write_text(HEPMC.format(events=events))
+    else:
+        line = "E {} 0 0 0 0 0 0 1 1 2 2 5 6 3 0.7 {} 1.4\nU GEV MM\nP 1 2212 {}\n"
+        events = "".join(line.format(k, 2.8 * float(r), k) for k, r in enumerate(ratios))
+        path.write_text(HEPMC.format(events=events).replace("Asciiv3", "IO_GenEvent"))
+    return path
+
+
+def _weighted_root(path: Path, ratios: list[str] | None, nominal: str = "Weight") -> Path:
+    import awkward as ak
+    import uproot
+
+    met, ones = np.arange(6, dtype=np.float32), np.ones(6, dtype=int)
+    branches = {"MissingET": ak.zip({"MET": ak.unflatten(met, ones), "Phi": ak.unflatten(met / 7, ones)})}
+    if ratios is not None:
+        weights = ak.unflatten(np.array([w for r in ratios for w in (1.0, 4 * float(r))], dtype=np.float32), 2 * ones)
+        branches[nominal] = ak.zip({"Weight": weights[:, :1] if nominal == "Event" else weights})
+    names = {"counter_name": lambda name: f"{name}_size", "field_name": lambda outer, inner: f"{outer}.{inner}"}
+    with uproot.recreate(path) as file:
+        tree = file.mktree("Delphes", {name: array.type.content for name, array in branches.items()}, **names)
+        tree.extend(branches)
+    return path
+
+
+SHIFTED = [*RATIOS[1:], RATIOS[0]]
+
+
+@pytest.mark.parametrize("kind", ["hepmc3", "hepmc2", "root"])
+def test_events_of_other_files_are_matched_one_by_one(tmp_path: Path, configured: Path, kind: str) -> None:
+    source = write_lhe(tmp_path / "sm.lhe", VARYING, own="0.25", cross_section=1.5)
+
+    def make(name: str, ratios: list[str]) -> Path:
+        if kind == "root":
+            return _weighted_root(tmp_path / name, ratios)
+        return _weighted(tmp_path / name, ratios, int(kind[-1]))
+
+    settings = _settings(delphes="file_x") if kind == "root" else _settings(hepmc="file_x")
+    out = Folder(tmp_path).run(
+        "import_events", "x", settings, setup=configured, file_lhe=source, file_x=make("right", RATIOS)
+    )
+    assert json.loads((out / "simulate.json").read_text())["warnings"] == []
+    for name, ratios, end in (
+        (
+            "shifted",
+            SHIFTED,
+            "the weights of 0 of 6 events agree, and 6 others have those of the event before or after",
+        ),
+        ("turned", RATIOS[::-1], "the weights of 0 of 6 events agree"),
+    ):
+        line = _refused_folder(tmp_path).refusal(
+            "import_events", "x", settings, setup=configured, file_lhe=source, file_x=make(name, ratios)
+        )
+        assert line == f"{name} holds other events than sm.lhe, or the same events in another order: {end}"
+
+
+@pytest.mark.parametrize(("ratios", "nominal"), [(None, "Weight"), (["1"] * 6, "Weight"), (RATIOS, "Event")])
+def test_events_that_cannot_be_matched(
+    tmp_path: Path, configured: Path, ratios: list[str] | None, nominal: str
+) -> None:
+    files = {
+        "file_lhe": write_lhe(tmp_path / "sm.lhe", VARYING, own="0.25", cross_section=1.5),
+        "file_x": _weighted_root(tmp_path / "sm.root", ratios, nominal),
+    }
+    out = Folder(tmp_path).run("import_events", "x", _settings(delphes="file_x"), setup=configured, **files)
+    assert json.loads((out / "simulate.json").read_text())["warnings"] == [
+        "mmc cannot check that sm.root has the events of sm.lhe in the same order: no weight that both have differs "
+        "from event to event, and not both have the incoming partons"
+    ]
+
+
+def test_a_nominal_weight_that_varies_is_matched(tmp_path: Path, configured: Path) -> None:
+    """Of a background, whose file has no other weight."""
+    source = write_lhe(tmp_path / "sm.lhe", [{}] * 6, own="OWN", cross_section=22.0)
+    text = source.read_text()
+    for ratio in RATIOS:
+        text = text.replace("OWN", ratio, 1)
+    source.write_text(text)
+    settings = _settings(background=True, hepmc="file_x")
+    path = tmp_path / "sm.hepmc"
+    for ratios in (RATIOS, SHIFTED):
+        events = "".join(f"E {k} 1 2\nU GEV MM\nW {7e-9 * float(r)}\nP 1 {k}\n" for k, r in enumerate(ratios))
+        path.write_text(HEPMC.format(events=events))
+        files = {"file_lhe": source, "file_x": path}
+        if ratios is RATIOS:
+            out = Folder(tmp_path).run("import_events", "x", settings, setup=configured, **files)
+            assert json.loads((out / "simulate.json").read_text())["warnings"] == []
+    assert "the same events in another order" in _refused_folder(tmp_path).refusal(
+        "import_events", "x", settings, setup=configured, **files
+    )
+
+
+def test_weights_of_hepmc_that_are_not_numbers(tmp_path: Path, configured: Path) -> None:
+    files = {
+        "file_lhe": write_lhe(tmp_path / "sm.lhe", [OTHERS] * 2),
+        "file_x": _weighted(tmp_path / "sm.hepmc", RATIOS[:2]),
+    }
+    files["file_x"].write_text(files["file_x"].read_text().replace("W 1 16.0", "W 1 16.0.0"))
+    line = Folder(tmp_path).refusal("import_events", "x", _settings(hepmc="file_x"), setup=configured, **files)
+    assert line == "event 2 of sm.hepmc is damaged: its weights are not numbers"
+
+
+def test_weights_with_names_that_benchmarks_cannot_have(tmp_path: Path, configured: Path) -> None:
+    weights = {("172.5_40" if name == "w" else name): value for name, value in OTHERS.items()}
+    declared = "<initrwgt><weight id='172.5_40'>set param_card dim6 2 {} # orig: 0.0\n</weight></initrwgt>\n"
+    source = write_lhe(tmp_path / "sm.lhe", [weights] * 2, header=declared.format("1.652e2") + HEADER)
+    settings = _settings(weights={"w": "172.5_40"})
+    out = Folder(tmp_path).run("import_events", "x", settings, setup=configured, file_lhe=source)
+    assert json.loads((out / "simulate.json").read_text())["mean_weights_pb"]["w"] == 2.0
+    assert list(les_houches_table.read(out / "events.lhe.gz").weights) == SIX
+    source = write_lhe(tmp_path / "sm.lhe", [weights] * 2, header=declared.format("33.04") + HEADER)
+    line = _refused_folder(tmp_path).refusal("import_events", "x", settings, setup=configured, file_lhe=source)
+    assert line.startswith("sm.lhe was reweighted at dim6 2 = 33.04 for 'w', where the study has 165.2: ")
+    line = _refused_folder(tmp_path).refusal("import_events", "x", _settings(), setup=configured, file_lhe=source)
+    assert line.endswith("a weight with another name is named under `weights` beside the file")
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        (
+            "<slha>\nBlock dim6\n 1 9.\n## Dependent parameters, given by model restrictions.\n 2 0.0 # x\n</slha>",
+            "sm.lhe has dim6 2 below the line Dependent parameters of its param card: MadGraph computes it from others",
+        ),
+        (
+            REWEIGHTED.format("165.2") + REWEIGHTED.format("165.3"),
+            "the header of sm.lhe declares the weight 'w' at two points",
+        ),
+    ],
+)
+def test_headers_that_contradict_the_study_or_themselves(
+    tmp_path: Path, configured: Path, head: str, reason: str
+) -> None:
+    source = write_lhe(tmp_path / "sm.lhe", [OTHERS] * 2, header=head + HEADER)
+    line = Folder(tmp_path).refusal("import_events", "x", _settings(), setup=configured, file_lhe=source)
+    assert line.startswith(reason)
+
+
+@pytest.mark.parametrize("pack", [bz2.compress, lzma.compress])
+def test_files_in_other_ways_of_packing(tmp_path: Path, configured: Path, pack: Any) -> None:
+    files = {
+        "file_lhe": write_lhe(tmp_path / "sm.lhe", [OTHERS] * 2),
+        "file_hepmc": _hepmc(tmp_path / "sm.hepmc", 2),
+    }
+    text = files["file_hepmc"].read_bytes()
+    for path in files.values():
+        path.write_bytes(pack(path.read_bytes()))
+    out = Folder(tmp_path).run("import_events", "x", _settings(hepmc="file_hepmc"), setup=configured, **files)
+    assert gzip.decompress((out / "events.hepmc.gz").read_bytes()) == text
+
+
+def _random_lhe(path: Path, n_events: int, seed: int) -> Path:
+    """Events that are all different."""
+    text = write_lhe(path, [OTHERS] * n_events, own=str(0.5 / n_events)).read_text()
+    first, *events = text.split("0. 0. 0. 100. 100.")
+    momenta = np.random.default_rng(seed).normal(size=(n_events, 3))
+    lines = (f"{' '.join(map(str, row))} 100. 100." for row in momenta)
+    path.write_text(first + "".join(line + rest for line, rest in zip(lines, events, strict=True)))
+    return path
+
+
+def test_events_that_a_file_holds_twice(tmp_path: Path, configured: Path) -> None:
+    source = _random_lhe(tmp_path / "sm.lhe", 20, 1)
+    head, *events = source.read_text().split("<event>")
+    events[-1] = events[-1].removesuffix("</LesHouchesEvents>\n")
+    text = "<event>".join([head.replace("20 = nevents", "40 = nevents"), *events, *events])
+    source.write_text(text.replace("0.025 ", "0.0125 ") + "</LesHouchesEvents>\n")
+    line = Folder(tmp_path).refusal("import_events", "x", _settings(), setup=configured, file_lhe=source)
+    assert line.startswith("sm.lhe holds 40 events, and 20 of them are copies of others in the file: remove the copies")
+
+
+def test_a_weight_under_the_benchmarks_own_name_is_another_one(tmp_path: Path, configured: Path) -> None:
+    source = write_lhe(tmp_path / "sm.lhe", [OTHERS] * 2)
+    settings = _settings(weights={"w": "155_10"})
+    reason = Folder(tmp_path).refusal("import_events", "x", settings, setup=configured, file_lhe=source)
+    assert "event 1 of sm.lhe has no weight for 'w'" in reason

@@ -37,6 +37,21 @@ def test_file_is_copied_and_described_as_if_it_were_our_own(tmp_path: Path, even
     assert json.loads((out / "events.json").read_text()) == json.loads((events / "events.json").read_text())
 
 
+def test_events_that_a_file_holds_twice(tmp_path: Path, events: Path) -> None:
+    path = tmp_path / "events.h5"
+    shutil.copyfile(events / "events.h5", path)
+    with h5py.File(path, "r+") as file:
+        for name in ("observations", "weights", "sampling_benchmarks"):
+            rows = file[f"samples/{name}"][()]
+            del file[f"samples/{name}"]
+            file[f"samples/{name}"] = np.concatenate([rows, rows])
+        file["sample_summary/signal_events"][...] = 2 * file["sample_summary/signal_events"][()]
+    line = Folder(tmp_path).refusal("ingest", "ingest", _settings(path), file=path)
+    assert line.startswith(
+        f"events.h5 holds {2 * len(rows)} events, and {len(rows)} of them are copies of others in the"
+    )
+
+
 def test_observables_that_say_nothing_are_warned_about(tmp_path: Path, events: Path) -> None:
     path = tmp_path / "events.h5"
     shutil.copyfile(events / "events.h5", path)

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from mmc.jobs.learning.samples import load_samples
 from mmc.jobs.madminer.event_file import EventFile
 
 from tests.jobs.learning_jobs import Learning
-from tests.jobs.toy_events import cross_section, squared_amplitude, write_events
+from tests.jobs.toy_events import cross_section, squared_amplitude, with_negative_weights, write_events
 
 
 @pytest.mark.parametrize("method", ["sally", "alices"])
@@ -157,3 +158,40 @@ def test_without_morphing_a_likelihood_is_learned_at_benchmarks(tmp_path: Path, 
         refused = Learning(tmp_path / method, events)
         settings = {**refused.shared, **refused.method(method, **changes)}
         assert reason in refused.refusal("sample", method, settings, events=events)
+
+
+@pytest.mark.parametrize("method", ["sally", "alices", "nde"])
+def test_few_negative_weights_are_left_out_and_said(tmp_path: Path, toy_events: Path, method: str) -> None:
+    learning = Learning(tmp_path, with_negative_weights(toy_events, tmp_path / "events", 0.005))
+    folder = learning.sample(method, sample_only_from_closest_benchmark=False)
+    warnings = json.loads((folder / "sample.json").read_text())["warnings"]
+    said = re.compile(r"events with negative weights, up to (.*)% of the cross section at a point, are left out")
+    parts = [float(found[1]) for text in warnings if (found := said.search(text))]
+    assert len(parts) == 2 and parts == pytest.approx([0.5, 0.5], abs=0.4)
+    kept = load_samples(folder / "train")["x"][:, 2].astype(int)
+    with h5py.File(tmp_path / "events" / "events.h5") as file:
+        assert (file["samples/weights"][()][kept, 0] > 0.0).all()
+
+
+@pytest.mark.parametrize("method", ["sally", "alices", "carl", "nde"])
+def test_many_negative_weights_are_refused_with_the_way_out(tmp_path: Path, toy_events: Path, method: str) -> None:
+    learning = Learning(tmp_path, with_negative_weights(toy_events, tmp_path / "events", 0.05))
+    settings = {**learning.shared, **learning.method(method)}
+    reason = learning.refusal("sample", method, settings, events=learning.events)
+    assert re.match(r"events with negative weights are [2-8]\.\d% of the cross section at c1 = .*, c2 = ", reason)
+    assert "use the baselines `rate` and `histogram`, which use all weights with their signs" in reason
+    for name in ("rate", "histogram"):
+        own = {} if name == "rate" else {"observables": ["x1"], "bins": [8]}
+        found = json.loads((learning.baseline(name, **own) / "baseline.json").read_text())
+        expected = 20_000.0 * cross_section([0.0, 0.0]) / (1.0 + 2.0 * 0.05)
+        assert found["n_expected"] == pytest.approx(expected, rel=0.05)
+
+
+def test_a_cross_section_that_is_not_positive_is_refused(tmp_path: Path, toy_events: Path) -> None:
+    """MadMiner would draw the events with negative weights alone."""
+    learning = Learning(tmp_path, with_negative_weights(toy_events, tmp_path / "events", 0.0))
+    with h5py.File(tmp_path / "events" / "events.h5", "r+") as file:
+        file["samples/weights"][...] *= -1.0
+    settings = {**learning.shared, **learning.method("sally")}
+    reason = learning.refusal("sample", "sally", settings, events=learning.events)
+    assert "cannot draw train samples: the cross section is not positive at c1 = 0, c2 = 0" in reason

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from mmc.errors import StepError
 from mmc.jobs.learning.samples import load_samples
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.madminer.sampler import make_sampler
+from mmc.jobs.readers import les_houches
+from mmc.jobs.readers.reading import NotInColumnsError
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import BENCHMARKS, READING, Folder, combine_settings, configure_settings
@@ -140,7 +143,7 @@ def test_samples_are_those_of_madminer(combined: Path, closest: bool) -> None:
     path = combined / "events.h5"
     options = {"sample_only_from_closest_benchmark": closest, "test_split": 0.3, "validation_split": 0.1}
     drawn = []
-    for sampler in (SampleAugmenter(str(path)), make_sampler(path)):
+    for sampler in (SampleAugmenter(str(path)), make_sampler(path, balanced=False)):
         np.random.seed(3)
         theta0 = morphing_points(np.array([[0.01, 0.02], [-0.03, 0.01]]))
         drawn.append(sampler.sample_train_local(theta=benchmark("sm"), n_samples=300, **options))
@@ -303,3 +306,47 @@ def test_file_without_morphing_knows_its_benchmarks(chain: Chain, tmp_path: Path
         StepError, match="without morphing the derivatives of the weights by the parameters are not known"
     ):
         file.gradients(np.zeros(2))
+
+
+def test_uncertainties_of_a_signal_without_weight_at_the_first_benchmark(tmp_path: Path) -> None:
+    """They had vanished with the weights, to which MadMiner refers them; a background keeps its own."""
+    chain = Chain(tmp_path / "run")
+    events = chain.simulate(chain.set_up, chain.generate(chain.set_up, "ll"), 300)
+    path = events / "events.lhe.gz"
+    text = re.sub(r"(<wgt id='sm'>)\s*\S+", r"\1 0.0", gzip.decompress(path.read_bytes()).decode())
+    path.write_bytes(gzip.compress(with_systematics(text, pdf_sets=PDF_SETS).encode()))
+    signal, background = chain.read(events, list(SYSTEMATICS)), chain.read(chain.events("ttbar", 100), ["lumi"])
+    combined = chain.combined([signal, background])
+    with h5py.File(combined / "events.h5") as file:
+        is_reference = file["benchmarks/is_reference"][()].astype(bool)
+        assert file["benchmarks/names"][()][is_reference].tolist() != [b"sm"]
+        weights, names = file["samples/weights"][()], [name.decode() for name in file["benchmarks/names"][()]]
+        is_signal = file["samples/sampling_benchmarks"][()] >= 0
+    reference = weights[:, is_reference][:, 0]
+    assert (weights[is_signal, 0] == 0.0).all()
+    np.testing.assert_allclose(weights[:, names.index("lumi_nuisance_param_0_benchmark_0")], 1.1 * reference)
+    variations = EventFile(combined / "events.h5", 0.2, 0.2).variations("all")
+    up, down = variations["lumi_nuisance_param_0"]
+    assert up == pytest.approx(1.1) and down == pytest.approx(1.0 / 1.1)
+    up, down = variations["mu_nuisance_param_0"]
+    assert np.std(up[is_signal]) > 0.05 and (up[~is_signal] == 1.0).all()
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_events_of_weight_zero_stay_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_by_one: bool) -> None:
+    chain = Chain(tmp_path / "run")
+    events = chain.events("signal", 60)
+    path = events / "events.lhe.gz"
+    head, *blocks = re.split(r"(?=<event>)", gzip.decompress(path.read_bytes()).decode())
+    blocks[:5] = [re.sub(r"(<wgt [^>]*>)\s*\S+", r"\1 0.0", block) for block in blocks[:5]]
+    path.write_bytes(gzip.compress("".join([head, *blocks]).encode()))
+    if one_by_one:
+
+        def refuse(*_arguments: Any) -> None:
+            raise NotInColumnsError("a test")
+
+        monkeypatch.setattr(les_houches, "analyse", refuse)
+    analysed = chain.read(events, list(SYSTEMATICS))
+    with h5py.File(analysed / "events.h5") as file:
+        weights = file["samples/weights"][()]
+    assert np.isfinite(weights).all() and (weights[:5] == 0.0).all() and (weights[5:] != 0.0).all()

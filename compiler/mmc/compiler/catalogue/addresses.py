@@ -4,7 +4,7 @@ import re
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-_LOGIN = re.compile(r"(\w://)[^\s\"'<>]*@")
+from mmc.printing import replace_logins
 
 
 def public(text: str) -> str:
@@ -13,7 +13,7 @@ def public(text: str) -> str:
     >>> public("https://me:a/b@c@host:5000/x"), public("no answer of http://me@host: Errno 1")
     ('https://host:5000/x', 'no answer of http://host: Errno 1')
     """
-    return _LOGIN.sub(r"\1", text)
+    return replace_logins(text, lambda _login: "")
 
 
 def has_login(uri: str) -> bool:

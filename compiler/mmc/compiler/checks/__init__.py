@@ -26,6 +26,7 @@ from mmc.compiler.checks import (
     systematics,
     trust,
     tuning,
+    without_morphing,
 )
 from mmc.compiler.checks.bounds import too_many_entries
 from mmc.compiler.checks.context import RULES, Context, LookUp, ReadText, Rule
@@ -37,7 +38,7 @@ from mmc.compiler.language.document import Document
 __all__ = ["RULE_MODULES", "Checked", "LookUp", "ReadText", "check"]
 RULE_MODULES = (
     *(annotations, basis, cards, detector, evaluation, events),
-    *(files, methods, names, observables, points, reana, systematics, trust, tuning),
+    *(files, methods, names, observables, points, reana, systematics, trust, tuning, without_morphing),
     *(import_module(f"mmc.compiler.checks.{origin.module}") for origin in GENERATORS.values()),
 )
 """The modules that register their rules when they are imported. Each generator has a module of its own."""

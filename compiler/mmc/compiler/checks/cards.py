@@ -9,7 +9,7 @@ from mmc.compiler.checks.context import Context, energy_gev, rule
 from mmc.compiler.checks.detector import MMC319
 from mmc.compiler.checks.events import counts
 from mmc.compiler.checks.files import is_there
-from mmc.compiler.checks.madgraph import samples, shared
+from mmc.compiler.checks.madgraph import places_of_parameters, samples, shared
 from mmc.compiler.inputs import cards
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 from mmc.compiler.language.document import Path
@@ -181,26 +181,45 @@ MMC322 = Code(
 @rule(MMC322)
 def param_cards(ctx: Context) -> Iterator[Diagnostic]:
     """Param cards of signals have an entry for every parameter."""
-    places = {
-        name: (entry["lha_block"], entry["lha_id"])
-        for name, entry in ctx.entries("parameters").items()
-        if "lha_block" in entry and "lha_id" in entry
-    }
     signals = {card.path: card.file for card in param_cards_of(ctx) if not card.sample["background"]}
     for path, file in signals.items():
-        held = cards.param_card(card_text(ctx, file) or "")
-        for parameter, (block, number) in places.items() if held else ():
-            if (block.lower(), number) not in held:
-                message = f"{file[:100]} has no entry {block} {number} for the parameter {show(parameter)}"
+        text = card_text(ctx, file) or ""
+        for parameter, place in places_of_parameters(ctx).items() if cards.param_card(text) else ():
+            if cards.missing_entries(text, [place.lower()]):
+                message = f"{file[:100]} has no entry {place} for the parameter {show(parameter)}"
                 help_text = "correct `lha_block` and `lha_id`, or remove `param_card`: MadGraph then writes the card"
                 yield ctx.problem(MMC322, path, message, help_text)
+
+
+MMC339 = Code(
+    "MMC339",
+    "MadGraph computes an entry of the param card from others",
+    "Entries below the line `Dependent parameters` of a block follow from other entries. MadGraph writes them into the "
+    "card for other programs and ignores their values, so all benchmarks would be the same point. Take a parameter of "
+    "the model, or a model in which this one is free.",
+)
+
+
+@rule(MMC339)
+def dependent_entries(ctx: Context) -> Iterator[Diagnostic]:
+    """No parameter and no entry of the study is one that MadGraph computes."""
+    places = places_of_parameters(ctx)
+    for path, file in {card.path: card.file for card in param_cards_of(ctx)}.items():
+        dependent = cards.dependent(card_text(ctx, file) or "")
+        for parameter, place in places.items() if dependent else ():
+            if place.lower() in dependent:
+                message = f"{file[:100]} has {place}, the parameter {show(parameter)}, below `Dependent parameters`"
+                yield ctx.problem(MMC339, path, message, "MadGraph ignores its value: take a parameter of the model")
+        for entry in (ctx.get(*path[:-1]) or {}) if dependent else ():
+            if entry.lower() in dependent:
+                message = f"{file[:100]} has {entry} below `Dependent parameters`: the entry has no effect"
+                yield ctx.problem(MMC339, (*path[:-1], entry), message, "remove it", key=True)
 
 
 @rule(MMC319, MMC322)
 def param_card_entries(ctx: Context) -> Iterator[Diagnostic]:
     """Param cards have every entry that the study sets, and no such entry is a parameter of the study."""
-    parameters = ctx.entries("parameters").items()
-    own = {f"{entry.get('lha_block', '')} {entry.get('lha_id')}".lower(): name for name, entry in parameters}
+    own = {place.lower(): name for name, place in places_of_parameters(ctx).items()}
     shared: Path = ("generation", "param_card")
     places = [shared, *(("generation", "samples", name, "param_card") for name in samples(ctx))]
     for path in places if ctx.origin is MADGRAPH else ():

@@ -9,7 +9,7 @@ from mmc.compiler.checks.detector import MMC319
 from mmc.compiler.checks.pythia8 import MMC309
 from mmc.compiler.expressions.checker import check_expression, transformed
 from mmc.compiler.expressions.parts import MMC407
-from mmc.compiler.inputs.cards import asks_for_corrections
+from mmc.compiler.inputs.cards import Number, asks_for_corrections, numbers
 from mmc.compiler.inputs.madgraph_settings import process_refusal
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 from mmc.compiler.language.document import Path
@@ -48,8 +48,8 @@ MMC318 = Code(
 @rule(MMC318, MMC319)
 def places_in_the_param_card(ctx: Context) -> Iterator[Diagnostic]:
     """Each parameter has its own entry in the param card."""
-    seen: dict[tuple[str, int], str] = {}
-    origin = ctx.origin
+    seen: dict[str, str] = {}
+    places, origin = places_of_parameters(ctx), ctx.origin
     if origin is not None and origin.param_card == "none":
         return
     for name, entry in ctx.entries("parameters").items():
@@ -61,14 +61,27 @@ def places_in_the_param_card(ctx: Context) -> Iterator[Diagnostic]:
             help_text = f"add `{', '.join(example[key] for key in missing)}`, say"
             yield ctx.problem(MMC318, path, message, help_text, key=True)
         elif not missing:
-            place = entry["lha_block"].casefold(), entry["lha_id"]
+            place = places[name].casefold()
             other = seen.setdefault(place, name)
             if other != name:
-                message = f"{show(name)} and {show(other)} are the same entry of the param card, {place[0]} {place[1]}"
+                message = f"{show(name)} and {show(other)} are the same entry of the param card, {place}"
                 yield ctx.problem(MMC318, (*path, "lha_id"), message, "give one of them another place, or remove it")
         if origin is MADGRAPH and ctx.given(*path, "coefficient"):
             message = "`coefficient` has no effect: MadGraph finds the parameter by `lha_block` and `lha_id`"
             yield ctx.problem(MMC319, (*path, "coefficient"), message, "remove it", key=True)
+
+
+def places_of_parameters(ctx: Context) -> dict[str, str]:
+    """Block and number of each parameter that names its entry of the param card, as in `dim6 2` or `dsqmix 1 2`."""
+    return {
+        name: f"{entry['lha_block']} {numbers(_number(entry['lha_id']))}"
+        for name, entry in ctx.entries("parameters").items()
+        if "lha_block" in entry and "lha_id" in entry
+    }
+
+
+def _number(number: Any) -> Number:
+    return number if isinstance(number, int) else (number[0], number[1])
 
 
 MMC408 = Code(

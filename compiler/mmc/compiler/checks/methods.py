@@ -316,25 +316,3 @@ def priors(ctx: Context) -> Iterator[Diagnostic]:
                 message = f"the standard deviation of the prior of {name} is {show(prior['gaussian'][1])}"
                 at = (*path, name, "gaussian", 1)
                 yield ctx.problem(MMC509, at, message, "a Gaussian prior is [mean, standard deviation]")
-
-
-MMC512 = Code(
-    "MMC512",
-    "There is no morphing to learn from",
-    "With `morphing: none` a study has events and cross sections at its benchmarks only. Training samples of every "
-    "method contain the joint score, and limits need cross sections at any point; both need the morphing basis. A "
-    "study without morphing ends with the combined events.",
-)
-
-
-@rule(MMC512)
-def with_morphing(ctx: Context) -> Iterator[Diagnostic]:
-    """Methods and evaluation need morphing."""
-    if ctx.get("morphing") != "none" or not ctx.reads_particles:
-        return
-    wanted = {"methods": "need joint scores", "evaluation": "needs cross sections between benchmarks"}
-    for section, reason in wanted.items():
-        if ctx.data.get(section):
-            message = f"`{section}` {reason}, but the study has `morphing: none`"
-            help_text = "remove `morphing: none`, or stop after the events"
-            yield ctx.problem(MMC512, (section,), message, help_text, key=True)

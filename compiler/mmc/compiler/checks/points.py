@@ -119,7 +119,7 @@ MMC211 = Code(
 def grids_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
     """Grids, flat priors and the means of Gaussian priors are within the parameters' ranges."""
     ranges = _ranges(ctx)
-    found = [(("evaluation", "grid", name, "range"), axis.get("range")) for name, axis in _grid(ctx).items()]
+    found = [(("evaluation", "grid", name, "range"), axis.get("range")) for name, axis in grid_of(ctx).items()]
     for path, priors, _ in ctx.priors:
         found += [((*path, name, "flat"), prior.get("flat")) for name, prior in priors.items()]
         means = {name: prior["gaussian"][0] for name, prior in priors.items() if "gaussian" in prior}
@@ -150,9 +150,9 @@ def true_point_on_the_grid(ctx: Context) -> Iterator[Diagnostic]:
     """The true point is within the grid, whose default is the range of each parameter."""
     if ctx.get("evaluation") is None:
         return
-    path, truth = _true_point(ctx)
+    path, truth = true_point(ctx)
     for name, limits in _ranges(ctx).items():
-        low, high = _grid(ctx).get(name, {}).get("range", limits)
+        low, high = grid_of(ctx).get(name, {}).get("range", limits)
         value = truth.get(name)
         # a true point outside the parameter's range is reported as MMC210
         if value is not None and limits[0] <= value <= limits[1] and low < high and not low <= value <= high:
@@ -160,7 +160,7 @@ def true_point_on_the_grid(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(MMC513, path, message, "widen the grid, or choose another true point", key=True)
 
 
-def _true_point(ctx: Context) -> tuple[Path, Mapping[str, float]]:
+def true_point(ctx: Context) -> tuple[Path, Mapping[str, float]]:
     """The place in the study that defines the true point, and its valid coordinates; the default is the first
     benchmark."""
     chosen = ctx.get("evaluation", "theta_true") or {}
@@ -172,5 +172,6 @@ def _true_point(ctx: Context) -> tuple[Path, Mapping[str, float]]:
     return path, {key: value for key, value in benchmarks.get(name, {}).items() if key != IN_BASIS}
 
 
-def _grid(ctx: Context) -> dict[str, Any]:
+def grid_of(ctx: Context) -> dict[str, Any]:
+    """The valid axes of the grid that the study gives, by parameter."""
     return ctx.entries("evaluation", "grid")

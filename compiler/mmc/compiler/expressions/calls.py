@@ -29,6 +29,7 @@ from mmc.compiler.expressions.vocabulary import (
     TAGS,
     TEMPORAL,
     THREE,
+    TRANSFORM_FUNCTIONS,
     TRUTH_VALUE,
     UNKNOWN,
     VECTOR3,
@@ -47,7 +48,7 @@ MMC402 = Code(
     f"and loops such as `sum(x.pt for x in j)` over {one_of([*LISTS, *SINGLES], _ALL)}, with the functions "
     f"{one_of([*MATH, *BUILTINS, *LIST_FUNCTIONS], _ALL)}. Particles have "
     f"{one_of([*SPATIAL, *TEMPORAL, *FLAVOUR, *TAGS], _ALL)} and the methods {one_of(METHODS, _ALL)}. A transform is "
-    "arithmetic of `theta`, with `abs`, `float`, `max` and `min`. mmc refuses everything else, because "
+    f"arithmetic of `theta`, with {one_of(TRANSFORM_FUNCTIONS, _ALL)}. mmc refuses everything else, because "
     "MadMiner hands expressions to Python's `eval`.",
 )
 MMC403 = Code(

@@ -148,6 +148,7 @@ class _Checker(CallChecker):
         self.functions = scope.functions
         self.observables = observables
         self.kind = kind
+        self.is_transform = kind == TRANSFORM
         self.variables: dict[str, Value] = dict(scope.variables)
         self.depth = 0
         self.loops = 0

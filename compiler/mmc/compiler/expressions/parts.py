@@ -81,6 +81,8 @@ class Reporter:
 
     functions: Mapping[str, tuple[int, int]]
     """Functions of numbers, with the smallest and largest number of arguments."""
+    is_transform: bool
+    """Whether the expression is a transform of a parameter."""
 
     def __init__(self, text: str, shift: int) -> None:
         self.text = text
@@ -134,6 +136,8 @@ class Reporter:
         return self.finite(node, constant, bits)
 
     def power(self, node: ast.expr, base: Value, exponent: Value) -> Value:
+        if exponent.constant is None and self.can_have_exponent(base, exponent):
+            return Value(NUMBER, bits=64.0)
         if exponent.constant is None:
             help_text = "write `exp(… * log(…))`" if "exp" in self.functions else "write a number"
             return self.report(MMC407, node, "the exponent is not a constant", help_text)
@@ -143,6 +147,12 @@ class Reporter:
         if base.constant is None:
             return Value(NUMBER, bits=bits)
         return self.computed(node, lambda: _real_power(base.constant or 0.0, exponent.constant or 0.0), bits)
+
+    def can_have_exponent(self, base: Value, exponent: Value) -> bool:
+        """Whether an exponent that is not constant is allowed: for a positive number in a transform, whose value at
+        each point is checked. A power of whole numbers must not be too large."""
+        is_small = max(base.bits, 1.0) * 2.0 ** min(exponent.bits, MAX_BITS / 2) <= MAX_BITS
+        return self.is_transform and base.constant is not None and base.constant > 0.0 and is_small
 
     def computed(self, node: ast.expr, compute: Callable[[], float], bits: float = 0.0) -> Value:
         """A constant value, if it can be computed."""

@@ -14,6 +14,7 @@ from mmc.compiler.expressions.vocabulary import (
     OFTEN_WRITTEN,
     READERS,
     SINGLES,
+    TRANSFORM_FUNCTIONS,
 )
 from mmc.compiler.language.diagnostics import Help, did_you_mean, one_of
 
@@ -41,8 +42,8 @@ def scope_of_reader(reader: str) -> Scope:
 
 
 def scope_of_transform(theta: float | None = None) -> Scope:
-    """The names for a transform: MadMiner gives `eval` only ``theta``, beside Python's built-in functions."""
-    functions = {name: BUILTINS[name] for name in ("abs", "float", "max", "min")}
+    """The names for a transform: ``theta``, and :data:`TRANSFORM_FUNCTIONS`."""
+    functions = {name: limits for name, limits in {**MATH, **BUILTINS}.items() if name in TRANSFORM_FUNCTIONS}
     return Scope({"theta": Value(NUMBER, constant=theta)}, functions, None)
 
 

@@ -61,6 +61,8 @@ BUILTINS = {
     "max": (2, 100),
 }
 """The allowed built-in functions of numbers."""
+TRANSFORM_FUNCTIONS = ("abs", "float", "max", "min", "exp", "log", "sqrt", "pow")
+"""The functions of transforms. (Stock MadMiner knows only those that are built into Python when it writes a card.)"""
 LIST_FUNCTIONS = ("len", "sum", "any")
 FUNCTIONS = (*MATH, *BUILTINS, *LIST_FUNCTIONS)
 

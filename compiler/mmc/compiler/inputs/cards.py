@@ -15,6 +15,12 @@ class Entry(NamedTuple):
     value: str
 
 
+Number = int | tuple[int, int]
+"""The number of an entry of a param card in its block; two numbers in a matrix, such as ``DSQMIX``."""
+
+_DEPENDENT = re.compile(r"\s*#[#\s]*(?:not\s+)?dependent\s+param", re.IGNORECASE)
+"""MadGraph's line above entries that it computes from others; ``Not dependent paramater`` in some versions."""
+_INFORMATION = re.compile(r"\s*#[#\s]*information\s+for\b", re.IGNORECASE)
 _IN_BRACKETS = re.compile(r"\[\s*(?:(\w+)\s*=)?")
 _LOOP_INDUCED = ("noborn", "sqrvirt")
 """MadGraph's keywords for loop-induced processes: leading order, in spite of the brackets."""
@@ -85,7 +91,7 @@ def with_entries(text: str, entries: Mapping[str, float]) -> tuple[str, list[str
     lines, found = text.splitlines(), _lines_by_key(text)
     for key, value in sorted(entries.items(), key=lambda entry: not entry[0].endswith(" all")):
         for place in found.get(key, ()):
-            lines[place.line - 1] = f"{'DECAY' if place.block == 'decay' else ''} {place.number} {value!r}"
+            lines[place.line - 1] = f"{'DECAY' if place.block == 'decay' else ''} {numbers(place.number)} {value!r}"
     return "\n".join(lines) + "\n", missing_entries(text, entries)
 
 
@@ -104,27 +110,48 @@ def _lines_by_key(text: str) -> dict[str, list["_Place"]]:
     """The lines of a param card by ``block number``, and all lines of each block by ``block all``."""
     found: dict[str, list[_Place]] = {}
     for place in _places(text):
-        for number in (place.number, "all"):
+        for number in (numbers(place.number), "all"):
             found.setdefault(f"{place.block} {number}", []).append(place)
     return found
 
 
 @lru_cache(maxsize=16)
-def param_card(text: str) -> Mapping[tuple[str, int], str]:
-    """The entries of a param card with a single value, by block in lower case and number.
+def param_card(text: str) -> Mapping[tuple[str, Number], str]:
+    """The entries of a param card with a single value, by block in lower case and number, or two numbers in a matrix.
 
-    >>> param_card("BLOCK DIM6\\n 2 16.52 # CWL2\\nDECAY 25 4e-3")
-    {('dim6', 2): '16.52', ('decay', 25): '4e-3'}
+    >>> param_card("BLOCK DIM6\\n 2 16.52 # CWL2\\nDECAY 25 4e-3\\nBLOCK DSQMIX\\n 1 2 0.1")
+    {('dim6', 2): '16.52', ('decay', 25): '4e-3', ('dsqmix', (1, 2)): '0.1'}
     """
     return {(place.block, place.number): place.value for place in _places(text)}
+
+
+@lru_cache(maxsize=16)
+def dependent(text: str) -> frozenset[str]:
+    """The keys, as in :func:`with_entries`, of entries whose values MadGraph ignores, because they follow from others:
+    those below a line ``## Dependent parameters`` of their block.
+
+    >>> sorted(dependent("BLOCK MASS\\n 23 91.2\\n## Dependent parameters, given by model restrictions.\\n 24 80.4\\n"))
+    ['mass 24']
+    """
+    return frozenset(f"{place.block} {numbers(place.number)}" for place in _places(text) if place.is_dependent)
+
+
+def numbers(number: Number) -> str:
+    """The number of an entry, or its two numbers, as in a card.
+
+    >>> numbers(2), numbers((1, 2))
+    ('2', '1 2')
+    """
+    return str(number) if isinstance(number, int) else " ".join(map(str, number))
 
 
 class _Place(NamedTuple):
     line: int
     """From 1."""
     block: str
-    number: int
+    number: Number
     value: str
+    is_dependent: bool
 
 
 def _is_whole(word: str) -> bool:
@@ -134,12 +161,18 @@ def _is_whole(word: str) -> bool:
 
 def _places(text: str) -> Iterator[_Place]:
     """The lines of a param card with a single value."""
-    block = ""
+    block, is_dependent = "", False
     for line, raw in enumerate(text.splitlines(), start=1):
         words = raw.partition("#")[0].lower().split()
+        if _DEPENDENT.match(raw):
+            is_dependent = True
+        elif _INFORMATION.match(raw):  # MadGraph's title of a block; widths have no other beginning
+            is_dependent = False
         if len(words) >= 2 and words[0] == "block":
-            block = words[1]
+            block, is_dependent = words[1], False
         elif len(words) == 3 and words[0] == "decay" and _is_whole(words[1]):
-            yield _Place(line, "decay", int(words[1]), words[2])
+            yield _Place(line, "decay", int(words[1]), words[2], is_dependent)
         elif len(words) == 2 and _is_whole(words[0]):
-            yield _Place(line, block, int(words[0]), words[1])
+            yield _Place(line, block, int(words[0]), words[1], is_dependent)
+        elif len(words) == 3 and _is_whole(words[0]) and _is_whole(words[1]):
+            yield _Place(line, block, (int(words[0]), int(words[1])), words[2], is_dependent)

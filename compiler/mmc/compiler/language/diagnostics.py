@@ -1,8 +1,9 @@
 """Diagnostics of a study: problems with a stable code, a position and, where possible, a fix."""
 
-import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Literal, NamedTuple
+
+from mmc.printing import replace_logins
 
 Severity = Literal["error", "warning"]
 Help = str | Callable[[], str]
@@ -130,16 +131,13 @@ def one_of(words: Iterable[str], limit: int = 12) -> str:
     return f"{listed}, … ({len(known)} in all)" if len(known) > limit else listed
 
 
-_LOGIN = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-
-
 def without_login(text: str) -> str:
     """A text for a log, with stars for user name and password in an address.
 
     >>> without_login("at https://me:secret@host.org/a")
     'at https://*********@host.org/a'
     """
-    return _LOGIN.sub(lambda found: "*" * len(found[0]), text)
+    return replace_logins(text, lambda login: "*" * (len(login) - 1) + "@")
 
 
 _LONGEST_READ = 5000

@@ -44,6 +44,7 @@ def plan(builder: Builder, study: Study, source: EventSamples, file_digests: Map
                 delphes=files.optional(file.delphes),
                 filtered=file.filtered,
                 slice=file.slice,
+                weights=file.weights,
             )
             named = (settings.lhe, settings.hepmc, settings.delphes)
             read = tuple(name for name in named if name is not None)

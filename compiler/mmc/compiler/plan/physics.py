@@ -193,6 +193,7 @@ def _analyse_settings(
         reader="delphes",
         acceptance=reading.acceptance,
         generator_truth=reading.generator_truth,
+        b_tag_bits=reading.b_tag_bits,
         sample=event_job.sample.name,
         benchmark=event_job.benchmark,
         background=event_job.sample.background,

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import tempfile
 import zipfile
 import zlib
@@ -171,6 +172,10 @@ def _fetch_one(client: Client, run: str, output: str, results: Folder) -> None:
         try:
             (archive,) = Path(scratch).iterdir()
             with zipfile.ZipFile(archive) as file:
+                size, free = sum(item.file_size for item in file.infolist()), shutil.disk_usage(scratch).free
+                if size > free:
+                    where = f"{free / 1e9:.3g} GB are free in {results.path}"
+                    raise MmcError(f"{output} of {run} takes {size / 1e9:.3g} GB, and {where}")
                 file.extractall(Path(scratch, "whole"))
         except (ValueError, NotImplementedError, RuntimeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             raise MmcError(

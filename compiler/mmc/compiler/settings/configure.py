@@ -12,8 +12,15 @@ class CardEntry:
     """The entry of a parameter in MadGraph's param card, and the expression in ``theta`` for its value there."""
 
     lha_block: str
-    lha_id: int
+    lha_id: int | tuple[int, int]
+    """The number of the entry in its block; two numbers in a matrix."""
     transform: str
+
+    @property
+    def place(self) -> str:
+        """Block and number, as in ``dim6 2``."""
+        numbers = (self.lha_id,) if isinstance(self.lha_id, int) else self.lha_id
+        return f"{self.lha_block.lower()} {' '.join(map(str, numbers))}"
 
 
 @dataclass(frozen=True, kw_only=True)

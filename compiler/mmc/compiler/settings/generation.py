@@ -153,3 +153,5 @@ class ImportEventsSettings:
     """Whether events were removed from the file after its generation."""
     slice: str | None = None
     """The part of phase space that the file covers; None for the whole phase space."""
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """The names of benchmarks' weights in the file, where they differ."""

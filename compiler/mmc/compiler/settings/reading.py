@@ -134,3 +134,5 @@ class DelphesAnalyseSettings(AnalyseSettings):
     """The job that has passed the events through Delphes."""
     systematics: tuple[str, ...] = ()
     """The names of the events' systematic uncertainties."""
+    b_tag_bits: tuple[int, ...] = field(default=(), metadata=SHARED)
+    """The bits of Delphes' ``BTag`` that make a b-tag; any bit if there are none here."""

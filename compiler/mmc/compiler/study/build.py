@@ -121,7 +121,12 @@ def _parameter(name: str, entry: Mapping[str, Any]) -> Parameter:
 
 
 def _card_entry(entry: Mapping[str, Any]) -> CardEntry:
-    return CardEntry(lha_block=entry["lha_block"], lha_id=entry["lha_id"], transform=entry.get("transform", "theta"))
+    number = entry["lha_id"]
+    return CardEntry(
+        lha_block=entry["lha_block"],
+        lha_id=number if isinstance(number, int) else (int(number[0]), int(number[1])),
+        transform=entry.get("transform", "theta"),
+    )
 
 
 def _uncertainty(entry: Mapping[str, Any]) -> Uncertainty:
@@ -155,6 +160,7 @@ def _reading(data: Mapping[str, Any]) -> Reading:
             eta_max={key: float(value) for key, value in acceptance["eta_max"].items()},
         ),
         generator_truth=detector.get("generator_truth", False),
+        b_tag_bits=tuple(detector.get("b_tag_bits", ())),
         default_observables=DefaultObservables(**data["default_observables"])
         if "default_observables" in data
         else None,

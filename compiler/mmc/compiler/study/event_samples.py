@@ -21,6 +21,8 @@ class SampledFile:
     """Whether events were removed after the generation."""
     slice: str | None
     """The part of phase space that it covers; None for the whole phase space."""
+    weights: Mapping[str, str]
+    """The names of benchmarks' weights in the LHE file, where they differ."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def _sample(name: str, entry: Mapping[str, Any]) -> FileSample:
                 delphes=file.get("delphes"),
                 filtered=file.get("filtered", False),
                 slice=file.get("slice"),
+                weights={madminer_name(name): there for name, there in file.get("weights", {}).items()},
             )
             for file in entry["files"]
         ),

@@ -76,6 +76,8 @@ class Reading:
     acceptance: DelphesAcceptance
     """Empty without Delphes."""
     generator_truth: bool
+    b_tag_bits: tuple[int, ...]
+    """The bits of Delphes' ``BTag`` that make a b-tag; empty for any bit."""
     default_observables: DefaultObservables | None
     cuts: tuple[Cut, ...]
     efficiencies: tuple[Efficiency, ...]

@@ -12,6 +12,9 @@ import numpy as np
 import uproot
 
 from mmc.errors import StepError
+from mmc.jobs.formats import event_sketch
+from mmc.jobs.formats.hard_process import CODES, HardProcess
+from mmc.jobs.formats.hepmc import MOST_COMPARED
 from mmc.jobs.formats.les_houches_table import Floats
 from mmc.reading import first_line, open_regular
 
@@ -29,11 +32,26 @@ RECONSTRUCTED: Mapping[str, Sequence[str]] = {
 }
 """The branches of reconstructed objects, by collection."""
 GENERATED: Mapping[str, Sequence[str]] = {
-    "Particle": ("PT", "Eta", "Phi", "E", "PID"),
+    "Particle": ("PT", "Eta", "Phi", "E", "PID", "Status"),
     "GenJet": _JET,
     "GenMissingET": ("MET", "Phi"),
 }
 """The branches of generator-level objects."""
+_TELLING = (
+    "MissingET.MET",
+    "MissingET.Phi",
+    "Jet.PT",
+    "Jet.Phi",
+    "Electron.PT",
+    "Muon.PT",
+    "Photon.PT",
+    "GenMissingET.MET",
+)
+"""The branches by which mmc tells events apart."""
+_READ = {*RECONSTRUCTED, *GENERATED, "Weight", "Event"}
+"""All branches that are read."""
+_WEIGHTS = ("Weight.Weight", "Event.Weight")
+"""The branches with the weights of an event: all of them, or the nominal one alone."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +64,10 @@ class DelphesTable:
     numbers are in double precision."""
 
 
-def read(path: Path, generator_truth: bool) -> DelphesTable:
+def read(path: Path, generator_truth: bool, b_tag_bits: Sequence[int] = ()) -> DelphesTable:
     """Read a file.
 
+    :param b_tag_bits: the bits of ``BTag`` that count, as 1 if any of them is set; without any, all
     :raises StepError: when the file is damaged, or lacks a branch that is needed to reconstruct an event
     """
     wanted = GENERATED if generator_truth else RECONSTRUCTED
@@ -57,11 +76,26 @@ def read(path: Path, generator_truth: bool) -> DelphesTable:
         found = {} if missing else {name: _collection(tree, name, fields) for name, fields in wanted.items()}
     if missing is not None:
         raise StepError(f"{path.name} {missing}")
+    jets = "GenJet" if generator_truth else "Jet"
+    mask = b_tag_mask(b_tag_bits)
+    if found and mask is not None:
+        tags = found[jets]["BTag"]
+        masked = np.asarray(ak.flatten(tags), dtype=np.int64) & mask
+        found[jets] = ak.with_field(found[jets], ak.unflatten(masked.astype(float), ak.num(tags)), "BTag")
     met = found["GenMissingET" if generator_truth else "MissingET"]
     if ak.any(ak.num(met) == 0):
         event = int(np.flatnonzero(ak.num(met) == 0)[0]) + 1
         raise StepError(f"event {event} of {path.name} has no missing momentum")
     return DelphesTable(len(met), found)
+
+
+def b_tag_mask(bits: Sequence[int]) -> int | None:
+    """The value of ``BTag`` with these bits; None without bits.
+
+    >>> b_tag_mask([0, 2])
+    5
+    """
+    return sum(1 << bit for bit in set(bits)) if bits else None
 
 
 def count(path: Path) -> int:
@@ -73,17 +107,59 @@ def count(path: Path) -> int:
         return int(tree.num_entries)
 
 
-def weights(path: Path) -> Floats | None:
-    """The event weights that Delphes has copied from its input, shape (events, weights); None if there are none, or not
-    equally many in all events.
+@dataclass(frozen=True)
+class Content:
+    """What tells the events of a file apart."""
+
+    n_events: int
+    weights: Floats | None
+    """The weights that Delphes has copied from its input, the nominal one first, shape (events, weights); None if there
+    are none, or not equally many in all events."""
+    digests: event_sketch.Digests | None
+    """The digests of the events; None if the file has no objects that mmc knows."""
+
+
+def inspect(path: Path) -> Content:
+    """Read what tells the events of a file apart.
 
     :raises StepError: when the file is damaged, or is not an output of Delphes
     """
     with _tree(path) as tree:
-        found = tree["Weight.Weight"].array() if "Weight.Weight" in tree else None
-        if found is None or len(found) == 0 or ak.any(ak.num(found) != ak.num(found)[0]):
-            return None
-        return np.asarray(ak.to_numpy(found), dtype=float)
+        known = set(tree.keys(full_paths=False))
+        columns = [column for name in _TELLING if name in known and (column := tree[name].array()).ndim == 2]
+        weights = next((tree[name].array() for name in _WEIGHTS if name in known), None)
+        return Content(
+            int(tree.num_entries),
+            None if weights is None else _rectangular(weights),
+            event_sketch.of_values(map(_flat, columns), int(tree.num_entries)) if columns else None,
+        )
+
+
+def hard_process(path: Path) -> HardProcess | None:
+    """The particles of the hard process; None if the file does not have the generator's particles.
+
+    :raises StepError: when the file is damaged, or is not an output of Delphes
+    """
+    with _tree(path) as tree:
+        known = set(tree.keys(full_paths=False))
+        names = ("Particle.E", "Particle.Status")
+        columns = [tree[name].array() for name in names] if known.issuperset(names) else []
+    if not columns:
+        return None
+    energy, status = columns
+    kept = energy[ak.any([status == code for code in CODES], axis=0)]
+    return HardProcess(*(np.asarray(values) for values in _flat(kept)))
+
+
+def _flat(column: Any) -> tuple[Any, Any]:
+    return ak.to_numpy(ak.flatten(column, axis=None)), ak.to_numpy(ak.num(column))
+
+
+def _rectangular(column: Any) -> Floats | None:
+    numbers = ak.num(column) if column.ndim == 2 else []
+    if len(numbers) == 0 or ak.any(numbers != numbers[0]) or numbers[0] == 0:
+        return None
+    return np.asarray(ak.to_numpy(column[:, :MOST_COMPARED]), dtype=float)
 
 
 @contextmanager
@@ -114,7 +190,7 @@ def _tree(path: Path) -> Iterator[Any]:
 
 def _claimed(tree: Any) -> int:
     """The size of all values in memory, from the numbers of entries and from the declared sizes."""
-    branches = [branch for branch in tree.values() if branch.name.partition(".")[0] in {*RECONSTRUCTED, *GENERATED}]
+    branches = [branch for branch in tree.values() if branch.name.partition(".")[0] in _READ]
     lengths = 8 * max([tree.num_entries, *(branch.num_entries for branch in branches)])
     return int(lengths + sum(max(branch.uncompressed_bytes, 0) for branch in branches))
 

@@ -1,16 +1,24 @@
-"""HepMC files: write Pythia's events as HepMC 3 text, find the version of a file, count events.
+"""HepMC files: write Pythia's events as HepMC 3 text, and read the weights of a text.
 
 One event is a graph in which vertices join particles. A vertex is written with the particles that go in and those that
 come out, and every particle comes out of one vertex at most and goes into one at most, whereas Pythia's record gives
 each particle its mothers. Written by hand because pip packages bring no converter of Pythia's record for Python.
 """
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mmc.errors import StepError
+from mmc.jobs.formats import event_sketch
 from mmc.jobs.formats.gzipped import reading
+from mmc.jobs.formats.hard_process import CODES, HardProcess
 
 SHOWERED = "events.hepmc.gz"
 """The showered events, written by every simulation job with a shower."""
@@ -20,6 +28,25 @@ _END = "HepMC::Asciiv3-END_EVENT_LISTING\n"
 _FORMATS = {b"HepMC::Asciiv3": 3, b"HepMC::IO_GenEvent": 2}
 _HEAD_BYTES = 4096
 _CHUNK = 1 << 22
+_EVENT, _END_MARK, _END_BYTES = b"\nE ", b"END_EVENT_LISTING", 64
+_MOST_EVENT = 1 << 26
+_STATES = 10
+"""The place of the number of random states in the first line of an event of HepMC 2."""
+_HARD = frozenset(str(code).encode() for code in CODES)
+_PDG_CODE = {3: 2, 2: 1}
+"""The place of the code in the line of a particle, by version; the momentum, the mass and the status follow."""
+MOST_COMPARED = 64
+"""At most so many weights of each event are kept, to be compared with those of other files."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """The content of a text."""
+
+    n_events: int
+    weights: NDArray[np.float64] | None
+    """Shape (events, weights); None if there are none, or not equally many in all events."""
+    digests: event_sketch.Digests
 
 
 class LoopError(Exception):
@@ -133,22 +160,90 @@ def version(path: Path) -> int:
 
 
 def count(path: Path) -> int:
-    """The number of events in a text, gzipped or not.
+    """The number of events in a text, packed or not.
+
+    :raises StepError: as :func:`events`
+    """
+    return sum(1 for _ in events(path))
+
+
+def events(path: Path) -> Iterator[bytes]:
+    """The text of each event, packed or not, after the tag ``E``.
 
     :raises StepError: when the text is damaged or incomplete, or has a line that Delphes cannot read
     """
-    n_events, last = 0, b""
+    rest, is_first = b"", True
     with reading(path) as file:
         while chunk := file.read(_CHUNK):
             if len(chunk) == _CHUNK and b"\n" not in chunk:
                 raise StepError(f"{path.name} is damaged: it has a line of more than {_CHUNK:,} bytes")
-            # the end of the last chunk is searched again, for a tag that crosses the boundary
-            text = last + chunk
-            n_events += text.count(b"\nE ") - last.count(b"\nE ")
-            last = text[-64:]
-    if b"END_EVENT_LISTING" not in last:
+            *whole, rest = (rest + chunk).split(_EVENT)
+            for text in whole:
+                if not is_first:  # the head of the file
+                    yield text
+                is_first = False
+            if len(rest) > _MOST_EVENT:
+                raise StepError(f"{path.name} is damaged: it has an event of more than {_MOST_EVENT:,} bytes")
+    if _END_MARK not in rest[-_END_BYTES:]:
         raise StepError(f"{path.name} is damaged: it ends without END_EVENT_LISTING")
-    return n_events
+    if not is_first:
+        yield rest
+
+
+def inspect(path: Path) -> Content:
+    """Read a text through.
+
+    :raises StepError: as :func:`events` and :func:`version`, or when the weights of an event are not numbers
+    """
+    weights, digests, counts = array("d"), array("Q"), set[int]()
+    of_event = _weights if version(path) == 3 else _weights_of_version_2
+    for number, text in enumerate(events(path), start=1):
+        try:
+            found = [float(word) for word in of_event(text)]
+        except ValueError as error:
+            raise StepError(f"event {number} of {path.name} is damaged: its weights are not numbers") from error
+        counts.add(len(found))
+        weights.extend(found[:MOST_COMPARED])
+        digests.append(event_sketch.of_text(text[max(text.find(b"\nP "), 0) :]))
+    alike = len(counts) == 1 and bool(weights)
+    table = np.array(weights).reshape(len(digests), -1) if alike else None
+    return Content(len(digests), table, np.array(digests, dtype=np.uint64))
+
+
+def hard_process(path: Path) -> HardProcess:
+    """The particles of the hard process; lines that are not particles of HepMC are left out.
+
+    :raises StepError: as :func:`events`
+    """
+    energies, counts = array("d"), array("q")
+    code = _PDG_CODE[version(path)]
+    for text in events(path):
+        factor, before = 1e-3 if b"\nU MEV" in text else 1.0, len(energies)
+        for line in text.split(b"\nP ")[1:]:
+            words = line.partition(b"\n")[0].split()
+            if len(words) > code + 6 and words[code + 6] in _HARD:
+                with suppress(ValueError):
+                    energies.append(factor * float(words[code + 4]))
+        counts.append(len(energies) - before)
+    return HardProcess(np.array(energies, dtype=float), np.array(counts, dtype=np.int64))
+
+
+def _weights(text: bytes) -> list[bytes]:
+    """The weights of an event of HepMC 3, in a line of their own."""
+    head = text[: max(text.find(b"\nP "), 0)]
+    return head.partition(b"\nW ")[2].partition(b"\n")[0].split()
+
+
+def _weights_of_version_2(text: bytes) -> list[bytes]:
+    """The weights of an event of HepMC 2: they follow ten entries, the number of random states, these states and the
+    number of weights.
+
+    :raises ValueError: when a number of entries is not one
+    """
+    words = text.partition(b"\n")[0].split()
+    n_states = int(words[_STATES]) if len(words) > _STATES else 0
+    place = _STATES + 1 + n_states
+    return words[place + 1 : place + 1 + int(words[place])] if n_states >= 0 and len(words) > place else []
 
 
 def _place(particle: Any) -> str:

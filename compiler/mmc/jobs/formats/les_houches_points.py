@@ -6,25 +6,45 @@ weight the entries of the card that it changes. Without this check a weight at a
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from mmc.compiler.inputs import cards
 from mmc.errors import StepError
 from mmc.jobs.formats.les_houches_text import between, number
+from mmc.reading import shown
 
 _WEIGHT = re.compile(r"""<weight\s+id=(?:'([^']*)'|"([^"]*)")\s*>""")
-_CHANGE = re.compile(r"set\s+param_card\s+(\w+)\s+(\d+)\s+([-+.\dEe]+)", re.ASCII)
+_CHANGE = re.compile(r"set\s+param_card\s+(\w+)[ \t]+(\d+(?:[ \t]+\d+)?)[ \t]+([-+.\dEe]+)", re.ASCII)
 _TOLERANCE = 1e-3
 """Tolerance relative to a parameter's largest value at the benchmarks: hand-written points are rounded."""
 
 
-def check_points(header: str, sampled: str, expected: Mapping[str, Mapping[str, float]], file: str) -> None:
+def check_points(
+    header: str,
+    sampled: str,
+    expected: Mapping[str, Mapping[str, float]],
+    file: str,
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Compare the points in the head of a file, where it declares any.
 
     :param header: the text between the header's tags
     :param expected: values of the param card by benchmark and entry, as in ``dim6 2``
-    :raises StepError: when a point of the file differs from the benchmark of the study
+    :param names: the names of benchmarks in the file, where they differ
+    :raises StepError: when a point of the file differs from the benchmark of the study, a weight is declared at two
+        points, or MadGraph computes a parameter of the study from others
     """
-    points = _points(header, sampled)
+    computed = sorted({place for values in expected.values() for place in values} & cards.dependent(_card(header)))
+    if computed:
+        raise StepError(
+            f"{file} has {computed[0]} below the line Dependent parameters of its param card: MadGraph computes it "
+            "from others and ignores its value, so it cannot be a parameter"
+        )
+    try:
+        points = _points(header, sampled)
+    except ValueError as error:
+        raise StepError(f"the header of {file} {error}") from error
+    points |= {name: points[other] for name, other in names.items() if other in points}
     for benchmark, values in expected.items():
         for place, value in values.items():
             written = points.get(benchmark, {}).get(place, value)
@@ -37,26 +57,39 @@ def check_points(header: str, sampled: str, expected: Mapping[str, Mapping[str, 
                 )
 
 
+def _card(header: str) -> str:
+    """The param card."""
+    return between(header, "<slha>", "</slha>") or ""
+
+
 def _points(header: str, sampled: str) -> dict[str, dict[str, float]]:
     """The param card values that the file declares for each benchmark.
+
+    :raises ValueError: when a weight is declared at two points
 
     >>> head = "<slha>Block dim6\\n2 5.0</slha><weight id='sm'>set param_card dim6 2 0.0 # orig: 5.0\\n</weight>"
     >>> _points(head, "w")
     {'w': {'dim6 2': 5.0}, 'sm': {'dim6 2': 0.0}}
     """
-    held = cards.param_card(between(header, "<slha>", "</slha>") or "")
-    card = {f"{block} {entry}": value for (block, entry), text in held.items() if (value := _value(text)) is not None}
-    points = {sampled: card}
+    held = cards.param_card(_card(header))
+    card = {
+        f"{block} {cards.numbers(entry)}": value
+        for (block, entry), text in held.items()
+        if (value := _value(text)) is not None
+    }
+    points: dict[str, dict[str, float]] = {}
     for part in header.split("</weight>")[:-1]:
         opening = _WEIGHT.search(part)
         changes = {
-            f"{block.lower()} {entry}": value
+            f"{block.lower()} {' '.join(entry.split())}": value
             for block, entry, text in (_CHANGE.findall(part, opening.end()) if opening else ())
             if (value := _value(text)) is not None
         }
         if opening and changes:
-            points[opening[1] or opening[2]] = {**card, **changes}
-    return points
+            name, point = opening[1] or opening[2], {**card, **changes}
+            if points.setdefault(name, point) != point:
+                raise ValueError(f"declares the weight {shown(name)} at two points")
+    return {sampled: card, **points}
 
 
 def _value(text: str) -> float | None:

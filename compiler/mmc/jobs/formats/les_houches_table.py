@@ -63,10 +63,7 @@ def read(path: Path) -> EventTable:
     :raises StepError: when the file is damaged, or an event lacks a weight that the first event has
     :raises UnusualFileError: when the format differs from that of MadGraph and mmc
     """
-    try:
-        return _table(path, _factor(path))
-    except UnicodeDecodeError as error:
-        raise UnusualFileError(str(error)) from error
+    return _table(path, _factor(path))
 
 
 def _factor(path: Path) -> float:

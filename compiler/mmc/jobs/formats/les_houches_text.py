@@ -44,12 +44,11 @@ class Block(NamedTuple):
 
 
 def blocks(path: Path) -> Iterator[Block]:
-    """The events of a file.
+    """The events of a file, without comments in them.
 
-    :param path: a file, gzipped or not
+    :param path: a file, packed or not
     :raises StepError: when the end of the last event or of the file is missing, or a part is too large
     :raises UnusualFileError: when events are within each other or within comments
-    :raises UnicodeDecodeError: when the text is not UTF-8
     """
     rest, line = "", 1
     with reading_text(path) as file:
@@ -57,12 +56,15 @@ def blocks(path: Path) -> Iterator[Block]:
             *whole, rest = (rest + chunk).split("</event>")
             for text in whole:
                 before, *events = _EVENT.split(text)
-                if len(events) != 1 or "<!--" in events[0]:
-                    raise UnusualFileError("an event has no beginning" if not events else "an event within an event")
                 start = line + before.count("\n")
+                if len(events) != 1:
+                    what = "an event has no beginning" if not events else "an event is within an event"
+                    raise UnusualFileError(f"{what} (line {start})")
+                if before.rfind("<!--") > before.rfind("-->"):
+                    raise UnusualFileError(f"an event is within a comment (line {start})")
                 if len(before) > MOST_HEAD or len(events[0]) > MOST_EVENT:
                     raise StepError(f"{path.name} is damaged: the text up to line {start} or its event is too long")
-                yield Block(before, events[0], start)
+                yield Block(before, _without_comments(events[0], start), start)
                 line += text.count("\n")
             if len(rest) > MOST_HEAD + MOST_EVENT:
                 raise StepError(f"{path.name} is damaged: from line {line} on there is no whole event")
@@ -72,11 +74,22 @@ def blocks(path: Path) -> Iterator[Block]:
         )
 
 
+def _without_comments(text: str, line: int) -> str:
+    """:raises UnusualFileError: when a comment has no end"""
+    first, *more = text.split("<!--")
+    parts = [first]
+    for part in more:
+        _, end, after = part.partition("-->")
+        if not end:
+            raise UnusualFileError(f"a comment in an event has no end (line {line})")
+        parts.append(after)
+    return "".join(parts)
+
+
 def head(path: Path) -> str:
     """The text before the first event.
 
     :raises StepError: when it is too long
-    :raises UnicodeDecodeError: when it is not UTF-8
     """
     text = ""
     with reading_text(path) as file:
@@ -105,7 +118,8 @@ def particle_lines(body: str) -> list[str]:
 
     :raises ValueError: when there are not as many as the first line declares, or an entry is not a finite number
     """
-    own, *lines = [line for line in body.splitlines() if line.strip() and not line.lstrip().startswith("#")] or [""]
+    stripped = (line.partition("#")[0].rstrip() for line in body.splitlines())
+    own, *lines = [line for line in stripped if line] or [""]
     words = own.split()
     if len(words) != _OWN_COLUMNS or n_particles(words[0]) != len(lines):
         raise ValueError("its first line does not fit what follows")

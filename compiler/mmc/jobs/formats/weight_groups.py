@@ -126,12 +126,14 @@ def weight_groups(path: Path) -> tuple[WeightGroup, ...]:
 
     The head is not parsed as XML: LHAPDF descriptions may contain a bare ampersand.
 
-    :raises StepError: when the head cannot be read, or declares more than :data:`MOST_WEIGHTS`
+    :raises StepError: when the head cannot be read, or declares more than :data:`MOST_WEIGHTS`, or one in two ways
     """
     try:
-        return declared_groups(_declarations(path))
+        groups = declared_groups(_declarations(path))
+        _check_declared_once(weight for group in groups for weight in group.weights)
     except ValueError as error:
         raise StepError(f"{path.name} {error}") from error
+    return groups
 
 
 def declared_groups(text: str) -> tuple[WeightGroup, ...]:
@@ -156,6 +158,13 @@ def declared_groups(text: str) -> tuple[WeightGroup, ...]:
     return (*named, *([WeightGroup({}, "", tuple(loose))] if loose else []))
 
 
+def _check_declared_once(weights: Iterable[Mapping[str, str]]) -> None:
+    declared: dict[str, Mapping[str, str]] = {}
+    for weight in weights:
+        if "id" in weight and declared.setdefault(weight["id"], weight) != weight:
+            raise ValueError(f"declares the weight {shown(weight['id'])} twice, in different ways")
+
+
 def as_xml(groups: Iterable[WeightGroup]) -> str:
     """``<initrwgt>`` with the declarations of weight groups, as valid XML."""
     lines = ["<initrwgt>"]
@@ -172,10 +181,7 @@ def _written(attributes: Mapping[str, str]) -> str:
 
 def _declarations(path: Path) -> str:
     """The text of ``<initrwgt>``."""
-    try:
-        return head(path).partition("<initrwgt")[2].partition("</initrwgt>")[0]
-    except UnicodeDecodeError as error:
-        raise StepError(f"mmc cannot read the event file {path.name}: {error}") from error
+    return head(path).partition("<initrwgt")[2].partition("</initrwgt>")[0]
 
 
 def _value(text: str) -> float:

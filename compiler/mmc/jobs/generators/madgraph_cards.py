@@ -1,9 +1,12 @@
 """The cards that MadGraph reads, written from settings: param card, reweight card, run card, configuration."""
 
+import builtins
+import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from mmc.compiler.expressions.checker import check_expression
+from mmc.compiler.expressions.vocabulary import MATH, TRANSFORM_FUNCTIONS
 from mmc.compiler.inputs import cards
 from mmc.compiler.settings.configure import CardEntry
 from mmc.compiler.settings.generation import MadGraphBeams
@@ -13,7 +16,7 @@ from mmc.errors import StepError
 _PARTICLES = {"p": 1, "pbar": -1}
 """Beam name → MadGraph's ``lpp``."""
 
-_TRANSFORM_FUNCTIONS = {"abs": abs, "float": float, "max": max, "min": min}
+_TRANSFORM_FUNCTIONS = {name: getattr(math if name in MATH else builtins, name) for name in TRANSFORM_FUNCTIONS}
 """The only names that a transform may use, with their Python values."""
 _NOT_VARIED = {"mur": "1", "muf": "1", "dyn": "-1", "pdf": "central"}
 """The arguments of MadGraph's systematics program that switch a variation off."""
@@ -25,10 +28,7 @@ def card_values(parameters: Mapping[str, CardEntry], point: Mapping[str, float])
     :param point: the value of each parameter
     :raises StepError: when a transform has no value there
     """
-    return {
-        f"{entry.lha_block.lower()} {entry.lha_id}": card_value(entry.transform, point[name], name)
-        for name, entry in parameters.items()
-    }
+    return {entry.place: card_value(entry.transform, point[name], name) for name, entry in parameters.items()}
 
 
 def card_value(transform: str, theta: float, name: str) -> float:
@@ -42,7 +42,7 @@ def card_value(transform: str, theta: float, name: str) -> float:
     if problems := check_expression(transform, "transform"):
         raise StepError(f"the transform {transform!r} of {name}: {problems[0].message}")
     try:
-        value = float(eval(transform.strip(), {"__builtins__": _TRANSFORM_FUNCTIONS, "theta": theta}))
+        value = float(eval(transform.strip(), {"__builtins__": _TRANSFORM_FUNCTIONS, "theta": float(theta)}))
         reason = f"it is {value}"
         if abs(value) < float("inf"):
             return value
@@ -67,17 +67,22 @@ def param_card(
     :param all_needed: whether the card must have an entry for each value; a background's model may have none
     :param origin: the origin of the template, for messages
     :param where_there: entries that are ignored where the card lacks them
-    :raises StepError: when the card lacks a required entry
+    :raises StepError: when the card lacks a required entry, or MadGraph computes one from others
     """
     text, missing = cards.with_entries(template, entries)
     missing = [key for key in missing if key not in where_there]
     text, absent = cards.with_entries(text, values)
     missing += absent if all_needed else []
+    if ignored := sorted({*entries, *values} & cards.dependent(template)):
+        raise StepError(
+            f"the param card {origin} has {ignored[0]!r} below its line Dependent parameters: MadGraph computes this "
+            "entry from others and ignores its value"
+        )
     if missing:
         block = missing[0].split()[0]
-        numbers = sorted(number for other, number in cards.param_card(template) if other == block)
+        numbers = [cards.numbers(number) for other, number in cards.param_card(template) if other == block]
         blocks = sorted({other for other, _ in cards.param_card(template)})
-        has = f"block {block} has {', '.join(map(str, numbers))}" if numbers else f"it has {', '.join(blocks)}"
+        has = f"block {block} has {', '.join(numbers)}" if numbers else f"it has {', '.join(blocks)}"
         raise StepError(f"the param card {origin} has no entry {missing[0]!r}: {has}")
     return text
 
@@ -87,9 +92,10 @@ def untouched(template: str, entries: Iterable[str], values: Iterable[str]) -> d
     of them, which is not the standard model."""
     blocks = {key.split()[0] for key in values} - {"decay"}
     changed = {*entries, *values}
+    held = {(block, cards.numbers(number)): value for (block, number), value in cards.param_card(template).items()}
     return {
         f"{block} {number}": value
-        for (block, number), value in cards.param_card(template).items()
+        for (block, number), value in held.items()
         if block in blocks and not changed & {f"{block} {number}", f"{block} all"} and _is_not_zero(value)
     }
 

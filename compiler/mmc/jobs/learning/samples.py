@@ -17,20 +17,30 @@ from typing import Any
 
 import numpy as np
 
-from mmc.compiler.catalogue.methods import METHODS, MORPHING_AWARE, RATIO, SCORE, EstimatorType
+from mmc.compiler.catalogue.methods import (
+    METHODS,
+    MORPHING_AWARE,
+    RATIO,
+    SCORE,
+    EstimatorType,
+    LearningMethod,
+)
 from mmc.compiler.settings.points import AnyPoints, AtBenchmark, AtBenchmarks, AtPoint, AtPoints
 from mmc.compiler.settings.sampling import SampleSettings
 from mmc.errors import StepError
 from mmc.jobs.arrays import read_npy
 from mmc.jobs.job import read_record
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.madminer.sampler import make_sampler
+from mmc.jobs.madminer.sampler import MOST_NEGATIVE, make_sampler
 
 FEW, SMALL_PART = 100, 0.1
 """There is a warning if the effective sample size is smaller than FEW or than this fraction of the partition."""
 TOO_FEW = 2.0
 """The smallest mean effective sample size over the points; below it, one event makes up more than half of the
 samples."""
+
+ROUNDING = 1e-6
+"""Negative weights that are a smaller part of the cross section come from rounding in the morphing."""
 
 MOST_POINTS = 1_000
 """The number of points at which nuisance parameters are drawn, if the study names few parameter points."""
@@ -74,8 +84,17 @@ def draw_samples(path: Path, settings: SampleSettings, out: Path) -> dict[str, A
                     f"{n_events} events: generate more events, at a benchmark near these points"
                 )
         warnings += [
-            f"{partition}: {text}" for text in (*_check_observables(arrays["x"], sampler, settings), *_repair(arrays))
+            f"{partition}: {text}"
+            for text in (
+                *_check_observables(arrays["x"], sampler, settings),
+                *_repair(arrays, METHODS[settings.method]),
+            )
         ]
+        if sampler.negative > ROUNDING:
+            warnings.append(
+                f"{partition}: events with negative weights, up to {sampler.negative:.2%} of the cross section at a "
+                "point, are left out"
+            )
         if sampler.left_out > 0.0:
             warnings.append(f"{partition}: n_eff_forced removes up to {sampler.left_out:.2%} of the cross section")
         smallest = min(float(sizes.min()) for sizes in effective.values())
@@ -255,19 +274,30 @@ def _repeated(theta: tuple[str, Any], n_samples: int) -> tuple[str, Any]:
     return ("benchmarks" if kind.startswith("benchmark") else "morphing_points"), repeated
 
 
-def _repair(arrays: dict[str, Array]) -> list[str]:
-    """Set negative joint ratios to 0, in place. They come from rounding in the morphing, and the losses crash on them.
+def _repair(arrays: dict[str, Array], method: LearningMethod) -> list[str]:
+    """Check what the method learns from, and set negative joint ratios to 0, in place: the losses crash on them.
 
-    :raises StepError: when a number is not finite, for example because an event is impossible at one of the points
+    :raises StepError: when a number is not finite, for example because an event is impossible at one of the points, or
+        too many ratios are negative to come from rounding in the morphing
     """
-    for name, values in arrays.items():
-        if name != "x" and not np.isfinite(values).all():
-            bad = int((~np.isfinite(values)).any(axis=-1).sum())
-            raise StepError(f"{name} is not finite in {bad} of {len(values)} samples: draw samples at other points")
-    negative = arrays["r_xz"] < 0.0 if "r_xz" in arrays else np.zeros(1, dtype=bool)
+    unused = {"x", *(() if method.joint_ratio else ("r_xz",))}
+    unused |= set() if method.joint_score else {"t_xz", "t_xz0", "t_xz1"}
+    for name in [name for name in arrays if name not in unused]:
+        finite = np.isfinite(arrays[name])
+        if not finite.all():
+            bad = int((~finite).any(axis=-1).sum())
+            raise StepError(f"{name} is not finite in {bad} of {len(finite)} samples: draw samples at other points")
+    if "r_xz" not in arrays or not method.joint_ratio:
+        return []
+    negative = arrays["r_xz"] < 0.0
+    if negative.mean() > MOST_NEGATIVE:
+        raise StepError(
+            f"{negative.mean():.1%} of the samples have a negative joint ratio, because events have weights of both "
+            "signs: draw samples at other points, or use carl, which needs no joint ratio"
+        )
+    arrays["r_xz"] = np.where(negative, 0.0, arrays["r_xz"]).astype(arrays["r_xz"].dtype)
     if not negative.any():
         return []
-    arrays["r_xz"] = np.where(negative, 0.0, arrays["r_xz"]).astype(arrays["r_xz"].dtype)
     return [f"{negative.mean():.2%} of the samples have a negative joint ratio, which is set to 0"]
 
 

@@ -1,10 +1,16 @@
-"""Training of the neural networks of all methods, with MadMiner's estimators and losses."""
+"""Training of the neural networks of all methods, with MadMiner's estimators and losses.
+
+Networks learn in natural units, so that the units of the parameters and of the observables do not matter: a parameter
+may be in GeV^-4, with values of 1e-12. The saved model has the units of the study again. MadMiner alone treats a
+standard deviation below 1e-6 as 1e-6, and does not scale scores.
+"""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 
 from mmc.compiler.catalogue.methods import (
     ESTIMATORS,
@@ -22,6 +28,8 @@ NETWORK = (
     *(name for kind in ESTIMATORS.values() for name in kind.own_hyperparameters),
 )
 """The hyperparameters of the network; all others are hyperparameters of the training."""
+ROUNDING = 1e-7
+"""The relative size of rounding errors in single precision; observables that vary less are constant."""
 
 
 def fit(
@@ -37,6 +45,9 @@ def fit(
 ) -> tuple[Any, tuple[Array, Array]]:
     """A trained MadMiner estimator, and its training and validation losses per epoch.
 
+    The estimator takes parameters, and gives scores, in the units of the samples. The losses of score methods are in
+    units of the mean squared score of each component: 1 for a network that has learned nothing.
+
     :param train: arrays of :func:`mmc.jobs.learning.samples.load_samples`; ``validation`` likewise
     :param training: hyperparameters by MadMiner's names; missing ones have MadMiner's defaults
     :param features: indices of the observables that the network uses; None for all
@@ -48,12 +59,7 @@ def fit(
     estimator_type = declared.family.estimator_of(kind)
     network = {name: training[name] for name in NETWORK if name in training} | {"n_hidden": tuple(training["n_hidden"])}
     estimator = new_estimator(estimator_type.name, features=None if features is None else list(features), **network)
-    if morphing is not None:
-        estimator.components = np.array(morphing["components"])
-        estimator.morphing_matrix = np.array(morphing["matrix"])
-    if not training["scale_inputs"]:  # else MadMiner saves one scaling entry per sample
-        n = train["x"].shape[1]
-        estimator.x_scaling_means, estimator.x_scaling_stds = np.zeros(n), np.ones(n)
+    estimator.x_scaling_means, estimator.x_scaling_stds = _input_scaling(train["x"], training["scale_inputs"])
     names = _inputs(declared, estimator_type, train)
     data = {name: train[stored] for name, stored in names.items()}
     data |= {f"{name}_val": validation[stored] for name, stored in names.items()}
@@ -61,6 +67,14 @@ def fit(
         data[name] = data[name][:, : train["theta"].shape[1]]  # the scores of nuisance parameters come last
     for name in data.keys() & {"t_xz1", "t_xz1_val"}:
         data[name] = -data[name]  # MadMiner compares it with the slope of ln r along θ1
+    unit = _unit(data)
+    for name, values in data.items():
+        if name.startswith(("theta", "t_xz")):
+            data[name] = (values / unit if name.startswith("theta") else values * unit).astype(values.dtype)
+    if morphing is not None:
+        estimator.components = np.array(morphing["components"])
+        powers = np.prod(unit**estimator.components, axis=1)
+        estimator.morphing_matrix = np.array(morphing["matrix"]) * powers[:, np.newaxis]
     if training.get("scale_parameters"):
         _scale_validation_points(estimator, data)
     options = {name: value for name, value in training.items() if name not in network}
@@ -70,7 +84,9 @@ def fit(
         train_network = partial(ParameterizedRatioEstimator.train, estimator, scale_parameters=False)
     else:
         train_network = estimator.train
-    return estimator, train_network(method=method, n_workers=0, **options, **data)
+    losses = train_network(method=method, n_workers=0, **options, **data)
+    _restore_unit(estimator, unit, takes_parameters=estimator_type.takes_parameters)
+    return estimator, losses
 
 
 def _inputs(method: LearningMethod, kind: EstimatorType, samples: Mapping[str, Array]) -> dict[str, str]:
@@ -85,6 +101,38 @@ def _inputs(method: LearningMethod, kind: EstimatorType, samples: Mapping[str, A
         return names | {name: name for name in ("theta0", "theta1", *scores)}
     names["theta"] = "theta0"
     return names | ({"t_xz": "t_xz"} if "t_xz" in samples else {})  # the score is missing without morphing
+
+
+def _input_scaling(x: Array, scaled: bool) -> tuple[Array, Array]:
+    """The mean and standard deviation of each observable, by which MadMiner scales it; 0 and 1 without scaling."""
+    if not scaled:  # else MadMiner saves one entry per sample
+        return np.zeros(x.shape[1]), np.ones(x.shape[1])
+    means, stds = x.mean(axis=0), x.std(axis=0)
+    is_constant = stds <= ROUNDING * np.abs(x).max(axis=0)
+    return means, np.where(is_constant, 1.0, stds).astype(x.dtype)
+
+
+def _unit(data: Mapping[str, Array]) -> Array:
+    """The natural unit of each parameter: its largest value, or the inverse of the root mean square of its score."""
+    thetas = [np.abs(values).max(axis=0) for name, values in data.items() if name in ("theta", "theta0", "theta1")]
+    if not thetas:
+        rms = np.sqrt(np.mean(np.square(data["t_xz"], dtype=float), axis=0))
+        return np.asarray(np.divide(1.0, rms, out=np.ones_like(rms), where=rms > 0.0))
+    largest = np.max(np.asarray(thetas, dtype=float), axis=0)
+    return np.asarray(np.where(largest > 0.0, largest, 1.0))
+
+
+def _restore_unit(estimator: Any, unit: Array, *, takes_parameters: bool) -> None:
+    """Let a trained estimator take parameters, or give scores, in the units of the samples, with MadMiner too."""
+    if takes_parameters:
+        means, stds = estimator.theta_scaling_means, estimator.theta_scaling_stds
+        estimator.theta_scaling_means = np.zeros_like(unit) if means is None else means * unit
+        estimator.theta_scaling_stds = unit if stds is None else stds * unit
+        return
+    last, divisor = estimator.model.layers[-1], torch.as_tensor(unit)
+    with torch.no_grad():
+        last.weight /= divisor.to(last.weight)[:, np.newaxis]
+        last.bias /= divisor.to(last.bias)
 
 
 def _scale_validation_points(estimator: Any, data: dict[str, Array]) -> None:

@@ -20,13 +20,18 @@ import numpy.typing as npt
 from mmc.compiler.settings.limits import LimitSettings
 from mmc.compiler.settings.points import AtBenchmark, SinglePoint
 from mmc.errors import StepError
-from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer import analysis_workarounds, nuisance_effects
 
 Array = npt.NDArray[np.float64]
 Partition = Literal["train", "validation", "test", "rest", "all"]
 """``rest`` is all events outside ``test``."""
 Variations = Mapping[str, tuple[Array, Array]]
-"""Nuisance parameter → factors on the event weights at 1 and at -1, each of shape (events,)."""
+"""Nuisance parameter → factors on the event weights at 1 and at -1, each of shape (events,). Factors may be 0 or
+negative, where the weights are."""
+
+
+ROUNDING = 1e-9
+"""A point is a benchmark if its distance from it is at most this part of the parameter's largest value there."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ class EventFile:
 
     def __init__(self, path: Path, test_split: float, validation_split: float, *, balanced: bool = True) -> None:
         """``balanced``: combine the benchmarks with the balance heuristic; otherwise as MadMiner does."""
-        workarounds.apply()
+        analysis_workarounds.apply()
         from madminer.analysis import DataAnalyzer
 
         self._splits = (test_split, validation_split)
@@ -163,9 +168,10 @@ class EventFile:
         return np.asarray(self._file._get_dtheta_benchmark_matrix(point)[:, : int(self._file.n_benchmarks_phys)])
 
     def _benchmark_at(self, point: Array) -> int:
-        for index, benchmark in enumerate(list(self._file.benchmarks.values())[: int(self._file.n_benchmarks_phys)]):
-            if np.array_equal(point, list(benchmark.values.values())):
-                return index
+        benchmarks = np.array(list(self.benchmarks.values()))
+        is_here = (np.abs(benchmarks - point) <= ROUNDING * np.abs(benchmarks).max(axis=0)).all(axis=1)
+        if is_here.any():
+            return int(is_here.argmax())
         where = ", ".join(f"{name} = {value:g}" for name, value in zip(self.parameters, point, strict=True))
         raise StepError(f"without morphing weights are known only at the benchmarks, not at {where}")
 
@@ -207,7 +213,7 @@ class EventFile:
         if key not in self._parts:
             events, origin = self._load(partition, None), self._origin(partition)
             weights = events.weights / self._file._calculate_sampling_factors()[origin][:, np.newaxis]
-            self._parts[key] = Events(events.x, weights * _shares(weights, origin)[:, np.newaxis])
+            self._parts[key] = Events(events.x, weights * balance_shares(weights, origin)[:, np.newaxis])
         return self._parts[key]
 
     def is_near(self, partition: Partition, near: Array) -> npt.NDArray[np.bool_]:
@@ -230,12 +236,12 @@ class EventFile:
 
         They do not depend on the point in parameter space: shape (events, nuisance parameters).
         """
-        if self._file.nuisance_morpher is None:
+        variations = self.variations(partition)
+        if not variations:
             return np.zeros((len(self.part(partition, near).x), 0))
-        start, end, _ = self._bounds(partition)
-        near = None if self.is_balanced else near
-        _, weights = next(iter(self._file.event_loader(start, end, None, generated_close_to=near)))
-        return np.asarray(self._file.nuisance_morpher.calculate_a(weights), dtype=float).T
+        up, down = (np.stack(sides) for sides in zip(*variations.values(), strict=True))
+        slopes = nuisance_effects.exponents(up, down)[0].T
+        return slopes if near is None else slopes[self.is_near(partition, near)]
 
     def variations(self, partition: Partition) -> Variations:
         """The factors of the nuisance parameters on the weights of a partition's events."""
@@ -249,12 +255,8 @@ class EventFile:
             return {}
         start, end, _ = self._bounds(partition)
         _, weights = next(iter(self._file.event_loader(start, end, None)))
-        with np.errstate(divide="ignore", invalid="ignore"):  # events of weight 0; MadMiner makes their factor 1
-            slopes, curvatures = morpher.calculate_a(weights), morpher.calculate_b(weights)
-        return {
-            name: (np.exp(b + a), np.exp(b - a))
-            for name, a, b in zip(self.nuisance_parameters, slopes, curvatures, strict=True)
-        }
+        up, down = nuisance_effects.factors(morpher, weights, self._origin(partition))
+        return dict(zip(self.nuisance_parameters, zip(up, down, strict=True), strict=True))
 
     def _bounds(self, partition: Partition) -> tuple[int, int | None, float]:
         """First event and end of a partition, and the factor on its weights for the events outside it."""
@@ -277,7 +279,7 @@ class EventFile:
         return Events(np.asarray(x, dtype=float), np.asarray(weights, dtype=float) * correction)
 
 
-def _shares(weights: Array, origin: npt.NDArray[np.intp]) -> Array:
+def balance_shares(weights: Array, origin: npt.NDArray[np.intp]) -> Array:
     """The balance heuristic's share n_b p_b(x) / Σ_k n_k p_k(x) of each event, shape (events,).
 
     b is the benchmark of the event. ``weights`` (events, benchmarks) are normalised for each benchmark alone: with σ_k

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from mmc.compiler.settings.uncertainties import NormUncertainty, PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.errors import StepError
 from mmc.jobs.formats.weight_groups import Nuisance, find_nuisance, settle
@@ -135,12 +137,17 @@ def _with_nuisance(parse: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple
         reader.nuisance_parameters |= madminer_parameters(found)
         reader.nuisance_parameters |= {name: NuisanceParameter(name, of, name) for name, of in central.items()}
         try:
-            observations, weights, *rest = parse(reader, *args, **kwargs)
+            with np.errstate(invalid="ignore", divide="ignore"):  # MadMiner divides by the weights, which may be 0
+                observations, weights, *rest = parse(reader, *args, **kwargs)
         except KeyError as error:
             raise StepError(f"the events in {Path(given['lhe_file']).name} lack the weight {error}") from error
         for name in central:
             del reader.nuisance_parameters[name]
         if weights is not None:
+            # an event of weight 0 has weight 0 at other values of the nuisance parameters too
+            is_zero = weights[given["sampling_benchmark"]] == 0.0
+            for name in weights.keys() - set(reader.benchmark_names_phys):
+                weights[name] = np.where(is_zero, 0.0, weights[name])
             settle(weights, found, reader.reference_benchmark)
         return (observations, weights, *rest)
 

@@ -12,22 +12,23 @@ For every work-around a test shows that stock MadMiner still needs it.
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, partial, wraps
+from functools import cache, cached_property, partial, wraps
 from importlib import import_module
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from io import BytesIO
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
 
 from mmc.errors import MissingExtraError, StepError
 from mmc.jobs.madminer import layout, systematics_workarounds
+from mmc.jobs.madminer.event_objects import DetectedObjects, GeneratedObjects, NotSummed
 
 
 @cache
@@ -135,6 +136,8 @@ def apply_delphes_reader() -> None:
       Here it is made where an expression uses it. The values stay the same.
     - ``log(0)`` and misspelt names are treated as in :func:`apply_reader`.
     - Leptons of both flavours keep their own charges, codes and masses. Stock MadMiner sorts momenta alone.
+    - At generator level, only final particles count, sorted by pT, each kind with its own acceptance. Stock MadMiner
+      also lists particles that have decayed, and gives electrons and muons the acceptance of photons.
     - A sample without cuts and without required observables ends the run.
     - Samples with systematic uncertainties end the run, as in :func:`apply_reader`.
     """
@@ -146,12 +149,12 @@ def apply_delphes_reader() -> None:
     particle = delphes_root.MadMinerParticle
     delphes_root.uproot3 = SimpleNamespace(open=lambda path: {"Delphes": _DelphesTree(path)})
     delphes_root.MadMinerParticle = SimpleNamespace(
-        from_xyzt=lambda *_zeros: _NotSummed(),  # the start of the sum over visible particles
+        from_xyzt=lambda *_zeros: NotSummed(),  # the start of the sum over visible particles
         from_rhophietat=_in_double(particle.from_rhophietat),
         from_rhophietatau=_in_double(particle.from_rhophietatau),
     )
     functions = delphes_root.math_commands
-    delphes_root.math_commands = lambda: _DelphesObjects(functions())
+    delphes_root.math_commands = lambda: DetectedObjects(functions())
     charged = delphes_root._get_particles_charged
 
     def leptons(tree: Any, pt_min_e: Any, eta_max_e: Any, pt_min_mu: Any, eta_max_mu: Any) -> list[list[Any]]:
@@ -162,9 +165,17 @@ def apply_delphes_reader() -> None:
             for one, other in zip(muons, electrons, strict=True)
         ]
 
+    truth, acceptance = delphes_root._get_particles_truth, dict[str, Any]()
+
+    def of_kind(tree: Any, _pt_min: Any, _eta_max: Any, pdgids: list[int]) -> Any:
+        limits = (acceptance.get(f"acceptance_{limit}_{_KINDS[pdgids[0]]}") for limit in ("pt_min", "eta_max"))
+        return truth(tree, *limits, pdgids)
+
+    delphes_root._get_particles_truth = of_kind
     delphes_root._get_particles_leptons = leptons
     delphes_root.eval = _evaluate
-    delphes_reader.parse_delphes_root_file = _with_all_events(delphes_reader.parse_delphes_root_file)
+    parse = _with_all_events(delphes_root.parse_delphes_root_file, acceptance)
+    delphes_root.parse_delphes_root_file = delphes_reader.parse_delphes_root_file = parse
     systematics_workarounds.mend_reader(delphes_reader, delphes_reader.DelphesReader, "_analyse_delphes_sample")
 
 
@@ -256,57 +267,10 @@ def _parse_observations(observables: Mapping[str, Any], variables: dict[str, Any
     return values, passed
 
 
-class _Objects(dict[str, Any]):
-    """The objects of an event; sums are computed when an expression uses them."""
-
-    def __missing__(self, name: str) -> Any:
-        if name == "visible":
-            self[name] = self.visible()
-        elif name == "all":
-            self[name] = self["visible"] + self["met"]
-        else:
-            raise KeyError(name)
-        return self[name]
-
-    def visible(self) -> Any:
-        """The sum over all generated particles that a detector sees."""
-        from madminer.utils.interfaces.lhe import get_elementary_pdg_ids
-
-        visible = set(get_elementary_pdg_ids()) - {12, 14, 16, -12, -14, -16}
-        return _sum((particle for particle in self["p"] if particle.pdgid in visible), zero=0.0)
-
-
-class _DelphesObjects(_Objects):
-    """The objects of a detected event."""
-
-    def update(self, objects: dict[str, Any]) -> None:  # type: ignore[override]
-        """Take the objects without their sums."""
-        super().update({name: value for name, value in objects.items() if not isinstance(value, _NotSummed)})
-        self["boost_to_com"] = lambda momentum: momentum.boost(self["all"].to_Vector3D())
-
-    def visible(self) -> Any:
-        """The sum over all detected particles, in MadMiner's order."""
-        return _sum((particle for name in ("e", "j", "mu", "a") for particle in self[name]), zero=np.float64(0.0))
-
-
-class _NotSummed:
-    """In place of MadMiner's sums over the particles of a detected event."""
-
-    def __add__(self, _particle: object) -> "_NotSummed":
-        return self
-
-
-def _sum(particles: Iterable[Any], zero: float) -> Any:
-    """The sum of momenta, a plain four-vector: MadMiner's particles add only to such a vector."""
-    from mmc.jobs.madminer.light_vector import vector
-
-    return sum(particles, start=vector.MomentumObject4D.from_xyzt(zero, zero, zero, zero))
-
-
 def _with_sums(get_objects: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     @wraps(get_objects)
     def wrapped(*args: Any, **kwargs: Any) -> dict[str, Any]:
-        return _Objects(get_objects(*args, **kwargs))
+        return GeneratedObjects(get_objects(*args, **kwargs))
 
     return wrapped
 
@@ -335,19 +299,46 @@ def _standing_in(name: str) -> Iterator[None]:
             sys.modules[name] = real
 
 
+_KINDS = {22: "a", 11: "e", 13: "mu"}
+"""MadMiner's names of the kinds of particles at generator level, by code."""
+
+
+@contextmanager
+def b_tags(mask: int | None) -> Iterator[None]:
+    """Let only the bits of this mask in Delphes' ``BTag`` make b-tags; all without a mask."""
+    before, _DelphesTree.b_tag_mask = _DelphesTree.b_tag_mask, mask
+    try:
+        yield
+    finally:
+        _DelphesTree.b_tag_mask = before
+
+
 class _DelphesTree:
     """Delphes' events with the part of uproot3's interface that MadMiner uses."""
+
+    b_tag_mask: ClassVar[int | None] = None
 
     def __init__(self, path: str) -> None:
         import uproot
 
         self._tree = uproot.open(path)["Delphes"]  # once, as this takes longer than reading a branch
 
+    @cached_property
+    def _final(self) -> list[Any]:
+        """The indices of the final particles of each event, by falling pT."""
+        status, pt = (self._tree[f"Particle.{name}"].array(library="np") for name in ("Status", "PT"))
+        orders = (np.argsort(-values, kind="stable") for values in pt)
+        return [order[of_event[order] == 1] for order, of_event in zip(orders, status, strict=True)]
+
     def array(self, branch: str) -> Any:
         """A branch: numbers in double precision, or a list of numbers per event."""
         column = self._tree[branch].array(library="np")
         if column.dtype != object:
             return column
+        if branch.startswith("Particle."):
+            column = [values[kept] for values, kept in zip(column, self._final, strict=True)]
+        if branch.endswith("Jet.BTag") and self.b_tag_mask is not None:
+            column = [values & self.b_tag_mask for values in column]
         return [values.astype(float) if values.dtype.kind == "f" else values.tolist() for values in column]
 
 
@@ -356,11 +347,13 @@ def _in_double(make: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *components: make(*map(np.float64, components))
 
 
-def _with_all_events(parse: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
-    """For a sample without a filter, return a filter that keeps all events instead of None."""
+def _with_all_events(parse: Callable[..., tuple[Any, ...]], noted: dict[str, Any]) -> Callable[..., tuple[Any, ...]]:
+    """For a sample without a filter, return a filter that keeps all events instead of None, and note the keywords."""
 
     @wraps(parse)
     def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        noted.clear()
+        noted.update(kwargs)
         try:
             observations, weights, passed = parse(*args, **kwargs)
         except UnboundLocalError as error:  # its `finally` uses an undefined variable, and hides the cause

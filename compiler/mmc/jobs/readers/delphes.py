@@ -44,6 +44,8 @@ class Sample:
     """Whether objects are those of the generator instead of the detector."""
     systematics: tuple[str, ...] = ()
     """The names of the sample's systematic uncertainties."""
+    b_tag_bits: tuple[int, ...] = ()
+    """The bits of Delphes' ``BTag`` that make a b-tag; any bit if there are none here."""
 
 
 def make(setup: Path, settings: DelphesAnalyseSettings) -> Any:
@@ -73,6 +75,7 @@ def read(reader: Any, job: StepJob, settings: DelphesAnalyseSettings) -> None:
         settings.background,
         settings.generator_truth,
         settings.systematics,
+        settings.b_tag_bits,
     )
     try:
         analyse(reader, sample)
@@ -91,7 +94,7 @@ def analyse(reader: Any, sample: Sample) -> None:
     nuisance = sample_nuisance(reader, sample.systematics, sample.generated)
     try:
         events = les_houches_table.read(sample.generated)
-        table = delphes_root.read(sample.detected, sample.generator_truth)
+        table = delphes_root.read(sample.detected, sample.generator_truth, sample.b_tag_bits)
         _check_counts(sample, len(events.counts), table.n_events)
         observed = _observe(reader, table, sample.generator_truth)
     except (UnusualFileError, UnusualExpressionError) as error:
@@ -109,7 +112,7 @@ def one_by_one(reader: Any, sample: Sample, scratch: Path) -> None:
         reader.add_sample(
             None, sample.benchmark, sample.background, str(sample.detected), str(path), systematics=sample.systematics
         )
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), workarounds.b_tags(delphes_root.b_tag_mask(sample.b_tag_bits)):
             reader.analyse_delphes_samples(generator_truth=sample.generator_truth)
 
 

@@ -26,6 +26,8 @@ _MASS_E, _MASS_MU = 0.000511, 0.105
 """MadMiner's lepton masses, in GeV."""
 _JET = 9
 """MadMiner's PDG code of jets. It is not a particle of the standard model, so jets have no charge."""
+_FINAL = 1
+"""The status of particles that do not decay."""
 _CHARGES = {11: -1.0, -11: 1.0, 13: -1.0, -13: 1.0}
 _TAGS = ("tau_tag", "b_tag", "t_tag")
 
@@ -136,13 +138,15 @@ def _reconstructed(collections: Mapping[str, Any], acceptances: Acceptances) -> 
 
 
 def _generated(collections: Mapping[str, Any], acceptances: Acceptances) -> dict[str, Any]:
-    """The lists at generator level. Like MadMiner, this ignores the status of particles, and electrons and muons have
-    the acceptance of photons."""
+    """The lists at generator level: final particles, sorted by falling pT. (MadMiner 0.9.6 also lists particles that
+    have decayed, in the order of the file, and gives electrons and muons the acceptance of photons.)"""
     particles = collections["Particle"]
+    particles = particles[particles["Status"] == _FINAL]
+    particles = particles[ak.argsort(-particles["PT"], axis=1, stable=True)]
     particles = ak.zip({**_direction(particles), "E": particles["E"], "pdgid": particles["PID"]})
     kinds = {"e": (11,), "mu": (13,), "a": (22,), "l": (11, 13)}
     chosen = {name: particles[_is_one_of(particles["pdgid"], codes)] for name, codes in kinds.items()}
-    lists = {name: acceptances["a"].of(chosen[name]) for name in ("e", "mu", "a")}
+    lists = {name: acceptances[name].of(chosen[name]) for name in ("e", "mu", "a")}
     lists["j"] = acceptances["j"].of(_jets(collections["GenJet"]))
     return {**lists, "l": _accepted_leptons(chosen["l"], acceptances)}
 

@@ -85,7 +85,10 @@ def hand_over(
         return np.asarray(events.factor * (weights[name] * observed.efficiency)[passed])
 
     reader.weights = {name: weight(benchmark if background else name, "benchmark") for name in names}
-    at_reference, at_benchmark = reader.weights[reader.reference_benchmark], reader.weights[benchmark]
+    at_benchmark = reader.weights[benchmark]
+    if nuisance and (reader.weights[reader.reference_benchmark][at_benchmark != 0.0] == 0.0).any():
+        reader.reference_benchmark = benchmark  # effects of nuisance parameters are ratios to the weights there
+    at_reference = reader.weights[reader.reference_benchmark]
     # an event of weight 0 has weight 0 at other values of the nuisance parameters too
     to_reference = np.divide(at_reference, at_benchmark, out=np.zeros_like(at_reference), where=at_benchmark != 0.0)
     for parameter in nuisance:

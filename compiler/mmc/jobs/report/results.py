@@ -193,10 +193,10 @@ def _warnings(
         if record["verdict"] == verdict
     ]
     verdicts += [
-        f"{record['name']}{title}: closure {record[kind]['verdict']}: {'; '.join(record[kind]['reasons'])}"
+        f"{record['name']}{title}: closure {record[kind]['verdict']}: {'; '.join(reasons)}"
         for record in records
         for kind, title in KINDS.items()
-        if record.get(kind, {}).get("verdict", "passed") not in {"passed", record["verdict"]}
+        if (reasons := [text for text in record.get(kind, {}).get("reasons", ()) if text not in record["reasons"]])
     ]
     edges = [f"{r['name']}: the confidence region reaches the edge of the grid" for r in methods if r["touches_edge"]]
     of_records = [f"{r['name']}: {text}" for r in records for text in r["warnings"]]

@@ -48,7 +48,9 @@ class Information(NamedTuple):
         projection = np.zeros((len(keep), len(self.matrix)))
         projection[range(len(keep)), list(keep)] = 1.0
         between, rest = self.matrix[np.ix_(keep, fitted)], self.matrix[np.ix_(fitted, fitted)]
-        projection[:, fitted] = -between @ np.linalg.pinv(rest, rcond=SINGULAR, hermitian=True)
+        unit = np.sqrt(np.where(np.diag(rest) > 0.0, np.diag(rest), 1.0))  # the parameters may have any units
+        inverse = np.linalg.pinv(rest / np.outer(unit, unit), rcond=SINGULAR, hermitian=True) / np.outer(unit, unit)
+        projection[:, fitted] = -between @ inverse
         p = projection
         covariance = np.einsum("ai,bj,ijkl,ck,dl->abcd", p, p, self.covariance, p, p, optimize=True)
         return Information(np.asarray(p @ self.matrix @ p.T), np.asarray(covariance))

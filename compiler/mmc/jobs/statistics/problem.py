@@ -173,6 +173,16 @@ class LimitProblem:
         squares = np.einsum("pi,ij,pj->p", self.coefficients, weights.T @ weights, self.coefficients)
         return np.asarray(np.divide(np.square(sums), squares, out=np.zeros_like(sums), where=squares > 0.0))
 
+    def per_simulated(self, n: float | Array) -> Array:
+        """N/n for N events of data at each of :attr:`points`.
+
+        It is 0 where no events are expected, and everywhere with MadMiner's weights.
+        """
+        if not self.expects_simulation:
+            return np.zeros(len(self.points))
+        known = self.effective_events > 0.0
+        return np.asarray(np.divide(n, self.effective_events, out=np.zeros(len(self.points)), where=known))
+
     @cached_property
     def _expected_replicas(self) -> Array:
         """The expected numbers of events without one group of the simulated events each, shape (groups, points)."""
@@ -222,10 +232,7 @@ class LimitProblem:
         found = {}
         for (data_name, (shape, n)), (rate_name, rate) in product(data.items(), rates.items()):
             names, limits = [data_name, rate_name], self._limits(shape, n, rate=rate, expected=not data_name)
-            if self.expects_simulation:
-                known = self.effective_events > 0.0
-                per_simulated = np.divide(n, self.effective_events, out=np.zeros(len(self.points)), where=known)
-                limits = replace(limits, per_simulated=per_simulated)
+            limits = replace(limits, per_simulated=self.per_simulated(n))
             found["_".join(filter(None, names))] = limits
             if shape.gain is not None:
                 gain = shape.gain(n, self.expected if rate else None)

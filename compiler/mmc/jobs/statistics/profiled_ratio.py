@@ -26,6 +26,7 @@ from itertools import combinations
 import numpy as np
 
 from mmc.jobs.madminer.event_file import Array, Variations
+from mmc.jobs.madminer.nuisance_effects import exponents
 from mmc.jobs.statistics.profiling import ascent_step, maximise
 
 REACH = 5.0
@@ -110,10 +111,8 @@ class LogRate:
 
         ln μ does not depend on ν at points where the cross section is not positive.
         """
-        logs = [(np.log(up), np.log(down)) for up, down in variations.values()]
-        effects = np.stack(
-            [*(0.5 * (up - down) for up, down in logs), *(0.5 * (up + down) for up, down in logs)], axis=1
-        )
+        up, down = (np.stack(sides) for sides in zip(*variations.values(), strict=True))
+        effects = np.concatenate(exponents(up, down)).T
         totals = coefficients @ weights.sum(axis=0)
         shares = np.where(totals > 0.0, 1.0 / np.where(totals > 0.0, totals, 1.0), 0.0)[:, np.newaxis] * coefficients
         mean = shares @ (weights.T @ effects)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.closure.verdict import Verdict
+from mmc.jobs.statistics.closure.verdict import Verdict, judge_observed
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import ShapeLikelihood
@@ -15,8 +15,8 @@ from mmc.jobs.statistics.profiling import ShapeLikelihood
 class Result:
     """Expected limits with their verdict, and further limits by name (see :meth:`LimitProblem.all_limits`).
 
-    ``verdicts`` holds the verdicts on those further limits to which closure tests apply: limits on expected data, with
-    fitted nuisance parameters only for estimators that have learned them.
+    ``verdicts`` holds the verdicts on those further limits to which closure tests apply: limits from observed events,
+    and limits on expected data, with fitted nuisance parameters only for estimators that have learned them.
     """
 
     limits: Limits
@@ -46,6 +46,9 @@ class Result:
         limits = variants.pop("")
         verdicts = {name: judge(variants[name], False) for name in ("without_rate",) if name in variants}
         verdict = judge(limits, True)
+        for name in ("observed", "observed_without_rate"):
+            if name in variants:
+                verdicts[name] = judge_observed(problem, variants[name], verdict)
         for rate_name, nominal in {"": verdict, "without_rate": verdicts.get("without_rate", verdict)}.items():
             name = "_".join(filter(None, (rate_name, "with_systematics")))
             if judge_varied is not None and name in variants:

@@ -65,6 +65,7 @@ def run(job: StepJob) -> None:
             "cross_section_pb": _cross_section(simulated),
             "n_passed": n_passed,
             "undefined": {name: count for name, count in undefined.items() if count},
+            **{key: simulated[key] for key in ("warnings", "events_of_files") if simulated.get(key)},
         },
     )
 

@@ -14,6 +14,9 @@ from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer import setup_file, systematics_workarounds, workarounds
 from mmc.jobs.madminer.morphing_basis import Basis, find_basis
 
+_MATRIX = 1000
+"""Between the numbers of two rows of a matrix, in files of MadMiner."""
+
 log = logging.getLogger(__name__)
 
 
@@ -70,20 +73,22 @@ def run(job: StepJob) -> None:
     )
 
 
-def _card_entry(parameter: CardParameter | CoefficientParameter, number: int) -> dict[str, Any]:
+def _card_entry(parameter: CardParameter | CoefficientParameter, position: int) -> dict[str, Any]:
     """The entry of a parameter in MadGraph's param card. MadMiner requires one, also for the embedded generator and for
     event files, which have no card.
 
-    :param number: the position of the parameter, from 1
+    :param position: of the parameter, from 1
     """
     if isinstance(parameter, CardParameter):
+        number = parameter.lha_id
         return {
             "lha_block": parameter.lha_block,
-            "lha_id": parameter.lha_id,
+            # MadMiner has room for one number, and mmc does not read it again
+            "lha_id": number if isinstance(number, int) else _MATRIX * number[0] + number[1],
             "param_card_transform": parameter.transform,
         }
     coefficient = parameter.coefficient
-    lha_id = number if coefficient is None else 1 + COEFFICIENTS.index(coefficient)
+    lha_id = position if coefficient is None else 1 + COEFFICIENTS.index(coefficient)
     return {"lha_block": "contact" if coefficient else "none", "lha_id": lha_id, "param_card_transform": "theta"}
 
 

@@ -2,34 +2,38 @@
 
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
 
 from mmc.compiler.catalogue.stages import DETECT, SIMULATE
 from mmc.compiler.settings.generation import ImportEventsSettings
 from mmc.errors import StepError
-from mmc.jobs.formats import delphes_root, gzipped, hepmc, les_houches_normalise, les_houches_table
+from mmc.jobs.formats import (
+    delphes_root,
+    event_sketch,
+    gzipped,
+    hepmc,
+    les_houches_normalise,
+    les_houches_table,
+    same_events,
+)
+from mmc.jobs.formats.hard_process import HardProcess
 from mmc.jobs.formats.hepmc import SHOWERED
 from mmc.jobs.formats.les_houches import EVENTS
 from mmc.jobs.formats.les_houches_points import check_points
-from mmc.jobs.formats.les_houches_table import EventTable
+from mmc.jobs.formats.les_houches_table import Floats
 from mmc.jobs.formats.weight_groups import find_nuisance
 from mmc.jobs.generators import madgraph_cards
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer.setup_file import Benchmarks
 from mmc.jobs.readers.delphes import DETECTED
 
-_COMPARED = 6
-"""The number of weights of each event that are compared."""
-_PRECISION = 1e-3
-"""The largest relative difference between the same weight in two files: Delphes keeps single precision."""
-_MOST_EVENTS = 0.99
-"""At least this part of the events must have the same weights in two files."""
-
 log = logging.getLogger(__name__)
 
-_ADVICE = "; let MadGraph's reweighting add it under the benchmark's name, or remove the benchmark"
+_ADVICE = (
+    "; let MadGraph's reweighting add it under the benchmark's name, or remove the benchmark; a weight with another "
+    "name is named under `weights` beside the file"
+)
 
 
 def run(job: StepJob) -> None:
@@ -51,32 +55,52 @@ def run(job: StepJob) -> None:
     if not settings.background:
         names, same = same, []
     content = les_houches_normalise.inspect(
-        source, settings.benchmark, names, same=same, advice=_ADVICE, filtered=settings.filtered
+        source,
+        settings.benchmark,
+        names,
+        same=same,
+        advice=_ADVICE,
+        filtered=settings.filtered,
+        names=settings.weights,
     )
     if not settings.background and settings.parameters:
         expected = {name: madgraph_cards.card_values(settings.parameters, point) for name, point in benchmarks.items()}
-        check_points(content.head.header, settings.benchmark, expected, source.name)
+        check_points(content.head.header, settings.benchmark, expected, source.name, settings.weights)
     find_nuisance(settings.systematics, source)
-    les_houches_normalise.write(source, job.out / EVENTS, content, settings.benchmark, names)
-    if settings.hepmc is not None:
-        path = job.one(settings.hepmc)
-        hepmc.version(path)
-        _check_count(path, hepmc.count(path), source, content.n_events)
-        _copy_packed(path, job.out / SHOWERED)
+    les_houches_normalise.write(source, job.out / EVENTS, content, settings.benchmark, names, renamed=settings.weights)
+    held = {source.name: content.digests}
+    warnings: list[str] = []
     made = {
         "sample": settings.sample,
         "slice": settings.slice,
         "benchmark": settings.benchmark,
         "n_events": content.n_events,
     }
+    if settings.hepmc is not None:
+        path = job.one(settings.hepmc)
+        showered = hepmc.inspect(path)
+        _check_count(path, showered.n_events, source, content.n_events)
+        warnings += _same_events(path, source.name, job.out / EVENTS, showered.weights, hepmc.hard_process)
+        held[path.name] = showered.digests
+        _copy_packed(path, job.out / SHOWERED)
     if settings.delphes is not None:
         path = job.one(settings.delphes)
-        _check_count(path, delphes_root.count(path), source, content.n_events)
-        _check_same_events(path, source.name, les_houches_table.read(job.out / EVENTS))
+        detected = delphes_root.inspect(path)
+        _check_count(path, detected.n_events, source, content.n_events)
+        warnings += _same_events(path, source.name, job.out / EVENTS, detected.weights, delphes_root.hard_process)
+        if detected.digests is not None:
+            held[path.name] = detected.digests
         shutil.copyfile(path, job.out / DETECTED)
         write_json(job.out / DETECT.record, made)
+    for name, digests in held.items():
+        event_sketch.check_once(digests, name)
+    for text in warnings:
+        log.warning("%s", text)
     log.info("%d events of %s at %s", content.n_events, settings.sample, settings.benchmark)
-    write_json(job.out / SIMULATE.record, {**made, **content.record()})
+    sketches = {name: event_sketch.write(digests) for name, digests in held.items()}
+    write_json(
+        job.out / SIMULATE.record, {**made, **content.record(), "warnings": warnings, "events_of_files": sketches}
+    )
 
 
 def _check_count(path: Path, n_events: int, source: Path, expected: int) -> None:
@@ -87,32 +111,39 @@ def _check_count(path: Path, n_events: int, source: Path, expected: int) -> None
         )
 
 
-def _check_same_events(path: Path, source: str, events: EventTable) -> None:
-    """Check that a Delphes file has the events of its Les Houches file, in the same order, by the weights in both.
+def _same_events(
+    path: Path,
+    source: str,
+    events: Path,
+    weights: Floats | None,
+    hard_process: Callable[[Path], HardProcess | None],
+) -> list[str]:
+    """Check that a file has the events of its Les Houches file, in the same order, by the weights in both or, if these
+    do not tell, by the energies of the incoming partons.
 
-    Pythia divides the weights by the nominal weight before it passes them on, so ratios to the nominal weight are
-    compared. A file with the nominal weight alone cannot be checked.
-
+    :param events: the Les Houches file in its normal form
+    :returns: a warning if they do not tell
     :raises StepError: when they are other events
     """
-    detected, names = delphes_root.weights(path), list(events.weights)[:_COMPARED]
-    if detected is None or detected.shape[1] < 2 or len(names) < 2:
-        return
-    nominal = np.where(events.own_weights == 0.0, np.inf, events.own_weights)
-    expected = np.stack([events.weights[name] / nominal for name in names], axis=1)
-    found = detected / np.where(detected[:, :1] == 0.0, np.inf, detected[:, :1])
-    distance = np.abs(found[:, np.newaxis, :] - expected[:, :, np.newaxis]).min(axis=2)
-    same = (distance <= _PRECISION * np.maximum(np.abs(expected), 1e-6)).all(axis=1)
-    if same.mean() < _MOST_EVENTS:
+    generated = les_houches_table.read(events)
+    compared = None if weights is None else same_events.compare(generated, weights)
+    if compared is None and (hard := hard_process(path)) is not None:
+        compared = same_events.compare_hard(generated, hard)
+    if compared is None:
+        return [
+            f"mmc cannot check that {path.name} has the events of {source} in the same order: no weight that both have "
+            "differs from event to event, and not both have the incoming partons"
+        ]
+    if not compared.is_same:
         raise StepError(
-            f"{path.name} holds other events than {source}, or the same events in another order: the weights of "
-            f"{same.sum():,} of {len(same):,} events agree"
+            f"{path.name} holds other events than {source}, or the same events in another order: {compared.told}"
         )
+    return []
 
 
 def _copy_packed(source: Path, out: Path) -> None:
     if gzipped.is_packed(source):
         shutil.copyfile(source, out)
         return
-    with source.open("rb") as content, gzipped.writing(out) as sink:
+    with gzipped.reading(source) as content, gzipped.writing(out) as sink:
         shutil.copyfileobj(content, sink)

@@ -9,13 +9,15 @@ from typing import Any
 from mmc.compiler.catalogue.stages import INGEST
 from mmc.compiler.settings.combine import IngestSettings
 from mmc.errors import StepError
+from mmc.jobs.formats import event_sketch
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer import layout
 from mmc.jobs.madminer.event_order import shuffle_if_ordered
 from mmc.jobs.madminer.event_summary import EVENTS, event_record
+from mmc.jobs.madminer.morphing_check import check_morphing
 
 _TOLERANCE = 1e-6
-"""Relative tolerance between the benchmarks of the study and of the file."""
+"""Tolerance between the benchmarks of the study and of the file, relative to a parameter's largest value there."""
 
 
 def run(job: StepJob) -> None:
@@ -24,9 +26,15 @@ def run(job: StepJob) -> None:
     settings = job.read(IngestSettings)
     _check_digest(path, settings.sha256)
     _check_content(path, settings)
+    with layout.opened(path) as file:
+        rows = (file["samples/weights"][()], file["samples/observations"][()])
+    event_sketch.check_rows_once(event_sketch.of_rows(*rows), path.name)
     shutil.copyfile(path, job.out / EVENTS)
     reason = shuffle_if_ordered(job.out / EVENTS, job.seed)
     record = event_record(job.out / EVENTS)
+    deviations, warnings = check_morphing(job.out / EVENTS)
+    record |= {"morphing_deviations": deviations} if deviations else {}
+    record["warnings"] += warnings
     if reason:
         record["warnings"].append(f"the events are shuffled, because they were not in random order: {reason}")
     write_json(job.out / INGEST.record, record)
@@ -60,12 +68,13 @@ def _check_content(path: Path, settings: IngestSettings) -> None:
     if list(settings.parameters) != parameters:
         wanted = ", ".join(settings.parameters)
         raise StepError(f"the parameters of {path.name} are {', '.join(parameters)}; the study has {wanted}")
+    largest = {name: max(abs(point[name]) for point in benchmarks.values()) for name in parameters}
     for name, point in settings.benchmarks.items():
         if name not in benchmarks:
             raise StepError(f"{path.name} has no benchmark {name!r}; it has {', '.join(benchmarks)}")
         for parameter, value in point.items():
             found = benchmarks[name][parameter]
-            if not math.isclose(value, found, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE * 1e-6):
+            if not math.isclose(value, found, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE * largest[parameter]):
                 raise StepError(
                     f"benchmark {name!r} is at {parameter} = {found:g} in {path.name}, {value:g} in the study"
                 )

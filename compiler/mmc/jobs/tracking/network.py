@@ -33,12 +33,9 @@ def portable(folder: Path, method: str) -> tuple[torch.nn.Module, dict[str, Arra
     x = np.tile(estimator.x_scaling_means, (N_EXAMPLES, 1))
     if not kind.takes_parameters:
         return Score(estimator.model, scaling), {"x": x}
-    n = estimator.n_parameters
-    means, stds = estimator.theta_scaling_means, estimator.theta_scaling_stds
-    if means is None:
-        means, stds = np.zeros(n), np.ones(n)
+    means = estimator.theta_scaling_means
     points = np.tile(means, (N_EXAMPLES, 1))
-    return Ratio(estimator.model, scaling, _Scaling(means, stds)), {"theta": points, "x": x}
+    return Ratio(estimator.model, scaling, _Scaling(means, estimator.theta_scaling_stds)), {"theta": points, "x": x}
 
 
 class _Scaling(torch.nn.Module):  # type: ignore[misc]

@@ -62,10 +62,14 @@ def records(toy_events: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
         "score": learning.evaluate("sally", learning.train("sally", learning.sample("sally"))),
         "ratio": learning.evaluate("carl", learning.train("carl", learning.sample("carl"))),
     }
-    return {
+    found = {
         family: json.loads(next(iter(folder.glob("*e.json"))).read_text(encoding="utf-8"))
         for family, folder in folders.items()
     }
+    (learning.path / "data.csv").write_text("x1,x2,id\n" + "0.1,0.2,10\n-0.3,0.4,900\n" * 20)
+    learning.observed = {"observed": learning.path / "data.csv"}
+    folder = learning.histogram(["x1"], [6])
+    return found | {"observed": json.loads((folder / "baseline.json").read_text(encoding="utf-8"))["observed"]}
 
 
 def test_families_have_the_tests_that_say_so(records: dict[str, Any]) -> None:

@@ -160,8 +160,9 @@ def test_areas(problem: LimitProblem, ratio: float, error: float, expected: str)
     ],
 )
 def test_coverages(problem: LimitProblem, coverage: float, non_centrality: float, nu: float, expected: str) -> None:
-    entry = {"theta": {"c1": 0.0}, "level": 0.95, "coverage": coverage, "error": 0.012, "toys": 400}
-    found = verdict(problem, 1.0, coverage=[entry | {"non_centrality": non_centrality, "half_step": 0.0, "nu": nu}])
+    entry: dict[str, Any] = {"theta": {"c1": 0.0}, "level": 0.95, "coverage": coverage, "error": 0.012, "toys": 400}
+    entry |= {"non_centrality": non_centrality, "half_step": 0.0, "nu": nu, "widening": 1.0, "width_error": 0.0}
+    found = verdict(problem, 1.0, coverage=[entry])
     assert found.verdict == expected, found.reasons
 
 

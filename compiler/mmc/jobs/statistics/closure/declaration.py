@@ -8,6 +8,8 @@ from mmc.jobs.statistics.closure.evidence import Evidence
 
 PASSED, DOUBTFUL, FAILED = VERDICTS = ("passed", "doubtful", "failed")
 """The verdicts, from good to bad."""
+OBSERVED = "observed"
+"""The family of all limits from observed events."""
 SIGNIFICANCE = {FAILED: (3.0, 0.0027), DOUBTFUL: (2.0, 0.0455)}
 """For each verdict, a number of standard errors and the two-sided probability of a larger deviation."""
 WIDTH = 0.1
@@ -37,7 +39,7 @@ class ClosureTest:
     """The position of the test in verdicts, tables and the documentation."""
     families: tuple[str, ...]
     """The likelihoods that the test applies to: baselines, and families of methods; estimated likelihoods count as
-    ratios."""
+    ratios. Those of observed events are a family of their own."""
     demand: str
     """The statement that must hold."""
     tolerance: str

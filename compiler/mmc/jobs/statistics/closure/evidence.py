@@ -57,6 +57,8 @@ class Evidence:
     truth: Truth | None = None
     """The likelihood of the truth on the same data."""
     toys: Toys | None = None
+    best_fit: Array | None = None
+    """Morphing coefficients of the best fit to the observed events, shape (benchmarks,); None for expected limits."""
 
     @property
     def tested(self) -> Limits:

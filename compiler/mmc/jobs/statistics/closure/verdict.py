@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from mmc.jobs.statistics.closure.declaration import PASSED, VERDICTS, Figures
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
@@ -110,6 +112,18 @@ def judge_varied(problem: LimitProblem, ratios: Mapping[str, MeanRatio], limits:
         "verdicts": nominal.figures["verdicts"] | made,
     }
     return Verdict(figures, tuple(sorted(varied_findings + nominal_findings, key=_severity)), nominal.warnings)
+
+
+def judge_observed(problem: LimitProblem, limits: Limits, expected: Verdict) -> Verdict:
+    """The verdict on limits from observed events: from these events at their best fit, and the one on expected limits.
+
+    Without morphing, weights are known at benchmarks only; at other best fits nothing is judged.
+    """
+    point = problem.file.coordinates(limits.best_fit)[np.newaxis]
+    known = problem.file.has_morphing or any((point == place).all() for place in problem.file.benchmarks.values())
+    row = problem.file.coefficients(point)[0] if known else np.zeros(0)
+    own = judge(Evidence(problem, limits, best_fit=row))
+    return replace(own, findings=tuple(sorted(own.findings + expected.findings, key=_severity)))
 
 
 def _severity(finding: tuple[str, str, str]) -> int:

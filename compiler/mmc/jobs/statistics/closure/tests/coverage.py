@@ -10,25 +10,43 @@ from mmc.compiler.catalogue.methods import RATIO, SCORE
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.declaration import PASSED, SIGNIFICANCE, WIDTH, ClosureTest, Figures, percent
 from mmc.jobs.statistics.closure.evidence import Evidence
-from mmc.jobs.statistics.closure.toys import TOYS, Toys
+from mmc.jobs.statistics.closure.toys import TOYS, AsimovLogRatio, Toys
+from mmc.jobs.statistics.jackknife import standard_error
 from mmc.jobs.statistics.problem import LimitProblem
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:
     """The coverage at each point and level; empty where there are no toys."""
-    return {"coverage": [] if evidence.toys is None else coverage_figures(evidence.toys, rate=evidence.rate)}
+    if evidence.toys is None:
+        return {"coverage": []}
+    width_error = 0.0 if evidence.asimov is None else _width_error(evidence.asimov, rate=evidence.rate)
+    return {"coverage": coverage_figures(evidence.toys, width_error, rate=evidence.rate)}
 
 
-def coverage_figures(toys: Toys, *, rate: bool = True) -> list[dict[str, Any]]:
+def _width_error(asimov: AsimovLogRatio, *, rate: bool) -> float:
+    """The relative error of -2 ln λ from the number of test events, by a jackknife of the area of the region."""
+    problem = asimov.problem
+    level, dof = max(problem.levels), problem.limits(0.0, rate=rate).dof
+    area = problem.limits(asimov.mean, rate=rate).allowed_area(level)
+    areas = [problem.limits(mean, rate=rate).allowed_area(level) for mean in asimov.jackknife()]
+    return float(standard_error(areas)) / area * 2.0 / dof if area else 0.0
+
+
+def coverage_figures(toys: Toys, width_error: float, *, rate: bool = True) -> list[dict[str, Any]]:
     """For each probe and confidence level, the fraction of toys at the probe whose limit includes the probe.
 
     The rate is part of the likelihood if the problem includes it and ``rate`` is true.
 
+    ``widening`` is the factor 1 + N/n by which the statistical error of the simulation widens limits,
     ``non_centrality`` is the -2 ln λ of the probe on its Asimov data, ``half_step`` is its change over half a step of
-    the grid, ``nu`` is the ν of :mod:`mmc.jobs.statistics.closure.toys`, and ``expected`` is the coverage of an exact
-    ratio with this non-centrality.
+    the grid, ``nu`` is the ν of :mod:`mmc.jobs.statistics.closure.toys` plus the N/n of the simulation,
+    ``width_error`` is the relative error of -2 ln λ from both kinds of events, and ``expected`` is the coverage of an
+    exact ratio with this non-centrality.
+
+    :param width_error: the relative error of -2 ln λ from the test events alone
     """
     problem, population = toys.population.problem, toys.population
+    per_simulated = problem.per_simulated(problem.expected)
     dof = problem.limits(0.0, rate=rate).dof
     result = []
     for k, probe in enumerate(population.probes):
@@ -37,7 +55,10 @@ def coverage_figures(toys: Toys, *, rate: bool = True) -> list[dict[str, Any]]:
         centre = float(curve[probe] - curve.min())
         half_step = _half_step(problem, curve, problem.points[probe])
         for level in problem.levels:
-            threshold = float(chdtri(dof, 1.0 - level))
+            widening = 1.0 + float(per_simulated[probe])
+            of_tests = float(problem.expected[probe] / population.effective(k))
+            nu = of_tests + float(per_simulated[probe])
+            threshold = widening * float(chdtri(dof, 1.0 - level))
             inside = int((q <= threshold).sum())
             smoothed = (inside + 1.0) / (len(q) + 2.0)  # else the error is 0 where all toys or none are inside
             result.append(
@@ -49,7 +70,9 @@ def coverage_figures(toys: Toys, *, rate: bool = True) -> list[dict[str, Any]]:
                     "expected": float(chndtr(threshold, dof, centre)),
                     "non_centrality": centre,
                     "half_step": half_step,
-                    "nu": float(problem.expected[probe] / population.effective(k)),
+                    "nu": nu,
+                    "width_error": width_error * (nu / of_tests) ** 0.5,
+                    "widening": widening,
                     "toys": len(q),
                 }
             )
@@ -79,8 +102,9 @@ def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
         for entry in figures["coverage"]:
             non_centrality = entry["non_centrality"] + entry["half_step"]
             explained = min(non_centrality, entry["nu"] * float(chdtri(dof, p_value)))
-            threshold = float(chdtri(dof, 1.0 - entry["level"]))
-            least = float(chndtr((1.0 - WIDTH) * threshold, dof, explained))
+            threshold = entry["widening"] * float(chdtri(dof, 1.0 - entry["level"]))
+            width = (1.0 - WIDTH) * max(1.0 - k * entry["width_error"], 0.0)
+            least = float(chndtr(width * threshold, dof, explained))
             if entry["coverage"] + k * entry["error"] < least:
                 where = ", ".join(f"{name} = {value:g}" for name, value in entry["theta"].items())
                 reason = (
@@ -105,7 +129,22 @@ SCHEMA: dict[str, Any] = {
         "type": "number",
     },
     "half_step": {"description": "Increase of the non-centrality from half a step of the grid.", "type": "number"},
-    "nu": {"description": "Expected events divided by effective test events.", "type": "number"},
+    "nu": {
+        "description": "Expected events divided by effective test events, plus expected events divided by effective "
+        "simulated events of the likelihood.",
+        "type": "number",
+    },
+    "width_error": {
+        "description": "Relative error of -2 ln of the likelihood ratio from the numbers of test events and of "
+        "simulated events, by a jackknife of the area.",
+        "type": "number",
+        "minimum": 0,
+    },
+    "widening": {
+        "description": "1 + N/n, by which the statistical error of the simulation widens limits.",
+        "type": "number",
+        "minimum": 1,
+    },
     "toys": {"type": "integer"},
 }
 
@@ -121,10 +160,12 @@ TEST = ClosureTest(
     explanation=f"""
     The coverage is the fraction of toy experiments whose limit includes the point at which the toys were generated. It
     must not be smaller, beyond its binomial error, than the coverage of a -2 ln λ that is {percent(WIDTH)} too large.
-    Toys are drawn from n test events, and these are themselves one draw from nature. So even the coverage of an exact
-    ratio is a little too small: -2 ln λ of the true point follows a non-central χ² distribution. The non-centrality is
-    taken from the Asimov data, to half a step of the grid, as far as n test events explain it. Coverage above the
-    confidence level passes: such limits are correct, but not the strongest.
+    Toys are drawn from n test events, and these and the events that make the likelihood are each one draw from nature.
+    So even the coverage of an exact ratio may be too small: -2 ln λ of the true point follows a non-central χ²
+    distribution. The non-centrality is taken from the Asimov data, to half a step of the grid, as far as the numbers of
+    both kinds of events explain it. The width of -2 ln λ has a statistical error too, from a jackknife, of which k
+    standard errors are tolerated. Coverage above the confidence level passes: such limits are correct, but not the
+    strongest.
     """,
     schema={
         "coverage": {

@@ -29,9 +29,13 @@ CHANCE = SIGNIFICANCE[FAILED][1]
 def measure(evidence: Evidence) -> dict[str, Any]:
     """The p-value, and the probability of a smaller one when n effective test events represent N expected events.
 
+    Both are null for limits from observed events.
+
     The best fit to n events differs from the true point by the statistical error of n events, see
     :mod:`mmc.jobs.statistics.closure.toys`: n/N times -2 ln λ follows a χ² distribution.
     """
+    if evidence.best_fit is not None:
+        return {"p_value_true": None, "p_value_true_chance": None}
     limits, (n, effective) = evidence.tested, _events(evidence)
     q_true = float(-2.0 * limits.log_likelihood_ratio[-1])
     return {
@@ -75,11 +79,14 @@ TEST = ClosureTest(
     than the contour of an experiment.
     """,
     schema={
-        "p_value_true": {"$ref": "#/definitions/fraction"},
+        "p_value_true": {
+            "description": "Null for limits from observed events.",
+            "oneOf": [{"type": "null"}, {"$ref": "#/definitions/fraction"}],
+        },
         "p_value_true_chance": {
             "description": "Probability that the finite number of test events alone makes the p-value of the true "
             "point this small.",
-            "$ref": "#/definitions/fraction",
+            "oneOf": [{"type": "null"}, {"$ref": "#/definitions/fraction"}],
         },
     },
     measure=measure,

@@ -1,0 +1,167 @@
+"""How often the limits of one run include the true point, for data from the events of other runs.
+
+    python benchmarks/coverage.py RUN RUN ... [--methods rate,histogram,sally] [--luminosities 139,556] [--others N]
+
+RUN are the folders of finished runs of one study with different seeds (`mmc run`). Each run gives its likelihoods:
+rate, templates, networks and calibration. Toys at the true point are drawn from all events of other runs, which these
+likelihoods have not seen. Prints one JSON object: for each luminosity in fb^-1, method and confidence level, the mean
+coverage of the runs with its standard error, with the statistical error of the simulation in the limits (`with`) and
+without it (`without`), and the smallest coverage of a single run.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmc.compiler.settings.baselines import BaselineSettings
+from mmc.compiler.settings.encoding import from_json
+from mmc.compiler.settings.evaluation import EvaluateSettings
+from mmc.compiler.settings.limits import LimitSettings
+from mmc.jobs.madminer.event_file import Array, EventFile, Events, Partition
+from mmc.jobs.statistics.baselines import LIKELIHOODS
+from mmc.jobs.statistics.evaluation import evaluate_estimator, load_model
+from mmc.jobs.statistics.problem import LimitProblem
+from scipy.special import chdtr, chdtri
+
+LEVELS = (0.68, 0.95)
+RATE_TOYS = 20_000
+
+
+@dataclass(frozen=True)
+class Nature(Events):
+    """Events of other runs. Their probabilities sum to the ratio of the expected events there and in the run itself."""
+
+    rates: Array
+    """Cross sections of the run itself at the benchmarks."""
+
+    def probabilities(self, coefficients: Array) -> Array:
+        """Weights at a point over the cross section of the run itself, so that toys have the rate of the others."""
+        return np.asarray(self.weights @ coefficients / (self.rates @ coefficients))
+
+
+@dataclass(frozen=True)
+class Transferred(LimitProblem):
+    """A problem whose toys are drawn from the events of other runs."""
+
+    nature: Nature = field(kw_only=True)
+
+    @cached_property
+    def population(self) -> Events:
+        """The events of the other runs."""
+        return self.nature
+
+    @cached_property
+    def tested_shares(self) -> Array:
+        """The probabilities of these events at the true point."""
+        return self.nature.probabilities(self.true_coefficients)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+")
+    parser.add_argument("--methods", default="rate,histogram,sally")
+    parser.add_argument("--luminosities", default="139,556")
+    parser.add_argument("--others", type=int, default=100, help="at most so many other runs give the data")
+    arguments = parser.parse_args()
+    found: dict[str, Any] = {}
+    files = [EventFile.of(_events(run), _limits(run)) for run in arguments.runs]
+    for luminosity in arguments.luminosities.split(","):
+        for method in arguments.methods.split(","):
+            covered = []
+            for k, run in enumerate(arguments.runs):
+                order = [*files[k + 1 :], *files[:k]][: arguments.others]
+                covered.append(_coverage(run, files[k], _nature(order), method, 1000.0 * float(luminosity)))
+                sys.stderr.write(f"{luminosity} fb^-1, {method}, {run}: {covered[-1]}\n")
+            found.setdefault(luminosity, {})[method] = _summary(covered)
+    print(json.dumps(found, indent=2))
+
+
+def _events(run: Path) -> Path:
+    return run / "out" / "combine" / "combine" / "events.h5"
+
+
+def _shared(run: Path, stage: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((run / "bundle" / "config" / f"{stage}.json").read_text(encoding="utf-8"))
+    return content
+
+
+def _limits(run: Path) -> LimitSettings:
+    return from_json(LimitSettings, _shared(run, "baselines")["shared"])
+
+
+def _nature(files: Sequence[EventFile]) -> Events:
+    """The events of several runs together; each run has the same weight."""
+    parts = [file.balanced("all") for file in files]
+    return Events(
+        np.concatenate([part.x for part in parts]), np.concatenate([part.weights for part in parts]) / len(parts)
+    )
+
+
+def _coverage(run: Path, file: EventFile, nature: Events, method: str, luminosity_pb: float) -> dict[str, list[float]]:
+    """The coverage at both levels, with and without the statistical error of the simulation."""
+    limits = replace(_limits(run), luminosity_pb=luminosity_pb)
+    problem = LimitProblem.of(file, limits)
+    random = np.random.default_rng(1)
+    if method == "rate":
+        return _coverage_of_rate(replace(problem, simulation="all"), nature, random)
+    simulation: Partition = "rest" if method == "histogram" else "validation"
+    probe = replace(problem, simulation=simulation)
+    per_simulated = probe.n_expected / probe.effective_events[-1]
+    dof = len(problem.grid.axes)
+    wider = [float(chdtr(dof, chdtri(dof, 1.0 - level) * (1.0 + per_simulated))) for level in LEVELS]
+    levels = (*LEVELS, *wider)
+    values = {name: getattr(problem, name) for name in problem.__dataclass_fields__} | {"levels": levels}
+    own = Nature(nature.x, nature.weights, problem.rate_events.weights.sum(axis=0))
+    transferred = Transferred(**values, nature=own)
+    if method == "histogram":
+        entry = _shared(run, "baselines")
+        settings = from_json(BaselineSettings, entry["shared"] | entry["jobs"]["histogram"]["settings"])
+        result, _ = LIKELIHOODS["histogram"](transferred, settings, random)
+    else:
+        entry = _shared(run, "evaluate")
+        job = entry["jobs"][method]["settings"]
+        evaluated = from_json(EvaluateSettings, entry["shared"] | job)
+        models = [run / "out" / "train" / name for name in job.get("members") or [job["train_job"]]]
+        result = evaluate_estimator(transferred, evaluated, load_model(transferred, evaluated, models), 1)
+    at_truth = [entry["coverage"] for entry in result.verdict.figures["coverage"][: len(levels)]]
+    return {"without": at_truth[: len(LEVELS)], "with": at_truth[len(LEVELS) :]}
+
+
+def _coverage_of_rate(problem: LimitProblem, nature: Events, random: np.random.Generator) -> dict[str, list[float]]:
+    """Poisson numbers of events with the mean of the other runs, and one degree of freedom."""
+    mean = problem.luminosity * float(nature.weights.sum(axis=0) @ problem.true_coefficients)
+    n = random.poisson(mean, RATE_TOYS)
+    lowest, highest = problem.expected.min(), problem.expected.max()
+    best = np.clip(n, lowest, highest)
+    mu = problem.n_expected
+    q = 2.0 * (n * np.log(best / mu) - best + mu)
+    per_simulated = mu / problem.effective_events[-1]
+    found = {}
+    for name, factor in {"without": 1.0, "with": 1.0 + per_simulated}.items():
+        found[name] = [float((q <= factor * chdtri(1, 1.0 - level)).mean()) for level in LEVELS]
+    return found
+
+
+def _summary(covered: Sequence[dict[str, list[float]]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("with", "without"):
+        values = np.array([entry[name] for entry in covered])
+        spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(LEVELS), np.nan)
+        for k, level in enumerate(LEVELS):
+            found.setdefault(name, {})[str(level)] = {
+                "coverage": round(float(values[:, k].mean()), 4),
+                "error": round(float(spread[k] / len(values) ** 0.5), 4),
+                "smallest": round(float(values[:, k].min()), 4),
+            }
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Rules about studies with ``morphing: none``: weights are known at the benchmarks alone."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice, product
+from typing import Any
+
+from mmc.compiler.catalogue.baselines import FISHER
+from mmc.compiler.catalogue.methods import METHODS
+from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.checks.methods import methods_of
+from mmc.compiler.checks.points import complete_points, grid_of, true_point
+from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
+from mmc.compiler.language.document import Path
+
+SAME = 1e-9
+"""The largest distance of a point of the grid from a benchmark, as a part of the parameter's range."""
+POINTS, MOST_POINTS = 25, 10_000
+"""The default number of points of an axis, and how many of them are compared with the benchmarks."""
+
+MMC512 = Code(
+    "MMC512",
+    "This needs morphing",
+    "With `morphing: none`, weights of events are known at the benchmarks alone. Methods that learn from the joint "
+    "score and Fisher information need derivatives of the weights by the parameters, which morphing gives. "
+    "Samples can be drawn only at benchmarks, and the points of the grid and the true point must be benchmarks: for "
+    "benchmarks at 168, 170, …, 176, a grid with `range: [168, 176], points: 5`.",
+)
+
+
+@rule(MMC512)
+def without_morphing(ctx: Context) -> Iterator[Diagnostic]:
+    """Without morphing, methods need no score, and all points are benchmarks."""
+    if ctx.get("morphing") != "none" or not ctx.reads_particles:
+        return
+    for name, method, entry in methods_of(ctx):
+        path = ("methods", name)
+        if method.joint_score:
+            message = f"{method.name} learns from the joint score, which needs morphing; the study has `morphing: none`"
+            others = [other.name for other in METHODS.values() if not other.joint_score]
+            yield ctx.problem(MMC512, path, message, f"use {one_of(others, len(others))}", key=True)
+            continue
+        for key in method.family.points:
+            if key in entry and not {"benchmark", "benchmarks"} & set(entry[key]):
+                message = "without morphing, samples can be drawn only at benchmarks"
+                yield ctx.problem(MMC512, (*path, key), message, "write `{benchmarks: […]}`", key=True)
+    for asked in FISHER.asked(ctx.data.get("evaluation")):
+        del asked
+        message = "Fisher information needs morphing; the study has `morphing: none`"
+        yield ctx.problem(MMC512, ("evaluation", *FISHER.section), message, "remove it", key=True)
+    yield from _grid(ctx)
+
+
+def _grid(ctx: Context) -> Iterator[Diagnostic]:
+    """The points of the grid and the true point are benchmarks."""
+    parameters, benchmarks = ctx.entries("parameters"), list(complete_points(ctx).values())
+    if not ctx.data.get("evaluation") or not parameters or not benchmarks:
+        return
+    widths = [entry["range"][1] - entry["range"][0] for entry in parameters.values()]
+
+    def is_benchmark(point: Sequence[float]) -> bool:
+        return any(
+            all(abs(a - b) <= SAME * abs(width) for a, b, width in zip(point, other, widths, strict=True))
+            for other in benchmarks
+        )
+
+    axes = [_axis(grid_of(ctx).get(name, {}), entry["range"]) for name, entry in parameters.items()]
+    other = next((point for point in islice(product(*axes), len(benchmarks) + 1) if not is_benchmark(point)), None)
+    if other is not None:
+        where: Path = ("evaluation", "grid") if ctx.given("evaluation", "grid") else ("evaluation",)
+        message = (
+            f"without morphing, the points of the grid must be benchmarks, and none is {_place(parameters, other)}"
+        )
+        yield ctx.problem(MMC512, where, message, "choose `range` and `points` so that they are", key=True)
+    path, truth = true_point(ctx)
+    if truth.keys() >= parameters.keys() and not is_benchmark([truth[name] for name in parameters]):
+        message = "without morphing, the true point must be a benchmark"
+        yield ctx.problem(MMC512, path, message, "write `theta_true: {benchmark: …}`", key=True)
+
+
+def _axis(axis: Mapping[str, Any], limits: Sequence[float]) -> list[float]:
+    (low, high), points = axis.get("range", limits), axis.get("points", POINTS)
+    return [low + (high - low) * k / max(points - 1, 1) for k in range(min(points, MOST_POINTS))]
+
+
+def _place(parameters: Iterable[str], point: Sequence[float]) -> str:
+    return "at " + ", ".join(f"{name} = {show(value)}" for name, value in zip(parameters, point, strict=True))

@@ -1,0 +1,258 @@
+"""The head of a Les Houches event file: what it says about the weights, and its normal form."""
+
+import logging
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.parsers import expat
+
+from mmc.errors import StepError
+from mmc.jobs.formats.les_houches_text import between, number
+from mmc.jobs.formats.weight_groups import as_xml, declared_groups
+
+log = logging.getLogger(__name__)
+
+LARGEST = 1e100
+"""No cross section in pb is larger; squares of larger weights would overflow."""
+_NORMS = ("average", "sum")
+_CARD, _CARD_END, _LITERAL = "<MGRunCard>", "</MGRunCard>", "<![CDATA["
+_DECLARED, _DECLARED_END = "<initrwgt", "</initrwgt>"
+_SETTINGS = ("nevents", "event_norm")
+"""The entries of the run card that the normal form has of its own."""
+_HEADER = re.compile(r"<header(?:\s[^<>]*)?>")
+_INIT = re.compile(r"<init[\s>]")
+_GENERATED = re.compile(r"Number of Events\s{0,20}:\s{0,20}(\d{1,15})")
+_INTEGRATED = re.compile(r"Integrated weight \(pb\)\s{0,20}:\s{0,20}([-+.\deE]{1,40})", re.ASCII)
+_DECAYED = "<madspin"
+"""MadSpin multiplies the cross section by branching ratios, in ``<init>`` alone."""
+_AMPERSAND = re.compile(r"&(?!#?\w+;)")
+_COMMENT = re.compile(r"[!#]")
+_PART = re.compile(r"<!--|<([A-Za-z][\w.-]*)(?:\s[^<>]*)?>")
+_MOST_LEVELS = 100
+"""The deepest nesting in the head of a file."""
+_MOST_OPEN = 100
+"""Parts of a header beyond this number of parts without an end are left out."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of an event file."""
+
+    header: str
+    """The text between the tags ``<header>`` and ``</header>``, with the declarations of weights."""
+    init: str
+    norm: str | None
+    """``average`` or ``sum``, as the run card says: the cross section is the mean or the sum of the weights."""
+    n_generated: int | None
+    """The number of events that the generator wrote, as far as the header tells."""
+    n_asked: int | None
+    """The number of events in the run card."""
+    integrated_pb: float | None
+    """The cross section in ``<MGGenerationInfo>``."""
+    strategy: int
+    """The weighting strategy, IDWTUP."""
+
+    @property
+    def cross_section_pb(self) -> tuple[float, float]:
+        """The sum over the processes, with its statistical error."""
+        rows = [line.split() for line in self.init.splitlines()[1:] if line and not line.startswith("<")]
+        values = [(number(row[0]), number(row[1])) for row in rows if len(row) == 4]
+        return sum(value for value, _ in values), math.hypot(*(error for _, error in values))
+
+
+def read_head(text: str, path: Path) -> Head:
+    """The head of a file from the text before its first event.
+
+    :raises StepError: when it does not say how events are weighted, has no cross section, sets an entry twice, or
+        declares too many weights
+    """
+    try:
+        header, init = _header(text), between(text, "<init>", "</init>")
+    except ValueError as problem:
+        raise StepError(f"{path.name} {problem}") from problem
+    if "<LesHouchesEvents" not in text or init is None:
+        raise StepError(f"{path.name} is not an event file: it does not begin with <LesHouchesEvents> and <init>")
+    settings = _settings(between(header, _CARD, _CARD_END) or "", path.name)
+    norm = settings.get("event_norm")
+    if norm is not None and norm not in _NORMS:
+        raise StepError(
+            f"the weights in {path.name} do not give a cross section: event_norm is {norm[:40]}, not average or sum"
+        )
+    info = between(header, "<MGGenerationInfo>", "</MGGenerationInfo>") or ""
+    counted, asked = _GENERATED.search(info), _whole(settings.get("nevents", ""))
+    words = init.split()
+    head = Head(
+        header,
+        init.strip(),
+        norm,
+        _whole(counted[1]) if counted else asked,
+        asked,
+        None if _DECAYED in header.lower() else _integrated(info),
+        int(words[8]) if len(words) > 8 and words[8].lstrip("+-").isdecimal() and len(words[8]) < 4 else 0,
+    )
+    try:
+        value, error = head.cross_section_pb
+    except ValueError as problem:
+        raise StepError(f"{path.name} is damaged: its <init> has entries that are not numbers") from problem
+    if not 0.0 < value < LARGEST:
+        raise StepError(f"the cross section of {path.name} is {value:g} pb")
+    if not error < LARGEST:
+        raise StepError(f"the cross section of {path.name} has an error of {error:g} pb")
+    return head
+
+
+def _header(text: str) -> str:
+    """The text of the header, also where a tag of it is missing, and declarations of weights from outside of it."""
+    opening, init = _HEADER.search(text), _INIT.search(text)
+    if opening is None:
+        header = ""
+    else:
+        end = text.find("</header>", opening.end())
+        stop = init.start() if init is not None and init.start() > opening.end() else len(text)
+        header = text[opening.end() : end if end >= 0 else stop]
+    return f"{header}\n{_declarations(text)}\n" if _DECLARED not in header and _DECLARED in text else header
+
+
+def _declarations(text: str) -> str:
+    """The declarations of weights as XML, from text that may not be.
+
+    :raises ValueError: when there are too many
+    """
+    return as_xml(declared_groups(text.partition(_DECLARED)[2].partition(_DECLARED_END)[0]))
+
+
+def _integrated(info: str) -> float | None:
+    found = _INTEGRATED.search(info)
+    try:
+        return None if found is None else number(found[1])
+    except ValueError:
+        return None
+
+
+def _whole(text: str) -> int | None:
+    """A number of events; None for 0, with which programs say that they do not know."""
+    return (int(text) or None) if text.isascii() and text.isdecimal() and len(text) < 16 else None
+
+
+def _settings(card: str, file: str) -> Mapping[str, str]:
+    """The entries of a run card for :data:`_SETTINGS`.
+
+    :raises StepError: when one has two values
+    """
+    found: dict[str, str] = {}
+    for line in card.splitlines():
+        value, name = line.partition("=")[0].strip(), _name(line)
+        if name in _SETTINGS and not _COMMENT.search(value):
+            value = value.strip("'\"").lower()
+            if found.setdefault(name, value) != value:
+                raise StepError(f"the run card in {file} sets {name} twice: {found[name][:40]} and {value[:40]}")
+    return found
+
+
+def _name(line: str) -> str:
+    """The name in a line of a run card: of ``average`` in ``average = event_norm ! comment`` or ``# hidden_parameter``.
+
+    Also in a line that is a comment, which MadMiner reads as well.
+    """
+    return _COMMENT.split(line.partition("=")[2], maxsplit=1)[0].strip().lower()
+
+
+def opening(head: Head, n_events: int, forget: Path | None) -> str:
+    """The head of the file in its normal form.
+
+    :param forget: a folder whose path is removed from the header
+    """
+    card = f" {n_events} = nevents ! Number of unweighted events\n average = event_norm ! Their mean is in pb\n"
+    before, tag, rest = head.header.partition(_CARD)
+    text, closing, after = rest.partition(_CARD_END)
+    if closing:
+        literal = _LITERAL if text.lstrip().startswith(_LITERAL) else ""
+        lines = text.lstrip().removeprefix(literal).splitlines(keepends=True)
+        kept = [line for line in lines if _name(line) not in _SETTINGS]
+        header = f"{before}{tag}{literal}\n{card}{''.join(kept)}{closing}{after}"
+    else:
+        header = f"\n<MGRunCard>\n{card}</MGRunCard>{head.header}"
+    if forget is not None:
+        header = header.replace(str(forget), ".")
+    first, *more = head.init.splitlines()
+    words = first.split()
+    strategy = " ".join([*words[:8], "-4", *words[9:]])  # weights of any sign, in pb
+    init = "\n".join([strategy, *more])
+    return (
+        f'<LesHouchesEvents version="3.0">\n<header>{_valid(header, card)}</header>\n'
+        f"<init>\n{_escape_loose(init)}\n</init>\n"
+    )
+
+
+def _valid(header: str, card: str) -> str:
+    """The header as valid XML for Pythia and MadMiner: parts that are not XML are left out, but for the weights and the
+    run card, of which the needed lines stay.
+
+    :raises StepError: when it declares too many weights
+    """
+    header = _escape_loose(header)
+    if _flaw(header) is None:
+        return header
+    needed = {"MGRunCard": f"{_CARD}\n{card}{_CARD_END}", "initrwgt": ""}
+    if _DECLARED in header:
+        try:
+            needed["initrwgt"] = _declarations(header)
+        except ValueError as error:
+            raise StepError(f"the event file {error}") from error
+    kept: dict[str, list[str]] = {name: [] for name in needed}
+    for name, part in _parts(header):
+        flaw = "it has no end" if part is None else _flaw(part)
+        if flaw is None and part is not None:
+            kept.setdefault(name, []).append(part)
+        else:
+            log.warning("<%s> in the header of the event file is left out, as it is not valid XML: %s", name, flaw)
+    parts = [part for name, found in kept.items() for part in found or [needed.get(name, "")]]
+    return "\n".join(["", *filter(None, parts), ""])
+
+
+def _parts(header: str) -> Iterator[tuple[str, str | None]]:
+    """The names of the parts of a header and their texts; None without an end."""
+    place, without_end = 0, set[str]()
+    while len(without_end) < _MOST_OPEN and (found := _PART.search(header, place)) is not None:
+        name = found[1]
+        closing = "-->" if name is None else f"</{name}>"
+        end = -1 if closing in without_end else header.find(closing, found.end())
+        place = found.end() if end < 0 else end + len(closing)
+        if name is not None and (end >= 0 or closing not in without_end):
+            yield name, header[found.start() : place] if end >= 0 else None
+        if end < 0:
+            without_end.add(closing)
+
+
+def _flaw(text: str) -> str | None:
+    """Why a text is not XML, or is nested too deeply."""
+    try:
+        _check_xml(f"<header>{text}</header>")
+    except expat.ExpatError as error:
+        return str(error)
+    return None
+
+
+def _check_xml(text: str) -> None:
+    """:raises expat.ExpatError: unless a text is XML that is not nested too deeply"""
+    parser, level = expat.ParserCreate(), 0
+
+    def begin(_tag: str, _attributes: object) -> None:
+        nonlocal level
+        level += 1
+        if level > _MOST_LEVELS:
+            raise expat.ExpatError(f"it is nested more than {_MOST_LEVELS} deep")
+
+    def end(_tag: str) -> None:
+        nonlocal level
+        level -= 1
+
+    parser.StartElementHandler, parser.EndElementHandler = begin, end
+    parser.Parse(text, True)
+
+
+def _escape_loose(text: str) -> str:
+    """Escape bare ampersands in XML text; descriptions of PDF sets have them."""
+    return _AMPERSAND.sub("&amp;", text)

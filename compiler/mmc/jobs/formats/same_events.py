@@ -1,0 +1,146 @@
+"""Whether two files hold the same events in the same order, by the weights that both hold, or the hard process.
+
+A shower or a detector simulation passes weights on under other names and in other units; Pythia also divides them by
+the nominal weight. So ratios to the nominal weight are compared, and the nominal weight itself up to a factor.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmc.jobs.formats.hard_process import HardProcess
+from mmc.jobs.formats.les_houches_table import EventTable, Floats
+
+_PRECISIONS = (1e-3, 1e-5)
+"""Relative differences at which numbers count as the same. The second is for weights that hardly vary: Delphes keeps
+single precision."""
+_IN_TEXTS = 1e-4
+"""The largest relative difference between the same momentum in two files."""
+_SMALLEST = 1e-6
+"""Ratios below it are compared as if they were as large."""
+_SAME = 0.99
+"""At least this part of the events agrees in files with the same events."""
+_VARIES = 0.1
+"""At least this part of the events must have another weight than the event before: else weights tell nothing."""
+_COMPARED = 6
+"""The number of varying weights that are compared."""
+_TRIED = 2_000
+"""The number of events by which a weight is found in the other file."""
+_FEW = 3
+"""Fewer events may agree with their neighbours by chance."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How many events of two files have the same weights."""
+
+    n_events: int
+    n_same: int
+    n_shifted: int
+    """How many of the others have the weights of the event before or after."""
+
+    @property
+    def is_same(self) -> bool:
+        """Whether they are the same events."""
+        n_different = self.n_events - self.n_same
+        shifted = self.n_shifted >= _FEW and 2 * self.n_shifted > n_different
+        return self.n_same >= _SAME * self.n_events and not shifted
+
+    @property
+    def told(self) -> str:
+        """The difference, as the end of a sentence."""
+        text = f"the weights of {self.n_same:,} of {self.n_events:,} events agree"
+        if 2 * self.n_shifted > self.n_events - self.n_same:
+            text += f", and {self.n_shifted:,} others have those of the event before or after"
+        return text
+
+
+def compare(generated: EventTable, found: Floats) -> Comparison | None:
+    """Compare the weights of events with those in another file.
+
+    :param found: shape (events, weights), the nominal weight first
+    :returns: by a weight that agrees, else by all weights; None if the weights of either file hardly vary, so that they
+        tell nothing about the order of the events
+    """
+    with np.errstate(all="ignore"):  # weights that are not finite are like no other
+        for precision in _PRECISIONS:
+            if pairs := list(_pairs(generated, found, precision)):
+                compared = (_comparison([pair], precision) for pair in pairs)
+                return next((one for one in compared if one.is_same), None) or _comparison(pairs, precision)
+    return None
+
+
+def compare_hard(generated: EventTable, hard: HardProcess) -> Comparison | None:
+    """Compare the energies of the incoming partons, which follow from the sum over the outgoing particles.
+
+    :returns: None if they hardly vary, or if too few events have them in the other file to tell
+    """
+    energy = _incoming(generated)
+    if not _varies(energy, _IN_TEXTS):
+        return None
+
+    owners = np.repeat(np.arange(len(energy)), hard.counts)
+
+    def agree(expected: Floats) -> NDArray[np.bool_]:
+        close = _equal(np.repeat(expected, hard.counts), hard.energy, _IN_TEXTS)
+        return np.bincount(owners[close], minlength=len(energy)) > 0
+
+    compared = _counted(*(agree(np.roll(energy, shift)) for shift in (0, 1, -1)))
+    return compared if 2 * (compared.n_same + compared.n_shifted) > compared.n_events else None
+
+
+def _incoming(events: EventTable) -> Floats:
+    """The energy of the more energetic incoming parton of each event, in GeV."""
+    owners = np.repeat(np.arange(len(events.counts)), events.counts)
+    pz, total = (
+        np.bincount(owners, weights=events.momenta[:, column], minlength=len(events.counts)) for column in (2, 3)
+    )
+    return np.asarray((total + np.abs(pz)) / 2.0)
+
+
+def _pairs(generated: EventTable, found: Floats, precision: float) -> Iterator[tuple[Floats, Floats]]:
+    """A quantity of the generated events and the same of the others, for several quantities."""
+    own, nominal = generated.own_weights, found[:, 0]
+    # Pythia passes weights of varying size on as 1 and -1 where the cross section is that of `<init>`
+    sizes_vary = _varies(np.abs(own), precision) and _varies(np.abs(nominal), precision)
+    one, other = (_magnitude(weights) if sizes_vary else np.sign(weights) for weights in (own, nominal))
+    if _varies(one, precision) and _varies(other, precision):
+        yield one, other
+    ratios = [values / np.where(own == 0.0, np.inf, own) for values in generated.weights.values()]
+    others = [values / np.where(nominal == 0.0, np.inf, nominal) for values in found.T[1:]]
+    others = [values for values in others if _varies(values, precision)]
+    for values in [values for values in ratios if _varies(values, precision)][:_COMPARED] if others else []:
+        agreements = [_agreeing(values[:_TRIED], other[:_TRIED], precision) for other in others]
+        yield values, others[agreements.index(max(agreements))]
+
+
+def _magnitude(weights: Floats) -> Floats:
+    """Weights in units of their usual size."""
+    size = float(np.median(np.abs(weights)))
+    return weights / size if size > 0.0 else weights
+
+
+def _varies(values: Floats, precision: float) -> bool:
+    return float((~_equal(values[1:], values[:-1], precision)).mean()) > _VARIES if len(values) > 1 else False
+
+
+def _equal(one: Floats, other: Floats, precision: float) -> NDArray[np.bool_]:
+    return np.abs(one - other) <= precision * np.maximum(np.abs(one), _SMALLEST)
+
+
+def _agreeing(one: Floats, other: Floats, precision: float) -> int:
+    """The number of events that agree with the same event, or with one of its neighbours."""
+    return max(int(_equal(np.roll(one, shift), other, precision).sum()) for shift in (0, 1, -1))
+
+
+def _comparison(pairs: Sequence[tuple[Floats, Floats]], precision: float) -> Comparison:
+    """The events in which all these quantities agree."""
+    return _counted(
+        *(np.all([_equal(np.roll(one, n), other, precision) for one, other in pairs], axis=0) for n in (0, 1, -1))
+    )
+
+
+def _counted(same: NDArray[np.bool_], before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Comparison:
+    return Comparison(len(same), int(same.sum()), max(int((shifted & ~same).sum()) for shifted in (before, after)))

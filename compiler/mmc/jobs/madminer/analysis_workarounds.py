@@ -1,0 +1,40 @@
+"""Work-arounds for MadMiner 0.9.6's analysis of event files; see :mod:`mmc.jobs.madminer.workarounds`."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from mmc.jobs.madminer import nuisance_effects, workarounds
+
+
+@cache
+def apply() -> None:
+    """Let MadMiner's analysis find the closest benchmark, and effects of nuisance parameters that change the sign.
+
+    - Stock MadMiner adds up squares of numbers with different units. It excludes benchmarks without events by a
+      distance of 1e9, which is nothing for a parameter in small units of energy. Here parameters are in units of
+      their ranges, as in the basis.
+    - Events with a weight of 0 or of the other sign at a nuisance benchmark do not depend on the nuisance parameter.
+    """
+    workarounds.apply()
+    from madminer.analysis import DataAnalyzer
+    from madminer.utils.morphing import NuisanceMorpher
+
+    def closest(self: Any, theta: Any) -> int | None:
+        if theta is None:
+            return None
+        largest = np.abs([parameter.val_range for parameter in self.parameters.values()]).max(axis=1)
+        unit = np.where(largest > 0.0, largest, 1.0)
+        points = self._benchmark_array()[: self.n_benchmarks_phys]
+        distances = np.linalg.norm((points - theta) / unit, axis=1)
+        if len(self.n_events_generated_per_benchmark) > 0:
+            distances[self.n_events_generated_per_benchmark == 0] = np.inf
+        return int(np.argmin(distances))
+
+    def exponents(self: Any, weights: Any) -> Any:
+        return nuisance_effects.exponents(*nuisance_effects.factors(self, weights))
+
+    DataAnalyzer._find_closest_benchmark = closest
+    NuisanceMorpher.calculate_a = lambda self, weights: exponents(self, weights)[0]
+    NuisanceMorpher.calculate_b = lambda self, weights: exponents(self, weights)[1]

@@ -1,0 +1,101 @@
+"""Tests of the morphing basis with the weights of all events: benchmarks outside the basis, and flat directions."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmc.errors import StepError
+from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer.event_file import Array
+
+WRONG, DOUBTFUL = 0.01, 0.001
+"""A larger deviation than WRONG is refused; one larger than DOUBTFUL is a warning."""
+PRECISION = 1e-6
+"""The relative error of weights in event files, which MadGraph writes with seven digits."""
+FLAT = 1e-10
+"""Weights do not depend on a direction of parameter space where their squared slopes are this part of the largest."""
+SMALLEST_STEP = 1e-3
+"""Smaller components of a flat direction are not named."""
+
+
+def check_morphing(path: Path) -> tuple[dict[str, float], list[str]]:
+    """The deviation at each benchmark outside the basis, and warnings, also of flat directions.
+
+    The deviation is Σ |morphed weight - weight| / Σ |weight|, over all events. Rounding errors of the weights grow with
+    the morphing coefficients; what they can explain is subtracted.
+
+    :param path: a MadMiner event file
+    :raises StepError: when the deviation is larger than :data:`WRONG`
+    """
+    workarounds.apply()
+    from madminer.analysis import DataAnalyzer
+
+    data = DataAnalyzer(str(path))
+    if data.morpher is None:
+        return {}, []
+    n_basis = np.shape(data.morpher.morphing_matrix)[1]
+    outside = list(data.benchmarks.values())[n_basis : int(data.n_benchmarks_phys)]
+    _, weights = next(data.event_loader(batch_size=None, include_nuisance_parameters=False))
+    found, warnings = {}, _flat_directions(data, weights[:, :n_basis])
+    for column, benchmark in enumerate(outside, start=n_basis):
+        terms = weights[:, :n_basis] * data.morpher.calculate_morphing_weights(
+            np.array(list(benchmark.values.values()))
+        )
+        own, total = weights[:, column], np.abs(weights[:, column]).sum()
+        rounding = PRECISION * (np.abs(terms).sum(axis=1) + np.abs(own))
+        excess = np.maximum(np.abs(terms.sum(axis=1) - own) - rounding, 0.0).sum()
+        size = found[benchmark.name] = float(excess / total) if total > 0.0 else 0.0 if excess == 0.0 else np.inf
+        text = (
+            f"at benchmark {benchmark.name!r}, which is not in the morphing basis, morphed weights differ from the "
+            f"weights of the events by {size:.2%}"
+        )
+        if size > WRONG:
+            raise StepError(
+                f"{text}: the weights are not a polynomial with the powers of the parameters, or a benchmark is at "
+                "another point; check max_power, max_overall_power, the points of the benchmarks, and widths that "
+                "depend on the parameters"
+            )
+        if size > DOUBTFUL:
+            warnings.append(text)
+    return found, warnings
+
+
+def _flat_directions(data: Any, weights: Array) -> list[str]:
+    """Name the directions of parameter space on which no weight depends.
+
+    The slopes of the weights are compared at all benchmarks of the basis, with parameters in units of their ranges.
+
+    :param weights: at the benchmarks of the basis, shape (events, benchmarks)
+    """
+    largest = np.abs([parameter.val_range for parameter in data.parameters.values()]).max(axis=1)
+    unit, n_basis = np.where(largest > 0.0, largest, 1.0), weights.shape[1]
+    size = np.abs(weights).sum(axis=1, keepdims=True)
+    relative = np.divide(weights, size, out=np.zeros_like(weights), where=size > 0.0)
+    slopes = np.zeros((len(unit), len(unit)))
+    for benchmark in list(data.benchmarks.values())[:n_basis]:
+        gradients = data._get_dtheta_benchmark_matrix(np.array(list(benchmark.values.values())))[:, :n_basis]
+        along = relative @ (gradients * unit[:, np.newaxis]).T
+        slopes += along.T @ along
+    values, vectors = np.linalg.eigh(slopes)
+    return [
+        f"the weights of the events do not depend on {_named(vector, unit, list(data.parameters))}: nothing can be "
+        "learned about it"
+        for value, vector in zip(values, vectors.T, strict=True)
+        if value <= FLAT * values[-1]
+    ]
+
+
+def _named(direction: Array, unit: Array, parameters: list[str]) -> str:
+    """A direction of parameter space in words.
+
+    >>> _named(np.array([0.5, 0.0, -0.25]), np.array([2.0, 1.0, 1e-12]), ["a", "b", "c"])
+    'the direction a + 2, c - 5e-13'
+    """
+    direction = direction / np.abs(direction).max()
+    steps = [(k, step) for k, step in enumerate(direction.tolist()) if abs(step) > SMALLEST_STEP]
+    if len(steps) == 1:
+        return parameters[steps[0][0]]
+    sign = np.sign(steps[0][1])
+    words = [f"{parameters[k]} {'-' if sign * step < 0.0 else '+'} {abs(step) * unit[k]:.3g}" for k, step in steps]
+    return "the direction " + ", ".join(words)

@@ -1,0 +1,138 @@
+"""The observed events must be distributed like simulated events at their best fit."""
+
+from typing import Any
+
+import numpy as np
+from scipy.special import chdtrc
+
+from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.closure.declaration import (
+    DOUBTFUL,
+    FAILED,
+    OBSERVED,
+    PASSED,
+    SIGNIFICANCE,
+    ClosureTest,
+    Figures,
+    percent,
+)
+from mmc.jobs.statistics.closure.evidence import Evidence
+from mmc.jobs.statistics.histograms import quantiles
+from mmc.jobs.statistics.problem import LimitProblem
+
+MOST_BINS, EVENTS_PER_BIN = 20, 10
+"""The largest number of bins of an observable, and the smallest number of events expected in each."""
+OUTSIDE = 0.01
+"""The largest fraction of the observed events outside the range of the simulated events, where a likelihood is
+extrapolated."""
+
+
+def measure(evidence: Evidence) -> dict[str, Any]:
+    """The figures of each observable; empty for Asimov data, and at best fits for which no weights are known."""
+    problem, row = evidence.problem, evidence.best_fit
+    if row is None or not len(row) or problem.observed is None:
+        return {"distributions": []}
+    weights = problem.file.part("all").weights @ row
+    return {
+        "distributions": [
+            {"observable": name, **_compared(problem, problem.observed.values[:, column], weights, column)}
+            for column, name in enumerate(problem.file.observables)
+        ]
+    }
+
+
+def _compared(problem: LimitProblem, observed: Array, weights: Array, column: int) -> dict[str, Any]:
+    """χ² of the observed numbers of events in bins of equal probability.
+
+    The variances are those of the observed events, of the simulated events, and of the nuisance parameters at ±1. The
+    number of all observed events is given, so there is one degree of freedom less than bins.
+    """
+    simulated = problem.file.part("all").x[:, column]
+    finite = np.isfinite(simulated) & (weights > 0.0)
+    low, high = (float(end(simulated[finite])) for end in (np.min, np.max))
+    n = len(observed)
+    levels = np.linspace(0.0, 1.0, int(np.clip(n // EVENTS_PER_BIN, 2, MOST_BINS)) + 1)[1:-1]
+    edges = np.unique(quantiles(simulated[finite], weights[finite], levels))
+    size = len(edges) + 1
+
+    def sums(values: Array) -> Array:
+        index = np.searchsorted(edges, simulated[finite], side="right")
+        return np.asarray(np.bincount(index, weights=values[finite], minlength=size), dtype=float)
+
+    total = sums(weights).sum()
+    p = sums(weights) / total
+    counts = np.bincount(np.searchsorted(edges, observed, side="right"), minlength=size)
+    covariance = n * (np.diag(p) - np.outer(p, p))
+    own = np.diag(sums(np.square(weights))) / total**2
+    leave = np.eye(size) - p[:, np.newaxis]  # a change of the contents changes all probabilities
+    covariance += n**2 * leave @ own @ leave.T
+    for up, down in problem.file.variations("all").values():
+        higher, lower = (sums(weights * factor) for factor in (up, down))
+        shift = 0.5 * (higher / higher.sum() - lower / lower.sum())
+        covariance += n**2 * np.outer(shift, shift)
+    rest = counts - n * p
+    chi_square = float(rest @ np.linalg.pinv(covariance, rcond=1e-9, hermitian=True) @ rest)
+    return {
+        "chi_square": chi_square,
+        "degrees_of_freedom": size - 1,
+        "p_value": float(chdtrc(size - 1, max(chi_square, 0.0))) if size > 1 else 1.0,
+        "outside": float(((observed < low) | (observed > high)).mean()),
+    }
+
+
+def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
+    """The verdict, and the reason if it is not 'passed'."""
+    del evidence
+    found = figures["distributions"]
+    worst = min(found, key=lambda entry: float(entry["p_value"]))
+    chance = 1.0 - (1.0 - worst["p_value"]) ** len(found)  # of the smallest p-value of several
+    for verdict, (_, p_value) in SIGNIFICANCE.items():
+        if chance < p_value:
+            reason = (
+                f"the observed {worst['observable']} is not distributed like simulated events at the best fit: "
+                f"χ² = {worst['chi_square']:.1f} for {worst['degrees_of_freedom']} degrees of freedom"
+            )
+            return verdict, reason
+    farthest = max(found, key=lambda entry: float(entry["outside"]))
+    if farthest["outside"] > OUTSIDE:
+        name, part = farthest["observable"], farthest["outside"]
+        return DOUBTFUL, f"{part:.1%} of the observed events have a {name} outside the range of the simulated events"
+    return PASSED, ""
+
+
+SCHEMA: dict[str, Any] = {
+    "observable": {"type": "string"},
+    "chi_square": {"type": "number"},
+    "degrees_of_freedom": {"type": "integer", "minimum": 0},
+    "p_value": {"$ref": "#/definitions/fraction"},
+    "outside": {
+        "description": "Fraction of the observed events outside the range of the simulated events.",
+        "$ref": "#/definitions/fraction",
+    },
+}
+
+TEST = ClosureTest(
+    name="observed_events",
+    place=80,
+    families=(OBSERVED,),
+    demand="observed events are distributed like simulated events at their best fit",
+    tolerance="none",
+    explanation=f"""
+    For each observable, the numbers of observed events in at most {MOST_BINS} bins of equal probability are compared
+    with the simulated events at the best fit by χ², with the statistical errors of both and the effects of nuisance
+    parameters at ±1. The test fails when the smallest p-value of all observables has a probability below
+    {SIGNIFICANCE[FAILED][1]}, and is doubtful below {SIGNIFICANCE[DOUBTFUL][1]}. Wrong units, another selection or a
+    missing background are the usual reasons. It is also doubtful if more than {percent(OUTSIDE)} of the observed events
+    are outside the range of the simulated events. It is made for limits from observed events alone.
+    """,
+    schema={
+        "distributions": {
+            "description": "Each observable of the observed events, compared with simulated events at the best fit; "
+            "empty for expected limits.",
+            "type": "array",
+            "items": {"type": "object", "required": list(SCHEMA), "properties": SCHEMA},
+        }
+    },
+    measure=measure,
+    grade=grade,
+)
