@@ -68,12 +68,12 @@ def _reader(setup: Path, reading: Mapping[str, Any]) -> Any:
 class Files:
     """A set-up file and events of many types."""
 
-    def __init__(self, folder: Path, n_events: int = N_EVENTS) -> None:
+    def __init__(self, folder: Path) -> None:
         self.setup = setup_file(folder / "setup.h5", ["sm", "w"])
         self.generated = folder / "events.lhe.gz"
-        self.generated.write_bytes(gzip.compress(lhe_text(n_events).encode()))
+        self.generated.write_bytes(gzip.compress(lhe_text(N_EVENTS).encode()))
         self.detected = folder / "events.root"
-        write_root(self.detected, n_events)
+        write_root(self.detected, N_EVENTS)
 
     def sample(self, background: bool = False, generator_truth: bool = False) -> Sample:
         return Sample(self.generated, self.detected, "sm", background, generator_truth)
@@ -251,8 +251,9 @@ print(json.dumps({name: values.tolist() for name, values in {**reader.observatio
 
 
 @pytest.mark.parametrize("source", ["mixed", pytest.param("real", marks=real_files)])
-def test_stock_madminer_finds_the_same_in_single_precision(tmp_path: Path, stock_madminer: Python, source: str) -> None:
-    files = Files(tmp_path, N_EVENTS // 2)  # stock MadMiner takes its time
+def test_stock_madminer_finds_the_same_in_single_precision(
+    tmp_path: Path, files: Files, stock_madminer: Python, source: str
+) -> None:
     setup, sample = files.setup, files.sample()
     if source == "real":
         setup, sample = DATA / "h5" / "madminer_config.h5", _real("sm")
