@@ -405,3 +405,10 @@ def test_loops_are_nested_a_few_levels_deep_only() -> None:
     assert check_expression(
         "any(a.pt > 1 for a in j if any(any(any(d.pt > 1 for d in j) for c in j) for b in j))", "cut"
     )
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_positions_behind_every_end_of_line(end: str) -> None:
+    text = f"any(x.pdgid in (11,{end}11) for x in zzz)"
+    (problem,) = check_expression(text, "observable", {}, "lhe")
+    assert text[problem.start : problem.end] == "zzz"

@@ -2,6 +2,7 @@
 
 import ast
 import math
+import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -176,6 +177,6 @@ def _real_power(base: float, exponent: float) -> float:
 
 
 def offset(text: str, line: int, column: int) -> int:
-    """The text index of a position from Python's parser (line from 1, column from 0)."""
-    lines = text.split("\n")
-    return sum(len(before) + 1 for before in lines[: line - 1]) + max(column, 0)
+    """The text index of a position from Python's parser (line from 1, column from 0); CR ends a line there too."""
+    ends = [found.end() for found in re.finditer(r"\r\n?|\n", text)]
+    return (ends[line - 2] if 2 <= line <= len(ends) + 1 else 0) + max(column, 0)
