@@ -46,7 +46,8 @@ def fit(
     """A trained MadMiner estimator, and its training and validation losses per epoch.
 
     The estimator takes parameters, and gives scores, in the units of the samples. The losses of score methods are in
-    units of the mean squared score of each component: 1 for a network that has learned nothing.
+    units of the mean squared score of each component: 1 for a network that has learned nothing. The weight ``alpha`` of
+    a score term is relative to the mean squared score as well.
 
     :param train: arrays of :func:`mmc.jobs.learning.samples.load_samples`; ``validation`` likewise
     :param training: hyperparameters by MadMiner's names; missing ones have MadMiner's defaults
@@ -78,6 +79,8 @@ def fit(
     if training.get("scale_parameters"):
         _scale_validation_points(estimator, data)
     options = {name: value for name, value in training.items() if name not in network}
+    if declared.score_term:
+        options["alpha"] = training.get("alpha", 1.0) / _mean_squared_score(data)
     if estimator_type.is_morphing_aware:  # MadMiner's `train` of this type does the same, but returns no losses
         from madminer.ml.parameterized_ratio import ParameterizedRatioEstimator
 
@@ -120,6 +123,13 @@ def _unit(data: Mapping[str, Array]) -> Array:
         return np.asarray(np.divide(1.0, rms, out=np.ones_like(rms), where=rms > 0.0))
     largest = np.max(np.asarray(thetas, dtype=float), axis=0)
     return np.asarray(np.where(largest > 0.0, largest, 1.0))
+
+
+def _mean_squared_score(data: Mapping[str, Array]) -> float:
+    """The loss term of a score that has learned nothing, by which the weight ``alpha`` is divided; 1 without scores."""
+    scores = [values for name, values in data.items() if name in ("t_xz", "t_xz0", "t_xz1")]
+    mean = float(np.mean([np.mean(np.square(values, dtype=float)) for values in scores])) if scores else 0.0
+    return mean if mean > 0.0 else 1.0
 
 
 def _restore_unit(estimator: Any, unit: Array, *, takes_parameters: bool) -> None:
