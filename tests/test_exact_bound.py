@@ -4,8 +4,11 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-import numpy as np
 import pytest
+
+pytest.importorskip("pythia8mc", reason="needs mmc[steps]")
+
+import numpy as np
 from mmc.compiler.settings.generation import Pythia8Beams, RunCard
 from mmc.jobs.generators import contact_interactions, pythia8
 from mmc.jobs.generators.event_weights import kinematics
