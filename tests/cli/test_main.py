@@ -73,7 +73,7 @@ class TestFailures:
     @pytest.mark.usefixtures("programs_mind_signals")
     def test_ctrl_c_while_waiting_for_input(self) -> None:
         with subprocess.Popen([*MMC, "validate", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            time.sleep(1)
+            time.sleep(5)  # until Python has started, also on a busy machine
             process.send_signal(signal.SIGINT)
             assert process.wait(10) == 130
             assert process.stderr is not None

@@ -80,7 +80,10 @@ class StepProgram:
         """The words that each job got; outputs of jobs are called ``out/STAGE/JOB`` there, files by their names."""
         runs = {}
         for file in folder.rglob("ran.txt"):
-            record = json.loads((file.parent / "job.json").read_text())
+            text = (file.parent / "job.json").read_text()
+            if not text:  # the job was stopped while it wrote the record
+                continue
+            record = json.loads(text)
             ran = literal_eval(file.read_text(encoding="utf-8", errors="surrogateescape"))
             words = [ran["upstream"].get(word, word) for word in ran["words"]]
             out = words.index("--out") + 1

@@ -65,7 +65,7 @@ def read(workspace: Any) -> dict[str, Any]:
 
 @needs_pyhf
 def test_the_likelihood_of_the_workspace_is_that_of_the_histogram(tmp_path: Path, toy_events: Path) -> None:
-    learning = Learning(tmp_path, toy_events)
+    learning = Learning(tmp_path, toy_events, event_weights="madminer")
     folder = learning.histogram(["x1"], [EDGES])
     names = sorted(path.name for path in folder.glob("*.json"))
     assert names == ["baseline.json", "job.json", *(f"workspace_b{k}.json" for k in range(1, 6))]
@@ -81,7 +81,7 @@ def test_the_likelihood_of_the_workspace_is_that_of_the_histogram(tmp_path: Path
 
 @needs_pyhf
 def test_observed_events_are_the_data(tmp_path: Path, toy_events: Path) -> None:
-    learning = Learning(tmp_path, toy_events)
+    learning = Learning(tmp_path, toy_events, event_weights="madminer")
     (tmp_path / "data.csv").write_text("x1,x2,id\n" + "-2,0,0\n" * 3 + "0.5,0,0\n" * 4)
     learning.observed = {"observed": tmp_path / "data.csv"}
     folder = learning.histogram(["x1"], [EDGES])
@@ -115,7 +115,7 @@ def test_nuisance_parameters_become_modifiers() -> None:
 @needs_pyhf
 def test_limits_with_systematic_uncertainties_are_nearly_those_of_pyhf(tmp_path: Path, uncertain: Path) -> None:
     """For observed events, with all nuisance parameters fitted; pyhf interpolates differently between 0 and ±1."""
-    learning = Learning(tmp_path, uncertain, systematics="profile", luminosity_pb=3_000.0)
+    learning = Learning(tmp_path, uncertain, event_weights="madminer", systematics="profile", luminosity_pb=3_000.0)
     seen = EventFile(uncertain / "events.h5", 0.2, 0.2).part("test", np.zeros(2)).x[:30]
     np.savetxt(tmp_path / "data.csv", seen, delimiter=",", header="x1,x2,id", comments="")
     learning.observed = {"observed": tmp_path / "data.csv"}
@@ -131,6 +131,6 @@ def test_limits_with_systematic_uncertainties_are_nearly_those_of_pyhf(tmp_path:
 
 
 def test_bins_of_which_a_point_says_nothing_are_left_out(tmp_path: Path, toy_events: Path) -> None:
-    folder = Learning(tmp_path, toy_events).histogram(["x1"], [[-9.0, -1.0, 1.0, 50.0, 60.0]])
+    folder = Learning(tmp_path, toy_events, event_weights="madminer").histogram(["x1"], [[-9.0, -1.0, 1.0, 50.0, 60.0]])
     (channel,) = json.loads((folder / "workspace_b1.json").read_text())["channels"]
     assert [len(sample["data"]) for sample in channel["samples"]] == [3, 3]

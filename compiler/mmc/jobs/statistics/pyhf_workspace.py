@@ -72,8 +72,8 @@ def make_workspaces(
     rows = dict(zip(benchmarks, problem.file.coefficients(np.array(list(benchmarks.values()))), strict=True))
 
     def yields(row: Array) -> Yields:
-        """Yields scaled to the rate of the test events, as in the limits."""
-        rate = problem.luminosity * float(row @ problem.file.part("test").weights.sum(axis=0))
+        """Yields scaled to the rate of the limits."""
+        rate = problem.luminosity * float(row @ problem.rate_events.weights.sum(axis=0))
         scale = rate / float((nominal.sums @ row).sum())
         return Yields(
             scale * (nominal.sums @ row),
