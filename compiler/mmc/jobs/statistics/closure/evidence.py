@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -64,6 +65,18 @@ class Evidence:
     def tested(self) -> Limits:
         """The limits from the Asimov data of the test events; the limits to be judged if there are none."""
         return self.limits if self.asimov is None else self.problem.limits(self.asimov.mean, rate=self.rate)
+
+    @cached_property
+    def tested_area(self) -> float:
+        """The area of :attr:`tested` at the highest confidence level."""
+        return self.tested.allowed_area(max(self.problem.levels))
+
+    @cached_property
+    def tested_areas_left_out(self) -> Array:
+        """This area without one group of the test events each, shape (groups,); empty without test events."""
+        means = [] if self.asimov is None else self.asimov.jackknife()
+        level = max(self.problem.levels)
+        return np.array([self.problem.limits(mean, rate=self.rate).allowed_area(level) for mean in means])
 
 
 class DataEvidence:

@@ -18,37 +18,34 @@ from mmc.jobs.statistics.closure.declaration import (
     percent,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
-from mmc.jobs.statistics.closure.toys import AsimovLogRatio
 from mmc.jobs.statistics.closure.truth import Truth
 from mmc.jobs.statistics.jackknife import standard_error
-from mmc.jobs.statistics.problem import LimitProblem
 from mmc.tables import number
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:
     """The area; null where the likelihood of the truth is not known."""
-    asimov, truth = evidence.asimov, evidence.truth
-    if asimov is None or truth is None:
+    if evidence.asimov is None or evidence.truth is None:
         return {"area": None}
-    return {"area": area_figures(evidence.problem, asimov, truth, rate=evidence.rate)}
+    return {"area": area_figures(evidence, evidence.truth)}
 
 
-def area_figures(problem: LimitProblem, asimov: AsimovLogRatio, truth: Truth, *, rate: bool = True) -> dict[str, Any]:
+def area_figures(evidence: Evidence, truth: Truth) -> dict[str, Any]:
     """The area of the region at the highest confidence level over the area of the truth, on the same test events.
 
-    The error comes from a jackknife over groups of test events, which both areas share. The rate is part of the
-    likelihoods if the problem includes it and ``rate`` is true.
+    The error comes from a jackknife over groups of test events, which both areas share.
     """
+    problem, rate = evidence.problem, evidence.rate
     level = max(problem.levels)
 
     def area(mean: Array) -> float:
         return problem.limits(mean, rate=rate).allowed_area(level)
 
-    allowed, of_truth = area(asimov.mean), area(truth.asimov.mean)
+    allowed, of_truth = evidence.tested_area, area(truth.asimov.mean)
     smallest = 1.0 / len(problem.grid.points)  # the area of one point of the grid is the resolution
     left_out = [
-        area(mean) / max(area(true_mean), smallest)
-        for mean, true_mean in zip(asimov.jackknife(), truth.asimov.jackknife(), strict=True)
+        own / max(area(true_mean), smallest)
+        for own, true_mean in zip(evidence.tested_areas_left_out, truth.asimov.jackknife(), strict=True)
     ]
     true_limits = problem.limits(truth.asimov.mean, rate=rate)
     return {

@@ -10,7 +10,7 @@ from mmc.compiler.catalogue.methods import RATIO, SCORE
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.declaration import PASSED, SIGNIFICANCE, WIDTH, ClosureTest, Figures, percent
 from mmc.jobs.statistics.closure.evidence import Evidence
-from mmc.jobs.statistics.closure.toys import TOYS, AsimovLogRatio, Toys
+from mmc.jobs.statistics.closure.toys import TOYS, Toys
 from mmc.jobs.statistics.jackknife import standard_error
 from mmc.jobs.statistics.problem import LimitProblem
 
@@ -19,17 +19,15 @@ def measure(evidence: Evidence) -> dict[str, Any]:
     """The coverage at each point and level; empty where there are no toys."""
     if evidence.toys is None:
         return {"coverage": []}
-    width_error = 0.0 if evidence.asimov is None else _width_error(evidence.asimov, rate=evidence.rate)
-    return {"coverage": coverage_figures(evidence.toys, width_error, rate=evidence.rate)}
+    return {"coverage": coverage_figures(evidence.toys, _width_error(evidence), rate=evidence.rate)}
 
 
-def _width_error(asimov: AsimovLogRatio, *, rate: bool) -> float:
+def _width_error(evidence: Evidence) -> float:
     """The relative error of -2 ln λ from the number of test events, by a jackknife of the area of the region."""
-    problem = asimov.problem
-    level, dof = max(problem.levels), problem.limits(0.0, rate=rate).dof
-    area = problem.limits(asimov.mean, rate=rate).allowed_area(level)
-    areas = [problem.limits(mean, rate=rate).allowed_area(level) for mean in asimov.jackknife()]
-    return float(standard_error(areas)) / area * 2.0 / dof if area else 0.0
+    areas = evidence.tested_areas_left_out
+    if not len(areas) or not evidence.tested_area:
+        return 0.0
+    return float(standard_error(areas)) / evidence.tested_area * 2.0 / evidence.tested.dof
 
 
 def coverage_figures(toys: Toys, width_error: float, *, rate: bool = True) -> list[dict[str, Any]]:
@@ -103,9 +101,10 @@ def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
             non_centrality = entry["non_centrality"] + entry["half_step"]
             explained = min(non_centrality, entry["nu"] * float(chdtri(dof, p_value)))
             threshold = entry["widening"] * float(chdtri(dof, 1.0 - entry["level"]))
-            width = (1.0 - WIDTH) * max(1.0 - k * entry["width_error"], 0.0)
-            least = float(chndtr(width * threshold, dof, explained))
-            if entry["coverage"] + k * entry["error"] < least:
+            least = float(chndtr((1.0 - WIDTH) * threshold, dof, explained))
+            wider = (1.0 - WIDTH) * max(1.0 - entry["width_error"], 0.0)
+            error = float(np.hypot(entry["error"], least - chndtr(wider * threshold, dof, explained)))
+            if entry["coverage"] + k * error < least:
                 where = ", ".join(f"{name} = {value:g}" for name, value in entry["theta"].items())
                 reason = (
                     f"limits at {entry['level']:.0%} include the truth in {entry['coverage']:.0%} of "
@@ -163,8 +162,8 @@ TEST = ClosureTest(
     Toys are drawn from n test events, and these and the events that make the likelihood are each one draw from nature.
     So even the coverage of an exact ratio may be too small: -2 ln λ of the true point follows a non-central χ²
     distribution. The non-centrality is taken from the Asimov data, to half a step of the grid, as far as the numbers of
-    both kinds of events explain it. The width of -2 ln λ has a statistical error too, from a jackknife, of which k
-    standard errors are tolerated. Coverage above the confidence level passes: such limits are correct, but not the
+    both kinds of events explain it. The statistical error of the width of -2 ln λ, from a jackknife, is added to the
+    binomial error in quadrature. Coverage above the confidence level passes: such limits are correct, but not the
     strongest.
     """,
     schema={
