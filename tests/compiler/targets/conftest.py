@@ -80,10 +80,9 @@ class StepProgram:
         """The words that each job got; outputs of jobs are called ``out/STAGE/JOB`` there, files by their names."""
         runs = {}
         for file in folder.rglob("ran.txt"):
-            text = (file.parent / "job.json").read_text()
-            if not text:  # the job was stopped while it wrote the record
+            if file.parent.name.startswith("."):  # the part of a job that was stopped
                 continue
-            record = json.loads(text)
+            record = json.loads((file.parent / "job.json").read_text())
             ran = literal_eval(file.read_text(encoding="utf-8", errors="surrogateescape"))
             words = [ran["upstream"].get(word, word) for word in ran["words"]]
             out = words.index("--out") + 1

@@ -8,12 +8,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from mmc.jobs.madminer.event_file import EventFile
+from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.pyhf_workspace import Yields, make_workspace
 
 from tests.jobs.learning_jobs import Learning
@@ -63,9 +65,16 @@ def read(workspace: Any) -> dict[str, Any]:
     return found
 
 
+def widening(learning: Learning, n: float) -> Any:
+    """1 + N/n on the grid, by which limits divide ln λ and pyhf does not."""
+    file = EventFile.of(learning.events / "events.h5", learning.limits)  # type: ignore[operator]
+    problem = replace(LimitProblem.of(file, learning.limits), simulation="rest")
+    return 1.0 + problem.per_simulated(n)[:-1].reshape(problem.grid.shape)
+
+
 @needs_pyhf
 def test_the_likelihood_of_the_workspace_is_that_of_the_histogram(tmp_path: Path, toy_events: Path) -> None:
-    learning = Learning(tmp_path, toy_events, event_weights="madminer")
+    learning = Learning(tmp_path, toy_events)
     folder = learning.histogram(["x1"], [EDGES])
     names = sorted(path.name for path in folder.glob("*.json"))
     assert names == ["baseline.json", "job.json", *(f"workspace_b{k}.json" for k in range(1, 6))]
@@ -73,7 +82,8 @@ def test_the_likelihood_of_the_workspace_is_that_of_the_histogram(tmp_path: Path
     record = json.loads((folder / "baseline.json").read_text())
     assert sum(found["events"][0]) == pytest.approx(record["n_expected"])
     assert found["data"] == pytest.approx(found["events"][0], rel=0.2)  # other events
-    ratio = np.load(folder / "limits.npz")["log_likelihood_ratio"]  # at b1 c1 is 1 and c2 is 0
+    ratio = np.load(folder / "limits.npz")["log_likelihood_ratio"] * widening(learning, record["n_expected"])
+    # at b1 c1 is 1 and c2 is 0
     true = ratio[4, 4]
     assert found["nll"] == pytest.approx(2.0 * (true - ratio[8, 4]), rel=1e-6)
     assert abs(found["fit"]) < 0.3
@@ -81,7 +91,7 @@ def test_the_likelihood_of_the_workspace_is_that_of_the_histogram(tmp_path: Path
 
 @needs_pyhf
 def test_observed_events_are_the_data(tmp_path: Path, toy_events: Path) -> None:
-    learning = Learning(tmp_path, toy_events, event_weights="madminer")
+    learning = Learning(tmp_path, toy_events)
     (tmp_path / "data.csv").write_text("x1,x2,id\n" + "-2,0,0\n" * 3 + "0.5,0,0\n" * 4)
     learning.observed = {"observed": tmp_path / "data.csv"}
     folder = learning.histogram(["x1"], [EDGES])
@@ -115,7 +125,7 @@ def test_nuisance_parameters_become_modifiers() -> None:
 @needs_pyhf
 def test_limits_with_systematic_uncertainties_are_nearly_those_of_pyhf(tmp_path: Path, uncertain: Path) -> None:
     """For observed events, with all nuisance parameters fitted; pyhf interpolates differently between 0 and ±1."""
-    learning = Learning(tmp_path, uncertain, event_weights="madminer", systematics="profile", luminosity_pb=3_000.0)
+    learning = Learning(tmp_path, uncertain, systematics="profile", luminosity_pb=3_000.0)
     seen = EventFile(uncertain / "events.h5", 0.2, 0.2).part("test", np.zeros(2)).x[:30]
     np.savetxt(tmp_path / "data.csv", seen, delimiter=",", header="x1,x2,id", comments="")
     learning.observed = {"observed": tmp_path / "data.csv"}
@@ -124,13 +134,15 @@ def test_limits_with_systematic_uncertainties_are_nearly_those_of_pyhf(tmp_path:
     for sample in workspace["channels"][0]["samples"]:
         sample["modifiers"] = [modifier for modifier in sample["modifiers"] if modifier["type"] != "staterror"]
     found, arrays = read(workspace), np.load(folder / "limits.npz")
-    nominal, profiled = (arrays[f"observed_{kind}log_likelihood_ratio"] for kind in ("", "with_systematics_"))
+    nominal, profiled = (
+        arrays[f"observed_{kind}log_likelihood_ratio"] * widening(learning, 30.0) for kind in ("", "with_systematics_")
+    )
     assert found["nll"] == pytest.approx(2.0 * (nominal[4, 4] - nominal[8, 4]), rel=1e-6)
     assert found["profiled"] == pytest.approx(2.0 * (profiled[4, 4] - profiled[8, 4]), rel=0.08)
     assert found["profiled"] < 0.9 * found["nll"]
 
 
 def test_bins_of_which_a_point_says_nothing_are_left_out(tmp_path: Path, toy_events: Path) -> None:
-    folder = Learning(tmp_path, toy_events, event_weights="madminer").histogram(["x1"], [[-9.0, -1.0, 1.0, 50.0, 60.0]])
+    folder = Learning(tmp_path, toy_events).histogram(["x1"], [[-9.0, -1.0, 1.0, 50.0, 60.0]])
     (channel,) = json.loads((folder / "workspace_b1.json").read_text())["channels"]
     assert [len(sample["data"]) for sample in channel["samples"]] == [3, 3]

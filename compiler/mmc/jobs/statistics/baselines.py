@@ -31,9 +31,9 @@ def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.G
     """Limits from the rate alone, also if other limits do not include the rate: a histogram with one bin."""
     del settings, random
     gain: Gain | None = None
-    variations = problem.variations("all")
+    variations = problem.variations(problem.rate_partition)
     if variations is not None:
-        events = problem.file.part("all")
+        events = problem.rate_events
         index = np.zeros(len(events.x), dtype=np.intp)
         ratio = BinnedRatio.of(Template.of(index, events, 1), problem.coefficients, problem.true_coefficients)
         gain = partial(ratio.varied(index, events.weights, variations).gain, np.ones(1))

@@ -115,9 +115,14 @@ class LimitProblem:
         return np.asarray(self.luminosity * (self.coefficients @ self.rate_events.weights.sum(axis=0)))
 
     @property
+    def rate_partition(self) -> Partition:
+        """The partition from which rates are calculated: all events, if the limits expect the simulation."""
+        return "all" if self.expects_simulation else self.partition
+
+    @property
     def rate_events(self) -> Events:
-        """The events from which rates are calculated: all, if the limits expect the simulation."""
-        return self.file.part("all" if self.expects_simulation else self.partition)
+        """The events from which rates are calculated."""
+        return self.file.part(self.rate_partition)
 
     @cached_property
     def true_coefficients(self) -> Array:
