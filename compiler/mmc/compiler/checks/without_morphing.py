@@ -11,11 +11,12 @@ from mmc.compiler.checks.methods import methods_of
 from mmc.compiler.checks.points import complete_points, grid_of, true_point
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
 from mmc.compiler.language.document import Path
+from mmc.compiler.study.model import POINTS_OF_AXIS
 
 SAME = 1e-9
 """The largest distance of a point of the grid from a benchmark, as a part of the parameter's range."""
-POINTS, MOST_POINTS = 25, 10_000
-"""The default number of points of an axis, and how many of them are compared with the benchmarks."""
+MOST_POINTS = 10_000
+"""At most so many points of an axis are compared with the benchmarks."""
 
 MMC512 = Code(
     "MMC512",
@@ -78,7 +79,7 @@ def _grid(ctx: Context) -> Iterator[Diagnostic]:
 
 
 def _axis(axis: Mapping[str, Any], limits: Sequence[float]) -> list[float]:
-    (low, high), points = axis.get("range", limits), axis.get("points", POINTS)
+    (low, high), points = axis.get("range", limits), axis.get("points", POINTS_OF_AXIS)
     return [low + (high - low) * k / max(points - 1, 1) for k in range(min(points, MOST_POINTS))]
 
 

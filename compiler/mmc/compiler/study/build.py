@@ -37,6 +37,7 @@ from mmc.compiler.settings.reading import (
 from mmc.compiler.settings.uncertainties import UNCERTAINTIES, Uncertainty
 from mmc.compiler.study.events import EventsOfStudy, names
 from mmc.compiler.study.model import (
+    POINTS_OF_AXIS,
     AskedBaseline,
     Delphes,
     Evaluation,
@@ -274,7 +275,7 @@ def _evaluation(
     else:
         theta_true = benchmarks[madminer_name(truth["benchmark"])] if truth else next(iter(benchmarks.values()))
     axes = {madminer_name(name): axis for name, axis in entry["grid"].items()}
-    default_axis: dict[str, Any] = {"points": 25}
+    default_axis: dict[str, Any] = {"points": POINTS_OF_AXIS}
     grid = {p.name: {"range": list(p.range), **axes.get(p.name, default_axis)} for p in parameters}
     return Evaluation(
         luminosity_pb=parse_quantity(entry["luminosity"], "luminosity"),

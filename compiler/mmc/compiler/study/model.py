@@ -143,6 +143,10 @@ class AskedBaseline:
         return (self.kind.name,) if self.name is None else (self.kind.name, self.name)
 
 
+POINTS_OF_AXIS = 25
+"""The default number of points of a grid along a parameter."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """The evaluation of estimators and baselines; luminosity in pb^-1."""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from mmc.jobs.madminer import nuisance_effects, workarounds
+from mmc.jobs.madminer.morphing_basis import units_of
 
 
 @cache
@@ -24,8 +25,7 @@ def apply() -> None:
     def closest(self: Any, theta: Any) -> int | None:
         if theta is None:
             return None
-        largest = np.abs([parameter.val_range for parameter in self.parameters.values()]).max(axis=1)
-        unit = np.where(largest > 0.0, largest, 1.0)
+        unit = units_of([parameter.val_range for parameter in self.parameters.values()])
         points = self._benchmark_array()[: self.n_benchmarks_phys]
         distances = np.linalg.norm((points - theta) / unit, axis=1)
         if len(self.n_events_generated_per_benchmark) > 0:

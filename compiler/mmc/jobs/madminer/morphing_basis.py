@@ -1,6 +1,6 @@
 """The morphing basis of a study, for the step ``configure`` and for ``mmc plan``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +46,12 @@ class Basis:
         }
 
 
+def units_of(ranges: Array | Sequence[Sequence[float]]) -> Array:
+    """The largest |value| of each parameter in its range, (parameters, 2), by which parameters are compared."""
+    largest = np.abs(ranges).max(axis=1)
+    return np.asarray(np.where(largest > 0.0, largest, 1.0))
+
+
 def find_basis(settings: ConfigureSettings, seed: int) -> Basis | None:
     """The basis that a ``configure`` job makes; None when its settings switch morphing off.
 
@@ -69,7 +75,7 @@ def find_basis(settings: ConfigureSettings, seed: int) -> Basis | None:
 
     ranges = np.array([p.range for p in parameters.values()], dtype=float)
     # In units of the ranges: the powers of a parameter in GeV^-4 would differ by many orders of magnitude.
-    unit = np.abs(ranges).max(axis=1)
+    unit = units_of(ranges)
     ranges /= unit[:, np.newaxis]
     morpher = PhysicsMorpher(parameter_max_power=[p.max_power for p in parameters.values()], parameter_range=ranges)
     morpher.find_components(morphing.max_overall_power)

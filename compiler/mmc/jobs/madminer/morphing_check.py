@@ -8,6 +8,7 @@ import numpy as np
 from mmc.errors import StepError
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.madminer.morphing_basis import units_of
 
 WRONG, DOUBTFUL = 0.01, 0.001
 """A larger deviation than WRONG is refused; one larger than DOUBTFUL is a warning."""
@@ -68,8 +69,7 @@ def _flat_directions(data: Any, weights: Array) -> list[str]:
 
     :param weights: at the benchmarks of the basis, shape (events, benchmarks)
     """
-    largest = np.abs([parameter.val_range for parameter in data.parameters.values()]).max(axis=1)
-    unit, n_basis = np.where(largest > 0.0, largest, 1.0), weights.shape[1]
+    unit, n_basis = units_of([parameter.val_range for parameter in data.parameters.values()]), weights.shape[1]
     size = np.abs(weights).sum(axis=1, keepdims=True)
     relative = np.divide(weights, size, out=np.zeros_like(weights), where=size > 0.0)
     slopes = np.zeros((len(unit), len(unit)))
