@@ -6,19 +6,21 @@ p at the denominator, has the mean 0 at every x: E[r(x, z | θ) | x] = r(x | θ)
 of a sum of differences is the root of the sum of their squares, which is smaller than that of two independent samples.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.declaration import DOUBTFUL, FAILED, PASSED, SIGNIFICANCE
 from mmc.jobs.statistics.closure.evidence import Compared
 from mmc.jobs.statistics.histograms import quantiles
 
-OFF = 0.1
-"""The largest harmless relative difference between a reweighted and a simulated number of events."""
+VISIBLE = 0.25
+"""The largest harmless deviation, as a difference in χ²: the expected events would show it with half a standard
+deviation."""
 ROUNDING = 1e-9
 """A ratio that differs less between events is the same for all."""
 
@@ -48,35 +50,63 @@ class Reweighted:
         """Simulated minus estimated probabilities."""
         return self.simulated - self.estimated
 
-    def in_bins(self, values: Array, bins: int) -> tuple[Array, Array, Array]:
-        """The indices of the events' bins, and for each bin the relative difference and its error, shape (bins,).
-
-        Bins of the values, shape (events,), have equal probabilities in the mean of both samples. The difference is
-        (simulated - estimated) / estimated.
-        """
+    def in_bins(self, values: Array, bins: int) -> "Binned":
+        """The difference in bins of values, shape (events,), with equal probabilities in the mean of both samples."""
         mean = np.maximum(self.estimated + self.simulated, 0.0)
         edges = np.unique(quantiles(values, mean, np.arange(1, bins) / bins))
         index = np.searchsorted(edges, values, side="right")
 
         def sums(weights: Array) -> Array:
-            return np.asarray(np.bincount(index, weights=weights, minlength=len(edges) + 1))
+            return np.asarray(np.bincount(index, weights=weights, minlength=len(edges) + 1), dtype=float)
 
         expected = sums(self.estimated)
         safe = np.where(expected > 0.0, expected, np.inf)
-        return index, sums(self.difference) / safe, np.sqrt(sums(np.square(self.difference))) / safe
+        errors = np.sqrt(sums(np.square(self.difference)))
+        return Binned(index, expected, sums(self.difference) / safe, errors / safe)
 
 
-def worst(differences: Array, errors: Array) -> tuple[int, dict[str, float]]:
-    """The bin whose difference exceeds :data:`OFF` by most errors (or comes nearest to it), and its figures."""
-    k = int(np.argmax((np.abs(differences) - OFF) / np.maximum(errors, 1e-12)))
-    return k, {"difference": float(differences[k]), "error": float(errors[k])}
+@dataclass(frozen=True)
+class Binned:
+    """Reweighted events in bins, beside the same events with the weights that they have at the point."""
+
+    index: npt.NDArray[np.intp]
+    """The bin of each event."""
+    expected: Array
+    """Probabilities of the bins from reweighted events, shape (bins,)."""
+    differences: Array
+    """(simulated - reweighted) / reweighted, shape (bins,)."""
+    errors: Array
+    """Standard errors of the differences, shape (bins,)."""
+
+    def chi_squares(self, n: float) -> Array:
+        """What each bin would add to χ² between both samples in n events, without what the errors add on average."""
+        return np.asarray(n * self.expected * (np.square(self.differences) - np.square(self.errors)))
+
+    def figures(self, n: float) -> dict[str, float]:
+        """The difference in χ² for n events with its error, and the difference in the bin that adds most."""
+        squares = np.square(self.errors)
+        deviations = np.maximum(np.square(self.differences) - squares, 0.0)
+        variance = np.square(n * self.expected) @ (2.0 * np.square(squares) + 4.0 * deviations * squares)
+        k = self.worst(n)
+        return {
+            "chi_square": float(self.chi_squares(n).sum()),
+            "error": float(np.sqrt(variance)),
+            "difference": float(self.differences[k]),
+        }
+
+    def worst(self, n: float) -> int:
+        """The bin that adds most to χ²."""
+        return int(np.argmax(self.chi_squares(n)))
 
 
-def verdict_on(entries: list[Mapping[str, Any]]) -> tuple[str, Mapping[str, Any] | None]:
-    """The verdict on figures of :func:`worst`, and the entry that it is about; None if it is 'passed'."""
+def verdict_on(entries: Sequence[Mapping[str, Any]], threshold: float) -> tuple[str, Mapping[str, Any] | None]:
+    """The verdict on :meth:`Binned.figures`, and the entry that it is about; None if it is 'passed'.
+
+    :param threshold: -2 ln λ on the contour; the verdict is doubtful if the errors cannot show such a difference
+    """
     for verdict, (k, _) in SIGNIFICANCE.items():
         for entry in entries:
-            if abs(entry["difference"]) > OFF + k * entry["error"]:
+            if entry["chi_square"] > VISIBLE + k * entry["error"]:
                 return verdict, entry
     noisy = max(entries, key=lambda entry: float(entry["error"]))
-    return (DOUBTFUL, noisy) if SIGNIFICANCE[FAILED][0] * noisy["error"] > 1.0 else (PASSED, None)
+    return (DOUBTFUL, noisy) if SIGNIFICANCE[FAILED][0] * noisy["error"] > threshold else (PASSED, None)

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from mmc.compiler.catalogue.methods import RATIO
-from mmc.jobs.statistics.closure.declaration import PASSED, ClosureTest, Figures, percent
+from mmc.jobs.statistics.closure.declaration import PASSED, ClosureTest, Figures
 from mmc.jobs.statistics.closure.evidence import Evidence
-from mmc.jobs.statistics.closure.reweighted import OFF, Reweighted, verdict_on, worst
+from mmc.jobs.statistics.closure.reweighted import VISIBLE, Reweighted, verdict_on
 
 BINS = 10
 
@@ -17,33 +17,33 @@ def measure(evidence: Evidence) -> dict[str, Any]:
     compared = evidence.compared
     if compared is None or compared.of != "ratio":
         return {"calibration_curve": []}
-    return {"calibration_curve": [_curve(events) for events in Reweighted.each(compared)]}
+    n = evidence.problem.n_expected
+    return {"calibration_curve": [_curve(events, n) for events in Reweighted.each(compared)]}
 
 
-def _curve(events: Reweighted) -> dict[str, Any]:
-    """For each bin the mean ratio, the difference of the exact ratio and its error; the figures of the worst bin."""
-    index, differences, errors = events.in_bins(events.ratio, BINS)
-    k, figures = worst(differences, errors)
-    p = events.estimated / events.ratio
-    means = np.bincount(index, weights=events.estimated) / np.bincount(index, weights=p)
-    rows = zip(means, differences, errors, strict=True)
+def _curve(events: Reweighted, n: float) -> dict[str, Any]:
+    """The difference in χ² for n events; for each bin the mean ratio, and how much the exact ratio differs."""
+    binned = events.in_bins(events.ratio, BINS)
+    means = binned.expected / np.bincount(binned.index, weights=events.estimated / events.ratio)
+    rows = zip(means, binned.differences, binned.errors, strict=True)
     return {
         **events.label,
-        "ratio": float(means[k]),
-        **figures,
+        "ratio": float(means[binned.worst(n)]),
+        **binned.figures(n),
         "bins": [{"ratio": float(r), "difference": float(d), "error": float(e)} for r, d, e in rows],
     }
 
 
-def grade(figures: Figures, _evidence: Evidence) -> tuple[str, str]:
+def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
     """The verdict, and the reason if it is not 'passed'."""
-    verdict, entry = verdict_on(figures["calibration_curve"])
+    verdict, entry = verdict_on(figures["calibration_curve"], evidence.threshold)
     if entry is None:
         return PASSED, ""
     point = ", ".join(f"{name} = {value:.3g}" for name, value in entry["theta"].items())
     return verdict, (
-        f"where the ratio at {point} is {entry['ratio']:.3g}, the mean of the exact ratio differs from it by "
-        f"{entry['difference']:.0%} ± {entry['error']:.0%}"
+        f"the ratio at {point} is not the mean of the exact ratio: the expected events would differ by "
+        f"{entry['chi_square']:.1f} ± {entry['error']:.1f} in χ², most where the ratio is {entry['ratio']:.3g}, by "
+        f"{entry['difference']:.1%}"
     )
 
 
@@ -57,10 +57,15 @@ BIN: dict[str, Any] = {
 }
 SCHEMA: dict[str, Any] = {
     "theta": {"$ref": "#/definitions/point"},
-    **BIN,
+    "chi_square": {
+        "description": "The difference in χ² that the expected number of events would show.",
+        "type": "number",
+    },
+    "error": {"description": "Its standard error.", "type": "number"},
+    "ratio": {"description": "Mean ratio in the bin that adds most to χ².", "type": "number"},
+    "difference": {"description": "Relative difference in this bin.", "type": "number"},
     "bins": {
-        "description": "The curve, by increasing ratio; the figures beside it are of the bin with the largest "
-        "difference.",
+        "description": "The curve, by increasing ratio.",
         "type": "array",
         "items": {"type": "object", "required": list(BIN), "properties": BIN},
     },
@@ -71,13 +76,12 @@ TEST = ClosureTest(
     place=45,
     families=(RATIO.name,),
     demand="among events with the same estimated ratio, the mean of the exact joint ratio is this ratio",
-    tolerance=f"a difference of {percent(OFF)} in a bin of the ratio",
+    tolerance=f"{VISIBLE} in χ² between both distributions of the ratio, for the expected number of events",
     explanation=f"""
     The mean of the joint ratio over test events of the denominator with the same estimated ratio is that ratio if the
     estimate is right ([arXiv:1506.02169](https://arxiv.org/abs/1506.02169)). Both are compared in {BINS} bins of the
-    estimated ratio with equal probabilities, at the true point and the extremes of the confidence region. The test
-    fails (k = 3) or is doubtful (k = 2) if the relative difference in a bin is larger than {OFF} by k standard errors,
-    and is doubtful when three standard errors are larger than 1.
+    estimated ratio with equal probabilities, at the true point and the extremes of the confidence region, and graded as
+    for reweighting.
     """,
     schema={
         "calibration_curve": {

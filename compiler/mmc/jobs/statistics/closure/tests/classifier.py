@@ -4,12 +4,13 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr
 
 from mmc.compiler.catalogue.methods import RATIO
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.declaration import PASSED, SIGNIFICANCE, ClosureTest, Column, Figures
 from mmc.jobs.statistics.closure.evidence import Evidence
-from mmc.jobs.statistics.closure.reweighted import Reweighted
+from mmc.jobs.statistics.closure.reweighted import VISIBLE, Reweighted
 
 BINS = 20
 """The number of bins of each observable."""
@@ -17,9 +18,6 @@ LEARNED = 50_000
 """The largest number of events from which the classifier learns."""
 PENALTY = 1e-3
 """The penalty on coefficients, in units of the variance of a feature that is 1 for all events."""
-TOLERANCE = 0.02
-"""The largest harmless difference of the area under the curve from 1/2: a ratio that scatters by 7 % around the right
-one gives this area (for a normal distribution of ln r, the area is Φ(σ / √2))."""
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:
@@ -27,8 +25,17 @@ def measure(evidence: Evidence) -> dict[str, Any]:
     compared = evidence.compared
     if compared is None or compared.of != "ratio":
         return {"classified": []}
-    x = evidence.problem.population.x
-    return {"classified": [{**events.label, **classify(x, events)} for events in Reweighted.each(compared)]}
+    x, tolerance = evidence.problem.population.x, tolerated(evidence.problem.n_expected)
+    each = [{**events.label, **classify(x, events)} for events in Reweighted.each(compared)]
+    return {"classified": [{**entry, "tolerance": tolerance} for entry in each]}
+
+
+def tolerated(n: float) -> float:
+    """The area under the curve for a ratio that n events would show to be wrong by :data:`VISIBLE` in χ².
+
+    If ln r is wrong by σ with a normal distribution, χ² is n σ² and the area is Φ(σ / √2).
+    """
+    return float(ndtr(np.sqrt(0.5 * VISIBLE / n)))
 
 
 def classify(x: Array, events: Reweighted) -> dict[str, float]:
@@ -36,21 +43,22 @@ def classify(x: Array, events: Reweighted) -> dict[str, float]:
 
     Each half of the events is classified by what was learned from the other half. To first order in the differences d
     of the weights, AUC - 1/2 = Σ d F, where F is the part of the reweighted events that the classifier takes less for
-    simulated ones. Its error follows from the differences, as both samples have the same events.
+    simulated ones. Its error follows from the differences, as both samples have the same events. The errors of both
+    halves are added linearly: what one half learns from noise of the other is what the other learns from the first.
 
     :param x: observables, shape (events, observables)
     """
     described = _features(x)
     halves = np.arange(len(x)) % 2
-    excess, variance = 0.0, 0.0
+    excess, error = 0.0, 0.0
     for half in (0, 1):
         learned, tested = np.flatnonzero(halves != half)[:LEARNED], halves == half
         discriminant = _discriminant(described[learned], events.estimated[learned], events.simulated[learned])
         below = _part_below(described[tested] @ discriminant, events.estimated[tested]) - 0.5
         difference = events.difference[tested] / events.estimated[tested].sum()
         excess += 0.5 * float(difference @ below)
-        variance += 0.25 * float(np.square(difference) @ np.square(below))
-    return {"area": 0.5 + excess, "error": float(np.sqrt(variance))}
+        error += 0.5 * float(np.sqrt(np.square(difference) @ np.square(below)))
+    return {"area": 0.5 + excess, "error": error}
 
 
 def _features(x: Array) -> Array:
@@ -85,11 +93,11 @@ def grade(figures: Figures, _evidence: Evidence) -> tuple[str, str]:
     for verdict, (k, _) in SIGNIFICANCE.items():
         for entry in figures["classified"]:
             area, error = entry["area"], entry["error"]
-            if area - 0.5 > TOLERANCE + k * error:
+            if area > entry["tolerance"] + k * error:
                 point = ", ".join(f"{name} = {value:.3g}" for name, value in entry["theta"].items())
                 return verdict, (
                     f"a classifier tells events reweighted to {point} by the ratio from events there: the area under "
-                    f"its curve is {area:.3f} ± {error:.3f}, not 0.5"
+                    f"its curve is {area:.4f} ± {error:.4f}, not 0.5"
                 )
     return PASSED, ""
 
@@ -102,6 +110,7 @@ SCHEMA: dict[str, Any] = {
     "theta": {"$ref": "#/definitions/point"},
     "area": {"description": "Area under the curve; 0.5 if the samples cannot be told apart.", "type": "number"},
     "error": {"description": "Standard error of the area.", "type": "number"},
+    "tolerance": {"description": "The largest harmless area.", "type": "number"},
 }
 
 TEST = ClosureTest(
@@ -109,14 +118,15 @@ TEST = ClosureTest(
     place=47,
     families=(RATIO.name,),
     demand="a classifier of the observables does not tell reweighted from simulated events",
-    tolerance=f"an area under its curve of {0.5 + TOLERANCE}",
+    tolerance=f"the area under its curve that corresponds to {VISIBLE} in χ² for the expected number of events",
     explanation=f"""
     The classifier two-sample test ([arXiv:1610.06545](https://arxiv.org/abs/1610.06545)): a linear
     discriminant learns to tell the test events of the denominator, weighted by the estimated ratio to a point, from
     events at this point, and is tested on the other half of the events. It knows in which of {BINS} bins each
     observable is, and the products of the ranks of two observables. If the ratio is right, the area under its curve
-    (AUC) is 1/2. The test fails (k = 3) or is doubtful (k = 2) if the area is larger than {0.5 + TOLERANCE} by k
-    standard errors, which are those of the differences of the weights, as both samples have the same events.
+    (AUC) is 1/2. The test fails (k = 3) or is doubtful (k = 2) if the area is larger by k standard
+    errors than Φ(σ / √2) with σ² = {VISIBLE} / N: so large is it if ln r is wrong by σ, and N expected events show
+    {VISIBLE} in χ². The errors are those of the differences of the weights, as both samples have the same events.
     """,
     schema={
         "classified": {
@@ -127,7 +137,7 @@ TEST = ClosureTest(
     },
     measure=measure,
     grade=grade,
-    columns=(Column("classifier", _largest, lambda found: f"{_largest(found):.3f}"),),
+    columns=(Column("classifier", _largest, lambda found: f"{_largest(found):.4f}"),),
     note=(
         "Classifier: the largest area under the curve of a classifier that tells events reweighted by the ratio from "
         "simulated events; it must be 0.5."
