@@ -79,9 +79,10 @@ def find_basis(settings: ConfigureSettings, seed: int) -> Basis | None:
     ranges /= unit[:, np.newaxis]
     morpher = PhysicsMorpher(parameter_max_power=[p.max_power for p in parameters.values()], parameter_range=ranges)
     morpher.find_components(morphing.max_overall_power)
-    points = np.array([[point[name] for name in parameters] for point in fixed.values()], dtype=float) / unit
+    points = np.array([[point[name] for name in parameters] for point in fixed.values()], dtype=float)
     try:
         with np.errstate(all="ignore"):  # numbers that are too large or small for a computer end as nan
+            points = points / unit
             if len(fixed) < n_components:
                 with _random_numbers(seed):
                     points = morpher.optimize_basis(
