@@ -100,6 +100,23 @@ def test_cards_that_are_missing_or_say_too_little(tmp_path: Path, capsys: pytest
     assert "run_card_signal.dat: the card has no good value of 'ebeam1'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "line", "code"), [("delphes_card.dat", "exec ls", 1), ("run_card_signal.dat", " cuts.f = custom_fcts", 0)]
+)
+def test_a_card_that_would_run_code_is_not_trusted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, line: str, code: int
+) -> None:
+    """A line of Delphes is an error of the study that is written; one of the run card is left out, and is named."""
+    shutil.copytree(INPUTS / "cards", tmp_path / "cards")
+    with (tmp_path / "cards" / name).open("a") as card:
+        card.write(f"\n{line}\n")
+    assert run(tmp_path / "out", "--cards", str(tmp_path / "cards")) == code
+    study = (tmp_path / "out" / "study.yaml").read_text()
+    assert ("error[MMC336]" in capsys.readouterr().err) == (code == 1)
+    assert ("of the run card: the value of `custom_fcts` would make MadGraph run" in study) == (code == 0)
+    assert "\ntrust:" not in study and "cuts.f" not in (tmp_path / "out" / "cards" / "run_card.dat").read_text()
+
+
 @pytest.mark.parametrize("name", ["delphes_card.dat", "proc_card_signal.dat", "physics.yml", "learning.yml"])
 def test_a_link_out_of_the_folder_is_neither_quoted_nor_copied(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str

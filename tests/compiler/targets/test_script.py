@@ -147,6 +147,17 @@ def test_cores_are_not_exceeded(place: Place, step_program: StepProgram, tmp_pat
         assert _trainings_at_once(folder, step_program, cores) == most
 
 
+def test_threads_of_the_caller_are_not_the_number_of_jobs(
+    place: Place, step_program: StepProgram, tmp_path: Path
+) -> None:
+    (tmp_path / "bin" / "nproc").write_text('#!/bin/sh\necho "${OMP_NUM_THREADS:-4}"\n')  # as that of coreutils
+    (tmp_path / "bin" / "nproc").chmod(0o755)
+    plan = make_plan(splits=1, methods=["a", "b", "c"], cpus=1, memory_mib=1)
+    folder = place(plan, "script", tmp_path / "bundle")
+    assert run(folder, step_program, OMP_NUM_THREADS="1", FAKE_SECONDS="0.05").returncode == 0
+    assert _at_once(folder) == 3
+
+
 @pytest.mark.parametrize(("memory_mib", "most"), [(1, 3), (10**9, 1)])
 def test_memory_is_not_exceeded(
     place: Place, step_program: StepProgram, tmp_path: Path, memory_mib: int, most: int
@@ -159,6 +170,10 @@ def test_memory_is_not_exceeded(
 def _trainings_at_once(folder: Path, program: StepProgram, cores: str) -> int:
     shutil.rmtree(folder / "out", ignore_errors=True)
     assert run(folder, program, "-j", cores, FAKE_SECONDS="0.05").returncode == 0
+    return _at_once(folder)
+
+
+def _at_once(folder: Path) -> int:
     running = peak = 0
     for what, job in events(folder / "out"):
         if job.startswith("train/"):
