@@ -84,7 +84,13 @@ def test_ensembles_are_averaged_as_madminers(learning: Learning) -> None:
     mean, _ = theirs.evaluate_log_likelihood_ratio(x=x, theta=points, test_all_combinations=True)
     assert estimator.log_ratio(points, x) == pytest.approx(mean, abs=1e-6)
     record = json.loads((learning.evaluate("alice", models) / "evaluate.json").read_text())
-    assert record["ensemble"]["members"] == 3 and record["ensemble"]["log_likelihood_spread"] > 0.0
+    spread = record["ensemble"]
+    assert spread["members"] == 3 and spread["log_likelihood_spread"] > 0.0
+    for level, areas in spread["allowed_area"].items():
+        assert spread["allowed_area_error"][level] == pytest.approx(np.std(areas, ddof=1) / 3**0.5)
+
+    alone = json.loads((learning.evaluate("alice", models[:1]) / "evaluate.json").read_text())["allowed_area"]
+    assert {level: areas[0] for level, areas in spread["allowed_area"].items()} == pytest.approx(alone, rel=0.1)
 
     models = [learning.train("sally", learning.sample("sally"), job=f"sally.member-{k}", seed=k) for k in (1, 2)]
     theirs = Ensemble([member.madminer for member in load_estimator(models).members])

@@ -75,6 +75,7 @@ def draw_samples(path: Path, settings: SampleSettings, out: Path) -> dict[str, A
     warnings: list[str] = []
     for partition, n_samples in (("train", settings.samples), ("validation", settings.validation_samples)):
         folder = out / partition
+        sampler.resamples = settings.bootstrap and partition == "train"
         arrays, effective = _draw(sampler, settings, partition, n_samples)
         n_events = _partition_size(sampler, settings, partition)
         for name, sizes in effective.items():

@@ -15,6 +15,12 @@ MOST_NEGATIVE = 0.01
 """The largest part of the cross section that events with negative weights may have where samples are drawn."""
 
 
+def _resampled(batch: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A batch of events whose weights are multiplied by random numbers of MadMiner's generator, numpy's global one."""
+    x, weights, *more = batch
+    return (x, weights * np.random.poisson(1.0, len(weights))[:, np.newaxis], *more)
+
+
 def make_sampler(path: Path, *, balanced: bool = True) -> Any:
     """MadMiner's ``SampleAugmenter``, ten times faster.
 
@@ -33,6 +39,8 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
             super().__init__(str(path))
             self._batches: dict[Any, Sequence[tuple[Any, ...]]] = {}
             self._sums: dict[Any, tuple[Any, ...]] = {}
+            self.resamples = False
+            """Whether events count a random number of times, Poisson-distributed with mean 1 (bootstrap)."""
             self.left_out = 0.0
             """The largest fraction of the cross section at a point that ``n_eff_forced`` left out."""
             self.negative = 0.0
@@ -40,11 +48,12 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
 
         def event_loader(self, *args: Any, **kwargs: Any) -> Any:
             near = kwargs.pop("generated_close_to", None)
-            key = (args, tuple(sorted(kwargs.items())), self._find_closest_benchmark(near))
+            key = (args, tuple(sorted(kwargs.items())), self._find_closest_benchmark(near), self.resamples)
             if key not in self._batches:
                 is_whole = near is None and balanced
                 load = self._balanced if is_whole else partial(super().event_loader, generated_close_to=near)
-                self._batches[key] = list(load(*args, **kwargs))
+                loaded = load(*args, **kwargs)
+                self._batches[key] = [_resampled(batch) for batch in loaded] if self.resamples else list(loaded)
             for x, weights, *more in self._batches[key]:
                 yield x, weights.copy(), *more  # the caller scales the weights in place
 
