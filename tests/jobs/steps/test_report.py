@@ -83,6 +83,35 @@ def whole(run: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path
     return report(run, *EVERYTHING).rename(tmp_path_factory.mktemp("whole") / "report")
 
 
+def test_critical_values_from_toys(run: dict[str, Any], monkeypatch: pytest.MonkeyPatch, plain_figures: None) -> None:
+    """All likelihoods; the closure tests of coverage are those of the published regions."""
+    monkeypatch.setattr("mmc.jobs.statistics.neyman.TOYS", 2000)
+    learning: Learning = run["learning"]
+    limits = [
+        learning.evaluate(model.name, model, job=f"{model.name}_toys", confidence="toys") for model in run["model"]
+    ]
+    baselines = [
+        learning.baseline("rate", "rate_toys", confidence="toys"),
+        learning.baseline("truth", "truth_toys", confidence="toys"),
+        learning.baseline("histogram", "histogram_toys", confidence="toys", observables=["x1"], bins=[6]),
+    ]
+    folder = learning.report(model=run["model"], limits=limits, baseline=baselines, events=run["events"])
+    content, page = results(folder), (folder / "index.html").read_text()
+    for entry in content["methods"] + content["baselines"]:
+        assert entry["toys"]["per_point"] >= 40 and f"coverage_{entry['name']}" in content["figures"]
+        values = {level: {} for level in entry["confidence_levels"]}
+        for item in entry["toys"]["map"]:
+            values[item["level"]][tuple(item["theta"].values())] = item
+        if "coverage" in entry["closure"]:
+            for item in entry["closure"]["coverage"]:
+                own = values[item["level"]].get(tuple(item["theta"].values()))
+                if own is not None:
+                    chi_square = own["asymptotic"] / (1.0 + entry["events_per_simulated_event"])
+                    assert item["widening"] == pytest.approx(own["critical_value"] / chi_square, rel=1e-6)
+    assert "Critical values from toys" in page and "2,000 toys at 50 points" in page
+    assert content["methods"][0]["verdict"] == "passed"
+
+
 def test_everything(whole: Path) -> None:
     folder = whole
     content = results(folder)

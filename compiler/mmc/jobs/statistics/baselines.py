@@ -49,7 +49,9 @@ def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.G
     def cells() -> Cells:
         return Cells.binned(counting, nothing, one_bin, lambda events: events.x[:, :1])
 
-    return Result.of(counting, data, None if problem.observed is None else data, judge, {}, cells, random), {}
+    return Result.of(
+        counting, data, None if problem.observed is None else data, judge, {}, cells=cells, random=random
+    ), {}
 
 
 def _truth(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> LimitsAndWorkspaces:
@@ -66,7 +68,7 @@ def _truth(problem: LimitProblem, settings: BaselineSettings, random: np.random.
     def cells() -> Cells:
         return Cells.of_ratio(problem, truth.log_ratio_of_limits)
 
-    return Result.of(problem, data, None, judge, {}, cells, random), {}
+    return Result.of(problem, data, None, judge, {}, cells=cells, random=random), {}
 
 
 def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> LimitsAndWorkspaces:
@@ -111,7 +113,7 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
     def cells() -> Cells:
         return Cells.of_histogram(problem, result, lambda events: events.x[:, columns])
 
-    limits = Result.of(problem, result.expected, result.observed, judge, arrays, cells, random)
+    limits = Result.of(problem, result.expected, result.observed, judge, arrays, cells=cells, random=random)
     counts = problem.n_expected * binning.fractions(data)
     if observed is not None:
         counts = problem.n_observed * binning.fractions(observed)

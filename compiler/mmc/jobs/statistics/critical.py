@@ -24,7 +24,7 @@ critical values at two levels."""
 
 @dataclass(frozen=True)
 class CriticalValues:
-    """The critical values at all points of the grid and, as the last entry, at the true point, from toys at some points.
+    """The critical values at all points of the grid and, as the last entry, at the true point.
 
     ``levels`` ascend. A point with toys is a *probe*.
     """
@@ -33,8 +33,8 @@ class CriticalValues:
     values: Array
     """Shape (levels, points)."""
     errors: Array
-    """Independent errors: the change of the values by one standard deviation of each coefficient of the polynomial, with
-    the scatter of the quantiles around it; shape (coefficients, levels, points)."""
+    """Independent errors: the changes of the values by one standard deviation of combinations of the polynomial's
+    coefficients; shape (coefficients, levels, points)."""
     probes: npt.NDArray[np.intp]
     """The points with toys."""
     asymptotic: Array

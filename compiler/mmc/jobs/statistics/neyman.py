@@ -1,16 +1,16 @@
 """A Neyman construction: the critical values of -2 ln λ over the grid, from toy experiments.
 
-Toys need a model of nature that the likelihood does not know. The events of nature are the test events together with the
-events that make the likelihood, weighted by their effective numbers n_t and n_s. This is the best estimate of nature
-without the training events: it differs from the templates by the part of their distance from the test events that a
-better measured nature would show. It is known to N / (n_t + n_s), in units of the variance of N events of data. So every
-toy has its own nature: the content of each cell is multiplied by a random number with mean 1 and the variance of the
-simulated events in the cell (gamma distributed, a Bayesian bootstrap), and then fluctuates as a Poisson number.
+The toys are drawn from the test events together with the events that make the likelihood, weighted by their effective
+numbers n_t and n_s. Without the training events, they are the best estimate of *nature*. If d is the distance of the
+templates from the test events, their distance from nature is expected to be d n_t / (n_t + n_s). Nature itself is known
+to N / (n_t + n_s), in units of the variance of N events of data. So every toy has its own nature: the content of each
+cell is multiplied by a random number with mean 1 and the variance of the simulated events in the cell (gamma
+distributed, a Bayesian bootstrap), and then fluctuates as a Poisson number.
 
-For large numbers, averaged over simulations, the toys have the distribution of real data: N / n_s of the distance, and
-N / (n_t + n_s) of each nature, add up to the 1 + N / n of asymptotic limits. Toys from the test events alone would also
-contain the statistical error of the test events, which data do not have, and their limits would include the true point
-more often than they claim.
+For large numbers, averaged over simulations, the toys have the distribution of real data: the square of the distance
+from nature has the mean N n_t / (n_s (n_t + n_s)), which with N / (n_t + n_s) adds up to N / n_s, as in asymptotic
+limits. Toys from the test events alone would also contain the statistical error of the test events, which data do not
+have, and their limits would include the true point more often than they claim.
 
 A *cell* is a set of events that the likelihood does not tell apart: a bin, or one event for a likelihood without bins.
 """
@@ -62,7 +62,10 @@ class Cells:
     def of_histogram(
         cls, problem: LimitProblem, figures: HistogramFigures, values: Callable[[Events], Array]
     ) -> "Cells":
-        """The bins of a histogram of ``values`` (events, variables); single events if the bins differ between points."""
+        """The bins of a histogram of ``values`` (events, variables).
+
+        Single events if the bins differ from point to point.
+        """
         if figures.table is None or figures.binning is None:
             return cls.of_ratio(problem, lambda events: figures.log_ratio(values(events)))
         return cls.binned(problem, figures.table, figures.binning, values)

@@ -198,7 +198,9 @@ def ratio_result(
         def judge(limits: Limits, rate: bool) -> verdict.Verdict:
             return verdict.judge(Evidence(problem, limits, rate=rate, mean_ratio=final.mean_ratio, asimov=final.asimov))
 
-        return Result.of(problem, expected, observed, judge, arrays, cells, random, judge_varied=judge_varied)
+        return Result.of(
+            problem, expected, observed, judge, arrays, cells=cells, random=random, judge_varied=judge_varied
+        )
 
     population = ToyPopulation.of(problem, problem.limits(final.asimov.mean))
     toys = [Toys(population) for _ in ratios]
@@ -218,8 +220,8 @@ def ratio_result(
         observed,
         lambda limits, rate: final.judge(limits, rate, truth),
         final.mean_ratio.arrays(problem.grid.shape),
-        cells,
-        random,
+        cells=cells,
+        random=random,
         judge_varied=judge_varied,
     )
     if method == "none":

@@ -36,9 +36,9 @@ class Result:
         observed: ShapeLikelihood | None,
         judge: Callable[[Limits, bool], Verdict],
         arrays: Mapping[str, Array],
+        *,
         cells: Callable[[], Cells],
         random: np.random.Generator,
-        *,
         judge_varied: Callable[[Limits, Verdict], Verdict] | None = None,
     ) -> "Result":
         """The result from the likelihoods of expected and observed events.

@@ -112,7 +112,7 @@ def score_result(
         return Cells.of_histogram(problem, result, lambda events: score(events.x))
 
     arrays = result.ratio.arrays(problem.grid.shape)
-    return Result.of(problem, result.expected, result.observed, judge, arrays, cells, random)
+    return Result.of(problem, result.expected, result.observed, judge, arrays, cells=cells, random=random)
 
 
 def profiling(problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator) -> Array:
