@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from mmc.jobs.job import write_json
 from mmc.jobs.report.figures import Curve, axis_label, contour_figure, loss_figure, p_value_figure, plain, render
+from scipy.stats import chi2
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import write_events
@@ -106,8 +107,8 @@ def test_critical_values_from_toys(run: dict[str, Any], monkeypatch: pytest.Monk
             for item in entry["closure"]["coverage"]:
                 own = values[item["level"]].get(tuple(item["theta"].values()))
                 if own is not None:
-                    chi_square = own["asymptotic"] / (1.0 + entry["events_per_simulated_event"])
-                    assert item["widening"] == pytest.approx(own["critical_value"] / chi_square, rel=1e-6)
+                    chi_square = chi2.ppf(item["level"], entry["degrees_of_freedom"])
+                    assert item["widening"] == pytest.approx(own["critical_value"] / chi_square)
     assert "Critical values from toys" in page and "2,000 toys at 50 points" in page
     assert content["methods"][0]["verdict"] == "passed"
 
