@@ -12,6 +12,7 @@ import jsonschema
 import numpy as np
 import pytest
 from mmc.jobs.job import write_json
+from mmc.jobs.report.coverage_map import coverage_figure
 from mmc.jobs.report.figures import Curve, axis_label, contour_figure, loss_figure, p_value_figure, plain, render
 from scipy.stats import chi2
 
@@ -113,6 +114,21 @@ def test_critical_values_from_toys(run: dict[str, Any], monkeypatch: pytest.Monk
         assert f"{points * entry['toys']['per_point']:,} toys at {points} points" in page
     assert "Critical values from toys" in page
     assert content["methods"][0]["verdict"] == "passed"
+
+
+@pytest.mark.parametrize("names", [["c1"], ["c1", "c2"], ["c1", "c2", "c3"]])
+def test_a_coverage_map_is_drawn_without_images(names: list[str]) -> None:
+    """The content security policy of a page forbids them."""
+    entries = [
+        {"theta": dict.fromkeys(names, at), "level": level, "coverage": level - 0.1 * at}
+        for at in (-0.5, 0.0, 0.5)
+        for level in (0.68, 0.95)
+    ]
+    record = {"name": "rate", "best_fit": dict.fromkeys(names, 0.0), "toys": {"per_point": 100, "map": entries}}
+    figure = coverage_figure(record, {name: name for name in names}, dict.fromkeys(names, 0.0))
+    svg = render(figure, "svg")
+    assert b"<image" not in svg and svg == render(figure, "svg")
+    assert len(figure.axes) == (2 if len(names) == 1 else 4)
 
 
 def test_everything(whole: Path) -> None:

@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from mmc.jobs.report.figures import COLORS, plain, styled
 
 WIDEST = 4.0
 """The range of the colours, in binomial standard errors to each side of the confidence level."""
+SHADES = 16
+"""The number of colours. The bar of many would be an image within the figure, which a page does not show."""
 
 
 def coverage_figure(record: Mapping[str, Any], labels: Mapping[str, str], truth: Mapping[str, float]) -> Figure:
@@ -41,6 +44,7 @@ def _line(axes: Any, entries: Sequence[Mapping[str, Any]], names: Sequence[str],
 
 def _plane(axes: Any, entries: Sequence[Mapping[str, Any]], names: Sequence[str], level: float, error: float) -> None:
     x, y = ([entry["theta"][name] for entry in entries] for name in names)
-    colors = {"vmin": level - WIDEST * error, "vmax": level + WIDEST * error, "cmap": "coolwarm_r"}
-    drawn = axes.scatter(x, y, c=[entry["coverage"] for entry in entries], s=30.0, edgecolors="#888888", **colors)
+    ends = {"vmin": level - WIDEST * error, "vmax": level + WIDEST * error}
+    coverage, colors = [entry["coverage"] for entry in entries], colormaps["coolwarm_r"].resampled(SHADES)
+    drawn = axes.scatter(x, y, c=coverage, cmap=colors, s=30.0, edgecolors="#888888", **ends)
     axes.figure.colorbar(drawn, ax=axes, label=f"coverage at {100 * level:g} %", extend="both")
