@@ -328,6 +328,12 @@ def test_the_files_of_a_right_study_are_named() -> None:
         ("{baselines: {histograms: {}}}", ["MMC107"]),
         ("{include_xsec: both}", []),
         ("{include_xsec: maybe}", ["MMC104"]),
+        ("{confidence: toys}", []),
+        ("{confidence: toys, systematics: nominal, grid: {c_LL: {points: 200}, c_LR: {points: 250}}}", []),
+        ("{confidence: toys, grid: {c_LL: {points: 201}, c_LR: {points: 250}}}", ["MMC533"]),
+        ("{confidence: toys, event_weights: madminer}", ["MMC533"]),
+        ("{confidence: asymptotic, event_weights: madminer}", []),
+        ("{confidence: exact}", ["MMC104"]),
         ("{score_likelihood: adaptive-sally}", ["MMC531"]),
         ("{observed: {file: data.csv}}", ["MMC601"]),
         ("{observed: {file: data.csv, n_observed: 0}}", ["MMC601", "MMC106"]),
@@ -363,6 +369,8 @@ def test_systematic_uncertainties_are_profiled_where_there_are_some() -> None:
     profile = ("evaluation:\n  luminosity: 300 fb^-1", "evaluation: {systematics: profile, baselines: {rate: true}}")
     assert codes(profile) == ["MMC532"]
     assert codes((profile[0], "evaluation: {systematics: nominal}")) == []
+    toys = (profile[0], "evaluation: {systematics: profile, confidence: toys, baselines: {rate: true}}")
+    assert codes(toys) == ["MMC532", "MMC533"]
 
 
 def test_a_histogram_with_bins_by_default_may_have_too_many_cells() -> None:

@@ -289,6 +289,7 @@ def _evaluation(
         score_likelihood=entry.get("score_likelihood", SALLY.name),
         systematics=entry.get("systematics", "nominal"),
         confidence_levels=tuple(float(level) for level in entry["confidence_levels"]),
+        confidence=entry.get("confidence", "asymptotic"),
         baselines=_baselines(entry),
     )
 

@@ -164,6 +164,8 @@ class Evaluation:
     systematics: str
     """``nominal`` or ``profile``."""
     confidence_levels: tuple[float, ...]
+    confidence: str
+    """``asymptotic`` or ``toys``."""
     baselines: tuple[AskedBaseline, ...]
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from mmc.jobs.statistics.closure.truth import Truth, joint_ratio
 from mmc.jobs.statistics.evaluated import Evaluated
 from mmc.jobs.statistics.expectation import Expectation
 from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.neyman import Cells
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiled_ratio import LogRate, Variation, VariedRatio, design
 from mmc.jobs.statistics.profiling import ShapeLikelihood
@@ -185,13 +187,20 @@ def ratio_result(
         judge_varied = partial(verdict.judge_varied, problem, varied.mean_ratios)
     observed = None if problem.observed is None else of_observed
 
+    def cells() -> Cells:
+        own = problem.file.part(problem.partition)
+        of_tests = tested if own is problem.population else Evaluated(log_ratio, problem.points, own.x)
+        return Cells.of_events(problem, lambda: (final.transform(logs) for _, logs in chain(of_tests, simulated)))
+
     if not problem.file.has_morphing:  # toys and joint ratios need weights at points that are not benchmarks
         arrays = final.mean_ratio.arrays(problem.grid.shape)
 
         def judge(limits: Limits, rate: bool) -> verdict.Verdict:
             return verdict.judge(Evidence(problem, limits, rate=rate, mean_ratio=final.mean_ratio, asimov=final.asimov))
 
-        return Result.of(problem, expected, observed, judge, arrays, judge_varied=judge_varied)
+        return Result.of(
+            problem, expected, observed, judge, arrays, cells=cells, random=random, judge_varied=judge_varied
+        )
 
     population = ToyPopulation.of(problem, problem.limits(final.asimov.mean))
     toys = [Toys(population) for _ in ratios]
@@ -211,6 +220,8 @@ def ratio_result(
         observed,
         lambda limits, rate: final.judge(limits, rate, truth),
         final.mean_ratio.arrays(problem.grid.shape),
+        cells=cells,
+        random=random,
         judge_varied=judge_varied,
     )
     if method == "none":
