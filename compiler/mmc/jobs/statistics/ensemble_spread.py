@@ -21,12 +21,12 @@ def ensemble_spread(estimator: Estimator, problem: LimitProblem, limits: Limits)
     """
     x, probabilities = (values[:N_EVENTS] for values in problem.asimov)
     probabilities = probabilities / probabilities.sum()
-    if not estimator.members[0].kind.takes_parameters:
+    if not estimator.members[0].kind.gives_ratio:
         scores = np.stack([member.score(x) for member in estimator.members])
         spread = np.sqrt(probabilities @ scores.var(axis=0, ddof=1)) / np.sqrt(probabilities @ scores.mean(axis=0) ** 2)
         return {"members": len(scores), "score_spread": float(spread.mean())}
     inside = np.append(limits.allowed(max(problem.levels)).ravel(), True)
     points = problem.points[inside]
-    logs = np.stack([member.log_ratio(points, x) @ probabilities for member in estimator.members])
+    logs = np.stack([Estimator([member]).log_ratio(points, x) @ probabilities for member in estimator.members])
     logs = problem.n_expected * (logs - logs[:, -1:])
     return {"members": len(logs), "log_likelihood_spread": float(logs.std(axis=0, ddof=1).max())}
