@@ -8,6 +8,9 @@ from importlib.util import find_spec
 import pytest
 from hypothesis import settings
 
+# Before numpy and torch are imported: threads that wait for each other take the cores from the other tests.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
 settings.register_profile("unhurried", settings.default, deadline=None)  # a busy machine is not a failure
 settings.load_profile("unhurried")
 

@@ -1,14 +1,11 @@
 """The tiny Drell-Yan study, really run by `mmc run`, Yadage and cwltool: same events, same results, bit for bit.
 
-`mmc run` starts the first job of each stage as a program of its own; all others are forked off a process with torch.
+All jobs are forked off a process with torch; `tests/test_kills.py` starts the jobs of every stage as programs.
 """
 
 import hashlib
 import json
-import os
 import re
-import shlex
-import shutil
 import sys
 from pathlib import Path
 
@@ -23,11 +20,6 @@ np = pytest.importorskip("numpy")
 pytestmark = pytest.mark.engine
 
 STUDY = STUDIES / "drell-yan" / "tiny.yaml"
-MMC = """#!/bin/sh
-# The first job of each stage is a program of its own; the others are forked off a process.
-[ "$1" != step ] || mkdir "$0-$2" 2>/dev/null || exec FORKED "$@"
-exec PYTHON -m mmc "$@"
-"""
 Contents = dict[tuple[str, str, str], Path]
 """Every file that jobs made, by stage, job and path within the job's output."""
 
@@ -35,17 +27,9 @@ Contents = dict[tuple[str, str, str], Path]
 @pytest.fixture(scope="module")
 def told(quick_jobs: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """What `mmc run` says of the study, and the folder of the run."""
-    folder, programs = tmp_path_factory.mktemp("run"), tmp_path_factory.mktemp("programs")
-    forked = shutil.which("mmc", path=quick_jobs["PATH"]) or ""
-    text = MMC.replace("FORKED", shlex.quote(forked)).replace("PYTHON", shlex.quote(sys.executable))
-    (programs / "mmc").write_text(text)
-    (programs / "mmc").chmod(0o755)
-    path = os.pathsep.join([str(programs), os.environ["PATH"]])
-    words = [sys.executable, "-c", RUN_WITH_PATH, path, "run", str(STUDY), "--out", str(folder)]
-    said = succeed(words, folder, {**os.environ, "PYTHONWARNINGS": "ignore"})
-    stages = {place.name.removeprefix("mmc-") for place in programs.iterdir()} - {"mmc"}
-    assert stages == {record.parents[1].name for record in (folder / "out").glob("*/*/job.json")}
-    return said, folder
+    folder = tmp_path_factory.mktemp("run")
+    words = [sys.executable, "-c", RUN_WITH_PATH, quick_jobs["PATH"], "run", str(STUDY), "--out", str(folder)]
+    return succeed(words, folder, quick_jobs), folder
 
 
 @pytest.fixture(scope="module")

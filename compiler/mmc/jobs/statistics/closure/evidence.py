@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
+from scipy.special import chdtri
 
 from mmc.jobs.madminer.event_file import Array, Events, Summaries
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
@@ -67,6 +68,11 @@ class Evidence:
     def tested(self) -> Limits:
         """The limits from the Asimov data of the test events; the limits to be judged if there are none."""
         return self.limits if self.asimov is None else self.problem.limits(self.asimov.mean, rate=self.rate)
+
+    @property
+    def threshold(self) -> float:
+        """-2 ln λ on the contour of the highest confidence level."""
+        return float(chdtri(self.limits.dof, 1.0 - max(self.problem.levels)))
 
     @cached_property
     def tested_area(self) -> float:

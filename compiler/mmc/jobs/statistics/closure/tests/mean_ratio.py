@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.special import chdtri
 
 from mmc.compiler.catalogue.baselines import HISTOGRAM
 from mmc.compiler.catalogue.methods import RATIO, SCORE
@@ -84,11 +83,10 @@ def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
             reasons.append(f"the mean ratio is {low:.3f} to {high:.3f} in the confidence region, where it must be 1")
         if reasons:
             return verdict, "; ".join(reasons)
-    threshold = float(chdtri(evidence.limits.dof, 1.0 - max(evidence.problem.levels)))
-    if resolution > threshold:
+    if resolution > evidence.threshold:
         reason = (
             f"the test events are too few to check the mean ratio: three standard errors are {resolution:.1f} in "
-            f"-2 ln λ, where the contour is at {threshold:.1f}"
+            f"-2 ln λ, where the contour is at {evidence.threshold:.1f}"
         )
         return DOUBTFUL, reason
     return PASSED, ""

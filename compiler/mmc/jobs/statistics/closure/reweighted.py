@@ -1,0 +1,112 @@
+"""Events of the denominator that an estimated ratio reweights to another point, beside the same events with the weights
+that they have there.
+
+Both samples have the same events, so the difference of each event, d = p (r(x, z | θ) - r(x | θ)) with its probability
+p at the denominator, has the mean 0 at every x: E[r(x, z | θ) | x] = r(x | θ) (arXiv:1805.00020). The statistical error
+of a sum of differences is the root of the sum of their squares, which is smaller than that of two independent samples.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.closure.declaration import DOUBTFUL, FAILED, PASSED, SIGNIFICANCE
+from mmc.jobs.statistics.closure.evidence import Compared
+from mmc.jobs.statistics.histograms import quantiles
+
+VISIBLE = 0.25
+"""The largest harmless deviation, as a difference in χ²: the expected events would show it with half a standard
+deviation."""
+ROUNDING = 1e-9
+"""A ratio that differs less between events is the same for all."""
+
+
+@dataclass(frozen=True)
+class Reweighted:
+    """The events at one point; all arrays have shape (events,)."""
+
+    label: Mapping[str, Any]
+    ratio: Array
+    """Estimated ratios."""
+    estimated: Array
+    """Probabilities at the denominator times estimated ratios, with sum 1."""
+    simulated: Array
+    """Probabilities at the point, with sum 1."""
+
+    @classmethod
+    def each(cls, compared: Compared) -> Iterator["Reweighted"]:
+        """The events at each point at which ratios are compared; points where ratios are not positive are left out."""
+        for label, joint, ratio in zip(compared.labels, compared.joint, compared.estimated, strict=True):
+            estimated, simulated = compared.probabilities * ratio, compared.probabilities * joint
+            if estimated.sum() > 0.0 and simulated.sum() > 0.0 and np.ptp(ratio) > ROUNDING * ratio.mean():
+                yield cls(label, ratio, estimated / estimated.sum(), simulated / simulated.sum())
+
+    @property
+    def difference(self) -> Array:
+        """Simulated minus estimated probabilities."""
+        return self.simulated - self.estimated
+
+    def in_bins(self, values: Array, bins: int) -> "Binned":
+        """The difference in bins of values, shape (events,), with equal probabilities in the mean of both samples."""
+        mean = np.maximum(self.estimated + self.simulated, 0.0)
+        edges = np.unique(quantiles(values, mean, np.arange(1, bins) / bins))
+        index = np.searchsorted(edges, values, side="right")
+
+        def sums(weights: Array) -> Array:
+            return np.asarray(np.bincount(index, weights=weights, minlength=len(edges) + 1), dtype=float)
+
+        expected = sums(self.estimated)
+        safe = np.where(expected > 0.0, expected, np.inf)
+        errors = np.sqrt(sums(np.square(self.difference)))
+        return Binned(index, expected, sums(self.difference) / safe, errors / safe)
+
+
+@dataclass(frozen=True)
+class Binned:
+    """Reweighted events in bins, beside the same events with the weights that they have at the point."""
+
+    index: npt.NDArray[np.intp]
+    """The bin of each event."""
+    expected: Array
+    """Probabilities of the bins from reweighted events, shape (bins,)."""
+    differences: Array
+    """(simulated - reweighted) / reweighted, shape (bins,)."""
+    errors: Array
+    """Standard errors of the differences, shape (bins,)."""
+
+    def chi_squares(self, n: float) -> Array:
+        """What each bin would add to χ² between both samples in n events, without what the errors add on average."""
+        return np.asarray(n * self.expected * (np.square(self.differences) - np.square(self.errors)))
+
+    def figures(self, n: float) -> dict[str, float]:
+        """The difference in χ² for n events with its error, and the difference in the bin that adds most."""
+        squares = np.square(self.errors)
+        deviations = np.maximum(np.square(self.differences) - squares, 0.0)
+        variance = np.square(n * self.expected) @ (2.0 * np.square(squares) + 4.0 * deviations * squares)
+        k = self.worst(n)
+        return {
+            "chi_square": float(self.chi_squares(n).sum()),
+            "error": float(np.sqrt(variance)),
+            "difference": float(self.differences[k]),
+        }
+
+    def worst(self, n: float) -> int:
+        """The bin that adds most to χ²."""
+        return int(np.argmax(self.chi_squares(n)))
+
+
+def verdict_on(entries: Sequence[Mapping[str, Any]], threshold: float) -> tuple[str, Mapping[str, Any] | None]:
+    """The verdict on :meth:`Binned.figures`, and the entry that it is about; None if it is 'passed'.
+
+    :param threshold: -2 ln λ on the contour; the verdict is doubtful if the errors cannot show such a difference
+    """
+    for verdict, (k, _) in SIGNIFICANCE.items():
+        for entry in entries:
+            if entry["chi_square"] > VISIBLE + k * entry["error"]:
+                return verdict, entry
+    noisy = max(entries, key=lambda entry: float(entry["error"]))
+    return (DOUBTFUL, noisy) if SIGNIFICANCE[FAILED][0] * noisy["error"] > threshold else (PASSED, None)
