@@ -82,6 +82,18 @@ def test_children_hold_it_when_the_process_is_killed(tmp_path: Path) -> None:
             assert found.descriptor is not None
 
 
+def test_the_process_of_another_host_is_not_said_to_have_ended(tmp_path: Path) -> None:
+    """Process numbers mean nothing in another container or on another host."""
+    lock = tmp_path / "run.lock"
+    with holder(lock):
+        line, place = lock.read_text().split("\n")[:2]
+        for number, known in (("4194305", place.split(" ", 1)[1]), ("4194305", "another boot pid:[1]")):
+            lock.write_text(f"{line}\n{number} {known}\n")
+            with pytest.raises(LockedError) as refused, held(lock, "mmc run"):
+                pass
+            assert ("has ended" in str(refused.value)) == ("another" not in known)
+
+
 def test_readers_share_it(tmp_path: Path) -> None:
     lock = tmp_path / "run.lock"
     with holder(lock, "shared"):

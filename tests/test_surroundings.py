@@ -46,9 +46,9 @@ def settled(before: str = "", after: str = "", **environment: str | None) -> sub
 def test_programs_find_the_same_environment_everywhere() -> None:
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}], check=True)"
     found: Mapping[str, str] = json.loads(settled(after=code, **LEAKING).stdout)
-    assert not {"BASH_ENV", "CDPATH", "GOMP_CPU_AFFINITY", "MATPLOTLIBRC", "OMP_THREAD_LIMIT"} & found.keys()
+    assert not {"BASH_ENV", "CDPATH", "GOMP_CPU_AFFINITY", "OMP_THREAD_LIMIT"} & found.keys()
     assert not {"PYTHONIOENCODING", "PYTHONSTARTUP", "PYTHONWARNINGS"} & found.keys()
-    assert (found["LC_ALL"], found["MPLBACKEND"]) == ("C", "agg")
+    assert (found["LC_ALL"], found["MPLBACKEND"], found["MATPLOTLIBRC"]) == ("C", "agg", os.devnull)
     assert (found["PYTHONHASHSEED"], found["PYTHONUTF8"]) == ("0", "1")
 
 
@@ -116,6 +116,35 @@ pwd.getpwuid = unknown
     assert settled(nobody, after, **{**gone, "HOME": "/nowhere"}).stdout.split()[1] == "True"
     kept = settled(after="print(os.environ['HOME'])", before="import os", HOME=str(ROOT)).stdout
     assert kept == f"{ROOT}\n"
+
+
+def test_search_paths_mean_the_same_folders_in_a_bundle(tmp_path: Path) -> None:
+    after = "import json; print(json.dumps([os.environ['PATH'], os.environ['PYTHONPATH']]))"
+    (tmp_path / "here").mkdir()
+    before = f"import os; os.chdir({str(tmp_path / 'here')!r})"
+    python_path = os.environ.get("PYTHONPATH", str(ROOT / "compiler"))
+    done = settled(before, after, PATH="venv/bin:/usr/bin:", PYTHONPATH=f":src:{python_path}")
+    here = tmp_path / "here"
+    assert json.loads(done.stdout) == [
+        f"{here}/venv/bin:/usr/bin:{here}",
+        ":".join([str(here), f"{here}/src", *(f"{here / folder}" for folder in python_path.split(":"))]),
+    ]
+    gone = f"{before}; os.rmdir({str(here)!r})"
+    assert settled(gone, "print(os.environ['PATH'])", PATH="venv/bin").stdout == "venv/bin\n"
+
+
+@pytest.mark.parametrize("content", [b"backend: module://evil\n", b"\xff\xfe", None])
+def test_a_style_in_the_folder_is_not_read(tmp_path: Path, content: bytes | None) -> None:
+    """A repository may hold it: text, damage, or a FIFO, which would be waited for."""
+    pytest.importorskip("matplotlib")
+    style = tmp_path / "matplotlibrc"
+    os.mkfifo(style) if content is None else style.write_bytes(content)
+    before = f"import os; os.chdir({str(tmp_path)!r})"
+    after = (
+        f"import mmc.jobs.report, matplotlib; print(os.getcwd() == {str(tmp_path)!r}, matplotlib.rcParams['backend'])"
+    )
+    done = settled(before, after)
+    assert (done.stdout, done.stderr) == ("True agg\n", "")
 
 
 def test_a_notebook_does_not_choose_the_backend() -> None:

@@ -32,6 +32,12 @@ def test_the_newest_versions_are_free_but_for_torch() -> None:
     assert bounds("newest") == [TORCH]
 
 
+def test_torch_loads_weights_only_by_default() -> None:
+    """Earlier ones unpickle: a network of someone else would run code."""
+    (bound,) = (one for one in REQUIREMENTS if one.startswith("torch>="))
+    assert tuple(map(int, bound.removeprefix("torch>=").partition(",")[0].split("."))) >= (2, 6)
+
+
 @pytest.mark.parametrize("requirement", REQUIREMENTS)
 def test_what_mmc_asks_for_is_pinned(requirement: str) -> None:
     name = re.match(r"[\w-]+", requirement)

@@ -34,6 +34,11 @@ def open_regular(path: Path) -> BufferedReader:
     raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
+def leads_out(path: Path) -> bool:
+    """Whether a path is a link to a file outside of its folder, as a cloned repository may contain: to a key, say."""
+    return path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve())
+
+
 def read_bytes(path: Path, limit: int = MOST_BYTES) -> bytes:
     """The content of a regular file.
 

@@ -5,18 +5,22 @@ Everything that starts later, such as jobs, generators and MLflow, has these sur
 
 import atexit
 import getpass
+import importlib
 import os
 import shutil
 import signal
 import sys
 import tempfile
 import warnings
+from contextlib import chdir, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from mmc.printing import complain
 
 SET = {
     "LC_ALL": "C",  # numbers and messages of other programs
+    "MATPLOTLIBRC": os.devnull,  # no style of the user
     "MPLBACKEND": "agg",  # a notebook names one that only its own environment has
     "PYTHONHASHSEED": "0",  # generators in Python
     "PYTHONUTF8": "1",  # files without a declared encoding
@@ -25,10 +29,12 @@ SET = {
 DROPPED = (
     *("BASHOPTS", "BASH_ENV", "CDPATH", "ENV", "GLOBIGNORE", "POSIXLY_CORRECT", "SHELLOPTS"),
     *("GOMP_CPU_AFFINITY", "KMP_AFFINITY", "OMP_DYNAMIC", "OMP_PLACES", "OMP_PROC_BIND", "OMP_THREAD_LIMIT"),
-    *("LANGUAGE", "MATPLOTLIBRC"),
+    "LANGUAGE",
     *("PYTHONINSPECT", "PYTHONIOENCODING", "PYTHONOPTIMIZE", "PYTHONSTARTUP", "PYTHONWARNINGS"),
 )
 """Variables that programs do not find: they steer shells, pin all jobs to one core, or change what Python does."""
+SEARCHED = ("PATH", "PYTHONPATH")
+"""Variables with folders to search, which may be relative: jobs run in another folder."""
 TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 """Variables that may name the folder for temporary files, in the order in which Python asks them."""
 DEFAULTS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
@@ -49,6 +55,7 @@ def settle() -> None:
             warnings.simplefilter("ignore", category)
     _choose_temporary()
     _name_user()
+    _keep_search_paths()
 
 
 def _open_streams() -> None:
@@ -88,3 +95,22 @@ def _name_user() -> None:
     if not found:
         os.environ["HOME"] = tempfile.mkdtemp(prefix="mmc-home-")
         atexit.register(shutil.rmtree, os.environ["HOME"], ignore_errors=True)
+
+
+def _keep_search_paths() -> None:
+    """Make relative folders of search paths absolute: in a bundle they would mean folders of the bundle."""
+    for name in SEARCHED:
+        with suppress(FileNotFoundError):  # the current folder was removed
+            if os.environ.get(name):
+                folders = os.environ[name].split(os.pathsep)
+                os.environ[name] = os.pathsep.join(str(Path.cwd() / folder) for folder in folders)
+
+
+def ignore_style_of_folder() -> None:
+    """Import matplotlib elsewhere, if the current folder has a file `matplotlibrc`, which it would read first of all.
+
+    The file may have come with a repository, and may be anything.
+    """
+    if os.path.lexists("matplotlibrc") and (found := find_spec("matplotlib")) is not None and found.origin:
+        with chdir(Path(found.origin).parent):
+            importlib.import_module("matplotlib")

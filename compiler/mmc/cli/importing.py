@@ -5,7 +5,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from mmc.cli.command import EXIT_WRONG, Command, path
+from mmc.errors import UsageError
 from mmc.printing import complain, say
+from mmc.reading import leads_out
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -35,6 +37,9 @@ def _import(arguments: Namespace) -> int:
     from mmc.compiler.importers.source import Source
     from mmc.compiler.importers.workflow_cards import in_the_image, read_cards
 
+    for name in (arguments.physics, arguments.learning):
+        if leads_out(Path(name)):  # messages would quote it
+            raise UsageError(f"{name} is a link out of its folder: name the file that it leads to")
     physics, learning = (Source.read(content(name), name) for name in (arguments.physics, arguments.learning))
     cards = in_the_image() if arguments.cards is None else read_cards(Path(arguments.cards))
     out = Path(arguments.out)

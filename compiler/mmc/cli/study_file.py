@@ -13,7 +13,7 @@ from mmc.compiler.language.diagnostics import Diagnostic
 from mmc.compiler.language.document import Document, load
 from mmc.compiler.language.yaml_nodes import MAX_BYTES
 from mmc.errors import UsageError
-from mmc.reading import open_regular, read_bytes
+from mmc.reading import leads_out, open_regular, read_bytes
 
 if TYPE_CHECKING:  # slow imports that `mmc validate` does not need
     from mmc.compiler.plan.model import Plan
@@ -79,16 +79,11 @@ def read(name: str) -> StudyFile:
     """
     folder = Path() if name == STDIN else Path(name).parent
     document = load(content(name), "<stdin>" if name == STDIN else name)
-    is_shown = name == STDIN or not _leads_out(Path(name))
+    is_shown = name == STDIN or not leads_out(Path(name))
     if not is_shown and "mmc" not in (document.data or {}):  # messages would quote it: a private key, say
         raise UsageError(f"{name}: a link out of its folder, to a file that is not a study")
     checked = check(document, _look_up_in(folder), _read_text_in(folder))
     return StudyFile(name, folder, document, *checked, is_shown)
-
-
-def _leads_out(path: Path) -> bool:
-    """Whether a path is a link to a file outside of its folder, as a cloned repository may contain."""
-    return path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve())
 
 
 def content(name: str) -> bytes:

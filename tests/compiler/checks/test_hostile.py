@@ -49,6 +49,16 @@ def test_a_login_in_such_an_address(address: str) -> None:
     assert codes(("evaluation:", f"tracking: {{mlflow: {{uri: '{address}'}}}}\nevaluation:")) == ["MMC608"]
 
 
+@pytest.mark.parametrize("number", [2**1024 - 1, 10**308 * 17, 2**63])
+def test_a_whole_number_that_is_no_float(number: int) -> None:
+    assert codes(("events: 10_000", f"events: {number}")) == ["MMC011"]
+
+
+@pytest.mark.parametrize("colour", ["red", "#12345", "#12345g", "#12345678", "none", "C0", "#00ff00\\n", "", "0.5"])
+def test_a_colour_that_figures_might_not_know(colour: str) -> None:
+    assert codes(("evaluation:", f'plots: {{colors: {{rate: "{colour}"}}}}\nevaluation:')) == ["MMC105"]
+
+
 def test_a_name_ends_where_its_text_ends() -> None:
     assert codes(("name: example", 'name: "example\\n"')) == ["MMC105"]
     assert codes(("  w: {", '  "w\\n": {')) == ["MMC105"]

@@ -101,6 +101,43 @@ def test_cards_that_are_missing_or_say_too_little(tmp_path: Path, capsys: pytest
 
 
 @pytest.mark.parametrize(
+    ("name", "line", "code"), [("delphes_card.dat", "exec ls", 1), ("run_card_signal.dat", " cuts.f = custom_fcts", 0)]
+)
+def test_a_card_that_would_run_code_is_not_trusted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, line: str, code: int
+) -> None:
+    """A line of Delphes is an error of the study that is written; one of the run card is left out, and is named."""
+    shutil.copytree(INPUTS / "cards", tmp_path / "cards")
+    with (tmp_path / "cards" / name).open("a") as card:
+        card.write(f"\n{line}\n")
+    assert run(tmp_path / "out", "--cards", str(tmp_path / "cards")) == code
+    study = (tmp_path / "out" / "study.yaml").read_text()
+    assert ("error[MMC336]" in capsys.readouterr().err) == (code == 1)
+    assert ("of the run card: the value of `custom_fcts` would make MadGraph run" in study) == (code == 0)
+    assert "\ntrust:" not in study and "cuts.f" not in (tmp_path / "out" / "cards" / "run_card.dat").read_text()
+
+
+@pytest.mark.parametrize("name", ["delphes_card.dat", "proc_card_signal.dat", "physics.yml", "learning.yml"])
+def test_a_link_out_of_the_folder_is_neither_quoted_nor_copied(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """In a cloned repository it may lead to a private key."""
+    (tmp_path / "secret").write_text("c2VjcmV0")
+    shutil.copytree(INPUTS, tmp_path / "clone")
+    link = tmp_path / "clone" / ("cards" if name.endswith(".dat") else "") / name
+    link.rename(link.with_name("card"))
+    link.symlink_to(tmp_path / "secret")
+    inputs = {key: tmp_path / "clone" / f"{key}.yml" for key in ("physics", "learning")}
+    assert run(tmp_path / "out", "--cards", str(tmp_path / "clone" / "cards"), **inputs) == 2  # type: ignore[arg-type]
+    out, error = capsys.readouterr()
+    assert f"{name} is a link out of " in error and "c2VjcmV0" not in out + error
+    assert not (tmp_path / "out").exists()
+    link.unlink()
+    link.symlink_to("card")
+    assert run(tmp_path / "out", "--cards", str(tmp_path / "clone" / "cards"), **inputs) == 0  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
     ("name", "word"),
     [("param_card_template.dat", "MadGraph's own"), ("pythia8_card.dat", "Pythia's own"), ("delphes_card.dat", "CMS")],
 )

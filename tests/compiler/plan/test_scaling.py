@@ -7,6 +7,7 @@ import pytest
 from mmc.compiler.checks import check
 from mmc.compiler.language.document import load
 from mmc.compiler.plan import views
+from mmc.compiler.plan.files import StageFiles
 from mmc.compiler.plan.make import make_plan
 from mmc.compiler.study.build import build_study
 from mmc.compiler.targets.cwl import emit as emit_cwl
@@ -69,3 +70,14 @@ def test_the_work_grows_with_the_jobs(make: Callable[[int], str]) -> None:
     if seconds(make(400)) > 0.4:
         large, small = (min(seconds(make(n)) for _ in range(3)) for n in (400, 100))
         assert large < 8 * small + 0.1
+
+
+def test_files_whose_names_collide_are_named_one_after_the_other() -> None:
+    """Their names on a command line have letters and digits only."""
+    paths = ["a" + "".join("-."[number >> bit & 1] for bit in range(12)) + "b" for number in range(4000)]
+    paths += [f"a{'-' * 12}b--{number}" for number in range(4000)]  # the names that the first ones could get
+    files = StageFiles(dict.fromkeys(paths, "0" * 64))
+    started = time.process_time()
+    names = [files.name(path) for path in (*paths, *paths)]
+    assert time.process_time() - started < 2
+    assert names[:8000] == names[8000:] and len(set(names)) == len(files.inputs) == 8000

@@ -2,6 +2,7 @@
 
 import html
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from mmc.compiler.language.schema import fill_defaults
 from mmc.compiler.plan import views
 from mmc.compiler.plan.make import make_plan
-from mmc.compiler.plan.memory import memory
+from mmc.compiler.plan.memory import memory, memory_mib
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.study.build import build_study
 
@@ -86,6 +87,9 @@ def test_memory_is_that_of_the_measurements() -> None:
     view = json.loads(views.to_json(large))
     shown = {(s["name"], j["name"]): j["memory_bytes"] for s in view["stages"] for j in s["jobs"] if j["memory_bytes"]}
     assert shown == needed
+    assert memory_mib(large)["combine"] == math.ceil(max(needed.values()) / 2**20)
+    data.setdefault("execution", {})["resources"] = {"combine": {"memory": "64 GiB"}}
+    assert memory_mib(make_plan(build_study(fill_defaults(data)), {}))["combine"] == 65536
 
 
 def test_little_memory_is_not_mentioned(plan: Plan) -> None:

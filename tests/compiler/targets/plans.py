@@ -31,6 +31,7 @@ def make_plan(
     image: str | None = None,
     note: Any = None,
     cpus: int = 2,
+    memory_mib: int = 512,
     reana: Reana | None = None,
 ) -> Plan:
     """A plan with every kind of link: to one job, to each, to all, within a group and across; and an input file."""
@@ -97,7 +98,7 @@ def make_plan(
                 lambda _: (COMBINED,),
                 [events],
                 scattered=True,
-                resources=Resources(cpus, 512, 600),
+                resources=Resources(cpus, memory_mib, 600),
             ),
             stage(
                 "evaluate",

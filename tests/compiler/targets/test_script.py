@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from mmc.compiler.plan.model import Plan
-from mmc.compiler.targets import TARGETS, Options
+from mmc.compiler.targets import TARGETS, Options, dataflow
 
 from tests.compiler.targets.conftest import Place, StepProgram
 from tests.compiler.targets.plans import expected_commands, make_plan, plans, recorded
@@ -113,6 +113,16 @@ def test_no_link_in_the_results_is_followed(
     assert [path.name for path in mine.iterdir()] == ["file"] and (mine / "file").read_text() == "mine"
 
 
+def test_a_fifo_in_the_results_is_not_waited_for(folder: Path, step_program: StepProgram) -> None:
+    (folder / "out" / "report").mkdir(parents=True)
+    os.mkfifo(folder / "out" / "events.log")
+    os.mkfifo(folder / "out" / "report" / "report.out")
+    assert run(folder, step_program).stderr == "run.sh: out/events.log is not a file: remove it\n"
+    (folder / "out" / "events.log").unlink()
+    assert run(folder, step_program).returncode == 0
+    assert (folder / "out" / "report" / "report.out").read_text() == "runs report report\n"
+
+
 def test_jobs_start_as_soon_as_their_own_inputs_are_there(
     place: Place, step_program: StepProgram, tmp_path: Path
 ) -> None:
@@ -134,14 +144,55 @@ def test_cores_are_not_exceeded(place: Place, step_program: StepProgram, tmp_pat
     """Trainings use two cores each: one at a time on three, two at a time on four, and one even on a single core."""
     folder = place(make_plan(splits=1, methods=["a", "b", "c"]), "script", tmp_path / "bundle")
     for cores, most in (("1", 1), ("3", 1), ("4", 2)):
-        shutil.rmtree(folder / "out", ignore_errors=True)
-        assert run(folder, step_program, "-j", cores, FAKE_SECONDS="0.05").returncode == 0
-        running = peak = 0
-        for what, job in events(folder / "out"):
-            if job.startswith("train/"):
-                running += 1 if what == "start" else -1
-                peak = max(peak, running)
-        assert peak == most
+        assert _trainings_at_once(folder, step_program, cores) == most
+
+
+def test_threads_of_the_caller_are_not_the_number_of_jobs(
+    place: Place, step_program: StepProgram, tmp_path: Path
+) -> None:
+    (tmp_path / "bin" / "nproc").write_text('#!/bin/sh\necho "${OMP_NUM_THREADS:-4}"\n')  # as that of coreutils
+    (tmp_path / "bin" / "nproc").chmod(0o755)
+    plan = make_plan(splits=1, methods=["a", "b", "c"], cpus=1, memory_mib=1)
+    folder = place(plan, "script", tmp_path / "bundle")
+    assert run(folder, step_program, OMP_NUM_THREADS="1", FAKE_SECONDS="0.05").returncode == 0
+    assert _at_once(folder) == 3
+
+
+@pytest.mark.parametrize(("memory_mib", "most"), [(1, 3), (10**9, 1)])
+def test_memory_is_not_exceeded(
+    place: Place, step_program: StepProgram, tmp_path: Path, memory_mib: int, most: int
+) -> None:
+    """What needs more memory than the machine has runs alone."""
+    plan = make_plan(splits=1, methods=["a", "b", "c"], cpus=1, memory_mib=memory_mib)
+    assert _trainings_at_once(place(plan, "script", tmp_path / "bundle"), step_program, "4") == most
+
+
+def _trainings_at_once(folder: Path, program: StepProgram, cores: str) -> int:
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    assert run(folder, program, "-j", cores, FAKE_SECONDS="0.05").returncode == 0
+    return _at_once(folder)
+
+
+def _at_once(folder: Path) -> int:
+    running = peak = 0
+    for what, job in events(folder / "out"):
+        if job.startswith("train/"):
+            running += 1 if what == "start" else -1
+            peak = max(peak, running)
+    return peak
+
+
+def test_a_gather_whose_folders_have_long_paths_is_refused_before_any_job_runs(
+    place: Place, step_program: StepProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the outputs go is known when the script runs."""
+    monkeypatch.setattr(dataflow, "LONGEST_COMMAND", 600)
+    folder = place(make_plan(), "script", tmp_path / "bundle")
+    done = run(folder, step_program, "-o", str(tmp_path / ("x" * 200)))
+    assert done.returncode == 1
+    assert "more than Linux takes in one command: choose a shorter path with -o" in done.stderr
+    assert not list(tmp_path.glob("x*/*/*"))
+    assert run(folder, step_program).returncode == 0
 
 
 def test_what_is_done_is_not_run_again(folder: Path, step_program: StepProgram) -> None:
@@ -422,12 +473,16 @@ def test_what_the_caller_exports_changes_nothing(folder: Path, step_program: Ste
     decoy.mkdir(parents=True)
     surroundings = {
         "CDPATH": str(decoy.parent),
+        "EXECIGNORE": "*",
+        "FUNCNEST": "2",
         "GLOBIGNORE": "*",
         "IFS": "o",
         "POSIXLY_CORRECT": "1",
         "OMP_NUM_THREADS": "0",
+        "TMOUT": "1",
         "BASH_FUNC_cd%%": "() { echo elsewhere; }",
         "BASH_FUNC_kill%%": "() { return 1; }",
+        "BASH_FUNC_local%%": "() { return 1; }",
         "BASH_FUNC_printf%%": "() { return 1; }",
     }
     done = subprocess.run(
@@ -442,6 +497,21 @@ def test_what_the_caller_exports_changes_nothing(folder: Path, step_program: Ste
     assert (done.returncode, done.stderr) == (0, "")
     assert step_program.ran(folder / "out").keys() == expected_commands(make_plan()).keys()
     assert not list(decoy.iterdir())
+
+
+def test_search_paths_are_those_of_the_caller(folder: Path, step_program: StepProgram, tmp_path: Path) -> None:
+    """Jobs run in the folder of the bundle, which may hold programs and modules of a stranger."""
+    program = tmp_path / "bin" / "mmc"
+    program.write_text(program.read_text().replace('print("runs"', 'print(os.environ["PYTHONPATH"], "runs"'))
+    strange = folder / "bin" / "mmc"
+    strange.parent.mkdir()
+    strange.write_text("#!/bin/sh\nexit 7\n")
+    strange.chmod(0o755)
+    path = step_program.environment["PATH"].replace(str(program.parent), "bin", 1)
+    done = run(folder, step_program, cwd=tmp_path, PATH=path, PYTHONPATH=":src:/somewhere")
+    assert (done.returncode, done.stderr) == (0, "")
+    expected = f"{tmp_path}/:{tmp_path}/src:/somewhere runs configure configure\n"
+    assert (folder / "out/configure/configure.out").read_text() == expected
 
 
 def test_failures_are_seen_by_a_shell_whose_parent_ignores_its_children(

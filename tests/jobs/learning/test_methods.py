@@ -1,6 +1,7 @@
 """All types of estimators, and the corrections of MadMiner's estimators."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,15 @@ import numpy as np
 import pytest
 import torch
 from mmc.compiler.catalogue import methods
-from mmc.jobs.learning.estimators import FLOOR, NO_DENSITY, load_estimator
+from mmc.errors import StepError
+from mmc.jobs.job import StepJob, write_json
+from mmc.jobs.learning.estimators import FLOOR, NO_DENSITY, load_estimator, members_in
 from mmc.jobs.learning.samples import load_samples
 from mmc.jobs.learning.training import fit
 from mmc.jobs.madminer.estimators import new_estimator
 
 from tests.jobs.learning_jobs import Learning, stock_module
+from tests.jobs.physics import seal
 from tests.jobs.toy_events import cross_section, squared_amplitude, write_events
 
 VARIED = {"random": {"n": 50, "priors": {"c1": {"flat": [-1.0, 1.0]}}}}
@@ -111,6 +115,20 @@ def test_polynomials_are_normalised_by_construction(learning: Learning, sampling
     assert np.array_equal(estimator.too_small(points, x), expected <= np.log(FLOOR))
     record = json.loads((learning.evaluate("derivatives", models) / "evaluate.json").read_text())
     assert record["ensemble"]["members"] == 2 and record["ensemble"]["log_likelihood_spread"] > 0.0
+
+
+def test_a_member_of_an_ensemble_is_not_left_out(tmp_path: Path) -> None:
+    """The record names the members: one without its files is damage, not a smaller ensemble."""
+    folder = tmp_path / "sally"
+    for number in range(3):
+        (folder / f"member-{number}").mkdir(parents=True)
+        (folder / f"member-{number}" / "model_state_dict.pt").write_bytes(b"weights")
+    write_json(folder / "job.json", {"stage": "tune", "job": "sally"})
+    seal(folder)
+    shutil.rmtree(folder / "member-1")
+    assert [member.name for member in members_in(folder)] == ["member-0", "member-1", "member-2"]
+    with pytest.raises(StepError, match=r"is damaged: member-1/model_state_dict\.pt is missing"):
+        StepJob("evaluate", "sally", {}, 1, {"model": (folder,)}, tmp_path / "part").one("model")
 
 
 @pytest.mark.parametrize("kind", ["parameterized", "double", "scandal"])

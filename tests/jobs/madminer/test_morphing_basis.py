@@ -87,6 +87,21 @@ def test_plan_says_what_is_wrong_with_a_basis(tmp_path: Path, capsys: pytest.Cap
     assert "\nmorphing basis: the morphing basis is" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("scale", [1e308, 1e-320])
+@pytest.mark.parametrize("given", [1.0, 1e-308])
+def test_numbers_that_are_too_large_or_small_for_a_computer(scale: float, given: float) -> None:
+    """Ranges of any size are valid in a study; benchmarks in their units or not."""
+    chosen = ConfigureSettings(
+        parameters={"c": CoefficientParameter(coefficient="LL", range=(-scale, scale), max_power=2)},
+        benchmarks={"a": {"c": -given * scale}, "b": {"c": 0.0}, "c": {"c": given * scale}},
+        morphing=Morphing(max_overall_power=4, n_trials=1, n_test_thetas=1, complete=False),
+    )
+    with pytest.raises(StepError, match=r"the morphing basis is|use another unit"):
+        find_basis(chosen, 1)
+    with pytest.raises(StepError, match=r"the morphing basis is|use another unit"):
+        find_basis(replace(chosen, benchmarks={"a": {"c": 0.5}, "b": {"c": 0.0}, "c": {"c": 1.0}}), 1)
+
+
 def test_squared_weights_are_summed_up_on_a_grid() -> None:
     """One parameter, benchmarks at -1, 0 and 1: the weights are (θ² - θ) / 2, 1 - θ² and (θ² + θ) / 2."""
     chosen = ConfigureSettings(

@@ -182,13 +182,24 @@ def test_one_stage_alone(run: Run) -> None:
     assert run.pending(stage="combine") == Pending({}, frozenset({FIRST, COMBINE}), {})
 
 
-@pytest.mark.parametrize("table", ["", "a\tb\n", "a\tb\tc\t0\tx\n", "a\tb\tc\t0\t0\n", "a\tb\tc\t0\t1-7\n"])
+@pytest.mark.parametrize(
+    "table",
+    ["", "a\tb\n", *(f"train\tb\tc\t0\t{readers}\n" for readers in ("x", "0", "1-7")), "bake\tb\tc\t0\t\n"]
+    + [f"train\t{name}\tc\t0\t\n" for name in ("../x", "", ".x", "a/b", "\x85\x00")],
+)
 def test_a_table_that_is_none(table: str, run: Run) -> None:
     run.table.write_text(table)
     if not table:
         assert run.pending() == Pending({}, frozenset(), {})
         return
     with pytest.raises(MmcError, match="is not the table of the jobs of a run"):
+        run.pending()
+
+
+def test_a_table_that_is_not_a_file(run: Run) -> None:
+    run.table.unlink()
+    os.mkfifo(run.table)
+    with pytest.raises(MmcError, match=r"is not the table of the jobs of a run: .*not a regular file"):
         run.pending()
 
 

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob
+from mmc.jobs.tracking import sqlite_file
 from mmc.jobs.tracking.sqlite_file import check, repoint
 from mmc.jobs.tracking.tracker import tracker
 
@@ -146,6 +147,36 @@ def test_correcting_paths_breaks_no_run(folder: Folder) -> None:
         query = "SELECT name, artifact_location FROM experiments WHERE name != 'Default'"
         locations = dict(store.execute(query).fetchall())
     assert locations == dict.fromkeys(("toys", "second"), (moved / "track" / "track" / "artifacts").as_uri())
+
+
+ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c"
+STALE = "CREATE TABLE experiments(artifact_location); INSERT INTO experiments VALUES ('file:///old/artifacts');"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        f"CREATE VIEW experiments AS SELECT ({ENDLESS}) AS artifact_location",
+        f"{STALE} CREATE TABLE runs(run_uuid, artifact_uri); CREATE TABLE logged_models(model_id, artifact_location);"
+        f"CREATE TRIGGER t BEFORE UPDATE ON experiments BEGIN {ENDLESS}; END",
+        f"{STALE} CREATE VIEW runs AS SELECT 1 AS run_uuid, ({ENDLESS}) AS artifact_uri",
+    ],
+)
+def test_the_store_of_a_stranger_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: str) -> None:
+    monkeypatch.setattr(sqlite_file, "LONGEST_S", 0.3)
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as store, store:
+        store.executescript(made)
+    with pytest.raises(StepError, match=r"cannot correct the paths in the tracking store .*: interrupted"):
+        repoint(tmp_path / "mlflow.db")
+
+
+def test_places_that_are_no_text_are_left_alone(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as store, store:
+        store.executescript(
+            "CREATE TABLE experiments(artifact_location); INSERT INTO experiments VALUES (5), (NULL), "
+            "(CAST('file:///old/artifacts' AS BLOB))"
+        )
+    repoint(tmp_path / "mlflow.db")
 
 
 def test_a_deleted_experiment_is_named_with_the_way_to_restore_it(folder: Folder) -> None:

@@ -11,7 +11,7 @@ from mmc.compiler.inputs.cards import delphes_seeds, run_card
 from mmc.compiler.inputs.refusals import Refusal
 from mmc.compiler.language.diagnostics import show
 from mmc.errors import UsageError
-from mmc.reading import read_bytes
+from mmc.reading import leads_out, read_bytes
 
 MOST_BYTES = 2_000_000
 """The largest card."""
@@ -88,6 +88,8 @@ def _values_of(name: str) -> Iterator[None]:
 
 
 def _text(folder: Path, name: str) -> str:
+    if leads_out(folder / name):  # the study would get a copy of it
+        raise UsageError(f"{folder / name} is a link out of the folder of cards: put the card there")
     try:
         return read_bytes(folder / name, MOST_BYTES).decode("utf-8")
     except FileNotFoundError:

@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
@@ -17,6 +18,9 @@ class StageFiles:
     def __init__(self, digests: Mapping[str, str]) -> None:
         self._digests = digests
         self._files: dict[str, FileInput] = {}
+        self._names: dict[str, str] = {}
+        self._tried: Counter[str] = Counter()
+        """How many names were tried for files whose paths look the same without their punctuation."""
 
     def name(self, text: str) -> str:
         """The name of the file input for a path of the study.
@@ -25,11 +29,14 @@ class StageFiles:
         'file_cards_run_card_dat'
         """
         path = posixpath.normpath(text)
-        name = "file_" + re.sub(r"[^A-Za-z0-9]", "_", path)
-        while name in self._files and self._files[name].path != _in_bundle(path):
-            name += "_"
-        self._files.setdefault(name, FileInput(name, _in_bundle(path), self._digests[text]))
-        return name
+        if path not in self._names:
+            name = base = "file_" + re.sub(r"[^A-Za-z0-9]", "_", path)
+            while name in self._files:
+                self._tried[base] += 1
+                name = f"{base}_" if self._tried[base] == 1 else f"{base}__{self._tried[base]}"
+            self._names[path] = name
+            self._files[name] = FileInput(name, PurePosixPath("inputs") / path, self._digests[text])
+        return self._names[path]
 
     def optional(self, text: str | None) -> str | None:
         """The name of the file input; None if the study names no file."""
@@ -57,7 +64,3 @@ class StageFiles:
     def inputs(self) -> tuple[FileInput, ...]:
         """All files, in the order in which they got their names."""
         return tuple(self._files.values())
-
-
-def _in_bundle(path: str) -> PurePosixPath:
-    return PurePosixPath("inputs") / path

@@ -6,6 +6,8 @@ files, as MadMiner does. Combining takes 246 and 1,570 bytes per event where the
 per sample of about 200.
 """
 
+import math
+
 from mmc.compiler.catalogue.stages import BASELINES_STAGE, COMBINE, EVALUATE, INGEST, SAMPLE, TRAIN, TUNE
 from mmc.compiler.plan.model import Job, Plan
 
@@ -27,6 +29,15 @@ def memory(plan: Plan) -> dict[tuple[str, str], int]:
         for job in stage.jobs
     }
     return {key: PROGRAM + held for key, held in found.items() if held}
+
+
+def memory_mib(plan: Plan) -> dict[str, int]:
+    """The memory that a job of each stage may need, in MiB: what the study says, or else that of its largest job."""
+    found: dict[str, int] = {}
+    for (stage, _), n_bytes in memory(plan).items():
+        found[stage] = max(found.get(stage, 0), math.ceil(n_bytes / 2**20))
+    asked = {stage.name: stage.resources.memory_mib for stage in plan.stages}
+    return found | {name: amount for name, amount in asked.items() if amount is not None}
 
 
 def _held(stage: str, job: Job, size: dict[tuple[str, str], int]) -> int:

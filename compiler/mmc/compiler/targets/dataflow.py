@@ -14,7 +14,8 @@ LONGEST_COMMAND = 2**21 - 2**17
 PER_WORD = 9
 """Bytes of a word beside its text: its end, and the address of the word."""
 FOLDER = 60
-"""Bytes of the path of the folder with the outputs of all stages, which is not known before the run."""
+"""Bytes of the path of the folder with the outputs of all stages, which is not known before the run: `run.sh` checks
+again with the real one."""
 
 
 def groups(plan: Plan) -> tuple[str, ...]:
@@ -53,17 +54,21 @@ def config_path(stage: Stage) -> str:
     return f"config/{stage.name}.json"
 
 
+def gathered_lengths(plan: Plan, stage: Stage) -> list[int]:
+    """The bytes of each folder that a stage's command gathers, without the path of the folder of all outputs."""
+    gathered = [plan.stage(item.stage) for item in stage.inputs if item.flow is Flow.ALL]
+    return [PER_WORD + len(f"/{upstream.name}/{job.name}") for upstream in gathered for job in upstream.jobs]
+
+
 def check_commands(plan: Plan) -> None:
     """Check that every job can be started.
 
     :raises MmcError: when a stage gathers so many directories that its command would be too long
     """
     for stage in plan.stages:
-        gathered = [plan.stage(item.stage) for item in stage.inputs if item.flow is Flow.ALL]
-        words = (len(f"{upstream.name}/{job.name}") for upstream in gathered for job in upstream.jobs)
-        if sum(FOLDER + PER_WORD + length for length in words) > LONGEST_COMMAND:
-            n = sum(len(upstream.jobs) for upstream in gathered)
+        lengths = gathered_lengths(plan, stage)
+        if FOLDER * len(lengths) + sum(lengths) > LONGEST_COMMAND:
             raise MmcError(
-                f"the stage {stage.name} reads the outputs of {n:,} jobs, more than Linux takes in one command: raise "
-                "events_per_job"
+                f"the stage {stage.name} reads the outputs of {len(lengths):,} jobs, more than Linux takes in one "
+                "command: raise events_per_job"
             )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from mmc.compiler.plan.memory import memory_mib
 from mmc.compiler.plan.model import Flow, Plan, Stage
 from mmc.compiler.targets import dataflow
 from mmc.compiler.targets.bundle import Bundle, make_bundle
@@ -28,17 +29,29 @@ def documents(plan: Plan) -> dict[str, str]:
     """
     dataflow.check_commands(plan)
     first = _first_rows(plan)
+    needed = memory_mib(plan)
     stages = [
-        {"name": stage.name, "cpus": stage.resources.cpus, "command": _command(plan, stage, first)}
+        {
+            "name": stage.name,
+            "cpus": stage.resources.cpus,
+            "memory_mib": needed.get(stage.name),
+            "command": _command(plan, stage, first),
+        }
         for stage in plan.stages
     ]
     gathered = [{"array": _array(stage), "first": first[stage.name], "n": len(stage.jobs)} for stage in _gathered(plan)]
+    lengths = {stage.name: dataflow.gathered_lengths(plan, stage) for stage in plan.stages}
+    gathering = [
+        {"name": name, "n": len(found), "bytes": sum(found)} for name, found in lengths.items() if len(found) > 1
+    ]
     return {
         "run.sh": render(
             Shell,
             "script/run.sh.j2",
             stages=stages,
             gathered=gathered,
+            gathering=gathering,
+            longest_command=dataflow.LONGEST_COMMAND,
             n_jobs=plan.n_jobs,
             results=outputs(plan),
             plan=plan,

@@ -79,29 +79,34 @@ def find_basis(settings: ConfigureSettings, seed: int) -> Basis | None:
     ranges /= unit[:, np.newaxis]
     morpher = PhysicsMorpher(parameter_max_power=[p.max_power for p in parameters.values()], parameter_range=ranges)
     morpher.find_components(morphing.max_overall_power)
-    points = np.array([[point[name] for name in parameters] for point in fixed.values()], dtype=float) / unit
+    points = np.array([[point[name] for name in parameters] for point in fixed.values()], dtype=float)
     try:
-        if len(fixed) < n_components:
-            with _random_numbers(seed):
-                points = morpher.optimize_basis(
-                    benchmarks_numpy=points.reshape(len(fixed), len(parameters)),
-                    n_trials=morphing.n_trials,
-                    n_test_thetas=morphing.n_test_thetas,
-                )
-        else:
-            morpher.set_basis(basis_numpy=points)
+        with np.errstate(all="ignore"):  # numbers that are too large or small for a computer end as nan
+            points = points / unit
+            if len(fixed) < n_components:
+                with _random_numbers(seed):
+                    points = morpher.optimize_basis(
+                        benchmarks_numpy=points.reshape(len(fixed), len(parameters)),
+                        n_trials=morphing.n_trials,
+                        n_test_thetas=morphing.n_test_thetas,
+                    )
+            else:
+                morpher.set_basis(basis_numpy=points)
+            matrix = np.asarray(morpher.morphing_matrix)
+            condition_number = float(np.linalg.cond(matrix))
+            powers_of_units = np.prod(unit**morpher.components, axis=1)
     except np.linalg.LinAlgError as error:
         raise StepError(
             "the morphing basis is singular: two benchmarks are at the same point, or the benchmarks do not determine "
             "all powers of the parameters"
         ) from error
-    matrix = np.asarray(morpher.morphing_matrix)
-    condition_number = float(np.linalg.cond(matrix))
     if not condition_number < MAX_CONDITION_NUMBER:
         raise StepError(
             f"the morphing basis is close to singular (condition number {condition_number:.1e}): "
             "move benchmarks apart, or leave some to MadMiner"
         )
+    if not np.all(np.isfinite(powers_of_units) & (powers_of_units > 0.0)):
+        raise StepError("the powers of a parameter's range are too large or too small for a computer: use another unit")
     completed = {
         name: dict(zip(parameters, map(float, point * unit), strict=True))
         for name, point in zip(names, points, strict=True)
@@ -110,7 +115,7 @@ def find_basis(settings: ConfigureSettings, seed: int) -> Basis | None:
     return Basis(
         points=completed | given,
         components=morpher.components,
-        matrix=matrix / np.prod(unit**morpher.components, axis=1)[:, np.newaxis],
+        matrix=matrix / powers_of_units[:, np.newaxis],
         condition_number=condition_number,
         largest_squared_weight=_largest_squared_weight(morpher.components, matrix, grid_points(ranges)),
     )

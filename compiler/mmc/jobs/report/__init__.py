@@ -4,3 +4,7 @@
 uses them on its inputs, inside the workflow. ``run_report`` uses them on the folder of a whole run, which
 ``run_folder`` reads: there also jobs, times, events and the study are known.
 """
+
+from mmc.surroundings import ignore_style_of_folder
+
+ignore_style_of_folder()  # before a module of this room imports matplotlib

@@ -1,12 +1,20 @@
 """The jobs of a bundle for the target ``script``, from its ``jobs.tsv``, and the records of their outputs."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import MmcError, StepError
 from mmc.jobs.job import read_record
 from mmc.jobs.record import RECORD, Record
+from mmc.reading import read_bytes
+
+MOST_BYTES = 1 << 28
+"""The largest table: 100,000 jobs, the most of a study, have 10 MB."""
+_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f]+")
+"""The name of a job, which is a folder."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +72,24 @@ class RunTable:
         :raises MmcError: when the table is not one
         """
         try:
-            rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()]
-            jobs = [Job(stage, name, fingerprint, _ranges(readers)) for stage, name, fingerprint, _, readers in rows]
+            rows = [line.split("\t") for line in read_bytes(table, MOST_BYTES).decode().split("\n") if line]
+            jobs = [_job(*row) for row in rows]
         except (OSError, ValueError) as error:
             raise MmcError(f"{table} is not the table of the jobs of a run: {error}") from error
         if any(rows.start <= row or rows.stop > len(jobs) for row, job in enumerate(jobs) for rows in job.readers):
             raise MmcError(f"{table} is not the table of the jobs of a run: a job reads what a later one makes")
         return cls(jobs, folder, [_output(folder / job.stage / job.name, job) for job in jobs])
+
+
+def _job(*row: str) -> Job:
+    """The job of a row of the table.
+
+    :raises ValueError: when there can be no such job
+    """
+    stage, name, fingerprint, _, readers = row
+    if stage not in STAGES or not _NAME.fullmatch(name):
+        raise ValueError(f"there is no job {stage}[{name}]")
+    return Job(stage, name, fingerprint, _ranges(readers))
 
 
 def _ranges(text: str) -> tuple[range, ...]:

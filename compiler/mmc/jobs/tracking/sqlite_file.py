@@ -7,6 +7,7 @@ that cannot be opened. So mmc opens the file once before MLflow sees it, and giv
 import re
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ LOCKED_S = 5.0
 """The longest time to wait for another process that writes into the file."""
 PLAIN = re.compile(r"[\w/.+=-]+", re.ASCII)
 """Paths that are the same in a URI."""
+LONGEST_S = 20.0
+"""The longest time for all that is read and corrected; a view or a trigger in the file of a stranger may never end."""
 COLUMNS = {
     "runs": ("run_uuid", "artifact_uri"),
     "logged_models": ("model_id", "artifact_location"),
@@ -91,6 +94,8 @@ def repoint(file: Path) -> None:
 def _opened(file: Path) -> Iterator[sqlite3.Connection]:
     """A transaction that may write."""
     with closing(sqlite3.connect(file, timeout=LOCKED_S, isolation_level=None)) as store:
+        deadline = time.monotonic() + LONGEST_S
+        store.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
         store.execute("BEGIN IMMEDIATE")
         yield store
         store.execute("COMMIT")
@@ -101,7 +106,8 @@ def _stale(store: sqlite3.Connection, files: str) -> list[tuple[str]]:
     if not store.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone():
         return []
     query = (
-        "SELECT DISTINCT artifact_location FROM experiments WHERE artifact_location LIKE ? AND artifact_location != ?"
+        "SELECT DISTINCT artifact_location FROM experiments WHERE typeof(artifact_location) = 'text' "
+        "AND artifact_location LIKE ? AND artifact_location != ?"
     )
     return store.execute(query, (f"file:///%/{ARTIFACTS}", files)).fetchall()
 

@@ -12,8 +12,10 @@ esac
 # What the caller's shell hands down steers nothing here.
 set +efuaCEPTkm +o pipefail +o posix
 shopt -u nocasematch nullglob failglob dotglob lastpipe xpg_echo execfail
-unset CDPATH GLOBIGNORE POSIXLY_CORRECT
-unset -f cd command date exec flock id kill mkdir nproc printf python3 read readlink rm sleep tail trap wait
+unset CDPATH EXECIGNORE FUNCNEST GLOBIGNORE POSIXLY_CORRECT TMOUT
+for name in $(compgen -A function); do
+  unset -f -- "$name"
+done
 unalias -a
 
 usage() {
@@ -59,6 +61,15 @@ declare -A cores=(
   [report]=1
 )
 
+# Memory in MiB that a job of each stage needs, where that is known before the run.
+declare -A memory=(
+  [combine]=383
+  [sample]=382
+  [train]=382
+  [evaluate]=383
+  [baselines]=383
+)
+
 # jobs.tsv has a row for each job, in an order in which they can run: stage, job, fingerprint, the number of jobs that
 # it waits for, and the rows of the jobs that wait for it ("3" or "3-7", counted from 0).
 stages=() jobs=() fingerprints=() readers=()
@@ -81,6 +92,17 @@ load() {
   all_train=("${folders[@]:25:3}") # what the jobs of a stage write
   all_evaluate=("${folders[@]:28:3}") # what the jobs of a stage write
   all_baselines=("${folders[@]:31:3}") # what the jobs of a stage write
+  fits simulate 6 192
+  fits combine 7 227
+  fits train 3 67
+  fits report 9 216
+}
+
+# Stop if Linux cannot start the command of stage $1, which names $2 folders below $out: they have $3 bytes without $out.
+fits() {
+  local LC_ALL=C
+  (($2 * ${#out} + $3 <= 1966080)) ||
+    die "the job of $1 names $2 folders in $out, more than Linux takes in one command: choose a shorter path with -o"
 }
 
 # Set argv to the command of the job in row $1.
@@ -186,20 +208,20 @@ launch() {
   tick
   started[$1]=$clock
   note start "$1" 0
-  [[ ! -L $log ]] || rm -f -- "$log"
+  [[ -L $log || (-e $log && ! -f $log) ]] && rm -f -- "$log" # a FIFO would be waited for
   MMC_FINGERPRINT=${fingerprints[$1]} "${argv[@]}" </dev/null >"$log" 2>&1 3>&- &
   running[$1]=$!
   ((signals)) && kill -TERM "$!" # it came while the job was being started
-  ((busy += ${cores[${stages[$1]}]}))
+  ((busy += ${cores[${stages[$1]}]}, held += ${memory[${stages[$1]}]-0}))
 }
 
-# Start what is ready and fits.
+# Start what is ready and fits; what does not fit at all runs alone.
 start() {
-  local row cost
+  local row cost size
   while ((first < end && failures == 0 && signals == 0)); do
     row=${ready[first]}
-    cost=${cores[${stages[row]}]}
-    ((busy == 0 || busy + cost <= n_cores)) || return
+    cost=${cores[${stages[row]}]} size=${memory[${stages[row]}]-0}
+    ((busy == 0 || (busy + cost <= n_cores && (size == 0 || held + size <= n_memory)))) || return
     launch "$row"
     unset "ready[first]" # the shell looks for elements from the first one on
     ((++first))
@@ -230,7 +252,7 @@ reason() {
 settle() {
   local what="${stages[$1]} ${jobs[$1]}" log="$out/${stages[$1]}/${jobs[$1]}.out" seconds how="exit code $2"
   unset "running[$1]"
-  ((busy -= ${cores[${stages[$1]}]}))
+  ((busy -= ${cores[${stages[$1]}]}, held -= ${memory[${stages[$1]}]-0}))
   tick
   ((seconds = clock - started[$1]))
   if (($2 == 0)) && finished "$1"; then
@@ -355,6 +377,7 @@ refuse_links() {
   for link in "${!cores[@]}" run.lock events.log; do
     [[ ! -L $out/$link ]] || die "$out/$link is a link, and no link in $out is followed: remove it"
   done
+  [[ ! -e $out/events.log || -f $out/events.log ]] || die "$out/events.log is not a file: remove it"
 }
 
 # Make the folders, and keep a second run out of them.
@@ -375,6 +398,27 @@ claim() {
   mkdir -p -- "${folders[@]}" || die "cannot write into $out"
   exec 3>"$out/events.log" || die "cannot write into $out"
   export MMC_ENGINE=$$ # a job ends with this process
+}
+
+# Set n_memory to the memory of this machine, or of this container, in MiB; where it is not known, there is enough.
+measure() {
+  local what size limit=''
+  n_memory=$((1 << 40))
+  [[ -r /proc/meminfo ]] && while read -r what size _; do
+    [[ $what != MemTotal: ]] || n_memory=$((size >> 10))
+  done </proc/meminfo
+  [[ -r /sys/fs/cgroup/memory.max ]] && read -r limit </sys/fs/cgroup/memory.max
+  [[ ! $limit =~ ^[0-9]+$ ]] || ((limit >> 20 >= n_memory)) || n_memory=$((limit >> 20))
+}
+
+# Print the search path $1, in which relative folders are below the caller's folder, and stay there.
+anchored() {
+  local folder separator=''
+  while IFS= read -r -d : folder; do
+    [[ $folder == /* ]] || folder=$caller/$folder
+    printf '%s%s' "$separator" "$folder"
+    separator=:
+  done <<<"$1:"
 }
 
 caller=$PWD out=out n_cores='' only='' dry='' bundle='' accepted=()
@@ -417,10 +461,13 @@ while (($#)); do
   esac
 done
 
+PATH=$(anchored "$PATH")
+[[ -z ${PYTHONPATH-} ]] || PYTHONPATH=$(anchored "$PYTHONPATH")
 [[ ${BASH_SOURCE[0]} == */* ]] && { cd -P -- "${BASH_SOURCE[0]%/*}/" || die "cannot enter the folder of run.sh"; }
 [[ -n $n_cores ]] || n_cores=$(unset OMP_NUM_THREADS OMP_THREAD_LIMIT && nproc 2>/dev/null) || n_cores=1
 argv=() clock=0 started=() running=() # by row: the time of the start, and the process of a job that is running
-busy=0 done=0 failures=0 signals=0 status=0
+measure
+busy=0 held=0 done=0 failures=0 signals=0 status=0
 if [[ -z $dry ]]; then
   trap 'stop 130' INT
   trap 'stop 143' TERM

@@ -64,7 +64,7 @@ SCHEMA: dict[str, Any] = {
 
 TEST = ClosureTest(
     name="positive_density",
-    place=48,
+    place=49,
     families=(POLYNOMIAL.name,),
     demand="the estimated density is positive for all expected data",
     tolerance=f"a change of {percent(MOVED[DOUBTFUL])} of the region, if such data are left out",
