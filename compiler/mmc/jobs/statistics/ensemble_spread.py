@@ -31,14 +31,14 @@ def ensemble_spread(
     members = estimator.members
     x, probabilities = (values[:N_EVENTS] for values in problem.asimov)
     probabilities = probabilities / probabilities.sum()
-    if not members[0].kind.takes_parameters:
+    if not members[0].kind.gives_ratio:
         scores = np.stack([member.score(x) for member in members])
         spread = np.sqrt(probabilities @ scores.var(axis=0, ddof=1)) / np.sqrt(probabilities @ scores.mean(axis=0) ** 2)
         return {"members": len(members), "score_spread": float(spread.mean())}
     inside = np.append(limits.allowed(max(problem.levels)).ravel(), True)
     is_small = len(inside) <= MOST_POINTS and problem.expects_simulation
     used = np.ones(len(inside), dtype=bool) if is_small else inside
-    logs = np.stack([member.log_ratio(problem.points[used], x) for member in members])
+    logs = np.stack([Estimator([member]).log_ratio(problem.points[used], x) for member in members])
     reference = None
     if settings.calibration != "none" and is_small:
         row = problem.file.coefficients(problem.file.point(settings.reference)[np.newaxis])[0]
