@@ -77,9 +77,9 @@ def draw_samples(path: Path, settings: SampleSettings, out: Path) -> dict[str, A
         record["morphing"] = _morphing(sampler)
     points = _drawn_points(sampler, settings) if METHODS[settings.method].family is POLYNOMIAL else np.zeros((0, 0))
     warnings: list[str] = []
-    for partition, n_samples in (("train", settings.samples), ("validation", settings.validation_samples)):
+    wanted = (("train", settings.samples, settings.bootstrap), ("validation", settings.validation_samples, False))
+    for partition, n_samples, sampler.resamples in wanted:
         folder = out / partition
-        sampler.resamples = settings.bootstrap and partition == "train"
         arrays, effective = _draw(sampler, settings, partition, n_samples, points)
         if len(points) and "polynomial" not in record:  # the training samples come first
             means = arrays["t_xz"].mean(axis=0, dtype=float)
