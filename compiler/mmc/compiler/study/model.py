@@ -106,6 +106,8 @@ class Method:
     calibration: str
     ensemble: int
     """The number of networks to train, from different initial weights; 1 without an ensemble."""
+    bootstrap: bool
+    """Whether each network of the ensemble learns from bootstrap samples of its own."""
     scan: Scan
     tuning: Tuning | None
 

@@ -32,9 +32,12 @@ log = logging.getLogger(__name__)
 class _Ratio:
     """A ratio with or without calibration: its sums over Asimov data, observed events and events at the denominator."""
 
-    def __init__(self, problem: LimitProblem, calibration: Calibration | None = None) -> None:
+    def __init__(
+        self, problem: LimitProblem, calibration: Calibration | None = None, without_density: Array | None = None
+    ) -> None:
         self._problem = problem
         self._calibration = calibration
+        self._without_density = without_density
         self.asimov, self.sums = AsimovLogRatio(problem), RatioSums(len(problem.points))
         self.observed = np.zeros(len(problem.points))
         self.compared: Compared | None = None
@@ -97,6 +100,7 @@ class _Ratio:
                 asimov=self.asimov,
                 truth=truth,
                 toys=self.toys,
+                without_density=self._without_density,
             )
         )
 
@@ -153,7 +157,11 @@ class _RatioVariations:
 
 
 def ratio_result(
-    problem: LimitProblem, settings: EvaluateSettings, log_ratio: VariedLogRatio, random: np.random.Generator
+    problem: LimitProblem,
+    settings: EvaluateSettings,
+    log_ratio: VariedLogRatio,
+    random: np.random.Generator,
+    without_density: Array | None = None,
 ) -> Result:
     """Limits from an estimated ratio, with their verdict.
 
@@ -161,6 +169,8 @@ def ratio_result(
     ratios are calculated from all test events, weighted to theta1.
     Nuisance parameters that the ratio has learned are at their nominal values, except in limits that fit them.
 
+    :param without_density: the part of the Asimov data where the ratio is not positive at each point, shape (points,);
+        None for ratios that are positive by construction
     :raises StepError: when there are too few events, or a fit does not converge
     """
     denominator = problem.file.point(settings.reference)
@@ -168,9 +178,10 @@ def ratio_result(
     method = settings.calibration
     events, reference = _simulated(problem, denominator)
     simulated = Evaluated(log_ratio, problem.points, events.x)
-    ratios = [_Ratio(problem)]
+    ratios = [_Ratio(problem, None, without_density)]
     if method != "none":
-        ratios.append(_Ratio(problem, Calibration.fit(method, simulated, problem, denominator)))
+        calibration = Calibration.fit(method, simulated, problem, denominator)
+        ratios.append(_Ratio(problem, calibration, without_density))
     final = ratios[-1]
     tested = Evaluated(log_ratio, problem.points, problem.population.x)
     p = problem.population.probabilities(row)
