@@ -197,7 +197,11 @@ def _draw(means: Array, squares: Array, toys: int, random: np.random.Generator) 
     """The events in each cell of each toy, shape (cells, toys); ``squares`` are the sums of squares of the weights."""
     filled = means > 0.0
     shape = np.square(means[filled]) / squares[filled]
-    counts = np.zeros((len(means), toys), dtype=np.float32)
-    nature = random.gamma(shape[:, np.newaxis], (means[filled] / shape)[:, np.newaxis], (len(shape), toys))
-    counts[filled] = random.poisson(nature)
+    counts, size = np.zeros((len(means), toys), dtype=np.float32), (len(shape), toys)
+    if np.allclose(shape, 1.0):  # of single events; then the counts follow a geometric distribution
+        scale = np.log1p(1.0 / means[filled])[:, np.newaxis].astype(np.float32)
+        counts[filled] = np.floor(random.standard_exponential(size, dtype=np.float32) / scale)
+    else:
+        nature = random.gamma(shape[:, np.newaxis], (means[filled] / shape)[:, np.newaxis], size)
+        counts[filled] = random.poisson(nature)
     return counts

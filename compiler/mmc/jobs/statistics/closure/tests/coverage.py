@@ -173,7 +173,8 @@ TEST = ClosureTest(
     So even the coverage of an exact ratio may be too small: -2 ln λ of the true point follows a non-central χ²
     distribution. The non-centrality is taken from the Asimov data, to half a step of the grid, as far as the numbers of
     both kinds of events explain it. The statistical error of the width of -2 ln λ, from a jackknife, is added to the
-    binomial error in quadrature. Coverage above the confidence level passes: such limits are correct, but not the
+    binomial error in quadrature. With `confidence: toys`, the limits are those with critical values from toys, which
+    are other toys than these. Coverage above the confidence level passes: such limits are correct, but not the
     strongest.
     """,
     schema={
