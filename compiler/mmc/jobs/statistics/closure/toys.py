@@ -104,6 +104,10 @@ class ToyPopulation:
         """The effective number of events at one of the probes."""
         return effective_size(self.probabilities[:, probe])
 
+    def left_out(self, probe: int) -> float:
+        """The part of the cross section at one of the probes in events with negative weights, which no toy contains."""
+        return -float(np.minimum(self.probabilities[:, probe], 0.0).sum())
+
     def draw(self, events: slice, random: np.random.Generator) -> Array:
         """The number of times that each of the given events is in each toy, shape (events, probes, toys)."""
         means = self.problem.expected[self.probes] * np.maximum(self.probabilities[events], 0.0)

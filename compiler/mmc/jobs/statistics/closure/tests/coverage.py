@@ -8,12 +8,23 @@ from scipy.special import chdtri, chndtr
 from mmc.compiler.catalogue.baselines import HISTOGRAM, TRUTH
 from mmc.compiler.catalogue.methods import RATIO, SCORE
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.closure.declaration import PASSED, SIGNIFICANCE, WIDTH, ClosureTest, Figures, percent
+from mmc.jobs.statistics.closure.declaration import (
+    DOUBTFUL,
+    PASSED,
+    SIGNIFICANCE,
+    WIDTH,
+    ClosureTest,
+    Figures,
+    percent,
+)
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.toys import TOYS, Toys
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.jackknife import standard_error
 from mmc.jobs.statistics.problem import LimitProblem
+
+LEFT_OUT = 0.01
+"""The largest part of the cross section that may be missing in toys."""
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:
@@ -81,6 +92,7 @@ def coverage_figures(
                     "width_error": error,
                     "widening": widening,
                     "toys": len(q),
+                    "left_out": population.left_out(k),
                 }
             )
     return result
@@ -120,6 +132,9 @@ def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
                     f"{entry['toys']} toys at {where}"
                 )
                 return verdict, reason
+    largest = max(entry["left_out"] for entry in figures["coverage"])
+    if largest > LEFT_OUT:
+        return DOUBTFUL, f"events with negative weights, {largest:.1%} of the cross section, are in no toy"
     return PASSED, ""
 
 
@@ -155,6 +170,11 @@ SCHEMA: dict[str, Any] = {
         "exclusiveMinimum": 0,
     },
     "toys": {"type": "integer"},
+    "left_out": {
+        "description": "Part of the cross section in events with negative weights, which no toy contains.",
+        "type": "number",
+        "minimum": 0,
+    },
 }
 
 TEST = ClosureTest(
@@ -173,9 +193,10 @@ TEST = ClosureTest(
     So even the coverage of an exact ratio may be too small: -2 ln λ of the true point follows a non-central χ²
     distribution. The non-centrality is taken from the Asimov data, to half a step of the grid, as far as the numbers of
     both kinds of events explain it. The statistical error of the width of -2 ln λ, from a jackknife, is added to the
-    binomial error in quadrature. With `confidence: toys`, the limits are those with critical values from toys, which
-    are other toys than these. Coverage above the confidence level passes: such limits are correct, but not the
-    strongest.
+    binomial error in quadrature. The test is doubtful if events with negative weights, which no toy can contain, are
+    more than {percent(LEFT_OUT)} of the cross section. With `confidence: toys`, the limits are those with critical
+    values from toys, which are other toys than these. Coverage above the confidence level passes: such limits are
+    correct, but not the strongest.
     """,
     schema={
         "coverage": {
