@@ -72,6 +72,8 @@ FLAWS: list[tuple[Callable[[Any], None], str]] = [
     (_set("benchmarks/names", 0, b"sm\n::error::"), "has a text that is too long or not printable ASCII"),
     (_set("benchmarks/names", 0, b"\xff"), "has a text that is too long or not printable ASCII"),
     (_set("nuisance_parameters/benchmark_positive", 0, b"none"), "has 'none', which is not a benchmark of the file"),
+    (_without("benchmarks/is_reference"), "benchmarks/is_reference of x.h5 marks no benchmark, whose weights"),
+    (_set("benchmarks/is_reference", slice(None), 0), "benchmarks/is_reference of x.h5 marks no benchmark"),
     (_replace("morphing", h5py.SoftLink("/benchmarks")), "'morphing' of x.h5 is a link"),
 ]
 

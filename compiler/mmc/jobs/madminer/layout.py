@@ -236,8 +236,10 @@ def _n_physical(file: _File, n_benchmarks: int) -> int:
 
 
 def _check_nuisance(file: _File, benchmarks: list[str]) -> None:
-    """:raises StepError: when a nuisance parameter has a benchmark that the file lacks"""
-    file.names("nuisance_parameters/names")
+    """:raises StepError: when a nuisance parameter has a benchmark that the file lacks, or there is no reference"""
+    place = "benchmarks/is_reference"
+    if file.names("nuisance_parameters/names") and not (place in file.declared and np.any(file.array(place))):
+        raise file.flaw(place, "marks no benchmark, whose weights the nuisance parameters change")
     for place in ("nuisance_parameters/benchmark_positive", "nuisance_parameters/benchmark_negative"):
         if strange := set(file.texts(place)) - {*benchmarks, _NONE}:
             raise file.flaw(place, f"has {shown(min(strange))}, which is not a benchmark of the file")
