@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
+from mmc.compiler.expressions.elsewhere import INSTEAD, MODULES
 from mmc.compiler.expressions.parts import Value
 from mmc.compiler.expressions.vocabulary import (
     BUILTINS,
@@ -56,8 +57,10 @@ def unknown_name(scope: Scope, name: str, known: Callable[[], Sequence[str]]) ->
         return f"the reader of {scope.reader.capitalize()} files has no `{name}`", objects
 
     def find_help() -> str:
+        if name in MODULES:
+            return "write functions without a module, as in `sqrt(…)`"
         every = known()
         guess = OFTEN_WRITTEN.get(name, did_you_mean(name, every) if len(name) > 1 else None)
-        return f"did you mean `{guess}`?" if guess in every else objects
+        return f"did you mean `{guess}`?" if guess in every else INSTEAD.get(name, objects)
 
     return f"`{name[:60]}` is not known to the event reader", find_help

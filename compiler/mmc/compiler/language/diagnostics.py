@@ -77,22 +77,50 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """The known word that the user most probably meant; None if no known word is close.
+    """The known word that the user probably misspelt; None if no known word is near.
+
+    At most a third of the letters differ, and at most three, or one word has all parts of the other.
 
     >>> did_you_mean("benchmark", ["benchmarks", "parameters"])
     'benchmarks'
     >>> did_you_mean("pT", ["pt", "pz"])
     'pt'
+    >>> did_you_mean("xsec", ["include_xsec"])
+    'include_xsec'
+    >>> did_you_mean("sorted", ["sqrt"])
     """
-    from difflib import get_close_matches
-
     meant = _plain(word[:_LONGEST_WORD])
     spelled = {_plain(candidate): candidate for candidate in reversed(list(known))}
     if meant in spelled:
         return spelled[meant]
     nearest = sorted(spelled, key=lambda candidate: abs(len(candidate) - len(meant)))
-    close = get_close_matches(meant, nearest[: 1 + _MOST_COMPARED // (len(meant) + 1) ** 2], n=1, cutoff=0.6)
-    return spelled[close[0]] if close else None
+    best, fewest = None, _MOST_CHANGES + 1
+    for candidate in nearest[: 1 + _MOST_COMPARED // (len(meant) + 1) ** 2]:
+        allowed = min(max(len(candidate), len(meant)) // 3, fewest - 1)
+        if abs(len(candidate) - len(meant)) <= allowed and (changes := _changes(meant, candidate)) <= allowed:
+            best, fewest = candidate, changes
+    if best is None:
+        parts = {part for part in meant.split("_") if len(part) > 2}
+        best = next((other for other in nearest if parts and _nested(parts, set(other.split("_")))), None)
+    return None if best is None else spelled[best]
+
+
+def _nested(parts: set[str], others: set[str]) -> bool:
+    return parts <= others or (others <= parts and any(len(other) > 2 for other in others))
+
+
+def _changes(first: str, second: str) -> int:
+    """The number of letters to insert, leave out, replace, or swap with the next, to turn one word into the other."""
+    before, row = [0] * (len(second) + 1), list(range(len(second) + 1))
+    for i, letter in enumerate(first, start=1):
+        new = [i]
+        for j, other in enumerate(second, start=1):
+            least = min(row[j] + 1, new[-1] + 1, row[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == second[j - 2] and first[i - 2] == other:
+                least = min(least, before[j - 2] + 1)
+            new.append(least)
+        before, row = row, new
+    return row[-1]
 
 
 def suggestion(word: str, known: Collection[str], otherwise: Help, pattern: str = "did you mean `{}`?") -> Help:
@@ -114,6 +142,8 @@ _LONGEST_WORD = 100
 """Words are compared up to this length: the time is quadratic, and no name is longer."""
 _MOST_COMPARED = 30_000
 """At most so many pairs of characters are compared, with the words of nearly the same length first."""
+_MOST_CHANGES = 3
+"""Words that differ in more letters are different words."""
 
 
 def _plain(word: str) -> str:
