@@ -67,6 +67,8 @@ def test_what_the_language_has_instead(text: str, kind: str, start: str) -> None
         ("np", ["p"], None),
         ("prod", ["round"], None),
         ("extends", ["events"], None),
+        ("selection", ["execution"], None),
+        ("sin", ["min"], None),
         ("eat", ["eta"], "eta"),
         ("luminosities", ["luminosity"], "luminosity"),
         ("epochs", ["n_epochs"], "n_epochs"),

@@ -76,10 +76,10 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
     return any(item.severity == "error" for item in diagnostics)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+def did_you_mean(word: str, known: Iterable[str], changes: int = 3) -> str | None:
     """The known word that the user probably misspelt; None if no known word is near.
 
-    At most a third of the letters differ, and at most three, or one word has all parts of the other.
+    One word has all parts of the other, or few letters differ: one, in long words a fourth, and at most ``changes``.
 
     >>> did_you_mean("benchmark", ["benchmarks", "parameters"])
     'benchmarks'
@@ -94,15 +94,23 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     if meant in spelled:
         return spelled[meant]
     nearest = sorted(spelled, key=lambda candidate: abs(len(candidate) - len(meant)))
-    best, fewest = None, _MOST_CHANGES + 1
+    best, fewest = None, changes + 1
     for candidate in nearest[: 1 + _MOST_COMPARED // (len(meant) + 1) ** 2]:
-        allowed = min(max(len(candidate), len(meant)) // 3, fewest - 1)
-        if abs(len(candidate) - len(meant)) <= allowed and (changes := _changes(meant, candidate)) <= allowed:
-            best, fewest = candidate, changes
-    if best is None:
+        allowed = min(_allowed(meant, candidate), fewest - 1)
+        if abs(len(candidate) - len(meant)) <= allowed and (found := _changes(meant, candidate)) <= allowed:
+            best, fewest = candidate, found
+    if best is None and changes > 1:
         parts = {part for part in meant.split("_") if len(part) > 2}
         best = next((other for other in nearest if parts and _nested(parts, set(other.split("_")))), None)
     return None if best is None else spelled[best]
+
+
+def _allowed(first: str, second: str) -> int:
+    """The number of letters that may differ; short words such as `sin` and `min` differ in their meaning."""
+    longer = max(len(first), len(second))
+    if longer < 3 or (longer < 5 and first[:1] != second[:1]):
+        return 0
+    return max(longer // 4, 1)
 
 
 def _nested(parts: set[str], others: set[str]) -> bool:
@@ -142,8 +150,6 @@ _LONGEST_WORD = 100
 """Words are compared up to this length: the time is quadratic, and no name is longer."""
 _MOST_COMPARED = 30_000
 """At most so many pairs of characters are compared, with the words of nearly the same length first."""
-_MOST_CHANGES = 3
-"""Words that differ in more letters are different words."""
 
 
 def _plain(word: str) -> str:
