@@ -63,6 +63,7 @@ def test_keys_of_another_branch_and_with_many_places() -> None:
     assert meant_key("description", ["seed"], ("cuts",)).startswith("its place is `description`")
 
 
+RANGE = {"type": "array", "items": {"type": "number"}}
 TWO_LUMINOSITIES = "write one luminosity, as in `300 fb^-1`; for another one, write another study"
 
 
@@ -76,6 +77,14 @@ TWO_LUMINOSITIES = "write one luminosity, as in `300 fb^-1`; for another one, wr
         ({"a": 1}, ["array"], {}, "write `- ` before each entry"),
         (["x"], ["object"], {}, "write a name before each entry"),
         ("x", ["object"], {"properties": {"n": {}, "range": {}}}, "write its keys: `n`, `range`"),
+        ("sm", ["object"], {"properties": {"n": {}, "benchmark": {"type": "string"}}}, "write `{benchmark: sm}`"),
+        ([0, 1], ["object"], {"properties": {"range": RANGE, "points": {}}}, "write `{range: [0, 1]}`"),
+        (2, ["string", "object"], {"properties": {"range": RANGE, "n": {"type": "integer"}}}, "write `{n: 2}`"),
+        ("50k", ["integer", "object"], {}, "write `50_000`"),
+        ("1,000,000", ["integer"], {}, "write `1_000_000`"),
+        ("inf", ["number"], {}, "give a finite number"),
+        ("many", ["integer"], {}, ""),
+        ("-20 to 20", ["array"], RANGE, "write it in brackets, as in `[-1, 1]`"),
     ],
 )
 def test_a_value_of_the_wrong_type_gets_advice(value: Any, kinds: list[str], schema: Any, said: str) -> None:
@@ -127,3 +136,15 @@ def test_the_energy_of_a_collision_is_not_that_of_a_beam(energy: str, warned: bo
     assert [code for code, _ in found] == ["MMC340"] * warned
     if energy == "13_600 GeV":
         assert found == [("MMC340", "write `6800 GeV` for collisions of 13.6 TeV")]
+
+
+@pytest.mark.parametrize("written", ["300 fb-1", "300fb", "300 /fb", "300 ifb", "300 FB^-1", "300 inv fb"])
+def test_other_spellings_of_a_unit(written: str) -> None:
+    text = TINY.read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if "luminosity:" in line]
+    quantity = line.partition("luminosity:")[2].strip()
+    assert helps(text.replace(quantity, written)) == [("MMC110", "write `300 fb^-1`")]
+
+
+def test_values_of_parameters_where_a_point_is_needed() -> None:
+    assert meant_key("c_LL", ["benchmark", "point"], ()) == "write the values of parameters as `point: {c_LL: …}`"

@@ -78,3 +78,20 @@ def test_what_the_language_has_instead(text: str, kind: str, start: str) -> None
 )
 def test_a_suggestion_is_near_or_absent(word: str, known: list[str], meant: str | None) -> None:
     assert did_you_mean(word, known) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "start"),
+    [
+        ("j[0].pt > 20 && met.pt > 3", "MMC401", "write `and`"),
+        ("|j[0].eta|", "MMC401", "an absolute value is `abs(j[0].eta)`"),
+        ("met.pt ^ 2", "MMC402", "a power is `**`"),
+        ("j1.pt", "MMC403", "lists count from 0: write `j[0]`"),
+        ("mu_2.pt", "MMC403", "lists count from 0: write `mu[1]`"),
+        ("met1.pt", "MMC403", "did you mean `met`?"),
+    ],
+)
+def test_signs_and_numbers_of_other_languages(text: str, code: str, start: str) -> None:
+    (problem, *_) = check_expression(text, "cut")
+    assert problem.code.id == code
+    assert told(problem.help).startswith(start)

@@ -99,6 +99,8 @@ def meant_key(name: str, known: list[str], path: Path) -> str:
         return WISHES[name.lower()]
     if (slip := did_you_mean(name, known, 1)) is not None:
         return f"did you mean `{slip}`?"
+    if "point" in known:  # `{benchmark: sm}` or `{point: {c: 0}}`
+        return f"write the values of parameters as `point: {{{name}: …}}`"
     elsewhere = where_it_is(name, path)
     return elsewhere or told(suggestion(name, known, f"the keys there are {one_of(known, _ALL)}"))
 

@@ -59,3 +59,12 @@ INSTEAD_TRANSFORM: Mapping[str, str] = {
     "hypot": "write `sqrt(theta ** 2 + 1)`",
 }
 """The same for transforms."""
+OPERATORS: Mapping[str, str] = {
+    "&&": "write `and`",
+    "||": "write `or`",
+    "|": "an absolute value is `abs(j[0].eta)`",
+    "?": "write `j[0].pt if j[0].eta > 0 else j[1].pt`",
+    ";": "an expression is one value, without `;`",
+    "!": "write `not`",
+}
+"""A sign with which Python cannot read an expression → what to write instead; the first that occurs counts."""
