@@ -1,12 +1,14 @@
 """How often the limits of one run include the true point, for data from the events of other runs.
 
     python benchmarks/coverage.py RUN RUN ... [--methods rate,histogram,sally] [--luminosities 139,556] [--others N]
+        [--toys]
 
 RUN are the folders of finished runs of one study with different seeds (`mmc run`). Each run gives its likelihoods:
 rate, templates, networks and calibration. Toys at the true point are drawn from all events of other runs, which these
 likelihoods have not seen. Prints one JSON object: for each luminosity in fb^-1, method and confidence level, the mean
 coverage of the runs with its standard error, with the statistical error of the simulation in the limits (`with`) and
-without it (`without`), and the smallest coverage of a single run.
+without it (`without`), and the smallest coverage of a single run. With `--toys` the critical values are from toys, and
+there is only `with`.
 """
 
 import argparse
@@ -69,6 +71,7 @@ def main() -> None:
     parser.add_argument("--methods", default="rate,histogram,sally")
     parser.add_argument("--luminosities", default="139,556")
     parser.add_argument("--others", type=int, default=100, help="at most so many other runs give the data")
+    parser.add_argument("--toys", action="store_true", help="limits with critical values from toys")
     arguments = parser.parse_args()
     found: dict[str, Any] = {}
     files = [EventFile.of(_events(run), _limits(run)) for run in arguments.runs]
@@ -77,7 +80,12 @@ def main() -> None:
             covered = []
             for k, run in enumerate(arguments.runs):
                 order = [*files[k + 1 :], *files[:k]][: arguments.others]
-                covered.append(_coverage(run, files[k], _nature(order), method, 1000.0 * float(luminosity)))
+                limits = replace(
+                    _limits(run),
+                    luminosity_pb=1000.0 * float(luminosity),
+                    confidence="toys" if arguments.toys else "asymptotic",
+                )
+                covered.append(_coverage(run, files[k], _nature(order), method, limits))
                 sys.stderr.write(f"{luminosity} fb^-1, {method}, {run}: {covered[-1]}\n")
             found.setdefault(luminosity, {})[method] = _summary(covered)
     print(json.dumps(found, indent=2))
@@ -104,19 +112,22 @@ def _nature(files: Sequence[EventFile]) -> Events:
     )
 
 
-def _coverage(run: Path, file: EventFile, nature: Events, method: str, luminosity_pb: float) -> dict[str, list[float]]:
-    """The coverage at both levels, with and without the statistical error of the simulation."""
-    limits = replace(_limits(run), luminosity_pb=luminosity_pb)
+def _coverage(run: Path, file: EventFile, nature: Events, method: str, limits: LimitSettings) -> dict[str, list[float]]:
+    """The coverage at both levels, with and without the statistical error of the simulation; from toys with it."""
     problem = LimitProblem.of(file, limits)
     random = np.random.default_rng(1)
     if method == "rate":
-        return _coverage_of_rate(replace(problem, simulation="all"), nature, random)
+        critical = None
+        if problem.toys:
+            result, _ = LIKELIHOODS["rate"](problem, BaselineSettings(limits=limits, baseline="rate"), random)
+            critical = [float(result.limits.critical_values(level)[-1]) for level in LEVELS]
+        return _coverage_of_rate(replace(problem, simulation="all"), nature, critical, random)
     simulation: Partition = "rest" if method == "histogram" else "validation"
     probe = replace(problem, simulation=simulation)
     per_simulated = probe.n_expected / probe.effective_events[-1]
     dof = len(problem.grid.axes)
     wider = [float(chdtr(dof, chdtri(dof, 1.0 - level) * (1.0 + per_simulated))) for level in LEVELS]
-    levels = (*LEVELS, *wider)
+    levels = LEVELS if problem.toys else (*LEVELS, *wider)
     values = {name: getattr(problem, name) for name in problem.__dataclass_fields__} | {"levels": levels}
     own = Nature(nature.x, nature.weights, problem.rate_events.weights.sum(axis=0))
     transferred = Transferred(**values, nature=own)
@@ -131,27 +142,31 @@ def _coverage(run: Path, file: EventFile, nature: Events, method: str, luminosit
         models = [run / "out" / "train" / name for name in job.get("members") or [job["train_job"]]]
         result = evaluate_estimator(transferred, evaluated, load_model(transferred, evaluated, models), 1)
     at_truth = [entry["coverage"] for entry in result.verdict.figures["coverage"][: len(levels)]]
-    return {"without": at_truth[: len(LEVELS)], "with": at_truth[len(LEVELS) :]}
+    return {"with": at_truth[-len(LEVELS) :]} | ({} if problem.toys else {"without": at_truth[: len(LEVELS)]})
 
 
-def _coverage_of_rate(problem: LimitProblem, nature: Events, random: np.random.Generator) -> dict[str, list[float]]:
-    """Poisson numbers of events with the mean of the other runs, and one degree of freedom."""
+def _coverage_of_rate(
+    problem: LimitProblem, nature: Events, critical: Sequence[float] | None, random: np.random.Generator
+) -> dict[str, list[float]]:
+    """Poisson numbers of events with the mean of the other runs, and one degree of freedom.
+
+    ``critical`` are critical values from toys; None without toys.
+    """
     mean = problem.luminosity * float(nature.weights.sum(axis=0) @ problem.true_coefficients)
     n = random.poisson(mean, RATE_TOYS)
     lowest, highest = problem.expected.min(), problem.expected.max()
     best = np.clip(n, lowest, highest)
     mu = problem.n_expected
     q = 2.0 * (n * np.log(best / mu) - best + mu)
-    per_simulated = mu / problem.effective_events[-1]
-    found = {}
-    for name, factor in {"without": 1.0, "with": 1.0 + per_simulated}.items():
-        found[name] = [float((q <= factor * chdtri(1, 1.0 - level)).mean()) for level in LEVELS]
-    return found
+    chi_square = np.array([chdtri(1, 1.0 - level) for level in LEVELS])
+    values = {"without": chi_square, "with": chi_square * (1.0 + mu / problem.effective_events[-1])}
+    values = values if critical is None else {"with": np.array(critical)}
+    return {name: [float((q <= value).mean()) for value in each] for name, each in values.items()}
 
 
 def _summary(covered: Sequence[dict[str, list[float]]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name in ("with", "without"):
+    for name in covered[0]:
         values = np.array([entry[name] for entry in covered])
         spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(LEVELS), np.nan)
         for k, level in enumerate(LEVELS):

@@ -119,10 +119,9 @@ def _methods() -> Iterator[str]:
     yield "| method | kind | points | learns | from the observables and | special hyperparameters |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for method in METHODS.values():
-        joint = {"joint ratio": method.joint_ratio, "joint score": method.joint_score}
         own = [*(["alpha"] if method.score_term else []), *method.family.estimator.own_hyperparameters]
         points, hyperparameters = (", ".join(f"`{key}`" for key in keys) for keys in (method.family.points, own))
-        cells = (method.name, method.family.name, points, method.learns, ", ".join(k for k in joint if joint[k]))
+        cells = (method.name, method.family.name, points, method.learns, ", ".join(method.learns_from))
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in (*cells, hyperparameters)) + " |"
 
 

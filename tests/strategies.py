@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from mmc.compiler.catalogue.baselines import BASELINES
-from mmc.compiler.catalogue.methods import METHODS, RATIO, SCORE, names_of
+from mmc.compiler.catalogue.methods import METHODS, POLYNOMIAL, RATIO, SCORE, names_of
 from mmc.compiler.expressions.vocabulary import RESERVED
 
 NASTY = (
@@ -312,11 +312,13 @@ _SCANS: list[dict[str, Any]] = [
 
 @st.composite
 def _method(draw: st.DrawFn, benchmarks: list[str], parameters: list[str], observables: list[str]) -> dict[str, Any]:
-    method = draw(st.sampled_from([*names_of(RATIO), *names_of(SCORE)]))
+    method = draw(st.sampled_from([*names_of(RATIO), *names_of(SCORE), *names_of(POLYNOMIAL)]))
     reference = {"benchmark": draw(st.sampled_from(benchmarks))}
     common = {"method": method, "samples": draw(st.integers(100, 1000)), "features": [observables[0]]}
     scan = draw(st.sampled_from(_SCANS))
     if METHODS[method].family is SCORE:
         return {**common, **scan, "theta": reference}
+    if METHODS[method].family is POLYNOMIAL:
+        return {**common, **scan, "theta": {"benchmarks": benchmarks}}
     prior = {parameters[0]: {"gaussian": [0, 0.05]}}
     return {**common, **scan, "theta0": {"random": {"n": 10, "priors": prior}}, "theta1": reference}

@@ -42,6 +42,50 @@ def region_size(region: Mapping[str, Any], level: str) -> str:
     return f"{100 * region['allowed_area'][level]:.1f}" + ("" if error is None else f" ± {100 * error:.1f}") + " %"
 
 
+def critical_values(toys: Mapping[str, Any]) -> list[str]:
+    """The range of critical values from toys at each level, with the mean error and the asymptotic range.
+
+    >>> entries = [{"level": 0.95, "critical_value": q, "error": 0.1, "asymptotic": 5.99} for q in (5.7, 6.6)]
+    >>> critical_values({"per_point": 400, "map": entries})
+    ['5.70 to 6.60 (± 0.10) at 95 % (asymptotic 5.99)']
+    """
+    found = []
+    for level in sorted({entry["level"] for entry in toys["map"]}):
+        entries = [entry for entry in toys["map"] if entry["level"] == level]
+        error = sum(entry["error"] for entry in entries) / len(entries)
+        ranges = [_range([entry[key] for entry in entries]) for key in ("critical_value", "asymptotic")]
+        found.append(f"{ranges[0]} (± {error:.2f}) at {100 * level:g} % (asymptotic {ranges[1]})")
+    return found
+
+
+def coverages(toys: Mapping[str, Any]) -> list[str]:
+    """The range of the coverage of asymptotic limits at each level.
+
+    >>> coverages({"per_point": 400, "map": [{"level": 0.95, "coverage": part} for part in (0.93, 0.96)]})
+    ['93.0 to 96.0 % at 95 %']
+    """
+    return [
+        f"{_range([100 * entry['coverage'] for entry in toys['map'] if entry['level'] == level], 1)} % "
+        f"at {100 * level:g} %"
+        for level in sorted({entry["level"] for entry in toys["map"]})
+    ]
+
+
+def toys_in_words(toys: Mapping[str, Any]) -> str:
+    """The number of toys.
+
+    >>> toys_in_words({"per_point": 400, "map": [{"theta": {"a": a}, "level": 0.95} for a in (0.0, 1.0)]})
+    '800 toys at 2 points'
+    """
+    points = len({tuple(entry["theta"].values()) for entry in toys["map"]})
+    return f"{points * toys['per_point']:,} toys at {points} points"
+
+
+def _range(values: Sequence[float], digits: int = 2) -> str:
+    low, high = (f"{value:.{digits}f}" for value in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
 def duration(seconds: float) -> str:
     """A time as people read it.
 

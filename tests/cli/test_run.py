@@ -52,8 +52,14 @@ END
 mv "$out.part" "$out"
 """
 )
+TOYS = [
+    {"theta": {"c_LL": at}, "level": level, "critical_value": q + at, "error": 0.05, "asymptotic": q, "coverage": level}
+    for level, q in ((0.68, 2.28), (0.95, 5.99))
+    for at in (0.0, 0.3)
+]
 RATE = {
     "name": "rate",
+    "toys": {"per_point": 1000, "map": TOYS},
     "allowed_fraction": {"0.68": 0.3, "0.95": 0.6},
     "allowed_area": {"0.68": 0.3, "0.95": 0.5521},
     "allowed_area_error": {"0.68": 0.002, "0.95": 0.003},
@@ -133,6 +139,10 @@ def test_a_run_shows_what_it_found(mmc_run: Callable[[], int], study: Path, caps
         ["method", "allowed at 68 %", "allowed at 95 %", "closure"],
         ["rate", "30.0 ± 0.2 %", "55.2 ± 0.3 %", "passed", "reaches the edge"],
         ["sally", "not resolved", "15.5 %", "failed"],
+        [
+            "rate: critical values 2.28 to 2.58 (± 0.05) at 68 % (asymptotic 2.28), "
+            "5.99 to 6.29 (± 0.05) at 95 % (asymptotic 5.99), from 2,000 toys at 2 points"
+        ],
     ]
     assert "warning: warning 2\n… and 5 more warnings, in the report\n" in out
     for line in out.splitlines()[-2:]:

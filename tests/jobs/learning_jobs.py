@@ -12,7 +12,7 @@ from mmc.compiler.settings.limits import LimitSettings
 
 from tests.jobs.physics import Folder
 
-RATIO, SCORE, LIKELIHOOD = (names_of(family) for family in methods.METHOD_FAMILIES)
+RATIO, SCORE, LIKELIHOOD, POLYNOMIAL = (names_of(family) for family in methods.METHOD_FAMILIES)
 WITH_ALPHA = names_with_score_term()
 TRAINING: dict[str, Any] = {
     "n_hidden": [20],
@@ -69,7 +69,7 @@ class Learning(Folder):
         """A method's own settings of the stage ``sample``."""
         prior = {"random": {"n": 50, "priors": {name: {"flat": [-1.0, 1.0]} for name in self.shared["parameters"]}}}
         points = {"theta": None, "theta0": prior, "theta1": {"benchmark": "sm"}}
-        if method in SCORE:
+        if method in SCORE + POLYNOMIAL:
             points = {"theta": {"benchmark": "sm"}, "theta0": None, "theta1": None}
         if method in LIKELIHOOD:
             points = {"theta": prior, "theta0": None, "theta1": None}
@@ -97,7 +97,7 @@ class Learning(Folder):
         likelihoods, own = METHODS[method].likelihoods, {}
         if likelihoods:
             own = {"score_bins": likelihoods[0].axes(len(self.shared["parameters"]))[0]}
-        if method in LIKELIHOOD:
+        if METHODS[method].family.estimator.takes_any_denominator:
             own = {"theta1": {"point": self.evaluation["theta_true"]}}
         about = {key: self.method(method)[key] for key in ("method_name", "method", "theta", "theta1")}
         return {**self.evaluation, **about, "train_job": method, "scan": {}, **own, **changes}

@@ -30,7 +30,7 @@ from mmc.files import Folder
 from mmc.locks import BUNDLE, RUN, Lock, held
 from mmc.printing import say
 from mmc.processes import EXIT_FULL, end_with_parent, killed_by
-from mmc.tables import duration, region_size, table
+from mmc.tables import critical_values, duration, region_size, table, toys_in_words
 
 POLL_S = 0.2
 CLEAR = "\x1b[K"
@@ -161,13 +161,19 @@ def _tracked(out: Path, plan: Plan) -> list[str]:
 
 
 def limits_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The part of the grid that each method allows, and the verdict of its closure tests."""
+    """The part of the grid that each method allows, the verdict of its closure tests, and critical values from toys."""
     levels = sorted({level for entry in limits for level in entry["allowed_fraction"]}, key=float)
     rows = [("method", *(f"allowed at {100 * float(level):g} %" for level in levels), "closure", "")]
     for entry in limits:
         shares = (region_size(entry, level) for level in levels)
         rows.append((entry["name"], *shares, entry["verdict"], "reaches the edge" if entry["touches_edge"] else ""))
-    return table(rows, right=range(1, len(levels) + 1))
+    lines = table(rows, right=range(1, len(levels) + 1))
+    return lines + [
+        f"{entry['name']}: critical values {', '.join(critical_values(entry['toys']))}, "
+        f"from {toys_in_words(entry['toys'])}"
+        for entry in limits
+        if "toys" in entry
+    ]
 
 
 @contextmanager

@@ -65,11 +65,11 @@ def test_descriptions_name_the_methods_with_a_score_term() -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_the_losses_are_madminers(name: str) -> None:
     utils = pytest.importorskip("madminer.utils.ml.utils", reason="needs mmc[steps]")
-    _, labels, weights = utils.get_loss(name, 0.25)
     method = METHODS[name]
+    _, labels, weights = utils.get_loss(method.madminer_loss, 0.25)
     assert method.score_term == (weights == [1.0, 0.25])
     assert method.joint_ratio == bool({"mse_r", "improved_xe"} & {*labels})
-    assert method.joint_score == ("mse_score" in labels)
+    assert method.needs_morphing == ("mse_score" in labels)
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)

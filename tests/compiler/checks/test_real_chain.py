@@ -109,6 +109,8 @@ evaluation: {{systematics: profile}}
         (f"{RATIO[10:-2]}, nuisance_mode: profile, estimator: double_parameterized_ratio}}", []),
         (f"{RATIO[10:-2]}, nuisance_mode: profile, estimator: morphing_aware_ratio}}", ["MMC503"]),
         ("nde: {theta: {random: {n: 9}}, samples: 99, nuisance_mode: profile}", []),
+        ("derivatives: {theta: {benchmark: sm}, samples: 99}", []),
+        ("derivatives: {theta: {benchmark: sm}, samples: 99, nuisance_mode: profile}", ["MMC503"]),
     ],
 )
 def test_nuisance_parameters_of_a_method(method: str, expected: list[str]) -> None:
@@ -316,6 +318,10 @@ evaluation:
         ([], []),
         ([("alice", "carl")], []),
         ([("alice", "alices")], ["alices learns from the joint score"]),
+        (
+            [("alice: {theta0: {benchmarks: [w, v]}, theta1", "derivatives: {theta")],
+            ["derivatives learns from the derivatives of the weights"],
+        ),
         ([("alice: {theta0: {benchmarks: [w, v]}, theta1", "sally: {theta")], ["sally learns from the joint score"]),
         ([("{benchmarks: [w, v]}", "{point: {c: 0.5}}")], ["samples can be drawn only at benchmarks"]),
         ([("{benchmarks: [w, v]}", "{random: {n: 9}}")], ["samples can be drawn only at benchmarks"]),

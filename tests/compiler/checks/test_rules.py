@@ -165,6 +165,12 @@ def test_splits(splits: str, expected: list[str]) -> None:
         (METHOD[:-1] + ", theta: {benchmark: sm}}", ["MMC503"]),
         (METHOD[:-1] + ", training: {alpha: 3}}", []),
         ("nde: {samples: 10}", ["MMC502"]),
+        ("derivatives: {theta: {benchmarks: [sm, w]}, samples: 10, calibration: normalisation}", []),
+        ("derivatives: {samples: 10}", ["MMC502"]),
+        ("derivatives: {theta: {benchmark: sm}, theta1: {benchmark: sm}, samples: 10}", ["MMC503"]),
+        ("derivatives: {theta: {benchmark: sm}, samples: 10, training: {alpha: 1}}", ["MMC503"]),
+        ("derivatives: {theta: {benchmark: sm}, samples: 10, estimator: morphing_aware_ratio}", ["MMC503"]),
+        ("derivatives: {theta: {random: {n: 11}}, samples: 10}", ["MMC508"]),
         ("scandal: {theta: {random: {n: 10}}, samples: 10, calibration: normalisation}", []),
         ("nde: {theta: {random: {n: 11}}, samples: 10}", ["MMC508"]),
         ("nde: {theta: {random: {n: 10}}, theta1: {benchmark: sm}, samples: 10}", ["MMC503"]),
@@ -328,6 +334,12 @@ def test_the_files_of_a_right_study_are_named() -> None:
         ("{baselines: {histograms: {}}}", ["MMC107"]),
         ("{include_xsec: both}", []),
         ("{include_xsec: maybe}", ["MMC104"]),
+        ("{confidence: toys}", []),
+        ("{confidence: toys, systematics: nominal, grid: {c_LL: {points: 200}, c_LR: {points: 250}}}", []),
+        ("{confidence: toys, grid: {c_LL: {points: 201}, c_LR: {points: 250}}}", ["MMC533"]),
+        ("{confidence: toys, event_weights: madminer}", ["MMC533"]),
+        ("{confidence: asymptotic, event_weights: madminer}", []),
+        ("{confidence: exact}", ["MMC104"]),
         ("{score_likelihood: adaptive-sally}", ["MMC531"]),
         ("{observed: {file: data.csv}}", ["MMC601"]),
         ("{observed: {file: data.csv, n_observed: 0}}", ["MMC601", "MMC106"]),
@@ -363,6 +375,8 @@ def test_systematic_uncertainties_are_profiled_where_there_are_some() -> None:
     profile = ("evaluation:\n  luminosity: 300 fb^-1", "evaluation: {systematics: profile, baselines: {rate: true}}")
     assert codes(profile) == ["MMC532"]
     assert codes((profile[0], "evaluation: {systematics: nominal}")) == []
+    toys = (profile[0], "evaluation: {systematics: profile, confidence: toys, baselines: {rate: true}}")
+    assert codes(toys) == ["MMC532", "MMC533"]
 
 
 def test_a_histogram_with_bins_by_default_may_have_too_many_cells() -> None:

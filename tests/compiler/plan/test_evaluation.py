@@ -43,6 +43,16 @@ def test_limits_alone_know_that_nuisance_parameters_are_profiled(study: dict[str
     assert set(again) == {"evaluate", "baselines", "report"}
 
 
+def test_limits_alone_know_that_critical_values_are_from_toys(study: dict[str, Any]) -> None:
+    before = plan_of(study)
+    study["evaluation"]["confidence"] = "asymptotic"
+    assert set(changed(before, plan_of(study))) == {"report"}  # which names the digest of the study
+    study["evaluation"]["confidence"] = "toys"
+    plan = plan_of(study)
+    assert plan.stage("evaluate").settings["confidence"] == "toys"
+    assert set(changed(before, plan)) == {"evaluate", "baselines", "report"}
+
+
 def test_a_profiled_score_is_trained_and_evaluated_on_the_same_samples(study: dict[str, Any]) -> None:
     before = plan_of(study)
     study["methods"]["sally"]["nuisance_mode"] = "profile"

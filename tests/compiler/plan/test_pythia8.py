@@ -165,6 +165,23 @@ def test_an_ensemble_trains_its_members_and_evaluates_them_once(drell_yan: dict[
     assert all({("train", name) for name in job.settings["members"]} < {*job.needs} for job in evaluated)
 
 
+def test_members_of_an_ensemble_can_have_samples_of_their_own(drell_yan: dict[str, Any]) -> None:
+    drell_yan["methods"]["alices"].update(ensemble={"n": 2, "samples": "each"}, scan={"training.alpha": [1, 5]})
+    plan = plan_of(drell_yan)
+    sampled = [job for job in plan.stage("sample").jobs if job.settings["method_name"] == "alices"]
+    assert [job.name for job in sampled] == ["alices.member-0", "alices.member-1"]
+    assert all(job.settings["bootstrap"] for job in sampled) and len({job.seed for job in sampled}) == 2
+    trainings = [job for job in plan.stage("train").jobs if job.settings["method_name"] == "alices"]
+    assert [job.settings["sample_job"] for job in trainings] == ["alices.member-0", "alices.member-1"] * 2
+    assert all(("sample", job.settings["sample_job"]) in job.needs for job in trainings)
+    drell_yan["methods"]["alices"]["ensemble"] = {"n": 2}
+    same, number = plan_of(drell_yan), drell_yan["methods"]["alices"] | {"ensemble": 2}
+    drell_yan["methods"]["alices"] = number
+    assert [job.fingerprint for job in same.stage("train").jobs] == [
+        job.fingerprint for job in plan_of(drell_yan).stage("train").jobs
+    ]
+
+
 def test_estimators_that_vary_with_both_points_are_compared_with_the_true_point(drell_yan: dict[str, Any]) -> None:
     prior, sm = {"random": {"n": 10}}, {"benchmark": "sm"}
     drell_yan["methods"] = {

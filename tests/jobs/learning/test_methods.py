@@ -11,7 +11,7 @@ import torch
 from mmc.compiler.catalogue import methods
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, write_json
-from mmc.jobs.learning.estimators import load_estimator, members_in
+from mmc.jobs.learning.estimators import FLOOR, NO_DENSITY, load_estimator, members_in
 from mmc.jobs.learning.samples import load_samples
 from mmc.jobs.learning.training import fit
 from mmc.jobs.madminer.estimators import new_estimator
@@ -21,6 +21,7 @@ from tests.jobs.physics import seal
 from tests.jobs.toy_events import cross_section, squared_amplitude, write_events
 
 VARIED = {"random": {"n": 50, "priors": {"c1": {"flat": [-1.0, 1.0]}}}}
+BALANCED = {"theta": {"benchmarks": ["sm", "b1", "b2"]}, "sample_only_from_closest_benchmark": False}
 DOUBLE, MORPHING_AWARE, QUADRATIC = (kind.name for kind in methods.RATIO.estimators[1:])
 KINDS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "double": ("alices", {"estimator": DOUBLE, "theta1": VARIED}, {"estimator": DOUBLE}),
@@ -29,7 +30,10 @@ KINDS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "scandal": ("scandal", {}, {"n_components": 2, "n_mades": 2}),
     "morphing": ("alices", {"estimator": MORPHING_AWARE}, {"estimator": MORPHING_AWARE}),
     "quadratic": ("alices", {"estimator": QUADRATIC}, {"estimator": QUADRATIC}),
+    "polynomial": ("derivatives", {}, {}),
+    "polynomial, several points": ("derivatives", BALANCED, {}),
 }
+ANY_DENOMINATOR = ("double", "double without score", "nde", "scandal", "polynomial", "polynomial, several points")
 SLOW_TO_LEARN = ("nde", "quadratic")
 
 
@@ -54,7 +58,7 @@ def test_every_type_of_estimator_learns_the_model(learning: Learning, kind: str)
     model = learning.train(method, samples, **training)
     estimator = load_estimator(model, np.array([0.3]))
     z, theta = np.linspace(-2.5, 2.5, 41)[:, np.newaxis], np.array([0.9])
-    reference = np.array([0.3 if kind in ("double", "double without score", "nde", "scandal") else 0.0])
+    reference = np.array([0.3 if kind in ANY_DENOMINATOR else 0.0])
     truth = np.log(squared_amplitude(z, theta) / cross_section(theta))
     truth -= np.log(squared_amplitude(z, reference) / cross_section(reference))
     estimated = estimator.log_ratio(np.array([theta]), z)[0]
@@ -84,13 +88,39 @@ def test_ensembles_are_averaged_as_madminers(learning: Learning) -> None:
     mean, _ = theirs.evaluate_log_likelihood_ratio(x=x, theta=points, test_all_combinations=True)
     assert estimator.log_ratio(points, x) == pytest.approx(mean, abs=1e-6)
     record = json.loads((learning.evaluate("alice", models) / "evaluate.json").read_text())
-    assert record["ensemble"]["members"] == 3 and record["ensemble"]["log_likelihood_spread"] > 0.0
+    spread = record["ensemble"]
+    assert spread["members"] == 3 and spread["log_likelihood_spread"] > 0.0
+    for level, areas in spread["allowed_area"].items():
+        assert spread["allowed_area_error"][level] == pytest.approx(np.std(areas, ddof=1) / 3**0.5)
+
+    alone = json.loads((learning.evaluate("alice", models[:1]) / "evaluate.json").read_text())["allowed_area"]
+    assert {level: areas[0] for level, areas in spread["allowed_area"].items()} == pytest.approx(alone, rel=0.1)
 
     models = [learning.train("sally", learning.sample("sally"), job=f"sally.member-{k}", seed=k) for k in (1, 2)]
     theirs = Ensemble([member.madminer for member in load_estimator(models).members])
     assert load_estimator(models).score(x) == pytest.approx(theirs.evaluate_score(x=x)[0], abs=1e-6)
     record = json.loads((learning.evaluate("sally", models) / "evaluate.json").read_text())
     assert record["ensemble"]["score_spread"] > 0.0
+
+
+@pytest.mark.parametrize("sampling", [{}, BALANCED], ids=["one point", "several points"])
+def test_polynomials_are_normalised_by_construction(learning: Learning, sampling: Any) -> None:
+    """Over the training samples, the mean density is 1 at every point, however little the network has learned."""
+    samples = learning.sample("derivatives", samples=300, **sampling)
+    models = [learning.train("derivatives", samples, job=f"d.member-{k}", seed=k, n_epochs=1) for k in (1, 2)]
+    x, points = load_samples(samples / "train")["x"].astype(float), np.array([[-1.5], [0.0], [0.4], [2.0]])
+    estimator = load_estimator(models, np.array([0.4]))
+    densities = [member.density(points, x) for member in estimator.members]
+    assert np.mean(densities, axis=2) == pytest.approx(np.ones((2, 4)), abs=1e-5)
+    assert np.std(densities, axis=2)[:, [0, 3]].min() > 0.01
+    if not sampling:
+        assert densities[0][1] == pytest.approx(1.0, abs=1e-6)
+    mean = np.mean(densities, axis=0)
+    expected = np.log(np.maximum(mean / np.maximum(mean[2], NO_DENSITY), FLOOR))
+    assert estimator.log_ratio(points, x) == pytest.approx(expected)
+    assert np.array_equal(estimator.too_small(points, x), expected <= np.log(FLOOR))
+    record = json.loads((learning.evaluate("derivatives", models) / "evaluate.json").read_text())
+    assert record["ensemble"]["members"] == 2 and record["ensemble"]["log_likelihood_spread"] > 0.0
 
 
 def test_a_member_of_an_ensemble_is_not_left_out(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "double": ("alices", {"estimator": "double_parameterized_ratio"}),
     "morphing": ("alices", {"estimator": "morphing_aware_ratio"}),
     "scandal": ("scandal", {"n_mades": 2}),
+    "derivatives": ("derivatives", {}),
 }
 
 
@@ -44,7 +45,13 @@ class Scaled(Learning):
         """A trained network."""
         priors = {f"c{k + 1}": {"flat": [-unit, unit]} for k, unit in enumerate(self.units)}
         varied = {"random": {"n": 50, "priors": priors}}
-        points = {} if method == "sally" else {"theta": varied} if method == "scandal" else {"theta0": varied}
+        points = (
+            {}
+            if method in ("sally", "derivatives")
+            else {"theta": varied}
+            if method == "scandal"
+            else {"theta0": varied}
+        )
         points |= {"estimator": training["estimator"]} if "estimator" in training else {}
         return self.train(method, self.sample(method, **points), **training)
 

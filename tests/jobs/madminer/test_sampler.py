@@ -71,3 +71,22 @@ def test_events_of_all_benchmarks_are_combined_as_in_limits(toy_events: Path) ->
         assert total == pytest.approx(weights.sum(), rel=1e-9 if balanced else 0.05)
         assert x[:, 0].mean() == pytest.approx(weights @ events.x[:, 0] / weights.sum(), abs=0.1)
     assert sizes[1] > 1.2 * sizes[0]
+
+
+def test_bootstrap_samples_leave_events_out(toy_events: Path) -> None:
+    """With Poisson numbers of mean 1, a part 1/e of the events counts as often as never; the next draw has others."""
+    from madminer.sampling import benchmark
+
+    options = {"test_split": 0.2, "validation_split": 0.2, "sample_only_from_closest_benchmark": False}
+    drawn = []
+    for resamples in (False, True, True):
+        np.random.seed(len(drawn))
+        sampler = make_sampler(toy_events / "events.h5")
+        sampler.resamples = resamples
+        x, *_ = sampler.sample_train_plain(theta=benchmark("sm"), n_samples=200_000, **options)
+        drawn.append({*x[:, 2]})
+    whole, *resampled = drawn
+    for events in resampled:
+        assert events < whole
+        assert 1.0 - len(events) / len(whole) == pytest.approx(np.exp(-1.0), abs=0.03)
+    assert len(resampled[0] & resampled[1]) / len(whole) == pytest.approx((1.0 - np.exp(-1.0)) ** 2, abs=0.03)

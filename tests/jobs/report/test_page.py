@@ -81,7 +81,7 @@ def test_everything_that_closure_tests_say(found: Any) -> None:
     alice |= {
         "verdict": "doubtful",
         "reasons": ["a slope of 3"],
-        "ensemble": {"members": 3, "log_likelihood_spread": 0.2},
+        "ensemble": {"members": 3, "log_likelihood_spread": 0.2, "allowed_area_error": {"0.95": 0.0123}},
     }
     drawn = pictures(results, grids, settings)
     panels = drawn["closure_alice"].figure.axes
@@ -96,6 +96,7 @@ def test_everything_that_closure_tests_say(found: Any) -> None:
     table, _, why = page.partition('<h2 id="closure">')[2].partition("Why methods did not pass")
     assert "a slope of 3" in why and "a slope of 3" not in table  # reasons are long and would make the table wide
     assert "members 3" not in page and page.count("log likelihood spread 0.2") == 1
+    assert "error of the area at 95 % from the training 1.2 %" in page
     assert "the first of 3" in page and "area / truth" in page and "slope on joint" in page
     assert "alice (closure doubtful)" in " ".join(
         text.get_text() for text in drawn["contours_c1_c2"].figure.axes[0].get_legend().get_texts()

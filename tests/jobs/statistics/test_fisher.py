@@ -24,6 +24,19 @@ def test_matrices_are_those_of_madminer(toy_events: Path, point: np.ndarray) -> 
     assert histogram == pytest.approx(stock.histo_information(point, 5000.0, "x1", EDGES)[0])
 
 
+def test_negative_weights_cancel_positive_ones() -> None:
+    """Each event as two, with 3/2 and -1/2 of its weight, has the same information."""
+    random = np.random.default_rng(8)
+    row, gradients = np.array([1.0, 0.0, 0.0]), np.array([[0.2, 1.0, 0.0], [0.0, 0.3, -1.0]])
+    x = random.normal(size=(500, 1))
+    weights = np.stack([1.0 + 0 * x[:, 0], 0.4 * x[:, 0], 0.3 * x[:, 0] ** 2], axis=1)
+    whole = truth_information(Events(x, weights), row, gradients, 1.0)
+    split = Events(np.concatenate([x, x]), np.concatenate([1.5 * weights, -0.5 * weights]))
+    halves = truth_information(split, row, gradients, 1.0)
+    assert halves.matrix == pytest.approx(whole.matrix)
+    assert np.einsum("ijij->ij", halves.covariance) == pytest.approx(2.5 * np.einsum("ijij->ij", whole.covariance))
+
+
 def test_profiled_information_does_not_depend_on_units() -> None:
     root = np.random.default_rng(3).normal(size=(3, 3))
     matrix, unit = root @ root.T + np.eye(3), np.array([1e-12, 1.0, 1e5])

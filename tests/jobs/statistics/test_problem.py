@@ -1,9 +1,11 @@
 """The input of every limit."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.limits import effective_size
 from mmc.jobs.statistics.problem import LimitProblem
@@ -40,3 +42,18 @@ def test_effective_events_are_those_of_the_weights(tmp_path: Path, toy_events: P
     for point in (0, 40, 81):
         weights = problem.file.part("validation").weights @ problem.coefficients[point]
         assert problem.effective_events[point] == pytest.approx(effective_size(weights))
+
+
+@pytest.mark.parametrize("other", [{"event_weights": "madminer"}, {"systematics": "profile"}])
+def test_toys_need_balanced_events_and_nominal_uncertainties(
+    tmp_path: Path, uncertain: Path, other: dict[str, Any]
+) -> None:
+    limits = Learning(tmp_path, uncertain, confidence="toys", **other).limits
+    with pytest.raises(StepError, match="toys need morphing, balanced event weights and nominal"):
+        LimitProblem.of(EventFile.of(uncertain / "events.h5", limits), limits)
+
+
+def test_tuning_compares_trials_without_toys(tmp_path: Path, toy_events: Path) -> None:
+    limits = Learning(tmp_path, toy_events, confidence="toys").limits
+    file = EventFile.of(toy_events / "events.h5", limits)
+    assert LimitProblem.of(file, limits).toys and not LimitProblem.of(file, limits, partition="validation").toys

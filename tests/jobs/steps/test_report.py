@@ -12,7 +12,9 @@ import jsonschema
 import numpy as np
 import pytest
 from mmc.jobs.job import write_json
+from mmc.jobs.report.coverage_map import coverage_figure
 from mmc.jobs.report.figures import Curve, axis_label, contour_figure, loss_figure, p_value_figure, plain, render
+from scipy.stats import chi2
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import write_events
@@ -81,6 +83,52 @@ def report(run: dict[str, Any], *inputs: str) -> Path:
 def whole(run: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of everything."""
     return report(run, *EVERYTHING).rename(tmp_path_factory.mktemp("whole") / "report")
+
+
+def test_critical_values_from_toys(run: dict[str, Any], monkeypatch: pytest.MonkeyPatch, plain_figures: None) -> None:
+    """All likelihoods; the closure tests of coverage are those of the published regions."""
+    monkeypatch.setattr("mmc.jobs.statistics.neyman.TOYS", 2000)
+    learning: Learning = run["learning"]
+    limits = [
+        learning.evaluate(model.name, model, job=f"{model.name}_toys", confidence="toys") for model in run["model"]
+    ]
+    baselines = [
+        learning.baseline("rate", "rate_toys", confidence="toys"),
+        learning.baseline("truth", "truth_toys", confidence="toys"),
+        learning.baseline("histogram", "histogram_toys", confidence="toys", observables=["x1"], bins=[6]),
+    ]
+    folder = learning.report(model=run["model"], limits=limits, baseline=baselines, events=run["events"])
+    content, page = results(folder), (folder / "index.html").read_text()
+    for entry in content["methods"] + content["baselines"]:
+        assert entry["toys"]["per_point"] >= 40 and f"coverage_{entry['name']}" in content["figures"]
+        values: dict[float, Any] = {level: {} for level in entry["confidence_levels"]}
+        for item in entry["toys"]["map"]:
+            values[item["level"]][tuple(item["theta"].values())] = item
+        if "coverage" in entry["closure"]:
+            for item in entry["closure"]["coverage"]:
+                own = values[item["level"]].get(tuple(item["theta"].values()))
+                if own is not None:
+                    chi_square = chi2.ppf(item["level"], entry["degrees_of_freedom"])
+                    assert item["widening"] == pytest.approx(own["critical_value"] / chi_square)
+        points = len(entry["toys"]["map"]) // len(values)
+        assert f"{points * entry['toys']['per_point']:,} toys at {points} points" in page
+    assert "Critical values from toys" in page
+    assert content["methods"][0]["verdict"] == "passed"
+
+
+@pytest.mark.parametrize("names", [["c1"], ["c1", "c2"], ["c1", "c2", "c3"]])
+def test_a_coverage_map_is_drawn_without_images(names: list[str]) -> None:
+    """The content security policy of a page forbids them."""
+    entries = [
+        {"theta": dict.fromkeys(names, at), "level": level, "coverage": level - 0.1 * at}
+        for at in (-0.5, 0.0, 0.5)
+        for level in (0.68, 0.95)
+    ]
+    record = {"name": "rate", "best_fit": dict.fromkeys(names, 0.0), "toys": {"per_point": 100, "map": entries}}
+    one, other = (coverage_figure(record, {name: name for name in names}, dict.fromkeys(names, 0.0)) for _ in range(2))
+    svg = render(one, "svg")
+    assert b"<image" not in svg and svg == render(other, "svg")
+    assert len(one.axes) == (2 if len(names) == 1 else 4)
 
 
 def test_everything(whole: Path) -> None:

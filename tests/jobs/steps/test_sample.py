@@ -153,6 +153,7 @@ def test_without_morphing_a_likelihood_is_learned_at_benchmarks(tmp_path: Path, 
     for method, changes, reason in (
         ("nde", {}, "give benchmarks as theta"),
         ("scandal", {}, "learns from the joint score, which needs morphing"),
+        ("derivatives", {}, "learns from the derivatives of the weights, which needs morphing"),
         ("carl", {"theta0": {"benchmark": "b1"}, "estimator": "morphing_aware_ratio"}, "has no morphing"),
     ):
         refused = Learning(tmp_path / method, events)

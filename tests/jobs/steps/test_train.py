@@ -11,7 +11,7 @@ from mmc.jobs.learning.samples import load_samples
 from mmc.jobs.learning.training import fit
 from mmc.jobs.madminer import workarounds
 
-from tests.jobs.learning_jobs import RATIO, SCORE, Learning, stock_module
+from tests.jobs.learning_jobs import POLYNOMIAL, RATIO, SCORE, Learning, stock_module
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def learning(tmp_path: Path, toy_events: Path) -> Learning:
     return Learning(tmp_path, toy_events)
 
 
-@pytest.mark.parametrize("method", [*RATIO, *SCORE])
+@pytest.mark.parametrize("method", [*RATIO, *SCORE, *POLYNOMIAL])
 def test_every_method_learns(learning: Learning, method: str) -> None:
     model = learning.train(method, learning.sample(method), n_epochs=5)
     record = json.loads((model / "train.json").read_text())

@@ -1,6 +1,7 @@
 """The methods that learn from events, and MadMiner's types of estimators, each declared once.
 
-The losses are those of arXiv:1805.00020 and arXiv:1808.00973. Rules, plan, jobs and documentation read these
+The losses are those of arXiv:1805.00020 and arXiv:1808.00973, and of arXiv:2410.07315 and arXiv:2211.02058 for
+polynomials in the parameters. Rules, plan, jobs and documentation read these
 declarations, and the enums of the schema equal them: to add a method of a known family, change only this module and
 the schema.
 """
@@ -43,11 +44,23 @@ class EstimatorType:
     """The hyperparameters that no other type has, with MadMiner's defaults."""
     is_portable: bool = False
     """Whether :mod:`mmc.jobs.tracking.network` can write it as one torch module."""
+    is_polynomial: bool = False
+    """Whether it gives the coefficients of a polynomial in the parameters as functions of x."""
 
     @property
     def takes_any_denominator(self) -> bool:
         """Whether its ratio can have any denominator, rather than only the one of the training."""
-        return self.varies_with_denominator or self.is_density
+        return self.varies_with_denominator or self.is_density or self.is_polynomial
+
+    @property
+    def gives_ratio(self) -> bool:
+        """Whether it estimates a ratio or a density at any point, rather than a score at one."""
+        return self.takes_parameters or self.is_polynomial
+
+    @property
+    def can_learn_nuisance(self) -> bool:
+        """Whether it can depend on nuisance parameters."""
+        return not (self.is_morphing_aware or self.is_polynomial)
 
 
 PARAMETERIZED = EstimatorType(
@@ -101,8 +114,19 @@ FLOW = EstimatorType(
     needs_hidden_layer=True,
     own_hyperparameters={"n_components": 1, "n_mades": 5, "batch_norm": None},
 )
+POLYNOMIAL_RATIO = EstimatorType(
+    "polynomial_ratio",
+    "madminer.ml.score.ScoreEstimator",
+    network="one network of x for all coefficients of a polynomial in θ, arXiv:2211.02058",
+    denominator="the true point",
+    takes_parameters=False,
+    scales_parameters=False,
+    is_portable=True,
+    is_polynomial=True,
+)
 ESTIMATORS: Mapping[str, EstimatorType] = {
-    kind.name: kind for kind in (SCORE_ESTIMATOR, FLOW, PARAMETERIZED, DOUBLE, MORPHING_AWARE, QUADRATIC)
+    kind.name: kind
+    for kind in (SCORE_ESTIMATOR, FLOW, PARAMETERIZED, DOUBLE, MORPHING_AWARE, QUADRATIC, POLYNOMIAL_RATIO)
 }
 """All types of estimators by name."""
 
@@ -132,12 +156,13 @@ class Family:
 RATIO = Family("ratio", ("theta0", "theta1"), ("theta0",), (PARAMETERIZED, DOUBLE, MORPHING_AWARE, QUADRATIC))
 SCORE = Family("score", ("theta",), (), (SCORE_ESTIMATOR,))
 LIKELIHOOD = Family("likelihood", ("theta",), ("theta",), (FLOW,))
-METHOD_FAMILIES = (RATIO, SCORE, LIKELIHOOD)
+POLYNOMIAL = Family("polynomial", ("theta",), ("theta",), (POLYNOMIAL_RATIO,))
+METHOD_FAMILIES = (RATIO, SCORE, LIKELIHOOD, POLYNOMIAL)
 
 
 @dataclass(frozen=True)
 class LearningMethod:
-    """One of MadMiner's losses, and its family of estimators."""
+    """One of MadMiner's losses, or one that mmc adds, and its family of estimators."""
 
     name: str
     family: Family
@@ -149,11 +174,33 @@ class LearningMethod:
     """Whether the loss has a term with the joint score, with weight ``alpha``."""
     likelihoods: tuple[ScoreLikelihood, ...] = ()
     """The possible likelihoods of a score method, the default first."""
+    loss: str = ""
+    """MadMiner's name of the loss, where it is not that of the method."""
+
+    @property
+    def madminer_loss(self) -> str:
+        """MadMiner's name of the loss."""
+        return self.loss or self.name
 
     @property
     def joint_score(self) -> bool:
         """Whether it needs the joint score, which follows from morphing."""
         return self.score_term or self.family is SCORE
+
+    @property
+    def needs_morphing(self) -> bool:
+        """Whether it learns from derivatives of the weights by the parameters."""
+        return self.joint_score or self.family is POLYNOMIAL
+
+    @property
+    def learns_from(self) -> tuple[str, ...]:
+        """What it learns from in addition to the observables."""
+        parts = {
+            "joint ratio": self.joint_ratio,
+            "joint score": self.joint_score,
+            "derivatives of the weights": self.family is POLYNOMIAL,
+        }
+        return tuple(part for part, is_used in parts.items() if is_used)
 
     @property
     def loss_depends_on(self) -> tuple[str, ...]:
@@ -205,6 +252,12 @@ METHODS: Mapping[str, LearningMethod] = {
         ),
         LearningMethod("nde", LIKELIHOOD, "the likelihood p(x | θ), with masked autoregressive flows"),
         LearningMethod("scandal", LIKELIHOOD, "the likelihood as in nde, and its score", score_term=True),
+        LearningMethod(
+            "derivatives",
+            POLYNOMIAL,
+            "the ratio as a polynomial in θ, by regression of its coefficients",
+            loss="sally",
+        ),
     )
 }
 """All methods by name."""

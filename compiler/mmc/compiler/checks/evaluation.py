@@ -15,9 +15,12 @@ from mmc.compiler.inputs.observed_events import ObservedError, parse_observed
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
 from mmc.compiler.language.document import Path
 from mmc.compiler.language.quantities import parse_quantity
+from mmc.compiler.study.model import POINTS_OF_AXIS
 
 MOST_CELLS = 1_000_000
 """More points of a grid or cells of a histogram need too much memory."""
+MOST_POINTS_FOR_TOYS = 50_000
+"""The likelihoods of a thousand toys at more points need too much memory."""
 
 
 def _asked(ctx: Context) -> list[Baseline]:
@@ -80,13 +83,11 @@ MMC507 = Code(
 @rule(MMC507)
 def cells(ctx: Context) -> Iterator[Diagnostic]:
     """Grids and histograms are not too large."""
-    axes = ctx.get("evaluation", "grid")
-    if axes is not None and ctx.names("parameters"):
-        points = _product(axes.get(name, {}).get("points", 25) for name in ctx.names("parameters") or ())
-        if points > MOST_CELLS:
-            message = f"the grid has {_many(points)} points; at most {MOST_CELLS:,} are possible"
-            where: Path = ("evaluation", "grid") if ctx.given("evaluation", "grid") else ("evaluation",)
-            yield ctx.problem(MMC507, where, message, "take fewer points per parameter", key=True)
+    points = _grid_points(ctx)
+    if points > MOST_CELLS:
+        message = f"the grid has {_many(points)} points; at most {MOST_CELLS:,} are possible"
+        where: Path = ("evaluation", "grid") if ctx.given("evaluation", "grid") else ("evaluation",)
+        yield ctx.problem(MMC507, where, message, "take fewer points per parameter", key=True)
     score_bins, parameters = ctx.get("evaluation", "score_bins"), ctx.names("parameters")
     if score_bins is not None and parameters:
         chosen = _score_likelihood(ctx.get("evaluation", "score_likelihood"))
@@ -101,6 +102,14 @@ def cells(ctx: Context) -> Iterator[Diagnostic]:
             message = f"the histogram has {_many(count)} cells; at most {MOST_CELLS:,} are possible"
             key = "bins" if given else "observables"
             yield ctx.problem(MMC507, (*path, key), message, "take fewer bins, or fewer observables", key=True)
+
+
+def _grid_points(ctx: Context) -> int:
+    """The number of points of the grid, 0 if it is not known."""
+    axes, parameters = ctx.get("evaluation", "grid"), ctx.names("parameters")
+    if axes is None or not parameters:
+        return 0
+    return _product(axes.get(name, {}).get("points", POINTS_OF_AXIS) for name in parameters)
 
 
 _COUNTED = 10**15
@@ -224,6 +233,37 @@ def without_effect(ctx: Context) -> Iterator[Diagnostic]:
 def _score_likelihood(chosen: str | None) -> ScoreLikelihood:
     """The likelihood that the study chooses for the score methods with several likelihoods."""
     return SALLY if chosen is None else next(entry for entry in SCORE_LIKELIHOODS if entry.name == chosen)
+
+
+MMC533 = Code(
+    "MMC533",
+    "Critical values cannot come from toys",
+    "Toys are drawn from the events of all benchmarks, weighted to many points of the grid, and nuisance parameters "
+    "are not fitted to each of them. So `confidence: toys` needs morphing, `event_weights: balanced` and `systematics: "
+    "nominal`. The likelihoods of a thousand toys must fit into memory: the grid has at most 50,000 points.",
+)
+NO_TOYS = {
+    ("morphing", "none"): "toys need weights between the benchmarks",
+    ("evaluation", "event_weights", "madminer"): "toys are drawn from balanced events",
+    ("evaluation", "systematics", "profile"): "nuisance parameters are not fitted to toys",
+}
+"""Choices that exclude toys, each as its path and value, and the reasons."""
+
+
+@rule(MMC533)
+def toys(ctx: Context) -> Iterator[Diagnostic]:
+    """Toys can be drawn and evaluated."""
+    path: Path = ("evaluation", "confidence")
+    if ctx.get(*path) != "toys":
+        return
+    for (*other, value), reason in NO_TOYS.items():
+        if ctx.get(*other) == value:
+            message = f"{reason}, and the study has `{other[-1]}: {value}`"
+            yield ctx.problem(MMC533, path, message, "remove one of them")
+    points = _grid_points(ctx)
+    if points > MOST_POINTS_FOR_TOYS:
+        message = f"the grid has {_many(points)} points; toys need at most {MOST_POINTS_FOR_TOYS:,}"
+        yield ctx.problem(MMC533, path, message, "take fewer points per parameter, or remove `confidence`")
 
 
 @rule(MMC531, MMC532)

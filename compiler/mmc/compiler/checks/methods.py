@@ -56,8 +56,8 @@ def which_method(ctx: Context) -> Iterator[Diagnostic]:
 MMC502 = Code(
     "MMC502",
     "A method lacks a point for its training",
-    "Ratio methods need `theta0` and `theta1`; score and likelihood methods need `theta`. The documentation of the "
-    "study language has a table of the methods.",
+    "Ratio methods need `theta0` and `theta1`; all other methods need `theta`. The documentation of the study "
+    "language has a table of the methods.",
 )
 
 
@@ -81,10 +81,10 @@ def _a_benchmark(ctx: Context) -> str:
 MMC503 = Code(
     "MMC503",
     "A setting does not belong to the method",
-    "The method does not use this setting, so it would be ignored: `theta` is for score and likelihood methods, "
-    "`theta0`, `theta1` and `estimator` for ratio methods, `calibration` and `scale_parameters` for all but score "
-    "methods, `alpha` for methods whose loss has a score term, `n_components`, `n_mades` and `batch_norm` for "
-    "likelihood methods and `dropout_prob` for all others, `nesterov_momentum` for the optimiser sgd, "
+    "The method does not use this setting, so it would be ignored: `theta` is for all but ratio methods, "
+    "`theta0`, `theta1` and `estimator` for ratio methods, `calibration` for all but score methods, `scale_parameters` "
+    "for ratio and likelihood methods, `alpha` for methods whose loss has a score term, `n_components`, `n_mades` and "
+    "`batch_norm` for likelihood methods and `dropout_prob` for all others, `nesterov_momentum` for the optimiser sgd, "
     "`early_stopping_patience` for early stopping.",
 )
 
@@ -102,11 +102,13 @@ def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
         if method.family is SCORE and ctx.given(*path, "calibration"):
             message = f"`calibration` has no effect: {method.name} does not estimate a ratio"
             yield ctx.problem(MMC503, (*path, "calibration"), message, "remove it", key=True)
-        if entry.get("nuisance_mode") == "profile" and _estimator(method, entry).is_morphing_aware:
+        estimator = _estimator(method, entry)
+        if entry.get("nuisance_mode") == "profile" and not estimator.can_learn_nuisance:
             message = (
-                "`nuisance_mode` has no effect: a morphing-aware estimator depends on the parameters of the study only"
+                f"`nuisance_mode` has no effect: a {estimator.name} estimator depends on the parameters of the study "
+                "only"
             )
-            help_text = "remove it, or choose another `estimator`"
+            help_text = "remove it, or choose another " + ("`estimator`" if estimator.is_morphing_aware else "method")
             yield ctx.problem(MMC503, (*path, "nuisance_mode"), message, help_text, key=True)
         if len(method.family.estimators) == 1 and "estimator" in entry:
             message = f"`estimator` has no effect: {method.name} has only one type of estimator"

@@ -10,7 +10,7 @@ from mmc.compiler.checks.shape import MMC504, repetitions, shape_problems
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
 from mmc.compiler.language.document import Path
 from mmc.compiler.language.schema import load_schema
-from mmc.compiler.study.scans import MOST_TRAININGS, Range, scan_of, size
+from mmc.compiler.study.scans import MOST_TRAININGS, Range, ensemble_size, has_bootstrap, scan_of, size
 
 
 @rule(MMC504)
@@ -70,6 +70,24 @@ def _search(entry: Mapping[str, Any]) -> str:
     return search
 
 
+MMC544 = Code(
+    "MMC544",
+    "An adaptive search with bootstrap samples",
+    "With `samples: each`, every network of an ensemble has samples of its own. A search with Optuna trains all "
+    "networks in one job, from one set of samples. Search with `grid` or `random`, or remove `samples: each`.",
+)
+
+
+@rule(MMC544)
+def bootstrap(ctx: Context) -> Iterator[Diagnostic]:
+    """The networks of an adaptive search learn from the same samples."""
+    for name, _, entry in methods_of(ctx):
+        if has_bootstrap(entry) and _search(entry) == "optuna":
+            message = f"the search of {name} trains all networks of an ensemble on the same samples"
+            path = ("methods", name, "ensemble", "samples")
+            yield ctx.problem(MMC544, path, message, "write `samples: same`, or search with `grid` or `random`")
+
+
 MMC542 = Code(
     "MMC542",
     "A search has nothing to choose from",
@@ -99,7 +117,7 @@ def trials(ctx: Context) -> Iterator[Diagnostic]:
             message = f"{wanted:,} random trials are too many: the scan has only {choices:,.0f} settings"
             help_text = "write `search: grid`, which trains all of them, or reduce `trials`"
             yield ctx.problem(MMC542, (*path, "tuning", "trials"), message, help_text)
-        trainings = (choices if wanted is None else wanted) * entry.get("ensemble", 1)
+        trainings = (choices if wanted is None else wanted) * ensemble_size(entry)
         most = entry.get("allow_trainings", MOST_TRAININGS)
         if most < trainings < float("inf"):
             where = (*path, "scan") if wanted is None else (*path, "tuning", "trials")

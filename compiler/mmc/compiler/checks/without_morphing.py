@@ -22,7 +22,8 @@ MMC512 = Code(
     "MMC512",
     "This needs morphing",
     "With `morphing: none`, weights of events are known at the benchmarks alone. Methods that learn from the joint "
-    "score and Fisher information need derivatives of the weights by the parameters, which morphing gives. "
+    "score or from derivatives, and Fisher information, need derivatives of the weights by the parameters, which "
+    "morphing gives. "
     "Samples can be drawn only at benchmarks, and the points of the grid and the true point must be benchmarks: for "
     "benchmarks at 168, 170, …, 176, a grid with `range: [168, 176], points: 5`.",
 )
@@ -30,14 +31,15 @@ MMC512 = Code(
 
 @rule(MMC512)
 def without_morphing(ctx: Context) -> Iterator[Diagnostic]:
-    """Without morphing, methods need no score, and all points are benchmarks."""
+    """Without morphing, methods need no derivatives of weights, and all points are benchmarks."""
     if ctx.get("morphing") != "none" or not ctx.reads_particles:
         return
     for name, method, entry in methods_of(ctx):
         path = ("methods", name)
-        if method.joint_score:
-            message = f"{method.name} learns from the joint score, which needs morphing; the study has `morphing: none`"
-            others = [other.name for other in METHODS.values() if not other.joint_score]
+        if method.needs_morphing:
+            source = method.learns_from[-1]
+            message = f"{method.name} learns from the {source}, which needs morphing; the study has `morphing: none`"
+            others = [other.name for other in METHODS.values() if not other.needs_morphing]
             yield ctx.problem(MMC512, path, message, f"use {one_of(others, len(others))}", key=True)
             continue
         for key in method.family.points:

@@ -28,6 +28,7 @@ def limit_settings(study: Study, evaluation: Evaluation) -> LimitSettings:
         include_xsec=evaluation.include_xsec,
         event_weights=evaluation.event_weights,
         confidence_levels=evaluation.confidence_levels,
+        confidence=evaluation.confidence,
         systematics=evaluation.systematics,
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from mmc.compiler.catalogue import default_observables
-from mmc.compiler.catalogue.methods import RATIO
+from mmc.compiler.catalogue.methods import POLYNOMIAL, RATIO
 from mmc.compiler.settings.generation import Shower
 from mmc.compiler.settings.uncertainties import PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.compiler.study.model import Method, Study
@@ -79,12 +79,15 @@ def analysed(n_events: int, weights: int, n_observables: int) -> int:
 
 
 def sampled(method: Method, n_observables: int, n_parameters: int) -> int:
-    """Training and validation samples: observables, points and joint score; for ratio methods also ratio and label.
+    """Training and validation samples: observables, points and joint score; for ratio methods also ratio and label, for
+    polynomials the coefficients of a quadratic one alone.
 
     MadMiner stores most of them in single precision by default.
     """
     numbers = n_observables + (3 * n_parameters + 2 if method.declared.family is RATIO else 2 * n_parameters)
     if method.estimator_type.varies_with_denominator and method.declared.score_term:
         numbers += n_parameters
+    if method.declared.family is POLYNOMIAL:
+        numbers = n_observables + (n_parameters + 1) * (n_parameters + 2) // 2
     size = _NUMBER if method.sampling.get("double_precision") else _SAMPLE_NUMBER
     return (method.samples + method.validation_samples) * size * numbers

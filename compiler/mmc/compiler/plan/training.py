@@ -28,8 +28,7 @@ class Estimator:
     @property
     def members(self) -> list[tuple[str, ...]]:
         """The names of its trainings: one, or one for each member of an ensemble."""
-        n = self.method.ensemble
-        return [self.identity] if n == 1 else [(*self.identity, f"member-{k}") for k in range(n)]
+        return _members(self.identity, self.method.ensemble)
 
     @property
     def label(self) -> str:
@@ -61,14 +60,15 @@ def add_sample(builder: Builder, study: Study, source: EventSource) -> None:
     """Add the samples of all methods."""
     drafts = [
         Draft(
-            (method.name,),
+            names,
             _sample_settings(study, source, method),
             (source.job(source.of(method)),),
-            method.name,
+            ", ".join(names),
             method.samples,
             size=sizes.sampled(method, sizes.n_observables(study), len(study.parameters)),
         )
         for method in study.methods
+        for names in _sampled(method)
     ]
     builder.add(
         "sample",
@@ -76,6 +76,16 @@ def add_sample(builder: Builder, study: Study, source: EventSource) -> None:
         inputs=(source.input,),
         scattered=True,
     )
+
+
+def _sampled(method: Method) -> list[tuple[str, ...]]:
+    """The names of the samples of a method: one, or one for each member of an ensemble with bootstrap samples."""
+    return _members((method.name,), method.ensemble if method.bootstrap else 1)
+
+
+def _members(identity: tuple[str, ...], n: int) -> list[tuple[str, ...]]:
+    """The names of the members of an ensemble; those of one network are its identity."""
+    return [identity] if n == 1 else [(*identity, f"member-{k}") for k in range(n)]
 
 
 def _sample_settings(study: Study, source: EventSource, method: Method) -> SampleSettings:
@@ -98,6 +108,7 @@ def _sample_settings(study: Study, source: EventSource, method: Method) -> Sampl
         n_eff_forced=method.sampling.get("n_eff_forced"),
         double_precision=method.sampling.get("double_precision"),
         features=method.features,
+        bootstrap=method.bootstrap,
         group=source.name_of(source.of(method)),
     )
 
@@ -111,13 +122,16 @@ def add_train(builder: Builder, study: Study) -> None:
     """Add the trainings of all methods, except the methods that Optuna tunes in a single job."""
     drafts = []
     for estimator in trained_estimators(study):
-        method = estimator.method
-        own, needs = train_settings(method, estimator.values), (("sample", slug(method.name)),)
+        method, own = estimator.method, train_settings(estimator.method, estimator.values)
+        samples = [slug(*names) for names in _sampled(method)]
         for k, names in enumerate(estimator.members):
+            sample = samples[k % len(samples)]
+            needs = (("sample", sample),)
             if method.ensemble == 1:
                 drafts.append(Draft(names, own, needs, estimator.label))
             else:
-                drafts.append(Draft(names, replace(own, member=k), needs, f"{estimator.label}, member {k}"))
+                member = replace(own, member=k, sample_job=sample)
+                drafts.append(Draft(names, member, needs, f"{estimator.label}, member {k}"))
     builder.add(
         "train",
         drafts,

@@ -27,6 +27,8 @@ class LimitSettings:
     event_weights: str = "balanced"
     """``balanced`` or ``madminer``: how the events of several benchmarks are combined."""
     confidence_levels: tuple[float, ...]
+    confidence: str = "asymptotic"
+    """``asymptotic``, or ``toys`` for critical values from toy experiments."""
     systematics: str = "nominal"
     """``nominal``, or ``profile`` to compute limits also with nuisance parameters profiled."""
     n_observed: int | Literal[False] | None = False

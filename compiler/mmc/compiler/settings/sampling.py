@@ -33,6 +33,8 @@ class SampleSettings:
     """None for MadMiner's default."""
     features: tuple[str, ...] | None = None
     """The observables that are inputs of the network; None for all."""
+    bootstrap: bool = False
+    """Whether each training event counts a random number of times, Poisson-distributed with mean 1."""
     group: str | None = None
     """The group whose events are read; None without groups."""
 

@@ -49,7 +49,7 @@ from mmc.compiler.study.model import (
     Reading,
     Study,
 )
-from mmc.compiler.study.scans import Tuning, scan_of
+from mmc.compiler.study.scans import Tuning, ensemble_size, has_bootstrap, scan_of
 
 
 def build_study(data: Mapping[str, Any]) -> Study:
@@ -248,7 +248,8 @@ def _method(
         nuisance_mode=entry.get("nuisance_mode", "project"),
         training={**estimator.own_hyperparameters, **training},
         calibration=entry["calibration"],
-        ensemble=entry.get("ensemble", 1),
+        ensemble=ensemble_size(entry),
+        bootstrap=has_bootstrap(entry),
         scan=scan_of(entry["scan"]),
         tuning=None if "tuning" not in entry else _tuning(entry["tuning"]),
     )
@@ -288,6 +289,7 @@ def _evaluation(
         score_likelihood=entry.get("score_likelihood", SALLY.name),
         systematics=entry.get("systematics", "nominal"),
         confidence_levels=tuple(float(level) for level in entry["confidence_levels"]),
+        confidence=entry.get("confidence", "asymptotic"),
         baselines=_baselines(entry),
     )
 

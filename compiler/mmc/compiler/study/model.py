@@ -106,6 +106,8 @@ class Method:
     calibration: str
     ensemble: int
     """The number of networks to train, from different initial weights; 1 without an ensemble."""
+    bootstrap: bool
+    """Whether each network of the ensemble learns from bootstrap samples of its own."""
     scan: Scan
     tuning: Tuning | None
 
@@ -162,6 +164,8 @@ class Evaluation:
     systematics: str
     """``nominal`` or ``profile``."""
     confidence_levels: tuple[float, ...]
+    confidence: str
+    """``asymptotic`` or ``toys``."""
     baselines: tuple[AskedBaseline, ...]
 
 

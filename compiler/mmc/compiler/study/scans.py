@@ -20,6 +20,22 @@ _DIGITS = 4
 """Significant digits of drawn numbers: enough for hyperparameters, and the same on all platforms."""
 
 
+def ensemble_size(method: Mapping[str, Any]) -> int:
+    """The number of networks of each training of a method, as the study gives it; 1 without an ensemble.
+
+    >>> ensemble_size({}), ensemble_size({"ensemble": 3}), ensemble_size({"ensemble": {"n": 5, "samples": "each"}})
+    (1, 3, 5)
+    """
+    ensemble = method.get("ensemble", 1)
+    return int(ensemble["n"] if isinstance(ensemble, Mapping) else ensemble)
+
+
+def has_bootstrap(method: Mapping[str, Any]) -> bool:
+    """Whether each network of the ensemble of a method learns from bootstrap samples of its own."""
+    ensemble = method.get("ensemble")
+    return isinstance(ensemble, Mapping) and ensemble.get("samples") == "each"
+
+
 @dataclass(frozen=True)
 class Range:
     """The values of a hyperparameter between two ends, both included; uniform in the value or in its logarithm."""

@@ -5,17 +5,24 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from mmc.compiler.catalogue.methods import ESTIMATORS
 from mmc.compiler.catalogue.stages import TRAIN
 from mmc.errors import StepError
 from mmc.jobs.job import read_json, read_record
+from mmc.jobs.learning.polynomials import Polynomial
 from mmc.jobs.madminer.estimators import new_estimator
 from mmc.jobs.madminer.event_file import Array
 
 ROWS = 1 << 10
 """Rows in a batch, so few that a batch stays in the processor's cache."""
+
+FLOOR = 0.01
+"""The least ratio of a polynomial, which may be negative where ln r needs a positive ratio."""
+NO_DENSITY = 1e-3
+"""The least density of a polynomial at the reference, relative to the density of the training samples."""
 
 MEMBER = "member-"
 """Prefix of the number of an ensemble member, in the name of its folder."""
@@ -40,12 +47,29 @@ class Estimator:
     def log_ratio(self, points: Array, x: Array, nu: Array | None = None) -> Array:
         """ln r(x | θ) for all pairs: points (n, parameters), x (m, observables) to shape (n, m).
 
-        For an ensemble, the mean of the members' ln r, as in MadMiner's ``Ensemble``.
+        For an ensemble, the mean of the members' ln r, as in MadMiner's ``Ensemble``; for polynomials, ln of the mean
+        of their densities.
 
         :param nu: nuisance parameters, for estimators that have learned them; None for nominal values
         :raises StepError: when an output of a network is not finite
         """
-        return _mean(member.log_ratio(points, x, nu) for member in self.members)
+        if not self.can_be_negative:
+            return _mean(member.log_ratio(points, x, nu) for member in self.members)
+        density = self._density(np.concatenate([points, self.members[0].reference[np.newaxis]]), x)
+        at_reference = np.maximum(density[-1], NO_DENSITY)
+        return np.asarray(np.log(np.maximum(density[:-1] / at_reference, FLOOR)))
+
+    @property
+    def can_be_negative(self) -> bool:
+        """Whether the estimated density may be negative, as a polynomial may."""
+        return self.members[0].kind.is_polynomial
+
+    def too_small(self, points: Array, x: Array) -> npt.NDArray[np.bool_]:
+        """Whether the ratio of a polynomial is below :data:`FLOOR`, shape (points, events)."""
+        return np.asarray(self.log_ratio(points, x) <= np.log(FLOOR))
+
+    def _density(self, points: Array, x: Array) -> Array:
+        return _mean(member.density(points, x) for member in self.members)
 
     def score(self, x: Array) -> Array:
         """The estimated score of each event, shape (events, parameters); for an ensemble, the mean of its members.
@@ -60,14 +84,15 @@ class Estimator:
 class Network:
     """A network that ``train`` saved, with the scaled inputs of MadMiner. (MadMiner's own functions go row by row.)
 
-    ``reference`` is the denominator, with nominal nuisance parameters. Two types of estimators need it: those that vary
-    with the parameters of the denominator, and those of the likelihood. (MadMiner 0.9.6 evaluates both at unscaled
+    ``reference`` is the denominator, with nominal nuisance parameters. Estimators need it that vary with the parameters
+    of the denominator, those of the likelihood, and polynomials. (MadMiner 0.9.6 evaluates both at unscaled
     parameters, although they are trained at scaled parameters.)
     """
 
     def __init__(self, folder: Path, reference: Array | None = None) -> None:
         record = read_json(folder / TRAIN.record)
         self.kind = ESTIMATORS[record["estimator"]]
+        self._polynomial = Polynomial.of(record["polynomial"]) if self.kind.is_polynomial else None
         self._n_nuisance = len(record.get("nuisance_parameters", ()))
         self.madminer = new_estimator(self.kind.name)
         self.madminer.load(str(folder / "model"))
@@ -90,8 +115,17 @@ class Network:
                     result[k, start : start + len(rows)] = values.cpu().numpy()
         return _finite(result)
 
+    def density(self, points: Array, x: Array) -> Array:
+        """The density of a polynomial, relative to that of the training samples: shape (points, events).
+
+        The mean of every coefficient over the training samples is right, so the density needs no normalisation. But it
+        can be negative.
+        """
+        assert self._polynomial is not None
+        return self._polynomial.density(points, self.score(x))
+
     def score(self, x: Array) -> Array:
-        """The network's score, like :meth:`Estimator.score`."""
+        """The outputs of the network: the score, like :meth:`Estimator.score`, or the coefficients of a polynomial."""
         with torch.inference_mode():
             scores = np.concatenate([self._model(rows).cpu().numpy() for _, rows in self._batches(x)])
         return _finite(scores.astype(float))
@@ -106,10 +140,18 @@ class Network:
             return lambda theta: self._model(theta, denominator, rows, track_score=False)[1][:, 0]
         return lambda theta: self._model(theta, rows, track_score=False)[1][:, 0]
 
-    def _denominator(self, n_rows: int) -> torch.Tensor:
+    @property
+    def reference(self) -> Array:
+        """The denominator, shape (parameters,).
+
+        :raises StepError: when none was given
+        """
         if self._reference is None:
             raise StepError(f"an estimator of type {self.kind.name} needs a reference point")
-        return self._points(self._reference[np.newaxis]).expand(n_rows, -1)
+        return self._reference
+
+    def _denominator(self, n_rows: int) -> torch.Tensor:
+        return self._points(self.reference[np.newaxis]).expand(n_rows, -1)
 
     def _points(self, points: Array, nu: Array | None = None) -> torch.Tensor:
         nu = np.zeros(self._n_nuisance) if nu is None else nu

@@ -12,6 +12,7 @@ unless the denominator varies too.
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 from mmc.compiler.catalogue.methods import (
     METHODS,
     MORPHING_AWARE,
+    POLYNOMIAL,
     RATIO,
     SCORE,
     EstimatorType,
@@ -30,6 +32,7 @@ from mmc.compiler.settings.sampling import SampleSettings
 from mmc.errors import StepError
 from mmc.jobs.arrays import read_npy
 from mmc.jobs.job import read_record
+from mmc.jobs.learning.polynomials import Polynomial
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.madminer.sampler import MOST_NEGATIVE, make_sampler
 
@@ -72,10 +75,15 @@ def draw_samples(path: Path, settings: SampleSettings, out: Path) -> dict[str, A
     }
     if _estimator(settings).takes_morphing_matrix:
         record["morphing"] = _morphing(sampler)
+    points = _drawn_points(sampler, settings) if METHODS[settings.method].family is POLYNOMIAL else np.zeros((0, 0))
     warnings: list[str] = []
-    for partition, n_samples in (("train", settings.samples), ("validation", settings.validation_samples)):
+    wanted = (("train", settings.samples, settings.bootstrap), ("validation", settings.validation_samples, False))
+    for partition, n_samples, sampler.resamples in wanted:
         folder = out / partition
-        arrays, effective = _draw(sampler, settings, partition, n_samples)
+        arrays, effective = _draw(sampler, settings, partition, n_samples, points)
+        if len(points) and "polynomial" not in record:  # the training samples come first
+            means = arrays["t_xz"].mean(axis=0, dtype=float)
+            record["polynomial"] = replace(_polynomial(sampler, points), means=means).record
         n_events = _partition_size(sampler, settings, partition)
         for name, sizes in effective.items():
             if sizes.mean() < TOO_FEW:
@@ -117,7 +125,8 @@ def draw_samples(path: Path, settings: SampleSettings, out: Path) -> dict[str, A
 
 def load_samples(folder: Path) -> dict[str, Array]:
     """The arrays of one partition, by MadMiner's names: ``x``, ``t_xz`` and ``theta``. For ratio methods: ``x``,
-    ``theta0``, ``theta1``, ``y``, ``r_xz`` and ``t_xz``, or ``t_xz0`` and ``t_xz1`` instead of ``t_xz``.
+    ``theta0``, ``theta1``, ``y``, ``r_xz`` and ``t_xz``, or ``t_xz0`` and ``t_xz1`` instead of ``t_xz``. For
+    polynomials: ``x``, and as ``t_xz`` the coefficients, shape (samples, monomials).
 
     :param folder: of the partition, in the output of a job
     """
@@ -126,9 +135,12 @@ def load_samples(folder: Path) -> dict[str, Array]:
 
 
 def _draw(
-    sampler: Any, settings: SampleSettings, partition: str, n_samples: int
+    sampler: Any, settings: SampleSettings, partition: str, n_samples: int, points: Array
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """The arrays of a partition, and MadMiner's effective sample sizes: 1 / (largest probability of an event)."""
+    """The arrays of a partition, and MadMiner's effective sample sizes: 1 / (largest probability of an event).
+
+    :param points: of the samples of a polynomial, shape (points, parameters); empty for other methods
+    """
     common = {
         "n_samples": n_samples,
         "partition": partition,
@@ -142,6 +154,8 @@ def _draw(
     try:
         if METHODS[settings.method].family is RATIO:
             return _draw_ratio(sampler, settings, common)
+        if len(points):
+            return _draw_coefficients(sampler, points, common)
         return _draw_at_points(sampler, settings, common)
     except (ValueError, RuntimeError, ZeroDivisionError) as error:
         raise StepError(
@@ -188,6 +202,31 @@ def _draw_ratio(
     return {"x": x, **thetas, "y": y, "r_xz": r_xz, **scores}, effective
 
 
+def _drawn_points(sampler: Any, settings: SampleSettings) -> Array:
+    """The points of ``theta``, shape (points, parameters); random ones are drawn once for both partitions."""
+    thetas, _ = sampler._parse_theta(_madminer_theta(settings.drawn_at["theta"], settings.parameters), None)
+    return np.array([sampler._get_theta_value(theta) for theta in thetas])
+
+
+def _polynomial(sampler: Any, points: Array) -> Polynomial:
+    """The expansion of the weights about the mean of some points, with half the range of each parameter as unit."""
+    widths = np.ptp([parameter.val_range for parameter in sampler.parameters.values()], axis=1)
+    return Polynomial.about(
+        points.mean(axis=0), np.where(widths > 0.0, widths / 2.0, 1.0), sampler.morpher.components.tolist()
+    )
+
+
+def _draw_coefficients(
+    sampler: Any, points: Array, common: Mapping[str, Any]
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Samples for polynomials: the coefficients of the weight relative to the density of the samples."""
+    x, weights, effective = sampler.sample_train_weights(points, **common)
+    components, matrix = sampler.morpher.components.tolist(), np.asarray(sampler.morpher.morphing_matrix)
+    to_coefficients = _polynomial(sampler, points).expansion(components) @ matrix
+    coefficients = weights[:, : matrix.shape[1]] @ to_coefficients.T
+    return {"x": x, "t_xz": coefficients.astype(x.dtype)}, {"theta": effective}
+
+
 def _estimator(settings: SampleSettings) -> EstimatorType:
     return METHODS[settings.method].family.estimator_of(settings.estimator)
 
@@ -208,13 +247,14 @@ def _morphing(sampler: Any) -> dict[str, Any]:
 def _check_without_morphing(settings: SampleSettings) -> None:
     """Check settings for an event file without morphing. MadMiner would set every score to 0, or raise a traceback.
 
-    :raises StepError: when the method needs joint scores, or points that are not benchmarks
+    :raises StepError: when the method needs derivatives of weights, or points that are not benchmarks
     """
     method = METHODS[settings.method]
-    if method.joint_score:
-        *usable, last = (name for name, other in METHODS.items() if not other.joint_score)
+    if method.needs_morphing:
+        *usable, last = (name for name, other in METHODS.items() if not other.needs_morphing)
         raise StepError(
-            f"{method.name} learns from the joint score, which needs morphing: use {', '.join(usable)} or {last}"
+            f"{method.name} learns from the {method.learns_from[-1]}, which needs morphing: use {', '.join(usable)} "
+            f"or {last}"
         )
     for name, points in settings.drawn_at.items():
         if not isinstance(points, AtBenchmark | AtBenchmarks):
@@ -281,7 +321,7 @@ def _repair(arrays: dict[str, Array], method: LearningMethod) -> list[str]:
         too many ratios are negative to come from rounding in the morphing
     """
     unused = {"x", *(() if method.joint_ratio else ("r_xz",))}
-    unused |= set() if method.joint_score else {"t_xz", "t_xz0", "t_xz1"}
+    unused |= set() if method.needs_morphing else {"t_xz", "t_xz0", "t_xz1"}
     for name in [name for name in arrays if name not in unused]:
         finite = np.isfinite(arrays[name])
         if not finite.all():

@@ -77,6 +77,7 @@ def train(settings: TrainSettings, samples: Path, out: Path) -> None:
                 if profile
                 else {}
             ),
+            **({"polynomial": record["polynomial"]} if "polynomial" in record else {}),
             "sample_job": settings.sample_job,
             "features": settings.features,
             "training": settings.training,

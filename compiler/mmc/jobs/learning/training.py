@@ -16,6 +16,7 @@ from mmc.compiler.catalogue.methods import (
     ESTIMATORS,
     LIKELIHOOD,
     METHODS,
+    POLYNOMIAL,
     SCORE,
     EstimatorType,
     LearningMethod,
@@ -30,6 +31,10 @@ NETWORK = (
 """The hyperparameters of the network; all others are hyperparameters of the training."""
 ROUNDING = 1e-7
 """The relative size of rounding errors in single precision; observables that vary less are constant."""
+ROUNDING_OF_TARGETS = 1e-6
+"""Coefficients of a polynomial that vary less, in units of the largest, are constant: they are sums of weights."""
+ROWS = 1 << 14
+"""Rows in a batch of a network that has been trained."""
 
 
 def fit(
@@ -47,7 +52,8 @@ def fit(
 
     The estimator takes parameters, and gives scores, in the units of the samples. The losses of score methods are in
     units of the mean squared score of each component: 1 for a network that has learned nothing. The weight ``alpha`` of
-    a score term is relative to the mean squared score as well.
+    a score term is relative to the mean squared score as well. The losses of polynomials are in units of the variance
+    of each coefficient, likewise.
 
     :param train: arrays of :func:`mmc.jobs.learning.samples.load_samples`; ``validation`` likewise
     :param training: hyperparameters by MadMiner's names; missing ones have MadMiner's defaults
@@ -68,8 +74,9 @@ def fit(
         data[name] = data[name][:, : train["theta"].shape[1]]  # the scores of nuisance parameters come last
     for name in data.keys() & {"t_xz1", "t_xz1_val"}:
         data[name] = -data[name]  # MadMiner compares it with the slope of ln r along θ1
+    coefficients = _standardise(data) if declared.family is POLYNOMIAL else None
     unit = _unit(data)
-    for name, values in data.items():
+    for name, values in data.items() if coefficients is None else ():
         if name.startswith(("theta", "t_xz")):
             data[name] = (values / unit if name.startswith("theta") else values * unit).astype(values.dtype)
     if morphing is not None:
@@ -87,14 +94,17 @@ def fit(
         train_network = partial(ParameterizedRatioEstimator.train, estimator, scale_parameters=False)
     else:
         train_network = estimator.train
-    losses = train_network(method=method, n_workers=0, **options, **data)
+    losses = train_network(method=declared.madminer_loss, n_workers=0, **options, **data)
+    if coefficients is not None:
+        _restore_coefficients(estimator, train["x"], *coefficients)
+        return estimator, losses
     _restore_unit(estimator, unit, takes_parameters=estimator_type.takes_parameters)
     return estimator, losses
 
 
 def _inputs(method: LearningMethod, kind: EstimatorType, samples: Mapping[str, Array]) -> dict[str, str]:
     """The arrays that an estimator learns from: MadMiner's name of each, and its name among the samples."""
-    if method.family is SCORE:
+    if method.family in (SCORE, POLYNOMIAL):
         return {"x": "x", "t_xz": "t_xz"}
     if method.family is LIKELIHOOD:
         return {"x": "x", "theta": "theta"} | ({"t_xz": "t_xz"} if method.score_term else {})
@@ -143,6 +153,37 @@ def _restore_unit(estimator: Any, unit: Array, *, takes_parameters: bool) -> Non
     with torch.no_grad():
         last.weight /= divisor.to(last.weight)[:, np.newaxis]
         last.bias /= divisor.to(last.bias)
+
+
+def _standardise(data: dict[str, Array]) -> tuple[Array, Array]:
+    """Give each coefficient of the training samples mean 0 and standard deviation 1, in place.
+
+    :returns: the means and the standard deviations; 0 for a coefficient that is the same in all samples
+    """
+    targets = data["t_xz"].astype(float)
+    means, spreads = targets.mean(axis=0), targets.std(axis=0)
+    spreads[spreads <= ROUNDING_OF_TARGETS * np.abs(targets).max()] = 0.0
+    for name in ("t_xz", "t_xz_val"):
+        scaled = (data[name] - means) / np.where(spreads > 0.0, spreads, 1.0)
+        data[name] = np.where(spreads > 0.0, scaled, 0.0).astype(data[name].dtype)
+    return means, spreads
+
+
+def _restore_coefficients(estimator: Any, x: Array, means: Array, spreads: Array) -> None:
+    """Let a trained estimator give coefficients, whose mean over the training samples is exactly that of the targets.
+
+    A squared loss has its minimum there, but training ends elsewhere. The mean multiplies every likelihood ratio, so
+    its error would grow with the number of events.
+    """
+    inputs = estimator._transform_inputs(x)
+    inputs = inputs if estimator.features is None else inputs[:, estimator.features]
+    model, last = estimator.model.cpu().float().eval(), estimator.model.layers[-1]
+    with torch.no_grad():
+        batches = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32)).split(ROWS)
+        excess = sum(model(batch).double().sum(dim=0) for batch in batches) / len(x)
+        scale = torch.as_tensor(spreads)
+        last.bias.copy_((last.bias.double() - excess) * scale + torch.as_tensor(means))
+        last.weight.mul_(scale.to(last.weight)[:, np.newaxis])
 
 
 def _scale_validation_points(estimator: Any, data: dict[str, Array]) -> None:

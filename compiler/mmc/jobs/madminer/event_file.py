@@ -182,7 +182,7 @@ class EventFile:
         """
         weights = events.weights @ self.coefficients(point[np.newaxis])[0]
         gradients = events.weights @ self.gradients(point).T
-        safe = np.where(weights > 0.0, weights, np.inf)  # an event with zero probability there has no score
+        safe = np.where(weights != 0.0, weights, np.inf)  # an event with zero probability there has no score
         scores = np.asarray(gradients / safe[:, np.newaxis] - gradients.sum(axis=0) / weights.sum())
         return scores if slopes is None else np.hstack([scores, slopes - weights @ slopes / weights.sum()])
 

@@ -15,6 +15,12 @@ MOST_NEGATIVE = 0.01
 """The largest part of the cross section that events with negative weights may have where samples are drawn."""
 
 
+def _resampled(batch: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A batch of events whose weights are multiplied by random numbers of MadMiner's generator, numpy's global one."""
+    x, weights, *more = batch
+    return (x, weights * np.random.poisson(1.0, len(weights))[:, np.newaxis], *more)
+
+
 def make_sampler(path: Path, *, balanced: bool = True) -> Any:
     """MadMiner's ``SampleAugmenter``, ten times faster.
 
@@ -33,6 +39,8 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
             super().__init__(str(path))
             self._batches: dict[Any, Sequence[tuple[Any, ...]]] = {}
             self._sums: dict[Any, tuple[Any, ...]] = {}
+            self.resamples = False
+            """Whether events count a random number of times, Poisson-distributed with mean 1 (bootstrap)."""
             self.left_out = 0.0
             """The largest fraction of the cross section at a point that ``n_eff_forced`` left out."""
             self.negative = 0.0
@@ -40,11 +48,12 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
 
         def event_loader(self, *args: Any, **kwargs: Any) -> Any:
             near = kwargs.pop("generated_close_to", None)
-            key = (args, tuple(sorted(kwargs.items())), self._find_closest_benchmark(near))
+            key = (args, tuple(sorted(kwargs.items())), self._find_closest_benchmark(near), self.resamples)
             if key not in self._batches:
                 is_whole = near is None and balanced
                 load = self._balanced if is_whole else partial(super().event_loader, generated_close_to=near)
-                self._batches[key] = list(load(*args, **kwargs))
+                loaded = load(*args, **kwargs)
+                self._batches[key] = [_resampled(batch) for batch in loaded] if self.resamples else list(loaded)
             for x, weights, *more in self._batches[key]:
                 yield x, weights.copy(), *more  # the caller scales the weights in place
 
@@ -64,6 +73,54 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
             if options["n_eff_forced"] is not None:
                 self._check_trimming(probabilities, options["n_eff_forced"])
             return super()._sample_set(set_, **options)
+
+        def sample_train_weights(
+            self,
+            points: Any,
+            n_samples: int,
+            *,
+            sample_only_from_closest_benchmark: bool,
+            n_eff_forced: float | None = None,
+            double_precision: bool = False,
+            n_processes: int = 1,
+            **where: Any,
+        ) -> tuple[Any, Any, Any]:
+            """Events drawn at several points in equal numbers, with their weights at the benchmarks.
+
+            The weights are relative to the density of all samples together, the mean of the densities at the points.
+
+            :param points: shape (points, parameters)
+            :returns: observables (samples, observables), weights in pb (samples, benchmarks), and the effective number
+                of samples at each point, as MadMiner defines it
+            """
+            del n_processes
+            x: list[Any] = []
+            weights: list[Any] = []
+            sizes: list[float] = []
+            density = np.zeros(self.n_benchmarks)
+            for point in points:
+                near = point if sample_only_from_closest_benchmark else None
+                p = self._probabilities(point, None, near, **where)
+                self._check_signs(p, point)
+                if n_eff_forced is not None:
+                    self._check_trimming(p, n_eff_forced)
+                    p = np.where(p > 1.0 / n_eff_forced, 0.0, p)
+                p = np.maximum(p, 0.0)
+                cumulative = np.cumsum(p)
+                u = np.random.rand(max(round(n_samples / len(points)), 1)) * cumulative[-1]
+                rows = np.minimum(np.searchsorted(cumulative, u, side="right"), len(p) - 1)
+                start, end, _ = self._calculate_partition_bounds(*where.values())
+                batches = zip(*self.event_loader(start=start, end=end, generated_close_to=near), strict=True)
+                for drawn, values in zip((x, weights), batches, strict=True):
+                    drawn.append(np.concatenate(values)[rows])
+                (total,), _ = self.xsecs([point], [None], generated_close_to=near, **where)
+                density += self._get_theta_benchmark_matrix(point) / (total * len(points))
+                sizes.append(1.0 / max(1e-12, p.max()))
+            all_weights = np.concatenate(weights)
+            mixture = all_weights @ density
+            relative = all_weights / np.where(mixture > 0.0, mixture, np.nan)[:, np.newaxis]
+            dtype = np.float64 if double_precision else np.float32
+            return np.concatenate(x).astype(dtype), relative[:, : self.n_benchmarks_phys], np.array(sizes)
 
         def _probabilities(self, theta: Any, nu: Any, near: Any, **where: Any) -> Any:
             """The part of each event of a partition in the cross section at a point, shape (events,).

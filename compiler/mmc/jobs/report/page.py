@@ -19,7 +19,7 @@ from mmc.jobs.report.run_folder import Run
 from mmc.jobs.report.workflow import time_words
 from mmc.jobs.statistics.closure.declaration import ClosureTest
 from mmc.jobs.statistics.closure.registry import TESTS
-from mmc.tables import number, region_size
+from mmc.tables import coverages, critical_values, number, region_size, toys_in_words
 
 MOST_WARNINGS = 8
 """The number of warnings that are always visible, the worst first; the reader can unfold the others."""
@@ -106,6 +106,9 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "region_size": region_size,
+        "critical_values": critical_values,
+        "coverages": coverages,
+        "toys": toys_in_words,
         "number": number,
         "intervals": interval_words,
         "width": interval_width,

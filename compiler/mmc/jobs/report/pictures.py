@@ -15,10 +15,12 @@ from mmc.files import Folder
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.report import figures
 from mmc.jobs.report.closure import closure_figure
+from mmc.jobs.report.coverage_map import coverage_figure
 from mmc.jobs.report.figures import COLORS, Curve
 from mmc.jobs.report.fisher import Information, ellipse_figure
 from mmc.jobs.report.results import KINDS, Grid
 from mmc.jobs.statistics.closure.registry import TESTS
+from mmc.tables import coverages, toys_in_words
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Picture:
     """A figure of a report."""
 
     section: str
-    """The section of the page: limits, profiles, closure, fisher, training or events."""
+    """The section of the page: limits, toys, profiles, closure, fisher, training or events."""
     title: str
     text: str
     """The caption, which also describes the figure to readers who cannot see it."""
@@ -53,6 +55,13 @@ def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: Re
             lines = curves(with_kind, grids, settings.style.colors, kind)
             drawn |= _limits(with_kind, lines, settings, labels, kind)
     for record in records:
+        if "toys" in record:
+            text = (
+                f"Coverage of asymptotic limits: {', '.join(coverages(record['toys']))}, from "
+                f"{toys_in_words(record['toys'])}. The limits shown here have critical values from these toys."
+            )
+            coverage = coverage_figure(record, labels, record["theta_true"])
+            drawn[f"coverage_{record['name']}"] = Picture("toys", f"Coverage map of {record['name']}", text, coverage)
         figure = closure_figure(record, grids[record["name"]])
         if figure is not None:
             drawn[f"closure_{record['name']}"] = Picture(

@@ -15,9 +15,10 @@ from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.closure.evidence import DataEvidence, Evidence
 from mmc.jobs.statistics.closure.truth import Truth
 from mmc.jobs.statistics.fisher import binned_information, profiled_information, truth_information
-from mmc.jobs.statistics.histograms import BinnedRatio, Template, check_bins, histogram_figures, make_binning
+from mmc.jobs.statistics.histograms import BinnedRatio, Binning, Template, check_bins, histogram_figures, make_binning
 from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.neyman import Cells
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import Gain, ShapeLikelihood
 from mmc.jobs.statistics.pyhf_workspace import make_workspaces
@@ -29,7 +30,7 @@ LimitsAndWorkspaces = tuple[Result, dict[str, Any]]
 
 def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> LimitsAndWorkspaces:
     """Limits from the rate alone, also if other limits do not include the rate: a histogram with one bin."""
-    del settings, random
+    del settings
     gain: Gain | None = None
     variations = problem.variations(problem.rate_partition)
     if variations is not None:
@@ -43,7 +44,14 @@ def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.G
         return verdict.judge(Evidence(problem, limits, rate=rate))
 
     counting = replace(problem, include_xsec=True, n_measured=1, simulation="all")
-    return Result.of(counting, data, None if problem.observed is None else data, judge, {}), {}
+    nothing, one_bin = np.zeros((len(problem.points), 1)), Binning((np.zeros(0),))
+
+    def cells() -> Cells:
+        return Cells.binned(counting, nothing, one_bin, lambda events: events.x[:, :1])
+
+    return Result.of(
+        counting, data, None if problem.observed is None else data, judge, {}, cells=cells, random=random
+    ), {}
 
 
 def _truth(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> LimitsAndWorkspaces:
@@ -57,7 +65,10 @@ def _truth(problem: LimitProblem, settings: BaselineSettings, random: np.random.
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(tested.on(limits, rate))
 
-    return Result.of(problem, data, None, judge, {}), {}
+    def cells() -> Cells:
+        return Cells.of_ratio(problem, truth.log_ratio_of_limits)
+
+    return Result.of(problem, data, None, judge, {}, cells=cells, random=random), {}
 
 
 def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> LimitsAndWorkspaces:
@@ -99,7 +110,10 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(replace(tested.on(limits, rate), mean_ratio=result.ratio, unfilled=result.unfilled))
 
-    limits = Result.of(problem, result.expected, result.observed, judge, arrays)
+    def cells() -> Cells:
+        return Cells.of_histogram(problem, result, lambda events: events.x[:, columns])
+
+    limits = Result.of(problem, result.expected, result.observed, judge, arrays, cells=cells, random=random)
     counts = problem.n_expected * binning.fractions(data)
     if observed is not None:
         counts = problem.n_observed * binning.fractions(observed)

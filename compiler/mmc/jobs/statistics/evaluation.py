@@ -8,6 +8,8 @@ import numpy as np
 from mmc.compiler.catalogue.methods import METHODS, SCORE
 from mmc.compiler.settings.evaluation import EvaluateSettings
 from mmc.jobs.learning.estimators import Estimator, load_estimator
+from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.closure.toys import blocks
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.ratio import ratio_result
 from mmc.jobs.statistics.result import Result
@@ -27,4 +29,17 @@ def evaluate_estimator(
     random = np.random.default_rng(seed)
     if settings.score is not None:
         return score_result(problem, settings, settings.score, estimator, random)
-    return ratio_result(problem, settings, estimator.log_ratio, random)
+    return ratio_result(problem, settings, estimator.log_ratio, random, _share_without_density(problem, estimator))
+
+
+def _share_without_density(problem: LimitProblem, estimator: Estimator) -> Array | None:
+    """The part of the Asimov data where a polynomial is too small to be a density at each point, shape (points,).
+
+    None for estimators whose ratio is positive by construction.
+    """
+    if not estimator.can_be_negative:
+        return None
+    row = problem.file.coefficients(problem.theta_true[np.newaxis])[0]
+    x, p = problem.population.x, problem.population.probabilities(row)
+    rows = blocks(len(x), len(problem.points))
+    return np.asarray(np.sum([estimator.too_small(problem.points, x[block]) @ p[block] for block in rows], axis=0))

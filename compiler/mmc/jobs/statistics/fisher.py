@@ -107,10 +107,11 @@ def truth_information(events: Events, row: Array, gradients: Array, luminosity: 
 
     ``row`` are the morphing coefficients of the point, shape (benchmarks,), ``gradients`` their derivatives, shape
     (parameters, benchmarks); luminosity in pb^-1. The term of an event is linear in its weights, so the square of the
-    term is the contribution of the event to the variance.
+    term is the contribution of the event to the variance. Events with negative weights count negatively, so that they
+    cancel others with the same score.
     """
     weights, slopes = events.weights @ row, events.weights @ gradients.T
-    possible = weights > 0.0
+    possible = weights != 0.0
     terms = np.einsum("ni,nj,n->nij", slopes[possible], slopes[possible], luminosity / weights[possible])
     return _finite(terms.sum(axis=0), np.einsum("nij,nkl->ijkl", terms, terms, optimize=True))
 

@@ -231,6 +231,10 @@ class HistogramFigures:
     """The fraction of the data, expected or observed, in unknown bins; the larger of the two."""
     log_ratio: Callable[[Array], Array]
     """ln r of events (events, variables) at each point, shape (points, events)."""
+    table: Array | None = None
+    """ln r of each bin at each point, shape (points, bins); None if the bins differ from point to point."""
+    binning: Binning | None = None
+    """The bins; None if they differ from point to point."""
 
     @classmethod
     def join(cls, items: Sequence["HistogramFigures"]) -> "HistogramFigures":
@@ -297,6 +301,8 @@ def histogram_figures(
             if events is not None
         ),
         log_ratio=lambda values: table[:, binning.index(values)],
+        table=table,
+        binning=binning,
     )
 
 

@@ -22,6 +22,7 @@ from scipy.special import chdtrc, chdtri
 from mmc.compiler.settings.limits import GridAxis
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.jackknife import standard_error
 from mmc.jobs.statistics.projections import Intervals, intervals, profile, projections, slice_through
 
@@ -87,11 +88,13 @@ class Limits:
     """N/n: events of data per effective simulated event, at each point; 0 for infinitely many simulated events."""
     replicas: Array | None = None
     """The log likelihoods without one group of the simulated events each, shape (groups, points + 1)."""
+    critical: CriticalValues | None = None
+    """Critical values from toys, which include the statistical error of the simulation; None for those of χ²."""
 
     @property
     def infinite_simulation(self) -> "Limits":
         """The limits as if the simulation had no statistical error."""
-        return replace(self, per_simulated=0.0)
+        return replace(self, per_simulated=0.0, critical=None)
 
     @property
     def dof(self) -> int:
@@ -108,6 +111,7 @@ class Limits:
     def log_likelihood_ratio(self) -> Array:
         """ln λ: the log likelihood minus its maximum over the grid and the true point, divided by 1 + N/n.
 
+        With critical values from toys, -2 ln λ is scaled such that the critical values are those of χ² instead.
         Shape (points + 1,).
 
         :raises StepError: when the likelihood is not finite at any point
@@ -119,7 +123,16 @@ class Limits:
                 "the likelihood is not finite at any point of the grid: check the range of the grid, or generate more "
                 "events"
             )
+        if self.critical is not None:
+            return -0.5 * self.critical.scaled(-2.0 * (values - best), self.dof)
         return np.asarray((values - best) / (1.0 + self.per_simulated))
+
+    def critical_values(self, level: float) -> Array:
+        """The largest -2 ln λ inside the confidence region, before any division or scaling, shape (points + 1,)."""
+        if self.critical is not None:
+            return self.critical.at(level)
+        widened = float(chdtri(self.dof, 1.0 - level)) * (1.0 + np.asarray(self.per_simulated))
+        return np.broadcast_to(widened, self.log_likelihood.shape)
 
     @cached_property
     def p_values(self) -> Array:
@@ -189,15 +202,31 @@ class Limits:
             **self._regions(levels),
             "infinite_simulation": self.infinite_simulation._regions(levels),
         }
+        if self.critical is not None:
+            found["toys"] = {"per_point": self.critical.toys, "map": self._coverage_map(self.critical)}
         if len(axes) > 1:
             at = {name: float(axis[k]) for (name, axis), k in zip(axes.items(), slice_point, strict=True)}
             slices = [slice_through(ratio, [k], slice_point) for k in range(len(axes))]
             found["slices"] = {"at": at, "intervals": intervals(axes, slices, levels)}
         return found
 
+    def _coverage_map(self, critical: CriticalValues) -> list[dict[str, Any]]:
+        """The critical values at the points with toys, and the coverage of the limits without toys there."""
+        return [
+            {
+                "theta": dict(zip(self.grid.axes, self.grid.points[probe].tolist(), strict=True)),
+                "level": level,
+                "critical_value": float(critical.at(level)[probe]),
+                "error": float(critical.error_at(level)[probe]),
+                "asymptotic": float(critical.asymptotic[i, k]),
+                "coverage": float(critical.coverage[i, k]),
+            }
+            for k, probe in enumerate(critical.probes)
+            for i, level in enumerate(critical.levels)
+        ]
+
     def _regions(self, levels: Sequence[float]) -> dict[str, Any]:
         """Allowed fraction of the points, area and profiled intervals, the last two with statistical errors."""
-        replicas = [] if self.replicas is None else [self._replica(values) for values in self.replicas]
         found: dict[str, Any] = {
             "allowed_fraction": {str(level): float(self.allowed(level).mean()) for level in levels},
             "allowed_area": {str(level): self.allowed_area(level) for level in levels},
@@ -205,16 +234,19 @@ class Limits:
             "intervals": self._intervals(levels),
             "interval_errors": {},
         }
-        if replicas:
-            found["allowed_area_error"] = {
-                str(level): float(standard_error([replica.allowed_area(level) for replica in replicas]))
-                for level in levels
-            }
-            found["interval_errors"] = _errors(found["intervals"], [replica._intervals(levels) for replica in replicas])
+        replicas = [] if self.replicas is None else [replace(self._single, log_likelihood=q) for q in self.replicas]
+        shifted = [] if self.critical is None else [replace(self._single, critical=c) for c in self.critical.shifted()]
+        if replicas or shifted:
+            for level, area in found["allowed_area"].items():
+                areas = [[limits.allowed_area(float(level)) for limits in other] for other in (replicas, shifted)]
+                found["allowed_area_error"][level] = float(_error(area, *areas))
+            each = [[limits._intervals(levels) for limits in other] for other in (replicas, shifted)]
+            found["interval_errors"] = _errors(found["intervals"], *each)
         return found
 
-    def _replica(self, log_likelihood: Array) -> "Limits":
-        return replace(self, log_likelihood=log_likelihood, replicas=None)
+    @property
+    def _single(self) -> "Limits":
+        return replace(self, replicas=None)
 
     def _intervals(self, levels: Sequence[float]) -> Intervals:
         ratio = self.on_grid
@@ -244,14 +276,20 @@ def _refinement(shape: tuple[int, ...]) -> int:
     return n
 
 
-def _errors(found: Intervals, replicas: Sequence[Intervals]) -> Intervals:
+def _error(value: Any, replicas: Sequence[Any], shifted: Sequence[Any]) -> Any:
+    """The standard error of a value from the simulated events, by a jackknife, and from the critical values."""
+    variance = np.square(standard_error(replicas)) if replicas else np.zeros(np.shape(value))
+    return np.sqrt(variance + sum(np.square(np.array(other) - np.array(value)) for other in shifted))
+
+
+def _errors(found: Intervals, replicas: Sequence[Intervals], shifted: Sequence[Intervals]) -> Intervals:
     """The standard errors of the ends of intervals; left out where the number of intervals is not stable."""
     errors: Intervals = {}
     for name, levels in found.items():
         for level, ends in levels.items():
-            left_out = [replica[name][level] for replica in replicas]
-            if ends and all(len(other) == len(ends) for other in left_out):
-                errors.setdefault(name, {})[level] = standard_error(np.array(left_out)).tolist()
+            left_out, moved = ([entry[name][level] for entry in others] for others in (replicas, shifted))
+            if ends and all(len(other) == len(ends) for other in [*left_out, *moved]):
+                errors.setdefault(name, {})[level] = _error(ends, left_out, moved).tolist()
     return errors
 
 

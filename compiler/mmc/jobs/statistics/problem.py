@@ -54,6 +54,8 @@ class LimitProblem:
     """The events of the closure tests. Tuning chooses hyperparameters with validation events instead of test events."""
     simulation: Partition = "validation"
     """The events that make the likelihood: they fill templates, and calibrate ratios."""
+    toys: bool = False
+    """Whether critical values are from toys. Tuning compares trials without toys."""
 
     @classmethod
     def of(
@@ -76,6 +78,11 @@ class LimitProblem:
             raise StepError(
                 "the event file has no nuisance parameters to profile: remove `systematics` of `evaluation`"
             )
+        if settings.confidence == "toys" and not (file.is_balanced and file.has_morphing and not profiled):
+            raise StepError(
+                "toys need morphing, balanced event weights and nominal systematic uncertainties: remove "
+                "`confidence: toys`"
+            )
         events = None if observed is None else read_observed(observed, file.observables, settings.observed_cuts)
         return cls(
             file=file,
@@ -89,6 +96,7 @@ class LimitProblem:
             profiled=profiled,
             partition=partition,
             simulation="validation" if partition == "test" else "train",
+            toys=settings.confidence == "toys" and partition == "test",
         )
 
     @property

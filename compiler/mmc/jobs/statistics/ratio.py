@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from mmc.jobs.statistics.closure.truth import Truth, joint_ratio
 from mmc.jobs.statistics.evaluated import Evaluated
 from mmc.jobs.statistics.expectation import Expectation
 from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.neyman import Cells
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiled_ratio import LogRate, Variation, VariedRatio, design
 from mmc.jobs.statistics.profiling import ShapeLikelihood
@@ -30,9 +32,12 @@ log = logging.getLogger(__name__)
 class _Ratio:
     """A ratio with or without calibration: its sums over Asimov data, observed events and events at the denominator."""
 
-    def __init__(self, problem: LimitProblem, calibration: Calibration | None = None) -> None:
+    def __init__(
+        self, problem: LimitProblem, calibration: Calibration | None = None, without_density: Array | None = None
+    ) -> None:
         self._problem = problem
         self._calibration = calibration
+        self._without_density = without_density
         self.asimov, self.sums = AsimovLogRatio(problem), RatioSums(len(problem.points))
         self.observed = np.zeros(len(problem.points))
         self.compared: Compared | None = None
@@ -95,6 +100,7 @@ class _Ratio:
                 asimov=self.asimov,
                 truth=truth,
                 toys=self.toys,
+                without_density=self._without_density,
             )
         )
 
@@ -151,7 +157,11 @@ class _RatioVariations:
 
 
 def ratio_result(
-    problem: LimitProblem, settings: EvaluateSettings, log_ratio: VariedLogRatio, random: np.random.Generator
+    problem: LimitProblem,
+    settings: EvaluateSettings,
+    log_ratio: VariedLogRatio,
+    random: np.random.Generator,
+    without_density: Array | None = None,
 ) -> Result:
     """Limits from an estimated ratio, with their verdict.
 
@@ -159,6 +169,8 @@ def ratio_result(
     ratios are calculated from all test events, weighted to theta1.
     Nuisance parameters that the ratio has learned are at their nominal values, except in limits that fit them.
 
+    :param without_density: the part of the Asimov data where the ratio is not positive at each point, shape (points,);
+        None for ratios that are positive by construction
     :raises StepError: when there are too few events, or a fit does not converge
     """
     denominator = problem.file.point(settings.reference)
@@ -166,9 +178,10 @@ def ratio_result(
     method = settings.calibration
     events, reference = _simulated(problem, denominator)
     simulated = Evaluated(log_ratio, problem.points, events.x)
-    ratios = [_Ratio(problem)]
+    ratios = [_Ratio(problem, None, without_density)]
     if method != "none":
-        ratios.append(_Ratio(problem, Calibration.fit(method, simulated, problem, denominator)))
+        calibration = Calibration.fit(method, simulated, problem, denominator)
+        ratios.append(_Ratio(problem, calibration, without_density))
     final = ratios[-1]
     tested = Evaluated(log_ratio, problem.points, problem.population.x)
     p = problem.population.probabilities(row)
@@ -185,13 +198,20 @@ def ratio_result(
         judge_varied = partial(verdict.judge_varied, problem, varied.mean_ratios)
     observed = None if problem.observed is None else of_observed
 
+    def cells() -> Cells:
+        own = problem.file.part(problem.partition)
+        of_tests = tested if own is problem.population else Evaluated(log_ratio, problem.points, own.x)
+        return Cells.of_events(problem, lambda: (final.transform(logs) for _, logs in chain(of_tests, simulated)))
+
     if not problem.file.has_morphing:  # toys and joint ratios need weights at points that are not benchmarks
         arrays = final.mean_ratio.arrays(problem.grid.shape)
 
         def judge(limits: Limits, rate: bool) -> verdict.Verdict:
             return verdict.judge(Evidence(problem, limits, rate=rate, mean_ratio=final.mean_ratio, asimov=final.asimov))
 
-        return Result.of(problem, expected, observed, judge, arrays, judge_varied=judge_varied)
+        return Result.of(
+            problem, expected, observed, judge, arrays, cells=cells, random=random, judge_varied=judge_varied
+        )
 
     population = ToyPopulation.of(problem, problem.limits(final.asimov.mean))
     toys = [Toys(population) for _ in ratios]
@@ -211,6 +231,8 @@ def ratio_result(
         observed,
         lambda limits, rate: final.judge(limits, rate, truth),
         final.mean_ratio.arrays(problem.grid.shape),
+        cells=cells,
+        random=random,
         judge_varied=judge_varied,
     )
     if method == "none":

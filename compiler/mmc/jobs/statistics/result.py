@@ -4,9 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.verdict import Verdict, judge_observed
 from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.neyman import Cells, with_toys
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 
@@ -34,15 +37,20 @@ class Result:
         judge: Callable[[Limits, bool], Verdict],
         arrays: Mapping[str, Array],
         *,
+        cells: Callable[[], Cells],
+        random: np.random.Generator,
         judge_varied: Callable[[Limits, Verdict], Verdict] | None = None,
     ) -> "Result":
         """The result from the likelihoods of expected and observed events.
 
         :param judge: gives the verdict on expected limits; its second argument tells whether they may include the rate
         :param arrays: written together with the arrays of the limits
+        :param cells: gives the cells of the likelihood, for toys
         :param judge_varied: gives the verdict on limits with fitted nuisance parameters, from the nominal verdict
         """
         variants = problem.all_limits(expected, observed)
+        if problem.toys:  # from random numbers of their own, so that the closure tests are the same without them
+            variants = with_toys(problem, variants, cells(), random.spawn(1)[0])
         limits = variants.pop("")
         verdicts = {name: judge(variants[name], False) for name in ("without_rate",) if name in variants}
         verdict = judge(limits, True)

@@ -14,6 +14,7 @@ from mmc.jobs.statistics.closure.evidence import Compared, DataEvidence, Scores
 from mmc.jobs.statistics.histograms import HistogramFigures, histogram_figures, make_binning
 from mmc.jobs.statistics.information import estimator_information
 from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.neyman import Cells
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.result import Result
 
@@ -107,7 +108,11 @@ def score_result(
         )
         return verdict.judge(evidence)
 
-    return Result.of(problem, result.expected, result.observed, judge, result.ratio.arrays(problem.grid.shape))
+    def cells() -> Cells:
+        return Cells.of_histogram(problem, result, lambda events: score(events.x))
+
+    arrays = result.ratio.arrays(problem.grid.shape)
+    return Result.of(problem, result.expected, result.observed, judge, arrays, cells=cells, random=random)
 
 
 def profiling(problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator) -> Array:

@@ -32,6 +32,9 @@ def run(job: StepJob) -> None:
     estimator = load_model(problem, settings, models)
     outcome = evaluate_estimator(problem, settings, estimator, job.seed)
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
+    spread = {}
+    if len(models) > 1:
+        spread["ensemble"] = ensemble_spread(estimator, problem, settings, outcome.limits)
     described = {}
     if file.has_morphing:
         arrays, described["fisher_information"] = learned_information(problem, settings, estimator)
@@ -45,7 +48,7 @@ def run(job: StepJob) -> None:
             "estimator": estimator.members[0].kind.name,
             "train_job": settings.train_job,
             **outcome.summary(problem),
-            **({"ensemble": ensemble_spread(estimator, problem, outcome.limits)} if len(models) > 1 else {}),
+            **spread,
             **described,
         },
     )

@@ -9,6 +9,7 @@ import torch
 from mmc.compiler.catalogue.methods import ESTIMATORS
 from mmc.compiler.catalogue.stages import TRAIN
 from mmc.jobs.job import read_json
+from mmc.jobs.learning.polynomials import Polynomial
 from mmc.jobs.madminer.estimators import new_estimator
 from mmc.jobs.madminer.event_file import Array
 
@@ -21,9 +22,11 @@ def portable(folder: Path, method: str) -> tuple[torch.nn.Module, dict[str, Arra
 
     The network of a score method takes x (n, observables) and gives the estimated score (n, parameters). The network of
     a ratio method takes θ (n, parameters) and x and gives ln r(x | θ), shape (n,). Learned nuisance parameters come
-    after the parameters. None for other types of estimators.
+    after the parameters. The network of a polynomial takes θ and x and gives the density of x at θ, relative to that of
+    the training samples, shape (n,); it can be negative. None for other types of estimators.
     """
-    kind = ESTIMATORS[read_json(folder / TRAIN.record)["estimator"]]
+    record = read_json(folder / TRAIN.record)
+    kind = ESTIMATORS[record["estimator"]]
     if not kind.is_portable:
         return None
     estimator = new_estimator(kind.name)
@@ -31,6 +34,10 @@ def portable(folder: Path, method: str) -> tuple[torch.nn.Module, dict[str, Arra
     estimator.model.eval()
     scaling = _Scaling(estimator.x_scaling_means, estimator.x_scaling_stds, estimator.features)
     x = np.tile(estimator.x_scaling_means, (N_EXAMPLES, 1))
+    if kind.is_polynomial:
+        polynomial = Polynomial.of(record["polynomial"])
+        density = Density(estimator.model, scaling, polynomial)
+        return density, {"theta": np.tile(polynomial.point, (N_EXAMPLES, 1)), "x": x}
     if not kind.takes_parameters:
         return Score(estimator.model, scaling), {"x": x}
     means = estimator.theta_scaling_means
@@ -74,3 +81,20 @@ class Ratio(torch.nn.Module):  # type: ignore[misc]
     def forward(self, theta: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         log_ratio: torch.Tensor = self.network(self.theta_scaling(theta), self.x_scaling(x), track_score=False)[1]
         return log_ratio[:, 0]
+
+
+class Density(torch.nn.Module):  # type: ignore[misc]
+    """From θ (n, parameters) and x (n, observables) to the density of x at θ, shape (n,), in double precision."""
+
+    def __init__(self, network: torch.nn.Module, x_scaling: _Scaling, polynomial: Polynomial) -> None:
+        super().__init__()
+        self.network, self.x_scaling = network, x_scaling
+        for name, values in (("point", polynomial.point), ("unit", polynomial.unit), ("means", polynomial.means)):
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float64))
+        self.register_buffer("powers", torch.tensor(polynomial.powers, dtype=torch.float64))
+
+    def forward(self, theta: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        delta = (theta - self.point) / self.unit
+        monomials = (delta[:, None] ** self.powers).prod(dim=2)
+        coefficients: torch.Tensor = self.network(self.x_scaling(x))
+        return (monomials * coefficients).sum(dim=1) / (monomials @ self.means)

@@ -38,8 +38,8 @@ class ClosureTest:
     place: int
     """The position of the test in verdicts, tables and the documentation."""
     families: tuple[str, ...]
-    """The likelihoods that the test applies to: baselines, and families of methods; estimated likelihoods count as
-    ratios. Those of observed events are a family of their own."""
+    """The likelihoods that the test applies to: baselines, and families of methods; estimated likelihoods and
+    polynomials count as ratios. Those of observed events are a family of their own."""
     demand: str
     """The statement that must hold."""
     tolerance: str

@@ -56,6 +56,8 @@ class Evidence:
     scores: Scores | None = None
     compared: Compared | None = None
     asimov: AsimovLogRatio | None = None
+    without_density: Array | None = None
+    """The part of the Asimov data where the estimated density is not positive at each point, shape (points,)."""
     truth: Truth | None = None
     """The likelihood of the truth on the same data."""
     toys: Toys | None = None

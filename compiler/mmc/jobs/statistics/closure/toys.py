@@ -104,6 +104,10 @@ class ToyPopulation:
         """The effective number of events at one of the probes."""
         return effective_size(self.probabilities[:, probe])
 
+    def left_out(self, probe: int) -> float:
+        """The part of the cross section at one of the probes in events with negative weights, which no toy contains."""
+        return -float(np.minimum(self.probabilities[:, probe], 0.0).sum())
+
     def draw(self, events: slice, random: np.random.Generator) -> Array:
         """The number of times that each of the given events is in each toy, shape (events, probes, toys)."""
         means = self.problem.expected[self.probes] * np.maximum(self.probabilities[events], 0.0)
@@ -132,15 +136,16 @@ class Toys:
         The rate is part of the likelihood if the problem includes it and ``rate`` is true.
         """
         sums = self._sums[:, k * self.population.toys : (k + 1) * self.population.toys].astype(float)
-        n = self.population.problem.expected[self.population.probes[k]]
-        asimov = self._minus_2_log(n * self._asimov[:, [k]], np.array([n]), rate)[:, 0]
-        return self._minus_2_log(sums, self._sizes[k], rate), asimov
-
-    def _minus_2_log(self, sums: Array, sizes: Array, rate: bool) -> Array:
-        """-2 ln L at all points, for data sets with sums of log ratios (points, sets) and numbers of events (sets,)."""
         problem = self.population.problem
-        if rate and problem.include_xsec:
-            mu = problem.expected[:, np.newaxis]
-            positive = mu > 0.0
-            sums = np.where(positive, sums + sizes * np.log(np.where(positive, mu, 1.0)) - mu, -np.inf)
-        return np.asarray(-2.0 * sums)
+        n, rate = problem.expected[self.population.probes[k]], rate and bool(problem.include_xsec)
+        asimov = minus_2_log(problem, n * self._asimov[:, [k]], np.array([n]), rate=rate)[:, 0]
+        return minus_2_log(problem, sums, self._sizes[k], rate=rate), asimov
+
+
+def minus_2_log(problem: LimitProblem, sums: Array, sizes: Array, *, rate: bool) -> Array:
+    """-2 ln L at all points, for data sets with sums of log ratios (points, sets) and numbers of events (sets,)."""
+    if rate:
+        mu = problem.expected[:, np.newaxis]
+        positive = mu > 0.0
+        sums = np.where(positive, sums + sizes * np.log(np.where(positive, mu, 1.0)) - mu, -np.inf)
+    return np.asarray(-2.0 * sums)

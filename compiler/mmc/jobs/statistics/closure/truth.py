@@ -47,7 +47,10 @@ class Truth:
             self.asimov.add(self.log_ratio(problem.population.take(rows)), rows)
 
     def log_ratio(self, events: Events) -> Array:
-        """ln r(x, z | θ) to the true point, for some events at all points: shape (points, events)."""
+        """ln r(x, z | θ) to the true point, for some events at all points: shape (points, events).
+
+        The cross sections are those of the test events.
+        """
         totals = self._problem.file.part(self._problem.partition, self._problem.theta_true).weights.sum(axis=0)
         return self._log_ratio(events, totals)
 
@@ -56,11 +59,16 @@ class Truth:
         """The likelihood on the Asimov data of expected limits."""
         problem = self._problem
         events = problem.file.part(problem.simulation)
-        probabilities, totals = events.probabilities(problem.true_coefficients), events.weights.sum(axis=0)
+        probabilities = events.probabilities(problem.true_coefficients)
         expectation = Expectation(probabilities, probabilities, len(problem.points))
         for rows in blocks(len(events.x), len(problem.points)):
-            expectation.add(self._log_ratio(events.take(rows), totals), rows)
+            expectation.add(self.log_ratio_of_limits(events.take(rows)), rows)
         return expectation.likelihood
+
+    def log_ratio_of_limits(self, events: Events) -> Array:
+        """The same with the cross sections of the events that make the likelihood."""
+        problem = self._problem
+        return self._log_ratio(events, problem.file.part(problem.simulation).weights.sum(axis=0))
 
     def _log_ratio(self, events: Events, totals: Array) -> Array:
         ratio = joint_ratio(events.weights, self._problem.coefficients, self._problem.true_coefficients, totals)

@@ -8,18 +8,31 @@ from scipy.special import chdtri, chndtr
 from mmc.compiler.catalogue.baselines import HISTOGRAM, TRUTH
 from mmc.compiler.catalogue.methods import RATIO, SCORE
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.closure.declaration import PASSED, SIGNIFICANCE, WIDTH, ClosureTest, Figures, percent
+from mmc.jobs.statistics.closure.declaration import (
+    DOUBTFUL,
+    PASSED,
+    SIGNIFICANCE,
+    WIDTH,
+    ClosureTest,
+    Figures,
+    percent,
+)
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.toys import TOYS, Toys
+from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.jackknife import standard_error
 from mmc.jobs.statistics.problem import LimitProblem
+
+LEFT_OUT = 0.01
+"""The largest part of the cross section that may be missing in toys."""
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:
     """The coverage at each point and level; empty where there are no toys."""
     if evidence.toys is None:
         return {"coverage": []}
-    return {"coverage": coverage_figures(evidence.toys, _width_error(evidence), rate=evidence.rate)}
+    critical = evidence.limits.critical
+    return {"coverage": coverage_figures(evidence.toys, _width_error(evidence), rate=evidence.rate, critical=critical)}
 
 
 def _width_error(evidence: Evidence) -> float:
@@ -30,18 +43,21 @@ def _width_error(evidence: Evidence) -> float:
     return float(standard_error(areas)) / evidence.tested_area * 2.0 / evidence.tested.dof
 
 
-def coverage_figures(toys: Toys, width_error: float, *, rate: bool = True) -> list[dict[str, Any]]:
+def coverage_figures(
+    toys: Toys, width_error: float, *, rate: bool = True, critical: CriticalValues | None = None
+) -> list[dict[str, Any]]:
     """For each probe and confidence level, the fraction of toys at the probe whose limit includes the probe.
 
     The rate is part of the likelihood if the problem includes it and ``rate`` is true.
 
-    ``widening`` is the factor 1 + N/n by which the statistical error of the simulation widens limits,
+    ``widening`` is the factor between the critical value and that of χ²: 1 + N/n without ``critical``,
     ``non_centrality`` is the -2 ln λ of the probe on its Asimov data, ``half_step`` is its change over half a step of
     the grid, ``nu`` is the ν of :mod:`mmc.jobs.statistics.closure.toys` plus the N/n of the simulation,
     ``width_error`` is the relative error of -2 ln λ from both kinds of events, and ``expected`` is the coverage of an
     exact ratio with this non-centrality.
 
     :param width_error: the relative error of -2 ln λ from the test events alone
+    :param critical: critical values from other toys; None for those of χ²
     """
     problem, population = toys.population.problem, toys.population
     per_simulated = problem.per_simulated(problem.expected)
@@ -56,7 +72,11 @@ def coverage_figures(toys: Toys, width_error: float, *, rate: bool = True) -> li
             widening = 1.0 + float(per_simulated[probe])
             of_tests = float(problem.expected[probe] / population.effective(k))
             nu = of_tests + float(per_simulated[probe])
-            threshold = widening * float(chdtri(dof, 1.0 - level))
+            chi_square, error = float(chdtri(dof, 1.0 - level)), width_error * (nu / of_tests) ** 0.5
+            if critical is not None:
+                widening = float(critical.at(level)[probe]) / chi_square
+                error = float(np.hypot(error, critical.error_at(level)[probe] / critical.at(level)[probe]))
+            threshold = widening * chi_square
             inside = int((q <= threshold).sum())
             smoothed = (inside + 1.0) / (len(q) + 2.0)  # else the error is 0 where all toys or none are inside
             result.append(
@@ -69,9 +89,10 @@ def coverage_figures(toys: Toys, width_error: float, *, rate: bool = True) -> li
                     "non_centrality": centre,
                     "half_step": half_step,
                     "nu": nu,
-                    "width_error": width_error * (nu / of_tests) ** 0.5,
+                    "width_error": error,
                     "widening": widening,
                     "toys": len(q),
+                    "left_out": population.left_out(k),
                 }
             )
     return result
@@ -111,6 +132,9 @@ def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
                     f"{entry['toys']} toys at {where}"
                 )
                 return verdict, reason
+    largest = max(entry["left_out"] for entry in figures["coverage"])
+    if largest > LEFT_OUT:
+        return DOUBTFUL, f"events with negative weights, {largest:.1%} of the cross section, are in no toy"
     return PASSED, ""
 
 
@@ -140,11 +164,17 @@ SCHEMA: dict[str, Any] = {
         "minimum": 0,
     },
     "widening": {
-        "description": "1 + N/n, by which the statistical error of the simulation widens limits.",
+        "description": "Critical value over that of χ²: 1 + N/n, by which the statistical error of the simulation "
+        "widens limits, or from toys.",
         "type": "number",
-        "minimum": 1,
+        "exclusiveMinimum": 0,
     },
     "toys": {"type": "integer"},
+    "left_out": {
+        "description": "Part of the cross section in events with negative weights, which no toy contains.",
+        "type": "number",
+        "minimum": 0,
+    },
 }
 
 TEST = ClosureTest(
@@ -163,8 +193,10 @@ TEST = ClosureTest(
     So even the coverage of an exact ratio may be too small: -2 ln λ of the true point follows a non-central χ²
     distribution. The non-centrality is taken from the Asimov data, to half a step of the grid, as far as the numbers of
     both kinds of events explain it. The statistical error of the width of -2 ln λ, from a jackknife, is added to the
-    binomial error in quadrature. Coverage above the confidence level passes: such limits are correct, but not the
-    strongest.
+    binomial error in quadrature. The test is doubtful if events with negative weights, which no toy can contain, are
+    more than {percent(LEFT_OUT)} of the cross section. With `confidence: toys`, the limits are those with critical
+    values from toys, which are other toys than these. Coverage above the confidence level passes: such limits are
+    correct, but not the strongest.
     """,
     schema={
         "coverage": {

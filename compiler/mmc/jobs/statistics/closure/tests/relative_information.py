@@ -35,12 +35,10 @@ def measure(evidence: Evidence) -> dict[str, Any]:
         return {"relative_information": None}
     p = compared.probabilities
     estimated, joint = (values - (values @ p)[:, np.newaxis] for values in (compared.estimated, compared.joint))
-    if compared.of == "score":
-        found = largest(estimated, joint, p)
-    else:  # one number at each point
-        each = [largest(one[np.newaxis], other[np.newaxis], p) for one, other in zip(estimated, joint, strict=True)]
-        found = max((entry for entry in each if entry), key=lambda entry: entry["value"], default=None)
-    return {"relative_information": found}
+    if compared.of != "ratio":
+        return {"relative_information": largest(estimated, joint, p)}
+    each = [largest(one[np.newaxis], other[np.newaxis], p) for one, other in zip(estimated, joint, strict=True)]
+    return {"relative_information": max(filter(None, each), key=lambda entry: entry["value"], default=None)}
 
 
 def largest(estimated: Array, joint: Array, p: Array) -> dict[str, float] | None:

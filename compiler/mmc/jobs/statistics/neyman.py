@@ -1,0 +1,207 @@
+"""A Neyman construction: the critical values of -2 ln λ over the grid, from toy experiments.
+
+The toys are drawn from the test events together with the events that make the likelihood, weighted by their effective
+numbers n_t and n_s. Without the training events, they are the best estimate of *nature*. If d is the distance of the
+templates from the test events, their distance from nature is expected to be d n_t / (n_t + n_s). Nature itself is known
+to N / (n_t + n_s), in units of the variance of N events of data. So every toy has its own nature: the content of each
+cell is multiplied by a random number with mean 1 and the variance of the simulated events in the cell (gamma
+distributed, a Bayesian bootstrap), and then fluctuates as a Poisson number.
+
+For large numbers, averaged over simulations, the toys have the distribution of real data: the square of the distance
+from nature has the mean N n_t / (n_s (n_t + n_s)), which with N / (n_t + n_s) adds up to N / n_s, as in asymptotic
+limits. Toys from the test events alone would also contain the statistical error of the test events, which data do not
+have, and their limits would include the true point more often than they claim.
+
+A *cell* is a set of events that the likelihood does not tell apart: a bin, or one event for a likelihood without bins.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from mmc.errors import StepError
+from mmc.jobs.madminer.event_file import Array, Events
+from mmc.jobs.statistics.closure.toys import blocks, minus_2_log
+from mmc.jobs.statistics.critical import CriticalValues
+from mmc.jobs.statistics.histograms import Binning, HistogramFigures, Template
+from mmc.jobs.statistics.limits import Limits, effective_size
+from mmc.jobs.statistics.problem import LimitProblem
+
+TOYS, PROBES, FEWEST_PROBES = 50_000, 50, 10
+"""The number of all toys, and the numbers of points at which they are drawn."""
+FEWEST = 20
+"""The smallest number of toys at a point."""
+BUDGET, DRAWS = 50_000_000, 1_000_000_000
+"""The largest number of toy log likelihoods in memory at once, and of random numbers."""
+FARTHEST = 5.0
+"""Toys are drawn at points whose p-value is at least 1 - level over this number, for the highest level."""
+MOST_CLIPPED = 0.01
+"""The largest part of the cross section in cells of negative weight, in which toys have no events."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of a likelihood, filled with the events of nature."""
+
+    size: int
+    blocks: Callable[[], Iterable[tuple[Array, Template]]]
+    """Gives blocks of cells: log ratios at all points, shape (points, cells), and the events in the cells."""
+
+    @classmethod
+    def binned(
+        cls, problem: LimitProblem, table: Array, binning: Binning, values: Callable[[Events], Array]
+    ) -> "Cells":
+        """The bins of a histogram of ``values`` (events, variables), with its log ratios (points, bins)."""
+        nature = nature_of(problem)
+        template = Template.of(binning.index(values(nature)), nature, binning.size)
+        return cls(binning.size, lambda: [(table, template)])
+
+    @classmethod
+    def of_histogram(
+        cls, problem: LimitProblem, figures: HistogramFigures, values: Callable[[Events], Array]
+    ) -> "Cells":
+        """The bins of a histogram of ``values`` (events, variables).
+
+        Single events if the bins differ from point to point.
+        """
+        if figures.table is None or figures.binning is None:
+            return cls.of_ratio(problem, lambda events: figures.log_ratio(values(events)))
+        return cls.binned(problem, figures.table, figures.binning, values)
+
+    @classmethod
+    def of_events(cls, problem: LimitProblem, logs: Callable[[], Iterable[Array]]) -> "Cells":
+        """Single events; ``logs`` gives the log ratios of the events of :func:`nature_of` in blocks, in their order."""
+        weights = nature_of(problem).weights
+
+        def each() -> Iterator[tuple[Array, Template]]:
+            start = 0
+            for block in logs():
+                rows = weights[start : start + block.shape[1]]
+                yield block, Template(rows, rows[:, :, np.newaxis] * rows[:, np.newaxis, :])
+                start += len(rows)
+
+        return cls(len(weights), each)
+
+    @classmethod
+    def of_ratio(cls, problem: LimitProblem, log_ratio: Callable[[Events], Array]) -> "Cells":
+        """Single events; ``log_ratio`` gives the log ratios of events at all points."""
+        nature = nature_of(problem)
+        rows = list(blocks(len(nature.x), len(problem.points)))
+        return cls.of_events(problem, lambda: (log_ratio(nature.take(block)) for block in rows))
+
+
+def nature_of(problem: LimitProblem) -> Events:
+    """The test events, then the events that make the likelihood, together scaled to the cross sections.
+
+    If all events make the likelihood, as for the rate, they are nature alone.
+    """
+    if problem.simulation == "all":
+        return problem.file.part("all")
+    parts = [problem.file.part(partition) for partition in (problem.partition, problem.simulation)]
+    sizes = np.array([effective_size(part.weights @ problem.true_coefficients) for part in parts])
+    shares = sizes / sizes.sum()
+    weights = [share * part.weights for share, part in zip(shares, parts, strict=True)]
+    return Events(np.concatenate([part.x for part in parts]), np.concatenate(weights))
+
+
+def with_toys(
+    problem: LimitProblem, limits: Mapping[str, Limits], cells: Cells, random: np.random.Generator
+) -> dict[str, Limits]:
+    """The limits of :meth:`LimitProblem.all_limits` with critical values from toys.
+
+    Toys with the rate have Poisson numbers of events around those expected at their point. Without the rate, they have
+    as many events as the data, on average.
+
+    :raises StepError: when too much of the cross section is in cells of negative weight
+    """
+    found: dict[str, Limits] = {}
+    for kinds in (("", "observed"), ("without_rate", "observed_without_rate")):
+        rate = bool(problem.include_xsec) and kinds[0] == ""
+        named = {kind: limits[kind] for kind in kinds if kind in limits}
+        sets = [named] if rate else [{kind: entry} for kind, entry in named.items()]
+        for together in filter(None, sets):
+            n = None if rate else problem.n_observed if "observed" in next(iter(together)) else problem.n_expected
+            critical = _critical_values(problem, list(together.values()), cells, n, random)
+            found |= {kind: replace(entry, critical=critical) for kind, entry in together.items()}
+    return {kind: found[kind] for kind in limits}
+
+
+def _critical_values(
+    problem: LimitProblem, limits: Sequence[Limits], cells: Cells, n: float | None, random: np.random.Generator
+) -> CriticalValues:
+    """Critical values for limits with the same likelihood; ``n`` events in the toys, None with the rate."""
+    probes = _probes(problem, limits)
+    toys = _toys(problem, cells, probes, n, random)
+    asymptotic = np.stack([limits[0].critical_values(level)[probes] for level in sorted(problem.levels)])
+    return CriticalValues.smoothed(problem.points, probes, sorted(problem.levels), toys, asymptotic)
+
+
+def _probes(problem: LimitProblem, limits: Sequence[Limits]) -> npt.NDArray[np.intp]:
+    """Points of the grid that are spread over the asymptotic regions: each is the farthest from all before it."""
+    p = np.max([entry.p_values for entry in limits], axis=0)
+    inside = p >= (1.0 - max(problem.levels)) / FARTHEST
+    inside[np.argsort(-p, kind="stable")[:FEWEST_PROBES]] = True
+    inside &= problem.expected[:-1] > 0.0
+    candidates = np.flatnonzero(inside)
+    grid = problem.grid
+    places = np.stack(np.unravel_index(candidates, grid.shape), axis=1) / (np.array(grid.shape) - 1.0)
+    start = np.array(grid.slice_point) / (np.array(grid.shape) - 1.0)
+    chosen: list[int] = [int(np.argmin(np.square(places - start).sum(axis=1)))]
+    distance = np.full(len(candidates), np.inf)
+    while len(chosen) < min(PROBES, len(candidates)):
+        distance = np.minimum(distance, np.square(places - places[chosen[-1]]).sum(axis=1))
+        chosen.append(int(np.argmax(distance)))
+    return candidates[chosen]
+
+
+def _toys(
+    problem: LimitProblem,
+    cells: Cells,
+    probes: npt.NDArray[np.intp],
+    n: float | None,
+    random: np.random.Generator,
+) -> Array:
+    """-2 ln λ of toys at their own points, shape (probes, toys)."""
+    points = len(problem.points)
+    toys = min(TOYS, BUDGET // points, max(DRAWS // cells.size, FEWEST * len(probes))) // len(probes)
+    if toys < FEWEST:
+        raise StepError(f"the grid has too many points for toys: {points:,}")
+    coefficients = problem.coefficients[probes]
+    expected = problem.expected[probes] if n is None else np.full(len(probes), n)
+    cross_sections = coefficients @ nature_of(problem).weights.sum(axis=0)
+    sums = np.zeros((len(probes), points, toys), dtype=np.float32)
+    sizes, clipped = np.zeros((len(probes), toys)), np.zeros(len(probes))
+    for logs, content in cells.blocks():
+        single = logs.astype(np.float32)
+        for k, row in enumerate(coefficients):
+            means = expected[k] / cross_sections[k] * (content.sums @ row)
+            squares = (expected[k] / cross_sections[k]) ** 2 * (content.products @ row @ row)
+            clipped[k] -= means[means < 0.0].sum() / expected[k]
+            counts = _draw(means, squares, toys, random)
+            sums[k] += single @ counts
+            sizes[k] += counts.sum(axis=0)
+    if clipped.max() > MOST_CLIPPED:
+        raise StepError(
+            f"{clipped.max():.1%} of the cross section is in events of negative weight, which toys cannot contain: "
+            "remove `confidence: toys`"
+        )
+    statistics = [
+        minus_2_log(problem, entry.astype(float), size, rate=n is None) for entry, size in zip(sums, sizes, strict=True)
+    ]
+    return np.stack([q[probe] - q.min(axis=0) for q, probe in zip(statistics, probes, strict=True)])
+
+
+def _draw(means: Array, squares: Array, toys: int, random: np.random.Generator) -> npt.NDArray[np.float32]:
+    """The events in each cell of each toy, shape (cells, toys); ``squares`` are the sums of squares of the weights."""
+    filled = means > 0.0
+    shape = np.square(means[filled]) / squares[filled]
+    counts, size = np.zeros((len(means), toys), dtype=np.float32), (len(shape), toys)
+    if np.allclose(shape, 1.0):  # of single events; then the counts follow a geometric distribution
+        scale = np.log1p(1.0 / means[filled])[:, np.newaxis].astype(np.float32)
+        counts[filled] = np.floor(random.standard_exponential(size, dtype=np.float32) / scale)
+    else:
+        nature = random.gamma(shape[:, np.newaxis], (means[filled] / shape)[:, np.newaxis], size)
+        counts[filled] = random.poisson(nature)
+    return counts

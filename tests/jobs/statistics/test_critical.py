@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from mmc.jobs.statistics.critical import CriticalValues, smooth
+from scipy.stats import chi2
+
+AXIS = np.linspace(-1.0, 1.0, 41)[:, np.newaxis]
+PROBES = np.arange(0, 41, 2)
+
+
+def test_a_polynomial_is_found_and_noise_is_not_followed() -> None:
+    random = np.random.default_rng(1)
+    curve = 4.0 + AXIS[:, 0] - 0.5 * AXIS[:, 0] ** 2
+    exact, error = smooth(AXIS, PROBES, curve[PROBES], np.full(21, 1e-9))
+    assert exact == pytest.approx(curve, abs=1e-6) and np.abs(error).max() < 1e-6
+    flat, error = smooth(AXIS, PROBES, 4.0 + 0.1 * random.normal(size=21), np.full(21, 0.1))
+    assert np.ptp(flat) < 0.3 and np.sqrt(np.square(error).sum(axis=0)).mean() < 0.06
+
+
+def test_the_errors_of_smoothed_values_are_their_scatter() -> None:
+    random, curve = np.random.default_rng(2), 4.0 + AXIS[:, 0] ** 2
+    fits = [smooth(AXIS, PROBES, curve[PROBES] + 0.1 * random.normal(size=21), np.full(21, 0.1)) for _ in range(300)]
+    scatter = np.std([values for values, _ in fits], axis=0)
+    errors = np.sqrt(np.mean([np.square(error).sum(axis=0) for _, error in fits], axis=0))
+    assert errors == pytest.approx(scatter, rel=0.35)
+
+
+def test_two_parameters_and_points_beyond_the_probes() -> None:
+    points = np.stack(np.meshgrid(AXIS[:, 0], AXIS[:, 0], indexing="ij"), axis=-1).reshape(-1, 2)
+    probes = np.flatnonzero(np.square(points).sum(axis=1) < 0.5)[::12]
+    curve = 5.0 + points[:, 0] * points[:, 1]
+    values, _ = smooth(points, probes, curve[probes], np.full(len(probes), 1e-9))
+    inside = np.square(points).sum(axis=1) < 0.4
+    assert values[inside] == pytest.approx(curve[inside], abs=1e-6)
+    assert values.min() >= curve[probes].min() and values.max() <= curve[probes].max()
+
+
+@pytest.mark.parametrize("dof", [1, 2])
+def test_toys_of_a_chi_square_have_its_critical_values(dof: int) -> None:
+    statistics = np.random.default_rng(3).chisquare(dof, size=(21, 1000))
+    levels = (0.68, 0.95)
+    asymptotic = np.stack([np.full(21, chi2.ppf(level, dof)) for level in levels])
+    critical = CriticalValues.smoothed(AXIS, PROBES, levels, statistics, asymptotic)
+    for level in levels:
+        error = critical.error_at(level)
+        assert np.all(np.abs(critical.at(level) - chi2.ppf(level, dof)) < 4.0 * error) and error.max() < 0.3
+    assert critical.coverage.mean(axis=1) == pytest.approx(levels, abs=0.01)
+
+
+def test_scaled_statistics_have_the_critical_values_of_a_chi_square() -> None:
+    values = np.array([[2.0, 3.0], [7.0, 8.0]])
+    critical = CriticalValues((0.68, 0.95), values, np.zeros((1, 2, 2)), PROBES[:1], values[:, :1], values[:, :1], 10)
+    for level, row in zip((0.68, 0.95), values, strict=True):
+        assert critical.scaled(row, 2) == pytest.approx(chi2.ppf(level, 2))
+    assert critical.scaled(np.zeros(2), 2).tolist() == [0.0, 0.0]
+    assert critical.scaled(np.full(2, np.inf), 2).tolist() == [np.inf, np.inf]
+    steps = np.array([critical.scaled(np.full(2, q), 2) for q in np.linspace(0.0, 12.0, 50)])
+    assert (np.diff(steps, axis=0) > 0.0).all()

@@ -1,0 +1,174 @@
+"""Limits with critical values from toys, for a mixture (1 - θ) p₀ + θ p₁ of two distributions over six bins."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from mmc.jobs.madminer.event_file import Array, EventFile, Events
+from mmc.jobs.statistics import neyman
+from mmc.jobs.statistics.histograms import BinnedRatio, Binning, Template
+from mmc.jobs.statistics.limits import Grid, Limits
+from mmc.jobs.statistics.neyman import Cells, with_toys
+from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.profiling import ShapeLikelihood
+from scipy.stats import chi2, poisson
+
+SHARES = np.array([[0.05, 0.1, 0.15, 0.2, 0.25, 0.25], [0.3, 0.25, 0.2, 0.1, 0.1, 0.05]])
+BINNING = Binning((np.arange(5) + 0.5,))
+LEVELS = (0.68, 0.95)
+
+
+class Mixture:
+    """An event file with events of both distributions in every partition; ``sigma`` are their cross sections."""
+
+    is_balanced = has_morphing = True
+
+    def __init__(self, sizes: Mapping[str, int], random: np.random.Generator, sigma: tuple[float, float]) -> None:
+        self._parts = {}
+        for name, size in sizes.items():
+            x = random.choice(6, size=size, p=SHARES.mean(axis=0))
+            weights = np.array(sigma)[:, np.newaxis] * SHARES[:, x] / SHARES.mean(axis=0)[x] / size
+            self._parts[name] = Events(x[:, np.newaxis].astype(float), weights.T)
+
+    def part(self, partition: str, near: Any = None) -> Events:
+        return self._parts[partition]
+
+    def coefficients(self, points: Array) -> Array:
+        return np.hstack([1.0 - points, points])
+
+
+@dataclass(frozen=True)
+class Model:
+    """A problem with a histogram of all bins."""
+
+    problem: LimitProblem
+
+    @classmethod
+    def of(
+        cls, n: float, simulated: int, seed: int = 1, *, rate: bool = False, sigma: tuple[float, float] = (1.0, 1.0)
+    ) -> "Model":
+        """``n`` events expected at θ = 0.5; ``simulated`` events make the likelihood, and as many are test events."""
+        sizes = {"test": simulated, "validation": simulated, "all": 2 * simulated}
+        file = Mixture(sizes, np.random.default_rng(seed), sigma)
+        grid = Grid({"a": np.linspace(0.0, 1.0, 41)}, (0.5,))
+        problem = LimitProblem(
+            cast(EventFile, file), grid, np.array([0.5]), n, LEVELS, include_xsec=rate, n_observed=n, toys=True
+        )
+        return cls(problem)
+
+    @cached_property
+    def table(self) -> Array:
+        """The log ratios of the bins at all points."""
+        events = self.problem.file.part(self.problem.simulation)
+        template = Template.of(BINNING.index(events.x), events, 6)
+        return BinnedRatio.of(template, self.problem.coefficients, self.problem.true_coefficients).log
+
+    @cached_property
+    def asymptotic(self) -> dict[str, Limits]:
+        x, probabilities = self.problem.asimov
+        fractions = np.bincount(BINNING.index(x), probabilities, minlength=6)
+        data = ShapeLikelihood(self.table @ fractions)
+        return self.problem.all_limits(data, data)
+
+    @cached_property
+    def with_toys(self) -> dict[str, Limits]:
+        cells = Cells.binned(self.problem, self.table, BINNING, lambda events: events.x)
+        return with_toys(self.problem, self.asymptotic, cells, np.random.default_rng(5))
+
+    def coverage(self, limits: Limits, random: np.random.Generator) -> list[float]:
+        """The part of real data at the true point whose region includes it."""
+        data = random.poisson(self.problem.luminosity * SHARES.mean(axis=0), size=(500, 6))
+        q = -2.0 * self.table @ data.T
+        return [float((q[-1] - q.min(axis=0) <= limits.critical_values(level)[-1]).mean()) for level in LEVELS]
+
+
+@pytest.fixture(autouse=True)
+def fewer_toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neyman, "TOYS", 4000)
+
+
+def test_limits_from_few_simulated_events_cover_with_toys() -> None:
+    """With as many simulated as real events, regions of χ² cover too little; averaged over simulations, toys cover."""
+    random, covered = np.random.default_rng(4), []
+    for seed in range(1000, 1040):
+        model = Model.of(300.0, 300, seed)
+        kinds = (model.asymptotic[""].infinite_simulation, model.asymptotic[""], model.with_toys[""])
+        covered.append([model.coverage(limits, random) for limits in kinds])
+    infinite, asymptotic, toys = np.mean(covered, axis=0)
+    errors = np.std(covered, axis=0)[2] / 40**0.5
+    assert infinite[0] < 0.6 and infinite[1] < 0.9
+    assert np.all(np.abs(toys - LEVELS) < 3.0 * errors) and errors[0] < 0.04 and errors[1] < 0.015
+    assert toys == pytest.approx(asymptotic, abs=0.03)
+
+
+def test_with_many_events_the_critical_values_are_those_of_a_chi_square() -> None:
+    limits = Model.of(300.0, 300_000).with_toys[""]
+    inside = np.flatnonzero(limits.p_values > 0.05)
+    for level in LEVELS:
+        assert limits.critical is not None
+        values, errors = limits.critical_values(level)[inside], limits.critical.error_at(level)[inside]
+        assert np.all(np.abs(values - chi2.ppf(level, 1)) < 4.0 * errors)
+        assert values.mean() == pytest.approx(chi2.ppf(level, 1), rel=0.1)
+    assert limits.critical is not None
+    assert limits.critical.coverage.mean(axis=1) == pytest.approx(LEVELS, abs=0.02)
+
+
+def test_the_construction_for_a_poisson_mean_is_exact() -> None:
+    """The mean is 40 (1 + θ); -2 ln λ is relative to the best mean on the grid, between 40 and 80."""
+    model = Model.of(40.0, 1_000_000, rate=True, sigma=(1.0, 2.0))
+    problem = replace(model.problem, n_measured=1, simulation="all")
+    nothing = ShapeLikelihood(0.0)
+    cells = Cells.binned(problem, np.zeros((42, 1)), Binning((np.zeros(0),)), lambda events: events.x)
+    limits = with_toys(problem, problem.all_limits(nothing, None), cells, np.random.default_rng(6))[""]
+    assert limits.critical is not None
+    n, mu = np.arange(200), problem.expected[:-1]
+    q = -2.0 * (n * np.log(mu)[:, np.newaxis] - mu[:, np.newaxis])
+    probability = poisson.pmf(n, mu[:, np.newaxis])
+    error = (0.05 * 0.95 / limits.critical.toys) ** 0.5
+    for k, level in enumerate(LEVELS):
+        covered = (probability * (q - q.min(axis=0) <= chi2.ppf(level, 1))).sum(axis=1)
+        assert limits.critical.coverage[k] == pytest.approx(covered[limits.critical.probes], abs=10.0 * error)
+        own = (probability * (q - q.min(axis=0) <= limits.critical_values(level)[:-1, np.newaxis])).sum(axis=1)
+        assert own.mean() == pytest.approx(level, abs=0.02) and own.min() > level - 0.08
+    assert limits.critical_values(0.95)[0] < 3.3 < limits.critical_values(0.95)[20]  # at the edge only n > 40 can tell
+
+
+def test_bins_and_single_events_give_the_same_critical_values() -> None:
+    model = Model.of(100.0, 500)
+    cells = Cells.of_ratio(model.problem, lambda events: model.table[:, BINNING.index(events.x)])
+    single = with_toys(model.problem, model.asymptotic, cells, np.random.default_rng(7))[""]
+    for level in LEVELS:
+        assert single.critical is not None and model.with_toys[""].critical is not None
+        errors = np.hypot(single.critical.error_at(level), model.with_toys[""].critical.error_at(level))
+        difference = single.critical_values(level) - model.with_toys[""].critical_values(level)
+        assert np.abs(difference / errors).mean() < 2.0
+
+
+def test_the_error_of_critical_values_is_part_of_the_error_of_areas() -> None:
+    limits = Model.of(100.0, 500).with_toys[""]
+    summary = limits.summary(LEVELS)
+    assert limits.replicas is None and summary["allowed_area_error"]["0.95"] > 0.0
+    assert summary["interval_errors"]["a"]["0.68"][0][0] > 0.0
+    exact = replace(limits, critical=replace(limits.critical, errors=np.zeros_like(limits.critical.errors)))  # type: ignore[type-var, union-attr]
+    assert exact.summary(LEVELS)["allowed_area_error"]["0.95"] == 0.0
+    entries = summary["toys"]["map"]
+    assert {entry["level"] for entry in entries} == set(LEVELS)
+    assert len(entries) == 2 * len(limits.critical.probes)  # type: ignore[union-attr]
+    # a point is in the region exactly if its own -2 ln λ is at most its critical value
+    q = -2.0 * (limits.log_likelihood - limits.log_likelihood.max())
+    for level in LEVELS:
+        assert limits.allowed(level).tolist() == (q <= limits.critical_values(level))[:-1].tolist()
+
+
+def test_observed_limits_without_the_rate_have_toys_with_their_own_number_of_events() -> None:
+    model = Model.of(300.0, 300)
+    few = replace(model.problem, n_observed=30.0)
+    limits = few.all_limits(ShapeLikelihood(model.asymptotic[""].log_likelihood / 300.0), ShapeLikelihood(0.0))
+    cells = Cells.binned(few, model.table, BINNING, lambda events: events.x)
+    found = with_toys(few, limits, cells, np.random.default_rng(8))
+    assert list(found) == list(limits) == ["", "observed"]
+    ratio = [found[kind].critical_values(0.95)[-1] / chi2.ppf(0.95, 1) for kind in found]
+    assert ratio[0] - 1.0 > 3.0 * abs(ratio[1] - 1.0)  # 30 events do not see the error of 300 simulated events
