@@ -45,7 +45,8 @@ EXTRAS = {
     "mlflow": "tracking",
 }
 """The purpose of the packages of each extra. The extras that are not here are for developers."""
-CONTAINER_ENGINES = ("podman", "docker", "apptainer")
+CONTAINER_ENGINES = ("docker",)
+"""The programs with which engines of workflows start images."""
 
 Needs = list[tuple[str, ...]]
 """Names of findings; one name of each tuple is enough."""
@@ -90,10 +91,7 @@ DOCKER_SERVER = ("version", "--format", "{{.Server.Version}}")
 TOOLS = (
     _Tool("bash", "mmc run, target script", install_hint(["bash"]), oldest=(4, 3)),
     _Tool("graphviz", "mmc plan --format svg, png", install_hint(["graphviz"]), ("-V",), program="dot"),
-    _Tool("podman", "images, as docker", f"{install_hint(['podman'])}, and link it as `docker` on the PATH"),
     _Tool("docker", "images", "install and start Docker, or link podman as `docker`", DOCKER_SERVER),
-    _Tool("apptainer", "images on clusters", "ask the cluster's support, or see apptainer.org"),
-    _Tool("sbatch", "Slurm", "log in where jobs are submitted, or `apt install slurm-client`"),
 )
 REANA_REMEDY = f"it needs an environment of its own: `{INSTALL}`"
 

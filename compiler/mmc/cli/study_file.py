@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # slow imports that `mmc validate` does not need
     from mmc.compiler.plan.model import Plan
 
 STDIN = "-"
+MAX_START_BYTES = 2_000_000
+"""The first event of an event file ends within so many bytes, or is not looked at."""
 MAX_CARD_BYTES = 2_000_000
 """Larger files are not cards."""
 
@@ -82,7 +84,7 @@ def read(name: str) -> StudyFile:
     is_shown = name == STDIN or not leads_out(Path(name))
     if not is_shown and "mmc" not in (document.data or {}):  # messages would quote it: a private key, say
         raise UsageError(f"{name}: a link out of its folder, to a file that is not a study")
-    checked = check(document, _look_up_in(folder), _read_text_in(folder))
+    checked = check(document, _look_up_in(folder), _read_text_in(folder), read_start_in(folder))
     return StudyFile(name, folder, document, *checked, is_shown)
 
 
@@ -131,3 +133,23 @@ def _read_text_in(folder: Path) -> Callable[[str], str | None]:
             return None
 
     return read_text
+
+
+def read_start_in(folder: Path) -> Callable[[str], str | None]:
+    """A function that returns the start of an event file in the folder, unpacked; None if it cannot be read."""
+
+    @cache
+    def read_start(text: str) -> str | None:
+        import gzip
+        import zlib
+
+        try:
+            with open_regular(folder / text) as file:
+                if file.peek(2)[:2] != b"\x1f\x8b":
+                    return file.read(MAX_START_BYTES).decode("utf-8", "replace")
+                with gzip.open(file) as packed:
+                    return packed.read(MAX_START_BYTES).decode("utf-8", "replace")
+        except (OSError, ValueError, EOFError, zlib.error):  # damaged: the job that reads the file says how
+            return None
+
+    return read_start

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from mmc.cli.rendering import to_text
+from mmc.cli.study_file import read_start_in
 from mmc.compiler.checks import check
 from mmc.compiler.checks.codes import CODES
 from mmc.compiler.checks.context import RULES
@@ -33,7 +34,7 @@ def read_text(text: str) -> str:
 def problems(file: Path) -> tuple[list[Diagnostic], str]:
     """The diagnostics of a file, and its text."""
     document = load(file.read_bytes(), file.name)
-    return check(document, look_up, read_text).diagnostics, document.text
+    return check(document, look_up, read_text, read_start_in(BAD)).diagnostics, document.text
 
 
 def test_every_code_has_a_bad_example() -> None:
@@ -82,6 +83,6 @@ def test_rules_report_the_codes_that_they_are_registered_with() -> None:
         document = load(file.read_bytes(), file.name)
         if document.data is None:
             continue
-        context = Context(document, *check_shape(document)[1:3], look_up, read_text)
+        context = Context(document, *check_shape(document)[1:3], look_up, read_text, read_start_in(BAD))
         for codes, rule in RULES:
             assert {item.code for item in rule(context)} <= {code.id for code in codes}

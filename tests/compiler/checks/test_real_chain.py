@@ -535,6 +535,16 @@ def test_jets_are_not_matched_to_a_shower(settings: str, expected: list[str]) ->
     assert codes(said, SHOWERED, DELPHES) == expected
     (name, value) = settings.strip("{}").split(": ")
     assert codes(RUN_CARD, SHOWERED, DELPHES, card=f"{value} = {name}") == expected
+    mended = (RUN_CARD[0], RUN_CARD[1].replace("card}", f"card, {name}: 0}}"))
+    assert codes(mended, SHOWERED, DELPHES, card=f"{value} = {name}") == [], "the study overrides the card"
+
+
+@pytest.mark.parametrize("rest", ["", ", order: NLO"])
+def test_advice_for_a_loop_induced_signal(rest: str) -> None:
+    sample = f"signal: {{process: 'g g > z z [QCD]', events: 10_000{rest}}}"
+    found = diagnose((SIGNAL, f"    {sample}"), SHOWERED, DELPHES, cards={})
+    assert [item.code for item in found] == ["MMC324"]
+    assert "[noborn=QCD]" in found[0].help
 
 
 @pytest.mark.parametrize(

@@ -60,11 +60,14 @@ def _no_text(_path: str) -> None:
     """Read nothing, for callers without cards."""
 
 
-def check(document: Document, look_up: LookUp, read_text: ReadText = _no_text) -> Checked:
+def check(
+    document: Document, look_up: LookUp, read_text: ReadText = _no_text, read_start: ReadText = _no_text
+) -> Checked:
     """All problems of a study, including those of its YAML.
 
     :param look_up: says what a path in its folder is
     :param read_text: gives the text of a card there
+    :param read_start: gives the start of an event file there
     """
     document, malformed = read_grouped(document)
     if document.data is None:
@@ -79,7 +82,7 @@ def check(document: Document, look_up: LookUp, read_text: ReadText = _no_text) -
     found = [*document.diagnostics, *malformed, *shape.diagnostics]
     if not shape.is_whole:
         return Checked(_bounded(in_order(found)), None, ())
-    context = Context(document, shape.unsound, shape.unknown, look_up, read_text)
+    context = Context(document, shape.unsound, shape.unknown, look_up, read_text, read_start)
     for codes, rule in RULES:
         found += _found_by(rule, codes, context)
     ordered = in_order(found)

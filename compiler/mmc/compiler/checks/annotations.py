@@ -1,5 +1,6 @@
 """Rules for the values that the schema annotates: references, quantities, intervals and expressions."""
 
+import re
 from collections.abc import Iterator
 
 from mmc.compiler.catalogue.names import madminer_name
@@ -10,7 +11,7 @@ from mmc.compiler.expressions.checker import MMC401, MMC406, TRANSFORM, check_ex
 from mmc.compiler.expressions.parts import MMC405, MMC407
 from mmc.compiler.language.diagnostics import Code, Diagnostic, Help, one_of, show, suggestion
 from mmc.compiler.language.document import Path
-from mmc.compiler.language.quantities import parse_quantity
+from mmc.compiler.language.quantities import UNITS, parse_quantity
 
 MMC201 = Code(
     "MMC201",
@@ -86,7 +87,18 @@ def quantities(ctx: Context) -> Iterator[Diagnostic]:
                 )
         except ValueError as error:
             message = str(error) if len(value) < 60 else f"{show(value)} is not a quantity of {schema['x-dimension']}"
-            yield ctx.problem(MMC110, path, message, schema.get("description", "").rstrip("."))
+            yield ctx.problem(MMC110, path, message, _quantity(value, schema["x-dimension"]))
+
+
+def _quantity(text: str, dimension: str) -> str:
+    """How to write a quantity, also from other spellings of a unit, such as `fb-1`, `/fb`, `ifb` and `gev`."""
+    number = re.match(r"\s*[\d._]+(?:[eE][+-]?\d+)?", text)
+    letters = "".join(re.findall("[a-z]", text[number.end() :].casefold())) if number is not None else ""
+    for unit in UNITS[dimension]:
+        meant = unit.partition("^")[0].casefold()
+        if number is not None and letters in (meant, f"i{meant}", f"inv{meant}"):
+            return f"write `{number[0].strip()} {unit}`"
+    return f"write a number and a unit: {one_of(UNITS[dimension])}"
 
 
 MMC111 = Code(

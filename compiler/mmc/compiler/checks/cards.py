@@ -49,6 +49,8 @@ class Card(NamedTuple):
     """Where the study names the file."""
     file: str
     sample: Mapping[str, Any]
+    settings: frozenset[str] = frozenset()
+    """The settings, in lower case, that the study has in place of those of a run card."""
 
 
 def run_card_places(ctx: Context) -> Iterator[tuple[Path, Iterable[Any]]]:
@@ -104,11 +106,12 @@ def matching(ctx: Context) -> Iterator[Diagnostic]:
             if name.lower() in _MATCHING and _is_positive(str(value)):
                 message = f"`{name}` matches jets to the shower, which mmc does not support"
                 yield ctx.problem(MMC333, (*path, name), message, _UNMATCHED, key=True)
-    for file_path, file in {card.path: card.file for card in run_cards(ctx)}.items():
-        for entry in _run_card(ctx, file, _MATCHING):
-            if _is_positive(entry.value):
-                message = f"line {entry.line} of {file[:100]} matches jets to the shower"
-                yield ctx.problem(MMC333, file_path, message, _UNMATCHED)
+    for card in run_cards(ctx):
+        for entry in _run_card(ctx, card.file, _MATCHING):
+            if _is_positive(entry.value) and entry.name not in card.settings:
+                message = f"line {entry.line} of {card.file[:100]} matches jets to the shower"
+                help_text = f"write `{entry.name}: 0` beside `file`, or remove the line; {_UNMATCHED}"
+                yield ctx.problem(MMC333, card.path, message, help_text)
 
 
 def _is_positive(value: str) -> bool:
@@ -290,7 +293,8 @@ def run_cards(ctx: Context) -> Iterator[Card]:
             places: tuple[Path, ...] = (slices, (*own, "run_card"), ("generation", "run_card"))
             path = next((place for place in places if place and ctx.get(*place, "file") is not None), None)
             if path is not None:
-                yield Card((*path, "file"), ctx.get(*path, "file"), sample)
+                own_settings = (key.lower() for place in places if place for key in ctx.get(*place) or {})
+                yield Card((*path, "file"), ctx.get(*path, "file"), sample, frozenset(own_settings))
 
 
 def _varies(ctx: Context, sample: Mapping[str, Any]) -> bool:

@@ -40,6 +40,8 @@ class Context:
     unknown: frozenset[Path]
     look_up: LookUp
     read_text: ReadText
+    read_start: ReadText
+    """The start of a file of any size, as text and unpacked; None if it cannot be read."""
     _touched: frozenset[Path] = field(init=False)
     _entries: dict[Path, dict[str, Any]] = field(init=False, default_factory=dict)
     _names: dict[str, list[str] | None] = field(init=False, default_factory=dict)

@@ -7,8 +7,10 @@ from typing import Any
 from mmc.compiler.catalogue.generators import EVENT_SAMPLES
 from mmc.compiler.checks.basis import completing
 from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.checks.files import is_there
 from mmc.compiler.checks.pythia8 import MMC304
-from mmc.compiler.language.diagnostics import START, Code, Diagnostic, show
+from mmc.compiler.inputs.event_weights import weight_names
+from mmc.compiler.language.diagnostics import START, Code, Diagnostic, one_of, show
 from mmc.compiler.language.document import Path
 
 FEW = 100
@@ -185,6 +187,39 @@ def weights_at_added_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
         message = f"MadMiner would add {names} to the basis, at points where event files have no weights"
         help_text = "name all benchmarks at which the files were reweighted, or write `morphing: none`"
         yield ctx.problem(MMC334, ("benchmarks",), message, help_text, key=True)
+
+
+MMC341 = Code(
+    "MMC341",
+    "An event file has no weight for a benchmark",
+    "Events of a signal have a weight at every benchmark, under its name, except that at which they were sampled. If "
+    "the file has the weight under another name, write `weights: {benchmark: name}` beside the file. mmc reads the "
+    "first event of plain and gzipped files; the jobs check all events.",
+)
+
+
+@rule(MMC341)
+def weights_at_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
+    """The first event of each file has the weights that the study needs."""
+    benchmarks = ctx.names("benchmarks") or []
+    for name, sample in ctx.samples.items() if ctx.origin is EVENT_SAMPLES else ():
+        for index, file in enumerate(sample["files"]):
+            path, text = (*ctx.samples_path, name, "files", index), file["lhe"]
+            start = ctx.read_start(text) if is_there(ctx, text) else None
+            known = weight_names(start) if start is not None else None
+            if known is None:
+                continue
+            renamed = file.get("weights", {})
+            wanted = () if sample["background"] else benchmarks
+            for benchmark in wanted:
+                own = renamed.get(benchmark, benchmark)
+                if own in known or benchmark == file["benchmark"]:
+                    continue
+                message = f"{text[:100]} has no weight {show(own)} for the benchmark {show(benchmark)}"
+                listed = f"the weights there are {one_of(known, 20)}" if known else "its events have no weights by name"
+                advice = f"write `weights: {{{benchmark}: …}}` beside the file" if known else "reweight them"
+                at = (*path, "weights", benchmark) if benchmark in renamed else (*path, "lhe")
+                yield ctx.problem(MMC341, at, message, f"{listed}; {advice}")
 
 
 MMC306 = Code(

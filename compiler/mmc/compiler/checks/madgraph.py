@@ -1,5 +1,6 @@
 """Rules about MadGraph: entries of parameters in the param card, process lines, orders, slices of phase space."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -35,6 +36,27 @@ def some_energy(ctx: Context) -> Iterator[Diagnostic]:
     path = ("generation", "beams", "energy")
     if ctx.origin is MADGRAPH and energy_gev(ctx, *path) == 0:
         yield ctx.problem(MMC309, path, "the beams have no energy")
+
+
+MMC340 = Code(
+    "MMC340",
+    "The energy of a beam is that of a whole collision",
+    "`beams.energy` is the energy of each beam. The collisions of the LHC have 8, 13, 13.6 or 14 TeV, and those of a "
+    "future collider 100 TeV: each beam has half of it. If each beam does have this energy, ignore the warning.",
+    "warning",
+)
+_COLLIDERS_TEV = (8.0, 13.0, 13.6, 14.0, 100.0)
+
+
+@rule(MMC340)
+def energy_of_each_beam(ctx: Context) -> Iterator[Diagnostic]:
+    """The energy of a beam is not that of the collisions of a known collider."""
+    path = ("generation", "beams", "energy")
+    energy = energy_gev(ctx, *path)
+    tev = next((tev for tev in _COLLIDERS_TEV if energy is not None and math.isclose(energy, 1000 * tev)), None)
+    if tev is not None:
+        message = f"each beam has {tev:g} TeV, so the collisions have {2 * tev:g} TeV"
+        yield ctx.problem(MMC340, path, message, f"write `{500 * tev:g} GeV` for collisions of {tev:g} TeV")
 
 
 MMC318 = Code(
@@ -178,6 +200,11 @@ MMC324 = Code(
 )
 
 
+_LOOP_INDUCED = (
+    "a process whose lowest order is a loop has the order LO and `[noborn=QCD]`, as in `g g > h [noborn=QCD]`"
+)
+
+
 @rule(MMC324)
 def orders(ctx: Context) -> Iterator[Diagnostic]:
     """The order agrees with the process, and samples at next-to-leading order are possible."""
@@ -188,7 +215,8 @@ def orders(ctx: Context) -> Iterator[Diagnostic]:
         corrected = [line for line in lines if asks_for_corrections(line)]
         if order == "LO" and corrected:
             message = f"`{corrected[0].strip()[:60]}` asks for corrections, but the order is LO"
-            yield ctx.problem(MMC324, (*path, "process"), message, "add `order: NLO`, or remove the brackets")
+            help_text = f"add `order: NLO`, or remove the brackets; {_LOOP_INDUCED}"
+            yield ctx.problem(MMC324, (*path, "process"), message, help_text)
         elif order == "NLO" and len(corrected) < len(lines):
             at = (*path, "order" if ctx.given(*path, "order") else "process")
             message = f"the order of sample {show(name)} is NLO, but its process does not name the corrections"
@@ -202,7 +230,7 @@ def _next_to_leading(ctx: Context, name: str, sample: Mapping[str, Any]) -> Iter
     at = (*path, "order") if ctx.given(*path, "order") else ("generation", "order")
     if not sample["background"]:
         message = f"sample {show(name)} depends on the parameters and cannot have the order NLO"
-        help_text = "generate it at LO with a `k_factor`: MadGraph reweights events at NLO as if they were at LO"
+        help_text = f"generate it at LO with a `k_factor`: weights at NLO cannot be used; {_LOOP_INDUCED}"
         yield ctx.problem(MMC324, at, message, help_text)
     if ctx.get("generation", "shower") == "none":
         message = f"sample {show(name)} has the order NLO, and events at NLO are meaningless before the shower"

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from mmc.compiler.checks.context import dotted, walk
+from mmc.compiler.checks.type_help import type_help
+from mmc.compiler.checks.wishes import meant_key
 from mmc.compiler.language.diagnostics import Code, Diagnostic, Help, one_of, show, suggestion
 from mmc.compiler.language.document import Document, Path
 from mmc.compiler.language.quantities import UNITS
@@ -147,8 +150,13 @@ def _unknown_keys(error: _Error) -> Iterator[Problem]:
     for name in error.value:
         if name in known or any(name.startswith(pattern.removeprefix("^")) for pattern in patterns):
             continue
-        help_text = suggestion(name, known, f"the keys there are {one_of(known, 20)}")
-        yield Problem(MMC101, (*error.path, name), f"unknown key {show(name)} in {where}", help_text, at_key=True)
+        yield Problem(
+            MMC101,
+            (*error.path, name),
+            f"unknown key {show(name)} in {where}",
+            partial(meant_key, name, known, error.path),
+            at_key=True,
+        )
 
 
 def _missing_keys(error: _Error) -> Iterator[Problem]:
@@ -219,28 +227,9 @@ def _wrong_type(error: _Error) -> Iterator[Problem]:
             code, error.path, f"`{where}` must be {wanted}, not {show(value)}", f"write `{round(value)}`, for example"
         )
     else:
-        yield Problem(MMC103, error.path, f"`{where}` must be {wanted}, not {show(value)}", _type_help(kinds, value))
-
-
-def _type_help(kinds: list[str], value: Any) -> str:
-    if isinstance(value, str):
-        if "boolean" in kinds and value.lower() in ("yes", "on", "no", "off"):
-            return f"write `{'true' if value.lower() in ('yes', 'on') else 'false'}`"
-        if {"integer", "number"} & set(kinds) and _is_number(value):
-            return f"write `{value.strip().replace('_', '')}` without quotes"
-    if kinds == ["string"] and isinstance(value, int | float):
-        return "put it in quotes"
-    if kinds == ["array"] and not isinstance(value, dict):
-        return f"write it in brackets: `[{show(value)}]`"
-    return ""
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+        yield Problem(
+            MMC103, error.path, f"`{where}` must be {wanted}, not {show(value)}", type_help(value, kinds, error.schema)
+        )
 
 
 def _is_count(path: Path) -> bool:

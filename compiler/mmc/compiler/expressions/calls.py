@@ -4,6 +4,7 @@ import ast
 import math
 from collections.abc import Callable, Mapping
 
+from mmc.compiler.expressions.elsewhere import INSTEAD, INSTEAD_TRANSFORM, MODULES
 from mmc.compiler.expressions.parts import ALLOWED, CONDITION, MMC405, UNKNOWN_VALUE, Reporter, Value
 from mmc.compiler.expressions.vocabulary import (
     ANY,
@@ -80,6 +81,8 @@ class CallChecker(Reporter):
             if isinstance(argument, ast.Starred):
                 return self.report(MMC402, argument, "a starred argument cannot be used in an expression", ALLOWED)
         if isinstance(node.func, ast.Attribute):
+            if (name := self.of_module(node.func)) is not None:
+                return self.unknown_function(node.func, name)
             return self.method(node, node.func)
         if not isinstance(node.func, ast.Name):
             return self.report(MMC402, node.func, "only functions and methods by name can be called")
@@ -93,9 +96,22 @@ class CallChecker(Reporter):
         if name in self.variables or name in self.observables:
             help_text = "leave the brackets out" if not arguments else f"write `{name} * (…)` for a product"
             return self.report(MMC405, node, f"`{name}` is not a function", help_text)
-        known = (*self.functions, *LIST_FUNCTIONS)
-        meant = _meant(name, known, f"the functions are {one_of(known, 30)}")
-        return self.report(MMC403, node.func, f"`{name[:60]}` is not a function of expressions", meant)
+        return self.unknown_function(node.func, name)
+
+    def of_module(self, node: ast.Attribute) -> str | None:
+        """The name of a function or constant of a module, such as `np.pi`; None for an attribute of a particle."""
+        owner = node.value
+        is_module = isinstance(owner, ast.Name) and owner.id in MODULES and owner.id not in self.variables
+        return node.attr if is_module else None
+
+    def unknown_function(self, node: ast.expr, name: str) -> Value:
+        known = tuple(self.functions) if self.is_transform else (*self.functions, *LIST_FUNCTIONS)
+        instead = INSTEAD_TRANSFORM if self.is_transform else INSTEAD
+        meant: Help = instead.get(name, "")
+        if not isinstance(node, ast.Name) and name in known:
+            meant = f"write `{name}(…)`, without a module"
+        meant = meant or _meant(name, known, f"the functions are {one_of(known, 30)}")
+        return self.report(MMC403, node, f"`{self.source(node)}` is not a function of expressions", meant)
 
     def function(self, node: ast.Call, name: str, limits: tuple[int, int]) -> Value:  # noqa: PLR0911 - one per problem
         arguments = [self.number(argument) for argument in node.args]
@@ -180,6 +196,10 @@ class CallChecker(Reporter):
         return (VECTOR3,) if sort == THREE or owner == VECTOR3 else FOUR_VECTORS
 
     def attribute(self, node: ast.Attribute) -> Value:
+        if (constant := self.of_module(node)) is not None:
+            known = constant in self.variables
+            help_text = f"write `{constant}`" if known else "write its value, or a function without a module"
+            return self.report(MMC403, node, f"`{self.source(node)}` is not known in expressions", help_text)
         owner = self.check(node.value)
         name, source = node.attr, self.source(node.value)
         if owner.kind == UNKNOWN:

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable
 
 from mmc.compiler.expressions.calls import MMC402, MMC403, CallChecker
+from mmc.compiler.expressions.elsewhere import OPERATORS
 from mmc.compiler.expressions.parts import (
     ALLOWED,
     CONDITION,
@@ -122,7 +123,8 @@ def _check(text: str, kind: str, scope: Scope, names: frozenset[str]) -> tuple[l
     except SyntaxError as error:
         start = min(shift + offset(stripped, error.lineno or 1, (error.offset or 1) - 1), max(len(text) - 1, 0))
         reason = "it is empty" if not stripped.strip() else error.msg
-        return _alone(MMC401, f"this is not an expression: {reason}", "", start, start + 1)
+        help_text = next((text for sign, text in OPERATORS.items() if sign in stripped), "")
+        return _alone(MMC401, f"this is not an expression: {reason}", help_text, start, start + 1)
     except (ValueError, MemoryError, RecursionError):
         return _alone(MMC407, "the expression cannot be parsed", "make it simpler", 0, len(text))
     checker = _Checker(stripped, shift, scope, names, kind)
@@ -252,7 +254,7 @@ class _Checker(CallChecker):
     def binary(self, node: ast.BinOp) -> Value:
         left, right = self.check(node.left), self.check(node.right)
         if not isinstance(node.op, _ARITHMETIC):
-            help_text = "write `and` or `or`" if isinstance(node.op, ast.BitAnd | ast.BitOr) else ALLOWED
+            help_text = _INSTEAD_OF_OPERATORS.get(type(node.op), ALLOWED)
             return self.report(MMC402, node, "this operator cannot be used in an expression", help_text)
         if UNKNOWN in (left.kind, right.kind):
             return UNKNOWN_VALUE
@@ -349,6 +351,11 @@ class _Checker(CallChecker):
         return Value(LIST, value.kind, bits=value.bits, lazy=isinstance(node, ast.GeneratorExp))
 
 
+_INSTEAD_OF_OPERATORS = {
+    **dict.fromkeys((ast.BitAnd, ast.BitOr), "write `and` or `or`"),
+    ast.BitXor: "a power is `**`, as in `met.pt ** 2`",
+    ast.MatMult: "write `j[0].dot(j[1])`",
+}
 _DESCRIPTIONS: dict[type, str] = {
     ast.Lambda: "a lambda",
     ast.NamedExpr: "an assignment",

@@ -1,9 +1,11 @@
 """The names that an expression can use: the objects of an event reader, or the parameter of a transform."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
+from mmc.compiler.expressions.elsewhere import INSTEAD, MODULES
 from mmc.compiler.expressions.parts import Value
 from mmc.compiler.expressions.vocabulary import (
     BUILTINS,
@@ -51,13 +53,19 @@ def unknown_name(scope: Scope, name: str, known: Callable[[], Sequence[str]]) ->
     """Message and help for an unknown name; ``known`` gives all known names."""
     if scope.reader is None:
         return f"`{name[:60]}` is not known in a transform", "the value of the parameter is `theta`"
-    objects = f"the objects are {one_of(READERS[scope.reader])}"
+    objects_of = READERS[scope.reader]
+    objects = f"the objects are {one_of(objects_of)}"
     if name in LISTS or name in SINGLES:
         return f"the reader of {scope.reader.capitalize()} files has no `{name}`", objects
 
     def find_help() -> str:
+        if name in MODULES:
+            return "write functions without a module, as in `sqrt(…)`"
         every = known()
+        numbered = re.fullmatch(r"([a-z]+)_?([1-9])", name)
+        if numbered is not None and numbered[1] in LISTS and numbered[1] in objects_of and name not in every:
+            return f"lists count from 0: write `{numbered[1]}[{int(numbered[2]) - 1}]`"
         guess = OFTEN_WRITTEN.get(name, did_you_mean(name, every) if len(name) > 1 else None)
-        return f"did you mean `{guess}`?" if guess in every else objects
+        return f"did you mean `{guess}`?" if guess in every else INSTEAD.get(name, objects)
 
     return f"`{name[:60]}` is not known to the event reader", find_help

@@ -76,23 +76,59 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
     return any(item.severity == "error" for item in diagnostics)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """The known word that the user most probably meant; None if no known word is close.
+def did_you_mean(word: str, known: Iterable[str], changes: int = 3) -> str | None:
+    """The known word that the user probably misspelt; None if no known word is near.
+
+    One word has all parts of the other, or few letters differ: one, in long words a fourth, and at most ``changes``.
 
     >>> did_you_mean("benchmark", ["benchmarks", "parameters"])
     'benchmarks'
     >>> did_you_mean("pT", ["pt", "pz"])
     'pt'
+    >>> did_you_mean("xsec", ["include_xsec"])
+    'include_xsec'
+    >>> did_you_mean("sorted", ["sqrt"])
     """
-    from difflib import get_close_matches
-
     meant = _plain(word[:_LONGEST_WORD])
     spelled = {_plain(candidate): candidate for candidate in reversed(list(known))}
     if meant in spelled:
         return spelled[meant]
     nearest = sorted(spelled, key=lambda candidate: abs(len(candidate) - len(meant)))
-    close = get_close_matches(meant, nearest[: 1 + _MOST_COMPARED // (len(meant) + 1) ** 2], n=1, cutoff=0.6)
-    return spelled[close[0]] if close else None
+    best, fewest = None, changes + 1
+    for candidate in nearest[: 1 + _MOST_COMPARED // (len(meant) + 1) ** 2]:
+        allowed = min(_allowed(meant, candidate), fewest - 1)
+        if abs(len(candidate) - len(meant)) <= allowed and (found := _changes(meant, candidate)) <= allowed:
+            best, fewest = candidate, found
+    if best is None and changes > 1:
+        parts = {part for part in meant.split("_") if len(part) > 2}
+        best = next((other for other in nearest if parts and _nested(parts, set(other.split("_")))), None)
+    return None if best is None else spelled[best]
+
+
+def _allowed(first: str, second: str) -> int:
+    """The number of letters that may differ; short words such as `sin` and `min` differ in their meaning."""
+    longer = max(len(first), len(second))
+    if longer < 3 or (longer < 5 and first[:1] != second[:1]):
+        return 0
+    return max(longer // 4, 1)
+
+
+def _nested(parts: set[str], others: set[str]) -> bool:
+    return parts <= others or (others <= parts and any(len(other) > 2 for other in others))
+
+
+def _changes(first: str, second: str) -> int:
+    """The number of letters to insert, leave out, replace, or swap with the next, to turn one word into the other."""
+    before, row = [0] * (len(second) + 1), list(range(len(second) + 1))
+    for i, letter in enumerate(first, start=1):
+        new = [i]
+        for j, other in enumerate(second, start=1):
+            least = min(row[j] + 1, new[-1] + 1, row[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == second[j - 2] and first[i - 2] == other:
+                least = min(least, before[j - 2] + 1)
+            new.append(least)
+        before, row = row, new
+    return row[-1]
 
 
 def suggestion(word: str, known: Collection[str], otherwise: Help, pattern: str = "did you mean `{}`?") -> Help:

@@ -1,0 +1,153 @@
+"""What the language has instead of keys that physicists expect in it, and the places of keys that are elsewhere."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from mmc.compiler.language.diagnostics import did_you_mean, one_of, suggestion, told
+from mmc.compiler.language.document import Path
+from mmc.compiler.language.schema import load_schema, resolve, tag_of
+
+_ENTRY = "NAME"
+"""Stands for any name in a place, as in ``methods.NAME.training``."""
+
+_DECAYS = (
+    "mmc does not run MadSpin: write decays into the process, as in `p p > t t~, (t > w+ b, w+ > mu+ vm), t~ > w- b~`"
+)
+_REWEIGHTED = "mmc writes the reweight card: every event gets a weight at each of the `benchmarks`"
+_REGIONS = "select the events of a region by `cuts`, in a study of its own; `groups` combine samples, not selections"
+_COMBINED = "mmc does not combine studies: write one study for each, and add the ln L of their results"
+_SETUP = "a study replaces MadMiner's setup file by `parameters` and `benchmarks`; `events.file` reads an event file"
+_OBJECTS = 'expressions use particles directly, as in `definition: "j[0].pt"`'
+_VARIABLES = "write them in `observables`, by name"
+_ONE_FILE = "a study is one file; YAML repeats a part of it: `&name` marks the part, `<<: *name` inserts it"
+_SCANS = "`evaluation.grid` scans all parameters together; `scan` of a method scans hyperparameters"
+_EXPECTED = "without `evaluation.observed` results are those expected at `evaluation.theta_true`"
+_DATA = "observed events are a CSV file, `evaluation.observed.file`; events to learn from are in `events`"
+_MATCHING = "mmc does not match jets to the shower: generate a fixed number of jets, or `slices` of phase space"
+_GRIDPACK = "mmc does not start gridpacks; it reads their event files, as `events.samples`"
+_MODEL = "`generation.model` names a model that the installed MadGraph has"
+_NUISANCE = "write uncertainties in `systematics`, and name them in `systematics` of each sample that has them"
+_NTUPLES = (
+    "mmc reads Les Houches files with HepMC or Delphes output (`events.samples`), or a MadMiner file (`events.file`)"
+)
+_COUNT = "the number of events is `events` of a sample, as in `events: 100_000`"
+_ONE_LUMINOSITY = "write one luminosity as `evaluation.luminosity`; another luminosity is another study"
+_ENERGY = "`generation.beams.energy` is the energy of each beam, half of that of the collision"
+_SHOWER = "`generation.shower` showers MadGraph's events; `generator: pythia8` is the embedded generator"
+_DELPHES = "write `detector: {simulation: delphes}`, with its card as `card`"
+_MADGRAPH = "write `generation: {generator: madgraph, …}`, and its folder as `execution.installations.madgraph`"
+_LAYERS = "write the sizes of the layers as `n_hidden` of `training`, as in `n_hidden: [100, 100]`"
+_RATE = "write the learning rates at the start and the end as `initial_lr` and `final_lr` of `training`"
+_EPOCHS = "write it as `n_epochs` of `training`"
+_SPLIT = "write `test_split` and `validation_split` in `sampling`"
+_INFORMATION = "write it as `evaluation.fisher_information`"
+_LIMITS = "limits follow from `evaluation`: its `luminosity`, `grid` and `confidence_levels`"
+_CUTS = "write each condition as an entry of `cuts`"
+_SAMPLES = "samples are in `generation.samples`, by name; a background has `background: true`"
+_FOLDER = "the command line names the folder of a run or a bundle"
+_IMAGES = "write images in `execution.images`"
+_CORES = "write `cpus`, `memory` and `time` of each stage in `execution.resources`"
+_CROSS_SECTION = "cross sections are those of the events; `k_factor` of a sample multiplies its own"
+_NOTES = "keys for notes start with `x-`, as in `x-notes`"
+
+WISHES: Mapping[str, str] = {
+    **dict.fromkeys(("madspin", "madspin_card", "decay", "decays"), _DECAYS),
+    **dict.fromkeys(("reweight", "reweighting", "reweight_card"), _REWEIGHTED),
+    **dict.fromkeys(("region", "regions", "channels", "categories"), _REGIONS),
+    **dict.fromkeys(("combination", "combinations", "combine", "mixture"), _COMBINED),
+    **dict.fromkeys(("setup", "setup_file", "madminer"), _SETUP),
+    **dict.fromkeys(("object", "objects", "particles"), _OBJECTS),
+    **dict.fromkeys(("variables", "inputs"), _VARIABLES),
+    **dict.fromkeys(("extends", "include", "import", "base"), _ONE_FILE),
+    **dict.fromkeys(("scans", "profile"), _SCANS),
+    **dict.fromkeys(("toys", "pseudo_data", "pseudodata", "asimov"), _EXPECTED),
+    **dict.fromkeys(("data", "dataset"), _DATA),
+    **dict.fromkeys(("merging", "matching", "mlm", "ckkw", "ckkwl", "xqcut"), _MATCHING),
+    "gridpack": _GRIDPACK,
+    **dict.fromkeys(("ufo", "models", "restrict"), _MODEL),
+    **dict.fromkeys(("nuisance", "nuisances", "nuisance_parameters", "uncertainties"), _NUISANCE),
+    **dict.fromkeys(("ntuple", "ntuples", "root", "nanoaod", "parquet", "tree"), _NTUPLES),
+    **dict.fromkeys(("nevents", "n_events", "num_events", "number_of_events"), _COUNT),
+    **dict.fromkeys(("lumi", "luminosities"), _ONE_LUMINOSITY),
+    **dict.fromkeys(("energies", "sqrts", "sqrt_s", "ecm", "beam_energy", "ebeam", "ebeam1", "ebeam2"), _ENERGY),
+    **dict.fromkeys(("pythia", "pythia8", "pythia_card", "pythia8_card"), _SHOWER),
+    **dict.fromkeys(("delphes", "delphes_card"), _DELPHES),
+    **dict.fromkeys(("madgraph", "mg5", "madgraph5"), _MADGRAPH),
+    **dict.fromkeys(("network", "networks", "architecture", "layers", "hidden_layers"), _LAYERS),
+    **dict.fromkeys(("learning_rate", "lr"), _RATE),
+    "epochs": _EPOCHS,
+    **dict.fromkeys(("split", "splits", "test_size", "train_test_split"), _SPLIT),
+    **dict.fromkeys(("fisher", "information"), _INFORMATION),
+    **dict.fromkeys(("fit", "limits", "likelihood", "inference"), _LIMITS),
+    **dict.fromkeys(("selection", "selections", "preselection"), _CUTS),
+    **dict.fromkeys(("signal", "signals", "backgrounds", "processes", "sample", "samples"), _SAMPLES),
+    **dict.fromkeys(("output", "outputs", "out", "outdir", "workdir"), _FOLDER),
+    **dict.fromkeys(("container", "containers", "docker", "apptainer"), _IMAGES),
+    **dict.fromkeys(("cores", "threads", "n_jobs", "n_cores", "gpu", "gpus"), _CORES),
+    **dict.fromkeys(("cross_section", "cross_sections", "xsec", "xs"), _CROSS_SECTION),
+    **dict.fromkeys(("author", "authors", "notes", "note", "comment", "comments"), _NOTES),
+}
+"""A key that the language does not have → a sentence with what it has instead."""
+
+
+def meant_key(name: str, known: list[str], path: Path) -> str:
+    """What to do about an unknown key: correct a slip, take what the language has instead, or move the key."""
+    if (slip := did_you_mean(name, known, 0)) is not None:
+        return f"did you mean `{slip}`?"
+    if name.lower() in WISHES:
+        return WISHES[name.lower()]
+    if (slip := did_you_mean(name, known, 1)) is not None:
+        return f"did you mean `{slip}`?"
+    if "point" in known:  # `{benchmark: sm}` or `{point: {c: 0}}`
+        return f"write the values of parameters as `point: {{{name}: …}}`"
+    elsewhere = where_it_is(name, path)
+    return elsewhere or told(suggestion(name, known, f"the keys there are {one_of(known, _ALL)}"))
+
+
+_ALL = 40
+"""The keys of a study, or of any mapping in it, are fewer."""
+
+
+def where_it_is(name: str, path: Path) -> str | None:
+    """A sentence with the places of a key that is unknown in the mapping at ``path``; None if it is unknown anywhere.
+
+    >>> where_it_is("luminosity", ())
+    'its place is `evaluation.luminosity`'
+    >>> where_it_is("pdf_set", ("generation", "beams"))
+    'it is a key of `generator: pythia8` only'
+    """
+    found = _places().get(name, {})
+    here = (*map(str, path), name)
+    for place, tag in found.items():
+        if len(place) == len(here) and all(a in (_ENTRY, b) for a, b in zip(place, here, strict=True)):
+            return f"it is a key of `{tag}` only" if tag else None
+    if not found or len(found) > _MOST_PLACES:
+        return None
+    named = [f"`{'.'.join(place)}`" for place in found]
+    return f"its place is {' or '.join(named)}"
+
+
+_MOST_PLACES = 3
+"""A key with more places than this, such as `label`, can be meant anywhere."""
+
+
+@cache
+def _places() -> dict[str, dict[tuple[str, ...], str]]:
+    """The places of every key of the language, each with the tag, such as ``generator: pythia8``, that it needs."""
+    found: dict[str, dict[tuple[str, ...], str]] = {}
+    for place, tag in _walk(resolve(load_schema()), (), ""):
+        found.setdefault(place[-1], {}).setdefault(place, tag)
+    return found
+
+
+def _walk(schema: Mapping[str, Any], place: tuple[str, ...], tag: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    stages = len(place) > 1 and place[0] == "execution"  # their keys are names of stages, not what is meant
+    for key, child in () if stages else schema.get("properties", {}).items():
+        yield (*place, key), tag
+        yield from _walk(resolve(child), (*place, key), tag)
+    for key in ("additionalProperties", "items"):
+        if isinstance(schema.get(key), Mapping):
+            yield from _walk(resolve(schema[key]), (*place, _ENTRY), tag)
+    for branch in schema.get("branches", ()):
+        yield from _walk(resolve(branch["then"]), place, ": ".join(map(str, tag_of(branch))))

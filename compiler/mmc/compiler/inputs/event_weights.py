@@ -1,0 +1,22 @@
+"""The names of the weights in a Les Houches event file, from its start."""
+
+import re
+from html import unescape
+
+_EVENT = re.compile(r"<event(?:\s[^<>]*)?>")
+_WEIGHT = re.compile(r"""<wgt\s+id=(?:'([^']*)'|"([^"]*)")""")
+
+
+def weight_names(start: str) -> tuple[str, ...] | None:
+    """The names of the weights of the first event; None if it does not end in ``start``.
+
+    >>> weight_names("<event> 1 <rwgt><wgt id='sm'> 1e-3 </wgt></rwgt></event>")
+    ('sm',)
+    >>> weight_names("<LesHouchesEvents>")
+    """
+    before, end, _ = start.partition("</event>")
+    opening = _EVENT.search(before)
+    if opening is None or not end:
+        return None
+    text = before[opening.end() :].partition("<rwgt>")[2]
+    return tuple(unescape(one or two) for one, two in _WEIGHT.findall(text))
