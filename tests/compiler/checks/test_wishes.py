@@ -148,3 +148,22 @@ def test_other_spellings_of_a_unit(written: str) -> None:
 
 def test_values_of_parameters_where_a_point_is_needed() -> None:
     assert meant_key("c_LL", ["benchmark", "point"], ()) == "write the values of parameters as `point: {c_LL: …}`"
+
+
+@pytest.mark.parametrize(
+    ("method", "others"),
+    [
+        ("alices, theta0: {benchmarks: [w]}, theta1: {benchmark: sm}", "use `carl`, `rolr`, `alice`"),
+        ("scandal, theta: {benchmarks: [sm, w]}", "use `nde`"),
+        ("sally, theta: {benchmark: sm}", "use `carl`, `rolr`, `alice`, `nde`"),
+    ],
+)
+def test_without_morphing_methods_of_the_same_kind_are_named(method: str, others: str) -> None:
+    study = BAD_UNDEFINED.read_text(encoding="utf-8")
+    study = study.replace("sally: {theta: {benchmark: sm}", f"x: {{method: {method}").replace(
+        "methods:", f"{NONE}methods:"
+    )
+    assert ("MMC512", others) in helps(study)
+
+
+NONE = "morphing: none\n"

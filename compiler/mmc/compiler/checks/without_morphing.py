@@ -39,7 +39,9 @@ def without_morphing(ctx: Context) -> Iterator[Diagnostic]:
         if method.needs_morphing:
             source = method.learns_from[-1]
             message = f"{method.name} learns from the {source}, which needs morphing; the study has `morphing: none`"
-            others = [other.name for other in METHODS.values() if not other.needs_morphing]
+            possible = [other for other in METHODS.values() if not other.needs_morphing]
+            near = [other for other in possible if other.family is method.family] or possible
+            others = [other.name for other in near]
             yield ctx.problem(MMC512, path, message, f"use {one_of(others, len(others))}", key=True)
             continue
         for key in method.family.points:

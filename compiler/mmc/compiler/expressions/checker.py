@@ -22,6 +22,7 @@ from mmc.compiler.expressions.parts import (
     UNKNOWN_VALUE,
     ExpressionProblem,
     Value,
+    described,
     offset,
 )
 from mmc.compiler.expressions.scope import LIST, Scope, scope_of_reader, scope_of_transform, unknown_name
@@ -177,7 +178,7 @@ class _Checker(CallChecker):
     def check(self, node: ast.expr) -> Value:
         rule = _RULES.get(type(node))
         if rule is None:
-            return self.report(MMC402, node, f"{_described(node)} cannot be used in an expression", ALLOWED)
+            return self.report(MMC402, node, f"{described(node)} cannot be used in an expression", ALLOWED)
         if self.depth >= MAX_DEPTH:
             return self.report(MMC407, node, f"the expression is nested more than {MAX_DEPTH} levels deep")
         self.depth += 1
@@ -195,7 +196,7 @@ class _Checker(CallChecker):
             return Value(NUMBER, constant=value)
         if isinstance(value, int | float):
             return self.report(MMC407, node, f"the number `{self.source(node)}` is too large")
-        return self.report(MMC402, node, f"{_described(node)} cannot be used in an expression", ALLOWED)
+        return self.report(MMC402, node, f"{described(node)} cannot be used in an expression", ALLOWED)
 
     def name(self, node: ast.Name) -> Value:
         name = node.id
@@ -356,30 +357,6 @@ _INSTEAD_OF_OPERATORS = {
     ast.BitXor: "a power is `**`, as in `met.pt ** 2`",
     ast.MatMult: "write `j[0].dot(j[1])`",
 }
-_DESCRIPTIONS: dict[type, str] = {
-    ast.Lambda: "a lambda",
-    ast.NamedExpr: "an assignment",
-    ast.JoinedStr: "text",
-    ast.Dict: "a dictionary",
-    ast.Set: "a set",
-    ast.List: "a new list",
-    ast.Tuple: "a tuple",
-    ast.DictComp: "a dictionary",
-    ast.SetComp: "a set",
-    ast.Await: "`await`",
-    ast.Yield: "`yield`",
-    ast.YieldFrom: "`yield`",
-}
-
-
-def _described(node: ast.expr) -> str:
-    if isinstance(node, ast.Constant):
-        if isinstance(node.value, str | bytes):
-            return "text"
-        return "a complex number" if isinstance(node.value, complex) else f"`{node.value}`"
-    return _DESCRIPTIONS.get(type(node), "this")
-
-
 _RULES: dict[type, Callable[..., Value]] = {
     ast.Constant: _Checker.constant,
     ast.Name: _Checker.name,

@@ -180,3 +180,28 @@ def offset(text: str, line: int, column: int) -> int:
     """The text index of a position from Python's parser (line from 1, column from 0); CR ends a line there too."""
     ends = [found.end() for found in re.finditer(r"\r\n?|\n", text)]
     return (ends[line - 2] if 2 <= line <= len(ends) + 1 else 0) + max(column, 0)
+
+
+_DESCRIPTIONS: dict[type, str] = {
+    ast.Lambda: "a lambda",
+    ast.NamedExpr: "an assignment",
+    ast.JoinedStr: "text",
+    ast.Dict: "a dictionary",
+    ast.Set: "a set",
+    ast.List: "a new list",
+    ast.Tuple: "a tuple",
+    ast.DictComp: "a dictionary",
+    ast.SetComp: "a set",
+    ast.Await: "`await`",
+    ast.Yield: "`yield`",
+    ast.YieldFrom: "`yield`",
+}
+
+
+def described(node: ast.expr) -> str:
+    """A part that expressions cannot contain, in words."""
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, str | bytes):
+            return "text"
+        return "a complex number" if isinstance(node.value, complex) else f"`{node.value}`"
+    return _DESCRIPTIONS.get(type(node), "this")
