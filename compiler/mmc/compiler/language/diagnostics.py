@@ -85,6 +85,8 @@ def did_you_mean(word: str, known: Iterable[str], changes: int = 3) -> str | Non
     'benchmarks'
     >>> did_you_mean("pT", ["pt", "pz"])
     'pt'
+    >>> did_you_mean("mas", ["mag", "mass"])
+    'mass'
     >>> did_you_mean("xsec", ["include_xsec"])
     'include_xsec'
     >>> did_you_mean("sorted", ["sqrt"])
@@ -94,11 +96,14 @@ def did_you_mean(word: str, known: Iterable[str], changes: int = 3) -> str | Non
     if meant in spelled:
         return spelled[meant]
     nearest = sorted(spelled, key=lambda candidate: abs(len(candidate) - len(meant)))
-    best, fewest = None, changes + 1
+    best, fewest = None, (changes, True)
     for candidate in nearest[: 1 + _MOST_COMPARED // (len(meant) + 1) ** 2]:
-        allowed = min(_allowed(meant, candidate), fewest - 1)
-        if abs(len(candidate) - len(meant)) <= allowed and (found := _changes(meant, candidate)) <= allowed:
-            best, fewest = candidate, found
+        allowed = min(_allowed(meant, candidate), fewest[0])
+        if abs(len(candidate) - len(meant)) > allowed or (found := _changes(meant, candidate)) > allowed:
+            continue
+        differs = not (candidate.startswith(meant) or meant.startswith(candidate))
+        if best is None or (found, differs) < fewest:
+            best, fewest = candidate, (found, differs)
     if best is None and changes > 1:
         parts = {part for part in meant.split("_") if len(part) > 2}
         best = next((other for other in nearest if parts and _nested(parts, set(other.split("_")))), None)
