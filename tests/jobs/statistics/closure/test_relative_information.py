@@ -37,6 +37,14 @@ def test_more_than_the_truth_knows_fails() -> None:
     assert reason.startswith("the estimate has 1.3")
 
 
+def test_at_the_denominator_a_ratio_has_no_information() -> None:
+    random = np.random.default_rng(4)
+    joint = np.stack([1.0 + 1e-16 * random.normal(size=500), random.uniform(0.5, 1.5, size=500)])
+    compared = Compared("ratio", [{}, {}], joint, 1.0 + 0.1 * random.normal(size=(2, 500)), np.full(500, 1 / 500))
+    figures = TEST.measure(cast(Any, SimpleNamespace(compared=compared)))
+    assert figures["relative_information"]["value"] == pytest.approx(0.12, abs=0.03)
+
+
 def test_a_direction_without_information_is_left_out() -> None:
     figures = found(1.0, unit=0.0)
     assert figures["relative_information"]["value"] == pytest.approx(0.8, abs=0.05)

@@ -27,6 +27,9 @@ from mmc.tables import number
 SMALLEST = 1e-9
 """Directions with a smaller part of the joint variance are left out: a flat direction has no information."""
 
+ROUNDING = 1e-12
+"""A joint ratio with a smaller variance is 1 for all events: its point is the denominator."""
+
 
 def measure(evidence: Evidence) -> dict[str, Any]:
     """The largest relative information; null where no quantities are compared or none of them varies."""
@@ -37,7 +40,11 @@ def measure(evidence: Evidence) -> dict[str, Any]:
     estimated, joint = (values - (values @ p)[:, np.newaxis] for values in (compared.estimated, compared.joint))
     if compared.of != "ratio":
         return {"relative_information": largest(estimated, joint, p)}
-    each = [largest(one[np.newaxis], other[np.newaxis], p) for one, other in zip(estimated, joint, strict=True)]
+    each = [
+        largest(one[np.newaxis], other[np.newaxis], p)
+        for one, other in zip(estimated, joint, strict=True)
+        if p @ np.square(other) > ROUNDING
+    ]
     return {"relative_information": max(filter(None, each), key=lambda entry: entry["value"], default=None)}
 
 
