@@ -8,7 +8,7 @@ from scipy.special import ndtr
 
 from mmc.compiler.catalogue.methods import RATIO
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.closure.declaration import PASSED, SIGNIFICANCE, ClosureTest, Column, Figures
+from mmc.jobs.statistics.closure.declaration import PASSED, SIGNIFICANCE, ClosureTest, Figures
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.reweighted import VISIBLE, Reweighted
 
@@ -102,10 +102,6 @@ def grade(figures: Figures, _evidence: Evidence) -> tuple[str, str]:
     return PASSED, ""
 
 
-def _largest(found: Figures) -> float:
-    return max((entry["area"] for entry in found["classified"]), default=0.5)
-
-
 SCHEMA: dict[str, Any] = {
     "theta": {"$ref": "#/definitions/point"},
     "area": {"description": "Area under the curve; 0.5 if the samples cannot be told apart.", "type": "number"},
@@ -137,9 +133,4 @@ TEST = ClosureTest(
     },
     measure=measure,
     grade=grade,
-    columns=(Column("classifier", _largest, lambda found: f"{_largest(found):.4f}"),),
-    note=(
-        "Classifier: the largest area under the curve of a classifier that tells events reweighted by the ratio from "
-        "simulated events; it must be 0.5."
-    ),
 )

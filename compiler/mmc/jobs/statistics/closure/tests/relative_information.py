@@ -16,13 +16,11 @@ from mmc.jobs.statistics.closure.declaration import (
     SIGNIFICANCE,
     WIDTH,
     ClosureTest,
-    Column,
     Figures,
     figures_or_null,
     percent,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
-from mmc.tables import number
 
 SMALLEST = 1e-9
 """Directions with a smaller part of the joint variance are left out: a flat direction has no information."""
@@ -103,12 +101,4 @@ TEST = ClosureTest(
     },
     measure=measure,
     grade=grade,
-    columns=(
-        Column(
-            "information",
-            lambda found: found["relative_information"]["value"],
-            lambda found: number(found["relative_information"]["value"], 2),
-        ),
-    ),
-    note="Information: that of the estimated score (or ratio) over that of the truth; it must not be above 1.",
 )
