@@ -468,7 +468,14 @@ def test_options_of_the_shell_change_nothing(folder: Path, step_program: StepPro
     assert "train sally failed with exit code 3" in failed.stderr
 
 
-def test_what_the_caller_exports_changes_nothing(folder: Path, step_program: StepProgram, tmp_path: Path) -> None:
+HIDING = {f"BASH_FUNC_{name}%%": "() { return 1; }" for name in ("set", "unset", "compgen", "shopt")}
+"""Functions with the names of builtins. In POSIX mode bash itself refuses them."""
+
+
+@pytest.mark.parametrize("further", [{"POSIXLY_CORRECT": "1"}, HIDING], ids=["POSIX", "functions"])
+def test_what_the_caller_exports_changes_nothing(
+    folder: Path, step_program: StepProgram, further: dict[str, str], tmp_path: Path
+) -> None:
     decoy = tmp_path / "decoy" / folder.name
     decoy.mkdir(parents=True)
     surroundings = {
@@ -477,13 +484,13 @@ def test_what_the_caller_exports_changes_nothing(folder: Path, step_program: Ste
         "FUNCNEST": "2",
         "GLOBIGNORE": "*",
         "IFS": "o",
-        "POSIXLY_CORRECT": "1",
         "OMP_NUM_THREADS": "0",
         "TMOUT": "1",
         "BASH_FUNC_cd%%": "() { echo elsewhere; }",
         "BASH_FUNC_kill%%": "() { return 1; }",
         "BASH_FUNC_local%%": "() { return 1; }",
         "BASH_FUNC_printf%%": "() { return 1; }",
+        **further,
     }
     done = subprocess.run(
         ["bash", f"{folder.name}/run.sh", "-j", "2"],

@@ -9,13 +9,15 @@ case ${BASH_VERSION:-none} in
     ;;
 esac
 
-# What the caller's shell hands down steers nothing here.
-set +efuaCEPTkm +o pipefail +o posix
-shopt -u nocasematch nullglob failglob dotglob lastpipe xpg_echo execfail
-unset CDPATH EXECIGNORE FUNCNEST GLOBIGNORE POSIXLY_CORRECT TMOUT
+# What the caller's shell hands down steers nothing here. In POSIX mode no function hides unset and set.
+POSIXLY_CORRECT=1
+unset -f compgen
 for name in $(compgen -A function); do
   unset -f -- "$name"
 done
+set +efuaCEPTkm +o pipefail +o posix
+shopt -u nocasematch nullglob failglob dotglob lastpipe xpg_echo execfail
+unset CDPATH EXECIGNORE FUNCNEST GLOBIGNORE POSIXLY_CORRECT TMOUT
 unalias -a
 
 usage() {
