@@ -38,8 +38,13 @@ class Reweighted:
     """Probabilities at the point, with sum 1."""
 
     @classmethod
-    def each(cls, compared: Compared) -> Iterator["Reweighted"]:
-        """The events at each point at which ratios are compared; points where ratios are not positive are left out."""
+    def each(cls, compared: Compared | None) -> Iterator["Reweighted"]:
+        """The events at each point at which ratios are compared; none for scores.
+
+        Points where ratios are not positive, or the same for all events, are left out.
+        """
+        if compared is None or compared.of != "ratio":
+            return
         for label, joint, ratio in zip(compared.labels, compared.joint, compared.estimated, strict=True):
             estimated, simulated = compared.probabilities * ratio, compared.probabilities * joint
             if estimated.sum() > 0.0 and simulated.sum() > 0.0 and np.ptp(ratio) > ROUNDING * ratio.mean():
@@ -97,6 +102,15 @@ class Binned:
     def worst(self, n: float) -> int:
         """The bin that adds most to χ²."""
         return int(np.argmax(self.chi_squares(n)))
+
+
+def point_words(entry: Mapping[str, Any]) -> str:
+    """The point of an entry, as texts show it.
+
+    >>> point_words({"theta": {"c1": 0.12345, "c2": 0}})
+    'c1 = 0.123, c2 = 0'
+    """
+    return ", ".join(f"{name} = {value:.3g}" for name, value in entry["theta"].items())
 
 
 def verdict_on(entries: Sequence[Mapping[str, Any]], threshold: float) -> tuple[str, Mapping[str, Any] | None]:

@@ -7,18 +7,15 @@ import numpy as np
 from mmc.compiler.catalogue.methods import RATIO
 from mmc.jobs.statistics.closure.declaration import PASSED, ClosureTest, Figures
 from mmc.jobs.statistics.closure.evidence import Evidence
-from mmc.jobs.statistics.closure.reweighted import VISIBLE, Reweighted, verdict_on
+from mmc.jobs.statistics.closure.reweighted import VISIBLE, Reweighted, point_words, verdict_on
 
 BINS = 10
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:
     """The curve at each point; empty where no ratios are compared."""
-    compared = evidence.compared
-    if compared is None or compared.of != "ratio":
-        return {"calibration_curve": []}
     n = evidence.problem.n_expected
-    return {"calibration_curve": [_curve(events, n) for events in Reweighted.each(compared)]}
+    return {"calibration_curve": [_curve(events, n) for events in Reweighted.each(evidence.compared)]}
 
 
 def _curve(events: Reweighted, n: float) -> dict[str, Any]:
@@ -39,9 +36,8 @@ def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
     verdict, entry = verdict_on(figures["calibration_curve"], evidence.threshold)
     if entry is None:
         return PASSED, ""
-    point = ", ".join(f"{name} = {value:.3g}" for name, value in entry["theta"].items())
     return verdict, (
-        f"the ratio at {point} is not the mean of the exact ratio: the expected events would differ by "
+        f"the ratio at {point_words(entry)} is not the mean of the exact ratio: the expected events would differ by "
         f"{entry['chi_square']:.1f} ± {entry['error']:.1f} in χ², most where the ratio is {entry['ratio']:.3g}, by "
         f"{entry['difference']:.1%}"
     )

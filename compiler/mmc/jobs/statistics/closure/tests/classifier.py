@@ -10,7 +10,7 @@ from mmc.compiler.catalogue.methods import RATIO
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.declaration import PASSED, SIGNIFICANCE, ClosureTest, Figures
 from mmc.jobs.statistics.closure.evidence import Evidence
-from mmc.jobs.statistics.closure.reweighted import VISIBLE, Reweighted
+from mmc.jobs.statistics.closure.reweighted import VISIBLE, Reweighted, point_words
 
 BINS = 20
 """The number of bins of each observable."""
@@ -22,12 +22,12 @@ PENALTY = 1e-3
 
 def measure(evidence: Evidence) -> dict[str, Any]:
     """The area under the curve at each point; empty where no ratios are compared."""
-    compared = evidence.compared
-    if compared is None or compared.of != "ratio":
-        return {"classified": []}
-    x, tolerance = evidence.problem.population.x, tolerated(evidence.problem.n_expected)
-    each = [{**events.label, **classify(x, events)} for events in Reweighted.each(compared)]
-    return {"classified": [{**entry, "tolerance": tolerance} for entry in each]}
+    points = list(Reweighted.each(evidence.compared))
+    described = features(evidence.problem.population.x) if points else np.zeros((0, 0))
+    tolerance = tolerated(evidence.problem.n_expected)
+    return {
+        "classified": [{**events.label, **classify(described, events), "tolerance": tolerance} for events in points]
+    }
 
 
 def tolerated(n: float) -> float:
@@ -38,7 +38,7 @@ def tolerated(n: float) -> float:
     return float(ndtr(np.sqrt(0.5 * VISIBLE / n)))
 
 
-def classify(x: Array, events: Reweighted) -> dict[str, float]:
+def classify(described: Array, events: Reweighted) -> dict[str, float]:
     """The area under the receiver operating characteristic (AUC) of the classifier, with its standard error.
 
     Each half of the events is classified by what was learned from the other half. To first order in the differences d
@@ -46,10 +46,9 @@ def classify(x: Array, events: Reweighted) -> dict[str, float]:
     simulated ones. Its error follows from the differences, as both samples have the same events. The errors of both
     halves are added linearly: what one half learns from noise of the other is what the other learns from the first.
 
-    :param x: observables, shape (events, observables)
+    :param described: :func:`features` of the events, shape (events, features)
     """
-    described = _features(x)
-    halves = np.arange(len(x)) % 2
+    halves = np.arange(len(described)) % 2
     excess, error = 0.0, 0.0
     for half in (0, 1):
         learned, tested = np.flatnonzero(halves != half)[:LEARNED], halves == half
@@ -61,7 +60,7 @@ def classify(x: Array, events: Reweighted) -> dict[str, float]:
     return {"area": 0.5 + excess, "error": error}
 
 
-def _features(x: Array) -> Array:
+def features(x: Array) -> Array:
     """For each event, the bin of each observable, and the products of the ranks of two: shape (events, features)."""
     columns = [column for column in x.T if np.ptp(column) > 0.0 and np.isfinite(column).all()]
     ranks = [np.argsort(np.argsort(column, kind="stable"), kind="stable") / len(x) for column in columns]
@@ -94,10 +93,9 @@ def grade(figures: Figures, _evidence: Evidence) -> tuple[str, str]:
         for entry in figures["classified"]:
             area, error = entry["area"], entry["error"]
             if area > entry["tolerance"] + k * error:
-                point = ", ".join(f"{name} = {value:.3g}" for name, value in entry["theta"].items())
                 return verdict, (
-                    f"a classifier tells events reweighted to {point} by the ratio from events there: the area under "
-                    f"its curve is {area:.4f} ± {error:.4f}, not 0.5"
+                    f"a classifier tells events reweighted to {point_words(entry)} by the ratio from events there: "
+                    f"the area under its curve is {area:.4f} ± {error:.4f}, not 0.5"
                 )
     return PASSED, ""
 

@@ -7,7 +7,7 @@ import numpy as np
 from mmc.compiler.catalogue.methods import RATIO
 from mmc.jobs.statistics.closure.declaration import PASSED, ClosureTest, Column, Figures
 from mmc.jobs.statistics.closure.evidence import Evidence
-from mmc.jobs.statistics.closure.reweighted import VISIBLE, Reweighted, verdict_on
+from mmc.jobs.statistics.closure.reweighted import VISIBLE, Reweighted, point_words, verdict_on
 from mmc.tables import number
 
 BINS = 10
@@ -15,11 +15,8 @@ BINS = 10
 
 def measure(evidence: Evidence) -> dict[str, Any]:
     """The figures of each observable at each point; empty where no ratios are compared."""
-    compared, problem = evidence.compared, evidence.problem
-    if compared is None or compared.of != "ratio":
-        return {"reweighted": []}
-    found = []
-    for events in Reweighted.each(compared):
+    problem, found = evidence.problem, []
+    for events in Reweighted.each(evidence.compared):
         for name, values in zip(problem.file.observables, problem.population.x.T, strict=True):
             if np.isfinite(values).all() and np.ptp(values) > 0.0:
                 binned = events.in_bins(values, BINS)
@@ -35,11 +32,10 @@ def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
     if entry is None:
         return PASSED, ""
     low, high = entry["range"]
-    point = ", ".join(f"{name} = {value:.3g}" for name, value in entry["theta"].items())
     return verdict, (
-        f"events reweighted to {point} by the ratio are not distributed like events there: the expected events would "
-        f"differ by {entry['chi_square']:.1f} ± {entry['error']:.1f} in χ² of {entry['observable']}, most between "
-        f"{low:.3g} and {high:.3g}, by {entry['difference']:.1%}"
+        f"events reweighted to {point_words(entry)} by the ratio are not distributed like events there: the expected "
+        f"events would differ by {entry['chi_square']:.1f} ± {entry['error']:.1f} in χ² of "
+        f"{entry['observable']}, most between {low:.3g} and {high:.3g}, by {entry['difference']:.1%}"
     )
 
 
