@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, Events
-from mmc.jobs.statistics.closure.toys import blocks, minus_2_log
+from mmc.jobs.statistics.closure.toys import MOST_LEFT_OUT, blocks, minus_2_log
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.histograms import Binning, HistogramFigures, Template
 from mmc.jobs.statistics.limits import Limits, effective_size
@@ -37,8 +37,6 @@ BUDGET, DRAWS = 50_000_000, 1_000_000_000
 """The largest number of toy log likelihoods in memory at once, and of random numbers."""
 FARTHEST = 5.0
 """Toys are drawn at points whose p-value is at least 1 - level over this number, for the highest level."""
-MOST_CLIPPED = 0.01
-"""The largest part of the cross section in cells of negative weight, in which toys have no events."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +180,7 @@ def _toys(
             counts = _draw(means, squares, toys, random)
             sums[k] += single @ counts
             sizes[k] += counts.sum(axis=0)
-    if clipped.max() > MOST_CLIPPED:
+    if clipped.max() > MOST_LEFT_OUT:
         raise StepError(
             f"{clipped.max():.1%} of the cross section is in events of negative weight, which toys cannot contain: "
             "remove `confidence: toys`"

@@ -31,6 +31,8 @@ from mmc.jobs.statistics.problem import LimitProblem
 
 TOYS, FEWEST = 400, 100
 """The number of toys at each point, and the smallest number for large grids."""
+MOST_LEFT_OUT = 0.01
+"""The largest part of the cross section in events or cells of negative weight, which toys cannot contain."""
 BUDGET = 50_000_000
 """The largest number of toy log likelihoods in memory at once."""
 BLOCK = 4_000_000

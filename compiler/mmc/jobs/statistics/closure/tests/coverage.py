@@ -18,13 +18,10 @@ from mmc.jobs.statistics.closure.declaration import (
     percent,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
-from mmc.jobs.statistics.closure.toys import TOYS, Toys
+from mmc.jobs.statistics.closure.toys import MOST_LEFT_OUT, TOYS, Toys
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.jackknife import standard_error
 from mmc.jobs.statistics.problem import LimitProblem
-
-LEFT_OUT = 0.01
-"""The largest part of the cross section that may be missing in toys."""
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:
@@ -133,7 +130,7 @@ def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
                 )
                 return verdict, reason
     largest = max(entry["left_out"] for entry in figures["coverage"])
-    if largest > LEFT_OUT:
+    if largest > MOST_LEFT_OUT:
         return DOUBTFUL, f"events with negative weights, {largest:.1%} of the cross section, are in no toy"
     return PASSED, ""
 
@@ -194,7 +191,7 @@ TEST = ClosureTest(
     distribution. The non-centrality is taken from the Asimov data, to half a step of the grid, as far as the numbers of
     both kinds of events explain it. The statistical error of the width of -2 ln λ, from a jackknife, is added to the
     binomial error in quadrature. The test is doubtful if events with negative weights, which no toy can contain, are
-    more than {percent(LEFT_OUT)} of the cross section. With `confidence: toys`, the limits are those with critical
+    more than {percent(MOST_LEFT_OUT)} of the cross section. With `confidence: toys`, the limits are those with critical
     values from toys, which are other toys than these. Coverage above the confidence level passes: such limits are
     correct, but not the strongest.
     """,
