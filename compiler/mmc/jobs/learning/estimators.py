@@ -63,7 +63,7 @@ class Estimator:
         return self.members[0].kind.is_polynomial
 
     def too_small(self, points: Array, x: Array) -> npt.NDArray[np.bool_]:
-        """Whether the ratio of a polynomial is below :data:`~mmc.jobs.learning.polynomials.FLOOR`, shape (points, events)."""
+        """Whether the ratio of a polynomial is below ``FLOOR``, shape (points, events)."""
         return np.asarray(self.log_ratio(points, x) <= np.log(FLOOR))
 
     def _density(self, points: Array, x: Array) -> Array:
