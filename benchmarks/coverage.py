@@ -82,9 +82,7 @@ def main() -> None:
             covered: dict[tuple[int, int], dict[str, list[float]]] = {}
             for k, j in _pairs(len(files), arguments.templates):
                 run = arguments.runs[k]
-                others = [
-                    files[(k + step) % len(files)] for step in range(1, len(files)) if (k + step) % len(files) != j
-                ]
+                others = [files[i] for i in (*range(k + 1, len(files)), *range(k)) if i != j]
                 limits = replace(
                     _limits(run),
                     luminosity_pb=1000.0 * float(luminosity),
