@@ -49,7 +49,7 @@ from mmc.compiler.study.model import (
     Reading,
     Study,
 )
-from mmc.compiler.study.scans import Tuning, ensemble_size, has_bootstrap, scan_of
+from mmc.compiler.study.scans import Tuning, ensemble_size, has_bootstrap, has_training_error, scan_of
 
 
 def build_study(data: Mapping[str, Any]) -> Study:
@@ -250,6 +250,7 @@ def _method(
         calibration=entry["calibration"],
         ensemble=ensemble_size(entry),
         bootstrap=has_bootstrap(entry),
+        training_error=has_training_error(entry),
         scan=scan_of(entry["scan"]),
         tuning=None if "tuning" not in entry else _tuning(entry["tuning"]),
     )

@@ -108,6 +108,8 @@ class Method:
     """The number of networks to train, from different initial weights; 1 without an ensemble."""
     bootstrap: bool
     """Whether each network of the ensemble learns from bootstrap samples of its own."""
+    training_error: bool
+    """Whether limits include the error of the training, from the spread of the ensemble."""
     scan: Scan
     tuning: Tuning | None
 
