@@ -17,7 +17,7 @@ import sys
 from mmc.cli import local_run
 from mmc.cli.main import main
 path = sys.argv.pop(1)
-local_run._path_with_mmc = lambda: path
+local_run.path_with_mmc = lambda: path
 sys.exit(main())
 """
 """`mmc` as a program, whose first word is the search path on which `mmc run` finds the `mmc` of the jobs."""

@@ -8,6 +8,7 @@ from mmc.compiler.targets.cwl import emit as emit_cwl
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.reana import emit as emit_reana
 from mmc.compiler.targets.script import emit as emit_script
+from mmc.compiler.targets.slurm import emit as emit_slurm
 from mmc.compiler.targets.yadage import emit as emit_yadage
 
 TARGETS: Mapping[str, Callable[[Plan, Options], Bundle]] = {
@@ -15,5 +16,6 @@ TARGETS: Mapping[str, Callable[[Plan, Options], Bundle]] = {
     "cwl": emit_cwl,
     "script": emit_script,
     "reana": emit_reana,
+    "slurm": emit_slurm,
 }
 """Every target by the name that ``mmc compile --target`` takes."""
