@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmc.cli.command import EXIT_WRONG, Command, add_engine, path, warn
-from mmc.compiler.catalogue.batch import SLURM
 from mmc.errors import UsageError
 from mmc.files import Folder
 from mmc.locks import BUNDLE, held
@@ -14,6 +13,9 @@ from mmc.reading import read_json
 
 if TYPE_CHECKING:
     from mmc.compiler.plan.model import Plan
+
+SLURM = "slurm"
+"""The target for which a bundle goes to Slurm; all others go to REANA."""
 
 
 def _add_place(parser: ArgumentParser, targets: str) -> None:

@@ -21,6 +21,7 @@ from mmc.jobs.batch import slurm
 from tests.compiler.targets.conftest import Place, StepProgram
 from tests.compiler.targets.plans import expected_commands, make_plan, recorded
 from tests.slurm import cluster, wait_until_empty
+from tests.support import STUDIES
 
 pytestmark = pytest.mark.engine
 
@@ -313,3 +314,33 @@ def test_times_and_amounts_are_those_of_slurm() -> None:
     options = re.findall(r"^#SBATCH (--(?:account|cpus|mem|time)\S+)$", texts["slurm/simulate.sbatch"], re.MULTILINE)
     assert options == ["--account=hep", "--cpus-per-task=3", "--mem=1500M", "--time=6"]
     assert "--time=2\n" in texts["slurm/combine.sbatch"]
+
+
+@pytest.mark.parametrize(
+    ("execution", "target"),
+    [
+        ("{batch: {system: slurm}}", "slurm"),
+        ("{batch: {system: slurm}, reana: {}, images: {physics: 'mmc:1.0', learning: 'mmc:1.0'}}", "reana"),
+        ("{batch: {system: htcondor}}", "reana"),
+    ],
+)
+def test_a_study_says_where_it_is_submitted(
+    execution: str,
+    target: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    study = tmp_path / "study.yaml"
+    text = (STUDIES / "drell-yan" / "tiny.yaml").read_text()
+    study.write_text(f"{text}\nexecution: {execution}\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("MMC_REANA_CLIENT", raising=False)
+    for command in ("submit", "status", "fetch"):
+        assert main([command, str(study)]) != 0
+        told = capfd.readouterr().err
+        folder = tmp_path / "build" / "drell-yan-tiny" / "slurm"
+        if command == "fetch" and target == "slurm":
+            assert told == f"mmc: jobs on Slurm write into {folder / 'out'}: there is nothing to fetch\n"
+        else:
+            assert ("there is no Slurm here" in told) is (target == "slurm")
