@@ -18,11 +18,12 @@ STUDY_FILES = sorted(STUDIES.glob("*/*.yaml"))
 
 LOCAL_TARGETS = [target for target in TARGETS if target != "reana"]
 """Those that a study without images can be compiled for."""
-ENGINES_OF_TASKS = {"slurm"}
+ENGINES_OF_TASKS = {"slurm", "htcondor", "snakemake"}
 """Targets that differ little between studies."""
 FEWER = {
     "wh-smeft/study": ["yadage"],
     "drell-yan/tuning": ["yadage"],
+    "vbf-higgs/study": [target for target in LOCAL_TARGETS if target not in {"htcondor", "snakemake"}],
     "drell-yan/study": [target for target in LOCAL_TARGETS if target not in ENGINES_OF_TASKS],
 }
 """Studies with so many jobs, or so like another one, that few targets stand for all."""

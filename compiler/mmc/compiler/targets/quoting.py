@@ -29,6 +29,12 @@ class Shell(str):
     __slots__ = ()
 
 
+class Condor(str):
+    """Text of a submit description of HTCondor."""
+
+    __slots__ = ()
+
+
 class Python(str):
     """Text of a Python program."""
 
@@ -129,6 +135,16 @@ def shell_line(text: str) -> Shell:
     return Shell(text)
 
 
+def condor(text: str) -> Condor:
+    """The value of a command of a submit description, where ``$(`` would begin a macro."""
+    return Condor(_one_line(text).replace("$", "$(DOLLAR)"))
+
+
+def condor_comment(text: str) -> Condor:
+    """Text as what follows ``#`` on a line; a backslash at its end would join the next line."""
+    return Condor(_one_line(text).rstrip("\\"))
+
+
 def python(value: str | int) -> Python:
     """A text or a whole number as a literal of Python."""
     return Python(ascii(value))
@@ -186,6 +202,7 @@ def _one_line(text: str) -> str:
 FILTERS: Mapping[type[str], Mapping[str, Callable[..., str]]] = {
     Yaml: {"yaml": yaml, "block": yaml_block, "line": yaml_line, "comment": comment},
     Shell: {"sh": shell, "comment": shell_comment, "line": shell_line},
+    Condor: {"value": condor, "comment": condor_comment},
     Python: {"py": python, "name": python_name, "comment": python_comment},
     Markdown: {"md": markdown, "code": markdown_code},
 }
