@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from mmc.compiler.catalogue.baselines import BASELINES, FISHER, HISTOGRAM
+from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.catalogue.generators import origin_of
 from mmc.compiler.catalogue.histograms import SALLY, adaptive_bins
 from mmc.compiler.catalogue.methods import METHODS
@@ -87,6 +88,8 @@ def build_study(data: Mapping[str, Any]) -> Study:
         installations=data["execution"]["installations"],
         resources={stage: _resources(entry) for stage, entry in data["execution"]["resources"].items()},
         reana=_reana(data["execution"].get("reana")),
+        batch=Batch(**data["execution"].get("batch", {})),
+        setup=data["execution"].get("setup"),
         trust=tuple(data.get("trust", ())),
         resolved=data,
     )

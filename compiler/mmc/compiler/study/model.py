@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mmc.compiler.catalogue.baselines import Baseline
+from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.catalogue.methods import ESTIMATORS, METHODS, EstimatorType, LearningMethod
 from mmc.compiler.catalogue.reana import Reana
 from mmc.compiler.catalogue.resources import Resources
@@ -203,6 +204,9 @@ class Study:
     installations: Mapping[str, str]
     resources: Mapping[str, Resources]
     reana: Reana
+    batch: Batch
+    setup: str | None
+    """The command that prepares a machine of a batch system for jobs."""
     trust: tuple[str, ...]
     """The settings and the cards that may reach other programs although mmc does not know them as harmless."""
     resolved: Mapping[str, Any] = field(repr=False)
