@@ -27,6 +27,8 @@ COMMANDS = {
         "initdir={folder}",
         "-b",
         "multiproc:2",
+        "--updateinterval",  # by default it looks at all jobs 50 times a second, which takes a core from them
+        "0.1",
     ],
     # OPENBLAS_CORETYPE and the like choose other orders of summation, so all engines need the same ones.
     "cwl": [
