@@ -41,6 +41,8 @@ Z = 'objects: {z: {pair_of: l, where: "a.pdgid == -b.pdgid", min: "abs((a + b).m
         ("p1: {definition: 'j[1].pt'}", "objects: {b: {from: j, where: 'it.b_tag'}}\ncuts: [len(b) > 1]"),
         ("p1: {definition: nu.pz, required: true}, p2: {definition: 'l[0].pt'}",
          "objects: {nu: {neutrino: {lepton: 'l[0]', met: met, mass: 80.4 GeV, min: abs(it.eta)}}}"),
+        ("x: {definition: 'sum(x.pt for x in j)'}, y: {definition: 'x + sum(it.pt for it in j)'}", ""),
+        ("k: {definition: 'sum(y.pt for y in j)'}, y: {definition: k + 1}", ""),
         ("k: {definition: z.m, required: true}, p2: {definition: 'l[1].pt'}", Z),
     ],
 )  # fmt: skip

@@ -8,7 +8,7 @@ from mmc.compiler.catalogue.names import madminer_name
 from mmc.compiler.checks.context import Context
 from mmc.compiler.checks.definitions import entries
 from mmc.compiler.expressions.naming import parts
-from mmc.compiler.expressions.parts import parsed
+from mmc.compiler.expressions.parts import free_names, parsed
 from mmc.compiler.expressions.vocabulary import BY_FUNCTIONS
 
 Need = tuple[str, int] | None
@@ -27,20 +27,22 @@ def _needs(ctx: Context, text: str) -> Iterator[Need]:
     waiting, seen = [text], {text}
     while waiting:
         tree = parsed(waiting.pop())
-        for node in ast.walk(tree) if tree is not None else ():
+        if tree is None:
+            continue
+        for node in ast.walk(tree):
             if isinstance(node, ast.Subscript):
                 yield _needed(node)
             elif isinstance(node, ast.Call) and ast.unparse(node.func) in BY_FUNCTIONS[1:] and node.args:
                 yield (node.args[0].id, 1) if isinstance(node.args[0], ast.Name) else None
-            elif isinstance(node, ast.Name):
-                if _is_pair(named.get(node.id)):
-                    yield node.id, 1
-                used = [part.text for part in parts(named[node.id])] if node.id in named else []
-                entry = observables.get(node.id, {})
-                if node.id not in named and "default" not in entry and "definition" in entry:
-                    used = [entry["definition"]]
-                waiting += [part for part in used if part not in seen]
-                seen |= set(used)
+        for name in free_names(tree):
+            if _is_pair(named.get(name)):
+                yield name, 1
+            used = [part.text for part in parts(named[name])] if name in named else []
+            entry = observables.get(name, {})
+            if name not in named and "default" not in entry and "definition" in entry:
+                used = [entry["definition"]]
+            waiting += [part for part in used if part not in seen]
+            seen |= set(used)
 
 
 def _is_pair(entry: Any) -> bool:
@@ -95,10 +97,9 @@ def _lengths(tree: ast.expr | None) -> Iterator[tuple[str, int]]:
         return
     if any(isinstance(node, ast.BoolOp | ast.IfExp | ast.ListComp | ast.GeneratorExp) for node in ast.walk(tree)):
         return
+    yield from ((name, 0) for name in free_names(tree))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            yield node.id, 0
-        elif isinstance(node, ast.Subscript) and (need := _needed(node)) is not None:
+        if isinstance(node, ast.Subscript) and (need := _needed(node)) is not None:
             yield need
     if isinstance(tree, ast.Compare) and len(tree.ops) == 1:
         counted, number, operator = tree.left, tree.comparators[0], type(tree.ops[0])

@@ -4,13 +4,12 @@ The study's `objects` are short forms of expressions. A selection is a loop, `[i
 others call functions that only they use: `pair(list, condition, quantity)` and `neutrino(lepton, met, mass, quantity)`.
 """
 
-import ast
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mmc.compiler.expressions.checker import DEFINITION, checked
-from mmc.compiler.expressions.parts import MMC405, UNKNOWN_VALUE, ExpressionProblem, Value, parsed
+from mmc.compiler.expressions.parts import MMC405, UNKNOWN_VALUE, ExpressionProblem, Value, free_names, parsed
 from mmc.compiler.expressions.scope import LIST, Scope
 from mmc.compiler.expressions.vocabulary import (
     ELEMENT,
@@ -104,9 +103,8 @@ def names_in(entry: Entry) -> dict[str, None]:
     found: dict[str, None] = {}
     for part in parts(entry):
         tree = parsed(part.text)
-        for node in ast.walk(tree) if tree is not None else ():
-            if isinstance(node, ast.Name) and node.id not in part.bound:
-                found[node.id] = None
+        if tree is not None:
+            found |= dict.fromkeys(free_names(tree, frozenset(part.bound)))
     return found
 
 

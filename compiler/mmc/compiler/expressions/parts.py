@@ -5,10 +5,10 @@ import math
 import re
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from mmc.compiler.expressions.vocabulary import NUMBER, TRUTH_VALUE, UNKNOWN
+from mmc.compiler.expressions.vocabulary import NUMBER, QUANTITIES, TRUTH_VALUE, UNKNOWN
 from mmc.compiler.language.diagnostics import Code, Help
 
 MAX_LENGTH = 2000
@@ -202,6 +202,30 @@ def parsed(text: str) -> ast.expr | None:
             return ast.parse(text.strip(), mode="eval").body if len(text) <= MAX_LENGTH else None
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return None
+
+
+def free_names(node: ast.AST, bound: frozenset[str] = frozenset()) -> Iterator[str]:
+    """The names that a part uses, without those of functions and of the elements of its own loops."""
+    if isinstance(node, ast.Name):
+        if node.id not in bound:
+            yield node.id
+    elif isinstance(node, ast.GeneratorExp | ast.ListComp):
+        for loop in node.generators:
+            yield from free_names(loop.iter, bound)
+            bound |= {target.id for target in ast.walk(loop.target) if isinstance(target, ast.Name)}
+            for condition in loop.ifs:
+                yield from free_names(condition, bound)
+        yield from free_names(node.elt, bound)
+    elif isinstance(node, ast.Call):
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if not name:
+            yield from free_names(node.func, bound)
+        before, elements = QUANTITIES.get(name, (len(node.args), ()))
+        for index, argument in enumerate(node.args):
+            yield from free_names(argument, bound if index < before else bound | set(elements))
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from free_names(child, bound)
 
 
 def offset(text: str, line: int, column: int) -> int:

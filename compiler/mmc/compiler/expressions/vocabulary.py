@@ -76,6 +76,13 @@ MEMBERS = ("a", "b")
 BY_FUNCTIONS = ("sorted", "argmin", "argmax")
 """Functions of a list and of a quantity of its elements, :data:`ELEMENT`: the list by rising quantity, and the element
 with the smallest or the largest."""
+QUANTITIES: dict[str, tuple[int, tuple[str, ...]]] = {
+    **dict.fromkeys(BY_FUNCTIONS, (1, (ELEMENT,))),
+    "pair": (1, MEMBERS),
+    "neutrino": (3, (ELEMENT,)),
+}
+"""Functions with quantities of elements: the number of arguments before these, and the names of elements in them. The
+last two are those of objects; a study cannot call them."""
 PARTICLE_FUNCTIONS = ("without", "transverse_mass")
 """Functions of particles: a list without some of them, and the transverse mass of two."""
 FUNCTIONS = (*MATH, *BUILTINS, *OWN, *LIST_FUNCTIONS, *BY_FUNCTIONS, *PARTICLE_FUNCTIONS)

@@ -5,7 +5,7 @@ The functions that take a quantity of an element (`sorted(j, abs(it.eta))`) get 
 
 import ast
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from itertools import permutations
 from types import CodeType
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mmc.compiler.expressions.vocabulary import QUANTITIES
 from mmc.errors import StepError
 
 UNDEFINED = (IndexError, RuntimeError, TypeError, ZeroDivisionError)
@@ -50,19 +51,11 @@ class _Forms(ast.NodeTransformer):
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if f"_{name}" not in FUNCTIONS:
             return node
-        first, names = _QUANTITIES.get(name, (len(node.args), ()))
+        first, names = QUANTITIES.get(name, (len(node.args), ()))
         parameters = [ast.arg(parameter) for parameter in names]
         given = ast.arguments(posonlyargs=[], args=parameters, kwonlyargs=[], kw_defaults=[], defaults=[])
         quantities = [ast.Lambda(given, argument) for argument in node.args[first:]]
         return ast.Call(ast.Name(f"_{name}", ast.Load()), [*node.args[:first], *quantities], [])
-
-
-_QUANTITIES: Mapping[str, tuple[int, Sequence[str]]] = {
-    **dict.fromkeys(("sorted", "argmin", "argmax"), (1, ("it",))),
-    "pair": (1, ("a", "b")),
-    "neutrino": (3, ("it",)),
-}
-"""The number of arguments before the quantities, and the names of elements in these."""
 
 
 def _sorted(items: Iterable[Any], by: Quantity) -> list[Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mmc.compiler.expressions.parts import free_names
 from mmc.compiler.expressions.vocabulary import (
     CONSTANTS,
     LIST_FUNCTIONS,
@@ -29,7 +30,7 @@ from mmc.compiler.expressions.vocabulary import (
 )
 from mmc.jobs.readers.arithmetic import LARGEST_WHOLE, UndefinedError
 from mmc.jobs.readers.lists import FORMS, ListEvaluator
-from mmc.jobs.readers.parsing import is_continuous, names_in, parse
+from mmc.jobs.readers.parsing import is_continuous, parse
 from mmc.jobs.readers.values import (
     Definition,
     Items,
@@ -112,8 +113,7 @@ class Definitions:
         return self._found[name]
 
     def _used_by(self, name: str) -> list[str]:
-        used = names_in(parse(self._definitions[name].expression))
-        return [other for other in used if other in self and other != name]
+        return [other for other in free_names(parse(self._definitions[name].expression)) if other in self]
 
     def _compute(self, name: str) -> tuple[Value | None, Mask]:
         item, everywhere = self._definitions[name], np.ones(len(self._scope.events), dtype=bool)

@@ -10,7 +10,7 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from mmc.compiler.expressions.vocabulary import BY_FUNCTIONS, ELEMENT, MEMBERS, PARTICLE_FUNCTIONS
+from mmc.compiler.expressions.vocabulary import ELEMENT, MEMBERS, PARTICLE_FUNCTIONS, QUANTITIES
 from mmc.jobs.formats.les_houches_table import Floats
 from mmc.jobs.madminer.light_vector import vector
 from mmc.jobs.readers.arithmetic import Arithmetic, UndefinedError
@@ -29,8 +29,8 @@ from mmc.jobs.readers.values import (
     where,
 )
 
-FORMS = (*BY_FUNCTIONS, *PARTICLE_FUNCTIONS, "pair", "neutrino")
-"""Functions of particles. The last two are what objects are made of; their last arguments are quantities."""
+FORMS = (*QUANTITIES, *PARTICLE_FUNCTIONS)
+"""Functions of particles."""
 SAME = 1e-9
 """Particles are the same if no component of their momenta differs by more than this fraction of the energy."""
 

@@ -25,8 +25,3 @@ def is_continuous(expression: ast.AST) -> bool:
         isinstance(node, steps) or (isinstance(node, ast.Name) and node.id in functions)
         for node in ast.walk(expression)
     )
-
-
-def names_in(expression: ast.AST) -> list[str]:
-    """The names that an expression uses, those of loop variables and functions included."""
-    return [node.id for node in ast.walk(expression) if isinstance(node, ast.Name)]
