@@ -14,6 +14,7 @@ from mmc.compiler.catalogue.morphing import completed_names, component_count
 from mmc.compiler.catalogue.names import IN_BASIS, madminer_name
 from mmc.compiler.catalogue.reana import Reana, as_reana_says
 from mmc.compiler.catalogue.resources import Resources
+from mmc.compiler.expressions.naming import expression
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.settings.baselines import Bins, EqualBins, FisherSettings, HistogramSettings
 from mmc.compiler.settings.configure import CardEntry, Morphing
@@ -168,6 +169,11 @@ def _reading(data: Mapping[str, Any]) -> Reading:
         default_observables=DefaultObservables(**data["default_observables"])
         if "default_observables" in data
         else None,
+        names={
+            name: expression(entry)
+            for section in ("objects", "definitions")
+            for name, entry in data.get(section, {}).items()
+        },
         cuts=tuple(_cut(entry) for entry in data["cuts"]),
         efficiencies=tuple(_efficiency(entry) for entry in data["efficiencies"]),
     )

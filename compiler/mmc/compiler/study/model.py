@@ -80,6 +80,8 @@ class Reading:
     b_tag_bits: tuple[int, ...]
     """The bits of Delphes' ``BTag`` that make a b-tag; empty for any bit."""
     default_observables: DefaultObservables | None
+    names: Mapping[str, str]
+    """The expressions of objects and definitions, by name."""
     cuts: tuple[Cut, ...]
     efficiencies: tuple[Efficiency, ...]
 
