@@ -129,7 +129,7 @@ def test_yadage_refuses_a_gather_that_no_command_holds() -> None:
         TARGETS["yadage"](make_plan(splits=20_000), Options())
 
 
-@pytest.mark.parametrize("target", ["script", "cwl", "slurm", "htcondor", "snakemake"])
+@pytest.mark.parametrize("target", ["script", "cwl", "slurm"])
 def test_a_gather_that_linux_cannot_start_is_refused_before_any_job_runs(target: str) -> None:
     TARGETS[target](make_plan(splits=20_000), Options())
     with pytest.raises(
