@@ -15,7 +15,7 @@ def documents(plan: Plan) -> dict[str, str]:
 
     :raises MmcError: when a stage gathers so many directories that its command would be too long
     """
-    dataflow.check_commands(plan)
+    dataflow.check_commands(plan, len("out"))
     first = bash.first_rows(plan)
     stages = [
         {"name": stage.name, "command": bash.command(plan, stage, first), "reads": list(_reads(plan, stage, first))}
