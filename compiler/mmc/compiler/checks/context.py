@@ -165,7 +165,8 @@ class Context:
     def points(self) -> list[Annotated]:
         """The points of parameter space that the study gives as values of parameters."""
         refer = self.annotated("x-keys-refer-to")
-        return [item for item in refer if item.schema["x-keys-refer-to"] == "parameters" and _holds_numbers(item)]
+        whole = [item for item in refer if "x-partial" not in item.schema]
+        return [item for item in whole if item.schema["x-keys-refer-to"] == "parameters" and _holds_numbers(item)]
 
     @cached_property
     def priors(self) -> list[Annotated]:

@@ -1,6 +1,7 @@
 """Builds the :class:`mmc.compiler.study.model.Study` from checked data with all defaults filled in."""
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -297,6 +298,7 @@ def _evaluation(
         confidence_levels=tuple(float(level) for level in entry["confidence_levels"]),
         confidence=entry.get("confidence", "asymptotic"),
         baselines=_baselines(entry),
+        directions=_directions(entry.get("fisher_information", {})),
     )
 
 
@@ -328,15 +330,30 @@ def _histogram(entry: Mapping[str, Any]) -> HistogramSettings:
 def _fisher(entry: Mapping[str, Any]) -> FisherSettings:
     observable = entry.get("observable")
     return FisherSettings(
-        observable=None if observable is None else madminer_name(observable), bins=_bins(entry["bins"])
+        observable=None if observable is None else madminer_name(observable),
+        bins=_bins(entry["bins"]),
+        histograms={madminer_name(name): _histogram(item) for name, item in entry.get("histograms", {}).items()},
+        directions=_directions(entry),
+        per_bin={madminer_name(name): _bins(bins) for name, bins in entry.get("per_bin", {}).items()},
     )
+
+
+def _directions(entry: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    return {
+        madminer_name(name): {madminer_name(parameter): float(value) for parameter, value in values.items()}
+        for name, values in entry.get("directions", {}).items()
+    }
 
 
 def _bins(entry: Any) -> Bins:
     if isinstance(entry, Mapping):
         low, high = entry["range"]
         return EqualBins(n=entry["n"], range=(low, high), scale=entry["scale"])
-    return entry if isinstance(entry, int) else tuple(entry)
+    return entry if isinstance(entry, int) else tuple(_OUTERMOST.get(edge, edge) for edge in entry)
+
+
+_OUTERMOST = {"-inf": -sys.float_info.max, "inf": sys.float_info.max}
+"""Edges beyond every value: JSON has no infinite numbers."""
 
 
 def _resources(entry: Mapping[str, Any]) -> Resources:

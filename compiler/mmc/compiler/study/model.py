@@ -169,6 +169,8 @@ class Evaluation:
     confidence: str
     """``asymptotic`` or ``toys``."""
     baselines: tuple[AskedBaseline, ...]
+    directions: Mapping[str, Mapping[str, float]]
+    """Combinations of parameters whose errors are given: the coefficients by parameter."""
 
 
 @dataclass(frozen=True)
