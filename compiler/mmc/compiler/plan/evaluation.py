@@ -79,6 +79,8 @@ def evaluate_settings(
         nuisance_mode=method.nuisance_mode,
         calibration=method.calibration,
         directions={} if study.evaluation is None else study.evaluation.directions,
+        bootstrap=method.bootstrap,
+        training_error=method.training_error,
     )
 
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from mmc.compiler.catalogue.baselines import BASELINES, FISHER, HISTOGRAM
+from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.catalogue.generators import origin_of
 from mmc.compiler.catalogue.histograms import SALLY, adaptive_bins
 from mmc.compiler.catalogue.methods import METHODS
@@ -51,7 +52,7 @@ from mmc.compiler.study.model import (
     Reading,
     Study,
 )
-from mmc.compiler.study.scans import Tuning, ensemble_size, has_bootstrap, scan_of
+from mmc.compiler.study.scans import Tuning, ensemble_size, has_bootstrap, has_training_error, scan_of
 
 
 def build_study(data: Mapping[str, Any]) -> Study:
@@ -89,6 +90,8 @@ def build_study(data: Mapping[str, Any]) -> Study:
         installations=data["execution"]["installations"],
         resources={stage: _resources(entry) for stage, entry in data["execution"]["resources"].items()},
         reana=_reana(data["execution"].get("reana")),
+        batch=Batch(**data["execution"].get("batch", {})),
+        setup=data["execution"].get("setup"),
         trust=tuple(data.get("trust", ())),
         resolved=data,
     )
@@ -257,6 +260,7 @@ def _method(
         calibration=entry["calibration"],
         ensemble=ensemble_size(entry),
         bootstrap=has_bootstrap(entry),
+        training_error=has_training_error(entry),
         scan=scan_of(entry["scan"]),
         tuning=None if "tuning" not in entry else _tuning(entry["tuning"]),
     )
