@@ -204,7 +204,8 @@ def _efficiency(entry: str | Mapping[str, Any]) -> Efficiency:
 def _observable(name: str, entry: Mapping[str, Any]) -> Observable:
     return Observable(
         name=madminer_name(name),
-        definition=entry.get("definition"),
+        definition=madminer_name(name) if "function" in entry else entry.get("definition"),
+        function=entry.get("function"),
         required=entry["required"],
         default=None if entry.get("default") is None else float(entry["default"]),
         label=entry.get("label", name),

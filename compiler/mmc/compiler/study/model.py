@@ -62,6 +62,8 @@ class Observable:
 
     name: str
     definition: str | None
+    function: str | None
+    """A file and a function in it, ``observables.py:mt2``, instead of a definition."""
     required: bool
     default: float | None
     label: str
