@@ -113,6 +113,8 @@ class Context:
     def is_name(self, section: str, name: str) -> bool:
         """Whether a section has a name; default observables are observables."""
         entries = self.data.get(section, {})
+        if not isinstance(entries, dict):
+            return False
         return name in entries or (section == "observables" and name in self.default_observables)
 
     @cached_property
