@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -120,23 +120,30 @@ def _sample(
     return values * jacobian, even, points
 
 
-def events(
-    differentials: Sequence[Differential], parts: Sequence[Channelled], random: np.random.Generator, size: int
-) -> Iterator[tuple[int, int, Floats, Points]]:
-    """Unweighted events without end, in batches of one channel each: subprocess, channel, weights and points.
+class Batch(NamedTuple):
+    """Events of one channel of one subprocess."""
 
-    The weights are 1, or larger above the largest weight of the channel.
-    """
+    subprocess: int
+    channel: int
+    weights: Floats
+    """1, or larger above the largest weight of the channel."""
+    points: Points
+
+
+def accepted(
+    differentials: Sequence[Differential], parts: Sequence[Channelled], random: np.random.Generator, tries: int
+) -> list[Batch]:
+    """The unweighted events among so many tries; all of them together are one sample of the process."""
     largest = np.array([part.largest_pb for part in parts])
-    made = [Part(part.subprocess, part.channel, Grid(np.array(part.edges))) for part in parts]
-    while True:
-        for at, tries in enumerate(random.multinomial(size, largest / largest.sum())):
-            if tries == 0:
-                continue
-            part = made[at]
-            weights, _, points = _sample(differentials[part.subprocess], part, int(tries), random)
-            relative = weights / largest[at]
-            kept = np.flatnonzero(random.random(len(relative)) < relative)
-            if len(kept):
-                chosen = Points(points.momenta[kept], points.x[kept], points.volume[kept])
-                yield part.subprocess, part.channel, np.maximum(relative[kept], 1.0), chosen
+    found = []
+    for part, own in zip(parts, random.multinomial(tries, largest / largest.sum()).tolist(), strict=True):
+        if own == 0:
+            continue
+        sampled = Part(part.subprocess, part.channel, Grid(np.array(part.edges)))
+        weights, _, points = _sample(differentials[part.subprocess], sampled, own, random)
+        relative = weights / part.largest_pb
+        kept = np.flatnonzero(random.random(own) < relative)
+        if len(kept):
+            chosen = Points(points.momenta[kept], points.x[kept], points.volume[kept])
+            found.append(Batch(part.subprocess, part.channel, np.maximum(relative[kept], 1.0), chosen))
+    return found

@@ -91,8 +91,8 @@ class Channel:
             np.where(good[:, None, None], momenta, 1.0), np.where(good[:, None], x, 0.5), np.where(good, volume, 0.0)
         )
 
-    def propagators_squared(self, momenta: Floats) -> Floats:
-        """The product of all propagators squared, (points,), relative to the typical size for the dimension."""
+    def log_propagators(self, momenta: Floats) -> Floats:
+        """The logarithm of the product of all propagators squared, (points,)."""
         logarithm = np.zeros(len(momenta))
         for propagator in self.propagators:
             logarithm += np.log(propagator.squared(momenta))
@@ -127,7 +127,7 @@ def channels(
 
 def shares(momenta: Floats, among: Sequence[Channel]) -> Floats:
     """The share α of each channel at each point: (points, channels), with the sum 1."""
-    logarithms = np.stack([channel.propagators_squared(momenta) for channel in among], axis=1)
+    logarithms = np.stack([channel.log_propagators(momenta) for channel in among], axis=1)
     weights = np.exp(logarithms - logarithms.max(axis=1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
