@@ -64,8 +64,8 @@ MMC346 = Code(
     "MMC346",
     "The beams do not fit the process",
     "Both beams are hadrons, or both are leptons. Leptons collide with their full energy, so each process starts with "
-    "the two leptons of the beams, in their order: with `particles: [e-, e+]` a process is `e- e+ > mu- mu+`. Processes "
-    "of hadrons start with partons or labels of partons.",
+    "the two leptons of the beams, in their order: with `particles: [e-, e+]` a process is `e- e+ > mu- mu+`. "
+    "Processes of hadrons start with partons or labels of partons.",
 )
 
 

@@ -46,8 +46,8 @@ def parse(line: str) -> ProcessLine:
 
     As in MadGraph, ``QED=2`` and ``QED<=2`` are upper limits, and ``@1`` is a number without effect.
 
-    :raises ValueError: the line is not a process with two incoming and two to four outgoing particles, or uses a part of
-        MadGraph's syntax that is not supported
+    :raises ValueError: the line is not a process of two particles to two, three or four, or uses a part of MadGraph's
+        syntax that is not supported
     """
     for mark, what in _NOT_SUPPORTED.items():
         if mark in line:
@@ -90,6 +90,4 @@ def _particles(label: str, known: Mapping[str, str], inside: tuple[str, ...]) ->
         for outer in part.split()
         for word in _particles(outer, known, (*inside, label))
     }
-    return [
-        word for outer in words for word in _particles(outer, known, (*inside, label)) if word not in removed
-    ]
+    return [word for outer in words for word in _particles(outer, known, (*inside, label)) if word not in removed]

@@ -36,9 +36,7 @@ def plan(builder: Builder, study: Study, generation: UfoGeneration, file_digests
     add_combine(builder, study, event_jobs)
 
 
-def _add_generate(
-    builder: Builder, study: Study, generation: UfoGeneration, file_digests: Mapping[str, str]
-) -> None:
+def _add_generate(builder: Builder, study: Study, generation: UfoGeneration, file_digests: Mapping[str, str]) -> None:
     files = StageFiles(file_digests)
     drafts = []
     for sample in generation.samples:
@@ -77,9 +75,7 @@ def _add_generate(
     )
 
 
-def _add_simulate(
-    builder: Builder, study: Study, generation: UfoGeneration, file_digests: Mapping[str, str]
-) -> None:
+def _add_simulate(builder: Builder, study: Study, generation: UfoGeneration, file_digests: Mapping[str, str]) -> None:
     files = StageFiles(file_digests)
     shower = generation.shower
     job_shower = None if shower is None else replace(shower, card=files.optional(shower.card))

@@ -41,16 +41,16 @@ def read(section: Mapping[str, Any], benchmarks: tuple[str, ...]) -> UfoGenerati
             file=None if isinstance(model, str) else model["file"],
             restriction=section.get("restriction"),
         ),
-        scale=Scale(fixed_gev=None if fixed is None else parse_quantity(fixed, "energy"), factor=float(scale["factor"])),
+        scale=Scale(
+            fixed_gev=None if fixed is None else parse_quantity(fixed, "energy"), factor=float(scale["factor"])
+        ),
         precision=float(section["precision"]),
         samples=tuple(_sample(name, entry, section, benchmarks) for name, entry in section["samples"].items()),
         shower=None if shower == "none" else Shower(card=shower.get("card"), settings=shower["settings"]),
     )
 
 
-def _sample(
-    name: str, entry: Mapping[str, Any], shared: Mapping[str, Any], benchmarks: tuple[str, ...]
-) -> UfoSample:
+def _sample(name: str, entry: Mapping[str, Any], shared: Mapping[str, Any], benchmarks: tuple[str, ...]) -> UfoSample:
     process, card = entry["process"], {**shared["param_card"], **entry["param_card"]}
     file = card.pop("file", None)
     return UfoSample(

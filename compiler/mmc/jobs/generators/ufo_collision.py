@@ -1,7 +1,6 @@
 """What the jobs of the generator ``ufo`` share: the model, the parameter points, the collider."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mmc.compiler.settings.generation import UfoGenerateSettings, UfoSimulateSettings
@@ -40,8 +39,11 @@ def model(job: StepJob, settings: Settings) -> Model:
 
 
 def points(settings: Settings, setup: Benchmarks) -> dict[str, Point]:
-    """The values of parameters in the param card at each benchmark that the events have weights for, the sampled first."""
-    names = [settings.benchmark, *(() if settings.background else (n for n in setup.benchmarks if n != settings.benchmark))]
+    """The values in the param card at each benchmark for which the events have weights, the sampled one first."""
+    names = [
+        settings.benchmark,
+        *(() if settings.background else (n for n in setup.benchmarks if n != settings.benchmark)),
+    ]
     return {name: card_values(settings.parameters, setup.point(name)) for name in names}
 
 

@@ -73,9 +73,7 @@ def run(job: StepJob) -> None:
         from mmc.jobs.generators import showered  # imports Pythia's shower
 
         with work_folder(job.out) as work:
-            n_lost = showered.shower(
-                job, settings.shower, settings.benchmark, names, trust=settings.trust, work=work
-            )
+            n_lost = showered.shower(job, settings.shower, settings.benchmark, names, trust=settings.trust, work=work)
     write_json(
         job.out / SIMULATE.record,
         {
@@ -150,7 +148,7 @@ class _Source:
         return [event for event in events if event is not None], weights
 
     def _refill(self, n_events: int) -> None:
-        """Sample until there are so many events, whole rounds at a time: the channels of a round come one after another.
+        """Sample until there are so many events, in whole rounds: the channels of a round come one after another.
 
         :raises StepError: too few tries are accepted
         """
@@ -161,9 +159,7 @@ class _Source:
             made = [
                 _Made(batch.subprocess, batch.channel, weight, momenta, x)
                 for batch in batches
-                for weight, momenta, x in zip(
-                    batch.weights.tolist(), batch.points.momenta, batch.points.x, strict=True
-                )
+                for weight, momenta, x in zip(batch.weights.tolist(), batch.points.momenta, batch.points.x, strict=True)
             ]
             tried += tries
             if tried > _MOST_TRIES * n_events and not made:

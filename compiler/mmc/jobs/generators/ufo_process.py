@@ -25,8 +25,8 @@ _TRIED = 500
 def run(job: StepJob) -> None:
     """Write ``process.json``: the subprocesses, the cross section, and the grids from which events are sampled.
 
-    :raises StepError: the model does not load or does not have the process, or the cross section vanishes at a benchmark,
-        does not converge, or no point of phase space passes the cuts
+    :raises StepError: the model does not load or does not have the process; the cross section vanishes at a benchmark or
+        does not converge; or no point of phase space passes the cuts
     """
     settings = job.read(UfoGenerateSettings)
     points = ufo_collision.points(settings, Benchmarks.of(job))
@@ -36,8 +36,8 @@ def run(job: StepJob) -> None:
         settings.process.definitions,
         model,
         list(points.values()),
-        collider.energy,
-        ufo_collision.contents(settings.beams.particles),
+        energy=collider.energy,
+        beams=ufo_collision.contents(settings.beams.particles),
     )
     log.info("%d subprocesses with %d different matrix elements", sum(len(s.members) for s in found), len(found))
     differentials = [Differential(model, s, collider, points[settings.benchmark], list(points.values())) for s in found]

@@ -9,10 +9,10 @@ import numpy.typing as npt
 from mmc.errors import StepError
 from mmc.jobs.matrix_elements.element import MatrixElement
 from mmc.jobs.matrix_elements.model import Model, Point
-from mmc.jobs.scattering import cuts
+from mmc.jobs.scattering.cuts import Final, passing
+from mmc.jobs.scattering.diagrams import Vertices, diagrams
 from mmc.jobs.scattering.partons import Partons, particle_in_beam
 from mmc.jobs.scattering.phase_space import Channel, Masses, Points, channels, shares
-from mmc.jobs.scattering.diagrams import Vertices, diagrams
 from mmc.jobs.scattering.subprocesses import Pdgs, Subprocess
 
 Floats = npt.NDArray[np.float64]
@@ -61,8 +61,8 @@ class Differential:
         """
         points = self.channels[channel].points(numbers)
         good = np.flatnonzero(points.volume > 0.0)
-        outgoing = points.momenta[good, 2:]
-        good = good[cuts.passing(outgoing, self.subprocess.outgoing, self._masses, self._collider.cuts)]
+        final = Final(points.momenta[good, 2:], self.subprocess.outgoing, self._masses)
+        good = good[passing(final, self._collider.cuts)]
         values = np.zeros(len(numbers))
         kept = Points(points.momenta[good], points.x[good], points.volume[good])
         if len(good):
@@ -129,13 +129,11 @@ class Differential:
         if self._collider.partons is None or self._collider.fixed_scale is not None:
             return reference, None
         raise StepError(
-            f"{self.element}: diagrams with different powers of the strong coupling interfere, so its scale cannot follow "
-            "the events: limit an order (`QCD=0`, say), or fix the scale"
+            f"{self.element}: diagrams with different powers of the strong coupling interfere, so its scale cannot "
+            "follow the events: limit an order (`QCD=0`, say), or fix the scale"
         )
 
 
 def _product(sides: Sequence[Mapping[int, Floats]], beams: Sequence[str], incoming: Pdgs) -> Floats:
-    first, second = (
-        side[particle_in_beam(beam, pdg)] for side, beam, pdg in zip(sides, beams, incoming, strict=True)
-    )
+    first, second = (side[particle_in_beam(beam, pdg)] for side, beam, pdg in zip(sides, beams, incoming, strict=True))
     return first * second

@@ -1,6 +1,7 @@
 """A colour flow of an event from one of its diagrams, at leading order in the number of colours."""
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 from mmc.errors import StepError
 from mmc.jobs.matrix_elements.model import Model
@@ -73,13 +74,15 @@ def _connections(outward: list[tuple[frozenset[int], int, bool]]) -> Iterator[tu
     antitriplets = [_ends(*line) for line in outward if line[1] == -3]
     octets = [_ends(*line) for line in outward if line[1] == 8]
     if strange or len(triplets) != len(antitriplets):
-        raise StepError("the colour of this process is not supported: a vertex has other colours than quark and antiquark")
+        raise StepError(
+            "the colour of this process is not supported: a vertex has other colours than quark and antiquark"
+        )
     if not triplets:
         for one, other in zip(octets, octets[1:] + octets[:1], strict=True):
             yield one[_ANTICOLOUR], other[_COLOUR]
         return
     chain = [antitriplets[0], *octets, triplets[0]]
-    for one, other in zip(chain, chain[1:], strict=False):
+    for one, other in pairwise(chain):
         yield one[_ANTICOLOUR], other[_COLOUR]
     for one, other in zip(antitriplets[1:], triplets[1:], strict=True):
         yield one[_ANTICOLOUR], other[_COLOUR]

@@ -4,6 +4,7 @@ MadGraph's ``eta`` is the rapidity, which is the pseudorapidity of a particle wi
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -24,74 +25,86 @@ _HEAVY = 10.0
 """In GeV: from this mass on, MadGraph calls a particle heavy."""
 
 
-def passing(momenta: Floats, pdgs: Sequence[int], masses: Sequence[float], cuts: Mapping[str, float]) -> Mask:
+@dataclass(frozen=True)
+class Final:
+    """The final states of events of one process."""
+
+    momenta: Floats
+    """(events, outgoing particles, 4): E, px, py, pz in GeV in the laboratory."""
+    pdgs: Sequence[int]
+    masses: Sequence[float]
+    """In GeV."""
+
+    def of_kind(self, kind: str) -> list[int]:
+        """The particles that a letter of the run card means."""
+        return [at for at, pdg in enumerate(self.pdgs) if _KINDS[kind](pdg)]
+
+    def together(self, particles: Sequence[int]) -> Floats:
+        """The sum of the momenta of some particles, (events, 4)."""
+        return np.asarray(self.momenta[:, list(particles)].sum(axis=1))
+
+
+def passing(final: Final, cuts: Mapping[str, float]) -> Mask:
     """Which events pass all cuts, (events,).
 
-    :param momenta: (events, outgoing particles, 4): E, px, py, pz in GeV in the laboratory
-    :param cuts: values by names of the catalogue; a negative largest value does not cut, as in MadGraph
+    :param cuts: values by names of :data:`mmc.compiler.catalogue.run_card.CUTS`; a negative largest value does not cut
     """
-    passed = np.ones(len(momenta), dtype=bool)
-    if not cuts:
-        return passed
-    particles = {kind: [at for at, pdg in enumerate(pdgs) if is_it(pdg)] for kind, is_it in _KINDS.items()}
-    pt = np.hypot(momenta[..., 1], momenta[..., 2])
+    passed = np.ones(len(final.momenta), dtype=bool)
     for name, value in cuts.items():
-        if name.endswith("max") and value < 0:
+        if name.endswith("max") and value < 0.0:
             continue
         below = name.endswith("max") or (name.startswith("eta") and not name.endswith("min"))
-        for quantity in _quantities(name.removesuffix("max").removesuffix("min"), momenta, pt, pdgs, masses, particles):
+        for quantity in _quantities(name.removesuffix("max").removesuffix("min"), final):
             passed &= quantity <= value if below else quantity >= value
     return passed
 
 
-def _quantities(
-    name: str,
-    momenta: Floats,
-    pt: Floats,
-    pdgs: Sequence[int],
-    masses: Sequence[float],
-    particles: Mapping[str, Sequence[int]],
-) -> list[Floats]:
+def _quantities(name: str, final: Final) -> list[Floats]:
     """The values that a cut compares, each (events,)."""
-    if name == "ptheavy":
-        heavy = [at for at, mass in enumerate(masses) if mass > _HEAVY]
-        return [pt[:, heavy].max(axis=1)] if heavy else []
-    if name == "misset":
-        neutrinos = [at for at, pdg in enumerate(pdgs) if abs(pdg) in _NEUTRINOS]
-        return [_pt(momenta[:, neutrinos].sum(axis=1))] if neutrinos else []
-    if name == "mmnl":
-        leptons = [at for at, pdg in enumerate(pdgs) if abs(pdg) in _NEUTRINOS or at in particles["l"]]
-        return [_mass(momenta[:, leptons].sum(axis=1))] if leptons else []
-    if name == "ptll":
-        return [_pt(momenta[:, pair].sum(axis=1)) for pair in _lepton_pairs(pdgs)]
+    if name in _WHOLE:
+        return _WHOLE[name](final)
     if name.startswith("mm"):
-        kind = name[-1]
-        pairs = _same_flavour(pdgs) if kind == "l" else [list(pair) for pair in combinations(particles[kind], 2)]
-        return [_mass(momenta[:, pair].sum(axis=1)) for pair in pairs]
+        kind = final.of_kind(name[-1])
+        pairs = _same_flavour(final) if name == "mmll" else list(combinations(kind, 2))
+        return [_mass(final.together(pair)) for pair in pairs]
     if name.startswith("dr"):
-        one, other = name[2:]
-        pairs = {tuple(sorted((i, j))) for i in particles[one] for j in particles[other] if i != j}
-        return [_distance(momenta[:, i], momenta[:, j]) for i, j in sorted(pairs)]
-    chosen = particles[name[-1]]
-    if name.startswith("pt"):
-        return [pt[:, at] for at in chosen]
-    if name.startswith("eta"):
-        return [np.abs(_rapidity(momenta[:, at])) for at in chosen]
-    return [momenta[:, at, 0] for at in chosen]
+        one, other = final.of_kind(name[2]), final.of_kind(name[3])
+        different = {(min(i, j), max(i, j)) for i in one for j in other if i != j}
+        return [_distance(final.momenta[:, i], final.momenta[:, j]) for i, j in sorted(different)]
+    measure = next(measure for start, measure in _SINGLE.items() if name.startswith(start))
+    return [measure(final.momenta[:, at]) for at in final.of_kind(name[-1])]
 
 
-def _same_flavour(pdgs: Sequence[int]) -> list[list[int]]:
+def _hardest_heavy(final: Final) -> list[Floats]:
+    heavy = [at for at, mass in enumerate(final.masses) if mass > _HEAVY]
+    return [np.max([_pt(final.momenta[:, at]) for at in heavy], axis=0)] if heavy else []
+
+
+def _missing(final: Final) -> list[Floats]:
+    neutrinos = [at for at, pdg in enumerate(final.pdgs) if abs(pdg) in _NEUTRINOS]
+    return [_pt(final.together(neutrinos))] if neutrinos else []
+
+
+def _mass_of_leptons(final: Final) -> list[Floats]:
+    leptons = [at for at, pdg in enumerate(final.pdgs) if abs(pdg) in _NEUTRINOS or _KINDS["l"](pdg)]
+    return [_mass(final.together(leptons))] if leptons else []
+
+
+def _pt_of_pairs(final: Final) -> list[Floats]:
+    return [_pt(final.together(pair)) for pair in _lepton_pairs(final)]
+
+
+def _same_flavour(final: Final) -> list[tuple[int, int]]:
     """Pairs of a charged lepton and its antiparticle."""
-    return [
-        [i, j] for i, j in combinations(range(len(pdgs)), 2) if abs(pdgs[i]) in (11, 13, 15) and pdgs[i] == -pdgs[j]
-    ]
+    pairs = combinations(final.of_kind("l"), 2)
+    return [(i, j) for i, j in pairs if final.pdgs[i] == -final.pdgs[j]]
 
 
-def _lepton_pairs(pdgs: Sequence[int]) -> list[list[int]]:
+def _lepton_pairs(final: Final) -> list[tuple[int, int]]:
     """The pairs of ``ptllmin``: a lepton and its antiparticle, or a pair with a neutrino."""
-    leptons = [at for at, pdg in enumerate(pdgs) if 11 <= abs(pdg) <= 16]
-    mixed = [[i, j] for i, j in combinations(leptons, 2) if _NEUTRINOS & {abs(pdgs[i]), abs(pdgs[j])}]
-    return _same_flavour(pdgs) + mixed
+    leptons = [at for at, pdg in enumerate(final.pdgs) if abs(pdg) in _NEUTRINOS or _KINDS["l"](pdg)]
+    mixed = [pair for pair in combinations(leptons, 2) if _NEUTRINOS & {abs(final.pdgs[at]) for at in pair}]
+    return _same_flavour(final) + mixed
 
 
 def _pt(p: Floats) -> Floats:
@@ -99,7 +112,7 @@ def _pt(p: Floats) -> Floats:
 
 
 def _mass(p: Floats) -> Floats:
-    return np.sqrt(np.maximum(p[:, 0] ** 2 - (p[:, 1:] ** 2).sum(axis=1), 0.0))
+    return np.asarray(np.sqrt(np.maximum(p[:, 0] ** 2 - (p[:, 1:] ** 2).sum(axis=1), 0.0)))
 
 
 def _distance(p: Floats, q: Floats) -> Floats:
@@ -111,3 +124,20 @@ def _distance(p: Floats, q: Floats) -> Floats:
 
 def _rapidity(p: Floats) -> Floats:
     return np.asarray(np.arctanh(np.clip(p[:, 3] / p[:, 0], -1 + 1e-15, 1 - 1e-15)))
+
+
+def _absolute_rapidity(p: Floats) -> Floats:
+    return np.abs(_rapidity(p))
+
+
+def _energy(p: Floats) -> Floats:
+    return p[:, 0]
+
+
+_WHOLE: Mapping[str, Callable[[Final], list[Floats]]] = {
+    "ptheavy": _hardest_heavy,
+    "misset": _missing,
+    "mmnl": _mass_of_leptons,
+    "ptll": _pt_of_pairs,
+}
+_SINGLE: Mapping[str, Callable[[Floats], Floats]] = {"pt": _pt, "eta": _absolute_rapidity, "e": _energy}

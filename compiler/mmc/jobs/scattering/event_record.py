@@ -77,15 +77,17 @@ class Recorder:
             if abs(own - mass) < _ON_SHELL * width:
                 found.append((line.legs, line.pdg, p, own))
         numbers = {legs: 3 + at for at, (legs, *_) in enumerate(found)}
-        particles = [_particle(drawing.pdgs[leg], -1, (0, 0), drawing.colours[frozenset({leg})], momenta[leg], 0.0) for leg in (0, 1)]
-        for legs, pdg, p, own in found:
-            particles.append(_particle(pdg, 2, _mothers(legs, numbers), drawing.colours[legs], p, own))
-        for leg in range(2, len(momenta)):
-            legs = frozenset({leg})
-            particles.append(
-                _particle(drawing.pdgs[leg], 1, _mothers(legs, numbers), drawing.colours[legs], momenta[leg], self._masses[leg])
+        lines = [(frozenset({leg}), drawing.pdgs[leg], -1, momenta[leg], 0.0) for leg in (0, 1)]
+        lines += [(legs, pdg, 2, p, own) for legs, pdg, p, own in found]
+        lines += [
+            (frozenset({leg}), drawing.pdgs[leg], 1, momenta[leg], self._masses[leg]) for leg in range(2, len(momenta))
+        ]
+        return tuple(
+            Particle(pdg, status, _mothers(legs, numbers), drawing.colours[legs], px, py, pz, energy, mass)
+            for legs, pdg, status, (energy, px, py, pz), mass in (
+                (legs, pdg, status, p.tolist(), mass) for legs, pdg, status, p, mass in lines
             )
-        return tuple(particles)
+        )
 
 
 def _drawing(diagram: Diagram, pdgs: Pdgs, masses: Masses) -> _Drawing:
@@ -95,14 +97,11 @@ def _drawing(diagram: Diagram, pdgs: Pdgs, masses: Masses) -> _Drawing:
 
 
 def _mothers(legs: frozenset[int], numbers: Mapping[frozenset[int], int]) -> tuple[int, int]:
-    """The smallest resonance that a line comes from, else the two incoming particles."""
+    """The smallest resonance that a line comes from, else the two incoming particles, which do not have any."""
+    if legs & {0, 1}:
+        return 0, 0
     around = [other for other in numbers if legs < other]
     if not around:
         return 1, 2
     mother = numbers[min(around, key=len)]
     return mother, mother
-
-
-def _particle(pdg: int, status: int, mothers: tuple[int, int], colours: Tags, p: Floats, mass: float) -> Particle:
-    energy, px, py, pz = p.tolist()
-    return Particle(pdg, status, mothers, colours, px, py, pz, energy, mass)

@@ -22,6 +22,8 @@ _ADAPTING = (1_000, 2_000, 2_000, 4_000, 4_000, 8_000)
 """The points of each round in which a grid adapts."""
 _ROUND = 8_000
 """The points of each later round."""
+_FEW = 2_000
+"""The points of a channel that is negligible, after its grid is fixed."""
 _MOST_ROUNDS = 200
 """Of all channels together, for each channel."""
 _NEGLIGIBLE = 0.1
@@ -30,7 +32,7 @@ _OVERFLOW = 1e-3
 """The part of a channel's cross section in events above the largest weight, which keep a weight above 1."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Part:
     """One channel of one subprocess, with its grid and all samples since the grid is fixed."""
 
@@ -86,8 +88,7 @@ def integrate(
         for s, differential in enumerate(differentials)
         for c, channel in enumerate(differential.channels)
     ]
-    for part in parts:
-        _adapt(differentials[part.subprocess], part, random)
+    _adapt(differentials, parts, precision, random)
     for _ in range(_MOST_ROUNDS * len(parts)):
         total, error = sum(part.value for part in parts), math.hypot(*(part.error for part in parts))
         if not total > 0.0:
@@ -97,18 +98,33 @@ def integrate(
         part = max(parts, key=lambda part: part.error / math.sqrt(len(part.samples)))
         part.samples.append(_sample(differentials[part.subprocess], part, _ROUND, random)[0])
     raise StepError(
-        f"the cross section does not converge: ({total:.4g} ± {error:.2g}) pb after many rounds; is there a cut on each "
-        "pole (photons, soft or collinear jets)?"
+        f"the cross section does not converge: ({total:.4g} ± {error:.2g}) pb after many rounds; is there a cut on "
+        "each pole (photons, soft or collinear jets)?"
     )
 
 
-def _adapt(differential: Differential, part: Part, random: np.random.Generator) -> None:
-    for size in _ADAPTING:
-        weights, even = _sample(differential, part, size, random)[:2]
-        if not np.isfinite(weights).all():
-            raise StepError(f"{differential.element}: the cross section is not finite at some points")
-        part.grid = part.grid.adapted(even, weights)
-    part.samples.append(_sample(differential, part, _ROUND, random)[0])
+def _adapt(
+    differentials: Sequence[Differential], parts: Sequence[Part], precision: float, random: np.random.Generator
+) -> None:
+    """Adapt the grids of all channels, those of negligible channels with fewer points, and sample each once after that.
+
+    :raises StepError: a cross section is not finite at some point
+    """
+    active = list(parts)
+    for turn, size in enumerate(_ADAPTING):
+        for part in active:
+            weights, even, _ = _sample(differentials[part.subprocess], part, size, random)
+            if not np.isfinite(weights).all():
+                raise StepError(
+                    f"{differentials[part.subprocess].element}: the cross section is not finite at some points"
+                )
+            part.samples, part.grid = [weights], part.grid.adapted(even, weights)
+        if turn > 0:
+            wanted = _NEGLIGIBLE * precision * sum(part.value for part in parts)
+            active = [part for part in active if part.error > wanted]
+    for part in parts:
+        size = _ROUND if part in active else _FEW
+        part.samples = [_sample(differentials[part.subprocess], part, size, random)[0]]
 
 
 def _sample(

@@ -1,7 +1,7 @@
 """Phase space with a map for the propagators of each diagram. MadSpace makes the maps (arXiv:2602.06895).
 
-Each channel has the propagators of one diagram, and samples the part α_i of the integrand, where α_i is in proportion to
-the product of its propagators squared and Σ_i α_i = 1 (Maltoni and Stelzer, hep-ph/0208156).
+Each channel has the propagators of one diagram, and samples the part α_i of the integrand, where α_i is in proportion
+to the product of its propagators squared and Σ_i α_i = 1 (Maltoni and Stelzer, hep-ph/0208156).
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,8 @@ class Propagator:
         signs = np.array([-1.0 if leg < 2 else 1.0 for leg in self.legs])
         p = (signs[:, None] * momenta[:, list(self.legs)]).sum(axis=1)
         s = p[:, 0] ** 2 - (p[:, 1:] ** 2).sum(axis=1)
-        return 1.0 / np.maximum((s - self.mass**2) ** 2 + np.where(s > 0, (self.mass * self.width) ** 2, 0.0), _FLOOR)
+        width = np.where(s > 0.0, (self.mass * self.width) ** 2, 0.0)
+        return np.asarray(1.0 / np.maximum((s - self.mass**2) ** 2 + width, _FLOOR))
 
 
 class Channel:
@@ -119,7 +120,7 @@ class Masses:
 def channels(
     diagrams: Sequence[Diagram], masses: Masses, outgoing: Sequence[float], energy: float, *, hadrons: bool
 ) -> list[Channel]:
-    """A channel for each set of propagators of these diagrams; flat phase space if vertices with four lines have none."""
+    """A channel for each set of propagators of these diagrams; flat phase space if all have vertices of four lines."""
     different = {masses.propagators(diagram): diagram for diagram in diagrams if diagram.is_cubic()}
     found = [Channel(outgoing, energy, hadrons=hadrons, diagram=(one, masses)) for one in different.values()]
     return found or [Channel(outgoing, energy, hadrons=hadrons)]
@@ -138,5 +139,7 @@ def _vertices(diagram: Diagram, n_outgoing: int) -> tuple[list[list[str]], list[
     names = {line.legs: f"p{at}" for at, line in enumerate(lines)}
     names |= {frozenset({leg + 2}): f"o{leg}" for leg in range(n_outgoing)}
     names |= {frozenset({leg}): f"i{leg}" for leg in (0, 1)}
-    vertices = [[names[branch.legs] for branch in line.branches] + [names[line.legs]] for line in (diagram.first, *lines)]
+    vertices = [
+        [names[branch.legs] for branch in line.branches] + [names[line.legs]] for line in (diagram.first, *lines)
+    ]
     return vertices, lines

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
@@ -56,6 +56,7 @@ def subprocesses(
     definitions: Mapping[str, str],
     model: Model,
     points: Sequence[Point],
+    *,
     energy: float,
     beams: Sequence[frozenset[int]],
 ) -> list[Subprocess]:
@@ -80,20 +81,24 @@ def subprocesses(
     if not found:
         limits = " and ".join(f"`{line}`" for line in lines)
         raise StepError(f"the model {model.name} does not have a tree diagram for {limits} at these orders")
-    for incoming, _ in found:
-        for pdg in incoming:
-            if model.mass(pdg) > 0.0:
-                raise StepError(
-                    f"the incoming particle {model.particle(pdg).name} has a mass of {model.mass(pdg):g} GeV in the model "
-                    f"{model.name}: take a restriction without it, set its mass to 0, or leave it out of the definition"
-                )
+    _require_no_mass(model, {pdg for incoming, _ in found for pdg in incoming})
     return _grouped(model, found, points, energy)
+
+
+def _require_no_mass(model: Model, incoming: Iterable[int]) -> None:
+    for pdg in sorted(incoming):
+        if model.mass(pdg) > 0.0:
+            raise StepError(
+                f"{model.particle(pdg).name} comes in with a mass of {model.mass(pdg):g} GeV in the model {model.name}: "
+                "take a restriction without it, set its mass to 0, or leave it out of the definition"
+            )
 
 
 def _require_orders(model: Model, orders: Mapping[str, int]) -> None:
     unknown = sorted(set(orders) - set(model.ufo.orders))
     if unknown:
-        raise StepError(f"the model {model.name} does not have the order {unknown[0]}; it has {', '.join(model.ufo.orders)}")
+        known = ", ".join(model.ufo.orders)
+        raise StepError(f"the model {model.name} does not have the order {unknown[0]}; it has {known}")
 
 
 def _combinations(
@@ -122,8 +127,11 @@ def _combinations(
 
 def _conserves_charge(incoming: Pdgs, outgoing: Pdgs) -> bool:
     """Whether the electric charges agree; also if one of them is not known, as the diagrams decide anyway."""
-    charges = [[_THIRDS.get(abs(pdg), math.nan) * (1 if pdg > 0 else -1) for pdg in side] for side in (incoming, outgoing)]
-    difference = sum(charges[0]) - sum(charges[1])
+
+    def charge(side: Pdgs) -> float:
+        return sum(_THIRDS.get(abs(pdg), math.nan) * math.copysign(1, pdg) for pdg in side)
+
+    difference = charge(incoming) - charge(outgoing)
     return math.isnan(difference) or difference == 0
 
 
