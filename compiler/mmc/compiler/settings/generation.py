@@ -15,7 +15,7 @@ class Beams:
 
     energy_gev: float
     particles: tuple[str, str]
-    """``p`` or ``pbar``."""
+    """``p``, ``pbar``, or a lepton such as ``e-``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +133,86 @@ class MadGraphSimulateSettings:
         """Whether the parton distributions are an LHAPDF set, or the scales or parton distributions are varied."""
         varied = any(isinstance(entry, ScaleUncertainty | PdfUncertainty) for entry in self.systematics.values())
         return varied or isinstance(self.beams.pdf, int)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UfoBeams(Beams):
+    """Beams with a set of parton distributions, by LHAPDF's name; leptons do not have any."""
+
+    pdf: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UfoModel:
+    """A UFO model: the name of an installed one, or the file input with its archive."""
+
+    name: str | None
+    file: str | None
+    restriction: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """The scale of factorisation and renormalisation; without a fixed one, half the sum of the transverse masses."""
+
+    fixed_gev: float | None
+    factor: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class UfoProcess:
+    """Everything on which the differential cross section of a process depends, except the parameters."""
+
+    processes: tuple[str, ...]
+    """In MadGraph's syntax; the cross sections add up."""
+    definitions: Mapping[str, str]
+    """Multiparticles by name."""
+    cuts: Mapping[str, float]
+    """By the names of MadGraph's run card."""
+    param_card: Mapping[str, float]
+    """Entries by block and number, or ``all``."""
+    param_card_file: str | None
+    """In a study the path of the file; in a job the name of the file input."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UfoGenerateSettings:
+    """A process of a UFO model whose cross section is integrated at one benchmark."""
+
+    generator: Literal["ufo"] = field(metadata=SHARED)
+    parameters: Mapping[str, CardEntry] = field(metadata=SHARED)
+    beams: UfoBeams = field(metadata=SHARED)
+    model: UfoModel = field(metadata=SHARED)
+    scale: Scale = field(metadata=SHARED)
+    precision: float = field(metadata=SHARED)
+    """The relative error of the cross section."""
+    sample: str
+    benchmark: str
+    background: bool
+    process: UfoProcess
+    trust: tuple[str, ...] = ()
+    """The file inputs that the study trusts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UfoSimulateSettings:
+    """Events of a process of a UFO model at one benchmark, at parton level or showered."""
+
+    generator: Literal["ufo"] = field(metadata=SHARED)
+    parameters: Mapping[str, CardEntry] = field(metadata=SHARED)
+    beams: UfoBeams = field(metadata=SHARED)
+    model: UfoModel = field(metadata=SHARED)
+    scale: Scale = field(metadata=SHARED)
+    shower: Shower | None = field(metadata=SHARED)
+    sample: str
+    benchmark: str
+    background: bool
+    process: UfoProcess
+    process_job: str
+    """The job of ``generate`` that has integrated the cross section."""
+    n_events: int
+    trust: tuple[str, ...] = ()
+    """The settings and the file inputs that the study trusts."""
 
 
 @dataclass(frozen=True, kw_only=True)
