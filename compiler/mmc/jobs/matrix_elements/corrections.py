@@ -1,5 +1,6 @@
 """ufoamp 1.0.0, with its conventions corrected to those of the UFO format and of MadGraph."""
 
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,8 @@ def load(folder: Path) -> "UfoModel":
         return module
 
     try:
-        with patch.object(ufo_model, "_import", with_single_couplings):
+        with patch.object(ufo_model, "_import", with_single_couplings), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # ufoamp leaves files open, and models are written for old Pythons
             return ufo_model.load(str(folder))
     except (Exception, SystemExit) as error:  # the model's own code may raise anything
         raise StepError(f"the UFO model {folder.name} does not load: {type(error).__name__}: {error}") from error

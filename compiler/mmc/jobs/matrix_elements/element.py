@@ -93,7 +93,7 @@ class MatrixElement:
     ) -> tuple[list[Helicities], Floats]:
         """|M|² of events like :meth:`squared`, before the sum over helicities.
 
-        :returns: the helicities of all legs, -1, 0 or 1, without those that vanish in these events; (events, helicities)
+        :returns: the helicities (-1, 0 or 1 of each leg) that do not vanish in these events; (events, helicities)
         :raises StepError: as :meth:`squared`
         """
         events = np.asarray(momenta, dtype=float)
