@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mmc.compiler.catalogue.generators import MADGRAPH
+from mmc.compiler.catalogue.generators import MADGRAPH, UFO
 from mmc.compiler.checks import cards
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.inputs import delphes_card, madgraph_settings, pythia_settings
@@ -62,7 +62,7 @@ def what_reaches_programs(ctx: Context) -> Iterator[Diagnostic]:
             continue
         shown[path] = shown.get(path, 0) + 1
         if shown[path] <= _MOST_OF_A_CARD:
-            place = "" if card is None else f"line {refusal.line} of {card[:100]}: "
+            place = f"line {refusal.line} of {card[:100]}: " if refusal.line else ""
             name = refusal.key if card is None else card
             help_text = f"remove it, or add {show(name)} to `trust` if you know what it does"
             yield ctx.problem(MMC336, path, f"{place}{refusal.reason}", help_text, key=card is None)
@@ -78,13 +78,16 @@ def what_reaches_programs(ctx: Context) -> Iterator[Diagnostic]:
 def _found(ctx: Context) -> Iterator[_Found]:
     """Everything of a study that is not known to be harmless, trusted or not."""
     yield from _settings(ctx)
+    model: Path = ("generation", "model", "file")
+    if ctx.origin is UFO and (archive := ctx.get(*model)) is not None:
+        yield _Found(model, archive, Refusal(0, "", "a UFO model is Python code, which the jobs run"))
     for path, card, text in _card_texts(ctx):
         yield from (_Found(path, card, refusal) for refusal in _refusals(path, text))
 
 
 def _settings(ctx: Context) -> Iterator[_Found]:
     path: Path = ("generation", "shower", "settings")
-    for name, value in ctx.entries(*path).items() if ctx.origin is MADGRAPH else ():
+    for name, value in ctx.entries(*path).items() if ctx.origin in (MADGRAPH, UFO) else ():
         refusal = pythia_settings.refusal(name, pythia_settings.word(value))
         if refusal is not None and cards.place_of_pythia(name) is None:
             yield _Found((*path, name), None, refusal)

@@ -84,9 +84,15 @@ class Differential:
 
     def squared(self, momenta: Floats, point: Point) -> Floats:
         """|M|² at a parameter point, with the strong coupling at the scale of each event, (points,)."""
-        values = self.element.squared(momenta, {**point, **self._fixed()})
+        try:
+            with np.errstate(all="ignore"):
+                values = self.element.squared(momenta, {**point, **self._fixed()})
+        except StepError as error:
+            raise StepError(f"{error}: is there a cut on each pole?") from error
         if self.strong_power and self._collider.partons is not None and self._collider.fixed_scale is None:
-            values = values * (self._collider.partons.alpha_s(self.scale(momenta)) / self._reference) ** self.strong_power
+            values = (
+                values * (self._collider.partons.alpha_s(self.scale(momenta)) / self._reference) ** self.strong_power
+            )
         return values
 
     def scale(self, momenta: Floats) -> Floats:
