@@ -15,6 +15,7 @@ _MOST_OF_A_CARD = 5
 """At most this many lines of a card are reported."""
 _SHOWER: Path = ("generation", "shower", "card")
 _DELPHES: Path = ("detector", "card")
+_SETUP: Path = ("execution", "setup")
 
 
 class _Found(NamedTuple):
@@ -81,6 +82,9 @@ def _found(ctx: Context) -> Iterator[_Found]:
     model: Path = ("generation", "model", "file")
     if ctx.origin is UFO and (archive := ctx.get(*model)) is not None:
         yield _Found(model, archive, Refusal(0, "", "a UFO model is Python code, which the jobs run"))
+    if ctx.get(*_SETUP) is not None:
+        reason = "the set-up command runs on the machines of a batch system with your rights"
+        yield _Found(_SETUP, None, Refusal(0, "setup", reason))
     for path, card, text in _card_texts(ctx):
         yield from (_Found(path, card, refusal) for refusal in _refusals(path, text))
 
