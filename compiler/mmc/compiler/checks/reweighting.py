@@ -15,7 +15,7 @@ from mmc.compiler.language.document import Path
 
 def models(ctx: Context) -> Iterator[tuple[Path, Any]]:
     """The UFO models that a study names, each with its path: the name of an installed one, or its archive."""
-    for path, value, schema in ctx.annotated("x-ufo-model"):
+    for path, value, _ in ctx.annotated("x-ufo-model"):
         yield path, value
 
 
@@ -29,9 +29,9 @@ def _reweighted(ctx: Context) -> Iterator[tuple[Path, dict[str, Any], dict[str, 
 MMC350 = Code(
     "MMC350",
     "The model does not have what the study names",
-    "`mmc validate` reads the files of a UFO model, without running them: the parameters of the study and the entries of "
-    "`param_card` are external parameters of the model, by block and number; `orders` are its coupling orders; `without` "
-    "and `undecayed` name its particles. A model that is not at hand is checked by the jobs.",
+    "`mmc validate` reads the files of a UFO model, without running them: the parameters of the study and the entries "
+    "of `param_card` are external parameters of the model, by block and number; `orders` are its coupling orders; "
+    "`without` and `undecayed` name its particles. A model that is not at hand is checked by the jobs.",
 )
 
 
@@ -117,7 +117,7 @@ def reweighted(ctx: Context) -> Iterator[Diagnostic]:
         places = places_of_parameters(ctx)
         for name in ctx.entries("parameters"):
             if name not in places:
-                message = f"parameter {show(name)} does not name its entry in the param card, so events have no weights"
+                message = f"parameter {show(name)} does not name its entry in the param card"
                 yield ctx.problem(
                     MMC351, ("parameters", name), message, "add `lha_block: dim6, lha_id: 2`, say", key=True
                 )

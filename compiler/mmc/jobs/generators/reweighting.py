@@ -115,7 +115,7 @@ def _check_momenta(file: str, element: MatrixElement, process: Process, point: P
     if (wrong := lost > _CONSERVED * energy).any():
         at = int(np.argmax(wrong))
         raise StepError(
-            f"event {process.numbers[at]} of {file}: the momenta of {element} are not conserved, by {lost[at]:.3g} GeV: "
+            f"event {process.numbers[at]} of {file}: momenta of {element} are not conserved, by {lost[at]:.3g} GeV: "
             "are particles missing?"
         )
     squared = momenta[..., 0] ** 2 - (momenta[..., 1:] ** 2).sum(axis=2)
