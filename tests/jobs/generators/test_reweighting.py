@@ -86,7 +86,15 @@ def words(setup: Path, model: Path, lhe: Path, **changes: Any) -> tuple[dict[str
     reweight = {**REWEIGHT, "undecayed": ["h"], **changes.pop("reweight", {})}
     settings = {
         **{"sample": "signal", "benchmark": "sm", "background": False, "systematics": {}, "parameters": PARAMETERS},
-        **{"lhe": "file_lhe", "hepmc": None, "delphes": None, "trust": ["file_model"], "powers": POWERS, **changes},
+        **{
+            "lhe": "file_lhe",
+            "hepmc": None,
+            "delphes": None,
+            "trust": ["file_model"],
+            "compared": ["last"],
+            "powers": POWERS,
+            **changes,
+        },
     }
     return {**settings, "reweight": reweight}, {"setup": setup, "file_lhe": lhe, "file_model": model}
 

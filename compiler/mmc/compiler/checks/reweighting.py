@@ -92,7 +92,7 @@ def _words(ctx: Context, path: Path, model: Declared) -> Iterator[Diagnostic]:
             at = (*path, key, index)
             if name.lower() not in model.particles:
                 message = f"the model does not have a particle {show(name)}"
-                yield ctx.problem(MMC350, at, message, f"its particles are {', '.join(model.particles)}"[:200])
+                yield ctx.problem(MMC350, at, message, f"its particles are {one_of(list(model.particles), 40)}")
             elif key == "undecayed" and model.spins[name.lower()] != 1:
                 message = f"{show(name)} has a spin, so its decay depends on how it was produced"
                 yield ctx.problem(MMC350, at, message, "remove it: the weights are those of the decay products")

@@ -30,7 +30,8 @@ def plan(builder: Builder, study: Study, source: EventSamples, file_digests: Map
     parameters = entries if len(entries) == len(study.parameters) else {}
     files = StageFiles(file_digests)
     for sample in source.samples:
-        reweight, trusted = None, ()
+        reweight: Reweighting | None = None
+        trusted: tuple[str, ...] = ()
         if sample.reweight is not None:
             reweight = _reweighting(sample.reweight, files)
             trusted = files.trusted_cards(study.trust, sample.reweight.model.file)
@@ -52,6 +53,7 @@ def plan(builder: Builder, study: Study, source: EventSamples, file_digests: Map
                 weights=file.weights,
                 reweight=reweight,
                 powers=None if reweight is None else _powers(study),
+                compared=() if reweight is None else tuple(study.benchmarks),
                 trust=trusted,
             )
             named = [settings.lhe, settings.hepmc, settings.delphes]

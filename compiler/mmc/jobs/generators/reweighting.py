@@ -61,6 +61,7 @@ def ratios(
     sampled: str,
     *,
     names: Mapping[str, str],
+    compared: Collection[str],
     morphed: tuple[MorphedPoint, Point] | None,
 ) -> tuple[dict[str, Floats], list[str]]:
     """|M|² at each benchmark, relative to that at the sampled benchmark, summed over helicities; (events,) each.
@@ -68,6 +69,7 @@ def ratios(
     :param path: the event file
     :param points: the values in the param card at each benchmark
     :param names: the names of the benchmarks' weights in the file, where they differ
+    :param compared: the benchmarks at which weights of the file are compared
     :param morphed: a point at which morphing is checked, with its values in the param card
     :returns: the ratios by benchmark, and warnings
     :raises StepError: when an event is not of a process that the model has, its momenta are not those of its particles,
@@ -75,7 +77,7 @@ def ratios(
     """
     undecayed = {model.particle(name).pdg for name in settings.undecayed}
     undecayed |= {-pdg for pdg in undecayed}
-    hard = les_houches_legs.read(path, undecayed, set(points), names)
+    hard = les_houches_legs.read(path, undecayed, set(compared), names)
     found = {name: np.ones(len(hard.nominal)) for name in points}
     start = time.perf_counter()
     for process in hard.processes:

@@ -69,7 +69,11 @@ def run(job: StepJob) -> None:
         ratios=ratios,
     )
     if not settings.background and settings.parameters:
-        expected = {name: madgraph_cards.card_values(settings.parameters, point) for name, point in benchmarks.items()}
+        expected = {
+            name: madgraph_cards.card_values(settings.parameters, point)
+            for name, point in benchmarks.items()
+            if settings.reweight is None or name in settings.compared
+        }
         check_points(content.head.header, settings.benchmark, expected, source.name, settings.weights)
     find_nuisance(settings.systematics, source)
     les_houches_normalise.write(
@@ -126,7 +130,14 @@ def _ratios(
         morphed = random_point(basis, powers.max_powers, powers.max_overall_power, job.seed)
     at = None if morphed is None else (morphed, madgraph_cards.card_values(settings.parameters, morphed.values))
     return reweighting.ratios(
-        source, model, settings.reweight, points, settings.benchmark, names=settings.weights, morphed=at
+        source,
+        model,
+        settings.reweight,
+        points,
+        settings.benchmark,
+        names=settings.weights,
+        compared=settings.compared,
+        morphed=at,
     )
 
 
