@@ -267,7 +267,7 @@ class ImportEventsSettings:
     powers: Powers | None = None
     """None without morphing or reweighting."""
     compared: tuple[str, ...] = ()
-    """With reweighting, the benchmarks at which weights of the file are compared: those that the study names. Files have
-    weights at other points under the names of the benchmarks that complete the basis."""
+    """The benchmarks at which weights of the file are compared with computed ones: those that the study names. Files
+    have weights at other points under the names of the benchmarks that complete the basis."""
     trust: tuple[str, ...] = ()
     """The file inputs that the study trusts."""
