@@ -146,6 +146,7 @@ IMPORT_EVENTS = DeclaredStage(
     version=3,
     hours=24,
     is_in=_makes_events("import_events"),
+    packages=("numpy", "madminer", "ufoamp"),
 )
 DETECT = DeclaredStage(
     name="detect",

@@ -216,6 +216,33 @@ class UfoSimulateSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Powers:
+    """The powers of the parameters in |M|², by which morphing is checked."""
+
+    max_powers: Mapping[str, int]
+    max_overall_power: int
+    basis: int
+    """The number of benchmarks in the morphing basis; they come before the others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reweighting:
+    """The matrix elements from which events get their weights at the benchmarks."""
+
+    model: UfoModel
+    param_card: Mapping[str, float]
+    """Entries by block and number, or ``all``."""
+    param_card_file: str | None
+    """In a study the path of the file; in a job the name of the file input."""
+    orders: Mapping[str, int]
+    """The largest power of each coupling order in a diagram."""
+    without: tuple[str, ...]
+    """Particles that do not occur inside diagrams, by the model's names."""
+    undecayed: tuple[str, ...]
+    """Particles whose decays are left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImportEventsSettings:
     """A file of existing events, with the HepMC and Delphes files of the same events."""
 
@@ -235,3 +262,12 @@ class ImportEventsSettings:
     """The part of phase space that the file covers; None for the whole phase space."""
     weights: Mapping[str, str] = field(default_factory=dict)
     """The names of benchmarks' weights in the file, where they differ."""
+    reweight: Reweighting | None = None
+    """None if the file has the weights at the benchmarks."""
+    powers: Powers | None = None
+    """None without morphing or reweighting."""
+    compared: tuple[str, ...] = ()
+    """The benchmarks at which weights of the file are compared with computed ones: those that the study names. Files
+    have weights at other points under the names of the benchmarks that complete the basis."""
+    trust: tuple[str, ...] = ()
+    """The file inputs that the study trusts."""

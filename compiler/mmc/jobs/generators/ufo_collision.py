@@ -1,10 +1,7 @@
 """What the jobs of the generator ``ufo`` share: the model, the parameter points, the collider."""
 
-import os
-from pathlib import Path
-
 from mmc.compiler.settings.generation import UfoGenerateSettings, UfoSimulateSettings
-from mmc.errors import StepError
+from mmc.jobs.generators import ufo_source
 from mmc.jobs.generators.madgraph_cards import card_values
 from mmc.jobs.job import StepJob
 from mmc.jobs.madminer.setup_file import Benchmarks
@@ -14,8 +11,6 @@ from mmc.jobs.scattering.partons import Partons
 
 Settings = UfoGenerateSettings | UfoSimulateSettings
 
-SEARCHED = "MMC_UFO_PATH"
-"""The environment variable with the folders in which models are, separated by colons."""
 _LEPTONS = {"e-": 11, "e+": -11, "mu-": 13, "mu+": -13}
 _PROTON = {"p": 2212, "pbar": -2212}
 _PARTONS = frozenset((21, 22, 1, 2, 3, 4, 5, -1, -2, -3, -4, -5))
@@ -27,13 +22,7 @@ def model(job: StepJob, settings: Settings) -> Model:
     :raises StepError: the model is not trusted, or does not load
     """
     chosen, process = settings.model, settings.process
-    source: str | Path
-    if chosen.file is None:
-        source = _found(chosen.name or "")
-    elif chosen.file in settings.trust:
-        source = job.one(chosen.file)
-    else:
-        raise StepError("the model is Python code that the study does not trust: add its archive to `trust`")
+    source = ufo_source.source(job, chosen, settings.trust)
     card = None if process.param_card_file is None else job.one(process.param_card_file)
     return Model.load(source, restriction=chosen.restriction, card=card, values=process.param_card)
 
@@ -70,9 +59,3 @@ def beam_ids(particles: tuple[str, str]) -> tuple[int, int]:
 def contents(particles: tuple[str, str]) -> list[frozenset[int]]:
     """The particles that each beam has."""
     return [_PARTONS if name in _PROTON else frozenset({_LEPTONS[name]}) for name in particles]
-
-
-def _found(name: str) -> str | Path:
-    """The folder of a model by its name, or the name of the package that may be installed."""
-    folders = (Path(folder) / name for folder in os.environ.get(SEARCHED, "").split(":") if folder)
-    return next((folder for folder in folders if folder.is_dir()), name)

@@ -4,10 +4,10 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from mmc.compiler.inputs import ufo_model
 from mmc.errors import StepError
 
 
@@ -30,10 +30,10 @@ def model_folder(source: str | Path) -> Iterator[Path]:
 
 
 def _installed(name: str) -> Path:
-    spec = find_spec(name) if name.isidentifier() else None
-    if spec is None or not spec.submodule_search_locations:
+    folder = ufo_model.installed(name)
+    if folder is None:
         raise StepError(f"no UFO model '{name}': neither a folder nor an archive nor an installed package")
-    return _only_model(Path(next(iter(spec.submodule_search_locations))), name)
+    return _only_model(folder, name)
 
 
 def _unpack(archive: Path, folder: Path) -> None:
