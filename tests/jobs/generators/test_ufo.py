@@ -184,7 +184,6 @@ def test_showered_events(chain: Chain) -> None:
         ({"cuts": {"ptl": 200.0}}, "no point of phase space passes the cuts"),
         ({"processes": ["e- e+ > mu- mu+ QED=1"]}, "does not have a tree diagram for"),
         ({"processes": ["e- e+ > mu- ghost"]}, "does not have a particle ghost"),
-        ({"processes": ["e- e+ > a a"], "cuts": {}}, "is there a cut on each pole"),
         ({"param_card": {"dim6 2": 1.0}}, "does not have a parameter dim6 2"),
     ],
 )
