@@ -3,7 +3,8 @@
     python benchmarks/ufo.py [NAME ...]
 
 For each process: the seconds from loading the model to the first unweighted event, with a cross section to one per
-cent; the cross section in pb with its error; and unweighted events per second after that. Processes of SMEFTsim and EWdim6 need these models in a folder of ``MMC_UFO_PATH``. Prints one JSON object.
+cent; the cross section in pb with its error; and unweighted events per second after that. Processes of SMEFTsim and
+EWdim6 need these models in a folder of ``MMC_UFO_PATH``. Prints one JSON object.
 """
 
 import json

@@ -56,7 +56,7 @@ def test_a_channel_without_a_cross_section_is_left_out() -> None:
 
 
 def test_a_pole_does_not_converge() -> None:
-    with pytest.raises(StepError, match="the cross section does not converge: .* is there a cut on each pole"):
+    with pytest.raises(StepError, match=r"the cross section does not converge: .* is there a cut on each pole"):
         _integrated(Fake(-1.5), precision=1e-3)
 
 
