@@ -1,20 +1,21 @@
 """How often the limits of one run include the true point, for data from the events of other runs.
 
     python benchmarks/coverage.py RUN RUN ... [--methods rate,histogram,sally] [--luminosities 139,556] [--others N]
-        [--toys]
+        [--templates N] [--toys]
 
-RUN are the folders of finished runs of one study with different seeds (`mmc run`). Each run gives its likelihoods:
-rate, templates, networks and calibration. Toys at the true point are drawn from all events of other runs, which these
-likelihoods have not seen. Prints one JSON object: for each luminosity in fb^-1, method and confidence level, the mean
-coverage of the runs with its standard error, with the statistical error of the simulation in the limits (`with`) and
-without it (`without`), and the smallest coverage of a single run. With `--toys` the critical values are from toys, and
-there is only `with`.
+RUN are the folders of finished runs of one study with different seeds (`mmc run`). Each run gives its networks. The
+events of this and of the next N - 1 runs (`--templates`) give the rate, the templates and the calibration, one after
+the other. Toys at the true point are drawn from the events of the other runs, which these likelihoods have not seen.
+Prints one JSON object: for each luminosity in fb^-1, method and confidence level, the mean coverage with its standard
+error, with the statistical error of the simulation in the limits (`with`) and without it (`without`), and the smallest
+coverage of a single likelihood. The standard error is from the spread between networks or between sets of templates,
+whichever is larger. With `--toys` the critical values are from toys, and there is only `with`.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -71,24 +72,33 @@ def main() -> None:
     parser.add_argument("--methods", default="rate,histogram,sally")
     parser.add_argument("--luminosities", default="139,556")
     parser.add_argument("--others", type=int, default=100, help="at most so many other runs give the data")
+    parser.add_argument("--templates", type=int, default=1, help="so many runs give templates for each network")
     parser.add_argument("--toys", action="store_true", help="limits with critical values from toys")
     arguments = parser.parse_args()
     found: dict[str, Any] = {}
     files = [EventFile.of(_events(run), _limits(run)) for run in arguments.runs]
     for luminosity in arguments.luminosities.split(","):
         for method in arguments.methods.split(","):
-            covered = []
-            for k, run in enumerate(arguments.runs):
-                order = [*files[k + 1 :], *files[:k]][: arguments.others]
+            covered: dict[tuple[int, int], dict[str, list[float]]] = {}
+            for k, j in _pairs(len(files), arguments.templates):
+                run = arguments.runs[k]
+                others = [files[i] for i in (*range(k + 1, len(files)), *range(k)) if i != j]
                 limits = replace(
                     _limits(run),
                     luminosity_pb=1000.0 * float(luminosity),
                     confidence="toys" if arguments.toys else "asymptotic",
                 )
-                covered.append(_coverage(run, files[k], _nature(order), method, limits))
-                sys.stderr.write(f"{luminosity} fb^-1, {method}, {run}: {covered[-1]}\n")
+                covered[k, j] = _coverage(run, files[j], _nature(others[: arguments.others]), method, limits)
+                sys.stderr.write(f"{luminosity} fb^-1, {method}, networks {k}, templates {j}: {covered[k, j]}\n")
             found.setdefault(luminosity, {})[method] = _summary(covered)
     print(json.dumps(found, indent=2))
+
+
+def _pairs(n_runs: int, n_templates: int) -> Iterator[tuple[int, int]]:
+    """The numbers of the run with the networks and of that with the templates."""
+    for k in range(n_runs):
+        for step in range(n_templates):
+            yield k, (k + step) % n_runs
 
 
 def _events(run: Path) -> Path:
@@ -164,18 +174,26 @@ def _coverage_of_rate(
     return {name: [float((q <= value).mean()) for value in each] for name, each in values.items()}
 
 
-def _summary(covered: Sequence[dict[str, list[float]]]) -> dict[str, Any]:
+def _summary(covered: Mapping[tuple[int, int], dict[str, list[float]]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name in covered[0]:
-        values = np.array([entry[name] for entry in covered])
-        spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(LEVELS), np.nan)
+    for name in next(iter(covered.values())):
+        values = np.array([entry[name] for entry in covered.values()])
+        errors = [_error(np.array([pair[which] for pair in covered]), values) for which in (0, 1)]
         for k, level in enumerate(LEVELS):
             found.setdefault(name, {})[str(level)] = {
                 "coverage": round(float(values[:, k].mean()), 4),
-                "error": round(float(spread[k] / len(values) ** 0.5), 4),
+                "error": round(float(max(error[k] for error in errors)), 4),
                 "smallest": round(float(values[:, k].min()), 4),
             }
     return found
+
+
+def _error(runs: Array, values: Array) -> Array:
+    """The standard error of the mean, from the spread of the means of the runs; not a number for a single run."""
+    means = np.array([values[runs == run].mean(axis=0) for run in np.unique(runs)])
+    if len(means) == 1:
+        return np.full(len(LEVELS), np.nan)
+    return np.asarray(means.std(axis=0, ddof=1) / len(means) ** 0.5)
 
 
 if __name__ == "__main__":

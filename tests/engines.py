@@ -12,6 +12,8 @@ import pytest
 from mmc.jobs.steps.runner import THREAD_LIMITS
 
 from tests.forked import forking
+from tests.slurm import cluster, wait_until_empty
+from tests.support import RUN_WITH_PATH
 
 YADAGE = Path(__file__).with_name("quick_yadage.py")
 COMMANDS = {
@@ -27,6 +29,8 @@ COMMANDS = {
         "initdir={folder}",
         "-b",
         "multiproc:2",
+        "--updateinterval",  # by default it looks at all jobs 50 times a second, which takes a core from them
+        "0.1",
     ],
     # OPENBLAS_CORETYPE and the like choose other orders of summation, so all engines need the same ones.
     "cwl": [
@@ -40,7 +44,7 @@ COMMANDS = {
         "job.yml",
     ],
 }
-RESULTS = {"script": "out", "yadage": "work", "cwl": "results"}
+RESULTS = {"script": "out", "yadage": "work", "cwl": "results", "slurm": "out", "snakemake": "out"}
 
 IMPORTED = (
     "h5py",
@@ -67,15 +71,24 @@ def quick_jobs() -> Iterator[dict[str, str]]:
 
 def compile_target(target: str, study: Path, folder: Path, environment: dict[str, str]) -> None:
     """Compile the study for the target into the folder."""
-    quickly(COMMANDS[target], environment)
+    if target in COMMANDS:
+        quickly(COMMANDS[target], environment)
     words = ["compile", str(study), "--target", target, "--out", str(folder)]
     succeed([sys.executable, "-m", "mmc", *words], study.parent, environment)
 
 
 def run_target(target: str, folder: Path, environment: dict[str, str]) -> Path:
     """Run what was compiled into the folder; the folder with what the jobs made."""
-    words = [word.format(folder=folder) for word in COMMANDS[target]]
-    succeed(quickly(words, environment), folder, environment)
+    if target == "slurm":
+        with cluster() as variables:
+            words = [sys.executable, "-c", RUN_WITH_PATH, environment["PATH"], "submit", "."]
+            succeed(words, folder, environment | variables)
+            wait_until_empty(variables)
+    elif target == "snakemake":
+        succeed([*snakemake("MMC_SNAKEMAKE"), "--cores", "2"], folder, environment)
+    else:
+        words = [word.format(folder=folder) for word in COMMANDS[target]]
+        succeed(quickly(words, environment), folder, environment)
     return folder / RESULTS[target]
 
 
@@ -87,6 +100,14 @@ def quickly(words: list[str], environment: Mapping[str, str]) -> list[str]:
     if words[0] != "yadage-run":
         return words
     return [str(Path(found).with_name("python")), str(YADAGE), *words[1:]]
+
+
+def snakemake(variable: str) -> list[str]:
+    """The words that run the Snakemake that a variable of the environment names; skips without it."""
+    program = os.environ.get(variable)
+    if not program:
+        pytest.skip(f"{variable} does not name the program snakemake of an environment of its own")
+    return [program, "--rerun-incomplete", "--nocolor", "--printshellcmds"]
 
 
 def succeed(words: list[str], folder: Path, environment: dict[str, str]) -> str:

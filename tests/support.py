@@ -14,13 +14,13 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 
 RUN_WITH_PATH = """\
 import sys
-from mmc.cli import local_run
-from mmc.cli.main import main
+from mmc import processes
 path = sys.argv.pop(1)
-local_run._path_with_mmc = lambda: path
+processes.path_with_mmc = lambda: path
+from mmc.cli.main import main
 sys.exit(main())
 """
-"""`mmc` as a program, whose first word is the search path on which `mmc run` finds the `mmc` of the jobs."""
+"""`mmc` as a program, whose first word is the search path on which it finds the `mmc` of jobs."""
 
 REANA = """
 execution:

@@ -18,12 +18,19 @@ STUDY_FILES = sorted(STUDIES.glob("*/*.yaml"))
 
 LOCAL_TARGETS = [target for target in TARGETS if target != "reana"]
 """Those that a study without images can be compiled for."""
-LARGE = {"wh-smeft/study": ["yadage"], "drell-yan/tuning": ["yadage"]}
-"""Studies with so many jobs, or so like another one, that one target stands for all."""
+ENGINES_OF_TASKS = {"slurm", "htcondor", "snakemake"}
+"""Targets that differ little between studies."""
+FEWER = {
+    "wh-smeft/study": ["yadage"],
+    "drell-yan/tuning": ["yadage"],
+    "vbf-higgs/study": [target for target in LOCAL_TARGETS if target not in {"htcondor", "snakemake"}],
+    "drell-yan/study": [target for target in LOCAL_TARGETS if target not in ENGINES_OF_TASKS],
+}
+"""Studies with so many jobs, or so like another one, that few targets stand for all."""
 BUNDLES = {
     f"{study.parent.name}/{study.stem}/{target}": (study, target)
     for study in STUDY_FILES
-    for target in LARGE.get(f"{study.parent.name}/{study.stem}", LOCAL_TARGETS)
+    for target in FEWER.get(f"{study.parent.name}/{study.stem}", LOCAL_TARGETS)
 }
 FOR_REANA = {
     f"{study}/reana/{engine}": (study, engine)

@@ -22,6 +22,10 @@ class StepError(MmcError):
     """A job of the workflow fails; its output is removed."""
 
 
+class MixedVersionsError(MmcError):
+    """Finished jobs of a run were made with other versions than those that are installed here."""
+
+
 class UsageError(MmcError):
     """The command line requests something impossible."""
 

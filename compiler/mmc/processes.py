@@ -2,8 +2,13 @@
 
 import ctypes
 import os
+import shutil
 import signal
+import sys
 from contextlib import suppress
+from pathlib import Path
+
+from mmc.errors import MmcError
 
 EXIT_FULL = 4
 """The exit code of a job that fails because the disk is full: its message may not find room there either."""
@@ -35,3 +40,17 @@ def end_with_parent(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
     except OSError:
         pass
+
+
+def path_with_mmc() -> str:
+    """A search path on which jobs find the running ``mmc``.
+
+    :raises MmcError: when there is none
+    """
+    path = os.environ.get("PATH", os.defpath)
+    for folder in (Path(sys.argv[0]).absolute().parent, Path(sys.executable).parent):
+        if shutil.which("mmc", path=str(folder)):
+            return f"{folder}{os.pathsep}{path}"
+    if shutil.which("mmc", path=path):
+        return path
+    raise MmcError("the program `mmc` is not on the PATH, where jobs look for it")

@@ -17,7 +17,7 @@ def variant(tiny: Path, name: str, file: str = "other.yaml") -> Path:
     return path
 
 
-@pytest.mark.parametrize("target", ["yadage", "cwl", "script"])
+@pytest.mark.parametrize("target", ["yadage", "cwl", "script", "slurm", "htcondor", "snakemake"])
 def test_writes_beside_the_study_and_checks(target: str, tiny: Path, capsys: Capture) -> None:
     folder = tiny.parent / "build" / "drell-yan-tiny" / target
     assert main(["compile", str(tiny), "--target", target, "--check"]) == 1

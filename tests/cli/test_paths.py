@@ -152,7 +152,7 @@ def test_a_run_goes_through_no_link(mmc_run: Callable[[], int], link: str, tmp_p
 def test_a_run_does_not_replace_a_file_of_the_user(
     fake: Path, tiny: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    monkeypatch.setattr(local_run, "_path_with_mmc", lambda: f"{fake}:{os.environ['PATH']}")
+    monkeypatch.setattr(local_run, "path_with_mmc", lambda: f"{fake}:{os.environ['PATH']}")
     place = tmp_path / "place"
     place.mkdir()
     (place / name).write_text("mine")
@@ -172,7 +172,7 @@ def test_a_run_does_not_replace_a_file_of_the_user(
 
 def test_a_study_runs_in_its_own_folder(fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And a variant beside it does not replace it."""
-    monkeypatch.setattr(local_run, "_path_with_mmc", lambda: f"{fake}:{os.environ['PATH']}")
+    monkeypatch.setattr(local_run, "path_with_mmc", lambda: f"{fake}:{os.environ['PATH']}")
     folder = tmp_path / "folder"
     folder.mkdir()
     text = (STUDIES / "drell-yan" / "tiny.yaml").read_text()

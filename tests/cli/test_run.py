@@ -99,7 +99,7 @@ def study(tmp_path: Path) -> Path:
 @pytest.fixture
 def mmc_run(fake: Path, study: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """Runs the study with the fake program, within this process."""
-    monkeypatch.setattr(local_run, "_path_with_mmc", lambda: f"{fake}:{os.environ['PATH']}")
+    monkeypatch.setattr(local_run, "path_with_mmc", lambda: f"{fake}:{os.environ['PATH']}")
     return lambda: main(["run", str(study), "-j", "4"])
 
 

@@ -11,6 +11,7 @@ import pytest
 from mmc.compiler.settings.encoding import from_json
 from mmc.compiler.settings.reading import DelphesAnalyseSettings, LesHouchesAnalyseSettings
 from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer.event_expressions import UNDEFINED, evaluate
 
 UPROOT3_ON_NUMPY2 = """
 from struct import Struct
@@ -206,8 +207,8 @@ def _layout(path: Path) -> dict[str, Any]:
 def expected_value(text: str, objects: dict[str, Any]) -> float | None:
     """What MadMiner finds in an event; None where the expression is undefined."""
     try:
-        return float(workarounds._evaluate(text, objects))
-    except (IndexError, RuntimeError, TypeError, ZeroDivisionError):
+        return float(evaluate(text, objects))
+    except UNDEFINED:
         return None
 
 

@@ -29,7 +29,7 @@ from mmc.errors import MissingExtraError, MmcError
 from mmc.files import Folder
 from mmc.locks import BUNDLE, RUN, Lock, held
 from mmc.printing import say
-from mmc.processes import EXIT_FULL, end_with_parent, killed_by
+from mmc.processes import EXIT_FULL, end_with_parent, killed_by, path_with_mmc
 from mmc.tables import critical_values, duration, region_size, table, toys_in_words
 
 POLL_S = 0.2
@@ -184,7 +184,7 @@ def _script(folder: Path, jobs: int | None, lock: Lock, *, mixed_versions: bool)
     command = ["bash", str((folder / "bundle" / "run.sh").absolute()), "--out", str(events.parent.absolute())]
     command += [] if jobs is None else ["--jobs", str(jobs)]
     command += ["--mixed-versions"] if mixed_versions else []
-    environment = {**os.environ, "PATH": _path_with_mmc(), "MMC_RUN_LOCK": str(lock.descriptor)}
+    environment = {**os.environ, "PATH": path_with_mmc(), "MMC_RUN_LOCK": str(lock.descriptor)}
     for name in SHELL_OPTIONS:
         environment.pop(name, None)
     parent = os.getpid()
@@ -208,17 +208,6 @@ def _script(folder: Path, jobs: int | None, lock: Lock, *, mixed_versions: bool)
             except BaseException:
                 process.terminate()
                 raise
-
-
-def _path_with_mmc() -> str:
-    """A search path on which jobs find the running ``mmc``."""
-    path = os.environ.get("PATH", os.defpath)
-    for folder in (Path(sys.argv[0]).absolute().parent, Path(sys.executable).parent):
-        if shutil.which("mmc", path=str(folder)):
-            return f"{folder}{os.pathsep}{path}"
-    if shutil.which("mmc", path=path):
-        return path
-    raise MmcError("the program `mmc` is not on the PATH, where jobs look for it")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from mmc.cli.importing import IMPORT
 from mmc.cli.init import INIT
 from mmc.cli.pending import PENDING
 from mmc.cli.plan import PLAN
-from mmc.cli.reana import FETCH, STATUS, SUBMIT
+from mmc.cli.remote import FETCH, STATUS, SUBMIT
 from mmc.cli.report import REPORT
 from mmc.cli.run import RUN
 from mmc.cli.step import STEP, run_step

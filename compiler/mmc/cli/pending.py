@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from mmc.cli.command import Command, path
-from mmc.errors import MmcError
+from mmc.errors import MixedVersionsError, MmcError
 from mmc.printing import say
 
 
@@ -19,25 +19,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _pending(arguments: Namespace) -> int:
-    from mmc.jobs.resume.mixed_versions import mixed_versions
-    from mmc.jobs.resume.pending import pending
-    from mmc.jobs.resume.run_table import RunTable
+    from mmc.jobs.resume.decision import decide
 
-    path = Path(arguments.table)
-    table = RunTable.read(path, Path(arguments.out))
-    found = pending(table, whole=not arguments.quick, stage=arguments.stage)
-    if not arguments.mixed_versions:
-        finished = [
-            output.record
-            for row, output in enumerate(table.outputs)
-            if output.record is not None and row not in found.now and row not in found.later
-        ]
-        stages = {table.jobs[row].stage for row in found.now}
-        if differences := mixed_versions(finished, stages, path.parent / "config"):
-            raise MmcError(
-                f"finished jobs in {arguments.out} were made with other versions: {'; '.join(differences)}: go on with "
-                "--mixed-versions, or start anew in another folder with -o"
-            )
+    path, out, mixed = Path(arguments.table), Path(arguments.out), arguments.mixed_versions
+    try:
+        _, found = decide(path, out, whole=not arguments.quick, stage=arguments.stage, mixed=mixed)
+    except MixedVersionsError as error:
+        raise MmcError(f"{error}: go on with --mixed-versions, or start anew in another folder with -o") from error
     lines = [f"{row} {waits} {found.again.get(row, '')}" for row, waits in found.now.items()]
     lines += [f"{row} later" for row in sorted(found.later)]
     say(*(line.rstrip() for line in lines))

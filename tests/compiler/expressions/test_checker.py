@@ -4,13 +4,16 @@ import ast
 import math
 import time
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmc.compiler.expressions import vocabulary as v
-from mmc.compiler.expressions.checker import check_expression
+from mmc.compiler.expressions.checker import check_expression, checked
+from mmc.compiler.expressions.naming import named, with_names
+from mmc.compiler.expressions.scope import scope_of_reader
 from mmc.compiler.language.diagnostics import told
 
 NAMES = ("pt_j1", "delta_phi")
@@ -43,6 +46,7 @@ PUBLISHED = [
     ("observable", "min(j[0].pt, 100) / 2 ** 3"),
     ("observable", "max(abs(x.eta) for x in j)"),
     ("observable", "(visible - all).pt"),
+    ("observable", "pt_j1 / 2"),
     ("cut", "pt_j1 > 30."),
     ("cut", "len(l) >= 1 and not (pt_j1 < 3 or delta_phi > 2)"),
     ("cut", "(a[0] + a[1]).m > 122."),
@@ -89,7 +93,6 @@ REFUSED = [
     ("jets[0].pt", "MMC403", "`jets` is not known to the event reader"),
     ("__import__(1)", "MMC403", "`__import__` is not a function of expressions"),
     ("eval(1)", "MMC403", "`eval` is not a function of expressions"),
-    ("pt_j1 + 1", "MMC403", "an observable cannot use another observable"),
     # attributes and methods
     ("l[0].px2", "MMC404", "a particle has no `px2`"),
     ("l[0].pdg_id", "MMC404", "a particle has no `pdg_id`"),
@@ -129,6 +132,20 @@ REFUSED = [
     ("p[0].pdgid in l", "MMC405", "`l` is not a list of numbers"),
     ("j[0] if len(j) > 0 else 1", "MMC405", "this is either a particle or a number"),
     ("round(1.5, j[0].pt)", "MMC405", "`round` takes a number of digits"),
+    ("sorted(j)", "MMC405", "`sorted` takes a list and the quantity of its elements"),
+    ("sorted(met, 1)[0].pt", "MMC405", "`sorted` takes a list; `met` is a missing momentum"),
+    ("argmin(j, it).pt", "MMC405", "a number is needed here; `it` is a particle"),
+    ("argmin(j, it.pT).pt", "MMC404", "a particle has no `pT`"),
+    ("it.pt", "MMC403", "`it` is not known to the event reader"),
+    ("sorted(j, it.pt)", "MMC406", "an observable is a number; this is a list of particles"),
+    ("without(j).pt", "MMC405", "`without` takes two arguments"),
+    ("len(without(j, 1))", "MMC405", "`without` compares particles; this is a number"),
+    ("transverse_mass(l, met)", "MMC405", "`transverse_mass` takes particles; this is a list of particles"),
+    ("all(x for x in j)", "MMC405", "`all` takes a list of numbers; this is a list of particles"),
+    ("len(sorted(j, len(sorted(j, len(sorted(j, len(sorted(j, 1))))))))",
+     "MMC407", "loops are nested more than 3 levels deep"),
+    ("pair(l, True, 1).m", "MMC403", "`pair` is not a function of expressions"),
+    ("neutrino(l[0], met, 80, 1).pz", "MMC403", "`neutrino` is not a function of expressions"),
     # the whole
     ("l[0]", "MMC406", "an observable is a number; this is a particle"),
     ("l", "MMC406", "an observable is a number; this is a list of particles"),
@@ -169,7 +186,6 @@ def test_each_refusal_says_what_is_wrong(text: str, code: str, message: str) -> 
         ("arctan2(1, 2)", "did you mean `atan2`?"),
         ("j.pt", "write `j[0].pt` for the one with the largest pT"),
         ("l[0] - (l[1] + met)", "start with the four-vector: `-(l[1] + met) + l[0]`"),
-        ("pt_j1", "write out its definition"),
     ],
 )
 def test_refusals_show_the_way_out(text: str, help_text: str) -> None:
@@ -332,10 +348,42 @@ def test_what_published_studies_write_has_a_value(kind: str, text: str, objects:
     assert math.isfinite(float(value))
 
 
-def expressions(reader: str = "lhe") -> st.SearchStrategy[str]:
-    """Expressions of numbers over all kinds of particles of a reader, mostly right, some wrong in kind."""
-    lists = st.sampled_from([name for name in v.READERS[reader] if name in v.LISTS])
+DEFINED: dict[str, Any] = {
+    "b": {"from": "j", "where": "it.b_tag or it.pt > 40", "by": "abs(it.eta)"},
+    "nu": {"neutrino": {"lepton": "l[0]", "met": "met", "mass": "80.379 GeV"}},
+    "near": {"neutrino": {"lepton": "l[0]", "met": "met", "mass": "80.379 GeV", "min": "abs((l[0] + it).pz - w.pz)"}},
+    "z": {"pair_of": "l", "where": "a.charge > b.charge", "min": "abs((a + b).m - 91.19)"},
+    "rest": {"from": "without(l, z)"},
+    "other": {"pair_of": "without(j, b[0])", "min": "-(a.pt + b.pt)"},
+    "w": "l[0] + nu",
+    "q": "l[0].charge",
+    "ratio": "q / len(b)",
+    "sorted_e": "sorted(e, it.deltaR(met))",
+}
+"""Objects and definitions, some of which use others."""
+
+
+def passes(text: str, reader: str, entries: Mapping[str, Any]) -> bool:
+    """Whether an expression passes that can use these objects and definitions."""
+    scope = scope_of_reader(reader)
+    return not checked(text, "observable", with_names(scope, named(entries, {}, scope).values), frozenset())[0]
+
+
+def expressions(reader: str = "lhe", *, defined: bool = False) -> st.SearchStrategy[str]:
+    """Expressions of numbers over all kinds of particles of a reader, mostly right, some wrong in kind.
+
+    :param defined: whether they use the functions of mmc, and :data:`DEFINED`
+    """
+    plain = st.sampled_from([name for name in v.READERS[reader] if name in v.LISTS])
+    lists: st.SearchStrategy[str] = plain
     sums = ["met"] if reader == "lhe" else list(v.SINGLES)  # all of a generated event cancels
+    if defined:
+        lists |= st.sampled_from(["b", "rest", "sorted_e", "[x for x in j if x.pt > 30]"])
+        lists |= st.builds("without({}, {})".format, plain, st.sampled_from(["z", "l[0]", "b", "rest", "z.a"]))
+        quantities = st.sampled_from(["abs(it.eta)", "-it.pt", "it.deltaR(met)", "(it + l[0]).m", "it.charge", "1"])
+        lists |= st.builds("sorted({}, {})".format, plain, quantities)
+        sums += ["nu", "near", "z", "z.a", "z.b", "w", "other", "nu.boost(-w.to_beta3())"]
+        sums += [f"{name}({text})" for name in ("argmin", "argmax") for text in ("l, it.pz", "j, abs(it.eta)")]
     singles = st.builds("{}[{}]".format, lists, st.integers(-1, 1)) | st.sampled_from(sums)
     fours = st.recursive(
         singles,
@@ -357,12 +405,17 @@ def expressions(reader: str = "lhe") -> st.SearchStrategy[str]:
         st.builds("sum(x.{} for x in {})".format, attributes, lists),
         st.sampled_from(["0.5", "3", "pi", "len([x for x in j if x.pt > 30])"]),
     )
+    functions, two = [*v.MATH, *v.BUILTINS], ["min", "max", "atan2"]
+    if defined:
+        functions, two = [*functions, "sign"], [*two, "hypot"]
+        numbers |= st.sampled_from(["q", "ratio", "prod(x.m for x in b)", "float(all(x.pt > 9 for x in j))"])
+        numbers |= st.builds("transverse_mass({}, {})".format, fours, fours)
     return st.recursive(
         numbers,
         lambda inner: st.one_of(
             st.builds("({} {} {})".format, inner, st.sampled_from(["+", "-", "*", "/", "<", ">=", "and", "or"]), inner),
-            st.builds("{}({})".format, st.sampled_from([*v.MATH, *v.BUILTINS]), inner),
-            st.builds("{}({}, {})".format, st.sampled_from(["min", "max", "atan2"]), inner, inner),
+            st.builds("{}({})".format, st.sampled_from(functions), inner),
+            st.builds("{}({}, {})".format, st.sampled_from(two), inner, inner),
             st.builds("({} if {} else {})".format, inner, inner, inner),
             st.builds("(-{})".format, inner),
             st.builds("({})**2".format, inner),

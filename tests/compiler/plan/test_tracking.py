@@ -60,7 +60,7 @@ def test_the_experiment_has_the_name_of_the_study() -> None:
     assert (settings["experiment"], settings["uri"]) == ("shared", "https://host")
 
 
-@pytest.mark.parametrize("target", ["yadage", "cwl", "script"])
+@pytest.mark.parametrize("target", ["yadage", "cwl", "script", "slurm", "htcondor", "snakemake"])
 def test_no_password_of_the_environment_is_in_a_bundle(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://anna:correct-horse@host")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "correct-horse")

@@ -1,4 +1,4 @@
-"""The commands that the three targets would run are those of the plan, whatever texts the plan holds."""
+"""The commands that all targets would run are those of the plan, whatever texts the plan holds."""
 
 import os
 import subprocess
@@ -24,14 +24,26 @@ from tests.forked import forking
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_all_targets_run_what_the_plan_says(plan: Plan) -> None:
     expected = expected_commands(plan)
-    texts = {target: TARGETS[target](plan, Options()).texts for target in ("yadage", "cwl", "script")}
+    texts = {target: TARGETS[target](plan, Options()).texts for target in TARGETS if target != "reana"}
     assert yadage_commands(texts["yadage"]) == expected
     assert cwl_commands(texts["cwl"]) == expected
     with tempfile.TemporaryDirectory() as folder:
         for name in ("run.sh", "jobs.tsv"):
             Path(folder, name).write_text(texts["script"][name], encoding="utf-8")
+        Path(folder, "task.sh").write_text(texts["slurm"]["task.sh"], encoding="utf-8")
         done = subprocess.run(["bash", "run.sh", "-n"], cwd=folder, capture_output=True, text=True, check=True)
-    assert dict(zip(expected, dry_run_words(done.stdout), strict=True)) == expected
+        task = subprocess.run(
+            ["bash", "task.sh", "-n", *map(str, range(plan.n_jobs))],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    for name in ("jobs.tsv", "task.sh"):
+        assert texts["htcondor"][name] == texts["snakemake"][name] == texts["slurm"][name]
+    assert texts["slurm"]["jobs.tsv"] == texts["script"]["jobs.tsv"]
+    for said in (done.stdout, task.stdout):
+        assert dict(zip(expected, dry_run_words(said), strict=True)) == expected
 
 
 @given(plan=plans)
@@ -75,7 +87,7 @@ def test_cwltool_accepts_every_workflow(cwltool: Path, plan: Plan) -> None:
     assert "WARNING" not in done.stderr
 
 
-@pytest.mark.parametrize("target", ["yadage", "cwl", "script"])
+@pytest.mark.parametrize("target", [target for target in TARGETS if target != "reana"])
 @pytest.mark.parametrize("image", ["repo/image:1.0", "registry:5000/image", None])
 def test_local_leaves_images_out(target: str, image: str | None) -> None:
     plan = make_plan(image=image)
@@ -117,7 +129,7 @@ def test_yadage_refuses_a_gather_that_no_command_holds() -> None:
         TARGETS["yadage"](make_plan(splits=20_000), Options())
 
 
-@pytest.mark.parametrize("target", ["script", "cwl"])
+@pytest.mark.parametrize("target", ["script", "cwl", "slurm", "htcondor", "snakemake"])
 def test_a_gather_that_linux_cannot_start_is_refused_before_any_job_runs(target: str) -> None:
     TARGETS[target](make_plan(splits=20_000), Options())
     with pytest.raises(

@@ -93,6 +93,13 @@ def test_ensembles_are_averaged_as_madminers(learning: Learning) -> None:
     for level, areas in spread["allowed_area"].items():
         assert spread["allowed_area_error"][level] == pytest.approx(np.std(areas, ddof=1) / 3**0.5)
 
+    included = {"bootstrap": True, "training_error": True}
+    wider = json.loads((learning.evaluate("alice", models, "wider", **included) / "evaluate.json").read_text())
+    for level, error in spread["allowed_area_error"].items():
+        assert wider["ensemble"]["allowed_area_error"][level] > error
+        assert record["allowed_area"][level] < wider["allowed_area"][level]
+        assert record["infinite_simulation"]["allowed_area"] == wider["infinite_simulation"]["allowed_area"]
+
     alone = json.loads((learning.evaluate("alice", models[:1]) / "evaluate.json").read_text())["allowed_area"]
     assert {level: areas[0] for level, areas in spread["allowed_area"].items()} == pytest.approx(alone, rel=0.1)
 

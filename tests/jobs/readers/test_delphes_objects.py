@@ -1,6 +1,7 @@
 """Objects of Delphes files in columns, compared with MadMiner's objects of each event."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -11,14 +12,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from mmc.compiler.expressions import vocabulary as v
-from mmc.compiler.expressions.checker import check_expression
+from mmc.compiler.expressions.naming import expression
 from mmc.jobs.formats import delphes_root
 from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer.event_objects import defined
 from mmc.jobs.readers import delphes_objects
-from mmc.jobs.readers.expressions import evaluate
-from mmc.jobs.readers.values import UnusualExpressionError
+from mmc.jobs.readers.expressions import Definitions, evaluate
+from mmc.jobs.readers.values import Definition, UnusualExpressionError
 
-from tests.compiler.expressions.test_checker import expressions
+from tests.compiler.expressions.test_checker import DEFINED, expressions, passes
 from tests.jobs.event_files import assert_close, expected_value, write_root
 
 pytestmark = pytest.mark.engine
@@ -75,18 +77,30 @@ def alike(detected: Path, request: pytest.FixtureRequest) -> Alike:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=expressions("delphes"))
 def test_random_expressions(alike: Alike, text: str) -> None:
-    if check_expression(text, "observable"):
+    _assert_alike(alike, text, {})
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=expressions("delphes", defined=True))
+def test_random_expressions_of_definitions(alike: Alike, text: str) -> None:
+    _assert_alike(alike, text, DEFINED)
+
+
+def _assert_alike(alike: Alike, text: str, named: Mapping[str, Any]) -> None:
+    if not passes(text, "delphes", named):
         return
+    definitions = {name: Definition(expression(entry)) for name, entry in named.items()}
     try:
-        (found, defined), (nearby, _) = (
-            evaluate(text, events, {}, np.ones(N_EVENTS, dtype=bool)) for events in (alike.events, alike.nearby)
+        (found, is_defined), (nearby, _) = (
+            evaluate(text, events, {}, np.ones(N_EVENTS, dtype=bool), Definitions(events, definitions))
+            for events in (alike.events, alike.nearby)
         )
     except UnusualExpressionError:
         return
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), defined({name: (item.expression, None) for name, item in definitions.items()}):
         warnings.simplefilter("ignore")
         expected = [expected_value(text, objects) for objects in alike.objects]
-    assert_close(text, expected, found.values, defined, nearby.values)
+    assert_close(text, expected, found.values, is_defined, nearby.values)
 
 
 @pytest.mark.parametrize("generator_truth", [False, True])

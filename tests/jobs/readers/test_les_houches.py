@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from mmc.compiler.expressions.checker import check_expression
+from mmc.compiler.expressions.naming import expression
 from mmc.errors import StepError
 from mmc.jobs.formats import les_houches_table
+from mmc.jobs.madminer.event_objects import defined
 from mmc.jobs.readers import les_houches
-from mmc.jobs.readers.expressions import evaluate
+from mmc.jobs.readers.expressions import Definitions, evaluate
 from mmc.jobs.readers.les_houches_objects import Columns, Detector
 from mmc.jobs.readers.reading import define
-from mmc.jobs.readers.values import UnusualExpressionError
+from mmc.jobs.readers.values import Definition, UnusualExpressionError
 
-from tests.compiler.expressions.test_checker import PUBLISHED, expressions
+from tests.compiler.expressions.test_checker import DEFINED, PUBLISHED, expressions, passes
 from tests.jobs.event_files import (
     HEADER,
     assert_close,
@@ -88,7 +89,7 @@ def _reading(**changes: Any) -> dict[str, Any]:
         "observables": {
             f"o{index}": {"definition": text, **optional}
             for index, text in enumerate(published)
-            if not any(part in text for part in unusual)
+            if not any(part in text for part in unusual) and "pt_j1" not in text
         },
         "cuts": [],
         "efficiencies": [],
@@ -193,19 +194,30 @@ def alike(mixed: tuple[Path, Path]) -> "_Alike":
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=expressions())
 def test_random_expressions(alike: _Alike, text: str) -> None:
-    if check_expression(text, "observable"):
+    _assert_alike(alike, text, {})
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=expressions(defined=True))
+def test_random_expressions_of_definitions(alike: _Alike, text: str) -> None:
+    _assert_alike(alike, text, DEFINED)
+
+
+def _assert_alike(alike: _Alike, text: str, named: Mapping[str, Any]) -> None:
+    if not passes(text, "lhe", named):
         return
+    definitions = {name: Definition(expression(entry)) for name, entry in named.items()}
     for group, shaken in alike.groups:
         everywhere = np.ones(len(group), dtype=bool)
         try:
-            found, defined = evaluate(text, group, {}, everywhere)
-            nearby, _ = evaluate(text, shaken, {}, everywhere)
+            found, is_defined = evaluate(text, group, {}, everywhere, Definitions(group, definitions))
+            nearby, _ = evaluate(text, shaken, {}, everywhere, Definitions(shaken, definitions))
         except UnusualExpressionError:
             continue
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), defined({name: (item.expression, None) for name, item in definitions.items()}):
             warnings.simplefilter("ignore")
             expected = [expected_value(text, alike.objects[event]) for event in group.events.tolist()]
-        assert_close(text, expected, found.values, defined, nearby.values)
+        assert_close(text, expected, found.values, is_defined, nearby.values)
 
 
 def test_smearing_is_distributed_as_madminers(tmp_path: Path) -> None:

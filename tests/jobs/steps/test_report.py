@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 from itertools import chain
@@ -263,7 +264,7 @@ def curves(*names: str, dimensions: int = 2) -> Iterator[Curve]:
     square = sum(np.square(x) for x in np.meshgrid(*axes.values(), indexing="ij"))
     for k, name in enumerate(names):
         verdict = next((word for word in ("failed", "doubtful") if word in name), "passed")
-        yield Curve(name, "#0072B2", False, verdict, axes, -(8.0 + k) * square, dict.fromkeys(axes, 0.0))
+        yield Curve(name, "#0072B2", False, verdict, axes, -(8.0 + k) * square, dict.fromkeys(axes, 0.0), dimensions)
 
 
 def test_a_contour_that_fails_its_closure_is_dashed_and_says_so() -> None:
@@ -282,6 +283,17 @@ def test_a_contour_is_where_the_likelihood_crosses_the_threshold() -> None:
     (path,) = figure.axes[0].collections[0].get_paths()
     radius = np.hypot(*path.vertices.T)
     assert radius == pytest.approx((5.991 / 16.0) ** 0.5, rel=0.05)
+
+
+def test_a_contour_of_a_rate_has_one_degree_of_freedom_and_an_ensemble_thin_lines() -> None:
+    (curve,) = curves("rate")
+    members = np.stack([0.5 * curve.log_likelihood_ratio, 2.0 * curve.log_likelihood_ratio])
+    curve = replace(curve, degrees_of_freedom=1, members=members)
+    figure = contour_figure([curve], ("c1", "c2"), {"c1": "a", "c2": "b"}, 0.95, {"c1": 0, "c2": 0})
+    thin = [contour.get_linewidths()[0] < 1.0 for contour in figure.axes[0].collections]
+    radii = [np.hypot(*contour.get_paths()[0].vertices.T).mean() for contour in figure.axes[0].collections]
+    assert thin == [True, True, False]
+    assert radii == pytest.approx([(3.841 / 16.0 / factor) ** 0.5 for factor in (0.5, 2.0, 1.0)], rel=0.05)
 
 
 def test_curves_of_one_parameter() -> None:

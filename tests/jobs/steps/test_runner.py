@@ -66,6 +66,14 @@ def test_own_settings_go_before_shared_ones(folder: Folder, tmp_path: Path) -> N
     assert result["settings"] == {"own": 1, "shared": 2, "both": "own"}
 
 
+def test_only_jobs_with_networks_import_torch() -> None:
+    """It takes seconds of each job."""
+    without = ("analyse", "baselines", "combine", "configure", "import_events", "report", "sample", "simulate")
+    modules = ", ".join(f"mmc.jobs.steps.{name}" for name in without)
+    words = [sys.executable, "-c", f"import sys; sys.modules['torch'] = None; import {modules}"]
+    assert subprocess.run(words, capture_output=True, text=True, check=False).stderr == ""
+
+
 def test_generators_are_seeded(folder: Folder) -> None:
     read = [json.loads((folder.run("configure", "job", {}, seed=s) / "result.json").read_text()) for s in (4, 4, 5)]
     assert read[0] == read[1]

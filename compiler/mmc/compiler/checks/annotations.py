@@ -5,10 +5,13 @@ from collections.abc import Iterator
 
 from mmc.compiler.catalogue.names import madminer_name
 from mmc.compiler.checks.context import Context, dotted, rule
+from mmc.compiler.checks.definitions import scope
 from mmc.compiler.checks.shape import MMC110
-from mmc.compiler.expressions.calls import MMC402, MMC403, MMC404
-from mmc.compiler.expressions.checker import MMC401, MMC406, TRANSFORM, check_expression
-from mmc.compiler.expressions.parts import MMC405, MMC407
+from mmc.compiler.expressions.calls import MMC403, MMC404
+from mmc.compiler.expressions.checker import MMC401, MMC406, TRANSFORM, checked
+from mmc.compiler.expressions.lists import MMC402
+from mmc.compiler.expressions.parts import MMC405, MMC407, MMC410
+from mmc.compiler.expressions.scope import scope_of_transform
 from mmc.compiler.language.diagnostics import Code, Diagnostic, Help, one_of, show, suggestion
 from mmc.compiler.language.document import Path
 from mmc.compiler.language.quantities import UNITS, parse_quantity
@@ -119,13 +122,15 @@ def intervals(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(MMC111, path, message, help_text)
 
 
-@rule(MMC401, MMC402, MMC403, MMC404, MMC405, MMC406, MMC407)
+@rule(MMC401, MMC402, MMC403, MMC404, MMC405, MMC406, MMC407, MMC410)
 def expressions(ctx: Context) -> Iterator[Diagnostic]:
     """Every observable, cut, efficiency and transform is an expression that MadMiner can evaluate safely."""
     names = frozenset(madminer_name(name) for name in ctx.names("observables") or ())
     for path, value, schema in ctx.annotated("x-expression"):
         kind = schema["x-expression"]
-        if isinstance(value, str) and (kind == TRANSFORM or ctx.reads_particles):
-            for problem in check_expression(value, kind, names, ctx.reader):
+        is_own = kind in ("observable", "cut", "efficiency") and ctx.reads_particles
+        if isinstance(value, str) and (kind == TRANSFORM or is_own):
+            known = scope_of_transform() if kind == TRANSFORM else ctx.once(scope)
+            for problem in checked(value, kind, known, names)[0]:
                 span = ctx.document.part_span(path, problem.start, problem.end)
                 yield ctx.problem(problem.code, path, problem.message, problem.help, span=span)

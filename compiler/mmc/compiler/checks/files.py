@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from mmc.compiler.catalogue.addresses import has_login
+from mmc.compiler.catalogue.batch import HTCONDOR, ONLY_SLURM, SLURM
 from mmc.compiler.catalogue.images import is_pinned
 from mmc.compiler.catalogue.stages import PROGRAMS, SECTIONS, programs_of, stages_of
 from mmc.compiler.checks.context import Context, rule
@@ -183,3 +184,24 @@ def own_experiment(ctx: Context) -> Iterator[Diagnostic]:
     if ctx.get(*path) == "Default":
         message = "MLflow keeps the files of the experiment Default elsewhere"
         yield ctx.problem(MMC609, path, message, "give `tracking: {mlflow: {experiment: NAME}}` another name")
+
+
+MMC610 = Code(
+    "MMC610",
+    "A key belongs to another batch system",
+    "HTCondor has no partitions, and no features of nodes: it has neither `partition` nor `constraint`. These keys of "
+    "`execution.batch` are for Slurm.",
+)
+
+
+@rule(MMC610)
+def batch(ctx: Context) -> Iterator[Diagnostic]:
+    """The batch system has all keys that the study gives."""
+    section = ("execution", "batch")
+    if ctx.get(*section, "system") != HTCONDOR:
+        return
+    for key in ONLY_SLURM:
+        if ctx.given(*section, key):
+            yield ctx.problem(
+                MMC610, (*section, key), f"`{key}` is for {SLURM}, and the system is {HTCONDOR}", "remove it", key=True
+            )

@@ -7,7 +7,6 @@ from mmc.compiler.catalogue.labels import label_problem
 from mmc.compiler.catalogue.names import IN_BASIS, madminer_name
 from mmc.compiler.checks.basis import completing
 from mmc.compiler.checks.context import Context, rule
-from mmc.compiler.expressions.vocabulary import RESERVED
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
 from mmc.compiler.language.document import Path
 
@@ -54,10 +53,9 @@ def collisions(ctx: Context) -> Iterator[Diagnostic]:
 MMC208 = Code(
     "MMC208",
     "A name already has another meaning",
-    "An observable cannot have the name of an object or function of the event reader, because cuts could not use "
-    "both, or the name of a default observable. A benchmark cannot have the name `default`, or a name that MadMiner "
-    "gives to the benchmarks that it adds to the basis or to those of systematic uncertainties. A parameter cannot "
-    "have the name `in_basis`. A method cannot have the name of a baseline.",
+    "An observable cannot have the name of a default observable. A benchmark cannot have the name `default`, or a "
+    "name that MadMiner gives to the benchmarks that it adds to the basis or to those of systematic uncertainties. A "
+    "parameter cannot have the name `in_basis`. A method cannot have the name of a baseline.",
 )
 
 
@@ -66,10 +64,7 @@ def reserved(ctx: Context) -> Iterator[Diagnostic]:
     """No name has another meaning."""
     for name in ctx.entries("observables"):
         path: Path = ("observables", name)
-        if ctx.reads_particles and madminer_name(name) in RESERVED:
-            message = f"{show(name)} already has a meaning in the event reader, so cuts could not use the observable"
-            yield ctx.problem(MMC208, path, message, f"choose another name, such as `{name}_1`", key=True)
-        elif madminer_name(name) in ctx.default_observables:
+        if madminer_name(name) in ctx.default_observables:
             message = f"{show(name)} is already one of MadMiner's default observables"
             yield ctx.problem(MMC208, path, message, "remove one of them", key=True)
     for name in ctx.entries("parameters"):

@@ -16,6 +16,7 @@ _MOST_OF_A_CARD = 5
 """At most this many lines of a card are reported."""
 _SHOWER: Path = ("generation", "shower", "card")
 _DELPHES: Path = ("detector", "card")
+_SETUP: Path = ("execution", "setup")
 
 
 class _Found(NamedTuple):
@@ -84,6 +85,9 @@ def _found(ctx: Context) -> Iterator[_Found]:
         if isinstance(model, dict):
             file = model["file"]
             yield _Found((*path, "file"), file, Refusal(0, "", f"{file[:100]} is Python code, which jobs run"))
+    if ctx.get(*_SETUP) is not None:
+        reason = "the set-up command runs on the machines of a batch system with your rights"
+        yield _Found(_SETUP, None, Refusal(0, "setup", reason))
     for path, card, text in _card_texts(ctx):
         yield from (_Found(path, card, refusal) for refusal in _refusals(path, text))
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mmc.compiler.catalogue.methods import SCORE
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.events import MMC307
 from mmc.compiler.checks.methods import methods_of
@@ -10,7 +11,15 @@ from mmc.compiler.checks.shape import MMC504, repetitions, shape_problems
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
 from mmc.compiler.language.document import Path
 from mmc.compiler.language.schema import load_schema
-from mmc.compiler.study.scans import MOST_TRAININGS, Range, ensemble_size, has_bootstrap, scan_of, size
+from mmc.compiler.study.scans import (
+    MOST_TRAININGS,
+    Range,
+    ensemble_size,
+    has_bootstrap,
+    has_training_error,
+    scan_of,
+    size,
+)
 
 
 @rule(MMC504)
@@ -86,6 +95,42 @@ def bootstrap(ctx: Context) -> Iterator[Diagnostic]:
             message = f"the search of {name} trains all networks of an ensemble on the same samples"
             path = ("methods", name, "ensemble", "samples")
             yield ctx.problem(MMC544, path, message, "write `samples: same`, or search with `grid` or `random`")
+
+
+MMC545 = Code(
+    "MMC545",
+    "Limits cannot include the error of the training",
+    "`error: included` adds the spread of an ensemble to the error of its limits. Networks that learn from the same "
+    "samples do not show the statistical error of these, so it needs `samples: each`. It applies to ratios: limits "
+    "from scores are histograms filled by the same network, so a badly trained network makes them weaker but not "
+    "wrong. Toys keep the networks fixed, and MadMiner's event weights have limits without errors.",
+)
+NO_TRAINING_ERROR = {
+    ("confidence", "toys"): "toys keep the networks fixed",
+    ("event_weights", "madminer"): "limits have no errors",
+}
+"""Choices of `evaluation` that exclude it, and the reasons."""
+
+
+@rule(MMC545)
+def training_error(ctx: Context) -> Iterator[Diagnostic]:
+    """The spread of an ensemble can be part of its limits."""
+    for name, method, entry in methods_of(ctx):
+        if not has_training_error(entry):
+            continue
+        path = ("methods", name, "ensemble", "error")
+        if not has_bootstrap(entry):
+            message = (
+                f"the networks of {name} learn from the same samples, and do not show the statistical error of these"
+            )
+            yield ctx.problem(MMC545, path, message, "add `samples: each`, or remove this")
+        if method.family is SCORE:
+            message = f"{name} estimates a score, whose limits have no error from the training"
+            yield ctx.problem(MMC545, path, message, "remove it")
+        for (option, value), reason in NO_TRAINING_ERROR.items():
+            if ctx.get("evaluation", option) == value:
+                message = f"{reason}, and the study has `{option}: {value}`"
+                yield ctx.problem(MMC545, path, message, "remove one of them")
 
 
 MMC542 = Code(

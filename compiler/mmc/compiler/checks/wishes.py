@@ -21,7 +21,7 @@ _REWEIGHTED = (
 _REGIONS = "select the events of a region by `cuts`, in a study of its own; `groups` combine samples, not selections"
 _COMBINED = "mmc does not combine studies: write one study for each, and add the ln L of their results"
 _SETUP = "a study replaces MadMiner's setup file by `parameters` and `benchmarks`; `events.file` reads an event file"
-_OBJECTS = 'expressions use particles directly, as in `definition: "j[0].pt"`'
+_OBJECTS = "selected and combined particles are `objects`, with names that expressions use"
 _VARIABLES = "write them in `observables`, by name"
 _ONE_FILE = "a study is one file; YAML repeats a part of it: `&name` marks the part, `<<: *name` inserts it"
 _SCANS = "`evaluation.grid` scans all parameters together; `scan` of a method scans hyperparameters"
@@ -60,7 +60,7 @@ WISHES: Mapping[str, str] = {
     **dict.fromkeys(("region", "regions", "channels", "categories"), _REGIONS),
     **dict.fromkeys(("combination", "combinations", "combine", "mixture"), _COMBINED),
     **dict.fromkeys(("setup", "setup_file", "madminer"), _SETUP),
-    **dict.fromkeys(("object", "objects", "particles"), _OBJECTS),
+    **dict.fromkeys(("object", "particles"), _OBJECTS),
     **dict.fromkeys(("variables", "inputs"), _VARIABLES),
     **dict.fromkeys(("extends", "include", "import", "base"), _ONE_FILE),
     **dict.fromkeys(("scans", "profile"), _SCANS),

@@ -2,35 +2,33 @@
 
 import ast
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from mmc.compiler.expressions.elsewhere import INSTEAD, INSTEAD_TRANSFORM, MODULES
-from mmc.compiler.expressions.parts import ALLOWED, CONDITION, MMC405, UNKNOWN_VALUE, Reporter, Value
+from mmc.compiler.expressions.lists import MMC402, ListChecker
+from mmc.compiler.expressions.parts import ALLOWED, CONDITION, MMC405, UNKNOWN_VALUE, Value
 from mmc.compiler.expressions.vocabulary import (
     ANY,
     ATTRIBUTES,
-    BUILTINS,
+    BY_FUNCTIONS,
     FLAVOUR,
     FOUR,
     FOUR_VECTORS,
     LIST_FUNCTIONS,
-    LISTS,
     MADMINER_PARTICLES,
     MATH,
     METHODS,
     METHODS3,
     NUMBER,
     OFTEN_WRITTEN,
+    OWN,
     PARTICLE,
+    PARTICLE_FUNCTIONS,
     READERS,
     SAME_KIND,
     SCALAR,
-    SINGLES,
-    SPATIAL,
     TAGS,
-    TEMPORAL,
     THREE,
-    TRANSFORM_FUNCTIONS,
     TRUTH_VALUE,
     UNKNOWN,
     VECTOR3,
@@ -42,22 +40,13 @@ from mmc.compiler.language.diagnostics import Code, Help, one_of, suggestion
 _ALL = 99
 """Above the length of every list: the explanation of a code names all words."""
 
-MMC402 = Code(
-    "MMC402",
-    "The expression uses syntax that is not allowed",
-    "Expressions are arithmetic (`+ - * / // % **`), comparisons, `and`, `or`, `not`, `a if c else b`, indices, "
-    f"and loops such as `sum(x.pt for x in j)` over {one_of([*LISTS, *SINGLES], _ALL)}, with the functions "
-    f"{one_of([*MATH, *BUILTINS, *LIST_FUNCTIONS], _ALL)}. Particles have "
-    f"{one_of([*SPATIAL, *TEMPORAL, *FLAVOUR, *TAGS], _ALL)} and the methods {one_of(METHODS, _ALL)}. A transform is "
-    f"arithmetic of `theta`, with {one_of(TRANSFORM_FUNCTIONS, _ALL)}. mmc refuses everything else, because "
-    "MadMiner hands expressions to Python's `eval`.",
-)
 MMC403 = Code(
     "MMC403",
     "The expression uses a name that the reader does not know",
     "MadMiner would not report it: it would use the default or drop every event. The objects of generated events "
-    f"are {one_of(READERS['lhe'], _ALL)}, those of Delphes {one_of(READERS['delphes'], _ALL)}; cuts and efficiencies "
-    "can also use observables whose name is a Python name. A transform can use `theta`.",
+    f"are {one_of(READERS['lhe'], _ALL)}, those of Delphes {one_of(READERS['delphes'], _ALL)}. Expressions can also "
+    "use the study's `objects` and `definitions`, and observables whose name is a Python name. A transform can use "
+    "`theta`.",
 )
 MMC404 = Code(
     "MMC404",
@@ -68,11 +57,8 @@ MMC404 = Code(
 )
 
 
-class CallChecker(Reporter):
+class CallChecker(ListChecker):
     """Checks of calls and attributes."""
-
-    observables: frozenset[str]
-    variables: Mapping[str, Value]
 
     def call(self, node: ast.Call) -> Value:  # noqa: PLR0911 - one per kind of call
         if node.keywords:
@@ -89,6 +75,10 @@ class CallChecker(Reporter):
         name = node.func.id
         if name in LIST_FUNCTIONS or (name in ("min", "max") and len(node.args) == 1):
             return self.list_function(node, name)
+        if name in BY_FUNCTIONS:
+            return self.by_function(node, name)
+        if name in PARTICLE_FUNCTIONS:
+            return self.particle_function(node, name)
         limits = self.functions.get(name)
         if limits is not None:
             return self.function(node, name, limits)
@@ -105,7 +95,8 @@ class CallChecker(Reporter):
         return node.attr if is_module else None
 
     def unknown_function(self, node: ast.expr, name: str) -> Value:
-        known = tuple(self.functions) if self.is_transform else (*self.functions, *LIST_FUNCTIONS)
+        lists = () if self.is_transform else (*LIST_FUNCTIONS, *BY_FUNCTIONS, *PARTICLE_FUNCTIONS)
+        known = (*self.functions, *lists)
         instead = INSTEAD_TRANSFORM if self.is_transform else INSTEAD
         meant: Help = instead.get(name, "")
         if not isinstance(node, ast.Name) and name in known:
@@ -123,7 +114,7 @@ class CallChecker(Reporter):
             help_text = "lists are sorted by pT: `j[0].pt` is the largest" if largest >= 100 else ""
             return self.report(MMC405, node, f"`{name}` takes {count} numbers, not {len(arguments)}", help_text)
         for argument, value in zip(node.args, arguments, strict=True):
-            if value is not None and value.kind == TRUTH_VALUE and name in ("abs", "round", "min", "max"):
+            if value is not None and value.kind == TRUTH_VALUE and name in ("abs", "round", "min", "max", *OWN):
                 help_text = f"write `float({self.source(argument)})`"
                 return self.report(MMC405, argument, f"`{name}` takes numbers; this is a condition", help_text)
         values = [argument for argument in arguments if argument is not None]
@@ -144,22 +135,6 @@ class CallChecker(Reporter):
         if name == "round":
             constants[1:] = [int(digits) for digits in constants[1:]]
         return self.computed(node, lambda: float(function(*constants)), bits)
-
-    def list_function(self, node: ast.Call, name: str) -> Value:
-        if len(node.args) != 1:
-            return self.report(MMC405, node, f"`{name}` takes one list", f"write `{name}([…])`")
-        value = self.check(node.args[0])
-        if UNKNOWN in (value.kind, value.element):
-            return UNKNOWN_VALUE
-        if not value.is_list or (value.lazy and name == "len"):
-            shown = "generator, which has no length" if value.is_list else str(value)
-            help_text = "put square brackets around it" if value.is_list else "give it a list, such as `j`"
-            message = f"`{name}` takes a list; `{self.source(node.args[0])}` is a {shown}"
-            return self.report(MMC405, node.args[0], message, help_text)
-        if name != "len" and value.element not in (NUMBER, TRUTH_VALUE):
-            message = f"`{name}` takes a list of numbers; this is a {value}"
-            return self.report(MMC405, node.args[0], message, f"write `{name}(x.pt for x in j)`")
-        return CONDITION if name == "any" else Value(NUMBER, bits=max(value.bits, 1) + 32)
 
     def method(self, node: ast.Call, function: ast.Attribute) -> Value:  # noqa: PLR0911 - one per problem
         owner = self.check(function.value)
@@ -240,6 +215,8 @@ _BUILTIN_FUNCTIONS: dict[str, Callable[..., float]] = {
     "round": round,
     "min": min,
     "max": max,
+    "hypot": math.hypot,
+    "sign": lambda number: float((number > 0) - (number < 0)),
 }
 
 

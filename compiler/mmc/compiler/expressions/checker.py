@@ -11,12 +11,14 @@ import math
 import warnings
 from collections.abc import Callable, Iterable
 
-from mmc.compiler.expressions.calls import MMC402, MMC403, CallChecker
+from mmc.compiler.expressions.calls import MMC403, CallChecker
 from mmc.compiler.expressions.elsewhere import OPERATORS
+from mmc.compiler.expressions.lists import MMC402
 from mmc.compiler.expressions.parts import (
     ALLOWED,
     CONDITION,
     MAX_BITS,
+    MAX_LENGTH,
     MMC405,
     MMC407,
     UNKNOWN_VALUE,
@@ -25,18 +27,17 @@ from mmc.compiler.expressions.parts import (
     described,
     offset,
 )
-from mmc.compiler.expressions.scope import LIST, Scope, scope_of_reader, scope_of_transform, unknown_name
+from mmc.compiler.expressions.scope import Scope, scope_of_reader, scope_of_transform, unknown_name
 from mmc.compiler.expressions.vocabulary import (
+    BY_FUNCTIONS,
     CONSTANTS,
     FOUR_VECTORS,
-    FUNCTIONS,
     LIST_FUNCTIONS,
-    LISTS,
     MADMINER_PARTICLES,
     NUMBER,
     PAIR,
     PARTICLE,
-    SINGLES,
+    PARTICLE_FUNCTIONS,
     TRUTH,
     TRUTH_VALUE,
     UNKNOWN,
@@ -46,24 +47,24 @@ from mmc.compiler.expressions.vocabulary import (
 )
 from mmc.compiler.language.diagnostics import Code
 
-MAX_LENGTH = 2000
-"""The largest number of characters."""
 MAX_DEPTH = 40
 """The deepest nesting; the limits of Python's parser and `eval` are well above."""
-MAX_LOOPS = 3
-"""The deepest nesting of loops: the time grows with the number of particles to this power."""
 MAX_TRANSFORM = 256
 """The largest number of characters of a transform that MadMiner's files keep."""
 TRANSFORM = "transform"
+CONDITIONS = ("cut", "condition")
+"""The kinds of expression whose value is a condition."""
+DEFINITION = "definition"
+"""The kind of expression whose value may be of any kind."""
 _ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
 
 
 def check_expression(text: str, kind: str, names: Iterable[str] = (), reader: str = "lhe") -> list[ExpressionProblem]:
     """The problems of an expression; an empty list if MadMiner may evaluate it.
 
-    ``kind`` is "observable", "cut", "efficiency" or "transform". ``names`` are the study's observables, which cuts and
-    efficiencies can use as numbers. ``reader`` is one of :data:`mmc.compiler.expressions.vocabulary.READERS`. A
-    transform depends only on ``theta``; MadMiner evaluates it without a reader.
+    ``kind`` is "observable", "cut", "efficiency" or "transform". ``names`` are the study's observables, which are
+    numbers in expressions. ``reader`` is one of :data:`mmc.compiler.expressions.vocabulary.READERS`. A transform
+    depends only on ``theta``; MadMiner evaluates it without a reader.
 
     >>> check_expression("(l[0] + met).pt", "observable")
     []
@@ -73,7 +74,7 @@ def check_expression(text: str, kind: str, names: Iterable[str] = (), reader: st
     []
     """
     scope = scope_of_transform() if kind == TRANSFORM else scope_of_reader(reader)
-    return _check(text, kind, scope, frozenset(names))[0]
+    return checked(text, kind, scope, frozenset(names))[0]
 
 
 def transformed(text: str, theta: float) -> tuple[float | None, list[ExpressionProblem]]:
@@ -84,17 +85,8 @@ def transformed(text: str, theta: float) -> tuple[float | None, list[ExpressionP
     >>> transformed("1/theta", 0.0)[1][0].message
     'this divides by zero'
     """
-    problems, value = _check(text, TRANSFORM, scope_of_transform(theta), frozenset())
+    problems, value = checked(text, TRANSFORM, scope_of_transform(theta), frozenset())
     return (None if problems else value.constant), problems
-
-
-def constant_value(text: str, reader: str = "lhe") -> float | None:
-    """The value of an observable that is the same in every event; None if the value depends on the event.
-
-    >>> constant_value("2 * pi - 0.5"), constant_value("j[0].pt")
-    (5.783185307179586, None)
-    """
-    return _check(text, "observable", scope_of_reader(reader), frozenset())[1].constant
 
 
 MMC401 = Code(
@@ -105,8 +97,12 @@ MMC401 = Code(
 )
 
 
-def _check(text: str, kind: str, scope: Scope, names: frozenset[str]) -> tuple[list[ExpressionProblem], Value]:
-    """The problems of an expression, and its static value."""
+def checked(text: str, kind: str, scope: Scope, names: frozenset[str]) -> tuple[list[ExpressionProblem], Value]:
+    """The problems of an expression, and its static value.
+
+    :param kind: as in :func:`check_expression`, or a "condition" or "quantity" of an object, or a "definition"
+    :param names: the study's observables
+    """
     foreign = next((index for index, char in enumerate(text) if not char.isascii() or char == "\0"), None)
     if foreign is not None:
         message = f"the character `{text[foreign]}` is not allowed in an expression"
@@ -154,7 +150,6 @@ class _Checker(CallChecker):
         self.is_transform = kind == TRANSFORM
         self.variables: dict[str, Value] = dict(scope.variables)
         self.depth = 0
-        self.loops = 0
 
     # -- results ------------------------------------------------------------------------------------------------------
 
@@ -162,11 +157,13 @@ class _Checker(CallChecker):
         """Check that the value of the whole expression has the kind that its place needs."""
         kind = self.kind
         value = self.check(node)
-        if value.kind in (UNKNOWN, TRUTH_VALUE) or (value.kind == NUMBER and kind != "cut"):
+        is_condition = kind in CONDITIONS
+        if value.kind in (UNKNOWN, TRUTH_VALUE) or (value.kind == NUMBER and not is_condition) or kind == DEFINITION:
             return value
-        if kind == "cut":
+        if is_condition:
             help_text = "compare it, as in `pt_j1 > 30`" if value.kind == NUMBER else "compare one of its numbers"
-            self.report(MMC406, node, f"a cut is a condition; this is a {value}", help_text)
+            meaning = "a cut is a condition" if kind == "cut" else "a condition is true or false"
+            self.report(MMC406, node, f"{meaning}; this is a {value}", help_text)
         else:
             a_part = "an element, as in `j[0].pt`" if value.is_list else "one of its numbers, such as `.pt`"
             article = "an" if kind[0] in "aeio" else "a"
@@ -201,13 +198,16 @@ class _Checker(CallChecker):
     def name(self, node: ast.Name) -> Value:
         name = node.id
         if name in self.variables:
-            return self.variables[name]
-        if name in self.observables:
-            if self.kind != "observable":
-                return Value(NUMBER)
-            return self.report(MMC403, node, "an observable cannot use another observable", "write out its definition")
-        if name in self.functions or (name in LIST_FUNCTIONS and self.scope.reader is not None):
+            value = self.variables[name]
+            is_constant = name in CONSTANTS and name in self.observables
+            return self.report_two_meanings(node, name, value) if is_constant else value
+        lists = (*LIST_FUNCTIONS, *BY_FUNCTIONS, *PARTICLE_FUNCTIONS)
+        if name in self.functions or (name in lists and self.scope.reader is not None):
+            if name in self.observables:
+                return self.report_two_meanings(node, name, "function")
             return self.report(MMC405, node, f"the function `{name}` must be called", f"write `{name}(…)`")
+        if name in self.observables:
+            return Value(NUMBER)
         variables = tuple(self.variables)
         message, help_text = unknown_name(self.scope, name, lambda: [*variables, *sorted(self.observables)])
         return self.report(MMC403, node, message, help_text)
@@ -324,32 +324,6 @@ class _Checker(CallChecker):
             return first
         message = f"this is either a {first} or a {second}"
         return self.report(MMC405, node, message, "give both branches the same kind of value")
-
-    def comprehension(self, node: ast.GeneratorExp | ast.ListComp) -> Value:
-        loop = node.generators[0]
-        if len(node.generators) > 1 or not isinstance(loop.target, ast.Name) or loop.is_async:
-            return self.report(MMC402, node, "only a loop of one variable over one list is allowed here")
-        name = loop.target.id
-        taken = name in self.variables or name in LISTS or name in SINGLES or name in CONSTANTS or name in FUNCTIONS
-        if taken or name.startswith("_"):
-            return self.report(MMC402, loop.target, f"`{name[:60]}` cannot be a loop variable", "use a new name")
-        if self.loops >= MAX_LOOPS:
-            return self.report(MMC407, node, f"loops are nested more than {MAX_LOOPS} levels deep")
-        source = self.check(loop.iter)
-        if not source.is_list:
-            if source.kind != UNKNOWN:
-                self.report(MMC405, loop.iter, f"`{self.source(loop.iter)}` is a {source}, not a list")
-            return UNKNOWN_VALUE
-        self.variables[name] = Value(source.element or UNKNOWN)
-        self.loops += 1
-        for condition in loop.ifs:
-            self.number(condition)
-        value = self.check(node.elt)
-        self.loops -= 1
-        del self.variables[name]
-        if value.is_list:
-            return self.report(MMC405, node.elt, "a list of lists cannot be used in an expression")
-        return Value(LIST, value.kind, bits=value.bits, lazy=isinstance(node, ast.GeneratorExp))
 
 
 _INSTEAD_OF_OPERATORS = {

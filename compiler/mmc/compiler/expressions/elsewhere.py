@@ -8,8 +8,7 @@ from collections.abc import Mapping
 MODULES = frozenset(("np", "numpy", "math", "cmath", "ak", "awkward", "scipy", "torch", "vector", "ROOT", "TMath"))
 """Modules whose functions have no prefix in expressions."""
 
-_SORTED = "lists are sorted by pT: `j[0]` is the hardest, `j[-1]` the softest"
-_BEST = "write the extreme value, as in `min(abs(x.eta) for x in j)`, or a sum over the ones that have it"
+_SORTED = "lists are sorted by pT: `j[0]` is the hardest; another order is `sorted(j, abs(it.eta))`"
 _FILTER = "write a loop with a condition, as in `len([x for x in j if x.pt > 30])`"
 _LOOP = "write a loop over the list itself, as in `sum(x.pt for x in j)`"
 _PAIRS = "write loops in each other, as in `min(min(x.deltaR(y) for y in l) for x in j)`"
@@ -18,20 +17,16 @@ _VECTOR = "add particles, as in `(l[0] + l[1]).m`; new four-vectors cannot be ma
 _DEGREES = "angles are in radians: multiply by `180 / pi`, or by `pi / 180`"
 
 INSTEAD: Mapping[str, str] = {
-    **dict.fromkeys(("sorted", "sort", "argsort", "reversed", "leading"), _SORTED),
-    **dict.fromkeys(("argmin", "argmax"), _BEST),
+    **dict.fromkeys(("sort", "argsort", "reversed", "leading"), _SORTED),
     **dict.fromkeys(("filter", "select", "compress"), _FILTER),
     **dict.fromkeys(("range", "enumerate", "list", "tuple", "set", "array", "map", "next", "iter"), _LOOP),
     **dict.fromkeys(("zip", "combinations", "product", "permutations"), _PAIRS),
     **dict.fromkeys(("mean", "average", "median", "std", "var"), _MEAN),
     **dict.fromkeys(("TLorentzVector", "LorentzVector", "MomentumObject4D", "obj"), _VECTOR),
     **dict.fromkeys(("degrees", "radians", "deg2rad", "rad2deg"), _DEGREES),
-    "all": "write `not any(x.pt < 30 for x in j)`",
-    "prod": "write out the product, as in `j[0].pt * j[1].pt`",
-    "hypot": "write `sqrt(met.px ** 2 + met.py ** 2)`",
     "where": "write `j[0].pt if j[0].eta > 0 else j[1].pt`",
     "clip": "write `min(max(j[0].pt, 20), 200)`",
-    **dict.fromkeys(("sign", "copysign", "signbit"), "write `1 if j[0].eta > 0 else -1`"),
+    **dict.fromkeys(("copysign", "signbit"), "write `sign(j[0].eta)`"),
     "square": "write `met.pt ** 2`",
     "cbrt": "write `met.pt ** (1 / 3)`",
     **dict.fromkeys(("ln", "log1p"), "the natural logarithm is `log(met.pt)`"),
@@ -45,7 +40,7 @@ INSTEAD: Mapping[str, str] = {
     **dict.fromkeys(("deltaphi", "delta_phi", "DeltaPhi", "deltaPhi", "dphi"), "write `j[0].deltaphi(j[1])`"),
     **dict.fromkeys(("deltaeta", "delta_eta", "DeltaEta", "deltaEta", "deta"), "write `j[0].deltaeta(j[1])`"),
     **dict.fromkeys(("mass", "inv_mass", "invariant_mass", "mll", "mjj"), "write `(l[0] + l[1]).m`"),
-    **dict.fromkeys(("mt", "transverse_mass"), "write `(l[0] + met).mt`"),
+    **dict.fromkeys(("mt", "mT", "MT"), "write `transverse_mass(l[0], met)`"),
     **dict.fromkeys(("ht", "HT", "scalar_ht"), "write `sum(x.pt for x in j)`"),
     **dict.fromkeys(("b", "bjets", "b_jets", "bjet"), "b jets are `[x for x in j if x.b_tag]`"),
     **dict.fromkeys(("theta", "cut", "weight"), "observables are computed from particles, as in `met.pt`"),

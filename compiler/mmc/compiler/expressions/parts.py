@@ -3,13 +3,16 @@
 import ast
 import math
 import re
+import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from mmc.compiler.expressions.vocabulary import NUMBER, TRUTH_VALUE, UNKNOWN
+from mmc.compiler.expressions.vocabulary import NUMBER, QUANTITIES, TRUTH_VALUE, UNKNOWN
 from mmc.compiler.language.diagnostics import Code, Help
 
+MAX_LENGTH = 2000
+"""The largest number of characters of an expression."""
 MAX_BITS = 2048
 """The largest number of bits of an integer: `eval` would not finish `9**9**9`."""
 
@@ -76,12 +79,21 @@ MMC407 = Code(
     "range.",
 )
 
+MMC410 = Code(
+    "MMC410",
+    "A name has two meanings",
+    "An observable may have the name of an object, such as `met`, or of a constant or function. In expressions the "
+    "name then means the object: `met.pt` works, and `met > 30` is refused because it could mean the observable.",
+)
+
 
 class Reporter:
     """Checks of numbers, and the problems found so far."""
 
     functions: Mapping[str, tuple[int, int]]
     """Functions of numbers, with the smallest and largest number of arguments."""
+    observables: frozenset[str]
+    """The names of observables."""
     is_transform: bool
     """Whether the expression is a transform of a parameter."""
 
@@ -115,12 +127,18 @@ class Reporter:
         value = self.check(node)
         if value.kind in (NUMBER, TRUTH_VALUE):
             return value
-        if value.kind != UNKNOWN:
+        if isinstance(node, ast.Name) and node.id in self.observables and value.kind != UNKNOWN:
+            self.report_two_meanings(node, node.id, value)
+        elif value.kind != UNKNOWN:
             help_text = (
                 "take an element, as in `j[0].pt`" if value.is_list else "take one of its numbers, such as `.pt`"
             )
             self.report(MMC405, node, f"a number is needed here; `{self.source(node)}` is a {value}", help_text)
         return None
+
+    def report_two_meanings(self, node: ast.expr, name: str, meaning: Value | str) -> Value:
+        message = f"`{name}` is a {meaning} and an observable"
+        return self.report(MMC410, node, message, "give the observable another name to use it in expressions")
 
     def arithmetic(self, node: ast.BinOp, left: Value, right: Value) -> Value:
         divides = isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod)
@@ -174,6 +192,40 @@ def _real_power(base: float, exponent: float) -> float:
     if isinstance(result, complex):
         raise ArithmeticError("a root of a negative number")  # noqa: TRY004
     return float(result)
+
+
+def parsed(text: str) -> ast.expr | None:
+    """An expression as Python reads it; None if it is wrong or too long."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text.strip(), mode="eval").body if len(text) <= MAX_LENGTH else None
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return None
+
+
+def free_names(node: ast.AST, bound: frozenset[str] = frozenset()) -> Iterator[str]:
+    """The names that a part uses, without those of functions and of the elements of its own loops."""
+    if isinstance(node, ast.Name):
+        if node.id not in bound:
+            yield node.id
+    elif isinstance(node, ast.GeneratorExp | ast.ListComp):
+        for loop in node.generators:
+            yield from free_names(loop.iter, bound)
+            bound |= {target.id for target in ast.walk(loop.target) if isinstance(target, ast.Name)}
+            for condition in loop.ifs:
+                yield from free_names(condition, bound)
+        yield from free_names(node.elt, bound)
+    elif isinstance(node, ast.Call):
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if not name:
+            yield from free_names(node.func, bound)
+        before, elements = QUANTITIES.get(name, (len(node.args), ()))
+        for index, argument in enumerate(node.args):
+            yield from free_names(argument, bound if index < before else bound | set(elements))
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from free_names(child, bound)
 
 
 def offset(text: str, line: int, column: int) -> int:

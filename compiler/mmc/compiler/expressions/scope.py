@@ -14,6 +14,7 @@ from mmc.compiler.expressions.vocabulary import (
     MATH,
     NUMBER,
     OFTEN_WRITTEN,
+    OWN,
     READERS,
     SINGLES,
     TRANSFORM_FUNCTIONS,
@@ -40,7 +41,7 @@ def scope_of_reader(reader: str) -> Scope:
     """The names for observables, cuts and efficiencies; ``reader`` is one of the vocabulary's READERS."""
     constants = {name: Value(NUMBER, constant=value) for name, value in CONSTANTS.items()}
     objects = {name: Value(LIST, LISTS[name]) if name in LISTS else Value(SINGLES[name]) for name in READERS[reader]}
-    return Scope({**objects, **constants}, {**MATH, **BUILTINS}, reader)
+    return Scope({**objects, **constants}, {**MATH, **BUILTINS, **OWN}, reader)
 
 
 def scope_of_transform(theta: float | None = None) -> Scope:

@@ -11,6 +11,8 @@ TRUTH = "particle before smearing"
 PARTICLE = "particle"
 MET = "missing momentum"
 PAIR = "sum of two particles"
+FOUND = "pair of particles"
+"""An object `pair_of`: the sum of its two particles, which are its attributes `a` and `b`."""
 VECTOR4 = "four-vector"
 VECTOR3 = "three-vector"
 NUMBER = "number"
@@ -20,7 +22,7 @@ UNKNOWN = "unknown"
 
 MADMINER_PARTICLES = (TRUTH, PARTICLE, MET)
 """To a value of these kinds MadMiner can add only these kinds; else the analysis ends with an AssertionError."""
-FOUR_VECTORS = (*MADMINER_PARTICLES, PAIR, VECTOR4)
+FOUR_VECTORS = (*MADMINER_PARTICLES, PAIR, FOUND, VECTOR4)
 VECTORS = (*FOUR_VECTORS, VECTOR3)
 
 LISTS = {
@@ -61,10 +63,29 @@ BUILTINS = {
     "max": (2, 100),
 }
 """The allowed built-in functions of numbers."""
+OWN = {"hypot": (2, 2), "sign": (1, 1)}
+"""mmc's own functions of numbers. `sign` is 1, 0 or -1."""
 TRANSFORM_FUNCTIONS = ("abs", "float", "max", "min", "exp", "log", "sqrt", "pow")
 """The functions of transforms. (Stock MadMiner knows only those that are built into Python when it writes a card.)"""
-LIST_FUNCTIONS = ("len", "sum", "any")
-FUNCTIONS = (*MATH, *BUILTINS, *LIST_FUNCTIONS)
+LIST_FUNCTIONS = ("len", "sum", "prod", "any", "all")
+"""Functions of one list."""
+ELEMENT = "it"
+"""The name of an element in conditions on it, and in the quantity by which elements are compared."""
+MEMBERS = ("a", "b")
+"""The names of the two particles in conditions on a pair."""
+BY_FUNCTIONS = ("sorted", "argmin", "argmax")
+"""Functions of a list and of a quantity of its elements, :data:`ELEMENT`: the list by rising quantity, and the element
+with the smallest or the largest."""
+QUANTITIES: dict[str, tuple[int, tuple[str, ...]]] = {
+    **dict.fromkeys(BY_FUNCTIONS, (1, (ELEMENT,))),
+    "pair": (1, MEMBERS),
+    "neutrino": (3, (ELEMENT,)),
+}
+"""Functions with quantities of elements: the number of arguments before these, and the names of elements in them. The
+last two are those of objects; a study cannot call them."""
+PARTICLE_FUNCTIONS = ("without", "transverse_mass")
+"""Functions of particles: a list without some of them, and the transverse mass of two."""
+FUNCTIONS = (*MATH, *BUILTINS, *OWN, *LIST_FUNCTIONS, *BY_FUNCTIONS, *PARTICLE_FUNCTIONS)
 
 SPATIAL = (
     *("pt", "eta", "phi", "px", "py", "pz", "p", "theta", "costheta", "cottheta", "pseudorapidity"),
@@ -83,6 +104,11 @@ ATTRIBUTES = {
     PARTICLE: {**dict.fromkeys((*SPATIAL, *TEMPORAL, *FLAVOUR), NUMBER), **dict.fromkeys(TAGS, TRUTH_VALUE)},
     MET: dict.fromkeys((*SPATIAL, *TEMPORAL), NUMBER),
     PAIR: {**dict.fromkeys((*SPATIAL, *TEMPORAL, "charge"), NUMBER), **dict.fromkeys(TAGS, TRUTH_VALUE)},
+    FOUND: {
+        **dict.fromkeys((*SPATIAL, *TEMPORAL, "charge"), NUMBER),
+        **dict.fromkeys(TAGS, TRUTH_VALUE),
+        **dict.fromkeys(MEMBERS, PARTICLE),
+    },
     VECTOR4: dict.fromkeys((*SPATIAL, *TEMPORAL), NUMBER),
     VECTOR3: dict.fromkeys(SPATIAL, NUMBER),
 }
@@ -121,13 +147,14 @@ METHODS3: dict[str, tuple[tuple[str, ...], str]] = {
 """Methods of three-vectors, likewise."""
 
 RESERVED = frozenset((*LISTS, *SINGLES, *CONSTANTS, *FUNCTIONS, "n_particles", "scale", "alpha_qed", "alpha_qcd"))
-"""Names that the reader defines. An observable cannot have such a name: cuts could not use both."""
+"""Names that the reader defines. Objects and definitions cannot have such a name, and an observable that has one cannot
+be used in expressions."""
 
 OFTEN_WRITTEN = {
     **dict.fromkeys(("jet", "jets"), "j"),
     **dict.fromkeys(("electron", "electrons", "el"), "e"),
     **dict.fromkeys(("muon", "muons", "m"), "mu"),
-    **dict.fromkeys(("taus",), "tau"),
+    "taus": "tau",
     **dict.fromkeys(("photon", "photons", "gamma"), "a"),
     **dict.fromkeys(("lepton", "leptons", "lep"), "l"),
     **dict.fromkeys(("neutrino", "neutrinos", "nu"), "v"),

@@ -78,6 +78,8 @@ def evaluate_settings(
         group=source.name_of(source.of(method)),
         nuisance_mode=method.nuisance_mode,
         calibration=method.calibration,
+        bootstrap=method.bootstrap,
+        training_error=method.training_error,
     )
 
 

@@ -28,4 +28,6 @@ def make_plan(study: Study, file_digests: Mapping[str, str]) -> Plan:
         stages=tuple(builder.stages.values()),
         resolved_study=study.resolved,
         reana=study.reana,
+        batch=study.batch,
+        setup=study.setup,
     )

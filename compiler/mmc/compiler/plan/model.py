@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import PurePosixPath
 from typing import Any, Literal, TypeVar
 
+from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.catalogue.reana import Reana
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.settings.encoding import from_json
@@ -153,6 +154,10 @@ class Plan:
     """The data of the study with every default filled in, as written into the bundle."""
     reana: Reana = field(default_factory=Reana)
     """The study's settings for REANA."""
+    batch: Batch = field(default_factory=Batch)
+    """The study's settings for a batch system."""
+    setup: str | None = None
+    """The command that prepares a machine of a batch system for jobs."""
 
     def stage(self, name: str) -> Stage:
         """The stage of that name; KeyError when the plan has none."""

@@ -43,6 +43,10 @@ class EvaluateSettings:
     calibration: str = "none"
     members: tuple[str, ...] = ()
     """The jobs of ``train`` that have trained an ensemble; empty without one, or if ``tune`` has assembled it."""
+    bootstrap: bool = False
+    """Whether the members have bootstrap samples, so that they differ by the statistical error of the training too."""
+    training_error: bool = False
+    """Whether limits include the error of the training."""
 
     @property
     def reference(self) -> SinglePoint:

@@ -104,6 +104,8 @@ class AnalyseSettings:
     default_observables: DefaultObservables | None = field(metadata=SHARED)
     cuts: tuple[Cut, ...] = field(metadata=SHARED)
     efficiencies: tuple[Efficiency, ...] = field(metadata=SHARED)
+    names: Mapping[str, str] = field(default_factory=dict, metadata=SHARED)
+    """The expressions of objects and definitions that other expressions use, by name."""
     sample: str
     benchmark: str
     background: bool

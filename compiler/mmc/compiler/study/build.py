@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from mmc.compiler.catalogue.baselines import BASELINES, FISHER, HISTOGRAM
+from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.catalogue.generators import origin_of
 from mmc.compiler.catalogue.histograms import SALLY, adaptive_bins
 from mmc.compiler.catalogue.methods import METHODS
@@ -13,6 +14,7 @@ from mmc.compiler.catalogue.morphing import completed_names, component_count
 from mmc.compiler.catalogue.names import IN_BASIS, madminer_name
 from mmc.compiler.catalogue.reana import Reana, as_reana_says
 from mmc.compiler.catalogue.resources import Resources
+from mmc.compiler.expressions.naming import expression
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.settings.baselines import Bins, EqualBins, FisherSettings, HistogramSettings
 from mmc.compiler.settings.configure import CardEntry, Morphing
@@ -49,7 +51,7 @@ from mmc.compiler.study.model import (
     Reading,
     Study,
 )
-from mmc.compiler.study.scans import Tuning, ensemble_size, has_bootstrap, scan_of
+from mmc.compiler.study.scans import Tuning, ensemble_size, has_bootstrap, has_training_error, scan_of
 
 
 def build_study(data: Mapping[str, Any]) -> Study:
@@ -87,6 +89,8 @@ def build_study(data: Mapping[str, Any]) -> Study:
         installations=data["execution"]["installations"],
         resources={stage: _resources(entry) for stage, entry in data["execution"]["resources"].items()},
         reana=_reana(data["execution"].get("reana")),
+        batch=Batch(**data["execution"].get("batch", {})),
+        setup=data["execution"].get("setup"),
         trust=tuple(data.get("trust", ())),
         resolved=data,
     )
@@ -165,6 +169,11 @@ def _reading(data: Mapping[str, Any]) -> Reading:
         default_observables=DefaultObservables(**data["default_observables"])
         if "default_observables" in data
         else None,
+        names={
+            name: expression(entry)
+            for section in ("objects", "definitions")
+            for name, entry in data.get(section, {}).items()
+        },
         cuts=tuple(_cut(entry) for entry in data["cuts"]),
         efficiencies=tuple(_efficiency(entry) for entry in data["efficiencies"]),
     )
@@ -250,6 +259,7 @@ def _method(
         calibration=entry["calibration"],
         ensemble=ensemble_size(entry),
         bootstrap=has_bootstrap(entry),
+        training_error=has_training_error(entry),
         scan=scan_of(entry["scan"]),
         tuning=None if "tuning" not in entry else _tuning(entry["tuning"]),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mmc.compiler.catalogue.baselines import Baseline
+from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.catalogue.methods import ESTIMATORS, METHODS, EstimatorType, LearningMethod
 from mmc.compiler.catalogue.reana import Reana
 from mmc.compiler.catalogue.resources import Resources
@@ -79,6 +80,8 @@ class Reading:
     b_tag_bits: tuple[int, ...]
     """The bits of Delphes' ``BTag`` that make a b-tag; empty for any bit."""
     default_observables: DefaultObservables | None
+    names: Mapping[str, str]
+    """The expressions of objects and definitions, by name."""
     cuts: tuple[Cut, ...]
     efficiencies: tuple[Efficiency, ...]
 
@@ -108,6 +111,8 @@ class Method:
     """The number of networks to train, from different initial weights; 1 without an ensemble."""
     bootstrap: bool
     """Whether each network of the ensemble learns from bootstrap samples of its own."""
+    training_error: bool
+    """Whether limits include the error of the training, from the spread of the ensemble."""
     scan: Scan
     tuning: Tuning | None
 
@@ -201,6 +206,9 @@ class Study:
     installations: Mapping[str, str]
     resources: Mapping[str, Resources]
     reana: Reana
+    batch: Batch
+    setup: str | None
+    """The command that prepares a machine of a batch system for jobs."""
     trust: tuple[str, ...]
     """The settings and the cards that may reach other programs although mmc does not know them as harmless."""
     resolved: Mapping[str, Any] = field(repr=False)

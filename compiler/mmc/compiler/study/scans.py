@@ -30,6 +30,12 @@ def ensemble_size(method: Mapping[str, Any]) -> int:
     return int(ensemble["n"] if isinstance(ensemble, Mapping) else ensemble)
 
 
+def has_training_error(method: Mapping[str, Any]) -> bool:
+    """Whether the limits of a method include the error of the training, from the spread of its ensemble."""
+    ensemble = method.get("ensemble")
+    return isinstance(ensemble, Mapping) and ensemble.get("error") == "included"
+
+
 def has_bootstrap(method: Mapping[str, Any]) -> bool:
     """Whether each network of the ensemble of a method learns from bootstrap samples of its own."""
     ensemble = method.get("ensemble")

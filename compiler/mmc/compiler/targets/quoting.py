@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import resources
+from keyword import iskeyword
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -28,6 +29,18 @@ class Shell(str):
     __slots__ = ()
 
 
+class Condor(str):
+    """Text of a submit description of HTCondor."""
+
+    __slots__ = ()
+
+
+class Python(str):
+    """Text of a Python program."""
+
+    __slots__ = ()
+
+
 class Markdown(str):
     """Text of a Markdown page."""
 
@@ -40,6 +53,7 @@ _YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "n
 _CONTROLS = "\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff"
 _ESCAPED_IN_YAML = re.compile(f'["\\\\{_CONTROLS}]')
 _REFUSED_IN_LINE = re.compile(f"[{_CONTROLS}]")
+_WORD = re.compile(r"[A-Za-z0-9_.,:&|*()\[\]=@+-]+")
 _MARKDOWN_PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+.!|~-])")
 
 
@@ -111,6 +125,46 @@ def shell_comment(text: str) -> Shell:
     return Shell(_one_line(text))
 
 
+def shell_line(text: str) -> Shell:
+    """A part of a comment of a shell script that another program reads: letters, digits and marks, no blanks.
+
+    :raises ValueError: when the text holds something else
+    """
+    if not _WORD.fullmatch(text):
+        raise ValueError(f"{text!r} cannot stand in a comment for another program")
+    return Shell(text)
+
+
+def condor(text: str) -> Condor:
+    """The value of a command of a submit description, where ``$(`` would begin a macro."""
+    return Condor(_one_line(text).replace("$", "$(DOLLAR)"))
+
+
+def condor_comment(text: str) -> Condor:
+    """Text as what follows ``#`` on a line; a backslash at its end would join the next line."""
+    return Condor(_one_line(text).rstrip("\\"))
+
+
+def python(value: str | int) -> Python:
+    """A text or a whole number as a literal of Python."""
+    return Python(ascii(value))
+
+
+def python_name(text: str) -> Python:
+    """A name in a Python program.
+
+    :raises ValueError: when the text is not one
+    """
+    if not text.isidentifier() or iskeyword(text):
+        raise ValueError(f"{text!r} is not a name of Python")
+    return Python(text)
+
+
+def python_comment(text: str) -> Python:
+    """Text as what follows ``#`` on a line of a Python program."""
+    return Python(_one_line(text))
+
+
 def cwl(text: str) -> str:
     """Text that stands for itself where CWL 1.2 evaluates expressions: ``$(`` and ``${`` begin none.
 
@@ -147,7 +201,9 @@ def _one_line(text: str) -> str:
 
 FILTERS: Mapping[type[str], Mapping[str, Callable[..., str]]] = {
     Yaml: {"yaml": yaml, "block": yaml_block, "line": yaml_line, "comment": comment},
-    Shell: {"sh": shell, "comment": shell_comment},
+    Shell: {"sh": shell, "comment": shell_comment, "line": shell_line},
+    Condor: {"value": condor, "comment": condor_comment},
+    Python: {"py": python, "name": python_name, "comment": python_comment},
     Markdown: {"md": markdown, "code": markdown_code},
 }
 

@@ -12,15 +12,13 @@ from mmc.compiler.catalogue.methods import ESTIMATORS
 from mmc.compiler.catalogue.stages import TRAIN
 from mmc.errors import StepError
 from mmc.jobs.job import read_json, read_record
-from mmc.jobs.learning.polynomials import Polynomial
+from mmc.jobs.learning.polynomials import FLOOR, Polynomial
 from mmc.jobs.madminer.estimators import new_estimator
 from mmc.jobs.madminer.event_file import Array
 
 ROWS = 1 << 10
 """Rows in a batch, so few that a batch stays in the processor's cache."""
 
-FLOOR = 0.01
-"""The least ratio of a polynomial, which may be negative where ln r needs a positive ratio."""
 NO_DENSITY = 1e-3
 """The least density of a polynomial at the reference, relative to the density of the training samples."""
 
@@ -65,7 +63,7 @@ class Estimator:
         return self.members[0].kind.is_polynomial
 
     def too_small(self, points: Array, x: Array) -> npt.NDArray[np.bool_]:
-        """Whether the ratio of a polynomial is below :data:`FLOOR`, shape (points, events)."""
+        """Whether the ratio of a polynomial is below ``FLOOR``, shape (points, events)."""
         return np.asarray(self.log_ratio(points, x) <= np.log(FLOOR))
 
     def _density(self, points: Array, x: Array) -> Array:

@@ -20,6 +20,9 @@ import numpy as np
 
 from mmc.jobs.madminer.event_file import Array
 
+FLOOR = 0.01
+"""The least ratio of a polynomial, which may be negative where ln r needs a positive ratio."""
+
 
 @dataclass(frozen=True)
 class Polynomial:

@@ -1,22 +1,46 @@
 """The variables of MadMiner's expressions in one event, with sums that are made only where an expression uses them."""
 
-from collections.abc import Iterable
-from typing import Any
+import builtins
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 
+from mmc.jobs.madminer.event_expressions import FUNCTIONS, UNDEFINED, evaluate
+
+Definitions = Mapping[str, tuple[str, float | None]]
+"""The expressions of objects, definitions and observables, each with its default, by name."""
+
 
 class GeneratedObjects(dict[str, Any]):
-    """The objects of a generated event; sums are computed when an expression uses them."""
+    """The objects of a generated event; sums and definitions are computed when an expression uses them."""
+
+    definitions: ClassVar[Definitions] = {}
 
     def __missing__(self, name: str) -> Any:
         if name == "visible":
-            self[name] = self.visible()
+            value = self.visible()
         elif name == "all":
-            self[name] = self["visible"] + self["met"]
+            value = self["visible"] + self["met"]
+        elif name in FUNCTIONS:
+            value = FUNCTIONS[name]
+        elif name in self.definitions:
+            value = self._named[name]
         else:
             raise KeyError(name)
-        return self[name]
+        super().__setitem__(name, value)
+        return value
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        """Add an observable, as MadMiner does before cuts, unless its name is that of an object or a function."""
+        if name not in self and name not in ("visible", "all") and not hasattr(builtins, name):
+            super().__setitem__(name, value)
+
+    @cached_property
+    def _named(self) -> "_Named":
+        return _Named(self)
 
     def visible(self) -> Any:
         """The sum over all generated particles that a detector sees."""
@@ -39,6 +63,36 @@ class DetectedObjects(GeneratedObjects):
         return momentum_sum(
             (particle for name in ("e", "j", "mu", "a") for particle in self[name]), zero=np.float64(0.0)
         )
+
+
+class _Named(dict[str, Any]):
+    """The values of definitions in an event, which do not see what MadMiner makes of undefined observables."""
+
+    def __init__(self, objects: GeneratedObjects) -> None:
+        super().__init__()
+        self._objects = objects
+
+    def __missing__(self, name: str) -> Any:
+        if name not in self._objects.definitions:
+            return self._objects[name]
+        expression, default = self._objects.definitions[name]
+        try:
+            self[name] = evaluate(expression, self)
+        except UNDEFINED:
+            if default is None:
+                raise
+            self[name] = default
+        return self[name]
+
+
+@contextmanager
+def defined(definitions: Definitions) -> Iterator[None]:
+    """Let expressions of all events use these definitions."""
+    before, GeneratedObjects.definitions = GeneratedObjects.definitions, definitions
+    try:
+        yield
+    finally:
+        GeneratedObjects.definitions = before
 
 
 class NotSummed:

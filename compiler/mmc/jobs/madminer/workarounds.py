@@ -14,7 +14,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, cached_property, partial, wraps
+from functools import cache, cached_property, wraps
 from importlib import import_module
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
@@ -26,8 +26,9 @@ from typing import Any, ClassVar
 import h5py
 import numpy as np
 
-from mmc.errors import MissingExtraError, StepError
+from mmc.errors import MissingExtraError
 from mmc.jobs.madminer import layout, systematics_workarounds
+from mmc.jobs.madminer.event_expressions import UNDEFINED, evaluate
 from mmc.jobs.madminer.event_objects import DetectedObjects, GeneratedObjects, NotSummed
 
 
@@ -115,7 +116,7 @@ def apply_reader() -> None:
 
     lhe.get_elementary_pdg_ids = cache(lhe.get_elementary_pdg_ids)
     lhe.Particle = _ParticleTable(lhe.Particle)
-    lhe.eval = _evaluate
+    lhe.eval = evaluate
     lhe._get_objects = _with_sums(lhe._get_objects)
     lhe._parse_observations = _parse_observations
     LHEReader._parse_sample = _with_no_events(LHEReader._parse_sample)
@@ -173,7 +174,7 @@ def apply_delphes_reader() -> None:
 
     delphes_root._get_particles_truth = of_kind
     delphes_root._get_particles_leptons = leptons
-    delphes_root.eval = _evaluate
+    delphes_root.eval = evaluate
     parse = _with_all_events(delphes_root.parse_delphes_root_file, acceptance)
     delphes_root.parse_delphes_root_file = delphes_reader.parse_delphes_root_file = parse
     systematics_workarounds.mend_reader(delphes_reader, delphes_reader.DelphesReader, "_analyse_delphes_sample")
@@ -237,30 +238,13 @@ class _ParticleTable:
         return self._found[condition.__code__]
 
 
-_compile = cache(partial(compile, filename="<expression>", mode="eval"))
-
-
-def _evaluate(expression: str, variables: dict[str, Any]) -> Any:
-    """Replacement for ``eval`` in MadMiner's observables, cuts and efficiencies.
-
-    :raises ZeroDivisionError: when the value is undefined for this event; MadMiner then uses the default
-    :raises StepError: when the expression is wrong for every event
-    """
-    try:
-        return eval(_compile(expression.lstrip(" \t")), variables)  # unlike eval, compile rejects leading blanks
-    except (ValueError, OverflowError) as error:
-        raise ZeroDivisionError(str(error)) from error
-    except (SyntaxError, NameError, AttributeError) as error:
-        raise StepError(f"cannot evaluate {expression!r}: {error}") from error
-
-
 def _parse_observations(observables: Mapping[str, Any], variables: dict[str, Any]) -> tuple[list[Any], bool]:
     """The values of all observables in one event, and whether all required ones are defined."""
     values, passed = [], True
     for observable in observables.values():
         try:
-            value = _evaluate(observable.val_expression, variables)
-        except (IndexError, RuntimeError, TypeError, ZeroDivisionError):
+            value = evaluate(observable.val_expression, variables)
+        except UNDEFINED:
             passed = passed and not observable.is_required
             value = np.nan if observable.val_default is None else observable.val_default
         values.append(value)

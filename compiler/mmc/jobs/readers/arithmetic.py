@@ -127,15 +127,15 @@ class Arithmetic:
 
     def function(self, name: str, given: Sequence[Number]) -> Number:
         columns = [number.values.astype(float) for number in given]
-        if name in MATH:
+        if name in MATH or name == "hypot":
             return self.each(getattr(math, name), columns, plain=True)
         if name in ("min", "max"):
             value = given[0]
             for other in given[1:]:
                 value = extreme(name, value, other)
             return value
-        if len(given) == 1 and name in ("int", "round"):
-            return self.each(int if name == "int" else round, columns, plain=True)
+        if len(given) == 1 and name in _WHOLE:
+            return self.each(_WHOLE[name], columns, plain=True)
         if len(given) == 1 and name in ("abs", "float"):
             return Number(np.abs(columns[0]) if name == "abs" else columns[0], given[0].plain or name == "float")
         if len(given) == 1 and name == "bool":
@@ -162,6 +162,11 @@ class Arithmetic:
         return Number(result, plain)
 
 
+_WHOLE: dict[str, Callable[[float], float]] = {
+    "int": int,
+    "round": round,
+    "sign": lambda number: float((number > 0) - (number < 0)),
+}
 _ARITHMETIC: dict[type, Callable[[Floats, Floats], Floats]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,

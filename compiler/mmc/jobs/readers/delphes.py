@@ -18,8 +18,15 @@ from mmc.jobs.job import StepJob
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.systematics_workarounds import sample_nuisance
 from mmc.jobs.readers.delphes_objects import Acceptance, DelphesEvents, objects
-from mmc.jobs.readers.expressions import evaluate
-from mmc.jobs.readers.reading import NotInColumnsError, Observations, hand_over, passing_cuts
+from mmc.jobs.readers.expressions import Definitions, evaluate
+from mmc.jobs.readers.reading import (
+    NotInColumnsError,
+    Observations,
+    defined_for_madminer,
+    definitions,
+    hand_over,
+    passing_cuts,
+)
 from mmc.jobs.readers.values import Mask, Number, UnusualExpressionError
 
 log = logging.getLogger(__name__)
@@ -112,7 +119,8 @@ def one_by_one(reader: Any, sample: Sample, scratch: Path) -> None:
         reader.add_sample(
             None, sample.benchmark, sample.background, str(sample.detected), str(path), systematics=sample.systematics
         )
-        with np.errstate(all="ignore"), workarounds.b_tags(delphes_root.b_tag_mask(sample.b_tag_bits)):
+        b_tags = workarounds.b_tags(delphes_root.b_tag_mask(sample.b_tag_bits))
+        with np.errstate(all="ignore"), b_tags, defined_for_madminer(reader):
             reader.analyse_delphes_samples(generator_truth=sample.generator_truth)
 
 
@@ -137,20 +145,21 @@ def _observe(reader: Any, table: DelphesTable, generator_truth: bool) -> Observa
     passed = np.zeros(table.n_events, dtype=bool)
     observations = {name: np.full(table.n_events, np.nan) for name in reader.observables}
     for events in objects(table, acceptances, generator_truth):
-        values, passes = _observables(reader, events)
+        known = Definitions(events, definitions(reader))
+        values, passes = _observables(reader, events, known)
         names = {name: Number(column) for name, column in values.items()}
-        passed[events.numbers] = passing_cuts(reader, events, names, passes)
+        passed[events.numbers] = passing_cuts(reader, events, names, passes, known)
         for name, column in values.items():
             observations[name][events.numbers] = column
     return Observations(passed, observations, np.ones(table.n_events))
 
 
-def _observables(reader: Any, events: DelphesEvents) -> tuple[dict[str, Floats], Mask]:
+def _observables(reader: Any, events: DelphesEvents, known: Definitions) -> tuple[dict[str, Floats], Mask]:
     """All observables, and the events with all required observables. Unlike in the LHEReader, a default counts."""
     everywhere = passes = np.ones(len(events), dtype=bool)
     found = {}
     for name, observable in reader.observables.items():
-        number, defined = evaluate(observable.val_expression, events, {}, everywhere)
+        number, defined = evaluate(observable.val_expression, events, {}, everywhere, known)
         default = np.nan if observable.val_default is None else observable.val_default
         found[name] = np.where(defined, number.values.astype(float), default)
         if observable.is_required:

@@ -8,26 +8,31 @@ can be divided by zero and Python numbers cannot; MadMiner uses either of them, 
 import ast
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from mmc.compiler.expressions.parts import free_names
 from mmc.compiler.expressions.vocabulary import (
     CONSTANTS,
+    LIST_FUNCTIONS,
     LISTS,
     METHODS,
     METHODS3,
     NUMBER,
+    RESERVED,
     SCALAR,
     SINGLES,
     SPATIAL,
     TEMPORAL,
     TRUTH_VALUE,
 )
-from mmc.jobs.readers.arithmetic import LARGEST_WHOLE, Arithmetic, UndefinedError
+from mmc.jobs.readers.arithmetic import LARGEST_WHOLE, UndefinedError
+from mmc.jobs.readers.lists import FORMS, ListEvaluator
+from mmc.jobs.readers.parsing import is_continuous, parse
 from mmc.jobs.readers.values import (
+    Definition,
     Items,
     Mask,
     Number,
@@ -36,9 +41,7 @@ from mmc.jobs.readers.values import (
     Value,
     Vector,
     compact,
-    extreme,
     integer,
-    numbers,
     truth,
     vector_sum,
     where,
@@ -46,52 +49,100 @@ from mmc.jobs.readers.values import (
 
 _COORDINATES = ("x", "y", "z", "px", "py", "pz", "pt", "rho", "phi", "e", "E", "energy", "t")
 """Coordinates that are defined for every momentum."""
-_MIXED = ("sum", "min", "max")
+_MIXED = ("sum", "prod", "min", "max")
 """Functions that return a Python number in some events and a numpy number in others."""
 
 
-def evaluate(expression: str, events: Objects, names: Mapping[str, Number], wanted: Mask) -> tuple[Number, Mask]:
+def evaluate(
+    expression: str,
+    events: Objects,
+    names: Mapping[str, Number],
+    wanted: Mask,
+    definitions: "Definitions | None" = None,
+) -> tuple[Number, Mask]:
     """The value of an expression for the events in ``wanted``, and the events for which it is defined.
 
     :param names: values of observables
+    :param definitions: what the expression can use apart from these and the objects of the events
     :raises UnusualExpressionError: when MadMiner must evaluate the expression event by event
     """
-    tree = _parse(expression)
-    evaluator = _Evaluator(events, names, wanted, _is_continuous(tree))
-    with np.errstate(all="ignore"):
-        value = evaluator.branch(tree, wanted)
+    tree = parse(expression)
+    definitions = Definitions(events, {}) if definitions is None else definitions
+    value, defined = _evaluated(tree, _Scope(events, names, definitions), wanted)
     if value is None:
-        value = evaluator.constant(0.0)
+        value = Number(np.zeros(len(events)), plain=True)
     if not isinstance(value, Number):
         raise UnusualExpressionError("the value is not a number")
-    uses_charge = any(isinstance(node, ast.Attribute) and node.attr == "charge" for node in ast.walk(tree))
-    return replace(value, is_charge=uses_charge), wanted & ~evaluator.undefined
+    return value, defined
 
 
-@cache
-def _parse(expression: str) -> ast.expr:
-    try:
-        return ast.parse(expression.lstrip(" \t"), mode="eval").body
-    except (SyntaxError, ValueError) as error:
-        raise UnusualExpressionError(str(error)) from error
+def _evaluated(tree: ast.expr, scope: "_Scope", wanted: Mask) -> tuple[Value | None, Mask]:
+    """The value of an expression, and where it is defined; None if it is defined nowhere."""
+    evaluator = _Evaluator(scope, wanted, is_continuous(tree))
+    with np.errstate(all="ignore"):
+        value = evaluator.branch(tree, wanted)
+    if isinstance(value, Number):
+        value = replace(value, is_charge=evaluator.uses_charge)
+    return value, wanted & ~evaluator.undefined
 
 
-@cache
-def _is_continuous(expression: ast.AST) -> bool:
-    steps = (ast.Compare, ast.BoolOp, ast.Not, ast.IfExp, ast.FloorDiv, ast.Mod)
-    functions = ("int", "floor", "ceil", "round", "bool", "any")
-    return not any(
-        isinstance(node, steps) or (isinstance(node, ast.Name) and node.id in functions)
-        for node in ast.walk(expression)
-    )
+class Definitions:
+    """The values of definitions in some events. Each is computed once, for all events, when an expression uses it."""
+
+    def __init__(self, events: Objects, definitions: Mapping[str, Definition]) -> None:
+        self._definitions = {name: item for name, item in definitions.items() if name not in RESERVED}
+        self._scope = _Scope(events, {}, self)
+        self._found: dict[str, tuple[Value | None, Mask]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._definitions
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._definitions)
+
+    def get(self, name: str) -> tuple[Value | None, Mask]:
+        """The value of a definition, and the events for which it is defined; None if it is defined nowhere."""
+        waiting = [] if name in self._found else [name]
+        while waiting:  # what it uses comes first: Python's stack does not grow with the number of definitions
+            last = waiting[-1]
+            uses = [other for other in self._used_by(last) if other not in self._found]
+            waiting += uses
+            if not uses:
+                self._found[last] = self._compute(last)
+                waiting.pop()
+        return self._found[name]
+
+    def _used_by(self, name: str) -> list[str]:
+        return [other for other in free_names(parse(self._definitions[name].expression)) if other in self]
+
+    def _compute(self, name: str) -> tuple[Value | None, Mask]:
+        item, everywhere = self._definitions[name], np.ones(len(self._scope.events), dtype=bool)
+        value, defined = _evaluated(parse(item.expression), self._scope, everywhere)
+        if item.default is None:
+            return value, defined
+        if value is None:
+            return Number(np.full(len(everywhere), item.default)), everywhere
+        if not isinstance(value, Number):
+            raise UnusualExpressionError("the value of an observable is not a number")
+        return replace(value, values=np.where(defined, value.values, item.default)), everywhere
 
 
-class _Evaluator(Arithmetic):
-    def __init__(self, events: Objects, names: Mapping[str, Number], wanted: Mask, continuous: bool) -> None:
-        super().__init__(len(events), wanted, continuous)
-        self._events = events
-        self._names = names
-        self._variables: dict[str, Value] = {}
+@dataclass(frozen=True)
+class _Scope:
+    """The names that an expression can use."""
+
+    events: Objects
+    names: Mapping[str, Number]
+    definitions: Definitions
+
+
+class _Evaluator(ListEvaluator):
+    def __init__(self, scope: "_Scope", wanted: Mask, continuous: bool) -> None:
+        super().__init__(len(scope.events), wanted, continuous)
+        self._events = scope.events
+        self._names = scope.names
+        self._definitions = scope.definitions
+        self.uses_charge = False
 
     def branch(self, node: ast.expr, mask: Mask) -> "Value | None":
         """The value of a part for the events in ``mask``; None if it is not needed or undefined in all of them."""
@@ -99,26 +150,26 @@ class _Evaluator(Arithmetic):
             if not self.active.any():
                 return None
             try:
-                return self._value(node)
+                return self.value(node)
             except UndefinedError:
                 self.undefined |= self.wanted
                 return None
 
     # -- parts --------------------------------------------------------------------------------------------------------
 
-    def _value(self, node: ast.expr) -> Value:
+    def value(self, node: ast.expr) -> Value:
         rule = _RULES.get(type(node))
         if rule is None:
             raise UnusualExpressionError(f"{type(node).__name__} is not implemented")
         return rule(self, node)
 
     def _number(self, node: ast.expr) -> Number:
-        value = self._value(node)
+        value = self.value(node)
         if not isinstance(value, Number):
             raise UnusualExpressionError("a particle instead of a number")
         return value
 
-    def _number_in(self, node: ast.expr, mask: Mask) -> Number:
+    def number_in(self, node: ast.expr, mask: Mask) -> Number:
         """Like :meth:`_number` for the events in ``mask``, with arbitrary values for all other events."""
         value = self.branch(node, mask)
         if value is None:
@@ -134,22 +185,37 @@ class _Evaluator(Arithmetic):
 
     def _name(self, node: ast.Name) -> Value:
         name = node.id
-        if name in self._variables:
-            return self._variables[name]
-        if name in self._names:
-            return self.checked(self._names[name])
+        if name in self.variables:
+            return self.variables[name]
         if name in LISTS:
             return self._events.items(name)
         if name in SINGLES:
             return self._events.single(name)
         if name in CONSTANTS:
             return self.constant(CONSTANTS[name])
+        if name in self._names:
+            return self.checked(self._names[name])
+        if name in self._definitions:
+            return self._defined(name)
         raise UnusualExpressionError(f"the name {name!r} is not known")
 
-    def _attribute(self, node: ast.Attribute) -> Number:
-        owner, name = self._value(node.value), node.attr
+    def _defined(self, name: str) -> Value:
+        value, defined = self._definitions.get(name)
+        self.undefined |= self.active & ~defined
+        if value is None or not self.active.any():
+            raise UndefinedError
+        if isinstance(value, Number):
+            self.uses_charge = self.uses_charge or value.is_charge
+            return self.checked(value)
+        return value
+
+    def _attribute(self, node: ast.Attribute) -> Value:
+        owner, name = self.value(node.value), node.attr
         if isinstance(owner, Vector):
+            if name in owner.members:
+                return owner.members[name]
             if name in owner.flavour:
+                self.uses_charge = self.uses_charge or name == "charge"
                 return self.checked(Number(owner.flavour[name], plain=True, is_charge=name == "charge"))
             if name in SPATIAL or (name in TEMPORAL and not owner.is_3d):
                 values = np.asarray(getattr(owner.array, name), dtype=float)
@@ -159,7 +225,7 @@ class _Evaluator(Arithmetic):
         raise UnusualExpressionError(f"the attribute {name!r} is not known")
 
     def _subscript(self, node: ast.Subscript) -> Value:
-        items = self._value(node.value)
+        items = self.value(node.value)
         if not isinstance(items, Items):
             raise UnusualExpressionError("only lists have elements")
         counts = sum((mask.astype(int) for mask in items.present), start=np.zeros(len(self._events), dtype=int))
@@ -183,10 +249,8 @@ class _Evaluator(Arithmetic):
         chosen = compact(items.elements, masks)
         return self.merged(chosen)
 
-    # -- operators ----------------------------------------------------------------------------------------------------
-
     def _unary(self, node: ast.UnaryOp) -> Value:
-        value = self._value(node.operand)
+        value = self.value(node.operand)
         if isinstance(value, Number) and isinstance(node.op, ast.Not):
             return Number(~truth(value), plain=True)
         if isinstance(value, Number) and isinstance(node.op, ast.USub | ast.UAdd):
@@ -197,7 +261,7 @@ class _Evaluator(Arithmetic):
         raise UnusualExpressionError("a sign that is not implemented")
 
     def _binary(self, node: ast.BinOp) -> Value:
-        left, right = self._value(node.left), self._value(node.right)
+        left, right = self.value(node.left), self.value(node.right)
         if isinstance(left, Number) and isinstance(right, Number):
             return self.arithmetic(node.op, left, right)
         if isinstance(left, Vector) and isinstance(right, Vector) and isinstance(node.op, ast.Add | ast.Sub):
@@ -217,7 +281,10 @@ class _Evaluator(Arithmetic):
         """Refuse zeros that may be integers in some events, where the sign of the zero matters: integers have no -0."""
         may_be_whole = number.plain or any(
             isinstance(part, ast.IfExp | ast.BoolOp)
-            or (isinstance(part, ast.Name) and (part.id in _MIXED or part.id in self._names))
+            or (
+                isinstance(part, ast.Name)
+                and (part.id in _MIXED or part.id in self._names or part.id in self._definitions)
+            )
             for part in ast.walk(node)
         )
         if may_be_whole and ((number.values == 0.0) & self.active).any():
@@ -227,7 +294,7 @@ class _Evaluator(Arithmetic):
         value = self._number(node.values[0])
         for part in node.values[1:]:
             continues = truth(value) if isinstance(node.op, ast.And) else ~truth(value)
-            value = where(continues, self._number_in(part, continues), value)
+            value = where(continues, self.number_in(part, continues), value)
         return value
 
     def _compare(self, node: ast.Compare) -> Number:
@@ -259,53 +326,8 @@ class _Evaluator(Arithmetic):
         active = self.active
         for branch, taken in ((node.body, test), (node.orelse, ~test)):
             if taken[active].all():
-                return self._value(branch)
-        return where(test, self._number_in(node.body, test), self._number_in(node.orelse, ~test))
-
-    # -- loops --------------------------------------------------------------------------------------------------------
-
-    def _loop(self, node: ast.GeneratorExp | ast.ListComp) -> Iterator[tuple[Value, Mask]]:
-        """The elements of the lists, each with the events in which it is present."""
-        loop = node.generators[0]
-        source = self._value(loop.iter)
-        if len(node.generators) > 1 or not isinstance(loop.target, ast.Name) or not isinstance(source, Items):
-            raise UnusualExpressionError("a loop that is not implemented")
-        name = loop.target.id
-        for element, present in zip(source.elements, source.present, strict=True):
-            mask = present
-            self._variables[name] = element
-            for condition in loop.ifs:
-                mask = mask & truth(self._number_in(condition, mask))
-            value = self.branch(node.elt, mask)
-            del self._variables[name]
-            if value is not None:
-                yield value, mask
-
-    def _comprehension(self, node: ast.GeneratorExp | ast.ListComp) -> Items:
-        found = list(self._loop(node))
-        return compact([value for value, _ in found], [mask for _, mask in found])
-
-    def _any(self, node: ast.expr) -> Number:
-        result = np.zeros(len(self._events), dtype=bool)
-        if isinstance(node, ast.GeneratorExp):
-            before = self.undefined.copy()
-            result = self._any_of(self._comprehension(node))
-            if (self.undefined != before).any():
-                raise UnusualExpressionError("`any` stops before an undefined value")
-            return Number(result, plain=True)
-        return Number(self._any_of(self._list(node)), plain=True)
-
-    def _any_of(self, items: Items) -> Mask:
-        result = np.zeros(len(self._events), dtype=bool)
-        for number, mask in numbers(items):
-            result |= mask & truth(number)
-        return result
-
-    def _list(self, node: ast.expr) -> Items:
-        value = self._value(node)
-        if not isinstance(value, Items):
-            raise UnusualExpressionError("a value that is not a list")
-        return value
+                return self.value(branch)
+        return where(test, self.number_in(node.body, test), self.number_in(node.orelse, ~test))
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
@@ -317,41 +339,24 @@ class _Evaluator(Arithmetic):
         if not isinstance(node.func, ast.Name):
             raise UnusualExpressionError("a call that is not implemented")
         name = node.func.id
-        if len(node.args) == 1 and name in ("len", "sum", "any", "min", "max"):
-            return self._list_function(name, node.args[0])
+        if name in LIST_FUNCTIONS or (name in ("min", "max") and len(node.args) == 1):
+            return self.list_function(name, node.args)
+        if name in FORMS:
+            return self.form(name, node.args)
         arguments = [self._number(argument) for argument in node.args]
-        if name == "atan2":
+        if name in ("atan2", "hypot"):
             for argument, number in zip(node.args, arguments, strict=True):
                 self._check_zeros(argument, number)
         return self.function(name, arguments)
 
-    def _list_function(self, name: str, node: ast.expr) -> Number:
-        if name == "any":
-            return self._any(node)
-        items = self._list(node)
-        if name == "len":
-            return Number(sum((mask.astype(float) for mask in items.present), start=np.zeros(len(self._events))), True)
-        total = self.constant(0.0)
-        if name == "sum":
-            for number, mask in numbers(items):
-                term = Number(np.where(mask, number.values.astype(float), 0.0), number.plain)
-                total = self.exact(Number(total.values + term.values, total.plain and term.plain))
-            return total
-        found = np.zeros(len(self._events), dtype=bool)
-        for number, mask in numbers(items):
-            total = where(mask, where(found, extreme(name, total, number), number), total)
-            found = found | mask
-        self.undefined |= self.active & ~found
-        return total
-
     def _method(self, node: ast.Call, function: ast.Attribute) -> Value:
-        owner, name = self._value(function.value), function.attr
+        owner, name = self.value(function.value), function.attr
         known = (METHODS3 if owner.is_3d else METHODS) if isinstance(owner, Vector) else {}
         if not isinstance(owner, Vector) or name not in known or len(node.args) != len(known[name][0]):
             raise UnusualExpressionError(f"the method {name!r}")
         arguments: list[Any] = []
         vectors = []
-        for argument, kind in zip(map(self._value, node.args), known[name][0], strict=True):
+        for argument, kind in zip(map(self.value, node.args), known[name][0], strict=True):
             if isinstance(argument, Items) or (kind == SCALAR) != isinstance(argument, Number):
                 raise UnusualExpressionError(f"the arguments of {name!r}")
             if isinstance(argument, Number):
@@ -388,7 +393,7 @@ _RULES: dict[type, Callable[..., Value]] = {
     ast.BoolOp: _Evaluator._boolean,
     ast.Compare: _Evaluator._compare,
     ast.IfExp: _Evaluator._choice,
-    ast.GeneratorExp: _Evaluator._comprehension,
-    ast.ListComp: _Evaluator._comprehension,
+    ast.GeneratorExp: _Evaluator.comprehension,
+    ast.ListComp: _Evaluator.comprehension,
     ast.Call: _Evaluator._call,
 }

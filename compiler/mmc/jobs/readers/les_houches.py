@@ -16,9 +16,16 @@ from mmc.jobs.formats.les_houches_text import UnusualFileError
 from mmc.jobs.job import StepJob
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.systematics_workarounds import sample_nuisance
-from mmc.jobs.readers.expressions import evaluate
+from mmc.jobs.readers.expressions import Definitions, evaluate
 from mmc.jobs.readers.les_houches_objects import Columns, Detector, Group
-from mmc.jobs.readers.reading import NotInColumnsError, Observations, hand_over, passing_cuts
+from mmc.jobs.readers.reading import (
+    NotInColumnsError,
+    Observations,
+    defined_for_madminer,
+    definitions,
+    hand_over,
+    passing_cuts,
+)
 from mmc.jobs.readers.values import Mask, Number, UnusualExpressionError
 
 log = logging.getLogger(__name__)
@@ -60,7 +67,7 @@ def one_by_one(
     reader: Any, packed: Path, benchmark: str, background: bool, scratch: Path, *, systematics: Sequence[str] = ()
 ) -> None:
     """Let MadMiner read the events, from a file unpacked in ``scratch``: MadMiner would write into the input folder."""
-    with les_houches.unpacked(packed, scratch) as path:
+    with les_houches.unpacked(packed, scratch) as path, defined_for_madminer(reader):
         reader.add_sample(str(path), benchmark, is_background=background, systematics=list(systematics))
         reader.analyse_samples()
 
@@ -98,20 +105,21 @@ def _observe(reader: Any, events: EventTable) -> Observations:
     passed, efficiency = np.zeros(n_events, dtype=bool), np.ones(n_events)
     observations = {name: np.full(n_events, np.nan) for name in reader.observables}
     for group in Columns(events, detector).groups():
-        found, passes = _observables(reader, group)
-        passes = passing_cuts(reader, group, found, passes)
-        passes, efficiency[group.events] = _efficiencies(reader, group, found, passes)
+        known = Definitions(group, definitions(reader))
+        found, passes = _observables(reader, group, known)
+        passes = passing_cuts(reader, group, found, passes, known)
+        passes, efficiency[group.events] = _efficiencies(reader, group, found, passes, known)
         passed[group.events] = passes
         for name, number in found.items():
             observations[name][group.events] = number.values
     return Observations(passed, observations, efficiency)
 
 
-def _observables(reader: Any, group: Group) -> tuple[dict[str, Number], Mask]:
+def _observables(reader: Any, group: Group, known: Definitions) -> tuple[dict[str, Number], Mask]:
     everywhere = passes = np.ones(len(group), dtype=bool)
     found = {}
     for name, observable in reader.observables.items():
-        number, defined = evaluate(observable.val_expression, group, {}, everywhere)
+        number, defined = evaluate(observable.val_expression, group, {}, everywhere, known)
         default = np.nan if observable.val_default is None else observable.val_default
         found[name] = replace(number, values=np.where(defined, number.values, default))
         if observable.is_required:
@@ -119,10 +127,12 @@ def _observables(reader: Any, group: Group) -> tuple[dict[str, Number], Mask]:
     return found, passes
 
 
-def _efficiencies(reader: Any, group: Group, observables: dict[str, Number], passes: Mask) -> tuple[Mask, Floats]:
+def _efficiencies(
+    reader: Any, group: Group, observables: dict[str, Number], passes: Mask, known: Definitions
+) -> tuple[Mask, Floats]:
     selected, total = passes, np.ones(len(group))
     for efficiency in reader.efficiencies:
-        number, defined = evaluate(efficiency.val_expression, group, observables, passes)
+        number, defined = evaluate(efficiency.val_expression, group, observables, passes, known)
         values = np.where(defined, number.values.astype(float), efficiency.val_default)
         selected = selected & (values > 0.0)
         total = total * values

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from mmc.compiler.expressions.vocabulary import LISTS, SINGLES
+from mmc.compiler.expressions.vocabulary import BUILTINS, CONSTANTS, LISTS, MATH, OWN, SINGLES
 from mmc.jobs.formats.les_houches_table import Floats
 from mmc.jobs.readers.expressions import evaluate
 from mmc.jobs.readers.values import Items, Mask, Number, UnusualExpressionError, Vector
@@ -32,7 +32,7 @@ def failed_cuts(cuts: Iterable[str], observables: Mapping[str, Floats], n_events
     known = {name: Number(values) for name, values in observables.items()}
     for cut in cuts:
         names = {node.id for node in ast.walk(ast.parse(cut.strip(), mode="eval")) if isinstance(node, ast.Name)}
-        if names & ({*LISTS, *SINGLES} - known.keys()):
+        if not names <= (known.keys() - {*LISTS, *SINGLES}) | {*CONSTANTS, *MATH, *BUILTINS, *OWN}:
             continue
         passes, defined = evaluate(cut, _NoObjects(n_events), known, np.ones(n_events, dtype=bool))
         fails = ~(defined & passes.values.astype(bool))

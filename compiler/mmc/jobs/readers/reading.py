@@ -2,18 +2,21 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from mmc.compiler.expressions.vocabulary import RESERVED
 from mmc.compiler.settings.reading import AnalyseSettings
 from mmc.errors import StepError
 from mmc.jobs.formats.les_houches_table import EventTable, Floats
 from mmc.jobs.formats.weight_groups import Nuisance, settle
+from mmc.jobs.madminer.event_objects import defined
 from mmc.jobs.madminer.systematics_workarounds import madminer_parameters
-from mmc.jobs.readers.expressions import evaluate
-from mmc.jobs.readers.values import Mask, Number, Objects
+from mmc.jobs.readers.expressions import Definitions, evaluate
+from mmc.jobs.readers.values import Definition, Mask, Number, Objects
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +45,29 @@ def define(reader: Any, settings: AnalyseSettings) -> None:
         reader.add_observable(name, observable.definition, observable.required, observable.default)
     for cut in settings.cuts:
         reader.add_cut(cut.definition, cut.required)
+    reader.names = settings.names
 
 
-def passing_cuts(reader: Any, events: Objects, observables: Mapping[str, Number], passes: Mask) -> Mask:
+def definitions(reader: Any) -> dict[str, Definition]:
+    """The objects, definitions and observables that expressions of a reader use, by name."""
+    names = {name: Definition(text) for name, text in getattr(reader, "names", {}).items()}
+    for name, observable in reader.observables.items():
+        names.setdefault(name, Definition(observable.val_expression, observable.val_default))
+    return {name: item for name, item in names.items() if name not in RESERVED}
+
+
+def defined_for_madminer(reader: Any) -> AbstractContextManager[None]:
+    """Let MadMiner's reader use the same definitions when it reads events one by one."""
+    return defined({name: (item.expression, item.default) for name, item in definitions(reader).items()})
+
+
+def passing_cuts(
+    reader: Any, events: Objects, observables: Mapping[str, Number], passes: Mask, known: Definitions
+) -> Mask:
     """The events in ``passes`` that also pass all cuts. An undefined cut is passed if MadMiner's "required" is true."""
     selected = passes
     for cut in reader.cuts:
-        number, defined = evaluate(cut.val_expression, events, observables, passes)
+        number, defined = evaluate(cut.val_expression, events, observables, passes, known)
         selected = selected & np.where(defined, number.values.astype(bool), cut.is_required)
     return selected
 

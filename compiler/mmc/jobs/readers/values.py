@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,6 +31,9 @@ class Vector:
     is_computed: bool = False
     """Whether MadMiner's coordinates are certainly numpy numbers, for which a division by zero gives no error."""
 
+    members: Mapping[str, "Vector"] = field(default_factory=dict)
+    """The two particles of a pair, by name."""
+
     @property
     def is_3d(self) -> bool:
         return not hasattr(self.array, "t")
@@ -56,6 +59,15 @@ class Items:
 
 
 Value = Number | Vector | Items
+
+
+@dataclass(frozen=True)
+class Definition:
+    """An object, a definition or an observable that expressions use."""
+
+    expression: str
+    default: float | None = None
+    """The value in events for which the expression is undefined."""
 
 
 class Objects(Protocol):

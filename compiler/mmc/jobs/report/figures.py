@@ -59,13 +59,25 @@ class Curve:
     log_likelihood_ratio: Array
     """ln λ on the grid of the axes; 0 at the best fit."""
     best_fit: Mapping[str, float]
+    degrees_of_freedom: int
+    """Those of -2 ln λ: the number of parameters, or 1 for a rate."""
+    members: Array | None = None
+    """ln λ with each network of an ensemble alone, shape (members, *grid); None without an ensemble."""
 
     def profile(self, names: Sequence[str]) -> Array:
         """ln λ of the named parameters, in this order, with all others fitted."""
+        return self._profile(self.log_likelihood_ratio, names)
+
+    def profiles_of_members(self, names: Sequence[str]) -> list[Array]:
+        """The same with each network of an ensemble alone."""
+        return [] if self.members is None else [self._profile(member, names) for member in self.members]
+
+    def _profile(self, ratio: Array, names: Sequence[str]) -> Array:
         order = list(self.axes)
-        ratio = profile(self.log_likelihood_ratio, [order.index(name) for name in names])
         ranks = sorted(names, key=order.index)
-        return np.transpose(ratio, [ranks.index(name) for name in names])
+        return np.transpose(
+            profile(ratio, [order.index(name) for name in names]), [ranks.index(name) for name in names]
+        )
 
     @property
     def label(self) -> str:
@@ -84,21 +96,24 @@ def contour_figure(
 ) -> Figure:
     """The confidence region of two parameters for each method, profiled over all other parameters on the grid.
 
-    Lines are interpolated in the square root of -2 ln λ, which is linear for a Gaussian likelihood.
+    Lines are interpolated in the square root of -2 ln λ, which is linear for a Gaussian likelihood. Thin lines are the
+    regions with each network of an ensemble alone.
     """
     figure, axes = make_figure(6.6, 4.4)
-    threshold = float(chdtri(2, 1.0 - level))
     handles = []
     for curve in curves:
-        ratio = curve.profile(pair)
-        distance = np.sqrt(np.minimum(np.maximum(-2.0 * ratio, 0.0), 1e6))
+        threshold = float(chdtri(min(len(pair), curve.degrees_of_freedom), 1.0 - level)) ** 0.5
         style = curve.style
-        note = ""
-        if distance.min() < np.sqrt(threshold) < distance.max():
-            lines = {"colors": [style["color"]], "linewidths": style["linewidth"], "linestyles": [style["linestyle"]]}
-            axes.contour(*(curve.axes[name] for name in pair), distance.T, levels=[np.sqrt(threshold)], **lines)
-        else:
-            note = " (all allowed)"
+        lines = {"colors": [style["color"]], "linestyles": [style["linestyle"]]}
+        places = [curve.axes[name] for name in pair]
+        for ratio in curve.profiles_of_members(pair):
+            if _crosses(_distance(ratio), threshold):
+                thin = {"linewidths": 0.6, "alpha": 0.5}
+                axes.contour(*places, _distance(ratio).T, levels=[threshold], **lines, **thin)
+        distance, note = _distance(curve.profile(pair)), " (all allowed)"
+        if _crosses(distance, threshold):
+            axes.contour(*places, distance.T, levels=[threshold], linewidths=style["linewidth"], **lines)
+            note = ""
         if not curve.baseline:
             axes.plot(*(curve.best_fit[name] for name in pair), "o", color=style["color"], markersize=4.0)
         handles.append(Line2D([], [], label=curve.label + note, **style))
@@ -113,6 +128,15 @@ def contour_figure(
     axes.grid(color="#E6E6E6", linewidth=0.6)
     place_legend(axes, handles)
     return figure
+
+
+def _distance(log_likelihood_ratio: Array) -> Array:
+    """The square root of -2 ln λ: the distance from the best fit in standard deviations."""
+    return np.sqrt(np.minimum(np.maximum(-2.0 * log_likelihood_ratio, 0.0), 1e6))
+
+
+def _crosses(values: Array, threshold: float) -> bool:
+    return bool(values.min() < threshold < values.max())
 
 
 def p_value_figure(

@@ -112,6 +112,8 @@ def curves(
                 axes=grids[record["name"]].axes,
                 log_likelihood_ratio=grids[record["name"]].log_likelihood_ratio(kind),
                 best_fit=limits["best_fit"],
+                degrees_of_freedom=limits["degrees_of_freedom"],
+                members=None if kind else grids[record["name"]].arrays.get("members"),
             )
         )
     return found

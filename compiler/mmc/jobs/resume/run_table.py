@@ -9,6 +9,7 @@ from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import MmcError, StepError
 from mmc.jobs.job import read_record
 from mmc.jobs.record import RECORD, Record
+from mmc.ranges import parse_ranges
 from mmc.reading import read_bytes
 
 MOST_BYTES = 1 << 28
@@ -89,17 +90,7 @@ def _job(*row: str) -> Job:
     stage, name, fingerprint, _, readers = row
     if stage not in STAGES or not _NAME.fullmatch(name):
         raise ValueError(f"there is no job {stage}[{name}]")
-    return Job(stage, name, fingerprint, _ranges(readers))
-
-
-def _ranges(text: str) -> tuple[range, ...]:
-    """Rows in the form of the table.
-
-    >>> _ranges("1-3 7")
-    (range(1, 4), range(7, 8))
-    """
-    pairs = [part.partition("-") for part in text.split()]
-    return tuple(range(int(first), int(last or first) + 1) for first, _, last in pairs)
+    return Job(stage, name, fingerprint, parse_ranges(readers.split()))
 
 
 def _output(folder: Path, job: Job) -> Output:

@@ -1,6 +1,13 @@
-"""The spread between the members of an ensemble, and how much the confidence region would differ with each of them."""
+"""The spread between the members of an ensemble: what the training adds to the error of the confidence region.
+
+The mean of M networks that differ by chance alone has an error of their standard deviation over the root of M. Networks
+that learn from bootstrap samples differ also by the statistical error of the training events, which their mean does not
+reduce, as all these samples are drawn from the same events. Then the error of the mean is at most their standard
+deviation.
+"""
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,44 +24,78 @@ MOST_POINTS = 10_000
 """On larger grids, members are compared in the confidence region alone, without their regions."""
 
 
-def ensemble_spread(
-    estimator: Estimator, problem: LimitProblem, settings: EvaluateSettings, limits: Limits
-) -> dict[str, Any]:
-    """The number of members, and the spread between them on some of the Asimov data.
+class EnsembleSpread:
+    """The members of an ensemble, compared on some of the Asimov data."""
 
-    For ratios, the spread is the largest standard deviation of the members' ln L(θ) - ln L(θ_true), without the rate,
-    in the region at the highest confidence level; and the area of the region with each member, whose standard deviation
-    over the root of the number of members is the error of the area that follows from the training. For scores, it is
-    the standard deviation of the members' scores in units of the spread of their mean, averaged over events and
-    components.
-    """
-    members = estimator.members
-    x, probabilities = (values[:N_EVENTS] for values in problem.asimov)
-    probabilities = probabilities / probabilities.sum()
-    if not members[0].kind.gives_ratio:
-        scores = np.stack([member.score(x) for member in members])
-        spread = np.sqrt(probabilities @ scores.var(axis=0, ddof=1)) / np.sqrt(probabilities @ scores.mean(axis=0) ** 2)
-        return {"members": len(members), "score_spread": float(spread.mean())}
-    inside = np.append(limits.allowed(max(problem.levels)).ravel(), True)
-    is_small = len(inside) <= MOST_POINTS and problem.expects_simulation
-    used = np.ones(len(inside), dtype=bool) if is_small else inside
-    logs = np.stack([Estimator([member]).log_ratio(problem.points[used], x) for member in members])
-    reference = None
-    if settings.calibration != "none" and is_small:
-        row = problem.file.coefficients(problem.file.point(settings.reference)[np.newaxis])[0]
-        reference = problem.file.part(problem.simulation).probabilities(row)[:N_EVENTS]
-    deviations = problem.n_expected * _deviations(logs, probabilities, reference)
-    within = deviations[:, inside[used]]
-    found = {"members": len(members), "log_likelihood_spread": float(within.std(axis=0, ddof=1).max())}
-    if not is_small:
-        return found
-    each = [replace(limits, log_likelihood=limits.log_likelihood + shift, replicas=None) for shift in deviations]
-    areas = {str(level): [one.allowed_area(level) for one in each] for level in problem.levels}
-    errors = {level: float(np.std(values, ddof=1) / len(values) ** 0.5) for level, values in areas.items()}
-    return {**found, "allowed_area": areas, "allowed_area_error": errors}
+    def __init__(self, estimator: Estimator, problem: LimitProblem, settings: EvaluateSettings) -> None:
+        self._members, self._problem, self._settings = estimator.members, problem, settings
+        x, probabilities = (values[:N_EVENTS] for values in problem.asimov)
+        self._x, self._probabilities = x, probabilities / probabilities.sum()
+        self._has_regions = len(problem.points) <= MOST_POINTS and problem.expects_simulation
+
+    @cached_property
+    def deviations(self) -> Array:
+        """The deviations of the members' ln L(θ) - ln L(θ_true) from the ensemble's, without the rate, at all points.
+
+        Shape (members, points + 1).
+        """
+        return self._deviations(slice(None))
+
+    @property
+    def errors_per_spread(self) -> float:
+        """The error of the mean of the members, in units of their standard deviation."""
+        return 1.0 if self._settings.bootstrap else len(self._members) ** -0.5
+
+    @property
+    def variance(self) -> Array:
+        """The variance of ln L(θ) - ln L(θ_true) from the training, for the expected events: shape (points + 1,)."""
+        return np.asarray(self.deviations.var(axis=0, ddof=1) * self.errors_per_spread**2)
+
+    def arrays(self, limits: Limits) -> dict[str, Array]:
+        """``members``: ln λ with each member alone, shape (members, *grid). Nothing for scores, and on large grids."""
+        if not self._members[0].kind.gives_ratio or not self._has_regions:
+            return {}
+        return {"members": np.stack([member.on_grid for member in self._each(limits)])}
+
+    def summary(self, limits: Limits) -> dict[str, Any]:
+        """The number of members, and the spread between them.
+
+        For ratios, the spread is the largest standard deviation of the members' ln L(θ) - ln L(θ_true), without the
+        rate, in the region at the highest confidence level; and the area of the region with each member, with the error
+        of the area that follows from the training. For scores, it is the standard deviation of the members' scores in
+        units of the spread of their mean, averaged over events and components.
+        """
+        members, p = self._members, self._probabilities
+        if not members[0].kind.gives_ratio:
+            scores = np.stack([member.score(self._x) for member in members])
+            spread = np.sqrt(p @ scores.var(axis=0, ddof=1)) / np.sqrt(p @ scores.mean(axis=0) ** 2)
+            return {"members": len(members), "score_spread": float(spread.mean())}
+        inside = np.append(limits.allowed(max(self._problem.levels)).ravel(), True)
+        within = self.deviations[:, inside] if self._has_regions else self._deviations(inside)
+        found = {"members": len(members), "log_likelihood_spread": float(within.std(axis=0, ddof=1).max())}
+        if not self._has_regions:
+            return found
+        each = self._each(limits)
+        areas = {str(level): [one.allowed_area(level) for one in each] for level in self._problem.levels}
+        errors = {level: float(np.std(area, ddof=1)) * self.errors_per_spread for level, area in areas.items()}
+        return {**found, "allowed_area": areas, "allowed_area_error": errors}
+
+    def _each(self, limits: Limits) -> list[Limits]:
+        shifted = limits.log_likelihood + self.deviations
+        return [replace(limits, log_likelihood=values, replicas=None) for values in shifted]
+
+    def _deviations(self, used: Any) -> Array:
+        problem, settings = self._problem, self._settings
+        points = problem.points[used]
+        logs = np.stack([Estimator([member]).log_ratio(points, self._x) for member in self._members])
+        reference = None
+        if settings.calibration != "none" and self._has_regions:
+            row = problem.file.coefficients(problem.file.point(settings.reference)[np.newaxis])[0]
+            reference = problem.file.part(problem.simulation).probabilities(row)[:N_EVENTS]
+        return problem.n_expected * mean_deviations(logs, self._probabilities, reference)
 
 
-def _deviations(logs: Array, probabilities: Array, reference: Array | None) -> Array:
+def mean_deviations(logs: Array, probabilities: Array, reference: Array | None) -> Array:
     """The deviation of each member from the mean ln r of the ensemble, relative to the last point: (members, points).
 
     :param logs: ln r of the members, shape (members, points, events)

@@ -85,7 +85,8 @@ class Limits:
     n_measured: int | None = None
     """How many independent numbers the data consist of; None if that is more than there are parameters."""
     per_simulated: Array | float = 0.0
-    """N/n: events of data per effective simulated event, at each point; 0 for infinitely many simulated events."""
+    """N/n: events of data per effective simulated event, at each point; 0 for infinitely many simulated events. If
+    limits include the error of the training, its variance in units of that from the data is added."""
     replicas: Array | None = None
     """The log likelihoods without one group of the simulated events each, shape (groups, points + 1)."""
     critical: CriticalValues | None = None

@@ -56,6 +56,9 @@ class LimitProblem:
     """The events that make the likelihood: they fill templates, and calibrate ratios."""
     toys: bool = False
     """Whether critical values are from toys. Tuning compares trials without toys."""
+    training: Array | None = None
+    """The variance of ln L(θ) - ln L(θ_true) from the training of networks, for the expected events at each of
+    :attr:`points`; None if limits do not include it."""
 
     @classmethod
     def of(
@@ -196,6 +199,21 @@ class LimitProblem:
         known = self.effective_events > 0.0
         return np.asarray(np.divide(n, self.effective_events, out=np.zeros(len(self.points)), where=known))
 
+    def per_trained(self, limits: Limits) -> Array | float:
+        """V/N: the variance of ln L(θ) - ln L(θ_true) from the training over that from N events, for expected limits.
+
+        For a Gaussian likelihood, that from the events is 2 (ln L(θ_true) - ln L(θ)) of the Asimov data. So V is to the
+        networks what N/n is to the simulated events. At the true point, where both variances vanish, it is the mean
+        over the confidence region.
+        """
+        if self.training is None:
+            return 0.0
+        from_data = 2.0 * (limits.log_likelihood[-1] - limits.log_likelihood) * self.n_expected
+        found = np.divide(self.training, from_data, out=np.zeros(len(self.points)), where=from_data > 0.0)
+        inside = np.append(limits.allowed(max(self.levels)).ravel(), False) & (from_data > 0.0)
+        found[from_data <= 0.0] = found[inside].mean() if inside.any() else 0.0
+        return np.asarray(found)
+
     @cached_property
     def _expected_replicas(self) -> Array:
         """The expected numbers of events without one group of the simulated events each, shape (groups, points)."""
@@ -242,10 +260,12 @@ class LimitProblem:
         data = {"": (expected, self.n_expected)} | (
             {} if observed is None else {"observed": (observed, self.n_observed)}
         )
-        found = {}
+        found, per_trained = {}, {}
         for (data_name, (shape, n)), (rate_name, rate) in product(data.items(), rates.items()):
             names, limits = [data_name, rate_name], self._limits(shape, n, rate=rate, expected=not data_name)
-            limits = replace(limits, per_simulated=self.per_simulated(n))
+            if not data_name:
+                per_trained[rate_name] = self.per_trained(limits)
+            limits = replace(limits, per_simulated=self.per_simulated(n) + n * per_trained[rate_name])
             found["_".join(filter(None, names))] = limits
             if shape.gain is not None:
                 gain = shape.gain(n, self.expected if rate else None)

@@ -1,12 +1,14 @@
 """``evaluate``: limits of a trained estimator, and the closure tests that check them."""
 
+from dataclasses import replace
+
 from mmc.compiler.catalogue.stages import EVALUATE, TRAIN
 from mmc.compiler.settings.evaluation import EvaluateSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, group_entry, read_json, write_json
 from mmc.jobs.learning.estimators import members_in
 from mmc.jobs.madminer.event_file import EventFile
-from mmc.jobs.statistics.ensemble_spread import ensemble_spread
+from mmc.jobs.statistics.ensemble_spread import EnsembleSpread
 from mmc.jobs.statistics.evaluation import evaluate_estimator, load_model
 from mmc.jobs.statistics.information import learned_information
 from mmc.jobs.statistics.limits import save_arrays
@@ -30,15 +32,18 @@ def run(job: StepJob) -> None:
     file = EventFile.of(job.events(settings.group), settings.limits)
     problem = LimitProblem.of(file, settings.limits, job.optional("observed"), grouped=settings.group is not None)
     estimator = load_model(problem, settings, models)
+    spread = EnsembleSpread(estimator, problem, settings) if len(models) > 1 else None
+    if spread is not None and settings.training_error:
+        problem = replace(problem, training=spread.variance)
     outcome = evaluate_estimator(problem, settings, estimator, job.seed)
-    save_arrays(job.out / "limits.npz", outcome.all_arrays())
-    spread = {}
-    if len(models) > 1:
-        spread["ensemble"] = ensemble_spread(estimator, problem, settings, outcome.limits)
-    described = {}
+    arrays, described = outcome.all_arrays(), {}
+    if spread is not None:
+        arrays |= spread.arrays(outcome.limits)
+        described["ensemble"] = spread.summary(outcome.limits)
+    save_arrays(job.out / "limits.npz", arrays)
     if file.has_morphing:
-        arrays, described["fisher_information"] = learned_information(problem, settings, estimator)
-        save_arrays(job.out / "fisher.npz", arrays)
+        information, described["fisher_information"] = learned_information(problem, settings, estimator)
+        save_arrays(job.out / "fisher.npz", information)
     write_json(
         job.out / EVALUATE.record,
         {
@@ -48,7 +53,6 @@ def run(job: StepJob) -> None:
             "estimator": estimator.members[0].kind.name,
             "train_job": settings.train_job,
             **outcome.summary(problem),
-            **spread,
             **described,
         },
     )

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mmc.compiler.catalogue.methods import POLYNOMIAL
-from mmc.jobs.learning.estimators import FLOOR
+from mmc.jobs.learning.polynomials import FLOOR
 from mmc.jobs.statistics.closure.declaration import (
     DOUBTFUL,
     FAILED,

@@ -1,0 +1,85 @@
+"""Jobs for shells: their table, ``jobs.tsv``, and the command of each stage in bash."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from mmc.compiler.plan.model import Flow, Plan, Stage
+from mmc.compiler.targets import dataflow
+from mmc.compiler.targets.quoting import Shell, shell
+from mmc.ranges import in_ranges
+
+TABLE = "jobs.tsv"
+"""The table of all jobs: for each its stage, its name, its fingerprint, the number of jobs for which it waits, and the
+rows of the jobs that wait for it."""
+
+
+def first_rows(plan: Plan) -> dict[str, int]:
+    """The row of each stage's first job in the table of all jobs."""
+    first, row = {}, 0
+    for stage in plan.stages:
+        first[stage.name] = row
+        row += len(stage.jobs)
+    return first
+
+
+def table(plan: Plan) -> str:
+    """The text of the table of all jobs."""
+    return "".join("\t".join(row) + "\n" for row in _rows(plan))
+
+
+def _rows(plan: Plan) -> Iterator[tuple[str, ...]]:
+    row_of: dict[tuple[str, str], int] = {}
+    readers: list[list[int]] = []
+    for stage in plan.stages:
+        for job in stage.jobs:
+            row_of[stage.name, job.name] = len(readers)
+            for need in set(job.needs):
+                readers[row_of[need]].append(len(readers))
+            readers.append([])
+    for stage in plan.stages:
+        for job in stage.jobs:
+            waiting = in_ranges(readers[row_of[stage.name, job.name]])
+            yield stage.name, job.name, job.fingerprint, str(len(set(job.needs))), " ".join(waiting)
+
+
+def command(plan: Plan, stage: Stage, first: Mapping[str, int]) -> Shell:
+    """The words of a stage's command, in bash: ``$1`` is the job's row, ``$job`` its name."""
+    files = {file.name: file.path for file in stage.files}
+    upstream = {item.name: item for item in stage.inputs}
+
+    def directories(name: str) -> str:
+        item = upstream[name]
+        if item.flow is Flow.ALL:
+            return f'"${{{array(plan.stage(item.stage))}[@]}}"'
+        if item.flow is Flow.EACH:
+            return f'"${{{array(plan.stage(item.stage))}[$1 - {first[stage.name]}]}}"'
+        return f'"$out"/{shell(place(plan.stage(item.stage)))}'
+
+    words = dataflow.words(
+        stage,
+        {
+            "text": shell,
+            "config": lambda _: shell(dataflow.config_path(stage)),
+            "job": lambda _: '"$job"',
+            "input": directories,
+            "file": lambda name: shell(str(files[name])),
+            "out": lambda _: f'"$out"/{shell(stage.name)}/"$job"',
+        },
+    )
+    return Shell(" ".join(words))
+
+
+def gathered(plan: Plan) -> list[Stage]:
+    """The stages with several outputs in one command, or with a different output for each job."""
+    read = {item.stage for stage in plan.stages for item in stage.inputs if item.flow is not Flow.ONE}
+    return [stage for stage in plan.stages if stage.name in read]
+
+
+def array(stage: Stage) -> str:
+    """The bash array of a stage's outputs."""
+    return "all_" + re.sub(r"\W", "_", stage.name, flags=re.ASCII)
+
+
+def place(stage: Stage) -> str:
+    """The folder of a stage's outputs, relative to the folder of all results."""
+    return stage.name if stage.scattered else f"{stage.name}/{stage.jobs[0].name}"

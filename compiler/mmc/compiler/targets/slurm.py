@@ -1,0 +1,65 @@
+"""The Slurm target: a script for ``sbatch`` for each stage. ``mmc submit`` submits them as arrays of tasks."""
+
+import json
+import math
+from collections.abc import Iterator
+
+from mmc.compiler.catalogue.batch import SLURM
+from mmc.compiler.plan.model import Plan, Stage
+from mmc.compiler.targets import bash, dataflow, tasks
+from mmc.compiler.targets.bundle import Bundle, make_bundle
+from mmc.compiler.targets.options import Options
+from mmc.compiler.targets.quoting import Markdown, Shell, render
+from mmc.errors import MmcError
+from mmc.version import __version__
+
+LAYOUT = "slurm.json"
+"""What ``mmc submit`` has to know of the tasks."""
+
+
+def emit(plan: Plan, _options: Options) -> Bundle:
+    """The plan for Slurm. Jobs run in the environment of the nodes, whatever the options.
+
+    :raises MmcError: when the study is for another batch system, or a command would be too long
+    """
+    if plan.batch.system not in (None, SLURM):
+        raise MmcError(f"`execution.batch` of the study is for {plan.batch.system}: compile for the target htcondor")
+    first = bash.first_rows(plan)
+    layout = {"jobs_per_task": plan.batch.jobs_per_task, "running_tasks": plan.batch.running_tasks}
+    texts = tasks.documents(plan)
+    texts |= {script_path(stage.name): _script(plan, stage, first[stage.name]) for stage in plan.stages}
+    texts[LAYOUT] = json.dumps(layout, indent=2) + "\n"
+    results = [f"out/{bash.place(stage)}" for stage in dataflow.products(plan)]
+    texts["README.md"] = render(Markdown, "slurm/README.md.j2", results=results, plan=plan, version=__version__)
+    return make_bundle(plan, SLURM, texts)
+
+
+def script_path(stage: str) -> str:
+    """The path of a stage's script within the bundle."""
+    return f"slurm/{stage}.sbatch"
+
+
+def _script(plan: Plan, stage: Stage, first: int) -> str:
+    return render(
+        Shell,
+        "slurm/stage.sbatch.j2",
+        name=f"{plan.study.replace(' ', '_')}.{stage.name}",
+        stage=stage.name,
+        options=list(_options(plan, stage)),
+        first=first,
+        end=first + len(stage.jobs),
+        plan=plan,
+        version=__version__,
+    )
+
+
+def _options(plan: Plan, stage: Stage) -> Iterator[str]:
+    """The options of ``sbatch`` that follow from the study; memory in MiB, time in minutes for all jobs of a task."""
+    batch, asked = plan.batch, stage.resources
+    given = {"partition": batch.partition, "account": batch.account, "constraint": batch.constraint}
+    yield from (f"--{name}={value}" for name, value in given.items() if value is not None)
+    yield f"--cpus-per-task={asked.cpus}"
+    if asked.memory_mib is not None:
+        yield f"--mem={asked.memory_mib}M"
+    if asked.time_s is not None:
+        yield f"--time={math.ceil(asked.time_s * min(batch.jobs_per_task, len(stage.jobs)) / 60)}"

@@ -1,0 +1,39 @@
+"""``task.sh``, which runs jobs by their rows in the table: what a batch system starts on its machines."""
+
+from collections.abc import Iterator, Mapping
+
+from mmc.compiler.plan.model import Flow, Plan, Stage
+from mmc.compiler.targets import bash, dataflow
+from mmc.compiler.targets.quoting import Shell, render
+from mmc.version import __version__
+
+SCRIPT = "task.sh"
+
+
+def documents(plan: Plan) -> dict[str, str]:
+    """The script and the table of jobs by path.
+
+    :raises MmcError: when a stage gathers so many directories that its command would be too long
+    """
+    dataflow.check_commands(plan)
+    first = bash.first_rows(plan)
+    stages = [
+        {"name": stage.name, "command": bash.command(plan, stage, first), "reads": list(_reads(plan, stage, first))}
+        for stage in plan.stages
+    ]
+    return {
+        SCRIPT: render(Shell, "batch/task.sh.j2", stages=stages, plan=plan, version=__version__),
+        bash.TABLE: bash.table(plan),
+    }
+
+
+def _reads(plan: Plan, stage: Stage, first: Mapping[str, int]) -> Iterator[dict[str, str]]:
+    """The arrays that a stage's command names, and the rows of the table that they hold: first, number, first index."""
+    for item in stage.inputs:
+        if item.flow is Flow.ONE:
+            continue
+        upstream = plan.stage(item.stage)
+        start, n = first[item.stage], len(upstream.jobs)
+        here = f"$(($1 - {first[stage.name]}))"
+        each = f"$(({start} + $1 - {first[stage.name]})) 1 {here}"
+        yield {"array": bash.array(upstream), "range": Shell(each if item.flow is Flow.EACH else f"{start} {n} 0")}

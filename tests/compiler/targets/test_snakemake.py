@@ -1,0 +1,96 @@
+"""Snakemake really runs bundles, whose jobs are a fake step program that records its words.
+
+Both the release that REANA runs and a newer one, each in an environment of its own.
+"""
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mmc.compiler.plan.model import Plan
+from mmc.compiler.targets import TARGETS, Options
+
+from tests.compiler.targets.conftest import Place, StepProgram
+from tests.compiler.targets.plans import expected_commands, make_plan, recorded
+from tests.engines import snakemake
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(params=["MMC_SNAKEMAKE", "MMC_SNAKEMAKE_7"])
+def program(request: pytest.FixtureRequest) -> list[str]:
+    return snakemake(request.param)
+
+
+def run(
+    program: list[str], folder: Path, step_program: StepProgram, *words: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*program, "--cores", "2", *words],
+        cwd=folder,
+        env={**step_program.environment, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_jobs_get_the_words_of_the_plan_and_only_what_failed_runs_again(
+    program: list[str], place: Place, step_program: StepProgram, tmp_path: Path
+) -> None:
+    name = 'it\'s $(touch hacked) "x" {y} #1 %20 µ.h5'
+    plan = make_plan(splits=3, file=f"inputs/{name}")
+    folder = place(plan, "snakemake", tmp_path / "bundle")
+    done = run(program, folder, step_program, "--keep-going", FAKE_FAIL="simulate/signal.sm.1")
+    assert done.returncode != 0
+    ran = step_program.ran(folder / "out")
+    assert {job for stage, job in ran if stage == "analyse"} == {"signal.sm.0", "signal.sm.2"}
+    finished = {path: path.stat().st_ino for path in (folder / "out").rglob("job.json")}
+    done = run(program, folder, step_program)
+    assert done.returncode == 0, done.stderr
+    assert step_program.ran(folder / "out") == recorded(expected_commands(plan))
+    assert {path: path.stat().st_ino for path in finished} == finished, "a finished job has run again"
+    assert not list(tmp_path.rglob("hacked"))
+
+
+def test_resources_reach_the_jobs(program: list[str], place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    plan = make_plan(1, ["sally"], cpus=2, memory_mib=512)
+    folder = place(plan, "snakemake", tmp_path / "bundle")
+    done = run(program, folder, step_program, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    said = done.stdout + done.stderr
+    assert "threads: 2" in said and "mem_mb=537" in said and "runtime=10" in said
+
+
+def test_a_changed_study_runs_what_it_affects(
+    program: list[str], place: Place, step_program: StepProgram, tmp_path: Path
+) -> None:
+    plan = make_plan(1, ["sally"])
+    folder = place(plan, "snakemake", tmp_path / "bundle")
+    assert run(program, folder, step_program).returncode == 0
+    place(_with_new_training(plan), "snakemake", folder)
+    finished = {path: path.stat().st_ino for path in (folder / "out").rglob("job.json")}
+    done = run(program, folder, step_program)
+    assert done.returncode == 0, done.stderr
+    again = {path.parent.parent.name for path, number in finished.items() if path.stat().st_ino != number}
+    assert again == {"train", "evaluate", "report"}
+
+
+def _with_new_training(plan: Plan) -> Plan:
+    """The plan after an edit of the study that changes how networks are trained."""
+    stages = [
+        replace(stage, jobs=tuple(replace(job, fingerprint=f"new{job.fingerprint}") for job in stage.jobs))
+        if stage.group == "learning"
+        else stage
+        for stage in plan.stages
+    ]
+    return replace(plan, stages=tuple(stages))
+
+
+def test_images_and_local() -> None:
+    text = TARGETS["snakemake"](make_plan(image="repo/image:1.0"), Options()).texts["Snakefile"]
+    assert text.count("container:\n        'docker://repo/image:1.0'\n") == 8
+    local = TARGETS["snakemake"](make_plan(image="repo/image:1.0"), Options(local=True)).texts["Snakefile"]
+    assert local == TARGETS["snakemake"](make_plan(), Options()).texts["Snakefile"]
+    assert "container" not in local
