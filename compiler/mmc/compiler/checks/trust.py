@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mmc.compiler.catalogue.generators import MADGRAPH
+from mmc.compiler.catalogue.generators import MADGRAPH, UFO
 from mmc.compiler.checks import cards
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.reweighting import models
@@ -94,7 +94,7 @@ def _found(ctx: Context) -> Iterator[_Found]:
 
 def _settings(ctx: Context) -> Iterator[_Found]:
     path: Path = ("generation", "shower", "settings")
-    for name, value in ctx.entries(*path).items() if ctx.origin is MADGRAPH else ():
+    for name, value in ctx.entries(*path).items() if ctx.origin in (MADGRAPH, UFO) else ():
         refusal = pythia_settings.refusal(name, pythia_settings.word(value))
         if refusal is not None and cards.place_of_pythia(name) is None:
             yield _Found((*path, name), None, refusal)

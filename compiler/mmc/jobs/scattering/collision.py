@@ -52,7 +52,7 @@ class Differential:
         self.diagrams = drawn
         hadrons = collider.partons is not None
         self.channels = channels(drawn, Masses(model, point), self._masses, collider.energy, hadrons=hadrons)
-        self._reference, self._power = self._strong_coupling(model)
+        self._reference, self.strong_power = self._strong_coupling(model)
 
     def sampled(self, channel: int, numbers: Floats) -> tuple[Floats, Points]:
         """dσ in pb at points of a channel: its part α of the integrand times the volume of each point.
@@ -84,9 +84,15 @@ class Differential:
 
     def squared(self, momenta: Floats, point: Point) -> Floats:
         """|M|² at a parameter point, with the strong coupling at the scale of each event, (points,)."""
-        values = self.element.squared(momenta, {**point, **self._fixed()})
-        if self._power and self._collider.partons is not None and self._collider.fixed_scale is None:
-            values = values * (self._collider.partons.alpha_s(self.scale(momenta)) / self._reference) ** self._power
+        try:
+            with np.errstate(all="ignore"):
+                values = self.element.squared(momenta, {**point, **self._fixed()})
+        except StepError as error:
+            raise StepError(f"{error}: is there a cut on each pole?") from error
+        if self.strong_power and self._collider.partons is not None and self._collider.fixed_scale is None:
+            values = (
+                values * (self._collider.partons.alpha_s(self.scale(momenta)) / self._reference) ** self.strong_power
+            )
         return values
 
     def scale(self, momenta: Floats) -> Floats:
@@ -105,7 +111,7 @@ class Differential:
 
     def _fixed(self) -> Point:
         """The strong coupling at a fixed scale, as a parameter of the model."""
-        if self._power is None or self._collider.partons is None or self._collider.fixed_scale is None:
+        if self.strong_power is None or self._collider.partons is None or self._collider.fixed_scale is None:
             return {}
         return {ALPHA_S: float(self._collider.partons.alpha_s(np.array([self._collider.fixed_scale]))[0])}
 

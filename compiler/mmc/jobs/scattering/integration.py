@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +25,8 @@ _ROUND = 8_000
 """The points of each later round."""
 _FEW = 2_000
 """The points of a channel that is negligible, after its grid is fixed."""
-_MOST_ROUNDS = 200
-"""Of all channels together, for each channel."""
+_FIRST_POINTS, _MOST_POINTS = 50_000, 20_000_000
+"""After so many points for each channel, more points than the second number in all must not be needed."""
 _NEGLIGIBLE = 0.1
 """A channel stops adapting when its error is this part of the error that the study asks for."""
 _OVERFLOW = 1e-3
@@ -89,17 +90,20 @@ def integrate(
         for c, channel in enumerate(differential.channels)
     ]
     _adapt(differentials, parts, precision, random)
-    for _ in range(_MOST_ROUNDS * len(parts)):
+    for _ in count():
         total, error = sum(part.value for part in parts), math.hypot(*(part.error for part in parts))
+        n_points = sum(len(part.weights) for part in parts)
         if not total > 0.0:
             raise StepError("no point of phase space passes the cuts: check the cuts and the energy of the beams")
         if error <= precision * total:
             return total, error, [part for part in parts if part.value > 0.0]
+        if n_points > _FIRST_POINTS * len(parts) and n_points * (error / (precision * total)) ** 2 > _MOST_POINTS:
+            break
         part = max(parts, key=lambda part: part.error / math.sqrt(len(part.samples)))
         part.samples.append(_sample(differentials[part.subprocess], part, _ROUND, random)[0])
     raise StepError(
-        f"the cross section does not converge: ({total:.4g} ± {error:.2g}) pb after many rounds; is there a cut on "
-        "each pole (photons, soft or collinear jets)?"
+        f"the cross section does not converge: it is ({total:.4g} ± {error:.2g}) pb after {n_points:,} points; is there a "
+        "cut on each pole, or does the study ask for too much `precision`?"
     )
 
 
