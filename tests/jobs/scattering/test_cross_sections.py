@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-import pythia8mc
 import pytest
+import pythia8mc
 from mmc.jobs.matrix_elements import Model
 
 from tests.jobs.scattering.processes import cross_section, hadron_collider, lepton_collider

@@ -78,6 +78,14 @@ class Model:
             raise StepError(f"the model {self.name} does not have a particle {identity}")
         return found
 
+    def has(self, entry: str) -> bool:
+        """Whether an entry of the param card is a parameter of the model."""
+        return entry in self._names
+
+    def value(self, entry: str) -> float:
+        """The value of an entry that the model has."""
+        return self.parameters()[self._names[entry]].real
+
     def mass(self, pdg: int, point: Point | None = None) -> float:
         """A particle's mass in GeV.
 
