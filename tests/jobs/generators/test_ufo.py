@@ -163,7 +163,7 @@ def test_showered_events(chain: Chain) -> None:
     shared = _hadrons()
     process = {"processes": ["p p > w+ h"], "definitions": {"p": "u c d~ s~"}, "cuts": {}}
     written = json.loads((chain.generate(shared, **process) / "process.json").read_text())
-    assert sorted(len(entry["members"]) for entry in written["subprocesses"]) == [2, 2]
+    assert sorted(len(entry["members"]) for entry in written["subprocesses"]) == [4]
     out = chain.simulate(shared, n=60, shower={"card": None, "settings": {"PartonLevel:MPI": False}}, **process)
     assert json.loads((out / "simulate.json").read_text())["n_events"] >= 57
     assert (out / "events.hepmc.gz").stat().st_size > 10_000
@@ -184,7 +184,7 @@ def test_showered_events(chain: Chain) -> None:
         ({"cuts": {"ptl": 200.0}}, "no point of phase space passes the cuts"),
         ({"processes": ["e- e+ > mu- mu+ QED=1"]}, "does not have a tree diagram for"),
         ({"processes": ["e- e+ > mu- ghost"]}, "does not have a particle ghost"),
-        ({"processes": ["e- e+ > e- e+"], "cuts": {}}, "is there a cut on each pole"),
+        ({"processes": ["e- e+ > a a"], "cuts": {}}, "is there a cut on each pole"),
         ({"param_card": {"dim6 2": 1.0}}, "does not have a parameter dim6 2"),
     ],
 )
@@ -201,6 +201,10 @@ def test_a_model_that_nobody_has_or_trusts(chain: Chain, model: dict[str, str], 
 
 
 def test_a_benchmark_without_a_cross_section(chain: Chain) -> None:
-    """At a fine-structure constant of 1e-92, the squared matrix element is too small for a number."""
-    chain.at({**BENCHMARKS, "none": {"alpha": -1e90}})
-    assert chain.refusal() == "the cross section vanishes at the benchmark none: take another point"
+    """The parameter is the Yukawa coupling of the b quark, and the process vanishes without it."""
+    chain.at({**BENCHMARKS, "none": {"alpha": 1.0}})
+    yukawa = {"lha_block": "yukawa", "lha_id": 5, "transform": "4.7*(1 - theta)"}
+    model = {"name": "ufo_sm", "file": None, "restriction": "no_b_mass"}
+    shared = {**_hadrons(), "parameters": {"alpha": yukawa}, "model": model}
+    refusal = chain.refusal(shared, processes=["b b~ > h h"], cuts={})
+    assert refusal == "the cross section vanishes at the benchmark none: take another point"

@@ -48,7 +48,7 @@ def test_what_a_model_does_not_have(sm: Model, process: str, words: str) -> None
 
 
 def test_an_incoming_particle_with_a_mass() -> None:
-    with pytest.raises(StepError, match="b~ comes in with a mass of 4.7 GeV in the model ufo_sm"):
+    with pytest.raises(StepError, match=r"b~ comes in with a mass of 4\.7 GeV in the model ufo_sm"):
         found(Model.load("ufo_sm"), "b b~ > h z", hadron_collider({}))
 
 

@@ -7,8 +7,10 @@ from mmc.compiler.catalogue.generators import UFO
 from mmc.compiler.checks.context import Context, energy_gev, rule
 from mmc.compiler.checks.detector import MMC319
 from mmc.compiler.checks.pythia8 import MMC309
+from mmc.compiler.checks.reweighting import MMC350
+from mmc.compiler.inputs import ufo_model
 from mmc.compiler.inputs.process_lines import ProcessLine, parse, particles_of
-from mmc.compiler.language.diagnostics import Code, Diagnostic, show
+from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
 from mmc.compiler.language.document import Path
 
 _HADRONS = ("p", "pbar")
@@ -60,6 +62,30 @@ def processes(ctx: Context) -> Iterator[Diagnostic]:
                 yield ctx.problem(MMC345, path, f"{show(text)}: {error}", "correct the process")
 
 
+@rule(MMC350)
+def what_the_model_has(ctx: Context) -> Iterator[Diagnostic]:
+    """The model has the particles and the orders of each process, if it is at hand."""
+    model = ctx.get("generation", "model")
+    texts = None if ctx.origin is not UFO or model is None else ctx.read_model(model)
+    declared = None if texts is None else ufo_model.declared(texts)
+    if declared is None:
+        return
+    for name, sample in samples(ctx).items():
+        labels = {**(ctx.get("generation", "definitions") or {}), **sample["definitions"]}
+        for path, text in process_lines(name, sample):
+            line = _parsed(text, labels)
+            if line is None:
+                continue
+            words = [word for label in (*line.incoming, *line.outgoing) for word in particles_of(label, labels)]
+            if unknown := [word for word in words if word.lower() not in declared.particles]:
+                message = f"{show(text)}: the model does not have a particle {show(unknown[0])}"
+                help_text = f"its particles are {one_of(list(declared.particles), 40)}"
+                yield ctx.problem(MMC350, path, message, help_text)
+            elif other := [order for order in line.orders if order not in declared.orders]:
+                message = f"{show(text)}: the model does not have an order {show(other[0])}"
+                yield ctx.problem(MMC350, path, message, f"its orders are {one_of(sorted(declared.orders), 12)}")
+
+
 MMC346 = Code(
     "MMC346",
     "The beams do not fit the process",
@@ -97,7 +123,7 @@ def _parsed(text: str, labels: Mapping[str, str]) -> ProcessLine | None:
     """The process; None if it is reported elsewhere."""
     try:
         line = parse(text)
-        for label in line.incoming:
+        for label in (*line.incoming, *line.outgoing):
             particles_of(label, labels)
     except ValueError:
         return None

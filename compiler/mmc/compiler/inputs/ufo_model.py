@@ -32,6 +32,8 @@ class Declared:
     entries: frozenset[str]
     """The external parameters by their places in the param card, as in ``dim6 2``."""
     orders: frozenset[str]
+    named: Mapping[str, str]
+    """The places of the external parameters by their names, in the model's order."""
 
 
 def installed(name: str) -> Path | None:
@@ -81,6 +83,11 @@ def declared(files: Mapping[str, str]) -> Declared | None:
         particles = list(_calls(files["particles.py"], "Particle"))
         parameters = list(_calls(files["parameters.py"], "Parameter"))
         orders = list(_calls(files["coupling_orders.py"], "CouplingOrder"))
+        named = {
+            one["name"]: f"{one['lhablock'].lower()} {numbers(_number(one['lhacode']))}"
+            for one in parameters
+            if one.get("nature") == "external" and one.get("lhablock")
+        }
         pdgs, spins = {}, {}
         for one in particles:
             for name, sign in ((one["antiname"], -1), (one["name"], 1)):
@@ -88,12 +95,9 @@ def declared(files: Mapping[str, str]) -> Declared | None:
         return Declared(
             dict(reversed(pdgs.items())),
             spins,
-            frozenset(
-                f"{one['lhablock'].lower()} {numbers(_number(one['lhacode']))}"
-                for one in parameters
-                if one.get("nature") == "external" and one.get("lhablock")
-            ),
+            frozenset(named.values()),
             frozenset(one["name"] for one in orders),
+            named,
         )
     except (SyntaxError, ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError):
         return None

@@ -25,8 +25,8 @@ _TRIED = 500
 def run(job: StepJob) -> None:
     """Write ``process.json``: the subprocesses, the cross section, and the grids from which events are sampled.
 
-    :raises StepError: the model does not load or does not have the process; the cross section vanishes at a benchmark or
-        does not converge; or no point of phase space passes the cuts
+    :raises StepError: the model does not load or lacks the process; the cross section vanishes at a benchmark or does
+        not converge; or no point of phase space passes the cuts
     """
     settings = job.read(UfoGenerateSettings)
     points = ufo_collision.points(settings, Benchmarks.of(job))

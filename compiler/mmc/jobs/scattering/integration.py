@@ -25,7 +25,7 @@ _ROUND = 8_000
 """The points of each later round."""
 _FEW = 2_000
 """The points of a channel that is negligible, after its grid is fixed."""
-_FIRST_POINTS, _MOST_POINTS = 50_000, 20_000_000
+_FIRST_POINTS, _MOST_POINTS = 20_000, 20_000_000
 """After so many points for each channel, more points than the second number in all must not be needed."""
 _NEGLIGIBLE = 0.1
 """A channel stops adapting when its error is this part of the error that the study asks for."""
@@ -102,8 +102,8 @@ def integrate(
         part = max(parts, key=lambda part: part.error / math.sqrt(len(part.samples)))
         part.samples.append(_sample(differentials[part.subprocess], part, _ROUND, random)[0])
     raise StepError(
-        f"the cross section does not converge: it is ({total:.4g} ± {error:.2g}) pb after {n_points:,} points; is there a "
-        "cut on each pole, or does the study ask for too much `precision`?"
+        f"the cross section does not converge: it is ({total:.4g} ± {error:.2g}) pb after {n_points:,} points; is "
+        "there a cut on each pole, or does the study ask for too much `precision`?"
     )
 
 

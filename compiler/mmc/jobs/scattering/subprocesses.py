@@ -89,8 +89,8 @@ def _require_no_mass(model: Model, incoming: Iterable[int]) -> None:
     for pdg in sorted(incoming):
         if model.mass(pdg) > 0.0:
             raise StepError(
-                f"{model.particle(pdg).name} comes in with a mass of {model.mass(pdg):g} GeV in the model {model.name}: "
-                "take a restriction without it, set its mass to 0, or leave it out of the definition"
+                f"{model.particle(pdg).name} comes in with a mass of {model.mass(pdg):g} GeV in the model "
+                f"{model.name}: take a restriction without it, set its mass to 0, or leave it out of the definition"
             )
 
 
