@@ -41,7 +41,8 @@ def load(folder: Path) -> Loaded:
         raise MissingExtraError("ufoamp", "ufo") from error
     if vertex_eval.EPSILON_T[0, 1, 2, 3].real > 0:
         vertex_eval.EPSILON_T *= -1
-    harvest, own = ufo_model._import, set()
+    harvest = ufo_model._import
+    own: set[int] = set()
 
     def corrected(path: str) -> ModuleType:
         module: ModuleType = harvest(path)

@@ -27,11 +27,12 @@ def follows_coupling(element: MatrixElement, momenta: Floats, points: Sequence[P
     if not element.model.has(ALPHA_S) or ALPHA_S in reference:
         return False
     value = element.model.value(ALPHA_S)
-    ratios = []
-    for coupling in (value, _STEP * value):
+
+    def ratios(coupling: float) -> Floats:
         first = element.squared(momenta, {**reference, ALPHA_S: coupling})
-        ratios.append([element.squared(momenta, {**point, ALPHA_S: coupling}) / first for point in others])
-    return not np.allclose(*ratios, rtol=_SAME, atol=0.0)
+        return np.array([element.squared(momenta, {**point, ALPHA_S: coupling}) / first for point in others])
+
+    return not np.allclose(ratios(value), ratios(_STEP * value), rtol=_SAME, atol=0.0)
 
 
 def squared(element: MatrixElement, momenta: Floats, couplings: Floats, point: Point) -> Floats:
