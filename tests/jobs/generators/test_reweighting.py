@@ -139,6 +139,31 @@ def test_weights_of_the_file_are_replaced_if_they_agree(tmp_path: Path, configur
     assert re.search(message, refusal(tmp_path, setup, archive, events(tmp_path, last=8.4), powers=None))
 
 
+def test_weights_follow_the_strong_coupling_of_the_event(tmp_path: Path, configured: Path) -> None:
+    """Here the operator that violates CP has the strong coupling, and the other does not."""
+    parameters = ufo_models.FILES["parameters"] + (
+        '    aS = Parameter(name="aS", nature="external", type="real", value=0.2, lhablock="SMINPUTS", lhacode=[3])\n'
+    )
+    couplings = ufo_models.FILES["couplings"].replace("0.01*odd", "0.1*aS*odd")
+    folder = ufo_models.write(tmp_path / "strong", parameters=parameters, couplings=couplings)
+    with tarfile.open(tmp_path / "strong.tar.gz", "w:gz") as packed:
+        packed.add(folder, "strong")
+    lhe = changed(events(tmp_path), r" 1.18000000e-01\n", " 1.5e-01\n")
+    out = run(tmp_path, configured, tmp_path / "strong.tar.gz", lhe)
+    element = MatrixElement(Model.load(folder, values={"new 3": 0.0}), [1, 2], [25, 1, 2])
+    for event, coupling in ((0, 0.15), (1, 0.118)):
+        momenta = with_higgs(12, MASS)[[event]]
+        both, sm = (
+            element.squared(momenta, {"new 1": even, "new 2": 2.0 * odd, "sminputs 3": coupling})[0]
+            for even, odd in (POINTS["both"], POINTS["sm"])
+        )
+        computed = les_houches_table.read(out / "events.lhe.gz").weights["both"][event]
+        assert computed == pytest.approx(2.0 * both / sm, rel=1e-7)
+    unknown = changed(lhe, r" 1.18000000e-01\n", " -1\n")
+    line = refusal(tmp_path, configured, tmp_path / "strong.tar.gz", unknown)
+    assert line.startswith("event 2 of events.lhe.gz: the weights of q k > q k h NP=2 depend on the strong coupling")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

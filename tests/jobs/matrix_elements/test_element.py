@@ -173,6 +173,51 @@ def test_helicities_that_appear_at_another_point(tmp_path: Path) -> None:
     np.testing.assert_array_equal(element.squared(momenta), left)
 
 
+def test_four_fermions_on_different_lines(tmp_path: Path) -> None:
+    """A structure with both ways to join q q > q q is the sum of two structures with one way each."""
+    first, second = (f"Gamma(-1,{a},-2)*ProjM(-2,1)*Gamma(-1,{b},-3)*ProjM(-3,3)" for a, b in (("2", "4"), ("4", "2")))
+    new = 'NEW = Coupling(name="NEW", value="0.002*odd*complex(0,1)", order={"NP": 1})'
+    vertex = """
+        V_5 = Vertex(name="V_5", particles=[P.q__tilde__, P.q, P.q__tilde__, P.q], color=["1"],
+                     lorentz=[%s], couplings={%s})
+    """
+    found = []
+    for structures in ([f"{first} - 0.5*{second}"], [first, f"-0.5*{second}"]):
+        lines = [
+            f'L{n} = Lorentz(name="L{n}", spins=[2, 2, 2, 2], structure="{text}")' for n, text in enumerate(structures)
+        ]
+        words = [(f"L.L{n}", f"(0, {n}): C.NEW") for n in range(len(structures))]
+        folder = ufo_models.write(
+            tmp_path / str(len(structures)),
+            couplings=dedent(ufo_models.FILES["couplings"]) + new,
+            lorentz=dedent(ufo_models.FILES["lorentz"]) + "\n".join(lines),
+            vertices=ufo_models.FILES["vertices"]
+            + vertex % tuple(", ".join(word) for word in zip(*words, strict=True)),
+        )
+        element = MatrixElement(Model.load(folder, values={"new all": 0.0, "new 2": 1.0}), [1, 1], [1, 1])
+        found.append(element.squared(pairs(8, 500.0)[0]))
+    np.testing.assert_allclose(*found, rtol=1e-12)
+
+
+def test_propagators_of_the_model(tmp_path: Path) -> None:
+    """They are not supported: a process in which one takes part is refused."""
+    particles = ufo_models.FILES["particles"].replace(
+        'name="v", antiname="v"', 'name="v", antiname="v", propagator="own"'
+    )
+    model = Model.load(ufo_models.write(tmp_path / "own", particles=particles), values={"new all": 1.0})
+    momenta = pairs(2, 500.0)[0]
+    with pytest.raises(StepError, match="q q~ > k k~: the model defines a propagator for v, which is not supported"):
+        MatrixElement(model, [1, -1], [2, -2]).squared(momenta)
+    assert MatrixElement(model, [25, 25], [25, 25], without=[23]).squared(momenta).all()
+
+
+def test_structures_that_ufoamp_does_not_know(tmp_path: Path) -> None:
+    lorentz = ufo_models.FILES["lorentz"].replace('structure="1"', 'structure="Form(1,2)"')
+    model = Model.load(ufo_models.write(tmp_path / "form", lorentz=lorentz), values={"new all": 1.0})
+    with pytest.raises(StepError, match="h h > h h: ufoamp cannot compute it: unsupported Lorentz atom Form"):
+        MatrixElement(model, [25, 25], [25, 25])
+
+
 def test_excluded_particles(standard_model: Model) -> None:
     momenta = pairs(5, 300.0)[0]
     photon = MatrixElement(standard_model, [11, -11], [13, -13], without=[23])

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ class Process:
     """The events of the file; the first is 1."""
     momenta: Floats
     """(events, legs, 4): E, px, py, pz in GeV; incoming particles first."""
+    couplings: Floats
+    """The strong coupling α_s of each event, (events,); not positive where the file does not tell."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,14 @@ def read(path: Path, undecayed: Collection[int], wanted: Collection[str], names:
     :param names: the names of weights in the file, where they differ
     :raises StepError: when the file is damaged, or an event does not have incoming or outgoing particles
     """
-    found: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[list[int], list[list[tuple[float, ...]]]]] = {}
+    found: dict[tuple[tuple[int, ...], tuple[int, ...]], _Events] = {}
     nominal: list[float] = []
     weights: dict[str, list[float]] = {name: [] for name in wanted}
     for event, (_, body, own, written) in enumerate(les_houches_normalise.events(path, names), start=1):
         try:
-            incoming, outgoing = _legs([line.split() for line in body.splitlines()[1:]], undecayed)
+            first, *lines = (line.split() for line in body.splitlines())
+            incoming, outgoing = _legs(lines, undecayed)
+            coupling = number(first[5])
             nominal.append(number(own))
             for name in wanted & written.keys():
                 weights[name].append(number(written[name]))
@@ -65,16 +70,25 @@ def read(path: Path, undecayed: Collection[int], wanted: Collection[str], names:
         if not incoming or not outgoing:
             raise StepError(f"event {event} of {path.name} does not have incoming and outgoing particles")
         key = tuple(pdg for pdg, _ in incoming), tuple(pdg for pdg, _ in outgoing)
-        numbers, momenta = found.setdefault(key, ([], []))
-        numbers.append(event)
-        momenta.append([momentum for _, momentum in (*incoming, *outgoing)])
+        of_process = found.setdefault(key, _Events([], [], []))
+        of_process.numbers.append(event)
+        of_process.momenta.append([momentum for _, momentum in (*incoming, *outgoing)])
+        of_process.couplings.append(coupling)
     if not nominal:
         raise StepError(f"{path.name} holds no events")
     return HardProcesses(
-        [Process(*key, np.array(numbers), np.array(momenta)) for key, (numbers, momenta) in found.items()],
+        [Process(*key, *map(np.array, events)) for key, events in found.items()],
         np.array(nominal),
         {name: np.array(values) for name, values in weights.items() if len(values) == len(nominal)},
     )
+
+
+class _Events(NamedTuple):
+    """The events of a process."""
+
+    numbers: list[int]
+    momenta: list[list[tuple[float, ...]]]
+    couplings: list[float]
 
 
 _Leg = tuple[int, tuple[float, ...]]

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from mmc.jobs.formats import les_houches_legs
 from mmc.jobs.formats.les_houches_legs import HardProcesses, Process
 from mmc.jobs.generators import ufo_source
 from mmc.jobs.job import StepJob
-from mmc.jobs.matrix_elements import MatrixElement, Model, Point
+from mmc.jobs.matrix_elements import MatrixElement, Model, Point, running
 from mmc.jobs.matrix_elements.morphing import TOLERANCE, MorphedPoint
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,8 @@ _OWN = 0.01
 """The largest relative difference between a weight of mmc and one of the file."""
 _MOST_OTHER = 0.01
 """The largest fraction of events with a larger difference: strong cancellations show the rounding of the points."""
-_MORPHED = 200
-"""The number of events of a process for which morphing is checked."""
+_TRIED = 3
+"""The number of events that show whether ratios depend on the strong coupling."""
 
 
 def load(job: StepJob, settings: Reweighting, trust: Collection[str]) -> Model:
@@ -83,17 +83,18 @@ def ratios(
     for process in hard.processes:
         element = _element(path.name, model, settings, process, undecayed)
         _check_momenta(path.name, element, process, points[sampled], undecayed)
-        reference = element.squared(process.momenta, points[sampled])
+        squared = _squared(path.name, element, process, points, sampled)
+        reference = squared(points[sampled])
         if not reference.all():
             event = process.numbers[np.argmin(reference != 0.0)]
             raise StepError(
                 f"event {event} of {path.name}: |M|² of {element} vanishes at {sampled!r}, where the event was sampled"
             )
         for name in points.keys() - {sampled}:
-            found[name][process.numbers - 1] = element.squared(process.momenta, points[name]) / reference
+            found[name][process.numbers - 1] = squared(points[name]) / reference
         if morphed is not None:
             of_process = {name: values[process.numbers - 1] for name, values in found.items()}
-            _check_morphing(element, process, morphed, of_process, reference)
+            _check_morphing(element, squared(morphed[1]) / reference, morphed[0], of_process)
         log.info("%s: %d events", element, len(process.numbers))
     spent = time.perf_counter() - start
     log.info("%.3g ms for each event and benchmark", 1e3 * spent / len(hard.nominal) / len(points))
@@ -107,6 +108,25 @@ def _element(file: str, model: Model, settings: Reweighting, process: Process, u
         return MatrixElement(model, process.incoming, process.outgoing, settings.orders, without=without)
     except StepError as error:
         raise StepError(f"event {process.numbers[0]} of {file}: {error}") from error
+
+
+def _squared(
+    file: str, element: MatrixElement, process: Process, points: Mapping[str, Point], sampled: str
+) -> Callable[[Point], Floats]:
+    """|M|² of the events at a point, (events,): with the strong coupling of each event where ratios depend on it.
+
+    :raises StepError: ratios depend on it, and the file does not tell it
+    """
+    every = [points[sampled], *(point for name, point in points.items() if name != sampled)]
+    if not running.follows_coupling(element, process.momenta[:_TRIED], every):
+        return lambda point: element.squared(process.momenta, point)
+    unknown = process.couplings <= 0.0
+    if unknown.any():
+        raise StepError(
+            f"event {process.numbers[np.argmax(unknown)]} of {file}: the weights of {element} depend on the strong "
+            "coupling, and the event does not tell it (AQCD)"
+        )
+    return lambda point: running.squared(element, process.momenta, process.couplings, point)
 
 
 def _check_momenta(file: str, element: MatrixElement, process: Process, point: Point, undecayed: set[int]) -> None:
@@ -135,19 +155,11 @@ def _check_momenta(file: str, element: MatrixElement, process: Process, point: P
             )
 
 
-def _check_morphing(
-    element: MatrixElement,
-    process: Process,
-    morphed: tuple[MorphedPoint, Point],
-    found: Mapping[str, Floats],
-    reference: Floats,
-) -> None:
+def _check_morphing(element: MatrixElement, direct: Floats, morphed: MorphedPoint, found: Mapping[str, Floats]) -> None:
     """:raises StepError: when |M|² at a random point is not what morphing gives"""
-    random, point = morphed
-    direct = element.squared(process.momenta[:_MORPHED], point) / reference[:_MORPHED]
-    difference = random.disagreement({name: values[:_MORPHED] for name, values in found.items()}, direct)
+    difference = morphed.disagreement(found, direct)
     if difference > TOLERANCE:
-        at = ", ".join(f"{name} = {value:.4g}" for name, value in random.values.items())
+        at = ", ".join(f"{name} = {value:.4g}" for name, value in morphed.values.items())
         raise StepError(
             f"{element}: |M|² is not a polynomial with the study's powers of the parameters: at {at}, morphing "
             f"differs by {difference:.2g} of its terms; check `max_power` and `max_overall_power`"

@@ -17,8 +17,8 @@ Floats = npt.NDArray[np.float64]
 Helicities = tuple[int, ...]
 
 _SPINS = {1: "0", 2: "1/2", 3: "1"}
-_BATCH = 2048
-"""Helicities times events that are computed at once: this fits into the processor's cache for small processes."""
+_BATCH = 8192
+"""Helicities times events that are computed at once: larger batches are not faster."""
 _VANISHING = 1e-28
 """Helicities whose share of |M|² is smaller vanish exactly, for instance by chirality."""
 
@@ -151,8 +151,26 @@ class MatrixElement:
         chosen = dict(point or {})
         if chosen != self._point:
             parameters, couplings = self.model.evaluated(chosen)
+            self._refuse_own_propagators(couplings)
             self._amplitude = self._with(parameters, couplings)
             self._point = chosen
+
+    def _refuse_own_propagators(self, couplings: Mapping[str, complex]) -> None:
+        """:raises StepError: a particle whose propagator the model defines couples to others at these orders"""
+        special = self.model.own_propagators - self.without - {abs(particle.pdg) for particle in self._legs}
+        pdgs = {particle.py_name: abs(particle.pdg) for particle in self.model.ufo.particles}
+        orders = {coupling.name: coupling.order for coupling in self.model.ufo.couplings}
+        for vertex in self.model.ufo.vertices if special else ():
+            found = special & {pdgs[name] for name in vertex.particles}
+            used = [name for name in vertex.couplings.values() if couplings[name] != 0 and self._allows(orders[name])]
+            if found and used and self.without.isdisjoint(pdgs[name] for name in vertex.particles):
+                name = self.model.particle(min(found)).name
+                raise StepError(
+                    f"{self}: the model defines a propagator for {name}, which is not supported: exclude {name}"
+                )
+
+    def _allows(self, orders: Mapping[str, int]) -> bool:
+        return all(orders.get(name, 0) <= limit for name, limit in self.orders.items())
 
     def _with(self, parameters: Mapping[str, complex], couplings: Mapping[str, complex]) -> "Amplitude":
         from ufoamp.recursion import Amplitude
@@ -183,9 +201,13 @@ class MatrixElement:
         couplings = {coupling.name: 1.0 + 0j for coupling in self.model.ufo.couplings}
         amplitude = self._with(self.model.parameters(), couplings)
         momenta = np.random.default_rng(1).normal(size=(1, len(self._legs), 4))
-        with np.errstate(all="ignore"):
-            if not amplitude.amplitude_flows(self._external(momenta, [(1,) * len(self._legs)])):
-                raise StepError(f"{self}: the model {self.model.name} does not have a diagram for this process")
+        try:
+            with np.errstate(all="ignore"):
+                flows = amplitude.amplitude_flows(self._external(momenta, [(1,) * len(self._legs)]))
+        except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+            raise StepError(f"{self}: ufoamp cannot compute it: {error}") from error
+        if not flows:
+            raise StepError(f"{self}: the model {self.model.name} does not have a diagram for this process")
 
 
 def _few(names: Sequence[str]) -> str:

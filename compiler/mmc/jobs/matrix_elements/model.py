@@ -32,6 +32,8 @@ class Model:
     ufo: "UfoModel" = field(repr=False)
     values: Mapping[str, float] = field(repr=False)
     """The values that cards and the caller set, by the model's name of the parameter."""
+    own_propagators: frozenset[int] = frozenset()
+    """The PDG ids, without sign, of particles with a propagator that the model defines: they are not supported."""
 
     @classmethod
     def load(
@@ -59,12 +61,12 @@ class Model:
         :raises MissingExtraError: ufoamp is not installed
         """
         with model_folder(source) as folder:
-            ufo = corrections.load(folder)
+            ufo, own_propagators = corrections.load(folder)
             restricted = _restriction(folder, restriction)
         names = _names_by_entry(ufo)
         held = restricted | ({} if card is None else _card_values(card))
         chosen = {names[entry]: value for entry, value in held.items() if entry in names}
-        return cls(ufo.name, ufo, chosen | _by_name(ufo.name, names, values or {}))
+        return cls(ufo.name, ufo, chosen | _by_name(ufo.name, names, values or {}), own_propagators)
 
     def particle(self, identity: int | str) -> "Particle":
         """A particle by its PDG id or its name in the model, with ``pdg``, ``name``, ``spin`` (2s + 1) and ``color``.
@@ -75,6 +77,14 @@ class Model:
         if found is None:
             raise StepError(f"the model {self.name} does not have a particle {identity}")
         return found
+
+    def has(self, entry: str) -> bool:
+        """Whether an entry of the param card is a parameter of the model."""
+        return entry in self._names
+
+    def value(self, entry: str) -> float:
+        """The value of an entry that the model has."""
+        return self.parameters()[self._names[entry]].real
 
     def mass(self, pdg: int, point: Point | None = None) -> float:
         """A particle's mass in GeV.
