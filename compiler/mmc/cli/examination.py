@@ -26,7 +26,7 @@ from mmc.compiler.inputs.installations import (
     variable,
 )
 from mmc.compiler.plan.model import Plan
-from mmc.compiler.plan.needs import needs_lhapdf, needs_optuna
+from mmc.compiler.plan.needs import needs_lhapdf, needs_optuna, needs_ufoamp
 from mmc.compiler.reana.client import INSTALL, PROGRAM
 from mmc.errors import InstallationError
 from mmc.tables import table
@@ -40,6 +40,7 @@ USE_OF_LHAPDF = "scale and PDF uncertainties, PDF sets"
 EXTRAS = {
     "steps": "jobs outside containers",
     "optuna": "tuning: {search: optuna}",
+    "ufo": "matrix elements of UFO models",
     "yadage": "target yadage",
     "cwl": "target cwl",
     "mlflow": "tracking",
@@ -137,6 +138,8 @@ def needs(plan: Plan, findings: Iterable[Finding]) -> Needs:
         found += [("LHAPDF",)] if any(map(needs_lhapdf, driven)) else []
     if any(map(needs_optuna, here)):
         found.append(("optuna",))
+    if any(map(needs_ufoamp, here)):
+        found.append(("ufoamp",))
     found += [(program,) for stage in here if (program := STAGES[stage.name].program) is not None]
     if len(here) < len(plan.stages):
         found.append(CONTAINER_ENGINES)
