@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmc.cli.command import EXIT_WRONG, Command, add_engine, add_files, path, warn
+from mmc.cli.command import EXIT_WRONG, Command, add_changes, add_engine, add_files, path, warn
 from mmc.errors import UsageError
 from mmc.files import Folder
 from mmc.locks import BUNDLE, held
@@ -19,6 +19,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     from mmc.compiler.targets import TARGETS
 
     add_files(parser)
+    add_changes(parser)
     parser.add_argument("-t", "--target", required=True, choices=list(TARGETS), help="what to compile to")
     parser.add_argument(
         "-o",
@@ -47,7 +48,7 @@ def _compile(arguments: Namespace) -> int:
     from mmc.compiler.targets.bundle import differences, write
     from mmc.compiler.targets.options import Options
 
-    plans = read_plans(distinct(arguments.files))
+    plans = read_plans(distinct(arguments.files), arguments.changes)
     if plans is None:
         return EXIT_WRONG
     if arguments.engine is not None and arguments.target != "reana":
