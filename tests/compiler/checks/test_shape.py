@@ -11,7 +11,16 @@ from mmc.compiler.language.schema import load_schema
 
 SILENT = {"$schema", "$id", "$ref", "title", "description", "default", "properties", "definitions", "items", "allOf"}
 SILENT |= {"patternProperties", "propertyNames", "if", "then", "$comment", "patternErrorMessage"}
-ANNOTATIONS = {"x-refers-to", "x-keys-refer-to", "x-dimension", "x-order", "x-expression", "x-file", "x-reana"}
+ANNOTATIONS = {
+    "x-refers-to",
+    "x-keys-refer-to",
+    "x-dimension",
+    "x-order",
+    "x-expression",
+    "x-file",
+    "x-partial",
+    "x-reana",
+}
 
 
 def keywords(schema: Any) -> Iterator[str]:
