@@ -137,7 +137,7 @@ def _bootstrap(rootfs: Path) -> str:
 def _build(base: str, wheels: Path) -> None:
     """Build the image from wheels that pip finds as it is set up on this machine, without a network."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:", "--python-version", "3.11"]
-    _call(*pip, "-d", wheels, "-c", ROOT / "constraints.txt", "setuptools", f"{ROOT}[steps,optuna]")
+    _call(*pip, "-d", wheels, "-c", ROOT / "constraints.txt", "setuptools", f"{ROOT}[steps,optuna,ufo]")
     arguments = {"PYTHON_IMAGE": base, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"}
     words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     file = ROOT / "containers" / "learning" / "Dockerfile"

@@ -217,6 +217,7 @@ ALLOWED = {
     "mmc.jobs.generators.shower": OWN_OUTPUT,
     "mmc.jobs.learning.samples": OWN_OUTPUT,
     "mmc.jobs.madminer.workarounds": OWN_OUTPUT,
+    "mmc.jobs.matrix_elements.sources": "a temporary folder, into which a model is unpacked",
     "mmc.jobs.report.figures": "a picture in memory",
     "mmc.jobs.statistics.limits": OWN_OUTPUT,
     "mmc.jobs.steps.combine": OWN_OUTPUT,

@@ -29,11 +29,11 @@ HEAVY = {
     "uproot",
     "vector",
 }
-ROW = re.compile(r"^\| `([a-z.]+)` \| .+ \| (.*?) ?\|$", re.MULTILINE)
+ROW = re.compile(r"^\| `([a-z._]+)` \| .+ \| (.*?) ?\|$", re.MULTILINE)
 
 
 def _table() -> dict[str, set[str]]:
-    rows = {room: re.findall(r"`([a-z.]+)`", cell) for room, cell in ROW.findall(PAGE.read_text(encoding="utf-8"))}
+    rows = {room: re.findall(r"`([a-z._]+)`", cell) for room, cell in ROW.findall(PAGE.read_text(encoding="utf-8"))}
     return {room: set(allowed) if room != "cli" else set(rows) - {"cli"} for room, allowed in rows.items()}
 
 

@@ -28,6 +28,15 @@ VERSIONS = {
     "optuna": "5.0.0",
     "yadage": "0.21.2",
 }
+REWEIGHTED = """
+mmc: "1.0"
+name: example
+parameters: {c: {lha_block: mass, lha_id: 25, range: [120, 130]}}
+benchmarks: {sm: {c: 125}, w: {c: 126}}
+events: {samples: {signal: {reweight: {model: no_such_model}, files: [{lhe: a.lhe, benchmark: sm}]}}}
+observables: {pt: {definition: "j[0].pt", required: true}}
+evaluation: {luminosity: 300 fb^-1, baselines: {rate: true}}
+"""
 REQUIREMENTS = [
     "jinja2>=3.1",
     'madminer==0.9.6; extra == "steps"',
@@ -35,6 +44,7 @@ REQUIREMENTS = [
     "torch>=2.1 ; extra == 'steps'",
     'pythia8mc==8.317.2; extra == "steps"',
     'optuna>=4; extra == "optuna"',
+    'ufoamp==1.0.0; extra == "ufo"',
     'yadage<0.22,>=0.21.2; extra == "yadage"',
     'cwltool>=3.1; extra == "cwl"',
     'pytest>=8; extra == "test"',
@@ -84,8 +94,8 @@ def findings(capture: Capture, *words: object) -> dict[str, dict[str, Any]]:
 
 def test_everything_is_reported(machine: Machine, capsys: Capture) -> None:
     found = findings(capsys)
-    tools = ["bash", "graphviz", "docker", "reana-client"]
-    assert list(found) == [*STEPS, "optuna", "yadage", "cwltool", "MadGraph", "LHAPDF", "Delphes", *tools]
+    tools = ["bash", "graphviz", "docker", "Slurm", "reana-client"]
+    assert list(found) == [*STEPS, "optuna", "ufoamp", "yadage", "cwltool", "MadGraph", "LHAPDF", "Delphes", *tools]
     for name, finding in found.items():
         here = name in VERSIONS or name == "bash"
         assert finding["state"] == (FOUND if here else MISSING), name
@@ -195,6 +205,12 @@ class TestStudy:
         shutil.copy(TINY.with_name("tuning.yaml"), study)
         assert main(["doctor", str(study)]) == 1
         assert capsys.readouterr().out.splitlines()[-1] == f"{study} needs, but does not find: optuna"
+
+    def test_reweighting_needs_ufoamp(self, study: Path, machine: Machine, capsys: Capture) -> None:
+        study.write_text(REWEIGHTED)
+        (study.parent / "a.lhe").write_text("")
+        assert main(["doctor", str(study)]) == 1
+        assert capsys.readouterr().out.splitlines()[-1] == f"{study} needs, but does not find: ufoamp"
 
     def test_varied_scales_and_numbered_sets_need_lhapdf(self, study: Path, machine: Machine, capsys: Capture) -> None:
         shutil.copy(STUDIES / "wh-smeft" / "study.yaml", study)

@@ -26,7 +26,7 @@ from mmc.compiler.inputs.installations import (
     variable,
 )
 from mmc.compiler.plan.model import Plan
-from mmc.compiler.plan.needs import needs_lhapdf, needs_optuna
+from mmc.compiler.plan.needs import needs_lhapdf, needs_optuna, needs_ufoamp
 from mmc.compiler.reana.client import INSTALL, PROGRAM
 from mmc.errors import InstallationError
 from mmc.tables import table
@@ -40,6 +40,7 @@ USE_OF_LHAPDF = "scale and PDF uncertainties, PDF sets"
 EXTRAS = {
     "steps": "jobs outside containers",
     "optuna": "tuning: {search: optuna}",
+    "ufo": "matrix elements of UFO models",
     "yadage": "target yadage",
     "cwl": "target cwl",
     "mlflow": "tracking",
@@ -92,6 +93,9 @@ TOOLS = (
     _Tool("bash", "mmc run, target script", install_hint(["bash"]), oldest=(4, 3)),
     _Tool("graphviz", "mmc plan --format svg, png", install_hint(["graphviz"]), ("-V",), program="dot"),
     _Tool("docker", "images", "install and start Docker, or link podman as `docker`", DOCKER_SERVER),
+    _Tool(
+        "Slurm", "mmc submit, target slurm", "log in to a machine from which the cluster takes jobs", program="sbatch"
+    ),
 )
 REANA_REMEDY = f"it needs an environment of its own: `{INSTALL}`"
 
@@ -134,6 +138,8 @@ def needs(plan: Plan, findings: Iterable[Finding]) -> Needs:
         found += [("LHAPDF",)] if any(map(needs_lhapdf, driven)) else []
     if any(map(needs_optuna, here)):
         found.append(("optuna",))
+    if any(map(needs_ufoamp, here)):
+        found.append(("ufoamp",))
     found += [(program,) for stage in here if (program := STAGES[stage.name].program) is not None]
     if len(here) < len(plan.stages):
         found.append(CONTAINER_ENGINES)

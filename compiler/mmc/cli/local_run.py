@@ -21,7 +21,7 @@ from mmc.cli.run_place import LOG, check_links, check_place, write_study
 from mmc.cli.study_file import StudyFile
 from mmc.compiler.catalogue.stages import REPORT, STAGES, TRACK
 from mmc.compiler.plan.model import Plan
-from mmc.compiler.plan.needs import needs_optuna
+from mmc.compiler.plan.needs import needs_optuna, needs_ufoamp
 from mmc.compiler.targets.bundle import write
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.script import emit
@@ -63,7 +63,7 @@ def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None, *, m
     :param mixed_versions: go on although finished jobs were made with other versions of MadMiner, torch or a generator
     :raises MmcError: when a job fails, a signal arrives, or another run uses the folder
     """
-    _check_optuna(plan)
+    _check_packages(plan)
     place, out = Folder(folder), Folder(folder / "out")
     check_place(place, study.document.text)  # before anything is made, and again once nobody else writes
     with _locked(place, out) as lock:
@@ -97,14 +97,15 @@ def _locked(place: Folder, out: Folder) -> Iterator[Lock]:
         yield lock
 
 
-def _check_optuna(plan: Plan) -> None:
-    """Check for Optuna before the run: only the search needs it, after events and samples are made.
+def _check_packages(plan: Plan) -> None:
+    """Check before the run for packages that only some studies need: Optuna after events and samples are made.
 
-    :raises MissingExtraError: when it is not installed
+    :raises MissingExtraError: when one is not installed
     """
     here = [stage for stage in plan.stages if stage.image is None]
-    if any(map(needs_optuna, here)) and find_spec("optuna") is None:
-        raise MissingExtraError("optuna", "optuna")
+    for package, extra, is_needed in (("ufoamp", "ufo", needs_ufoamp), ("optuna", "optuna", needs_optuna)):
+        if any(map(is_needed, here)) and find_spec(package) is None:
+            raise MissingExtraError(package, extra)
 
 
 def _check_finished(out: Path, plan: Plan) -> None:

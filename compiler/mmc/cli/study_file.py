@@ -2,13 +2,14 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmc.compiler.checks import check
+from mmc.compiler.inputs import ufo_model
 from mmc.compiler.language.changes import changed
 from mmc.compiler.language.diagnostics import Diagnostic
 from mmc.compiler.language.document import Document, load
@@ -90,7 +91,7 @@ def read(name: str, changes: Sequence[str] = ()) -> StudyFile:
     if not is_shown and "mmc" not in (document.data or {}):  # messages would quote it: a private key, say
         raise UsageError(f"{name}: a link out of its folder, to a file that is not a study")
     document = changed(document, changes)
-    checked = check(document, _look_up_in(folder), _read_text_in(folder), read_start_in(folder))
+    checked = check(document, _look_up_in(folder), _read_text_in(folder), read_start_in(folder), read_model_in(folder))
     return StudyFile(name, folder, document, *checked, is_shown, tuple(changes))
 
 
@@ -159,3 +160,19 @@ def read_start_in(folder: Path) -> Callable[[str], str | None]:
             return None
 
     return read_start
+
+
+def read_model_in(folder: Path) -> Callable[[Any], Mapping[str, str] | None]:
+    """A function that returns the texts of a UFO model; None if it is not at hand or its archive cannot be read.
+
+    The model is the value of ``model`` in a study: a name, or ``file`` with an archive in the folder.
+    """
+
+    def read_model(model: Any) -> Mapping[str, str] | None:
+        try:
+            source = ufo_model.installed(model) if isinstance(model, str) else folder / model["file"]
+            return None if source is None else ufo_model.texts(source)
+        except (OSError, ValueError):  # a name too long, or with a null character
+            return None
+
+    return read_model

@@ -1,6 +1,7 @@
 """Every code has a bad example, every bad example says what it should, and the documentation shows both."""
 
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from mmc.cli.rendering import to_text
@@ -12,6 +13,7 @@ from mmc.compiler.language.diagnostics import Diagnostic
 from mmc.compiler.language.document import load
 from mmc.compiler.language.yaml_nodes import MAX_BYTES
 
+from tests.jobs.matrix_elements.ufo_models import FILES
 from tests.support import ROOT
 
 BAD = ROOT / "tests" / "bad"
@@ -31,10 +33,15 @@ def read_text(text: str) -> str:
     return (BAD / text).read_text(encoding="utf-8")
 
 
+def read_model(model: object) -> dict[str, str] | None:
+    """A model that is called ``small``, and no other."""
+    return {f"{name}.py": dedent(text) for name, text in FILES.items()} if model == "small" else None
+
+
 def problems(file: Path) -> tuple[list[Diagnostic], str]:
     """The diagnostics of a file, and its text."""
     document = load(file.read_bytes(), file.name)
-    return check(document, look_up, read_text, read_start_in(BAD)).diagnostics, document.text
+    return check(document, look_up, read_text, read_start_in(BAD), read_model).diagnostics, document.text
 
 
 def test_every_code_has_a_bad_example() -> None:
@@ -83,6 +90,6 @@ def test_rules_report_the_codes_that_they_are_registered_with() -> None:
         document = load(file.read_bytes(), file.name)
         if document.data is None:
             continue
-        context = Context(document, *check_shape(document)[1:3], look_up, read_text, read_start_in(BAD))
+        context = Context(document, *check_shape(document)[1:3], look_up, read_text, read_start_in(BAD), read_model)
         for codes, rule in RULES:
             assert {item.code for item in rule(context)} <= {code.id for code in codes}

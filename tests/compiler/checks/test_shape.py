@@ -20,6 +20,7 @@ ANNOTATIONS = {
     "x-file",
     "x-partial",
     "x-reana",
+    "x-ufo-model",
 }
 
 

@@ -52,6 +52,34 @@ def test_weights_with_other_names(study: dict[str, Any]) -> None:
     assert "weights" not in made["signal.w.0"].settings
 
 
+def test_reweighted_files(study: dict[str, Any]) -> None:
+    """Model and card reach the jobs of their sample; MadMiner may complete the basis."""
+    before = plan_of(study, *named(study))
+    study["events"]["samples"]["signal"]["reweight"] = {
+        "model": {"file": "EWdim6.zip"},
+        "param_card": {"file": "card.dat", "DIM6 all": 0},
+        "orders": {"QCD": 0},
+    }
+    study["trust"] = ["./EWdim6.zip"]
+    plan = plan_of(study, *named(study), "EWdim6.zip", "card.dat")
+    made = jobs(plan, "import_events")
+    own = made["signal.w.0"].settings
+    assert own["reweight"] == {
+        "model": {"name": None, "file": "file_EWdim6_zip", "restriction": None},
+        "param_card": {"dim6 all": 0.0},
+        "param_card_file": "file_card_dat",
+        "orders": {"QCD": 0},
+        "without": [],
+        "undecayed": [],
+    }
+    assert own["powers"] == {"max_powers": {"CWL2": 2, "CPWL2": 2}, "max_overall_power": 2, "basis": 6}
+    assert (own["compared"], own["trust"]) == (["sm", "w"], ["file_EWdim6_zip"])
+    assert {file.name for file in plan.stage("import_events").files} >= {"file_EWdim6_zip", "file_card_dat"}
+    other = changed(plan, plan_of(study, *named(study), "EWdim6.zip", "card.dat", EWdim6="new content"))
+    assert other["import_events"] == ["signal.sm.0", "signal.w.0", "signal.sm.1"]
+    assert made["diphoton.sm.0"].fingerprint == jobs(before, "import_events")["diphoton.sm.0"].fingerprint
+
+
 def test_an_entry_of_a_matrix(study: dict[str, Any]) -> None:
     study["parameters"]["CWL2"] |= {"lha_block": "DSQMIX", "lha_id": [1, 2]}
     settings = plan_of(study, *named(study)).stage("import_events").settings

@@ -81,6 +81,18 @@ MADGRAPH = EventOrigin(
     varies=True,
     program="MadGraph",
 )
+UFO = EventOrigin(
+    name="ufo",
+    section="generation",
+    summary="`ufo` computes tree-level processes of any UFO model with pip packages.",
+    module="ufo",
+    stages=("configure", "generate", "simulate", "detect", "analyse", "combine"),
+    steps={
+        "generate": "mmc.jobs.generators.ufo_process",
+        "simulate": "mmc.jobs.generators.ufo_events",
+    },
+    param_card="needed",
+)
 EVENT_SAMPLES = EventOrigin(
     name="samples",
     section="events",
@@ -102,7 +114,7 @@ EVENT_FILE = EventOrigin(
     param_card="possible",
 )
 
-ORIGINS = (PYTHIA8, MADGRAPH, EVENT_SAMPLES, EVENT_FILE)
+ORIGINS = (PYTHIA8, MADGRAPH, UFO, EVENT_SAMPLES, EVENT_FILE)
 """All origins of events."""
 GENERATORS: Mapping[str, EventOrigin] = {origin.name: origin for origin in ORIGINS if origin.generates}
 """The generators by their names."""

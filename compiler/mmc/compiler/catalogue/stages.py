@@ -124,7 +124,7 @@ GENERATE = DeclaredStage(
     version=1,
     hours=24,
     is_in=_makes_events("generate"),
-    packages=("numpy", "madminer", "pythia8mc"),
+    packages=("numpy", "madminer", "pythia8mc", "ufoamp", "madspace"),
 )
 SIMULATE = DeclaredStage(
     name="simulate",
@@ -135,7 +135,7 @@ SIMULATE = DeclaredStage(
     version=1,
     hours=96,
     is_in=_makes_events("simulate"),
-    packages=("numpy", "madminer", "pythia8mc"),
+    packages=("numpy", "madminer", "pythia8mc", "ufoamp", "madspace"),
 )
 IMPORT_EVENTS = DeclaredStage(
     name="import_events",
@@ -146,6 +146,7 @@ IMPORT_EVENTS = DeclaredStage(
     version=3,
     hours=24,
     is_in=_makes_events("import_events"),
+    packages=("numpy", "madminer", "ufoamp"),
 )
 DETECT = DeclaredStage(
     name="detect",

@@ -24,13 +24,14 @@ from mmc.compiler.checks import (
     observables,
     points,
     reana,
+    reweighting,
     systematics,
     trust,
     tuning,
     without_morphing,
 )
 from mmc.compiler.checks.bounds import too_many_entries
-from mmc.compiler.checks.context import RULES, Context, LookUp, ReadText, Rule
+from mmc.compiler.checks.context import RULES, Context, LookUp, ReadModel, ReadText, Rule
 from mmc.compiler.checks.grouped import read_grouped
 from mmc.compiler.checks.shape import MMC109, MOST_FOUND, check_shape
 from mmc.compiler.language.diagnostics import START, Code, Diagnostic, Severity, Span, has_errors, in_order, show
@@ -38,8 +39,8 @@ from mmc.compiler.language.document import Document
 
 __all__ = ["RULE_MODULES", "Checked", "LookUp", "ReadText", "check"]
 RULE_MODULES = (
-    *(annotations, basis, cards, definitions, detector, evaluation),
-    *(events, files, methods, names, observables, points, reana, systematics, trust, tuning, without_morphing),
+    *(annotations, basis, cards, definitions, detector, evaluation, events, files, methods, names),
+    *(observables, points, reana, reweighting, systematics, trust, tuning, without_morphing),
     *(import_module(f"mmc.compiler.checks.{origin.module}") for origin in GENERATORS.values()),
 )
 """The modules that register their rules when they are imported. Each generator has a module of its own."""
@@ -57,18 +58,23 @@ class Checked(NamedTuple):
     """The existing files that the study names, with their paths as the study writes them."""
 
 
-def _no_text(_path: str) -> None:
-    """Read nothing, for callers without cards."""
+def _nothing(_path: Any) -> None:
+    """Read nothing, for callers without cards and models."""
 
 
 def check(
-    document: Document, look_up: LookUp, read_text: ReadText = _no_text, read_start: ReadText = _no_text
+    document: Document,
+    look_up: LookUp,
+    read_text: ReadText = _nothing,
+    read_start: ReadText = _nothing,
+    read_model: ReadModel = _nothing,
 ) -> Checked:
     """All problems of a study, including those of its YAML.
 
     :param look_up: says what a path in its folder is
     :param read_text: gives the text of a card there
     :param read_start: gives the start of an event file there
+    :param read_model: gives the texts of a UFO model, there or installed
     """
     document, malformed = read_grouped(document)
     if document.data is None:
@@ -83,7 +89,7 @@ def check(
     found = [*document.diagnostics, *malformed, *shape.diagnostics]
     if not shape.is_whole:
         return Checked(_bounded(in_order(found)), None, ())
-    context = Context(document, shape.unsound, shape.unknown, look_up, read_text, read_start)
+    context = Context(document, shape.unsound, shape.unknown, look_up, read_text, read_start, read_model)
     for codes, rule in RULES:
         found += _found_by(rule, codes, context)
     ordered = in_order(found)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from mmc.compiler.catalogue.generators import MADGRAPH
+from mmc.compiler.catalogue.generators import MADGRAPH, UFO
 from mmc.compiler.checks.context import Context, energy_gev, rule
 from mmc.compiler.checks.detector import MMC319
 from mmc.compiler.checks.events import counts
@@ -123,7 +123,7 @@ def _is_positive(value: str) -> bool:
 def pythia_settings(ctx: Context) -> Iterator[Diagnostic]:
     """Settings of Pythia do not set what the study sets."""
     path = ("generation", "shower", "settings")
-    for name in ctx.entries(*path) if ctx.origin is MADGRAPH else ():
+    for name in ctx.entries(*path) if ctx.origin in (MADGRAPH, UFO) else ():
         place = place_of_pythia(name)
         if place is not None:
             yield _setting(ctx, (*path, name), name, place)

@@ -17,6 +17,8 @@ LookUp = Callable[[str], str]
 Computed = TypeVar("Computed")
 ReadText = Callable[[str], str | None]
 """The text of a file in the study's folder; None if it is not text, or is too large to be a card."""
+ReadModel = Callable[[Any], Mapping[str, str] | None]
+"""The texts of :func:`mmc.compiler.inputs.ufo_model.texts` for the value of ``model``; None if it is not at hand."""
 
 
 class Annotated(NamedTuple):
@@ -42,6 +44,7 @@ class Context:
     read_text: ReadText
     read_start: ReadText
     """The start of a file of any size, as text and unpacked; None if it cannot be read."""
+    read_model: ReadModel
     _touched: frozenset[Path] = field(init=False)
     _entries: dict[Path, dict[str, Any]] = field(init=False, default_factory=dict)
     _names: dict[str, list[str] | None] = field(init=False, default_factory=dict)

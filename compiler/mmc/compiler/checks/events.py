@@ -181,11 +181,12 @@ MMC334 = Code(
 def weights_at_added_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
     """With event files, MadMiner adds no benchmarks to the basis: the files have no weights there."""
     added = list(completing(ctx))
-    if ctx.origin is EVENT_SAMPLES and added:
+    is_reweighted = all(sample["background"] or "reweight" in sample for sample in ctx.samples.values())
+    if ctx.origin is EVENT_SAMPLES and added and not is_reweighted:
         first, *more = added
         names = f"{first} to {more[-1]}" if more else first
         message = f"MadMiner would add {names} to the basis, at points where event files have no weights"
-        help_text = "name all benchmarks at which the files were reweighted, or write `morphing: none`"
+        help_text = "name all benchmarks at which the files were reweighted, or let `reweight` compute the weights"
         yield ctx.problem(MMC334, ("benchmarks",), message, help_text, key=True)
 
 
@@ -210,7 +211,7 @@ def weights_at_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
             if known is None:
                 continue
             renamed = file.get("weights", {})
-            wanted = () if sample["background"] else benchmarks
+            wanted = () if sample["background"] or "reweight" in sample else benchmarks
             for benchmark in wanted:
                 own = renamed.get(benchmark, benchmark)
                 if own in known or benchmark == file["benchmark"]:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mmc.compiler.catalogue.generators import MADGRAPH
+from mmc.compiler.catalogue.generators import MADGRAPH, UFO
 from mmc.compiler.checks import cards
 from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.checks.reweighting import models
 from mmc.compiler.inputs import delphes_card, madgraph_settings, pythia_settings
 from mmc.compiler.inputs.refusals import Refusal, is_trusted
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
@@ -33,7 +34,8 @@ MMC336 = Code(
     "Settings and cards of a study reach Pythia, MadGraph and Delphes. Some of their settings load libraries, compile "
     "code, run Tcl or Python, or read and write files, so whoever runs the study of someone else would run that code. "
     "mmc passes on the settings that it knows, with values of their type: numbers, switches, and plain words. For any "
-    "other, the list `trust` names the setting or the card; each entry gives a warning, which a reviewer sees.",
+    "other, the list `trust` names the setting or the card; each entry gives a warning, which a reviewer sees. A UFO "
+    "model is Python code: jobs run it, so `trust` names its archive. `mmc validate` reads it without running it.",
 )
 MMC337 = Code(
     "MMC337",
@@ -63,7 +65,7 @@ def what_reaches_programs(ctx: Context) -> Iterator[Diagnostic]:
             continue
         shown[path] = shown.get(path, 0) + 1
         if shown[path] <= _MOST_OF_A_CARD:
-            place = "" if card is None else f"line {refusal.line} of {card[:100]}: "
+            place = f"line {refusal.line} of {card[:100]}: " if card is not None and refusal.line else ""
             name = refusal.key if card is None else card
             help_text = f"remove it, or add {show(name)} to `trust` if you know what it does"
             yield ctx.problem(MMC336, path, f"{place}{refusal.reason}", help_text, key=card is None)
@@ -79,6 +81,10 @@ def what_reaches_programs(ctx: Context) -> Iterator[Diagnostic]:
 def _found(ctx: Context) -> Iterator[_Found]:
     """Everything of a study that is not known to be harmless, trusted or not."""
     yield from _settings(ctx)
+    for path, model in models(ctx):
+        if isinstance(model, dict):
+            file = model["file"]
+            yield _Found((*path, "file"), file, Refusal(0, "", f"{file[:100]} is Python code, which jobs run"))
     if ctx.get(*_SETUP) is not None:
         reason = "the set-up command runs on the machines of a batch system with your rights"
         yield _Found(_SETUP, None, Refusal(0, "setup", reason))
@@ -93,7 +99,7 @@ def _settings(ctx: Context) -> Iterator[_Found]:
             reason = f"jobs run the function {show(function)} of {show(file)}, which may do anything"
             yield _Found(("observables", name, "function"), None, Refusal(0, file, reason))
     path: Path = ("generation", "shower", "settings")
-    for name, value in ctx.entries(*path).items() if ctx.origin is MADGRAPH else ():
+    for name, value in ctx.entries(*path).items() if ctx.origin in (MADGRAPH, UFO) else ():
         refusal = pythia_settings.refusal(name, pythia_settings.word(value))
         if refusal is not None and cards.place_of_pythia(name) is None:
             yield _Found((*path, name), None, refusal)

@@ -14,7 +14,10 @@ _ENTRY = "NAME"
 _DECAYS = (
     "mmc does not run MadSpin: write decays into the process, as in `p p > t t~, (t > w+ b, w+ > mu+ vm), t~ > w- b~`"
 )
-_REWEIGHTED = "mmc writes the reweight card: every event gets a weight at each of the `benchmarks`"
+_REWEIGHTED = (
+    "mmc writes the reweight card: every event gets a weight at each of the `benchmarks`; events that exist get theirs "
+    "from `events: {samples: {NAME: {reweight: …}}}`"
+)
 _REGIONS = "select the events of a region by `cuts`, in a study of its own; `groups` combine samples, not selections"
 _COMBINED = "mmc does not combine studies: write one study for each, and add the ln L of their results"
 _SETUP = "a study replaces MadMiner's setup file by `parameters` and `benchmarks`; `events.file` reads an event file"

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 from mmc.compiler.plan.builder import Builder, Draft
 from mmc.compiler.plan.files import StageFiles
@@ -16,7 +17,7 @@ from mmc.compiler.plan.physics import (
     card_entries,
     uncertainties,
 )
-from mmc.compiler.settings.generation import ImportEventsSettings
+from mmc.compiler.settings.generation import ImportEventsSettings, Powers, Reweighting
 from mmc.compiler.study.event_samples import EventSamples
 from mmc.compiler.study.model import Study
 
@@ -29,6 +30,11 @@ def plan(builder: Builder, study: Study, source: EventSamples, file_digests: Map
     parameters = entries if len(entries) == len(study.parameters) else {}
     files = StageFiles(file_digests)
     for sample in source.samples:
+        reweight: Reweighting | None = None
+        trusted: tuple[str, ...] = ()
+        if sample.reweight is not None:
+            reweight = _reweighting(sample.reweight, files)
+            trusted = files.trusted_cards(study.trust, sample.reweight.model.file)
         parts: Counter[tuple[str | None, str]] = Counter()
         for file in sample.files:
             event_job = EventJob(sample, file.slice, file.benchmark, parts[file.slice, file.benchmark], None)
@@ -45,8 +51,14 @@ def plan(builder: Builder, study: Study, source: EventSamples, file_digests: Map
                 filtered=file.filtered,
                 slice=file.slice,
                 weights=file.weights,
+                reweight=reweight,
+                powers=None if reweight is None else _powers(study),
+                compared=() if reweight is None else tuple(study.benchmarks),
+                trust=trusted,
             )
-            named = (settings.lhe, settings.hepmc, settings.delphes)
+            named = [settings.lhe, settings.hepmc, settings.delphes]
+            if reweight is not None:
+                named += [reweight.model.file, reweight.param_card_file]
             read = tuple(name for name in named if name is not None)
             event_jobs.append(event_job)
             drafts.append(Draft(event_job.identity, settings, (CONFIGURED,), event_job.label, files=read))
@@ -64,3 +76,22 @@ def plan(builder: Builder, study: Study, source: EventSamples, file_digests: Map
             detected = add_detect(builder, study, event_jobs, "import_events", file_digests)
     add_analyse(builder, study, event_jobs, "import_events", file_digests=file_digests, detected=detected)
     add_combine(builder, study, event_jobs)
+
+
+def _reweighting(reweight: Reweighting, files: StageFiles) -> Reweighting:
+    """The same with the names of file inputs."""
+    return replace(
+        reweight,
+        model=replace(reweight.model, file=files.optional(reweight.model.file)),
+        param_card_file=files.optional(reweight.param_card_file),
+    )
+
+
+def _powers(study: Study) -> Powers | None:
+    if study.morphing is None:
+        return None
+    return Powers(
+        max_powers={p.name: p.max_power for p in study.parameters},
+        max_overall_power=study.morphing.max_overall_power,
+        basis=len(study.all_benchmarks) - len(study.outside_basis),
+    )

@@ -1,9 +1,9 @@
 """Programs and packages that only some jobs of a stage need, depending on their settings."""
 
-from mmc.compiler.catalogue.generators import MADGRAPH, generator_of
-from mmc.compiler.catalogue.stages import SIMULATE, TUNE
+from mmc.compiler.catalogue.generators import MADGRAPH, UFO, generator_of
+from mmc.compiler.catalogue.stages import IMPORT_EVENTS, SIMULATE, TUNE
 from mmc.compiler.plan.model import Stage
-from mmc.compiler.settings.generation import MadGraphSimulateSettings
+from mmc.compiler.settings.generation import ImportEventsSettings, MadGraphSimulateSettings
 from mmc.compiler.settings.tuning import TuneSettings
 
 
@@ -20,3 +20,10 @@ def needs_optuna(stage: Stage) -> bool:
         return False
     choices = (stage.read(job, TuneSettings).choice for job in stage.jobs)
     return any(choice is not None and choice.optuna is not None for choice in choices)
+
+
+def needs_ufoamp(stage: Stage) -> bool:
+    """Whether jobs of the stage compute matrix elements of a UFO model."""
+    if stage.name == IMPORT_EVENTS.name:
+        return any(stage.read(job, ImportEventsSettings).reweight is not None for job in stage.jobs)
+    return generator_of(stage.settings) == UFO.name

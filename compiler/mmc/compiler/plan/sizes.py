@@ -18,6 +18,8 @@ from mmc.compiler.study.model import Method, Study
 
 PROCESS = 3_700_000
 """The code of a process of MadGraph."""
+GRIDS = 30_000
+"""The cross section of a process of a UFO model, with the grids of a few channels."""
 _LHE_HEAD, _LHE_EVENT, _LHE_WEIGHT = 6_000, 220, 8
 _HEPMC_EVENT = {True: 80_000, False: 22_000}
 _DELPHES_EVENT = {True: 80_000, False: 30_000}

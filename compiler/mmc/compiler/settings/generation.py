@@ -15,7 +15,7 @@ class Beams:
 
     energy_gev: float
     particles: tuple[str, str]
-    """``p`` or ``pbar``."""
+    """``p``, ``pbar``, or a lepton such as ``e-``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +136,113 @@ class MadGraphSimulateSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UfoBeams(Beams):
+    """Beams with a set of parton distributions, by LHAPDF's name; leptons do not have any."""
+
+    pdf: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UfoModel:
+    """A UFO model: the name of an installed one, or the file input with its archive."""
+
+    name: str | None
+    file: str | None
+    restriction: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """The scale of factorisation and renormalisation; without a fixed one, half the sum of the transverse masses."""
+
+    fixed_gev: float | None
+    factor: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class UfoProcess:
+    """Everything on which the differential cross section of a process depends, except the parameters."""
+
+    processes: tuple[str, ...]
+    """In MadGraph's syntax; the cross sections add up."""
+    definitions: Mapping[str, str]
+    """Multiparticles by name."""
+    cuts: Mapping[str, float]
+    """By the names of MadGraph's run card."""
+    param_card: Mapping[str, float]
+    """Entries by block and number, or ``all``."""
+    param_card_file: str | None
+    """In a study the path of the file; in a job the name of the file input."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UfoGenerateSettings:
+    """A process of a UFO model whose cross section is integrated at one benchmark."""
+
+    generator: Literal["ufo"] = field(metadata=SHARED)
+    parameters: Mapping[str, CardEntry] = field(metadata=SHARED)
+    beams: UfoBeams = field(metadata=SHARED)
+    model: UfoModel = field(metadata=SHARED)
+    scale: Scale = field(metadata=SHARED)
+    precision: float = field(metadata=SHARED)
+    """The relative error of the cross section."""
+    sample: str
+    benchmark: str
+    background: bool
+    process: UfoProcess
+    trust: tuple[str, ...] = ()
+    """The file inputs that the study trusts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UfoSimulateSettings:
+    """Events of a process of a UFO model at one benchmark, at parton level or showered."""
+
+    generator: Literal["ufo"] = field(metadata=SHARED)
+    parameters: Mapping[str, CardEntry] = field(metadata=SHARED)
+    beams: UfoBeams = field(metadata=SHARED)
+    model: UfoModel = field(metadata=SHARED)
+    scale: Scale = field(metadata=SHARED)
+    shower: Shower | None = field(metadata=SHARED)
+    sample: str
+    benchmark: str
+    background: bool
+    process: UfoProcess
+    process_job: str
+    """The job of ``generate`` that has integrated the cross section."""
+    n_events: int
+    trust: tuple[str, ...] = ()
+    """The settings and the file inputs that the study trusts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Powers:
+    """The powers of the parameters in |M|², by which morphing is checked."""
+
+    max_powers: Mapping[str, int]
+    max_overall_power: int
+    basis: int
+    """The number of benchmarks in the morphing basis; they come before the others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reweighting:
+    """The matrix elements from which events get their weights at the benchmarks."""
+
+    model: UfoModel
+    param_card: Mapping[str, float]
+    """Entries by block and number, or ``all``."""
+    param_card_file: str | None
+    """In a study the path of the file; in a job the name of the file input."""
+    orders: Mapping[str, int]
+    """The largest power of each coupling order in a diagram."""
+    without: tuple[str, ...]
+    """Particles that do not occur inside diagrams, by the model's names."""
+    undecayed: tuple[str, ...]
+    """Particles whose decays are left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImportEventsSettings:
     """A file of existing events, with the HepMC and Delphes files of the same events."""
 
@@ -155,3 +262,12 @@ class ImportEventsSettings:
     """The part of phase space that the file covers; None for the whole phase space."""
     weights: Mapping[str, str] = field(default_factory=dict)
     """The names of benchmarks' weights in the file, where they differ."""
+    reweight: Reweighting | None = None
+    """None if the file has the weights at the benchmarks."""
+    powers: Powers | None = None
+    """None without morphing or reweighting."""
+    compared: tuple[str, ...] = ()
+    """The benchmarks at which weights of the file are compared with computed ones: those that the study names. Files
+    have weights at other points under the names of the benchmarks that complete the basis."""
+    trust: tuple[str, ...] = ()
+    """The file inputs that the study trusts."""

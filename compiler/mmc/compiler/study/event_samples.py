@@ -6,6 +6,7 @@ from typing import Any
 
 from mmc.compiler.catalogue.generators import EVENT_SAMPLES
 from mmc.compiler.catalogue.names import madminer_name
+from mmc.compiler.settings.generation import Reweighting, UfoModel
 from mmc.compiler.study.events import EventsOfStudy, Sample, sample
 
 
@@ -30,6 +31,7 @@ class FileSample(Sample):
     """A process with existing events."""
 
     files: tuple[SampledFile, ...]
+    reweight: Reweighting | None
 
 
 @dataclass(frozen=True)
@@ -60,4 +62,22 @@ def _sample(name: str, entry: Mapping[str, Any]) -> FileSample:
             )
             for file in entry["files"]
         ),
+        reweight=_reweighting(entry["reweight"]) if "reweight" in entry else None,
+    )
+
+
+def _reweighting(entry: Mapping[str, Any]) -> Reweighting:
+    model, card = entry["model"], dict(entry["param_card"])
+    file = card.pop("file", None)
+    return Reweighting(
+        model=UfoModel(
+            name=model if isinstance(model, str) else None,
+            file=None if isinstance(model, str) else model["file"],
+            restriction=entry.get("restriction"),
+        ),
+        param_card={key.lower(): float(value) for key, value in card.items()},
+        param_card_file=file,
+        orders=entry["orders"],
+        without=tuple(entry["without"]),
+        undecayed=tuple(entry["undecayed"]),
     )

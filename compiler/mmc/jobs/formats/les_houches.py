@@ -34,6 +34,8 @@ class Header:
     benchmarks: Sequence[str]
     generator: Sequence[str]
     """The generator's settings, for the reader of the file."""
+    settings_of: str = "Pythia"
+    """Whose settings these are."""
 
 
 @contextmanager
@@ -115,7 +117,7 @@ def _header(header: Header) -> str:
     return (
         '<LesHouchesEvents version="3.0">\n<header>\n'
         f"<MMCVersion>{__version__}</MMCVersion>\n"
-        f"<PythiaSettings>\n{settings}</PythiaSettings>\n"
+        f"<{header.settings_of}Settings>\n{settings}</{header.settings_of}Settings>\n"
         "<MGRunCard>\n"
         f" {header.n_events} = nevents ! Number of unweighted events\n"
         " average = event_norm ! The mean of the weights is the cross section in pb\n"

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch, gzipped
@@ -23,7 +24,11 @@ from mmc.jobs.formats.les_houches_head import LARGEST, Head, opening, read_head
 from mmc.jobs.formats.les_houches_text import UnusualFileError, blocks, number, particle_lines, weights
 from mmc.reading import first_line, shown
 
+Ratios = Mapping[str, NDArray[np.float64]]
+"""Weights relative to the nominal weight by benchmark, (events,) each."""
+
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
+_NO_RATIOS: Ratios = MappingProxyType({})
 _DIFFERENCE = 0.02
 """The largest relative difference between two cross sections of the same file, in addition to their errors."""
 _SIGNIFICANT = 5.0
@@ -74,6 +79,7 @@ def inspect(
     filtered: bool = False,
     may_lack_events: bool = False,
     names: Mapping[str, str] = _NO_NAMES,
+    ratios: Ratios = _NO_RATIOS,
 ) -> Content:
     """Read a file through.
 
@@ -85,6 +91,7 @@ def inspect(
     :param filtered: whether events were removed from the file after its generation
     :param may_lack_events: whether the generator may have written fewer events than the header asks for
     :param names: the names of benchmarks' weights in the file, where they differ
+    :param ratios: weights of benchmarks relative to the nominal weight, which replace those of the file
     :raises StepError: when the file is damaged or has no events, an event lacks a weight or has one that is not a
         number, or the header, ``<init>`` and the events contradict each other
     """
@@ -93,7 +100,7 @@ def inspect(
     head, n_events, held = None, 0, None
     nominal, nominal_squares = 0.0, 0.0
     digests = array("Q")
-    for before, body, own, written in _events(path, names):
+    for before, body, own, written in _weighted(path, names, ratios):
         head = read_head(before, path) if head is None else head
         n_events += 1
         digests.append(event_sketch.of_particles(body))
@@ -226,17 +233,18 @@ def write(
     lost: Collection[int] = (),
     forget: Path | None = None,
     renamed: Mapping[str, str] = _NO_NAMES,
+    ratios: Ratios = _NO_RATIOS,
 ) -> None:
     """Write the normal form of a file that :func:`inspect` read.
 
     :param lost: the numbers of the events to leave out; the first event is 1
     :param forget: a folder whose path is removed from the header
-    :param renamed: ``names`` of :func:`inspect`
+    :param renamed: ``names`` of :func:`inspect`, and likewise for ``ratios``
     """
     with gzipped.writing_text(out) as text:
         text.write(opening(content.head, content.n_events - len(lost), forget))
         names: list[str] = []  # the weights in the order of the first event
-        for event, (_, body, own, others) in enumerate(_events(source, renamed), start=1):
+        for event, (_, body, own, others) in enumerate(_weighted(source, renamed, ratios), start=1):
             if event in lost:
                 continue
             found = {sampled: own, **others}
@@ -249,7 +257,7 @@ def write(
         text.write("</LesHouchesEvents>\n")
 
 
-def _events(path: Path, names: Mapping[str, str]) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+def events(path: Path, names: Mapping[str, str]) -> Iterator[tuple[str, str, str, dict[str, str]]]:
     """For each event: the text before it, its lines without comments, its nominal weight, its weights by name.
 
     :param names: the names of weights in the file by their names here, under which the file may have other weights
@@ -270,6 +278,13 @@ def _events(path: Path, names: Mapping[str, str]) -> Iterator[tuple[str, str, st
             yield block.before, "".join(f"{line}\n" for line in lines), lines[0].split()[2], found
     except UnusualFileError as error:
         raise StepError(f"mmc cannot read the event file {path.name}: {error}") from error
+
+
+def _weighted(path: Path, names: Mapping[str, str], ratios: Ratios) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+    """As :func:`events`, with computed weights in place of those of the file."""
+    for event, (before, body, own, found) in enumerate(events(path, names)):
+        computed = {name: f"{ratio[event] * _number(own):+.14e}" for name, ratio in ratios.items()}
+        yield before, body, own, {**found, **computed}
 
 
 def _by_name(found: Sequence[tuple[str, str]]) -> dict[str, str]:

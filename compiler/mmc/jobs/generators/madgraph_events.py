@@ -12,8 +12,7 @@ from mmc.compiler.inputs.installations import GET_LHAPDF, Installation, find_lha
 from mmc.compiler.inputs.refusals import Refusal, untrusted
 from mmc.compiler.settings.generation import MadGraphSimulateSettings
 from mmc.errors import StepError
-from mmc.jobs.formats import hepmc, les_houches_normalise
-from mmc.jobs.formats.hepmc import SHOWERED
+from mmc.jobs.formats import les_houches_normalise
 from mmc.jobs.formats.les_houches import EVENTS
 from mmc.jobs.formats.les_houches_normalise import Content
 from mmc.jobs.formats.weight_groups import find_nuisance
@@ -70,7 +69,13 @@ def run(job: StepJob) -> None:
         content = _inspected(made, settings, names, lines)
         les_houches_normalise.write(made, job.out / EVENTS, content, settings.benchmark, names, forget=work)
         find_nuisance(settings.systematics, job.out / EVENTS)  # raises when LHAPDF has not added the weights
-        n_lost = _shower(job, settings, content, names, work=work, nlo=nlo)
+        n_lost = 0
+        if settings.shower is not None:
+            from mmc.jobs.generators import showered  # imports Pythia, which parton-level events do not need
+
+            n_lost = showered.shower(
+                job, settings.shower, settings.benchmark, names, trust=settings.trust, work=work, nlo=nlo
+            )
     log.info("cross section of %s: (%.5g +/- %.2g) pb", _what(settings), *content.head.cross_section_pb)
     write_json(
         job.out / SIMULATE.record,
@@ -258,41 +263,6 @@ def _inspected(made: Path, settings: MadGraphSimulateSettings, names: Sequence[s
     if missing:
         log.warning("MadGraph generated %d events fewer than the %d requested", missing, settings.n_events)
     return content
-
-
-def _shower(
-    job: StepJob, settings: MadGraphSimulateSettings, content: Content, names: Sequence[str], *, work: Path, nlo: bool
-) -> int:
-    """Shower the events if the study asks for it, and drop the events that Pythia could not shower from the event file.
-
-    :returns: the number of dropped events
-    """
-    if settings.shower is None:
-        return 0
-    from mmc.jobs.generators import shower  # imports Pythia, which parton-level events do not need
-
-    events = job.out / EVENTS
-    card = settings.shower.card
-    text = None if card is None else job.one(card).read_text(encoding="utf-8", errors="replace")
-    lines = shower.setting_lines(
-        text, settings.shower.settings, nlo, trust=settings.trust, trusts_card=card in settings.trust
-    )
-    first = [settings.benchmark, *(name for name in names if name != settings.benchmark)]
-    lost = shower.run(events, job.out / SHOWERED, lines, seed=job.seed, weights=first, scratch=work)
-    if lost:
-        whole = work / EVENTS
-        events.rename(whole)
-        kept = les_houches_normalise.inspect(whole, settings.benchmark, names, may_lack_events=True)
-        les_houches_normalise.write(whole, events, kept, settings.benchmark, names, lost=lost)
-    return _check_showered(job.out / SHOWERED, content.n_events - len(lost), len(lost))
-
-
-def _check_showered(path: Path, expected: int, n_lost: int) -> int:
-    """:raises StepError: unless the file holds the expected number of events"""
-    found = hepmc.count(path)
-    if found != expected:
-        raise StepError(f"{path.name} holds {found} events where {expected} were showered")
-    return n_lost
 
 
 def _what(settings: MadGraphSimulateSettings) -> str:

@@ -2,7 +2,8 @@
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 
 from mmc.compiler.catalogue.stages import DETECT, SIMULATE
@@ -20,12 +21,14 @@ from mmc.jobs.formats import (
 from mmc.jobs.formats.hard_process import HardProcess
 from mmc.jobs.formats.hepmc import SHOWERED
 from mmc.jobs.formats.les_houches import EVENTS
+from mmc.jobs.formats.les_houches_normalise import Ratios
 from mmc.jobs.formats.les_houches_points import check_points
 from mmc.jobs.formats.les_houches_table import Floats
 from mmc.jobs.formats.weight_groups import find_nuisance
-from mmc.jobs.generators import madgraph_cards
+from mmc.jobs.generators import madgraph_cards, reweighting
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer.setup_file import Benchmarks
+from mmc.jobs.matrix_elements.morphing import random_point
 from mmc.jobs.readers.delphes import DETECTED
 
 log = logging.getLogger(__name__)
@@ -54,6 +57,7 @@ def run(job: StepJob) -> None:
     names, same = [settings.benchmark], list(benchmarks)
     if not settings.background:
         names, same = same, []
+    ratios, warnings = _ratios(job, settings, source, benchmarks)
     content = les_houches_normalise.inspect(
         source,
         settings.benchmark,
@@ -62,14 +66,20 @@ def run(job: StepJob) -> None:
         advice=_ADVICE,
         filtered=settings.filtered,
         names=settings.weights,
+        ratios=ratios,
     )
     if not settings.background and settings.parameters:
-        expected = {name: madgraph_cards.card_values(settings.parameters, point) for name, point in benchmarks.items()}
+        expected = {
+            name: madgraph_cards.card_values(settings.parameters, point)
+            for name, point in benchmarks.items()
+            if settings.reweight is None or name in settings.compared
+        }
         check_points(content.head.header, settings.benchmark, expected, source.name, settings.weights)
     find_nuisance(settings.systematics, source)
-    les_houches_normalise.write(source, job.out / EVENTS, content, settings.benchmark, names, renamed=settings.weights)
+    les_houches_normalise.write(
+        source, job.out / EVENTS, content, settings.benchmark, names, renamed=settings.weights, ratios=ratios
+    )
     held = {source.name: content.digests}
-    warnings: list[str] = []
     made = {
         "sample": settings.sample,
         "slice": settings.slice,
@@ -100,6 +110,34 @@ def run(job: StepJob) -> None:
     sketches = {name: event_sketch.write(digests) for name, digests in held.items()}
     write_json(
         job.out / SIMULATE.record, {**made, **content.record(), "warnings": warnings, "events_of_files": sketches}
+    )
+
+
+def _ratios(
+    job: StepJob, settings: ImportEventsSettings, source: Path, benchmarks: Mapping[str, Mapping[str, float]]
+) -> tuple[Ratios, list[str]]:
+    """Weights at the benchmarks relative to the nominal weight, where the study asks for them, and warnings.
+
+    :raises StepError: as :func:`mmc.jobs.generators.reweighting.ratios`, or the study does not trust the model
+    """
+    if settings.reweight is None:
+        return {}, []
+    model = reweighting.load(job, settings.reweight, settings.trust)
+    points = {name: madgraph_cards.card_values(settings.parameters, point) for name, point in benchmarks.items()}
+    morphed, powers = None, settings.powers
+    if powers is not None:
+        basis = dict(islice(benchmarks.items(), powers.basis))
+        morphed = random_point(basis, powers.max_powers, powers.max_overall_power, job.seed)
+    at = None if morphed is None else (morphed, madgraph_cards.card_values(settings.parameters, morphed.values))
+    return reweighting.ratios(
+        source,
+        model,
+        settings.reweight,
+        points,
+        settings.benchmark,
+        names=settings.weights,
+        compared=settings.compared,
+        morphed=at,
     )
 
 

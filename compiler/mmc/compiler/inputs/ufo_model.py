@@ -1,0 +1,141 @@
+"""UFO models as their files say: particles, parameters and orders, found without running their Python code."""
+
+import ast
+import os
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mmc.compiler.inputs.cards import numbers
+
+SEARCHED = "MMC_UFO_PATH"
+"""The environment variable with the folders in which models are, separated by colons."""
+_FILES = ("particles.py", "parameters.py", "coupling_orders.py")
+_MAX_BYTES = 4_000_000
+"""Larger files are not looked at; the parameters of SMEFTsim have 80,000 bytes."""
+_MAX_MEMBERS = 2_000
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a model declares."""
+
+    particles: Mapping[str, int]
+    """PDG ids by name, in lower case."""
+    spins: Mapping[str, int]
+    """2s + 1 by name, in lower case."""
+    entries: frozenset[str]
+    """The external parameters by their places in the param card, as in ``dim6 2``."""
+    orders: frozenset[str]
+    named: Mapping[str, str]
+    """The places of the external parameters by their names, in the model's order."""
+
+
+def installed(name: str) -> Path | None:
+    """The folder of a model: one of that name in the folders of ``MMC_UFO_PATH``, else that of an installed package.
+
+    The package is not imported.
+    """
+    for folder in os.environ.get(SEARCHED, "").split(":"):
+        if folder and (Path(folder) / name).is_dir():
+            return Path(folder) / name
+    spec = find_spec(name) if name.isidentifier() else None
+    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
+
+
+def texts(source: Path) -> dict[str, str] | None:
+    """The texts of the files that declare a model's particles, parameters and orders; None if it lacks one.
+
+    :param source: the model's folder, or an archive of it
+    """
+    try:
+        if source.is_dir():
+            found = {name: (source / name).read_bytes() for name in _FILES}
+        elif zipfile.is_zipfile(source):
+            found = dict(_zipped(source))
+        else:
+            found = dict(_tarred(source))
+    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, NotImplementedError):
+        return None
+    if found.keys() != set(_FILES) or max(map(len, found.values())) > _MAX_BYTES:
+        return None
+    return {name: text.decode("utf-8", "replace") for name, text in found.items()}
+
+
+def declared(files: Mapping[str, str]) -> Declared | None:
+    """What a model declares; None if a file is not Python 3, or computes its names.
+
+    :param files: those of :func:`texts`
+
+    >>> particle = "P.w = Particle(pdg_code = 24, name = 'W+', antiname = 'W-', spin = 3)"
+    >>> parameter = "a = Parameter(name = 'a', nature = 'external', lhablock = 'DIM6', lhacode = [ 2 ])"
+    >>> order = "QED = CouplingOrder(name = 'QED', expansion_order = 99)"
+    >>> found = declared({"particles.py": particle, "parameters.py": parameter, "coupling_orders.py": order})
+    >>> found.particles, found.entries, found.orders
+    ({'w+': 24, 'w-': -24}, frozenset({'dim6 2'}), frozenset({'QED'}))
+    """
+    try:
+        particles = list(_calls(files["particles.py"], "Particle"))
+        parameters = list(_calls(files["parameters.py"], "Parameter"))
+        orders = list(_calls(files["coupling_orders.py"], "CouplingOrder"))
+        named = {
+            one["name"]: f"{one['lhablock'].lower()} {numbers(_number(one['lhacode']))}"
+            for one in parameters
+            if one.get("nature") == "external" and one.get("lhablock")
+        }
+        pdgs, spins = {}, {}
+        for one in particles:
+            for name, sign in ((one["antiname"], -1), (one["name"], 1)):
+                pdgs[name.lower()], spins[name.lower()] = sign * one["pdg_code"], one["spin"]
+        return Declared(
+            dict(reversed(pdgs.items())),
+            spins,
+            frozenset(named.values()),
+            frozenset(one["name"] for one in orders),
+            named,
+        )
+    except (SyntaxError, ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError):
+        return None
+
+
+def _number(code: list[int]) -> int | tuple[int, int]:
+    return (code[0], code[1]) if len(code) == 2 else code[0]
+
+
+def _calls(text: str, name: str) -> Iterator[dict[str, Any]]:
+    """The constant arguments by keyword of all calls of a class."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", None)) == name:
+            yield dict(_constants(node))
+
+
+def _constants(call: ast.Call) -> Iterator[tuple[str, Any]]:
+    for argument in call.keywords:
+        if argument.arg is not None:
+            try:
+                yield argument.arg, ast.literal_eval(argument.value)
+            except ValueError:  # an expression, such as `Param.MW`
+                continue
+
+
+def _zipped(archive: Path) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(archive) as packed:
+        for info in packed.infolist()[:_MAX_MEMBERS]:
+            if PurePosixPath(info.filename).name in _FILES:
+                with packed.open(info) as file:
+                    yield PurePosixPath(info.filename).name, file.read(_MAX_BYTES + 1)
+
+
+def _tarred(archive: Path) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(archive) as packed:
+        for number, member in enumerate(packed):
+            file = packed.extractfile(member) if PurePosixPath(member.name).name in _FILES else None
+            if file is not None:
+                yield PurePosixPath(member.name).name, file.read(_MAX_BYTES + 1)
+            if number > _MAX_MEMBERS:
+                return

@@ -1,0 +1,140 @@
+"""The stages of UFO models: one job for each cross section, then jobs for events, shower and detector."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from mmc.compiler.plan import sizes
+from mmc.compiler.plan.builder import Builder, Draft, slug
+from mmc.compiler.plan.files import StageFiles
+from mmc.compiler.plan.model import Flow, Input
+from mmc.compiler.plan.physics import (
+    BENCHMARKS,
+    CONFIGURED,
+    EventJob,
+    add_analyse,
+    add_combine,
+    add_configure,
+    add_detect,
+    card_entries,
+    split,
+)
+from mmc.compiler.settings.generation import UfoGenerateSettings, UfoModel, UfoProcess, UfoSimulateSettings
+from mmc.compiler.study.model import Study
+from mmc.compiler.study.ufo import UfoGeneration, UfoSample
+
+
+def plan(builder: Builder, study: Study, generation: UfoGeneration, file_digests: Mapping[str, str]) -> None:
+    """Add the stages from the cross sections to the combined events."""
+    add_configure(builder, study)
+    _add_generate(builder, study, generation, file_digests)
+    _add_simulate(builder, study, generation, file_digests)
+    event_jobs = [event_job for event_job, _ in _event_jobs(generation)]
+    detected = None
+    if builder.has("detect"):
+        detected = add_detect(builder, study, event_jobs, "simulate", file_digests)
+    add_analyse(builder, study, event_jobs, "simulate", file_digests=file_digests, detected=detected)
+    add_combine(builder, study, event_jobs)
+
+
+def _add_generate(builder: Builder, study: Study, generation: UfoGeneration, file_digests: Mapping[str, str]) -> None:
+    files = StageFiles(file_digests)
+    drafts = []
+    for sample in generation.samples:
+        for benchmark in sample.events:
+            settings = UfoGenerateSettings(
+                generator="ufo",
+                parameters=card_entries(study),
+                beams=generation.beams,
+                model=_model(generation, files),
+                scale=generation.scale,
+                precision=generation.precision,
+                sample=sample.name,
+                benchmark=benchmark,
+                background=sample.background,
+                process=_process(sample, files),
+                trust=files.trusted_cards(study.trust, generation.model.file),
+            )
+            named = (settings.model.file, settings.process.param_card_file)
+            drafts.append(
+                Draft(
+                    (sample.name, benchmark),
+                    settings,
+                    (CONFIGURED,),
+                    f"{sample.name} at {benchmark}",
+                    files=tuple(name for name in named if name is not None),
+                    size=sizes.GRIDS,
+                )
+            )
+    builder.add(
+        "generate",
+        drafts,
+        summary="Integrate the cross section of each process at each sampled benchmark",
+        inputs=(BENCHMARKS,),
+        files=files.inputs,
+        scattered=True,
+    )
+
+
+def _add_simulate(builder: Builder, study: Study, generation: UfoGeneration, file_digests: Mapping[str, str]) -> None:
+    files = StageFiles(file_digests)
+    shower = generation.shower
+    job_shower = None if shower is None else replace(shower, card=files.optional(shower.card))
+    trusted = files.trusted_settings(study.trust)
+    drafts = []
+    for event_job, sample in _event_jobs(generation):
+        n_events = event_job.n_events or 0
+        process_job = slug(sample.name, event_job.benchmark)
+        settings = UfoSimulateSettings(
+            generator="ufo",
+            parameters=card_entries(study),
+            beams=generation.beams,
+            model=_model(generation, files),
+            scale=generation.scale,
+            shower=job_shower,
+            sample=sample.name,
+            benchmark=event_job.benchmark,
+            background=sample.background,
+            process=_process(sample, files),
+            process_job=process_job,
+            n_events=n_events,
+            trust=trusted
+            + files.trusted_cards(study.trust, None if shower is None else shower.card, generation.model.file),
+        )
+        card = None if job_shower is None else job_shower.card
+        named = (card, settings.model.file, settings.process.param_card_file)
+        weights = 1 if sample.background else len(study.all_benchmarks)
+        drafts.append(
+            Draft(
+                event_job.identity,
+                settings,
+                (CONFIGURED, ("generate", process_job)),
+                event_job.label,
+                n_events,
+                event_job.part,
+                files=tuple(name for name in named if name is not None),
+                size=sizes.generated(n_events, weights, shower),
+            )
+        )
+    builder.add(
+        "simulate",
+        drafts,
+        summary="Generate events, weight each at every benchmark" + ("" if shower is None else ", and shower them"),
+        inputs=(BENCHMARKS, Input("process", "generate", Flow.ALL)),
+        files=files.inputs,
+        scattered=True,
+    )
+
+
+def _model(generation: UfoGeneration, files: StageFiles) -> UfoModel:
+    return replace(generation.model, file=files.optional(generation.model.file))
+
+
+def _process(sample: UfoSample, files: StageFiles) -> UfoProcess:
+    return replace(sample.process, param_card_file=files.optional(sample.process.param_card_file))
+
+
+def _event_jobs(generation: UfoGeneration) -> Iterator[tuple[EventJob, UfoSample]]:
+    for sample in generation.samples:
+        for benchmark in sample.events:
+            for k, n in split(sample, benchmark):
+                yield EventJob(sample, None, benchmark, k, n), sample

@@ -1,0 +1,46 @@
+"""Shower the events of a job, and keep its event file and the showered events in step."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from mmc.compiler.settings.generation import Shower
+from mmc.errors import StepError
+from mmc.jobs.formats import hepmc, les_houches_normalise
+from mmc.jobs.formats.hepmc import SHOWERED
+from mmc.jobs.formats.les_houches import EVENTS
+from mmc.jobs.generators import shower as pythia
+from mmc.jobs.job import StepJob
+
+
+def shower(
+    job: StepJob,
+    settings: Shower,
+    benchmark: str,
+    names: Sequence[str],
+    *,
+    trust: Collection[str],
+    work: Path,
+    nlo: bool = False,
+) -> int:
+    """Shower the events of a job's event file, and drop the events that Pythia could not shower from it.
+
+    :param benchmark: the sampled benchmark
+    :param names: the benchmarks whose weights all events have
+    :param work: a folder for temporary files
+    :returns: the number of dropped events
+    :raises StepError: as :func:`mmc.jobs.generators.shower.run`, or when events are missing
+    """
+    events, card = job.out / EVENTS, settings.card
+    text = None if card is None else job.one(card).read_text(encoding="utf-8", errors="replace")
+    lines = pythia.setting_lines(text, settings.settings, nlo, trust=trust, trusts_card=card in trust)
+    first = [benchmark, *(name for name in names if name != benchmark)]
+    lost = pythia.run(events, job.out / SHOWERED, lines, seed=job.seed, weights=first, scratch=work)
+    whole = les_houches_normalise.inspect(events, benchmark, names, may_lack_events=True)
+    if lost:
+        before = work / EVENTS
+        events.rename(before)
+        les_houches_normalise.write(before, events, whole, benchmark, names, lost=lost)
+    found, expected = hepmc.count(job.out / SHOWERED), whole.n_events - len(lost)
+    if found != expected:
+        raise StepError(f"{SHOWERED} holds {found} events where {expected} were showered")
+    return len(lost)

@@ -1,0 +1,86 @@
+"""Integrate the cross section of a process of a UFO model at its sampled benchmark."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mmc.compiler.catalogue.stages import GENERATE
+from mmc.compiler.settings.generation import UfoGenerateSettings
+from mmc.errors import StepError
+from mmc.jobs.generators import ufo_collision
+from mmc.jobs.job import StepJob, write_json
+from mmc.jobs.madminer.setup_file import Benchmarks
+from mmc.jobs.matrix_elements import Point
+from mmc.jobs.scattering.collision import Differential
+from mmc.jobs.scattering.integration import Channelled, Part, accepted, integrate
+from mmc.jobs.scattering.subprocesses import subprocesses
+
+log = logging.getLogger(__name__)
+
+_TRIED = 500
+"""The number of tries whose events show whether the cross section vanishes at a benchmark."""
+
+
+def run(job: StepJob) -> None:
+    """Write ``process.json``: the subprocesses, the cross section, and the grids from which events are sampled.
+
+    :raises StepError: the model does not load or lacks the process; the cross section vanishes at a benchmark or does
+        not converge; or no point of phase space passes the cuts
+    """
+    settings = job.read(UfoGenerateSettings)
+    points = ufo_collision.points(settings, Benchmarks.of(job))
+    model, collider = ufo_collision.model(job, settings), ufo_collision.collider(settings)
+    found = subprocesses(
+        settings.process.processes,
+        settings.process.definitions,
+        model,
+        list(points.values()),
+        energy=collider.energy,
+        beams=ufo_collision.contents(settings.beams.particles),
+    )
+    log.info("%d subprocesses with %d different matrix elements", sum(len(s.members) for s in found), len(found))
+    differentials = [Differential(model, s, collider, points[settings.benchmark], list(points.values())) for s in found]
+    random = np.random.default_rng(job.seed)
+    value, error, parts = integrate(differentials, settings.precision, random)
+    log.info("cross section of %s at %s: (%.5g +/- %.2g) pb", settings.sample, settings.benchmark, value, error)
+    channels = [Channelled(p.subprocess, p.channel, p.grid.edges.tolist(), p.largest()) for p in parts]
+    _require_rates(differentials, channels, points, random)
+    write_json(
+        job.out / GENERATE.record,
+        {
+            "sample": settings.sample,
+            "benchmark": settings.benchmark,
+            "model": model.name,
+            "processes": settings.process.processes,
+            "background": settings.background,
+            "cross_section_pb": value,
+            "cross_section_error_pb": error,
+            "mean_weight": _mean_weight(parts),
+            "subprocesses": [
+                {"orders": dict(s.orders), "members": [[list(side) for side in member] for member in s.members]}
+                for s in found
+            ],
+            "channels": [channel._asdict() for channel in channels],
+        },
+    )
+
+
+def _mean_weight(parts: Sequence[Part]) -> float:
+    """The mean weight of unweighted events: slightly above 1, as some are above the largest weight of their channel."""
+    return sum(part.value for part in parts) / sum(
+        float(np.minimum(part.weights, part.largest()).mean()) for part in parts
+    )
+
+
+def _require_rates(
+    differentials: Sequence[Differential],
+    channels: Sequence[Channelled],
+    points: Mapping[str, Point],
+    random: np.random.Generator,
+) -> None:
+    """:raises StepError: when the squared matrix element vanishes for all of a few events at a benchmark"""
+    some = accepted(differentials, channels, random, _TRIED)
+    for name, point in points.items():
+        if not any(differentials[batch.subprocess].squared(batch.points.momenta, point).any() for batch in some):
+            raise StepError(f"the cross section vanishes at the benchmark {name}: take another point")

@@ -1,0 +1,214 @@
+"""The squared matrix element of one process."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from mmc.errors import StepError
+from mmc.jobs.matrix_elements.model import Model, Point
+
+if TYPE_CHECKING:
+    from ufoamp.recursion import Amplitude, Leg
+
+Floats = npt.NDArray[np.float64]
+Helicities = tuple[int, ...]
+
+_SPINS = {1: "0", 2: "1/2", 3: "1"}
+_BATCH = 8192
+"""Helicities times events that are computed at once: larger batches are not faster."""
+_VANISHING = 1e-28
+"""Helicities whose share of |M|² is smaller vanish exactly, for instance by chirality."""
+
+
+class MatrixElement:
+    """The tree-level squared matrix element of one process, in unitary gauge, with fixed widths.
+
+    As in MadGraph's event generation, particles in the t-channel do not have a width.
+
+    :param model: the model with its parameters
+    :param incoming: PDG ids of the incoming particles: one for a decay, two for a collision
+    :param outgoing: PDG ids of the outgoing particles
+    :param orders: the largest power of each coupling order in a diagram, ``{"QCD": 0, "NP": 1}``; others have no limit
+    :param without: PDG ids of particles that do not occur inside diagrams, as after ``/`` in MadGraph's process
+    :raises StepError: the model lacks a particle or an order, has a spin that is not supported, or the process does not
+        have a diagram at these orders
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        incoming: Sequence[int],
+        outgoing: Sequence[int],
+        orders: Mapping[str, int] | None = None,
+        *,
+        without: Sequence[int] = (),
+    ) -> None:
+        self.model = model
+        self.incoming, self.outgoing = tuple(incoming), tuple(outgoing)
+        self.orders = dict(orders or {})
+        self.without = frozenset(abs(model.particle(pdg).pdg) for pdg in without)
+        self._legs = [model.particle(pdg) for pdg in (*self.incoming, *self.outgoing)]
+        unsupported = [particle.name for particle in self._legs if particle.spin not in _SPINS]
+        if unsupported:
+            raise StepError(f"{self}: the spin of {unsupported[0]} is not supported, only 0, 1/2 and 1")
+        both = [particle.name for particle in self._legs if abs(particle.pdg) in self.without]
+        if both:
+            raise StepError(f"{self}: {both[0]} is an outer particle, so diagrams cannot be without it")
+        unknown = sorted(set(self.orders) - set(model.ufo.orders))
+        if unknown:
+            raise StepError(
+                f"{self}: the model {model.name} does not have an order {unknown[0]}, only {_few(model.ufo.orders)}"
+            )
+        self._point: dict[str, float] | None = None
+        self._amplitude: Amplitude
+        self._require_diagrams()
+
+    def __str__(self) -> str:
+        names = [particle.name for particle in self._legs]
+        sides = names[: len(self.incoming)], names[len(self.incoming) :]
+        excluded = " /" * bool(self.without) + "".join(
+            f" {self.model.particle(pdg).name}" for pdg in sorted(self.without)
+        )
+        limits = "".join(f" {name}={limit}" for name, limit in self.orders.items())
+        return " > ".join(" ".join(side) for side in sides) + excluded + limits
+
+    def squared(self, momenta: npt.ArrayLike, point: Point | None = None) -> Floats:
+        """|M|² of events, averaged over the incoming particles' helicities and colours, summed over the outgoing ones'.
+
+        A factor 1/n! for n identical outgoing particles is not in it.
+
+        :param momenta: (events, legs, 4): E, px, py, pz in GeV; incoming particles first, both in the process's order
+        :param point: values of parameters, in place of the model's
+        :returns: (events,), in GeV to the power of 8 - 2 legs; 0 where all amplitudes vanish
+        :raises StepError: as :meth:`Model.evaluated`, or a value is not finite
+        """
+        squared: Floats = self.squared_by_helicity(momenta, point)[1].sum(axis=1)
+        return squared
+
+    def squared_by_helicity(
+        self, momenta: npt.ArrayLike, point: Point | None = None
+    ) -> tuple[list[Helicities], Floats]:
+        """|M|² of events like :meth:`squared`, before the sum over helicities.
+
+        :returns: the helicities (-1, 0 or 1 of each leg) that do not vanish in these events; (events, helicities)
+        :raises StepError: as :meth:`squared`
+        """
+        events = np.asarray(momenta, dtype=float)
+        if events.ndim != 3 or events.shape[1:] != (len(self._legs), 4):
+            raise ValueError(f"{self}: momenta of the shape {events.shape}, not (events, {len(self._legs)}, 4)")
+        self._set(point)
+        configurations = self._contributing(events)
+        if not configurations or not len(events):
+            return configurations, np.zeros((len(events), len(configurations)))
+        size = max(1, _BATCH // len(configurations))
+        parts = [self._values(events[at : at + size], configurations) for at in range(0, len(events), size)]
+        values = np.concatenate(parts) / np.prod([len(self._helicities(leg)) for leg in range(len(self.incoming))])
+        if not np.isfinite(values).all():
+            raise StepError(
+                f"{self}: the matrix element is not finite for {(~np.isfinite(values).all(axis=1)).sum()} events"
+            )
+        return configurations, values
+
+    def _contributing(self, events: Floats) -> list[Helicities]:
+        """The helicities with amplitudes: a few events are enough, since others vanish in all of them."""
+        everything = list(product(*(self._helicities(leg) for leg in range(len(self._legs)))))
+        if not len(events):
+            return everything
+        few = events[np.unique(np.linspace(0, len(events) - 1, 4).astype(int))]
+        shares = self._values(few, everything)
+        contributes = (shares > _VANISHING * shares.max(axis=1, keepdims=True)).any(axis=0)
+        return [helicities for helicities, kept in zip(everything, contributes, strict=True) if kept]
+
+    def _values(self, events: Floats, configurations: list[Helicities]) -> Floats:
+        """Colour sums and averages by event and helicity: (events, configurations)."""
+        shape = len(events), len(configurations)
+        squared = np.real(self._amplitude.m2_color(self._external(events, configurations)))
+        return np.broadcast_to(squared, (shape[0] * shape[1],)).reshape(shape)
+
+    def _external(self, events: Floats, configurations: Iterable[Helicities]) -> "list[Leg]":
+        from ufoamp.recursion import Leg
+
+        helicities = np.asarray(list(configurations), dtype=int)
+        momenta = np.repeat(events.astype(complex), len(helicities), axis=0)
+        repeated = np.tile(helicities, (len(events), 1))
+        incoming = len(self.incoming)
+        return [
+            Leg(particle.pdg, leg < incoming, momenta[:, leg], repeated[:, leg])
+            for leg, particle in enumerate(self._legs)
+        ]
+
+    def _helicities(self, leg: int) -> list[int]:
+        particle = self._legs[leg]
+        if particle.spin == 1:
+            return [0]
+        massive = particle.spin == 3 and self._amplitude.mass(particle.pdg) != 0
+        return [1, -1, 0] if massive else [1, -1]
+
+    def _set(self, point: Point | None) -> None:
+        chosen = dict(point or {})
+        if chosen != self._point:
+            parameters, couplings = self.model.evaluated(chosen)
+            self._refuse_own_propagators(couplings)
+            self._amplitude = self._with(parameters, couplings)
+            self._point = chosen
+
+    def _refuse_own_propagators(self, couplings: Mapping[str, complex]) -> None:
+        """:raises StepError: a particle whose propagator the model defines couples to others at these orders"""
+        special = self.model.own_propagators - self.without - {abs(particle.pdg) for particle in self._legs}
+        pdgs = {particle.py_name: abs(particle.pdg) for particle in self.model.ufo.particles}
+        orders = {coupling.name: coupling.order for coupling in self.model.ufo.couplings}
+        for vertex in self.model.ufo.vertices if special else ():
+            found = special & {pdgs[name] for name in vertex.particles}
+            used = [name for name in vertex.couplings.values() if couplings[name] != 0 and self._allows(orders[name])]
+            if found and used and self.without.isdisjoint(pdgs[name] for name in vertex.particles):
+                name = self.model.particle(min(found)).name
+                raise StepError(
+                    f"{self}: the model defines a propagator for {name}, which is not supported: exclude {name}"
+                )
+
+    def _allows(self, orders: Mapping[str, int]) -> bool:
+        return all(orders.get(name, 0) <= limit for name, limit in self.orders.items())
+
+    def _with(self, parameters: Mapping[str, complex], couplings: Mapping[str, complex]) -> "Amplitude":
+        from ufoamp.recursion import Amplitude
+
+        amplitude = Amplitude(
+            self.model.ufo,
+            couplings,
+            parameters,
+            gauge="unitary",
+            max_orders=self.orders,
+            drop_vertex=lambda _, pdgs: not self.without.isdisjoint(map(abs, pdgs)),
+        )
+        amplitude.zerowidth_tchannel = True
+        if all(particle.color == 1 for particle in self._legs):
+            amplitude.color_mode = "flow"  # without colours of external particles, colour is one number
+        amplitude.set_amp_orders(
+            {name: (0, limit) for name, limit in self.orders.items() if self._can_exceed(name, limit)}
+        )
+        return amplitude
+
+    def _can_exceed(self, order: str, limit: int) -> bool:
+        """Whether a limit per diagram cuts more than the same limit per vertex: counting it takes time."""
+        largest = max((coupling.order.get(order, 0) for coupling in self.model.ufo.couplings), default=0)
+        return 0 < limit < min(largest, limit) * (len(self._legs) - 2)
+
+    def _require_diagrams(self) -> None:
+        """Refuse a process that vanishes for all values of the couplings."""
+        couplings = {coupling.name: 1.0 + 0j for coupling in self.model.ufo.couplings}
+        amplitude = self._with(self.model.parameters(), couplings)
+        momenta = np.random.default_rng(1).normal(size=(1, len(self._legs), 4))
+        try:
+            with np.errstate(all="ignore"):
+                flows = amplitude.amplitude_flows(self._external(momenta, [(1,) * len(self._legs)]))
+        except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+            raise StepError(f"{self}: ufoamp cannot compute it: {error}") from error
+        if not flows:
+            raise StepError(f"{self}: the model {self.model.name} does not have a diagram for this process")
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")

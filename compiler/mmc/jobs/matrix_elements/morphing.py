@@ -1,0 +1,59 @@
+"""Morphing at one random point: |M|² is a polynomial in the parameters, so its values at a basis give all others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+TOLERANCE = 1e-6
+"""The largest difference between a morphed value and the value itself, relative to the sum of the terms' sizes."""
+
+
+@dataclass(frozen=True)
+class MorphedPoint:
+    """A point of parameter space at which |M|² follows from that at the basis: Σ_b coefficient_b |M_b|²."""
+
+    values: Mapping[str, float]
+    """By parameter."""
+    coefficients: Mapping[str, float]
+    """By benchmark of the basis."""
+
+    def disagreement(self, at_basis: Mapping[str, Floats], direct: Floats) -> float:
+        """The largest difference between morphed and direct values, relative to the sizes of the terms.
+
+        :param at_basis: the values at the benchmarks of the basis, (events,) each
+        :param direct: the values at this point, (events,)
+        """
+        terms = np.array([coefficient * at_basis[name] for name, coefficient in self.coefficients.items()])
+        size = np.abs(terms).sum(axis=0) + np.abs(direct)
+        return float((np.abs(terms.sum(axis=0) - direct) / np.where(size > 0.0, size, 1.0)).max(initial=0.0))
+
+
+def random_point(
+    basis: Mapping[str, Mapping[str, float]], max_powers: Mapping[str, int], max_overall_power: int, seed: int
+) -> MorphedPoint | None:
+    """A random point within the box around the benchmarks; None if these are not a basis.
+
+    :param basis: values of the parameters at the benchmarks of the basis
+    :param max_powers: the largest power of each parameter in |M|²
+    :param max_overall_power: the largest sum of the powers
+    """
+    every = product(*(range(largest + 1) for largest in max_powers.values()))
+    powers = np.array([some for some in every if sum(some) <= max_overall_power])
+    points = np.array([[point[name] for name in max_powers] for point in basis.values()], dtype=float)
+    if len(powers) != len(points):
+        return None
+    unit = np.where((largest := np.abs(points).max(axis=0)) > 0.0, largest, 1.0)
+    point = np.random.default_rng(seed).uniform(points.min(axis=0), points.max(axis=0))
+    matrix = ((points / unit)[:, np.newaxis] ** powers).prod(axis=2)
+    try:
+        coefficients = np.linalg.solve(matrix.T, ((point / unit) ** powers).prod(axis=1))
+    except np.linalg.LinAlgError:
+        return None
+    return MorphedPoint(
+        dict(zip(max_powers, point.tolist(), strict=True)), dict(zip(basis, coefficients.tolist(), strict=True))
+    )

@@ -1,0 +1,145 @@
+"""The differential cross section of a subprocess: matrix element, partons, cuts and scale."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mmc.errors import StepError
+from mmc.jobs.matrix_elements.element import MatrixElement
+from mmc.jobs.matrix_elements.model import Model, Point
+from mmc.jobs.scattering.cuts import Final, passing
+from mmc.jobs.scattering.diagrams import Vertices, diagrams
+from mmc.jobs.scattering.partons import Partons, particle_in_beam
+from mmc.jobs.scattering.phase_space import Channel, Masses, Points, channels, shares
+from mmc.jobs.scattering.subprocesses import Pdgs, Subprocess
+
+Floats = npt.NDArray[np.float64]
+
+_PB = 0.3893793721e9
+"""1/GeV² in pb."""
+ALPHA_S = "sminputs 3"
+_STEP = 1.21
+
+
+@dataclass(frozen=True)
+class Collider:
+    """What collides, and how events are chosen and weighted."""
+
+    energy: float
+    """Of the whole collision in GeV."""
+    beams: tuple[str, str]
+    partons: Partons | None
+    """None for leptons, which collide with their full energy."""
+    cuts: Mapping[str, float]
+    fixed_scale: float | None
+    """In GeV; None for half the sum of the transverse masses."""
+    scale_factor: float = 1.0
+
+
+class Differential:
+    """The differential cross section of a subprocess, in channels.
+
+    :raises StepError: the strong coupling enters with different powers while the scale changes
+    """
+
+    def __init__(self, model: Model, subprocess: Subprocess, collider: Collider, point: Point, points: Sequence[Point]):
+        self.subprocess, self._collider, self._point = subprocess, collider, point
+        self.element = MatrixElement(model, subprocess.incoming, subprocess.outgoing, subprocess.orders)
+        self._masses = [model.mass(pdg, point) for pdg in subprocess.outgoing]
+        drawn = diagrams(Vertices(model, points), subprocess.incoming, subprocess.outgoing, subprocess.orders)
+        self.diagrams = drawn
+        hadrons = collider.partons is not None
+        self.channels = channels(drawn, Masses(model, point), self._masses, collider.energy, hadrons=hadrons)
+        self._reference, self.strong_power = self._strong_coupling(model)
+
+    def sampled(self, channel: int, numbers: Floats) -> tuple[Floats, Points]:
+        """dσ in pb at points of a channel: its part α of the integrand times the volume of each point.
+
+        :param numbers: points of the unit cube, (points, dimension of the channel)
+        """
+        points = self.channels[channel].points(numbers)
+        good = np.flatnonzero(points.volume > 0.0)
+        final = Final(points.momenta[good, 2:], self.subprocess.outgoing, self._masses)
+        good = good[passing(final, self._collider.cuts)]
+        values = np.zeros(len(numbers))
+        kept = Points(points.momenta[good], points.x[good], points.volume[good])
+        if len(good):
+            luminosity = self.luminosities(kept).sum(axis=1)
+            part = shares(kept.momenta, self.channels)[:, channel]
+            flux = 2.0 * kept.x.prod(axis=1) * self._collider.energy**2
+            squared = self.squared(kept.momenta, self._point)
+            values[good] = _PB * self.subprocess.symmetry * kept.volume * luminosity * part * squared / flux
+        return values, points
+
+    def luminosities(self, points: Points) -> Floats:
+        """f₁f₂ of each member of the subprocess, (points, members)."""
+        members = self.subprocess.members
+        if self._collider.partons is None:
+            return np.ones((len(points.x), len(members)))
+        scale = self.scale(points.momenta)
+        sides = [self._collider.partons.densities(points.x[:, side], scale) for side in (0, 1)]
+        return np.stack([_product(sides, self._collider.beams, incoming) for incoming, _ in members], axis=1)
+
+    def squared(self, momenta: Floats, point: Point) -> Floats:
+        """|M|² at a parameter point, with the strong coupling at the scale of each event, (points,)."""
+        try:
+            with np.errstate(all="ignore"):
+                values = self.element.squared(momenta, {**point, **self._fixed()})
+        except StepError as error:
+            raise StepError(f"{error}: is there a cut on each pole?") from error
+        if self.strong_power and self._collider.partons is not None and self._collider.fixed_scale is None:
+            values = (
+                values * (self._collider.partons.alpha_s(self.scale(momenta)) / self._reference) ** self.strong_power
+            )
+        return values
+
+    def scale(self, momenta: Floats) -> Floats:
+        """The scale of factorisation and renormalisation in GeV, (points,)."""
+        if self._collider.fixed_scale is not None:
+            return np.full(len(momenta), self._collider.fixed_scale)
+        outgoing = momenta[:, 2:]
+        transverse = np.sqrt(np.maximum(outgoing[..., 0] ** 2 - outgoing[..., 3] ** 2, 0.0))
+        return np.asarray(self._collider.scale_factor * transverse.sum(axis=1) / 2.0)
+
+    def alpha_s(self, momenta: Floats) -> Floats:
+        """The strong coupling of each event, (points,)."""
+        if self._collider.partons is None:
+            return np.full(len(momenta), self._reference)
+        return self._collider.partons.alpha_s(self.scale(momenta))
+
+    def _fixed(self) -> Point:
+        """The strong coupling at a fixed scale, as a parameter of the model."""
+        if self.strong_power is None or self._collider.partons is None or self._collider.fixed_scale is None:
+            return {}
+        return {ALPHA_S: float(self._collider.partons.alpha_s(np.array([self._collider.fixed_scale]))[0])}
+
+    def _strong_coupling(self, model: Model) -> tuple[float, float | None]:
+        """The model's α_s, and the power with which |M|² depends on it; None if it depends on the event.
+
+        :raises StepError: the power depends on the event and the scale too
+        """
+        reference = float(model.parameters(self._point).get("aS", 0.0).real)
+        if reference <= 0.0:
+            return 0.118, 0.0
+        channel = Channel(self._masses, min(self._collider.energy, 3.0 * sum(self._masses) + 500.0), hadrons=False)
+        momenta = channel.points(np.random.default_rng(2).random((3, channel.dimension))).momenta
+        before = self.element.squared(momenta, {**self._point, ALPHA_S: reference})
+        after = self.element.squared(momenta, {**self._point, ALPHA_S: reference * _STEP})
+        good = before > 0.0
+        powers = np.log(after[good] / before[good]) / np.log(_STEP)
+        power = float(np.round(powers.mean())) if len(powers) else 0.0
+        if len(powers) == 0 or np.abs(powers - power).max() < 1e-6:
+            return reference, power
+        if self._collider.partons is None or self._collider.fixed_scale is not None:
+            return reference, None
+        raise StepError(
+            f"{self.element}: diagrams with different powers of the strong coupling interfere, so its scale cannot "
+            "follow the events: limit an order (`QCD=0`, say), or fix the scale"
+        )
+
+
+def _product(sides: Sequence[Mapping[int, Floats]], beams: Sequence[str], incoming: Pdgs) -> Floats:
+    first, second = (side[particle_in_beam(beam, pdg)] for side, beam, pdg in zip(sides, beams, incoming, strict=True))
+    return first * second

@@ -1,0 +1,43 @@
+"""``mmc init --model``."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from mmc.cli.main import main
+
+PROCESS = "e- e+ > t t~ h"
+
+
+def test_a_study_of_a_model_validates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "tth"
+    words = ["init", str(folder), "--model", "ufo_sm", "--process", PROCESS, "--parameter", "ymt", "--parameter", "ymb"]
+    assert main(words) == 0
+    assert main(["validate", str(folder / "study.yaml")]) == 0
+    assert capsys.readouterr().out.endswith("fine\n")
+    study = yaml.safe_load((folder / "study.yaml").read_text())
+    assert study["generation"]["samples"]["signal"]["process"] == PROCESS
+    assert study["generation"]["beams"] == {"energy": "125 GeV", "particles": ["e-", "e+"]}
+    assert study["parameters"]["ymt"] == {"lha_block": "yukawa", "lha_id": 6, "range": [-1, 1]}
+    assert len(study["benchmarks"]) == 6
+    assert study["generation"]["model"] == "ufo_sm"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model", "ufo_sm"], "--model and --process belong together"),
+        (["--parameter", "ymt"], "--parameter needs both"),
+        (["--model", "nowhere", "--process", PROCESS], "there is no UFO model 'nowhere'"),
+        (["--model", "ufo_sm", "--process", "e- e+ > x h"], "the model does not have a particle 'x'"),
+        (["--model", "ufo_sm", "--process", "e- e+ mu-"], "it has no `>`"),
+        (["--model", "ufo_sm", "--process", PROCESS], "has no coefficients: name a parameter with --parameter"),
+        (["--model", "ufo_sm", "--process", PROCESS, "--parameter", "c"], "does not have an external parameter 'c'"),
+    ],
+)
+def test_what_a_model_does_not_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert main(["init", str(tmp_path / "new"), *words]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
