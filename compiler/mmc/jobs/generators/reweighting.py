@@ -15,6 +15,7 @@ from mmc.jobs.formats.les_houches_legs import HardProcesses, Process
 from mmc.jobs.generators import ufo_source
 from mmc.jobs.job import StepJob
 from mmc.jobs.matrix_elements import MatrixElement, Model, Point, running
+from mmc.jobs.matrix_elements.invariance import check_frames
 from mmc.jobs.matrix_elements.morphing import TOLERANCE, MorphedPoint
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ def ratios(
     for process in hard.processes:
         element = _element(path.name, model, settings, process, undecayed)
         _check_momenta(path.name, element, process, points[sampled], undecayed)
+        check_frames(element, points[sampled])
         squared = _squared(path.name, element, process, points, sampled)
         reference = squared(points[sampled])
         if not reference.all():
