@@ -26,7 +26,7 @@ def test_equal_matrix_elements_are_computed_once(sm: Model) -> None:
 def test_labels_orders_and_identical_particles(sm: Model) -> None:
     groups = found(sm, "e- e+ > v v", lepton_collider(200.0), v="a z")
     assert {g.outgoing: g.symmetry for g in groups} == {(22, 22): 0.5, (22, 23): 1.0, (23, 23): 0.5}
-    assert groups[0].orders == {}
+    assert groups[0].orders == {"QCD": 0}
     assert found(sm, "u u~ > d d~ QED=0", hadron_collider({}))[0].orders == {"QED": 0}
 
 

@@ -14,7 +14,7 @@ from mmc.compiler.inputs import process_lines
 from mmc.errors import StepError
 from mmc.jobs.matrix_elements.element import MatrixElement
 from mmc.jobs.matrix_elements.model import Model, Point
-from mmc.jobs.scattering.diagrams import Vertices, diagrams
+from mmc.jobs.scattering.diagrams import Diagram, Vertices, diagrams
 from mmc.jobs.scattering.phase_space import Channel
 
 Floats = npt.NDArray[np.float64]
@@ -22,6 +22,8 @@ Floats = npt.NDArray[np.float64]
 _SAME = 1e-9
 """The largest relative difference of equal matrix elements."""
 _TEST_POINTS = 4
+STRONG = "QCD"
+"""The coupling order of the strong interaction."""
 _THIRDS: Mapping[int, int] = MappingProxyType(
     {
         **dict.fromkeys((1, 3, 5), -1),
@@ -76,13 +78,20 @@ def subprocesses(
         for incoming, outgoing in _combinations(line, definitions, model, beams):
             if (incoming, outgoing) in found or not _conserves_charge(incoming, outgoing):
                 continue
-            if diagrams(vertices, incoming, outgoing, line.orders):
-                found[incoming, outgoing] = line.orders
+            if drawn := diagrams(vertices, incoming, outgoing, line.orders):
+                found[incoming, outgoing] = _tightened(line.orders, drawn, model)
     if not found:
         limits = " and ".join(f"`{line}`" for line in lines)
         raise StepError(f"the model {model.name} does not have a tree diagram for {limits} at these orders")
     _require_no_mass(model, {pdg for incoming, _ in found for pdg in incoming})
     return _grouped(model, found, points, energy)
+
+
+def _tightened(orders: Mapping[str, int], drawn: Sequence[Diagram], model: Model) -> Mapping[str, int]:
+    """The orders, with ``QCD=0`` if no diagram has a gluon: without colour, matrix elements take much less time."""
+    if STRONG in model.ufo.orders and not any(dict(diagram.orders).get(STRONG, 0) for diagram in drawn):
+        return {**orders, STRONG: 0}
+    return orders
 
 
 def _require_no_mass(model: Model, incoming: Iterable[int]) -> None:
