@@ -20,6 +20,7 @@ ANNOTATIONS = {
     "x-file",
     "x-reana",
     "x-ufo-model",
+    "x-partial",
 }
 
 
