@@ -21,6 +21,7 @@ ANNOTATIONS = {
     "x-partial",
     "x-reana",
     "x-ufo-model",
+    "x-partial",
 }
 
 

@@ -1,6 +1,7 @@
 """Models are read without running them."""
 
 import json
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -67,6 +68,16 @@ def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = read_model_in(tmp_path)
     assert read("small-1.0") == ufo_model.texts(tmp_path / "small-1.0")
     assert read("no_such_model") is read("small-2.0") is read("json") is None
+
+
+def test_a_package_in_the_current_folder_is_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python finds one there; a study of someone else could bring it, without the reader's trust."""
+    ufo_models.write(tmp_path / "stranger")
+    (tmp_path / "stranger" / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    for entry in ("", ".", str(tmp_path)):
+        monkeypatch.setattr(sys, "path", [entry, *sys.path])
+    assert ufo_model.installed("stranger") is None
 
 
 def test_a_folder_is_found_before_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

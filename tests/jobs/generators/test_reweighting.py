@@ -168,6 +168,10 @@ def test_weights_follow_the_strong_coupling_of_the_event(tmp_path: Path, configu
     ("changes", "message"),
     [
         ({"trust": []}, "the model is Python code that the study does not trust: add its archive to `trust`"),
+        (
+            {"reweight": {"model": {"name": "no_model", "file": None, "restriction": None}}},
+            "there is no UFO model no_model: install the package, or put its folder into one of MMC_UFO_PATH",
+        ),
         ({"reweight": {"undecayed": ["v"]}}, "`undecayed` names v, which has a spin"),
         ({"reweight": {"undecayed": []}}, "event 1 of events.lhe.gz: the model small does not have a particle 22"),
         ({"reweight": {"without": ["w"]}}, "the model small does not have a particle w"),

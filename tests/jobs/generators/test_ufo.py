@@ -199,6 +199,16 @@ def test_a_model_that_nobody_has_or_trusts(chain: Chain, model: dict[str, str], 
     assert words in chain.refusal({**SHARED, "model": {**known, **model}})
 
 
+def test_weights_that_are_not_a_polynomial(chain: Chain) -> None:
+    """The amplitude of γ and Z depends on α in the electric charge and in the mixing angle."""
+    three = {"sm": {"alpha": 0.0}, "more": {"alpha": 0.1}, "less": {"alpha": -0.1}}
+    chain.at(three)
+    powers = {"max_powers": {"alpha": 2}, "max_overall_power": 2, "basis": 3}
+    settings = {**_generate(SHARED, {}), "powers": powers}
+    refusal = chain.folder.refusal("generate", "signal.sm", settings, setup=chain.setup)
+    assert "|M|² is not a polynomial with the study's powers of the parameters: at alpha = " in refusal
+
+
 def test_a_benchmark_without_a_cross_section(chain: Chain) -> None:
     """The parameter is the Yukawa coupling of the b quark, and the process vanishes without it."""
     chain.at({**BENCHMARKS, "none": {"alpha": 1.0}})

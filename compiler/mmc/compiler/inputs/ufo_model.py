@@ -2,12 +2,13 @@
 
 import ast
 import os
+import sys
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -39,12 +40,13 @@ class Declared:
 def installed(name: str) -> Path | None:
     """The folder of a model: one of that name in the folders of ``MMC_UFO_PATH``, else that of an installed package.
 
-    The package is not imported.
+    The package is not imported. Packages in the current folder do not count: it may be that of a stranger's study.
     """
     for folder in os.environ.get(SEARCHED, "").split(":"):
         if folder and (Path(folder) / name).is_dir():
             return Path(folder) / name
-    spec = find_spec(name) if name.isidentifier() else None
+    places = [entry for entry in sys.path if entry and Path(entry).resolve() != Path.cwd()]
+    spec = PathFinder.find_spec(name, places) if name.isidentifier() else None
     return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
 
 

@@ -15,9 +15,10 @@ from mmc.compiler.plan.physics import (
     add_configure,
     add_detect,
     card_entries,
+    powers,
     uncertainties,
 )
-from mmc.compiler.settings.generation import ImportEventsSettings, Powers, Reweighting
+from mmc.compiler.settings.generation import ImportEventsSettings, Reweighting
 from mmc.compiler.study.event_samples import EventSamples
 from mmc.compiler.study.model import Study
 
@@ -52,7 +53,7 @@ def plan(builder: Builder, study: Study, source: EventSamples, file_digests: Map
                 slice=file.slice,
                 weights=file.weights,
                 reweight=reweight,
-                powers=None if reweight is None else _powers(study),
+                powers=None if reweight is None else powers(study),
                 compared=() if reweight is None else tuple(study.benchmarks),
                 trust=trusted,
             )
@@ -84,14 +85,4 @@ def _reweighting(reweight: Reweighting, files: StageFiles) -> Reweighting:
         reweight,
         model=replace(reweight.model, file=files.optional(reweight.model.file)),
         param_card_file=files.optional(reweight.param_card_file),
-    )
-
-
-def _powers(study: Study) -> Powers | None:
-    if study.morphing is None:
-        return None
-    return Powers(
-        max_powers={p.name: p.max_power for p in study.parameters},
-        max_overall_power=study.morphing.max_overall_power,
-        basis=len(study.all_benchmarks) - len(study.outside_basis),
     )

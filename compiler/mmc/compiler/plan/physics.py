@@ -10,6 +10,7 @@ from mmc.compiler.plan.files import StageFiles
 from mmc.compiler.plan.model import Flow, Input
 from mmc.compiler.settings.combine import AnalysedJob, CombineGroupSettings, CombineSettings
 from mmc.compiler.settings.configure import CardEntry, CardParameter, CoefficientParameter, ConfigureSettings
+from mmc.compiler.settings.generation import Powers
 from mmc.compiler.settings.reading import (
     AnalyseSettings,
     DelphesAnalyseSettings,
@@ -75,6 +76,17 @@ def card_entries(study: Study) -> dict[str, CardEntry]:
 def uncertainties(study: Study, event_job: EventJob) -> dict[str, Uncertainty]:
     """The systematic uncertainties for which the events get weights, in addition to the benchmarks."""
     return {name: study.systematics[name] for name in event_job.sample.systematics}
+
+
+def powers(study: Study) -> Powers | None:
+    """The powers of the parameters by which jobs check morphing; None without morphing."""
+    if study.morphing is None:
+        return None
+    return Powers(
+        max_powers={p.name: p.max_power for p in study.parameters},
+        max_overall_power=study.morphing.max_overall_power,
+        basis=len(study.all_benchmarks) - len(study.outside_basis),
+    )
 
 
 def add_configure(builder: Builder, study: Study) -> None:

@@ -16,6 +16,7 @@ from mmc.compiler.plan.physics import (
     add_configure,
     add_detect,
     card_entries,
+    powers,
     split,
 )
 from mmc.compiler.settings.generation import UfoGenerateSettings, UfoModel, UfoProcess, UfoSimulateSettings
@@ -52,6 +53,7 @@ def _add_generate(builder: Builder, study: Study, generation: UfoGeneration, fil
                 benchmark=benchmark,
                 background=sample.background,
                 process=_process(sample, files),
+                powers=None if sample.background else powers(study),
                 trust=files.trusted_cards(study.trust, generation.model.file),
             )
             named = (settings.model.file, settings.process.param_card_file)

@@ -190,6 +190,8 @@ class UfoGenerateSettings:
     benchmark: str
     background: bool
     process: UfoProcess
+    powers: "Powers | None" = None
+    """None for a background, or without morphing."""
     trust: tuple[str, ...] = ()
     """The file inputs that the study trusts."""
 

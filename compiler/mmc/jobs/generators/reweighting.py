@@ -15,7 +15,8 @@ from mmc.jobs.formats.les_houches_legs import HardProcesses, Process
 from mmc.jobs.generators import ufo_source
 from mmc.jobs.job import StepJob
 from mmc.jobs.matrix_elements import MatrixElement, Model, Point, running
-from mmc.jobs.matrix_elements.morphing import TOLERANCE, MorphedPoint
+from mmc.jobs.matrix_elements.invariance import check_frames
+from mmc.jobs.matrix_elements.morphing import MorphedPoint
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ def ratios(
     for process in hard.processes:
         element = _element(path.name, model, settings, process, undecayed)
         _check_momenta(path.name, element, process, points[sampled], undecayed)
+        check_frames(element, points[sampled])
         squared = _squared(path.name, element, process, points, sampled)
         reference = squared(points[sampled])
         if not reference.all():
@@ -94,7 +96,7 @@ def ratios(
             found[name][process.numbers - 1] = squared(points[name]) / reference
         if morphed is not None:
             of_process = {name: values[process.numbers - 1] for name, values in found.items()}
-            _check_morphing(element, squared(morphed[1]) / reference, morphed[0], of_process)
+            morphed[0].require(str(element), of_process, squared(morphed[1]) / reference)
         log.info("%s: %d events", element, len(process.numbers))
     spent = time.perf_counter() - start
     log.info("%.3g ms for each event and benchmark", 1e3 * spent / len(hard.nominal) / len(points))
@@ -153,17 +155,6 @@ def _check_momenta(file: str, element: MatrixElement, process: Process, point: P
                 f"event {process.numbers[at]} of {file}: {name} has a mass of {there[at]:.5g} GeV, and {mass:.5g} GeV "
                 f"in the model {element.model.name}: set `mass {abs(pdg)}` in its param card"
             )
-
-
-def _check_morphing(element: MatrixElement, direct: Floats, morphed: MorphedPoint, found: Mapping[str, Floats]) -> None:
-    """:raises StepError: when |M|² at a random point is not what morphing gives"""
-    difference = morphed.disagreement(found, direct)
-    if difference > TOLERANCE:
-        at = ", ".join(f"{name} = {value:.4g}" for name, value in morphed.values.items())
-        raise StepError(
-            f"{element}: |M|² is not a polynomial with the study's powers of the parameters: at {at}, morphing "
-            f"differs by {difference:.2g} of its terms; check `max_power` and `max_overall_power`"
-        )
 
 
 def _check_own(file: str, hard: HardProcesses, found: Mapping[str, Floats], sampled: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -9,15 +10,19 @@ from mmc.compiler.catalogue.stages import GENERATE
 from mmc.compiler.settings.generation import UfoGenerateSettings
 from mmc.errors import StepError
 from mmc.jobs.generators import ufo_collision
+from mmc.jobs.generators.madgraph_cards import card_values
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer.setup_file import Benchmarks
 from mmc.jobs.matrix_elements import Point
+from mmc.jobs.matrix_elements.morphing import random_point
 from mmc.jobs.scattering.collision import Differential
 from mmc.jobs.scattering.integration import Channelled, Part, accepted, integrate
 from mmc.jobs.scattering.subprocesses import subprocesses
 
 log = logging.getLogger(__name__)
 
+_MORPHED = 50
+"""The number of points of phase space at which morphing is checked."""
 _TRIED = 500
 """The number of tries whose events show whether the cross section vanishes at a benchmark."""
 
@@ -25,11 +30,13 @@ _TRIED = 500
 def run(job: StepJob) -> None:
     """Write ``process.json``: the subprocesses, the cross section, and the grids from which events are sampled.
 
-    :raises StepError: the model does not load or lacks the process; the cross section vanishes at a benchmark or does
-        not converge; or no point of phase space passes the cuts
+    :raises StepError: the model does not load or lacks the process; the squared matrix element is not a polynomial with
+        the study's powers; the cross section vanishes at a benchmark or does not converge; or no point of phase space
+        passes the cuts
     """
     settings = job.read(UfoGenerateSettings)
-    points = ufo_collision.points(settings, Benchmarks.of(job))
+    setup = Benchmarks.of(job)
+    points = ufo_collision.points(settings, setup)
     model, collider = ufo_collision.model(job, settings), ufo_collision.collider(settings)
     found = subprocesses(
         settings.process.processes,
@@ -42,6 +49,7 @@ def run(job: StepJob) -> None:
     log.info("%d subprocesses with %d different matrix elements", sum(len(s.members) for s in found), len(found))
     differentials = [Differential(model, s, collider, points[settings.benchmark], list(points.values())) for s in found]
     random = np.random.default_rng(job.seed)
+    _require_morphing(settings, setup, differentials, points, random)
     value, error, parts = integrate(differentials, settings.precision, random)
     log.info("cross section of %s at %s: (%.5g +/- %.2g) pb", settings.sample, settings.benchmark, value, error)
     channels = [Channelled(p.subprocess, p.channel, p.grid.edges.tolist(), p.largest()) for p in parts]
@@ -71,6 +79,31 @@ def _mean_weight(parts: Sequence[Part]) -> float:
     return sum(part.value for part in parts) / sum(
         float(np.minimum(part.weights, part.largest()).mean()) for part in parts
     )
+
+
+def _require_morphing(
+    settings: UfoGenerateSettings,
+    setup: Benchmarks,
+    differentials: Sequence[Differential],
+    points: Mapping[str, Point],
+    random: np.random.Generator,
+) -> None:
+    """:raises StepError: at a random point of the parameters, |M|² is not what morphing makes of that at the basis"""
+    powers = settings.powers
+    if powers is None:
+        return
+    basis = dict(islice(setup.benchmarks.items(), powers.basis))
+    seed = int(random.integers(2**31))
+    morphed = random_point(basis, powers.max_powers, powers.max_overall_power, seed)
+    if morphed is None:
+        return
+    card = card_values(settings.parameters, morphed.values)
+    for differential in differentials:
+        channel = differential.channels[0]
+        made = channel.points(random.random((_MORPHED, channel.dimension)))
+        momenta = made.momenta[made.volume > 0.0]
+        at_basis = {name: differential.squared(momenta, points[name]) for name in basis}
+        morphed.require(str(differential.element), at_basis, differential.squared(momenta, card))
 
 
 def _require_rates(

@@ -9,15 +9,19 @@ from mmc.errors import StepError
 from mmc.jobs.job import StepJob
 
 
-def source(job: StepJob, model: UfoModel, trust: Collection[str]) -> str | Path:
-    """The archive or the folder of a model, or a name that no model has.
+def source(job: StepJob, model: UfoModel, trust: Collection[str]) -> Path:
+    """The archive or the folder of a model.
 
     :param trust: the file inputs that the study trusts
-    :raises StepError: the model is not trusted
+    :raises StepError: the model is not trusted, or not installed
     """
     if model.file is None:
-        name = model.name or ""
-        return ufo_model.installed(name) or name
+        folder = ufo_model.installed(model.name or "")
+        if folder is None:
+            raise StepError(
+                f"there is no UFO model {model.name}: install the package, or put its folder into one of MMC_UFO_PATH"
+            )
+        return folder
     if model.file not in trust:
         raise StepError("the model is Python code that the study does not trust: add its archive to `trust`")
     return job.one(model.file)

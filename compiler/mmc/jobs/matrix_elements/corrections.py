@@ -30,6 +30,8 @@ def load(folder: Path) -> Loaded:
       lines of the first term for all. Here each way to join the fermions is a structure of its own.
     - ufoamp's Levi-Civita tensor has ε^{0123} = +1, MadGraph's and FeynRules' has -1: the operators with it, which
       violate CP, would have the wrong sign.
+    - ufoamp searches the best order of contractions anew for each number of events, which takes seconds. Here
+      it is searched once.
     - ufoamp does not read propagators that a model defines. Their particles are returned.
 
     :raises StepError: the model does not load
@@ -41,6 +43,8 @@ def load(folder: Path) -> Loaded:
         raise MissingExtraError("ufoamp", "ufo") from error
     if vertex_eval.EPSILON_T[0, 1, 2, 3].real > 0:
         vertex_eval.EPSILON_T *= -1
+    if not isinstance(vertex_eval._plan_cache, _Plans):
+        vertex_eval._plan_cache = _Plans()
     harvest = ufo_model._import
     own: set[int] = set()
 
@@ -57,6 +61,25 @@ def load(folder: Path) -> Loaded:
             return Loaded(ufo_model.load(str(folder)), frozenset(own))
     except (Exception, SystemExit) as error:  # the model's own code may raise anything
         raise StepError(f"the UFO model {folder.name} does not load: {type(error).__name__}: {error}") from error
+
+
+class _Plans(dict[Any, Any]):
+    """ufoamp's plans of contractions, by their expressions and shapes, whatever the number of events."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return super().get(self._shared(key), default)
+
+    def __setitem__(self, key: Any, plan: Any) -> None:
+        super().__setitem__(self._shared(key), plan)
+
+    @staticmethod
+    def _shared(key: Any) -> Any:
+        expression, shapes = key
+        letters = expression.partition("->")[0].split(",")
+        return expression, tuple(
+            tuple(size for letter, size in zip(word, shape, strict=True) if letter != "Z")
+            for word, shape in zip(letters, shapes, strict=True)
+        )
 
 
 def _with_single_couplings(vertex: Any) -> list[Any]:

@@ -7,6 +7,8 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from mmc.errors import StepError
+
 Floats = npt.NDArray[np.float64]
 
 TOLERANCE = 1e-6
@@ -31,6 +33,17 @@ class MorphedPoint:
         terms = np.array([coefficient * at_basis[name] for name, coefficient in self.coefficients.items()])
         size = np.abs(terms).sum(axis=0) + np.abs(direct)
         return float((np.abs(terms.sum(axis=0) - direct) / np.where(size > 0.0, size, 1.0)).max(initial=0.0))
+
+    def require(self, what: str, at_basis: Mapping[str, Floats], direct: Floats) -> None:
+        """:raises StepError: when |M|² at this point is not what morphing makes of that at the basis"""
+        difference = self.disagreement(at_basis, direct)
+        if difference > TOLERANCE:
+            at = ", ".join(f"{name} = {value:.4g}" for name, value in self.values.items())
+            raise StepError(
+                f"{what}: |M|² is not a polynomial with the study's powers of the parameters: at {at}, morphing "
+                f"differs by {difference:.2g} of its terms; limit the orders (`NP=1`, say), or check `max_power` and "
+                "`max_overall_power`"
+            )
 
 
 def random_point(
