@@ -16,21 +16,19 @@ from tests.support import ROOT, STUDIES, reana_study
 GOLDEN = ROOT / "tests" / "golden"
 STUDY_FILES = sorted(STUDIES.glob("*/*.yaml"))
 
-LOCAL_TARGETS = [target for target in TARGETS if target != "reana"]
-"""Those that a study without images can be compiled for."""
-ENGINES_OF_TASKS = {"slurm", "htcondor", "snakemake"}
-"""Targets that differ little between studies."""
-FEWER = {
+MAIN_TARGETS = ["yadage", "cwl", "script"]
+CHOSEN = {
     "wh-smeft/study": ["yadage"],
     "drell-yan/tuning": ["yadage"],
-    "vbf-higgs/study": [target for target in LOCAL_TARGETS if target not in {"htcondor", "snakemake"}],
-    "drell-yan/study": [target for target in LOCAL_TARGETS if target not in ENGINES_OF_TASKS],
+    "drell-yan/tiny": [target for target in TARGETS if target != "reana"],
+    "vbf-higgs/study": [*MAIN_TARGETS, "slurm"],
 }
-"""Studies with so many jobs, or so like another one, that few targets stand for all."""
+"""The targets of studies that are not compiled for the main ones: some are large, or like another one; some stand for
+all in targets that differ little between studies."""
 BUNDLES = {
     f"{study.parent.name}/{study.stem}/{target}": (study, target)
     for study in STUDY_FILES
-    for target in FEWER.get(f"{study.parent.name}/{study.stem}", LOCAL_TARGETS)
+    for target in CHOSEN.get(f"{study.parent.name}/{study.stem}", MAIN_TARGETS)
 }
 FOR_REANA = {
     f"{study}/reana/{engine}": (study, engine)
