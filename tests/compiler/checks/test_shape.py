@@ -21,7 +21,6 @@ ANNOTATIONS = {
     "x-partial",
     "x-reana",
     "x-ufo-model",
-    "x-partial",
 }
 
 
