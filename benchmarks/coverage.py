@@ -1,7 +1,7 @@
 """How often the limits of one run include the true point, for data from the events of other runs.
 
     python benchmarks/coverage.py RUN RUN ... [--methods rate,histogram,sally] [--luminosities 139,556] [--others N]
-        [--templates N] [--toys]
+        [--templates N] [--zoom FACTOR] [--toys]
 
 RUN are the folders of finished runs of one study with different seeds (`mmc run`). Each run gives its networks. The
 events of this and of the next N - 1 runs (`--templates`) give the rate, the templates and the calibration, one after
@@ -9,7 +9,8 @@ the other. Toys at the true point are drawn from the events of the other runs, w
 Prints one JSON object: for each luminosity in fb^-1, method and confidence level, the mean coverage with its standard
 error, with the statistical error of the simulation in the limits (`with`) and without it (`without`), and the smallest
 coverage of a single likelihood. The standard error is from the spread between networks or between sets of templates,
-whichever is larger. With `--toys` the critical values are from toys, and there is only `with`.
+whichever is larger. At a high luminosity the region is small: `--zoom 2` halves the ranges of the grid, whose steps
+would otherwise make regions too large. With `--toys` the critical values are from toys, and there is only `with`.
 """
 
 import argparse
@@ -25,7 +26,7 @@ import numpy as np
 from mmc.compiler.settings.baselines import BaselineSettings
 from mmc.compiler.settings.encoding import from_json
 from mmc.compiler.settings.evaluation import EvaluateSettings
-from mmc.compiler.settings.limits import LimitSettings
+from mmc.compiler.settings.limits import GridAxis, LimitSettings
 from mmc.jobs.madminer.event_file import Array, EventFile, Events, Partition
 from mmc.jobs.statistics.baselines import LIKELIHOODS
 from mmc.jobs.statistics.evaluation import evaluate_estimator, load_model
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument("--luminosities", default="139,556")
     parser.add_argument("--others", type=int, default=100, help="at most so many other runs give the data")
     parser.add_argument("--templates", type=int, default=1, help="so many runs give templates for each network")
+    parser.add_argument("--zoom", type=float, default=1.0, help="divide the ranges of the grid by this factor")
     parser.add_argument("--toys", action="store_true", help="limits with critical values from toys")
     arguments = parser.parse_args()
     found: dict[str, Any] = {}
@@ -86,6 +88,7 @@ def main() -> None:
                 limits = replace(
                     _limits(run),
                     luminosity_pb=1000.0 * float(luminosity),
+                    grid=_zoomed(_limits(run).grid, arguments.zoom),
                     confidence="toys" if arguments.toys else "asymptotic",
                 )
                 covered[k, j] = _coverage(run, files[j], _nature(others[: arguments.others]), method, limits)
@@ -99,6 +102,15 @@ def _pairs(n_runs: int, n_templates: int) -> Iterator[tuple[int, int]]:
     for k in range(n_runs):
         for step in range(n_templates):
             yield k, (k + step) % n_runs
+
+
+def _zoomed(grid: Mapping[str, GridAxis], factor: float) -> dict[str, GridAxis]:
+    """Ranges about the same centre."""
+    found = {}
+    for name, axis in grid.items():
+        centre, half = sum(axis.range) / 2.0, (axis.range[1] - axis.range[0]) / (2.0 * factor)
+        found[name] = replace(axis, range=(centre - half, centre + half))
+    return found
 
 
 def _events(run: Path) -> Path:

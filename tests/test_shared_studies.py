@@ -1,6 +1,7 @@
 """Analyses that people made: the language says them, and shorter words have the same values."""
 
 import gzip
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.support import ROOT
 
 SHARED = ROOT.parent / "shared" / "studies"
 SHORT = ROOT / "tests" / "data" / "wh-cp-odd.yaml"
-pytestmark = pytest.mark.skipif(not SHARED.exists(), reason="the analyses that people made are not here")
+needs_them = pytest.mark.skipif(not SHARED.exists(), reason="the analyses that people made are not here")
 
 
 def observables(entries: dict[str, Any], names: tuple[str, ...], folder: Path) -> dict[str, Any]:
@@ -51,6 +52,7 @@ def observables(entries: dict[str, Any], names: tuple[str, ...], folder: Path) -
     return found
 
 
+@needs_them
 @pytest.mark.engine
 def test_short_words_have_the_values_of_long_lines(tmp_path: Path) -> None:
     long = yaml.safe_load((SHARED / "wh-cp-odd" / "study.yaml").read_text(encoding="utf-8"))
@@ -64,6 +66,7 @@ def test_short_words_have_the_values_of_long_lines(tmp_path: Path) -> None:
     assert max(len(entry["definition"]) for entry in short["observables"].values()) < 80
 
 
+@needs_them
 def test_the_study_is_valid_with_them() -> None:
     long = (SHARED / "wh-cp-odd" / "study.yaml").read_text(encoding="utf-8")
     start, _, rest = long.partition("observables:\n")
@@ -78,8 +81,25 @@ def test_the_study_is_valid_with_them() -> None:
     assert len(text) < 0.8 * len(long)
 
 
+@needs_them
 @pytest.mark.parametrize("name", ["tutorial-parton", "wh-four-channels"])
 def test_they_are_valid(name: str) -> None:
     text = (SHARED / name / "study.yaml").read_text(encoding="utf-8")
     found = check(load(text, "study.yaml"), lambda _path: "missing").diagnostics
     assert {item.code for item in found if item.severity == "error"} <= {"MMC601"}
+
+
+@pytest.mark.engine
+def test_definitions_have_the_values_of_what_they_stand_for(tmp_path: Path) -> None:
+    """The study of W H with four operators, with and without its definitions."""
+    study = yaml.safe_load((ROOT / "studies" / "wh-smeft" / "study.yaml").read_text(encoding="utf-8"))
+    names = tuple(study["observables"])
+    found = observables(study, names, tmp_path / "short")
+    written_out = {name: {**entry} for name, entry in study["observables"].items()}
+    for entry in written_out.values():
+        for name, text in reversed(study["definitions"].items()):
+            entry["definition"] = re.sub(rf"\b{name}\b", f"({text})", entry["definition"])
+        assert set(re.findall(r"[a-z]\w*", entry["definition"])).isdisjoint(study["definitions"])
+    expected = observables({"observables": written_out}, names, tmp_path / "long")
+    for name in names:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-12, err_msg=name)

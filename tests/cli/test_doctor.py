@@ -94,7 +94,7 @@ def findings(capture: Capture, *words: object) -> dict[str, dict[str, Any]]:
 
 def test_everything_is_reported(machine: Machine, capsys: Capture) -> None:
     found = findings(capsys)
-    tools = ["bash", "graphviz", "docker", "reana-client"]
+    tools = ["bash", "graphviz", "docker", "Slurm", "reana-client"]
     assert list(found) == [*STEPS, "optuna", "ufoamp", "yadage", "cwltool", "MadGraph", "LHAPDF", "Delphes", *tools]
     for name, finding in found.items():
         here = name in VERSIONS or name == "bash"

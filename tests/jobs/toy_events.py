@@ -83,6 +83,7 @@ def write_events(
                     name: [cross_section(p), 0.0] for name, p in zip(benchmarks, points, strict=True)
                 },
                 "effective_sample_size": dict.fromkeys(benchmarks, 1000.0),
+                "integration_errors": {"benchmarks": dict.fromkeys(benchmarks, 1e-6), "background": 0.0},
             }
         )
     )

@@ -93,6 +93,9 @@ TOOLS = (
     _Tool("bash", "mmc run, target script", install_hint(["bash"]), oldest=(4, 3)),
     _Tool("graphviz", "mmc plan --format svg, png", install_hint(["graphviz"]), ("-V",), program="dot"),
     _Tool("docker", "images", "install and start Docker, or link podman as `docker`", DOCKER_SERVER),
+    _Tool(
+        "Slurm", "mmc submit, target slurm", "log in to a machine from which the cluster takes jobs", program="sbatch"
+    ),
 )
 REANA_REMEDY = f"it needs an environment of its own: `{INSTALL}`"
 

@@ -93,3 +93,28 @@ def test_what_is_wrong(observables: str, rest: str, expected: list[tuple[str, st
 def test_a_long_chain_is_refused() -> None:
     chain = "".join(f"  d{index}: d{index + 1} + 1\n" for index in range(60))
     assert problems("", f"definitions:\n{chain}  d60: met.pt") == [("MMC407", "d10")]
+
+
+CODE = "def mt2(event):\n    return 1.0\n\nopen('ran', 'w')\n"
+
+
+@pytest.mark.parametrize(
+    ("observable", "rest", "expected"),
+    [
+        ("f: {function: observables.py:mt2}", "trust: [observables.py]", ["MMC337"]),
+        ("f: {function: observables.py:mt2}", "", ["MMC336"]),
+        ("f: {function: observables.py:mt3}", "trust: [observables.py]", ["MMC413", "MMC337"]),
+        ("met: {function: observables.py:mt2}", "trust: [observables.py]", ["MMC413", "MMC337"]),
+        ("f: {function: other.py:mt2}", "trust: [other.py]", ["MMC601", "MMC337"]),
+        ("f: {function: ../observables.py:mt2}", "trust: [../observables.py]", ["MMC602", "MMC337"]),
+        ("f: {function: mt2}", "", ["MMC105"]),
+        ("f: {function: observables.py:mt2}, g: {definition: f + 1}", "trust: [observables.py]", ["MMC337"]),
+    ],
+)
+def test_functions(observable: str, rest: str, expected: list[str]) -> None:
+    def look_up(path: str) -> str:
+        return "file" if path == "observables.py" else "missing"
+
+    found = check(load(STUDY % (observable, rest), "study.yaml"), look_up, lambda _path: CODE)
+    assert [item.code for item in found.diagnostics] == expected
+    assert found.files == (("observables.py",) if "function: observables" in observable else ())

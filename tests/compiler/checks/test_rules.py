@@ -489,3 +489,25 @@ def test_resources_are_for_stages_that_the_planner_adds() -> None:
     assert refused(("luminosity: 300 fb^-1", "luminosity: 300 fb^-1\n  baselines: {truth: true}")) == ["tune"]
     assert refused(("luminosity: 300 fb^-1", "luminosity: 300 fb^-1\n  fisher_information: {}")) == ["tune"]
     assert refused((METHOD, "alices: {}")) == []  # it is not clear what the study wants
+
+
+INFORMATION = "fisher_information: {observable: m_ll, %s}\n  luminosity:"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("histograms: {a: {observables: [m_ll], bins: {m_ll: [-inf, 200, inf]}}}", []),
+        ("histograms: {a: {observables: [m_ll], bins: {m_ll: [0, 1_000, 2_000]}}}", []),
+        ("directions: {c: {c_LL: 1, c_LR: -0.25}, d: {c_LL: 1}}", []),
+        ("per_bin: {m_ll: [150, 300, inf]}", []),
+        ("per_bin: {m_ll: [300, 150]}", ["MMC506"]),
+        ("per_bin: {m_lll: 3}", ["MMC505"]),
+        ("histograms: {a: {observables: [m_ll], bins: {m_ll: [inf, 200]}}}", ["MMC506"]),
+        ("histograms: {a: {observables: [m_ll], bins: {m_ll: [0, infinity]}}}", ["MMC105"]),
+        ("histograms: {rate: {observables: [m_ll]}}", ["MMC208"]),
+        ("directions: {c: {c_XX: 1}}", ["MMC202"]),
+    ],
+)
+def test_fisher_information(said: str, expected: list[str]) -> None:
+    assert codes(("luminosity:", INFORMATION % said)) == expected

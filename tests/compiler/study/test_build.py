@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 import yaml
 from mmc.compiler.catalogue.methods import FLOW
+from mmc.compiler.checks import check
+from mmc.compiler.language.document import load
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.language.schema import fill_defaults, load_schema, resolve
 from mmc.compiler.settings.points import AtRandom, RandomPoints
@@ -115,3 +117,37 @@ def test_training_defaults_are_madminers_own() -> None:
         default = FLOW.own_hyperparameters[name] if name in FLOW.own_hyperparameters else schema.get("default")
         default = tuple(default) if name == "n_hidden" else default
         assert default == theirs[name], name
+
+
+def test_features_are_a_list_a_set_or_all_but_some() -> None:
+    text = """
+mmc: "1.0"
+name: example
+parameters: {c_LL: {coefficient: LL, range: [-1, 1]}}
+benchmarks: {sm: {c_LL: 0}, w: {c_LL: 0.5}}
+generation: {generator: pythia8, samples: {signal: {process: dimuon, events: 1000}}}
+observables:
+  pt-1: {definition: "mu[0].pt", required: true}
+  met: {definition: met.pt}
+  pt_2: {definition: "mu[1].pt", required: true}
+feature_sets:
+  hard: [pt_2, pt-1]
+  rest: {all_but: [met]}
+methods:
+  all: {method: sally, theta: {benchmark: sm}, samples: 100}
+  two: {method: sally, theta: {benchmark: sm}, samples: 100, features: [pt_2, met]}
+  hard: {method: sally, theta: {benchmark: sm}, samples: 100, features: hard}
+  rest: {method: sally, theta: {benchmark: sm}, samples: 100, features: rest}
+  but: {method: sally, theta: {benchmark: sm}, samples: 100, features: {all_but: [pt-1]}}
+evaluation: {luminosity: 300 fb^-1}
+"""
+    checked = check(load(text, "study.yaml"), lambda _path: "missing")
+    assert checked.diagnostics == [] and checked.data is not None
+    found = {method.name: method.features for method in build_study(checked.data).methods}
+    assert found == {
+        "all": None,
+        "two": ("pt_2", "met"),
+        "hard": ("pt_2", "pt_1"),
+        "rest": ("pt_1", "pt_2"),
+        "but": ("met", "pt_2"),
+    }

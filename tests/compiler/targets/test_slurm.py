@@ -164,13 +164,22 @@ def test_the_study_says_partition_set_up_and_resources(
 
 
 def test_a_set_up_command_that_fails_fails_the_job(
-    place: Place, step_program: StepProgram, tmp_path: Path, variables: dict[str, str]
+    place: Place,
+    step_program: StepProgram,
+    tmp_path: Path,
+    variables: dict[str, str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     for command in ("source /nowhere/activate", "echo 'unfinished"):
         folder = place(replace(make_plan(1, []), setup=command), "slurm", tmp_path / command[:4])
         assert submit(folder, variables) == 0
         assert step_program.ran(folder / "out") == {}
-        assert "the set-up command failed with exit code" in (folder / "out" / "slurm" / "configure.out").read_text()
+        log = folder / "out" / "slurm" / "configure.out"
+        assert "the set-up command failed with exit code" in log.read_text()
+        capfd.readouterr()
+        assert main(["status", str(folder)]) == 0
+        told = capfd.readouterr().out
+        assert f"jobs are missing: mmc submit {folder}\n" in told and f"said of configure: {log}\n" in told
 
 
 @pytest.mark.parametrize(
@@ -252,6 +261,22 @@ def test_what_is_in_the_queue_is_not_submitted_twice(
     subprocess.run(told.rpartition(": ")[2].split(), check=True)
     wait_until_empty(variables)
     monkeypatch.delenv("FAKE_SECONDS")
+    assert submit(folder, variables) == 0
+    assert step_program.ran(folder / "out") == recorded(expected_commands(plan))
+
+
+def test_tasks_of_an_earlier_study_run_nothing_of_a_new_one(
+    place: Place, step_program: StepProgram, tmp_path: Path, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bundle is compiled anew while its tasks are waiting, and then submitted again."""
+    folder = place(make_plan(2, []), "slurm", tmp_path / "bundle")
+    plan = make_plan(2, [], title="Another plan")  # other fingerprints
+    release = slurm.Slurm.release
+    with monkeypatch.context() as patch:
+        patch.setattr(slurm.Slurm, "release", lambda *words: place(plan, "slurm", folder) and release(*words))
+        assert submit(folder, variables) == 0
+    assert step_program.ran(folder / "out") == {}
+    assert "the study was compiled anew since" in (folder / "out" / "slurm" / "configure.out").read_text()
     assert submit(folder, variables) == 0
     assert step_program.ran(folder / "out") == recorded(expected_commands(plan))
 

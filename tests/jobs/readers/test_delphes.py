@@ -13,7 +13,7 @@ import pytest
 from mmc.jobs.formats import delphes_root
 from mmc.jobs.readers import delphes, delphes_objects
 from mmc.jobs.readers.delphes import Sample
-from mmc.jobs.readers.reading import define
+from mmc.jobs.readers.reading import NotInColumnsError, define
 
 from tests.compiler.expressions.test_checker import PUBLISHED
 from tests.forked import Python
@@ -39,7 +39,7 @@ real_files = pytest.mark.skipif(not DATA.exists(), reason="the Delphes files are
 ALL_ACCEPTED: dict[str, dict[str, float]] = {"pt_min": {}, "eta_max": {}}
 ACCEPTANCE = {"pt_min": {"e": 10.0, "mu": 12.0, "a": 20.0, "j": 25.0}, "eta_max": {"e": 2.5, "mu": 2.7, "j": 3.5}}
 EVERYTHING = dict.fromkeys(("e", "mu", "a", "j"), delphes_objects.Acceptance(None, None))
-UNUSUAL = ("b_tag][0]", "p_truth", "p[0]")
+UNUSUAL = ("b_tag][0]", "p_truth", "p[0]", "pt_j1")
 """Parts of expressions that cannot be evaluated in columns, or that name objects which this reader lacks."""
 
 
@@ -123,6 +123,45 @@ def test_required_default_and_cuts(tmp_path: Path, files: Files) -> None:
     assert 10 < _compare(tmp_path, files.setup, files.sample(), reading) < N_EVENTS - 10
     reading["observables"]["gamma"]["required"] = True  # infinite for jets without mass: dropped
     assert 5 < _compare(tmp_path, files.setup, files.sample(), reading) < N_EVENTS - 60
+
+
+def test_objects_and_definitions(tmp_path: Path, files: Files) -> None:
+    texts = {
+        "m_z": ("z.m", None),
+        "pt_plus": ("z.a.pt", 0.0),
+        "pz_nu": ("nu.pz", None),
+        "mt": ("transverse_mass(l[0], met)", None),
+        "n_rest": ("len(without(j, b))", None),
+        "forward": ("argmax(j, abs(it.eta)).pt", -1.0),
+        "met": ("met.pt", None),
+        "later": ("earlier / 2", None),
+        "earlier": ("hardest + m_z", 1.0),
+    }
+    reading = _reading(
+        observables={
+            name: {"definition": text, "required": False, "default": default} for name, (text, default) in texts.items()
+        },
+        names={
+            "b": "[it for it in (j) if (it.b_tag)]",
+            "z": "pair((l), (a.charge > b.charge), (abs((a + b).m - 91.19)))",
+            "nu": "neutrino((l[0]), (met), 80.379, (abs(it.pz)))",
+            "hardest": "max(x.pt for x in b)",
+        },
+        cuts=[{"definition": "all(x.pt > 15 for x in b) and met.pt > 5", "required": True}],
+    )
+    assert 10 < _compare(tmp_path, files.setup, files.sample(), reading) < N_EVENTS
+
+
+def test_functions_of_an_event(tmp_path: Path, files: Files) -> None:
+    own = {"required": True, "default": None}
+    observables = {"ht": {"definition": "ht", **own}, "same": {"definition": "sum(x.pt for x in j)", **own}}
+    settings = delphes_settings(_reading(observables=observables))
+    reader = delphes.make(files.setup, settings)
+    define(reader, settings, {"ht": lambda event: sum(jet.pt for jet in event["j"])})
+    with pytest.raises(NotInColumnsError, match=r"^ht is a function of an event$"):
+        delphes.analyse(reader, files.sample())
+    delphes.one_by_one(reader, files.sample(), tmp_path)
+    assert list(reader.observations["ht"]) == list(reader.observations["same"])
 
 
 def test_many_events_are_read_in_parts(tmp_path: Path, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,7 @@ def test_events_and_what_is_said_of_them(chain: Chain) -> None:
     mean, error = record.pop("cross_section_pb")
     assert mean == simulated["mean_weights_pb"]["sm"]
     assert error == pytest.approx(mean / simulated["effective_sample_size"]["sm"] ** 0.5)
+    assert record.pop("integrated_pb") == [simulated["cross_section_pb"], simulated["cross_section_error_pb"]]
     assert record == {
         "sample": "signal",
         "benchmark": "sm",

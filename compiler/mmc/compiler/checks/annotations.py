@@ -40,6 +40,11 @@ MMC214 = Code(
 MMC215 = Code(
     "MMC215", "A group does not exist", "The name is not in the study's `groups`. Upper and lower case matter."
 )
+MMC223 = Code(
+    "MMC223",
+    "A set of features does not exist",
+    "The name is not in the study's `feature_sets`. A single observable is written in brackets, `[pt_l]`.",
+)
 MMC505 = Code(
     "MMC505",
     "A histogram's variable is not an observable",
@@ -51,16 +56,18 @@ _CODES = {
     "observables": MMC203,
     "systematics": MMC214,
     "groups": MMC215,
+    "feature_sets": MMC223,
 }
-_WORDS = {"systematics": "systematic uncertainty"}
+_WORDS = {"systematics": "systematic uncertainty", "feature_sets": "set of features"}
 _HISTOGRAMS = (("evaluation", "baselines"), ("evaluation", "fisher_information"))
 
 
-@rule(MMC201, MMC202, MMC203, MMC214, MMC215, MMC505)
+@rule(MMC201, MMC202, MMC203, MMC214, MMC215, MMC223, MMC505)
 def references(ctx: Context) -> Iterator[Diagnostic]:
     """Every name that refers to an entry of a section is the name of an entry."""
     for path, value, schema in ctx.annotated("x-refers-to"):
-        yield from _known(ctx, schema["x-refers-to"], value, path, key=False)
+        if isinstance(value, str):
+            yield from _known(ctx, schema["x-refers-to"], value, path, key=False)
     for path, value, schema in ctx.annotated("x-keys-refer-to"):
         for name in value if isinstance(value, dict) else ():
             if name not in schema.get("properties", {}):

@@ -116,6 +116,8 @@ class Context:
     def is_name(self, section: str, name: str) -> bool:
         """Whether a section has a name; default observables are observables."""
         entries = self.data.get(section, {})
+        if not isinstance(entries, dict):
+            return False
         return name in entries or (section == "observables" and name in self.default_observables)
 
     @cached_property
@@ -168,7 +170,8 @@ class Context:
     def points(self) -> list[Annotated]:
         """The points of parameter space that the study gives as values of parameters."""
         refer = self.annotated("x-keys-refer-to")
-        return [item for item in refer if item.schema["x-keys-refer-to"] == "parameters" and _holds_numbers(item)]
+        whole = [item for item in refer if "x-partial" not in item.schema]
+        return [item for item in whole if item.schema["x-keys-refer-to"] == "parameters" and _holds_numbers(item)]
 
     @cached_property
     def priors(self) -> list[Annotated]:

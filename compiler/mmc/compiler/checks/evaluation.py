@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
-from mmc.compiler.catalogue.baselines import BASELINES, HISTOGRAM, Baseline
+from mmc.compiler.catalogue.baselines import BASELINES, FISHER, HISTOGRAM, Baseline
 from mmc.compiler.catalogue.histograms import SALLY, SCORE_LIKELIHOODS, ScoreLikelihood, adaptive_bins
 from mmc.compiler.catalogue.methods import METHODS, SCORE
 from mmc.compiler.checks.context import Context, rule
@@ -31,7 +31,9 @@ def _asked(ctx: Context) -> list[Baseline]:
 def _histograms(ctx: Context) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Every valid histogram, with its path."""
     single, named = (("evaluation", *section) for section in (HISTOGRAM.section, HISTOGRAM.named_section))
-    for path in (single, *((*named, name) for name in ctx.entries(*named))):
+    information = ("evaluation", *FISHER.section, "histograms")
+    several = ((*section, name) for section in (named, information) for name in ctx.entries(*section))
+    for path in (single, *several):
         histogram = ctx.get(*path)
         if histogram is not None:
             yield path, histogram
@@ -58,12 +60,15 @@ def bins(ctx: Context) -> Iterator[Diagnostic]:
             yield from _edges(ctx, path, binning)
     path = ("evaluation", "fisher_information", "bins")
     yield from _edges(ctx, path, ctx.get(*path))
+    path = ("evaluation", "fisher_information", "per_bin")
+    for name, binning in ctx.entries(*path).items():
+        yield from _edges(ctx, (*path, name), binning)
 
 
 def _edges(ctx: Context, path: Path, binning: Any) -> Iterator[Diagnostic]:
     if isinstance(binning, list):
         for index, (low, high) in enumerate(pairwise(binning), start=1):
-            if high <= low:
+            if float(high) <= float(low):
                 message = f"the edge {show(high)} is not above {show(low)}"
                 yield ctx.problem(MMC506, (*path, index), message, "write the edges in increasing order")
                 return

@@ -7,7 +7,7 @@ from mmc.compiler.catalogue.addresses import has_login
 from mmc.compiler.catalogue.batch import HTCONDOR, ONLY_SLURM, SLURM
 from mmc.compiler.catalogue.images import is_pinned
 from mmc.compiler.catalogue.stages import PROGRAMS, SECTIONS, programs_of, stages_of
-from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.checks.context import Annotated, Context, rule
 from mmc.compiler.inputs.installations import leads_elsewhere
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 
@@ -16,8 +16,13 @@ _COPY = "copy it into the study's folder and name it from there"
 
 def named(context: Context) -> tuple[str, ...]:
     """The existing files that the study names, each once."""
-    paths = dict.fromkeys(value for _, value, _ in context.annotated("x-file"))
+    paths = dict.fromkeys(file_of(item) for item in context.annotated("x-file"))
     return tuple(path for path in paths if is_there(context, path))
+
+
+def file_of(item: Annotated) -> str:
+    """The path of a file that the study names, without the name of a function in it."""
+    return str(item.value).rpartition(":")[0] if item.schema["x-file"] == "function" else str(item.value)
 
 
 def is_there(ctx: Context, text: str) -> bool:
@@ -40,7 +45,8 @@ MMC603 = Code("MMC603", "A path is not a readable file", "The path is a folder, 
 @rule(MMC601, MMC602, MMC603)
 def files(ctx: Context) -> Iterator[Diagnostic]:
     """Every file that the study names is a file in its folder."""
-    for path, value, _ in ctx.annotated("x-file"):
+    for item in ctx.annotated("x-file"):
+        path, value = item.path, file_of(item)
         found = "outside" if _leads_out(value) else ctx.look_up(value)
         if found == "outside":
             yield ctx.problem(MMC602, path, f"{show(value)} lies outside the study's folder", _COPY)

@@ -277,6 +277,26 @@ def _values(entry: Mapping[str, Any], key: str) -> list[tuple[Path, Any]]:
     return [(("scan", f"training.{key}", k), value) for k, value in enumerate(scanned)]
 
 
+MMC514 = Code(
+    "MMC514",
+    "A network sees no observable",
+    "The list after `all_but` has all observables, so nothing is left.",
+)
+
+
+@rule(MMC514)
+def features(ctx: Context) -> Iterator[Diagnostic]:
+    """Some observables are left."""
+    every = ctx.names("observables")
+    places: list[tuple[Path, Any]] = [
+        (("feature_sets", name), said) for name, said in ctx.entries("feature_sets").items()
+    ]
+    places += [(("methods", name, "features"), entry.get("features")) for name, entry in ctx.entries("methods").items()]
+    for path, said in places:
+        if isinstance(said, Mapping) and every and set(every) <= set(said["all_but"]):
+            yield ctx.problem(MMC514, path, "no observable is left", "leave some of them in", key=True)
+
+
 MMC522 = Code(
     "MMC522",
     "A prior extends beyond the range of its parameter",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mmc.compiler.catalogue.baselines import BASELINES, names_of_limits
+from mmc.compiler.catalogue.baselines import BASELINES, FISHER, names_of_limits
 from mmc.compiler.catalogue.labels import label_problem
 from mmc.compiler.catalogue.names import IN_BASIS, madminer_name
 from mmc.compiler.checks.basis import completing
@@ -55,7 +55,8 @@ MMC208 = Code(
     "A name already has another meaning",
     "An observable cannot have the name of a default observable. A benchmark cannot have the name `default`, or a "
     "name that MadMiner gives to the benchmarks that it adds to the basis or to those of systematic uncertainties. A "
-    "parameter cannot have the name `in_basis`. A method cannot have the name of a baseline.",
+    "parameter cannot have the name `in_basis`. A method, or a histogram of the Fisher information, "
+    "cannot have the name of a baseline.",
 )
 
 
@@ -85,6 +86,16 @@ def reserved(ctx: Context) -> Iterator[Diagnostic]:
             continue
         message = f"{show(name)} cannot be a benchmark: it means {meaning}"
         yield ctx.problem(MMC208, ("benchmarks", name), message, "choose another name", key=True)
+
+
+@rule(MMC208)
+def names_of_baselines(ctx: Context) -> Iterator[Diagnostic]:
+    """No method and no histogram of the Fisher information has the name of a baseline."""
+    path: Path = ("evaluation", *FISHER.section, "histograms")
+    for name in ctx.entries(*path):
+        if madminer_name(name) in BASELINES:
+            message = f"{show(name)} already has a meaning among the Fisher information matrices"
+            yield ctx.problem(MMC208, (*path, name), message, "choose another name", key=True)
     for name in ctx.entries("methods"):
         if madminer_name(name).casefold() in BASELINES:
             message = f"{show(name)} is the name of a baseline"

@@ -1,14 +1,17 @@
 """Rules about observables: their definitions, and settings that have no effect on an existing event file."""
 
+import ast
 from collections.abc import Iterator
 
 from mmc.compiler.catalogue.generators import EVENT_FILE
-from mmc.compiler.catalogue.names import IN_BASIS
+from mmc.compiler.catalogue.names import IN_BASIS, madminer_name
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.definitions import scope
+from mmc.compiler.checks.files import is_there
 from mmc.compiler.checks.lengths import may_lack
 from mmc.compiler.expressions.checker import checked
-from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
+from mmc.compiler.expressions.vocabulary import RESERVED
+from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
 
 MMC311 = Code(
     "MMC311",
@@ -33,7 +36,7 @@ def without_effect(ctx: Context) -> Iterator[Diagnostic]:
             message = f"`{IN_BASIS}` has no effect: the event file contains the morphing basis"
             yield ctx.problem(MMC311, ("benchmarks", name, IN_BASIS), message, "remove it", key=True)
     for name in ctx.entries("observables"):
-        for key in ("definition", "required", "default"):
+        for key in ("definition", "function", "required", "default"):
             if ctx.given("observables", name, key):
                 message = f"`{key}` has no effect: the event file contains the values of {show(name)}"
                 yield ctx.problem(MMC311, ("observables", name, key), message, "remove it", key=True)
@@ -42,7 +45,7 @@ def without_effect(ctx: Context) -> Iterator[Diagnostic]:
 MMC312 = Code(
     "MMC312",
     "An observable has no definition",
-    "Each observable needs a `definition`, unless the study reads a MadMiner event file.",
+    "Each observable needs a `definition` or a `function`, unless the study reads a MadMiner event file.",
 )
 MMC313 = Code(
     "MMC313",
@@ -61,6 +64,8 @@ def definitions(ctx: Context) -> Iterator[Diagnostic]:
         return
     for name, entry in ctx.entries("observables").items():
         definition = entry.get("definition")
+        if "function" in entry:
+            continue
         if definition is None:
             message = f"observable {show(name)} has no definition"
             yield ctx.problem(MMC312, ("observables", name), message, 'add one, as in `definition: "met.pt"`', key=True)
@@ -68,6 +73,44 @@ def definitions(ctx: Context) -> Iterator[Diagnostic]:
             message = f"observable {show(name)} is not a number in events that lack the particle"
             help_text = "add `default: 0`, or `required: true` or a cut such as `len(j) >= 2` to drop such events"
             yield ctx.problem(MMC313, ("observables", name), message, help_text, key=True)
+
+
+MMC413 = Code(
+    "MMC413",
+    "A function cannot be an observable",
+    "The file must define the function, at the left margin, and the observable's name must be a Python name without "
+    "another meaning. An observable has a `function` or a `definition`.",
+)
+
+
+@rule(MMC413)
+def functions(ctx: Context) -> Iterator[Diagnostic]:
+    """Functions are in their files, which are read as text and not run."""
+    for name, entry in ctx.entries("observables").items():
+        if "function" not in entry or not ctx.reads_particles:
+            continue
+        path = ("observables", name, "function")
+        file, _, function = entry["function"].rpartition(":")
+        if "definition" in entry:
+            message = f"{show(name)} has a function and a definition"
+            yield ctx.problem(MMC413, path, message, "remove one of them", key=True)
+        if not madminer_name(name).isidentifier() or madminer_name(name) in RESERVED:
+            message = f"{show(name)} cannot be the name of an observable with a function"
+            yield ctx.problem(MMC413, path[:2], message, "choose a Python name without another meaning", key=True)
+        defined = _functions_in(ctx.read_text(file)) if is_there(ctx, file) else None
+        if defined is not None and function not in defined:
+            help_text = suggestion(function, defined, f"it defines {one_of(defined)}") if defined else ""
+            message = f"{show(file)} does not define {show(function)}"
+            yield ctx.problem(MMC413, path, message, help_text)
+
+
+def _functions_in(text: str | None) -> list[str] | None:
+    """The functions that a Python file defines; None if it is not known."""
+    try:
+        tree = ast.parse(text or "")
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return [] if text is not None else None
+    return None if text is None else [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
 
 
 MMC409 = Code(

@@ -93,6 +93,11 @@ def _found(ctx: Context) -> Iterator[_Found]:
 
 
 def _settings(ctx: Context) -> Iterator[_Found]:
+    for name, entry in ctx.entries("observables").items():
+        if "function" in entry and "definition" not in entry:  # with both, the study is refused for another reason
+            file, _, function = entry["function"].rpartition(":")
+            reason = f"jobs run the function {show(function)} of {show(file)}, which may do anything"
+            yield _Found(("observables", name, "function"), None, Refusal(0, file, reason))
     path: Path = ("generation", "shower", "settings")
     for name, value in ctx.entries(*path).items() if ctx.origin in (MADGRAPH, UFO) else ():
         refusal = pythia_settings.refusal(name, pythia_settings.word(value))

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mmc.compiler.catalogue.resources import Resources
@@ -44,8 +45,13 @@ def job_seed(study_seed: int, stage: str, identity: Iterable[str], part: int = 0
     It does not depend on other jobs, so a new benchmark does not change the seeds of the others. The parts of a sample
     have consecutive seeds: independent seeds would collide in one of twenty studies with 10,000 parts.
     """
-    text = "\0".join((str(study_seed), stage, *identity))
-    return 1 + (int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") + part) % 900_000_000
+    return 1 + (_number("\0".join((str(study_seed), stage, *identity))) + part) % 900_000_000
+
+
+@lru_cache(1)  # parts of a sample come one after the other
+def _number(text: str) -> int:
+    """A number of 64 bits that belongs to a text."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def slug(*names: str) -> str:
@@ -54,7 +60,12 @@ def slug(*names: str) -> str:
     >>> slug("signal", "c LL", "0")
     'signal.c_LL.0'
     """
-    return ".".join([_NOT_IN_FILE_NAMES.sub("_", name) for name in names])
+    return ".".join(map(_tame, names))
+
+
+@lru_cache(100_000)
+def _tame(name: str) -> str:
+    return _NOT_IN_FILE_NAMES.sub("_", name)
 
 
 class Builder:
@@ -122,22 +133,20 @@ class Builder:
                 "version": declared.version,
             }
         )
-        jobs = tuple(self._job(stage, base, draft, values) for draft, values in zip(drafts, own, strict=True))
-        self.stages[name] = replace(stage, jobs=jobs)
+        unread = {item.stage for item in inputs if item.ignored_in_fingerprint}
+        read = {item.stage: self._parts.get((item.stage, item.part)) for item in inputs}
+        jobs = []
+        for draft, values in zip(drafts, own, strict=True):
+            upstream = [read.get(need[0]) or self._fingerprints[need] for need in draft.needs if need[0] not in unread]
+            jobs.append(self._job(stage, base, draft, values, upstream))
+        self.stages[name] = replace(stage, jobs=tuple(jobs))
         version = [name, declared.version]
         self._parts |= {(name, part): digest([*version, part, content]) for part, content in (parts or {}).items()}
 
-    def _job(self, stage: Stage, base: str, draft: Draft, settings: dict[str, Any]) -> Job:
+    def _job(self, stage: Stage, base: str, draft: Draft, settings: dict[str, Any], upstream: list[str]) -> Job:
         name = slug(*draft.identity) or stage.name
         identity = draft.identity if draft.part is None else draft.identity[:-1]
         seed = job_seed(self.study.seed, stage.name, identity, draft.part or 0)
-        ignored_in_fingerprint = {item.stage for item in stage.inputs if item.ignored_in_fingerprint}
-        parts = {item.stage: self._parts.get((item.stage, item.part)) for item in stage.inputs}
-        upstream = [
-            parts.get(need[0]) or self._fingerprints[need]
-            for need in draft.needs
-            if need[0] not in ignored_in_fingerprint
-        ]
         files = {f.name: f.sha256 for f in stage.files if draft.files is None or f.name in draft.files}
         fingerprint = digest([base, name, settings, files, seed, upstream])
         self._fingerprints[stage.name, name] = fingerprint

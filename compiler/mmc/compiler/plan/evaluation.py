@@ -78,6 +78,7 @@ def evaluate_settings(
         group=source.name_of(source.of(method)),
         nuisance_mode=method.nuisance_mode,
         calibration=method.calibration,
+        directions={} if study.evaluation is None else study.evaluation.directions,
         bootstrap=method.bootstrap,
         training_error=method.training_error,
     )

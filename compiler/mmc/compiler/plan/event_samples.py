@@ -75,7 +75,7 @@ def plan(builder: Builder, study: Study, source: EventSamples, file_digests: Map
         detected = "import_events"
         if builder.has("detect"):
             detected = add_detect(builder, study, event_jobs, "import_events", file_digests)
-    add_analyse(builder, study, event_jobs, "import_events", detected)
+    add_analyse(builder, study, event_jobs, "import_events", file_digests=file_digests, detected=detected)
     add_combine(builder, study, event_jobs)
 
 

@@ -17,6 +17,7 @@ from mmc.compiler.settings.reading import (
     DetectSettings,
     LesHouchesAnalyseSettings,
     ObservableDefinition,
+    ObservableFunction,
 )
 from mmc.compiler.settings.uncertainties import Uncertainty
 from mmc.compiler.study.events import GeneratedSample, Sample
@@ -154,7 +155,13 @@ def add_detect(
 
 
 def add_analyse(
-    builder: Builder, study: Study, event_jobs: Sequence[EventJob], events: str, detected: str | None = None
+    builder: Builder,
+    study: Study,
+    event_jobs: Sequence[EventJob],
+    events: str,
+    *,
+    file_digests: Mapping[str, str],
+    detected: str | None = None,
 ) -> None:
     """Add the reading of the events of the stage ``events``, and of the detector's output of the stage ``detected``."""
     inputs: tuple[Input, ...] = (SETUP, Input("events", events, Flow.EACH))
@@ -167,16 +174,25 @@ def add_analyse(
         o.name: ObservableDefinition(definition=o.definition, required=o.required, default=o.default)
         for o in study.observables
     }
+    files = StageFiles(file_digests)
+    functions = {
+        o.name: ObservableFunction(file=files.name(file), name=function)
+        for o in study.observables
+        if o.function is not None
+        for file, _, function in [o.function.rpartition(":")]
+    }
+    paths = [o.function.rpartition(":")[0] for o in study.observables if o.function is not None]
+    trust = files.trusted_cards(study.trust, *dict.fromkeys(paths))
     drafts = []
     for event_job in event_jobs:
         needs = [CONFIGURED, (events, event_job.name)]
         if detected not in (None, events):
             needs.append((detected, event_job.name))
-        settings = _analyse_settings(study.reading, observables, event_job)
+        settings = replace(_analyse_settings(study.reading, observables, event_job), functions=functions, trust=trust)
         weights = sizes.n_weights(study, event_job.sample.systematics)
         size = sizes.analysed(event_job.n_events or 0, weights, n_observables)
         drafts.append(_draft(event_job, settings, needs, size))
-    builder.add("analyse", drafts, summary=summary, inputs=inputs, scattered=True)
+    builder.add("analyse", drafts, summary=summary, inputs=inputs, files=files.inputs, scattered=True)
 
 
 def _analyse_settings(

@@ -23,7 +23,7 @@ N_INTEGRATION = (2_000, 200_000)
 events of the study."""
 
 
-def plan(builder: Builder, study: Study, generation: Pythia8Generation, _file_digests: Mapping[str, str]) -> None:
+def plan(builder: Builder, study: Study, generation: Pythia8Generation, file_digests: Mapping[str, str]) -> None:
     """Add the stages from the cross sections to the combined events."""
     add_configure(builder, study)
     runs = [(sample, benchmark) for sample in generation.samples for benchmark in sample.events]
@@ -68,7 +68,7 @@ def plan(builder: Builder, study: Study, generation: Pythia8Generation, _file_di
         inputs=(BENCHMARKS, Input("process", "generate", Flow.ALL)),
         scattered=True,
     )
-    add_analyse(builder, study, event_jobs, "simulate")
+    add_analyse(builder, study, event_jobs, "simulate", file_digests=file_digests)
     add_combine(builder, study, event_jobs)
 
 

@@ -33,7 +33,7 @@ def plan(builder: Builder, study: Study, generation: UfoGeneration, file_digests
     detected = None
     if builder.has("detect"):
         detected = add_detect(builder, study, event_jobs, "simulate", file_digests)
-    add_analyse(builder, study, event_jobs, "simulate", detected)
+    add_analyse(builder, study, event_jobs, "simulate", file_digests=file_digests, detected=detected)
     add_combine(builder, study, event_jobs)
 
 

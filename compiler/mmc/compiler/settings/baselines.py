@@ -1,5 +1,6 @@
 """The settings of jobs of ``baselines``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mmc.compiler.settings.encoding import INLINE, SHARED
@@ -30,10 +31,17 @@ class HistogramSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class FisherSettings:
-    """The observable in whose bins the Fisher information is also computed; None without one."""
+    """Histograms in whose bins the Fisher information is also computed."""
 
     observable: str | None
+    """The observable of the histogram whose first and last bins are open; None without one."""
     bins: Bins
+    histograms: Mapping[str, HistogramSettings] = field(default_factory=dict)
+    """Further histograms by name; events outside of explicit edges are in no bin."""
+    directions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Combinations of parameters, by name: the coefficients by parameter."""
+    per_bin: Mapping[str, Bins] = field(default_factory=dict)
+    """Observables in whose bins the information is shown."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,8 @@ class EvaluateSettings:
     nuisance_mode: str = "project"
     """``project`` (nuisance parameters are left out) or ``profile`` (they are learned)."""
     calibration: str = "none"
+    directions: Mapping[str, Mapping[str, float]] = field(default_factory=dict, metadata=SHARED)
+    """Combinations of parameters whose errors are given: the coefficients by parameter."""
     members: tuple[str, ...] = ()
     """The jobs of ``train`` that have trained an ensemble; empty without one, or if ``tune`` has assembled it."""
     bootstrap: bool = False

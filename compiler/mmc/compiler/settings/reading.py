@@ -62,6 +62,15 @@ class ObservableDefinition:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ObservableFunction:
+    """A Python function of an event, which the study trusts."""
+
+    file: str
+    """The name of the file input."""
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cut:
     """A condition on events. If ``required`` (MadMiner's name), events for which it is undefined pass."""
 
@@ -106,6 +115,10 @@ class AnalyseSettings:
     efficiencies: tuple[Efficiency, ...] = field(metadata=SHARED)
     names: Mapping[str, str] = field(default_factory=dict, metadata=SHARED)
     """The expressions of objects and definitions that other expressions use, by name."""
+    functions: Mapping[str, ObservableFunction] = field(default_factory=dict, metadata=SHARED)
+    """The observables that are functions, by name; the definition of such an observable is its name."""
+    trust: tuple[str, ...] = field(default=(), metadata=SHARED)
+    """The file inputs with functions that the study trusts."""
     sample: str
     benchmark: str
     background: bool

@@ -1,14 +1,14 @@
 """Builds the :class:`mmc.compiler.study.model.Study` from checked data with all defaults filled in."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from mmc.compiler.catalogue.baselines import BASELINES, FISHER, HISTOGRAM
+from mmc.compiler.catalogue import default_observables
 from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.catalogue.generators import origin_of
-from mmc.compiler.catalogue.histograms import SALLY, adaptive_bins
+from mmc.compiler.catalogue.histograms import SALLY
 from mmc.compiler.catalogue.methods import METHODS
 from mmc.compiler.catalogue.morphing import completed_names, component_count
 from mmc.compiler.catalogue.names import IN_BASIS, madminer_name
@@ -16,7 +16,6 @@ from mmc.compiler.catalogue.reana import Reana, as_reana_says
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.expressions.naming import expression
 from mmc.compiler.language.quantities import parse_quantity
-from mmc.compiler.settings.baselines import Bins, EqualBins, FisherSettings, HistogramSettings
 from mmc.compiler.settings.configure import CardEntry, Morphing
 from mmc.compiler.settings.encoding import from_json
 from mmc.compiler.settings.points import (
@@ -37,10 +36,10 @@ from mmc.compiler.settings.reading import (
     Smearing,
 )
 from mmc.compiler.settings.uncertainties import UNCERTAINTIES, Uncertainty
+from mmc.compiler.study.baselines import baselines, directions
 from mmc.compiler.study.events import EventsOfStudy, names
 from mmc.compiler.study.model import (
     POINTS_OF_AXIS,
-    AskedBaseline,
     Delphes,
     Evaluation,
     Method,
@@ -81,7 +80,10 @@ def build_study(data: Mapping[str, Any]) -> Study:
         observables=tuple(_observable(name, entry) for name, entry in data["observables"].items()),
         test_split=float(splits["test_split"]),
         validation_split=float(splits["validation_split"]),
-        methods=tuple(_method(name, entry, parameters, splits) for name, entry in data["methods"].items()),
+        methods=tuple(
+            _method(name, entry, parameters, splits, _features(entry.get("features"), data))
+            for name, entry in data["methods"].items()
+        ),
         evaluation=_evaluation(data["evaluation"], parameters, benchmarks) if "evaluation" in data else None,
         plots={**data["plots"], "colors": {madminer_name(k): v for k, v in data["plots"]["colors"].items()}},
         tracking={"experiment": data["name"], **data["tracking"]["mlflow"]} if "tracking" in data else None,
@@ -203,7 +205,8 @@ def _efficiency(entry: str | Mapping[str, Any]) -> Efficiency:
 def _observable(name: str, entry: Mapping[str, Any]) -> Observable:
     return Observable(
         name=madminer_name(name),
-        definition=entry.get("definition"),
+        definition=madminer_name(name) if "function" in entry else entry.get("definition"),
+        function=entry.get("function"),
         required=entry["required"],
         default=None if entry.get("default") is None else float(entry["default"]),
         label=entry.get("label", name),
@@ -230,13 +233,29 @@ def _theta(entry: Mapping[str, Any] | None, parameters: tuple[Parameter, ...]) -
     return AtRandom(RandomPoints(n=value["n"], priors=priors))
 
 
+def _features(said: Any, data: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The observables that a network sees; None for all."""
+    if said is None:
+        return None
+    chosen = data["feature_sets"][said] if isinstance(said, str) else said
+    if isinstance(chosen, Mapping):
+        options = data.get("default_observables")
+        every = (*(() if options is None else default_observables.names(**options)), *names(data["observables"]))
+        left_out = names(chosen["all_but"])
+        return tuple(name for name in every if name not in left_out)
+    return names(chosen)
+
+
 def _method(
-    name: str, entry: Mapping[str, Any], parameters: tuple[Parameter, ...], splits: Mapping[str, float]
+    name: str,
+    entry: Mapping[str, Any],
+    parameters: tuple[Parameter, ...],
+    splits: Mapping[str, float],
+    features: tuple[str, ...] | None,
 ) -> Method:
     method = entry.get("method", name)
     declared = METHODS[method]
     estimator = declared.family.estimator_of(entry.get("estimator"))
-    features = entry.get("features")
     training_fraction = 1.0 - splits["test_split"] - splits["validation_split"]
     in_proportion = max(1, math.ceil(entry["samples"] * splits["validation_split"] / training_fraction))
     foreign = declared.foreign_hyperparameters(estimator)
@@ -253,7 +272,7 @@ def _method(
         validation_samples=entry.get("validation_samples", in_proportion),
         sample_only_from_closest_benchmark=entry["sample_only_from_closest_benchmark"],
         sampling={key: entry[key] for key in ("n_eff_forced", "double_precision") if key in entry},
-        features=None if features is None else tuple(madminer_name(feature) for feature in features),
+        features=features,
         nuisance_mode=entry.get("nuisance_mode", "project"),
         training={**estimator.own_hyperparameters, **training},
         calibration=entry["calibration"],
@@ -300,47 +319,13 @@ def _evaluation(
         systematics=entry.get("systematics", "nominal"),
         confidence_levels=tuple(float(level) for level in entry["confidence_levels"]),
         confidence=entry.get("confidence", "asymptotic"),
-        baselines=_baselines(entry),
+        baselines=baselines(entry),
+        directions=directions(entry.get("fisher_information", {})),
     )
 
 
 def _observed(entry: Mapping[str, Any] | None) -> Observed | None:
     return None if entry is None else Observed(entry["file"], entry.get("n_observed"))
-
-
-def _baselines(evaluation: Mapping[str, Any]) -> tuple[AskedBaseline, ...]:
-    settings: Mapping[str, Callable[[Any], HistogramSettings | FisherSettings]]
-    settings = {HISTOGRAM.name: _histogram, FISHER.name: _fisher}
-    return tuple(
-        AskedBaseline(
-            kind,
-            None if name is None else madminer_name(name),
-            settings[kind.name](entry) if kind.name in settings else None,
-        )
-        for kind in BASELINES.values()
-        for name, entry in kind.asked(evaluation).items()
-    )
-
-
-def _histogram(entry: Mapping[str, Any]) -> HistogramSettings:
-    binnings = {madminer_name(name): _bins(bins) for name, bins in entry["bins"].items()}
-    observables = names(entry["observables"])
-    default = adaptive_bins(len(observables))
-    return HistogramSettings(observables=observables, bins=tuple(binnings.get(name, default) for name in observables))
-
-
-def _fisher(entry: Mapping[str, Any]) -> FisherSettings:
-    observable = entry.get("observable")
-    return FisherSettings(
-        observable=None if observable is None else madminer_name(observable), bins=_bins(entry["bins"])
-    )
-
-
-def _bins(entry: Any) -> Bins:
-    if isinstance(entry, Mapping):
-        low, high = entry["range"]
-        return EqualBins(n=entry["n"], range=(low, high), scale=entry["scale"])
-    return entry if isinstance(entry, int) else tuple(entry)
 
 
 def _resources(entry: Mapping[str, Any]) -> Resources:

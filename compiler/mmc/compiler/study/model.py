@@ -62,6 +62,8 @@ class Observable:
 
     name: str
     definition: str | None
+    function: str | None
+    """A file and a function in it, ``observables.py:mt2``, instead of a definition."""
     required: bool
     default: float | None
     label: str
@@ -172,6 +174,8 @@ class Evaluation:
     confidence: str
     """``asymptotic`` or ``toys``."""
     baselines: tuple[AskedBaseline, ...]
+    directions: Mapping[str, Mapping[str, float]]
+    """Combinations of parameters whose errors are given: the coefficients by parameter."""
 
 
 @dataclass(frozen=True)

@@ -30,16 +30,20 @@ def table(plan: Plan) -> str:
 def _rows(plan: Plan) -> Iterator[tuple[str, ...]]:
     row_of: dict[tuple[str, str], int] = {}
     readers: list[list[int]] = []
+    waits: list[int] = []
     for stage in plan.stages:
         for job in stage.jobs:
-            row_of[stage.name, job.name] = len(readers)
-            for need in set(job.needs):
-                readers[row_of[need]].append(len(readers))
+            row = row_of[stage.name, job.name] = len(readers)
+            needs = set(job.needs)
+            for need in needs:
+                readers[row_of[need]].append(row)
             readers.append([])
+            waits.append(len(needs))
+    of_rows = zip(waits, readers, strict=True)
     for stage in plan.stages:
         for job in stage.jobs:
-            waiting = in_ranges(readers[row_of[stage.name, job.name]])
-            yield stage.name, job.name, job.fingerprint, str(len(set(job.needs))), " ".join(waiting)
+            n, waiting = next(of_rows)
+            yield stage.name, job.name, job.fingerprint, str(n), " ".join(in_ranges(waiting))
 
 
 def command(plan: Plan, stage: Stage, first: Mapping[str, int]) -> Shell:

@@ -59,9 +59,7 @@ def make_bundle(plan: Plan, target: str, texts: Mapping[str, str], executables: 
 def _configuration(configuration: Mapping[str, Any]) -> str:
     """JSON with one job per line, so that a changed job is a changed line. Keeps the order of keys."""
 
-    def compact(value: Any) -> str:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
+    compact = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
     rest = {key: value for key, value in configuration.items() if key != "jobs"}
     head = json.dumps(rest, indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
     jobs = ",\n".join(f"    {compact(name)}: {compact(job)}" for name, job in configuration["jobs"].items())

@@ -60,14 +60,15 @@ def gathered_lengths(plan: Plan, stage: Stage) -> list[int]:
     return [PER_WORD + len(f"/{upstream.name}/{job.name}") for upstream in gathered for job in upstream.jobs]
 
 
-def check_commands(plan: Plan) -> None:
+def check_commands(plan: Plan, folder: int = FOLDER) -> None:
     """Check that every job can be started.
 
+    :param folder: the bytes of the path of the folder with the outputs of all stages
     :raises MmcError: when a stage gathers so many directories that its command would be too long
     """
     for stage in plan.stages:
         lengths = gathered_lengths(plan, stage)
-        if FOLDER * len(lengths) + sum(lengths) > LONGEST_COMMAND:
+        if folder * len(lengths) + sum(lengths) > LONGEST_COMMAND:
             raise MmcError(
                 f"the stage {stage.name} reads the outputs of {len(lengths):,} jobs, more than Linux takes in one "
                 "command: raise events_per_job"

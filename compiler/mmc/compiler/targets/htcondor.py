@@ -39,6 +39,7 @@ def emit(plan: Plan, options: Options) -> Bundle:
             Condor,
             "htcondor/stage.sub.j2",
             stage=stage.name,
+            table=tasks.table_digest(texts[bash.TABLE]),
             universe="container" if _image(stage, options) else "vanilla",
             options=list(_options(plan, stage, options)),
             **header,

@@ -27,7 +27,8 @@ def emit(plan: Plan, _options: Options) -> Bundle:
     first = bash.first_rows(plan)
     layout = {"jobs_per_task": plan.batch.jobs_per_task, "running_tasks": plan.batch.running_tasks}
     texts = tasks.documents(plan)
-    texts |= {script_path(stage.name): _script(plan, stage, first[stage.name]) for stage in plan.stages}
+    table = tasks.table_digest(texts[bash.TABLE])
+    texts |= {script_path(stage.name): _script(plan, stage, first[stage.name], table) for stage in plan.stages}
     texts[LAYOUT] = json.dumps(layout, indent=2) + "\n"
     results = [f"out/{bash.place(stage)}" for stage in dataflow.products(plan)]
     texts["README.md"] = render(Markdown, "slurm/README.md.j2", results=results, plan=plan, version=__version__)
@@ -39,7 +40,7 @@ def script_path(stage: str) -> str:
     return f"slurm/{stage}.sbatch"
 
 
-def _script(plan: Plan, stage: Stage, first: int) -> str:
+def _script(plan: Plan, stage: Stage, first: int, table: str) -> str:
     return render(
         Shell,
         "slurm/stage.sbatch.j2",
@@ -48,6 +49,7 @@ def _script(plan: Plan, stage: Stage, first: int) -> str:
         options=list(_options(plan, stage)),
         first=first,
         end=first + len(stage.jobs),
+        table=table,
         plan=plan,
         version=__version__,
     )

@@ -28,7 +28,8 @@ def emit(plan: Plan, options: Options) -> Bundle:
     ]
     header = {"plan": plan, "version": __version__}
     texts = tasks.documents(plan)
-    texts["Snakefile"] = render(Python, "snakemake/Snakefile.j2", stages=stages, **header)
+    table = tasks.table_digest(texts[bash.TABLE])
+    texts["Snakefile"] = render(Python, "snakemake/Snakefile.j2", stages=stages, table=table, **header)
     results = [f"out/{bash.place(stage)}" for stage in dataflow.products(plan)]
     texts["README.md"] = render(Markdown, "snakemake/README.md.j2", images=list(images), results=results, **header)
     return make_bundle(plan, "snakemake", texts)

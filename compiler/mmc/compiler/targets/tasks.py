@@ -1,5 +1,6 @@
 """``task.sh``, which runs jobs by their rows in the table: what a batch system starts on its machines."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 
 from mmc.compiler.plan.model import Flow, Plan, Stage
@@ -15,16 +16,20 @@ def documents(plan: Plan) -> dict[str, str]:
 
     :raises MmcError: when a stage gathers so many directories that its command would be too long
     """
-    dataflow.check_commands(plan)
+    dataflow.check_commands(plan, len("out"))
     first = bash.first_rows(plan)
     stages = [
         {"name": stage.name, "command": bash.command(plan, stage, first), "reads": list(_reads(plan, stage, first))}
         for stage in plan.stages
     ]
-    return {
-        SCRIPT: render(Shell, "batch/task.sh.j2", stages=stages, plan=plan, version=__version__),
-        bash.TABLE: bash.table(plan),
-    }
+    table = bash.table(plan)
+    header = {"table": table_digest(table), "plan": plan, "version": __version__}
+    return {SCRIPT: render(Shell, "batch/task.sh.j2", stages=stages, **header), bash.TABLE: table}
+
+
+def table_digest(table: str) -> str:
+    """What tells tables apart, as a word that begins with a letter."""
+    return f"t{hashlib.sha256(table.encode()).hexdigest()[:15]}"
 
 
 def _reads(plan: Plan, stage: Stage, first: Mapping[str, int]) -> Iterator[dict[str, str]]:

@@ -12,7 +12,7 @@ from mmc.jobs.resume.run_table import RunTable
 
 FEW_TASKS = 4
 """An array waits for at most this many single tasks of another one, and otherwise for the whole other one."""
-FEW_ARRAYS = 16
+FEW_ARRAYS = 50
 """If the jobs of a stage wait for more different things than this, they wait for more than they need."""
 
 Task = tuple[str, int]

@@ -177,8 +177,16 @@ def status(folder: Path) -> int:
             f"(log: {log.with_name(log.name + '.out')})"
         )
     if not (running or waiting):
-        left = len(run.jobs) - len(done)
-        say(f"{left:,} jobs are missing: mmc submit {folder}" if left else f"all jobs are done: {folder / OUT}")
+        missing = [job.stage for row, job in enumerate(run.jobs) if row not in done]
+        say(
+            f"{len(missing):,} jobs are missing: mmc submit {folder}"
+            if missing
+            else f"all jobs are done: {folder / OUT}"
+        )
+        for stage in dict.fromkeys(missing):
+            log = folder / OUT / "slurm" / f"{stage}.out"
+            if log.is_file() and log.stat().st_size:
+                say(f"what Slurm and the set-up command have said of {stage}: {log}")
     return 0
 
 

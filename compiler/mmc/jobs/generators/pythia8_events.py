@@ -63,6 +63,7 @@ def run(job: StepJob) -> None:
             "benchmark": sampled,
             "n_events": n_events,
             "cross_section_pb": process["cross_section_pb"],
+            "cross_section_error_pb": process["cross_section_error_pb"],
             "mean_weights_pb": dict(zip(names, (sums / n_events).tolist(), strict=True)),
             "effective_sample_size": dict(zip(names, (sums**2 / sums_of_squares).tolist(), strict=True)),
         },

@@ -17,9 +17,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from mmc.compiler.catalogue.stages import COMBINE
 from mmc.compiler.settings.limits import LimitSettings
 from mmc.compiler.settings.points import AtBenchmark, SinglePoint
 from mmc.errors import StepError
+from mmc.jobs.job import read_json
 from mmc.jobs.madminer import analysis_workarounds, nuisance_effects
 
 Array = npt.NDArray[np.float64]
@@ -88,7 +90,7 @@ class EventFile:
         analysis_workarounds.apply()
         from madminer.analysis import DataAnalyzer
 
-        self._splits = (test_split, validation_split)
+        self._path, self._splits = path, (test_split, validation_split)
         self.is_balanced = balanced
         """Whether the events of several benchmarks are combined with the balance heuristic."""
         self._file = DataAnalyzer(str(path))  # without nuisance parameters it cannot load a file that has some
@@ -185,6 +187,25 @@ class EventFile:
         safe = np.where(weights != 0.0, weights, np.inf)  # an event with zero probability there has no score
         scores = np.asarray(gradients / safe[:, np.newaxis] - gradients.sum(axis=0) / weights.sum())
         return scores if slopes is None else np.hstack([scores, slopes - weights @ slopes / weights.sum()])
+
+    def integration_error(self, coefficients: Array) -> float | None:
+        """The relative error of the cross section at a point from the integration of the cross sections.
+
+        The weights of all events of a sampled benchmark are wrong by the same factor. None without a record of how the
+        events were combined.
+
+        :param coefficients: the morphing coefficients of the point, shape (benchmarks,)
+        """
+        record = self._path.with_name(COMBINE.record)
+        errors = read_json(record).get("integration_errors") if record.is_file() else None
+        if errors is None:
+            return None
+        weights, origin = self.balanced("all").weights @ coefficients, self._origin("all")
+        of_origin = {-1: errors["background"]} | {
+            index: errors["benchmarks"].get(name, 0.0) for index, name in enumerate(self.benchmarks)
+        }
+        parts = [weights[origin == index].sum() * error for index, error in of_origin.items()]
+        return float(np.hypot.reduce(parts) / abs(weights.sum()))
 
     def closest_benchmark(self, point: Array) -> int:
         """The index of the sampled benchmark that is closest to the point."""

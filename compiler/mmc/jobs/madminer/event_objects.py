@@ -1,7 +1,7 @@
 """The variables of MadMiner's expressions in one event, with sums that are made only where an expression uses them."""
 
 import builtins
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, ClassVar
@@ -14,10 +14,15 @@ Definitions = Mapping[str, tuple[str, float | None]]
 """The expressions of objects, definitions and observables, each with its default, by name."""
 
 
+Functions = Mapping[str, Callable[[Mapping[str, Any]], float]]
+"""Observables that are functions of the objects of an event, by name."""
+
+
 class GeneratedObjects(dict[str, Any]):
     """The objects of a generated event; sums and definitions are computed when an expression uses them."""
 
     definitions: ClassVar[Definitions] = {}
+    functions: ClassVar[Functions] = {}
 
     def __missing__(self, name: str) -> Any:
         if name == "visible":
@@ -76,8 +81,9 @@ class _Named(dict[str, Any]):
         if name not in self._objects.definitions:
             return self._objects[name]
         expression, default = self._objects.definitions[name]
+        function = self._objects.functions.get(name)
         try:
-            self[name] = evaluate(expression, self)
+            self[name] = evaluate(expression, self) if function is None else function(self)
         except UNDEFINED:
             if default is None:
                 raise
@@ -86,13 +92,14 @@ class _Named(dict[str, Any]):
 
 
 @contextmanager
-def defined(definitions: Definitions) -> Iterator[None]:
-    """Let expressions of all events use these definitions."""
-    before, GeneratedObjects.definitions = GeneratedObjects.definitions, definitions
+def defined(definitions: Definitions, functions: Functions | None = None) -> Iterator[None]:
+    """Let expressions of all events use these definitions; some of them are functions."""
+    before = GeneratedObjects.definitions, GeneratedObjects.functions
+    GeneratedObjects.definitions, GeneratedObjects.functions = definitions, functions or {}
     try:
         yield
     finally:
-        GeneratedObjects.definitions = before
+        GeneratedObjects.definitions, GeneratedObjects.functions = before
 
 
 class NotSummed:

@@ -26,6 +26,7 @@ from mmc.jobs.readers.reading import (
     definitions,
     hand_over,
     passing_cuts,
+    refuse_functions,
 )
 from mmc.jobs.readers.values import Mask, Number, UnusualExpressionError
 
@@ -98,6 +99,7 @@ def analyse(reader: Any, sample: Sample) -> None:
     :raises StepError: see :func:`read`
     :raises NotInColumnsError: when MadMiner must read the events one by one; the reader is then unchanged
     """
+    refuse_functions(reader)
     nuisance = sample_nuisance(reader, sample.systematics, sample.generated)
     try:
         events = les_houches_table.read(sample.generated)

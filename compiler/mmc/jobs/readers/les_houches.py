@@ -25,6 +25,7 @@ from mmc.jobs.readers.reading import (
     definitions,
     hand_over,
     passing_cuts,
+    refuse_functions,
 )
 from mmc.jobs.readers.values import Mask, Number, UnusualExpressionError
 
@@ -82,6 +83,7 @@ def analyse(reader: Any, path: Path, benchmark: str, background: bool, systemati
     :raises StepError: when the file is damaged, or lacks the weight of a benchmark or of a nuisance parameter
     :raises NotInColumnsError: when MadMiner must read the events one by one; the reader is then unchanged
     """
+    refuse_functions(reader)
     nuisance = sample_nuisance(reader, systematics, path)
     try:
         events = les_houches_table.read(path)

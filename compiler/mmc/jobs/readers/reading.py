@@ -16,6 +16,7 @@ from mmc.jobs.formats.weight_groups import Nuisance, settle
 from mmc.jobs.madminer.event_objects import defined
 from mmc.jobs.madminer.systematics_workarounds import madminer_parameters
 from mmc.jobs.readers.expressions import Definitions, evaluate
+from mmc.jobs.readers.functions import Function
 from mmc.jobs.readers.values import Definition, Mask, Number, Objects
 
 log = logging.getLogger(__name__)
@@ -37,15 +38,15 @@ class Observations:
     """The product of the efficiencies of each event."""
 
 
-def define(reader: Any, settings: AnalyseSettings) -> None:
-    """Define the observables and cuts of the study in MadMiner's reader."""
+def define(reader: Any, settings: AnalyseSettings, functions: Mapping[str, Function] | None = None) -> None:
+    """Define the observables and cuts of the study in MadMiner's reader; some observables may be functions."""
     if settings.default_observables is not None:
         reader.add_default_observables(**asdict(settings.default_observables))
     for name, observable in settings.observables.items():
         reader.add_observable(name, observable.definition, observable.required, observable.default)
     for cut in settings.cuts:
         reader.add_cut(cut.definition, cut.required)
-    reader.names = settings.names
+    reader.names, reader.functions = settings.names, functions or {}
 
 
 def definitions(reader: Any) -> dict[str, Definition]:
@@ -58,7 +59,14 @@ def definitions(reader: Any) -> dict[str, Definition]:
 
 def defined_for_madminer(reader: Any) -> AbstractContextManager[None]:
     """Let MadMiner's reader use the same definitions when it reads events one by one."""
-    return defined({name: (item.expression, item.default) for name, item in definitions(reader).items()})
+    named = {name: (item.expression, item.default) for name, item in definitions(reader).items()}
+    return defined(named, getattr(reader, "functions", {}))
+
+
+def refuse_functions(reader: Any) -> None:
+    """:raises NotInColumnsError: when an observable is a function of one event"""
+    if getattr(reader, "functions", {}):
+        raise NotInColumnsError(f"{', '.join(reader.functions)} is a function of an event")
 
 
 def passing_cuts(

@@ -145,11 +145,11 @@ def _part(
     """The entries of the results for the events of a group, and those that all limits from these events share."""
     in_group = [record for record in described if record.get("group") == group]
     fisher = [record for record in in_group if "information" in record]
-    keys = ("parameters", "observable", "information", "matrices")
+    keys = ("parameters", "observable", "information", "matrices", "histograms", "directions", "per_bin")
     return {
         "events": _events(events.get(group, {})),
         "evaluation": _evaluation(in_group),
-        "fisher_information": {key: fisher[0][key] for key in keys} if fisher else None,
+        "fisher_information": {key: fisher[0][key] for key in keys if key in fisher[0]} if fisher else None,
     }
 
 

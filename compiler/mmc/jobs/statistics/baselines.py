@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from mmc.compiler.catalogue.baselines import HISTOGRAM, RATE, TRUTH
-from mmc.compiler.settings.baselines import BaselineSettings, FisherSettings
+from mmc.compiler.settings.baselines import BaselineSettings
 from mmc.errors import SettingsError, StepError
 from mmc.jobs.madminer.event_file import Array, EventFile, Events, Summaries
 from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.closure.evidence import DataEvidence, Evidence
 from mmc.jobs.statistics.closure.truth import Truth
-from mmc.jobs.statistics.fisher import binned_information, profiled_information, truth_information
 from mmc.jobs.statistics.histograms import BinnedRatio, Binning, Template, check_bins, histogram_figures, make_binning
 from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.limits import Limits
@@ -77,9 +76,9 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
     histogram = settings.histogram
     if histogram is None:
         raise SettingsError("a histogram needs observables and bins")
-    columns = [_column(problem.file, name) for name in histogram.observables]
+    columns = [column_of(problem.file, name) for name in histogram.observables]
     for name, column in zip(histogram.observables, columns, strict=True):
-        _check_finite(name, problem.file.part("all").x[:, column])
+        check_finite(name, problem.file.part("all").x[:, column])
     rest, population = problem.file.part("rest"), problem.population
     template = Events(rest.x[:, columns], rest.weights)
     weights = np.maximum(rest.weights @ problem.coefficients[:-1].mean(axis=0), 0.0)
@@ -128,13 +127,13 @@ LIKELIHOODS: Mapping[str, Callable[[LimitProblem, BaselineSettings, np.random.Ge
 """The function of each baseline that has limits."""
 
 
-def _column(file: EventFile, name: str) -> int:
+def column_of(file: EventFile, name: str) -> int:
     if name not in file.observables:
         raise StepError(f"the event file has no observable {name}: its observables are {', '.join(file.observables)}")
     return file.observables.index(name)
 
 
-def _check_finite(name: str, values: Array) -> None:
+def check_finite(name: str, values: Array) -> None:
     """:raises StepError: when the observable is not finite in an event, which then has no bin"""
     bad = int((~np.isfinite(values)).sum())
     if bad:
@@ -142,46 +141,3 @@ def _check_finite(name: str, values: Array) -> None:
             f"the observable {name} is not a finite number in {bad:,} of {len(values):,} events, so these events have "
             "no bin: give the observable a default, or make it required"
         )
-
-
-def fisher_information(problem: LimitProblem, settings: FisherSettings) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Information matrices at the true point from all events, and the covariances of their entries.
-
-    ``truth`` is the full information of the simulated process, ``rate`` the information in the number of events, and
-    ``histogram`` the information in the numbers of events in bins of one observable. If the file has nuisance
-    parameters, the matrices with profiled nuisance parameters are added.
-
-    :returns: the arrays, and the entries of the result file
-    """
-    point = problem.theta_true
-    events = problem.file.part("all")
-    row, gradients = problem.true_coefficients, problem.file.gradients(point)
-    where = (row, gradients, problem.luminosity)
-    bins = {TRUTH.name: np.arange(len(events.x)), RATE.name: np.zeros(len(events.x), dtype=np.intp)}
-    matrices = {
-        TRUTH.name: truth_information(events, *where),
-        RATE.name: binned_information(Template.of(bins[RATE.name], events, 1), *where),
-    }
-    if settings.observable is not None:
-        x = events.x[:, [_column(problem.file, settings.observable)]]
-        _check_finite(settings.observable, x)
-        binning = make_binning([settings.bins], x, np.maximum(events.weights @ row, 0.0))
-        check_bins(binning, Events(x, events.weights), row)
-        bins[HISTOGRAM.name] = binning.index(x)
-        matrices[HISTOGRAM.name] = binned_information(Template.of(bins[HISTOGRAM.name], events, binning.size), *where)
-    arrays: dict[str, Array] = {}
-    for name, information in matrices.items():
-        arrays |= information.arrays(name, problem.file.parameters)
-    figures = {name: information.figures(problem.file.parameters) for name, information in matrices.items()}
-    if problem.file.nuisance_parameters:
-        weights, slopes = (events.weights @ row, events.weights @ gradients.T), problem.file.slopes("all")
-        for name, index in bins.items():
-            profiled = profiled_information(*weights, slopes, problem.luminosity, index)
-            arrays[f"{name}_profiled"] = profiled
-            figures[name]["profiled"] = profiled.tolist()
-    return arrays, {
-        "parameters": problem.file.parameters,
-        "nuisance_parameters": problem.file.nuisance_parameters,
-        **problem.summary(),
-        "information": figures,
-    }

@@ -17,7 +17,7 @@ Each nuisance parameter has a normal distribution of width 1 as its constraint. 
 nuisance parameters ν is I_θθ - I_θν (I_νν + 1)^-1 I_νθ.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -30,6 +30,10 @@ from mmc.jobs.statistics.histograms import Template
 
 SINGULAR = 1e-9
 """Profiled information counts as 0 if it is at most this fraction of the information before profiling."""
+
+
+Directions = Mapping[str, Mapping[str, float]]
+"""Combinations of parameters by name, each with the coefficients by parameter."""
 
 
 class Information(NamedTuple):
@@ -64,8 +68,9 @@ class Information(NamedTuple):
         """The information on the first n parameters, if all other parameters are known."""
         return Information(self.matrix[:n, :n], self.covariance[:n, :n, :n, :n])
 
-    def figures(self, names: Sequence[str]) -> dict[str, Any]:
-        """The entries of result files: ``errors`` of single parameters, and ``pairs`` with more than two parameters.
+    def figures(self, names: Sequence[str], directions: Directions | None = None) -> dict[str, Any]:
+        """The entries of result files: ``errors`` of single parameters, ``pairs`` with more than two parameters, the
+        ``eigenvectors``, and the errors of combinations of parameters, ``directions``.
 
         An error is None if the data have no information on the parameter.
         """
@@ -79,7 +84,42 @@ class Information(NamedTuple):
             for name, whole, rest in zip(names, known, left, strict=True)
         }
         pairs = {name: pair.basics for name, pair in self._pairs(names).items()}
-        return {**self.basics, "errors": errors, **({"pairs": pairs} if pairs else {})}
+        along = {
+            name: self._along(np.array([values.get(key, 0.0) for key in names]))
+            for name, values in (directions or {}).items()
+        }
+        return {
+            **self.basics,
+            "errors": errors,
+            **({"directions": along} if along else {}),
+            "eigenvectors": self._eigenvectors(names),
+            **({"pairs": pairs} if pairs else {}),
+        }
+
+    def _along(self, coefficients: Array) -> dict[str, float | None]:
+        """The smallest errors of the combination c = v · θ: (vIv)^-1/2 |v|² if all orthogonal combinations are known,
+        and (v I^-1 v)^1/2 if they are fitted too."""
+        length, whole = float(coefficients @ coefficients), float(coefficients @ self.matrix @ coefficients)
+        diagonal = np.diag(self.matrix)
+        unit = np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))  # the parameters may have any units
+        v, scaled = coefficients / unit, self.matrix / np.outer(unit, unit)
+        inverse = np.linalg.pinv(scaled, rcond=SINGULAR, hermitian=True)
+        is_measured = bool(np.linalg.norm(v - scaled @ inverse @ v) <= np.sqrt(SINGULAR) * np.linalg.norm(v))
+        return {
+            "fixed": length * whole**-0.5 if whole > 0.0 else None,
+            "profiled": float(v @ inverse @ v) ** 0.5 if is_measured and whole > 0.0 else None,
+        }
+
+    def _eigenvectors(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """The eigenvectors by falling information; the largest component of each is positive."""
+        values, vectors = np.linalg.eigh(self.matrix)
+        found = []
+        for value, vector in zip(values[::-1].tolist(), vectors.T[::-1], strict=True):
+            signed = vector * np.sign(vector[np.argmax(np.abs(vector))])
+            error = value**-0.5 if value > SINGULAR * values[-1] else None
+            direction = dict(zip(names, signed.tolist(), strict=True))
+            found.append({"information": value, "error": error, "direction": direction})
+        return found
 
     @property
     def basics(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def learned_information(
     parameters = problem.file.parameters
     n, n_nuisance = len(parameters), len(whole.matrix) - len(parameters)
     information = whole.known(n)
-    arrays, full = information.arrays("full", parameters), information.figures(parameters)
+    arrays, full = information.arrays("full", parameters), information.figures(parameters, settings.directions)
     if n_nuisance:
         arrays["full_profiled"] = whole.constrained(n_nuisance).profiled(range(n)).matrix
         full["profiled"] = arrays["full_profiled"].tolist()

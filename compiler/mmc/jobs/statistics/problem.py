@@ -152,6 +152,12 @@ class LimitProblem:
         return n
 
     @cached_property
+    def integration_error(self) -> float | None:
+        """The relative error of the expected events from the integration of the cross sections; None if it is not known
+        or the likelihood does not include the rate."""
+        return self.file.integration_error(self.true_coefficients) if self.include_xsec else None
+
+    @cached_property
     def log_rate(self) -> Array:
         """:meth:`poisson` for the expected number of events at the true point."""
         return self.poisson(self.n_expected)

@@ -12,6 +12,7 @@ from mmc.errors import StepError
 from mmc.jobs.job import StepJob, read_json, write_json
 from mmc.jobs.madminer.setup_file import Setup
 from mmc.jobs.readers import les_houches
+from mmc.jobs.readers.functions import functions
 from mmc.jobs.readers.reading import define
 
 log = logging.getLogger(__name__)
@@ -25,15 +26,16 @@ def run(job: StepJob) -> None:
     settings = job.read(kind)
     setup = Setup.read(job.one("setup"))
     setup.point(settings.benchmark)
+    known = functions(job, settings)
     if isinstance(settings, DelphesAnalyseSettings):
         from mmc.jobs.readers import delphes
 
         reader = delphes.make(setup.path, settings)
-        define(reader, settings)
+        define(reader, settings, known)
         delphes.read(reader, job, settings)
     else:
         reader = les_houches.make(setup.path, settings)
-        define(reader, settings)
+        define(reader, settings, known)
         les_houches.read(reader, job, settings)
 
     n_passed = 0 if reader.observations is None else len(reader.events_sampling_benchmark_ids)
@@ -63,6 +65,7 @@ def run(job: StepJob) -> None:
             "background": settings.background,
             "n_read": n_read,
             "cross_section_pb": _cross_section(simulated),
+            "integrated_pb": [simulated["cross_section_pb"], simulated["cross_section_error_pb"]],
             "n_passed": n_passed,
             "undefined": {name: count for name, count in undefined.items() if count},
             **{key: simulated[key] for key in ("warnings", "events_of_files") if simulated.get(key)},

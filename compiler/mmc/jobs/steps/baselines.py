@@ -7,7 +7,8 @@ from mmc.compiler.settings.baselines import BaselineSettings
 from mmc.compiler.settings.encoding import to_json
 from mmc.jobs.job import StepJob, group_entry, write_json
 from mmc.jobs.madminer.event_file import EventFile
-from mmc.jobs.statistics.baselines import LIKELIHOODS, fisher_information
+from mmc.jobs.statistics.baseline_information import fisher_information
+from mmc.jobs.statistics.baselines import LIKELIHOODS
 from mmc.jobs.statistics.limits import save_arrays
 from mmc.jobs.statistics.problem import LimitProblem
 

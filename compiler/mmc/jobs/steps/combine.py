@@ -53,6 +53,7 @@ def run(job: StepJob) -> None:
     _combine(contents, [factor for factor, some in zip(factors, passed, strict=True) if some], job.out / EVENTS)
     record = event_record(job.out / EVENTS)
     record["warnings"] = [*(text for entry in records for text in entry.get("warnings", ())), *record["warnings"]]
+    record["integration_errors"] = integration_errors(jobs, records)
     deviations, warnings = check_morphing(job.out / EVENTS)
     record |= {"morphing_deviations": deviations} if deviations else {}
     record["warnings"] += warnings
@@ -76,6 +77,31 @@ def _factors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) 
         float(entry.k_factor * record["n_read"] / max(totals[_averaged(entry)], 1))
         for entry, record in zip(jobs, records, strict=True)
     ]
+
+
+def integration_errors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The relative errors of the cross sections from their integration, which more events do not reduce.
+
+    ``benchmarks``: for the signal events of each sampled benchmark; ``background``: for all backgrounds together. Jobs
+    that are averaged and have the same cross section share one integration; other integrations are independent.
+    """
+    events: defaultdict[tuple[Any, ...], int] = defaultdict(int)
+    for entry, record in zip(jobs, records, strict=True):
+        events[_averaged(entry)] += record["n_read"]
+    shares: defaultdict[tuple[Any, ...], float] = defaultdict(float)
+    totals: defaultdict[str | None, float] = defaultdict(float)
+    for entry, record in zip(jobs, records, strict=True):
+        origin = None if entry.background else entry.benchmark
+        share = entry.k_factor * record["n_read"] / max(events[_averaged(entry)], 1)
+        value, error = record["integrated_pb"]
+        shares[origin, _averaged(entry), value] += share * error
+        totals[origin] += share * value
+    squares: defaultdict[str | None, float] = defaultdict(float)
+    for (origin, *_), error in shares.items():
+        squares[origin] += error**2
+    found = {origin: squares[origin] ** 0.5 / total if total else 0.0 for origin, total in totals.items()}
+    background = found.pop(None, 0.0)
+    return {"benchmarks": found, "background": background}
 
 
 def _averaged(entry: AnalysedJob) -> tuple[Any, ...]:

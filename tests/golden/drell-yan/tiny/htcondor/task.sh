@@ -2,10 +2,12 @@
 # The Drell-Yan study in small, to try every target and engine in a minute
 # Compiled by mmc 0.1.0 from the study drell-yan-tiny; change the study, not this file.
 #
-# usage: bash task.sh [-n] ROW...
+# usage: bash task.sh TABLE ROW...
+#        bash task.sh -n ROW...
 # Runs the jobs in these rows of jobs.tsv, counted from 0, one after the other. A job that is done is not run again. A job
-# that fails does not stop the others; the exit code is that of the first one that failed. With -n, prints the commands
-# of the jobs, quoted for a shell.
+# that fails does not stop the others; the exit code is that of the first one that failed. TABLE is the digest of the
+# table for which the rows were meant: it is another one when the study was compiled anew while tasks were waiting. With
+# -n, prints the commands of the jobs, quoted for a shell.
 
 case ${BASH_VERSION:-none} in
   none | [0-3].* | 4.[0-2].*)
@@ -113,8 +115,11 @@ run() {
 dry='' status=0 argv=() stage='' job='' fingerprint=''
 if [[ ${1-} == -n ]]; then
   dry=yes
-  shift
+elif [[ ${1-} != t34876c3186fe320 ]]; then
+  echo "task.sh: the study was compiled anew since this task was submitted: submit again" >&2
+  exit 2
 fi
+shift
 for row; do
   if [[ ! $row =~ ^(0|[1-9][0-9]{0,8})$ ]]; then
     echo "task.sh: $row is not the number of a row" >&2

@@ -1,0 +1,64 @@
+"""Baselines of a checked study: histograms, their bins, and Fisher information."""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mmc.compiler.catalogue.baselines import BASELINES, FISHER, HISTOGRAM
+from mmc.compiler.catalogue.histograms import adaptive_bins
+from mmc.compiler.catalogue.names import madminer_name
+from mmc.compiler.settings.baselines import Bins, EqualBins, FisherSettings, HistogramSettings
+from mmc.compiler.study.events import names
+from mmc.compiler.study.model import AskedBaseline
+
+
+def baselines(evaluation: Mapping[str, Any]) -> tuple[AskedBaseline, ...]:
+    """The baselines that an evaluation asks for."""
+    settings: Mapping[str, Callable[[Any], HistogramSettings | FisherSettings]]
+    settings = {HISTOGRAM.name: _histogram, FISHER.name: _fisher}
+    return tuple(
+        AskedBaseline(
+            kind,
+            None if name is None else madminer_name(name),
+            settings[kind.name](entry) if kind.name in settings else None,
+        )
+        for kind in BASELINES.values()
+        for name, entry in kind.asked(evaluation).items()
+    )
+
+
+def _histogram(entry: Mapping[str, Any]) -> HistogramSettings:
+    binnings = {madminer_name(name): _bins(bins) for name, bins in entry["bins"].items()}
+    observables = names(entry["observables"])
+    default = adaptive_bins(len(observables))
+    return HistogramSettings(observables=observables, bins=tuple(binnings.get(name, default) for name in observables))
+
+
+def _fisher(entry: Mapping[str, Any]) -> FisherSettings:
+    observable = entry.get("observable")
+    return FisherSettings(
+        observable=None if observable is None else madminer_name(observable),
+        bins=_bins(entry["bins"]),
+        histograms={madminer_name(name): _histogram(item) for name, item in entry.get("histograms", {}).items()},
+        directions=directions(entry),
+        per_bin={madminer_name(name): _bins(bins) for name, bins in entry.get("per_bin", {}).items()},
+    )
+
+
+def directions(entry: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """The combinations of parameters of the Fisher information: the coefficients by parameter."""
+    return {
+        madminer_name(name): {madminer_name(parameter): float(value) for parameter, value in values.items()}
+        for name, values in entry.get("directions", {}).items()
+    }
+
+
+def _bins(entry: Any) -> Bins:
+    if isinstance(entry, Mapping):
+        low, high = entry["range"]
+        return EqualBins(n=entry["n"], range=(low, high), scale=entry["scale"])
+    return entry if isinstance(entry, int) else tuple(_OUTERMOST.get(edge, edge) for edge in entry)
+
+
+_OUTERMOST = {"-inf": -sys.float_info.max, "inf": sys.float_info.max}
+"""Edges beyond every value: JSON has no infinite numbers."""
