@@ -65,11 +65,11 @@ declare -A cores=(
 
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
-  [combine]=390
-  [sample]=389
+  [combine]=394
+  [sample]=391
   [train]=387
-  [evaluate]=390
-  [baselines]=390
+  [evaluate]=394
+  [baselines]=394
 )
 
 # jobs.tsv has a row for each job, in an order in which they can run: stage, job, fingerprint, the number of jobs that

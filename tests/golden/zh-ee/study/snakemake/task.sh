@@ -115,7 +115,7 @@ run() {
 dry='' status=0 argv=() stage='' job='' fingerprint=''
 if [[ ${1-} == -n ]]; then
   dry=yes
-elif [[ ${1-} != tb6fb650750f10f6 ]]; then
+elif [[ ${1-} != tdde8160febc9c87 ]]; then
   echo "task.sh: the study was compiled anew since this task was submitted: submit again" >&2
   exit 2
 fi
