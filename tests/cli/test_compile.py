@@ -67,3 +67,14 @@ def test_standard_input_is_compiled_in_the_current_folder(
 def test_an_unknown_target(tiny: Path, capsys: Capture) -> None:
     assert main(["compile", str(tiny), "-t", "makefile"]) == 2
     assert "choose from 'yadage', 'cwl', 'script'" in capsys.readouterr().err
+
+
+def test_the_manifest_records_changes_of_the_command_line(tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    changes = ["--set", "seed=7", "--set", "evaluation.luminosity=3 ab^-1"]
+    assert main(["compile", str(tiny), "-t", "script", "-o", str(out), *changes]) == 0
+    assert json.loads((out / "manifest.json").read_text())["set"] == changes[1::2]
+    study = json.loads((out / "study.resolved.json").read_text())
+    assert (study["seed"], study["evaluation"]["luminosity"]) == (7, "3 ab^-1")
+    assert main(["compile", str(tiny), "-t", "script", "-o", str(out)]) == 0
+    assert "set" not in json.loads((out / "manifest.json").read_text())

@@ -53,7 +53,7 @@ class TestFailures:
     def test_a_bug_is_one_line_and_a_traceback_for_developers(
         self, tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
     ) -> None:
-        def broken(_: str) -> None:
+        def broken(_: str, _changes: object) -> None:
             raise RuntimeError("some\nthing")
 
         monkeypatch.setattr(study_file, "read", broken)
@@ -63,7 +63,7 @@ class TestFailures:
         assert err.count("\n") == 1
 
     def test_interrupted(self, tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-        def interrupted(_: str) -> None:
+        def interrupted(_: str, _changes: object) -> None:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(study_file, "read", interrupted)

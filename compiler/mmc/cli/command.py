@@ -50,6 +50,19 @@ def add_file(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=path, help="a study file; - is standard input")
 
 
+def add_changes(parser: ArgumentParser) -> None:
+    """The option of commands that read studies with other values than the file has."""
+    parser.add_argument(
+        "--set",
+        dest="changes",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="another value than in the study, as in --set seed=3 or --set evaluation.luminosity='3 ab^-1'; may be "
+        "repeated, and the manifest records it",
+    )
+
+
 def add_files(parser: ArgumentParser) -> None:
     """The arguments of a command that reads studies."""
     parser.add_argument("files", nargs="+", metavar="FILE", type=path, help="study files; - is standard input")

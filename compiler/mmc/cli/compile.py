@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmc.cli.command import EXIT_WRONG, Command, add_engine, add_files, path, warn
+from mmc.cli.command import EXIT_WRONG, Command, add_changes, add_engine, add_files, path, warn
 from mmc.errors import UsageError
 from mmc.files import Folder
 from mmc.locks import BUNDLE, held
@@ -20,6 +20,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     from mmc.compiler.targets import TARGETS
 
     add_files(parser)
+    add_changes(parser)
     parser.add_argument("-t", "--target", required=True, choices=list(TARGETS), help="what to compile to")
     parser.add_argument(
         "-o",
@@ -49,7 +50,7 @@ def _compile(arguments: Namespace) -> int:
     from mmc.compiler.targets.options import Options
 
     gc.disable()  # what is made here stays to the end: to look for cycles in it takes a tenth of the time
-    plans = read_plans(distinct(arguments.files))
+    plans = read_plans(distinct(arguments.files), arguments.changes)
     if plans is None:
         return EXIT_WRONG
     if arguments.engine is not None and arguments.target != "reana":

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmc.cli.command import EXIT_WRONG, Command, add_file, path
+from mmc.cli.command import EXIT_WRONG, Command, add_changes, add_file, path
 from mmc.errors import MissingExtraError, MmcError, StepError, UsageError
 from mmc.files import write_named
 from mmc.printing import plain
@@ -21,6 +21,7 @@ _MOST_WEIGHTS_TRIED = 500_000
 
 def _add_arguments(parser: ArgumentParser) -> None:
     add_file(parser)
+    add_changes(parser)
     parser.add_argument(
         "--format",
         choices=("text", "json", "mermaid", "svg", "png"),
@@ -36,7 +37,7 @@ def _plan(arguments: Namespace) -> int:
     from mmc.cli.plans import read_plan
     from mmc.compiler.plan import views
 
-    read = read_plan(arguments.file)
+    read = read_plan(arguments.file, arguments.changes)
     if read is None:
         return EXIT_WRONG
     study, plan = read

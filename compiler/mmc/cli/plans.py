@@ -52,15 +52,17 @@ def _has_colours(stream: TextIO) -> bool:
     return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
-def read_studies(names: Iterable[str], stream: TextIO, form: str = "text") -> list[StudyFile]:
-    """Read studies, and show the problems of all of them.
+def read_studies(
+    names: Iterable[str], stream: TextIO, form: str = "text", changes: Sequence[str] = ()
+) -> list[StudyFile]:
+    """Read studies, with changes of the command line, and show the problems of all of them.
 
     :raises UsageError: afterwards, when a file cannot be read
     """
     studies, unread = [], []
     for name in names:
         try:
-            studies.append(study_file.read(name))
+            studies.append(study_file.read(name, changes))
         except UsageError as error:
             unread.append(str(error))
         except OSError as error:
@@ -71,17 +73,17 @@ def read_studies(names: Iterable[str], stream: TextIO, form: str = "text") -> li
     return studies
 
 
-def read_plans(names: list[str]) -> "list[tuple[StudyFile, Plan]] | None":
+def read_plans(names: list[str], changes: Sequence[str] = ()) -> "list[tuple[StudyFile, Plan]] | None":
     """The studies with their plans. If one has errors, writes the problems to standard error and returns None."""
-    studies = read_studies(names, sys.stderr)
+    studies = read_studies(names, sys.stderr, changes=changes)
     if any(study.is_wrong for study in studies):
         return None
     return [(study, study.plan()) for study in studies]
 
 
-def read_plan(name: str) -> "tuple[StudyFile, Plan] | None":
+def read_plan(name: str, changes: Sequence[str] = ()) -> "tuple[StudyFile, Plan] | None":
     """The study with its plan. If it has errors, writes the problems to standard error and returns None."""
-    plans = read_plans([name])
+    plans = read_plans([name], changes)
     return None if plans is None else plans[0]
 
 

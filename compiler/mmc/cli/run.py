@@ -3,11 +3,12 @@
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-from mmc.cli.command import EXIT_WRONG, Command, add_file, path
+from mmc.cli.command import EXIT_WRONG, Command, add_changes, add_file, path
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     add_file(parser)
+    add_changes(parser)
     parser.add_argument(
         "-o", "--out", metavar="DIR", type=path, help="the run's folder (default: runs/NAME beside the study)"
     )
@@ -29,7 +30,7 @@ def _run(arguments: Namespace) -> int:
     from mmc.cli.local_run import run_study
     from mmc.cli.plans import folder_name, read_plan
 
-    read = read_plan(arguments.file)
+    read = read_plan(arguments.file, arguments.changes)
     if read is None:
         return EXIT_WRONG
     study, plan = read

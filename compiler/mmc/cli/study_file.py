@@ -2,14 +2,15 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmc.compiler.checks import check
 from mmc.compiler.inputs import ufo_model
+from mmc.compiler.language.changes import changed
 from mmc.compiler.language.diagnostics import Diagnostic
 from mmc.compiler.language.document import Document, load
 from mmc.compiler.language.yaml_nodes import MAX_BYTES
@@ -42,6 +43,8 @@ class StudyFile:
     """The files that the study names, as it writes them."""
     is_shown: bool = True
     """Whether its lines may be shown; those of a file outside of its folder may not."""
+    changes: tuple[str, ...] = ()
+    """The values that the command line has set, ``KEY=VALUE``."""
 
     @property
     def is_wrong(self) -> bool:
@@ -55,7 +58,7 @@ class StudyFile:
 
         if self.data is None:
             raise ValueError(f"{self.name} is wrong")
-        return make_plan(build_study(self.data), self._digests)
+        return replace(make_plan(build_study(self.data), self._digests), changes=self.changes)
 
     def sources(self, plan: "Plan") -> dict[str, Path]:
         """The source of each file in the bundle of the plan, by its path in the bundle."""
@@ -74,10 +77,12 @@ class StudyFile:
         return digests
 
 
-def read(name: str) -> StudyFile:
+def read(name: str, changes: Sequence[str] = ()) -> StudyFile:
     """Read and check a study; ``-`` is standard input.
 
-    :raises UsageError: when there is no such file, or it is a link to something else than a study
+    :param changes: other values than in the file, ``KEY=VALUE``
+    :raises UsageError: when there is no such file, or it is a link to something else than a study; when a change cannot
+        be made
     :raises OSError: when it cannot be read
     """
     folder = Path() if name == STDIN else Path(name).parent
@@ -85,8 +90,9 @@ def read(name: str) -> StudyFile:
     is_shown = name == STDIN or not leads_out(Path(name))
     if not is_shown and "mmc" not in (document.data or {}):  # messages would quote it: a private key, say
         raise UsageError(f"{name}: a link out of its folder, to a file that is not a study")
+    document = changed(document, changes)
     checked = check(document, _look_up_in(folder), _read_text_in(folder), read_start_in(folder), read_model_in(folder))
-    return StudyFile(name, folder, document, *checked, is_shown)
+    return StudyFile(name, folder, document, *checked, is_shown, tuple(changes))
 
 
 def content(name: str) -> bytes:

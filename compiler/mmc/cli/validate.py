@@ -3,12 +3,13 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
-from mmc.cli.command import EXIT_WRONG, Command, add_files
+from mmc.cli.command import EXIT_WRONG, Command, add_changes, add_files
 from mmc.printing import say
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     add_files(parser)
+    add_changes(parser)
     parser.add_argument(
         "--format",
         choices=("text", "json", "github", "sarif"),
@@ -20,7 +21,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _validate(arguments: Namespace) -> int:
     from mmc.cli.plans import distinct, read_studies
 
-    studies = read_studies(distinct(arguments.files), sys.stdout, arguments.format)
+    studies = read_studies(distinct(arguments.files), sys.stdout, arguments.format, arguments.changes)
     if any(study.is_wrong for study in studies):
         return EXIT_WRONG
     if arguments.format == "text":

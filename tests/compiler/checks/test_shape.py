@@ -18,6 +18,7 @@ ANNOTATIONS = {
     "x-order",
     "x-expression",
     "x-file",
+    "x-partial",
     "x-reana",
     "x-ufo-model",
 }

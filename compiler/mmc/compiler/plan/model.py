@@ -158,6 +158,8 @@ class Plan:
     """The study's settings for a batch system."""
     setup: str | None = None
     """The command that prepares a machine of a batch system for jobs."""
+    changes: tuple[str, ...] = ()
+    """The values that the command line has set, ``KEY=VALUE``."""
 
     def stage(self, name: str) -> Stage:
         """The stage of that name; KeyError when the plan has none."""

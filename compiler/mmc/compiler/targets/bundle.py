@@ -41,6 +41,7 @@ def make_bundle(plan: Plan, target: str, texts: Mapping[str, str], executables: 
         "study": plan.study,
         "digest": plan.digest,
         "mmc": __version__,
+        **({"set": list(plan.changes)} if plan.changes else {}),
         "target": target,
         "stages": {
             stage.name: {

@@ -1,0 +1,86 @@
+"""Changes of a study on the command line: ``--set evaluation.luminosity='3 ab^-1'``."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+from mmc.compiler.language.diagnostics import Span, show
+from mmc.compiler.language.document import Document, Path, load
+from mmc.errors import UsageError
+
+_OPTION = "--set "
+_VALUE = "value: "
+
+
+def changed(document: Document, changes: Sequence[str]) -> Document:
+    """The document with other values, each as ``KEY=VALUE``: keys with dots between them, and the value in YAML.
+
+    A message about such a value points at a line after the end of the study, which shows the change.
+
+    :raises UsageError: when a change cannot be read, or has no place in the study
+    """
+    for text in changes:
+        document = _changed(document, text)
+    return document
+
+
+def _changed(document: Document, text: str) -> Document:
+    key, separator, written = text.partition("=")
+    if not separator or not key or not written or not text.isprintable():
+        raise UsageError(f"--set: {show(text)} is not KEY=VALUE, as in seed=3")
+    if document.data is None:
+        return document
+    value = load(f"{_VALUE}{written}", "the command line")
+    if value.data is None or list(value.data) != ["value"] or value.diagnostics:
+        reason = value.diagnostics[0].message if value.diagnostics else "it is not one value"
+        raise UsageError(f"--set: the value of {show(key)} cannot be read: {reason}")
+    data = deepcopy(document.data)
+    path = _put(data, key.split("."), value.data["value"], key)
+
+    line = f"{_OPTION}{text}"
+    lines = [*document.lines, line]
+    shift = len(_OPTION) + len(key) + 1 - len(_VALUE)
+
+    def kept(place: Path) -> bool:
+        return place[: len(path)] != path
+
+    spans = {place: span for place, span in document.spans.items() if kept(place)}
+    at_key = Span(len(lines), len(_OPTION) + 1, len(lines), len(_OPTION) + 1 + len(key))
+    for count in range(1, len(path)):
+        spans.setdefault(path[:count], (at_key, at_key))
+    for (_, *inner), pair in ((place, pair) for place, pair in value.spans.items() if place):
+        first, second = (Span(len(lines), span.column + shift, len(lines), span.end_column + shift) for span in pair)
+        spans[(*path, *inner)] = (first if inner else at_key, second)
+    grouped = {place: number for place, number in document.grouped.items() if kept(place)}
+    grouped |= {(*path, *inner): number for (_, *inner), number in value.grouped.items()}
+    return replace(
+        document,
+        text="\n".join(lines),
+        data=data,
+        spans=spans,
+        broken=frozenset(place for place in document.broken if kept(place)),
+        grouped=grouped,
+    )
+
+
+def _put(data: Any, keys: Sequence[str], value: Any, name: str) -> Path:
+    """Put a value into nested mappings and lists; the path at which it is."""
+    place, path = data, []
+    for count, key in enumerate(keys, start=1):
+        index: Any = key
+        if isinstance(place, list):
+            if not key.isdecimal() or int(key) >= len(place):
+                raise UsageError(f"--set: {show(name)} has no place in the study: the list has no entry {show(key)}")
+            index = int(key)
+        elif not isinstance(place, dict):
+            outer = show(".".join(keys[: count - 1]))
+            raise UsageError(f"--set: {show(name)} has no place in the study: {outer} is a value")
+        path.append(index)
+        if count == len(keys):
+            place[index] = value
+        elif isinstance(place, dict):
+            place = place.setdefault(index, {})
+        else:
+            place = place[index]
+    return tuple(path)
