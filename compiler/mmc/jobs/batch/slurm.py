@@ -60,7 +60,7 @@ class Slurm:
 
         :raises SlurmError: when Slurm does not answer
         """
-        found = re.search(r"^MaxArraySize\s*=\s*(\d+)", self._call("scontrol", "show", "config"), re.MULTILINE)
+        found = re.search(r"^MaxArraySize\s*=\s*(\d+)", self._ask("scontrol", "show", "config"), re.MULTILINE)
         return int(found[1]) if found else 1001
 
     def submit(self, script: str, folder: Path, options: Sequence[str], *arguments: str) -> str:
@@ -94,7 +94,7 @@ class Slurm:
 
         :raises SlurmError: when Slurm does not answer
         """
-        said = self._call("squeue", "--me", "--noheader", "--format=%F|%K|%T|%r|%k")
+        said = self._ask("squeue", "--me", "--noheader", "--format=%F|%K|%T|%r|%k")
         rows = [line.split("|", 4) for line in said.splitlines()]
         return [
             Queued(array, index, state, reason)
@@ -103,6 +103,13 @@ class Slurm:
             for numbers in parse_ranges(spec.partition("%")[0].split(","))
             for index in numbers
         ]
+
+    def _ask(self, *words: str) -> str:
+        """What a program of Slurm prints that changes nothing."""
+        try:
+            return self._call(*words)
+        except SlurmError as error:
+            raise SlurmError(f"Slurm does not answer: {error}; submit where `{words[0]}` works") from error
 
     def _call(self, program: str, *words: str, folder: Path | None = None) -> str:
         try:
