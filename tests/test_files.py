@@ -215,6 +215,7 @@ ALLOWED = {
     "mmc.jobs.generators.madgraph_events": OWN_OUTPUT,
     "mmc.jobs.generators.madgraph_process": OWN_OUTPUT,
     "mmc.jobs.generators.shower": OWN_OUTPUT,
+    "mmc.jobs.generators.showered": OWN_OUTPUT,
     "mmc.jobs.learning.samples": OWN_OUTPUT,
     "mmc.jobs.madminer.workarounds": OWN_OUTPUT,
     "mmc.jobs.matrix_elements.sources": "a temporary folder, into which a model is unpacked",
