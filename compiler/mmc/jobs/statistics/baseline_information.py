@@ -107,13 +107,13 @@ def _binned(events: Events, index: npt.NDArray[np.intp], where: Where) -> Inform
 def _per_bin(problem: LimitProblem, events: Events, name: str, bins: Bins, where: Where) -> dict[str, Any]:
     """The cross section in pb and the information of the events in each bin of an observable."""
     index, binning = _index(problem, events, HistogramSettings(observables=(name,), bins=(bins,)))
-    found: dict[str, list[Any]] = {"cross_sections_pb": [], "truth": [], "rate": []}
+    found: dict[str, list[Any]] = {"cross_sections_pb": [], TRUTH.name: [], RATE.name: []}
     for number in range(binning.size):
         inside = Events(events.x[index == number], events.weights[index == number])
         zeros = np.zeros(len(inside.x), dtype=np.intp)
         found["cross_sections_pb"].append(float((inside.weights @ where[0]).sum()))
-        found["truth"].append(truth_information(inside, *where).matrix.tolist())
-        found["rate"].append(_binned(inside, zeros, where).matrix.tolist() if len(zeros) else _nothing(where))
+        found[TRUTH.name].append(truth_information(inside, *where).matrix.tolist())
+        found[RATE.name].append(_binned(inside, zeros, where).matrix.tolist() if len(zeros) else _nothing(where))
     return {"edges": binning.edges[0].tolist(), **found}
 
 
