@@ -152,7 +152,10 @@ def _run(target: str, study: Path) -> Outputs:
     folder = study.parent / target
     command, results = {
         "script": ("bash run.sh -j 2", "out"),
-        "yadage": ("yadage-run work workflow.yml inputs.yml -t . -d initdir={folder} -b multiproc:2", "work"),
+        "yadage": (
+            "yadage-run work workflow.yml inputs.yml -t . -d initdir={folder} -b multiproc:2 --updateinterval 0.5",
+            "work",
+        ),
         "cwl": ("cwltool --disable-pull --parallel --outdir results workflow.cwl job.yml", "results"),
     }[target]
     words = [word.format(folder=folder) for word in command.split()]
