@@ -7,15 +7,14 @@ from mmc.compiler.catalogue.generators import MADGRAPH
 from mmc.compiler.plan import sizes
 from mmc.compiler.plan.builder import Builder, Draft, slug
 from mmc.compiler.plan.files import StageFiles
-from mmc.compiler.plan.model import Flow, Input
 from mmc.compiler.plan.physics import (
-    BENCHMARKS,
     CONFIGURED,
     EventJob,
     add_analyse,
     add_combine,
     add_configure,
     add_detect,
+    add_simulate,
     card_entries,
     split,
     uncertainties,
@@ -118,11 +117,4 @@ def _add_simulate(
                 size=sizes.generated(n_events, weights, shower),
             )
         )
-    builder.add(
-        "simulate",
-        drafts,
-        summary="Generate events, weight each at every benchmark" + ("" if shower is None else ", and shower them"),
-        inputs=(BENCHMARKS, Input("process", "generate", Flow.ALL)),
-        files=files.inputs,
-        scattered=True,
-    )
+    add_simulate(builder, drafts, files, showered=shower is not None)

@@ -119,6 +119,18 @@ def _parameter(parameter: Parameter) -> CardParameter | CoefficientParameter:
     )
 
 
+def add_simulate(builder: Builder, drafts: Sequence[Draft], files: StageFiles, *, showered: bool) -> None:
+    """Add the stage whose jobs generate the events of the processes of ``generate``."""
+    builder.add(
+        "simulate",
+        drafts,
+        summary="Generate events, weight each at every benchmark" + (", and shower them" if showered else ""),
+        inputs=(BENCHMARKS, Input("process", "generate", Flow.ALL)),
+        files=files.inputs,
+        scattered=True,
+    )
+
+
 def add_detect(
     builder: Builder, study: Study, event_jobs: Sequence[EventJob], events: str, file_digests: Mapping[str, str]
 ) -> str:

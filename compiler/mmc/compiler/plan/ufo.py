@@ -6,7 +6,6 @@ from dataclasses import replace
 from mmc.compiler.plan import sizes
 from mmc.compiler.plan.builder import Builder, Draft, slug
 from mmc.compiler.plan.files import StageFiles
-from mmc.compiler.plan.model import Flow, Input
 from mmc.compiler.plan.physics import (
     BENCHMARKS,
     CONFIGURED,
@@ -15,6 +14,7 @@ from mmc.compiler.plan.physics import (
     add_combine,
     add_configure,
     add_detect,
+    add_simulate,
     card_entries,
     powers,
     split,
@@ -117,14 +117,7 @@ def _add_simulate(builder: Builder, study: Study, generation: UfoGeneration, fil
                 size=sizes.generated(n_events, weights, shower),
             )
         )
-    builder.add(
-        "simulate",
-        drafts,
-        summary="Generate events, weight each at every benchmark" + ("" if shower is None else ", and shower them"),
-        inputs=(BENCHMARKS, Input("process", "generate", Flow.ALL)),
-        files=files.inputs,
-        scattered=True,
-    )
+    add_simulate(builder, drafts, files, showered=shower is not None)
 
 
 def _model(generation: UfoGeneration, files: StageFiles) -> UfoModel:
