@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 from mmc.compiler.checks import check
@@ -43,6 +42,7 @@ def test_recipes_are_fine(recipe: str) -> None:
 @pytest.mark.engine
 @pytest.mark.parametrize("recipe", RECIPES, ids=range(len(RECIPES)))
 def test_recipes_have_the_values_of_plain_python(tmp_path: Path, recipe: str) -> None:
+    import numpy as np
     from mmc.jobs.readers import les_houches
     from mmc.jobs.readers.reading import define
 

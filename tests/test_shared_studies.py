@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 from mmc.compiler.checks import check
@@ -21,6 +20,7 @@ needs_them = pytest.mark.skipif(not SHARED.exists(), reason="the analyses that p
 
 def observables(entries: dict[str, Any], names: tuple[str, ...], folder: Path) -> dict[str, Any]:
     """The values of some observables in events of a lepton, two jets and two neutrinos."""
+    import numpy as np
     from mmc.jobs.readers import les_houches
     from mmc.jobs.readers.reading import define
 
@@ -55,6 +55,8 @@ def observables(entries: dict[str, Any], names: tuple[str, ...], folder: Path) -
 @needs_them
 @pytest.mark.engine
 def test_short_words_have_the_values_of_long_lines(tmp_path: Path) -> None:
+    import numpy as np
+
     long = yaml.safe_load((SHARED / "wh-cp-odd" / "study.yaml").read_text(encoding="utf-8"))
     short = yaml.safe_load(SHORT.read_text(encoding="utf-8"))
     names = tuple(short["observables"])
@@ -92,6 +94,8 @@ def test_they_are_valid(name: str) -> None:
 @pytest.mark.engine
 def test_definitions_have_the_values_of_what_they_stand_for(tmp_path: Path) -> None:
     """The study of W H with four operators, with and without its definitions."""
+    import numpy as np
+
     study = yaml.safe_load((ROOT / "studies" / "wh-smeft" / "study.yaml").read_text(encoding="utf-8"))
     names = tuple(study["observables"])
     found = observables(study, names, tmp_path / "short")

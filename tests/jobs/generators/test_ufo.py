@@ -192,7 +192,8 @@ def test_what_cannot_be_generated(chain: Chain, process: dict[str, Any], words: 
 
 
 @pytest.mark.parametrize(
-    ("model", "words"), [({"name": "nowhere"}, "no UFO model 'nowhere'"), ({"file": "file_sm_zip"}, "does not trust")]
+    ("model", "words"),
+    [({"name": "nowhere"}, "there is no UFO model nowhere"), ({"file": "file_sm_zip"}, "does not trust")],
 )
 def test_a_model_that_nobody_has_or_trusts(chain: Chain, model: dict[str, str], words: str) -> None:
     known = {"name": None, "file": None, "restriction": None}

@@ -325,7 +325,14 @@ def test_stock_madminer_finds_the_same_in_single_precision(
 # -- the step ---------------------------------------------------------------------------------------------------------
 
 SIMULATED = json.dumps(
-    {"n_events": 200, "benchmark": "sm", "mean_weights_pb": {"sm": 0.5}, "effective_sample_size": {"sm": 100.0}}
+    {
+        "n_events": 200,
+        "benchmark": "sm",
+        "cross_section_pb": 0.5,
+        "cross_section_error_pb": 0.01,
+        "mean_weights_pb": {"sm": 0.5},
+        "effective_sample_size": {"sm": 100.0},
+    }
 ).encode()
 OWN = {"sample": "signal", "benchmark": "sm", "background": False, "simulate_job": "s.0"}
 STEP = {**OWN, "reader": "delphes", "detect_job": "s.0", "generator_truth": False}

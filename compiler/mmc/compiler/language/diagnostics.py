@@ -96,10 +96,12 @@ def did_you_mean(word: str, known: Iterable[str], changes: int = 3) -> str | Non
     if meant in spelled:
         return spelled[meant]
     nearest = sorted(spelled, key=lambda candidate: abs(len(candidate) - len(meant)))
-    best, fewest = None, (changes, True)
+    best, fewest, letters = None, (changes, True), set(meant)
     for candidate in nearest[: 1 + _MOST_COMPARED // (len(meant) + 1) ** 2]:
         allowed = min(_allowed(meant, candidate), fewest[0])
-        if abs(len(candidate) - len(meant)) > allowed or (found := _changes(meant, candidate)) > allowed:
+        if abs(len(candidate) - len(meant)) > allowed or len(letters.difference(candidate)) > allowed:
+            continue
+        if (found := _changes(meant, candidate)) > allowed:
             continue
         differs = not (candidate.startswith(meant) or meant.startswith(candidate))
         if best is None or (found, differs) < fewest:

@@ -66,7 +66,8 @@ def test_an_overconfident_ratio_covers_too_little_and_beats_the_truth(problem: L
 def test_a_biased_ratio_covers_too_little(problem: LimitProblem) -> None:
     """The ratio is shifted by 0.15 in the parameters: the region contains the true point, but in too few toys."""
     found = verdict(problem, lambda points, x: exact(points + np.array([0.15, 0.0]), x))
-    assert found.figures["verdicts"] == {"true_point": "passed", "coverage": "failed", "area": "passed"}
+    expected = {"true_point": "passed", "integration": "passed", "coverage": "failed", "area": "passed"}
+    assert found.figures["verdicts"] == expected
 
 
 def test_a_population_as_small_as_the_data_covers_less_which_is_expected(problem: LimitProblem) -> None:

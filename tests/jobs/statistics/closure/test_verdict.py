@@ -45,7 +45,7 @@ def test_a_ratio_with_mean_one_passes(problem: LimitProblem) -> None:
     assert not found.reasons and not found.warnings
     assert found.figures["mean_ratio"]["moved"] == 0.0
     assert found.summary()["verdict"] == "passed"
-    assert found.figures["verdicts"] == {"true_point": "passed", "mean_ratio": "passed"}
+    assert found.figures["verdicts"] == {"true_point": "passed", "integration": "passed", "mean_ratio": "passed"}
 
 
 def test_a_small_constant_factor_cancels(problem: LimitProblem) -> None:
