@@ -81,13 +81,13 @@ def test_the_error_of_the_simulation_widens_the_region() -> None:
 
 def test_errors_of_areas_and_intervals_are_those_of_repeated_simulations() -> None:
     """The likelihood of a Gaussian whose centre and width are estimated from events."""
-    random, axis = np.random.default_rng(3), np.linspace(-1.0, 1.0, 401)
+    random, axis = np.random.default_rng(3), np.linspace(-1.0, 1.0, 101)
 
     def log_likelihood(events: Any) -> Any:
         return np.append(-0.5 * ((axis - events.mean()) / events.std()) ** 2, 0.0)
 
     ends, areas, errors, area_errors = [], [], [], []
-    for _ in range(200):
+    for _ in range(100):
         events = 0.2 * random.normal(size=400)
         left_out = [events[group_of(400) != group] for group in range(GROUPS)]
         replicas = np.stack([log_likelihood(part) for part in left_out])
