@@ -1,10 +1,13 @@
 """``mmc init --model``."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import yaml
 from mmc.cli.main import main
+
+pytestmark = pytest.mark.skipif(find_spec("ufo_sm") is None, reason="the model ufo_sm is not installed")
 
 PROCESS = "e- e+ > t t~ h"
 
