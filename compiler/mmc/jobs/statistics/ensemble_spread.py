@@ -20,6 +20,8 @@ from mmc.jobs.statistics.problem import LimitProblem
 
 N_EVENTS = 2_000
 """The number of Asimov events on which the members are compared."""
+POINTS_AT_ONCE = 1_000
+"""So many points of a grid that the log ratios of all members fit into memory."""
 MOST_POINTS = 10_000
 """On larger grids, members are compared in the confidence region alone, without their regions."""
 
@@ -87,16 +89,21 @@ class EnsembleSpread:
     def _deviations(self, used: Any) -> Array:
         problem, settings = self._problem, self._settings
         points = problem.points[used]
-        logs = np.stack([Estimator([member]).log_ratio(points, self._x) for member in self._members])
         reference = None
-        if settings.calibration != "none" and self._has_regions:
+        if settings.calibration != "none" and problem.expects_simulation:
             row = problem.file.coefficients(problem.file.point(settings.reference)[np.newaxis])[0]
             reference = problem.file.part(problem.simulation).probabilities(row)[:N_EVENTS]
-        return problem.n_expected * mean_deviations(logs, self._probabilities, reference)
+        found = []
+        for start in range(0, len(points), POINTS_AT_ONCE):
+            some = points[start : start + POINTS_AT_ONCE]
+            logs = np.stack([Estimator([member]).log_ratio(some, self._x) for member in self._members])
+            found.append(_mean_deviations(logs, self._probabilities, reference))
+        deviations = np.concatenate(found, axis=1)
+        return np.asarray(problem.n_expected * (deviations - deviations[:, -1:]))
 
 
-def mean_deviations(logs: Array, probabilities: Array, reference: Array | None) -> Array:
-    """The deviation of each member from the mean ln r of the ensemble, relative to the last point: (members, points).
+def _mean_deviations(logs: Array, probabilities: Array, reference: Array | None) -> Array:
+    """The deviation of each member from the mean ln r of the ensemble, shape (members, points).
 
     :param logs: ln r of the members, shape (members, points, events)
     :param reference: probabilities of the events at the denominator, under which each ratio is normalised; None if the
@@ -106,4 +113,4 @@ def mean_deviations(logs: Array, probabilities: Array, reference: Array | None) 
     deviations = logs @ probabilities - mean @ probabilities
     if reference is not None:
         deviations -= np.log(np.exp(logs) @ reference) - np.log(np.exp(mean) @ reference)
-    return np.asarray(deviations - deviations[:, -1:])
+    return np.asarray(deviations)
