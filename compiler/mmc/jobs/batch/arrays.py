@@ -64,10 +64,8 @@ def arrays(table: RunTable, rows: Collection[int], jobs_per_task: int, most_task
 
 def _tasks(table: RunTable, jobs_per_task: int) -> list[Task]:
     """The task of each row."""
-    first: dict[str, int] = {}
-    return [
-        (job.stage, (row - first.setdefault(job.stage, row)) // jobs_per_task) for row, job in enumerate(table.jobs)
-    ]
+    first = first_rows(table)
+    return [(job.stage, (row - first[job.stage]) // jobs_per_task) for row, job in enumerate(table.jobs)]
 
 
 def first_rows(table: RunTable) -> dict[str, int]:

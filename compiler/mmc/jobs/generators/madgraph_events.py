@@ -74,7 +74,14 @@ def run(job: StepJob) -> None:
             from mmc.jobs.generators import showered  # imports Pythia, which parton-level events do not need
 
             n_lost = showered.shower(
-                job, settings.shower, settings.benchmark, names, trust=settings.trust, work=work, nlo=nlo
+                job,
+                settings.shower,
+                settings.benchmark,
+                names,
+                n_events=content.n_events,
+                trust=settings.trust,
+                work=work,
+                nlo=nlo,
             )
     log.info("cross section of %s: (%.5g +/- %.2g) pb", _what(settings), *content.head.cross_section_pb)
     write_json(

@@ -18,6 +18,7 @@ def shower(
     benchmark: str,
     names: Sequence[str],
     *,
+    n_events: int,
     trust: Collection[str],
     work: Path,
     nlo: bool = False,
@@ -26,6 +27,7 @@ def shower(
 
     :param benchmark: the sampled benchmark
     :param names: the benchmarks whose weights all events have
+    :param n_events: the number of events in the file
     :param work: a folder for temporary files
     :returns: the number of dropped events
     :raises StepError: as :func:`mmc.jobs.generators.shower.run`, or when events are missing
@@ -35,12 +37,12 @@ def shower(
     lines = pythia.setting_lines(text, settings.settings, nlo, trust=trust, trusts_card=card in trust)
     first = [benchmark, *(name for name in names if name != benchmark)]
     lost = pythia.run(events, job.out / SHOWERED, lines, seed=job.seed, weights=first, scratch=work)
-    whole = les_houches_normalise.inspect(events, benchmark, names, may_lack_events=True)
     if lost:
         before = work / EVENTS
         events.rename(before)
+        whole = les_houches_normalise.inspect(before, benchmark, names, may_lack_events=True)
         les_houches_normalise.write(before, events, whole, benchmark, names, lost=lost)
-    found, expected = hepmc.count(job.out / SHOWERED), whole.n_events - len(lost)
+    found, expected = hepmc.count(job.out / SHOWERED), n_events - len(lost)
     if found != expected:
         raise StepError(f"{SHOWERED} holds {found} events where {expected} were showered")
     return len(lost)

@@ -73,7 +73,9 @@ def run(job: StepJob) -> None:
         from mmc.jobs.generators import showered  # imports Pythia's shower
 
         with work_folder(job.out) as work:
-            n_lost = showered.shower(job, settings.shower, settings.benchmark, names, trust=settings.trust, work=work)
+            n_lost = showered.shower(
+                job, settings.shower, settings.benchmark, names, n_events=n_events, trust=settings.trust, work=work
+            )
     write_json(
         job.out / SIMULATE.record,
         {
