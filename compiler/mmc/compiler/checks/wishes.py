@@ -20,7 +20,10 @@ _REWEIGHTED = (
 )
 _REGIONS = "select the events of a region by `cuts`, in a study of its own; `groups` combine samples, not selections"
 _COMBINED = "mmc does not combine studies: write one study for each, and add the ln L of their results"
-_SETUP = "a study replaces MadMiner's setup file by `parameters` and `benchmarks`; `events.file` reads an event file"
+_SETUP = (
+    "a study replaces MadMiner's setup file by `parameters` and `benchmarks`; `events.file` reads an event file; a "
+    "command that sets up the jobs is `execution.setup`"
+)
 _OBJECTS = "selected and combined particles are `objects`, with names that expressions use"
 _VARIABLES = "write them in `observables`, by name"
 _ONE_FILE = "a study is one file; YAML repeats a part of it: `&name` marks the part, `<<: *name` inserts it"
