@@ -137,6 +137,8 @@ def _card_entry(entry: Mapping[str, Any]) -> CardEntry:
 
 
 def _uncertainty(entry: Mapping[str, Any]) -> Uncertainty:
+    if entry["effect"] == "pdf":
+        entry = {**entry, "variation": parton_sets.name_of(entry["variation"])}
     return from_json(UNCERTAINTIES[entry["effect"]], entry)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmc.compiler.expressions.checker import check_expression
 from mmc.compiler.expressions.vocabulary import MATH, TRANSFORM_FUNCTIONS
-from mmc.compiler.inputs import cards
+from mmc.compiler.inputs import cards, madgraph_settings
 from mmc.compiler.settings.configure import CardEntry
 from mmc.compiler.settings.generation import MadGraphBeams
 from mmc.compiler.settings.uncertainties import PdfUncertainty, ScaleUncertainty, Uncertainty
@@ -117,8 +117,8 @@ def reweight_card(points: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def run_card(template: str, settings: Mapping[str, Any]) -> str:
-    """A run card with these settings replaced."""
-    wanted = {name.lower() for name in settings}
+    """A run card with these settings replaced, and without others that the study sets."""
+    wanted = {name.lower() for name in settings} | madgraph_settings.OWNED
     replaced = {entry.line for entry in cards.run_card(template) if entry.name in wanted}
     kept = [line for number, line in enumerate(template.splitlines(), start=1) if number not in replaced]
     lines = [f"  {value} = {name}" for name, value in settings.items()]
