@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from mmc.compiler.catalogue import parton_sets
 from mmc.compiler.catalogue.generators import MADGRAPH, UFO
-from mmc.compiler.checks.context import Context, energy_gev, rule
+from mmc.compiler.checks.beams import LEPTONS, beam_energies
+from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.detector import MMC319
 from mmc.compiler.checks.events import counts
 from mmc.compiler.checks.files import is_there
@@ -15,7 +16,7 @@ from mmc.compiler.inputs import cards
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 from mmc.compiler.language.document import Path
 
-_LPP = {"p": 1, "pbar": -1}
+_LPP = {"p": 1, "pbar": -1, **dict.fromkeys(LEPTONS, 0)}
 _TRUE = ("true", ".true.", "t")
 _EVENTS, _SEED = "`events` and `events_per_job` of a sample", "`seed`"
 _PDF, _SYSTEMATICS = "`generation.beams.pdf`", "`systematics`"
@@ -315,7 +316,7 @@ def _varies(ctx: Context, sample: Mapping[str, Any]) -> bool:
 
 def _accepted(ctx: Context, sample: Mapping[str, Any]) -> dict[str, set[Any]]:
     """For each setting that the study sets, the values that agree with the study; text is in lower case."""
-    energy, particles = energy_gev(ctx, "generation", "beams", "energy"), ctx.get("generation", "beams", "particles")
+    energies, particles = beam_energies(ctx), ctx.get("generation", "beams", "particles")
     pdf = ctx.get("generation", "beams", "pdf")
     number = None if pdf is None or pdf in parton_sets.MADGRAPHS_OWN else parton_sets.number_of(pdf)
     accepted: dict[str, set[Any]] = {
@@ -323,8 +324,8 @@ def _accepted(ctx: Context, sample: Mapping[str, Any]) -> dict[str, set[Any]]:
         "iseed": {0},
         "python_seed": {-2},  # MadGraph's value for "the same as iseed"
     }
-    if energy is not None:
-        accepted |= {"ebeam1": {energy}, "ebeam2": {energy}}
+    if energies is not None:
+        accepted |= {"ebeam1": {energies[0]}, "ebeam2": {energies[1]}}
     if particles is not None:
         accepted |= {"lpp1": {_LPP[particles[0]]}, "lpp2": {_LPP[particles[1]]}}
     if number is not None:

@@ -13,8 +13,8 @@ from mmc.compiler.settings.generation import MadGraphBeams
 from mmc.compiler.settings.uncertainties import PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.errors import StepError
 
-_PARTICLES = {"p": 1, "pbar": -1}
-"""Beam name → MadGraph's ``lpp``."""
+_HADRONS = {"p": 1, "pbar": -1}
+"""Beam name → MadGraph's ``lpp``, which is 0 for leptons: they have no parton distributions."""
 
 _TRANSFORM_FUNCTIONS = {name: getattr(math if name in MATH else builtins, name) for name in TRANSFORM_FUNCTIONS}
 """The only names that a transform may use, with their Python values."""
@@ -127,16 +127,17 @@ def run_card(template: str, settings: Mapping[str, Any]) -> str:
 
 def fixed_settings(n_events: int, seed: int, beams: MadGraphBeams) -> dict[str, Any]:
     """The run card settings that follow from the study and cannot be set in a card."""
-    first, second = (_PARTICLES[particle] for particle in beams.particles)
-    pdf = beams.pdf
+    first, second = (_HADRONS.get(particle, 0) for particle in beams.particles)
+    pdf = "none" if first == second == 0 else beams.pdf
     sets = {"pdlabel": "lhapdf", "lhaid": pdf} if isinstance(pdf, int) else {"pdlabel": pdf}
+    energies = beams.energy_gev, beams.energy_gev if beams.second_gev is None else beams.second_gev
     return {
         "nevents": n_events,
         "iseed": seed,
         "lpp1": first,
         "lpp2": second,
-        "ebeam1": float(beams.energy_gev),
-        "ebeam2": float(beams.energy_gev),
+        "ebeam1": float(energies[0]),
+        "ebeam2": float(energies[1]),
         **sets,
         "event_norm": "average",
     }
