@@ -254,8 +254,7 @@ def param_cards_of(ctx: Context) -> Iterator[Card]:
 MMC380 = Code(
     "MMC380",
     "A card is not a text file",
-    "MadGraph, Pythia and Delphes read cards line by line: a card is UTF-8 text of at most 2 MB. An archive of cards is "
-    "unpacked beside the study.",
+    "MadGraph, Pythia and Delphes read cards line by line: a card is UTF-8 text of at most 2 MB.",
 )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from mmc.compiler.catalogue import default_observables
+from mmc.compiler.catalogue import default_observables, parton_sets
 from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.catalogue.generators import origin_of
 from mmc.compiler.catalogue.histograms import SALLY
