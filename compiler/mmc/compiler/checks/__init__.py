@@ -21,6 +21,7 @@ from mmc.compiler.checks import (
     events,
     files,
     madgraph_models,
+    madgraph_run,
     methods,
     names,
     observables,
@@ -41,7 +42,19 @@ from mmc.compiler.language.document import Document
 
 __all__ = ["RULE_MODULES", "Checked", "LookUp", "ReadText", "check"]
 RULE_MODULES = (
-    *(annotations, basis, beams, cards, definitions, detector, evaluation, events, files, madgraph_models),
+    *(
+        annotations,
+        basis,
+        beams,
+        cards,
+        definitions,
+        detector,
+        evaluation,
+        events,
+        files,
+        madgraph_models,
+        madgraph_run,
+    ),
     *(methods, names, observables, points, reana, reweighting, systematics, trust, tuning, without_morphing),
     *(import_module(f"mmc.compiler.checks.{origin.module}") for origin in GENERATORS.values()),
 )
