@@ -13,6 +13,7 @@ from mmc.compiler.plan.physics import (
     add_configure,
     observable_definitions,
     uncertainties,
+    without_definition,
 )
 from mmc.compiler.settings.reading import TableAnalyseSettings
 from mmc.compiler.study.model import Study
@@ -23,8 +24,6 @@ def plan(builder: Builder, study: Study, source: EventTables, file_digests: Mapp
     """Add one job for each entry of `files`; each reads its tables."""
     add_configure(builder, study)
     event_jobs, drafts, files = [], [], StageFiles(file_digests)
-    own = tuple(observable.name for observable in study.observables if observable.definition is None)
-    quantities = tuple(dict.fromkeys((*source.quantities, *own)))
     for sample in source.samples:
         parts: Counter[tuple[str | None, str]] = Counter()
         for entry in sample.files:
@@ -43,7 +42,7 @@ def plan(builder: Builder, study: Study, source: EventTables, file_digests: Mapp
                 slice=entry.slice,
                 tables=tuple(files.name(path) for path in entry.paths),
                 tree=sample.tree,
-                columns={name: sample.columns.get(name, name) for name in quantities},
+                columns=source.columns_of(sample, without_definition(study)),
                 weight=sample.weight,
                 weights=sample.weights,
                 only_sampled=sample.only_sampled,
