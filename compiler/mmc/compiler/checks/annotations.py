@@ -132,7 +132,7 @@ def intervals(ctx: Context) -> Iterator[Diagnostic]:
 @rule(MMC401, MMC402, MMC403, MMC404, MMC405, MMC406, MMC407, MMC410)
 def expressions(ctx: Context) -> Iterator[Diagnostic]:
     """Every observable, cut, efficiency and transform is an expression that MadMiner can evaluate safely."""
-    names = frozenset(madminer_name(name) for name in ctx.names("observables") or ())
+    names = ctx.columns | {madminer_name(name) for name in ctx.names("observables") or ()}
     for path, value, schema in ctx.annotated("x-expression"):
         kind = schema["x-expression"]
         is_own = kind in ("observable", "cut", "efficiency") and ctx.reads_particles

@@ -35,7 +35,8 @@ _GRIDPACK = "mmc does not start gridpacks; it reads their event files, as `event
 _MODEL = "`generation.model` names a model that the installed MadGraph has"
 _NUISANCE = "write uncertainties in `systematics`, and name them in `systematics` of each sample that has them"
 _NTUPLES = (
-    "mmc reads Les Houches files with HepMC or Delphes output (`events.samples`), or a MadMiner file (`events.file`)"
+    "mmc reads trees of ROOT, Parquet, HDF5 and npz (`events.tables`), Les Houches files with HepMC or Delphes output "
+    "(`events.samples`), or a MadMiner file (`events.file`)"
 )
 _COUNT = "the number of events is `events` of a sample, as in `events: 100_000`"
 _ONE_LUMINOSITY = "write one luminosity as `evaluation.luminosity`; another luminosity is another study"

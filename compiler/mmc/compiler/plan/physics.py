@@ -182,10 +182,7 @@ def add_analyse(
         inputs = (*inputs, Input("detected", detected, Flow.EACH))
         summary = "Read events: observables and cuts"
     n_observables = sizes.n_observables(study)
-    observables = {
-        o.name: ObservableDefinition(definition=o.definition, required=o.required, default=o.default)
-        for o in study.observables
-    }
+    observables = observable_definitions(study)
     files = StageFiles(file_digests)
     functions = {
         o.name: ObservableFunction(file=files.name(file), name=function)
@@ -205,6 +202,14 @@ def add_analyse(
         size = sizes.analysed(event_job.n_events or 0, weights, n_observables)
         drafts.append(_draft(event_job, settings, needs, size))
     builder.add("analyse", drafts, summary=summary, inputs=inputs, files=files.inputs, scattered=True)
+
+
+def observable_definitions(study: Study) -> dict[str, ObservableDefinition]:
+    """The observables of a study, as jobs define them."""
+    return {
+        o.name: ObservableDefinition(definition=o.definition, required=o.required, default=o.default)
+        for o in study.observables
+    }
 
 
 def _analyse_settings(

@@ -110,8 +110,8 @@ def _all_benchmarks(
 
 
 def _groups(data: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    groups = data.get("groups", {})
-    every = data.get("generation", data.get("events", {})).get("samples", {})
+    groups, origin = data.get("groups", {}), origin_of(data)
+    every = {} if origin is None else data[origin.section].get(origin.samples, {})
     return {madminer_name(name): names(every if samples == "all" else samples) for name, samples in groups.items()}
 
 
