@@ -24,6 +24,7 @@ from mmc.compiler.checks import (
     observables,
     points,
     reana,
+    regions,
     reweighting,
     systematics,
     tables,
@@ -41,7 +42,7 @@ from mmc.compiler.language.document import Document
 __all__ = ["RULE_MODULES", "Checked", "LookUp", "ReadText", "check"]
 RULE_MODULES = (
     *(annotations, basis, cards, definitions, detector, evaluation, events, files, methods, names),
-    *(observables, points, reana, reweighting, systematics, tables, trust, tuning, without_morphing),
+    *(observables, points, reana, regions, reweighting, systematics, tables, trust, tuning, without_morphing),
     *(import_module(f"mmc.compiler.checks.{origin.module}") for origin in GENERATORS.values()),
 )
 """The modules that register their rules when they are imported. Each generator has a module of its own."""
