@@ -13,6 +13,7 @@ from mmc.compiler.catalogue.generators import GENERATORS
 from mmc.compiler.checks import (
     annotations,
     basis,
+    beams,
     cards,
     definitions,
     detector,
@@ -41,7 +42,7 @@ from mmc.compiler.language.document import Document
 
 __all__ = ["RULE_MODULES", "Checked", "LookUp", "ReadText", "check"]
 RULE_MODULES = (
-    *(annotations, basis, cards, definitions, detector, evaluation, events, files, methods, names),
+    *(annotations, basis, beams, cards, definitions, detector, evaluation, events, files, methods, names),
     *(observables, points, reana, regions, reweighting, systematics, tables, trust, tuning, without_morphing),
     *(import_module(f"mmc.compiler.checks.{origin.module}") for origin in GENERATORS.values()),
 )

@@ -93,6 +93,8 @@ def _known(ctx: Context, section: str, name: str, path: Path, *, key: bool) -> I
 def quantities(ctx: Context) -> Iterator[Diagnostic]:
     """Every quantity is a number with a unit of its dimension, and resources of jobs are above zero."""
     for path, value, schema in ctx.annotated("x-dimension"):
+        if isinstance(value, list):  # its entries have the annotation too
+            continue
         try:
             number = parse_quantity(value, schema["x-dimension"])
             if number == 0 and path[0] == "execution":

@@ -6,7 +6,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from mmc.compiler.catalogue import default_observables
+from mmc.compiler.catalogue import default_observables, parton_sets
 from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.catalogue.generators import origin_of
 from mmc.compiler.catalogue.histograms import SALLY
@@ -143,6 +143,8 @@ def _card_entry(entry: Mapping[str, Any]) -> CardEntry:
 
 
 def _uncertainty(entry: Mapping[str, Any]) -> Uncertainty:
+    if entry["effect"] == "pdf":
+        entry = {**entry, "variation": parton_sets.name_of(entry["variation"])}
     return from_json(UNCERTAINTIES[entry["effect"]], entry)
 
 
