@@ -58,10 +58,16 @@ class Differential:
         drawn = diagrams(Vertices(model, points), subprocess.incoming, subprocess.outgoing, allowed)
         self.diagrams = drawn
         hadrons, masses = collider.partons is not None, Masses(model, point)
-        self.channels = channels(
-            drawn, masses, self._masses, collider.energy, hadrons=hadrons, off_shell=allowed.core.off_shell
-        )
         self._decaying = [Propagator(tuple(sorted(one.legs)), *masses.of(one.pdg)) for one in allowed.decays]
+        windows = {frozenset(one.legs): one.window(collider.bwcutoff) for one in self._decaying}
+        self.channels = channels(
+            drawn,
+            Masses(model, point, windows),
+            self._masses,
+            collider.energy,
+            hadrons=hadrons,
+            off_shell=allowed.core.off_shell,
+        )
         decayed = frozenset(leg for decay in allowed.decays for leg in decay.legs)
         self._cut = [leg for leg in range(2, 2 + len(self._masses)) if collider.cut_decays or leg not in decayed]
         self._reference, self.strong_power = self._strong_coupling(model)

@@ -4,8 +4,8 @@ Each channel has the propagators of one diagram, and samples the part α_i of th
 to the product of its propagators squared and Σ_i α_i = 1 (Maltoni and Stelzer, hep-ph/0208156).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,8 @@ from mmc.jobs.scattering.diagrams import Diagram, Line
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+_EVERYWHERE = (0.0, 0.0)
+"""For MadSpace, without limits."""
 _FLOOR = 1e-6
 """In GeV²: the smallest denominator of a propagator without width, squared."""
 
@@ -49,8 +51,12 @@ class Propagator:
 
     def is_on_shell(self, momenta: Floats, widths: float) -> Mask:
         """Whether the mass differs by less than so many widths from that of the particle, (points,)."""
-        mass = np.sqrt(np.maximum(self._invariant(momenta), 0.0))
-        return np.asarray(np.abs(mass - self.mass) < widths * self.width)
+        mass, (low, high) = np.sqrt(np.maximum(self._invariant(momenta), 0.0)), self.window(widths)
+        return np.asarray((mass > low) & (mass < high))
+
+    def window(self, widths: float) -> tuple[float, float]:
+        """The masses within so many widths."""
+        return max(self.mass - widths * self.width, 0.0), self.mass + widths * self.width
 
     def _invariant(self, momenta: Floats) -> Floats:
         signs = np.array([-1.0 if leg < 2 else 1.0 for leg in self.legs])
@@ -92,7 +98,10 @@ class Channel:
                 madspace.Diagram(
                     [0.0, 0.0],
                     list(masses),
-                    [madspace.Propagator(*of.of(line.pdg)) for line in lines],
+                    [
+                        madspace.Propagator(*of.of(line.pdg), 0, *of.windows.get(line.legs, _EVERYWHERE))
+                        for line in lines
+                    ],
                     [[madspace.LineRef(name) for name in vertex] for vertex in vertices],
                 )
             )
@@ -124,6 +133,8 @@ class Masses:
 
     model: Model
     point: Point
+    windows: Mapping[frozenset[int], tuple[float, float]] = field(default_factory=dict)
+    """The smallest and largest mass of decaying particles in GeV, by their legs; others have any."""
 
     def of(self, pdg: int) -> tuple[float, float]:
         """Mass and width of a particle in GeV."""
