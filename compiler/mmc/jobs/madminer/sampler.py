@@ -9,7 +9,7 @@ import numpy as np
 
 from mmc.errors import StepError
 from mmc.jobs.madminer import analysis_workarounds
-from mmc.jobs.madminer.event_file import balance_shares
+from mmc.jobs.madminer.balance import balance_shares
 
 MOST_NEGATIVE = 0.01
 """The largest part of the cross section that events with negative weights may have where samples are drawn."""
