@@ -100,4 +100,4 @@ def test_bins_without_knowledge_have_ratio_one() -> None:
     ratio = BinnedRatio.of(Template.of(binning.index(x), events, 3), np.array([[0.0, 1.0]]), np.array([1.0, 0.0]))
     assert ratio.known.tolist() == [True, False, False]
     assert ratio.ratio.tolist() == [[pytest.approx((3 / 2) / (2 / 3)), 1.0, 1.0]]
-    assert ratio.unknown_fraction(np.array([0, 1, 2, 2]), np.full(4, 0.25)) == 0.75
+    assert ratio.unknown_fraction(np.array([0.25, 0.25, 0.5])) == 0.75
