@@ -20,6 +20,7 @@ from mmc.compiler.checks import (
     evaluation,
     events,
     files,
+    madgraph_models,
     methods,
     names,
     observables,
@@ -42,8 +43,28 @@ from mmc.compiler.language.document import Document
 
 __all__ = ["RULE_MODULES", "Checked", "LookUp", "ReadText", "check"]
 RULE_MODULES = (
-    *(annotations, basis, beams, cards, definitions, detector, evaluation, events, files, methods, names),
-    *(observables, points, reana, regions, reweighting, systematics, tables, trust, tuning, without_morphing),
+    annotations,
+    basis,
+    beams,
+    cards,
+    definitions,
+    detector,
+    evaluation,
+    events,
+    files,
+    madgraph_models,
+    methods,
+    names,
+    observables,
+    points,
+    reana,
+    regions,
+    reweighting,
+    systematics,
+    tables,
+    trust,
+    tuning,
+    without_morphing,
     *(import_module(f"mmc.compiler.checks.{origin.module}") for origin in GENERATORS.values()),
 )
 """The modules that register their rules when they are imported. Each generator has a module of its own."""
