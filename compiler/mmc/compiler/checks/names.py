@@ -19,6 +19,7 @@ _SECTIONS: tuple[tuple[Path, bool], ...] = (
     (("observables",), False),
     (("systematics",), False),
     (("groups",), True),
+    (("regions",), True),
     (("methods",), True),
     (("evaluation", "baselines", "histograms"), True),
 )

@@ -27,7 +27,7 @@ def without_effect(ctx: Context) -> Iterator[Diagnostic]:
     if ctx.origin is not EVENT_FILE:
         return
     decided = ("morphing", "detector", "default_observables", "objects", "definitions")
-    for section in (*decided, "cuts", "efficiencies", "systematics", "groups"):
+    for section in (*decided, "cuts", "efficiencies", "systematics", "groups", "regions"):
         if ctx.given(section):
             message = f"`{section}` has no effect on an existing event file"
             yield ctx.problem(MMC311, (section,), message, "remove it", key=True)

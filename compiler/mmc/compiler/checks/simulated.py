@@ -80,7 +80,7 @@ def _impossible(ctx: Context, path: Path, entry: Mapping[str, Any]) -> Iterator[
     for key in (key for key, is_wrong in wrong.items() if is_wrong):
         message = f"`{key}` needs weighted events: simulated events have no weights"
         yield ctx.problem(MMC366, (*path, key), message, "remove it", key=True)
-    for key in ("cuts", "efficiencies"):
+    for key in ("cuts", "efficiencies", "regions"):
         if ctx.get(key):
             message = f"`{key}` change the ratio of simulated events by an efficiency that depends on the parameters"
             yield ctx.problem(MMC366, (key,), message, "let the simulator select events", key=True)

@@ -12,6 +12,7 @@ from mmc.compiler.plan.physics import (
     add_combine,
     add_configure,
     observable_definitions,
+    selections,
     uncertainties,
     without_definition,
 )
@@ -49,6 +50,7 @@ def plan(builder: Builder, study: Study, source: EventTables, file_digests: Mapp
                 cross_section_pb=entry.cross_section_pb,
                 sum_of_weights=entry.sum_of_weights,
                 systematics=uncertainties(study, event_job),
+                regions=selections(study),
             )
             event_jobs.append(event_job)
             drafts.append(Draft(event_job.identity, settings, (CONFIGURED,), event_job.label, files=settings.tables))

@@ -80,6 +80,17 @@ class Cut:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The events of a region, and its observables."""
+
+    cuts: tuple[Cut, ...]
+    """The cuts in addition to those of all events."""
+    observables: tuple[str, ...]
+    required: tuple[str, ...]
+    """The observables that its events must have and other events may lack."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Efficiency:
     """A factor on the weight of an event, and its value for events for which it is undefined."""
 
@@ -120,6 +131,8 @@ class AnalyseSettings:
     """The observables that are functions, by name; the definition of such an observable is its name."""
     trust: tuple[str, ...] = field(default=(), metadata=SHARED)
     """The file inputs with functions that the study trusts."""
+    regions: Mapping[str, Selection] = field(default_factory=dict, metadata=SHARED)
+    """The regions whose events are written to separate files; empty if all events are written to one file."""
     sample: str
     benchmark: str
     background: bool
