@@ -208,6 +208,7 @@ ALLOWED = {
     "mmc.files": "the helper itself",
     "mmc.locks": "files of locks, which are opened without following a link and removed by who holds them",
     "mmc.compiler.reana.client": "temporary files without a name",
+    "mmc.packing": "an archive in memory",
     "mmc.compiler.reana.submit": "a temporary folder, into which what the server sends is unpacked",
     "mmc.jobs.formats.gzipped": OWN_OUTPUT,
     "mmc.jobs.formats.les_houches": OWN_OUTPUT,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmc.cli.new_study import SCHEMA, STUDY, study_name
 from mmc.compiler.inputs import ufo_model
-from mmc.compiler.inputs.process_lines import MULTIPARTICLES, parse, particles_of
+from mmc.compiler.inputs.process_lines import MULTIPARTICLES, parse, particles_of, require
 from mmc.compiler.inputs.ufo_model import Declared
 from mmc.compiler.language.schema import schema_text
 from mmc.errors import UsageError
@@ -60,13 +60,15 @@ def ufo_study(folder: str, model: str, process: str, parameters: Sequence[str]) 
 def _require_particles(process: str, declared: Declared) -> tuple[str, str]:
     try:
         line = parse(process)
+        require(line, {})
     except ValueError as error:
         raise UsageError(f"{process!r}: {error}") from error
-    for label in (*line.incoming, *line.outgoing):
+    for label in line.labels():
         for name in particles_of(label, {}):
             if name.lower() not in declared.particles and label not in MULTIPARTICLES:
                 raise UsageError(f"the model does not have a particle {name!r}")
-    return line.incoming
+    first, second = line.incoming
+    return first, second
 
 
 def _coefficients(declared: Declared) -> list[str]:

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.between_points import highest
 from mmc.jobs.statistics.jackknife import GROUPS, by_group, group_sums
 from mmc.jobs.statistics.limits import Limits, effective_size
 from mmc.jobs.statistics.problem import LimitProblem
@@ -149,3 +150,8 @@ def minus_2_log(problem: LimitProblem, sums: Array, sizes: Array, *, rate: bool)
         positive = mu > 0.0
         sums = np.where(positive, sums + sizes * np.log(np.where(positive, mu, 1.0)) - mu, -np.inf)
     return np.asarray(-2.0 * sums)
+
+
+def lowest(problem: LimitProblem, minus_2_log: Array) -> Array:
+    """The smallest -2 ln L of each data set, between the points of the grid as in limits: (points, sets) to (sets,)."""
+    return -2.0 * highest(-0.5 * minus_2_log, problem.grid.shape)
