@@ -30,10 +30,11 @@ from mmc.compiler.catalogue.methods import (
 from mmc.compiler.settings.points import AnyPoints, AtBenchmark, AtBenchmarks, AtPoint, AtPoints
 from mmc.compiler.settings.sampling import SampleSettings
 from mmc.errors import StepError
-from mmc.jobs.arrays import read_npy
+from mmc.jobs.arrays import map_npy, read_npy
 from mmc.jobs.job import read_record
 from mmc.jobs.learning.polynomials import Polynomial
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.madminer.mapped import Mapped
 from mmc.jobs.madminer.sampler import MOST_NEGATIVE, make_sampler
 
 FEW, SMALL_PART = 100, 0.1
@@ -47,6 +48,9 @@ ROUNDING = 1e-6
 
 MOST_POINTS = 1_000
 """The number of points at which nuisance parameters are drawn, if the study names few parameter points."""
+
+MOST = 1 << 28
+"""The bytes of the samples that a training has in memory, at most."""
 
 log = logging.getLogger(__name__)
 
@@ -128,10 +132,15 @@ def load_samples(folder: Path) -> dict[str, Array]:
     ``theta0``, ``theta1``, ``y``, ``r_xz`` and ``t_xz``, or ``t_xz0`` and ``t_xz1`` instead of ``t_xz``. For
     polynomials: ``x``, and as ``t_xz`` the coefficients, shape (samples, monomials).
 
+    Arrays of more than :data:`MOST` bytes together stay in their files (:mod:`mmc.jobs.madminer.mapped`).
+
     :param folder: of the partition, in the output of a job
     """
     files = [folder.parent / name for name in read_record(folder.parent).names(folder.name, ".npy")]
-    return {path.stem: read_npy(path) for path in files}
+    if sum(path.stat().st_size for path in files) <= MOST:
+        return {path.stem: read_npy(path) for path in files}
+    mapped: dict[str, Any] = {path.stem: Mapped(map_npy(path)) for path in files}
+    return mapped
 
 
 def _draw(

@@ -5,6 +5,7 @@ weights in regions with few of them. MadMiner uses the events of the benchmark c
 benchmarks. By default mmc combines all benchmarks with the balance heuristic (:mod:`mmc.jobs.madminer.balance`).
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
@@ -34,6 +35,8 @@ negative, where the weights are."""
 MOST = 1 << 28
 """The bytes of the events of a partition in memory, at most. Of a larger partition the first events are there, which
 are in random order; their weights are scaled to the cross sections."""
+log = logging.getLogger(__name__)
+
 ROUNDING = 1e-9
 """A point is a benchmark if its distance from it is at most this part of the parameter's largest value there."""
 
@@ -367,7 +370,9 @@ class EventFile:
             yield np.asarray(x[here], float), np.asarray(weights[here], float), np.asarray(origin[here], np.intp)
 
     def _load(self, partition: Partition, near: Array | None, *, balanced: bool) -> Events:
-        n = self.n_kept(partition)[0]
+        n, n_all = self.n_kept(partition)
+        if n < n_all:
+            log.info("%s partition: the first %d of %d events are in memory", partition, n, n_all)
         x = np.empty((n, len(self.observables)))
         weights = np.empty((n, int(self._file.n_benchmarks_phys)))
         size = 0
