@@ -27,7 +27,7 @@ import h5py
 import numpy as np
 
 from mmc.errors import MissingExtraError
-from mmc.jobs.madminer import layout, systematics_workarounds
+from mmc.jobs.madminer import event_rows, layout, systematics_workarounds
 from mmc.jobs.madminer.event_expressions import UNDEFINED, evaluate
 from mmc.jobs.madminer.event_objects import DetectedObjects, GeneratedObjects, NotSummed
 
@@ -46,7 +46,8 @@ def apply() -> None:
       256 characters, which files cut short, fails as well.
     - A parameter's transform for the param card is evaluated in the same way when a file is loaded.
     - HDF5 crashes the whole process when the disk is full. Files are written in memory first, then in one go.
-    - A file is read as it is, whatever it refers to or claims (:mod:`mmc.jobs.madminer.layout`).
+    - A file is read as it is, whatever it refers to or claims (:mod:`mmc.jobs.madminer.layout`), and all events of it
+      even for their number (:mod:`mmc.jobs.madminer.event_rows`).
     - Files with systematic uncertainties cannot be loaded
     (:func:`mmc.jobs.madminer.systematics_workarounds.mend_loading`).
 
@@ -62,6 +63,7 @@ def apply() -> None:
 
     parameters.eval = readers.eval = _no_value
     hdf5.h5py = SimpleNamespace(File=_open_hdf5)
+    hdf5._load_samples = event_rows.rows_of
     systematics_workarounds.mend_loading(hdf5)
 
 
