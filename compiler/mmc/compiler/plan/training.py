@@ -8,11 +8,15 @@ from mmc.compiler.catalogue.methods import SCORE
 from mmc.compiler.plan import sizes
 from mmc.compiler.plan.builder import Builder, Draft, slug
 from mmc.compiler.plan.event_source import EventSource
+from mmc.compiler.plan.files import StageFiles
 from mmc.compiler.plan.model import Flow, Input
-from mmc.compiler.settings.sampling import SampleSettings
+from mmc.compiler.plan.physics import observable_definitions, without_definition
+from mmc.compiler.settings.points import AtSimulated
+from mmc.compiler.settings.sampling import SampleSettings, SimulatedEvents
 from mmc.compiler.settings.training import TrainSettings
 from mmc.compiler.study.model import Method, Study
 from mmc.compiler.study.scans import draw, grid
+from mmc.compiler.study.tables import EventTables
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class Estimator:
     @property
     def label(self) -> str:
         """The label of its job, for people."""
-        return ", ".join((self.method.name, *(f"{key} = {value}" for key, value in self.values.items())))
+        where = "" if self.method.region is None else f" in {self.method.region}"
+        return ", ".join((f"{self.method.name}{where}", *(f"{key} = {value}" for key, value in self.values.items())))
 
 
 def trained_estimators(study: Study) -> Iterator[Estimator]:
@@ -44,28 +49,31 @@ def trained_estimators(study: Study) -> Iterator[Estimator]:
 
 def _trained(method: Method, seed: int) -> Iterator[Estimator]:
     for k, values in enumerate(_trials(method, seed)):
-        yield Estimator(method, (method.name, f"scan-{k}") if method.scan else (method.name,), values)
+        yield Estimator(method, (*method.identity, f"scan-{k}") if method.scan else method.identity, values)
 
 
 def evaluated_estimators(study: Study) -> Iterator[Estimator]:
     """Every estimator that is evaluated: all trained estimators of a method, or the one that its tuning chooses."""
     for method in study.methods:
         if method.tuning is not None:
-            yield Estimator(method, (method.name,), {})
+            yield Estimator(method, method.identity, {})
         else:
             yield from _trained(method, study.seed)
 
 
-def add_sample(builder: Builder, study: Study, source: EventSource) -> None:
+def add_sample(builder: Builder, study: Study, source: EventSource, file_digests: Mapping[str, str]) -> None:
     """Add the samples of all methods."""
+    files = StageFiles(file_digests)
+    simulated = {method.name: _simulated(study, method, files) for method in study.methods}
     drafts = [
         Draft(
             names,
-            _sample_settings(study, source, method),
+            replace(_sample_settings(study, source, method), simulated=simulated[method.name]),
             (source.job(source.of(method)),),
             ", ".join(names),
             method.samples,
             size=sizes.sampled(method, sizes.n_observables(study), len(study.parameters)),
+            files=_tables(simulated[method.name]),
         )
         for method in study.methods
         for names in _sampled(method)
@@ -74,13 +82,34 @@ def add_sample(builder: Builder, study: Study, source: EventSource) -> None:
         "sample",
         drafts,
         inputs=(source.input,),
+        files=files.inputs,
         scattered=True,
+    )
+
+
+def _tables(simulated: SimulatedEvents | None) -> tuple[str, ...]:
+    return () if simulated is None else simulated.tables
+
+
+def _simulated(study: Study, method: Method, files: StageFiles) -> SimulatedEvents | None:
+    """The events with points of their own that a method learns from, with the study's observables."""
+    if not isinstance(method.theta0, AtSimulated) or not isinstance(study.source, EventTables):
+        return None
+    sample = study.source.by_name[method.theta0.simulated]
+    if sample.simulated is None:
+        raise ValueError("the checks have not made sure that the sample has simulated events")
+    return replace(
+        sample.simulated,
+        tables=tuple(files.name(path) for path in sample.simulated.tables),
+        columns=study.source.columns_of(sample, without_definition(study)),
+        observables=observable_definitions(study),
+        names=study.reading.names,
     )
 
 
 def _sampled(method: Method) -> list[tuple[str, ...]]:
     """The names of the samples of a method: one, or one for each member of an ensemble with bootstrap samples."""
-    return _members((method.name,), method.ensemble if method.bootstrap else 1)
+    return _members(method.identity, method.ensemble if method.bootstrap else 1)
 
 
 def _members(identity: tuple[str, ...], n: int) -> list[tuple[str, ...]]:
@@ -152,7 +181,7 @@ def train_settings(method: Method, values: Mapping[str, Any]) -> TrainSettings:
     return TrainSettings(
         method_name=method.name,
         method=method.method,
-        sample_job=slug(method.name),
+        sample_job=slug(*method.identity),
         features=method.features,
         training={**method.training, **values},
         scan=values,

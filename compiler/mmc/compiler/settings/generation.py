@@ -214,6 +214,10 @@ class UfoProcess:
     """Entries by block and number, or ``all``."""
     param_card_file: str | None
     """In a study the path of the file; in a job the name of the file input."""
+    bwcutoff: float = 15.0
+    """In widths: a particle with a mass so close to its own is on its mass shell."""
+    cut_decays: bool = False
+    """Whether cuts apply to the decay products of decay chains."""
 
 
 @dataclass(frozen=True, kw_only=True)

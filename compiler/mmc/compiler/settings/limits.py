@@ -1,7 +1,7 @@
 """The settings that all limits share: the splits of the events, the luminosity, the true point and the grid."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -11,6 +11,20 @@ class GridAxis:
 
     range: tuple[float, float]
     points: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionLimits:
+    """What the limits of a region have of their own; luminosity in pb^-1."""
+
+    luminosity_pb: float | None = None
+    """None for the luminosity of the study."""
+    observed: str | None = None
+    """The file input with the observed events; None without any."""
+    n_observed: int | None = None
+    """None for the number of rows of the file."""
+    cuts: tuple[str, ...] = ()
+    """The cuts of the study and of the region, if there are observed events."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,3 +49,12 @@ class LimitSettings:
     """The number of observed events; None for the number of rows of the file, False without observed events."""
     observed_cuts: tuple[str, ...] = ()
     """The cuts of the study; observed events must pass those that need only observables."""
+
+    def of(self, region: RegionLimits | None) -> "LimitSettings":
+        """The settings in a region; the same without regions."""
+        if region is None:
+            return self
+        found = self if region.luminosity_pb is None else replace(self, luminosity_pb=region.luminosity_pb)
+        if region.observed is None:
+            return found
+        return replace(found, n_observed=region.n_observed, observed_cuts=region.cuts)
