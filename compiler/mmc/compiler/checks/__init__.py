@@ -19,6 +19,7 @@ from mmc.compiler.checks import (
     evaluation,
     events,
     files,
+    likelihood_scans,
     methods,
     names,
     observables,
@@ -39,7 +40,7 @@ from mmc.compiler.language.document import Document
 
 __all__ = ["RULE_MODULES", "Checked", "LookUp", "ReadText", "check"]
 RULE_MODULES = (
-    *(annotations, basis, cards, definitions, detector, evaluation, events, files, methods, names),
+    *(annotations, basis, cards, definitions, detector, evaluation, events, files, likelihood_scans, methods, names),
     *(observables, points, reana, reweighting, systematics, trust, tuning, without_morphing),
     *(import_module(f"mmc.compiler.checks.{origin.module}") for origin in GENERATORS.values()),
 )

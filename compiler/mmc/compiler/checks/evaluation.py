@@ -9,6 +9,7 @@ from mmc.compiler.catalogue.histograms import SALLY, SCORE_LIKELIHOODS, ScoreLik
 from mmc.compiler.catalogue.methods import METHODS, SCORE
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.files import is_there
+from mmc.compiler.checks.likelihood_scans import without_grid
 from mmc.compiler.checks.methods import MMC532, methods_of
 from mmc.compiler.checks.systematics import has_no_systematics
 from mmc.compiler.inputs.observed_events import ObservedError, parse_observed
@@ -92,7 +93,8 @@ def cells(ctx: Context) -> Iterator[Diagnostic]:
     if points > MOST_CELLS:
         message = f"the grid has {_many(points)} points; at most {MOST_CELLS:,} are possible"
         where: Path = ("evaluation", "grid") if ctx.given("evaluation", "grid") else ("evaluation",)
-        yield ctx.problem(MMC507, where, message, "take fewer points per parameter", key=True)
+        help_text = "take fewer points per parameter, or `scans: [{over: each}]` instead of the grid"
+        yield ctx.problem(MMC507, where, message, help_text, key=True)
     score_bins, parameters = ctx.get("evaluation", "score_bins"), ctx.names("parameters")
     if score_bins is not None and parameters:
         chosen = _score_likelihood(ctx.get("evaluation", "score_likelihood"))
@@ -112,7 +114,7 @@ def cells(ctx: Context) -> Iterator[Diagnostic]:
 def _grid_points(ctx: Context) -> int:
     """The number of points of the grid, 0 if it is not known."""
     axes, parameters = ctx.get("evaluation", "grid"), ctx.names("parameters")
-    if axes is None or not parameters:
+    if axes is None or not parameters or without_grid(ctx):
         return 0
     return _product(axes.get(name, {}).get("points", POINTS_OF_AXIS) for name in parameters)
 

@@ -1,7 +1,7 @@
 """The settings that all limits share: the splits of the events, the luminosity, the true point and the grid."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -14,6 +14,28 @@ class GridAxis:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LikelihoodScan:
+    """A likelihood scan over one or two parameters."""
+
+    over: tuple[str, ...]
+    points: int
+    """Equidistant points along each parameter."""
+    others: Mapping[str, float] | None = None
+    """The values at which the other parameters are fixed; None if they are fitted at each point."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiments:
+    """Simulated experiments, each of which is fitted."""
+
+    at: Mapping[str, float]
+    """The point at which they are drawn."""
+    repeat: int
+    events: str
+    """``poisson``, or ``fixed`` for the expected number of events in each."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LimitSettings:
     """The settings of limits that do not depend on the estimator or baseline; luminosity in pb^-1."""
 
@@ -23,6 +45,7 @@ class LimitSettings:
     luminosity_pb: float
     theta_true: Mapping[str, float]
     grid: Mapping[str, GridAxis]
+    """Empty without a grid; then there are scans."""
     include_xsec: bool | Literal["both"]
     event_weights: str = "balanced"
     """``balanced`` or ``madminer``: how the events of several benchmarks are combined."""
@@ -35,3 +58,7 @@ class LimitSettings:
     """The number of observed events; None for the number of rows of the file, False without observed events."""
     observed_cuts: tuple[str, ...] = ()
     """The cuts of the study; observed events must pass those that need only observables."""
+    scans: tuple[LikelihoodScan, ...] = ()
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """The range of each parameter in which the best fit is looked for; empty without scans and experiments."""
+    experiments: Experiments | None = None

@@ -150,9 +150,10 @@ class EventFile:
             for row, point in zip(matrix, points, strict=True):
                 row[self._benchmark_at(point)] = 1.0
             return matrix
-        for row, point in zip(matrix, points, strict=True):
-            weights = self._file.morpher.calculate_morphing_weights(point)
-            row[: len(weights)] = weights
+        powers = np.asarray(self._file.morpher.components)
+        components = np.prod(points[:, np.newaxis, :] ** powers, axis=2)
+        weights = components @ np.asarray(self._file.morpher.morphing_matrix)
+        matrix[:, : weights.shape[1]] = weights
         return matrix
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmc.compiler.catalogue.baselines import HISTOGRAM, RATE, TRUTH
-from mmc.compiler.settings.baselines import BaselineSettings
+from mmc.compiler.settings.baselines import BaselineSettings, HistogramSettings
 from mmc.errors import SettingsError, StepError
 from mmc.jobs.madminer.event_file import Array, EventFile, Events, Summaries
 from mmc.jobs.statistics.closure import verdict
@@ -22,6 +22,7 @@ from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import Gain, ShapeLikelihood
 from mmc.jobs.statistics.pyhf_workspace import make_workspaces
 from mmc.jobs.statistics.result import Result
+from mmc.jobs.statistics.scanning.density import BinnedDensity, Density, TruthDensity
 
 LimitsAndWorkspaces = tuple[Result, dict[str, Any]]
 """Limits, and the pyhf workspaces by benchmark, which only histograms have."""
@@ -42,15 +43,22 @@ def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.G
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(Evidence(problem, limits, rate=rate))
 
-    counting = replace(problem, include_xsec=True, n_measured=1, simulation="all")
-    nothing, one_bin = np.zeros((len(problem.points), 1)), Binning((np.zeros(0),))
+    counting = _counting(problem)
+    nothing = np.zeros((len(problem.points), 1))
 
     def cells() -> Cells:
-        return Cells.binned(counting, nothing, one_bin, lambda events: events.x[:, :1])
+        return Cells.binned(counting, nothing, _ONE_BIN, lambda events: events.x[:, :1])
 
     return Result.of(
         counting, data, None if problem.observed is None else data, judge, {}, cells=cells, random=random
     ), {}
+
+
+_ONE_BIN = Binning((np.zeros(0),))
+
+
+def _counting(problem: LimitProblem) -> LimitProblem:
+    return replace(problem, include_xsec=True, n_measured=1, simulation="all")
 
 
 def _truth(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> LimitsAndWorkspaces:
@@ -73,17 +81,9 @@ def _truth(problem: LimitProblem, settings: BaselineSettings, random: np.random.
 def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> LimitsAndWorkspaces:
     """Limits from a histogram of observables, filled with all events except test events; r is relative to the true
     point."""
-    histogram = settings.histogram
-    if histogram is None:
-        raise SettingsError("a histogram needs observables and bins")
-    columns = [column_of(problem.file, name) for name in histogram.observables]
-    for name, column in zip(histogram.observables, columns, strict=True):
-        check_finite(name, problem.file.part("all").x[:, column])
-    rest, population = problem.file.part("rest"), problem.population
-    template = Events(rest.x[:, columns], rest.weights)
-    weights = np.maximum(rest.weights @ problem.coefficients[:-1].mean(axis=0), 0.0)
-    binning = make_binning(histogram.bins, template.x, weights)
-    check_bins(binning, template, problem.true_coefficients)
+    histogram = _settings_of(settings)
+    columns, template, binning = _filled(problem, histogram)
+    population = problem.population
     problem = replace(problem, n_measured=binning.size, simulation="rest")
     x, probabilities = problem.asimov
     data = Summaries(x[:, columns], probabilities)
@@ -117,6 +117,42 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
     if observed is not None:
         counts = problem.n_observed * binning.fractions(observed)
     return limits, make_workspaces(problem, binning, template, counts, "_".join(histogram.observables))
+
+
+def _settings_of(settings: BaselineSettings) -> HistogramSettings:
+    if settings.histogram is None:
+        raise SettingsError("a histogram needs observables and bins")
+    return settings.histogram
+
+
+def _filled(problem: LimitProblem, histogram: HistogramSettings) -> tuple[list[int], Events, Binning]:
+    """The columns of the observables of a histogram, the events that fill it, and its bins."""
+    columns = [column_of(problem.file, name) for name in histogram.observables]
+    for name, column in zip(histogram.observables, columns, strict=True):
+        check_finite(name, problem.file.part("all").x[:, column])
+    rest = problem.file.part("rest")
+    template = Events(rest.x[:, columns], rest.weights)
+    weights = np.maximum(rest.weights @ problem.probes.mean(axis=0), 0.0)
+    binning = make_binning(histogram.bins, template.x, weights)
+    check_bins(binning, template, problem.true_coefficients)
+    return columns, template, binning
+
+
+def density(problem: LimitProblem, settings: BaselineSettings) -> tuple[LimitProblem, Density]:
+    """The likelihood of a baseline at any point, with the problem as the likelihood reads it."""
+    row = problem.true_coefficients
+    if settings.baseline == RATE.name:
+        counting = _counting(problem)
+        variations = problem.variations(problem.rate_partition)
+        one = BinnedDensity.of(counting, problem.rate_events, lambda x: x[:, :1], _ONE_BIN, row, variations)
+        return counting, one
+    own = replace(problem, simulation="rest")
+    if settings.baseline == TRUTH.name:
+        return own, TruthDensity(row, problem.file.part("rest").weights.sum(axis=0))
+    columns, _, binning = _filled(problem, _settings_of(settings))
+    rest, variations = problem.file.part("rest"), problem.variations("rest")
+    own = replace(own, n_measured=binning.size)
+    return own, BinnedDensity.of(own, rest, lambda x: x[:, columns], binning, row, variations)
 
 
 LIKELIHOODS: Mapping[str, Callable[[LimitProblem, BaselineSettings, np.random.Generator], LimitsAndWorkspaces]] = {

@@ -1,0 +1,71 @@
+"""The scans that a study asks for, of all kinds of limits of a likelihood."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+from scipy.special import chdtri
+
+from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.limits import Cloud
+from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.scanning.box import Box
+from mmc.jobs.statistics.scanning.density import Density
+from mmc.jobs.statistics.scanning.outcome import Scans
+from mmc.jobs.statistics.scanning.scan import run_scans
+from mmc.jobs.statistics.scanning.surface import Surface, surfaces
+
+log = logging.getLogger(__name__)
+
+PLACES = 400
+"""The number of points, spread over the confidence region, at which closure tests are made without a grid."""
+LARGER = 1.5
+"""They fill an ellipsoid whose -2 ln λ is that of the region times this number."""
+
+
+def scanned(problem: LimitProblem, own: LimitProblem, density: Density) -> LimitProblem:
+    """The problem with the scans of all kinds of limits, and with points for closure tests if there is no grid.
+
+    :param own: the problem as the likelihood reads it: its events and the number of measured numbers
+    """
+    if problem.box is None:
+        return problem
+    found = {}
+    for name, surface in surfaces(own, density).items():
+        found[name] = run_scans(
+            surface.minus_2_log,
+            surface.widening,
+            problem.box,
+            list(problem.grid.axes),
+            problem.scans,
+            problem.levels,
+            start=problem.theta_true,
+            dof=_dof(own, surface),
+        )
+        log.info("%s: %d scans, best fit %s", name or "expected", len(problem.scans), found[name].best_fit)
+    if not isinstance(problem.grid, Cloud):
+        return replace(problem, scanned=found)
+    places = np.concatenate([*_places(problem.box, found.values(), max(problem.levels))])
+    cloud = Cloud.among(problem.box, list(problem.grid.axes), problem.grid.center, places)
+    return replace(problem, scanned=found, grid=cloud)
+
+
+def _dof(problem: LimitProblem, surface: Surface) -> int:
+    n = len(problem.theta_true)
+    return n if problem.n_measured is None else min(n, max(problem.n_measured - (not surface.rate), 1))
+
+
+def _places(box: Box, found: Iterable[Scans], level: float) -> Iterable[Array]:
+    """The best fits, and points that fill the ellipsoid of the first."""
+    fits = [scans.fit for scans in found]
+    yield np.stack([fit.best for fit in fits])
+    n, half = len(box.low), 0.5 * (box.high - box.low)
+    inverse = np.diag(half**-2.0)  # no axis is longer than its range
+    if fits[0].covariance is not None:
+        inverse = inverse + np.linalg.inv(fits[0].covariance) / (LARGER * float(chdtri(n, 1.0 - level)))
+    axes = np.linalg.cholesky(np.linalg.inv(inverse))
+    random = np.random.default_rng(1)
+    directions = random.normal(size=(PLACES, n))
+    directions *= (random.random(PLACES) ** (1.0 / n) / np.linalg.norm(directions, axis=1))[:, np.newaxis]
+    yield np.clip(fits[0].best + directions @ axes.T, box.low, box.high)
