@@ -8,7 +8,7 @@ from mmc.compiler.checks.methods import methods_of
 from mmc.compiler.checks.points import grid_of
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 from mmc.compiler.language.document import Path
-from mmc.compiler.study.likelihood_scans import MOST_PARAMETERS_OF_GRID, POINTS, entries_of, has_grid
+from mmc.compiler.study.likelihood_scans import MOST_PARAMETERS_OF_GRID, POINTS, has_grid
 from mmc.compiler.study.scans import has_training_error
 
 SCANS: Path = ("evaluation", "scans")
@@ -102,9 +102,10 @@ def needs_grid(ctx: Context) -> Iterator[Diagnostic]:
 MMC525 = Code(
     "MMC525",
     "A minimiser cannot fit this likelihood",
-    "Scans, and limits of more than three parameters, need a likelihood that is smooth in the parameters: with morphing, "
-    "the rate, histograms, the truth, SALLY, and ratios that are normalised or not calibrated. The histogram of SALLINO "
-    "and adaptive SALLY differs from point to point, and the calibrations `histogram` and `isotonic` have steps.",
+    "Scans, and limits of more than three parameters, need a likelihood that is smooth in the parameters: with "
+    "morphing, the rate, histograms, the truth, SALLY, and ratios that are normalised or not calibrated. The histogram "
+    "of SALLINO and adaptive SALLY differs from point to point, and the calibrations `histogram` and `isotonic` have "
+    "steps.",
 )
 
 

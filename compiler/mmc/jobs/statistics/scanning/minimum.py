@@ -19,6 +19,8 @@ HIGHEST = 1e9
 """Larger values, and those that are not finite, are replaced by this one: Minuit needs finite numbers."""
 CALLS = 20_000
 """The largest number of evaluations in one minimisation."""
+PRECISION = 1e-8
+"""The relative precision of the function, for Minuit: networks have single precision, averaged over many events."""
 STEP = 1e-3
 """The step to each side for derivatives, in units of half the range."""
 
@@ -61,7 +63,7 @@ class Minimiser:
         inside[list(fixed)] = ((start - self.box.middle) / self.box.half)[list(fixed)]
         minuit = Minuit(self._at, inside, grad=self._gradient)
         minuit.errordef = Minuit.LEAST_SQUARES
-        minuit.strategy, minuit.print_level = 0, 0
+        minuit.strategy, minuit.print_level, minuit.precision = 0, 0, PRECISION
         for k in range(len(start)):
             minuit.fixed[k] = k in fixed
             if k not in fixed:

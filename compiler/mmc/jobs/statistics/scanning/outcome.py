@@ -51,7 +51,7 @@ class Fit:
         found = []
         if not self.converged:
             found.append("the minimiser did not converge to the best fit")
-        ends = [name for name, end in zip(names, self.at_end, strict=True) if end]
+        ends = [name for name, end in zip(names, self.at_end, strict=True) if end and self.determined]
         if ends:
             found.append(
                 f"at the best fit, {' and '.join(ends)} {'is' if len(ends) == 1 else 'are'} at an end of the range"
@@ -123,6 +123,11 @@ class Scans:
         return _named(self.fit.best, self.names)
 
     @property
+    def points(self) -> int:
+        """The number of points of all scans."""
+        return sum(curve.values.size for curve in self.curves)
+
+    @property
     def failed(self) -> int:
         """The number of points of all scans at which a fit did not converge."""
         return sum(curve.failed for curve in self.curves)
@@ -148,6 +153,7 @@ class Scans:
                 name: [float(a), float(b)] for name, a, b in zip(self.names, self.box.low, self.box.high, strict=True)
             },
             "fit": self.fit.summary(self.names),
+            "problems": self.fit.problems(self.names),
             "scans": [
                 {
                     "over": list(curve.scan.over),
