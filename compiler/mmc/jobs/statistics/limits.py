@@ -26,7 +26,7 @@ from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.jackknife import standard_error
 from mmc.jobs.statistics.projections import Intervals, intervals, profile, projections, slice_through
 from mmc.jobs.statistics.scanning.box import Box
-from mmc.jobs.statistics.scanning.outcome import Scans
+from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
 
 _NO_REGIONS: Mapping[str, Any] = {
     key: {} for key in ("allowed_fraction", "allowed_area", "allowed_area_error", "intervals", "interval_errors")
@@ -126,6 +126,8 @@ class Limits:
     """Critical values from toys, which include the statistical error of the simulation; None for those of χ²."""
     scans: Scans | None = None
     """The best fit that a minimiser has found, and scans; None if the study asks for none."""
+    fitted: Fitted | None = None
+    """The fits of simulated experiments; None if the study asks for none."""
 
     @property
     def has_grid(self) -> bool:
@@ -257,6 +259,8 @@ class Limits:
             found["toys"] = {"per_point": self.critical.toys, "map": self._coverage_map(self.critical)}
         if self.scans is not None:
             found["scans"] = self.scans.summary()
+        if self.fitted is not None:
+            found["pseudo_data"] = self.fitted.summary(levels)
         if len(axes) > 1 and self.has_grid:
             at = {name: float(axis[k]) for (name, axis), k in zip(axes.items(), slice_point, strict=True)}
             slices = [slice_through(ratio, [k], slice_point) for k in range(len(axes))]
@@ -323,6 +327,8 @@ class Limits:
     def values(self) -> dict[str, Array]:
         """The same arrays without the axes."""
         scanned = {} if self.scans is None else self.scans.arrays()
+        if self.fitted is not None:
+            scanned = scanned | self.fitted.arrays()
         if not self.has_grid:
             return scanned
         ratio = self.on_grid

@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmc.compiler.settings.limits import LimitSettings, LikelihoodScan
+from mmc.compiler.settings.limits import Experiments, LikelihoodScan, LimitSettings
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, EventFile, Events, Partition, Summaries, Variations
 from mmc.jobs.statistics.jackknife import GROUPS, group_sums
@@ -32,7 +32,7 @@ from mmc.jobs.statistics.limits import Cloud, Grid, Limits, effective_size
 from mmc.jobs.statistics.observed import read_observed
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.scanning.box import Box
-from mmc.jobs.statistics.scanning.outcome import Scans
+from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
 
 PROBES = 512
 """The number of points all over the ranges where templates must be filled, if there is no grid."""
@@ -71,6 +71,10 @@ class LimitProblem:
     """The ranges in which the best fit is looked for; None without scans."""
     scanned: Mapping[str, Scans] = field(default_factory=dict)
     """The best fit and the scans of each kind of limits, by the names of :meth:`all_limits`."""
+    experiments: Experiments | None = None
+    """The simulated experiments that the study asks for."""
+    fitted: Mapping[str, Fitted] = field(default_factory=dict)
+    """Their fits, by the kind of limits."""
 
     @classmethod
     def of(
@@ -98,7 +102,7 @@ class LimitProblem:
                 "toys need morphing, balanced event weights and nominal systematic uncertainties: remove "
                 "`confidence: toys`"
             )
-        box = Box.of(settings.ranges, file.parameters) if settings.scans else None
+        box = Box.of(settings.ranges, file.parameters) if settings.ranges else None
         center = tuple(theta_true.tolist())
         if settings.grid or box is None:
             grid = Grid.of(settings.grid, file.parameters, center)
@@ -110,6 +114,7 @@ class LimitProblem:
             grid=grid,
             scans=settings.scans,
             box=box,
+            experiments=settings.experiments,
             theta_true=theta_true,
             luminosity=float(settings.luminosity_pb),
             levels=settings.confidence_levels,
@@ -139,6 +144,11 @@ class LimitProblem:
     def coefficients(self) -> Array:
         """The morphing coefficients of :attr:`points`."""
         return self.file.coefficients(self.points)
+
+    def dof(self, *, rate: bool) -> int:
+        """The degrees of freedom of -2 ln λ: :attr:`mmc.jobs.statistics.limits.Limits.dof`."""
+        n = len(self.theta_true)
+        return n if self.n_measured is None else min(n, max(self.n_measured - (not rate), 1))
 
     @cached_property
     def probes(self) -> Array:
@@ -308,12 +318,12 @@ class LimitProblem:
                 per_trained[rate_name] = self.per_trained(limits)
             limits = replace(limits, per_simulated=self.per_simulated(n) + n * per_trained[rate_name])
             name = "_".join(filter(None, names))
-            found[name] = replace(limits, scans=self.scanned.get(name))
+            found[name] = replace(limits, scans=self.scanned.get(name), fitted=self.fitted.get(name))
             if shape.gain is not None:
                 gain = shape.gain(n, self.expected if rate else None)
                 profiled = replace(limits, log_likelihood=limits.log_likelihood + gain, replicas=None)
                 name = "_".join(filter(None, [*names, "with_systematics"]))
-                found[name] = replace(profiled, scans=self.scanned.get(name))
+                found[name] = replace(profiled, scans=self.scanned.get(name), fitted=self.fitted.get(name))
         return found
 
     def variations(self, partition: Partition) -> Variations | None:

@@ -11,7 +11,7 @@ from mmc.jobs.statistics.baseline_information import fisher_information
 from mmc.jobs.statistics.baselines import LIKELIHOODS, density
 from mmc.jobs.statistics.limits import save_arrays
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.scanning.scanned import scanned
+from mmc.jobs.statistics.scanning.fitted import fitted
 
 
 def run(job: StepJob) -> None:
@@ -31,7 +31,7 @@ def run(job: StepJob) -> None:
         return
     problem = LimitProblem.of(file, settings.limits, job.optional("observed"), grouped=grouped)
     if problem.box is not None:
-        problem = scanned(problem, *density(problem, settings))
+        problem = fitted(problem, *density(problem, settings), job.seed)
     outcome, workspaces = LIKELIHOODS[settings.baseline](problem, settings, np.random.default_rng(job.seed))
     for name, workspace in workspaces.items():
         write_json(job.out / f"workspace_{name}.json", workspace)

@@ -13,7 +13,7 @@ from mmc.jobs.statistics.evaluation import estimated_density, evaluate_estimator
 from mmc.jobs.statistics.information import learned_information
 from mmc.jobs.statistics.limits import save_arrays
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.scanning.scanned import scanned
+from mmc.jobs.statistics.scanning.fitted import fitted
 
 
 def run(job: StepJob) -> None:
@@ -37,7 +37,7 @@ def run(job: StepJob) -> None:
     if spread is not None and settings.training_error:
         problem = replace(problem, training=spread.variance)
     if problem.box is not None:
-        problem = scanned(problem, problem, estimated_density(problem, settings, estimator))
+        problem = fitted(problem, problem, estimated_density(problem, settings, estimator), job.seed)
     outcome = evaluate_estimator(problem, settings, estimator, job.seed)
     arrays, described = outcome.all_arrays(), {}
     if spread is not None:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from scipy.special import chdtri
 
-from mmc.compiler.settings.limits import LikelihoodScan
+from mmc.compiler.settings.limits import Experiments, LikelihoodScan
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.scanning.box import Box
 
@@ -184,3 +186,57 @@ def _named(point: Array, names: Sequence[str]) -> dict[str, float]:
 
 def _point_words(point: Array, names: Sequence[str]) -> str:
     return ", ".join(f"{name} = {value:.3g}" for name, value in zip(names, point, strict=True))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The fits of simulated experiments."""
+
+    settings: Experiments
+    names: tuple[str, ...]
+    dof: int
+    """The degrees of freedom of -2 ln λ of all parameters together."""
+    best: Array
+    """The best fits, shape (experiments, parameters)."""
+    distances: Array
+    """-2 ln λ of the point of the experiments and of each of its coordinates: shape (experiments, 1 + parameters)."""
+    converged: npt.NDArray[np.bool_]
+    at_end: npt.NDArray[np.bool_]
+    """Whether a best fit is at an end of a range."""
+    events: npt.NDArray[np.intp]
+    """The numbers of events."""
+
+    def summary(self, levels: Sequence[float]) -> dict[str, Any]:
+        """The entries of result files."""
+        n, spread = len(self.best), self.best.std(axis=0, ddof=1) if len(self.best) > 1 else None
+        return {
+            "theta": dict(self.settings.at),
+            "events": self.settings.events,
+            "repeat": n,
+            "mean_events": float(self.events.mean()),
+            "not_converged": int((~self.converged).sum()),
+            "at_end_of_range": int(self.at_end.sum()),
+            "best_fit": {
+                "mean": _named(self.best.mean(axis=0), self.names),
+                "standard_deviation": None if spread is None else _named(spread, self.names),
+            },
+            "coverage": [self._coverage(level) for level in levels],
+        }
+
+    def _coverage(self, level: float) -> dict[str, Any]:
+        limits = np.array([chdtri(self.dof, 1.0 - level), *np.full(len(self.names), chdtri(1, 1.0 - level))])
+        inside = (self.distances <= limits).sum(axis=0)
+        n = len(self.distances)
+        smoothed = (inside + 1.0) / (n + 2.0)  # else the error is 0 where all experiments or none are inside
+        errors = np.sqrt(smoothed * (1.0 - smoothed) / n)
+        return {
+            "level": level,
+            "region": float(inside[0] / n),
+            "region_error": float(errors[0]),
+            "intervals": _named(inside[1:] / n, self.names),
+            "interval_errors": _named(errors[1:], self.names),
+        }
+
+    def arrays(self) -> dict[str, Array]:
+        """``pseudo_data_best_fit`` (experiments, parameters) and ``pseudo_data_minus_2_ln_lambda``."""
+        return {"pseudo_data_best_fit": self.best, "pseudo_data_minus_2_ln_lambda": self.distances}

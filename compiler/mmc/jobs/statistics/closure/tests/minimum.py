@@ -63,13 +63,13 @@ TEST = ClosureTest(
     name="minimum",
     place=12,
     families=(RATE.name, TRUTH.name, HISTOGRAM.name, SCORE.name, RATIO.name, OBSERVED),
-    demand="the minimiser finds one best fit inside the ranges of the parameters, from the true point and from 8 others",
+    demand="the minimiser finds a single best fit inside the ranges, from the true point and from 8 others",
     tolerance="none",
     explanation="""
-    It is made with `scans` alone. The test fails if MIGRAD does not converge to the best fit. It is doubtful if the best
-    fit is at an end of the range of a parameter, if the likelihood does not fall in all directions there, if there are
-    other maxima inside the confidence region, or if a fit at a point of a scan does not converge. With fewer measured
-    numbers than parameters, as for the rate, the best fit is not unique, and only the convergence counts.
+    It is made with `scans` alone. The test fails if MIGRAD does not converge to the best fit. It is doubtful if the
+    best fit is at an end of the range of a parameter, if the likelihood does not fall in all directions there, if there
+    are other maxima inside the confidence region, or if a fit at a point of a scan does not converge. With fewer
+    measured numbers than parameters, as for the rate, the best fit is not unique, and only the convergence counts.
     """,
     schema={"minimum": figures_or_null(SCHEMA, "The minimiser's best fit; null without scans.")},
     measure=measure,

@@ -1,4 +1,4 @@
-"""The scans that a study asks for, of all kinds of limits of a likelihood."""
+"""What a study asks a minimiser for: scans of all kinds of limits, and simulated experiments."""
 
 import logging
 from collections.abc import Iterable
@@ -12,9 +12,10 @@ from mmc.jobs.statistics.limits import Cloud
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.density import Density
+from mmc.jobs.statistics.scanning.experiments import run_experiments
 from mmc.jobs.statistics.scanning.outcome import Scans
 from mmc.jobs.statistics.scanning.scan import run_scans
-from mmc.jobs.statistics.scanning.surface import Surface, surfaces
+from mmc.jobs.statistics.scanning.surface import surfaces
 
 log = logging.getLogger(__name__)
 
@@ -24,36 +25,40 @@ LARGER = 1.5
 """They fill an ellipsoid whose -2 ln λ is that of the region times this number."""
 
 
-def scanned(problem: LimitProblem, own: LimitProblem, density: Density) -> LimitProblem:
-    """The problem with the scans of all kinds of limits, and with points for closure tests if there is no grid.
+def fitted(problem: LimitProblem, own: LimitProblem, density: Density, seed: int) -> LimitProblem:
+    """The problem with the scans of all kinds of limits and the fits of simulated experiments.
+
+    If there is no grid, it has points for closure tests.
 
     :param own: the problem as the likelihood reads it: its events and the number of measured numbers
+    :param seed: seeds the experiments
     """
-    if problem.box is None:
-        return problem
+    box = problem.box
+    if box is not None and problem.experiments is not None:
+        random = np.random.default_rng(seed).spawn(1)[0]
+        problem = replace(problem, fitted=run_experiments(own, density, problem.experiments, box, random))
+    return _scanned(problem, own, density, box) if box is not None and problem.scans else problem
+
+
+def _scanned(problem: LimitProblem, own: LimitProblem, density: Density, box: Box) -> LimitProblem:
     found = {}
     for name, surface in surfaces(own, density).items():
         found[name] = run_scans(
             surface.minus_2_log,
             surface.widening,
-            problem.box,
+            box,
             list(problem.grid.axes),
             problem.scans,
             problem.levels,
             start=problem.theta_true,
-            dof=_dof(own, surface),
+            dof=own.dof(rate=surface.rate),
         )
         log.info("%s: %d scans, best fit %s", name or "expected", len(problem.scans), found[name].best_fit)
     if not isinstance(problem.grid, Cloud):
         return replace(problem, scanned=found)
-    places = np.concatenate([*_places(problem.box, found.values(), max(problem.levels))])
-    cloud = Cloud.among(problem.box, list(problem.grid.axes), problem.grid.center, places)
+    places = np.concatenate([*_places(box, found.values(), max(problem.levels))])
+    cloud = Cloud.among(box, list(problem.grid.axes), problem.grid.center, places)
     return replace(problem, scanned=found, grid=cloud)
-
-
-def _dof(problem: LimitProblem, surface: Surface) -> int:
-    n = len(problem.theta_true)
-    return n if problem.n_measured is None else min(n, max(problem.n_measured - (not surface.rate), 1))
 
 
 def _places(box: Box, found: Iterable[Scans], level: float) -> Iterable[Array]:
