@@ -95,13 +95,7 @@ def cells(ctx: Context) -> Iterator[Diagnostic]:
         where: Path = ("evaluation", "grid") if ctx.given("evaluation", "grid") else ("evaluation",)
         help_text = "take fewer points per parameter, or `scans: [{over: each}]` instead of the grid"
         yield ctx.problem(MMC507, where, message, help_text, key=True)
-    score_bins, parameters = ctx.get("evaluation", "score_bins"), ctx.names("parameters")
-    if score_bins is not None and parameters:
-        chosen = _score_likelihood(ctx.get("evaluation", "score_likelihood"))
-        components = len(chosen.axes(len(parameters)))
-        if _product(score_bins for _ in range(components)) > MOST_CELLS:
-            message = f"{score_bins} bins in each of {components} components are more than {MOST_CELLS:,} cells"
-            yield ctx.problem(MMC507, ("evaluation", "score_bins"), message, "take fewer bins")
+    yield from _score_cells(ctx)
     for path, histogram in _histograms(ctx):
         observables, given = histogram["observables"], histogram["bins"]
         count = _product(_bin_count(given.get(name, adaptive_bins(len(observables)))) for name in observables)
@@ -109,6 +103,29 @@ def cells(ctx: Context) -> Iterator[Diagnostic]:
             message = f"the histogram has {_many(count)} cells; at most {MOST_CELLS:,} are possible"
             key = "bins" if given else "observables"
             yield ctx.problem(MMC507, (*path, key), message, "take fewer bins, or fewer observables", key=True)
+
+
+def _score_cells(ctx: Context) -> Iterator[Diagnostic]:
+    """Histograms of the score are not too large."""
+    parameters, score_bins = ctx.names("parameters"), ctx.get("evaluation", "score_bins")
+    if not parameters or ctx.get("evaluation") is None:
+        return
+    chosen = _score_likelihood(ctx.get("evaluation", "score_likelihood"))
+    if score_bins is not None:
+        components = len(chosen.axes(len(parameters)))
+        if _product(score_bins for _ in range(components)) > MOST_CELLS:
+            message = f"{score_bins} bins in each of {components} components are more than {MOST_CELLS:,} cells"
+            yield ctx.problem(MMC507, ("evaluation", "score_bins"), message, "take fewer bins")
+        return
+    for name, method, _ in methods_of(ctx):
+        if method.likelihoods:
+            bins = method.likelihood(chosen.name).axes(len(parameters))
+            if _product(bins) > MOST_CELLS:
+                message = (
+                    f"{bins[-1]} bins in each of {len(parameters)} components of the score of {show(name)} are more "
+                )
+                message += f"than {MOST_CELLS:,} cells"
+                yield ctx.problem(MMC507, ("methods", name), message, "write `score_bins: 2` in `evaluation`", key=True)
 
 
 def _grid_points(ctx: Context) -> int:

@@ -141,18 +141,20 @@ def _filled(problem: LimitProblem, histogram: HistogramSettings) -> tuple[list[i
 def density(problem: LimitProblem, settings: BaselineSettings) -> tuple[LimitProblem, Density]:
     """The likelihood of a baseline at any point, with the problem as the likelihood reads it."""
     row = problem.true_coefficients
-    if settings.baseline == RATE.name:
-        counting = _counting(problem)
-        variations = problem.variations(problem.rate_partition)
-        one = BinnedDensity.of(counting, problem.rate_events, lambda x: x[:, :1], _ONE_BIN, row, variations)
-        return counting, one
-    own = replace(problem, simulation="rest")
     if settings.baseline == TRUTH.name:
-        return own, TruthDensity(row, problem.file.part("rest").weights.sum(axis=0))
-    columns, _, binning = _filled(problem, _settings_of(settings))
-    rest, variations = problem.file.part("rest"), problem.variations("rest")
-    own = replace(own, n_measured=binning.size)
-    return own, BinnedDensity.of(own, rest, lambda x: x[:, columns], binning, row, variations)
+        totals = problem.file.part("rest").weights.sum(axis=0)
+        return replace(problem, simulation="rest"), TruthDensity(row, totals)
+    if settings.baseline == RATE.name:
+        own, template, columns, binning = _counting(problem), problem.rate_events, [0], _ONE_BIN
+        variations = problem.variations(problem.rate_partition)
+    else:
+        columns, _, binning = _filled(problem, _settings_of(settings))
+        own = replace(problem, simulation="rest", n_measured=binning.size)
+        template, variations = problem.file.part("rest"), problem.variations("rest")
+    binned = BinnedDensity.of(
+        own, template, binning, summary=lambda x: x[:, columns], reference=row, variations=variations
+    )
+    return own, binned
 
 
 LIKELIHOODS: Mapping[str, Callable[[LimitProblem, BaselineSettings, np.random.Generator], LimitsAndWorkspaces]] = {

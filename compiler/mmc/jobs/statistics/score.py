@@ -130,8 +130,8 @@ def score_density(
     bins = (histogram.score_bins,) if isinstance(histogram.score_bins, int) else histogram.score_bins
     shares = _informative(scores, weights) if problem.file.is_balanced else weights
     binning = make_binning(bins * scores.shape[1], scores, shares)
-    row = problem.file.coefficients(reference[np.newaxis])[0]
-    return BinnedDensity.of(problem, template, score, binning, row, problem.variations(problem.simulation))
+    row, variations = problem.file.coefficients(reference[np.newaxis])[0], problem.variations(problem.simulation)
+    return BinnedDensity.of(problem, template, binning, summary=score, reference=row, variations=variations)
 
 
 def profiling(problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator) -> Array:

@@ -1,7 +1,7 @@
 """The likelihoods of baselines and estimators at any point of parameter space, for some data.
 
-On a grid the same likelihoods are calculated at all points together (:mod:`mmc.jobs.statistics.problem`). Here the points
-are those that a minimiser asks for, and whatever does not depend on them is calculated once.
+On a grid the same likelihoods are calculated at all points together (:mod:`mmc.jobs.statistics.problem`). Here the
+points are those that a minimiser asks for, and whatever does not depend on them is calculated once.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class Shape:
     """The likelihood of the distribution of some data, without the rate."""
 
     mean_log: Callable[[Array, Array], Array]
-    """ln r per event at points (points, parameters) with morphing coefficients (points, benchmarks); shape (points,)."""
+    """ln r per event at points (points, parameters), with morphing coefficients (points, benchmarks); (points,)."""
     gain: Callable[[Array, float, Array | None], Array] | None = None
     """What fitted nuisance parameters add to ln L, from morphing coefficients, the number of events in the data and the
     expected numbers of events (None without the rate); None if they stay at their nominal values."""
@@ -60,8 +60,9 @@ class BinnedDensity:
         cls,
         problem: LimitProblem,
         template: Events,
-        summary: Callable[[Array], Array],
         binning: Binning,
+        *,
+        summary: Callable[[Array], Array],
         reference: Array,
         variations: Variations | None,
     ) -> "BinnedDensity":

@@ -8,8 +8,8 @@ from scipy.special import chdtri
 
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.scanning.box import Box
-from mmc.jobs.statistics.scanning.outcome import Fit, Interval
 from mmc.jobs.statistics.scanning.minimum import Function, Minimiser, Minimum
+from mmc.jobs.statistics.scanning.outcome import Fit, Interval
 
 STARTS = 8
 """The number of points all over the ranges from which fits start, besides the true point."""
