@@ -172,7 +172,8 @@ _KINDS = {"object": "mapping", "array": "list", "string": "text", "integer": "wh
 
 def _kind(schema: Mapping[str, Any]) -> str:
     if "x-dimension" in schema:
-        return f"{schema['x-dimension']} with unit"
+        several = ", or list of two" if "array" in schema.get("type", ()) else ""
+        return f"{schema['x-dimension']} with unit{several}"
     if "x-refers-to" in schema:
         return f"one of `{schema['x-refers-to']}`"
     if "x-file" in schema:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmc.compiler.checks import check
-from mmc.compiler.inputs import ufo_model
+from mmc.compiler.inputs import tables, ufo_model
 from mmc.compiler.language.changes import changed
 from mmc.compiler.language.diagnostics import Diagnostic
 from mmc.compiler.language.document import Document, load
@@ -91,7 +91,8 @@ def read(name: str, changes: Sequence[str] = ()) -> StudyFile:
     if not is_shown and "mmc" not in (document.data or {}):  # messages would quote it: a private key, say
         raise UsageError(f"{name}: a link out of its folder, to a file that is not a study")
     document = changed(document, changes)
-    checked = check(document, _look_up_in(folder), _read_text_in(folder), read_start_in(folder), read_model_in(folder))
+    readers = (_look_up_in(folder), _read_text_in(folder), read_start_in(folder), read_model_in(folder))
+    checked = check(document, *readers, read_columns=read_columns_in(folder))
     return StudyFile(name, folder, document, *checked, is_shown, tuple(changes))
 
 
@@ -160,6 +161,16 @@ def read_start_in(folder: Path) -> Callable[[str], str | None]:
             return None
 
     return read_start
+
+
+def read_columns_in(folder: Path) -> Callable[[str], Mapping[str, tables.Column] | None]:
+    """A function that returns the columns of a table in the folder; None if only jobs can read them."""
+
+    @cache
+    def read_columns(text: str) -> Mapping[str, tables.Column] | None:
+        return tables.columns_of_npz(folder / text) if tables.kind_of(text) == "npz" else None
+
+    return read_columns
 
 
 def read_model_in(folder: Path) -> Callable[[Any], Mapping[str, str] | None]:

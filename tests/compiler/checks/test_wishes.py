@@ -40,9 +40,9 @@ def test_no_wish_is_a_key_of_a_study_or_points_to_a_place_that_is_not_there() ->
     [
         ("madspin", "mmc does not run MadSpin"),
         ("Reweight", "mmc writes the reweight card"),
-        ("regions", "select the events of a region by `cuts`"),
+        ("channels", "select the events of each region in `regions`"),
         ("setup", "a study replaces MadMiner's setup file"),
-        ("luminosity", "its place is `evaluation.luminosity`"),
+        ("luminosity", "its place is `regions.NAME.luminosity` or `evaluation.luminosity`"),
         ("training", "its place is `methods.NAME.training`"),
         ("Benchmarks", "did you mean `benchmarks`?"),
         ("seeds", "did you mean `seed`?"),

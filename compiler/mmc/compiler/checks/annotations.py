@@ -50,19 +50,23 @@ MMC505 = Code(
     "A histogram's variable is not an observable",
     "Histograms are filled with observables of the study; the name is not one of them.",
 )
+MMC561 = Code(
+    "MMC561", "A region does not exist", "The name is not in the study's `regions`. Upper and lower case matter."
+)
 _CODES = {
     "benchmarks": MMC201,
     "parameters": MMC202,
     "observables": MMC203,
     "systematics": MMC214,
     "groups": MMC215,
+    "regions": MMC561,
     "feature_sets": MMC223,
 }
 _WORDS = {"systematics": "systematic uncertainty", "feature_sets": "set of features"}
 _HISTOGRAMS = (("evaluation", "baselines"), ("evaluation", "fisher_information"))
 
 
-@rule(MMC201, MMC202, MMC203, MMC214, MMC215, MMC223, MMC505)
+@rule(MMC201, MMC202, MMC203, MMC214, MMC215, MMC223, MMC505, MMC561)
 def references(ctx: Context) -> Iterator[Diagnostic]:
     """Every name that refers to an entry of a section is the name of an entry."""
     for path, value, schema in ctx.annotated("x-refers-to"):
@@ -89,6 +93,8 @@ def _known(ctx: Context, section: str, name: str, path: Path, *, key: bool) -> I
 def quantities(ctx: Context) -> Iterator[Diagnostic]:
     """Every quantity is a number with a unit of its dimension, and resources of jobs are above zero."""
     for path, value, schema in ctx.annotated("x-dimension"):
+        if isinstance(value, list):  # its entries have the annotation too
+            continue
         try:
             number = parse_quantity(value, schema["x-dimension"])
             if number == 0 and path[0] == "execution":
@@ -132,7 +138,7 @@ def intervals(ctx: Context) -> Iterator[Diagnostic]:
 @rule(MMC401, MMC402, MMC403, MMC404, MMC405, MMC406, MMC407, MMC410)
 def expressions(ctx: Context) -> Iterator[Diagnostic]:
     """Every observable, cut, efficiency and transform is an expression that MadMiner can evaluate safely."""
-    names = frozenset(madminer_name(name) for name in ctx.names("observables") or ())
+    names = ctx.columns | {madminer_name(name) for name in ctx.names("observables") or ()}
     for path, value, schema in ctx.annotated("x-expression"):
         kind = schema["x-expression"]
         is_own = kind in ("observable", "cut", "efficiency") and ctx.reads_particles

@@ -29,7 +29,7 @@ def _asked(ctx: Context) -> list[Baseline]:
     return [kind for kind in BASELINES.values() if kind.asked(ctx.data.get("evaluation"))]
 
 
-def _histograms(ctx: Context) -> Iterator[tuple[Path, dict[str, Any]]]:
+def histograms(ctx: Context) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Every valid histogram, with its path."""
     single, named = (("evaluation", *section) for section in (HISTOGRAM.section, HISTOGRAM.named_section))
     information = ("evaluation", *FISHER.section, "histograms")
@@ -50,7 +50,7 @@ MMC506 = Code(
 @rule(MMC506)
 def bins(ctx: Context) -> Iterator[Diagnostic]:
     """Bins belong to an observable of the histogram and have a width."""
-    for histogram_path, histogram in _histograms(ctx):
+    for histogram_path, histogram in histograms(ctx):
         observables = frozenset(histogram["observables"])
         for name, binning in histogram["bins"].items():
             path = (*histogram_path, "bins", name)
@@ -96,7 +96,7 @@ def cells(ctx: Context) -> Iterator[Diagnostic]:
         help_text = "take fewer points per parameter, or `scans: [{over: each}]` instead of the grid"
         yield ctx.problem(MMC507, where, message, help_text, key=True)
     yield from _score_cells(ctx)
-    for path, histogram in _histograms(ctx):
+    for path, histogram in histograms(ctx):
         observables, given = histogram["observables"], histogram["bins"]
         count = _product(_bin_count(given.get(name, adaptive_bins(len(observables)))) for name in observables)
         if count > MOST_CELLS:
@@ -184,13 +184,15 @@ MMC511 = Code("MMC511", "The luminosity is zero", "At zero luminosity no events 
 @rule(MMC511)
 def some_luminosity(ctx: Context) -> Iterator[Diagnostic]:
     """The luminosity is above zero."""
-    text = ctx.get("evaluation", "luminosity")
-    try:
-        luminosity = 1.0 if text is None else parse_quantity(text, "luminosity")
-    except ValueError:  # reported as MMC110
-        return
-    if luminosity == 0:
-        yield ctx.problem(MMC511, ("evaluation", "luminosity"), "the luminosity is zero", "write `300 fb^-1`, say")
+    places: list[Path] = [("evaluation", "luminosity")]
+    for path in (*places, *(("regions", name, "luminosity") for name in ctx.entries("regions"))):
+        text = ctx.get(*path)
+        try:
+            luminosity = 1.0 if text is None else parse_quantity(text, "luminosity")
+        except ValueError:  # reported as MMC110
+            continue
+        if luminosity == 0:
+            yield ctx.problem(MMC511, path, "the luminosity is zero", "write `300 fb^-1`, say")
 
 
 MMC530 = Code(
@@ -205,16 +207,21 @@ MMC530 = Code(
 @rule(MMC530)
 def observed(ctx: Context) -> Iterator[Diagnostic]:
     """Observed events have a number for each observable. A file of more than 2 MB is checked by its jobs only."""
-    file, observables = ctx.get("evaluation", "observed", "file"), ctx.names("observables")
-    text = None if file is None or not is_there(ctx, file) else ctx.read_text(file)
-    if text is None or not observables:
-        return
-    try:
-        parse_observed(text, observables)
-    except ObservedError as error:
-        message = f"the observed events of {show(file)} cannot be used: {error}"
-        help_text = "the first row names the columns, every other row is an event with a number for each observable"
-        yield ctx.problem(MMC530, ("evaluation", "observed", "file"), message, help_text)
+    every = ctx.names("observables")
+    places: dict[Path, Any] = {("evaluation", "observed", "file"): every}
+    for name, entry in ctx.entries("regions").items():
+        places[("regions", name, "observed", "file")] = entry.get("observables", every)
+    for path, observables in places.items():
+        file = ctx.get(*path)
+        text = None if file is None or not is_there(ctx, file) else ctx.read_text(file)
+        if text is None or not observables:
+            continue
+        try:
+            parse_observed(text, observables)
+        except ObservedError as error:
+            message = f"the observed events of {show(file)} cannot be used: {error}"
+            help_text = "the first row names the columns, every other row is an event with a number for each observable"
+            yield ctx.problem(MMC530, path, message, help_text)
 
 
 MMC531 = Code(

@@ -15,9 +15,11 @@ _SECTIONS: tuple[tuple[Path, bool], ...] = (
     (("benchmarks",), True),
     (("generation", "samples"), True),
     (("events", "samples"), True),
+    (("events", "tables"), True),
     (("observables",), False),
     (("systematics",), False),
     (("groups",), True),
+    (("regions",), True),
     (("methods",), True),
     (("evaluation", "baselines", "histograms"), True),
 )

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from mmc.compiler.catalogue.generators import EVENT_FILE
+from mmc.compiler.catalogue.generators import EVENT_FILE, TABLES
 from mmc.compiler.catalogue.names import IN_BASIS, madminer_name
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.definitions import scope
@@ -27,7 +27,7 @@ def without_effect(ctx: Context) -> Iterator[Diagnostic]:
     if ctx.origin is not EVENT_FILE:
         return
     decided = ("morphing", "detector", "default_observables", "objects", "definitions")
-    for section in (*decided, "cuts", "efficiencies", "systematics", "groups"):
+    for section in (*decided, "cuts", "efficiencies", "systematics", "groups", "regions"):
         if ctx.given(section):
             message = f"`{section}` has no effect on an existing event file"
             yield ctx.problem(MMC311, (section,), message, "remove it", key=True)
@@ -66,6 +66,8 @@ def definitions(ctx: Context) -> Iterator[Diagnostic]:
         definition = entry.get("definition")
         if "function" in entry:
             continue
+        if definition is None and ctx.origin is TABLES:
+            continue  # it is the column of its name
         if definition is None:
             message = f"observable {show(name)} has no definition"
             yield ctx.problem(MMC312, ("observables", name), message, 'add one, as in `definition: "met.pt"`', key=True)

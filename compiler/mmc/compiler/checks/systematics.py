@@ -1,11 +1,13 @@
 """Rules about systematic uncertainties, and about groups of samples."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from mmc.compiler.catalogue.generators import MADGRAPH
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.events import MMC305
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
+from mmc.compiler.language.document import Path
 
 _VARIED = {"mu": ("mur", "muf"), "mur": ("mur",), "muf": ("muf",)}
 """For each scale of MadMiner, the scales of MadGraph that it varies."""
@@ -74,36 +76,38 @@ def has_no_systematics(ctx: Context, group: str | None = None) -> bool:
 MMC216 = Code(
     "MMC216",
     "A sample does not exist",
-    "A group names a sample that the study does not have. Upper and lower case matter.",
+    "A group or region names a sample that the study does not have. Upper and lower case matter.",
 )
 MMC219 = Code(
     "MMC219",
     "A sample is in no group",
-    "If a study has groups, the events of each group are combined separately. The events of this sample are generated "
-    "but not used.",
+    "If a study has groups or regions, the events of each are combined separately. The events of this sample are "
+    "generated but not used.",
     "warning",
 )
 
 
 @rule(MMC216, MMC219, MMC305)
 def groups(ctx: Context) -> Iterator[Diagnostic]:
-    """Groups contain samples of the study, at least one signal each, and every sample is in a group."""
-    if not ctx.reads_particles or not ctx.sound(*ctx.samples_path) or "groups" not in ctx.data:
+    """Groups and regions contain samples of the study, at least one signal each, and every sample is in one of them."""
+    if not ctx.reads_particles or not ctx.sound(*ctx.samples_path):
         return
-    samples = ctx.samples
-    every = {name: list(samples) if members == "all" else members for name, members in ctx.entries("groups").items()}
-    for name, members in every.items():
+    samples, word = ctx.samples, "group" if "groups" in ctx.data else "region"
+    said: dict[Path, Any] = {("groups", name): members for name, members in ctx.entries("groups").items()}
+    said |= {("regions", name, "samples"): entry["samples"] for name, entry in ctx.entries("regions").items()}
+    every = {path: list(samples) if members == "all" else members for path, members in said.items()}
+    for path, members in every.items():
         for index, member in enumerate(members):
             if member not in samples:
                 help_text = suggestion(member, samples, lambda: f"there are {one_of(samples)}")
                 message = f"the study has no sample {show(member)}"
-                yield ctx.problem(MMC216, ("groups", name, index), message, help_text)
+                yield ctx.problem(MMC216, (*path, index), message, help_text)
         if all(member in samples and samples[member]["background"] for member in members):
-            message = f"all samples of the group {show(name)} are backgrounds"
+            message = f"all samples of the {word} {show(path[1])} are backgrounds"
             help_text = "add a sample that depends on the parameters"
-            yield ctx.problem(MMC305, ("groups", name), message, help_text, key=True)
+            yield ctx.problem(MMC305, path[:2], message, help_text, key=True)
     grouped = {member for members in every.values() for member in members}
-    for name in samples if ctx.sound("groups") else ():
+    for name in samples if every and ctx.sound("groups") and ctx.sound("regions") else ():
         if name not in grouped:
-            message = f"sample {show(name)} is in no group, so nothing is learned from its events"
-            yield ctx.problem(MMC219, (*ctx.samples_path, name), message, "add it to a group, or remove it", key=True)
+            message = f"sample {show(name)} is in no {word}, so nothing is learned from its events"
+            yield ctx.problem(MMC219, (*ctx.samples_path, name), message, f"add it to a {word}, or remove it", key=True)

@@ -18,7 +18,7 @@ _REWEIGHTED = (
     "mmc writes the reweight card: every event gets a weight at each of the `benchmarks`; events that exist get theirs "
     "from `events: {samples: {NAME: {reweight: …}}}`"
 )
-_REGIONS = "select the events of a region by `cuts`, in a study of its own; `groups` combine samples, not selections"
+_REGIONS = "select the events of each region in `regions`, by name, as in `regions: {high: {cuts: [m_ll > 800]}}`"
 _COMBINED = "mmc does not combine studies: write one study for each, and add the ln L of their results"
 _SETUP = (
     "a study replaces MadMiner's setup file by `parameters` and `benchmarks`; `events.file` reads an event file; a "
@@ -39,7 +39,8 @@ _GRIDPACK = "mmc does not start gridpacks; it reads their event files, as `event
 _MODEL = "`generation.model` names a model that the installed MadGraph has"
 _NUISANCE = "write uncertainties in `systematics`, and name them in `systematics` of each sample that has them"
 _NTUPLES = (
-    "mmc reads Les Houches files with HepMC or Delphes output (`events.samples`), or a MadMiner file (`events.file`)"
+    "mmc reads trees of ROOT, Parquet, HDF5 and npz (`events.tables`), Les Houches files with HepMC or Delphes output "
+    "(`events.samples`), or a MadMiner file (`events.file`)"
 )
 _COUNT = "the number of events is `events` of a sample, as in `events: 100_000`"
 _ONE_LUMINOSITY = "write one luminosity as `evaluation.luminosity`; another luminosity is another study"
@@ -64,7 +65,7 @@ _NOTES = "keys for notes start with `x-`, as in `x-notes`"
 WISHES: Mapping[str, str] = {
     **dict.fromkeys(("madspin", "madspin_card", "decay", "decays"), _DECAYS),
     **dict.fromkeys(("reweight", "reweighting", "reweight_card"), _REWEIGHTED),
-    **dict.fromkeys(("region", "regions", "channels", "categories"), _REGIONS),
+    **dict.fromkeys(("region", "channel", "channels", "category", "categories"), _REGIONS),
     **dict.fromkeys(("combination", "combinations", "combine", "mixture"), _COMBINED),
     **dict.fromkeys(("setup", "setup_file", "madminer"), _SETUP),
     **dict.fromkeys(("object", "particles"), _OBJECTS),

@@ -11,7 +11,7 @@ from mmc.compiler.plan.training import Estimator, evaluated_estimators
 from mmc.compiler.settings.baselines import BaselineSettings, FisherSettings, HistogramSettings
 from mmc.compiler.settings.encoding import from_json
 from mmc.compiler.settings.evaluation import EvaluateSettings, ScoreSettings
-from mmc.compiler.settings.limits import GridAxis, LimitSettings
+from mmc.compiler.settings.limits import GridAxis, LimitSettings, RegionLimits
 from mmc.compiler.settings.points import AtPoint
 from mmc.compiler.study.model import AskedBaseline, Evaluation, Method, Study
 
@@ -47,7 +47,7 @@ def add_evaluate(
         jobs = tuple(slug(*names) for names in ([estimator.identity] if tuned else estimator.members))
         needs = (source.job(source.of(estimator.method)), *((models, job) for job in jobs))
         own = replace(own, members=jobs) if len(jobs) > 1 else own
-        drafts.append(Draft(estimator.identity, own, needs, estimator.label))
+        drafts.append(Draft(estimator.identity, own, needs, estimator.label, files=_files(study, own)))
     ensembles = any(method.ensemble > 1 for method in study.methods)
     builder.add(
         "evaluate",
@@ -79,12 +79,39 @@ def evaluate_settings(
         scan=estimator.values,
         score=_score_settings(study, method),
         group=source.name_of(source.of(method)),
+        region=_region_limits(study, method.region),
         nuisance_mode=method.nuisance_mode,
         calibration=method.calibration,
         directions={} if study.evaluation is None else study.evaluation.directions,
         bootstrap=method.bootstrap,
         training_error=method.training_error,
     )
+
+
+def observed_input(region: str) -> str:
+    """The name of the file input with the observed events of a region."""
+    return f"observed_{slug(region)}"
+
+
+def _region_limits(study: Study, name: str | None) -> RegionLimits | None:
+    """What the limits in a region have of their own; None if that is nothing."""
+    if name is None:
+        return None
+    region = study.regions[name]
+    own = RegionLimits(luminosity_pb=region.luminosity_pb)
+    if region.observed is not None:
+        cuts = tuple(cut.definition for cut in (*study.reading.cuts, *region.cuts))
+        n_observed = region.observed.n_observed
+        own = replace(own, observed=observed_input(name), n_observed=n_observed, cuts=cuts)
+    return own if own != RegionLimits() else None
+
+
+def _files(study: Study, settings: EvaluateSettings | BaselineSettings) -> tuple[str, ...] | None:
+    """The files that a job reads: the observed events of its region; None for those of the study, if there are any."""
+    if not study.regions:
+        return None
+    observed = None if settings.region is None else settings.region.observed
+    return () if observed is None else (observed,)
 
 
 def _score_settings(study: Study, method: Method) -> ScoreSettings | None:
@@ -108,20 +135,21 @@ def add_baselines(
     source: EventSource,
     files: tuple[FileInput, ...],
 ) -> None:
-    """Add the baselines of each group from which a method learns; without methods, of the first group."""
+    """Add the baselines of each region, or of each group from which a method learns; without methods, of the first."""
     baselines = () if study.evaluation is None else study.evaluation.baselines
     groups = tuple(dict.fromkeys(source.of(method) for method in study.methods)) or (source.groups or (None,))[:1]
-    drafts = [
-        Draft(
-            (*asked.names, *(() if group is None else (group,))),
-            _baseline_settings(asked, limits, source.name_of(group)),
-            (source.job(group),),
-            " ".join(asked.names) if group is None else f"{' '.join(asked.names)} of {group}",
-            files=None if asked.kind.has_limits else (),
-        )
-        for group in groups
-        for asked in baselines
-    ]
+    groups = tuple(study.regions) or groups
+    drafts = []
+    for group in groups:
+        for asked in baselines:
+            if study.regions and group not in asked.regions:
+                continue
+            own = _baseline_settings(asked, limits, source.name_of(group))
+            own = replace(own, region=_region_limits(study, group if study.regions else None))
+            label = " ".join(asked.names) if group is None else f"{' '.join(asked.names)} of {group}"
+            names = (*asked.names, *(() if group is None else (group,)))
+            files_of = _files(study, own) if asked.kind.has_limits else ()
+            drafts.append(Draft(names, own, (source.job(group),), label, files=files_of))
     builder.add(
         "baselines",
         drafts,

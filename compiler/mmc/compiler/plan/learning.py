@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from mmc.compiler.catalogue.stages import BASELINES_STAGE, EVALUATE
 from mmc.compiler.plan.builder import Builder, Draft
-from mmc.compiler.plan.evaluation import add_baselines, add_evaluate, limit_settings, models_stage
+from mmc.compiler.plan.evaluation import add_baselines, add_evaluate, limit_settings, models_stage, observed_input
 from mmc.compiler.plan.event_source import EventSource
 from mmc.compiler.plan.model import FileInput, Flow, Input
 from mmc.compiler.plan.training import add_sample, add_train
@@ -36,15 +36,21 @@ def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str
     files: tuple[FileInput, ...] = ()
     if evaluation.observed is not None:
         path = evaluation.observed.file
-        files = (FileInput("observed", PurePosixPath("inputs") / posixpath.normpath(path), file_digests[path]),)
+        files = (_observed("observed", path, file_digests),)
         cuts = tuple(cut.definition for cut in study.reading.cuts)
         limits = replace(limits, n_observed=evaluation.observed.n_observed, observed_cuts=cuts)
+    observed = {name: region.observed for name, region in study.regions.items() if region.observed is not None}
+    files += tuple(_observed(observed_input(name), item.file, file_digests) for name, item in observed.items())
     if builder.has("evaluate"):
         add_evaluate(builder, study, limits, source, files)
     if builder.has("baselines"):
         add_baselines(builder, study, limits, source, files)
     if builder.has("report"):
         _add_report(builder, study, source, study_digest)
+
+
+def _observed(name: str, path: str, file_digests: Mapping[str, str]) -> FileInput:
+    return FileInput(name, PurePosixPath("inputs") / posixpath.normpath(path), file_digests[path])
 
 
 def _add_track(builder: Builder, study: Study, tracking: Mapping[str, str], study_digest: str) -> None:
@@ -75,6 +81,9 @@ def _add_report(builder: Builder, study: Study, source: EventSource, study_diges
         observables={o.name: Named(label=o.label) for o in study.observables},
         plots=study.plots,
         groups=tuple(job for _, job in events) if source.groups else (),
+        luminosities_pb={
+            name: region.luminosity_pb for name, region in study.regions.items() if region.luminosity_pb is not None
+        },
     )
     builder.add(
         "report",

@@ -18,10 +18,11 @@ from mmc.compiler.settings.reading import (
     LesHouchesAnalyseSettings,
     ObservableDefinition,
     ObservableFunction,
+    Selection,
 )
 from mmc.compiler.settings.uncertainties import Uncertainty
 from mmc.compiler.study.events import GeneratedSample, Sample
-from mmc.compiler.study.model import Parameter, Reading, Study
+from mmc.compiler.study.model import Parameter, Reading, Region, Study
 
 CONFIGURED = ("configure", "configure")
 SETUP = Input("setup", "configure", Flow.ONE)
@@ -182,10 +183,7 @@ def add_analyse(
         inputs = (*inputs, Input("detected", detected, Flow.EACH))
         summary = "Read events: observables and cuts"
     n_observables = sizes.n_observables(study)
-    observables = {
-        o.name: ObservableDefinition(definition=o.definition, required=o.required, default=o.default)
-        for o in study.observables
-    }
+    observables = observable_definitions(study)
     files = StageFiles(file_digests)
     functions = {
         o.name: ObservableFunction(file=files.name(file), name=function)
@@ -195,16 +193,48 @@ def add_analyse(
     }
     paths = [o.function.rpartition(":")[0] for o in study.observables if o.function is not None]
     trust = files.trusted_cards(study.trust, *dict.fromkeys(paths))
+    regions = selections(study)
     drafts = []
     for event_job in event_jobs:
         needs = [CONFIGURED, (events, event_job.name)]
         if detected not in (None, events):
             needs.append((detected, event_job.name))
-        settings = replace(_analyse_settings(study.reading, observables, event_job), functions=functions, trust=trust)
+        settings = replace(
+            _analyse_settings(study.reading, observables, event_job), functions=functions, trust=trust, regions=regions
+        )
         weights = sizes.n_weights(study, event_job.sample.systematics)
         size = sizes.analysed(event_job.n_events or 0, weights, n_observables)
         drafts.append(_draft(event_job, settings, needs, size))
     builder.add("analyse", drafts, summary=summary, inputs=inputs, files=files.inputs, scattered=True)
+
+
+def observable_definitions(study: Study) -> dict[str, ObservableDefinition]:
+    """The observables of a study, as jobs define them; one that only some regions have is required there alone."""
+    return {
+        o.name: ObservableDefinition(
+            definition=o.definition, required=o.required and _is_everywhere(study, o.name), default=o.default
+        )
+        for o in study.observables
+    }
+
+
+def _is_everywhere(study: Study, observable: str) -> bool:
+    """Whether all regions have an observable; true in a study without regions."""
+    return all(observable in region.observables for region in study.regions.values())
+
+
+def selections(study: Study) -> dict[str, Selection]:
+    """The regions of a study, as jobs select their events."""
+    return {name: _selection(study, region) for name, region in study.regions.items()}
+
+
+def _selection(study: Study, region: Region) -> Selection:
+    required = (o.name for o in study.observables if o.required and not _is_everywhere(study, o.name))
+    return Selection(
+        cuts=region.cuts,
+        observables=region.observables,
+        required=tuple(name for name in required if name in region.observables),
+    )
 
 
 def _analyse_settings(
@@ -270,11 +300,12 @@ def add_combine(builder: Builder, study: Study, event_jobs: Sequence[EventJob]) 
     }
     summary, exact = None, study.source.origin.exact
     if groups:
-        summary = "Combine and shuffle the events of each group"
-        drafts = [
-            _combine_draft(study, members, CombineGroupSettings(jobs=_combined(members, exact=exact)), (name,))
-            for name, members in groups.items()
-        ]
+        summary = f"Combine and shuffle the events of each {'region' if study.regions else 'group'}"
+        drafts = []
+        for name, members in groups.items():
+            region = name if study.regions else None
+            own = CombineGroupSettings(jobs=_combined(members, exact=exact), region=region)
+            drafts.append(_combine_draft(study, members, own, (name,)))
     else:
         drafts = [_combine_draft(study, event_jobs, CombineSettings(jobs=_combined(event_jobs, exact=exact)))]
     inputs = (SETUP, Input("analysed", "analyse", Flow.ALL))

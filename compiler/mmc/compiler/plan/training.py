@@ -33,7 +33,8 @@ class Estimator:
     @property
     def label(self) -> str:
         """The label of its job, for people."""
-        return ", ".join((self.method.name, *(f"{key} = {value}" for key, value in self.values.items())))
+        where = "" if self.method.region is None else f" in {self.method.region}"
+        return ", ".join((f"{self.method.name}{where}", *(f"{key} = {value}" for key, value in self.values.items())))
 
 
 def trained_estimators(study: Study) -> Iterator[Estimator]:
@@ -44,14 +45,14 @@ def trained_estimators(study: Study) -> Iterator[Estimator]:
 
 def _trained(method: Method, seed: int) -> Iterator[Estimator]:
     for k, values in enumerate(_trials(method, seed)):
-        yield Estimator(method, (method.name, f"scan-{k}") if method.scan else (method.name,), values)
+        yield Estimator(method, (*method.identity, f"scan-{k}") if method.scan else method.identity, values)
 
 
 def evaluated_estimators(study: Study) -> Iterator[Estimator]:
     """Every estimator that is evaluated: all trained estimators of a method, or the one that its tuning chooses."""
     for method in study.methods:
         if method.tuning is not None:
-            yield Estimator(method, (method.name,), {})
+            yield Estimator(method, method.identity, {})
         else:
             yield from _trained(method, study.seed)
 
@@ -80,7 +81,7 @@ def add_sample(builder: Builder, study: Study, source: EventSource) -> None:
 
 def _sampled(method: Method) -> list[tuple[str, ...]]:
     """The names of the samples of a method: one, or one for each member of an ensemble with bootstrap samples."""
-    return _members((method.name,), method.ensemble if method.bootstrap else 1)
+    return _members(method.identity, method.ensemble if method.bootstrap else 1)
 
 
 def _members(identity: tuple[str, ...], n: int) -> list[tuple[str, ...]]:
@@ -152,7 +153,7 @@ def train_settings(method: Method, values: Mapping[str, Any]) -> TrainSettings:
     return TrainSettings(
         method_name=method.name,
         method=method.method,
-        sample_job=slug(method.name),
+        sample_job=slug(*method.identity),
         features=method.features,
         training={**method.training, **values},
         scan=values,

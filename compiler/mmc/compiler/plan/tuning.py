@@ -26,7 +26,7 @@ def add_tune(builder: Builder, study: Study, limits: LimitSettings | None, sourc
         else:
             trained = [other for other in trained_estimators(study) if other.method is method]
             by = tuning.criterion.replace("_", " ")
-            label = f"{method.name}: the best of {tuning.trials or len(trained)} by {by}"
+            label = f"{estimator.label}: the best of {tuning.trials or len(trained)} by {by}"
             choice = _choice(study, estimator, tuning, limits, source)
         jobs = {slug(*trial.identity): tuple(slug(*names) for names in trial.members) for trial in trained}
         own = TuneSettings(method_name=method.name, method=method.method, train_jobs=jobs, choice=choice)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mmc.compiler.settings.encoding import INLINE, SHARED
-from mmc.compiler.settings.limits import LimitSettings
+from mmc.compiler.settings.limits import LimitSettings, RegionLimits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,11 @@ class HistogramSettings:
     observables: tuple[str, ...]
     bins: tuple[Bins, ...]
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The observables that events must have."""
+        return self.observables
+
 
 @dataclass(frozen=True, kw_only=True)
 class FisherSettings:
@@ -43,6 +48,12 @@ class FisherSettings:
     per_bin: Mapping[str, Bins] = field(default_factory=dict)
     """Observables in whose bins the information is shown."""
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The observables that events must have."""
+        several = (name for histogram in self.histograms.values() for name in histogram.observables)
+        return (*(() if self.observable is None else (self.observable,)), *several, *self.per_bin)
+
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineSettings:
@@ -54,4 +65,16 @@ class BaselineSettings:
     histogram: HistogramSettings | None = field(default=None, metadata=INLINE)
     fisher: FisherSettings | None = field(default=None, metadata=INLINE)
     group: str | None = None
-    """The group whose events are read; None without groups."""
+    """The group or region whose events are read; None without either."""
+    region: RegionLimits | None = None
+    """What limits in the region have of their own; None if that is nothing."""
+
+    @property
+    def own_limits(self) -> LimitSettings:
+        """The settings of limits from these events."""
+        return self.limits.of(self.region)
+
+    @property
+    def observed(self) -> str:
+        """The file input with the observed events."""
+        return "observed" if self.region is None else self.region.observed or ""

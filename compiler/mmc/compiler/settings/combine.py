@@ -29,9 +29,11 @@ class CombineSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CombineGroupSettings(CombineSettings):
-    """The events of one group among several."""
+    """The events of one group or region among several."""
 
     jobs: tuple[AnalysedJob, ...] = field()
+    region: str | None = None
+    """The region; None for a group."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmc.compiler.settings.encoding import INLINE, SHARED
-from mmc.compiler.settings.limits import LimitSettings
+from mmc.compiler.settings.limits import LimitSettings, RegionLimits
 from mmc.compiler.settings.points import AnyPoints, AtBenchmark, AtPoint, SinglePoint
 from mmc.errors import SettingsError
 
@@ -37,7 +37,9 @@ class EvaluateSettings:
     score: ScoreSettings | None = field(default=None, metadata=INLINE)
     """The histogram of the score; None for other methods."""
     group: str | None = None
-    """The group whose events are read; None without groups."""
+    """The group or region whose events are read; None without either."""
+    region: RegionLimits | None = None
+    """What limits in the region have of their own; None if that is nothing."""
     nuisance_mode: str = "project"
     """``project`` (nuisance parameters are left out) or ``profile`` (they are learned)."""
     calibration: str = "none"
@@ -49,6 +51,16 @@ class EvaluateSettings:
     """Whether the members have bootstrap samples, so that they differ by the statistical error of the training too."""
     training_error: bool = False
     """Whether limits include the error of the training."""
+
+    @property
+    def own_limits(self) -> LimitSettings:
+        """The settings of limits from these events."""
+        return self.limits.of(self.region)
+
+    @property
+    def observed(self) -> str:
+        """The file input with the observed events."""
+        return "observed" if self.region is None else self.region.observed or ""
 
     @property
     def reference(self) -> SinglePoint:

@@ -30,6 +30,8 @@ class MadGraphBeams(Beams):
     """Beams with a set of parton distributions, by MadGraph's name or LHAPDF's number."""
 
     pdf: int | str
+    second_gev: float | None = None
+    """The energy of the second beam in GeV; None if it is that of the first."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The settings that all limits share: the splits of the events, the luminosity, the true point and the grid."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 
@@ -36,6 +36,20 @@ class Experiments:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RegionLimits:
+    """What the limits of a region have of their own; luminosity in pb^-1."""
+
+    luminosity_pb: float | None = None
+    """None for the luminosity of the study."""
+    observed: str | None = None
+    """The file input with the observed events; None without any."""
+    n_observed: int | None = None
+    """None for the number of rows of the file."""
+    cuts: tuple[str, ...] = ()
+    """The cuts of the study and of the region, if there are observed events."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LimitSettings:
     """The settings of limits that do not depend on the estimator or baseline; luminosity in pb^-1."""
 
@@ -62,3 +76,12 @@ class LimitSettings:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """The range of each parameter in which the best fit is looked for; empty without scans and experiments."""
     experiments: Experiments | None = None
+
+    def of(self, region: RegionLimits | None) -> "LimitSettings":
+        """The settings in a region; the same without regions."""
+        if region is None:
+            return self
+        found = self if region.luminosity_pb is None else replace(self, luminosity_pb=region.luminosity_pb)
+        if region.observed is None:
+            return found
+        return replace(found, n_observed=region.n_observed, observed_cuts=region.cuts)

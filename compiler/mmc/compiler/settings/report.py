@@ -39,7 +39,9 @@ class ReportSettings:
     plots: Mapping[str, Any] = field(metadata=SHARED)
     """:attr:`style` as data, in the order of the study."""
     groups: tuple[str, ...] = field(default=(), metadata=SHARED)
-    """The groups of samples that are combined; empty without groups."""
+    """The groups of samples that are combined, or the regions; empty without either."""
+    luminosities_pb: Mapping[str, float] = field(default_factory=dict, metadata=SHARED)
+    """The luminosities in pb^-1 of the regions that have their own."""
 
     @property
     def style(self) -> Plots:

@@ -36,7 +36,7 @@ class SampleSettings:
     bootstrap: bool = False
     """Whether each training event counts a random number of times, Poisson-distributed with mean 1."""
     group: str | None = None
-    """The group whose events are read; None without groups."""
+    """The group or region whose events are read; None without either."""
 
     @property
     def drawn_at(self) -> Mapping[str, AnyPoints]:

@@ -9,22 +9,22 @@ from mmc.compiler.catalogue.histograms import adaptive_bins
 from mmc.compiler.catalogue.names import madminer_name
 from mmc.compiler.settings.baselines import Bins, EqualBins, FisherSettings, HistogramSettings
 from mmc.compiler.study.events import names
-from mmc.compiler.study.model import AskedBaseline
+from mmc.compiler.study.model import AskedBaseline, Region
+from mmc.compiler.study.regions import chosen
 
 
-def baselines(evaluation: Mapping[str, Any]) -> tuple[AskedBaseline, ...]:
+def baselines(evaluation: Mapping[str, Any], regions: Mapping[str, Region]) -> tuple[AskedBaseline, ...]:
     """The baselines that an evaluation asks for."""
     settings: Mapping[str, Callable[[Any], HistogramSettings | FisherSettings]]
     settings = {HISTOGRAM.name: _histogram, FISHER.name: _fisher}
-    return tuple(
-        AskedBaseline(
-            kind,
-            None if name is None else madminer_name(name),
-            settings[kind.name](entry) if kind.name in settings else None,
-        )
-        for kind in BASELINES.values()
-        for name, entry in kind.asked(evaluation).items()
-    )
+    found = []
+    for kind in BASELINES.values():
+        for name, entry in kind.asked(evaluation).items():
+            own = settings[kind.name](entry) if kind.name in settings else None
+            said = entry.get("regions") if isinstance(entry, Mapping) else None
+            where = chosen(said, () if own is None else own.needs, regions)
+            found.append(AskedBaseline(kind, None if name is None else madminer_name(name), own, where))
+    return tuple(found)
 
 
 def _histogram(entry: Mapping[str, Any]) -> HistogramSettings:

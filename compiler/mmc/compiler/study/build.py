@@ -1,11 +1,12 @@
 """Builds the :class:`mmc.compiler.study.model.Study` from checked data with all defaults filled in."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from mmc.compiler.catalogue import default_observables
+from mmc.compiler.catalogue import default_observables, parton_sets
 from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.catalogue.generators import origin_of
 from mmc.compiler.catalogue.histograms import SALLY
@@ -28,7 +29,6 @@ from mmc.compiler.settings.points import (
     RandomPoints,
 )
 from mmc.compiler.settings.reading import (
-    Cut,
     DefaultObservables,
     DelphesAcceptance,
     Efficiency,
@@ -45,12 +45,13 @@ from mmc.compiler.study.model import (
     Evaluation,
     Method,
     Observable,
-    Observed,
     Parameter,
     Point,
     Reading,
+    Region,
     Study,
 )
+from mmc.compiler.study.regions import chosen, cuts_of, observed_events, regions_of
 from mmc.compiler.study.scans import Tuning, ensemble_size, has_bootstrap, has_training_error, scan_of
 
 
@@ -64,6 +65,7 @@ def build_study(data: Mapping[str, Any]) -> Study:
     morphing = None if data["morphing"] == "none" else Morphing(**data["morphing"])
     all_benchmarks = _all_benchmarks(tuple(benchmarks), outside_basis, parameters, morphing)
     splits = data["sampling"]
+    regions = regions_of(data)
     return Study(
         name=data["name"],
         title=data["title"],
@@ -77,15 +79,19 @@ def build_study(data: Mapping[str, Any]) -> Study:
         source=_source(data, all_benchmarks),
         reading=_reading(data),
         systematics={madminer_name(name): _uncertainty(entry) for name, entry in data["systematics"].items()},
-        groups=_groups(data),
+        groups=_groups(data) or {name: region.samples for name, region in regions.items()},
+        regions=regions,
         observables=tuple(_observable(name, entry) for name, entry in data["observables"].items()),
         test_split=float(splits["test_split"]),
         validation_split=float(splits["validation_split"]),
         methods=tuple(
-            _method(name, entry, parameters, splits, _features(entry.get("features"), data))
+            method
             for name, entry in data["methods"].items()
+            for method in _in_regions(
+                _method(name, entry, parameters, splits, _features(entry.get("features"), data)), entry, data, regions
+            )
         ),
-        evaluation=_evaluation(data["evaluation"], parameters, benchmarks) if "evaluation" in data else None,
+        evaluation=_evaluation(data["evaluation"], parameters, benchmarks, regions) if "evaluation" in data else None,
         plots={**data["plots"], "colors": {madminer_name(k): v for k, v in data["plots"]["colors"].items()}},
         tracking={"experiment": data["name"], **data["tracking"]["mlflow"]} if "tracking" in data else None,
         images=data["execution"]["images"],
@@ -111,8 +117,8 @@ def _all_benchmarks(
 
 
 def _groups(data: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    groups = data.get("groups", {})
-    every = data.get("generation", data.get("events", {})).get("samples", {})
+    groups, origin = data.get("groups", {}), origin_of(data)
+    every = {} if origin is None else data[origin.section].get(origin.samples, {})
     return {madminer_name(name): names(every if samples == "all" else samples) for name, samples in groups.items()}
 
 
@@ -138,6 +144,8 @@ def _card_entry(entry: Mapping[str, Any]) -> CardEntry:
 
 
 def _uncertainty(entry: Mapping[str, Any]) -> Uncertainty:
+    if entry["effect"] == "pdf":
+        entry = {**entry, "variation": parton_sets.name_of(entry["variation"])}
     return from_json(UNCERTAINTIES[entry["effect"]], entry)
 
 
@@ -177,7 +185,7 @@ def _reading(data: Mapping[str, Any]) -> Reading:
             for section in ("objects", "definitions")
             for name, entry in data.get(section, {}).items()
         },
-        cuts=tuple(_cut(entry) for entry in data["cuts"]),
+        cuts=cuts_of(data["cuts"]),
         efficiencies=tuple(_efficiency(entry) for entry in data["efficiencies"]),
     )
 
@@ -189,12 +197,6 @@ def _smearing(entry: Mapping[str, Any]) -> Smearing:
         on_shell=entry.get("on_shell"),
         **{key: parse_quantity(v, "energy") if isinstance(v, str) else float(v) for key, v in widths.items()},
     )
-
-
-def _cut(entry: str | Mapping[str, Any]) -> Cut:
-    if isinstance(entry, str):
-        return Cut(definition=entry, required=False)
-    return Cut(definition=entry["definition"], required=entry.get("passed_if_undefined", False))
 
 
 def _efficiency(entry: str | Mapping[str, Any]) -> Efficiency:
@@ -236,15 +238,30 @@ def _theta(entry: Mapping[str, Any] | None, parameters: tuple[Parameter, ...]) -
 
 def _features(said: Any, data: Mapping[str, Any]) -> tuple[str, ...] | None:
     """The observables that a network sees; None for all."""
-    if said is None:
-        return None
-    chosen = data["feature_sets"][said] if isinstance(said, str) else said
-    if isinstance(chosen, Mapping):
+    found = _chosen_features(said, data)
+    if isinstance(found, Mapping):
         options = data.get("default_observables")
         every = (*(() if options is None else default_observables.names(**options)), *names(data["observables"]))
-        left_out = names(chosen["all_but"])
+        left_out = names(found["all_but"])
         return tuple(name for name in every if name not in left_out)
-    return names(chosen)
+    return None if found is None else names(found)
+
+
+def _chosen_features(said: Any, data: Mapping[str, Any]) -> Any:
+    return data["feature_sets"][said] if isinstance(said, str) else said
+
+
+def _in_regions(
+    method: Method, entry: Mapping[str, Any], data: Mapping[str, Any], regions: Mapping[str, Region]
+) -> Iterator[Method]:
+    """A method, once for each region in which it is trained."""
+    if not regions:
+        yield method
+    features, leaves_out = method.features, isinstance(_chosen_features(entry.get("features"), data), Mapping)
+    for name in chosen(entry.get("regions"), () if leaves_out else features or (), regions):
+        has = regions[name].observables
+        own = None if features is None else tuple(feature for feature in features if feature in has)
+        yield replace(method, features=own, group=name, region=name)
 
 
 def _method(
@@ -266,6 +283,7 @@ def _method(
         method=method,
         estimator=estimator.name,
         group=None if "group" not in entry else madminer_name(entry["group"]),
+        region=None,
         theta=_theta(entry.get("theta"), parameters),
         theta0=_theta(entry.get("theta0"), parameters),
         theta1=_theta(entry.get("theta1"), parameters),
@@ -298,7 +316,10 @@ def _tuning(entry: Mapping[str, Any]) -> Tuning:
 
 
 def _evaluation(
-    entry: Mapping[str, Any], parameters: tuple[Parameter, ...], benchmarks: Mapping[str, Point]
+    entry: Mapping[str, Any],
+    parameters: tuple[Parameter, ...],
+    benchmarks: Mapping[str, Point],
+    regions: Mapping[str, Region],
 ) -> Evaluation:
     truth = entry.get("theta_true", {})
     if "point" in truth:
@@ -318,19 +339,15 @@ def _evaluation(
         experiments=experiments(entry.get("observed"), parameters, benchmarks, theta_true),
         include_xsec=entry["include_xsec"],
         event_weights=entry.get("event_weights", "balanced"),
-        observed=_observed(entry.get("observed")),
+        observed=observed_events(entry.get("observed")),
         score_bins=entry.get("score_bins"),
         score_likelihood=entry.get("score_likelihood", SALLY.name),
         systematics=entry.get("systematics", "nominal"),
         confidence_levels=tuple(float(level) for level in entry["confidence_levels"]),
         confidence=entry.get("confidence", "asymptotic"),
-        baselines=baselines(entry),
+        baselines=baselines(entry, regions),
         directions=directions(entry.get("fisher_information", {})),
     )
-
-
-def _observed(entry: Mapping[str, Any] | None) -> Observed | None:
-    return None if entry is None or "file" not in entry else Observed(entry["file"], entry.get("n_observed"))
 
 
 def _resources(entry: Mapping[str, Any]) -> Resources:

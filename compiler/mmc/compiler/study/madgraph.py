@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mmc.compiler.catalogue import parton_sets
 from mmc.compiler.catalogue.generators import MADGRAPH
 from mmc.compiler.catalogue.names import madminer_name
+from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.settings.generation import MadGraphBeams, Shower
 from mmc.compiler.study.events import EventsOfStudy, GeneratedSample, beams, generated
 
@@ -48,10 +50,23 @@ def read(section: Mapping[str, Any], benchmarks: tuple[str, ...]) -> MadGraphGen
     """The events that the section ``generation`` asks for."""
     shower = section["shower"]
     return MadGraphGeneration(
-        beams=MadGraphBeams(**beams(section["beams"]), pdf=section["beams"]["pdf"]),
+        beams=_beams(section["beams"]),
         samples=tuple(_sample(name, entry, section, benchmarks) for name, entry in section["samples"].items()),
         shower=None if shower == "none" else Shower(card=shower.get("card"), settings=shower["settings"]),
     )
+
+
+def _beams(entry: Mapping[str, Any]) -> MadGraphBeams:
+    common, energy = beams(entry), entry["energy"]
+    second = parse_quantity(energy[1], "energy") if isinstance(energy, list) else common["energy_gev"]
+    different = None if second == common["energy_gev"] else second
+    return MadGraphBeams(**common, pdf=_pdf(entry["pdf"]), second_gev=different)
+
+
+def _pdf(named: str | int) -> str | int:
+    """MadGraph's name of its own set, or LHAPDF's number."""
+    number = None if named in parton_sets.MADGRAPHS_OWN else parton_sets.number_of(named)
+    return named if number is None else number
 
 
 def _sample(

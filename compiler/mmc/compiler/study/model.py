@@ -90,6 +90,28 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Observed:
+    """Observed events: a file, and their number; None if it is the number of rows of the file."""
+
+    file: str
+    n_observed: int | None
+
+
+@dataclass(frozen=True)
+class Region:
+    """A selection of events; luminosity in pb^-1."""
+
+    samples: tuple[str, ...]
+    cuts: tuple[Cut, ...]
+    """The cuts in addition to those of the study."""
+    observables: tuple[str, ...]
+    """Default observables included."""
+    luminosity_pb: float | None
+    """None for the luminosity of the evaluation."""
+    observed: Observed | None
+
+
+@dataclass(frozen=True)
 class Method:
     """An estimator to train: ratio methods have ``theta0`` and ``theta1``, score and likelihood methods ``theta``."""
 
@@ -97,6 +119,8 @@ class Method:
     method: str
     estimator: str
     group: str | None
+    region: str | None
+    """The region in which it is trained and evaluated; None in a study without regions."""
     theta: AnyPoints | None
     theta0: AnyPoints | None
     theta1: AnyPoints | None
@@ -120,6 +144,11 @@ class Method:
     tuning: Tuning | None
 
     @property
+    def identity(self) -> tuple[str, ...]:
+        """The names of its jobs."""
+        return (self.name,) if self.region is None else (self.name, self.region)
+
+    @property
     def declared(self) -> LearningMethod:
         """The declaration of the method."""
         return METHODS[self.method]
@@ -131,14 +160,6 @@ class Method:
 
 
 @dataclass(frozen=True)
-class Observed:
-    """Observed events: a file, and their number; None if it is the number of rows of the file."""
-
-    file: str
-    n_observed: int | None
-
-
-@dataclass(frozen=True)
 class AskedBaseline:
     """A baseline that the study asks for; only the named histograms have a ``name``."""
 
@@ -146,6 +167,8 @@ class AskedBaseline:
     name: str | None
     settings: HistogramSettings | FisherSettings | None
     """None for a kind without settings."""
+    regions: tuple[str, ...]
+    """The regions in which it is computed; empty in a study without regions."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -203,7 +226,9 @@ class Study:
     reading: Reading
     systematics: Mapping[str, Uncertainty]
     groups: Mapping[str, tuple[str, ...]]
-    """The samples of each group, which are combined separately; empty if all samples are combined."""
+    """The samples of each group or region, which are combined separately; empty if all samples are combined."""
+    regions: Mapping[str, Region]
+    """Empty in a study without regions."""
     observables: tuple[Observable, ...]
     test_split: float
     validation_split: float

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mmc.compiler.catalogue import parton_sets
 from mmc.compiler.catalogue.generators import UFO
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.settings.generation import Scale, Shower, UfoBeams, UfoModel, UfoProcess
@@ -35,7 +36,7 @@ def read(section: Mapping[str, Any], benchmarks: tuple[str, ...]) -> UfoGenerati
     shower, scale, model = section["shower"], section["scale"], section["model"]
     fixed = scale.get("fixed")
     return UfoGeneration(
-        beams=UfoBeams(**beams(section["beams"]), pdf=section["beams"]["pdf"]),
+        beams=UfoBeams(**beams(section["beams"]), pdf=parton_sets.name_of(section["beams"]["pdf"]) or ""),
         model=UfoModel(
             name=model if isinstance(model, str) else None,
             file=None if isinstance(model, str) else model["file"],

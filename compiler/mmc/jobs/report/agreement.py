@@ -15,16 +15,24 @@ Axis = tuple[str, float, float, int]
 class Choices:
     """The choices on which limits depend."""
 
-    luminosity_pb: float
+    luminosity_pb: float | None
+    """None for that of the study's region."""
     theta_true: tuple[tuple[str, float], ...]
     grid: tuple[Axis, ...]
     """For each parameter its name, the ends of the axis and the number of points."""
 
     @classmethod
-    def of(cls, record: Mapping[str, Any], axes: Mapping[str, Array]) -> "Choices":
-        """The choices of a method or baseline, from its record and the axes of its grid."""
+    def of(
+        cls, record: Mapping[str, Any], axes: Mapping[str, Array], luminosities_pb: Mapping[str, float]
+    ) -> "Choices":
+        """The choices of a method or baseline, from its record and the axes of its grid.
+
+        :param luminosities_pb: of the regions that have their own
+        """
         grid = [(name, float(axis[0]), float(axis[-1]), len(axis)) for name, axis in axes.items()]
-        return cls(record["luminosity_pb"], tuple(sorted(record["theta_true"].items())), tuple(sorted(grid)))
+        found = record["luminosity_pb"]
+        luminosity = None if luminosities_pb.get(record.get("group", "")) == found else found
+        return cls(luminosity, tuple(sorted(record["theta_true"].items())), tuple(sorted(grid)))
 
     @classmethod
     def planned(cls, settings: LimitSettings) -> "Choices":
@@ -34,7 +42,8 @@ class Choices:
 
     def difference(self, other: "Choices") -> str | None:
         """What differs, in words; None if nothing does."""
-        if self.luminosity_pb != other.luminosity_pb:
+        known = self.luminosity_pb is not None and other.luminosity_pb is not None
+        if known and self.luminosity_pb != other.luminosity_pb:
             return f"another luminosity ({self.luminosity_pb:g} and {other.luminosity_pb:g} /pb)"
         if self.theta_true != other.theta_true:
             return "another true point"

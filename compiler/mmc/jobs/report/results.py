@@ -128,7 +128,10 @@ def collect(
         else:
             grids[name] = Grid.read(path / "limits.npz")
             baselines.append(_limits(name, record))
-    choices = ((record["name"], Choices.of(record, grids[record["name"]].axes)) for record in [*methods, *baselines])
+    choices = (
+        (record["name"], Choices.of(record, grids[record["name"]].axes, settings.luminosities_pb))
+        for record in [*methods, *baselines]
+    )
     check_agreement(choices, None if planned is None else ("the study", planned))
     described = [*methods, *baselines, *fisher]
     all_events = (

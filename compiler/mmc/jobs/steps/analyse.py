@@ -7,49 +7,77 @@ from typing import Any
 import numpy as np
 
 from mmc.compiler.catalogue.stages import ANALYSE, SIMULATE
-from mmc.compiler.settings.reading import DelphesAnalyseSettings, LesHouchesAnalyseSettings
+from mmc.compiler.settings.reading import DelphesAnalyseSettings, LesHouchesAnalyseSettings, TableAnalyseSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, read_json, write_json
 from mmc.jobs.madminer.setup_file import Setup
 from mmc.jobs.readers import les_houches
 from mmc.jobs.readers.functions import functions
 from mmc.jobs.readers.reading import define
+from mmc.jobs.readers.regions import count_events, define_cuts, events_file, save_region, take_regions, with_observable
 
 log = logging.getLogger(__name__)
 
+_SETTINGS: Mapping[str | None, type[LesHouchesAnalyseSettings | DelphesAnalyseSettings | TableAnalyseSettings]] = {
+    None: LesHouchesAnalyseSettings,
+    "delphes": DelphesAnalyseSettings,
+    "table": TableAnalyseSettings,
+}
+"""The settings by the reader that they name."""
+
 
 def run(job: StepJob) -> None:
-    """Write ``events.h5`` and ``analyse.json``; without passing events only ``analyse.json``."""
-    kind: type[LesHouchesAnalyseSettings | DelphesAnalyseSettings] = (
-        DelphesAnalyseSettings if job.settings.get("reader") == "delphes" else LesHouchesAnalyseSettings
-    )
-    settings = job.read(kind)
+    """Write ``events.h5`` and ``analyse.json``; without passing events only ``analyse.json``.
+
+    With regions, the events of each region with events are in a file ``events_REGION.h5`` instead.
+    """
+    settings = job.read(_SETTINGS[job.settings.get("reader")])
     setup = Setup.read(job.one("setup"))
     setup.point(settings.benchmark)
     known = functions(job, settings)
+    simulated: Mapping[str, Any] = {}
     if isinstance(settings, DelphesAnalyseSettings):
         from mmc.jobs.readers import delphes
 
         reader = delphes.make(setup.path, settings)
         define(reader, settings, known)
+        define_cuts(reader, settings.regions)
         delphes.read(reader, job, settings)
+    elif isinstance(settings, TableAnalyseSettings):
+        from mmc.jobs.readers import tables
+
+        reader = tables.make(setup.path, settings)
+        define(reader, settings)
+        define_cuts(reader, settings.regions)
+        simulated = tables.read(reader, job, settings)
     else:
         reader = les_houches.make(setup.path, settings)
         define(reader, settings, known)
+        define_cuts(reader, settings.regions)
         les_houches.read(reader, job, settings)
 
     n_passed = 0 if reader.observations is None else len(reader.events_sampling_benchmark_ids)
-    simulated = read_json(job.pick("events", settings.simulate_job) / SIMULATE.record)
+    if not isinstance(settings, TableAnalyseSettings):
+        simulated = read_json(job.pick("events", settings.simulate_job) / SIMULATE.record)
     n_read = simulated["n_events"]
     log.info("%d of %d events pass", n_passed, n_read)
-    undefined = {}
+    undefined, regions = {}, {}
     if n_passed:
         if not all(np.isfinite(weights).all() for weights in reader.weights.values()):
             raise StepError("some weights are not finite: check the efficiencies")
         # charges are exact fractions, which numpy can neither compare nor store
         reader.observations = {name: np.asarray(values, dtype=float) for name, values in reader.observations.items()}
-        undefined = {name: int((~np.isfinite(values)).sum()) for name, values in reader.observations.items()}
-        reader.save(str(job.out / "events.h5"), shuffle=False)  # the step combine shuffles
+        inside = take_regions(reader, settings.regions)
+        undefined = {
+            name: int((~np.isfinite(values) & with_observable(name, settings.regions, inside)).sum())
+            for name, values in reader.observations.items()
+        }
+        if not settings.regions:
+            reader.save(str(job.out / events_file(None)), shuffle=False)  # the step combine shuffles
+        for name, mask in inside.items():
+            if mask.any():
+                save_region(reader, settings.regions[name], mask, job.out / events_file(name))
+        regions = count_events(inside, np.asarray(reader.weights[settings.benchmark]))
     for name, count in undefined.items():
         if count:
             log.warning(
@@ -68,6 +96,7 @@ def run(job: StepJob) -> None:
             "integrated_pb": [simulated["cross_section_pb"], simulated["cross_section_error_pb"]],
             "n_passed": n_passed,
             "undefined": {name: count for name, count in undefined.items() if count},
+            **({"regions": regions} if regions else {}),
             **{key: simulated[key] for key in ("warnings", "events_of_files") if simulated.get(key)},
         },
     )

@@ -21,15 +21,15 @@ def run(job: StepJob) -> None:
     """
     settings = job.read(BaselineSettings)
     about = {"baseline": settings.baseline, **group_entry(settings.group)}
-    file = EventFile.of(job.events(settings.group), settings.limits)
+    file = EventFile.of(job.events(settings.group), settings.own_limits)
     grouped = settings.group is not None
     if settings.fisher is not None:
-        problem = LimitProblem.of(file, settings.limits, grouped=grouped)
+        problem = LimitProblem.of(file, settings.own_limits, grouped=grouped)
         arrays, found = fisher_information(problem, settings.fisher)
         save_arrays(job.out / "fisher.npz", arrays)
         write_json(job.out / BASELINES_STAGE.record, {**about, **to_json(settings.fisher), **found})
         return
-    problem = LimitProblem.of(file, settings.limits, job.optional("observed"), grouped=grouped)
+    problem = LimitProblem.of(file, settings.own_limits, job.optional(settings.observed), grouped=grouped)
     if problem.box is not None:
         problem = fitted(problem, *density(problem, settings), job.seed)
     outcome, workspaces = LIKELIHOODS[settings.baseline](problem, settings, np.random.default_rng(job.seed))

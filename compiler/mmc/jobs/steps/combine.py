@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmc.compiler.catalogue.stages import ANALYSE, COMBINE
-from mmc.compiler.settings.combine import AnalysedJob, CombineSettings
+from mmc.compiler.settings.combine import AnalysedJob, CombineGroupSettings
 from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch
 from mmc.jobs.job import StepJob, read_json, write_json
@@ -19,6 +19,7 @@ from mmc.jobs.madminer.declarations import Content, read_agreeing
 from mmc.jobs.madminer.event_summary import EVENTS, event_record
 from mmc.jobs.madminer.morphing_check import check_morphing
 from mmc.jobs.madminer.setup_file import Setup
+from mmc.jobs.readers.regions import events_file
 
 SAME_CROSS_SECTION = 0.05
 """The largest relative difference between cross sections of one process, in addition to their errors."""
@@ -33,27 +34,31 @@ def run(job: StepJob) -> None:
 
     The weights of a job sum up to the cross section of its slice of phase space. Jobs with the same sample, slice and
     benchmark are averaged: their weights are multiplied by the job's share of the events that were read. The cross
-    sections of several slices are added.
+    sections of several slices are added. The events of a region are those of its files.
     """
-    jobs = job.read(CombineSettings).jobs
+    settings = job.read(CombineGroupSettings)
+    jobs, region = settings.jobs, settings.region
     _check_benchmarks(jobs)
     directories = job.pick_all("analysed", [entry.job for entry in jobs])
     records = [read_json(directory / ANALYSE.record) for directory in directories]
     _check_cross_sections(jobs, records)
     _check_different(jobs, records)
     factors = _factors(jobs, records)
-    passed = [bool(record["n_passed"]) for record in records]
+    passed = [bool(record["n_passed"] and selection(record, region)["n_passed"]) for record in records]
+    where = "the cuts" if region is None else f"the cuts of the region {region}"
     for entry, some in zip(jobs, passed, strict=True):
         if not some:
-            log.warning("no event of %s passes the cuts", entry.job)
+            log.warning("no event of %s passes %s", entry.job, where)
     if not any(passed):
-        raise StepError("no event passes the cuts in any job: loosen the cuts, or generate more events")
-    paths = [directory / EVENTS for directory, some in zip(directories, passed, strict=True) if some]
+        raise StepError(f"no event passes {where} in any job: loosen the cuts, or generate more events")
+    paths = [directory / events_file(region) for directory, some in zip(directories, passed, strict=True) if some]
     contents = read_agreeing(Setup.read(job.one("setup")).path, paths)
     _combine(contents, [factor for factor, some in zip(factors, passed, strict=True) if some], job.out / EVENTS)
     record = event_record(job.out / EVENTS)
     record["warnings"] = [*(text for entry in records for text in entry.get("warnings", ())), *record["warnings"]]
     record["integration_errors"] = integration_errors(jobs, records)
+    if region is not None:
+        record["overlaps"] = overlaps(jobs, records, factors, region)
     deviations, warnings = check_morphing(job.out / EVENTS)
     record |= {"morphing_deviations": deviations} if deviations else {}
     record["warnings"] += warnings
@@ -102,6 +107,31 @@ def integration_errors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[st
     found = {origin: squares[origin] ** 0.5 / total if total else 0.0 for origin, total in totals.items()}
     background = found.pop(None, 0.0)
     return {"benchmarks": found, "background": background}
+
+
+def selection(record: Mapping[str, Any], region: str | None) -> Mapping[str, Any]:
+    """The entry of a job's record for the events of a region; that for all events without regions."""
+    return record if region is None else record["regions"][region]
+
+
+def overlaps(
+    jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]], factors: Sequence[float], region: str
+) -> dict[str, Any]:
+    """The simulated events of a region that are in other regions too: their number, and their share of its cross
+    section, averaged over the benchmarks at which events were generated."""
+    n_benchmarks = max(len({entry.benchmark for entry in jobs if not entry.background}), 1)
+    events: defaultdict[str, int] = defaultdict(int)
+    shared: defaultdict[str, float] = defaultdict(float)
+    total = 0.0
+    for entry, record, factor in zip(jobs, records, factors, strict=True):
+        if not record["n_passed"]:
+            continue
+        found, weight = record["regions"][region], factor / (1 if entry.background else n_benchmarks)
+        total += weight * found["weight_pb"]
+        for other, both in found["shared"].items():
+            events[other] += both["n_passed"]
+            shared[other] += weight * both["weight_pb"]
+    return {other: {"n_events": n, "share": shared[other] / total if total else 0.0} for other, n in events.items()}
 
 
 def _averaged(entry: AnalysedJob) -> tuple[Any, ...]:

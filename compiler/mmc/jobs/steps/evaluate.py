@@ -30,8 +30,10 @@ def run(job: StepJob) -> None:
         method = read_json(model / TRAIN.record)["method"]
         if method != settings.method:
             raise StepError(f"{model.name} is a model of {method}, not of {settings.method}")
-    file = EventFile.of(job.events(settings.group), settings.limits)
-    problem = LimitProblem.of(file, settings.limits, job.optional("observed"), grouped=settings.group is not None)
+    file = EventFile.of(job.events(settings.group), settings.own_limits)
+    problem = LimitProblem.of(
+        file, settings.own_limits, job.optional(settings.observed), grouped=settings.group is not None
+    )
     estimator = load_model(problem, settings, models)
     spread = EnsembleSpread(estimator, problem, settings) if len(models) > 1 else None
     if spread is not None and settings.training_error:

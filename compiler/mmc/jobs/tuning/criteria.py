@@ -36,8 +36,8 @@ def judge_of(criterion: str, settings: EvaluateSettings, path: Path) -> Judge:
 
     :raises StepError: when the event file or the observed events do not fit the settings
     """
-    file = EventFile.of(path, settings.limits)
-    limits = replace(settings.limits, systematics="nominal")  # the criteria do not use limits with fitted ν
+    file = EventFile.of(path, settings.own_limits)
+    limits = replace(settings.own_limits, systematics="nominal")  # the criteria do not use limits with fitted ν
     problem = LimitProblem.of(file, limits, partition="validation")
     return {"closure": _closure, "expected_limit": _expected_limit}[criterion](problem, settings)
 

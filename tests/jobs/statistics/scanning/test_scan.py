@@ -18,9 +18,9 @@ def scan(function: Any, n: int, scans: list[LikelihoodScan], *, dof: int | None 
         function,
         lambda points: np.full(len(points), widening),
         Box(np.full(n, -2.0), np.full(n, 2.0)),
-        [f"c{k + 1}" for k in range(n)],
-        scans,
-        LEVELS,
+        names=[f"c{k + 1}" for k in range(n)],
+        scans=scans,
+        levels=LEVELS,
         start=np.zeros(n),
         dof=n if dof is None else dof,
     )

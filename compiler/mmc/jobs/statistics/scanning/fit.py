@@ -20,7 +20,9 @@ BARRIER = 0.05
 class Fitter:
     """Fits a likelihood."""
 
-    def __init__(self, minus_2_log: Function, widening: Function, box: Box, levels: Sequence[float], dof: int) -> None:
+    def __init__(
+        self, minus_2_log: Function, widening: Function, box: Box, *, levels: Sequence[float], dof: int
+    ) -> None:
         self._raw, self._widening, self._box = Minimiser(minus_2_log, box), widening, box
         self._levels, self._dof = levels, dof
 

@@ -47,9 +47,9 @@ def _scanned(problem: LimitProblem, own: LimitProblem, density: Density, box: Bo
             surface.minus_2_log,
             surface.widening,
             box,
-            list(problem.grid.axes),
-            problem.scans,
-            problem.levels,
+            names=list(problem.grid.axes),
+            scans=problem.scans,
+            levels=problem.levels,
             start=problem.theta_true,
             dof=own.dof(rate=surface.rate),
         )

@@ -40,10 +40,10 @@ def run_scans(
     minus_2_log: Function,
     widening: Function,
     box: Box,
+    *,
     names: Sequence[str],
     scans: Sequence[LikelihoodScan],
     levels: Sequence[float],
-    *,
     start: Array,
     dof: int,
 ) -> Scans:
@@ -56,10 +56,10 @@ def run_scans(
     """
     starts = [start]
     for attempt in range(ATTEMPTS):
-        fitter = Fitter(minus_2_log, widening, box, levels, dof)
+        fitter = Fitter(minus_2_log, widening, box, levels=levels, dof=dof)
         fit = fitter.fit(starts)
         try:
-            scanner = _Scanner(fitter.relative(fit), box, names, fit, levels, last=attempt == ATTEMPTS - 1)
+            scanner = _Scanner(fitter.relative(fit), box, names, fit, levels=levels, last=attempt == ATTEMPTS - 1)
             return Scans(tuple(names), box, fit, tuple(scanner.curves(scans)))
         except _BetterError as better:
             starts.append(better.point)
@@ -68,7 +68,7 @@ def run_scans(
 
 class _Scanner:
     def __init__(
-        self, relative: Function, box: Box, names: Sequence[str], fit: Fit, levels: Sequence[float], *, last: bool
+        self, relative: Function, box: Box, names: Sequence[str], fit: Fit, *, levels: Sequence[float], last: bool
     ) -> None:
         self._minimiser, self._box, self._names = Minimiser(relative, box), box, list(names)
         self._fit, self._levels, self._last = fit, levels, last

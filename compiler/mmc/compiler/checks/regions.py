@@ -1,0 +1,81 @@
+"""Rules about regions: what is in them, and what is trained and computed in them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mmc.compiler.catalogue.baselines import FISHER
+from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.checks.evaluation import histograms
+from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
+from mmc.compiler.language.document import Path
+
+MMC560 = Code(
+    "MMC560",
+    "A setting does not belong to a study with regions",
+    "The events of each region are combined separately, with the samples that the region names. So a study with "
+    "`regions` has no `groups`, and each region names its own observed events.",
+)
+
+
+@rule(MMC560)
+def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
+    """A study with regions has neither groups nor observed events of all regions together."""
+    if not ctx.entries("regions"):
+        return
+    if ctx.given("groups"):
+        message = "a study with `regions` has no `groups`"
+        help_text = "write a group as a region without cuts, as in `regions: {signal: {samples: [wh]}}`"
+        yield ctx.problem(MMC560, ("groups",), message, help_text, key=True)
+    path: Path = ("evaluation", "observed", "file")
+    if ctx.given(*path):
+        message = "it is not known in which regions the observed events are"
+        yield ctx.problem(MMC560, path, message, "write `observed` in each region, with a file of its own", key=True)
+
+
+MMC562 = Code(
+    "MMC562",
+    "A region lacks an observable",
+    "A region with `observables` has only these. Methods, histograms and Fisher information are for regions that have "
+    "all observables that they use.",
+)
+
+
+@rule(MMC562)
+def observables(ctx: Context) -> Iterator[Diagnostic]:
+    """What is trained or computed in a region has its observables there."""
+    regions, every = ctx.entries("regions"), ctx.names("observables")
+    if not regions or every is None or not ctx.sound("regions"):
+        return
+    has = {name: set(entry.get("observables", every)) for name, entry in regions.items()}
+    for path, needed, said in _uses(ctx):
+        lacking = {name: [item for item in needed if item not in has[name]] for name in said or has if name in has}
+        if said is None:
+            if all(lacking.values()):
+                message = f"no region has all of {one_of(needed)}"
+                yield ctx.problem(MMC562, path, message, "add them to `observables` of a region")
+            continue
+        for index, name in enumerate(said):
+            if lacking.get(name):
+                message = f"the region {show(name)} has no {one_of(lacking[name])}"
+                help_text = "add it to `observables` of the region, or remove the region here"
+                yield ctx.problem(MMC562, (*path[:-1], "regions", index), message, help_text)
+
+
+def _uses(ctx: Context) -> Iterator[tuple[Path, list[str], list[str] | None]]:
+    """The places of observables, these observables, and the regions that the study names for them."""
+    sets = ctx.entries("feature_sets")
+    for name, entry in ctx.entries("methods").items():
+        said: Any = entry.get("features")
+        said = sets.get(said) if isinstance(said, str) else said
+        if isinstance(said, list):
+            yield ("methods", name, "features"), said, entry.get("regions")
+    information: Path = ("evaluation", *FISHER.section)
+    in_information = [ctx.get(*information, "observable")] if ctx.get(*information, "observable") else []
+    in_information += list(ctx.entries(*information, "per_bin"))
+    for path, histogram in histograms(ctx):
+        if path[: len(information)] == information:
+            in_information += histogram["observables"]
+        else:
+            yield (*path, "observables"), histogram["observables"], histogram.get("regions")
+    if in_information:
+        yield information, list(dict.fromkeys(in_information)), None

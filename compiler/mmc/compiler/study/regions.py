@@ -1,0 +1,53 @@
+"""Regions of a checked study: selections of its events."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mmc.compiler.catalogue import default_observables
+from mmc.compiler.catalogue.names import madminer_name
+from mmc.compiler.language.quantities import parse_quantity
+from mmc.compiler.settings.reading import Cut
+from mmc.compiler.study.events import names
+from mmc.compiler.study.model import Observed, Region
+
+
+def regions_of(data: Mapping[str, Any]) -> dict[str, Region]:
+    """The regions of a study by name, from its data with defaults filled in."""
+    samples = names(data.get("generation", data.get("events", {})).get("samples", {}))
+    options = data.get("default_observables")
+    added = () if options is None else default_observables.names(**options)
+    every = (*added, *names(data["observables"]))
+    return {madminer_name(name): _region(entry, samples, every) for name, entry in data.get("regions", {}).items()}
+
+
+def _region(entry: Mapping[str, Any], samples: tuple[str, ...], observables: tuple[str, ...]) -> Region:
+    luminosity = entry.get("luminosity")
+    return Region(
+        samples=samples if entry["samples"] == "all" else names(entry["samples"]),
+        cuts=cuts_of(entry["cuts"]),
+        observables=names(entry["observables"]) if "observables" in entry else observables,
+        luminosity_pb=None if luminosity is None else parse_quantity(luminosity, "luminosity"),
+        observed=observed_events(entry.get("observed")),
+    )
+
+
+def chosen(said: Iterable[str] | None, observables: Iterable[str], regions: Mapping[str, Region]) -> tuple[str, ...]:
+    """The regions that a study names, or all regions with these observables."""
+    if said is not None:
+        return names(said)
+    return tuple(name for name, region in regions.items() if set(observables) <= set(region.observables))
+
+
+def cuts_of(entries: Iterable[str | Mapping[str, Any]]) -> tuple[Cut, ...]:
+    """The cuts of a study or a region."""
+    return tuple(
+        Cut(definition=entry, required=False)
+        if isinstance(entry, str)
+        else Cut(definition=entry["definition"], required=entry.get("passed_if_undefined", False))
+        for entry in entries
+    )
+
+
+def observed_events(entry: Mapping[str, Any] | None) -> Observed | None:
+    """The observed events of the study or of a region."""
+    return None if entry is None or "file" not in entry else Observed(entry["file"], entry.get("n_observed"))

@@ -1,0 +1,61 @@
+"""Plans of studies with regions."""
+
+from typing import Any
+
+import pytest
+
+from tests.compiler.plan.plans import changed, jobs, load, plan_of
+
+
+@pytest.fixture
+def study() -> dict[str, Any]:
+    """The tiny study in two regions of the mass, one of which has fewer observables."""
+    data = load("drell-yan/tiny.yaml")
+    data["regions"] = {
+        "low": {"cuts": ["m_ll < 700"], "observables": ["m_ll", "y_ll"], "luminosity": "10 fb^-1"},
+        "high": {"cuts": ["m_ll >= 700"], "observed": {"file": "high.csv", "n_observed": 7}},
+    }
+    data["methods"]["alice"]["regions"] = ["high"]
+    data["methods"]["alices"]["features"] = ["cos_theta"]
+    data["methods"]["sally"]["features"] = {"all_but": ["y_ll"]}
+    return data
+
+
+def test_each_region_is_selected_in_one_reading(study: dict[str, Any]) -> None:
+    plan = plan_of(study, "high.csv")
+    (shared,) = [stage.settings for stage in plan.stages if stage.name == "analyse"]
+    assert shared["regions"]["low"]["observables"] == ["m_ll", "y_ll"]
+    assert shared["regions"]["high"]["required"] == ["cos_theta"], "required only in the region that has it"
+    required = {name: entry["required"] for name, entry in shared["observables"].items()}
+    assert required == {"m_ll": True, "cos_theta": False, "y_ll": True}
+    assert {name: job.settings["region"] for name, job in jobs(plan, "combine").items()} == {
+        "low": "low",
+        "high": "high",
+    }
+
+
+def test_methods_and_baselines_are_in_the_regions_that_have_their_observables(study: dict[str, Any]) -> None:
+    study["evaluation"]["baselines"]["histogram"] = {"observables": ["cos_theta"]}
+    plan = plan_of(study, "high.csv")
+    evaluated = jobs(plan, "evaluate")
+    assert list(evaluated) == ["sally.low", "sally.high", "alice.high", "alices.high"]
+    assert jobs(plan, "train")["sally.low"].settings["features"] == ["m_ll"]
+    assert jobs(plan, "train")["sally.high"].settings["features"] == ["m_ll", "cos_theta"]
+    assert {need for need in evaluated["sally.low"].needs if need[0] == "combine"} == {("combine", "low")}
+    assert evaluated["sally.low"].settings["region"] == {"luminosity_pb": 10_000.0}
+    assert evaluated["sally.high"].settings["region"]["n_observed"] == 7
+    assert "m_ll >= 700" in evaluated["sally.high"].settings["region"]["cuts"]
+    expected = {f"{kind}.{region}" for kind in ("rate", "fisher") for region in ("low", "high")} | {"histogram.high"}
+    assert set(jobs(plan, "baselines")) == expected
+
+
+def test_an_edit_of_a_region_repeats_what_depends_on_it(study: dict[str, Any]) -> None:
+    before = plan_of(study, "high.csv")
+    assert set(changed(before, plan_of(study, "high.csv", high="others"))["evaluate"]) == {
+        "sally.high",
+        "alice.high",
+        "alices.high",
+    }
+    study["regions"]["low"]["luminosity"] = "20 fb^-1"
+    again = changed(before, plan_of(study, "high.csv"))
+    assert again["evaluate"] == ["sally.low"] and "combine" not in again and "train" not in again
