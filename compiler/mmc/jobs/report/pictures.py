@@ -22,6 +22,9 @@ from mmc.jobs.report.results import KINDS, Grid
 from mmc.jobs.statistics.closure.registry import TESTS
 from mmc.tables import coverages, toys_in_words
 
+MOST_PAIRS = 21
+"""The largest number of figures of Fisher information, one for each pair of parameters: all pairs of seven."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -220,7 +223,7 @@ def _fisher(
         for full in [record["fisher_information"]["full"]]
     ]
     truth = part["evaluation"]["theta_true"]
-    for pair in itertools.combinations(found["parameters"], 2):
+    for pair in itertools.islice(itertools.combinations(found["parameters"], 2), MOST_PAIRS):
         where = [found["parameters"].index(name) for name in pair]
         figure = ellipse_figure(named, where, [labels[name] for name in pair], level, [truth[name] for name in pair])
         title = f"Fisher information on {pair[0]} and {pair[1]}" + (f": {group}" if group else "")

@@ -28,8 +28,8 @@ def test_scans_give_the_intervals_of_a_fine_grid(tmp_path: Path, toy_events: Pat
     learning = Learning(tmp_path, toy_events, ranges=RANGES, scans=[{"over": ["c1"], "points": 9}])
     learning.evaluation["theta_true"] = {"c1": 0.1, "c2": 0.0}
     learning.evaluation["grid"] = {
-        "c1": {"range": [-1.0, 1.0], "points": 81},
-        "c2": {"range": [-1.0, 1.0], "points": 81},
+        "c1": {"range": [-1.0, 1.0], "points": 41},
+        "c2": {"range": [-1.0, 1.0], "points": 41},
     }
     found = record(learning.baseline(baseline, **BASELINES[baseline]))
     (scan,) = found["scans"]["scans"]
