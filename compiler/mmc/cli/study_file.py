@@ -15,6 +15,7 @@ from mmc.compiler.language.diagnostics import Diagnostic
 from mmc.compiler.language.document import Document, load
 from mmc.compiler.language.yaml_nodes import MAX_BYTES
 from mmc.errors import UsageError
+from mmc.packing import packed
 from mmc.reading import leads_out, open_regular, read_bytes
 
 if TYPE_CHECKING:  # slow imports that `mmc validate` does not need
@@ -72,6 +73,9 @@ class StudyFile:
 
         digests = {}
         for text in self.files:
+            if (self.folder / text).is_dir():
+                digests[text] = hashlib.sha256(packed(self.folder / text)).hexdigest()
+                continue
             with open_regular(self.folder / text) as file:
                 digests[text] = hashlib.file_digest(file, "sha256").hexdigest()
         return digests
@@ -176,12 +180,14 @@ def read_columns_in(folder: Path) -> Callable[[str], Mapping[str, tables.Column]
 def read_model_in(folder: Path) -> Callable[[Any], Mapping[str, str] | None]:
     """A function that returns the texts of a UFO model; None if it is not at hand or its archive cannot be read.
 
-    The model is the value of ``model`` in a study: a name, or ``file`` with an archive in the folder.
+    The model is the value of ``model`` in a study: a name, or ``file`` or ``ufo`` with an archive in the folder.
     """
 
     def read_model(model: Any) -> Mapping[str, str] | None:
         try:
-            source = ufo_model.installed(model) if isinstance(model, str) else folder / model["file"]
+            source = (
+                ufo_model.installed(model) if isinstance(model, str) else folder / (model.get("file") or model["ufo"])
+            )
             return None if source is None else ufo_model.texts(source)
         except (OSError, ValueError):  # a name too long, or with a null character
             return None

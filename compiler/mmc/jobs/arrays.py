@@ -7,6 +7,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 from numpy.lib import format as npy
 
 from mmc.errors import StepError
@@ -29,6 +30,21 @@ def read_npy(path: Path) -> Any:
     try:
         with open_regular(path) as file:
             return _array(file, path.stat().st_size)
+    except OSError as error:
+        raise StepError(f"{path} cannot be read: {error.strerror or first_line(error)}") from error
+    except _ERRORS as error:
+        raise StepError(f"{path} is damaged: {first_line(error)}") from error
+
+
+def map_npy(path: Path) -> Any:
+    """The array of a file that stays there, as numpy's memory map.
+
+    :raises StepError: as :func:`read_npy`
+    """
+    try:
+        with open_regular(path) as file:
+            shape, fortran, kind = _header(file, path.stat().st_size)
+            return np.memmap(path, kind, "r", file.tell(), shape, "F" if fortran else "C")
     except OSError as error:
         raise StepError(f"{path} cannot be read: {error.strerror or first_line(error)}") from error
     except _ERRORS as error:
@@ -80,14 +96,23 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Any:
 
 
 def _array(file: BinaryIO, size: int) -> Any:
-    """:raises ValueError: unless the file, of this size, is an array of numbers or truth values, and nothing else"""
+    """:raises ValueError: as :func:`_header`"""
+    _header(file, size)
+    file.seek(0)
+    return npy.read_array(file, allow_pickle=False)
+
+
+def _header(file: BinaryIO, size: int) -> tuple[tuple[int, ...], bool, Any]:
+    """The shape of an array, whether it is stored by columns, and its type; the file is then where the values begin.
+
+    :raises ValueError: unless the file, of this size, is an array of numbers or truth values, and nothing else
+    """
     version = npy.read_magic(file)
     if version not in _VERSIONS:
         raise ValueError(f"it has the version {version} of the format")
-    shape, _, kind = _VERSIONS[version](file, max_header_size=_MOST_HEADER)
+    shape, fortran, kind = _VERSIONS[version](file, max_header_size=_MOST_HEADER)
     if kind.kind not in "biuf" or kind.itemsize > 8:
         raise ValueError(f"it holds values of the type {shown(str(kind))}")
     if min(shape, default=0) < 0 or file.tell() + prod(shape) * kind.itemsize != size:
         raise ValueError(f"it claims the shape {shape}, and has {size:,} bytes")
-    file.seek(0)
-    return npy.read_array(file, allow_pickle=False)
+    return shape, fortran, kind

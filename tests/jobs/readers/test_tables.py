@@ -128,6 +128,22 @@ def test_what_makes_no_sense_is_one_line(
     assert message in place.refusal("analyse", "bad", {**SETTINGS, **settings}, **inputs)
 
 
+def test_regions_have_files_of_their_own(folder: Folder) -> None:
+    table = _table(folder, "regions", y=np.abs(Y), x=np.abs(X))
+    regions = {
+        "near": {"cuts": [{"definition": "r < 1", "required": False}], "observables": ["x", "r"], "required": []},
+        "far": {"cuts": [{"definition": "r >= 1", "required": False}], "observables": ["r"], "required": []},
+    }
+    analysed = _analyse(folder, "regions", {"one": table}, weight="w", regions=regions)
+    inside = np.hypot(X, Y) < 1
+    counted = json.loads((analysed / "analyse.json").read_text())["regions"]
+    for name, mask in {"near": inside, "far": ~inside}.items():
+        with h5py.File(analysed / f"events_{name}.h5") as file:
+            assert len(file["samples/weights"]) == mask.sum()
+            assert [text.decode() for text in file["observables/names"][()]] == regions[name]["observables"]
+        assert counted[name]["weight_pb"] == pytest.approx(3.0 * W[mask].sum() / W.sum())
+
+
 def test_missing_elements_get_the_default(folder: Folder) -> None:
     x = np.where(X > 1.0, np.nan, X)
     settings = {

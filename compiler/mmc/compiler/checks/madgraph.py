@@ -224,7 +224,7 @@ MMC330 = Code(
 @rule(MMC330)
 def models_of_signals(ctx: Context) -> Iterator[Diagnostic]:
     """The parameters mean the same in every signal sample."""
-    first: tuple[str, str] | None = None
+    first: tuple[str, Any] | None = None
     for name, sample in samples(ctx).items():
         model = shared(ctx, sample, "model")
         if sample["background"] or model is None:
@@ -232,9 +232,14 @@ def models_of_signals(ctx: Context) -> Iterator[Diagnostic]:
         if first is None:
             first = name, model
         elif model != first[1]:
-            message = f"samples {show(first[0])} and {show(name)} have the models {first[1]} and {model}"
+            one, other = _named(first[1]), _named(model)
+            message = f"samples {show(first[0])} and {show(name)} have the models {one} and {other}"
             help_text = "make sure that the parameters mean the same in both; mark a background by `background: true`"
             yield ctx.problem(MMC330, ("generation", "samples", name, "model"), message, help_text)
+
+
+def _named(model: Any) -> str:
+    return model if isinstance(model, str) else " with the restriction ".join(map(show, model.values()))
 
 
 MMC323 = Code(

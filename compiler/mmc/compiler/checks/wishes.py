@@ -36,7 +36,7 @@ _TOYS = "simulated experiments are `evaluation.observed`: `observed: {toys: {eve
 _DATA = "observed events are a CSV file, `evaluation.observed.file`; events to learn from are in `events`"
 _MATCHING = "mmc does not match jets to the shower: generate a fixed number of jets, or `slices` of phase space"
 _GRIDPACK = "mmc does not start gridpacks; it reads their event files, as `events.samples`"
-_MODEL = "`generation.model` names a model that the installed MadGraph has"
+_MODEL = "a UFO model that travels with the study is `model: {ufo: models/X.tar.gz, restrict: cards/restrict_y.dat}`"
 _NUISANCE = "write uncertainties in `systematics`, and name them in `systematics` of each sample that has them"
 _NTUPLES = (
     "mmc reads trees of ROOT, Parquet, HDF5 and npz (`events.tables`), Les Houches files with HepMC or Delphes output "

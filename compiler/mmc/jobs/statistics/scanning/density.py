@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mmc.jobs.learning.estimators import LogRatio
-from mmc.jobs.madminer.event_file import Array, Events, Summaries, Variations
+from mmc.jobs.madminer.event_file import Array, Events, Summaries
 from mmc.jobs.statistics.closure.toys import blocks
 from mmc.jobs.statistics.closure.truth import FLOOR, joint_ratio
-from mmc.jobs.statistics.histograms import IMPOSSIBLE, ROUNDING, Binning, bin_sums
+from mmc.jobs.statistics.histograms import IMPOSSIBLE, ROUNDING, Binning, Filled
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import VariedHistogram
 
@@ -53,43 +53,43 @@ class BinnedDensity:
     known: npt.NDArray[np.bool_]
     """Whether the bin has a positive content at all probes and at the denominator."""
     truth: Array
+    """Morphing coefficients of the true point, shape (benchmarks,)."""
+    fills_itself: bool
+    """Whether the Asimov data are the events of the histogram."""
     varied: VariedHistogram | None = None
 
     @classmethod
     def of(
         cls,
         problem: LimitProblem,
-        template: Events,
+        filled: Filled,
         binning: Binning,
         *,
         summary: Callable[[Array], Array],
         reference: Array,
-        variations: Variations | None,
     ) -> "BinnedDensity":
-        """The density that the events ``template`` give.
+        """The density of a histogram that is filled.
 
         :param reference: morphing coefficients of the denominator, shape (benchmarks,)
         """
-        index, weights = binning.index(summary(template.x)), template.weights
-        sums = bin_sums(index, weights, binning.size)
+        sums = filled.template.sums
         known = (problem.probes @ sums.T > 0.0).all(axis=0) & (sums @ reference > 0.0)
         varied = None
-        if variations is not None:
-            up, down = (
-                np.stack(
-                    [bin_sums(index, weights * sides[k][:, np.newaxis], binning.size) for sides in variations.values()]
-                )
-                for k in (0, 1)
-            )
+        if problem.profiled and filled.varied:
+            up, down = (np.stack(sides) for sides in zip(*filled.varied.values(), strict=True))
             varied = VariedHistogram(reference[np.newaxis], sums, up, down, known)
-        return cls(binning, summary, sums, reference, known, problem.true_coefficients, varied)
+        fills_itself = problem.expects_simulation
+        return cls(binning, summary, sums, reference, known, problem.true_coefficients, fills_itself, varied)
 
     def shape(self, data: Events, probabilities: Array, *, expected: bool = False) -> Shape:
         """The likelihood of some events."""
-        fractions = self.binning.fractions(Summaries(self.summary(data.x), probabilities))
+        if expected and self.fills_itself:
+            fractions = self.sums @ self.truth / (self.sums @ self.truth).sum()
+        else:
+            fractions = self.binning.fractions(Summaries(self.summary(data.x), probabilities))
 
         def mean_log(_: Array, coefficients: Array) -> Array:
-            return self._log(coefficients) @ fractions
+            return np.asarray(self._log(coefficients) @ fractions)
 
         if self.varied is None:
             return Shape(mean_log)

@@ -25,10 +25,9 @@ class Simulation:
     @classmethod
     def of(cls, problem: LimitProblem) -> "Simulation":
         """The sums of a problem."""
-        rates = problem.luminosity * problem.rate_events.weights.sum(axis=0)
-        weights = problem.file.part(problem.simulation).weights
-        products = weights.T @ weights if problem.expects_simulation else None
-        return cls(problem.file, rates, weights.sum(axis=0), products)
+        template = problem.simulated.template
+        products = template.products[0] if problem.expects_simulation else None
+        return cls(problem.file, problem.luminosity * problem.rate_sums, template.sums[0], products)
 
     def per_simulated(self, coefficients: Array, n: float) -> Array:
         """N/n for N events of data, from morphing coefficients (points, benchmarks); shape (points,)."""
