@@ -1,6 +1,7 @@
 """For ``mmc init --model``: a study of a process of a UFO model."""
 
 import json
+import re
 from collections.abc import Sequence
 from importlib import resources
 from itertools import combinations
@@ -15,6 +16,8 @@ from mmc.errors import UsageError
 
 _MEASURED = ("sminputs", "mass", "decay", "yukawa", "ckmblock", "wolfenstein", "loop", "frblock")
 """Blocks whose parameters are inputs of the Standard Model."""
+_NEW = "NP"
+"""The order that most models give to operators."""
 _FIRST = 2
 """How many parameters a study has that names none."""
 
@@ -36,6 +39,7 @@ def ufo_study(folder: str, model: str, process: str, parameters: Sequence[str]) 
     if declared is None:
         raise UsageError(f"the files of the UFO model {model} cannot be read without running them")
     incoming = _require_particles(process, declared)
+    process = _with_operators(process, found)
     chosen = list(parameters) or _coefficients(declared)[:_FIRST]
     if unknown := [name for name in chosen if name not in declared.named]:
         raise UsageError(f"the model {model} does not have an external parameter {unknown[0]!r}")
@@ -69,6 +73,19 @@ def _require_particles(process: str, declared: Declared) -> tuple[str, str]:
                 raise UsageError(f"the model does not have a particle {name!r}")
     first, second = line.incoming
     return first, second
+
+
+def _with_operators(process: str, folder: Path) -> str:
+    """The process with one operator in each diagram, if it does not name orders: the smallest have none."""
+    core, comma, decays = process.partition(",")
+    couplings = folder / "couplings.py"
+    text = couplings.read_text(encoding="utf-8", errors="replace") if couplings.is_file() else ""
+    powers = [int(power) for power in re.findall(rf"['\"]{_NEW}['\"]\s*:\s*([0-9]+)", text)]
+    if parse(process).orders or not any(powers):
+        return process
+    start, mark, rest = core.partition("@")
+    order = f"{_NEW}={min(filter(None, powers))}"
+    return f"{start.rstrip()} {order}{' ' if mark else ''}{mark}{rest}{comma}{decays}"
 
 
 def _coefficients(declared: Declared) -> list[str]:

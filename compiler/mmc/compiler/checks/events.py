@@ -158,16 +158,23 @@ MMC331 = Code(
 def files_once(ctx: Context) -> Iterator[Diagnostic]:
     """No events are counted twice."""
     seen: dict[str, Path] = {}
+    for path, text in _named_files(ctx):
+        other = seen.setdefault(posixpath.normpath(text), path)
+        if other != path:
+            message = f"the file {show(text)} is already in sample {show(other[2])}"
+            yield ctx.problem(MMC331, path, message, "name each file once: its events would count twice")
+
+
+def _named_files(ctx: Context) -> Iterator[tuple[Path, str]]:
+    """The event files of all samples, each with its path in the study."""
     for name, sample in ctx.samples.items():
+        path = (*ctx.samples_path, name)
         for index, file in enumerate(sample.get("files", ())):
-            given: dict[Path, str] = {(key,): file[key] for key in ("lhe", "hepmc", "delphes") if key in file}
-            given |= {("paths", number): table for number, table in enumerate(file.get("paths", ()))}
-            for keys, text in given.items():
-                path = (*ctx.samples_path, name, "files", index, *keys)
-                other = seen.setdefault(posixpath.normpath(text), path)
-                if other != path:
-                    message = f"the file {show(text)} is already in sample {show(other[2])}"
-                    yield ctx.problem(MMC331, path, message, "name each file once: its events would count twice")
+            yield from (((*path, "files", index, key), file[key]) for key in ("lhe", "hepmc", "delphes") if key in file)
+            for number, text in enumerate(file.get("paths", ())):
+                yield (*path, "files", index, "paths", number), text
+        for number, text in enumerate(sample.get("simulated", {}).get("paths", ())):
+            yield (*path, "simulated", "paths", number), text
 
 
 MMC334 = Code(

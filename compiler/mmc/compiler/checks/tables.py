@@ -45,9 +45,14 @@ MMC360 = Code(
 def kinds(ctx: Context) -> Iterator[Diagnostic]:
     """The name of each table tells its kind."""
     for path, _, _, text in _files(ctx):
-        if tables.kind_of(text) is None:
-            message = f"the end of {show(text)} does not tell what kind of table it is"
-            yield ctx.problem(MMC360, path, message, f"mmc reads {one_of(list(tables.SUFFIXES), 10)}")
+        yield from wrong_kind(ctx, path, text)
+
+
+def wrong_kind(ctx: Context, path: Path, text: str) -> Iterator[Diagnostic]:
+    """A problem if the name of a table does not tell its kind."""
+    if tables.kind_of(text) is None:
+        message = f"the end of {show(text)} does not tell what kind of table it is"
+        yield ctx.problem(MMC360, path, message, f"mmc reads {one_of(list(tables.SUFFIXES), 10)}")
 
 
 MMC361 = Code(
@@ -95,22 +100,33 @@ def columns(ctx: Context) -> Iterator[Diagnostic]:
     """Each npz file has the columns that the study needs, with numbers, all of one length."""
     for path, sample, entry, text in _files(ctx):
         known = ctx.read_columns(text) if is_there(ctx, text) else None
-        if known is None:
-            continue
-        sizes = {column.shape[:1]: name for name, column in known.items()}
-        wanted = _wanted(ctx, path[:3], sample, entry, known)
-        for column, at in wanted.items():
-            if tables.missing(column, known):
-                message = f"{show(text)} has no column {show(column)}"
-                yield ctx.problem(MMC362, at or path, message, tables.what_there_is(column, list(known)))
-            elif not known[column if column in known else tables.element(column)[0]].is_numeric:
-                message = f"column {show(column)} of {show(text)} does not hold numbers"
-                yield ctx.problem(MMC362, at or path, message, "convert it to numbers")
-        used = {known[name].shape[:1] for text in wanted for name in {text, tables.element(text)[0]} & set(known)}
-        if len(used) > 1:
-            told = [f"{show(sizes[size])} has {size[0] if size else 'no'}" for size in sorted(used)[:2]]
-            message = f"the columns of {show(text)} have different lengths: {', and '.join(told)}"
-            yield ctx.problem(MMC362, path, message, "write one number per event into each column")
+        if known is not None:
+            yield from wrong_columns(ctx, path, text, _wanted(ctx, path[:3], sample, entry, known), known)
+
+
+def wrong_columns(
+    ctx: Context, path: Path, text: str, wanted: Mapping[str, Path | None], known: Mapping[str, tables.Column]
+) -> Iterator[Diagnostic]:
+    """Problems of the columns of a table.
+
+    :param path: of the table in the study
+    :param text: the name of the table
+    :param wanted: the columns that are needed, each with where the study names it for tables alone
+    :param known: the columns that the table has
+    """
+    for column, at in wanted.items():
+        if tables.missing(column, known):
+            message = f"{show(text)} has no column {show(column)}"
+            yield ctx.problem(MMC362, at or path, message, tables.what_there_is(column, list(known)))
+        elif not known[column if column in known else tables.element(column)[0]].is_numeric:
+            message = f"column {show(column)} of {show(text)} does not hold numbers"
+            yield ctx.problem(MMC362, at or path, message, "convert it to numbers")
+    used = [name for column in wanted for name in (column, tables.element(column)[0]) if name in known]
+    sizes = {known[name].shape[:1]: name for name in reversed(used)}
+    if len(sizes) > 1:
+        told = [f"{show(sizes[size])} has {size[0] if size else 'no'} events" for size in sorted(sizes)[:2]]
+        message = f"the columns of {show(text)} have different lengths: {' and '.join(told)}"
+        yield ctx.problem(MMC362, path, message, "write one number per event into each column")
 
 
 def _wanted(
@@ -154,8 +170,8 @@ def weights(ctx: Context) -> Iterator[Diagnostic]:
         message = "morphing needs the weights of each event at all benchmarks"
         yield ctx.problem(MMC363, own[0], message, "name their columns, or write `morphing: none`")
         return
-    for name, method, _ in methods_of(ctx) if own else ():
-        if method.joint_ratio:
+    for name, method, entry in methods_of(ctx) if own else ():
+        if method.joint_ratio and "simulated" not in entry.get("theta0", {}):
             message = f"{method.name} learns from the joint ratio, which needs the weights at all benchmarks"
             yield ctx.problem(
                 MMC363, ("methods", name), message, "use carl or nde, or name the columns of the weights", key=True

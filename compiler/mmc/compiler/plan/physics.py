@@ -208,6 +208,11 @@ def add_analyse(
     builder.add("analyse", drafts, summary=summary, inputs=inputs, files=files.inputs, scattered=True)
 
 
+def without_definition(study: Study) -> tuple[str, ...]:
+    """The observables that are columns."""
+    return tuple(o.name for o in study.observables if o.definition is None)
+
+
 def observable_definitions(study: Study) -> dict[str, ObservableDefinition]:
     """The observables of a study, as jobs define them; one that only some regions have is required there alone."""
     return {

@@ -14,6 +14,7 @@ from mmc.compiler.plan.physics import (
     observable_definitions,
     selections,
     uncertainties,
+    without_definition,
 )
 from mmc.compiler.settings.reading import TableAnalyseSettings
 from mmc.compiler.study.model import Study
@@ -24,8 +25,6 @@ def plan(builder: Builder, study: Study, source: EventTables, file_digests: Mapp
     """Add one job for each entry of `files`; each reads its tables."""
     add_configure(builder, study)
     event_jobs, drafts, files = [], [], StageFiles(file_digests)
-    own = tuple(observable.name for observable in study.observables if observable.definition is None)
-    quantities = tuple(dict.fromkeys((*source.quantities, *own)))
     for sample in source.samples:
         parts: Counter[tuple[str | None, str]] = Counter()
         for entry in sample.files:
@@ -44,7 +43,7 @@ def plan(builder: Builder, study: Study, source: EventTables, file_digests: Mapp
                 slice=entry.slice,
                 tables=tuple(files.name(path) for path in entry.paths),
                 tree=sample.tree,
-                columns={name: sample.columns.get(name, name) for name in quantities},
+                columns=source.columns_of(sample, without_definition(study)),
                 weight=sample.weight,
                 weights=sample.weights,
                 only_sampled=sample.only_sampled,

@@ -26,6 +26,7 @@ from mmc.compiler.settings.points import (
     AtPoint,
     AtPoints,
     AtRandom,
+    AtSimulated,
     RandomPoints,
 )
 from mmc.compiler.settings.reading import (
@@ -219,8 +220,8 @@ def _theta(entry: Mapping[str, Any] | None, parameters: tuple[Parameter, ...]) -
     if entry is None:
         return None
     (kind, value), *_ = entry.items()
-    if kind == "benchmark":
-        return AtBenchmark(madminer_name(value))
+    if kind in ("benchmark", "simulated"):
+        return (AtBenchmark if kind == "benchmark" else AtSimulated)(madminer_name(value))
     if kind == "benchmarks":
         return AtBenchmarks(tuple(madminer_name(name) for name in value))
     if kind == "point":

@@ -1,12 +1,13 @@
 """Tables of events: ROOT trees, Parquet, HDF5 and npz."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mmc.compiler.catalogue.generators import TABLES
 from mmc.compiler.catalogue.names import madminer_name
 from mmc.compiler.language.quantities import parse_quantity
+from mmc.compiler.settings.sampling import SimulatedEvents
 from mmc.compiler.study.events import EventsOfStudy, Sample, sample
 
 
@@ -38,6 +39,8 @@ class TableSample(Sample):
     """Benchmark → column, where the names differ."""
     only_sampled: bool
     """Whether events have a weight only at the benchmark at which they were sampled."""
+    simulated: SimulatedEvents | None
+    """Events with a point of their own each."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,17 @@ class EventTables(EventsOfStudy):
     samples: tuple[TableSample, ...]
 
     @property
-    def quantities(self) -> tuple[str, ...]:
-        """The quantities that samples name, in their order."""
-        return tuple(dict.fromkeys(name for sample in self.samples for name in sample.columns))
+    def by_name(self) -> dict[str, TableSample]:
+        """The samples by name."""
+        return {sample.name: sample for sample in self.samples}
+
+    def columns_of(self, sample: TableSample, observables: Iterable[str]) -> dict[str, str]:
+        """The column of each quantity of a sample.
+
+        :param observables: those without a definition
+        """
+        names = dict.fromkeys((*(name for other in self.samples for name in other.columns), *observables))
+        return {name: sample.columns.get(name, name) for name in names}
 
 
 def read(section: Mapping[str, Any], _benchmarks: tuple[str, ...]) -> EventTables:
@@ -68,6 +79,19 @@ def _sample(name: str, entry: Mapping[str, Any]) -> TableSample:
         weight=entry.get("weight"),
         weights=_named(weights) if isinstance(weights, Mapping) else {},
         only_sampled=not isinstance(weights, Mapping),
+        simulated=_simulated(entry["simulated"], entry.get("tree")) if "simulated" in entry else None,
+    )
+
+
+def _simulated(entry: Mapping[str, Any], tree: str | None) -> SimulatedEvents:
+    return SimulatedEvents(
+        tables=tuple(entry["paths"]),
+        tree=tree,
+        theta=_named(entry["theta"]),
+        denominator=madminer_name(entry["denominator"]),
+        label=entry["label"],
+        ratio=entry.get("ratio"),
+        score=_named(entry.get("score", {})),
     )
 
 

@@ -98,8 +98,8 @@ def draw_samples(path: Path, settings: SampleSettings, out: Path) -> dict[str, A
         warnings += [
             f"{partition}: {text}"
             for text in (
-                *_check_observables(arrays["x"], sampler, settings),
-                *_repair(arrays, METHODS[settings.method]),
+                *check_observables(arrays["x"], list(sampler.observables), settings),
+                *repair(arrays, METHODS[settings.method]),
             )
         ]
         if sampler.negative > ROUNDING:
@@ -115,7 +115,7 @@ def draw_samples(path: Path, settings: SampleSettings, out: Path) -> dict[str, A
                 f"{partition}: the effective sample size is only {smallest:.0f} from {n_events} events at some "
                 "parameter points: generate events at a benchmark near these points, or draw samples at nearer points"
             )
-        _save(folder, arrays)
+        save(folder, arrays)
         record[f"n_{partition}"] = len(arrays["x"])
         record[f"{partition}_events"] = n_events
         record[f"{partition}_effective_sample_size"] = {
@@ -323,7 +323,7 @@ def _repeated(theta: tuple[str, Any], n_samples: int) -> tuple[str, Any]:
     return ("benchmarks" if kind.startswith("benchmark") else "morphing_points"), repeated
 
 
-def _repair(arrays: dict[str, Array], method: LearningMethod) -> list[str]:
+def repair(arrays: dict[str, Array], method: LearningMethod) -> list[str]:
     """Check what the method learns from, and set negative joint ratios to 0, in place: the losses crash on them.
 
     :raises StepError: when a number is not finite, for example because an event is impossible at one of the points, or
@@ -350,13 +350,13 @@ def _repair(arrays: dict[str, Array], method: LearningMethod) -> list[str]:
     return [f"{negative.mean():.2%} of the samples have a negative joint ratio, which is set to 0"]
 
 
-def _check_observables(x: Array, sampler: Any, settings: SampleSettings) -> list[str]:
+def check_observables(x: Array, observables: Sequence[str], settings: SampleSettings) -> list[str]:
     """Check the observables that the network uses; warnings for MadMiner's default observables that are constant.
 
     :raises StepError: when an observable is not finite in some samples, or an observable of the study is constant
     """
-    used = settings.features or sampler.observables
-    columns = {name: x[:, k] for k, name in enumerate(sampler.observables) if name in used}
+    used = settings.features or observables
+    columns = {name: x[:, k] for k, name in enumerate(observables) if name in used}
     for name, values in columns.items():
         bad = int((~np.isfinite(values)).sum())
         if bad:
@@ -379,7 +379,8 @@ def _partition_size(sampler: Any, settings: SampleSettings, partition: str) -> i
     return int(end or sampler.n_samples) - int(start)
 
 
-def _save(folder: Path, arrays: Mapping[str, Array]) -> None:
+def save(folder: Path, arrays: Mapping[str, Array]) -> None:
+    """Write the arrays of a partition, for :func:`load_samples`."""
     folder.mkdir()
     for name, values in arrays.items():
         np.save(folder / f"{name}.npy", values)

@@ -109,7 +109,7 @@ def _inputs(method: LearningMethod, kind: EstimatorType, samples: Mapping[str, A
         return {"x": "x", "t_xz": "t_xz"}
     if method.family is LIKELIHOOD:
         return {"x": "x", "theta": "theta"} | ({"t_xz": "t_xz"} if method.score_term else {})
-    names = {"x": "x", "y": "y", "r_xz": "r_xz"}
+    names = {name: name for name in ("x", "y", "r_xz") if name in samples}  # carl does not need the joint ratio
     if kind.varies_with_denominator:
         scores = ("t_xz0", "t_xz1") if method.score_term else ()
         return names | {name: name for name in ("theta0", "theta1", *scores)}

@@ -7,11 +7,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
+import numpy as np
+
 from mmc.errors import MissingExtraError, StepError
 
 if TYPE_CHECKING:
     from ufoamp.ufo_model import Model as UfoModel
 
+_FEW = 5
 _UNLIMITED = 99
 """As MadGraph reads it: from this expansion order on, a coupling order is not limited."""
 
@@ -38,8 +41,8 @@ def load(folder: Path) -> Loaded:
       lines of the first term for all. Here each way to join the fermions is a structure of its own.
     - ufoamp's Levi-Civita tensor has ε^{0123} = +1, MadGraph's and FeynRules' has -1: the operators with it, which
       violate CP, would have the wrong sign.
-    - ufoamp searches the best order of contractions anew for each number of events, which takes seconds. Here
-      it is searched once.
+    - ufoamp searches the best order of contractions anew for each number of events, and among all orders, which takes
+      seconds. Here it is searched once, and a good one suffices.
     - ufoamp does not read propagators that a model defines, and of coupling orders it reads the names alone. Both are
       returned.
 
@@ -54,6 +57,7 @@ def load(folder: Path) -> Loaded:
         vertex_eval.EPSILON_T *= -1
     if not isinstance(vertex_eval._plan_cache, _Plans):
         vertex_eval._plan_cache = _Plans()
+        vertex_eval.np = _Numpy()
     harvest = ufo_model._import
     own: set[int] = set()
     hierarchy: dict[str, int] = {}
@@ -95,6 +99,17 @@ class _Plans(dict[Any, Any]):
             tuple(size for letter, size in zip(word, shape, strict=True) if letter != "Z")
             for word, shape in zip(letters, shapes, strict=True)
         )
+
+
+class _Numpy:
+    """numpy, as ufoamp uses it to search an order of contractions."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    def einsum_path(self, expression: str, *operands: Any, optimize: str) -> Any:
+        """All orders are tried for a few factors only."""
+        return np.einsum_path(expression, *operands, optimize=optimize if len(operands) <= _FEW else "greedy")
 
 
 def _with_single_couplings(vertex: Any) -> list[Any]:

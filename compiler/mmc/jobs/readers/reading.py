@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mmc.compiler.expressions.vocabulary import RESERVED
-from mmc.compiler.settings.reading import AnalyseSettings
+from mmc.compiler.settings.reading import AnalyseSettings, Cut, ObservableDefinition
 from mmc.errors import StepError
 from mmc.jobs.formats.les_houches_table import Floats
 from mmc.jobs.formats.weight_groups import Nuisance, settle
@@ -62,12 +62,20 @@ def define(reader: Any, settings: AnalyseSettings, functions: Mapping[str, Funct
     """Define the observables and cuts of the study in MadMiner's reader; some observables may be functions."""
     if settings.default_observables is not None:
         reader.add_default_observables(**asdict(settings.default_observables))
-    for name, observable in settings.observables.items():
+    define_columns(reader, settings.observables, settings.cuts, settings.names)
+    reader.functions = functions or {}
+
+
+def define_columns(
+    reader: Any, observables: Mapping[str, ObservableDefinition], cuts: Sequence[Cut], names: Mapping[str, str]
+) -> None:
+    """Define observables and cuts that expressions and columns give."""
+    for name, observable in observables.items():
         definition = name if observable.definition is None else observable.definition  # a column
         reader.add_observable(name, definition, observable.required, observable.default)
-    for cut in settings.cuts:
+    for cut in cuts:
         reader.add_cut(cut.definition, cut.required)
-    reader.names, reader.functions = settings.names, functions or {}
+    reader.names = names
 
 
 def definitions(reader: Any) -> dict[str, Definition]:

@@ -86,7 +86,7 @@ def read(reader: Any, job: StepJob, settings: TableAnalyseSettings) -> dict[str,
     """
     events = load([job.one(name) for name in settings.tables], settings, reader.benchmark_names_phys)
     try:
-        observed = _observe(reader, events)
+        observed = observe(reader, events.columns, len(events.own_weights))
     except UnusualExpressionError as error:
         raise StepError(f"an expression cannot be computed from columns: {error}") from error
     nuisance = find_nuisance(settings.systematics, Path(events.name))
@@ -202,9 +202,14 @@ class _NoParticles:
         raise UnusualExpressionError(f"tables have no {name!r}")
 
 
-def _observe(reader: Any, events: TableEvents) -> Observations:
-    particles = _NoParticles(len(events.own_weights))
-    known = Definitions(particles, definitions(reader), _columns(reader, events))
+def observe(reader: Any, columns: Mapping[str, Floats], n_events: int) -> Observations:
+    """The observables of events, and which events pass the cuts.
+
+    :param columns: the values of each quantity; NaN where an event lacks it
+    :raises UnusualExpressionError: when an expression needs particles
+    """
+    particles = _NoParticles(n_events)
+    known = Definitions(particles, definitions(reader), _columns(reader, columns))
     found, passes = observables(reader, particles, known)
     passes = passing_cuts(reader, particles, found, passes, known)
     passed, efficiency = efficiencies(reader, particles, found, passes, known)
@@ -213,10 +218,10 @@ def _observe(reader: Any, events: TableEvents) -> Observations:
     )
 
 
-def _columns(reader: Any, events: TableEvents) -> Known:
+def _columns(reader: Any, columns: Mapping[str, Floats]) -> Known:
     """The values of the quantities for expressions. Observables without a definition have their defaults in them."""
     known = {}
-    for name, values in events.columns.items():
+    for name, values in columns.items():
         observable, is_there = reader.observables.get(name), np.isfinite(values)
         if observable is None or observable.val_default is None or observable.is_required:
             known[name] = Number(values, plain=True), is_there
