@@ -19,6 +19,7 @@ STUDY_FILES = sorted(STUDIES.glob("*/*.yaml"))
 MAIN_TARGETS = ["yadage", "cwl", "script"]
 CHOSEN = {
     "wh-smeft/study": ["yadage"],
+    "drell-yan/regions": ["yadage"],
     "drell-yan/tuning": ["yadage"],
     "drell-yan/tiny": [target for target in TARGETS if target != "reana"],
     "vbf-higgs/study": [*MAIN_TARGETS, "slurm"],

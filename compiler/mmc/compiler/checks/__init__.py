@@ -14,6 +14,7 @@ from mmc.compiler.checks import (
     annotations,
     basis,
     cards,
+    combinations,
     definitions,
     detector,
     evaluation,
@@ -40,7 +41,7 @@ from mmc.compiler.language.document import Document
 
 __all__ = ["RULE_MODULES", "Checked", "LookUp", "ReadText", "check"]
 RULE_MODULES = (
-    *(annotations, basis, cards, definitions, detector, evaluation, events, files, methods, names),
+    *(annotations, basis, cards, combinations, definitions, detector, evaluation, events, files, methods, names),
     *(observables, points, reana, regions, reweighting, systematics, trust, tuning, without_morphing),
     *(import_module(f"mmc.compiler.checks.{origin.module}") for origin in GENERATORS.values()),
 )

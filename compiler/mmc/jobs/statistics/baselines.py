@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.neyman import Cells
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.profiling import Gain, ShapeLikelihood
+from mmc.jobs.statistics.profiling import FilledHistogram, Gain, ShapeLikelihood
 from mmc.jobs.statistics.pyhf_workspace import make_workspaces
 from mmc.jobs.statistics.result import Result
 
@@ -36,7 +35,7 @@ def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.G
         events = problem.rate_events
         index = np.zeros(len(events.x), dtype=np.intp)
         ratio = BinnedRatio.of(Template.of(index, events, 1), problem.coefficients, problem.true_coefficients)
-        gain = partial(ratio.varied(index, events.weights, variations).gain, np.ones(1))
+        gain = FilledHistogram(ratio.varied(index, events.weights, variations), np.ones(1))
     data = ShapeLikelihood(0.0, gain, np.zeros((GROUPS, 1)))
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:

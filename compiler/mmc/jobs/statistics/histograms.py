@@ -8,7 +8,6 @@ both templates and data. The likelihoods equal MadMiner's if the edges enclose a
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, Events, Summaries, Variations
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.jackknife import GROUPS, group_of
-from mmc.jobs.statistics.profiling import ShapeLikelihood, VariedHistogram
+from mmc.jobs.statistics.profiling import FilledHistogram, ShapeLikelihood, VariedHistogram
 
 FEW, MOST_SPARSE = 10.0, 0.5
 """A bin with fewer than FEW effective events is sparse; at most the fraction MOST_SPARSE of the cross section may be in
@@ -285,7 +284,7 @@ def histogram_figures(
 
     def shape_likelihood(events: Summaries, histogram: VariedHistogram | None, *, itself: bool) -> ShapeLikelihood:
         fractions = binning.fractions(events)
-        gain = None if histogram is None else partial(histogram.gain, np.maximum(fractions, 0.0))
+        gain = None if histogram is None else FilledHistogram(histogram, np.maximum(fractions, 0.0))
         filled = [sums @ truth / (sums @ truth).sum() if itself else fractions for sums in left_out]
         replicas = np.stack([other @ filling for other, filling in zip(tables, filled, strict=True)])
         return ShapeLikelihood(ratio.mean_log(fractions), gain, replicas)
