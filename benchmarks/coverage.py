@@ -151,7 +151,7 @@ def _coverage(run: Path, file: EventFile, nature: Events, method: str, limits: L
     wider = [float(chdtr(dof, chdtri(dof, 1.0 - level) * (1.0 + per_simulated))) for level in LEVELS]
     levels = LEVELS if problem.toys else (*LEVELS, *wider)
     values = {name: getattr(problem, name) for name in problem.__dataclass_fields__} | {"levels": levels}
-    own = Nature(nature.x, nature.weights, problem.rate_events.weights.sum(axis=0))
+    own = Nature(nature.x, nature.weights, problem.rate_sums)
     transferred = Transferred(**values, nature=own)
     if method == "histogram":
         entry = _shared(run, "baselines")

@@ -23,7 +23,7 @@ from mmc.jobs.scattering.subprocesses import subprocesses
 
 SMEFT = {"model": "SMEFTsim_topU3l_MwScheme_UFO", "restriction": "massless", "values": {"smeft all": 0.0}}
 SM: Mapping[str, Any] = {"model": "ufo_sm"}
-EWDIM6: Mapping[str, Any] = {"model": "EWdim6", "values": {"dim6 all": 0.0}}
+EWDIM6: Mapping[str, Any] = {"model": "EWdim6", "values": {"dim6 all": 0.0, "decay 25": 0.00407}}
 PROCESSES: Mapping[str, tuple[Mapping[str, Any], str, float, Mapping[str, float]]] = {
     "ee_mumu": (SM, "e- e+ > mu- mu+", 250.0, {}),
     "ee_zh": (SM, "e- e+ > z h", 250.0, {}),
@@ -34,6 +34,8 @@ PROCESSES: Mapping[str, tuple[Mapping[str, Any], str, float, Mapping[str, float]
     "pp_hmuv_smeft": (SMEFT, "p p > h mu+ vm NP=1", 13_000.0, {}),
     "uu_za": (SM, "u u~ > z a", 13_000.0, {"pta": 20.0, "etaa": 2.5}),
     "gu_zu": (SM, "g u > z u", 13_000.0, {"ptj": 30.0}),
+    "pp_hbb_muv_smeft": (SMEFT, "p p > h w+ QCD=0 NP=1, h > b b~, w+ > mu+ vm NP=0", 13_000.0, {}),
+    "ud_udaa": (EWDIM6, "u d > u d h / a z QCD=0 NP=2, h > a a QCD=0 NP=0", 13_000.0, {"ptj": 20.0, "drjj": 0.4}),
     "ud_udh": (EWDIM6, "u d > u d h QCD=0", 13_000.0, {"ptj": 20.0, "mmjj": 100.0}),
 }
 """Model, process, energy of the collision in GeV, cuts."""

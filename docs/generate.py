@@ -172,11 +172,13 @@ _KINDS = {"object": "mapping", "array": "list", "string": "text", "integer": "wh
 
 def _kind(schema: Mapping[str, Any]) -> str:
     if "x-dimension" in schema:
-        return f"{schema['x-dimension']} with unit"
+        several = ", or list of two" if "array" in schema.get("type", ()) else ""
+        return f"{schema['x-dimension']} with unit{several}"
     if "x-refers-to" in schema:
         return f"one of `{schema['x-refers-to']}`"
-    if "x-file" in schema:
-        return "path of a file in the study's folder"
+    if "x-file" in schema and schema["x-file"] != "restriction":
+        folder = " or folder" if schema["x-file"] == "folder" else ""
+        return f"path of a file{folder} in the study's folder"
     for key in ("enum", "const"):
         if key in schema:
             values = schema[key] if key == "enum" else [schema[key]]

@@ -20,6 +20,8 @@ MAIN_TARGETS = ["yadage", "cwl", "script"]
 CHOSEN = {
     "wh-smeft/study": ["yadage"],
     "drell-yan/regions": ["yadage"],
+    "toy-simulator/study": ["script"],
+    "wh-smeft/laptop": ["script"],
     "drell-yan/tuning": ["yadage"],
     "drell-yan/tiny": [target for target in TARGETS if target != "reana"],
     "vbf-higgs/study": [*MAIN_TARGETS, "slurm"],

@@ -7,6 +7,8 @@ import pytest
 import yaml
 from mmc.cli.main import main
 
+from tests.jobs.matrix_elements import ufo_models
+
 pytestmark = pytest.mark.skipif(find_spec("ufo_sm") is None, reason="the model ufo_sm is not installed")
 
 PROCESS = "e- e+ > t t~ h"
@@ -24,6 +26,21 @@ def test_a_study_of_a_model_validates(tmp_path: Path, capsys: pytest.CaptureFixt
     assert study["parameters"]["ymt"] == {"lha_block": "yukawa", "lha_id": 6, "range": [-1, 1]}
     assert len(study["benchmarks"]) == 6
     assert study["generation"]["model"] == "ufo_sm"
+
+
+def test_a_process_without_orders_gets_one_operator(tmp_path: Path) -> None:
+    """MadGraph's default orders, the smallest, would leave out all operators."""
+    model = ufo_models.write(tmp_path / "small")
+    for process, written in [
+        ("q q~ > k k~ h, h > q q~", "q q~ > k k~ h NP=1, h > q q~"),
+        ("q q~ > k k~ / v @1", "q q~ > k k~ / v NP=1 @1"),
+        ("q q~ > k k~ SM=2", "q q~ > k k~ SM=2"),
+    ]:
+        folder = tmp_path / str(len(written))
+        words = ["init", str(folder), "--model", str(model), "--process", process, "--parameter", "even"]
+        assert main(words) == 0
+        study = yaml.safe_load((folder / "study.yaml").read_text())
+        assert study["generation"]["samples"]["signal"]["process"] == written
 
 
 @pytest.mark.parametrize(

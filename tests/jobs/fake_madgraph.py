@@ -50,6 +50,8 @@ def settings(path: Path) -> dict[str, str]:
 
 
 def launch(folder: Path) -> None:
+    if (folder / "models_of_study").is_dir():
+        say(f"models: {os.environ['PYTHONPATH']}")
     cards = folder / "Cards"
     card = settings(cards / "run_card.dat")
     points = {}

@@ -98,7 +98,7 @@ def add_systematics(source: Path, folder: Path, size: float = 0.15) -> Path:
     shutil.copytree(source, folder)
     path = str(folder / "events.h5")
     names, points, _, _ = hdf5._load_benchmarks(path)
-    x, weights, ids = hdf5._load_samples(path)
+    x, weights, ids = map(np.asarray, hdf5._load_samples(path))
     effects = {
         "lumi_nuisance_param_0_benchmark_0": np.full(len(x), 1.0 + 0.5 * size),
         "tilt_nuisance_param_0_benchmark_0": np.exp(tilt(x, size)),
@@ -177,7 +177,7 @@ def with_benchmark_outside(source: Path, folder: Path, point: list[float], facto
     path = str(folder / "events.h5")
     morphed = DataAnalyzer(path).morpher.calculate_morphing_weights(np.array(point))
     names, points, _, _ = hdf5._load_benchmarks(path)
-    x, weights, ids = hdf5._load_samples(path)
+    x, weights, ids = map(np.asarray, hdf5._load_samples(path))
     new, names = weights @ morphed * factor, [*names, "out"]
     hdf5._save_benchmarks(
         path, True, names, [*points, np.array(point)], [False] * len(names), [n == "sm" for n in names]

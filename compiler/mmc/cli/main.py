@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from mmc.cli.compile import COMPILE
+from mmc.cli.crate import CRATE
 from mmc.cli.doctor import DOCTOR
 from mmc.cli.explain import EXPLAIN
 from mmc.cli.importing import IMPORT
@@ -27,7 +28,10 @@ from mmc.printing import complain, plain
 from mmc.surroundings import settle
 from mmc.version import __version__
 
-COMMANDS = (INIT, VALIDATE, PLAN, COMPILE, RUN, REPORT, SUBMIT, STATUS, FETCH, IMPORT, DOCTOR, EXPLAIN, STEP, PENDING)
+COMMANDS = (
+    *(INIT, VALIDATE, PLAN, COMPILE, RUN, REPORT, CRATE),
+    *(SUBMIT, STATUS, FETCH, IMPORT, DOCTOR, EXPLAIN, STEP, PENDING),
+)
 """All commands, in the order of the help; each module declares the arguments and the action of a command."""
 
 EXIT_INTERRUPTED = 130

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmc.compiler.checks import check
-from mmc.compiler.inputs import ufo_model
+from mmc.compiler.inputs import tables, ufo_model
 from mmc.compiler.language.changes import changed
 from mmc.compiler.language.diagnostics import Diagnostic
 from mmc.compiler.language.document import Document, load
 from mmc.compiler.language.yaml_nodes import MAX_BYTES
 from mmc.errors import UsageError
+from mmc.packing import packed
 from mmc.reading import leads_out, open_regular, read_bytes
 
 if TYPE_CHECKING:  # slow imports that `mmc validate` does not need
@@ -72,6 +73,9 @@ class StudyFile:
 
         digests = {}
         for text in self.files:
+            if (self.folder / text).is_dir():
+                digests[text] = hashlib.sha256(packed(self.folder / text)).hexdigest()
+                continue
             with open_regular(self.folder / text) as file:
                 digests[text] = hashlib.file_digest(file, "sha256").hexdigest()
         return digests
@@ -91,7 +95,8 @@ def read(name: str, changes: Sequence[str] = ()) -> StudyFile:
     if not is_shown and "mmc" not in (document.data or {}):  # messages would quote it: a private key, say
         raise UsageError(f"{name}: a link out of its folder, to a file that is not a study")
     document = changed(document, changes)
-    checked = check(document, _look_up_in(folder), _read_text_in(folder), read_start_in(folder), read_model_in(folder))
+    readers = (_look_up_in(folder), _read_text_in(folder), read_start_in(folder), read_model_in(folder))
+    checked = check(document, *readers, read_columns=read_columns_in(folder))
     return StudyFile(name, folder, document, *checked, is_shown, tuple(changes))
 
 
@@ -162,15 +167,27 @@ def read_start_in(folder: Path) -> Callable[[str], str | None]:
     return read_start
 
 
+def read_columns_in(folder: Path) -> Callable[[str], Mapping[str, tables.Column] | None]:
+    """A function that returns the columns of a table in the folder; None if only jobs can read them."""
+
+    @cache
+    def read_columns(text: str) -> Mapping[str, tables.Column] | None:
+        return tables.columns_of_npz(folder / text) if tables.kind_of(text) == "npz" else None
+
+    return read_columns
+
+
 def read_model_in(folder: Path) -> Callable[[Any], Mapping[str, str] | None]:
     """A function that returns the texts of a UFO model; None if it is not at hand or its archive cannot be read.
 
-    The model is the value of ``model`` in a study: a name, or ``file`` with an archive in the folder.
+    The model is the value of ``model`` in a study: a name, or ``file`` or ``ufo`` with an archive in the folder.
     """
 
     def read_model(model: Any) -> Mapping[str, str] | None:
         try:
-            source = ufo_model.installed(model) if isinstance(model, str) else folder / model["file"]
+            source = (
+                ufo_model.installed(model) if isinstance(model, str) else folder / (model.get("file") or model["ufo"])
+            )
             return None if source is None else ufo_model.texts(source)
         except (OSError, ValueError):  # a name too long, or with a null character
             return None

@@ -1,6 +1,7 @@
 """For ``mmc init --model``: a study of a process of a UFO model."""
 
 import json
+import re
 from collections.abc import Sequence
 from importlib import resources
 from itertools import combinations
@@ -8,13 +9,15 @@ from pathlib import Path
 
 from mmc.cli.new_study import SCHEMA, STUDY, study_name
 from mmc.compiler.inputs import ufo_model
-from mmc.compiler.inputs.process_lines import MULTIPARTICLES, parse, particles_of
+from mmc.compiler.inputs.process_lines import MULTIPARTICLES, parse, particles_of, require
 from mmc.compiler.inputs.ufo_model import Declared
 from mmc.compiler.language.schema import schema_text
 from mmc.errors import UsageError
 
 _MEASURED = ("sminputs", "mass", "decay", "yukawa", "ckmblock", "wolfenstein", "loop", "frblock")
 """Blocks whose parameters are inputs of the Standard Model."""
+_NEW = "NP"
+"""The order that most models give to operators."""
 _FIRST = 2
 """How many parameters a study has that names none."""
 
@@ -36,6 +39,7 @@ def ufo_study(folder: str, model: str, process: str, parameters: Sequence[str]) 
     if declared is None:
         raise UsageError(f"the files of the UFO model {model} cannot be read without running them")
     incoming = _require_particles(process, declared)
+    process = _with_operators(process, found)
     chosen = list(parameters) or _coefficients(declared)[:_FIRST]
     if unknown := [name for name in chosen if name not in declared.named]:
         raise UsageError(f"the model {model} does not have an external parameter {unknown[0]!r}")
@@ -60,13 +64,28 @@ def ufo_study(folder: str, model: str, process: str, parameters: Sequence[str]) 
 def _require_particles(process: str, declared: Declared) -> tuple[str, str]:
     try:
         line = parse(process)
+        require(line, {})
     except ValueError as error:
         raise UsageError(f"{process!r}: {error}") from error
-    for label in (*line.incoming, *line.outgoing):
+    for label in line.labels():
         for name in particles_of(label, {}):
             if name.lower() not in declared.particles and label not in MULTIPARTICLES:
                 raise UsageError(f"the model does not have a particle {name!r}")
-    return line.incoming
+    first, second = line.incoming
+    return first, second
+
+
+def _with_operators(process: str, folder: Path) -> str:
+    """The process with one operator in each diagram, if it does not name orders: the smallest have none."""
+    core, comma, decays = process.partition(",")
+    couplings = folder / "couplings.py"
+    text = couplings.read_text(encoding="utf-8", errors="replace") if couplings.is_file() else ""
+    powers = [int(power) for power in re.findall(rf"['\"]{_NEW}['\"]\s*:\s*([0-9]+)", text)]
+    if parse(process).orders or not any(powers):
+        return process
+    start, mark, rest = core.partition("@")
+    order = f"{_NEW}={min(filter(None, powers))}"
+    return f"{start.rstrip()} {order}{' ' if mark else ''}{mark}{rest}{comma}{decays}"
 
 
 def _coefficients(declared: Declared) -> list[str]:

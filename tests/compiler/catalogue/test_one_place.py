@@ -36,7 +36,7 @@ NOT_COMPARED = frozenset({"keys of baselines"})
 """Kinds whose names are keys of records too, which may be looked for there."""
 ALLOWED = frozenset(
     {
-        ("compiler/importers/workflow_cards.py", "stages"),  # `generate` is a command of MadGraph
+        ("compiler/importers/cards.py", "stages"),  # `generate` is a command of MadGraph
         ("jobs/generators/pythia8.py", "processes"),  # Pythia's settings for each; a test holds the two together
     }
 )

@@ -5,7 +5,7 @@ from textwrap import dedent
 
 import pytest
 from mmc.cli.rendering import to_text
-from mmc.cli.study_file import read_start_in
+from mmc.cli.study_file import read_columns_in, read_start_in
 from mmc.compiler.checks import check
 from mmc.compiler.checks.codes import CODES
 from mmc.compiler.checks.context import RULES
@@ -38,10 +38,13 @@ def read_model(model: object) -> dict[str, str] | None:
     return {f"{name}.py": dedent(text) for name, text in FILES.items()} if model == "small" else None
 
 
+READERS = (look_up, read_text, read_start_in(BAD), read_model)
+
+
 def problems(file: Path) -> tuple[list[Diagnostic], str]:
     """The diagnostics of a file, and its text."""
     document = load(file.read_bytes(), file.name)
-    return check(document, look_up, read_text, read_start_in(BAD), read_model).diagnostics, document.text
+    return check(document, *READERS, read_columns=read_columns_in(BAD)).diagnostics, document.text
 
 
 def test_every_code_has_a_bad_example() -> None:
@@ -90,6 +93,6 @@ def test_rules_report_the_codes_that_they_are_registered_with() -> None:
         document = load(file.read_bytes(), file.name)
         if document.data is None:
             continue
-        context = Context(document, *check_shape(document)[1:3], look_up, read_text, read_start_in(BAD), read_model)
+        context = Context(document, *check_shape(document)[1:3], *READERS, read_columns_in(BAD))
         for codes, rule in RULES:
             assert {item.code for item in rule(context)} <= {code.id for code in codes}

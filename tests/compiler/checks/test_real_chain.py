@@ -461,7 +461,7 @@ RUN_CARD = ("  samples:", "  run_card: {file: card}\n  samples:")
         ("6500 = ebeam1", []),
         ("6.5d3 = EBEAM2", []),
         ("7000 = ebeam2", ["MMC321"]),
-        ("lots = ebeam2", ["MMC321", "MMC336"]),
+        ("lots = ebeam2", ["MMC321"]),
         ("1 = lpp1", []),
         ("-1 = lpp2", ["MMC321"]),
         ("nn23lo1 = pdlabel", []),
@@ -484,7 +484,7 @@ def test_a_run_card_is_compared_with_the_study() -> None:
     card = "7000 = ebeam1\n7000 = ebeam2\n-1 = lpp2\nlhapdf = pdlabel\n260000 = lhaid\n"
     assert codes(("  samples:", beams), card=card) == []
     (found,) = diagnose(("  samples:", beams), cards={"card": card.replace("260000", "13000")})
-    assert found.message == "line 5 of card sets lhaid to 13000, but the study sets it"
+    assert found.message == "line 5 of card sets lhaid to 13000, which the study overrules"
     assert found.help == "remove the line; its place is `generation.beams.pdf`"
 
 
@@ -502,7 +502,7 @@ def test_every_run_card_is_read_once_where_the_study_names_it() -> None:
     for name in ("own", "slice"):
         cards = {"card": "", "own": "", "slice": "", name: "1 = iseed"}
         (found,) = diagnose(own, RUN_CARD, cards=cards)
-        assert found.message == f"line 1 of {name} sets iseed to 1, but the study sets it"
+        assert found.message == f"line 1 of {name} sets iseed to 1, which the study overrules"
 
 
 @pytest.mark.parametrize(
@@ -630,7 +630,7 @@ def test_a_card_is_text_and_is_there() -> None:
     assert codes(RUN_CARD) == ["MMC601"]
     (found,) = diagnose(RUN_CARD, cards={"card": None})
     assert (found.code, found.message) == (
-        "MMC321",
+        "MMC380",
         "'card' is not a card: it is not UTF-8 text, or larger than 2 MB",
     )
 

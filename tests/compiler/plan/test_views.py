@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mmc.compiler.language.schema import fill_defaults
 from mmc.compiler.plan import views
 from mmc.compiler.plan.make import make_plan
-from mmc.compiler.plan.memory import memory, memory_mib
+from mmc.compiler.plan.memory import MOST, PROGRAM, memory, memory_mib
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.study.build import build_study
 
@@ -74,20 +74,18 @@ def test_sizes_add_up(plan: Plan) -> None:
 
 
 def test_memory_is_that_of_the_measurements() -> None:
-    """For the study with 16 million events, whose jobs hold three copies of their file."""
+    """For the study with 16 million events, whose jobs hold a part of their files."""
     data = yaml.safe_load((STUDIES / "wh-smeft" / "study.yaml").read_text())
     large = make_plan(build_study(fill_defaults(data)), {})
     needed = memory(large)
-    files = {job.name: job.size for job in large.stage("combine").jobs}
-    for stage, names in {"combine": files, "baselines": {f"histogram.{name}": files[name] for name in files}}.items():
-        for name in names:
-            assert needed[stage, name] == pytest.approx(3 * names[name], rel=0.05)
-    assert needed["evaluate", "sally_all"] == needed["combine", "with_backgrounds"] == max(needed.values())
-    assert f"this much memory: {views.amount(max(needed.values()))} in combine" in views.to_text(large)
+    assert needed["combine", "with_backgrounds"] == needed["evaluate", "sally_all"] == PROGRAM + MOST == 2_000_000_000
+    (sampled,) = (job for job in large.stage("sample").jobs if job.name == "sally_all")
+    assert needed["sample", "sally_all"] == PROGRAM + MOST + sampled.size == max(needed.values())
+    assert f"this much memory: {views.amount(max(needed.values()))} in sample" in views.to_text(large)
     view = json.loads(views.to_json(large))
     shown = {(s["name"], j["name"]): j["memory_bytes"] for s in view["stages"] for j in s["jobs"] if j["memory_bytes"]}
     assert shown == needed
-    assert memory_mib(large)["combine"] == math.ceil(max(needed.values()) / 2**20)
+    assert memory_mib(large)["sample"] == math.ceil(max(needed.values()) / 2**20)
     data.setdefault("execution", {})["resources"] = {"combine": {"memory": "64 GiB"}}
     assert memory_mib(make_plan(build_study(fill_defaults(data)), {}))["combine"] == 65536
 

@@ -81,11 +81,11 @@ def test_rows_that_a_file_has_twice() -> None:
     n_jets = random.poisson(40.0, 1000)[:, np.newaxis].astype(float)
     honest = [digests, event_sketch.of_rows(np.ones((1000, 2)), n_jets), digests[:1].repeat(1000)]
     for alike in [*honest, np.concatenate([digests, digests[:50]])]:
-        event_sketch.check_rows_once(alike, "a")
+        event_sketch.check_rows_once([alike], "a")
     for copies in (digests.repeat(2), digests.repeat(3), np.concatenate([digests, digests[:300]])):
         reason = f"^a holds {len(copies):,} events, and {len(copies) - 1000:,} of them are copies of others in the file"
         with pytest.raises(StepError, match=reason):
-            event_sketch.check_rows_once(random.permutation(copies), "a")
+            event_sketch.check_rows_once([random.permutation(copies)], "a")
 
 
 @pytest.mark.parametrize("text", ["x", "AAAA", "ä", "****"])

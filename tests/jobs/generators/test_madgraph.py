@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from mmc.jobs.generators.madgraph import complaint, hint
 from mmc.jobs.generators.madgraph_process import pack, unpack
+from mmc.packing import packed
 
 from tests.jobs.madgraph import BENCHMARKS, event_settings, install_fake, process_settings, setup
+from tests.jobs.matrix_elements import ufo_models
 from tests.jobs.physics import Folder, names
 
 Chain = tuple[Folder, Path, Path]
@@ -74,6 +76,33 @@ def test_commands_in_the_order_of_the_study(tmp_path: Path, mg5: Path) -> None:
         "add process p p > l vl j",
         "output process",
     ]
+
+
+def test_a_model_travels(tmp_path: Path, mg5: Path, configured: Path) -> None:
+    """It is put beside the process, with the study's restriction, and the jobs that simulate find it there."""
+    (tmp_path / "models").mkdir()
+    model = ufo_models.write(tmp_path / "models" / "EWdim6")
+    (model / "__pycache__").mkdir()
+    (tmp_path / "model").write_bytes(packed(model))
+    (tmp_path / "card").write_text("Block dim6\n 2 9.1e-1\n")
+    travels = {"model": "EWdim6", "model_file": "m", "restriction_file": "r", "trust": ["m"]}
+    inputs = {"m": tmp_path / "model", "r": tmp_path / "card"}
+    folder = Folder(tmp_path)
+    process = folder.run("generate", "signal", process_settings(mg5, **travels), **inputs)
+    log = (tmp_path / "generate" / "signal.log").read_text()
+    assert "program: import model mmc_EWdim6-mmc\n" in log
+    with tarfile.open(process / "process.tar.gz") as tar:
+        names = [name for name in tar.getnames() if name.startswith("models_of_study/mmc_EWdim6/")]
+        restriction = tar.extractfile("models_of_study/mmc_EWdim6/restrict_mmc.dat")
+        assert restriction is not None and restriction.read() == b"Block dim6\n 2 9.1e-1\n"
+    assert "models_of_study/mmc_EWdim6/particles.py" in names and not any("pycache" in name for name in names)
+    assert {path.name for path in (mg5 / "models").iterdir()} == {"sm", "EWdim6"}, "nothing is installed there"
+    folder.run("simulate", "x", event_settings(mg5), setup=configured, process=process)
+    (said,) = re.findall(r"program: models: (.*)", (tmp_path / "simulate" / "x.log").read_text())
+    assert said.split(":")[0].endswith("/process/models_of_study")
+    untrusted = process_settings(mg5, **{**travels, "trust": []})
+    (tmp_path / "untrusted").mkdir()
+    assert "does not trust" in Folder(tmp_path / "untrusted").refusal("generate", "y", untrusted, **inputs)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from mmc.compiler.settings.points import AtBenchmark, AtPoint
 from mmc.errors import StepError
-from mmc.jobs.madminer.event_file import EventFile, balance_shares
+from mmc.jobs.madminer.balance import balance_shares
+from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.limits import effective_size
 
 from tests.jobs.toy_events import cross_section, squared_amplitude, write_events

@@ -2,6 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmc.jobs.madminer import event_rows
+from mmc.jobs.madminer import sampler as sampler_module
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.madminer.sampler import make_sampler
 
@@ -90,3 +92,28 @@ def test_bootstrap_samples_leave_events_out(toy_events: Path) -> None:
         assert events < whole
         assert 1.0 - len(events) / len(whole) == pytest.approx(np.exp(-1.0), abs=0.03)
     assert len(resampled[0] & resampled[1]) / len(whole) == pytest.approx((1.0 - np.exp(-1.0)) ** 2, abs=0.03)
+
+
+@pytest.mark.parametrize("resamples", [False, True])
+def test_samples_of_a_file_that_is_read_in_blocks(
+    uncertain: Path, resamples: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same, whether memory holds all events or some hundred."""
+    from madminer.sampling import benchmark, morphing_points
+
+    path, drawn = uncertain / "events.h5", []
+    where = {"partition": "train", "test_split": 0.3, "validation_split": 0.1}
+    for n_bytes in (1 << 29, 20_000):
+        monkeypatch.setattr(sampler_module, "MOST", n_bytes)
+        monkeypatch.setattr(event_rows, "BLOCK", n_bytes)
+        sampler = make_sampler(path)
+        sampler.resamples = resamples
+        np.random.seed(3)
+        points = np.array([[0.5, 0.1], [-0.4, 0.9]])
+        ratio = sampler.sample_train_ratio(
+            theta0=morphing_points(points), theta1=benchmark("sm"), n_samples=400, nuisance_score=True, **where
+        )
+        options = {"sample_only_from_closest_benchmark": True, "n_processes": 1}
+        drawn.append((*ratio, *sampler.sample_train_weights(points, 400, **options, **where)))
+    for whole, in_blocks in zip(*drawn, strict=True):
+        assert in_blocks == pytest.approx(whole, rel=1e-6, abs=1e-6)

@@ -6,7 +6,7 @@ from textwrap import dedent
 import numpy as np
 import pytest
 from mmc.errors import StepError
-from mmc.jobs.matrix_elements import MatrixElement, Model
+from mmc.jobs.matrix_elements import Allowed, MatrixElement, Model, Part
 from numpy.typing import NDArray
 
 from tests.jobs.matrix_elements import ufo_models
@@ -75,7 +75,7 @@ def test_lepton_pairs_through_photon_and_z(
 
 def test_values_do_not_depend_on_the_frame(standard_model: Model) -> None:
     momenta = with_higgs(20, standard_model.mass(25))
-    element = MatrixElement(standard_model, [2, 1], [25, 2, 1], {"QCD": 0})
+    element = MatrixElement(standard_model, [2, 1], [25, 2, 1], Allowed(Part({"QCD": 0})))
     gamma = 1.4
     boost = np.eye(4)
     boost[:2, :2] = [[gamma, np.sqrt(gamma**2 - 1)], [np.sqrt(gamma**2 - 1), gamma]]
@@ -103,7 +103,7 @@ def test_gluons_and_quarks(standard_model: Model) -> None:
     s, t, u = 1.0, -(1 - cos) / 2, -(1 + cos) / 2
     g4 = (4 * np.pi * standard_model.parameters()["aS"].real) ** 2
     expected = g4 * (32 / 27 * (t**2 + u**2) / (t * u) - 8 / 3 * (t**2 + u**2) / s**2)
-    element = MatrixElement(standard_model, [2, -2], [21, 21], {"QED": 0})
+    element = MatrixElement(standard_model, [2, -2], [21, 21], Allowed(Part({"QED": 0})))
     np.testing.assert_allclose(element.squared(momenta), expected, rtol=1e-6)
 
 
@@ -148,7 +148,7 @@ def test_couplings_in_lists_are_summed(small: Model) -> None:
     momenta = np.ones((2, 4, 4))
     everything = MatrixElement(small, [25, 25], [25, 25])
     np.testing.assert_allclose(everything.squared(momenta, {"new 3": 0.5}), (-0.7 + 2 * 0.5) ** 2)
-    standard = MatrixElement(small, [25, 25], [25, 25], {"NP": 0})
+    standard = MatrixElement(small, [25, 25], [25, 25], Allowed(Part({"NP": 0})))
     np.testing.assert_allclose(standard.squared(momenta, {"new 3": 0.5}), 0.7**2)
 
 
@@ -208,7 +208,7 @@ def test_propagators_of_the_model(tmp_path: Path) -> None:
     momenta = pairs(2, 500.0)[0]
     with pytest.raises(StepError, match="q q~ > k k~: the model defines a propagator for v, which is not supported"):
         MatrixElement(model, [1, -1], [2, -2]).squared(momenta)
-    assert MatrixElement(model, [25, 25], [25, 25], without=[23]).squared(momenta).all()
+    assert MatrixElement(model, [25, 25], [25, 25], Allowed(Part(without=frozenset({23})))).squared(momenta).all()
 
 
 def test_structures_that_ufoamp_does_not_know(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_structures_that_ufoamp_does_not_know(tmp_path: Path) -> None:
 
 def test_excluded_particles(standard_model: Model) -> None:
     momenta = pairs(5, 300.0)[0]
-    photon = MatrixElement(standard_model, [11, -11], [13, -13], without=[23])
+    photon = MatrixElement(standard_model, [11, -11], [13, -13], Allowed(Part(without=frozenset({23}))))
     assert str(photon) == "e- e+ > mu- mu+ / Z"
     cos = momenta[:, 2, 3] / momenta[:, 2, 0]
     e = standard_model.parameters()["ee"].real
@@ -237,19 +237,18 @@ def test_a_process_that_vanishes_at_a_point(small: Model) -> None:
 @pytest.mark.parametrize(
     ("process", "message"),
     [
-        (([1, -1], [6, -6], {}, []), "the model small does not have a particle 6"),
-        (([1, -1], [2, 2], {}, []), "q q~ > k k: the model small does not have a diagram for this process"),
-        (([1, 2], [25, 1, 2], {"SM": 1}, []), "q k > h q k SM=1: the model small does not have a diagram"),
+        (([1, -1], [6, -6], {}), "the model small does not have a particle 6"),
+        (([1, -1], [2, 2], {}), "q q~ > k k: the model small does not have a diagram for this process"),
+        (([1, 2], [25, 1, 2], {"SM": 1}), "q k > h q k SM=1: the model small does not have a diagram"),
         (
-            ([1, -1], [2, -2], {"QCD": 0}, []),
+            ([1, -1], [2, -2], {"QCD": 0}),
             "q q~ > k k~ QCD=0: the model small does not have an order QCD, only SM, NP",
         ),
-        (([1, -1], [2, -2], {}, [1]), "q q~ > k k~ / q: q is an outer particle, so diagrams cannot be without it"),
     ],
 )
 def test_processes_that_are_refused(
-    small: Model, process: tuple[list[int], list[int], dict[str, int], list[int]], message: str
+    small: Model, process: tuple[list[int], list[int], dict[str, int]], message: str
 ) -> None:
-    incoming, outgoing, orders, without = process
+    incoming, outgoing, orders = process
     with pytest.raises(StepError, match=message):
-        MatrixElement(small, incoming, outgoing, orders, without=without)
+        MatrixElement(small, incoming, outgoing, Allowed(Part(orders)))

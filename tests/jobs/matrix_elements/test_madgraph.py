@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 from mmc.jobs.formats.gzipped import reading_text
-from mmc.jobs.matrix_elements import MatrixElement, Model
+from mmc.jobs.matrix_elements import Allowed, MatrixElement, Model, Part
 
 from tests.jobs.matrix_elements import ufo_models
 from tests.support import SHARED_DATA
@@ -26,7 +26,7 @@ def element() -> MatrixElement:
         pytest.skip("needs the events beside the checkout")
     card = DATA / "cards" / "param_card_template.dat"
     model = Model.load(ufo_models.installed("EWdim6"), card=card, values={"dim6 all": 0.0})
-    return MatrixElement(model, [2, 1], [25, 2, 1], {"QCD": 0, "NP": 2}, without=[22, 23])
+    return MatrixElement(model, [2, 1], [25, 2, 1], Allowed(Part({"QCD": 0, "NP": 2}, frozenset({22, 23}))))
 
 
 def benchmarks() -> dict[str, dict[str, float]]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from mmc.errors import StepError
-from mmc.jobs.matrix_elements import MatrixElement, Model
+from mmc.jobs.matrix_elements import Allowed, MatrixElement, Model, Part
 from mmc.jobs.matrix_elements.morphing import TOLERANCE, random_point
 
 from tests.jobs.matrix_elements import ufo_models
@@ -34,7 +34,7 @@ def test_weights_are_quadratic_with_one_operator_in_each_diagram(model: Model) -
     momenta = with_higgs(50, model.mass(25))
     found = []
     for orders in ({"QCD": 0, "NP": 1}, {"QCD": 0}):
-        element = MatrixElement(model, [2, -1], [25, -13, 14], orders)
+        element = MatrixElement(model, [2, -1], [25, -13, 14], Allowed(Part(orders)))
         at_basis = {name: element.squared(momenta, point) for name, point in basis.items()}
         found.append(morphed.disagreement(at_basis, element.squared(momenta, morphed.values)))
     assert found[0] < 1e-6 * TOLERANCE
@@ -42,6 +42,6 @@ def test_weights_are_quadratic_with_one_operator_in_each_diagram(model: Model) -
 
 
 def test_its_own_propagators_are_refused_where_they_are_switched_on(model: Model) -> None:
-    element = MatrixElement(model, [2, -1], [25, -13, 14], {"QCD": 0, "NP": 1})
+    element = MatrixElement(model, [2, -1], [25, -13, 14], Allowed(Part({"QCD": 0, "NP": 1})))
     with pytest.raises(StepError, match=r"the model defines a propagator for .*, which is not supported"):
         element.squared(with_higgs(2, model.mass(25)), {"switches 1": 1.0, "smeft 7": 1.0})

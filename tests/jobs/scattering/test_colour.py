@@ -2,7 +2,7 @@
 
 import pytest
 from mmc.errors import StepError
-from mmc.jobs.matrix_elements import Model
+from mmc.jobs.matrix_elements import Allowed, Model
 from mmc.jobs.scattering.colour import tags
 from mmc.jobs.scattering.diagrams import Vertices, diagrams
 
@@ -26,7 +26,7 @@ def sm() -> Model:
 )
 def test_each_colour_goes_somewhere(sm: Model, incoming: tuple[int, ...], outgoing: tuple[int, ...]) -> None:
     """A colour that comes in goes out, or is annihilated with an incoming anticolour; and as each particle has it."""
-    found = diagrams(Vertices(sm, [{}]), incoming, outgoing, {})
+    found = diagrams(Vertices(sm, [{}]), incoming, outgoing, Allowed())
     assert found
     for diagram in found:
         drawn = tags(diagram, sm)
@@ -42,7 +42,7 @@ def test_each_colour_goes_somewhere(sm: Model, incoming: tuple[int, ...], outgoi
 
 def test_the_flow_of_a_gluon_and_a_quark(sm: Model) -> None:
     """The gluon's colours go on: g u > u γ by the s-channel."""
-    found = [d for d in diagrams(Vertices(sm, [{}]), (21, 2), (2, 22), {}) if {2, 3} in map(set, _lines(d))]
+    found = [d for d in diagrams(Vertices(sm, [{}]), (21, 2), (2, 22), Allowed()) if {2, 3} in map(set, _lines(d))]
     (diagram,) = found
     drawn = tags(diagram, sm)
     gluon, quark, out = (drawn[frozenset({leg})] for leg in (0, 1, 2))
@@ -56,7 +56,7 @@ def _lines(diagram: object) -> list[frozenset[int]]:
 
 
 def test_colours_that_are_not_supported(sm: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    (diagram, *_) = diagrams(Vertices(sm, [{}]), (2, -2), (13, -13), {})
+    (diagram, *_) = diagrams(Vertices(sm, [{}]), (2, -2), (13, -13), Allowed())
     monkeypatch.setattr(sm.particle(13), "color", 6)
     with pytest.raises(StepError, match="colour of this process is not supported"):
         tags(diagram, sm)

@@ -17,7 +17,7 @@ def sm() -> Model:
     return Model.load("ufo_sm")
 
 
-def _z(model: Model) -> tuple[float, float, float, float, float]:
+def z_boson(model: Model) -> tuple[float, float, float, float, float]:
     """α, sin²θ, mass and width of the Z, and the square of its coupling in units of e²."""
     parameters = model.parameters({})
     sine = parameters["sw2"].real
@@ -26,7 +26,7 @@ def _z(model: Model) -> tuple[float, float, float, float, float]:
 
 def muon_pairs(model: Model, energy: float) -> float:
     """σ(e⁻e⁺ → γ, Z → μ⁻μ⁺) in pb, with a fixed width."""
-    alpha, sine, mass, width, coupling = _z(model)
+    alpha, sine, mass, width, coupling = z_boson(model)
     s, vector, axial = energy**2, -0.5 + 2.0 * sine, -0.5
     z = coupling * s / (s - mass**2 + 1j * mass * width)
     shape = 1.0 + 2.0 * vector**2 * z.real + (vector**2 + axial**2) ** 2 * abs(z) ** 2
@@ -42,7 +42,7 @@ def test_muon_pairs_of_an_electron_positron_collider(sm: Model, energy: float) -
 
 def higgs_and_z(model: Model, energy: float) -> float:
     """σ(e⁻e⁺ → Z*→ Z H) in pb (Ellis, Gaillard, Nanopoulos 1976)."""
-    alpha, sine, mass, width, coupling = _z(model)
+    alpha, sine, mass, width, coupling = z_boson(model)
     s, higgs = energy**2, model.mass(25)
     vector, axial = -0.5 + 2.0 * sine, -0.5
     size = (1.0 - (mass**2 + higgs**2) / s) ** 2 - 4.0 * mass**2 * higgs**2 / s**2
@@ -59,7 +59,7 @@ def test_higgs_and_z(sm: Model) -> None:
 def test_a_narrow_resonance_decays_as_it_should(sm: Model) -> None:
     """With a Z of 10 MeV, e⁻e⁺ → H μ⁻μ⁺ is e⁻e⁺ → Z H times Γ(Z → μ⁻μ⁺)/Γ(Z)."""
     narrow = Model.load("ufo_sm", values={"decay 23": 0.01})
-    alpha, sine, mass, _, coupling = _z(narrow)
+    alpha, sine, mass, _, coupling = z_boson(narrow)
     partial = alpha * coupling * mass / 3.0 * ((-0.5 + 2.0 * sine) ** 2 + 0.25)
     value, error = cross_section(narrow, "e- e+ > h mu- mu+", lepton_collider(250.0), 4e-3)
     assert value == pytest.approx(higgs_and_z(narrow, 250.0) * partial / 0.01, rel=5e-3, abs=3.0 * error)

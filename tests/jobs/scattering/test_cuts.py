@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mmc.compiler.catalogue.run_card import CUTS
+from mmc.compiler.catalogue.run_card import CUTS, DECAYS
 from mmc.compiler.language.schema import load_schema
 from mmc.jobs.scattering.cuts import Final, passing
 
@@ -53,4 +53,4 @@ def test_all_cuts_have_a_meaning() -> None:
 
 def test_the_language_has_these_cuts() -> None:
     properties = load_schema()["definitions"]["ufo_run_card"]["properties"]
-    assert {name: entry["description"] for name, entry in properties.items()} == dict(CUTS)
+    assert {name: entry["description"] for name, entry in properties.items()} == {**CUTS, **DECAYS}

@@ -26,8 +26,12 @@ def test_equal_matrix_elements_are_computed_once(sm: Model) -> None:
 def test_labels_orders_and_identical_particles(sm: Model) -> None:
     groups = found(sm, "e- e+ > v v", lepton_collider(200.0), v="a z")
     assert {g.outgoing: g.symmetry for g in groups} == {(22, 22): 0.5, (22, 23): 1.0, (23, 23): 0.5}
-    assert groups[0].orders == {"QCD": 0}
-    assert found(sm, "u u~ > d d~ QED=0", hadron_collider({}))[0].orders == {"QED": 0}
+    assert groups[0].allowed.core.orders == {"QCD": 0, "QED": 2}
+    assert found(sm, "e- e+ > v v QED=2", lepton_collider(200.0), v="a z")[0].allowed.core.orders == {
+        "QED": 2,
+        "QCD": 0,
+    }
+    assert found(sm, "u u~ > d d~ QED=0", hadron_collider({}))[0].allowed.core.orders == {"QED": 0}
 
 
 @pytest.mark.parametrize(
@@ -56,6 +60,6 @@ def test_the_strong_coupling_follows_the_event_if_it_can(sm: Model) -> None:
     (differential,) = differentials(sm, "u u~ > z g", hadron_collider({"ptj": 20.0}))
     assert differential.strong_power == 2.0 - 1.0
     with pytest.raises(StepError, match="different powers of the strong coupling"):
-        differentials(sm, "u u~ > d d~", hadron_collider({"ptj": 20.0}))
-    fixed = differentials(sm, "u u~ > d d~", hadron_collider({"ptj": 20.0}, scale=91.0))
+        differentials(sm, "u u~ > d d~ QED=2", hadron_collider({"ptj": 20.0}))
+    fixed = differentials(sm, "u u~ > d d~ QED=2", hadron_collider({"ptj": 20.0}, scale=91.0))
     assert [isinstance(one, Differential) for one in fixed] == [True]

@@ -1,13 +1,13 @@
 """Limits with critical values from toys, for a mixture (1 - θ) p₀ + θ p₁ of two distributions over six bins."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
 import pytest
-from mmc.jobs.madminer.event_file import Array, EventFile, Events
+from mmc.jobs.madminer.event_file import Array, Block, EventFile, Events
 from mmc.jobs.statistics import neyman
 from mmc.jobs.statistics.histograms import BinnedRatio, Binning, Template
 from mmc.jobs.statistics.limits import Grid, Limits
@@ -25,6 +25,7 @@ class Mixture:
     """An event file with events of both distributions in every partition; ``sigma`` are their cross sections."""
 
     is_balanced = has_morphing = True
+    benchmarks = ("first", "second")
 
     def __init__(self, sizes: Mapping[str, int], random: np.random.Generator, sigma: tuple[float, float]) -> None:
         self._parts = {}
@@ -35,6 +36,10 @@ class Mixture:
 
     def part(self, partition: str, near: Any = None) -> Events:
         return self._parts[partition]
+
+    def blocks(self, partition: str) -> Iterator[Block]:
+        events = self._parts[partition]
+        yield Block(events, np.zeros(len(events.x), dtype=np.intp), dict, 0)
 
     def coefficients(self, points: Array) -> Array:
         return np.hstack([1.0 - points, points])

@@ -103,8 +103,9 @@ def test_observed_limits_of_the_asimov_data_are_the_expected_ones(tmp_path: Path
             assert our_limits(folder, observed)[near] == pytest.approx(ours[near], abs=0.05)
         record = json.loads(next(folder.glob("*e.json")).read_text())
         assert record["without_rate"]["verdict"] in VERDICTS
-        areas = [r["allowed_fraction"]["0.95"] for r in (record, record["without_rate"])]
-        assert areas[0] <= areas[1] + 1e-9
+        areas = [r["allowed_area"]["0.95"] for r in (record, record["without_rate"])]
+        if not record["without_rate"]["touches_edge"]:  # a bad network, whose two regions are far apart
+            assert areas[0] <= 1.01 * areas[1]
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_limits_with_systematic_uncertainties(tmp_path: Path, uncertain: Path) -
             if kind.startswith("observed"):  # with another best point
                 assert np.abs(q - profiled).max() > 0.5
                 continue
-            assert (profiled <= q + 0.1).all()
+            assert (profiled <= q + 0.2).all()  # the best fits between the points differ, and a step is four deviations
             near = (q > 1.0) & (q < 30.0)
             assert (profiled[near] / q[near]).mean() < 0.95
             allowed = [part["allowed_fraction"]["0.95"] for part in (record, record[kind])]

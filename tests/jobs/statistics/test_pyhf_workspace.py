@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from mmc.jobs.statistics.pyhf_workspace import Yields, make_workspace
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.statistics.test_histograms import EDGES
 
-PYTHON = os.environ.get("MMC_PYHF", sys.executable)
+PYTHON = os.environ.get("MMC_PYHF")
 PROGRAM = """
 import json, sys
 import pyhf
@@ -50,7 +51,7 @@ print(json.dumps({
 """
 
 needs_pyhf = pytest.mark.skipif(
-    subprocess.run([PYTHON, "-c", "import pyhf"], capture_output=True, check=False).returncode != 0,
+    PYTHON is None and find_spec("pyhf") is None,
     reason="needs pyhf: install it, or name the Python of its environment in MMC_PYHF",
 )
 
@@ -58,7 +59,11 @@ needs_pyhf = pytest.mark.skipif(
 def read(workspace: Any) -> dict[str, Any]:
     """Yields and limits that pyhf calculates from a workspace, after a check of the schema."""
     done = subprocess.run(
-        [PYTHON, "-c", PROGRAM], input=json.dumps(workspace), capture_output=True, text=True, check=False
+        [PYTHON or sys.executable, "-c", PROGRAM],
+        input=json.dumps(workspace),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

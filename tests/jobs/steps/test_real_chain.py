@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mmc.compiler.inputs import ufo_model
 from mmc.jobs.formats import hepmc, les_houches_table
 from mmc.jobs.madminer.setup_file import Setup
+from mmc.packing import packed
 
 from tests.jobs.madgraph import BENCHMARKS, VBF, ZERO, detect_settings, event_settings, process_settings, setup
 from tests.jobs.physics import Folder
@@ -47,6 +49,21 @@ def configured(folder: Folder) -> Path:
 def dimuon(folder: Folder) -> Path:
     """A process that is quick, and does not know the parameters."""
     return folder.run("generate", "dimuon", process_settings(sample="dimuon", **DIMUON))
+
+
+def test_a_model_travels_and_reweights(folder: Folder, configured: Path) -> None:
+    """The model of the study is found by the reweighting too; MadGraph's folder stays as it is."""
+    model = ufo_model.installed("EWdim6")
+    if model is None:
+        pytest.skip(f"{ufo_model.SEARCHED} names no folder with EWdim6")
+    archive = folder.path / "model"
+    archive.write_bytes(packed(model))
+    settings = process_settings(process=[VBF.partition(",")[0]], model="EWdim6-full", model_file="m", trust=["m"])
+    process = folder.run("generate", "travels", settings, m=archive)
+    events = folder.run("simulate", "travels", event_settings(n_events=100), setup=configured, process=process)
+    record = _record(events)
+    assert record["mean_weights_pb"]["w"] > 5.0 * record["mean_weights_pb"]["sm"]
+    assert not (Path(os.environ["MMC_MADGRAPH_DIR"]) / "models" / "mmc_EWdim6").exists()
 
 
 def _background(**changes: Any) -> dict[str, Any]:

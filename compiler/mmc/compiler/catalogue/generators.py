@@ -33,6 +33,8 @@ class EventOrigin:
     """Whether its events can have weights of systematic uncertainties."""
     processes: Mapping[str, bool] = field(default_factory=dict)
     """Its fixed processes, each with whether it depends on the parameters; empty if the study defines processes."""
+    samples: str = "samples"
+    """The key of its samples in :attr:`section`."""
     program: str | None = None
     """The program that has to be installed; None if Python packages suffice."""
 
@@ -113,8 +115,18 @@ EVENT_FILE = EventOrigin(
     stages=("ingest",),
     param_card="possible",
 )
+TABLES = EventOrigin(
+    name="tables",
+    section="events",
+    summary="Signal and backgrounds, by name, each with tables of events: ROOT trees, Parquet, HDF5 or npz.",
+    module="tables",
+    stages=("configure", "analyse", "combine"),
+    param_card="possible",
+    varies=True,
+    samples="tables",
+)
 
-ORIGINS = (PYTHIA8, MADGRAPH, UFO, EVENT_SAMPLES, EVENT_FILE)
+ORIGINS = (PYTHIA8, MADGRAPH, UFO, EVENT_SAMPLES, EVENT_FILE, TABLES)
 """All origins of events."""
 GENERATORS: Mapping[str, EventOrigin] = {origin.name: origin for origin in ORIGINS if origin.generates}
 """The generators by their names."""

@@ -1,4 +1,4 @@
-"""The cuts on the final state that the generator ``ufo`` knows, by their names in MadGraph's run card."""
+"""What the generator ``ufo`` knows of MadGraph's run card: cuts on the final state, and entries for decay chains."""
 
 from collections.abc import Mapping
 
@@ -35,3 +35,12 @@ def _cuts() -> dict[str, str]:
 
 CUTS: Mapping[str, str] = _cuts()
 """What each cut does. A largest value below zero does not cut, as in MadGraph."""
+
+DECAYS: Mapping[str, str] = {
+    "bwcutoff": (
+        "Decaying particles of decay chains have a mass within so many widths of their own (15 by default). So close "
+        "to its mass, a resonance is written to the event file."
+    ),
+    "cut_decays": "Whether cuts apply to the decay products of decay chains. By default they do not, as in MadGraph.",
+}
+"""Other entries of the run card that the generator ``ufo`` knows."""

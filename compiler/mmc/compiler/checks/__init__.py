@@ -13,6 +13,7 @@ from mmc.compiler.catalogue.generators import GENERATORS
 from mmc.compiler.checks import (
     annotations,
     basis,
+    beams,
     cards,
     combinations,
     definitions,
@@ -20,6 +21,7 @@ from mmc.compiler.checks import (
     evaluation,
     events,
     files,
+    madgraph_models,
     methods,
     names,
     observables,
@@ -27,13 +29,15 @@ from mmc.compiler.checks import (
     reana,
     regions,
     reweighting,
+    simulated,
     systematics,
+    tables,
     trust,
     tuning,
     without_morphing,
 )
 from mmc.compiler.checks.bounds import too_many_entries
-from mmc.compiler.checks.context import RULES, Context, LookUp, ReadModel, ReadText, Rule
+from mmc.compiler.checks.context import RULES, Context, LookUp, ReadColumns, ReadModel, ReadText, Rule
 from mmc.compiler.checks.grouped import read_grouped
 from mmc.compiler.checks.shape import MMC109, MOST_FOUND, check_shape
 from mmc.compiler.language.diagnostics import START, Code, Diagnostic, Severity, Span, has_errors, in_order, show
@@ -41,8 +45,30 @@ from mmc.compiler.language.document import Document
 
 __all__ = ["RULE_MODULES", "Checked", "LookUp", "ReadText", "check"]
 RULE_MODULES = (
-    *(annotations, basis, cards, combinations, definitions, detector, evaluation, events, files, methods, names),
-    *(observables, points, reana, regions, reweighting, systematics, trust, tuning, without_morphing),
+    annotations,
+    basis,
+    beams,
+    cards,
+    combinations,
+    definitions,
+    detector,
+    evaluation,
+    events,
+    files,
+    madgraph_models,
+    methods,
+    names,
+    observables,
+    points,
+    reana,
+    regions,
+    reweighting,
+    simulated,
+    systematics,
+    tables,
+    trust,
+    tuning,
+    without_morphing,
     *(import_module(f"mmc.compiler.checks.{origin.module}") for origin in GENERATORS.values()),
 )
 """The modules that register their rules when they are imported. Each generator has a module of its own."""
@@ -70,6 +96,8 @@ def check(
     read_text: ReadText = _nothing,
     read_start: ReadText = _nothing,
     read_model: ReadModel = _nothing,
+    *,
+    read_columns: ReadColumns = _nothing,
 ) -> Checked:
     """All problems of a study, including those of its YAML.
 
@@ -77,6 +105,7 @@ def check(
     :param read_text: gives the text of a card there
     :param read_start: gives the start of an event file there
     :param read_model: gives the texts of a UFO model, there or installed
+    :param read_columns: gives the columns of a table there
     """
     document, malformed = read_grouped(document)
     if document.data is None:
@@ -91,7 +120,8 @@ def check(
     found = [*document.diagnostics, *malformed, *shape.diagnostics]
     if not shape.is_whole:
         return Checked(_bounded(in_order(found)), None, ())
-    context = Context(document, shape.unsound, shape.unknown, look_up, read_text, read_start, read_model)
+    readers = (look_up, read_text, read_start, read_model, read_columns)
+    context = Context(document, shape.unsound, shape.unknown, *readers)
     for codes, rule in RULES:
         found += _found_by(rule, codes, context)
     ordered = in_order(found)

@@ -93,6 +93,8 @@ def _known(ctx: Context, section: str, name: str, path: Path, *, key: bool) -> I
 def quantities(ctx: Context) -> Iterator[Diagnostic]:
     """Every quantity is a number with a unit of its dimension, and resources of jobs are above zero."""
     for path, value, schema in ctx.annotated("x-dimension"):
+        if isinstance(value, list):  # its entries have the annotation too
+            continue
         try:
             number = parse_quantity(value, schema["x-dimension"])
             if number == 0 and path[0] == "execution":
@@ -136,7 +138,7 @@ def intervals(ctx: Context) -> Iterator[Diagnostic]:
 @rule(MMC401, MMC402, MMC403, MMC404, MMC405, MMC406, MMC407, MMC410)
 def expressions(ctx: Context) -> Iterator[Diagnostic]:
     """Every observable, cut, efficiency and transform is an expression that MadMiner can evaluate safely."""
-    names = frozenset(madminer_name(name) for name in ctx.names("observables") or ())
+    names = ctx.columns | {madminer_name(name) for name in ctx.names("observables") or ()}
     for path, value, schema in ctx.annotated("x-expression"):
         kind = schema["x-expression"]
         is_own = kind in ("observable", "cut", "efficiency") and ctx.reads_particles

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from mmc.compiler.catalogue import parton_sets
 from mmc.compiler.catalogue.generators import MADGRAPH, UFO
-from mmc.compiler.checks.context import Context, energy_gev, rule
+from mmc.compiler.checks.beams import LEPTONS, beam_energies
+from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.detector import MMC319
 from mmc.compiler.checks.events import counts
 from mmc.compiler.checks.files import is_there
@@ -14,7 +16,7 @@ from mmc.compiler.inputs import cards
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 from mmc.compiler.language.document import Path
 
-_LPP = {"p": 1, "pbar": -1}
+_LPP = {"p": 1, "pbar": -1, **dict.fromkeys(LEPTONS, 0)}
 _TRUE = ("true", ".true.", "t")
 _EVENTS, _SEED = "`events` and `events_per_job` of a sample", "`seed`"
 _PDF, _SYSTEMATICS = "`generation.beams.pdf`", "`systematics`"
@@ -143,9 +145,10 @@ MMC321 = Code(
     "MMC321",
     "A card contradicts the study",
     "The study sets numbers of events, beams, parton distributions, seeds and systematic variations, and mmc writes "
-    "them into the cards of every job. A different value in a card file would be overwritten silently: remove the "
-    "line, or change the study. A line that agrees with the study may stay, and `iseed = 0` may stay. Every job has "
-    "its own seed, so a Delphes card cannot set it.",
+    "them into the cards of every job. A different value in a card file is overruled, as in cards of a collaboration: "
+    "the study counts. Change the study if the card is right. A line that agrees with the study is not mentioned, and "
+    "neither is `iseed = 0`. Every job has its own seed.",
+    "warning",
 )
 
 
@@ -248,7 +251,14 @@ def param_cards_of(ctx: Context) -> Iterator[Card]:
             yield Card((*path, "file"), ctx.get(*path, "file"), sample)
 
 
-@rule(MMC321)
+MMC380 = Code(
+    "MMC380",
+    "A card is not a text file",
+    "MadGraph, Pythia and Delphes read cards line by line: a card is UTF-8 text of at most 2 MB.",
+)
+
+
+@rule(MMC380)
 def texts(ctx: Context) -> Iterator[Diagnostic]:
     """Cards are text files."""
     named = {card.path: card.file for card in run_cards(ctx)}
@@ -257,7 +267,7 @@ def texts(ctx: Context) -> Iterator[Diagnostic]:
     named |= {path: ctx.get(*path) for path in places if ctx.get(*path) is not None}
     for path, file in named.items():
         if is_there(ctx, file) and ctx.read_text(file) is None:
-            yield ctx.problem(MMC321, path, f"{show(file)} is not a card: it is not UTF-8 text, or larger than 2 MB")
+            yield ctx.problem(MMC380, path, f"{show(file)} is not a card: it is not UTF-8 text, or larger than 2 MB")
 
 
 def card_text(ctx: Context, file: str) -> str | None:
@@ -281,8 +291,8 @@ def _settings(text: str, names: tuple[str, ...]) -> tuple[cards.Entry, ...]:
 
 
 def _contradiction(ctx: Context, path: Path, file: str, entry: cards.Entry, place: str) -> Diagnostic:
-    message = f"line {entry.line} of {file[:100]} sets {entry.name} to {entry.value[:60]}, but the study sets it"
-    return ctx.problem(MMC321, path, message, f"remove the line; its place is {place}")
+    message = f"line {entry.line} of {file[:100]} sets {entry.name} to {entry.value[:60]}, which the study overrules"
+    return ctx.problem(MMC321, path, message, f"change {place} if the card is right")
 
 
 def run_cards(ctx: Context) -> Iterator[Card]:
@@ -305,21 +315,22 @@ def _varies(ctx: Context, sample: Mapping[str, Any]) -> bool:
 
 def _accepted(ctx: Context, sample: Mapping[str, Any]) -> dict[str, set[Any]]:
     """For each setting that the study sets, the values that agree with the study; text is in lower case."""
-    energy, particles = energy_gev(ctx, "generation", "beams", "energy"), ctx.get("generation", "beams", "particles")
+    energies, particles = beam_energies(ctx), ctx.get("generation", "beams", "particles")
     pdf = ctx.get("generation", "beams", "pdf")
+    number = None if pdf is None or pdf in parton_sets.MADGRAPHS_OWN else parton_sets.number_of(pdf)
     accepted: dict[str, set[Any]] = {
         "nevents": {*counts(ctx, sample), shared(ctx, sample, "events_per_job")},
         "iseed": {0},
         "python_seed": {-2},  # MadGraph's value for "the same as iseed"
     }
-    if energy is not None:
-        accepted |= {"ebeam1": {energy}, "ebeam2": {energy}}
+    if energies is not None:
+        accepted |= {"ebeam1": {energies[0]}, "ebeam2": {energies[1]}}
     if particles is not None:
         accepted |= {"lpp1": {_LPP[particles[0]]}, "lpp2": {_LPP[particles[1]]}}
-    if isinstance(pdf, int):
-        accepted["lhaid"] = {pdf}  # MadGraph reads it for LHAPDF sets only
+    if number is not None:
+        accepted["lhaid"] = {number}  # MadGraph reads it for LHAPDF sets only
     if pdf is not None:
-        label = "lhapdf" if isinstance(pdf, int) else pdf
+        label = pdf if number is None else "lhapdf"
         accepted |= {"pdlabel": {label}, "pdlabel1": {label}, "pdlabel2": {label}}
     if _varies(ctx, sample):  # otherwise MadGraph does not use these settings
         accepted |= {name: set() for name, place in RUN_CARD.items() if place == _SYSTEMATICS}

@@ -53,7 +53,7 @@ def members(ctx: Context) -> Iterator[Diagnostic]:
                 if what not in there or _is_scanned(ctx, what):
                     scanned = f"{show(what)} has a `scan`, so several likelihoods" if what in there else ""
                     message = scanned or f"{show(what)} is not evaluated in {show(region)}"
-                    help_text = suggestion(what, there, lambda there=there: f"it has {one_of(there)}") if there else ""
+                    help_text = suggestion(what, there, f"it has {one_of(there)}") if there else ""
                     yield ctx.problem(MMC563, (*path, region), message, help_text)
         elif not set.intersection(*(set(in_regions(ctx, region)) for region in of)):
             message = f"no method or baseline is evaluated in all of {one_of(of, len(of))}"

@@ -6,7 +6,9 @@ from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 from mmc.compiler.catalogue import default_observables
-from mmc.compiler.catalogue.generators import EventOrigin, origin_of
+from mmc.compiler.catalogue.generators import TABLES, EventOrigin, origin_of
+from mmc.compiler.catalogue.names import madminer_name
+from mmc.compiler.inputs.tables import Column
 from mmc.compiler.language.diagnostics import Code, Diagnostic, Help, Span
 from mmc.compiler.language.document import Document, Path
 from mmc.compiler.language.quantities import parse_quantity
@@ -17,6 +19,8 @@ LookUp = Callable[[str], str]
 Computed = TypeVar("Computed")
 ReadText = Callable[[str], str | None]
 """The text of a file in the study's folder; None if it is not text, or is too large to be a card."""
+ReadColumns = Callable[[str], Mapping[str, Column] | None]
+"""The columns of a table in the study's folder; None if only jobs can read them."""
 ReadModel = Callable[[Any], Mapping[str, str] | None]
 """The texts of :func:`mmc.compiler.inputs.ufo_model.texts` for the value of ``model``; None if it is not at hand."""
 
@@ -45,6 +49,7 @@ class Context:
     read_start: ReadText
     """The start of a file of any size, as text and unpacked; None if it cannot be read."""
     read_model: ReadModel
+    read_columns: ReadColumns
     _touched: frozenset[Path] = field(init=False)
     _entries: dict[Path, dict[str, Any]] = field(init=False, default_factory=dict)
     _names: dict[str, list[str] | None] = field(init=False, default_factory=dict)
@@ -133,20 +138,28 @@ class Context:
 
     @property
     def reads_particles(self) -> bool:
-        """Whether observables are computed from particles, rather than read from a MadMiner file."""
+        """Whether observables are computed from particles or columns, rather than read from a MadMiner file."""
         return self.origin.reads_particles if self.origin is not None else "events" not in self.data
 
     @property
     def reader(self) -> str:
         """The reader of events, one of :data:`mmc.compiler.expressions.vocabulary.READERS`."""
+        if self.origin is TABLES:
+            return "table"
         detector = self.data.get("detector")
         uses_delphes = isinstance(detector, dict) and detector.get("simulation") == "delphes"
         return "delphes" if uses_delphes else "lhe"
 
+    @cached_property
+    def columns(self) -> frozenset[str]:
+        """The quantities that samples of tables name, as MadMiner writes them."""
+        samples = self.samples.values() if self.origin is TABLES else ()
+        return frozenset(madminer_name(name) for sample in samples for name in sample.get("columns", ()))
+
     @property
     def samples_path(self) -> Path:
         """The path of the samples."""
-        return ("generation" if self.origin is None else self.origin.section, "samples")
+        return ("generation", "samples") if self.origin is None else (self.origin.section, self.origin.samples)
 
     @property
     def samples(self) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def _kind(entry: Mapping[str, object]) -> str | None:
 def naming(ctx: Context) -> Naming:
     """What is known of the study's objects and definitions."""
     observables = {madminer_name(name): entry.get("definition") for name, entry in ctx.entries("observables").items()}
-    every = {**dict.fromkeys(map(madminer_name, ctx.names("observables") or ())), **observables}
+    every = {**dict.fromkeys((*map(madminer_name, ctx.names("observables") or ()), *ctx.columns)), **observables}
     return named(ctx.once(entries), every, scope_of_reader(ctx.reader))
 
 
@@ -117,7 +117,8 @@ MMC222 = Code(
 @rule(MMC222)
 def names(ctx: Context) -> Iterator[Diagnostic]:
     """Objects and definitions have names that expressions can use."""
-    others = {madminer_name(name): "an observable" for name in ctx.names("observables") or ()}
+    others = dict.fromkeys(ctx.columns, "a column")
+    others |= {madminer_name(name): "an observable" for name in ctx.names("observables") or ()}
     for section in ("objects", "definitions"):
         for name in ctx.entries(section):
             path, help_text = (section, name), "choose another name"

@@ -1,10 +1,11 @@
 """Rules about events: their origin, samples, benchmarks and numbers."""
 
+import posixpath
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from mmc.compiler.catalogue.generators import EVENT_SAMPLES
+from mmc.compiler.catalogue.generators import EVENT_SAMPLES, TABLES
 from mmc.compiler.checks.basis import completing
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.files import is_there
@@ -157,14 +158,23 @@ MMC331 = Code(
 def files_once(ctx: Context) -> Iterator[Diagnostic]:
     """No events are counted twice."""
     seen: dict[str, Path] = {}
+    for path, text in _named_files(ctx):
+        other = seen.setdefault(posixpath.normpath(text), path)
+        if other != path:
+            message = f"the file {show(text)} is already in sample {show(other[2])}"
+            yield ctx.problem(MMC331, path, message, "name each file once: its events would count twice")
+
+
+def _named_files(ctx: Context) -> Iterator[tuple[Path, str]]:
+    """The event files of all samples, each with its path in the study."""
     for name, sample in ctx.samples.items():
+        path = (*ctx.samples_path, name)
         for index, file in enumerate(sample.get("files", ())):
-            for key in ("lhe", "hepmc", "delphes"):
-                path = (*ctx.samples_path, name, "files", index, key)
-                other = seen.setdefault(file[key], path) if key in file else path
-                if other != path:
-                    message = f"the file {show(file[key])} is already in sample {show(other[2])}"
-                    yield ctx.problem(MMC331, path, message, "name each file once: its events would count twice")
+            yield from (((*path, "files", index, key), file[key]) for key in ("lhe", "hepmc", "delphes") if key in file)
+            for number, text in enumerate(file.get("paths", ())):
+                yield (*path, "files", index, "paths", number), text
+        for number, text in enumerate(sample.get("simulated", {}).get("paths", ())):
+            yield (*path, "simulated", "paths", number), text
 
 
 MMC334 = Code(
@@ -182,11 +192,12 @@ def weights_at_added_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
     """With event files, MadMiner adds no benchmarks to the basis: the files have no weights there."""
     added = list(completing(ctx))
     is_reweighted = all(sample["background"] or "reweight" in sample for sample in ctx.samples.values())
-    if ctx.origin is EVENT_SAMPLES and added and not is_reweighted:
+    if ctx.origin in (EVENT_SAMPLES, TABLES) and added and not is_reweighted:
         first, *more = added
         names = f"{first} to {more[-1]}" if more else first
         message = f"MadMiner would add {names} to the basis, at points where event files have no weights"
-        help_text = "name all benchmarks at which the files were reweighted, or let `reweight` compute the weights"
+        help_text = "name all benchmarks at which the files were reweighted"
+        help_text += ", or let `reweight` compute the weights" if ctx.origin is EVENT_SAMPLES else ""
         yield ctx.problem(MMC334, ("benchmarks",), message, help_text, key=True)
 
 

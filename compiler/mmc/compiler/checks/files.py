@@ -16,8 +16,8 @@ _COPY = "copy it into the study's folder and name it from there"
 
 def named(context: Context) -> tuple[str, ...]:
     """The existing files that the study names, each once."""
-    paths = dict.fromkeys(file_of(item) for item in context.annotated("x-file"))
-    return tuple(path for path in paths if is_there(context, path))
+    found = {file_of(item): _kinds(item) for item in _named(context)}
+    return tuple(path for path, kinds in found.items() if not _leads_out(path) and context.look_up(path) in kinds)
 
 
 def file_of(item: Annotated) -> str:
@@ -25,9 +25,26 @@ def file_of(item: Annotated) -> str:
     return str(item.value).rpartition(":")[0] if item.schema["x-file"] == "function" else str(item.value)
 
 
+def _named(context: Context) -> Iterator[Annotated]:
+    """The files that the study names; a restriction may also be a name."""
+    for item in context.annotated("x-file"):
+        if item.schema["x-file"] != "restriction" or str(item.value).endswith(".dat"):
+            yield item
+
+
+def _kinds(item: Annotated) -> tuple[str, ...]:
+    """What a file may be: some may also be folders, which are packed."""
+    return ("file", "folder") if item.schema["x-file"] == "folder" else ("file",)
+
+
 def is_there(ctx: Context, text: str) -> bool:
     """Whether a path of the study is a file in its folder."""
     return not _leads_out(text) and ctx.look_up(text) == "file"
+
+
+def is_readable(ctx: Context, text: str) -> bool:
+    """Whether a path of the study is a file or a folder in its folder."""
+    return not _leads_out(text) and ctx.look_up(text) in ("file", "folder")
 
 
 MMC601 = Code(
@@ -45,7 +62,7 @@ MMC603 = Code("MMC603", "A path is not a readable file", "The path is a folder, 
 @rule(MMC601, MMC602, MMC603)
 def files(ctx: Context) -> Iterator[Diagnostic]:
     """Every file that the study names is a file in its folder."""
-    for item in ctx.annotated("x-file"):
+    for item in _named(ctx):
         path, value = item.path, file_of(item)
         found = "outside" if _leads_out(value) else ctx.look_up(value)
         if found == "outside":
@@ -54,7 +71,7 @@ def files(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(
                 MMC601, path, f"there is no file {show(value)}", "paths are relative to the study's folder"
             )
-        elif found != "file":
+        elif found not in _kinds(item):
             yield ctx.problem(MMC603, path, f"{show(value)} is a folder or cannot be read")
 
 

@@ -1,13 +1,11 @@
 """Rules about MadGraph: entries of parameters in the param card, process lines, orders, slices of phase space."""
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmc.compiler.catalogue.generators import MADGRAPH
-from mmc.compiler.checks.context import Context, energy_gev, rule
+from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.detector import MMC319
-from mmc.compiler.checks.pythia8 import MMC309
 from mmc.compiler.expressions.checker import check_expression, transformed
 from mmc.compiler.expressions.parts import MMC407
 from mmc.compiler.inputs.cards import Number, asks_for_corrections, numbers
@@ -28,35 +26,6 @@ def samples(ctx: Context) -> dict[str, Any]:
 def shared(ctx: Context, sample: Mapping[str, Any], key: str) -> Any:
     """A setting of a sample: its own value, or the one for all samples; None if there is neither."""
     return sample[key] if key in sample else ctx.get("generation", key)
-
-
-@rule(MMC309)
-def some_energy(ctx: Context) -> Iterator[Diagnostic]:
-    """The beams have energy."""
-    path = ("generation", "beams", "energy")
-    if ctx.origin is MADGRAPH and energy_gev(ctx, *path) == 0:
-        yield ctx.problem(MMC309, path, "the beams have no energy")
-
-
-MMC340 = Code(
-    "MMC340",
-    "The energy of a beam is that of a whole collision",
-    "`beams.energy` is the energy of each beam. The collisions of the LHC have 8, 13, 13.6 or 14 TeV, and those of a "
-    "future collider 100 TeV: each beam has half of it. If each beam does have this energy, ignore the warning.",
-    "warning",
-)
-_COLLIDERS_TEV = (8.0, 13.0, 13.6, 14.0, 100.0)
-
-
-@rule(MMC340)
-def energy_of_each_beam(ctx: Context) -> Iterator[Diagnostic]:
-    """The energy of a beam is not that of the collisions of a known collider."""
-    path = ("generation", "beams", "energy")
-    energy = energy_gev(ctx, *path)
-    tev = next((tev for tev in _COLLIDERS_TEV if energy is not None and math.isclose(energy, 1000 * tev)), None)
-    if tev is not None:
-        message = f"each beam has {tev:g} TeV, so the collisions have {2 * tev:g} TeV"
-        yield ctx.problem(MMC340, path, message, f"write `{500 * tev:g} GeV` for collisions of {tev:g} TeV")
 
 
 MMC318 = Code(
@@ -145,7 +114,7 @@ def transforms(ctx: Context) -> Iterator[Diagnostic]:
                 break
 
 
-def _lines(sample: Mapping[str, Any]) -> list[str]:
+def lines_of(sample: Mapping[str, Any]) -> list[str]:
     """The process lines of a sample."""
     return [sample["process"]] if isinstance(sample["process"], str) else sample["process"]
 
@@ -163,7 +132,7 @@ MMC332 = Code(
 def process_lines(ctx: Context) -> Iterator[Diagnostic]:
     """A process line is a process and nothing else."""
     for name, sample in samples(ctx).items():
-        for index, line in enumerate(_lines(sample)):
+        for index, line in enumerate(lines_of(sample)):
             path: Path = ("generation", "samples", name, "process")
             path = path if isinstance(sample["process"], str) else (*path, index)
             found = process_refusal(line)
@@ -211,7 +180,7 @@ def orders(ctx: Context) -> Iterator[Diagnostic]:
     for name, sample in samples(ctx).items():
         path = ("generation", "samples", name)
         order = shared(ctx, sample, "order")
-        lines = _lines(sample)
+        lines = lines_of(sample)
         corrected = [line for line in lines if asks_for_corrections(line)]
         if order == "LO" and corrected:
             message = f"`{corrected[0].strip()[:60]}` asks for corrections, but the order is LO"
@@ -255,7 +224,7 @@ MMC330 = Code(
 @rule(MMC330)
 def models_of_signals(ctx: Context) -> Iterator[Diagnostic]:
     """The parameters mean the same in every signal sample."""
-    first: tuple[str, str] | None = None
+    first: tuple[str, Any] | None = None
     for name, sample in samples(ctx).items():
         model = shared(ctx, sample, "model")
         if sample["background"] or model is None:
@@ -263,9 +232,14 @@ def models_of_signals(ctx: Context) -> Iterator[Diagnostic]:
         if first is None:
             first = name, model
         elif model != first[1]:
-            message = f"samples {show(first[0])} and {show(name)} have the models {first[1]} and {model}"
+            one, other = _named(first[1]), _named(model)
+            message = f"samples {show(first[0])} and {show(name)} have the models {one} and {other}"
             help_text = "make sure that the parameters mean the same in both; mark a background by `background: true`"
             yield ctx.problem(MMC330, ("generation", "samples", name, "model"), message, help_text)
+
+
+def _named(model: Any) -> str:
+    return model if isinstance(model, str) else " with the restriction ".join(map(show, model.values()))
 
 
 MMC323 = Code(

@@ -15,6 +15,7 @@ _SECTIONS: tuple[tuple[Path, bool], ...] = (
     (("benchmarks",), True),
     (("generation", "samples"), True),
     (("events", "samples"), True),
+    (("events", "tables"), True),
     (("observables",), False),
     (("systematics",), False),
     (("groups",), True),

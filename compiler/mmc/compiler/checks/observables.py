@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from mmc.compiler.catalogue.generators import EVENT_FILE
+from mmc.compiler.catalogue.generators import EVENT_FILE, TABLES
 from mmc.compiler.catalogue.names import IN_BASIS, madminer_name
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.definitions import scope
@@ -66,6 +66,8 @@ def definitions(ctx: Context) -> Iterator[Diagnostic]:
         definition = entry.get("definition")
         if "function" in entry:
             continue
+        if definition is None and ctx.origin is TABLES:
+            continue  # it is the column of its name
         if definition is None:
             message = f"observable {show(name)} has no definition"
             yield ctx.problem(MMC312, ("observables", name), message, 'add one, as in `definition: "met.pt"`', key=True)

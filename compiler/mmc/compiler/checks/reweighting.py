@@ -48,19 +48,19 @@ def what_the_model_has(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(MMC350, (*path, "file"), message, help_text)
         declared = None if found is None else ufo_model.declared(found)
         if declared is not None:
-            yield from _parameters(ctx, declared)
-            yield from _entries(ctx, path[:-1], declared)
+            yield from parameters_of_model(ctx, declared)
+            yield from entries_of_model(ctx, path[:-1], declared)
             yield from _words(ctx, path[:-1], declared)
 
 
-def _parameters(ctx: Context, model: Declared) -> Iterator[Diagnostic]:
+def parameters_of_model(ctx: Context, model: Declared) -> Iterator[Diagnostic]:
     for name, place in places_of_parameters(ctx).items():
         if place.lower() not in model.entries:
             path = ("parameters", name, "lha_id")
             yield ctx.problem(MMC350, path, f"the model does not have a parameter {place}", _has(place, model))
 
 
-def _entries(ctx: Context, path: Path, model: Declared) -> Iterator[Diagnostic]:
+def entries_of_model(ctx: Context, path: Path, model: Declared) -> Iterator[Diagnostic]:
     for place in ctx.entries(*path, "param_card"):
         block, _, number = place.lower().partition(" ")
         known = number == "all" and any(entry.split()[0] == block for entry in model.entries)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from mmc.compiler.catalogue.generators import MADGRAPH, UFO
 from mmc.compiler.checks import cards
 from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.checks.madgraph_models import travelling
 from mmc.compiler.checks.reweighting import models
 from mmc.compiler.inputs import delphes_card, madgraph_settings, pythia_settings
 from mmc.compiler.inputs.refusals import Refusal, is_trusted
@@ -85,6 +86,9 @@ def _found(ctx: Context) -> Iterator[_Found]:
         if isinstance(model, dict):
             file = model["file"]
             yield _Found((*path, "file"), file, Refusal(0, "", f"{file[:100]} is Python code, which jobs run"))
+    for path, model, _ in travelling(ctx):
+        file = model["ufo"]
+        yield _Found((*path, "ufo"), file, Refusal(0, "", f"{file[:100]} is Python code, which jobs run"))
     if ctx.get(*_SETUP) is not None:
         reason = "the set-up command runs on the machines of a batch system with your rights"
         yield _Found(_SETUP, None, Refusal(0, "setup", reason))
@@ -113,6 +117,8 @@ def _settings(ctx: Context) -> Iterator[_Found]:
 def _card_texts(ctx: Context) -> Iterator[tuple[Path, str, str]]:
     """The cards of the study: where the study names them, their paths, and their texts."""
     named = [(card.path, card.file) for card in (*cards.run_cards(ctx), *cards.param_cards_of(ctx))]
+    restrictions = ((path, model.get("restrict", "")) for path, model, _ in travelling(ctx))
+    named += [((*path, "restrict"), card) for path, card in restrictions if card.endswith(".dat")]
     named += [(path, ctx.get(*path)) for path in (_SHOWER, _DELPHES) if ctx.get(*path) is not None]
     for path, card in dict(named).items():  # samples may share a card
         text = cards.card_text(ctx, card)
@@ -126,6 +132,6 @@ def _refusals(path: Path, text: str) -> Iterator[Refusal]:
     if path == _SHOWER:
         found = pythia_settings.card_refusals(text)
         return (refusal for refusal in found if cards.place_of_pythia(refusal.key) is None)
-    if "param_card" in path:
+    if "param_card" in path or path[-1] == "restrict":
         return madgraph_settings.param_card_refusals(text)
     return madgraph_settings.run_card_refusals(text)

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmc.compiler.catalogue.generators import UFO
+from mmc.compiler.catalogue.run_card import CUTS
 from mmc.compiler.checks.context import Context, energy_gev, rule
 from mmc.compiler.checks.detector import MMC319
 from mmc.compiler.checks.pythia8 import MMC309
 from mmc.compiler.checks.reweighting import MMC350
 from mmc.compiler.inputs import ufo_model
-from mmc.compiler.inputs.process_lines import ProcessLine, parse, particles_of
+from mmc.compiler.inputs.process_lines import ProcessLine, parse, particles_of, require
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
 from mmc.compiler.language.document import Path
 
@@ -41,10 +42,11 @@ def some_energy(ctx: Context) -> Iterator[Diagnostic]:
 MMC345 = Code(
     "MMC345",
     "The generator ufo does not have this process",
-    "The generator `ufo` computes processes of two particles to two, three or four at tree level, in MadGraph's "
-    "syntax: particles and multiparticles, and upper limits of orders such as `QED=2`. It does not have decay chains, "
-    "required or excluded particles, loops, or orders of the squared amplitude: write the final state that you want, "
-    "or take `generator: madgraph`.",
+    "The generator `ufo` computes processes of two particles to up to four at tree level, and their decays to up to "
+    "six, in MadGraph's syntax: particles and multiparticles, upper limits of orders such as `QED=2`, decay chains "
+    "(`p p > t t~, (t > w+ b, w+ > mu+ vm), t~ > w- b~`), and excluded particles (`/ a`, `$ z`, `$$ z`). It does not "
+    "have required resonances, exact orders or orders of the squared amplitude, polarised particles or loops: write "
+    "the final state that you want, or take `generator: madgraph`.",
 )
 
 
@@ -55,9 +57,7 @@ def processes(ctx: Context) -> Iterator[Diagnostic]:
         labels = {**(ctx.get("generation", "definitions") or {}), **sample["definitions"]}
         for path, text in process_lines(name, sample):
             try:
-                line = parse(text)
-                for label in (*line.incoming, *line.outgoing):
-                    particles_of(label, labels)
+                require(parse(text), labels)
             except ValueError as error:
                 yield ctx.problem(MMC345, path, f"{show(text)}: {error}", "correct the process")
 
@@ -76,14 +76,41 @@ def what_the_model_has(ctx: Context) -> Iterator[Diagnostic]:
             line = _parsed(text, labels)
             if line is None:
                 continue
-            words = [word for label in (*line.incoming, *line.outgoing) for word in particles_of(label, labels)]
+            words = [word for label in line.labels() for word in particles_of(label, labels)]
+            orders = [order for part in line.every() for order in part.orders]
             if unknown := [word for word in words if word.lower() not in declared.particles]:
                 message = f"{show(text)}: the model does not have a particle {show(unknown[0])}"
                 help_text = f"its particles are {one_of(list(declared.particles), 40)}"
                 yield ctx.problem(MMC350, path, message, help_text)
-            elif other := [order for order in line.orders if order not in declared.orders]:
+            elif other := [order for order in orders if order not in {*declared.orders, "WEIGHTED"}]:
                 message = f"{show(text)}: the model does not have an order {show(other[0])}"
                 yield ctx.problem(MMC350, path, message, f"its orders are {one_of(sorted(declared.orders), 12)}")
+
+
+MMC352 = Code(
+    "MMC352",
+    "The cuts may not apply to decay products",
+    "As in MadGraph, cuts of the run card do not apply to the products of decay chains, unless the run card says "
+    "`cut_decays: true`. A process `p p > h w+, w+ > mu+ vm` has no lepton that `ptl` would cut; written as "
+    "`p p > h mu+ vm` it has. `cut_decays: false` says that this is meant.",
+    "warning",
+)
+
+
+@rule(MMC352)
+def cuts_on_decay_products(ctx: Context) -> Iterator[Diagnostic]:
+    """A sample with decays and cuts says whether the cuts apply to decay products."""
+    common = ctx.get("generation", "run_card") or {}
+    for name, sample in samples(ctx).items():
+        cuts = {**common, **sample["run_card"]}
+        labels = {**(ctx.get("generation", "definitions") or {}), **sample["definitions"]}
+        if "cut_decays" in cuts or not set(cuts) & set(CUTS):
+            continue
+        for path, text in process_lines(name, sample):
+            if (line := _parsed(text, labels)) is not None and line.decays:
+                message = f"the cuts of sample {show(name)} do not apply to decay products"
+                yield ctx.problem(MMC352, path, message, "write `cut_decays: true`, or `false`, in `run_card`")
+                break
 
 
 MMC346 = Code(
@@ -123,8 +150,7 @@ def _parsed(text: str, labels: Mapping[str, str]) -> ProcessLine | None:
     """The process; None if it is reported elsewhere."""
     try:
         line = parse(text)
-        for label in (*line.incoming, *line.outgoing):
-            particles_of(label, labels)
+        require(line, labels)
     except ValueError:
         return None
     return line

@@ -33,10 +33,11 @@ _EXPECTED = "without `evaluation.observed` results are those expected at `evalua
 _DATA = "observed events are a CSV file, `evaluation.observed.file`; events to learn from are in `events`"
 _MATCHING = "mmc does not match jets to the shower: generate a fixed number of jets, or `slices` of phase space"
 _GRIDPACK = "mmc does not start gridpacks; it reads their event files, as `events.samples`"
-_MODEL = "`generation.model` names a model that the installed MadGraph has"
+_MODEL = "a UFO model that travels with the study is `model: {ufo: models/X.tar.gz, restrict: cards/restrict_y.dat}`"
 _NUISANCE = "write uncertainties in `systematics`, and name them in `systematics` of each sample that has them"
 _NTUPLES = (
-    "mmc reads Les Houches files with HepMC or Delphes output (`events.samples`), or a MadMiner file (`events.file`)"
+    "mmc reads trees of ROOT, Parquet, HDF5 and npz (`events.tables`), Les Houches files with HepMC or Delphes output "
+    "(`events.samples`), or a MadMiner file (`events.file`)"
 )
 _COUNT = "the number of events is `events` of a sample, as in `events: 100_000`"
 _ONE_LUMINOSITY = "write one luminosity as `evaluation.luminosity`; another luminosity is another study"

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, product
 from typing import Any
 
-from mmc.compiler.catalogue.baselines import FISHER
+from mmc.compiler.catalogue.baselines import BASELINES, FISHER
 from mmc.compiler.catalogue.methods import METHODS
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.methods import methods_of
 from mmc.compiler.checks.points import complete_points, grid_of, true_point
+from mmc.compiler.checks.simulated import is_simulated
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
 from mmc.compiler.language.document import Path
 from mmc.compiler.study.model import POINTS_OF_AXIS
@@ -25,7 +26,8 @@ MMC512 = Code(
     "score or from derivatives, and Fisher information, need derivatives of the weights by the parameters, which "
     "morphing gives. "
     "Samples can be drawn only at benchmarks, and the points of the grid and the true point must be benchmarks: for "
-    "benchmarks at 168, 170, …, 176, a grid with `range: [168, 176], points: 5`.",
+    "benchmarks at 168, 170, …, 176, a grid with `range: [168, 176], points: 5`. Ratios that are learned from "
+    "simulated events are known everywhere: with `include_xsec: false` and without baselines, the grid is free.",
 )
 
 
@@ -36,6 +38,8 @@ def without_morphing(ctx: Context) -> Iterator[Diagnostic]:
         return
     for name, method, entry in methods_of(ctx):
         path = ("methods", name)
+        if is_simulated(entry):
+            continue
         if method.needs_morphing:
             source = method.learns_from[-1]
             message = f"{method.name} learns from the {source}, which needs morphing; the study has `morphing: none`"
@@ -52,11 +56,18 @@ def without_morphing(ctx: Context) -> Iterator[Diagnostic]:
         del asked
         message = "Fisher information needs morphing; the study has `morphing: none`"
         yield ctx.problem(MMC512, ("evaluation", *FISHER.section), message, "remove it", key=True)
-    yield from _grid(ctx)
+    yield from _grid(ctx, anywhere=_knows_ratios_anywhere(ctx))
 
 
-def _grid(ctx: Context) -> Iterator[Diagnostic]:
-    """The points of the grid and the true point are benchmarks."""
+def _knows_ratios_anywhere(ctx: Context) -> bool:
+    """Whether all likelihoods are ratios learned from simulated events, without rates."""
+    learned = [is_simulated(entry) for _, _, entry in methods_of(ctx)]
+    compared = any(baseline.asked(ctx.data.get("evaluation")) for baseline in BASELINES.values())
+    return bool(learned) and all(learned) and not compared and ctx.get("evaluation", "include_xsec") is False
+
+
+def _grid(ctx: Context, *, anywhere: bool) -> Iterator[Diagnostic]:
+    """The points of the grid, unless they can be ``anywhere``, and the true point are benchmarks."""
     parameters, benchmarks = ctx.entries("parameters"), list(complete_points(ctx).values())
     if not ctx.data.get("evaluation") or not parameters or not benchmarks:
         return
@@ -70,7 +81,7 @@ def _grid(ctx: Context) -> Iterator[Diagnostic]:
 
     axes = [_axis(grid_of(ctx).get(name, {}), entry["range"]) for name, entry in parameters.items()]
     other = next((point for point in islice(product(*axes), len(benchmarks) + 1) if not is_benchmark(point)), None)
-    if other is not None:
+    if other is not None and not anywhere:
         where: Path = ("evaluation", "grid") if ctx.given("evaluation", "grid") else ("evaluation",)
         message = (
             f"without morphing, the points of the grid must be benchmarks, and none is {_place(parameters, other)}"

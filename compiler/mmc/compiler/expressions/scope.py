@@ -21,8 +21,17 @@ from mmc.compiler.expressions.vocabulary import (
 )
 from mmc.compiler.language.diagnostics import Help, did_you_mean, one_of
 
+_COLUMNS = (
+    "expressions use the observables, and the quantities that `columns` of a sample names, as in `{pt: Muon_pt[0]}`"
+)
 LIST = "list"
 """The kind of a list; the kind of its elements is separate."""
+
+_READS = {
+    "lhe": "the reader of Les Houches files",
+    "delphes": "the reader of Delphes files",
+    "table": "a table",
+}
 
 
 class Scope(NamedTuple):
@@ -55,9 +64,9 @@ def unknown_name(scope: Scope, name: str, known: Callable[[], Sequence[str]]) ->
     if scope.reader is None:
         return f"`{name[:60]}` is not known in a transform", "the value of the parameter is `theta`"
     objects_of = READERS[scope.reader]
-    objects = f"the objects are {one_of(objects_of)}"
+    objects = f"the objects are {one_of(objects_of)}" if objects_of else _COLUMNS
     if name in LISTS or name in SINGLES:
-        return f"the reader of {scope.reader.capitalize()} files has no `{name}`", objects
+        return f"{_READS[scope.reader]} has no `{name}`", objects
 
     def find_help() -> str:
         if name in MODULES:

@@ -42,6 +42,7 @@ SINGLES = {"met": MET, "visible": VECTOR4, "all": VECTOR4}
 READERS = {
     "lhe": (*LISTS, *SINGLES),
     "delphes": ("e", "mu", "j", "a", "l", *SINGLES),
+    "table": (),
 }
 """The objects of each reader; an object has the same kind in all readers. A detector reconstructs taus as jets."""
 CONSTANTS = {"pi": 3.141592653589793}

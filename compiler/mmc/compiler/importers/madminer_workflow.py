@@ -11,8 +11,8 @@ from itertools import count
 from typing import Any
 
 from mmc.compiler.catalogue.methods import METHODS, RATIO, SCORE
+from mmc.compiler.importers.cards import Cards
 from mmc.compiler.importers.source import Source
-from mmc.compiler.importers.workflow_cards import Cards
 from mmc.compiler.importers.yaml_text import comment, flow, mapping
 from mmc.compiler.importers.yaml_text import entry as pair
 from mmc.compiler.language.diagnostics import show

@@ -44,6 +44,14 @@ _NUMBERS = words(
 )
 """The settings with numbers or switches: one, a list, or one for each particle (``{6: 100}``)."""
 
+OWNED = words(
+    """
+    nevents iseed python_seed ebeam1 ebeam2 lpp1 lpp2 pdlabel pdlabel1 pdlabel2 lhaid
+    use_syst systematics_program systematics_arguments sys_scalefact sys_alpsfact sys_matchscale sys_pdf
+    """
+)
+"""The settings that the study sets: those of a card are dropped."""
+
 _WORD = re.compile(r"'?[A-Za-z0-9_.+-]{0,100}'?")
 _NOTHING = re.compile(r"none|false|f|\.false\.|0|\[\s*\]|\{\s*\}|''|\"\"|", re.IGNORECASE)
 _ARGUMENT = r"""\s*["']?--(?:mur|muf|alps|dyn|pdf|together)=[A-Za-z0-9_.,@+-]*["']?\s*"""
@@ -97,9 +105,11 @@ def run_card_refusal(name: str, value: str, line: int = 0) -> Refusal | None:
 
 
 def run_card_refusals(text: str) -> Iterator[Refusal]:
-    """The lines of a run card that may not reach MadGraph."""
+    """The lines of a run card that may not reach MadGraph; what the study sets does not reach it in any case."""
     for line, raw in enumerate(text.splitlines(), start=1):
         for entry in cards.run_card(raw):
+            if entry.name in OWNED:
+                break
             found = run_card_refusal(entry.name, entry.value, line)
             if found is not None:
                 yield found

@@ -51,20 +51,22 @@ def installed(name: str) -> Path | None:
 
 
 def texts(source: Path) -> dict[str, str] | None:
-    """The texts of the files that declare a model's particles, parameters and orders; None if it lacks one.
+    """The texts of the files that declare a model's particles, parameters and orders, and those of its restrictions;
+    None if it lacks one of the former.
 
     :param source: the model's folder, or an archive of it
     """
     try:
         if source.is_dir():
             found = {name: (source / name).read_bytes() for name in _FILES}
+            found |= {path.name: path.read_bytes() for path in source.glob("restrict_*.dat")}
         elif zipfile.is_zipfile(source):
             found = dict(_zipped(source))
         else:
             found = dict(_tarred(source))
     except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, NotImplementedError):
         return None
-    if found.keys() != set(_FILES) or max(map(len, found.values())) > _MAX_BYTES:
+    if not found.keys() >= set(_FILES) or max(map(len, found.values())) > _MAX_BYTES:
         return None
     return {name: text.decode("utf-8", "replace") for name, text in found.items()}
 
@@ -125,10 +127,20 @@ def _constants(call: ast.Call) -> Iterator[tuple[str, Any]]:
                 continue
 
 
+def restriction(files: Mapping[str, str], name: str | None) -> str | None:
+    """The text of a restriction that the model brings, given the texts of :func:`texts`; without a name, that of its
+    default. None if it brings none of that name."""
+    return files.get(f"restrict_{'default' if name is None else name}.dat")
+
+
+def _declares(name: str) -> bool:
+    return name in _FILES or (name.startswith("restrict_") and name.endswith(".dat"))
+
+
 def _zipped(archive: Path) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(archive) as packed:
         for info in packed.infolist()[:_MAX_MEMBERS]:
-            if PurePosixPath(info.filename).name in _FILES:
+            if _declares(PurePosixPath(info.filename).name):
                 with packed.open(info) as file:
                     yield PurePosixPath(info.filename).name, file.read(_MAX_BYTES + 1)
 
@@ -136,7 +148,7 @@ def _zipped(archive: Path) -> Iterator[tuple[str, bytes]]:
 def _tarred(archive: Path) -> Iterator[tuple[str, bytes]]:
     with tarfile.open(archive) as packed:
         for number, member in enumerate(packed):
-            file = packed.extractfile(member) if PurePosixPath(member.name).name in _FILES else None
+            file = packed.extractfile(member) if _declares(PurePosixPath(member.name).name) else None
             if file is not None:
                 yield PurePosixPath(member.name).name, file.read(_MAX_BYTES + 1)
             if number > _MAX_MEMBERS:

@@ -6,10 +6,11 @@ import re
 UNITS: dict[str, dict[str, float]] = {
     "energy": {"MeV": 1e-3, "GeV": 1.0, "TeV": 1e3},
     "luminosity": {"pb^-1": 1.0, "fb^-1": 1e3, "ab^-1": 1e6},
+    "cross section": {"nb": 1e3, "pb": 1.0, "fb": 1e-3, "ab": 1e-6},
     "memory": {"MiB": 1.0, "GiB": 1024.0, "MB": 1e6 / 2**20, "GB": 1e9 / 2**20},
     "time": {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0},
 }
-"""Factor from each accepted unit to the compiler's unit: GeV, pb^-1, MiB and seconds (factor 1)."""
+"""Factor from each accepted unit to the compiler's unit: GeV, pb^-1, pb, MiB and seconds (factor 1)."""
 
 _QUANTITY = re.compile(r"\s*([+-]?(?:(?:\d{1,3}(?:_\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\s\d_]\S*)\s*")
 

@@ -25,7 +25,7 @@ def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str
     if study.tracking is not None and builder.has("track"):
         _add_track(builder, study, study.tracking, study_digest)
     if builder.has("sample"):
-        add_sample(builder, study, source)
+        add_sample(builder, study, source, file_digests)
     if builder.has("train"):
         add_train(builder, study)
     evaluation = study.evaluation

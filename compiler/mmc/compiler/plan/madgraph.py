@@ -28,15 +28,14 @@ def plan(builder: Builder, study: Study, generation: MadGraphGeneration, file_di
     """Add the stages from the processes to the combined events."""
     add_configure(builder, study)
     installation = study.installations.get(MADGRAPH.name)
-    builder.add(
-        "generate",
-        [
-            Draft((sample.name,), _process_settings(sample, installation), (), sample.name, size=sizes.PROCESS)
-            for sample in generation.samples
-        ],
-        summary="Generate the code of each process",
-        scattered=True,
-    )
+    files = StageFiles(file_digests)
+    drafts = []
+    for sample in generation.samples:
+        settings = _process_settings(study, sample, installation, files)
+        named = tuple(name for name in (settings.model_file, settings.restriction_file) if name is not None)
+        drafts.append(Draft((sample.name,), settings, (), sample.name, files=named, size=sizes.PROCESS))
+    summary = "Generate the code of each process"
+    builder.add("generate", drafts, summary=summary, files=files.inputs, scattered=True)
     _add_simulate(builder, study, generation, file_digests)
     event_jobs = [event_job for event_job, _, _ in _event_jobs(generation)]
     detected = None
@@ -46,15 +45,21 @@ def plan(builder: Builder, study: Study, generation: MadGraphGeneration, file_di
     add_combine(builder, study, event_jobs)
 
 
-def _process_settings(sample: MadGraphSample, installation: str | None) -> MadGraphGenerateSettings:
+def _process_settings(
+    study: Study, sample: MadGraphSample, installation: str | None, files: StageFiles
+) -> MadGraphGenerateSettings:
+    model = sample.model
     return MadGraphGenerateSettings(
         generator="madgraph",
         installation=installation,
         sample=sample.name,
         process=sample.process,
         definitions=sample.definitions,
-        model=sample.model,
+        model=model.name,
         order=sample.order,
+        model_file=files.optional(model.file),
+        restriction_file=files.optional(model.restriction_file),
+        trust=files.trusted_cards(study.trust, model.file, model.restriction_file),
     )
 
 

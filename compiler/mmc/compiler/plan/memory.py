@@ -1,9 +1,8 @@
 """Estimated memory of jobs, in bytes.
 
-Measured with event files of 6 benchmarks and 3 observables, and of 15 benchmarks and 50 observables: jobs hold whole
-files, as MadMiner does. Combining takes 246 and 1,570 bytes per event where the file has 80 and 528, histograms 290 and
-1,540, Fisher information 241 and 1,480, evaluation 240 and 1,600, a job of samples 80 and 1,180, and training 580 bytes
-per sample of about 200.
+Jobs read event files and samples in blocks, and hold a bounded part of them (docs/scaling.md). Below that bound they
+hold a few copies of what they read, measured with event files of 6 benchmarks and 3 observables, and of 15 benchmarks
+and 50 observables. A job of samples holds the samples that it draws, of any number.
 """
 
 import math
@@ -13,6 +12,8 @@ from mmc.compiler.plan.model import Job, Plan
 
 PROGRAM = 400_000_000
 """Python with MadMiner and torch."""
+MOST = 1_600_000_000
+"""The most that a job holds of event files and samples."""
 OWN = {COMBINE.name: 3, INGEST.name: 3, SAMPLE.name: 1}
 """How many times a job of a stage holds its output."""
 READ = {SAMPLE.name: 2, TRAIN.name: 3, TUNE.name: 3, EVALUATE.name: 3, BASELINES_STAGE.name: 3}
@@ -41,4 +42,5 @@ def memory_mib(plan: Plan) -> dict[str, int]:
 
 
 def _held(stage: str, job: Job, size: dict[tuple[str, str], int]) -> int:
-    return OWN.get(stage, 0) * job.size + READ.get(stage, 0) * sum(size[need] for need in job.needs)
+    own, read = OWN.get(stage, 0) * job.size, READ.get(stage, 0) * sum(size[need] for need in job.needs)
+    return own + min(read, MOST) if stage == SAMPLE.name else min(own + read, MOST)

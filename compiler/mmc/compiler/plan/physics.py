@@ -183,12 +183,7 @@ def add_analyse(
         inputs = (*inputs, Input("detected", detected, Flow.EACH))
         summary = "Read events: observables and cuts"
     n_observables = sizes.n_observables(study)
-    observables = {
-        o.name: ObservableDefinition(
-            definition=o.definition, required=o.required and _is_everywhere(study, o.name), default=o.default
-        )
-        for o in study.observables
-    }
+    observables = observable_definitions(study)
     files = StageFiles(file_digests)
     functions = {
         o.name: ObservableFunction(file=files.name(file), name=function)
@@ -198,7 +193,7 @@ def add_analyse(
     }
     paths = [o.function.rpartition(":")[0] for o in study.observables if o.function is not None]
     trust = files.trusted_cards(study.trust, *dict.fromkeys(paths))
-    regions = {name: _selection(study, region) for name, region in study.regions.items()}
+    regions = selections(study)
     drafts = []
     for event_job in event_jobs:
         needs = [CONFIGURED, (events, event_job.name)]
@@ -213,9 +208,29 @@ def add_analyse(
     builder.add("analyse", drafts, summary=summary, inputs=inputs, files=files.inputs, scattered=True)
 
 
+def without_definition(study: Study) -> tuple[str, ...]:
+    """The observables that are columns."""
+    return tuple(o.name for o in study.observables if o.definition is None)
+
+
+def observable_definitions(study: Study) -> dict[str, ObservableDefinition]:
+    """The observables of a study, as jobs define them; one that only some regions have is required there alone."""
+    return {
+        o.name: ObservableDefinition(
+            definition=o.definition, required=o.required and _is_everywhere(study, o.name), default=o.default
+        )
+        for o in study.observables
+    }
+
+
 def _is_everywhere(study: Study, observable: str) -> bool:
     """Whether all regions have an observable; true in a study without regions."""
     return all(observable in region.observables for region in study.regions.values())
+
+
+def selections(study: Study) -> dict[str, Selection]:
+    """The regions of a study, as jobs select their events."""
+    return {name: _selection(study, region) for name, region in study.regions.items()}
 
 
 def _selection(study: Study, region: Region) -> Selection:

@@ -8,11 +8,15 @@ from mmc.compiler.catalogue.methods import SCORE
 from mmc.compiler.plan import sizes
 from mmc.compiler.plan.builder import Builder, Draft, slug
 from mmc.compiler.plan.event_source import EventSource
+from mmc.compiler.plan.files import StageFiles
 from mmc.compiler.plan.model import Flow, Input
-from mmc.compiler.settings.sampling import SampleSettings
+from mmc.compiler.plan.physics import observable_definitions, without_definition
+from mmc.compiler.settings.points import AtSimulated
+from mmc.compiler.settings.sampling import SampleSettings, SimulatedEvents
 from mmc.compiler.settings.training import TrainSettings
 from mmc.compiler.study.model import Method, Study
 from mmc.compiler.study.scans import draw, grid
+from mmc.compiler.study.tables import EventTables
 
 
 @dataclass(frozen=True)
@@ -57,16 +61,19 @@ def evaluated_estimators(study: Study) -> Iterator[Estimator]:
             yield from _trained(method, study.seed)
 
 
-def add_sample(builder: Builder, study: Study, source: EventSource) -> None:
+def add_sample(builder: Builder, study: Study, source: EventSource, file_digests: Mapping[str, str]) -> None:
     """Add the samples of all methods."""
+    files = StageFiles(file_digests)
+    simulated = {method.name: _simulated(study, method, files) for method in study.methods}
     drafts = [
         Draft(
             names,
-            _sample_settings(study, source, method),
+            replace(_sample_settings(study, source, method), simulated=simulated[method.name]),
             (source.job(source.of(method)),),
             ", ".join(names),
             method.samples,
             size=sizes.sampled(method, sizes.n_observables(study), len(study.parameters)),
+            files=_tables(simulated[method.name]),
         )
         for method in study.methods
         for names in _sampled(method)
@@ -75,7 +82,28 @@ def add_sample(builder: Builder, study: Study, source: EventSource) -> None:
         "sample",
         drafts,
         inputs=(source.input,),
+        files=files.inputs,
         scattered=True,
+    )
+
+
+def _tables(simulated: SimulatedEvents | None) -> tuple[str, ...]:
+    return () if simulated is None else simulated.tables
+
+
+def _simulated(study: Study, method: Method, files: StageFiles) -> SimulatedEvents | None:
+    """The events with points of their own that a method learns from, with the study's observables."""
+    if not isinstance(method.theta0, AtSimulated) or not isinstance(study.source, EventTables):
+        return None
+    sample = study.source.by_name[method.theta0.simulated]
+    if sample.simulated is None:
+        raise ValueError("the checks have not made sure that the sample has simulated events")
+    return replace(
+        sample.simulated,
+        tables=tuple(files.name(path) for path in sample.simulated.tables),
+        columns=study.source.columns_of(sample, without_definition(study)),
+        observables=observable_definitions(study),
+        names=study.reading.names,
     )
 
 

@@ -30,6 +30,8 @@ class MadGraphBeams(Beams):
     """Beams with a set of parton distributions, by MadGraph's name or LHAPDF's number."""
 
     pdf: int | str
+    second_gev: float | None = None
+    """The energy of the second beam in GeV; None if it is that of the first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +95,15 @@ class MadGraphGenerateSettings:
     definitions: Mapping[str, str]
     """Multiparticles by name."""
     model: str
+    """The name of an installed model with its restriction, or a name for the one in ``model_file``."""
     order: str
     """``LO`` or ``NLO``."""
+    model_file: str | None = None
+    """The file input with the archive of the model; None for an installed one."""
+    restriction_file: str | None = None
+    """The file input with the restriction of the model in ``model_file``."""
+    trust: tuple[str, ...] = ()
+    """The file inputs that the study trusts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +182,10 @@ class UfoProcess:
     """Entries by block and number, or ``all``."""
     param_card_file: str | None
     """In a study the path of the file; in a job the name of the file input."""
+    bwcutoff: float = 15.0
+    """In widths: a particle with a mass so close to its own is on its mass shell."""
+    cut_decays: bool = False
+    """Whether cuts apply to the decay products of decay chains."""
 
 
 @dataclass(frozen=True, kw_only=True)

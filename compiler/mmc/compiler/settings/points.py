@@ -50,5 +50,12 @@ class AtRandom:
     random: RandomPoints
 
 
+@dataclass(frozen=True)
+class AtSimulated:
+    """The points of the simulated events of a sample, each of which has a point of its own."""
+
+    simulated: str
+
+
 SinglePoint = AtBenchmark | AtPoint
-AnyPoints = AtBenchmark | AtPoint | AtBenchmarks | AtPoints | AtRandom
+AnyPoints = AtBenchmark | AtPoint | AtBenchmarks | AtPoints | AtRandom | AtSimulated

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mmc.compiler.settings.encoding import SHARED
+from mmc.compiler.settings.uncertainties import Uncertainty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,12 +137,18 @@ class AnalyseSettings:
     benchmark: str
     background: bool
     slice: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParticleAnalyseSettings(AnalyseSettings):
+    """Events of particles, of another job."""
+
     simulate_job: str
     """The job that has made the events."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class LesHouchesAnalyseSettings(AnalyseSettings):
+class LesHouchesAnalyseSettings(ParticleAnalyseSettings):
     """Events read at generator level, with parametrised resolutions."""
 
     smearing: tuple[Smearing, ...] = field(metadata=SHARED)
@@ -151,7 +158,7 @@ class LesHouchesAnalyseSettings(AnalyseSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DelphesAnalyseSettings(AnalyseSettings):
+class DelphesAnalyseSettings(ParticleAnalyseSettings):
     """Events read from the output of Delphes."""
 
     reader: Literal["delphes"] = field(metadata=SHARED)
@@ -164,3 +171,28 @@ class DelphesAnalyseSettings(AnalyseSettings):
     """The names of the events' systematic uncertainties."""
     b_tag_bits: tuple[int, ...] = field(default=(), metadata=SHARED)
     """The bits of Delphes' ``BTag`` that make a b-tag; any bit if there are none here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableAnalyseSettings(AnalyseSettings):
+    """Events of tables, which were sampled at one benchmark."""
+
+    reader: Literal["table"] = field(metadata=SHARED)
+    tables: tuple[str, ...]
+    """The names of the file inputs."""
+    tree: str | None
+    """The tree of ROOT files, or the group of HDF5 files."""
+    columns: Mapping[str, str]
+    """Quantity → column. Expressions use the quantities; an observable without a definition is one."""
+    weight: str | None
+    """The column of the nominal weight; None for weights of 1."""
+    weights: Mapping[str, str]
+    """Benchmark → column, where the names differ."""
+    only_sampled: bool = False
+    """Whether events have a weight only at the benchmark at which they were sampled, and 0 at the others."""
+    cross_section_pb: float | None
+    """None if the sum of the weights is the cross section."""
+    sum_of_weights: float | None
+    """The sum of the nominal weights of the events that have the cross section; None for those of the tables."""
+    systematics: Mapping[str, Uncertainty]
+    """The systematic uncertainties of the events."""

@@ -5,6 +5,30 @@ from dataclasses import dataclass, field
 
 from mmc.compiler.settings.encoding import SHARED
 from mmc.compiler.settings.points import AnyPoints
+from mmc.compiler.settings.reading import ObservableDefinition
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedEvents:
+    """Events with a point of their own each, in tables."""
+
+    tables: tuple[str, ...]
+    """In a study the paths of the files; in a job the names of the file inputs."""
+    tree: str | None
+    theta: Mapping[str, str]
+    """Parameter → column of its value."""
+    denominator: str
+    label: str
+    """The column that is 0 for events at ``theta``, and 1 for events at the denominator."""
+    ratio: str | None
+    """The column of the joint ratio."""
+    score: Mapping[str, str]
+    """Parameter → column of the component of the joint score; empty without scores."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Quantity → column. Expressions use the quantities; an observable without a definition is one."""
+    observables: Mapping[str, ObservableDefinition] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    """The definitions that other expressions use, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +61,8 @@ class SampleSettings:
     """Whether each training event counts a random number of times, Poisson-distributed with mean 1."""
     group: str | None = None
     """The group or region whose events are read; None without either."""
+    simulated: SimulatedEvents | None = None
+    """The events, if ``theta0`` is their points; None if samples are drawn from weighted events."""
 
     @property
     def drawn_at(self) -> Mapping[str, AnyPoints]:

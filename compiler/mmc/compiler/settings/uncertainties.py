@@ -31,10 +31,25 @@ class PdfUncertainty:
     variation: str
 
 
-Uncertainty = NormUncertainty | ScaleUncertainty | PdfUncertainty
+@dataclass(frozen=True, kw_only=True)
+class WeightsUncertainty:
+    """An uncertainty with the columns of its weights in tables, at one standard deviation up and down."""
+
+    effect: Literal["weights"]
+    up: str
+    down: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns, that of ``up`` first."""
+        return (self.up,) if self.down is None else (self.up, self.down)
+
+
+Uncertainty = NormUncertainty | ScaleUncertainty | PdfUncertainty | WeightsUncertainty
 UNCERTAINTIES: Mapping[str, type[Uncertainty]] = {
     "norm": NormUncertainty,
     "scale": ScaleUncertainty,
     "pdf": PdfUncertainty,
+    "weights": WeightsUncertainty,
 }
 """The classes by effect."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from mmc.compiler.catalogue import default_observables
+from mmc.compiler.catalogue import default_observables, parton_sets
 from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.catalogue.generators import origin_of
 from mmc.compiler.catalogue.histograms import SALLY
@@ -26,6 +26,7 @@ from mmc.compiler.settings.points import (
     AtPoint,
     AtPoints,
     AtRandom,
+    AtSimulated,
     RandomPoints,
 )
 from mmc.compiler.settings.reading import (
@@ -117,8 +118,8 @@ def _all_benchmarks(
 
 
 def _groups(data: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    groups = data.get("groups", {})
-    every = data.get("generation", data.get("events", {})).get("samples", {})
+    groups, origin = data.get("groups", {}), origin_of(data)
+    every = {} if origin is None else data[origin.section].get(origin.samples, {})
     return {madminer_name(name): names(every if samples == "all" else samples) for name, samples in groups.items()}
 
 
@@ -144,6 +145,8 @@ def _card_entry(entry: Mapping[str, Any]) -> CardEntry:
 
 
 def _uncertainty(entry: Mapping[str, Any]) -> Uncertainty:
+    if entry["effect"] == "pdf":
+        entry = {**entry, "variation": parton_sets.name_of(entry["variation"])}
     return from_json(UNCERTAINTIES[entry["effect"]], entry)
 
 
@@ -218,8 +221,8 @@ def _theta(entry: Mapping[str, Any] | None, parameters: tuple[Parameter, ...]) -
     if entry is None:
         return None
     (kind, value), *_ = entry.items()
-    if kind == "benchmark":
-        return AtBenchmark(madminer_name(value))
+    if kind in ("benchmark", "simulated"):
+        return (AtBenchmark if kind == "benchmark" else AtSimulated)(madminer_name(value))
     if kind == "benchmarks":
         return AtBenchmarks(tuple(madminer_name(name) for name in value))
     if kind == "point":

@@ -56,8 +56,9 @@ def generated(name: str, entry: Mapping[str, Any], benchmarks: tuple[str, ...], 
 
 
 def beams(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The common fields of beams of all generators."""
-    return {"energy_gev": parse_quantity(entry["energy"], "energy"), "particles": tuple(entry["particles"])}
+    """The common fields of beams of all generators; the energy is that of the first beam."""
+    energy = entry["energy"][0] if isinstance(entry["energy"], list) else entry["energy"]
+    return {"energy_gev": parse_quantity(energy, "energy"), "particles": tuple(entry["particles"])}
 
 
 def names(given: Iterable[str]) -> tuple[str, ...]:

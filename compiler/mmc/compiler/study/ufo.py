@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mmc.compiler.catalogue import parton_sets
 from mmc.compiler.catalogue.generators import UFO
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.settings.generation import Scale, Shower, UfoBeams, UfoModel, UfoProcess
@@ -35,7 +36,7 @@ def read(section: Mapping[str, Any], benchmarks: tuple[str, ...]) -> UfoGenerati
     shower, scale, model = section["shower"], section["scale"], section["model"]
     fixed = scale.get("fixed")
     return UfoGeneration(
-        beams=UfoBeams(**beams(section["beams"]), pdf=section["beams"]["pdf"]),
+        beams=UfoBeams(**beams(section["beams"]), pdf=parton_sets.name_of(section["beams"]["pdf"]) or ""),
         model=UfoModel(
             name=model if isinstance(model, str) else None,
             file=None if isinstance(model, str) else model["file"],
@@ -52,14 +53,18 @@ def read(section: Mapping[str, Any], benchmarks: tuple[str, ...]) -> UfoGenerati
 
 def _sample(name: str, entry: Mapping[str, Any], shared: Mapping[str, Any], benchmarks: tuple[str, ...]) -> UfoSample:
     process, card = entry["process"], {**shared["param_card"], **entry["param_card"]}
+    cuts = {**shared["run_card"], **entry["run_card"]}
+    decays = {key: cuts.pop(key) for key in ("bwcutoff", "cut_decays") if key in cuts}
     file = card.pop("file", None)
     return UfoSample(
         **generated(name, entry, benchmarks, entry.get("events_per_job", shared["events_per_job"])),
         process=UfoProcess(
             processes=(process,) if isinstance(process, str) else tuple(process),
             definitions={**shared["definitions"], **entry["definitions"]},
-            cuts={key: float(value) for key, value in {**shared["run_card"], **entry["run_card"]}.items()},
+            cuts={key: float(value) for key, value in cuts.items()},
             param_card={key.lower(): float(value) for key, value in card.items()},
             param_card_file=file,
+            bwcutoff=float(decays.get("bwcutoff", UfoProcess.bwcutoff)),
+            cut_decays=decays.get("cut_decays", UfoProcess.cut_decays),
         ),
     )

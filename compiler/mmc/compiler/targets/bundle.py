@@ -1,6 +1,7 @@
 """A bundle: the files that a target makes from a plan. Only :func:`write` and :func:`differences` touch the disk."""
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from mmc.compiler.plan.model import Plan
 from mmc.compiler.targets.dataflow import config_path
 from mmc.errors import MmcError
 from mmc.files import Folder
+from mmc.packing import packed
 from mmc.version import __version__
 
 MANIFEST = "manifest.json"
@@ -68,7 +70,8 @@ def _configuration(configuration: Mapping[str, Any]) -> str:
 
 
 def write(bundle: Bundle, directory: Path, sources: Mapping[str, Path]) -> None:
-    """Write the bundle into the directory. ``sources`` has the source of each file of ``bundle.copies``.
+    """Write the bundle into the directory. ``sources`` has the source of each file of ``bundle.copies``; a folder is
+    packed.
 
     Each file appears complete, the manifest last. Obsolete files of an earlier bundle are removed unless they were
     changed; other files are not touched. Nothing is written when nothing differs.
@@ -152,7 +155,10 @@ def _copy(source: Path, folder: Folder, path: str, sha256: str) -> None:
     if folder.digest(path) == sha256:
         return
     digest = hashlib.sha256()
-    with source.open("rb") as original, folder.appearing(path) as stream:
+    with (
+        io.BytesIO(packed(source)) if source.is_dir() else source.open("rb") as original,
+        folder.appearing(path) as stream,
+    ):
         while chunk := original.read(1 << 20):
             digest.update(chunk)
             stream.write(chunk)

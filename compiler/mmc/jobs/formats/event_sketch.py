@@ -27,6 +27,8 @@ _FEWEST = 3
 """Fewer events may be alike by chance."""
 _FEWEST_DIFFERENT = 10
 """A file with fewer different events is not one of a generator."""
+_MOST_COMPARED = 1 << 21
+"""At most this many different events of a file are compared with each other."""
 _MIX = tuple(map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)))
 _LAST = np.uint64(2**64 - 1)
 _SHIFTS = tuple(map(np.uint64, (30, 27, 31)))
@@ -95,19 +97,33 @@ def check_once(digests: Digests, name: str) -> None:
         )
 
 
-def check_rows_once(digests: Digests, name: str) -> None:
+def check_rows_once(blocks: Iterable[Digests], name: str) -> None:
     """Like :func:`check_once`, for events of which only numbers are known that may be alike by chance, such as counts
     of jets. Copies are told by how often the same numbers occur: a multiple of one number, or twice and never more.
 
+    Of a large file, the events whose digests are multiples of a power of two are compared: with all their copies.
+
+    :param blocks: the digests of all events, in blocks
     :raises StepError: when a file holds many of its events several times
     """
-    _, counts = np.unique(digests, return_counts=True)
-    n_again = len(digests) - len(counts)
-    are_pairs = n_again > _MOST_ALIKE * len(digests) and counts.max(initial=0) == 2
+    values, counts, n_events, factor = np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64), 0, np.uint64(1)
+    for digests in blocks:
+        n_events += len(digests)
+        new, of_new = np.unique(digests[digests % factor == 0], return_counts=True)
+        values, places = np.unique(np.concatenate([values, new]), return_inverse=True)
+        counts = np.bincount(places, np.concatenate([counts, of_new]), len(values)).astype(np.int64)
+        while len(values) > _MOST_COMPARED:
+            factor *= np.uint64(2)
+            kept = values % factor == 0
+            values, counts = values[kept], counts[kept]
+    n_compared = int(counts.sum())
+    n_again = n_compared - len(counts)
+    are_pairs = n_again > _MOST_ALIKE * n_compared and counts.max(initial=0) == 2
     if len(counts) >= _FEWEST_DIFFERENT and (np.gcd.reduce(counts) > 1 or are_pairs):
+        about = "" if n_compared == n_events else "about "
         raise StepError(
-            f"{name} holds {len(digests):,} events, and {n_again:,} of them are copies of others in the file: remove "
-            "the copies, which would count as new events"
+            f"{name} holds {n_events:,} events, and {about}{round(n_again * n_events / n_compared):,} of them are "
+            "copies of others in the file: remove the copies, which would count as new events"
         )
 
 

@@ -6,7 +6,7 @@ before a value is read, and nothing is followed.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -66,11 +66,12 @@ def state(file: Any) -> os.stat_result:
     return os.fstat(file.id.get_vfd_handle())
 
 
-def look(file: Any, name: str) -> Mapping[str, Declared]:
+def look(file: Any, name: str, in_blocks: Container[str] = ()) -> Mapping[str, Declared]:
     """The datasets of a file by their full names.
 
     :param file: from :func:`opened`
     :param name: of the file, for messages
+    :param in_blocks: the datasets that are read in blocks, so memory need not hold them
     :raises StepError: when the file refers to anything outside itself or twice to the same object, has a dataset of a
         type that MadMiner does not write, or claims more values than it can hold
     """
@@ -87,10 +88,9 @@ def look(file: Any, name: str) -> Mapping[str, Declared]:
     if stored > size or claimed > RATIO * size + FREE:
         raise StepError(f"{name} has {size:,} bytes, and claims {claimed:,} bytes of values")
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if claimed > memory:
-        raise StepError(
-            f"{name} holds {claimed:,} bytes of values, and the memory of this machine has {memory:,} bytes"
-        )
+    whole = sum(declared.n_bytes for place, declared in found.items() if place not in in_blocks)
+    if whole > memory:
+        raise StepError(f"{name} holds {whole:,} bytes of values, and the memory of this machine has {memory:,} bytes")
     return found
 
 

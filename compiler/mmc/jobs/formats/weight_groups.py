@@ -25,7 +25,13 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 from numpy.typing import NDArray
 
-from mmc.compiler.settings.uncertainties import NormUncertainty, PdfUncertainty, ScaleUncertainty, Uncertainty
+from mmc.compiler.settings.uncertainties import (
+    NormUncertainty,
+    PdfUncertainty,
+    ScaleUncertainty,
+    Uncertainty,
+    WeightsUncertainty,
+)
 from mmc.errors import StepError
 from mmc.jobs.formats.les_houches_text import MOST_WEIGHTS, head, number
 from mmc.reading import shown
@@ -92,13 +98,18 @@ def find_nuisance(systematics: Mapping[str, Uncertainty], path: Path) -> tuple[N
     :param path: an event file, gzipped or not
     :raises StepError: when the file lacks the weights
     """
-    groups = () if all(isinstance(entry, NormUncertainty) for entry in systematics.values()) else weight_groups(path)
+    is_known = all(isinstance(entry, NormUncertainty | WeightsUncertainty) for entry in systematics.values())
+    groups = () if is_known else weight_groups(path)
     found: list[Nuisance] = []
     for name, entry in systematics.items():
         if isinstance(entry, NormUncertainty):
             found.append(_norm(name, entry))
         elif isinstance(entry, ScaleUncertainty):
             found.append(_scale(name, entry, groups, path))
+        elif isinstance(entry, WeightsUncertainty):
+            parameter = f"{name}_nuisance_param_0"
+            columns = {f"{parameter}_benchmark_{k}": column for k, column in enumerate(entry.columns)}
+            found.append(Nuisance(parameter, name, columns))
         else:
             found += _pdf(name, entry, groups, path)
     return tuple(found)

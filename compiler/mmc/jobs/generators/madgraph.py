@@ -24,18 +24,24 @@ _HARMLESS = re.compile(r"does not seem to correspond|Error \d+ \(ignored\)")
 """Messages at every start of MadGraph, about optional programs."""
 
 
-def run(madgraph: Installation, folder: Path, commands: Iterable[str]) -> tuple[str, ...]:
+def run(
+    madgraph: Installation, folder: Path, commands: Iterable[str], *, models: Path | None = None
+) -> tuple[str, ...]:
     """Let MadGraph carry out commands, and return the lines that it prints.
 
     The exit code is 0 even after a failure: callers use :func:`complaint`, and check that the expected files exist.
 
     :param folder: a folder of this job; MadGraph leaves extra files there
+    :param models: a folder with models beside those of the installation
     :raises StepError: when MadGraph crashes
     """
     script = folder / "commands.mg5"
     script.write_text("".join(f"{command}\n" for command in commands), encoding="utf-8")
     words: list[str | Path] = [sys.executable, madgraph.programs[PROGRAM], script.name]
-    finished = program.run(words, folder, environment(madgraph, folder))
+    variables = environment(madgraph, folder)
+    if models is not None and models.is_dir():
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(models), variables.get("PYTHONPATH", "")]))
+    finished = program.run(words, folder, variables)
     if finished.code != 0:
         raise StepError(f"MadGraph ended with code {finished.code}: {complaint(finished.lines) or 'see the log'}")
     return finished.lines

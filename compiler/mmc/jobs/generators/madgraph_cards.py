@@ -7,14 +7,14 @@ from typing import Any
 
 from mmc.compiler.expressions.checker import check_expression
 from mmc.compiler.expressions.vocabulary import MATH, TRANSFORM_FUNCTIONS
-from mmc.compiler.inputs import cards
+from mmc.compiler.inputs import cards, madgraph_settings
 from mmc.compiler.settings.configure import CardEntry
 from mmc.compiler.settings.generation import MadGraphBeams
 from mmc.compiler.settings.uncertainties import PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.errors import StepError
 
-_PARTICLES = {"p": 1, "pbar": -1}
-"""Beam name → MadGraph's ``lpp``."""
+_HADRONS = {"p": 1, "pbar": -1}
+"""Beam name → MadGraph's ``lpp``, which is 0 for leptons: they have no parton distributions."""
 
 _TRANSFORM_FUNCTIONS = {name: getattr(math if name in MATH else builtins, name) for name in TRANSFORM_FUNCTIONS}
 """The only names that a transform may use, with their Python values."""
@@ -117,8 +117,8 @@ def reweight_card(points: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def run_card(template: str, settings: Mapping[str, Any]) -> str:
-    """A run card with these settings replaced."""
-    wanted = {name.lower() for name in settings}
+    """A run card with these settings replaced, and without others that the study sets."""
+    wanted = {name.lower() for name in settings} | madgraph_settings.OWNED
     replaced = {entry.line for entry in cards.run_card(template) if entry.name in wanted}
     kept = [line for number, line in enumerate(template.splitlines(), start=1) if number not in replaced]
     lines = [f"  {value} = {name}" for name, value in settings.items()]
@@ -127,16 +127,17 @@ def run_card(template: str, settings: Mapping[str, Any]) -> str:
 
 def fixed_settings(n_events: int, seed: int, beams: MadGraphBeams) -> dict[str, Any]:
     """The run card settings that follow from the study and cannot be set in a card."""
-    first, second = (_PARTICLES[particle] for particle in beams.particles)
-    pdf = beams.pdf
+    first, second = (_HADRONS.get(particle, 0) for particle in beams.particles)
+    pdf = "none" if first == second == 0 else beams.pdf
     sets = {"pdlabel": "lhapdf", "lhaid": pdf} if isinstance(pdf, int) else {"pdlabel": pdf}
+    energies = beams.energy_gev, beams.energy_gev if beams.second_gev is None else beams.second_gev
     return {
         "nevents": n_events,
         "iseed": seed,
         "lpp1": first,
         "lpp2": second,
-        "ebeam1": float(beams.energy_gev),
-        "ebeam2": float(beams.energy_gev),
+        "ebeam1": float(energies[0]),
+        "ebeam2": float(energies[1]),
         **sets,
         "event_norm": "average",
     }

@@ -17,7 +17,7 @@ from mmc.jobs.formats.les_houches import EVENTS
 from mmc.jobs.formats.les_houches_normalise import Content
 from mmc.jobs.formats.weight_groups import find_nuisance
 from mmc.jobs.generators import madgraph, madgraph_cards, program
-from mmc.jobs.generators.madgraph_process import ARCHIVE, PARAM_CARD, RUN_CARD, unpack, work_folder
+from mmc.jobs.generators.madgraph_process import ARCHIVE, MODELS, PARAM_CARD, RUN_CARD, unpack, work_folder
 from mmc.jobs.job import StepJob, read_json, write_json
 from mmc.jobs.madminer.setup_file import Benchmarks
 
@@ -62,7 +62,7 @@ def run(job: StepJob) -> None:
         _require_lhapdf(found, card)
         _write_cards(job, settings, setup, found, folder=folder, card=card)
         _check_run_card(settings, found, work, folder)
-        lines = madgraph.run(found, work, _launch(nlo, settings.background))
+        lines = madgraph.run(found, work, _launch(nlo, settings.background), models=folder / MODELS)
         made = _made(folder, nlo)
         if made is None:
             raise StepError(f"MadGraph makes no events of {_what(settings)}{madgraph.hint(lines)}")

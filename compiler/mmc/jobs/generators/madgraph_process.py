@@ -4,6 +4,7 @@ import gzip
 import logging
 import os
 import re
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -11,14 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mmc.compiler.catalogue.stages import GENERATE
+from mmc.compiler.inputs import madgraph_settings
 from mmc.compiler.inputs.cards import asks_for_corrections
 from mmc.compiler.inputs.installations import Installation, find_madgraph
 from mmc.compiler.inputs.madgraph_settings import is_model, process_refusal
+from mmc.compiler.inputs.refusals import untrusted
 from mmc.compiler.settings.generation import MadGraphGenerateSettings
 from mmc.errors import StepError
 from mmc.jobs.formats.gzipped import writing
 from mmc.jobs.generators import madgraph
 from mmc.jobs.job import StepJob, write_json
+from mmc.jobs.matrix_elements.sources import model_folder
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +30,9 @@ ARCHIVE = "process.tar.gz"
 PARAM_CARD = "Cards/param_card_default.dat"
 RUN_CARD = "Cards/run_card_default.dat"
 
+MODELS = "models_of_study"
+"""The folder with the model that travels with the study: of a job, and in the archive of the process."""
+_OF_STUDY = "mmc_"
 _LEFT_OUT = ("madevent.tar.gz", "index.html", "Cards/me5_configuration.txt", "Cards/amcatnlo_configuration.txt")
 """Left out of the archive: a copy of the process, and files with times and paths. Simulation jobs rewrite the
 configuration."""
@@ -43,14 +50,15 @@ def run(job: StepJob) -> None:
     settings = job.read(MadGraphGenerateSettings)
     found = find_madgraph(settings.installation)
     job.programs["MadGraph"] = found.version
-    _check_model(found, settings.model, settings.sample)
-    commands = _commands(settings)
     with work_folder(job.out) as work:
-        lines = madgraph.run(found, work, commands)
+        model = _model(job, settings, found, work)
+        lines = madgraph.run(found, work, _commands(settings, model), models=work / MODELS)
         process = work / madgraph.PROCESS
         complaint = madgraph.complaint(lines)
         if complaint is not None or not all((process / card).is_file() for card in (PARAM_CARD, RUN_CARD)):
             raise StepError(f"MadGraph rejects the process of {settings.sample}{madgraph.hint(lines)}")
+        if (work / MODELS).is_dir():  # also for the jobs that simulate: their reweighting loads the model
+            shutil.copytree(work / MODELS, process / MODELS, ignore=shutil.ignore_patterns("*.pkl", "*.log"))
         pack(process, job.out / ARCHIVE)
         log.info(
             "process of %s: %d folders of matrix elements", settings.sample, len(list(process.glob("SubProcesses/P*")))
@@ -69,7 +77,32 @@ def run(job: StepJob) -> None:
     )
 
 
-def _commands(settings: MadGraphGenerateSettings) -> list[str]:
+def _model(job: StepJob, settings: MadGraphGenerateSettings, found: Installation, work: Path) -> str:
+    """The name by which MadGraph imports the model. A model of the study is put into a folder of this job, under a
+    name that no installed model has.
+
+    :raises StepError: when the model is not installed, or not trusted; when its restriction is not a card
+    """
+    if settings.model_file is None:
+        _check_model(found, settings.model, settings.sample)
+        return settings.model
+    if settings.model_file not in settings.trust:
+        raise StepError("the model is Python code that the study does not trust: add it to `trust`")
+    name, _, restriction = f"{_OF_STUDY}{settings.model}".partition("-")
+    folder = work / MODELS / name
+    with model_folder(job.one(settings.model_file)) as source:
+        shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "*.pkl"))
+    if settings.restriction_file is not None:
+        restriction = _OF_STUDY.rstrip("_")
+        text = job.one(settings.restriction_file).read_text(encoding="utf-8", errors="replace")
+        refused = untrusted(madgraph_settings.param_card_refusals(text), settings.trust, settings.restriction_file)
+        if refused is not None:
+            raise StepError(f"line {refused.line} of the restriction: {refused.reason}")
+        (folder / f"restrict_{restriction}.dat").write_text(text, encoding="utf-8")
+    return f"{name}-{restriction}" if restriction else name
+
+
+def _commands(settings: MadGraphGenerateSettings, model: str) -> list[str]:
     """MadGraph's commands.
 
     :raises StepError: when a line is not a process
@@ -86,7 +119,7 @@ def _commands(settings: MadGraphGenerateSettings) -> list[str]:
         )
         raise StepError(f"the order of {sample} is {settings.order}, but {is_so}")
     return [
-        f"import model {settings.model}",
+        f"import model {model}",
         *(f"define {label} = {particles}" for label, particles in settings.definitions.items()),
         *(f"{'add process' if index else 'generate'} {line}" for index, line in enumerate(lines)),
         f"output {madgraph.PROCESS}",

@@ -14,7 +14,7 @@ from mmc.jobs.formats import les_houches_legs
 from mmc.jobs.formats.les_houches_legs import HardProcesses, Process
 from mmc.jobs.generators import ufo_source
 from mmc.jobs.job import StepJob
-from mmc.jobs.matrix_elements import MatrixElement, Model, Point, running
+from mmc.jobs.matrix_elements import Allowed, MatrixElement, Model, Part, Point, running
 from mmc.jobs.matrix_elements.invariance import check_frames
 from mmc.jobs.matrix_elements.morphing import MorphedPoint
 
@@ -105,9 +105,10 @@ def ratios(
 
 def _element(file: str, model: Model, settings: Reweighting, process: Process, undecayed: set[int]) -> MatrixElement:
     """:raises StepError: the model does not have the process; the message names an event"""
-    without = [model.particle(name).pdg for name in settings.without]
+    without = frozenset(abs(model.particle(name).pdg) for name in settings.without)
+    allowed = Allowed(Part(settings.orders, without))
     try:
-        return MatrixElement(model, process.incoming, process.outgoing, settings.orders, without=without)
+        return MatrixElement(model, process.incoming, process.outgoing, allowed)
     except StepError as error:
         raise StepError(f"event {process.numbers[0]} of {file}: {error}") from error
 

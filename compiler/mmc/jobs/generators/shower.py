@@ -34,6 +34,8 @@ _MC_AT_NLO = (
 """The settings that Pythia's manual requires for MadGraph's MC@NLO events."""
 
 _OURS = re.compile(r"^(?:random:.*|beams:(?:frametype|lhef|ecm|ea|eb|ida|idb))$")
+_OVERRULED = re.compile(r"^(?:random|beams):")
+"""What the study sets: such entries of a card are dropped."""
 _MERGING = re.compile(r"^(?:jetmatching:merge|merging:do\w+)$")
 _ON = frozenset({"on", "yes", "true", "ok", "1"})
 
@@ -59,10 +61,13 @@ def setting_lines(
     :raises StepError: when a setting is reserved to mmc, switches merging on, or may not reach Pythia
     """
     found = [(entry.name, entry.value, trusts_card) for entry in cards.pythia(card or "")]
+    of_card = [True] * len(found) + [False] * len(settings)
     found += [(name, pythia_settings.word(value), False) for name, value in settings.items()]
     lines = [*_ALWAYS, *(_MC_AT_NLO if nlo else ())]
-    for name, value, trusted in found:
+    for (name, value, trusted), is_of_card in zip(found, of_card, strict=True):
         lowered = name.lower()
+        if is_of_card and _OVERRULED.match(lowered):
+            continue
         if _OURS.match(lowered):
             raise StepError(
                 f"mmc sets the shower's setting {name} itself: beams, events and seed follow from the study"

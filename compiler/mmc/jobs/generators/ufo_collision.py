@@ -47,6 +47,8 @@ def collider(settings: Settings) -> Collider:
         cuts=settings.process.cuts,
         fixed_scale=None if settings.scale.fixed_gev is None else settings.scale.fixed_gev * settings.scale.factor,
         scale_factor=settings.scale.factor,
+        bwcutoff=settings.process.bwcutoff,
+        cut_decays=settings.process.cut_decays,
     )
 
 

@@ -115,7 +115,8 @@ class _Source:
         self._points, self._sampled = points, settings.benchmark
         self._random = np.random.default_rng(seed)
         self._differentials = [
-            Differential(model, subprocess, collider, every[0], every) for subprocess in _subprocesses(process)
+            Differential(model, Subprocess.from_json(entry), collider, every[0], every)
+            for entry in process["subprocesses"]
         ]
         self._recorders = [Recorder(model, differential, every) for differential in self._differentials]
         self._channels = [Channelled(**channel) for channel in process["channels"]]
@@ -169,11 +170,3 @@ class _Source:
             self._efficiency = max(len(made) / tries, 1.0 / _MOST_TRIES)
             order = self._random.permutation(len(made)).tolist()
             self._left += [made[place] for place in order]
-
-
-def _subprocesses(process: Mapping[str, Any]) -> list[Subprocess]:
-    found = []
-    for entry in process["subprocesses"]:
-        members = tuple((tuple(incoming), tuple(outgoing)) for incoming, outgoing in entry["members"])
-        found.append(Subprocess(*members[0], entry["orders"], members))
-    return found

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 _MORPHED = 50
 """The number of points of phase space at which morphing is checked."""
+_SAME = 1e-9
+"""The largest relative difference of equal matrix elements."""
 _TRIED = 500
 """The number of tries whose events show whether the cross section vanishes at a benchmark."""
 
@@ -31,8 +33,8 @@ def run(job: StepJob) -> None:
     """Write ``process.json``: the subprocesses, the cross section, and the grids from which events are sampled.
 
     :raises StepError: the model does not load or lacks the process; the squared matrix element is not a polynomial with
-        the study's powers; the cross section vanishes at a benchmark or does not converge; or no point of phase space
-        passes the cuts
+        the study's powers, or is the same at all benchmarks; the cross section vanishes at a benchmark or does not
+        converge; or no point of phase space passes the cuts
     """
     settings = job.read(UfoGenerateSettings)
     setup = Benchmarks.of(job)
@@ -53,7 +55,7 @@ def run(job: StepJob) -> None:
     value, error, parts = integrate(differentials, settings.precision, random)
     log.info("cross section of %s at %s: (%.5g +/- %.2g) pb", settings.sample, settings.benchmark, value, error)
     channels = [Channelled(p.subprocess, p.channel, p.grid.edges.tolist(), p.largest()) for p in parts]
-    _require_rates(differentials, channels, points, random)
+    _require_rates(settings, differentials, channels, points, random)
     write_json(
         job.out / GENERATE.record,
         {
@@ -65,10 +67,7 @@ def run(job: StepJob) -> None:
             "cross_section_pb": value,
             "cross_section_error_pb": error,
             "mean_weight": _mean_weight(parts),
-            "subprocesses": [
-                {"orders": dict(s.orders), "members": [[list(side) for side in member] for member in s.members]}
-                for s in found
-            ],
+            "subprocesses": [subprocess.as_json() for subprocess in found],
             "channels": [channel._asdict() for channel in channels],
         },
     )
@@ -107,13 +106,26 @@ def _require_morphing(
 
 
 def _require_rates(
+    settings: UfoGenerateSettings,
     differentials: Sequence[Differential],
     channels: Sequence[Channelled],
     points: Mapping[str, Point],
     random: np.random.Generator,
 ) -> None:
-    """:raises StepError: when the squared matrix element vanishes for all of a few events at a benchmark"""
+    """:raises StepError: when the squared matrix element vanishes for all of a few events at a benchmark, or does not
+    differ between benchmarks
+    """
     some = accepted(differentials, channels, random, _TRIED)
-    for name, point in points.items():
-        if not any(differentials[batch.subprocess].squared(batch.points.momenta, point).any() for batch in some):
+    values = {
+        name: np.concatenate([differentials[batch.subprocess].squared(batch.points.momenta, point) for batch in some])
+        for name, point in points.items()
+    }
+    for name, squared in values.items():
+        if not squared.any():
             raise StepError(f"the cross section vanishes at the benchmark {name}: take another point")
+    nominal = values[settings.benchmark]
+    if len(values) > 1 and all(np.allclose(squared, nominal, rtol=_SAME, atol=0.0) for squared in values.values()):
+        raise StepError(
+            f"the sample {settings.sample} does not depend on the parameters: allow their order in the process (`NP=1`,"
+            " say), as the default is that of MadGraph, the smallest orders; or write `background: true`"
+        )

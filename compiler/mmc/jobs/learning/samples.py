@@ -30,10 +30,11 @@ from mmc.compiler.catalogue.methods import (
 from mmc.compiler.settings.points import AnyPoints, AtBenchmark, AtBenchmarks, AtPoint, AtPoints
 from mmc.compiler.settings.sampling import SampleSettings
 from mmc.errors import StepError
-from mmc.jobs.arrays import read_npy
+from mmc.jobs.arrays import map_npy, read_npy
 from mmc.jobs.job import read_record
 from mmc.jobs.learning.polynomials import Polynomial
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.madminer.mapped import Mapped
 from mmc.jobs.madminer.sampler import MOST_NEGATIVE, make_sampler
 
 FEW, SMALL_PART = 100, 0.1
@@ -47,6 +48,9 @@ ROUNDING = 1e-6
 
 MOST_POINTS = 1_000
 """The number of points at which nuisance parameters are drawn, if the study names few parameter points."""
+
+MOST = 1 << 28
+"""The bytes of the samples that a training has in memory, at most."""
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +98,8 @@ def draw_samples(path: Path, settings: SampleSettings, out: Path) -> dict[str, A
         warnings += [
             f"{partition}: {text}"
             for text in (
-                *_check_observables(arrays["x"], sampler, settings),
-                *_repair(arrays, METHODS[settings.method]),
+                *check_observables(arrays["x"], list(sampler.observables), settings),
+                *repair(arrays, METHODS[settings.method]),
             )
         ]
         if sampler.negative > ROUNDING:
@@ -111,7 +115,7 @@ def draw_samples(path: Path, settings: SampleSettings, out: Path) -> dict[str, A
                 f"{partition}: the effective sample size is only {smallest:.0f} from {n_events} events at some "
                 "parameter points: generate events at a benchmark near these points, or draw samples at nearer points"
             )
-        _save(folder, arrays)
+        save(folder, arrays)
         record[f"n_{partition}"] = len(arrays["x"])
         record[f"{partition}_events"] = n_events
         record[f"{partition}_effective_sample_size"] = {
@@ -128,10 +132,15 @@ def load_samples(folder: Path) -> dict[str, Array]:
     ``theta0``, ``theta1``, ``y``, ``r_xz`` and ``t_xz``, or ``t_xz0`` and ``t_xz1`` instead of ``t_xz``. For
     polynomials: ``x``, and as ``t_xz`` the coefficients, shape (samples, monomials).
 
+    Arrays of more than :data:`MOST` bytes together stay in their files (:mod:`mmc.jobs.madminer.mapped`).
+
     :param folder: of the partition, in the output of a job
     """
     files = [folder.parent / name for name in read_record(folder.parent).names(folder.name, ".npy")]
-    return {path.stem: read_npy(path) for path in files}
+    if sum(path.stat().st_size for path in files) <= MOST:
+        return {path.stem: read_npy(path) for path in files}
+    mapped: dict[str, Any] = {path.stem: Mapped(map_npy(path)) for path in files}
+    return mapped
 
 
 def _draw(
@@ -314,7 +323,7 @@ def _repeated(theta: tuple[str, Any], n_samples: int) -> tuple[str, Any]:
     return ("benchmarks" if kind.startswith("benchmark") else "morphing_points"), repeated
 
 
-def _repair(arrays: dict[str, Array], method: LearningMethod) -> list[str]:
+def repair(arrays: dict[str, Array], method: LearningMethod) -> list[str]:
     """Check what the method learns from, and set negative joint ratios to 0, in place: the losses crash on them.
 
     :raises StepError: when a number is not finite, for example because an event is impossible at one of the points, or
@@ -341,13 +350,13 @@ def _repair(arrays: dict[str, Array], method: LearningMethod) -> list[str]:
     return [f"{negative.mean():.2%} of the samples have a negative joint ratio, which is set to 0"]
 
 
-def _check_observables(x: Array, sampler: Any, settings: SampleSettings) -> list[str]:
+def check_observables(x: Array, observables: Sequence[str], settings: SampleSettings) -> list[str]:
     """Check the observables that the network uses; warnings for MadMiner's default observables that are constant.
 
     :raises StepError: when an observable is not finite in some samples, or an observable of the study is constant
     """
-    used = settings.features or sampler.observables
-    columns = {name: x[:, k] for k, name in enumerate(sampler.observables) if name in used}
+    used = settings.features or observables
+    columns = {name: x[:, k] for k, name in enumerate(observables) if name in used}
     for name, values in columns.items():
         bad = int((~np.isfinite(values)).sum())
         if bad:
@@ -370,7 +379,8 @@ def _partition_size(sampler: Any, settings: SampleSettings, partition: str) -> i
     return int(end or sampler.n_samples) - int(start)
 
 
-def _save(folder: Path, arrays: Mapping[str, Array]) -> None:
+def save(folder: Path, arrays: Mapping[str, Array]) -> None:
+    """Write the arrays of a partition, for :func:`load_samples`."""
     folder.mkdir()
     for name, values in arrays.items():
         np.save(folder / f"{name}.npy", values)

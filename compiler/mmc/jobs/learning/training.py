@@ -23,6 +23,7 @@ from mmc.compiler.catalogue.methods import (
 )
 from mmc.jobs.madminer.estimators import new_estimator
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.madminer.mapped import blocks
 
 NETWORK = (
     *("n_hidden", "activation", "dropout_prob"),
@@ -108,7 +109,7 @@ def _inputs(method: LearningMethod, kind: EstimatorType, samples: Mapping[str, A
         return {"x": "x", "t_xz": "t_xz"}
     if method.family is LIKELIHOOD:
         return {"x": "x", "theta": "theta"} | ({"t_xz": "t_xz"} if method.score_term else {})
-    names = {"x": "x", "y": "y", "r_xz": "r_xz"}
+    names = {name: name for name in ("x", "y", "r_xz") if name in samples}  # carl does not need the joint ratio
     if kind.varies_with_denominator:
         scores = ("t_xz0", "t_xz1") if method.score_term else ()
         return names | {name: name for name in ("theta0", "theta1", *scores)}
@@ -121,15 +122,15 @@ def _input_scaling(x: Array, scaled: bool) -> tuple[Array, Array]:
     if not scaled:  # else MadMiner saves one entry per sample
         return np.zeros(x.shape[1]), np.ones(x.shape[1])
     means, stds = x.mean(axis=0), x.std(axis=0)
-    is_constant = stds <= ROUNDING * np.abs(x).max(axis=0)
+    is_constant = stds <= ROUNDING * _largest(x)
     return means, np.where(is_constant, 1.0, stds).astype(x.dtype)
 
 
 def _unit(data: Mapping[str, Array]) -> Array:
     """The natural unit of each parameter: its largest value, or the inverse of the root mean square of its score."""
-    thetas = [np.abs(values).max(axis=0) for name, values in data.items() if name in ("theta", "theta0", "theta1")]
+    thetas = [_largest(values) for name, values in data.items() if name in ("theta", "theta0", "theta1")]
     if not thetas:
-        rms = np.sqrt(np.mean(np.square(data["t_xz"], dtype=float), axis=0))
+        rms = np.sqrt(_mean_squares(data["t_xz"]))
         return np.asarray(np.divide(1.0, rms, out=np.ones_like(rms), where=rms > 0.0))
     largest = np.max(np.asarray(thetas, dtype=float), axis=0)
     return np.asarray(np.where(largest > 0.0, largest, 1.0))
@@ -138,8 +139,19 @@ def _unit(data: Mapping[str, Array]) -> Array:
 def _mean_squared_score(data: Mapping[str, Array]) -> float:
     """The loss term of a score that has learned nothing, by which the weight ``alpha`` is divided; 1 without scores."""
     scores = [values for name, values in data.items() if name in ("t_xz", "t_xz0", "t_xz1")]
-    mean = float(np.mean([np.mean(np.square(values, dtype=float)) for values in scores])) if scores else 0.0
+    mean = float(np.mean([_mean_squares(values, axis=None) for values in scores])) if scores else 0.0
     return mean if mean > 0.0 else 1.0
+
+
+def _largest(values: Array) -> Array:
+    """The largest absolute value in each column."""
+    return np.asarray(np.max([np.abs(block).max(axis=0) for block in blocks(values)], axis=0))
+
+
+def _mean_squares(values: Array, axis: int | None = 0) -> Array:
+    """The mean square of each column, or of all numbers without an axis."""
+    n = len(values) if axis == 0 else len(values) * values.shape[1]
+    return np.asarray(sum(np.square(block, dtype=float).sum(axis=axis) for block in blocks(values)) / n)
 
 
 def _restore_unit(estimator: Any, unit: Array, *, takes_parameters: bool) -> None:
@@ -162,10 +174,9 @@ def _standardise(data: dict[str, Array]) -> tuple[Array, Array]:
     """
     targets = data["t_xz"].astype(float)
     means, spreads = targets.mean(axis=0), targets.std(axis=0)
-    spreads[spreads <= ROUNDING_OF_TARGETS * np.abs(targets).max()] = 0.0
+    spreads[spreads <= ROUNDING_OF_TARGETS * _largest(targets).max()] = 0.0
     for name in ("t_xz", "t_xz_val"):
-        scaled = (data[name] - means) / np.where(spreads > 0.0, spreads, 1.0)
-        data[name] = np.where(spreads > 0.0, scaled, 0.0).astype(data[name].dtype)
+        data[name] = ((data[name] - means) / np.where(spreads > 0.0, spreads, np.inf)).astype(data[name].dtype)
     return means, spreads
 
 
@@ -175,12 +186,15 @@ def _restore_coefficients(estimator: Any, x: Array, means: Array, spreads: Array
     A squared loss has its minimum there, but training ends elsewhere. The mean multiplies every likelihood ratio, so
     its error would grow with the number of events.
     """
-    inputs = estimator._transform_inputs(x)
-    inputs = inputs if estimator.features is None else inputs[:, estimator.features]
     model, last = estimator.model.cpu().float().eval(), estimator.model.layers[-1]
     with torch.no_grad():
-        batches = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32)).split(ROWS)
-        excess = sum(model(batch).double().sum(dim=0) for batch in batches) / len(x)
+        excess: Any = 0.0
+        for block in blocks(x):
+            inputs = estimator._transform_inputs(block)
+            inputs = inputs if estimator.features is None else inputs[:, estimator.features]
+            batches = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32)).split(ROWS)
+            excess = sum((model(batch).double().sum(dim=0) for batch in batches), excess)
+        excess = excess / len(x)
         scale = torch.as_tensor(spreads)
         last.bias.copy_((last.bias.double() - excess) * scale + torch.as_tensor(means))
         last.weight.mul_(scale.to(last.weight)[:, np.newaxis])

@@ -2,17 +2,15 @@
 
 The events generated at any one benchmark estimate every cross section anywhere in parameter space, but they have large
 weights in regions with few of them. MadMiner uses the events of the benchmark closest to a point, or the mean over all
-benchmarks. By default mmc combines all benchmarks with the balance heuristic of multiple importance sampling (Veach
-and Guibas, SIGGRAPH 1995): an event x of benchmark b gets the share n_b p_b(x) / Σ_k n_k p_k(x), where n_k is the
-number of events of benchmark k and p_k their density. The shares of one x add up to 1, so the estimates are unbiased.
-Their variance is nearly as small as that of any other combination, and no event has a large weight where another
-benchmark has many events.
+benchmarks. By default mmc combines all benchmarks with the balance heuristic (:mod:`mmc.jobs.madminer.balance`).
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +21,8 @@ from mmc.compiler.settings.points import AtBenchmark, SinglePoint
 from mmc.errors import StepError
 from mmc.jobs.job import read_json
 from mmc.jobs.madminer import analysis_workarounds, nuisance_effects
+from mmc.jobs.madminer.balance import balance_shares, mean_weights
+from mmc.jobs.madminer.event_rows import rows_of, slices, width
 
 Array = npt.NDArray[np.float64]
 Partition = Literal["train", "validation", "test", "rest", "all"]
@@ -31,6 +31,11 @@ Variations = Mapping[str, tuple[Array, Array]]
 """Nuisance parameter → factors on the event weights at 1 and at -1, each of shape (events,). Factors may be 0 or
 negative, where the weights are."""
 
+
+MOST = 1 << 28
+"""The bytes of the events of a partition in memory, at most. Of a larger partition the first events are there, which
+are in random order; their weights are scaled to the cross sections."""
+log = logging.getLogger(__name__)
 
 ROUNDING = 1e-9
 """A point is a benchmark if its distance from it is at most this part of the parameter's largest value there."""
@@ -64,6 +69,19 @@ class Events:
 
 
 @dataclass(frozen=True)
+class Block:
+    """Some of the events of a partition, with what the likelihood needs of them."""
+
+    events: Events
+    origin: npt.NDArray[np.intp]
+    """The index of each event's sampled benchmark, -1 for backgrounds: shape (events,)."""
+    variations: Callable[[], Variations]
+    """Gives the factors of the nuisance parameters on the weights of these events."""
+    start: int
+    """The number of events of the partition before these."""
+
+
+@dataclass(frozen=True)
 class Summaries:
     """Summary statistics of events, shape (events, variables), and the events' probabilities."""
 
@@ -94,6 +112,7 @@ class EventFile:
         self.is_balanced = balanced
         """Whether the events of several benchmarks are combined with the balance heuristic."""
         self._file = DataAnalyzer(str(path))  # without nuisance parameters it cannot load a file that has some
+        self._rows = rows_of(str(path))
         self._parts: dict[tuple[str, int | None], Events] = {}
         self._origins: dict[Partition, npt.NDArray[np.intp]] = {}
         self._variations: dict[Partition, Variations] = {}
@@ -129,6 +148,14 @@ class EventFile:
     def n_events(self) -> int:
         """The number of events in the file."""
         return int(self._file.n_samples)
+
+    @cached_property
+    def n_undefined(self) -> npt.NDArray[np.int64]:
+        """The number of events in which each observable is not a finite number, shape (observables,)."""
+        found = np.zeros(len(self.observables), dtype=np.int64)
+        for rows in slices(self.n_events, width(self._path)):
+            found += (~np.isfinite(self._rows[0][rows])).sum(axis=0)
+        return found
 
     def point(self, theta: SinglePoint) -> Array:
         """The coordinates of a point, shape (parameters,)."""
@@ -200,19 +227,33 @@ class EventFile:
         errors = read_json(record).get("integration_errors") if record.is_file() else None
         if errors is None:
             return None
-        weights, origin = self.balanced("all").weights @ coefficients, self._origin("all")
-        of_origin = {-1: errors["background"]} | {
-            index: errors["benchmarks"].get(name, 0.0) for index, name in enumerate(self.benchmarks)
-        }
-        parts = [weights[origin == index].sum() * error for index, error in of_origin.items()]
-        return float(np.hypot.reduce(parts) / abs(weights.sum()))
+        of_origin = [errors["background"], *(errors["benchmarks"].get(name, 0.0) for name in self.benchmarks)]
+        sums = np.zeros(len(of_origin))
+        for block in self.blocks("all", balanced=True):
+            sums += np.bincount(block.origin + 1, block.events.weights @ coefficients, len(sums))
+        return float(np.hypot.reduce(sums * of_origin) / abs(sums.sum()))
 
     def closest_benchmark(self, point: Array) -> int:
         """The index of the sampled benchmark that is closest to the point."""
         return int(self._file._find_closest_benchmark(point))
 
+    def blocks(
+        self, partition: Partition, near: Array | None = None, *, balanced: bool | None = None
+    ) -> Iterator[Block]:
+        """All events of a partition a block at a time, weighted as by :meth:`part`.
+
+        :param balanced: whether to combine all benchmarks with the balance heuristic; None as the file does
+        """
+        return self._blocks(partition, near, balanced=self.is_balanced if balanced is None else balanced)
+
+    def n_kept(self, partition: Partition) -> tuple[int, int]:
+        """The number of events of a partition that :meth:`part` has in memory, and of all its events."""
+        start, end, _ = self._bounds(partition)
+        n_nuisance = 2 * 8 * len(self._file.nuisance_parameters)
+        return min(end - start, MOST // (width(self._path) + n_nuisance)), end - start
+
     def part(self, partition: Partition, near: Array | None = None) -> Events:
-        """The events of a partition.
+        """The events of a partition, or as many of them as :data:`MOST` allows.
 
         Without the balance heuristic, ``near`` keeps only backgrounds and events of the benchmark closest to it.
 
@@ -222,19 +263,17 @@ class EventFile:
             return self.balanced(partition)
         key = (partition, None if near is None else self.closest_benchmark(near))
         if key not in self._parts:
-            self._parts[key] = self._load(partition, near)
+            self._parts[key] = self._load(partition, near, balanced=False)
         return self._parts[key]
 
     def balanced(self, partition: Partition) -> Events:
-        """All events of a partition, combined with the balance heuristic.
+        """The events of a partition, combined with the balance heuristic, or as many as :data:`MOST` allows.
 
         :raises StepError: when the partition is empty
         """
         key = (partition, -1)
         if key not in self._parts:
-            events, origin = self._load(partition, None), self._origin(partition)
-            weights = events.weights / self._file._calculate_sampling_factors()[origin][:, np.newaxis]
-            self._parts[key] = Events(events.x, weights * balance_shares(weights, origin)[:, np.newaxis])
+            self._parts[key] = self._load(partition, None, balanced=True)
         return self._parts[key]
 
     def is_near(self, partition: Partition, near: Array) -> npt.NDArray[np.bool_]:
@@ -245,11 +284,10 @@ class EventFile:
         return np.asarray((origin == self.closest_benchmark(near)) | (origin < 0))
 
     def _origin(self, partition: Partition) -> npt.NDArray[np.intp]:
-        """The index of each event's sampled benchmark, -1 for backgrounds: shape (events,)."""
+        """The index of the sampled benchmark of each event in memory, -1 for backgrounds: shape (events,)."""
         if partition not in self._origins:
-            start, end, _ = self._bounds(partition)
-            x, _, origin = next(iter(self._file.event_loader(start, end, None, return_sampling_ids=True)))
-            self._origins[partition] = np.full(len(x), -1) if origin is None else np.asarray(origin, dtype=np.intp)
+            start, _, _ = self._bounds(partition)
+            self._origins[partition] = self._rows[2][start : start + self.n_kept(partition)[0]].astype(np.intp)
         return self._origins[partition]
 
     def slopes(self, partition: Partition, near: Array | None = None) -> Array:
@@ -265,54 +303,82 @@ class EventFile:
         return slopes if near is None else slopes[self.is_near(partition, near)]
 
     def variations(self, partition: Partition) -> Variations:
-        """The factors of the nuisance parameters on the weights of a partition's events."""
+        """The factors of the nuisance parameters on the weights of a partition's events in memory."""
         if partition not in self._variations:
-            self._variations[partition] = self._load_variations(partition)
+            parts = [block.variations() for block in self._blocks(partition, None, balanced=False, kept=True)]
+            self._variations[partition] = {
+                name: (
+                    np.concatenate([part[name][0] for part in parts]),
+                    np.concatenate([part[name][1] for part in parts]),
+                )
+                for name in (parts[0] if parts else ())
+            }
         return self._variations[partition]
 
-    def _load_variations(self, partition: Partition) -> Variations:
-        morpher = self._file.nuisance_morpher
-        if morpher is None:
-            return {}
-        start, end, _ = self._bounds(partition)
-        _, weights = next(iter(self._file.event_loader(start, end, None)))
-        up, down = nuisance_effects.factors(morpher, weights, self._origin(partition))
-        return dict(zip(self.nuisance_parameters, zip(up, down, strict=True), strict=True))
-
-    def _bounds(self, partition: Partition) -> tuple[int, int | None, float]:
+    def _bounds(self, partition: Partition) -> tuple[int, int, float]:
         """First event and end of a partition, and the factor on its weights for the events outside it."""
         test, validation = self._splits
         if partition == "all":
-            return 0, None, 1.0
+            return 0, self.n_events, 1.0
         bounds = ("train", test, 0.0) if partition == "rest" else (partition, test, validation)
         try:
             start, end, correction = self._file._calculate_partition_bounds(*bounds)
         except ValueError as error:
             raise StepError(f"{self.n_events} events are too few for a {partition} partition: {error}") from error
-        return start, end, correction
+        return start, self.n_events if end is None else min(end, self.n_events), correction
 
-    def _load(self, partition: Partition, near: Array | None) -> Events:
+    def _blocks(
+        self, partition: Partition, near: Array | None, *, balanced: bool, kept: bool = False
+    ) -> Iterator[Block]:
+        """See :meth:`blocks`; ``kept`` for the events in memory alone."""
         start, end, correction = self._bounds(partition)
-        batches = self._file.event_loader(start, end, None, include_nuisance_parameters=False, generated_close_to=near)
-        x, weights = next(iter(batches), (np.empty((0, 0)), np.empty((0, 0))))
-        if not len(x):
+        if kept:
+            n, n_all = self.n_kept(partition)
+            end, correction = start + n, correction * (n_all / max(n, 1))
+        n_physical, morpher = int(self._file.n_benchmarks_phys), self._file.nuisance_morpher
+        raw = partial(self._raw, start, end)
+        benchmark = None if near is None or balanced else self.closest_benchmark(near)
+        factors = np.ones(n_physical + 1)
+        if not balanced and benchmark is None:
+            factors = self._file._calculate_sampling_factors()  # the last one is that of backgrounds
+        means = mean_weights((weights, origin) for _, weights, origin in raw()) if balanced else {}
+        of_origin = cache(
+            lambda: nuisance_effects.mean_ratios(
+                morpher.i_benchmark_ref, ((weights, origin) for _, weights, origin in raw())
+            )
+        )
+
+        def varied(weights: Array, origin: npt.NDArray[np.intp], here: Any) -> Variations:
+            if morpher is None:
+                return {}
+            up, down = nuisance_effects.factors(morpher, weights, origin, of_origin)
+            return dict(zip(self.nuisance_parameters, zip(up[:, here], down[:, here], strict=True), strict=True))
+
+        done = 0
+        for x, weights, origin in raw():
+            shares = balance_shares(weights[:, :n_physical], origin, means) if balanced else factors[origin]
+            scaled = weights[:, :n_physical] * (correction * shares)[:, np.newaxis]
+            here = slice(None) if benchmark is None else (origin == benchmark) | (origin < 0)
+            yield Block(Events(x[here], scaled[here]), origin[here], partial(varied, weights, origin, here), done)
+            done += len(origin[here])
+
+    def _raw(self, start: int, end: int) -> Iterator[tuple[Array, Array, npt.NDArray[np.intp]]]:
+        """Observables, weights as they are stored and sampled benchmarks of some events of the file."""
+        x, weights, origin = self._rows
+        for rows in slices(end - start, width(self._path)):
+            here = slice(start + rows.start, start + rows.stop)
+            yield np.asarray(x[here], float), np.asarray(weights[here], float), np.asarray(origin[here], np.intp)
+
+    def _load(self, partition: Partition, near: Array | None, *, balanced: bool) -> Events:
+        n, n_all = self.n_kept(partition)
+        if n < n_all:
+            log.info("%s partition: the first %d of %d events are in memory", partition, n, n_all)
+        x = np.empty((n, len(self.observables)))
+        weights = np.empty((n, int(self._file.n_benchmarks_phys)))
+        size = 0
+        for block in self._blocks(partition, near, balanced=balanced, kept=True):
+            size = block.start + len(block.origin)
+            x[block.start : size], weights[block.start : size] = block.events.x, block.events.weights
+        if not size:
             raise StepError(f"no event of the {partition} partition was generated near {near}: generate more events")
-        return Events(np.asarray(x, dtype=float), np.asarray(weights, dtype=float) * correction)
-
-
-def balance_shares(weights: Array, origin: npt.NDArray[np.intp]) -> Array:
-    """The balance heuristic's share n_b p_b(x) / Σ_k n_k p_k(x) of each event, shape (events,).
-
-    b is the benchmark of the event. ``weights`` (events, benchmarks) are normalised for each benchmark alone: with σ_k
-    the cross section, w_k(x) / (mean of w_k over the events of k) = w_k(x) n_k / σ_k ∝ n_k p_k(x). A generator whose
-    weights have both signs generates events with the density of |w_k(x)|, so σ_k is the integral of |w_k| then. The
-    sign stays in the weight of the event, so that events of both signs cancel in every sum.
-    """
-    shares, signal = np.ones(len(weights)), origin >= 0  # a background has a single sampled benchmark
-    sampled = np.unique(origin[signal])
-    mean_weights = [np.abs(weights[origin == benchmark, benchmark]).mean() for benchmark in sampled]
-    densities = np.abs(weights[np.ix_(signal, sampled)]) / mean_weights
-    total = densities.sum(axis=1)
-    at_origin = densities[range(len(densities)), np.searchsorted(sampled, origin[signal])]
-    shares[signal] = np.divide(at_origin, total, out=np.zeros_like(total), where=total > 0.0)
-    return shares
+        return Events(x[:size], weights[:size])

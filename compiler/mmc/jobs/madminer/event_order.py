@@ -5,53 +5,56 @@ example by the benchmark at which they were generated, the three parts follow di
 """
 
 import logging
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.special import chdtrc
 
+from mmc.jobs.madminer import event_writer
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.madminer.event_rows import DATASETS, blocks_of, rows_of, width
 
 BLOCKS = 10
 """The number of blocks of consecutive events that are compared."""
 CHANCE = 1e-9
 """Blocks of randomly ordered events differ by more with this probability."""
-PER_EVENT = ("observations", "weights", "sampling_benchmarks")
-"""The datasets of ``samples`` with a row for each event."""
+LOOKED_AT = 1 << 28
+"""The bytes of the events that are compared, at most: of a larger file, events at equal distances."""
 
 log = logging.getLogger(__name__)
 
 
-def shuffle_if_ordered(path: Path, seed: int) -> str:
-    """Shuffle the events of a file, in place, if their order is not random.
+def copy_shuffled(path: Path, out: Path, seed: int) -> str:
+    """Copy a file, and shuffle its events if their order is not random.
 
-    :param path: a copy of the user's file
     :returns: the reason for shuffling, empty if the order is random
     """
-    import h5py
-
-    with h5py.File(path, "r+") as file:
-        samples = file["samples"]
-        reason = next(_ordered(samples), "")
-        if not reason:
-            return ""
-        order = np.random.default_rng(seed).permutation(len(samples["observations"]))
-        for name in PER_EVENT:
-            samples[name][...] = samples[name][()][order]
+    n_events = len(rows_of(str(path))[0])
+    step = max(-(-n_events * width(path) // LOOKED_AT), 1)
+    parts = ([column[::step] for column in block] for block in blocks_of(path))
+    tables = dict(zip(DATASETS, map(np.concatenate, zip(*parts, strict=True)), strict=True))
+    reason = next(_ordered(tables), "")
+    if not reason:
+        shutil.copyfile(path, out)
+        return ""
+    del tables
+    event_writer.copy_declarations(path, out)
+    shapes = [column.shape for column in rows_of(str(path))]
+    event_writer.add_events(out, lambda: blocks_of(path), shapes, np.random.default_rng(seed))
     log.warning("the events are not in random order (%s): they are shuffled", reason)
     return reason
 
 
-def _ordered(samples: Any) -> Iterator[str]:
+def _ordered(tables: Mapping[str, Array]) -> Iterator[str]:
     """The quantities whose distribution changes along the file."""
-    origins = samples["sampling_benchmarks"][()]
+    origins = tables["sampling_benchmarks"]
     for origin in np.unique(origins):
         if _changes((origins == origin).astype(float)):
             yield f"the share of events from benchmark {origin} changes along the file"
     for name in ("weights", "observations"):
-        for column in samples[name][()].T:
+        for column in tables[name].T:
             if _changes(_ranks(column)):
                 yield f"the {name} change along the file"
 

@@ -1,6 +1,8 @@
 """A summary of an event file, for logs, records and reports."""
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 from mmc.errors import StepError
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.madminer.event_rows import block_rows, width
 
 EVENTS = "events.h5"
 
@@ -30,10 +33,15 @@ def event_record(path: Path) -> dict[str, Any]:
     if data.n_samples == 0 or not np.sum(data.n_events_generated_per_benchmark) > 0:
         raise StepError("no signal event passes: loosen the cuts, or generate more events")
     names = list(data.benchmarks)[: int(data.n_benchmarks_phys)]
-    x, weights = next(data.event_loader(batch_size=None, include_nuisance_parameters=False))
-    if not np.isfinite(weights).all():
-        raise StepError("some weights are not finite")
-    sums, sums_of_squares = weights.sum(axis=0), (weights**2).sum(axis=0)
+    sums, sums_of_squares = np.zeros((2, len(names)))
+    observables = [_Observable(name) for name in data.observables]
+    batch = block_rows(width(path))
+    for x, weights in data.event_loader(batch_size=batch, include_nuisance_parameters=False):
+        if not np.isfinite(weights).all():
+            raise StepError("some weights are not finite")
+        sums, sums_of_squares = sums + weights.sum(axis=0), sums_of_squares + (weights**2).sum(axis=0)
+        for observable, values in zip(observables, x.T, strict=True):
+            observable.add(values)
     per_benchmark = dict(zip(names, data.n_events_generated_per_benchmark.tolist(), strict=True))
     sizes = np.divide(sums**2, sums_of_squares, out=np.zeros_like(sums), where=sums_of_squares > 0.0)
     return {
@@ -46,14 +54,31 @@ def event_record(path: Path) -> dict[str, Any]:
             for name, value, error in zip(names, sums.tolist(), np.sqrt(sums_of_squares).tolist(), strict=True)
         },
         "effective_sample_size": dict(zip(names, sizes.tolist(), strict=True)),
-        "warnings": [text for name, values in zip(data.observables, x.T, strict=True) for text in _flaws(name, values)],
+        "warnings": [text for observable in observables for text in observable.flaws],
     }
 
 
-def _flaws(name: str, values: Array) -> Iterator[str]:
-    """Describe what is wrong with an observable."""
-    bad = int((~np.isfinite(values)).sum())
-    if bad:
-        yield f"the observable {name} is not a finite number in {bad:,} of {len(values):,} events"
-    elif not np.ptp(values):
-        yield f"the observable {name} is {values[0]:g} in all events"
+@dataclass
+class _Observable:
+    """What is known of an observable from the events so far."""
+
+    name: str
+    n: int = 0
+    bad: int = 0
+    """The number of events in which it is not finite."""
+    least: float = math.inf
+    largest: float = -math.inf
+
+    def add(self, values: Array) -> None:
+        """Add some events, shape (events,)."""
+        self.n += len(values)
+        self.bad += int((~np.isfinite(values)).sum())
+        self.least, self.largest = min(self.least, float(values.min())), max(self.largest, float(values.max()))
+
+    @property
+    def flaws(self) -> Iterator[str]:
+        """Describe what is wrong with it."""
+        if self.bad:
+            yield f"the observable {self.name} is not a finite number in {self.bad:,} of {self.n:,} events"
+        elif self.least == self.largest:
+            yield f"the observable {self.name} is {self.least:g} in all events"

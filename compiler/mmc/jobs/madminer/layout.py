@@ -60,6 +60,8 @@ _MOST_POWER = 64
 _MOST_CHARACTERS, _MOST_OF_DEFINITION = 256, 65_536
 _ROWS = 1 << 18
 """This many events are checked at a time."""
+_IN_BLOCKS = frozenset(place for place in LAYOUT if place.startswith("samples/"))
+"""The datasets that are never in memory whole."""
 
 _checked: set[tuple[object, ...]] = set()
 """The files that were checked, as they were then."""
@@ -76,7 +78,7 @@ def opened(path: Path) -> Iterator[Any]:
         state = hdf5.state(file)
         key = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
         if key not in _checked:
-            _check(_File(path.name, file, hdf5.look(file, path.name)))
+            _check(_File(path.name, file, hdf5.look(file, path.name, _IN_BLOCKS)))
             _checked.add(key)
         yield file
 

@@ -8,6 +8,7 @@ import numpy as np
 from mmc.errors import StepError
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.madminer.event_rows import block_rows, width
 from mmc.jobs.madminer.morphing_basis import units_of
 
 WRONG, DOUBTFUL = 0.01, 0.001
@@ -37,16 +38,22 @@ def check_morphing(path: Path) -> tuple[dict[str, float], list[str]]:
         return {}, []
     n_basis = np.shape(data.morpher.morphing_matrix)[1]
     outside = list(data.benchmarks.values())[n_basis : int(data.n_benchmarks_phys)]
-    _, weights = next(data.event_loader(batch_size=None, include_nuisance_parameters=False))
-    found, warnings = {}, _flat_directions(data, weights[:, :n_basis])
-    for column, benchmark in enumerate(outside, start=n_basis):
-        terms = weights[:, :n_basis] * data.morpher.calculate_morphing_weights(
-            np.array(list(benchmark.values.values()))
-        )
-        own, total = weights[:, column], np.abs(weights[:, column]).sum()
-        rounding = PRECISION * (np.abs(terms).sum(axis=1) + np.abs(own))
-        excess = np.maximum(np.abs(terms.sum(axis=1) - own) - rounding, 0.0).sum()
-        size = found[benchmark.name] = float(excess / total) if total > 0.0 else 0.0 if excess == 0.0 else np.inf
+    unit = units_of([parameter.val_range for parameter in data.parameters.values()])
+    slopes, excess, total = np.zeros((len(unit), len(unit))), np.zeros(len(outside)), np.zeros(len(outside))
+    for _, weights in data.event_loader(batch_size=block_rows(width(path)), include_nuisance_parameters=False):
+        slopes += _squared_slopes(data, weights[:, :n_basis], unit)
+        for k, benchmark in enumerate(outside):
+            terms = weights[:, :n_basis] * data.morpher.calculate_morphing_weights(
+                np.array(list(benchmark.values.values()))
+            )
+            own = weights[:, n_basis + k]
+            rounding = PRECISION * (np.abs(terms).sum(axis=1) + np.abs(own))
+            excess[k] += np.maximum(np.abs(terms.sum(axis=1) - own) - rounding, 0.0).sum()
+            total[k] += np.abs(own).sum()
+    found, warnings = {}, _flat_directions(slopes, unit, list(data.parameters))
+    for k, benchmark in enumerate(outside):
+        size = float(excess[k] / total[k]) if total[k] > 0.0 else 0.0 if excess[k] == 0.0 else np.inf
+        found[benchmark.name] = size
         text = (
             f"at benchmark {benchmark.name!r}, which is not in the morphing basis, morphed weights differ from the "
             f"weights of the events by {size:.2%}"
@@ -62,14 +69,13 @@ def check_morphing(path: Path) -> tuple[dict[str, float], list[str]]:
     return found, warnings
 
 
-def _flat_directions(data: Any, weights: Array) -> list[str]:
-    """Name the directions of parameter space on which no weight depends.
-
-    The slopes of the weights are compared at all benchmarks of the basis, with parameters in units of their ranges.
+def _squared_slopes(data: Any, weights: Array, unit: Array) -> Array:
+    """Σ over events and benchmarks of the slope of an event's weight times itself, shape (parameters, parameters).
 
     :param weights: at the benchmarks of the basis, shape (events, benchmarks)
+    :param unit: of each parameter; the slopes are those in these units, relative to the weights of the event
     """
-    unit, n_basis = units_of([parameter.val_range for parameter in data.parameters.values()]), weights.shape[1]
+    n_basis = weights.shape[1]
     size = np.abs(weights).sum(axis=1, keepdims=True)
     relative = np.divide(weights, size, out=np.zeros_like(weights), where=size > 0.0)
     slopes = np.zeros((len(unit), len(unit)))
@@ -77,10 +83,18 @@ def _flat_directions(data: Any, weights: Array) -> list[str]:
         gradients = data._get_dtheta_benchmark_matrix(np.array(list(benchmark.values.values())))[:, :n_basis]
         along = relative @ (gradients * unit[:, np.newaxis]).T
         slopes += along.T @ along
+    return slopes
+
+
+def _flat_directions(slopes: Array, unit: Array, parameters: list[str]) -> list[str]:
+    """Name the directions of parameter space on which no weight depends.
+
+    :param slopes: from :func:`_squared_slopes`, with all events
+    """
     values, vectors = np.linalg.eigh(slopes)
     return [
-        f"the weights of the events do not depend on {_named(vector, unit, list(data.parameters))}: nothing can be "
-        "learned about it"
+        f"the weights of the events do not depend on {_named(vector, unit, parameters)}: nothing can be learned "
+        "about it"
         for value, vector in zip(values, vectors.T, strict=True)
         if value <= FLAT * values[-1]
     ]

@@ -1,6 +1,6 @@
 """MadMiner's sampler, with the work that all parameter points share done once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,16 +9,13 @@ import numpy as np
 
 from mmc.errors import StepError
 from mmc.jobs.madminer import analysis_workarounds
-from mmc.jobs.madminer.event_file import balance_shares
+from mmc.jobs.madminer.balance import balance_shares, mean_weights
+from mmc.jobs.madminer.event_rows import block_rows, width
 
+MOST = 1 << 29
+"""The bytes of events that are kept in memory, at most; larger files are read again for every parameter point."""
 MOST_NEGATIVE = 0.01
 """The largest part of the cross section that events with negative weights may have where samples are drawn."""
-
-
-def _resampled(batch: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A batch of events whose weights are multiplied by random numbers of MadMiner's generator, numpy's global one."""
-    x, weights, *more = batch
-    return (x, weights * np.random.poisson(1.0, len(weights))[:, np.newaxis], *more)
 
 
 def make_sampler(path: Path, *, balanced: bool = True) -> Any:
@@ -38,31 +35,68 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
         def __init__(self) -> None:
             super().__init__(str(path))
             self._batches: dict[Any, Sequence[tuple[Any, ...]]] = {}
+            self._kept = 0
+            """The bytes of :attr:`_batches`."""
             self._sums: dict[Any, tuple[Any, ...]] = {}
             self.resamples = False
             """Whether events count a random number of times, Poisson-distributed with mean 1 (bootstrap)."""
+            self._states: dict[Any, Any] = {}
+            """The state of numpy's global generator before these numbers of each part of the events."""
             self.left_out = 0.0
             """The largest fraction of the cross section at a point that ``n_eff_forced`` left out."""
             self.negative = 0.0
             """The largest fraction of the cross section at a point that events with negative weights have."""
 
-        def event_loader(self, *args: Any, **kwargs: Any) -> Any:
-            near = kwargs.pop("generated_close_to", None)
-            key = (args, tuple(sorted(kwargs.items())), self._find_closest_benchmark(near), self.resamples)
-            if key not in self._batches:
-                is_whole = near is None and balanced
-                load = self._balanced if is_whole else partial(super().event_loader, generated_close_to=near)
-                loaded = load(*args, **kwargs)
-                self._batches[key] = [_resampled(batch) for batch in loaded] if self.resamples else list(loaded)
-            for x, weights, *more in self._batches[key]:
-                yield x, weights.copy(), *more  # the caller scales the weights in place
+        def event_loader(self, start: int = 0, end: int | None = None, **options: Any) -> Any:
+            near = options.pop("generated_close_to", None)
+            assert not options, options
+            benchmark = self._find_closest_benchmark(near)
+            key = (start, end, benchmark, self.resamples)
+            if key in self._batches:
+                batches: Iterable[tuple[Any, ...]] = self._batches[key]
+            else:
+                batches = self._resampled(self._batches_of(start, end, near), key)
+                n_bytes = width(path) * ((end or self.n_samples) - start)
+                if benchmark is not None:
+                    n_near = self.n_events_generated_per_benchmark[benchmark] + self.n_events_backgrounds
+                    n_bytes = n_bytes * int(n_near) // self.n_samples
+                if self._kept + n_bytes <= MOST:
+                    self._kept += n_bytes
+                    batches = self._batches[key] = list(batches)
+            for x, weights in batches:
+                yield x, weights.copy()  # the caller scales the weights in place
 
-        def _balanced(self, *args: Any, **kwargs: Any) -> Any:
-            """All events of :meth:`event_loader` in one batch, combined with the balance heuristic."""
-            batches = super().event_loader(*args, return_sampling_ids=True, **kwargs)
-            x, weights, origin = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-            own = weights / self._calculate_sampling_factors()[origin][:, np.newaxis]
-            yield x, own * balance_shares(own[:, : self.n_benchmarks_phys], origin)[:, np.newaxis]
+        def _batches_of(self, start: int, end: int | None, near: Any) -> Iterator[tuple[Any, Any]]:
+            """Observables and weights of some events a block at a time, combined as samples need them."""
+            load = partial(super().event_loader, start=start, end=end, batch_size=block_rows(width(path)))
+            if near is not None or not balanced:
+                yield from load(generated_close_to=near)
+                return
+            factors, n_physical = self._calculate_sampling_factors(), self.n_benchmarks_phys
+            own = (
+                (x, weights / factors[origin][:, np.newaxis], origin)
+                for x, weights, origin in load(return_sampling_ids=True)
+            )
+            means = mean_weights(
+                (weights / factors[origin][:, np.newaxis], origin)
+                for _, weights, origin in load(return_sampling_ids=True)
+            )
+            for x, weights, origin in own:
+                yield x, weights * balance_shares(weights[:, :n_physical], origin, means)[:, np.newaxis]
+
+        def _resampled(self, batches: Iterable[tuple[Any, Any]], key: Any) -> Iterator[tuple[Any, Any]]:
+            """The batches, with weights multiplied by random numbers if events are resampled."""
+            if not self.resamples:
+                yield from batches
+                return
+            numbers: Any = np.random
+            if key in self._states:
+                numbers = np.random.RandomState()
+                numbers.set_state(self._states[key])
+            else:
+                self._states[key] = np.random.get_state()
+            for x, weights in batches:
+                yield x, weights * numbers.poisson(1.0, len(weights))[:, np.newaxis]
 
         def _sample_set(self, set_: Any, **options: Any) -> Any:
             where = {name: options[name] for name in ("partition", "test_split", "validation_split")}
@@ -109,10 +143,8 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
                 cumulative = np.cumsum(p)
                 u = np.random.rand(max(round(n_samples / len(points)), 1)) * cumulative[-1]
                 rows = np.minimum(np.searchsorted(cumulative, u, side="right"), len(p) - 1)
-                start, end, _ = self._calculate_partition_bounds(*where.values())
-                batches = zip(*self.event_loader(start=start, end=end, generated_close_to=near), strict=True)
-                for drawn, values in zip((x, weights), batches, strict=True):
-                    drawn.append(np.concatenate(values)[rows])
+                for drawn, values in zip((x, weights), self._events(rows, near, **where), strict=True):
+                    drawn.append(values)
                 (total,), _ = self.xsecs([point], [None], generated_close_to=near, **where)
                 density += self._get_theta_benchmark_matrix(point) / (total * len(points))
                 sizes.append(1.0 / max(1e-12, p.max()))
@@ -121,6 +153,17 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
             relative = all_weights / np.where(mixture > 0.0, mixture, np.nan)[:, np.newaxis]
             dtype = np.float64 if double_precision else np.float32
             return np.concatenate(x).astype(dtype), relative[:, : self.n_benchmarks_phys], np.array(sizes)
+
+        def _events(self, rows: Any, near: Any, **where: Any) -> tuple[Any, Any]:
+            """Observables and weights of some events of a partition, shape (rows, ...)."""
+            start, end, _ = self._calculate_partition_bounds(*where.values())
+            x, weights = np.empty((len(rows), self.n_observables)), np.empty((len(rows), self.n_benchmarks))
+            done = 0
+            for some_x, some_weights in self.event_loader(start=start, end=end, generated_close_to=near):
+                here = (rows >= done) & (rows < done + len(some_x))
+                x[here], weights[here] = some_x[rows[here] - done], some_weights[rows[here] - done]
+                done += len(some_x)
+            return x, weights
 
         def _probabilities(self, theta: Any, nu: Any, near: Any, **where: Any) -> Any:
             """The part of each event of a partition in the cross section at a point, shape (events,).
@@ -193,12 +236,14 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
             key = (point, partition, test_split, validation_split, self._find_closest_benchmark(generated_close_to))
             if key not in self._sums:
                 start, end, factor = self._calculate_partition_bounds(partition, test_split, validation_split)
-                batches = list(self.event_loader(start=start, end=end, generated_close_to=generated_close_to))
-                if not sum(len(x) for x, _ in batches):
+                total, squares, varied, n_events = 0.0, 0.0, 0.0, 0
+                for _, w in self.event_loader(start=start, end=end, generated_close_to=generated_close_to):
+                    factors = self._factors(nu, w)
+                    total, squares = total + factors @ w, squares + factors @ w**2
+                    varied = varied + (factors * self._slopes(nu, w)) @ w
+                    n_events += len(w)
+                if not n_events:
                     raise RuntimeError(f"no event was generated near {generated_close_to}")
-                factors = [self._factors(nu, w) for _, w in batches]
-                total, squares = (sum(f @ w**k for f, (_, w) in zip(factors, batches, strict=True)) for k in (1, 2))
-                varied = sum((f * self._slopes(nu, w)) @ w for f, (_, w) in zip(factors, batches, strict=True))
                 self._sums[key] = (factor * total, factor**2 * squares, factor * varied)
             return self._sums[key]
 

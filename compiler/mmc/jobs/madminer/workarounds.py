@@ -27,9 +27,10 @@ import h5py
 import numpy as np
 
 from mmc.errors import MissingExtraError
-from mmc.jobs.madminer import layout, systematics_workarounds
+from mmc.jobs.madminer import event_rows, layout, systematics_workarounds
 from mmc.jobs.madminer.event_expressions import UNDEFINED, evaluate
 from mmc.jobs.madminer.event_objects import DetectedObjects, GeneratedObjects, NotSummed
+from mmc.jobs.madminer.mapped import Mapped
 
 
 @cache
@@ -46,7 +47,8 @@ def apply() -> None:
       256 characters, which files cut short, fails as well.
     - A parameter's transform for the param card is evaluated in the same way when a file is loaded.
     - HDF5 crashes the whole process when the disk is full. Files are written in memory first, then in one go.
-    - A file is read as it is, whatever it refers to or claims (:mod:`mmc.jobs.madminer.layout`).
+    - A file is read as it is, whatever it refers to or claims (:mod:`mmc.jobs.madminer.layout`), and all events of it
+      even for their number (:mod:`mmc.jobs.madminer.event_rows`).
     - Files with systematic uncertainties cannot be loaded
     (:func:`mmc.jobs.madminer.systematics_workarounds.mend_loading`).
 
@@ -62,6 +64,7 @@ def apply() -> None:
 
     parameters.eval = readers.eval = _no_value
     hdf5.h5py = SimpleNamespace(File=_open_hdf5)
+    hdf5._load_samples = event_rows.rows_of
     systematics_workarounds.mend_loading(hdf5)
 
 
@@ -180,6 +183,10 @@ def apply_delphes_reader() -> None:
     systematics_workarounds.mend_reader(delphes_reader, delphes_reader.DelphesReader, "_analyse_delphes_sample")
 
 
+_READ = 1 << 14
+"""The samples that are read at a time if they stay in their files."""
+
+
 @cache
 def apply_training() -> None:
     """Let MadMiner's trainer keep the best epoch, and make each batch with one operation. Imports torch.
@@ -188,9 +195,12 @@ def apply_training() -> None:
        restores the last epoch instead of the best. Here it stores a copy.
     2. ``torch.utils.data.DataLoader`` fetches samples one by one, which takes longer than the training itself. Here a
        batch is one indexing operation; each epoch has a new permutation, as before.
+    3. All samples are in memory, and statistics of them are made for log messages that nobody asks for. Here samples
+       may stay in their files (:class:`mmc.jobs.madminer.mapped.Mapped`).
     """
     apply()
     from madminer.utils.ml.trainer import Trainer
+    from madminer.utils.ml.utils import NumpyDataset
 
     stock = Trainer.check_early_stopping
 
@@ -204,25 +214,56 @@ def apply_training() -> None:
     def make_dataloaders(_self: Any, dataset: Any, dataset_val: Any, _validation_split: Any, batch_size: int) -> Any:
         return _Batches(dataset.data, batch_size), _Batches(dataset_val.data, batch_size)
 
+    def make_dataset(self: Any, data: Mapping[str, Any]) -> tuple[list[str], Any]:
+        tensors = [
+            entry if isinstance(entry, Mapped) else NumpyDataset(entry, dtype=self.dtype).data[0]
+            for entry in data.values()
+        ]
+        return list(data), SimpleNamespace(data=tensors)
+
+    for name in ("score", "parameterized_ratio", "double_parameterized_ratio", "likelihood"):
+        module: Any = import_module(f"madminer.ml.{name}")
+        module.load_and_check = _unless_mapped(module.load_and_check)
+    Trainer.report_data = staticmethod(lambda _data: None)
+    Trainer.make_dataset = make_dataset
     Trainer.check_early_stopping = check_early_stopping
     Trainer.make_dataloaders = make_dataloaders
 
 
-class _Batches:
-    """Batches of tensors; each iteration has a new random order."""
+def _unless_mapped(load: Callable[..., Any]) -> Callable[..., Any]:
+    """MadMiner's ``load_and_check``, which looks at every number, for arrays in memory alone."""
 
-    def __init__(self, tensors: list[Any], batch_size: int) -> None:
-        self._tensors = tensors
-        self._batch_size = batch_size
+    @wraps(load)
+    def wrapped(data: Any, *args: Any, **kwargs: Any) -> Any:
+        return data if isinstance(data, Mapped) else load(data, *args, **kwargs)
+
+    return wrapped
+
+
+class _Batches:
+    """Batches of tensors, or of arrays that stay in their files; each iteration has a new random order."""
+
+    def __init__(self, arrays: list[Any], batch_size: int) -> None:
+        self._arrays, self._batch_size = arrays, batch_size
+        self._are_mapped = any(isinstance(array, Mapped) for array in arrays)
 
     def __len__(self) -> int:
-        return math.ceil(len(self._tensors[0]) / self._batch_size)
+        return math.ceil(len(self._arrays[0]) / self._batch_size)
 
     def __iter__(self) -> Any:
         import torch
 
-        for chosen in torch.randperm(len(self._tensors[0])).split(self._batch_size):
-            yield tuple(tensor[chosen] for tensor in self._tensors)
+        order = torch.randperm(len(self._arrays[0]))
+        if not self._are_mapped:
+            for chosen in order.split(self._batch_size):
+                yield tuple(tensor[chosen] for tensor in self._arrays)
+            return
+        for chosen in order.split(self._batch_size * max(_READ // self._batch_size, 1)):
+            read = [
+                torch.from_numpy(array.take(chosen.numpy())).float() if isinstance(array, Mapped) else array[chosen]
+                for array in self._arrays
+            ]
+            yield from zip(*(tensor.split(self._batch_size) for tensor in read), strict=True)
 
 
 class _ParticleTable:

@@ -1,15 +1,22 @@
 """ufoamp 1.0.0, with its conventions corrected to those of the UFO format and of MadGraph."""
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
+import numpy as np
+
 from mmc.errors import MissingExtraError, StepError
 
 if TYPE_CHECKING:
     from ufoamp.ufo_model import Model as UfoModel
+
+_FEW = 5
+_UNLIMITED = 99
+"""As MadGraph reads it: from this expansion order on, a coupling order is not limited."""
 
 
 class Loaded(NamedTuple):
@@ -18,6 +25,10 @@ class Loaded(NamedTuple):
     ufo: "UfoModel"
     own_propagators: frozenset[int]
     """The PDG ids, without sign, of particles with a propagator that the model defines."""
+    hierarchy: Mapping[str, int]
+    """The weight of each coupling order in MadGraph's order WEIGHTED."""
+    expansion: Mapping[str, int]
+    """The largest power of an order in a diagram, if the model limits it."""
 
 
 def load(folder: Path) -> Loaded:
@@ -30,9 +41,10 @@ def load(folder: Path) -> Loaded:
       lines of the first term for all. Here each way to join the fermions is a structure of its own.
     - ufoamp's Levi-Civita tensor has ε^{0123} = +1, MadGraph's and FeynRules' has -1: the operators with it, which
       violate CP, would have the wrong sign.
-    - ufoamp searches the best order of contractions anew for each number of events, which takes seconds. Here
-      it is searched once.
-    - ufoamp does not read propagators that a model defines. Their particles are returned.
+    - ufoamp searches the best order of contractions anew for each number of events, and among all orders, which takes
+      seconds. Here it is searched once, and a good one suffices.
+    - ufoamp does not read propagators that a model defines, and of coupling orders it reads the names alone. Both are
+      returned.
 
     :raises StepError: the model does not load
     :raises MissingExtraError: ufoamp is not installed
@@ -45,20 +57,27 @@ def load(folder: Path) -> Loaded:
         vertex_eval.EPSILON_T *= -1
     if not isinstance(vertex_eval._plan_cache, _Plans):
         vertex_eval._plan_cache = _Plans()
+        vertex_eval.np = _Numpy()
     harvest = ufo_model._import
     own: set[int] = set()
+    hierarchy: dict[str, int] = {}
+    expansion: dict[str, int] = {}
 
     def corrected(path: str) -> ModuleType:
         module: ModuleType = harvest(path)
         vertices = [single for vertex in module.all_vertices for single in _with_single_couplings(vertex)]
         module.all_vertices[:] = [_with_single_lines(vertex, module.all_lorentz) for vertex in vertices]
         own.update(abs(p.pdg_code) for p in module.all_particles if getattr(p, "propagator", None) is not None)
+        for order in module.all_orders:
+            hierarchy[order.name] = int(getattr(order, "hierarchy", 1))
+            if 0 < (limit := int(getattr(order, "expansion_order", _UNLIMITED))) < _UNLIMITED:
+                expansion[order.name] = limit
         return module
 
     try:
         with patch.object(ufo_model, "_import", corrected), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # ufoamp leaves files open, and models are written for old Pythons
-            return Loaded(ufo_model.load(str(folder)), frozenset(own))
+            return Loaded(ufo_model.load(str(folder)), frozenset(own), hierarchy, expansion)
     except (Exception, SystemExit) as error:  # the model's own code may raise anything
         raise StepError(f"the UFO model {folder.name} does not load: {type(error).__name__}: {error}") from error
 
@@ -80,6 +99,17 @@ class _Plans(dict[Any, Any]):
             tuple(size for letter, size in zip(word, shape, strict=True) if letter != "Z")
             for word, shape in zip(letters, shapes, strict=True)
         )
+
+
+class _Numpy:
+    """numpy, as ufoamp uses it to search an order of contractions."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    def einsum_path(self, expression: str, *operands: Any, optimize: str) -> Any:
+        """All orders are tried for a few factors only."""
+        return np.einsum_path(expression, *operands, optimize=optimize if len(operands) <= _FEW else "greedy")
 
 
 def _with_single_couplings(vertex: Any) -> list[Any]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmc.errors import StepError
+from mmc.jobs.matrix_elements.allowed import ANY, Allowed
 from mmc.jobs.matrix_elements.model import Model, Point
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ class MatrixElement:
     :param model: the model with its parameters
     :param incoming: PDG ids of the incoming particles: one for a decay, two for a collision
     :param outgoing: PDG ids of the outgoing particles
-    :param orders: the largest power of each coupling order in a diagram, ``{"QCD": 0, "NP": 1}``; others have no limit
-    :param without: PDG ids of particles that do not occur inside diagrams, as after ``/`` in MadGraph's process
+    :param allowed: its diagrams: orders, particles that are not inside, and decays that every diagram contains
     :raises StepError: the model lacks a particle or an order, has a spin that is not supported, or the process does not
         have a diagram at these orders
     """
@@ -42,22 +42,16 @@ class MatrixElement:
         model: Model,
         incoming: Sequence[int],
         outgoing: Sequence[int],
-        orders: Mapping[str, int] | None = None,
-        *,
-        without: Sequence[int] = (),
+        allowed: Allowed = ANY,
     ) -> None:
         self.model = model
         self.incoming, self.outgoing = tuple(incoming), tuple(outgoing)
-        self.orders = dict(orders or {})
-        self.without = frozenset(abs(model.particle(pdg).pdg) for pdg in without)
+        self.allowed = allowed
         self._legs = [model.particle(pdg) for pdg in (*self.incoming, *self.outgoing)]
         unsupported = [particle.name for particle in self._legs if particle.spin not in _SPINS]
         if unsupported:
             raise StepError(f"{self}: the spin of {unsupported[0]} is not supported, only 0, 1/2 and 1")
-        both = [particle.name for particle in self._legs if abs(particle.pdg) in self.without]
-        if both:
-            raise StepError(f"{self}: {both[0]} is an outer particle, so diagrams cannot be without it")
-        unknown = sorted(set(self.orders) - set(model.ufo.orders))
+        unknown = sorted({name for part in allowed.parts() for name in part.orders} - set(model.ufo.orders))
         if unknown:
             raise StepError(
                 f"{self}: the model {model.name} does not have an order {unknown[0]}, only {_few(model.ufo.orders)}"
@@ -67,13 +61,19 @@ class MatrixElement:
         self._require_diagrams()
 
     def __str__(self) -> str:
-        names = [particle.name for particle in self._legs]
-        sides = names[: len(self.incoming)], names[len(self.incoming) :]
-        excluded = " /" * bool(self.without) + "".join(
-            f" {self.model.particle(pdg).name}" for pdg in sorted(self.without)
+        incoming, outgoing = (
+            [self.model.particle(pdg).name for pdg in side] for side in (self.incoming, self.outgoing)
         )
-        limits = "".join(f" {name}={limit}" for name, limit in self.orders.items())
-        return " > ".join(" ".join(side) for side in sides) + excluded + limits
+        excluded = sorted(self.allowed.core.without)
+        words = [*incoming, ">", *outgoing, *("/" for _ in excluded[:1])]
+        words += [self.model.particle(pdg).name for pdg in excluded]
+        words += [f"{name}={limit}" for name, limit in self.allowed.core.orders.items()]
+        decays = [
+            ", "
+            + " ".join([self.model.particle(decay.pdg).name, ">", *(outgoing[leg - 2] for leg in sorted(decay.legs))])
+            for decay in self.allowed.decays
+        ]
+        return " ".join(words) + "".join(decays)
 
     def squared(self, momenta: npt.ArrayLike, point: Point | None = None) -> Floats:
         """|M|² of events, averaged over the incoming particles' helicities and colours, summed over the outgoing ones'.
@@ -134,11 +134,11 @@ class MatrixElement:
         helicities = np.asarray(list(configurations), dtype=int)
         momenta = np.repeat(events.astype(complex), len(helicities), axis=0)
         repeated = np.tile(helicities, (len(events), 1))
-        incoming = len(self.incoming)
-        return [
-            Leg(particle.pdg, leg < incoming, momenta[:, leg], repeated[:, leg])
+        legs = [
+            Leg(particle.pdg, leg < len(self.incoming), momenta[:, leg], repeated[:, leg])
             for leg, particle in enumerate(self._legs)
         ]
+        return [*legs[1:], legs[0]]
 
     def _helicities(self, leg: int) -> list[int]:
         particle = self._legs[leg]
@@ -157,39 +157,61 @@ class MatrixElement:
 
     def _refuse_own_propagators(self, couplings: Mapping[str, complex]) -> None:
         """:raises StepError: a particle whose propagator the model defines couples to others at these orders"""
-        special = self.model.own_propagators - self.without - {abs(particle.pdg) for particle in self._legs}
+        special = self.model.own_propagators - self._dropped - {abs(particle.pdg) for particle in self._legs}
         pdgs = {particle.py_name: abs(particle.pdg) for particle in self.model.ufo.particles}
         orders = {coupling.name: coupling.order for coupling in self.model.ufo.couplings}
         for vertex in self.model.ufo.vertices if special else ():
             found = special & {pdgs[name] for name in vertex.particles}
             used = [name for name in vertex.couplings.values() if couplings[name] != 0 and self._allows(orders[name])]
-            if found and used and self.without.isdisjoint(pdgs[name] for name in vertex.particles):
+            if found and used and self._dropped.isdisjoint(pdgs[name] for name in vertex.particles):
                 name = self.model.particle(min(found)).name
                 raise StepError(
                     f"{self}: the model defines a propagator for {name}, which is not supported: exclude {name}"
                 )
 
     def _allows(self, orders: Mapping[str, int]) -> bool:
-        return all(orders.get(name, 0) <= limit for name, limit in self.orders.items())
+        return any(
+            all(orders.get(name, 0) <= limit for name, limit in part.orders.items()) for part in self.allowed.parts()
+        )
+
+    @property
+    def _dropped(self) -> frozenset[int]:
+        """The particles, without sign, that are in no vertex."""
+        outer = {abs(particle.pdg) for particle in self._legs} | {abs(decay.pdg) for decay in self.allowed.decays}
+        excluded = [part.without for part in self.allowed.parts()]
+        return excluded[0].intersection(*excluded) - outer
 
     def _with(self, parameters: Mapping[str, complex], couplings: Mapping[str, complex]) -> "Amplitude":
-        from ufoamp.recursion import Amplitude
+        from mmc.jobs.matrix_elements.amplitude import RestrictedAmplitude
 
-        amplitude = Amplitude(
-            self.model.ufo,
-            couplings,
-            parameters,
-            gauge="unitary",
-            max_orders=self.orders,
-            drop_vertex=lambda _, pdgs: not self.without.isdisjoint(map(abs, pdgs)),
+        limits = [(name, limit) for part in self.allowed.parts() for name, limit in part.orders.items()]
+        counted = frozenset(name for name, limit in limits if self._can_exceed(name, limit))
+        dropped = self._dropped | self._unreachable_octets(couplings)
+        amplitude = RestrictedAmplitude(
+            self.model, couplings, parameters, self.allowed, counted=counted, dropped=dropped
         )
-        amplitude.zerowidth_tchannel = True
         if all(particle.color == 1 for particle in self._legs):
             amplitude.color_mode = "flow"  # without colours of external particles, colour is one number
-        amplitude.set_amp_orders(
-            {name: (0, limit) for name, limit in self.orders.items() if self._can_exceed(name, limit)}
-        )
         return amplitude
+
+    def _unreachable_octets(self, couplings: Mapping[str, complex]) -> frozenset[int]:
+        """The colour octets if none can be inside: in a tree without outer octets, some vertex has a single one.
+
+        Without octets the sum over colours takes much less time.
+        """
+        octets = {abs(particle.pdg) for particle in self.model.ufo.particles if abs(particle.color) == 8}
+        if any(abs(particle.pdg) in octets for particle in self._legs):
+            return frozenset()
+        pdgs = {particle.py_name: abs(particle.pdg) for particle in self.model.ufo.particles}
+        orders = {coupling.name: coupling.order for coupling in self.model.ufo.couplings}
+        single = (
+            name
+            for vertex in self.model.ufo.vertices
+            if sum(pdgs[one] in octets for one in vertex.particles) == 1
+            for name in vertex.couplings.values()
+        )
+        reachable = any(couplings[name] != 0 and self._allows(orders[name]) for name in single)
+        return frozenset() if reachable else frozenset(octets)
 
     def _can_exceed(self, order: str, limit: int) -> bool:
         """Whether a limit per diagram cuts more than the same limit per vertex: counting it takes time."""

@@ -34,6 +34,10 @@ class Model:
     """The values that cards and the caller set, by the model's name of the parameter."""
     own_propagators: frozenset[int] = frozenset()
     """The PDG ids, without sign, of particles with a propagator that the model defines: they are not supported."""
+    hierarchy: Mapping[str, int] = field(default_factory=dict, repr=False)
+    """The weight of each coupling order in MadGraph's order WEIGHTED."""
+    expansion: Mapping[str, int] = field(default_factory=dict, repr=False)
+    """The largest power of an order in a diagram, if the model limits it."""
 
     @classmethod
     def load(
@@ -61,12 +65,14 @@ class Model:
         :raises MissingExtraError: ufoamp is not installed
         """
         with model_folder(source) as folder:
-            ufo, own_propagators = corrections.load(folder)
+            loaded = corrections.load(folder)
             restricted = _restriction(folder, restriction)
+        ufo = loaded.ufo
         names = _names_by_entry(ufo)
         held = restricted | ({} if card is None else _card_values(card))
         chosen = {names[entry]: value for entry, value in held.items() if entry in names}
-        return cls(ufo.name, ufo, chosen | _by_name(ufo.name, names, values or {}), own_propagators)
+        chosen |= _by_name(ufo.name, names, values or {})
+        return cls(ufo.name, ufo, chosen, loaded.own_propagators, loaded.hierarchy, loaded.expansion)
 
     def particle(self, identity: int | str) -> "Particle":
         """A particle by its PDG id or its name in the model, with ``pdg``, ``name``, ``spin`` (2s + 1) and ``color``.

@@ -34,6 +34,7 @@ from mmc.jobs.readers.parsing import is_continuous, parse
 from mmc.jobs.readers.values import (
     Definition,
     Items,
+    Known,
     Mask,
     Number,
     Objects,
@@ -89,16 +90,16 @@ def _evaluated(tree: ast.expr, scope: "_Scope", wanted: Mask) -> tuple[Value | N
 class Definitions:
     """The values of definitions in some events. Each is computed once, for all events, when an expression uses it."""
 
-    def __init__(self, events: Objects, definitions: Mapping[str, Definition]) -> None:
+    def __init__(self, events: Objects, definitions: Mapping[str, Definition], columns: Known | None = None) -> None:
         self._definitions = {name: item for name, item in definitions.items() if name not in RESERVED}
         self._scope = _Scope(events, {}, self)
-        self._found: dict[str, tuple[Value | None, Mask]] = {}
+        self._found: dict[str, tuple[Value | None, Mask]] = dict(columns or {})
 
     def __contains__(self, name: str) -> bool:
-        return name in self._definitions
+        return name in self._definitions or name in self._found
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._definitions)
+        return iter({**self._definitions, **self._found})
 
     def get(self, name: str) -> tuple[Value | None, Mask]:
         """The value of a definition, and the events for which it is defined; None if it is defined nowhere."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +11,25 @@ import numpy as np
 from mmc.compiler.settings.reading import LesHouchesAnalyseSettings
 from mmc.jobs.formats import les_houches, les_houches_table
 from mmc.jobs.formats.les_houches import EVENTS
-from mmc.jobs.formats.les_houches_table import EventTable, Floats
+from mmc.jobs.formats.les_houches_table import EventTable
 from mmc.jobs.formats.les_houches_text import UnusualFileError
 from mmc.jobs.job import StepJob
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.systematics_workarounds import sample_nuisance
-from mmc.jobs.readers.expressions import Definitions, evaluate
-from mmc.jobs.readers.les_houches_objects import Columns, Detector, Group
+from mmc.jobs.readers.expressions import Definitions
+from mmc.jobs.readers.les_houches_objects import Columns, Detector
 from mmc.jobs.readers.reading import (
     NotInColumnsError,
     Observations,
     defined_for_madminer,
     definitions,
+    efficiencies,
     hand_over,
+    observables,
     passing_cuts,
     refuse_functions,
 )
-from mmc.jobs.readers.values import Mask, Number, UnusualExpressionError
+from mmc.jobs.readers.values import UnusualExpressionError
 
 log = logging.getLogger(__name__)
 
@@ -108,34 +110,10 @@ def _observe(reader: Any, events: EventTable) -> Observations:
     observations = {name: np.full(n_events, np.nan) for name in reader.observables}
     for group in Columns(events, detector).groups():
         known = Definitions(group, definitions(reader))
-        found, passes = _observables(reader, group, known)
+        found, passes = observables(reader, group, known)
         passes = passing_cuts(reader, group, found, passes, known)
-        passes, efficiency[group.events] = _efficiencies(reader, group, found, passes, known)
+        passes, efficiency[group.events] = efficiencies(reader, group, found, passes, known)
         passed[group.events] = passes
         for name, number in found.items():
             observations[name][group.events] = number.values
     return Observations(passed, observations, efficiency)
-
-
-def _observables(reader: Any, group: Group, known: Definitions) -> tuple[dict[str, Number], Mask]:
-    everywhere = passes = np.ones(len(group), dtype=bool)
-    found = {}
-    for name, observable in reader.observables.items():
-        number, defined = evaluate(observable.val_expression, group, {}, everywhere, known)
-        default = np.nan if observable.val_default is None else observable.val_default
-        found[name] = replace(number, values=np.where(defined, number.values, default))
-        if observable.is_required:
-            passes = passes & defined
-    return found, passes
-
-
-def _efficiencies(
-    reader: Any, group: Group, observables: dict[str, Number], passes: Mask, known: Definitions
-) -> tuple[Mask, Floats]:
-    selected, total = passes, np.ones(len(group))
-    for efficiency in reader.efficiencies:
-        number, defined = evaluate(efficiency.val_expression, group, observables, passes, known)
-        values = np.where(defined, number.values.astype(float), efficiency.val_default)
-        selected = selected & (values > 0.0)
-        total = total * values
-    return selected, total

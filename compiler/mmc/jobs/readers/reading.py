@@ -3,15 +3,15 @@
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from mmc.compiler.expressions.vocabulary import RESERVED
-from mmc.compiler.settings.reading import AnalyseSettings
+from mmc.compiler.settings.reading import AnalyseSettings, Cut, ObservableDefinition
 from mmc.errors import StepError
-from mmc.jobs.formats.les_houches_table import EventTable, Floats
+from mmc.jobs.formats.les_houches_table import Floats
 from mmc.jobs.formats.weight_groups import Nuisance, settle
 from mmc.jobs.madminer.event_objects import defined
 from mmc.jobs.madminer.systematics_workarounds import madminer_parameters
@@ -38,15 +38,44 @@ class Observations:
     """The product of the efficiencies of each event."""
 
 
+class Weighted(Protocol):
+    """Events with weights."""
+
+    @property
+    def name(self) -> str:
+        """The file's."""
+
+    @property
+    def own_weights(self) -> Floats:
+        """The nominal weights, shape (events,)."""
+
+    @property
+    def weights(self) -> Mapping[str, Floats]:
+        """The other weights by name."""
+
+    @property
+    def factor(self) -> float:
+        """The factor on the weights that makes their sum the cross section in pb."""
+
+
 def define(reader: Any, settings: AnalyseSettings, functions: Mapping[str, Function] | None = None) -> None:
     """Define the observables and cuts of the study in MadMiner's reader; some observables may be functions."""
     if settings.default_observables is not None:
         reader.add_default_observables(**asdict(settings.default_observables))
-    for name, observable in settings.observables.items():
-        reader.add_observable(name, observable.definition, observable.required, observable.default)
-    for cut in settings.cuts:
+    define_columns(reader, settings.observables, settings.cuts, settings.names)
+    reader.functions = functions or {}
+
+
+def define_columns(
+    reader: Any, observables: Mapping[str, ObservableDefinition], cuts: Sequence[Cut], names: Mapping[str, str]
+) -> None:
+    """Define observables and cuts that expressions and columns give."""
+    for name, observable in observables.items():
+        definition = name if observable.definition is None else observable.definition  # a column
+        reader.add_observable(name, definition, observable.required, observable.default)
+    for cut in cuts:
         reader.add_cut(cut.definition, cut.required)
-    reader.names, reader.functions = settings.names, functions or {}
+    reader.names = names
 
 
 def definitions(reader: Any) -> dict[str, Definition]:
@@ -80,10 +109,36 @@ def passing_cuts(
     return selected
 
 
+def observables(reader: Any, events: Objects, known: Definitions) -> tuple[dict[str, Number], Mask]:
+    """The values of the observables, with defaults where they are undefined, and the events that have all required."""
+    everywhere = passes = np.ones(len(events), dtype=bool)
+    found = {}
+    for name, observable in reader.observables.items():
+        number, defined = evaluate(observable.val_expression, events, {}, everywhere, known)
+        default = np.nan if observable.val_default is None else observable.val_default
+        found[name] = replace(number, values=np.where(defined, number.values, default))
+        if observable.is_required:
+            passes = passes & defined
+    return found, passes
+
+
+def efficiencies(
+    reader: Any, events: Objects, observables: Mapping[str, Number], passes: Mask, known: Definitions
+) -> tuple[Mask, Floats]:
+    """The events in ``passes`` that all efficiencies let through, and the product of the efficiencies."""
+    selected, total = passes, np.ones(len(events))
+    for efficiency in reader.efficiencies:
+        number, defined = evaluate(efficiency.val_expression, events, observables, passes, known)
+        values = np.where(defined, number.values.astype(float), efficiency.val_default)
+        selected = selected & (values > 0.0)
+        total = total * values
+    return selected, total
+
+
 def hand_over(
     reader: Any,
     observed: Observations,
-    events: EventTable,
+    events: Weighted,
     benchmark: str,
     background: bool,
     *,

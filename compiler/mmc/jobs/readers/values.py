@@ -59,6 +59,8 @@ class Items:
 
 
 Value = Number | Vector | Items
+Known = Mapping[str, tuple[Number, Mask]]
+"""Values by name, and the events for which they are defined."""
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,8 @@ class Run:
     """A run, as far as its folder tells."""
 
     folder: Path
+    bundle: Path | None
+    """The folder of the bundle; None if it is neither in the folder nor near it."""
     study: Mapping[str, Any] | None
     """The study with every default filled in; None without a bundle."""
     manifest: Mapping[str, Any]
@@ -147,6 +149,7 @@ def open_run(folder: Path) -> Run:
         found = [output for output in found if output not in left_out]
     run = Run(
         folder=folder,
+        bundle=bundle,
         study=study,
         manifest=manifest,
         stages=tuple(_stages(found, configurations, manifest.get("stages", {}))),

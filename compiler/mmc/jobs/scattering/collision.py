@@ -9,11 +9,12 @@ import numpy.typing as npt
 from mmc.errors import StepError
 from mmc.jobs.matrix_elements.element import MatrixElement
 from mmc.jobs.matrix_elements.model import Model, Point
+from mmc.jobs.scattering.chains import Pdgs
 from mmc.jobs.scattering.cuts import Final, passing
 from mmc.jobs.scattering.diagrams import Vertices, diagrams
 from mmc.jobs.scattering.partons import Partons, particle_in_beam
-from mmc.jobs.scattering.phase_space import Channel, Masses, Points, channels, shares
-from mmc.jobs.scattering.subprocesses import Pdgs, Subprocess
+from mmc.jobs.scattering.phase_space import Channel, Masses, Points, Propagator, channels, shares
+from mmc.jobs.scattering.subprocesses import Subprocess
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,6 +37,10 @@ class Collider:
     fixed_scale: float | None
     """In GeV; None for half the sum of the transverse masses."""
     scale_factor: float = 1.0
+    bwcutoff: float = 15.0
+    """In widths: a particle with a mass so close to its own is on its mass shell."""
+    cut_decays: bool = False
+    """Whether cuts apply to decay products too."""
 
 
 class Differential:
@@ -46,12 +51,25 @@ class Differential:
 
     def __init__(self, model: Model, subprocess: Subprocess, collider: Collider, point: Point, points: Sequence[Point]):
         self.subprocess, self._collider, self._point = subprocess, collider, point
-        self.element = MatrixElement(model, subprocess.incoming, subprocess.outgoing, subprocess.orders)
+        self.bwcutoff = collider.bwcutoff
+        allowed = subprocess.allowed
+        self.element = MatrixElement(model, subprocess.incoming, subprocess.outgoing, allowed)
         self._masses = [model.mass(pdg, point) for pdg in subprocess.outgoing]
-        drawn = diagrams(Vertices(model, points), subprocess.incoming, subprocess.outgoing, subprocess.orders)
+        drawn = diagrams(Vertices(model, points), subprocess.incoming, subprocess.outgoing, allowed)
         self.diagrams = drawn
-        hadrons = collider.partons is not None
-        self.channels = channels(drawn, Masses(model, point), self._masses, collider.energy, hadrons=hadrons)
+        hadrons, masses = collider.partons is not None, Masses(model, point)
+        self._decaying = [Propagator(tuple(sorted(one.legs)), *masses.of(one.pdg)) for one in allowed.decays]
+        windows = {frozenset(one.legs): one.window(collider.bwcutoff) for one in self._decaying}
+        self.channels = channels(
+            drawn,
+            Masses(model, point, windows),
+            self._masses,
+            collider.energy,
+            hadrons=hadrons,
+            off_shell=allowed.core.off_shell,
+        )
+        decayed = frozenset(leg for decay in allowed.decays for leg in decay.legs)
+        self._cut = [leg for leg in range(2, 2 + len(self._masses)) if collider.cut_decays or leg not in decayed]
         self._reference, self.strong_power = self._strong_coupling(model)
 
     def sampled(self, channel: int, numbers: Floats) -> tuple[Floats, Points]:
@@ -61,8 +79,7 @@ class Differential:
         """
         points = self.channels[channel].points(numbers)
         good = np.flatnonzero(points.volume > 0.0)
-        final = Final(points.momenta[good, 2:], self.subprocess.outgoing, self._masses)
-        good = good[passing(final, self._collider.cuts)]
+        good = good[self._passing(points.momenta[good], self.channels[channel])]
         values = np.zeros(len(numbers))
         kept = Points(points.momenta[good], points.x[good], points.volume[good])
         if len(good):
@@ -72,6 +89,23 @@ class Differential:
             squared = self.squared(kept.momenta, self._point)
             values[good] = _PB * self.subprocess.symmetry * kept.volume * luminosity * part * squared / flux
         return values, points
+
+    def _passing(self, momenta: Floats, channel: Channel) -> npt.NDArray[np.bool_]:
+        """Whether points pass the cuts, decaying particles are on their mass shells, and those of ``$`` are not.
+
+        As in MadGraph, ``$`` removes points from the channels of diagrams with the particle.
+        """
+        final = Final(
+            momenta[:, self._cut],
+            [self.subprocess.outgoing[leg - 2] for leg in self._cut],
+            [self._masses[leg - 2] for leg in self._cut],
+        )
+        passed = passing(final, self._collider.cuts)
+        for propagator in self._decaying:
+            passed &= propagator.is_on_shell(momenta, self.bwcutoff)
+        for propagator in channel.off_shell:
+            passed &= ~propagator.is_on_shell(momenta, self.bwcutoff)
+        return passed
 
     def luminosities(self, points: Points) -> Floats:
         """f₁f₂ of each member of the subprocess, (points, members)."""

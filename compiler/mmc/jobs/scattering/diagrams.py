@@ -10,11 +10,14 @@ from functools import cache
 from itertools import product
 
 from mmc.errors import StepError
+from mmc.jobs.matrix_elements.allowed import Allowed
 from mmc.jobs.matrix_elements.model import Model, Point
 
 Orders = tuple[tuple[str, int], ...]
 """Powers of coupling orders in a diagram, sorted by name."""
 
+WEIGHTED = "WEIGHTED"
+"""MadGraph's order for the sum of all powers, each times the weight that the model gives to the order."""
 _MOST = 20_000
 """The largest number of diagrams of one process."""
 
@@ -61,20 +64,28 @@ class Diagram:
 class Vertices:
     """The vertices of a model that do not vanish at some of the points."""
 
+    orders: frozenset[str]
+    """The coupling orders that they have."""
+    weights: frozenset[int]
+    """The values of :data:`WEIGHTED` that they have."""
+
     def __init__(self, model: Model, points: Iterable[Point]) -> None:
         self._model = model
-        ufo = model.ufo
+        ufo, weights = model.ufo, model.hierarchy
         alive: set[str] = set()
         for point in points:
             alive |= {name for name, value in model.evaluated(point)[1].items() if value != 0}
         by_name = {particle.py_name: particle for particle in ufo.particles}
-        orders = {coupling.name: tuple(sorted(coupling.order.items())) for coupling in ufo.couplings}
+        orders = {coupling.name: _with_weight(coupling.order, weights) for coupling in ufo.couplings}
         self._merging: dict[tuple[int, ...], dict[int, set[Orders]]] = {}
         for vertex in ufo.vertices:
             powers = {orders[name] for name in vertex.couplings.values() if name in alive}
             legs = [by_name[name] for name in vertex.particles]
             if powers and all(leg.spin > 0 and not leg.goldstone for leg in legs):
                 self._add([leg.pdg for leg in legs], powers)
+        present = [dict(some) for split in self._merging.values() for powers in split.values() for some in powers]
+        self.orders = frozenset(name for some in present for name in some) - {WEIGHTED}
+        self.weights = frozenset(some[WEIGHTED] for some in present)
 
     def _add(self, pdgs: list[int], powers: set[Orders]) -> None:
         for at in range(len(pdgs)):
@@ -90,35 +101,42 @@ class Vertices:
         return self._merging.get(tuple(sorted(line.pdg for line in lines)), {})
 
 
-def diagrams(
-    vertices: Vertices, incoming: Sequence[int], outgoing: Sequence[int], limits: Mapping[str, int]
-) -> list[Diagram]:
-    """All tree diagrams within the limits of the orders; none if the process does not have any.
+def diagrams(vertices: Vertices, incoming: Sequence[int], outgoing: Sequence[int], allowed: Allowed) -> list[Diagram]:
+    """All tree diagrams that are allowed; none if the process does not have any. Their orders are those of the core.
 
+    :param incoming: two particles, or one that decays
+    :param allowed: limits of orders may also be for :data:`WEIGHTED`
     :raises StepError: there are too many
     """
-    pdgs = [*(vertices.anti(pdg) for pdg in incoming), *outgoing]
+    pdgs = {leg: vertices.anti(pdg) for leg, pdg in enumerate(incoming)}
+    pdgs |= dict(enumerate(outgoing, 2))
+    everything = frozenset(pdgs) - {0}
 
     @cache
     def lines(legs: frozenset[int]) -> list[tuple[Line, Orders]]:
         if len(legs) == 1:
             (leg,) = legs
             return [(Line(legs, pdgs[leg]), ())]
+        part, ends = allowed.around(legs), allowed.decay(legs) is not None
+        if part is None:
+            return []
         found = [
-            (Line(legs, pdg, branches), orders)
+            (Line(legs, pdg, branches), () if ends else orders)
             for branches, before in _splittings(legs, lines)
             for pdg, powers in vertices.merged(branches).items()
+            if legs == everything or allowed.has(legs, pdg)
             for vertex in powers
-            if _within(orders := _sum(before, vertex), limits)
+            if _within(orders := _sum(before, vertex), part.orders)
         ]
         if len(found) > _MOST:
             raise StepError("the process has too many diagrams: limit its orders, or write fewer particles")
         return list(dict.fromkeys(found))
 
     first = vertices.anti(pdgs[0])
-    whole = lines(frozenset(range(1, len(pdgs))))
     return [
-        Diagram(Line(frozenset({0}), pdgs[0], line.branches), orders) for line, orders in whole if line.pdg == first
+        Diagram(Line(frozenset({0}), pdgs[0], line.branches), orders)
+        for line, orders in lines(everything)
+        if line.pdg == first
     ]
 
 
@@ -149,6 +167,11 @@ def _sum(left: Orders, right: Orders) -> Orders:
     for name, power in right:
         total[name] = total.get(name, 0) + power
     return tuple(sorted(total.items()))
+
+
+def _with_weight(powers: Mapping[str, int], weights: Mapping[str, int]) -> Orders:
+    weight = sum(weights.get(name, 1) * power for name, power in powers.items())
+    return tuple(sorted({**powers, WEIGHTED: weight}.items()))
 
 
 def _within(orders: Orders, limits: Mapping[str, int]) -> bool:

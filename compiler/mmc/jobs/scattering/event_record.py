@@ -9,16 +9,14 @@ import numpy.typing as npt
 
 from mmc.jobs.formats.events import Event, Particle
 from mmc.jobs.matrix_elements.model import Model, Point
+from mmc.jobs.scattering.chains import Pdgs
 from mmc.jobs.scattering.collision import Differential
 from mmc.jobs.scattering.colour import Tags, tags
 from mmc.jobs.scattering.diagrams import Diagram, Line, Vertices, diagrams
 from mmc.jobs.scattering.phase_space import Masses, Points
-from mmc.jobs.scattering.subprocesses import Pdgs
 
 Floats = npt.NDArray[np.float64]
 
-_ON_SHELL = 15.0
-"""In widths: a propagator so close to its mass is written as a particle, as MadGraph's ``bwcutoff`` does."""
 _ALPHA_EM = 1.0 / 127.9
 
 
@@ -40,12 +38,13 @@ class Recorder:
 
     def __init__(self, model: Model, differential: Differential, points: Sequence[Point]) -> None:
         self._differential = differential
+        self._bwcutoff = differential.bwcutoff
         masses = Masses(model, points[0])
         vertices = Vertices(model, points)
         self._masses = [0.0, 0.0, *(model.mass(pdg, points[0]) for pdg in differential.subprocess.outgoing)]
         self._drawings: list[list[_Drawing]] = []
         for incoming, outgoing in differential.subprocess.members:
-            drawn = diagrams(vertices, incoming, outgoing, differential.subprocess.orders)
+            drawn = diagrams(vertices, incoming, outgoing, differential.subprocess.allowed)
             by_propagators = {masses.propagators(diagram): diagram for diagram in reversed(drawn)}
             chosen = [by_propagators.get(channel.propagators, drawn[0]) for channel in differential.channels]
             self._drawings.append([_drawing(diagram, (*incoming, *outgoing), masses) for diagram in chosen])
@@ -74,7 +73,7 @@ class Recorder:
         for line, mass, width in drawing.resonances:
             p = momenta[sorted(line.legs)].sum(axis=0)
             own = math.sqrt(max(p[0] ** 2 - float(p[1:] @ p[1:]), 0.0))
-            if abs(own - mass) < _ON_SHELL * width:
+            if abs(own - mass) < self._bwcutoff * width:
                 found.append((line.legs, line.pdg, p, own))
         numbers = {legs: 3 + at for at, (legs, *_) in enumerate(found)}
         lines = [(frozenset({leg}), drawing.pdgs[leg], -1, momenta[leg], 0.0) for leg in (0, 1)]
@@ -91,7 +90,7 @@ class Recorder:
 
 
 def _drawing(diagram: Diagram, pdgs: Pdgs, masses: Masses) -> _Drawing:
-    lines = [(line, *masses.of(line)) for line in diagram.propagators() if not line.legs & {0, 1}]
+    lines = [(line, *masses.of(line.pdg)) for line in diagram.propagators() if not line.legs & {0, 1}]
     resonances = sorted((item for item in lines if item[2] > 0.0), key=lambda item: -len(item[0].legs))
     return _Drawing(pdgs, tuple(resonances), tags(diagram, masses.model))
 

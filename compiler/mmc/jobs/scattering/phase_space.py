@@ -4,8 +4,8 @@ Each channel has the propagators of one diagram, and samples the part α_i of th
 to the product of its propagators squared and Σ_i α_i = 1 (Maltoni and Stelzer, hep-ph/0208156).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,10 @@ from mmc.jobs.matrix_elements.model import Model, Point
 from mmc.jobs.scattering.diagrams import Diagram, Line
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
+_EVERYWHERE = (0.0, 0.0)
+"""For MadSpace, without limits."""
 _FLOOR = 1e-6
 """In GeV²: the smallest denominator of a propagator without width, squared."""
 
@@ -42,11 +45,23 @@ class Propagator:
 
     def squared(self, momenta: Floats) -> Floats:
         """1/((p² - M²)² + M²Γ²), (points,); without the width if p is space-like."""
-        signs = np.array([-1.0 if leg < 2 else 1.0 for leg in self.legs])
-        p = (signs[:, None] * momenta[:, list(self.legs)]).sum(axis=1)
-        s = p[:, 0] ** 2 - (p[:, 1:] ** 2).sum(axis=1)
+        s = self._invariant(momenta)
         width = np.where(s > 0.0, (self.mass * self.width) ** 2, 0.0)
         return np.asarray(1.0 / np.maximum((s - self.mass**2) ** 2 + width, _FLOOR))
+
+    def is_on_shell(self, momenta: Floats, widths: float) -> Mask:
+        """Whether the mass differs by less than so many widths from that of the particle, (points,)."""
+        mass, (low, high) = np.sqrt(np.maximum(self._invariant(momenta), 0.0)), self.window(widths)
+        return np.asarray((mass > low) & (mass < high))
+
+    def window(self, widths: float) -> tuple[float, float]:
+        """The masses within so many widths."""
+        return max(self.mass - widths * self.width, 0.0), self.mass + widths * self.width
+
+    def _invariant(self, momenta: Floats) -> Floats:
+        signs = np.array([-1.0 if leg < 2 else 1.0 for leg in self.legs])
+        p = (signs[:, None] * momenta[:, list(self.legs)]).sum(axis=1)
+        return np.asarray(p[:, 0] ** 2 - (p[:, 1:] ** 2).sum(axis=1))
 
 
 class Channel:
@@ -56,25 +71,37 @@ class Channel:
     :param energy: of the whole collision in GeV
     :param hadrons: whether the colliding particles are partons, whose momenta are to be integrated over
     :param diagram: None for flat phase space
+    :param off_shell: lines of the diagram that are not on their mass shell
     """
 
     def __init__(
-        self, masses: Sequence[float], energy: float, *, hadrons: bool, diagram: tuple[Diagram, "Masses"] | None = None
+        self,
+        masses: Sequence[float],
+        energy: float,
+        *,
+        hadrons: bool,
+        diagram: tuple[Diagram, "Masses"] | None = None,
+        off_shell: Sequence[Line] = (),
     ) -> None:
         import madspace  # 40 MB, only for jobs that sample
 
         self.propagators: tuple[Propagator, ...] = ()
+        self.off_shell: tuple[Propagator, ...] = ()
         if diagram is None:
             self._mapping = madspace.PhaseSpaceMapping([0.0, 0.0, *masses], energy, leptonic=not hadrons)
         else:
             drawn, of = diagram
             self.propagators = of.propagators(drawn)
+            self.off_shell = tuple(of.propagator(line) for line in off_shell)
             vertices, lines = _vertices(drawn, len(masses))
             topology = madspace.Topology(
                 madspace.Diagram(
                     [0.0, 0.0],
                     list(masses),
-                    [madspace.Propagator(*of.of(line)) for line in lines],
+                    [
+                        madspace.Propagator(*of.of(line.pdg), 0, *of.windows.get(line.legs, _EVERYWHERE))
+                        for line in lines
+                    ],
                     [[madspace.LineRef(name) for name in vertex] for vertex in vertices],
                 )
             )
@@ -106,23 +133,45 @@ class Masses:
 
     model: Model
     point: Point
+    windows: Mapping[frozenset[int], tuple[float, float]] = field(default_factory=dict)
+    """The smallest and largest mass of decaying particles in GeV, by their legs; others have any."""
 
-    def of(self, line: Line) -> tuple[float, float]:
-        """Mass and width of the particle of a line in GeV."""
-        return self.model.mass(line.pdg, self.point), self.model.width(line.pdg, self.point)
+    def of(self, pdg: int) -> tuple[float, float]:
+        """Mass and width of a particle in GeV."""
+        return self.model.mass(pdg, self.point), self.model.width(pdg, self.point)
+
+    def propagator(self, line: Line) -> Propagator:
+        """The propagator of a line."""
+        return Propagator(tuple(sorted(line.legs)), *self.of(line.pdg))
 
     def propagators(self, diagram: Diagram) -> tuple[Propagator, ...]:
         """The propagators of a diagram."""
-        found = (Propagator(tuple(sorted(line.legs)), *self.of(line)) for line in diagram.propagators())
-        return tuple(sorted(found, key=lambda p: (p.legs, p.mass)))
+        return tuple(sorted(map(self.propagator, diagram.propagators()), key=lambda p: (p.legs, p.mass)))
 
 
 def channels(
-    diagrams: Sequence[Diagram], masses: Masses, outgoing: Sequence[float], energy: float, *, hadrons: bool
+    diagrams: Sequence[Diagram],
+    masses: Masses,
+    outgoing: Sequence[float],
+    energy: float,
+    *,
+    hadrons: bool,
+    off_shell: frozenset[int] = frozenset(),
 ) -> list[Channel]:
-    """A channel for each set of propagators of these diagrams; flat phase space if all have vertices of four lines."""
-    different = {masses.propagators(diagram): diagram for diagram in diagrams if diagram.is_cubic()}
-    found = [Channel(outgoing, energy, hadrons=hadrons, diagram=(one, masses)) for one in different.values()]
+    """A channel for each set of propagators of these diagrams; flat phase space if all have vertices of four lines.
+
+    :param off_shell: particles that are not on their mass shell in an s-channel
+    """
+    different: dict[tuple[tuple[Propagator, ...], frozenset[Propagator]], tuple[Diagram, list[Line]]] = {}
+    for diagram in diagrams:
+        if diagram.is_cubic():
+            avoided = [line for line in diagram.propagators() if 1 not in line.legs and line.pdg in off_shell]
+            key = masses.propagators(diagram), frozenset(map(masses.propagator, avoided))
+            different[key] = diagram, avoided
+    found = [
+        Channel(outgoing, energy, hadrons=hadrons, diagram=(one, masses), off_shell=avoided)
+        for one, avoided in different.values()
+    ]
     return found or [Channel(outgoing, energy, hadrons=hadrons)]
 
 

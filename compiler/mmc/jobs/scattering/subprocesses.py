@@ -1,20 +1,19 @@
 """The subprocesses of a process: the particles behind its labels, and which of them have equal matrix elements."""
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
-from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mmc.compiler.inputs import process_lines
 from mmc.errors import StepError
+from mmc.jobs.matrix_elements import allowed as diagrams_allowed
+from mmc.jobs.matrix_elements.allowed import Allowed
 from mmc.jobs.matrix_elements.element import MatrixElement
 from mmc.jobs.matrix_elements.model import Model, Point
-from mmc.jobs.scattering.diagrams import Diagram, Vertices, diagrams
+from mmc.jobs.scattering.chains import Chain, Pdgs, chains
+from mmc.jobs.scattering.diagrams import Vertices, diagrams
 from mmc.jobs.scattering.phase_space import Channel
 
 Floats = npt.NDArray[np.float64]
@@ -22,19 +21,6 @@ Floats = npt.NDArray[np.float64]
 _SAME = 1e-9
 """The largest relative difference of equal matrix elements."""
 _TEST_POINTS = 4
-STRONG = "QCD"
-"""The coupling order of the strong interaction."""
-_THIRDS: Mapping[int, int] = MappingProxyType(
-    {
-        **dict.fromkeys((1, 3, 5), -1),
-        **dict.fromkeys((2, 4, 6), 2),
-        **dict.fromkeys((11, 13, 15), -3),
-        **dict.fromkeys((12, 14, 16, 21, 22, 23, 25), 0),
-        24: 3,
-    }
-)
-"""Electric charges in thirds of the positron's."""
-Pdgs = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -43,14 +29,23 @@ class Subprocess:
 
     incoming: Pdgs
     outgoing: Pdgs
-    orders: Mapping[str, int]
+    allowed: Allowed
+    """Its diagrams."""
+    symmetry: float
+    """1/n! for each n identical outgoing particles."""
     members: tuple[tuple[Pdgs, Pdgs], ...]
     """The incoming and outgoing particles of each; the first is that above."""
 
-    @property
-    def symmetry(self) -> float:
-        """1/n! for each n identical outgoing particles."""
-        return 1.0 / math.prod(math.factorial(n) for n in Counter(self.outgoing).values())
+    def as_json(self) -> dict[str, Any]:
+        """For files that jobs read."""
+        members = [[list(side) for side in member] for member in self.members]
+        return {"allowed": diagrams_allowed.as_json(self.allowed), "symmetry": self.symmetry, "members": members}
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> "Subprocess":
+        """The reverse of :meth:`as_json`."""
+        members = tuple((tuple(incoming), tuple(outgoing)) for incoming, outgoing in entry["members"])
+        return cls(*members[0], diagrams_allowed.from_json(entry["allowed"]), entry["symmetry"], members)
 
 
 def subprocesses(
@@ -67,31 +62,22 @@ def subprocesses(
     :param points: parameter points; matrix elements that are the same at all of them are computed once
     :param energy: of the collision in GeV
     :param beams: the particles that each beam has
-    :raises StepError: a particle is not in the model or not in the beam, an incoming particle has a mass, or no diagram
-        has these orders
+    :raises StepError: a particle is not in the model or not in the beam, an incoming particle has a mass, a decaying
+        particle does not have a width, or no diagram has these orders
     """
     vertices = Vertices(model, points)
-    found: dict[tuple[Pdgs, Pdgs], Mapping[str, int]] = {}
-    for text in lines:
-        line = process_lines.parse(text)
-        _require_orders(model, line.orders)
-        for incoming, outgoing in _combinations(line, definitions, model, beams):
-            if (incoming, outgoing) in found or not _conserves_charge(incoming, outgoing):
-                continue
-            if drawn := diagrams(vertices, incoming, outgoing, line.orders):
-                found[incoming, outgoing] = _tightened(line.orders, drawn, model)
+    found: list[Chain] = []
+    for line in lines:
+        found += [
+            chain
+            for chain in chains(line, definitions, vertices, model, beams)
+            if chain not in found and diagrams(vertices, chain.incoming, chain.outgoing(), chain.allowed())
+        ]
     if not found:
         limits = " and ".join(f"`{line}`" for line in lines)
         raise StepError(f"the model {model.name} does not have a tree diagram for {limits} at these orders")
-    _require_no_mass(model, {pdg for incoming, _ in found for pdg in incoming})
+    _require_no_mass(model, {pdg for chain in found for pdg in chain.incoming})
     return _grouped(model, found, points, energy)
-
-
-def _tightened(orders: Mapping[str, int], drawn: Sequence[Diagram], model: Model) -> Mapping[str, int]:
-    """The orders, with ``QCD=0`` if no diagram has a gluon: without colour, matrix elements take much less time."""
-    if STRONG in model.ufo.orders and not any(dict(diagram.orders).get(STRONG, 0) for diagram in drawn):
-        return {**orders, STRONG: 0}
-    return orders
 
 
 def _require_no_mass(model: Model, incoming: Iterable[int]) -> None:
@@ -103,54 +89,25 @@ def _require_no_mass(model: Model, incoming: Iterable[int]) -> None:
             )
 
 
-def _require_orders(model: Model, orders: Mapping[str, int]) -> None:
-    unknown = sorted(set(orders) - set(model.ufo.orders))
-    if unknown:
-        known = ", ".join(model.ufo.orders)
-        raise StepError(f"the model {model.name} does not have the order {unknown[0]}; it has {known}")
+@dataclass
+class _Group:
+    masses: tuple[float, ...]
+    values: Floats
+    allowed: Allowed
+    symmetry: float
+    members: list[tuple[Pdgs, Pdgs]]
+
+    def has(self, masses: tuple[float, ...], values: Floats, allowed: Allowed, symmetry: float) -> bool:
+        same = (self.masses, self.allowed, self.symmetry) == (masses, allowed, symmetry)
+        return same and np.allclose(self.values, values, rtol=_SAME, atol=0.0)
 
 
-def _combinations(
-    line: process_lines.ProcessLine, definitions: Mapping[str, str], model: Model, beams: Sequence[frozenset[int]]
-) -> Iterator[tuple[Pdgs, Pdgs]]:
-    def pdgs(label: str) -> tuple[int, ...]:
-        try:
-            names = process_lines.particles_of(label, definitions)
-        except ValueError as error:
-            raise StepError(str(error)) from error
-        return tuple(model.particle(name).pdg for name in names)
-
-    sides = [pdgs(label) for label in line.incoming]
-    for side, beam, label in zip(sides, beams, line.incoming, strict=True):
-        if not set(side) & beam:
-            raise StepError(f"the beam does not have {label}: the beams of the study and the process do not agree")
-    incoming = [tuple(pdg for pdg in side if pdg in beam) for side, beam in zip(sides, beams, strict=True)]
-    outgoing = [pdgs(label) for label in line.outgoing]
-    seen = set()
-    for chosen in product(*incoming, *outgoing):
-        final = chosen[2:]
-        if (key := (chosen[:2], tuple(sorted(final)))) not in seen:
-            seen.add(key)
-            yield chosen[:2], final
-
-
-def _conserves_charge(incoming: Pdgs, outgoing: Pdgs) -> bool:
-    """Whether the electric charges agree; also if one of them is not known, as the diagrams decide anyway."""
-
-    def charge(side: Pdgs) -> float:
-        return sum(_THIRDS.get(abs(pdg), math.nan) * math.copysign(1, pdg) for pdg in side)
-
-    difference = charge(incoming) - charge(outgoing)
-    return math.isnan(difference) or difference == 0
-
-
-def _grouped(
-    model: Model, found: Mapping[tuple[Pdgs, Pdgs], Mapping[str, int]], points: Sequence[Point], energy: float
-) -> list[Subprocess]:
+def _grouped(model: Model, found: Sequence[Chain], points: Sequence[Point], energy: float) -> list[Subprocess]:
     """One entry for all processes with the same matrix element and masses; without those that vanish."""
-    groups: list[tuple[tuple[float, ...], Floats, Mapping[str, int], list[tuple[Pdgs, Pdgs]]]] = []
+    groups: list[_Group] = []
     momenta: dict[tuple[float, ...], Floats] = {}
-    for (incoming, outgoing), orders in found.items():
+    for chain in found:
+        outgoing, allowed = chain.outgoing(), chain.allowed()
         masses = tuple(model.mass(pdg, points[0]) for pdg in outgoing)
         if masses not in momenta:
             if energy <= sum(masses):
@@ -158,16 +115,15 @@ def _grouped(
             flat = Channel(masses, min(energy, 3.0 * sum(masses) + 500.0), hadrons=False)
             numbers = np.random.default_rng(1).random((_TEST_POINTS, flat.dimension))
             momenta[masses] = flat.points(numbers).momenta
-        element = MatrixElement(model, incoming, outgoing, orders)
+        element = MatrixElement(model, chain.incoming, outgoing, allowed)
         values = np.stack([element.squared(momenta[masses], point) for point in points])
         if not values.any():
             continue
-        for other, seen, limits, members in groups:
-            if other == masses and limits == orders and np.allclose(seen, values, rtol=_SAME, atol=0.0):
-                members.append((incoming, outgoing))
-                break
+        same = next((group for group in groups if group.has(masses, values, allowed, chain.symmetry)), None)
+        if same is None:
+            groups.append(_Group(masses, values, allowed, chain.symmetry, [(chain.incoming, outgoing)]))
         else:
-            groups.append((masses, values, orders, [(incoming, outgoing)]))
+            same.members.append((chain.incoming, outgoing))
     if not groups:
         raise StepError("all subprocesses vanish at the benchmarks")
-    return [Subprocess(*members[0], orders, tuple(members)) for _, _, orders, members in groups]
+    return [Subprocess(*group.members[0], group.allowed, group.symmetry, tuple(group.members)) for group in groups]

@@ -1,6 +1,7 @@
 """Fisher information without machine learning: of the truth, of the rate, of histograms, and bin by bin."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,25 @@ import numpy.typing as npt
 from mmc.compiler.catalogue.baselines import HISTOGRAM, RATE, TRUTH
 from mmc.compiler.settings.baselines import Bins, EqualBins, FisherSettings, HistogramSettings
 from mmc.compiler.settings.encoding import to_json
-from mmc.jobs.madminer.event_file import Array, Events
+from mmc.jobs.madminer import nuisance_effects
+from mmc.jobs.madminer.event_file import Array, Block, Events
 from mmc.jobs.statistics.baselines import check_finite, column_of
-from mmc.jobs.statistics.fisher import Information, binned_information, profiled_information, truth_information
-from mmc.jobs.statistics.histograms import Binning, Template, check_bins, make_binning
+from mmc.jobs.statistics.fisher import (
+    Information,
+    binned_information,
+    joint_matrix,
+    profiled_matrix,
+    truth_information,
+)
+from mmc.jobs.statistics.histograms import Binning, Filled, Template, bin_sums, check_bins, make_binning
 from mmc.jobs.statistics.problem import LimitProblem
 
 Where = tuple[Array, Array, float]
 """The morphing coefficients of the point, their derivatives, and the luminosity in pb^-1."""
 _NOWHERE = -1
 """The bin of an event that is in no bin."""
+_PER_BIN = "per bin: "
+"""The beginning of the names of histograms whose bins have an information each."""
 
 
 def fisher_information(problem: LimitProblem, settings: FisherSettings) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -30,28 +40,31 @@ def fisher_information(problem: LimitProblem, settings: FisherSettings) -> tuple
 
     :returns: the arrays, and the entries of the result file
     """
-    events, names = problem.file.part("all"), problem.file.parameters
+    names, n_nuisance = problem.file.parameters, len(problem.file.nuisance_parameters)
     where = (problem.true_coefficients, problem.file.gradients(problem.theta_true), problem.luminosity)
-    bins = {TRUTH.name: np.arange(len(events.x)), RATE.name: np.zeros(len(events.x), dtype=np.intp)}
+    cells = {RATE.name: Cells(Binning(()), (), None)}
     if settings.observable is not None:
         only = HistogramSettings(observables=(settings.observable,), bins=(settings.bins,))
-        bins[HISTOGRAM.name] = _index(problem, events, only, exact=False)[0]
-    bins |= {name: _index(problem, events, item)[0] for name, item in settings.histograms.items()}
-    matrices = {name: _binned(events, index, where) for name, index in bins.items() if name != TRUTH.name}
-    matrices = {TRUTH.name: truth_information(events, *where), **matrices}
+        cells[HISTOGRAM.name] = _cells(problem, only, exact=False)
+    cells |= {name: _cells(problem, item) for name, item in settings.histograms.items()}
+    cells |= {
+        f"{_PER_BIN}{name}": _cells(problem, HistogramSettings(observables=(name,), bins=(bins,)))
+        for name, bins in settings.per_bin.items()
+    }
+    sums = _Sums(problem, cells, where)
+    for name in cells.keys() - {RATE.name}:
+        sums.check(name)
+    matrices = {TRUTH.name: sums.truth} | {
+        name: binned_information(sums.filled[name].template, *where) for name in cells if not name.startswith(_PER_BIN)
+    }
     arrays: dict[str, Array] = {}
     for name, information in matrices.items():
         arrays |= information.arrays(name, names)
     figures = {name: information.figures(names, settings.directions) for name, information in matrices.items()}
-    if problem.file.nuisance_parameters:
-        weights, slopes = events.weights @ where[0], events.weights @ where[1].T
-        of_nuisance = problem.file.slopes("all")
-        for name, index in bins.items():
-            kept = index != _NOWHERE
-            given = (weights[kept], slopes[kept], of_nuisance[kept])
-            profiled = profiled_information(*given, problem.luminosity, index[kept])
-            arrays[f"{name}_profiled"] = profiled
-            figures[name]["profiled"] = profiled.tolist()
+    for name in matrices if n_nuisance else ():
+        profiled = profiled_matrix(sums.joint_matrix(name), len(names))
+        arrays[f"{name}_profiled"] = profiled
+        figures[name]["profiled"] = profiled.tolist()
     found: dict[str, Any] = {
         "parameters": names,
         "nuisance_parameters": problem.file.nuisance_parameters,
@@ -59,33 +72,109 @@ def fisher_information(problem: LimitProblem, settings: FisherSettings) -> tuple
         "information": figures,
     }
     if settings.histograms:
-        weights = events.weights @ where[0]
-        outside = {name: float(weights[bins[name] == _NOWHERE].sum() / weights.sum()) for name in settings.histograms}
+        total = float(sums.filled[RATE.name].template.sums[0] @ where[0])
         found["histograms"] = {
-            name: {**to_json(item), "outside": outside[name]} for name, item in settings.histograms.items()
+            name: {**to_json(item), "outside": 1.0 - float((sums.filled[name].template.sums @ where[0]).sum()) / total}
+            for name, item in settings.histograms.items()
         }
     if settings.per_bin:
-        found["per_bin"] = {
-            name: _per_bin(problem, events, name, item, where) for name, item in settings.per_bin.items()
-        }
+        found["per_bin"] = {name: sums.bin_by_bin(f"{_PER_BIN}{name}") for name in settings.per_bin}
     return arrays, found
 
 
-def _index(
-    problem: LimitProblem, events: Events, histogram: HistogramSettings, *, exact: bool = True
-) -> tuple[npt.NDArray[np.intp], Binning]:
-    """The bin of each event, and the edges between the bins.
+@dataclass(frozen=True)
+class Cells:
+    """The bins of a histogram of some observables."""
+
+    binning: Binning
+    columns: tuple[int, ...]
+    inside: Sequence[Bins] | None
+    """The settings of the bins, if events outside of explicit edges are in no bin; else the outer bins are open."""
+
+    def index(self, x: Array) -> npt.NDArray[np.intp]:
+        """The bin of each event, from all its observables."""
+        if not self.columns:
+            return np.zeros(len(x), dtype=np.intp)
+        values = x[:, list(self.columns)]
+        kept = np.ones(len(x), dtype=bool) if self.inside is None else _inside(self.inside, values)
+        return np.where(kept, self.binning.index(values), _NOWHERE)
+
+
+def _cells(problem: LimitProblem, histogram: HistogramSettings, *, exact: bool = True) -> Cells:
+    """The bins of a histogram; adaptive edges are found with the events in memory.
 
     :param exact: whether events outside of explicit edges are in no bin; else the first and last bins are open
     """
-    columns = [column_of(problem.file, name) for name in histogram.observables]
-    for name, column in zip(histogram.observables, columns, strict=True):
-        check_finite(name, events.x[:, column])
-    x, row = events.x[:, columns], problem.true_coefficients
-    binning = make_binning(histogram.bins, x, np.maximum(events.weights @ row, 0.0))
-    kept = _inside(histogram.bins, x) if exact else np.ones(len(x), dtype=bool)
-    check_bins(binning, Events(x[kept], events.weights[kept]), row)
-    return np.where(kept, binning.index(x), _NOWHERE), binning
+    for name in histogram.observables:
+        check_finite(problem.file, name)
+    columns = tuple(column_of(problem.file, name) for name in histogram.observables)
+    events = problem.file.part("all")
+    weights = np.maximum(events.weights @ problem.true_coefficients, 0.0)
+    binning = make_binning(histogram.bins, events.x[:, list(columns)], weights)
+    return Cells(binning, columns, histogram.bins if exact else None)
+
+
+class _Sums:
+    """What the information is calculated from, summed over all events of the file a block at a time."""
+
+    def __init__(self, problem: LimitProblem, cells: Mapping[str, Cells], where: Where) -> None:
+        self._problem, self._cells, self._where = problem, cells, where
+        n, n_benchmarks, n_nuisance = len(where[1]), len(where[0]), len(problem.file.nuisance_parameters)
+        self.truth = _no_information(n)
+        """The full information of the simulated process."""
+        self.filled = {name: Filled(cell.binning.size, n_benchmarks, with_groups=False) for name, cell in cells.items()}
+        self._joint = {
+            name: np.zeros((cell.binning.size, 1 + n + n_nuisance)) for name, cell in cells.items() if n_nuisance
+        }
+        self._joint_truth = np.zeros((n + n_nuisance, n + n_nuisance))
+        self._in_bins = {
+            name: [_no_information(n)] * cell.binning.size for name, cell in cells.items() if name.startswith(_PER_BIN)
+        }
+        for block in problem.file.blocks("all"):
+            self._add(block)
+
+    def _add(self, block: Block) -> None:
+        events, (row, gradients, luminosity) = block.events, self._where
+        self.truth += truth_information(events, *self._where)
+        columns = np.zeros((len(events.x), 0))
+        if self._joint:
+            up, down = (np.stack(sides) for sides in zip(*block.variations().values(), strict=True))
+            weights = (events.weights @ row)[:, np.newaxis]
+            of_nuisance = nuisance_effects.exponents(up, down)[0].T
+            columns = np.hstack([weights, events.weights @ gradients.T, weights * of_nuisance])
+            self._joint_truth += joint_matrix(columns, luminosity)
+        for name, cell in self._cells.items():
+            index = cell.index(events.x)
+            kept = index != _NOWHERE
+            self.filled[name].add(index[kept], events.weights[kept], {}, block.start)
+            if self._joint:
+                self._joint[name] += bin_sums(index[kept], columns[kept], cell.binning.size)
+            if name in self._in_bins:
+                self._in_bins[name] = [
+                    found + truth_information(Events(events.x[index == k], events.weights[index == k]), *self._where)
+                    for k, found in enumerate(self._in_bins[name])
+                ]
+
+    def check(self, name: str) -> None:
+        """:raises StepError: as :func:`check_bins`"""
+        cell = self._cells[name]
+        x = self._problem.file.part("all").x[:, list(cell.columns)]
+        check_bins(cell.binning, self.filled[name], x, self._where[0])
+
+    def joint_matrix(self, name: str) -> Array:
+        """The information matrix of the parameters and the nuisance parameters."""
+        return self._joint_truth if name == TRUTH.name else joint_matrix(self._joint[name], self._where[2])
+
+    def bin_by_bin(self, name: str) -> dict[str, Any]:
+        """The cross section in pb and the information of the events in each bin of an observable."""
+        template = self.filled[name].template
+        each = (Template(template.sums[[k]], template.products[[k]]) for k in range(len(template.sums)))
+        return {
+            "edges": self._cells[name].binning.edges[0].tolist(),
+            "cross_sections_pb": (template.sums @ self._where[0]).tolist(),
+            TRUTH.name: [found.matrix.tolist() for found in self._in_bins[name]],
+            RATE.name: [binned_information(one, *self._where).matrix.tolist() for one in each],
+        }
 
 
 def _inside(bins: Sequence[Bins], x: Array) -> npt.NDArray[np.bool_]:
@@ -98,25 +187,5 @@ def _inside(bins: Sequence[Bins], x: Array) -> npt.NDArray[np.bool_]:
     return inside
 
 
-def _binned(events: Events, index: npt.NDArray[np.intp], where: Where) -> Information:
-    kept = index != _NOWHERE
-    inside = Events(events.x[kept], events.weights[kept])
-    return binned_information(Template.of(index[kept], inside, int(index.max()) + 1), *where)
-
-
-def _per_bin(problem: LimitProblem, events: Events, name: str, bins: Bins, where: Where) -> dict[str, Any]:
-    """The cross section in pb and the information of the events in each bin of an observable."""
-    index, binning = _index(problem, events, HistogramSettings(observables=(name,), bins=(bins,)))
-    found: dict[str, list[Any]] = {"cross_sections_pb": [], TRUTH.name: [], RATE.name: []}
-    for number in range(binning.size):
-        inside = Events(events.x[index == number], events.weights[index == number])
-        zeros = np.zeros(len(inside.x), dtype=np.intp)
-        found["cross_sections_pb"].append(float((inside.weights @ where[0]).sum()))
-        found[TRUTH.name].append(truth_information(inside, *where).matrix.tolist())
-        found[RATE.name].append(_binned(inside, zeros, where).matrix.tolist() if len(zeros) else _nothing(where))
-    return {"edges": binning.edges[0].tolist(), **found}
-
-
-def _nothing(where: Where) -> list[list[float]]:
-    size = len(where[1])
-    return np.zeros((size, size)).tolist()
+def _no_information(n: int) -> Information:
+    return Information(np.zeros((n, n)), np.zeros((n, n, n, n)))

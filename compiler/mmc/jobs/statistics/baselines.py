@@ -1,6 +1,6 @@
 """Results without machine learning: limits from the rate, a histogram or the truth, and Fisher information."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,11 +9,11 @@ import numpy as np
 from mmc.compiler.catalogue.baselines import HISTOGRAM, RATE, TRUTH
 from mmc.compiler.settings.baselines import BaselineSettings
 from mmc.errors import SettingsError, StepError
-from mmc.jobs.madminer.event_file import Array, EventFile, Events, Summaries
+from mmc.jobs.madminer.event_file import EventFile, Partition, Summaries
 from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.closure.evidence import DataEvidence, Evidence
 from mmc.jobs.statistics.closure.truth import Truth
-from mmc.jobs.statistics.histograms import BinnedRatio, Binning, Template, check_bins, histogram_figures, make_binning
+from mmc.jobs.statistics.histograms import BinnedRatio, Binning, Filled, check_bins, histogram_figures, make_binning
 from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.neyman import Cells
@@ -29,19 +29,17 @@ LimitsAndWorkspaces = tuple[Result, dict[str, Any]]
 def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> LimitsAndWorkspaces:
     """Limits from the rate alone, also if other limits do not include the rate: a histogram with one bin."""
     del settings
+    counting = replace(problem, include_xsec=True, n_measured=1, simulation="all", whole=True)
     gain: Gain | None = None
-    variations = problem.variations(problem.rate_partition)
-    if variations is not None:
-        events = problem.rate_events
-        index = np.zeros(len(events.x), dtype=np.intp)
-        ratio = BinnedRatio.of(Template.of(index, events, 1), problem.coefficients, problem.true_coefficients)
-        gain = FilledHistogram(ratio.varied(index, events.weights, variations), np.ones(1))
+    if problem.profiled and problem.file.nuisance_parameters:
+        filled = fill(problem, problem.rate_partition, Binning((np.zeros(0),)), [0])
+        ratio = BinnedRatio.of(filled.template, problem.coefficients, problem.true_coefficients)
+        gain = FilledHistogram(ratio.varied(filled.varied), np.ones(1))
     data = ShapeLikelihood(0.0, gain, np.zeros((GROUPS, 1)))
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(Evidence(problem, limits, rate=rate))
 
-    counting = replace(problem, include_xsec=True, n_measured=1, simulation="all")
     nothing, one_bin = np.zeros((len(problem.points), 1)), Binning((np.zeros(0),))
 
     def cells() -> Cells:
@@ -76,19 +74,21 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
     if histogram is None:
         raise SettingsError("a histogram needs observables and bins")
     columns = [column_of(problem.file, name) for name in histogram.observables]
-    for name, column in zip(histogram.observables, columns, strict=True):
-        check_finite(name, problem.file.part("all").x[:, column])
-    rest, population = problem.file.part("rest"), problem.population
-    template = Events(rest.x[:, columns], rest.weights)
-    weights = np.maximum(rest.weights @ problem.coefficients[:-1].mean(axis=0), 0.0)
-    binning = make_binning(histogram.bins, template.x, weights)
-    check_bins(binning, template, problem.true_coefficients)
-    problem = replace(problem, n_measured=binning.size, simulation="rest")
-    x, probabilities = problem.asimov
-    data = Summaries(x[:, columns], probabilities)
+    for name in histogram.observables:
+        check_finite(problem.file, name)
+    population, some = problem.population, problem.file.part("rest")
+    weights = np.maximum(some.weights @ problem.coefficients[:-1].mean(axis=0), 0.0)
+    binning = make_binning(histogram.bins, some.x[:, columns], weights)
+    filled = fill(problem, "rest", binning, columns)
+    check_bins(binning, filled, some.x[:, columns], problem.true_coefficients)
+    problem = replace(problem, n_measured=binning.size, simulation="rest", whole=True)
+    data = None
+    if not problem.expects_simulation:
+        x, probabilities = problem.asimov
+        data = Summaries(x[:, columns], probabilities)
     observed = None if problem.observed is None else problem.observed.take(columns)
     result = histogram_figures(
-        template,
+        filled,
         binning,
         problem.coefficients,
         problem.true_coefficients,
@@ -96,8 +96,7 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
         reference=Summaries(population.x[:, columns], population.probabilities(problem.true_coefficients)),
         observed=observed,
         truth=problem.true_coefficients,
-        variations=problem.variations("rest"),
-        fills_itself=problem.expects_simulation,
+        profiled=problem.profiled,
     )
     arrays = result.ratio.arrays(problem.grid.shape) | {
         f"edges_{name}": edges for name, edges in zip(histogram.observables, binning.edges, strict=True)
@@ -112,10 +111,19 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
         return Cells.of_histogram(problem, result, lambda events: events.x[:, columns])
 
     limits = Result.of(problem, result.expected, result.observed, judge, arrays, cells=cells, random=random)
-    counts = problem.n_expected * binning.fractions(data)
+    counts = problem.n_expected * np.asarray(result.fractions)
     if observed is not None:
         counts = problem.n_observed * binning.fractions(observed)
-    return limits, make_workspaces(problem, binning, template, counts, "_".join(histogram.observables))
+    return limits, make_workspaces(problem, filled, counts, "_".join(histogram.observables))
+
+
+def fill(problem: LimitProblem, partition: Partition, binning: Binning, columns: Sequence[int]) -> Filled:
+    """The histogram of some observables, with the effects of nuisance parameters, from all events of a partition."""
+    filled = Filled(binning.size, len(problem.file.benchmarks), problem.file.nuisance_parameters)
+    for block in problem.file.blocks(partition):
+        index = binning.index(block.events.x[:, list(columns)])
+        filled.add(index, block.events.weights, block.variations(), block.start)
+    return filled
 
 
 LIKELIHOODS: Mapping[str, Callable[[LimitProblem, BaselineSettings, np.random.Generator], LimitsAndWorkspaces]] = {
@@ -132,11 +140,11 @@ def column_of(file: EventFile, name: str) -> int:
     return file.observables.index(name)
 
 
-def check_finite(name: str, values: Array) -> None:
+def check_finite(file: EventFile, name: str) -> None:
     """:raises StepError: when the observable is not finite in an event, which then has no bin"""
-    bad = int((~np.isfinite(values)).sum())
+    bad = int(file.n_undefined[column_of(file, name)])
     if bad:
         raise StepError(
-            f"the observable {name} is not a finite number in {bad:,} of {len(values):,} events, so these events have "
-            "no bin: give the observable a default, or make it required"
+            f"the observable {name} is not a finite number in {bad:,} of {file.n_events:,} events, so these events "
+            "have no bin: give the observable a default, or make it required"
         )

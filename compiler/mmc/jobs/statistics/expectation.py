@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.jackknife import GROUPS, group_of
+from mmc.jobs.statistics.jackknife import GROUPS, by_group, group_sums
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 
 
@@ -19,16 +19,14 @@ class Expectation:
         :param probabilities: of the events at the true point, shape (events,)
         :param reference: of the events at the denominator of the ratio; None if the ratio is not calibrated with them
         """
-        groups = np.arange(GROUPS) == group_of(len(probabilities))[:, np.newaxis]
-        self._shares = probabilities[:, np.newaxis] * groups
-        self._reference = None if reference is None else reference[:, np.newaxis] * groups
+        self._shares, self._reference = probabilities, reference
         self._logs, self._ratios = np.zeros((2, n_points, GROUPS))
 
     def add(self, logs: Array, rows: slice) -> None:
         """Add the log ratios of some of the events, shape (points, events)."""
-        self._logs += logs @ self._shares[rows]
+        self._logs += logs @ by_group(self._shares[rows], rows.start)
         if self._reference is not None:
-            self._ratios += np.exp(np.minimum(logs, 100.0)) @ self._reference[rows]
+            self._ratios += np.exp(np.minimum(logs, 100.0)) @ by_group(self._reference[rows], rows.start)
 
     @property
     def likelihood(self) -> ShapeLikelihood:
@@ -41,5 +39,5 @@ class Expectation:
 
 def _left_out(sums: Array, shares: Array) -> Array:
     """The mean over the events without one group each, from sums of shape (points, groups): (groups, points)."""
-    whole = shares.sum()
-    return np.asarray((sums.sum(axis=1) - sums.T) / (whole - shares.sum(axis=0))[:, np.newaxis])
+    left = shares.sum() - group_sums(shares)
+    return np.asarray((sums.sum(axis=1) - sums.T) / left[:, np.newaxis])

@@ -22,7 +22,6 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, Events
@@ -42,6 +41,11 @@ class Information(NamedTuple):
     matrix: Array
     covariance: Array
     """shape (parameters, parameters, parameters, parameters)"""
+
+    def __add__(self, other: object) -> "Information":
+        """The information in two independent sets of events."""
+        assert isinstance(other, Information)
+        return Information(self.matrix + other.matrix, self.covariance + other.covariance)
 
     def profiled(self, keep: Sequence[int]) -> "Information":
         """The information on the parameters with the indices ``keep`` when all other parameters are fitted with them.
@@ -200,21 +204,18 @@ def score_of(log_ratio: Callable[[Array, Array], Array], point: Array, steps: Ar
     return np.asarray((values[: len(point)] - values[len(point) :]).T / (2.0 * steps))
 
 
-def profiled_information(
-    weights: Array, theta_slopes: Array, nu_slopes: Array, luminosity: float, index: npt.NDArray[np.intp]
-) -> Array:
-    """The information matrix of the parameters when the nuisance parameters are profiled, without its covariance.
+def joint_matrix(sums: Array, luminosity: float) -> Array:
+    """The information matrix of the parameters and the nuisance parameters, without its covariance.
 
-    :param weights: of the events at the point, shape (events,)
-    :param theta_slopes: derivatives of the weights by the parameters, shape (events, parameters)
-    :param nu_slopes: derivatives of the logarithm of the weights by the nuisance parameters
-    :param index: the bin of each event
+    :param sums: in each bin the sum of the weights at the point, and of their derivatives by the parameters and by the
+        nuisance parameters, shape (bins, 1 + parameters + nuisance parameters); an event may be a bin
     """
-    size, n = int(index.max()) + 1, theta_slopes.shape[1]
-    columns = np.hstack([weights[:, np.newaxis], theta_slopes, weights[:, np.newaxis] * nu_slopes])
-    sums = np.stack([np.bincount(index, weights=column, minlength=size) for column in columns.T], axis=1)
     filled = sums[sums[:, 0] > 0.0]
-    information = np.einsum("ni,nj,n->ij", filled[:, 1:], filled[:, 1:], luminosity / filled[:, 0])
+    return np.asarray(np.einsum("ni,nj,n->ij", filled[:, 1:], filled[:, 1:], luminosity / filled[:, 0]))
+
+
+def profiled_matrix(information: Array, n: int) -> Array:
+    """The information matrix of the first n parameters when the others, nuisance parameters, are profiled."""
     both, nuisance = information[:n, n:], information[n:, n:] + np.eye(information.shape[0] - n)
     profiled = information[:n, :n] - both @ np.linalg.solve(nuisance, both.T)
     if not np.isfinite(profiled).all():

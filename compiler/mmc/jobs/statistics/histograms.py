@@ -6,7 +6,7 @@ both templates and data. The likelihoods equal MadMiner's if the edges enclose a
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -83,22 +83,23 @@ def quantiles(x: Array, weights: Array, levels: Array) -> Array:
     return np.interp(levels, (cumulated - cumulated[0]) / (cumulated[-1] - cumulated[0]), x)
 
 
-def check_bins(binning: Binning, events: Events, coefficients: Array) -> None:
+def check_bins(binning: Binning, filled: "Filled", x: Array, coefficients: Array) -> None:
     """Refuse a histogram without information, or one whose bins mostly show statistical fluctuations.
 
+    :param x: variables of some of the events, shape (events, variables), for the message
     :raises StepError: when all events are in one of several bins, or most of the cross section is in sparse bins
     """
-    index, weights = binning.index(events.x), events.weights @ coefficients
-    if binning.size > 1 and np.ptp(index) == 0:
-        ranges = ", ".join(f"{column.min():g} to {column.max():g}" for column in events.x.T)
+    if binning.size > 1 and np.count_nonzero(filled.counts) == 1:
+        ranges = ", ".join(f"{column.min():g} to {column.max():g}" for column in x.T)
         raise StepError(f"all events are in one of {binning.size} bins: change the bins; the values are {ranges}")
-    sums, squares = (_sum(index, weights**k, binning.size) for k in (1, 2))
+    sums = filled.template.sums @ coefficients
+    squares = filled.template.products @ coefficients @ coefficients
     sparse = sums**2 < FEW * squares
     part = float(sums[sparse].sum() / sums.sum())
     if part > MOST_SPARSE:
         raise StepError(
             f"{part:.0%} of the cross section is in bins with fewer than {FEW:g} effective events "
-            f"({binning.size} bins, {len(index):,} events): use fewer bins, or generate more events"
+            f"({binning.size} bins, {filled.n_events:,} events): use fewer bins, or generate more events"
         )
 
 
@@ -115,6 +116,8 @@ class Template:
     def of(cls, index: npt.NDArray[np.intp], events: Events, size: int) -> "Template":
         """The template of ``size`` bins from the bin index of each event."""
         weights = events.weights
+        if size == 1:
+            return cls(weights.sum(axis=0)[np.newaxis], (weights.T @ weights)[np.newaxis])
         benchmarks = range(weights.shape[1])
         sums = bin_sums(index, weights, size)
         products = np.empty((size, len(benchmarks), len(benchmarks)))
@@ -122,6 +125,60 @@ class Template:
             for j in range(i + 1):
                 products[:, i, j] = products[:, j, i] = _sum(index, weights[:, i] * weights[:, j], size)
         return cls(sums, products)
+
+
+class Filled:
+    """A histogram that is filled with events, a block at a time."""
+
+    def __init__(self, size: int, n_benchmarks: int, nuisance: Iterable[str] = (), *, with_groups: bool = True) -> None:
+        """
+        :param size: the number of bins
+        :param nuisance: the nuisance parameters whose effects on the histogram are known
+        :param with_groups: whether :attr:`left_out` is needed, which takes twenty times the memory
+        """
+        self.template = Template(np.zeros((size, n_benchmarks)), np.zeros((size, n_benchmarks, n_benchmarks)))
+        self.counts = np.zeros(size, dtype=np.int64)
+        """The number of events in each bin."""
+        self.varied = {name: (np.zeros((size, n_benchmarks)), np.zeros((size, n_benchmarks))) for name in nuisance}
+        """Sums of the benchmark weights with each nuisance parameter at 1 and at -1, each (bins, benchmarks)."""
+        self._of_groups = np.zeros((size * GROUPS if with_groups else 0, n_benchmarks))
+
+    @classmethod
+    def of(
+        cls, index: npt.NDArray[np.intp], weights: Array, size: int, variations: Variations | None = None
+    ) -> "Filled":
+        """The histogram of some events; see :meth:`add`."""
+        filled = cls(size, weights.shape[1], variations or ())
+        filled.add(index, weights, variations or {})
+        return filled
+
+    def add(self, index: npt.NDArray[np.intp], weights: Array, variations: Variations, start: int = 0) -> None:
+        """Add some events.
+
+        :param index: the bin of each event
+        :param weights: at the benchmarks, shape (events, benchmarks)
+        :param start: the number of events before these, which decides the groups of the jackknife
+        """
+        size = len(self.counts)
+        more = Template.of(index, Events(weights, weights), size)
+        self.template = Template(self.template.sums + more.sums, self.template.products + more.products)
+        self.counts += np.bincount(index, minlength=size)
+        if len(self._of_groups):
+            self._of_groups += bin_sums(index * GROUPS + group_of(len(index), start), weights, size * GROUPS)
+        for name, sums in self.varied.items():
+            for side, factor in zip(sums, variations[name], strict=True):
+                np.add(side, bin_sums(index, weights * factor[:, np.newaxis], size), out=side)
+
+    @property
+    def n_events(self) -> int:
+        """The number of events in all bins."""
+        return int(self.counts.sum())
+
+    @property
+    def left_out(self) -> Array:
+        """The sums of the benchmark weights in each bin without one group of the events: (groups, bins, benchmarks)."""
+        each = np.moveaxis(self._of_groups.reshape(len(self.counts), GROUPS, -1), 1, 0)
+        return np.asarray(each.sum(axis=0) - each)
 
 
 def bin_sums(index: npt.NDArray[np.intp], weights: Array, size: int) -> Array:
@@ -172,17 +229,9 @@ class BinnedRatio:
         other = BinnedRatio.of(replace(self.template, sums=sums), self.coefficients, self.reference)
         return np.where(self.possible[:, np.newaxis], other.log, IMPOSSIBLE)
 
-    def varied(self, index: npt.NDArray[np.intp], weights: Array, variations: Variations) -> VariedHistogram:
-        """The same histogram with nuisance parameters.
-
-        :param index: the bin index of each event in the template
-        :param weights: the benchmark weights of these events, shape (events, benchmarks)
-        """
-        size = len(self.known)
-        up, down = (
-            np.stack([bin_sums(index, weights * factors[side][:, np.newaxis], size) for factors in variations.values()])
-            for side in (0, 1)
-        )
+    def varied(self, sums: Mapping[str, tuple[Array, Array]]) -> VariedHistogram:
+        """The same histogram with nuisance parameters; ``sums`` as in :attr:`Filled.varied`."""
+        up, down = (np.stack(sides) for sides in zip(*sums.values(), strict=True))
         return VariedHistogram(self.coefficients, self.template.sums, up, down, self.known)
 
     def mean_log(self, fractions: Array) -> Array:
@@ -213,9 +262,9 @@ class BinnedRatio:
         variance += np.square(v) @ (with_reference @ b)
         return np.asarray(mean), np.sqrt(np.maximum(variance, 0.0))
 
-    def unknown_fraction(self, index: npt.NDArray[np.intp], probabilities: Array) -> float:
-        """The fraction of the data in bins that are not known."""
-        return float(_sum(index, probabilities, len(self.known))[~self.known].sum())
+    def unknown_fraction(self, fractions: Array) -> float:
+        """The fraction of the data in bins that are not known, from the fractions in all bins."""
+        return float(fractions[~self.known].sum())
 
 
 @dataclass(frozen=True)
@@ -230,6 +279,8 @@ class HistogramFigures:
     """The fraction of the data, expected or observed, in unknown bins; the larger of the two."""
     log_ratio: Callable[[Array], Array]
     """ln r of events (events, variables) at each point, shape (points, events)."""
+    fractions: Array | None = None
+    """The fraction of the Asimov data in each bin; None if the bins differ from point to point."""
     table: Array | None = None
     """ln r of each bin at each point, shape (points, bins); None if the bins differ from point to point."""
     binning: Binning | None = None
@@ -252,61 +303,50 @@ class HistogramFigures:
 
 
 def histogram_figures(
-    template: Events,
+    filled: Filled,
     binning: Binning,
     coefficients: Array,
     row: Array,
     *,
-    data: Summaries,
+    data: Summaries | None,
     reference: Summaries,
     observed: Summaries | None = None,
     truth: Array,
-    variations: Variations | None = None,
-    fills_itself: bool,
+    profiled: bool = True,
 ) -> HistogramFigures:
     """The histogram likelihood of ``data`` and of observed events.
 
-    :param template: events that fill the histogram, with summaries ``template.x``
+    :param profiled: whether nuisance parameters are fitted, if the histogram knows their effects
     :param coefficients: morphing coefficients of the points, shape (points, benchmarks)
     :param row: morphing coefficients of the reference point, shape (benchmarks,)
+    :param data: the Asimov data; None if they are the events of the histogram, at the point ``truth``
     :param reference: test events at the reference point
     :param truth: morphing coefficients of the point of the data, shape (benchmarks,)
-    :param variations: effects of nuisance parameters on the template's events; None if they are not fitted
-    :param fills_itself: whether ``data`` are the events of the template, at the point ``truth``
     """
-    index = binning.index(template.x)
-    ratio = BinnedRatio.of(Template.of(index, template, binning.size), coefficients, row)
-    varied = None if variations is None else ratio.varied(index, template.weights, variations)
+    ratio = BinnedRatio.of(filled.template, coefficients, row)
+    varied = ratio.varied(filled.varied) if filled.varied and profiled else None
     mean, error = ratio.mean(binning.index(reference.values), reference.probabilities)
     table = ratio.log
-    left_out = _left_out(index, template.weights, binning.size)
+    left_out = filled.left_out
     tables = [ratio.log_with(sums) for sums in left_out]
+    filling = filled.template.sums @ truth
+    fractions = filling / filling.sum() if data is None else binning.fractions(data)
+    of_observed = None if observed is None else binning.fractions(observed)
 
-    def shape_likelihood(events: Summaries, histogram: VariedHistogram | None, *, itself: bool) -> ShapeLikelihood:
-        fractions = binning.fractions(events)
-        gain = None if histogram is None else FilledHistogram(histogram, np.maximum(fractions, 0.0))
-        filled = [sums @ truth / (sums @ truth).sum() if itself else fractions for sums in left_out]
-        replicas = np.stack([other @ filling for other, filling in zip(tables, filled, strict=True)])
-        return ShapeLikelihood(ratio.mean_log(fractions), gain, replicas)
+    def shape_likelihood(found: Array, histogram: VariedHistogram | None, *, itself: bool) -> ShapeLikelihood:
+        gain = None if histogram is None else FilledHistogram(histogram, np.maximum(found, 0.0))
+        each = [sums @ truth / (sums @ truth).sum() if itself else found for sums in left_out]
+        replicas = np.stack([other @ filling for other, filling in zip(tables, each, strict=True)])
+        return ShapeLikelihood(ratio.mean_log(found), gain, replicas)
 
-    matched = None if varied is None else varied.matched(truth, np.maximum(binning.fractions(data), 0.0))
+    matched = None if varied is None else varied.matched(truth, np.maximum(fractions, 0.0))
     return HistogramFigures(
-        expected=shape_likelihood(data, matched, itself=fills_itself),
-        observed=None if observed is None else shape_likelihood(observed, varied, itself=False),
+        expected=shape_likelihood(fractions, matched, itself=data is None),
+        observed=None if of_observed is None else shape_likelihood(of_observed, varied, itself=False),
         ratio=MeanRatio(mean, error),
-        unfilled=max(
-            ratio.unknown_fraction(binning.index(events.values), events.probabilities)
-            for events in (data, observed)
-            if events is not None
-        ),
+        unfilled=max(ratio.unknown_fraction(found) for found in (fractions, of_observed) if found is not None),
         log_ratio=lambda values: table[:, binning.index(values)],
+        fractions=fractions,
         table=table,
         binning=binning,
     )
-
-
-def _left_out(index: npt.NDArray[np.intp], weights: Array, size: int) -> Array:
-    """The sums of the benchmark weights in each bin without one group of the events: (groups, bins, benchmarks)."""
-    of_groups = bin_sums(index * GROUPS + group_of(len(index)), weights, size * GROUPS)
-    each = np.moveaxis(of_groups.reshape(size, GROUPS, weights.shape[1]), 1, 0)
-    return np.asarray(each.sum(axis=0) - each)

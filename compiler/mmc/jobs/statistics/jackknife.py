@@ -11,16 +11,28 @@ GROUPS = 20
 """The number of groups of events."""
 
 
-def group_of(n_events: int) -> npt.NDArray[np.intp]:
-    """The group of each event; the events of a file are in random order."""
-    return np.arange(n_events) % GROUPS
+def group_of(n_events: int, start: int = 0) -> npt.NDArray[np.intp]:
+    """The group of each event; the events of a file are in random order.
+
+    :param start: the number of events before these
+    """
+    return (start + np.arange(n_events)) % GROUPS
+
+
+def by_group(values: Array, start: int) -> Array:
+    """The values of some events in the column of the group of each, shape (events, groups); 0 in the others.
+
+    :param values: shape (events,)
+    :param start: the number of events before these
+    """
+    columns = np.zeros((len(values), GROUPS))
+    columns[np.arange(len(values)), group_of(len(values), start)] = values
+    return columns
 
 
 def group_sums(values: Array) -> Array:
-    """Sums of the rows of ``values`` (events, columns) over the events of each group: shape (groups, columns)."""
-    sums = np.zeros((GROUPS, values.shape[1]))
-    np.add.at(sums, group_of(len(values)), values)
-    return sums
+    """The sum of the values (events,) in each group, shape (groups,)."""
+    return np.asarray(np.bincount(group_of(len(values)), values, GROUPS), dtype=float)
 
 
 def standard_error(left_out: Sequence[float] | Array) -> Any:

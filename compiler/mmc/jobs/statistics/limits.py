@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.integrate import trapezoid
-from scipy.interpolate import PchipInterpolator
 from scipy.special import chdtrc, chdtri
 
 from mmc.compiler.settings.limits import GridAxis
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.between_points import highest, maximum, refined
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.jackknife import standard_error
 from mmc.jobs.statistics.projections import Intervals, intervals, profile, projections, slice_through
@@ -110,15 +110,15 @@ class Limits:
 
     @cached_property
     def log_likelihood_ratio(self) -> Array:
-        """ln λ: the log likelihood minus its maximum over the grid and the true point, divided by 1 + N/n.
+        """ln λ: the log likelihood minus its maximum between the points or at the true point, divided by 1 + N/n.
 
         With critical values from toys, -2 ln λ is scaled such that the critical values are those of χ² instead.
         Shape (points + 1,).
 
         :raises StepError: when the likelihood is not finite at any point
         """
-        values = np.where(np.isnan(self.log_likelihood), -np.inf, self.log_likelihood)
-        best = values.max()
+        values = self._finite
+        best = float(highest(values, self.grid.shape))
         if not np.isfinite(best):
             raise StepError(
                 "the likelihood is not finite at any point of the grid: check the range of the grid, or generate more "
@@ -127,6 +127,11 @@ class Limits:
         if self.critical is not None:
             return -0.5 * self.critical.scaled(-2.0 * (values - best), self.dof)
         return np.asarray((values - best) / (1.0 + self.per_simulated))
+
+    @property
+    def _finite(self) -> Array:
+        """The log likelihood; -inf where it is not known."""
+        return np.where(np.isnan(self.log_likelihood), -np.inf, self.log_likelihood)
 
     def critical_values(self, level: float) -> Array:
         """The largest -2 ln λ inside the confidence region, before any division or scaling, shape (points + 1,)."""
@@ -147,9 +152,12 @@ class Limits:
 
     @property
     def best_fit(self) -> dict[str, float]:
-        """The point of the grid with the largest likelihood."""
-        best = self.grid.points[int(np.argmax(self.log_likelihood_ratio[:-1]))]
-        return {name: float(value) for name, value in zip(self.grid.axes, best, strict=True)}
+        """The point with the largest likelihood, between the points of the grid."""
+        _, places = maximum(self._finite[:-1].reshape(self.grid.shape), len(self.grid.axes))
+        return {
+            name: float(np.interp(place, np.arange(len(axis)), axis))
+            for (name, axis), place in zip(self.grid.axes.items(), places, strict=True)
+        }
 
     def allowed(self, level: float) -> npt.NDArray[np.bool_]:
         """True at the points inside the confidence region, in the grid's shape."""
@@ -177,13 +185,9 @@ class Limits:
 
     @cached_property
     def _refined(self) -> Array:
-        """-2 ln λ on a finer grid, by monotonic cubic interpolation along each axis: nothing overshoots at a cliff."""
+        """-2 ln λ on a finer grid."""
         values = np.minimum(-2.0 * self.on_grid, 1e6)
-        n = _refinement(values.shape)
-        for k, size in enumerate(values.shape):
-            fine = np.linspace(0.0, size - 1.0, (size - 1) * n + 1)
-            values = PchipInterpolator(np.arange(size), values, axis=k)(fine)
-        return values
+        return refined(values, _refinement(values.shape))
 
     def summary(self, levels: Sequence[float]) -> dict[str, Any]:
         """Best fit, p-value of the true point, and the confidence regions and intervals of each parameter.

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, Events
-from mmc.jobs.statistics.closure.toys import MOST_LEFT_OUT, blocks, minus_2_log
+from mmc.jobs.statistics.closure.toys import MOST_LEFT_OUT, blocks, lowest, minus_2_log
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.histograms import Binning, HistogramFigures, Template
 from mmc.jobs.statistics.limits import Limits, effective_size
@@ -188,7 +188,7 @@ def _toys(
     statistics = [
         minus_2_log(problem, entry.astype(float), size, rate=n is None) for entry, size in zip(sums, sizes, strict=True)
     ]
-    return np.stack([q[probe] - q.min(axis=0) for q, probe in zip(statistics, probes, strict=True)])
+    return np.stack([q[probe] - lowest(problem, q) for q, probe in zip(statistics, probes, strict=True)])
 
 
 def _draw(means: Array, squares: Array, toys: int, random: np.random.Generator) -> npt.NDArray[np.float32]:

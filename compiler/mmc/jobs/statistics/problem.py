@@ -16,7 +16,7 @@ Closure tests use the test events, which neither train nor calibrate.
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -26,10 +26,20 @@ import numpy as np
 from mmc.compiler.settings.limits import LimitSettings
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, EventFile, Events, Partition, Summaries, Variations
-from mmc.jobs.statistics.jackknife import GROUPS, group_sums
+from mmc.jobs.statistics.histograms import Filled
+from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.limits import Grid, Limits, effective_size
 from mmc.jobs.statistics.observed import read_observed
 from mmc.jobs.statistics.profiling import ShapeLikelihood
+
+
+@lru_cache(maxsize=4)
+def totals(file: EventFile, partition: Partition) -> Filled:
+    """The sums of all events of a partition, in one bin."""
+    found = Filled(1, len(file.benchmarks))
+    for block in file.blocks(partition):
+        found.add(np.zeros(len(block.origin), dtype=np.intp), block.events.weights, {}, block.start)
+    return found
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,8 @@ class LimitProblem:
     """The events of the closure tests. Tuning chooses hyperparameters with validation events instead of test events."""
     simulation: Partition = "validation"
     """The events that make the likelihood: they fill templates, and calibrate ratios."""
+    whole: bool = False
+    """Whether all events of :attr:`simulation` make the likelihood, read a block at a time, and not those in memory."""
     toys: bool = False
     """Whether critical values are from toys. Tuning compares trials without toys."""
     training: Array | None = None
@@ -123,7 +135,7 @@ class LimitProblem:
     @cached_property
     def expected(self) -> Array:
         """The expected number of events at each of :attr:`points`, from the events of all benchmarks and partitions."""
-        return np.asarray(self.luminosity * (self.coefficients @ self.rate_events.weights.sum(axis=0)))
+        return np.asarray(self.luminosity * (self.coefficients @ self.rate_sums))
 
     @property
     def rate_partition(self) -> Partition:
@@ -131,9 +143,9 @@ class LimitProblem:
         return "all" if self.expects_simulation else self.partition
 
     @property
-    def rate_events(self) -> Events:
-        """The events from which rates are calculated."""
-        return self.file.part(self.rate_partition)
+    def rate_sums(self) -> Array:
+        """The cross sections at the benchmarks in pb, shape (benchmarks,)."""
+        return np.asarray(totals(self.file, self.rate_partition).template.sums[0])
 
     @cached_property
     def true_coefficients(self) -> Array:
@@ -146,7 +158,7 @@ class LimitProblem:
 
         :raises StepError: when the cross section at the true point is not positive
         """
-        n = float(self.luminosity * (self.true_coefficients @ self.rate_events.weights.sum(axis=0)))
+        n = float(self.luminosity * (self.true_coefficients @ self.rate_sums))
         if not n > 0.0:
             raise StepError(f"the cross section at the true point is not positive ({n:g} events): generate more events")
         return n
@@ -188,11 +200,23 @@ class LimitProblem:
 
         Without morphing only the number at the true point is known, and used at all points.
         """
-        weights = self.file.part(self.simulation).weights
         if not self.file.has_morphing:
-            return np.full(len(self.points), effective_size(weights @ self.true_coefficients))
-        sums = self.coefficients @ weights.sum(axis=0)
-        squares = np.einsum("pi,ij,pj->p", self.coefficients, weights.T @ weights, self.coefficients)
+            return np.full(len(self.points), self._effective(self.true_coefficients[np.newaxis])[0])
+        return self._effective(self.coefficients)
+
+    @cached_property
+    def simulated(self) -> Filled:
+        """The sums of the events that make the likelihood, in one bin."""
+        if self.whole:
+            return totals(self.file, self.simulation)
+        weights = self.file.part(self.simulation).weights
+        return Filled.of(np.zeros(len(weights), dtype=np.intp), weights, 1)
+
+    def _effective(self, coefficients: Array) -> Array:
+        """The effective number of the events that make the likelihood at some points, shape (points,)."""
+        template = self.simulated.template
+        sums = coefficients @ template.sums[0]
+        squares = np.einsum("pi,ij,pj->p", coefficients, template.products[0], coefficients)
         return np.asarray(np.divide(np.square(sums), squares, out=np.zeros_like(sums), where=squares > 0.0))
 
     def per_simulated(self, n: float | Array) -> Array:
@@ -223,8 +247,7 @@ class LimitProblem:
     @cached_property
     def _expected_replicas(self) -> Array:
         """The expected numbers of events without one group of the simulated events each, shape (groups, points)."""
-        weights = self.rate_events.weights
-        left = (weights.sum(axis=0) - group_sums(weights)) * (GROUPS / (GROUPS - 1))
+        left = totals(self.file, self.rate_partition).left_out[:, 0] * (GROUPS / (GROUPS - 1))
         return np.asarray(self.luminosity * left @ self.coefficients.T)
 
     @cached_property
@@ -298,13 +321,16 @@ class LimitProblem:
 
     def summary(self) -> dict[str, Any]:
         """The entries of result files that describe the data."""
-        _, probabilities = self.asimov
+        if self.expects_simulation:
+            size, effective = self.simulated.n_events, float(self._effective(self.true_coefficients[np.newaxis])[0])
+        else:
+            size, effective = len(self.asimov[1]), effective_size(self.asimov[1])
         return {
             "n_expected": self.n_expected,
             "luminosity_pb": self.luminosity,
             "theta_true": self.named(self.theta_true),
             "include_xsec": bool(self.include_xsec),
-            "asimov_events": len(probabilities),
-            "asimov_effective_events": effective_size(probabilities),
+            "asimov_events": size,
+            "asimov_effective_events": effective,
             **({} if self.observed is None else {"n_observed": self.n_observed}),
         }

@@ -1,9 +1,9 @@
 """Profiles and slices of a likelihood on a grid, and confidence intervals of single parameters.
 
-A *profile* keeps some parameters and takes the largest likelihood over all other parameters, on the points of the grid.
-A *slice* keeps some parameters and fixes all others at one point of the grid. Both are log likelihood ratios ln λ: to
-the maximum over the grid for profiles, and to the maximum over the slice for slices. -2 ln λ follows a χ² distribution
-whose degrees of freedom are the parameters that are kept (Wilks' theorem).
+A *profile* keeps some parameters and takes the largest likelihood over all other parameters, between the points
+of the grid. A *slice* keeps some parameters and fixes all others at one point of the grid. Both are log likelihood
+ratios ln λ: to the maximum over the grid for profiles, and to the maximum over the slice for slices. -2 ln λ follows a
+χ² distribution whose degrees of freedom are the parameters that are kept (Wilks' theorem).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import chdtri
 
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.between_points import maximum
 
 Intervals = dict[str, dict[str, list[list[float]]]]
 """The first and last value of each interval, by parameter and confidence level."""
@@ -20,13 +21,18 @@ Intervals = dict[str, dict[str, list[list[float]]]]
 
 def profile(ratio: Array, keep: Sequence[int]) -> Array:
     """The profile of the log likelihood ratio along the axes ``keep``."""
-    return np.asarray(ratio.max(axis=tuple(k for k in range(ratio.ndim) if k not in keep)))
+    others = [k for k in range(ratio.ndim) if k not in keep]
+    if not others:
+        return ratio
+    values, _ = maximum(ratio.transpose(*others, *sorted(keep)), len(others))
+    return np.minimum(values, 0.0)
 
 
 def slice_through(ratio: Array, keep: Sequence[int], point: Sequence[int]) -> Array:
     """The slice along the axes ``keep`` through a point of the grid; all -inf if the whole slice is excluded."""
     values = ratio[tuple(slice(None) if k in keep else point[k] for k in range(ratio.ndim))]
-    return np.asarray(values - values.max()) if np.isfinite(values.max()) else np.asarray(values)
+    best, _ = maximum(values, values.ndim)
+    return np.asarray(values - best if np.isfinite(best) else values)
 
 
 def projections(names: Sequence[str], ratio: Array, point: Sequence[int]) -> dict[str, Array]:
@@ -58,15 +64,25 @@ def intervals(axes: Mapping[str, Array], curves: Sequence[Array], levels: Sequen
 def crossings(axis: Array, curve: Array, level: float) -> list[list[float]]:
     """First and last value of each interval where -2 ln λ is at most the χ² quantile for one degree of freedom.
 
-    Ends are interpolated in the square root of -2 ln λ, which is linear for a Gaussian likelihood. An interval that
-    reaches an end of the axis may be open there.
+    Ends are interpolated in the square root of -2 ln λ, which is linear for a Gaussian likelihood on both sides of the
+    maximum between the points. An interval that reaches an end of the axis may be open there.
     """
+    axis, curve = _with_maximum(axis, curve)
     root, limit = np.sqrt(np.maximum(-2.0 * curve, 0.0)), float(np.sqrt(chdtri(1, 1.0 - level)))
     inside = root <= limit
     edges = np.flatnonzero(np.diff(inside.astype(int)))
     ends = [_between(axis, root, limit, int(k)) for k in edges]
     ends = [float(axis[0])] * bool(inside[0]) + ends + [float(axis[-1])] * bool(inside[-1])
     return [[low, high] for low, high in list(pairwise(ends))[::2]]
+
+
+def _with_maximum(axis: Array, curve: Array) -> tuple[Array, Array]:
+    """The axis and the curve with the maximum between the points."""
+    best, (place,) = maximum(curve, 1)
+    if float(place).is_integer():
+        return axis, curve
+    k = int(place) + 1
+    return np.insert(axis, k, np.interp(place, np.arange(len(axis)), axis)), np.insert(curve, k, best)
 
 
 def _between(axis: Array, root: Array, limit: float, k: int) -> float:

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mmc.jobs.madminer.event_file import Array, Events
-from mmc.jobs.statistics.histograms import Binning, Template, bin_sums
+from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.histograms import Filled
 from mmc.jobs.statistics.problem import LimitProblem
 
 VERSION = "1.0.0"
@@ -52,28 +52,20 @@ class Yields:
         return Yields(self.nominal[bins], {name: (up[bins], down[bins]) for name, (up, down) in self.varied.items()})
 
 
-def make_workspaces(
-    problem: LimitProblem, binning: Binning, template: Events, data: Array, channel: str
-) -> dict[str, dict[str, Any]]:
+def make_workspaces(problem: LimitProblem, filled: Filled, data: Array, channel: str) -> dict[str, dict[str, Any]]:
     """The workspaces of all benchmarks except the true point.
 
     A bin is left out if its expected number of events is not positive at one of the points.
 
-    :param template: the events that fill the histogram, which are the partition ``rest``
     :param data: the number of events in each bin
     """
-    index, variations = binning.index(template.x), problem.file.variations("rest")
-    nominal = Template.of(index, template, binning.size)
-    varied = {
-        name: tuple(bin_sums(index, template.weights * factor[:, np.newaxis], binning.size) for factor in factors)
-        for name, factors in variations.items()
-    }
+    nominal, varied = filled.template, filled.varied
     benchmarks = problem.file.benchmarks
     rows = dict(zip(benchmarks, problem.file.coefficients(np.array(list(benchmarks.values()))), strict=True))
 
     def yields(row: Array) -> Yields:
         """Yields scaled to the rate of the limits."""
-        rate = problem.luminosity * float(row @ problem.rate_events.weights.sum(axis=0))
+        rate = problem.luminosity * float(row @ problem.rate_sums)
         scale = rate / float((nominal.sums @ row).sum())
         return Yields(
             scale * (nominal.sums @ row),

@@ -11,7 +11,7 @@ from mmc.jobs.learning.estimators import Estimator
 from mmc.jobs.madminer.event_file import Array, Events, Partition, Summaries
 from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.closure.evidence import Compared, DataEvidence, Scores
-from mmc.jobs.statistics.histograms import HistogramFigures, histogram_figures, make_binning
+from mmc.jobs.statistics.histograms import Filled, HistogramFigures, histogram_figures, make_binning
 from mmc.jobs.statistics.information import estimator_information
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.neyman import Cells
@@ -51,7 +51,8 @@ def score_result(
         scores = problem.file.joint_scores(events, reference, slopes) @ projection.T
         return Summaries(scores, events.probabilities(row))
 
-    test, data = Summaries(score(at_reference.x), at_reference.probabilities(row)), Summaries(score(x), asimov)
+    test = Summaries(score(at_reference.x), at_reference.probabilities(row))
+    data = None if problem.expects_simulation else Summaries(score(x), asimov)
     population = Summaries(score(problem.population.x), problem.population.probabilities(row))
     scores, data_x = score(template.x), problem.observed
     observed = None if data_x is None else Summaries(score(data_x.values), data_x.probabilities)
@@ -61,16 +62,14 @@ def score_result(
         weights = np.maximum(template.weights @ binning_row, 0.0)
         binning = make_binning(bins, projected.x, _informative(projected.x, weights) if balanced else weights)
         result = histogram_figures(
-            projected,
+            Filled.of(binning.index(projected.x), projected.weights, binning.size, variations),
             binning,
             coefficients,
             row,
-            data=data.project(direction),
+            data=None if data is None else data.project(direction),
             reference=population.project(direction),
             observed=None if observed is None else observed.project(direction),
             truth=problem.true_coefficients,
-            variations=variations,
-            fills_itself=problem.expects_simulation,
         )
         return replace(result, log_ratio=lambda values: result.log_ratio(values @ direction))
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mmc.compiler.catalogue.stages import ANALYSE, SIMULATE
-from mmc.compiler.settings.reading import DelphesAnalyseSettings, LesHouchesAnalyseSettings
+from mmc.compiler.settings.reading import DelphesAnalyseSettings, LesHouchesAnalyseSettings, TableAnalyseSettings
 from mmc.errors import StepError
 from mmc.jobs.job import StepJob, read_json, write_json
 from mmc.jobs.madminer.setup_file import Setup
@@ -18,19 +18,24 @@ from mmc.jobs.readers.regions import count_events, define_cuts, events_file, sav
 
 log = logging.getLogger(__name__)
 
+_SETTINGS: Mapping[str | None, type[LesHouchesAnalyseSettings | DelphesAnalyseSettings | TableAnalyseSettings]] = {
+    None: LesHouchesAnalyseSettings,
+    "delphes": DelphesAnalyseSettings,
+    "table": TableAnalyseSettings,
+}
+"""The settings by the reader that they name."""
+
 
 def run(job: StepJob) -> None:
     """Write ``events.h5`` and ``analyse.json``; without passing events only ``analyse.json``.
 
     With regions, the events of each region with events are in a file ``events_REGION.h5`` instead.
     """
-    kind: type[LesHouchesAnalyseSettings | DelphesAnalyseSettings] = (
-        DelphesAnalyseSettings if job.settings.get("reader") == "delphes" else LesHouchesAnalyseSettings
-    )
-    settings = job.read(kind)
+    settings = job.read(_SETTINGS[job.settings.get("reader")])
     setup = Setup.read(job.one("setup"))
     setup.point(settings.benchmark)
     known = functions(job, settings)
+    simulated: Mapping[str, Any] = {}
     if isinstance(settings, DelphesAnalyseSettings):
         from mmc.jobs.readers import delphes
 
@@ -38,6 +43,13 @@ def run(job: StepJob) -> None:
         define(reader, settings, known)
         define_cuts(reader, settings.regions)
         delphes.read(reader, job, settings)
+    elif isinstance(settings, TableAnalyseSettings):
+        from mmc.jobs.readers import tables
+
+        reader = tables.make(setup.path, settings)
+        define(reader, settings)
+        define_cuts(reader, settings.regions)
+        simulated = tables.read(reader, job, settings)
     else:
         reader = les_houches.make(setup.path, settings)
         define(reader, settings, known)
@@ -45,7 +57,8 @@ def run(job: StepJob) -> None:
         les_houches.read(reader, job, settings)
 
     n_passed = 0 if reader.observations is None else len(reader.events_sampling_benchmark_ids)
-    simulated = read_json(job.pick("events", settings.simulate_job) / SIMULATE.record)
+    if not isinstance(settings, TableAnalyseSettings):
+        simulated = read_json(job.pick("events", settings.simulate_job) / SIMULATE.record)
     n_read = simulated["n_events"]
     log.info("%d of %d events pass", n_passed, n_read)
     undefined, regions = {}, {}

@@ -1,21 +1,17 @@
 """Put the events of all jobs into one file, in a random order."""
 
 import logging
-import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from mmc.compiler.catalogue.stages import ANALYSE, COMBINE
 from mmc.compiler.settings.combine import AnalysedJob, CombineGroupSettings
 from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch
 from mmc.jobs.job import StepJob, read_json, write_json
-from mmc.jobs.madminer import workarounds
-from mmc.jobs.madminer.declarations import Content, read_agreeing
+from mmc.jobs.madminer.declarations import read_agreeing
+from mmc.jobs.madminer.event_combination import combine
 from mmc.jobs.madminer.event_summary import EVENTS, event_record
 from mmc.jobs.madminer.morphing_check import check_morphing
 from mmc.jobs.madminer.setup_file import Setup
@@ -53,7 +49,7 @@ def run(job: StepJob) -> None:
         raise StepError(f"no event passes {where} in any job: loosen the cuts, or generate more events")
     paths = [directory / events_file(region) for directory, some in zip(directories, passed, strict=True) if some]
     contents = read_agreeing(Setup.read(job.one("setup")).path, paths)
-    _combine(contents, [factor for factor, some in zip(factors, passed, strict=True) if some], job.out / EVENTS)
+    combine(contents, [factor for factor, some in zip(factors, passed, strict=True) if some], job.out / EVENTS)
     record = event_record(job.out / EVENTS)
     record["warnings"] = [*(text for entry in records for text in entry.get("warnings", ())), *record["warnings"]]
     record["integration_errors"] = integration_errors(jobs, records)
@@ -162,67 +158,6 @@ def _check_different(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str,
             for file, text in record.get("events_of_files", {}).items()
         }
     )
-
-
-def _combine(contents: Sequence[Content], factors: Sequence[float], out: Path) -> None:
-    """MadMiner's ``combine_and_shuffle``, in a time that is linear in the number of files.
-
-    A sample without a systematic uncertainty gets its nominal weights at the nuisance benchmarks of that uncertainty,
-    as in MadMiner's readers. All nuisance benchmarks get the parameters of one reference benchmark.
-    """
-    workarounds.apply()
-    from madminer.models import NuisanceParameter
-    from madminer.utils.interfaces import hdf5
-
-    first = contents[0]
-    nuisance = {name: pair for content in contents for name, pair in content.nuisance.items()}
-    added = sorted({benchmark for _, *pair in nuisance.values() for benchmark in pair if benchmark is not None})
-    names = [*first.physical, *added]
-    parts = [hdf5._load_samples(str(content.path)) for content in contents]
-    reference = _reference(contents, [weights for _, weights, _ in parts])
-    order = np.random.permutation(sum(len(ids) for _, _, ids in parts))
-    observations = np.concatenate([values for values, _, _ in parts])[order]
-    weights = np.concatenate(
-        [
-            factor * _at_reference(values[:, content.columns(names)], names, content, reference)
-            for factor, content, (_, values, _) in zip(factors, contents, parts, strict=True)
-        ]
-    )[order]
-    ids = np.concatenate([values for _, _, values in parts])[order]
-    per_benchmark = np.bincount(ids[ids >= 0], minlength=first.n_physical)
-    shutil.copyfile(first.path, out)
-    if nuisance:
-        points = [*first.points[: first.n_physical], *np.zeros((len(added), first.points.shape[1]))]
-        are_nuisance = [name in added for name in names]
-        hdf5._save_benchmarks(str(out), True, names, points, are_nuisance, [name == reference for name in names])
-        parameters = {name: NuisanceParameter(name, *definition) for name, definition in nuisance.items()}
-        hdf5._save_nuisance_params(str(out), True, parameters)
-    hdf5._save_samples(str(out), True, observations, weights, ids)
-    hdf5._save_samples_summary(str(out), True, per_benchmark, int(np.sum(ids < 0)))
-
-
-def _reference(contents: Sequence[Content], weights: Sequence[Any]) -> str:
-    """The physical benchmark with the fewest events that have weight 0 there but not everywhere; the first of equals.
-
-    The effect of a nuisance parameter on such events cannot be stored.
-    """
-    n, counts = contents[0].n_physical, np.zeros(contents[0].n_physical)
-    for values in weights:
-        is_zero = values[:, :n] == 0.0
-        counts += (is_zero & ~is_zero.all(axis=1, keepdims=True)).sum(axis=0)
-    return contents[0].physical[int(np.argmin(counts))]
-
-
-def _at_reference(weights: Any, names: Sequence[str], content: Content, reference: str) -> Any:
-    """Take the weights of the nuisance benchmarks from a file's own reference benchmark to another one."""
-    if content.reference in (None, reference):
-        return weights
-    own, other = (weights[:, names.index(name)] for name in (content.reference, reference))
-    n = content.n_physical
-    ratios = np.divide(
-        weights[:, n:], own[:, np.newaxis], out=np.ones_like(weights[:, n:]), where=own[:, np.newaxis] != 0.0
-    )
-    return np.hstack([weights[:, :n], ratios * other[:, np.newaxis]])
 
 
 def _check_benchmarks(jobs: Sequence[AnalysedJob]) -> None:

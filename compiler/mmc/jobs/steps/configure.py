@@ -7,7 +7,7 @@ from typing import Any
 from mmc.compiler.catalogue.stages import CONFIGURE
 from mmc.compiler.settings.configure import CardParameter, CoefficientParameter, ConfigureSettings
 from mmc.compiler.settings.encoding import to_json
-from mmc.compiler.settings.uncertainties import NormUncertainty, PdfUncertainty, Uncertainty
+from mmc.compiler.settings.uncertainties import NormUncertainty, PdfUncertainty, Uncertainty, WeightsUncertainty
 from mmc.errors import StepError
 from mmc.jobs.generators.contact_interactions import COEFFICIENTS
 from mmc.jobs.job import StepJob, write_json
@@ -114,6 +114,8 @@ def _madminer_words(uncertainty: Uncertainty) -> dict[str, Any]:
         return {"effect": "norm", "norm_variation": float(uncertainty.variation)}
     if isinstance(uncertainty, PdfUncertainty):
         return {"effect": "pdf", "pdf_variation": uncertainty.variation}
+    if isinstance(uncertainty, WeightsUncertainty):  # MadMiner has no such effect; the name alone is used
+        return {"effect": "norm", "norm_variation": 1.0}
     variations = tuple(float(factor) for factor in uncertainty.variations)
     return {"effect": "scale", "scale": uncertainty.scale, "scale_variations": variations}
 

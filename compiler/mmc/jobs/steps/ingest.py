@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer import layout
-from mmc.jobs.madminer.event_order import shuffle_if_ordered
+from mmc.jobs.madminer.event_order import copy_shuffled
+from mmc.jobs.madminer.event_rows import blocks_of
 from mmc.jobs.madminer.event_summary import EVENTS, event_record
 from mmc.jobs.madminer.morphing_check import check_morphing
 
@@ -26,11 +26,8 @@ def run(job: StepJob) -> None:
     settings = job.read(IngestSettings)
     _check_digest(path, settings.sha256)
     _check_content(path, settings)
-    with layout.opened(path) as file:
-        rows = (file["samples/weights"][()], file["samples/observations"][()])
-    event_sketch.check_rows_once(event_sketch.of_rows(*rows), path.name)
-    shutil.copyfile(path, job.out / EVENTS)
-    reason = shuffle_if_ordered(job.out / EVENTS, job.seed)
+    event_sketch.check_rows_once((event_sketch.of_rows(weights, x) for x, weights, _ in blocks_of(path)), path.name)
+    reason = copy_shuffled(path, job.out / EVENTS, job.seed)
     record = event_record(job.out / EVENTS)
     deviations, warnings = check_morphing(job.out / EVENTS)
     record |= {"morphing_deviations": deviations} if deviations else {}

@@ -10,7 +10,7 @@ from mmc.errors import MissingExtraError, MmcError, StepError
 from mmc.jobs.steps.limits import StoppedError
 from mmc.processes import EXIT_FULL
 
-OWN_EXTRAS = {"optuna": "optuna"}
+OWN_EXTRAS = {"optuna": "optuna", "pyarrow": "parquet"}
 """Package → extra, for the packages outside the extra ``steps``."""
 
 _FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})

@@ -98,10 +98,12 @@ def test_data_in_bins_without_simulated_events_are_doubtful(problem: LimitProble
 
 
 def test_a_region_between_the_points_of_the_grid_is_not_resolved(problem: LimitProblem) -> None:
-    between = problem.points[:2].mean(axis=0)
-    limits = problem.limits(-1e9 * np.square(problem.points - between).sum(axis=1))
-    narrow = replace(limits, log_likelihood=np.append(limits.log_likelihood[:-1], 0.0))
-    assert not narrow.is_resolved(0.95) and limits.is_resolved(0.95)
+    at, between = (
+        problem.limits(-1e9 * np.square(problem.points - best).sum(axis=1))
+        for best in (problem.points[0], problem.points[:2].mean(axis=0))
+    )
+    narrow = replace(between, log_likelihood=np.append(between.log_likelihood[:-1], 0.0))
+    assert not narrow.is_resolved(0.95) and at.is_resolved(0.95)
     assert judge(Evidence(problem, narrow)).warnings == (
         "the grid does not resolve the confidence region at 68% and 95%: it lies between the points, so use more",
     )
@@ -163,7 +165,6 @@ def test_coverages(problem: LimitProblem, coverage: float, non_centrality: float
     entry: dict[str, Any] = {"theta": {"c1": 0.0}, "level": 0.95, "coverage": coverage, "error": 0.012, "toys": 400}
     entry |= {
         "non_centrality": non_centrality,
-        "half_step": 0.0,
         "nu": nu,
         "widening": 1.0,
         "width_error": 0.0,
@@ -175,7 +176,7 @@ def test_coverages(problem: LimitProblem, coverage: float, non_centrality: float
 
 def test_toys_without_many_events_are_doubtful(problem: LimitProblem) -> None:
     entry: dict[str, Any] = {"theta": {"c1": 0.0}, "level": 0.95, "coverage": 0.95, "error": 0.012, "toys": 400}
-    entry |= {"non_centrality": 0.0, "half_step": 0.0, "nu": 0.01, "widening": 1.0, "width_error": 0.0}
+    entry |= {"non_centrality": 0.0, "nu": 0.01, "widening": 1.0, "width_error": 0.0}
     found = verdict(problem, 1.0, coverage=[entry | {"left_out": 0.03}])
     assert found.reasons == ("events with negative weights, 3.0% of the cross section, are in no toy",)
     assert verdict(problem, 1.0, coverage=[entry | {"left_out": 0.005}]).verdict == "passed"

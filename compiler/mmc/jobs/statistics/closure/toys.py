@@ -25,7 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.jackknife import GROUPS, group_of
+from mmc.jobs.statistics.between_points import highest
+from mmc.jobs.statistics.jackknife import GROUPS, by_group, group_sums
 from mmc.jobs.statistics.limits import Limits, effective_size
 from mmc.jobs.statistics.problem import LimitProblem
 
@@ -50,14 +51,12 @@ class AsimovLogRatio:
 
     def __init__(self, problem: LimitProblem) -> None:
         self.problem = problem
-        shares = problem.tested_shares
-        self._shares = np.zeros((len(shares), GROUPS))
-        self._shares[np.arange(len(shares)), group_of(len(shares))] = shares
+        self._shares = problem.tested_shares
         self._sums = np.zeros((len(problem.points), GROUPS))
 
-    def add(self, logs: Array, events: slice = slice(None), points: slice = slice(None)) -> None:
+    def add(self, logs: Array, events: slice = slice(0, None), points: slice = slice(None)) -> None:
         """Add the log ratios of some events of the population at some points, shape (points, events)."""
-        self._sums[points] += logs @ self._shares[events]
+        self._sums[points] += logs @ by_group(self._shares[events], events.start)
 
     @property
     def mean(self) -> Array:
@@ -66,7 +65,7 @@ class AsimovLogRatio:
 
     def jackknife(self) -> Iterator[Array]:
         """The means with one group left out, for each group."""
-        for sums, share in zip(self._sums.T, self._shares.sum(axis=0), strict=True):
+        for sums, share in zip(self._sums.T, group_sums(self._shares), strict=True):
             yield (self.mean - sums) / (1.0 - share)
 
 
@@ -151,3 +150,8 @@ def minus_2_log(problem: LimitProblem, sums: Array, sizes: Array, *, rate: bool)
         positive = mu > 0.0
         sums = np.where(positive, sums + sizes * np.log(np.where(positive, mu, 1.0)) - mu, -np.inf)
     return np.asarray(-2.0 * sums)
+
+
+def lowest(problem: LimitProblem, minus_2_log: Array) -> Array:
+    """The smallest -2 ln L of each data set, between the points of the grid as in limits: (points, sets) to (sets,)."""
+    return -2.0 * highest(-0.5 * minus_2_log, problem.grid.shape)

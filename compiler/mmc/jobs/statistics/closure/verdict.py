@@ -117,9 +117,11 @@ def judge_varied(problem: LimitProblem, ratios: Mapping[str, MeanRatio], limits:
 def judge_observed(problem: LimitProblem, limits: Limits, expected: Verdict) -> Verdict:
     """The verdict on limits from observed events: from these events at their best fit, and the one on expected limits.
 
-    Without morphing, weights are known at benchmarks only; at other best fits nothing is judged.
+    Without morphing, weights are known at benchmarks only: the best point of the grid is judged if it is a benchmark.
     """
     point = problem.file.coordinates(limits.best_fit)[np.newaxis]
+    if not problem.file.has_morphing:
+        point = problem.grid.points[[int(np.argmax(limits.log_likelihood[:-1]))]]
     known = problem.file.has_morphing or any((point == place).all() for place in problem.file.benchmarks.values())
     row = problem.file.coefficients(point)[0] if known else np.zeros(0)
     own = judge(Evidence(problem, limits, best_fit=row))

@@ -1,0 +1,70 @@
+"""The events of a MadMiner file in blocks of rows: memory has to hold a block, never the file."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmc.jobs.madminer import layout
+
+BLOCK = 1 << 26
+"""The bytes of a block of rows: a few copies of it are in memory at a time."""
+DATASETS = ("observations", "weights", "sampling_benchmarks")
+"""The datasets of ``samples`` with a row for each event."""
+
+
+class Rows:
+    """A dataset with one row for each event; its rows are read where they are taken."""
+
+    def __init__(self, path: Path, place: str) -> None:
+        """:raises KeyError: when the file has no such dataset"""
+        self._path, self._place = path, place
+        with layout.opened(path) as file:
+            self.shape, self.dtype = tuple(file[place].shape), file[place].dtype
+        self.size = int(np.prod(self.shape))
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, rows: Any) -> Any:
+        with layout.opened(self._path) as file:
+            return file[self._place][rows]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.asarray(self[()], dtype=dtype)
+
+
+def rows_of(file_name: str) -> tuple[Any, Any, Any]:
+    """The observables, the weights and the sampled benchmarks of a file's events; empty arrays without events.
+
+    It replaces MadMiner's ``_load_samples``, which reads all of them, even for their number.
+    """
+    with suppress(KeyError):
+        x, weights, origin = (Rows(Path(file_name), f"samples/{name}") for name in DATASETS)
+        return x, weights, origin
+    return np.empty(0), np.empty(0), np.empty(0)
+
+
+def blocks_of(path: Path) -> Iterator[tuple[Any, Any, Any]]:
+    """Observables (rows, observables), weights as they are stored (rows, benchmarks) and sampled benchmarks (rows,)."""
+    columns = rows_of(str(path))
+    for rows in slices(len(columns[0]), width(path)):
+        yield tuple(column[rows] for column in columns)
+
+
+def width(path: Path) -> int:
+    """The bytes of a row in memory, in double precision."""
+    return 8 * sum(int(np.prod(column.shape[1:])) for column in rows_of(str(path)))
+
+
+def block_rows(n_bytes: int) -> int:
+    """The rows in a block, if a row has this many bytes."""
+    return max(BLOCK // max(n_bytes, 1), 1)
+
+
+def slices(n_rows: int, n_bytes: int) -> Iterator[slice]:
+    """Blocks of rows of this many bytes each."""
+    size = block_rows(n_bytes)
+    return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))

@@ -1,0 +1,231 @@
+"""Tables of events, read into a MadMiner reader: observables from columns, and the weights at the benchmarks."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmc.compiler.settings.reading import TableAnalyseSettings
+from mmc.compiler.settings.uncertainties import WeightsUncertainty
+from mmc.errors import StepError
+from mmc.jobs.formats import event_sketch, tables
+from mmc.jobs.formats.les_houches_table import Floats
+from mmc.jobs.formats.weight_groups import find_nuisance
+from mmc.jobs.job import StepJob
+from mmc.jobs.madminer import workarounds
+from mmc.jobs.readers.expressions import Definitions
+from mmc.jobs.readers.reading import (
+    Observations,
+    definitions,
+    efficiencies,
+    hand_over,
+    observables,
+    passing_cuts,
+)
+from mmc.jobs.readers.values import Items, Known, Number, UnusualExpressionError, Vector
+
+log = logging.getLogger(__name__)
+
+_MORE = 1e-6
+"""The sum of the weights may exceed that of all generated events by this part of it, for rounding."""
+_DIFFERENT = 0.9
+"""Events are compared with those of other tables where this part of them has numbers of its own."""
+
+
+@dataclass(frozen=True)
+class TableEvents:
+    """The events of tables that are normalised together."""
+
+    name: str
+    """The first table's."""
+    columns: Mapping[str, Floats]
+    """The values of each quantity; NaN where an event lacks it."""
+    own_weights: Floats
+    """The nominal weights."""
+    weights: Mapping[str, Floats]
+    """The weights at the other benchmarks, and those of uncertainties under the names of their columns."""
+    factor: float
+    """The factor on the weights that makes their sum the cross section in pb."""
+    sketches: Mapping[str, str]
+    """What tells the events of each table apart."""
+
+    def record(self, benchmark: str) -> dict[str, Any]:
+        """The entries of a job that has made the events."""
+        total, squares = float(self.own_weights.sum()), float(np.square(self.own_weights).sum())
+        value, size = self.factor * total, total**2 / squares
+        return {
+            "n_events": len(self.own_weights),
+            "benchmark": benchmark,
+            "mean_weights_pb": {benchmark: value},
+            "effective_sample_size": {benchmark: size},
+            "cross_section_pb": value,
+            "cross_section_error_pb": 0.0,
+            "events_of_files": dict(self.sketches),
+        }
+
+
+def make(setup: Path, settings: TableAnalyseSettings) -> Any:
+    """A MadMiner reader with the efficiencies of the study."""
+    workarounds.apply_reader()
+    from madminer.lhe import LHEReader
+
+    reader = LHEReader(str(setup))
+    for efficiency in settings.efficiencies:
+        reader.add_efficiency(efficiency.definition, efficiency.default)
+    return reader
+
+
+def read(reader: Any, job: StepJob, settings: TableAnalyseSettings) -> dict[str, Any]:
+    """Read the tables of a job into a reader.
+
+    :returns: what describes the events, as a job that makes events writes it
+    :raises StepError: when a table is damaged or lacks a column, or weights do not make sense
+    """
+    events = load([job.one(name) for name in settings.tables], settings, reader.benchmark_names_phys)
+    try:
+        observed = observe(reader, events.columns, len(events.own_weights))
+    except UnusualExpressionError as error:
+        raise StepError(f"an expression cannot be computed from columns: {error}") from error
+    nuisance = find_nuisance(settings.systematics, Path(events.name))
+    hand_over(reader, observed, events, settings.benchmark, settings.background, nuisance=nuisance)
+    return events.record(settings.benchmark)
+
+
+def load(paths: Sequence[Path], settings: TableAnalyseSettings, benchmarks: Sequence[str]) -> TableEvents:
+    """The events of tables, with a weight for each benchmark.
+
+    :raises StepError: when a table is damaged or lacks a column, weights are not finite, their sum is not positive, or
+        a table holds its events twice
+    """
+    own = settings.weights.get(settings.benchmark)
+    others = [] if settings.background or settings.only_sampled else [b for b in benchmarks if b != settings.benchmark]
+    wanted = {benchmark: settings.weights.get(benchmark, benchmark) for benchmark in others}
+    varied = [
+        column
+        for entry in settings.systematics.values()
+        if isinstance(entry, WeightsUncertainty)
+        for column in entry.columns
+    ]
+    of_weights = [*wanted.values(), *varied, *(text for text in (own, settings.weight) if text is not None)]
+    optional = [settings.benchmark] if own is None and settings.weight is None else []
+    texts = tuple(dict.fromkeys((*settings.columns.values(), *of_weights)))
+    parts, sketches = [], {}
+    for path in paths:
+        part = tables.read(path, settings.tree, texts, optional)
+        for text in {*of_weights, *optional} & {*part}:
+            _check_finite(part[text], text, path.name)
+        digests = event_sketch.of_rows(np.stack(list(part.values()), axis=1)) if part else np.zeros(0, dtype=np.uint64)
+        event_sketch.check_rows_once(digests, path.name)
+        if len(np.unique(digests)) > _DIFFERENT * len(digests):  # otherwise events may be alike by chance
+            sketches[path.name] = event_sketch.write(digests)
+        parts.append(part)
+    everywhere = [text for text in (*texts, *optional) if all(text in part for part in parts)]
+    found = {text: np.concatenate([part[text] for part in parts]) for text in everywhere}
+    nominal = _nominal(found, settings, own)
+    weights = {benchmark: found[column] for benchmark, column in wanted.items()}
+    if own is not None and settings.weight is not None:
+        weights = {name: nominal * _ratio(values, found[own], paths[0].name) for name, values in weights.items()}
+    if settings.only_sampled:
+        weights = {name: np.zeros_like(nominal) for name in benchmarks if name != settings.benchmark}
+    return TableEvents(
+        name=paths[0].name,
+        columns={name: found[column] for name, column in settings.columns.items()},
+        own_weights=nominal,
+        weights={**{column: found[column] for column in varied}, **weights},
+        factor=_factor(nominal, settings, paths[0].name),
+        sketches=sketches,
+    )
+
+
+def _nominal(found: Mapping[str, Floats], settings: TableAnalyseSettings, own: str | None) -> Floats:
+    """The weights at the sampled benchmark: 1 where no column has them."""
+    column = next((text for text in (settings.weight, own, settings.benchmark) if text in found), None)
+    n_events = len(next(iter(found.values())))
+    return np.ones(n_events) if column is None or column not in found else found[column]
+
+
+def _ratio(values: Floats, own: Floats, name: str) -> Floats:
+    """Weights relative to those at the sampled benchmark.
+
+    :raises StepError: when an event could not have been sampled, but has a weight at another benchmark
+    """
+    impossible = (own == 0.0) & (values != 0.0)
+    if impossible.any():
+        raise StepError(
+            f"event {int(impossible.argmax()) + 1} of {name} has weight 0 at the benchmark at which it was sampled, "
+            "and another weight elsewhere"
+        )
+    return np.divide(values, own, out=np.zeros_like(values), where=own != 0.0)
+
+
+def _factor(nominal: Floats, settings: TableAnalyseSettings, name: str) -> float:
+    """:raises StepError: when the sum of the weights is not positive, or larger than that of all generated events"""
+    total = float(nominal.sum())
+    if not total > 0.0:
+        raise StepError(f"the weights of {name} add up to {total:g}; the sum must be positive")
+    if settings.cross_section_pb is None:
+        return 1.0
+    generated = total if settings.sum_of_weights is None else settings.sum_of_weights
+    if total > generated * (1.0 + _MORE) and not (nominal < 0.0).any():
+        raise StepError(
+            f"the weights of {name} add up to {total:g}, more than sum_of_weights, {generated:g}: it is the sum of the "
+            "weights of all generated events"
+        )
+    return settings.cross_section_pb / generated
+
+
+def _check_finite(values: Floats, text: str, name: str) -> None:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        raise StepError(
+            f"the weight {text!r} of {name} is not a finite number in {int(bad.sum()):,} of {len(values):,} events, "
+            f"first in event {int(bad.argmax()) + 1}"
+        )
+
+
+class _NoParticles:
+    """The objects of events of tables."""
+
+    def __init__(self, n_events: int) -> None:
+        self._n_events = n_events
+
+    def __len__(self) -> int:
+        return self._n_events
+
+    def items(self, name: str) -> Items:
+        raise UnusualExpressionError(f"tables have no {name!r}")
+
+    def single(self, name: str) -> Vector:
+        raise UnusualExpressionError(f"tables have no {name!r}")
+
+
+def observe(reader: Any, columns: Mapping[str, Floats], n_events: int) -> Observations:
+    """The observables of events, and which events pass the cuts.
+
+    :param columns: the values of each quantity; NaN where an event lacks it
+    :raises UnusualExpressionError: when an expression needs particles
+    """
+    particles = _NoParticles(n_events)
+    known = Definitions(particles, definitions(reader), _columns(reader, columns))
+    found, passes = observables(reader, particles, known)
+    passes = passing_cuts(reader, particles, found, passes, known)
+    passed, efficiency = efficiencies(reader, particles, found, passes, known)
+    return Observations(
+        passed, {name: np.asarray(number.values, dtype=float) for name, number in found.items()}, efficiency
+    )
+
+
+def _columns(reader: Any, columns: Mapping[str, Floats]) -> Known:
+    """The values of the quantities for expressions. Observables without a definition have their defaults in them."""
+    known = {}
+    for name, values in columns.items():
+        observable, is_there = reader.observables.get(name), np.isfinite(values)
+        if observable is None or observable.val_default is None or observable.is_required:
+            known[name] = Number(values, plain=True), is_there
+        else:
+            filled = np.where(is_there, values, observable.val_default)
+            known[name] = Number(filled, plain=True), np.ones_like(is_there)
+    return known

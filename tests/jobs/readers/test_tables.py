@@ -1,0 +1,155 @@
+"""Events of tables: observables, weights at the benchmarks and their normalisation."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from tests.jobs.physics import BENCHMARKS, Folder, configure_settings
+
+RANDOM = np.random.default_rng(7)
+N = 60
+X, Y, W = RANDOM.normal(size=N), RANDOM.normal(size=N), RANDOM.uniform(0.5, 1.5, N)
+SETTINGS: dict[str, Any] = {
+    "observables": {
+        "x": {"definition": None, "required": False, "default": None},
+        "r": {"definition": "hypot(x, why)", "required": True, "default": None},
+    },
+    "default_observables": None,
+    "cuts": [{"definition": "x > -1", "required": False}],
+    "efficiencies": [],
+    "reader": "table",
+    "sample": "signal",
+    "benchmark": "sm",
+    "background": False,
+    "tables": ["one"],
+    "tree": None,
+    "columns": {"x": "x", "why": "y"},
+    "weight": None,
+    "weights": {"ll": "w_ll"},
+    "cross_section_pb": 3.0,
+    "sum_of_weights": None,
+    "systematics": {},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    made = Folder(tmp_path_factory.mktemp("tables"))
+    made.run("configure", "configure", {**configure_settings(BENCHMARKS), "morphing": None})
+    return made
+
+
+def _table(folder: Folder, name: str, rows: slice = slice(None), **changes: Any) -> Path:
+    columns = {"x": X, "y": Y, "w": W, "w_ll": 2 * W, "lr": W * X**2, "up": 1.1 * W, **changes}
+    path = folder.path / f"{name}.npz"
+    np.savez(path, **{key: values[rows] for key, values in columns.items()})
+    return path
+
+
+def _weights(analysed: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    with h5py.File(analysed / "events.h5") as file:
+        names = [name.decode() for name in file["benchmarks/names"][()]]
+        observables = [name.decode() for name in file["observables/names"][()]]
+        weights = dict(zip(names, file["samples/weights"][()].T, strict=True))
+        return weights, dict(zip(observables, file["samples/observations"][()].T, strict=True))
+
+
+def _analyse(folder: Folder, job: str, inputs: dict[str, Path], **changes: Any) -> Path:
+    settings = {**SETTINGS, "tables": list(inputs), **changes}
+    return folder.run("analyse", job, settings, setup=folder.out("configure", "configure"), **inputs)
+
+
+def test_observables_and_weights(folder: Folder) -> None:
+    """Two tables are one sample: the cross section belongs to the sum of their weights."""
+    tables = {"one": _table(folder, "one", slice(40)), "two": _table(folder, "two", slice(40, None))}
+    analysed = _analyse(folder, "sum", tables, weight="w")
+    weights, found = _weights(analysed)
+    kept = X > -1
+    np.testing.assert_allclose(found["x"], X[kept])
+    np.testing.assert_allclose(found["r"], np.hypot(X, Y)[kept])
+    for name, expected in {"sm": W, "ll": 2 * W, "lr": W * X**2}.items():
+        np.testing.assert_allclose(weights[name], (3.0 / W.sum() * expected)[kept])
+    record = json.loads((analysed / "analyse.json").read_text())
+    assert (record["n_read"], record["n_passed"]) == (N, kept.sum())
+    assert record["cross_section_pb"][0] == pytest.approx(3.0)
+    assert set(record["events_of_files"]) == {"one.npz", "two.npz"}
+
+
+def test_weights_relative_to_the_sampled_benchmark(folder: Folder) -> None:
+    """Corrections in the nominal weight apply at all benchmarks; a part of the generated events is in the table."""
+    settings = {"weight": "up", "weights": {"sm": "w", "ll": "w_ll"}, "sum_of_weights": 1000.0}
+    weights, _ = _weights(_analyse(folder, "part", {"one": _table(folder, "part")}, **settings))
+    kept = X > -1
+    np.testing.assert_allclose(weights["sm"], (3.0 / 1000.0 * 1.1 * W)[kept])
+    np.testing.assert_allclose(weights["ll"], (3.0 / 1000.0 * 2.2 * W)[kept])
+
+
+def test_weights_of_uncertainties_and_at_the_own_benchmark_only(folder: Folder) -> None:
+    settings = {
+        "weight": "w",
+        "only_sampled": True,
+        "cross_section_pb": None,
+        "systematics": {"jes": {"effect": "weights", "up": "up"}, "lumi": {"effect": "norm", "variation": 1.02}},
+    }
+    weights, _ = _weights(_analyse(folder, "varied", {"one": _table(folder, "varied")}, **settings))
+    kept = X > -1
+    np.testing.assert_allclose(weights["sm"], W[kept])
+    assert not weights["ll"].any()
+    np.testing.assert_allclose(weights["jes_nuisance_param_0_benchmark_0"], 1.1 * W[kept])
+    np.testing.assert_allclose(weights["lumi_nuisance_param_0_benchmark_0"], 1.02 * W[kept])
+
+
+@pytest.mark.parametrize(
+    ("changes", "settings", "message"),
+    [
+        (
+            {"w_ll": np.where(X[3] == X, np.nan, W)},
+            {},
+            "the weight 'w_ll' of bad.npz is not a finite number in 1 of 60",
+        ),
+        ({"w": -W}, {"weight": "w"}, "the weights of bad.npz add up to -"),
+        ({}, {"sum_of_weights": 3.0}, "the weights of bad.npz add up to 60, more than sum_of_weights, 3"),
+        ({"w": W * (X > 0)}, {"weight": "up", "weights": {"sm": "w", "ll": "w_ll"}}, "has weight 0 at the benchmark"),
+        ({"lr": W[:5]}, {}, "the columns of bad.npz have different lengths: 'x' has 60 events, and 'lr' has 5"),
+        ({key: np.tile(v[:30], 2) for key, v in {"x": X, "y": Y, "w_ll": W, "lr": W}.items()}, {}, "are copies of"),
+        ({}, {"cuts": [{"definition": "j[0].pt > 1", "required": False}]}, "tables have no 'j'"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(
+    folder: Folder, tmp_path: Path, changes: dict[str, Any], settings: dict[str, Any], message: str
+) -> None:
+    place = Folder(tmp_path)
+    table = _table(place, "bad", **changes)
+    inputs = {"setup": folder.out("configure", "configure"), "one": table}
+    assert message in place.refusal("analyse", "bad", {**SETTINGS, **settings}, **inputs)
+
+
+def test_regions_have_files_of_their_own(folder: Folder) -> None:
+    table = _table(folder, "regions", y=np.abs(Y), x=np.abs(X))
+    regions = {
+        "near": {"cuts": [{"definition": "r < 1", "required": False}], "observables": ["x", "r"], "required": []},
+        "far": {"cuts": [{"definition": "r >= 1", "required": False}], "observables": ["r"], "required": []},
+    }
+    analysed = _analyse(folder, "regions", {"one": table}, weight="w", regions=regions)
+    inside = np.hypot(X, Y) < 1
+    counted = json.loads((analysed / "analyse.json").read_text())["regions"]
+    for name, mask in {"near": inside, "far": ~inside}.items():
+        with h5py.File(analysed / f"events_{name}.h5") as file:
+            assert len(file["samples/weights"]) == mask.sum()
+            assert [text.decode() for text in file["observables/names"][()]] == regions[name]["observables"]
+        assert counted[name]["weight_pb"] == pytest.approx(3.0 * W[mask].sum() / W.sum())
+
+
+def test_missing_elements_get_the_default(folder: Folder) -> None:
+    x = np.where(X > 1.0, np.nan, X)
+    settings = {
+        "observables": {**SETTINGS["observables"], "x": {"definition": None, "required": False, "default": 9.0}}
+    }
+    _, found = _weights(_analyse(folder, "default", {"one": _table(folder, "default", x=x)}, **settings))
+    filled = np.where(X > 1.0, 9.0, X)
+    np.testing.assert_allclose(found["x"], filled[filled > -1])
+    np.testing.assert_allclose(found["r"], np.hypot(filled, Y)[filled > -1])
