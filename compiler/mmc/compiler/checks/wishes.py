@@ -20,7 +20,8 @@ _REWEIGHTED = (
     "`events: {samples: {NAME: {reweight: …}}}`"
 )
 _REGIONS = "select the events of each region in `regions`, by name, as in `regions: {high: {cuts: [m_ll > 800]}}`"
-_COMBINED = "mmc does not combine studies: write one study for each, and add the ln L of their results"
+_COMBINED = "regions are combined in `combinations`, as in `combinations: {both: {of: [low, high]}}`"
+_MIXTURE = "mmc learns the ratio of all samples together: name them in a region or group, `samples: [signal, top]`"
 _SETUP = (
     "a study replaces MadMiner's setup file by `parameters` and `benchmarks`; `events.file` reads an event file; a "
     "command that sets up the jobs is `execution.setup`"
@@ -66,7 +67,8 @@ WISHES: Mapping[str, str] = {
     **dict.fromkeys(("madspin", "madspin_card", "decay", "decays"), _DECAYS),
     **dict.fromkeys(("reweight", "reweighting", "reweight_card"), _REWEIGHTED),
     **dict.fromkeys(("region", "channel", "channels", "category", "categories"), _REGIONS),
-    **dict.fromkeys(("combination", "combinations", "combine", "mixture"), _COMBINED),
+    **dict.fromkeys(("combination", "combine"), _COMBINED),
+    "mixture": _MIXTURE,
     **dict.fromkeys(("setup", "setup_file", "madminer"), _SETUP),
     **dict.fromkeys(("object", "particles"), _OBJECTS),
     **dict.fromkeys(("variables", "inputs"), _VARIABLES),
