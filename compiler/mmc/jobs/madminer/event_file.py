@@ -177,9 +177,11 @@ class EventFile:
             for row, point in zip(matrix, points, strict=True):
                 row[self._benchmark_at(point)] = 1.0
             return matrix
-        for row, point in zip(matrix, points, strict=True):
-            weights = self._file.morpher.calculate_morphing_weights(point)
-            row[: len(weights)] = weights
+        exponents = np.asarray(self._file.morpher.components, dtype=int)
+        powers = points[:, :, np.newaxis] ** np.arange(exponents.max() + 1)
+        components = np.prod(powers[:, np.arange(points.shape[1]), exponents], axis=2)
+        weights = components @ np.asarray(self._file.morpher.morphing_matrix)
+        matrix[:, : weights.shape[1]] = weights
         return matrix
 
     @property
