@@ -134,7 +134,8 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
         return [f"outputs: {place}", *_tracked(out, plan)]
     place /= last.jobs[0].name
     results = read_json(place / REPORT.record)
-    limits = results["baselines"] + results["methods"]
+    combined = [entry for entry in results.get("combinations", ()) if "grid" in entry]
+    limits = results["baselines"] + results["methods"] + combined
     lines = ["", *limits_table(limits), ""] if limits else []
     lines += [f"warning: {warning}" for warning in results["warnings"][:WARNINGS]]
     if len(results["warnings"]) > WARNINGS:

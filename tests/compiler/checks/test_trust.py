@@ -19,7 +19,7 @@ CASES = {
     "run_card": (("  samples:", "  run_card: {custom_fcts: a.f}\n  samples:"), "custom_fcts"),
     "run_card of a sample": ((SIGNAL, SIGNAL.replace("}", ", run_card: {bias_module: a}}")), "bias_module"),
     "setup": (("name: example", "name: example\nexecution: {setup: make}"), "setup"),
-    "slice": ((SIGNAL, SIGNAL.replace("}", ", slices: {a: {gridpack: true}, b: {ptj: 1}}}")), "GRIDPACK"),
+    "slice": ((SIGNAL, SIGNAL.replace("}", ", slices: {a: {bias_module: ptj_bias}, b: {ptj: 1}}}")), "BIAS_MODULE"),
 }
 """A setting in each place, and its name in ``trust``."""
 CARDS = {

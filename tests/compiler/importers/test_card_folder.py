@@ -72,7 +72,11 @@ def test_points_of_the_reweight_card_are_benchmarks(tmp_path: Path) -> None:
         "pdf": "NNPDF31_nnlo_as_0118_mc_hessian_pdfas",
     }
     assert generation["param_card"] == {"file": "cards/param_card.dat", "mass 6": 172.5}
-    assert generation["samples"]["signal"] == {"process": ["p p > t t~ @0", "p p > t t~ j"], "events": 20000}
+    assert generation["samples"]["signal"] == {
+        "process": ["p p > t t~ @0", "p p > t t~ j"],
+        "events": 20000,
+        "reweight_card": ["change process p p > t t~ NP=1"],
+    }
     card = (tmp_path / "out" / "cards" / "run_card.dat").read_text()
     assert "ptj" in card and "nevents" not in card and "custom_fcts" not in card
     for lost in (
@@ -92,10 +96,20 @@ def test_cards_alone_make_a_study(tmp_path: Path) -> None:
         tmp_path,
         tt_proc_card="generate e- e+ > mu- mu+",
         tt_run_card="10 = nevents\n0 = lpp1\n0 = lpp2\n125 = ebeam1\n125 = ebeam2\n",
-        madspin_card="set spinmode none\ndecay t > w+ b\nlaunch\n",
+        madspin_card="set spinmode none\nset ms_dir /tmp\ndefine lep = e+ mu+\ndecay mu- > e- ve~ vm\nlaunch\n",
     )
     assert study["generation"]["beams"] == {"energy": "125 GeV", "particles": ["e-", "e+"]}
-    assert "no reweight card varies a parameter" in text and "decay t > w+ b" in text
+    assert "no reweight card varies a parameter" in text and "`set ms_dir /tmp`" in text
+    assert study["generation"]["definitions"] == {"lep": "e+ mu+"}
+    assert study["generation"]["samples"]["signal"]["madspin"] == {"spinmode": "none", "decays": ["mu- > e- ve~ vm"]}
+
+
+def test_merging_of_cards(tmp_path: Path) -> None:
+    study, _ = imported(
+        tmp_path, tt_run_card=f"{RUN} 1 = ickkw\n 20.0 = xqcut\n", pythia8_card="JetMatching:qCut = 35\n"
+    )
+    merging = study["generation"]["samples"]["signal"]["merging"]
+    assert merging == {"scheme": "mlm", "jets": 1, "xqcut": "20 GeV", "qcut": "35 GeV"}
 
 
 def test_a_folder_without_cards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

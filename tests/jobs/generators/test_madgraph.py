@@ -299,7 +299,7 @@ def test_a_few_events_may_be_missing(
         ),
         (
             {"run_card": {"ickkw": 1}, "shower": {"card": None, "settings": {}}},
-            "ickkw in the run card of signal matches events of several jets to the shower, which mmc does not support",
+            "ickkw in the run card of signal matches events of several jets to the shower, without `merging`",
         ),
         ({"sample": "other"}, "signal is the process of signal, not of other"),
     ],

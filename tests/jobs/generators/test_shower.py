@@ -61,9 +61,11 @@ def events(tmp_path: Path) -> Path:
 
 
 def _run(events: Path, name: str = "x", seed: int = 5, lines: list[str] = NO_MPI) -> tuple[set[int], str]:
+    """The numbers of the events that are lost, and the text."""
     out = events.with_name(f"{name}.hepmc.gz")
     settings = [*shower.setting_lines(None, {}, nlo=False), *lines]
-    lost = shower.run(events, out, settings, seed=seed, weights=["sm", "w"], scratch=events.parent)
+    kept = shower.run(events, out, settings, seed=seed, weights=["sm", "w"], scratch=events.parent)
+    lost = set(range(1, 41)) - kept.keys()
     return lost, gzip.decompress(out.read_bytes()).decode()
 
 

@@ -27,12 +27,12 @@ RUN_CARD = {
     **dict.fromkeys(("ebeam1", "ebeam2"), "`generation.beams.energy`"),
     **dict.fromkeys(("lpp1", "lpp2"), "`generation.beams.particles`"),
     **dict.fromkeys(("pdlabel", "pdlabel1", "pdlabel2", "lhaid"), _PDF),
+    "gridpack": "nowhere: mmc generates the events of a study, and makes or starts no gridpack",
     **dict.fromkeys(("use_syst", "systematics_program", "systematics_arguments"), _SYSTEMATICS),
     **dict.fromkeys(("sys_scalefact", "sys_alpsfact", "sys_matchscale", "sys_pdf"), _SYSTEMATICS),
 }
 """The settings that a run card must not contain, each with its place in the study."""
 _MATCHING = ("ickkw", "xqcut", "ktdurham", "ptlund")
-_UNMATCHED = "generate a fixed number of jets, or split phase space into slices"
 _PYTHIA = {
     "beams:": "`generation.beams`",
     "random:": _SEED,
@@ -91,29 +91,36 @@ def run_card_settings(ctx: Context) -> Iterator[Diagnostic]:
 
 MMC333 = Code(
     "MMC333",
-    "Jets are matched to the shower",
-    "Samples with different numbers of jets overlap after the shower. MadGraph and Pythia can match them (MLM, "
-    "CKKW-L); matching drops some events after the shower. mmc checks that no event is lost, so it does not support "
-    "matching. Generate a fixed number of jets, or split phase space into slices.",
+    "Jets are matched to the shower by a card",
+    "Samples with different numbers of jets overlap after the shower. `merging` of a sample merges them (MLM, CKKW-L): "
+    "it sets `ickkw`, `xqcut` and `ptlund` in the run card, and what Pythia needs. Settings of the run card alone "
+    "would change the events and not the shower. Shower-kT MLM and merging in Durham kT (`ktdurham`) are not "
+    "supported, as Pythia's Python package does not have their scales.",
 )
 
 
 @rule(MMC333)
 def matching(ctx: Context) -> Iterator[Diagnostic]:
-    """Events with different numbers of jets are not matched to the shower."""
+    """Events with different numbers of jets are merged by `merging` alone."""
     if ctx.get("generation", "shower") in (None, "none"):
         return
-    for path, _ in run_card_places(ctx):
+    for path, concerned in run_card_places(ctx):
         for name, value in (ctx.get(*path) or {}).items():
             if name.lower() in _MATCHING and _is_positive(str(value)):
-                message = f"`{name}` matches jets to the shower, which mmc does not support"
-                yield ctx.problem(MMC333, (*path, name), message, _UNMATCHED, key=True)
+                message = f"`{name}` changes the events for merging, but not the shower"
+                yield ctx.problem(MMC333, (*path, name), message, _merged(concerned), key=True)
     for card in run_cards(ctx):
         for entry in _run_card(ctx, card.file, _MATCHING):
-            if _is_positive(entry.value) and entry.name not in card.settings:
-                message = f"line {entry.line} of {card.file[:100]} matches jets to the shower"
-                help_text = f"write `{entry.name}: 0` beside `file`, or remove the line; {_UNMATCHED}"
+            if _is_positive(entry.value) and entry.name not in card.settings and "merging" not in card.sample:
+                message = f"line {entry.line} of {card.file[:100]} changes the events for merging, but not the shower"
+                help_text = f"{_merged([card.sample])}; or write `{entry.name}: 0` beside `file`"
                 yield ctx.problem(MMC333, card.path, message, help_text)
+
+
+def _merged(concerned: Iterable[Mapping[str, Any]]) -> str:
+    if any("merging" in sample for sample in concerned):
+        return "remove it: `merging` sets it"
+    return "write it in the sample, as in `merging: {scheme: mlm, jets: 2, xqcut: 20 GeV}`"
 
 
 def _is_positive(value: str) -> bool:
@@ -321,6 +328,7 @@ def _accepted(ctx: Context, sample: Mapping[str, Any]) -> dict[str, set[Any]]:
     accepted: dict[str, set[Any]] = {
         "nevents": {*counts(ctx, sample), shared(ctx, sample, "events_per_job")},
         "iseed": {0},
+        "gridpack": {"f", "false", ".false.", 0},
         "python_seed": {-2},  # MadGraph's value for "the same as iseed"
     }
     if energies is not None:

@@ -10,6 +10,8 @@ from mmc.compiler.expressions.checker import check_expression, transformed
 from mmc.compiler.expressions.parts import MMC407
 from mmc.compiler.inputs.cards import Number, asks_for_corrections, numbers
 from mmc.compiler.inputs.madgraph_settings import process_refusal
+from mmc.compiler.inputs.process_words import final_state
+from mmc.compiler.inputs.refusals import words
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 from mmc.compiler.language.document import Path
 
@@ -182,7 +184,11 @@ def orders(ctx: Context) -> Iterator[Diagnostic]:
         order = shared(ctx, sample, "order")
         lines = lines_of(sample)
         corrected = [line for line in lines if asks_for_corrections(line)]
-        if order == "LO" and corrected:
+        induced = next((line for line in lines if _is_loop_induced(line, shared(ctx, sample, "model"))), None)
+        if order == "LO" and induced is not None:
+            message = f"`{induced.strip()[:60]}` has no diagrams without a loop in this model"
+            yield ctx.problem(MMC324, (*path, "process"), message, _LOOP_INDUCED)
+        elif order == "LO" and corrected:
             message = f"`{corrected[0].strip()[:60]}` asks for corrections, but the order is LO"
             help_text = f"add `order: NLO`, or remove the brackets; {_LOOP_INDUCED}"
             yield ctx.problem(MMC324, (*path, "process"), message, help_text)
@@ -192,6 +198,17 @@ def orders(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(MMC324, at, message, "name them in brackets, `p p > t t~ [QCD]`, or write `order: LO`")
         elif order == "NLO":
             yield from _next_to_leading(ctx, name, sample)
+
+
+_COLOURLESS = words("a z h w+ w- e- e+ mu- mu+ ta- ta+ ve vm vt ve~ vm~ vt~ l+ l- vl vl~")
+
+
+def _is_loop_induced(line: str, model: Any) -> bool:
+    """Whether two gluons become particles without colour, which in the Standard Model takes a loop."""
+    if "[" in line or not isinstance(model, str) or model.partition("-")[0] not in ("sm", "loop_sm"):
+        return False
+    outgoing = final_state(line)
+    return line.partition(">")[0].split() == ["g", "g"] and bool(outgoing) and set(outgoing) <= _COLOURLESS
 
 
 def _next_to_leading(ctx: Context, name: str, sample: Mapping[str, Any]) -> Iterator[Diagnostic]:

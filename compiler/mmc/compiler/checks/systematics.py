@@ -9,35 +9,28 @@ from mmc.compiler.checks.events import MMC305
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
 from mmc.compiler.language.document import Path
 
-_VARIED = {"mu": ("mur", "muf"), "mur": ("mur",), "muf": ("muf",)}
-"""For each scale of MadMiner, the scales of MadGraph that it varies."""
-
-
 MMC325 = Code(
     "MMC325",
-    "A sample has two uncertainties of the same kind",
-    "In each sample, MadGraph varies the renormalisation scale, the factorisation scale (`mu` is both) and the set of "
-    "parton distributions only once; otherwise MadMiner fails. The number of rate uncertainties (`norm`) is not "
-    "limited.",
+    "A sample has two uncertainties of the parton distributions",
+    "In each sample, MadGraph takes the weights of one set of parton distributions besides its own. The numbers of "
+    "uncertainties of scales and of rates (`norm`) are not limited.",
 )
 
 
 @rule(MMC325)
 def varied_once(ctx: Context) -> Iterator[Diagnostic]:
-    """In a sample, MadGraph varies each scale once, and uses one set of parton distributions."""
+    """In a sample, MadGraph takes one other set of parton distributions."""
     known = ctx.entries("systematics")
     for name, sample in ctx.samples.items() if ctx.origin is MADGRAPH else ():
-        seen: dict[str, str] = {}
+        first: str | None = None
         for index, key in enumerate(sample["systematics"]):
-            entry = known.get(key, {"effect": "norm"})
-            varied = _VARIED[entry["scale"]] if entry["effect"] == "scale" else ("pdf",)
-            for what in varied if entry["effect"] != "norm" else ():
-                other = seen.setdefault(what, key)
-                if other != key:
-                    message = f"{show(other)} and {show(key)} both vary {what} of sample {show(name)}"
-                    path = ("generation", "samples", name, "systematics", index)
-                    yield ctx.problem(MMC325, path, message, "name only one of them: MadMiner can vary it once")
-                    break
+            if known.get(key, {}).get("effect") != "pdf":
+                continue
+            if first is not None and key != first:
+                message = f"{show(first)} and {show(key)} both vary the parton distributions of sample {show(name)}"
+                path = ("generation", "samples", name, "systematics", index)
+                yield ctx.problem(MMC325, path, message, "name only one of them")
+            first = first or key
 
 
 MMC326 = Code(

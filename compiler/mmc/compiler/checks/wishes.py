@@ -12,14 +12,16 @@ _ENTRY = "NAME"
 """Stands for any name in a place, as in ``methods.NAME.training``."""
 
 _DECAYS = (
-    "mmc does not run MadSpin: write decays into the process, as in `p p > t t~, (t > w+ b, w+ > mu+ vm), t~ > w- b~`"
+    "MadSpin decays the final state of a sample: `generation.samples.NAME.madspin: {decays: ['t > w+ b, w+ > l+ vl']}`"
 )
 _REWEIGHTED = (
-    "mmc writes the reweight card: every event gets a weight at each of the `benchmarks`; events that exist get theirs "
-    "from `events: {samples: {NAME: {reweight: …}}}`"
+    "mmc writes the reweight card: every event gets a weight at each of the `benchmarks`; further lines of it are "
+    "`generation.samples.NAME.reweight_card`; events that exist get theirs from "
+    "`events: {samples: {NAME: {reweight: …}}}`"
 )
 _REGIONS = "select the events of each region in `regions`, by name, as in `regions: {high: {cuts: [m_ll > 800]}}`"
-_COMBINED = "mmc does not combine studies: write one study for each, and add the ln L of their results"
+_COMBINED = "regions are combined in `combinations`, as in `combinations: {both: {of: [low, high]}}`"
+_MIXTURE = "mmc learns the ratio of all samples together: name them in a region or group, `samples: [signal, top]`"
 _SETUP = (
     "a study replaces MadMiner's setup file by `parameters` and `benchmarks`; `events.file` reads an event file; a "
     "command that sets up the jobs is `execution.setup`"
@@ -30,8 +32,11 @@ _ONE_FILE = "a study is one file; YAML repeats a part of it: `&name` marks the p
 _SCANS = "`evaluation.grid` scans all parameters together; `scan` of a method scans hyperparameters"
 _EXPECTED = "without `evaluation.observed` results are those expected at `evaluation.theta_true`"
 _DATA = "observed events are a CSV file, `evaluation.observed.file`; events to learn from are in `events`"
-_MATCHING = "mmc does not match jets to the shower: generate a fixed number of jets, or `slices` of phase space"
-_GRIDPACK = "mmc does not start gridpacks; it reads their event files, as `events.samples`"
+_MATCHING = "samples merge jet multiplicities: `generation.samples.NAME.merging: {scheme: mlm, jets: 2, xqcut: 20 GeV}`"
+_GRIDPACK = (
+    "mmc does not start gridpacks, which are programs with beams and cards of their own; it reads the files that they "
+    "write, as `events.samples`"
+)
 _MODEL = "a UFO model that travels with the study is `model: {ufo: models/X.tar.gz, restrict: cards/restrict_y.dat}`"
 _NUISANCE = "write uncertainties in `systematics`, and name them in `systematics` of each sample that has them"
 _NTUPLES = (
@@ -62,7 +67,8 @@ WISHES: Mapping[str, str] = {
     **dict.fromkeys(("madspin", "madspin_card", "decay", "decays"), _DECAYS),
     **dict.fromkeys(("reweight", "reweighting", "reweight_card"), _REWEIGHTED),
     **dict.fromkeys(("region", "channel", "channels", "category", "categories"), _REGIONS),
-    **dict.fromkeys(("combination", "combinations", "combine", "mixture"), _COMBINED),
+    **dict.fromkeys(("combination", "combine"), _COMBINED),
+    "mixture": _MIXTURE,
     **dict.fromkeys(("setup", "setup_file", "madminer"), _SETUP),
     **dict.fromkeys(("object", "particles"), _OBJECTS),
     **dict.fromkeys(("variables", "inputs"), _VARIABLES),

@@ -9,6 +9,7 @@ from typing import Any
 from mmc.compiler.importers.cards import (
     Cards,
     add_delphes_card,
+    add_madspin,
     add_param_card,
     add_pythia,
     add_run_card,
@@ -18,6 +19,7 @@ from mmc.compiler.importers.cards import (
 )
 from mmc.compiler.importers.reweight_card import named_places, read_reweighting, set_entry, values
 from mmc.compiler.importers.yaml_text import comment, flow, mapping
+from mmc.compiler.inputs.madgraph_settings import reweight_refusal
 from mmc.errors import UsageError
 
 _KINDS: Mapping[str, str] = {
@@ -51,20 +53,30 @@ def import_cards(folder: Path, name: str) -> tuple[str, dict[str, str]]:
     cards.notes += twice
     with values_of(found.get("run", "run_card.dat")):
         add_run_card(cards, card_text(*_place(folder, found, "run")), found["run"])
-    for kind, add in (("param", add_param_card), ("pythia", add_pythia), ("delphes", add_delphes_card)):
+    for kind, add in (
+        ("param", add_param_card),
+        ("madspin", add_madspin),
+        ("pythia", add_pythia),
+        ("delphes", add_delphes_card),
+    ):
         if kind in found:
             with values_of(found[kind]):
                 add(cards, card_text(folder, found[kind]))
     slha = cards.files.get("cards/param_card.dat", "")
     _customize(cards, card_text(folder, found["customize"]) if "customize" in found else "", slha)
-    if "madspin" in found:
-        _keep(cards, "the MadSpin card", card_text(folder, found["madspin"]))
     lines = ['mmc: "1.0"', f"name: {flow(name)}", "title: Imported from cards of MadGraph", "seed: 1", ""]
     reweight = card_text(folder, found["reweight"]) if "reweight" in found else ""
     points, places, notes = _points(reweight, slha, cards)
     lines += [*_parameters(points, places, slha, notes), "", *_generation(cards)]
     if cards.delphes_card:
         lines += ["", f"detector: {flow({'simulation': 'delphes', 'card': cards.delphes_card})}"]
+    elif _is_showered(cards):
+        shipped = {"simulation": "delphes", "shipped_card": "delphes_card_CMS.tcl"}
+        lines += [
+            "",
+            *comment("There is no Delphes card: this is one that Delphes ships."),
+            f"detector: {flow(shipped)}",
+        ]
     lines += [
         "",
         "# Cards do not say what is measured: change the following.",
@@ -89,6 +101,10 @@ def _grid(names: Sequence[str]) -> Iterator[str]:
         points = next(n for n in range(10, 1, -1) if n ** len(names) <= _MOST_POINTS or n == 2)
         yield "  # All parameters together allow few values of each."
         yield f"  grid: {flow({name: {'points': points} for name in names})}"
+
+
+def _is_showered(cards: Cards) -> bool:
+    return bool(cards.pythia or cards.delphes_card or cards.merging)
 
 
 def _found(folder: Path) -> tuple[dict[str, str], list[str]]:
@@ -125,16 +141,15 @@ def _customize(cards: Cards, text: str, slha: str) -> None:
             cards.notes.append(f"`{' '.join(words)}` of the card that customizes others is left out")
 
 
-def _keep(cards: Cards, what: str, text: str) -> None:
-    lines = [raw.partition("#")[0].strip() for raw in text.splitlines()]
-    cards.notes += [f"{what} says `{line}`" for line in lines if line and line != "launch"]
-
-
 def _points(reweight: str, slha: str, cards: Cards) -> tuple[dict[str, dict[str, float]], dict[str, str], list[str]]:
     """The benchmarks by name, with values by place; the places of the parameters by name; notes on them."""
     named = named_places(slha)
     card = read_reweighting(reweight, {name.lower(): place for name, place in named.items()})
-    cards.notes += [f"the reweight card says `change {line}`" for line in card.changes if _is_unusual(line)]
+    for line in filter(_is_unusual, card.changes):
+        if reweight_refusal(f"change {line}") is None:
+            cards.reweight_card.append(f"change {line}")
+        else:
+            cards.notes.append(f"the reweight card says `change {line}`, which is left out")
     cards.notes += [f"the reweight card says `{line}`, which is left out" for line in card.left]
     base = values(slha) | {key: float(value) for key, value in cards.param_card.items() if isinstance(value, float)}
     every = list(dict.fromkeys(place for point in card.points.values() for place in point))
@@ -246,6 +261,10 @@ def _generation(cards: Cards) -> Iterator[str]:
     process = cards.process[0] if len(cards.process) == 1 else cards.process
     yield from mapping({"process": process}, 6)
     yield f"      events: {cards.events} # at every benchmark, those that complete the basis too"
-    if cards.pythia or cards.delphes_card:
+    more = {"madspin": cards.madspin if "decays" in cards.madspin else {}, "merging": cards.merging}
+    yield from mapping({key: value for key, value in more.items() if value}, 6)
+    if cards.reweight_card:
+        yield from mapping({"reweight_card": cards.reweight_card}, 6)
+    if _is_showered(cards):
         shower = {"program": "pythia8", **({"settings": cards.pythia} if cards.pythia else {})}
         yield from mapping({"shower": shower}, 2)

@@ -10,6 +10,7 @@ from typing import Any
 from mmc.compiler.catalogue import parton_sets
 from mmc.compiler.inputs import delphes_card, madgraph_settings, pythia_settings
 from mmc.compiler.inputs.cards import asks_for_corrections, delphes_seeds, run_card
+from mmc.compiler.inputs.process_words import final_state
 from mmc.compiler.inputs.refusals import Refusal
 from mmc.compiler.language.diagnostics import show
 from mmc.errors import UsageError
@@ -35,6 +36,10 @@ class Cards:
     run_card: Mapping[str, object] = field(default_factory=dict)
     pythia: dict[str, str] = field(default_factory=dict)
     param_card: Mapping[str, object] = field(default_factory=dict)
+    reweight_card: list[str] = field(default_factory=list)
+    """Lines of the reweight card that are for all points."""
+    madspin: dict[str, Any] = field(default_factory=dict)
+    merging: dict[str, Any] = field(default_factory=dict)
     delphes_card: str | None = None
     shipped_card: str | None = None
     files: dict[str, str] = field(default_factory=dict)
@@ -141,13 +146,43 @@ def add_run_card(cards: Cards, text: str, name: str) -> None:
         cards.beams["pdf"] = _pdf(said)
     if int(float(said.get("iseed", "0"))):
         cards.notes.append(f"iseed = {said['iseed']} of the run card: every job has its own seed from the study's")
+    add_merging(cards, said)
     refused = list(madgraph_settings.run_card_refusals(text))
     cards.notes += [f"line {found.line} of the run card: {found.reason}" for found in refused]
-    owned = {entry.line for entry in run_card(text) if entry.name in {*madgraph_settings.OWNED, "run_tag"}} | {
-        found.line for found in refused
-    }
+    alone = {*madgraph_settings.OWNED, "run_tag", *(("ickkw", "xqcut") if cards.merging else ())}
+    owned = {entry.line for entry in run_card(text) if entry.name in alone} | {found.line for found in refused}
     cards.files["cards/run_card.dat"] = _without(text, owned)
     cards.run_card = {"file": "cards/run_card.dat"}
+
+
+_MADSPIN = {"spinmode": str, "bw_cut": float}
+
+
+def add_madspin(cards: Cards, text: str) -> None:
+    """The decays of a MadSpin card."""
+    for raw in text.splitlines():
+        words = raw.partition("#")[0].split()
+        key = words[1].lower() if len(words) == 3 and words[0] == "set" else ""
+        if words[:1] == ["decay"]:
+            cards.madspin.setdefault("decays", []).append(" ".join(words[1:]))
+        elif words[:1] == ["define"] and len(words) > 2:
+            cards.definitions.setdefault(words[1], " ".join(words[3:] if words[2] == "=" else words[2:]))
+        elif key in _MADSPIN:
+            value = _MADSPIN[key](words[2])
+            cards.madspin[key] = "madspin" if value == "full" else value
+        elif words and words != ["launch"]:
+            cards.notes.append(f"the MadSpin card says `{' '.join(words)}`, which is left out")
+
+
+def add_merging(cards: Cards, settings: Mapping[str, str]) -> None:
+    """The merging that a run card asks for."""
+    xqcut, jets = float(settings.get("xqcut", "0").replace("d", "e")), max(map(_n_jets, cards.process))
+    if int(float(settings.get("ickkw", "0"))) == 1 and xqcut > 0.0 and jets:
+        cards.merging = {"scheme": "mlm", "jets": jets, "xqcut": f"{xqcut:g} GeV"}
+
+
+def _n_jets(line: str) -> int:
+    return final_state(line).count("j")
 
 
 def _without(text: str, numbers: Container[int]) -> str:
@@ -196,8 +231,11 @@ def add_pythia(cards: Cards, text: str) -> None:
         owned = name.lower().startswith(("main:", "hepmcoutput:", "beams:", "random:"))
         if owned or value in ("-1", "-1.0", "<set_by_user>", "auto") or (name, value) in _SWITCHED_OFF:
             continue  # the study's own, or what MadGraph fills in
+        if name == "JetMatching:qCut" and cards.merging:
+            cards.merging["qcut"] = f"{float(value):g} GeV"
+            continue
         if name.startswith(("JetMatching:", "Merging:")):
-            cards.notes.append(f"{name} = {value} of the Pythia card: mmc's shower does not merge")
+            cards.notes.append(f"{name} = {value} of the Pythia card: `merging` of a sample sets what Pythia needs")
             continue
         refused = pythia_settings.refusal(name, value)
         if refused is not None:

@@ -80,7 +80,7 @@ def delphes_seeds(text: str) -> Iterator[Entry]:
             yield Entry(number, match[1], match[2])
 
 
-def with_entries(text: str, entries: Mapping[str, float]) -> tuple[str, list[str]]:
+def with_entries(text: str, entries: Mapping[str, float | str]) -> tuple[str, list[str]]:
     """A param card with new values, and the keys of values for which the card has no entry.
 
     :param entries: value by ``block number`` or, for all others of a block, ``block all``, in lower case
@@ -91,7 +91,8 @@ def with_entries(text: str, entries: Mapping[str, float]) -> tuple[str, list[str
     lines, found = text.splitlines(), _lines_by_key(text)
     for key, value in sorted(entries.items(), key=lambda entry: not entry[0].endswith(" all")):
         for place in found.get(key, ()):
-            lines[place.line - 1] = f"{'DECAY' if place.block == 'decay' else ''} {numbers(place.number)} {value!r}"
+            start = f"{'DECAY' if place.block == 'decay' else ''} {numbers(place.number)}"
+            lines[place.line - 1] = f"{start} {value if isinstance(value, str) else repr(value)}"
     return "\n".join(lines) + "\n", missing_entries(text, entries)
 
 

@@ -47,7 +47,7 @@ _NUMBERS = words(
 OWNED = words(
     """
     nevents iseed python_seed ebeam1 ebeam2 lpp1 lpp2 pdlabel pdlabel1 pdlabel2 lhaid
-    use_syst systematics_program systematics_arguments sys_scalefact sys_alpsfact sys_matchscale sys_pdf
+    use_syst gridpack systematics_program systematics_arguments sys_scalefact sys_alpsfact sys_matchscale sys_pdf
     """
 )
 """The settings that the study sets: those of a card are dropped."""
@@ -87,8 +87,8 @@ _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.,+~-]+")
 def run_card_refusal(name: str, value: str, line: int = 0) -> Refusal | None:
     """Why a setting of the run card may not reach MadGraph; None if it may.
 
-    >>> run_card_refusal("ptj", "20.0"), run_card_refusal("pt_min_pdg", "{6: 100}"), run_card_refusal("gridpack", "F")
-    (None, None, None)
+    >>> run_card_refusal("ptj", "20.0"), run_card_refusal("pt_min_pdg", "{6: 100}")
+    (None, None)
     >>> run_card_refusal("custom_fcts", "['cuts.f']").reason
     'the value of `custom_fcts` would make MadGraph run or read something else'
     """
@@ -130,6 +130,37 @@ def process_refusal(line: str) -> str | None:
         return option[0].strip()
     bad = next((character for character in line if not _PROCESS.fullmatch(character)), None)
     return bad if bad is not None or line.strip() else " "
+
+
+def reweight_refusal(line: str) -> Refusal | None:
+    """Why a line of the study may not reach the reweight card; None if it may.
+
+    >>> reweight_refusal("change process p p > t t~ NP<=1 --add"), reweight_refusal("change mode LO")
+    (None, None)
+    >>> reweight_refusal("change boost lambda event: 1").reason
+    '`change boost` is not in the list of lines that mmc passes on'
+    """
+    words = line.split()
+    start = " ".join(words[:2])
+    if start == "change process":
+        process = re.sub(r"\s--add\s*$", "", line.split("process", 1)[1])
+        good = process_refusal(process) is None and ">" in process
+        return None if good else Refusal(0, line, "the text after `change process` is not a process")
+    if start == "change model":
+        return Refusal(0, line, "with `change model` MadGraph needs a whole param card for each benchmark")
+    if len(words) == 3 and _SWITCHES.get(start, re.compile("(?!)")).fullmatch(words[2]):
+        return None
+    return Refusal(0, line, f"`{start[:60]}` is not in the list of lines that mmc passes on")
+
+
+_SWITCH = re.compile(r"True|False", re.IGNORECASE)
+_SWITCHES: Mapping[str, re.Pattern[str]] = {
+    **dict.fromkeys(("change helicity", "change keep_ordering", "change use_eventid"), _SWITCH),
+    "change allow_missing_finalstate": _SWITCH,
+    "change mode": re.compile(r"LO|NLO|LO\+NLO"),
+    "change identical_particle_in_prod_and_decay": re.compile(r"average|max|crash"),
+}
+"""The other lines of a reweight card that a study may have, each with its values."""
 
 
 def is_model(text: str) -> bool:

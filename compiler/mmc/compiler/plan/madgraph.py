@@ -104,6 +104,10 @@ def _add_simulate(
             param_card=sample.param_card,
             param_card_file=files.optional(sample.param_card_file),
             param_card_where_there=sample.param_card_where_there,
+            auto_widths=sample.auto_widths,
+            reweight_card=() if sample.background else sample.reweight_card,
+            madspin=sample.madspin,
+            merging=sample.merging,
             trust=trusted + files.trusted_cards(study.trust, *named),
         )
         shower_card = None if job_shower is None else job_shower.card

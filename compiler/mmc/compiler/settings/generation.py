@@ -107,6 +107,32 @@ class MadGraphGenerateSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MadSpin:
+    """Decays of the final state."""
+
+    decays: tuple[str, ...]
+    spinmode: Literal["madspin", "onshell", "none"]
+    definitions: Mapping[str, str]
+    """Multiparticles by name."""
+    bw_cut: float | None = None
+    """How many widths a particle may be off its mass shell; None for that of the run card."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merging:
+    """Merging of processes with different numbers of jets; scales in GeV, None for those of the other scheme."""
+
+    scheme: Literal["mlm", "ckkwl"]
+    jets: int
+    """The largest number of additional jets."""
+    xqcut_gev: float | None = None
+    qcut_gev: float | None = None
+    ptlund_gev: float | None = None
+    core: str | None = None
+    """The process without additional jets, in Pythia's words."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MadGraphSimulateSettings:
     """Events of MadGraph at one benchmark, at parton level or showered."""
 
@@ -134,6 +160,12 @@ class MadGraphSimulateSettings:
     param_card_file: str | None
     param_card_where_there: tuple[str, ...] = ()
     """Entries that are ignored if the card lacks them."""
+    auto_widths: tuple[str, ...] = ()
+    """Entries, as in ``decay 6``, of widths that MadGraph computes at each benchmark."""
+    reweight_card: tuple[str, ...] = ()
+    """Lines before those of the benchmarks."""
+    madspin: MadSpin | None = None
+    merging: Merging | None = None
     trust: tuple[str, ...] = ()
     """The settings, and the file inputs with cards, that the study trusts."""
 

@@ -51,7 +51,7 @@ from mmc.compiler.study.model import (
     Region,
     Study,
 )
-from mmc.compiler.study.regions import chosen, cuts_of, observed_events, regions_of
+from mmc.compiler.study.regions import chosen, combinations_of, cuts_of, observed_events, regions_of
 from mmc.compiler.study.scans import Tuning, ensemble_size, has_bootstrap, has_training_error, scan_of
 
 
@@ -92,6 +92,7 @@ def build_study(data: Mapping[str, Any]) -> Study:
             )
         ),
         evaluation=_evaluation(data["evaluation"], parameters, benchmarks, regions) if "evaluation" in data else None,
+        combinations=combinations_of(data),
         plots={**data["plots"], "colors": {madminer_name(k): v for k, v in data["plots"]["colors"].items()}},
         tracking={"experiment": data["name"], **data["tracking"]["mlflow"]} if "tracking" in data else None,
         images=data["execution"]["images"],

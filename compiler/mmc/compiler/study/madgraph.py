@@ -10,8 +10,11 @@ from mmc.compiler.catalogue import parton_sets
 from mmc.compiler.catalogue.generators import MADGRAPH
 from mmc.compiler.catalogue.names import madminer_name
 from mmc.compiler.language.quantities import parse_quantity
-from mmc.compiler.settings.generation import MadGraphBeams, Shower
+from mmc.compiler.settings.generation import MadGraphBeams, MadSpin, Merging, Shower
 from mmc.compiler.study.events import EventsOfStudy, GeneratedSample, beams, generated
+
+AUTO = "auto"
+"""The value of a width that MadGraph computes."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,10 @@ class MadGraphSample(GeneratedSample):
     param_card: Mapping[str, float]
     param_card_where_there: tuple[str, ...]
     """Shared entries inherited from samples of another model; ignored where this model's card lacks them."""
+    auto_widths: tuple[str, ...]
+    reweight_card: tuple[str, ...]
+    madspin: MadSpin | None
+    merging: Merging | None
     slices: tuple[Slice, ...]
 
 
@@ -87,6 +94,7 @@ def _sample(
     own = {key: entry.get(key, shared.get(key)) for key in ("model", "order", "events_per_job")}
     model = own.pop("model")
     process = entry["process"]
+    definitions = {**shared["definitions"], **entry["definitions"]}
     card = {**shared["run_card"], **entry["run_card"]}
     common, special = _lower(shared["param_card"]), _lower(entry["param_card"])
     param_card = {**common, **special}
@@ -97,12 +105,41 @@ def _sample(
         **own,
         model=_model(model),
         process=(process,) if isinstance(process, str) else tuple(process),
-        definitions={**shared["definitions"], **entry["definitions"]},
+        definitions=definitions,
         param_card_file=param_card.pop("file", None),
-        param_card={key: float(value) for key, value in param_card.items()},
+        param_card={key: float(value) for key, value in param_card.items() if value != AUTO},
+        auto_widths=tuple(key for key, value in param_card.items() if value == AUTO),
+        reweight_card=tuple(entry.get("reweight_card", ())),
+        madspin=_madspin(entry.get("madspin"), definitions),
+        merging=_merging(entry.get("merging")),
         param_card_where_there=tuple(inherited if model != shared["model"] else ()),
         slices=tuple(slices or [_slice(None, card)]),
     )
+
+
+def _madspin(entry: Mapping[str, Any] | None, definitions: Mapping[str, str]) -> MadSpin | None:
+    if entry is None:
+        return None
+    cut = entry.get("bw_cut")
+    return MadSpin(
+        decays=tuple(entry["decays"]),
+        spinmode=entry["spinmode"],
+        definitions=definitions,
+        bw_cut=None if cut is None else float(cut),
+    )
+
+
+_MATCHING_SCALE = 1.5
+"""MadGraph's matching scale, in units of ``xqcut``."""
+
+
+def _merging(entry: Mapping[str, Any] | None) -> Merging | None:
+    if entry is None:
+        return None
+    scales = {f"{key}_gev": parse_quantity(entry[key], "energy") for key in ("xqcut", "qcut", "ptlund") if key in entry}
+    if entry["scheme"] == "mlm":
+        scales.setdefault("qcut_gev", _MATCHING_SCALE * scales["xqcut_gev"])
+    return Merging(scheme=entry["scheme"], jets=entry["jets"], core=entry.get("core"), **scales)
 
 
 def _model(entry: str | Mapping[str, str]) -> MadGraphModel:

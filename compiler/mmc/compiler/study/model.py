@@ -111,6 +111,17 @@ class Region:
 
 
 @dataclass(frozen=True)
+class Combination:
+    """Regions or groups whose likelihoods are multiplied."""
+
+    name: str
+    of: Mapping[str, tuple[str, ...] | None]
+    """For each region or group, the names of its method or baseline; None for each that all of them have."""
+    independent: bool
+    """Whether the regions are of different data."""
+
+
+@dataclass(frozen=True)
 class Method:
     """An estimator to train: ratio methods have ``theta0`` and ``theta1``, score and likelihood methods ``theta``."""
 
@@ -228,6 +239,7 @@ class Study:
     validation_split: float
     methods: tuple[Method, ...]
     evaluation: Evaluation | None
+    combinations: tuple[Combination, ...]
     plots: Mapping[str, Any]
     tracking: Mapping[str, str] | None
     """``experiment``, and ``uri`` if the study names a store; None without tracking."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch
-from mmc.jobs.formats.gzipped import reading
+from mmc.jobs.formats.gzipped import reading, writing
 from mmc.jobs.formats.hard_process import CODES, HardProcess
 
 SHOWERED = "events.hepmc.gz"
@@ -114,6 +114,19 @@ def write_start(text: TextIO, weights: Sequence[str], tool: str, version: str) -
     """Write the head of the file: the names of the weights, and the program that made the events."""
     separated = "\\|"  # a line break, escaped as the format requires
     text.write(f"{_START}W {separated.join(weights)}\nT {tool}{separated}{version}{separated}\n")
+
+
+def scale_weights(source: Path, out: Path, factor: float, compression: int) -> None:
+    """Copy a file that mmc wrote with all weights multiplied by a factor."""
+    with reading(source) as lines, writing(out, compression) as copy:
+        is_head = True
+        for line in lines:
+            is_head = is_head and not line.startswith(b"E ")
+            if line.startswith(b"W ") and not is_head:
+                weights = b" ".join(b"%.12g" % (factor * float(word)) for word in line.split()[1:])
+                copy.write(b"W " + weights + b"\n")
+            else:
+                copy.write(line)
 
 
 def write_event(

@@ -4,7 +4,7 @@ import logging
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.parsers import expat
 
@@ -157,6 +157,22 @@ def _name(line: str) -> str:
     Also in a line that is a comment, which MadMiner reads as well.
     """
     return _COMMENT.split(line.partition("=")[2], maxsplit=1)[0].strip().lower()
+
+
+def scaled(head: Head, factor: float) -> Head:
+    """The head of a file whose cross section is another one by this factor."""
+    rows = []
+    for index, line in enumerate(head.init.splitlines()):
+        words = line.split()
+        is_process = index > 0 and len(words) == _WORDS_OF_PROCESS and not line.startswith("<")
+        values = [f"{factor * number(word):.12e}" for word in words[:3]] if is_process else []
+        rows.append(" ".join([*values, *words[3:]]) if is_process else line)
+    header = _INTEGRATED.sub(lambda found: f"Integrated weight (pb) : {factor * number(found[1]):.12e}", head.header)
+    integrated = None if head.integrated_pb is None else factor * head.integrated_pb
+    return replace(head, init="\n".join(rows), header=header, integrated_pb=integrated)
+
+
+_WORDS_OF_PROCESS = 4
 
 
 def opening(head: Head, n_events: int, forget: Path | None) -> str:

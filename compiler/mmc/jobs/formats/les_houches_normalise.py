@@ -27,6 +27,7 @@ from mmc.reading import first_line, shown
 Ratios = Mapping[str, NDArray[np.float64]]
 """Weights relative to the nominal weight by benchmark, (events,) each."""
 
+_NO_FACTORS: Mapping[int, float] = MappingProxyType({})
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _NO_RATIOS: Ratios = MappingProxyType({})
 _DIFFERENCE = 0.02
@@ -231,6 +232,7 @@ def write(
     benchmarks: Sequence[str],
     *,
     lost: Collection[int] = (),
+    factors: Mapping[int, float] = _NO_FACTORS,
     forget: Path | None = None,
     renamed: Mapping[str, str] = _NO_NAMES,
     ratios: Ratios = _NO_RATIOS,
@@ -238,6 +240,7 @@ def write(
     """Write the normal form of a file that :func:`inspect` read.
 
     :param lost: the numbers of the events to leave out; the first event is 1
+    :param factors: factors on all weights by the number of the event, 1 for others
     :param forget: a folder whose path is removed from the header
     :param renamed: ``names`` of :func:`inspect`, and likewise for ``ratios``
     """
@@ -248,10 +251,11 @@ def write(
             if event in lost:
                 continue
             found = {sampled: own, **others}
-            nominal = own if content.factor == 1.0 else f"{content.factor * _number(own):+.14e}"
+            factor = content.factor * factors.get(event, 1.0)
+            nominal = own if factor == 1.0 else f"{factor * _number(own):+.14e}"
             names = names or [*benchmarks, *(name for name in found if name not in benchmarks)]
-            if content.factor != 1.0:
-                found = {name: f"{content.factor * _number(value):+.14e}" for name, value in found.items()}
+            if factor != 1.0:
+                found = {name: f"{factor * _number(value):+.14e}" for name, value in found.items()}
             lines = "".join(f"<wgt id={quoted(name)}> {found[name]} </wgt>\n" for name in names)
             text.write(f"<event>\n{_with_weight(body, nominal)}<rwgt>\n{lines}</rwgt>\n</event>\n")
         text.write("</LesHouchesEvents>\n")

@@ -9,7 +9,7 @@ from mmc.compiler.expressions.checker import check_expression
 from mmc.compiler.expressions.vocabulary import MATH, TRANSFORM_FUNCTIONS
 from mmc.compiler.inputs import cards, madgraph_settings
 from mmc.compiler.settings.configure import CardEntry
-from mmc.compiler.settings.generation import MadGraphBeams
+from mmc.compiler.settings.generation import MadGraphBeams, MadSpin
 from mmc.compiler.settings.uncertainties import PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.errors import StepError
 
@@ -53,7 +53,7 @@ def card_value(transform: str, theta: float, name: str) -> float:
 
 def param_card(
     template: str,
-    entries: Mapping[str, float],
+    entries: Mapping[str, float | str],
     values: Mapping[str, float],
     *,
     all_needed: bool,
@@ -107,12 +107,19 @@ def _is_not_zero(value: str) -> bool:
         return False
 
 
-def reweight_card(points: Mapping[str, Mapping[str, float]]) -> str:
-    """The reweight card, with which MadGraph adds a weight per point to every event, under the point's name."""
-    lines = ["change output default", "change helicity False"]
+def reweight_card(
+    points: Mapping[str, Mapping[str, float]], before: Iterable[str] = (), auto_widths: Iterable[str] = ()
+) -> str:
+    """The reweight card, with which MadGraph adds a weight per point to every event, under the point's name.
+
+    :param before: further lines, which are for all points
+    :param auto_widths: entries of the param card, as in ``decay 6``, that MadGraph computes at each point
+    """
+    lines = ["change output default", "change helicity False", *before]
     for name, values in points.items():
         lines += ["", f"launch --rwgt_name={name}"]
         lines += [f"  set {place} {value!r}" for place, value in values.items()]
+        lines += [f"  set {place} Auto" for place in auto_widths]
     return "\n".join(lines) + "\n"
 
 
@@ -143,20 +150,31 @@ def fixed_settings(n_events: int, seed: int, beams: MadGraphBeams) -> dict[str, 
     }
 
 
+def madspin_card(decays: MadSpin, seed: int) -> str:
+    """The card of MadSpin."""
+    cut = [] if decays.bw_cut is None else [f"set BW_cut {decays.bw_cut!r}"]
+    labels = [f"define {label} = {particles}" for label, particles in decays.definitions.items()]
+    chosen = [f"set spinmode {decays.spinmode}", f"set seed {seed}", "set max_weight_ps_point 400", *cut]
+    return "\n".join([*chosen, *labels, *(f"decay {decay}" for decay in decays.decays), "launch", ""])
+
+
 def systematics_settings(systematics: Iterable[Uncertainty]) -> dict[str, Any]:
     """The run card settings with which MadGraph's systematics program adds the weights that MadMiner needs.
 
     Variations that no uncertainty needs are switched off: by default the program varies all scales and the PDF set.
     """
     varied: dict[str, str] = {}
-    together = False
-    for entry in systematics:
+    entries = list(systematics)
+    scales = [entry for entry in entries if isinstance(entry, ScaleUncertainty)]
+    together = bool(scales) and all(entry.scale == "mu" for entry in scales)
+    nominal = {1.0} if len(scales) > 1 and not together else set()  # all pairs of factors: one scale alone, too
+    for kind in ("mur", "muf"):
+        factors = [float(factor) for entry in scales if entry.scale in ("mu", kind) for factor in entry.variations]
+        if factors:
+            varied[kind] = ",".join(f"{factor:g}" for factor in dict.fromkeys([*factors, *sorted(nominal)]))
+    for entry in entries:
         if isinstance(entry, PdfUncertainty):
             varied["pdf"] = entry.variation
-        elif isinstance(entry, ScaleUncertainty):
-            factors = ",".join(f"{float(factor):g}" for factor in entry.variations)
-            varied |= {kind: factors for kind in ("mur", "muf") if entry.scale in ("mu", kind)}
-            together = together or entry.scale == "mu"
     if not varied:
         return {"use_syst": False}
     arguments = [f"--{kind}={varied.get(kind, default)}" for kind, default in _NOT_VARIED.items()]

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 _CHECK_LIMIT_S = 600.0
 _RUN = "run_01"
+_DECAYED = f"{_RUN}_decayed_1"
 _MOST_MISSING = 0.05
 """The fraction of the requested events that may be missing: MadGraph sometimes finds too few unweighted events."""
 _CONFIGURATIONS = ("me5_configuration.txt", "amcatnlo_configuration.txt")
@@ -62,8 +63,8 @@ def run(job: StepJob) -> None:
         _require_lhapdf(found, card)
         _write_cards(job, settings, setup, found, folder=folder, card=card)
         _check_run_card(settings, found, work, folder)
-        lines = madgraph.run(found, work, _launch(nlo, settings.background), models=folder / MODELS)
-        made = _made(folder, nlo)
+        lines = madgraph.run(found, work, _launch(settings, nlo=nlo), models=folder / MODELS)
+        made = _made(folder, settings, nlo=nlo)
         if made is None:
             raise StepError(f"MadGraph makes no events of {_what(settings)}{madgraph.hint(lines)}")
         content = _inspected(made, settings, names, lines)
@@ -82,7 +83,11 @@ def run(job: StepJob) -> None:
                 trust=settings.trust,
                 work=work,
                 nlo=nlo,
+                merging=settings.merging,
+                n_flavours=_n_flavours(folder),
             )
+        if settings.merging is not None:
+            content = les_houches_normalise.inspect(job.out / EVENTS, settings.benchmark, names, may_lack_events=True)
     log.info("cross section of %s: (%.5g +/- %.2g) pb", _what(settings), *content.head.cross_section_pb)
     write_json(
         job.out / SIMULATE.record,
@@ -90,7 +95,7 @@ def run(job: StepJob) -> None:
             "sample": settings.sample,
             "slice": settings.slice,
             "benchmark": settings.benchmark,
-            "n_events": content.n_events - n_lost,
+            "n_events": content.n_events - (0 if settings.merging is not None else n_lost),
             "n_lost_in_shower": n_lost,
             **content.record(),
         },
@@ -106,6 +111,9 @@ def _run_card_settings(settings: MadGraphSimulateSettings, seed: int, nlo: bool)
     }
     if nlo and settings.shower is not None:
         card["parton_shower"] = "PYTHIA8"
+    if settings.merging is not None:
+        mlm = settings.merging.scheme == "mlm"
+        card |= {"ickkw": 1, "xqcut": settings.merging.xqcut_gev} if mlm else {"ptlund": settings.merging.ptlund_gev}
     return card
 
 
@@ -131,7 +139,8 @@ def _write_cards(
         if name == settings.benchmark or not settings.background
     }
     here = values.pop(settings.benchmark)
-    entries = {key.lower(): value for key, value in settings.param_card.items()}
+    entries: dict[str, float | str] = {key.lower(): value for key, value in settings.param_card.items()}
+    entries |= dict.fromkeys(settings.auto_widths, "Auto")
     if settings.param_card_file is not None:
         _refuse(settings, madgraph_settings.param_card_refusals(param_card), settings.param_card_file)
     if rest := madgraph_cards.untouched(param_card, entries, here):
@@ -148,8 +157,16 @@ def _write_cards(
         ),
         "run_card.dat": madgraph_cards.run_card(_run_card_template(job, settings, folder / RUN_CARD), card),
         **dict.fromkeys(_CONFIGURATIONS, madgraph_cards.configuration(str(found.folder), madgraph.n_cores())),
-        **({} if settings.background else {"reweight_card.dat": madgraph_cards.reweight_card(values)}),
     }
+    if not settings.background:
+        _refuse(settings, filter(None, map(madgraph_settings.reweight_refusal, settings.reweight_card)), None)
+        card_text = madgraph_cards.reweight_card(values, settings.reweight_card, settings.auto_widths)
+        written["reweight_card.dat"] = card_text
+    if settings.madspin is not None:
+        for text in (*settings.madspin.decays, *settings.madspin.definitions.values()):
+            if madgraph_settings.process_refusal(text) is not None:
+                raise StepError(f"{text!r} of {settings.sample} is not a decay")
+        written["madspin_card.dat"] = madgraph_cards.madspin_card(settings.madspin, job.seed)
     for name, text in written.items():
         (folder / "Cards" / name).write_text(text, encoding="utf-8")
 
@@ -195,12 +212,12 @@ def _check_run_card(settings: MadGraphSimulateSettings, found: Installation, wor
     """
     text = (folder / "Cards" / "run_card.dat").read_text(encoding="utf-8")
     entries = {entry.name: entry.value for entry in cards.run_card(text)}
-    if settings.shower is not None:
+    if settings.shower is not None and settings.merging is None:
         for name in _MATCHING:
             if _is_positive(entries.get(name, "0")):
                 raise StepError(
                     f"{name} in the run card of {settings.sample} matches events of several jets to the shower, "
-                    "which mmc does not support: generate one number of jets, or use slices"
+                    "without `merging`: write it in the sample"
                 )
     if entries.get("custom_fcts", "").strip("[]'\" "):
         return  # the user's code may read additional settings
@@ -211,6 +228,17 @@ def _check_run_card(settings: MadGraphSimulateSettings, found: Installation, wor
         log.warning("MadGraph does not list the settings of its run card: a mistyped setting would have no effect")
     if unknown:
         raise StepError(f"MadGraph's run card has no setting {', '.join(unknown)}: correct the name, or remove it")
+
+
+def _n_flavours(folder: Path) -> int:
+    """The flavours of jets in the run card of a process."""
+    text = (folder / "Cards" / "run_card.dat").read_text(encoding="utf-8")
+    said = [entry.value for entry in cards.run_card(text) if entry.name == "maxjetflavor"]
+    return int(float(said[-1])) if said else _FLAVOURS
+
+
+_FLAVOURS = 4
+"""MadGraph's default of ``maxjetflavor``."""
 
 
 def _is_positive(value: str) -> bool:
@@ -229,25 +257,26 @@ def _require_lhapdf(found: Installation, card: Mapping[str, Any]) -> None:
         raise StepError(f"{why} LHAPDF, but lhapdf-config is missing: {GET_LHAPDF}")
 
 
-def _launch(nlo: bool, background: bool) -> list[str]:
+def _launch(settings: MadGraphSimulateSettings, *, nlo: bool) -> list[str]:
     """MadGraph's commands: generate and reweight events, without the other programs that are installed."""
     order = ["order=NLO", "fixed_order=OFF"] if nlo else ["detector=OFF", "analysis=OFF"]
-    reweight = "OFF" if background else "ON"
+    reweight = "OFF" if settings.background else "ON"
     return [
         f"launch {madgraph.PROCESS} -n {_RUN}",
         *order,
         "shower=OFF",
-        "madspin=OFF",
+        f"madspin={'OFF' if settings.madspin is None else 'ON'}",
         f"reweight={reweight}",
         "done",
         "done",  # the cards stay unchanged
     ]
 
 
-def _made(folder: Path, nlo: bool) -> Path | None:
-    """The event file that MadGraph wrote, if any."""
+def _made(folder: Path, settings: MadGraphSimulateSettings, *, nlo: bool) -> Path | None:
+    """The event file that MadGraph wrote, or MadSpin if it ran; None if there is none."""
     name = "events.lhe" if nlo else "unweighted_events.lhe"
-    places = (folder / "Events" / _RUN / (name + end) for end in (".gz", ""))
+    run = _RUN if settings.madspin is None else _DECAYED
+    places = (folder / "Events" / run / (name + end) for end in (".gz", ""))
     return next((path for path in places if path.is_file()), None)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from mmc.compiler.inputs import cards, pythia_settings
 from mmc.compiler.inputs.refusals import is_trusted
+from mmc.compiler.settings.generation import Merging
 from mmc.errors import StepError
 from mmc.jobs.formats import hepmc
 from mmc.jobs.formats.gzipped import writing_text
@@ -39,10 +40,27 @@ _OVERRULED = re.compile(r"^(?:random|beams):")
 _MERGING = re.compile(r"^(?:jetmatching:merge|merging:do\w+)$")
 _ON = frozenset({"on", "yes", "true", "ok", "1"})
 
+_MERGED = {
+    "mlm": (
+        "JetMatching:merge = on",
+        "JetMatching:scheme = 1",
+        "JetMatching:setMad = off",
+        "JetMatching:jetAlgorithm = 2",
+        "JetMatching:slowJetPower = 1",
+        "JetMatching:exclusive = 2",
+        "JetMatching:doShowerKt = off",
+        "JetMatching:clFact = 1.0",
+        "JetMatching:coneRadius = 1.0",
+        "JetMatching:etaJetMax = 1000.0",
+    ),
+    "ckkwl": ("Merging:doPTLundMerging = on", "Merging:includeWeightInXsection = off"),
+}
+"""MadGraph's own settings of Pythia for its events."""
+
 _MOST_LOST = 0.01
 _FEW = 3
 """The fraction of events, and the number in any case, that Pythia may fail to shower."""
-_COMPRESSION = 1
+COMPRESSION = 1
 """HepMC files are large and short-lived."""
 
 
@@ -82,38 +100,68 @@ def setting_lines(
     return lines
 
 
-def run(source: Path, out: Path, lines: Sequence[str], *, seed: int, weights: Sequence[str], scratch: Path) -> set[int]:
+def merging_lines(merging: Merging, n_flavours: int) -> list[str]:
+    """Pythia's settings for merging.
+
+    :param n_flavours: the flavours of MadGraph's jets, ``maxjetflavor``
+    """
+    lines = list(_MERGED[merging.scheme])
+    if merging.scheme == "mlm":
+        lines += [f"JetMatching:qCut = {merging.qcut_gev!r}", f"JetMatching:nJetMax = {merging.jets}"]
+        return [*lines, f"JetMatching:nQmatch = {n_flavours}"]
+    lines += [f"Merging:TMS = {merging.ptlund_gev!r}", f"Merging:nJetMax = {merging.jets}"]
+    return [*lines, f"Merging:Process = {merging.core}", f"Merging:nQuarksMerge = {n_flavours}"]
+
+
+def run(
+    source: Path,
+    out: Path,
+    lines: Sequence[str],
+    *,
+    seed: int,
+    weights: Sequence[str],
+    scratch: Path,
+    merging: str | None = None,
+) -> dict[int, float]:
     """Shower the events of a gzipped file in its normal form into a gzipped HepMC file.
 
     :param weights: the names of the event weights to copy into the HepMC file, in pb
     :param scratch: a folder for temporary files
-    :returns: the numbers of the events that Pythia could not shower; the first event is 1
+    :param merging: the scheme by which events of several processes are merged, with its settings in ``lines``
+    :returns: the numbers of the showered events, the first event is 1, each with its merging weight. Without merging
+        this is 1, and those that are missing could not be showered; with merging they are also those that are vetoed
     :raises StepError: when Pythia does not know a setting, does not start, or fails to shower too many events
     """
     with unpacked(source, scratch) as plain:
         numbered = scratch / "numbered.lhe"
         n_events = _number_events(plain, numbered)
-    pythia = _start([*lines, "Beams:frameType = 4", f"Beams:LHEF = {numbered}"], seed)
-    kept: set[int] = set()
-    with writing_text(out, _COMPRESSION) as text:
+    hooks = merging == "mlm"
+    pythia = _start([*lines, "Beams:frameType = 4", f"Beams:LHEF = {numbered}"], seed, matches=hooks)
+    kept: dict[int, float] = {}
+    with writing_text(out, COMPRESSION) as text:
         hepmc.write_start(text, weights, "Pythia8", f"{pythia.parm('Pythia:versionNumber'):.3f}")
         for number in _events(pythia, n_events):
             info = pythia.infoPython()
-            values = [float(info.getWeightsDetailedValue(name)) for name in weights]
+            merged = float(info.mergingWeight()) if merging == "ckkwl" else 1.0
+            if merged == 0.0:
+                continue
+            values = [merged * float(info.getWeightsDetailedValue(name)) for name in weights]
             scale = {"event_scale": f"{info.QRen():.9g}", "signal_process_id": info.code()}
             with suppress(hepmc.LoopError):
                 hepmc.write_event(text, len(kept), pythia.event, values, scale)
-                kept.add(number)
+                kept[number] = merged
             if len(kept) % 1000 == 0:
                 log.info("%d of %d events are showered", len(kept), n_events)
         hepmc.write_end(text)
     numbered.unlink()
-    lost = set(range(1, n_events + 1)) - kept
-    if len(lost) > max(_FEW, _MOST_LOST * n_events):
+    n_lost = n_events - len(kept)
+    if not kept or (merging is None and n_lost > max(_FEW, _MOST_LOST * n_events)):
         raise StepError(f"Pythia showers only {len(kept)} of {n_events} events")
-    if lost:
-        log.warning("Pythia gave up on %d of %d events, which are left out", len(lost), n_events)
-    return lost
+    if merging is not None:
+        log.info("merging keeps %d of %d events", len(kept), n_events)
+    elif n_lost:
+        log.warning("Pythia gave up on %d of %d events, which are left out", n_lost, n_events)
+    return kept
 
 
 def _events(pythia: Any, n_events: int) -> Iterator[int]:
@@ -126,9 +174,14 @@ def _events(pythia: Any, n_events: int) -> Iterator[int]:
     raise StepError("Pythia does not reach the end of the event file")
 
 
-def _start(lines: Iterable[str], seed: int) -> Any:
-    """:raises StepError: when Pythia does not know a line, or cannot start"""
+def _start(lines: Iterable[str], seed: int, *, matches: bool = False) -> Any:
+    """:param matches: whether partons are matched to jets
+    :raises StepError: when Pythia does not know a line, or cannot start"""
     pythia = configured(lines, seed)
+    if matches:
+        import pythia8mc
+
+        pythia.setUserHooksPtr(pythia8mc.JetMatchingMadgraph())
     if not pythia.init():
         raise StepError("Pythia cannot start the shower: check the shower's settings")
     return pythia

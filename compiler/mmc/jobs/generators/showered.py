@@ -1,13 +1,15 @@
 """Shower the events of a job, and keep its event file and the showered events in step."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from mmc.compiler.settings.generation import Shower
+from mmc.compiler.settings.generation import Merging, Shower
 from mmc.errors import StepError
 from mmc.jobs.formats import hepmc, les_houches_normalise
 from mmc.jobs.formats.hepmc import SHOWERED
 from mmc.jobs.formats.les_houches import EVENTS
+from mmc.jobs.formats.les_houches_head import scaled
 from mmc.jobs.generators import shower as pythia
 from mmc.jobs.job import StepJob
 
@@ -22,6 +24,8 @@ def shower(
     trust: Collection[str],
     work: Path,
     nlo: bool = False,
+    merging: Merging | None = None,
+    n_flavours: int = 0,
 ) -> int:
     """Shower the events of a job's event file, and drop the events that Pythia could not shower from it.
 
@@ -29,19 +33,32 @@ def shower(
     :param names: the benchmarks whose weights all events have
     :param n_events: the number of events in the file
     :param work: a folder for temporary files
+    :param merging: how processes of different numbers of jets are merged; the cross section is then that of the events
+        that remain
+    :param n_flavours: with merging, the flavours of MadGraph's jets
     :returns: the number of dropped events
     :raises StepError: as :func:`mmc.jobs.generators.shower.run`, or when events are missing
     """
     events, card = job.out / EVENTS, settings.card
     text = None if card is None else job.one(card).read_text(encoding="utf-8", errors="replace")
     lines = pythia.setting_lines(text, settings.settings, nlo, trust=trust, trusts_card=card in trust)
+    lines += [] if merging is None else pythia.merging_lines(merging, n_flavours)
     first = [benchmark, *(name for name in names if name != benchmark)]
-    lost = pythia.run(events, job.out / SHOWERED, lines, seed=job.seed, weights=first, scratch=work)
-    if lost:
+    scheme = None if merging is None else merging.scheme
+    kept = pythia.run(events, job.out / SHOWERED, lines, seed=job.seed, weights=first, scratch=work, merging=scheme)
+    lost = set(range(1, n_events + 1)) - kept.keys()
+    if lost or scheme is not None:
         before = work / EVENTS
         events.rename(before)
         whole = les_houches_normalise.inspect(before, benchmark, names, may_lack_events=True)
-        les_houches_normalise.write(before, events, whole, benchmark, names, lost=lost)
+        part = 1.0 if merging is None else len(kept) / n_events  # the mean of the weights is the cross section
+        factors = {number: weight * part for number, weight in kept.items()}
+        if merging is not None:
+            merged = part * sum(kept.values()) / len(kept)
+            whole = replace(whole, head=scaled(whole.head, merged))
+            (job.out / SHOWERED).rename(work / SHOWERED)
+            hepmc.scale_weights(work / SHOWERED, job.out / SHOWERED, part, pythia.COMPRESSION)
+        les_houches_normalise.write(before, events, whole, benchmark, names, lost=lost, factors=factors)
     found, expected = hepmc.count(job.out / SHOWERED), n_events - len(lost)
     if found != expected:
         raise StepError(f"{SHOWERED} holds {found} events where {expected} were showered")

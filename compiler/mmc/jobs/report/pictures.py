@@ -15,6 +15,7 @@ from mmc.files import Folder
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.report import figures
 from mmc.jobs.report.closure import closure_figure
+from mmc.jobs.report.combined import combination_figures
 from mmc.jobs.report.coverage_map import coverage_figure
 from mmc.jobs.report.figures import COLORS, Curve
 from mmc.jobs.report.fisher import Information, ellipse_figure
@@ -28,7 +29,7 @@ class Picture:
     """A figure of a report."""
 
     section: str
-    """The section of the page: limits, toys, profiles, closure, fisher, training or events."""
+    """The section of the page: limits, toys, profiles, closure, fisher, combinations, training or events."""
     title: str
     text: str
     """The caption, which also describes the figure to readers who cannot see it."""
@@ -71,6 +72,10 @@ def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: Re
     for group, part in parts.items():
         if part["fisher_information"] and part["evaluation"]:
             drawn |= dict(_fisher(group, results, part, settings, labels))
+    drawn |= {
+        name: Picture("combinations", title, text, figure)
+        for name, title, text, figure in combination_figures(results, grids, settings.style, labels)
+    }
     trainings = {entry["name"]: entry["training"] for entry in results["methods"] if entry["training"]}
     if trainings:
         drawn["losses"] = Picture("training", "Losses", _loss_text(trainings), figures.loss_figure(trainings))

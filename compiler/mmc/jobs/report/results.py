@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmc.compiler.catalogue.baselines import BASELINES
-from mmc.compiler.catalogue.stages import BASELINES_STAGE, COMBINE, EVALUATE, TRAIN, TUNE
+from mmc.compiler.catalogue.stages import BASELINES_STAGE, COMBINATIONS, COMBINE, EVALUATE, TRAIN, TUNE
 from mmc.compiler.settings.encoding import to_json
 from mmc.compiler.settings.report import ReportSettings
 from mmc.errors import StepError
@@ -16,6 +16,7 @@ from mmc.jobs.arrays import read_npz
 from mmc.jobs.job import read_json, read_record
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.report.agreement import Choices, check_agreement
+from mmc.jobs.statistics.combination import LIKELIHOOD
 from mmc.reading import shown
 
 FORMAT = "mmc-results/1.0"
@@ -44,14 +45,16 @@ class Outputs:
     models: Mapping[str, Path] = field(default_factory=dict)
     limits: Mapping[str, Path] = field(default_factory=dict)
     baselines: Mapping[str, Path] = field(default_factory=dict)
+    combinations: Mapping[str, Path] = field(default_factory=dict)
 
     def arrays(self) -> dict[str, Path]:
         """The npz files of all limits and Fisher information, by their file names in the results."""
-        folders = [*self.limits.items(), *self.baselines.items()]
+        folders = [*self.limits.items(), *self.baselines.items(), *self.combinations.items()]
         return {
             f"{file.removesuffix('.npz')}_{name}.npz": path / file
             for name, path in folders
             for file in read_record(path).names(suffix=".npz")
+            if file != LIKELIHOOD
         }
 
 
@@ -116,6 +119,13 @@ def collect(
         for record in [*methods, *baselines]
     )
     check_agreement(choices, None if planned is None else ("the study", planned))
+    combined = []
+    for name, path in outputs.combinations.items():
+        record = {"name": name, **read_json(path / COMBINATIONS.record)}
+        if "best_fit" in record:
+            grids[name] = Grid.read(path / "limits.npz")
+            record["grid"] = f"limits_{name}.npz"
+        combined.append(record | ({"matrices": f"fisher_{name}.npz"} if "information" in record else {}))
     described = [*methods, *baselines, *fisher]
     all_events = (
         {"events": None, "evaluation": None, "fisher_information": None}
@@ -136,8 +146,9 @@ def collect(
         "fisher_information": all_events["fisher_information"],
         "groups": {group: _part(events, described, group) for group in settings.groups},
         "figures": {},
-        "warnings": _warnings(methods, baselines, events),
+        "warnings": _warnings(methods, baselines, combined, events),
     }
+    results |= {"combinations": combined} if combined else {}
     tables = [read_json(path / TUNE.record) for path in outputs.models.values() if (path / TUNE.record).is_file()]
     return results | ({"tuning": tables} if tables else {}), grids
 
@@ -185,6 +196,7 @@ def _events(record: Mapping[str, Any]) -> dict[str, Any] | None:
 def _warnings(
     methods: Sequence[Mapping[str, Any]],
     baselines: Sequence[Mapping[str, Any]],
+    combined: Sequence[Mapping[str, Any]],
     events: Mapping[str | None, Mapping[str, Any]],
 ) -> list[str]:
     """All warnings, beginning with failed closure tests."""
@@ -192,7 +204,7 @@ def _warnings(
     verdicts = [
         f"{record['name']}: closure {verdict}: {'; '.join(record['reasons'])}"
         for verdict in ("failed", "doubtful")
-        for record in records
+        for record in [*(entry for entry in combined if "verdict" in entry), *records]
         if record["verdict"] == verdict
     ]
     verdicts += [

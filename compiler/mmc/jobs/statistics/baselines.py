@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.neyman import Cells
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.profiling import Gain, ShapeLikelihood
+from mmc.jobs.statistics.profiling import FilledHistogram, Gain, ShapeLikelihood
 from mmc.jobs.statistics.pyhf_workspace import make_workspaces
 from mmc.jobs.statistics.result import Result
 
@@ -35,7 +34,7 @@ def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.G
     if problem.profiled and problem.file.nuisance_parameters:
         filled = fill(problem, problem.rate_partition, Binning((np.zeros(0),)), [0])
         ratio = BinnedRatio.of(filled.template, problem.coefficients, problem.true_coefficients)
-        gain = partial(ratio.varied(filled.varied).gain, np.ones(1))
+        gain = FilledHistogram(ratio.varied(filled.varied), np.ones(1))
     data = ShapeLikelihood(0.0, gain, np.zeros((GROUPS, 1)))
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:

@@ -9,6 +9,7 @@ from mmc.jobs.job import StepJob, group_entry, write_json
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.baseline_information import fisher_information
 from mmc.jobs.statistics.baselines import LIKELIHOODS
+from mmc.jobs.statistics.combination import LIKELIHOOD, RegionLikelihood
 from mmc.jobs.statistics.limits import save_arrays
 from mmc.jobs.statistics.problem import LimitProblem
 
@@ -33,5 +34,7 @@ def run(job: StepJob) -> None:
     for name, workspace in workspaces.items():
         write_json(job.out / f"workspace_{name}.json", workspace)
     save_arrays(job.out / "limits.npz", outcome.all_arrays())
+    if settings.combined:
+        save_arrays(job.out / LIKELIHOOD, RegionLikelihood.of(problem, outcome).arrays())
     binning = {} if settings.histogram is None else to_json(settings.histogram)
     write_json(job.out / BASELINES_STAGE.record, {**about, **binning, **outcome.summary(problem)})

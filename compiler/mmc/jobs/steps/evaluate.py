@@ -8,6 +8,7 @@ from mmc.errors import StepError
 from mmc.jobs.job import StepJob, group_entry, read_json, write_json
 from mmc.jobs.learning.estimators import members_in
 from mmc.jobs.madminer.event_file import EventFile
+from mmc.jobs.statistics.combination import LIKELIHOOD, RegionLikelihood
 from mmc.jobs.statistics.ensemble_spread import EnsembleSpread
 from mmc.jobs.statistics.evaluation import evaluate_estimator, load_model
 from mmc.jobs.statistics.information import learned_information
@@ -43,6 +44,8 @@ def run(job: StepJob) -> None:
         arrays |= spread.arrays(outcome.limits)
         described["ensemble"] = spread.summary(outcome.limits)
     save_arrays(job.out / "limits.npz", arrays)
+    if settings.combined:
+        save_arrays(job.out / LIKELIHOOD, RegionLikelihood.of(problem, outcome).arrays())
     if file.has_morphing:
         information, described["fisher_information"] = learned_information(problem, settings, estimator)
         save_arrays(job.out / "fisher.npz", information)
