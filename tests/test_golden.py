@@ -19,6 +19,7 @@ STUDY_FILES = sorted(STUDIES.glob("*/*.yaml"))
 MAIN_TARGETS = ["yadage", "cwl", "script"]
 CHOSEN = {
     "wh-smeft/study": ["yadage"],
+    "drell-yan/regions": ["yadage"],
     "toy-simulator/study": ["script"],
     "wh-smeft/laptop": ["script"],
     "drell-yan/tuning": ["yadage"],

@@ -1,15 +1,15 @@
 """Every code has a bad example, every bad example says what it should, and the documentation shows both."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 from mmc.cli.rendering import to_text
-from mmc.cli.study_file import read_columns_in, read_start_in
+from mmc.cli.study_file import read_columns_in, read_model_in, read_start_in
 from mmc.compiler.checks import check
 from mmc.compiler.checks.codes import CODES
 from mmc.compiler.checks.context import RULES
-from mmc.compiler.inputs import ufo_model
 from mmc.compiler.language.diagnostics import Diagnostic
 from mmc.compiler.language.document import load
 from mmc.compiler.language.yaml_nodes import MAX_BYTES
@@ -39,11 +39,11 @@ def read_text(text: str) -> str | None:
         return None
 
 
-def read_model(model: object) -> dict[str, str] | None:
-    """A model that is called ``small``, or one beside the examples."""
-    if isinstance(model, dict) and "ufo" in model:
-        return ufo_model.texts(BAD / model["ufo"])
-    return {f"{name}.py": dedent(text) for name, text in FILES.items()} if model == "small" else None
+def read_model(model: object) -> Mapping[str, str] | None:
+    """A model beside the examples, or the one that is called ``small``."""
+    if isinstance(model, str):
+        return {f"{name}.py": dedent(text) for name, text in FILES.items()} if model == "small" else None
+    return read_model_in(BAD)(model)
 
 
 READERS = (look_up, read_text, read_start_in(BAD), read_model)

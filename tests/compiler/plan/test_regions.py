@@ -59,3 +59,28 @@ def test_an_edit_of_a_region_repeats_what_depends_on_it(study: dict[str, Any]) -
     study["regions"]["low"]["luminosity"] = "20 fb^-1"
     again = changed(before, plan_of(study, "high.csv"))
     assert again["evaluate"] == ["sally.low"] and "combine" not in again and "train" not in again
+
+
+def test_a_combination_of_regions_has_a_job_for_what_all_of_them_have(study: dict[str, Any]) -> None:
+    study["combinations"] = {
+        "both": {"of": ["low", "high"]},
+        "mixed": {"of": {"low": "rate", "high": "alice"}, "independent": True},
+    }
+    plan = plan_of(study, "high.csv")
+    combined = jobs(plan, "combinations")
+    assert list(combined) == ["both.rate", "both.histogram", "both.fisher", "both.sally", "mixed"]
+    assert combined["mixed"].settings["of"] == [
+        {"stage": "baselines", "job": "rate.low", "group": "low"},
+        {"stage": "evaluate", "job": "alice.high", "group": "high"},
+    ]
+    assert ("combine", "low") in combined["mixed"].needs and ("evaluate", "alice.high") in combined["mixed"].needs
+    read = {
+        name
+        for stage in ("evaluate", "baselines")
+        for name, job in jobs(plan, stage).items()
+        if job.settings.get("combined")
+    }
+    assert read == {"rate.low", "rate.high", "histogram.low", "histogram.high", "sally.low", "sally.high", "alice.high"}
+    assert {need for need in plan.stage("report").jobs[0].needs if need[0] == "combinations"} == {
+        ("combinations", name) for name in combined
+    }

@@ -97,6 +97,10 @@ def _compares(study: Mapping[str, Any]) -> bool:
     return any(baseline.asked(study.get("evaluation")) for baseline in BASELINES.values())
 
 
+def _combines(study: Mapping[str, Any]) -> bool:
+    return "combinations" in study and _reports(study)
+
+
 def _reports(study: Mapping[str, Any]) -> bool:
     return _evaluates(study) or _compares(study)
 
@@ -261,6 +265,16 @@ BASELINES_STAGE = DeclaredStage(
     is_in=_compares,
     tracked_as=TrackedAs.JOB,
 )
+COMBINATIONS = DeclaredStage(
+    name="combinations",
+    group="learning",
+    summary="Limits of several regions together",
+    output="combination",
+    record="combination.json",
+    version=1,
+    hours=48,
+    is_in=_combines,
+)
 REPORT = DeclaredStage(
     name="report",
     group="learning",
@@ -273,11 +287,13 @@ REPORT = DeclaredStage(
     tracked_as=TrackedAs.WHOLE,
 )
 _PHYSICS = (CONFIGURE, GENERATE, SIMULATE, IMPORT_EVENTS, DETECT, ANALYSE, COMBINE, INGEST)
-_LEARNING = (TRACK, SAMPLE, TRAIN, TUNE, EVALUATE, BASELINES_STAGE, REPORT)
+_LEARNING = (TRACK, SAMPLE, TRAIN, TUNE, EVALUATE, BASELINES_STAGE, COMBINATIONS, REPORT)
 STAGES: Mapping[str, DeclaredStage] = {stage.name: stage for stage in (*_PHYSICS, *_LEARNING)}
 """All stages by their names, in an order in which they can run."""
 READ_BY_REPORT = tuple(
-    stage.name for stage in (COMBINE, INGEST, TRAIN, TUNE, EVALUATE, BASELINES_STAGE, REPORT) if stage.name in STAGES
+    stage.name
+    for stage in (COMBINE, INGEST, TRAIN, TUNE, EVALUATE, BASELINES_STAGE, COMBINATIONS, REPORT)
+    if stage.name in STAGES
 )
 """The stages whose outputs ``mmc report`` reads."""
 

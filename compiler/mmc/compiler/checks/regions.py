@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mmc.compiler.catalogue.baselines import FISHER
+from mmc.compiler.catalogue.baselines import FISHER, HISTOGRAM, names_of_limits
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.evaluation import histograms
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
@@ -26,7 +26,7 @@ def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
         message = "a study with `regions` has no `groups`"
         help_text = "write a group as a region without cuts, as in `regions: {signal: {samples: [wh]}}`"
         yield ctx.problem(MMC560, ("groups",), message, help_text, key=True)
-    path: Path = ("evaluation", "observed")
+    path: Path = ("evaluation", "observed", "file")
     if ctx.given(*path):
         message = "it is not known in which regions the observed events are"
         yield ctx.problem(MMC560, path, message, "write `observed` in each region, with a file of its own", key=True)
@@ -59,6 +59,35 @@ def observables(ctx: Context) -> Iterator[Diagnostic]:
                 message = f"the region {show(name)} has no {one_of(lacking[name])}"
                 help_text = "add it to `observables` of the region, or remove the region here"
                 yield ctx.problem(MMC562, (*path[:-1], "regions", index), message, help_text)
+
+
+def in_regions(ctx: Context, region: str) -> list[str]:
+    """The methods and baselines with limits that are evaluated in a region or group, as combinations name them."""
+    group = region in ctx.entries("groups")
+    first = next(iter(ctx.entries("groups")), None)
+    found = [kind for kind in names_of_limits() if kind != HISTOGRAM.name and ctx.get("evaluation", "baselines", kind)]
+    learned = {entry.get("group", first) for entry in ctx.entries("methods").values()} or {first}
+    if group and region not in learned:
+        return []
+    if group:
+        found += [name for name, entry in ctx.entries("methods").items() if entry.get("group", first) == region]
+        return found + [_name(path) for path, _ in histograms(ctx) if path[1] == "baselines"]
+    every, entry = ctx.names("observables") or [], ctx.entries("regions").get(region, {})
+    has = set(entry.get("observables", every))
+    needs = {path: (needed, said) for path, needed, said in _uses(ctx)}
+    for name, method in ctx.entries("methods").items():
+        needed, said = needs.get(("methods", name, "features"), ([], method.get("regions")))
+        if region in said if said is not None else set(needed) <= has:
+            found.append(name)
+    for path, _ in histograms(ctx):
+        needed, said = needs.get((*path, "observables"), ([], []))
+        if region in said if said is not None else set(needed) <= has:
+            found.append(_name(path))
+    return found
+
+
+def _name(histogram: Path) -> str:
+    return str(histogram[-1])
 
 
 def _uses(ctx: Context) -> Iterator[tuple[Path, list[str], list[str] | None]]:

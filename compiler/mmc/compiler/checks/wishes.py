@@ -18,7 +18,8 @@ _REWEIGHTED = (
     "`events: {samples: {NAME: {reweight: …}}}`"
 )
 _REGIONS = "select the events of each region in `regions`, by name, as in `regions: {high: {cuts: [m_ll > 800]}}`"
-_COMBINED = "mmc does not combine studies: write one study for each, and add the ln L of their results"
+_COMBINED = "regions are combined in `combinations`, as in `combinations: {both: {of: [low, high]}}`"
+_MIXTURE = "mmc learns the ratio of all samples together: name them in a region or group, `samples: [signal, top]`"
 _SETUP = (
     "a study replaces MadMiner's setup file by `parameters` and `benchmarks`; `events.file` reads an event file; a "
     "command that sets up the jobs is `execution.setup`"
@@ -26,8 +27,12 @@ _SETUP = (
 _OBJECTS = "selected and combined particles are `objects`, with names that expressions use"
 _VARIABLES = "write them in `observables`, by name"
 _ONE_FILE = "a study is one file; YAML repeats a part of it: `&name` marks the part, `<<: *name` inserts it"
-_SCANS = "`evaluation.grid` scans all parameters together; `scan` of a method scans hyperparameters"
+_SCANS = (
+    "`evaluation.scans` scans likelihoods over one or two parameters, the others profiled: `scans: [{over: each}]`; "
+    "`scan` of a method scans hyperparameters"
+)
 _EXPECTED = "without `evaluation.observed` results are those expected at `evaluation.theta_true`"
+_TOYS = "simulated experiments are `evaluation.observed`: `observed: {toys: {events: poisson, repeat: 100}}`"
 _DATA = "observed events are a CSV file, `evaluation.observed.file`; events to learn from are in `events`"
 _MATCHING = "a sample merges its jet multiplicities: write `merging: {scheme: mlm, jets: 2, xqcut: 20 GeV}` in it"
 _GRIDPACK = (
@@ -64,13 +69,15 @@ WISHES: Mapping[str, str] = {
     **dict.fromkeys(("madspin", "madspin_card", "decay", "decays"), _DECAYS),
     **dict.fromkeys(("reweight", "reweighting", "reweight_card"), _REWEIGHTED),
     **dict.fromkeys(("region", "channel", "channels", "category", "categories"), _REGIONS),
-    **dict.fromkeys(("combination", "combinations", "combine", "mixture"), _COMBINED),
+    **dict.fromkeys(("combination", "combine"), _COMBINED),
+    "mixture": _MIXTURE,
     **dict.fromkeys(("setup", "setup_file", "madminer"), _SETUP),
     **dict.fromkeys(("object", "particles"), _OBJECTS),
     **dict.fromkeys(("variables", "inputs"), _VARIABLES),
     **dict.fromkeys(("extends", "include", "import", "base"), _ONE_FILE),
-    **dict.fromkeys(("scans", "profile"), _SCANS),
-    **dict.fromkeys(("toys", "pseudo_data", "pseudodata", "asimov"), _EXPECTED),
+    **dict.fromkeys(("scans", "profile", "profiles", "profiled", "minos", "minuit", "migrad"), _SCANS),
+    "asimov": _EXPECTED,
+    **dict.fromkeys(("toys", "pseudo_data", "pseudodata", "pseudo_experiments", "experiments"), _TOYS),
     **dict.fromkeys(("data", "dataset"), _DATA),
     **dict.fromkeys(("merging", "matching", "mlm", "ckkw", "ckkwl", "xqcut"), _MATCHING),
     "gridpack": _GRIDPACK,

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from mmc.compiler.catalogue.methods import SCORE
-from mmc.compiler.catalogue.stages import TRAIN, TUNE
+from mmc.compiler.catalogue.stages import BASELINES_STAGE, EVALUATE, TRAIN, TUNE, DeclaredStage
 from mmc.compiler.plan.builder import Builder, Draft, slug
+from mmc.compiler.plan.combinations import combined, groups_of_baselines, is_in
 from mmc.compiler.plan.event_source import EventSource
 from mmc.compiler.plan.model import FileInput, Flow, Input
 from mmc.compiler.plan.training import Estimator, evaluated_estimators
@@ -30,6 +31,9 @@ def limit_settings(study: Study, evaluation: Evaluation) -> LimitSettings:
         confidence_levels=evaluation.confidence_levels,
         confidence=evaluation.confidence,
         systematics=evaluation.systematics,
+        scans=evaluation.scans,
+        ranges=evaluation.ranges if evaluation.scans or evaluation.experiments else {},
+        experiments=evaluation.experiments,
     )
 
 
@@ -38,9 +42,10 @@ def add_evaluate(
 ) -> None:
     """Add the limits and closure tests of all estimators; ``files`` is the file of observed events, if any."""
     models, tuned = models_stage(builder), builder.has(TUNE.name)
-    drafts = []
+    read, drafts = _combined_jobs(study, source), []
     for estimator in evaluated_estimators(study):
         own = evaluate_settings(study, source, limits, estimator)
+        own = replace(own, combined=_key(EVALUATE, *estimator.identity) in read)
         jobs = tuple(slug(*names) for names in ([estimator.identity] if tuned else estimator.members))
         needs = (source.job(source.of(estimator.method)), *((models, job) for job in jobs))
         own = replace(own, members=jobs) if len(jobs) > 1 else own
@@ -83,6 +88,15 @@ def evaluate_settings(
         bootstrap=method.bootstrap,
         training_error=method.training_error,
     )
+
+
+def _combined_jobs(study: Study, source: EventSource) -> set[tuple[str, str]]:
+    """The stages and names of the jobs whose likelihoods are combined with others."""
+    return {(part.stage, part.job) for item in combined(study, source) for part in item.parts}
+
+
+def _key(stage: DeclaredStage, *names: str | None) -> tuple[str, str]:
+    return stage.name, slug(*(name for name in names if name is not None))
 
 
 def observed_input(region: str) -> str:
@@ -134,15 +148,14 @@ def add_baselines(
 ) -> None:
     """Add the baselines of each region, or of each group from which a method learns; without methods, of the first."""
     baselines = () if study.evaluation is None else study.evaluation.baselines
-    groups = tuple(dict.fromkeys(source.of(method) for method in study.methods)) or (source.groups or (None,))[:1]
-    groups = tuple(study.regions) or groups
-    drafts = []
-    for group in groups:
+    read, drafts = _combined_jobs(study, source), []
+    for group in groups_of_baselines(study, source):
         for asked in baselines:
-            if study.regions and group not in asked.regions:
+            if not is_in(study, asked, group):
                 continue
             own = _baseline_settings(asked, limits, source.name_of(group))
             own = replace(own, region=_region_limits(study, group if study.regions else None))
+            own = replace(own, combined=asked.kind.has_limits and _key(BASELINES_STAGE, *asked.names, group) in read)
             label = " ".join(asked.names) if group is None else f"{' '.join(asked.names)} of {group}"
             names = (*asked.names, *(() if group is None else (group,)))
             files_of = _files(study, own) if asked.kind.has_limits else ()

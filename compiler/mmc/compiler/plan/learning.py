@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from mmc.compiler.catalogue.stages import BASELINES_STAGE, EVALUATE
+from mmc.compiler.catalogue.stages import BASELINES_STAGE, COMBINATIONS, EVALUATE
 from mmc.compiler.plan.builder import Builder, Draft
+from mmc.compiler.plan.combinations import add_combinations
 from mmc.compiler.plan.evaluation import add_baselines, add_evaluate, limit_settings, models_stage, observed_input
 from mmc.compiler.plan.event_source import EventSource
 from mmc.compiler.plan.model import FileInput, Flow, Input
@@ -45,6 +46,8 @@ def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str
         add_evaluate(builder, study, limits, source, files)
     if builder.has("baselines"):
         add_baselines(builder, study, limits, source, files)
+    if builder.has("combinations"):
+        add_combinations(builder, study, limits, source)
     if builder.has("report"):
         _add_report(builder, study, source, study_digest)
 
@@ -67,7 +70,7 @@ def _add_track(builder: Builder, study: Study, tracking: Mapping[str, str], stud
 
 
 def _add_report(builder: Builder, study: Study, source: EventSource, study_digest: str) -> None:
-    reported = (models_stage(builder), EVALUATE.name, BASELINES_STAGE.name)
+    reported = (models_stage(builder), EVALUATE.name, BASELINES_STAGE.name, COMBINATIONS.name)
     upstream = [stage for stage in reported if stage in builder.stages]
     outputs = [builder.stages[stage].output for stage in upstream]
     events = [source.job(group) for group in source.groups or (None,)]

@@ -68,6 +68,8 @@ class BaselineSettings:
     """The group or region whose events are read; None without either."""
     region: RegionLimits | None = None
     """What limits in the region have of their own; None if that is nothing."""
+    combined: bool = False
+    """Whether a combination reads the likelihood."""
 
     @property
     def own_limits(self) -> LimitSettings:

@@ -40,6 +40,8 @@ class EvaluateSettings:
     """The group or region whose events are read; None without either."""
     region: RegionLimits | None = None
     """What limits in the region have of their own; None if that is nothing."""
+    combined: bool = False
+    """Whether a combination reads the likelihood."""
     nuisance_mode: str = "project"
     """``project`` (nuisance parameters are left out) or ``profile`` (they are learned)."""
     calibration: str = "none"

@@ -15,6 +15,7 @@ from mmc.compiler.catalogue.reana import Reana
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.settings.baselines import FisherSettings, HistogramSettings
 from mmc.compiler.settings.configure import CardEntry, Morphing
+from mmc.compiler.settings.limits import Experiments, LikelihoodScan
 from mmc.compiler.settings.points import AnyPoints
 from mmc.compiler.settings.reading import (
     Cut,
@@ -111,6 +112,17 @@ class Region:
 
 
 @dataclass(frozen=True)
+class Combination:
+    """Regions or groups whose likelihoods are multiplied."""
+
+    name: str
+    of: Mapping[str, tuple[str, ...] | None]
+    """For each region or group, the names of its method or baseline; None for each that all of them have."""
+    independent: bool
+    """Whether the regions are of different data."""
+
+
+@dataclass(frozen=True)
 class Method:
     """An estimator to train: ratio methods have ``theta0`` and ``theta1``, score and likelihood methods ``theta``."""
 
@@ -186,6 +198,11 @@ class Evaluation:
     luminosity_pb: float
     theta_true: Point
     grid: Mapping[str, Mapping[str, Any]]
+    """Empty without a grid."""
+    scans: tuple[LikelihoodScan, ...]
+    ranges: Mapping[str, tuple[float, float]]
+    """The range of each parameter in which minimisers look for the best fit: that of the grid, or its own."""
+    experiments: Experiments | None
     include_xsec: bool | Literal["both"]
     event_weights: str
     observed: Observed | None
@@ -228,6 +245,7 @@ class Study:
     validation_split: float
     methods: tuple[Method, ...]
     evaluation: Evaluation | None
+    combinations: tuple[Combination, ...]
     plots: Mapping[str, Any]
     tracking: Mapping[str, str] | None
     """``experiment``, and ``uri`` if the study names a store; None without tracking."""

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmc.compiler.catalogue import default_observables
+from mmc.compiler.catalogue.baselines import HISTOGRAM, names_of_limits
 from mmc.compiler.catalogue.names import madminer_name
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.settings.reading import Cut
 from mmc.compiler.study.events import names
-from mmc.compiler.study.model import Observed, Region
+from mmc.compiler.study.model import Combination, Observed, Region
 
 
 def regions_of(data: Mapping[str, Any]) -> dict[str, Region]:
@@ -38,6 +39,28 @@ def chosen(said: Iterable[str] | None, observables: Iterable[str], regions: Mapp
     return tuple(name for name, region in regions.items() if set(observables) <= set(region.observables))
 
 
+def combinations_of(data: Mapping[str, Any]) -> tuple[Combination, ...]:
+    """The combinations of a study."""
+    methods = names(data["methods"])
+    return tuple(
+        Combination(
+            name=madminer_name(name),
+            of={
+                madminer_name(region): None if isinstance(entry["of"], list) else _of(entry["of"][region], methods)
+                for region in entry["of"]
+            },
+            independent=entry["independent"],
+        )
+        for name, entry in data.get("combinations", {}).items()
+    )
+
+
+def _of(name: str, methods: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of a method or baseline, without its region."""
+    stored = madminer_name(name)
+    return (stored,) if stored in methods or stored in names_of_limits() else (HISTOGRAM.name, stored)
+
+
 def cuts_of(entries: Iterable[str | Mapping[str, Any]]) -> tuple[Cut, ...]:
     """The cuts of a study or a region."""
     return tuple(
@@ -50,4 +73,4 @@ def cuts_of(entries: Iterable[str | Mapping[str, Any]]) -> tuple[Cut, ...]:
 
 def observed_events(entry: Mapping[str, Any] | None) -> Observed | None:
     """The observed events of the study or of a region."""
-    return None if entry is None else Observed(entry["file"], entry.get("n_observed"))
+    return None if entry is None or "file" not in entry else Observed(entry["file"], entry.get("n_observed"))

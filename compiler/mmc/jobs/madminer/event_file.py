@@ -112,7 +112,7 @@ class EventFile:
         self.is_balanced = balanced
         """Whether the events of several benchmarks are combined with the balance heuristic."""
         self._file = DataAnalyzer(str(path))  # without nuisance parameters it cannot load a file that has some
-        self._rows = rows_of(str(path))
+        self._rows, self._width = rows_of(str(path)), width(path)
         self._parts: dict[tuple[str, int | None], Events] = {}
         self._origins: dict[Partition, npt.NDArray[np.intp]] = {}
         self._variations: dict[Partition, Variations] = {}
@@ -153,7 +153,7 @@ class EventFile:
     def n_undefined(self) -> npt.NDArray[np.int64]:
         """The number of events in which each observable is not a finite number, shape (observables,)."""
         found = np.zeros(len(self.observables), dtype=np.int64)
-        for rows in slices(self.n_events, width(self._path)):
+        for rows in slices(self.n_events, self._width):
             found += (~np.isfinite(self._rows[0][rows])).sum(axis=0)
         return found
 
@@ -177,9 +177,11 @@ class EventFile:
             for row, point in zip(matrix, points, strict=True):
                 row[self._benchmark_at(point)] = 1.0
             return matrix
-        for row, point in zip(matrix, points, strict=True):
-            weights = self._file.morpher.calculate_morphing_weights(point)
-            row[: len(weights)] = weights
+        exponents = np.asarray(self._file.morpher.components, dtype=int)
+        powers = points[:, :, np.newaxis] ** np.arange(exponents.max() + 1)
+        components = np.prod(powers[:, np.arange(points.shape[1]), exponents], axis=2)
+        weights = components @ np.asarray(self._file.morpher.morphing_matrix)
+        matrix[:, : weights.shape[1]] = weights
         return matrix
 
     @property
@@ -250,7 +252,7 @@ class EventFile:
         """The number of events of a partition that :meth:`part` has in memory, and of all its events."""
         start, end, _ = self._bounds(partition)
         n_nuisance = 2 * 8 * len(self._file.nuisance_parameters)
-        return min(end - start, MOST // (width(self._path) + n_nuisance)), end - start
+        return min(end - start, MOST // (self._width + n_nuisance)), end - start
 
     def part(self, partition: Partition, near: Array | None = None) -> Events:
         """The events of a partition, or as many of them as :data:`MOST` allows.
@@ -365,7 +367,7 @@ class EventFile:
     def _raw(self, start: int, end: int) -> Iterator[tuple[Array, Array, npt.NDArray[np.intp]]]:
         """Observables, weights as they are stored and sampled benchmarks of some events of the file."""
         x, weights, origin = self._rows
-        for rows in slices(end - start, width(self._path)):
+        for rows in slices(end - start, self._width):
             here = slice(start + rows.start, start + rows.stop)
             yield np.asarray(x[here], float), np.asarray(weights[here], float), np.asarray(origin[here], np.intp)
 

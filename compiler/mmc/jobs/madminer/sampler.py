@@ -34,6 +34,7 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
     class CachedSampler(SampleAugmenter):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__(str(path))
+            self._width = width(path)
             self._batches: dict[Any, Sequence[tuple[Any, ...]]] = {}
             self._kept = 0
             """The bytes of :attr:`_batches`."""
@@ -56,7 +57,7 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
                 batches: Iterable[tuple[Any, ...]] = self._batches[key]
             else:
                 batches = self._resampled(self._batches_of(start, end, near), key)
-                n_bytes = width(path) * ((end or self.n_samples) - start)
+                n_bytes = self._width * ((end or self.n_samples) - start)
                 if benchmark is not None:
                     n_near = self.n_events_generated_per_benchmark[benchmark] + self.n_events_backgrounds
                     n_bytes = n_bytes * int(n_near) // self.n_samples
@@ -68,7 +69,7 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
 
         def _batches_of(self, start: int, end: int | None, near: Any) -> Iterator[tuple[Any, Any]]:
             """Observables and weights of some events a block at a time, combined as samples need them."""
-            load = partial(super().event_loader, start=start, end=end, batch_size=block_rows(width(path)))
+            load = partial(super().event_loader, start=start, end=end, batch_size=block_rows(self._width))
             if near is not None or not balanced:
                 yield from load(generated_close_to=near)
                 return

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmc.compiler.catalogue.baselines import BASELINES
-from mmc.compiler.catalogue.stages import BASELINES_STAGE, COMBINE, EVALUATE, TRAIN, TUNE
+from mmc.compiler.catalogue.stages import BASELINES_STAGE, COMBINATIONS, COMBINE, EVALUATE, TRAIN, TUNE
 from mmc.compiler.settings.encoding import to_json
 from mmc.compiler.settings.report import ReportSettings
 from mmc.errors import StepError
@@ -16,6 +16,7 @@ from mmc.jobs.arrays import read_npz
 from mmc.jobs.job import read_json, read_record
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.report.agreement import Choices, check_agreement
+from mmc.jobs.statistics.combination import LIKELIHOOD
 from mmc.reading import shown
 
 FORMAT = "mmc-results/1.0"
@@ -44,14 +45,16 @@ class Outputs:
     models: Mapping[str, Path] = field(default_factory=dict)
     limits: Mapping[str, Path] = field(default_factory=dict)
     baselines: Mapping[str, Path] = field(default_factory=dict)
+    combinations: Mapping[str, Path] = field(default_factory=dict)
 
     def arrays(self) -> dict[str, Path]:
         """The npz files of all limits and Fisher information, by their file names in the results."""
-        folders = [*self.limits.items(), *self.baselines.items()]
+        folders = [*self.limits.items(), *self.baselines.items(), *self.combinations.items()]
         return {
             f"{file.removesuffix('.npz')}_{name}.npz": path / file
             for name, path in folders
             for file in read_record(path).names(suffix=".npz")
+            if file != LIKELIHOOD
         }
 
 
@@ -84,9 +87,26 @@ class Grid:
         for name, values in arrays.items():
             if name.endswith(("p_values", "log_likelihood_ratio")) and values.shape != shape:
                 raise StepError(f"{path} is damaged: {shown(name)} has the shape {values.shape}, not {shape}")
-        if not axes or "log_likelihood_ratio" not in arrays:
+        if bool(axes) != ("log_likelihood_ratio" in arrays) or not (axes or any(map(_is_scan, arrays))):
             raise StepError(f"{path} is damaged: it has no grid, or no log_likelihood_ratio on it")
-        return cls(axes, {name: value for name, value in arrays.items() if not name.startswith("axis_")})
+        found = cls(axes, {name: value for name, value in arrays.items() if not name.startswith("axis_")})
+        for name in filter(_is_scan, arrays):
+            if arrays[name].shape != tuple(map(len, found.scan(name.removesuffix(_LN_LAMBDA))[0].values())):
+                raise StepError(f"{path} is damaged: {shown(name)} does not have the shape of its axes")
+        return found
+
+    def scan(self, name: str) -> tuple[dict[str, Array], Array]:
+        """The axes by parameter and ln λ of a scan, by the name of its arrays with their kind: ``observed_scan_1``."""
+        start = f"{name}_axis_"
+        axes = {key.removeprefix(start): values for key, values in self.arrays.items() if key.startswith(start)}
+        return axes, self.arrays[f"{name}{_LN_LAMBDA}"]
+
+
+_LN_LAMBDA = "_ln_lambda"
+
+
+def _is_scan(name: str) -> bool:
+    return name.endswith(_LN_LAMBDA)
 
 
 def collect(
@@ -116,6 +136,13 @@ def collect(
         for record in [*methods, *baselines]
     )
     check_agreement(choices, None if planned is None else ("the study", planned))
+    combined = []
+    for name, path in outputs.combinations.items():
+        record = {"name": name, **read_json(path / COMBINATIONS.record)}
+        if "best_fit" in record:
+            grids[name] = Grid.read(path / "limits.npz")
+            record["grid"] = f"limits_{name}.npz"
+        combined.append(record | ({"matrices": f"fisher_{name}.npz"} if "information" in record else {}))
     described = [*methods, *baselines, *fisher]
     all_events = (
         {"events": None, "evaluation": None, "fisher_information": None}
@@ -136,8 +163,9 @@ def collect(
         "fisher_information": all_events["fisher_information"],
         "groups": {group: _part(events, described, group) for group in settings.groups},
         "figures": {},
-        "warnings": _warnings(methods, baselines, events),
+        "warnings": _warnings(methods, baselines, combined, events),
     }
+    results |= {"combinations": combined} if combined else {}
     tables = [read_json(path / TUNE.record) for path in outputs.models.values() if (path / TUNE.record).is_file()]
     return results | ({"tuning": tables} if tables else {}), grids
 
@@ -185,6 +213,7 @@ def _events(record: Mapping[str, Any]) -> dict[str, Any] | None:
 def _warnings(
     methods: Sequence[Mapping[str, Any]],
     baselines: Sequence[Mapping[str, Any]],
+    combined: Sequence[Mapping[str, Any]],
     events: Mapping[str | None, Mapping[str, Any]],
 ) -> list[str]:
     """All warnings, beginning with failed closure tests."""
@@ -192,7 +221,7 @@ def _warnings(
     verdicts = [
         f"{record['name']}: closure {verdict}: {'; '.join(record['reasons'])}"
         for verdict in ("failed", "doubtful")
-        for record in records
+        for record in [*(entry for entry in combined if "verdict" in entry), *records]
         if record["verdict"] == verdict
     ]
     verdicts += [
@@ -201,7 +230,14 @@ def _warnings(
         for kind, title in KINDS.items()
         if (reasons := [text for text in record.get(kind, {}).get("reasons", ()) if text not in record["reasons"]])
     ]
-    edges = [f"{r['name']}: the confidence region reaches the edge of the grid" for r in methods if r["touches_edge"]]
+    verdicts += [
+        f"{record['name']}{title}: {text}"
+        for record in records
+        for kind, title in KINDS.items()
+        if kind in record and "verdict" not in record[kind]
+        for text in record[kind].get("scans", {}).get("problems", ())
+    ]
+    edges = [f"{r['name']}: {_edge(r)}" for r in methods if r["touches_edge"]]
     of_records = [f"{r['name']}: {text}" for r in records for text in r["warnings"]]
     of_events = [
         text if group is None else f"{group}: {text}"
@@ -209,3 +245,9 @@ def _warnings(
         for text in record.get("warnings", ())
     ]
     return list(dict.fromkeys([*verdicts, *edges, *of_records, *of_events]))
+
+
+def _edge(record: Mapping[str, Any]) -> str:
+    if record["allowed_fraction"]:
+        return "the confidence region reaches the edge of the grid"
+    return "an interval reaches the end of the range of its parameter"

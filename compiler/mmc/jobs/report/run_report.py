@@ -200,7 +200,11 @@ def _outputs(run: Run, settings: ReportSettings) -> Outputs:
     grouped = bool(settings.groups)
     events = {group if grouped else None: path for group, path in combined.items()}
     return Outputs(
-        events, run.outputs("tune") or run.outputs("train"), run.outputs("evaluate"), run.outputs("baselines")
+        events,
+        run.outputs("tune") or run.outputs("train"),
+        run.outputs("evaluate"),
+        run.outputs("baselines"),
+        run.outputs("combinations"),
     )
 
 

@@ -8,7 +8,6 @@ both templates and data. The likelihoods equal MadMiner's if the edges enclose a
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, Events, Summaries, Variations
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.jackknife import GROUPS, group_of
-from mmc.jobs.statistics.profiling import ShapeLikelihood, VariedHistogram
+from mmc.jobs.statistics.profiling import FilledHistogram, ShapeLikelihood, VariedHistogram
 
 FEW, MOST_SPARSE = 10.0, 0.5
 """A bin with fewer than FEW effective events is sparse; at most the fraction MOST_SPARSE of the cross section may be in
@@ -335,7 +334,7 @@ def histogram_figures(
     of_observed = None if observed is None else binning.fractions(observed)
 
     def shape_likelihood(found: Array, histogram: VariedHistogram | None, *, itself: bool) -> ShapeLikelihood:
-        gain = None if histogram is None else partial(histogram.gain, np.maximum(found, 0.0))
+        gain = None if histogram is None else FilledHistogram(histogram, np.maximum(found, 0.0))
         each = [sums @ truth / (sums @ truth).sum() if itself else found for sums in left_out]
         replicas = np.stack([other @ filling for other, filling in zip(tables, each, strict=True)])
         return ShapeLikelihood(ratio.mean_log(found), gain, replicas)

@@ -143,6 +143,18 @@ class VariedHistogram:
         return Response(shares, 0.5 * (log_up - log_down), 0.5 * (log_up + log_down))
 
 
+@dataclass(frozen=True)
+class FilledHistogram:
+    """A histogram with the ``fractions`` of the data in its bins, shape (bins,): a :data:`Gain`."""
+
+    histogram: VariedHistogram
+    fractions: Array
+
+    def __call__(self, n: float, expected: Array | None) -> Array:
+        """The gain of n events at all points."""
+        return self.histogram.gain(self.fractions, n, expected)
+
+
 def maximise(
     nu: Array,
     change: Callable[[Array], tuple[Array, Array]],

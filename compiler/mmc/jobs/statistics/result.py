@@ -11,7 +11,7 @@ from mmc.jobs.statistics.closure.verdict import Verdict, judge_observed
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.neyman import Cells, with_toys
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.profiling import ShapeLikelihood
+from mmc.jobs.statistics.profiling import Gain, ShapeLikelihood
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Result:
     arrays: Mapping[str, Array]
     variants: Mapping[str, Limits]
     verdicts: Mapping[str, Verdict]
+    gains: Mapping[str, Gain]
+    """What fits of nuisance parameters gain, from expected events (an empty name) and from ``observed`` events."""
 
     @classmethod
     def of(
@@ -61,7 +63,9 @@ class Result:
             name = "_".join(filter(None, (rate_name, "with_systematics")))
             if judge_varied is not None and name in variants:
                 verdicts[name] = judge_varied(variants[name], nominal)
-        return cls(limits, verdict, arrays, variants, verdicts)
+        shapes = {"": expected} | ({} if observed is None else {"observed": observed})
+        gains = {name: shape.gain for name, shape in shapes.items() if shape.gain is not None}
+        return cls(limits, verdict, arrays, variants, verdicts, gains)
 
     def all_arrays(self) -> dict[str, Array]:
         """The arrays of ``limits.npz``; the arrays of further limits have the name of the limits as a prefix."""

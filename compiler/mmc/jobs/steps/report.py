@@ -17,7 +17,7 @@ from mmc.jobs.versions import versions
 def run(job: StepJob) -> None:
     """Write ``results.json``, the arrays on the grids, the figures and ``index.html``."""
     settings = job.read(ReportSettings)
-    outputs = Outputs(_events(job, settings.groups), *map(job.by_job, ("model", "limits", "baseline")))
+    outputs = Outputs(_events(job, settings.groups), *map(job.by_job, ("model", "limits", "baseline", "combination")))
     results, grids = collect(outputs, settings)
     place = Folder(job.out)
     for name, source in outputs.arrays().items():

@@ -1,0 +1,94 @@
+"""The stage that combines the likelihoods of several regions or groups."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mmc.compiler.catalogue.stages import BASELINES_STAGE, COMBINATIONS, EVALUATE
+from mmc.compiler.plan.builder import Builder, Draft, slug
+from mmc.compiler.plan.event_source import EventSource
+from mmc.compiler.plan.model import Flow, Input
+from mmc.compiler.plan.training import evaluated_estimators
+from mmc.compiler.settings.combinations import CombinationSettings, CombinedPart
+from mmc.compiler.settings.limits import LimitSettings
+from mmc.compiler.study.model import AskedBaseline, Combination, Study
+
+
+@dataclass(frozen=True)
+class Combined:
+    """One likelihood of several regions: a job of the stage."""
+
+    combination: Combination
+    names: tuple[str, ...]
+    """The names of its job."""
+    parts: tuple[CombinedPart, ...]
+
+
+def groups_of_baselines(study: Study, source: EventSource) -> tuple[str | None, ...]:
+    """The regions in which baselines are computed, or the groups from which methods learn, or the first group."""
+    learned = dict.fromkeys(source.of(method) for method in study.methods)
+    return tuple(study.regions) or tuple(learned) or (source.groups or (None,))[:1]
+
+
+def is_in(study: Study, asked: AskedBaseline, group: str | None) -> bool:
+    """Whether a baseline is computed in one of these groups or regions."""
+    return not study.regions or group in asked.regions
+
+
+def combined(study: Study, source: EventSource) -> tuple[Combined, ...]:
+    """The likelihoods that the combinations of a study ask for."""
+    evaluation = study.evaluation
+    if evaluation is None:
+        return ()
+    every: dict[tuple[tuple[str, ...], str | None], CombinedPart] = {}
+    every |= {(names, part.group): part for names, part in _parts(study, source, evaluation.baselines)}
+    found = []
+    for combination in study.combinations:
+        groups = {group: source.name_of(group) for group in combination.of}
+        jobs: dict[tuple[str, ...], list[CombinedPart | None]] = {}
+        if None not in combination.of.values():
+            jobs[combination.name,] = [
+                every.get((names or (), groups[group])) for group, names in combination.of.items()
+            ]
+        else:
+            for names in dict.fromkeys(names for names, _ in every):
+                jobs[combination.name, *names] = [every.get((names, group)) for group in groups.values()]
+        for names, parts in jobs.items():
+            there = tuple(part for part in parts if part is not None)
+            if len(there) == len(parts):
+                found.append(Combined(combination, names, there))
+    return tuple(found)
+
+
+def _parts(
+    study: Study, source: EventSource, baselines: tuple[AskedBaseline, ...]
+) -> Iterator[tuple[tuple[str, ...], CombinedPart]]:
+    """All limits and Fisher information of groups or regions, by their names without the group."""
+    for group in groups_of_baselines(study, source):
+        name = source.name_of(group)
+        for asked in baselines:
+            if name is not None and is_in(study, asked, group):
+                yield asked.names, CombinedPart(stage="baselines", job=slug(*asked.names, name), group=name)
+    for estimator in evaluated_estimators(study):
+        name = source.name_of(source.of(estimator.method))
+        if name is not None:
+            names = (estimator.method.name, *estimator.identity[len(estimator.method.identity) :])
+            yield names, CombinedPart(stage="evaluate", job=slug(*estimator.identity), group=name)
+
+
+def add_combinations(builder: Builder, study: Study, limits: LimitSettings, source: EventSource) -> None:
+    """Add one job for each likelihood of several regions."""
+    drafts, outputs = [], {EVALUATE.name: EVALUATE.output, BASELINES_STAGE.name: BASELINES_STAGE.output}
+    for item in combined(study, source):
+        settings = CombinationSettings(
+            limits=limits,
+            directions={} if study.evaluation is None else study.evaluation.directions,
+            combination=item.combination.name,
+            of=item.parts,
+            independent=item.combination.independent,
+        )
+        events = [source.job(part.group) for part in item.parts]
+        needs = (*events, *((part.stage, part.job) for part in item.parts))
+        drafts.append(Draft(item.names, settings, needs, ", ".join(part.job for part in item.parts)))
+    read = {stage for draft in drafts for stage, _ in draft.needs}
+    inputs = tuple(Input(output, stage, Flow.ALL) for stage, output in outputs.items() if stage in read)
+    builder.add(COMBINATIONS.name, drafts, inputs=(source.input, *inputs), scattered=True)

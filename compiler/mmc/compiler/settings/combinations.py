@@ -1,0 +1,32 @@
+"""The settings of jobs of ``combinations``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mmc.compiler.settings.encoding import INLINE, SHARED
+from mmc.compiler.settings.limits import LimitSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class CombinedPart:
+    """The likelihood or Fisher information of a region that is combined with others."""
+
+    stage: Literal["evaluate", "baselines"]
+    job: str
+    group: str
+    """The region or group."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CombinationSettings:
+    """The limits, or the Fisher information, of several regions together."""
+
+    limits: LimitSettings = field(metadata={**SHARED, **INLINE})
+    directions: Mapping[str, Mapping[str, float]] = field(default_factory=dict, metadata=SHARED)
+    """Combinations of parameters whose errors are given: the coefficients by parameter."""
+    combination: str
+    """The name in the study."""
+    of: tuple[CombinedPart, ...]
+    independent: bool = False
+    """Whether the regions are of different data, so that simulated events may be in several of them."""

@@ -1,0 +1,88 @@
+"""The verdict on limits of several regions: the worst of their own, and tests of the combination."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from mmc.jobs.statistics.closure.declaration import DOUBTFUL, FAILED, PASSED, VERDICTS, WIDTH
+from mmc.jobs.statistics.limits import Limits
+
+MOST_SHARED = 0.01
+"""Regions may share this part of their cross section; their likelihoods are then nearly independent."""
+P_TRUE = 0.05
+"""The smallest p-value of the true point on its own Asimov data."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the regions that are combined."""
+
+    name: str
+    """The name of the job of its limits."""
+    group: str
+    limits: Mapping[str, Any]
+    """The record of its limits."""
+    events: Mapping[str, Any]
+    """The record of its events."""
+
+    def judged(self, kind: str) -> Mapping[str, Any]:
+        """The verdict on a kind of limits; those without a verdict of their own have the one of expected limits."""
+        found = self.limits.get(kind, {})
+        return found if "verdict" in found else self.limits
+
+
+def shared_events(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """The pairs of regions that share simulated events: their number, and the larger of both shares of the cross
+    section."""
+    found = []
+    for first, second in combinations(parts, 2):
+        both = [one.events.get("overlaps", {}).get(other.group) for one, other in ((first, second), (second, first))]
+        known = [entry for entry in both if entry is not None]
+        if known:
+            n, share = (max(entry[key] for entry in known) for key in ("n_events", "share"))
+            found.append({"of": [first.group, second.group], "n_events": n, "share": share})
+    return found
+
+
+def judge(
+    parts: Sequence[Part], limits: Limits, overlaps: Sequence[Mapping[str, Any]], kind: str = ""
+) -> dict[str, Any]:
+    """Verdict and reasons, as in the results of a method.
+
+    :param overlaps: :func:`shared_events`; empty if the regions are of different data
+    :param kind: the kind of limits, empty for expected ones
+    """
+    found = [*_own(parts, limits, overlaps, kind)]
+    for part in parts:
+        own = part.judged(kind)
+        if own["verdict"] != PASSED:
+            found.append((own["verdict"], f"{part.name}: {'; '.join(own['reasons'])}"))
+    found.sort(key=lambda item: -VERDICTS.index(item[0]))
+    return {"verdict": found[0][0] if found else PASSED, "reasons": [reason for _, reason in found]}
+
+
+def _own(
+    parts: Sequence[Part], limits: Limits, overlaps: Sequence[Mapping[str, Any]], kind: str
+) -> Iterator[tuple[str, str]]:
+    for pair in overlaps:
+        regions = " and ".join(pair["of"])
+        reason = (
+            f"{pair['n_events']:,} simulated events, {pair['share']:.2g} of the cross section, are in both {regions}, "
+            "so their likelihoods are not independent: let cuts separate the regions, or write `independent: true` if "
+            "they are of different data"
+        )
+        yield FAILED if pair["share"] > MOST_SHARED else DOUBTFUL, reason
+    if "observed" not in kind and limits.p_true < P_TRUE:
+        yield FAILED, f"the true point has a p-value of {limits.p_true:.2g} on its own Asimov data"
+    errors = [part.limits["closure"]["integration_error"] for part in parts]
+    if "without_rate" not in kind and None not in errors:
+        numbers = [part.limits["n_expected"] for part in parts]
+        n = sum(numbers)
+        error = sum(number * item for number, item in zip(numbers, errors, strict=True)) / n
+        if n * error**2 > WIDTH:
+            reason = (
+                "the integration of the cross sections, which all regions share, gives the expected events an error of "
+                f"{error:.2%}, and the data have one of {n**-0.5:.2%}: integrate more precisely"
+            )
+            yield DOUBTFUL, reason

@@ -1,0 +1,168 @@
+"""Combinations of regions, compared with a few lines of numpy."""
+
+import itertools
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from mmc.jobs.arrays import read_npz
+from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer.event_file import EventFile
+from mmc.jobs.record import RECORD
+from mmc.jobs.statistics.combination import RegionLikelihood, combine, joint_gain
+from mmc.jobs.statistics.combined_verdict import Part, judge, shared_events
+from mmc.jobs.statistics.limits import Grid, Limits, save_arrays
+from mmc.jobs.statistics.profiling import FilledHistogram, VariedHistogram
+from scipy.optimize import minimize
+
+from tests.jobs.learning_jobs import Learning
+from tests.support import ROOT
+
+GRID = Grid({"c": np.linspace(-1.0, 1.0, 5)})
+POINTS = np.array([[-1.0], [-0.5], [0.0], [0.5], [1.0], [0.0]])
+NAMES = {"low": ("lumi", "tilt"), "high": ("scale", "lumi")}
+
+
+def _region(name: str, seed: int, n: float = 100.0) -> RegionLikelihood:
+    """A region of two bins, linear in the parameter, with two nuisance parameters."""
+    random = np.random.default_rng(seed)
+    coefficients = np.hstack([np.ones((6, 1)), POINTS])
+    nominal = np.array([[0.4, 0.1], [0.6, -0.05]])
+    up, down = (nominal[np.newaxis] * random.uniform(*ends, (2, 2, 1)) for ends in ((1.02, 1.2), (0.8, 0.98)))
+    probabilities = coefficients @ nominal.T
+    normalised = coefficients / probabilities.sum(axis=1, keepdims=True)
+    histogram = VariedHistogram(normalised, nominal, up, down, np.array([True, True]))
+    expected = n * probabilities.sum(axis=1)
+    fractions = nominal[:, 0] / nominal[:, 0].sum()
+    log = n * (fractions @ np.log(normalised @ nominal.T).T + np.log(expected)) - expected
+    factor = 0.2 if name == "low" else 0.8
+    replicas = log + random.normal(size=(4, 6))
+    limits = Limits(GRID, log, 2, np.full(6, factor), replicas)
+    return RegionLikelihood({"": limits}, {"": n}, expected, NAMES[name], {"": FilledHistogram(histogram, fractions)})
+
+
+@pytest.fixture
+def regions(tmp_path: Path) -> list[RegionLikelihood]:
+    """Two regions, written and read."""
+    found = []
+    for seed, name in enumerate(NAMES):
+        save_arrays(tmp_path / name, _region(name, seed, 50.0 + 100.0 * seed).arrays())
+        found.append(RegionLikelihood.read(read_npz(tmp_path / f"{name}.npz"), GRID))
+    return found
+
+
+def test_likelihoods_are_multiplied(regions: list[RegionLikelihood]) -> None:
+    limits = combine(regions)[""]
+    logs = np.array([region.limits[""].log_likelihood for region in regions])
+    np.testing.assert_allclose(limits.log_likelihood, logs.sum(axis=0))
+    q = logs[:, -1:] - logs
+    factor = (0.2 * q[0] + 0.8 * q[1])[[0, 1, 3, 4]] / q.sum(axis=0)[[0, 1, 3, 4]]
+    np.testing.assert_allclose(np.asarray(limits.per_simulated)[[0, 1, 3, 4]], factor)
+    assert np.asarray(limits.per_simulated)[-1] == pytest.approx((50 * 0.2 + 150 * 0.8) / 200)
+    assert limits.n_measured == 4 and limits.dof == 1
+    assert limits.replicas is not None and limits.replicas.shape == (4, 6)
+
+
+def test_nuisance_parameters_of_the_same_name_are_the_same(regions: list[RegionLikelihood]) -> None:
+    """The fit with three nuisance parameters, one of them in both regions, is that of scipy."""
+    names = ("lumi", "tilt", "scale")
+
+    def change(nu: Any, point: int) -> float:
+        total = 0.5 * float(np.square(nu).sum())
+        for region in regions:
+            own, n = region.histograms[""].histogram, region.n[""]
+            base, up, down = (weights @ own.coefficients[point] for weights in (own.nominal, own.up, own.down))
+            a, b = 0.5 * np.log(up / down), 0.5 * np.log(up * down / base**2)
+            at = np.array([nu[names.index(name)] for name in region.nuisance])
+            g = at @ a + np.square(at) @ b
+            data, events = n * region.histograms[""].fractions, region.expected[point] * base
+            total -= float(data @ g - events @ np.expm1(g))
+        return total
+
+    gains = joint_gain(regions, "")
+    for point in range(6):
+        best = minimize(change, np.zeros(3), args=(point,), method="BFGS", options={"gtol": 1e-7})
+        assert gains[point] == pytest.approx(-best.fun, abs=1e-5)
+    assert gains[0] > 0.01
+    found = combine(regions)
+    np.testing.assert_allclose(found["with_systematics"].log_likelihood, found[""].log_likelihood + gains)
+    alone = [region.histograms[""](region.n[""], region.expected) for region in regions]
+    assert gains[0] < alone[0][0] + alone[1][0], "each region alone could choose its own value of lumi"
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.2, "failed"), (0.005, "doubtful"), (None, "passed")])
+def test_regions_with_the_same_events_are_not_independent(
+    regions: list[RegionLikelihood], share: float | None, verdict: str
+) -> None:
+    limits = {"verdict": "passed", "reasons": [], "n_expected": 10.0, "closure": {"integration_error": 0.0}}
+    overlap = {} if share is None else {"high": {"n_events": 7, "share": share}}
+    parts = [Part("rate.low", "low", limits, {"overlaps": overlap}), Part("rate.high", "high", limits, {})]
+    found = judge(parts, combine(regions)[""], shared_events(parts))
+    assert found["verdict"] == verdict
+    assert ("7 simulated events" in " ".join(found["reasons"])) is (share is not None)
+    assert judge(parts, combine(regions)[""], [])["verdict"] == "passed"
+
+
+def _half(source: Path, folder: Path, *, high: bool) -> Path:
+    """The events with x1 above or below 0.3, as ``combine`` writes them."""
+    shutil.copytree(source, folder)
+    workarounds.apply()
+    from madminer.utils.interfaces import hdf5
+
+    path = str(folder / "events.h5")
+    x, weights, ids = hdf5._load_samples(path)
+    keep = (x[:, 0] > 0.3) == high
+    counts = np.bincount(ids[keep], minlength=weights.shape[1])
+    hdf5._save_samples(path, True, x[keep], weights[keep], ids[keep])
+    hdf5._save_samples_summary(path, True, counts, 0)
+    job = {"job": folder.name, "stage": "combine"}
+    (folder / RECORD).write_text(json.dumps(job))
+    (folder / "events.json").write_text(json.dumps({"overlaps": {}}))
+    return folder
+
+
+def test_two_regions_are_the_whole(toy_events: Path, tmp_path: Path) -> None:
+    """The limits of two rates are those of numpy, and the sum of the information is that of all events."""
+    halves = [_half(toy_events, tmp_path / name, high=name == "high") for name in ("low", "high")]
+    made: dict[str, list[Path]] = {}
+    for half in halves:
+        learning = Learning(tmp_path / "run", half)
+        for kind, own in {"rate": {"combined": True}, "fisher": {"observable": None, "bins": 1}}.items():
+            made.setdefault(kind, []).append(learning.baseline(kind, f"{kind}.{half.name}", group=half.name, **own))
+    outputs = []
+    for kind, folders in made.items():
+        of = [{"stage": "baselines", "job": folder.name, "group": folder.name.partition(".")[2]} for folder in folders]
+        settings = {**learning.evaluation, "combination": "both", "of": of}
+        outputs.append(learning.run("combinations", f"both.{kind}", settings, events=halves, baseline=folders))
+    whole = Learning(tmp_path / "whole", toy_events)
+    record = json.loads((outputs[0] / "combination.json").read_text())
+    assert record["degrees_of_freedom"] == 2 and record["verdict"] in ("passed", "doubtful")
+    axis = np.linspace(-1.0, 1.0, 9)
+    points = np.array([*itertools.product(axis, axis), (0.0, 0.0)])
+    log, factor, distance = np.zeros((3, len(points)))
+    for half in halves:
+        file = EventFile(half / "events.h5", 0.2, 0.2)
+        weights = file.part("all").weights @ file.coefficients(points).T
+        mu = 20_000.0 * weights.sum(axis=0)
+        own = mu[-1] * np.log(mu) - mu
+        log, distance = log + own, distance + own[-1] - own
+        factor += (own[-1] - own) * mu[-1] * np.square(weights).sum(axis=0) / weights.sum(axis=0) ** 2
+    away = np.append(distance[:-1] > 1e-9, False)
+    found = np.append(np.load(outputs[0] / "limits.npz")["log_likelihood_ratio"].ravel(), 0.0)
+    undivided = found[away] * (1.0 + factor[away] / distance[away])
+    np.testing.assert_allclose(undivided - undivided[0], log[away] - log[away][0], atol=1e-6)
+    information = json.loads((outputs[1] / "combination.json").read_text())["information"]
+    all_events = json.loads((whole.baseline("fisher", observable=None, bins=1) / "baseline.json").read_text())
+    for key in ("truth", "rate"):
+        parts = [json.loads((path / "baseline.json").read_text())["information"][key] for path in made["fisher"]]
+        np.testing.assert_allclose(information[key]["matrix"], np.sum([part["matrix"] for part in parts], axis=0))
+    truth = all_events["information"]["truth"]["matrix"]
+    np.testing.assert_allclose(information["truth"]["matrix"], truth, rtol=0.05, atol=0.05 * np.trace(truth))
+    schema = json.loads((ROOT / "schema" / "1.0" / "results.json").read_text())
+    for path, files in zip(outputs, ({"grid": "x"}, {"matrices": "x"}), strict=True):
+        entry = {"name": path.name, **json.loads((path / "combination.json").read_text()), **files}
+        jsonschema.validate(entry, {"$ref": "#/definitions/combination", "definitions": schema["definitions"]})
