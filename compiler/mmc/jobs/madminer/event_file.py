@@ -11,6 +11,7 @@ benchmark has many events.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -188,24 +189,35 @@ class EventFile:
         scores = np.asarray(gradients / safe[:, np.newaxis] - gradients.sum(axis=0) / weights.sum())
         return scores if slopes is None else np.hstack([scores, slopes - weights @ slopes / weights.sum()])
 
-    def integration_error(self, coefficients: Array) -> float | None:
-        """The relative error of the cross section at a point from the integration of the cross sections.
+    @cached_property
+    def integration_changes(self) -> Array | None:
+        """The changes of the cross sections at the benchmarks by one error of each integrated cross section, in pb.
 
-        The weights of all events of a sampled benchmark are wrong by the same factor. None without a record of how the
-        events were combined.
-
-        :param coefficients: the morphing coefficients of the point, shape (benchmarks,)
+        The weights of all events of a sampled benchmark are wrong by the same factor. Shape (integrations, benchmarks);
+        None without a record of how the events were combined.
         """
         record = self._path.with_name(COMBINE.record)
         errors = read_json(record).get("integration_errors") if record.is_file() else None
         if errors is None:
             return None
-        weights, origin = self.balanced("all").weights @ coefficients, self._origin("all")
+        weights, origin = self.balanced("all").weights, self._origin("all")
         of_origin = {-1: errors["background"]} | {
             index: errors["benchmarks"].get(name, 0.0) for index, name in enumerate(self.benchmarks)
         }
-        parts = [weights[origin == index].sum() * error for index, error in of_origin.items()]
-        return float(np.hypot.reduce(parts) / abs(weights.sum()))
+        changes = [weights[origin == index].sum(axis=0) * error for index, error in of_origin.items() if error]
+        return np.array(changes).reshape(-1, weights.shape[1])
+
+    def integration_error(self, coefficients: Array) -> float | None:
+        """The relative error of the cross section at a point from the integration of the cross sections.
+
+        None without a record of how the events were combined.
+
+        :param coefficients: the morphing coefficients of the point, shape (benchmarks,)
+        """
+        if self.integration_changes is None:
+            return None
+        total = self.balanced("all").weights.sum(axis=0) @ coefficients
+        return float(np.linalg.norm(self.integration_changes @ coefficients) / abs(total))
 
     def closest_benchmark(self, point: Array) -> int:
         """The index of the sampled benchmark that is closest to the point."""
