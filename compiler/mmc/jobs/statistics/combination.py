@@ -82,7 +82,7 @@ class RegionLikelihood:
         """The likelihood from :meth:`arrays`."""
         limits, n, histograms = {}, {}, {}
         for kind in KINDS:
-            own = {
+            own: dict[str, Any] = {
                 key.partition(".")[2]: item for key, item in arrays.items() if key.split(".")[0] == (kind or _EXPECTED)
             }
             if "log_likelihood" in own:
