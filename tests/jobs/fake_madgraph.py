@@ -19,7 +19,7 @@ RUN_CARD = (
 )
 BANNER = (
     "class RunCard(dict):\n    def __init__(self, path):\n        names = {line.split('!')[0].split('=')[-1].strip()"
-    " for line in open(path) if '=' in line}\n        super().__init__(dict.fromkeys(names | {'MMJJ'}))\n"
+    " for line in open(path) if '=' in line}\n        super().__init__(dict.fromkeys(names | {'MMJJ', 'XQCUT'}))\n"
 )
 FAILS = os.environ.get("FAKE_MADGRAPH", "")
 
@@ -58,10 +58,15 @@ def launch(folder: Path) -> None:
     if (cards / "reweight_card.dat").is_file() and FAILS != "reweighting":
         text = (cards / "reweight_card.dat").read_text()
         for name, body in re.findall(r"launch --rwgt_name=(\w+)\n((?:  set .*\n)*)", text):
-            points[name] = sum(abs(float(line.split()[-1])) for line in body.splitlines())
+            points[name] = sum(abs(float(line.split()[-1])) for line in body.splitlines() if "Auto" not in line)
     n_events = int(card["nevents"]) - {"short": 20, "few": 1}.get(FAILS, 0)
     numbers = random.Random(int(card["iseed"]))
-    out = folder / "Events" / "run_01" / "unweighted_events.lhe.gz"
+    run = "run_01"
+    if (cards / "madspin_card.dat").is_file():
+        run = "run_01_decayed_1"
+        say(f"madspin card: {'; '.join((cards / 'madspin_card.dat').read_text().splitlines())}")
+        say(f"reweight card: {'; '.join((cards / 'reweight_card.dat').read_text().splitlines())}")
+    out = folder / "Events" / run / "unweighted_events.lhe.gz"
     out.parent.mkdir(parents=True)
     with gzip.open(out, "wt") as lines:
         lines.write(

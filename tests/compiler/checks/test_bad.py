@@ -19,6 +19,8 @@ from tests.support import ROOT
 
 BAD = ROOT / "tests" / "bad"
 EXAMPLES = sorted(BAD.glob("*.yaml"))
+TRUSTING = {"MMC383"}
+"""Examples with a model that travels, which the study has to trust: that is a warning."""
 WITHOUT_FILE = {"MMC002", "MMC015", "MMC016"}
 """What is too large is too large for the repository, and no study is known with which a rule fails."""
 
@@ -69,7 +71,8 @@ def test_a_bad_example_says_what_it_should(file: Path, request: pytest.FixtureRe
     code = file.name[:6]
     assert found[-1 if code == "MMC014" else 0].code == code
     assert CODES[code].severity == found[0].severity
-    assert code == "MMC014" or {item.code for item in found} == {code}, "an example has one problem"
+    codes = {item.code for item in found} - ({"MMC337"} if code in TRUSTING else set())
+    assert code == "MMC014" or codes == {code}, "an example has one problem"
 
 
 def test_a_file_that_is_too_large_is_one_diagnostic() -> None:

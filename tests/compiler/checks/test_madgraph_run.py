@@ -71,6 +71,7 @@ def test_what_is_asked_reaches_the_jobs(tmp_path: Path) -> None:
         ("mlm, jets: 1, xqcut: 20 GeV", "ckkwl, jets: 1, ptlund: 20 GeV, core: pp>tt~, xqcut: 2 GeV", "MMC387"),
         ("      events: 100\n", "      events: 100\n      run_card: {xqcut: 20}\n", "MMC333"),
         ("      events: 100\n", "      events: 100\n      run_card: {gridpack: true}\n", "MMC320"),
+        ('["p p > t t~ NP<=1", "p p > t t~ j NP<=1"]', '"g g > z z"\n      model: sm', "MMC324"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, code: str) -> None:

@@ -38,7 +38,7 @@ def test_no_wish_is_a_key_of_a_study_or_points_to_a_place_that_is_not_there() ->
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ("madspin", "mmc does not run MadSpin"),
+        ("madspin", "MadSpin decays the final state of a sample"),
         ("Reweight", "mmc writes the reweight card"),
         ("channels", "select the events of each region in `regions`"),
         ("setup", "a study replaces MadMiner's setup file"),

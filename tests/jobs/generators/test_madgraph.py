@@ -335,6 +335,39 @@ def test_showered_events_fit_the_event_file(tmp_path: Path, mg5: Path, configure
     assert (again / "events.hepmc.gz").read_bytes() == (events / "events.hepmc.gz").read_bytes()
 
 
+@pytest.mark.engine
+def test_vetoed_events_lower_the_cross_section(tmp_path: Path, mg5: Path, configured: Path, process: Path) -> None:
+    """Events without jets whose shower has a jet above the matching scale belong to another process."""
+    merging = {"scheme": "mlm", "jets": 1, "xqcut_gev": 8.0, "qcut_gev": 10.0}
+    shower = {"card": None, "settings": {"PartonLevel:MPI": False, "HadronLevel:all": False}}
+    settings = event_settings(mg5, n_events=40, shower=shower, merging=merging)
+    events = Folder(tmp_path).run("simulate", "x", settings, seed=5, setup=configured, process=process)
+    record = json.loads((events / "simulate.json").read_text())
+    kept = record["n_events"]
+    assert 0 < kept < 40 and record["n_lost_in_shower"] == 40 - kept
+    assert record["cross_section_pb"] == pytest.approx(0.5 * kept / 40)
+    assert record["mean_weights_pb"]["sm"] == pytest.approx(0.5 * kept / 40)
+    showered = gzip.decompress((events / "events.hepmc.gz").read_bytes()).decode()
+    weights = re.findall(r"^W (\S+) \S+ ", showered, re.MULTILINE)
+    assert len(weights) == _text(events).count("<event>") == kept
+    assert [float(weight) for weight in weights] == pytest.approx([0.5 * kept / 40] * kept)
+
+
+def test_madspin_decays_the_events(tmp_path: Path, mg5: Path, configured: Path, process: Path) -> None:
+    """The events are those that MadSpin writes; without them the job fails."""
+    decays = {"decays": ["mu- > e- vm ve~"], "spinmode": "none", "definitions": {"lep": "e- mu-"}, "bw_cut": 15.0}
+    changes = {"madspin": decays, "reweight_card": ["change process u u~ > mu- mu+"], "auto_widths": ["decay 25"]}
+    inputs = {"setup": configured, "process": process}
+    Folder(tmp_path).run("simulate", "x", event_settings(mg5, **changes), seed=7, **inputs)
+    log = (tmp_path / "simulate" / "x.log").read_text()
+    assert "program: madspin card: set spinmode none; set seed 7; set max_weight_ps_point 400; set BW_cut 15.0; " in log
+    assert "define lep = e- mu-; decay mu- > e- vm ve~; launch\n" in log
+    assert "change helicity False; change process u u~ > mu- mu+; " in log and "set decay 25 Auto" in log
+    (tmp_path / "refused").mkdir()
+    wrong = event_settings(mg5, **{**changes, "reweight_card": ["change boost 1"]})
+    assert "`change boost` is not in the list" in _refusal(tmp_path / "refused", wrong, configured, process)
+
+
 # -- what MadGraph says -----------------------------------------------------------------------------------------------
 
 

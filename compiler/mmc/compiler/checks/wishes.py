@@ -11,12 +11,10 @@ from mmc.compiler.language.schema import load_schema, resolve, tag_of
 _ENTRY = "NAME"
 """Stands for any name in a place, as in ``methods.NAME.training``."""
 
-_DECAYS = (
-    "MadSpin decays the final state of a sample: `generation.samples.NAME.madspin: {decays: ['t > w+ b, w+ > l+ vl']}`"
-)
+_DECAYS = "MadSpin decays the final state of a sample: write `madspin: {decays: ['t > w+ b, w+ > l+ vl']}` in it"
 _REWEIGHTED = (
     "mmc writes the reweight card: every event gets a weight at each of the `benchmarks`; further lines of it are "
-    "`generation.samples.NAME.reweight_card`; events that exist get theirs from "
+    "`reweight_card` of a sample; events that exist get theirs from "
     "`events: {samples: {NAME: {reweight: …}}}`"
 )
 _REGIONS = "select the events of each region in `regions`, by name, as in `regions: {high: {cuts: [m_ll > 800]}}`"
@@ -36,7 +34,7 @@ _SCANS = (
 _EXPECTED = "without `evaluation.observed` results are those expected at `evaluation.theta_true`"
 _TOYS = "simulated experiments are `evaluation.observed`: `observed: {toys: {events: poisson, repeat: 100}}`"
 _DATA = "observed events are a CSV file, `evaluation.observed.file`; events to learn from are in `events`"
-_MATCHING = "samples merge jet multiplicities: `generation.samples.NAME.merging: {scheme: mlm, jets: 2, xqcut: 20 GeV}`"
+_MATCHING = "a sample merges its jet multiplicities: write `merging: {scheme: mlm, jets: 2, xqcut: 20 GeV}` in it"
 _GRIDPACK = (
     "mmc does not start gridpacks, which are programs with beams and cards of their own; it reads the files that they "
     "write, as `events.samples`"

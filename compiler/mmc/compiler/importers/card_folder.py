@@ -39,8 +39,6 @@ _HARMLESS_CHANGES = ("output", "helicity", "mode", "rwgt_dir")
 """What mmc's own reweight card says, or need not say."""
 _DEPENDENT = 1e-9
 _SAMPLES = 100_000
-_MOST_DEFAULT, _MOST_POINTS = 4, 100_000
-"""The parameters that the default grid has at most, and the points of a grid."""
 
 
 def import_cards(folder: Path, name: str) -> tuple[str, dict[str, str]]:
@@ -90,17 +88,8 @@ def import_cards(folder: Path, name: str) -> tuple[str, dict[str, str]]:
         "",
         "evaluation:",
         "  luminosity: 300 fb^-1",
-        *_grid(list(places)),
     ]
     return "\n".join(lines) + "\n", cards.files
-
-
-def _grid(names: Sequence[str]) -> Iterator[str]:
-    """A grid of all parameters with so many points as can be evaluated, where there are many parameters."""
-    if len(names) > _MOST_DEFAULT:
-        points = next(n for n in range(10, 1, -1) if n ** len(names) <= _MOST_POINTS or n == 2)
-        yield "  # All parameters together allow few values of each."
-        yield f"  grid: {flow({name: {'points': points} for name in names})}"
 
 
 def _is_showered(cards: Cards) -> bool:
