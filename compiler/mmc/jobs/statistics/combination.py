@@ -78,7 +78,7 @@ class RegionLikelihood:
         return found
 
     @classmethod
-    def read(cls, arrays: Mapping[str, Array], grid: Grid) -> "RegionLikelihood":
+    def read(cls, arrays: Mapping[str, Any], grid: Grid) -> "RegionLikelihood":
         """The likelihood from :meth:`arrays`."""
         limits, n, histograms = {}, {}, {}
         for kind in KINDS:
