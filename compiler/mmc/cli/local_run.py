@@ -168,6 +168,8 @@ def _tracked(out: Path, plan: Plan) -> list[str]:
 def limits_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:
     """The part of the grid that each method allows, the verdict of its closure tests, and critical values from toys."""
     levels = sorted({level for entry in limits for level in entry["allowed_fraction"]}, key=float)
+    if not levels:
+        return _intervals_table(limits)
     rows = [("method", *(f"allowed at {100 * float(level):g} %" for level in levels), "closure", "")]
     for entry in limits:
         shares = (region_size(entry, level) for level in levels)
@@ -179,6 +181,16 @@ def limits_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:
         for entry in limits
         if "toys" in entry
     ]
+
+
+def _intervals_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Without a grid: the interval of each parameter at the highest level, with the others profiled."""
+    level = max(limits[0]["confidence_levels"])
+    rows = [(f"at {100 * level:g} %", *(entry["name"] for entry in limits))]
+    for name in limits[0]["best_fit"]:
+        found = [entry["intervals"][name].get(str(level), []) for entry in limits]
+        rows.append((name, *(", ".join(f"{low:.3g} … {high:.3g}" for low, high in ends) or "–" for ends in found)))
+    return table([*rows, ("closure", *(entry["verdict"] for entry in limits))])
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from mmc.compiler.catalogue.histograms import SALLY, SCORE_LIKELIHOODS, ScoreLik
 from mmc.compiler.catalogue.methods import METHODS, SCORE
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.files import is_there
+from mmc.compiler.checks.likelihood_scans import without_grid
 from mmc.compiler.checks.methods import MMC532, methods_of
 from mmc.compiler.checks.systematics import has_no_systematics
 from mmc.compiler.inputs.observed_events import ObservedError, parse_observed
@@ -92,14 +93,9 @@ def cells(ctx: Context) -> Iterator[Diagnostic]:
     if points > MOST_CELLS:
         message = f"the grid has {_many(points)} points; at most {MOST_CELLS:,} are possible"
         where: Path = ("evaluation", "grid") if ctx.given("evaluation", "grid") else ("evaluation",)
-        yield ctx.problem(MMC507, where, message, "take fewer points per parameter", key=True)
-    score_bins, parameters = ctx.get("evaluation", "score_bins"), ctx.names("parameters")
-    if score_bins is not None and parameters:
-        chosen = _score_likelihood(ctx.get("evaluation", "score_likelihood"))
-        components = len(chosen.axes(len(parameters)))
-        if _product(score_bins for _ in range(components)) > MOST_CELLS:
-            message = f"{score_bins} bins in each of {components} components are more than {MOST_CELLS:,} cells"
-            yield ctx.problem(MMC507, ("evaluation", "score_bins"), message, "take fewer bins")
+        help_text = "take fewer points per parameter, or `scans: [{over: each}]` instead of the grid"
+        yield ctx.problem(MMC507, where, message, help_text, key=True)
+    yield from _score_cells(ctx)
     for path, histogram in histograms(ctx):
         observables, given = histogram["observables"], histogram["bins"]
         count = _product(_bin_count(given.get(name, adaptive_bins(len(observables)))) for name in observables)
@@ -109,10 +105,33 @@ def cells(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(MMC507, (*path, key), message, "take fewer bins, or fewer observables", key=True)
 
 
+def _score_cells(ctx: Context) -> Iterator[Diagnostic]:
+    """Histograms of the score are not too large."""
+    parameters, score_bins = ctx.names("parameters"), ctx.get("evaluation", "score_bins")
+    if not parameters or ctx.get("evaluation") is None:
+        return
+    chosen = _score_likelihood(ctx.get("evaluation", "score_likelihood"))
+    if score_bins is not None:
+        components = len(chosen.axes(len(parameters)))
+        if _product(score_bins for _ in range(components)) > MOST_CELLS:
+            message = f"{score_bins} bins in each of {components} components are more than {MOST_CELLS:,} cells"
+            yield ctx.problem(MMC507, ("evaluation", "score_bins"), message, "take fewer bins")
+        return
+    for name, method, _ in methods_of(ctx):
+        if method.likelihoods:
+            bins = method.likelihood(chosen.name).axes(len(parameters))
+            if _product(bins) > MOST_CELLS:
+                message = (
+                    f"{bins[-1]} bins in each of {len(parameters)} components of the score of {show(name)} are more "
+                )
+                message += f"than {MOST_CELLS:,} cells"
+                yield ctx.problem(MMC507, ("methods", name), message, "write `score_bins: 2` in `evaluation`", key=True)
+
+
 def _grid_points(ctx: Context) -> int:
     """The number of points of the grid, 0 if it is not known."""
     axes, parameters = ctx.get("evaluation", "grid"), ctx.names("parameters")
-    if axes is None or not parameters:
+    if axes is None or not parameters or without_grid(ctx):
         return 0
     return _product(axes.get(name, {}).get("points", POINTS_OF_AXIS) for name in parameters)
 

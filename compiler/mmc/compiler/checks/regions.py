@@ -26,7 +26,7 @@ def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
         message = "a study with `regions` has no `groups`"
         help_text = "write a group as a region without cuts, as in `regions: {signal: {samples: [wh]}}`"
         yield ctx.problem(MMC560, ("groups",), message, help_text, key=True)
-    path: Path = ("evaluation", "observed")
+    path: Path = ("evaluation", "observed", "file")
     if ctx.given(*path):
         message = "it is not known in which regions the observed events are"
         yield ctx.problem(MMC560, path, message, "write `observed` in each region, with a file of its own", key=True)

@@ -29,8 +29,12 @@ _SETUP = (
 _OBJECTS = "selected and combined particles are `objects`, with names that expressions use"
 _VARIABLES = "write them in `observables`, by name"
 _ONE_FILE = "a study is one file; YAML repeats a part of it: `&name` marks the part, `<<: *name` inserts it"
-_SCANS = "`evaluation.grid` scans all parameters together; `scan` of a method scans hyperparameters"
+_SCANS = (
+    "`evaluation.scans` scans likelihoods over one or two parameters, the others profiled: `scans: [{over: each}]`; "
+    "`scan` of a method scans hyperparameters"
+)
 _EXPECTED = "without `evaluation.observed` results are those expected at `evaluation.theta_true`"
+_TOYS = "simulated experiments are `evaluation.observed`: `observed: {toys: {events: poisson, repeat: 100}}`"
 _DATA = "observed events are a CSV file, `evaluation.observed.file`; events to learn from are in `events`"
 _MATCHING = "samples merge jet multiplicities: `generation.samples.NAME.merging: {scheme: mlm, jets: 2, xqcut: 20 GeV}`"
 _GRIDPACK = (
@@ -73,8 +77,9 @@ WISHES: Mapping[str, str] = {
     **dict.fromkeys(("object", "particles"), _OBJECTS),
     **dict.fromkeys(("variables", "inputs"), _VARIABLES),
     **dict.fromkeys(("extends", "include", "import", "base"), _ONE_FILE),
-    **dict.fromkeys(("scans", "profile"), _SCANS),
-    **dict.fromkeys(("toys", "pseudo_data", "pseudodata", "asimov"), _EXPECTED),
+    **dict.fromkeys(("scans", "profile", "profiles", "profiled", "minos", "minuit", "migrad"), _SCANS),
+    "asimov": _EXPECTED,
+    **dict.fromkeys(("toys", "pseudo_data", "pseudodata", "pseudo_experiments", "experiments"), _TOYS),
     **dict.fromkeys(("data", "dataset"), _DATA),
     **dict.fromkeys(("merging", "matching", "mlm", "ckkw", "ckkwl", "xqcut"), _MATCHING),
     "gridpack": _GRIDPACK,

@@ -31,6 +31,9 @@ def limit_settings(study: Study, evaluation: Evaluation) -> LimitSettings:
         confidence_levels=evaluation.confidence_levels,
         confidence=evaluation.confidence,
         systematics=evaluation.systematics,
+        scans=evaluation.scans,
+        ranges=evaluation.ranges if evaluation.scans or evaluation.experiments else {},
+        experiments=evaluation.experiments,
     )
 
 

@@ -1,7 +1,7 @@
 """The settings that all limits share: the splits of the events, the luminosity, the true point and the grid."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 
@@ -11,6 +11,28 @@ class GridAxis:
 
     range: tuple[float, float]
     points: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LikelihoodScan:
+    """A likelihood scan over one or two parameters."""
+
+    over: tuple[str, ...]
+    points: int
+    """Equidistant points along each parameter."""
+    others: Mapping[str, float] | None = None
+    """The values at which the other parameters are fixed; None if they are fitted at each point."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiments:
+    """Simulated experiments, each of which is fitted."""
+
+    at: Mapping[str, float]
+    """The point at which they are drawn."""
+    repeat: int
+    events: str
+    """``poisson``, or ``fixed`` for the expected number of events in each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +59,7 @@ class LimitSettings:
     luminosity_pb: float
     theta_true: Mapping[str, float]
     grid: Mapping[str, GridAxis]
+    """Empty without a grid; then there are scans."""
     include_xsec: bool | Literal["both"]
     event_weights: str = "balanced"
     """``balanced`` or ``madminer``: how the events of several benchmarks are combined."""
@@ -49,6 +72,10 @@ class LimitSettings:
     """The number of observed events; None for the number of rows of the file, False without observed events."""
     observed_cuts: tuple[str, ...] = ()
     """The cuts of the study; observed events must pass those that need only observables."""
+    scans: tuple[LikelihoodScan, ...] = ()
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """The range of each parameter in which the best fit is looked for; empty without scans and experiments."""
+    experiments: Experiments | None = None
 
     def of(self, region: RegionLimits | None) -> "LimitSettings":
         """The settings in a region; the same without regions."""

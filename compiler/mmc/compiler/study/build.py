@@ -39,6 +39,7 @@ from mmc.compiler.settings.reading import (
 from mmc.compiler.settings.uncertainties import UNCERTAINTIES, Uncertainty
 from mmc.compiler.study.baselines import baselines, directions
 from mmc.compiler.study.events import EventsOfStudy, names
+from mmc.compiler.study.likelihood_scans import experiments, has_grid, likelihood_scans
 from mmc.compiler.study.model import (
     POINTS_OF_AXIS,
     Delphes,
@@ -329,11 +330,15 @@ def _evaluation(
         theta_true = benchmarks[madminer_name(truth["benchmark"])] if truth else next(iter(benchmarks.values()))
     axes = {madminer_name(name): axis for name, axis in entry["grid"].items()}
     default_axis: dict[str, Any] = {"points": POINTS_OF_AXIS}
-    grid = {p.name: {"range": list(p.range), **axes.get(p.name, default_axis)} for p in parameters}
+    full = {p.name: {"range": list(p.range), **axes.get(p.name, default_axis)} for p in parameters}
+    ranges = {name: (float(axis["range"][0]), float(axis["range"][1])) for name, axis in full.items()}
     return Evaluation(
         luminosity_pb=parse_quantity(entry["luminosity"], "luminosity"),
         theta_true=theta_true,
-        grid=grid,
+        grid=full if has_grid(len(parameters), axes) else {},
+        scans=likelihood_scans(entry, parameters, benchmarks),
+        ranges=ranges,
+        experiments=experiments(entry.get("observed"), parameters, benchmarks, theta_true),
         include_xsec=entry["include_xsec"],
         event_weights=entry.get("event_weights", "balanced"),
         observed=observed_events(entry.get("observed")),

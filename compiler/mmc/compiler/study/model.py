@@ -15,6 +15,7 @@ from mmc.compiler.catalogue.reana import Reana
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.settings.baselines import FisherSettings, HistogramSettings
 from mmc.compiler.settings.configure import CardEntry, Morphing
+from mmc.compiler.settings.limits import Experiments, LikelihoodScan
 from mmc.compiler.settings.points import AnyPoints
 from mmc.compiler.settings.reading import (
     Cut,
@@ -197,6 +198,11 @@ class Evaluation:
     luminosity_pb: float
     theta_true: Point
     grid: Mapping[str, Mapping[str, Any]]
+    """Empty without a grid."""
+    scans: tuple[LikelihoodScan, ...]
+    ranges: Mapping[str, tuple[float, float]]
+    """The range of each parameter in which minimisers look for the best fit: that of the grid, or its own."""
+    experiments: Experiments | None
     include_xsec: bool | Literal["both"]
     event_weights: str
     observed: Observed | None

@@ -73,4 +73,4 @@ def cuts_of(entries: Iterable[str | Mapping[str, Any]]) -> tuple[Cut, ...]:
 
 def observed_events(entry: Mapping[str, Any] | None) -> Observed | None:
     """The observed events of the study or of a region."""
-    return None if entry is None else Observed(entry["file"], entry.get("n_observed"))
+    return None if entry is None or "file" not in entry else Observed(entry["file"], entry.get("n_observed"))

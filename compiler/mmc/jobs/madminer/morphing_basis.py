@@ -52,6 +52,21 @@ def units_of(ranges: Array | Sequence[Sequence[float]]) -> Array:
     return np.asarray(np.where(largest > 0.0, largest, 1.0))
 
 
+def components(max_powers: Sequence[int], max_overall_power: int) -> npt.NDArray[np.int_]:
+    """The powers of the parameters in each component of the squared amplitude, shape (components, parameters).
+
+    They are in the order of MadMiner's ``find_components``, which goes through all 3^n combinations of the powers of n
+    parameters.
+
+    >>> components([2, 1], 2).tolist()
+    [[0, 0], [0, 1], [1, 0], [1, 1], [2, 0]]
+    """
+    rows: list[tuple[int, ...]] = [()]
+    for most in max_powers:
+        rows = [(*row, power) for row in rows for power in range(most + 1) if sum(row) + power <= max_overall_power]
+    return np.array(rows, dtype=int)
+
+
 def find_basis(settings: ConfigureSettings, seed: int) -> Basis | None:
     """The basis that a ``configure`` job makes; None when its settings switch morphing off.
 
@@ -78,7 +93,7 @@ def find_basis(settings: ConfigureSettings, seed: int) -> Basis | None:
     unit = units_of(ranges)
     ranges /= unit[:, np.newaxis]
     morpher = PhysicsMorpher(parameter_max_power=[p.max_power for p in parameters.values()], parameter_range=ranges)
-    morpher.find_components(morphing.max_overall_power)
+    morpher.set_components(components([p.max_power for p in parameters.values()], morphing.max_overall_power))
     points = np.array([[point[name] for name in parameters] for point in fixed.values()], dtype=float)
     try:
         with np.errstate(all="ignore"):  # numbers that are too large or small for a computer end as nan

@@ -33,7 +33,7 @@ def closure_figure(record: Mapping[str, Any], grid: Grid) -> Figure | None:
 
 
 def _mean_ratio_panel(record: Mapping[str, Any], grid: Grid) -> Panel | None:
-    if "mean_ratio" not in grid.arrays or not _near(grid).any():
+    if not grid.axes or "mean_ratio" not in grid.arrays or not _near(grid).any():
         return None
     return lambda axes: _mean_ratio(axes, grid, record["confidence_levels"])
 

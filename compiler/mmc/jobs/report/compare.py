@@ -82,7 +82,7 @@ class Comparison:
     def levels(self) -> list[str]:
         """All confidence levels of the limits, in ascending order."""
         records = [record for pair in self.limits.values() for record in pair if record is not None]
-        return sorted({level for record in records for level in record["allowed_fraction"]}, key=float)
+        return sorted({str(level) for record in records for level in record["confidence_levels"]}, key=float)
 
     def summary(self) -> list[str]:
         """The changes as lines of text."""
@@ -126,7 +126,8 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[Change]:
 def overlays(first: ResultsAndGrids, second: ResultsAndGrids, settings: ReportSettings) -> dict[str, Picture]:
     """For each method or baseline, the contours of both runs in one figure; p-values if there is one parameter."""
     lines = [
-        {curve.name: curve for curve in curves(_records(results), grids, {})} for results, grids in (first, second)
+        {curve.name: curve for curve in curves(_on_grid(results, grids), grids, {})}
+        for results, grids in (first, second)
     ]
     labels = {name: figures.axis_label(named.label or name) for name, named in settings.parameters.items()}
     level, drawn = settings.style.level, {}
@@ -152,6 +153,10 @@ def overlays(first: ResultsAndGrids, second: ResultsAndGrids, settings: ReportSe
 
 def _records(results: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [*results["baselines"], *results["methods"]]
+
+
+def _on_grid(results: Mapping[str, Any], grids: Mapping[str, Grid]) -> list[Mapping[str, Any]]:
+    return [record for record in _records(results) if grids[record["name"]].axes]
 
 
 def _key(record: Mapping[str, Any]) -> Any:

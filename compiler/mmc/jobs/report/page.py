@@ -55,8 +55,11 @@ class Page:
 
     @property
     def edges(self) -> dict[str, tuple[float, float]]:
-        """First and last value of each parameter on the grid."""
+        """First and last value of each parameter on the grid, or in the scans."""
         axes = next(iter(self.grids.values())).axes if self.grids else {}
+        if self.grids and not axes:
+            first = [*self.results["baselines"], *self.results["methods"]][0]
+            return {name: (low, high) for name, (low, high) in first["scans"]["ranges"].items()}
         return {name: (float(axis[0]), float(axis[-1])) for name, axis in axes.items()}
 
 

@@ -23,6 +23,9 @@ from mmc.jobs.report.results import KINDS, Grid
 from mmc.jobs.statistics.closure.registry import TESTS
 from mmc.tables import coverages, toys_in_words
 
+MOST_PAIRS = 21
+"""The largest number of figures of Fisher information, one for each pair of parameters: all pairs of seven."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -52,9 +55,11 @@ def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: Re
     records = [*results["baselines"], *results["methods"]]
     for kind in KINDS:
         with_kind = [record for record in records if not kind or kind in record]
-        if with_kind:
-            lines = curves(with_kind, grids, settings.style.colors, kind)
-            drawn |= _limits(with_kind, lines, settings, labels, kind)
+        on_grid = [record for record in with_kind if grids[record["name"]].axes]
+        if on_grid:
+            lines = curves(on_grid, grids, settings.style.colors, kind)
+            drawn |= _limits(on_grid, lines, settings, labels, kind)
+        drawn |= dict(_scans(with_kind, grids, settings, labels, kind))
     for record in records:
         if "toys" in record:
             text = (
@@ -95,9 +100,16 @@ def save(drawn: Mapping[str, Picture], formats: Sequence[str], folder: Folder) -
 
 
 def curves(
-    records: Sequence[Mapping[str, Any]], grids: Mapping[str, Grid], colors: Mapping[str, str], kind: str = ""
+    records: Sequence[Mapping[str, Any]],
+    grids: Mapping[str, Grid],
+    colors: Mapping[str, str],
+    kind: str = "",
+    scan: str | None = None,
 ) -> list[Curve]:
-    """The curves of baselines and methods, in the order of the records, for expected limits or another kind."""
+    """The curves of baselines and methods, in the order of the records, for expected limits or another kind.
+
+    :param scan: the name of the arrays of a scan; None for the grid
+    """
     palette = itertools.cycle(COLORS)
     shades = {name: itertools.cycle(kind.colors) for name, kind in BASELINES.items()}
     found = []
@@ -107,18 +119,19 @@ def curves(
         key = record[name_key]
         default = next(shades[key] if baseline else palette)
         several = sum(other.get(name_key) == key for other in records) > 1
-        limits = record[kind] if kind else record
+        limits, grid = record[kind] if kind else record, grids[record["name"]]
+        axes, ratio = (grid.axes, grid.log_likelihood_ratio(kind)) if scan is None else grid.scan(_with(kind, scan))
         found.append(
             Curve(
                 name=record["name"] if several else key,
                 color=default if several else colors.get(key, default),
                 baseline=baseline,
                 verdict=limits.get("verdict", record["verdict"]),
-                axes=grids[record["name"]].axes,
-                log_likelihood_ratio=grids[record["name"]].log_likelihood_ratio(kind),
+                axes=axes,
+                log_likelihood_ratio=ratio,
                 best_fit=limits["best_fit"],
                 degrees_of_freedom=limits["degrees_of_freedom"],
-                members=None if kind else grids[record["name"]].arrays.get("members"),
+                members=None if kind or scan is not None else grid.arrays.get("members"),
             )
         )
     return found
@@ -152,6 +165,45 @@ def _limits(
     return drawn
 
 
+def _with(kind: str, name: str) -> str:
+    return f"{kind}_{name}" if kind else name
+
+
+def _scans(
+    records: Sequence[Mapping[str, Any]],
+    grids: Mapping[str, Grid],
+    settings: ReportSettings,
+    labels: Mapping[str, str],
+    kind: str,
+) -> Iterator[tuple[str, Picture]]:
+    """The figures of likelihood scans, each with the curves of all baselines and methods."""
+    limits = {record["name"]: record[kind] if kind else record for record in records}
+    scanned = [record for record in records if "scans" in limits[record["name"]]]
+    if not scanned:
+        return
+    truth, levels = scanned[0]["theta_true"], scanned[0]["confidence_levels"]
+    marks = {record["name"]: _mark(limits[record["name"]].get("verdict", record["verdict"])) for record in scanned}
+    for k, scan in enumerate(limits[scanned[0]["name"]]["scans"]["scans"]):
+        lines = curves(scanned, grids, settings.style.colors, kind, scan["arrays"])
+        over, others = scan["over"], "profiled" if scan["others"] == "profile" else "fixed"
+        suffix = (f", the others {others}" if len(labels) > len(over) else "") + KINDS[kind]
+        name = _with(kind, f"{scan['arrays']}_{'_'.join(over)}")
+        if len(over) == 2:
+            figure = figures.contour_figure(lines, (over[0], over[1]), labels, settings.style.level, truth)
+            title = f"Scan over {over[0]} and {over[1]}{suffix}"
+            text = f"The regions at {100 * settings.style.level:g} %."
+            yield name, Picture("limits", title, text, figure)
+            continue
+        found = {
+            entry: {**limits[entry], "intervals": {over[0]: limits[entry]["scans"]["scans"][k]["intervals"]}}
+            for entry in marks
+        }
+        ends = np.array(limits[scanned[0]["name"]]["scans"]["ranges"][over[0]])
+        figure = figures.profile_figure(lines, over[0], labels[over[0]], levels, truth)
+        text = _interval_text(found, marks, over[0], ends)
+        yield name, Picture("profiles", f"Scan over {over[0]}{suffix}", text, figure)
+
+
 def _mark(verdict: str) -> str:
     return "" if verdict == "passed" else f", closure {verdict}"
 
@@ -176,7 +228,7 @@ def _fisher(
         for full in [record["fisher_information"]["full"]]
     ]
     truth = part["evaluation"]["theta_true"]
-    for pair in itertools.combinations(found["parameters"], 2):
+    for pair in itertools.islice(itertools.combinations(found["parameters"], 2), MOST_PAIRS):
         where = [found["parameters"].index(name) for name in pair]
         figure = ellipse_figure(named, where, [labels[name] for name in pair], level, [truth[name] for name in pair])
         title = f"Fisher information on {pair[0]} and {pair[1]}" + (f": {group}" if group else "")

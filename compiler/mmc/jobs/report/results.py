@@ -87,9 +87,26 @@ class Grid:
         for name, values in arrays.items():
             if name.endswith(("p_values", "log_likelihood_ratio")) and values.shape != shape:
                 raise StepError(f"{path} is damaged: {shown(name)} has the shape {values.shape}, not {shape}")
-        if not axes or "log_likelihood_ratio" not in arrays:
+        if bool(axes) != ("log_likelihood_ratio" in arrays) or not (axes or any(map(_is_scan, arrays))):
             raise StepError(f"{path} is damaged: it has no grid, or no log_likelihood_ratio on it")
-        return cls(axes, {name: value for name, value in arrays.items() if not name.startswith("axis_")})
+        found = cls(axes, {name: value for name, value in arrays.items() if not name.startswith("axis_")})
+        for name in filter(_is_scan, arrays):
+            if arrays[name].shape != tuple(map(len, found.scan(name.removesuffix(_LN_LAMBDA))[0].values())):
+                raise StepError(f"{path} is damaged: {shown(name)} does not have the shape of its axes")
+        return found
+
+    def scan(self, name: str) -> tuple[dict[str, Array], Array]:
+        """The axes by parameter and ln λ of a scan, by the name of its arrays with their kind: ``observed_scan_1``."""
+        start = f"{name}_axis_"
+        axes = {key.removeprefix(start): values for key, values in self.arrays.items() if key.startswith(start)}
+        return axes, self.arrays[f"{name}{_LN_LAMBDA}"]
+
+
+_LN_LAMBDA = "_ln_lambda"
+
+
+def _is_scan(name: str) -> bool:
+    return name.endswith(_LN_LAMBDA)
 
 
 def collect(
@@ -213,7 +230,14 @@ def _warnings(
         for kind, title in KINDS.items()
         if (reasons := [text for text in record.get(kind, {}).get("reasons", ()) if text not in record["reasons"]])
     ]
-    edges = [f"{r['name']}: the confidence region reaches the edge of the grid" for r in methods if r["touches_edge"]]
+    verdicts += [
+        f"{record['name']}{title}: {text}"
+        for record in records
+        for kind, title in KINDS.items()
+        if kind in record and "verdict" not in record[kind]
+        for text in record[kind].get("scans", {}).get("problems", ())
+    ]
+    edges = [f"{r['name']}: {_edge(r)}" for r in methods if r["touches_edge"]]
     of_records = [f"{r['name']}: {text}" for r in records for text in r["warnings"]]
     of_events = [
         text if group is None else f"{group}: {text}"
@@ -221,3 +245,9 @@ def _warnings(
         for text in record.get("warnings", ())
     ]
     return list(dict.fromkeys([*verdicts, *edges, *of_records, *of_events]))
+
+
+def _edge(record: Mapping[str, Any]) -> str:
+    if record["allowed_fraction"]:
+        return "the confidence region reaches the edge of the grid"
+    return "an interval reaches the end of the range of its parameter"

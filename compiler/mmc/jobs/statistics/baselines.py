@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mmc.compiler.catalogue.baselines import HISTOGRAM, RATE, TRUTH
-from mmc.compiler.settings.baselines import BaselineSettings
+from mmc.compiler.settings.baselines import BaselineSettings, HistogramSettings
 from mmc.errors import SettingsError, StepError
 from mmc.jobs.madminer.event_file import EventFile, Partition, Summaries
 from mmc.jobs.statistics.closure import verdict
@@ -21,6 +21,7 @@ from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import FilledHistogram, Gain, ShapeLikelihood
 from mmc.jobs.statistics.pyhf_workspace import make_workspaces
 from mmc.jobs.statistics.result import Result
+from mmc.jobs.statistics.scanning.density import BinnedDensity, Density, TruthDensity
 
 LimitsAndWorkspaces = tuple[Result, dict[str, Any]]
 """Limits, and the pyhf workspaces by benchmark, which only histograms have."""
@@ -29,10 +30,10 @@ LimitsAndWorkspaces = tuple[Result, dict[str, Any]]
 def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> LimitsAndWorkspaces:
     """Limits from the rate alone, also if other limits do not include the rate: a histogram with one bin."""
     del settings
-    counting = replace(problem, include_xsec=True, n_measured=1, simulation="all", whole=True)
+    counting = _counting(problem)
     gain: Gain | None = None
     if problem.profiled and problem.file.nuisance_parameters:
-        filled = fill(problem, problem.rate_partition, Binning((np.zeros(0),)), [0])
+        filled = fill(problem, problem.rate_partition, _ONE_BIN, [0])
         ratio = BinnedRatio.of(filled.template, problem.coefficients, problem.true_coefficients)
         gain = FilledHistogram(ratio.varied(filled.varied), np.ones(1))
     data = ShapeLikelihood(0.0, gain, np.zeros((GROUPS, 1)))
@@ -40,14 +41,21 @@ def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.G
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(Evidence(problem, limits, rate=rate))
 
-    nothing, one_bin = np.zeros((len(problem.points), 1)), Binning((np.zeros(0),))
+    nothing = np.zeros((len(problem.points), 1))
 
     def cells() -> Cells:
-        return Cells.binned(counting, nothing, one_bin, lambda events: events.x[:, :1])
+        return Cells.binned(counting, nothing, _ONE_BIN, lambda events: events.x[:, :1])
 
     return Result.of(
         counting, data, None if problem.observed is None else data, judge, {}, cells=cells, random=random
     ), {}
+
+
+_ONE_BIN = Binning((np.zeros(0),))
+
+
+def _counting(problem: LimitProblem) -> LimitProblem:
+    return replace(problem, include_xsec=True, n_measured=1, simulation="all", whole=True)
 
 
 def _truth(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> LimitsAndWorkspaces:
@@ -70,17 +78,9 @@ def _truth(problem: LimitProblem, settings: BaselineSettings, random: np.random.
 def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.random.Generator) -> LimitsAndWorkspaces:
     """Limits from a histogram of observables, filled with all events except test events; r is relative to the true
     point."""
-    histogram = settings.histogram
-    if histogram is None:
-        raise SettingsError("a histogram needs observables and bins")
-    columns = [column_of(problem.file, name) for name in histogram.observables]
-    for name in histogram.observables:
-        check_finite(problem.file, name)
-    population, some = problem.population, problem.file.part("rest")
-    weights = np.maximum(some.weights @ problem.coefficients[:-1].mean(axis=0), 0.0)
-    binning = make_binning(histogram.bins, some.x[:, columns], weights)
-    filled = fill(problem, "rest", binning, columns)
-    check_bins(binning, filled, some.x[:, columns], problem.true_coefficients)
+    histogram = _settings_of(settings)
+    columns, filled, binning = _filled(problem, histogram)
+    population = problem.population
     problem = replace(problem, n_measured=binning.size, simulation="rest", whole=True)
     data = None
     if not problem.expects_simulation:
@@ -124,6 +124,40 @@ def fill(problem: LimitProblem, partition: Partition, binning: Binning, columns:
         index = binning.index(block.events.x[:, list(columns)])
         filled.add(index, block.events.weights, block.variations(), block.start)
     return filled
+
+
+def _settings_of(settings: BaselineSettings) -> HistogramSettings:
+    if settings.histogram is None:
+        raise SettingsError("a histogram needs observables and bins")
+    return settings.histogram
+
+
+def _filled(problem: LimitProblem, histogram: HistogramSettings) -> tuple[list[int], Filled, Binning]:
+    """The columns of the observables of a histogram, its contents, and its bins."""
+    columns = [column_of(problem.file, name) for name in histogram.observables]
+    for name in histogram.observables:
+        check_finite(problem.file, name)
+    some = problem.file.part("rest")
+    weights = np.maximum(some.weights @ problem.probes.mean(axis=0), 0.0)
+    binning = make_binning(histogram.bins, some.x[:, columns], weights)
+    filled = fill(problem, "rest", binning, columns)
+    check_bins(binning, filled, some.x[:, columns], problem.true_coefficients)
+    return columns, filled, binning
+
+
+def density(problem: LimitProblem, settings: BaselineSettings) -> tuple[LimitProblem, Density]:
+    """The likelihood of a baseline at any point, with the problem as the likelihood reads it."""
+    row = problem.true_coefficients
+    if settings.baseline == TRUTH.name:
+        totals = problem.file.part("rest").weights.sum(axis=0)
+        return replace(problem, simulation="rest"), TruthDensity(row, totals)
+    if settings.baseline == RATE.name:
+        own, columns, binning = _counting(problem), [0], _ONE_BIN
+        filled = fill(problem, problem.rate_partition, binning, columns)
+    else:
+        columns, filled, binning = _filled(problem, _settings_of(settings))
+        own = replace(problem, simulation="rest", n_measured=binning.size, whole=True)
+    return own, BinnedDensity.of(own, filled, binning, summary=lambda x: x[:, columns], reference=row)
 
 
 LIKELIHOODS: Mapping[str, Callable[[LimitProblem, BaselineSettings, np.random.Generator], LimitsAndWorkspaces]] = {

@@ -15,7 +15,7 @@ import numpy as np
 from mmc.compiler.settings.evaluation import EvaluateSettings
 from mmc.jobs.learning.estimators import Estimator
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.limits import Cloud, Limits
 from mmc.jobs.statistics.problem import LimitProblem
 
 N_EVENTS = 2_000
@@ -33,7 +33,8 @@ class EnsembleSpread:
         self._members, self._problem, self._settings = estimator.members, problem, settings
         x, probabilities = (values[:N_EVENTS] for values in problem.asimov)
         self._x, self._probabilities = x, probabilities / probabilities.sum()
-        self._has_regions = len(problem.points) <= MOST_POINTS and problem.expects_simulation
+        on_grid = not isinstance(problem.grid, Cloud) and len(problem.points) <= MOST_POINTS
+        self._has_regions = on_grid and problem.expects_simulation
 
     @cached_property
     def deviations(self) -> Array:
@@ -84,7 +85,7 @@ class EnsembleSpread:
 
     def _each(self, limits: Limits) -> list[Limits]:
         shifted = limits.log_likelihood + self.deviations
-        return [replace(limits, log_likelihood=values, replicas=None) for values in shifted]
+        return [replace(limits, log_likelihood=values, replicas=None, varied=None) for values in shifted]
 
     def _deviations(self, used: Any) -> Array:
         problem, settings = self._problem, self._settings

@@ -11,9 +11,10 @@ from mmc.jobs.learning.estimators import Estimator, load_estimator
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.toys import blocks
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.ratio import ratio_result
+from mmc.jobs.statistics.ratio import ratio_density, ratio_result
 from mmc.jobs.statistics.result import Result
-from mmc.jobs.statistics.score import score_result
+from mmc.jobs.statistics.scanning.density import Density
+from mmc.jobs.statistics.score import score_density, score_result
 
 
 def load_model(problem: LimitProblem, settings: EvaluateSettings, models: Sequence[Path]) -> Estimator:
@@ -30,6 +31,13 @@ def evaluate_estimator(
     if settings.score is not None:
         return score_result(problem, settings, settings.score, estimator, random)
     return ratio_result(problem, settings, estimator.log_ratio, random, _share_without_density(problem, estimator))
+
+
+def estimated_density(problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator) -> Density:
+    """The likelihood of an estimator at any point."""
+    if settings.score is not None:
+        return score_density(problem, settings, settings.score, estimator)
+    return ratio_density(problem, settings, estimator.log_ratio)
 
 
 def _share_without_density(problem: LimitProblem, estimator: Estimator) -> Array | None:

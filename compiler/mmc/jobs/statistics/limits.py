@@ -8,7 +8,7 @@ Barlow and Beeston, Comput. Phys. Commun. 77 (1993) 219). For weighted events, n
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,13 @@ from mmc.jobs.statistics.between_points import highest, maximum, refined
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.jackknife import standard_error
 from mmc.jobs.statistics.projections import Intervals, intervals, profile, projections, slice_through
+from mmc.jobs.statistics.scanning.box import Box
+from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
 
+_NO_REGIONS: Mapping[str, Any] = {
+    key: {} for key in ("allowed_fraction", "allowed_area", "allowed_area_error", "intervals", "interval_errors")
+}
+"""The regions of limits without a grid."""
 MOST_POINTS = 60_000
 """The largest number of points of a refined grid, unless the grid has more."""
 FINEST = 1000
@@ -71,6 +77,33 @@ class Grid:
         return np.stack([axis.ravel() for axis in mesh], axis=1)
 
 
+@dataclass(frozen=True)
+class Cloud(Grid):
+    """Points in the confidence region, for closure tests of limits without a grid.
+
+    The axes are the ends of the ranges of the parameters.
+    """
+
+    places: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    """Shape (points, parameters)."""
+
+    @classmethod
+    def among(cls, box: Box, parameters: Sequence[str], center: tuple[float, ...] | None, places: Array) -> "Cloud":
+        """These points in a box."""
+        ends = zip(parameters, np.stack([box.low, box.high], axis=1), strict=True)
+        return cls(dict(ends), center, places)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of points."""
+        return (len(self.places),)
+
+    @property
+    def points(self) -> Array:
+        """All points, shape (points, parameters)."""
+        return self.places
+
+
 def p_values(log_likelihood_ratio: Array, dof: int) -> Array:
     """The p-value of -2 ln λ, which follows a χ² distribution with ``dof`` degrees of freedom (Wilks' theorem)."""
     return np.asarray(chdtrc(dof, np.maximum(-2.0 * log_likelihood_ratio, 0.0)))
@@ -89,8 +122,19 @@ class Limits:
     limits include the error of the training, its variance in units of that from the data is added."""
     replicas: Array | None = None
     """The log likelihoods without one group of the simulated events each, shape (groups, points + 1)."""
+    varied: Array | None = None
+    """The log likelihoods with each integrated cross section larger by its error, shape (integrations, points + 1)."""
     critical: CriticalValues | None = None
     """Critical values from toys, which include the statistical error of the simulation; None for those of χ²."""
+    scans: Scans | None = None
+    """The best fit that a minimiser has found, and scans; None if the study asks for none."""
+    fitted: Fitted | None = None
+    """The fits of simulated experiments; None if the study asks for none."""
+
+    @property
+    def has_grid(self) -> bool:
+        """Whether the points are those of a grid, and not only points in the confidence region."""
+        return not isinstance(self.grid, Cloud)
 
     @property
     def infinite_simulation(self) -> "Limits":
@@ -118,7 +162,7 @@ class Limits:
         :raises StepError: when the likelihood is not finite at any point
         """
         values = self._finite
-        best = float(highest(values, self.grid.shape))
+        best = float(highest(values, self.grid.shape)) if self.has_grid else float(values.max())
         if not np.isfinite(best):
             raise StepError(
                 "the likelihood is not finite at any point of the grid: check the range of the grid, or generate more "
@@ -152,7 +196,9 @@ class Limits:
 
     @property
     def best_fit(self) -> dict[str, float]:
-        """The point with the largest likelihood, between the points of the grid."""
+        """The point with the largest likelihood, between the points of the grid; without a grid, of the minimiser."""
+        if self.scans is not None and not self.has_grid:
+            return self.scans.best_fit
         _, places = maximum(self._finite[:-1].reshape(self.grid.shape), len(self.grid.axes))
         return {
             name: float(np.interp(place, np.arange(len(axis)), axis))
@@ -164,7 +210,12 @@ class Limits:
         return (self.p_values >= 1.0 - level).reshape(self.grid.shape)
 
     def touches_edge(self, level: float) -> bool:
-        """Whether the confidence region reaches the edge of the grid, so that it may be open or larger."""
+        """Whether the confidence region reaches the edge of the grid, so that it may be open or larger.
+
+        Without a grid, whether the interval of a parameter reaches an end of its range.
+        """
+        if not self.has_grid:
+            return self.scans is not None and bool(self.scans.open_parameters)
         allowed = self.allowed(level)
         return any(bool(np.take(allowed, (0, -1), axis=k).any()) for k in range(len(self.grid.axes)))
 
@@ -177,7 +228,10 @@ class Limits:
         """The fraction of the grid's volume inside the confidence region, with -2 ln λ interpolated between the points.
 
         The fraction of the points in :meth:`allowed` is larger if they are few, as it counts the edges of the grid.
+        Without a grid, the fraction of the points: the closure tests compare regions by it.
         """
+        if not self.has_grid:
+            return float(self.allowed(level).mean())
         inside = (self._refined <= chdtri(self.dof, 1.0 - level)).astype(float)
         while inside.ndim:
             inside = np.asarray(trapezoid(inside, axis=0) / (len(inside) - 1))
@@ -205,11 +259,15 @@ class Limits:
             "degrees_of_freedom": self.dof,
             "events_per_simulated_event": float(np.broadcast_to(self.per_simulated, len(self.log_likelihood))[-1]),
             **self._regions(levels),
-            "infinite_simulation": self.infinite_simulation._regions(levels),
+            "infinite_simulation": self.infinite_simulation._regions(levels) if self.has_grid else dict(_NO_REGIONS),
         }
         if self.critical is not None:
             found["toys"] = {"per_point": self.critical.toys, "map": self._coverage_map(self.critical)}
-        if len(axes) > 1:
+        if self.scans is not None:
+            found["scans"] = self.scans.summary()
+        if self.fitted is not None:
+            found["pseudo_data"] = self.fitted.summary(levels)
+        if len(axes) > 1 and self.has_grid:
             at = {name: float(axis[k]) for (name, axis), k in zip(axes.items(), slice_point, strict=True)}
             slices = [slice_through(ratio, [k], slice_point) for k in range(len(axes))]
             found["slices"] = {"at": at, "intervals": intervals(axes, slices, levels)}
@@ -231,7 +289,13 @@ class Limits:
         ]
 
     def _regions(self, levels: Sequence[float]) -> dict[str, Any]:
-        """Allowed fraction of the points, area and profiled intervals, the last two with statistical errors."""
+        """Allowed fraction of the points, area and profiled intervals, the last two with statistical errors.
+
+        Without a grid there are only the intervals of the scans, which include the error of the simulation.
+        """
+        if not self.has_grid:
+            known = {} if self.scans is None else self.scans.intervals()
+            return {**_NO_REGIONS, "intervals": known}
         found: dict[str, Any] = {
             "allowed_fraction": {str(level): float(self.allowed(level).mean()) for level in levels},
             "allowed_area": {str(level): self.allowed_area(level) for level in levels},
@@ -241,6 +305,7 @@ class Limits:
         }
         replicas = [] if self.replicas is None else [replace(self._single, log_likelihood=q) for q in self.replicas]
         shifted = [] if self.critical is None else [replace(self._single, critical=c) for c in self.critical.shifted()]
+        shifted += [] if self.varied is None else [replace(self._single, log_likelihood=q) for q in self.varied]
         if replicas or shifted:
             for level, area in found["allowed_area"].items():
                 areas = [[limits.allowed_area(float(level)) for limits in other] for other in (replicas, shifted)]
@@ -251,7 +316,7 @@ class Limits:
 
     @property
     def _single(self) -> "Limits":
-        return replace(self, replicas=None)
+        return replace(self, replicas=None, varied=None)
 
     def _intervals(self, levels: Sequence[float]) -> Intervals:
         ratio = self.on_grid
@@ -263,14 +328,19 @@ class Limits:
         With several parameters, the :func:`mmc.jobs.statistics.projections.projections` of the log likelihood ratio are
         added.
         """
-        axes = {f"axis_{name}": axis for name, axis in self.grid.axes.items()}
+        axes = {f"axis_{name}": axis for name, axis in self.grid.axes.items()} if self.has_grid else {}
         return {**axes, **self.values()}
 
     def values(self) -> dict[str, Array]:
         """The same arrays without the axes."""
+        scanned = {} if self.scans is None else self.scans.arrays()
+        if self.fitted is not None:
+            scanned = scanned | self.fitted.arrays()
+        if not self.has_grid:
+            return scanned
         ratio = self.on_grid
         found = {"p_values": self.p_values.reshape(self.grid.shape), "log_likelihood_ratio": ratio}
-        return found | projections(list(self.grid.axes), ratio, self.grid.slice_point)
+        return found | projections(list(self.grid.axes), ratio, self.grid.slice_point) | scanned
 
 
 def _refinement(shape: tuple[int, ...]) -> int:
@@ -282,7 +352,8 @@ def _refinement(shape: tuple[int, ...]) -> int:
 
 
 def _error(value: Any, replicas: Sequence[Any], shifted: Sequence[Any]) -> Any:
-    """The standard error of a value from the simulated events, by a jackknife, and from the critical values."""
+    """The standard error of a value from the simulated events, by a jackknife, from the critical values and from the
+    integration of the cross sections."""
     variance = np.square(standard_error(replicas)) if replicas else np.zeros(np.shape(value))
     return np.sqrt(variance + sum(np.square(np.array(other) - np.array(value)) for other in shifted))
 

@@ -15,7 +15,8 @@ would differ from these by the statistical error of both, and the limit would be
 Closure tests use the test events, which neither train nor calibrate.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import product
 from pathlib import Path
@@ -23,14 +24,19 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmc.compiler.settings.limits import LimitSettings
+from mmc.compiler.settings.limits import Experiments, LikelihoodScan, LimitSettings
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, EventFile, Events, Partition, Summaries, Variations
 from mmc.jobs.statistics.histograms import Filled
 from mmc.jobs.statistics.jackknife import GROUPS
-from mmc.jobs.statistics.limits import Grid, Limits, effective_size
+from mmc.jobs.statistics.limits import Cloud, Grid, Limits, effective_size
 from mmc.jobs.statistics.observed import read_observed
 from mmc.jobs.statistics.profiling import ShapeLikelihood
+from mmc.jobs.statistics.scanning.box import Box
+from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
+
+PROBES = 512
+"""The number of points all over the ranges where templates must be filled, if there is no grid."""
 
 
 @lru_cache(maxsize=4)
@@ -71,6 +77,16 @@ class LimitProblem:
     training: Array | None = None
     """The variance of ln L(θ) - ln L(θ_true) from the training of networks, for the expected events at each of
     :attr:`points`; None if limits do not include it."""
+    scans: tuple[LikelihoodScan, ...] = ()
+    """The scans that the study asks for."""
+    box: Box | None = None
+    """The ranges in which the best fit is looked for; None without scans."""
+    scanned: Mapping[str, Scans] = field(default_factory=dict)
+    """The best fit and the scans of each kind of limits, by the names of :meth:`all_limits`."""
+    experiments: Experiments | None = None
+    """The simulated experiments that the study asks for."""
+    fitted: Mapping[str, Fitted] = field(default_factory=dict)
+    """Their fits, by the kind of limits."""
 
     @classmethod
     def of(
@@ -98,10 +114,19 @@ class LimitProblem:
                 "toys need morphing, balanced event weights and nominal systematic uncertainties: remove "
                 "`confidence: toys`"
             )
+        box = Box.of(settings.ranges, file.parameters) if settings.ranges else None
+        center = tuple(theta_true.tolist())
+        if settings.grid or box is None:
+            grid = Grid.of(settings.grid, file.parameters, center)
+        else:
+            grid = Cloud.among(box, file.parameters, center, box.spread(PROBES))
         events = None if observed is None else read_observed(observed, file.observables, settings.observed_cuts)
         return cls(
             file=file,
-            grid=Grid.of(settings.grid, file.parameters, tuple(theta_true.tolist())),
+            grid=grid,
+            scans=settings.scans,
+            box=box,
+            experiments=settings.experiments,
             theta_true=theta_true,
             luminosity=float(settings.luminosity_pb),
             levels=settings.confidence_levels,
@@ -131,6 +156,21 @@ class LimitProblem:
     def coefficients(self) -> Array:
         """The morphing coefficients of :attr:`points`."""
         return self.file.coefficients(self.points)
+
+    def dof(self, *, rate: bool) -> int:
+        """The degrees of freedom of -2 ln λ: :attr:`mmc.jobs.statistics.limits.Limits.dof`."""
+        n = len(self.theta_true)
+        return n if self.n_measured is None else min(n, max(self.n_measured - (not rate), 1))
+
+    @cached_property
+    def probes(self) -> Array:
+        """The morphing coefficients of points all over the grid, or all over the ranges: shape (points, benchmarks).
+
+        Templates must be filled there, and adaptive bins are made for their mean.
+        """
+        if self.box is not None and isinstance(self.grid, Cloud):
+            return self.file.coefficients(self.box.spread(PROBES))
+        return self.coefficients[:-1]
 
     @cached_property
     def expected(self) -> Array:
@@ -184,6 +224,11 @@ class LimitProblem:
     def asimov(self) -> tuple[Array, Array]:
         """The Asimov data of expected limits: observables of simulated events, and their probabilities."""
         return self._at_true_point(self.simulation if self.expects_simulation else self.partition)
+
+    @property
+    def asimov_events(self) -> Events:
+        """The events of :attr:`asimov`."""
+        return self.file.part(self.simulation if self.expects_simulation else self.partition, self.theta_true)
 
     @cached_property
     def tested(self) -> tuple[Array, Array]:
@@ -251,6 +296,14 @@ class LimitProblem:
         return np.asarray(self.luminosity * left @ self.coefficients.T)
 
     @cached_property
+    def _expected_varied(self) -> Array:
+        """The expected events with each integrated cross section larger by its error, shape (integrations, points)."""
+        changes = self.file.integration_changes
+        if changes is None:
+            changes = np.zeros((0, self.coefficients.shape[1]))
+        return np.asarray(self.expected + self.luminosity * changes @ self.coefficients.T)
+
+    @cached_property
     def population(self) -> Events:
         """All events of the partition of the data, for toys and for means at points other than the true point.
 
@@ -295,11 +348,13 @@ class LimitProblem:
             if not data_name:
                 per_trained[rate_name] = self.per_trained(limits)
             limits = replace(limits, per_simulated=self.per_simulated(n) + n * per_trained[rate_name])
-            found["_".join(filter(None, names))] = limits
+            name = "_".join(filter(None, names))
+            found[name] = replace(limits, scans=self.scanned.get(name), fitted=self.fitted.get(name))
             if shape.gain is not None:
                 gain = shape.gain(n, self.expected if rate else None)
-                profiled = replace(limits, log_likelihood=limits.log_likelihood + gain, replicas=None)
-                found["_".join(filter(None, [*names, "with_systematics"]))] = profiled
+                profiled = replace(limits, log_likelihood=limits.log_likelihood + gain, replicas=None, varied=None)
+                name = "_".join(filter(None, [*names, "with_systematics"]))
+                found[name] = replace(profiled, scans=self.scanned.get(name), fitted=self.fitted.get(name))
         return found
 
     def variations(self, partition: Partition) -> Variations | None:
@@ -310,14 +365,23 @@ class LimitProblem:
         """Limits from ``n`` events; ``expected`` if n is an expectation, which differs between replicas."""
         total = n * np.broadcast_to(shape.mean_log, len(self.points))
         n_measured = None if self.n_measured is None else max(self.n_measured - (not rate), 1)
-        replicas = None
-        if shape.replicas is not None:
-            replicas = n * shape.replicas
-            if rate:
-                ns = self._expected_replicas[:, -1] if expected else np.full(GROUPS, n)
-                terms = [self.poisson(n, mu) for n, mu in zip(ns, self._expected_replicas, strict=True)]
-                replicas = ns[:, np.newaxis] * shape.replicas + np.stack(terms)
-        return Limits(self.grid, total + self.poisson(n) if rate else np.asarray(total), n_measured, replicas=replicas)
+        limits = Limits(self.grid, total + self.poisson(n) if rate else np.asarray(total), n_measured)
+        if shape.replicas is None:
+            return limits
+        if not rate:
+            return replace(limits, replicas=n * shape.replicas)
+
+        def with_rates(mean_logs: Array, rates: Array) -> Array:
+            """The log likelihoods for other mean log ratios and expected events, shapes (likelihoods, points)."""
+            ns = rates[:, -1] if expected else np.full(len(rates), n)
+            terms = [self.poisson(n, mu) for n, mu in zip(ns, rates, strict=True)]
+            return np.asarray(ns[:, np.newaxis] * mean_logs + np.reshape(terms, rates.shape))
+
+        return replace(
+            limits,
+            replicas=with_rates(shape.replicas, self._expected_replicas),
+            varied=with_rates(np.asarray(shape.mean_log), self._expected_varied),
+        )
 
     def summary(self) -> dict[str, Any]:
         """The entries of result files that describe the data."""

@@ -19,12 +19,13 @@ from mmc.jobs.statistics.closure.toys import AsimovLogRatio, ToyPopulation, Toys
 from mmc.jobs.statistics.closure.truth import Truth, joint_ratio
 from mmc.jobs.statistics.evaluated import Evaluated
 from mmc.jobs.statistics.expectation import Expectation
-from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.limits import Cloud, Limits
 from mmc.jobs.statistics.neyman import Cells
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiled_ratio import LogRate, Variation, VariedRatio, design
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.result import Result
+from mmc.jobs.statistics.scanning.density import RatioDensity
 
 log = logging.getLogger(__name__)
 
@@ -222,7 +223,7 @@ def ratio_result(
     truth = Truth(problem)
     logs = log_ratio(problem.points[population.probes], problem.population.x)
     for ratio, ratio_toys in zip(ratios, toys, strict=True):
-        ratio.toys = ratio_toys
+        ratio.toys = None if isinstance(problem.grid, Cloud) else ratio_toys
         ratio.compare(logs, problem.population, row, population.probes)
 
     result = Result.of(
@@ -239,6 +240,14 @@ def ratio_result(
         return result
     before = ratios[0].judge(problem.limits(ratios[0].asimov.mean), True, truth)
     return replace(result, verdict=result.verdict.with_calibration(method, before))
+
+
+def ratio_density(problem: LimitProblem, settings: EvaluateSettings, log_ratio: LogRatio) -> RatioDensity:
+    """The ratio at any point, divided by its mean if the study says so."""
+    if settings.calibration == "none":
+        return RatioDensity(log_ratio)
+    events, reference = _simulated(problem, problem.file.point(settings.reference))
+    return RatioDensity(log_ratio, (events.x, reference))
 
 
 def _simulated(problem: LimitProblem, denominator: Array) -> tuple[Events, Array]:

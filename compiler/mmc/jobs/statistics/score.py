@@ -17,6 +17,7 @@ from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.neyman import Cells
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.result import Result
+from mmc.jobs.statistics.scanning.density import BinnedDensity
 
 
 def score_result(
@@ -77,7 +78,7 @@ def score_result(
     likelihood = METHODS[settings.method].likelihood(histogram.score_likelihood)
     bins = (histogram.score_bins,) if isinstance(histogram.score_bins, int) else histogram.score_bins
     if likelihood.fixed:
-        n, spread = len(reference), problem.coefficients[:-1].mean(axis=0)
+        n, spread = len(reference), problem.probes.mean(axis=0)
         result = figures(np.eye(n), bins * n, problem.coefficients, spread)
     else:
         axes = _axes if likelihood.across else _direction
@@ -112,6 +113,26 @@ def score_result(
 
     arrays = result.ratio.arrays(problem.grid.shape)
     return Result.of(problem, result.expected, result.observed, judge, arrays, cells=cells, random=random)
+
+
+def score_density(
+    problem: LimitProblem, settings: EvaluateSettings, histogram: ScoreSettings, estimator: Estimator
+) -> BinnedDensity:
+    """The histogram of the score at any point, for the likelihood that has the same bins at all points."""
+    projection = profiling(problem, settings, estimator).T
+
+    def score(x: Array) -> Array:
+        return estimator.score(x) @ projection
+
+    template, reference = problem.file.part(problem.simulation), problem.file.point(settings.reference)
+    scores, weights = score(template.x), np.maximum(template.weights @ problem.probes.mean(axis=0), 0.0)
+    bins = (histogram.score_bins,) if isinstance(histogram.score_bins, int) else histogram.score_bins
+    shares = _informative(scores, weights) if problem.file.is_balanced else weights
+    binning = make_binning(bins * scores.shape[1], scores, shares)
+    variations = problem.variations(problem.simulation)
+    filled = Filled.of(binning.index(scores), template.weights, binning.size, variations)
+    row = problem.file.coefficients(reference[np.newaxis])[0]
+    return BinnedDensity.of(problem, filled, binning, summary=score, reference=row)
 
 
 def profiling(problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator) -> Array:

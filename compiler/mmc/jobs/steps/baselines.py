@@ -8,10 +8,11 @@ from mmc.compiler.settings.encoding import to_json
 from mmc.jobs.job import StepJob, group_entry, write_json
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.baseline_information import fisher_information
-from mmc.jobs.statistics.baselines import LIKELIHOODS
+from mmc.jobs.statistics.baselines import LIKELIHOODS, density
 from mmc.jobs.statistics.combination import LIKELIHOOD, RegionLikelihood
 from mmc.jobs.statistics.limits import save_arrays
 from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.scanning.fitted import fitted
 
 
 def run(job: StepJob) -> None:
@@ -30,6 +31,8 @@ def run(job: StepJob) -> None:
         write_json(job.out / BASELINES_STAGE.record, {**about, **to_json(settings.fisher), **found})
         return
     problem = LimitProblem.of(file, settings.own_limits, job.optional(settings.observed), grouped=grouped)
+    if problem.box is not None:
+        problem = fitted(problem, *density(problem, settings), job.seed)
     outcome, workspaces = LIKELIHOODS[settings.baseline](problem, settings, np.random.default_rng(job.seed))
     for name, workspace in workspaces.items():
         write_json(job.out / f"workspace_{name}.json", workspace)

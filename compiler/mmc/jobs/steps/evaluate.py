@@ -10,10 +10,11 @@ from mmc.jobs.learning.estimators import members_in
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.combination import LIKELIHOOD, RegionLikelihood
 from mmc.jobs.statistics.ensemble_spread import EnsembleSpread
-from mmc.jobs.statistics.evaluation import evaluate_estimator, load_model
+from mmc.jobs.statistics.evaluation import estimated_density, evaluate_estimator, load_model
 from mmc.jobs.statistics.information import learned_information
 from mmc.jobs.statistics.limits import save_arrays
 from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.scanning.fitted import fitted
 
 
 def run(job: StepJob) -> None:
@@ -38,6 +39,8 @@ def run(job: StepJob) -> None:
     spread = EnsembleSpread(estimator, problem, settings) if len(models) > 1 else None
     if spread is not None and settings.training_error:
         problem = replace(problem, training=spread.variance)
+    if problem.box is not None:
+        problem = fitted(problem, problem, estimated_density(problem, settings, estimator), job.seed)
     outcome = evaluate_estimator(problem, settings, estimator, job.seed)
     arrays, described = outcome.all_arrays(), {}
     if spread is not None:

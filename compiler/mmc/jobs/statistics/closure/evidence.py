@@ -12,7 +12,7 @@ from mmc.jobs.madminer.event_file import Array, Events, Summaries
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.closure.toys import AsimovLogRatio, ToyPopulation, Toys, blocks
 from mmc.jobs.statistics.closure.truth import Truth
-from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.limits import Cloud, Limits
 from mmc.jobs.statistics.problem import LimitProblem
 
 
@@ -105,4 +105,5 @@ class DataEvidence:
 
     def on(self, limits: Limits, rate: bool) -> Evidence:
         """The evidence for limits from this likelihood; ``rate`` tells whether the rate may be part of the limits."""
-        return Evidence(self._problem, limits, rate=rate, asimov=self._asimov, truth=self._truth, toys=self._toys)
+        toys = None if isinstance(self._problem.grid, Cloud) else self._toys  # toys fit on a grid
+        return Evidence(self._problem, limits, rate=rate, asimov=self._asimov, truth=self._truth, toys=toys)

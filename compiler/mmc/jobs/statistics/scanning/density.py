@@ -1,0 +1,175 @@
+"""The likelihoods of baselines and estimators at any point of parameter space, for some data.
+
+On a grid the same likelihoods are calculated at all points together (:mod:`mmc.jobs.statistics.problem`). Here the
+points are those that a minimiser asks for, and whatever does not depend on them is calculated once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from mmc.jobs.learning.estimators import LogRatio
+from mmc.jobs.madminer.event_file import Array, Events, Summaries
+from mmc.jobs.statistics.closure.toys import blocks
+from mmc.jobs.statistics.closure.truth import FLOOR, joint_ratio
+from mmc.jobs.statistics.histograms import IMPOSSIBLE, ROUNDING, Binning, Filled
+from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.profiling import VariedHistogram
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The likelihood of the distribution of some data, without the rate."""
+
+    mean_log: Callable[[Array, Array], Array]
+    """ln r per event at points (points, parameters), with morphing coefficients (points, benchmarks); (points,)."""
+    gain: Callable[[Array, float, Array | None], Array] | None = None
+    """What fitted nuisance parameters add to ln L, from morphing coefficients, the number of events in the data and the
+    expected numbers of events (None without the rate); None if they stay at their nominal values."""
+
+
+class Density(Protocol):
+    """ln r(x | θ) of a baseline or an estimator, at any θ."""
+
+    def shape(self, data: Events, probabilities: Array, *, expected: bool = False) -> Shape:
+        """The likelihood of some events with these probabilities; ``expected`` if they are the Asimov data."""
+        ...
+
+
+@dataclass(frozen=True)
+class BinnedDensity:
+    """The density of a histogram, whose bins are the same at all points."""
+
+    binning: Binning
+    summary: Callable[[Array], Array]
+    """The variables of the histogram, from observables of shape (events, observables)."""
+    sums: Array
+    """Sums of the benchmark weights in each bin, shape (bins, benchmarks)."""
+    reference: Array
+    """Morphing coefficients of the denominator, shape (benchmarks,)."""
+    known: npt.NDArray[np.bool_]
+    """Whether the bin has a positive content at all probes and at the denominator."""
+    truth: Array
+    """Morphing coefficients of the true point, shape (benchmarks,)."""
+    fills_itself: bool
+    """Whether the Asimov data are the events of the histogram."""
+    varied: VariedHistogram | None = None
+
+    @classmethod
+    def of(
+        cls,
+        problem: LimitProblem,
+        filled: Filled,
+        binning: Binning,
+        *,
+        summary: Callable[[Array], Array],
+        reference: Array,
+    ) -> "BinnedDensity":
+        """The density of a histogram that is filled.
+
+        :param reference: morphing coefficients of the denominator, shape (benchmarks,)
+        """
+        sums = filled.template.sums
+        known = (problem.probes @ sums.T > 0.0).all(axis=0) & (sums @ reference > 0.0)
+        varied = None
+        if problem.profiled and filled.varied:
+            up, down = (np.stack(sides) for sides in zip(*filled.varied.values(), strict=True))
+            varied = VariedHistogram(reference[np.newaxis], sums, up, down, known)
+        fills_itself = problem.expects_simulation
+        return cls(binning, summary, sums, reference, known, problem.true_coefficients, fills_itself, varied)
+
+    def shape(self, data: Events, probabilities: Array, *, expected: bool = False) -> Shape:
+        """The likelihood of some events."""
+        if expected and self.fills_itself:
+            fractions = self.sums @ self.truth / (self.sums @ self.truth).sum()
+        else:
+            fractions = self.binning.fractions(Summaries(self.summary(data.x), probabilities))
+
+        def mean_log(_: Array, coefficients: Array) -> Array:
+            return np.asarray(self._log(coefficients) @ fractions)
+
+        if self.varied is None:
+            return Shape(mean_log)
+        filled = np.maximum(fractions, 0.0)
+        varied = self.varied.matched(self.truth, filled) if expected else self.varied
+
+        def gain(coefficients: Array, n: float, mu: Array | None) -> Array:
+            return replace(varied, coefficients=self._normalised(coefficients)).gain(filled, n, mu)
+
+        return Shape(mean_log, gain)
+
+    def _normalised(self, coefficients: Array) -> Array:
+        totals = self.sums.sum(axis=0)
+        whole = coefficients @ totals
+        possible = whole > ROUNDING * np.abs(coefficients) @ np.abs(totals)
+        scaled = coefficients / np.where(possible, whole, 1.0)[:, np.newaxis]
+        return np.where(possible[:, np.newaxis], scaled, self.reference / (self.reference @ totals))
+
+    def _log(self, coefficients: Array) -> Array:
+        """ln r in all bins, shape (points, bins); 0 in bins that are not known."""
+        totals = self.sums.sum(axis=0)
+        denominator = self.sums @ self.reference / (self.reference @ totals)
+        ratio = (self._normalised(coefficients) @ self.sums.T) / np.where(self.known, denominator, 1.0)
+        logs = np.where(self.known, np.log(np.where(self.known, np.maximum(ratio, FLOOR), 1.0)), 0.0)
+        impossible = coefficients @ totals <= ROUNDING * np.abs(coefficients) @ np.abs(totals)
+        return np.where(impossible[:, np.newaxis], IMPOSSIBLE, logs)
+
+
+@dataclass(frozen=True)
+class TruthDensity:
+    """The joint ratio of simulated events to the true point."""
+
+    truth: Array
+    """Morphing coefficients of the true point, shape (benchmarks,)."""
+    totals: Array
+    """Cross sections at the benchmarks in pb, shape (benchmarks,)."""
+
+    def shape(self, data: Events, probabilities: Array, *, expected: bool = False) -> Shape:
+        """The likelihood of some simulated events."""
+        del expected
+
+        def mean_log(points: Array, coefficients: Array) -> Array:
+            found = np.zeros(len(points))
+            for rows in blocks(len(data.x), len(points)):
+                ratio = joint_ratio(data.weights[rows], coefficients, self.truth, self.totals)
+                found += np.log(np.maximum(ratio, FLOOR)) @ probabilities[rows]
+            return found
+
+        return Shape(mean_log)
+
+
+@dataclass(frozen=True)
+class RatioDensity:
+    """The ratio of an estimator, divided by its mean over some events at the denominator if it is normalised."""
+
+    log_ratio: LogRatio
+    calibration: tuple[Array, Array] | None = None
+    """Observables (events, observables) and probabilities (events,) of the events that normalise the ratio."""
+
+    def shape(self, data: Events, probabilities: Array, *, expected: bool = False) -> Shape:
+        """The likelihood of some events. Expected data may be the events that normalise the ratio."""
+        normalised = self.calibration
+        same = normalised is not None and expected and data.x is normalised[0]
+
+        def mean_log(points: Array, _: Array) -> Array:
+            mean, norm = np.zeros((2, len(points)))
+            for rows in blocks(len(data.x), len(points)):
+                logs = self.log_ratio(points, data.x[rows])
+                mean += logs @ probabilities[rows]
+                if same and normalised is not None:
+                    norm += _ratios(logs) @ normalised[1][rows]
+            if normalised is None:
+                return mean
+            if not same:
+                for rows in blocks(len(normalised[0]), len(points)):
+                    norm += _ratios(self.log_ratio(points, normalised[0][rows])) @ normalised[1][rows]
+            return np.asarray(mean - np.log(np.maximum(norm, 1e-12)))
+
+        return Shape(mean_log)
+
+
+def _ratios(logs: Array) -> Array:
+    return np.asarray(np.exp(np.minimum(logs, 100.0)))

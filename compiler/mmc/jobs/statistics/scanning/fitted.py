@@ -1,0 +1,76 @@
+"""What a study asks a minimiser for: scans of all kinds of limits, and simulated experiments."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+from scipy.special import chdtri
+
+from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.limits import Cloud
+from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.scanning.box import Box
+from mmc.jobs.statistics.scanning.density import Density
+from mmc.jobs.statistics.scanning.experiments import run_experiments
+from mmc.jobs.statistics.scanning.outcome import Scans
+from mmc.jobs.statistics.scanning.scan import run_scans
+from mmc.jobs.statistics.scanning.surface import surfaces
+
+log = logging.getLogger(__name__)
+
+PLACES = 400
+"""The number of points, spread over the confidence region, at which closure tests are made without a grid."""
+LARGER = 1.5
+"""They fill an ellipsoid whose -2 ln λ is that of the region times this number."""
+
+
+def fitted(problem: LimitProblem, own: LimitProblem, density: Density, seed: int) -> LimitProblem:
+    """The problem with the scans of all kinds of limits and the fits of simulated experiments.
+
+    If there is no grid, it has points for closure tests.
+
+    :param own: the problem as the likelihood reads it: its events and the number of measured numbers
+    :param seed: seeds the experiments
+    """
+    box = problem.box
+    if box is not None and problem.experiments is not None:
+        random = np.random.default_rng(seed).spawn(1)[0]
+        problem = replace(problem, fitted=run_experiments(own, density, problem.experiments, box, random))
+    return _scanned(problem, own, density, box) if box is not None and problem.scans else problem
+
+
+def _scanned(problem: LimitProblem, own: LimitProblem, density: Density, box: Box) -> LimitProblem:
+    found = {}
+    for name, surface in surfaces(own, density).items():
+        found[name] = run_scans(
+            surface.minus_2_log,
+            surface.widening,
+            box,
+            names=list(problem.grid.axes),
+            scans=problem.scans,
+            levels=problem.levels,
+            start=problem.theta_true,
+            dof=own.dof(rate=surface.rate),
+        )
+        log.info("%s: %d scans, best fit %s", name or "expected", len(problem.scans), found[name].best_fit)
+    if not isinstance(problem.grid, Cloud):
+        return replace(problem, scanned=found)
+    places = np.concatenate([*_places(box, found.values(), max(problem.levels))])
+    cloud = Cloud.among(box, list(problem.grid.axes), problem.grid.center, places)
+    return replace(problem, scanned=found, grid=cloud)
+
+
+def _places(box: Box, found: Iterable[Scans], level: float) -> Iterable[Array]:
+    """The best fits, and points that fill the ellipsoid of the first."""
+    fits = [scans.fit for scans in found]
+    yield np.stack([fit.best for fit in fits])
+    n, half = len(box.low), 0.5 * (box.high - box.low)
+    inverse = np.diag(half**-2.0)  # no axis is longer than its range
+    if fits[0].covariance is not None:
+        inverse = inverse + np.linalg.inv(fits[0].covariance) / (LARGER * float(chdtri(n, 1.0 - level)))
+    axes = np.linalg.cholesky(np.linalg.inv(inverse))
+    random = np.random.default_rng(1)
+    directions = random.normal(size=(PLACES, n))
+    directions *= (random.random(PLACES) ** (1.0 / n) / np.linalg.norm(directions, axis=1))[:, np.newaxis]
+    yield np.clip(fits[0].best + directions @ axes.T, box.low, box.high)

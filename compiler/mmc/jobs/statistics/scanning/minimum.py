@@ -1,0 +1,89 @@
+"""Minima of a smooth function of many parameters in a box, found by Minuit (James and Roos, CPC 10 (1975) 343).
+
+Inside, parameters are in units of half their range, so that all have the same size.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from iminuit import Minuit
+
+from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.scanning.box import EDGE, Box
+
+Function = Callable[[Array], Array]
+"""The values at points (points, parameters); shape (points,)."""
+HIGHEST = 1e9
+"""Larger values, and those that are not finite, are replaced by this one: Minuit needs finite numbers."""
+CALLS = 20_000
+"""The largest number of evaluations in one minimisation."""
+PRECISION = 1e-8
+"""The relative precision of the function, for Minuit: networks have single precision, averaged over many events."""
+STEP = 1e-3
+"""The step to each side for derivatives, in units of half the range."""
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """What a minimisation has found."""
+
+    point: Array
+    value: float
+    converged: bool
+
+
+class Minimiser:
+    """Minimises a function in a box."""
+
+    def __init__(self, function: Function, box: Box) -> None:
+        self.box = box
+        self._function = function
+
+    def value(self, points: Array) -> Array:
+        """The function with finite values at points (points, parameters)."""
+        values = np.asarray(self._function(points), dtype=float)
+        return np.where(np.isfinite(values), np.minimum(values, HIGHEST), HIGHEST)
+
+    def minimum(self, start: Array, fixed: Sequence[int] = ()) -> Minimum:
+        """The minimum that MIGRAD finds from a start, with the parameters ``fixed`` at their values there."""
+        if len(fixed) == len(start):
+            return Minimum(start, float(self.value(start[np.newaxis])[0]), True)
+        minuit = self.minuit(start, fixed)
+        minuit.migrad(ncall=CALLS)
+        if not minuit.valid:  # a second attempt from where the first has ended, with better second derivatives
+            minuit.strategy = 2
+            minuit.migrad(ncall=CALLS)
+        return Minimum(self.point_of(minuit), float(minuit.fval), bool(minuit.valid))
+
+    def minuit(self, start: Array, fixed: Sequence[int] = ()) -> Minuit:
+        """Minuit at a start inside the box, for a function that grows by 1 within one standard deviation."""
+        inside = np.clip((start - self.box.middle) / self.box.half, -1.0 + EDGE, 1.0 - EDGE)
+        inside[list(fixed)] = ((start - self.box.middle) / self.box.half)[list(fixed)]
+        minuit = Minuit(self._at, inside, grad=self._gradient)
+        minuit.errordef = Minuit.LEAST_SQUARES
+        minuit.strategy, minuit.print_level, minuit.precision = 0, 0, PRECISION
+        for k in range(len(start)):
+            minuit.fixed[k] = k in fixed
+            if k not in fixed:
+                minuit.limits[k] = (-1.0, 1.0)
+            minuit.errors[k] = 0.1
+        return minuit
+
+    def point_of(self, minuit: Minuit) -> Array:
+        """The point at which Minuit is."""
+        return np.asarray(self.box.middle + self.box.half * np.array(minuit.values))
+
+    def _places(self, units: Any) -> Array:
+        return np.asarray(self.box.middle + self.box.half * np.asarray(units))
+
+    def _at(self, units: Any) -> float:
+        return float(self.value(self._places(units)[np.newaxis])[0])
+
+    def _gradient(self, units: Any) -> Array:
+        """The derivatives, from one evaluation of the function at all points that they need."""
+        steps = STEP * np.eye(len(units))
+        values = self.value(self._places(np.concatenate([units + steps, units - steps])))
+        up, down = np.split(values, 2)
+        return np.asarray((up - down) / (2.0 * STEP))

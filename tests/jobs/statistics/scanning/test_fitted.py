@@ -1,0 +1,93 @@
+"""Scans and simulated experiments of the likelihoods of a toy, beside the grid."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.jobs.learning_jobs import Learning
+from tests.jobs.steps.test_report import SCHEMA, Page
+
+BASELINES: dict[str, dict[str, Any]] = {
+    "rate": {},
+    "histogram": {"observables": ["x1", "x2"], "bins": [6, 6]},
+    "truth": {},
+}
+RANGES = {"c1": [-1.0, 1.0], "c2": [-1.0, 1.0]}
+
+
+def record(folder: Path, name: str = "baseline.json") -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / name).read_text())
+    return content
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_scans_give_the_intervals_of_a_fine_grid(tmp_path: Path, toy_events: Path, baseline: str) -> None:
+    learning = Learning(tmp_path, toy_events, ranges=RANGES, scans=[{"over": ["c1"], "points": 9}])
+    learning.evaluation["theta_true"] = {"c1": 0.1, "c2": 0.0}
+    learning.evaluation["grid"] = {
+        "c1": {"range": [-1.0, 1.0], "points": 41},
+        "c2": {"range": [-1.0, 1.0], "points": 41},
+    }
+    found = record(learning.baseline(baseline, **BASELINES[baseline]))
+    (scan,) = found["scans"]["scans"]
+    for level in ("0.68", "0.95"):
+        assert scan["intervals"][level] == [pytest.approx(ends, abs=0.012) for ends in found["intervals"]["c1"][level]]
+        if baseline != "rate":
+            assert found["scans"]["fit"]["minos"]["c1"][level] == pytest.approx(scan["intervals"][level][0], abs=0.003)
+    assert found["scans"]["fit"]["best_fit"] == pytest.approx({"c1": 0.1, "c2": 0.0}, abs=0.005) or baseline == "rate"
+    assert found["closure"]["verdicts"]["minimum"] == "passed"
+
+
+@pytest.mark.parametrize("method", ["sally", "carl"])
+def test_without_a_grid_estimators_are_scanned_and_tested(tmp_path: Path, toy_events: Path, method: str) -> None:
+    scans = [{"over": ["c1"], "points": 5}, {"over": ["c1", "c2"], "points": 3}]
+    learning = Learning(tmp_path, toy_events, ranges=RANGES)
+    model = learning.train(method, learning.sample(method))
+    calibration = {"calibration": "normalisation"} if method == "carl" else {}
+    on_grid = record(learning.evaluate(method, model, job="grid", **calibration), "evaluate.json")
+    learning.evaluation |= {"grid": {}, "scans": scans}
+    folder = learning.evaluate(method, model, **calibration)
+    found = record(folder, "evaluate.json")
+    (low, high), (grid_low, grid_high) = found["intervals"]["c1"]["0.68"][0], on_grid["intervals"]["c1"]["0.68"][0]
+    assert (low, high) == pytest.approx((grid_low, grid_high), abs=0.06)  # a grid of 9 points
+    assert found["allowed_area"] == {} and found["intervals"]["c2"]["0.95"]
+    assert {"minimum", "mean_ratio", "joint", "area"} <= set(found["closure"]["verdicts"])
+    assert "coverage" not in found["closure"]["verdicts"]
+    report = learning.report(formats=["svg"], limits=[folder], events=[toy_events])
+    content = record(report, "results.json")
+    jsonschema.validate(content, SCHEMA)
+    assert {"scan_1_c1", "scan_2_c1_c2"} <= set(content["figures"])
+    text = Page((report / "index.html").read_text(encoding="utf-8")).text
+    assert f"Correlation at the best fit of {method}" in text and "allowed at" not in text
+
+
+def test_simulated_experiments_have_the_spread_and_the_coverage_of_the_fit(tmp_path: Path, toy_events: Path) -> None:
+    toys = {"at": {"c1": 0.1, "c2": 0.0}, "repeat": 200, "events": "poisson"}
+    scans = [{"over": ["c1"], "points": 3}]
+    learning = Learning(tmp_path, toy_events, ranges=RANGES, scans=scans, experiments=toys)
+    learning.evaluation["theta_true"] = toys["at"]
+    found = record(learning.baseline("histogram", **BASELINES["histogram"]))
+    data, errors = found["pseudo_data"], found["scans"]["fit"]["errors"]
+    assert data["mean_events"] == pytest.approx(found["n_expected"], abs=4.0 * (found["n_expected"] / 200) ** 0.5)
+    for name, error in errors.items():
+        assert data["best_fit"]["standard_deviation"][name] == pytest.approx(error, rel=0.15)
+        assert data["best_fit"]["mean"][name] == pytest.approx(toys["at"][name], abs=4.0 * error / 200**0.5)
+    for entry in data["coverage"]:
+        for coverage in (entry["region"], *entry["intervals"].values()):
+            assert coverage == pytest.approx(
+                entry["level"], abs=3.5 * (entry["level"] * (1.0 - entry["level"]) / 200) ** 0.5
+            )
+    assert found["closure"]["verdicts"]["pseudo_data"] == "passed"
+
+
+def test_experiments_with_a_fixed_number_of_events_do_not_fluctuate_in_the_rate(
+    tmp_path: Path, toy_events: Path
+) -> None:
+    toys = {"at": {"c1": 0.1, "c2": 0.0}, "repeat": 20, "events": "fixed"}
+    learning = Learning(tmp_path, toy_events, ranges=RANGES, experiments=toys)
+    found = record(learning.baseline("rate"))
+    assert found["pseudo_data"]["mean_events"] == round(found["pseudo_data"]["mean_events"])
+    assert found["pseudo_data"]["coverage"][0]["region"] == 1.0  # the rate does not fluctuate
