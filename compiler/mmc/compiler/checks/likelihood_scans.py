@@ -70,8 +70,8 @@ MMC524 = Code(
     "MMC524",
     "This needs a grid",
     "With more than three parameters and no `grid`, limits are found by a minimiser. Critical values from toys, the "
-    "error of the training (`error: included`), tuning by limits or closure, combinations, and nuisance parameters that "
-    "a ratio has learned are calculated on a grid.",
+    "error of the training (`error: included`), tuning by limits or closure, combinations, and nuisance parameters "
+    "that a ratio has learned are calculated on a grid.",
 )
 
 
