@@ -1,11 +1,12 @@
 """Every code has a bad example, every bad example says what it should, and the documentation shows both."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 from mmc.cli.rendering import to_text
-from mmc.cli.study_file import read_columns_in, read_start_in
+from mmc.cli.study_file import read_columns_in, read_model_in, read_start_in
 from mmc.compiler.checks import check
 from mmc.compiler.checks.codes import CODES
 from mmc.compiler.checks.context import RULES
@@ -28,14 +29,19 @@ def look_up(text: str) -> str:
     return "file" if path.is_file() else "folder" if path.is_dir() else "missing"
 
 
-def read_text(text: str) -> str:
-    """A card beside the examples."""
-    return (BAD / text).read_text(encoding="utf-8")
+def read_text(text: str) -> str | None:
+    """A card beside the examples; None if it is not text."""
+    try:
+        return (BAD / text).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
-def read_model(model: object) -> dict[str, str] | None:
-    """A model that is called ``small``, and no other."""
-    return {f"{name}.py": dedent(text) for name, text in FILES.items()} if model == "small" else None
+def read_model(model: object) -> Mapping[str, str] | None:
+    """A model beside the examples, or the one that is called ``small``."""
+    if isinstance(model, str):
+        return {f"{name}.py": dedent(text) for name, text in FILES.items()} if model == "small" else None
+    return read_model_in(BAD)(model)
 
 
 READERS = (look_up, read_text, read_start_in(BAD), read_model)

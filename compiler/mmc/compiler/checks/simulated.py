@@ -104,7 +104,8 @@ def tables_of_simulated(ctx: Context) -> Iterator[Diagnostic]:
 
 def _wanted(path: Path, sample: Mapping[str, Any]) -> dict[str, Path | None]:
     """The columns of simulated events, each with where the study names it."""
-    events, wanted = sample[KEY], {}
+    events = sample[KEY]
+    wanted: dict[str, Path | None] = {}
     for key in ("theta", "score"):
         wanted |= {column: (*path, KEY, key, name) for name, column in events.get(key, {}).items()}
     wanted |= {events[key]: (*path, KEY, key) for key in ("label", "ratio") if key in events}

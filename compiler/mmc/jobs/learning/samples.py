@@ -27,7 +27,7 @@ from mmc.compiler.catalogue.methods import (
     EstimatorType,
     LearningMethod,
 )
-from mmc.compiler.settings.points import AnyPoints, AtBenchmark, AtBenchmarks, AtPoint, AtPoints
+from mmc.compiler.settings.points import AnyPoints, AtBenchmark, AtBenchmarks, AtPoint, AtPoints, AtSimulated
 from mmc.compiler.settings.sampling import SampleSettings
 from mmc.errors import StepError
 from mmc.jobs.arrays import map_npy, read_npy
@@ -286,6 +286,8 @@ def _madminer_theta(theta: AnyPoints, parameters: Sequence[str]) -> tuple[str, A
         argument = morphing_point(values(theta.point))
     elif isinstance(theta, AtPoints):
         argument = morphing_points(np.array([values(point) for point in theta.points]))
+    elif isinstance(theta, AtSimulated):
+        raise StepError("simulated events have points of their own: samples are taken from them, not drawn")
     else:
         priors = [next(iter(theta.random.priors[name].items())) for name in parameters]
         argument = random_morphing_points(theta.random.n, [(shape, *numbers) for shape, numbers in priors])

@@ -48,7 +48,7 @@ def take_samples(
     warnings: list[str] = []
     parts = {"train": order[: settings.samples], "validation": order[settings.samples :]}
     for partition, rows in parts.items():
-        chosen = {name: values[rows].astype(np.float32) for name, values in events.items()}
+        chosen: dict[str, Any] = {name: values[rows].astype(np.float32) for name, values in events.items()}
         found = [*check_observables(chosen["x"], list(x), settings), *repair(chosen, METHODS[settings.method])]
         warnings += [f"{partition}: {text}" for text in found]
         save(out / partition, chosen)

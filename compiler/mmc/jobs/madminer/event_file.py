@@ -217,23 +217,45 @@ class EventFile:
         scores = np.asarray(gradients / safe[:, np.newaxis] - gradients.sum(axis=0) / weights.sum())
         return scores if slopes is None else np.hstack([scores, slopes - weights @ slopes / weights.sum()])
 
-    def integration_error(self, coefficients: Array) -> float | None:
-        """The relative error of the cross section at a point from the integration of the cross sections.
+    @cached_property
+    def integration_changes(self) -> Array | None:
+        """The changes of the cross sections at the benchmarks by one error of each integrated cross section, in pb.
 
-        The weights of all events of a sampled benchmark are wrong by the same factor. None without a record of how the
-        events were combined.
-
-        :param coefficients: the morphing coefficients of the point, shape (benchmarks,)
+        The weights of all events of a sampled benchmark are wrong by the same factor. Shape (integrations, benchmarks);
+        None without a record of how the events were combined.
         """
         record = self._path.with_name(COMBINE.record)
         errors = read_json(record).get("integration_errors") if record.is_file() else None
         if errors is None:
             return None
         of_origin = [errors["background"], *(errors["benchmarks"].get(name, 0.0) for name in self.benchmarks)]
-        sums = np.zeros(len(of_origin))
+        sums = self._sums_of_origins
+        changes = [sums[index] * error for index, error in enumerate(of_origin) if error]
+        return np.array(changes).reshape(-1, sums.shape[1])
+
+    @cached_property
+    def _sums_of_origins(self) -> Array:
+        """The sums of the balanced weights of background events and of the events of each sampled benchmark, in pb.
+
+        Shape (benchmarks + 1, benchmarks).
+        """
+        sums = np.zeros((len(self.benchmarks) + 1, len(self.benchmarks)))
         for block in self.blocks("all", balanced=True):
-            sums += np.bincount(block.origin + 1, block.events.weights @ coefficients, len(sums))
-        return float(np.hypot.reduce(sums * of_origin) / abs(sums.sum()))
+            for index in np.unique(block.origin):
+                sums[index + 1] += block.events.weights[block.origin == index].sum(axis=0)
+        return sums
+
+    def integration_error(self, coefficients: Array) -> float | None:
+        """The relative error of the cross section at a point from the integration of the cross sections.
+
+        None without a record of how the events were combined.
+
+        :param coefficients: the morphing coefficients of the point, shape (benchmarks,)
+        """
+        if self.integration_changes is None:
+            return None
+        total = self._sums_of_origins.sum(axis=0) @ coefficients
+        return float(np.linalg.norm(self.integration_changes @ coefficients) / abs(total))
 
     def closest_benchmark(self, point: Array) -> int:
         """The index of the sampled benchmark that is closest to the point."""

@@ -99,7 +99,7 @@ def _columns(paths: Sequence[Path], settings: SimulatedEvents, parameters: Seque
                 f"the label {settings.label!r} of {path.name} is {labels[strange][0]:g} in event "
                 f"{int(strange.argmax()) + 1}; it is 0 for events of the point and 1 for events of the denominator"
             )
-        event_sketch.check_rows_once(event_sketch.of_rows(np.stack(list(part.values()), axis=1)), path.name)
+        event_sketch.check_rows_once([event_sketch.of_rows(np.stack(list(part.values()), axis=1))], path.name)
         parts.append(part)
     return {text: np.concatenate([part[text] for part in parts]) for text in texts}
 

@@ -118,7 +118,7 @@ def load(paths: Sequence[Path], settings: TableAnalyseSettings, benchmarks: Sequ
         for text in {*of_weights, *optional} & {*part}:
             _check_finite(part[text], text, path.name)
         digests = event_sketch.of_rows(np.stack(list(part.values()), axis=1)) if part else np.zeros(0, dtype=np.uint64)
-        event_sketch.check_rows_once(digests, path.name)
+        event_sketch.check_rows_once([digests], path.name)
         if len(np.unique(digests)) > _DIFFERENT * len(digests):  # otherwise events may be alike by chance
             sketches[path.name] = event_sketch.write(digests)
         parts.append(part)

@@ -15,12 +15,10 @@ Nuisance parameters with the same name are the same in all regions, and are fitt
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmc.jobs.arrays import read_npz
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.limits import Grid, Limits
 from mmc.jobs.statistics.problem import LimitProblem
@@ -80,12 +78,11 @@ class RegionLikelihood:
         return found
 
     @classmethod
-    def read(cls, path: Path, grid: Grid) -> "RegionLikelihood":
-        """The likelihood that a job has written."""
-        arrays = read_npz(path)
+    def read(cls, arrays: Mapping[str, Array], grid: Grid) -> "RegionLikelihood":
+        """The likelihood from :meth:`arrays`."""
         limits, n, histograms = {}, {}, {}
         for kind in KINDS:
-            own = {
+            own: dict[str, Any] = {
                 key.partition(".")[2]: item for key, item in arrays.items() if key.split(".")[0] == (kind or _EXPECTED)
             }
             if "log_likelihood" in own:

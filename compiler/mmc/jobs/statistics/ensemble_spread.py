@@ -85,7 +85,7 @@ class EnsembleSpread:
 
     def _each(self, limits: Limits) -> list[Limits]:
         shifted = limits.log_likelihood + self.deviations
-        return [replace(limits, log_likelihood=values, replicas=None) for values in shifted]
+        return [replace(limits, log_likelihood=values, replicas=None, varied=None) for values in shifted]
 
     def _deviations(self, used: Any) -> Array:
         problem, settings = self._problem, self._settings

@@ -122,6 +122,8 @@ class Limits:
     limits include the error of the training, its variance in units of that from the data is added."""
     replicas: Array | None = None
     """The log likelihoods without one group of the simulated events each, shape (groups, points + 1)."""
+    varied: Array | None = None
+    """The log likelihoods with each integrated cross section larger by its error, shape (integrations, points + 1)."""
     critical: CriticalValues | None = None
     """Critical values from toys, which include the statistical error of the simulation; None for those of χ²."""
     scans: Scans | None = None
@@ -303,6 +305,7 @@ class Limits:
         }
         replicas = [] if self.replicas is None else [replace(self._single, log_likelihood=q) for q in self.replicas]
         shifted = [] if self.critical is None else [replace(self._single, critical=c) for c in self.critical.shifted()]
+        shifted += [] if self.varied is None else [replace(self._single, log_likelihood=q) for q in self.varied]
         if replicas or shifted:
             for level, area in found["allowed_area"].items():
                 areas = [[limits.allowed_area(float(level)) for limits in other] for other in (replicas, shifted)]
@@ -313,7 +316,7 @@ class Limits:
 
     @property
     def _single(self) -> "Limits":
-        return replace(self, replicas=None)
+        return replace(self, replicas=None, varied=None)
 
     def _intervals(self, levels: Sequence[float]) -> Intervals:
         ratio = self.on_grid
@@ -349,7 +352,8 @@ def _refinement(shape: tuple[int, ...]) -> int:
 
 
 def _error(value: Any, replicas: Sequence[Any], shifted: Sequence[Any]) -> Any:
-    """The standard error of a value from the simulated events, by a jackknife, and from the critical values."""
+    """The standard error of a value from the simulated events, by a jackknife, from the critical values and from the
+    integration of the cross sections."""
     variance = np.square(standard_error(replicas)) if replicas else np.zeros(np.shape(value))
     return np.sqrt(variance + sum(np.square(np.array(other) - np.array(value)) for other in shifted))
 

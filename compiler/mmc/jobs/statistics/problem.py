@@ -296,6 +296,14 @@ class LimitProblem:
         return np.asarray(self.luminosity * left @ self.coefficients.T)
 
     @cached_property
+    def _expected_varied(self) -> Array:
+        """The expected events with each integrated cross section larger by its error, shape (integrations, points)."""
+        changes = self.file.integration_changes
+        if changes is None:
+            changes = np.zeros((0, self.coefficients.shape[1]))
+        return np.asarray(self.expected + self.luminosity * changes @ self.coefficients.T)
+
+    @cached_property
     def population(self) -> Events:
         """All events of the partition of the data, for toys and for means at points other than the true point.
 
@@ -344,7 +352,7 @@ class LimitProblem:
             found[name] = replace(limits, scans=self.scanned.get(name), fitted=self.fitted.get(name))
             if shape.gain is not None:
                 gain = shape.gain(n, self.expected if rate else None)
-                profiled = replace(limits, log_likelihood=limits.log_likelihood + gain, replicas=None)
+                profiled = replace(limits, log_likelihood=limits.log_likelihood + gain, replicas=None, varied=None)
                 name = "_".join(filter(None, [*names, "with_systematics"]))
                 found[name] = replace(profiled, scans=self.scanned.get(name), fitted=self.fitted.get(name))
         return found
@@ -357,14 +365,23 @@ class LimitProblem:
         """Limits from ``n`` events; ``expected`` if n is an expectation, which differs between replicas."""
         total = n * np.broadcast_to(shape.mean_log, len(self.points))
         n_measured = None if self.n_measured is None else max(self.n_measured - (not rate), 1)
-        replicas = None
-        if shape.replicas is not None:
-            replicas = n * shape.replicas
-            if rate:
-                ns = self._expected_replicas[:, -1] if expected else np.full(GROUPS, n)
-                terms = [self.poisson(n, mu) for n, mu in zip(ns, self._expected_replicas, strict=True)]
-                replicas = ns[:, np.newaxis] * shape.replicas + np.stack(terms)
-        return Limits(self.grid, total + self.poisson(n) if rate else np.asarray(total), n_measured, replicas=replicas)
+        limits = Limits(self.grid, total + self.poisson(n) if rate else np.asarray(total), n_measured)
+        if shape.replicas is None:
+            return limits
+        if not rate:
+            return replace(limits, replicas=n * shape.replicas)
+
+        def with_rates(mean_logs: Array, rates: Array) -> Array:
+            """The log likelihoods for other mean log ratios and expected events, shapes (likelihoods, points)."""
+            ns = rates[:, -1] if expected else np.full(len(rates), n)
+            terms = [self.poisson(n, mu) for n, mu in zip(ns, rates, strict=True)]
+            return np.asarray(ns[:, np.newaxis] * mean_logs + np.reshape(terms, rates.shape))
+
+        return replace(
+            limits,
+            replicas=with_rates(shape.replicas, self._expected_replicas),
+            varied=with_rates(np.asarray(shape.mean_log), self._expected_varied),
+        )
 
     def summary(self) -> dict[str, Any]:
         """The entries of result files that describe the data."""

@@ -48,7 +48,7 @@ def run(job: StepJob) -> None:
         parameters = settings.limits.parameters
         truth = tuple(settings.limits.theta_true[name] for name in parameters)
         grid = Grid.of(settings.limits.grid, parameters, truth)
-        limits = combine([RegionLikelihood.read(path, grid) for path in paths])
+        limits = combine([RegionLikelihood.read(read_npz(path), grid) for path in paths])
         expected, levels = limits.pop(""), settings.limits.confidence_levels
         arrays = expected.arrays()
         found |= expected.summary(levels) | judge(parts, expected, overlaps)

@@ -38,7 +38,7 @@ def _take(job: StepJob, path: Path, settings: SampleSettings, simulated: Simulat
     if list(events.x) != file.observables:
         raise StepError(f"the observables of the events are {file.observables}, not {list(events.x)}")
     theta1 = np.broadcast_to(file.point(AtBenchmark(simulated.denominator)), events.theta.shape)
-    arrays = {"theta0": events.theta, "theta1": theta1, "y": events.of_denominator[:, np.newaxis]}
+    arrays: dict[str, Any] = {"theta0": events.theta, "theta1": theta1, "y": events.of_denominator[:, np.newaxis]}
     if events.ratio is not None:
         arrays["r_xz"] = events.ratio[:, np.newaxis]
     if events.score is not None:

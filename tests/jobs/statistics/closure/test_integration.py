@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,10 @@ import numpy as np
 import pytest
 from mmc.compiler.settings.combine import AnalysedJob
 from mmc.jobs.madminer.event_file import EventFile
+from mmc.jobs.statistics.jackknife import GROUPS
+from mmc.jobs.statistics.limits import Grid, Limits
+from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.steps.combine import integration_errors
 
 from tests.jobs.learning_jobs import Learning
@@ -74,3 +79,35 @@ def test_a_rate_that_is_known_worse_than_it_is_measured_is_doubtful(
     told = [reason for reason in record["reasons"] if "integration of the cross sections" in reason]
     assert len(told) == (verdict == "doubtful")
     assert record["closure"]["integration_error"] == pytest.approx(0.005, abs=0.001)
+
+
+@pytest.mark.parametrize("observed", [False, True])
+def test_it_is_part_of_the_errors_of_areas_and_intervals(imprecise: Path, tmp_path: Path, observed: bool) -> None:
+    """Beside the error from the simulated events, in quadrature. Expected data follow the wrong cross section too."""
+    problem = LimitProblem.of(EventFile(imprecise / "events.h5", 0.2, 0.2), Learning(tmp_path, imprecise).limits)
+    problem = replace(problem, n_measured=1, simulation="all", n_observed=1.1 * problem.n_expected)
+    data = ShapeLikelihood(0.0, None, np.zeros((GROUPS, 1)))
+    limits = problem.all_limits(data, data)["observed" if observed else ""]
+    (change,) = problem.file.integration_changes @ problem.coefficients.T * problem.luminosity
+    mu = problem.expected + change
+    n = problem.n_observed if observed else mu[-1]
+    shifted = replace(limits, log_likelihood=n * np.log(mu) - mu, replicas=None, varied=None).summary([0.68])
+    alone, found = replace(limits, varied=None).summary([0.68]), limits.summary([0.68])
+    moved = shifted["allowed_area"]["0.68"] - found["allowed_area"]["0.68"]
+    statistical = alone["allowed_area_error"]["0.68"]
+    assert found["allowed_area_error"]["0.68"] == pytest.approx(np.hypot(statistical, moved), rel=1e-9)
+    assert found["allowed_area"] == alone["allowed_area"] and found["intervals"] == alone["intervals"]
+    assert not observed or abs(moved) > 0.05 * statistical
+
+
+def test_it_moves_the_interval_of_a_counting_experiment() -> None:
+    """μ = 1000 (1 + a): an error of 2 % of the cross section is one of 0.02 in a, where the data allow ± 0.03."""
+    grid = Grid({"a": np.linspace(-0.3, 0.3, 13)})
+
+    def poisson(mu: Any) -> Any:
+        return 1000.0 * np.log(mu) - mu
+
+    mu = 1000.0 * (1.0 + np.append(grid.points[:, 0], 0.0))
+    nothing = np.tile(poisson(mu), (GROUPS, 1))
+    limits = Limits(grid, poisson(mu), replicas=nothing, varied=poisson(1.02 * mu)[np.newaxis])
+    assert limits.summary([0.68])["interval_errors"]["a"]["0.68"] == [pytest.approx([0.02, 0.02], rel=0.05)]

@@ -39,7 +39,8 @@ TEST = ClosureTest(
     of this benchmark share and more events do not reduce. The errors of all sampled benchmarks and of the backgrounds
     are added in quadrature, each times its part of the expected events at the true point. With N expected events the
     data have a relative error of 1/√N. The test is doubtful if N times the squared error is more than {WIDTH:g}: the
-    limit is then that of a rate that is known worse than it says.
+    limit is then that of a rate that is known worse than it says. Below that, the errors of areas and intervals include
+    it.
     """,
     schema={
         "integration_error": {
