@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from mmc.compiler.settings.encoding import INLINE, SHARED
 from mmc.compiler.settings.limits import LimitSettings
@@ -12,7 +11,7 @@ from mmc.compiler.settings.limits import LimitSettings
 class CombinedPart:
     """The likelihood or Fisher information of a region that is combined with others."""
 
-    stage: Literal["evaluate", "baselines"]
+    stage: str
     job: str
     group: str
     """The region or group."""
