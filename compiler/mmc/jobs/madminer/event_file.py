@@ -22,6 +22,7 @@ from mmc.errors import StepError
 from mmc.jobs.job import read_json
 from mmc.jobs.madminer import analysis_workarounds, nuisance_effects
 from mmc.jobs.madminer.balance import balance_shares, mean_weights
+from mmc.jobs.madminer.coefficients import benchmark_at, morphed
 from mmc.jobs.madminer.event_rows import rows_of, slices, width
 
 Array = npt.NDArray[np.float64]
@@ -36,9 +37,6 @@ MOST = 1 << 28
 """The bytes of the events of a partition in memory, at most. Of a larger partition the first events are there, which
 are in random order; their weights are scaled to the cross sections."""
 log = logging.getLogger(__name__)
-
-ROUNDING = 1e-9
-"""A point is a benchmark if its distance from it is at most this part of the parameter's largest value there."""
 
 
 @dataclass(frozen=True)
@@ -175,12 +173,9 @@ class EventFile:
         matrix = np.zeros((len(points), int(self._file.n_benchmarks_phys)))
         if self._file.morpher is None:
             for row, point in zip(matrix, points, strict=True):
-                row[self._benchmark_at(point)] = 1.0
+                row[benchmark_at(self.benchmarks, self.parameters, point)] = 1.0
             return matrix
-        exponents = np.asarray(self._file.morpher.components, dtype=int)
-        powers = points[:, :, np.newaxis] ** np.arange(exponents.max() + 1)
-        components = np.prod(powers[:, np.arange(points.shape[1]), exponents], axis=2)
-        weights = components @ np.asarray(self._file.morpher.morphing_matrix)
+        weights = morphed(self._file.morpher, points)
         matrix[:, : weights.shape[1]] = weights
         return matrix
 
@@ -197,14 +192,6 @@ class EventFile:
         if self._file.morpher is None:
             raise StepError("without morphing the derivatives of the weights by the parameters are not known")
         return np.asarray(self._file._get_dtheta_benchmark_matrix(point)[:, : int(self._file.n_benchmarks_phys)])
-
-    def _benchmark_at(self, point: Array) -> int:
-        benchmarks = np.array(list(self.benchmarks.values()))
-        is_here = (np.abs(benchmarks - point) <= ROUNDING * np.abs(benchmarks).max(axis=0)).all(axis=1)
-        if is_here.any():
-            return int(is_here.argmax())
-        where = ", ".join(f"{name} = {value:g}" for name, value in zip(self.parameters, point, strict=True))
-        raise StepError(f"without morphing weights are known only at the benchmarks, not at {where}")
 
     def joint_scores(self, events: Events, point: Array, slopes: Array | None = None) -> Array:
         """The joint score ∂ ln p(x, z | θ) / ∂θ of simulated events at a point: shape (events, parameters).
