@@ -37,7 +37,8 @@ def test_a_histogram_says_more_than_the_rate(tmp_path: Path, parameters: int) ->
 def test_nothing_beats_the_truth_and_the_truth_is_itself(tmp_path: Path, toy_events: Path) -> None:
     learning = Learning(tmp_path, toy_events)
     histogram, truth = record(learning.histogram(["x1", "x2"], [6, 6])), record(learning.baseline("truth"))
-    assert truth["verdict"] == "passed" and truth["p_true"] == pytest.approx(1.0)
+    assert truth["verdict"] == "passed"
+    assert truth["p_true"] == pytest.approx(1.0, abs=1e-5)  # the best fit lies between the points of the grid
     assert truth["closure"]["area"]["ratio"] == 1.0 and truth["closure"]["area"]["error"] == 0.0
     of_truth = truth["closure"]["area"]["truth_allowed_fraction"]
     assert of_truth == histogram["closure"]["area"]["truth_allowed_fraction"]
