@@ -116,9 +116,7 @@ def test_an_ensemble_of_sallino(uncertain: Path, tmp_path: Path) -> None:
         for seed in (1, 2)
     ]
     record = json.loads((learning.evaluate("sallino", models, score_bins=6) / "evaluate.json").read_text())
-    verdicts = record["closure"]["verdicts"]
-    del verdicts["coverage"]  # with another variable at every point it covers less than it claims
-    assert "failed" not in verdicts.values(), record["reasons"]
+    assert record["verdict"] != "failed", record["reasons"]
     assert record["ensemble"]["members"] == 2 and "profiled" in record["fisher_information"]["full"]
 
 

@@ -165,6 +165,7 @@ def test_coverages(problem: LimitProblem, coverage: float, non_centrality: float
     entry: dict[str, Any] = {"theta": {"c1": 0.0}, "level": 0.95, "coverage": coverage, "error": 0.012, "toys": 400}
     entry |= {
         "non_centrality": non_centrality,
+        "half_step": 0.0,
         "nu": nu,
         "widening": 1.0,
         "width_error": 0.0,
@@ -176,7 +177,7 @@ def test_coverages(problem: LimitProblem, coverage: float, non_centrality: float
 
 def test_toys_without_many_events_are_doubtful(problem: LimitProblem) -> None:
     entry: dict[str, Any] = {"theta": {"c1": 0.0}, "level": 0.95, "coverage": 0.95, "error": 0.012, "toys": 400}
-    entry |= {"non_centrality": 0.0, "nu": 0.01, "widening": 1.0, "width_error": 0.0}
+    entry |= {"non_centrality": 0.0, "half_step": 0.0, "nu": 0.01, "widening": 1.0, "width_error": 0.0}
     found = verdict(problem, 1.0, coverage=[entry | {"left_out": 0.03}])
     assert found.reasons == ("events with negative weights, 3.0% of the cross section, are in no toy",)
     assert verdict(problem, 1.0, coverage=[entry | {"left_out": 0.005}]).verdict == "passed"

@@ -7,6 +7,7 @@ from scipy.special import chdtri, chndtr
 
 from mmc.compiler.catalogue.baselines import HISTOGRAM, TRUTH
 from mmc.compiler.catalogue.methods import RATIO, SCORE
+from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.declaration import (
     DOUBTFUL,
     PASSED,
@@ -20,6 +21,7 @@ from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.toys import MOST_LEFT_OUT, TOYS, Toys, lowest
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.jackknife import standard_error
+from mmc.jobs.statistics.problem import LimitProblem
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:
@@ -46,9 +48,10 @@ def coverage_figures(
     The rate is part of the likelihood if the problem includes it and ``rate`` is true.
 
     ``widening`` is the factor between the critical value and that of χ²: 1 + N/n without ``critical``,
-    ``non_centrality`` is the -2 ln λ of the probe on its Asimov data, ``nu`` is the ν of
-    :mod:`mmc.jobs.statistics.closure.toys` plus the N/n of the simulation, ``width_error`` is the relative error of
-    -2 ln λ from both kinds of events, and ``expected`` is the coverage of an exact ratio with this non-centrality.
+    ``non_centrality`` is the -2 ln λ of the probe on its Asimov data, ``half_step`` is its change over half a step of
+    the grid, ``nu`` is the ν of :mod:`mmc.jobs.statistics.closure.toys` plus the N/n of the simulation,
+    ``width_error`` is the relative error of -2 ln λ from both kinds of events, and ``expected`` is the coverage of an
+    exact ratio with this non-centrality.
 
     :param width_error: the relative error of -2 ln λ from the test events alone
     :param critical: critical values from other toys; None for those of χ²
@@ -61,6 +64,7 @@ def coverage_figures(
         q, curve = toys.minus_2_log(k, rate=rate)
         q = q[probe] - lowest(problem, q)
         centre = float(curve[probe] - lowest(problem, curve))
+        half_step = _half_step(problem, curve, problem.points[probe])
         for level in problem.levels:
             widening = 1.0 + float(per_simulated[probe])
             of_tests = float(problem.expected[probe] / population.effective(k))
@@ -80,6 +84,7 @@ def coverage_figures(
                     "error": float((smoothed * (1.0 - smoothed) / len(q)) ** 0.5),
                     "expected": float(chndtr(threshold, dof, centre)),
                     "non_centrality": centre,
+                    "half_step": half_step,
                     "nu": nu,
                     "width_error": error,
                     "widening": widening,
@@ -90,12 +95,29 @@ def coverage_figures(
     return result
 
 
+def _half_step(problem: LimitProblem, curve: Array, point: Array) -> float:
+    """The increase of -2 ln L from half a step along every axis, from the second differences next to a point."""
+    values = curve[:-1].reshape(problem.grid.shape)
+    nearest: list[Any] = [
+        int(np.argmin(np.abs(axis - x))) for axis, x in zip(problem.grid.axes.values(), point, strict=True)
+    ]
+    total = 0.0
+    for k, n in enumerate(problem.grid.shape):
+        if n > 2:
+            line = values[(*nearest[:k], slice(None), *nearest[k + 1 :])]
+            i = min(max(nearest[k], 1), n - 2)
+            difference = line[i - 1] - 2.0 * line[i] + line[i + 1]
+            total += max(float(difference), 0.0) / 8.0 if np.isfinite(difference) else 0.0
+    return total
+
+
 def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
     """The verdict, and the reason if it is not 'passed'."""
     dof = evidence.limits.dof
     for verdict, (k, p_value) in SIGNIFICANCE.items():
         for entry in figures["coverage"]:
-            explained = min(entry["non_centrality"], entry["nu"] * float(chdtri(dof, p_value)))
+            non_centrality = entry["non_centrality"] + entry["half_step"]
+            explained = min(non_centrality, entry["nu"] * float(chdtri(dof, p_value)))
             threshold = entry["widening"] * float(chdtri(dof, 1.0 - entry["level"]))
             least = float(chndtr((1.0 - WIDTH) * threshold, dof, explained))
             wider = (1.0 - WIDTH) * max(1.0 - entry["width_error"], 0.0)
@@ -126,6 +148,7 @@ SCHEMA: dict[str, Any] = {
         "description": "-2 ln of the likelihood ratio of the point on its own Asimov data.",
         "type": "number",
     },
+    "half_step": {"description": "Increase of the non-centrality from half a step of the grid.", "type": "number"},
     "nu": {
         "description": "Expected events divided by effective test events, plus expected events divided by effective "
         "simulated events of the likelihood.",
@@ -165,8 +188,8 @@ TEST = ClosureTest(
     must not be smaller, beyond its binomial error, than the coverage of a -2 ln λ that is {percent(WIDTH)} too large.
     Toys are drawn from n test events, and these and the events that make the likelihood are each one draw from nature.
     So even the coverage of an exact ratio may be too small: -2 ln λ of the true point follows a non-central χ²
-    distribution. The non-centrality is taken from the Asimov data, as far as the numbers of both kinds of events
-    explain it. The statistical error of the width of -2 ln λ, from a jackknife, is added to the
+    distribution. The non-centrality is taken from the Asimov data, to half a step of the grid, as far as the numbers of
+    both kinds of events explain it. The statistical error of the width of -2 ln λ, from a jackknife, is added to the
     binomial error in quadrature. The test is doubtful if events with negative weights, which no toy can contain, are
     more than {percent(MOST_LEFT_OUT)} of the cross section. With `confidence: toys`, the limits are those with critical
     values from toys, which are other toys than these. Coverage above the confidence level passes: such limits are
