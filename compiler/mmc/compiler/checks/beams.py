@@ -56,7 +56,7 @@ def energy_of_each_beam(ctx: Context) -> Iterator[Diagnostic]:
 
 MMC382 = Code(
     "MMC382",
-    "The beams do not fit the process",
+    "The beams of MadGraph do not fit the process",
     "With MadGraph, a lepton of a beam collides itself, with its full energy: each process starts with the leptons of "
     "the beams, in their order, as in `e- e+ > mu- mu+` with `particles: [e-, e+]`, or `e- p > e- j` with "
     "`particles: [e-, p]`. A proton contains quarks, gluons and photons, but mmc takes no leptons from it. Beams of "

@@ -6,7 +6,7 @@ benchmarks. By default mmc combines all benchmarks with the balance heuristic (:
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -77,22 +77,6 @@ class Block:
     """Gives the factors of the nuisance parameters on the weights of these events."""
     start: int
     """The number of events of the partition before these."""
-
-
-@dataclass(frozen=True)
-class Summaries:
-    """Summary statistics of events, shape (events, variables), and the events' probabilities."""
-
-    values: Array
-    probabilities: Array
-
-    def project(self, direction: Array) -> "Summaries":
-        """Project the summaries onto the columns of a matrix."""
-        return Summaries(self.values @ direction, self.probabilities)
-
-    def take(self, columns: Sequence[int]) -> "Summaries":
-        """The summaries of some variables."""
-        return Summaries(self.values[:, list(columns)], self.probabilities)
 
 
 class EventFile:

@@ -9,7 +9,7 @@ import numpy as np
 from mmc.compiler.catalogue.baselines import HISTOGRAM, RATE, TRUTH
 from mmc.compiler.settings.baselines import BaselineSettings, HistogramSettings
 from mmc.errors import SettingsError, StepError
-from mmc.jobs.madminer.event_file import EventFile, Partition, Summaries
+from mmc.jobs.madminer.event_file import EventFile, Partition
 from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.closure.evidence import DataEvidence, Evidence
 from mmc.jobs.statistics.closure.truth import Truth
@@ -22,6 +22,7 @@ from mmc.jobs.statistics.profiling import FilledHistogram, Gain, ShapeLikelihood
 from mmc.jobs.statistics.pyhf_workspace import make_workspaces
 from mmc.jobs.statistics.result import Result
 from mmc.jobs.statistics.scanning.density import BinnedDensity, Density, TruthDensity
+from mmc.jobs.statistics.summaries import Summaries
 
 LimitsAndWorkspaces = tuple[Result, dict[str, Any]]
 """Limits, and the pyhf workspaces by benchmark, which only histograms have."""

@@ -14,10 +14,11 @@ import numpy.typing as npt
 
 from mmc.compiler.settings.baselines import Bins, EqualBins
 from mmc.errors import StepError
-from mmc.jobs.madminer.event_file import Array, Events, Summaries, Variations
+from mmc.jobs.madminer.event_file import Array, Events, Variations
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.jackknife import GROUPS, group_of
 from mmc.jobs.statistics.profiling import FilledHistogram, ShapeLikelihood, VariedHistogram
+from mmc.jobs.statistics.summaries import Summaries
 
 FEW, MOST_SPARSE = 10.0, 0.5
 """A bin with fewer than FEW effective events is sparse; at most the fraction MOST_SPARSE of the cross section may be in

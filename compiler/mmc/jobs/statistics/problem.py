@@ -11,8 +11,8 @@ For observed events, N is the number of events and all p_i are equal.
 
 The Asimov data are the simulated events that make the likelihood itself: those in the templates, or those that
 calibrate a ratio. Then the likelihood of a histogram has its maximum at the true point. Other events, as in MadMiner,
-would differ from these by the statistical error of both, and the limit would be one draw instead of an expectation.
-Closure tests use the test events, which neither train nor calibrate.
+would differ from these by the error of both, and the limit would be one draw instead of an expectation. Closure tests
+use the test events, which neither train nor calibrate.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ import numpy as np
 
 from mmc.compiler.settings.limits import Experiments, LikelihoodScan, LimitSettings
 from mmc.errors import StepError
-from mmc.jobs.madminer.event_file import Array, EventFile, Events, Partition, Summaries, Variations
+from mmc.jobs.madminer.event_file import Array, EventFile, Events, Partition, Variations
 from mmc.jobs.statistics.histograms import Filled
 from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.limits import Cloud, Grid, Limits, effective_size
@@ -34,6 +34,7 @@ from mmc.jobs.statistics.observed import read_observed
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
+from mmc.jobs.statistics.summaries import Summaries
 
 PROBES = 512
 """The number of points all over the ranges where templates must be filled, if there is no grid."""
@@ -298,9 +299,8 @@ class LimitProblem:
     @cached_property
     def _expected_varied(self) -> Array:
         """The expected events with each integrated cross section larger by its error, shape (integrations, points)."""
-        changes = self.file.integration_changes
-        if changes is None:
-            changes = np.zeros((0, self.coefficients.shape[1]))
+        known = self.file.integration_changes
+        changes = np.zeros((0, self.coefficients.shape[1])) if known is None else known
         return np.asarray(self.expected + self.luminosity * changes @ self.coefficients.T)
 
     @cached_property

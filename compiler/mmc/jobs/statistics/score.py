@@ -8,7 +8,7 @@ import numpy as np
 from mmc.compiler.catalogue.methods import METHODS
 from mmc.compiler.settings.evaluation import EvaluateSettings, ScoreSettings
 from mmc.jobs.learning.estimators import Estimator
-from mmc.jobs.madminer.event_file import Array, Events, Partition, Summaries
+from mmc.jobs.madminer.event_file import Array, Events, Partition
 from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.closure.evidence import Compared, DataEvidence, Scores
 from mmc.jobs.statistics.histograms import Filled, HistogramFigures, histogram_figures, make_binning
@@ -18,6 +18,7 @@ from mmc.jobs.statistics.neyman import Cells
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.result import Result
 from mmc.jobs.statistics.scanning.density import BinnedDensity
+from mmc.jobs.statistics.summaries import Summaries
 
 
 def score_result(

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mmc.jobs.madminer.event_file import EventFile, Summaries
+from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.verdict import Verdict, judge, judge_observed
 from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.summaries import Summaries
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import add_systematics, write_events

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mmc.jobs.madminer.event_file import EventFile, Summaries
+from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.closure.registry import TESTS
@@ -12,6 +12,7 @@ from mmc.jobs.statistics.closure.tests.mean_score import mean_score
 from mmc.jobs.statistics.closure.verdict import Verdict, grade, judge
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.summaries import Summaries
 
 from tests.jobs.learning_jobs import Learning
 

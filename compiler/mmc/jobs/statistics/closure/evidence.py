@@ -8,12 +8,13 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import chdtri
 
-from mmc.jobs.madminer.event_file import Array, Events, Summaries
+from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.closure.toys import AsimovLogRatio, ToyPopulation, Toys, blocks
 from mmc.jobs.statistics.closure.truth import Truth
 from mmc.jobs.statistics.limits import Cloud, Limits
 from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.summaries import Summaries
 
 
 @dataclass(frozen=True)

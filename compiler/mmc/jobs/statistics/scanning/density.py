@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mmc.jobs.learning.estimators import LogRatio
-from mmc.jobs.madminer.event_file import Array, Events, Summaries
+from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.closure.toys import blocks
 from mmc.jobs.statistics.closure.truth import FLOOR, joint_ratio
 from mmc.jobs.statistics.histograms import IMPOSSIBLE, ROUNDING, Binning, Filled
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import VariedHistogram
+from mmc.jobs.statistics.summaries import Summaries
 
 
 @dataclass(frozen=True)

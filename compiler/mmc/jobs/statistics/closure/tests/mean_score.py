@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from mmc.compiler.catalogue.methods import SCORE
-from mmc.jobs.madminer.event_file import Array, Summaries
+from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.declaration import (
     DOUBTFUL,
     FAILED,
@@ -20,6 +20,7 @@ from mmc.jobs.statistics.closure.declaration import (
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.limits import effective_size
+from mmc.jobs.statistics.summaries import Summaries
 from mmc.tables import number
 
 SCORE_BIAS = 0.1
