@@ -62,8 +62,10 @@ def test_the_page_of_studies_shows_what_is_planned() -> None:
     page = (ROOT / "docs" / "studies.md").read_text()
     for study in STUDIES.glob("*/*.yaml"):
         plan = read(str(study)).plan()
-        events = sum(job.events for job in plan.stage("simulate").jobs)
-        row = rf"\| \[{study.parent.name}/{study.name}\].*\| {plan.n_jobs:,} \| {events:,} \|"
+        simulated = [stage for stage in plan.stages if stage.name == "simulate"]
+        # what tables hold is not known before they are read
+        events = f"{sum(job.events for job in simulated[0].jobs):,}" if simulated else "[0-9,]+"
+        row = rf"\| \[{study.parent.name}/{study.name}\].*\| {plan.n_jobs:,} \| {events} \|"
         assert re.search(row, page), (study, plan.n_jobs, events)
 
 

@@ -346,7 +346,7 @@ def test_the_files_of_a_right_study_are_named() -> None:
         ("{score_likelihood: adaptive-sally}", ["MMC531"]),
         ("{observed: {file: data.csv}}", ["MMC601"]),
         ("{observed: {file: data.csv, n_observed: 0}}", ["MMC601", "MMC106"]),
-        ("{observed: {}}", ["MMC102"]),
+        ("{observed: {}}", ["MMC523"]),
     ],
 )
 def test_evaluation(evaluation: str, expected: list[str]) -> None:

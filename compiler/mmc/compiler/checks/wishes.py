@@ -128,8 +128,8 @@ _ALL = 40
 def where_it_is(name: str, path: Path) -> str | None:
     """A sentence with the places of a key that is unknown in the mapping at ``path``; None if it is unknown anywhere.
 
-    >>> where_it_is("luminosity", ())
-    'its place is `evaluation.luminosity`'
+    >>> where_it_is("theta_true", ())
+    'its place is `evaluation.theta_true`'
     >>> where_it_is("pdf_set", ("generation", "beams"))
     'it is a key of `generator: pythia8` only'
     """
