@@ -1,6 +1,8 @@
-"""Packs a folder that a study names, so that it travels as one file: the same bytes wherever and whenever."""
+"""Packs a folder that a study names, so that it travels as one file: the same bytes wherever and whenever.
 
-import gzip
+The archive is not compressed, as releases of zlib compress differently.
+"""
+
 import io
 import tarfile
 from pathlib import Path
@@ -13,7 +15,7 @@ _MOST_FILES, _MOST_BYTES = 5_000, 1 << 27
 
 
 def packed(folder: Path) -> bytes:
-    """A gzipped archive of a folder with its files, without hidden ones and those that programs leave there.
+    """A tar archive of a folder with its files, without hidden ones and those that programs leave there.
 
     :raises MmcError: when the folder is too large, or contains a link, which may lead anywhere
     :raises OSError: when a file cannot be read
@@ -32,7 +34,7 @@ def packed(folder: Path) -> bytes:
             entry = tarfile.TarInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}")
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
-    return gzip.compress(plain.getvalue(), mtime=0)
+    return plain.getvalue()
 
 
 def _travels(path: Path) -> bool:
