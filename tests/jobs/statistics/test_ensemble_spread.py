@@ -32,7 +32,7 @@ def problem() -> LimitProblem:
     x = np.array([[-1.0], [1.0]])
     points = np.append(GRID.points, [[0.0]], axis=0)
     known: dict[str, Any] = {"asimov": (x, np.array([0.5, 0.5])), "points": points, "n_expected": N_EXPECTED}
-    return cast(LimitProblem, SimpleNamespace(**known, expects_simulation=True, levels=(0.68, 0.95)))
+    return cast(LimitProblem, SimpleNamespace(**known, expects_simulation=True, levels=(0.68, 0.95), grid=GRID))
 
 
 def spread(shifts: Any, *, bootstrap: bool) -> EnsembleSpread:

@@ -6,7 +6,6 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import qmc
 
 from mmc.jobs.madminer.event_file import Array
 
@@ -39,6 +38,8 @@ class Box:
 
     def spread(self, n: int) -> Array:
         """``n`` points that fill the box evenly (a Sobol sequence, always the same one); shape (n, parameters)."""
+        from scipy.stats import qmc  # it takes a second, and limits on a grid do not need it
+
         sobol = qmc.Sobol(len(self.low), scramble=False)
         numbers = sobol.random_base2(int(np.ceil(np.log2(n + 1))))[1 : n + 1]  # the first number is a corner
         return np.asarray(self.low + (self.high - self.low) * numbers)
