@@ -6,12 +6,11 @@ points are those that a minimiser asks for, and whatever does not depend on them
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from mmc.jobs.learning.estimators import LogRatio
 from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.closure.toys import blocks
 from mmc.jobs.statistics.closure.truth import FLOOR, joint_ratio
@@ -19,6 +18,9 @@ from mmc.jobs.statistics.histograms import IMPOSSIBLE, ROUNDING, Binning, Filled
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import VariedHistogram
 from mmc.jobs.statistics.summaries import Summaries
+
+if TYPE_CHECKING:  # baselines do not need torch
+    from mmc.jobs.learning.estimators import LogRatio
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ class TruthDensity:
 class RatioDensity:
     """The ratio of an estimator, divided by its mean over some events at the denominator if it is normalised."""
 
-    log_ratio: LogRatio
+    log_ratio: "LogRatio"
     calibration: tuple[Array, Array] | None = None
     """Observables (events, observables) and probabilities (events,) of the events that normalise the ratio."""
 
