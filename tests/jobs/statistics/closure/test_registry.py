@@ -81,7 +81,9 @@ ASKED_FOR = {"minimum", "pseudo_data"}
 
 def _applies(test: ClosureTest, family: str) -> bool:
     """Polynomials are ratios too."""
-    return test.name not in ASKED_FOR and not {family, *(["ratio"] if family == "polynomial" else [])}.isdisjoint(test.families)
+    return test.name not in ASKED_FOR and not {family, *(["ratio"] if family == "polynomial" else [])}.isdisjoint(
+        test.families
+    )
 
 
 def test_families_have_the_tests_that_say_so(records: dict[str, Any]) -> None:
