@@ -63,8 +63,6 @@ def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None, *, m
     :param mixed_versions: go on although finished jobs were made with other versions of MadMiner, torch or a generator
     :raises MmcError: when a job fails, a signal arrives, or another run uses the folder
     """
-    from mmc.jobs.report.crate import write_crate
-
     _check_packages(plan)
     place, out = Folder(folder), Folder(folder / "out")
     check_place(place, study.document.text)  # before anything is made, and again once nobody else writes
@@ -85,6 +83,8 @@ def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None, *, m
         before = f", {progress.before:,} of {plan.n_jobs:,} jobs were done before" if progress.before else ""
         say(f"done in {duration(time.monotonic() - started)}{before}")
         say(*_outcome(folder / "out", plan))
+        from mmc.jobs.report.crate import write_crate  # here, as a run starts sooner without it
+
         write_crate(folder)
     return 0
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mmc.compiler.settings.encoding import INLINE, SHARED
-from mmc.compiler.settings.limits import LimitSettings, RegionLimits
+from mmc.compiler.settings.limits import LimitSettings, OfRegion, RegionLimits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class FisherSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaselineSettings:
+class BaselineSettings(OfRegion):
     """One baseline."""
 
     limits: LimitSettings = field(metadata={**SHARED, **INLINE})
@@ -70,13 +70,3 @@ class BaselineSettings:
     """What limits in the region have of their own; None if that is nothing."""
     combined: bool = False
     """Whether a combination reads the likelihood."""
-
-    @property
-    def own_limits(self) -> LimitSettings:
-        """The settings of limits from these events."""
-        return self.limits.of(self.region)
-
-    @property
-    def observed(self) -> str:
-        """The file input with the observed events."""
-        return "observed" if self.region is None else self.region.observed or ""

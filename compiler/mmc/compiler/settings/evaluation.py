@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmc.compiler.settings.encoding import INLINE, SHARED
-from mmc.compiler.settings.limits import LimitSettings, RegionLimits
+from mmc.compiler.settings.limits import LimitSettings, OfRegion, RegionLimits
 from mmc.compiler.settings.points import AnyPoints, AtBenchmark, AtPoint, SinglePoint
 from mmc.errors import SettingsError
 
@@ -21,7 +21,7 @@ class ScoreSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateSettings:
+class EvaluateSettings(OfRegion):
     """The limits and closure tests of one estimator."""
 
     limits: LimitSettings = field(metadata={**SHARED, **INLINE})
@@ -53,16 +53,6 @@ class EvaluateSettings:
     """Whether the members have bootstrap samples, so that they differ by the statistical error of the training too."""
     training_error: bool = False
     """Whether limits include the error of the training."""
-
-    @property
-    def own_limits(self) -> LimitSettings:
-        """The settings of limits from these events."""
-        return self.limits.of(self.region)
-
-    @property
-    def observed(self) -> str:
-        """The file input with the observed events."""
-        return "observed" if self.region is None else self.region.observed or ""
 
     @property
     def reference(self) -> SinglePoint:

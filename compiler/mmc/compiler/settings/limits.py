@@ -85,3 +85,20 @@ class LimitSettings:
         if region.observed is None:
             return found
         return replace(found, n_observed=region.n_observed, observed_cuts=region.cuts)
+
+
+class OfRegion:
+    """The settings of a job whose limits may be those of a region; its dataclass declares these two fields."""
+
+    limits: LimitSettings
+    region: RegionLimits | None
+
+    @property
+    def own_limits(self) -> LimitSettings:
+        """The settings of limits from these events."""
+        return self.limits.of(self.region)
+
+    @property
+    def observed(self) -> str:
+        """The file input with the observed events."""
+        return "observed" if self.region is None else self.region.observed or ""
