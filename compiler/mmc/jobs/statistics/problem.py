@@ -31,6 +31,7 @@ from mmc.jobs.statistics.histograms import Filled
 from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.limits import Cloud, Grid, Limits, effective_size
 from mmc.jobs.statistics.observed import read_observed
+from mmc.jobs.statistics.profiled_limits import profiled_limits
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
@@ -351,10 +352,10 @@ class LimitProblem:
             name = "_".join(filter(None, names))
             found[name] = replace(limits, scans=self.scanned.get(name), fitted=self.fitted.get(name))
             if shape.gain is not None:
-                gain = shape.gain(n, self.expected if rate else None)
-                profiled = replace(limits, log_likelihood=limits.log_likelihood + gain, replicas=None, varied=None)
-                name = "_".join(filter(None, [*names, "with_systematics"]))
-                found[name] = replace(profiled, scans=self.scanned.get(name), fitted=self.fitted.get(name))
+                mus = (self.expected, self._expected_replicas, self._expected_varied) if rate else None
+                own = profiled_limits(limits, shape.gain, n, mus, is_expected=not data_name)
+                name = "_".join([*filter(None, names), "with_systematics"])
+                found[name] = replace(own, scans=self.scanned.get(name), fitted=self.fitted.get(name))
         return found
 
     def variations(self, partition: Partition) -> Variations | None:
