@@ -525,3 +525,10 @@ def test_points_take_what_they_do_not_list_from_the_first_benchmark() -> None:
     assert codes(
         ("sm: {c_LL: 0, c_LR: 0}", "sm: {c_LL: 0, c_LR: 2}"), ("w: {c_LL: 0.5, c_LR: 0}", "w: {c_LL: 0.5}")
     ) == ["MMC212"]
+
+
+def test_an_observable_that_is_a_text_is_its_definition() -> None:
+    long, cut = "m_ll: " + DEFINITION, "cuts: [len(mu) >= 2]\nmethods:"
+    assert codes((long, "m_ll: (mu[0] + mu[1]).m"), ("methods:", cut)) == []
+    found = diagnose((long, "m_ll: (mu[0] + mu[1]).m + foo"), ("methods:", cut))
+    assert [(item.code, item.span.line, item.span.column) for item in found] == [("MMC403", 15, 29)]

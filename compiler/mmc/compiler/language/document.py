@@ -62,12 +62,21 @@ class Document:
 
     def with_numbers(self, numbers: Mapping[Path, float]) -> "Document":
         """The document with these numbers in its data, by path."""
+        return self._with(numbers)
+
+    def with_definitions(self, texts: Mapping[Path, str]) -> "Document":
+        """The document with mappings whose ``definition`` is the text, by path, at the position of the text."""
+        of_texts = {(*path, "definition"): self.spans[path] for path in texts if path in self.spans}
+        longer = self._with({path: {"definition": text} for path, text in texts.items()})
+        return replace(longer, spans=self.spans | of_texts)
+
+    def _with(self, values: Mapping[Path, Any]) -> "Document":
         data = deepcopy(self.data)
-        for (*outer, last), number in numbers.items():
+        for (*outer, last), value in values.items():
             place: Any = data
             for key in outer:
                 place = place[key]
-            place[last] = number
+            place[last] = value
         return replace(self, data=data)
 
     def key_span(self, path: Path) -> Span:
