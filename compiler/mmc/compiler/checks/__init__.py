@@ -123,7 +123,7 @@ def check(
     document = read_short(document)
     shape = check_shape(document)
     other_language = [problem for problem in shape.diagnostics if problem.code == MMC109.id]
-    if other_language and document.data["mmc"] != 1.0:
+    if other_language and document.data and document.data["mmc"] != 1.0:
         return Checked(in_order([*document.diagnostics, *other_language]), None, ())
     found = [*document.diagnostics, *malformed, *shape.diagnostics]
     if not shape.is_whole:

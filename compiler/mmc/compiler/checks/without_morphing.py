@@ -76,7 +76,12 @@ def _interpolates(method: LearningMethod, entry: Mapping[str, Any]) -> bool:
     """Whether a network learns the ratio at several benchmarks as a function of the parameters."""
     depends = entry.get("estimator", RATIO.estimator.name) == RATIO.estimator.name
     needs_no_weights = entry.get("calibration", "none") in ("none", "normalisation")
-    return method.family is RATIO and depends and needs_no_weights and len(entry.get("theta0", {}).get("benchmarks", ())) > 2
+    return (
+        method.family is RATIO
+        and depends
+        and needs_no_weights
+        and len(entry.get("theta0", {}).get("benchmarks", ())) > 2
+    )
 
 
 def _grid(ctx: Context, *, anywhere: bool) -> Iterator[Diagnostic]:
