@@ -171,7 +171,7 @@ class VariedRatio:
         fit = _Fit(self, n, expected)
         starts = np.concatenate([np.zeros((1, k)), np.eye(k), -np.eye(k)])
         values = np.stack([fit.change(np.tile(start, (points, 1)))[0] for start in starts])
-        return maximise(starts[values.argmax(axis=0)], fit.change, fit.step, REACH)
+        return maximise(starts[values.argmax(axis=0)], fit.change, fit.step, (-REACH, REACH))
 
     def at(self, nu: Array, n: float, expected: Array | None, _group: int | None = None) -> Array:
         """The change of ln L at ν, which is the same for all groups of events."""
