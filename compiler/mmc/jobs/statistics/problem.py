@@ -267,7 +267,7 @@ class LimitProblem:
         return np.asarray(np.divide(np.square(sums), squares, out=np.zeros_like(sums), where=squares > 0.0))
 
     def per_simulated(self, n: float | Array) -> Array:
-        """N/n for N events at each of :attr:`points`; 0 where none are expected, and everywhere with MadMiner's weights."""
+        """N/n for N events at each of :attr:`points`; 0 where none are expected, and for MadMiner's weights."""
         if not self.expects_simulation:
             return np.zeros(len(self.points))
         known = self.effective_events > 0.0
