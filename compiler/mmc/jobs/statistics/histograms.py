@@ -190,8 +190,8 @@ class Filled:
         self.counts += np.bincount(index, minlength=size)
         if len(self._of_groups):
             self._of_groups += bin_sums(index * GROUPS + group_of(len(index), start), weights, size * GROUPS)
-        for name, sums in self.varied.items():
-            for side, factor in zip(sums, variations[name], strict=True):
+        for name, sides in self.varied.items():
+            for side, factor in zip(sides, variations[name], strict=True):
                 np.add(side, bin_sums(index, weights * factor[:, np.newaxis], size), out=side)
         for name, sums in self.parts.items():
             here = (members or {})[name]
