@@ -200,7 +200,8 @@ MMC530 = Code(
     "Observed events cannot be used",
     "The file of observed events is comma-separated text. Its first row names the columns, in any order: each "
     "observable of the study once, and possibly further columns. Every other row is an event, with a finite number "
-    "for each observable. Jobs read and check a file of more than 2 MB; the compiler does not.",
+    "for each observable; no event is there twice. `n_observed` is the number of all observed events, where the file "
+    "holds only some of them. Jobs read and check a file of more than 2 MB; the compiler does not.",
 )
 
 
@@ -217,11 +218,19 @@ def observed(ctx: Context) -> Iterator[Diagnostic]:
         if text is None or not observables:
             continue
         try:
-            parse_observed(text, observables)
+            n = len(parse_observed(text, observables))
         except ObservedError as error:
             message = f"the observed events of {show(file)} cannot be used: {error}"
             help_text = "the first row names the columns, every other row is an event with a number for each observable"
             yield ctx.problem(MMC530, path, message, help_text)
+            continue
+        number = (*path[:-1], "n_observed")
+        n_observed = ctx.get(*number)
+        if isinstance(n_observed, int) and n_observed < n:
+            message = f"{show(file)} holds {n:,} observed events, more than `n_observed: {n_observed}`"
+            yield ctx.problem(
+                MMC530, number, message, "it is the number of all observed events, also of those not in the file"
+            )
 
 
 MMC531 = Code(
