@@ -62,6 +62,12 @@ class Document:
         """The lines of the text, without line breaks."""
         return split_lines(self.text)
 
+    def with_definitions(self, texts: Mapping[Path, str]) -> "Document":
+        """The document with mappings whose ``definition`` is the text, by path, at the position of the text."""
+        of_texts = {(*path, "definition"): self.spans[path] for path in texts if path in self.spans}
+        longer = self.with_values({path: {"definition": text} for path, text in texts.items()})
+        return replace(longer, spans=self.spans | of_texts)
+
     def with_values(self, values: Mapping[Path, Any]) -> "Document":
         """The document with these values in its data, by path."""
         data = deepcopy(self.data)
