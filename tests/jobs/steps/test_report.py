@@ -191,6 +191,15 @@ def test_limits_at_a_further_luminosity_have_figures_of_their_own(run: dict[str,
     assert content["evaluation"]["luminosity_pb"] == learning.evaluation["luminosity_pb"]
 
 
+def test_edges_of_the_score_are_edges(run: dict[str, Any]) -> None:
+    learning: Learning = run["learning"]
+    bins: dict[str, Any] = {"edges": [-4.0, 0.0, 4.0], "equal": {"n": 2, "range": [-4.0, 4.0], "scale": "linear"}}
+    folders = [learning.evaluate("sally", run["model"][0], job=job, binning=item) for job, item in bins.items()]
+    first, second, adaptive = (np.load(path / "limits.npz") for path in (*folders, run["limits"][0]))
+    assert (first["log_likelihood_ratio"] == second["log_likelihood_ratio"]).all()
+    assert (first["log_likelihood_ratio"] != adaptive["log_likelihood_ratio"]).any()
+
+
 def test_only_methods(run: dict[str, Any]) -> None:
     content = results(report(run, "model", "limits"))
     assert content["baselines"] == [] and content["fisher_information"] is None and content["events"] is None
