@@ -11,11 +11,12 @@ from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.files import is_there
 from mmc.compiler.checks.likelihood_scans import without_grid
 from mmc.compiler.checks.methods import MMC532, methods_of
+from mmc.compiler.checks.shape import MMC108
 from mmc.compiler.checks.systematics import has_no_systematics
 from mmc.compiler.inputs.observed_events import ObservedError, parse_observed
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
 from mmc.compiler.language.document import Path
-from mmc.compiler.language.quantities import parse_quantity
+from mmc.compiler.language.quantities import luminosity_name, parse_quantity
 from mmc.compiler.study.model import POINTS_OF_AXIS
 
 MOST_CELLS = 1_000_000
@@ -64,6 +65,13 @@ def bins(ctx: Context) -> Iterator[Diagnostic]:
     path = ("evaluation", "fisher_information", "per_bin")
     for name, binning in ctx.entries(*path).items():
         yield from _edges(ctx, (*path, name), binning)
+    chosen = _score_likelihood(ctx.get("evaluation", "score_likelihood"))
+    for name, method, entry in methods_of(ctx):
+        path, binning = ("methods", name, "score_bins"), entry.get("score_bins")
+        yield from _edges(ctx, path, binning)
+        if method.likelihoods and not isinstance(binning, int | None) and not method.likelihood(chosen.name).fixed:
+            message = f"the components of {method.likelihood(chosen.name).name} differ from point to point"
+            yield ctx.problem(MMC506, path, message, "write a number of adaptive bins")
 
 
 def _edges(ctx: Context, path: Path, binning: Any) -> Iterator[Diagnostic]:
@@ -116,16 +124,18 @@ def _score_cells(ctx: Context) -> Iterator[Diagnostic]:
         if _product(score_bins for _ in range(components)) > MOST_CELLS:
             message = f"{score_bins} bins in each of {components} components are more than {MOST_CELLS:,} cells"
             yield ctx.problem(MMC507, ("evaluation", "score_bins"), message, "take fewer bins")
-        return
-    for name, method, _ in methods_of(ctx):
+            return
+    for name, method, entry in methods_of(ctx):
         if method.likelihoods:
             bins = method.likelihood(chosen.name).axes(len(parameters))
+            own = entry.get("score_bins", score_bins)
+            bins = bins if own is None else (_bin_count(own),) * len(bins)
             if _product(bins) > MOST_CELLS:
                 message = (
                     f"{bins[-1]} bins in each of {len(parameters)} components of the score of {show(name)} are more "
                 )
                 message += f"than {MOST_CELLS:,} cells"
-                yield ctx.problem(MMC507, ("methods", name), message, "write `score_bins: 2` in `evaluation`", key=True)
+                yield ctx.problem(MMC507, ("methods", name), message, "write `score_bins: 2`", key=True)
 
 
 def _grid_points(ctx: Context) -> int:
@@ -181,10 +191,14 @@ def something_to_evaluate(ctx: Context) -> Iterator[Diagnostic]:
 MMC511 = Code("MMC511", "The luminosity is zero", "At zero luminosity no events are expected, so there are no limits.")
 
 
-@rule(MMC511)
+@rule(MMC511, MMC108)
 def some_luminosity(ctx: Context) -> Iterator[Diagnostic]:
-    """The luminosity is above zero."""
+    """Every luminosity is above zero, and is given once."""
+    several = ctx.get("evaluation", "luminosity")
     places: list[Path] = [("evaluation", "luminosity")]
+    if isinstance(several, list):
+        places = [("evaluation", "luminosity", index) for index in range(len(several))]
+    found = set()
     for path in (*places, *(("regions", name, "luminosity") for name in ctx.entries("regions"))):
         text = ctx.get(*path)
         try:
@@ -193,6 +207,11 @@ def some_luminosity(ctx: Context) -> Iterator[Diagnostic]:
             continue
         if luminosity == 0:
             yield ctx.problem(MMC511, path, "the luminosity is zero", "write `300 fb^-1`, say")
+        elif len(path) == 3 and path[0] == "evaluation":
+            name = luminosity_name(luminosity)
+            if name in found and several.count(text) == 1:  # the same text twice is a problem of shape
+                yield ctx.problem(MMC108, path, f"{show(text)} is in the list twice, as {name}", "keep one of them")
+            found.add(name)
 
 
 MMC530 = Code(
