@@ -6,6 +6,7 @@ from mmc.compiler.catalogue.methods import RATIO
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.methods import methods_of
 from mmc.compiler.checks.points import grid_of
+from mmc.compiler.checks.regions import binned_in_all, has_bins
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 from mmc.compiler.language.document import Path
 from mmc.compiler.study.likelihood_scans import MOST_PARAMETERS_OF_GRID, POINTS, has_grid
@@ -70,8 +71,8 @@ MMC524 = Code(
     "MMC524",
     "This needs a grid",
     "With more than three parameters and no `grid`, limits are found by a minimiser. Critical values from toys, the "
-    "error of the training (`error: included`), tuning by limits or closure, combinations, and nuisance parameters "
-    "that a ratio has learned are calculated on a grid.",
+    "error of the training (`error: included`), tuning by limits or closure, combinations of likelihoods without bins, "
+    "and nuisance parameters that a ratio has learned are calculated on a grid.",
 )
 
 
@@ -84,9 +85,15 @@ def needs_grid(ctx: Context) -> Iterator[Diagnostic]:
     if ctx.get("evaluation", "confidence") == "toys":
         message = "critical values come from toys on a grid, and the study has none"
         yield ctx.problem(MMC524, ("evaluation", "confidence"), message, grid)
-    if ctx.entries("combinations"):
-        message = "likelihoods of regions are combined on a grid, and the study has none"
-        yield ctx.problem(MMC524, ("combinations",), message, grid, key=True)
+    for name, entry in ctx.entries("combinations").items():
+        of = entry["of"]
+        combined = list(of.values()) if isinstance(of, dict) else binned_in_all(ctx, of)
+        without = [item for item in combined if not has_bins(ctx, item)]
+        if without or not combined:
+            what = f"the likelihood of {show(without[0])} has" if without else "the likelihoods have"
+            message = f"{what} no bins, so they are combined on a grid, and the study has none"
+            help_text = "write a `grid`, or combine the rate, histograms or sally"
+            yield ctx.problem(MMC524, ("combinations", name, "of"), message, help_text, key=True)
     profiles = ctx.get("evaluation", "systematics") == "profile"
     for name, method, entry in methods_of(ctx):
         if has_training_error(entry):
