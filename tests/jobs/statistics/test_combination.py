@@ -167,10 +167,10 @@ def test_scans_of_two_regions(toy_events: Path, tmp_path: Path) -> None:
         event_combination.combine([content] * 2, [0.5, 0.5], tmp_path / "events.h5", labels=[-1, 0])
         (tmp_path / "events.h5").replace(half / "events.h5")
         (half / "events.json").write_text(json.dumps({"overlaps": {}, "floating": ["ttbar"]}))
-    records, scanned = [], []
-    for grid in ("grid", "none"):
-        learning = Learning(tmp_path / grid, halves[0], scans=[{"over": ["c1"], "points": 5}], ranges=ranges)
-        learning.evaluation |= {"grid": {}} if grid == "none" else {}
+    records = []
+    scans = {"scans": [{"over": ["c1"], "points": 5}], "ranges": ranges, "grid": {}}
+    for evaluation in ({}, scans):
+        learning = Learning(tmp_path / f"run_{len(evaluation)}", halves[0], **evaluation)
         own = {"observables": ["x1", "x2"], "bins": [3, 6]}
         made = [learning.baseline("histogram", "histogram.low", group="low", combined=True, **own)]
         learning.events = halves[1]
@@ -179,11 +179,10 @@ def test_scans_of_two_regions(toy_events: Path, tmp_path: Path) -> None:
         settings = {**learning.evaluation, "combination": "both", "of": of, "floating": ["ttbar"]}
         out = learning.run("combinations", "both", settings, events=halves, baseline=made)
         records.append(json.loads((out / "combination.json").read_text()))
-        scanned.append({name for name in np.load(out / "limits.npz").files if name.startswith("scan")})
     (low, high), (scanned_low, scanned_high) = (record["intervals"]["c1"]["0.68"][0] for record in records)
     assert (low, high) == pytest.approx((scanned_low, scanned_high), abs=0.02) and high - low > 0.1
-    assert records[0]["scans"]["fit"]["best_fit"] == pytest.approx({"c1": 0.0, "c2": 0.0}, abs=1e-3)
-    assert scanned[0] == scanned[1] != set()
+    assert records[1]["scans"]["fit"]["best_fit"] == pytest.approx({"c1": 0.0, "c2": 0.0}, abs=1e-3)
+    assert any(name.startswith("scan") for name in np.load(out / "limits.npz").files)
     on_grid, alone = (record["normalisations"]["ttbar"] for record in records)
     assert alone["value"] == pytest.approx(1.0, abs=1e-3)
     assert alone["error"] == pytest.approx(on_grid["error"], rel=0.1)

@@ -53,13 +53,15 @@ def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: Re
     labels = {name: figures.axis_label(named.label or name) for name, named in settings.parameters.items()}
     drawn: dict[str, Picture] = {}
     records = [*results["baselines"], *results["methods"]]
+    combined = [{**entry, "method_name": entry["name"]} for entry in results.get("combinations", ()) if "grid" in entry]
     for kind in KINDS:
         with_kind = [record for record in records if not kind or kind in record]
         on_grid = [record for record in with_kind if grids[record["name"]].axes]
         if on_grid:
             lines = curves(on_grid, grids, settings.style.colors, kind)
             drawn |= _limits(on_grid, lines, settings, labels, kind)
-        drawn |= dict(_scans(with_kind, grids, settings, labels, kind))
+        scanned = [*with_kind, *(record for record in combined if not kind or kind in record)]
+        drawn |= dict(_scans(scanned, grids, settings, labels, kind))
     for record in records:
         if "toys" in record:
             text = (

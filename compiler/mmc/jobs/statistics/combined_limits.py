@@ -4,7 +4,7 @@ Likelihoods with bins are known at any point, so a minimiser can fit their produ
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ class ProductLikelihood:
     """Shape (parameters,)."""
     floating: tuple[str, ...] = ()
     kind: str = ""
+    _last: dict[bytes, Limits] = field(init=False, default_factory=dict)
+    """The limits at the last points: their widening is asked for after their ln L."""
 
     def at(self, points: Array) -> list[RegionLikelihood]:
         """The regions at some points and, as the last one, the true point."""
@@ -43,8 +45,14 @@ class ProductLikelihood:
 
     def limits(self, points: Array) -> Limits:
         """The likelihood at some points and the true point; its grid is not that of these points."""
-        regions = self.at(points)
-        return combine_floating(regions, self.floating, self.kind)[0] if self.floating else combine(regions, self.kind)
+        key = points.tobytes()
+        if key not in self._last:
+            regions = self.at(points)
+            self._last.clear()
+            self._last[key] = (
+                combine_floating(regions, self.floating, self.kind)[0] if self.floating else combine(regions, self.kind)
+            )
+        return self._last[key]
 
     def minus_2_log(self, points: Array) -> Array:
         """-2 ln L at points (points, parameters), without the statistical error of the simulation."""
