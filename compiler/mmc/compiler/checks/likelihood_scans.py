@@ -6,7 +6,6 @@ from mmc.compiler.catalogue.methods import RATIO
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.methods import methods_of
 from mmc.compiler.checks.points import grid_of
-from mmc.compiler.checks.regions import binned_in_all, has_bins
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 from mmc.compiler.language.document import Path
 from mmc.compiler.study.likelihood_scans import MOST_PARAMETERS_OF_GRID, POINTS, has_grid
@@ -85,15 +84,6 @@ def needs_grid(ctx: Context) -> Iterator[Diagnostic]:
     if ctx.get("evaluation", "confidence") == "toys":
         message = "critical values come from toys on a grid, and the study has none"
         yield ctx.problem(MMC524, ("evaluation", "confidence"), message, grid)
-    for name, entry in ctx.entries("combinations").items():
-        of = entry["of"]
-        combined = list(of.values()) if isinstance(of, dict) else binned_in_all(ctx, of)
-        without = [item for item in combined if not has_bins(ctx, item)]
-        if without or not combined:
-            what = f"the likelihood of {show(without[0])} has" if without else "the likelihoods have"
-            message = f"{what} no bins, so they are combined on a grid, and the study has none"
-            help_text = "write a `grid`, or combine the rate, histograms or sally"
-            yield ctx.problem(MMC524, ("combinations", name, "of"), message, help_text, key=True)
     profiles = ctx.get("evaluation", "systematics") == "profile"
     for name, method, entry in methods_of(ctx):
         if has_training_error(entry):
