@@ -453,6 +453,15 @@ def test_a_full_basis_is_right_and_one_more_is_not() -> None:
         assert codes((old, benchmarks), ("{benchmark: sm}", "{benchmark: b0}")) == expected
 
 
+def test_a_fit_may_have_more_benchmarks_that_determine_all_components() -> None:
+    fit = ("benchmarks:", "morphing: {fit: least-squares}\nbenchmarks:")
+    points = [(0, 0), (0.5, 0), (-0.5, 0), (0.25, 0), (0, 0.5), (0, -0.5), (0, 0.25), (0.5, 0.5)]
+    for count, expected in ((8, []), (7, ["MMC213"]), (3, [])):
+        benchmarks = "".join(f"  b{i}: {{c_LL: {x}, c_LR: {y}}}\n" for i, (x, y) in enumerate(points[:count]))
+        old = "  sm: {c_LL: 0, c_LR: 0}\n  w: {c_LL: 0.5, c_LR: 0}\n"
+        assert codes((old, benchmarks), ("{benchmark: sm}", "{benchmark: b0}"), fit) == expected
+
+
 def hostile(section: str, value: str) -> list[str]:
     started = time.process_time()
     found = codes(("methods:", f"{section}: {value}\nmethods:"))
