@@ -410,6 +410,26 @@ def test_bins_of_the_score_are_bounded_together() -> None:
     assert codes(*replaced) == ["MMC507"]
 
 
+def test_cells_of_the_score_hold_products_of_weights_at_many_benchmarks() -> None:
+    """Nine parameters and 55 components: 2^9 cells are possible, 5^9 and, of 16 parameters, 2^16 are not."""
+    study = """mmc: "1.0"
+name: many
+parameters: {%s}
+benchmarks: {sm: {%s}}
+events: {tables: {t: {files: [{paths: [t.npz], benchmark: sm, cross_section: 1 pb}]}}}
+observables: {x: {}}
+methods: {sally: {theta: {benchmark: sm}, samples: 10}}
+evaluation: {luminosity: 1 fb^-1, scans: [{over: each}]}
+"""
+    for n, advice in ((6, None), (9, "`score_bins: 2`"), (16, "`derivatives` or a ratio method")):
+        names = [f"c{k}" for k in range(n)]
+        ranges, zeros = (", ".join(f"{name}: {value}" for name in names) for value in ("{range: [-1, 1]}", "0"))
+        text = study % (ranges, zeros)
+        found = [item for item in check(load(text, "s.yaml"), lambda _: "file").diagnostics if item.code == "MMC507"]
+        assert [advice in item.help for item in found if advice] == [True] * bool(advice)
+        assert len(found) == bool(advice)
+
+
 @pytest.mark.parametrize(
     ("sample", "expected"),
     [

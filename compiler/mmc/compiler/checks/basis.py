@@ -37,14 +37,14 @@ def completing(ctx: Context) -> dict[str, None]:
 
 
 def _completing(ctx: Context) -> dict[str, None]:
-    size, names = ctx.once(_size), _in_basis(ctx)
+    size, names = ctx.once(components_of), _in_basis(ctx)
     if size is None or size > _LARGEST_BASIS or names is None or not ctx.get("morphing", "complete"):
         return {}
     return dict.fromkeys(completed_names(names, size))
 
 
-def _size(ctx: Context) -> int | None:
-    """The number of elements of the basis; None if it cannot be known."""
+def components_of(ctx: Context) -> int | None:
+    """The number of components of the squared amplitude; None if it cannot be known."""
     powers = _powers(ctx)
     return None if powers is None else component_count(*powers)
 
@@ -85,7 +85,7 @@ MMC221 = Code(
 @rule(MMC221)
 def largest_basis(ctx: Context) -> Iterator[Diagnostic]:
     """MadMiner can compute the morphing basis."""
-    size = ctx.once(_size)
+    size = ctx.once(components_of)
     if size is not None and size > _LARGEST_BASIS and ctx.reads_particles:
         message = f"the morphing basis has {size:,} elements; at most {_LARGEST_BASIS:,} are possible"
         help_text = "use fewer parameters, or a smaller `max_power` or `morphing.max_overall_power`"
