@@ -21,6 +21,7 @@ from mmc.compiler.checks import (
     evaluation,
     events,
     files,
+    floating,
     likelihood_scans,
     madgraph_models,
     madgraph_run,
@@ -58,6 +59,7 @@ RULE_MODULES = (
     evaluation,
     events,
     files,
+    floating,
     likelihood_scans,
     madgraph_models,
     madgraph_run,
@@ -121,7 +123,7 @@ def check(
     document = read_short(document)
     shape = check_shape(document)
     other_language = [problem for problem in shape.diagnostics if problem.code == MMC109.id]
-    if other_language and document.data["mmc"] != 1.0:
+    if other_language and document.data and document.data["mmc"] != 1.0:
         return Checked(in_order([*document.diagnostics, *other_language]), None, ())
     found = [*document.diagnostics, *malformed, *shape.diagnostics]
     if not shape.is_whole:

@@ -12,7 +12,7 @@ from mmc.compiler.inputs.tables import Column
 from mmc.compiler.language.diagnostics import Code, Diagnostic, Help, Span
 from mmc.compiler.language.document import Document, Path
 from mmc.compiler.language.quantities import parse_quantity
-from mmc.compiler.language.schema import child_schema, fill_defaults, in_force, load_schema, resolve
+from mmc.compiler.language.schema import child_schema, fill_defaults, in_force, load_schema, resolve, walk
 
 LookUp = Callable[[str], str]
 """What a path in the study's folder is: "file", "missing", "folder" or "outside" (a link that leads out)."""
@@ -235,21 +235,6 @@ def rule(*codes: Code) -> Callable[[Rule], Rule]:
         return function
 
     return register
-
-
-def walk(value: Any, schema: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, Any, Mapping[str, Any]]]:
-    """Every value of a study that the schema describes, from the outside in, with its resolved subschema."""
-    yield path, value, schema
-    schema = in_force(schema, value) or {}
-    items: Any = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for key, item in items:
-        child = child_schema(schema, key)
-        if child is not None:
-            yield from walk(item, child, (*path, key))
 
 
 def _without(value: Any, left_out: frozenset[Path], path: Path = ()) -> Any:

@@ -34,6 +34,8 @@ class CombineGroupSettings(CombineSettings):
     jobs: tuple[AnalysedJob, ...] = field()
     region: str | None = None
     """The region; None for a group."""
+    floating: tuple[str, ...] = ()
+    """The samples that combinations let float: the file tells which events are theirs."""
 
 
 @dataclass(frozen=True, kw_only=True)
