@@ -2,9 +2,10 @@
 
     python benchmarks/many_parameters.py FOLDER [--parameters 7] [--events 20000]
 
-Each event has a standard normal number z_i for each parameter c_i, and the amplitude 1 + Σ c_i z_i / 10; the observables
-are x_i = z_i + N(0, 1/2). The squared amplitude of n parameters has (n + 1)(n + 2) / 2 components, and the study as many
-benchmarks. At c = 0 the information of N events is N / 25 for each parameter with z (``truth``), and N / 31.25 with x.
+Each event has a standard normal number z_i for each parameter c_i, and the amplitude 1 + Σ c_i z_i / 10; observables
+are x_i = z_i + N(0, 1/2). The squared amplitude of n parameters has (n + 1)(n + 2) / 2 components, and the study as
+many benchmarks. At c = 0 the information of N events is N / 25 for each parameter with z (``truth``), and N / 31.25
+with x.
 Prints, for each parameter and method, half the length of the interval at 95 % over its exact value.
 """
 
