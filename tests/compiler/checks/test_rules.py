@@ -561,3 +561,11 @@ def test_an_observable_that_is_a_text_is_its_definition() -> None:
     assert codes((long, "m_ll: (mu[0] + mu[1]).m"), ("methods:", cut)) == []
     found = diagnose((long, "m_ll: (mu[0] + mu[1]).m + foo"), ("methods:", cut))
     assert [(item.code, item.span.line, item.span.column) for item in found] == [("MMC403", 15, 29)]
+
+
+def test_a_cut_on_an_observable_asks_for_its_particles() -> None:
+    long, more = "m_ll: " + DEFINITION, "m_ll: (mu[0] + mu[1]).m\n  pt: mu[1].pt"
+    assert codes((long, more)) == ["MMC313", "MMC313"]
+    assert codes((long, more), ("methods:", "cuts: [pt > 30]\nmethods:")) == []
+    default = more.replace("pt: mu[1].pt", "pt: {definition: 'mu[1].pt', default: 0}")
+    assert codes((long, default), ("methods:", "cuts: [pt > 30]\nmethods:")) == ["MMC313"]
