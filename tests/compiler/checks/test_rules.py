@@ -569,3 +569,26 @@ def test_a_cut_on_an_observable_asks_for_its_particles() -> None:
     assert codes((long, more), ("methods:", "cuts: [pt > 30]\nmethods:")) == []
     default = more.replace("pt: mu[1].pt", "pt: {definition: 'mu[1].pt', default: 0}")
     assert codes((long, default), ("methods:", "cuts: [pt > 30]\nmethods:")) == ["MMC313"]
+
+
+OF_TABLES = """mmc: "1.0"
+name: tables
+parameters: {c: {range: [-1, 1]}}
+benchmarks: {sm: {c: 0}, w: {c: 1}, v: {c: -1}}
+events:
+  tables:
+    t: {files: [{paths: [t.root], benchmark: sm}], columns: {pt: "Jet_pt[0]"}, weight: w, weights: "rwgt[:]"}
+observables: {double: 2 * pt}
+methods: {sally: {theta: {benchmark: sm}, samples: 10}}
+"""
+
+
+def test_weights_in_lists_are_in_the_order_of_the_benchmarks() -> None:
+    checked = check(load(OF_TABLES, "s.yaml"), lambda _: "file")
+    assert checked.diagnostics == [] and checked.data is not None
+    assert checked.data["events"]["tables"]["t"]["weights"] == {"sm": "rwgt[0]", "w": "rwgt[1]", "v": "rwgt[2]"}
+
+
+def test_an_error_of_a_table_leaves_its_quantities_known() -> None:
+    found = check(load(OF_TABLES.replace("rwgt[:]", "rwgt"), "s.yaml"), lambda _: "file").diagnostics
+    assert [item.code for item in found] == ["MMC105"]
