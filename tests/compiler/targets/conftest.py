@@ -27,6 +27,9 @@ print("runs", stage, job, flush=True)
 if f"{{stage}}/{{job}}" in os.environ.get("FAKE_FAIL", "").split():
     print("it went wrong", file=sys.stderr)
     sys.exit(3)
+if f"{{stage}}/{{job}}" in os.environ.get("FAKE_ONCE", "").split() and os.environ.get("MMC_WAIT_S") != "10":
+    print("no luck", file=sys.stderr)
+    sys.exit(5)
 if f"{{stage}}/{{job}}" in os.environ.get("FAKE_KILL", "").split():
     os.kill(os.getpid(), 9)
 if "FAKE_STUBBORN" in os.environ:
