@@ -20,6 +20,7 @@ from mmc.cli.places import Place
 from mmc.cli.progress import Progress
 from mmc.cli.run_place import LOG, check_links, check_place, write_study
 from mmc.cli.study_file import StudyFile
+from mmc.cli.whole_study import study_text
 from mmc.compiler.catalogue.stages import REPORT, STAGES, TRACK
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.plan.needs import needs_optuna, needs_ufoamp
@@ -69,13 +70,14 @@ def run_study(
     """
     _check_packages(plan)
     place, out = Folder(folder), Folder(folder / "out")
-    check_place(place, study.document.text)  # before anything is made, and again once nobody else writes
+    text = study_text(study)
+    check_place(place, text)  # before anything is made, and again once nobody else writes
     with _locked(place, out) as lock:
-        check_place(place, study.document.text)
+        check_place(place, text)
         on.check(folder, plan, jobs)
         check_links(out, (stage.name for stage in plan.stages))
         write(on.bundle(plan), place.place("bundle"), study.sources(plan))
-        write_study(place, study.document.text)
+        write_study(place, text)
         say(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}{on.title}")
         progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
         started = time.monotonic()

@@ -210,9 +210,9 @@ def test_splits(splits: str, expected: list[str]) -> None:
         (METHOD.replace("n: 10", "n: 10, priors: {c_LL: {gaussian: [1.5, 0.1]}}"), ["MMC211"]),
         (METHOD.replace("n: 10", "n: 10, priors: {c_LL: {flat: [0, 0]}}"), ["MMC111"]),
         (METHOD.replace("n: 10", "n: 10, priors: {c_XX: {flat: [0, 1]}}"), ["MMC202"]),
-        (METHOD.replace("benchmark: sm", "point: {c_LL: 0}"), ["MMC205"]),
+        (METHOD.replace("benchmark: sm", "point: {c_LL: 0}"), []),
         (METHOD.replace("benchmark: sm", "point: {c_LL: 3, c_LR: 0}"), ["MMC210"]),
-        (METHOD.replace("random: {n: 10}", "points: [{c_LL: 0, c_LR: 0}, {c_LR: 1}]"), ["MMC205"]),
+        (METHOD.replace("random: {n: 10}", "points: [{c_LL: 0, c_LR: 0}, {c_LR: 1}]"), []),
         ("rate: {method: alices, " + METHOD.removeprefix("alices: {"), ["MMC208"]),
     ],
 )
@@ -511,3 +511,24 @@ INFORMATION = "fisher_information: {observable: m_ll, %s}\n  luminosity:"
 )
 def test_fisher_information(said: str, expected: list[str]) -> None:
     assert codes(("luminosity:", INFORMATION % said)) == expected
+
+
+def test_points_take_what_they_do_not_list_from_the_first_benchmark() -> None:
+    shorter = BASE.replace("sm: {c_LL: 0, c_LR: 0}", "sm: {c_LL: 0, c_LR: 0.25}").replace(
+        "w: {c_LL: 0.5, c_LR: 0}", "w: {c_LL: 0.5}"
+    )
+    checked = check(load(shorter, "study.yaml"), lambda _path: "missing")
+    assert checked.diagnostics == []
+    assert checked.data is not None
+    assert checked.data["benchmarks"]["w"] == {"c_LL": 0.5, "c_LR": 0.25}
+    assert codes(("sm: {c_LL: 0, c_LR: 0}", "sm: {c_LL: 0}"), ("w: {c_LL: 0.5, c_LR: 0}", "w: {c_LR: 0}")) == ["MMC205"]
+    assert codes(
+        ("sm: {c_LL: 0, c_LR: 0}", "sm: {c_LL: 0, c_LR: 2}"), ("w: {c_LL: 0.5, c_LR: 0}", "w: {c_LL: 0.5}")
+    ) == ["MMC212"]
+
+
+def test_an_observable_that_is_a_text_is_its_definition() -> None:
+    long, cut = "m_ll: " + DEFINITION, "cuts: [len(mu) >= 2]\nmethods:"
+    assert codes((long, "m_ll: (mu[0] + mu[1]).m"), ("methods:", cut)) == []
+    found = diagnose((long, "m_ll: (mu[0] + mu[1]).m + foo"), ("methods:", cut))
+    assert [(item.code, item.span.line, item.span.column) for item in found] == [("MMC403", 15, 29)]

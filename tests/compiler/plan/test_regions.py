@@ -61,6 +61,18 @@ def test_an_edit_of_a_region_repeats_what_depends_on_it(study: dict[str, Any]) -
     assert again["evaluate"] == ["sally.low"] and "combine" not in again and "train" not in again
 
 
+def test_samples_that_float_are_told_apart_in_the_events(study: dict[str, Any]) -> None:
+    (sample,) = study["generation"]["samples"]
+    before = plan_of(study, "high.csv")
+    study["combinations"] = {"both": {"of": ["low", "high"], "floating": [sample]}}
+    plan = plan_of(study, "high.csv")
+    combined = jobs(plan, "combinations")
+    assert list(combined) == ["both.rate", "both.histogram", "both.sally"], "no Fisher information"
+    assert combined["both.rate"].settings["floating"] == [sample]
+    assert jobs(plan, "combine")["low"].settings["floating"] == [sample]
+    assert "floating" not in jobs(before, "combine")["low"].settings
+
+
 def test_a_combination_of_regions_has_a_job_for_what_all_of_them_have(study: dict[str, Any]) -> None:
     study["combinations"] = {
         "both": {"of": ["low", "high"]},

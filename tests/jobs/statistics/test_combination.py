@@ -10,7 +10,8 @@ import jsonschema
 import numpy as np
 import pytest
 from mmc.jobs.arrays import read_npz
-from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer import event_combination, workarounds
+from mmc.jobs.madminer.declarations import Content
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.record import RECORD
 from mmc.jobs.statistics.combination import RegionLikelihood, combine, joint_gain
@@ -123,6 +124,36 @@ def _half(source: Path, folder: Path, *, high: bool) -> Path:
     (folder / RECORD).write_text(json.dumps(job))
     (folder / "events.json").write_text(json.dumps({"overlaps": {}}))
     return folder
+
+
+def test_a_sample_that_floats_in_two_regions(toy_events: Path, tmp_path: Path) -> None:
+    """In one region of counts, three quarters of the events are of a sample that floats; in the other, a ninth."""
+    halves, learning = [], Learning(tmp_path / "run", toy_events)
+    for name, factor in {"low": 3.0, "high": 0.125}.items():
+        half = _half(toy_events, tmp_path / name, high=name == "high")
+        content = Content.read(half / "events.h5")
+        event_combination.combine([content] * 2, [1.0, factor], tmp_path / "events.h5", labels=[-1, 0])
+        (tmp_path / "events.h5").replace(half / "events.h5")
+        (half / "events.json").write_text(json.dumps({"overlaps": {}, "floating": ["ttbar"]}))
+        halves.append(half)
+    made = []
+    for half in halves:
+        learning.events = half
+        made.append(learning.baseline("rate", f"rate.{half.name}", group=half.name, combined=True))
+    of = [{"stage": "baselines", "job": folder.name, "group": folder.name.partition(".")[2]} for folder in made]
+    settings = {**learning.evaluation, "combination": "both", "of": of, "floating": ["ttbar"]}
+    out = learning.run("combinations", "both.rate", settings, events=halves, baseline=made)
+    record = json.loads((out / "combination.json").read_text())
+    assert record["floating"] == ["ttbar"] and record["degrees_of_freedom"] == 1
+    fitted = record["normalisations"]["ttbar"]
+    assert fitted["value"] == pytest.approx(1.0, abs=0.01)
+    n_low = next(part["n_expected"] for part in record["of"] if part["group"] == "low")
+    assert fitted["error"] > n_low**-0.5 / 0.75, "that of the count, if everything else were known"
+    schema = json.loads((ROOT / "schema" / "1.0" / "results.json").read_text())
+    jsonschema.validate(
+        {"name": "both.rate", **record, "grid": "x"},
+        {"$ref": "#/definitions/combination", "definitions": schema["definitions"]},
+    )
 
 
 def test_two_regions_are_the_whole(toy_events: Path, tmp_path: Path) -> None:

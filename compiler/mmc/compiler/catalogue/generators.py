@@ -94,6 +94,7 @@ UFO = EventOrigin(
         "simulate": "mmc.jobs.generators.ufo_events",
     },
     param_card="needed",
+    varies=True,
 )
 EVENT_SAMPLES = EventOrigin(
     name="samples",

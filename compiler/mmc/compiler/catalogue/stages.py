@@ -274,6 +274,7 @@ COMBINATIONS = DeclaredStage(
     version=1,
     hours=48,
     is_in=_combines,
+    tracked_as=TrackedAs.JOB,
 )
 REPORT = DeclaredStage(
     name="report",

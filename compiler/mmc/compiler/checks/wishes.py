@@ -26,7 +26,7 @@ _SETUP = (
 )
 _OBJECTS = "selected and combined particles are `objects`, with names that expressions use"
 _VARIABLES = "write them in `observables`, by name"
-_ONE_FILE = "a study is one file; YAML repeats a part of it: `&name` marks the part, `<<: *name` inserts it"
+_EXTENDS = "a study builds on another one with `extends: base.yaml`"
 _SCANS = (
     "`evaluation.scans` scans likelihoods over one or two parameters, the others profiled: `scans: [{over: each}]`; "
     "`scan` of a method scans hyperparameters"
@@ -74,7 +74,7 @@ WISHES: Mapping[str, str] = {
     **dict.fromkeys(("setup", "setup_file", "madminer"), _SETUP),
     **dict.fromkeys(("object", "particles"), _OBJECTS),
     **dict.fromkeys(("variables", "inputs"), _VARIABLES),
-    **dict.fromkeys(("extends", "include", "import", "base"), _ONE_FILE),
+    **dict.fromkeys(("include", "import", "base"), _EXTENDS),
     **dict.fromkeys(("scans", "profile", "profiles", "profiled", "minos", "minuit", "migrad"), _SCANS),
     "asimov": _EXPECTED,
     **dict.fromkeys(("toys", "pseudo_data", "pseudodata", "pseudo_experiments", "experiments"), _TOYS),

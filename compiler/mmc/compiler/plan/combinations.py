@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mmc.compiler.catalogue.baselines import BASELINES
 from mmc.compiler.catalogue.stages import BASELINES_STAGE, COMBINATIONS, EVALUATE
 from mmc.compiler.plan.builder import Builder, Draft, slug
 from mmc.compiler.plan.event_source import EventSource
@@ -50,13 +51,23 @@ def combined(study: Study, source: EventSource) -> tuple[Combined, ...]:
                 every.get((names or (), groups[group])) for group, names in combination.of.items()
             ]
         else:
-            for names in dict.fromkeys(names for names, _ in every):
+            for names in dict.fromkeys(names for names, _ in every if _is_combined(study, combination, names)):
                 jobs[combination.name, *names] = [every.get((names, group)) for group in groups.values()]
         for names, parts in jobs.items():
             there = tuple(part for part in parts if part is not None)
             if len(there) == len(parts):
                 found.append(Combined(combination, names, there))
     return tuple(found)
+
+
+def _is_combined(study: Study, combination: Combination, names: tuple[str, ...]) -> bool:
+    """Whether a list of regions combines a method or baseline: with floating normalisations, only those with bins."""
+    if not combination.floating or study.evaluation is None:
+        return True
+    if names[0] in BASELINES:
+        return BASELINES[names[0]].has_bins
+    method = next(method for method in study.methods if method.name == names[0])
+    return method.declared.has_bins(study.evaluation.score_likelihood)
 
 
 def _parts(
@@ -85,6 +96,7 @@ def add_combinations(builder: Builder, study: Study, limits: LimitSettings, sour
             combination=item.combination.name,
             of=item.parts,
             independent=item.combination.independent,
+            floating=item.combination.floating,
         )
         events = [source.job(part.group) for part in item.parts]
         needs = (*events, *((part.stage, part.job) for part in item.parts))

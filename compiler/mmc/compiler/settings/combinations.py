@@ -29,3 +29,5 @@ class CombinationSettings:
     of: tuple[CombinedPart, ...]
     independent: bool = False
     """Whether the regions are of different data, so that simulated events may be in several of them."""
+    floating: tuple[str, ...] = ()
+    """The samples whose normalisations are fitted with the parameters."""

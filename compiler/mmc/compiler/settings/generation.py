@@ -260,6 +260,8 @@ class UfoSimulateSettings:
     n_events: int
     trust: tuple[str, ...] = ()
     """The settings and the file inputs that the study trusts."""
+    systematics: Mapping[str, Uncertainty] = field(default_factory=dict)
+    """The uncertainties for which events have weights of their own."""
 
 
 @dataclass(frozen=True, kw_only=True)

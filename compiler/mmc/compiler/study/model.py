@@ -120,6 +120,8 @@ class Combination:
     """For each region or group, the names of its method or baseline; None for each that all of them have."""
     independent: bool
     """Whether the regions are of different data."""
+    floating: tuple[str, ...]
+    """The samples whose normalisations are fitted with the parameters."""
 
 
 @dataclass(frozen=True)
@@ -260,3 +262,8 @@ class Study:
     """The settings and the cards that may reach other programs although mmc does not know them as harmless."""
     resolved: Mapping[str, Any] = field(repr=False)
     """The data of the study with defaults filled in."""
+
+    @property
+    def floating(self) -> tuple[str, ...]:
+        """The samples whose normalisations any combination fits."""
+        return tuple(dict.fromkeys(name for combination in self.combinations for name in combination.floating))

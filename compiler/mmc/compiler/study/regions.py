@@ -50,6 +50,7 @@ def combinations_of(data: Mapping[str, Any]) -> tuple[Combination, ...]:
                 for region in entry["of"]
             },
             independent=entry["independent"],
+            floating=names(entry.get("floating", ())),
         )
         for name, entry in data.get("combinations", {}).items()
     )

@@ -10,16 +10,19 @@ add, and with ln L = Σ_r ln L_r
 for expected data, whose q_r is to a good approximation the information of the region times the same distance. At the
 true point, where all q_r vanish, f is weighted with the numbers of events.
 
-Nuisance parameters with the same name are the same in all regions, and are fitted to all regions together.
+Nuisance parameters with the same name are the same in all regions, and are fitted to all regions together. So are
+normalisations of samples that float (:mod:`mmc.jobs.statistics.floating`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
+from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.floating import Normalisations, check_constrained, check_measures, fit
 from mmc.jobs.statistics.limits import Grid, Limits
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import BLOCK, FilledHistogram, Likelihood, Response, VariedHistogram
@@ -29,7 +32,7 @@ LIKELIHOOD = "likelihood.npz"
 """What a combination reads of the limits in a region."""
 KINDS = ("", "without_rate", "observed", "observed_without_rate")
 """The kinds of limits whose likelihoods are multiplied; the empty name stands for expected limits."""
-_EXPECTED, _NUISANCE = "expected", "nuisance."
+_EXPECTED, _NUISANCE, _FLOATING = "expected", "nuisance.", "floating."
 _HISTOGRAM = tuple(item.name for item in fields(VariedHistogram))
 
 
@@ -46,7 +49,10 @@ class RegionLikelihood:
     nuisance: tuple[str, ...]
     """The nuisance parameters that are fitted; empty if none are."""
     histograms: Mapping[str, FilledHistogram]
-    """The histogram with nuisance parameters, by the data that fill it, as in :attr:`n`."""
+    """The histogram with nuisance parameters and samples that float, by the data that fill it, as in :attr:`n`; empty
+    if the likelihood has no bins that all points share."""
+    floating: tuple[str, ...] = ()
+    """The samples that may float, in the order of the parts of the histograms."""
 
     @classmethod
     def of(cls, problem: LimitProblem, result: Result) -> "RegionLikelihood":
@@ -57,13 +63,15 @@ class RegionLikelihood:
             n={"": problem.n_expected, **({} if problem.observed is None else {"observed": problem.n_observed})},
             expected=problem.expected,
             nuisance=tuple(problem.file.nuisance_parameters) if problem.profiled else (),
-            histograms={name: gain for name, gain in result.gains.items() if isinstance(gain, FilledHistogram)},
+            histograms=result.histograms,
+            floating=problem.file.floating,
         )
 
     def arrays(self) -> dict[str, Array]:
         """The arrays of :data:`LIKELIHOOD`."""
         found: dict[str, Any] = {"events": self.expected}
         found |= {f"{_NUISANCE}{name}": k for k, name in enumerate(self.nuisance)}
+        found |= {f"{_FLOATING}{name}": k for k, name in enumerate(self.floating)}
         found |= {f"{name or _EXPECTED}.n": n for name, n in self.n.items()}
         for name, limits in self.limits.items():
             kind = name or _EXPECTED
@@ -94,8 +102,11 @@ class RegionLikelihood:
             if "fractions" in own:
                 histogram = VariedHistogram(**{key: own[key] for key in _HISTOGRAM})
                 histograms[kind] = FilledHistogram(histogram, own["fractions"])
-        nuisance = tuple(key.removeprefix(_NUISANCE) for key in arrays if key.startswith(_NUISANCE))
-        return cls(limits, n, arrays["events"], nuisance, histograms)
+        nuisance, floating = (
+            tuple(key.removeprefix(start) for key in arrays if key.startswith(start))
+            for start in (_NUISANCE, _FLOATING)
+        )
+        return cls(limits, n, arrays["events"], nuisance, histograms, floating)
 
     @property
     def is_fitted(self) -> bool:
@@ -120,6 +131,44 @@ def combine(regions: Sequence[RegionLikelihood]) -> dict[str, Limits]:
     return found
 
 
+def combine_floating(
+    regions: Sequence[RegionLikelihood], names: Sequence[str]
+) -> tuple[dict[str, Limits], dict[str, Normalisations]]:
+    """The limits as in :func:`combine`, with the rates, and the normalisations of samples that are fitted with them.
+
+    :param names: the samples that float
+    :raises StepError: when nothing constrains a normalisation
+    """
+    found: dict[str, Limits] = {}
+    fits: dict[str, Normalisations] = {}
+    if not all(set(region.histograms) == set(region.n) for region in regions):
+        raise StepError("normalisations float in regions whose likelihoods have bins")
+    nominal = combine(regions)
+    for kind, limits in nominal.items():
+        if "without_rate" in kind:
+            continue
+        data = "observed" if "observed" in kind else ""
+        normalisations = joint_normalisations(regions, data, names, nuisance="with_systematics" in kind)
+        n_measured = None if limits.n_measured is None else limits.n_measured - len(names)
+        if n_measured is not None and n_measured < 1:
+            raise StepError(
+                f"the regions measure {limits.n_measured} numbers, and {len(names)} normalisations float: nothing is "
+                "left to measure the parameters; add a region or bins"
+            )
+        fits[kind] = normalisations
+        expected = np.array([region.limits[""].log_likelihood for region in regions])
+        expected += _of_regions(fits[kind.replace("observed", "").strip("_")], regions)
+        found[kind] = replace(
+            limits,
+            log_likelihood=nominal[data].log_likelihood + normalisations.gain,
+            n_measured=n_measured,
+            per_simulated=_mean_factor(expected, _factors(regions, data), regions),
+            replicas=None,
+        )
+    check_measures(names, nominal[""], found[""], fits[""].values)
+    return found, fits
+
+
 def _product(regions: Sequence[RegionLikelihood], kind: str) -> Limits:
     every = [region.limits[kind] for region in regions]
     expected = [region.limits[kind.replace("observed", "").strip("_")].log_likelihood for region in regions]
@@ -129,9 +178,24 @@ def _product(regions: Sequence[RegionLikelihood], kind: str) -> Limits:
         every[0].grid,
         np.sum([limits.log_likelihood for limits in every], axis=0),
         sum(measured) if len(measured) == len(every) else None,
-        _mean_factor(np.array(expected), np.array([limits.per_simulated for limits in every]), regions),
+        _mean_factor(np.array(expected), _factors(regions, kind), regions),
         np.sum(replicas, axis=0) if len(replicas) == len(every) else None,
     )
+
+
+def _factors(regions: Sequence[RegionLikelihood], kind: str) -> Array:
+    """f of each region, shape (regions, points)."""
+    return np.array([region.limits[kind].per_simulated for region in regions])
+
+
+def _of_regions(fitted: Normalisations, regions: Sequence[RegionLikelihood]) -> Array:
+    """What the bins of each region gain, shape (regions, points).
+
+    The score of the parameters, with the factors fitted, has contributions of all regions whose factors change: the
+    distance of a region is that at the fitted factors.
+    """
+    ends = np.cumsum([len(region.histograms[""].fractions) for region in regions])[:-1]
+    return np.array([bins.sum(axis=1) for bins in np.split(fitted.per_bin, ends, axis=1)])
 
 
 def _mean_factor(expected: Array, factors: Array, regions: Sequence[RegionLikelihood]) -> Array:
@@ -148,37 +212,77 @@ def joint_gain(regions: Sequence[RegionLikelihood], data: str) -> Array:
 
     The bins of all regions are those of one histogram.
     """
-    names = tuple(dict.fromkeys(name for region in regions for name in region.nuisance))
     varied = [region for region in regions if region.nuisance]
-    expected = np.sum([np.maximum(region.expected, 0.0) for region in varied], axis=0)
-    n = sum(region.n[data] for region in varied)
-    events = np.concatenate([region.n[data] * region.histograms[data].fractions for region in varied])
-    size = max(1, BLOCK // max(1, len(names) * len(events)))
+    names = tuple(dict.fromkeys(name for region in regions for name in region.nuisance))
+    expected, events = _expected(varied), _events(varied, data)
     gains = []
-    for start in range(0, len(expected), size):
-        rows = slice(start, start + size)
-        response = _join([_response(region, data, names, rows) for region in varied])
+    for rows in _blocks(len(expected), len(names) * len(events)):
+        response = _join([_response(region, data, names, (), rows) for region in varied])
         scale = np.where(expected[rows] > 0.0, expected[rows], 1.0)
         response = replace(response, shares=response.shares / scale[:, np.newaxis])
+        n = sum(region.n[data] for region in varied)
         gains.append(Likelihood(response, events, n, expected[rows]).gain())
     return np.concatenate(gains)
 
 
-def _response(region: RegionLikelihood, data: str, names: Sequence[str], rows: slice) -> Response:
-    """The response of a region's bins to all nuisance parameters; ``shares`` are expected numbers of events."""
+def joint_normalisations(
+    regions: Sequence[RegionLikelihood], data: str, floating: Sequence[str], *, nuisance: bool
+) -> Normalisations:
+    """The fit of the normalisations of some samples to all regions together, with the rates.
+
+    :param nuisance: whether nuisance parameters are fitted too
+    :raises StepError: when the regions do not tell the normalisations apart
+    """
+    names = tuple(dict.fromkeys(name for region in regions for name in region.nuisance)) if nuisance else ()
+    expected, events = _expected(regions), _events(regions, data)
+    parts = []
+    for rows in _blocks(len(expected), (len(names) + len(floating)) * len(events)):
+        response = _join([_response(region, data, names, floating, rows) for region in regions])
+        if rows.stop >= len(expected):
+            check_constrained(floating, response, -1)
+        parts.append(fit(response, events, expected[rows]))
+    return Normalisations.join(parts)
+
+
+def _expected(regions: Sequence[RegionLikelihood]) -> Array:
+    return np.asarray(np.sum([np.maximum(region.expected, 0.0) for region in regions], axis=0))
+
+
+def _events(regions: Sequence[RegionLikelihood], data: str) -> Array:
+    """The data in the bins of all regions."""
+    return np.concatenate([region.n[data] * region.histograms[data].fractions for region in regions])
+
+
+def _blocks(points: int, width: int) -> Iterator[slice]:
+    """Blocks of points at which so many numbers are in memory for each."""
+    size = max(1, BLOCK // max(1, width))
+    return (slice(start, start + size) for start in range(0, points, size))
+
+
+def _response(
+    region: RegionLikelihood, data: str, names: Sequence[str], floating: Sequence[str], rows: slice
+) -> Response:
+    """The response of a region's bins to all nuisance parameters, and the parts of the samples that float.
+
+    ``shares`` are expected numbers of events.
+    """
     own = region.histograms[data].histogram.response(rows)
-    columns = [names.index(name) for name in region.nuisance]
     linear, quadratic = np.zeros((2, *own.shares.shape, len(names)))
-    linear[:, :, columns], quadratic[:, :, columns] = own.linear, own.quadratic
+    for k, name in enumerate(region.nuisance):
+        if name in names:
+            linear[:, :, names.index(name)] = own.linear[:, :, k]
+            quadratic[:, :, names.index(name)] = own.quadratic[:, :, k]
+    parts = np.zeros((*own.shares.shape, len(floating)))
+    for k, name in enumerate(region.floating):
+        if name in floating:
+            parts[:, :, floating.index(name)] = own.parts[:, :, k]
     total = own.shares.sum(axis=1)
     whole = np.maximum(total, 1.0)  # the rest is in unknown bins
     events = np.maximum(region.expected[rows], 0.0) / whole
-    return Response(own.shares * events[:, np.newaxis], linear, quadratic)
+    return Response(own.shares * events[:, np.newaxis], linear, quadratic, parts)
 
 
 def _join(parts: Sequence[Response]) -> Response:
-    return Response(
-        np.concatenate([part.shares for part in parts], axis=1),
-        np.concatenate([part.linear for part in parts], axis=1),
-        np.concatenate([part.quadratic for part in parts], axis=1),
-    )
+    """The response of the bins of all regions."""
+    each = (np.concatenate([getattr(part, field.name) for part in parts], axis=1) for field in fields(Response))
+    return Response(*each)

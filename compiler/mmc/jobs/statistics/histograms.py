@@ -6,7 +6,7 @@ both templates and data. The likelihoods equal MadMiner's if the edges enclose a
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from mmc.compiler.settings.baselines import Bins, EqualBins
 from mmc.errors import StepError
-from mmc.jobs.madminer.event_file import Array, Events, Variations
+from mmc.jobs.madminer.event_file import Array, Events, Members, Variations
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.jackknife import GROUPS, group_of
 from mmc.jobs.statistics.profiling import FilledHistogram, ShapeLikelihood, VariedHistogram
@@ -131,10 +131,19 @@ class Template:
 class Filled:
     """A histogram that is filled with events, a block at a time."""
 
-    def __init__(self, size: int, n_benchmarks: int, nuisance: Iterable[str] = (), *, with_groups: bool = True) -> None:
+    def __init__(
+        self,
+        size: int,
+        n_benchmarks: int,
+        nuisance: Iterable[str] = (),
+        *,
+        floating: Iterable[str] = (),
+        with_groups: bool = True,
+    ) -> None:
         """
         :param size: the number of bins
         :param nuisance: the nuisance parameters whose effects on the histogram are known
+        :param floating: the samples whose part of the histogram is known
         :param with_groups: whether :attr:`left_out` is needed, which takes twenty times the memory
         """
         self.template = Template(np.zeros((size, n_benchmarks)), np.zeros((size, n_benchmarks, n_benchmarks)))
@@ -142,23 +151,38 @@ class Filled:
         """The number of events in each bin."""
         self.varied = {name: (np.zeros((size, n_benchmarks)), np.zeros((size, n_benchmarks))) for name in nuisance}
         """Sums of the benchmark weights with each nuisance parameter at 1 and at -1, each (bins, benchmarks)."""
+        self.parts = {name: np.zeros((size, n_benchmarks)) for name in floating}
+        """Sums of the benchmark weights of each sample that floats, each (bins, benchmarks)."""
         self._of_groups = np.zeros((size * GROUPS if with_groups else 0, n_benchmarks))
 
     @classmethod
     def of(
-        cls, index: npt.NDArray[np.intp], weights: Array, size: int, variations: Variations | None = None
+        cls,
+        index: npt.NDArray[np.intp],
+        weights: Array,
+        size: int,
+        variations: Variations | None = None,
+        members: Members | None = None,
     ) -> "Filled":
         """The histogram of some events; see :meth:`add`."""
-        filled = cls(size, weights.shape[1], variations or ())
-        filled.add(index, weights, variations or {})
+        filled = cls(size, weights.shape[1], variations or (), floating=members or ())
+        filled.add(index, weights, variations or {}, members=members)
         return filled
 
-    def add(self, index: npt.NDArray[np.intp], weights: Array, variations: Variations, start: int = 0) -> None:
+    def add(
+        self,
+        index: npt.NDArray[np.intp],
+        weights: Array,
+        variations: Variations,
+        start: int = 0,
+        members: Members | None = None,
+    ) -> None:
         """Add some events.
 
         :param index: the bin of each event
         :param weights: at the benchmarks, shape (events, benchmarks)
         :param start: the number of events before these, which decides the groups of the jackknife
+        :param members: which events are of the samples that float
         """
         size = len(self.counts)
         more = Template.of(index, Events(weights, weights), size)
@@ -166,9 +190,12 @@ class Filled:
         self.counts += np.bincount(index, minlength=size)
         if len(self._of_groups):
             self._of_groups += bin_sums(index * GROUPS + group_of(len(index), start), weights, size * GROUPS)
-        for name, sums in self.varied.items():
-            for side, factor in zip(sums, variations[name], strict=True):
+        for name, sides in self.varied.items():
+            for side, factor in zip(sides, variations[name], strict=True):
                 np.add(side, bin_sums(index, weights * factor[:, np.newaxis], size), out=side)
+        for name, sums in self.parts.items():
+            here = (members or {})[name]
+            np.add(sums, bin_sums(index[here], weights[here], size), out=sums)
 
     @property
     def n_events(self) -> int:
@@ -230,10 +257,13 @@ class BinnedRatio:
         other = BinnedRatio.of(replace(self.template, sums=sums), self.coefficients, self.reference)
         return np.where(self.possible[:, np.newaxis], other.log, IMPOSSIBLE)
 
-    def varied(self, sums: Mapping[str, tuple[Array, Array]]) -> VariedHistogram:
-        """The same histogram with nuisance parameters; ``sums`` as in :attr:`Filled.varied`."""
-        up, down = (np.stack(sides) for sides in zip(*sums.values(), strict=True))
-        return VariedHistogram(self.coefficients, self.template.sums, up, down, self.known)
+    def varied(self, filled: Filled, *, profiled: bool = True) -> VariedHistogram:
+        """The same histogram, with the nuisance parameters if they are ``profiled``, and the samples that float."""
+        nothing = np.zeros((0, *self.template.sums.shape))
+        sides = list(zip(*filled.varied.values(), strict=True)) if profiled else []
+        up, down = (np.stack(side) for side in sides) if sides else (nothing, nothing)
+        parts = np.stack(list(filled.parts.values())) if filled.parts else nothing
+        return VariedHistogram(self.coefficients, self.template.sums, up, down, self.known, parts=parts)
 
     def mean_log(self, fractions: Array) -> Array:
         """Σ_b f_b ln r_b for the fractions f of the data in each bin: shape (points,)."""
@@ -325,7 +355,7 @@ def histogram_figures(
     :param truth: morphing coefficients of the point of the data, shape (benchmarks,)
     """
     ratio = BinnedRatio.of(filled.template, coefficients, row)
-    varied = ratio.varied(filled.varied) if filled.varied and profiled else None
+    varied = ratio.varied(filled, profiled=profiled)
     mean, error = ratio.mean(binning.index(reference.values), reference.probabilities)
     table = ratio.log
     left_out = filled.left_out
@@ -334,13 +364,14 @@ def histogram_figures(
     fractions = filling / filling.sum() if data is None else binning.fractions(data)
     of_observed = None if observed is None else binning.fractions(observed)
 
-    def shape_likelihood(found: Array, histogram: VariedHistogram | None, *, itself: bool) -> ShapeLikelihood:
-        gain = None if histogram is None else FilledHistogram(histogram, np.maximum(found, 0.0))
+    def shape_likelihood(found: Array, histogram: VariedHistogram, *, itself: bool) -> ShapeLikelihood:
+        with_data = FilledHistogram(histogram, np.maximum(found, 0.0))
+        gain = with_data if len(histogram.up) else None
         each = [sums @ truth / (sums @ truth).sum() if itself else found for sums in left_out]
         replicas = np.stack([other @ filling for other, filling in zip(tables, each, strict=True)])
-        return ShapeLikelihood(ratio.mean_log(found), gain, replicas)
+        return ShapeLikelihood(ratio.mean_log(found), gain, replicas, with_data)
 
-    matched = None if varied is None else varied.matched(truth, np.maximum(fractions, 0.0))
+    matched = varied.matched(truth, np.maximum(fractions, 0.0))
     return HistogramFigures(
         expected=shape_likelihood(fractions, matched, itself=data is None),
         observed=None if of_observed is None else shape_likelihood(of_observed, varied, itself=False),

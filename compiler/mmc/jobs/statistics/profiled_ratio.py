@@ -166,7 +166,7 @@ class VariedRatio:
         fit = _Fit(self, n, None if expected is None else np.maximum(expected, 0.0))
         starts = np.concatenate([np.zeros((1, k)), np.eye(k), -np.eye(k)])
         values = np.stack([fit.change(np.tile(start, (points, 1)))[0] for start in starts])
-        return maximise(starts[values.argmax(axis=0)], fit.change, fit.step, REACH)[0]
+        return maximise(starts[values.argmax(axis=0)], fit.change, fit.step, (-REACH, REACH))[0]
 
 
 class _Fit:

@@ -21,7 +21,7 @@ expected, and the gain of the true point is 0.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,8 @@ class ShapeLikelihood:
     """None if nuisance parameters stay at their nominal values."""
     replicas: Array | None = None
     """The mean log ratios without one group of the simulated events each, shape (groups, points)."""
+    histogram: "FilledHistogram | None" = None
+    """The histogram with the data, for fits together with other regions; None without bins that all points share."""
 
     @classmethod
     def join(cls, items: Sequence["ShapeLikelihood"]) -> "ShapeLikelihood":
@@ -85,6 +87,8 @@ class Response:
     """Coefficients a, shape (points, bins, nuisance)."""
     quadratic: Array
     """Coefficients b, shape (points, bins, nuisance)."""
+    parts: Array = field(default_factory=lambda: np.zeros((0, 0, 0)))
+    """The part of each bin that is of each sample that floats, shape (points, bins, samples)."""
 
     def exponent(self, nu: Array) -> Array:
         """g at nuisance parameters of shape (points, nuisance); shape (points, bins)."""
@@ -114,6 +118,8 @@ class VariedHistogram:
     known: npt.NDArray[np.bool_]
     factors: Array | float = 1.0
     """Factors of the probabilities, shape (bins,)."""
+    parts: Array = field(default_factory=lambda: np.zeros((0, 0, 0)))
+    """The sums of weights of each sample that floats, shape (samples, bins, benchmarks)."""
 
     def matched(self, row: Array, fractions: Array) -> "VariedHistogram":
         """For Asimov data: this histogram scaled to the ``fractions`` of the data at coefficients ``row``."""
@@ -140,7 +146,10 @@ class VariedHistogram:
         varies = self.known[:, np.newaxis] & (up > 0.0) & (down > 0.0)
         log_up, log_down = (np.log(np.where(varies, sums / nominal[:, :, np.newaxis], 1.0)) for sums in (up, down))
         shares = np.where(self.known, self.factors * nominal, 0.0)
-        return Response(shares, 0.5 * (log_up - log_down), 0.5 * (log_up + log_down))
+        parts = np.zeros((*shares.shape, len(self.parts)))
+        for k, sums in enumerate(self.parts):
+            parts[:, :, k] = np.where(self.known, rows @ sums.T / nominal, 0.0)
+        return Response(shares, 0.5 * (log_up - log_down), 0.5 * (log_up + log_down), parts)
 
 
 @dataclass(frozen=True)
@@ -159,11 +168,11 @@ def maximise(
     nu: Array,
     change: Callable[[Array], tuple[Array, Array]],
     step: Callable[[Array, Array], tuple[Array, Array]],
-    reach: float = np.inf,
+    bounds: tuple[Array | float, Array | float] = (-np.inf, np.inf),
 ) -> tuple[Array, Array]:
     """The maximum at each point and its position, by Newton's method, starting at ν of shape (points, nuisance).
 
-    A step that does not increase the function is halved; a step beyond ±``reach`` ends at ±``reach``.
+    A step that does not increase the function is halved; a step beyond the ``bounds`` ends there.
 
     :param change: gives the function to be maximised at ν, shape (points,), and a further argument of ``step``
     :param step: gives a step uphill, also where the function is not concave, and the expected increase to first order
@@ -178,7 +187,7 @@ def maximise(
             return value, nu
         length = unfinished.astype(float)
         for _ in range(MOST_HALVINGS):
-            there = np.clip(nu + length[:, np.newaxis] * along, -reach, reach)
+            there = np.clip(nu + length[:, np.newaxis] * along, *bounds)
             worse = ~(change(there)[0] >= value)
             if not worse.any():
                 break
@@ -186,7 +195,7 @@ def maximise(
         else:  # the remaining increase is below the rounding error
             unfinished &= ~worse
             length[worse] = 0.0
-        nu = np.clip(nu + length[:, np.newaxis] * along, -reach, reach)
+        nu = np.clip(nu + length[:, np.newaxis] * along, *bounds)
         value, state = change(nu)
     raise StepError("the fit of the nuisance parameters does not converge: use fewer bins, or generate more events")
 

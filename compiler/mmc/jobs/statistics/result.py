@@ -11,7 +11,7 @@ from mmc.jobs.statistics.closure.verdict import Verdict, judge_observed
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.neyman import Cells, with_toys
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.profiling import Gain, ShapeLikelihood
+from mmc.jobs.statistics.profiling import FilledHistogram, ShapeLikelihood
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,9 @@ class Result:
     arrays: Mapping[str, Array]
     variants: Mapping[str, Limits]
     verdicts: Mapping[str, Verdict]
-    gains: Mapping[str, Gain]
-    """What fits of nuisance parameters gain, from expected events (an empty name) and from ``observed`` events."""
+    histograms: Mapping[str, FilledHistogram]
+    """The histogram with expected events (an empty name) and with ``observed`` events, for fits together with others.
+    """
 
     @classmethod
     def of(
@@ -64,8 +65,8 @@ class Result:
             if judge_varied is not None and name in variants:
                 verdicts[name] = judge_varied(variants[name], nominal)
         shapes = {"": expected} | ({} if observed is None else {"observed": observed})
-        gains = {name: shape.gain for name, shape in shapes.items() if shape.gain is not None}
-        return cls(limits, verdict, arrays, variants, verdicts, gains)
+        histograms = {name: shape.histogram for name, shape in shapes.items() if shape.histogram is not None}
+        return cls(limits, verdict, arrays, variants, verdicts, histograms)
 
     def all_arrays(self) -> dict[str, Array]:
         """The arrays of ``limits.npz``; the arrays of further limits have the name of the limits as a prefix."""

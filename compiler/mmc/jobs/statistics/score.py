@@ -40,6 +40,7 @@ def score_result(
     reference = problem.file.point(settings.reference)
     row = problem.file.coefficients(reference[np.newaxis])[0]
     template, variations = problem.file.part(problem.simulation), problem.variations(problem.simulation)
+    members = problem.file.members(problem.simulation)
     at_reference = problem.file.part(problem.partition, reference)
     x, asimov = problem.asimov
     projection = profiling(problem, settings, estimator)
@@ -64,7 +65,7 @@ def score_result(
         weights = np.maximum(template.weights @ binning_row, 0.0)
         binning = make_binning(bins, projected.x, _informative(projected.x, weights) if balanced else weights)
         result = histogram_figures(
-            Filled.of(binning.index(projected.x), projected.weights, binning.size, variations),
+            Filled.of(binning.index(projected.x), projected.weights, binning.size, variations, members),
             binning,
             coefficients,
             row,

@@ -1,6 +1,6 @@
 """``combinations``: limits and Fisher information of several regions together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,11 @@ from mmc.errors import StepError
 from mmc.jobs.arrays import read_npz
 from mmc.jobs.job import StepJob, read_json, write_json
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.combination import LIKELIHOOD, RegionLikelihood, combine
+from mmc.jobs.statistics.combination import LIKELIHOOD, RegionLikelihood, combine, combine_floating
 from mmc.jobs.statistics.combined_verdict import Part, judge, shared_events
 from mmc.jobs.statistics.fisher import Information
-from mmc.jobs.statistics.limits import Grid, save_arrays
+from mmc.jobs.statistics.floating import Normalisations
+from mmc.jobs.statistics.limits import Grid, Limits, save_arrays
 
 _STAGES = {stage.name: stage for stage in (EVALUATE, BASELINES_STAGE)}
 
@@ -48,16 +49,23 @@ def run(job: StepJob) -> None:
         parameters = settings.limits.parameters
         truth = tuple(settings.limits.theta_true[name] for name in parameters)
         grid = Grid.of(settings.limits.grid, parameters, truth)
-        limits = combine([RegionLikelihood.read(read_npz(path), grid) for path in paths])
+        regions = [RegionLikelihood.read(read_npz(path), grid) for path in paths]
+        fits: Mapping[str, Normalisations] = {}
+        if settings.floating:
+            limits, fits = combine_floating(regions, settings.floating)
+            found["floating"] = list(settings.floating)
+        else:
+            limits = combine(regions)
         expected, levels = limits.pop(""), settings.limits.confidence_levels
         arrays = expected.arrays()
-        found |= expected.summary(levels) | judge(parts, expected, overlaps)
+        found |= expected.summary(levels) | judge(parts, expected, overlaps) | _fitted(settings, fits, "", expected)
         for kind, variant in limits.items():
             arrays |= {f"{kind}_{key}": array for key, array in variant.values().items()}
             found[kind] = variant.summary(levels) | judge(parts, variant, overlaps, kind)
+            found[kind] |= _fitted(settings, fits, kind, variant)
         save_arrays(job.out / "limits.npz", arrays)
     paths = [folder / "fisher.npz" for folder in folders]
-    if all(path.is_file() for path in paths) and _at_one_point(parts):
+    if not settings.floating and all(path.is_file() for path in paths) and _at_one_point(parts):
         information = _sums([read_npz(path) for path in paths])
         names, arrays = settings.limits.parameters, {}
         for name, item in information.items():
@@ -68,6 +76,13 @@ def run(job: StepJob) -> None:
     if not {"best_fit", "information"} & set(found):
         raise StepError(f"{', '.join(part.job for part in settings.of)} have neither limits nor Fisher information")
     write_json(job.out / COMBINATIONS.record, found)
+
+
+def _fitted(
+    settings: CombinationSettings, fits: Mapping[str, Normalisations], kind: str, limits: Limits
+) -> dict[str, Any]:
+    """The normalisations that are fitted, if any."""
+    return {"normalisations": fits[kind].summary(settings.floating, limits)} if kind in fits else {}
 
 
 def _described(part: CombinedPart, record: Part) -> dict[str, Any]:
