@@ -106,7 +106,10 @@ def test_a_server_of_hyperqueue_that_runs_already(
     assert run_on("hyperqueue") == 3
     told = capsys.readouterr().err
     assert told.startswith(f"mmc: no HyperQueue server answers in {tmp_path / 'nothing'}, which HQ_SERVER_DIR names")
-    program = "import hyperqueue; c = hyperqueue.LocalCluster(); c.start_worker(); print(c.cluster.server_dir); input()"
+    assert told.endswith("is not a directory\n")
+    program = (
+        "from hyperqueue import *; c = LocalCluster(); c.start_worker(); print(c.cluster.server_dir); open(0).read()"
+    )
     with subprocess.Popen(
         [sys.executable, "-u", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as server:

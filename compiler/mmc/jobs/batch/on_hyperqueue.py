@@ -86,7 +86,9 @@ def _client(cores: int | None) -> Iterator[Any]:
         try:
             client = Client(server)
         except Exception as error:
-            raise MmcError(f"no HyperQueue server answers in {server}, which {SERVER} names: {error}") from error
+            raise MmcError(
+                f"no HyperQueue server answers in {server}, which {SERVER} names: {_reason(error)}"
+            ) from error
         yield client
         return
     with LocalCluster(worker_config=WorkerConfig(cores=cores)) as cluster:
@@ -132,7 +134,12 @@ def _run_all(client: Any, job: Any, watch: Watch) -> None:
         time.sleep(max(LOOK_S, 4 * (time.monotonic() - started)))
     watch.end()
     if ended[0] is not None:
-        raise MmcError(f"HyperQueue's server has ended: {ended[0]}") from ended[0]
+        raise MmcError(f"HyperQueue's server has ended: {_reason(ended[0])}") from ended[0]
+
+
+def _reason(error: BaseException) -> str:
+    """What HyperQueue says, without its stack."""
+    return " ".join(str(error).partition("Stack backtrace")[0].split())
 
 
 def _layout(folder: Path) -> Mapping[str, Any]:
