@@ -41,10 +41,14 @@ def read_text(text: str) -> str | None:
 
 
 def read_model(model: object) -> Mapping[str, str] | None:
-    """A model beside the examples, or the one that is called ``small``."""
-    if isinstance(model, str):
-        return {f"{name}.py": dedent(text) for name, text in FILES.items()} if model == "small" else None
-    return read_model_in(BAD)(model)
+    """A model beside the examples, or the one that is called ``small``, or ``late`` where new physics counts more."""
+    if not isinstance(model, str):
+        return read_model_in(BAD)(model)
+    late = FILES["coupling_orders"].replace(
+        '"NP", expansion_order=99, hierarchy=1', '"NP", expansion_order=99, hierarchy=9'
+    )
+    files = {"small": FILES, "late": {**FILES, "coupling_orders": late}}.get(model)
+    return None if files is None else {f"{name}.py": dedent(text) for name, text in files.items()}
 
 
 READERS = (look_up, read_text, read_start_in(BAD), read_model)

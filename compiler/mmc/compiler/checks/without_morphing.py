@@ -35,7 +35,7 @@ MMC512 = Code(
 @rule(MMC512)
 def without_morphing(ctx: Context) -> Iterator[Diagnostic]:
     """Without morphing, methods need no derivatives of weights, and all points are benchmarks."""
-    if ctx.get("morphing") != "none" or not ctx.reads_particles:
+    if ctx.get("morphing") != "none":
         return
     for name, method, entry in methods_of(ctx):
         path = ("methods", name)
@@ -76,12 +76,8 @@ def _interpolates(method: LearningMethod, entry: Mapping[str, Any]) -> bool:
     """Whether a network learns the ratio at several benchmarks as a function of the parameters."""
     depends = entry.get("estimator", RATIO.estimator.name) == RATIO.estimator.name
     needs_no_weights = entry.get("calibration", "none") in ("none", "normalisation")
-    return (
-        method.family is RATIO
-        and depends
-        and needs_no_weights
-        and len(entry.get("theta0", {}).get("benchmarks", ())) > 2
-    )
+    several = len(entry.get("theta0", {}).get("benchmarks", ())) > 2
+    return method.family is RATIO and depends and needs_no_weights and several
 
 
 def _grid(ctx: Context, *, anywhere: bool) -> Iterator[Diagnostic]:

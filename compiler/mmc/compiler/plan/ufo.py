@@ -18,8 +18,10 @@ from mmc.compiler.plan.physics import (
     card_entries,
     powers,
     split,
+    uncertainties,
 )
 from mmc.compiler.settings.generation import UfoGenerateSettings, UfoModel, UfoProcess, UfoSimulateSettings
+from mmc.compiler.settings.uncertainties import PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.compiler.study.model import Study
 from mmc.compiler.study.ufo import UfoGeneration, UfoSample
 
@@ -55,6 +57,7 @@ def _add_generate(builder: Builder, study: Study, generation: UfoGeneration, fil
                 process=_process(sample, files),
                 powers=None if sample.background else powers(study),
                 trust=files.trusted_cards(study.trust, generation.model.file),
+                error_sets=_error_sets(study, sample),
             )
             named = (settings.model.file, settings.process.param_card_file)
             drafts.append(
@@ -101,10 +104,13 @@ def _add_simulate(builder: Builder, study: Study, generation: UfoGeneration, fil
             n_events=n_events,
             trust=trusted
             + files.trusted_cards(study.trust, None if shower is None else shower.card, generation.model.file),
+            systematics=_varied(study, event_job),
         )
         card = None if job_shower is None else job_shower.card
         named = (card, settings.model.file, settings.process.param_card_file)
-        weights = 1 if sample.background else len(study.all_benchmarks)
+        weights = (1 if sample.background else len(study.all_benchmarks)) + sizes.n_variations(
+            study, settings.systematics
+        )
         drafts.append(
             Draft(
                 event_job.identity,
@@ -118,6 +124,17 @@ def _add_simulate(builder: Builder, study: Study, generation: UfoGeneration, fil
             )
         )
     add_simulate(builder, drafts, files, showered=shower is not None)
+
+
+def _varied(study: Study, event_job: EventJob) -> dict[str, Uncertainty]:
+    """The uncertainties that change the weight of each event differently."""
+    every = uncertainties(study, event_job)
+    return {name: one for name, one in every.items() if isinstance(one, ScaleUncertainty | PdfUncertainty)}
+
+
+def _error_sets(study: Study, sample: UfoSample) -> tuple[str, ...]:
+    every = (study.systematics[name] for name in sample.systematics)
+    return tuple(dict.fromkeys(one.variation for one in every if isinstance(one, PdfUncertainty)))
 
 
 def _model(generation: UfoGeneration, files: StageFiles) -> UfoModel:

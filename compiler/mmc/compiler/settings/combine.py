@@ -54,3 +54,5 @@ class IngestSettings:
     benchmarks: Mapping[str, Mapping[str, float]] = field(metadata=SHARED)
     """The value of each parameter at each benchmark."""
     observables: tuple[str, ...] = field(metadata=SHARED)
+    morphing: bool = field(default=True, metadata=SHARED)
+    """Whether the file has a morphing basis."""

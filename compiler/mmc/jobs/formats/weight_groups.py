@@ -182,12 +182,13 @@ def _check_declared_once(weights: Iterable[Mapping[str, str]]) -> None:
 
 def as_xml(groups: Iterable[WeightGroup]) -> str:
     """``<initrwgt>`` with the declarations of weight groups, as valid XML."""
-    lines = ["<initrwgt>"]
-    for group in groups:
-        lines.append(f"<weightgroup{_written(group.attributes)}> {escape(group.text)}")
-        lines += [f"<weight{_written(weight)}> </weight>" for weight in group.weights]
-        lines.append("</weightgroup>")
-    return "\n".join([*lines, "</initrwgt>"])
+    return "\n".join(["<initrwgt>", *(line for group in groups for line in lines_of(group)), "</initrwgt>"])
+
+
+def lines_of(group: WeightGroup) -> list[str]:
+    """The declarations of one weight group, as valid XML."""
+    weights = [f"<weight{_written(weight)}> </weight>" for weight in group.weights]
+    return [f"<weightgroup{_written(group.attributes)}> {escape(group.text)}", *weights, "</weightgroup>"]
 
 
 def _written(attributes: Mapping[str, str]) -> str:

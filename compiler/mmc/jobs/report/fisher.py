@@ -80,8 +80,7 @@ def ellipse_figure(
 def marginal(matrix: Array, indices: Sequence[int]) -> Array:
     """The information on some parameters when all others are fitted: I_aa - I_ab I_bb⁻¹ I_ba.
 
-    What rounding leaves of a difference is not information: the rate, for example, has none on a pair of three
-    parameters.
+    What rounding leaves of a difference is not information: the rate, say, has none on two of three parameters.
     """
     fitted = [k for k in range(len(matrix)) if k not in indices]
     kept = matrix[np.ix_(indices, indices)]
