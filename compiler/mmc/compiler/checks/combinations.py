@@ -23,8 +23,8 @@ MMC564 = Code(
     "A combination is not possible",
     "The data of the regions must be independent. Groups combine samples, and the same data are compared with each of "
     "them; so only regions with other cuts can be combined, or groups of which the study says that they are of "
-    "different data (`independent: true`), each with its own events. Critical values from toys are those of a single "
-    "region.",
+    "different data (`independent: true`), each with its own events. Toys are drawn in the bins of the "
+    "regions, and no normalisation floats in them.",
 )
 
 
@@ -81,11 +81,24 @@ def possible(ctx: Context) -> Iterator[Diagnostic]:
             help_text = "write `regions`, each with its own observed events"
             yield ctx.problem(MMC564, (*path, "of"), message, help_text, key=True)
         if ctx.get("evaluation", "confidence") == "toys":
-            message = "combinations have no critical values from toys"
-            yield ctx.problem(MMC564, path, message, "remove `confidence: toys`, or the combination", key=True)
+            yield from _toys(ctx, name, entry)
         if name in BASELINES or name in ctx.entries("methods"):
             message = f"{show(name)} is the name of a method or baseline"
             yield ctx.problem(MMC564, path, message, "choose another name", key=True)
+
+
+def _toys(ctx: Context, name: str, entry: dict[str, Any]) -> Iterator[Diagnostic]:
+    """Toys of a combination are drawn in the bins of all its regions."""
+    path: Path = ("combinations", name)
+    of = entry["of"]
+    if "floating" in entry:
+        message = "toys do not fit normalisations that float"
+        yield ctx.problem(MMC564, (*path, "floating"), message, "remove `confidence: toys`, or this", key=True)
+    without = [what for what in of.values() if not has_bins(ctx, what)] if isinstance(of, dict) else []
+    if without or (isinstance(of, list) and binned_in_all(ctx, of) == []):
+        message = "toys are drawn in bins, and " + (f"{show(without[0])} has none" if without else "there are none")
+        help_text = "remove `confidence: toys`, or combine the rate, histograms or sally"
+        yield ctx.problem(MMC564, (*path, "of"), message, help_text, key=True)
 
 
 @rule(MMC524)

@@ -63,9 +63,12 @@ def combined(study: Study, source: EventSource) -> tuple[Combined, ...]:
 def _is_combined(study: Study, combination: Combination, names: tuple[str, ...]) -> bool:
     """Whether a list of regions combines a method or baseline.
 
-    With floating normalisations, or without a grid, only those with bins, and Fisher information without the former.
+    With floating normalisations, with toys, or without a grid, only those with bins; Fisher information without the
+    first.
     """
-    if study.evaluation is None or (study.evaluation.grid and not combination.floating):
+    if study.evaluation is None:
+        return True
+    if study.evaluation.grid and study.evaluation.confidence != "toys" and not combination.floating:
         return True
     if names[0] in BASELINES:
         kind = BASELINES[names[0]]

@@ -49,7 +49,9 @@ def run(job: StepJob) -> None:
         file = EventFile.of(job.events(settings.of[0].group), settings.limits)
         grid = grid_of(settings.limits)
         regions = [RegionLikelihood.read(read_npz(path), grid) for path in paths]
-        limits, fits = combined_limits(regions, settings.limits, settings.floating, file.coefficients)
+        limits, fits = combined_limits(
+            regions, settings.limits, settings.floating, file.coefficients, np.random.default_rng(job.seed)
+        )
         found |= {"floating": list(settings.floating)} if settings.floating else {}
         expected, levels = limits.pop(""), settings.limits.confidence_levels
         arrays = expected.arrays()
