@@ -18,6 +18,13 @@ MMC563 = Code(
     "each that all of them have, or the one that it names for each. A method with a `scan` has several likelihoods in "
     "a region, so it cannot be named.",
 )
+MMC567 = Code(
+    "MMC567",
+    "Results of another study cannot be combined so",
+    "The limits of another study are its -2 ln λ on a grid, with the error of its simulation. So they are combined on "
+    "a grid, with the method or baseline that the study names for each region, without toys and without "
+    "normalisations that float.",
+)
 MMC564 = Code(
     "MMC564",
     "A combination is not possible",
@@ -26,6 +33,27 @@ MMC564 = Code(
     "different data (`independent: true`), each with its own events. Toys are drawn in the bins of the "
     "regions, and no normalisation floats in them.",
 )
+
+
+@rule(MMC563, MMC567)
+def others(ctx: Context) -> Iterator[Diagnostic]:
+    """Two likelihoods at least are combined; those of other studies on a grid."""
+    for name, entry in ctx.entries("combinations").items():
+        path: Path = ("combinations", name)
+        if len(entry["of"]) < 2 and "others" not in entry:
+            message = "a combination has at least two regions or groups"
+            yield ctx.problem(MMC563, (*path, "of"), message, "add a region, or results of `others`", key=True)
+        if "others" not in entry:
+            continue
+        why = {
+            "`of` does not name the method or baseline of each region": isinstance(entry["of"], list),
+            "normalisations float in bins, which the limits of another study do not have": "floating" in entry,
+            "toys are not drawn for another study": ctx.get("evaluation", "confidence") == "toys",
+            "the limits of another study are known on a grid, and this study has none": without_grid(ctx),
+        }
+        for message in (text for text, is_so in why.items() if is_so):
+            help_text = "write `of: {REGION: METHOD}`" if isinstance(entry["of"], list) else "remove one of the two"
+            yield ctx.problem(MMC567, (*path, "others"), message, help_text, key=True)
 
 
 @rule(MMC561, MMC563)

@@ -139,7 +139,7 @@ def combined_limits(
             limits, fit = combine_floating(regions, floating, kind)
         else:
             limits = combine(regions, kind)
-        limits = replace(limits, scans=scans.get(kind), **({} if cloud is None else {"grid": cloud}))
+        limits = replace(limits, scans=scans.get(kind), grid=limits.grid if cloud is None else cloud)
         found[kind] = limits
         if fit is not None:
             own = replace(likelihood, kind=kind)

@@ -112,7 +112,8 @@ class RegionLikelihood:
         )
         simulated = None
         if f"{_SIMULATED}rates" in arrays:
-            simulated = SimulatedSums(*(arrays.get(f"{_SIMULATED}{item.name}") for item in fields(SimulatedSums)))
+            rates, sums = arrays[f"{_SIMULATED}rates"], arrays[f"{_SIMULATED}sums"]
+            simulated = SimulatedSums(rates, sums, arrays.get(f"{_SIMULATED}products"))
         toys, rate = None, bool(arrays["rate"])
         if f"{_TOYS}{_CELLS[0]}" in arrays:
             table, sums, products, coefficients = (arrays[f"{_TOYS}{key}"] for key in _CELLS)
