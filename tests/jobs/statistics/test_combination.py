@@ -161,6 +161,7 @@ def test_toys_of_two_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert own.mean() == pytest.approx(level, abs=0.02)
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_a_sample_that_floats_in_two_regions(toy_events: Path, tmp_path: Path) -> None:
     """In one region of counts, three quarters of the events are of a sample that floats; in the other, a ninth."""
     halves, learning = [], Learning(tmp_path / "run", toy_events)
@@ -169,7 +170,8 @@ def test_a_sample_that_floats_in_two_regions(toy_events: Path, tmp_path: Path) -
         content = Content.read(half / "events.h5")
         event_combination.combine([content] * 2, [1.0, factor], tmp_path / "events.h5", labels=[-1, 0])
         (tmp_path / "events.h5").replace(half / "events.h5")
-        (half / "events.json").write_text(json.dumps({"overlaps": {}, "floating": ["ttbar"]}))
+        whole = json.loads((toy_events / "events.json").read_text())
+        (half / "events.json").write_text(json.dumps({**whole, "overlaps": {}, "floating": ["ttbar"]}))
         halves.append(half)
     made = []
     for half in halves:
@@ -184,6 +186,10 @@ def test_a_sample_that_floats_in_two_regions(toy_events: Path, tmp_path: Path) -
     assert fitted["value"] == pytest.approx(1.0, abs=0.01)
     n_low = next(part["n_expected"] for part in record["of"] if part["group"] == "low")
     assert fitted["error"] > n_low**-0.5 / 0.75, "that of the count, if everything else were known"
+    inputs = {"events": halves, "baseline": made, "combination": [out]}
+    report = learning.report(groups=["low", "high"], formats=["svg"], **inputs)
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert "Normalisations that are fitted with the parameters</caption>" in page
     schema = json.loads((ROOT / "schema" / "1.0" / "results.json").read_text())
     jsonschema.validate(
         {"name": "both.rate", **record, "grid": "x"},

@@ -66,13 +66,14 @@ def in_regions(ctx: Context, region: str) -> list[str]:
     """The methods and baselines with limits that are evaluated in a region or group, as combinations name them."""
     group = region in ctx.entries("groups")
     first = next(iter(ctx.entries("groups")), None)
-    found = [kind for kind in names_of_limits() if kind != HISTOGRAM.name and ctx.get("evaluation", "baselines", kind)]
+    asked = {kind: ctx.get("evaluation", "baselines", kind) for kind in names_of_limits() if kind != HISTOGRAM.name}
+    found = [kind for kind, entry in asked.items() if entry]
     learned = {entry.get("group", first) for entry in ctx.entries("methods").values()} or {first}
-    if group and region not in learned:
-        return []
     if group:
-        found += [name for name, entry in ctx.entries("methods").items() if entry.get("group", first) == region]
-        return found + [_name(path) for path, _ in histograms(ctx) if path[1] == "baselines"]
+        asked |= {_name(path): entry for path, entry in histograms(ctx) if path[1] == "baselines"}
+        groups = {name: [entry["group"]] if _has_group(entry) else learned for name, entry in asked.items() if entry}
+        found = [name for name, entry in ctx.entries("methods").items() if entry.get("group", first) == region]
+        return [name for name, computed in groups.items() if region in computed] + found
     every, entry = ctx.names("observables") or [], ctx.entries("regions").get(region, {})
     has = set(entry.get("observables", every))
     needs = {path: (needed, said) for path, needed, said in _uses(ctx)}
@@ -85,6 +86,10 @@ def in_regions(ctx: Context, region: str) -> list[str]:
         if region in said if said is not None else set(needed) <= has:
             found.append(_name(path))
     return found
+
+
+def _has_group(baseline: Any) -> bool:
+    return isinstance(baseline, dict) and "group" in baseline
 
 
 def binned_in_all(ctx: Context, of: list[str]) -> list[str]:

@@ -21,7 +21,7 @@ def run(job: StepJob) -> None:
     A histogram also writes ``workspace_BENCHMARK.json``.
     """
     settings = job.read(BaselineSettings)
-    about = {"baseline": settings.baseline, **group_entry(settings.group)}
+    about = {"baseline": settings.baseline, **group_entry(settings.group), **settings.luminosity_entry}
     file = EventFile.of(job.events(settings.group), settings.own_limits)
     grouped = settings.group is not None
     if settings.fisher is not None:

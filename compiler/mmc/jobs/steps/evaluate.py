@@ -56,6 +56,7 @@ def run(job: StepJob) -> None:
         job.out / EVALUATE.record,
         {
             **group_entry(settings.group),
+            **settings.luminosity_entry,
             "method_name": settings.method_name,
             "method": settings.method,
             "estimator": estimator.members[0].kind.name,
