@@ -402,6 +402,43 @@ def test_observed_events_that_cannot(rows: str) -> None:
         parse_observed(rows + "\n\0" if rows.endswith('"1') else rows, ["m_ll"])
 
 
+@pytest.mark.parametrize(
+    ("bins", "likelihood", "expected"),
+    [
+        ("10", "sally", []),
+        ("[-1, 0, 1, inf]", "sally", []),
+        ("[-1, 1, 0]", "sally", ["MMC506"]),
+        ("10", "adaptive-sally", []),
+        ("[-1, 0, 1]", "adaptive-sally", ["MMC506"]),
+        ("2000", "sally", ["MMC507"]),
+    ],
+)
+def test_bins_of_the_score_of_a_method(bins: str, likelihood: str, expected: list[str]) -> None:
+    sally = f"sally: {{theta: {{benchmark: sm}}, samples: 10, score_bins: {bins}}}"
+    assert codes((METHOD, sally), ("luminosity: 300", f"score_likelihood: {likelihood}\n  luminosity: 300")) == expected
+
+
+@pytest.mark.parametrize(
+    ("taken", "expected"),
+    [
+        ("{folder: runs/a, stage: simulate}", []),
+        ("{folder: runs/a, stage: detect}", ["MMC115"]),
+        ("{folder: runs/b, stage: simulate}", ["MMC115"]),
+        ("{folder: ../runs/a, stage: simulate}", ["MMC115"]),
+        ("{folder: runs/a}", ["MMC102"]),
+    ],
+)
+def test_events_of_another_run(taken: str, expected: list[str]) -> None:
+    text = BASE.replace("generation:", f"events: {{from_run: {taken}}}\ngeneration:")
+    found = check(load(text, "study.yaml"), lambda path: "folder" if path in ("runs/a", "runs/a/out") else "missing")
+    assert [item.code for item in found.diagnostics] == expected
+    assert codes((GENERATION, "events: {from_run: {folder: a, stage: simulate}}\n")) == ["MMC302", "MMC115"]
+
+
+def test_luminosities_are_given_once() -> None:
+    assert codes(("300 fb^-1", "[1 fb^-1, 1_000 pb^-1]")) == ["MMC108"]
+
+
 def test_bins_of_the_score_are_bounded_together() -> None:
     sally = "sally: {theta: {benchmark: sm}, samples: 10}"
     third = "  c_RR: {coefficient: RR, range: [-1, 1]}\nbenchmarks:"

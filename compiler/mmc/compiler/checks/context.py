@@ -152,7 +152,7 @@ class Context:
 
     @cached_property
     def columns(self) -> frozenset[str]:
-        """The quantities that samples of tables name, as MadMiner writes them; also of samples with errors elsewhere."""
+        """The quantities that samples of tables name, as MadMiner writes them, also where the sample has errors."""
         samples = self.data[TABLES.section][TABLES.samples] if self.origin is TABLES else {}
         columns = [
             sample.get("columns")

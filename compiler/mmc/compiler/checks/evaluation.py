@@ -12,11 +12,12 @@ from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.files import is_there
 from mmc.compiler.checks.likelihood_scans import without_grid
 from mmc.compiler.checks.methods import MMC532, methods_of
+from mmc.compiler.checks.shape import MMC108
 from mmc.compiler.checks.systematics import has_no_systematics
 from mmc.compiler.inputs.observed_events import ObservedError, parse_observed
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
 from mmc.compiler.language.document import Path
-from mmc.compiler.language.quantities import parse_quantity
+from mmc.compiler.language.quantities import luminosity_name, parse_quantity
 from mmc.compiler.study.model import POINTS_OF_AXIS
 
 MOST_CELLS = 1_000_000
@@ -67,6 +68,13 @@ def bins(ctx: Context) -> Iterator[Diagnostic]:
     path = ("evaluation", "fisher_information", "per_bin")
     for name, binning in ctx.entries(*path).items():
         yield from _edges(ctx, (*path, name), binning)
+    chosen = _score_likelihood(ctx.get("evaluation", "score_likelihood"))
+    for name, method, entry in methods_of(ctx):
+        path, binning = ("methods", name, "score_bins"), entry.get("score_bins")
+        yield from _edges(ctx, path, binning)
+        if method.likelihoods and not isinstance(binning, int | None) and not method.likelihood(chosen.name).fixed:
+            message = f"the components of {method.likelihood(chosen.name).name} differ from point to point"
+            yield ctx.problem(MMC506, path, message, "write a number of adaptive bins")
 
 
 def _edges(ctx: Context, path: Path, binning: Any) -> Iterator[Diagnostic]:
@@ -119,13 +127,15 @@ def _score_cells(ctx: Context) -> Iterator[Diagnostic]:
     most = _most_cells(ctx)
     if score_bins is not None:
         components = len(chosen.axes(len(parameters)))
-        if score_bins**components > most:
+        if _product(score_bins for _ in range(components)) > most:
             message = f"{score_bins} bins in each of {components} components are more than {most:,} cells"
             yield ctx.problem(MMC507, ("evaluation", "score_bins"), message, _fewer(components, most))
-        return
-    for name, method, _ in methods_of(ctx):
+            return
+    for name, method, entry in methods_of(ctx):
         if method.likelihoods:
             bins = method.likelihood(chosen.name).axes(len(parameters))
+            own = entry.get("score_bins", score_bins)
+            bins = bins if own is None else (_bin_count(own),) * len(bins)
             if _product(bins) > most:
                 message = (
                     f"{bins[-1]} bins in each of {len(parameters)} components of the score of {show(name)} are more "
@@ -142,7 +152,7 @@ def _most_cells(ctx: Context) -> int:
 def _fewer(components: int, most: int) -> str:
     """What to do against too many cells of the score."""
     if 2**components <= most:
-        return "write `score_bins: 2` in `evaluation`"
+        return "write `score_bins: 2`"
     return "for so many parameters use `derivatives` or a ratio method, whose likelihoods have no bins"
 
 
@@ -199,10 +209,14 @@ def something_to_evaluate(ctx: Context) -> Iterator[Diagnostic]:
 MMC511 = Code("MMC511", "The luminosity is zero", "At zero luminosity no events are expected, so there are no limits.")
 
 
-@rule(MMC511)
+@rule(MMC511, MMC108)
 def some_luminosity(ctx: Context) -> Iterator[Diagnostic]:
-    """The luminosity is above zero."""
+    """Every luminosity is above zero, and is given once."""
+    several = ctx.get("evaluation", "luminosity")
     places: list[Path] = [("evaluation", "luminosity")]
+    if isinstance(several, list):
+        places = [("evaluation", "luminosity", index) for index in range(len(several))]
+    found = set()
     for path in (*places, *(("regions", name, "luminosity") for name in ctx.entries("regions"))):
         text = ctx.get(*path)
         try:
@@ -211,6 +225,11 @@ def some_luminosity(ctx: Context) -> Iterator[Diagnostic]:
             continue
         if luminosity == 0:
             yield ctx.problem(MMC511, path, "the luminosity is zero", "write `300 fb^-1`, say")
+        elif len(path) == 3 and path[0] == "evaluation":
+            name = luminosity_name(luminosity)
+            if name in found and several.count(text) == 1:  # the same text twice is a problem of shape
+                yield ctx.problem(MMC108, path, f"{show(text)} is in the list twice, as {name}", "keep one of them")
+            found.add(name)
 
 
 MMC530 = Code(
@@ -218,7 +237,8 @@ MMC530 = Code(
     "Observed events cannot be used",
     "The file of observed events is comma-separated text. Its first row names the columns, in any order: each "
     "observable of the study once, and possibly further columns. Every other row is an event, with a finite number "
-    "for each observable. Jobs read and check a file of more than 2 MB; the compiler does not.",
+    "for each observable; no event is there twice. `n_observed` is the number of all observed events, where the file "
+    "holds only some of them. Jobs read and check a file of more than 2 MB; the compiler does not.",
 )
 
 
@@ -235,11 +255,19 @@ def observed(ctx: Context) -> Iterator[Diagnostic]:
         if text is None or not observables:
             continue
         try:
-            parse_observed(text, observables)
+            n = len(parse_observed(text, observables))
         except ObservedError as error:
             message = f"the observed events of {show(file)} cannot be used: {error}"
             help_text = "the first row names the columns, every other row is an event with a number for each observable"
             yield ctx.problem(MMC530, path, message, help_text)
+            continue
+        number = (*path[:-1], "n_observed")
+        n_observed = ctx.get(*number)
+        if isinstance(n_observed, int) and n_observed < n:
+            message = f"{show(file)} holds {n:,} observed events, more than `n_observed: {n_observed}`"
+            yield ctx.problem(
+                MMC530, number, message, "it is the number of all observed events, also of those not in the file"
+            )
 
 
 MMC531 = Code(

@@ -370,17 +370,22 @@ def histogram_figures(
     fractions = filling / filling.sum() if data is None else binning.fractions(data)
     of_observed = None if observed is None else binning.fractions(observed)
 
-    def shape_likelihood(found: Array, histogram: VariedHistogram, *, itself: bool) -> ShapeLikelihood:
-        with_data = FilledHistogram(histogram, np.maximum(found, 0.0))
-        gain = with_data if len(histogram.up) else None
+    def filled_varied(found: Array, sums: Array | None = None, *, matches: bool) -> FilledHistogram:
+        histogram, data = varied if sums is None else varied.refilled(sums), np.maximum(found, 0.0)
+        return FilledHistogram(histogram.matched(truth, data) if matches else histogram, data)
+
+    def shape_likelihood(found: Array, *, itself: bool, expected: bool) -> ShapeLikelihood:
         each = [sums @ truth / (sums @ truth).sum() if itself else found for sums in left_out]
+        with_data, gain = filled_varied(found, matches=expected), None
+        if len(varied.up):
+            others = [filled_varied(*pair, matches=expected) for pair in zip(each, left_out, strict=True)]
+            gain = replace(with_data, without_groups=others)
         replicas = np.stack([other @ filling for other, filling in zip(tables, each, strict=True)])
         return ShapeLikelihood(ratio.mean_log(found), gain, replicas, with_data)
 
-    matched = varied.matched(truth, np.maximum(fractions, 0.0))
     return HistogramFigures(
-        expected=shape_likelihood(fractions, matched, itself=data is None),
-        observed=None if of_observed is None else shape_likelihood(of_observed, varied, itself=False),
+        expected=shape_likelihood(fractions, itself=data is None, expected=True),
+        observed=None if of_observed is None else shape_likelihood(of_observed, itself=False, expected=False),
         ratio=MeanRatio(mean, error),
         unfilled=max(ratio.unknown_fraction(found) for found in (fractions, of_observed) if found is not None),
         sparse=filled.template.sparse(truth),
