@@ -152,7 +152,7 @@ class Context:
 
     @cached_property
     def columns(self) -> frozenset[str]:
-        """The quantities that samples of tables name, as MadMiner writes them, also where the sample has errors."""
+        """The quantities that samples of tables name, as MadMiner writes them; also if a sample has other errors."""
         samples = self.data[TABLES.section][TABLES.samples] if self.origin is TABLES else {}
         columns = [
             sample.get("columns")
@@ -308,7 +308,7 @@ def _with_listed_weights(data: dict[str, Any]) -> dict[str, Any]:
         weights = sample.get("weights") if isinstance(sample, dict) else None
         if isinstance(weights, str) and weights.endswith(ALL_ELEMENTS):
             column = weights.removesuffix(ALL_ELEMENTS)
-            sample["weights"] = {name: f"{column}[{index}]" for index, name in enumerate(benchmarks)}
+            sample["weights"] = {name: f"{column}[{index}]" for index, name in enumerate(benchmarks or ())}
     return data
 
 

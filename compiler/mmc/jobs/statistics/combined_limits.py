@@ -137,8 +137,8 @@ def combined_limits(
             limits, fit = combine_floating(regions, floating, kind)
         else:
             limits = combine(regions, kind)
-        limits = replace(limits, scans=scans.get(kind), **({} if cloud is None else {"grid": cloud}))
-        found[kind] = limits
+        limits = replace(limits, scans=scans.get(kind))
+        found[kind] = limits = limits if cloud is None else replace(limits, grid=cloud)
         if fit is not None:
             own = replace(likelihood, kind=kind)
             fitted[kind] = fit.summary(floating, limits) if cloud is None else own.normalisations(scans[kind].fit)

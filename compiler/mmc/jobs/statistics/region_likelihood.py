@@ -103,7 +103,8 @@ class RegionLikelihood:
         )
         simulated = None
         if f"{_SIMULATED}rates" in arrays:
-            simulated = SimulatedSums(*(arrays.get(f"{_SIMULATED}{item.name}") for item in fields(SimulatedSums)))
+            sums: dict[str, Any] = {item.name: arrays.get(f"{_SIMULATED}{item.name}") for item in fields(SimulatedSums)}
+            simulated = SimulatedSums(**sums)
         rate = bool(arrays["rate"])
         return cls(limits, n, arrays["events"], nuisance, histograms, floating, simulated, rate)
 
