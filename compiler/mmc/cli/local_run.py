@@ -78,6 +78,7 @@ def run_study(
         check_links(out, (stage.name for stage in plan.stages))
         write(on.bundle(plan), place.place("bundle"), study.sources(plan))
         write_study(place, text)
+        _take_events(study, plan, out)
         say(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}{on.title}")
         progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
         started = time.monotonic()
@@ -105,6 +106,20 @@ def _locked(place: Folder, out: Folder) -> Iterator[Lock]:
     run, bundle = out.make() / RUN, place.make("bundle") / BUNDLE
     with held(run, "mmc run", wait_s=LOCK_WAIT_S) as lock, held(bundle, "mmc run", wait_s=LOCK_WAIT_S):
         yield lock
+
+
+def _take_events(study: StudyFile, plan: Plan, out: Folder) -> None:
+    """Take the outputs that the study wants from another run.
+
+    :raises MmcError: when that run has other events
+    """
+    if plan.from_run is None:
+        return
+    from mmc.jobs.resume.taking import take
+
+    run = study.folder / plan.from_run
+    jobs = [(name, job.name, job.fingerprint) for name in plan.taken for job in plan.stage(name).jobs]
+    say(f"{take(jobs, plan.taken[-1], run, out):,} outputs are taken from {run}")
 
 
 def _check_packages(plan: Plan) -> None:

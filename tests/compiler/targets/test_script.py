@@ -229,6 +229,32 @@ def test_a_damaged_output_is_made_again_when_it_is_needed(folder: Path, step_pro
     assert [line.split()[1:3] for line in lines if line.startswith("again ")] == [["train", "sally"]]
 
 
+def test_outputs_that_have_been_read_are_removed(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    plan = replace(make_plan(), removed=("configure", "simulate"))
+    folder = place(plan, "script", tmp_path / NASTY_FOLDER)
+    out = folder / "out"
+    failed = run(folder, step_program, "-j", "2", FAKE_FAIL="analyse/signal.sm.1")
+    assert failed.returncode == 1
+    left = {path.name for path in (out / "simulate").glob("*/ran.txt")}
+    assert left and (out / "configure/configure/ran.txt").exists(), "a job has yet to read them"
+    done = run(folder, step_program)
+    assert (done.returncode, done.stderr) == (0, "")
+    for stage in plan.stages:
+        for job in stage.jobs:
+            there = sorted(path.name for path in (out / stage.name / job.name).iterdir())
+            assert there == (["job.json"] if stage.name in plan.removed else ["job.json", "ran.txt"])
+    done = run(folder, step_program)
+    assert "15 of 15 jobs done, 15 of them before" in done.stdout
+    record = out / "analyse/signal.sm.1/job.json"
+    record.write_text(record.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
+    done = run(folder, step_program)
+    assert done.returncode == 0
+    lines = (out / "events.log").read_text().splitlines()
+    started = sorted(line.split()[1:3] for line in lines if line.startswith("start "))
+    assert started == [["analyse", "signal.sm.1"], ["configure", "configure"], ["simulate", "signal.sm.1"]]
+    assert not list(out.glob("simulate/*/ran.txt"))
+
+
 def test_a_job_without_its_output_has_failed(folder: Path, step_program: StepProgram, tmp_path: Path) -> None:
     program = tmp_path / "bin" / "mmc"
     program.write_text(program.read_text().replace('print("runs"', 'if stage == "train": sys.exit(0)\nprint("runs"'))

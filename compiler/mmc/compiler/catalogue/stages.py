@@ -298,6 +298,9 @@ READ_BY_REPORT = tuple(
 )
 """The stages whose outputs ``mmc report`` reads."""
 
+REMOVABLE = tuple(stage.name for stage in (CONFIGURE, GENERATE, SIMULATE, IMPORT_EVENTS, DETECT, ANALYSE, SAMPLE))
+"""The stages whose outputs may be removed when they have been read: neither reports nor people need them."""
+
 PROGRAMS: Mapping[str, str] = {
     program.lower(): program
     for program in (*(origin.program for origin in ORIGINS), *(stage.program for stage in STAGES.values()))

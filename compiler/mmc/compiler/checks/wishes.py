@@ -46,7 +46,7 @@ _NTUPLES = (
     "(`events.samples`), or a MadMiner file (`events.file`)"
 )
 _COUNT = "the number of events is `events` of a sample, as in `events: 100_000`"
-_ONE_LUMINOSITY = "write one luminosity as `evaluation.luminosity`; another luminosity is another study"
+_LUMINOSITY = "write it as `evaluation.luminosity`; several are a list, as in `[139 fb^-1, 3 ab^-1]`"
 _ENERGY = "`generation.beams.energy` is the energy of each beam, half of that of the collision"
 _SHOWER = "`generation.shower` showers MadGraph's events; `generator: pythia8` is the embedded generator"
 _DELPHES = "write `detector: {simulation: delphes}`, with its card as `card`"
@@ -85,7 +85,7 @@ WISHES: Mapping[str, str] = {
     **dict.fromkeys(("nuisance", "nuisances", "nuisance_parameters", "uncertainties"), _NUISANCE),
     **dict.fromkeys(("ntuple", "ntuples", "root", "nanoaod", "parquet", "tree"), _NTUPLES),
     **dict.fromkeys(("nevents", "n_events", "num_events", "number_of_events"), _COUNT),
-    **dict.fromkeys(("lumi", "luminosities"), _ONE_LUMINOSITY),
+    **dict.fromkeys(("lumi", "luminosities"), _LUMINOSITY),
     **dict.fromkeys(("energies", "sqrts", "sqrt_s", "ecm", "beam_energy", "ebeam", "ebeam1", "ebeam2"), _ENERGY),
     **dict.fromkeys(("pythia", "pythia8", "pythia_card", "pythia8_card"), _SHOWER),
     **dict.fromkeys(("delphes", "delphes_card"), _DELPHES),

@@ -25,14 +25,22 @@ class Combined:
 
 
 def groups_of_baselines(study: Study, source: EventSource) -> tuple[str | None, ...]:
-    """The regions in which baselines are computed, or the groups from which methods learn, or the first group."""
-    learned = dict.fromkeys(source.of(method) for method in study.methods)
-    return tuple(study.regions) or tuple(learned) or (source.groups or (None,))[:1]
+    """The regions in which baselines are computed, or their groups: those that they name, and others."""
+    asked = () if study.evaluation is None else (item.group for item in study.evaluation.baselines)
+    named = [group for group in asked if group is not None]
+    return tuple(study.regions) or tuple(dict.fromkeys((*_learned(study, source), *named)))
 
 
-def is_in(study: Study, asked: AskedBaseline, group: str | None) -> bool:
+def _learned(study: Study, source: EventSource) -> tuple[str | None, ...]:
+    """The groups from which methods learn, or the first group."""
+    return tuple(dict.fromkeys(map(source.of, study.methods))) or (source.groups or (None,))[:1]
+
+
+def is_in(study: Study, source: EventSource, asked: AskedBaseline, group: str | None) -> bool:
     """Whether a baseline is computed in one of these groups or regions."""
-    return not study.regions or group in asked.regions
+    if study.regions:
+        return group in asked.regions
+    return group == asked.group if asked.group is not None else group in _learned(study, source)
 
 
 def combined(study: Study, source: EventSource) -> tuple[Combined, ...]:
@@ -61,11 +69,15 @@ def combined(study: Study, source: EventSource) -> tuple[Combined, ...]:
 
 
 def _is_combined(study: Study, combination: Combination, names: tuple[str, ...]) -> bool:
-    """Whether a list of regions combines a method or baseline: with floating normalisations, only those with bins."""
-    if not combination.floating or study.evaluation is None:
+    """Whether a list of regions combines a method or baseline.
+
+    With floating normalisations, or without a grid, only those with bins, and Fisher information without the former.
+    """
+    if study.evaluation is None or (study.evaluation.grid and not combination.floating):
         return True
     if names[0] in BASELINES:
-        return BASELINES[names[0]].has_bins
+        kind = BASELINES[names[0]]
+        return kind.has_bins or not (kind.has_limits or combination.floating)
     method = next(method for method in study.methods if method.name == names[0])
     return method.declared.has_bins(study.evaluation.score_likelihood)
 
@@ -77,7 +89,7 @@ def _parts(
     for group in groups_of_baselines(study, source):
         name = source.name_of(group)
         for asked in baselines:
-            if name is not None and is_in(study, asked, group):
+            if name is not None and is_in(study, source, asked, group):
                 yield asked.names, CombinedPart(stage="baselines", job=slug(*asked.names, name), group=name)
     for estimator in evaluated_estimators(study):
         name = source.name_of(source.of(estimator.method))

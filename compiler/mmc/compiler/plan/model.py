@@ -163,6 +163,12 @@ class Plan:
     """The study's settings for a batch system."""
     setup: str | None = None
     """The command that prepares a machine of a batch system for jobs."""
+    from_run: str | None = None
+    """The folder of another run, relative to the study, from which outputs are taken."""
+    taken: tuple[str, ...] = ()
+    """The stages whose outputs are taken from it; those of the last one must be there."""
+    removed: tuple[str, ...] = ()
+    """The stages whose outputs are removed when all jobs that read them are done."""
     changes: tuple[str, ...] = ()
     """The values that the command line has set, ``KEY=VALUE``."""
 
