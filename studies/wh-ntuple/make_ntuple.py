@@ -1,8 +1,8 @@
 """Write the ntuples of the study: `python make_ntuple.py`.
 
-A toy of W H → l ν b b and its background W + b b, as an ntuple of an analysis: jets in lists of any length, weights at benchmarks in
-a list, corrections and their variations in branches. The weight at (c_w, c_b) is that of the amplitude 1 + c_w k pT² + c_b sin φ / 2,
-squared, so it is a polynomial of second order.
+A toy of W H → l ν b b and its background W + b b, as an ntuple of an analysis: jets in lists of any length, weights at
+benchmarks in a list, corrections and their variations in branches. The weight at (c_w, c_b) is that of the amplitude
+1 + 4e-6 c_w pT² + c_b sin φ / 2, squared, so it is a polynomial of second order.
 """
 
 from pathlib import Path

@@ -79,6 +79,24 @@ def test_a_folder_travels_with_the_generator_ufo(study: Path, capsys: pytest.Cap
     assert "'study.yaml' is not a UFO model, or an archive of one" in said(study, capsys)
 
 
+def test_uncertainties_of_the_generator_ufo(study: Path) -> None:
+    """Only those that change events differently reach the jobs that make events."""
+    systematics = """systematics:
+  scales: {effect: scale, scale: mu, variations: [0.5, 2]}
+  partons: {effect: pdf, variation: SomeSet}
+  lumi: {effect: norm, variation: 1.02}
+"""
+    text = FOR_UFO.replace("events: 100", "events: 100, systematics: [scales, partons, lumi]")
+    study.write_text(text.replace("observables:", f"{systematics}observables:"))
+    out = study.parent / "bundle"
+    assert main(["compile", str(study), "--target", "script", "--out", str(out)]) == 0
+    jobs = {
+        name: json.loads((out / "config" / f"{name}.json").read_text())["jobs"] for name in ("generate", "simulate")
+    }
+    assert set(jobs["simulate"]["signal.sm.0"]["settings"]["systematics"]) == {"scales", "partons"}
+    assert jobs["generate"]["signal.sm"]["settings"]["error_sets"] == ["SomeSet"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [

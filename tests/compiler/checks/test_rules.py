@@ -447,6 +447,26 @@ def test_bins_of_the_score_are_bounded_together() -> None:
     assert codes(*replaced) == ["MMC507"]
 
 
+def test_cells_of_the_score_hold_products_of_weights_at_many_benchmarks() -> None:
+    """Nine parameters and 55 components: 2^9 cells are possible, 5^9 and, of 16 parameters, 2^16 are not."""
+    study = """mmc: "1.0"
+name: many
+parameters: {%s}
+benchmarks: {sm: {%s}}
+events: {tables: {t: {files: [{paths: [t.npz], benchmark: sm, cross_section: 1 pb}]}}}
+observables: {x: {}}
+methods: {sally: {theta: {benchmark: sm}, samples: 10}}
+evaluation: {luminosity: 1 fb^-1, scans: [{over: each}]}
+"""
+    for n, advice in ((6, None), (9, "`score_bins: 2`"), (16, "`derivatives` or a ratio method")):
+        names = [f"c{k}" for k in range(n)]
+        ranges, zeros = (", ".join(f"{name}: {value}" for name in names) for value in ("{range: [-1, 1]}", "0"))
+        text = study % (ranges, zeros)
+        found = [item for item in check(load(text, "s.yaml"), lambda _: "file").diagnostics if item.code == "MMC507"]
+        assert [advice in item.help for item in found if advice] == [True] * bool(advice)
+        assert len(found) == bool(advice)
+
+
 @pytest.mark.parametrize(
     ("sample", "expected"),
     [
@@ -488,6 +508,15 @@ def test_a_full_basis_is_right_and_one_more_is_not() -> None:
         benchmarks = "".join(f"  b{i}: {{c_LL: {x}, c_LR: {y}}}\n" for i, (x, y) in enumerate(points[:count]))
         old = "  sm: {c_LL: 0, c_LR: 0}\n  w: {c_LL: 0.5, c_LR: 0}\n"
         assert codes((old, benchmarks), ("{benchmark: sm}", "{benchmark: b0}")) == expected
+
+
+def test_a_fit_may_have_more_benchmarks_that_determine_all_components() -> None:
+    fit = ("benchmarks:", "morphing: {fit: least-squares}\nbenchmarks:")
+    points = [(0, 0), (0.5, 0), (-0.5, 0), (0.25, 0), (0, 0.5), (0, -0.5), (0, 0.25), (0.5, 0.5)]
+    for count, expected in ((8, []), (7, ["MMC213"]), (3, [])):
+        benchmarks = "".join(f"  b{i}: {{c_LL: {x}, c_LR: {y}}}\n" for i, (x, y) in enumerate(points[:count]))
+        old = "  sm: {c_LL: 0, c_LR: 0}\n  w: {c_LL: 0.5, c_LR: 0}\n"
+        assert codes((old, benchmarks), ("{benchmark: sm}", "{benchmark: b0}"), fit) == expected
 
 
 def hostile(section: str, value: str) -> list[str]:
@@ -569,3 +598,34 @@ def test_an_observable_that_is_a_text_is_its_definition() -> None:
     assert codes((long, "m_ll: (mu[0] + mu[1]).m"), ("methods:", cut)) == []
     found = diagnose((long, "m_ll: (mu[0] + mu[1]).m + foo"), ("methods:", cut))
     assert [(item.code, item.span.line, item.span.column) for item in found] == [("MMC403", 15, 29)]
+
+
+def test_a_cut_on_an_observable_asks_for_its_particles() -> None:
+    long, more = "m_ll: " + DEFINITION, "m_ll: (mu[0] + mu[1]).m\n  pt: mu[1].pt"
+    assert codes((long, more)) == ["MMC313", "MMC313"]
+    assert codes((long, more), ("methods:", "cuts: [pt > 30]\nmethods:")) == []
+    default = more.replace("pt: mu[1].pt", "pt: {definition: 'mu[1].pt', default: 0}")
+    assert codes((long, default), ("methods:", "cuts: [pt > 30]\nmethods:")) == ["MMC313"]
+
+
+OF_TABLES = """mmc: "1.0"
+name: tables
+parameters: {c: {range: [-1, 1]}}
+benchmarks: {sm: {c: 0}, w: {c: 1}, v: {c: -1}}
+events:
+  tables:
+    t: {files: [{paths: [t.root], benchmark: sm}], columns: {pt: "Jet_pt[0]"}, weight: w, weights: "rwgt[:]"}
+observables: {double: 2 * pt}
+methods: {sally: {theta: {benchmark: sm}, samples: 10}}
+"""
+
+
+def test_weights_in_lists_are_in_the_order_of_the_benchmarks() -> None:
+    checked = check(load(OF_TABLES, "s.yaml"), lambda _: "file")
+    assert checked.diagnostics == [] and checked.data is not None
+    assert checked.data["events"]["tables"]["t"]["weights"] == {"sm": "rwgt[0]", "w": "rwgt[1]", "v": "rwgt[2]"}
+
+
+def test_an_error_of_a_table_leaves_its_quantities_known() -> None:
+    found = check(load(OF_TABLES.replace("rwgt[:]", "rwgt"), "s.yaml"), lambda _: "file").diagnostics
+    assert [item.code for item in found] == ["MMC105"]

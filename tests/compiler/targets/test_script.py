@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.targets import TARGETS, Options, dataflow
 
@@ -43,7 +44,7 @@ def events(out: Path) -> list[tuple[str, str]]:
     for line in lines:
         what, _, _, seconds, *code = line.split(" ")
         assert float(seconds) >= 0
-        assert [word.isdecimal() for word in code] == [True] * (what == "fail")
+        assert [word.isdecimal() for word in code] == [True] * (what in {"fail", "retry"})
     return [(line.split(" ")[0], "/".join(line.split(" ")[1:3])) for line in lines]
 
 
@@ -317,6 +318,24 @@ def test_a_job_without_the_output_of_this_study_is_a_failure(
     assert done.returncode == 1
     assert "evaluate sally failed with exit code 0, but without the output of this job" in done.stderr
     assert not (folder / "out/report").is_dir() or not list((folder / "out/report").iterdir())
+
+
+def test_a_job_that_fails_is_tried_again(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    """As often as the study says; the siblings of one that never succeeds have run."""
+    plan = make_plan()
+    stages = (replace(stage, resources=Resources(retries=stage.name == "simulate")) for stage in plan.stages)
+    folder = place(replace(plan, stages=tuple(stages)), "script", tmp_path / "bundle")
+    once, always = "simulate/signal.sm.0", "simulate/signal.sm.1"
+    done = run(folder, step_program, "-j", "2", FAKE_ONCE=once, FAKE_FAIL=always)
+    assert done.returncode == 1
+    assert "run.sh: simulate signal.sm.0 failed with exit code 5 and is tried again" in done.stderr
+    tried = [what for what, job in events(folder / "out") if job == always]
+    assert tried == ["start", "retry", "start", "fail"]
+    assert [what for what, job in events(folder / "out") if job == once] == ["start", "retry", "start", "done"]
+    assert (folder / f"out/{once}.out").read_text() == (
+        "runs simulate signal.sm.0\nno luck\n"
+        "run.sh: simulate signal.sm.0 failed with exit code 5 and is tried again\nruns simulate signal.sm.0\n"
+    )
 
 
 def test_a_missing_program_is_a_failure(folder: Path, step_program: StepProgram) -> None:

@@ -63,11 +63,6 @@ class Chain:
         made = self.folder.out("generate", "signal.sm")
         return self.folder.run("simulate", f"signal.sm.{seed}", settings, seed=seed, setup=self.setup, process=made)
 
-    def no_events(self, shared: dict[str, Any] = SHARED, **process: Any) -> str:
-        made = self.folder.out("generate", "signal.sm")
-        settings = _simulate(shared, process)
-        return self.folder.refusal("simulate", "signal.sm.0", settings, setup=self.setup, process=made)
-
 
 def _generate(shared: dict[str, Any], process: dict[str, Any]) -> dict[str, Any]:
     return {
@@ -203,6 +198,14 @@ def test_showeredevents_of(chain: Chain) -> None:
         ({"processes": ["e- e+ > mu- mu+ QED=1"]}, "does not have a tree diagram for"),
         ({"processes": ["e- e+ > mu- ghost"]}, "does not have a particle ghost"),
         ({"param_card": {"dim6 2": 1.0}}, "does not have a parameter dim6 2"),
+        (
+            {"processes": ["e- e+ > mu- mu+ h"], "cuts": {}, "param_card": {"decay 23": 0.0}},
+            "Z may be on its mass shell, and its width is 0 in the model ufo_sm: set `decay 23` in `param_card`",
+        ),
+        (
+            {"processes": ["e- e+ > z h, z > mu- mu+"], "cuts": {}, "param_card": {"decay 23": 0.0}},
+            "Z decays, but its width is 0 in the model ufo_sm: set `decay 23` in `param_card`",
+        ),
     ],
 )
 def test_what_cannot_be_generated(chain: Chain, process: dict[str, Any], words: str) -> None:
@@ -226,6 +229,13 @@ def test_weights_that_are_not_a_polynomial(chain: Chain) -> None:
     settings = {**_generate(SHARED, {}), "powers": powers}
     refusal = chain.folder.refusal("generate", "signal.sm", settings, setup=chain.setup)
     assert "|M|² is not a polynomial with the study's powers of the parameters: at alpha = " in refusal
+
+
+def test_a_signal_without_the_parameters(chain: Chain) -> None:
+    """The parameter is the Yukawa coupling of the b quark."""
+    yukawa = {"lha_block": "yukawa", "lha_id": 5, "transform": "4.7*(1 - theta)"}
+    refusal = chain.refusal({**SHARED, "parameters": {"alpha": yukawa}})
+    assert refusal.startswith("the sample signal does not depend on the parameters: allow their order in the process")
 
 
 def test_a_benchmark_without_a_cross_section(chain: Chain) -> None:

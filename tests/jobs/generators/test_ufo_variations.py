@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import pythia8mc
 from mmc.compiler.settings.uncertainties import PdfUncertainty, ScaleUncertainty, Uncertainty
+from mmc.errors import StepError
 from mmc.jobs.formats import weight_groups
 from mmc.jobs.formats.les_houches import EVENTS
+from mmc.jobs.scattering import error_sets
 
 from tests.jobs.generators.test_ufo import Chain, events_of, hadrons
 
@@ -88,10 +90,11 @@ def _running(coupling: float) -> pythia8mc.AlphaStrong:
 
 
 def test_a_set_that_is_not_there(tmp_path: Path, some_set: Path) -> None:
+    """It is missed before the integration; a damaged one before the first event."""
     chain, shared = Chain(tmp_path / "chain"), hadrons()
-    chain.generate(shared, **LEPTONS)
-    assert "no folder of LHAPDF_DATA_PATH has the set of parton distributions Other" in chain.no_events(
-        shared, systematics={"partons": {"effect": "pdf", "variation": "Other"}}, **LEPTONS
-    )
+    line = chain.refusal({**shared, "error_sets": ["Other"]}, **LEPTONS)
+    assert line.startswith("no folder of LHAPDF_DATA_PATH has the set of parton distributions Other: download")
+    assert error_sets.find("SomeSet") == some_set
     (some_set / "SomeSet_0002.dat").unlink()
-    assert "SomeSet is damaged" in chain.no_events(shared, systematics=SYSTEMATICS, **LEPTONS)
+    with pytest.raises(StepError, match=r"SomeSet is damaged: .*SomeSet_0002.dat"):
+        error_sets.load("SomeSet")

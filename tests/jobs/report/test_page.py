@@ -164,7 +164,7 @@ def test_the_rate_has_no_information_on_two_of_seven_parameters() -> None:
     rate = np.outer(slopes, slopes)
     assert not marginal(rate, [0, 1]).any()
     figure = ellipse_figure([Information("rate", rate)], [0, 1], ["a", "b"], 0.95, [0.0, 0.0])
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()][0] == "rate (all allowed)"
+    assert next(text.get_text() for text in figure.axes[0].get_legend().get_texts()) == "rate (all allowed)"
 
 
 def test_an_ellipse_has_the_widths_of_the_covariance_and_a_failed_one_is_dashed() -> None:

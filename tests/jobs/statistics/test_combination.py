@@ -14,10 +14,11 @@ from mmc.jobs.madminer import event_combination, workarounds
 from mmc.jobs.madminer.declarations import Content
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.record import RECORD
-from mmc.jobs.statistics.combination import RegionLikelihood, combine, joint_gain
+from mmc.jobs.statistics.combination import combine, joint_gain, kinds_of
 from mmc.jobs.statistics.combined_verdict import Part, judge, shared_events
 from mmc.jobs.statistics.limits import Grid, Limits, save_arrays
 from mmc.jobs.statistics.profiling import FilledHistogram, VariedHistogram
+from mmc.jobs.statistics.region_likelihood import RegionLikelihood
 from scipy.optimize import minimize
 
 from tests.jobs.learning_jobs import Learning
@@ -57,7 +58,7 @@ def regions(tmp_path: Path) -> list[RegionLikelihood]:
 
 
 def test_likelihoods_are_multiplied(regions: list[RegionLikelihood]) -> None:
-    limits = combine(regions)[""]
+    limits = combine(regions)
     logs = np.array([region.limits[""].log_likelihood for region in regions])
     np.testing.assert_allclose(limits.log_likelihood, logs.sum(axis=0))
     q = logs[:, -1:] - logs
@@ -89,8 +90,9 @@ def test_nuisance_parameters_of_the_same_name_are_the_same(regions: list[RegionL
         best = minimize(change, np.zeros(3), args=(point,), method="BFGS", options={"gtol": 1e-7})
         assert gains[point] == pytest.approx(-best.fun, abs=1e-5)
     assert gains[0] > 0.01
-    found = combine(regions)
-    np.testing.assert_allclose(found["with_systematics"].log_likelihood, found[""].log_likelihood + gains)
+    assert kinds_of(regions) == ["", "with_systematics"]
+    fitted = combine(regions, "with_systematics").log_likelihood
+    np.testing.assert_allclose(fitted, combine(regions).log_likelihood + gains)
     alone = [region.histograms[""](region.n[""], region.expected) for region in regions]
     assert gains[0] < alone[0][0] + alone[1][0], "each region alone could choose its own value of lumi"
 
@@ -102,10 +104,10 @@ def test_regions_with_the_same_events_are_not_independent(
     limits = {"verdict": "passed", "reasons": [], "n_expected": 10.0, "closure": {"integration_error": 0.0}}
     overlap = {} if share is None else {"high": {"n_events": 7, "share": share}}
     parts = [Part("rate.low", "low", limits, {"overlaps": overlap}), Part("rate.high", "high", limits, {})]
-    found = judge(parts, combine(regions)[""], shared_events(parts))
+    found = judge(parts, combine(regions), shared_events(parts))
     assert found["verdict"] == verdict
     assert ("7 simulated events" in " ".join(found["reasons"])) is (share is not None)
-    assert judge(parts, combine(regions)[""], [])["verdict"] == "passed"
+    assert judge(parts, combine(regions), [])["verdict"] == "passed"
 
 
 def _half(source: Path, folder: Path, *, high: bool) -> Path:
@@ -154,6 +156,36 @@ def test_a_sample_that_floats_in_two_regions(toy_events: Path, tmp_path: Path) -
         {"name": "both.rate", **record, "grid": "x"},
         {"$ref": "#/definitions/combination", "definitions": schema["definitions"]},
     )
+
+
+def test_scans_of_two_regions(toy_events: Path, tmp_path: Path) -> None:
+    """The scan of a histogram and a rate, with half of the events floating, agrees with the grid, and needs none."""
+    ranges = {"c1": [-1.0, 1.0], "c2": [-1.0, 1.0]}
+    halves = [_half(toy_events, tmp_path / name, high=name == "high") for name in ("low", "high")]
+    for half in halves:
+        content = Content.read(half / "events.h5")
+        event_combination.combine([content] * 2, [0.5, 0.5], tmp_path / "events.h5", labels=[-1, 0])
+        (tmp_path / "events.h5").replace(half / "events.h5")
+        (half / "events.json").write_text(json.dumps({"overlaps": {}, "floating": ["ttbar"]}))
+    records = []
+    scans = {"scans": [{"over": ["c1"], "points": 5}], "ranges": ranges, "grid": {}}
+    for evaluation in ({}, scans):
+        learning = Learning(tmp_path / f"run_{len(evaluation)}", halves[0], **evaluation)
+        own = {"observables": ["x1", "x2"], "bins": [3, 6]}
+        made = [learning.baseline("histogram", "histogram.low", group="low", combined=True, **own)]
+        learning.events = halves[1]
+        made.append(learning.baseline("rate", "rate.high", group="high", combined=True))
+        of = [{"stage": "baselines", "job": path.name, "group": path.name.partition(".")[2]} for path in made]
+        settings = {**learning.evaluation, "combination": "both", "of": of, "floating": ["ttbar"]}
+        out = learning.run("combinations", "both", settings, events=halves, baseline=made)
+        records.append(json.loads((out / "combination.json").read_text()))
+    (low, high), (scanned_low, scanned_high) = (record["intervals"]["c1"]["0.68"][0] for record in records)
+    assert (low, high) == pytest.approx((scanned_low, scanned_high), abs=0.02) and high - low > 0.1
+    assert records[1]["scans"]["fit"]["best_fit"] == pytest.approx({"c1": 0.0, "c2": 0.0}, abs=1e-3)
+    assert any(name.startswith("scan") for name in np.load(out / "limits.npz").files)
+    on_grid, alone = (record["normalisations"]["ttbar"] for record in records)
+    assert alone["value"] == pytest.approx(1.0, abs=1e-3)
+    assert alone["error"] == pytest.approx(on_grid["error"], rel=0.1)
 
 
 def test_two_regions_are_the_whole(toy_events: Path, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 from mmc.compiler.catalogue.baselines import BASELINES
 from mmc.compiler.checks.annotations import MMC561
 from mmc.compiler.checks.context import Context, rule
-from mmc.compiler.checks.regions import in_regions
+from mmc.compiler.checks.likelihood_scans import MMC524, without_grid
+from mmc.compiler.checks.regions import binned_in_all, has_bins, in_regions
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
 from mmc.compiler.language.document import Path
 
@@ -85,3 +86,19 @@ def possible(ctx: Context) -> Iterator[Diagnostic]:
         if name in BASELINES or name in ctx.entries("methods"):
             message = f"{show(name)} is the name of a method or baseline"
             yield ctx.problem(MMC564, path, message, "choose another name", key=True)
+
+
+@rule(MMC524)
+def on_a_grid(ctx: Context) -> Iterator[Diagnostic]:
+    """Without a grid, likelihoods with bins are combined."""
+    for name, entry in ctx.entries("combinations").items() if without_grid(ctx) else ():
+        of = entry["of"]
+        if not set(of) <= {*ctx.entries("regions"), *ctx.entries("groups")}:
+            continue
+        combined = list(of.values()) if isinstance(of, dict) else binned_in_all(ctx, of)
+        without = [item for item in combined if not has_bins(ctx, item)]
+        if without or not combined:
+            what = f"the likelihood of {show(without[0])} has" if without else "the likelihoods have"
+            message = f"{what} no bins, so they are combined on a grid, and the study has none"
+            help_text = "write a `grid`, or combine the rate, histograms or sally"
+            yield ctx.problem(MMC524, ("combinations", name, "of"), message, help_text, key=True)

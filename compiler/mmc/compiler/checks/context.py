@@ -64,7 +64,7 @@ class Context:
         """The study with every default filled in and whole numbers as integers."""
         known = _without(self.document.data, self.unknown)
         data: dict[str, Any] = whole_numbers(fill_defaults(known))
-        return _with_whole_points(_with_whole_scans(data))
+        return _with_listed_weights(_with_whole_points(_with_whole_scans(data)))
 
     @cached_property
     def sound_data(self) -> dict[str, Any]:
@@ -152,9 +152,14 @@ class Context:
 
     @cached_property
     def columns(self) -> frozenset[str]:
-        """The quantities that samples of tables name, as MadMiner writes them."""
-        samples = self.samples.values() if self.origin is TABLES else ()
-        return frozenset(madminer_name(name) for sample in samples for name in sample.get("columns", ()))
+        """The quantities that samples of tables name, as MadMiner writes them; also if a sample has other errors."""
+        samples = self.data[TABLES.section][TABLES.samples] if self.origin is TABLES else {}
+        columns = [
+            sample.get("columns")
+            for sample in (samples.values() if isinstance(samples, dict) else ())
+            if isinstance(sample, dict)
+        ]
+        return frozenset(madminer_name(name) for names in columns if isinstance(names, dict) for name in names)
 
     @property
     def samples_path(self) -> Path:
@@ -288,6 +293,22 @@ def _with_whole_points(data: dict[str, Any]) -> dict[str, Any]:
     for _, value, schema in walk(data, resolve(load_schema())) if known else ():
         if isinstance(value, dict) and _is_point(schema):
             value.update({name: number for name, number in known.items() if name not in value})
+    return data
+
+
+ALL_ELEMENTS = "[:]"
+"""The end of the name of a column of lists with a weight for each benchmark."""
+
+
+def _with_listed_weights(data: dict[str, Any]) -> dict[str, Any]:
+    """The study with a column for each benchmark where tables have the weights in lists."""
+    events, benchmarks = data.get("events"), data.get("benchmarks")
+    tables = events.get("tables") if isinstance(events, dict) else None
+    for sample in tables.values() if isinstance(tables, dict) and isinstance(benchmarks, dict) else ():
+        weights = sample.get("weights") if isinstance(sample, dict) else None
+        if isinstance(weights, str) and weights.endswith(ALL_ELEMENTS):
+            column = weights.removesuffix(ALL_ELEMENTS)
+            sample["weights"] = {name: f"{column}[{index}]" for index, name in enumerate(benchmarks or ())}
     return data
 
 

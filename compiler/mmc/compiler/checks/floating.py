@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from mmc.compiler.catalogue.baselines import BASELINES, HISTOGRAM, RATE
-from mmc.compiler.catalogue.methods import METHODS
+from mmc.compiler.catalogue.baselines import RATE
 from mmc.compiler.checks.context import Context, rule
-from mmc.compiler.checks.regions import in_regions
+from mmc.compiler.checks.regions import binned_in_all, has_bins, in_regions
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
 from mmc.compiler.language.document import Path
 
@@ -45,11 +44,11 @@ def possible(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(MMC565, path, message, "remove `include_xsec: false`, or this", key=True)
         if isinstance(entry["of"], dict):
             for region, what in entry["of"].items():
-                if what in in_regions(ctx, region) and not _has_bins(ctx, what):
+                if what in in_regions(ctx, region) and not has_bins(ctx, what):
                     message = f"the likelihood of {show(what)} has no bins in which a normalisation can be fitted"
                     help_text = "name `rate`, a histogram or sally"
                     yield ctx.problem(MMC565, ("combinations", name, "of", region), message, help_text)
-        elif _combined(ctx, entry["of"]) == []:
+        elif binned_in_all(ctx, entry["of"]) == []:
             message = "no rate, histogram or score method is evaluated in all of the regions"
             yield ctx.problem(MMC565, path, message, "add `baselines: {rate: true}`", key=True)
 
@@ -62,7 +61,7 @@ def constrained(ctx: Context) -> Iterator[Diagnostic]:
         if n_floating < n_regions:
             continue
         of = entry["of"]
-        if set(of.values() if isinstance(of, dict) else _combined(ctx, of)) == {RATE.name}:
+        if set(of.values() if isinstance(of, dict) else binned_in_all(ctx, of)) == {RATE.name}:
             message = f"{n_regions} rates measure {n_regions} numbers, and {n_floating} normalisations float"
             help_text = "add a region, use a histogram in a region, or let fewer float"
             yield ctx.problem(MMC566, ("combinations", name, "floating"), message, help_text, key=True)
@@ -75,19 +74,3 @@ def _samples(ctx: Context, of: list[str]) -> list[str] | None:
         return None
     named = [regions[name]["samples"] if name in regions else groups[name] for name in of]
     return list(dict.fromkeys(sample for own in named for sample in (every if own == "all" else own)))
-
-
-def _combined(ctx: Context, of: list[str]) -> list[str]:
-    """The methods and baselines with bins that all regions have."""
-    there = [in_regions(ctx, region) for region in of]
-    return [name for name in there[0] if all(name in others for others in there) and _has_bins(ctx, name)]
-
-
-def _has_bins(ctx: Context, name: str) -> bool:
-    if name in BASELINES:
-        return BASELINES[name].has_bins
-    entry = ctx.entries("methods").get(name)
-    if entry is None:  # a named histogram
-        return HISTOGRAM.has_bins
-    method = METHODS.get(entry.get("method", name))
-    return method is None or method.has_bins(ctx.get("evaluation", "score_likelihood"))

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mmc.compiler.catalogue.baselines import FISHER, HISTOGRAM, names_of_limits
+from mmc.compiler.catalogue.baselines import BASELINES, FISHER, HISTOGRAM, names_of_limits
+from mmc.compiler.catalogue.methods import METHODS
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.evaluation import histograms
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
@@ -89,6 +90,23 @@ def in_regions(ctx: Context, region: str) -> list[str]:
 
 def _has_group(baseline: Any) -> bool:
     return isinstance(baseline, dict) and "group" in baseline
+
+
+def binned_in_all(ctx: Context, of: list[str]) -> list[str]:
+    """The methods and baselines with bins that all of some regions have."""
+    there = [in_regions(ctx, region) for region in of]
+    return [name for name in there[0] if all(name in others for others in there) and has_bins(ctx, name)]
+
+
+def has_bins(ctx: Context, name: str) -> bool:
+    """Whether the likelihood of a method or baseline is that of a histogram with the same bins at all points."""
+    if name in BASELINES:
+        return BASELINES[name].has_bins
+    entry = ctx.entries("methods").get(name)
+    if entry is None:  # a named histogram
+        return HISTOGRAM.has_bins
+    method = METHODS.get(entry.get("method", name))
+    return method is None or method.has_bins(ctx.get("evaluation", "score_likelihood"))
 
 
 def _name(histogram: Path) -> str:

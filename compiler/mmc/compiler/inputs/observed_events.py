@@ -7,9 +7,13 @@ steps read it when they set limits.
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from mmc.compiler.catalogue.names import madminer_name
+
+FEWEST_DIFFERENT = 10
+"""Fewer different events may be alike by chance."""
 
 
 class ObservedError(ValueError):
@@ -22,7 +26,8 @@ def parse_observed(text: str, observables: Sequence[str]) -> list[list[float]]:
     >>> parse_observed("pt, eta\\n31.5, 0.2\\n", ["eta", "pt"])
     [[0.2, 31.5]]
 
-    :raises ObservedError: when a column is missing or duplicated, a value is not a finite number, or there is no event
+    :raises ObservedError: when a column is missing or duplicated, a value is not a finite number, there is no event, or
+        each event is there several times
     """
     rows = csv.reader(io.StringIO(text.removeprefix("\ufeff")), skipinitialspace=True)
     try:
@@ -32,6 +37,9 @@ def parse_observed(text: str, observables: Sequence[str]) -> list[list[float]]:
         raise ObservedError(f"line {rows.line_num} is not a row of a CSV file: {error}") from error
     if not events:
         raise ObservedError("it holds no event")
+    counts = Counter(map(tuple, events)).values()
+    if len(counts) >= FEWEST_DIFFERENT and math.gcd(*counts) > 1:
+        raise ObservedError(f"it holds each event {math.gcd(*counts)} times: give each event once")
     return events
 
 

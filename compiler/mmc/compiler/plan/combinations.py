@@ -69,11 +69,15 @@ def combined(study: Study, source: EventSource) -> tuple[Combined, ...]:
 
 
 def _is_combined(study: Study, combination: Combination, names: tuple[str, ...]) -> bool:
-    """Whether a list of regions combines a method or baseline: with floating normalisations, only those with bins."""
-    if not combination.floating or study.evaluation is None:
+    """Whether a list of regions combines a method or baseline.
+
+    With floating normalisations, or without a grid, only those with bins, and Fisher information without the former.
+    """
+    if study.evaluation is None or (study.evaluation.grid and not combination.floating):
         return True
     if names[0] in BASELINES:
-        return BASELINES[names[0]].has_bins
+        kind = BASELINES[names[0]]
+        return kind.has_bins or not (kind.has_limits or combination.floating)
     method = next(method for method in study.methods if method.name == names[0])
     return method.declared.has_bins(study.evaluation.score_likelihood)
 

@@ -133,12 +133,17 @@ class Stage:
         return from_json(cls, {**self.settings, **job.settings})
 
     def configuration(self) -> dict[str, Any]:
-        """The content of the stage's configuration file: the shared settings, and the settings of each job."""
+        """The content of the stage's configuration file: the shared settings, and the settings of each job.
+
+        Threads and time limit change no output.
+        """
         jobs = {
             job.name: {"seed": job.seed, "fingerprint": job.fingerprint, "settings": dict(job.settings)}
             for job in self.jobs
         }
-        return {"stage": self.name, "shared": dict(self.settings), "threads": self.resources.cpus, "jobs": jobs}
+        limit = {} if self.resources.time_s is None else {"time_s": self.resources.time_s}
+        head = {"stage": self.name, "shared": dict(self.settings), "threads": self.resources.cpus}
+        return {**head, **limit, "jobs": jobs}
 
 
 @dataclass(frozen=True)

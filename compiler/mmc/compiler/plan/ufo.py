@@ -57,6 +57,7 @@ def _add_generate(builder: Builder, study: Study, generation: UfoGeneration, fil
                 process=_process(sample, files),
                 powers=None if sample.background else powers(study),
                 trust=files.trusted_cards(study.trust, generation.model.file),
+                error_sets=_error_sets(study, sample),
             )
             named = (settings.model.file, settings.process.param_card_file)
             drafts.append(
@@ -129,6 +130,11 @@ def _varied(study: Study, event_job: EventJob) -> dict[str, Uncertainty]:
     """The uncertainties that change the weight of each event differently."""
     every = uncertainties(study, event_job)
     return {name: one for name, one in every.items() if isinstance(one, ScaleUncertainty | PdfUncertainty)}
+
+
+def _error_sets(study: Study, sample: UfoSample) -> tuple[str, ...]:
+    every = (study.systematics[name] for name in sample.systematics)
+    return tuple(dict.fromkeys(one.variation for one in every if isinstance(one, PdfUncertainty)))
 
 
 def _model(generation: UfoGeneration, files: StageFiles) -> UfoModel:

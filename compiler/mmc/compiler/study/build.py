@@ -366,6 +366,7 @@ def _resources(entry: Mapping[str, Any]) -> Resources:
         cpus=entry["cpus"],
         memory_mib=None if memory is None else math.ceil(parse_quantity(memory, "memory")),
         time_s=None if time is None else math.ceil(parse_quantity(time, "time")),
+        retries=entry.get("retries", 0),
     )
 
 

@@ -16,6 +16,7 @@ from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer.setup_file import Benchmarks
 from mmc.jobs.matrix_elements import Point
 from mmc.jobs.matrix_elements.morphing import random_point
+from mmc.jobs.scattering import error_sets
 from mmc.jobs.scattering.collision import Differential
 from mmc.jobs.scattering.integration import Channelled, Part, integrate
 from mmc.jobs.scattering.subprocesses import subprocesses
@@ -33,9 +34,11 @@ def run(job: StepJob) -> None:
 
     :raises StepError: the model does not load or lacks the process; the squared matrix element is not a polynomial with
         the study's powers, or is the same at all benchmarks; the cross section vanishes at a benchmark or does not
-        converge; or no point of phase space passes the cuts
+        converge; no point of phase space passes the cuts; or no folder has the parton distributions of an uncertainty
     """
     settings = job.read(UfoGenerateSettings)
+    for name in settings.error_sets:
+        error_sets.find(name)
     setup = Benchmarks.of(job)
     points = ufo_collision.points(settings, setup)
     model, collider = ufo_collision.model(job, settings), ufo_collision.collider(settings)

@@ -84,10 +84,7 @@ class Block:
 
 
 class EventFile:
-    """A MadMiner event file with morphing; all partitions use the same test and validation splits.
-
-    MadMiner's order in a file: training events, validation events, test events.
-    """
+    """A MadMiner event file: training, validation, test events. All partitions use the same splits."""
 
     def __init__(self, path: Path, test_split: float, validation_split: float, *, balanced: bool = True) -> None:
         """``balanced``: combine the benchmarks with the balance heuristic; otherwise as MadMiner does."""

@@ -54,6 +54,7 @@ def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: Re
     labels = {name: figures.axis_label(named.label or name) for name, named in settings.parameters.items()}
     drawn: dict[str, Picture] = {}
     records = [*results["baselines"], *results["methods"]]
+    combined = [{**entry, "method_name": entry["name"]} for entry in results.get("combinations", ()) if "grid" in entry]
     for kind, at in itertools.product(KINDS, dict.fromkeys([None, *(record.get(MORE) for record in records)])):
         with_kind = [record for record in records if (not kind or kind in record) and record.get(MORE) == at]
         on_grid = [record for record in with_kind if grids[record["name"]].axes]
@@ -61,7 +62,8 @@ def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: Re
         if on_grid:
             lines = curves(on_grid, grids, settings.style.colors, kind)
             found = _limits(on_grid, lines, settings, labels, kind)
-        found |= dict(_scans(with_kind, grids, settings, labels, kind))
+        scanned = [record for record in combined if at is None and (not kind or kind in record)]
+        found |= dict(_scans([*with_kind, *scanned], grids, settings, labels, kind))
         drawn |= (
             found
             if at is None

@@ -16,7 +16,7 @@ from mmc.jobs.arrays import read_npz
 from mmc.jobs.job import read_json, read_record
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.report.agreement import MORE, Choices, check_agreement
-from mmc.jobs.statistics.combination import LIKELIHOOD
+from mmc.jobs.statistics.region_likelihood import LIKELIHOOD
 from mmc.reading import shown
 
 FORMAT = "mmc-results/1.0"

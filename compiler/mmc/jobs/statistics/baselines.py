@@ -105,7 +105,9 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
     tested = DataEvidence(problem, lambda events: result.log_ratio(events.x[:, columns]), random)
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
-        return verdict.judge(replace(tested.on(limits, rate), mean_ratio=result.ratio, unfilled=result.unfilled))
+        return verdict.judge(
+            replace(tested.on(limits, rate), mean_ratio=result.ratio, unfilled=result.unfilled, sparse=result.sparse)
+        )
 
     def cells() -> Cells:
         return Cells.of_histogram(problem, result, lambda events: events.x[:, columns])

@@ -14,159 +14,84 @@ Nuisance parameters with the same name are the same in all regions, and are fitt
 normalisations of samples that float (:mod:`mmc.jobs.statistics.floating`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
 
 import numpy as np
 
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.floating import Normalisations, check_constrained, check_measures, fit
-from mmc.jobs.statistics.limits import Grid, Limits
-from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.profiling import BLOCK, FilledHistogram, Likelihood, Response, VariedHistogram
-from mmc.jobs.statistics.result import Result
+from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.profiling import BLOCK, Likelihood, Response
+from mmc.jobs.statistics.region_likelihood import KINDS, RegionLikelihood
 
-LIKELIHOOD = "likelihood.npz"
-"""What a combination reads of the limits in a region."""
-KINDS = ("", "without_rate", "observed", "observed_without_rate")
-"""The kinds of limits whose likelihoods are multiplied; the empty name stands for expected limits."""
-_EXPECTED, _NUISANCE, _FLOATING = "expected", "nuisance.", "floating."
-_HISTOGRAM = tuple(item.name for item in fields(VariedHistogram))
+PROFILED = "with_systematics"
+"""The end of the name of limits with fitted nuisance parameters."""
 
 
-@dataclass(frozen=True)
-class RegionLikelihood:
-    """The likelihood of one region at all points of the grid and the true point."""
-
-    limits: Mapping[str, Limits]
-    """Limits by kind, at nominal values of the nuisance parameters."""
-    n: Mapping[str, float]
-    """The number of events of the data, expected (an empty name) and ``observed``."""
-    expected: Array
-    """The expected numbers of events, shape (points + 1,)."""
-    nuisance: tuple[str, ...]
-    """The nuisance parameters that are fitted; empty if none are."""
-    histograms: Mapping[str, FilledHistogram]
-    """The histogram with nuisance parameters and samples that float, by the data that fill it, as in :attr:`n`; empty
-    if the likelihood has no bins that all points share."""
-    floating: tuple[str, ...] = ()
-    """The samples that may float, in the order of the parts of the histograms."""
-
-    @classmethod
-    def of(cls, problem: LimitProblem, result: Result) -> "RegionLikelihood":
-        """The likelihood behind a result."""
-        every = {"": result.limits, **result.variants}
-        return cls(
-            limits={kind: every[kind] for kind in KINDS if kind in every},
-            n={"": problem.n_expected, **({} if problem.observed is None else {"observed": problem.n_observed})},
-            expected=problem.expected,
-            nuisance=tuple(problem.file.nuisance_parameters) if problem.profiled else (),
-            histograms=result.histograms,
-            floating=problem.file.floating,
-        )
-
-    def arrays(self) -> dict[str, Array]:
-        """The arrays of :data:`LIKELIHOOD`."""
-        found: dict[str, Any] = {"events": self.expected}
-        found |= {f"{_NUISANCE}{name}": k for k, name in enumerate(self.nuisance)}
-        found |= {f"{_FLOATING}{name}": k for k, name in enumerate(self.floating)}
-        found |= {f"{name or _EXPECTED}.n": n for name, n in self.n.items()}
-        for name, limits in self.limits.items():
-            kind = name or _EXPECTED
-            found[f"{kind}.log_likelihood"] = limits.log_likelihood
-            found[f"{kind}.n_measured"] = -1 if limits.n_measured is None else limits.n_measured
-            found[f"{kind}.per_simulated"] = np.broadcast_to(limits.per_simulated, limits.log_likelihood.shape)
-            if limits.replicas is not None:
-                found[f"{kind}.replicas"] = limits.replicas
-        for name, filled in self.histograms.items():
-            found |= {f"{name or _EXPECTED}.{key}": getattr(filled.histogram, key) for key in _HISTOGRAM}
-            found[f"{name or _EXPECTED}.fractions"] = filled.fractions
-        return found
-
-    @classmethod
-    def read(cls, arrays: Mapping[str, Any], grid: Grid) -> "RegionLikelihood":
-        """The likelihood from :meth:`arrays`."""
-        limits, n, histograms = {}, {}, {}
-        for kind in KINDS:
-            own: dict[str, Any] = {
-                key.partition(".")[2]: item for key, item in arrays.items() if key.split(".")[0] == (kind or _EXPECTED)
-            }
-            if "log_likelihood" in own:
-                measured = None if own["n_measured"] < 0 else int(own["n_measured"])
-                log = own["log_likelihood"], measured, own["per_simulated"], own.get("replicas")
-                limits[kind] = Limits(grid, *log)
-            if "n" in own:
-                n[kind] = float(own["n"])
-            if "fractions" in own:
-                histogram = VariedHistogram(**{key: own[key] for key in _HISTOGRAM})
-                histograms[kind] = FilledHistogram(histogram, own["fractions"])
-        nuisance, floating = (
-            tuple(key.removeprefix(start) for key in arrays if key.startswith(start))
-            for start in (_NUISANCE, _FLOATING)
-        )
-        return cls(limits, n, arrays["events"], nuisance, histograms, floating)
-
-    @property
-    def is_fitted(self) -> bool:
-        """Whether its nuisance parameters, if it has any, can be fitted together with those of other regions."""
-        return not self.nuisance or set(self.histograms) == set(self.n)
-
-
-def combine(regions: Sequence[RegionLikelihood]) -> dict[str, Limits]:
-    """The limits of all regions together, by kind: the kinds that all regions have.
+def kinds_of(regions: Sequence[RegionLikelihood]) -> list[str]:
+    """The kinds of limits that all regions have.
 
     ``with_systematics`` and ``observed_with_systematics`` are added if there are nuisance parameters and all can be
     fitted together.
     """
     kinds = [kind for kind in KINDS if all(kind in region.limits for region in regions)]
-    found = {kind: _product(regions, kind) for kind in kinds}
-    if any(region.nuisance for region in regions) and all(region.is_fitted for region in regions):
-        for data in [kind for kind in ("", "observed") if kind in kinds]:
-            limits = found[data]
-            fitted = limits.log_likelihood + joint_gain(regions, data)
-            name = "_".join(filter(None, (data, "with_systematics")))
-            found[name] = replace(limits, log_likelihood=fitted, replicas=None)
-    return found
+    varied = [region for region in regions if region.nuisance]
+    fitted = bool(varied) and all(region.has_bins for region in varied)
+    return kinds + [f"{kind}_{PROFILED}".strip("_") for kind in ("", "observed") if fitted and kind in kinds]
+
+
+def combine(regions: Sequence[RegionLikelihood], kind: str = "") -> Limits:
+    """The limits of all regions together, of one of :func:`kinds_of`."""
+    data = kind.removesuffix(PROFILED).strip("_")
+    limits = _product(regions, data)
+    if data == kind:
+        return limits
+    fitted = limits.log_likelihood + joint_gain(regions, data)
+    return replace(limits, log_likelihood=fitted, replicas=None)
 
 
 def combine_floating(
-    regions: Sequence[RegionLikelihood], names: Sequence[str]
-) -> tuple[dict[str, Limits], dict[str, Normalisations]]:
-    """The limits as in :func:`combine`, with the rates, and the normalisations of samples that are fitted with them.
+    regions: Sequence[RegionLikelihood], names: Sequence[str], kind: str = ""
+) -> tuple[Limits, Normalisations]:
+    """The limits as in :func:`combine`, and the normalisations of samples that are fitted with the parameters.
 
     :param names: the samples that float
-    :raises StepError: when nothing constrains a normalisation
     """
-    found: dict[str, Limits] = {}
-    fits: dict[str, Normalisations] = {}
-    if not all(set(region.histograms) == set(region.n) for region in regions):
+    data, profiled = "observed" if kind.startswith("observed") else "", kind.endswith(PROFILED)
+    found = joint_normalisations(regions, data, names, nuisance=profiled)
+    of_expected = joint_normalisations(regions, "", names, nuisance=profiled) if data else found
+    expected = np.array([region.limits[""].log_likelihood for region in regions]) + _of_regions(of_expected, regions)
+    nominal = _product(regions, data)
+    limits = replace(
+        nominal,
+        log_likelihood=nominal.log_likelihood + found.gain,
+        n_measured=None if nominal.n_measured is None else max(nominal.n_measured - len(names), 1),
+        per_simulated=_mean_factor(expected, _factors(regions, data), regions),
+        replicas=None,
+    )
+    return limits, found
+
+
+def check_floating(regions: Sequence[RegionLikelihood], names: Sequence[str]) -> None:
+    """Check that regions can measure the normalisations of samples, and the parameters too.
+
+    :raises StepError: when they cannot
+    """
+    if not all(region.has_bins for region in regions):
         raise StepError("normalisations float in regions whose likelihoods have bins")
-    nominal = combine(regions)
-    for kind, limits in nominal.items():
-        if "without_rate" in kind:
-            continue
-        data = "observed" if "observed" in kind else ""
-        normalisations = joint_normalisations(regions, data, names, nuisance="with_systematics" in kind)
-        n_measured = None if limits.n_measured is None else limits.n_measured - len(names)
-        if n_measured is not None and n_measured < 1:
-            raise StepError(
-                f"the regions measure {limits.n_measured} numbers, and {len(names)} normalisations float: nothing is "
-                "left to measure the parameters; add a region or bins"
-            )
-        fits[kind] = normalisations
-        expected = np.array([region.limits[""].log_likelihood for region in regions])
-        expected += _of_regions(fits[kind.replace("observed", "").strip("_")], regions)
-        found[kind] = replace(
-            limits,
-            log_likelihood=nominal[data].log_likelihood + normalisations.gain,
-            n_measured=n_measured,
-            per_simulated=_mean_factor(expected, _factors(regions, data), regions),
-            replicas=None,
+    n_measured = _product(regions, "").n_measured
+    if n_measured is not None and n_measured <= len(names):
+        raise StepError(
+            f"the regions measure {n_measured} numbers, and {len(names)} normalisations float: nothing is left to "
+            "measure the parameters; add a region or bins"
         )
-    check_measures(names, nominal[""], found[""], fits[""].values)
-    return found, fits
+    last = len(regions[0].expected) - 1
+    at_truth = [_response(region, "", (), names, slice(last, last + 1)) for region in regions]
+    check_constrained(names, _join(at_truth))
+    limits, fits = combine_floating(regions, names)
+    check_measures(names, combine(regions), limits, fits.values)
 
 
 def _product(regions: Sequence[RegionLikelihood], kind: str) -> Limits:
@@ -231,15 +156,12 @@ def joint_normalisations(
     """The fit of the normalisations of some samples to all regions together, with the rates.
 
     :param nuisance: whether nuisance parameters are fitted too
-    :raises StepError: when the regions do not tell the normalisations apart
     """
     names = tuple(dict.fromkeys(name for region in regions for name in region.nuisance)) if nuisance else ()
     expected, events = _expected(regions), _events(regions, data)
     parts = []
     for rows in _blocks(len(expected), (len(names) + len(floating)) * len(events)):
         response = _join([_response(region, data, names, floating, rows) for region in regions])
-        if rows.stop >= len(expected):
-            check_constrained(floating, response, -1)
         parts.append(fit(response, events, expected[rows]))
     return Normalisations.join(parts)
 

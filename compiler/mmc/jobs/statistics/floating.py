@@ -98,14 +98,13 @@ def fit(response: Response, data: Array, expected: Array) -> Normalisations:
     return Normalisations(gain, likelihood.per_bin(place), 1.0 + place[:, n:], errors[:, n:])
 
 
-def check_constrained(names: Sequence[str], response: Response, point: int) -> None:
+def check_constrained(names: Sequence[str], response: Response) -> None:
     """Check that the bins tell the factors apart, if the parameters are known.
 
-    :param response: as in :func:`fit`
-    :param point: the index of the true point
+    :param response: as in :func:`fit`, at the true point
     :raises StepError: when a sample is in no bin, or several samples have the same parts of all bins
     """
-    events, parts = response.shares[point], response.parts[point]
+    events, parts = response.shares[0], response.parts[0]
     information = (parts * events[:, np.newaxis]).T @ parts
     size = np.sqrt(np.diag(information))
     for name, own in zip(names, size, strict=True):

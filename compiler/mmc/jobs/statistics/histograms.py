@@ -93,10 +93,7 @@ def check_bins(binning: Binning, filled: "Filled", x: Array, coefficients: Array
     if binning.size > 1 and np.count_nonzero(filled.counts) == 1:
         ranges = ", ".join(f"{column.min():g} to {column.max():g}" for column in x.T)
         raise StepError(f"all events are in one of {binning.size} bins: change the bins; the values are {ranges}")
-    sums = filled.template.sums @ coefficients
-    squares = filled.template.products @ coefficients @ coefficients
-    sparse = sums**2 < FEW * squares
-    part = float(sums[sparse].sum() / sums.sum())
+    part = filled.template.sparse(coefficients)
     if part > MOST_SPARSE:
         raise StepError(
             f"{part:.0%} of the cross section is in bins with fewer than {FEW:g} effective events "
@@ -112,6 +109,12 @@ class Template:
     """Sums of the benchmark weights, shape (bins, benchmarks)."""
     products: Array
     """Sums of products of two benchmark weights, shape (bins, benchmarks, benchmarks)."""
+
+    def sparse(self, coefficients: Array) -> float:
+        """The part of the cross section in bins with fewer than :data:`FEW` effective events, at a point."""
+        sums = self.sums @ coefficients
+        squares = self.products @ coefficients @ coefficients
+        return float(sums[sums**2 < FEW * squares].sum() / sums.sum())
 
     @classmethod
     def of(cls, index: npt.NDArray[np.intp], events: Events, size: int) -> "Template":
@@ -308,6 +311,8 @@ class HistogramFigures:
     """The mean of r under the reference at each point."""
     unfilled: float
     """The fraction of the data, expected or observed, in unknown bins; the larger of the two."""
+    sparse: float
+    """The part of the cross section in bins with few effective events, at the point of the Asimov data."""
     log_ratio: Callable[[Array], Array]
     """ln r of events (events, variables) at each point, shape (points, events)."""
     fractions: Array | None = None
@@ -329,6 +334,7 @@ class HistogramFigures:
             observed=ShapeLikelihood.join(observed) if observed else None,
             ratio=ratio,
             unfilled=max(item.unfilled for item in items),
+            sparse=max(item.sparse for item in items),
             log_ratio=lambda values: np.concatenate([item.log_ratio(values) for item in items]),
         )
 
@@ -364,19 +370,25 @@ def histogram_figures(
     fractions = filling / filling.sum() if data is None else binning.fractions(data)
     of_observed = None if observed is None else binning.fractions(observed)
 
-    def shape_likelihood(found: Array, histogram: VariedHistogram, *, itself: bool) -> ShapeLikelihood:
-        with_data = FilledHistogram(histogram, np.maximum(found, 0.0))
-        gain = with_data if len(histogram.up) else None
+    def filled_varied(found: Array, sums: Array | None = None, *, matches: bool) -> FilledHistogram:
+        histogram, data = varied if sums is None else varied.refilled(sums), np.maximum(found, 0.0)
+        return FilledHistogram(histogram.matched(truth, data) if matches else histogram, data)
+
+    def shape_likelihood(found: Array, *, itself: bool, expected: bool) -> ShapeLikelihood:
         each = [sums @ truth / (sums @ truth).sum() if itself else found for sums in left_out]
+        with_data, gain = filled_varied(found, matches=expected), None
+        if len(varied.up):
+            others = [filled_varied(*pair, matches=expected) for pair in zip(each, left_out, strict=True)]
+            gain = replace(with_data, without_groups=others)
         replicas = np.stack([other @ filling for other, filling in zip(tables, each, strict=True)])
         return ShapeLikelihood(ratio.mean_log(found), gain, replicas, with_data)
 
-    matched = varied.matched(truth, np.maximum(fractions, 0.0))
     return HistogramFigures(
-        expected=shape_likelihood(fractions, matched, itself=data is None),
-        observed=None if of_observed is None else shape_likelihood(of_observed, varied, itself=False),
+        expected=shape_likelihood(fractions, itself=data is None, expected=True),
+        observed=None if of_observed is None else shape_likelihood(of_observed, itself=False, expected=False),
         ratio=MeanRatio(mean, error),
         unfilled=max(ratio.unknown_fraction(found) for found in (fractions, of_observed) if found is not None),
+        sparse=filled.template.sparse(truth),
         log_ratio=lambda values: table[:, binning.index(values)],
         fractions=fractions,
         table=table,

@@ -22,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mmc.errors import StepError
-from mmc.jobs.madminer.event_file import Array, Events
+from mmc.jobs.madminer.event_file import Array, Events, Partition
+from mmc.jobs.madminer.nuisance_effects import exponents
 from mmc.jobs.statistics.closure.toys import MOST_LEFT_OUT, blocks, lowest, minus_2_log
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.histograms import Binning, HistogramFigures, Template
@@ -102,6 +103,17 @@ def nature_of(problem: LimitProblem) -> Events:
     shares = sizes / sizes.sum()
     weights = [share * part.weights for share, part in zip(shares, parts, strict=True)]
     return Events(np.concatenate([part.x for part in parts]), np.concatenate(weights))
+
+
+def effects_on_nature(problem: LimitProblem) -> tuple[Array, Array] | None:
+    """MadMiner's a and b of the events of :func:`nature_of`, each (nuisance parameters, events).
+
+    None if nuisance parameters are not fitted.
+    """
+    partitions: list[Partition] = ["all"] if problem.simulation == "all" else [problem.partition, problem.simulation]
+    known = [problem.variations(partition) for partition in partitions]
+    sides = [np.stack(list(effects.values()), axis=1) for effects in known if effects is not None]
+    return exponents(*np.concatenate(sides, axis=2)) if sides else None
 
 
 def with_toys(

@@ -27,6 +27,8 @@ class Result:
     arrays: Mapping[str, Array]
     variants: Mapping[str, Limits]
     verdicts: Mapping[str, Verdict]
+    own: LimitProblem
+    """The problem as the likelihood reads it: its events, and the number of measured numbers."""
     histograms: Mapping[str, FilledHistogram]
     """The histogram with expected events (an empty name) and with ``observed`` events, for fits together with others.
     """
@@ -66,7 +68,7 @@ class Result:
                 verdicts[name] = judge_varied(variants[name], nominal)
         shapes = {"": expected} | ({} if observed is None else {"observed": observed})
         histograms = {name: shape.histogram for name, shape in shapes.items() if shape.histogram is not None}
-        return cls(limits, verdict, arrays, variants, verdicts, histograms)
+        return cls(limits, verdict, arrays, variants, verdicts, problem, histograms)
 
     def all_arrays(self) -> dict[str, Array]:
         """The arrays of ``limits.npz``; the arrays of further limits have the name of the limits as a prefix."""

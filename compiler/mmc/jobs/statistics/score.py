@@ -107,6 +107,7 @@ def score_result(
             scores=scores_at_reference,
             compared=compared,
             unfilled=result.unfilled,
+            sparse=result.sparse,
         )
         return verdict.judge(evidence)
 

@@ -9,9 +9,9 @@ from mmc.jobs.job import StepJob, group_entry, write_json
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.baseline_information import fisher_information
 from mmc.jobs.statistics.baselines import LIKELIHOODS, density
-from mmc.jobs.statistics.combination import LIKELIHOOD, RegionLikelihood
 from mmc.jobs.statistics.limits import save_arrays
 from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.region_likelihood import LIKELIHOOD, RegionLikelihood
 from mmc.jobs.statistics.scanning.fitted import fitted
 
 

@@ -10,12 +10,12 @@ from mmc.compiler.settings.combinations import CombinationSettings, CombinedPart
 from mmc.errors import StepError
 from mmc.jobs.arrays import read_npz
 from mmc.jobs.job import StepJob, read_json, write_json
-from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.combination import LIKELIHOOD, RegionLikelihood, combine, combine_floating
+from mmc.jobs.madminer.event_file import Array, EventFile
+from mmc.jobs.statistics.combined_limits import combined_limits, grid_of
 from mmc.jobs.statistics.combined_verdict import Part, judge, shared_events
 from mmc.jobs.statistics.fisher import Information
-from mmc.jobs.statistics.floating import Normalisations
-from mmc.jobs.statistics.limits import Grid, Limits, save_arrays
+from mmc.jobs.statistics.limits import save_arrays
+from mmc.jobs.statistics.region_likelihood import LIKELIHOOD, RegionLikelihood
 
 _STAGES = {stage.name: stage for stage in (EVALUATE, BASELINES_STAGE)}
 
@@ -46,23 +46,18 @@ def run(job: StepJob) -> None:
     }
     paths = [folder / LIKELIHOOD for folder in folders]
     if all(path.is_file() for path in paths):
-        parameters = settings.limits.parameters
-        truth = tuple(settings.limits.theta_true[name] for name in parameters)
-        grid = Grid.of(settings.limits.grid, parameters, truth)
+        file = EventFile.of(job.events(settings.of[0].group), settings.limits)
+        grid = grid_of(settings.limits)
         regions = [RegionLikelihood.read(read_npz(path), grid) for path in paths]
-        fits: Mapping[str, Normalisations] = {}
-        if settings.floating:
-            limits, fits = combine_floating(regions, settings.floating)
-            found["floating"] = list(settings.floating)
-        else:
-            limits = combine(regions)
+        limits, fits = combined_limits(regions, settings.limits, settings.floating, file.coefficients)
+        found |= {"floating": list(settings.floating)} if settings.floating else {}
         expected, levels = limits.pop(""), settings.limits.confidence_levels
         arrays = expected.arrays()
-        found |= expected.summary(levels) | judge(parts, expected, overlaps) | _fitted(settings, fits, "", expected)
+        found |= expected.summary(levels) | judge(parts, expected, overlaps) | _fitted(fits, "")
         for kind, variant in limits.items():
             arrays |= {f"{kind}_{key}": array for key, array in variant.values().items()}
             found[kind] = variant.summary(levels) | judge(parts, variant, overlaps, kind)
-            found[kind] |= _fitted(settings, fits, kind, variant)
+            found[kind] |= _fitted(fits, kind)
         save_arrays(job.out / "limits.npz", arrays)
     paths = [folder / "fisher.npz" for folder in folders]
     if not settings.floating and all(path.is_file() for path in paths) and _at_one_point(parts):
@@ -78,11 +73,9 @@ def run(job: StepJob) -> None:
     write_json(job.out / COMBINATIONS.record, found)
 
 
-def _fitted(
-    settings: CombinationSettings, fits: Mapping[str, Normalisations], kind: str, limits: Limits
-) -> dict[str, Any]:
+def _fitted(fits: Mapping[str, Any], kind: str) -> dict[str, Any]:
     """The normalisations that are fitted, if any."""
-    return {"normalisations": fits[kind].summary(settings.floating, limits)} if kind in fits else {}
+    return {"normalisations": fits[kind]} if kind in fits else {}
 
 
 def _described(part: CombinedPart, record: Part) -> dict[str, Any]:

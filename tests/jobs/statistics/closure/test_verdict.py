@@ -30,13 +30,16 @@ def verdict(
     error: float = 0.001,
     true: float = 0.0,
     unfilled: float | None = None,
+    sparse: float = 0.0,
     **figures: Any,
 ) -> Verdict:
     """The verdict on a Gaussian likelihood around the point (``true``, 0), with figures of further tests."""
     difference = problem.points - np.array([true, 0.0])
     limits = problem.limits(-0.1 * np.square(difference).sum(axis=1))
     ratio = None if mean is None else MeanRatio(np.broadcast_to(mean, len(problem.points)), np.full(442, error))
-    evidence = Evidence(problem, limits, mean_ratio=ratio, unfilled=unfilled)
+    evidence = Evidence(
+        problem, limits, mean_ratio=ratio, unfilled=unfilled, sparse=None if unfilled is None else sparse
+    )
     assert set(figures) <= {test.name for test in TESTS}
     return grade(judge(evidence).figures | figures, evidence)
 
@@ -96,6 +99,14 @@ def test_data_in_bins_without_simulated_events_are_doubtful(problem: LimitProble
     found = verdict(problem, 1.0, unfilled=0.02)
     assert found.verdict == "doubtful" and "2.0% of the data are in bins without simulated events" in found.reasons[0]
     assert verdict(problem, 1.0, unfilled=0.009).verdict == "passed"
+
+
+def test_bins_with_few_events_make_limits_too_strong(problem: LimitProblem) -> None:
+    """As 4,000 events in 5^7 cells of the score of seven parameters, whose limits are 7 % too strong."""
+    found = verdict(problem, 1.0, unfilled=0.0, sparse=0.7)
+    assert found.verdict == "doubtful"
+    assert "70% of the cross section is in bins with fewer than 10 effective events" in found.reasons[0]
+    assert verdict(problem, 1.0, unfilled=0.0, sparse=0.4).verdict == "passed"
 
 
 def test_a_region_between_the_points_of_the_grid_is_not_resolved(problem: LimitProblem) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.closure.declaration import DOUBTFUL, FAILED, PASSED, SIGNIFICANCE
+from mmc.jobs.statistics.closure.declaration import DOUBTFUL, FAILED, PASSED, SIGNIFICANCE, significance
 from mmc.jobs.statistics.closure.evidence import Compared
 from mmc.jobs.statistics.histograms import quantiles
 
@@ -118,7 +118,7 @@ def verdict_on(entries: Sequence[Mapping[str, Any]], threshold: float) -> tuple[
 
     :param threshold: -2 ln λ on the contour; the verdict is doubtful if the errors cannot show such a difference
     """
-    for verdict, (k, _) in SIGNIFICANCE.items():
+    for verdict, (k, _) in significance(len(entries)).items():
         for entry in entries:
             if entry["chi_square"] > VISIBLE + k * entry["error"]:
                 return verdict, entry
