@@ -14,12 +14,16 @@ from mmc.jobs.madminer import event_combination, workarounds
 from mmc.jobs.madminer.declarations import Content
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.record import RECORD
-from mmc.jobs.statistics.combination import combine, joint_gain, kinds_of
+from mmc.jobs.statistics import neyman
+from mmc.jobs.statistics.combination import combine, joint_gain, kinds_of, with_common_toys
 from mmc.jobs.statistics.combined_verdict import Part, judge, shared_events
+from mmc.jobs.statistics.histograms import Template
 from mmc.jobs.statistics.limits import Grid, Limits, save_arrays
+from mmc.jobs.statistics.neyman import Cells, ToySource
 from mmc.jobs.statistics.profiling import FilledHistogram, VariedHistogram
 from mmc.jobs.statistics.region_likelihood import RegionLikelihood
 from scipy.optimize import minimize
+from scipy.stats import chi2, poisson
 
 from tests.jobs.learning_jobs import Learning
 from tests.support import ROOT
@@ -128,6 +132,36 @@ def _half(source: Path, folder: Path, *, high: bool) -> Path:
     return folder
 
 
+def test_toys_of_two_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Means 20 (1 + c) and 10 (2 - c): coverage and critical values are those of all pairs of counts."""
+    monkeypatch.setattr(neyman, "TOYS", 40_000)
+    monkeypatch.setattr(neyman, "PROBES", 10)
+    grid, axis = Grid({"c": np.linspace(0.0, 1.0, 41)}, (0.5,)), np.append(np.linspace(0.0, 1.0, 41), 0.5)
+    coefficients, regions = np.stack([np.ones(42), axis], axis=1), []
+    for k, weights in enumerate(([[20.0, 20.0]], [[20.0, -10.0]])):
+        sums = np.array(weights)
+        mu, content = coefficients @ sums[0], Template(sums, 1e-9 * np.einsum("bi,bj->bij", sums, sums))
+        cells = Cells(1, lambda content=content: [(np.zeros((42, 1)), content)])  # type: ignore[misc]
+        source = ToySource(cells, coefficients, sums[0], mu)
+        limits = Limits(grid, mu[-1] * np.log(mu) - mu, 1, np.zeros(42))
+        region = RegionLikelihood({"": limits}, {"": mu[-1]}, mu, (), {}, toys=source)
+        save_arrays(tmp_path / f"{k}.npz", region.arrays())
+        regions.append(RegionLikelihood.read(read_npz(tmp_path / f"{k}.npz"), grid))
+    found = with_common_toys(regions, {"": combine(regions)}, [0.68, 0.95], np.random.default_rng(1))[""]
+    critical = found.critical
+    assert critical is not None
+    first, second = (region.expected[:-1, np.newaxis] for region in regions)
+    n, m = (counts.ravel() for counts in np.meshgrid(np.arange(90), np.arange(60)))
+    q = -2.0 * (n * np.log(first) - first + m * np.log(second) - second)
+    probability = poisson.pmf(n, first) * poisson.pmf(m, second)
+    for k, level in enumerate((0.68, 0.95)):
+        exact = (probability * (q - q.min(axis=0) <= chi2.ppf(level, 1))).sum(axis=1)
+        assert critical.coverage[k] == pytest.approx(exact[critical.probes], abs=0.03)
+        own = (probability * (q - q.min(axis=0) <= critical.at(level)[:-1, np.newaxis])).sum(axis=1)
+        assert own.mean() == pytest.approx(level, abs=0.02)
+
+
+@pytest.mark.usefixtures("plain_figures")
 def test_a_sample_that_floats_in_two_regions(toy_events: Path, tmp_path: Path) -> None:
     """In one region of counts, three quarters of the events are of a sample that floats; in the other, a ninth."""
     halves, learning = [], Learning(tmp_path / "run", toy_events)
@@ -136,7 +170,8 @@ def test_a_sample_that_floats_in_two_regions(toy_events: Path, tmp_path: Path) -
         content = Content.read(half / "events.h5")
         event_combination.combine([content] * 2, [1.0, factor], tmp_path / "events.h5", labels=[-1, 0])
         (tmp_path / "events.h5").replace(half / "events.h5")
-        (half / "events.json").write_text(json.dumps({"overlaps": {}, "floating": ["ttbar"]}))
+        whole = json.loads((toy_events / "events.json").read_text())
+        (half / "events.json").write_text(json.dumps({**whole, "overlaps": {}, "floating": ["ttbar"]}))
         halves.append(half)
     made = []
     for half in halves:
@@ -151,6 +186,10 @@ def test_a_sample_that_floats_in_two_regions(toy_events: Path, tmp_path: Path) -
     assert fitted["value"] == pytest.approx(1.0, abs=0.01)
     n_low = next(part["n_expected"] for part in record["of"] if part["group"] == "low")
     assert fitted["error"] > n_low**-0.5 / 0.75, "that of the count, if everything else were known"
+    inputs = {"events": halves, "baseline": made, "combination": [out]}
+    report = learning.report(groups=["low", "high"], formats=["svg"], **inputs)
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert "Normalisations that are fitted with the parameters</caption>" in page
     schema = json.loads((ROOT / "schema" / "1.0" / "results.json").read_text())
     jsonschema.validate(
         {"name": "both.rate", **record, "grid": "x"},

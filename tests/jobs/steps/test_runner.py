@@ -96,7 +96,10 @@ def test_threads_are_limited_before_numpy_comes(folder: Folder, monkeypatch: pyt
         ({"fail": "step", "with": ["two\nlines   of text"]}, "two lines of text"),
         ({"fail": "other", "with": ["boom"]}, "ValueError: boom"),
         ({"fail": "other", "with": []}, "ValueError"),
-        ({"fail": "disk", "with": [28, "No space left on device"]}, "cannot write: [Errno 28] No space left on device"),
+        (
+            {"fail": "disk", "with": [28, "No space left on device"]},
+            "cannot write: [Errno 28] No space left on device, in PLACE",
+        ),
         ({"fail": "memory", "with": []}, "out of memory: MemoryError"),
         ({"fail": "memory", "with": ["Unable to allocate 3 TiB"]}, "out of memory: Unable to allocate 3 TiB"),
         (
@@ -106,13 +109,14 @@ def test_threads_are_limited_before_numpy_comes(folder: Folder, monkeypatch: pyt
         ({"fail": "disk", "with": [12, "Cannot allocate memory"]}, "out of memory: [Errno 12] Cannot allocate memory"),
         (
             {"fail": "runtime", "with": ["Can't decrement id ref count (unable to close file, errno = 28)"]},
-            "cannot write: Can't decrement id ref count (unable to close file, errno = 28)",
+            "cannot write: Can't decrement id ref count (unable to close file, errno = 28), in PLACE",
         ),
         ({"import": "no_such_package.part"}, "no_such_package is not installed: pip install 'mmc[steps]'"),
     ],
 )
 def test_failure_is_one_line_and_leaves_only_the_log(folder: Folder, settings: dict[str, Any], reason: str) -> None:
-    assert folder.refusal("configure", "job", settings) == reason
+    place = str(folder.path / "configure")
+    assert folder.refusal("configure", "job", settings) == reason.replace("PLACE", place)
     assert "Traceback" in (folder.path / "configure" / "job.log").read_text()
 
 

@@ -1,15 +1,17 @@
 """The stage that combines the likelihoods of several regions or groups."""
 
-from collections.abc import Iterator
+import posixpath
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mmc.compiler.catalogue.baselines import BASELINES
 from mmc.compiler.catalogue.stages import BASELINES_STAGE, COMBINATIONS, EVALUATE
 from mmc.compiler.plan.builder import Builder, Draft, slug
 from mmc.compiler.plan.event_source import EventSource
+from mmc.compiler.plan.files import StageFiles
 from mmc.compiler.plan.model import Flow, Input
 from mmc.compiler.plan.training import evaluated_estimators
-from mmc.compiler.settings.combinations import CombinationSettings, CombinedPart
+from mmc.compiler.settings.combinations import CombinationSettings, CombinedPart, OtherStudy
 from mmc.compiler.settings.limits import LimitSettings
 from mmc.compiler.study.model import AskedBaseline, Combination, Study
 
@@ -71,9 +73,12 @@ def combined(study: Study, source: EventSource) -> tuple[Combined, ...]:
 def _is_combined(study: Study, combination: Combination, names: tuple[str, ...]) -> bool:
     """Whether a list of regions combines a method or baseline.
 
-    With floating normalisations, or without a grid, only those with bins, and Fisher information without the former.
+    With floating normalisations, with toys, or without a grid, only those with bins; Fisher information without the
+    first.
     """
-    if study.evaluation is None or (study.evaluation.grid and not combination.floating):
+    if study.evaluation is None:
+        return True
+    if study.evaluation.grid and study.evaluation.confidence != "toys" and not combination.floating:
         return True
     if names[0] in BASELINES:
         kind = BASELINES[names[0]]
@@ -98,10 +103,22 @@ def _parts(
             yield names, CombinedPart(stage="evaluate", job=slug(*estimator.identity), group=name)
 
 
-def add_combinations(builder: Builder, study: Study, limits: LimitSettings, source: EventSource) -> None:
+def add_combinations(
+    builder: Builder, study: Study, limits: LimitSettings, source: EventSource, file_digests: Mapping[str, str]
+) -> None:
     """Add one job for each likelihood of several regions."""
+    files = StageFiles(file_digests)
     drafts, outputs = [], {EVALUATE.name: EVALUATE.output, BASELINES_STAGE.name: BASELINES_STAGE.output}
     for item in combined(study, source):
+        others = tuple(
+            OtherStudy(
+                name=other.name,
+                results=files.name(other.results),
+                limits=files.name(other.limits),
+                file=posixpath.basename(other.limits),
+            )
+            for other in item.combination.others
+        )
         settings = CombinationSettings(
             limits=limits,
             directions={} if study.evaluation is None else study.evaluation.directions,
@@ -109,10 +126,13 @@ def add_combinations(builder: Builder, study: Study, limits: LimitSettings, sour
             of=item.parts,
             independent=item.combination.independent,
             floating=item.combination.floating,
+            others=others,
         )
         events = [source.job(part.group) for part in item.parts]
         needs = (*events, *((part.stage, part.job) for part in item.parts))
-        drafts.append(Draft(item.names, settings, needs, ", ".join(part.job for part in item.parts)))
+        label = ", ".join([*(part.job for part in item.parts), *(other.name for other in others)])
+        read_files = tuple(name for other in others for name in (other.results, other.limits))
+        drafts.append(Draft(item.names, settings, needs, label, files=read_files))
     read = {stage for draft in drafts for stage, _ in draft.needs}
     inputs = tuple(Input(output, stage, Flow.ALL) for stage, output in outputs.items() if stage in read)
-    builder.add(COMBINATIONS.name, drafts, inputs=(source.input, *inputs), scattered=True)
+    builder.add(COMBINATIONS.name, drafts, inputs=(source.input, *inputs), files=files.inputs, scattered=True)

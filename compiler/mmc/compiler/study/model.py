@@ -112,6 +112,15 @@ class Region:
 
 
 @dataclass(frozen=True)
+class OtherResults:
+    """The limits of another study: the files of its results and of one of its likelihoods."""
+
+    name: str
+    results: str
+    limits: str
+
+
+@dataclass(frozen=True)
 class Combination:
     """Regions or groups whose likelihoods are multiplied."""
 
@@ -122,6 +131,8 @@ class Combination:
     """Whether the regions are of different data."""
     floating: tuple[str, ...]
     """The samples whose normalisations are fitted with the parameters."""
+    others: tuple[OtherResults, ...]
+    """The results of other studies that are combined with these."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ Nuisance parameters with the same name are the same in all regions, and are fitt
 normalisations of samples that float (:mod:`mmc.jobs.statistics.floating`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
@@ -23,6 +23,7 @@ from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.floating import Normalisations, check_constrained, check_measures, fit
 from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.neyman import critical_values
 from mmc.jobs.statistics.profiling import BLOCK, Likelihood, Response
 from mmc.jobs.statistics.region_likelihood import KINDS, RegionLikelihood
 
@@ -92,6 +93,35 @@ def check_floating(regions: Sequence[RegionLikelihood], names: Sequence[str]) ->
     check_constrained(names, _join(at_truth))
     limits, fits = combine_floating(regions, names)
     check_measures(names, combine(regions), limits, fits.values)
+
+
+def with_common_toys(
+    regions: Sequence[RegionLikelihood],
+    limits: Mapping[str, Limits],
+    levels: Sequence[float],
+    random: np.random.Generator,
+) -> dict[str, Limits]:
+    """The limits with critical values from toys of all regions, as :func:`mmc.jobs.statistics.neyman.with_toys`.
+
+    :raises StepError: when a likelihood has no bins, or too much of the cross section is in bins of negative weight
+    """
+    toys = [region.toys for region in regions if region.toys is not None]
+    if len(toys) < len(regions):
+        raise StepError("toys of a combination need likelihoods with bins: the rate, a histogram or sally")
+    found = {}
+    for kinds in (("", "observed"), ("without_rate", "observed_without_rate")):
+        named = {kind: limits[kind] for kind in kinds if kind in limits}
+        with_rate = [region.rate and kinds[0] == "" for region in regions]
+        sets = [named] if all(with_rate) else [{kind: entry} for kind, entry in named.items()]
+        for together in filter(None, sets):
+            data = "observed" if "observed" in next(iter(together)) else ""
+            sources = [
+                source if rate else replace(source, n=region.n[data])
+                for source, rate, region in zip(toys, with_rate, regions, strict=True)
+            ]
+            critical = critical_values(sources, list(together.values()), levels, random)
+            found |= {kind: replace(entry, critical=critical) for kind, entry in together.items()}
+    return found
 
 
 def _product(regions: Sequence[RegionLikelihood], kind: str) -> Limits:

@@ -12,7 +12,7 @@ import numpy as np
 from mmc.compiler.settings.limits import LimitSettings
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.combination import check_floating, combine, combine_floating, kinds_of
+from mmc.jobs.statistics.combination import check_floating, combine, combine_floating, kinds_of, with_common_toys
 from mmc.jobs.statistics.limits import Cloud, Grid, Limits
 from mmc.jobs.statistics.region_likelihood import RegionLikelihood
 from mmc.jobs.statistics.scanning.box import Box
@@ -105,6 +105,7 @@ def combined_limits(
     settings: LimitSettings,
     floating: tuple[str, ...],
     coefficients: Callable[[Array], Array],
+    random: np.random.Generator,
 ) -> tuple[dict[str, Limits], dict[str, Any]]:
     """The limits of several regions together by kind, and the normalisations that are fitted, by kind.
 
@@ -112,6 +113,7 @@ def combined_limits(
     confidence region.
 
     :param coefficients: gives the morphing coefficients of points (points, parameters)
+    :param random: draws toys, if critical values are from toys
     :raises StepError: when normalisations cannot float, or there is neither a grid nor bins
     """
     truth = np.array([settings.theta_true[name] for name in settings.parameters])
@@ -137,11 +139,13 @@ def combined_limits(
             limits, fit = combine_floating(regions, floating, kind)
         else:
             limits = combine(regions, kind)
-        limits = replace(limits, scans=scans.get(kind))
-        found[kind] = limits = limits if cloud is None else replace(limits, grid=cloud)
+        limits = replace(limits, scans=scans.get(kind), grid=limits.grid if cloud is None else cloud)
+        found[kind] = limits
         if fit is not None:
             own = replace(likelihood, kind=kind)
             fitted[kind] = fit.summary(floating, limits) if cloud is None else own.normalisations(scans[kind].fit)
+    if settings.confidence == "toys":
+        found = with_common_toys(regions, found, settings.confidence_levels, random)
     return found, fitted
 
 

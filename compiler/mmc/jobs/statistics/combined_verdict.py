@@ -25,6 +25,8 @@ class Part:
     """The record of its limits."""
     events: Mapping[str, Any]
     """The record of its events."""
+    other: bool = False
+    """Whether it is of another study."""
 
     def judged(self, kind: str) -> Mapping[str, Any]:
         """The verdict on a kind of limits; those without a verdict of their own have the one of expected limits."""
@@ -78,6 +80,7 @@ def _own(
     if limits.scans is not None:
         for problem in limits.scans.problems:
             yield DOUBTFUL if limits.scans.fit.converged else FAILED, problem
+    parts = [part for part in parts if not part.other]
     errors = [part.limits["closure"]["integration_error"] for part in parts]
     if "without_rate" not in kind and None not in errors:
         numbers = [part.limits["n_expected"] for part in parts]

@@ -8,8 +8,9 @@ import numpy as np
 
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.truth import FLOOR
-from mmc.jobs.statistics.histograms import IMPOSSIBLE, ROUNDING
+from mmc.jobs.statistics.histograms import IMPOSSIBLE, ROUNDING, Template
 from mmc.jobs.statistics.limits import Grid, Limits
+from mmc.jobs.statistics.neyman import Cells, ToySource
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import FilledHistogram, VariedHistogram
 from mmc.jobs.statistics.result import Result
@@ -19,7 +20,8 @@ LIKELIHOOD = "likelihood.npz"
 """What a combination reads of the limits in a region."""
 KINDS = ("", "without_rate", "observed", "observed_without_rate")
 """The kinds of limits whose likelihoods are multiplied; the empty name stands for expected limits."""
-_EXPECTED, _NUISANCE, _FLOATING, _SIMULATED = "expected", "nuisance.", "floating.", "simulated."
+_EXPECTED, _NUISANCE, _FLOATING, _SIMULATED, _TOYS = "expected", "nuisance.", "floating.", "simulated.", "toys."
+_CELLS = ("log_ratios", "sums", "products", "coefficients")
 _HISTOGRAM = tuple(item.name for item in fields(VariedHistogram))
 
 
@@ -44,6 +46,8 @@ class RegionLikelihood:
     """The sums of the simulated events."""
     rate: bool = True
     """Whether expected limits include the rate."""
+    toys: ToySource | None = None
+    """What toys are drawn from, if it has bins; None without toys."""
 
     @classmethod
     def of(cls, problem: LimitProblem, result: Result) -> "RegionLikelihood":
@@ -58,6 +62,7 @@ class RegionLikelihood:
             floating=problem.file.floating,
             simulated=SimulatedSums.from_problem(result.own),
             rate=bool(result.own.include_xsec),
+            toys=result.toys if result.histograms else None,
         )
 
     def arrays(self) -> dict[str, Array]:
@@ -65,6 +70,10 @@ class RegionLikelihood:
         found: dict[str, Any] = {"events": self.expected, "rate": self.rate}
         if self.simulated is not None:
             found |= {f"{_SIMULATED}{key}": item for key, item in vars(self.simulated).items() if item is not None}
+        if self.toys is not None:
+            ((table, content),) = self.toys.cells.blocks()
+            arrays = (table, content.sums, content.products, self.toys.coefficients)
+            found |= {f"{_TOYS}{key}": item for key, item in zip(_CELLS, arrays, strict=True)}
         found |= {f"{_NUISANCE}{name}": k for k, name in enumerate(self.nuisance)}
         found |= {f"{_FLOATING}{name}": k for k, name in enumerate(self.floating)}
         found |= {f"{name or _EXPECTED}.n": n for name, n in self.n.items()}
@@ -103,10 +112,14 @@ class RegionLikelihood:
         )
         simulated = None
         if f"{_SIMULATED}rates" in arrays:
-            sums: dict[str, Any] = {item.name: arrays.get(f"{_SIMULATED}{item.name}") for item in fields(SimulatedSums)}
-            simulated = SimulatedSums(**sums)
-        rate = bool(arrays["rate"])
-        return cls(limits, n, arrays["events"], nuisance, histograms, floating, simulated, rate)
+            rates, sums = arrays[f"{_SIMULATED}rates"], arrays[f"{_SIMULATED}sums"]
+            simulated = SimulatedSums(rates, sums, arrays.get(f"{_SIMULATED}products"))
+        toys, rate = None, bool(arrays["rate"])
+        if f"{_TOYS}{_CELLS[0]}" in arrays:
+            table, sums, products, coefficients = (arrays[f"{_TOYS}{key}"] for key in _CELLS)
+            cells = Cells(len(sums), lambda: [(table, Template(sums, products))])
+            toys = ToySource(cells, coefficients, sums.sum(axis=0), arrays["events"])
+        return cls(limits, n, arrays["events"], nuisance, histograms, floating, simulated, rate, toys)
 
     @property
     def has_bins(self) -> bool:

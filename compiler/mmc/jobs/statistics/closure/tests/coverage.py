@@ -62,8 +62,8 @@ def coverage_figures(
     result = []
     for k, probe in enumerate(population.probes):
         q, curve = toys.minus_2_log(k, rate=rate)
-        q = q[probe] - lowest(problem, q)
-        centre = float(curve[probe] - lowest(problem, curve))
+        q = q[probe] - lowest(problem.grid, q)
+        centre = float(curve[probe] - lowest(problem.grid, curve))
         half_step = _half_step(problem, curve, problem.points[probe])
         for level in problem.levels:
             widening = 1.0 + float(per_simulated[probe])
