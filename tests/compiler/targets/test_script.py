@@ -324,7 +324,7 @@ def test_a_job_without_the_output_of_this_study_is_a_failure(
 def test_a_job_that_fails_is_tried_again(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
     """As often as the study says; the siblings of one that never succeeds have run."""
     plan = make_plan()
-    stages = (replace(stage, resources=Resources(retries=stage.name == "simulate")) for stage in plan.stages)
+    stages = (replace(stage, resources=Resources(retries=int(stage.name == "simulate"))) for stage in plan.stages)
     folder = place(replace(plan, stages=tuple(stages)), "script", tmp_path / "bundle")
     once, always = "simulate/signal.sm.0", "simulate/signal.sm.1"
     done = run(folder, step_program, "-j", "2", FAKE_ONCE=once, FAKE_FAIL=always)
