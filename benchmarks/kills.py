@@ -1,10 +1,11 @@
 """What `kill -9` does to a study: nothing may be lost, done twice or damaged.
 
-    python benchmarks/kills.py [--kills N] [--seed N]
+    python benchmarks/kills.py [--kills N] [--seed N] [--on local|slurm|hyperqueue]
 
 Runs a small study of real jobs with `mmc run`, kills a random process at a random time, and starts the same command
 again, until N processes have been killed; whenever the study is finished, it starts from nothing. The target is in turn
-`mmc run`, its `run.sh`, a job, or all of them at once. Prints one JSON object:
+`mmc run`, its `run.sh` (with `--on`: what stands in its place), a job, or all of them at once. A Slurm of one node is
+started for this. Prints one JSON object:
 
 - lost: jobs that were finished before a kill and are not afterwards
 - doubled: jobs that ran again although they were finished, or in two processes at a time
@@ -25,6 +26,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -74,13 +77,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--on", choices=("local", "slurm", "hyperqueue"), default="local")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="mmc-kills-"))
     (folder / "study.yaml").write_text(STUDY, encoding="utf-8")
     started = time.monotonic()
-    subprocess.run(_command(folder, "undisturbed"), check=True, stdout=subprocess.DEVNULL)
-    attack = Attack(folder, digests(folder / "undisturbed"), random.Random(arguments.seed))
-    found = attack.go(arguments.kills)
+    subprocess.run(_command(folder, "undisturbed", "local"), check=True, stdout=subprocess.DEVNULL)
+    attack = Attack(folder, arguments.on, digests(folder / "undisturbed"), random.Random(arguments.seed))
+    with _slurm() if arguments.on == "slurm" else nullcontext():
+        found = attack.go(arguments.kills)
     shutil.rmtree(folder)
     print(json.dumps(found | {"seconds": round(time.monotonic() - started)}))
 
@@ -88,12 +93,14 @@ def main() -> None:
 class Attack:
     """The runs of the study, and what was found wrong."""
 
-    def __init__(self, folder: Path, expected: dict[Job, dict[str, str]], draw: random.Random) -> None:
+    def __init__(self, folder: Path, on: str, expected: dict[Job, dict[str, str]], draw: random.Random) -> None:
         self.folder = folder
+        self.on = on
         self.out = folder / "run" / "out"
         self.expected = expected
         self.draw = draw
         self.kills: Counter[str] = Counter()
+        self.job_killed = False
         self.wrong: dict[str, list[str]] = {name: [] for name in ("lost", "doubled", "damaged", "left", "other")}
         self.finished_runs = 0
 
@@ -124,8 +131,9 @@ class Attack:
 
     def _run(self, target: str | None) -> None:
         """Run the study, and kill the target at a random time if there is one."""
+        was_killed = self.job_killed  # a job that died when nobody watched is told by the next run
         with (self.folder / "said").open("w+", encoding="utf-8") as said:
-            process = subprocess.Popen(_command(self.folder, "run"), stdout=subprocess.DEVNULL, stderr=said)
+            process = subprocess.Popen(_command(self.folder, "run", self.on), stdout=subprocess.DEVNULL, stderr=said)
             deadline = time.monotonic() + (self.draw.uniform(0.0, LONGEST_S) if target else float("inf"))
             while process.poll() is None and time.monotonic() < deadline:
                 self._look_for_twins()
@@ -134,14 +142,15 @@ class Attack:
             process.wait()
             said.seek(0)
             text = said.read().strip()
-        if process.returncode == 0 or killed or " is in use by " in text:
+        self.job_killed = target in {"job", "all"} and killed
+        if process.returncode == 0 or killed or was_killed or " is in use by " in text:
             return
         self.wrong["other"].append(text)
 
     def _kill(self, target: str, run: int) -> bool:
         """Kill a process of the run; whether there was one."""
         script = children(run)
-        jobs = [job for process in script for job in children(process) if b"step" in words(job)]
+        jobs = processes_of(self.folder, b"step")
         one = self.draw.sample(jobs, min(1, len(jobs)))
         chosen = {"mmc run": [run], "run.sh": script, "job": one, "all": [run, *script, *jobs]}[target]
         for process in self.draw.sample(chosen, len(chosen)):
@@ -168,8 +177,19 @@ class Attack:
         self.wrong["left"] += [str(path.relative_to(self.folder)) for path in hidden]
 
 
-def _command(folder: Path, name: str) -> list[str]:
-    return [MMC, "run", str(folder / "study.yaml"), "--out", str(folder / name), "--jobs", "2"]
+def _command(folder: Path, name: str, on: str) -> list[str]:
+    cores = [] if on == "slurm" else ["--jobs", "2"]
+    return [MMC, "run", str(folder / "study.yaml"), "--out", str(folder / name), "--on", on, *cores]
+
+
+@contextmanager
+def _slurm() -> Iterator[None]:
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+    from tests.slurm import cluster
+
+    with cluster() as variables:
+        os.environ.update(variables)
+        yield
 
 
 def finished(out: Path) -> dict[Job, int]:
@@ -204,11 +224,23 @@ def words(process: int) -> list[bytes]:
 
 
 def processes_of(folder: Path, word: bytes | None = None) -> list[int]:
-    """The living processes whose command lines name a folder, and have a certain word."""
+    """The living processes whose command lines name a folder or that work in it, and have a certain word."""
     place = os.fsencode(folder)
     every = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
     found = [(process, words(process)) for process in every if process != os.getpid()]
-    return [p for p, line in found if any(place in part for part in line) and (word is None or word in line)]
+    return [
+        p
+        for p, line in found
+        if (any(place in part for part in line) or place in _working_in(p)) and (word is None or word in line)
+    ]
+
+
+def _working_in(process: int) -> bytes:
+    """The working directory of a process."""
+    try:
+        return os.fsencode(Path(f"/proc/{process}/cwd").readlink())
+    except OSError:
+        return b""
 
 
 if __name__ == "__main__":

@@ -81,6 +81,19 @@ def test_what_is_no_number_is_wrong(server: LanguageServer, tmp_path: Path, numb
     assert (item.code, item.span.line) in [("MMC103", line), ("MMC301", line)]
 
 
+def test_a_study_that_extends_says_only_what_is_different(server: LanguageServer, tmp_path: Path) -> None:
+    text = (
+        'mmc: "1.0"\nextends: base.yaml\ncuts: null\nevaluation: {luminosity: 3 ab^-1, fisher_information: null}\n'
+        "generation: {samples: {signal: {events: 30_000}}}\nmethods: {alices: {training: {n_epochs: 5}}, sally:}\n"
+    )
+    study = described(tmp_path, text)
+    study.write_text(study.read_text().replace("study.json", "extending.json"))
+    assert server.diagnostics(study) == []
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(study.read_text().replace("n_epochs", "epochs").replace("extends: base.yaml\n", ""))
+    assert len(server.diagnostics(wrong)) == 2
+
+
 def test_the_number_of_a_key_is_explained_as_the_key(server: LanguageServer, tmp_path: Path) -> None:
     study = changed(tmp_path, "seed: 20", "seed: 2_000")
     server.diagnostics(study)

@@ -21,6 +21,7 @@ CHOSEN = {
     "wh-smeft/study": ["yadage"],
     "drell-yan/regions": ["yadage"],
     "toy-simulator/study": ["script"],
+    "wh-ntuple/study": ["script"],
     "wh-smeft/laptop": ["script"],
     "drell-yan/tuning": ["yadage"],
     "drell-yan/tiny": [target for target in TARGETS if target != "reana"],

@@ -96,6 +96,23 @@ class Folder:
                 os.unlink(last, dir_fd=parent)
         return self.create(name)
 
+    def link(self, source: Path, name: str) -> None:
+        """A file with the content of another one, which must be a regular file: a hard link, or a copy on another disk.
+
+        :raises MmcError: also when there is something with this name
+        """
+        if source.is_symlink() or not source.is_file():
+            raise MmcError(f"{source} is not a file")
+        self.make()
+        with self._in_parent(name, make=True) as (parent, last):
+            if self._kind(parent, last) is not None:
+                raise MmcError(self._other(name))
+            with suppress(OSError):
+                os.link(source, last, dst_dir_fd=parent, follow_symlinks=False)
+                return
+        with source.open("rb") as original, self.appearing(name) as stream:
+            shutil.copyfileobj(original, stream)
+
     def move(self, old: str, new: str) -> None:
         """Give a file or folder another name below the folder, where nothing but an empty folder may be."""
         with self._in_parent(old) as (source, last), self._in_parent(new, make=True) as (parent, name):

@@ -1,12 +1,10 @@
 """``mmc run``: progress, results, failures, and going on after Ctrl-C, a kill and an edit."""
 
-import hashlib
 import json
 import os
 import pty
 import re
 import select
-import shlex
 import shutil
 import signal
 import subprocess
@@ -21,74 +19,17 @@ from mmc.cli.main import main
 from mmc.cli.progress import Progress
 from mmc.locks import BUNDLE, RUN, held
 
+from tests.cli.fake_mmc import PENDING, write_fake
 from tests.support import RUN_WITH_PATH, STUDIES
 
 N_JOBS = 35
-PENDING = f'[ "$1" != pending ] || exec {shlex.quote(sys.executable)} -m mmc "$@"\n'
-STEP = (
-    f"#!/usr/bin/env bash\n{PENDING}"
-    + """\
-# Stands in for `mmc step STAGE --config FILE --job JOB … --out DIR`: what it does is in the files of its own folder.
-here=${0%/*} stage=$2 config=$4 job=$6 out="${@: -1}" unlucky=
-echo "$stage $job" >>"$here/started"
-[ ! -e "$here/sleep" ] || sleep "$(<"$here/sleep")"
-[ ! -e "$here/fail" ] || read -r unlucky <"$here/fail"
-if [ "$unlucky" = "$stage $job" ]; then
-  echo "mmc step $stage[$job]: no luck today (log: $out.log)" >&2
-  exit 3
-fi
-[ ! -e "$out.part" ] || rm -rf "$out.part"
-mkdir "$out.part" && cp "$here/results.json" "$out.part"
-while read -r print; do
-  [[ $print != "\\"$job\\": ["* ]] || break
-done <"$config"
-print=${print%\\"*}
-cat >"$out.part/job.json" <<END
-{"stage": "$stage", "job": "$job", "fingerprint": "${print##*\\"}", "seed": 1, "seconds": 0.0, "mmc": "0",
- "outputs": {"results.json": RESULT}}
-END
-[ "$stage" != track ] || cp "$here/tracking.json" "$out.part"
-[ ! -e "$out" ] || rm -rf "$out"
-mv "$out.part" "$out"
-"""
-)
-TOYS = [
-    {"theta": {"c_LL": at}, "level": level, "critical_value": q + at, "error": 0.05, "asymptotic": q, "coverage": level}
-    for level, q in ((0.68, 2.28), (0.95, 5.99))
-    for at in (0.0, 0.3)
-]
-RATE = {
-    "name": "rate",
-    "toys": {"per_point": 1000, "map": TOYS},
-    "allowed_fraction": {"0.68": 0.3, "0.95": 0.6},
-    "allowed_area": {"0.68": 0.3, "0.95": 0.5521},
-    "allowed_area_error": {"0.68": 0.002, "0.95": 0.003},
-    "verdict": "passed",
-    "touches_edge": True,
-}
-SALLY = {
-    "name": "sally",
-    "allowed_fraction": {"0.68": 0.0, "0.95": 0.2},
-    "allowed_area": {"0.68": 0.1, "0.95": 0.155},
-    "allowed_area_error": {},
-    "verdict": "failed",
-    "touches_edge": False,
-}
-RESULTS = {"baselines": [RATE], "methods": [SALLY], "warnings": [f"warning {n}" for n in range(8)]}
 Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
 def fake(tmp_path: Path) -> Path:
     """A folder with a program `mmc` that does nothing quickly."""
-    folder = tmp_path / "fake"
-    folder.mkdir()
-    results = json.dumps(RESULTS).encode()
-    output = {"bytes": len(results), "sha256": hashlib.sha256(results).hexdigest(), "modified_ns": 0}
-    (folder / "mmc").write_text(STEP.replace("RESULT", json.dumps(output)))
-    (folder / "mmc").chmod(0o755)
-    (folder / "results.json").write_bytes(results)
-    return folder
+    return write_fake(tmp_path / "fake")
 
 
 @pytest.fixture

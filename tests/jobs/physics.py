@@ -77,7 +77,7 @@ class Folder:
     ) -> list[str]:
         """The words after ``mmc step``; writes the configuration that they name."""
         config = self.path / f"{stage}.{job}.config.json"
-        config.write_text(json.dumps(configuration(stage, {}, 1, [settings], {job: (0, seed, "f" * 24)})))
+        config.write_text(json.dumps(configuration(stage, {}, [settings], {job: (0, seed, "f" * 24)})))
         words = [stage, "--config", str(config), "--job", job]
         for name, value in inputs.items():
             paths = value if isinstance(value, list) else [value]

@@ -1,4 +1,4 @@
-"""For ``mmc run``: runs a study's bundle for the target ``script`` on this machine and shows its progress.
+"""For ``mmc run``: runs a study's bundle, on this machine or elsewhere, and shows its progress.
 
 The folder of a run contains ``study.yaml`` as it was run, ``bundle/``, the outputs of all jobs in ``out/``,
 ``run.log``, and ``ro-crate-metadata.json``, which describes the run for archives.
@@ -16,15 +16,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from mmc.cli.places import Place
 from mmc.cli.progress import Progress
 from mmc.cli.run_place import LOG, check_links, check_place, write_study
 from mmc.cli.study_file import StudyFile
+from mmc.cli.whole_study import study_text
 from mmc.compiler.catalogue.stages import REPORT, STAGES, TRACK
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.plan.needs import needs_optuna, needs_ufoamp
 from mmc.compiler.targets.bundle import write
-from mmc.compiler.targets.options import Options
-from mmc.compiler.targets.script import emit
 from mmc.errors import MissingExtraError, MmcError
 from mmc.files import Folder
 from mmc.locks import BUNDLE, RUN, Lock, held
@@ -43,6 +43,8 @@ SHELL_OPTIONS = ("SHELLOPTS", "BASHOPTS", "POSIXLY_CORRECT")
 """With these, a shell hands its own options down to the scripts that it starts."""
 MISSING, AGAIN = 5, 5
 """At most this many jobs without an output, and jobs that run again, are named."""
+TASK_END = "task.sh: exit code "
+"""How the line begins that a task of a batch system adds to what a failed job has printed."""
 WARNINGS = 3
 """At most this many warnings of the results are shown; failed closure tests come first."""
 
@@ -57,28 +59,34 @@ class StoppedError(MmcError):
         self.exit_code = 128 + number
 
 
-def run_study(study: StudyFile, plan: Plan, folder: Path, jobs: int | None, *, mixed_versions: bool = False) -> int:
+def run_study(
+    study: StudyFile, plan: Plan, folder: Path, on: Place, jobs: int | None, *, mixed_versions: bool = False
+) -> int:
     """Compile the study into ``folder/bundle``, run the unfinished jobs into ``folder/out``, and show the results.
 
+    :param on: where the jobs run
     :param mixed_versions: go on although finished jobs were made with other versions of MadMiner, torch or a generator
     :raises MmcError: when a job fails, a signal arrives, or another run uses the folder
     """
     _check_packages(plan)
     place, out = Folder(folder), Folder(folder / "out")
-    check_place(place, study.document.text)  # before anything is made, and again once nobody else writes
+    text = study_text(study)
+    check_place(place, text)  # before anything is made, and again once nobody else writes
     with _locked(place, out) as lock:
-        check_place(place, study.document.text)
+        check_place(place, text)
+        on.check(folder, plan, jobs)
         check_links(out, (stage.name for stage in plan.stages))
-        write(emit(plan, Options()), place.place("bundle"), study.sources(plan))
-        write_study(place, study.document.text)
-        say(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}")
+        write(on.bundle(plan), place.place("bundle"), study.sources(plan))
+        write_study(place, text)
+        _take_events(study, plan, out)
+        say(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}{on.title}")
         progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
         started = time.monotonic()
-        script = _script(folder, jobs, lock, mixed_versions=mixed_versions)
+        script = _script(folder, on, jobs, lock, mixed_versions=mixed_versions)
         with script as process, _signals_passed_to(process) as received:
             _watch(process, folder / "out" / "events.log", progress)
         if process.returncode != 0:
-            raise _failure(folder, progress, received, process.returncode)
+            raise _failure(folder, on, progress, received, process.returncode)
         _check_finished(folder / "out", plan)
         before = f", {progress.before:,} of {plan.n_jobs:,} jobs were done before" if progress.before else ""
         say(f"done in {duration(time.monotonic() - started)}{before}")
@@ -98,6 +106,20 @@ def _locked(place: Folder, out: Folder) -> Iterator[Lock]:
     run, bundle = out.make() / RUN, place.make("bundle") / BUNDLE
     with held(run, "mmc run", wait_s=LOCK_WAIT_S) as lock, held(bundle, "mmc run", wait_s=LOCK_WAIT_S):
         yield lock
+
+
+def _take_events(study: StudyFile, plan: Plan, out: Folder) -> None:
+    """Take the outputs that the study wants from another run.
+
+    :raises MmcError: when that run has other events
+    """
+    if plan.from_run is None:
+        return
+    from mmc.jobs.resume.taking import take
+
+    run = study.folder / plan.from_run
+    jobs = [(name, job.name, job.fingerprint) for name in plan.taken for job in plan.stage(name).jobs]
+    say(f"{take(jobs, plan.taken[-1], run, out):,} outputs are taken from {run}")
 
 
 def _check_packages(plan: Plan) -> None:
@@ -194,11 +216,11 @@ def _intervals_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 @contextmanager
-def _script(folder: Path, jobs: int | None, lock: Lock, *, mixed_versions: bool) -> Iterator[Process]:
-    """``run.sh`` as a running process. It ends before the block ends, and also if this process is killed."""
+def _script(folder: Path, on: Place, jobs: int | None, lock: Lock, *, mixed_versions: bool) -> Iterator[Process]:
+    """What runs the jobs as a running process. It ends before the block ends, and also if this process is killed."""
     events = folder / "out" / "events.log"
     Folder(events.parent).remove(events.name)  # of an earlier run
-    command = ["bash", str((folder / "bundle" / "run.sh").absolute()), "--out", str(events.parent.absolute())]
+    command = on.words(folder.absolute())
     command += [] if jobs is None else ["--jobs", str(jobs)]
     command += ["--mixed-versions"] if mixed_versions else []
     environment = {**os.environ, "PATH": path_with_mmc(), "MMC_RUN_LOCK": str(lock.descriptor)}
@@ -283,17 +305,18 @@ def _take_new(events: Path, start: int, progress: Progress) -> int:
     return len(whole)
 
 
-def _failure(folder: Path, progress: Progress, received: list[int], code: int) -> MmcError:
+def _failure(folder: Path, on: Place, progress: Progress, received: list[int], code: int) -> MmcError:
     """The reason why the script failed."""
     if received:
         state = f"{progress.n_done:,} of {progress.n_jobs:,} jobs are done"
-        return StoppedError(f"stopped; {state}; the same command continues from there", received[0])
+        goes_on = on.left if received[0] != signal.SIGINT else ""
+        return StoppedError(f"stopped; {state}; {goes_on or 'the same command continues from there'}", received[0])
     full = "cannot write: the disk is full" if shutil.disk_usage(folder).free < FULL_DISK else ""
     if not progress.failed:
         if code < 0:
-            return MmcError(f"run.sh was {killed_by(-code)}; the same command continues from there")
+            return MmcError(f"{_program(on)} was {killed_by(-code)}; the same command continues from there")
         said = _last_line(folder / LOG).removeprefix("run.sh: ").removeprefix("mmc: ")
-        return MmcError(said or full or f"run.sh failed with exit code {code}")
+        return MmcError(said or full or f"{_program(on)} failed with exit code {code}")
     stage, job, code = progress.failed[0]
     printed = folder / "out" / stage / f"{job}.out"
     last = _last_line(printed)
@@ -301,7 +324,13 @@ def _failure(folder: Path, progress: Progress, received: list[int], code: int) -
     for prefix in (f"mmc step {stage}[{job}]: ", "mmc: "):
         if last.startswith(prefix):
             return MmcError(f"{stage}[{job}]: {last.removeprefix(prefix)}{others}")
-    return MmcError(f"{stage}[{job}] {full or _ended(code)} (log: {printed}){others}")
+    system = folder / "out" / on.target / f"{stage}.out"  # of a batch system, which may have ended the job
+    logs = f"{printed}, {system}" if code > 128 and system.is_file() else printed
+    return MmcError(f"{stage}[{job}] {full or _ended(code)} (log: {logs}){others}")
+
+
+def _program(on: Place) -> str:
+    return "run.sh" if on.target == "script" else f"mmc{on.title}"
 
 
 def _ended(code: int) -> str:
@@ -320,4 +349,4 @@ def _last_line(file: Path) -> str:
         lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError:
         return ""
-    return next((line for line in reversed(lines) if line.strip()), "")
+    return next((line for line in reversed(lines) if line.strip() and not line.startswith(TASK_END)), "")

@@ -20,6 +20,7 @@ from mmc.cli.pending import PENDING
 from mmc.cli.plan import PLAN
 from mmc.cli.remote import FETCH, STATUS, SUBMIT
 from mmc.cli.report import REPORT
+from mmc.cli.resolve import RESOLVE
 from mmc.cli.run import RUN
 from mmc.cli.step import STEP, run_step
 from mmc.cli.validate import VALIDATE
@@ -29,7 +30,7 @@ from mmc.surroundings import settle
 from mmc.version import __version__
 
 COMMANDS = (
-    *(INIT, VALIDATE, PLAN, COMPILE, RUN, REPORT, CRATE),
+    *(INIT, VALIDATE, RESOLVE, PLAN, COMPILE, RUN, REPORT, CRATE),
     *(SUBMIT, STATUS, FETCH, IMPORT, DOCTOR, EXPLAIN, STEP, PENDING),
 )
 """All commands, in the order of the help; each module declares the arguments and the action of a command."""

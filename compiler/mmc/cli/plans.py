@@ -23,12 +23,12 @@ def distinct(names: Iterable[str]) -> list[str]:
 
 def show(studies: Sequence[StudyFile], stream: TextIO, form: str = "text") -> None:
     """Write the diagnostics of the studies; formats for programs are written even without diagnostics."""
-    diagnostics = [item for study in studies for item in study.diagnostics]
+    diagnostics = list(dict.fromkeys(item for study in studies for item in study.diagnostics))  # bases may be shared
     if form == "text" and not diagnostics:
         return
     from mmc.cli.rendering import RENDERERS, to_bytes, to_text
 
-    sources = {study.document.path: study.document.text if study.is_shown else "" for study in studies}
+    sources = {path: text for study in studies for path, text in study.texts.items()}
     if form == "text":
         stream.write(to_text(diagnostics, sources, colour=_has_colours(stream)))
         return

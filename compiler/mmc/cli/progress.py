@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mmc.tables import duration
 
-_EVENT = re.compile(r"(start|done|skip|again|fail) (\S+) (\S+) \d+\.\d{3}(?: (.*))?", re.A)
+_EVENT = re.compile(r"(start|done|skip|again|fail|retry) (\S+) (\S+) \d+\.\d{3}(?: (.*))?", re.A)
 
 
 class Failed(NamedTuple):
@@ -31,13 +31,13 @@ class Progress:
     """The number of jobs that an earlier run has done."""
     failed: list[Failed] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
-    """The jobs that run again although they were done before, each with the reason."""
+    """The jobs that run again, as they have failed or although they were done before, each with the reason."""
 
     def take(self, line: str) -> None:
-        """Count an event: ``start``, ``done``, ``skip``, ``again`` or ``fail``, then stage, job and seconds.
+        """Count an event: ``start``, ``done``, ``skip``, ``again``, ``fail`` or ``retry``, then stage, job, seconds.
 
         After ``skip``, ``again`` tells that the job has to run after all, with the reason at the end of the line; after
-        ``fail``, the exit code is there. A line that is not an event, as one that was cut, is left out.
+        ``fail`` and ``retry``, the exit code is there. A line that is not an event, as one that was cut, is left out.
         """
         found = _EVENT.fullmatch(line)
         if found is None or found[2] not in self.totals:
@@ -57,6 +57,8 @@ class Progress:
             self._add(self.running, stage, -1)
         if event == "fail":
             self.failed.append(Failed(stage, job, int(more) if more.isdecimal() else 1))
+        elif event == "retry":
+            self.again.append(f"{stage}[{job}] has failed with exit code {more} and is tried again")
         else:
             self._add(self.done, stage, 1)
 

@@ -1,4 +1,4 @@
-"""``mmc submit``, ``mmc status`` and ``mmc fetch``: a study on REANA or Slurm."""
+"""``mmc submit``, ``mmc status`` and ``mmc fetch``: a study on REANA, Slurm or HyperQueue."""
 
 from argparse import ArgumentParser, Namespace
 from contextlib import suppress
@@ -14,8 +14,8 @@ from mmc.reading import read_json
 if TYPE_CHECKING:
     from mmc.compiler.plan.model import Plan
 
-SLURM = "slurm"
-"""The target for which a bundle goes to Slurm; all others go to REANA."""
+SLURM, HYPERQUEUE = "slurm", "hyperqueue"
+"""The targets whose bundles go to these; all others go to REANA."""
 
 
 def _add_place(parser: ArgumentParser, targets: str) -> None:
@@ -28,7 +28,7 @@ def _add_place(parser: ArgumentParser, targets: str) -> None:
 
 
 def _add_submit_arguments(parser: ArgumentParser) -> None:
-    _add_place(parser, "reana or slurm")
+    _add_place(parser, "reana, slurm or hyperqueue")
     add_engine(parser)
     parser.add_argument(
         "--again", action="store_true", help="submit a new run to REANA, even if one was submitted before"
@@ -48,6 +48,7 @@ def _submit(arguments: Namespace) -> int:
     from mmc.compiler.targets import TARGETS
     from mmc.compiler.targets.bundle import write
     from mmc.compiler.targets.options import Options
+    from mmc.jobs.batch.on_hyperqueue import submit as submit_to_hyperqueue
     from mmc.jobs.batch.submission import submit as submit_to_slurm
 
     folder, compiled = Path(arguments.place), None
@@ -70,6 +71,8 @@ def _submit(arguments: Namespace) -> int:
             write(bundle, folder, sources)
         if target == SLURM:
             return submit_to_slurm(folder, mixed_versions=arguments.mixed_versions)
+        if target == HYPERQUEUE:
+            return submit_to_hyperqueue(folder, mixed_versions=arguments.mixed_versions)
         return submit_to_reana(open_bundle(folder), find_client(), again=arguments.again)
 
 
@@ -78,7 +81,8 @@ def _target_of_bundle(folder: Path) -> str:
     from mmc.compiler.targets.bundle import MANIFEST
 
     with suppress(OSError, ValueError, KeyError, TypeError):
-        return SLURM if read_json(folder / MANIFEST)["target"] == SLURM else "reana"
+        target = str(read_json(folder / MANIFEST)["target"])
+        return target if target in {SLURM, HYPERQUEUE} else "reana"
     return "reana"
 
 
@@ -92,7 +96,8 @@ SUBMIT = Command(
     "send a study to REANA or Slurm and start it there",
     "Given a study, compiles it first: for Slurm if it has `execution: {batch: {system: slurm}}` and no `reana`. After "
     "an interruption, the same command continues. The environment variables REANA_SERVER_URL and REANA_ACCESS_TOKEN "
-    "name REANA's server and the user; the token is never written to a file. Slurm gets the jobs that are missing.",
+    "name REANA's server and the user; the token is never written to a file. Slurm and HyperQueue get the jobs that "
+    "are missing; with HyperQueue, this command waits for them.",
     _add_submit_arguments,
     _submit,
 )
@@ -119,12 +124,14 @@ def _status(arguments: Namespace) -> int:
     from mmc.compiler.reana.bundle import open_bundle
     from mmc.compiler.reana.client import find_client
     from mmc.compiler.reana.submit import status as status_on_reana
-    from mmc.jobs.batch.submission import status as status_on_slurm
+    from mmc.jobs.batch.status import status as status_on_slurm
 
     found = _compiled(arguments.place)
     if found is None:
         return EXIT_WRONG
     target, folder = found
+    if target == HYPERQUEUE:
+        raise UsageError(f"`mmc submit` waits for jobs on HyperQueue; {folder / 'out' / 'events.log'} tells of them")
     return status_on_slurm(folder) if target == SLURM else status_on_reana(open_bundle(folder), find_client())
 
 
@@ -151,8 +158,9 @@ def _fetch(arguments: Namespace) -> int:
     if found is None:
         return EXIT_WRONG
     target, folder = found
-    if target == SLURM:
-        raise UsageError(f"jobs on Slurm write into {folder / 'out'}: there is nothing to fetch")
+    if target in {SLURM, HYPERQUEUE}:
+        on = "Slurm" if target == SLURM else "HyperQueue"
+        raise UsageError(f"jobs on {on} write into {folder / 'out'}: there is nothing to fetch")
     out = None if arguments.out is None else Path(arguments.out)
     return fetch(open_bundle(folder), find_client(), out)
 

@@ -14,6 +14,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("-j", "--jobs", metavar="N", type=_positive, help="jobs at a time (default: one per core)")
     parser.add_argument(
+        "--on",
+        choices=("local", "slurm", "hyperqueue"),
+        default="local",
+        help="where the jobs run (default: on this machine)",
+    )
+    parser.add_argument(
         "--mixed-versions",
         action="store_true",
         help="go on although finished jobs were made with other versions of MadMiner, torch or a generator",
@@ -28,6 +34,7 @@ def _positive(text: str) -> int:
 
 def _run(arguments: Namespace) -> int:
     from mmc.cli.local_run import run_study
+    from mmc.cli.places import PLACES
     from mmc.cli.plans import folder_name, read_plan
 
     read = read_plan(arguments.file, arguments.changes)
@@ -35,12 +42,13 @@ def _run(arguments: Namespace) -> int:
         return EXIT_WRONG
     study, plan = read
     folder = study.folder / "runs" / folder_name(plan) if arguments.out is None else Path(arguments.out)
-    return run_study(study, plan, folder, arguments.jobs, mixed_versions=arguments.mixed_versions)
+    on = PLACES[arguments.on]
+    return run_study(study, plan, folder, on, arguments.jobs, mixed_versions=arguments.mixed_versions)
 
 
 RUN = Command(
     "run",
-    "run a study on this machine",
+    "run a study on this machine or on a batch system",
     "After an interruption, the same command continues. After a change of the study, it runs only the affected jobs.",
     _add_arguments,
     _run,

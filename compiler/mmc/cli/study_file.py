@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmc.compiler.checks import check
 from mmc.compiler.inputs import tables, ufo_model
+from mmc.compiler.language.bases import Reader, extended
 from mmc.compiler.language.changes import changed
 from mmc.compiler.language.diagnostics import Diagnostic
 from mmc.compiler.language.document import Document, load
@@ -46,6 +47,12 @@ class StudyFile:
     """Whether its lines may be shown; those of a file outside of its folder may not."""
     changes: tuple[str, ...] = ()
     """The values that the command line has set, ``KEY=VALUE``."""
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The text of each file from which the study is, by its name in messages; empty if it may not be shown."""
+        read = (self.document, *self.document.bases)
+        return {document.path: document.text if self.is_shown else "" for document in read}
 
     @property
     def is_wrong(self) -> bool:
@@ -94,8 +101,10 @@ def read(name: str, changes: Sequence[str] = ()) -> StudyFile:
     is_shown = name == STDIN or not leads_out(Path(name))
     if not is_shown and "mmc" not in (document.data or {}):  # messages would quote it: a private key, say
         raise UsageError(f"{name}: a link out of its folder, to a file that is not a study")
-    document = changed(document, changes)
-    readers = (_look_up_in(folder), _read_text_in(folder), read_start_in(folder), read_model_in(folder))
+    look_up = _look_up_in(folder)
+    beside = Reader(look_up, lambda text: content(str(folder / text)), lambda text: str(folder / text))
+    document = changed(extended(document, Path(name).name, beside), changes)
+    readers = (look_up, _read_text_in(folder), read_start_in(folder), read_model_in(folder))
     checked = check(document, *readers, read_columns=read_columns_in(folder))
     return StudyFile(name, folder, document, *checked, is_shown, tuple(changes))
 

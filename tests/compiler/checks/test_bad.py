@@ -10,8 +10,9 @@ from mmc.cli.study_file import read_columns_in, read_model_in, read_start_in
 from mmc.compiler.checks import check
 from mmc.compiler.checks.codes import CODES
 from mmc.compiler.checks.context import RULES
+from mmc.compiler.language.bases import Reader, extended
 from mmc.compiler.language.diagnostics import Diagnostic
-from mmc.compiler.language.document import load
+from mmc.compiler.language.document import Document, load
 from mmc.compiler.language.yaml_nodes import MAX_BYTES
 
 from tests.jobs.matrix_elements.ufo_models import FILES
@@ -40,19 +41,30 @@ def read_text(text: str) -> str | None:
 
 
 def read_model(model: object) -> Mapping[str, str] | None:
-    """A model beside the examples, or the one that is called ``small``."""
-    if isinstance(model, str):
-        return {f"{name}.py": dedent(text) for name, text in FILES.items()} if model == "small" else None
-    return read_model_in(BAD)(model)
+    """A model beside the examples, or the one that is called ``small``, or ``late`` where new physics counts more."""
+    if not isinstance(model, str):
+        return read_model_in(BAD)(model)
+    late = FILES["coupling_orders"].replace(
+        '"NP", expansion_order=99, hierarchy=1', '"NP", expansion_order=99, hierarchy=9'
+    )
+    files = {"small": FILES, "late": {**FILES, "coupling_orders": late}}.get(model)
+    return None if files is None else {f"{name}.py": dedent(text) for name, text in files.items()}
 
 
 READERS = (look_up, read_text, read_start_in(BAD), read_model)
 
 
-def problems(file: Path) -> tuple[list[Diagnostic], str]:
-    """The diagnostics of a file, and its text."""
-    document = load(file.read_bytes(), file.name)
-    return check(document, *READERS, read_columns=read_columns_in(BAD)).diagnostics, document.text
+def whole(file: Path) -> Document:
+    """A study with its bases."""
+    beside = Reader(look_up, lambda text: (BAD / text).read_bytes(), str)
+    return extended(load(file.read_bytes(), file.name), file.name, beside)
+
+
+def problems(file: Path) -> tuple[list[Diagnostic], dict[str, str]]:
+    """The diagnostics of a file, and the texts of it and its bases."""
+    document = whole(file)
+    texts = {each.path: each.text for each in (document, *document.bases)}
+    return check(document, *READERS, read_columns=read_columns_in(BAD)).diagnostics, texts
 
 
 def test_every_code_has_a_bad_example() -> None:
@@ -62,8 +74,8 @@ def test_every_code_has_a_bad_example() -> None:
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 def test_a_bad_example_says_what_it_should(file: Path, request: pytest.FixtureRequest) -> None:
-    found, text = problems(file)
-    said = to_text(found, {file.name: text})
+    found, texts = problems(file)
+    said = to_text(found, texts)
     expected = file.with_suffix(".out")
     if request.config.getoption("--update-golden"):
         expected.write_text(said, encoding="utf-8")
@@ -99,7 +111,7 @@ def test_rules_report_the_codes_that_they_are_registered_with() -> None:
     from mmc.compiler.checks.shape import check_shape
 
     for file in EXAMPLES:
-        document = load(file.read_bytes(), file.name)
+        document = whole(file)
         if document.data is None:
             continue
         context = Context(document, *check_shape(document)[1:3], *READERS, read_columns_in(BAD))

@@ -1,11 +1,13 @@
 """UFO models that travel to MadGraph: read without running, packed into the bundle, checked against the study."""
 
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
 from mmc.cli.main import main
 from mmc.compiler.inputs import process_words
+from mmc.compiler.settings.configuration import job_entry
 
 from tests.jobs.matrix_elements import ufo_models
 
@@ -30,6 +32,11 @@ evaluation:
   luminosity: 300 fb^-1
 trust: [models/small]
 """
+
+
+FOR_UFO = STUDY.replace(
+    "generator: madgraph\n  model: {ufo: models/small}", "generator: ufo\n  model: {file: models/small}"
+)
 
 
 @pytest.fixture
@@ -60,6 +67,36 @@ def test_a_folder_is_packed_into_the_bundle(study: Path) -> None:
     assert main(["compile", str(study), "--target", "script", "--out", str(study.parent / "0")]) == 0
     (study.parent / "models" / "small" / "link.py").symlink_to("/etc/passwd")
     assert main(["compile", str(study), "--target", "script", "--out", str(study.parent / "4")]) == 3
+
+
+def test_a_folder_travels_with_the_generator_ufo(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study.write_text(FOR_UFO)
+    out = study.parent / "bundle"
+    assert main(["compile", str(study), "--target", "script", "--out", str(out)]) == 0
+    assert tarfile.is_tarfile(out / "inputs" / "models" / "small")
+    study.write_text(FOR_UFO.replace("  model:", "  restriction: sm\n  model:"))
+    assert "does not bring a restriction 'sm'" in said(study, capsys)
+    study.write_text(FOR_UFO.replace("file: models/small", "file: study.yaml"))
+    assert "'study.yaml' is not a UFO model, or an archive of one" in said(study, capsys)
+
+
+def test_uncertainties_of_the_generator_ufo(study: Path) -> None:
+    """Only those that change events differently reach the jobs that make events."""
+    systematics = """systematics:
+  scales: {effect: scale, scale: mu, variations: [0.5, 2]}
+  partons: {effect: pdf, variation: SomeSet}
+  lumi: {effect: norm, variation: 1.02}
+"""
+    text = FOR_UFO.replace("events: 100", "events: 100, systematics: [scales, partons, lumi]")
+    study.write_text(text.replace("observables:", f"{systematics}observables:"))
+    out = study.parent / "bundle"
+    assert main(["compile", str(study), "--target", "script", "--out", str(out)]) == 0
+    simulate, generate = (
+        job_entry(json.loads((out / "config" / f"{stage}.json").read_text()), job).settings
+        for stage, job in (("simulate", "signal.sm.0"), ("generate", "signal.sm"))
+    )
+    assert set(simulate["systematics"]) == {"scales", "partons"}
+    assert generate["error_sets"] == ["SomeSet"]
 
 
 @pytest.mark.parametrize(

@@ -311,6 +311,9 @@ evaluation:
 """
 )
 
+FREE = ("  baselines: {rate: true, histogram: {observables: [pt_j1]}}", "  include_xsec: false")
+DENSITY = ("{theta0: {benchmarks: [w, v, sm]}, theta1: {benchmark: sm}", "{theta: {benchmarks: [w, v, sm]}")
+
 
 @pytest.mark.parametrize(
     ("replacements", "expected"),
@@ -328,6 +331,10 @@ evaluation:
         ([("points: 3", "points: 5")], ["none is at c = -0.5"]),
         ([("points: 3", "points: 1000")], ["none is at c = -0.99"]),
         ([("{c: {points: 3}}", "{c: {range: [0, 1], points: 2}}")], []),
+        ([("points: 3", "points: 99"), FREE, ("[w, v]", "[w, v, sm]")], []),
+        ([("points: 3", "points: 99"), FREE, ("[w, v]", "[w, v, sm]"), ("alice", "nde"), DENSITY], ["none is at"]),
+        ([("points: 3", "points: 99"), FREE], ["none is at c = -0.97"]),
+        ([("points: 3", "points: 99"), ("[w, v]", "[w, v, sm]")], ["none is at c = -0.97"]),
         ([("  grid:", "  theta_true: {point: {c: 0.25}}\n  grid:")], ["the true point must be a benchmark"]),
         ([("  baselines:", "  fisher_information: {}\n  baselines:")], ["Fisher information needs morphing"]),
     ],

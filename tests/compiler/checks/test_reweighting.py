@@ -103,7 +103,7 @@ def test_what_the_model_lacks(change: tuple[str, str], message: str, help_text: 
 def test_models_that_cannot_be_read() -> None:
     found = diagnose(model=None)
     assert [item.code for item in found] == ["MMC350", TRUSTED]
-    assert found[0].message == "'small.zip' is not an archive of a UFO model"
+    assert found[0].message == "'small.zip' is not a UFO model, or an archive of one"
     old = {**MODEL, "particles.py": "print 'for Python 2'"}
     assert [item.code for item in diagnose(("lha_id: 1", "lha_id: 4"), model=old)] == [TRUSTED]
     missing = diagnose(("{file: small.zip}", "{file: no.zip}"), ("./small.zip", "no.zip"))

@@ -210,9 +210,9 @@ def test_splits(splits: str, expected: list[str]) -> None:
         (METHOD.replace("n: 10", "n: 10, priors: {c_LL: {gaussian: [1.5, 0.1]}}"), ["MMC211"]),
         (METHOD.replace("n: 10", "n: 10, priors: {c_LL: {flat: [0, 0]}}"), ["MMC111"]),
         (METHOD.replace("n: 10", "n: 10, priors: {c_XX: {flat: [0, 1]}}"), ["MMC202"]),
-        (METHOD.replace("benchmark: sm", "point: {c_LL: 0}"), ["MMC205"]),
+        (METHOD.replace("benchmark: sm", "point: {c_LL: 0}"), []),
         (METHOD.replace("benchmark: sm", "point: {c_LL: 3, c_LR: 0}"), ["MMC210"]),
-        (METHOD.replace("random: {n: 10}", "points: [{c_LL: 0, c_LR: 0}, {c_LR: 1}]"), ["MMC205"]),
+        (METHOD.replace("random: {n: 10}", "points: [{c_LL: 0, c_LR: 0}, {c_LR: 1}]"), []),
         ("rate: {method: alices, " + METHOD.removeprefix("alices: {"), ["MMC208"]),
     ],
 )
@@ -402,12 +402,69 @@ def test_observed_events_that_cannot(rows: str) -> None:
         parse_observed(rows + "\n\0" if rows.endswith('"1') else rows, ["m_ll"])
 
 
+@pytest.mark.parametrize(
+    ("bins", "likelihood", "expected"),
+    [
+        ("10", "sally", []),
+        ("[-1, 0, 1, inf]", "sally", []),
+        ("[-1, 1, 0]", "sally", ["MMC506"]),
+        ("10", "adaptive-sally", []),
+        ("[-1, 0, 1]", "adaptive-sally", ["MMC506"]),
+        ("2000", "sally", ["MMC507"]),
+    ],
+)
+def test_bins_of_the_score_of_a_method(bins: str, likelihood: str, expected: list[str]) -> None:
+    sally = f"sally: {{theta: {{benchmark: sm}}, samples: 10, score_bins: {bins}}}"
+    assert codes((METHOD, sally), ("luminosity: 300", f"score_likelihood: {likelihood}\n  luminosity: 300")) == expected
+
+
+@pytest.mark.parametrize(
+    ("taken", "expected"),
+    [
+        ("{folder: runs/a, stage: simulate}", []),
+        ("{folder: runs/a, stage: detect}", ["MMC115"]),
+        ("{folder: runs/b, stage: simulate}", ["MMC115"]),
+        ("{folder: ../runs/a, stage: simulate}", ["MMC115"]),
+        ("{folder: runs/a}", ["MMC102"]),
+    ],
+)
+def test_events_of_another_run(taken: str, expected: list[str]) -> None:
+    text = BASE.replace("generation:", f"events: {{from_run: {taken}}}\ngeneration:")
+    found = check(load(text, "study.yaml"), lambda path: "folder" if path in ("runs/a", "runs/a/out") else "missing")
+    assert [item.code for item in found.diagnostics] == expected
+    assert codes((GENERATION, "events: {from_run: {folder: a, stage: simulate}}\n")) == ["MMC302", "MMC115"]
+
+
+def test_luminosities_are_given_once() -> None:
+    assert codes(("300 fb^-1", "[1 fb^-1, 1_000 pb^-1]")) == ["MMC108"]
+
+
 def test_bins_of_the_score_are_bounded_together() -> None:
     sally = "sally: {theta: {benchmark: sm}, samples: 10}"
     third = "  c_RR: {coefficient: RR, range: [-1, 1]}\nbenchmarks:"
     replaced = [("benchmarks:", third), (METHOD, sally), ("  luminosity", "  score_bins: 200\n  luminosity")]
     replaced += [("c_LR: 0}", "c_LR: 0, c_RR: 0}"), ("c_LL: 0.5, c_LR: 0}", "c_LL: 0.5, c_LR: 0, c_RR: 0}")]
     assert codes(*replaced) == ["MMC507"]
+
+
+def test_cells_of_the_score_hold_products_of_weights_at_many_benchmarks() -> None:
+    """Nine parameters and 55 components: 2^9 cells are possible, 5^9 and, of 16 parameters, 2^16 are not."""
+    study = """mmc: "1.0"
+name: many
+parameters: {%s}
+benchmarks: {sm: {%s}}
+events: {tables: {t: {files: [{paths: [t.npz], benchmark: sm, cross_section: 1 pb}]}}}
+observables: {x: {}}
+methods: {sally: {theta: {benchmark: sm}, samples: 10}}
+evaluation: {luminosity: 1 fb^-1, scans: [{over: each}]}
+"""
+    for n, advice in ((6, None), (9, "`score_bins: 2`"), (16, "`derivatives` or a ratio method")):
+        names = [f"c{k}" for k in range(n)]
+        ranges, zeros = (", ".join(f"{name}: {value}" for name in names) for value in ("{range: [-1, 1]}", "0"))
+        text = study % (ranges, zeros)
+        found = [item for item in check(load(text, "s.yaml"), lambda _: "file").diagnostics if item.code == "MMC507"]
+        assert [advice in item.help for item in found if advice] == [True] * bool(advice)
+        assert len(found) == bool(advice)
 
 
 @pytest.mark.parametrize(
@@ -451,6 +508,15 @@ def test_a_full_basis_is_right_and_one_more_is_not() -> None:
         benchmarks = "".join(f"  b{i}: {{c_LL: {x}, c_LR: {y}}}\n" for i, (x, y) in enumerate(points[:count]))
         old = "  sm: {c_LL: 0, c_LR: 0}\n  w: {c_LL: 0.5, c_LR: 0}\n"
         assert codes((old, benchmarks), ("{benchmark: sm}", "{benchmark: b0}")) == expected
+
+
+def test_a_fit_may_have_more_benchmarks_that_determine_all_components() -> None:
+    fit = ("benchmarks:", "morphing: {fit: least-squares}\nbenchmarks:")
+    points = [(0, 0), (0.5, 0), (-0.5, 0), (0.25, 0), (0, 0.5), (0, -0.5), (0, 0.25), (0.5, 0.5)]
+    for count, expected in ((8, []), (7, ["MMC213"]), (3, [])):
+        benchmarks = "".join(f"  b{i}: {{c_LL: {x}, c_LR: {y}}}\n" for i, (x, y) in enumerate(points[:count]))
+        old = "  sm: {c_LL: 0, c_LR: 0}\n  w: {c_LL: 0.5, c_LR: 0}\n"
+        assert codes((old, benchmarks), ("{benchmark: sm}", "{benchmark: b0}"), fit) == expected
 
 
 def hostile(section: str, value: str) -> list[str]:
@@ -511,3 +577,55 @@ INFORMATION = "fisher_information: {observable: m_ll, %s}\n  luminosity:"
 )
 def test_fisher_information(said: str, expected: list[str]) -> None:
     assert codes(("luminosity:", INFORMATION % said)) == expected
+
+
+def test_points_take_what_they_do_not_list_from_the_first_benchmark() -> None:
+    shorter = BASE.replace("sm: {c_LL: 0, c_LR: 0}", "sm: {c_LL: 0, c_LR: 0.25}").replace(
+        "w: {c_LL: 0.5, c_LR: 0}", "w: {c_LL: 0.5}"
+    )
+    checked = check(load(shorter, "study.yaml"), lambda _path: "missing")
+    assert checked.diagnostics == []
+    assert checked.data is not None
+    assert checked.data["benchmarks"]["w"] == {"c_LL": 0.5, "c_LR": 0.25}
+    assert codes(("sm: {c_LL: 0, c_LR: 0}", "sm: {c_LL: 0}"), ("w: {c_LL: 0.5, c_LR: 0}", "w: {c_LR: 0}")) == ["MMC205"]
+    assert codes(
+        ("sm: {c_LL: 0, c_LR: 0}", "sm: {c_LL: 0, c_LR: 2}"), ("w: {c_LL: 0.5, c_LR: 0}", "w: {c_LL: 0.5}")
+    ) == ["MMC212"]
+
+
+def test_an_observable_that_is_a_text_is_its_definition() -> None:
+    long, cut = "m_ll: " + DEFINITION, "cuts: [len(mu) >= 2]\nmethods:"
+    assert codes((long, "m_ll: (mu[0] + mu[1]).m"), ("methods:", cut)) == []
+    found = diagnose((long, "m_ll: (mu[0] + mu[1]).m + foo"), ("methods:", cut))
+    assert [(item.code, item.span.line, item.span.column) for item in found] == [("MMC403", 15, 29)]
+
+
+def test_a_cut_on_an_observable_asks_for_its_particles() -> None:
+    long, more = "m_ll: " + DEFINITION, "m_ll: (mu[0] + mu[1]).m\n  pt: mu[1].pt"
+    assert codes((long, more)) == ["MMC313", "MMC313"]
+    assert codes((long, more), ("methods:", "cuts: [pt > 30]\nmethods:")) == []
+    default = more.replace("pt: mu[1].pt", "pt: {definition: 'mu[1].pt', default: 0}")
+    assert codes((long, default), ("methods:", "cuts: [pt > 30]\nmethods:")) == ["MMC313"]
+
+
+OF_TABLES = """mmc: "1.0"
+name: tables
+parameters: {c: {range: [-1, 1]}}
+benchmarks: {sm: {c: 0}, w: {c: 1}, v: {c: -1}}
+events:
+  tables:
+    t: {files: [{paths: [t.root], benchmark: sm}], columns: {pt: "Jet_pt[0]"}, weight: w, weights: "rwgt[:]"}
+observables: {double: 2 * pt}
+methods: {sally: {theta: {benchmark: sm}, samples: 10}}
+"""
+
+
+def test_weights_in_lists_are_in_the_order_of_the_benchmarks() -> None:
+    checked = check(load(OF_TABLES, "s.yaml"), lambda _: "file")
+    assert checked.diagnostics == [] and checked.data is not None
+    assert checked.data["events"]["tables"]["t"]["weights"] == {"sm": "rwgt[0]", "w": "rwgt[1]", "v": "rwgt[2]"}
+
+
+def test_an_error_of_a_table_leaves_its_quantities_known() -> None:
+    found = check(load(OF_TABLES.replace("rwgt[:]", "rwgt"), "s.yaml"), lambda _: "file").diagnostics
+    assert [item.code for item in found] == ["MMC105"]

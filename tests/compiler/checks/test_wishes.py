@@ -64,7 +64,7 @@ def test_keys_of_another_branch_and_with_many_places() -> None:
 
 
 RANGE = {"type": "array", "items": {"type": "number"}}
-TWO_LUMINOSITIES = "write one luminosity, as in `300 fb^-1`; for another one, write another study"
+TWO_LUMINOSITIES = "write one luminosity, as in `300 fb^-1`; several are a list in `evaluation`"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,9 @@ def test_two_luminosities_in_a_study() -> None:
     text = TINY.read_text(encoding="utf-8")
     (line,) = [line for line in text.splitlines() if "luminosity:" in line]
     quantity = line.partition("luminosity:")[2].strip()
-    assert ("MMC103", TWO_LUMINOSITIES) in helps(text.replace(quantity, f"[{quantity}, 3 ab^-1]"))
+    assert ("MMC103", TWO_LUMINOSITIES) in helps(text.replace(quantity, f"{{first: {quantity}}}"))
+    assert [code for code, _ in helps(text.replace(quantity, f"[{quantity}, 3_000 fb^-1, 3 ab^-1]"))] == ["MMC108"]
+    assert [code for code, _ in helps(text.replace(quantity, f"[{quantity}, 0 ab^-1]"))] == ["MMC511"]
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_the_number_that_grouped_digits_mean_is_kept_beside_the_text() -> None:
         "c": {"1_0": "2_0e1_0"},
     }
     assert document.grouped == {("a",): 1000, ("b", 0): -10.5, ("b", 5): 1000.0, ("c", "1_0"): 20e10}
-    changed = document.with_numbers({("a",): 1000, ("b", 0): -10.5})
+    changed = document.with_values({("a",): 1000, ("b", 0): -10.5})
     assert changed.data == {**document.data, "a": 1000, "b": [-10.5, *document.data["b"][1:]]}
     assert document.data["b"][0] == "-1_0.5"
 

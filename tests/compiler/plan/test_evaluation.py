@@ -1,8 +1,10 @@
 """Plans of the evaluation: histograms by name, observed events, the likelihood of the score."""
 
+import sys
 from typing import Any
 
 import pytest
+from mmc.compiler.settings.evaluation import EvaluateSettings
 
 from tests.compiler.plan.plans import changed, jobs, load, plan_of
 
@@ -34,6 +36,30 @@ def test_observed_events_are_read_by_limits_alone(study: dict[str, Any]) -> None
     assert "fisher" in jobs(plan, "baselines") and "fisher" not in again["baselines"]
     assert set(again) == {"evaluate", "baselines", "report"}
     assert set(changed(before, plan)) == {"evaluate", "baselines", "report"}
+
+
+def test_a_further_luminosity_is_evaluated_and_nothing_else_runs_again(study: dict[str, Any]) -> None:
+    study["evaluation"]["luminosity"] = "139 fb^-1"
+    study["evaluation"]["observed"] = {"file": "seen.csv"}
+    before = plan_of(study, "seen.csv")
+    study["evaluation"]["luminosity"] = ["139 fb^-1", "36.1 fb^-1", "3 ab^-1"]
+    plan = plan_of(study, "seen.csv")
+    more = {
+        stage: [f"{name}.{at}" for name in jobs(before, stage) if name != "fisher" for at in ("36_1fb", "3ab")]
+        for stage in ("evaluate", "baselines")
+    }
+    assert changed(before, plan) == {**more, "report": ["report"]}
+    stage, job = plan.stage("evaluate"), jobs(plan, "evaluate")["sally.3ab"]
+    own = stage.read(job, EvaluateSettings)
+    assert own.own_limits.luminosity_pb == 3e6 and own.luminosity_entry == {"luminosity": "3ab"}
+    assert own.observed == "" and own.train_job == "sally"
+    assert stage.read(jobs(plan, "evaluate")["sally"], EvaluateSettings).own_limits.luminosity_pb == 139e3
+    regions = load("drell-yan/regions.yaml")
+    regions["evaluation"]["luminosity"] = ["300 fb^-1", "3 ab^-1"]
+    first = next(iter(regions["regions"]))
+    regions["regions"][first]["luminosity"] = "1 fb^-1"
+    found = [name for name in jobs(plan_of(regions), "baselines") if name.endswith(".3ab")]
+    assert found and not [name for name in found if first in name]
 
 
 def test_limits_alone_know_that_nuisance_parameters_are_profiled(study: dict[str, Any]) -> None:
@@ -73,6 +99,62 @@ def test_a_ratio_learns_nuisance_parameters_from_samples_of_its_own(study: dict[
         "evaluate": {"alices"},
         "report": {"report"},
     }
+
+
+@pytest.mark.parametrize(
+    ("bins", "found"),
+    [
+        (7, {"score_bins": 7}),
+        ([-2, 0, "inf"], {"score_bins": 8, "binning": [-2, 0, sys.float_info.max]}),
+        (
+            {"n": 4, "range": [-1, 1], "scale": "linear"},
+            {"score_bins": 8, "binning": {"n": 4, "range": [-1, 1], "scale": "linear"}},
+        ),
+    ],
+)
+def test_bins_of_the_score_of_a_method(study: dict[str, Any], bins: Any, found: dict[str, Any]) -> None:
+    del study["evaluation"]["score_bins"]
+    before = plan_of(study)
+    study["methods"]["sally"]["score_bins"] = bins
+    plan = plan_of(study)
+    own = jobs(plan, "evaluate")["sally"].settings
+    assert {key: own.get(key) for key in found} == found
+    assert changed(before, plan) == {"evaluate": ["sally"], "report": ["report"]}
+    read = plan.stage("evaluate").read(jobs(plan, "evaluate")["sally"], EvaluateSettings).score
+    assert read is not None and len(read.bins) == 1
+
+
+def test_a_baseline_of_one_group(study: dict[str, Any]) -> None:
+    study["groups"] = {"one": ["signal"], "two": "all"}
+    study["evaluation"]["baselines"] = {"rate": {"group": "two"}, "truth": True}
+    study["evaluation"]["baselines"]["histogram"] = {"observables": ["m_ll"], "group": "one"}
+    study["evaluation"]["fisher_information"] = {"group": "two"}
+    found = jobs(plan_of(study), "baselines")
+    assert set(found) == {"truth.one", "histogram.one", "rate.two", "fisher.two"}
+    assert found["rate.two"].needs == (("combine", "two"),) and found["rate.two"].settings["group"] == "two"
+
+
+def test_other_observables_need_no_other_events(study: dict[str, Any]) -> None:
+    before = plan_of(study)
+    study["events"] = {"from_run": {"folder": "runs/base", "stage": "simulate"}}
+    study["observables"] = {"m": {"definition": "(mu[0] + mu[1]).m", "required": True}}
+    study["methods"], study["cuts"] = {}, ["m > 500"]
+    study["evaluation"] = {"baselines": {"histogram": {"observables": ["m"]}}}
+    plan = plan_of(study)
+    assert (plan.from_run, plan.taken) == ("runs/base", ("configure", "generate", "simulate"))
+    assert not set(changed(before, plan)) & set(plan.taken)
+    study["seed"] = 99
+    assert "simulate" in changed(before, plan_of(study))
+
+
+def test_what_is_removed_once_it_was_read(study: dict[str, Any]) -> None:
+    before = plan_of(study)
+    study["execution"] = {"keep": ["simulate"]}
+    plan = plan_of(study)
+    assert before.removed == () and plan.removed == ("configure", "generate", "analyse", "sample")
+    assert changed(before, plan) == {"report": ["report"]}
+    study["tracking"] = {"mlflow": {}}
+    assert "sample" not in plan_of(study).removed
 
 
 @pytest.mark.parametrize(("bins", "expected"), [(None, [15, 5]), (6, [6, 6])])

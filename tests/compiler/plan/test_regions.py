@@ -61,6 +61,30 @@ def test_an_edit_of_a_region_repeats_what_depends_on_it(study: dict[str, Any]) -
     assert again["evaluate"] == ["sally.low"] and "combine" not in again and "train" not in again
 
 
+def test_results_of_other_studies_are_files(study: dict[str, Any]) -> None:
+    files = {"results": "run_1/results.json", "limits": "run_1/limits_sally.npz"}
+    study["combinations"] = {"energies": {"of": {"low": "rate"}, "others": {"run_1": files}}}
+    plan = plan_of(study, "high.csv", *files.values())
+    (job,) = jobs(plan, "combinations").values()
+    (other,) = job.settings["others"]
+    names = ["file_run_1_results_json", "file_run_1_limits_sally_npz"]
+    assert other == {"name": "run_1", "results": names[0], "limits": names[1], "file": "limits_sally.npz"}
+    assert [item.name for item in plan.stage("combinations").files] == names
+    assert ("baselines", "rate.low") in job.needs
+
+
+def test_samples_that_float_are_told_apart_in_the_events(study: dict[str, Any]) -> None:
+    (sample,) = study["generation"]["samples"]
+    before = plan_of(study, "high.csv")
+    study["combinations"] = {"both": {"of": ["low", "high"], "floating": [sample]}}
+    plan = plan_of(study, "high.csv")
+    combined = jobs(plan, "combinations")
+    assert list(combined) == ["both.rate", "both.histogram", "both.sally"], "no Fisher information"
+    assert combined["both.rate"].settings["floating"] == [sample]
+    assert jobs(plan, "combine")["low"].settings["floating"] == [sample]
+    assert "floating" not in jobs(before, "combine")["low"].settings
+
+
 def test_a_combination_of_regions_has_a_job_for_what_all_of_them_have(study: dict[str, Any]) -> None:
     study["combinations"] = {
         "both": {"of": ["low", "high"]},

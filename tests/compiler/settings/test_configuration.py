@@ -3,12 +3,11 @@
 from typing import Any
 
 import pytest
-
 from mmc.compiler.settings.combine import AnalysedJob, CombineSettings
 from mmc.compiler.settings.configuration import configuration, job_entry
 
 JOBS = {"a.0": (1, 5, "f0"), "a.1": (1, 6, "f1"), "b": (0, 7, "f2")}
-CONTENT = configuration("simulate", {"x": 1, "y": 1}, 2, [{"n": 3}, {"n": 4, "y": 2}], JOBS)
+CONTENT = configuration("simulate", {"x": 1, "y": 1}, [{"n": 3}, {"n": 4, "y": 2}], JOBS)
 
 
 def test_own_settings_go_before_shared_ones() -> None:

@@ -1,5 +1,7 @@
 """Yadage and cwltool really run bundles, whose jobs are a fake step program that records its words."""
 
+import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -31,9 +33,11 @@ def _yadage_run(folder: Path) -> list[str]:
 
 def cwltool(folder: Path, program: StepProgram, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a bundle as its README says, keeping what jobs write in ``work``."""
-    words = ["--no-container", "--parallel", "--outdir", "results", "workflow.cwl", "job.yml"]
     kept = ["--cachedir", "work", "--preserve-environment", "FAKE_FAIL"]
-    return engine(["cwltool", *kept, *words], folder, program, **environment)
+    return engine(["cwltool", *kept, *CWL], folder, program, **environment)
+
+
+CWL = ["--no-container", "--parallel", "--outdir", "results", "workflow.cwl", "job.yml"]
 
 
 def engine(
@@ -103,9 +107,36 @@ def test_a_failed_job_fails_the_workflow(
 
 def test_cwl_results(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
     folder = place(make_plan(2), "cwl", tmp_path / "bundle")
-    assert cwltool(folder, step_program).returncode == 0
+    done = engine(["cwltool", "--provenance", "provenance", *CWL], folder, step_program)
+    assert done.returncode == 0, done.stderr
     names = {"combine", "report", "train.sally", "train.alices.scan-0", "evaluate.sally", "evaluate.alices.scan-0"}
     assert {path.name for path in (folder / "results").iterdir()} == names
+    bag = folder / "provenance"
+    for line in (bag / "manifest-sha1.txt").read_text().splitlines():
+        digest, path = line.split(maxsplit=1)
+        assert hashlib.sha1((bag / path).read_bytes()).hexdigest() == digest
+    assert (bag / "workflow" / "packed.cwl").is_file()
+    assert (bag / "metadata" / "provenance" / "primary.cwlprov.json").is_file()
+
+
+def test_toil_restarts_what_has_failed(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    toil = os.environ.get("MMC_TOIL")
+    if toil is None:
+        pytest.skip("MMC_TOIL does not name toil-cwl-runner (pip install 'toil[cwl]', in an environment of its own)")
+    folder = place(make_plan(1, ["sally"]), "cwl", tmp_path / "bundle")
+    path = f"{step_program.environment['PATH']}{os.pathsep}{Path(toil).parent}"
+    started = tmp_path / "started"
+    environment = {"PATH": path, "FAKE_STARTED": str(started)}
+    kept = ["--jobStore", "store", "--retryCount", "0", "--preserve-environment", *environment, "FAKE_FAIL", "--"]
+    words = [toil, "--no-container", "--outdir", "results", *kept, "workflow.cwl", "job.yml"]
+    assert engine(words, folder, step_program, **environment, FAKE_FAIL="train/sally").returncode != 0
+    done = engine([toil, "--restart", *words[1:]], folder, step_program, **environment, FAKE_FAIL="")
+    assert done.returncode == 0, done.stderr
+    jobs = started.read_text().splitlines()
+    assert sorted(jobs) == sorted(
+        ["train sally", *(" ".join(job) for job in expected_commands(make_plan(1, ["sally"])))]
+    )
+    assert (folder / "results" / "report").is_dir()
 
 
 def test_yadage_results(place: Place, step_program: StepProgram, tmp_path: Path) -> None:

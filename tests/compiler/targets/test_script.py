@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.targets import TARGETS, Options, dataflow
 
@@ -42,7 +44,7 @@ def events(out: Path) -> list[tuple[str, str]]:
     for line in lines:
         what, _, _, seconds, *code = line.split(" ")
         assert float(seconds) >= 0
-        assert [word.isdecimal() for word in code] == [True] * (what == "fail")
+        assert [word.isdecimal() for word in code] == [True] * (what in {"fail", "retry"})
     return [(line.split(" ")[0], "/".join(line.split(" ")[1:3])) for line in lines]
 
 
@@ -227,6 +229,32 @@ def test_a_damaged_output_is_made_again_when_it_is_needed(folder: Path, step_pro
     assert [line.split()[1:3] for line in lines if line.startswith("again ")] == [["train", "sally"]]
 
 
+def test_outputs_that_have_been_read_are_removed(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    plan = replace(make_plan(), removed=("configure", "simulate"))
+    folder = place(plan, "script", tmp_path / NASTY_FOLDER)
+    out = folder / "out"
+    failed = run(folder, step_program, "-j", "2", FAKE_FAIL="analyse/signal.sm.1")
+    assert failed.returncode == 1
+    left = {path.name for path in (out / "simulate").glob("*/ran.txt")}
+    assert left and (out / "configure/configure/ran.txt").exists(), "a job has yet to read them"
+    done = run(folder, step_program)
+    assert (done.returncode, done.stderr) == (0, "")
+    for stage in plan.stages:
+        for job in stage.jobs:
+            there = sorted(path.name for path in (out / stage.name / job.name).iterdir())
+            assert there == (["job.json"] if stage.name in plan.removed else ["job.json", "ran.txt"])
+    done = run(folder, step_program)
+    assert "15 of 15 jobs done, 15 of them before" in done.stdout
+    record = out / "analyse/signal.sm.1/job.json"
+    record.write_text(record.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
+    done = run(folder, step_program)
+    assert done.returncode == 0
+    lines = (out / "events.log").read_text().splitlines()
+    started = sorted(line.split()[1:3] for line in lines if line.startswith("start "))
+    assert started == [["analyse", "signal.sm.1"], ["configure", "configure"], ["simulate", "signal.sm.1"]]
+    assert not list(out.glob("simulate/*/ran.txt"))
+
+
 def test_a_job_without_its_output_has_failed(folder: Path, step_program: StepProgram, tmp_path: Path) -> None:
     program = tmp_path / "bin" / "mmc"
     program.write_text(program.read_text().replace('print("runs"', 'if stage == "train": sys.exit(0)\nprint("runs"'))
@@ -290,6 +318,24 @@ def test_a_job_without_the_output_of_this_study_is_a_failure(
     assert done.returncode == 1
     assert "evaluate sally failed with exit code 0, but without the output of this job" in done.stderr
     assert not (folder / "out/report").is_dir() or not list((folder / "out/report").iterdir())
+
+
+def test_a_job_that_fails_is_tried_again(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    """As often as the study says; the siblings of one that never succeeds have run."""
+    plan = make_plan()
+    stages = (replace(stage, resources=Resources(retries=stage.name == "simulate")) for stage in plan.stages)
+    folder = place(replace(plan, stages=tuple(stages)), "script", tmp_path / "bundle")
+    once, always = "simulate/signal.sm.0", "simulate/signal.sm.1"
+    done = run(folder, step_program, "-j", "2", FAKE_ONCE=once, FAKE_FAIL=always)
+    assert done.returncode == 1
+    assert "run.sh: simulate signal.sm.0 failed with exit code 5 and is tried again" in done.stderr
+    tried = [what for what, job in events(folder / "out") if job == always]
+    assert tried == ["start", "retry", "start", "fail"]
+    assert [what for what, job in events(folder / "out") if job == once] == ["start", "retry", "start", "done"]
+    assert (folder / f"out/{once}.out").read_text() == (
+        "runs simulate signal.sm.0\nno luck\n"
+        "run.sh: simulate signal.sm.0 failed with exit code 5 and is tried again\nruns simulate signal.sm.0\n"
+    )
 
 
 def test_a_missing_program_is_a_failure(folder: Path, step_program: StepProgram) -> None:

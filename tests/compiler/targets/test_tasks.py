@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.targets import TARGETS, Options
 from mmc.compiler.targets.bash import TABLE
@@ -69,6 +70,19 @@ def test_rows_and_exit_codes(place: Place, step_program: StepProgram, tmp_path: 
         done = task(folder, step_program, *words)
         assert (done.returncode, done.stderr) == (2, f"task.sh: {message}\n")
     assert not list(tmp_path.rglob("hacked"))
+
+
+def test_a_job_that_fails_is_tried_again(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    plan = make_plan(2, [])
+    stages = (replace(stage, resources=Resources(retries=stage.name == "simulate")) for stage in plan.stages)
+    folder = place(replace(plan, stages=tuple(stages)), "slurm", tmp_path / "bundle")
+    words = table_digest((folder / TABLE).read_text()), *map(str, range(5))
+    done = task(folder, step_program, *words, FAKE_ONCE="simulate/signal.sm.0", FAKE_FAIL="simulate/signal.sm.1")
+    assert done.returncode == 3 and done.stderr.count("failed with") == 1
+    logs = {k: (folder / f"out/simulate/signal.sm.{k}.out").read_text() for k in (0, 1)}
+    first = "runs simulate signal.sm.0\n"
+    assert logs[0] == f"{first}no luck\ntask.sh: exit code 5, it is tried again\n{first}"
+    assert logs[1].count("it went wrong") == 2 and logs[1].endswith("\ntask.sh: exit code 3\n")
 
 
 def test_links_lead_nowhere(place: Place, step_program: StepProgram, tmp_path: Path) -> None:

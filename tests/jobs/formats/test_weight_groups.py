@@ -102,6 +102,32 @@ def test_scales_chosen_in_another_way_do_not_count(tmp_path: Path) -> None:
     assert list(found.weights.values()) == ["3", "4"]
 
 
+def test_scales_as_powheg_declares_them(tmp_path: Path) -> None:
+    path = tmp_path / "events.lhe.gz"
+    weights = {"1": "1d0", "up": "2d0", "down": "0.5d0"}
+    lines = (f"<weight id='{k}'> lhapdf=260000 renscfact={s} facscfact={s} </weight>" for k, s in weights.items())
+    _write(path, "<weightgroup name='scales'>\n{}\n</weightgroup>\n".format("\n".join(lines)))
+    assert list(find_nuisance({"s": MU}, path)[0].weights.values()) == ["up", "down"]
+
+
+def test_scales_of_another_set_do_not_count(tmp_path: Path) -> None:
+    """A file with scales varied for several sets: those of the set that the nominal scales have, if there is one."""
+    path = tmp_path / "events.lhe.gz"
+    several = [("a", 2.0, 303400), ("b", 0.5, 303400), ("up", 2.0, 325500), ("down", 0.5, 325500)]
+
+    def write(*nominal: int) -> None:
+        weights = [*several, *((f"n{number}", 1.0, number) for number in nominal)]
+        lines = (f"<weight id='{k}' MUR='{s}' MUF='{s}' PDF='{number}'> </weight>" for k, s, number in weights)
+        _write(path, "\n".join(lines))
+
+    write(325500)
+    assert list(find_nuisance({"s": MU}, path)[0].weights.values()) == ["up", "down"]
+    for unclear in ((), (303400, 325500)):
+        write(*unclear)
+        with pytest.raises(StepError, match=r"has several weights for .* \(MUR=2, MUF=2\), .* 303400, 325500: which"):
+            find_nuisance({"s": MU}, path)
+
+
 def test_hessian_set(file: Path) -> None:
     """26 eigenvectors, each with two directions; member n of CT10 is weight 9 + n."""
     found = find_nuisance({"pdf": PdfUncertainty(effect="pdf", variation="CT10")}, file)

@@ -59,16 +59,7 @@ class Chain:
     def simulate(
         self, shared: dict[str, Any] = SHARED, n: int = N, seed: int = 1, shower: Any = None, **process: Any
     ) -> Path:
-        settings = {
-            **shared,
-            "shower": shower,
-            "sample": "signal",
-            "benchmark": "sm",
-            "background": False,
-            "process": {**PROCESS, **process},
-            "process_job": "signal.sm",
-            "n_events": n,
-        }
+        settings = {**_simulate(shared, process), "shower": shower, "n_events": n}
         made = self.folder.out("generate", "signal.sm")
         return self.folder.run("simulate", f"signal.sm.{seed}", settings, seed=seed, setup=self.setup, process=made)
 
@@ -79,8 +70,22 @@ def _generate(shared: dict[str, Any], process: dict[str, Any]) -> dict[str, Any]
         "precision": process.pop("precision", 0.03),
         "sample": "signal",
         "benchmark": "sm",
-        "background": False,
+        "background": process.pop("background", False),
         "process": {**PROCESS, **process},
+    }
+
+
+def _simulate(shared: dict[str, Any], process: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **shared,
+        "shower": None,
+        "sample": "signal",
+        "benchmark": "sm",
+        "background": process.pop("background", False),
+        "systematics": process.pop("systematics", {}),
+        "process": {**PROCESS, **process},
+        "process_job": "signal.sm",
+        "n_events": 10,
     }
 
 
@@ -89,7 +94,7 @@ def chain(tmp_path: Path) -> Chain:
     return Chain(tmp_path)
 
 
-def _hadrons(**beams: Any) -> dict[str, Any]:
+def hadrons(**beams: Any) -> dict[str, Any]:
     return {**SHARED, "beams": {**SHARED["beams"], "energy_gev": 6500.0, "particles": ["p", "p"], **beams}}
 
 
@@ -102,7 +107,7 @@ def test_events_and_weights(chain: Chain) -> None:
     for name in BENCHMARKS:
         assert record["mean_weights_pb"][name] == pytest.approx(_exact(BENCHMARKS[name]["alpha"]), rel=0.04)
     assert record["effective_sample_size"]["sm"] > 0.99 * N
-    events = _events(out)
+    events = events_of(out)
     momenta = np.array([[p[[9, 6, 7, 8]] for p in particles if p[1] != 2] for _, particles, _ in events])
     element = MatrixElement(Model.load("ufo_sm"), (11, -11), (13, -13))
     squared = [element.squared(momenta, {"sminputs 1": 132.507 * (1.0 - theta)}) for theta in (0.0, 0.1)]
@@ -123,7 +128,7 @@ def _exact(theta: float) -> float:
     return float(0.3893793721e9 * np.trapezoid(squared, cosines) / (32.0 * np.pi * (2.0 * beam) ** 2))
 
 
-def test_the_same_seed_makes_the_same_events(chain: Chain) -> None:
+def test_the_same_seed_makes_the_sameevents_of(chain: Chain) -> None:
     chain.generate()
     first = gzip.decompress((chain.simulate(n=50, seed=1) / EVENTS).read_bytes())
     other = gzip.decompress((chain.simulate(n=50, seed=2) / EVENTS).read_bytes())
@@ -137,7 +142,7 @@ def test_the_same_seed_makes_the_same_events(chain: Chain) -> None:
 def test_resonances_and_mothers(chain: Chain, process: str, least: int) -> None:
     chosen = {"processes": [process], "cuts": {}}
     chain.generate(**chosen)
-    events = _events(chain.simulate(n=100, **chosen))
+    events = events_of(chain.simulate(n=100, **chosen))
     with_z = [particles for _, particles, _ in events if [p[0] for p in particles if p[1] == 2] == [23]]
     assert len(with_z) >= least
     for particles in with_z:
@@ -146,7 +151,7 @@ def test_resonances_and_mothers(chain: Chain, process: str, least: int) -> None:
         assert abs(particles[2][10] - 91.188) < 15.0 * 2.45
 
 
-def _events(out: Path) -> list[tuple[Any, Any, dict[str, float]]]:
+def events_of(out: Path) -> list[tuple[Any, Any, dict[str, float]]]:
     """The first line, the particles and the weights of each event, in numbers."""
     text = gzip.decompress((out / EVENTS).read_bytes()).decode()
     found = []
@@ -159,9 +164,9 @@ def _events(out: Path) -> list[tuple[Any, Any, dict[str, float]]]:
 
 
 @pytest.mark.engine
-def test_showered_events(chain: Chain) -> None:
+def test_showeredevents_of(chain: Chain) -> None:
     """Pythia accepts the colours. Two flavours and both directions are one process; the scale is that of each event."""
-    shared = _hadrons()
+    shared = hadrons()
     decays = "p p > w+ h, w+ > mu+ vm, h > b b~"
     process = {"processes": [decays], "definitions": {"p": "u c d~ s~"}, "cuts": {"ptl": 1e4}, "bwcutoff": 5.0}
     written = json.loads((chain.generate(shared, **process) / "process.json").read_text())
@@ -169,7 +174,7 @@ def test_showered_events(chain: Chain) -> None:
     out = chain.simulate(shared, n=60, shower={"card": None, "settings": {"PartonLevel:MPI": False}}, **process)
     assert json.loads((out / "simulate.json").read_text())["n_events"] >= 57
     assert (out / "events.hepmc.gz").stat().st_size > 10_000
-    events = _events(out)
+    events = events_of(out)
     quarks = {abs(int(particle[0])) for _, particles, _ in events for particle in particles[:2]}
     assert quarks == {1, 2, 3, 4}
     for head, particles, _ in events:
@@ -193,6 +198,14 @@ def test_showered_events(chain: Chain) -> None:
         ({"processes": ["e- e+ > mu- mu+ QED=1"]}, "does not have a tree diagram for"),
         ({"processes": ["e- e+ > mu- ghost"]}, "does not have a particle ghost"),
         ({"param_card": {"dim6 2": 1.0}}, "does not have a parameter dim6 2"),
+        (
+            {"processes": ["e- e+ > mu- mu+ h"], "cuts": {}, "param_card": {"decay 23": 0.0}},
+            "Z may be on its mass shell, and its width is 0 in the model ufo_sm: set `decay 23` in `param_card`",
+        ),
+        (
+            {"processes": ["e- e+ > z h, z > mu- mu+"], "cuts": {}, "param_card": {"decay 23": 0.0}},
+            "Z decays, but its width is 0 in the model ufo_sm: set `decay 23` in `param_card`",
+        ),
     ],
 )
 def test_what_cannot_be_generated(chain: Chain, process: dict[str, Any], words: str) -> None:
@@ -218,11 +231,18 @@ def test_weights_that_are_not_a_polynomial(chain: Chain) -> None:
     assert "|M|² is not a polynomial with the study's powers of the parameters: at alpha = " in refusal
 
 
+def test_a_signal_without_the_parameters(chain: Chain) -> None:
+    """The parameter is the Yukawa coupling of the b quark."""
+    yukawa = {"lha_block": "yukawa", "lha_id": 5, "transform": "4.7*(1 - theta)"}
+    refusal = chain.refusal({**SHARED, "parameters": {"alpha": yukawa}})
+    assert refusal.startswith("the sample signal does not depend on the parameters: allow their order in the process")
+
+
 def test_a_benchmark_without_a_cross_section(chain: Chain) -> None:
     """The parameter is the Yukawa coupling of the b quark, and the process vanishes without it."""
     chain.at({**BENCHMARKS, "none": {"alpha": 1.0}})
     yukawa = {"lha_block": "yukawa", "lha_id": 5, "transform": "4.7*(1 - theta)"}
     model = {"name": "ufo_sm", "file": None, "restriction": "no_b_mass"}
-    shared = {**_hadrons(), "parameters": {"alpha": yukawa}, "model": model}
+    shared = {**hadrons(), "parameters": {"alpha": yukawa}, "model": model}
     refusal = chain.refusal(shared, processes=["b b~ > h h"], cuts={})
     assert refusal == "the cross section vanishes at the benchmark none: take another point"

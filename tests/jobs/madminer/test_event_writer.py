@@ -6,6 +6,7 @@ import pytest
 from mmc.jobs.madminer import event_order, event_rows, event_writer
 from mmc.jobs.madminer.declarations import Content
 from mmc.jobs.madminer.event_combination import combine
+from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.madminer.event_order import copy_shuffled
 from mmc.jobs.madminer.event_rows import DATASETS
 from mmc.jobs.madminer.event_summary import event_record
@@ -55,6 +56,27 @@ def test_many_buckets_hold_every_event_once_in_random_order(toy_events: Path, tm
     np.random.seed(5)
     combine([Content.read(path)], [1.0], tmp_path / "again.h5")
     assert (tmp_path / "again.h5").read_bytes() == out.read_bytes()
+
+
+@pytest.mark.parametrize("bucket", [100_000, 1 << 28])
+def test_each_event_keeps_the_label_of_its_sample(
+    toy_events: Path, tmp_path: Path, bucket: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_writer, "BUCKET", bucket)
+    out, content = tmp_path / "events.h5", Content.read(toy_events / "events.h5")
+    combine([content] * 3, [1.0, 2.0, 4.0], out, labels=[1, -1, 0])
+    (tmp_path / "events.json").write_text('{"floating": ["ttbar", "wjets"]}')
+    whole = EventFile(out, 0.2, 0.2)
+    before = dict(zip(_columns(content.path)[0][:, 2], _columns(content.path)[1][:, 0], strict=True))
+    x, weights, _ = _columns(out)
+    factors = np.round(weights[:, 0] / [before[index] for index in x[:, 2]])
+    for name, factor in {"ttbar": 4.0, "wjets": 1.0}.items():
+        np.testing.assert_array_equal(whole.members("all")[name], factors == factor)
+        blocks = [block.members()[name] for block in whole.blocks("validation")]
+        np.testing.assert_array_equal(np.concatenate(blocks), whole.members("validation")[name])
+        some = [block.events.weights[block.members()[name], 0] for block in whole.blocks("rest", balanced=False)]
+        last = whole.part("rest").weights[whole.members("rest")[name], 0]
+        assert len(np.concatenate(some)) == len(last) == (factors == factor)[: len(whole.part("rest").x)].sum()
 
 
 def test_checks_in_blocks_are_those_of_the_whole_file(

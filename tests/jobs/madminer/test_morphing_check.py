@@ -70,3 +70,21 @@ def test_a_flat_direction_is_named_in_any_units(toy_events: Path, tmp_path: Path
     _, warnings = check_morphing(events / "events.h5")
     assert len(warnings) == 1
     assert f"do not depend on the direction c1 + {2.0 * units[0]:.3g}, c2 - 2: nothing" in warnings[0]
+
+
+@pytest.mark.parametrize("deviation", [0.0, 0.004, 0.2])
+def test_fitted_weights_are_compared_at_every_benchmark(toy_events: Path, tmp_path: Path, deviation: float) -> None:
+    """Components are fitted to one benchmark more than there are: what one lacks, the others share."""
+    path = with_benchmark_outside(toy_events, tmp_path / "events", OUT, 1.0 + deviation) / "events.h5"
+    with h5py.File(path, "r+") as file:
+        points, components = file["benchmarks/values"][()], file["morphing/components"][()]
+        del file["morphing/morphing_matrix"]
+        file["morphing/morphing_matrix"] = np.linalg.pinv((points[:, np.newaxis] ** components).prod(axis=2))
+    if deviation == 0.2:
+        with pytest.raises(StepError, match="to whose weights the components are fitted"):
+            check_morphing(path)
+        return
+    found, warnings = check_morphing(path)
+    assert len(found) == len(points) == 1 + len(components)
+    assert max(found.values()) == pytest.approx(0.0, abs=1e-6) if deviation == 0.0 else 1e-4 < found["out"] < deviation
+    assert bool(warnings) == (deviation > 0.0)

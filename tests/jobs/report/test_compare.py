@@ -1,10 +1,12 @@
 """The comparison of two runs."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mmc.cli.main import main
-from mmc.jobs.report.compare import Change, Measured, differences
+from mmc.jobs.report.compare import Change, Comparison, Measured, differences
+from mmc.jobs.report.run_folder import Run
 
 Capture = pytest.CaptureFixture[str]
 
@@ -25,6 +27,28 @@ def test_pulls() -> None:
     assert Measured("x", (1.0, 3.0), (6.0, 4.0)).pull == 1.0
     assert Measured("x", (1.0, 0.0), (1.0, 0.0)).pull is None
     assert Measured("x", None, (1.0, 0.1)).pull is None
+
+
+def test_combinations_are_compared(tmp_path: Path) -> None:
+    runs = [Run(tmp_path / name, None, None, {}, (), None, None, ()) for name in "ab"]
+    old, new = (_results(share, error) for share, error in ((0.2, 0.5), (0.1, 1.0)))
+    found = Comparison.of(*runs, old, new)
+    assert list(found.limits) == ["both.rate"]
+    lines = [" ".join(line.split()) for line in found.summary()]
+    assert "both.rate 20.0 % 10.0 % passed passed" in lines
+    assert [(entry.name, entry.pull) for entry in found.fisher] == [
+        ("both.fisher: truth: c, c", pytest.approx(0.2**0.5 * 2))
+    ]
+
+
+def _results(share: float, entry: float) -> dict[str, Any]:
+    """The results of a run with nothing but combinations."""
+    limits = {"confidence_levels": [0.95], "allowed_fraction": {"0.95": share}, "verdict": "passed", "grid": "x.npz"}
+    truth = {"matrix": [[entry]], "standard_errors": [[entry / 2]]}
+    information = {"parameters": ["c"], "information": {"truth": truth}}
+    empty = {"baselines": [], "methods": [], "groups": {}, "events": None, "fisher_information": None}
+    combined = [{"name": "both.rate", **limits}, {"name": "both.fisher", **information}]
+    return {"title": "", "study": "toy", "mmc": "1", **empty, "combinations": combined}
 
 
 @pytest.mark.engine

@@ -88,6 +88,15 @@ def test_a_run_that_is_not_finished(copy: Path) -> None:
     assert entities(copy)["#run"]["actionStatus"].endswith("ActiveActionStatus")
 
 
+def test_what_the_command_line_has_set_is_told(copy: Path) -> None:
+    manifest = copy / "bundle" / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "set": ["title='a=b'", "seed=4"]}))
+    assert main(["crate", str(copy)]) == 0
+    found = entities(copy)
+    told = [found[name] for name in sorted(referred(found["#run"]["object"])) if name.startswith("#set/")]
+    assert [(each["name"], each["value"]) for each in told] == [("title", "'a=b'"), ("seed", "4")]
+
+
 def test_a_folder_without_the_bundle(copy: Path, capsys: Capture) -> None:
     assert main(["crate", str(copy / "out")]) == 2
     assert "give the folder that contains outputs and bundle" in capsys.readouterr().err

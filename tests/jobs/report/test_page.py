@@ -158,6 +158,15 @@ def test_information_on_some_parameters_is_that_of_their_covariance() -> None:
     assert marginal(matrix, [0, 1]) == pytest.approx(np.linalg.inv(covariance))
 
 
+def test_the_rate_has_no_information_on_two_of_seven_parameters() -> None:
+    """What rounding leaves of it is none, in any unit."""
+    slopes = np.random.default_rng(1).normal(size=7) * 10.0 ** np.arange(-9, 12, 3)
+    rate = np.outer(slopes, slopes)
+    assert not marginal(rate, [0, 1]).any()
+    figure = ellipse_figure([Information("rate", rate)], [0, 1], ["a", "b"], 0.95, [0.0, 0.0])
+    assert next(text.get_text() for text in figure.axes[0].get_legend().get_texts()) == "rate (all allowed)"
+
+
 def test_an_ellipse_has_the_widths_of_the_covariance_and_a_failed_one_is_dashed() -> None:
     matrix = np.array([[4.0, 1.5], [1.5, 3.0]])
     named = [

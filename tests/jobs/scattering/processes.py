@@ -18,7 +18,7 @@ def lepton_collider(energy: float, cuts: Mapping[str, float] | None = None) -> C
 
 
 def hadron_collider(cuts: Mapping[str, float], scale: float | None = None) -> Collider:
-    return Collider(13_000.0, ("p", "p"), Partons("NNPDF23_lo_as_0130_qed"), cuts, scale)
+    return Collider(13_000.0, ("p", "p"), Partons.of_pythia("NNPDF23_lo_as_0130_qed"), cuts, scale)
 
 
 def found(model: Model, process: str, collider: Collider, **definitions: str) -> list[Subprocess]:

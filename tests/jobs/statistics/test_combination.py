@@ -10,14 +10,20 @@ import jsonschema
 import numpy as np
 import pytest
 from mmc.jobs.arrays import read_npz
-from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer import event_combination, workarounds
+from mmc.jobs.madminer.declarations import Content
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.record import RECORD
-from mmc.jobs.statistics.combination import RegionLikelihood, combine, joint_gain
+from mmc.jobs.statistics import neyman
+from mmc.jobs.statistics.combination import combine, joint_gain, kinds_of, with_common_toys
 from mmc.jobs.statistics.combined_verdict import Part, judge, shared_events
+from mmc.jobs.statistics.histograms import Template
 from mmc.jobs.statistics.limits import Grid, Limits, save_arrays
+from mmc.jobs.statistics.neyman import Cells, ToySource
 from mmc.jobs.statistics.profiling import FilledHistogram, VariedHistogram
+from mmc.jobs.statistics.region_likelihood import RegionLikelihood
 from scipy.optimize import minimize
+from scipy.stats import chi2, poisson
 
 from tests.jobs.learning_jobs import Learning
 from tests.support import ROOT
@@ -56,7 +62,7 @@ def regions(tmp_path: Path) -> list[RegionLikelihood]:
 
 
 def test_likelihoods_are_multiplied(regions: list[RegionLikelihood]) -> None:
-    limits = combine(regions)[""]
+    limits = combine(regions)
     logs = np.array([region.limits[""].log_likelihood for region in regions])
     np.testing.assert_allclose(limits.log_likelihood, logs.sum(axis=0))
     q = logs[:, -1:] - logs
@@ -88,8 +94,9 @@ def test_nuisance_parameters_of_the_same_name_are_the_same(regions: list[RegionL
         best = minimize(change, np.zeros(3), args=(point,), method="BFGS", options={"gtol": 1e-7})
         assert gains[point] == pytest.approx(-best.fun, abs=1e-5)
     assert gains[0] > 0.01
-    found = combine(regions)
-    np.testing.assert_allclose(found["with_systematics"].log_likelihood, found[""].log_likelihood + gains)
+    assert kinds_of(regions) == ["", "with_systematics"]
+    fitted = combine(regions, "with_systematics").log_likelihood
+    np.testing.assert_allclose(fitted, combine(regions).log_likelihood + gains)
     alone = [region.histograms[""](region.n[""], region.expected) for region in regions]
     assert gains[0] < alone[0][0] + alone[1][0], "each region alone could choose its own value of lumi"
 
@@ -101,10 +108,10 @@ def test_regions_with_the_same_events_are_not_independent(
     limits = {"verdict": "passed", "reasons": [], "n_expected": 10.0, "closure": {"integration_error": 0.0}}
     overlap = {} if share is None else {"high": {"n_events": 7, "share": share}}
     parts = [Part("rate.low", "low", limits, {"overlaps": overlap}), Part("rate.high", "high", limits, {})]
-    found = judge(parts, combine(regions)[""], shared_events(parts))
+    found = judge(parts, combine(regions), shared_events(parts))
     assert found["verdict"] == verdict
     assert ("7 simulated events" in " ".join(found["reasons"])) is (share is not None)
-    assert judge(parts, combine(regions)[""], [])["verdict"] == "passed"
+    assert judge(parts, combine(regions), [])["verdict"] == "passed"
 
 
 def _half(source: Path, folder: Path, *, high: bool) -> Path:
@@ -123,6 +130,101 @@ def _half(source: Path, folder: Path, *, high: bool) -> Path:
     (folder / RECORD).write_text(json.dumps(job))
     (folder / "events.json").write_text(json.dumps({"overlaps": {}}))
     return folder
+
+
+def test_toys_of_two_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Means 20 (1 + c) and 10 (2 - c): coverage and critical values are those of all pairs of counts."""
+    monkeypatch.setattr(neyman, "TOYS", 40_000)
+    monkeypatch.setattr(neyman, "PROBES", 10)
+    grid, axis = Grid({"c": np.linspace(0.0, 1.0, 41)}, (0.5,)), np.append(np.linspace(0.0, 1.0, 41), 0.5)
+    coefficients, regions = np.stack([np.ones(42), axis], axis=1), []
+    for k, weights in enumerate(([[20.0, 20.0]], [[20.0, -10.0]])):
+        sums = np.array(weights)
+        mu, content = coefficients @ sums[0], Template(sums, 1e-9 * np.einsum("bi,bj->bij", sums, sums))
+        cells = Cells(1, lambda content=content: [(np.zeros((42, 1)), content)])  # type: ignore[misc]
+        source = ToySource(cells, coefficients, sums[0], mu)
+        limits = Limits(grid, mu[-1] * np.log(mu) - mu, 1, np.zeros(42))
+        region = RegionLikelihood({"": limits}, {"": mu[-1]}, mu, (), {}, toys=source)
+        save_arrays(tmp_path / f"{k}.npz", region.arrays())
+        regions.append(RegionLikelihood.read(read_npz(tmp_path / f"{k}.npz"), grid))
+    found = with_common_toys(regions, {"": combine(regions)}, [0.68, 0.95], np.random.default_rng(1))[""]
+    critical = found.critical
+    assert critical is not None
+    first, second = (region.expected[:-1, np.newaxis] for region in regions)
+    n, m = (counts.ravel() for counts in np.meshgrid(np.arange(90), np.arange(60)))
+    q = -2.0 * (n * np.log(first) - first + m * np.log(second) - second)
+    probability = poisson.pmf(n, first) * poisson.pmf(m, second)
+    for k, level in enumerate((0.68, 0.95)):
+        exact = (probability * (q - q.min(axis=0) <= chi2.ppf(level, 1))).sum(axis=1)
+        assert critical.coverage[k] == pytest.approx(exact[critical.probes], abs=0.03)
+        own = (probability * (q - q.min(axis=0) <= critical.at(level)[:-1, np.newaxis])).sum(axis=1)
+        assert own.mean() == pytest.approx(level, abs=0.02)
+
+
+@pytest.mark.usefixtures("plain_figures")
+def test_a_sample_that_floats_in_two_regions(toy_events: Path, tmp_path: Path) -> None:
+    """In one region of counts, three quarters of the events are of a sample that floats; in the other, a ninth."""
+    halves, learning = [], Learning(tmp_path / "run", toy_events)
+    for name, factor in {"low": 3.0, "high": 0.125}.items():
+        half = _half(toy_events, tmp_path / name, high=name == "high")
+        content = Content.read(half / "events.h5")
+        event_combination.combine([content] * 2, [1.0, factor], tmp_path / "events.h5", labels=[-1, 0])
+        (tmp_path / "events.h5").replace(half / "events.h5")
+        whole = json.loads((toy_events / "events.json").read_text())
+        (half / "events.json").write_text(json.dumps({**whole, "overlaps": {}, "floating": ["ttbar"]}))
+        halves.append(half)
+    made = []
+    for half in halves:
+        learning.events = half
+        made.append(learning.baseline("rate", f"rate.{half.name}", group=half.name, combined=True))
+    of = [{"stage": "baselines", "job": folder.name, "group": folder.name.partition(".")[2]} for folder in made]
+    settings = {**learning.evaluation, "combination": "both", "of": of, "floating": ["ttbar"]}
+    out = learning.run("combinations", "both.rate", settings, events=halves, baseline=made)
+    record = json.loads((out / "combination.json").read_text())
+    assert record["floating"] == ["ttbar"] and record["degrees_of_freedom"] == 1
+    fitted = record["normalisations"]["ttbar"]
+    assert fitted["value"] == pytest.approx(1.0, abs=0.01)
+    n_low = next(part["n_expected"] for part in record["of"] if part["group"] == "low")
+    assert fitted["error"] > n_low**-0.5 / 0.75, "that of the count, if everything else were known"
+    inputs = {"events": halves, "baseline": made, "combination": [out]}
+    report = learning.report(groups=["low", "high"], formats=["svg"], **inputs)
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert "Normalisations that are fitted with the parameters</caption>" in page
+    schema = json.loads((ROOT / "schema" / "1.0" / "results.json").read_text())
+    jsonschema.validate(
+        {"name": "both.rate", **record, "grid": "x"},
+        {"$ref": "#/definitions/combination", "definitions": schema["definitions"]},
+    )
+
+
+def test_scans_of_two_regions(toy_events: Path, tmp_path: Path) -> None:
+    """The scan of a histogram and a rate, with half of the events floating, agrees with the grid, and needs none."""
+    ranges = {"c1": [-1.0, 1.0], "c2": [-1.0, 1.0]}
+    halves = [_half(toy_events, tmp_path / name, high=name == "high") for name in ("low", "high")]
+    for half in halves:
+        content = Content.read(half / "events.h5")
+        event_combination.combine([content] * 2, [0.5, 0.5], tmp_path / "events.h5", labels=[-1, 0])
+        (tmp_path / "events.h5").replace(half / "events.h5")
+        (half / "events.json").write_text(json.dumps({"overlaps": {}, "floating": ["ttbar"]}))
+    records = []
+    scans = {"scans": [{"over": ["c1"], "points": 5}], "ranges": ranges, "grid": {}}
+    for evaluation in ({}, scans):
+        learning = Learning(tmp_path / f"run_{len(evaluation)}", halves[0], **evaluation)
+        own = {"observables": ["x1", "x2"], "bins": [3, 6]}
+        made = [learning.baseline("histogram", "histogram.low", group="low", combined=True, **own)]
+        learning.events = halves[1]
+        made.append(learning.baseline("rate", "rate.high", group="high", combined=True))
+        of = [{"stage": "baselines", "job": path.name, "group": path.name.partition(".")[2]} for path in made]
+        settings = {**learning.evaluation, "combination": "both", "of": of, "floating": ["ttbar"]}
+        out = learning.run("combinations", "both", settings, events=halves, baseline=made)
+        records.append(json.loads((out / "combination.json").read_text()))
+    (low, high), (scanned_low, scanned_high) = (record["intervals"]["c1"]["0.68"][0] for record in records)
+    assert (low, high) == pytest.approx((scanned_low, scanned_high), abs=0.02) and high - low > 0.1
+    assert records[1]["scans"]["fit"]["best_fit"] == pytest.approx({"c1": 0.0, "c2": 0.0}, abs=1e-3)
+    assert any(name.startswith("scan") for name in np.load(out / "limits.npz").files)
+    on_grid, alone = (record["normalisations"]["ttbar"] for record in records)
+    assert alone["value"] == pytest.approx(1.0, abs=1e-3)
+    assert alone["error"] == pytest.approx(on_grid["error"], rel=0.1)
 
 
 def test_two_regions_are_the_whole(toy_events: Path, tmp_path: Path) -> None:

@@ -72,6 +72,8 @@ def test_limits_with_systematic_uncertainties(tmp_path: Path, uncertain: Path) -
             assert (profiled[near] / q[near]).mean() < 0.95
             allowed = [part["allowed_fraction"]["0.95"] for part in (record, record[kind])]
             assert allowed[1] >= allowed[0] or kind.startswith("without")
+            errors = [part["allowed_area_error"]["0.95"] for part in (record, record[kind])]
+            assert 0.3 * errors[0] < errors[1] < 10.0 * errors[0]
     limits = list(found[1].values())
     report = learning.report(formats=["svg"], limits=limits[2:], baseline=limits[:2])
     results = json.loads((report / "results.json").read_text())

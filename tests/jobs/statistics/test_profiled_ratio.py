@@ -186,7 +186,7 @@ def test_fits_end_at_the_reach() -> None:
     convex = Quadratic(np.array([[0.3, 0.1], [-0.1, 0.2]]), np.tile(np.eye(2), (2, 1, 1)))
     ratio = VariedRatio(convex, LogRate(Quadratic(np.zeros((2, 4)), np.zeros((2, 4, 4)))))
     for expected in (np.array([100.0, 0.0]), None):
-        gain = ratio.gain(100.0, expected)
+        gain = ratio(100.0, expected)
         assert gain == pytest.approx(100.0 * (5.0 * np.array([0.4, 0.3]) + 25.0) - 25.0)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mmc.jobs.statistics.profiling import Likelihood, Response, ShapeLikelihood, VariedHistogram
+from mmc.jobs.statistics.profiling import FilledHistogram, Likelihood, Response, ShapeLikelihood, VariedHistogram
 from scipy.optimize import minimize
 
 
@@ -161,7 +161,7 @@ def test_points_with_histograms_of_their_own_are_joined() -> None:
 
     def histogram(points: slice) -> ShapeLikelihood:
         varied = VariedHistogram(rows[points], nominal, up, down, np.ones(5, dtype=bool))
-        return ShapeLikelihood(np.zeros(len(rows[points])), lambda n, expected: varied.gain(fractions, n, expected))
+        return ShapeLikelihood(np.zeros(len(rows[points])), FilledHistogram(varied, fractions))
 
     whole, joined = histogram(slice(6)), ShapeLikelihood.join([histogram(slice(0, 2)), histogram(slice(2, 6))])
     assert whole.gain is not None and joined.gain is not None

@@ -101,11 +101,25 @@ def test_file_that_is_no_event_file(tmp_path: Path, events: Path) -> None:
     assert folder.refusal("ingest", "ingest", _settings(text), file=text) == "notes.txt is not an HDF5 file"
     bare = tmp_path / "bare.h5"
     shutil.copyfile(events / "events.h5", bare)
-    for group, what in (("samples", "events"), ("morphing", "morphing basis")):
-        with h5py.File(bare, "a") as file:
-            del file[group]
-        reason = folder.refusal("ingest", "ingest", _settings(bare), file=bare)
-        assert reason == f"bare.h5 is not a MadMiner event file with morphing: it has no {what}"
+    with h5py.File(bare, "a") as file:
+        del file["samples"]
+    reason = folder.refusal("ingest", "ingest", _settings(bare), file=bare)
+    assert reason == "bare.h5 is not a MadMiner event file: it has no events"
+
+
+def test_a_file_without_morphing(tmp_path: Path, events: Path) -> None:
+    """It is read where the study says so, as weights are then known at benchmarks alone."""
+    path, folder = tmp_path / "events.h5", Folder(tmp_path)
+    shutil.copyfile(events / "events.h5", path)
+    without = {"morphing": False}
+    reason = folder.refusal("ingest", "ingest", _settings(path, **without), file=path)
+    assert reason == "events.h5 has a morphing basis: remove `morphing: none`"
+    with h5py.File(path, "a") as file:
+        del file["morphing"]
+    reason = folder.refusal("ingest", "ingest", _settings(path), file=path)
+    assert reason == "events.h5 has no morphing basis: write `morphing: none`"
+    out = folder.run("ingest", "ingest", _settings(path, **without), file=path)
+    assert "morphing_deviations" not in json.loads((out / "events.json").read_text())
 
 
 def test_weights_must_be_finite(tmp_path: Path, events: Path) -> None:

@@ -174,6 +174,32 @@ def test_only_baselines(run: dict[str, Any]) -> None:
     assert content["methods"] == [] and set(content["figures"]) == {*LIMITS, "closure_histogram", *FISHER}
 
 
+def test_limits_at_a_further_luminosity_have_figures_of_their_own(run: dict[str, Any]) -> None:
+    learning: Learning = run["learning"]
+    at = {"luminosity_pb": 4 * learning.evaluation["luminosity_pb"], "luminosity": "36.1fb"}
+    more = learning.baseline("rate", job="rate.36_1fb", region=at)
+    first = run["baseline"][0]
+    found = [json.loads((path / "baseline.json").read_text()) for path in (first, more)]
+    assert found[1]["n_expected"] == pytest.approx(4 * found[0]["n_expected"])
+    assert (
+        found[1]["infinite_simulation"]["allowed_area"]["0.95"]
+        < found[0]["infinite_simulation"]["allowed_area"]["0.95"]
+    )
+    content = results(learning.report(events=run["events"], baseline=[first, more, run["baseline"][2]]))
+    assert set(content["figures"]) == {*LIMITS, *(f"{name}_36_1fb" for name in LIMITS), *FISHER}
+    assert [entry.get("luminosity") for entry in content["baselines"]] == [None, "36.1fb"]
+    assert content["evaluation"]["luminosity_pb"] == learning.evaluation["luminosity_pb"]
+
+
+def test_edges_of_the_score_are_edges(run: dict[str, Any]) -> None:
+    learning: Learning = run["learning"]
+    bins: dict[str, Any] = {"edges": [-4.0, 0.0, 4.0], "equal": {"n": 2, "range": [-4.0, 4.0], "scale": "linear"}}
+    folders = [learning.evaluate("sally", run["model"][0], job=job, binning=item) for job, item in bins.items()]
+    first, second, adaptive = (np.load(path / "limits.npz") for path in (*folders, run["limits"][0]))
+    assert (first["log_likelihood_ratio"] == second["log_likelihood_ratio"]).all()
+    assert (first["log_likelihood_ratio"] != adaptive["log_likelihood_ratio"]).any()
+
+
 def test_only_methods(run: dict[str, Any]) -> None:
     content = results(report(run, "model", "limits"))
     assert content["baselines"] == [] and content["fisher_information"] is None and content["events"] is None

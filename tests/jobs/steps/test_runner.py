@@ -96,7 +96,10 @@ def test_threads_are_limited_before_numpy_comes(folder: Folder, monkeypatch: pyt
         ({"fail": "step", "with": ["two\nlines   of text"]}, "two lines of text"),
         ({"fail": "other", "with": ["boom"]}, "ValueError: boom"),
         ({"fail": "other", "with": []}, "ValueError"),
-        ({"fail": "disk", "with": [28, "No space left on device"]}, "cannot write: [Errno 28] No space left on device"),
+        (
+            {"fail": "disk", "with": [28, "No space left on device"]},
+            "cannot write: [Errno 28] No space left on device, in PLACE",
+        ),
         ({"fail": "memory", "with": []}, "out of memory: MemoryError"),
         ({"fail": "memory", "with": ["Unable to allocate 3 TiB"]}, "out of memory: Unable to allocate 3 TiB"),
         (
@@ -106,13 +109,14 @@ def test_threads_are_limited_before_numpy_comes(folder: Folder, monkeypatch: pyt
         ({"fail": "disk", "with": [12, "Cannot allocate memory"]}, "out of memory: [Errno 12] Cannot allocate memory"),
         (
             {"fail": "runtime", "with": ["Can't decrement id ref count (unable to close file, errno = 28)"]},
-            "cannot write: Can't decrement id ref count (unable to close file, errno = 28)",
+            "cannot write: Can't decrement id ref count (unable to close file, errno = 28), in PLACE",
         ),
         ({"import": "no_such_package.part"}, "no_such_package is not installed: pip install 'mmc[steps]'"),
     ],
 )
 def test_failure_is_one_line_and_leaves_only_the_log(folder: Folder, settings: dict[str, Any], reason: str) -> None:
-    assert folder.refusal("configure", "job", settings) == reason
+    place = str(folder.path / "configure")
+    assert folder.refusal("configure", "job", settings) == reason.replace("PLACE", place)
     assert "Traceback" in (folder.path / "configure" / "job.log").read_text()
 
 
@@ -235,11 +239,21 @@ def test_a_job_of_another_fingerprint_than_the_engine_means(folder: Folder, monk
 def test_a_job_that_hangs_is_stopped(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(limits.TIME_LIMIT, "0.0001")
     reason = folder.refusal("configure", "job", {"sleep": 60})
-    told = "stopped: it took longer than its time limit of 0.0001 hours"
-    assert reason == f"{told}; if it did not hang, set MMC_TIME_LIMIT to more hours"
+    told = "stopped: it took longer than its time limit of 0.36 s; if it did not hang, set more `time` in"
+    assert reason == f"{told} `execution.resources`, or MMC_TIME_LIMIT to more hours"
     for given in ("0", "-1", "nan", "a day"):
         monkeypatch.setenv(limits.TIME_LIMIT, given)
         assert f"MMC_TIME_LIMIT is {given!r}, not a number of hours" in folder.attempt("configure", "job", {})[1]
+
+
+def test_the_study_limits_the_time_of_a_job(folder: Folder) -> None:
+    words = folder.arguments("configure", "job", {"sleep": 60}, {}, 1)
+    config = Path(words[2])
+    config.write_text(config.read_text().replace('"threads": 1', '"threads": 1, "time_s": 1'))
+    assert runner.main(words) == 3
+    assert (
+        "longer than its time limit of 1 s; if it did not hang" in (folder.path / "configure" / "job.log").read_text()
+    )
 
 
 def test_a_job_that_hangs_in_a_library_is_ended(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,8 @@ class Baseline:
     """Whether it gives limits from observed events."""
     knows_nuisance: bool = False
     """Whether its likelihood has nuisance parameters."""
+    has_bins: bool = False
+    """Whether its likelihood is that of a histogram."""
     colors: tuple[str, ...] = ()
     """The colours of its lines in figures, one for each group of samples."""
 
@@ -45,6 +47,7 @@ RATE = Baseline(
     ("baselines", "rate"),
     reads_observed=True,
     knows_nuisance=True,
+    has_bins=True,
     colors=("#A0A0A0", "#B5A16A", "#8FAFC9", "#C2A0BD"),
 )
 HISTOGRAM = Baseline(
@@ -54,6 +57,7 @@ HISTOGRAM = Baseline(
     without_rate=True,
     reads_observed=True,
     knows_nuisance=True,
+    has_bins=True,
     colors=("#555555", "#6E5B1E", "#2F5675", "#6B3F66"),
 )
 TRUTH = Baseline(

@@ -94,6 +94,7 @@ UFO = EventOrigin(
         "simulate": "mmc.jobs.generators.ufo_events",
     },
     param_card="needed",
+    varies=True,
 )
 EVENT_SAMPLES = EventOrigin(
     name="samples",
@@ -132,9 +133,19 @@ GENERATORS: Mapping[str, EventOrigin] = {origin.name: origin for origin in ORIGI
 """The generators by their names."""
 
 
+FROM_RUN = "from_run"
+"""The key of ``events`` of a study whose generated events another run has made already."""
+
+
+def takes_events(study: Mapping[str, Any]) -> bool:
+    """Whether the generated events of a study are taken from another run, given its data."""
+    events = study.get("events")
+    return isinstance(events, Mapping) and set(events) == {FROM_RUN}
+
+
 def origin_of(study: Mapping[str, Any]) -> EventOrigin | None:
     """The origin of the events of a study, given its data; None if there is no origin, or more than one."""
-    if {"generation", "events"} <= set(study):
+    if {"generation", "events"} <= set(study) and not takes_events(study):
         return None
     return next((origin for origin in ORIGINS if origin.is_of(study)), None)
 

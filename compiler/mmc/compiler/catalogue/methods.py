@@ -212,6 +212,10 @@ class LearningMethod:
         """The likelihood of a score method: the chosen one if the method has it, else its default."""
         return next((entry for entry in self.likelihoods if entry.name == chosen), self.likelihoods[0])
 
+    def has_bins(self, chosen: str | None) -> bool:
+        """Whether its likelihood is that of a histogram with the same bins at all points; see :meth:`likelihood`."""
+        return bool(self.likelihoods) and self.likelihood(chosen).fixed
+
     def foreign_hyperparameters(self, estimator: EstimatorType) -> set[str]:
         """The keys of ``training`` that the method and its estimator do not use."""
         others = {key for kind in ESTIMATORS.values() for key in kind.own_hyperparameters}

@@ -1,6 +1,9 @@
-"""The size of a morphing basis and the names of its benchmarks, before MadMiner completes it."""
+"""The components of the squared amplitude, and the names of the benchmarks of a morphing basis."""
 
 from collections.abc import Sequence
+
+LEAST_SQUARES = "least-squares"
+"""The ``fit`` with which there may be more benchmarks than components."""
 
 
 def component_count(max_powers: list[int], max_overall_power: int) -> int:
@@ -13,6 +16,20 @@ def component_count(max_powers: list[int], max_overall_power: int) -> int:
     for largest in max_powers:
         ways = [sum(ways[max(0, total - largest) : total + 1]) for total in range(max_overall_power + 1)]
     return sum(ways)
+
+
+def component_powers(max_powers: Sequence[int], max_overall_power: int) -> list[tuple[int, ...]]:
+    """The powers of the parameters in each component of the squared amplitude, in lexicographic order.
+
+    It is that of MadMiner's ``find_components``, which goes through all 3^n combinations of the powers of n parameters.
+
+    >>> component_powers([2, 1], 2)
+    [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]
+    """
+    rows: list[tuple[int, ...]] = [()]
+    for most in max_powers:
+        rows = [(*row, power) for row in rows for power in range(most + 1) if sum(row) + power <= max_overall_power]
+    return rows
 
 
 def completed_names(benchmarks: Sequence[str], n_components: int) -> tuple[str, ...]:

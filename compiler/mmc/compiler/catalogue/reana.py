@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mmc.compiler.catalogue.resources import Resources
@@ -105,6 +105,7 @@ def asked(reana: Reana, engine: str, stage: str, resources: Resources, n_jobs: i
     """
     keys = reana.of(stage)
     backend = keys.get("compute_backend", KUBERNETES)
+    resources = replace(resources, retries=0)  # REANA has none
     if engine == "serial" and resources != Resources():
         side_by_side = cores(keys, resources) // resources.cpus
         resources = _together(resources, side_by_side, math.ceil(n_jobs / side_by_side))

@@ -36,6 +36,13 @@ def _cuts() -> dict[str, str]:
 CUTS: Mapping[str, str] = _cuts()
 """What each cut does. A largest value below zero does not cut, as in MadGraph."""
 
+RANGES: tuple[tuple[str, str], ...] = (
+    *((name, f"{name}max") for name in CUTS if f"{name}max" in CUTS),
+    *((f"{name}min", name) for name in CUTS if f"{name}min" in CUTS),
+    ("ptllmin", "ptllmax"),
+)
+"""The names of the smallest and the largest value of the same quantity."""
+
 DECAYS: Mapping[str, str] = {
     "bwcutoff": (
         "Decaying particles of decay chains have a mass within so many widths of their own (15 by default). So close "

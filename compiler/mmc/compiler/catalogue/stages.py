@@ -274,6 +274,7 @@ COMBINATIONS = DeclaredStage(
     version=1,
     hours=48,
     is_in=_combines,
+    tracked_as=TrackedAs.JOB,
 )
 REPORT = DeclaredStage(
     name="report",
@@ -296,6 +297,9 @@ READ_BY_REPORT = tuple(
     if stage.name in STAGES
 )
 """The stages whose outputs ``mmc report`` reads."""
+
+REMOVABLE = tuple(stage.name for stage in (CONFIGURE, GENERATE, SIMULATE, IMPORT_EVENTS, DETECT, ANALYSE, SAMPLE))
+"""The stages whose outputs may be removed when they have been read: neither reports nor people need them."""
 
 PROGRAMS: Mapping[str, str] = {
     program.lower(): program

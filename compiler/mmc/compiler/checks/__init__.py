@@ -21,6 +21,7 @@ from mmc.compiler.checks import (
     evaluation,
     events,
     files,
+    floating,
     likelihood_scans,
     madgraph_models,
     madgraph_run,
@@ -42,6 +43,7 @@ from mmc.compiler.checks.bounds import too_many_entries
 from mmc.compiler.checks.context import RULES, Context, LookUp, ReadColumns, ReadModel, ReadText, Rule
 from mmc.compiler.checks.grouped import read_grouped
 from mmc.compiler.checks.shape import MMC109, MOST_FOUND, check_shape
+from mmc.compiler.checks.short import read_short
 from mmc.compiler.language.diagnostics import START, Code, Diagnostic, Severity, Span, has_errors, in_order, show
 from mmc.compiler.language.document import Document
 
@@ -57,6 +59,7 @@ RULE_MODULES = (
     evaluation,
     events,
     files,
+    floating,
     likelihood_scans,
     madgraph_models,
     madgraph_run,
@@ -117,9 +120,10 @@ def check(
     too_many = list(too_many_entries(document))
     if too_many:
         return Checked(_bounded(in_order([*document.diagnostics, *too_many])), None, ())
+    document = read_short(document)
     shape = check_shape(document)
     other_language = [problem for problem in shape.diagnostics if problem.code == MMC109.id]
-    if other_language and document.data["mmc"] != 1.0:
+    if other_language and document.data and document.data["mmc"] != 1.0:
         return Checked(in_order([*document.diagnostics, *other_language]), None, ())
     found = [*document.diagnostics, *malformed, *shape.diagnostics]
     if not shape.is_whole:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from fractions import Fraction
 
-from mmc.compiler.catalogue.morphing import completed_names, component_count
+from mmc.compiler.catalogue.morphing import LEAST_SQUARES, completed_names, component_count, component_powers
 from mmc.compiler.catalogue.names import IN_BASIS
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.detector import MMC319
@@ -37,14 +37,14 @@ def completing(ctx: Context) -> dict[str, None]:
 
 
 def _completing(ctx: Context) -> dict[str, None]:
-    size, names = ctx.once(_size), _in_basis(ctx)
+    size, names = ctx.once(components_of), _in_basis(ctx)
     if size is None or size > _LARGEST_BASIS or names is None or not ctx.get("morphing", "complete"):
         return {}
     return dict.fromkeys(completed_names(names, size))
 
 
-def _size(ctx: Context) -> int | None:
-    """The number of elements of the basis; None if it cannot be known."""
+def components_of(ctx: Context) -> int | None:
+    """The number of components of the squared amplitude; None if it cannot be known."""
     powers = _powers(ctx)
     return None if powers is None else component_count(*powers)
 
@@ -54,7 +54,8 @@ MMC209 = Code(
     "There are more benchmarks than the morphing basis can hold",
     "All benchmarks except those with `in_basis: false` are part of the morphing basis. The basis has one element "
     "for each component of the squared amplitude. A component is a choice of one power for each parameter, at most "
-    "its `max_power`, with a sum of at most `morphing.max_overall_power`. MadMiner fails if there are more benchmarks.",
+    "its `max_power`, with a sum of at most `morphing.max_overall_power`. MadMiner fails if there are more benchmarks. "
+    "With `morphing: {fit: least-squares}` there may be more, to whose weights the components are fitted.",
 )
 MMC213 = Code(
     "MMC213",
@@ -84,7 +85,7 @@ MMC221 = Code(
 @rule(MMC221)
 def largest_basis(ctx: Context) -> Iterator[Diagnostic]:
     """MadMiner can compute the morphing basis."""
-    size = ctx.once(_size)
+    size = ctx.once(components_of)
     if size is not None and size > _LARGEST_BASIS and ctx.reads_particles:
         message = f"the morphing basis has {size:,} elements; at most {_LARGEST_BASIS:,} are possible"
         help_text = "use fewer parameters, or a smaller `max_power` or `morphing.max_overall_power`"
@@ -100,9 +101,10 @@ def basis(ctx: Context) -> Iterator[Diagnostic]:
     size = component_count(*powers)
     if size > _LARGEST_BASIS:
         return
-    if len(names) > size:
+    is_fit = ctx.get("morphing", "fit") == LEAST_SQUARES
+    if len(names) > size and not is_fit:
         message = f"the study has {len(names)} benchmarks, but the morphing basis has {size} elements"
-        help_text = "remove benchmarks, or set `in_basis: false`; the weights at any other point follow from the basis"
+        help_text = "write `morphing: {fit: least-squares}`; or remove benchmarks, or set `in_basis: false`"
         yield ctx.problem(MMC209, ("benchmarks", names[size]), message, help_text, key=True)
         return
     if len(names) < size and not ctx.get("morphing", "complete"):
@@ -114,7 +116,15 @@ def basis(ctx: Context) -> Iterator[Diagnostic]:
     points = {name: point for name, point in complete_points(ctx).items() if name in names}
     if len(points) != len(set(points.values())) or len(points) > _LARGEST_RANK or size > 500:
         return
-    dependent = _first_dependent(list(points.values()), *powers)
+    dependents = _dependents(list(points.values()), *powers)
+    if is_fit:
+        rank = len(points) - sum(1 for _ in dependents)
+        if len(points) >= size > rank:
+            message = f"the benchmarks determine {rank} of {size} components of the squared amplitude"
+            help_text = "move some of them off the lines on which they lie, or add benchmarks with several parameters"
+            yield ctx.problem(MMC213, ("benchmarks",), message, help_text, key=True)
+        return
+    dependent = next(dependents, None)
     if dependent is not None:
         name = list(points)[dependent]
         message = f"benchmark {show(name)} adds nothing to the morphing basis"
@@ -145,9 +155,9 @@ def outside_of_the_basis(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(MMC218, path, message, "put another benchmark first, or remove `in_basis`")
 
 
-def _first_dependent(points: list[tuple[float, ...]], max_powers: list[int], overall: int) -> int | None:
-    """The first point whose components are a linear combination of the components of the points before it."""
-    exponents = list(_exponents(max_powers, overall))
+def _dependents(points: list[tuple[float, ...]], max_powers: list[int], overall: int) -> Iterator[int]:
+    """The points whose components are a linear combination of the components of the points before them."""
+    exponents = component_powers(max_powers, overall)
     rows: list[tuple[int, list[Fraction]]] = []
     for index, point in enumerate(points):
         exact = [Fraction(value) for value in point]
@@ -158,18 +168,9 @@ def _first_dependent(points: list[tuple[float, ...]], max_powers: list[int], ove
                 row = [a - factor * b for a, b in zip(row, other, strict=True)]
         pivot = next((column for column, value in enumerate(row) if value), -1)
         if pivot < 0:
-            return index
-        rows.append((pivot, row))
-    return None
-
-
-def _exponents(max_powers: list[int], overall: int) -> Iterator[tuple[int, ...]]:
-    """The powers of each component, in lexicographic order; as many as the morphing basis has elements."""
-    if not max_powers:
-        yield ()
-        return
-    for power in range(min(max_powers[0], overall) + 1):
-        yield from ((power, *rest) for rest in _exponents(max_powers[1:], overall - power))
+            yield index
+        else:
+            rows.append((pivot, row))
 
 
 def _monomial(point: list[Fraction], powers: tuple[int, ...]) -> Fraction:

@@ -3,7 +3,7 @@
 from mmc.compiler import checks
 from mmc.compiler.checks import bounds, shape
 from mmc.compiler.expressions import calls, checker, parts
-from mmc.compiler.language import document, yaml_nodes
+from mmc.compiler.language import bases, document, yaml_nodes
 from mmc.compiler.language.diagnostics import Code
 
 FAMILIES = {
@@ -15,7 +15,7 @@ FAMILIES = {
     "5": "methods and evaluation",
     "6": "files and execution",
 }
-_DECLARE_CODES = (yaml_nodes, document, parts, calls, checker, shape, bounds, checks, *checks.RULE_MODULES)
+_DECLARE_CODES = (yaml_nodes, document, bases, parts, calls, checker, shape, bounds, checks, *checks.RULE_MODULES)
 
 CODES: dict[str, Code] = {
     code.id: code

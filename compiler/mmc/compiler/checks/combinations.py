@@ -6,7 +6,8 @@ from typing import Any
 from mmc.compiler.catalogue.baselines import BASELINES
 from mmc.compiler.checks.annotations import MMC561
 from mmc.compiler.checks.context import Context, rule
-from mmc.compiler.checks.regions import in_regions
+from mmc.compiler.checks.likelihood_scans import MMC524, without_grid
+from mmc.compiler.checks.regions import binned_in_all, has_bins, in_regions
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
 from mmc.compiler.language.document import Path
 
@@ -17,14 +18,42 @@ MMC563 = Code(
     "each that all of them have, or the one that it names for each. A method with a `scan` has several likelihoods in "
     "a region, so it cannot be named.",
 )
+MMC567 = Code(
+    "MMC567",
+    "Results of another study cannot be combined so",
+    "The limits of another study are its -2 ln λ on a grid, with the error of its simulation. So they are combined on "
+    "a grid, with the method or baseline that the study names for each region, without toys and without "
+    "normalisations that float.",
+)
 MMC564 = Code(
     "MMC564",
     "A combination is not possible",
     "The data of the regions must be independent. Groups combine samples, and the same data are compared with each of "
     "them; so only regions with other cuts can be combined, or groups of which the study says that they are of "
-    "different data (`independent: true`), each with its own events. Critical values from toys are those of a single "
-    "region.",
+    "different data (`independent: true`), each with its own events. Toys are drawn in the bins of the "
+    "regions, and no normalisation floats in them.",
 )
+
+
+@rule(MMC563, MMC567)
+def others(ctx: Context) -> Iterator[Diagnostic]:
+    """Two likelihoods at least are combined; those of other studies on a grid."""
+    for name, entry in ctx.entries("combinations").items():
+        path: Path = ("combinations", name)
+        if len(entry["of"]) < 2 and "others" not in entry:
+            message = "a combination has at least two regions or groups"
+            yield ctx.problem(MMC563, (*path, "of"), message, "add a region, or results of `others`", key=True)
+        if "others" not in entry:
+            continue
+        why = {
+            "`of` does not name the method or baseline of each region": isinstance(entry["of"], list),
+            "normalisations float in bins, which the limits of another study do not have": "floating" in entry,
+            "toys are not drawn for another study": ctx.get("evaluation", "confidence") == "toys",
+            "the limits of another study are known on a grid, and this study has none": without_grid(ctx),
+        }
+        for message in (text for text, is_so in why.items() if is_so):
+            help_text = "write `of: {REGION: METHOD}`" if isinstance(entry["of"], list) else "remove one of the two"
+            yield ctx.problem(MMC567, (*path, "others"), message, help_text, key=True)
 
 
 @rule(MMC561, MMC563)
@@ -80,8 +109,37 @@ def possible(ctx: Context) -> Iterator[Diagnostic]:
             help_text = "write `regions`, each with its own observed events"
             yield ctx.problem(MMC564, (*path, "of"), message, help_text, key=True)
         if ctx.get("evaluation", "confidence") == "toys":
-            message = "combinations have no critical values from toys"
-            yield ctx.problem(MMC564, path, message, "remove `confidence: toys`, or the combination", key=True)
+            yield from _toys(ctx, name, entry)
         if name in BASELINES or name in ctx.entries("methods"):
             message = f"{show(name)} is the name of a method or baseline"
             yield ctx.problem(MMC564, path, message, "choose another name", key=True)
+
+
+def _toys(ctx: Context, name: str, entry: dict[str, Any]) -> Iterator[Diagnostic]:
+    """Toys of a combination are drawn in the bins of all its regions."""
+    path: Path = ("combinations", name)
+    of = entry["of"]
+    if "floating" in entry:
+        message = "toys do not fit normalisations that float"
+        yield ctx.problem(MMC564, (*path, "floating"), message, "remove `confidence: toys`, or this", key=True)
+    without = [what for what in of.values() if not has_bins(ctx, what)] if isinstance(of, dict) else []
+    if without or (isinstance(of, list) and binned_in_all(ctx, of) == []):
+        message = "toys are drawn in bins, and " + (f"{show(without[0])} has none" if without else "there are none")
+        help_text = "remove `confidence: toys`, or combine the rate, histograms or sally"
+        yield ctx.problem(MMC564, (*path, "of"), message, help_text, key=True)
+
+
+@rule(MMC524)
+def on_a_grid(ctx: Context) -> Iterator[Diagnostic]:
+    """Without a grid, likelihoods with bins are combined."""
+    for name, entry in ctx.entries("combinations").items() if without_grid(ctx) else ():
+        of = entry["of"]
+        if not set(of) <= {*ctx.entries("regions"), *ctx.entries("groups")}:
+            continue
+        combined = list(of.values()) if isinstance(of, dict) else binned_in_all(ctx, of)
+        without = [item for item in combined if not has_bins(ctx, item)]
+        if without or not combined:
+            what = f"the likelihood of {show(without[0])} has" if without else "the likelihoods have"
+            message = f"{what} no bins, so they are combined on a grid, and the study has none"
+            help_text = "write a `grid`, or combine the rate, histograms or sally"
+            yield ctx.problem(MMC524, ("combinations", name, "of"), message, help_text, key=True)

@@ -12,7 +12,7 @@ from mmc.compiler.inputs.tables import Column
 from mmc.compiler.language.diagnostics import Code, Diagnostic, Help, Span
 from mmc.compiler.language.document import Document, Path
 from mmc.compiler.language.quantities import parse_quantity
-from mmc.compiler.language.schema import child_schema, fill_defaults, in_force, load_schema, resolve
+from mmc.compiler.language.schema import child_schema, fill_defaults, in_force, load_schema, resolve, walk
 
 LookUp = Callable[[str], str]
 """What a path in the study's folder is: "file", "missing", "folder" or "outside" (a link that leads out)."""
@@ -64,7 +64,7 @@ class Context:
         """The study with every default filled in and whole numbers as integers."""
         known = _without(self.document.data, self.unknown)
         data: dict[str, Any] = whole_numbers(fill_defaults(known))
-        return _with_whole_scans(data)
+        return _with_listed_weights(_with_whole_points(_with_whole_scans(data)))
 
     @cached_property
     def sound_data(self) -> dict[str, Any]:
@@ -152,9 +152,14 @@ class Context:
 
     @cached_property
     def columns(self) -> frozenset[str]:
-        """The quantities that samples of tables name, as MadMiner writes them."""
-        samples = self.samples.values() if self.origin is TABLES else ()
-        return frozenset(madminer_name(name) for sample in samples for name in sample.get("columns", ()))
+        """The quantities that samples of tables name, as MadMiner writes them; also if a sample has other errors."""
+        samples = self.data[TABLES.section][TABLES.samples] if self.origin is TABLES else {}
+        columns = [
+            sample.get("columns")
+            for sample in (samples.values() if isinstance(samples, dict) else ())
+            if isinstance(sample, dict)
+        ]
+        return frozenset(madminer_name(name) for names in columns if isinstance(names, dict) for name in names)
 
     @property
     def samples_path(self) -> Path:
@@ -182,9 +187,7 @@ class Context:
     @cached_property
     def points(self) -> list[Annotated]:
         """The points of parameter space that the study gives as values of parameters."""
-        refer = self.annotated("x-keys-refer-to")
-        whole = [item for item in refer if "x-partial" not in item.schema]
-        return [item for item in whole if item.schema["x-keys-refer-to"] == "parameters" and _holds_numbers(item)]
+        return [item for item in self.annotated("x-keys-refer-to") if _is_point(item.schema)]
 
     @cached_property
     def priors(self) -> list[Annotated]:
@@ -193,7 +196,9 @@ class Context:
         return [
             item
             for item in refer
-            if item.schema["x-keys-refer-to"] == "parameters" and item.path[-1] == "priors" and not _holds_numbers(item)
+            if item.schema["x-keys-refer-to"] == "parameters"
+            and item.path[-1] == "priors"
+            and not _holds_numbers(item.schema)
         ]
 
     def once(self, compute: "Callable[[Context], Computed]") -> Computed:
@@ -212,8 +217,14 @@ class Context:
         return code.at(self.document.path, span, message, help_text)
 
 
-def _holds_numbers(item: Annotated) -> bool:
-    return bool(item.schema["additionalProperties"].get("type") == "number")
+def _holds_numbers(schema: Mapping[str, Any]) -> bool:
+    return bool(schema["additionalProperties"].get("type") == "number")
+
+
+def _is_point(schema: Mapping[str, Any]) -> bool:
+    """Whether a mapping is a point of parameter space."""
+    of_parameters = schema.get("x-keys-refer-to") == "parameters" and "x-partial" not in schema
+    return of_parameters and _holds_numbers(schema)
 
 
 Rule = Callable[[Context], Iterator[Diagnostic]]
@@ -229,21 +240,6 @@ def rule(*codes: Code) -> Callable[[Rule], Rule]:
         return function
 
     return register
-
-
-def walk(value: Any, schema: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, Any, Mapping[str, Any]]]:
-    """Every value of a study that the schema describes, from the outside in, with its resolved subschema."""
-    yield path, value, schema
-    schema = in_force(schema, value) or {}
-    items: Any = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for key, item in items:
-        child = child_schema(schema, key)
-        if child is not None:
-            yield from walk(item, child, (*path, key))
 
 
 def _without(value: Any, left_out: frozenset[Path], path: Path = ()) -> Any:
@@ -285,6 +281,39 @@ def _with_whole_scans(data: dict[str, Any]) -> dict[str, Any]:
                 whole = [whole_numbers(value, schema) for value in ends]
                 scan[key] = whole if ends is values else {**values, "range": whole}
     return data
+
+
+def _with_whole_points(data: dict[str, Any]) -> dict[str, Any]:
+    """The study with a value for each parameter at each point: where it gives none, that of the first benchmark."""
+    parameters, benchmarks = data.get("parameters"), data.get("benchmarks")
+    if not isinstance(parameters, dict) or not isinstance(benchmarks, dict) or not benchmarks:
+        return data
+    first = next(iter(benchmarks.values()))
+    known = {name: first[name] for name in parameters if _is_number(first.get(name))} if isinstance(first, dict) else {}
+    for _, value, schema in walk(data, resolve(load_schema())) if known else ():
+        if isinstance(value, dict) and _is_point(schema):
+            value.update({name: number for name, number in known.items() if name not in value})
+    return data
+
+
+ALL_ELEMENTS = "[:]"
+"""The end of the name of a column of lists with a weight for each benchmark."""
+
+
+def _with_listed_weights(data: dict[str, Any]) -> dict[str, Any]:
+    """The study with a column for each benchmark where tables have the weights in lists."""
+    events, benchmarks = data.get("events"), data.get("benchmarks")
+    tables = events.get("tables") if isinstance(events, dict) else None
+    for sample in tables.values() if isinstance(tables, dict) and isinstance(benchmarks, dict) else ():
+        weights = sample.get("weights") if isinstance(sample, dict) else None
+        if isinstance(weights, str) and weights.endswith(ALL_ELEMENTS):
+            column = weights.removesuffix(ALL_ELEMENTS)
+            sample["weights"] = {name: f"{column}[{index}]" for index, name in enumerate(benchmarks or ())}
+    return data
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _whole(value: Any, schema: Mapping[str, Any], key: str | int) -> Any:

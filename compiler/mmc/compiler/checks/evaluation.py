@@ -7,19 +7,23 @@ from typing import Any
 from mmc.compiler.catalogue.baselines import BASELINES, FISHER, HISTOGRAM, Baseline
 from mmc.compiler.catalogue.histograms import SALLY, SCORE_LIKELIHOODS, ScoreLikelihood, adaptive_bins
 from mmc.compiler.catalogue.methods import METHODS, SCORE
+from mmc.compiler.checks.basis import components_of
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.files import is_there
 from mmc.compiler.checks.likelihood_scans import without_grid
 from mmc.compiler.checks.methods import MMC532, methods_of
+from mmc.compiler.checks.shape import MMC108
 from mmc.compiler.checks.systematics import has_no_systematics
 from mmc.compiler.inputs.observed_events import ObservedError, parse_observed
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
 from mmc.compiler.language.document import Path
-from mmc.compiler.language.quantities import parse_quantity
+from mmc.compiler.language.quantities import luminosity_name, parse_quantity
 from mmc.compiler.study.model import POINTS_OF_AXIS
 
 MOST_CELLS = 1_000_000
 """More points of a grid or cells of a histogram need too much memory."""
+MOST_PRODUCTS = 500_000_000
+"""At most so many products of two weights in the cells of a histogram: 4 GB."""
 MOST_POINTS_FOR_TOYS = 50_000
 """The likelihoods of a thousand toys at more points need too much memory."""
 
@@ -64,6 +68,13 @@ def bins(ctx: Context) -> Iterator[Diagnostic]:
     path = ("evaluation", "fisher_information", "per_bin")
     for name, binning in ctx.entries(*path).items():
         yield from _edges(ctx, (*path, name), binning)
+    chosen = _score_likelihood(ctx.get("evaluation", "score_likelihood"))
+    for name, method, entry in methods_of(ctx):
+        path, binning = ("methods", name, "score_bins"), entry.get("score_bins")
+        yield from _edges(ctx, path, binning)
+        if method.likelihoods and not isinstance(binning, int | None) and not method.likelihood(chosen.name).fixed:
+            message = f"the components of {method.likelihood(chosen.name).name} differ from point to point"
+            yield ctx.problem(MMC506, path, message, "write a number of adaptive bins")
 
 
 def _edges(ctx: Context, path: Path, binning: Any) -> Iterator[Diagnostic]:
@@ -82,7 +93,9 @@ MMC507 = Code(
     "MMC507",
     "A grid or histogram has too many cells",
     "The number of cells is the product of the numbers of points or bins of all axes. Above a million, limits take "
-    "days and too much memory.",
+    "days and too much memory. A histogram may have fewer where the squared amplitude has many components, as each "
+    "cell holds products of the weights at all benchmarks. For so many parameters, use `derivatives` or ratio methods "
+    "instead of methods that learn the score.",
 )
 
 
@@ -99,8 +112,8 @@ def cells(ctx: Context) -> Iterator[Diagnostic]:
     for path, histogram in histograms(ctx):
         observables, given = histogram["observables"], histogram["bins"]
         count = _product(_bin_count(given.get(name, adaptive_bins(len(observables)))) for name in observables)
-        if count > MOST_CELLS:
-            message = f"the histogram has {_many(count)} cells; at most {MOST_CELLS:,} are possible"
+        if count > (most := _most_cells(ctx)):
+            message = f"the histogram has {_many(count)} cells; at most {most:,} are possible"
             key = "bins" if given else "observables"
             yield ctx.problem(MMC507, (*path, key), message, "take fewer bins, or fewer observables", key=True)
 
@@ -111,21 +124,36 @@ def _score_cells(ctx: Context) -> Iterator[Diagnostic]:
     if not parameters or ctx.get("evaluation") is None:
         return
     chosen = _score_likelihood(ctx.get("evaluation", "score_likelihood"))
+    most = _most_cells(ctx)
     if score_bins is not None:
         components = len(chosen.axes(len(parameters)))
-        if _product(score_bins for _ in range(components)) > MOST_CELLS:
-            message = f"{score_bins} bins in each of {components} components are more than {MOST_CELLS:,} cells"
-            yield ctx.problem(MMC507, ("evaluation", "score_bins"), message, "take fewer bins")
-        return
-    for name, method, _ in methods_of(ctx):
+        if _product(score_bins for _ in range(components)) > most:
+            message = f"{score_bins} bins in each of {components} components are more than {most:,} cells"
+            yield ctx.problem(MMC507, ("evaluation", "score_bins"), message, _fewer(components, most))
+            return
+    for name, method, entry in methods_of(ctx):
         if method.likelihoods:
             bins = method.likelihood(chosen.name).axes(len(parameters))
-            if _product(bins) > MOST_CELLS:
+            own = entry.get("score_bins", score_bins)
+            bins = bins if own is None else (_bin_count(own),) * len(bins)
+            if _product(bins) > most:
                 message = (
                     f"{bins[-1]} bins in each of {len(parameters)} components of the score of {show(name)} are more "
                 )
-                message += f"than {MOST_CELLS:,} cells"
-                yield ctx.problem(MMC507, ("methods", name), message, "write `score_bins: 2` in `evaluation`", key=True)
+                message += f"than {most:,} cells"
+                yield ctx.problem(MMC507, ("methods", name), message, _fewer(len(bins), most), key=True)
+
+
+def _most_cells(ctx: Context) -> int:
+    """The largest number of cells of a histogram, each of which holds products of the weights at all benchmarks."""
+    return min(MOST_CELLS, MOST_PRODUCTS // (ctx.once(components_of) or 1) ** 2)
+
+
+def _fewer(components: int, most: int) -> str:
+    """What to do against too many cells of the score."""
+    if 2**components <= most:
+        return "write `score_bins: 2`"
+    return "for so many parameters use `derivatives` or a ratio method, whose likelihoods have no bins"
 
 
 def _grid_points(ctx: Context) -> int:
@@ -181,10 +209,14 @@ def something_to_evaluate(ctx: Context) -> Iterator[Diagnostic]:
 MMC511 = Code("MMC511", "The luminosity is zero", "At zero luminosity no events are expected, so there are no limits.")
 
 
-@rule(MMC511)
+@rule(MMC511, MMC108)
 def some_luminosity(ctx: Context) -> Iterator[Diagnostic]:
-    """The luminosity is above zero."""
+    """Every luminosity is above zero, and is given once."""
+    several = ctx.get("evaluation", "luminosity")
     places: list[Path] = [("evaluation", "luminosity")]
+    if isinstance(several, list):
+        places = [("evaluation", "luminosity", index) for index in range(len(several))]
+    found = set()
     for path in (*places, *(("regions", name, "luminosity") for name in ctx.entries("regions"))):
         text = ctx.get(*path)
         try:
@@ -193,6 +225,11 @@ def some_luminosity(ctx: Context) -> Iterator[Diagnostic]:
             continue
         if luminosity == 0:
             yield ctx.problem(MMC511, path, "the luminosity is zero", "write `300 fb^-1`, say")
+        elif len(path) == 3 and path[0] == "evaluation":
+            name = luminosity_name(luminosity)
+            if name in found and several.count(text) == 1:  # the same text twice is a problem of shape
+                yield ctx.problem(MMC108, path, f"{show(text)} is in the list twice, as {name}", "keep one of them")
+            found.add(name)
 
 
 MMC530 = Code(
@@ -200,7 +237,8 @@ MMC530 = Code(
     "Observed events cannot be used",
     "The file of observed events is comma-separated text. Its first row names the columns, in any order: each "
     "observable of the study once, and possibly further columns. Every other row is an event, with a finite number "
-    "for each observable. Jobs read and check a file of more than 2 MB; the compiler does not.",
+    "for each observable; no event is there twice. `n_observed` is the number of all observed events, where the file "
+    "holds only some of them. Jobs read and check a file of more than 2 MB; the compiler does not.",
 )
 
 
@@ -217,11 +255,19 @@ def observed(ctx: Context) -> Iterator[Diagnostic]:
         if text is None or not observables:
             continue
         try:
-            parse_observed(text, observables)
+            n = len(parse_observed(text, observables))
         except ObservedError as error:
             message = f"the observed events of {show(file)} cannot be used: {error}"
             help_text = "the first row names the columns, every other row is an event with a number for each observable"
             yield ctx.problem(MMC530, path, message, help_text)
+            continue
+        number = (*path[:-1], "n_observed")
+        n_observed = ctx.get(*number)
+        if isinstance(n_observed, int) and n_observed < n:
+            message = f"{show(file)} holds {n:,} observed events, more than `n_observed: {n_observed}`"
+            yield ctx.problem(
+                MMC530, number, message, "it is the number of all observed events, also of those not in the file"
+            )
 
 
 MMC531 = Code(

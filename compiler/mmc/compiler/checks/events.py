@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from mmc.compiler.catalogue.generators import EVENT_SAMPLES, TABLES
+from mmc.compiler.catalogue.generators import EVENT_SAMPLES, FROM_RUN, TABLES, takes_events
 from mmc.compiler.checks.basis import completing
 from mmc.compiler.checks.context import Context, rule
-from mmc.compiler.checks.files import is_there
+from mmc.compiler.checks.files import is_there, leads_out, stages
 from mmc.compiler.checks.pythia8 import MMC304
 from mmc.compiler.inputs.event_weights import weight_names
 from mmc.compiler.language.diagnostics import START, Code, Diagnostic, one_of, show
@@ -23,7 +23,8 @@ MOST_JOBS = 100_000
 MMC302 = Code(
     "MMC302",
     "It is not clear where events come from",
-    "A study either generates events (`generation`) or uses existing events (`events`), not both.",
+    "A study either generates events (`generation`) or uses existing events (`events`), not both. With "
+    "`events: {from_run: …}` it has both: `generation` says how the other run has generated the events.",
 )
 
 
@@ -31,13 +32,45 @@ MMC302 = Code(
 def one_source(ctx: Context) -> Iterator[Diagnostic]:
     """Events are either generated or read from files."""
     generation, events = "generation" in ctx.data, "events" in ctx.data
-    if generation and events:
+    if takes_events(ctx.data):
+        if not generation:
+            message = "the study does not say how the events were generated"
+            help_text = "build on the study of the run, with `extends`, or copy its `generation`"
+            yield ctx.problem(MMC302, ("events",), message, help_text, key=True)
+    elif generation and events:
         message = "the study generates events and also reads existing ones"
         yield ctx.problem(MMC302, ("events",), message, "keep `events` or `generation`", key=True)
     elif not generation and not events:
         message = "the study has no events: it has neither `generation` nor `events`"
         span = START._replace(end_column=2)
         yield ctx.problem(MMC302, (), message, "add `generation` or `events`", span=span)
+
+
+MMC115 = Code(
+    "MMC115",
+    "The events of another run cannot be taken",
+    "`events: {from_run: …}` names the folder of a run in the folder of the study, such as `runs/NAME`, with its "
+    "outputs in `out`, and a stage that this study has.",
+)
+
+
+@rule(MMC115)
+def from_run(ctx: Context) -> Iterator[Diagnostic]:
+    """The run from which events are taken is there, and the study has the stage."""
+    taken = ctx.get("events", FROM_RUN)
+    if taken is None:
+        return
+    folder, there = taken["folder"], stages(ctx)
+    if leads_out(folder) or ctx.look_up(folder) == "outside":
+        message = f"{show(folder)} lies outside the study's folder"
+        yield ctx.problem(MMC115, ("events", FROM_RUN, "folder"), message, "run it in this folder, or move it there")
+    elif ctx.look_up(f"{folder}/out") != "folder":
+        message = f"{show(folder)} is not the folder of a run: it has no folder `out`"
+        yield ctx.problem(MMC115, ("events", FROM_RUN, "folder"), message, "name the folder that `mmc run` has made")
+    if there and taken["stage"] not in there:
+        message = f"the study has no stage {taken['stage']}"
+        help_text = f"write one of {one_of(stage for stage in ('simulate', 'detect') if stage in there)}"
+        yield ctx.problem(MMC115, ("events", FROM_RUN, "stage"), message, help_text)
 
 
 MMC305 = Code(

@@ -17,7 +17,7 @@ _COPY = "copy it into the study's folder and name it from there"
 def named(context: Context) -> tuple[str, ...]:
     """The existing files that the study names, each once."""
     found = {file_of(item): _kinds(item) for item in _named(context)}
-    return tuple(path for path, kinds in found.items() if not _leads_out(path) and context.look_up(path) in kinds)
+    return tuple(path for path, kinds in found.items() if not leads_out(path) and context.look_up(path) in kinds)
 
 
 def file_of(item: Annotated) -> str:
@@ -39,12 +39,12 @@ def _kinds(item: Annotated) -> tuple[str, ...]:
 
 def is_there(ctx: Context, text: str) -> bool:
     """Whether a path of the study is a file in its folder."""
-    return not _leads_out(text) and ctx.look_up(text) == "file"
+    return not leads_out(text) and ctx.look_up(text) == "file"
 
 
 def is_readable(ctx: Context, text: str) -> bool:
     """Whether a path of the study is a file or a folder in its folder."""
-    return not _leads_out(text) and ctx.look_up(text) in ("file", "folder")
+    return not leads_out(text) and ctx.look_up(text) in ("file", "folder")
 
 
 MMC601 = Code(
@@ -64,7 +64,7 @@ def files(ctx: Context) -> Iterator[Diagnostic]:
     """Every file that the study names is a file in its folder."""
     for item in _named(ctx):
         path, value = item.path, file_of(item)
-        found = "outside" if _leads_out(value) else ctx.look_up(value)
+        found = "outside" if leads_out(value) else ctx.look_up(value)
         if found == "outside":
             yield ctx.problem(MMC602, path, f"{show(value)} lies outside the study's folder", _COPY)
         elif found == "missing":
@@ -75,10 +75,10 @@ def files(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(MMC603, path, f"{show(value)} is a folder or cannot be read")
 
 
-def _leads_out(text: str) -> bool:
+def leads_out(text: str) -> bool:
     """Whether a path leads out of the folder, judged by its text; links are not followed.
 
-    >>> _leads_out("data/../events.h5"), _leads_out("../events.h5"), _leads_out("/tmp/events.h5")
+    >>> leads_out("data/../events.h5"), leads_out("../events.h5"), leads_out("/tmp/events.h5")
     (False, True, True)
     """
     depth = 0
@@ -109,7 +109,7 @@ def images(ctx: Context) -> Iterator[Diagnostic]:
 MMC605 = Code(
     "MMC605",
     "Resources are for a stage that the study does not have",
-    "The study does not have this stage, so the resources would be ignored.",
+    "The study does not have this stage, so the resources would be ignored; so would be its name in `execution.keep`.",
     "warning",
 )
 
@@ -123,6 +123,10 @@ def resources(ctx: Context) -> Iterator[Diagnostic]:
             if there and stage not in there:
                 message = f"the study has no stage {stage}"
                 yield ctx.problem(MMC605, (*section, stage), message, "remove it", key=True)
+    for index, stage in enumerate(ctx.get("execution", "keep") or ()):
+        if there and stage not in there:
+            message = f"the study has no stage {stage}"
+            yield ctx.problem(MMC605, ("execution", "keep", index), message, "remove it")
 
 
 def stages(ctx: Context) -> tuple[str, ...]:

@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mmc.compiler.checks.context import dotted, walk
+from mmc.compiler.checks.context import dotted
 from mmc.compiler.checks.shape import MMC103
 from mmc.compiler.language.diagnostics import Diagnostic, show
 from mmc.compiler.language.document import Document
-from mmc.compiler.language.schema import load_schema, resolve
+from mmc.compiler.language.schema import load_schema, resolve, walk
 
 
 def read_grouped(document: Document) -> tuple[Document, list[Diagnostic]]:
@@ -30,7 +30,7 @@ def read_grouped(document: Document) -> tuple[Document, list[Diagnostic]]:
             message = f"`{dotted(path)}` is {show(text)}, whose digits are not in groups of three"
             help_text = _way_out(document.grouped[path], quotes="string" in _kinds(schema))
             problems.append(MMC103.at(document.path, document.value_span(path), message, help_text))
-    return document.with_numbers({path: document.grouped[path] for path in written}), problems
+    return document.with_values({path: document.grouped[path] for path in written}), problems
 
 
 def _kinds(schema: Mapping[str, Any]) -> list[str]:

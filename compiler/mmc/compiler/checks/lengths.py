@@ -9,7 +9,7 @@ from mmc.compiler.checks.context import Context
 from mmc.compiler.checks.definitions import entries
 from mmc.compiler.expressions.naming import parts
 from mmc.compiler.expressions.parts import free_names, parsed
-from mmc.compiler.expressions.vocabulary import BY_FUNCTIONS
+from mmc.compiler.expressions.vocabulary import BY_FUNCTIONS, RESERVED
 
 Need = tuple[str, int] | None
 """A list and the length that it needs, or a pair and 1; None for an element whose list has no name."""
@@ -23,7 +23,7 @@ def may_lack(ctx: Context, definition: str) -> bool:
 
 def _needs(ctx: Context, text: str) -> Iterator[Need]:
     """What an expression needs, with everything that it uses."""
-    named, observables = ctx.once(entries), {madminer_name(k): v for k, v in ctx.entries("observables").items()}
+    named, observables = ctx.once(entries), ctx.once(_without_default)
     waiting, seen = [text], {text}
     while waiting:
         tree = parsed(waiting.pop())
@@ -38,11 +38,19 @@ def _needs(ctx: Context, text: str) -> Iterator[Need]:
             if _is_pair(named.get(name)):
                 yield name, 1
             used = [part.text for part in parts(named[name])] if name in named else []
-            entry = observables.get(name, {})
-            if name not in named and "default" not in entry and "definition" in entry:
-                used = [entry["definition"]]
+            if name not in named and name in observables:
+                used = [observables[name]]
             waiting += [part for part in used if part not in seen]
             seen |= set(used)
+
+
+def _without_default(ctx: Context) -> dict[str, str]:
+    """The definitions of observables that have no value where their definition has none."""
+    return {
+        madminer_name(name): entry["definition"]
+        for name, entry in ctx.entries("observables").items()
+        if "definition" in entry and "default" not in entry and madminer_name(name) not in RESERVED
+    }
 
 
 def _is_pair(entry: Any) -> bool:
@@ -61,7 +69,7 @@ def required_lengths(ctx: Context) -> dict[str, int]:
         if isinstance(cut, str) or not cut.get("passed_if_undefined")
     ]
     waiting += [entry["definition"] for entry in observables if entry["required"] and "definition" in entry]
-    named = ctx.once(entries)
+    named, plain = ctx.once(entries), ctx.once(_without_default)
     lengths: dict[str, int] = {}
     seen = set(waiting)
     while waiting:
@@ -69,7 +77,7 @@ def required_lengths(ctx: Context) -> dict[str, int]:
         for name, needed in _lengths(parsed(text)):
             length = 1 if _is_pair(named.get(name)) else needed
             lengths[name] = max(length, lengths.get(name, 0))
-            used = _always_used(named.get(name), length)
+            used = _always_used(named[name], length) if name in named else [plain[name]] if name in plain else []
             waiting += [part for part in used if part not in seen]
             seen |= set(used)
     return lengths

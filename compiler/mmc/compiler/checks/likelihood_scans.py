@@ -70,8 +70,8 @@ MMC524 = Code(
     "MMC524",
     "This needs a grid",
     "With more than three parameters and no `grid`, limits are found by a minimiser. Critical values from toys, the "
-    "error of the training (`error: included`), tuning by limits or closure, combinations, and nuisance parameters "
-    "that a ratio has learned are calculated on a grid.",
+    "error of the training (`error: included`), tuning by limits or closure, combinations of likelihoods without bins, "
+    "and nuisance parameters that a ratio has learned are calculated on a grid.",
 )
 
 
@@ -84,9 +84,6 @@ def needs_grid(ctx: Context) -> Iterator[Diagnostic]:
     if ctx.get("evaluation", "confidence") == "toys":
         message = "critical values come from toys on a grid, and the study has none"
         yield ctx.problem(MMC524, ("evaluation", "confidence"), message, grid)
-    if ctx.entries("combinations"):
-        message = "likelihoods of regions are combined on a grid, and the study has none"
-        yield ctx.problem(MMC524, ("combinations",), message, grid, key=True)
     profiles = ctx.get("evaluation", "systematics") == "profile"
     for name, method, entry in methods_of(ctx):
         if has_training_error(entry):

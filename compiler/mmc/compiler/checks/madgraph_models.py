@@ -6,7 +6,7 @@ from typing import Any
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.files import is_readable
 from mmc.compiler.checks.madgraph import lines_of, places_of_parameters, samples
-from mmc.compiler.checks.reweighting import MMC350, entries_of_model, parameters_of_model
+from mmc.compiler.checks.reweighting import MMC350, brings, entries_of_model, no_model, parameters_of_model
 from mmc.compiler.inputs import process_words, ufo_model
 from mmc.compiler.inputs.cards import numbers, param_card
 from mmc.compiler.inputs.ufo_model import Declared
@@ -36,9 +36,7 @@ def what_the_model_has(ctx: Context) -> Iterator[Diagnostic]:
             continue  # another rule
         texts = ctx.read_model(model)
         if texts is None:
-            message = f"{show(model['ufo'])} is not a UFO model, or an archive of one"
-            help_text = "name the folder of the model, or pack it: `tar czf MODEL.tar.gz MODEL`"
-            yield ctx.problem(MMC350, (*path, "ufo"), message, help_text)
+            yield no_model(ctx, (*path, "ufo"), model["ufo"])
             continue
         yield from _restriction(ctx, path, model, texts)
         declared = ufo_model.declared(texts)
@@ -88,10 +86,7 @@ def _restriction(ctx: Context, path: Path, model: Mapping[str, str], texts: Mapp
         text = ctx.read_text(name) if is_readable(ctx, name) else ""
     else:
         text = ufo_model.restriction(texts, name)
-    if text is None and name is not None and not name.endswith(".dat"):
-        brings = sorted(file.removeprefix("restrict_").removesuffix(".dat") for file in texts if "restrict_" in file)
-        message = f"the model does not bring a restriction {show(name)}"
-        yield ctx.problem(MMC350, (*path, "restrict"), message, f"it brings {one_of([*brings, _NONE], 12)}")
+        yield from brings(ctx, (*path, "restrict"), texts, name, _NONE)
     if text is not None:
         yield from _fixed(ctx, (*path, "restrict") if name is not None else path, param_card(text))
 

@@ -82,9 +82,10 @@ MMC503 = Code(
     "MMC503",
     "A setting does not belong to the method",
     "The method does not use this setting, so it would be ignored: `theta` is for all but ratio methods, "
-    "`theta0`, `theta1` and `estimator` for ratio methods, `calibration` for all but score methods, `scale_parameters` "
-    "for ratio and likelihood methods, `alpha` for methods whose loss has a score term, `n_components`, `n_mades` and "
-    "`batch_norm` for likelihood methods and `dropout_prob` for all others, `nesterov_momentum` for the optimiser sgd, "
+    "`theta0`, `theta1` and `estimator` for ratio methods, `calibration` for all but score methods, `score_bins` for "
+    "score methods, `scale_parameters` for ratio and likelihood methods, `alpha` for methods whose loss has a score "
+    "term, `n_components`, `n_mades` and `batch_norm` for likelihood methods and `dropout_prob` for all others, "
+    "`nesterov_momentum` for the optimiser sgd, "
     "`early_stopping_patience` for early stopping.",
 )
 
@@ -102,6 +103,9 @@ def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
         if method.family is SCORE and ctx.given(*path, "calibration"):
             message = f"`calibration` has no effect: {method.name} does not estimate a ratio"
             yield ctx.problem(MMC503, (*path, "calibration"), message, "remove it", key=True)
+        if method.family is not SCORE and "score_bins" in entry:
+            message = f"`score_bins` has no effect: {method.name} has no score"
+            yield ctx.problem(MMC503, (*path, "score_bins"), message, "remove it", key=True)
         estimator = _estimator(method, entry)
         if entry.get("nuisance_mode") == "profile" and not estimator.can_learn_nuisance:
             message = (

@@ -17,7 +17,8 @@ MMC311 = Code(
     "MMC311",
     "A setting has no effect on an existing event file",
     "An existing MadMiner file fixes observables, cuts, efficiencies, the detector, the morphing basis, systematic "
-    "uncertainties and samples. Remove these settings, so that the study describes what is done.",
+    "uncertainties and samples. Remove these settings, so that the study describes what is done. For a file without "
+    "morphing write `morphing: none`.",
 )
 
 
@@ -26,7 +27,8 @@ def without_effect(ctx: Context) -> Iterator[Diagnostic]:
     """The study sets nothing that an existing event file has already fixed."""
     if ctx.origin is not EVENT_FILE:
         return
-    decided = ("morphing", "detector", "default_observables", "objects", "definitions")
+    decided = ["morphing"] if ctx.get("morphing") != "none" else []
+    decided += ["detector", "default_observables", "objects", "definitions"]
     for section in (*decided, "cuts", "efficiencies", "systematics", "groups", "regions"):
         if ctx.given(section):
             message = f"`{section}` has no effect on an existing event file"

@@ -4,31 +4,30 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmc.compiler.catalogue.names import IN_BASIS
-from mmc.compiler.checks.context import Context, dotted, rule
+from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
 from mmc.compiler.language.document import Path
 
 MMC205 = Code(
     "MMC205",
     "A point gives no value for a parameter",
-    "A point in parameter space needs a value for each parameter. MadMiner accepts an incomplete benchmark and fails "
-    "later.",
+    "The first benchmark needs a value for each parameter. Parameters that another benchmark or a point does not list "
+    "have the values of the first benchmark.",
 )
 
 
 @rule(MMC205)
 def incomplete(ctx: Context) -> Iterator[Diagnostic]:
-    """Every point has a value for each parameter."""
-    parameters = ctx.names("parameters")
-    if parameters is None:
+    """The first benchmark has a value for each parameter, from which other points take those that they do not list."""
+    parameters, benchmarks = ctx.names("parameters"), ctx.names("benchmarks")
+    if not parameters or not benchmarks or not ctx.sound("benchmarks", benchmarks[0]):
         return
-    for path, values, _ in ctx.points:
-        missing = [name for name in parameters if name not in values]
-        if missing:
-            what = f"benchmark {show(path[1])}" if path[0] == "benchmarks" else f"the point in `{dotted(path)}`"
-            message = f"{what} gives no value for {one_of(missing)}"
-            help_text = f"add `{', '.join(f'{name}: 0' for name in missing[:3])}`"
-            yield ctx.problem(MMC205, path, message, help_text, key=path[0] == "benchmarks")
+    path: Path = ("benchmarks", benchmarks[0])
+    missing = [name for name in parameters if name not in ctx.get(*path)]
+    if missing:
+        message = f"the first benchmark, {show(path[1])}, gives no value for {one_of(missing)}"
+        help_text = f"add `{', '.join(f'{name}: 0' for name in missing[:3])}`"
+        yield ctx.problem(MMC205, path, message, help_text, key=True)
 
 
 def complete_points(ctx: Context) -> dict[str, tuple[float, ...]]:
@@ -98,7 +97,8 @@ def points_within_ranges(ctx: Context) -> Iterator[Diagnostic]:
     ranges = _ranges(ctx)
     for path, values, _ in ctx.points:
         code = MMC212 if path[0] == "benchmarks" else MMC210
-        for name, message in _outside(values, ranges):
+        written = {name: value for name, value in values.items() if ctx.given(*path, name)}
+        for name, message in _outside(written, ranges):
             yield ctx.problem(code, (*path, name), message, "widen the range, or move the point")
     truth = ctx.get("evaluation", "theta_true", "benchmark")
     if truth is not None and ctx.get("benchmarks", truth) is not None:

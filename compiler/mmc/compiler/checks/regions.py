@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mmc.compiler.catalogue.baselines import FISHER, HISTOGRAM, names_of_limits
+from mmc.compiler.catalogue.baselines import BASELINES, FISHER, HISTOGRAM, names_of_limits
+from mmc.compiler.catalogue.methods import METHODS
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.evaluation import histograms
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
@@ -65,13 +66,14 @@ def in_regions(ctx: Context, region: str) -> list[str]:
     """The methods and baselines with limits that are evaluated in a region or group, as combinations name them."""
     group = region in ctx.entries("groups")
     first = next(iter(ctx.entries("groups")), None)
-    found = [kind for kind in names_of_limits() if kind != HISTOGRAM.name and ctx.get("evaluation", "baselines", kind)]
+    asked = {kind: ctx.get("evaluation", "baselines", kind) for kind in names_of_limits() if kind != HISTOGRAM.name}
+    found = [kind for kind, entry in asked.items() if entry]
     learned = {entry.get("group", first) for entry in ctx.entries("methods").values()} or {first}
-    if group and region not in learned:
-        return []
     if group:
-        found += [name for name, entry in ctx.entries("methods").items() if entry.get("group", first) == region]
-        return found + [_name(path) for path, _ in histograms(ctx) if path[1] == "baselines"]
+        asked |= {_name(path): entry for path, entry in histograms(ctx) if path[1] == "baselines"}
+        groups = {name: [entry["group"]] if _has_group(entry) else learned for name, entry in asked.items() if entry}
+        found = [name for name, entry in ctx.entries("methods").items() if entry.get("group", first) == region]
+        return [name for name, computed in groups.items() if region in computed] + found
     every, entry = ctx.names("observables") or [], ctx.entries("regions").get(region, {})
     has = set(entry.get("observables", every))
     needs = {path: (needed, said) for path, needed, said in _uses(ctx)}
@@ -84,6 +86,27 @@ def in_regions(ctx: Context, region: str) -> list[str]:
         if region in said if said is not None else set(needed) <= has:
             found.append(_name(path))
     return found
+
+
+def _has_group(baseline: Any) -> bool:
+    return isinstance(baseline, dict) and "group" in baseline
+
+
+def binned_in_all(ctx: Context, of: list[str]) -> list[str]:
+    """The methods and baselines with bins that all of some regions have."""
+    there = [in_regions(ctx, region) for region in of]
+    return [name for name in there[0] if all(name in others for others in there) and has_bins(ctx, name)]
+
+
+def has_bins(ctx: Context, name: str) -> bool:
+    """Whether the likelihood of a method or baseline is that of a histogram with the same bins at all points."""
+    if name in BASELINES:
+        return BASELINES[name].has_bins
+    entry = ctx.entries("methods").get(name)
+    if entry is None:  # a named histogram
+        return HISTOGRAM.has_bins
+    method = METHODS.get(entry.get("method", name))
+    return method is None or method.has_bins(ctx.get("evaluation", "score_likelihood"))
 
 
 def _name(histogram: Path) -> str:

@@ -1,11 +1,11 @@
 """Rules about UFO models, and about existing events that are reweighted with them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmc.compiler.catalogue.generators import EVENT_SAMPLES
 from mmc.compiler.checks.context import Context, rule
-from mmc.compiler.checks.files import is_there
+from mmc.compiler.checks.files import is_readable
 from mmc.compiler.checks.madgraph import places_of_parameters
 from mmc.compiler.inputs import ufo_model
 from mmc.compiler.inputs.ufo_model import Declared
@@ -39,18 +39,35 @@ MMC350 = Code(
 def what_the_model_has(ctx: Context) -> Iterator[Diagnostic]:
     """A model has the parameters, particles and orders that the study names."""
     for path, model in models(ctx):
-        if isinstance(model, dict) and not is_there(ctx, model["file"]):
+        if isinstance(model, dict) and not is_readable(ctx, model["file"]):
             continue  # another rule
         found = ctx.read_model(model)
         if found is None and isinstance(model, dict):
-            message = f"{show(model['file'])} is not an archive of a UFO model"
-            help_text = "pack the folder of the model: `tar czf MODEL.tar.gz MODEL`"
-            yield ctx.problem(MMC350, (*path, "file"), message, help_text)
+            yield no_model(ctx, (*path, "file"), model["file"])
+        if found is not None:
+            yield from brings(ctx, (*path[:-1], "restriction"), found, ctx.get(*path[:-1], "restriction"), "none")
         declared = None if found is None else ufo_model.declared(found)
         if declared is not None:
             yield from parameters_of_model(ctx, declared)
             yield from entries_of_model(ctx, path[:-1], declared)
             yield from _words(ctx, path[:-1], declared)
+
+
+def no_model(ctx: Context, path: Path, file: str) -> Diagnostic:
+    """A file that travels is not a model."""
+    message = f"{show(file)} is not a UFO model, or an archive of one"
+    return ctx.problem(MMC350, path, message, "name the folder of the model, or pack it: `tar czf MODEL.tar.gz MODEL`")
+
+
+def brings(ctx: Context, path: Path, texts: Mapping[str, str], name: str | None, nothing: str) -> Iterator[Diagnostic]:
+    """A restriction that the study names is one of the model's.
+
+    :param nothing: the word for no restriction
+    """
+    if name not in (None, nothing) and ufo_model.restriction(texts, name) is None:
+        there = sorted(file.removeprefix("restrict_").removesuffix(".dat") for file in texts if "restrict_" in file)
+        message = f"the model does not bring a restriction {show(name)}"
+        yield ctx.problem(MMC350, path, message, f"it brings {one_of([*there, nothing], 12)}")
 
 
 def parameters_of_model(ctx: Context, model: Declared) -> Iterator[Diagnostic]:

@@ -11,13 +11,13 @@ from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from mmc.compiler.checks.context import dotted, walk
+from mmc.compiler.checks.context import dotted
 from mmc.compiler.checks.type_help import type_help
 from mmc.compiler.checks.wishes import meant_key
 from mmc.compiler.language.diagnostics import Code, Diagnostic, Help, one_of, show, suggestion
 from mmc.compiler.language.document import Document, Path
 from mmc.compiler.language.quantities import UNITS
-from mmc.compiler.language.schema import VERSION, in_force, load_schema, resolve
+from mmc.compiler.language.schema import VERSION, in_force, load_schema, resolve, walk
 
 MOST_FOUND = 1000
 """At most this many problems of one kind are looked for; far fewer are shown."""

@@ -9,7 +9,7 @@ from mmc.compiler.language.diagnostics import one_of, show
 from mmc.compiler.language.schema import resolve
 
 _SEVERAL = {
-    "luminosity": "write one luminosity, as in `300 fb^-1`; for another one, write another study",
+    "luminosity": "write one luminosity, as in `300 fb^-1`; several are a list in `evaluation`",
     "energy": "write one energy, as in `6500 GeV`; both beams have it",
 }
 """The help where several quantities of a dimension are given in place of one."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmc.compiler.catalogue.generators import UFO
-from mmc.compiler.catalogue.run_card import CUTS
+from mmc.compiler.catalogue.run_card import CUTS, RANGES
 from mmc.compiler.checks.context import Context, energy_gev, rule
 from mmc.compiler.checks.detector import MMC319
 from mmc.compiler.checks.pythia8 import MMC309
@@ -85,6 +85,84 @@ def what_the_model_has(ctx: Context) -> Iterator[Diagnostic]:
             elif other := [order for order in orders if order not in {*declared.orders, "WEIGHTED"}]:
                 message = f"{show(text)}: the model does not have an order {show(other[0])}"
                 yield ctx.problem(MMC350, path, message, f"its orders are {one_of(sorted(declared.orders), 12)}")
+
+
+MMC353 = Code(
+    "MMC353",
+    "A signal may not contain its operators",
+    "A process or decay without orders has the smallest WEIGHTED at which it has diagrams, as in MadGraph. An order "
+    "that counts more in WEIGHTED than QED, such as `NP` of many models with operators, is then left out where the "
+    "process has other diagrams, and with it the parameters. `NP=1` allows it. Here no part of the process names an "
+    "order.",
+    "warning",
+)
+
+
+@rule(MMC353)
+def orders_of_signals(ctx: Context) -> Iterator[Diagnostic]:
+    """A signal names the orders of its operators, if the model at hand has orders that the default leaves out."""
+    model = ctx.get("generation", "model")
+    texts = None if ctx.origin is not UFO or model is None else ctx.read_model(model)
+    declared = None if texts is None else ufo_model.declared(texts)
+    if declared is None:
+        return
+    usual = declared.orders.get("QED", min(declared.orders.values(), default=0))
+    late = [order for order, weight in declared.orders.items() if weight > usual]
+    for name, sample in samples(ctx).items():
+        labels = {**(ctx.get("generation", "definitions") or {}), **sample["definitions"]}
+        for path, text in process_lines(name, sample) if late and not sample["background"] else ():
+            line = _parsed(text, labels)
+            if line is not None and not any(part.orders for part in line.every()):
+                message = f"{show(text)} does not name an order, so it may be without {one_of(late, 4)}"
+                yield ctx.problem(MMC353, path, message, f"write `{text.partition(',')[0].strip()[:60]} {late[0]}=1`")
+
+
+MMC354 = Code(
+    "MMC354",
+    "No event passes the cuts",
+    "A largest value of the run card is not above the smallest value of the same quantity. A largest value below zero "
+    "does not cut, as in MadGraph.",
+)
+
+
+@rule(MMC354)
+def cuts_that_leave_something(ctx: Context) -> Iterator[Diagnostic]:
+    """The largest value of a cut is above its smallest value."""
+    common: Path = ("generation", "run_card")
+    for name, sample in samples(ctx).items():
+        own: Path = ("generation", "samples", name, "run_card")
+        cuts = {**(ctx.get(*common) or {}), **sample["run_card"]}
+        for least, most in RANGES:
+            low, high = cuts.get(least), cuts.get(most)
+            if isinstance(low, int | float) and isinstance(high, int | float) and 0 <= high <= low:
+                path = (*(own if most in sample["run_card"] else common), most)
+                message = f"no event passes `{least}: {low:g}` and `{most}: {high:g}` in sample {show(name)}"
+                yield ctx.problem(MMC354, path, message, "change one of them")
+
+
+MMC355 = Code(
+    "MMC355",
+    "Leptons do not have the scales and partons that are varied",
+    "With beams of leptons the generator `ufo` takes the strong coupling from the param card, and there are no parton "
+    "distributions, so that uncertainties of scales and partons have no effect.",
+)
+
+
+@rule(MMC355)
+def variations_of_leptons(ctx: Context) -> Iterator[Diagnostic]:
+    """Scales and parton distributions are those of hadrons."""
+    particles = ctx.get("generation", "beams", "particles") or []
+    if ctx.origin is not UFO or set(particles) & set(_HADRONS):
+        return
+    known = ctx.entries("systematics")
+    for name, sample in samples(ctx).items():
+        for index, key in enumerate(sample["systematics"]):
+            if known.get(key, {}).get("effect") in ("scale", "pdf"):
+                message = f"{show(key)} has no effect in collisions of leptons"
+                path = ("generation", "samples", name, "systematics", index)
+                yield ctx.problem(
+                    MMC355, path, message, "remove it, or write it as an uncertainty of the rate (`norm`)"
+                )
 
 
 MMC352 = Code(

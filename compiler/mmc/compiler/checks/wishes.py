@@ -26,7 +26,7 @@ _SETUP = (
 )
 _OBJECTS = "selected and combined particles are `objects`, with names that expressions use"
 _VARIABLES = "write them in `observables`, by name"
-_ONE_FILE = "a study is one file; YAML repeats a part of it: `&name` marks the part, `<<: *name` inserts it"
+_EXTENDS = "a study builds on another one with `extends: base.yaml`"
 _SCANS = (
     "`evaluation.scans` scans likelihoods over one or two parameters, the others profiled: `scans: [{over: each}]`; "
     "`scan` of a method scans hyperparameters"
@@ -46,7 +46,7 @@ _NTUPLES = (
     "(`events.samples`), or a MadMiner file (`events.file`)"
 )
 _COUNT = "the number of events is `events` of a sample, as in `events: 100_000`"
-_ONE_LUMINOSITY = "write one luminosity as `evaluation.luminosity`; another luminosity is another study"
+_LUMINOSITY = "write it as `evaluation.luminosity`; several are a list, as in `[139 fb^-1, 3 ab^-1]`"
 _ENERGY = "`generation.beams.energy` is the energy of each beam, half of that of the collision"
 _SHOWER = "`generation.shower` showers MadGraph's events; `generator: pythia8` is the embedded generator"
 _DELPHES = "write `detector: {simulation: delphes}`, with its card as `card`"
@@ -74,7 +74,7 @@ WISHES: Mapping[str, str] = {
     **dict.fromkeys(("setup", "setup_file", "madminer"), _SETUP),
     **dict.fromkeys(("object", "particles"), _OBJECTS),
     **dict.fromkeys(("variables", "inputs"), _VARIABLES),
-    **dict.fromkeys(("extends", "include", "import", "base"), _ONE_FILE),
+    **dict.fromkeys(("include", "import", "base"), _EXTENDS),
     **dict.fromkeys(("scans", "profile", "profiles", "profiled", "minos", "minuit", "migrad"), _SCANS),
     "asimov": _EXPECTED,
     **dict.fromkeys(("toys", "pseudo_data", "pseudodata", "pseudo_experiments", "experiments"), _TOYS),
@@ -85,7 +85,7 @@ WISHES: Mapping[str, str] = {
     **dict.fromkeys(("nuisance", "nuisances", "nuisance_parameters", "uncertainties"), _NUISANCE),
     **dict.fromkeys(("ntuple", "ntuples", "root", "nanoaod", "parquet", "tree"), _NTUPLES),
     **dict.fromkeys(("nevents", "n_events", "num_events", "number_of_events"), _COUNT),
-    **dict.fromkeys(("lumi", "luminosities"), _ONE_LUMINOSITY),
+    **dict.fromkeys(("lumi", "luminosities"), _LUMINOSITY),
     **dict.fromkeys(("energies", "sqrts", "sqrt_s", "ecm", "beam_energy", "ebeam", "ebeam1", "ebeam2"), _ENERGY),
     **dict.fromkeys(("pythia", "pythia8", "pythia_card", "pythia8_card"), _SHOWER),
     **dict.fromkeys(("delphes", "delphes_card"), _DELPHES),

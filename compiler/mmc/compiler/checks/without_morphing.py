@@ -5,7 +5,7 @@ from itertools import islice, product
 from typing import Any
 
 from mmc.compiler.catalogue.baselines import BASELINES, FISHER
-from mmc.compiler.catalogue.methods import METHODS
+from mmc.compiler.catalogue.methods import METHODS, RATIO, LearningMethod
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.methods import methods_of
 from mmc.compiler.checks.points import complete_points, grid_of, true_point
@@ -26,15 +26,16 @@ MMC512 = Code(
     "score or from derivatives, and Fisher information, need derivatives of the weights by the parameters, which "
     "morphing gives. "
     "Samples can be drawn only at benchmarks, and the points of the grid and the true point must be benchmarks: for "
-    "benchmarks at 168, 170, …, 176, a grid with `range: [168, 176], points: 5`. Ratios that are learned from "
-    "simulated events are known everywhere: with `include_xsec: false` and without baselines, the grid is free.",
+    "benchmarks at 168, 170, …, 176, a grid with `range: [168, 176], points: 5`. Ratios that a network learns "
+    "as a function of the parameters, from at least three benchmarks or from simulated events, are known between them: "
+    "with `include_xsec: false` and without baselines, the grid is free.",
 )
 
 
 @rule(MMC512)
 def without_morphing(ctx: Context) -> Iterator[Diagnostic]:
     """Without morphing, methods need no derivatives of weights, and all points are benchmarks."""
-    if ctx.get("morphing") != "none" or not ctx.reads_particles:
+    if ctx.get("morphing") != "none":
         return
     for name, method, entry in methods_of(ctx):
         path = ("methods", name)
@@ -60,10 +61,23 @@ def without_morphing(ctx: Context) -> Iterator[Diagnostic]:
 
 
 def _knows_ratios_anywhere(ctx: Context) -> bool:
-    """Whether all likelihoods are ratios learned from simulated events, without rates."""
-    learned = [is_simulated(entry) for _, _, entry in methods_of(ctx)]
+    """Whether all likelihoods are ratios that are learned between points too, without rates."""
     compared = any(baseline.asked(ctx.data.get("evaluation")) for baseline in BASELINES.values())
-    return bool(learned) and all(learned) and not compared and ctx.get("evaluation", "include_xsec") is False
+    return _are_ratios(ctx) and not compared and ctx.get("evaluation", "include_xsec") is False
+
+
+def _are_ratios(ctx: Context) -> bool:
+    """Whether the networks of all methods know the ratio between points."""
+    learned = [is_simulated(entry) or _interpolates(method, entry) for _, method, entry in methods_of(ctx)]
+    return bool(learned) and all(learned)
+
+
+def _interpolates(method: LearningMethod, entry: Mapping[str, Any]) -> bool:
+    """Whether a network learns the ratio at several benchmarks as a function of the parameters."""
+    depends = entry.get("estimator", RATIO.estimator.name) == RATIO.estimator.name
+    needs_no_weights = entry.get("calibration", "none") in ("none", "normalisation")
+    several = len(entry.get("theta0", {}).get("benchmarks", ())) > 2
+    return method.family is RATIO and depends and needs_no_weights and several
 
 
 def _grid(ctx: Context, *, anywhere: bool) -> Iterator[Diagnostic]:
@@ -86,7 +100,10 @@ def _grid(ctx: Context, *, anywhere: bool) -> Iterator[Diagnostic]:
         message = (
             f"without morphing, the points of the grid must be benchmarks, and none is {_place(parameters, other)}"
         )
-        yield ctx.problem(MMC512, where, message, "choose `range` and `points` so that they are", key=True)
+        help_text = "choose `range` and `points` so that they are"
+        if _are_ratios(ctx):
+            help_text += ", or write `include_xsec: false` without baselines, for the learned ratio alone"
+        yield ctx.problem(MMC512, where, message, help_text, key=True)
     path, truth = true_point(ctx)
     if truth.keys() >= parameters.keys() and not is_benchmark([truth[name] for name in parameters]):
         message = "without morphing, the true point must be a benchmark"

@@ -35,15 +35,18 @@ def import_file(
         lines += ["", f"morphing: {flow({'max_overall_power': max_overall_power} if n_basis else 'none')}"]
         lines += ["", *_generation(systematics)]
     else:
+        lines += [] if n_basis else ["", "morphing: none"]
         lines += ["", f"events: {{file: {flow(file)}}} # {n_events:,} events", *_in_the_file(systematics)]
     lines += ["", "observables:", *_observables(observables, has_events=has_events)]
     theta = {"theta": {"benchmark": next(iter(benchmarks))}, "samples": _SAMPLES}
     lines += ["", "# The file does not say what is learned: change the following.", "methods:"]
-    if has_events or n_basis:
+    if n_basis:
         lines += [f"  sally: {flow(theta)}"]
     else:
         lines += [f"  carl: {flow(_carl(benchmarks))}"]
     lines += ["", "evaluation:", "  luminosity: 300 fb^-1"]
+    if not n_basis:
+        lines += ["  include_xsec: false # rates are known at the benchmarks alone"]
     return "\n".join(lines) + "\n"
 
 

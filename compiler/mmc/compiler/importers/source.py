@@ -40,7 +40,7 @@ class Source:
         if document.diagnostics:
             first = document.diagnostics[0]
             raise UsageError(f"{name}:{first.span.line}: {first.message}")
-        return cls(document.with_numbers(document.grouped))  # as in that tool's YAML 1.1
+        return cls(document.with_values(document.grouped))  # as in that tool's YAML 1.1
 
     def __contains__(self, key: str) -> bool:
         return self._data.get(key) is not None

@@ -32,7 +32,8 @@ class Declared:
     """2s + 1 by name, in lower case."""
     entries: frozenset[str]
     """The external parameters by their places in the param card, as in ``dim6 2``."""
-    orders: frozenset[str]
+    orders: Mapping[str, int]
+    """The coupling orders with their hierarchy: MadGraph counts an order so often in WEIGHTED."""
     named: Mapping[str, str]
     """The places of the external parameters by their names, in the model's order."""
 
@@ -78,10 +79,10 @@ def declared(files: Mapping[str, str]) -> Declared | None:
 
     >>> particle = "P.w = Particle(pdg_code = 24, name = 'W+', antiname = 'W-', spin = 3)"
     >>> parameter = "a = Parameter(name = 'a', nature = 'external', lhablock = 'DIM6', lhacode = [ 2 ])"
-    >>> order = "QED = CouplingOrder(name = 'QED', expansion_order = 99)"
+    >>> order = "QED = CouplingOrder(name = 'QED', expansion_order = 99, hierarchy = 2)"
     >>> found = declared({"particles.py": particle, "parameters.py": parameter, "coupling_orders.py": order})
     >>> found.particles, found.entries, found.orders
-    ({'w+': 24, 'w-': -24}, frozenset({'dim6 2'}), frozenset({'QED'}))
+    ({'w+': 24, 'w-': -24}, frozenset({'dim6 2'}), {'QED': 2})
     """
     try:
         particles = list(_calls(files["particles.py"], "Particle"))
@@ -100,7 +101,7 @@ def declared(files: Mapping[str, str]) -> Declared | None:
             dict(reversed(pdgs.items())),
             spins,
             frozenset(named.values()),
-            frozenset(one["name"] for one in orders),
+            {one["name"]: one.get("hierarchy", 1) for one in orders},
             named,
         )
     except (SyntaxError, ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError):

@@ -5,6 +5,7 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
+from mmc.compiler.language.bases import EXTENDS
 from mmc.compiler.language.diagnostics import Span, show
 from mmc.compiler.language.document import Document, Path, load
 from mmc.errors import UsageError
@@ -29,6 +30,8 @@ def _changed(document: Document, text: str) -> Document:
     key, separator, written = text.partition("=")
     if not separator or not key or not written or not text.isprintable():
         raise UsageError(f"--set: {show(text)} is not KEY=VALUE, as in seed=3")
+    if key == EXTENDS:
+        raise UsageError("--set: the base of a study cannot be set; write another study that extends the base")
     if document.data is None:
         return document
     value = load(f"{_VALUE}{written}", "the command line")

@@ -17,6 +17,8 @@ class Span(NamedTuple):
     column: int
     end_line: int
     end_column: int
+    file: str = ""
+    """The name of the file, if it is not the study itself but one that it extends."""
 
 
 START = Span(1, 1, 1, 1)
@@ -57,7 +59,8 @@ class Code(NamedTuple):
     severity: Severity = "error"
 
     def at(self, path: str, span: Span, message: str, help_text: Help = "") -> Diagnostic:
-        """A problem of this kind in the file ``path``."""
+        """A problem of this kind in the file ``path``, or in the file that the span names."""
+        path, span = span.file or path, span._replace(file="")
         if isinstance(help_text, str):
             return Diagnostic(self.id, message, path, span, help_text, self.severity)
         return Diagnostic(self.id, message, path, span, "", self.severity, help_text)

@@ -54,20 +54,28 @@ class Document:
     grouped: dict[Path, float] = field(default_factory=dict, repr=False)
     """Path → number, for unquoted texts that are numbers without ``_`` between digits: 30000 for ``30_000``."""
     diagnostics: tuple[Diagnostic, ...] = ()
+    bases: tuple["Document", ...] = ()
+    """The files that the study extends; spans name the one in which a value is."""
 
     @cached_property
     def lines(self) -> list[str]:
         """The lines of the text, without line breaks."""
         return split_lines(self.text)
 
-    def with_numbers(self, numbers: Mapping[Path, float]) -> "Document":
-        """The document with these numbers in its data, by path."""
+    def with_definitions(self, texts: Mapping[Path, str]) -> "Document":
+        """The document with mappings whose ``definition`` is the text, by path, at the position of the text."""
+        of_texts = {(*path, "definition"): self.spans[path] for path in texts if path in self.spans}
+        longer = self.with_values({path: {"definition": text} for path, text in texts.items()})
+        return replace(longer, spans=self.spans | of_texts)
+
+    def with_values(self, values: Mapping[Path, Any]) -> "Document":
+        """The document with these values in its data, by path."""
         data = deepcopy(self.data)
-        for (*outer, last), number in numbers.items():
+        for (*outer, last), value in values.items():
             place: Any = data
             for key in outer:
                 place = place[key]
-            place[last] = number
+            place[last] = value
         return replace(self, data=data)
 
     def key_span(self, path: Path) -> Span:
@@ -84,12 +92,13 @@ class Document:
         value: Any = self.data
         for key in path:
             value = value[key]
-        written = self.lines[span.line - 1][span.column - 1 : span.end_column - 1]
+        lines = next((base.lines for base in self.bases if base.path == span.file), self.lines)
+        written = lines[span.line - 1][span.column - 1 : span.end_column - 1]
         quote = 1 if written[:1] in ("'", '"') else 0
         if span.line != span.end_line or written[quote : len(written) - quote] != value:
             return span
         first = span.column + quote
-        return Span(span.line, first + start, span.line, first + max(end, start + 1))
+        return span._replace(column=first + start, end_line=span.line, end_column=first + max(end, start + 1))
 
     def _nearest(self, path: Path) -> tuple[Span, Span]:
         while path not in self.spans and path:

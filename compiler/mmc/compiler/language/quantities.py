@@ -37,3 +37,13 @@ def parse_quantity(text: str, dimension: str) -> float:
     if not math.isfinite(value) or value < 0:
         raise ValueError(f"'{text}' is not a finite, non-negative {dimension}")
     return value
+
+
+def luminosity_name(value: float) -> str:
+    """The name of an integrated luminosity in pb^-1, for jobs and figures.
+
+    >>> luminosity_name(139e3), luminosity_name(3e6), luminosity_name(36.1)
+    ('139fb', '3ab', '36.1pb')
+    """
+    unit = next((unit for unit in ("ab^-1", "fb^-1") if value >= UNITS["luminosity"][unit]), "pb^-1")
+    return f"{value / UNITS['luminosity'][unit]:.9g}{unit.removesuffix('^-1')}"

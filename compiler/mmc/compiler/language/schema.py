@@ -1,7 +1,7 @@
 """The JSON Schema of the study language, and the defaults that it declares."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -94,6 +94,23 @@ def child_schema(schema: Mapping[str, Any], key: str | int) -> dict[str, Any] | 
     else:
         child = schema.get("properties", {}).get(key, schema.get("additionalProperties"))
     return resolve(child) if isinstance(child, Mapping) else None
+
+
+def walk(
+    value: Any, schema: Mapping[str, Any], path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], Any, Mapping[str, Any]]]:
+    """Every value of a study that the schema describes, from the outside in, with its resolved subschema."""
+    yield path, value, schema
+    schema = in_force(schema, value) or {}
+    items: Any = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    for key, item in items:
+        child = child_schema(schema, key)
+        if child is not None:
+            yield from walk(item, child, (*path, key))
 
 
 def fill_defaults(value: Any, schema: Mapping[str, Any] | None = None) -> Any:

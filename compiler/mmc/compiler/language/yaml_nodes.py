@@ -283,7 +283,12 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str, path: str) -> Unreadab
         line = next((n for n in range(len(lines) - 1, 0, -1) if lines[n].strip()), 0)
         column = len(lines[line])
     before, char = lines[line][:column], lines[line][column : column + 1]
-    if "cannot start any token" in problem:
+    found = error.problem_mark
+    here = lines[found.line][found.column : found.column + 1] if found is not None and found.line < len(lines) else ""
+    if found is not None and "expected ',' or" in problem and here in ("[", "{"):  # of an expression, such as `j[0]`
+        line, column = found.line, found.column
+        message, way_out = f"text with `{here}` inside of brackets is not in quotes", "put the expression in quotes"
+    elif "cannot start any token" in problem:
         message = _TAB if char == "\t" else f"text cannot start with `{char}`"
         way_out = "indent with blanks" if char == "\t" else "put the text in quotes"
     elif message == _UNALIGNED and char in ("]", "}"):

@@ -1,5 +1,6 @@
 """The stages that compute limits: from estimators and from baselines."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from mmc.compiler.catalogue.methods import SCORE
@@ -49,15 +50,33 @@ def add_evaluate(
         jobs = tuple(slug(*names) for names in ([estimator.identity] if tuned else estimator.members))
         needs = (source.job(source.of(estimator.method)), *((models, job) for job in jobs))
         own = replace(own, members=jobs) if len(jobs) > 1 else own
-        drafts.append(Draft(estimator.identity, own, needs, estimator.label, files=_files(study, own)))
-    ensembles = any(method.ensemble > 1 for method in study.methods)
+        draft = Draft(estimator.identity, own, needs, estimator.label, files=_files(study, own))
+        drafts += [draft, *_at_more_luminosities(study, draft, own, estimator.method.region)]
+    ensembles = not tuned and any(method.ensemble > 1 for method in study.methods)
+    one_each = not ensembles and (study.evaluation is None or not study.evaluation.more_luminosities_pb)
     builder.add(
         "evaluate",
         drafts,
-        inputs=(source.input, Input("model", models, Flow.ALL if ensembles and not tuned else Flow.EACH)),
+        inputs=(source.input, Input("model", models, Flow.EACH if one_each else Flow.ALL)),
         files=files,
         scattered=True,
     )
+
+
+def _at_more_luminosities(
+    study: Study, draft: Draft, own: EvaluateSettings | BaselineSettings, region: str | None
+) -> Iterator[Draft]:
+    """The same limits at the further luminosities of the study, without observed events.
+
+    A region with a luminosity of its own has only that one.
+    """
+    if study.evaluation is None or (region is not None and study.regions[region].luminosity_pb is not None):
+        return
+    for name, luminosity in study.evaluation.more_luminosities_pb.items():
+        settings = replace(own, region=RegionLimits(luminosity_pb=luminosity, luminosity=name), combined=False)
+        yield replace(
+            draft, identity=(*draft.identity, name), settings=settings, label=f"{draft.label}, {name}", files=()
+        )
 
 
 def models_stage(builder: Builder) -> str:
@@ -132,11 +151,12 @@ def _score_settings(study: Study, method: Method) -> ScoreSettings | None:
         return None
     likelihood = method.declared.likelihood(evaluation.score_likelihood)
     bins = likelihood.axes(len(study.parameters))
-    if evaluation.score_bins is not None:
-        bins = (evaluation.score_bins,) * len(bins)
+    chosen = evaluation.score_bins if method.score_bins is None else method.score_bins
+    if isinstance(chosen, int):
+        bins = (chosen,) * len(bins)
     if likelihood.across:
         return ScoreSettings(score_bins=bins, score_likelihood=likelihood.name)
-    return ScoreSettings(score_bins=bins[0])
+    return ScoreSettings(score_bins=bins[0], binning=None if isinstance(chosen, int) else chosen)
 
 
 def add_baselines(
@@ -146,12 +166,12 @@ def add_baselines(
     source: EventSource,
     files: tuple[FileInput, ...],
 ) -> None:
-    """Add the baselines of each region, or of each group from which a method learns; without methods, of the first."""
+    """Add the baselines of each region or group."""
     baselines = () if study.evaluation is None else study.evaluation.baselines
     read, drafts = _combined_jobs(study, source), []
     for group in groups_of_baselines(study, source):
         for asked in baselines:
-            if not is_in(study, asked, group):
+            if not is_in(study, source, asked, group):
                 continue
             own = _baseline_settings(asked, limits, source.name_of(group))
             own = replace(own, region=_region_limits(study, group if study.regions else None))
@@ -159,7 +179,10 @@ def add_baselines(
             label = " ".join(asked.names) if group is None else f"{' '.join(asked.names)} of {group}"
             names = (*asked.names, *(() if group is None else (group,)))
             files_of = _files(study, own) if asked.kind.has_limits else ()
-            drafts.append(Draft(names, own, (source.job(group),), label, files=files_of))
+            draft = Draft(names, own, (source.job(group),), label, files=files_of)
+            drafts.append(draft)
+            if asked.kind.has_limits:
+                drafts += _at_more_luminosities(study, draft, own, group if study.regions else None)
     builder.add(
         "baselines",
         drafts,

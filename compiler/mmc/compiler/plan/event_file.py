@@ -19,5 +19,6 @@ def plan(builder: Builder, study: Study, source: ExistingFile, file_digests: Map
         parameters={p.name: ParameterRange(range=p.range) for p in study.parameters},
         benchmarks=study.benchmarks,
         observables=tuple(observable.name for observable in study.observables),
+        morphing=study.morphing is not None,
     )
     builder.add("ingest", [Draft((), settings)], files=(file,))

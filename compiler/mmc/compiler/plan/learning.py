@@ -47,7 +47,7 @@ def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str
     if builder.has("baselines"):
         add_baselines(builder, study, limits, source, files)
     if builder.has("combinations"):
-        add_combinations(builder, study, limits, source)
+        add_combinations(builder, study, limits, source, file_digests)
     if builder.has("report"):
         _add_report(builder, study, source, study_digest)
 

@@ -137,7 +137,7 @@ class Stage:
         return from_json(cls, {**self.settings, **job.settings})
 
     def configuration(self) -> dict[str, Any]:
-        """The content of the stage's configuration file."""
+        """The content of the stage's configuration file. Threads and time limit change no output."""
         numbers: dict[str, int] = {}
         different: list[Mapping[str, Any]] = []
         known: dict[int, int] = {}  # jobs with the same settings mostly have the same object
@@ -149,7 +149,8 @@ class Stage:
                 if number == len(different):
                     different.append(job.settings)
             rows[job.name] = number, job.seed, job.fingerprint
-        return configuration(self.name, self.settings, self.resources.cpus, different, rows)
+        asked = self.resources
+        return configuration(self.name, self.settings, different, rows, threads=asked.cpus, time_s=asked.time_s)
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,12 @@ class Plan:
     """The study's settings for a batch system."""
     setup: str | None = None
     """The command that prepares a machine of a batch system for jobs."""
+    from_run: str | None = None
+    """The folder of another run, relative to the study, from which outputs are taken."""
+    taken: tuple[str, ...] = ()
+    """The stages whose outputs are taken from it; those of the last one must be there."""
+    removed: tuple[str, ...] = ()
+    """The stages whose outputs are removed when all jobs that read them are done."""
     changes: tuple[str, ...] = ()
     """The values that the command line has set, ``KEY=VALUE``."""
 

@@ -19,8 +19,10 @@ from mmc.compiler.plan.physics import (
     kinds,
     powers,
     split,
+    uncertainties,
 )
 from mmc.compiler.settings.generation import UfoGenerateSettings, UfoModel, UfoProcess, UfoSimulateSettings
+from mmc.compiler.settings.uncertainties import PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.compiler.study.model import Study
 from mmc.compiler.study.ufo import UfoGeneration, UfoSample
 
@@ -56,6 +58,7 @@ def _add_generate(builder: Builder, study: Study, generation: UfoGeneration, fil
                 process=_process(sample, files),
                 powers=None if sample.background else powers(study),
                 trust=files.trusted_cards(study.trust, generation.model.file),
+                error_sets=_error_sets(study, sample),
             )
             named = (settings.model.file, settings.process.param_card_file)
             drafts.append(
@@ -102,10 +105,13 @@ def _add_simulate(builder: Builder, study: Study, generation: UfoGeneration, fil
             n_events=n_events,
             trust=trusted
             + files.trusted_cards(study.trust, None if shower is None else shower.card, generation.model.file),
+            systematics=_varied(study, kind[0]),
         )
         card = None if job_shower is None else job_shower.card
         named = (card, settings.model.file, settings.process.param_card_file)
-        weights = 1 if sample.background else len(study.all_benchmarks)
+        weights = (1 if sample.background else len(study.all_benchmarks)) + sizes.n_variations(
+            study, settings.systematics
+        )
         needs, label, size = (
             (CONFIGURED, ("generate", process_job)),
             kind[0].label,
@@ -114,6 +120,17 @@ def _add_simulate(builder: Builder, study: Study, generation: UfoGeneration, fil
         read = tuple(name for name in named if name is not None)
         drafts += [Draft(e.identity, settings, needs, label, n_events, e.part, files=read, size=size) for e in kind]
     add_simulate(builder, drafts, files, showered=shower is not None)
+
+
+def _varied(study: Study, event_job: EventJob) -> dict[str, Uncertainty]:
+    """The uncertainties that change the weight of each event differently."""
+    every = uncertainties(study, event_job)
+    return {name: one for name, one in every.items() if isinstance(one, ScaleUncertainty | PdfUncertainty)}
+
+
+def _error_sets(study: Study, sample: UfoSample) -> tuple[str, ...]:
+    every = (study.systematics[name] for name in sample.systematics)
+    return tuple(dict.fromkeys(one.variation for one in every if isinstance(one, PdfUncertainty)))
 
 
 def _model(generation: UfoGeneration, files: StageFiles) -> UfoModel:

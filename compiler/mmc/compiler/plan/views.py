@@ -302,6 +302,8 @@ def _asks_for(stage: Stage) -> str:
         parts.append(f"{asked.memory_mib:,} MiB")
     if asked.time_s is not None:
         parts.append(f"{asked.time_s:,} s")
+    if asked.retries:
+        parts.append("1 retry" if asked.retries == 1 else f"{asked.retries} retries")
     return f", each {', '.join(parts)}"
 
 

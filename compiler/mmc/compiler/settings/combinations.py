@@ -18,6 +18,19 @@ class CombinedPart:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherStudy:
+    """The limits of another study that are combined with these."""
+
+    name: str
+    results: str
+    """The file input with its results."""
+    limits: str
+    """The file input with the arrays of its limits."""
+    file: str
+    """The name of that file in its results."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CombinationSettings:
     """The limits, or the Fisher information, of several regions together."""
 
@@ -29,3 +42,6 @@ class CombinationSettings:
     of: tuple[CombinedPart, ...]
     independent: bool = False
     """Whether the regions are of different data, so that simulated events may be in several of them."""
+    floating: tuple[str, ...] = ()
+    """The samples whose normalisations are fitted with the parameters."""
+    others: tuple[OtherStudy, ...] = ()

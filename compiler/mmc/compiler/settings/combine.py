@@ -51,6 +51,8 @@ class CombineGroupSettings(CombineSettings):
     jobs: tuple[AnalysedJob, ...] = field()
     region: str | None = None
     """The region; None for a group."""
+    floating: tuple[str, ...] = ()
+    """The samples that combinations let float: the file tells which events are theirs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,3 +71,5 @@ class IngestSettings:
     benchmarks: Mapping[str, Mapping[str, float]] = field(metadata=SHARED)
     """The value of each parameter at each benchmark."""
     observables: tuple[str, ...] = field(metadata=SHARED)
+    morphing: bool = field(default=True, metadata=SHARED)
+    """Whether the file has a morphing basis."""

@@ -22,15 +22,23 @@ class JobEntry:
 
 
 def configuration(
-    stage: str, shared: Mapping[str, Any], threads: int, settings: Sequence[Mapping[str, Any]], jobs: Mapping[str, Row]
+    stage: str,
+    shared: Mapping[str, Any],
+    settings: Sequence[Mapping[str, Any]],
+    jobs: Mapping[str, Row],
+    *,
+    threads: int = 1,
+    time_s: float | None = None,
 ) -> dict[str, Any]:
     """The content of the file.
 
     :param settings: the different settings of jobs
     :param jobs: the row of each job by its name
+    :param time_s: the time limit of a job
     """
-    rows = {name: list(row) for name, row in jobs.items()}
-    return {"stage": stage, "shared": shared, "threads": threads, "settings": list(settings), "jobs": rows}
+    head = {"stage": stage, "shared": shared, "threads": threads}
+    limit = {} if time_s is None else {"time_s": time_s}
+    return {**head, **limit, "settings": list(settings), "jobs": {name: list(row) for name, row in jobs.items()}}
 
 
 def job_entry(content: Mapping[str, Any], job: str) -> JobEntry:

@@ -44,13 +44,14 @@ class CoefficientParameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Morphing:
-    """The morphing basis: the largest sum of powers, whether MadMiner completes the basis, and with how many trials and
-    test points."""
+    """The morphing basis: the largest sum of powers, whether MadMiner completes the basis, with how many trials and
+    test points, and how components follow from weights."""
 
     max_overall_power: int
     n_trials: int
     n_test_thetas: int
     complete: bool
+    fit: str = "exact"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmc.compiler.settings.baselines import Bins, EqualBins
 from mmc.compiler.settings.encoding import INLINE, SHARED
 from mmc.compiler.settings.limits import LimitSettings, OfRegion, RegionLimits
 from mmc.compiler.settings.points import AnyPoints, AtBenchmark, AtPoint, SinglePoint
@@ -18,6 +19,15 @@ class ScoreSettings:
     """The number of adaptive bins of each component of the score; for ``adaptive-sally`` of each axis."""
     score_likelihood: str | None = None
     """``adaptive-sally``, or None for the default of the method."""
+    binning: tuple[float, ...] | EqualBins | None = None
+    """The edges of the bins of each component instead of adaptive bins; None for these."""
+
+    @property
+    def bins(self) -> tuple[Bins, ...]:
+        """The bins: one entry for all components, or one for each axis."""
+        if self.binning is not None:
+            return (self.binning,)
+        return (self.score_bins,) if isinstance(self.score_bins, int) else self.score_bins
 
 
 @dataclass(frozen=True, kw_only=True)

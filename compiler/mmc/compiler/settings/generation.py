@@ -239,6 +239,8 @@ class UfoGenerateSettings:
     """None for a background, or without morphing."""
     trust: tuple[str, ...] = ()
     """The file inputs that the study trusts."""
+    error_sets: tuple[str, ...] = ()
+    """The sets of parton distributions that the events will need; a missing one is reported before the integration."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,6 +262,8 @@ class UfoSimulateSettings:
     n_events: int
     trust: tuple[str, ...] = ()
     """The settings and the file inputs that the study trusts."""
+    systematics: Mapping[str, Uncertainty] = field(default_factory=dict)
+    """The uncertainties for which events have weights of their own."""
 
 
 @dataclass(frozen=True, kw_only=True)

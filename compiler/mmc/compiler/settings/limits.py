@@ -37,10 +37,12 @@ class Experiments:
 
 @dataclass(frozen=True, kw_only=True)
 class RegionLimits:
-    """What the limits of a region have of their own; luminosity in pb^-1."""
+    """What the limits of a region, or at a further luminosity, have of their own; luminosity in pb^-1."""
 
     luminosity_pb: float | None = None
     """None for the luminosity of the study."""
+    luminosity: str | None = None
+    """The name of a further luminosity of the study; None for its first one, or the region's own."""
     observed: str | None = None
     """The file input with the observed events; None without any."""
     n_observed: int | None = None
@@ -97,6 +99,12 @@ class OfRegion:
     def own_limits(self) -> LimitSettings:
         """The settings of limits from these events."""
         return self.limits.of(self.region)
+
+    @property
+    def luminosity_entry(self) -> dict[str, str]:
+        """The entry of records that names a further luminosity of the study; empty for the first one."""
+        named = None if self.region is None else self.region.luminosity
+        return {} if named is None else {"luminosity": named}
 
     @property
     def observed(self) -> str:

@@ -21,14 +21,15 @@ def baselines(evaluation: Mapping[str, Any], regions: Mapping[str, Region]) -> t
     for kind in BASELINES.values():
         for name, entry in kind.asked(evaluation).items():
             own = settings[kind.name](entry) if kind.name in settings else None
-            said = entry.get("regions") if isinstance(entry, Mapping) else None
-            where = chosen(said, () if own is None else own.needs, regions)
-            found.append(AskedBaseline(kind, None if name is None else madminer_name(name), own, where))
+            said = entry if isinstance(entry, Mapping) else {}
+            where = chosen(said.get("regions"), () if own is None else own.needs, regions)
+            group = madminer_name(said["group"]) if "group" in said else None
+            found.append(AskedBaseline(kind, None if name is None else madminer_name(name), own, where, group))
     return tuple(found)
 
 
 def _histogram(entry: Mapping[str, Any]) -> HistogramSettings:
-    binnings = {madminer_name(name): _bins(bins) for name, bins in entry["bins"].items()}
+    binnings = {madminer_name(name): bins_of(bins) for name, bins in entry["bins"].items()}
     observables = names(entry["observables"])
     default = adaptive_bins(len(observables))
     return HistogramSettings(observables=observables, bins=tuple(binnings.get(name, default) for name in observables))
@@ -38,10 +39,10 @@ def _fisher(entry: Mapping[str, Any]) -> FisherSettings:
     observable = entry.get("observable")
     return FisherSettings(
         observable=None if observable is None else madminer_name(observable),
-        bins=_bins(entry["bins"]),
+        bins=bins_of(entry["bins"]),
         histograms={madminer_name(name): _histogram(item) for name, item in entry.get("histograms", {}).items()},
         directions=directions(entry),
-        per_bin={madminer_name(name): _bins(bins) for name, bins in entry.get("per_bin", {}).items()},
+        per_bin={madminer_name(name): bins_of(bins) for name, bins in entry.get("per_bin", {}).items()},
     )
 
 
@@ -53,7 +54,8 @@ def directions(entry: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     }
 
 
-def _bins(entry: Any) -> Bins:
+def bins_of(entry: Any) -> Bins:
+    """The bins of a variable."""
     if isinstance(entry, Mapping):
         low, high = entry["range"]
         return EqualBins(n=entry["n"], range=(low, high), scale=entry["scale"])

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmc.compiler.catalogue import default_observables, parton_sets
 from mmc.compiler.catalogue.batch import Batch
-from mmc.compiler.catalogue.generators import origin_of
+from mmc.compiler.catalogue.generators import FROM_RUN, origin_of, takes_events
 from mmc.compiler.catalogue.histograms import SALLY
 from mmc.compiler.catalogue.methods import METHODS
 from mmc.compiler.catalogue.morphing import completed_names, component_count
@@ -16,7 +16,7 @@ from mmc.compiler.catalogue.names import IN_BASIS, madminer_name
 from mmc.compiler.catalogue.reana import Reana, as_reana_says
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.expressions.naming import expression
-from mmc.compiler.language.quantities import parse_quantity
+from mmc.compiler.language.quantities import luminosity_name, parse_quantity
 from mmc.compiler.settings.configure import CardEntry, Morphing
 from mmc.compiler.settings.encoding import from_json
 from mmc.compiler.settings.points import (
@@ -37,7 +37,7 @@ from mmc.compiler.settings.reading import (
     Smearing,
 )
 from mmc.compiler.settings.uncertainties import UNCERTAINTIES, Uncertainty
-from mmc.compiler.study.baselines import baselines, directions
+from mmc.compiler.study.baselines import baselines, bins_of, directions
 from mmc.compiler.study.events import EventsOfStudy, names
 from mmc.compiler.study.likelihood_scans import experiments, has_grid, likelihood_scans
 from mmc.compiler.study.model import (
@@ -101,6 +101,10 @@ def build_study(data: Mapping[str, Any]) -> Study:
         resources={stage: _resources(entry) for stage, entry in data["execution"]["resources"].items()},
         reana=_reana(data["execution"].get("reana")),
         batch=Batch(**data["execution"].get("batch", {})),
+        from_run=(data["events"][FROM_RUN]["folder"], data["events"][FROM_RUN]["stage"])
+        if takes_events(data)
+        else None,
+        keep=None if "keep" not in data["execution"] else tuple(data["execution"]["keep"]),
         setup=data["execution"].get("setup"),
         trust=tuple(data.get("trust", ())),
         resolved=data,
@@ -297,6 +301,7 @@ def _method(
         nuisance_mode=entry.get("nuisance_mode", "project"),
         training={**estimator.own_hyperparameters, **training},
         calibration=entry["calibration"],
+        score_bins=bins_of(entry["score_bins"]) if "score_bins" in entry else None,
         ensemble=ensemble_size(entry),
         bootstrap=has_bootstrap(entry),
         training_error=has_training_error(entry),
@@ -332,8 +337,11 @@ def _evaluation(
     default_axis: dict[str, Any] = {"points": POINTS_OF_AXIS}
     full = {p.name: {"range": list(p.range), **axes.get(p.name, default_axis)} for p in parameters}
     ranges = {name: (float(axis["range"][0]), float(axis["range"][1])) for name, axis in full.items()}
+    said = entry["luminosity"]
+    luminosity, *more = (parse_quantity(text, "luminosity") for text in ([said] if isinstance(said, str) else said))
     return Evaluation(
-        luminosity_pb=parse_quantity(entry["luminosity"], "luminosity"),
+        luminosity_pb=luminosity,
+        more_luminosities_pb={luminosity_name(value): value for value in more},
         theta_true=theta_true,
         grid=full if has_grid(len(parameters), axes) else {},
         scans=likelihood_scans(entry, parameters, benchmarks),
@@ -358,6 +366,7 @@ def _resources(entry: Mapping[str, Any]) -> Resources:
         cpus=entry["cpus"],
         memory_mib=None if memory is None else math.ceil(parse_quantity(memory, "memory")),
         time_s=None if time is None else math.ceil(parse_quantity(time, "time")),
+        retries=entry.get("retries", 0),
     )
 
 

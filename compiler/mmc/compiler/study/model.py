@@ -13,7 +13,7 @@ from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.catalogue.methods import ESTIMATORS, METHODS, EstimatorType, LearningMethod
 from mmc.compiler.catalogue.reana import Reana
 from mmc.compiler.catalogue.resources import Resources
-from mmc.compiler.settings.baselines import FisherSettings, HistogramSettings
+from mmc.compiler.settings.baselines import Bins, FisherSettings, HistogramSettings
 from mmc.compiler.settings.configure import CardEntry, Morphing
 from mmc.compiler.settings.limits import Experiments, LikelihoodScan
 from mmc.compiler.settings.points import AnyPoints
@@ -112,6 +112,15 @@ class Region:
 
 
 @dataclass(frozen=True)
+class OtherResults:
+    """The limits of another study: the files of its results and of one of its likelihoods."""
+
+    name: str
+    results: str
+    limits: str
+
+
+@dataclass(frozen=True)
 class Combination:
     """Regions or groups whose likelihoods are multiplied."""
 
@@ -120,6 +129,10 @@ class Combination:
     """For each region or group, the names of its method or baseline; None for each that all of them have."""
     independent: bool
     """Whether the regions are of different data."""
+    floating: tuple[str, ...]
+    """The samples whose normalisations are fitted with the parameters."""
+    others: tuple[OtherResults, ...]
+    """The results of other studies that are combined with these."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +158,8 @@ class Method:
     """``project`` (nuisance parameters are left out) or ``profile`` (they are learned)."""
     training: Mapping[str, Any]
     calibration: str
+    score_bins: Bins | None
+    """The bins of each component of the score; None for those of the evaluation."""
     ensemble: int
     """The number of networks to train, from different initial weights; 1 without an ensemble."""
     bootstrap: bool
@@ -180,6 +195,8 @@ class AskedBaseline:
     """None for a kind without settings."""
     regions: tuple[str, ...]
     """The regions in which it is computed; empty in a study without regions."""
+    group: str | None = None
+    """The group of samples for which it is computed; None for those from which methods learn."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -196,6 +213,8 @@ class Evaluation:
     """The evaluation of estimators and baselines; luminosity in pb^-1."""
 
     luminosity_pb: float
+    more_luminosities_pb: Mapping[str, float]
+    """Further luminosities at which limits are computed, by name."""
     theta_true: Point
     grid: Mapping[str, Mapping[str, Any]]
     """Empty without a grid."""
@@ -256,7 +275,16 @@ class Study:
     batch: Batch
     setup: str | None
     """The command that prepares a machine of a batch system for jobs."""
+    from_run: tuple[str, str] | None
+    """The folder of another run and the last stage whose outputs are taken from it."""
+    keep: tuple[str, ...] | None
+    """The stages whose outputs stay; None for all."""
     trust: tuple[str, ...]
     """The settings and the cards that may reach other programs although mmc does not know them as harmless."""
     resolved: Mapping[str, Any] = field(repr=False)
     """The data of the study with defaults filled in."""
+
+    @property
+    def floating(self) -> tuple[str, ...]:
+        """The samples whose normalisations any combination fits."""
+        return tuple(dict.fromkeys(name for combination in self.combinations for name in combination.floating))

@@ -9,7 +9,7 @@ from mmc.compiler.catalogue.names import madminer_name
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.settings.reading import Cut
 from mmc.compiler.study.events import names
-from mmc.compiler.study.model import Combination, Observed, Region
+from mmc.compiler.study.model import Combination, Observed, OtherResults, Region
 
 
 def regions_of(data: Mapping[str, Any]) -> dict[str, Region]:
@@ -50,6 +50,10 @@ def combinations_of(data: Mapping[str, Any]) -> tuple[Combination, ...]:
                 for region in entry["of"]
             },
             independent=entry["independent"],
+            floating=names(entry.get("floating", ())),
+            others=tuple(
+                OtherResults(madminer_name(other), **files) for other, files in entry.get("others", {}).items()
+            ),
         )
         for name, entry in data.get("combinations", {}).items()
     )

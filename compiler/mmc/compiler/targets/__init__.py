@@ -6,6 +6,7 @@ from mmc.compiler.plan.model import Plan
 from mmc.compiler.targets.bundle import Bundle
 from mmc.compiler.targets.cwl import emit as emit_cwl
 from mmc.compiler.targets.htcondor import emit as emit_htcondor
+from mmc.compiler.targets.hyperqueue import emit as emit_hyperqueue
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.reana import emit as emit_reana
 from mmc.compiler.targets.script import emit as emit_script
@@ -21,5 +22,6 @@ TARGETS: Mapping[str, Callable[[Plan, Options], Bundle]] = {
     "slurm": emit_slurm,
     "htcondor": emit_htcondor,
     "snakemake": emit_snakemake,
+    "hyperqueue": emit_hyperqueue,
 }
 """Every target by the name that ``mmc compile --target`` takes."""

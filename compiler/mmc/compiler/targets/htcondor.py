@@ -33,7 +33,7 @@ def emit(plan: Plan, options: Options) -> Bundle:
     ]
     texts = tasks.documents(plan)
     texts["study.dag"] = render(Condor, "htcondor/study.dag.j2", stages=stages, retries=RETRIES, **header)
-    texts["htcondor/job.sh"] = render(Shell, "htcondor/job.sh.j2", **header)
+    texts["htcondor/job.sh"] = render(Shell, "batch/job.sh.j2", log="", **header)
     for stage in plan.stages:
         texts[f"htcondor/{stage.name}.sub"] = render(
             Condor,
@@ -73,7 +73,8 @@ def _options(plan: Plan, stage: Stage, options: Options) -> Iterator[tuple[str, 
     if asked.memory_mib is not None:
         yield "request_memory", f"{asked.memory_mib}MB"  # HTCondor's MB are MiB
     if asked.time_s is not None:
-        yield "allowed_execute_duration", str(asked.time_s * min(batch.jobs_per_task, len(stage.jobs)))
+        most = (1 + asked.retries) * min(batch.jobs_per_task, len(stage.jobs))
+        yield "allowed_execute_duration", str(asked.time_s * most)
     if batch.account is not None:
         yield "accounting_group", batch.account
     if batch.running_tasks is not None:

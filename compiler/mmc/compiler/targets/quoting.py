@@ -53,7 +53,7 @@ _YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "n
 _CONTROLS = "\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff"
 _ESCAPED_IN_YAML = re.compile(f'["\\\\{_CONTROLS}]')
 _REFUSED_IN_LINE = re.compile(f"[{_CONTROLS}]")
-_WORD = re.compile(r"[A-Za-z0-9_.,:&|*()\[\]=@+-]+")
+_WORD = re.compile(r"[A-Za-z0-9_.,:&|*()\[\]=@/+-]+")
 _MARKDOWN_PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+.!|~-])")
 
 

@@ -31,6 +31,7 @@ def documents(plan: Plan) -> dict[str, str]:
         {
             "name": stage.name,
             "cpus": stage.resources.cpus,
+            "retries": stage.resources.retries,
             "memory_mib": needed.get(stage.name),
             "command": bash.command(plan, stage, first),
         }

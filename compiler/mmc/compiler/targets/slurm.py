@@ -17,21 +17,25 @@ LAYOUT = "slurm.json"
 """What ``mmc submit`` has to know of the tasks."""
 
 
-def emit(plan: Plan, _options: Options) -> Bundle:
-    """The plan for Slurm. Jobs run in the environment of the nodes, whatever the options.
+def emit(plan: Plan, options: Options) -> Bundle:
+    """The plan for Slurm. Jobs run in the environment of the nodes, also where the study names an image.
 
     :raises MmcError: when the study is for another batch system, or a command would be too long
     """
     if plan.batch.system not in (None, SLURM):
         raise MmcError(f"`execution.batch` of the study is for {plan.batch.system}: compile for the target htcondor")
     first = bash.first_rows(plan)
-    layout = {"jobs_per_task": plan.batch.jobs_per_task, "running_tasks": plan.batch.running_tasks}
-    texts = tasks.documents(plan)
+    layout = {"jobs_per_task": plan.batch.jobs_per_task, "running_tasks": plan.batch.running_tasks, "out": options.out}
+    texts = tasks.documents(plan, options.out)
     table = tasks.table_digest(texts[bash.TABLE])
-    texts |= {script_path(stage.name): _script(plan, stage, first[stage.name], table) for stage in plan.stages}
+    texts |= {
+        script_path(stage.name): _script(plan, stage, options.out, first[stage.name], table) for stage in plan.stages
+    }
     texts[LAYOUT] = json.dumps(layout, indent=2) + "\n"
-    results = [f"out/{bash.place(stage)}" for stage in dataflow.products(plan)]
-    texts["README.md"] = render(Markdown, "slurm/README.md.j2", results=results, plan=plan, version=__version__)
+    results = [f"{options.out}/{bash.place(stage)}" for stage in dataflow.products(plan)]
+    texts["README.md"] = render(
+        Markdown, "slurm/README.md.j2", results=results, out=options.out, plan=plan, version=__version__
+    )
     return make_bundle(plan, SLURM, texts)
 
 
@@ -40,12 +44,13 @@ def script_path(stage: str) -> str:
     return f"slurm/{stage}.sbatch"
 
 
-def _script(plan: Plan, stage: Stage, first: int, table: str) -> str:
+def _script(plan: Plan, stage: Stage, out: str, first: int, table: str) -> str:
     return render(
         Shell,
         "slurm/stage.sbatch.j2",
         name=f"{plan.study.replace(' ', '_')}.{stage.name}",
         stage=stage.name,
+        out=out,
         options=list(_options(plan, stage)),
         first=first,
         end=first + len(stage.jobs),
@@ -64,4 +69,5 @@ def _options(plan: Plan, stage: Stage) -> Iterator[str]:
     if asked.memory_mib is not None:
         yield f"--mem={asked.memory_mib}M"
     if asked.time_s is not None:
-        yield f"--time={math.ceil(asked.time_s * min(batch.jobs_per_task, len(stage.jobs)) / 60)}"
+        most = (1 + asked.retries) * min(batch.jobs_per_task, len(stage.jobs))
+        yield f"--time={math.ceil(asked.time_s * most / 60)}"

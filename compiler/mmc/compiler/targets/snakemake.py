@@ -40,4 +40,4 @@ def _resources(stage: Stage) -> Iterator[tuple[str, int]]:
     if stage.resources.memory_mib is not None:
         yield "mem_mb", math.ceil(stage.resources.memory_mib * 1.048576)
     if stage.resources.time_s is not None:
-        yield "runtime", math.ceil(stage.resources.time_s / 60)
+        yield "runtime", math.ceil(stage.resources.time_s * (1 + stage.resources.retries) / 60)

@@ -11,20 +11,26 @@ from mmc.version import __version__
 SCRIPT = "task.sh"
 
 
-def documents(plan: Plan) -> dict[str, str]:
+def documents(plan: Plan, out: str = "out") -> dict[str, str]:
     """The script and the table of jobs by path.
 
+    :param out: the folder of all outputs, seen from that of the bundle
     :raises MmcError: when a stage gathers so many directories that its command would be too long
     """
-    dataflow.check_commands(plan, len("out"))
+    dataflow.check_commands(plan, len(out))
     first = bash.first_rows(plan)
     stages = [
-        {"name": stage.name, "command": bash.command(plan, stage, first), "reads": list(_reads(plan, stage, first))}
+        {
+            "name": stage.name,
+            "command": bash.command(plan, stage, first),
+            "reads": list(_reads(plan, stage, first)),
+            "retries": stage.resources.retries,
+        }
         for stage in plan.stages
     ]
     table = bash.table(plan)
     header = {"table": table_digest(table), "plan": plan, "version": __version__}
-    return {SCRIPT: render(Shell, "batch/task.sh.j2", stages=stages, **header), bash.TABLE: table}
+    return {SCRIPT: render(Shell, "batch/task.sh.j2", stages=stages, out=out, **header), bash.TABLE: table}
 
 
 def table_digest(table: str) -> str:

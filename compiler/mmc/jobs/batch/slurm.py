@@ -43,17 +43,23 @@ class Slurm:
 
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
-    @classmethod
-    def find(cls) -> "Slurm":
-        """The cluster, for jobs that find ``mmc`` where this process finds it.
+    @staticmethod
+    def is_here() -> bool:
+        """Whether the programs of Slurm are on the search path."""
+        return all(map(shutil.which, PROGRAMS))
 
+    @classmethod
+    def find(cls, path: str | None = None) -> "Slurm":
+        """The cluster.
+
+        :param path: the search path of jobs; None for one on which they find ``mmc`` where this process finds it
         :raises MmcError: when a program of Slurm is not on the search path, or ``mmc`` is not
         """
         missing = [program for program in PROGRAMS if shutil.which(program) is None]
         if missing:
             raise MmcError(f"there is no Slurm here: {missing[0]} is not on the PATH; submit where `sbatch` works")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SQUEUE_")}
-        return cls({**inherited, "PATH": path_with_mmc()})
+        return cls({**inherited, "PATH": path or path_with_mmc()})
 
     def largest_array(self) -> int:
         """The indices of an array are below this number.

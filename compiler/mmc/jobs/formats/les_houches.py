@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mmc.errors import StepError
 from mmc.jobs.formats.events import Event
 from mmc.jobs.formats.gzipped import reading, writing_text
+from mmc.jobs.formats.weight_groups import WeightGroup, lines_of
 from mmc.version import __version__
 
 EVENTS = "events.lhe.gz"
@@ -36,6 +37,8 @@ class Header:
     """The generator's settings, for the reader of the file."""
     settings_of: str = "Pythia"
     """Whose settings these are."""
+    variations: Sequence[WeightGroup] = ()
+    """The weights of other scales and parton distributions."""
 
 
 @contextmanager
@@ -51,16 +54,16 @@ def writing(path: Path, header: Header) -> Iterator[TextIO]:
 
 
 def write_events(
-    text: TextIO, events: Iterable[Event], benchmarks: Sequence[str], sampled: str, weights: NDArray[np.float64]
+    text: TextIO, events: Iterable[Event], names: Sequence[str], sampled: str, weights: NDArray[np.float64]
 ) -> None:
     """Write events with their weights in pb; the mean over the file is the cross section.
 
-    :param benchmarks: the names of the columns of ``weights``
+    :param names: the columns of ``weights``: benchmarks, and perhaps variations
     :param sampled: the benchmark whose weight is the nominal weight of the event
-    :param weights: shape (events, benchmarks)
+    :param weights: shape (events, names)
     """
-    sampled_column = list(benchmarks).index(sampled)
-    openings = [f"<wgt id={quoted(name)}> " for name in benchmarks]
+    sampled_column = list(names).index(sampled)
+    openings = [f"<wgt id={quoted(name)}> " for name in names]
     for event, row in zip(events, weights.tolist(), strict=True):
         text.write(
             f"<event>\n{len(event.particles):3d} 1 {row[sampled_column]:+.14e} {event.scale:.8e} "
@@ -90,12 +93,12 @@ def unpacked(packed: Path, folder: Path) -> Iterator[Path]:
         plain.unlink()
 
 
-def verify(path: Path, n_events: int, benchmarks: Sequence[str]) -> None:
+def verify(path: Path, n_events: int, names: Sequence[str]) -> None:
     """Read a written file back.
 
-    :raises StepError: unless the file is complete, with ``n_events`` events and the weight of every benchmark in each
+    :raises StepError: unless the file is complete, with ``n_events`` events and the weights of these names in each
     """
-    expected = [f"<wgt id={quoted(name)}>" for name in benchmarks]
+    expected = [f"<wgt id={quoted(name)}>" for name in names]
     found: list[str] = []
     n_whole, line = 0, ""
     with gzip.open(path, "rt", encoding="ascii") as lines:
@@ -113,6 +116,7 @@ def _header(header: Header) -> str:
     energy = f"{header.beam_energy_gev:.8e}"
     value, error = header.cross_section_pb
     weights = "".join(f"<weight id={quoted(name)}>{escape(name)}</weight>\n" for name in header.benchmarks)
+    varied = "".join(f"{line}\n" for group in header.variations for line in lines_of(group))
     settings = "".join(f"# {escape(line)}\n" for line in header.generator)
     return (
         '<LesHouchesEvents version="3.0">\n<header>\n'
@@ -123,7 +127,7 @@ def _header(header: Header) -> str:
         " average = event_norm ! The mean of the weights is the cross section in pb\n"
         "</MGRunCard>\n"
         "<initrwgt>\n<weightgroup name='mg_reweighting' weight_name_strategy='includeIdInWeightName'>\n"
-        f"{weights}</weightgroup>\n</initrwgt>\n</header>\n"
+        f"{weights}</weightgroup>\n{varied}</initrwgt>\n</header>\n"
         f"<init>\n{header.beams[0]} {header.beams[1]} {energy} {energy} 0 0 0 0 -4 1\n"
         f"{value:.10e} {error:.10e} {value:.10e} 1\n</init>\n"
     )

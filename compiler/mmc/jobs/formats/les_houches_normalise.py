@@ -182,6 +182,9 @@ def _factor(head: Head, n_events: int, total: float, squares: float, name: str, 
             f"the header of {name} contradicts itself: {asked:,} events were asked for (nevents), and {generated:,} "
             "generated (<MGGenerationInfo>): were files merged or events removed?"
         )
+    unit = abs(head.strategy) == _UNIT_WEIGHTS and math.isclose(squares, n_events, rel_tol=1e-6)
+    if head.norm is None and unit and mean > 0.0:
+        return written / mean
     candidates = {"average": 1.0, "sum": float(n_events)}
     if head.norm is not None:
         candidates = {head.norm: candidates[head.norm]}
@@ -191,8 +194,6 @@ def _factor(head: Head, n_events: int, total: float, squares: float, name: str, 
     for factor in candidates.values():
         if abs(factor * mean - written) <= allowed + _SIGNIFICANT * factor * spread:
             return factor
-    if head.norm is None and abs(head.strategy) == _UNIT_WEIGHTS and math.isclose(squares, n_events, rel_tol=1e-6):
-        return written / mean
     told = " or ".join(f"{factor * mean:.4g} pb (their {norm})" for norm, factor in candidates.items())
     raise StepError(
         f"the weights in {name} give a cross section of {told.replace('their average', 'their mean')}, and its <init> "

@@ -40,7 +40,11 @@ Floats = NDArray[np.float64]
 
 _TAG = re.compile(r"<(/?)(weightgroup|weight)\b([^<>]*)>([^<]*)")
 _ATTRIBUTE = re.compile(r"""(?<![\w.-])([\w.-]+)\s*=\s*(?:'([^']*)'|"([^"]*)")""")
-_TOLD = re.compile(r"(?<![\w.-])(mur|muf|pdf|dyn_scale|dynscale|alpsfact)\s*=\s*([\w.+-]+)", re.IGNORECASE)
+_TOLD = re.compile(
+    r"(?<![\w.-])(mur|muf|pdf|dyn_scale|dynscale|alpsfact|renscfact|facscfact|lhapdf)\s*=\s*([\w.+-]+)", re.IGNORECASE
+)
+_IN_POWHEG = {"renscfact": "mur", "facscfact": "muf", "lhapdf": "pdf"}
+"""POWHEG's names in the text of a weight."""
 _TOLERANCE = 1e-6
 _MOST_LISTED = 12
 """At most this many weights are listed in a message."""
@@ -178,12 +182,13 @@ def _check_declared_once(weights: Iterable[Mapping[str, str]]) -> None:
 
 def as_xml(groups: Iterable[WeightGroup]) -> str:
     """``<initrwgt>`` with the declarations of weight groups, as valid XML."""
-    lines = ["<initrwgt>"]
-    for group in groups:
-        lines.append(f"<weightgroup{_written(group.attributes)}> {escape(group.text)}")
-        lines += [f"<weight{_written(weight)}> </weight>" for weight in group.weights]
-        lines.append("</weightgroup>")
-    return "\n".join([*lines, "</initrwgt>"])
+    return "\n".join(["<initrwgt>", *(line for group in groups for line in lines_of(group)), "</initrwgt>"])
+
+
+def lines_of(group: WeightGroup) -> list[str]:
+    """The declarations of one weight group, as valid XML."""
+    weights = [f"<weight{_written(weight)}> </weight>" for weight in group.weights]
+    return [f"<weightgroup{_written(group.attributes)}> {escape(group.text)}", *weights, "</weightgroup>"]
 
 
 def _written(attributes: Mapping[str, str]) -> str:
@@ -204,8 +209,11 @@ def _value(text: str) -> float:
 
 
 def _of_weight(attributes: str, text: str) -> dict[str, str]:
-    """The attributes of a weight. aMC@NLO writes its scales and set into the text, with Fortran's exponents."""
-    told = {name.lower(): value.upper().replace("D", "E") for name, value in _TOLD.findall(text)}
+    """The attributes of a weight. aMC@NLO and POWHEG write scales and set into the text, with Fortran's exponents."""
+    told = {
+        _IN_POWHEG.get(name.lower(), name.lower()): value.upper().replace("D", "E")
+        for name, value in _TOLD.findall(text)
+    }
     return told | _attributes(attributes)
 
 
@@ -225,7 +233,18 @@ def _scale(name: str, entry: ScaleUncertainty, groups: Sequence[WeightGroup], pa
         muf = factor if entry.scale in ("mu", "muf") else 1.0
         # MadGraph's systematics program writes some scale weights outside the group for them
         in_order = sorted(groups, key=lambda group: "scale variation" not in group.name.lower())
-        weight = next((weight["id"] for group in in_order for weight in _scale_weights(group, mur, muf)), None)
+        weights = [weight for group in in_order for weight in _scale_weights(group, mur, muf)]
+        sets = _sets(weights)
+        if len(sets) > 1:  # the scales were varied together with the set: the nominal one has nominal scales alone
+            nominal = sets & _sets(weight for group in in_order for weight in _scale_weights(group, 1.0, 1.0))
+            weights = [weight for weight in weights if _sets([weight]) == nominal]
+            if not weights:
+                raise StepError(
+                    f"{path.name} has several weights for the scale uncertainty {name} (MUR={mur:g}, MUF={muf:g}), "
+                    f"with the parton distributions {', '.join(sorted(sets))}: which of them are nominal is not known; "
+                    "write the weights with varied scales for one set alone"
+                )
+        weight = next((weight["id"] for weight in weights), None)
         if weight is None:
             raise StepError(
                 f"{path.name} has no weight for the scale uncertainty {name} (MUR={mur:g}, MUF={muf:g}): MadGraph "
@@ -263,6 +282,11 @@ def _scale_weights(group: WeightGroup, mur: float, muf: float) -> list[Mapping[s
         and abs(_value(weight["mur"]) - mur) < _TOLERANCE
         and abs(_value(weight["muf"]) - muf) < _TOLERANCE
     ]
+
+
+def _sets(weights: Iterable[Mapping[str, str]]) -> set[str]:
+    """The parton distributions that weights declare."""
+    return {weight["pdf"] for weight in weights if "pdf" in weight}
 
 
 def _pdf(name: str, entry: PdfUncertainty, groups: Sequence[WeightGroup], path: Path) -> list[Nuisance]:

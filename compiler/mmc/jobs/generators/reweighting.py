@@ -100,7 +100,7 @@ def ratios(
         log.info("%s: %d events", element, len(process.numbers))
     spent = time.perf_counter() - start
     log.info("%.3g ms for each event and benchmark", 1e3 * spent / len(hard.nominal) / len(points))
-    return found, _check_own(path.name, hard, found, sampled)
+    return found, [*_negative(path.name, hard), *_check_own(path.name, hard, found, sampled)]
 
 
 def _element(file: str, model: Model, settings: Reweighting, process: Process, undecayed: set[int]) -> MatrixElement:
@@ -156,6 +156,17 @@ def _check_momenta(file: str, element: MatrixElement, process: Process, point: P
                 f"event {process.numbers[at]} of {file}: {name} has a mass of {there[at]:.5g} GeV, and {mass:.5g} GeV "
                 f"in the model {element.model.name}: set `mass {abs(pdg)}` in its param card"
             )
+
+
+def _negative(file: str, hard: HardProcesses) -> list[str]:
+    """A warning for events at next-to-leading order, which some generators write with negative weights."""
+    n_negative = int((hard.nominal < 0.0).sum())
+    if not n_negative:
+        return []
+    return [
+        f"{n_negative:,} of {len(hard.nominal):,} events of {file} have negative weights: at next-to-leading order, "
+        "ratios of |M|² at tree level are an approximation"
+    ]
 
 
 def _check_own(file: str, hard: HardProcesses, found: Mapping[str, Floats], sampled: str) -> list[str]:

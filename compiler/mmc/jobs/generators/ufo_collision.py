@@ -43,7 +43,7 @@ def collider(settings: Settings) -> Collider:
     return Collider(
         energy=2.0 * beams.energy_gev,
         beams=beams.particles,
-        partons=Partons(beams.pdf) if hadrons else None,
+        partons=Partons.of_pythia(beams.pdf) if hadrons else None,
         cuts=settings.process.cuts,
         fixed_scale=None if settings.scale.fixed_gev is None else settings.scale.fixed_gev * settings.scale.factor,
         scale_factor=settings.scale.factor,

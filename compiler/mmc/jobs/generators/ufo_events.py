@@ -13,17 +13,18 @@ from mmc.errors import StepError
 from mmc.jobs.formats import les_houches
 from mmc.jobs.formats.events import Event
 from mmc.jobs.formats.les_houches import EVENTS
-from mmc.jobs.generators import ufo_collision
+from mmc.jobs.generators import ufo_collision, ufo_variations
 from mmc.jobs.generators.madgraph_process import work_folder
 from mmc.jobs.job import StepJob, read_json, write_json
 from mmc.jobs.madminer.setup_file import Benchmarks
 from mmc.jobs.matrix_elements import Model, Point
-from mmc.jobs.scattering import integration
-from mmc.jobs.scattering.collision import Differential
+from mmc.jobs.scattering import integration, variations
+from mmc.jobs.scattering.collision import Collider, Differential
 from mmc.jobs.scattering.event_record import Recorder
 from mmc.jobs.scattering.integration import Channelled
 from mmc.jobs.scattering.phase_space import Points
 from mmc.jobs.scattering.subprocesses import Subprocess
+from mmc.jobs.scattering.variations import Variation
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ Floats = npt.NDArray[np.float64]
 
 _CHUNK = 5_000
 """The number of events in memory at a time."""
+_ROUND = 200_000
+"""The largest number of tries in memory at a time."""
 _MOST_TRIES = 2_000
 """For each event: fewer are accepted only if the grids do not fit the process."""
 
@@ -49,6 +52,8 @@ def run(job: StepJob) -> None:
     if (process["sample"], process["benchmark"]) != (settings.sample, settings.benchmark):
         raise StepError(f"{settings.process_job} is the process {process['sample']} at {process['benchmark']}")
     names = [name for name in Benchmarks.of(job).benchmarks if name in points]
+    collider = ufo_collision.collider(settings)
+    varied = ufo_variations.varied(settings.systematics, collider.partons)
     header = les_houches.Header(
         n_events=settings.n_events,
         beams=ufo_collision.beam_ids(settings.beams.particles),
@@ -57,17 +62,19 @@ def run(job: StepJob) -> None:
         benchmarks=names,
         generator=[f"model {process['model']}", *(f"generate {line}" for line in process["processes"])],
         settings_of="UFO",
+        variations=varied.groups,
     )
-    source = _Source(ufo_collision.model(job, settings), settings, process, points, job.seed)
+    model = ufo_collision.model(job, settings)
+    source = _Source(model, settings, process, points, collider=collider, varied=varied.variations, seed=job.seed)
     sums, squares, n_events = np.zeros(len(names)), np.zeros(len(names)), settings.n_events
     with les_houches.writing(job.out / EVENTS, header) as text:
         for start in range(0, n_events, _CHUNK):
             records, weights = source.take(min(_CHUNK, n_events - start), names)
-            les_houches.write_events(text, records, names, settings.benchmark, weights)
-            sums += weights.sum(axis=0)
-            squares += (weights**2).sum(axis=0)
+            les_houches.write_events(text, records, [*names, *varied.names], settings.benchmark, weights)
+            sums += weights[:, : len(names)].sum(axis=0)
+            squares += (weights[:, : len(names)] ** 2).sum(axis=0)
             log.info("%d of %d events", start + len(records), n_events)
-    les_houches.verify(job.out / EVENTS, n_events, names)
+    les_houches.verify(job.out / EVENTS, n_events, [*names, *varied.names])
     n_lost = 0
     if settings.shower is not None:
         from mmc.jobs.generators import showered  # imports Pythia's shower
@@ -109,9 +116,13 @@ class _Source:
         settings: UfoSimulateSettings,
         process: Mapping[str, Any],
         points: Mapping[str, Point],
+        *,
+        collider: Collider,
+        varied: Sequence[Variation],
         seed: int,
     ) -> None:
-        collider, every = ufo_collision.collider(settings), list(points.values())
+        every = list(points.values())
+        self._collider, self._variations = collider, varied
         self._points, self._sampled = points, settings.benchmark
         self._random = np.random.default_rng(seed)
         self._differentials = [
@@ -125,14 +136,14 @@ class _Source:
         self._efficiency = 0.2
 
     def take(self, n_events: int, names: Sequence[str]) -> tuple[list[Event], Floats]:
-        """The next events and their weights in pb, (events, benchmarks).
+        """The next events and their weights in pb, (events, benchmarks and variations).
 
         :raises StepError: too few tries are accepted, or a weight is not finite
         """
         self._refill(n_events)
         chosen, self._left = self._left[:n_events], self._left[n_events:]
         events: list[Event | None] = [None] * n_events
-        weights = np.zeros((n_events, len(names)))
+        weights = np.zeros((n_events, len(names) + len(self._variations)))
         for at, (differential, recorder) in enumerate(zip(self._differentials, self._recorders, strict=True)):
             places = [place for place, made in enumerate(chosen) if made.subprocess == at]
             if not places:
@@ -141,14 +152,32 @@ class _Source:
             momenta, x = np.stack([made.momenta for made in mine]), np.stack([made.x for made in mine])
             points = Points(momenta, x, np.ones(len(mine)))
             channels, own = [made.channel for made in mine], [made.weight for made in mine]
-            for place, event in zip(places, recorder.events(points, channels, own, self._random), strict=True):
+            recorded = recorder.events(points, channels, own, self._random)
+            for place, event in zip(places, recorded, strict=True):
                 events[place] = event
             squared = {name: differential.squared(momenta, self._points[name]) for name in names}
             nominal = self._nominal * np.array(own) / squared[self._sampled]
-            weights[places] = np.stack([nominal * squared[name] for name in names], axis=1)
+            weights[places, : len(names)] = np.stack([nominal * squared[name] for name in names], axis=1)
+            ratios = self._varied(differential, recorded, points)
+            weights[places, len(names) :] = ratios * (nominal * squared[self._sampled])[:, None]
         if not np.isfinite(weights).all():
             raise StepError("the weights of some events are not finite")
         return [event for event in events if event is not None], weights
+
+    def _varied(self, differential: Differential, recorded: Sequence[Event], points: Points) -> Floats:
+        """The weights of the variations relative to the nominal weight, (events, variations)."""
+        if self._collider.partons is None or not self._variations:
+            return np.zeros((len(recorded), 0))
+        incoming = [(event.particles[0].pdg_id, event.particles[1].pdg_id) for event in recorded]
+        return variations.ratios(
+            differential,
+            self._points[self._sampled],
+            points,
+            self._variations,
+            incoming=incoming,
+            beams=self._collider.beams,
+            generated=self._collider.partons,
+        )
 
     def _refill(self, n_events: int) -> None:
         """Sample until there are so many events, in whole rounds: the channels of a round come one after another.
@@ -157,7 +186,7 @@ class _Source:
         """
         tried = 0
         while (missing := n_events - len(self._left)) > 0:
-            tries = int(1.1 * missing / self._efficiency) + 100
+            tries = min(int(1.1 * missing / self._efficiency) + 100, _ROUND)
             batches = integration.accepted(self._differentials, self._channels, self._random, tries)
             made = [
                 _Made(batch.subprocess, batch.channel, weight, momenta, x)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 
 from mmc.compiler.catalogue.stages import GENERATE
 from mmc.compiler.settings.generation import UfoGenerateSettings
@@ -14,29 +15,36 @@ from mmc.jobs.generators.madgraph_cards import card_values
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer.setup_file import Benchmarks
 from mmc.jobs.matrix_elements import Point
+from mmc.jobs.matrix_elements.invariance import check_frames
 from mmc.jobs.matrix_elements.morphing import random_point
+from mmc.jobs.scattering import error_sets
 from mmc.jobs.scattering.collision import Differential
-from mmc.jobs.scattering.integration import Channelled, Part, accepted, integrate
+from mmc.jobs.scattering.integration import Channelled, Part, integrate
 from mmc.jobs.scattering.subprocesses import subprocesses
 
 log = logging.getLogger(__name__)
 
-_MORPHED = 50
-"""The number of points of phase space at which morphing is checked."""
+_TRIED = 50
+"""The number of points of phase space at which morphing and the dependence on the parameters are checked."""
+_MOVED = 3
+"""The number of points at which |M|² of a decay chain is compared with that in another frame."""
+_EXACT, _WIDTHS = 1e-6, 0.02
+"""The largest relative difference; the second where widths break the gauge invariance of photons and gluons."""
 _SAME = 1e-9
 """The largest relative difference of equal matrix elements."""
-_TRIED = 500
-"""The number of tries whose events show whether the cross section vanishes at a benchmark."""
 
 
 def run(job: StepJob) -> None:
     """Write ``process.json``: the subprocesses, the cross section, and the grids from which events are sampled.
 
-    :raises StepError: the model does not load or lacks the process; the squared matrix element is not a polynomial with
-        the study's powers, or is the same at all benchmarks; the cross section vanishes at a benchmark or does not
-        converge; or no point of phase space passes the cuts
+    :raises StepError: the model does not load or lacks the process; the squared matrix element depends on the frame, is
+        not a polynomial with the study's powers, or is the same at all benchmarks; the cross section vanishes at a
+        benchmark or does not converge; no point of phase space passes the cuts; or no folder has the parton
+        distributions of an uncertainty
     """
     settings = job.read(UfoGenerateSettings)
+    for name in settings.error_sets:
+        error_sets.find(name)
     setup = Benchmarks.of(job)
     points = ufo_collision.points(settings, setup)
     model, collider = ufo_collision.model(job, settings), ufo_collision.collider(settings)
@@ -51,11 +59,13 @@ def run(job: StepJob) -> None:
     log.info("%d subprocesses with %d different matrix elements", sum(len(s.members) for s in found), len(found))
     differentials = [Differential(model, s, collider, points[settings.benchmark], list(points.values())) for s in found]
     random = np.random.default_rng(job.seed)
+    for differential in differentials:
+        _require_frames(differential, points[settings.benchmark], random)
+    _require_rates(settings, differentials, points, random)
     _require_morphing(settings, setup, differentials, points, random)
     value, error, parts = integrate(differentials, settings.precision, random)
     log.info("cross section of %s at %s: (%.5g +/- %.2g) pb", settings.sample, settings.benchmark, value, error)
     channels = [Channelled(p.subprocess, p.channel, p.grid.edges.tolist(), p.largest()) for p in parts]
-    _require_rates(settings, differentials, channels, points, random)
     write_json(
         job.out / GENERATE.record,
         {
@@ -98,26 +108,32 @@ def _require_morphing(
         return
     card = card_values(settings.parameters, morphed.values)
     for differential in differentials:
-        channel = differential.channels[0]
-        made = channel.points(random.random((_MORPHED, channel.dimension)))
-        momenta = made.momenta[made.volume > 0.0]
+        momenta = _momenta(differential, random)
         at_basis = {name: differential.squared(momenta, points[name]) for name in basis}
         morphed.require(str(differential.element), at_basis, differential.squared(momenta, card))
+
+
+def _require_frames(differential: Differential, point: Point, random: np.random.Generator) -> None:
+    """:raises StepError: |M|² depends on the frame"""
+    subprocess = differential.subprocess
+    if not subprocess.allowed.decays:
+        check_frames(differential.element, point)
+        return
+    massless = {21, 22} & {*subprocess.incoming, *subprocess.outgoing}
+    momenta = _momenta(differential, random)[:_MOVED]
+    check_frames(differential.element, point, momenta, _WIDTHS if massless else _EXACT)
 
 
 def _require_rates(
     settings: UfoGenerateSettings,
     differentials: Sequence[Differential],
-    channels: Sequence[Channelled],
     points: Mapping[str, Point],
     random: np.random.Generator,
 ) -> None:
-    """:raises StepError: when the squared matrix element vanishes for all of a few events at a benchmark, or does not
-    differ between benchmarks
-    """
-    some = accepted(differentials, channels, random, _TRIED)
+    """:raises StepError: when the squared matrix element vanishes at a benchmark, or is the same at all of them"""
+    momenta = [_momenta(differential, random) for differential in differentials]
     values = {
-        name: np.concatenate([differentials[batch.subprocess].squared(batch.points.momenta, point) for batch in some])
+        name: np.concatenate([one.squared(p, point) for one, p in zip(differentials, momenta, strict=True)])
         for name, point in points.items()
     }
     for name, squared in values.items():
@@ -129,3 +145,10 @@ def _require_rates(
             f"the sample {settings.sample} does not depend on the parameters: allow their order in the process (`NP=1`,"
             " say), as the default is that of MadGraph, the smallest orders; or write `background: true`"
         )
+
+
+def _momenta(differential: Differential, random: np.random.Generator) -> npt.NDArray[np.float64]:
+    """The momenta at a few points of phase space, within cuts or not, (points, legs, 4)."""
+    channel = differential.channels[0]
+    made = channel.points(random.random((_TRIED, channel.dimension)))
+    return made.momenta[made.volume > 0.0]

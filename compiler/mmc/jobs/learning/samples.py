@@ -243,14 +243,18 @@ def _estimator(settings: SampleSettings) -> EstimatorType:
 def _morphing(sampler: Any) -> dict[str, Any]:
     """The morphing components and matrix from which a morphing-aware estimator is built.
 
+    The estimator has as many functions of the observables as there are components. With more benchmarks, to which the
+    components are fitted, it has combinations of the benchmarks.
+
     :raises StepError: when the event file has no morphing
     """
     if sampler.morpher is None:
         raise StepError(f"the event file has no morphing, which the estimator {MORPHING_AWARE.name} needs")
-    return {
-        "components": np.asarray(sampler.morpher.components).tolist(),
-        "matrix": np.asarray(sampler.morpher.morphing_matrix).tolist(),
-    }
+    matrix = np.asarray(sampler.morpher.morphing_matrix)
+    if matrix.shape[1] > matrix.shape[0]:
+        rotation, sizes, _ = np.linalg.svd(matrix, full_matrices=False)
+        matrix = rotation * sizes
+    return {"components": np.asarray(sampler.morpher.components).tolist(), "matrix": matrix.tolist()}
 
 
 def _check_without_morphing(settings: SampleSettings) -> None:

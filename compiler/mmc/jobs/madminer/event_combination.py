@@ -11,13 +11,16 @@ from mmc.jobs.madminer.declarations import Content
 from mmc.jobs.madminer.event_rows import block_rows, blocks_of, rows_of
 
 
-def combine(contents: Sequence[Content], factors: Sequence[float], out: Path) -> None:
+def combine(
+    contents: Sequence[Content], factors: Sequence[float], out: Path, labels: Sequence[int] | None = None
+) -> None:
     """MadMiner's ``combine_and_shuffle``, in a time that is linear in the number of files.
 
     A sample without a systematic uncertainty gets its nominal weights at the nuisance benchmarks of that uncertainty,
     as in MadMiner's readers. All nuisance benchmarks get the parameters of one reference benchmark.
 
     :param factors: on the weights of each file
+    :param labels: of the events of each file, see :data:`mmc.jobs.madminer.event_rows.LABELS`
     """
     workarounds.apply()
     from madminer.models import NuisanceParameter
@@ -43,14 +46,17 @@ def combine(contents: Sequence[Content], factors: Sequence[float], out: Path) ->
     hdf5._save_samples_summary(str(out), True, per_benchmark[1:], int(per_benchmark[0]))
 
     def blocks() -> Iterator[event_writer.Block]:
-        for content, factor in zip(contents, factors, strict=True):
+        for k, (content, factor) in enumerate(zip(contents, factors, strict=True)):
             chosen = content.columns(names)
             for x, weights, ids in blocks_of(content.path):
-                yield x, factor * _at_reference(weights[:, chosen], names, content, reference), ids
+                label = [] if labels is None else [np.full(len(ids), labels[k])]
+                yield x, factor * _at_reference(weights[:, chosen], names, content, reference), ids, *label
 
     n_events = sum(len(ids) for _, _, ids in columns)
     n_observables = columns[0][0].shape[1]
-    event_writer.add_events(out, blocks, [(n_events, n_observables), (n_events, len(names)), (n_events,)], np.random)
+    columns_of_labels = [] if labels is None else [(n_events,)]
+    shapes = [(n_events, n_observables), (n_events, len(names)), (n_events,), *columns_of_labels]
+    event_writer.add_events(out, blocks, shapes, np.random)
 
 
 def _reference(contents: Sequence[Content]) -> str:

@@ -23,11 +23,13 @@ from mmc.jobs.job import read_json
 from mmc.jobs.madminer import analysis_workarounds, nuisance_effects
 from mmc.jobs.madminer.balance import balance_shares, mean_weights
 from mmc.jobs.madminer.coefficients import benchmark_at, morphed
-from mmc.jobs.madminer.event_rows import rows_of, slices, width
+from mmc.jobs.madminer.event_rows import labels_of, rows_of, slices, width
 
 Array = npt.NDArray[np.float64]
 Partition = Literal["train", "validation", "test", "rest", "all"]
 """``rest`` is all events outside ``test``."""
+Members = Mapping[str, npt.NDArray[np.bool_]]
+"""Sample → whether each event is one of it, shape (events,), for the samples whose normalisations float."""
 Variations = Mapping[str, tuple[Array, Array]]
 """Nuisance parameter → factors on the event weights at 1 and at -1, each of shape (events,). Factors may be 0 or
 negative, where the weights are."""
@@ -77,13 +79,12 @@ class Block:
     """Gives the factors of the nuisance parameters on the weights of these events."""
     start: int
     """The number of events of the partition before these."""
+    members: Callable[[], Members] = dict
+    """Gives which of these events are of the samples that float."""
 
 
 class EventFile:
-    """A MadMiner event file with morphing; all partitions use the same test and validation splits.
-
-    MadMiner's order in a file: training events, validation events, test events.
-    """
+    """A MadMiner event file: training, validation, test events. All partitions use the same splits."""
 
     def __init__(self, path: Path, test_split: float, validation_split: float, *, balanced: bool = True) -> None:
         """``balanced``: combine the benchmarks with the balance heuristic; otherwise as MadMiner does."""
@@ -120,6 +121,12 @@ class EventFile:
     def nuisance_parameters(self) -> list[str]:
         """The names of the nuisance parameters, in the order of :meth:`slopes`."""
         return list(self._file.nuisance_parameters)
+
+    @cached_property
+    def floating(self) -> tuple[str, ...]:
+        """The samples whose normalisations float in combinations."""
+        record = self._path.with_name(COMBINE.record)
+        return tuple(read_json(record).get("floating", ())) if record.is_file() else ()
 
     @property
     def observables(self) -> list[str]:
@@ -310,6 +317,17 @@ class EventFile:
             }
         return self._variations[partition]
 
+    def members(self, partition: Partition) -> Members:
+        """Which of a partition's events in memory are of the samples that float."""
+        start, _, _ = self._bounds(partition)
+        return self._members(start, start + self.n_kept(partition)[0])
+
+    def _members(self, start: int, stop: int, here: Any = slice(None)) -> Members:
+        if not self.floating:
+            return {}
+        labels = labels_of(str(self._path))[start:stop][here]
+        return {name: labels == k for k, name in enumerate(self.floating)}
+
     def _bounds(self, partition: Partition) -> tuple[int, int, float]:
         """First event and end of a partition, and the factor on its weights for the events outside it."""
         test, validation = self._splits
@@ -349,13 +367,15 @@ class EventFile:
             up, down = nuisance_effects.factors(morpher, weights, origin, of_origin)
             return dict(zip(self.nuisance_parameters, zip(up[:, here], down[:, here], strict=True), strict=True))
 
-        done = 0
+        done, first = 0, start
         for x, weights, origin in raw():
             shares = balance_shares(weights[:, :n_physical], origin, means) if balanced else factors[origin]
             scaled = weights[:, :n_physical] * (correction * shares)[:, np.newaxis]
             here = slice(None) if benchmark is None else (origin == benchmark) | (origin < 0)
-            yield Block(Events(x[here], scaled[here]), origin[here], partial(varied, weights, origin, here), done)
-            done += len(origin[here])
+            members = partial(self._members, first, first + len(origin), here)
+            variations = partial(varied, weights, origin, here)
+            yield Block(Events(x[here], scaled[here]), origin[here], variations, done, members)
+            done, first = done + len(origin[here]), first + len(origin)
 
     def _raw(self, start: int, end: int) -> Iterator[tuple[Array, Array, npt.NDArray[np.intp]]]:
         """Observables, weights as they are stored and sampled benchmarks of some events of the file."""

@@ -13,6 +13,9 @@ BLOCK = 1 << 26
 """The bytes of a block of rows: a few copies of it are in memory at a time."""
 DATASETS = ("observations", "weights", "sampling_benchmarks")
 """The datasets of ``samples`` with a row for each event."""
+LABELS = "mmc_samples"
+"""A further dataset, if normalisations float: the index of each event's sample among those that float, or -1. MadMiner
+does not read it."""
 
 
 class Rows:
@@ -45,6 +48,14 @@ def rows_of(file_name: str) -> tuple[Any, Any, Any]:
         x, weights, origin = (Rows(Path(file_name), f"samples/{name}") for name in DATASETS)
         return x, weights, origin
     return np.empty(0), np.empty(0), np.empty(0)
+
+
+def labels_of(file_name: str) -> Rows:
+    """The :data:`LABELS` of a file's events.
+
+    :raises KeyError: when the file has none
+    """
+    return Rows(Path(file_name), f"samples/{LABELS}")
 
 
 def blocks_of(path: Path) -> Iterator[tuple[Any, Any, Any]]:

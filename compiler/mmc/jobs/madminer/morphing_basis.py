@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mmc.compiler.catalogue.morphing import completed_names, component_count
+from mmc.compiler.catalogue.morphing import LEAST_SQUARES, completed_names, component_count, component_powers
 from mmc.compiler.settings.configure import ConfigureSettings
 from mmc.errors import StepError
 from mmc.jobs.madminer import workarounds
@@ -30,7 +30,7 @@ class Basis:
     components: npt.NDArray[np.int64]
     """The power of each parameter in each term of the squared matrix element, shape (elements, parameters)."""
     matrix: Array
-    """MadMiner's morphing matrix, shape (terms, elements)."""
+    """MadMiner's morphing matrix, shape (terms, elements); the pseudo-inverse if there are more elements than terms."""
     condition_number: float
     """That of the matrix with parameters in units of their largest value in the range."""
     largest_squared_weight: float
@@ -53,18 +53,8 @@ def units_of(ranges: Array | Sequence[Sequence[float]]) -> Array:
 
 
 def components(max_powers: Sequence[int], max_overall_power: int) -> npt.NDArray[np.int_]:
-    """The powers of the parameters in each component of the squared amplitude, shape (components, parameters).
-
-    They are in the order of MadMiner's ``find_components``, which goes through all 3^n combinations of the powers of n
-    parameters.
-
-    >>> components([2, 1], 2).tolist()
-    [[0, 0], [0, 1], [1, 0], [1, 1], [2, 0]]
-    """
-    rows: list[tuple[int, ...]] = [()]
-    for most in max_powers:
-        rows = [(*row, power) for row in rows for power in range(most + 1) if sum(row) + power <= max_overall_power]
-    return np.array(rows, dtype=int)
+    """The powers of the parameters in each component of the squared amplitude, shape (components, parameters)."""
+    return np.array(component_powers(max_powers, max_overall_power), dtype=int)
 
 
 def find_basis(settings: ConfigureSettings, seed: int) -> Basis | None:
@@ -79,7 +69,9 @@ def find_basis(settings: ConfigureSettings, seed: int) -> Basis | None:
         return None
     fixed = {name: point for name, point in settings.benchmarks.items() if name not in outside}
     n_components = component_count([p.max_power for p in parameters.values()], morphing.max_overall_power)
-    _check_count(len(fixed), n_components, morphing.complete)
+    fitted = morphing.fit == LEAST_SQUARES and len(fixed) > n_components
+    if not fitted:
+        _check_count(len(fixed), n_components, morphing.complete)
     names = (*fixed, *(completed_names(list(fixed), n_components) if morphing.complete else ()))
     twice = sorted({name for name in names if names.count(name) > 1 or name in outside})
     if twice:
@@ -98,7 +90,11 @@ def find_basis(settings: ConfigureSettings, seed: int) -> Basis | None:
     try:
         with np.errstate(all="ignore"):  # numbers that are too large or small for a computer end as nan
             points = points / unit
-            if len(fixed) < n_components:
+            if fitted:
+                morpher.set_basis(
+                    basis_numpy=points, morphing_matrix=np.linalg.pinv(_powers(points, morpher.components))
+                )
+            elif len(fixed) < n_components:
                 with _random_numbers(seed):
                     points = morpher.optimize_basis(
                         benchmarks_numpy=points.reshape(len(fixed), len(parameters)),
@@ -154,15 +150,20 @@ def grid_points(ranges: Array) -> Array:
 
 
 def _largest_squared_weight(components: npt.NDArray[np.int64], matrix: Array, points: Array) -> float:
-    powers = np.stack([np.prod(points**component, axis=1) for component in components], axis=1)
-    return float(np.square(powers @ matrix).sum(axis=1).max())
+    return float(np.square(_powers(points, components) @ matrix).sum(axis=1).max())
+
+
+def _powers(points: Array, components: npt.NDArray[np.int64]) -> Array:
+    """The components at points (points, parameters): shape (points, components)."""
+    return np.stack([np.prod(points**component, axis=1) for component in components], axis=1)
 
 
 def _check_count(n_benchmarks: int, n_components: int, complete: bool) -> None:
     if n_benchmarks > n_components:
         raise StepError(
             f"{n_benchmarks} benchmarks for a morphing basis of {n_components}: "
-            "remove benchmarks, take some out of the basis (in_basis: false), or raise max_power or max_overall_power"
+            "remove benchmarks, take some out of the basis (in_basis: false), raise max_power or max_overall_power, or "
+            "write fit: least-squares"
         )
     if n_benchmarks < n_components and not complete:
         raise StepError(

@@ -1,4 +1,4 @@
-"""Tests of the morphing basis with the weights of all events: benchmarks outside the basis, and flat directions."""
+"""Tests of morphing with the weights of all events: benchmarks outside the basis or fitted, and flat directions."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ def check_morphing(path: Path) -> tuple[dict[str, float], list[str]]:
     """The deviation at each benchmark outside the basis, and warnings, also of flat directions.
 
     The deviation is Σ |morphed weight - weight| / Σ |weight|, over all events. Rounding errors of the weights grow with
-    the morphing coefficients; what they can explain is subtracted.
+    the morphing coefficients; what they can explain is subtracted. If there are more benchmarks in the basis than
+    components, all are tested, and the part of the events is told for which a weight deviates by :data:`WRONG`.
 
     :param path: a MadMiner event file
     :raises StepError: when the deviation is larger than :data:`WRONG`
@@ -36,27 +37,39 @@ def check_morphing(path: Path) -> tuple[dict[str, float], list[str]]:
     data = DataAnalyzer(str(path))
     if data.morpher is None:
         return {}, []
-    n_basis = np.shape(data.morpher.morphing_matrix)[1]
-    outside = list(data.benchmarks.values())[n_basis : int(data.n_benchmarks_phys)]
+    n_components, n_basis = np.shape(data.morpher.morphing_matrix)
+    first = 0 if n_basis > n_components else n_basis
+    tested = list(data.benchmarks.values())[first : int(data.n_benchmarks_phys)]
     unit = units_of([parameter.val_range for parameter in data.parameters.values()])
-    slopes, excess, total = np.zeros((len(unit), len(unit))), np.zeros(len(outside)), np.zeros(len(outside))
+    slopes, excess, total = np.zeros((len(unit), len(unit))), np.zeros(len(tested)), np.zeros(len(tested))
+    n_wrong = n_events = 0
     for _, weights in data.event_loader(batch_size=block_rows(width(path)), include_nuisance_parameters=False):
         slopes += _squared_slopes(data, weights[:, :n_basis], unit)
-        for k, benchmark in enumerate(outside):
+        is_wrong = np.zeros(len(weights), dtype=bool)
+        for k, benchmark in enumerate(tested):
             terms = weights[:, :n_basis] * data.morpher.calculate_morphing_weights(
                 np.array(list(benchmark.values.values()))
             )
-            own = weights[:, n_basis + k]
+            own = weights[:, first + k]
             rounding = PRECISION * (np.abs(terms).sum(axis=1) + np.abs(own))
-            excess[k] += np.maximum(np.abs(terms.sum(axis=1) - own) - rounding, 0.0).sum()
+            deviation = np.maximum(np.abs(terms.sum(axis=1) - own) - rounding, 0.0)
+            is_wrong |= deviation > WRONG * np.abs(own)
+            excess[k] += deviation.sum()
             total[k] += np.abs(own).sum()
+        n_wrong, n_events = n_wrong + int(is_wrong.sum()), n_events + len(weights)
     found, warnings = {}, _flat_directions(slopes, unit, list(data.parameters))
-    for k, benchmark in enumerate(outside):
+    what = "to whose weights the components are fitted" if first == 0 else "which is not in the morphing basis"
+    if first == 0 and n_wrong > WRONG * n_events:
+        warnings.append(
+            f"for {n_wrong / n_events:.1%} of the events, a fitted weight differs from that of the event by more than "
+            f"{WRONG:.0%}"
+        )
+    for k, benchmark in enumerate(tested):
         size = float(excess[k] / total[k]) if total[k] > 0.0 else 0.0 if excess[k] == 0.0 else np.inf
         found[benchmark.name] = size
         text = (
-            f"at benchmark {benchmark.name!r}, which is not in the morphing basis, morphed weights differ from the "
-            f"weights of the events by {size:.2%}"
+            f"at benchmark {benchmark.name!r}, {what}, morphed weights differ from the weights of the events by "
+            f"{size:.2%}"
         )
         if size > WRONG:
             raise StepError(

@@ -1,6 +1,6 @@
 """ufoamp's recursion, restricted to the diagrams that a process allows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ufoamp.recursion import Amplitude
@@ -62,6 +62,12 @@ class RestrictedAmplitude(Amplitude):  # type: ignore[misc]
         decay = self._allowed.decay(legs)
         found = {label: tags for label, tags in built.items() if self._allowed.has(legs, label)}
         return found if decay is None else {label: self._ended(tags, part.orders) for label, tags in found.items()}
+
+    def _partitions(self, fs: frozenset[int], k: int) -> Iterator[Any]:
+        legs = frozenset(leg + 1 for leg in fs)
+        for parts in super()._partitions(fs, k):
+            if self._allowed.joins(legs, (frozenset(leg + 1 for leg in part) for part in parts)):
+                yield parts
 
     def _ended(self, tags: Mapping[Any, Any], orders: Mapping[str, int]) -> dict[Any, Any]:
         """The currents of a decay within its orders: those of the process around it are counted from zero."""

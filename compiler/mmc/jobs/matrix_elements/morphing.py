@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 
+from mmc.compiler.catalogue.morphing import component_powers
 from mmc.errors import StepError
 
 Floats = npt.NDArray[np.float64]
@@ -55,17 +55,13 @@ def random_point(
     :param max_powers: the largest power of each parameter in |M|²
     :param max_overall_power: the largest sum of the powers
     """
-    every = product(*(range(largest + 1) for largest in max_powers.values()))
-    powers = np.array([some for some in every if sum(some) <= max_overall_power])
+    powers = np.array(component_powers(list(max_powers.values()), max_overall_power))
     points = np.array([[point[name] for name in max_powers] for point in basis.values()], dtype=float)
-    if len(powers) != len(points):
-        return None
     unit = np.where((largest := np.abs(points).max(axis=0)) > 0.0, largest, 1.0)
     point = np.random.default_rng(seed).uniform(points.min(axis=0), points.max(axis=0))
     matrix = ((points / unit)[:, np.newaxis] ** powers).prod(axis=2)
-    try:
-        coefficients = np.linalg.solve(matrix.T, ((point / unit) ** powers).prod(axis=1))
-    except np.linalg.LinAlgError:
+    coefficients, _, rank, _ = np.linalg.lstsq(matrix.T, ((point / unit) ** powers).prod(axis=1), rcond=None)
+    if rank < len(powers):
         return None
     return MorphedPoint(
         dict(zip(max_powers, point.tolist(), strict=True)), dict(zip(basis, coefficients.tolist(), strict=True))

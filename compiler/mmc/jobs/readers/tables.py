@@ -100,7 +100,8 @@ def load(paths: Sequence[Path], settings: TableAnalyseSettings, benchmarks: Sequ
     :raises StepError: when a table is damaged or lacks a column, weights are not finite, their sum is not positive, or
         a table holds its events twice
     """
-    own = settings.weights.get(settings.benchmark)
+    of_ratios = not (settings.background and settings.weight is not None)  # a background has the same weight everywhere
+    own = settings.weights.get(settings.benchmark) if of_ratios else None
     others = [] if settings.background or settings.only_sampled else [b for b in benchmarks if b != settings.benchmark]
     wanted = {benchmark: settings.weights.get(benchmark, benchmark) for benchmark in others}
     varied = [

@@ -8,6 +8,8 @@ from mmc.compiler.settings.limits import LimitSettings
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
 
+MORE = "luminosity"
+"""The entry of limits at a further luminosity of the study: its name."""
 Axis = tuple[str, float, float, int]
 
 
@@ -16,7 +18,7 @@ class Choices:
     """The choices on which limits depend."""
 
     luminosity_pb: float | None
-    """None for that of the study's region."""
+    """None for that of the study's region, or a further one of the study."""
     theta_true: tuple[tuple[str, float], ...]
     grid: tuple[Axis, ...]
     """For each parameter its name, the ends of the axis and the number of points."""
@@ -31,7 +33,8 @@ class Choices:
         """
         grid = [(name, float(axis[0]), float(axis[-1]), len(axis)) for name, axis in axes.items()]
         found = record["luminosity_pb"]
-        luminosity = None if luminosities_pb.get(record.get("group", "")) == found else found
+        own = MORE in record or luminosities_pb.get(record.get("group", "")) == found
+        luminosity = None if own else found
         return cls(luminosity, tuple(sorted(record["theta_true"].items())), tuple(sorted(grid)))
 
     @classmethod

@@ -28,8 +28,8 @@ def combination_figures(
     """
     records = {record["name"]: record for record in [*results["baselines"], *results["methods"]]}
     for entry in results.get("combinations", ()):
-        if "grid" in entry:
-            members = [records[part["name"]] for part in entry["of"]]
+        if "grid" in entry and grids[entry["name"]].axes:
+            members = [records[part["name"]] for part in entry["of"] if "other" not in part]
             for kind in KINDS:
                 if not kind or kind in entry:
                     colors = itertools.cycle(COLORS)

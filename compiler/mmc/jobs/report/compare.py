@@ -57,7 +57,7 @@ class Comparison:
     """Changes of the study; None if the study of a run is not known."""
     versions: Sequence[Change]
     limits: Mapping[str, Pair]
-    """The results of each method or baseline in both runs; None if a run lacks it."""
+    """The results of each method, baseline or combination in both runs; None if a run lacks it."""
     cross_sections: Sequence[Measured]
     fisher: Sequence[Measured]
 
@@ -65,7 +65,7 @@ class Comparison:
     def of(cls, first: Run, second: Run, old: Mapping[str, Any], new: Mapping[str, Any]) -> "Comparison":
         """The comparison from the runs and their results."""
         known = first.study is not None and second.study is not None
-        named = [{entry["name"]: entry for entry in [*r["baselines"], *r["methods"]]} for r in (old, new)]
+        named = [{entry["name"]: entry for entry in _records(results)} for results in (old, new)]
         return cls(
             runs=(first, second),
             titles=(old["title"] or old["study"], new["title"] or new["study"]),
@@ -124,7 +124,7 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[Change]:
 
 
 def overlays(first: ResultsAndGrids, second: ResultsAndGrids, settings: ReportSettings) -> dict[str, Picture]:
-    """For each method or baseline, the contours of both runs in one figure; p-values if there is one parameter."""
+    """For each method, baseline or combination, both contours in one figure; p-values with one parameter."""
     lines = [
         {curve.name: curve for curve in curves(_on_grid(results, grids), grids, {})}
         for results, grids in (first, second)
@@ -152,7 +152,10 @@ def overlays(first: ResultsAndGrids, second: ResultsAndGrids, settings: ReportSe
 
 
 def _records(results: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [*results["baselines"], *results["methods"]]
+    """The limits of baselines, methods and combinations; a combination is a method with the name of its job."""
+    combined = [entry for entry in results.get("combinations", ()) if "grid" in entry]
+    named = ({**entry, "method_name": entry["name"]} for entry in combined)
+    return [*results["baselines"], *results["methods"], *named]
 
 
 def _on_grid(results: Mapping[str, Any], grids: Mapping[str, Grid]) -> list[Mapping[str, Any]]:
@@ -183,8 +186,12 @@ def _cross_sections(results: Mapping[str, Any]) -> dict[str, Sequence[float]]:
 def _fisher(results: Mapping[str, Any]) -> dict[str, Sequence[float]]:
     """The entries of all Fisher information matrices, each with its error."""
     found: dict[str, Sequence[float]] = {}
-    for group, part in _parts(results).items():
-        record = part["fisher_information"] or {"parameters": [], "information": {}}
+    records = {group: part["fisher_information"] for group, part in _parts(results).items()}
+    combined = [entry for entry in results.get("combinations", ()) if "information" in entry]
+    records |= {f"{entry['name']}: ": entry for entry in combined}
+    for group, record in records.items():
+        if record is None:
+            continue
         names = record["parameters"]
         for kind, entry in record["information"].items():
             for i, j in itertools.combinations_with_replacement(range(len(names)), 2):

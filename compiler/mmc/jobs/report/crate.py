@@ -121,7 +121,12 @@ class _Crate:
             }
 
     def _execution(self) -> Iterator[Entity]:
-        """The run as a whole, and the engine that ran its steps."""
+        """The run as a whole, with what the command line has set, and the engine that ran its steps."""
+        changes = [
+            {"@id": f"#set/{count}", "@type": "PropertyValue", "name": key, "value": value}
+            for count, (key, _, value) in enumerate(text.partition("=") for text in self.run.manifest.get("set", ()))
+        ]
+        yield from changes
         first = min(_start_ns(output) for output in self.outputs.values())
         times = {"startTime": _time(first), "endTime": _time(max(map(_end_ns, self.outputs.values())))}
         yield {
@@ -130,7 +135,7 @@ class _Crate:
             "name": f"Run of {self.study.get('name', 'the study')}",
             **times,
             "instrument": {"@id": self.workflow},
-            "object": _ids(self._study_file()),
+            "object": _ids([*self._study_file(), *(change["@id"] for change in changes)]),
             "result": _ids(map(self._folder, self.stages[-1].done.values())),
             "actionStatus": f"http://schema.org/{'Active' if self.run.missing else 'Completed'}ActionStatus",
         }

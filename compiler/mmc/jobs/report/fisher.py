@@ -78,13 +78,20 @@ def ellipse_figure(
 
 
 def marginal(matrix: Array, indices: Sequence[int]) -> Array:
-    """The information on some parameters when all others are fitted: I_aa - I_ab I_bb⁻¹ I_ba."""
+    """The information on some parameters when all others are fitted: I_aa - I_ab I_bb⁻¹ I_ba.
+
+    What rounding leaves of a difference is not information: the rate, say, has none on two of three parameters.
+    """
     fitted = [k for k in range(len(matrix)) if k not in indices]
     kept = matrix[np.ix_(indices, indices)]
     if not fitted:
         return kept
     mixed = matrix[np.ix_(indices, fitted)]
-    return np.asarray(kept - mixed @ np.linalg.pinv(matrix[np.ix_(fitted, fitted)], SMALLEST) @ mixed.T)
+    left = kept - mixed @ np.linalg.pinv(matrix[np.ix_(fitted, fitted)], SMALLEST) @ mixed.T
+    unit = np.sqrt(np.where(np.diag(kept) > 0.0, np.diag(kept), 1.0))
+    values, vectors = np.linalg.eigh(left / np.outer(unit, unit))
+    known = np.where(values > SMALLEST, values, 0.0)
+    return np.asarray((vectors * known) @ vectors.T * np.outer(unit, unit))
 
 
 def _window(matrices: Sequence[Array], threshold: float) -> tuple[float, float]:
@@ -92,7 +99,7 @@ def _window(matrices: Sequence[Array], threshold: float) -> tuple[float, float]:
     sizes: list[Any] = []
     for matrix in matrices:
         values = np.linalg.eigvalsh(matrix)
-        if values[0] > SMALLEST * values[-1]:
+        if values[0] > SMALLEST * values[-1] > 0.0:
             sizes.append(np.sqrt(threshold * np.diag(np.linalg.inv(matrix))))
     if not sizes:
         diagonal = np.max([np.diag(matrix) for matrix in matrices], axis=0)

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from mmc.jobs.report.agreement import MORE
 from mmc.jobs.report.inline_svg import dark_colors, inline
 from mmc.jobs.report.pictures import Picture, interval_width, interval_words
 from mmc.jobs.report.results import KINDS, Grid
@@ -44,7 +45,7 @@ class Page:
         return found + [
             (record["name"], record["fisher_information"]["full"], record["verdict"])
             for record in self.results["methods"]
-            if "fisher_information" in record and record.get("group", "") == group
+            if "fisher_information" in record and record.get("group", "") == group and MORE not in record
         ]
 
     @property

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from mmc.compiler.settings.report import ReportSettings
 from mmc.files import Folder
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.report import figures
+from mmc.jobs.report.agreement import MORE
 from mmc.jobs.report.closure import closure_figure
 from mmc.jobs.report.combined import combination_figures
 from mmc.jobs.report.coverage_map import coverage_figure
@@ -53,13 +54,21 @@ def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: Re
     labels = {name: figures.axis_label(named.label or name) for name, named in settings.parameters.items()}
     drawn: dict[str, Picture] = {}
     records = [*results["baselines"], *results["methods"]]
-    for kind in KINDS:
-        with_kind = [record for record in records if not kind or kind in record]
+    combined = [{**entry, "method_name": entry["name"]} for entry in results.get("combinations", ()) if "grid" in entry]
+    for kind, at in itertools.product(KINDS, dict.fromkeys([None, *(record.get(MORE) for record in records)])):
+        with_kind = [record for record in records if (not kind or kind in record) and record.get(MORE) == at]
         on_grid = [record for record in with_kind if grids[record["name"]].axes]
+        found: dict[str, Picture] = {}
         if on_grid:
             lines = curves(on_grid, grids, settings.style.colors, kind)
-            drawn |= _limits(on_grid, lines, settings, labels, kind)
-        drawn |= dict(_scans(with_kind, grids, settings, labels, kind))
+            found = _limits(on_grid, lines, settings, labels, kind)
+        scanned = [record for record in combined if at is None and (not kind or kind in record)]
+        found |= dict(_scans([*with_kind, *scanned], grids, settings, labels, kind))
+        drawn |= (
+            found
+            if at is None
+            else {f"{name}_{at.replace('.', '_')}": _at(at, picture) for name, picture in found.items()}
+        )
     for record in records:
         if "toys" in record:
             text = (
@@ -85,6 +94,11 @@ def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: Re
     if trainings:
         drawn["losses"] = Picture("training", "Losses", _loss_text(trainings), figures.loss_figure(trainings))
     return drawn
+
+
+def _at(luminosity: str, picture: Picture) -> Picture:
+    """A figure of limits at a further luminosity of the study."""
+    return replace(picture, title=f"{picture.title}, {luminosity}⁻¹")
 
 
 def save(drawn: Mapping[str, Picture], formats: Sequence[str], folder: Folder) -> dict[str, list[str]]:
@@ -224,7 +238,7 @@ def _fisher(
     named += [
         Information(record["name"], np.array(full.get("profiled", full["matrix"])), record["verdict"])
         for record in results["methods"]
-        if "fisher_information" in record and record.get("group") == group
+        if "fisher_information" in record and record.get("group") == group and MORE not in record
         for full in [record["fisher_information"]["full"]]
     ]
     truth = part["evaluation"]["theta_true"]

@@ -48,6 +48,7 @@ MANIFEST = _object(
     mmc=_TEXT,
     target=_TEXT,
     stages={**_object(of=_STAGE), "propertyNames": _NAME},
+    set={"type": "array", "items": {"type": "string"}},
 )
 STUDY = _object(
     "title",

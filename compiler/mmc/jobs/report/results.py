@@ -15,8 +15,8 @@ from mmc.errors import StepError
 from mmc.jobs.arrays import read_npz
 from mmc.jobs.job import read_json, read_record
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.report.agreement import Choices, check_agreement
-from mmc.jobs.statistics.combination import LIKELIHOOD
+from mmc.jobs.report.agreement import MORE, Choices, check_agreement
+from mmc.jobs.statistics.region_likelihood import LIKELIHOOD
 from mmc.reading import shown
 
 FORMAT = "mmc-results/1.0"
@@ -174,7 +174,7 @@ def _part(
     events: Mapping[str | None, Any], described: Sequence[Mapping[str, Any]], group: str | None = None
 ) -> dict[str, Any]:
     """The entries of the results for the events of a group, and those that all limits from these events share."""
-    in_group = [record for record in described if record.get("group") == group]
+    in_group = [record for record in described if record.get("group") == group and MORE not in record]
     fisher = [record for record in in_group if "information" in record]
     keys = ("parameters", "observable", "information", "matrices", "histograms", "directions", "per_bin")
     return {

@@ -61,6 +61,15 @@ class RunTable:
         """The folder of a job's output."""
         return self.folder / self.jobs[row].stage / self.jobs[row].name
 
+    def log(self, row: int) -> Path:
+        """The file with what a job prints. A batch system removes an earlier one when it submits the job."""
+        place = self.place(row)
+        return place.with_name(f"{place.name}.out")
+
+    def look(self, row: int) -> Output:
+        """What is in the folder of a job's output now."""
+        return _output(self.place(row), self.jobs[row])
+
     def maker(self, row: int) -> str:
         """The job, as people call it."""
         return f"{self.jobs[row].stage}[{self.jobs[row].name}]"

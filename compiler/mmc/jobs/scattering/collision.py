@@ -46,7 +46,8 @@ class Collider:
 class Differential:
     """The differential cross section of a subprocess, in channels.
 
-    :raises StepError: the strong coupling enters with different powers while the scale changes
+    :raises StepError: the strong coupling enters with different powers while the scale changes, or a resonance does not
+        have a width
     """
 
     def __init__(self, model: Model, subprocess: Subprocess, collider: Collider, point: Point, points: Sequence[Point]):
@@ -58,6 +59,7 @@ class Differential:
         drawn = diagrams(Vertices(model, points), subprocess.incoming, subprocess.outgoing, allowed)
         self.diagrams = drawn
         hadrons, masses = collider.partons is not None, Masses(model, point)
+        self._require_widths(masses, hadrons=hadrons)
         self._decaying = [Propagator(tuple(sorted(one.legs)), *masses.of(one.pdg)) for one in allowed.decays]
         windows = {frozenset(one.legs): one.window(collider.bwcutoff) for one in self._decaying}
         self.channels = channels(
@@ -71,6 +73,21 @@ class Differential:
         decayed = frozenset(leg for decay in allowed.decays for leg in decay.legs)
         self._cut = [leg for leg in range(2, 2 + len(self._masses)) if collider.cut_decays or leg not in decayed]
         self._reference, self.strong_power = self._strong_coupling(model)
+
+    def _require_widths(self, masses: Masses, *, hadrons: bool) -> None:
+        """:raises StepError: a particle without a width may be on its mass shell: the cross section is infinite"""
+        every = frozenset(range(2, 2 + len(self._masses)))
+        for line in (line for diagram in self.diagrams for line in diagram.propagators() if line.legs <= every):
+            mass, width = masses.of(line.pdg)
+            inside = sum(self._masses[leg - 2] for leg in line.legs)
+            least = mass + sum(self._masses) - inside
+            reached = least < self._collider.energy if line.legs < every else hadrons and mass < self._collider.energy
+            if width == 0.0 and mass > inside and reached:
+                name = masses.model.particle(line.pdg).name
+                raise StepError(
+                    f"{self.element}: {name} may be on its mass shell, and its width is 0 in the model "
+                    f"{masses.model.name}: set `decay {abs(line.pdg)}` in `param_card`"
+                )
 
     def sampled(self, channel: int, numbers: Floats) -> tuple[Floats, Points]:
         """dσ in pb at points of a channel: its part α of the integrand times the volume of each point.
@@ -137,6 +154,17 @@ class Differential:
         transverse = np.sqrt(np.maximum(outgoing[..., 0] ** 2 - outgoing[..., 3] ** 2, 0.0))
         return np.asarray(self._collider.scale_factor * transverse.sum(axis=1) / 2.0)
 
+    def strong_ratio(self, momenta: Floats, point: Point, factor: float, partons: Partons) -> Floats:
+        """|M|² with the renormalisation scale times a factor and the strong coupling of these partons, relative to that
+        of the events, (points,)."""
+        if self.strong_power == 0.0:
+            return np.ones(len(momenta))
+        coupling = partons.alpha_s(factor * self.scale(momenta))
+        if self.strong_power is not None:
+            return np.asarray((coupling / self.alpha_s(momenta)) ** self.strong_power)
+        varied = self.element.squared(momenta, {**point, ALPHA_S: float(coupling[0])})
+        return np.asarray(varied / self.squared(momenta, point))
+
     def alpha_s(self, momenta: Floats) -> Floats:
         """The strong coupling of each event, (points,)."""
         if self._collider.partons is None:
@@ -145,7 +173,7 @@ class Differential:
 
     def _fixed(self) -> Point:
         """The strong coupling at a fixed scale, as a parameter of the model."""
-        if self.strong_power is None or self._collider.partons is None or self._collider.fixed_scale is None:
+        if self.strong_power == 0.0 or self._collider.partons is None or self._collider.fixed_scale is None:
             return {}
         return {ALPHA_S: float(self._collider.partons.alpha_s(np.array([self._collider.fixed_scale]))[0])}
 

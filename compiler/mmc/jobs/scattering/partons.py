@@ -1,9 +1,9 @@
 """Parton distributions and the strong coupling, from the grids that come with Pythia."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,41 +15,37 @@ Floats = npt.NDArray[np.float64]
 _LARGEST_FLAVOUR = 5
 
 
-@dataclass(frozen=True)
-class _Set:
-    file: str
-    alpha_s: float
+class Strong(NamedTuple):
+    """The strong coupling of a set."""
+
+    at_z: float
     """At the Z mass."""
     loops: int
-    """Of the running of alpha_s."""
+    """Of its running; beyond two loops it is computed at two."""
 
 
-_SETS: Mapping[str, _Set] = MappingProxyType(
+_SETS: Mapping[str, Strong] = MappingProxyType(
     {
-        "NNPDF23_lo_as_0119_qed": _Set("NNPDF23_lo_as_0119_qed_0000.dat", 0.119, 1),
-        "NNPDF23_lo_as_0130_qed": _Set("NNPDF23_lo_as_0130_qed_0000.dat", 0.130, 1),
-        "NNPDF31_lo_as_0118": _Set("NNPDF31_lo_as_0118_0000.dat", 0.118, 1),
-        "NNPDF31_lo_as_0130": _Set("NNPDF31_lo_as_0130_0000.dat", 0.130, 1),
-        "NNPDF31_nnlo_as_0118_luxqed": _Set("NNPDF31_nnlo_as_0118_luxqed_0000.dat", 0.118, 2),
-        "CT14qed_proton": _Set("CT14qed_proton_0000.dat", 0.118, 2),
+        "NNPDF23_lo_as_0119_qed": Strong(0.119, 1),
+        "NNPDF23_lo_as_0130_qed": Strong(0.130, 1),
+        "NNPDF31_lo_as_0118": Strong(0.118, 1),
+        "NNPDF31_lo_as_0130": Strong(0.130, 1),
+        "NNPDF31_nnlo_as_0118_luxqed": Strong(0.118, 2),
+        "CT14qed_proton": Strong(0.118, 2),
     }
 )
-"""LHAPDF's names. The running of a set beyond two loops is computed at two."""
+"""LHAPDF's names."""
 
 
 class Partons:
-    """The partons of a proton.
+    """The partons of a proton, from a grid of LHAPDF."""
 
-    :raises StepError: Pythia's data lack the grid
-    """
-
-    def __init__(self, name: str) -> None:
+    def __init__(self, grid_file: Path, strong: Strong, name: str) -> None:
         import madspace
         import pythia8mc
 
-        chosen = _SETS[name]
-        path = _grid(chosen.file)
-        grid = madspace.PdfGrid(str(path))
+        self.name = name
+        grid = madspace.PdfGrid(str(grid_file))
         self._context = madspace.Context(1)
         grid.initialize_globals(self._context)
         self._pdgs = [pdg for pdg in grid.pids if abs(pdg) <= _LARGEST_FLAVOUR or pdg in (21, 22)]
@@ -57,7 +53,15 @@ class Partons:
         self._density = madspace.FunctionRuntime(function, self._context)
         self._ranges = (min(grid.x), max(grid.x)), (min(grid.q), max(grid.q))
         self._alpha_s = pythia8mc.AlphaStrong()
-        self._alpha_s.init(chosen.alpha_s, chosen.loops, _LARGEST_FLAVOUR, False)
+        self._alpha_s.init(strong.at_z, strong.loops, _LARGEST_FLAVOUR, False)
+
+    @classmethod
+    def of_pythia(cls, name: str) -> "Partons":
+        """A set that Pythia brings, by LHAPDF's name.
+
+        :raises StepError: Pythia's data lack the grid
+        """
+        return cls(_grid(f"{name}_0000.dat"), _SETS[name], name)
 
     def densities(self, x: Floats, scale: Floats) -> dict[int, Floats]:
         """f(x, Q) of every parton by its PDG id, each (points,); not multiplied by x. 0 where a fit is negative."""

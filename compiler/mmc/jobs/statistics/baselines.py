@@ -18,7 +18,7 @@ from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.neyman import Cells
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.profiling import FilledHistogram, Gain, ShapeLikelihood
+from mmc.jobs.statistics.profiling import FilledHistogram, ShapeLikelihood
 from mmc.jobs.statistics.pyhf_workspace import make_workspaces
 from mmc.jobs.statistics.result import Result
 from mmc.jobs.statistics.scanning.density import BinnedDensity, Density, TruthDensity
@@ -32,12 +32,11 @@ def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.G
     """Limits from the rate alone, also if other limits do not include the rate: a histogram with one bin."""
     del settings
     counting = _counting(problem)
-    gain: Gain | None = None
-    if problem.profiled and problem.file.nuisance_parameters:
-        filled = fill(problem, problem.rate_partition, _ONE_BIN, [0])
-        ratio = BinnedRatio.of(filled.template, problem.coefficients, problem.true_coefficients)
-        gain = FilledHistogram(ratio.varied(filled.varied), np.ones(1))
-    data = ShapeLikelihood(0.0, gain, np.zeros((GROUPS, 1)))
+    filled = fill(problem, problem.rate_partition, _ONE_BIN, [0])
+    ratio = BinnedRatio.of(filled.template, problem.coefficients, problem.true_coefficients)
+    histogram = FilledHistogram(ratio.varied(filled, profiled=problem.profiled), np.ones(1))
+    gain = histogram if len(histogram.histogram.up) else None
+    data = ShapeLikelihood(0.0, gain, np.zeros((GROUPS, 1)), histogram)
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(Evidence(problem, limits, rate=rate))
@@ -106,7 +105,9 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
     tested = DataEvidence(problem, lambda events: result.log_ratio(events.x[:, columns]), random)
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
-        return verdict.judge(replace(tested.on(limits, rate), mean_ratio=result.ratio, unfilled=result.unfilled))
+        return verdict.judge(
+            replace(tested.on(limits, rate), mean_ratio=result.ratio, unfilled=result.unfilled, sparse=result.sparse)
+        )
 
     def cells() -> Cells:
         return Cells.of_histogram(problem, result, lambda events: events.x[:, columns])
@@ -120,10 +121,11 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
 
 def fill(problem: LimitProblem, partition: Partition, binning: Binning, columns: Sequence[int]) -> Filled:
     """The histogram of some observables, with the effects of nuisance parameters, from all events of a partition."""
-    filled = Filled(binning.size, len(problem.file.benchmarks), problem.file.nuisance_parameters)
-    for block in problem.file.blocks(partition):
+    file = problem.file
+    filled = Filled(binning.size, len(file.benchmarks), file.nuisance_parameters, floating=file.floating)
+    for block in file.blocks(partition):
         index = binning.index(block.events.x[:, list(columns)])
-        filled.add(index, block.events.weights, block.variations(), block.start)
+        filled.add(index, block.events.weights, block.variations(), block.start, block.members())
     return filled
 
 

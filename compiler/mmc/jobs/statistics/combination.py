@@ -10,113 +10,117 @@ add, and with ln L = Σ_r ln L_r
 for expected data, whose q_r is to a good approximation the information of the region times the same distance. At the
 true point, where all q_r vanish, f is weighted with the numbers of events.
 
-Nuisance parameters with the same name are the same in all regions, and are fitted to all regions together.
+Nuisance parameters with the same name are the same in all regions, and are fitted to all regions together. So are
+normalisations of samples that float (:mod:`mmc.jobs.statistics.floating`).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 
 import numpy as np
 
+from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.limits import Grid, Limits
-from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.profiling import BLOCK, FilledHistogram, Likelihood, Response, VariedHistogram
-from mmc.jobs.statistics.result import Result
+from mmc.jobs.statistics.floating import Normalisations, check_constrained, check_measures, fit
+from mmc.jobs.statistics.limits import Limits
+from mmc.jobs.statistics.neyman import critical_values
+from mmc.jobs.statistics.profiling import BLOCK, Likelihood, Response
+from mmc.jobs.statistics.region_likelihood import KINDS, RegionLikelihood
 
-LIKELIHOOD = "likelihood.npz"
-"""What a combination reads of the limits in a region."""
-KINDS = ("", "without_rate", "observed", "observed_without_rate")
-"""The kinds of limits whose likelihoods are multiplied; the empty name stands for expected limits."""
-_EXPECTED, _NUISANCE = "expected", "nuisance."
-_HISTOGRAM = tuple(item.name for item in fields(VariedHistogram))
+PROFILED = "with_systematics"
+"""The end of the name of limits with fitted nuisance parameters."""
 
 
-@dataclass(frozen=True)
-class RegionLikelihood:
-    """The likelihood of one region at all points of the grid and the true point."""
-
-    limits: Mapping[str, Limits]
-    """Limits by kind, at nominal values of the nuisance parameters."""
-    n: Mapping[str, float]
-    """The number of events of the data, expected (an empty name) and ``observed``."""
-    expected: Array
-    """The expected numbers of events, shape (points + 1,)."""
-    nuisance: tuple[str, ...]
-    """The nuisance parameters that are fitted; empty if none are."""
-    histograms: Mapping[str, FilledHistogram]
-    """The histogram with nuisance parameters, by the data that fill it, as in :attr:`n`."""
-
-    @classmethod
-    def of(cls, problem: LimitProblem, result: Result) -> "RegionLikelihood":
-        """The likelihood behind a result."""
-        every = {"": result.limits, **result.variants}
-        return cls(
-            limits={kind: every[kind] for kind in KINDS if kind in every},
-            n={"": problem.n_expected, **({} if problem.observed is None else {"observed": problem.n_observed})},
-            expected=problem.expected,
-            nuisance=tuple(problem.file.nuisance_parameters) if problem.profiled else (),
-            histograms={name: gain for name, gain in result.gains.items() if isinstance(gain, FilledHistogram)},
-        )
-
-    def arrays(self) -> dict[str, Array]:
-        """The arrays of :data:`LIKELIHOOD`."""
-        found: dict[str, Any] = {"events": self.expected}
-        found |= {f"{_NUISANCE}{name}": k for k, name in enumerate(self.nuisance)}
-        found |= {f"{name or _EXPECTED}.n": n for name, n in self.n.items()}
-        for name, limits in self.limits.items():
-            kind = name or _EXPECTED
-            found[f"{kind}.log_likelihood"] = limits.log_likelihood
-            found[f"{kind}.n_measured"] = -1 if limits.n_measured is None else limits.n_measured
-            found[f"{kind}.per_simulated"] = np.broadcast_to(limits.per_simulated, limits.log_likelihood.shape)
-            if limits.replicas is not None:
-                found[f"{kind}.replicas"] = limits.replicas
-        for name, filled in self.histograms.items():
-            found |= {f"{name or _EXPECTED}.{key}": getattr(filled.histogram, key) for key in _HISTOGRAM}
-            found[f"{name or _EXPECTED}.fractions"] = filled.fractions
-        return found
-
-    @classmethod
-    def read(cls, arrays: Mapping[str, Any], grid: Grid) -> "RegionLikelihood":
-        """The likelihood from :meth:`arrays`."""
-        limits, n, histograms = {}, {}, {}
-        for kind in KINDS:
-            own: dict[str, Any] = {
-                key.partition(".")[2]: item for key, item in arrays.items() if key.split(".")[0] == (kind or _EXPECTED)
-            }
-            if "log_likelihood" in own:
-                measured = None if own["n_measured"] < 0 else int(own["n_measured"])
-                log = own["log_likelihood"], measured, own["per_simulated"], own.get("replicas")
-                limits[kind] = Limits(grid, *log)
-            if "n" in own:
-                n[kind] = float(own["n"])
-            if "fractions" in own:
-                histogram = VariedHistogram(**{key: own[key] for key in _HISTOGRAM})
-                histograms[kind] = FilledHistogram(histogram, own["fractions"])
-        nuisance = tuple(key.removeprefix(_NUISANCE) for key in arrays if key.startswith(_NUISANCE))
-        return cls(limits, n, arrays["events"], nuisance, histograms)
-
-    @property
-    def is_fitted(self) -> bool:
-        """Whether its nuisance parameters, if it has any, can be fitted together with those of other regions."""
-        return not self.nuisance or set(self.histograms) == set(self.n)
-
-
-def combine(regions: Sequence[RegionLikelihood]) -> dict[str, Limits]:
-    """The limits of all regions together, by kind: the kinds that all regions have.
+def kinds_of(regions: Sequence[RegionLikelihood]) -> list[str]:
+    """The kinds of limits that all regions have.
 
     ``with_systematics`` and ``observed_with_systematics`` are added if there are nuisance parameters and all can be
     fitted together.
     """
     kinds = [kind for kind in KINDS if all(kind in region.limits for region in regions)]
-    found = {kind: _product(regions, kind) for kind in kinds}
-    if any(region.nuisance for region in regions) and all(region.is_fitted for region in regions):
-        for data in [kind for kind in ("", "observed") if kind in kinds]:
-            limits = found[data]
-            fitted = limits.log_likelihood + joint_gain(regions, data)
-            name = "_".join(filter(None, (data, "with_systematics")))
-            found[name] = replace(limits, log_likelihood=fitted, replicas=None)
+    varied = [region for region in regions if region.nuisance]
+    fitted = bool(varied) and all(region.has_bins for region in varied)
+    return kinds + [f"{kind}_{PROFILED}".strip("_") for kind in ("", "observed") if fitted and kind in kinds]
+
+
+def combine(regions: Sequence[RegionLikelihood], kind: str = "") -> Limits:
+    """The limits of all regions together, of one of :func:`kinds_of`."""
+    data = kind.removesuffix(PROFILED).strip("_")
+    limits = _product(regions, data)
+    if data == kind:
+        return limits
+    fitted = limits.log_likelihood + joint_gain(regions, data)
+    return replace(limits, log_likelihood=fitted, replicas=None)
+
+
+def combine_floating(
+    regions: Sequence[RegionLikelihood], names: Sequence[str], kind: str = ""
+) -> tuple[Limits, Normalisations]:
+    """The limits as in :func:`combine`, and the normalisations of samples that are fitted with the parameters.
+
+    :param names: the samples that float
+    """
+    data, profiled = "observed" if kind.startswith("observed") else "", kind.endswith(PROFILED)
+    found = joint_normalisations(regions, data, names, nuisance=profiled)
+    of_expected = joint_normalisations(regions, "", names, nuisance=profiled) if data else found
+    expected = np.array([region.limits[""].log_likelihood for region in regions]) + _of_regions(of_expected, regions)
+    nominal = _product(regions, data)
+    limits = replace(
+        nominal,
+        log_likelihood=nominal.log_likelihood + found.gain,
+        n_measured=None if nominal.n_measured is None else max(nominal.n_measured - len(names), 1),
+        per_simulated=_mean_factor(expected, _factors(regions, data), regions),
+        replicas=None,
+    )
+    return limits, found
+
+
+def check_floating(regions: Sequence[RegionLikelihood], names: Sequence[str]) -> None:
+    """Check that regions can measure the normalisations of samples, and the parameters too.
+
+    :raises StepError: when they cannot
+    """
+    if not all(region.has_bins for region in regions):
+        raise StepError("normalisations float in regions whose likelihoods have bins")
+    n_measured = _product(regions, "").n_measured
+    if n_measured is not None and n_measured <= len(names):
+        raise StepError(
+            f"the regions measure {n_measured} numbers, and {len(names)} normalisations float: nothing is left to "
+            "measure the parameters; add a region or bins"
+        )
+    last = len(regions[0].expected) - 1
+    at_truth = [_response(region, "", (), names, slice(last, last + 1)) for region in regions]
+    check_constrained(names, _join(at_truth))
+    limits, fits = combine_floating(regions, names)
+    check_measures(names, combine(regions), limits, fits.values)
+
+
+def with_common_toys(
+    regions: Sequence[RegionLikelihood],
+    limits: Mapping[str, Limits],
+    levels: Sequence[float],
+    random: np.random.Generator,
+) -> dict[str, Limits]:
+    """The limits with critical values from toys of all regions, as :func:`mmc.jobs.statistics.neyman.with_toys`.
+
+    :raises StepError: when a likelihood has no bins, or too much of the cross section is in bins of negative weight
+    """
+    toys = [region.toys for region in regions if region.toys is not None]
+    if len(toys) < len(regions):
+        raise StepError("toys of a combination need likelihoods with bins: the rate, a histogram or sally")
+    found = {}
+    for kinds in (("", "observed"), ("without_rate", "observed_without_rate")):
+        named = {kind: limits[kind] for kind in kinds if kind in limits}
+        with_rate = [region.rate and kinds[0] == "" for region in regions]
+        sets = [named] if all(with_rate) else [{kind: entry} for kind, entry in named.items()]
+        for together in filter(None, sets):
+            data = "observed" if "observed" in next(iter(together)) else ""
+            sources = [
+                source if rate else replace(source, n=region.n[data])
+                for source, rate, region in zip(toys, with_rate, regions, strict=True)
+            ]
+            critical = critical_values(sources, list(together.values()), levels, random)
+            found |= {kind: replace(entry, critical=critical) for kind, entry in together.items()}
     return found
 
 
@@ -129,9 +133,24 @@ def _product(regions: Sequence[RegionLikelihood], kind: str) -> Limits:
         every[0].grid,
         np.sum([limits.log_likelihood for limits in every], axis=0),
         sum(measured) if len(measured) == len(every) else None,
-        _mean_factor(np.array(expected), np.array([limits.per_simulated for limits in every]), regions),
+        _mean_factor(np.array(expected), _factors(regions, kind), regions),
         np.sum(replicas, axis=0) if len(replicas) == len(every) else None,
     )
+
+
+def _factors(regions: Sequence[RegionLikelihood], kind: str) -> Array:
+    """f of each region, shape (regions, points)."""
+    return np.array([region.limits[kind].per_simulated for region in regions])
+
+
+def _of_regions(fitted: Normalisations, regions: Sequence[RegionLikelihood]) -> Array:
+    """What the bins of each region gain, shape (regions, points).
+
+    The score of the parameters, with the factors fitted, has contributions of all regions whose factors change: the
+    distance of a region is that at the fitted factors.
+    """
+    ends = np.cumsum([len(region.histograms[""].fractions) for region in regions])[:-1]
+    return np.array([bins.sum(axis=1) for bins in np.split(fitted.per_bin, ends, axis=1)])
 
 
 def _mean_factor(expected: Array, factors: Array, regions: Sequence[RegionLikelihood]) -> Array:
@@ -148,37 +167,74 @@ def joint_gain(regions: Sequence[RegionLikelihood], data: str) -> Array:
 
     The bins of all regions are those of one histogram.
     """
-    names = tuple(dict.fromkeys(name for region in regions for name in region.nuisance))
     varied = [region for region in regions if region.nuisance]
-    expected = np.sum([np.maximum(region.expected, 0.0) for region in varied], axis=0)
-    n = sum(region.n[data] for region in varied)
-    events = np.concatenate([region.n[data] * region.histograms[data].fractions for region in varied])
-    size = max(1, BLOCK // max(1, len(names) * len(events)))
+    names = tuple(dict.fromkeys(name for region in regions for name in region.nuisance))
+    expected, events = _expected(varied), _events(varied, data)
     gains = []
-    for start in range(0, len(expected), size):
-        rows = slice(start, start + size)
-        response = _join([_response(region, data, names, rows) for region in varied])
+    for rows in _blocks(len(expected), len(names) * len(events)):
+        response = _join([_response(region, data, names, (), rows) for region in varied])
         scale = np.where(expected[rows] > 0.0, expected[rows], 1.0)
         response = replace(response, shares=response.shares / scale[:, np.newaxis])
+        n = sum(region.n[data] for region in varied)
         gains.append(Likelihood(response, events, n, expected[rows]).gain())
     return np.concatenate(gains)
 
 
-def _response(region: RegionLikelihood, data: str, names: Sequence[str], rows: slice) -> Response:
-    """The response of a region's bins to all nuisance parameters; ``shares`` are expected numbers of events."""
+def joint_normalisations(
+    regions: Sequence[RegionLikelihood], data: str, floating: Sequence[str], *, nuisance: bool
+) -> Normalisations:
+    """The fit of the normalisations of some samples to all regions together, with the rates.
+
+    :param nuisance: whether nuisance parameters are fitted too
+    """
+    names = tuple(dict.fromkeys(name for region in regions for name in region.nuisance)) if nuisance else ()
+    expected, events = _expected(regions), _events(regions, data)
+    parts = []
+    for rows in _blocks(len(expected), (len(names) + len(floating)) * len(events)):
+        response = _join([_response(region, data, names, floating, rows) for region in regions])
+        parts.append(fit(response, events, expected[rows]))
+    return Normalisations.join(parts)
+
+
+def _expected(regions: Sequence[RegionLikelihood]) -> Array:
+    return np.asarray(np.sum([np.maximum(region.expected, 0.0) for region in regions], axis=0))
+
+
+def _events(regions: Sequence[RegionLikelihood], data: str) -> Array:
+    """The data in the bins of all regions."""
+    return np.concatenate([region.n[data] * region.histograms[data].fractions for region in regions])
+
+
+def _blocks(points: int, width: int) -> Iterator[slice]:
+    """Blocks of points at which so many numbers are in memory for each."""
+    size = max(1, BLOCK // max(1, width))
+    return (slice(start, start + size) for start in range(0, points, size))
+
+
+def _response(
+    region: RegionLikelihood, data: str, names: Sequence[str], floating: Sequence[str], rows: slice
+) -> Response:
+    """The response of a region's bins to all nuisance parameters, and the parts of the samples that float.
+
+    ``shares`` are expected numbers of events.
+    """
     own = region.histograms[data].histogram.response(rows)
-    columns = [names.index(name) for name in region.nuisance]
     linear, quadratic = np.zeros((2, *own.shares.shape, len(names)))
-    linear[:, :, columns], quadratic[:, :, columns] = own.linear, own.quadratic
+    for k, name in enumerate(region.nuisance):
+        if name in names:
+            linear[:, :, names.index(name)] = own.linear[:, :, k]
+            quadratic[:, :, names.index(name)] = own.quadratic[:, :, k]
+    parts = np.zeros((*own.shares.shape, len(floating)))
+    for k, name in enumerate(region.floating):
+        if name in floating:
+            parts[:, :, floating.index(name)] = own.parts[:, :, k]
     total = own.shares.sum(axis=1)
     whole = np.maximum(total, 1.0)  # the rest is in unknown bins
     events = np.maximum(region.expected[rows], 0.0) / whole
-    return Response(own.shares * events[:, np.newaxis], linear, quadratic)
+    return Response(own.shares * events[:, np.newaxis], linear, quadratic, parts)
 
 
 def _join(parts: Sequence[Response]) -> Response:
-    return Response(
-        np.concatenate([part.shares for part in parts], axis=1),
-        np.concatenate([part.linear for part in parts], axis=1),
-        np.concatenate([part.quadratic for part in parts], axis=1),
-    )
+    """The response of the bins of all regions."""
+    each = (np.concatenate([getattr(part, field.name) for part in parts], axis=1) for field in fields(Response))
+    return Response(*each)

@@ -25,6 +25,8 @@ class Part:
     """The record of its limits."""
     events: Mapping[str, Any]
     """The record of its events."""
+    other: bool = False
+    """Whether it is of another study."""
 
     def judged(self, kind: str) -> Mapping[str, Any]:
         """The verdict on a kind of limits; those without a verdict of their own have the one of expected limits."""
@@ -75,6 +77,10 @@ def _own(
         yield FAILED if pair["share"] > MOST_SHARED else DOUBTFUL, reason
     if "observed" not in kind and limits.p_true < P_TRUE:
         yield FAILED, f"the true point has a p-value of {limits.p_true:.2g} on its own Asimov data"
+    if limits.scans is not None:
+        for problem in limits.scans.problems:
+            yield DOUBTFUL if limits.scans.fit.converged else FAILED, problem
+    parts = [part for part in parts if not part.other]
     errors = [part.limits["closure"]["integration_error"] for part in parts]
     if "without_rate" not in kind and None not in errors:
         numbers = [part.limits["n_expected"] for part in parts]

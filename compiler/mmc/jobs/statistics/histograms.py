@@ -6,7 +6,7 @@ both templates and data. The likelihoods equal MadMiner's if the edges enclose a
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from mmc.compiler.settings.baselines import Bins, EqualBins
 from mmc.errors import StepError
-from mmc.jobs.madminer.event_file import Array, Events, Variations
+from mmc.jobs.madminer.event_file import Array, Events, Members, Variations
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.jackknife import GROUPS, group_of
 from mmc.jobs.statistics.profiling import FilledHistogram, ShapeLikelihood, VariedHistogram
@@ -93,10 +93,7 @@ def check_bins(binning: Binning, filled: "Filled", x: Array, coefficients: Array
     if binning.size > 1 and np.count_nonzero(filled.counts) == 1:
         ranges = ", ".join(f"{column.min():g} to {column.max():g}" for column in x.T)
         raise StepError(f"all events are in one of {binning.size} bins: change the bins; the values are {ranges}")
-    sums = filled.template.sums @ coefficients
-    squares = filled.template.products @ coefficients @ coefficients
-    sparse = sums**2 < FEW * squares
-    part = float(sums[sparse].sum() / sums.sum())
+    part = filled.template.sparse(coefficients)
     if part > MOST_SPARSE:
         raise StepError(
             f"{part:.0%} of the cross section is in bins with fewer than {FEW:g} effective events "
@@ -112,6 +109,12 @@ class Template:
     """Sums of the benchmark weights, shape (bins, benchmarks)."""
     products: Array
     """Sums of products of two benchmark weights, shape (bins, benchmarks, benchmarks)."""
+
+    def sparse(self, coefficients: Array) -> float:
+        """The part of the cross section in bins with fewer than :data:`FEW` effective events, at a point."""
+        sums = self.sums @ coefficients
+        squares = self.products @ coefficients @ coefficients
+        return float(sums[sums**2 < FEW * squares].sum() / sums.sum())
 
     @classmethod
     def of(cls, index: npt.NDArray[np.intp], events: Events, size: int) -> "Template":
@@ -131,10 +134,19 @@ class Template:
 class Filled:
     """A histogram that is filled with events, a block at a time."""
 
-    def __init__(self, size: int, n_benchmarks: int, nuisance: Iterable[str] = (), *, with_groups: bool = True) -> None:
+    def __init__(
+        self,
+        size: int,
+        n_benchmarks: int,
+        nuisance: Iterable[str] = (),
+        *,
+        floating: Iterable[str] = (),
+        with_groups: bool = True,
+    ) -> None:
         """
         :param size: the number of bins
         :param nuisance: the nuisance parameters whose effects on the histogram are known
+        :param floating: the samples whose part of the histogram is known
         :param with_groups: whether :attr:`left_out` is needed, which takes twenty times the memory
         """
         self.template = Template(np.zeros((size, n_benchmarks)), np.zeros((size, n_benchmarks, n_benchmarks)))
@@ -142,23 +154,38 @@ class Filled:
         """The number of events in each bin."""
         self.varied = {name: (np.zeros((size, n_benchmarks)), np.zeros((size, n_benchmarks))) for name in nuisance}
         """Sums of the benchmark weights with each nuisance parameter at 1 and at -1, each (bins, benchmarks)."""
+        self.parts = {name: np.zeros((size, n_benchmarks)) for name in floating}
+        """Sums of the benchmark weights of each sample that floats, each (bins, benchmarks)."""
         self._of_groups = np.zeros((size * GROUPS if with_groups else 0, n_benchmarks))
 
     @classmethod
     def of(
-        cls, index: npt.NDArray[np.intp], weights: Array, size: int, variations: Variations | None = None
+        cls,
+        index: npt.NDArray[np.intp],
+        weights: Array,
+        size: int,
+        variations: Variations | None = None,
+        members: Members | None = None,
     ) -> "Filled":
         """The histogram of some events; see :meth:`add`."""
-        filled = cls(size, weights.shape[1], variations or ())
-        filled.add(index, weights, variations or {})
+        filled = cls(size, weights.shape[1], variations or (), floating=members or ())
+        filled.add(index, weights, variations or {}, members=members)
         return filled
 
-    def add(self, index: npt.NDArray[np.intp], weights: Array, variations: Variations, start: int = 0) -> None:
+    def add(
+        self,
+        index: npt.NDArray[np.intp],
+        weights: Array,
+        variations: Variations,
+        start: int = 0,
+        members: Members | None = None,
+    ) -> None:
         """Add some events.
 
         :param index: the bin of each event
         :param weights: at the benchmarks, shape (events, benchmarks)
         :param start: the number of events before these, which decides the groups of the jackknife
+        :param members: which events are of the samples that float
         """
         size = len(self.counts)
         more = Template.of(index, Events(weights, weights), size)
@@ -166,9 +193,12 @@ class Filled:
         self.counts += np.bincount(index, minlength=size)
         if len(self._of_groups):
             self._of_groups += bin_sums(index * GROUPS + group_of(len(index), start), weights, size * GROUPS)
-        for name, sums in self.varied.items():
-            for side, factor in zip(sums, variations[name], strict=True):
+        for name, sides in self.varied.items():
+            for side, factor in zip(sides, variations[name], strict=True):
                 np.add(side, bin_sums(index, weights * factor[:, np.newaxis], size), out=side)
+        for name, sums in self.parts.items():
+            here = (members or {})[name]
+            np.add(sums, bin_sums(index[here], weights[here], size), out=sums)
 
     @property
     def n_events(self) -> int:
@@ -230,10 +260,13 @@ class BinnedRatio:
         other = BinnedRatio.of(replace(self.template, sums=sums), self.coefficients, self.reference)
         return np.where(self.possible[:, np.newaxis], other.log, IMPOSSIBLE)
 
-    def varied(self, sums: Mapping[str, tuple[Array, Array]]) -> VariedHistogram:
-        """The same histogram with nuisance parameters; ``sums`` as in :attr:`Filled.varied`."""
-        up, down = (np.stack(sides) for sides in zip(*sums.values(), strict=True))
-        return VariedHistogram(self.coefficients, self.template.sums, up, down, self.known)
+    def varied(self, filled: Filled, *, profiled: bool = True) -> VariedHistogram:
+        """The same histogram, with the nuisance parameters if they are ``profiled``, and the samples that float."""
+        nothing = np.zeros((0, *self.template.sums.shape))
+        sides = list(zip(*filled.varied.values(), strict=True)) if profiled else []
+        up, down = (np.stack(side) for side in sides) if sides else (nothing, nothing)
+        parts = np.stack(list(filled.parts.values())) if filled.parts else nothing
+        return VariedHistogram(self.coefficients, self.template.sums, up, down, self.known, parts=parts)
 
     def mean_log(self, fractions: Array) -> Array:
         """Σ_b f_b ln r_b for the fractions f of the data in each bin: shape (points,)."""
@@ -278,6 +311,8 @@ class HistogramFigures:
     """The mean of r under the reference at each point."""
     unfilled: float
     """The fraction of the data, expected or observed, in unknown bins; the larger of the two."""
+    sparse: float
+    """The part of the cross section in bins with few effective events, at the point of the Asimov data."""
     log_ratio: Callable[[Array], Array]
     """ln r of events (events, variables) at each point, shape (points, events)."""
     fractions: Array | None = None
@@ -299,6 +334,7 @@ class HistogramFigures:
             observed=ShapeLikelihood.join(observed) if observed else None,
             ratio=ratio,
             unfilled=max(item.unfilled for item in items),
+            sparse=max(item.sparse for item in items),
             log_ratio=lambda values: np.concatenate([item.log_ratio(values) for item in items]),
         )
 
@@ -325,7 +361,7 @@ def histogram_figures(
     :param truth: morphing coefficients of the point of the data, shape (benchmarks,)
     """
     ratio = BinnedRatio.of(filled.template, coefficients, row)
-    varied = ratio.varied(filled.varied) if filled.varied and profiled else None
+    varied = ratio.varied(filled, profiled=profiled)
     mean, error = ratio.mean(binning.index(reference.values), reference.probabilities)
     table = ratio.log
     left_out = filled.left_out
@@ -334,18 +370,25 @@ def histogram_figures(
     fractions = filling / filling.sum() if data is None else binning.fractions(data)
     of_observed = None if observed is None else binning.fractions(observed)
 
-    def shape_likelihood(found: Array, histogram: VariedHistogram | None, *, itself: bool) -> ShapeLikelihood:
-        gain = None if histogram is None else FilledHistogram(histogram, np.maximum(found, 0.0))
-        each = [sums @ truth / (sums @ truth).sum() if itself else found for sums in left_out]
-        replicas = np.stack([other @ filling for other, filling in zip(tables, each, strict=True)])
-        return ShapeLikelihood(ratio.mean_log(found), gain, replicas)
+    def filled_varied(found: Array, sums: Array | None = None, *, matches: bool) -> FilledHistogram:
+        histogram, data = varied if sums is None else varied.refilled(sums), np.maximum(found, 0.0)
+        return FilledHistogram(histogram.matched(truth, data) if matches else histogram, data)
 
-    matched = None if varied is None else varied.matched(truth, np.maximum(fractions, 0.0))
+    def shape_likelihood(found: Array, *, itself: bool, expected: bool) -> ShapeLikelihood:
+        each = [sums @ truth / (sums @ truth).sum() if itself else found for sums in left_out]
+        with_data, gain = filled_varied(found, matches=expected), None
+        if len(varied.up):
+            others = [filled_varied(*pair, matches=expected) for pair in zip(each, left_out, strict=True)]
+            gain = replace(with_data, without_groups=others)
+        replicas = np.stack([other @ filling for other, filling in zip(tables, each, strict=True)])
+        return ShapeLikelihood(ratio.mean_log(found), gain, replicas, with_data)
+
     return HistogramFigures(
-        expected=shape_likelihood(fractions, matched, itself=data is None),
-        observed=None if of_observed is None else shape_likelihood(of_observed, varied, itself=False),
+        expected=shape_likelihood(fractions, itself=data is None, expected=True),
+        observed=None if of_observed is None else shape_likelihood(of_observed, itself=False, expected=False),
         ratio=MeanRatio(mean, error),
         unfilled=max(ratio.unknown_fraction(found) for found in (fractions, of_observed) if found is not None),
+        sparse=filled.template.sparse(truth),
         log_ratio=lambda values: table[:, binning.index(values)],
         fractions=fractions,
         table=table,

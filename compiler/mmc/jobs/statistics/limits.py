@@ -241,7 +241,7 @@ class Limits:
     def _refined(self) -> Array:
         """-2 ln λ on a finer grid."""
         values = np.minimum(-2.0 * self.on_grid, 1e6)
-        return refined(values, _refinement(values.shape))
+        return refined(values, refinement(values.shape))
 
     def summary(self, levels: Sequence[float]) -> dict[str, Any]:
         """Best fit, p-value of the true point, and the confidence regions and intervals of each parameter.
@@ -343,7 +343,7 @@ class Limits:
         return found | projections(list(self.grid.axes), ratio, self.grid.slice_point) | scanned
 
 
-def _refinement(shape: tuple[int, ...]) -> int:
+def refinement(shape: tuple[int, ...]) -> int:
     """The number of refined points per point along each axis."""
     n = FINEST
     while n > 1 and np.prod([(size - 1) * n + 1 for size in shape], dtype=float) > MOST_POINTS:

@@ -22,11 +22,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mmc.errors import StepError
-from mmc.jobs.madminer.event_file import Array, Events
+from mmc.jobs.madminer.event_file import Array, Events, Partition
+from mmc.jobs.madminer.nuisance_effects import exponents
 from mmc.jobs.statistics.closure.toys import MOST_LEFT_OUT, blocks, lowest, minus_2_log
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.histograms import Binning, HistogramFigures, Template
-from mmc.jobs.statistics.limits import Limits, effective_size
+from mmc.jobs.statistics.limits import Grid, Limits, effective_size
 from mmc.jobs.statistics.problem import LimitProblem
 
 TOYS, PROBES, FEWEST_PROBES = 50_000, 50, 10
@@ -104,6 +105,17 @@ def nature_of(problem: LimitProblem) -> Events:
     return Events(np.concatenate([part.x for part in parts]), np.concatenate(weights))
 
 
+def effects_on_nature(problem: LimitProblem) -> tuple[Array, Array] | None:
+    """MadMiner's a and b of the events of :func:`nature_of`, each (nuisance parameters, events).
+
+    None if nuisance parameters are not fitted.
+    """
+    partitions: list[Partition] = ["all"] if problem.simulation == "all" else [problem.partition, problem.simulation]
+    known = [problem.variations(partition) for partition in partitions]
+    sides = [np.stack(list(effects.values()), axis=1) for effects in known if effects is not None]
+    return exponents(*np.concatenate(sides, axis=2)) if sides else None
+
+
 def with_toys(
     problem: LimitProblem, limits: Mapping[str, Limits], cells: Cells, random: np.random.Generator
 ) -> dict[str, Limits]:
@@ -121,29 +133,57 @@ def with_toys(
         sets = [named] if rate else [{kind: entry} for kind, entry in named.items()]
         for together in filter(None, sets):
             n = None if rate else problem.n_observed if "observed" in next(iter(together)) else problem.n_expected
-            critical = _critical_values(problem, list(together.values()), cells, n, random)
+            source = ToySource.of(problem, cells, n)
+            critical = critical_values([source], list(together.values()), problem.levels, random)
             found |= {kind: replace(entry, critical=critical) for kind, entry in together.items()}
     return {kind: found[kind] for kind in limits}
 
 
-def _critical_values(
-    problem: LimitProblem, limits: Sequence[Limits], cells: Cells, n: float | None, random: np.random.Generator
+@dataclass(frozen=True)
+class ToySource:
+    """What the toys of a region are drawn from."""
+
+    cells: Cells
+    coefficients: Array
+    """Morphing coefficients of all points, shape (points, benchmarks)."""
+    totals: Array
+    """The sums of the weights of nature, shape (benchmarks,)."""
+    expected: Array
+    """The expected numbers of events at all points, shape (points,)."""
+    n: float | None = None
+    """The number of events in each toy; None with the rate."""
+
+    @classmethod
+    def of(cls, problem: LimitProblem, cells: Cells, n: float | None = None) -> "ToySource":
+        """The source of the toys of a problem."""
+        return cls(cells, problem.coefficients, nature_of(problem).weights.sum(axis=0), problem.expected, n)
+
+
+def critical_values(
+    sources: Sequence[ToySource], limits: Sequence[Limits], levels: Sequence[float], random: np.random.Generator
 ) -> CriticalValues:
-    """Critical values for limits with the same likelihood; ``n`` events in the toys, None with the rate."""
-    probes = _probes(problem, limits)
-    toys = _toys(problem, cells, probes, n, random)
-    asymptotic = np.stack([limits[0].critical_values(level)[probes] for level in sorted(problem.levels)])
-    return CriticalValues.smoothed(problem.points, probes, sorted(problem.levels), toys, asymptotic)
+    """Critical values for limits with the same likelihood, the product of those of all sources.
+
+    :raises StepError: when too much of the cross section is in cells of negative weight
+    """
+    grid, ascending = limits[0].grid, sorted(levels)
+    possible = np.all([source.expected[:-1] > 0.0 for source in sources], axis=0)
+    probes = _probes(grid, limits, max(levels), possible)
+    toys = _toys(sources, grid, probes, random)
+    asymptotic = np.stack([limits[0].critical_values(level)[probes] for level in ascending])
+    truth = np.array(grid.center)[np.newaxis]
+    return CriticalValues.smoothed(np.concatenate([grid.points, truth]), probes, ascending, toys, asymptotic)
 
 
-def _probes(problem: LimitProblem, limits: Sequence[Limits]) -> npt.NDArray[np.intp]:
+def _probes(
+    grid: Grid, limits: Sequence[Limits], level: float, possible: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.intp]:
     """Points of the grid that are spread over the asymptotic regions: each is the farthest from all before it."""
     p = np.max([entry.p_values for entry in limits], axis=0)
-    inside = p >= (1.0 - max(problem.levels)) / FARTHEST
+    inside = p >= (1.0 - level) / FARTHEST
     inside[np.argsort(-p, kind="stable")[:FEWEST_PROBES]] = True
-    inside &= problem.expected[:-1] > 0.0
+    inside &= possible
     candidates = np.flatnonzero(inside)
-    grid = problem.grid
     places = np.stack(np.unravel_index(candidates, grid.shape), axis=1) / (np.array(grid.shape) - 1.0)
     start = np.array(grid.slice_point) / (np.array(grid.shape) - 1.0)
     chosen: list[int] = [int(np.argmin(np.square(places - start).sum(axis=1)))]
@@ -154,30 +194,39 @@ def _probes(problem: LimitProblem, limits: Sequence[Limits]) -> npt.NDArray[np.i
     return candidates[chosen]
 
 
-def _toys(
-    problem: LimitProblem,
-    cells: Cells,
-    probes: npt.NDArray[np.intp],
-    n: float | None,
-    random: np.random.Generator,
-) -> Array:
+def _toys(sources: Sequence[ToySource], grid: Grid, probes: npt.NDArray[np.intp], random: np.random.Generator) -> Array:
     """-2 ln λ of toys at their own points, shape (probes, toys)."""
-    points = len(problem.points)
-    toys = min(TOYS, BUDGET // points, max(DRAWS // cells.size, FEWEST * len(probes))) // len(probes)
+    points, n_cells = len(sources[0].expected), sum(source.cells.size for source in sources)
+    toys = min(TOYS, BUDGET // points, max(DRAWS // n_cells, FEWEST * len(probes))) // len(probes)
     if toys < FEWEST:
         raise StepError(f"the grid has too many points for toys: {points:,}")
-    coefficients = problem.coefficients[probes]
-    expected = problem.expected[probes] if n is None else np.full(len(probes), n)
-    cross_sections = coefficients @ nature_of(problem).weights.sum(axis=0)
     sums = np.zeros((len(probes), points, toys), dtype=np.float32)
-    sizes, clipped = np.zeros((len(probes), toys)), np.zeros(len(probes))
-    for logs, content in cells.blocks():
+    sizes = np.zeros((len(sources), len(probes), toys))
+    for source, size in zip(sources, sizes, strict=True):
+        _add_toys(source, probes, sums, size, random)
+    found = []
+    for k, probe in enumerate(probes):
+        q = minus_2_log(None, sums[k].astype(float), sizes[0, k])
+        for source, size in zip(sources, sizes, strict=True):
+            q += minus_2_log(source.expected if source.n is None else None, np.zeros((1, 1)), size[k])
+        found.append(q[probe] - lowest(grid, q))
+    return np.stack(found)
+
+
+def _add_toys(
+    source: ToySource, probes: npt.NDArray[np.intp], sums: Array, sizes: Array, random: np.random.Generator
+) -> None:
+    """Add the events of a source to toys: their log ratios to ``sums``, their number to ``sizes``."""
+    coefficients = source.coefficients[probes]
+    expected = source.expected[probes] if source.n is None else np.full(len(probes), source.n)
+    cross_sections, clipped = coefficients @ source.totals, np.zeros(len(probes))
+    for logs, content in source.cells.blocks():
         single = logs.astype(np.float32)
         for k, row in enumerate(coefficients):
             means = expected[k] / cross_sections[k] * (content.sums @ row)
             squares = (expected[k] / cross_sections[k]) ** 2 * (content.products @ row @ row)
             clipped[k] -= means[means < 0.0].sum() / expected[k]
-            counts = _draw(means, squares, toys, random)
+            counts = _draw(means, squares, sums.shape[2], random)
             sums[k] += single @ counts
             sizes[k] += counts.sum(axis=0)
     if clipped.max() > MOST_LEFT_OUT:
@@ -185,10 +234,6 @@ def _toys(
             f"{clipped.max():.1%} of the cross section is in events of negative weight, which toys cannot contain: "
             "remove `confidence: toys`"
         )
-    statistics = [
-        minus_2_log(problem, entry.astype(float), size, rate=n is None) for entry, size in zip(sums, sizes, strict=True)
-    ]
-    return np.stack([q[probe] - lowest(problem, q) for q, probe in zip(statistics, probes, strict=True)])
 
 
 def _draw(means: Array, squares: Array, toys: int, random: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -31,6 +31,7 @@ from mmc.jobs.statistics.histograms import Filled
 from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.limits import Cloud, Grid, Limits, effective_size
 from mmc.jobs.statistics.observed import read_observed
+from mmc.jobs.statistics.profiled_limits import profiled_limits
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
@@ -266,10 +267,7 @@ class LimitProblem:
         return np.asarray(np.divide(np.square(sums), squares, out=np.zeros_like(sums), where=squares > 0.0))
 
     def per_simulated(self, n: float | Array) -> Array:
-        """N/n for N events of data at each of :attr:`points`.
-
-        It is 0 where no events are expected, and everywhere with MadMiner's weights.
-        """
+        """N/n for N events at each of :attr:`points`; 0 where none are expected, and for MadMiner's weights."""
         if not self.expects_simulation:
             return np.zeros(len(self.points))
         known = self.effective_events > 0.0
@@ -351,10 +349,10 @@ class LimitProblem:
             name = "_".join(filter(None, names))
             found[name] = replace(limits, scans=self.scanned.get(name), fitted=self.fitted.get(name))
             if shape.gain is not None:
-                gain = shape.gain(n, self.expected if rate else None)
-                profiled = replace(limits, log_likelihood=limits.log_likelihood + gain, replicas=None, varied=None)
-                name = "_".join(filter(None, [*names, "with_systematics"]))
-                found[name] = replace(profiled, scans=self.scanned.get(name), fitted=self.fitted.get(name))
+                mus = (self.expected, self._expected_replicas, self._expected_varied) if rate else None
+                own = profiled_limits(limits, shape.gain, n, mus, is_expected=not data_name)
+                name = "_".join([*filter(None, names), "with_systematics"])
+                found[name] = replace(own, scans=self.scanned.get(name), fitted=self.fitted.get(name))
         return found
 
     def variations(self, partition: Partition) -> Variations | None:

@@ -145,7 +145,8 @@ def _powers(nu: Array) -> Array:
 
 @dataclass(frozen=True)
 class VariedRatio:
-    """The dependence of a ratio and of the rate on the nuisance parameters."""
+    """The dependence of a ratio and of the rate on the nuisance parameters: a
+    :data:`mmc.jobs.statistics.profiling.Gain`."""
 
     density: Quadratic
     """s = m + ln μ."""
@@ -157,23 +158,32 @@ class VariedRatio:
         rates = [log_rate.value(np.tile(variation.nu, (len(nominal), 1))) for variation in variations]
         return cls(Quadratic.of(varied - nominal + np.stack(rates), len(variations[0].nu)), log_rate)
 
-    def gain(self, n: float, expected: Array | None) -> Array:
-        """The gain of n events at all points, :data:`mmc.jobs.statistics.profiling.Gain`.
+    def __call__(self, n: float, expected: Array | None) -> Array:
+        """The gain of n events at all points.
 
         :raises StepError: when a fit does not converge
         """
+        return self.fit(n, expected)[0]
+
+    def fit(self, n: float, expected: Array | None) -> tuple[Array, Array]:
+        """The gain and the fitted nuisance parameters."""
         points, k = self.density.slope.shape
-        fit = _Fit(self, n, None if expected is None else np.maximum(expected, 0.0))
+        fit = _Fit(self, n, expected)
         starts = np.concatenate([np.zeros((1, k)), np.eye(k), -np.eye(k)])
         values = np.stack([fit.change(np.tile(start, (points, 1)))[0] for start in starts])
-        return maximise(starts[values.argmax(axis=0)], fit.change, fit.step, REACH)[0]
+        return maximise(starts[values.argmax(axis=0)], fit.change, fit.step, (-REACH, REACH))
+
+    def at(self, nu: Array, n: float, expected: Array | None, _group: int | None = None) -> Array:
+        """The change of ln L at ν, which is the same for all groups of events."""
+        return _Fit(self, n, expected).change(nu)[0]
 
 
 class _Fit:
     """The change of ln L with the nuisance parameters, and the steps of the fit."""
 
     def __init__(self, ratio: VariedRatio, n: float, expected: Array | None) -> None:
-        self._ratio, self._n, self._expected = ratio, n, expected
+        self._ratio, self._n = ratio, n
+        self._expected = None if expected is None else np.maximum(expected, 0.0)
 
     def change(self, nu: Array) -> tuple[Array, Array]:
         """The change of ln L at ν (points, nuisance), and the expected events at ν, or n without the rate."""

@@ -21,7 +21,8 @@ expected, and the gain of the true point is 0.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +30,6 @@ import numpy.typing as npt
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
 
-Gain = Callable[[float, Array | None], Array]
-"""The gain at all points, from the number of events in the data and the expected numbers of events, which are None
-without the rate."""
 MOST_STEPS, MOST_HALVINGS = 200, 40
 """The largest number of steps in a fit, and of halvings of a step that does not increase ln L."""
 PRECISION = 1e-8
@@ -44,6 +42,27 @@ BLOCK = 4_000_000
 """The largest number of bin responses in memory at once."""
 
 
+class Gain(Protocol):
+    """The gain at all points, for n events of data and the expected numbers of events, which are None without the
+    rate."""
+
+    def __call__(self, n: float, expected: Array | None) -> Array:
+        """The gain, shape (points,)."""
+        ...
+
+    def fit(self, n: float, expected: Array | None) -> tuple[Array, Array]:
+        """The gain and the fitted nuisance parameters, shapes (points,) and (points, nuisance)."""
+        ...
+
+    def at(self, nu: Array, n: float, expected: Array | None, group: int | None = None) -> Array:
+        """The change of ln L at ν of shape (points, nuisance), which is the gain if ν maximises it: shape (points,).
+
+        With a ``group`` it is that of the simulated events without this group. The statistical error of the effects of
+        nuisance parameters is left out, because both sides of a ratio have the same events.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class ShapeLikelihood:
     """The likelihood of the distribution of some events at each point: the part of the likelihood without the rate."""
@@ -54,25 +73,42 @@ class ShapeLikelihood:
     """None if nuisance parameters stay at their nominal values."""
     replicas: Array | None = None
     """The mean log ratios without one group of the simulated events each, shape (groups, points)."""
+    histogram: "FilledHistogram | None" = None
+    """The histogram with the data, for fits together with other regions; None without bins that all points share."""
 
     @classmethod
     def join(cls, items: Sequence["ShapeLikelihood"]) -> "ShapeLikelihood":
         """One likelihood with the points of all items."""
-        ends = np.cumsum([np.size(item.mean_log) for item in items])[:-1]
-
-        def gain(n: float, expected: Array | None) -> Array:
-            parts = [None] * len(items) if expected is None else np.split(expected, ends)
-            return np.concatenate(
-                [item.gain(n, part) for item, part in zip(items, parts, strict=True) if item.gain is not None]
-            )
-
+        gains = [item.gain for item in items if item.gain is not None]
         mean_log = np.concatenate([np.atleast_1d(item.mean_log) for item in items])
         replicas = [item.replicas for item in items if item.replicas is not None]
         return cls(
             mean_log,
-            None if items[0].gain is None else gain,
+            _Joined(gains, np.cumsum([np.size(item.mean_log) for item in items])[:-1]) if gains else None,
             np.concatenate(replicas, axis=1) if replicas else None,
         )
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """The gains of several sets of points as one."""
+
+    gains: Sequence[Gain]
+    ends: npt.NDArray[np.intp]
+
+    def _parts(self, expected: Array | None) -> Sequence[Array | None]:
+        return [None] * len(self.gains) if expected is None else np.split(expected, self.ends)
+
+    def __call__(self, n: float, expected: Array | None) -> Array:
+        return self.fit(n, expected)[0]
+
+    def fit(self, n: float, expected: Array | None) -> tuple[Array, Array]:
+        found = [gain.fit(n, part) for gain, part in zip(self.gains, self._parts(expected), strict=True)]
+        return np.concatenate([gain for gain, _ in found]), np.concatenate([nu for _, nu in found])
+
+    def at(self, nu: Array, n: float, expected: Array | None, group: int | None = None) -> Array:
+        parts = zip(self.gains, np.split(nu, self.ends), self._parts(expected), strict=True)
+        return np.concatenate([gain.at(own, n, part, group) for gain, own, part in parts])
 
 
 @dataclass(frozen=True)
@@ -85,6 +121,8 @@ class Response:
     """Coefficients a, shape (points, bins, nuisance)."""
     quadratic: Array
     """Coefficients b, shape (points, bins, nuisance)."""
+    parts: Array = field(default_factory=lambda: np.zeros((0, 0, 0)))
+    """The part of each bin that is of each sample that floats, shape (points, bins, samples)."""
 
     def exponent(self, nu: Array) -> Array:
         """g at nuisance parameters of shape (points, nuisance); shape (points, bins)."""
@@ -114,6 +152,8 @@ class VariedHistogram:
     known: npt.NDArray[np.bool_]
     factors: Array | float = 1.0
     """Factors of the probabilities, shape (bins,)."""
+    parts: Array = field(default_factory=lambda: np.zeros((0, 0, 0)))
+    """The sums of weights of each sample that floats, shape (samples, bins, benchmarks)."""
 
     def matched(self, row: Array, fractions: Array) -> "VariedHistogram":
         """For Asimov data: this histogram scaled to the ``fractions`` of the data at coefficients ``row``."""
@@ -121,16 +161,20 @@ class VariedHistogram:
         known = self.known & (shares > 0.0)
         return replace(self, known=known, factors=np.where(known, fractions / np.where(known, shares, 1.0), 1.0))
 
+    def refilled(self, sums: Array) -> "VariedHistogram":
+        """This histogram with other sums of benchmark weights, shape (bins, benchmarks), for :meth:`shares` alone."""
+        totals = self.coefficients @ sums.sum(axis=0)
+        scaled = self.coefficients / np.where(totals > 0.0, totals, np.inf)[:, np.newaxis]
+        return replace(self, coefficients=scaled, nominal=sums)
+
     def gain(self, fractions: Array, n: float, expected: Array | None) -> Array:
         """The gain of n events at all points; the bins contain the ``fractions`` of the events, shape (bins,)."""
+        return FilledHistogram(self, fractions)(n, expected)
+
+    def blocks(self) -> list[slice]:
+        """Blocks of points whose responses fit into memory."""
         size = max(1, BLOCK // max(1, self.up.shape[0] * self.up.shape[1]))
-        blocks = [slice(start, start + size) for start in range(0, len(self.coefficients), size)]
-        return np.concatenate(
-            [
-                Likelihood(self.response(rows), n * fractions, n, None if expected is None else expected[rows]).gain()
-                for rows in blocks
-            ]
-        )
+        return [slice(start, start + size) for start in range(0, len(self.coefficients), size)]
 
     def response(self, points: slice) -> Response:
         """The response at some points. A bin whose template is not positive at ν = ±1 does not depend on ν."""
@@ -139,8 +183,14 @@ class VariedHistogram:
         up, down = (np.einsum("pi,kbi->pbk", rows, sums, optimize=True) for sums in (self.up, self.down))
         varies = self.known[:, np.newaxis] & (up > 0.0) & (down > 0.0)
         log_up, log_down = (np.log(np.where(varies, sums / nominal[:, :, np.newaxis], 1.0)) for sums in (up, down))
-        shares = np.where(self.known, self.factors * nominal, 0.0)
-        return Response(shares, 0.5 * (log_up - log_down), 0.5 * (log_up + log_down))
+        parts = np.zeros((*nominal.shape, len(self.parts)))
+        for k, sums in enumerate(self.parts):
+            parts[:, :, k] = np.where(self.known, rows @ sums.T / nominal, 0.0)
+        return Response(self.shares(points), 0.5 * (log_up - log_down), 0.5 * (log_up + log_down), parts)
+
+    def shares(self, points: slice) -> Array:
+        """The probabilities of the bins at some points, shape (points, bins)."""
+        return np.where(self.known, self.factors * (self.coefficients[points] @ self.nominal.T), 0.0)
 
 
 @dataclass(frozen=True)
@@ -149,21 +199,40 @@ class FilledHistogram:
 
     histogram: VariedHistogram
     fractions: Array
+    without_groups: Sequence["FilledHistogram"] = ()
+    """The same without one group of the simulated events each; empty if they make no difference."""
 
     def __call__(self, n: float, expected: Array | None) -> Array:
         """The gain of n events at all points."""
-        return self.histogram.gain(self.fractions, n, expected)
+        return self.fit(n, expected)[0]
+
+    def fit(self, n: float, expected: Array | None) -> tuple[Array, Array]:
+        """The gain and the fitted nuisance parameters."""
+        found = [self._likelihood(rows, n, expected).fit() for rows in self.histogram.blocks()]
+        return np.concatenate([gain for gain, _ in found]), np.concatenate([nu for _, nu in found])
+
+    def at(self, nu: Array, n: float, expected: Array | None, group: int | None = None) -> Array:
+        """The change of ln L at ν."""
+        blocks = self.histogram.blocks()
+        return np.concatenate([self._likelihood(rows, n, expected, group).change(nu[rows])[0] for rows in blocks])
+
+    def _likelihood(self, rows: slice, n: float, expected: Array | None, group: int | None = None) -> "Likelihood":
+        response, fractions = self.histogram.response(rows), self.fractions
+        if group is not None and self.without_groups:
+            other = self.without_groups[group]
+            response, fractions = replace(response, shares=other.histogram.shares(rows)), other.fractions
+        return Likelihood(response, n * fractions, n, None if expected is None else expected[rows])
 
 
 def maximise(
     nu: Array,
     change: Callable[[Array], tuple[Array, Array]],
     step: Callable[[Array, Array], tuple[Array, Array]],
-    reach: float = np.inf,
+    bounds: tuple[Array | float, Array | float] = (-np.inf, np.inf),
 ) -> tuple[Array, Array]:
     """The maximum at each point and its position, by Newton's method, starting at ν of shape (points, nuisance).
 
-    A step that does not increase the function is halved; a step beyond ±``reach`` ends at ±``reach``.
+    A step that does not increase the function is halved; a step beyond the ``bounds`` ends there.
 
     :param change: gives the function to be maximised at ν, shape (points,), and a further argument of ``step``
     :param step: gives a step uphill, also where the function is not concave, and the expected increase to first order
@@ -178,7 +247,7 @@ def maximise(
             return value, nu
         length = unfinished.astype(float)
         for _ in range(MOST_HALVINGS):
-            there = np.clip(nu + length[:, np.newaxis] * along, -reach, reach)
+            there = np.clip(nu + length[:, np.newaxis] * along, *bounds)
             worse = ~(change(there)[0] >= value)
             if not worse.any():
                 break
@@ -186,7 +255,7 @@ def maximise(
         else:  # the remaining increase is below the rounding error
             unfinished &= ~worse
             length[worse] = 0.0
-        nu = np.clip(nu + length[:, np.newaxis] * along, -reach, reach)
+        nu = np.clip(nu + length[:, np.newaxis] * along, *bounds)
         value, state = change(nu)
     raise StepError("the fit of the nuisance parameters does not converge: use fewer bins, or generate more events")
 
@@ -218,7 +287,11 @@ class Likelihood:
         self._response, self._n, self._rate = response, n, expected is not None
 
     def gain(self) -> Array:
-        """The largest change of ln L that the fits find, shape (points,).
+        """The largest change of ln L that the fits find, shape (points,)."""
+        return self.fit()[0]
+
+    def fit(self) -> tuple[Array, Array]:
+        """The largest change of ln L that the fits find, and where: shapes (points,) and (points, nuisance).
 
         If ν = 1 and ν = -1 change a bin in the same direction, there may be several maxima. So a second fit follows the
         fit from ν = 0: it starts on the other side of each nuisance parameter, if ln L is not concave on the way.
@@ -236,7 +309,7 @@ class Likelihood:
             second_gain, second_nu = maximise(np.where(worthwhile[:, np.newaxis], start, nu), self.change, self._step)
             better = second_gain > gain
             gain, nu = np.where(better, second_gain, gain), np.where(better[:, np.newaxis], second_nu, nu)
-        return gain
+        return gain, nu
 
     def change(self, nu: Array) -> tuple[Array, Array]:
         """The change of ln L at ν (points, nuisance), and the expected events in each bin at ν."""

@@ -151,7 +151,7 @@ class _RatioVariations:
         effects = problem.file.variations(problem.partition)
         rate = LogRate.of(problem.population.weights, problem.coefficients, effects)
         expected, observed = (
-            replace(shape, gain=VariedRatio.of(np.asarray(shape.mean_log), varied, self.variations, rate).gain)
+            replace(shape, gain=VariedRatio.of(np.asarray(shape.mean_log), varied, self.variations, rate))
             for shape, varied in ((expected, self.expected), (observed, self.observed))
         )
         return expected, observed

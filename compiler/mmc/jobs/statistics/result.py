@@ -9,9 +9,9 @@ import numpy as np
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.verdict import Verdict, judge_observed
 from mmc.jobs.statistics.limits import Limits
-from mmc.jobs.statistics.neyman import Cells, with_toys
+from mmc.jobs.statistics.neyman import Cells, ToySource, with_toys
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.profiling import Gain, ShapeLikelihood
+from mmc.jobs.statistics.profiling import FilledHistogram, ShapeLikelihood
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,13 @@ class Result:
     arrays: Mapping[str, Array]
     variants: Mapping[str, Limits]
     verdicts: Mapping[str, Verdict]
-    gains: Mapping[str, Gain]
-    """What fits of nuisance parameters gain, from expected events (an empty name) and from ``observed`` events."""
+    own: LimitProblem
+    """The problem as the likelihood reads it: its events, and the number of measured numbers."""
+    histograms: Mapping[str, FilledHistogram]
+    """The histogram with expected events (an empty name) and with ``observed`` events, for fits together with others.
+    """
+    toys: ToySource | None
+    """What toys are drawn from; None without toys."""
 
     @classmethod
     def of(
@@ -50,9 +55,10 @@ class Result:
         :param cells: gives the cells of the likelihood, for toys
         :param judge_varied: gives the verdict on limits with fitted nuisance parameters, from the nominal verdict
         """
-        variants = problem.all_limits(expected, observed)
+        variants, source = problem.all_limits(expected, observed), None
         if problem.toys:  # from random numbers of their own, so that the closure tests are the same without them
-            variants = with_toys(problem, variants, cells(), random.spawn(1)[0])
+            source = ToySource.of(problem, cells())
+            variants = with_toys(problem, variants, source.cells, random.spawn(1)[0])
         limits = variants.pop("")
         verdicts = {name: judge(variants[name], False) for name in ("without_rate",) if name in variants}
         verdict = judge(limits, True)
@@ -64,8 +70,8 @@ class Result:
             if judge_varied is not None and name in variants:
                 verdicts[name] = judge_varied(variants[name], nominal)
         shapes = {"": expected} | ({} if observed is None else {"observed": observed})
-        gains = {name: shape.gain for name, shape in shapes.items() if shape.gain is not None}
-        return cls(limits, verdict, arrays, variants, verdicts, gains)
+        histograms = {name: shape.histogram for name, shape in shapes.items() if shape.histogram is not None}
+        return cls(limits, verdict, arrays, variants, verdicts, problem, histograms, source)
 
     def all_arrays(self) -> dict[str, Array]:
         """The arrays of ``limits.npz``; the arrays of further limits have the name of the limits as a prefix."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from mmc.compiler.catalogue.methods import METHODS
+from mmc.compiler.settings.baselines import Bins
 from mmc.compiler.settings.evaluation import EvaluateSettings, ScoreSettings
 from mmc.jobs.learning.estimators import Estimator
 from mmc.jobs.madminer.event_file import Array, Events, Partition
@@ -40,6 +41,7 @@ def score_result(
     reference = problem.file.point(settings.reference)
     row = problem.file.coefficients(reference[np.newaxis])[0]
     template, variations = problem.file.part(problem.simulation), problem.variations(problem.simulation)
+    members = problem.file.members(problem.simulation)
     at_reference = problem.file.part(problem.partition, reference)
     x, asimov = problem.asimov
     projection = profiling(problem, settings, estimator)
@@ -59,12 +61,12 @@ def score_result(
     scores, data_x = score(template.x), problem.observed
     observed = None if data_x is None else Summaries(score(data_x.values), data_x.probabilities)
 
-    def figures(direction: Array, bins: Sequence[int], coefficients: Array, binning_row: Array) -> HistogramFigures:
+    def figures(direction: Array, bins: Sequence[Bins], coefficients: Array, binning_row: Array) -> HistogramFigures:
         projected = Events(scores @ direction, template.weights)
         weights = np.maximum(template.weights @ binning_row, 0.0)
         binning = make_binning(bins, projected.x, _informative(projected.x, weights) if balanced else weights)
         result = histogram_figures(
-            Filled.of(binning.index(projected.x), projected.weights, binning.size, variations),
+            Filled.of(binning.index(projected.x), projected.weights, binning.size, variations, members),
             binning,
             coefficients,
             row,
@@ -77,15 +79,14 @@ def score_result(
 
     balanced = problem.file.is_balanced
     likelihood = METHODS[settings.method].likelihood(histogram.score_likelihood)
-    bins = (histogram.score_bins,) if isinstance(histogram.score_bins, int) else histogram.score_bins
     if likelihood.fixed:
         n, spread = len(reference), problem.probes.mean(axis=0)
-        result = figures(np.eye(n), bins * n, problem.coefficients, spread)
+        result = figures(np.eye(n), histogram.bins * n, problem.coefficients, spread)
     else:
         axes = _axes if likelihood.across else _direction
         result = HistogramFigures.join(
             [
-                figures(axes(point - reference), bins, coefficients[np.newaxis], row)
+                figures(axes(point - reference), histogram.bins, coefficients[np.newaxis], row)
                 for point, coefficients in zip(problem.points, problem.coefficients, strict=True)
             ]
         )
@@ -106,6 +107,7 @@ def score_result(
             scores=scores_at_reference,
             compared=compared,
             unfilled=result.unfilled,
+            sparse=result.sparse,
         )
         return verdict.judge(evidence)
 
@@ -127,9 +129,8 @@ def score_density(
 
     template, reference = problem.file.part(problem.simulation), problem.file.point(settings.reference)
     scores, weights = score(template.x), np.maximum(template.weights @ problem.probes.mean(axis=0), 0.0)
-    bins = (histogram.score_bins,) if isinstance(histogram.score_bins, int) else histogram.score_bins
     shares = _informative(scores, weights) if problem.file.is_balanced else weights
-    binning = make_binning(bins * scores.shape[1], scores, shares)
+    binning = make_binning(histogram.bins * scores.shape[1], scores, shares)
     variations = problem.variations(problem.simulation)
     filled = Filled.of(binning.index(scores), template.weights, binning.size, variations)
     row = problem.file.coefficients(reference[np.newaxis])[0]

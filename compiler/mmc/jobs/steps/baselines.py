@@ -9,9 +9,9 @@ from mmc.jobs.job import StepJob, group_entry, write_json
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.baseline_information import fisher_information
 from mmc.jobs.statistics.baselines import LIKELIHOODS, density
-from mmc.jobs.statistics.combination import LIKELIHOOD, RegionLikelihood
 from mmc.jobs.statistics.limits import save_arrays
 from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.region_likelihood import LIKELIHOOD, RegionLikelihood
 from mmc.jobs.statistics.scanning.fitted import fitted
 
 
@@ -21,7 +21,7 @@ def run(job: StepJob) -> None:
     A histogram also writes ``workspace_BENCHMARK.json``.
     """
     settings = job.read(BaselineSettings)
-    about = {"baseline": settings.baseline, **group_entry(settings.group)}
+    about = {"baseline": settings.baseline, **group_entry(settings.group), **settings.luminosity_entry}
     file = EventFile.of(job.events(settings.group), settings.own_limits)
     grouped = settings.group is not None
     if settings.fisher is not None:

@@ -1,20 +1,22 @@
 """``combinations``: limits and Fisher information of several regions together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mmc.compiler.catalogue.stages import BASELINES_STAGE, COMBINATIONS, COMBINE, EVALUATE
-from mmc.compiler.settings.combinations import CombinationSettings, CombinedPart
+from mmc.compiler.settings.combinations import CombinationSettings
 from mmc.errors import StepError
 from mmc.jobs.arrays import read_npz
 from mmc.jobs.job import StepJob, read_json, write_json
-from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.combination import LIKELIHOOD, RegionLikelihood, combine
+from mmc.jobs.madminer.event_file import Array, EventFile
+from mmc.jobs.statistics.combined_limits import combined_limits, grid_of
 from mmc.jobs.statistics.combined_verdict import Part, judge, shared_events
 from mmc.jobs.statistics.fisher import Information
-from mmc.jobs.statistics.limits import Grid, save_arrays
+from mmc.jobs.statistics.limits import save_arrays
+from mmc.jobs.statistics.other_study import likelihood_of, part_of, record_of
+from mmc.jobs.statistics.region_likelihood import LIKELIHOOD, RegionLikelihood
 
 _STAGES = {stage.name: stage for stage in (EVALUATE, BASELINES_STAGE)}
 
@@ -36,28 +38,39 @@ def run(job: StepJob) -> None:
         for part, folder in zip(settings.of, folders, strict=True)
     ]
     overlaps = [] if settings.independent else shared_events(parts)
+    results = {
+        other.name: record_of(read_json(job.one(other.results)), other.file, other.name) for other in settings.others
+    }
+    parts += [part_of(record, name, settings.limits.theta_true) for name, record in results.items()]
     found: dict[str, Any] = {
         "combination": settings.combination,
-        "of": [_described(part, record) for part, record in zip(settings.of, parts, strict=True)],
+        "of": [_described(part) for part in parts],
         "overlaps": overlaps,
         "n_expected": sum(part.limits["n_expected"] for part in parts),
         "theta_true": parts[0].limits["theta_true"],
     }
     paths = [folder / LIKELIHOOD for folder in folders]
     if all(path.is_file() for path in paths):
-        parameters = settings.limits.parameters
-        truth = tuple(settings.limits.theta_true[name] for name in parameters)
-        grid = Grid.of(settings.limits.grid, parameters, truth)
-        limits = combine([RegionLikelihood.read(read_npz(path), grid) for path in paths])
+        file = EventFile.of(job.events(settings.of[0].group), settings.limits)
+        grid = grid_of(settings.limits)
+        regions = [RegionLikelihood.read(read_npz(path), grid) for path in paths]
+        for other in settings.others:
+            arrays = read_npz(job.one(other.limits))
+            regions.append(likelihood_of(results[other.name], arrays, grid, other.name))
+        limits, fits = combined_limits(
+            regions, settings.limits, settings.floating, file.coefficients, np.random.default_rng(job.seed)
+        )
+        found |= {"floating": list(settings.floating)} if settings.floating else {}
         expected, levels = limits.pop(""), settings.limits.confidence_levels
         arrays = expected.arrays()
-        found |= expected.summary(levels) | judge(parts, expected, overlaps)
+        found |= expected.summary(levels) | judge(parts, expected, overlaps) | _fitted(fits, "")
         for kind, variant in limits.items():
             arrays |= {f"{kind}_{key}": array for key, array in variant.values().items()}
             found[kind] = variant.summary(levels) | judge(parts, variant, overlaps, kind)
+            found[kind] |= _fitted(fits, kind)
         save_arrays(job.out / "limits.npz", arrays)
     paths = [folder / "fisher.npz" for folder in folders]
-    if all(path.is_file() for path in paths) and _at_one_point(parts):
+    if not (settings.floating or settings.others) and all(path.is_file() for path in paths) and _at_one_point(parts):
         information = _sums([read_npz(path) for path in paths])
         names, arrays = settings.limits.parameters, {}
         for name, item in information.items():
@@ -70,11 +83,17 @@ def run(job: StepJob) -> None:
     write_json(job.out / COMBINATIONS.record, found)
 
 
-def _described(part: CombinedPart, record: Part) -> dict[str, Any]:
+def _fitted(fits: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """The normalisations that are fitted, if any."""
+    return {"normalisations": fits[kind]} if kind in fits else {}
+
+
+def _described(part: Part) -> dict[str, Any]:
     return {
-        "name": part.job,
+        "name": part.name,
         "group": part.group,
-        **{key: record.limits[key] for key in ("n_expected", "luminosity_pb")},
+        **{key: part.limits[key] for key in ("n_expected", "luminosity_pb")},
+        **({"other": True} if part.other else {}),
     }
 
 

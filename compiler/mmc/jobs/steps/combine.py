@@ -49,8 +49,12 @@ def run(job: StepJob) -> None:
         raise StepError(f"no event passes {where} in any job: loosen the cuts, or generate more events")
     paths = [directory / events_file(region) for directory, some in zip(directories, passed, strict=True) if some]
     contents = read_agreeing(Setup.read(job.one("setup")).path, paths)
-    combine(contents, [factor for factor, some in zip(factors, passed, strict=True) if some], job.out / EVENTS)
+    used = [(factor, entry.sample) for factor, entry, some in zip(factors, jobs, passed, strict=True) if some]
+    index = {sample: k for k, sample in enumerate(settings.floating)}
+    labels = [index.get(sample, -1) for _, sample in used] if index else None
+    combine(contents, [factor for factor, _ in used], job.out / EVENTS, labels)
     record = event_record(job.out / EVENTS)
+    record |= {"floating": list(settings.floating)} if index else {}
     record["warnings"] = [*(text for entry in records for text in entry.get("warnings", ())), *record["warnings"]]
     record["integration_errors"] = integration_errors(jobs, records)
     if region is not None:

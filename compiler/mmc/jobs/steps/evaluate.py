@@ -8,12 +8,12 @@ from mmc.errors import StepError
 from mmc.jobs.job import StepJob, group_entry, read_json, write_json
 from mmc.jobs.learning.estimators import members_in
 from mmc.jobs.madminer.event_file import EventFile
-from mmc.jobs.statistics.combination import LIKELIHOOD, RegionLikelihood
 from mmc.jobs.statistics.ensemble_spread import EnsembleSpread
 from mmc.jobs.statistics.evaluation import estimated_density, evaluate_estimator, load_model
 from mmc.jobs.statistics.information import learned_information
 from mmc.jobs.statistics.limits import save_arrays
 from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.region_likelihood import LIKELIHOOD, RegionLikelihood
 from mmc.jobs.statistics.scanning.fitted import fitted
 
 
@@ -56,6 +56,7 @@ def run(job: StepJob) -> None:
         job.out / EVALUATE.record,
         {
             **group_entry(settings.group),
+            **settings.luminosity_entry,
             "method_name": settings.method_name,
             "method": settings.method,
             "estimator": estimator.members[0].kind.name,

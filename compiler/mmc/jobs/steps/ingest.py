@@ -50,18 +50,21 @@ def _check_content(path: Path, settings: IngestSettings) -> None:
         for key, what in (
             ("parameters/names", "parameters"),
             ("benchmarks/values", "benchmarks"),
-            ("morphing/morphing_matrix", "morphing basis"),
             ("observables/names", "observables"),
             ("samples/weights", "events"),
             ("samples/sampling_benchmarks", "record of the benchmark that each event was generated at"),
             ("sample_summary/signal_events", "number of events per benchmark"),
         ):
             if key not in file:
-                raise StepError(f"{path.name} is not a MadMiner event file with morphing: it has no {what}")
+                raise StepError(f"{path.name} is not a MadMiner event file: it has no {what}")
+        has_basis = "morphing/morphing_matrix" in file
         parameters = _names(file["parameters/names"])
         points = zip(_names(file["benchmarks/names"]), file["benchmarks/values"][()].tolist(), strict=True)
         benchmarks = {name: dict(zip(parameters, values, strict=True)) for name, values in points}
         observables = _names(file["observables/names"])
+    if has_basis != settings.morphing:
+        told = "has a morphing basis: remove" if has_basis else "has no morphing basis: write"
+        raise StepError(f"{path.name} {told} `morphing: none`")
     if list(settings.parameters) != parameters:
         wanted = ", ".join(settings.parameters)
         raise StepError(f"the parameters of {path.name} are {', '.join(parameters)}; the study has {wanted}")

@@ -3,6 +3,7 @@
 import faulthandler
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -23,14 +24,26 @@ class StoppedError(BaseException):
     """A signal asks the job to stop. Not an ``Exception``, so no step catches it as an error."""
 
 
-def time_limit_s(stage: str) -> float:
+WAIT = "MMC_WAIT_S"
+"""The environment variable with the seconds that a job waits before it starts: it is tried again after a failure."""
+
+
+def wait() -> None:
+    """Wait as long as the engine asks for."""
+    given = os.environ.pop(WAIT, "")
+    if given.isdecimal():
+        time.sleep(int(given))
+
+
+def time_limit_s(stage: str, asked: float | None = None) -> float:
     """The time limit of a stage's jobs.
 
+    :param asked: the limit in the study, in seconds
     :raises StepError: when the environment variable is not a positive number
     """
     given = os.environ.get(TIME_LIMIT)
     if not given:
-        return STAGES[stage].hours * 3600.0
+        return STAGES[stage].hours * 3600.0 if asked is None else asked
     try:
         hours = float(given)
     except ValueError:
@@ -47,11 +60,13 @@ def limited(limit_s: float) -> Iterator[None]:
     If the job does not react, because a library never returns, the process ends with a traceback of where it is.
     """
 
+    limit = f"{limit_s / 3600:g} hours" if limit_s >= 3600 else f"{limit_s:g} s"
+
     def stop(number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGALRM:
             raise StoppedError(
-                f"stopped: it took longer than its time limit of {limit_s / 3600:g} hours; if it did not hang, set "
-                f"{TIME_LIMIT} to more hours"
+                f"stopped: it took longer than its time limit of {limit}; if it did not hang, set more `time` in "
+                f"`execution.resources`, or {TIME_LIMIT} to more hours"
             )
         raise StoppedError(f"stopped by {signal.Signals(number).name}")
 

@@ -25,7 +25,7 @@ from mmc.files import Folder
 from mmc.jobs.job import KEPT, StepJob, read_json, write_json
 from mmc.jobs.record import RECORD, Record
 from mmc.jobs.seeds import seed_generators
-from mmc.jobs.steps.limits import StoppedError, end_with_engine, limited, time_limit_s
+from mmc.jobs.steps.limits import StoppedError, end_with_engine, limited, time_limit_s, wait
 from mmc.jobs.steps.reasons import full_disk, reason
 from mmc.jobs.tracking.tracker import Tracker, tracker
 from mmc.jobs.versions import versions
@@ -64,6 +64,7 @@ def main(argv: Sequence[str]) -> int:
         failed because the disk is full
     """
     end_with_engine()
+    wait()
     try:
         command = _parse(argv)
     except _UsageError as error:
@@ -115,12 +116,12 @@ def _run(command: _Command) -> None:
 
     :raises Exception: the step's exception; the output is removed
     """
-    entry, threads = _configuration(command)
+    entry, threads, limit = _configuration(command)
     for variable in THREAD_LIMITS:
         os.environ[variable] = str(threads)
     lock = command.out.with_name(f".{command.out.name}.lock")
     claimed = held(lock, "mmc step", wait_s=math.inf, waiting=log.info, unlocked=log.warning)
-    with limited(time_limit_s(command.stage)), claimed as claim:
+    with limited(time_limit_s(command.stage, limit)), claimed as claim:
         if claim.waited and _is_finished(command, entry.fingerprint):
             log.info("%s[%s] was done by another process", command.stage, command.job)
             return
@@ -183,8 +184,8 @@ def _is_finished(command: _Command, fingerprint: str) -> bool:
         return False
 
 
-def _configuration(command: _Command) -> tuple[JobEntry, int]:
-    """The job's entry and the number of threads of a stage's configuration file."""
+def _configuration(command: _Command) -> tuple[JobEntry, int, float | None]:
+    """The job's entry, and the number of threads and the time limit of the stage, of a configuration file."""
     try:
         config = reading.read_json(command.config)
         if config["stage"] != command.stage:
@@ -194,7 +195,7 @@ def _configuration(command: _Command) -> tuple[JobEntry, int]:
         entry = job_entry(config, command.job)
         if os.environ.get(FINGERPRINT, entry.fingerprint) != entry.fingerprint:
             raise StepError(f"{command.config} has changed since the engine started: start it again")
-        return entry, int(config["threads"])
+        return entry, int(config["threads"]), config.get("time_s")
     except OSError as error:
         raise StepError(f"cannot read the configuration {command.config}: {error.strerror}") from error
     except (ValueError, TypeError, LookupError) as error:

@@ -21,6 +21,7 @@ CHOSEN = {
     *("samples", "validation_samples", "sample_only_from_closest_benchmark"),
     *("search", "sampler", "criterion", "best"),
     *("luminosity_pb", "theta_true", "include_xsec", "confidence_levels", "score_bins"),
+    *("combination", "floating"),
 }
 """Entries of records and settings that are choices, not results. They become parameters of a run; all other numbers are
 metrics."""
@@ -76,7 +77,8 @@ def summarise(folder: Path) -> Entry:
     Settings that all limits share are included if the events are not in groups.
     """
     results = read_json(folder / REPORT.record)
-    records, shared = [*results["baselines"], *results["methods"]], results["evaluation"] or {}
+    combined = [entry for entry in results.get("combinations", ()) if "grid" in entry]
+    records, shared = [*results["baselines"], *results["methods"], *combined], results["evaluation"] or {}
     metrics = {
         f"{part}.{level}/{limits['name']}": fraction
         for limits in records

@@ -1,6 +1,9 @@
+from typing import Any, cast
+
 import numpy as np
 import pytest
-from mmc.jobs.statistics.closure.tests.joint import joint_figures, regression
+from mmc.jobs.statistics.closure.declaration import significance
+from mmc.jobs.statistics.closure.tests.joint import SLOPE, TEST, joint_figures, regression
 
 
 def test_the_joint_quantity_changes_as_much_as_a_perfect_estimate_and_the_other_way_round_it_does_not() -> None:
@@ -39,3 +42,17 @@ def test_an_estimate_that_is_always_the_same_has_no_slope() -> None:
     figures = joint_figures("ratio", [nothing, some, worse])
     assert figures is not None
     assert (figures["slope"], figures["correlation"]) == (0.9, 0.5)
+
+
+def test_the_largest_of_many_deviations_is_as_significant_as_a_single_one() -> None:
+    """A slope that is 2.5 standard errors beyond the tolerance is a matter of chance among ten, but not alone."""
+
+    def verdict(n: int) -> str:
+        off = {"correlation": 0.9, "slope": 1.0 + SLOPE["ratio"] + 2.5 * 0.02, "slope_error": 0.02}
+        right = off | {"slope": 1.0}
+        return TEST.grade({"joint": joint_figures("ratio", [off, *[right] * (n - 1)])}, cast(Any, None))[0]
+
+    assert [verdict(n) for n in (1, 10)] == ["doubtful", "passed"]
+    random = np.random.default_rng(8).standard_normal((100_000, 10))
+    k = significance(10)["doubtful"][0]
+    assert (np.abs(random).max(axis=1) > k).mean() == pytest.approx(0.0455, abs=0.003)

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.closure.registry import TESTS
+from mmc.jobs.statistics.closure.tests.area import area_figures
 from mmc.jobs.statistics.closure.tests.mean_score import mean_score
 from mmc.jobs.statistics.closure.verdict import Verdict, grade, judge
 from mmc.jobs.statistics.limits import Limits
@@ -30,13 +32,16 @@ def verdict(
     error: float = 0.001,
     true: float = 0.0,
     unfilled: float | None = None,
+    sparse: float = 0.0,
     **figures: Any,
 ) -> Verdict:
     """The verdict on a Gaussian likelihood around the point (``true``, 0), with figures of further tests."""
     difference = problem.points - np.array([true, 0.0])
     limits = problem.limits(-0.1 * np.square(difference).sum(axis=1))
     ratio = None if mean is None else MeanRatio(np.broadcast_to(mean, len(problem.points)), np.full(442, error))
-    evidence = Evidence(problem, limits, mean_ratio=ratio, unfilled=unfilled)
+    evidence = Evidence(
+        problem, limits, mean_ratio=ratio, unfilled=unfilled, sparse=None if unfilled is None else sparse
+    )
     assert set(figures) <= {test.name for test in TESTS}
     return grade(judge(evidence).figures | figures, evidence)
 
@@ -98,6 +103,14 @@ def test_data_in_bins_without_simulated_events_are_doubtful(problem: LimitProble
     assert verdict(problem, 1.0, unfilled=0.009).verdict == "passed"
 
 
+def test_bins_with_few_events_make_limits_too_strong(problem: LimitProblem) -> None:
+    """As 4,000 events in 5^7 cells of the score of seven parameters, whose limits are 7 % too strong."""
+    found = verdict(problem, 1.0, unfilled=0.0, sparse=0.7)
+    assert found.verdict == "doubtful"
+    assert "70% of the cross section is in bins with fewer than 10 effective events" in found.reasons[0]
+    assert verdict(problem, 1.0, unfilled=0.0, sparse=0.4).verdict == "passed"
+
+
 def test_a_region_between_the_points_of_the_grid_is_not_resolved(problem: LimitProblem) -> None:
     at, between = (
         problem.limits(-1e9 * np.square(problem.points - best).sum(axis=1))
@@ -149,6 +162,17 @@ def test_slopes(problem: LimitProblem, of: str, slope: float, error: float, expe
 )
 def test_areas(problem: LimitProblem, ratio: float, error: float, expected: str) -> None:
     assert verdict(problem, 1.0, area={"ratio": ratio, "error": error}).verdict == expected
+
+
+@pytest.mark.parametrize(("own", "of_truth", "ratio"), [(0.1, 0.06, 1.0), (0.3, 0.06, 1.5), (0.1, 0.3, 2.0 / 3.0)])
+def test_areas_that_the_grid_does_not_resolve_are_the_same(own: float, of_truth: float, ratio: float) -> None:
+    """A grid of five points."""
+    area = SimpleNamespace(allowed_area=lambda _: of_truth, allowed=lambda _: np.array([True]))
+    problem = SimpleNamespace(levels=(0.95,), grid=SimpleNamespace(points=np.zeros(5)), limits=lambda _, rate: area)
+    evidence = SimpleNamespace(problem=problem, rate=True, tested_area=own, tested_areas_left_out=[own] * 20)
+    truth = SimpleNamespace(asimov=SimpleNamespace(mean=None, jackknife=lambda: [None] * 20))
+    found = area_figures(cast(Any, evidence), cast(Any, truth))
+    assert found["ratio"] == pytest.approx(ratio) and found["error"] == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize(

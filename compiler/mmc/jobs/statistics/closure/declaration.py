@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scipy.special import ndtri
+
 from mmc.jobs.statistics.closure.evidence import Evidence
 
 PASSED, DOUBTFUL, FAILED = VERDICTS = ("passed", "doubtful", "failed")
@@ -12,6 +14,19 @@ OBSERVED = "observed"
 """The family of all limits from observed events."""
 SIGNIFICANCE = {FAILED: (3.0, 0.0027), DOUBTFUL: (2.0, 0.0455)}
 """For each verdict, a number of standard errors and the two-sided probability of a larger deviation."""
+
+
+def significance(n: int) -> dict[str, tuple[float, float]]:
+    """:data:`SIGNIFICANCE` of the most significant of ``n`` deviations: the chance that any of them is larger is that
+    of a single deviation (Šidák 1967, doi:10.1080/01621459.1967.10482935), or less if they are correlated.
+
+    >>> [round(k, 2) for k, _ in significance(10).values()]
+    [3.64, 2.83]
+    """
+    each = {verdict: 1.0 - (1.0 - p_value) ** (1.0 / n) for verdict, (_, p_value) in SIGNIFICANCE.items()}
+    return {verdict: (float(ndtri(1.0 - 0.5 * p_value)), p_value) for verdict, p_value in each.items()}
+
+
 WIDTH = 0.1
 """-2 ln λ may be too large by this fraction. In two dimensions the area of a region is then a tenth too small."""
 

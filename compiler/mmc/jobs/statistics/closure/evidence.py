@@ -52,6 +52,8 @@ class Evidence:
     """Whether the rate may be part of the likelihood; the problem must include the rate as well."""
     unfilled: float | None = None
     """The fraction of the data in bins without simulated events; None if there are no bins."""
+    sparse: float | None = None
+    """The part of the cross section in bins with few simulated events; None if there are no bins."""
     mean_ratio: MeanRatio | None = None
     """The mean of the ratio that the likelihood uses."""
     scores: Scores | None = None

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.closure.declaration import DOUBTFUL, FAILED, PASSED, SIGNIFICANCE
+from mmc.jobs.statistics.closure.declaration import DOUBTFUL, FAILED, PASSED, SIGNIFICANCE, significance
 from mmc.jobs.statistics.closure.evidence import Compared
 from mmc.jobs.statistics.histograms import quantiles
 
@@ -36,6 +36,8 @@ class Reweighted:
     """Probabilities at the denominator times estimated ratios, with sum 1."""
     simulated: Array
     """Probabilities at the point, with sum 1."""
+    denominator: Array
+    """Probabilities at the denominator, over the mean estimated ratio."""
 
     @classmethod
     def each(cls, compared: Compared | None) -> Iterator["Reweighted"]:
@@ -48,7 +50,8 @@ class Reweighted:
         for label, joint, ratio in zip(compared.labels, compared.joint, compared.estimated, strict=True):
             estimated, simulated = compared.probabilities * ratio, compared.probabilities * joint
             if estimated.sum() > 0.0 and simulated.sum() > 0.0 and np.ptp(ratio) > ROUNDING * ratio.mean():
-                yield cls(label, ratio, estimated / estimated.sum(), simulated / simulated.sum())
+                own = compared.probabilities / estimated.sum()
+                yield cls(label, ratio, estimated / estimated.sum(), simulated / simulated.sum(), own)
 
     @property
     def difference(self) -> Array:
@@ -118,7 +121,7 @@ def verdict_on(entries: Sequence[Mapping[str, Any]], threshold: float) -> tuple[
 
     :param threshold: -2 ln λ on the contour; the verdict is doubtful if the errors cannot show such a difference
     """
-    for verdict, (k, _) in SIGNIFICANCE.items():
+    for verdict, (k, _) in significance(len(entries)).items():
         for entry in entries:
             if entry["chi_square"] > VISIBLE + k * entry["error"]:
                 return verdict, entry

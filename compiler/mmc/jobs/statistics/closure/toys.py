@@ -27,7 +27,7 @@ import numpy.typing as npt
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.between_points import highest
 from mmc.jobs.statistics.jackknife import GROUPS, by_group, group_sums
-from mmc.jobs.statistics.limits import Limits, effective_size
+from mmc.jobs.statistics.limits import Grid, Limits, effective_size
 from mmc.jobs.statistics.problem import LimitProblem
 
 TOYS, FEWEST = 400, 100
@@ -138,20 +138,24 @@ class Toys:
         """
         sums = self._sums[:, k * self.population.toys : (k + 1) * self.population.toys].astype(float)
         problem = self.population.problem
-        n, rate = problem.expected[self.population.probes[k]], rate and bool(problem.include_xsec)
-        asimov = minus_2_log(problem, n * self._asimov[:, [k]], np.array([n]), rate=rate)[:, 0]
-        return minus_2_log(problem, sums, self._sizes[k], rate=rate), asimov
+        n, expected = problem.expected[self.population.probes[k]], problem.expected
+        mu = expected if rate and problem.include_xsec else None
+        asimov = minus_2_log(mu, n * self._asimov[:, [k]], np.array([n]))[:, 0]
+        return minus_2_log(mu, sums, self._sizes[k]), asimov
 
 
-def minus_2_log(problem: LimitProblem, sums: Array, sizes: Array, *, rate: bool) -> Array:
-    """-2 ln L at all points, for data sets with sums of log ratios (points, sets) and numbers of events (sets,)."""
-    if rate:
-        mu = problem.expected[:, np.newaxis]
+def minus_2_log(expected: Array | None, sums: Array, sizes: Array) -> Array:
+    """-2 ln L at all points, for data sets with sums of log ratios (points, sets) and numbers of events (sets,).
+
+    :param expected: the expected numbers of events, shape (points,); None without the rate
+    """
+    if expected is not None:
+        mu = expected[:, np.newaxis]
         positive = mu > 0.0
         sums = np.where(positive, sums + sizes * np.log(np.where(positive, mu, 1.0)) - mu, -np.inf)
     return np.asarray(-2.0 * sums)
 
 
-def lowest(problem: LimitProblem, minus_2_log: Array) -> Array:
+def lowest(grid: Grid, minus_2_log: Array) -> Array:
     """The smallest -2 ln L of each data set, between the points of the grid as in limits: (points, sets) to (sets,)."""
-    return -2.0 * highest(-0.5 * minus_2_log, problem.grid.shape)
+    return -2.0 * highest(-0.5 * minus_2_log, grid.shape)

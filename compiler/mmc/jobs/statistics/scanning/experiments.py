@@ -3,6 +3,9 @@
 The events are the test events and those that make the likelihood, as for critical values from toys
 (:mod:`mmc.jobs.statistics.neyman`): in every experiment each of them has a random weight with an exponential
 distribution, a Bayesian bootstrap, because they are themselves one draw from nature.
+
+Nuisance parameters are nominal in the experiments that nominal limits are tried on. For limits that fit them, every
+experiment has values of its own, from their constraints: normal numbers of width 1.
 """
 
 from collections.abc import Iterator
@@ -14,7 +17,7 @@ from mmc.compiler.settings.limits import Experiments
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.closure.toys import MOST_LEFT_OUT
-from mmc.jobs.statistics.neyman import nature_of
+from mmc.jobs.statistics.neyman import effects_on_nature, nature_of
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.density import Density, Shape
@@ -36,16 +39,16 @@ def run_experiments(
     rates = {"": bool(own.include_xsec)} | ({"without_rate": False} if own.include_xsec == "both" else {})
     found: dict[str, list[tuple[Array, Array, bool, bool, int]]] = {}
     dofs = {}
-    for data, probabilities, n in _experiments(own, simulation, point, settings, random):
+    for varied, data, probabilities, n in _experiments(own, simulation, point, settings, random):
         shape = density.shape(data, probabilities) if n else Shape(lambda points, _: np.zeros(len(points)))
+        if varied and shape.gain is None:
+            continue
+        shape = shape if varied else replace(shape, gain=None)
         for name, rate in rates.items():
-            variants = {name: replace(shape, gain=None)}
-            if shape.gain is not None:
-                variants["_".join(filter(None, [name, "with_systematics"]))] = shape
-            for kind, variant in variants.items():
-                surface = Surface(simulation, variant, float(n), rate)
-                dofs[kind] = own.dof(rate=rate)
-                found.setdefault(kind, []).append((*_fit(surface, box, point), n))
+            kind = "_".join(filter(None, [name, "with_systematics" if varied else ""]))
+            dofs[kind] = own.dof(rate=rate)
+            surface = Surface(simulation, shape, float(n), rate)
+            found.setdefault(kind, []).append((*_fit(surface, box, point), n))
     return {
         kind: Fitted(
             settings=settings,
@@ -63,8 +66,11 @@ def run_experiments(
 
 def _experiments(
     own: LimitProblem, simulation: Simulation, point: Array, settings: Experiments, random: np.random.Generator
-) -> Iterator[tuple[Events, Array, int]]:
-    """The different events of each experiment, their fractions of all events, and the number of all events."""
+) -> Iterator[tuple[bool, Events, Array, int]]:
+    """Whether nuisance parameters are drawn, the different events, their fractions of all, and the number of all.
+
+    Each experiment comes at nominal values, and then with drawn nuisance parameters, if the problem has them.
+    """
     nature, row = nature_of(own), own.file.coefficients(point[np.newaxis])[0]
     expected = float(row @ simulation.rates)
     probabilities = nature.probabilities(row)
@@ -75,13 +81,22 @@ def _experiments(
             "contain: remove `toys`"
         )
     probabilities = np.maximum(probabilities, 0.0) / np.maximum(probabilities, 0.0).sum()
-    for _ in range(settings.repeat):
-        weights = probabilities * random.standard_exponential(len(probabilities))
+    effects = effects_on_nature(own)
+    own_random = random.spawn(1)[0]
+
+    def drawn(weights: Array, random: np.random.Generator) -> tuple[Events, Array, int]:
         total = float(weights.sum())
         n = int(random.poisson(expected * total)) if settings.events == "poisson" else round(expected)
         counts = random.multinomial(n, weights / total)
-        drawn = np.flatnonzero(counts)
-        yield Events(nature.x[drawn], nature.weights[drawn]), counts[drawn] / max(n, 1), n
+        events = np.flatnonzero(counts)
+        return Events(nature.x[events], nature.weights[events]), counts[events] / max(n, 1), n
+
+    for _ in range(settings.repeat):
+        weights = probabilities * random.standard_exponential(len(probabilities))
+        yield False, *drawn(weights, random)
+        if effects is not None:
+            nu = own_random.standard_normal(len(effects[0]))
+            yield True, *drawn(weights * np.exp(nu @ effects[0] + nu**2 @ effects[1]), own_random)
 
 
 def _fit(surface: Surface, box: Box, point: Array) -> tuple[Array, Array, bool, bool]:

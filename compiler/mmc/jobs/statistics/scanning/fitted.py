@@ -56,9 +56,15 @@ def _scanned(problem: LimitProblem, own: LimitProblem, density: Density, box: Bo
         log.info("%s: %d scans, best fit %s", name or "expected", len(problem.scans), found[name].best_fit)
     if not isinstance(problem.grid, Cloud):
         return replace(problem, scanned=found)
-    places = np.concatenate([*_places(box, found.values(), max(problem.levels))])
+    places = region_of(box, found.values(), max(problem.levels))
     cloud = Cloud.among(box, list(problem.grid.axes), problem.grid.center, places)
     return replace(problem, scanned=found, grid=cloud)
+
+
+def region_of(box: Box, found: Iterable[Scans], level: float) -> Array:
+    """Points in the confidence region of the first of some likelihoods, and the best fits of all; where limits have no
+    grid."""
+    return np.concatenate([*_places(box, found, level)])
 
 
 def _places(box: Box, found: Iterable[Scans], level: float) -> Iterable[Array]:

@@ -135,6 +135,14 @@ class Scans:
         return sum(curve.failed for curve in self.curves)
 
     @property
+    def problems(self) -> list[str]:
+        """What a reader of the limits must know of the fits, in words."""
+        found = self.fit.problems(self.names)
+        if self.failed:
+            found.append(f"the fits at {self.failed} of {self.points:,} points of the scans did not converge")
+        return found
+
+    @property
     def open_parameters(self) -> list[str]:
         """The parameters whose intervals reach an end of the range."""
         return [

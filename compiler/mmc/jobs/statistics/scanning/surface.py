@@ -11,10 +11,9 @@ from mmc.jobs.statistics.scanning.density import Density, Shape
 
 
 @dataclass(frozen=True)
-class Simulation:
+class SimulatedSums:
     """Sums over the simulated events, from which rates and the statistical error of the simulation follow."""
 
-    file: EventFile
     rates: Array
     """Expected events at the benchmarks, shape (benchmarks,)."""
     sums: Array
@@ -23,11 +22,11 @@ class Simulation:
     """Sums of the products of two weights, shape (benchmarks, benchmarks); None if limits do not include this error."""
 
     @classmethod
-    def of(cls, problem: LimitProblem) -> "Simulation":
+    def from_problem(cls, problem: LimitProblem) -> "SimulatedSums":
         """The sums of a problem."""
         template = problem.simulated.template
         products = template.products[0] if problem.expects_simulation else None
-        return cls(problem.file, problem.luminosity * problem.rate_sums, template.sums[0], products)
+        return cls(problem.luminosity * problem.rate_sums, template.sums[0], products)
 
     def per_simulated(self, coefficients: Array, n: float) -> Array:
         """N/n for N events of data, from morphing coefficients (points, benchmarks); shape (points,)."""
@@ -36,6 +35,19 @@ class Simulation:
         squares = np.einsum("pi,ij,pj->p", coefficients, self.products, coefficients)
         sums = np.square(coefficients @ self.sums)
         return np.asarray(np.divide(n * squares, sums, out=np.zeros(len(sums)), where=sums > 0.0))
+
+
+@dataclass(frozen=True)
+class Simulation(SimulatedSums):
+    """The same, with the file that knows the morphing."""
+
+    file: EventFile
+
+    @classmethod
+    def of(cls, problem: LimitProblem) -> "Simulation":
+        """The sums of a problem."""
+        sums = SimulatedSums.from_problem(problem)
+        return cls(sums.rates, sums.sums, sums.products, problem.file)
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,10 @@ read its output.
 
 Each job writes the folder DIR/STAGE/JOB; what it prints goes to DIR/STAGE/JOB.out. DIR/events.log has a line for
 everything that happens: start, done, skip (done before), again (done before, but runs again: the reason is at the end
-of the line) or fail (the exit code is at the end), then stage, job and seconds.
+of the line), fail or retry (the exit code is at the end; it is tried again), then stage, job and seconds.
 
-A job that takes longer than the time limit of its stage (hours to weeks) is stopped. The environment variable
-MMC_TIME_LIMIT sets another limit for all jobs, in hours.
+A job that takes longer than the time limit of its stage (that of the study, or hours to weeks) is stopped. The
+environment variable MMC_TIME_LIMIT sets another limit for all jobs, in hours.
 END
 }
 
@@ -70,6 +70,10 @@ declare -A memory=(
   [train]=382
   [evaluate]=383
   [baselines]=383
+)
+
+# How often a job of a stage is tried again that fails, where the study says so.
+declare -A retries=(
 )
 
 # jobs.tsv has a row for each job, in an order in which they can run: stage, job, fingerprint, the number of jobs that
@@ -204,14 +208,17 @@ note() {
     "${4:+ $4}" >&3
 }
 
+# Start the job in row $1; if it has failed before, it waits first, and its log goes on.
 launch() {
-  local log=$out/${stages[$1]}/${jobs[$1]}.out
+  local tried=${tries[$1]-0} log=$out/${stages[$1]}/${jobs[$1]}.out
   prepare "$1"
   tick
   started[$1]=$clock
   note start "$1" 0
   [[ -L $log || (-e $log && ! -f $log) ]] && rm -f -- "$log" # a FIFO would be waited for
-  MMC_FINGERPRINT=${fingerprints[$1]} "${argv[@]}" </dev/null >"$log" 2>&1 3>&- &
+  ((tried)) || : >"$log"
+  MMC_WAIT_S=$((tried ? 10 << (tried - 1) : 0)) MMC_FINGERPRINT=${fingerprints[$1]} "${argv[@]}" </dev/null >>"$log" \
+    2>&1 3>&- &
   running[$1]=$!
   ((signals)) && kill -TERM "$!" # it came while the job was being started
   ((busy += ${cores[${stages[$1]}]}, held += ${memory[${stages[$1]}]-0}))
@@ -266,6 +273,13 @@ settle() {
     return
   fi
   (($2)) || how='exit code 0, but without the output of this job'
+  if ((signals == 0 && ${tries[$1]-0} < ${retries[${stages[$1]}]-0} && $2 != 2)); then
+    note retry "$1" "$seconds" "$2"
+    printf 'run.sh: %s failed with %s%s and is tried again\n' "$what" "$how" "$(reason "$2")" | tee -a -- "$log" >&2
+    ((tries[$1] += 1))
+    launch "$1"
+    return
+  fi
   note fail "$1" "$seconds" "$2"
   ((signals)) && return
   ((++failures))
@@ -467,7 +481,7 @@ PATH=$(anchored "$PATH")
 [[ -z ${PYTHONPATH-} ]] || PYTHONPATH=$(anchored "$PYTHONPATH")
 [[ ${BASH_SOURCE[0]} == */* ]] && { cd -P -- "${BASH_SOURCE[0]%/*}/" || die "cannot enter the folder of run.sh"; }
 [[ -n $n_cores ]] || n_cores=$(unset OMP_NUM_THREADS OMP_THREAD_LIMIT && nproc 2>/dev/null) || n_cores=1
-argv=() clock=0 started=() running=() # by row: the time of the start, and the process of a job that is running
+argv=() clock=0 started=() running=() tries=() # by row: the time of the start, and the process of a job that is running
 measure
 busy=0 held=0 done=0 failures=0 signals=0 status=0
 if [[ -z $dry ]]; then

@@ -30,12 +30,13 @@ outputs() {
   done
 }
 
-# Set stage, job, fingerprint and argv, the command, to those of row $1.
+# Set stage, job, fingerprint, retries and argv, the command, to those of row $1.
 # shellcheck disable=SC2016 # names of files may hold anything
 prepare() {
   local line
   mapfile -t -s "$1" -n 1 line <jobs.tsv
   IFS=$'\t' read -r stage job fingerprint _ <<<"${line-}"
+  retries=0
   case $stage in
     configure)
       argv=(mmc step configure --config config/configure.json --job "$job" --out "$out"/configure/"$job")
@@ -88,21 +89,28 @@ finished() {
   [[ $record == *"\"$fingerprint\""* ]]
 }
 
-# Run the prepared job, unless it is done. What it prints goes to out/STAGE/JOB.out, and the exit code of one that fails.
+# Run the prepared job, unless it is done; if it fails, try it as often again as the study says. What it prints goes to
+# out/STAGE/JOB.out, and the exit code of one that fails.
 run() {
-  local log=$out/$stage/$job.out code
+  local log=$out/$stage/$job.out code tried
   ! finished || return 0
   if [[ -L $out/$stage ]] || ! mkdir -p -- "$out/$stage"; then
     echo "task.sh: cannot write into $out/$stage" >&2
     return 3
   fi
   [[ -L $log || (-e $log && ! -f $log) ]] && rm -f -- "$log" # a FIFO would be waited for
-  MMC_ENGINE=$$ MMC_FINGERPRINT=$fingerprint "${argv[@]}" </dev/null >"$log" 2>&1
-  code=$?
-  if ((code == 0)) && ! finished; then
-    echo "task.sh: ${stage}[$job] ended without its output" >>"$log"
-    code=3
-  fi
+  : >"$log"
+  for ((tried = 0; ; ++tried)); do
+    MMC_WAIT_S=$((tried ? 10 << (tried - 1) : 0)) MMC_ENGINE=$$ MMC_FINGERPRINT=$fingerprint "${argv[@]}" </dev/null \
+      >>"$log" 2>&1
+    code=$?
+    if ((code == 0)) && ! finished; then
+      echo "task.sh: ${stage}[$job] ended without its output" >>"$log"
+      code=3
+    fi
+    ((code && code != 2 && tried < retries)) || break
+    echo "task.sh: exit code $code, it is tried again" >>"$log"
+  done
   if ((code)); then
     echo "task.sh: exit code $code" >>"$log"
     printf 'task.sh: %s[%s] failed with exit code %d; what it printed is in %s, at the end:\n' \
@@ -112,7 +120,7 @@ run() {
   return "$code"
 }
 
-dry='' status=0 argv=() stage='' job='' fingerprint=''
+dry='' status=0 retries=0 argv=() stage='' job='' fingerprint=''
 if [[ ${1-} == -n ]]; then
   dry=yes
 elif [[ ${1-} != t221474614587fd8 ]]; then

@@ -8,7 +8,7 @@ from scipy.special import ndtr
 
 from mmc.compiler.catalogue.methods import RATIO
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.closure.declaration import PASSED, SIGNIFICANCE, ClosureTest, Figures
+from mmc.jobs.statistics.closure.declaration import PASSED, ClosureTest, Figures, significance
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.reweighted import VISIBLE, Reweighted, point_words
 
@@ -89,7 +89,7 @@ def _part_below(values: Array, weights: Array) -> Array:
 
 def grade(figures: Figures, _evidence: Evidence) -> tuple[str, str]:
     """The verdict, and the reason if it is not 'passed'."""
-    for verdict, (k, _) in SIGNIFICANCE.items():
+    for verdict, (k, _) in significance(len(figures["classified"])).items():
         for entry in figures["classified"]:
             area, error = entry["area"], entry["error"]
             if area > entry["tolerance"] + k * error:
@@ -118,7 +118,7 @@ TEST = ClosureTest(
     discriminant learns to tell the test events of the denominator, weighted by the estimated ratio to a point, from
     events at this point, and is tested on the other half of the events. It knows in which of {BINS} bins each
     observable is, and the products of the ranks of two observables. If the ratio is right, the area under its curve
-    (AUC) is 1/2. The test fails (k = 3) or is doubtful (k = 2) if the area is larger by k standard
+    (AUC) is 1/2. The test fails (k ≥ 3) or is doubtful (k ≥ 2) if the area is larger by k standard
     errors than Φ(σ / √2) with σ² = {VISIBLE} / N: so large is it if ln r is wrong by σ, and N expected events show
     {VISIBLE} in χ². The errors are those of the differences of the weights, as both samples have the same events.
     """,

@@ -11,11 +11,11 @@ from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.declaration import (
     DOUBTFUL,
     PASSED,
-    SIGNIFICANCE,
     WIDTH,
     ClosureTest,
     Figures,
     percent,
+    significance,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.toys import MOST_LEFT_OUT, TOYS, Toys, lowest
@@ -62,8 +62,8 @@ def coverage_figures(
     result = []
     for k, probe in enumerate(population.probes):
         q, curve = toys.minus_2_log(k, rate=rate)
-        q = q[probe] - lowest(problem, q)
-        centre = float(curve[probe] - lowest(problem, curve))
+        q = q[probe] - lowest(problem.grid, q)
+        centre = float(curve[probe] - lowest(problem.grid, curve))
         half_step = _half_step(problem, curve, problem.points[probe])
         for level in problem.levels:
             widening = 1.0 + float(per_simulated[probe])
@@ -114,7 +114,7 @@ def _half_step(problem: LimitProblem, curve: Array, point: Array) -> float:
 def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
     """The verdict, and the reason if it is not 'passed'."""
     dof = evidence.limits.dof
-    for verdict, (k, p_value) in SIGNIFICANCE.items():
+    for verdict, (k, p_value) in significance(len(figures["coverage"])).items():
         for entry in figures["coverage"]:
             non_centrality = entry["non_centrality"] + entry["half_step"]
             explained = min(non_centrality, entry["nu"] * float(chdtri(dof, p_value)))
@@ -190,10 +190,10 @@ TEST = ClosureTest(
     So even the coverage of an exact ratio may be too small: -2 ln λ of the true point follows a non-central χ²
     distribution. The non-centrality is taken from the Asimov data, to half a step of the grid, as far as the numbers of
     both kinds of events explain it. The statistical error of the width of -2 ln λ, from a jackknife, is added to the
-    binomial error in quadrature. The test is doubtful if events with negative weights, which no toy can contain, are
-    more than {percent(MOST_LEFT_OUT)} of the cross section. With `confidence: toys`, the limits are those with critical
-    values from toys, which are other toys than these. Coverage above the confidence level passes: such limits are
-    correct, but not the strongest.
+    binomial error in quadrature. The significance is that of the smallest coverage of all points and levels. The test
+    is doubtful if events with negative weights, which no toy can contain, are more than {percent(MOST_LEFT_OUT)} of the
+    cross section. With `confidence: toys`, the limits are those with critical values from toys, which are other toys
+    than these. Coverage above the confidence level passes: such limits are correct, but not the strongest.
     """,
     schema={
         "coverage": {

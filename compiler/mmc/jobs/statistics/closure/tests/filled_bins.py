@@ -6,14 +6,15 @@ from mmc.compiler.catalogue.baselines import HISTOGRAM
 from mmc.compiler.catalogue.methods import SCORE
 from mmc.jobs.statistics.closure.declaration import DOUBTFUL, PASSED, ClosureTest, Figures, percent
 from mmc.jobs.statistics.closure.evidence import Evidence
+from mmc.jobs.statistics.histograms import FEW, MOST_SPARSE
 
 UNFILLED = 0.01
 """The largest fraction of the data in bins without simulated events, which the likelihood ignores."""
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:
-    """The fraction; null where there are no bins."""
-    return {"unfilled": evidence.unfilled}
+    """Both fractions; null where there are no bins."""
+    return {"unfilled": evidence.unfilled, "sparse": evidence.sparse}
 
 
 def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
@@ -22,6 +23,10 @@ def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
     if figures["unfilled"] > UNFILLED:
         reason = f"{figures['unfilled']:.1%} of the data are in bins without simulated events and are ignored"
         return DOUBTFUL, f"{reason}: use fewer bins, or generate more events"
+    if figures["sparse"] > MOST_SPARSE:
+        reason = f"{figures['sparse']:.0%} of the cross section is in bins with fewer than {FEW:g} effective events"
+        advice = "use fewer bins, a method without bins such as derivatives, or generate more events"
+        return DOUBTFUL, f"{reason}, so limits are too strong: {advice}"
     return PASSED, ""
 
 
@@ -30,18 +35,27 @@ TEST = ClosureTest(
     place=70,
     families=(HISTOGRAM.name, SCORE.name),
     demand="the data are in bins of the histogram that have simulated events",
-    tolerance=f"{percent(UNFILLED)} of the data",
+    tolerance=f"{percent(UNFILLED)} of the data, and half of the cross section in bins with few events",
     explanation=f"""
     A bin whose template is empty or negative at the reference, or at a point of the grid where events are expected,
     has no likelihood ratio, so its data are ignored. The test is doubtful if more than {percent(UNFILLED)} of the
     expected or of the observed events are in such bins.
+
+    A bin with a single simulated event has the likelihood of that event with all that is known of it, more than its
+    observables tell. So the test is doubtful, too, if more than {percent(MOST_SPARSE)} of the cross section is in bins
+    with fewer than {FEW:g} effective events, as for the score of many parameters.
     """,
     schema={
         "unfilled": {
             "description": "Fraction of the data, expected or observed, in bins without simulated events; null where "
             "there are no bins.",
             "oneOf": [{"type": "null"}, {"$ref": "#/definitions/fraction"}],
-        }
+        },
+        "sparse": {
+            "description": f"Part of the cross section in bins with fewer than {FEW:g} effective events; null where "
+            "there are no bins.",
+            "type": ["number", "null"],
+        },
     },
     measure=measure,
     grade=grade,

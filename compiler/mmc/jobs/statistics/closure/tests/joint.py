@@ -33,6 +33,7 @@ from mmc.jobs.statistics.closure.declaration import (
     Column,
     Figures,
     figures_or_null,
+    significance,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.tables import number
@@ -90,7 +91,7 @@ def grade(figures: Figures, _evidence: Evidence) -> tuple[str, str]:
     """The verdict, and the reason if it is not 'passed'."""
     of = figures["joint"]["of"]
     known = [entry for entry in figures["joint"]["each"] if entry["slope"] is not None]
-    for verdict, (k, _) in SIGNIFICANCE.items():
+    for verdict, (k, _) in significance(len(known)).items():
         for entry in known:
             slope, error = entry["slope"], entry["slope_error"]
             if abs(slope - 1.0) > SLOPE[of] + k * error:
@@ -140,9 +141,10 @@ TEST = ClosureTest(
     likewise for scores at the reference ([arXiv:1805.00020](https://arxiv.org/abs/1805.00020)). So the regression of
     the joint on the estimated quantity must have the slope 1. The slope of ratios may differ from 1 by
     {SLOPE["ratio"]}, which changes an area in two dimensions by as much. The slope of scores may differ from 1 by
-    {SLOPE["score"]}: histograms of the score are filled with simulated events, so a factor in the score does not
-    change the likelihood. The test is doubtful when three standard errors are larger than 1. The correlation shows the
-    information lost because the latent variables are not observed and because training is imperfect; it is not a test.
+    {SLOPE["score"]}: histograms of the score are filled with simulated events, so a factor in the score does not change
+    the likelihood. The significance is that of the largest deviation of all. The test is doubtful when three standard
+    errors are larger than 1. The correlation shows the information lost because the latent variables are not observed
+    and because training is imperfect; it is not a test.
     """,
     schema={
         "joint": figures_or_null(

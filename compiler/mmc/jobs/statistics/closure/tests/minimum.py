@@ -24,7 +24,7 @@ def measure(evidence: Evidence) -> dict[str, Any]:
     return {
         "minimum": {
             "converged": scans.fit.converged,
-            "problems": scans.fit.problems(scans.names),
+            "problems": scans.problems,
             "points": scans.points,
             "not_converged": scans.failed,
         }
@@ -35,13 +35,8 @@ def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
     """The verdict, and the reason if it is not 'passed'."""
     del evidence
     found = figures["minimum"]
-    problems = list(found["problems"])
-    if found["not_converged"]:
-        problems.append(
-            f"the fits at {found['not_converged']} of {found['points']:,} points of the scans did not converge"
-        )
-    verdict = FAILED if not found["converged"] else DOUBTFUL if problems else PASSED
-    return verdict, "; ".join(problems)
+    verdict = FAILED if not found["converged"] else DOUBTFUL if found["problems"] else PASSED
+    return verdict, "; ".join(found["problems"])
 
 
 SCHEMA: dict[str, Any] = {

@@ -75,7 +75,7 @@ TEST = ClosureTest(
     that the same events have there, in {BINS} bins of each observable with equal probabilities
     ([arXiv:2412.01600](https://arxiv.org/abs/2412.01600)). The points are the true point and the extremes of the
     confidence region. The difference is expressed as the χ² that the expected number of events would show on average;
-    what the statistical errors add is subtracted. The test fails (k = 3) or is doubtful (k = 2) if it is larger than
+    what the statistical errors add is subtracted. The test fails (k ≥ 3) or is doubtful (k ≥ 2) if it is larger than
     {VISIBLE} by k standard errors; {VISIBLE} is half a standard deviation. Because both samples have the same events,
     the errors are those of the differences. The test is also doubtful when three standard errors are larger than the
     threshold of the contour.

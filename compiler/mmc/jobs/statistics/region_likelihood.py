@@ -1,0 +1,172 @@
+"""The likelihood of a region: what combinations read of it, on the grid and, if it has bins, at any point."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.closure.truth import FLOOR
+from mmc.jobs.statistics.histograms import IMPOSSIBLE, ROUNDING, Template
+from mmc.jobs.statistics.limits import Grid, Limits
+from mmc.jobs.statistics.neyman import Cells, ToySource
+from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.profiling import FilledHistogram, VariedHistogram
+from mmc.jobs.statistics.result import Result
+from mmc.jobs.statistics.scanning.surface import SimulatedSums
+
+LIKELIHOOD = "likelihood.npz"
+"""What a combination reads of the limits in a region."""
+KINDS = ("", "without_rate", "observed", "observed_without_rate")
+"""The kinds of limits whose likelihoods are multiplied; the empty name stands for expected limits."""
+_EXPECTED, _NUISANCE, _FLOATING, _SIMULATED, _TOYS = "expected", "nuisance.", "floating.", "simulated.", "toys."
+_CELLS = ("log_ratios", "sums", "products", "coefficients")
+_HISTOGRAM = tuple(item.name for item in fields(VariedHistogram))
+
+
+@dataclass(frozen=True)
+class RegionLikelihood:
+    """The likelihood of one region at all points of the grid and the true point."""
+
+    limits: Mapping[str, Limits]
+    """Limits by kind, at nominal values of the nuisance parameters."""
+    n: Mapping[str, float]
+    """The number of events of the data, expected (an empty name) and ``observed``."""
+    expected: Array
+    """The expected numbers of events, shape (points + 1,)."""
+    nuisance: tuple[str, ...]
+    """The nuisance parameters that are fitted; empty if none are."""
+    histograms: Mapping[str, FilledHistogram]
+    """The histogram with nuisance parameters and samples that float, by the data that fill it, as in :attr:`n`; empty
+    if the likelihood has no bins that all points share."""
+    floating: tuple[str, ...] = ()
+    """The samples that may float, in the order of the parts of the histograms."""
+    simulated: SimulatedSums | None = None
+    """The sums of the simulated events."""
+    rate: bool = True
+    """Whether expected limits include the rate."""
+    toys: ToySource | None = None
+    """What toys are drawn from, if it has bins; None without toys."""
+
+    @classmethod
+    def of(cls, problem: LimitProblem, result: Result) -> "RegionLikelihood":
+        """The likelihood behind a result."""
+        every = {"": result.limits, **result.variants}
+        return cls(
+            limits={kind: every[kind] for kind in KINDS if kind in every},
+            n={"": problem.n_expected, **({} if problem.observed is None else {"observed": problem.n_observed})},
+            expected=problem.expected,
+            nuisance=tuple(problem.file.nuisance_parameters) if problem.profiled else (),
+            histograms=result.histograms,
+            floating=problem.file.floating,
+            simulated=SimulatedSums.from_problem(result.own),
+            rate=bool(result.own.include_xsec),
+            toys=result.toys if result.histograms else None,
+        )
+
+    def arrays(self) -> dict[str, Array]:
+        """The arrays of :data:`LIKELIHOOD`."""
+        found: dict[str, Any] = {"events": self.expected, "rate": self.rate}
+        if self.simulated is not None:
+            found |= {f"{_SIMULATED}{key}": item for key, item in vars(self.simulated).items() if item is not None}
+        if self.toys is not None:
+            ((table, content),) = self.toys.cells.blocks()
+            arrays = (table, content.sums, content.products, self.toys.coefficients)
+            found |= {f"{_TOYS}{key}": item for key, item in zip(_CELLS, arrays, strict=True)}
+        found |= {f"{_NUISANCE}{name}": k for k, name in enumerate(self.nuisance)}
+        found |= {f"{_FLOATING}{name}": k for k, name in enumerate(self.floating)}
+        found |= {f"{name or _EXPECTED}.n": n for name, n in self.n.items()}
+        for name, limits in self.limits.items():
+            kind = name or _EXPECTED
+            found[f"{kind}.log_likelihood"] = limits.log_likelihood
+            found[f"{kind}.n_measured"] = -1 if limits.n_measured is None else limits.n_measured
+            found[f"{kind}.per_simulated"] = np.broadcast_to(limits.per_simulated, limits.log_likelihood.shape)
+            if limits.replicas is not None:
+                found[f"{kind}.replicas"] = limits.replicas
+        for name, filled in self.histograms.items():
+            found |= {f"{name or _EXPECTED}.{key}": getattr(filled.histogram, key) for key in _HISTOGRAM}
+            found[f"{name or _EXPECTED}.fractions"] = filled.fractions
+        return found
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, Any], grid: Grid) -> "RegionLikelihood":
+        """The likelihood from :meth:`arrays`."""
+        limits, n, histograms = {}, {}, {}
+        for kind in KINDS:
+            own: dict[str, Any] = {
+                key.partition(".")[2]: item for key, item in arrays.items() if key.split(".")[0] == (kind or _EXPECTED)
+            }
+            if "log_likelihood" in own:
+                measured = None if own["n_measured"] < 0 else int(own["n_measured"])
+                log = own["log_likelihood"], measured, own["per_simulated"], own.get("replicas")
+                limits[kind] = Limits(grid, *log)
+            if "n" in own:
+                n[kind] = float(own["n"])
+            if "fractions" in own:
+                histogram = VariedHistogram(**{key: own[key] for key in _HISTOGRAM})
+                histograms[kind] = FilledHistogram(histogram, own["fractions"])
+        nuisance, floating = (
+            tuple(key.removeprefix(start) for key in arrays if key.startswith(start))
+            for start in (_NUISANCE, _FLOATING)
+        )
+        simulated = None
+        if f"{_SIMULATED}rates" in arrays:
+            rates, sums = arrays[f"{_SIMULATED}rates"], arrays[f"{_SIMULATED}sums"]
+            simulated = SimulatedSums(rates, sums, arrays.get(f"{_SIMULATED}products"))
+        toys, rate = None, bool(arrays["rate"])
+        if f"{_TOYS}{_CELLS[0]}" in arrays:
+            table, sums, products, coefficients = (arrays[f"{_TOYS}{key}"] for key in _CELLS)
+            cells = Cells(len(sums), lambda: [(table, Template(sums, products))])
+            toys = ToySource(cells, coefficients, sums.sum(axis=0), arrays["events"])
+        return cls(limits, n, arrays["events"], nuisance, histograms, floating, simulated, rate, toys)
+
+    @property
+    def has_bins(self) -> bool:
+        """Whether it has bins, in which nuisance parameters and normalisations are fitted with those of other regions.
+        Then it is known at any point."""
+        return set(self.histograms) == set(self.n)
+
+    def at(self, coefficients: Array) -> "RegionLikelihood":
+        """The likelihood with bins at other points; the last one is the true point.
+
+        :param coefficients: morphing coefficients, shape (points, benchmarks)
+        """
+        assert self.simulated is not None
+        mu = coefficients @ self.simulated.rates
+        histograms = {
+            data: replace(filled, histogram=_moved(filled.histogram, coefficients))
+            for data, filled in self.histograms.items()
+        }
+        limits = {}
+        for kind, old in self.limits.items():
+            data = "observed" if kind.startswith("observed") else ""
+            n, filled = self.n[data], histograms[data]
+            log = n * _mean_log(filled, coefficients)
+            if self.rate and "without_rate" not in kind:
+                log = log + np.where(mu > 0.0, n * np.log(np.where(mu > 0.0, mu, 1.0)) - mu, -np.inf)
+            factor = self.simulated.per_simulated(coefficients, n)
+            limits[kind] = Limits(old.grid, np.asarray(log), old.n_measured, factor)
+        return replace(self, limits=limits, histograms=histograms, expected=mu)
+
+
+def _possible(histogram: VariedHistogram, coefficients: Array) -> Array:
+    """Whether a distribution exists at each point, shape (points,)."""
+    totals = histogram.nominal.sum(axis=0)
+    return np.asarray(coefficients @ totals > ROUNDING * np.abs(coefficients) @ np.abs(totals))
+
+
+def _moved(histogram: VariedHistogram, coefficients: Array) -> VariedHistogram:
+    """The histogram at other points; where no distribution exists, that of the true point."""
+    possible = _possible(histogram, coefficients)[:, np.newaxis]
+    rows = np.where(possible, coefficients, coefficients[-1])
+    return replace(histogram, coefficients=rows / (rows @ histogram.nominal.sum(axis=0))[:, np.newaxis])
+
+
+def _mean_log(filled: FilledHistogram, coefficients: Array) -> Array:
+    """The mean log ratio to the true point per event of data, shape (points,)."""
+    shares = filled.histogram.coefficients @ filled.histogram.nominal.T
+    known = filled.histogram.known & (shares[-1] > 0.0)
+    ratio = np.maximum(shares / np.where(known, shares[-1], 1.0), FLOOR)
+    mean = np.where(known, np.log(ratio), 0.0) @ filled.fractions
+    return np.where(_possible(filled.histogram, coefficients), mean, IMPOSSIBLE)

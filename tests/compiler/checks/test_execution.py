@@ -1,0 +1,45 @@
+"""Mistakes in the section `execution`, each said at its place."""
+
+import pytest
+from mmc.compiler.checks import check
+from mmc.compiler.language.document import load
+
+from tests.support import STUDIES
+
+IMAGES = "images: {physics: 'mmc:1', learning: 'mmc:1'}"
+
+
+@pytest.mark.parametrize(
+    ("section", "code", "message"),
+    [
+        (
+            "{resources: {train: {memory: 4}}}",
+            "MMC110",
+            "`execution.resources.train.memory` is a number without a unit of memory",
+        ),
+        ("{resources: {train: {memory: 4 h}}}", "MMC110", "'h' is not a unit of memory (MiB, GiB, MB, GB)"),
+        ("{resources: {train: {time: 5 GiB}}}", "MMC110", "'GiB' is not a unit of time (s, min, h, d)"),
+        (
+            "{resources: {train: {cpus: 2 GiB}}}",
+            "MMC103",
+            "`execution.resources.train.cpus` must be a whole number, not '2 GiB'",
+        ),
+        (
+            "{resources: {train: {retries: 0}}}",
+            "MMC106",
+            "`execution.resources.train.retries` must be at least 1, not 0",
+        ),
+        ("{resources: {trian: {cpus: 2}}}", "MMC101", "unknown key 'trian' in `execution.resources`"),
+        ("{batch: {system: lsf}}", "MMC104", "`execution.batch.system` cannot be 'lsf'"),
+        (
+            f"{{{IMAGES}, reana: {{jobs: {{compute_backend: lsf}}}}}}",
+            "MMC104",
+            "`execution.reana.jobs.compute_backend` cannot be 'lsf'",
+        ),
+        ("{images: {physics: mmc}}", "MMC604", "the image 'mmc' is not pinned, so its content may change"),
+    ],
+)
+def test_a_mistake_is_said_at_its_place(section: str, code: str, message: str) -> None:
+    text = (STUDIES / "drell-yan" / "tiny.yaml").read_text() + f"\nexecution: {section}\n"
+    (found,) = check(load(text.encode(), "study.yaml"), lambda _: "file").diagnostics
+    assert (found.code, found.message) == (code, message)

@@ -1,0 +1,40 @@
+"""Files of observed events that cannot be data."""
+
+from pathlib import Path
+
+import pytest
+from mmc.cli.main import main
+from mmc.compiler.inputs.observed_events import ObservedError, parse_observed
+
+from tests.support import ROOT
+
+STUDY = (ROOT / "tests" / "bad" / "MMC530_observed_event_without_a_value.yaml").read_text()
+
+
+def rows(n: int, times: int = 1) -> str:
+    return "m_ll\n" + "".join(f"{600.5 + k}\n" for k in range(n)) * times
+
+
+def test_the_same_events_several_times() -> None:
+    assert len(parse_observed(rows(30), ["m_ll"])) == 30
+    with pytest.raises(ObservedError, match=r"^it holds each event 3 times: give each event once$"):
+        parse_observed(rows(30, 3), ["m_ll"])
+    assert len(parse_observed("n\n" + "2\n2\n3\n3\n", ["n"])) == 4  # by chance
+
+
+def test_events_with_weights() -> None:
+    text = "m_ll,weight\n600.5,1.0\n700.5,{}\n"
+    assert parse_observed(text.format(1), ["m_ll"]) == [[600.5], [700.5]]
+    with pytest.raises(ObservedError, match=r"^line 3 has the weight 0\.3 in the column weight, which is not one of"):
+        parse_observed(text.format(0.3), ["m_ll"])
+    assert parse_observed(text.format(0.3), ["weight"]) == [[1.0], [0.3]]
+
+
+@pytest.mark.parametrize(("n", "refused"), [(29, True), (30, False), (50, False)])
+def test_more_events_than_there_are(n: int, refused: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "observed.csv").write_text(rows(30))
+    study = tmp_path / "study.yaml"
+    study.write_text(STUDY.replace("file: observed.csv", f"file: observed.csv, n_observed: {n}"))
+    main(["validate", str(study)])
+    text = "'observed.csv' holds 30 observed events, more than `n_observed: 29`"
+    assert (text in capsys.readouterr().out) is refused

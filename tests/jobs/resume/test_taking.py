@@ -1,0 +1,60 @@
+"""Outputs that another run has made: taken if they are those that the study would make, and read as any other."""
+
+import json
+from pathlib import Path
+
+import pytest
+from mmc.errors import MmcError
+from mmc.files import Folder
+from mmc.jobs.job import fingerprint_in, read_record
+from mmc.jobs.record import Record
+from mmc.jobs.resume.taking import take
+
+JOBS = [("configure", "configure", "a"), ("simulate", "one", "b"), ("simulate", "two", "c")]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run with the outputs of these jobs."""
+    for stage, name, fingerprint in JOBS:
+        folder = tmp_path / "base" / "out" / stage / name
+        (folder / "inner").mkdir(parents=True)
+        (folder / "inner" / "events.lhe").write_text(f"{stage} {name}")
+        record = Record(stage, name, fingerprint, 1, 0.5, "1").with_outputs(folder)
+        (folder / "job.json").write_text(json.dumps(record.to_json()))
+    return tmp_path / "base"
+
+
+def test_they_are_linked_once_and_undamaged(run: Path, tmp_path: Path) -> None:
+    out = Folder(tmp_path / "out")
+    assert take(JOBS, "simulate", run, out) == 3
+    for stage, name, fingerprint in JOBS:
+        folder = out.path / stage / name
+        assert fingerprint_in(folder) == fingerprint
+        read_record(folder).check(folder, whole=True)
+        assert (folder / "inner/events.lhe").samefile(run / "out" / stage / name / "inner/events.lhe")
+    assert take(JOBS, "simulate", run, out) == 0
+    assert sorted(path.name for path in (out.path / "simulate").iterdir()) == ["one", "two"]
+
+
+def test_others_are_refused(run: Path, tmp_path: Path) -> None:
+    out = Folder(tmp_path / "out")
+    with pytest.raises(MmcError, match=r"simulate\[one\] .*: they were made with other settings"):
+        take([("simulate", "one", "other")], "simulate", run, out)
+    with pytest.raises(MmcError, match=r"simulate\[three\] .*: there is none"):
+        take([("simulate", "three", "c")], "simulate", run, out)
+    (run / "out/simulate/two/inner/events.lhe").unlink()
+    with pytest.raises(MmcError, match=r"simulate\[two\] .*events.lhe is missing"):
+        take(JOBS, "simulate", run, out)
+    link = run / "out/simulate/two/inner/events.lhe"
+    link.symlink_to(run / "out/simulate/one/inner/events.lhe")
+    with pytest.raises(MmcError):
+        take(JOBS, "simulate", run, Folder(tmp_path / "other"))
+
+
+def test_set_ups_that_were_removed_are_done_and_others_run(run: Path, tmp_path: Path) -> None:
+    out = Folder(tmp_path / "out")
+    (run / "out/configure/configure/inner/events.lhe").unlink()
+    assert take([*JOBS, ("generate", "sm", "d")], "simulate", run, out) == 3
+    assert fingerprint_in(out.path / "configure/configure") == "a"
+    assert not (out.path / "generate").exists()
