@@ -68,7 +68,7 @@ class RunTable:
 
     def look(self, row: int) -> Output:
         """What is in the folder of a job's output now."""
-        return _output(self.place(row), self.jobs[row])
+        return _output(str(self.place(row)), self.jobs[row])
 
     def maker(self, row: int) -> str:
         """The job, as people call it."""
