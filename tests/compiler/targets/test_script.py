@@ -314,7 +314,7 @@ def test_a_job_without_the_output_of_this_study_is_a_failure(
     """Whatever its exit code was. So a study that is compiled while its bundle runs does not mix with it."""
     folder = place(make_plan(title="one"), "script", tmp_path / "bundle")
     config = folder / "config" / "evaluate.json"
-    config.write_text(config.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
+    config.write_text(config.read_text().replace(', "', ', "0'))
     done = run(folder, step_program)
     assert done.returncode == 1
     assert "evaluate sally failed with exit code 0, but without the output of this job" in done.stderr
