@@ -324,7 +324,9 @@ def _failure(folder: Path, on: Place, progress: Progress, received: list[int], c
     for prefix in (f"mmc step {stage}[{job}]: ", "mmc: "):
         if last.startswith(prefix):
             return MmcError(f"{stage}[{job}]: {last.removeprefix(prefix)}{others}")
-    return MmcError(f"{stage}[{job}] {full or _ended(code)} (log: {printed}){others}")
+    system = folder / "out" / on.target / f"{stage}.out"  # of a batch system, which may have ended the job
+    logs = f"{printed}, {system}" if code > 128 and system.is_file() else printed
+    return MmcError(f"{stage}[{job}] {full or _ended(code)} (log: {logs}){others}")
 
 
 def _program(on: Place) -> str:

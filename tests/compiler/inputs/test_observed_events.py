@@ -22,6 +22,14 @@ def test_the_same_events_several_times() -> None:
     assert len(parse_observed("n\n" + "2\n2\n3\n3\n", ["n"])) == 4  # by chance
 
 
+def test_events_with_weights() -> None:
+    text = "m_ll,weight\n600.5,1.0\n700.5,{}\n"
+    assert parse_observed(text.format(1), ["m_ll"]) == [[600.5], [700.5]]
+    with pytest.raises(ObservedError, match=r"^line 3 has the weight 0\.3 in the column weight, which is not one of"):
+        parse_observed(text.format(0.3), ["m_ll"])
+    assert parse_observed(text.format(0.3), ["weight"]) == [[1.0], [0.3]]
+
+
 @pytest.mark.parametrize(("n", "refused"), [(29, True), (30, False), (50, False)])
 def test_more_events_than_there_are(n: int, refused: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "observed.csv").write_text(rows(30))

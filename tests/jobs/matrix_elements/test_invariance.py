@@ -23,7 +23,7 @@ def test_momenta() -> None:
 
 @pytest.mark.parametrize(
     ("incoming", "outgoing"),
-    [([11, -11], [22, 22]), ([22, 22], [24, -24]), ([2, 1], [25, 2, 1]), ([25], [5, -5])],
+    [([11, -11], [22, 22]), ([22, 22], [24, -24]), ([2, 1], [25, 2, 1]), ([2, -1], [24, 22]), ([25], [5, -5])],
 )
 def test_the_standard_model(incoming: list[int], outgoing: list[int]) -> None:
     check_frames(MatrixElement(Model.load("ufo_sm"), incoming, outgoing), {})

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from mmc.errors import StepError
 from mmc.jobs.matrix_elements import Allowed, Decay, MatrixElement, Model, Part
+from mmc.jobs.matrix_elements.invariance import collisions
 from mmc.jobs.scattering.diagrams import Vertices, diagrams
 from mmc.jobs.scattering.integration import Channelled, accepted, integrate
 
@@ -50,6 +51,21 @@ def test_cuts_spare_decay_products(narrow: Model) -> None:
     numbers = np.random.default_rng(1).random((200, one.channels[0].dimension))
     assert one.sampled(0, numbers)[0].any()
     assert not other.sampled(0, numbers)[0].any()
+
+
+def test_products_of_a_decay_do_not_meet_others() -> None:
+    """Z W W at one vertex is not a decay of the Higgs boson, whose propagator every diagram has."""
+    model = Model.load("ufo_sm", restriction="no_b_mass", values={"mass 25": 500.0, "decay 25": 50.0})
+    incoming, outgoing = (2, -2), (23, 24, -24)
+    allowed = Allowed(Part({"QCD": 0}), (Decay(25, frozenset({3, 4}), Part()),))
+    assert len(diagrams(Vertices(model, [{}]), incoming, outgoing, allowed)) == 1
+    element = MatrixElement(model, incoming, outgoing, allowed)
+    momenta = collisions([0.0, 0.0, *(model.mass(pdg) for pdg in outgoing)], 4)
+    higgs = momenta[:, 3] + momenta[:, 4]
+    distance = higgs[:, 0] ** 2 - (higgs[:, 1:] ** 2).sum(axis=1) - 500.0**2
+    widths = [distance**2 + (500.0 * width) ** 2 for width in (50.0, 5.0)]
+    narrow = element.squared(momenta, {"decay 25": 5.0}) / element.squared(momenta, {})
+    np.testing.assert_allclose(narrow, widths[0] / widths[1])
 
 
 def test_spin_correlation(narrow: Model) -> None:

@@ -152,7 +152,7 @@ def _most_cells(ctx: Context) -> int:
 def _fewer(components: int, most: int) -> str:
     """What to do against too many cells of the score."""
     if 2**components <= most:
-        return "write `score_bins: 2` in `evaluation`"
+        return "write `score_bins: 2`"
     return "for so many parameters use `derivatives` or a ratio method, whose likelihoods have no bins"
 
 

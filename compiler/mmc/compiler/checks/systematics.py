@@ -57,6 +57,29 @@ def used(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(MMC326, ("systematics", name), message, help_text, key=True)
 
 
+MMC546 = Code(
+    "MMC546",
+    "The uncertainty of a rate is as large as the rate",
+    "`variation` of a norm uncertainty is the factor on the rate at one standard deviation: 1.1 for 10 %, not 0.1 or "
+    "10. If the uncertainty is a factor of two or more, ignore the warning.",
+    "warning",
+)
+SMALLEST_FACTOR, LARGEST_FACTOR = 0.5, 2.0
+
+
+@rule(MMC546)
+def norms(ctx: Context) -> Iterator[Diagnostic]:
+    """The factor at one standard deviation is between a half and two."""
+    for name, entry in ctx.entries("systematics").items():
+        factor = entry.get("variation")
+        if entry.get("effect") != "norm" or factor is None or SMALLEST_FACTOR < factor < LARGEST_FACTOR:
+            continue
+        message = f"{show(name)} changes rates by a factor of {factor:g} at one standard deviation"
+        relative = factor if factor < 1.0 else factor / 100.0
+        help_text = f"write `{1.0 + relative:g}` for {100.0 * relative:g} %"
+        yield ctx.problem(MMC546, ("systematics", name, "variation"), message, help_text)
+
+
 def has_no_systematics(ctx: Context, group: str | None = None) -> bool:
     """Whether no sample of a group (or of the study) has a systematic uncertainty; False if this is not known."""
     if not ctx.reads_particles or not ctx.sound(*ctx.samples_path):

@@ -1,17 +1,19 @@
 """Observed events: a CSV file with one row per event and one column per observable, named in its first row.
 
-Columns may be in any order, and additional columns are ignored. The checks read the file when a study is compiled; the
-steps read it when they set limits.
+Columns may be in any order, and additional columns are ignored, except weights that are not 1. The checks read the file
+when a study is compiled; the steps read it when they set limits.
 """
 
 import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mmc.compiler.catalogue.names import madminer_name
 
+WEIGHTS = ("weight", "weights", "wgt", "event_weight", "Weight")
+"""Names of columns with weights."""
 FEWEST_DIFFERENT = 10
 """Fewer different events may be alike by chance."""
 
@@ -26,13 +28,18 @@ def parse_observed(text: str, observables: Sequence[str]) -> list[list[float]]:
     >>> parse_observed("pt, eta\\n31.5, 0.2\\n", ["eta", "pt"])
     [[0.2, 31.5]]
 
-    :raises ObservedError: when a column is missing or duplicated, a value is not a finite number, there is no event, or
-        each event is there several times
+    :raises ObservedError: when a column is missing or duplicated, a value is not a finite number, there is no event, an
+        event has a weight, or each event is there several times
     """
     rows = csv.reader(io.StringIO(text.removeprefix("\ufeff")), skipinitialspace=True)
     try:
-        columns = _columns([madminer_name(cell.strip()) for cell in next(rows, [])], observables)
-        events = [_event(row, columns, rows.line_num) for row in rows if row]
+        header = [madminer_name(cell.strip()) for cell in next(rows, [])]
+        columns = _columns(header, observables)
+        weights = {name: header.index(name) for name in WEIGHTS if name in header and name not in columns}
+        events = []
+        for row in filter(None, rows):
+            events.append(_event(row, columns, rows.line_num))
+            _check_weights(row, weights, rows.line_num)
     except csv.Error as error:
         raise ObservedError(f"line {rows.line_num} is not a row of a CSV file: {error}") from error
     if not events:
@@ -52,6 +59,16 @@ def _columns(header: list[str], observables: Iterable[str]) -> dict[str, int]:
     if twice:
         raise ObservedError(f"two columns are called {twice[0]}")
     return {name: header.index(name) for name in wanted}
+
+
+def _check_weights(row: list[str], columns: Mapping[str, int], line: int) -> None:
+    """:raises ObservedError: when an event has a weight that is not 1"""
+    for (name, _), weight in zip(columns.items(), _event(row, dict(columns), line), strict=True):
+        if weight != 1.0:
+            raise ObservedError(
+                f"line {line} has the weight {weight:g} in the column {name}, which is not one of the observables, and "
+                "observed events count as one each: draw events without weights from simulated ones"
+            )
 
 
 def _event(row: list[str], columns: dict[str, int], line: int) -> list[float]:

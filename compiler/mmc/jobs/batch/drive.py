@@ -3,6 +3,7 @@
 It has the jobs of a bundle run elsewhere and writes the same ``events.log``. ``mmc run`` holds the locks of the folder.
 """
 
+import errno
 import signal
 import sys
 from argparse import ArgumentParser
@@ -15,6 +16,7 @@ from mmc.errors import MixedVersionsError, MmcError
 from mmc.files import Folder
 from mmc.jobs.batch import on_hyperqueue, on_slurm
 from mmc.printing import complain
+from mmc.processes import EXIT_FULL
 
 EVENTS = "events.log"
 ENGINES: Mapping[str, Callable[[Path, BinaryIO, int | None, bool], bool]] = {
@@ -32,7 +34,7 @@ class LeftError(BaseException):
 def main(argv: Sequence[str]) -> int:
     """Run the jobs of a bundle that are missing.
 
-    :returns: 0; 1 when jobs have failed; 3 when nothing could be submitted, with one line on standard error; 128 and
+    :returns: 0; 1 when jobs have failed; 3 (4: the disk is full) with one line on standard error; 128 and
         the number of the signal that has ended it
     """
     parser = ArgumentParser("drive")
@@ -55,6 +57,9 @@ def main(argv: Sequence[str]) -> int:
     except MmcError as error:
         complain(f"mmc: {error}")
         return error.exit_code
+    except OSError as error:
+        complain(f"mmc: cannot write into {error.filename or arguments.out}: {error.strerror}")
+        return EXIT_FULL if error.errno == errno.ENOSPC else MmcError.exit_code
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except LeftError as error:

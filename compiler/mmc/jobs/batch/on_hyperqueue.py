@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -55,7 +55,8 @@ def run(bundle: Path, events: BinaryIO, cores: int | None, mixed_versions: bool)
     folder = bundle.resolve()
     layout = _layout(folder)
     out, noted = Path(folder / layout["out"]).resolve(), set[int]()
-    with _client(cores) as client:
+    client = None
+    with ExitStack() as stack:
         while True:
             table, found = decide(folder / TABLE, out, mixed=mixed_versions)
             told = Events(table, events)
@@ -67,6 +68,7 @@ def run(bundle: Path, events: BinaryIO, cores: int | None, mixed_versions: bool)
             for row in found.now:
                 Folder(out).remove(f"{table.jobs[row].stage}/{table.jobs[row].name}.out")
             watch = Watch(told, found.now)
+            client = client or stack.enter_context(_client(cores))
             _run_all(client, _job(table, found, folder, layout), watch)
             if watch.failed:
                 return False

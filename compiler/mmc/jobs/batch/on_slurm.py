@@ -68,11 +68,10 @@ def _wait(slurm: Slurm, place: SlurmPlace, watch: Watch) -> None:
 
 def _cancel(slurm: Slurm, place: SlurmPlace) -> None:
     """Cancel all tasks and wait until they have ended, as no other run may begin before."""
-    arrays = {entry.array for entry in place.submitted()}
-    slurm.cancel(arrays)
-    say("cancelled what was in Slurm's queue")
-    while slurm.queue(place.comment):
+    while queued := slurm.queue(place.comment):  # also what was released a moment ago, and is not noted yet
+        slurm.cancel({task.array for task in queued})
         time.sleep(LOOK_S)
+    say("cancelled what was in Slurm's queue")
 
 
 def _said(place: SlurmPlace, stages: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from mmc.jobs.generators.madgraph_cards import card_values
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer.setup_file import Benchmarks
 from mmc.jobs.matrix_elements import Point
+from mmc.jobs.matrix_elements.invariance import check_frames
 from mmc.jobs.matrix_elements.morphing import random_point
 from mmc.jobs.scattering import error_sets
 from mmc.jobs.scattering.collision import Differential
@@ -25,6 +26,10 @@ log = logging.getLogger(__name__)
 
 _TRIED = 50
 """The number of points of phase space at which morphing and the dependence on the parameters are checked."""
+_MOVED = 3
+"""The number of points at which |M|² of a decay chain is compared with that in another frame."""
+_EXACT, _WIDTHS = 1e-6, 0.02
+"""The largest relative difference; the second where widths break the gauge invariance of photons and gluons."""
 _SAME = 1e-9
 """The largest relative difference of equal matrix elements."""
 
@@ -32,9 +37,10 @@ _SAME = 1e-9
 def run(job: StepJob) -> None:
     """Write ``process.json``: the subprocesses, the cross section, and the grids from which events are sampled.
 
-    :raises StepError: the model does not load or lacks the process; the squared matrix element is not a polynomial with
-        the study's powers, or is the same at all benchmarks; the cross section vanishes at a benchmark or does not
-        converge; no point of phase space passes the cuts; or no folder has the parton distributions of an uncertainty
+    :raises StepError: the model does not load or lacks the process; the squared matrix element depends on the frame, is
+        not a polynomial with the study's powers, or is the same at all benchmarks; the cross section vanishes at a
+        benchmark or does not converge; no point of phase space passes the cuts; or no folder has the parton
+        distributions of an uncertainty
     """
     settings = job.read(UfoGenerateSettings)
     for name in settings.error_sets:
@@ -53,6 +59,8 @@ def run(job: StepJob) -> None:
     log.info("%d subprocesses with %d different matrix elements", sum(len(s.members) for s in found), len(found))
     differentials = [Differential(model, s, collider, points[settings.benchmark], list(points.values())) for s in found]
     random = np.random.default_rng(job.seed)
+    for differential in differentials:
+        _require_frames(differential, points[settings.benchmark], random)
     _require_rates(settings, differentials, points, random)
     _require_morphing(settings, setup, differentials, points, random)
     value, error, parts = integrate(differentials, settings.precision, random)
@@ -103,6 +111,17 @@ def _require_morphing(
         momenta = _momenta(differential, random)
         at_basis = {name: differential.squared(momenta, points[name]) for name in basis}
         morphed.require(str(differential.element), at_basis, differential.squared(momenta, card))
+
+
+def _require_frames(differential: Differential, point: Point, random: np.random.Generator) -> None:
+    """:raises StepError: |M|² depends on the frame"""
+    subprocess = differential.subprocess
+    if not subprocess.allowed.decays:
+        check_frames(differential.element, point)
+        return
+    massless = {21, 22} & {*subprocess.incoming, *subprocess.outgoing}
+    momenta = _momenta(differential, random)[:_MOVED]
+    check_frames(differential.element, point, momenta, _WIDTHS if massless else _EXACT)
 
 
 def _require_rates(

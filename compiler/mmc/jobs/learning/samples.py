@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.linalg import qr
 
 from mmc.compiler.catalogue.methods import (
     METHODS,
@@ -243,14 +244,19 @@ def _estimator(settings: SampleSettings) -> EstimatorType:
 def _morphing(sampler: Any) -> dict[str, Any]:
     """The morphing components and matrix from which a morphing-aware estimator is built.
 
+    The estimator has as many functions of the observables as there are components, which are positive as the densities
+    at benchmarks are. Of more benchmarks, to which the components are fitted, it has those that determine them best.
+
     :raises StepError: when the event file has no morphing
     """
     if sampler.morpher is None:
         raise StepError(f"the event file has no morphing, which the estimator {MORPHING_AWARE.name} needs")
-    return {
-        "components": np.asarray(sampler.morpher.components).tolist(),
-        "matrix": np.asarray(sampler.morpher.morphing_matrix).tolist(),
-    }
+    matrix = np.asarray(sampler.morpher.morphing_matrix)
+    if matrix.shape[1] > matrix.shape[0]:
+        powers = np.linalg.pinv(matrix)  # of the parameters at the benchmarks, shape (benchmarks, components)
+        *_, order = qr((powers / np.abs(powers).max(axis=0)).T, pivoting=True)
+        matrix = np.linalg.inv(powers[np.sort(order[: len(matrix)])])
+    return {"components": np.asarray(sampler.morpher.components).tolist(), "matrix": matrix.tolist()}
 
 
 def _check_without_morphing(settings: SampleSettings) -> None:

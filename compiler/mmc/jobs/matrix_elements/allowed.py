@@ -1,6 +1,6 @@
 """Which diagrams a process has: orders, particles that do not occur, and decays that every diagram contains."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,11 @@ class Allowed:
         if any(legs & decay.legs and not decay.legs <= legs for decay in self.decays if decay not in inside):
             return None
         return min(inside, key=lambda decay: len(decay.legs)).part if inside else self.core
+
+    def joins(self, legs: Legs, parts: Iterable[Legs]) -> bool:
+        """Whether parts of these legs may join at a vertex: outside of a decay, its products come as one line."""
+        around = [decay.legs for decay in self.decays if not legs <= decay.legs]
+        return all(part.isdisjoint(products) or products <= part for part in parts for products in around)
 
     def has(self, legs: Legs, pdg: int) -> bool:
         """Whether an internal line may be this particle, which flows towards these legs."""

@@ -106,6 +106,10 @@ class Model:
         """
         return self._property(self.particle(pdg).width, point)
 
+    def without_widths(self) -> dict[str, float]:
+        """The point at which no particle has a width, as far as widths are entries of the param card."""
+        return {entry: 0.0 for entry in self._names if entry.startswith("decay ")}
+
     def parameters(self, point: Point | None = None) -> dict[str, complex]:
         """All parameters at a point, by their names in the model; one without a value has the model's default.
 

@@ -123,6 +123,7 @@ def diagrams(vertices: Vertices, incoming: Sequence[int], outgoing: Sequence[int
         found = [
             (Line(legs, pdg, branches), () if ends else orders)
             for branches, before in _splittings(legs, lines)
+            if allowed.joins(legs, (branch.legs for branch in branches))
             for pdg, powers in vertices.merged(branches).items()
             if legs == everything or allowed.has(legs, pdg)
             for vertex in powers

@@ -30,12 +30,14 @@ class FullDiskError(StepError):
 
 
 def full_disk(error: BaseException, folder: Path) -> FullDiskError | None:
-    """The error as that of a full disk, if it is one or if the disk of the folder is full now."""
+    """The error as that of a full disk, if it is one or if the disk of the folder is full now. It names the place."""
     if isinstance(error, FullDiskError):
         return error
     for cause in _causes(error):
         if (isinstance(cause, OSError) and cause.errno in _FULL) or _HIDDEN_FULL.search(str(cause)):
-            return FullDiskError(f"cannot write: {_one_line(cause)}")
+            told = _one_line(cause)
+            where = "" if str(folder.parent) in told else f", in {folder.parent}"
+            return FullDiskError(f"cannot write: {told}{where}")
     if not isinstance(error, StoppedError | KeyboardInterrupt) and _is_full(folder):
         return FullDiskError(f"cannot write: the disk of {folder.parent} is full ({reason(error)})")
     return None

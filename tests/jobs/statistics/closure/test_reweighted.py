@@ -58,6 +58,13 @@ def test_a_ratio_that_is_the_same_for_all_events_is_left_to_the_other_tests() ->
         assert not test.is_made(test.measure(nothing))
 
 
+def test_events_whose_ratio_is_zero_are_a_bin_of_the_curve() -> None:
+    none = evidence(lambda x: np.where(x > 0.0, 1.0, 0.0))
+    (curve,) = calibration_curve.measure(none)["calibration_curve"]
+    means = [entry["ratio"] for entry in curve["bins"]]
+    assert means[0] == 0.0 and np.all(np.diff(means) > 0.0) and np.isfinite(means).all()
+
+
 def test_few_events_give_no_verdict_that_they_cannot_give() -> None:
     few = evidence(np.ones_like, n=200, latent=2.0)
     verdict, reason = reweighting.grade(reweighting.measure(few), few)

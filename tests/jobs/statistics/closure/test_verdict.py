@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.closure.registry import TESTS
+from mmc.jobs.statistics.closure.tests.area import area_figures
 from mmc.jobs.statistics.closure.tests.mean_score import mean_score
 from mmc.jobs.statistics.closure.verdict import Verdict, grade, judge
 from mmc.jobs.statistics.limits import Limits
@@ -160,6 +162,17 @@ def test_slopes(problem: LimitProblem, of: str, slope: float, error: float, expe
 )
 def test_areas(problem: LimitProblem, ratio: float, error: float, expected: str) -> None:
     assert verdict(problem, 1.0, area={"ratio": ratio, "error": error}).verdict == expected
+
+
+@pytest.mark.parametrize(("own", "of_truth", "ratio"), [(0.1, 0.06, 1.0), (0.3, 0.06, 1.5), (0.1, 0.3, 2.0 / 3.0)])
+def test_areas_that_the_grid_does_not_resolve_are_the_same(own: float, of_truth: float, ratio: float) -> None:
+    """A grid of five points."""
+    area = SimpleNamespace(allowed_area=lambda _: of_truth, allowed=lambda _: np.array([True]))
+    problem = SimpleNamespace(levels=(0.95,), grid=SimpleNamespace(points=np.zeros(5)), limits=lambda _, rate: area)
+    evidence = SimpleNamespace(problem=problem, rate=True, tested_area=own, tested_areas_left_out=[own] * 20)
+    truth = SimpleNamespace(asimov=SimpleNamespace(mean=None, jackknife=lambda: [None] * 20))
+    found = area_figures(cast(Any, evidence), cast(Any, truth))
+    assert found["ratio"] == pytest.approx(ratio) and found["error"] == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize(

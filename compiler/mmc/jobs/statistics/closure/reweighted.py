@@ -36,6 +36,8 @@ class Reweighted:
     """Probabilities at the denominator times estimated ratios, with sum 1."""
     simulated: Array
     """Probabilities at the point, with sum 1."""
+    denominator: Array
+    """Probabilities at the denominator, over the mean estimated ratio."""
 
     @classmethod
     def each(cls, compared: Compared | None) -> Iterator["Reweighted"]:
@@ -48,7 +50,8 @@ class Reweighted:
         for label, joint, ratio in zip(compared.labels, compared.joint, compared.estimated, strict=True):
             estimated, simulated = compared.probabilities * ratio, compared.probabilities * joint
             if estimated.sum() > 0.0 and simulated.sum() > 0.0 and np.ptp(ratio) > ROUNDING * ratio.mean():
-                yield cls(label, ratio, estimated / estimated.sum(), simulated / simulated.sum())
+                own = compared.probabilities / estimated.sum()
+                yield cls(label, ratio, estimated / estimated.sum(), simulated / simulated.sum(), own)
 
     @property
     def difference(self) -> Array:

@@ -33,7 +33,8 @@ def measure(evidence: Evidence) -> dict[str, Any]:
 def area_figures(evidence: Evidence, truth: Truth) -> dict[str, Any]:
     """The area of the region at the highest confidence level over the area of the truth, on the same test events.
 
-    The error comes from a jackknife over groups of test events, which both areas share.
+    The error comes from a jackknife over groups of test events, which both areas share. Both count at least as the area
+    of one point of the grid, which does not resolve smaller ones.
     """
     problem, rate = evidence.problem, evidence.rate
     level = max(problem.levels)
@@ -42,9 +43,9 @@ def area_figures(evidence: Evidence, truth: Truth) -> dict[str, Any]:
         return problem.limits(mean, rate=rate).allowed_area(level)
 
     allowed, of_truth = evidence.tested_area, area(truth.asimov.mean)
-    smallest = 1.0 / len(problem.grid.points)  # the area of one point of the grid is the resolution
+    smallest = 1.0 / len(problem.grid.points)
     left_out = [
-        own / max(area(true_mean), smallest)
+        max(own, smallest) / max(area(true_mean), smallest)
         for own, true_mean in zip(evidence.tested_areas_left_out, truth.asimov.jackknife(), strict=True)
     ]
     true_limits = problem.limits(truth.asimov.mean, rate=rate)
@@ -52,7 +53,7 @@ def area_figures(evidence: Evidence, truth: Truth) -> dict[str, Any]:
         "level": level,
         "allowed": allowed,
         "truth": of_truth,
-        "ratio": allowed / max(of_truth, smallest),
+        "ratio": max(allowed, smallest) / max(of_truth, smallest),
         "error": float(standard_error(left_out)),
         "truth_allowed_fraction": {str(level): float(true_limits.allowed(level).mean()) for level in problem.levels},
     }

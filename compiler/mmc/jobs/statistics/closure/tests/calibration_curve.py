@@ -21,7 +21,8 @@ def measure(evidence: Evidence) -> dict[str, Any]:
 def _curve(events: Reweighted, n: float) -> dict[str, Any]:
     """The difference in χ² for n events; for each bin the mean ratio, and how much the exact ratio differs."""
     binned = events.in_bins(events.ratio, BINS)
-    means = binned.expected / np.bincount(binned.index, weights=events.estimated / events.ratio)
+    of_denominator = np.bincount(binned.index, weights=events.denominator, minlength=len(binned.expected))
+    means = np.divide(binned.expected, of_denominator, out=np.zeros_like(of_denominator), where=of_denominator > 0.0)
     rows = zip(means, binned.differences, binned.errors, strict=True)
     return {
         **events.label,
