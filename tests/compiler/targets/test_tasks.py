@@ -74,7 +74,7 @@ def test_rows_and_exit_codes(place: Place, step_program: StepProgram, tmp_path: 
 
 def test_a_job_that_fails_is_tried_again(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
     plan = make_plan(2, [])
-    stages = (replace(stage, resources=Resources(retries=stage.name == "simulate")) for stage in plan.stages)
+    stages = (replace(stage, resources=Resources(retries=int(stage.name == "simulate"))) for stage in plan.stages)
     folder = place(replace(plan, stages=tuple(stages)), "slurm", tmp_path / "bundle")
     words = table_digest((folder / TABLE).read_text()), *map(str, range(5))
     done = task(folder, step_program, *words, FAKE_ONCE="simulate/signal.sm.0", FAKE_FAIL="simulate/signal.sm.1")
