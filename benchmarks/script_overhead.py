@@ -21,12 +21,11 @@ STEP = """#!/bin/sh
 # stands in for `mmc step NAME --config FILE --job JOB … --out DIR`: an empty output with the record of a finished job
 step=$2
 while [ "$#" -gt 1 ]; do
-    case $1 in --config) config=$2 ;; --job) job=$2 ;; --out) out=$2 ;; esac
+    case $1 in --job) job=$2 ;; --out) out=$2 ;; esac
     shift
 done
 mkdir -p "$out"
-print=$(sed -n "/^ *\\"$job\\": {/,/fingerprint/s/.*\\"fingerprint\\": \\"\\([0-9a-f]*\\)\\".*/\\1/p" "$config")
-printf '{"stage": "%s", "job": "%s", "fingerprint": "%s"}\\n' "$step" "$job" "$print" > "$out/job.json"
+printf '{"stage": "%s", "job": "%s", "fingerprint": "%s"}\\n' "$step" "$job" "$MMC_FINGERPRINT" > "$out/job.json"
 """
 
 

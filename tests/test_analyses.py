@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from mmc.cli.study_file import read
-from mmc.compiler.targets import TARGETS, Options
+from mmc.compiler.targets import TARGETS
+from mmc.compiler.targets.options import Options
 
 from tests.support import STUDIES
 

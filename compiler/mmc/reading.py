@@ -19,7 +19,7 @@ MOST_LEVELS = 64
 _MOST_INTEGER = 1 << 63
 
 
-def open_regular(path: Path) -> BufferedReader:
+def open_regular(path: Path | str) -> BufferedReader:
     """Open a regular file for reading, without waiting for the other end of a FIFO.
 
     :raises OSError: when the file cannot be opened, or is a folder, a FIFO, a socket or a device
@@ -39,19 +39,20 @@ def leads_out(path: Path) -> bool:
     return path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve())
 
 
-def read_bytes(path: Path, limit: int = MOST_BYTES) -> bytes:
+def read_bytes(path: Path | str, limit: int = MOST_BYTES) -> bytes:
     """The content of a regular file.
 
     :raises OSError: as :func:`open_regular`, or when the file has more than ``limit`` bytes
     """
     with open_regular(path) as file:
-        content = file.read(limit + 1)
+        known = os.fstat(file.fileno()).st_size
+        content = file.read(min(known, limit) + 1)  # a buffer of the largest size takes longer than the reading
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"larger than {limit:,} bytes", str(path))
     return content
 
 
-def read_json(path: Path, limit: int = MOST_BYTES) -> Any:
+def read_json(path: Path | str, limit: int = MOST_BYTES) -> Any:
     """The value of a JSON file in UTF-8.
 
     :raises OSError: as :func:`read_bytes`
@@ -59,12 +60,12 @@ def read_json(path: Path, limit: int = MOST_BYTES) -> Any:
         has a number that is not finite or an integer beyond 64 bits
     """
     try:
-        value = json.loads(
-            read_bytes(path, limit), object_pairs_hook=_object, parse_float=_number, parse_constant=_number
-        )
+        content = read_bytes(path, limit)
+        value = _decode(content.decode("utf-8-sig"))
     except RecursionError as error:
         raise ValueError(f"it is nested more than {MOST_LEVELS} deep") from error
-    _check(value)
+    if content.count(b"[") + content.count(b"{") > MOST_LEVELS or b"\\u" in content:
+        _check(value)
     return value
 
 
@@ -82,8 +83,20 @@ def _number(text: str) -> float:
     return value
 
 
+def _integer(text: str) -> int:
+    value = int(text)
+    if abs(value) >= _MOST_INTEGER:
+        raise ValueError("an integer has more than 64 bits")
+    return value
+
+
+_decode = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_number, parse_int=_integer, parse_constant=_number
+).decode
+
+
 def _check(value: Any) -> None:
-    """:raises ValueError: for what mmc cannot write again: deep nesting, large integers, half of a surrogate pair"""
+    """:raises ValueError: for what mmc cannot write again: deep nesting, half of a surrogate pair"""
     level, waiting = 0, [value]
     while waiting:
         level += 1
@@ -98,8 +111,6 @@ def _check(value: Any) -> None:
                 children += item
             elif isinstance(item, str):
                 item.encode("utf-8")  # a UnicodeEncodeError is a ValueError
-            elif isinstance(item, int) and abs(item) >= _MOST_INTEGER:
-                raise ValueError("an integer has more than 64 bits")
         waiting = children
 
 

@@ -22,11 +22,11 @@ fi
 [ ! -e "$out.part" ] || rm -rf "$out.part"
 mkdir "$out.part" && cp "$here/results.json" "$out.part"
 while read -r print; do
-  [[ $print != "\\"$job\\": {\\"seed\\": "* ]] || break
+  [[ $print != "\\"$job\\": ["* ]] || break
 done <"$config"
-print=${print#*\\"fingerprint\\": \\"}
+print=${print%\\"*}
 cat >"$out.part/job.json" <<END
-{"stage": "$stage", "job": "$job", "fingerprint": "${print%%\\"*}", "seed": 1, "seconds": 0.0, "mmc": "0",
+{"stage": "$stage", "job": "$job", "fingerprint": "${print##*\\"}", "seed": 1, "seconds": 0.0, "mmc": "0",
  "outputs": {"results.json": RESULT}}
 END
 [ "$stage" != track ] || cp "$here/tracking.json" "$out.part"

@@ -28,7 +28,7 @@ HEADER = (
     '<LesHouchesEvents version="3.0">\n<header>\n<MGRunCard>\n {n} = nevents ! events\n {norm} = event_norm\n'
     "</MGRunCard>\n</header>\n<init>\n</init>\n"
 )
-_EVENTS = {"sample": "signal", "benchmark": "sm", "background": False, "simulate_job": "signal.sm.0"}
+_EVENTS = {"sample": "signal", "benchmark": "sm", "background": False}
 _TYPES = {"Charge": np.int32, "PID": np.int32, "TauTag": np.uint32, "BTag": np.uint32, "Status": np.int32}
 MASSES = {11: 0.0005, 13: 0.1057, 15: 1.777, 5: 4.7, 25: 125.0, 24: 80.4, 6: 173.0}
 
@@ -40,7 +40,7 @@ def les_houches_settings(reading: Mapping[str, Any]) -> LesHouchesAnalyseSetting
 
 def delphes_settings(reading: Mapping[str, Any]) -> DelphesAnalyseSettings:
     """The settings of a job that reads what Delphes sees."""
-    detected = {"reader": "delphes", "detect_job": "signal.sm.0", "generator_truth": False}
+    detected = {"reader": "delphes", "generator_truth": False}
     return from_json(DelphesAnalyseSettings, {**_EVENTS, **detected, **reading})
 
 

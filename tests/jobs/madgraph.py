@@ -67,7 +67,7 @@ def event_settings(installation: Path | None = None, **changes: Any) -> dict[str
 
 def detect_settings(installation: Path | None = None, **changes: Any) -> dict[str, Any]:
     """The settings of ``detect``."""
-    own = {"sample": "signal", "benchmark": "sm", "background": False, "simulate_job": "signal.sm.0"}
+    own = {"sample": "signal", "benchmark": "sm", "background": False}
     card = {"card": None, "shipped_card": "delphes_card_CMS.tcl"}
     return {"installation": None if installation is None else str(installation), **card, **own, **changes}
 

@@ -27,7 +27,8 @@ LUMINOSITY = 3000.0
 def histogram(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output of the job of the histogram."""
     plan = read(str(HERE / "study.yaml")).plan()
-    folder, made = Folder(tmp_path_factory.mktemp("ntuple")), {}
+    folder = Folder(tmp_path_factory.mktemp("ntuple"))
+    made: dict[str, list[Path]] = {}
     for stage in (stage for stage in plan.stages if stage.name in NEEDED):
         jobs = [job for job in stage.jobs if stage.name != "baselines" or job.name == "histogram"]
         files = {file.name: HERE / file.path.name for file in stage.files}
@@ -52,7 +53,7 @@ def content(name: str, cross_section: float, weight: str, benchmark: int | None)
     passed = np.asarray(ak.firsts(events["Jet_pt"].array())) > 25.0
     x = [np.asarray(events["W_pt"].array()), np.sin(np.asarray(events["plane_phi"].array(), dtype=float))]
     found, *_ = np.histogram2d(x[0][passed], x[1][passed], bins=EDGES, weights=weights[passed])
-    return found.ravel()
+    return np.asarray(found.ravel())
 
 
 def monomials(theta: np.ndarray) -> np.ndarray:

@@ -101,6 +101,13 @@ class StepJob:
         """
         return self.pick_all(name, [job])[0]
 
+    def counterpart(self, name: str) -> Path:
+        """The directory of an input that the job with the name of this job wrote, in a stage of the same events.
+
+        :raises StepError: as :meth:`pick`
+        """
+        return self.pick(name, self.name)
+
     def pick_all(self, name: str, jobs: Iterable[str]) -> list[Path]:
         """The directories of an input that the named jobs wrote, in the order of the names.
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from mmc.compiler.settings.encoding import from_json, to_json
@@ -150,16 +150,17 @@ class Record:
 
         :raises StepError: when it is not the record of a job with the files of its output
         """
-        file = folder / RECORD
         try:
             record = from_json(cls, value)
         except SettingsError as error:
-            raise StepError(f"{file} is not the record of a finished job: {error}") from error
+            raise StepError(f"{folder / RECORD} is not the record of a finished job: {error}") from error
         if not record.outputs:
-            raise StepError(f"{file} does not list the files of the output, as that of an older mmc; {MAKE_AGAIN}")
-        outside = [name for name in record.outputs if name.startswith("/") or ".." in PurePosixPath(name).parts]
+            raise StepError(
+                f"{folder / RECORD} does not list the files of the output, as that of an older mmc; {MAKE_AGAIN}"
+            )
+        outside = [name for name in record.outputs if name.startswith("/") or ".." in name.split("/")]
         if outside:
-            raise StepError(f"{file} names a file outside of its folder: {outside[0]!r}")
+            raise StepError(f"{folder / RECORD} names a file outside of its folder: {outside[0]!r}")
         return record
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from mmc.cli.main import main
 from mmc.compiler.inputs import process_words
+from mmc.compiler.settings.configuration import job_entry
 
 from tests.jobs.matrix_elements import ufo_models
 
@@ -90,11 +91,12 @@ def test_uncertainties_of_the_generator_ufo(study: Path) -> None:
     study.write_text(text.replace("observables:", f"{systematics}observables:"))
     out = study.parent / "bundle"
     assert main(["compile", str(study), "--target", "script", "--out", str(out)]) == 0
-    jobs = {
-        name: json.loads((out / "config" / f"{name}.json").read_text())["jobs"] for name in ("generate", "simulate")
-    }
-    assert set(jobs["simulate"]["signal.sm.0"]["settings"]["systematics"]) == {"scales", "partons"}
-    assert jobs["generate"]["signal.sm"]["settings"]["error_sets"] == ["SomeSet"]
+    simulate, generate = (
+        job_entry(json.loads((out / "config" / f"{stage}.json").read_text()), job).settings
+        for stage, job in (("simulate", "signal.sm.0"), ("generate", "signal.sm"))
+    )
+    assert set(simulate["systematics"]) == {"scales", "partons"}
+    assert generate["error_sets"] == ["SomeSet"]
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_what_is_asked_reaches_the_jobs(tmp_path: Path) -> None:
     assert main(["compile", str(tmp_path / "study.yaml"), "--target", "script", "--out", str(tmp_path / "out")]) == 0
     (file,) = (tmp_path / "out").rglob("simulate.json")
     said: dict[str, Any] = json.loads(file.read_text())
-    settings = said["shared"] | next(iter(said["jobs"].values()))["settings"]
+    settings = said["shared"] | said["settings"][0]
     assert settings["beams"]["pdf"] == 303600
     assert settings["madspin"]["decays"] == ["t > w+ b, w+ > lep vl", "t~ > w- b~"]
     assert settings["madspin"]["definitions"] == {"lep": "e+ mu+"}

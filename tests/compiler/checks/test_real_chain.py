@@ -448,7 +448,11 @@ def test_a_madminer_file_holds_its_basis_uncertainties_and_samples() -> None:
     assert codes(("c: 1", "c: 1, in_basis: false"), text=text, **files) == ["MMC311"]
     more = "systematics: {lumi: {effect: norm}}\ngroups: {all: [signal]}\nobservables:"
     assert codes(("observables:", more), text=text, **files) == ["MMC311", "MMC311"]
-    assert codes(("observables:", "morphing: none\nobservables:"), text=text, **files) == ["MMC311"]
+    assert codes(("observables:", "morphing: {n_trials: 9}\nobservables:"), text=text, **files) == ["MMC311"]
+    without = ("observables:", "morphing: none\nobservables:")
+    assert codes(without, text=text, **files) == []
+    sally = ("observables:", "methods: {sally: {theta: {benchmark: sm}, samples: 9}}\nobservables:")
+    assert codes(without, sally, text=text, **files) == ["MMC512"]
 
 
 # -- cards ------------------------------------------------------------------------------------------------------------

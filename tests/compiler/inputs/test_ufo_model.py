@@ -19,7 +19,7 @@ def test_what_the_files_declare(tmp_path: Path) -> None:
     assert found.particles == {"q": 1, "q~": -1, "k": 2, "k~": -2, "v": 23, "h": 25}
     assert found.spins["v"] == 3
     assert found.entries == {"mass 23", "mass 25", "new 1", "new 2", "new 3"}
-    assert found.orders == {"SM", "NP"}
+    assert found.orders == {"SM": 1, "NP": 1}
 
 
 def test_code_does_not_run(tmp_path: Path) -> None:

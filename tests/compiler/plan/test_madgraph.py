@@ -172,7 +172,7 @@ def test_the_reader_is_told_of_the_detector(vbf: dict[str, Any]) -> None:
         ("events", "simulate", Flow.EACH),
         ("detected", "detect", Flow.EACH),
     ]
-    assert all(job.settings["detect_job"] == job.settings["simulate_job"] == job.name for job in analyse.jobs)
+    assert all({("simulate", job.name), ("detect", job.name)} < set(job.needs) for job in analyse.jobs)
     detect = plan.stage("detect").settings
     assert detect == {"installation": "/opt/delphes", "card": None, "shipped_card": "delphes_card_CMS.tcl"}
     assert plan.stage("generate").settings["installation"] == "/opt/mg5"

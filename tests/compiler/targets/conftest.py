@@ -66,7 +66,7 @@ write(ran, repr({{"words": ["mmc", *words], "upstream": upstream}}))
 with open(ran, "rb") as file:
     digest = sha256(file.read()).hexdigest()
 outputs = f'{{{{"ran.txt": {{{{"bytes": {{os.path.getsize(ran)}}, "sha256": "{{digest}}", "modified_ns": 0}}}}}}}}'
-fingerprint = config["jobs"][job]["fingerprint"]
+fingerprint = config["jobs"][job][2]
 known = f'"stage": "{{stage}}", "job": "{{job}}", "fingerprint": "{{fingerprint}}", "seed": 1, "seconds": 0.0'
 write(os.path.join(part, "job.json"), f'{{{{{{known}}, "mmc": "0", "outputs": {{outputs}}}}}}')
 if os.path.exists(out):

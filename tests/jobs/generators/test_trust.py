@@ -91,6 +91,6 @@ def test_delphes(tmp_path: Path, card: str) -> None:
     (tmp_path / "card.tcl").write_text(card)
     settings = detect_settings(delphes, card="card", shipped_card=None)
     inputs = {"events": events, "card": tmp_path / "card.tcl"}
-    assert Folder(tmp_path).refusal("detect", "x", settings, **inputs).startswith("the card card.tcl: ")
-    said = Folder(tmp_path).attempt("detect", "y", {**settings, "trust": ["card"]}, **inputs)
+    assert Folder(tmp_path).refusal("detect", "signal.sm.0", settings, **inputs).startswith("the card card.tcl: ")
+    said = Folder(tmp_path).attempt("detect", "signal.sm.0", {**settings, "trust": ["card"]}, **inputs)
     assert "the card" not in said[1]

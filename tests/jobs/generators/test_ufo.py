@@ -128,7 +128,7 @@ def _exact(theta: float) -> float:
     return float(0.3893793721e9 * np.trapezoid(squared, cosines) / (32.0 * np.pi * (2.0 * beam) ** 2))
 
 
-def test_the_same_seed_makes_the_sameevents_of(chain: Chain) -> None:
+def test_the_same_seed_makes_the_same_events(chain: Chain) -> None:
     chain.generate()
     first = gzip.decompress((chain.simulate(n=50, seed=1) / EVENTS).read_bytes())
     other = gzip.decompress((chain.simulate(n=50, seed=2) / EVENTS).read_bytes())
@@ -164,7 +164,7 @@ def events_of(out: Path) -> list[tuple[Any, Any, dict[str, float]]]:
 
 
 @pytest.mark.engine
-def test_showeredevents_of(chain: Chain) -> None:
+def test_showered_events(chain: Chain) -> None:
     """Pythia accepts the colours. Two flavours and both directions are one process; the scale is that of each event."""
     shared = hadrons()
     decays = "p p > w+ h, w+ > mu+ vm, h > b b~"

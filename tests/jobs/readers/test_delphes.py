@@ -334,8 +334,8 @@ SIMULATED = json.dumps(
         "effective_sample_size": {"sm": 100.0},
     }
 ).encode()
-OWN = {"sample": "signal", "benchmark": "sm", "background": False, "simulate_job": "s.0"}
-STEP = {**OWN, "reader": "delphes", "detect_job": "s.0", "generator_truth": False}
+OWN = {"sample": "signal", "benchmark": "sm", "background": False}
+STEP = {**OWN, "reader": "delphes", "generator_truth": False}
 
 
 def _inputs(folder: Path, generated: bytes, detected: bytes) -> dict[str, Path]:
@@ -399,7 +399,7 @@ def test_other_events_are_refused(tmp_path: Path, files: Files, definition: str)
     observables = {"x": {"definition": definition, "required": False, "default": None}}
     short = gzip.compress(lhe_text(N_EVENTS - 4).encode())
     inputs = _inputs(tmp_path, short, files.detected.read_bytes())
-    reason = Folder(tmp_path).refusal("analyse", "x", {**_reading(observables=observables), **STEP}, **inputs)
+    reason = Folder(tmp_path).refusal("analyse", "s.0", {**_reading(observables=observables), **STEP}, **inputs)
     assert reason == (
         "events/events.lhe.gz has 196 events and detected/events.root 200: every generated event must go "
         "through shower and detector"
@@ -410,7 +410,7 @@ def test_counts_are_checked_one_by_one_as_well(tmp_path: Path, files: Files) -> 
     """A file that needs an XML parser; MadMiner would only report that an index did not match."""
     text = lhe_text(N_EVENTS - 4).replace("<rwgt>", "<!-- reweighted -->\n<rwgt>")
     inputs = _inputs(tmp_path, gzip.compress(text.encode()), files.detected.read_bytes())
-    reason = Folder(tmp_path).refusal("analyse", "x", {**_reading(), **STEP}, **inputs)
+    reason = Folder(tmp_path).refusal("analyse", "s.0", {**_reading(), **STEP}, **inputs)
     assert reason.startswith("events/events.lhe.gz has 196 events and detected/events.root 200: ")
 
 
@@ -425,12 +425,17 @@ def test_counts_are_checked_one_by_one_as_well(tmp_path: Path, files: Files) -> 
             {"efficiencies": [{"definition": "0.5", "default": 1.0}]},
             "MadMiner's DelphesReader has no efficiencies: set them in the Delphes card",
         ),
-        ({"simulate_job": "s.1"}, "none of the directories of --events is the output of job 's.1'"),
     ],
 )
 def test_refusals(tmp_path: Path, files: Files, changes: dict[str, Any], expected: str) -> None:
     inputs = _inputs(tmp_path, files.generated.read_bytes(), files.detected.read_bytes())
-    assert Folder(tmp_path).refusal("analyse", "x", {**_reading(), **STEP, **changes}, **inputs) == expected
+    assert Folder(tmp_path).refusal("analyse", "s.0", {**_reading(), **STEP, **changes}, **inputs) == expected
+
+
+def test_events_of_another_job_are_refused(tmp_path: Path, files: Files) -> None:
+    inputs = _inputs(tmp_path, files.generated.read_bytes(), files.detected.read_bytes())
+    reason = Folder(tmp_path).refusal("analyse", "s.1", {**_reading(), **STEP}, **inputs)
+    assert reason == "none of the directories of --events is the output of job 's.1'"
 
 
 def test_no_events(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_functions_see_the_objects_of_an_event(tmp_path: Path, simulated: tuple[
     asked = reading(pt_2="softer", heavy="some")
     asked["observables"]["twice"] = {"definition": "2 * pt_2", "required": True, "default": None}
     settings = analyse_settings(simulated[1], asked)
-    out = folder.run("analyse", "a", settings, **inputs(tmp_path, simulated))
+    out = folder.run("analyse", simulated[1].name, settings, **inputs(tmp_path, simulated))
     with h5py.File(out / "events.h5") as file:
         names = [name.decode() for name in file["observables/names"]]
         values = dict(zip(names, file["samples/observations"][()].T, strict=True))
@@ -83,13 +83,13 @@ def test_functions_that_fail_end_the_job(
     tmp_path: Path, simulated: tuple[Path, Path], function: str, reason: str
 ) -> None:
     settings = analyse_settings(simulated[1], reading(x=function))
-    assert reason in Folder(tmp_path).refusal("analyse", "a", settings, **inputs(tmp_path, simulated))
+    assert reason in Folder(tmp_path).refusal("analyse", simulated[1].name, settings, **inputs(tmp_path, simulated))
 
 
 def test_a_file_without_trust_is_not_run(tmp_path: Path, simulated: tuple[Path, Path]) -> None:
     settings = {**analyse_settings(simulated[1], reading(x="softer")), "trust": []}
     given = inputs(tmp_path, simulated)
     given["file_observables_py"].write_text("open('ran', 'w')\n")
-    refused = Folder(tmp_path).refusal("analyse", "a", settings, **given)
+    refused = Folder(tmp_path).refusal("analyse", simulated[1].name, settings, **given)
     assert refused == "the study does not trust the file of the function softer"
     assert not (tmp_path / "ran").exists() and not Path("ran").exists()

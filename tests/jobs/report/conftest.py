@@ -81,7 +81,7 @@ def _is_done(words: list[str]) -> bool:
     """Whether the output is that of the same job, as ``run.sh`` finds out."""
     config, job, out = (words[words.index(name) + 1] for name in ("--config", "--job", "--out"))
     record = Path(out, "job.json")
-    wanted = json.loads(Path(config).read_text(encoding="utf-8"))["jobs"][job]["fingerprint"]
+    wanted = json.loads(Path(config).read_text(encoding="utf-8"))["jobs"][job][2]
     return record.is_file() and json.loads(record.read_text(encoding="utf-8"))["fingerprint"] == wanted
 
 

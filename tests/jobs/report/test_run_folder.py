@@ -218,10 +218,14 @@ HOSTILE: dict[str, tuple[str, Any, str]] = {
     ),
     "a stage with a path": ("bundle/config/train.json", {"stage": "../x"}, "stage is not a name"),
     "jobs as a list": ("bundle/config/train.json", {"jobs": []}, "jobs is not of type 'object'"),
-    "a job without fingerprint": ("bundle/config/train.json", {"jobs": {"a": {}}}, "jobs.a lacks one of"),
+    "a job without fingerprint": (
+        "bundle/config/train.json",
+        {"jobs": {"a": [0, 1]}},
+        "jobs.a does not fit minItems 3",
+    ),
     "a job with a path": (
         "bundle/config/train.json",
-        {"jobs": {"../../x": {"fingerprint": ""}}},
+        {"jobs": {"../../x": [0, 1, ""]}},
         "jobs is not a name",
     ),
     "a study without title": ("bundle/study.resolved.json", {"title": None}, "title is not of type 'string'"),

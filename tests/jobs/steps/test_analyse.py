@@ -162,15 +162,15 @@ def test_undefined_values_are_counted(chain: Chain) -> None:
 
 def test_events_of_another_job_are_refused(tmp_path: Path, chain: Chain) -> None:
     _, setup, events = chain
-    settings = {**analyse_settings(events), "simulate_job": "signal.sm.1"}
-    reason = Folder(tmp_path).refusal("analyse", "x", settings, setup=setup, events=events)
+    settings = analyse_settings(events)
+    reason = Folder(tmp_path).refusal("analyse", "signal.sm.1", settings, setup=setup, events=events)
     assert reason == "none of the directories of --events is the output of job 'signal.sm.1'"
 
 
 def test_misspelt_observable(tmp_path: Path, chain: Chain) -> None:
     _, setup, events = chain
     settings = {**analyse_settings(events), "observables": _observables(a="muon[0].pt")}
-    reason = Folder(tmp_path).refusal("analyse", "x", settings, setup=setup, events=events)
+    reason = Folder(tmp_path).refusal("analyse", events.name, settings, setup=setup, events=events)
     assert reason == "cannot evaluate 'muon[0].pt': name 'muon' is not defined"
 
 
@@ -179,7 +179,8 @@ def test_full_disk(tmp_path: Path, chain: Chain, blocks: int) -> None:
     _, setup, events = chain
     folder = Folder(tmp_path)
     reading = {**READING, "observables": _observables(**{f"x{i}": "mu[0].pt" for i in range(150)})}
-    words = folder.arguments("analyse", "x", analyse_settings(events, reading), {"setup": setup, "events": events}, 1)
+    inputs = {"setup": setup, "events": events}
+    words = folder.arguments("analyse", events.name, analyse_settings(events, reading), inputs, 1)
     limited = [
         "bash",
         "-c",
@@ -191,6 +192,6 @@ def test_full_disk(tmp_path: Path, chain: Chain, blocks: int) -> None:
     ]
     done = subprocess.run(limited, capture_output=True, text=True, check=False)
     assert done.returncode == 4
-    assert done.stderr.strip().rpartition("\n")[2].startswith("mmc step analyse[x]: cannot write: ")
+    assert done.stderr.strip().rpartition("\n")[2].startswith(f"mmc step analyse[{events.name}]: cannot write: ")
     assert "Traceback" not in done.stderr
-    assert names(tmp_path / "analyse") == ["x.log"]
+    assert names(tmp_path / "analyse") == [f"{events.name}.log"]

@@ -54,7 +54,7 @@ def test_card_of_the_study_and_hepmc_2(tmp_path: Path, delphes: Path) -> None:
     card.write_text("set RandomSeed 1\nset ExecutionPath {}\nsource trackResolutionCMS.tcl\n")
     settings = detect_settings(delphes, card="card", shipped_card=None, slice="low")
     events = _events(tmp_path / "old", "IO_GenEvent")
-    out = Folder(tmp_path).run("detect", "x", settings, seed=78, events=events, card=card)
+    out = Folder(tmp_path).run("detect", "signal.sm.0", settings, seed=78, events=events, card=card)
     assert _seeds(out) == {78}
     assert "program DelphesHepMC2" in (tmp_path / "detect" / "x.log").read_text()
     assert json.loads((out / "detect.json").read_text())["slice"] == "low"
@@ -84,12 +84,12 @@ def test_failures(
     tmp_path: Path, delphes: Path, events: Path, monkeypatch: pytest.MonkeyPatch, fails: str, reason: str
 ) -> None:
     monkeypatch.setenv("FAKE_DELPHES", fails)
-    assert Folder(tmp_path).refusal("detect", "x", detect_settings(delphes), events=events) == reason
+    assert Folder(tmp_path).refusal("detect", "signal.sm.0", detect_settings(delphes), events=events) == reason
 
 
 def test_events_that_are_not_showered(tmp_path: Path, delphes: Path, events: Path) -> None:
     (events / "events.hepmc.gz").unlink()
-    reason = Folder(tmp_path).refusal("detect", "x", detect_settings(delphes), events=events)
+    reason = Folder(tmp_path).refusal("detect", "signal.sm.0", detect_settings(delphes), events=events)
     assert reason == "signal.sm.0 has no events.hepmc.gz: Delphes needs showered events"
 
 
@@ -106,10 +106,10 @@ def test_cards_that_are_none(tmp_path: Path, delphes: Path, events: Path, card: 
         (tmp_path / "card.tcl").write_bytes(card)
         files = {"card": tmp_path / "card.tcl"}
     settings = detect_settings(delphes, card="card" if files else None, shipped_card="nosuch.tcl")
-    assert re.match(reason, Folder(tmp_path).refusal("detect", "x", settings, events=events, **files))
+    assert re.match(reason, Folder(tmp_path).refusal("detect", "signal.sm.0", settings, events=events, **files))
 
 
 def test_delphes_is_not_installed(tmp_path: Path, events: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MMC_DELPHES_DIR", raising=False)
-    reason = Folder(tmp_path).refusal("detect", "x", detect_settings(), events=events)
+    reason = Folder(tmp_path).refusal("detect", "signal.sm.0", detect_settings(), events=events)
     assert reason.startswith("Delphes is not installed here: ")

@@ -196,7 +196,7 @@ def test_shower_has_the_events_of_the_event_file(signal: Path) -> None:
 
 @needs_delphes
 def test_detector_sees_the_higgs(folder: Folder, configured: Path, signal: Path) -> None:
-    settings = detect_settings(benchmark="w", simulate_job="signal.w.0")
+    settings = detect_settings(benchmark="w")
     detected = folder.run("detect", "signal.w.0", settings, seed=5, events=signal)
     values = _observations(folder, configured, signal, detected)
     detected = folder.run("detect", "signal.w.0", settings, seed=5, events=signal)
@@ -213,8 +213,6 @@ def _observations(folder: Folder, configured: Path, signal: Path, detected: Path
         "sample": "signal",
         "benchmark": "w",
         "background": False,
-        "simulate_job": "signal.w.0",
-        "detect_job": "signal.w.0",
     }
     reading = {**READING, "reader": "delphes", "acceptance": {"pt_min": {}, "eta_max": {}}, "generator_truth": False}
     inputs = {"setup": configured, "events": signal, "detected": detected}

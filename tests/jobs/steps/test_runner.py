@@ -40,7 +40,7 @@ def test_finished_job_says_what_it_was(folder: Folder) -> None:
     assert record.pop("seconds") >= 0.0
     outputs = {name: entry | {"modified_ns": 0} for name, entry in record.pop("outputs").items()}
     assert record == {
-        **{"stage": "configure", "job": "job", "fingerprint": "f" * 64, "seed": 7, "mmc": __version__},
+        **{"stage": "configure", "job": "job", "fingerprint": "f" * 24, "seed": 7, "mmc": __version__},
         "made_with": {"numpy": version("numpy")} | record["made_with"],
     }
     assert outputs == {
@@ -160,7 +160,7 @@ def test_no_link_beside_an_output_is_followed(folder: Folder, tmp_path: Path, na
     mine = tmp_path / "mine"
     (mine / "deep").mkdir(parents=True)
     for file in ("fingerprint", "deep/file"):
-        (mine / file).write_text("f" * 64)
+        (mine / file).write_text("f" * 24)
     out = folder.out("configure", "job")
     out.parent.mkdir()
     (out.parent / name).symlink_to(mine / "fingerprint" if name == "job.log" else mine)
@@ -170,7 +170,7 @@ def test_no_link_beside_an_output_is_followed(folder: Folder, tmp_path: Path, na
     else:
         assert code == 0 and names(out.parent) == ["job", "job.log"]
     assert {str(path.relative_to(mine)) for path in mine.rglob("*")} == {"fingerprint", "deep", "deep/file"}
-    assert (mine / "fingerprint").read_text() == "f" * 64
+    assert (mine / "fingerprint").read_text() == "f" * 24
 
 
 def test_failure_keeps_an_output_that_exists(folder: Folder) -> None:
@@ -220,7 +220,7 @@ def test_second_run_does_its_work_if_the_first_was_another(folder: Folder) -> No
         _wait_until_asleep(first)
         words = folder.arguments("configure", "job", {"a": 1}, {}, 1)
         config = Path(words[2])
-        config.write_text(config.read_text().replace("f" * 64, "e" * 64))
+        config.write_text(config.read_text().replace("f" * 24, "e" * 24))
         assert runner.main(words) == 0
         assert first.wait(timeout=30) == 0
     assert json.loads((folder.out("configure", "job") / "result.json").read_text())["settings"] == {"a": 1}
@@ -228,9 +228,9 @@ def test_second_run_does_its_work_if_the_first_was_another(folder: Folder) -> No
 
 
 def test_a_job_of_another_fingerprint_than_the_engine_means(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(runner.FINGERPRINT, "f" * 64)
+    monkeypatch.setenv(runner.FINGERPRINT, "f" * 24)
     folder.run("configure", "job", {})
-    monkeypatch.setenv(runner.FINGERPRINT, "e" * 64)
+    monkeypatch.setenv(runner.FINGERPRINT, "e" * 24)
     code, line = folder.attempt("configure", "job", {})
     assert code == 3
     assert "has changed since the engine started: start it again" in line

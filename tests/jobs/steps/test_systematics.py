@@ -268,8 +268,7 @@ def test_a_file_that_lacks_what_another_has(tmp_path: Path, chain: Chain, analys
 def test_events_without_the_weights(tmp_path: Path, chain: Chain) -> None:
     events = chain.events("signal", 20, 8, pdf_sets=())
     settings = {**ALL, "systematics": ["pdf"], "sample": "signal", "benchmark": "sm", "background": False}
-    settings["simulate_job"] = events.name
-    reason = Folder(tmp_path).refusal("analyse", "refused", settings, setup=chain.set_up, events=events)
+    reason = Folder(tmp_path).refusal("analyse", events.name, settings, setup=chain.set_up, events=events)
     assert reason.startswith("events.lhe.gz has no weights for the PDF uncertainty pdf (CT10): MadGraph writes them")
 
 

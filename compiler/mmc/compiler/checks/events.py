@@ -69,7 +69,7 @@ def from_run(ctx: Context) -> Iterator[Diagnostic]:
         yield ctx.problem(MMC115, ("events", FROM_RUN, "folder"), message, "name the folder that `mmc run` has made")
     if there and taken["stage"] not in there:
         message = f"the study has no stage {taken['stage']}"
-        help_text = f"write one of {one_of(stage for stage in ('simulate', 'detect') if stage in there)}"
+        help_text = f"it has {one_of(there)}"
         yield ctx.problem(MMC115, ("events", FROM_RUN, "stage"), message, help_text)
 
 

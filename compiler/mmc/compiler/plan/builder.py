@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.catalogue.stages import STAGES, TRACK, TrackedAs, stages_of
-from mmc.compiler.plan.model import FileInput, Flow, Input, Job, Stage, digest
+from mmc.compiler.plan.model import FINGERPRINT_DIGITS, FileInput, Flow, Input, Job, Stage, digest
 from mmc.compiler.settings.encoding import split_shared
 from mmc.compiler.study.model import Study
 
@@ -20,7 +20,7 @@ _NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 """Characters that are replaced in file names."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A job before its stage gives it a seed and a fingerprint."""
 
@@ -135,19 +135,25 @@ class Builder:
         )
         unread = {item.stage for item in inputs if item.ignored_in_fingerprint}
         read = {item.stage: self._parts.get((item.stage, item.part)) for item in inputs}
+        contents: dict[tuple[int, tuple[str, ...] | None], str] = {}
         jobs = []
         for draft, values in zip(drafts, own, strict=True):
             upstream = [read.get(need[0]) or self._fingerprints[need] for need in draft.needs if need[0] not in unread]
-            jobs.append(self._job(stage, base, draft, values, upstream))
+            key = (id(values), draft.files)
+            if key not in contents:  # jobs with the same settings mostly have the same object
+                sha256 = {f.name: f.sha256 for f in files if draft.files is None or f.name in draft.files}
+                contents[key] = digest([base, values, sha256])
+            jobs.append(self._job(name, contents[key], draft, values, upstream))
         self.stages[name] = replace(stage, jobs=tuple(jobs))
         version = [name, declared.version]
         self._parts |= {(name, part): digest([*version, part, content]) for part, content in (parts or {}).items()}
 
-    def _job(self, stage: Stage, base: str, draft: Draft, settings: dict[str, Any], upstream: list[str]) -> Job:
-        name = slug(*draft.identity) or stage.name
+    def _job(self, stage: str, content: str, draft: Draft, settings: dict[str, Any], upstream: list[str]) -> Job:
+        """The job with its seed and fingerprint; ``content`` is the digest of its settings and files."""
+        name = slug(*draft.identity) or stage
         identity = draft.identity if draft.part is None else draft.identity[:-1]
-        seed = job_seed(self.study.seed, stage.name, identity, draft.part or 0)
-        files = {f.name: f.sha256 for f in stage.files if draft.files is None or f.name in draft.files}
-        fingerprint = digest([base, name, settings, files, seed, upstream])
-        self._fingerprints[stage.name, name] = fingerprint
+        seed = job_seed(self.study.seed, stage, identity, draft.part or 0)
+        text = "\0".join((content, name, str(seed), *upstream))  # none of these words holds a zero
+        fingerprint = hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_DIGITS]
+        self._fingerprints[stage, name] = fingerprint
         return Job(name, settings, draft.needs, seed, fingerprint, draft.label, draft.events, draft.size)

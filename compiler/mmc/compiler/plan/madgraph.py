@@ -16,6 +16,7 @@ from mmc.compiler.plan.physics import (
     add_detect,
     add_simulate,
     card_entries,
+    kinds,
     split,
     uncertainties,
 )
@@ -37,7 +38,7 @@ def plan(builder: Builder, study: Study, generation: MadGraphGeneration, file_di
     summary = "Generate the code of each process"
     builder.add("generate", drafts, summary=summary, files=files.inputs, scattered=True)
     _add_simulate(builder, study, generation, file_digests)
-    event_jobs = [event_job for event_job, _, _ in _event_jobs(generation)]
+    event_jobs = [event_job for kind, _, _ in _event_kinds(generation) for event_job in kind]
     detected = None
     if builder.has("detect"):
         detected = add_detect(builder, study, event_jobs, "simulate", file_digests)
@@ -63,12 +64,12 @@ def _process_settings(
     )
 
 
-def _event_jobs(generation: MadGraphGeneration) -> Iterator[tuple[EventJob, MadGraphSample, Slice]]:
+def _event_kinds(generation: MadGraphGeneration) -> Iterator[tuple[list[EventJob], MadGraphSample, Slice]]:
     for sample in generation.samples:
         for part in sample.slices:
-            for benchmark in sample.events:
-                for k, n in split(sample, benchmark):
-                    yield EventJob(sample, part.name, benchmark, k, n), sample, part
+            event_jobs = (EventJob(sample, part.name, b, k, n) for b in sample.events for k, n in split(sample, b))
+            for kind in kinds(event_jobs):
+                yield kind, sample, part
 
 
 def _add_simulate(
@@ -81,9 +82,9 @@ def _add_simulate(
     shower = generation.shower
     job_shower = None if shower is None else replace(shower, card=files.optional(shower.card))
     parameters, trusted = card_entries(study), files.trusted_settings(study.trust)
-    drafts = []
-    for event_job, sample, part in _event_jobs(generation):
-        n_events = event_job.n_events or 0
+    drafts: list[Draft] = []
+    for kind, sample, part in _event_kinds(generation):
+        first, n_events = kind[0], kind[0].n_events or 0
         named = (None if shower is None else shower.card, part.run_card_file, sample.param_card_file)
         settings = MadGraphSimulateSettings(
             generator="madgraph",
@@ -92,10 +93,10 @@ def _add_simulate(
             beams=generation.beams,
             shower=job_shower,
             sample=sample.name,
-            benchmark=event_job.benchmark,
+            benchmark=first.benchmark,
             background=sample.background,
             slice=part.name,
-            systematics=uncertainties(study, event_job),
+            systematics=uncertainties(study, first),
             process_job=slug(sample.name),
             order=sample.order,
             n_events=n_events,
@@ -114,16 +115,11 @@ def _add_simulate(
         cards = (shower_card, settings.run_card_file, settings.param_card_file)
         benchmarks = 0 if sample.background else len(study.all_benchmarks)
         weights = benchmarks + sizes.n_variations(study, sample.systematics)
-        drafts.append(
-            Draft(
-                event_job.identity,
-                settings,
-                (CONFIGURED, ("generate", slug(sample.name))),
-                event_job.label,
-                n_events,
-                event_job.part,
-                files=tuple(card for card in cards if card is not None),
-                size=sizes.generated(n_events, weights, shower),
-            )
+        needs, label, size = (
+            (CONFIGURED, ("generate", slug(sample.name))),
+            first.label,
+            sizes.generated(n_events, weights, shower),
         )
+        read = tuple(card for card in cards if card is not None)
+        drafts += [Draft(e.identity, settings, needs, label, n_events, e.part, files=read, size=size) for e in kind]
     add_simulate(builder, drafts, files, showered=shower is not None)

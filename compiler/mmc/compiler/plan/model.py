@@ -16,9 +16,13 @@ from typing import Any, Literal, TypeVar
 from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.catalogue.reana import Reana
 from mmc.compiler.catalogue.resources import Resources
+from mmc.compiler.settings.configuration import Row, configuration
 from mmc.compiler.settings.encoding import from_json
 
 T = TypeVar("T")
+
+FINGERPRINT_DIGITS = 24
+"""Hexadecimal digits of a fingerprint: two of a million jobs have the same one in one of 10^17 studies."""
 
 
 class Flow(Enum):
@@ -58,7 +62,7 @@ class FileInput:
     sha256: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """One run of a step program.
 
@@ -133,17 +137,20 @@ class Stage:
         return from_json(cls, {**self.settings, **job.settings})
 
     def configuration(self) -> dict[str, Any]:
-        """The content of the stage's configuration file: the shared settings, and the settings of each job.
-
-        Threads and time limit change no output.
-        """
-        jobs = {
-            job.name: {"seed": job.seed, "fingerprint": job.fingerprint, "settings": dict(job.settings)}
-            for job in self.jobs
-        }
-        limit = {} if self.resources.time_s is None else {"time_s": self.resources.time_s}
-        head = {"stage": self.name, "shared": dict(self.settings), "threads": self.resources.cpus}
-        return {**head, **limit, "jobs": jobs}
+        """The content of the stage's configuration file. Threads and time limit change no output."""
+        numbers: dict[str, int] = {}
+        different: list[Mapping[str, Any]] = []
+        known: dict[int, int] = {}  # jobs with the same settings mostly have the same object
+        rows: dict[str, Row] = {}
+        for job in self.jobs:
+            number = known.get(id(job.settings))
+            if number is None:
+                number = known[id(job.settings)] = numbers.setdefault(canonical_json(job.settings), len(different))
+                if number == len(different):
+                    different.append(job.settings)
+            rows[job.name] = number, job.seed, job.fingerprint
+        asked = self.resources
+        return configuration(self.name, self.settings, different, rows, threads=asked.cpus, time_s=asked.time_s)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The stages that all origins of events share: set-up, detector, reading, combining."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 
 from mmc.compiler.plan import sizes
 from mmc.compiler.plan.builder import Builder, Draft, slug
@@ -49,6 +50,11 @@ class EventJob:
     def name(self) -> str:
         """The name of the job of these events, the same in all stages."""
         return slug(*self.identity)
+
+    @property
+    def kind(self) -> tuple[str, str | None, str, int | None]:
+        """What it has in common with the jobs that differ from it only in the part, which have the same settings."""
+        return self.sample.name, self.slice, self.benchmark, self.n_events
 
     @property
     def label(self) -> str:
@@ -142,21 +148,21 @@ def add_detect(
     files = StageFiles(file_digests)
     card = files.optional(delphes.card)
     shower = study.source.shower
-    drafts = []
-    for event_job in event_jobs:
+    drafts: list[Draft] = []
+    for kind in kinds(event_jobs):
+        first = kind[0]
         settings = DetectSettings(
             installation=study.installations.get("delphes"),
             card=card,
             shipped_card=delphes.shipped_card,
-            sample=event_job.sample.name,
-            benchmark=event_job.benchmark,
-            background=event_job.sample.background,
-            slice=event_job.slice,
-            simulate_job=event_job.name,
+            sample=first.sample.name,
+            benchmark=first.benchmark,
+            background=first.sample.background,
+            slice=first.slice,
             trust=files.trusted_cards(study.trust, delphes.card),
         )
-        size = sizes.detected(event_job.n_events or 0, shower)
-        drafts.append(_draft(event_job, settings, [(events, event_job.name)], size))
+        size = sizes.detected(first.n_events or 0, shower)
+        drafts += _drafts(kind, settings, (), [events], size)
     builder.add(
         "detect",
         drafts,
@@ -194,17 +200,15 @@ def add_analyse(
     paths = [o.function.rpartition(":")[0] for o in study.observables if o.function is not None]
     trust = files.trusted_cards(study.trust, *dict.fromkeys(paths))
     regions = selections(study)
-    drafts = []
-    for event_job in event_jobs:
-        needs = [CONFIGURED, (events, event_job.name)]
-        if detected not in (None, events):
-            needs.append((detected, event_job.name))
+    read = [events] if detected in (None, events) else [events, detected]
+    drafts: list[Draft] = []
+    for kind in kinds(event_jobs):
         settings = replace(
-            _analyse_settings(study.reading, observables, event_job), functions=functions, trust=trust, regions=regions
+            _analyse_settings(study.reading, observables, kind[0]), functions=functions, trust=trust, regions=regions
         )
-        weights = sizes.n_weights(study, event_job.sample.systematics)
-        size = sizes.analysed(event_job.n_events or 0, weights, n_observables)
-        drafts.append(_draft(event_job, settings, needs, size))
+        weights = sizes.n_weights(study, kind[0].sample.systematics)
+        size = sizes.analysed(kind[0].n_events or 0, weights, n_observables)
+        drafts += _drafts(kind, settings, (CONFIGURED,), read, size)
     builder.add("analyse", drafts, summary=summary, inputs=inputs, files=files.inputs, scattered=True)
 
 
@@ -258,7 +262,6 @@ def _analyse_settings(
             benchmark=event_job.benchmark,
             background=event_job.sample.background,
             slice=event_job.slice,
-            simulate_job=event_job.name,
             systematics=event_job.sample.systematics,
         )
     return DelphesAnalyseSettings(
@@ -275,26 +278,33 @@ def _analyse_settings(
         benchmark=event_job.benchmark,
         background=event_job.sample.background,
         slice=event_job.slice,
-        simulate_job=event_job.name,
-        detect_job=event_job.name,
         systematics=event_job.sample.systematics,
     )
 
 
-def _draft(
-    event_job: EventJob, settings: DetectSettings | AnalyseSettings, needs: Sequence[tuple[str, str]], size: int
-) -> Draft:
-    """The job of a later stage for the same events; the size is 0 if the number of events is not known."""
-    known = event_job.n_events is not None
-    return Draft(
-        event_job.identity,
-        settings,
-        tuple(needs),
-        event_job.place,
-        event_job.n_events or 0,
-        event_job.part,
-        size=size if known else 0,
-    )
+def kinds(event_jobs: Iterable[EventJob]) -> Iterator[list[EventJob]]:
+    """The jobs that follow each other and differ only in the part."""
+    for _, members in groupby(event_jobs, key=lambda event_job: event_job.kind):
+        yield list(members)
+
+
+def _drafts(
+    kind: Sequence[EventJob],
+    settings: DetectSettings | AnalyseSettings,
+    needs: tuple[tuple[str, str], ...],
+    read: Sequence[str],
+    size: int,
+) -> Iterator[Draft]:
+    """The jobs of a later stage for events of one kind; the size is 0 if the number of events is not known.
+
+    :param needs: the jobs whose output all of them read
+    :param read: the stages of which each reads the output of the job of the same name
+    """
+    place, n_events = kind[0].place, kind[0].n_events
+    for event_job in kind:
+        own = tuple((stage, event_job.name) for stage in read)
+        size_known = 0 if n_events is None else size
+        yield Draft(event_job.identity, settings, needs + own, place, n_events or 0, event_job.part, size=size_known)
 
 
 def add_combine(builder: Builder, study: Study, event_jobs: Sequence[EventJob]) -> None:
@@ -319,18 +329,19 @@ def add_combine(builder: Builder, study: Study, event_jobs: Sequence[EventJob]) 
 
 
 def _combined(event_jobs: Sequence[EventJob], *, exact: bool) -> tuple[AnalysedJob, ...]:
-    """The contribution of each analysed job; ``exact`` tells whether the number of its events is exact."""
+    """The contributions of analysed jobs; ``exact`` tells whether the number of its events is exact."""
     return tuple(
         AnalysedJob(
-            job=event_job.name,
-            sample=event_job.sample.name,
-            slice=event_job.slice,
-            benchmark=event_job.benchmark,
-            n_events=event_job.n_events if exact else None,
-            k_factor=event_job.sample.k_factor,
-            background=event_job.sample.background,
+            job=kind[0].name,
+            parts=len(kind),
+            sample=kind[0].sample.name,
+            slice=kind[0].slice,
+            benchmark=kind[0].benchmark,
+            n_events=kind[0].n_events if exact else None,
+            k_factor=kind[0].sample.k_factor,
+            background=kind[0].sample.background,
         )
-        for event_job in event_jobs
+        for kind in kinds(event_jobs)
     )
 
 

@@ -1,6 +1,6 @@
 """The stages of Pythia 8, the embedded generator."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from mmc.compiler.plan import sizes
 from mmc.compiler.plan.builder import Builder, Draft, slug
@@ -12,6 +12,7 @@ from mmc.compiler.plan.physics import (
     add_analyse,
     add_combine,
     add_configure,
+    kinds,
     split,
 )
 from mmc.compiler.settings.generation import Pythia8GenerateSettings, Pythia8SimulateSettings
@@ -46,30 +47,32 @@ def plan(builder: Builder, study: Study, generation: Pythia8Generation, file_dig
     event_jobs = list(_event_jobs(generation))
     builder.add(
         "simulate",
-        [
-            Draft(
-                event_job.identity,
-                Pythia8SimulateSettings(
-                    parameters=coefficients,
-                    beams=generation.beams,
-                    sample=event_job.sample.name,
-                    benchmark=event_job.benchmark,
-                    process_job=slug(event_job.sample.name, event_job.benchmark),
-                    n_events=event_job.n_events or 0,
-                ),
-                (CONFIGURED, ("generate", slug(event_job.sample.name, event_job.benchmark))),
-                event_job.label,
-                event_job.n_events or 0,
-                event_job.part,
-                size=sizes.generated(event_job.n_events or 0, len(study.all_benchmarks)),
-            )
-            for event_job in event_jobs
-        ],
+        list(_simulated(study, generation, coefficients, event_jobs)),
         inputs=(BENCHMARKS, Input("process", "generate", Flow.ALL)),
         scattered=True,
     )
     add_analyse(builder, study, event_jobs, "simulate", file_digests=file_digests)
     add_combine(builder, study, event_jobs)
+
+
+def _simulated(
+    study: Study, generation: Pythia8Generation, coefficients: Mapping[str, str], event_jobs: Iterable[EventJob]
+) -> Iterator[Draft]:
+    for kind in kinds(event_jobs):
+        sample, benchmark, n_events = kind[0].sample.name, kind[0].benchmark, kind[0].n_events or 0
+        process_job = slug(sample, benchmark)
+        settings = Pythia8SimulateSettings(
+            parameters=coefficients,
+            beams=generation.beams,
+            sample=sample,
+            benchmark=benchmark,
+            process_job=process_job,
+            n_events=n_events,
+        )
+        needs, label = (CONFIGURED, ("generate", process_job)), kind[0].label
+        size = sizes.generated(n_events, len(study.all_benchmarks))
+        for event_job in kind:
+            yield Draft(event_job.identity, settings, needs, label, n_events, event_job.part, size=size)
 
 
 def _event_jobs(generation: Pythia8Generation) -> Iterator[EventJob]:

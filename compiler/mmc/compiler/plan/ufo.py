@@ -16,6 +16,7 @@ from mmc.compiler.plan.physics import (
     add_detect,
     add_simulate,
     card_entries,
+    kinds,
     powers,
     split,
     uncertainties,
@@ -31,7 +32,7 @@ def plan(builder: Builder, study: Study, generation: UfoGeneration, file_digests
     add_configure(builder, study)
     _add_generate(builder, study, generation, file_digests)
     _add_simulate(builder, study, generation, file_digests)
-    event_jobs = [event_job for event_job, _ in _event_jobs(generation)]
+    event_jobs = [event_job for kind, _ in _event_kinds(generation) for event_job in kind]
     detected = None
     if builder.has("detect"):
         detected = add_detect(builder, study, event_jobs, "simulate", file_digests)
@@ -85,10 +86,10 @@ def _add_simulate(builder: Builder, study: Study, generation: UfoGeneration, fil
     shower = generation.shower
     job_shower = None if shower is None else replace(shower, card=files.optional(shower.card))
     trusted = files.trusted_settings(study.trust)
-    drafts = []
-    for event_job, sample in _event_jobs(generation):
-        n_events = event_job.n_events or 0
-        process_job = slug(sample.name, event_job.benchmark)
+    drafts: list[Draft] = []
+    for kind, sample in _event_kinds(generation):
+        benchmark, n_events = kind[0].benchmark, kind[0].n_events or 0
+        process_job = slug(sample.name, benchmark)
         settings = UfoSimulateSettings(
             generator="ufo",
             parameters=card_entries(study),
@@ -97,32 +98,27 @@ def _add_simulate(builder: Builder, study: Study, generation: UfoGeneration, fil
             scale=generation.scale,
             shower=job_shower,
             sample=sample.name,
-            benchmark=event_job.benchmark,
+            benchmark=benchmark,
             background=sample.background,
             process=_process(sample, files),
             process_job=process_job,
             n_events=n_events,
             trust=trusted
             + files.trusted_cards(study.trust, None if shower is None else shower.card, generation.model.file),
-            systematics=_varied(study, event_job),
+            systematics=_varied(study, kind[0]),
         )
         card = None if job_shower is None else job_shower.card
         named = (card, settings.model.file, settings.process.param_card_file)
         weights = (1 if sample.background else len(study.all_benchmarks)) + sizes.n_variations(
             study, settings.systematics
         )
-        drafts.append(
-            Draft(
-                event_job.identity,
-                settings,
-                (CONFIGURED, ("generate", process_job)),
-                event_job.label,
-                n_events,
-                event_job.part,
-                files=tuple(name for name in named if name is not None),
-                size=sizes.generated(n_events, weights, shower),
-            )
+        needs, label, size = (
+            (CONFIGURED, ("generate", process_job)),
+            kind[0].label,
+            sizes.generated(n_events, weights, shower),
         )
+        read = tuple(name for name in named if name is not None)
+        drafts += [Draft(e.identity, settings, needs, label, n_events, e.part, files=read, size=size) for e in kind]
     add_simulate(builder, drafts, files, showered=shower is not None)
 
 
@@ -145,8 +141,8 @@ def _process(sample: UfoSample, files: StageFiles) -> UfoProcess:
     return replace(sample.process, param_card_file=files.optional(sample.process.param_card_file))
 
 
-def _event_jobs(generation: UfoGeneration) -> Iterator[tuple[EventJob, UfoSample]]:
+def _event_kinds(generation: UfoGeneration) -> Iterator[tuple[list[EventJob], UfoSample]]:
     for sample in generation.samples:
-        for benchmark in sample.events:
-            for k, n in split(sample, benchmark):
-                yield EventJob(sample, None, benchmark, k, n), sample
+        event_jobs = (EventJob(sample, None, b, k, n) for b in sample.events for k, n in split(sample, b))
+        for kind in kinds(event_jobs):
+            yield kind, sample

@@ -48,40 +48,6 @@ def to_text(plan: Plan, basis: BasisView = None) -> str:
 
 def to_json(plan: Plan, basis: BasisView = None) -> str:
     """The content of the other views, and the seeds and fingerprints of jobs, as one JSON object."""
-    needed = memory(plan)
-    stages = [
-        {
-            "name": stage.name,
-            "group": stage.group,
-            "summary": stage.summary,
-            "output": stage.output,
-            "scattered": stage.scattered,
-            "inputs": [{"name": i.name, "stage": i.stage, "flow": i.flow.value} for i in stage.inputs],
-            "files": [{"name": f.name, "path": str(f.path), "sha256": f.sha256} for f in stage.files],
-            "image": stage.image,
-            "resources": {
-                "cpus": stage.resources.cpus,
-                "memory_mib": stage.resources.memory_mib,
-                "time_s": stage.resources.time_s,
-            },
-            "events": _total_events(stage),
-            "bytes": _total_size(stage),
-            "jobs": [
-                {
-                    "name": job.name,
-                    "label": job.label,
-                    "events": job.events,
-                    "bytes": job.size,
-                    "memory_bytes": needed.get((stage.name, job.name), 0),
-                    "seed": job.seed,
-                    "fingerprint": job.fingerprint,
-                    "needs": [{"stage": name, "job": upstream} for name, upstream in job.needs],
-                }
-                for job in stage.jobs
-            ],
-        }
-        for stage in plan.stages
-    ]
     view: dict[str, Any] = {
         "mmc": __version__,
         "study": plan.study,
@@ -89,9 +55,56 @@ def to_json(plan: Plan, basis: BasisView = None) -> str:
         "digest": plan.digest,
         "n_jobs": plan.n_jobs,
         "morphing_basis": {"unknown": basis} if isinstance(basis, str) else basis,
-        "stages": stages,
     }
-    return json.dumps(view, indent=2, ensure_ascii=False) + "\n"
+    needed = memory(plan)
+    stages = ",\n".join(_ending_with(_stage_head(stage), "jobs", _job_rows(stage, needed)) for stage in plan.stages)
+    return _ending_with(view, "stages", stages) + "\n"
+
+
+def _ending_with(entries: Mapping[str, Any], last: str, items: str) -> str:
+    """A JSON object with a list, of which the text of all items is known, as its last entry."""
+    head = json.dumps(entries, indent=2, ensure_ascii=False).removesuffix("\n}")
+    return f'{head},\n  "{last}": [\n{items}\n  ]\n}}'
+
+
+def _stage_head(stage: Stage) -> dict[str, Any]:
+    return {
+        "name": stage.name,
+        "group": stage.group,
+        "summary": stage.summary,
+        "output": stage.output,
+        "scattered": stage.scattered,
+        "inputs": [{"name": i.name, "stage": i.stage, "flow": i.flow.value} for i in stage.inputs],
+        "files": [{"name": f.name, "path": str(f.path), "sha256": f.sha256} for f in stage.files],
+        "image": stage.image,
+        "resources": {
+            "cpus": stage.resources.cpus,
+            "memory_mib": stage.resources.memory_mib,
+            "time_s": stage.resources.time_s,
+        },
+        "events": _total_events(stage),
+        "bytes": _total_size(stage),
+    }
+
+
+def _job_rows(stage: Stage, needed: Mapping[tuple[str, str], int]) -> str:
+    """One line for each job: as objects with indents, 100,000 jobs would take half a gigabyte of memory."""
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    return ",\n".join(
+        encode(
+            {
+                "name": job.name,
+                "label": job.label,
+                "events": job.events,
+                "bytes": job.size,
+                "memory_bytes": needed.get((stage.name, job.name), 0),
+                "seed": job.seed,
+                "fingerprint": job.fingerprint,
+                "needs": [{"stage": name, "job": upstream} for name, upstream in job.needs],
+            }
+        )
+        for job in stage.jobs
+    )
 
 
 def _memory_lines(plan: Plan) -> list[str]:

@@ -1,16 +1,19 @@
 """The settings of jobs of ``combine`` and ``ingest``, which pass events on to the learning stages."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from mmc.compiler.settings.encoding import SHARED
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnalysedJob:
-    """The events that a job of ``analyse`` contributes."""
+    """The events that a job of ``analyse`` contributes, or several whose numbers follow each other."""
 
     job: str
+    """The first job; the number of a part is the last word of its name."""
+    parts: int = 1
+    """The number of jobs, each with that number of events."""
     sample: str
     slice: str | None = None
     benchmark: str
@@ -19,12 +22,26 @@ class AnalysedJob:
     k_factor: float
     background: bool
 
+    def each(self) -> Iterator["AnalysedJob"]:
+        """The entries of its jobs."""
+        if self.parts == 1:
+            yield self
+            return
+        stem, _, first = self.job.rpartition(".")
+        for part in range(int(first), int(first) + self.parts):
+            yield replace(self, job=f"{stem}.{part}", parts=1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CombineSettings:
     """Events that are combined in one file."""
 
     jobs: tuple[AnalysedJob, ...] = field(metadata=SHARED)
+
+    @property
+    def each(self) -> tuple[AnalysedJob, ...]:
+        """The contribution of each job."""
+        return tuple(job for entry in self.jobs for job in entry.each())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ nor the fingerprints of studies that do not use it. A field without a default is
 """
 
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mmc.errors import SettingsError
@@ -50,18 +50,22 @@ def to_json(value: Any) -> Any:
 def split_shared(settings: Sequence[Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The JSON of the settings of a stage's jobs in two parts: the shared settings, and the settings of each job.
 
+    Jobs with the same object of settings share the JSON too.
+
     :param settings: the settings of each job, at least one
     :raises ValueError: when a shared field differs between jobs
     """
     first = settings[0]
     shared, _ = _parts(first.__class__)
     expected = [(item.name, getattr(first, item.name)) for item in shared]
-    for job in settings:
+    different = {id(job): job for job in settings}
+    for job in different.values():
         for name, value in expected:
             other = getattr(job, name)
             if other is not value and other != value:  # usually the same object
                 raise ValueError(f"the jobs of a stage share {name}: {other!r} is not {value!r}")
-    return _encode(first, shared), [_encode(job, _parts(job.__class__)[1]) for job in settings]
+    encoded = {key: _encode(job, _parts(job.__class__)[1]) for key, job in different.items()}
+    return _encode(first, shared), [encoded[id(job)] for job in settings]
 
 
 def from_json(cls: type[T], value: Any) -> T:
@@ -121,17 +125,33 @@ def _read(kind: Any, value: Any, where: str) -> Any:
 
     :raises SettingsError: when it is not of that type
     """
+    if kind in _PLAIN and type(value) is kind:
+        return value
+    return _reader(kind)(value, where)
+
+
+@cache
+def _reader(kind: Any) -> Callable[[Any, str], Any]:
+    """The function that reads values of a type; it is looked for once."""
     if is_dataclass(kind):
-        return _read_dataclass(kind, value, where)
-    origin = get_origin(kind)
+        return partial(_read_dataclass, kind)
+    origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        return _read_union(get_args(kind), value, where)
+        return partial(_read_union, inner)
     if origin is tuple:
-        return _read_tuple(get_args(kind), value, where)
+        return partial(_read_tuple, inner)
     if origin is not None and origin is not Literal and issubclass(origin, Mapping):
-        _expect(isinstance(value, Mapping), value, where)
-        return {key: _read(get_args(kind)[1], child, f"{where}.{key}") for key, child in value.items()}
+        return partial(_read_mapping, inner[1])
+    return partial(_read_plain, kind)
+
+
+def _read_plain(kind: Any, value: Any, where: str) -> Any:
     return _expect(_is_plain(kind, value), value, where)
+
+
+def _read_mapping(kind: Any, value: Any, where: str) -> dict[str, Any]:
+    _expect(isinstance(value, Mapping), value, where)
+    return {key: _read(kind, child, f"{where}.{key}") for key, child in value.items()}
 
 
 def _is_plain(kind: Any, value: Any) -> bool:
@@ -169,7 +189,9 @@ def _build(kind: Any, value: Mapping[str, Any], where: str, used: set[str]) -> A
                 read[item.name] = _build(item.kind, value, where, used)
         elif item.name in value:
             used.add(item.name)
-            read[item.name] = _read(item.kind, value[item.name], f"{where}.{item.name}")
+            found = value[item.name]
+            plain = item.kind in _PLAIN and type(found) is item.kind
+            read[item.name] = found if plain else _reader(item.kind)(found, f"{where}.{item.name}")
         elif item.default is MISSING:
             raise SettingsError(f"{where} lacks {item.name}")
     return kind(**read)

@@ -111,8 +111,6 @@ class DetectSettings:
     benchmark: str
     background: bool
     slice: str | None = None
-    simulate_job: str
-    """The job that has made the events."""
     trust: tuple[str, ...] = field(default=(), metadata=SHARED)
     """The file input with the card, if the study trusts it."""
 
@@ -140,15 +138,7 @@ class AnalyseSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParticleAnalyseSettings(AnalyseSettings):
-    """Events of particles, of another job."""
-
-    simulate_job: str
-    """The job that has made the events."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LesHouchesAnalyseSettings(ParticleAnalyseSettings):
+class LesHouchesAnalyseSettings(AnalyseSettings):
     """Events read at generator level, with parametrised resolutions."""
 
     smearing: tuple[Smearing, ...] = field(metadata=SHARED)
@@ -158,15 +148,13 @@ class LesHouchesAnalyseSettings(ParticleAnalyseSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DelphesAnalyseSettings(ParticleAnalyseSettings):
+class DelphesAnalyseSettings(AnalyseSettings):
     """Events read from the output of Delphes."""
 
     reader: Literal["delphes"] = field(metadata=SHARED)
     acceptance: DelphesAcceptance = field(metadata=SHARED)
     generator_truth: bool = field(metadata=SHARED)
     """Whether the objects are those of the generator instead of the detector."""
-    detect_job: str
-    """The job that has passed the events through Delphes."""
     systematics: tuple[str, ...] = ()
     """The names of the events' systematic uncertainties."""
     b_tag_bits: tuple[int, ...] = field(default=(), metadata=SHARED)

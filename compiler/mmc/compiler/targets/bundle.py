@@ -63,10 +63,14 @@ def _configuration(configuration: Mapping[str, Any]) -> str:
     """JSON with one job per line, so that a changed job is a changed line. Keeps the order of keys."""
 
     compact = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-    rest = {key: value for key, value in configuration.items() if key != "jobs"}
+    rest = {key: value for key, value in configuration.items() if key not in ("settings", "jobs")}
     head = json.dumps(rest, indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
-    jobs = ",\n".join(f"    {compact(name)}: {compact(job)}" for name, job in configuration["jobs"].items())
-    return f'{head},\n  "jobs": {{\n{jobs}\n  }}\n}}\n'
+    settings = ",\n".join(map(compact, configuration["settings"]))
+    jobs = ",\n".join(
+        f'{compact(name)}: [{number}, {seed}, "{fingerprint}"]'
+        for name, (number, seed, fingerprint) in configuration["jobs"].items()
+    )
+    return f'{head},\n  "settings": [\n{settings}\n  ],\n  "jobs": {{\n{jobs}\n  }}\n}}\n'
 
 
 def write(bundle: Bundle, directory: Path, sources: Mapping[str, Path]) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.linalg import qr
 
 from mmc.compiler.catalogue.methods import (
     METHODS,
@@ -243,8 +244,8 @@ def _estimator(settings: SampleSettings) -> EstimatorType:
 def _morphing(sampler: Any) -> dict[str, Any]:
     """The morphing components and matrix from which a morphing-aware estimator is built.
 
-    The estimator has as many functions of the observables as there are components. With more benchmarks, to which the
-    components are fitted, it has combinations of the benchmarks.
+    The estimator has as many functions of the observables as there are components, which are positive as the densities
+    at benchmarks are. Of more benchmarks, to which the components are fitted, it has those that determine them best.
 
     :raises StepError: when the event file has no morphing
     """
@@ -252,8 +253,9 @@ def _morphing(sampler: Any) -> dict[str, Any]:
         raise StepError(f"the event file has no morphing, which the estimator {MORPHING_AWARE.name} needs")
     matrix = np.asarray(sampler.morpher.morphing_matrix)
     if matrix.shape[1] > matrix.shape[0]:
-        rotation, sizes, _ = np.linalg.svd(matrix, full_matrices=False)
-        matrix = rotation * sizes
+        powers = np.linalg.pinv(matrix)  # of the parameters at the benchmarks, shape (benchmarks, components)
+        *_, order = qr((powers / np.abs(powers).max(axis=0)).T, pivoting=True)
+        matrix = np.linalg.inv(powers[np.sort(order[: len(matrix)])])
     return {"components": np.asarray(sampler.morpher.components).tolist(), "matrix": matrix.tolist()}
 
 

@@ -1,6 +1,6 @@
 """ufoamp's recursion, restricted to the diagrams that a process allows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ufoamp.recursion import Amplitude
@@ -48,6 +48,7 @@ class RestrictedAmplitude(Amplitude):  # type: ignore[misc]
         )
         self.zerowidth_tchannel = True
         self._allowed = allowed
+        self._joined: dict[tuple[frozenset[int], int], list[Any]] = {}
         self.set_amp_orders({name: (0, allowed.core.orders.get(name, _NO_LIMIT)) for name in counted})
 
     def _build(self, fs: frozenset[int], J: Any, Pin: Any, propagate: bool, **root: Any) -> Any:  # noqa: N803
@@ -63,11 +64,15 @@ class RestrictedAmplitude(Amplitude):  # type: ignore[misc]
         found = {label: tags for label, tags in built.items() if self._allowed.has(legs, label)}
         return found if decay is None else {label: self._ended(tags, part.orders) for label, tags in found.items()}
 
-    def _partitions(self, fs: frozenset[int], k: int) -> Iterator[Any]:
-        legs = frozenset(leg + 1 for leg in fs)
-        for parts in super()._partitions(fs, k):
-            if self._allowed.joins(legs, (frozenset(leg + 1 for leg in part) for part in parts)):
-                yield parts
+    def _partitions(self, fs: frozenset[int], k: int) -> list[Any]:
+        if (fs, k) not in self._joined:
+            legs = frozenset(leg + 1 for leg in fs)
+            self._joined[fs, k] = [
+                parts
+                for parts in super()._partitions(fs, k)
+                if self._allowed.joins(legs, [frozenset(leg + 1 for leg in part) for part in parts])
+            ]
+        return self._joined[fs, k]
 
     def _ended(self, tags: Mapping[Any, Any], orders: Mapping[str, int]) -> dict[Any, Any]:
         """The currents of a decay within its orders: those of the process around it are counted from zero."""

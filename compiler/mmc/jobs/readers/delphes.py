@@ -77,8 +77,8 @@ def read(reader: Any, job: StepJob, settings: DelphesAnalyseSettings) -> None:
     :raises StepError: when a file is damaged, the numbers of events differ, or the weight of a benchmark is missing
     """
     sample = Sample(
-        job.pick("events", settings.simulate_job) / EVENTS,
-        job.pick("detected", settings.detect_job) / DETECTED,
+        job.counterpart("events") / EVENTS,
+        job.counterpart("detected") / DETECTED,
         settings.benchmark,
         settings.background,
         settings.generator_truth,

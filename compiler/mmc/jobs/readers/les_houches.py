@@ -57,7 +57,7 @@ def read(reader: Any, job: StepJob, settings: LesHouchesAnalyseSettings) -> None
 
     :raises StepError: when the file is damaged, or lacks the weight of a benchmark
     """
-    packed = job.pick("events", settings.simulate_job) / EVENTS
+    packed = job.counterpart("events") / EVENTS
     sample = settings.benchmark, settings.background
     try:
         analyse(reader, packed, *sample, settings.systematics)

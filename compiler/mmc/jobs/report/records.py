@@ -32,8 +32,8 @@ def _object(*required: str, of: Any = True, **properties: Any) -> dict[str, Any]
 
 _NAMED = _object(of=_object(label={"type": ["string", "null"], "maxLength": 10_000}))
 _STAGE = _object("group", "summary", "reads", group=_TEXT, summary=_TEXT, reads=_NAMES)
-_JOB = _object("fingerprint", fingerprint=_TEXT)
-_JOBS = {**_object(of=_JOB), "propertyNames": _NAME}
+_ROW = {"type": "array", "minItems": 3, "maxItems": 3, "items": [_NUMBER, _NUMBER, _TEXT]}
+_JOBS = {**_object(of=_ROW), "propertyNames": _NAME}
 
 JOB = _object(
     "stage", "job", "fingerprint", "seconds", stage=_NAME, job=_NAME, fingerprint=_TEXT, seconds=_NUMBER, mmc=_TEXT

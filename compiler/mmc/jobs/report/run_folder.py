@@ -254,8 +254,8 @@ def _stages(
     for name in sorted(names, key=lambda name: known.index(name) if name in known else len(known)):
         jobs: dict[str, Output | None]
         if name in configurations:
-            entries = configurations[name]["jobs"].items()
-            jobs = {job: _current(made.get((name, job), ()), entry["fingerprint"]) for job, entry in entries}
+            rows = configurations[name]["jobs"].items()
+            jobs = {job: _current(made.get((name, job), ()), fingerprint) for job, (_, _, fingerprint) in rows}
         else:
             jobs = {job: _current(outputs) for (stage, job), outputs in made.items() if stage == name}
         plan = planned.get(name, {"group": "", "summary": "", "reads": ()})

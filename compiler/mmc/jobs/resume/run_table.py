@@ -7,13 +7,12 @@ from pathlib import Path
 
 from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import MmcError, StepError
-from mmc.jobs.job import read_record
 from mmc.jobs.record import RECORD, Record
 from mmc.ranges import parse_ranges
-from mmc.reading import read_bytes
+from mmc.reading import read_bytes, read_json
 
 MOST_BYTES = 1 << 28
-"""The largest table: 100,000 jobs, the most of a study, have 10 MB."""
+"""The largest table: 100,000 jobs, the most of a study, have 6 MB."""
 _NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f]+")
 """The name of a job, which is a folder."""
 
@@ -69,7 +68,7 @@ class RunTable:
 
     def look(self, row: int) -> Output:
         """What is in the folder of a job's output now."""
-        return _output(self.place(row), self.jobs[row])
+        return _output(str(self.place(row)), self.jobs[row])
 
     def maker(self, row: int) -> str:
         """The job, as people call it."""
@@ -88,7 +87,7 @@ class RunTable:
             raise MmcError(f"{table} is not the table of the jobs of a run: {error}") from error
         if any(rows.start <= row or rows.stop > len(jobs) for row, job in enumerate(jobs) for rows in job.readers):
             raise MmcError(f"{table} is not the table of the jobs of a run: a job reads what a later one makes")
-        return cls(jobs, folder, [_output(folder / job.stage / job.name, job) for job in jobs])
+        return cls(jobs, folder, [_output(f"{folder}/{job.stage}/{job.name}", job) for job in jobs])
 
 
 def _job(*row: str) -> Job:
@@ -102,11 +101,11 @@ def _job(*row: str) -> Job:
     return Job(stage, name, fingerprint, parse_ranges(readers.split()))
 
 
-def _output(folder: Path, job: Job) -> Output:
-    if not (folder / RECORD).exists():
-        return Output(None)
+def _output(folder: str, job: Job) -> Output:
     try:
-        record = read_record(folder)
-    except (StepError, OSError):
+        record = Record.of(read_json(f"{folder}/{RECORD}"), Path(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return Output(None)
+    except (StepError, OSError, ValueError):
         return Output(None, f"{RECORD} is damaged")
     return Output(record if record.fingerprint == job.fingerprint else None)

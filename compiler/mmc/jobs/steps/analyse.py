@@ -58,7 +58,7 @@ def run(job: StepJob) -> None:
 
     n_passed = 0 if reader.observations is None else len(reader.events_sampling_benchmark_ids)
     if not isinstance(settings, TableAnalyseSettings):
-        simulated = read_json(job.pick("events", settings.simulate_job) / SIMULATE.record)
+        simulated = read_json(job.counterpart("events") / SIMULATE.record)
     n_read = simulated["n_events"]
     log.info("%d of %d events pass", n_passed, n_read)
     undefined, regions = {}, {}

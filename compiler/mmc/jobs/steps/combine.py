@@ -33,7 +33,7 @@ def run(job: StepJob) -> None:
     sections of several slices are added. The events of a region are those of its files.
     """
     settings = job.read(CombineGroupSettings)
-    jobs, region = settings.jobs, settings.region
+    jobs, region = settings.each, settings.region
     _check_benchmarks(jobs)
     directories = job.pick_all("analysed", [entry.job for entry in jobs])
     records = [read_json(directory / ANALYSE.record) for directory in directories]

@@ -31,10 +31,10 @@ def run(job: StepJob) -> None:
     settings = job.read(DetectSettings)
     delphes = find_delphes(settings.installation)
     job.programs["Delphes"] = delphes.version
-    source = job.pick("events", settings.simulate_job)
+    source = job.counterpart("events")
     events, expected = source / SHOWERED, read_json(source / SIMULATE.record)["n_events"]
     if not events.is_file():
-        raise StepError(f"{settings.simulate_job} has no {SHOWERED}: Delphes needs showered events")
+        raise StepError(f"{job.name} has no {SHOWERED}: Delphes needs showered events")
     version = hepmc.version(events)
     words = [delphes.programs[f"DelphesHepMC{version}"], _prepare_card(job, settings, delphes), job.out / DETECTED]
     finished = program.run(words, job.out, delphes.environment(), feed=events, skip=_PROGRESS)
@@ -42,9 +42,7 @@ def run(job: StepJob) -> None:
         raise StepError(f"Delphes fails{_reason(finished.lines)}")
     n_events = delphes_root.count(job.out / DETECTED)
     if n_events != expected:
-        raise StepError(
-            f"Delphes writes {n_events} of the {expected} events of {settings.simulate_job}{_reason(finished.lines)}"
-        )
+        raise StepError(f"Delphes writes {n_events} of the {expected} events of {job.name}{_reason(finished.lines)}")
     shutil.rmtree(job.out / _CARDS)
     log.info("%d events of %s at %s", n_events, settings.sample, settings.benchmark)
     write_json(

@@ -11,15 +11,15 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
 
 from mmc import reading
 from mmc.compiler.catalogue.stages import STAGES
+from mmc.compiler.settings.configuration import JobEntry, job_entry
 from mmc.errors import MmcError, StepError
 from mmc.files import Folder
 from mmc.jobs.job import KEPT, StepJob, read_json, write_json
@@ -116,20 +116,20 @@ def _run(command: _Command) -> None:
 
     :raises Exception: the step's exception; the output is removed
     """
-    entry, shared, threads, limit = _configuration(command)
+    entry, threads, limit = _configuration(command)
     for variable in THREAD_LIMITS:
         os.environ[variable] = str(threads)
     lock = command.out.with_name(f".{command.out.name}.lock")
     claimed = held(lock, "mmc step", wait_s=math.inf, waiting=log.info, unlocked=log.warning)
     with limited(time_limit_s(command.stage, limit)), claimed as claim:
-        if claim.waited and _is_finished(command, entry["fingerprint"]):
+        if claim.waited and _is_finished(command, entry.fingerprint):
             log.info("%s[%s] was done by another process", command.stage, command.job)
             return
         place, name = _beside(command.out), f".{command.out.name}.part"
         place.place(name)  # refuses a link
         part = place.empty(name)
         try:
-            _make(command, entry, shared, threads, part)
+            _make(command, entry, threads, part)
         except BaseException as error:
             log.debug("%s[%s] failed", command.stage, command.job, exc_info=True)
             full = full_disk(error, part)
@@ -139,15 +139,16 @@ def _run(command: _Command) -> None:
             raise full from error
 
 
-def _make(command: _Command, entry: Mapping[str, Any], shared: Mapping[str, Any], threads: int, part: Path) -> None:
+def _make(command: _Command, entry: JobEntry, threads: int, part: Path) -> None:
     """Make the output in the part and give it the final name."""
     started = time.monotonic()
-    log.info("%s[%s] starts, seed %d, %d thread(s)", command.stage, command.job, entry["seed"], threads)
+    log.info("%s[%s] starts, seed %d, %d thread(s)", command.stage, command.job, entry.seed, threads)
     step = importlib.import_module(STAGES[command.stage].step)
-    settings, seed, fingerprint = {**shared, **entry["settings"]}, entry["seed"], entry["fingerprint"]
-    job = StepJob(command.stage, command.job, settings, seed, command.inputs, part, command.out, fingerprint)
+    job = StepJob(
+        command.stage, command.job, entry.settings, entry.seed, command.inputs, part, command.out, entry.fingerprint
+    )
     with tracker(job) as track:
-        seed_generators(seed)  # last, because MLflow draws random numbers too
+        seed_generators(entry.seed)  # last, because MLflow draws random numbers too
         step.run(job)
     seconds = round(time.monotonic() - started, 3)
     write_json(part / RECORD, _record(job, seconds, track).to_json())
@@ -183,21 +184,21 @@ def _is_finished(command: _Command, fingerprint: str) -> bool:
         return False
 
 
-def _configuration(command: _Command) -> tuple[dict[str, Any], dict[str, Any], int, float | None]:
-    """The job's own entry, the shared settings, the number of threads and the time limit of a configuration file."""
+def _configuration(command: _Command) -> tuple[JobEntry, int, float | None]:
+    """The job's entry, and the number of threads and the time limit of the stage, of a configuration file."""
     try:
         config = reading.read_json(command.config)
         if config["stage"] != command.stage:
             raise StepError(f"{command.config} configures the stage {config['stage']!r}")
         if command.job not in config["jobs"]:
             raise StepError(f"{command.config} has no job {command.job!r}")
-        entry = config["jobs"][command.job]
-        if os.environ.get(FINGERPRINT, entry["fingerprint"]) != entry["fingerprint"]:
+        entry = job_entry(config, command.job)
+        if os.environ.get(FINGERPRINT, entry.fingerprint) != entry.fingerprint:
             raise StepError(f"{command.config} has changed since the engine started: start it again")
-        return entry, config["shared"], int(config["threads"]), config.get("time_s")
+        return entry, int(config["threads"]), config.get("time_s")
     except OSError as error:
         raise StepError(f"cannot read the configuration {command.config}: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, LookupError) as error:
         raise StepError(f"{command.config} is not a stage's configuration: {error!r}") from error
 
 
