@@ -120,6 +120,7 @@ def test_a_server_of_hyperqueue_that_runs_already(
         server.stdin.close()
 
 
+@pytest.mark.usefixtures("programs_mind_signals")
 def test_ctrl_c_cancels_and_a_kill_leaves(
     on_cluster: dict[str, str], run_on: Callable[[str], int], fake: Path, tiny: Path, capsys: Capture
 ) -> None:
