@@ -24,9 +24,6 @@ if words[0] == "pending":
 stage, job = words[1], words[words.index("--job") + 1]
 out = words[words.index("--out") + 1]
 print("runs", stage, job, flush=True)
-if "FAKE_STARTED" in os.environ:
-    with open(os.environ["FAKE_STARTED"], "a") as file:
-        print(stage, job, file=file)
 if f"{{stage}}/{{job}}" in os.environ.get("FAKE_FAIL", "").split():
     print("it went wrong", file=sys.stderr)
     sys.exit(3)

@@ -1,7 +1,6 @@
 """Yadage and cwltool really run bundles, whose jobs are a fake step program that records its words."""
 
 import hashlib
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -117,26 +116,6 @@ def test_cwl_results(place: Place, step_program: StepProgram, tmp_path: Path) ->
         assert hashlib.sha1((bag / path).read_bytes()).hexdigest() == digest
     assert (bag / "workflow" / "packed.cwl").is_file()
     assert (bag / "metadata" / "provenance" / "primary.cwlprov.json").is_file()
-
-
-def test_toil_restarts_what_has_failed(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
-    toil = os.environ.get("MMC_TOIL")
-    if toil is None:
-        pytest.skip("MMC_TOIL does not name toil-cwl-runner (pip install 'toil[cwl]', in an environment of its own)")
-    folder = place(make_plan(1, ["sally"]), "cwl", tmp_path / "bundle")
-    path = f"{step_program.environment['PATH']}{os.pathsep}{Path(toil).parent}"
-    started = tmp_path / "started"
-    environment = {"PATH": path, "FAKE_STARTED": str(started)}
-    kept = ["--jobStore", "store", "--retryCount", "0", "--preserve-environment", *environment, "FAKE_FAIL", "--"]
-    words = [toil, "--no-container", "--outdir", "results", *kept, "workflow.cwl", "job.yml"]
-    assert engine(words, folder, step_program, **environment, FAKE_FAIL="train/sally").returncode != 0
-    done = engine([toil, "--restart", *words[1:]], folder, step_program, **environment, FAKE_FAIL="")
-    assert done.returncode == 0, done.stderr
-    jobs = started.read_text().splitlines()
-    assert sorted(jobs) == sorted(
-        ["train sally", *(" ".join(job) for job in expected_commands(make_plan(1, ["sally"])))]
-    )
-    assert (folder / "results" / "report").is_dir()
 
 
 def test_yadage_results(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
