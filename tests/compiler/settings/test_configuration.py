@@ -25,7 +25,7 @@ def test_what_is_no_entry(jobs: dict[str, Any], error: type[Exception]) -> None:
 
 
 def test_parts_of_a_sample_are_one_entry() -> None:
-    events = {"sample": "s", "benchmark": "b", "n_events": 9, "k_factor": 1.0, "background": False}
+    events: dict[str, Any] = {"sample": "s", "benchmark": "b", "n_events": 9, "k_factor": 1.0, "background": False}
     entries = (AnalysedJob(job="s.b.8", parts=3, **events), AnalysedJob(job="s.b.11", **{**events, "n_events": 1}))
     found = CombineSettings(jobs=entries).each
     assert [(entry.job, entry.parts, entry.n_events) for entry in found] == [

@@ -108,7 +108,7 @@ def with_common_toys(
     toys = [region.toys for region in regions if region.toys is not None]
     if len(toys) < len(regions):
         raise StepError("toys of a combination need likelihoods with bins: the rate, a histogram or sally")
-    found = {}
+    found: dict[str, Limits] = {}
     for kinds in (("", "observed"), ("without_rate", "observed_without_rate")):
         named = {kind: limits[kind] for kind in kinds if kind in limits}
         with_rate = [region.rate and kinds[0] == "" for region in regions]

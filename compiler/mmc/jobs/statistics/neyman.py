@@ -214,7 +214,11 @@ def _toys(sources: Sequence[ToySource], grid: Grid, probes: npt.NDArray[np.intp]
 
 
 def _add_toys(
-    source: ToySource, probes: npt.NDArray[np.intp], sums: Array, sizes: Array, random: np.random.Generator
+    source: ToySource,
+    probes: npt.NDArray[np.intp],
+    sums: npt.NDArray[np.float32],
+    sizes: Array,
+    random: np.random.Generator,
 ) -> None:
     """Add the events of a source to toys: their log ratios to ``sums``, their number to ``sizes``."""
     coefficients = source.coefficients[probes]

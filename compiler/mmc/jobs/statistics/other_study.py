@@ -35,7 +35,8 @@ def record_of(results: Mapping[str, Any], file: str, name: str) -> Mapping[str, 
             records[file][key]
     except (KeyError, TypeError) as error:
         raise StepError(f"{name}: these are not the results of a study: {error} is missing or damaged") from error
-    return records[file]
+    found: Mapping[str, Any] = records[file]
+    return found
 
 
 def part_of(record: Mapping[str, Any], name: str, theta_true: Mapping[str, float]) -> Part:
@@ -65,7 +66,8 @@ def likelihood_of(record: Mapping[str, Any], arrays: Mapping[str, Array], grid: 
             )
     points = np.concatenate([grid.points, np.array(grid.center)[np.newaxis]])
     columns = [list(grid.axes).index(parameter) for parameter in axes]
-    limits, n = {}, {}
+    limits: dict[str, Limits] = {}
+    n: dict[str, float] = {}
     for kind in KINDS:
         key = "_".join(filter(None, (kind, "log_likelihood_ratio")))
         if key in arrays and (not kind or kind in record):
