@@ -120,6 +120,7 @@ def test_a_server_of_hyperqueue_that_runs_already(
         server.stdin.close()
 
 
+@pytest.mark.usefixtures("programs_mind_signals")
 def test_ctrl_c_cancels_and_a_kill_leaves(
     on_cluster: dict[str, str], run_on: Callable[[str], int], fake: Path, tiny: Path, capsys: Capture
 ) -> None:
@@ -131,15 +132,15 @@ def test_ctrl_c_cancels_and_a_kill_leaves(
     assert process.returncode == 130 and "stopped; 0 of 35 jobs are done; the same command continues" in said
     wait_until_empty(on_cluster, 1)  # the folder is free only when the jobs have ended
 
+    cancelled = len(started(fake))
     process = start(fake, tiny)
-    wait_for(lambda: len(started(fake)) >= 2)
+    wait_for(lambda: len(started(fake)) > cancelled)
     process.kill()
     process.communicate(timeout=60)
     wait_for(lambda: run_on("local") == 3 and "is in use by" not in (told := capsys.readouterr().err) and bool(told))
     assert run_on("local") == 3
     told = capsys.readouterr().err
     assert re.fullmatch(r"mmc: \d+ tasks of .+ are in Slurm's queue: .+ cancel them: scancel [\d ]+\n", told)
-    assert started(fake).count("configure configure") == 2
     (fake / "sleep").unlink()
     subprocess.run(["scancel", *told.partition("scancel ")[2].split()], check=True)
     assert run_on("slurm") in (0, 3)  # the tasks that were cancelled, if they are still there
