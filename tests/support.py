@@ -4,8 +4,11 @@ import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mmc.compiler.checks.short import read_short
+from mmc.compiler.language.document import load
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ROOT / "studies"
@@ -37,6 +40,13 @@ execution:
       report: {kubernetes_memory_limit: 3Gi}
 """
 """What a study can say of REANA."""
+
+
+def study_data(name: str) -> dict[str, Any]:
+    """A study of ``studies/`` with its short forms written out, to be changed."""
+    data = read_short(load((STUDIES / name).read_bytes(), name)).data
+    assert data is not None
+    return data
 
 
 def reana_study(folder: Path, study: str = "drell-yan/tiny") -> Path:

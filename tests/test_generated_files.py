@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.compiler.plan.plans import load
 from tests.engines import compile_target, run_target
-from tests.support import SHARED_DATA
+from tests.support import SHARED_DATA, study_data
 
 h5py = pytest.importorskip("h5py", reason="needs mmc[steps]")
 np = pytest.importorskip("numpy", reason="needs mmc[steps]")
@@ -26,7 +25,7 @@ pytestmark = [
 
 def write_study(folder: Path, *, delphes: bool) -> Path:
     """The study of weak-boson fusion on the files in the folder, without what it learns from them."""
-    study = load("vbf-higgs/study.yaml")
+    study = study_data("vbf-higgs/study.yaml")
     for key in ("generation", "methods", "evaluation"):
         del study[key]
     for k, (first, second) in POINTS.items():

@@ -11,7 +11,7 @@ from mmc.compiler.checks import check
 from mmc.compiler.expressions.naming import expression
 from mmc.compiler.language.document import load
 
-from tests.support import ROOT
+from tests.support import ROOT, study_data
 
 SHARED = ROOT.parent / "shared" / "studies"
 SHORT = ROOT / "tests" / "data" / "wh-cp-odd.yaml"
@@ -96,7 +96,7 @@ def test_definitions_have_the_values_of_what_they_stand_for(tmp_path: Path) -> N
     """The study of W H with four operators, with and without its definitions."""
     import numpy as np
 
-    study = yaml.safe_load((ROOT / "studies" / "wh-smeft" / "study.yaml").read_text(encoding="utf-8"))
+    study = study_data("wh-smeft/study.yaml")
     names = tuple(study["observables"])
     found = observables(study, names, tmp_path / "short")
     written_out = {name: {**entry} for name, entry in study["observables"].items()}

@@ -10,7 +10,7 @@ from mmc.compiler.language.document import load
 from mmc.compiler.language.schema import load_schema, resolve
 
 from tests.compiler.plan.plans import jobs, plan_of
-from tests.compiler.plan.plans import load as load_study
+from tests.support import study_data
 
 ASKED: dict[str, Any] = {"rate": True, "histogram": {"observables": ["m_ll"]}, "truth": True, "fisher": {}}
 """What a study says of each."""
@@ -19,7 +19,7 @@ METHOD = {"method": "sally", "theta": {"benchmark": "sm"}, "samples": 1000}
 
 def study(name: str, **methods: Any) -> dict[str, Any]:
     """A study that asks for one baseline alone, besides methods."""
-    data = load_study("drell-yan/tiny.yaml")
+    data = study_data("drell-yan/tiny.yaml")
     for key in ("methods", "plots"):
         data.pop(key, None)
     evaluation: dict[str, Any] = {"luminosity": data["evaluation"]["luminosity"]}

@@ -8,7 +8,8 @@ from mmc.compiler.inputs.installations import find_delphes
 from mmc.errors import InstallationError
 
 from tests.compiler.checks.test_real_chain import DELPHES, SHOWERED, SIGNAL, codes, diagnose
-from tests.compiler.plan.plans import changed, jobs, load, plan_of
+from tests.compiler.plan.plans import changed, jobs, plan_of
+from tests.support import study_data
 
 PLUGIN = '"Init:plugins": "{lib.so::E}"'
 CASES = {
@@ -79,7 +80,7 @@ def test_a_folder_that_depends_on_the_job(tmp_path: Path) -> None:
 
 
 def test_jobs_are_told_what_is_trusted() -> None:
-    study = load("vbf-higgs/study.yaml")
+    study = study_data("vbf-higgs/study.yaml")
     plain = plan_of(study)
     assert all("trust" not in job.settings for stage in plain.stages for job in stage.jobs)
     study["generation"]["run_card"] = {"custom_fcts": "a.f"}

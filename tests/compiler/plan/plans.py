@@ -4,20 +4,11 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
 from mmc.compiler.checks.context import whole_numbers
 from mmc.compiler.language.schema import fill_defaults
 from mmc.compiler.plan.make import make_plan
 from mmc.compiler.plan.model import Job, Plan
 from mmc.compiler.study.build import build_study
-
-from tests.support import STUDIES
-
-
-def load(study: str) -> dict[str, Any]:
-    """A study of ``studies/``, to be changed."""
-    data: dict[str, Any] = yaml.safe_load((STUDIES / study).read_text())
-    return data
 
 
 def plan_of(data: Mapping[str, Any], *files: str, **contents: str) -> Plan:

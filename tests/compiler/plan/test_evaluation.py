@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from mmc.compiler.settings.evaluation import EvaluateSettings
 
-from tests.compiler.plan.plans import changed, jobs, load, plan_of
+from tests.compiler.plan.plans import changed, jobs, plan_of
+from tests.support import study_data
 
 
 @pytest.fixture
 def study() -> dict[str, Any]:
-    return load("drell-yan/study.yaml")
+    return study_data("drell-yan/study.yaml")
 
 
 def test_every_histogram_is_a_job(study: dict[str, Any]) -> None:
@@ -54,7 +55,7 @@ def test_a_further_luminosity_is_evaluated_and_nothing_else_runs_again(study: di
     assert own.own_limits.luminosity_pb == 3e6 and own.luminosity_entry == {"luminosity": "3ab"}
     assert own.observed == "" and own.train_job == "sally"
     assert stage.read(jobs(plan, "evaluate")["sally"], EvaluateSettings).own_limits.luminosity_pb == 139e3
-    regions = load("drell-yan/regions.yaml")
+    regions = study_data("drell-yan/regions.yaml")
     regions["evaluation"]["luminosity"] = ["300 fb^-1", "3 ab^-1"]
     first = next(iter(regions["regions"]))
     regions["regions"][first]["luminosity"] = "1 fb^-1"

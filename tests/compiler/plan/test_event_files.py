@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from tests.compiler.plan.plans import changed, jobs, load, plan_of
+from tests.compiler.plan.plans import changed, jobs, plan_of
+from tests.support import study_data
 
 
 @pytest.fixture
 def study() -> dict[str, Any]:
     """The study of weak-boson fusion, on two files at the same benchmark, one at another and a background."""
-    data = load("vbf-higgs/study.yaml")
+    data = study_data("vbf-higgs/study.yaml")
     del data["generation"]
     data["detector"] = {"smearing": []}
     files = [("sm", "lhe/sm.lhe.gz"), ("w", "lhe/w.lhe.gz"), ("sm", "lhe/more sm.lhe.gz")]

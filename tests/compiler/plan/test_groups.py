@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 from mmc.compiler.plan.model import Flow
 
-from tests.compiler.plan.plans import changed, jobs, load, plan_of
+from tests.compiler.plan.plans import changed, jobs, plan_of
+from tests.support import study_data
 
 
 @pytest.fixture
 def study() -> dict[str, Any]:
     """The tiny study with a background, alone and together."""
-    data = load("drell-yan/tiny.yaml")
+    data = study_data("drell-yan/tiny.yaml")
     data["generation"]["samples"]["tt"] = {"process": "ttbar", "background": True, "events": 300}
     data["groups"] = {"signal only": ["signal"], "both": "all"}
     data["methods"]["alice"]["group"] = "both"

@@ -7,14 +7,15 @@ import yaml
 from mmc.compiler.plan.model import Flow
 from mmc.compiler.targets import TARGETS, Options
 
-from tests.compiler.plan.plans import changed, jobs, load, plan_of
+from tests.compiler.plan.plans import changed, jobs, plan_of
+from tests.support import study_data
 
 BASIS = ["sm", "w", *(f"morphing_basis_vector_{k}" for k in range(2, 6))]
 
 
 @pytest.fixture
 def vbf() -> dict[str, Any]:
-    return load("vbf-higgs/study.yaml")
+    return study_data("vbf-higgs/study.yaml")
 
 
 @pytest.fixture
@@ -200,7 +201,7 @@ def test_a_sample_knows_its_own_uncertainties_alone(vbf: dict[str, Any], signal:
 
 
 def test_the_large_study() -> None:
-    plan = plan_of(load("wh-smeft/study.yaml"))
+    plan = plan_of(study_data("wh-smeft/study.yaml"))
     simulate = plan.stage("simulate").jobs
     assert len(simulate) == 16 * 40 and {job.events for job in simulate} == {25_000}
     assert {job.settings["benchmark"] for job in simulate} == {"sm"}

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from tests.compiler.plan.plans import changed, jobs, load, plan_of
+from tests.compiler.plan.plans import changed, jobs, plan_of
+from tests.support import study_data
 
 
 @pytest.fixture
 def study() -> dict[str, Any]:
     """The tiny study in two regions of the mass, one of which has fewer observables."""
-    data = load("drell-yan/tiny.yaml")
+    data = study_data("drell-yan/tiny.yaml")
     data["regions"] = {
         "low": {"cuts": ["m_ll < 700"], "observables": ["m_ll", "y_ll"], "luminosity": "10 fb^-1"},
         "high": {"cuts": ["m_ll >= 700"], "observed": {"file": "high.csv", "n_observed": 7}},

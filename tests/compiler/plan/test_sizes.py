@@ -9,8 +9,8 @@ from mmc.compiler.plan import sizes
 from mmc.compiler.settings.generation import Shower
 from mmc.compiler.study.build import build_study
 
-from tests.compiler.plan.plans import load, plan_of
-from tests.support import SHARED_DATA
+from tests.compiler.plan.plans import plan_of
+from tests.support import SHARED_DATA, study_data
 
 DATA = SHARED_DATA / "vbf-higgs"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="shared/data/vbf-higgs is not beside the checkout")
@@ -42,7 +42,7 @@ def test_combined_events() -> None:
 
 
 def test_uncertainties_add_weights_and_default_observables_columns() -> None:
-    data = load("vbf-higgs/study.yaml")
+    data = study_data("vbf-higgs/study.yaml")
     data["systematics"] = {"mu": {"effect": "scale"}, "pdf": {"effect": "pdf"}, "lumi": {"effect": "norm"}}
     data["default_observables"] = {"n_leptons_max": 0, "n_photons_max": 2, "n_jets_max": 0}
     study = build_study(fill_defaults(data))
@@ -54,7 +54,7 @@ def test_uncertainties_add_weights_and_default_observables_columns() -> None:
 
 
 def test_a_background_of_madgraph_is_not_reweighted() -> None:
-    data = load("vbf-higgs/study.yaml")
+    data = study_data("vbf-higgs/study.yaml")
     signal = data["generation"]["samples"]["signal"]
     data["generation"]["samples"]["rest"] = {**signal, "background": True}
     found = {job.name: job.size for job in plan_of(data).stage("simulate").jobs}

@@ -5,18 +5,19 @@ from mmc.compiler.plan.model import Flow
 from mmc.compiler.targets import TARGETS, Options
 from mmc.compiler.targets.dataflow import products
 
-from tests.compiler.plan.plans import changed, jobs, load, plan_of
+from tests.compiler.plan.plans import changed, jobs, plan_of
+from tests.support import study_data
 
 TINY = "drell-yan/tiny.yaml"
 
 
 def tiny(**tracking: str) -> dict[str, Any]:
-    return load(TINY) | {"tracking": {"mlflow": tracking}}
+    return study_data(TINY) | {"tracking": {"mlflow": tracking}}
 
 
 def test_tracking_runs_no_finished_job_again() -> None:
     """But for the report, which ends the run that is tracked."""
-    assert changed(plan_of(load(TINY)), plan_of(tiny())) == {"track": ["track"], "report": ["report"]}
+    assert changed(plan_of(study_data(TINY)), plan_of(tiny())) == {"track": ["track"], "report": ["report"]}
     assert changed(plan_of(tiny()), plan_of(tiny(experiment="x"))) == {"track": ["track"], "report": ["report"]}
 
 
@@ -35,7 +36,7 @@ def test_jobs_wait_until_there_is_a_store() -> None:
 
 def test_the_store_is_among_the_results() -> None:
     before, after = (["combine", "train", "evaluate", "baselines", "report"], "track")
-    assert [stage.name for stage in products(plan_of(load(TINY)))] == before
+    assert [stage.name for stage in products(plan_of(study_data(TINY)))] == before
     assert sorted(stage.name for stage in products(plan_of(tiny()))) == sorted([*before, after])
 
 

@@ -9,7 +9,6 @@ import subprocess
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mmc.compiler.language.schema import fill_defaults
@@ -20,12 +19,12 @@ from mmc.compiler.plan.model import Plan
 from mmc.compiler.study.build import build_study
 
 from tests.strategies import NASTY
-from tests.support import STUDIES
+from tests.support import study_data
 
 
 def plan_of(events_per_job: int = 4_000, **changes: Any) -> Plan:
     """The plan of the tiny study with 13 simulation jobs, or one for so many events each."""
-    data = yaml.safe_load((STUDIES / "drell-yan" / "tiny.yaml").read_text()) | changes
+    data = study_data("drell-yan/tiny.yaml") | changes
     data["generation"]["samples"]["signal"] |= {
         "events": {"sm": 30_000, "default": 4_000},
         "events_per_job": events_per_job,
@@ -57,7 +56,7 @@ def test_text_stays_short_for_a_large_study() -> None:
 
 
 def test_text_stays_short_for_many_samples() -> None:
-    data = yaml.safe_load((STUDIES / "wh-smeft" / "study.yaml").read_text())
+    data = study_data("wh-smeft/study.yaml")
     samples = data["generation"]["samples"]
     samples |= {f"more {k}": samples["tt_em"] for k in range(10)}
     text = views.to_text(make_plan(build_study(fill_defaults(data)), {}))
@@ -75,7 +74,7 @@ def test_sizes_add_up(plan: Plan) -> None:
 
 def test_memory_is_that_of_the_measurements() -> None:
     """For the study with 16 million events, whose jobs hold a part of their files."""
-    data = yaml.safe_load((STUDIES / "wh-smeft" / "study.yaml").read_text())
+    data = study_data("wh-smeft/study.yaml")
     large = make_plan(build_study(fill_defaults(data)), {})
     needed = memory(large)
     assert needed["combine", "with_backgrounds"] == needed["evaluate", "sally_all"] == PROGRAM + MOST == 2_000_000_000
