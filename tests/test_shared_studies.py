@@ -40,7 +40,7 @@ def observables(entries: dict[str, Any], names: tuple[str, ...], folder: Path) -
     sections = ("objects", "definitions")
     reading = {
         "names": {name: expression(entry) for part in sections for name, entry in entries.get(part, {}).items()},
-        "observables": {name: {"default": None, **entries["observables"][name]} for name in names},
+        "observables": {name: {"default": None, "required": False, **entries["observables"][name]} for name in names},
         **{"cuts": [], "efficiencies": [], "smearing": [], "default_observables": None},
         "met_noise": {"abs": 0.0, "rel": 0.0},
     }

@@ -56,7 +56,7 @@ def test_card_of_the_study_and_hepmc_2(tmp_path: Path, delphes: Path) -> None:
     events = _events(tmp_path / "old", "IO_GenEvent")
     out = Folder(tmp_path).run("detect", "signal.sm.0", settings, seed=78, events=events, card=card)
     assert _seeds(out) == {78}
-    assert "program DelphesHepMC2" in (tmp_path / "detect" / "x.log").read_text()
+    assert "program DelphesHepMC2" in (tmp_path / "detect" / "signal.sm.0.log").read_text()
     assert json.loads((out / "detect.json").read_text())["slice"] == "low"
 
 
