@@ -9,7 +9,7 @@ Barlow and Beeston, Comput. Phys. Commun. 77 (1993) 219). For weighted events, n
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -343,6 +343,7 @@ class Limits:
         return found | projections(list(self.grid.axes), ratio, self.grid.slice_point) | scanned
 
 
+@cache
 def refinement(shape: tuple[int, ...]) -> int:
     """The number of refined points per point along each axis."""
     n = FINEST
