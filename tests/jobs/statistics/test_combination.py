@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,24 @@ def test_regions_with_the_same_events_are_not_independent(
     assert found["verdict"] == verdict
     assert ("7 simulated events" in " ".join(found["reasons"])) is (share is not None)
     assert judge(parts, combine(regions), [])["verdict"] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("factor", "share", "verdict"), [(0.2, 1.0, "doubtful"), (0.05, 1.0, "passed"), (0.2, 0.4, "passed")]
+)
+def test_the_same_simulation_for_different_data(
+    regions: list[RegionLikelihood], factor: float, share: float, verdict: str
+) -> None:
+    """Two periods with n/N = f: the variance of the score is 1 + f of its information in each, and 1 + 2 f together."""
+    limits = {"verdict": "passed", "reasons": [], "n_expected": 10.0, "closure": {"integration_error": 0.0}}
+    overlap = {"overlaps": {"high": {"n_events": 7, "share": share}}}
+    parts = [Part("rate.low", "low", limits, overlap), Part("rate.high", "high", limits, {})]
+    combined = replace(combine(regions), per_simulated=factor)
+    found = judge(parts, combined, shared_events(parts), independent=True)
+    assert found["verdict"] == verdict
+    large = share * ((1 + 2 * factor) / (1 + factor) - 1)
+    reasons = [] if verdict == "passed" else [f"-2 ln λ is too large by up to {large:.0%}: generate more events"]
+    assert [reason.partition("add, and ")[2] for reason in found["reasons"]] == reasons
 
 
 def _half(source: Path, folder: Path, *, high: bool) -> Path:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import numpy as np
+
 from mmc.jobs.statistics.closure.declaration import DOUBTFUL, FAILED, PASSED, VERDICTS, WIDTH
 from mmc.jobs.statistics.limits import Limits
 
@@ -48,14 +50,20 @@ def shared_events(parts: Sequence[Part]) -> list[dict[str, Any]]:
 
 
 def judge(
-    parts: Sequence[Part], limits: Limits, overlaps: Sequence[Mapping[str, Any]], kind: str = ""
+    parts: Sequence[Part],
+    limits: Limits,
+    overlaps: Sequence[Mapping[str, Any]],
+    kind: str = "",
+    *,
+    independent: bool = False,
 ) -> dict[str, Any]:
     """Verdict and reasons, as in the results of a method.
 
-    :param overlaps: :func:`shared_events`; empty if the regions are of different data
+    :param overlaps: :func:`shared_events`
     :param kind: the kind of limits, empty for expected ones
+    :param independent: whether the regions are of different data, which may be compared with the same simulated events
     """
-    found = [*_own(parts, limits, overlaps, kind)]
+    found = [*(_same_simulation(limits, overlaps) if independent else _same_data(overlaps)), *_own(parts, limits, kind)]
     for part in parts:
         own = part.judged(kind)
         if own["verdict"] != PASSED:
@@ -64,9 +72,7 @@ def judge(
     return {"verdict": found[0][0] if found else PASSED, "reasons": [reason for _, reason in found]}
 
 
-def _own(
-    parts: Sequence[Part], limits: Limits, overlaps: Sequence[Mapping[str, Any]], kind: str
-) -> Iterator[tuple[str, str]]:
+def _same_data(overlaps: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     for pair in overlaps:
         regions = " and ".join(pair["of"])
         reason = (
@@ -75,6 +81,25 @@ def _own(
             "they are of different data"
         )
         yield FAILED if pair["share"] > MOST_SHARED else DOUBTFUL, reason
+
+
+def _same_simulation(limits: Limits, overlaps: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """The combination takes the errors of the simulation in its regions as independent. They are the same where the
+    events are, and f of k regions with the same events is then k times as large."""
+    others = {
+        name: sum(pair["share"] for pair in overlaps if name in pair["of"]) for pair in overlaps for name in pair["of"]
+    }
+    f = float(np.broadcast_to(limits.per_simulated, len(limits.log_likelihood))[-1])
+    too_large = f * max(others.values(), default=0.0) / (1.0 + f)
+    if too_large > WIDTH:
+        reason = (
+            f"{', '.join(others)} have the same simulated events, so the errors of the simulation add, and -2 ln λ is "
+            f"too large by up to {too_large:.0%}: generate more events"
+        )
+        yield DOUBTFUL, reason
+
+
+def _own(parts: Sequence[Part], limits: Limits, kind: str) -> Iterator[tuple[str, str]]:
     if "observed" not in kind and limits.p_true < P_TRUE:
         yield FAILED, f"the true point has a p-value of {limits.p_true:.2g} on its own Asimov data"
     if limits.scans is not None:

@@ -37,7 +37,7 @@ def run(job: StepJob) -> None:
         )
         for part, folder in zip(settings.of, folders, strict=True)
     ]
-    overlaps = [] if settings.independent else shared_events(parts)
+    overlaps, independent = shared_events(parts), settings.independent
     results = {
         other.name: record_of(read_json(job.one(other.results)), other.file, other.name) for other in settings.others
     }
@@ -45,7 +45,7 @@ def run(job: StepJob) -> None:
     found: dict[str, Any] = {
         "combination": settings.combination,
         "of": [_described(part) for part in parts],
-        "overlaps": overlaps,
+        "overlaps": [] if independent else overlaps,
         "n_expected": sum(part.limits["n_expected"] for part in parts),
         "theta_true": parts[0].limits["theta_true"],
     }
@@ -63,10 +63,12 @@ def run(job: StepJob) -> None:
         found |= {"floating": list(settings.floating)} if settings.floating else {}
         expected, levels = limits.pop(""), settings.limits.confidence_levels
         arrays = expected.arrays()
-        found |= expected.summary(levels) | judge(parts, expected, overlaps) | _fitted(fits, "")
+        found |= (
+            expected.summary(levels) | judge(parts, expected, overlaps, independent=independent) | _fitted(fits, "")
+        )
         for kind, variant in limits.items():
             arrays |= {f"{kind}_{key}": array for key, array in variant.values().items()}
-            found[kind] = variant.summary(levels) | judge(parts, variant, overlaps, kind)
+            found[kind] = variant.summary(levels) | judge(parts, variant, overlaps, kind, independent=independent)
             found[kind] |= _fitted(fits, kind)
         save_arrays(job.out / "limits.npz", arrays)
     paths = [folder / "fisher.npz" for folder in folders]
