@@ -1,5 +1,6 @@
 """The choices that all limits of a study share: luminosity, true point and grid."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,15 @@ from mmc.jobs.madminer.event_file import Array
 MORE = "luminosity"
 """The entry of limits at a further luminosity of the study: its name."""
 Axis = tuple[str, float, float, int]
+
+
+def luminosity_in_words(name: str) -> str:
+    """A further luminosity as people write it.
+
+    >>> luminosity_in_words("3ab")
+    '3 ab⁻¹'
+    """
+    return re.sub(r"(?<=\d)(?=[a-z])", " ", name) + "⁻¹"
 
 
 @dataclass(frozen=True)

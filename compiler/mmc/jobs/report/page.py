@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from mmc.jobs.report.agreement import MORE
+from mmc.jobs.report.agreement import MORE, luminosity_in_words
 from mmc.jobs.report.inline_svg import dark_colors, inline
 from mmc.jobs.report.pictures import Picture, interval_width, interval_words
 from mmc.jobs.report.results import KINDS, Grid
@@ -109,6 +109,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
+        "luminosity": luminosity_in_words,
         "region_size": region_size,
         "critical_values": critical_values,
         "coverages": coverages,

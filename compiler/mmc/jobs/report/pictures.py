@@ -14,7 +14,7 @@ from mmc.compiler.settings.report import ReportSettings
 from mmc.files import Folder
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.report import figures
-from mmc.jobs.report.agreement import MORE
+from mmc.jobs.report.agreement import MORE, luminosity_in_words
 from mmc.jobs.report.closure import closure_figure
 from mmc.jobs.report.combined import combination_figures
 from mmc.jobs.report.coverage_map import coverage_figure
@@ -98,7 +98,7 @@ def pictures(results: Mapping[str, Any], grids: Mapping[str, Grid], settings: Re
 
 def _at(luminosity: str, picture: Picture) -> Picture:
     """A figure of limits at a further luminosity of the study."""
-    return replace(picture, title=f"{picture.title}, {luminosity}⁻¹")
+    return replace(picture, title=f"{picture.title}, {luminosity_in_words(luminosity)}")
 
 
 def save(drawn: Mapping[str, Picture], formats: Sequence[str], folder: Folder) -> dict[str, list[str]]:
