@@ -68,9 +68,8 @@ MMC382 = Code(
 def processes_of_beams(ctx: Context) -> Iterator[Diagnostic]:
     """Processes start with the leptons of the beams, and with no others."""
     particles = ctx.get(*_PARTICLES)
-    shared = ctx.get("generation", "definitions") or {}
     for name, sample in samples(ctx).items() if particles is not None else ():
-        labels = {**shared, **sample["definitions"]}
+        labels = ctx.labels(sample)
         for line in lines_of(sample):
             incoming = [re.sub(r"\{.*?\}", "", word) for word in line.partition(">")[0].split()]
             if len(incoming) != len(particles) or ">" not in line:

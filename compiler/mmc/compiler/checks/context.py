@@ -171,6 +171,10 @@ class Context:
         """The samples that the schema accepts, by name."""
         return {} if self.origin is None else self.entries(*self.samples_path)
 
+    def labels(self, sample: Mapping[str, Any]) -> dict[str, Any]:
+        """What the labels in the processes of a sample stand for: those of all samples and its own."""
+        return {**(self.get("generation", "definitions") or {}), **sample["definitions"]}
+
     @cached_property
     def _annotated(self) -> dict[str, list[Annotated]]:
         found: dict[str, list[Annotated]] = {}

@@ -51,7 +51,7 @@ def what_the_model_has(ctx: Context) -> Iterator[Diagnostic]:
 
 def _processes(ctx: Context, name: str, model: Declared) -> Iterator[Diagnostic]:
     sample = ctx.samples[name]
-    labels = {**(ctx.get("generation", "definitions") or {}), **sample["definitions"]}
+    labels = ctx.labels(sample)
     known = {word.lower() for word in (*labels, *process_words.LABELS, *model.particles)}
     pdgs = set(model.particles.values())
     known |= {word for word, pdg in process_words.MADGRAPHS_NAMES.items() if pdg in pdgs}

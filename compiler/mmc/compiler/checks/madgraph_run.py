@@ -44,7 +44,7 @@ def decays(ctx: Context) -> Iterator[Diagnostic]:
 
 def _outgoing(ctx: Context, sample: Mapping[str, Any]) -> set[str]:
     """The labels and particles in the final states of a sample."""
-    labels = {**(ctx.get("generation", "definitions") or {}), **sample["definitions"]}
+    labels = ctx.labels(sample)
     found: set[str] = set()
     for word in (word for line in lines_of(sample) for word in final_state(line)):
         try:

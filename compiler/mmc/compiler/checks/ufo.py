@@ -31,6 +31,13 @@ def process_lines(name: str, sample: Mapping[str, Any]) -> Iterator[tuple[Path, 
         yield from (((*path, index), line) for index, line in enumerate(sample["process"]))
 
 
+def _declared(ctx: Context) -> ufo_model.Declared | None:
+    """What the model of the generator ``ufo`` declares, if it is at hand."""
+    model = ctx.get("generation", "model")
+    texts = None if ctx.origin is not UFO or model is None else ctx.read_model(model)
+    return None if texts is None else ufo_model.declared(texts)
+
+
 @rule(MMC309)
 def some_energy(ctx: Context) -> Iterator[Diagnostic]:
     """The beams have energy."""
@@ -54,7 +61,7 @@ MMC345 = Code(
 def processes(ctx: Context) -> Iterator[Diagnostic]:
     """Each process is one that the generator can compute, and no label is defined by itself."""
     for name, sample in samples(ctx).items():
-        labels = {**(ctx.get("generation", "definitions") or {}), **sample["definitions"]}
+        labels = ctx.labels(sample)
         for path, text in process_lines(name, sample):
             try:
                 require(parse(text), labels)
@@ -65,13 +72,11 @@ def processes(ctx: Context) -> Iterator[Diagnostic]:
 @rule(MMC350)
 def what_the_model_has(ctx: Context) -> Iterator[Diagnostic]:
     """The model has the particles and the orders of each process, if it is at hand."""
-    model = ctx.get("generation", "model")
-    texts = None if ctx.origin is not UFO or model is None else ctx.read_model(model)
-    declared = None if texts is None else ufo_model.declared(texts)
+    declared = _declared(ctx)
     if declared is None:
         return
     for name, sample in samples(ctx).items():
-        labels = {**(ctx.get("generation", "definitions") or {}), **sample["definitions"]}
+        labels = ctx.labels(sample)
         for path, text in process_lines(name, sample):
             line = _parsed(text, labels)
             if line is None:
@@ -101,15 +106,13 @@ MMC353 = Code(
 @rule(MMC353)
 def orders_of_signals(ctx: Context) -> Iterator[Diagnostic]:
     """A signal names the orders of its operators, if the model at hand has orders that the default leaves out."""
-    model = ctx.get("generation", "model")
-    texts = None if ctx.origin is not UFO or model is None else ctx.read_model(model)
-    declared = None if texts is None else ufo_model.declared(texts)
+    declared = _declared(ctx)
     if declared is None:
         return
     usual = declared.orders.get("QED", min(declared.orders.values(), default=0))
     late = [order for order, weight in declared.orders.items() if weight > usual]
     for name, sample in samples(ctx).items():
-        labels = {**(ctx.get("generation", "definitions") or {}), **sample["definitions"]}
+        labels = ctx.labels(sample)
         for path, text in process_lines(name, sample) if late and not sample["background"] else ():
             line = _parsed(text, labels)
             if line is not None and not any(part.orders for part in line.every()):
@@ -181,7 +184,7 @@ def cuts_on_decay_products(ctx: Context) -> Iterator[Diagnostic]:
     common = ctx.get("generation", "run_card") or {}
     for name, sample in samples(ctx).items():
         cuts = {**common, **sample["run_card"]}
-        labels = {**(ctx.get("generation", "definitions") or {}), **sample["definitions"]}
+        labels = ctx.labels(sample)
         if "cut_decays" in cuts or not set(cuts) & set(CUTS):
             continue
         for path, text in process_lines(name, sample):
@@ -214,7 +217,7 @@ def beams(ctx: Context) -> Iterator[Diagnostic]:
     if all(hadrons):
         return
     for name, sample in samples(ctx).items():
-        labels = {**(ctx.get("generation", "definitions") or {}), **sample["definitions"]}
+        labels = ctx.labels(sample)
         for path, text in process_lines(name, sample):
             line = _parsed(text, labels)
             if line is not None and not all(
