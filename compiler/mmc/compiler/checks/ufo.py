@@ -168,6 +168,28 @@ def variations_of_leptons(ctx: Context) -> Iterator[Diagnostic]:
                 )
 
 
+MMC356 = Code(
+    "MMC356",
+    "The generator ufo does not have this scale",
+    "MadGraph's default, `dynamical_scale_choice = -1`, clusters each event back to a collision of two particles to "
+    "two, and its scale depends on the order in which the diagrams allow that; 0 is a Fortran function of the user. "
+    "The generator `ufo` has the numbers 1 to 4, whose scales follow from the momenta alone. For a comparison, write "
+    "one of them into both run cards.",
+)
+
+
+@rule(MMC356)
+def scale_of_events(ctx: Context) -> Iterator[Diagnostic]:
+    """The scale is one that follows from the momenta."""
+    path = ("generation", "scale", "dynamical_scale_choice")
+    if ctx.origin is UFO and (choice := ctx.get(*path)) in (-1, 0):
+        what = "clusters events" if choice == -1 else "is a function of the user's"
+        help_text = "write 3, half the sum of the transverse masses, or 1, 2 or 4"
+        yield ctx.problem(
+            MMC356, path, f"the scale {choice} {what}, which the generator `ufo` does not have", help_text
+        )
+
+
 MMC352 = Code(
     "MMC352",
     "The cuts may not apply to decay products",
@@ -246,6 +268,10 @@ def without_effect(ctx: Context) -> Iterator[Diagnostic]:
         if ctx.given("parameters", name, "coefficient"):
             message = "`coefficient` has no effect: the model has the parameter by `lha_block` and `lha_id`"
             yield ctx.problem(MMC319, ("parameters", name, "coefficient"), message, "remove it", key=True)
+    choice = ("generation", "scale", "dynamical_scale_choice")
+    if ctx.given(*choice) and ctx.given("generation", "scale", "fixed"):
+        message = "`dynamical_scale_choice` has no effect: the scale is fixed"
+        yield ctx.problem(MMC319, choice, message, "remove it, or remove `fixed`", key=True)
     path = ("generation", "beams", "pdf")
     particles = ctx.get("generation", "beams", "particles") or []
     if ctx.given(*path) and not set(particles) & set(_HADRONS):

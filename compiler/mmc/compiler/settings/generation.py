@@ -194,10 +194,12 @@ class UfoModel:
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """The scale of factorisation and renormalisation; without a fixed one, half the sum of the transverse masses."""
+    """The scale of factorisation and renormalisation."""
 
     fixed_gev: float | None
     factor: float
+    choice: int = 3
+    """MadGraph's ``dynamical_scale_choice``, without a fixed scale."""
 
 
 @dataclass(frozen=True, kw_only=True)

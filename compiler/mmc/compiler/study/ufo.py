@@ -43,7 +43,9 @@ def read(section: Mapping[str, Any], benchmarks: tuple[str, ...]) -> UfoGenerati
             restriction=section.get("restriction"),
         ),
         scale=Scale(
-            fixed_gev=None if fixed is None else parse_quantity(fixed, "energy"), factor=float(scale["factor"])
+            fixed_gev=None if fixed is None else parse_quantity(fixed, "energy"),
+            factor=float(scale["factor"]),
+            choice=scale["dynamical_scale_choice"],
         ),
         precision=float(section["precision"]),
         samples=tuple(_sample(name, entry, section, benchmarks) for name, entry in section["samples"].items()),

@@ -47,6 +47,7 @@ def collider(settings: Settings) -> Collider:
         cuts=settings.process.cuts,
         fixed_scale=None if settings.scale.fixed_gev is None else settings.scale.fixed_gev * settings.scale.factor,
         scale_factor=settings.scale.factor,
+        scale_choice=settings.scale.choice,
         bwcutoff=settings.process.bwcutoff,
         cut_decays=settings.process.cut_decays,
     )

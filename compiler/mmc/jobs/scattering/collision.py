@@ -9,6 +9,7 @@ import numpy.typing as npt
 from mmc.errors import StepError
 from mmc.jobs.matrix_elements.element import MatrixElement
 from mmc.jobs.matrix_elements.model import Model, Point
+from mmc.jobs.scattering import dynamical_scales
 from mmc.jobs.scattering.chains import Pdgs
 from mmc.jobs.scattering.cuts import Final, passing
 from mmc.jobs.scattering.diagrams import Vertices, diagrams
@@ -35,8 +36,10 @@ class Collider:
     """None for leptons, which collide with their full energy."""
     cuts: Mapping[str, float]
     fixed_scale: float | None
-    """In GeV; None for half the sum of the transverse masses."""
+    """In GeV; None for one that follows the event."""
     scale_factor: float = 1.0
+    scale_choice: int = 3
+    """MadGraph's ``dynamical_scale_choice``."""
     bwcutoff: float = 15.0
     """In widths: a particle with a mass so close to its own is on its mass shell."""
     cut_decays: bool = False
@@ -150,9 +153,7 @@ class Differential:
         """The scale of factorisation and renormalisation in GeV, (points,)."""
         if self._collider.fixed_scale is not None:
             return np.full(len(momenta), self._collider.fixed_scale)
-        outgoing = momenta[:, 2:]
-        transverse = np.sqrt(np.maximum(outgoing[..., 0] ** 2 - outgoing[..., 3] ** 2, 0.0))
-        return np.asarray(self._collider.scale_factor * transverse.sum(axis=1) / 2.0)
+        return np.asarray(self._collider.scale_factor * dynamical_scales.CHOICES[self._collider.scale_choice](momenta))
 
     def strong_ratio(self, momenta: Floats, point: Point, factor: float, partons: Partons) -> Floats:
         """|M|² with the renormalisation scale times a factor and the strong coupling of these partons, relative to that
