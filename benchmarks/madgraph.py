@@ -93,7 +93,7 @@ ELEMENTS: Mapping[str, Case] = {
     "smeft_gg_tt": Case(SMEFT, "g g > t t~ NP=1", values=_NO_WIDTHS, operators=1.0),
     "smeft_gg_gg": Case(SMEFT, "g g > g g NP=1", operators=1.0),
     "smeft_gg_gh": Case(SMEFT, "g g > g h NP=1", operators=1.0),
-    "smeft_gg_bbh": Case(SMEFT, "g g > b b~ h NP=1", values=_NO_WIDTHS, operators=1.0),
+    "smeft_gg_bbh": Case(SMEFT, "g g > b b~ h NP=1", operators=1.0),
     "smeft_ud_udh": Case(SMEFT, "u d > u d h NP=1 QCD=0", values=_NO_WIDTHS, operators=1.0),
     "smeft_tt_chain": Case(SMEFT, "u u~ > t t~ NP=1, t > w+ b NP=1, t~ > w- b~ NP=1", operators=1.0),
 }

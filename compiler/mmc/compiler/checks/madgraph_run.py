@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mmc.compiler.catalogue.generators import MADGRAPH
+from mmc.compiler.catalogue.generators import MADGRAPH, UFO
 from mmc.compiler.checks.context import Context, energy_gev, rule
 from mmc.compiler.checks.detector import MMC319
 from mmc.compiler.checks.madgraph import lines_of, samples, shared
@@ -82,18 +82,18 @@ def reweight_cards(ctx: Context) -> Iterator[Diagnostic]:
 
 MMC386 = Code(
     "MMC386",
-    "Only MadGraph computes widths",
-    "`auto` is the value of a width, as in `decay 25: auto`: MadGraph computes it from the model, at each benchmark. "
-    "Other entries of the param card and other programs need a number.",
+    "Only widths are computed from the model",
+    "`auto` is the value of a width, as in `decay 25: auto`: MadGraph, or the generator `ufo`, computes it from the "
+    "model, at each benchmark. Other entries of the param card and other programs need a number.",
 )
 
 
 @rule(MMC386)
 def automatic_widths(ctx: Context) -> Iterator[Diagnostic]:
-    """`auto` is the value of a width, with MadGraph."""
+    """`auto` is the value of a width, with a generator that computes it."""
     for path, entries in _param_cards(ctx):
         for key, value in entries.items():
-            if value == "auto" and not (key.lower().startswith("decay ") and ctx.origin is MADGRAPH):
+            if value == "auto" and not (key.lower().startswith("decay ") and ctx.origin in (MADGRAPH, UFO)):
                 yield ctx.problem(MMC386, (*path, key), f"`{key}` cannot be `auto`", "write a number")
             elif value == "auto" and key.lower() == "decay all":
                 yield ctx.problem(MMC386, (*path, key), "`decay all` cannot be `auto`", "name each particle")

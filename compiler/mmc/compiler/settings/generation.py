@@ -220,6 +220,8 @@ class UfoProcess:
     """In widths: a particle with a mass so close to its own is on its mass shell."""
     cut_decays: bool = False
     """Whether cuts apply to the decay products of decay chains."""
+    auto_widths: tuple[int, ...] = ()
+    """The PDG ids of particles whose width follows from the model, at each benchmark."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,9 @@ from mmc.compiler.catalogue.names import madminer_name
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.settings.generation import Shower
 
+AUTO = "auto"
+"""The value of a width that the generator computes."""
+
 
 @dataclass(frozen=True)
 class Sample:

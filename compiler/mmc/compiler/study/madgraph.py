@@ -11,10 +11,7 @@ from mmc.compiler.catalogue.generators import MADGRAPH
 from mmc.compiler.catalogue.names import madminer_name
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.settings.generation import MadGraphBeams, MadSpin, Merging, Shower
-from mmc.compiler.study.events import EventsOfStudy, GeneratedSample, beams, generated
-
-AUTO = "auto"
-"""The value of a width that MadGraph computes."""
+from mmc.compiler.study.events import AUTO, EventsOfStudy, GeneratedSample, beams, generated
 
 
 @dataclass(frozen=True)

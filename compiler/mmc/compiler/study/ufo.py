@@ -8,7 +8,7 @@ from mmc.compiler.catalogue import parton_sets
 from mmc.compiler.catalogue.generators import UFO
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.settings.generation import Scale, Shower, UfoBeams, UfoModel, UfoProcess
-from mmc.compiler.study.events import EventsOfStudy, GeneratedSample, beams, generated
+from mmc.compiler.study.events import AUTO, EventsOfStudy, GeneratedSample, beams, generated
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,10 @@ def _sample(name: str, entry: Mapping[str, Any], shared: Mapping[str, Any], benc
             processes=(process,) if isinstance(process, str) else tuple(process),
             definitions={**shared["definitions"], **entry["definitions"]},
             cuts={key: float(value) for key, value in cuts.items()},
-            param_card={key.lower(): float(value) for key, value in card.items()},
+            param_card={key.lower(): float(value) for key, value in card.items() if value != AUTO},
             param_card_file=file,
             bwcutoff=float(decays.get("bwcutoff", UfoProcess.bwcutoff)),
             cut_decays=decays.get("cut_decays", UfoProcess.cut_decays),
+            auto_widths=tuple(int(key.split()[1]) for key, value in card.items() if value == AUTO),
         ),
     )

@@ -1,13 +1,19 @@
 """What the jobs of the generator ``ufo`` share: the model, the parameter points, the collider."""
 
+import logging
+from collections.abc import Mapping
+
 from mmc.compiler.settings.generation import UfoGenerateSettings, UfoSimulateSettings
 from mmc.jobs.generators import ufo_source
 from mmc.jobs.generators.madgraph_cards import card_values
 from mmc.jobs.job import StepJob
 from mmc.jobs.madminer.setup_file import Benchmarks
 from mmc.jobs.matrix_elements import Model, Point
+from mmc.jobs.scattering import widths
 from mmc.jobs.scattering.collision import Collider
 from mmc.jobs.scattering.partons import Partons
+
+log = logging.getLogger(__name__)
 
 Settings = UfoGenerateSettings | UfoSimulateSettings
 
@@ -27,13 +33,23 @@ def model(job: StepJob, settings: Settings) -> Model:
     return Model.load(source, restriction=chosen.restriction, card=card, values=process.param_card)
 
 
-def points(settings: Settings, setup: Benchmarks) -> dict[str, Point]:
+def points(settings: Settings, setup: Benchmarks, model: Model) -> dict[str, Point]:
     """The values in the param card at each benchmark for which the events have weights, the sampled one first."""
     names = [
         settings.benchmark,
         *(() if settings.background else (n for n in setup.benchmarks if n != settings.benchmark)),
     ]
-    return {name: card_values(settings.parameters, setup.point(name)) for name in names}
+    found = {name: point(settings, setup.point(name), model) for name in names}
+    for name, values in found.items():
+        for pdg in settings.process.auto_widths:
+            log.info("width of %s at %s: %.6g GeV", model.particle(pdg).name, name, values[f"decay {pdg}"])
+    return found
+
+
+def point(settings: Settings, parameters: Mapping[str, float], model: Model) -> Point:
+    """The values in the param card at a point of the parameters, with the widths that follow from the model."""
+    card = card_values(settings.parameters, parameters)
+    return card | {f"decay {pdg}": widths.total(model, pdg, card) for pdg in settings.process.auto_widths}
 
 
 def collider(settings: Settings) -> Collider:

@@ -47,7 +47,8 @@ def run(job: StepJob) -> None:
     :raises StepError: when a weight is not finite, or Pythia fails
     """
     settings = job.read(UfoSimulateSettings)
-    points = ufo_collision.points(settings, Benchmarks.of(job))
+    model = ufo_collision.model(job, settings)
+    points = ufo_collision.points(settings, Benchmarks.of(job), model)
     process = read_json(job.pick("process", settings.process_job) / GENERATE.record)
     if (process["sample"], process["benchmark"]) != (settings.sample, settings.benchmark):
         raise StepError(f"{settings.process_job} is the process {process['sample']} at {process['benchmark']}")
@@ -64,7 +65,6 @@ def run(job: StepJob) -> None:
         settings_of="UFO",
         variations=varied.groups,
     )
-    model = ufo_collision.model(job, settings)
     source = _Source(model, settings, process, points, collider=collider, varied=varied.variations, seed=job.seed)
     sums, squares, n_events = np.zeros(len(names)), np.zeros(len(names)), settings.n_events
     with les_houches.writing(job.out / EVENTS, header) as text:

@@ -11,10 +11,9 @@ from mmc.compiler.catalogue.stages import GENERATE
 from mmc.compiler.settings.generation import UfoGenerateSettings
 from mmc.errors import StepError
 from mmc.jobs.generators import ufo_collision
-from mmc.jobs.generators.madgraph_cards import card_values
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer.setup_file import Benchmarks
-from mmc.jobs.matrix_elements import Point
+from mmc.jobs.matrix_elements import Model, Point
 from mmc.jobs.matrix_elements.invariance import check_frames
 from mmc.jobs.matrix_elements.morphing import random_point
 from mmc.jobs.scattering import error_sets
@@ -46,8 +45,8 @@ def run(job: StepJob) -> None:
     for name in settings.error_sets:
         error_sets.find(name)
     setup = Benchmarks.of(job)
-    points = ufo_collision.points(settings, setup)
     model, collider = ufo_collision.model(job, settings), ufo_collision.collider(settings)
+    points = ufo_collision.points(settings, setup, model)
     found = subprocesses(
         settings.process.processes,
         settings.process.definitions,
@@ -62,7 +61,7 @@ def run(job: StepJob) -> None:
     for differential in differentials:
         _require_frames(differential, points[settings.benchmark], random)
     _require_rates(settings, differentials, points, random)
-    _require_morphing(settings, setup, differentials, points, random)
+    _require_morphing(settings, setup, differentials, points, model=model, random=random)
     value, error, parts = integrate(differentials, settings.precision, random)
     log.info("cross section of %s at %s: (%.5g +/- %.2g) pb", settings.sample, settings.benchmark, value, error)
     channels = [Channelled(p.subprocess, p.channel, p.grid.edges.tolist(), p.largest()) for p in parts]
@@ -95,6 +94,8 @@ def _require_morphing(
     setup: Benchmarks,
     differentials: Sequence[Differential],
     points: Mapping[str, Point],
+    *,
+    model: Model,
     random: np.random.Generator,
 ) -> None:
     """:raises StepError: at a random point of the parameters, |M|² is not what morphing makes of that at the basis"""
@@ -106,7 +107,7 @@ def _require_morphing(
     morphed = random_point(basis, powers.max_powers, powers.max_overall_power, seed)
     if morphed is None:
         return
-    card = card_values(settings.parameters, morphed.values)
+    card = ufo_collision.point(settings, morphed.values, model)
     for differential in differentials:
         momenta = _momenta(differential, random)
         at_basis = {name: differential.squared(momenta, points[name]) for name in basis}

@@ -42,7 +42,7 @@ class MorphedPoint:
             raise StepError(
                 f"{what}: |M|² is not a polynomial with the study's powers of the parameters: at {at}, morphing "
                 f"differs by {difference:.2g} of its terms; limit the orders (`NP=1`, say), or check `max_power` and "
-                "`max_overall_power`"
+                "`max_overall_power`, and write widths as numbers"
             )
 
 

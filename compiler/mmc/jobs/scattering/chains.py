@@ -73,9 +73,13 @@ class Chain:
         return Allowed(self.core, tuple(decays))
 
 
+def symmetry_of(particles: Iterable[object]) -> float:
+    """1/n! for each n equal particles."""
+    return 1.0 / math.prod(math.factorial(n) for n in Counter(particles).values())
+
+
 def _symmetry(branches: Sequence[Branch]) -> float:
-    own = 1.0 / math.prod(math.factorial(n) for n in Counter(branch.key for branch in branches).values())
-    return own * math.prod(_symmetry(branch.products) for branch in branches)
+    return symmetry_of(branch.key for branch in branches) * math.prod(_symmetry(branch.products) for branch in branches)
 
 
 def _ends(branches: Iterable[Branch]) -> Iterator[int]:
@@ -144,7 +148,7 @@ class _Chains:
         (label,) = line.incoming
         parents = self.pdgs(label)
         for pdg in parents:
-            if not self.model.width(pdg) > 0.0:
+            if not self.model.width(pdg, self.vertices.reference) > 0.0:
                 name = self.model.particle(pdg).name
                 raise StepError(
                     f"{name} decays, but its width is 0 in the model {self.model.name}: set `decay {abs(pdg)}` in "

@@ -69,7 +69,8 @@ class Vertices:
     weights: frozenset[int]
     """The values of :data:`WEIGHTED` that they have."""
 
-    def __init__(self, model: Model, points: Iterable[Point]) -> None:
+    def __init__(self, model: Model, points: Sequence[Point]) -> None:
+        self.reference = points[0]
         self._model = model
         ufo, weights = model.ufo, model.hierarchy
         alive: set[str] = set()
@@ -98,7 +99,15 @@ class Vertices:
 
     def merged(self, lines: Sequence[Line]) -> Mapping[int, set[Orders]]:
         """The particles that may split into these lines, each with the possible orders of the vertex."""
-        return self._merging.get(tuple(sorted(line.pdg for line in lines)), {})
+        return self.joined(line.pdg for line in lines)
+
+    def joined(self, pdgs: Iterable[int]) -> Mapping[int, set[Orders]]:
+        """The particles that may split into these, each with the possible orders of the vertex."""
+        return self._merging.get(tuple(sorted(pdgs)), {})
+
+    def pairs(self, pdg: int) -> list[tuple[int, ...]]:
+        """The pairs of particles that one may split into, whatever the masses."""
+        return sorted(parts for parts, whole in self._merging.items() if len(parts) == 2 and pdg in whole)
 
 
 def diagrams(vertices: Vertices, incoming: Sequence[int], outgoing: Sequence[int], allowed: Allowed) -> list[Diagram]:
