@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from mmc.jobs.formats.les_houches import EVENTS
 from mmc.jobs.matrix_elements import MatrixElement, Model
+from mmc.jobs.scattering import widths
 
 from tests.jobs.physics import Folder
 
@@ -107,13 +108,30 @@ def test_events_and_weights(chain: Chain) -> None:
     for name in BENCHMARKS:
         assert record["mean_weights_pb"][name] == pytest.approx(_exact(BENCHMARKS[name]["alpha"]), rel=0.04)
     assert record["effective_sample_size"]["sm"] > 0.99 * N
-    events = events_of(out)
-    momenta = np.array([[p[[9, 6, 7, 8]] for p in particles if p[1] != 2] for _, particles, _ in events])
+    momenta, weights = _momenta_and_weights(out)
     element = MatrixElement(Model.load("ufo_sm"), (11, -11), (13, -13))
     squared = [element.squared(momenta, {"sminputs 1": 132.507 * (1.0 - theta)}) for theta in (0.0, 0.1)]
-    weights = np.array([list(values.values()) for _, _, values in events])
     assert weights[:, 1] / weights[:, 0] == pytest.approx(squared[1] / squared[0], rel=1e-8)
     assert (np.abs(momenta[:, 2, 3] / momenta[:, 2, 0]) < np.tanh(2.0)).all()
+
+
+def test_widths_follow_from_the_model(chain: Chain) -> None:
+    """Near the Z, the weight at another α depends on the width of the Z there."""
+    on_the_z = {**SHARED, "beams": {**SHARED["beams"], "energy_gev": 45.594}}
+    chain.generate(on_the_z, auto_widths=[23])
+    momenta, weights = _momenta_and_weights(chain.simulate(on_the_z, auto_widths=[23], n=20))
+    model, other = Model.load("ufo_sm"), {"sminputs 1": 132.507 * 0.9}
+    element = MatrixElement(model, (11, -11), (13, -13))
+    squared = [element.squared(momenta, {**card, "decay 23": widths.total(model, 23, card)}) for card in ({}, other)]
+    assert weights[:, 1] / weights[:, 0] == pytest.approx(squared[1] / squared[0], rel=1e-8)
+    fixed = element.squared(momenta, other) / element.squared(momenta)
+    assert (np.abs(fixed / (weights[:, 1] / weights[:, 0]) - 1) > 0.01).all()
+
+
+def _momenta_and_weights(out: Path) -> tuple[Any, Any]:
+    events = events_of(out)
+    momenta = np.array([[p[[9, 6, 7, 8]] for p in particles if p[1] != 2] for _, particles, _ in events])
+    return momenta, np.array([list(values.values()) for _, _, values in events])
 
 
 def _exact(theta: float) -> float:

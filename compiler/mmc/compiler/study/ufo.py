@@ -45,7 +45,7 @@ def read(section: Mapping[str, Any], benchmarks: tuple[str, ...]) -> UfoGenerati
         scale=Scale(
             fixed_gev=None if fixed is None else parse_quantity(fixed, "energy"),
             factor=float(scale["factor"]),
-            choice=scale["dynamical_scale_choice"],
+            choice=scale.get("dynamical_scale_choice", Scale.choice),
         ),
         precision=float(section["precision"]),
         samples=tuple(_sample(name, entry, section, benchmarks) for name, entry in section["samples"].items()),
