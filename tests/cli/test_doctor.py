@@ -37,6 +37,20 @@ events: {samples: {signal: {reweight: {model: no_such_model}, files: [{lhe: a.lh
 observables: {pt: {definition: "j[0].pt", required: true}}
 evaluation: {luminosity: 300 fb^-1, baselines: {rate: true}}
 """
+UFO_WITH_A_SET = """
+mmc: "1.0"
+name: example
+parameters: {c: {lha_block: yukawa, lha_id: 6, range: [150, 190]}}
+benchmarks: {sm: {c: 170}, w: {c: 180}, v: {c: 160}}
+generation:
+  generator: ufo
+  model: no_such_model
+  beams: {energy: 6500 GeV}
+  samples: {signal: {process: "p p > t t~ h QED=1", events: 100, systematics: [partons]}}
+systematics: {partons: {effect: pdf, variation: CT18LO}}
+observables: {pt: {definition: "p[0].pt", required: true}}
+evaluation: {luminosity: 300 fb^-1, baselines: {rate: true}}
+"""
 REQUIREMENTS = [
     "jinja2>=3.1",
     'madminer==0.9.6; extra == "steps"',
@@ -221,6 +235,18 @@ class TestStudy:
         machine.program("lhapdf-config", "6.5.4")
         finding = findings(capsys, study)["LHAPDF"]
         assert (finding["needed"], finding["version"]) == (True, "6.5.4")
+
+    def test_members_of_a_set_of_partons(
+        self, study: Path, machine: Machine, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        machine.versions["ufoamp"] = "1.0.0"
+        study.write_text(UFO_WITH_A_SET)
+        monkeypatch.setenv("LHAPDF_DATA_PATH", str(study.parent))
+        assert main(["doctor", str(study)]) == 1
+        assert capsys.readouterr().out.splitlines()[-1].endswith("needs, but does not find: CT18LO")
+        (study.parent / "CT18LO").mkdir()
+        (study.parent / "CT18LO" / "CT18LO.info").write_text("")
+        assert findings(capsys, study)["CT18LO"]["place"] == f"{study.parent / 'CT18LO'} (LHAPDF_DATA_PATH)"
 
     def test_jobs_in_images_need_what_runs_images(self, study: Path, machine: Machine, capsys: Capture) -> None:
         machine.versions.clear()

@@ -51,7 +51,11 @@ def test_a_process_without_orders_gets_one_operator(tmp_path: Path) -> None:
         (["--model", "nowhere", "--process", PROCESS], "there is no UFO model 'nowhere'"),
         (["--model", "ufo_sm", "--process", "e- e+ > x h"], "the model does not have a particle 'x'"),
         (["--model", "ufo_sm", "--process", "e- e+ mu-"], "it has no `>`"),
-        (["--model", "ufo_sm", "--process", PROCESS], "has no coefficients: name a parameter with --parameter"),
+        (["--model", "ufo_sm", "--process", PROCESS], "has no coefficients of operators to measure: |M|² is not"),
+        (
+            ["--model", "ufo_sm", "--process", PROCESS, "--parameter", "aEWM1"],
+            "aEWM1 is not a coefficient of an operator",
+        ),
         (["--model", "ufo_sm", "--process", PROCESS, "--parameter", "c"], "does not have an external parameter 'c'"),
     ],
 )

@@ -16,15 +16,17 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _doctor(arguments: Namespace) -> int:
     from mmc.cli.examination import examine, needs, to_json, to_text, unmet
     from mmc.cli.plans import read_plan
+    from mmc.compiler.plan.needs import parton_sets
 
-    installations, plan = {}, None
+    installations, plan, sets = {}, None, list[str]()
     if arguments.file is not None:
         read = read_plan(arguments.file)
         if read is None:
             return EXIT_WRONG
         _, plan = read
         installations = plan.resolved_study["execution"]["installations"]
-    findings = examine(installations, starts=arguments.start)
+        sets = parton_sets(plan.stages)
+    findings = examine(installations, sets=sets, starts=arguments.start)
     wanted = [] if plan is None else needs(plan, findings)
     if arguments.json:
         sys.stdout.write(to_json(findings, arguments.file, wanted))

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 
 from mmc.compiler.catalogue.generators import MADGRAPH, origin_of
 from mmc.compiler.catalogue.stages import STAGES
+from mmc.compiler.inputs import lhapdf_data
 from mmc.compiler.inputs.installations import (
     GET_LHAPDF,
     LHAPDF,
@@ -26,7 +27,7 @@ from mmc.compiler.inputs.installations import (
     variable,
 )
 from mmc.compiler.plan.model import Plan
-from mmc.compiler.plan.needs import needs_lhapdf, needs_optuna, needs_ufoamp
+from mmc.compiler.plan.needs import needs_lhapdf, needs_optuna, needs_ufoamp, parton_sets
 from mmc.compiler.reana.client import INSTALL, PROGRAM
 from mmc.errors import InstallationError
 from mmc.tables import table
@@ -35,6 +36,7 @@ from mmc.version import __version__
 FOUND, UNUSABLE, MISSING = "found", "unusable", "missing"
 START_TIMEOUT_S = 30
 NOT_STARTED = ", not started: only the study names it (--start)"
+USE_OF_SETS = "PDF uncertainties of the generator ufo"
 USE_OF_LHAPDF = "scale and PDF uncertainties, PDF sets"
 
 EXTRAS = {
@@ -100,10 +102,11 @@ TOOLS = (
 REANA_REMEDY = f"it needs an environment of its own: `{INSTALL}`"
 
 
-def examine(installations: Mapping[str, str], *, starts: bool = False) -> list[Finding]:
+def examine(installations: Mapping[str, str], *, sets: Iterable[str] = (), starts: bool = False) -> list[Finding]:
     """Look for everything that mmc can use.
 
     :param installations: folders that a study names, by ``madgraph`` and ``delphes``
+    :param sets: LHAPDF's names of the sets of parton distributions that a study needs with all members
     :param starts: whether programs in folders are started that only the study names
     """
     madgraph, delphes = installations.get("madgraph"), installations.get("delphes")
@@ -121,6 +124,7 @@ def examine(installations: Mapping[str, str], *, starts: bool = False) -> list[F
             note="" if starts_delphes else NOT_STARTED,
         ),
         *(_program(tool) for tool in (*TOOLS, reana)),
+        *map(_parton_set, sets),
     ]
 
 
@@ -140,6 +144,7 @@ def needs(plan: Plan, findings: Iterable[Finding]) -> Needs:
         found.append(("optuna",))
     if any(map(needs_ufoamp, here)):
         found.append(("ufoamp",))
+    found += [(name,) for name in parton_sets(here)]
     found += [(program,) for stage in here if (program := STAGES[stage.name].program) is not None]
     if len(here) < len(plan.stages):
         found.append(CONTAINER_ENGINES)
@@ -270,6 +275,13 @@ def _lhapdf(madgraph: str | None, *, starts: bool) -> Finding:
     if program is not None and not starts and program != shutil.which(LHAPDF):
         return Finding("LHAPDF", USE_OF_LHAPDF, FOUND, place=program + NOT_STARTED)
     return _program(_Tool("LHAPDF", USE_OF_LHAPDF, GET_LHAPDF, program=program or LHAPDF))
+
+
+def _parton_set(name: str) -> Finding:
+    folder = lhapdf_data.folder_of(name)
+    if folder is None:
+        return Finding(name, USE_OF_SETS, MISSING, remedy=lhapdf_data.how_to_get(name))
+    return Finding(name, USE_OF_SETS, FOUND, place=f"{folder} ({lhapdf_data.SEARCHED})")
 
 
 def _program(tool: _Tool) -> Finding:

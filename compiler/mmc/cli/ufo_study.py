@@ -14,8 +14,14 @@ from mmc.compiler.inputs.ufo_model import Declared
 from mmc.compiler.language.schema import schema_text
 from mmc.errors import UsageError
 
-_MEASURED = ("sminputs", "mass", "decay", "yukawa", "ckmblock", "wolfenstein", "loop", "frblock")
+_CURVED = ("sminputs", "mass", "decay", "ckmblock", "wolfenstein", "loop", "frblock")
+"""Blocks whose parameters are inputs of the Standard Model, of which amplitudes are not linear functions."""
+_MEASURED = (*_CURVED, "yukawa")
 """Blocks whose parameters are inputs of the Standard Model."""
+_BY_HAND = (
+    "|M|² is not a polynomial in masses, widths and inputs such as α, so a study of one has its own range and "
+    "benchmarks, and `morphing: none`; start from another study (`mmc init` without --model)"
+)
 _NEW = "NP"
 """The order that most models give to operators."""
 _FIRST = 2
@@ -44,7 +50,9 @@ def ufo_study(folder: str, model: str, process: str, parameters: Sequence[str]) 
     if unknown := [name for name in chosen if name not in declared.named]:
         raise UsageError(f"the model {model} does not have an external parameter {unknown[0]!r}")
     if not chosen:
-        raise UsageError(f"the model {model} has no coefficients: name a parameter with --parameter")
+        raise UsageError(f"the model {model} has no coefficients of operators to measure: {_BY_HAND}")
+    if curved := [name for name in chosen if declared.named[name].split()[0] in _CURVED]:
+        raise UsageError(f"{curved[0]} is not a coefficient of an operator: {_BY_HAND}")
     text = (resources.files("mmc.templates") / "init" / "ufo.yaml").read_text(encoding="utf-8")
     values = {
         "NAME": study_name(folder),

@@ -1,16 +1,14 @@
 """Sets of parton distributions with their error members, from folders of LHAPDF's data."""
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmc.compiler.inputs import lhapdf_data
 from mmc.errors import StepError
 from mmc.jobs.scattering.partons import Partons, Strong
 
-SEARCHED = "LHAPDF_DATA_PATH"
-"""LHAPDF's own environment variable with the folders of sets, separated by colons."""
 _MOST_LOOPS = 2
 
 
@@ -50,13 +48,11 @@ def find(name: str) -> Path:
 
     :raises StepError: there is none
     """
-    for folder in os.environ.get(SEARCHED, "").split(":"):
-        if folder and (Path(folder) / name / f"{name}.info").is_file():
-            return Path(folder) / name
-    raise StepError(
-        f"no folder of {SEARCHED} has the set of parton distributions {name}: download {name}.tar.gz of LHAPDF's sets, "
-        f"unpack it, and let {SEARCHED} name the folder around it"
-    )
+    found = lhapdf_data.folder_of(name)
+    if found is None:
+        where = f"no folder of {lhapdf_data.SEARCHED} has the set of parton distributions {name}"
+        raise StepError(f"{where}: {lhapdf_data.how_to_get(name)}")
+    return found
 
 
 def _strong(told: Mapping[str, str]) -> Strong:
