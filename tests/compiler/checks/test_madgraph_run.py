@@ -65,7 +65,7 @@ def test_what_is_asked_reaches_the_jobs(tmp_path: Path) -> None:
         ('"t~ > w- b~"', '"t~ > w- b~ a"', "MMC384"),
         ("change process p p > t t~ NP<=1", "change rwgt_dir /tmp", "MMC385"),
         ('"decay 6": auto', '"decay all": auto', "MMC386"),
-        ("generator: madgraph", "generator: ufo", "MMC386"),
+        ('"decay 6": auto', '"mass 6": auto', "MMC386"),
         ("  shower: {program: pythia8}\n", "", "MMC387"),
         ("mlm, jets: 1, xqcut: 20 GeV", "mlm, jets: 1", "MMC387"),
         ("mlm, jets: 1, xqcut: 20 GeV", "ckkwl, jets: 1, ptlund: 20 GeV, core: pp>tt~, xqcut: 2 GeV", "MMC387"),
