@@ -91,6 +91,7 @@ ELEMENTS: Mapping[str, Case] = {
     "smeft_uu_ww": Case(SMEFT, "u u~ > w+ w- NP=1", operators=1.0),
     "smeft_gu_zu": Case(SMEFT, "g u > z u NP=1", operators=1.0),
     "smeft_gg_tt": Case(SMEFT, "g g > t t~ NP=1", values=_NO_WIDTHS, operators=1.0),
+    "smeft_gg_tth": Case(SMEFT, "g g > t t~ h NP=1", values=_NO_WIDTHS, operators=1.0),
     "smeft_gg_gg": Case(SMEFT, "g g > g g NP=1", operators=1.0),
     "smeft_gg_gh": Case(SMEFT, "g g > g h NP=1", operators=1.0),
     "smeft_gg_bbh": Case(SMEFT, "g g > b b~ h NP=1", operators=1.0),
@@ -104,7 +105,7 @@ CROSS_SECTIONS: Mapping[str, Case] = {
     "ud_hmuv_smeft": Case(SMEFT, "u d~ > h mu+ vm QCD=0 NP=1", operators=0.1),
     "uu_ww": Case(SM, "u u~ > w+ w-", 500.0),
     "uu_tt_decays": Case(SM, "u u~ > t t~, (t > w+ b, w+ > mu+ vm), (t~ > w- b~, w- > mu- vm~)"),
-    "ud_udh_ewdim6": Case(EWDIM6, "u d > u d h QCD=0", 1_000.0, _NO_WIDTHS, 10.0, {"ptj": 20.0, "mmjj": 100.0}),
+    "uu_zh_ewdim6": Case(EWDIM6, "u u~ > z h QCD=0 NP=2", operators=10.0),
     "pp_mumu": Case(SM, "p p > mu+ mu-", 13_000.0, cuts={"mmll": 60.0, "ptl": 20.0, "etal": 2.5}, hadrons=True),
     "pp_wh": Case(SM, "p p > w+ h", 13_000.0, hadrons=True),
     "pp_tt": Case(SM, "p p > t t~", 13_000.0, hadrons=True),
@@ -306,7 +307,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("names", nargs="*")
     given = parser.parse_args(arguments)
     if "MADGRAPH" not in os.environ:
-        raise SystemExit("skipped: MADGRAPH does not name the folder of a MadGraph")
+        print("skipped: MADGRAPH does not name the folder of a MadGraph")
+        return
     program = MadGraph(Path(os.environ["MADGRAPH"]).resolve(), os.environ.get("MADGRAPH_PYTHON", sys.executable))
     cases, compare = (ELEMENTS, elements) if given.what == "elements" else (CROSS_SECTIONS, cross_sections)
     for name in given.names or cases:
