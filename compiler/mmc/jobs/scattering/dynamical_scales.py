@@ -10,10 +10,14 @@ Floats = npt.NDArray[np.float64]
 
 
 def _transverse_energies(momenta: Floats) -> Floats:
-    """The sum of E sin θ; a particle at rest does not have any."""
-    outgoing = momenta[:, 2:]
-    transverse, whole = np.hypot(outgoing[..., 1], outgoing[..., 2]), np.sqrt((outgoing[..., 1:] ** 2).sum(axis=-1))
-    return np.asarray((outgoing[..., 0] * transverse / np.where(whole > 0.0, whole, 1.0)).sum(axis=1))
+    """The sum of E sin θ, in the partonic centre-of-mass frame as in MadGraph; a particle at rest does not have any."""
+    total, outgoing = momenta[:, :2].sum(axis=1)[:, None], momenta[:, 2:]
+    mass = np.sqrt(total[..., 0] ** 2 - total[..., 3] ** 2)
+    energy = (total[..., 0] * outgoing[..., 0] - total[..., 3] * outgoing[..., 3]) / mass
+    along = (total[..., 0] * outgoing[..., 3] - total[..., 3] * outgoing[..., 0]) / mass
+    transverse = np.hypot(outgoing[..., 1], outgoing[..., 2])
+    whole = np.hypot(transverse, along)
+    return np.asarray((energy * transverse / np.where(whole > 0.0, whole, 1.0)).sum(axis=1))
 
 
 def _transverse_masses(momenta: Floats) -> Floats:
