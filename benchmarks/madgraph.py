@@ -84,19 +84,14 @@ ELEMENTS: Mapping[str, Case] = {
     "smeft_ee_tt": Case(SMEFT, "e- e+ > t t~ NP=1", operators=1.0),
     "smeft_ee_tth": Case(SMEFT, "e- e+ > t t~ h NP=1", operators=1.0),
     "smeft_ee_hhz": Case(SMEFT, "e- e+ > h h z NP=1", operators=1.0),
-    "smeft_uu_tt": Case(SMEFT, "u u~ > t t~ NP=1", operators=1.0),
     "smeft_uu_dd": Case(SMEFT, "u u~ > d d~ NP=1", values=_NO_WIDTHS, operators=1.0),
     "smeft_uu_uu": Case(SMEFT, "u u > u u NP=1", values=_NO_WIDTHS, operators=1.0),
-    "smeft_ud_tb": Case(SMEFT, "u d~ > t b~ NP=1", operators=1.0),
     "smeft_uu_ww": Case(SMEFT, "u u~ > w+ w- NP=1", operators=1.0),
     "smeft_gu_zu": Case(SMEFT, "g u > z u NP=1", operators=1.0),
     "smeft_gg_tt": Case(SMEFT, "g g > t t~ NP=1", values=_NO_WIDTHS, operators=1.0),
-    "smeft_gg_tth": Case(SMEFT, "g g > t t~ h NP=1", values=_NO_WIDTHS, operators=1.0),
-    "smeft_gg_gg": Case(SMEFT, "g g > g g NP=1", operators=1.0),
     "smeft_gg_gh": Case(SMEFT, "g g > g h NP=1", operators=1.0),
     "smeft_gg_bbh": Case(SMEFT, "g g > b b~ h NP=1", operators=1.0),
     "smeft_ud_udh": Case(SMEFT, "u d > u d h NP=1 QCD=0", values=_NO_WIDTHS, operators=1.0),
-    "smeft_tt_chain": Case(SMEFT, "u u~ > t t~ NP=1, t > w+ b NP=1, t~ > w- b~ NP=1", operators=1.0),
 }
 
 CROSS_SECTIONS: Mapping[str, Case] = {
