@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mmc.compiler.targets.cwl import without_gathering
 
 from tests.compiler.targets.conftest import Place, StepProgram
 from tests.compiler.targets.plans import expected_commands, make_plan, recorded
@@ -62,6 +63,35 @@ def test_every_job_gets_the_words_of_the_plan(
     done = run(folder, step_program)
     assert done.returncode == 0, done.stderr
     assert step_program.ran(folder / "work") == recorded(expected_commands(plan))
+
+
+def test_yadage_gathers_outputs_in_parts(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    plan = make_plan(5, [], at_once=2)
+    folder = place(plan, "yadage", tmp_path / "bundle")
+    done = yadage(folder, step_program)
+    assert done.returncode == 0, done.stderr
+    assert step_program.ran(folder / "work") == recorded(expected_commands(plan))
+
+
+def test_cwl_gives_a_job_any_number_of_outputs(
+    place: Place, step_program: StepProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They stand in the folder of the job, so its command does not name them."""
+    monkeypatch.setattr("mmc.compiler.targets.cwl.GATHERED_AT_ONCE", 4)
+    plan = make_plan(5, [], at_once=2)
+    folder = place(plan, "cwl", tmp_path / "bundle")
+    program = tmp_path / "bin" / "mmc"
+    names = [f"analyse.signal.sm.{k}" for k in range(5)]
+    check = f"assert stage != 'combine' or set({names}) <= set(os.listdir()); print("
+    program.write_text(program.read_text().replace("print(", check, 1))
+    done = cwltool(folder, step_program)
+    assert done.returncode == 0, done.stderr
+    expected = recorded(expected_commands(without_gathering(plan)))
+    words = expected["combine", "combine"]
+    start = words.index("--analysed") + 1
+    assert words[start : start + 5] == [f"out/analyse/signal.sm.{k}" for k in range(5)]
+    words[start : start + 5] = ["."]
+    assert step_program.ran(folder / "work") == expected
 
 
 @engines

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from mmc.compiler.plan.model import Flow, Plan, Stage, Token
+from mmc.compiler.catalogue.stages import GATHERED_AT_ONCE
+from mmc.compiler.plan.model import Flow, Input, Plan, Stage, Token
 from mmc.compiler.targets import dataflow
 from mmc.compiler.targets.bundle import Bundle, make_bundle
 from mmc.compiler.targets.options import Options
@@ -15,6 +17,7 @@ from mmc.version import __version__
 
 def emit(plan: Plan, options: Options) -> Bundle:
     """The plan as a CWL workflow with its job file."""
+    plan = without_gathering(plan)
     images = {stage.image: None for stage in plan.stages if stage.image and not options.local}
     texts = documents(plan, options)
     texts["README.md"] = render(
@@ -31,11 +34,8 @@ def emit(plan: Plan, options: Options) -> Bundle:
 def documents(
     plan: Plan, options: Options, hints: Callable[[Stage], Mapping[str, Any]] = lambda _: {}
 ) -> dict[str, str]:
-    """The workflow's documents and its job file by path; ``hints`` gives the hints for a stage's step.
-
-    :raises MmcError: when a stage gathers so many directories that its command would be too long
-    """
-    dataflow.check_commands(plan)
+    """The workflow's documents and its job file by path, of a plan :func:`without_gathering`; ``hints`` gives the hints
+    for a stage's step."""
     header = {"plan": plan, "version": __version__}
     groups = dataflow.groups(plan)
     products = dataflow.products(plan)
@@ -53,8 +53,20 @@ def documents(
     for group in groups:
         texts[f"{group}.cwl"] = _group(plan, group, hints)
     for stage in plan.stages:
-        texts[_tool_path(stage)] = _tool(stage, None if options.local else stage.image)
+        texts[_tool_path(stage)] = _tool(plan, stage, None if options.local else stage.image)
     return texts
+
+
+def without_gathering(plan: Plan) -> Plan:
+    """The plan without stages whose jobs read some outputs of another stage each: a tool can be given any number of
+    directories, and CWL has no way to divide a list."""
+    sources = {stage.name: item.stage for stage in plan.stages for item in stage.inputs if item.flow is Flow.PART}
+    stages = [
+        replace(stage, inputs=tuple(replace(item, stage=sources.get(item.stage, item.stage)) for item in stage.inputs))
+        for stage in plan.stages
+        if stage.name not in sources
+    ]
+    return replace(plan, stages=tuple(stages))
 
 
 def outputs(plan: Plan) -> list[str]:
@@ -121,28 +133,32 @@ def _step(plan: Plan, stage: Stage) -> dict[str, Any]:
     }
 
 
-def _tool(stage: Stage, image: str | None) -> str:
-    """A stage's step program as a tool."""
+def _tool(plan: Plan, stage: Stage, image: str | None) -> str:
+    """A stage's step program as a tool. Directories that are too many for a command are put into its folder."""
+    wide = {item.name for item in stage.inputs if _is_wide(plan, item)}
     tokens = stage.argv
     first = next(k for k, token in enumerate(tokens) if token.kind != "text") - 1
     place = cwl(stage.name) + (".$(inputs.job)" if stage.scattered else "")
     inputs: dict[str, Any] = {}
-    out: dict[str, Any] = {}
+    arguments: list[dict[str, Any]] = []
     for position, (flag, token) in enumerate(zip(tokens[first::2], tokens[first + 1 :: 2], strict=True), start=1):
         binding = {"position": position, "prefix": flag.value}
         if token.kind == "out":
-            out = {**binding, "valueFrom": place}
+            arguments.append({**binding, "valueFrom": place})
+        elif token.value in wide:
+            arguments.append({**binding, "valueFrom": "."})
+            inputs[token.value] = {"type": "Directory[]"}
         else:
             inputs[_input_name(token)] = {"type": _input_type(stage, token), "inputBinding": binding}
     return render(
         Yaml,
         "cwl/tool.cwl.j2",
         label=stage.summary,
-        requirements=_requirements(stage),
+        requirements=_requirements(stage, wide),
         hints={"DockerRequirement": {"dockerPull": image}} if image else {},
         command=[token.value for token in tokens[:first]],
         inputs=inputs,
-        out=out,
+        arguments=arguments,
         outputs={stage.output: {"type": "Directory", "outputBinding": {"glob": place}}},
     )
 
@@ -158,11 +174,17 @@ def _input_type(stage: Stage, token: Token) -> str:
     return {"config": "File", "file": "File", "job": "string"}[token.kind]
 
 
-def _requirements(stage: Stage) -> dict[str, Any]:
+def _is_wide(plan: Plan, item: Input) -> bool:
+    return item.flow is Flow.ALL and len(plan.stage(item.stage).jobs) > GATHERED_AT_ONCE
+
+
+def _requirements(stage: Stage, wide: Iterable[str]) -> dict[str, Any]:
     resources = {"coresMin": stage.resources.cpus}
     if stage.resources.memory_mib is not None:
         resources["ramMin"] = stage.resources.memory_mib
-    requirements = {"ResourceRequirement": resources}
+    requirements: dict[str, Any] = {"ResourceRequirement": resources}
+    if listing := [f"$(inputs.{name})" for name in wide]:
+        requirements["InitialWorkDirRequirement"] = {"listing": listing}
     if stage.resources.time_s is not None:
         requirements["ToolTimeLimit"] = {"timelimit": stage.resources.time_s}
     return requirements

@@ -55,9 +55,16 @@ def config_path(stage: Stage) -> str:
 
 
 def gathered_lengths(plan: Plan, stage: Stage) -> list[int]:
-    """The bytes of each folder that a stage's command gathers, without the path of the folder of all outputs."""
-    gathered = [plan.stage(item.stage) for item in stage.inputs if item.flow is Flow.ALL]
-    return [PER_WORD + len(f"/{upstream.name}/{job.name}") for upstream in gathered for job in upstream.jobs]
+    """The bytes of each folder that a stage's command gathers, without the path of the folder of all outputs; those of
+    the longest command, if its jobs gather different ones."""
+    gathered = []
+    for item in stage.inputs:
+        lengths = [PER_WORD + len(f"/{item.stage}/{job.name}") for job in plan.stage(item.stage).jobs]
+        if item.flow is Flow.ALL:
+            gathered += lengths
+        elif item.flow is Flow.PART:
+            gathered += max(item.shares(lengths), key=sum)
+    return gathered
 
 
 def check_commands(plan: Plan, folder: int = FOLDER) -> None:

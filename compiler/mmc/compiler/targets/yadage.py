@@ -81,9 +81,13 @@ def _group(plan: Plan, group: str) -> dict[str, Any]:
 
 def _stage(plan: Plan, stage: Stage) -> dict[str, Any]:
     inputs = {item.name: _source(plan, stage, item) for item in stage.inputs}
+    parts = [plan.stage(item.stage) for item in stage.inputs if item.flow is Flow.PART]
+    inputs |= {
+        f"after_{upstream.name}": _selector(upstream, upstream.name) for upstream in parts
+    }  # or it does not wait
     local = [item.stage for item in stage.inputs if plan.stage(item.stage).group == stage.group]
     jobs = [job.name for job in stage.jobs]
-    each = [item.name for item in stage.inputs if item.flow is Flow.EACH]
+    each = [item.name for item in stage.inputs if item.flow in (Flow.EACH, Flow.PART)]
     return {
         "name": stage.name,
         "summary": stage.summary,
@@ -101,9 +105,12 @@ def _stage(plan: Plan, stage: Stage) -> dict[str, Any]:
     }
 
 
-def _source(plan: Plan, stage: Stage, item: Input) -> dict[str, str]:
-    """The source of an input for Yadage: the output of a stage, or an input of the sub-workflow."""
+def _source(plan: Plan, stage: Stage, item: Input) -> dict[str, str] | list[str]:
+    """The source of an input for Yadage: the output of a stage, or an input of the sub-workflow, or the names of the
+    steps of which each job reads some."""
     upstream = plan.stage(item.stage)
+    if item.flow is Flow.PART:
+        return [" ".join(names) for names in item.shares(_directories(upstream))]
     if upstream.group != stage.group:
         return {"step": "init", "output": upstream.name}
     return _selector(upstream, upstream.name)
@@ -119,7 +126,7 @@ def _step(plan: Plan, stage: Stage, options: Options) -> dict[str, Any]:
 
     def directories(name: str) -> str:
         upstream = plan.stage(inputs[name].stage)
-        if inputs[name].flow is Flow.ALL:
+        if inputs[name].flow in (Flow.ALL, Flow.PART):
             return f"$(printf '{upstream.group}/%s/{upstream.output} ' {{{name}}})"
         return f"{upstream.group}/{{{name}}}/{upstream.output}"
 
@@ -184,18 +191,14 @@ def _check(plan: Plan, stage: Stage, command: str) -> None:
     if unsafe:
         raise ValueError(f"{unsafe[0]!r} is not a name that the planner gives to a stage, a job or an option")
     gathered = [plan.stage(item.stage) for item in stage.inputs if item.flow is Flow.ALL]
-    if len(command) + sum(len(" ".join(_directories(upstream))) for upstream in gathered) > LONGEST_COMMAND:
+    n_bytes = sum(len(" ".join(_directories(upstream))) for upstream in gathered)
+    if len(command) + n_bytes > LONGEST_COMMAND:
         if len(command) > LONGEST_COMMAND:
             raise MmcError(
                 f"the command of the stage {stage.name} has {len(command):,} characters, more than Yadage can run: "
                 "name fewer files, or take the target cwl or script"
             )
         n = sum(len(upstream.jobs) for upstream in gathered)
-        if len(command) > LONGEST_COMMAND:
-            raise MmcError(
-                f"the command of the stage {stage.name} has {len(command):,} characters, more than Yadage can pass on: "
-                "read fewer files, give them shorter names, or take the target cwl or script"
-            )
         raise MmcError(
             f"the stage {stage.name} reads the outputs of {n:,} jobs, more than Yadage can name in one command: "
             "raise events_per_job, or take the target cwl or script"
