@@ -138,7 +138,12 @@ class StepJob:
         paths = self.inputs.get(name, ())
         if len(paths) != 1:
             raise StepError(f"expected one path for --{name}, got {len(paths)}")
-        return paths[0]
+        found = _outputs(paths[0])
+        if len(found) > 1:  # those of a task: this job reads that of the job with its name
+            found = [path for path in found if path.name == self.name]
+        if not found:
+            raise StepError(f"{paths[0]} has no output of the job {self.name}")
+        return found[0]
 
     def _outputs(self, name: str) -> list[Path]:
         """The outputs of jobs that an input names, itself or by a folder that holds nothing else."""
@@ -157,10 +162,11 @@ class StepJob:
 
 
 def _outputs(folder: Path) -> list[Path]:
-    """The folder, or the outputs of jobs in it if it is not one itself."""
+    """The folder, or the outputs of jobs in it if it is not one itself: of a task, or of several tasks."""
     if (folder / RECORD).exists() or not folder.is_dir():
         return [folder]
-    return sorted(path for path in folder.iterdir() if (path / RECORD).is_file()) or [folder]
+    inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [output for path in inner for output in _outputs(path)] or [folder]
 
 
 def _held(folder: Path) -> list[tuple[str, Path]]:

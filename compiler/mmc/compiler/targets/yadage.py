@@ -65,7 +65,7 @@ def documents(
 
 def outputs(plan: Plan) -> list[str]:
     """The directories of the results, relative to the work directory."""
-    return [f"{s.group}/{name}/{s.output}" for s in dataflow.products(plan) for name in _directories(s)]
+    return [f"{s.group}/{name}/{s.output}" for s in dataflow.products(plan) for name in _directories(plan, s)]
 
 
 def _group(plan: Plan, group: str) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def _stage(plan: Plan, stage: Stage) -> dict[str, Any]:
         f"after_{upstream.name}": _selector(upstream, upstream.name) for upstream in parts
     }  # or it does not wait
     local = [item.stage for item in stage.inputs if plan.stage(item.stage).group == stage.group]
-    jobs = [job.name for job in stage.jobs]
+    jobs = [" ".join(job.name for job in task) for task in dataflow.tasks(plan, stage)]
     each = [item.name for item in stage.inputs if item.flow in (Flow.EACH, Flow.PART)]
     return {
         "name": stage.name,
@@ -97,7 +97,7 @@ def _stage(plan: Plan, stage: Stage) -> dict[str, Any]:
             "here": "{workdir}",
             "bundle": {"step": "init", "output": "bundle"},
             "job": jobs if stage.scattered else jobs[0],
-            "step": _directories(stage) if stage.scattered else stage.name,
+            "step": _directories(plan, stage) if stage.scattered else stage.name,
             **inputs,
         },
         "scatter": ["job", "step", *each] if stage.scattered else [],
@@ -110,7 +110,9 @@ def _source(plan: Plan, stage: Stage, item: Input) -> dict[str, str] | list[str]
     steps of which each job reads some."""
     upstream = plan.stage(item.stage)
     if item.flow is Flow.PART:
-        return [" ".join(names) for names in item.shares(_directories(upstream))]
+        folders = zip(_directories(plan, upstream), dataflow.tasks(plan, upstream), strict=True)
+        names = [name for name, task in folders for _ in task]
+        return [" ".join(dict.fromkeys(share)) for share in item.shares(names)]
     if upstream.group != stage.group:
         return {"step": "init", "output": upstream.name}
     return _selector(upstream, upstream.name)
@@ -140,6 +142,7 @@ def _step(plan: Plan, stage: Stage, options: Options) -> dict[str, Any]:
             "file": lambda name: '"$bundle"/' + yadage(shell(str(files[name]))),
             "out": lambda _: f"{stage.group}/{{step}}/{stage.output}",
         },
+        several=len(dataflow.tasks(plan, stage)) < len(stage.jobs),
     )
     command = " ".join(words)
     _check(plan, stage, command)
@@ -170,9 +173,10 @@ def _environment(image: str | None) -> dict[str, str]:
     return {"environment_type": "docker-encapsulated", "image": shlex.quote(name), "imagetag": shlex.quote(tag)}
 
 
-def _directories(stage: Stage) -> list[str]:
+def _directories(plan: Plan, stage: Stage) -> list[str]:
     """Yadage's names of the directories of a stage's steps."""
-    return [f"{stage.name}_{k}" for k in range(len(stage.jobs))] if stage.scattered else [stage.name]
+    steps = range(len(dataflow.tasks(plan, stage)))
+    return [f"{stage.name}_{k}" for k in steps] if stage.scattered else [stage.name]
 
 
 def _places(stage: Stage) -> str:
@@ -191,7 +195,7 @@ def _check(plan: Plan, stage: Stage, command: str) -> None:
     if unsafe:
         raise ValueError(f"{unsafe[0]!r} is not a name that the planner gives to a stage, a job or an option")
     gathered = [plan.stage(item.stage) for item in stage.inputs if item.flow is Flow.ALL]
-    n_bytes = sum(len(" ".join(_directories(upstream))) for upstream in gathered)
+    n_bytes = sum(len(" ".join(_directories(plan, upstream))) for upstream in gathered)
     if len(command) + n_bytes > LONGEST_COMMAND:
         if len(command) > LONGEST_COMMAND:
             raise MmcError(
