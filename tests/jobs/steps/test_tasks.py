@@ -16,9 +16,10 @@ case $6 in bad) exit 5 ;; killed) kill -9 $$ ;; esac
 for out; do :; done
 mkdir -p "$out"
 echo 1 >"$out/a.txt"
-printf '{"stage": "simulate", "job": "%s", "fingerprint": "%s", "seed": 1, "seconds": 0.5, "mmc": "0",
-  "outputs": {"a.txt": {"bytes": 2, "sha256": "4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865", "modified_ns": 0}}}' \\
-  "$6" "f-$6" >"$out/job.json"
+sha=4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865
+known="\\"fingerprint\\": \\"f-$6\\", \\"seed\\": 1, \\"seconds\\": 0.5, \\"mmc\\": \\"0\\""
+files="{\\"a.txt\\": {\\"bytes\\": 2, \\"sha256\\": \\"$sha\\", \\"modified_ns\\": 0}}"
+echo "{\\"stage\\": \\"simulate\\", \\"job\\": \\"$6\\", $known, \\"outputs\\": $files}" >"$out/job.json"
 """
 
 
