@@ -110,6 +110,14 @@ def snakemake(variable: str) -> list[str]:
     return [program, "--rerun-incomplete", "--nocolor", "--printshellcmds"]
 
 
+def toil() -> list[str]:
+    """The words that run the toil-cwl-runner that a variable of the environment names; skips without it."""
+    program = os.environ.get("MMC_TOIL")
+    if not program:
+        pytest.skip("MMC_TOIL does not name the program toil-cwl-runner of an environment of its own")
+    return [program, "--no-container", "--preserve-entire-environment", "--retryCount", "0", "--logLevel", "ERROR"]
+
+
 def succeed(words: list[str], folder: Path, environment: dict[str, str]) -> str:
     """What a program says that must not fail."""
     done = subprocess.run(
