@@ -44,7 +44,7 @@ COMMANDS = {
         "job.yml",
     ],
 }
-RESULTS = {"script": "out", "yadage": "work", "cwl": "results", "slurm": "out", "snakemake": "out"}
+RESULTS = {"script": "out", "yadage": "work", "cwl": "results", "slurm": "out", "snakemake": "out", "hyperqueue": "out"}
 
 IMPORTED = (
     "h5py",
@@ -84,6 +84,10 @@ def run_target(target: str, folder: Path, environment: dict[str, str]) -> Path:
             words = [sys.executable, "-c", RUN_WITH_PATH, environment["PATH"], "submit", "."]
             succeed(words, folder, environment | variables)
             wait_until_empty(variables)
+    elif target == "hyperqueue":
+        pytest.importorskip("hyperqueue")
+        words = [sys.executable, "-c", RUN_WITH_PATH, environment["PATH"], "submit", "."]
+        succeed(words, folder, environment)
     elif target == "snakemake":
         succeed([*snakemake("MMC_SNAKEMAKE"), "--cores", "2"], folder, environment)
     else:
