@@ -27,12 +27,13 @@ from mmc.compiler.targets.bundle import write
 
 from tests.compiler.targets.conftest import PROGRAM
 from tests.compiler.targets.plans import FILE_CONTENT, make_plan
+from tests.support import RUN_WITH_PATH
 
 CWL = ["--no-container", "--parallel", "--outdir", "results", "workflow.cwl", "job.yml"]
 COMMANDS = {
     "bare": ["bash", "all.sh"],
     "script": ["bash", "run.sh", "-j", "2"],
-    "hyperqueue": [sys.executable, "-m", "mmc", "submit", "."],
+    "hyperqueue": [sys.executable, "-c", RUN_WITH_PATH, "{path}", "submit", "."],
     "snakemake": [os.environ.get("MMC_SNAKEMAKE", "snakemake"), "--cores", "2"],
     "cwl": ["cwltool", *CWL],
     "yadage": [
@@ -63,7 +64,7 @@ def cpu_s(engine: str, pieces: int, folder: Path, environment: dict[str, str]) -
         listed = subprocess.run(["bash", "run.sh", "-n"], cwd=place, env=environment, capture_output=True, check=True)
         (place / "all.sh").write_bytes(b"mkdir -p out/{configure,generate,simulate,analyse,combine}\n" + listed.stdout)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    words = [word.format(folder=place) for word in COMMANDS[engine]]
+    words = [word.format(folder=place, path=environment["PATH"]) for word in COMMANDS[engine]]
     done = subprocess.run(words, cwd=place, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{engine}: {done.stderr[-2000:]}")
