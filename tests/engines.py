@@ -44,7 +44,7 @@ COMMANDS = {
         "job.yml",
     ],
 }
-RESULTS = {"script": "out", "yadage": "work", "cwl": "results", "slurm": "out", "snakemake": "out"}
+RESULTS = {"script": "out", "yadage": "work", "cwl": "results", "slurm": "out", "snakemake": "out", "hyperqueue": "out"}
 
 IMPORTED = (
     "h5py",
@@ -84,6 +84,10 @@ def run_target(target: str, folder: Path, environment: dict[str, str]) -> Path:
             words = [sys.executable, "-c", RUN_WITH_PATH, environment["PATH"], "submit", "."]
             succeed(words, folder, environment | variables)
             wait_until_empty(variables)
+    elif target == "hyperqueue":
+        pytest.importorskip("hyperqueue")
+        words = [sys.executable, "-c", RUN_WITH_PATH, environment["PATH"], "submit", "."]
+        succeed(words, folder, environment)
     elif target == "snakemake":
         succeed([*snakemake("MMC_SNAKEMAKE"), "--cores", "2"], folder, environment)
     else:
@@ -108,6 +112,14 @@ def snakemake(variable: str) -> list[str]:
     if not program:
         pytest.skip(f"{variable} does not name the program snakemake of an environment of its own")
     return [program, "--rerun-incomplete", "--nocolor", "--printshellcmds"]
+
+
+def toil() -> list[str]:
+    """The words that run the toil-cwl-runner that a variable of the environment names; skips without it."""
+    program = os.environ.get("MMC_TOIL")
+    if not program:
+        pytest.skip("MMC_TOIL does not name the program toil-cwl-runner of an environment of its own")
+    return [program, "--no-container", "--preserve-entire-environment", "--retryCount", "0", "--logLevel", "ERROR"]
 
 
 def succeed(words: list[str], folder: Path, environment: dict[str, str]) -> str:

@@ -1,6 +1,7 @@
 """How processes end, and with whom."""
 
 import ctypes
+import errno
 import os
 import shutil
 import signal
@@ -12,6 +13,8 @@ from mmc.errors import MmcError
 
 EXIT_FULL = 4
 """The exit code of a job that fails because the disk is full: its message may not find room there either."""
+FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
+"""The error numbers of a write that finds no room: the disk, the largest file or the user's quota."""
 
 _PR_SET_PDEATHSIG = 1
 

@@ -24,12 +24,20 @@ def open_regular(path: Path | str) -> BufferedReader:
 
     :raises OSError: when the file cannot be opened, or is a folder, a FIFO, a socket or a device
     """
+    return os.fdopen(_opened(path)[0], "rb")
+
+
+def _opened(path: Path | str) -> tuple[int, int]:
+    """The descriptor of a regular file, and its size.
+
+    :raises OSError: as :func:`open_regular`
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(mode):
-        return os.fdopen(descriptor, "rb")
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode):
+        return descriptor, found.st_size
     os.close(descriptor)
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(found.st_mode):
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     raise OSError(errno.EINVAL, "not a regular file", str(path))
 
@@ -44,9 +52,16 @@ def read_bytes(path: Path | str, limit: int = MOST_BYTES) -> bytes:
 
     :raises OSError: as :func:`open_regular`, or when the file has more than ``limit`` bytes
     """
-    with open_regular(path) as file:
-        known = os.fstat(file.fileno()).st_size
-        content = file.read(min(known, limit) + 1)  # a buffer of the largest size takes longer than the reading
+    descriptor, size = _opened(path)
+    most = min(size, limit) + 1
+    try:  # a file object takes longer than the reading of a small file
+        content = os.read(descriptor, most)
+        while len(content) < min(size, most):
+            if not (more := os.read(descriptor, most - len(content))):
+                break
+            content += more
+    finally:
+        os.close(descriptor)
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"larger than {limit:,} bytes", str(path))
     return content

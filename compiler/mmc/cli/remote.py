@@ -14,8 +14,8 @@ from mmc.reading import read_json
 if TYPE_CHECKING:
     from mmc.compiler.plan.model import Plan
 
-SLURM, HYPERQUEUE = "slurm", "hyperqueue"
-"""The targets whose bundles go to these; all others go to REANA."""
+SLURM, HYPERQUEUE, REANA = "slurm", "hyperqueue", "reana"
+"""The targets whose bundles mmc submits."""
 
 
 def _add_place(parser: ArgumentParser, targets: str) -> None:
@@ -77,18 +77,27 @@ def _submit(arguments: Namespace) -> int:
 
 
 def _target_of_bundle(folder: Path) -> str:
-    """The target of a compiled bundle; reana, which says what is missing, if it is not one."""
+    """The target of a compiled bundle; reana, which says what is missing, if it is not one.
+
+    :raises UsageError: when the bundle is for an engine that is started otherwise
+    """
+    from mmc.compiler.targets import TARGETS
     from mmc.compiler.targets.bundle import MANIFEST
 
+    target = REANA
     with suppress(OSError, ValueError, KeyError, TypeError):
         target = str(read_json(folder / MANIFEST)["target"])
-        return target if target in {SLURM, HYPERQUEUE} else "reana"
-    return "reana"
+    if target in TARGETS.keys() - {SLURM, HYPERQUEUE, REANA}:
+        raise UsageError(
+            f"{folder} is a bundle of the target {target}: its README.md says how to run it; mmc submits those of "
+            f"{SLURM}, {HYPERQUEUE} and {REANA}"
+        )
+    return target if target in {SLURM, HYPERQUEUE} else REANA
 
 
 def _target_of_study(plan: "Plan") -> str:
     """Where a study asks to be run: on Slurm, if it says how and does not say how REANA runs it."""
-    return SLURM if plan.batch.system == SLURM and "reana" not in plan.resolved_study["execution"] else "reana"
+    return SLURM if plan.batch.system == SLURM and "reana" not in plan.resolved_study["execution"] else REANA
 
 
 SUBMIT = Command(

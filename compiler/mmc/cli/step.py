@@ -8,6 +8,10 @@ from mmc.cli.command import Command
 
 def run_step(words: Sequence[str]) -> int:
     """Pass the words after ``mmc step`` on to the runner."""
+    if "--jobs" in words:
+        from mmc.jobs.steps.tasks import run_jobs
+
+        return run_jobs(words)
     from mmc.jobs.steps.runner import main
 
     return main(words)
@@ -24,7 +28,8 @@ def _step(_arguments: Namespace) -> int:
 STEP = Command(
     "step",
     "run one job of a workflow",
-    "Workflows call it: mmc step STAGE --config FILE --job NAME ... --out DIR",
+    "Workflows call it: mmc step STAGE --config FILE --job NAME ... --out DIR; with --jobs NAME ... for several jobs, "
+    "one after the other, each with its output in the folder DIR/NAME.",
     _add_arguments,
     _step,
 )

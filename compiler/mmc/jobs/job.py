@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mmc import reading
+from mmc.compiler.catalogue.stages import GATHER
 from mmc.compiler.settings.encoding import from_json
 from mmc.errors import StepError
 from mmc.files import Folder
@@ -109,17 +110,21 @@ class StepJob:
         return self.pick(name, self.name)
 
     def pick_all(self, name: str, jobs: Iterable[str]) -> list[Path]:
-        """The directories of an input that the named jobs wrote, in the order of the names.
+        """The directories of an input that the named jobs wrote, in the order of the names; those that ``gather`` has
+        put into its output are there.
 
         :raises StepError: as :meth:`pick`
         """
-        paths = self.inputs.get(name, ())
-        makers = {_maker(path): path for path in paths}
-        found = []
+        makers = {job: (path, holder) for holder in self._outputs(name) for job, path in _held(holder)}
+        found, holders = [], {}
         for job in jobs:
             if job not in makers:
                 raise StepError(f"none of the directories of --{name} is the output of job {job!r}")
-            found.append(self._checked(makers[job]))
+            path, holder = makers[job]
+            holders[holder] = True
+            found.append(path)
+        for holder in holders:
+            self._checked(holder)
         return found
 
     def by_job(self, name: str) -> dict[str, Path]:
@@ -127,13 +132,22 @@ class StepJob:
 
         :raises StepError: when one is not the output of a finished job, or is damaged
         """
-        return {read_record(path).job: self._checked(path) for path in self.inputs.get(name, ())}
+        return {read_record(path).job: self._checked(path) for path in self._outputs(name)}
 
     def _single(self, name: str) -> Path:
         paths = self.inputs.get(name, ())
         if len(paths) != 1:
             raise StepError(f"expected one path for --{name}, got {len(paths)}")
-        return paths[0]
+        found = _outputs(paths[0])
+        if len(found) > 1:  # those of a task: this job reads that of the job with its name
+            found = [path for path in found if path.name == self.name]
+        if not found:
+            raise StepError(f"{paths[0]} has no output of the job {self.name}")
+        return found[0]
+
+    def _outputs(self, name: str) -> list[Path]:
+        """The outputs of jobs that an input names, itself or by a folder that holds nothing else."""
+        return [output for path in self.inputs.get(name, ()) for output in _outputs(path)]
 
     def _checked(self, folder: Path) -> Path:
         """The folder of an output, whose files are those that its maker wrote.
@@ -147,13 +161,24 @@ class StepJob:
         return folder
 
 
-def _maker(folder: Path) -> str | None:
-    """The job that wrote the folder; None if it is not finished."""
+def _outputs(folder: Path) -> list[Path]:
+    """The folder, or the outputs of jobs in it if it is not one itself: of a task, or of several tasks."""
+    if (folder / RECORD).exists() or not folder.is_dir():
+        return [folder]
+    inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [output for path in inner for output in _outputs(path)] or [folder]
+
+
+def _held(folder: Path) -> list[tuple[str, Path]]:
+    """The job that wrote the folder, or the jobs whose outputs are gathered in it, with their places; none if it is not
+    finished."""
     with suppress(StepError):
         record = read_json(folder / RECORD)
         if isinstance(record, Mapping) and isinstance(record.get("job"), str):
-            return str(record["job"])
-    return None
+            if record.get("stage") == GATHER.name:
+                return [(name, folder / name) for name in read_json(folder / GATHER.record)["jobs"]]
+            return [(str(record["job"]), folder)]
+    return []
 
 
 def fingerprint_in(folder: Path) -> str | None:

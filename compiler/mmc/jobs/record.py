@@ -145,7 +145,7 @@ class Record:
         return written
 
     @classmethod
-    def of(cls, value: Any, folder: Path) -> "Record":
+    def of(cls, value: Any, folder: Path | str) -> "Record":
         """The record in a folder, from the content of its file.
 
         :raises StepError: when it is not the record of a job with the files of its output
@@ -153,14 +153,14 @@ class Record:
         try:
             record = from_json(cls, value)
         except SettingsError as error:
-            raise StepError(f"{folder / RECORD} is not the record of a finished job: {error}") from error
+            raise StepError(f"{folder}/{RECORD} is not the record of a finished job: {error}") from error
         if not record.outputs:
             raise StepError(
-                f"{folder / RECORD} does not list the files of the output, as that of an older mmc; {MAKE_AGAIN}"
+                f"{folder}/{RECORD} does not list the files of the output, as that of an older mmc; {MAKE_AGAIN}"
             )
         outside = [name for name in record.outputs if name.startswith("/") or ".." in name.split("/")]
         if outside:
-            raise StepError(f"{folder / RECORD} names a file outside of its folder: {outside[0]!r}")
+            raise StepError(f"{folder}/{RECORD} names a file outside of its folder: {outside[0]!r}")
         return record
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mmc.compiler.catalogue.stages import GROUPS, PROGRAMS, SECTIONS, STAGES, programs_of, stages_of
+from mmc.compiler.catalogue.stages import GATHER, GROUPS, PROGRAMS, SECTIONS, STAGES, programs_of, stages_of
 from mmc.compiler.checks import check
 from mmc.compiler.language.document import load
 from mmc.compiler.language.schema import fill_defaults, load_schema, resolve
@@ -16,6 +16,8 @@ from mmc.compiler.study.build import build_study
 
 from tests.strategies import file_studies, named_files, studies
 
+ASKED = [name for name in STAGES if name != GATHER.name]
+"""The stages for which a study may ask for resources: the jobs of the other one link files, and need none."""
 EXECUTION = resolve(load_schema()["properties"]["execution"])["properties"]
 BASELINES: list[dict[str, Any]] = [
     {},
@@ -52,12 +54,12 @@ def test_plan_and_checks_have_the_stages_that_are_declared(study: dict[str, Any]
     planned = tuple(stage.name for stage in plan.stages)
     assert stages_of(plan.resolved_study) == planned
 
-    study["execution"] = {**study.get("execution", {}), "resources": {name: {} for name in STAGES}}
+    study["execution"] = {**study.get("execution", {}), "resources": {name: {} for name in ASKED}}
     checked = check(load(json.dumps(study), "study.yaml"), lambda _: "file")
     refused = [
         found.message.removeprefix("the study has no stage ") for found in checked.diagnostics if found.code == "MMC605"
     ]
-    assert sorted(refused) == sorted(set(STAGES) - set(planned))
+    assert sorted(refused) == sorted(set(ASKED) - set(planned))
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=20)
@@ -68,8 +70,8 @@ def test_no_other_section_decides_which_stages_there_are(study: dict[str, Any]) 
 
 
 def test_the_schema_knows_the_stages_and_the_programs() -> None:
-    assert list(EXECUTION["resources"]["properties"]) == list(STAGES)
-    assert list(resolve(EXECUTION["reana"])["properties"]["stages"]["properties"]) == list(STAGES)
+    assert list(EXECUTION["resources"]["properties"]) == ASKED
+    assert list(resolve(EXECUTION["reana"])["properties"]["stages"]["properties"]) == ASKED
     assert list(EXECUTION["images"]["properties"]) == list(GROUPS)
     assert set(EXECUTION["installations"]["properties"]) == set(PROGRAMS)
 

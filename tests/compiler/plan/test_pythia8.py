@@ -79,6 +79,24 @@ def test_the_stages_and_widths_of_the_tiny_study(drell_yan: dict[str, Any]) -> N
     assert sum(job.events for job in plan.stage("simulate").jobs) == 900 + 5 * 400
 
 
+def test_many_outputs_are_gathered_before_they_are_combined(
+    drell_yan: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flat = plan_of(drell_yan)
+    monkeypatch.setattr("mmc.compiler.plan.physics.GATHERED_AT_ONCE", 3)
+    tree = plan_of(drell_yan)
+    gather, combine = tree.stage("gather"), tree.stage("combine").jobs[0]
+    pieces = [("analyse", job.name) for job in tree.stage("analyse").jobs]
+    assert [job.needs for job in gather.jobs] == [tuple(pieces[:3]), tuple(pieces[3:6]), tuple(pieces[6:])]
+    assert [job.settings["jobs"][0]["job"] for job in gather.jobs] == [pieces[k][1] for k in (0, 3, 6)]
+    assert [item.at_once for item in gather.inputs] == [3]
+    assert combine.needs == (("configure", "configure"), *(("gather", job.name) for job in gather.jobs))
+    assert tree.stage("combine").settings == flat.stage("combine").settings
+    assert changed_stages(flat, tree) & {"configure", "generate", "simulate", "analyse"} == set()
+    monkeypatch.setattr("mmc.compiler.plan.physics.GATHERED_AT_ONCE", len(pieces))
+    assert plan_of(drell_yan) == flat
+
+
 def test_a_colour_redraws_and_nothing_else(drell_yan: dict[str, Any]) -> None:
     before = plan_of(drell_yan)
     drell_yan["plots"]["colors"] = {"sally": "#123456"}

@@ -368,6 +368,16 @@ def test_a_run_that_has_not_finished_is_not_fetched(
         fetch(bundle, FakeClient("reana-client", "https://reana.example", "secret", double=double), None)
 
 
+@pytest.mark.parametrize("words", [["submit"], ["status"]])
+def test_a_bundle_that_mmc_does_not_submit(words: list[str], tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "manifest.json").write_text('{"target": "htcondor"}')
+    assert main([*words, str(tmp_path)]) == 2
+    told = (
+        "is a bundle of the target htcondor: its README.md says how to run it; mmc submits those of slurm, hyperqueue"
+    )
+    assert told in capsys.readouterr().err
+
+
 def test_a_folder_that_is_no_bundle(tmp_path: Path, capsys: Capture) -> None:
     assert main(["submit", str(tmp_path)]) == 2
     assert "does not hold a bundle of the target reana" in capsys.readouterr().err

@@ -19,7 +19,7 @@ PROGRAM = """#!{python} -IS
 import os, sys, time
 
 words = sys.argv[1:]
-if words[0] == "pending":
+if words[0] == "pending" or "--jobs" in words:
     os.execv(sys.executable, [sys.executable, "-m", "mmc", *words])
 stage, job = words[1], words[words.index("--job") + 1]
 out = words[words.index("--out") + 1]

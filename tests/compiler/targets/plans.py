@@ -33,15 +33,19 @@ def make_plan(
     cpus: int = 2,
     memory_mib: int = 512,
     reana: Reana | None = None,
+    at_once: int = 0,
 ) -> Plan:
-    """A plan with every kind of link: to one job, to each, to all, within a group and across; and an input file."""
+    """A plan with every kind of link: to one job, to each, to all, within a group and across; and an input file.
+
+    :param at_once: gather the outputs of so many jobs before all are combined
+    """
 
     def stage(
         name: str,
         output: str,
         jobs: Sequence[str],
         needs: Needs,
-        inputs: Sequence[tuple[str, str, Flow]] = (),
+        inputs: Sequence[tuple[Any, ...]] = (),
         **more: Any,
     ) -> Stage:
         return Stage(
@@ -60,6 +64,9 @@ def make_plan(
         )
 
     pieces = [f"signal.sm.{k}" for k in range(splits)]
+    part = Input("analysed", "analyse", Flow.PART, at_once=at_once)
+    shares = part.shares(pieces) if at_once else []
+    made = [("gather", str(k)) for k in range(len(shares))] or [("analyse", piece) for piece in pieces]
     setup, events = ("setup", "configure", Flow.ONE), ("events", "combine", Flow.ONE)
     stages = [
         stage("configure", "setup", ["configure"], lambda _: ()),
@@ -80,12 +87,13 @@ def make_plan(
             [setup, ("events", "simulate", Flow.EACH)],
             scattered=True,
         ),
+        *([_gather(stage, part, shares)] if at_once else []),
         stage(
             "combine",
             "events",
             ["combine"],
-            lambda _: (CONFIGURED, *(("analyse", piece) for piece in pieces)),
-            [setup, ("analysed", "analyse", Flow.ALL)],
+            lambda _: (CONFIGURED, *made),
+            [setup, ("analysed", "gather" if at_once else "analyse", Flow.ALL)],
             files=(FileInput("file", PurePosixPath(file), FILE_SHA256),),
         ),
     ]
@@ -118,6 +126,14 @@ def make_plan(
         ]
     resolved = {"mmc": "1.0", "title": title, "note": note}
     return Plan("a study", title, digest(title), tuple(stages), resolved, reana or Reana())
+
+
+def _gather(stage: Callable[..., Stage], part: Input, shares: Sequence[Sequence[str]]) -> Stage:
+    def needs(job: str) -> tuple[tuple[str, str], ...]:
+        return tuple(("analyse", piece) for piece in shares[int(job)])
+
+    names = [str(k) for k in range(len(shares))]
+    return replace(stage("gather", "gathered", names, needs, scattered=True), inputs=(part,))
 
 
 def for_reana(plan: Plan) -> Plan:
@@ -163,7 +179,9 @@ def _words(plan: Plan, stage: Stage, index: int, job: str) -> list[str]:
         else:
             item = next(item for item in stage.inputs if item.name == token.value)
             folders = [f"out/{item.stage}/{up.name}" for up in plan.stage(item.stage).jobs]
-            words += {Flow.ALL: folders, Flow.EACH: folders[index : index + 1], Flow.ONE: folders[:1]}[item.flow]
+            share = item.shares(folders)[index] if item.flow is Flow.PART else ()
+            each = folders[index : index + 1]
+            words += {Flow.ALL: folders, Flow.EACH: each, Flow.ONE: folders[:1], Flow.PART: share}[item.flow]
     return words
 
 
@@ -184,6 +202,7 @@ def _hand_made(draw: st.DrawFn) -> Plan:
     """Plans with the worst text in each place where a study's own text reaches a bundle."""
     return make_plan(
         splits=draw(st.integers(1, 12)),
+        at_once=draw(st.sampled_from([0, 0, 1, 4])),
         methods=draw(st.lists(slugs, max_size=3, unique_by=str.casefold)),
         title=draw(free_text),
         file="inputs/" + draw(file_names),

@@ -12,6 +12,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.targets import TARGETS, Options
+from mmc.compiler.targets.cwl import without_gathering
 from mmc.errors import MmcError
 
 from tests.compiler.targets.emitted import cwl_commands, yadage_commands
@@ -26,7 +27,7 @@ def test_all_targets_run_what_the_plan_says(plan: Plan) -> None:
     expected = expected_commands(plan)
     texts = {target: TARGETS[target](plan, Options()).texts for target in TARGETS if target != "reana"}
     assert yadage_commands(texts["yadage"]) == expected
-    assert cwl_commands(texts["cwl"]) == expected
+    assert cwl_commands(texts["cwl"]) == expected_commands(without_gathering(plan))
     with tempfile.TemporaryDirectory() as folder:
         for name in ("run.sh", "jobs.tsv"):
             Path(folder, name).write_text(texts["script"][name], encoding="utf-8")
@@ -129,7 +130,7 @@ def test_yadage_refuses_a_gather_that_no_command_holds() -> None:
         TARGETS["yadage"](make_plan(splits=20_000), Options())
 
 
-@pytest.mark.parametrize(("target", "n"), [("script", 50_000), ("cwl", 50_000), ("slurm", 60_000)])
+@pytest.mark.parametrize(("target", "n"), [("script", 50_000), ("slurm", 60_000)])
 def test_a_gather_that_linux_cannot_start_is_refused_before_any_job_runs(target: str, n: int) -> None:
     """Tasks of a batch system name folders relative to the bundle, and so more of them."""
     TARGETS[target](make_plan(splits=n // 5 * 2), Options())

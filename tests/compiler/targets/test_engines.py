@@ -72,7 +72,7 @@ def _differing(found: Contents, expected: Contents) -> list[tuple[str, str, str]
     return [key for key, file in found.items() if _digest(file) != _digest(expected[key])]
 
 
-@pytest.mark.parametrize("target", ["yadage", "cwl", "slurm", "snakemake"])
+@pytest.mark.parametrize("target", ["yadage", "cwl", "slurm", "snakemake", "hyperqueue"])
 def test_every_target_makes_the_same(target: str, made: Callable[[str], Contents]) -> None:
     """Events, and bit for bit models, limits, results and pictures: every job runs on one thread, so nothing depends
     on who runs it when."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.targets import TARGETS, Options
 
@@ -52,6 +53,21 @@ def test_jobs_get_the_words_of_the_plan_and_only_what_failed_runs_again(
     assert step_program.ran(folder / "out") == recorded(expected_commands(plan))
     assert {path: path.stat().st_mtime_ns for path in finished} == finished, "a finished job has run again"
     assert not list(tmp_path.rglob("hacked"))
+
+
+def test_several_jobs_in_a_task(program: list[str], place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    plan = replace(make_plan(5, [], at_once=3), batch=Batch(jobs_per_task=2))
+    folder = place(plan, "snakemake", tmp_path / "bundle")
+    done = run(program, folder, step_program, "--keep-going", FAKE_FAIL="simulate/signal.sm.2")
+    assert done.returncode != 0
+    ran = step_program.ran(folder / "out")
+    assert {job for stage, job in ran if stage == "simulate"} == {f"signal.sm.{k}" for k in (0, 1, 3, 4)}
+    assert {job for stage, job in ran if stage == "analyse"} == {f"signal.sm.{k}" for k in (0, 1, 4)}
+    finished = {path: path.stat().st_mtime_ns for path in (folder / "out").rglob("job.json")}
+    done = run(program, folder, step_program)
+    assert done.returncode == 0, done.stderr
+    assert step_program.ran(folder / "out") == recorded(expected_commands(plan))
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished, "a finished job has run again"
 
 
 def test_resources_reach_the_jobs(program: list[str], place: Place, step_program: StepProgram, tmp_path: Path) -> None:

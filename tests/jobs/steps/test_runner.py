@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from mmc.jobs.steps import limits, runner
+from mmc.jobs.steps.reasons import full_disk
 from mmc.locks import held
 from mmc.version import __version__
 
@@ -299,6 +301,17 @@ def test_full_disk_is_told_although_the_library_hides_it(folder: Folder, monkeyp
     )
     full_disk = f"cannot write: the disk of {folder.path / 'configure'} is full"
     assert reason == f"{full_disk} (OSError: Unable to open file (file signature not found))"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_quota_is_told_as_a_full_disk(number: int, hidden: bool, tmp_path: Path) -> None:
+    error = (
+        RuntimeError(f"write failed, errno = {number}, x") if hidden else OSError(number, os.strerror(number), "x.h5")
+    )
+    full = full_disk(error, tmp_path / "job")
+    assert full is not None and full.exit_code == 4
+    assert str(full).startswith("cannot write: ") and str(full).endswith(f", in {tmp_path}")
 
 
 def test_full_disk_is_told_by_the_exit_code_when_nothing_can_be_written(folder: Folder) -> None:

@@ -15,6 +15,11 @@ GROUPS: Mapping[str, str] = {"physics": "Physics", "learning": "Learning"}
 """The sub-workflows in the order in which they run, with their titles."""
 
 
+GATHERED_AT_ONCE = 1000
+"""The largest number of outputs of one stage that a job reads by itself. More are gathered first, this many at a time,
+as engines and Linux bound the length of a command."""
+
+
 class TrackedAs(Enum):
     """How the jobs of a stage are recorded in MLflow."""
 
@@ -174,6 +179,17 @@ ANALYSE = DeclaredStage(
     hours=48,
     is_in=_makes_events("analyse"),
 )
+GATHER = DeclaredStage(
+    name="gather",
+    group="physics",
+    summary=f"Gather the outputs of up to {GATHERED_AT_ONCE:,} jobs each",
+    output="gathered",
+    record="gather.json",
+    version=1,
+    hours=24,
+    is_in=lambda _: False,  # that depends on the number of jobs, not on the sections of a study
+    packages=(),
+)
 COMBINE = DeclaredStage(
     name="combine",
     group="physics",
@@ -287,7 +303,7 @@ REPORT = DeclaredStage(
     is_in=_reports,
     tracked_as=TrackedAs.WHOLE,
 )
-_PHYSICS = (CONFIGURE, GENERATE, SIMULATE, IMPORT_EVENTS, DETECT, ANALYSE, COMBINE, INGEST)
+_PHYSICS = (CONFIGURE, GENERATE, SIMULATE, IMPORT_EVENTS, DETECT, ANALYSE, GATHER, COMBINE, INGEST)
 _LEARNING = (TRACK, SAMPLE, TRAIN, TUNE, EVALUATE, BASELINES_STAGE, COMBINATIONS, REPORT)
 STAGES: Mapping[str, DeclaredStage] = {stage.name: stage for stage in (*_PHYSICS, *_LEARNING)}
 """All stages by their names, in an order in which they can run."""
@@ -298,7 +314,9 @@ READ_BY_REPORT = tuple(
 )
 """The stages whose outputs ``mmc report`` reads."""
 
-REMOVABLE = tuple(stage.name for stage in (CONFIGURE, GENERATE, SIMULATE, IMPORT_EVENTS, DETECT, ANALYSE, SAMPLE))
+REMOVABLE = tuple(
+    stage.name for stage in (CONFIGURE, GENERATE, SIMULATE, IMPORT_EVENTS, DETECT, ANALYSE, GATHER, SAMPLE)
+)
 """The stages whose outputs may be removed when they have been read: neither reports nor people need them."""
 
 PROGRAMS: Mapping[str, str] = {
@@ -315,7 +333,7 @@ SECTIONS = ("generation", "events", "detector", "methods", "evaluation", "tracki
 def stages_of(study: Mapping[str, Any]) -> tuple[str, ...]:
     """The stages of a study, in the order in which they run, given its data with all defaults filled in.
 
-    The planner adds exactly these; the checks use them too.
+    The planner adds exactly these, and ``gather`` if there are many jobs; the checks use them too.
     """
     return tuple(name for name, stage in STAGES.items() if stage.is_in(study))
 

@@ -7,7 +7,7 @@ a stage's ``argv`` in its own language and decides nothing.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePosixPath
@@ -34,6 +34,8 @@ class Flow(Enum):
     """Both stages have the same number of jobs; the i-th job gets the i-th directory."""
     ALL = "all"
     """Every job gets all directories, in the order of the upstream jobs, and reads the ones that it needs."""
+    PART = "part"
+    """Each job gets its share of the directories, :attr:`Input.at_once` of them; both stages are in the same group."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,12 @@ class Input:
     part: str = ""
     """The part of the upstream output that the jobs read, so that only a change of it runs them again; empty for the
     whole output."""
+    at_once: int = 0
+    """With :attr:`Flow.PART`, the number of directories that each job gets; the last one gets what is left."""
+
+    def shares(self, jobs: Sequence[T]) -> list[Sequence[T]]:
+        """What each job gets of something that there is for every upstream job, with :attr:`Flow.PART`."""
+        return [jobs[start : start + self.at_once] for start in range(0, len(jobs), self.at_once)]
 
 
 @dataclass(frozen=True)

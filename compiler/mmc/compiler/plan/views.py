@@ -289,7 +289,7 @@ def amount(n_bytes: int) -> str:
 
 
 def _reads(stage: Stage) -> str:
-    marks = {Flow.ONE: "", Flow.EACH: " (one each)", Flow.ALL: " (all)"}
+    marks = {Flow.ONE: "", Flow.EACH: " (one each)", Flow.ALL: " (all)", Flow.PART: " (some each)"}
     links = [f"{link.stage}{marks[link.flow]}" for link in stage.inputs]
     files = [file.path.name for file in stage.files]
     return ", ".join(dict.fromkeys(links + (files if len(files) <= FILES_PER_STAGE else [f"{len(files):,} files"])))

@@ -7,13 +7,27 @@ from mmc.compiler.settings.encoding import SHARED
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnalysedJob:
-    """The events that a job of ``analyse`` contributes, or several whose numbers follow each other."""
+class NumberedJobs:
+    """A job, or several whose numbers follow each other."""
 
     job: str
     """The first job; the number of a part is the last word of its name."""
     parts: int = 1
-    """The number of jobs, each with that number of events."""
+    """The number of jobs."""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the jobs."""
+        if self.parts == 1:
+            return [self.job]
+        stem, _, first = self.job.rpartition(".")
+        return [f"{stem}.{part}" for part in range(int(first), int(first) + self.parts)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysedJob(NumberedJobs):
+    """The events that a job of ``analyse`` contributes, or several with the same number of events each."""
+
     sample: str
     slice: str | None = None
     benchmark: str
@@ -27,9 +41,20 @@ class AnalysedJob:
         if self.parts == 1:
             yield self
             return
-        stem, _, first = self.job.rpartition(".")
-        for part in range(int(first), int(first) + self.parts):
-            yield replace(self, job=f"{stem}.{part}", parts=1)
+        for name in self.names:
+            yield replace(self, job=name, parts=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatherSettings:
+    """The jobs of ``analyse`` whose outputs are gathered in one."""
+
+    jobs: tuple[NumberedJobs, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the jobs."""
+        return [name for entry in self.jobs for name in entry.names]
 
 
 @dataclass(frozen=True, kw_only=True)

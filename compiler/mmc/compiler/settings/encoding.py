@@ -151,6 +151,8 @@ def _read_plain(kind: Any, value: Any, where: str) -> Any:
 
 def _read_mapping(kind: Any, value: Any, where: str) -> dict[str, Any]:
     _expect(isinstance(value, Mapping), value, where)
+    if kind in _PLAIN and all(type(child) is kind for child in value.values()):
+        return dict(value)
     return {key: _read(kind, child, f"{where}.{key}") for key, child in value.items()}
 
 

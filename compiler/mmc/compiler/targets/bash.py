@@ -57,6 +57,9 @@ def command(plan: Plan, stage: Stage, first: Mapping[str, int]) -> Shell:
             return f'"${{{array(plan.stage(item.stage))}[@]}}"'
         if item.flow is Flow.EACH:
             return f'"${{{array(plan.stage(item.stage))}[$1 - {first[stage.name]}]}}"'
+        if item.flow is Flow.PART:
+            start = f"($1 - {first[stage.name]}) * {item.at_once}"
+            return f'"${{{array(plan.stage(item.stage))}[@]:{start}:{item.at_once}}}"'
         return f'"$out"/{shell(place(plan.stage(item.stage)))}'
 
     words = dataflow.words(

@@ -2,19 +2,25 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from mmc.compiler.plan.model import Flow, Plan, Stage, Token
+from mmc.compiler.catalogue.stages import GATHERED_AT_ONCE
+from mmc.compiler.plan.model import Flow, Input, Plan, Stage, Token
 from mmc.compiler.targets import dataflow
 from mmc.compiler.targets.bundle import Bundle, make_bundle
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.quoting import Markdown, Yaml, cwl, render
 from mmc.version import __version__
 
+_NAMES = {"type": "array", "items": "string"}
+"""The type of the names of the jobs of a task."""
+
 
 def emit(plan: Plan, options: Options) -> Bundle:
     """The plan as a CWL workflow with its job file."""
+    plan = without_gathering(plan)
     images = {stage.image: None for stage in plan.stages if stage.image and not options.local}
     texts = documents(plan, options)
     texts["README.md"] = render(
@@ -31,11 +37,8 @@ def emit(plan: Plan, options: Options) -> Bundle:
 def documents(
     plan: Plan, options: Options, hints: Callable[[Stage], Mapping[str, Any]] = lambda _: {}
 ) -> dict[str, str]:
-    """The workflow's documents and its job file by path; ``hints`` gives the hints for a stage's step.
-
-    :raises MmcError: when a stage gathers so many directories that its command would be too long
-    """
-    dataflow.check_commands(plan)
+    """The workflow's documents and its job file by path, of a plan :func:`without_gathering`; ``hints`` gives the hints
+    for a stage's step."""
     header = {"plan": plan, "version": __version__}
     groups = dataflow.groups(plan)
     products = dataflow.products(plan)
@@ -43,18 +46,30 @@ def documents(
         "workflow.cwl": render(
             Yaml,
             "cwl/workflow.cwl.j2",
-            inputs=_types(plan.stages),
+            inputs=_types(plan, plan.stages),
             outputs={_port(s): {"type": _type(s), "outputSource": f"{s.group}/{_port(s)}"} for s in products},
             groups=[_group_step(plan, group) for group in groups],
             **header,
         ),
-        "job.yml": render(Yaml, "cwl/job.yml.j2", values=_values(plan.stages), **header),
+        "job.yml": render(Yaml, "cwl/job.yml.j2", values=_values(plan), **header),
     }
     for group in groups:
         texts[f"{group}.cwl"] = _group(plan, group, hints)
     for stage in plan.stages:
-        texts[_tool_path(stage)] = _tool(stage, None if options.local else stage.image)
+        texts[_tool_path(stage)] = _tool(plan, stage, None if options.local else stage.image)
     return texts
+
+
+def without_gathering(plan: Plan) -> Plan:
+    """The plan without stages whose jobs read some outputs of another stage each: a tool can be given any number of
+    directories, and CWL has no way to divide a list."""
+    sources = {stage.name: item.stage for stage in plan.stages for item in stage.inputs if item.flow is Flow.PART}
+    stages = [
+        replace(stage, inputs=tuple(replace(item, stage=sources.get(item.stage, item.stage)) for item in stage.inputs))
+        for stage in plan.stages
+        if stage.name not in sources
+    ]
+    return replace(plan, stages=tuple(stages))
 
 
 def outputs(plan: Plan) -> list[str]:
@@ -68,7 +83,7 @@ def outputs(plan: Plan) -> list[str]:
 
 def _group_step(plan: Plan, group: str) -> dict[str, Any]:
     """A sub-workflow as a step of the workflow."""
-    given = {name: name for name in _types(plan.group(group))}
+    given = {name: name for name in _types(plan, plan.group(group))}
     imports = {_port(stage): f"{stage.group}/{_port(stage)}" for stage in dataflow.imports(plan, group)}
     return {
         "name": group,
@@ -86,7 +101,7 @@ def _group(plan: Plan, group: str, hints: Callable[[Stage], Mapping[str, Any]]) 
         Yaml,
         "cwl/group.cwl.j2",
         label=group,
-        inputs=_types(stages) | imports,
+        inputs=_types(plan, stages) | imports,
         outputs={
             _port(stage): {"type": _type(stage), "outputSource": f"{stage.name}/{stage.output}"}
             for stage in _exports(plan, group)
@@ -121,28 +136,34 @@ def _step(plan: Plan, stage: Stage) -> dict[str, Any]:
     }
 
 
-def _tool(stage: Stage, image: str | None) -> str:
-    """A stage's step program as a tool."""
+def _tool(plan: Plan, stage: Stage, image: str | None) -> str:
+    """A stage's step program as a tool. Directories that are too many for a command are put into its folder."""
+    wide = {item.name for item in stage.inputs if _is_wide(plan, item)}
     tokens = stage.argv
     first = next(k for k, token in enumerate(tokens) if token.kind != "text") - 1
-    place = cwl(stage.name) + (".$(inputs.job)" if stage.scattered else "")
+    several = _in_tasks(plan, stage)
+    place = cwl(stage.name) + (f".$(inputs.job{'[0]' if several else ''})" if stage.scattered else "")
     inputs: dict[str, Any] = {}
-    out: dict[str, Any] = {}
+    arguments: list[dict[str, Any]] = []
     for position, (flag, token) in enumerate(zip(tokens[first::2], tokens[first + 1 :: 2], strict=True), start=1):
-        binding = {"position": position, "prefix": flag.value}
+        binding = {"position": position, "prefix": "--jobs" if several and token.kind == "job" else flag.value}
         if token.kind == "out":
-            out = {**binding, "valueFrom": place}
+            arguments.append({**binding, "valueFrom": place})
+        elif token.value in wide:
+            arguments.append({**binding, "valueFrom": "."})
+            inputs[token.value] = {"type": "Directory[]"}
         else:
-            inputs[_input_name(token)] = {"type": _input_type(stage, token), "inputBinding": binding}
+            kind = "string[]" if several and token.kind == "job" else _input_type(stage, token)
+            inputs[_input_name(token)] = {"type": kind, "inputBinding": binding}
     return render(
         Yaml,
         "cwl/tool.cwl.j2",
         label=stage.summary,
-        requirements=_requirements(stage),
+        requirements=_requirements(stage, wide),
         hints={"DockerRequirement": {"dockerPull": image}} if image else {},
         command=[token.value for token in tokens[:first]],
         inputs=inputs,
-        out=out,
+        arguments=arguments,
         outputs={stage.output: {"type": "Directory", "outputBinding": {"glob": place}}},
     )
 
@@ -158,11 +179,22 @@ def _input_type(stage: Stage, token: Token) -> str:
     return {"config": "File", "file": "File", "job": "string"}[token.kind]
 
 
-def _requirements(stage: Stage) -> dict[str, Any]:
+def _is_wide(plan: Plan, item: Input) -> bool:
+    return item.flow is Flow.ALL and len(dataflow.tasks(plan, plan.stage(item.stage))) > GATHERED_AT_ONCE
+
+
+def _in_tasks(plan: Plan, stage: Stage) -> bool:
+    """Whether tasks run several jobs of a stage. The folder of a task has the name of its first job."""
+    return len(dataflow.tasks(plan, stage)) < len(stage.jobs)
+
+
+def _requirements(stage: Stage, wide: Iterable[str]) -> dict[str, Any]:
     resources = {"coresMin": stage.resources.cpus}
     if stage.resources.memory_mib is not None:
         resources["ramMin"] = stage.resources.memory_mib
-    requirements = {"ResourceRequirement": resources}
+    requirements: dict[str, Any] = {"ResourceRequirement": resources}
+    if listing := [f"$(inputs.{name})" for name in wide]:
+        requirements["InitialWorkDirRequirement"] = {"listing": listing}
     if stage.resources.time_s is not None:
         requirements["ToolTimeLimit"] = {"timelimit": stage.resources.time_s}
     return requirements
@@ -178,20 +210,23 @@ def _type(stage: Stage) -> str:
     return "Directory[]" if stage.scattered else "Directory"
 
 
-def _given(stage: Stage) -> dict[str, tuple[str, Any]]:
+def _given(plan: Plan, stage: Stage) -> dict[str, tuple[Any, Any]]:
     """The inputs of a stage in the job file: name → type and value. Long lists in documents slow cwltool down."""
-    given: dict[str, tuple[str, Any]] = {f"{stage.name}_config": ("File", _file(dataflow.config_path(stage)))}
-    if stage.scattered:
+    given: dict[str, tuple[Any, Any]] = {f"{stage.name}_config": ("File", _file(dataflow.config_path(stage)))}
+    if _in_tasks(plan, stage):
+        names = [[job.name for job in task] for task in dataflow.tasks(plan, stage)]
+        given[f"{stage.name}_jobs"] = ({"type": {"type": "array", "items": _NAMES}}, names)
+    elif stage.scattered:
         given[f"{stage.name}_jobs"] = ("string[]", [job.name for job in stage.jobs])
     return given | {f"{stage.name}_{file.name}": ("File", _file(str(file.path))) for file in stage.files}
 
 
-def _types(stages: Iterable[Stage]) -> dict[str, str]:
-    return {name: given for stage in stages for name, (given, _) in _given(stage).items()}
+def _types(plan: Plan, stages: Iterable[Stage]) -> dict[str, Any]:
+    return {name: given for stage in stages for name, (given, _) in _given(plan, stage).items()}
 
 
-def _values(stages: Iterable[Stage]) -> dict[str, Any]:
-    return {name: value for stage in stages for name, (_, value) in _given(stage).items()}
+def _values(plan: Plan) -> dict[str, Any]:
+    return {name: value for stage in plan.stages for name, (_, value) in _given(plan, stage).items()}
 
 
 def _file(path: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from mmc.compiler.catalogue.stages import GROUPS
-from mmc.compiler.plan.model import Flow, Plan, Stage, TokenKind
+from mmc.compiler.plan.model import Flow, Job, Plan, Stage, TokenKind
 from mmc.errors import MmcError
 
 Word = TypeVar("Word")
@@ -44,9 +44,28 @@ def products(plan: Plan) -> tuple[Stage, ...]:
     return tuple(stage for stage in plan.stages if stage.name in last | presented | crossing)
 
 
-def words(stage: Stage, language: Mapping[TokenKind, Callable[[str], Word]]) -> list[Word]:
-    """A stage's command line, each token rendered by the function for its kind."""
-    return [language[token.kind](token.value) for token in stage.argv]
+def words(stage: Stage, language: Mapping[TokenKind, Callable[[str], Word]], *, several: bool = False) -> list[Word]:
+    """A stage's command line, each token rendered by the function for its kind.
+
+    :param several: of a task with several jobs: ``job`` stands for their names, ``out`` for the folder of their outputs
+    """
+    changed = {"--job": "--jobs"} if several else {}
+    return [language[token.kind](changed.get(token.value, token.value)) for token in stage.argv]
+
+
+def tasks(plan: Plan, stage: Stage) -> list[tuple[Job, ...]]:
+    """The jobs of a stage in tasks, for an engine without batches of its own: several in one if the study asks for it,
+    and they make or read events and are not a result of the run; otherwise each alone."""
+    batch = plan.batch
+    together = (
+        batch.system is None
+        and stage.group == "physics"
+        and stage.scattered
+        and stage not in products(plan)
+        and all(item.flow is not Flow.PART for item in stage.inputs)
+    )
+    n = batch.jobs_per_task if together else 1
+    return [stage.jobs[start : start + n] for start in range(0, len(stage.jobs), n)]
 
 
 def config_path(stage: Stage) -> str:
@@ -55,9 +74,16 @@ def config_path(stage: Stage) -> str:
 
 
 def gathered_lengths(plan: Plan, stage: Stage) -> list[int]:
-    """The bytes of each folder that a stage's command gathers, without the path of the folder of all outputs."""
-    gathered = [plan.stage(item.stage) for item in stage.inputs if item.flow is Flow.ALL]
-    return [PER_WORD + len(f"/{upstream.name}/{job.name}") for upstream in gathered for job in upstream.jobs]
+    """The bytes of each folder that a stage's command gathers, without the path of the folder of all outputs; those of
+    the longest command, if its jobs gather different ones."""
+    gathered = []
+    for item in stage.inputs:
+        lengths = [PER_WORD + len(f"/{item.stage}/{job.name}") for job in plan.stage(item.stage).jobs]
+        if item.flow is Flow.ALL:
+            gathered += lengths
+        elif item.flow is Flow.PART:
+            gathered += max(item.shares(lengths), key=sum)
+    return gathered
 
 
 def check_commands(plan: Plan, folder: int = FOLDER) -> None:

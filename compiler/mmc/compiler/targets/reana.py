@@ -30,6 +30,7 @@ def emit(plan: Plan, options: Options) -> Bundle:
     :raises MmcError: when a stage has no pinned image, a name of a file is not tame, or the engine does not read a key
     """
     engine = options.engine or plan.reana.engine
+    plan = cwl.without_gathering(plan) if engine == "cwl" else plan
     _check(plan, options, engine)
     texts = _documents(plan, options, engine)
     outputs = _outputs(plan, engine)

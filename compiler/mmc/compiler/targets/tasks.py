@@ -45,6 +45,13 @@ def _reads(plan: Plan, stage: Stage, first: Mapping[str, int]) -> Iterator[dict[
             continue
         upstream = plan.stage(item.stage)
         start, n = first[item.stage], len(upstream.jobs)
-        here = f"$(($1 - {first[stage.name]}))"
-        each = f"$(({start} + $1 - {first[stage.name]})) 1 {here}"
-        yield {"array": bash.array(upstream), "range": Shell(each if item.flow is Flow.EACH else f"{start} {n} 0")}
+        here = f"$1 - {first[stage.name]}"
+        begin = f"({here}) * {item.at_once}"
+        left = f"{n} - {begin}"
+        most = f"$(({left} < {item.at_once} ? {left} : {item.at_once}))"
+        ranges = {
+            Flow.ALL: f"{start} {n} 0",
+            Flow.EACH: f"$(({start} + {here})) 1 $(({here}))",
+            Flow.PART: f"$(({start} + {begin})) {most} $(({begin}))",
+        }
+        yield {"array": bash.array(upstream), "range": Shell(ranges[item.flow])}

@@ -65,7 +65,7 @@ def documents(
 
 def outputs(plan: Plan) -> list[str]:
     """The directories of the results, relative to the work directory."""
-    return [f"{s.group}/{name}/{s.output}" for s in dataflow.products(plan) for name in _directories(s)]
+    return [f"{s.group}/{name}/{s.output}" for s in dataflow.products(plan) for name in _directories(plan, s)]
 
 
 def _group(plan: Plan, group: str) -> dict[str, Any]:
@@ -81,9 +81,13 @@ def _group(plan: Plan, group: str) -> dict[str, Any]:
 
 def _stage(plan: Plan, stage: Stage) -> dict[str, Any]:
     inputs = {item.name: _source(plan, stage, item) for item in stage.inputs}
+    parts = [plan.stage(item.stage) for item in stage.inputs if item.flow is Flow.PART]
+    inputs |= {
+        f"after_{upstream.name}": _selector(upstream, upstream.name) for upstream in parts
+    }  # or it does not wait
     local = [item.stage for item in stage.inputs if plan.stage(item.stage).group == stage.group]
-    jobs = [job.name for job in stage.jobs]
-    each = [item.name for item in stage.inputs if item.flow is Flow.EACH]
+    jobs = [" ".join(job.name for job in task) for task in dataflow.tasks(plan, stage)]
+    each = [item.name for item in stage.inputs if item.flow in (Flow.EACH, Flow.PART)]
     return {
         "name": stage.name,
         "summary": stage.summary,
@@ -93,7 +97,7 @@ def _stage(plan: Plan, stage: Stage) -> dict[str, Any]:
             "here": "{workdir}",
             "bundle": {"step": "init", "output": "bundle"},
             "job": jobs if stage.scattered else jobs[0],
-            "step": _directories(stage) if stage.scattered else stage.name,
+            "step": _directories(plan, stage) if stage.scattered else stage.name,
             **inputs,
         },
         "scatter": ["job", "step", *each] if stage.scattered else [],
@@ -101,9 +105,14 @@ def _stage(plan: Plan, stage: Stage) -> dict[str, Any]:
     }
 
 
-def _source(plan: Plan, stage: Stage, item: Input) -> dict[str, str]:
-    """The source of an input for Yadage: the output of a stage, or an input of the sub-workflow."""
+def _source(plan: Plan, stage: Stage, item: Input) -> dict[str, str] | list[str]:
+    """The source of an input for Yadage: the output of a stage, or an input of the sub-workflow, or the names of the
+    steps of which each job reads some."""
     upstream = plan.stage(item.stage)
+    if item.flow is Flow.PART:
+        folders = zip(_directories(plan, upstream), dataflow.tasks(plan, upstream), strict=True)
+        names = [name for name, task in folders for _ in task]
+        return [" ".join(dict.fromkeys(share)) for share in item.shares(names)]
     if upstream.group != stage.group:
         return {"step": "init", "output": upstream.name}
     return _selector(upstream, upstream.name)
@@ -119,7 +128,7 @@ def _step(plan: Plan, stage: Stage, options: Options) -> dict[str, Any]:
 
     def directories(name: str) -> str:
         upstream = plan.stage(inputs[name].stage)
-        if inputs[name].flow is Flow.ALL:
+        if inputs[name].flow in (Flow.ALL, Flow.PART):
             return f"$(printf '{upstream.group}/%s/{upstream.output} ' {{{name}}})"
         return f"{upstream.group}/{{{name}}}/{upstream.output}"
 
@@ -133,6 +142,7 @@ def _step(plan: Plan, stage: Stage, options: Options) -> dict[str, Any]:
             "file": lambda name: '"$bundle"/' + yadage(shell(str(files[name]))),
             "out": lambda _: f"{stage.group}/{{step}}/{stage.output}",
         },
+        several=len(dataflow.tasks(plan, stage)) < len(stage.jobs),
     )
     command = " ".join(words)
     _check(plan, stage, command)
@@ -163,9 +173,10 @@ def _environment(image: str | None) -> dict[str, str]:
     return {"environment_type": "docker-encapsulated", "image": shlex.quote(name), "imagetag": shlex.quote(tag)}
 
 
-def _directories(stage: Stage) -> list[str]:
+def _directories(plan: Plan, stage: Stage) -> list[str]:
     """Yadage's names of the directories of a stage's steps."""
-    return [f"{stage.name}_{k}" for k in range(len(stage.jobs))] if stage.scattered else [stage.name]
+    steps = range(len(dataflow.tasks(plan, stage)))
+    return [f"{stage.name}_{k}" for k in steps] if stage.scattered else [stage.name]
 
 
 def _places(stage: Stage) -> str:
@@ -184,18 +195,14 @@ def _check(plan: Plan, stage: Stage, command: str) -> None:
     if unsafe:
         raise ValueError(f"{unsafe[0]!r} is not a name that the planner gives to a stage, a job or an option")
     gathered = [plan.stage(item.stage) for item in stage.inputs if item.flow is Flow.ALL]
-    if len(command) + sum(len(" ".join(_directories(upstream))) for upstream in gathered) > LONGEST_COMMAND:
+    n_bytes = sum(len(" ".join(_directories(plan, upstream))) for upstream in gathered)
+    if len(command) + n_bytes > LONGEST_COMMAND:
         if len(command) > LONGEST_COMMAND:
             raise MmcError(
                 f"the command of the stage {stage.name} has {len(command):,} characters, more than Yadage can run: "
                 "name fewer files, or take the target cwl or script"
             )
         n = sum(len(upstream.jobs) for upstream in gathered)
-        if len(command) > LONGEST_COMMAND:
-            raise MmcError(
-                f"the command of the stage {stage.name} has {len(command):,} characters, more than Yadage can pass on: "
-                "read fewer files, give them shorter names, or take the target cwl or script"
-            )
         raise MmcError(
             f"the stage {stage.name} reads the outputs of {n:,} jobs, more than Yadage can name in one command: "
             "raise events_per_job, or take the target cwl or script"

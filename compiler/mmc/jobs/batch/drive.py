@@ -3,7 +3,6 @@
 It has the jobs of a bundle run elsewhere and writes the same ``events.log``. ``mmc run`` holds the locks of the folder.
 """
 
-import errno
 import signal
 import sys
 from argparse import ArgumentParser
@@ -16,7 +15,7 @@ from mmc.errors import MixedVersionsError, MmcError
 from mmc.files import Folder
 from mmc.jobs.batch import on_hyperqueue, on_slurm
 from mmc.printing import complain
-from mmc.processes import EXIT_FULL
+from mmc.processes import EXIT_FULL, FULL
 
 EVENTS = "events.log"
 ENGINES: Mapping[str, Callable[[Path, BinaryIO, int | None, bool], bool]] = {
@@ -59,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
         return error.exit_code
     except OSError as error:
         complain(f"mmc: cannot write into {error.filename or arguments.out}: {error.strerror}")
-        return EXIT_FULL if error.errno == errno.ENOSPC else MmcError.exit_code
+        return EXIT_FULL if error.errno in FULL else MmcError.exit_code
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except LeftError as error:

@@ -103,7 +103,7 @@ def _job(*row: str) -> Job:
 
 def _output(folder: str, job: Job) -> Output:
     try:
-        record = Record.of(read_json(f"{folder}/{RECORD}"), Path(folder))
+        record = Record.of(read_json(f"{folder}/{RECORD}"), folder)
     except (FileNotFoundError, NotADirectoryError):
         return Output(None)
     except (StepError, OSError, ValueError):

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from mmc.errors import MissingExtraError, MmcError, StepError
 from mmc.jobs.steps.limits import StoppedError
-from mmc.processes import EXIT_FULL
+from mmc.processes import EXIT_FULL, FULL
 
 OWN_EXTRAS = {"optuna": "optuna", "pyarrow": "parquet"}
 """Package → extra, for the packages outside the extra ``steps``."""
 
-_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
-_HIDDEN_FULL = re.compile(rf"No space left on device|\berrno = (?:{errno.ENOSPC}|{errno.EFBIG}|{errno.EDQUOT})\b")
+_HIDDEN_FULL = re.compile(rf"No space left on device|Disk quota exceeded|\berrno = (?:{'|'.join(map(str, FULL))})\b")
 """HDF5 and torch hide the error number in a text."""
 _NO_MEMORY = re.compile(
     r"can't allocate memory|cannot allocate memory|bad_alloc|memory allocation failed|out of memory", re.I
@@ -34,7 +33,7 @@ def full_disk(error: BaseException, folder: Path) -> FullDiskError | None:
     if isinstance(error, FullDiskError):
         return error
     for cause in _causes(error):
-        if (isinstance(cause, OSError) and cause.errno in _FULL) or _HIDDEN_FULL.search(str(cause)):
+        if (isinstance(cause, OSError) and cause.errno in FULL) or _HIDDEN_FULL.search(str(cause)):
             told = _one_line(cause)
             where = "" if str(folder.parent) in told else f", in {folder.parent}"
             return FullDiskError(f"cannot write: {told}{where}")

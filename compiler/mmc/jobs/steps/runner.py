@@ -85,6 +85,16 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def is_done(argv: Sequence[str]) -> bool:
+    """Whether the job given by the arguments of ``mmc step`` has made its output already."""
+    try:
+        command = _parse(argv)
+        entry, _, _ = _configuration(command)
+    except (_UsageError, StepError):
+        return False  # running it tells what is wrong
+    return _is_finished(command, entry.fingerprint)
+
+
 def _parse(argv: Sequence[str]) -> _Command:
     if not argv or argv[0] not in STAGES:
         raise _UsageError(f"the first word must be a stage: {', '.join(STAGES)}")

@@ -183,7 +183,7 @@ look() {
     if [[ -z ${again[row]+pending} ]]; then
       [[ -z ${state[row]-} ]] || continue
       state[row]=before
-      note skip "$row" 0
+      printf 'skip %s %s 0.000\n' "${stages[row]}" "${jobs[row]}" >&3
     elif [[ -n ${again[row]} ]]; then
       [[ -n ${state[row]-} ]] || note skip "$row" 0
       state[row]=''
