@@ -71,6 +71,8 @@ def write_events(
     observables = {name: Observable(name, "0.0") for name in observations}
     by_benchmark = {name: w[:, k] for k, name in enumerate(benchmarks)}
     save_events(str(path), False, observables, observations, by_benchmark, sampled, counts, 0)
+    with h5py.File(path, "r+") as file:
+        file["samples/mmc_samples"] = sampled
     (folder / "job.json").write_text(json.dumps({"stage": "combine", "job": "combine"}))
     sizes = dict(zip(benchmarks, counts, strict=True))
     (folder / "events.json").write_text(
@@ -83,6 +85,10 @@ def write_events(
                     name: [cross_section(p), 0.0] for name, p in zip(benchmarks, points, strict=True)
                 },
                 "effective_sample_size": dict.fromkeys(benchmarks, 1000.0),
+                "samples": [
+                    {"sample": "signal", "slice": None, "benchmark": name, "n_generated": count}
+                    for name, count in sizes.items()
+                ],
                 "integration_errors": {"benchmarks": dict.fromkeys(benchmarks, 1e-6), "background": 0.0},
             }
         )

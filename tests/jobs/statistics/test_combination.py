@@ -31,6 +31,11 @@ from tests.support import ROOT
 
 GRID = Grid({"c": np.linspace(-1.0, 1.0, 5)})
 POINTS = np.array([[-1.0], [-0.5], [0.0], [0.5], [1.0], [0.0]])
+TTBAR_FLOATS = {
+    "overlaps": {},
+    "floating": ["ttbar"],
+    "samples": [{"sample": name, "n_generated": None} for name in ("signal", "ttbar")],
+}
 NAMES = {"low": ("lumi", "tilt"), "high": ("scale", "lumi")}
 
 
@@ -161,7 +166,7 @@ def test_toys_of_two_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         sums = np.array(weights)
         mu, content = coefficients @ sums[0], Template(sums, 1e-9 * np.einsum("bi,bj->bij", sums, sums))
         cells = Cells(1, lambda content=content: [(np.zeros((42, 1)), content)])  # type: ignore[misc]
-        source = ToySource(cells, coefficients, sums[0], mu)
+        source = ToySource(cells, coefficients, sums[0], mu, np.zeros(42))
         limits = Limits(grid, mu[-1] * np.log(mu) - mu, 1, np.zeros(42))
         region = RegionLikelihood({"": limits}, {"": mu[-1]}, mu, (), {}, toys=source)
         save_arrays(tmp_path / f"{k}.npz", region.arrays())
@@ -187,10 +192,10 @@ def test_a_sample_that_floats_in_two_regions(toy_events: Path, tmp_path: Path) -
     for name, factor in {"low": 3.0, "high": 0.125}.items():
         half = _half(toy_events, tmp_path / name, high=name == "high")
         content = Content.read(half / "events.h5")
-        event_combination.combine([content] * 2, [1.0, factor], tmp_path / "events.h5", labels=[-1, 0])
+        event_combination.combine([content] * 2, [1.0, factor], tmp_path / "events.h5", labels=[0, 1])
         (tmp_path / "events.h5").replace(half / "events.h5")
         whole = json.loads((toy_events / "events.json").read_text())
-        (half / "events.json").write_text(json.dumps({**whole, "overlaps": {}, "floating": ["ttbar"]}))
+        (half / "events.json").write_text(json.dumps({**whole, **TTBAR_FLOATS}))
         halves.append(half)
     made = []
     for half in halves:
@@ -222,9 +227,9 @@ def test_scans_of_two_regions(toy_events: Path, tmp_path: Path) -> None:
     halves = [_half(toy_events, tmp_path / name, high=name == "high") for name in ("low", "high")]
     for half in halves:
         content = Content.read(half / "events.h5")
-        event_combination.combine([content] * 2, [0.5, 0.5], tmp_path / "events.h5", labels=[-1, 0])
+        event_combination.combine([content] * 2, [0.5, 0.5], tmp_path / "events.h5", labels=[0, 1])
         (tmp_path / "events.h5").replace(half / "events.h5")
-        (half / "events.json").write_text(json.dumps({"overlaps": {}, "floating": ["ttbar"]}))
+        (half / "events.json").write_text(json.dumps(TTBAR_FLOATS))
     records = []
     scans = {"scans": [{"over": ["c1"], "points": 5}], "ranges": ranges, "grid": {}}
     for evaluation in ({}, scans):

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from mmc.jobs.madminer.cross_sections import CrossSections
 from mmc.jobs.madminer.event_file import Array, Block, EventFile, Events
 from mmc.jobs.statistics import neyman
 from mmc.jobs.statistics.histograms import BinnedRatio, Binning, Template
@@ -39,7 +40,14 @@ class Mixture:
 
     def blocks(self, partition: str) -> Iterator[Block]:
         events = self._parts[partition]
-        yield Block(events, np.zeros(len(events.x), dtype=np.intp), dict, 0)
+        zeros = np.zeros(len(events.x), dtype=np.intp)
+        yield Block(events, zeros, dict, 0, lambda: zeros)
+
+    @property
+    def cross_sections(self) -> CrossSections:
+        """Without a record of how many events were generated."""
+        blocks = ((block.events.weights, block.origin, block.labels()) for block in self.blocks("all"))
+        return CrossSections.of(blocks, {}, self.benchmarks)
 
     def coefficients(self, points: Array) -> Array:
         return np.hstack([1.0 - points, points])

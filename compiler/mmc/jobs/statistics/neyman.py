@@ -5,7 +5,9 @@ numbers n_t and n_s. Without the training events, they are the best estimate of 
 templates from the test events, their distance from nature is expected to be d n_t / (n_t + n_s). Nature itself is known
 to N / (n_t + n_s), in units of the variance of N events of data. So every toy has its own nature: the content of each
 cell is multiplied by a random number with mean 1 and the variance of the simulated events in the cell (gamma
-distributed, a Bayesian bootstrap), and then fluctuates as a Poisson number.
+distributed, a Bayesian bootstrap), and then fluctuates as a Poisson number. Expected numbers of events are known better
+than the sum of the cells (:mod:`mmc.jobs.madminer.cross_sections`), so the fluctuations of the number of events in the
+toys are scaled to their variance.
 
 For large numbers, averaged over simulations, the toys have the distribution of real data: the square of the distance
 from nature has the mean N n_t / (n_s (n_t + n_s)), which with N / (n_t + n_s) adds up to N / n_s, as in asymptotic
@@ -17,6 +19,7 @@ A *cell* is a set of events that the likelihood does not tell apart: a bin, or o
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -150,13 +153,16 @@ class ToySource:
     """The sums of the weights of nature, shape (benchmarks,)."""
     expected: Array
     """The expected numbers of events at all points, shape (points,)."""
+    of_rate: Array
+    """The relative variance of the expected numbers of events from the simulation, shape (points,)."""
     n: float | None = None
     """The number of events in each toy; None with the rate."""
 
     @classmethod
     def of(cls, problem: LimitProblem, cells: Cells, n: float | None = None) -> "ToySource":
         """The source of the toys of a problem."""
-        return cls(cells, problem.coefficients, nature_of(problem).weights.sum(axis=0), problem.expected, n)
+        totals, of_rate = nature_of(problem).weights.sum(axis=0), problem.simulated_sums.of_rate(problem.coefficients)
+        return cls(cells, problem.coefficients, totals, problem.expected, of_rate, n)
 
 
 def critical_values(
@@ -200,10 +206,8 @@ def _toys(sources: Sequence[ToySource], grid: Grid, probes: npt.NDArray[np.intp]
     toys = min(TOYS, BUDGET // points, max(DRAWS // n_cells, FEWEST * len(probes))) // len(probes)
     if toys < FEWEST:
         raise StepError(f"the grid has too many points for toys: {points:,}")
-    sums = np.zeros((len(probes), points, toys), dtype=np.float32)
     sizes = np.zeros((len(sources), len(probes), toys))
-    for source, size in zip(sources, sizes, strict=True):
-        _add_toys(source, probes, sums, size, random)
+    sums = reduce(np.add, (_toys_of(source, probes, size, random) for source, size in zip(sources, sizes, strict=True)))
     found = []
     for k, probe in enumerate(probes):
         q = minus_2_log(None, sums[k].astype(float), sizes[0, k])
@@ -213,23 +217,24 @@ def _toys(sources: Sequence[ToySource], grid: Grid, probes: npt.NDArray[np.intp]
     return np.stack(found)
 
 
-def _add_toys(
-    source: ToySource,
-    probes: npt.NDArray[np.intp],
-    sums: npt.NDArray[np.float32],
-    sizes: Array,
-    random: np.random.Generator,
-) -> None:
-    """Add the events of a source to toys: their log ratios to ``sums``, their number to ``sizes``."""
+def _toys_of(
+    source: ToySource, probes: npt.NDArray[np.intp], sizes: Array, random: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """The sums of the log ratios of the events of a source, shape (probes, points, toys).
+
+    :param sizes: the numbers of events (probes, toys) are added to it
+    """
     coefficients = source.coefficients[probes]
     expected = source.expected[probes] if source.n is None else np.full(len(probes), source.n)
-    cross_sections, clipped = coefficients @ source.totals, np.zeros(len(probes))
+    cross_sections, clipped, variances = coefficients @ source.totals, *np.zeros((2, len(probes)))
+    sums = np.zeros((len(probes), len(source.expected), sizes.shape[1]), dtype=np.float32)
     for logs, content in source.cells.blocks():
         single = logs.astype(np.float32)
         for k, row in enumerate(coefficients):
             means = expected[k] / cross_sections[k] * (content.sums @ row)
             squares = (expected[k] / cross_sections[k]) ** 2 * (content.products @ row @ row)
             clipped[k] -= means[means < 0.0].sum() / expected[k]
+            variances[k] += squares.sum()
             counts = _draw(means, squares, sums.shape[2], random)
             sums[k] += single @ counts
             sizes[k] += counts.sum(axis=0)
@@ -238,6 +243,14 @@ def _add_toys(
             f"{clipped.max():.1%} of the cross section is in events of negative weight, which toys cannot contain: "
             "remove `confidence: toys`"
         )
+    if source.n is None:
+        of_rate = np.square(expected) * source.of_rate[probes]
+        narrowed = expected[:, np.newaxis] + np.sqrt((expected + of_rate) / (expected + variances))[:, np.newaxis] * (
+            sizes - expected[:, np.newaxis]
+        )
+        sums *= np.divide(narrowed, sizes, out=np.ones_like(sizes), where=sizes > 0.0)[:, np.newaxis, :]
+        sizes[:] = narrowed
+    return sums
 
 
 def _draw(means: Array, squares: Array, toys: int, random: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -49,12 +49,12 @@ def run(job: StepJob) -> None:
         raise StepError(f"no event passes {where} in any job: loosen the cuts, or generate more events")
     paths = [directory / events_file(region) for directory, some in zip(directories, passed, strict=True) if some]
     contents = read_agreeing(Setup.read(job.one("setup")).path, paths)
-    used = [(factor, entry.sample) for factor, entry, some in zip(factors, jobs, passed, strict=True) if some]
-    index = {sample: k for k, sample in enumerate(settings.floating)}
-    labels = [index.get(sample, -1) for _, sample in used] if index else None
+    used = [(factor, entry) for factor, entry, some in zip(factors, jobs, passed, strict=True) if some]
+    together = list(dict.fromkeys(map(_averaged, jobs)))
+    labels = [together.index(_averaged(entry)) for _, entry in used]
     combine(contents, [factor for factor, _ in used], job.out / EVENTS, labels)
-    record = event_record(job.out / EVENTS)
-    record |= {"floating": list(settings.floating)} if index else {}
+    record = event_record(job.out / EVENTS) | {"samples": samples(jobs, records)}
+    record |= {"floating": list(settings.floating)} if settings.floating else {}
     record["warnings"] = [*(text for entry in records for text in entry.get("warnings", ())), *record["warnings"]]
     record["integration_errors"] = integration_errors(jobs, records)
     if region is not None:
@@ -81,6 +81,19 @@ def _factors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) 
     return [
         float(entry.k_factor * record["n_read"] / max(totals[_averaged(entry)], 1))
         for entry, record in zip(jobs, records, strict=True)
+    ]
+
+
+def samples(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The samples of one slice and benchmark, in the order of the labels of the events, and how many events were
+    generated; None if that is not known."""
+    numbers: dict[tuple[Any, ...], int | None] = {}
+    for entry, record in zip(jobs, records, strict=True):
+        before, more = numbers.get(_averaged(entry), 0), record["n_generated"]
+        numbers[_averaged(entry)] = None if before is None or more is None else before + more
+    return [
+        {"sample": sample, "slice": part, "benchmark": benchmark, "n_generated": n}
+        for (sample, part, benchmark), n in numbers.items()
     ]
 
 
