@@ -1,7 +1,6 @@
 """The input of every limit."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -52,13 +51,10 @@ def test_the_error_of_the_simulation_is_that_of_the_weights(tmp_path: Path, toy_
     assert half[-1] == pytest.approx(0.5 * (7.0 * of_rate + problem.per_simulated(7.0)[-1]))
 
 
-@pytest.mark.parametrize("other", [{"event_weights": "madminer"}, {"systematics": "profile"}])
-def test_toys_need_balanced_events_and_nominal_uncertainties(
-    tmp_path: Path, uncertain: Path, other: dict[str, Any]
-) -> None:
-    limits = Learning(tmp_path, uncertain, confidence="toys", **other).limits
-    with pytest.raises(StepError, match="toys need morphing, balanced event weights and nominal"):
-        LimitProblem.of(EventFile.of(uncertain / "events.h5", limits), limits)
+def test_toys_need_balanced_events(tmp_path: Path, toy_events: Path) -> None:
+    limits = Learning(tmp_path, toy_events, confidence="toys", event_weights="madminer").limits
+    with pytest.raises(StepError, match="toys need morphing and balanced event weights"):
+        LimitProblem.of(EventFile.of(toy_events / "events.h5", limits), limits)
 
 
 def test_tuning_compares_trials_without_toys(tmp_path: Path, toy_events: Path) -> None:

@@ -24,11 +24,9 @@ from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.floating import Normalisations, check_constrained, check_measures, fit
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.neyman import critical_values
+from mmc.jobs.statistics.profiled_toys import PROFILED
 from mmc.jobs.statistics.profiling import BLOCK, Likelihood, Response
 from mmc.jobs.statistics.region_likelihood import KINDS, RegionLikelihood
-
-PROFILED = "with_systematics"
-"""The end of the name of limits with fitted nuisance parameters."""
 
 
 def kinds_of(regions: Sequence[RegionLikelihood]) -> list[str]:

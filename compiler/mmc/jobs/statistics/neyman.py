@@ -122,7 +122,7 @@ def effects_on_nature(problem: LimitProblem) -> tuple[Array, Array] | None:
 def with_toys(
     problem: LimitProblem, limits: Mapping[str, Limits], cells: Cells, random: np.random.Generator
 ) -> dict[str, Limits]:
-    """The limits of :meth:`LimitProblem.all_limits` with critical values from toys.
+    """The limits of :meth:`LimitProblem.all_limits` with critical values from toys, if they fit no nuisance parameters.
 
     Toys with the rate have Poisson numbers of events around those expected at their point. Without the rate, they have
     as many events as the data, on average.
@@ -139,7 +139,7 @@ def with_toys(
             source = ToySource.of(problem, cells, n)
             critical = critical_values([source], list(together.values()), problem.levels, random)
             found |= {kind: replace(entry, critical=critical) for kind, entry in together.items()}
-    return {kind: found[kind] for kind in limits}
+    return {kind: found.get(kind, entry) for kind, entry in limits.items()}
 
 
 @dataclass(frozen=True)
@@ -164,6 +164,27 @@ class ToySource:
         totals, of_rate = nature_of(problem).weights.sum(axis=0), problem.simulated_sums.of_rate(problem.coefficients)
         return cls(cells, problem.coefficients, totals, problem.expected, of_rate, n)
 
+    def contents(self, probe: int, content: Template) -> tuple[Array, Array, float]:
+        """The events in some cells at a point, the variances that the simulation gives them, and the share that is
+        left out because it is negative."""
+        row, n = self.coefficients[probe], self.expected[probe] if self.n is None else self.n
+        scale = n / float(row @ self.totals)
+        means, variances = scale * (content.sums @ row), scale**2 * (content.products @ row @ row)
+        return means, variances, -float(means[means < 0.0].sum()) / n
+
+    def narrowing(self, probe: int, sizes: Array, mean: float, variance: float) -> Array:
+        """Factors on toys with these numbers of events, which fluctuate as the cells do: then they fluctuate as the
+        rate does.
+
+        :param mean: of the numbers of events
+        :param variance: that of the sum of all cells from the simulation
+        """
+        if self.n is not None:
+            return np.ones_like(sizes)
+        narrower = ((mean + mean**2 * self.of_rate[probe]) / (mean + variance)) ** 0.5
+        wanted = mean + narrower * (sizes - mean)
+        return np.asarray(np.divide(wanted, sizes, out=np.ones_like(sizes), where=sizes > 0.0))
+
 
 def critical_values(
     sources: Sequence[ToySource], limits: Sequence[Limits], levels: Sequence[float], random: np.random.Generator
@@ -172,21 +193,23 @@ def critical_values(
 
     :raises StepError: when too much of the cross section is in cells of negative weight
     """
-    grid, ascending = limits[0].grid, sorted(levels)
-    possible = np.all([source.expected[:-1] > 0.0 for source in sources], axis=0)
-    probes = _probes(grid, limits, max(levels), possible)
-    toys = _toys(sources, grid, probes, random)
-    asymptotic = np.stack([limits[0].critical_values(level)[probes] for level in ascending])
-    truth = np.array(grid.center)[np.newaxis]
-    return CriticalValues.smoothed(np.concatenate([grid.points, truth]), probes, ascending, toys, asymptotic)
+    probes = probes_of(sources, limits, levels)
+    return smoothed(limits[0], levels, probes, _toys(sources, limits[0].grid, probes, random))
 
 
-def _probes(
-    grid: Grid, limits: Sequence[Limits], level: float, possible: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.intp]:
+def smoothed(limits: Limits, levels: Sequence[float], probes: npt.NDArray[np.intp], toys: Array) -> CriticalValues:
+    """The critical values at all points from -2 ln λ of toys (probes, toys)."""
+    ascending = sorted(levels)
+    asymptotic = np.stack([limits.critical_values(level)[probes] for level in ascending])
+    points = np.concatenate([limits.grid.points, np.array(limits.grid.center)[np.newaxis]])
+    return CriticalValues.smoothed(points, probes, ascending, toys, asymptotic)
+
+
+def probes_of(sources: Sequence[ToySource], limits: Sequence[Limits], levels: Sequence[float]) -> npt.NDArray[np.intp]:
     """Points of the grid that are spread over the asymptotic regions: each is the farthest from all before it."""
+    grid, possible = limits[0].grid, np.all([source.expected[:-1] > 0.0 for source in sources], axis=0)
     p = np.max([entry.p_values for entry in limits], axis=0)
-    inside = p >= (1.0 - level) / FARTHEST
+    inside = p >= (1.0 - max(levels)) / FARTHEST
     inside[np.argsort(-p, kind="stable")[:FEWEST_PROBES]] = True
     inside &= possible
     candidates = np.flatnonzero(inside)
@@ -200,13 +223,21 @@ def _probes(
     return candidates[chosen]
 
 
-def _toys(sources: Sequence[ToySource], grid: Grid, probes: npt.NDArray[np.intp], random: np.random.Generator) -> Array:
-    """-2 ln λ of toys at their own points, shape (probes, toys)."""
+def n_toys(sources: Sequence[ToySource], probes: npt.NDArray[np.intp]) -> int:
+    """The number of toys at each point.
+
+    :raises StepError: when it is too small
+    """
     points, n_cells = len(sources[0].expected), sum(source.cells.size for source in sources)
     toys = min(TOYS, BUDGET // points, max(DRAWS // n_cells, FEWEST * len(probes))) // len(probes)
     if toys < FEWEST:
         raise StepError(f"the grid has too many points for toys: {points:,}")
-    sizes = np.zeros((len(sources), len(probes), toys))
+    return toys
+
+
+def _toys(sources: Sequence[ToySource], grid: Grid, probes: npt.NDArray[np.intp], random: np.random.Generator) -> Array:
+    """-2 ln λ of toys at their own points, shape (probes, toys)."""
+    sizes = np.zeros((len(sources), len(probes), n_toys(sources, probes)))
     sums = reduce(np.add, (_toys_of(source, probes, size, random) for source, size in zip(sources, sizes, strict=True)))
     found = []
     for k, probe in enumerate(probes):
@@ -222,38 +253,35 @@ def _toys_of(
 ) -> npt.NDArray[np.float32]:
     """The sums of the log ratios of the events of a source, shape (probes, points, toys).
 
-    :param sizes: the numbers of events (probes, toys) are added to it
+    :param sizes: gets the numbers of events, shape (probes, toys)
     """
-    coefficients = source.coefficients[probes]
-    expected = source.expected[probes] if source.n is None else np.full(len(probes), source.n)
-    cross_sections, clipped, variances = coefficients @ source.totals, *np.zeros((2, len(probes)))
+    left_out, variances = np.zeros((2, len(probes)))
     sums = np.zeros((len(probes), len(source.expected), sizes.shape[1]), dtype=np.float32)
     for logs, content in source.cells.blocks():
         single = logs.astype(np.float32)
-        for k, row in enumerate(coefficients):
-            means = expected[k] / cross_sections[k] * (content.sums @ row)
-            squares = (expected[k] / cross_sections[k]) ** 2 * (content.products @ row @ row)
-            clipped[k] -= means[means < 0.0].sum() / expected[k]
-            variances[k] += squares.sum()
-            counts = _draw(means, squares, sums.shape[2], random)
+        for k, probe in enumerate(probes):
+            means, squares, negative = source.contents(probe, content)
+            left_out[k], variances[k] = left_out[k] + negative, variances[k] + squares.sum()
+            counts = draw(means, squares, sums.shape[2], random)
             sums[k] += single @ counts
             sizes[k] += counts.sum(axis=0)
-    if clipped.max() > MOST_LEFT_OUT:
-        raise StepError(
-            f"{clipped.max():.1%} of the cross section is in events of negative weight, which toys cannot contain: "
-            "remove `confidence: toys`"
-        )
-    if source.n is None:
-        of_rate = np.square(expected) * source.of_rate[probes]
-        narrowed = expected[:, np.newaxis] + np.sqrt((expected + of_rate) / (expected + variances))[:, np.newaxis] * (
-            sizes - expected[:, np.newaxis]
-        )
-        sums *= np.divide(narrowed, sizes, out=np.ones_like(sizes), where=sizes > 0.0)[:, np.newaxis, :]
-        sizes[:] = narrowed
+    check_left_out(left_out.max())
+    for k, probe in enumerate(probes):
+        factors = source.narrowing(probe, sizes[k], source.expected[probe], variances[k])
+        sums[k], sizes[k] = sums[k] * factors, sizes[k] * factors
     return sums
 
 
-def _draw(means: Array, squares: Array, toys: int, random: np.random.Generator) -> npt.NDArray[np.float32]:
+def check_left_out(share: float) -> None:
+    """:raises StepError: when too much of the cross section is in cells of negative weight"""
+    if share > MOST_LEFT_OUT:
+        raise StepError(
+            f"{share:.1%} of the cross section is in events of negative weight, which toys cannot contain: "
+            "remove `confidence: toys`"
+        )
+
+
+def draw(means: Array, squares: Array, toys: int, random: np.random.Generator) -> npt.NDArray[np.float32]:
     """The events in each cell of each toy, shape (cells, toys); ``squares`` are the sums of squares of the weights."""
     filled = means > 0.0
     shape = np.square(means[filled]) / squares[filled]

@@ -113,11 +113,8 @@ class LimitProblem:
             raise StepError(
                 "the event file has no nuisance parameters to profile: remove `systematics` of `evaluation`"
             )
-        if settings.confidence == "toys" and not (file.is_balanced and file.has_morphing and not profiled):
-            raise StepError(
-                "toys need morphing, balanced event weights and nominal systematic uncertainties: remove "
-                "`confidence: toys`"
-            )
+        if settings.confidence == "toys" and not (file.is_balanced and file.has_morphing):
+            raise StepError("toys need morphing and balanced event weights: remove `confidence: toys`")
         box = Box.of(settings.ranges, file.parameters) if settings.ranges else None
         center = tuple(theta_true.tolist())
         if settings.grid or box is None:
