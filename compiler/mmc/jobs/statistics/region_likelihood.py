@@ -46,6 +46,9 @@ class RegionLikelihood:
     """The sums of the simulated events."""
     rate: bool = True
     """Whether expected limits include the rate."""
+    shared: tuple[float, ...] | None = None
+    """The part of its simulation that it shares with each region of a combination, 1 with itself; None if they share
+    nothing."""
     toys: ToySource | None = None
     """What toys are drawn from, if it has bins; None without toys."""
 
@@ -119,7 +122,7 @@ class RegionLikelihood:
             table, filled, products, coefficients, of_rate = (arrays[f"{_TOYS}{key}"] for key in _CELLS)
             cells = Cells(len(filled), lambda: [(table, Template(filled, products))])
             toys = ToySource(cells, coefficients, filled.sum(axis=0), arrays["events"], of_rate)
-        return cls(limits, n, arrays["events"], nuisance, histograms, floating, simulated, rate, toys)
+        return cls(limits, n, arrays["events"], nuisance, histograms, floating, simulated, rate, toys=toys)
 
     @property
     def has_bins(self) -> bool:

@@ -19,6 +19,8 @@ from mmc.jobs.readers.regions import events_file
 
 SAME_CROSS_SECTION = 0.05
 """The largest relative difference between cross sections of one process, in addition to their errors."""
+COMPARED = 200
+"""So many digests of a file's events are kept for combinations, which compare the files of different groups."""
 SIGNIFICANT = 5.0
 """The largest difference between two cross sections, in standard errors."""
 
@@ -57,6 +59,8 @@ def run(job: StepJob) -> None:
     record |= {"floating": list(settings.floating)} if settings.floating else {}
     record["warnings"] = [*(text for entry in records for text in entry.get("warnings", ())), *record["warnings"]]
     record["integration_errors"] = integration_errors(jobs, records)
+    if settings.compared:
+        record["events_of_files"] = _sketches(jobs, records, COMPARED)
     if region is not None:
         record["overlaps"] = overlaps(jobs, records, factors, region)
     deviations, warnings = check_morphing(job.out / EVENTS)
@@ -168,13 +172,19 @@ def _check_cross_sections(jobs: Sequence[AnalysedJob], records: Sequence[Mapping
 
 def _check_different(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> None:
     """:raises StepError: when files of several jobs hold the same events"""
-    event_sketch.check_different(
-        {
-            f"{file} ({entry.job})": event_sketch.read(text)
-            for entry, record in zip(jobs, records, strict=True)
-            for file, text in record.get("events_of_files", {}).items()
-        }
-    )
+    sketches = _sketches(jobs, records)
+    event_sketch.check_different({name: event_sketch.read(text) for name, text in sketches.items()})
+
+
+def _sketches(
+    jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]], most: int = event_sketch.KEPT
+) -> dict[str, str]:
+    """What tells the events of each file apart, by its name and job, in at most so many digests."""
+    return {
+        f"{file} ({entry.job})": event_sketch.shortened(text, most)
+        for entry, record in zip(jobs, records, strict=True)
+        for file, text in record.get("events_of_files", {}).items()
+    }
 
 
 def _check_benchmarks(jobs: Sequence[AnalysedJob]) -> None:
