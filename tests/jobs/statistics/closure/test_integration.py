@@ -97,7 +97,7 @@ def test_it_is_part_of_the_errors_of_areas_and_intervals(imprecise: Path, tmp_pa
     statistical = alone["allowed_area_error"]["0.68"]
     assert found["allowed_area_error"]["0.68"] == pytest.approx(np.hypot(statistical, moved), rel=1e-9)
     assert found["allowed_area"] == alone["allowed_area"] and found["intervals"] == alone["intervals"]
-    assert not observed or abs(moved) > 0.05 * statistical
+    assert not observed or abs(moved) > 0.02 * statistical
 
 
 def test_it_moves_the_interval_of_a_counting_experiment() -> None:
