@@ -6,6 +6,7 @@ benchmarks. By default mmc combines all benchmarks with the balance heuristic (:
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
@@ -39,6 +40,10 @@ negative, where the weights are."""
 MOST = 1 << 28
 """The bytes of the events of a partition in memory, at most. Of a larger partition the first events are there, which
 are in random order; their weights are scaled to the cross sections."""
+PAIRS, FEWEST = 4_000_000_000, 20_000
+"""The pairs of an event and a point of a grid, at most, and the events that are kept for any grid: likelihoods of
+single events and closure tests take a time in proportion to the pairs. So of a larger partition the first events
+count."""
 log = logging.getLogger(__name__)
 
 
@@ -87,12 +92,17 @@ class Block:
 class EventFile:
     """A MadMiner event file: training, validation, test events. All partitions use the same splits."""
 
-    def __init__(self, path: Path, test_split: float, validation_split: float, *, balanced: bool = True) -> None:
-        """``balanced``: combine the benchmarks with the balance heuristic; otherwise as MadMiner does."""
+    def __init__(
+        self, path: Path, test_split: float, validation_split: float, *, balanced: bool = True, most: int | None = None
+    ) -> None:
+        """
+        :param balanced: combine the benchmarks with the balance heuristic; otherwise as MadMiner does
+        :param most: the largest number of events of a partition in memory; None for as many as :data:`MOST` allows
+        """
         analysis_workarounds.apply()
         from madminer.analysis import DataAnalyzer
 
-        self._path, self._splits = path, (test_split, validation_split)
+        self._path, self._splits, self._most = path, (test_split, validation_split), most
         self.is_balanced = balanced
         """Whether the events of several benchmarks are combined with the balance heuristic."""
         self._file = DataAnalyzer(str(path))  # without nuisance parameters it cannot load a file that has some
@@ -105,7 +115,9 @@ class EventFile:
     def of(cls, path: Path, settings: LimitSettings) -> "EventFile":
         """Open a file with the splits and the event weights of the limits."""
         balanced = settings.event_weights != "madminer"
-        return cls(path, settings.test_split, settings.validation_split, balanced=balanced)
+        points = math.prod(axis.points for axis in settings.grid.values())
+        most = max(PAIRS // points, FEWEST)
+        return cls(path, settings.test_split, settings.validation_split, balanced=balanced, most=most)
 
     @property
     def parameters(self) -> list[str]:
@@ -231,7 +243,8 @@ class EventFile:
         """The number of events of a partition that :meth:`part` has in memory, and of all its events."""
         start, end, _ = self._bounds(partition)
         n_nuisance = 2 * 8 * len(self._file.nuisance_parameters)
-        return min(end - start, MOST // (self._width + n_nuisance)), end - start
+        most = MOST // (self._width + n_nuisance)
+        return min(end - start, most if self._most is None else min(most, self._most)), end - start
 
     def part(self, partition: Partition, near: Array | None = None) -> Events:
         """The events of a partition, or as many of them as :data:`MOST` allows.
