@@ -1,11 +1,14 @@
 """Errors of cross sections against the spread of simulations that are repeated with the same numbers of events."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from mmc.compiler.settings.combine import AnalysedJob
 from mmc.jobs.madminer.balance import balance_shares
 from mmc.jobs.madminer.cross_sections import CrossSections
+from mmc.jobs.steps.combine import samples
 
 GENERATED = np.array([600, 200, 400])
 WEIGHTS = np.array([[2.0, 3.0], [1.0, 0.5], [4.0, 4.0]])
@@ -65,3 +68,15 @@ def test_without_a_record_numbers_are_poisson_distributed() -> None:
     alone = CrossSections.of([(np.ones((1, 2)), zeros, zeros)], {}, ["a", "b"])
     np.testing.assert_array_equal(alone.covariance(products), products)
     assert not len(alone.count_changes) and len(sums.count_changes) == 2
+
+
+def test_how_many_events_of_a_sample_were_generated() -> None:
+    """The numbers of jobs that are averaged add up, unless one is not known."""
+    job = AnalysedJob(job="x", sample="signal", benchmark="sm", n_events=None, k_factor=1.0, background=False)
+    jobs = [job, job, replace(job, slice="high"), replace(job, sample="table"), replace(job, sample="table")]
+    found = samples(jobs, [{"n_generated": n} for n in (100, 50, 70, 30, None)])
+    assert [(entry["sample"], entry["slice"], entry["n_generated"]) for entry in found] == [
+        ("signal", None, 150),
+        ("signal", "high", 70),
+        ("table", None, None),
+    ]
