@@ -295,6 +295,7 @@ class Likelihood:
         self._shares = response.shares / (rest + response.shares.sum(axis=1))[:, np.newaxis]
         self._scale = np.full(len(rest), n) if expected is None else np.maximum(expected, 0.0)
         possible = self._scale > 0.0  # the gain is 0 at all other points
+        self._number = np.where(possible, self._scale, 1.0)
         self._data = possible[:, np.newaxis] * data
         self._response, self._rate, self._auxiliary = response, expected is not None, auxiliary
 
@@ -341,7 +342,7 @@ class Likelihood:
             events, quadratic = self.change(nu)[1], self._response.quadratic[:, :, k]
             slope = self._response.linear[:, :, k] + 2.0 * quadratic * nu[:, [k]]
             curvature = 1.0 + (events * np.square(slope) - 2.0 * (self._data - events) * quadratic).sum(axis=1)
-            total = 0.0 if self._rate else np.square((events * slope).sum(axis=1)) / self._scale
+            total = 0.0 if self._rate else np.square((events * slope).sum(axis=1)) / self._number
             return np.asarray(curvature - total)
 
     def _step(self, nu: Array, events: Array) -> tuple[Array, Array]:
@@ -350,6 +351,6 @@ class Likelihood:
         hessian = identity + np.swapaxes(slope * events[:, :, np.newaxis], 1, 2) @ slope
         if not self._rate:
             total = np.einsum("pb,pbk->pk", events, slope)
-            hessian -= np.einsum("pk,pl,p->pkl", total, total, 1.0 / self._scale)
+            hessian -= np.einsum("pk,pl,p->pkl", total, total, 1.0 / self._number)
         curved = np.einsum("pb,pbk->pk", excess, self._response.quadratic)
         return ascent_step(gradient, hessian - 2.0 * curved[:, :, np.newaxis] * identity)
