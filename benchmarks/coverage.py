@@ -7,7 +7,7 @@ RUN are the folders of finished runs of one study with different seeds (`mmc run
 events of this and of the next N - 1 runs (`--templates`) give the rate, the templates and the calibration, one after
 the other. Toys at the true point are drawn from the events of the other runs, which these likelihoods have not seen.
 Prints one JSON object: for each luminosity in fb^-1, method and confidence level, the mean coverage with its standard
-error, with the statistical error of the simulation in the limits (`with`) and without it (`without`), and the smallest
+error, with the statistical error of the simulation in the limits (`with`; the rate also `without`), and the smallest
 coverage of a single likelihood. The standard error is from the spread between networks or between sets of templates,
 whichever is larger. At a high luminosity the region is small: `--zoom 2` halves the ranges of the grid, whose steps
 would otherwise make regions too large. With `--toys` the critical values are from toys, and there is only `with`.
@@ -27,11 +27,11 @@ from mmc.compiler.settings.baselines import BaselineSettings
 from mmc.compiler.settings.encoding import from_json
 from mmc.compiler.settings.evaluation import EvaluateSettings
 from mmc.compiler.settings.limits import GridAxis, LimitSettings
-from mmc.jobs.madminer.event_file import Array, EventFile, Events, Partition
+from mmc.jobs.madminer.event_file import Array, EventFile, Events
 from mmc.jobs.statistics.baselines import LIKELIHOODS
 from mmc.jobs.statistics.evaluation import evaluate_estimator, load_model
 from mmc.jobs.statistics.problem import LimitProblem
-from scipy.special import chdtr, chdtri
+from scipy.special import chdtri
 
 LEVELS = (0.68, 0.95)
 RATE_TOYS = 20_000
@@ -135,22 +135,15 @@ def _nature(files: Sequence[EventFile]) -> Events:
 
 
 def _coverage(run: Path, file: EventFile, nature: Events, method: str, limits: LimitSettings) -> dict[str, list[float]]:
-    """The coverage at both levels, with and without the statistical error of the simulation; from toys with it."""
+    """The coverage at both levels; of asymptotic limits of the rate also without the error of the simulation."""
     problem = LimitProblem.of(file, limits)
     random = np.random.default_rng(1)
     if method == "rate":
-        critical = None
-        if problem.toys:
-            result, _ = LIKELIHOODS["rate"](problem, BaselineSettings(limits=limits, baseline="rate"), random)
-            critical = [float(result.limits.critical_values(level)[-1]) for level in LEVELS]
-        return _coverage_of_rate(replace(problem, simulation="all"), nature, critical, random)
-    simulation: Partition = "rest" if method == "histogram" else "validation"
-    probe = replace(problem, simulation=simulation)
-    per_simulated = probe.n_expected / probe.effective_events[-1]
-    dof = len(problem.grid.axes)
-    wider = [float(chdtr(dof, chdtri(dof, 1.0 - level) * (1.0 + per_simulated))) for level in LEVELS]
-    levels = LEVELS if problem.toys else (*LEVELS, *wider)
-    values = {name: getattr(problem, name) for name in problem.__dataclass_fields__} | {"levels": levels}
+        result, _ = LIKELIHOODS["rate"](problem, BaselineSettings(limits=limits, baseline="rate"), random)
+        critical = {"with": [float(result.limits.critical_values(level)[-1]) for level in LEVELS]}
+        critical |= {} if problem.toys else {"without": [chdtri(1, 1.0 - level) for level in LEVELS]}
+        return _coverage_of_rate(problem, nature, critical, random)
+    values = {name: getattr(problem, name) for name in problem.__dataclass_fields__}
     own = Nature(nature.x, nature.weights, problem.rate_sums)
     transferred = Transferred(**values, nature=own)
     if method == "histogram":
@@ -163,27 +156,20 @@ def _coverage(run: Path, file: EventFile, nature: Events, method: str, limits: L
         evaluated = from_json(EvaluateSettings, entry["shared"] | job)
         models = [run / "out" / "train" / name for name in job.get("members") or [job["train_job"]]]
         result = evaluate_estimator(transferred, evaluated, load_model(transferred, evaluated, models), 1)
-    at_truth = [entry["coverage"] for entry in result.verdict.figures["coverage"][: len(levels)]]
-    return {"with": at_truth[-len(LEVELS) :]} | ({} if problem.toys else {"without": at_truth[: len(LEVELS)]})
+    return {"with": [entry["coverage"] for entry in result.verdict.figures["coverage"][: len(LEVELS)]]}
 
 
 def _coverage_of_rate(
-    problem: LimitProblem, nature: Events, critical: Sequence[float] | None, random: np.random.Generator
+    problem: LimitProblem, nature: Events, critical: Mapping[str, Sequence[float]], random: np.random.Generator
 ) -> dict[str, list[float]]:
-    """Poisson numbers of events with the mean of the other runs, and one degree of freedom.
-
-    ``critical`` are critical values from toys; None without toys.
-    """
+    """Poisson numbers of events with the mean of the other runs, tried on critical values by name."""
     mean = problem.luminosity * float(nature.weights.sum(axis=0) @ problem.true_coefficients)
     n = random.poisson(mean, RATE_TOYS)
     lowest, highest = problem.expected.min(), problem.expected.max()
     best = np.clip(n, lowest, highest)
     mu = problem.n_expected
     q = 2.0 * (n * np.log(best / mu) - best + mu)
-    chi_square = np.array([chdtri(1, 1.0 - level) for level in LEVELS])
-    values = {"without": chi_square, "with": chi_square * (1.0 + mu / problem.effective_events[-1])}
-    values = values if critical is None else {"with": np.array(critical)}
-    return {name: [float((q <= value).mean()) for value in each] for name, each in values.items()}
+    return {name: [float((q <= value).mean()) for value in each] for name, each in critical.items()}
 
 
 def _summary(covered: Mapping[tuple[int, int], dict[str, list[float]]]) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def write_events(
     observables = {name: Observable(name, "0.0") for name in observations}
     by_benchmark = {name: w[:, k] for k, name in enumerate(benchmarks)}
     save_events(str(path), False, observables, observations, by_benchmark, sampled, counts, 0)
+    label(path, sampled)
     (folder / "job.json").write_text(json.dumps({"stage": "combine", "job": "combine"}))
     sizes = dict(zip(benchmarks, counts, strict=True))
     (folder / "events.json").write_text(
@@ -83,6 +84,10 @@ def write_events(
                     name: [cross_section(p), 0.0] for name, p in zip(benchmarks, points, strict=True)
                 },
                 "effective_sample_size": dict.fromkeys(benchmarks, 1000.0),
+                "samples": [
+                    {"sample": "signal", "slice": None, "benchmark": name, "n_generated": count}
+                    for name, count in sizes.items()
+                ],
                 "integration_errors": {"benchmarks": dict.fromkeys(benchmarks, 1e-6), "background": 0.0},
             }
         )
@@ -115,7 +120,14 @@ def add_systematics(source: Path, folder: Path, size: float = 0.15) -> Path:
     hdf5._save_nuisance_params(path, True, {parameter.name: parameter for parameter in parameters})
     varied = np.stack([weights[:, 0] * factor for factor in effects.values()], axis=1)
     hdf5._save_samples(path, True, x, np.hstack([weights, varied]), ids)
+    label(folder / "events.h5", ids)
     return folder
+
+
+def label(path: Path, labels: Any) -> None:
+    """Add the index of each event's sample, as ``combine`` does."""
+    with h5py.File(path, "r+") as file:
+        file["samples/mmc_samples"] = np.asarray(labels, dtype=np.int32)
 
 
 def tilt(x: Any, size: float = 0.15) -> Any:

@@ -379,7 +379,14 @@ def test_systematic_uncertainties_are_profiled_where_there_are_some() -> None:
     assert codes(profile) == ["MMC532"]
     assert codes((profile[0], "evaluation: {systematics: nominal}")) == []
     toys = (profile[0], "evaluation: {systematics: profile, confidence: toys, baselines: {rate: true}}")
-    assert codes(toys) == ["MMC532", "MMC533"]
+    assert codes(toys) == ["MMC532"], "nuisance parameters are fitted to toys in bins"
+    for method, refused in {
+        "alice, theta0: {benchmark: sm}, theta1: {benchmark: w}, nuisance_mode: profile": True,
+        "sallino, theta: {benchmark: sm}": True,
+        "sally, theta: {benchmark: sm}": False,
+    }.items():
+        found = codes(toys, (METHOD, f"s: {{method: {method}, samples: 9}}"))
+        assert ("MMC533" in found) == refused
 
 
 def test_a_histogram_with_bins_by_default_may_have_too_many_cells() -> None:

@@ -344,7 +344,7 @@ def test_vetoed_events_lower_the_cross_section(tmp_path: Path, mg5: Path, config
     events = Folder(tmp_path).run("simulate", "x", settings, seed=5, setup=configured, process=process)
     record = json.loads((events / "simulate.json").read_text())
     kept = record["n_events"]
-    assert 0 < kept < 40 and record["n_lost_in_shower"] == 40 - kept
+    assert 0 < kept < 40 and record["n_lost_in_shower"] == 40 - kept and record["n_generated"] == 40
     assert record["cross_section_pb"] == pytest.approx(0.5 * kept / 40)
     assert record["mean_weights_pb"]["sm"] == pytest.approx(0.5 * kept / 40)
     showered = gzip.decompress((events / "events.hepmc.gz").read_bytes()).decode()

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from mmc.compiler.settings.points import AtBenchmark, AtPoint
 from mmc.errors import StepError
+from mmc.jobs.madminer import event_file
 from mmc.jobs.madminer.balance import balance_shares
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.limits import effective_size
+from mmc.jobs.statistics.problem import LimitProblem
 
+from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import cross_section, squared_amplitude, write_events
 
 
@@ -88,3 +91,23 @@ def test_a_file_too_small_for_a_partition(tmp_path: Path) -> None:
     file = EventFile(write_events(tmp_path / "events", 1, 4) / "events.h5", 0.2, 0.2)
     with pytest.raises(StepError, match="too few for a test partition"):
         file.part("test")
+
+
+def test_events_times_points_are_bounded(toy_events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a partition with too many events for a grid the first count, and the limits have their larger error."""
+    limits = Learning(tmp_path, toy_events).limits
+    path, n_points = toy_events / "events.h5", 81
+    whole = LimitProblem.of(EventFile.of(path, limits), limits)
+    monkeypatch.setattr(event_file, "FEWEST", 100)
+    monkeypatch.setattr(event_file, "PAIRS", 500 * n_points)
+    some = LimitProblem.of(EventFile.of(path, limits), limits)
+    for partition in ("validation", "test"):
+        assert some.file.n_kept(partition) == (500, len(whole.file.part(partition).x))
+        kept, every = some.file.part(partition), whole.file.part(partition)
+        np.testing.assert_array_equal(kept.x, every.x[:500])
+        np.testing.assert_allclose(kept.weights, every.weights[:500] * len(every.x) / 500)
+    assert some.n_expected == whole.n_expected, "rates are from all events"
+    larger = some.per_simulated(1.0)[-1] / whole.per_simulated(1.0)[-1]
+    assert larger == pytest.approx(len(whole.file.part("validation").x) / 500, rel=0.1)
+    monkeypatch.setattr(event_file, "PAIRS", 1)
+    assert EventFile.of(path, limits).n_kept("test")[0] == 100

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import h5py
@@ -64,17 +65,21 @@ def test_each_event_keeps_the_label_of_its_sample(
 ) -> None:
     monkeypatch.setattr(event_writer, "BUCKET", bucket)
     out, content = tmp_path / "events.h5", Content.read(toy_events / "events.h5")
-    combine([content] * 3, [1.0, 2.0, 4.0], out, labels=[1, -1, 0])
-    (tmp_path / "events.json").write_text('{"floating": ["ttbar", "wjets"]}')
+    combine([content] * 3, [1.0, 2.0, 4.0], out, labels=[2, 0, 1])
+    samples = [{"sample": name, "n_generated": None} for name in ("signal", "ttbar", "wjets")]
+    (tmp_path / "events.json").write_text(json.dumps({"floating": ["ttbar", "wjets"], "samples": samples}))
     whole = EventFile(out, 0.2, 0.2)
     before = dict(zip(_columns(content.path)[0][:, 2], _columns(content.path)[1][:, 0], strict=True))
     x, weights, _ = _columns(out)
     factors = np.round(weights[:, 0] / [before[index] for index in x[:, 2]])
     for name, factor in {"ttbar": 4.0, "wjets": 1.0}.items():
         np.testing.assert_array_equal(whole.members("all")[name], factors == factor)
-        blocks = [block.members()[name] for block in whole.blocks("validation")]
+        blocks = [whole.members_of(block.labels())[name] for block in whole.blocks("validation")]
         np.testing.assert_array_equal(np.concatenate(blocks), whole.members("validation")[name])
-        some = [block.events.weights[block.members()[name], 0] for block in whole.blocks("rest", balanced=False)]
+        some = [
+            block.events.weights[whole.members_of(block.labels())[name], 0]
+            for block in whole.blocks("rest", balanced=False)
+        ]
         last = whole.part("rest").weights[whole.members("rest")[name], 0]
         assert len(np.concatenate(some)) == len(last) == (factors == factor)[: len(whole.part("rest").x)].sum()
 

@@ -5,19 +5,21 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 import numpy as np
 import pytest
 from mmc.jobs.arrays import read_npz
+from mmc.jobs.formats import event_sketch
 from mmc.jobs.madminer import event_combination, workarounds
 from mmc.jobs.madminer.declarations import Content
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.record import RECORD
 from mmc.jobs.statistics import neyman
 from mmc.jobs.statistics.combination import combine, joint_gain, kinds_of, with_common_toys
-from mmc.jobs.statistics.combined_verdict import Part, judge, shared_events
+from mmc.jobs.statistics.combined_verdict import Part, _same_simulation, judge, samples_in_common, shared_events, shares
+from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.histograms import Template
 from mmc.jobs.statistics.limits import Grid, Limits, save_arrays
 from mmc.jobs.statistics.neyman import Cells, ToySource
@@ -31,6 +33,11 @@ from tests.support import ROOT
 
 GRID = Grid({"c": np.linspace(-1.0, 1.0, 5)})
 POINTS = np.array([[-1.0], [-0.5], [0.0], [0.5], [1.0], [0.0]])
+TTBAR_FLOATS = {
+    "overlaps": {},
+    "floating": ["ttbar"],
+    "samples": [{"sample": name, "n_generated": None} for name in ("signal", "ttbar")],
+}
 NAMES = {"low": ("lumi", "tilt"), "high": ("scale", "lumi")}
 
 
@@ -115,22 +122,53 @@ def test_regions_with_the_same_events_are_not_independent(
     assert judge(parts, combine(regions), [])["verdict"] == "passed"
 
 
-@pytest.mark.parametrize(
-    ("factor", "share", "verdict"), [(0.2, 1.0, "doubtful"), (0.05, 1.0, "passed"), (0.2, 0.4, "passed")]
-)
-def test_the_same_simulation_for_different_data(
-    regions: list[RegionLikelihood], factor: float, share: float, verdict: str
-) -> None:
-    """Two periods with n/N = f: the variance of the score is 1 + f of its information in each, and 1 + 2 f together."""
+@pytest.mark.parametrize(("factor", "share"), [(0.2, 1.0), (0.05, 1.0), (0.2, 0.4), (0.2, 0.0)])
+def test_the_same_simulation_for_different_data(factor: float, share: float) -> None:
+    """Periods with n/N = f: the variance of the score is 1 + f of its information in each, and 1 + 2 f together.
+
+    Of the simulated events a part is the same. Periods of different sizes have errors in proportion to N_r / √n.
+    """
+    overlap = {"overlaps": {"high": {"n_events": 7, "share": share}}} if share else {}
     limits = {"verdict": "passed", "reasons": [], "n_expected": 10.0, "closure": {"integration_error": 0.0}}
-    overlap = {"overlaps": {"high": {"n_events": 7, "share": share}}}
     parts = [Part("rate.low", "low", limits, overlap), Part("rate.high", "high", limits, {})]
-    combined = replace(combine(regions), per_simulated=factor)
-    found = judge(parts, combined, shared_events(parts), independent=True)
-    assert found["verdict"] == verdict
+    overlaps = shared_events(parts)
+    rows = shares(parts, overlaps)
+    assert rows == [(1.0, share), (share, 1.0)]
+    regions = []
+    for size, row in zip((1.0, 4.0), rows, strict=True):
+        region = _region("low", 3, 100.0 * size)
+        own = replace(region.limits[""], per_simulated=np.full(6, factor * size), replicas=None)
+        regions.append(replace(region, limits={"": own}, shared=row))
+    found = combine(regions)
+    data, simulation = 1.0 + 4.0, factor * (1.0 + 16.0 + 2.0 * share * 4.0)
+    assert np.asarray(found.per_simulated)[0] == pytest.approx(simulation / data)
+    assert judge(parts, found, overlaps, independent=True)["verdict"] == "passed"
+    toys = replace(found, per_simulated=factor, critical=cast(CriticalValues, object()))
+    reasons = list(_same_simulation(toys, overlaps))
     large = share * ((1 + 2 * factor) / (1 + factor) - 1)
-    reasons = [] if verdict == "passed" else [f"-2 ln λ is too large by up to {large:.0%}: generate more events"]
-    assert [reason.partition("add, and ")[2] for reason in found["reasons"]] == reasons
+    assert [reason.partition("too large by up to ")[2][:3].strip(":") for _, reason in reasons] == (
+        [f"{large:.0%}"] if large > 0.1 else []
+    )
+
+
+def test_the_errors_of_areas_are_larger_where_events_are_shared() -> None:
+    one = _region("low", 3)
+    alone, together = (combine([replace(one, shared=row) for row in rows]) for rows in (_ALONE, _TOGETHER))
+    assert alone.replicas is not None and together.replicas is not None
+    change = alone.replicas - alone.log_likelihood
+    np.testing.assert_allclose(together.replicas - together.log_likelihood, 2.0**0.5 * change, atol=1e-9)
+
+
+_ALONE, _TOGETHER = (None, None), ((1.0, 1.0), (1.0, 1.0))
+
+
+def test_groups_share_the_samples_of_the_same_name() -> None:
+    groups = {"first": {"a": (10, 1.0), "b": (30, 3.0)}, "second": {"b": (30, 3.0), "c": (5, 9.0)}, "third": {}}
+    found = samples_in_common(groups)
+    assert found["first"] == {"second": {"n_events": 30, "share": 0.75}}
+    assert found["second"] == {"first": {"n_events": 30, "share": 0.25}} and found["third"] == {}
+    parts = [Part(f"rate.{name}", name, {}, {"overlaps": found[name]}) for name in groups]
+    assert shares(parts, shared_events(parts)) == [(1.0, 0.75, 0.0), (0.75, 1.0, 0.0), (0.0, 0.0, 1.0)]
 
 
 def _half(source: Path, folder: Path, *, high: bool) -> Path:
@@ -161,7 +199,7 @@ def test_toys_of_two_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         sums = np.array(weights)
         mu, content = coefficients @ sums[0], Template(sums, 1e-9 * np.einsum("bi,bj->bij", sums, sums))
         cells = Cells(1, lambda content=content: [(np.zeros((42, 1)), content)])  # type: ignore[misc]
-        source = ToySource(cells, coefficients, sums[0], mu)
+        source = ToySource(cells, coefficients, sums[0], mu, np.zeros(42))
         limits = Limits(grid, mu[-1] * np.log(mu) - mu, 1, np.zeros(42))
         region = RegionLikelihood({"": limits}, {"": mu[-1]}, mu, (), {}, toys=source)
         save_arrays(tmp_path / f"{k}.npz", region.arrays())
@@ -180,6 +218,29 @@ def test_toys_of_two_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert own.mean() == pytest.approx(level, abs=0.02)
 
 
+def test_two_periods_with_the_same_samples(toy_events: Path, tmp_path: Path) -> None:
+    """Groups that share all samples share the errors of the simulation; the same files by other names are refused."""
+    learning, made, groups = Learning(tmp_path / "run", toy_events), [], []
+    for name in ("first", "second"):
+        groups.append(Path(shutil.copytree(toy_events, tmp_path / name)))
+        (groups[-1] / RECORD).write_text(json.dumps({"stage": "combine", "job": name}))
+        learning.events = groups[-1]
+        made.append(learning.baseline("rate", f"rate.{name}", group=name, combined=True))
+    of = [{"stage": "baselines", "job": folder.name, "group": folder.name.partition(".")[2]} for folder in made]
+    settings = {**learning.evaluation, "combination": "both", "of": of, "independent": True}
+    out = learning.run("combinations", "both.rate", settings, events=groups, baseline=made)
+    record = json.loads((out / "combination.json").read_text())
+    assert record["overlaps"] == [{"of": ["first", "second"], "n_events": 8000, "share": pytest.approx(1.0)}]
+    alone = json.loads((made[0] / "baseline.json").read_text())
+    assert record["events_per_simulated_event"] == pytest.approx(2.0 * alone["events_per_simulated_event"])
+    digests = event_sketch.write(np.arange(200, dtype=np.uint64))
+    for name, group in zip("ab", groups, strict=True):
+        events = json.loads((group / "events.json").read_text())
+        (group / "events.json").write_text(json.dumps({**events, "events_of_files": {f"{name}.lhe": digests}}))
+    with pytest.raises(AssertionError, match=r"b\.lhe has events of a\.lhe.* Let groups .* name the same sample"):
+        learning.run("combinations", "both.rate", settings, events=groups, baseline=made)
+
+
 @pytest.mark.usefixtures("plain_figures")
 def test_a_sample_that_floats_in_two_regions(toy_events: Path, tmp_path: Path) -> None:
     """In one region of counts, three quarters of the events are of a sample that floats; in the other, a ninth."""
@@ -187,10 +248,10 @@ def test_a_sample_that_floats_in_two_regions(toy_events: Path, tmp_path: Path) -
     for name, factor in {"low": 3.0, "high": 0.125}.items():
         half = _half(toy_events, tmp_path / name, high=name == "high")
         content = Content.read(half / "events.h5")
-        event_combination.combine([content] * 2, [1.0, factor], tmp_path / "events.h5", labels=[-1, 0])
+        event_combination.combine([content] * 2, [1.0, factor], tmp_path / "events.h5", labels=[0, 1])
         (tmp_path / "events.h5").replace(half / "events.h5")
         whole = json.loads((toy_events / "events.json").read_text())
-        (half / "events.json").write_text(json.dumps({**whole, "overlaps": {}, "floating": ["ttbar"]}))
+        (half / "events.json").write_text(json.dumps({**whole, **TTBAR_FLOATS}))
         halves.append(half)
     made = []
     for half in halves:
@@ -222,9 +283,9 @@ def test_scans_of_two_regions(toy_events: Path, tmp_path: Path) -> None:
     halves = [_half(toy_events, tmp_path / name, high=name == "high") for name in ("low", "high")]
     for half in halves:
         content = Content.read(half / "events.h5")
-        event_combination.combine([content] * 2, [0.5, 0.5], tmp_path / "events.h5", labels=[-1, 0])
+        event_combination.combine([content] * 2, [0.5, 0.5], tmp_path / "events.h5", labels=[0, 1])
         (tmp_path / "events.h5").replace(half / "events.h5")
-        (half / "events.json").write_text(json.dumps({"overlaps": {}, "floating": ["ttbar"]}))
+        (half / "events.json").write_text(json.dumps(TTBAR_FLOATS))
     records = []
     scans = {"scans": [{"over": ["c1"], "points": 5}], "ranges": ranges, "grid": {}}
     for evaluation in ({}, scans):

@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from mmc.jobs.madminer.cross_sections import CrossSections
 from mmc.jobs.madminer.event_file import Array, Block, EventFile, Events
 from mmc.jobs.statistics import neyman
 from mmc.jobs.statistics.histograms import BinnedRatio, Binning, Template
 from mmc.jobs.statistics.limits import Grid, Limits
-from mmc.jobs.statistics.neyman import Cells, with_toys
+from mmc.jobs.statistics.neyman import Cells, ToySource, with_toys
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from scipy.stats import chi2, poisson
@@ -39,7 +40,14 @@ class Mixture:
 
     def blocks(self, partition: str) -> Iterator[Block]:
         events = self._parts[partition]
-        yield Block(events, np.zeros(len(events.x), dtype=np.intp), dict, 0)
+        zeros = np.zeros(len(events.x), dtype=np.intp)
+        yield Block(events, zeros, dict, 0, lambda: zeros)
+
+    @property
+    def cross_sections(self) -> CrossSections:
+        """Without a record of how many events were generated."""
+        blocks = ((block.events.weights, block.origin, block.labels()) for block in self.blocks("all"))
+        return CrossSections.of(blocks, {}, self.benchmarks)
 
     def coefficients(self, points: Array) -> Array:
         return np.hstack([1.0 - points, points])
@@ -177,3 +185,20 @@ def test_observed_limits_without_the_rate_have_toys_with_their_own_number_of_eve
     assert list(found) == list(limits) == ["", "observed"]
     ratio = [found[kind].critical_values(0.95)[-1] / chi2.ppf(0.95, 1) for kind in found]
     assert ratio[0] - 1.0 > 3.0 * abs(ratio[1] - 1.0)  # 30 events do not see the error of 300 simulated events
+
+
+def test_numbers_of_events_fluctuate_as_the_rate_does() -> None:
+    """100 events are expected, from 50 simulated ones of the 60 that were generated: the rate has an error of 1/6 of
+    1/50, and the cells one of 1/50."""
+    content = Template(np.array([[50.0]]), np.array([[[50.0]]]))
+    one, nothing = np.ones((1, 1)), np.zeros((1, 1))
+    cells = Cells(1, lambda: [(nothing, content)])
+    source = ToySource(cells, one, np.array([50.0]), np.array([100.0]), np.array([1.0 / 300.0]))
+    means, squares, _ = source.contents(0, content)
+    counts = neyman.draw(means, squares, 100_000, np.random.default_rng(1)).astype(float)[0]
+    assert counts.var() == pytest.approx(100.0 + 100.0**2 / 50.0, rel=0.02)
+    narrowed = counts * source.narrowing(0, counts, float(means.sum()), float(squares.sum()))
+    assert narrowed.mean() == pytest.approx(100.0, rel=0.003)
+    assert narrowed.var() == pytest.approx(100.0 + 100.0**2 / 300.0, rel=0.02)
+    fixed = replace(source, n=100.0)
+    np.testing.assert_array_equal(fixed.narrowing(0, counts, 100.0, 200.0), np.ones(100_000))

@@ -1,7 +1,6 @@
 """The input of every limit."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -36,21 +35,26 @@ def test_madminer_s_procedure_has_test_events_as_data(tmp_path: Path, toy_events
     assert np.array_equal(problem.asimov[0], problem.tested[0])
 
 
-def test_effective_events_are_those_of_the_weights(tmp_path: Path, toy_events: Path) -> None:
+def test_the_error_of_the_simulation_is_that_of_the_weights(tmp_path: Path, toy_events: Path) -> None:
+    """Where the rate has a part of the information, it has the error of all events, of which all that were generated
+    pass."""
     limits = Learning(tmp_path, toy_events).limits
     problem = LimitProblem.of(EventFile.of(toy_events / "events.h5", limits), limits)
     for point in (0, 40, 81):
         weights = problem.file.part("validation").weights @ problem.coefficients[point]
-        assert problem.effective_events[point] == pytest.approx(effective_size(weights))
+        assert problem.per_simulated(7.0)[point] == pytest.approx(7.0 / effective_size(weights))
+    events, labels = problem.file.part("all"), np.concatenate([b.labels() for b in problem.file.blocks("all")])
+    v, limits = events.weights @ problem.true_coefficients, problem.limits(np.zeros(82))
+    of_rate = sum(v[labels == k].var() * np.count_nonzero(labels == k) for k in range(6)) / v.sum() ** 2
+    assert problem.per_simulated(7.0, limits)[-1] == pytest.approx(7.0 * of_rate)
+    half = problem.per_simulated(7.0, problem.limits((problem.log_rate - problem.log_rate[-1]) / problem.n_expected))
+    assert half[-1] == pytest.approx(0.5 * (7.0 * of_rate + problem.per_simulated(7.0)[-1]))
 
 
-@pytest.mark.parametrize("other", [{"event_weights": "madminer"}, {"systematics": "profile"}])
-def test_toys_need_balanced_events_and_nominal_uncertainties(
-    tmp_path: Path, uncertain: Path, other: dict[str, Any]
-) -> None:
-    limits = Learning(tmp_path, uncertain, confidence="toys", **other).limits
-    with pytest.raises(StepError, match="toys need morphing, balanced event weights and nominal"):
-        LimitProblem.of(EventFile.of(uncertain / "events.h5", limits), limits)
+def test_toys_need_balanced_events(tmp_path: Path, toy_events: Path) -> None:
+    limits = Learning(tmp_path, toy_events, confidence="toys", event_weights="madminer").limits
+    with pytest.raises(StepError, match="toys need morphing and balanced event weights"):
+        LimitProblem.of(EventFile.of(toy_events / "events.h5", limits), limits)
 
 
 def test_tuning_compares_trials_without_toys(tmp_path: Path, toy_events: Path) -> None:

@@ -8,14 +8,15 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from mmc.compiler.settings.baselines import BaselineSettings, HistogramSettings
 from mmc.jobs.madminer.event_file import EventFile
+from mmc.jobs.statistics.baselines import LIKELIHOODS
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.pyhf_workspace import Yields, make_workspace
 
@@ -71,10 +72,16 @@ def read(workspace: Any) -> dict[str, Any]:
 
 
 def widening(learning: Learning, n: float) -> Any:
-    """1 + N/n on the grid, by which limits divide ln λ and pyhf does not."""
+    """1 + f of n events on the grid, by which limits divide ln λ and pyhf does not."""
     file = EventFile.of(learning.events / "events.h5", learning.limits)  # type: ignore[operator]
-    problem = replace(LimitProblem.of(file, learning.limits), simulation="rest")
-    return 1.0 + problem.per_simulated(n)[:-1].reshape(problem.grid.shape)
+    problem = LimitProblem.of(file, learning.limits)
+    settings = BaselineSettings(
+        limits=learning.limits,
+        baseline="histogram",
+        histogram=HistogramSettings(observables=("x1",), bins=(tuple(EDGES),)),
+    )
+    limits = LIKELIHOODS["histogram"](problem, settings, np.random.default_rng(1))[0].limits
+    return 1.0 + np.asarray(limits.per_simulated)[:-1].reshape(problem.grid.shape) * n / problem.n_expected
 
 
 @needs_pyhf

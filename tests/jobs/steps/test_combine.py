@@ -200,6 +200,16 @@ def test_slices_add_and_their_parts_average(chain: Chain) -> None:
     out = chain.folder.run("combine", "combine", settings, setup=chain.setup, analysed=analysed)
     found = [value for value, _ in json.loads((out / "events.json").read_text())["cross_sections_pb"].values()]
     np.testing.assert_allclose(found, _mean_weights(events[:2]) + _mean_weights(events[2:]), rtol=1e-12)
+    numbers = [
+        (entry["slice"], entry["n_generated"]) for entry in json.loads((out / "events.json").read_text())["samples"]
+    ]
+    assert numbers == [("low", 300), ("high", 100)]
+    with h5py.File(out / "events.h5") as file:
+        labels = np.asarray(file["samples/mmc_samples"])
+        per_event = np.asarray(file["samples/weights"])[:, 0]
+    assert [per_event[labels == k].sum() for k in (0, 1)] == pytest.approx(
+        [_mean_weights(events[:2])[0], _mean_weights(events[2:])[0]]
+    )
 
 
 def test_slices_must_be_generated_at_the_same_benchmarks(chain: Chain) -> None:

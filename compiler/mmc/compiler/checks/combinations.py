@@ -122,6 +122,10 @@ def _toys(ctx: Context, name: str, entry: dict[str, Any]) -> Iterator[Diagnostic
     if "floating" in entry:
         message = "toys do not fit normalisations that float"
         yield ctx.problem(MMC564, (*path, "floating"), message, "remove `confidence: toys`, or this", key=True)
+    if ctx.get("evaluation", "systematics") == "profile":
+        message = "toys of a combination do not fit nuisance parameters"
+        help_text = "remove `confidence: toys`, or write `systematics: nominal`"
+        yield ctx.problem(MMC564, (*path, "of"), message, help_text, key=True)
     without = [what for what in of.values() if not has_bins(ctx, what)] if isinstance(of, dict) else []
     if without or (isinstance(of, list) and binned_in_all(ctx, of) == []):
         message = "toys are drawn in bins, and " + (f"{show(without[0])} has none" if without else "there are none")

@@ -315,14 +315,14 @@ def _score_likelihood(chosen: str | None) -> ScoreLikelihood:
 MMC533 = Code(
     "MMC533",
     "Critical values cannot come from toys",
-    "Toys are drawn from the events of all benchmarks, weighted to many points of the grid, and nuisance parameters "
-    "are not fitted to each of them. So `confidence: toys` needs morphing, `event_weights: balanced` and `systematics: "
-    "nominal`. The likelihoods of a thousand toys must fit into memory: the grid has at most 50,000 points.",
+    "Toys are drawn from the events of all benchmarks, weighted to many points of the grid. So `confidence: toys` "
+    "needs morphing and `event_weights: balanced`. With `systematics: profile`, nuisance parameters are fitted to each "
+    "toy in bins that all points share: those of the rate, histograms and sally, not in ratios that learn them. "
+    "The likelihoods of a thousand toys must fit into memory: the grid has at most 50,000 points.",
 )
 NO_TOYS = {
     ("morphing", "none"): "toys need weights between the benchmarks",
     ("evaluation", "event_weights", "madminer"): "toys are drawn from balanced events",
-    ("evaluation", "systematics", "profile"): "nuisance parameters are not fitted to toys",
 }
 """Choices that exclude toys, each as its path and value, and the reasons."""
 
@@ -337,6 +337,16 @@ def toys(ctx: Context) -> Iterator[Diagnostic]:
         if ctx.get(*other) == value:
             message = f"{reason}, and the study has `{other[-1]}: {value}`"
             yield ctx.problem(MMC533, path, message, "remove one of them")
+    if ctx.get("evaluation", "systematics") == "profile":
+        likelihood = ctx.get("evaluation", "score_likelihood")
+        for name, method, entry in methods_of(ctx):
+            varied = method.family is SCORE or entry.get("nuisance_mode") == "profile"
+            if varied and not method.has_bins(likelihood):
+                message = (
+                    f"{show(name)} has no bins that all points share, in which nuisance parameters are fitted to toys"
+                )
+                help_text = "remove `confidence: toys`, or write `systematics: nominal`"
+                yield ctx.problem(MMC533, path, message, help_text)
     points = _grid_points(ctx)
     if points > MOST_POINTS_FOR_TOYS:
         message = f"the grid has {_many(points)} points; toys need at most {MOST_POINTS_FOR_TOYS:,}"

@@ -328,7 +328,12 @@ def add_combine(builder: Builder, study: Study, event_jobs: Sequence[EventJob]) 
         for name, members in groups.items():
             region = name if study.regions else None
             floating = tuple(sample for sample in study.floating if any(m.sample.name == sample for m in members))
-            own = CombineGroupSettings(jobs=_combined(members, exact=exact), region=region, floating=floating)
+            own = CombineGroupSettings(
+                jobs=_combined(members, exact=exact),
+                region=region,
+                floating=floating,
+                compared=region is None and any(entry.independent for entry in study.combinations),
+            )
             drafts.append(_combine_draft(study, members, own, holders, (name,)))
     else:
         every = CombineSettings(jobs=_combined(event_jobs, exact=exact))

@@ -78,6 +78,8 @@ class CombineGroupSettings(CombineSettings):
     """The region; None for a group."""
     floating: tuple[str, ...] = ()
     """The samples that combinations let float: the file tells which events are theirs."""
+    compared: bool = False
+    """Whether a combination compares the events with those of other groups."""
 
 
 @dataclass(frozen=True, kw_only=True)

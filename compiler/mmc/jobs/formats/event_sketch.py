@@ -144,10 +144,21 @@ def read(text: str) -> Digests:
         raise StepError(f"the digests of a job's events are damaged: {error}") from error
 
 
-def check_different(sketches: Mapping[str, Digests]) -> None:
+def shortened(text: str, most: int) -> str:
+    """The text of :func:`write` with at most so many digests: with as many events, the same ones remain.
+
+    :raises StepError: as :func:`read`
+    """
+    return base64.b64encode(read(text)[:most].astype("<u8").tobytes()).decode()
+
+
+def check_different(
+    sketches: Mapping[str, Digests], advice: str = "Give each event once, and generate each file with its own seed"
+) -> None:
     """Compare files with each other, in a time that grows with their number.
 
     :param sketches: the digests of each file, by its description for messages
+    :param advice: the way out
     :raises StepError: when two files have more than a few events in common
     """
     names = list(sketches)
@@ -164,7 +175,7 @@ def check_different(sketches: Mapping[str, Digests]) -> None:
         if n_common >= _FEWEST and n_common > _MOST_COMMON * n_smaller:
             raise StepError(
                 f"{names[second]} has events of {names[first]}: {n_common:,} of {n_smaller:,} that mmc compares are "
-                "the same. Give each event once, and generate each file with its own seed"
+                f"the same. {advice}"
             )
 
 

@@ -49,6 +49,8 @@ class Content:
 
     head: Head
     n_events: int
+    n_generated: int
+    """The number of events before any were removed."""
     factor: float
     """The factor on the weights that makes their mean the cross section in pb."""
     sums: dict[str, float]
@@ -137,10 +139,12 @@ def inspect(
     if sampled in sums:
         _check_sampled(sampled, sums[sampled], nominal, nominal_squares, path.name)
     told = replace(head, n_generated=None, n_asked=None, integrated_pb=None) if may_lack_events else head
-    factor = _factor(told, n_events, nominal, nominal_squares, path.name, filtered=filtered)
+    n_generated = _n_generated(told, n_events, path.name, filtered=filtered)
+    factor = _factor(told, n_events, nominal, nominal_squares, path.name, n_generated=n_generated, filtered=filtered)
     return Content(
         head,
         n_events,
+        n_generated,
         factor,
         {name: factor * total for name, total in sums.items()},
         {name: factor**2 * total for name, total in squares.items()},
@@ -148,11 +152,39 @@ def inspect(
     )
 
 
-def _factor(head: Head, n_events: int, total: float, squares: float, name: str, *, filtered: bool) -> float:
+def _n_generated(head: Head, n_events: int, name: str, *, filtered: bool) -> int:
+    """The number of events before any were removed.
+
+    :raises StepError: when the header does not tell it, or events are missing unsaid
+    """
+    generated = n_events if head.n_generated is None else head.n_generated
+    asked = generated if head.n_asked is None else head.n_asked
+    if filtered:
+        # a filter may have changed one of the two numbers
+        generated = generated if _nearly_all(generated, asked) else max(generated, asked)
+        if head.n_generated is None or generated < n_events:
+            raise StepError(f"the header of {name} does not say how many events there were before some were removed")
+        return generated
+    if generated != n_events:
+        raise StepError(
+            f"the header of {name} says that {generated:,} events were generated, and the file holds {n_events:,}: if "
+            "events were cut or filtered, write `filtered: true` beside the file; if files were merged, name each"
+        )
+    if not _nearly_all(generated, asked):
+        raise StepError(
+            f"the header of {name} contradicts itself: {asked:,} events were asked for (nevents), and {generated:,} "
+            "generated (<MGGenerationInfo>): were files merged or events removed?"
+        )
+    return generated
+
+
+def _factor(
+    head: Head, n_events: int, total: float, squares: float, name: str, *, n_generated: int, filtered: bool
+) -> float:
     """The factor on the weights that makes their mean the cross section in pb.
 
     :param total: the sum of the nominal weights, and the sum of their squares
-    :raises StepError: when the number of events or their weights contradict the header or ``<init>``
+    :raises StepError: when the weights contradict the header or ``<init>``
     """
     mean, (written, error) = total / n_events, head.cross_section_pb
     spread = math.sqrt(max(squares / n_events - mean**2, 0.0) / n_events)
@@ -164,24 +196,8 @@ def _factor(head: Head, n_events: int, total: float, squares: float, name: str, 
             f"the header of {name} contradicts itself: the cross section is {head.integrated_pb:.4g} pb in "
             f"<MGGenerationInfo>, and {written:.4g} pb in <init>"
         )
-    generated = n_events if head.n_generated is None else head.n_generated
-    asked = generated if head.n_asked is None else head.n_asked
     if filtered:
-        # a filter may have changed one of the two numbers
-        generated = generated if _nearly_all(generated, asked) else max(generated, asked)
-        if head.n_generated is None or generated < n_events:
-            raise StepError(f"the header of {name} does not say how many events there were before some were removed")
-        return float(n_events) if head.norm == "sum" else n_events / generated
-    if generated != n_events:
-        raise StepError(
-            f"the header of {name} says that {generated:,} events were generated, and the file holds {n_events:,}: if "
-            "events were cut or filtered, write `filtered: true` beside the file; if files were merged, name each"
-        )
-    if not _nearly_all(generated, asked):
-        raise StepError(
-            f"the header of {name} contradicts itself: {asked:,} events were asked for (nevents), and {generated:,} "
-            "generated (<MGGenerationInfo>): were files merged or events removed?"
-        )
+        return float(n_events) if head.norm == "sum" else n_events / n_generated
     unit = abs(head.strategy) == _UNIT_WEIGHTS and math.isclose(squares, n_events, rel_tol=1e-6)
     if head.norm is None and unit and mean > 0.0:
         return written / mean

@@ -70,7 +70,7 @@ def run(job: StepJob) -> None:
         content = _inspected(made, settings, names, lines)
         les_houches_normalise.write(made, job.out / EVENTS, content, settings.benchmark, names, forget=work)
         find_nuisance(settings.systematics, job.out / EVENTS)  # raises when LHAPDF has not added the weights
-        n_lost = 0
+        n_lost, n_generated = 0, content.n_events
         if settings.shower is not None:
             from mmc.jobs.generators import showered  # imports Pythia, which parton-level events do not need
 
@@ -97,6 +97,7 @@ def run(job: StepJob) -> None:
             "benchmark": settings.benchmark,
             "n_events": content.n_events - (0 if settings.merging is not None else n_lost),
             "n_lost_in_shower": n_lost,
+            **({} if settings.merging is None else {"n_generated": n_generated}),
             **content.record(),
         },
     )

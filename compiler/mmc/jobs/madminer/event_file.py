@@ -6,7 +6,8 @@ benchmarks. By default mmc combines all benchmarks with the balance heuristic (:
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from mmc.jobs.job import read_json
 from mmc.jobs.madminer import analysis_workarounds, nuisance_effects
 from mmc.jobs.madminer.balance import balance_shares, mean_weights
 from mmc.jobs.madminer.coefficients import benchmark_at, morphed
+from mmc.jobs.madminer.cross_sections import CrossSections
 from mmc.jobs.madminer.event_rows import labels_of, rows_of, slices, width
 
 Array = npt.NDArray[np.float64]
@@ -38,6 +40,10 @@ negative, where the weights are."""
 MOST = 1 << 28
 """The bytes of the events of a partition in memory, at most. Of a larger partition the first events are there, which
 are in random order; their weights are scaled to the cross sections."""
+PAIRS, FEWEST = 4_000_000_000, 20_000
+"""The pairs of an event and a point of a grid, at most, and the events that are kept for any grid: likelihoods of
+single events and closure tests take a time in proportion to the pairs. So of a larger partition the first events
+count."""
 log = logging.getLogger(__name__)
 
 
@@ -79,19 +85,24 @@ class Block:
     """Gives the factors of the nuisance parameters on the weights of these events."""
     start: int
     """The number of events of the partition before these."""
-    members: Callable[[], Members] = dict
-    """Gives which of these events are of the samples that float."""
+    labels: Callable[[], npt.NDArray[np.intp]]
+    """Gives the index of each event's sample among :attr:`EventFile.samples`: shape (events,)."""
 
 
 class EventFile:
     """A MadMiner event file: training, validation, test events. All partitions use the same splits."""
 
-    def __init__(self, path: Path, test_split: float, validation_split: float, *, balanced: bool = True) -> None:
-        """``balanced``: combine the benchmarks with the balance heuristic; otherwise as MadMiner does."""
+    def __init__(
+        self, path: Path, test_split: float, validation_split: float, *, balanced: bool = True, most: int | None = None
+    ) -> None:
+        """
+        :param balanced: combine the benchmarks with the balance heuristic; otherwise as MadMiner does
+        :param most: the largest number of events of a partition in memory; None for as many as :data:`MOST` allows
+        """
         analysis_workarounds.apply()
         from madminer.analysis import DataAnalyzer
 
-        self._path, self._splits = path, (test_split, validation_split)
+        self._path, self._splits, self._most = path, (test_split, validation_split), most
         self.is_balanced = balanced
         """Whether the events of several benchmarks are combined with the balance heuristic."""
         self._file = DataAnalyzer(str(path))  # without nuisance parameters it cannot load a file that has some
@@ -104,7 +115,9 @@ class EventFile:
     def of(cls, path: Path, settings: LimitSettings) -> "EventFile":
         """Open a file with the splits and the event weights of the limits."""
         balanced = settings.event_weights != "madminer"
-        return cls(path, settings.test_split, settings.validation_split, balanced=balanced)
+        points = math.prod(axis.points for axis in settings.grid.values())
+        most = max(PAIRS // points, FEWEST)
+        return cls(path, settings.test_split, settings.validation_split, balanced=balanced, most=most)
 
     @property
     def parameters(self) -> list[str]:
@@ -123,10 +136,21 @@ class EventFile:
         return list(self._file.nuisance_parameters)
 
     @cached_property
+    def _record(self) -> Mapping[str, Any]:
+        """How the events were combined; empty if it is not known."""
+        path = self._path.with_name(COMBINE.record)
+        return read_json(path) if path.is_file() else {}
+
+    @property
     def floating(self) -> tuple[str, ...]:
         """The samples whose normalisations float in combinations."""
-        record = self._path.with_name(COMBINE.record)
-        return tuple(read_json(record).get("floating", ())) if record.is_file() else ()
+        return tuple(self._record.get("floating", ()))
+
+    @property
+    def samples(self) -> Sequence[Mapping[str, Any]]:
+        """The samples of one slice and benchmark that were generated together, and with how many events; empty if they
+        are not known."""
+        return tuple(self._record.get("samples", ()))
 
     @property
     def observables(self) -> list[str]:
@@ -196,44 +220,11 @@ class EventFile:
         return scores if slopes is None else np.hstack([scores, slopes - weights @ slopes / weights.sum()])
 
     @cached_property
-    def integration_changes(self) -> Array | None:
-        """The changes of the cross sections at the benchmarks by one error of each integrated cross section, in pb.
-
-        The weights of all events of a sampled benchmark are wrong by the same factor. Shape (integrations, benchmarks);
-        None without a record of how the events were combined.
-        """
-        record = self._path.with_name(COMBINE.record)
-        errors = read_json(record).get("integration_errors") if record.is_file() else None
-        if errors is None:
-            return None
-        of_origin = [errors["background"], *(errors["benchmarks"].get(name, 0.0) for name in self.benchmarks)]
-        sums = self._sums_of_origins
-        changes = [sums[index] * error for index, error in enumerate(of_origin) if error]
-        return np.array(changes).reshape(-1, sums.shape[1])
-
-    @cached_property
-    def _sums_of_origins(self) -> Array:
-        """The sums of the balanced weights of background events and of the events of each sampled benchmark, in pb.
-
-        Shape (benchmarks + 1, benchmarks).
-        """
-        sums = np.zeros((len(self.benchmarks) + 1, len(self.benchmarks)))
-        for block in self.blocks("all", balanced=True):
-            for index in np.unique(block.origin):
-                sums[index + 1] += block.events.weights[block.origin == index].sum(axis=0)
-        return sums
-
-    def integration_error(self, coefficients: Array) -> float | None:
-        """The relative error of the cross section at a point from the integration of the cross sections.
-
-        None without a record of how the events were combined.
-
-        :param coefficients: the morphing coefficients of the point, shape (benchmarks,)
-        """
-        if self.integration_changes is None:
-            return None
-        total = self._sums_of_origins.sum(axis=0) @ coefficients
-        return float(np.linalg.norm(self.integration_changes @ coefficients) / abs(total))
+    def cross_sections(self) -> CrossSections:
+        """The sums of the balanced weights of all events, and their errors."""
+        blocks = self.blocks("all", balanced=True)
+        each = ((block.events.weights, block.origin, block.labels()) for block in blocks)
+        return CrossSections.of(each, self._record, list(self.benchmarks))
 
     def closest_benchmark(self, point: Array) -> int:
         """The index of the sampled benchmark that is closest to the point."""
@@ -252,7 +243,8 @@ class EventFile:
         """The number of events of a partition that :meth:`part` has in memory, and of all its events."""
         start, end, _ = self._bounds(partition)
         n_nuisance = 2 * 8 * len(self._file.nuisance_parameters)
-        return min(end - start, MOST // (self._width + n_nuisance)), end - start
+        most = MOST // (self._width + n_nuisance)
+        return min(end - start, most if self._most is None else min(most, self._most)), end - start
 
     def part(self, partition: Partition, near: Array | None = None) -> Events:
         """The events of a partition, or as many of them as :data:`MOST` allows.
@@ -320,13 +312,16 @@ class EventFile:
     def members(self, partition: Partition) -> Members:
         """Which of a partition's events in memory are of the samples that float."""
         start, _, _ = self._bounds(partition)
-        return self._members(start, start + self.n_kept(partition)[0])
+        return self.members_of(self._labels(start, start + self.n_kept(partition)[0]))
 
-    def _members(self, start: int, stop: int, here: Any = slice(None)) -> Members:
-        if not self.floating:
-            return {}
-        labels = labels_of(str(self._path))[start:stop][here]
-        return {name: labels == k for k, name in enumerate(self.floating)}
+    def members_of(self, labels: npt.NDArray[np.intp]) -> Members:
+        """Which events with these labels are of the samples that float."""
+        samples = np.array([entry["sample"] for entry in self.samples])
+        return {name: np.isin(labels, np.flatnonzero(samples == name)) for name in self.floating}
+
+    def _labels(self, start: int, stop: int, here: Any = slice(None)) -> npt.NDArray[np.intp]:
+        labels = labels_of(str(self._path))[start:stop] if self.samples else np.zeros(stop - start)
+        return np.asarray(labels[here], dtype=np.intp)
 
     def _bounds(self, partition: Partition) -> tuple[int, int, float]:
         """First event and end of a partition, and the factor on its weights for the events outside it."""
@@ -372,9 +367,9 @@ class EventFile:
             shares = balance_shares(weights[:, :n_physical], origin, means) if balanced else factors[origin]
             scaled = weights[:, :n_physical] * (correction * shares)[:, np.newaxis]
             here = slice(None) if benchmark is None else (origin == benchmark) | (origin < 0)
-            members = partial(self._members, first, first + len(origin), here)
+            labels = partial(self._labels, first, first + len(origin), here)
             variations = partial(varied, weights, origin, here)
-            yield Block(Events(x[here], scaled[here]), origin[here], variations, done, members)
+            yield Block(Events(x[here], scaled[here]), origin[here], variations, done, labels)
             done, first = done + len(origin[here]), first + len(origin)
 
     def _raw(self, start: int, end: int) -> Iterator[tuple[Array, Array, npt.NDArray[np.intp]]]:

@@ -14,8 +14,7 @@ BLOCK = 1 << 26
 DATASETS = ("observations", "weights", "sampling_benchmarks")
 """The datasets of ``samples`` with a row for each event."""
 LABELS = "mmc_samples"
-"""A further dataset, if normalisations float: the index of each event's sample among those that float, or -1. MadMiner
-does not read it."""
+"""A further dataset: the index of each event's sample among those in the record. MadMiner does not read it."""
 
 
 class Rows:

@@ -51,7 +51,7 @@ def add_events(
     :raises OSError: when the disk is full, among others
     """
     names = (*DATASETS, LABELS)[: len(shapes)]
-    kinds = [np.dtype(float), np.dtype(float), np.dtype(np.int64), np.dtype(np.int64)][: len(shapes)]
+    kinds = [np.dtype(float), np.dtype(float), np.dtype(np.int64), np.dtype(np.int32)][: len(shapes)]
     head, places = _with_places(out.read_bytes(), dict(zip(names, zip(shapes, kinds, strict=True), strict=True)))
     with out.open("r+b") as file:
         file.write(head)

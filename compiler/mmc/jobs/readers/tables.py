@@ -58,6 +58,7 @@ class TableEvents:
         value, size = self.factor * total, total**2 / squares
         return {
             "n_events": len(self.own_weights),
+            "n_generated": None,  # a table holds any part of the events that were generated
             "benchmark": benchmark,
             "mean_weights_pb": {benchmark: value},
             "effective_sample_size": {benchmark: size},

@@ -125,7 +125,7 @@ def fill(problem: LimitProblem, partition: Partition, binning: Binning, columns:
     filled = Filled(binning.size, len(file.benchmarks), file.nuisance_parameters, floating=file.floating)
     for block in file.blocks(partition):
         index = binning.index(block.events.x[:, list(columns)])
-        filled.add(index, block.events.weights, block.variations(), block.start, block.members())
+        filled.add(index, block.events.weights, block.variations(), block.start, file.members_of(block.labels()))
     return filled
 
 

@@ -2,13 +2,15 @@
 
 With ln L_r of region r, its N_r events of data and their number per effective simulated event f_r = N_r/n_r, the
 statistical error of the simulation widens the limits of a region by 1 + f_r (:mod:`mmc.jobs.statistics.limits`): the
-variance of the derivative of ln L_r is its information times this factor. The regions are independent, so the variances
-add, and with ln L = Σ_r ln L_r
+variance of the derivative of ln L_r is its information times this factor. The data of the regions are independent, so
+their variances add. The errors of the simulation have the correlation ρ_rs, the part of the simulated events that two
+regions share (they share none, unless their data are different). So with ln L = Σ_r ln L_r
 
-    1 + f(θ) = Σ_r q_r (1 + f_r) / Σ_r q_r,    q_r = ln L_r(θ_true) - ln L_r(θ),
+    1 + f(θ) = 1 + Σ_rs ρ_rs √(q_r f_r q_s f_s) / Σ_r q_r,    q_r = ln L_r(θ_true) - ln L_r(θ),
 
-for expected data, whose q_r is to a good approximation the information of the region times the same distance. At the
-true point, where all q_r vanish, f is weighted with the numbers of events.
+for expected data, whose q_r is to a good approximation the information of the region times the same distance. This is
+exact if the likelihoods are alike where events are shared; by the inequality of Cauchy and Schwarz the correlation is
+never larger. At the true point, where all q_r vanish, f is weighted with the numbers of events.
 
 Nuisance parameters with the same name are the same in all regions, and are fitted to all regions together. So are
 normalisations of samples that float (:mod:`mmc.jobs.statistics.floating`).
@@ -24,11 +26,9 @@ from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.floating import Normalisations, check_constrained, check_measures, fit
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.neyman import critical_values
+from mmc.jobs.statistics.profiled_toys import PROFILED
 from mmc.jobs.statistics.profiling import BLOCK, Likelihood, Response
 from mmc.jobs.statistics.region_likelihood import KINDS, RegionLikelihood
-
-PROFILED = "with_systematics"
-"""The end of the name of limits with fitted nuisance parameters."""
 
 
 def kinds_of(regions: Sequence[RegionLikelihood]) -> list[str]:
@@ -129,13 +129,17 @@ def _product(regions: Sequence[RegionLikelihood], kind: str) -> Limits:
     expected = [region.limits[kind.replace("observed", "").strip("_")].log_likelihood for region in regions]
     measured = [limits.n_measured for limits in every if limits.n_measured is not None]
     replicas = [limits.replicas for limits in every if limits.replicas is not None]
-    return Limits(
-        every[0].grid,
-        np.sum([limits.log_likelihood for limits in every], axis=0),
-        sum(measured) if len(measured) == len(every) else None,
-        _mean_factor(np.array(expected), _factors(regions, kind), regions),
-        np.sum(replicas, axis=0) if len(replicas) == len(every) else None,
-    )
+    total = np.sum([limits.log_likelihood for limits in every], axis=0)
+    factors = _factors(regions, kind)
+    factor = _mean_factor(np.array(expected), factors, regions)
+    of_groups = None
+    if len(replicas) == len(every):  # groups are not the same events in all regions, so what these share is added here
+        alone = _mean_factor(np.array(expected), factors, [replace(region, shared=None) for region in regions])
+        wider = np.sqrt(np.divide(factor, alone, out=np.ones_like(factor), where=alone > 0.0))
+        known = np.isfinite(total)
+        change = np.subtract(np.sum(replicas, axis=0), total, out=np.zeros(np.shape(replicas[0])), where=known)
+        of_groups = np.where(known, total, -np.inf) + wider * change
+    return Limits(every[0].grid, total, sum(measured) if len(measured) == len(every) else None, factor, of_groups)
 
 
 def _factors(regions: Sequence[RegionLikelihood], kind: str) -> Array:
@@ -159,7 +163,12 @@ def _mean_factor(expected: Array, factors: Array, regions: Sequence[RegionLikeli
     weights = np.maximum(distance, 0.0)
     numbers = np.array([region.n[""] for region in regions])[:, np.newaxis]
     weights = np.where(weights.sum(axis=0) > 0.0, weights, numbers)
-    return np.asarray((weights * factors).sum(axis=0) / weights.sum(axis=0))
+    alone = np.eye(len(regions))
+    shared = np.stack(
+        [row if region.shared is None else region.shared for row, region in zip(alone, regions, strict=True)]
+    )
+    errors = np.sqrt(weights * factors)
+    return np.asarray(np.einsum("rp,rs,sp->p", errors, shared, errors) / weights.sum(axis=0))
 
 
 def joint_gain(regions: Sequence[RegionLikelihood], data: str) -> Array:

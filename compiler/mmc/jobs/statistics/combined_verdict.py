@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,31 @@ def shared_events(parts: Sequence[Part]) -> list[dict[str, Any]]:
     return found
 
 
+def samples_in_common(groups: Mapping[str, Mapping[Any, tuple[int, float]]]) -> dict[str, dict[str, Any]]:
+    """What :func:`shared_events` reads for groups of samples: the events of the samples that are in other groups too.
+
+    :param groups: the samples of each group, with the number of their events and their cross section
+    """
+    found: dict[str, dict[str, Any]] = {name: {} for name in groups}
+    for first, second in permutations(groups, 2):
+        both = [groups[first][sample] for sample in groups[first] if sample in groups[second]]
+        if both:
+            total = sum(sigma for _, sigma in groups[first].values())
+            share = sum(sigma for _, sigma in both) / total
+            found[first][second] = {"n_events": sum(n for n, _ in both), "share": share}
+    return found
+
+
+def shares(parts: Sequence[Part], overlaps: Sequence[Mapping[str, Any]]) -> list[tuple[float, ...]]:
+    """The part of the simulation that each region shares with each, as :attr:`RegionLikelihood.shared`."""
+    found = np.eye(len(parts))
+    for j, k in combinations(range(len(parts)), 2):
+        for pair in overlaps:
+            if sorted(pair["of"]) == sorted((parts[j].group, parts[k].group)):
+                found[j, k] = found[k, j] = min(max(float(pair["share"]), 0.0), 1.0)
+    return [tuple(row) for row in found.tolist()]
+
+
 def judge(
     parts: Sequence[Part],
     limits: Limits,
@@ -84,8 +109,10 @@ def _same_data(overlaps: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str
 
 
 def _same_simulation(limits: Limits, overlaps: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """The combination takes the errors of the simulation in its regions as independent. They are the same where the
-    events are, and f of k regions with the same events is then k times as large."""
+    """Toys take the errors of the simulation in the regions as independent. They are the same where the events are, and
+    f of k regions with the same events is then k times as large. Asymptotic limits include this."""
+    if limits.critical is None:
+        return
     others = {
         name: sum(pair["share"] for pair in overlaps if name in pair["of"]) for pair in overlaps for name in pair["of"]
     }
@@ -94,7 +121,7 @@ def _same_simulation(limits: Limits, overlaps: Sequence[Mapping[str, Any]]) -> I
     if too_large > WIDTH:
         reason = (
             f"{', '.join(others)} have the same simulated events, so the errors of the simulation add, and -2 ln λ is "
-            f"too large by up to {too_large:.0%}: generate more events"
+            f"too large by up to {too_large:.0%}: remove `confidence: toys`, or generate more events"
         )
         yield DOUBTFUL, reason
 

@@ -5,7 +5,9 @@ numbers n_t and n_s. Without the training events, they are the best estimate of 
 templates from the test events, their distance from nature is expected to be d n_t / (n_t + n_s). Nature itself is known
 to N / (n_t + n_s), in units of the variance of N events of data. So every toy has its own nature: the content of each
 cell is multiplied by a random number with mean 1 and the variance of the simulated events in the cell (gamma
-distributed, a Bayesian bootstrap), and then fluctuates as a Poisson number.
+distributed, a Bayesian bootstrap), and then fluctuates as a Poisson number. Expected numbers of events are known better
+than the sum of the cells (:mod:`mmc.jobs.madminer.cross_sections`), so the fluctuations of the number of events in the
+toys are scaled to their variance.
 
 For large numbers, averaged over simulations, the toys have the distribution of real data: the square of the distance
 from nature has the mean N n_t / (n_s (n_t + n_s)), which with N / (n_t + n_s) adds up to N / n_s, as in asymptotic
@@ -17,6 +19,7 @@ A *cell* is a set of events that the likelihood does not tell apart: a bin, or o
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -119,7 +122,7 @@ def effects_on_nature(problem: LimitProblem) -> tuple[Array, Array] | None:
 def with_toys(
     problem: LimitProblem, limits: Mapping[str, Limits], cells: Cells, random: np.random.Generator
 ) -> dict[str, Limits]:
-    """The limits of :meth:`LimitProblem.all_limits` with critical values from toys.
+    """The limits of :meth:`LimitProblem.all_limits` with critical values from toys, if they fit no nuisance parameters.
 
     Toys with the rate have Poisson numbers of events around those expected at their point. Without the rate, they have
     as many events as the data, on average.
@@ -136,7 +139,7 @@ def with_toys(
             source = ToySource.of(problem, cells, n)
             critical = critical_values([source], list(together.values()), problem.levels, random)
             found |= {kind: replace(entry, critical=critical) for kind, entry in together.items()}
-    return {kind: found[kind] for kind in limits}
+    return {kind: found.get(kind, entry) for kind, entry in limits.items()}
 
 
 @dataclass(frozen=True)
@@ -150,13 +153,37 @@ class ToySource:
     """The sums of the weights of nature, shape (benchmarks,)."""
     expected: Array
     """The expected numbers of events at all points, shape (points,)."""
+    of_rate: Array
+    """The relative variance of the expected numbers of events from the simulation, shape (points,)."""
     n: float | None = None
     """The number of events in each toy; None with the rate."""
 
     @classmethod
     def of(cls, problem: LimitProblem, cells: Cells, n: float | None = None) -> "ToySource":
         """The source of the toys of a problem."""
-        return cls(cells, problem.coefficients, nature_of(problem).weights.sum(axis=0), problem.expected, n)
+        totals, of_rate = nature_of(problem).weights.sum(axis=0), problem.simulated_sums.of_rate(problem.coefficients)
+        return cls(cells, problem.coefficients, totals, problem.expected, of_rate, n)
+
+    def contents(self, probe: int, content: Template) -> tuple[Array, Array, float]:
+        """The events in some cells at a point, the variances that the simulation gives them, and the share that is
+        left out because it is negative."""
+        row, n = self.coefficients[probe], self.expected[probe] if self.n is None else self.n
+        scale = n / float(row @ self.totals)
+        means, variances = scale * (content.sums @ row), scale**2 * (content.products @ row @ row)
+        return means, variances, -float(means[means < 0.0].sum()) / n
+
+    def narrowing(self, probe: int, sizes: Array, mean: float, variance: float) -> Array:
+        """Factors on toys with these numbers of events, which fluctuate as the cells do: then they fluctuate as the
+        rate does.
+
+        :param mean: of the numbers of events
+        :param variance: that of the sum of all cells from the simulation
+        """
+        if self.n is not None:
+            return np.ones_like(sizes)
+        narrower = ((mean + mean**2 * self.of_rate[probe]) / (mean + variance)) ** 0.5
+        wanted = mean + narrower * (sizes - mean)
+        return np.asarray(np.divide(wanted, sizes, out=np.ones_like(sizes), where=sizes > 0.0))
 
 
 def critical_values(
@@ -166,21 +193,23 @@ def critical_values(
 
     :raises StepError: when too much of the cross section is in cells of negative weight
     """
-    grid, ascending = limits[0].grid, sorted(levels)
-    possible = np.all([source.expected[:-1] > 0.0 for source in sources], axis=0)
-    probes = _probes(grid, limits, max(levels), possible)
-    toys = _toys(sources, grid, probes, random)
-    asymptotic = np.stack([limits[0].critical_values(level)[probes] for level in ascending])
-    truth = np.array(grid.center)[np.newaxis]
-    return CriticalValues.smoothed(np.concatenate([grid.points, truth]), probes, ascending, toys, asymptotic)
+    probes = probes_of(sources, limits, levels)
+    return smoothed(limits[0], levels, probes, _toys(sources, limits[0].grid, probes, random))
 
 
-def _probes(
-    grid: Grid, limits: Sequence[Limits], level: float, possible: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.intp]:
+def smoothed(limits: Limits, levels: Sequence[float], probes: npt.NDArray[np.intp], toys: Array) -> CriticalValues:
+    """The critical values at all points from -2 ln λ of toys (probes, toys)."""
+    ascending = sorted(levels)
+    asymptotic = np.stack([limits.critical_values(level)[probes] for level in ascending])
+    points = np.concatenate([limits.grid.points, np.array(limits.grid.center)[np.newaxis]])
+    return CriticalValues.smoothed(points, probes, ascending, toys, asymptotic)
+
+
+def probes_of(sources: Sequence[ToySource], limits: Sequence[Limits], levels: Sequence[float]) -> npt.NDArray[np.intp]:
     """Points of the grid that are spread over the asymptotic regions: each is the farthest from all before it."""
+    grid, possible = limits[0].grid, np.all([source.expected[:-1] > 0.0 for source in sources], axis=0)
     p = np.max([entry.p_values for entry in limits], axis=0)
-    inside = p >= (1.0 - level) / FARTHEST
+    inside = p >= (1.0 - max(levels)) / FARTHEST
     inside[np.argsort(-p, kind="stable")[:FEWEST_PROBES]] = True
     inside &= possible
     candidates = np.flatnonzero(inside)
@@ -194,16 +223,22 @@ def _probes(
     return candidates[chosen]
 
 
-def _toys(sources: Sequence[ToySource], grid: Grid, probes: npt.NDArray[np.intp], random: np.random.Generator) -> Array:
-    """-2 ln λ of toys at their own points, shape (probes, toys)."""
+def n_toys(sources: Sequence[ToySource], probes: npt.NDArray[np.intp]) -> int:
+    """The number of toys at each point.
+
+    :raises StepError: when it is too small
+    """
     points, n_cells = len(sources[0].expected), sum(source.cells.size for source in sources)
     toys = min(TOYS, BUDGET // points, max(DRAWS // n_cells, FEWEST * len(probes))) // len(probes)
     if toys < FEWEST:
         raise StepError(f"the grid has too many points for toys: {points:,}")
-    sums = np.zeros((len(probes), points, toys), dtype=np.float32)
-    sizes = np.zeros((len(sources), len(probes), toys))
-    for source, size in zip(sources, sizes, strict=True):
-        _add_toys(source, probes, sums, size, random)
+    return toys
+
+
+def _toys(sources: Sequence[ToySource], grid: Grid, probes: npt.NDArray[np.intp], random: np.random.Generator) -> Array:
+    """-2 ln λ of toys at their own points, shape (probes, toys)."""
+    sizes = np.zeros((len(sources), len(probes), n_toys(sources, probes)))
+    sums = reduce(np.add, (_toys_of(source, probes, size, random) for source, size in zip(sources, sizes, strict=True)))
     found = []
     for k, probe in enumerate(probes):
         q = minus_2_log(None, sums[k].astype(float), sizes[0, k])
@@ -213,34 +248,40 @@ def _toys(sources: Sequence[ToySource], grid: Grid, probes: npt.NDArray[np.intp]
     return np.stack(found)
 
 
-def _add_toys(
-    source: ToySource,
-    probes: npt.NDArray[np.intp],
-    sums: npt.NDArray[np.float32],
-    sizes: Array,
-    random: np.random.Generator,
-) -> None:
-    """Add the events of a source to toys: their log ratios to ``sums``, their number to ``sizes``."""
-    coefficients = source.coefficients[probes]
-    expected = source.expected[probes] if source.n is None else np.full(len(probes), source.n)
-    cross_sections, clipped = coefficients @ source.totals, np.zeros(len(probes))
+def _toys_of(
+    source: ToySource, probes: npt.NDArray[np.intp], sizes: Array, random: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """The sums of the log ratios of the events of a source, shape (probes, points, toys).
+
+    :param sizes: gets the numbers of events, shape (probes, toys)
+    """
+    left_out, variances = np.zeros((2, len(probes)))
+    sums = np.zeros((len(probes), len(source.expected), sizes.shape[1]), dtype=np.float32)
     for logs, content in source.cells.blocks():
         single = logs.astype(np.float32)
-        for k, row in enumerate(coefficients):
-            means = expected[k] / cross_sections[k] * (content.sums @ row)
-            squares = (expected[k] / cross_sections[k]) ** 2 * (content.products @ row @ row)
-            clipped[k] -= means[means < 0.0].sum() / expected[k]
-            counts = _draw(means, squares, sums.shape[2], random)
+        for k, probe in enumerate(probes):
+            means, squares, negative = source.contents(probe, content)
+            left_out[k], variances[k] = left_out[k] + negative, variances[k] + squares.sum()
+            counts = draw(means, squares, sums.shape[2], random)
             sums[k] += single @ counts
             sizes[k] += counts.sum(axis=0)
-    if clipped.max() > MOST_LEFT_OUT:
+    check_left_out(left_out.max())
+    for k, probe in enumerate(probes):
+        factors = source.narrowing(probe, sizes[k], source.expected[probe], variances[k])
+        sums[k], sizes[k] = sums[k] * factors, sizes[k] * factors
+    return sums
+
+
+def check_left_out(share: float) -> None:
+    """:raises StepError: when too much of the cross section is in cells of negative weight"""
+    if share > MOST_LEFT_OUT:
         raise StepError(
-            f"{clipped.max():.1%} of the cross section is in events of negative weight, which toys cannot contain: "
+            f"{share:.1%} of the cross section is in events of negative weight, which toys cannot contain: "
             "remove `confidence: toys`"
         )
 
 
-def _draw(means: Array, squares: Array, toys: int, random: np.random.Generator) -> npt.NDArray[np.float32]:
+def draw(means: Array, squares: Array, toys: int, random: np.random.Generator) -> npt.NDArray[np.float32]:
     """The events in each cell of each toy, shape (cells, toys); ``squares`` are the sums of squares of the weights."""
     filled = means > 0.0
     shape = np.square(means[filled]) / squares[filled]

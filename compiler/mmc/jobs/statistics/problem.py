@@ -27,6 +27,7 @@ import numpy as np
 from mmc.compiler.settings.limits import Experiments, LikelihoodScan, LimitSettings
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, EventFile, Events, Partition, Variations
+from mmc.jobs.statistics import simulated
 from mmc.jobs.statistics.histograms import Filled
 from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.limits import Cloud, Grid, Limits, effective_size
@@ -35,6 +36,7 @@ from mmc.jobs.statistics.profiled_limits import profiled_limits
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
+from mmc.jobs.statistics.simulated import SimulatedSums, rate_share
 from mmc.jobs.statistics.summaries import Summaries
 
 PROBES = 512
@@ -111,11 +113,8 @@ class LimitProblem:
             raise StepError(
                 "the event file has no nuisance parameters to profile: remove `systematics` of `evaluation`"
             )
-        if settings.confidence == "toys" and not (file.is_balanced and file.has_morphing and not profiled):
-            raise StepError(
-                "toys need morphing, balanced event weights and nominal systematic uncertainties: remove "
-                "`confidence: toys`"
-            )
+        if settings.confidence == "toys" and not (file.is_balanced and file.has_morphing):
+            raise StepError("toys need morphing and balanced event weights: remove `confidence: toys`")
         box = Box.of(settings.ranges, file.parameters) if settings.ranges else None
         center = tuple(theta_true.tolist())
         if settings.grid or box is None:
@@ -209,7 +208,7 @@ class LimitProblem:
     def integration_error(self) -> float | None:
         """The relative error of the expected events from the integration of the cross sections; None if it is not known
         or the likelihood does not include the rate."""
-        return self.file.integration_error(self.true_coefficients) if self.include_xsec else None
+        return self.file.cross_sections.integration_error(self.true_coefficients) if self.include_xsec else None
 
     @cached_property
     def log_rate(self) -> Array:
@@ -242,16 +241,6 @@ class LimitProblem:
         return events.x, events.probabilities(self.true_coefficients)
 
     @cached_property
-    def effective_events(self) -> Array:
-        """The effective number of the events that make the likelihood, at each of :attr:`points`.
-
-        Without morphing only the number at the true point is known, and used at all points.
-        """
-        if not self.file.has_morphing:
-            return np.full(len(self.points), self._effective(self.true_coefficients[np.newaxis])[0])
-        return self._effective(self.coefficients)
-
-    @cached_property
     def simulated(self) -> Filled:
         """The sums of the events that make the likelihood, in one bin."""
         if self.whole:
@@ -259,34 +248,36 @@ class LimitProblem:
         weights = self.file.part(self.simulation).weights
         return Filled.of(np.zeros(len(weights), dtype=np.intp), weights, 1)
 
-    def _effective(self, coefficients: Array) -> Array:
-        """The effective number of the events that make the likelihood at some points, shape (points,)."""
+    @cached_property
+    def simulated_sums(self) -> SimulatedSums:
+        """The sums that the error of the simulation follows from; without this error for MadMiner's weights."""
         template = self.simulated.template
-        sums = coefficients @ template.sums[0]
-        squares = np.einsum("pi,ij,pj->p", coefficients, template.products[0], coefficients)
-        return np.asarray(np.divide(np.square(sums), squares, out=np.zeros_like(sums), where=squares > 0.0))
+        products, covariance = (
+            (template.products[0], self._rate_covariance) if self.expects_simulation else (None, None)
+        )
+        return SimulatedSums(self.luminosity * self.rate_sums, template.sums[0], products, covariance)
 
-    def per_simulated(self, n: float | Array) -> Array:
-        """N/n for N events at each of :attr:`points`; 0 where none are expected, and for MadMiner's weights."""
-        if not self.expects_simulation:
-            return np.zeros(len(self.points))
-        known = self.effective_events > 0.0
-        return np.asarray(np.divide(n, self.effective_events, out=np.zeros(len(self.points)), where=known))
+    @property
+    def _rate_covariance(self) -> Array:
+        """The covariance of the expected events at the benchmarks."""
+        products = totals(self.file, self.rate_partition).template.products[0]
+        return np.asarray(self.luminosity**2 * self.file.cross_sections.covariance(products))
 
-    def per_trained(self, limits: Limits) -> Array | float:
-        """V/N: the variance of ln L(θ) - ln L(θ_true) from the training over that from N events, for expected limits.
+    def per_simulated(self, n: float | Array, with_rate: Limits | None = None) -> Array:
+        """f of N events at each of :attr:`points` (:mod:`mmc.jobs.statistics.simulated`).
 
-        For a Gaussian likelihood, that from the events is 2 (ln L(θ_true) - ln L(θ)) of the Asimov data. So V is to the
-        networks what N/n is to the simulated events. At the true point, where both variances vanish, it is the mean
-        over the confidence region.
+        Without morphing only f at the true point is known, and used at all points.
+
+        :param with_rate: limits of expected data that include the rate; None for a likelihood without it
         """
-        if self.training is None:
-            return 0.0
-        from_data = 2.0 * (limits.log_likelihood[-1] - limits.log_likelihood) * self.n_expected
-        found = np.divide(self.training, from_data, out=np.zeros(len(self.points)), where=from_data > 0.0)
-        inside = np.append(limits.allowed(max(self.levels)).ravel(), False) & (from_data > 0.0)
-        found[from_data <= 0.0] = found[inside].mean() if inside.any() else 0.0
-        return np.asarray(found)
+        share: Array | float = 0.0
+        if with_rate is not None:
+            inside = with_rate.allowed(max(self.levels)).ravel()
+            share = rate_share(self.log_rate, with_rate.log_likelihood, inside)
+        rows = self.coefficients
+        if not self.file.has_morphing:
+            rows = np.broadcast_to(self.true_coefficients, rows.shape)
+        return np.asarray(n * self.simulated_sums.per_event(rows, share))
 
     @cached_property
     def _expected_replicas(self) -> Array:
@@ -296,9 +287,11 @@ class LimitProblem:
 
     @cached_property
     def _expected_varied(self) -> Array:
-        """The expected events with each integrated cross section larger by its error, shape (integrations, points)."""
-        known = self.file.integration_changes
-        changes = np.zeros((0, self.coefficients.shape[1])) if known is None else known
+        """The expected events with each cross section larger by the error of its integration, and by those of the
+        numbers of events that pass: shape (changes, points)."""
+        found = self.file.cross_sections
+        integrated = found.integration_changes
+        changes = found.count_changes if integrated is None else np.concatenate([found.count_changes, integrated])
         return np.asarray(self.expected + self.luminosity * changes @ self.coefficients.T)
 
     @cached_property
@@ -340,12 +333,12 @@ class LimitProblem:
         data = {"": (expected, self.n_expected)} | (
             {} if observed is None else {"observed": (observed, self.n_observed)}
         )
-        found, per_trained = {}, {}
+        found, per_event = {}, {}
         for (data_name, (shape, n)), (rate_name, rate) in product(data.items(), rates.items()):
             names, limits = [data_name, rate_name], self._limits(shape, n, rate=rate, expected=not data_name)
             if not data_name:
-                per_trained[rate_name] = self.per_trained(limits)
-            limits = replace(limits, per_simulated=self.per_simulated(n) + n * per_trained[rate_name])
+                per_event[rate_name] = self.per_simulated(1.0, limits if rate else None) + self.per_trained(limits)
+            limits = replace(limits, per_simulated=n * per_event[rate_name])
             name = "_".join(filter(None, names))
             found[name] = replace(limits, scans=self.scanned.get(name), fitted=self.fitted.get(name))
             if shape.gain is not None:
@@ -358,6 +351,13 @@ class LimitProblem:
     def variations(self, partition: Partition) -> Variations | None:
         """The effects of nuisance parameters on the events of a partition; None if they are not profiled."""
         return (self.file.variations(partition) or None) if self.profiled else None
+
+    def per_trained(self, limits: Limits) -> Array | float:
+        """V/N from the training, for expected limits."""
+        if self.training is None:
+            return 0.0
+        inside = limits.allowed(max(self.levels)).ravel()
+        return simulated.per_trained(self.training, limits.log_likelihood, self.n_expected, inside)
 
     def _limits(self, shape: ShapeLikelihood, n: float, *, rate: bool, expected: bool = True) -> Limits:
         """Limits from ``n`` events; ``expected`` if n is an expectation, which differs between replicas."""
@@ -384,7 +384,8 @@ class LimitProblem:
     def summary(self) -> dict[str, Any]:
         """The entries of result files that describe the data."""
         if self.expects_simulation:
-            size, effective = self.simulated.n_events, float(self._effective(self.true_coefficients[np.newaxis])[0])
+            row = self.true_coefficients[np.newaxis]
+            size, effective = self.simulated.n_events, float(1.0 / self.simulated_sums.of_shape(row)[0])
         else:
             size, effective = len(self.asimov[1]), effective_size(self.asimov[1])
         return {

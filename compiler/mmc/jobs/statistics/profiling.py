@@ -176,7 +176,7 @@ class VariedHistogram:
         size = max(1, BLOCK // max(1, self.up.shape[0] * self.up.shape[1]))
         return [slice(start, start + size) for start in range(0, len(self.coefficients), size)]
 
-    def response(self, points: slice) -> Response:
+    def response(self, points: slice | npt.NDArray[np.intp]) -> Response:
         """The response at some points. A bin whose template is not positive at ν = ±1 does not depend on ν."""
         rows = self.coefficients[points]
         nominal = np.where(self.known, rows @ self.nominal.T, 1.0)
@@ -188,7 +188,7 @@ class VariedHistogram:
             parts[:, :, k] = np.where(self.known, rows @ sums.T / nominal, 0.0)
         return Response(self.shares(points), 0.5 * (log_up - log_down), 0.5 * (log_up + log_down), parts)
 
-    def shares(self, points: slice) -> Array:
+    def shares(self, points: slice | npt.NDArray[np.intp]) -> Array:
         """The probabilities of the bins at some points, shape (points, bins)."""
         return np.where(self.known, self.factors * (self.coefficients[points] @ self.nominal.T), 0.0)
 
@@ -277,14 +277,27 @@ def ascent_step(gradient: Array, hessian: Array) -> tuple[Array, Array]:
 class Likelihood:
     """The change of ln L with the nuisance parameters, for several points at once."""
 
-    def __init__(self, response: Response, data: Array, n: float, expected: Array | None) -> None:
-        """``data`` are the numbers of events in the bins; ``n`` is the number of all events, in unknown bins too."""
+    def __init__(
+        self,
+        response: Response,
+        data: Array,
+        n: float | Array,
+        expected: Array | None,
+        auxiliary: Array | float = 0.0,
+    ) -> None:
+        """
+        :param data: the numbers of events in the bins, (bins,) or (points, bins)
+        :param n: the number of all events, in unknown bins too; one for all points, or (points,)
+        :param expected: the expected numbers of events, shape (points,); None without the rate
+        :param auxiliary: the centres of the constraints, shape (points, nuisance)
+        """
         rest = np.maximum(1.0 - response.shares.sum(axis=1), 0.0)  # probability of the unknown bins
         self._shares = response.shares / (rest + response.shares.sum(axis=1))[:, np.newaxis]
         self._scale = np.full(len(rest), n) if expected is None else np.maximum(expected, 0.0)
         possible = self._scale > 0.0  # the gain is 0 at all other points
+        self._number = np.where(possible, self._scale, 1.0)
         self._data = possible[:, np.newaxis] * data
-        self._response, self._n, self._rate = response, n, expected is not None
+        self._response, self._rate, self._auxiliary = response, expected is not None, auxiliary
 
     def gain(self) -> Array:
         """The largest change of ln L that the fits find, shape (points,)."""
@@ -321,7 +334,7 @@ class Likelihood:
                 events = events / (1.0 + grown)[:, np.newaxis]
                 grown = np.log1p(grown)
             gained = (exponent * self._data).sum(axis=1) - self._scale * grown
-            return gained - 0.5 * np.square(nu).sum(axis=1), events
+            return gained - 0.5 * np.square(nu - self._auxiliary).sum(axis=1), events
 
     def _curvature(self, nu: Array, k: int) -> Array:
         """The second derivative of -ln L by nuisance parameter k, shape (points,)."""
@@ -329,15 +342,15 @@ class Likelihood:
             events, quadratic = self.change(nu)[1], self._response.quadratic[:, :, k]
             slope = self._response.linear[:, :, k] + 2.0 * quadratic * nu[:, [k]]
             curvature = 1.0 + (events * np.square(slope) - 2.0 * (self._data - events) * quadratic).sum(axis=1)
-            total = 0.0 if self._rate else np.square((events * slope).sum(axis=1)) / self._n
+            total = 0.0 if self._rate else np.square((events * slope).sum(axis=1)) / self._number
             return np.asarray(curvature - total)
 
     def _step(self, nu: Array, events: Array) -> tuple[Array, Array]:
         slope, excess, identity = self._response.slope(nu), self._data - events, np.eye(nu.shape[1])
-        gradient = np.einsum("pb,pbk->pk", excess, slope) - nu
+        gradient = np.einsum("pb,pbk->pk", excess, slope) - (nu - self._auxiliary)
         hessian = identity + np.swapaxes(slope * events[:, :, np.newaxis], 1, 2) @ slope
         if not self._rate:
             total = np.einsum("pb,pbk->pk", events, slope)
-            hessian -= np.einsum("pk,pl->pkl", total, total) / self._n
+            hessian -= np.einsum("pk,pl,p->pkl", total, total, 1.0 / self._number)
         curved = np.einsum("pb,pbk->pk", excess, self._response.quadratic)
         return ascent_step(gradient, hessian - 2.0 * curved[:, :, np.newaxis] * identity)

@@ -14,14 +14,14 @@ from mmc.jobs.statistics.neyman import Cells, ToySource
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import FilledHistogram, VariedHistogram
 from mmc.jobs.statistics.result import Result
-from mmc.jobs.statistics.scanning.surface import SimulatedSums
+from mmc.jobs.statistics.simulated import SimulatedSums, rate_share
 
 LIKELIHOOD = "likelihood.npz"
 """What a combination reads of the limits in a region."""
 KINDS = ("", "without_rate", "observed", "observed_without_rate")
 """The kinds of limits whose likelihoods are multiplied; the empty name stands for expected limits."""
 _EXPECTED, _NUISANCE, _FLOATING, _SIMULATED, _TOYS = "expected", "nuisance.", "floating.", "simulated.", "toys."
-_CELLS = ("log_ratios", "sums", "products", "coefficients")
+_CELLS = ("log_ratios", "sums", "products", "coefficients", "of_rate")
 _HISTOGRAM = tuple(item.name for item in fields(VariedHistogram))
 
 
@@ -46,6 +46,9 @@ class RegionLikelihood:
     """The sums of the simulated events."""
     rate: bool = True
     """Whether expected limits include the rate."""
+    shared: tuple[float, ...] | None = None
+    """The part of its simulation that it shares with each region of a combination, 1 with itself; None if they share
+    nothing."""
     toys: ToySource | None = None
     """What toys are drawn from, if it has bins; None without toys."""
 
@@ -60,7 +63,7 @@ class RegionLikelihood:
             nuisance=tuple(problem.file.nuisance_parameters) if problem.profiled else (),
             histograms=result.histograms,
             floating=problem.file.floating,
-            simulated=SimulatedSums.from_problem(result.own),
+            simulated=result.own.simulated_sums,
             rate=bool(result.own.include_xsec),
             toys=result.toys if result.histograms else None,
         )
@@ -72,7 +75,7 @@ class RegionLikelihood:
             found |= {f"{_SIMULATED}{key}": item for key, item in vars(self.simulated).items() if item is not None}
         if self.toys is not None:
             ((table, content),) = self.toys.cells.blocks()
-            arrays = (table, content.sums, content.products, self.toys.coefficients)
+            arrays = (table, content.sums, content.products, self.toys.coefficients, self.toys.of_rate)
             found |= {f"{_TOYS}{key}": item for key, item in zip(_CELLS, arrays, strict=True)}
         found |= {f"{_NUISANCE}{name}": k for k, name in enumerate(self.nuisance)}
         found |= {f"{_FLOATING}{name}": k for k, name in enumerate(self.floating)}
@@ -112,14 +115,14 @@ class RegionLikelihood:
         )
         simulated = None
         if f"{_SIMULATED}rates" in arrays:
-            rates, sums = arrays[f"{_SIMULATED}rates"], arrays[f"{_SIMULATED}sums"]
-            simulated = SimulatedSums(rates, sums, arrays.get(f"{_SIMULATED}products"))
+            sums: dict[str, Any] = {item.name: arrays.get(_SIMULATED + item.name) for item in fields(SimulatedSums)}
+            simulated = SimulatedSums(**sums)
         toys, rate = None, bool(arrays["rate"])
         if f"{_TOYS}{_CELLS[0]}" in arrays:
-            table, sums, products, coefficients = (arrays[f"{_TOYS}{key}"] for key in _CELLS)
-            cells = Cells(len(sums), lambda: [(table, Template(sums, products))])
-            toys = ToySource(cells, coefficients, sums.sum(axis=0), arrays["events"])
-        return cls(limits, n, arrays["events"], nuisance, histograms, floating, simulated, rate, toys)
+            table, filled, products, coefficients, of_rate = (arrays[f"{_TOYS}{key}"] for key in _CELLS)
+            cells = Cells(len(filled), lambda: [(table, Template(filled, products))])
+            toys = ToySource(cells, coefficients, filled.sum(axis=0), arrays["events"], of_rate)
+        return cls(limits, n, arrays["events"], nuisance, histograms, floating, simulated, rate, toys=toys)
 
     @property
     def has_bins(self) -> bool:
@@ -138,16 +141,22 @@ class RegionLikelihood:
             data: replace(filled, histogram=_moved(filled.histogram, coefficients))
             for data, filled in self.histograms.items()
         }
+        shapes = {data: n * _mean_log(histograms[data], coefficients) for data, n in self.n.items()}
+        of_rates = {data: _log_rate(n, mu) for data, n in self.n.items()}
+        share = rate_share(of_rates[""], of_rates[""] + shapes[""], np.ones(len(mu) - 1, dtype=bool))
         limits = {}
         for kind, old in self.limits.items():
             data = "observed" if kind.startswith("observed") else ""
-            n, filled = self.n[data], histograms[data]
-            log = n * _mean_log(filled, coefficients)
-            if self.rate and "without_rate" not in kind:
-                log = log + np.where(mu > 0.0, n * np.log(np.where(mu > 0.0, mu, 1.0)) - mu, -np.inf)
-            factor = self.simulated.per_simulated(coefficients, n)
+            rate = self.rate and "without_rate" not in kind
+            log = shapes[data] + of_rates[data] if rate else shapes[data]
+            factor = self.n[data] * self.simulated.per_event(coefficients, share if rate else 0.0)
             limits[kind] = Limits(old.grid, np.asarray(log), old.n_measured, factor)
         return replace(self, limits=limits, histograms=histograms, expected=mu)
+
+
+def _log_rate(n: float, mu: Array) -> Array:
+    """n ln μ - μ, -inf where μ is not positive."""
+    return np.where(mu > 0.0, n * np.log(np.where(mu > 0.0, mu, 1.0)) - mu, -np.inf)
 
 
 def _possible(histogram: VariedHistogram, coefficients: Array) -> Array:

@@ -11,6 +11,7 @@ from mmc.jobs.statistics.closure.verdict import Verdict, judge_observed
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.neyman import Cells, ToySource, with_toys
 from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.profiled_toys import with_profiled_toys
 from mmc.jobs.statistics.profiling import FilledHistogram, ShapeLikelihood
 
 
@@ -56,9 +57,11 @@ class Result:
         :param judge_varied: gives the verdict on limits with fitted nuisance parameters, from the nominal verdict
         """
         variants, source = problem.all_limits(expected, observed), None
+        shapes = {"": expected} | ({} if observed is None else {"observed": observed})
         if problem.toys:  # from random numbers of their own, so that the closure tests are the same without them
             source = ToySource.of(problem, cells())
             variants = with_toys(problem, variants, source.cells, random.spawn(1)[0])
+            variants = with_profiled_toys(problem, variants, shapes, source.cells, random.spawn(1)[0])
         limits = variants.pop("")
         verdicts = {name: judge(variants[name], False) for name in ("without_rate",) if name in variants}
         verdict = judge(limits, True)
@@ -69,7 +72,6 @@ class Result:
             name = "_".join(filter(None, (rate_name, "with_systematics")))
             if judge_varied is not None and name in variants:
                 verdicts[name] = judge_varied(variants[name], nominal)
-        shapes = {"": expected} | ({} if observed is None else {"observed": observed})
         histograms = {name: shape.histogram for name, shape in shapes.items() if shape.histogram is not None}
         return cls(limits, verdict, arrays, variants, verdicts, problem, histograms, source)
 

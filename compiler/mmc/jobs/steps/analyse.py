@@ -92,6 +92,7 @@ def run(job: StepJob) -> None:
             "benchmark": settings.benchmark,
             "background": settings.background,
             "n_read": n_read,
+            "n_generated": simulated.get("n_generated", n_read),
             "cross_section_pb": _cross_section(simulated),
             "integrated_pb": [simulated["cross_section_pb"], simulated["cross_section_error_pb"]],
             "n_passed": n_passed,

@@ -1,6 +1,7 @@
 """``combinations``: limits and Fisher information of several regions together."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ from mmc.compiler.catalogue.stages import BASELINES_STAGE, COMBINATIONS, COMBINE
 from mmc.compiler.settings.combinations import CombinationSettings
 from mmc.errors import StepError
 from mmc.jobs.arrays import read_npz
+from mmc.jobs.formats import event_sketch
 from mmc.jobs.job import StepJob, read_json, write_json
 from mmc.jobs.madminer.event_file import Array, EventFile
 from mmc.jobs.statistics.combined_limits import combined_limits, grid_of
-from mmc.jobs.statistics.combined_verdict import Part, judge, shared_events
+from mmc.jobs.statistics.combined_verdict import Part, judge, samples_in_common, shared_events, shares
 from mmc.jobs.statistics.fisher import Information
 from mmc.jobs.statistics.limits import save_arrays
 from mmc.jobs.statistics.other_study import likelihood_of, part_of, record_of
@@ -37,7 +39,10 @@ def run(job: StepJob) -> None:
         )
         for part, folder in zip(settings.of, folders, strict=True)
     ]
-    overlaps, independent = shared_events(parts), settings.independent
+    independent = settings.independent
+    if independent:
+        parts = _with_common_samples(job, settings, parts)
+    overlaps = shared_events(parts)
     results = {
         other.name: record_of(read_json(job.one(other.results)), other.file, other.name) for other in settings.others
     }
@@ -45,7 +50,7 @@ def run(job: StepJob) -> None:
     found: dict[str, Any] = {
         "combination": settings.combination,
         "of": [_described(part) for part in parts],
-        "overlaps": [] if independent else overlaps,
+        "overlaps": overlaps,
         "n_expected": sum(part.limits["n_expected"] for part in parts),
         "theta_true": parts[0].limits["theta_true"],
     }
@@ -57,6 +62,9 @@ def run(job: StepJob) -> None:
         for other in settings.others:
             arrays = read_npz(job.one(other.limits))
             regions.append(likelihood_of(results[other.name], arrays, grid, other.name))
+        if independent and overlaps:
+            shared = shares(parts, overlaps)
+            regions = [replace(region, shared=row) for region, row in zip(regions, shared, strict=True)]
         limits, fits = combined_limits(
             regions, settings.limits, settings.floating, file.coefficients, np.random.default_rng(job.seed)
         )
@@ -83,6 +91,31 @@ def run(job: StepJob) -> None:
     if not {"best_fit", "information"} & set(found):
         raise StepError(f"{', '.join(part.job for part in settings.of)} have neither limits nor Fisher information")
     write_json(job.out / COMBINATIONS.record, found)
+
+
+def _with_common_samples(job: StepJob, settings: CombinationSettings, parts: Sequence[Part]) -> list[Part]:
+    """Groups of samples with the events that they share, as the record of a region tells it.
+
+    :raises StepError: when groups hold the same events under different names
+    """
+    if any("overlaps" in part.events for part in parts):
+        return list(parts)
+    sketches: dict[str, str] = {}
+    for part in parts:
+        sketches |= part.events.get("events_of_files", {})
+    digests = {name: event_sketch.read(text) for name, text in sketches.items()}
+    event_sketch.check_different(digests, "Let groups that share events name the same sample")
+    common = samples_in_common({part.group: _samples(job, settings, part.group) for part in parts})
+    return [replace(part, events={**part.events, "overlaps": common[part.group]}) for part in parts]
+
+
+def _samples(job: StepJob, settings: CombinationSettings, group: str) -> dict[Any, tuple[int, float]]:
+    """The samples of a group, with the number of their events and their cross section at the true point."""
+    file = EventFile.of(job.events(group), settings.limits)
+    found, truth = file.cross_sections, file.coordinates(settings.limits.theta_true)
+    cross_sections = found.of_samples @ file.coefficients(truth[np.newaxis])[0]
+    each = zip(file.samples, found.n_passed, cross_sections, strict=True)
+    return {(entry["sample"], entry["slice"], entry["benchmark"]): (int(n), float(sigma)) for entry, n, sigma in each}
 
 
 def _fitted(fits: Mapping[str, Any], kind: str) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from mmc.jobs.readers.regions import events_file
 
 SAME_CROSS_SECTION = 0.05
 """The largest relative difference between cross sections of one process, in addition to their errors."""
+COMPARED = 200
+"""So many digests of a file's events are kept for combinations, which compare the files of different groups."""
 SIGNIFICANT = 5.0
 """The largest difference between two cross sections, in standard errors."""
 
@@ -49,14 +51,16 @@ def run(job: StepJob) -> None:
         raise StepError(f"no event passes {where} in any job: loosen the cuts, or generate more events")
     paths = [directory / events_file(region) for directory, some in zip(directories, passed, strict=True) if some]
     contents = read_agreeing(Setup.read(job.one("setup")).path, paths)
-    used = [(factor, entry.sample) for factor, entry, some in zip(factors, jobs, passed, strict=True) if some]
-    index = {sample: k for k, sample in enumerate(settings.floating)}
-    labels = [index.get(sample, -1) for _, sample in used] if index else None
+    used = [(factor, entry) for factor, entry, some in zip(factors, jobs, passed, strict=True) if some]
+    together = list(dict.fromkeys(map(_averaged, jobs)))
+    labels = [together.index(_averaged(entry)) for _, entry in used]
     combine(contents, [factor for factor, _ in used], job.out / EVENTS, labels)
-    record = event_record(job.out / EVENTS)
-    record |= {"floating": list(settings.floating)} if index else {}
+    record = event_record(job.out / EVENTS) | {"samples": samples(jobs, records)}
+    record |= {"floating": list(settings.floating)} if settings.floating else {}
     record["warnings"] = [*(text for entry in records for text in entry.get("warnings", ())), *record["warnings"]]
     record["integration_errors"] = integration_errors(jobs, records)
+    if settings.compared:
+        record["events_of_files"] = _sketches(jobs, records, COMPARED)
     if region is not None:
         record["overlaps"] = overlaps(jobs, records, factors, region)
     deviations, warnings = check_morphing(job.out / EVENTS)
@@ -81,6 +85,19 @@ def _factors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) 
     return [
         float(entry.k_factor * record["n_read"] / max(totals[_averaged(entry)], 1))
         for entry, record in zip(jobs, records, strict=True)
+    ]
+
+
+def samples(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The samples of one slice and benchmark, in the order of the labels of the events, and how many events were
+    generated; None if that is not known."""
+    numbers: dict[tuple[Any, ...], int | None] = {}
+    for entry, record in zip(jobs, records, strict=True):
+        before, more = numbers.get(_averaged(entry), 0), record["n_generated"]
+        numbers[_averaged(entry)] = None if before is None or more is None else before + more
+    return [
+        {"sample": sample, "slice": part, "benchmark": benchmark, "n_generated": n}
+        for (sample, part, benchmark), n in numbers.items()
     ]
 
 
@@ -155,13 +172,19 @@ def _check_cross_sections(jobs: Sequence[AnalysedJob], records: Sequence[Mapping
 
 def _check_different(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> None:
     """:raises StepError: when files of several jobs hold the same events"""
-    event_sketch.check_different(
-        {
-            f"{file} ({entry.job})": event_sketch.read(text)
-            for entry, record in zip(jobs, records, strict=True)
-            for file, text in record.get("events_of_files", {}).items()
-        }
-    )
+    sketches = _sketches(jobs, records)
+    event_sketch.check_different({name: event_sketch.read(text) for name, text in sketches.items()})
+
+
+def _sketches(
+    jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]], most: int = event_sketch.KEPT
+) -> dict[str, str]:
+    """What tells the events of each file apart, by its name and job, in at most so many digests."""
+    return {
+        f"{file} ({entry.job})": event_sketch.shortened(text, most)
+        for entry, record in zip(jobs, records, strict=True)
+        for file, text in record.get("events_of_files", {}).items()
+    }
 
 
 def _check_benchmarks(jobs: Sequence[AnalysedJob]) -> None:

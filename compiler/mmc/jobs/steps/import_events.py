@@ -85,6 +85,7 @@ def run(job: StepJob) -> None:
         "slice": settings.slice,
         "benchmark": settings.benchmark,
         "n_events": content.n_events,
+        "n_generated": content.n_generated,
     }
     if settings.hepmc is not None:
         path = job.one(settings.hepmc)

@@ -23,7 +23,7 @@ from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.density import Density, Shape
 from mmc.jobs.statistics.scanning.minimum import Minimiser
 from mmc.jobs.statistics.scanning.outcome import Fitted
-from mmc.jobs.statistics.scanning.surface import Simulation, Surface
+from mmc.jobs.statistics.scanning.surface import Surface, expected_surface
 
 
 def run_experiments(
@@ -35,11 +35,11 @@ def run_experiments(
     :raises StepError: when too much of the cross section has negative weights
     """
     point = own.file.coordinates(settings.at)
-    simulation = Simulation.of(own)
+    reference = expected_surface(own, density)
     rates = {"": bool(own.include_xsec)} | ({"without_rate": False} if own.include_xsec == "both" else {})
     found: dict[str, list[tuple[Array, Array, bool, bool, int]]] = {}
     dofs = {}
-    for varied, data, probabilities, n in _experiments(own, simulation, point, settings, random):
+    for varied, data, probabilities, n in _experiments(own, reference, point, settings, random):
         shape = density.shape(data, probabilities) if n else Shape(lambda points, _: np.zeros(len(points)))
         if varied and shape.gain is None:
             continue
@@ -47,7 +47,7 @@ def run_experiments(
         for name, rate in rates.items():
             kind = "_".join(filter(None, [name, "with_systematics" if varied else ""]))
             dofs[kind] = own.dof(rate=rate)
-            surface = Surface(simulation, shape, float(n), rate)
+            surface = Surface(reference.simulation, shape, float(n), rate, reference)
             found.setdefault(kind, []).append((*_fit(surface, box, point), n))
     return {
         kind: Fitted(
@@ -65,14 +65,14 @@ def run_experiments(
 
 
 def _experiments(
-    own: LimitProblem, simulation: Simulation, point: Array, settings: Experiments, random: np.random.Generator
+    own: LimitProblem, reference: Surface, point: Array, settings: Experiments, random: np.random.Generator
 ) -> Iterator[tuple[bool, Events, Array, int]]:
     """Whether nuisance parameters are drawn, the different events, their fractions of all, and the number of all.
 
     Each experiment comes at nominal values, and then with drawn nuisance parameters, if the problem has them.
     """
     nature, row = nature_of(own), own.file.coefficients(point[np.newaxis])[0]
-    expected = float(row @ simulation.rates)
+    expected = float(row @ reference.simulation.rates)
     probabilities = nature.probabilities(row)
     left_out = -float(np.minimum(probabilities, 0.0).sum())
     if left_out > MOST_LEFT_OUT:
@@ -84,19 +84,24 @@ def _experiments(
     effects = effects_on_nature(own)
     own_random = random.spawn(1)[0]
 
-    def drawn(weights: Array, random: np.random.Generator) -> tuple[Events, Array, int]:
-        total = float(weights.sum())
+    # all generated events are one draw, whose number that pass is known better than the sum of these weights
+    of_all = float(reference.simulation.of_rate(row[np.newaxis])[0])
+    narrower = (of_all / float(np.square(probabilities).sum())) ** 0.5
+
+    def drawn(weights: Array, total: float, random: np.random.Generator) -> tuple[Events, Array, int]:
         n = int(random.poisson(expected * total)) if settings.events == "poisson" else round(expected)
-        counts = random.multinomial(n, weights / total)
+        counts = random.multinomial(n, weights / weights.sum())
         events = np.flatnonzero(counts)
         return Events(nature.x[events], nature.weights[events]), counts[events] / max(n, 1), n
 
     for _ in range(settings.repeat):
         weights = probabilities * random.standard_exponential(len(probabilities))
-        yield False, *drawn(weights, random)
+        total = max(1.0 + narrower * (float(weights.sum()) - 1.0), 0.0)
+        yield False, *drawn(weights, total, random)
         if effects is not None:
             nu = own_random.standard_normal(len(effects[0]))
-            yield True, *drawn(weights * np.exp(nu @ effects[0] + nu**2 @ effects[1]), own_random)
+            varied = weights * np.exp(nu @ effects[0] + nu**2 @ effects[1])
+            yield True, *drawn(varied, total * float(varied.sum() / weights.sum()), own_random)
 
 
 def _fit(surface: Surface, box: Box, point: Array) -> tuple[Array, Array, bool, bool]:

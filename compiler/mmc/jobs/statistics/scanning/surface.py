@@ -1,6 +1,7 @@
 """-2 ln L of the limits of a study as functions of the parameters: :meth:`LimitProblem.all_limits` at any point."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -8,46 +9,26 @@ import numpy as np
 from mmc.jobs.madminer.event_file import Array, EventFile, Events
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.scanning.density import Density, Shape
+from mmc.jobs.statistics.simulated import SimulatedSums, rate_share
 
-
-@dataclass(frozen=True)
-class SimulatedSums:
-    """Sums over the simulated events, from which rates and the statistical error of the simulation follow."""
-
-    rates: Array
-    """Expected events at the benchmarks, shape (benchmarks,)."""
-    sums: Array
-    """Sums of the weights of the events that make the likelihood, shape (benchmarks,)."""
-    products: Array | None
-    """Sums of the products of two weights, shape (benchmarks, benchmarks); None if limits do not include this error."""
-
-    @classmethod
-    def from_problem(cls, problem: LimitProblem) -> "SimulatedSums":
-        """The sums of a problem."""
-        template = problem.simulated.template
-        products = template.products[0] if problem.expects_simulation else None
-        return cls(problem.luminosity * problem.rate_sums, template.sums[0], products)
-
-    def per_simulated(self, coefficients: Array, n: float) -> Array:
-        """N/n for N events of data, from morphing coefficients (points, benchmarks); shape (points,)."""
-        if self.products is None:
-            return np.zeros(len(coefficients))
-        squares = np.einsum("pi,ij,pj->p", coefficients, self.products, coefficients)
-        sums = np.square(coefficients @ self.sums)
-        return np.asarray(np.divide(n * squares, sums, out=np.zeros(len(sums)), where=sums > 0.0))
+NEAR = 0.01
+"""Points next to the true point are this part of the range of a parameter away from it."""
 
 
 @dataclass(frozen=True)
 class Simulation(SimulatedSums):
-    """The same, with the file that knows the morphing."""
+    """The sums over the simulated events, with the file that knows the morphing."""
 
     file: EventFile
+    near: Array
+    """Points next to the true point and, as the last row, the true point: shape (points, parameters)."""
 
     @classmethod
     def of(cls, problem: LimitProblem) -> "Simulation":
         """The sums of a problem."""
-        sums = SimulatedSums.from_problem(problem)
-        return cls(sums.rates, sums.sums, sums.products, problem.file)
+        steps = np.diag([NEAR * (axis[-1] - axis[0]) for axis in problem.grid.axes.values()])
+        near = problem.theta_true + np.concatenate([steps, -steps, np.zeros((1, len(steps)))])
+        return cls(**vars(problem.simulated_sums), file=problem.file, near=near)
 
 
 @dataclass(frozen=True)
@@ -60,6 +41,8 @@ class Surface:
     """The number of events in the data."""
     rate: bool
     """Whether the rate is part of the likelihood."""
+    expected: "Surface | None" = None
+    """The same of expected data; None if these are they."""
 
     def minus_2_log(self, points: Array) -> Array:
         """-2 ln L at points (points, parameters), without the statistical error of the simulation; inf where no events
@@ -68,22 +51,50 @@ class Surface:
         total = self.n * self.shape.mean_log(points, coefficients)
         mu = coefficients @ self.simulation.rates
         if self.rate:
-            total = total + np.where(mu > 0.0, self.n * np.log(np.where(mu > 0.0, mu, 1.0)) - mu, -np.inf)
+            total = total + self._log_rate(mu)
         if self.shape.gain is not None:
             total = total + self.shape.gain(coefficients, self.n, mu if self.rate else None)
         return np.asarray(-2.0 * total)
 
+    def _log_rate(self, mu: Array) -> Array:
+        return np.where(mu > 0.0, self.n * np.log(np.where(mu > 0.0, mu, 1.0)) - mu, -np.inf)
+
     def widening(self, points: Array) -> Array:
-        """1 + N/n, by which -2 ln λ is divided, at points (points, parameters)."""
-        return 1.0 + self.simulation.per_simulated(self.simulation.file.coefficients(points), self.n)
+        """1 + f, by which -2 ln λ is divided, at points (points, parameters)."""
+        if self.simulation.products is None:
+            return np.ones(len(points))
+        rows = self.simulation.file.coefficients(points)
+        share = (self.expected or self).rate_share(points) if self.rate else 0.0
+        return 1.0 + self.n * self.simulation.per_event(rows, share)
+
+    def rate_share(self, points: Array) -> Array:
+        """The part of the rate in -2 ln λ of expected data, at points (points, parameters)."""
+        here, near = self._logs(points), self._near
+        of_rate, whole = np.concatenate([here, near], axis=1)
+        return rate_share(of_rate, whole, np.arange(len(whole) - 1) >= len(points))[: len(points)]
+
+    @cached_property
+    def _near(self) -> Array:
+        return self._logs(self.simulation.near)
+
+    def _logs(self, points: Array) -> Array:
+        """ln L of the rate and ln L at nominal nuisance parameters, shape (2, points)."""
+        nominal = replace(self, shape=replace(self.shape, gain=None))
+        of_rate = self._log_rate(self.simulation.file.coefficients(points) @ self.simulation.rates)
+        return np.stack([of_rate, -0.5 * nominal.minus_2_log(points)])
+
+
+def expected_surface(problem: LimitProblem, density: Density) -> Surface:
+    """The surface of expected data, with the rate."""
+    probabilities = problem.asimov_events.probabilities(problem.true_coefficients)
+    shape = density.shape(problem.asimov_events, probabilities, expected=True)
+    return Surface(Simulation.of(problem), shape, problem.n_expected, rate=True)
 
 
 def surfaces(problem: LimitProblem, density: Density) -> dict[str, Surface]:
     """The surface of each kind of limits, by the names of :meth:`LimitProblem.all_limits`."""
-    simulation = Simulation.of(problem)
-    events = problem.asimov_events
-    probabilities = events.probabilities(problem.true_coefficients)
-    data = {"": (density.shape(events, probabilities, expected=True), problem.n_expected)}
+    expected = expected_surface(problem, density)
+    data = {"": (expected.shape, expected.n)}
     if problem.observed is not None:
         observed = Events(problem.observed.values, np.zeros((len(problem.observed.values), 0)))
         data["observed"] = density.shape(observed, problem.observed.probabilities), problem.n_observed
@@ -91,7 +102,8 @@ def surfaces(problem: LimitProblem, density: Density) -> dict[str, Surface]:
     found = {}
     for (data_name, (shape, n)), (rate_name, rate) in product(data.items(), rates.items()):
         names = [data_name, rate_name]
-        found["_".join(filter(None, names))] = Surface(simulation, replace(shape, gain=None), n, rate)
+        surface = Surface(expected.simulation, replace(shape, gain=None), n, rate, expected)
+        found["_".join(filter(None, names))] = surface
         if shape.gain is not None:
-            found["_".join(filter(None, [*names, "with_systematics"]))] = Surface(simulation, shape, n, rate)
+            found["_".join(filter(None, [*names, "with_systematics"]))] = replace(surface, shape=shape)
     return found

@@ -21,6 +21,7 @@ from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.toys import MOST_LEFT_OUT, TOYS, Toys, lowest
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.jackknife import standard_error
+from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.problem import LimitProblem
 
 
@@ -29,7 +30,9 @@ def measure(evidence: Evidence) -> dict[str, Any]:
     if evidence.toys is None:
         return {"coverage": []}
     critical = evidence.limits.critical
-    return {"coverage": coverage_figures(evidence.toys, _width_error(evidence), rate=evidence.rate, critical=critical)}
+    with_rate = evidence.limits if evidence.rate and evidence.problem.include_xsec else None
+    found = coverage_figures(evidence.toys, _width_error(evidence), with_rate=with_rate, critical=critical)
+    return {"coverage": found}
 
 
 def _width_error(evidence: Evidence) -> float:
@@ -41,11 +44,9 @@ def _width_error(evidence: Evidence) -> float:
 
 
 def coverage_figures(
-    toys: Toys, width_error: float, *, rate: bool = True, critical: CriticalValues | None = None
+    toys: Toys, width_error: float, *, with_rate: Limits | None, critical: CriticalValues | None = None
 ) -> list[dict[str, Any]]:
     """For each probe and confidence level, the fraction of toys at the probe whose limit includes the probe.
-
-    The rate is part of the likelihood if the problem includes it and ``rate`` is true.
 
     ``widening`` is the factor between the critical value and that of χ²: 1 + N/n without ``critical``,
     ``non_centrality`` is the -2 ln λ of the probe on its Asimov data, ``half_step`` is its change over half a step of
@@ -54,10 +55,12 @@ def coverage_figures(
     exact ratio with this non-centrality.
 
     :param width_error: the relative error of -2 ln λ from the test events alone
+    :param with_rate: limits of expected data that include the rate; None for a likelihood without it
     :param critical: critical values from other toys; None for those of χ²
     """
     problem, population = toys.population.problem, toys.population
-    per_simulated = problem.per_simulated(problem.expected)
+    rate = with_rate is not None
+    per_simulated = problem.per_simulated(problem.expected, with_rate)
     dof = problem.limits(0.0, rate=rate).dof
     result = []
     for k, probe in enumerate(population.probes):
