@@ -66,8 +66,8 @@ declare -A cores=(
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
   [combine]=445
-  [sample]=455
-  [train]=476
+  [sample]=451
+  [train]=464
   [evaluate]=445
   [baselines]=445
 )
@@ -100,9 +100,9 @@ load() {
   all_baselines=("${folders[@]:37:3}") # what the jobs of a stage write
   fits simulate 6 192
   fits combine 11 343
-  fits train 2 45
-  fits evaluate 3 83
-  fits report 8 211
+  fits train 2 50
+  fits evaluate 3 93
+  fits report 8 226
 }
 
 # Stop if Linux cannot start the command of stage $1, which names $2 folders below $out: they have $3 bytes without $out.
