@@ -13,11 +13,14 @@ parameter, MadMiner's ``QuadraticMorphingAwareRatioEstimator`` is the same with 
 from typing import Any
 
 import torch
-from madminer.ml.parameterized_ratio import ParameterizedRatioEstimator
-from madminer.utils.ml.models.score import DenseLocalScoreModel
 
 from mmc.compiler.catalogue.methods import MORPHING_AWARE
 from mmc.errors import StepError
+from mmc.jobs.madminer import workarounds
+
+workarounds.apply_training()
+from madminer.ml.parameterized_ratio import ParameterizedRatioEstimator  # noqa: E402
+from madminer.utils.ml.models.score import DenseLocalScoreModel  # noqa: E402
 
 SMALLEST = 1e-6
 """The least q, which may be 0 at one δ."""
