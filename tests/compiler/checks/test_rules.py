@@ -186,7 +186,7 @@ def test_splits(splits: str, expected: list[str]) -> None:
         (METHOD[:-1] + ", estimator: double_parameterized_ratio}", []),
         (METHOD[:-1] + ", estimator: morphing_aware_ratio, ensemble: 3}", []),
         (METHOD[:-1] + ", estimator: morphing_aware_ratio, training: {scale_parameters: true}}", ["MMC503"]),
-        (METHOD[:-1] + ", estimator: quadratic_morphing_aware_ratio}", ["MMC521"]),
+        (METHOD[:-1] + ", estimator: quadratic_morphing_aware_ratio}", []),
         (METHOD[:-1] + ", ensemble: 1}", ["MMC106"]),
         (METHOD.replace("n: 10", "n: 10, priors: {c_LL: {gaussian: [0, 1]}}"), []),
         (METHOD.replace("n: 10", "n: 10, priors: {c_LL: {gaussian: [0.1, 1]}}"), ["MMC522"]),

@@ -89,7 +89,8 @@ def test_a_profiled_score_is_trained_and_evaluated_on_the_same_samples(study: di
         assert [name for name, job in jobs(plan, stage).items() if "nuisance_mode" in job.settings] == ["sally"]
 
 
-def test_a_ratio_learns_nuisance_parameters_from_samples_of_its_own(study: dict[str, Any]) -> None:
+def test_a_ratio_learns_nuisance_parameters_from_samples_of_its_own() -> None:
+    study = study_data("drell-yan/tiny.yaml")
     before = plan_of(study)
     study["methods"]["alices"]["nuisance_mode"] = "profile"
     plan = plan_of(study)

@@ -110,6 +110,14 @@ def test_ensembles_are_averaged_as_madminers(learning: Learning) -> None:
     assert record["ensemble"]["score_spread"] > 0.0
 
 
+def test_a_quadratic_ratio_is_one_at_its_denominator(learning: Learning) -> None:
+    samples = learning.sample("alices", samples=500, estimator=QUADRATIC, theta1={"point": {"c1": 0.3}})
+    estimator = load_estimator(learning.train("alices", samples, estimator=QUADRATIC, n_epochs=1))
+    there, elsewhere = estimator.log_ratio(np.array([[0.3], [0.9]]), np.linspace(-2.0, 2.0, 7)[:, np.newaxis])
+    assert there == pytest.approx(0.0, abs=1e-6)
+    assert np.std(elsewhere) > 0.001
+
+
 @pytest.mark.parametrize("sampling", [{}, BALANCED], ids=["one point", "several points"])
 def test_polynomials_are_normalised_by_construction(learning: Learning, sampling: Any) -> None:
     """Over the training samples, the mean density is 1 at every point, however little the network has learned."""

@@ -22,6 +22,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "unscaled": ("alices", {"scale_parameters": False}),
     "double": ("alices", {"estimator": "double_parameterized_ratio"}),
     "morphing": ("alices", {"estimator": "morphing_aware_ratio"}),
+    "quadratic": ("alices", {"estimator": "quadratic_morphing_aware_ratio"}),
     "scandal": ("scandal", {"n_mades": 2}),
     "derivatives": ("derivatives", {}),
 }

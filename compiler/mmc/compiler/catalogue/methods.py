@@ -36,8 +36,8 @@ class EstimatorType:
     """Whether it is quadratic in the parameters by construction; it then cannot depend on nuisance parameters."""
     takes_morphing_matrix: bool = False
     """Whether it needs the components and the matrix of the morphing."""
-    for_one_parameter: bool = False
-    """Whether it needs a study with a single parameter, and a denominator at 0."""
+    is_quadratic: bool = False
+    """Whether it needs weights with each parameter's square and no higher power."""
     has_dropout: bool = True
     needs_hidden_layer: bool = False
     own_hyperparameters: Mapping[str, Any] = field(default_factory=dict)
@@ -88,12 +88,13 @@ MORPHING_AWARE = EstimatorType(
 )
 QUADRATIC = EstimatorType(
     "quadratic_morphing_aware_ratio",
-    "madminer.ml.morphing_aware.QuadraticMorphingAwareRatioEstimator",
-    network="two networks a and b of x: (1 + θ a)² + (θ b)², arXiv:2007.10356",
-    denominator="`theta1` at 0, with a single parameter",
+    "mmc.jobs.madminer.quadratic_ratio.QuadraticRatioEstimator",
+    network="one network of x for a vector a and a matrix B: (1 + a·δ)² + \\|B δ\\|², δ = θ - θ1, arXiv:2007.10356",
+    denominator="`theta1`, a single point",
     scales_parameters=False,
     is_morphing_aware=True,
-    for_one_parameter=True,
+    takes_morphing_matrix=True,
+    is_quadratic=True,
 )
 SCORE_ESTIMATOR = EstimatorType(
     "score",

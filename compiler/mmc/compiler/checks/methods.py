@@ -16,7 +16,6 @@ from mmc.compiler.catalogue.methods import (
     names_of,
     names_with_score_term,
 )
-from mmc.compiler.catalogue.names import IN_BASIS
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.systematics import has_no_systematics
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
@@ -237,9 +236,9 @@ def single_points(ctx: Context) -> Iterator[Diagnostic]:
 MMC521 = Code(
     "MMC521",
     "The estimator is not possible for this study",
-    "`quadratic_morphing_aware_ratio` needs a single parameter and a denominator at 0. It and `morphing_aware_ratio` "
-    "need the morphing of the study. The autoregressive layers of likelihood methods need at least one hidden layer "
-    "each.",
+    "`quadratic_morphing_aware_ratio` needs weights with each parameter's square and no higher power. It and "
+    "`morphing_aware_ratio` need the morphing of the study. The autoregressive layers of likelihood methods need at "
+    "least one hidden layer each.",
 )
 
 
@@ -248,14 +247,10 @@ def possible_estimators(ctx: Context) -> Iterator[Diagnostic]:
     """An estimator can be built for the study's parameters, its points and its network."""
     for name, method, entry in methods_of(ctx):
         path, estimator = ("methods", name), _estimator(method, entry)
-        if estimator.for_one_parameter:
-            parameters = ctx.names("parameters") or [""]
-            if len(parameters) > 1:
-                message = f"{estimator.name} needs a single parameter; the study has {len(parameters)}"
-                yield ctx.problem(MMC521, (*path, "estimator"), message, f"use {MORPHING_AWARE.name}")
-            elif any(_coordinates(ctx, entry.get("theta1", {}))):
-                message = f"the denominator of {estimator.name} must be at 0"
-                yield ctx.problem(MMC521, (*path, "theta1"), message, "give a benchmark at 0", key=True)
+        others = [f"{key} is {power}" for key, power in _powers(ctx) if power != 2]
+        if estimator.is_quadratic and others:
+            message = f"{estimator.name} needs weights that are quadratic in each parameter; {', '.join(others)}"
+            yield ctx.problem(MMC521, (*path, "estimator"), message, f"use {MORPHING_AWARE.name}")
         if estimator.is_morphing_aware and ctx.get("morphing") == "none":
             message = f"{estimator.name} needs morphing, which `morphing: none` switches off"
             yield ctx.problem(MMC521, (*path, "estimator"), message, "remove `estimator`")
@@ -267,10 +262,13 @@ def possible_estimators(ctx: Context) -> Iterator[Diagnostic]:
                     yield ctx.problem(MMC521, at, message, "give the number of units of a layer, as in `[100]`")
 
 
-def _coordinates(ctx: Context, theta: Mapping[str, Any]) -> list[float]:
-    """The coordinates of a point, as far as they are known."""
-    point = theta.get("point", ctx.entries("benchmarks").get(theta.get("benchmark", ""), {}))
-    return [value for key, value in point.items() if key != IN_BASIS]
+def _powers(ctx: Context) -> Iterator[tuple[str, int]]:
+    """The largest powers in the weights, with the keys that give them."""
+    for name, entry in ctx.entries("parameters").items():
+        yield f"`max_power` of {name}", entry["max_power"]
+    overall = ctx.get("morphing", "max_overall_power")
+    if isinstance(overall, int):
+        yield "`morphing.max_overall_power`", overall
 
 
 def _values(entry: Mapping[str, Any], key: str) -> list[tuple[Path, Any]]:

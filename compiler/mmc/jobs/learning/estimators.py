@@ -107,9 +107,7 @@ class Network:
         result = np.empty((len(points), len(x)))
         with torch.inference_mode():
             for start, rows in self._batches(x):
-                function = self._function(rows)
-                for k, theta in enumerate(thetas):
-                    values = function(theta.expand(len(rows), -1))
+                for k, values in enumerate(self._log_ratios(thetas, rows)):
                     result[k, start : start + len(rows)] = values.cpu().numpy()
         return _finite(result)
 
@@ -127,6 +125,15 @@ class Network:
         with torch.inference_mode():
             scores = np.concatenate([self._model(rows).cpu().numpy() for _, rows in self._batches(x)])
         return _finite(scores.astype(float))
+
+    def _log_ratios(self, thetas: torch.Tensor, rows: torch.Tensor) -> Iterator[torch.Tensor]:
+        """ln r of a batch at each point."""
+        if self.kind.is_quadratic:  # the network does not depend on the point
+            yield from self._model.log_ratios(thetas, rows)
+            return
+        function = self._function(rows)
+        for theta in thetas:
+            yield function(theta.expand(len(rows), -1))
 
     def _function(self, rows: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
         """ln r of events as a function of one point, which is repeated for each event."""

@@ -21,7 +21,6 @@ from scipy.linalg import qr
 
 from mmc.compiler.catalogue.methods import (
     METHODS,
-    MORPHING_AWARE,
     POLYNOMIAL,
     RATIO,
     SCORE,
@@ -79,7 +78,7 @@ def draw_samples(path: Path, settings: SampleSettings, out: Path) -> dict[str, A
         "nuisance_parameters": list(sampler.nuisance_parameters),
     }
     if _estimator(settings).takes_morphing_matrix:
-        record["morphing"] = _morphing(sampler)
+        record["morphing"] = _morphing(sampler, _estimator(settings))
     points = _drawn_points(sampler, settings) if METHODS[settings.method].family is POLYNOMIAL else np.zeros((0, 0))
     warnings: list[str] = []
     wanted = (("train", settings.samples, settings.bootstrap), ("validation", settings.validation_samples, False))
@@ -241,7 +240,7 @@ def _estimator(settings: SampleSettings) -> EstimatorType:
     return METHODS[settings.method].family.estimator_of(settings.estimator)
 
 
-def _morphing(sampler: Any) -> dict[str, Any]:
+def _morphing(sampler: Any, estimator: EstimatorType) -> dict[str, Any]:
     """The morphing components and matrix from which a morphing-aware estimator is built.
 
     The estimator has as many functions of the observables as there are components, which are positive as the densities
@@ -250,7 +249,7 @@ def _morphing(sampler: Any) -> dict[str, Any]:
     :raises StepError: when the event file has no morphing
     """
     if sampler.morpher is None:
-        raise StepError(f"the event file has no morphing, which the estimator {MORPHING_AWARE.name} needs")
+        raise StepError(f"the event file has no morphing, which the estimator {estimator.name} needs")
     matrix = np.asarray(sampler.morpher.morphing_matrix)
     if matrix.shape[1] > matrix.shape[0]:
         powers = np.linalg.pinv(matrix)  # of the parameters at the benchmarks, shape (benchmarks, components)

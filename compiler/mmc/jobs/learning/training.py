@@ -84,6 +84,8 @@ def fit(
         estimator.components = np.array(morphing["components"])
         powers = np.prod(unit**estimator.components, axis=1)
         estimator.morphing_matrix = np.array(morphing["matrix"]) * powers[:, np.newaxis]
+    if estimator_type.is_quadratic:
+        estimator.reference = (train["theta1"][0] / unit).tolist()
     if training.get("scale_parameters"):
         _scale_validation_points(estimator, data)
     options = {name: value for name, value in training.items() if name not in network}

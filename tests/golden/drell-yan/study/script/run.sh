@@ -66,8 +66,8 @@ declare -A cores=(
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
   [combine]=445
-  [sample]=434
-  [train]=413
+  [sample]=451
+  [train]=464
   [evaluate]=445
   [baselines]=445
 )
@@ -90,19 +90,19 @@ load() {
     folders+=("$out/$stage/$job")
     ((++row))
   done <jobs.tsv
-  ((row == 43)) || die "jobs.tsv does not belong to this file: it should have 43 rows"
+  ((row == 41)) || die "jobs.tsv does not belong to this file: it should have 41 rows"
   all_generate=("${folders[@]:1:6}") # what the jobs of a stage write
   all_simulate=("${folders[@]:7:11}") # what the jobs of a stage write
   all_analyse=("${folders[@]:18:11}") # what the jobs of a stage write
   all_sample=("${folders[@]:30:2}") # what the jobs of a stage write
-  all_train=("${folders[@]:32:5}") # what the jobs of a stage write
-  all_evaluate=("${folders[@]:37:2}") # what the jobs of a stage write
-  all_baselines=("${folders[@]:39:3}") # what the jobs of a stage write
+  all_train=("${folders[@]:32:3}") # what the jobs of a stage write
+  all_evaluate=("${folders[@]:35:2}") # what the jobs of a stage write
+  all_baselines=("${folders[@]:37:3}") # what the jobs of a stage write
   fits simulate 6 192
   fits combine 11 343
-  fits train 2 45
-  fits evaluate 5 145
-  fits report 10 273
+  fits train 2 50
+  fits evaluate 3 93
+  fits report 8 226
 }
 
 # Stop if Linux cannot start the command of stage $1, which names $2 folders below $out: they have $3 bytes without $out.
