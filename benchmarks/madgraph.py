@@ -37,6 +37,8 @@ PARTONS = frozenset((21, 22, *range(1, 6), *range(-5, 0)))
 CONTENTS = {"lepton": (frozenset({11}), frozenset({-11})), "parton": (PARTONS, PARTONS)}
 
 SM, EWDIM6, SMEFT = "sm", "EWdim6", "SMEFTsim_topU3l_MwScheme_UFO-massless"
+SMEFT_WHOLE = "SMEFTsim_topU3l_MwScheme_UFO-full"
+"""With CP-odd operators, which the restriction leaves out."""
 
 
 class Case(NamedTuple):
@@ -58,6 +60,8 @@ class Case(NamedTuple):
 
 _NO_WIDTHS = {f"decay {pdg}": 0.0 for pdg in (6, 23, 24, 25)}
 """For particles in a t-channel: their width is left out there by mmc and by MadGraph since 2.8, not before."""
+
+_MASSLESS = {f"{block} {pdg}": 0.0 for block in ("mass", "yukawa") for pdg in (1, 2, 3, 4, 11, 13, 15)}
 
 ELEMENTS: Mapping[str, Case] = {
     "uu_tt": Case(SM, "u u~ > t t~"),
@@ -90,7 +94,7 @@ ELEMENTS: Mapping[str, Case] = {
     "smeft_gu_zu": Case(SMEFT, "g u > z u NP=1", operators=1.0),
     "smeft_gg_tt": Case(SMEFT, "g g > t t~ NP=1", values=_NO_WIDTHS, operators=1.0),
     "smeft_gg_gh": Case(SMEFT, "g g > g h NP=1", operators=1.0),
-    "smeft_gg_bbh": Case(SMEFT, "g g > b b~ h NP=1", operators=1.0),
+    "smeft_ee_hmumu_odd": Case(SMEFT_WHOLE, "e- e+ > h mu- mu+ NP=1", values=_MASSLESS, operators=1.0),
     "smeft_ud_udh": Case(SMEFT, "u d > u d h NP=1 QCD=0", values=_NO_WIDTHS, operators=1.0),
 }
 
@@ -99,7 +103,7 @@ CROSS_SECTIONS: Mapping[str, Case] = {
     "ee_mumu": Case(SM, "e- e+ > mu- mu+", 200.0),
     "ud_hmuv_smeft": Case(SMEFT, "u d~ > h mu+ vm QCD=0 NP=1", operators=0.1),
     "uu_ww": Case(SM, "u u~ > w+ w-", 500.0),
-    "uu_tt_decays": Case(SM, "u u~ > t t~, (t > w+ b, w+ > mu+ vm), (t~ > w- b~, w- > mu- vm~)"),
+    "ud_wh_decays": Case(SM, "u d~ > w+ h, w+ > mu+ vm, h > b b~"),
     "uu_zh_ewdim6": Case(EWDIM6, "u u~ > z h QCD=0 NP=2", operators=10.0),
     "pp_mumu": Case(SM, "p p > mu+ mu-", 13_000.0, cuts={"mmll": 60.0, "ptl": 20.0, "etal": 2.5}, hadrons=True),
     "pp_wh": Case(SM, "p p > w+ h", 13_000.0, hadrons=True),
@@ -163,6 +167,7 @@ def loaded(case: Case, program: MadGraph, card: Path) -> tuple[str, Model]:
     name, _, restriction = case.model.partition("-")
     folder = program.model(name)
     line = f"import model {folder}" + (f"-{restriction}" if restriction else "")
+    restriction = "none" if restriction == "full" else restriction
     return line, Model.load(folder, restriction=restriction or None, card=card if card.exists() else None)
 
 
