@@ -53,7 +53,7 @@ def run(job: StepJob) -> None:
     index = {sample: k for k, sample in enumerate(settings.floating)}
     labels = [index.get(sample, -1) for _, sample in used] if index else None
     combine(contents, [factor for factor, _ in used], job.out / EVENTS, labels)
-    record = event_record(job.out / EVENTS)
+    record = event_record(job.out / EVENTS, only_background=all(entry.background for entry in jobs))
     record |= {"floating": list(settings.floating)} if index else {}
     record["warnings"] = [*(text for entry in records for text in entry.get("warnings", ())), *record["warnings"]]
     record["integration_errors"] = integration_errors(jobs, records)
