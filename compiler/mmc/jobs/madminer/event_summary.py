@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmc.errors import StepError
-from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer import analysis_workarounds
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.madminer.event_rows import block_rows, width
 
@@ -27,7 +27,7 @@ def event_record(path: Path, *, only_background: bool = False) -> dict[str, Any]
     :param only_background: whether no sample of the file is a signal
     :raises StepError: when weights are not finite, or there is no signal event where there should be one
     """
-    workarounds.apply()
+    analysis_workarounds.apply()
     from madminer.analysis import DataAnalyzer
 
     data = DataAnalyzer(str(path))
