@@ -14,10 +14,10 @@ from mmc.jobs.statistics.ensemble_spread import EnsembleSpread
 from mmc.jobs.statistics.evaluation import estimated_density, evaluate_estimator, load_model
 from mmc.jobs.statistics.information import learned_information
 from mmc.jobs.statistics.limits import save_arrays
-from mmc.jobs.statistics.mixed import mixture_of
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.region_likelihood import LIKELIHOOD, RegionLikelihood
 from mmc.jobs.statistics.scanning.fitted import fitted
+from mmc.jobs.steps.mixed import mixture_of
 
 
 def run(job: StepJob) -> None:
