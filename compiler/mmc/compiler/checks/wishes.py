@@ -46,7 +46,7 @@ _MODEL = "a UFO model that travels with the study is `model: {ufo: models/X.tar.
 _NUISANCE = "write uncertainties in `systematics`, and name them in `systematics` of each sample that has them"
 _NTUPLES = (
     "mmc reads trees of ROOT, Parquet, HDF5 and npz (`events.tables`), Les Houches files with HepMC or Delphes output "
-    "(`events.samples`), or a MadMiner file (`events.file`)"
+    "(`events.samples`), or a MadMiner file (`events.file`); lists of a tree are particles with `particles: nanoaod`"
 )
 _COUNT = "the number of events is `events` of a sample, as in `events: 100_000`"
 _LUMINOSITY = "write it as `evaluation.luminosity`; several are a list, as in `[139 fb^-1, 3 ab^-1]`"
