@@ -35,10 +35,11 @@ def particles(ctx: Context) -> Iterator[Diagnostic]:
         path: Path = (*ctx.samples_path, name)
         own = particles_of(sample.get("particles"))
         yield from _attributes(ctx, (*path, "particles"), own)
-        lacking = [f"`{item}`" for item in wanted if item not in own]
+        lacking = [item for item in wanted if item not in own]
         if lacking:
             message = f"expressions use {one_of(lacking, 6)}, of which {show(name)} names no columns"
-            help_text = f"add `particles: {{{lacking[0].strip('`')}: {{pt: …, eta: …, phi: …}}}}`, or `like: nanoaod`"
+            needed = ", ".join(f"{key}: …" for key in _NEEDED.get(lacking[0], ("pt", "eta", "phi")))
+            help_text = f"add `particles: {{{lacking[0]}: {{{needed}}}}}`, or `like: nanoaod`"
             yield ctx.problem(MMC367, path, message, help_text, key=True)
         for index, entry in enumerate(sample["files"]):
             for number, text in enumerate(entry["paths"]):

@@ -36,7 +36,7 @@ def estimated_density(problem: LimitProblem, settings: EvaluateSettings, estimat
     """The likelihood of an estimator at any point."""
     if isinstance(estimator, Estimator) and settings.score is not None:
         return score_density(problem, settings, settings.score, estimator)
-    return ratio_density(problem, settings, estimator.log_ratio)
+    return ratio_density(problem, settings, estimator)
 
 
 def _share_without_density(problem: LimitProblem, estimator: Estimator | Mixture) -> Array | None:

@@ -15,6 +15,8 @@ from mmc.jobs.statistics.scanning.box import EDGE, Box
 
 Function = Callable[[Array], Array]
 """The values at points (points, parameters); shape (points,)."""
+Gradient = Callable[[Array], Array]
+"""The derivatives of a function at a point (parameters,); shape (parameters,)."""
 HIGHEST = 1e9
 """Larger values, and those that are not finite, are replaced by this one: Minuit needs finite numbers."""
 CALLS = 20_000
@@ -35,16 +37,21 @@ class Minimum:
 
 
 class Minimiser:
-    """Minimises a function in a box."""
+    """Minimises a function in a box; without its derivatives, these are differences of its values."""
 
-    def __init__(self, function: Function, box: Box) -> None:
+    def __init__(self, function: Function, box: Box, slope: Gradient | None = None) -> None:
         self.box = box
-        self._function = function
+        self._function, self._slope = function, slope
 
     def value(self, points: Array) -> Array:
         """The function with finite values at points (points, parameters)."""
         values = np.asarray(self._function(points), dtype=float)
         return np.where(np.isfinite(values), np.minimum(values, HIGHEST), HIGHEST)
+
+    def with_slope(self, point: Array) -> tuple[float, Array]:
+        """The function and its derivatives at a point."""
+        units = (point - self.box.middle) / self.box.half
+        return float(self.value(point[np.newaxis])[0]), self._gradient(units) / self.box.half
 
     def minimum(self, start: Array, fixed: Sequence[int] = ()) -> Minimum:
         """The minimum that MIGRAD finds from a start, with the parameters ``fixed`` at their values there."""
@@ -82,7 +89,9 @@ class Minimiser:
         return float(self.value(self._places(units)[np.newaxis])[0])
 
     def _gradient(self, units: Any) -> Array:
-        """The derivatives, from one evaluation of the function at all points that they need."""
+        """The derivatives, or differences from one evaluation of the function at all points that they need."""
+        if self._slope is not None:
+            return np.asarray(self.box.half * self._slope(self._places(units)))
         steps = STEP * np.eye(len(units))
         values = self.value(self._places(np.concatenate([units + steps, units - steps])))
         up, down = np.split(values, 2)

@@ -7,7 +7,9 @@ import numpy as np
 
 from mmc.jobs.madminer.event_file import Array, EventFile, Events
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.scanning.density import Density, Shape
+from mmc.jobs.statistics.scanning.density import Density
+from mmc.jobs.statistics.scanning.minimum import Gradient
+from mmc.jobs.statistics.scanning.shape import Shape
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class SimulatedSums:
         """N/n for N events of data, from morphing coefficients (points, benchmarks); shape (points,)."""
         if self.products is None:
             return np.zeros(len(coefficients))
-        squares = np.einsum("pi,ij,pj->p", coefficients, self.products, coefficients)
+        squares = ((coefficients @ self.products) * coefficients).sum(axis=1)
         sums = np.square(coefficients @ self.sums)
         return np.asarray(np.divide(n * squares, sums, out=np.zeros(len(sums)), where=sums > 0.0))
 
@@ -72,6 +74,23 @@ class Surface:
         if self.shape.gain is not None:
             total = total + self.shape.gain(coefficients, self.n, mu if self.rate else None)
         return np.asarray(-2.0 * total)
+
+    @property
+    def slope(self) -> Gradient | None:
+        """The derivatives of -2 ln L by the parameters; None if they are not known."""
+        of_shape, file = self.shape.slope, self.simulation.file
+        if of_shape is None or self.shape.gain is not None or not file.has_morphing:
+            return None
+
+        def slope(point: Array) -> Array:
+            coefficients, gradients = file.coefficients(point[np.newaxis])[0], file.gradients(point)
+            total = self.n * of_shape(point, coefficients, gradients)
+            if self.rate:
+                mu = float(coefficients @ self.simulation.rates)
+                total = total + (self.n / mu - 1.0 if mu > 0.0 else 0.0) * (gradients @ self.simulation.rates)
+            return np.asarray(-2.0 * total)
+
+        return slope
 
     def widening(self, points: Array) -> Array:
         """1 + N/n, by which -2 ln λ is divided, at points (points, parameters)."""
