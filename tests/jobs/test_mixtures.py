@@ -1,18 +1,15 @@
 """Ratios of several groups together, for densities that are known."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from mmc.cli.study_file import read
-from mmc.compiler.settings.encoding import to_json
 from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.learning.mixtures import Component, Factor, Mixture
 from scipy.stats import norm
 
-from tests.jobs.physics import Folder
+from tests.jobs.stages import Outputs, run_stages
 
 pytestmark = pytest.mark.engine
 SLOPE = 0.8
@@ -48,7 +45,6 @@ mixtures:
   mixed: {of: {signal: [alices, over_background], background: reference}, calibration: normalisation}
 evaluation: {luminosity: 500 pb^-1, grid: {c: {points: 21}}}
 """
-NEEDED = ("configure", "analyse", "combine", "sample", "train", "evaluate")
 
 
 def rates(c: np.ndarray) -> np.ndarray:
@@ -99,7 +95,7 @@ def test_exact_ratios_of_the_groups_give_the_exact_ratio_of_the_mixture() -> Non
 
 
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Outputs:
     """The outputs of the jobs of the study up to the limits of the mixture."""
     path = tmp_path_factory.mktemp("mixture")
     random = np.random.default_rng(1)
@@ -110,20 +106,10 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], P
         weights = {b: (1.0 + c * slope * x) ** 2 for b, c in (("sm", 0.0), ("plus", 1.0), ("minus", -1.0))}
         np.savez(path / f"{name}.npz", x=x, **weights)
     (path / "study.yaml").write_text(STUDY)
-    plan = read(str(path / "study.yaml")).plan()
-    folder, made = Folder(path), {}
-    for stage in (plan.stage(name) for name in NEEDED):
-        files = {file.name: path / file.path.name for file in stage.files}
-        for job in stage.jobs:
-            if (stage.name, job.name) == ("evaluate", "alices"):
-                continue
-            inputs = {item.name: [made[key] for key in made if key[0] == item.stage] for item in stage.inputs}
-            settings = {**to_json(stage.settings), **job.settings}
-            made[stage.name, job.name] = folder.run(stage.name, job.name, settings, seed=job.seed, **inputs, **files)
-    return made
+    return run_stages(path / "study.yaml", "evaluate", leave_out=[("evaluate", "alices")])
 
 
-def test_samples_of_two_groups_are_those_of_the_groups(outputs: dict[tuple[str, str], Path]) -> None:
+def test_samples_of_two_groups_are_those_of_the_groups(outputs: Outputs) -> None:
     folder = outputs["sample", "over_background"] / "train"
     x, y = (np.load(folder / f"{name}.npy")[:, 0] for name in ("x", "y"))
     assert len(x) == 10_000
@@ -132,7 +118,7 @@ def test_samples_of_two_groups_are_those_of_the_groups(outputs: dict[tuple[str, 
         assert x[y == label].std() == pytest.approx(width, abs=0.06)
 
 
-def test_limits_of_a_mixture_follow_from_the_ratios_that_were_learned(outputs: dict[tuple[str, str], Path]) -> None:
+def test_limits_of_a_mixture_follow_from_the_ratios_that_were_learned(outputs: Outputs) -> None:
     """Rate and shape of 500 events at c = 0, by numerical integration over x."""
     signal, over = (load_estimator(outputs["train", name], np.zeros(1)) for name in ("alices", "over_background"))
     c, x = np.linspace(-1.0, 1.0, 21), np.linspace(-8.0, 10.0, 2001)

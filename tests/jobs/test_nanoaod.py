@@ -8,12 +8,10 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
-from mmc.cli.study_file import read
-from mmc.compiler.settings.encoding import to_json
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_rows import rows_of
 
-from tests.jobs.physics import Folder
+from tests.jobs.stages import run_stages
 
 pytestmark = pytest.mark.engine
 STUDY = """
@@ -105,15 +103,7 @@ def analyse(path: Path, columns: dict[str, Any]) -> Path:
     with uproot.recreate(path / "wh.root") as file:
         file["Events"] = columns
     (path / "study.yaml").write_text(STUDY)
-    plan = read(str(path / "study.yaml")).plan()
-    folder, made = Folder(path), {}
-    for stage in (plan.stage(name) for name in ("configure", "analyse")):
-        (job,) = stage.jobs
-        files = {file.name: path / file.path.name for file in stage.files}
-        settings = {**to_json(stage.settings), **job.settings}
-        inputs = {item.name: made[item.stage] for item in stage.inputs}
-        made[stage.name] = folder.run(stage.name, job.name, settings, seed=job.seed, **inputs, **files)
-    return made["analyse"]
+    return run_stages(path / "study.yaml", "analyse")["analyse", "wh.sm.0"]
 
 
 def test_observables_are_those_of_a_loop(tmp_path: Path) -> None:

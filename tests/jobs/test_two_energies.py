@@ -4,10 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mmc.cli.study_file import read
-from mmc.compiler.settings.encoding import to_json
 
-from tests.jobs.physics import Folder
+from tests.jobs.stages import run_stages
 
 pytestmark = pytest.mark.engine
 STUDY = """
@@ -36,15 +34,7 @@ def test_rates_at_two_energies_are_combined(tmp_path: Path) -> None:
         columns = {b: np.full(N_EVENTS, (1.0 + slope * c) ** 2) for b, c in (("sm", 0), ("plus", 1), ("minus", -1))}
         np.savez(tmp_path / f"{name}.npz", x=np.random.default_rng(1).normal(size=N_EVENTS) + slope, **columns)
     (tmp_path / "study.yaml").write_text(STUDY)
-    folder, made = Folder(tmp_path), {}
-    for stage in read(str(tmp_path / "study.yaml")).plan().stages:
-        if stage.name == "report":
-            break
-        files = {file.name: tmp_path / file.path.name for file in stage.files}
-        for job in stage.jobs:
-            inputs = {item.name: [made[key] for key in made if key[0] == item.stage] for item in stage.inputs}
-            settings = {**to_json(stage.settings), **job.settings}
-            made[stage.name, job.name] = folder.run(stage.name, job.name, settings, seed=job.seed, **inputs, **files)
+    made = run_stages(tmp_path / "study.yaml", "combinations")
     (found,) = [path for (stage, _), path in made.items() if stage == "combinations"]
     c, known = np.linspace(-1.0, 1.0, 21), np.zeros(21)
     for name, slope in SLOPES.items():
