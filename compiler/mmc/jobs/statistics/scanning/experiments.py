@@ -103,7 +103,7 @@ def _experiments(
 def _fit(surface: Surface, box: Box, point: Array) -> tuple[Array, Array, bool, bool]:
     """The best fit, -2 ln λ of the point and of each of its coordinates, and whether the fit converged and is at an end
     of a range."""
-    minimiser = Minimiser(surface.minus_2_log, box, surface.slope)
+    minimiser = Minimiser(surface.minus_2_log, box, surface.slope).curved(point)
     best = minimiser.minimum(point)
     distances = [(float(minimiser.value(point[np.newaxis])[0]) - best.value, point)]
     for k in range(len(point) if len(point) > 1 else 0):

@@ -36,7 +36,7 @@ class Fitter:
 
     def fit(self, starts: Sequence[Array]) -> Fit:
         """The best fit that is found from some points and from points all over the ranges."""
-        found = [self._raw.minimum(start) for start in [*starts, *self._box.spread(STARTS)]]
+        found = [self._raw.curved(start).minimum(start) for start in [*starts, *self._box.spread(STARTS)]]
         deepest = sorted(found, key=lambda minimum: (minimum.value, not minimum.converged))
         distinct: list[Minimum] = []
         for minimum in deepest:
@@ -64,7 +64,7 @@ class Fitter:
 
     def relative(self, fit: Fit) -> Minimiser:
         """Minimises -2 ln λ, which is 0 at the best fit, divided by 1 + N/n."""
-        return self._relative(fit.value)
+        return self._relative(fit.value).curved(fit.best)
 
     def _relative(self, best: float) -> Minimiser:
         def relative(points: Array) -> Array:
@@ -85,7 +85,7 @@ class Fitter:
 
     def _errors(self, best: Minimum) -> tuple[Array | None, dict[str, list[Interval]]]:
         """The covariance, and the intervals of MINOS by confidence level."""
-        minuit = self._relative(best.value).minuit(best.point)
+        minuit = self._relative(best.value).curved(best.point).minuit(best.point)
         minuit.migrad()
         minuit.hesse()
         if not minuit.valid or minuit.covariance is None:
