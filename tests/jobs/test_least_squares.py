@@ -4,6 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from mmc.jobs.learning.estimators import load_estimator
+from mmc.jobs.madminer.event_file import Events
+from mmc.jobs.statistics.scanning.density import RatioDensity
+from mmc.jobs.statistics.scanning.polynomial import PolynomialDensity
 from scipy.stats import norm
 
 from tests.jobs.stages import Outputs, run_stages
@@ -77,3 +81,22 @@ def test_the_weights_at_a_benchmark_that_is_not_needed_are_fitted(outputs: Outpu
     """The weights are exactly of second order, so the fit has no deviations."""
     record = json.loads((outputs["combine", "combine"] / "events.json").read_text())
     assert all(abs(value) < 1e-6 for value in record.get("morphing_deviations", {}).values())
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+def test_the_likelihood_of_derivatives_is_that_of_their_ratio(outputs: Outputs, normalised: bool) -> None:
+    """For data that normalise the ratio, and for others; the derivatives are those of differences."""
+    estimator = load_estimator(outputs["train", "derivatives"], np.zeros(1))
+    random = np.random.default_rng(5)
+    x, other = random.normal(size=(300, 1)), random.normal(size=(200, 1))
+    p, q = random.dirichlet(np.ones(300)), random.dirichlet(np.ones(200))
+    points, nothing = np.linspace(-0.5, 0.5, 5)[:, np.newaxis], np.zeros((5, 0))
+    for means in ((x, p), (other, q)) if normalised else (None,):
+        found = PolynomialDensity(estimator, means).shape(Events(x, np.zeros((300, 0))), p, expected=True)
+        known = RatioDensity(estimator.log_ratio, means).shape(Events(x, np.zeros((300, 0))), p, expected=True)
+        np.testing.assert_allclose(found.mean_log(points, nothing), known.mean_log(points, nothing), atol=1e-6)
+        assert found.slope is not None
+        near = np.array([[0.299], [0.301]])
+        low, high = found.mean_log(near, nothing[:2])
+        slope = found.slope(np.array([0.3]), nothing[0], nothing[:1])
+        np.testing.assert_allclose(slope, (high - low) / 0.002, rtol=1e-3, atol=1e-5)
