@@ -49,6 +49,10 @@ def over(ctx: Context) -> Iterator[Diagnostic]:
                 entry.get("nuisance_mode") == "profile",
                 "remove `nuisance_mode`",
             ),
+            "the closure tests and limits of a tuning are those of one group": (
+                entry.get("tuning", {}).get("criterion", "validation_loss") != "validation_loss",
+                "write `criterion: validation_loss`",
+            ),
             "no mixture names the method, so nobody uses it": (
                 ctx.sound("mixtures") and name not in named,
                 f"add `mixtures: {{all_samples: {{of: {{{_group(ctx, entry)}: {name}, …}}}}}}`",

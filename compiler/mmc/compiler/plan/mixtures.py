@@ -13,8 +13,9 @@ from mmc.compiler.study.model import Method, Mixture, Study
 def mixture_settings(study: Study, source: EventSource, limits: LimitSettings, mixture: Mixture) -> EvaluateSettings:
     """The settings for the evaluation of a mixture."""
     methods = {method.name: method for method in study.methods}
+    tuned = any(method.tuning is not None for method in study.methods)  # then all models come from `tune`
     components = tuple(
-        MixtureComponent(group=slug(group), factors=tuple(_factor(methods[name]) for name in of))
+        MixtureComponent(group=slug(group), factors=tuple(_factor(methods[name], tuned=tuned) for name in of))
         for group, of in mixture.of.items()
     )
     reference = next(component.factors[-1].theta1 for component in components if component.factors)
@@ -33,8 +34,7 @@ def mixture_settings(study: Study, source: EventSource, limits: LimitSettings, m
     )
 
 
-def _factor(method: Method) -> MixtureFactor:
-    tuned = method.tuning is not None
+def _factor(method: Method, *, tuned: bool) -> MixtureFactor:
     names = [method.identity] if tuned else Estimator(method, method.identity, {}).members
     assert isinstance(method.theta1, AtBenchmark | AtPoint), "the checks make sure that the denominator is one point"
     return MixtureFactor(

@@ -53,13 +53,13 @@ def _trained(method: Method, seed: int) -> Iterator[Estimator]:
 
 
 def evaluated_estimators(study: Study) -> Iterator[Estimator]:
-    """Every estimator that is evaluated: all trained estimators of a method, or the one that its tuning chooses.
+    """Every estimator that is evaluated; a ratio of one group over another has no limits of its own."""
+    return (estimator for estimator in final_estimators(study) if estimator.method.over is None)
 
-    A ratio of one group over another has no limits of its own.
-    """
+
+def final_estimators(study: Study) -> Iterator[Estimator]:
+    """All trained estimators of each method, or the one that its tuning chooses."""
     for method in study.methods:
-        if method.over is not None:
-            continue
         if method.tuning is not None:
             yield Estimator(method, method.identity, {})
         else:
