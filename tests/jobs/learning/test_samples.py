@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mmc.compiler.catalogue.methods import METHODS
 from mmc.errors import StepError
-from mmc.jobs.learning.samples import repair
+from mmc.jobs.learning.sample_checks import repair
 
 
 def test_negative_ratios_count_as_zero_and_undefined_ones_are_refused() -> None:

@@ -116,7 +116,7 @@ def test_weights_of_uncertainties_and_at_the_own_benchmark_only(folder: Folder) 
         ({"w": W * (X > 0)}, {"weight": "up", "weights": {"sm": "w", "ll": "w_ll"}}, "has weight 0 at the benchmark"),
         ({"lr": W[:5]}, {}, "the columns of bad.npz have different lengths: 'x' has 60 events, and 'lr' has 5"),
         ({key: np.tile(v[:30], 2) for key, v in {"x": X, "y": Y, "w_ll": W, "lr": W}.items()}, {}, "are copies of"),
-        ({}, {"cuts": [{"definition": "j[0].pt > 1", "required": False}]}, "tables have no 'j'"),
+        ({}, {"cuts": [{"definition": "j[0].pt > 1", "required": False}]}, "the name 'j' is not known"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(

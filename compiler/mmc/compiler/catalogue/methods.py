@@ -266,6 +266,8 @@ METHODS: Mapping[str, LearningMethod] = {
     )
 }
 """All methods by name."""
+MIXTURE = "mixture"
+"""What results call a ratio of several processes, which no network has learned as a whole."""
 SUGGESTED = METHODS["alices"]
 """The method that messages propose if a study names no method."""
 

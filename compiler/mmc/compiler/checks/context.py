@@ -145,7 +145,7 @@ class Context:
     def reader(self) -> str:
         """The reader of events, one of :data:`mmc.compiler.expressions.vocabulary.READERS`."""
         if self.origin is TABLES:
-            return "table"
+            return "particles" if any("particles" in sample for sample in self.samples.values()) else "table"
         detector = self.data.get("detector")
         uses_delphes = isinstance(detector, dict) and detector.get("simulation") == "delphes"
         return "delphes" if uses_delphes else "lhe"

@@ -30,7 +30,8 @@ def methods_of(ctx: Context) -> Iterator[tuple[str, LearningMethod, Mapping[str,
             yield name, method, entry
 
 
-def _estimator(method: LearningMethod, entry: Mapping[str, Any]) -> EstimatorType:
+def estimator_of(method: LearningMethod, entry: Mapping[str, Any]) -> EstimatorType:
+    """The type of estimator of an entry."""
     return method.family.estimator_of(entry.get("estimator"))
 
 
@@ -105,7 +106,7 @@ def foreign_settings(ctx: Context) -> Iterator[Diagnostic]:
         if method.family is not SCORE and "score_bins" in entry:
             message = f"`score_bins` has no effect: {method.name} has no score"
             yield ctx.problem(MMC503, (*path, "score_bins"), message, "remove it", key=True)
-        estimator = _estimator(method, entry)
+        estimator = estimator_of(method, entry)
         if entry.get("nuisance_mode") == "profile" and not estimator.can_learn_nuisance:
             message = (
                 f"`nuisance_mode` has no effect: a {estimator.name} estimator depends on the parameters of the study "
@@ -159,7 +160,7 @@ def score_bins(ctx: Context) -> Iterator[Diagnostic]:
 
 def _unused(method: LearningMethod, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The hyperparameters that a method does not use, each with the reason."""
-    training, scan, estimator = entry["training"], entry["scan"], _estimator(method, entry)
+    training, scan, estimator = entry["training"], entry["scan"], estimator_of(method, entry)
 
     def values(key: str) -> list[Any]:
         scanned: list[Any] = scan.get(f"training.{key}", [training[key]])
@@ -221,7 +222,7 @@ MMC520 = Code(
 def single_points(ctx: Context) -> Iterator[Diagnostic]:
     """Reference points are single points, unless the estimator depends on them."""
     for name, method, entry in methods_of(ctx):
-        if _estimator(method, entry).varies_with_denominator:
+        if estimator_of(method, entry).varies_with_denominator:
             continue
         for key in (point for point in method.family.points if point not in method.family.varied):
             kind = next(iter(entry.get(key, ())), "point")
@@ -246,7 +247,7 @@ MMC521 = Code(
 def possible_estimators(ctx: Context) -> Iterator[Diagnostic]:
     """An estimator can be built for the study's parameters, its points and its network."""
     for name, method, entry in methods_of(ctx):
-        path, estimator = ("methods", name), _estimator(method, entry)
+        path, estimator = ("methods", name), estimator_of(method, entry)
         others = [f"{key} is {power}" for key, power in _powers(ctx) if power != 2]
         if estimator.is_quadratic and others:
             message = f"{estimator.name} needs weights that are quadratic in each parameter; {', '.join(others)}"
@@ -269,6 +270,12 @@ def _powers(ctx: Context) -> Iterator[tuple[str, int]]:
     overall = ctx.get("morphing", "max_overall_power")
     if isinstance(overall, int):
         yield "`morphing.max_overall_power`", overall
+
+
+def coordinates(ctx: Context, theta: Mapping[str, Any]) -> list[float]:
+    """The coordinates of a point, as far as they are known."""
+    point = theta.get("point", ctx.entries("benchmarks").get(theta.get("benchmark", ""), {}))
+    return [value for key, value in point.items() if key != IN_BASIS]
 
 
 def _values(entry: Mapping[str, Any], key: str) -> list[tuple[Path, Any]]:

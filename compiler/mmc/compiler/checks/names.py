@@ -21,6 +21,7 @@ _SECTIONS: tuple[tuple[Path, bool], ...] = (
     (("groups",), True),
     (("regions",), True),
     (("methods",), True),
+    (("mixtures",), True),
     (("evaluation", "baselines", "histograms"), True),
 )
 """Sections of names, each with whether jobs, and so files, are named after them."""

@@ -105,20 +105,26 @@ MMC219 = Code(
 
 @rule(MMC216, MMC219, MMC305)
 def groups(ctx: Context) -> Iterator[Diagnostic]:
-    """Groups and regions contain samples of the study, at least one signal each, and every sample is in one of them."""
+    """Groups and regions contain samples of the study, and every sample is in one of them.
+
+    There is a signal in each, except in groups from which only mixtures learn.
+    """
     if not ctx.reads_particles or not ctx.sound(*ctx.samples_path):
         return
     samples, word = ctx.samples, "group" if "groups" in ctx.data else "region"
     said: dict[Path, Any] = {("groups", name): members for name, members in ctx.entries("groups").items()}
     said |= {("regions", name, "samples"): entry["samples"] for name, entry in ctx.entries("regions").items()}
     every = {path: list(samples) if members == "all" else members for path, members in said.items()}
+    mixed = {("groups", name) for entry in ctx.entries("mixtures").values() for name in entry.get("of", ())}
+    learned = {("groups", entry.get("group")) for entry in ctx.entries("methods").values() if "over" not in entry}
     for path, members in every.items():
         for index, member in enumerate(members):
             if member not in samples:
                 help_text = suggestion(member, samples, lambda: f"there are {one_of(samples)}")
                 message = f"the study has no sample {show(member)}"
                 yield ctx.problem(MMC216, (*path, index), message, help_text)
-        if all(member in samples and samples[member]["background"] for member in members):
+        is_learned = path in learned or path not in mixed
+        if is_learned and all(member in samples and samples[member]["background"] for member in members):
             message = f"all samples of the {word} {show(path[1])} are backgrounds"
             help_text = "add a sample that depends on the parameters"
             yield ctx.problem(MMC305, path[:2], message, help_text, key=True)

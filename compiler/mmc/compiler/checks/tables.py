@@ -238,7 +238,8 @@ def without_effect(ctx: Context) -> Iterator[Diagnostic]:
     """The study sets nothing for which tables have no particles."""
     if ctx.origin is not TABLES:
         return
-    for section in ("detector", "default_observables", "objects"):
+    columns_only = ("objects",) if ctx.reader == "table" else ()
+    for section in ("detector", "default_observables", *columns_only):
         if ctx.given(section):
             message = f"`{section}` has no effect: tables have columns, not particles"
             yield ctx.problem(MMC311, (section,), message, "remove it", key=True)

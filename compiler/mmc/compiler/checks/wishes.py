@@ -19,7 +19,10 @@ _REWEIGHTED = (
 )
 _REGIONS = "select the events of each region in `regions`, by name, as in `regions: {high: {cuts: [m_ll > 800]}}`"
 _COMBINED = "regions are combined in `combinations`, as in `combinations: {both: {of: [low, high]}}`"
-_MIXTURE = "mmc learns the ratio of all samples together: name them in a region or group, `samples: [signal, top]`"
+_MIXTURE = (
+    "mmc learns the ratio of all samples of a group together; `mixtures` builds one from the ratios of several groups, "
+    "`mixtures: {all_samples: {of: {signal: [alices, carl], background: reference}}}`"
+)
 _SETUP = (
     "a study replaces MadMiner's setup file by `parameters` and `benchmarks`; `events.file` reads an event file; a "
     "command that sets up the jobs is `execution.setup`"
@@ -43,7 +46,7 @@ _MODEL = "a UFO model that travels with the study is `model: {ufo: models/X.tar.
 _NUISANCE = "write uncertainties in `systematics`, and name them in `systematics` of each sample that has them"
 _NTUPLES = (
     "mmc reads trees of ROOT, Parquet, HDF5 and npz (`events.tables`), Les Houches files with HepMC or Delphes output "
-    "(`events.samples`), or a MadMiner file (`events.file`)"
+    "(`events.samples`), or a MadMiner file (`events.file`); lists of a tree are particles with `particles: nanoaod`"
 )
 _COUNT = "the number of events is `events` of a sample, as in `events: 100_000`"
 _LUMINOSITY = "write it as `evaluation.luminosity`; several are a list, as in `[139 fb^-1, 3 ab^-1]`"
@@ -70,7 +73,7 @@ WISHES: Mapping[str, str] = {
     **dict.fromkeys(("reweight", "reweighting", "reweight_card"), _REWEIGHTED),
     **dict.fromkeys(("region", "channel", "channels", "category", "categories"), _REGIONS),
     **dict.fromkeys(("combination", "combine"), _COMBINED),
-    "mixture": _MIXTURE,
+    **dict.fromkeys(("mixture", "mixed", "decomposition"), _MIXTURE),
     **dict.fromkeys(("setup", "setup_file", "madminer"), _SETUP),
     **dict.fromkeys(("object", "particles"), _OBJECTS),
     **dict.fromkeys(("variables", "inputs"), _VARIABLES),

@@ -31,6 +31,7 @@ _READS = {
     "lhe": "the reader of Les Houches files",
     "delphes": "the reader of Delphes files",
     "table": "a table",
+    "particles": "a table",
 }
 
 

@@ -43,8 +43,10 @@ READERS = {
     "lhe": (*LISTS, *SINGLES),
     "delphes": ("e", "mu", "j", "a", "l", *SINGLES),
     "table": (),
+    "particles": ("e", "mu", "tau", "j", "a", "l", "met"),
 }
-"""The objects of each reader; an object has the same kind in all readers. A detector reconstructs taus as jets."""
+"""The objects of each reader; an object has the same kind in all readers. A detector reconstructs taus as jets.
+`particles` are those of tables, as far as a sample names their columns."""
 CONSTANTS = {"pi": 3.141592653589793}
 
 MATH = {

@@ -34,8 +34,12 @@ def groups_of_baselines(study: Study, source: EventSource) -> tuple[str | None, 
 
 
 def _learned(study: Study, source: EventSource) -> tuple[str | None, ...]:
-    """The groups from which methods learn, or the first group."""
-    return tuple(dict.fromkeys(map(source.of, study.methods))) or (source.groups or (None,))[:1]
+    """The groups in which estimators are evaluated, or the first group."""
+    evaluated = [*(source.of(method) for method in study.methods if method.over is None)]
+    return (
+        tuple(dict.fromkeys([*evaluated, *(mixture.group for mixture in study.mixtures)]))
+        or (source.groups or (None,))[:1]
+    )
 
 
 def is_in(study: Study, source: EventSource, asked: AskedBaseline, group: str | None) -> bool:

@@ -8,6 +8,7 @@ from mmc.compiler.catalogue.stages import BASELINES_STAGE, EVALUATE, TRAIN, TUNE
 from mmc.compiler.plan.builder import Builder, Draft, slug
 from mmc.compiler.plan.combinations import combined, groups_of_baselines, is_in
 from mmc.compiler.plan.event_source import EventSource
+from mmc.compiler.plan.mixtures import mixture_settings
 from mmc.compiler.plan.model import FileInput, Flow, Input
 from mmc.compiler.plan.training import Estimator, evaluated_estimators
 from mmc.compiler.settings.baselines import BaselineSettings, FisherSettings, HistogramSettings
@@ -52,8 +53,16 @@ def add_evaluate(
         own = replace(own, members=jobs) if len(jobs) > 1 else own
         draft = Draft(estimator.identity, own, needs, estimator.label, files=_files(study, own))
         drafts += [draft, *_at_more_luminosities(study, draft, own, estimator.method.region)]
+    for mixture in study.mixtures:
+        own = mixture_settings(study, source, limits, mixture)
+        learned = [job for component in own.mixture for factor in component.factors for job in factor.models]
+        groups = [source.job(group) for group in (mixture.group, *mixture.of)]
+        needs = (*groups, *((models, job) for job in dict.fromkeys(learned)))
+        draft = Draft((mixture.name,), own, needs, mixture.name, files=_files(study, own))
+        drafts += [draft, *_at_more_luminosities(study, draft, own, None)]
     ensembles = not tuned and any(method.ensemble > 1 for method in study.methods)
-    one_each = not ensembles and (study.evaluation is None or not study.evaluation.more_luminosities_pb)
+    alone = not ensembles and not study.mixtures and all(method.over is None for method in study.methods)
+    one_each = alone and (study.evaluation is None or not study.evaluation.more_luminosities_pb)
     builder.add(
         "evaluate",
         drafts,

@@ -219,6 +219,17 @@ def add_analyse(
     builder.add("analyse", drafts, summary=summary, inputs=inputs, files=files.inputs, scattered=True)
 
 
+def expressions(study: Study) -> tuple[str, ...]:
+    """All expressions of a study over the particles of its events."""
+    cuts = [*study.reading.cuts, *(cut for region in study.regions.values() for cut in region.cuts)]
+    return (
+        *(o.definition for o in study.observables if o.definition is not None),
+        *study.reading.names.values(),
+        *(cut.definition for cut in cuts),
+        *(efficiency.definition for efficiency in study.reading.efficiencies),
+    )
+
+
 def without_definition(study: Study) -> tuple[str, ...]:
     """The observables that are columns."""
     return tuple(o.name for o in study.observables if o.definition is None)

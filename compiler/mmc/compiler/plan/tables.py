@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
+from mmc.compiler.catalogue.particles import used
 from mmc.compiler.plan.builder import Builder, Draft
 from mmc.compiler.plan.files import StageFiles
 from mmc.compiler.plan.physics import (
@@ -11,6 +12,7 @@ from mmc.compiler.plan.physics import (
     EventJob,
     add_combine,
     add_configure,
+    expressions,
     observable_definitions,
     selections,
     uncertainties,
@@ -24,6 +26,7 @@ from mmc.compiler.study.tables import EventTables
 def plan(builder: Builder, study: Study, source: EventTables, file_digests: Mapping[str, str]) -> None:
     """Add one job for each entry of `files`; each reads its tables."""
     add_configure(builder, study)
+    said = expressions(study)
     event_jobs, drafts, files = [], [], StageFiles(file_digests)
     for sample in source.samples:
         parts: Counter[tuple[str | None, str]] = Counter()
@@ -44,6 +47,7 @@ def plan(builder: Builder, study: Study, source: EventTables, file_digests: Mapp
                 tables=tuple(files.name(path) for path in entry.paths),
                 tree=sample.tree,
                 columns=source.columns_of(sample, without_definition(study)),
+                particles={name: sample.particles[name] for name in used(sample.particles, said)},
                 weight=sample.weight,
                 weights=sample.weights,
                 only_sampled=sample.only_sampled,

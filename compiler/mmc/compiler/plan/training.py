@@ -53,7 +53,12 @@ def _trained(method: Method, seed: int) -> Iterator[Estimator]:
 
 
 def evaluated_estimators(study: Study) -> Iterator[Estimator]:
-    """Every estimator that is evaluated: all trained estimators of a method, or the one that its tuning chooses."""
+    """Every estimator that is evaluated; a ratio of one group over another has no limits of its own."""
+    return (estimator for estimator in final_estimators(study) if estimator.method.over is None)
+
+
+def final_estimators(study: Study) -> Iterator[Estimator]:
+    """All trained estimators of each method, or the one that its tuning chooses."""
     for method in study.methods:
         if method.tuning is not None:
             yield Estimator(method, method.identity, {})
@@ -69,7 +74,7 @@ def add_sample(builder: Builder, study: Study, source: EventSource, file_digests
         Draft(
             names,
             replace(_sample_settings(study, source, method), simulated=simulated[method.name]),
-            (source.job(source.of(method)),),
+            (source.job(source.of(method)), *(() if method.over is None else (source.job(method.over),))),
             ", ".join(names),
             method.samples,
             size=sizes.sampled(method, sizes.n_observables(study), len(study.parameters)),
@@ -139,6 +144,7 @@ def _sample_settings(study: Study, source: EventSource, method: Method) -> Sampl
         features=method.features,
         bootstrap=method.bootstrap,
         group=source.name_of(source.of(method)),
+        over=source.name_of(method.over),
     )
 
 

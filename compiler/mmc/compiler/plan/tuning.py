@@ -6,7 +6,7 @@ from mmc.compiler.plan.builder import Builder, Draft, slug
 from mmc.compiler.plan.evaluation import evaluate_settings
 from mmc.compiler.plan.event_source import EventSource
 from mmc.compiler.plan.model import Flow, Input
-from mmc.compiler.plan.training import Estimator, evaluated_estimators, train_settings, trained_estimators
+from mmc.compiler.plan.training import Estimator, final_estimators, train_settings, trained_estimators
 from mmc.compiler.settings.limits import LimitSettings
 from mmc.compiler.settings.tuning import ChoiceSettings, OptunaSettings, TuneSettings, ValueList, ValueRange
 from mmc.compiler.study.model import Method, Study
@@ -19,7 +19,7 @@ def add_tune(builder: Builder, study: Study, limits: LimitSettings | None, sourc
     :param limits: the settings of limits for criteria other than the loss; None without an evaluation
     """
     drafts = []
-    for estimator in evaluated_estimators(study):
+    for estimator in final_estimators(study):
         method, tuning = estimator.method, estimator.method.tuning
         if tuning is None:
             trained, label, choice = [estimator], f"{estimator.label}, as trained", None

@@ -31,13 +31,35 @@ class ScoreSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MixtureFactor:
+    """A trained ratio of the density of a group."""
+
+    models: tuple[str, ...]
+    """The jobs of ``train`` or ``tune`` with its networks."""
+    theta1: SinglePoint
+    """The point of its denominator."""
+    theta0: SinglePoint | None = None
+    """The only point of its numerator; None if it varies."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixtureComponent:
+    """The ratio of the density of a group to the density that is the denominator of all groups of a mixture."""
+
+    group: str
+    factors: tuple[MixtureFactor, ...] = ()
+    """The ratios that are multiplied; empty for the group whose density is the denominator."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluateSettings(OfRegion):
     """The limits and closure tests of one estimator."""
 
     limits: LimitSettings = field(metadata={**SHARED, **INLINE})
     method_name: str
     method: str
-    train_job: str
+    train_job: str | None
+    """None for a mixture."""
     theta: AnyPoints | None
     """The points at which score and likelihood methods were trained."""
     theta1: AnyPoints | None
@@ -63,6 +85,8 @@ class EvaluateSettings(OfRegion):
     """Whether the members have bootstrap samples, so that they differ by the statistical error of the training too."""
     training_error: bool = False
     """Whether limits include the error of the training."""
+    mixture: tuple[MixtureComponent, ...] = ()
+    """The groups of a mixture; empty for a single estimator."""
 
     @property
     def reference(self) -> SinglePoint:

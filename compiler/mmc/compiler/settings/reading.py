@@ -162,6 +162,40 @@ class DelphesAnalyseSettings(AnalyseSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TagColumn:
+    """A tag of particles."""
+
+    column: str
+    above: float | None = None
+    """The working point of a discriminator; None if the column is not 0 for tagged particles."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParticleColumns:
+    """The columns of a list of particles."""
+
+    pt: str
+    eta: str | None = None
+    """None for missing momentum."""
+    phi: str
+    mass: str | None = None
+    """None for the mass of the particle."""
+    e: str | None = None
+    """The energy, instead of the mass."""
+    charge: str | None = None
+    """None for neutral particles and jets."""
+    b_tag: TagColumn | None = None
+    tau_tag: TagColumn | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns with a number for each particle."""
+        tags = (tag.column for tag in (self.b_tag, self.tau_tag) if tag is not None)
+        own = (self.pt, self.eta, self.phi, self.mass, self.e, self.charge)
+        return (*(text for text in own if text is not None), *tags)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TableAnalyseSettings(AnalyseSettings):
     """Events of tables, which were sampled at one benchmark."""
 
@@ -172,6 +206,8 @@ class TableAnalyseSettings(AnalyseSettings):
     """The tree of ROOT files, or the group of HDF5 files."""
     columns: Mapping[str, str]
     """Quantity → column. Expressions use the quantities; an observable without a definition is one."""
+    particles: Mapping[str, ParticleColumns] = field(default_factory=dict)
+    """The columns of the lists of particles that expressions use, by list; ``met`` is not a list."""
     weight: str | None
     """The column of the nominal weight; None for weights of 1."""
     weights: Mapping[str, str]

@@ -61,6 +61,8 @@ class SampleSettings:
     """Whether each training event counts a random number of times, Poisson-distributed with mean 1."""
     group: str | None = None
     """The group or region whose events are read; None without either."""
+    over: str | None = None
+    """The group of the events at the denominator; None if it is that of the numerator."""
     simulated: SimulatedEvents | None = None
     """The events, if ``theta0`` is their points; None if samples are drawn from weighted events."""
 

@@ -40,6 +40,7 @@ from mmc.compiler.settings.uncertainties import UNCERTAINTIES, Uncertainty
 from mmc.compiler.study.baselines import baselines, bins_of, directions
 from mmc.compiler.study.events import EventsOfStudy, names
 from mmc.compiler.study.likelihood_scans import experiments, has_grid, likelihood_scans
+from mmc.compiler.study.mixtures import mixtures_of
 from mmc.compiler.study.model import (
     POINTS_OF_AXIS,
     Delphes,
@@ -92,6 +93,7 @@ def build_study(data: Mapping[str, Any]) -> Study:
                 _method(name, entry, parameters, splits, _features(entry.get("features"), data)), entry, data, regions
             )
         ),
+        mixtures=mixtures_of(data, _groups(data)),
         evaluation=_evaluation(data["evaluation"], parameters, benchmarks, regions) if "evaluation" in data else None,
         combinations=combinations_of(data),
         plots={**data["plots"], "colors": {madminer_name(k): v for k, v in data["plots"]["colors"].items()}},
@@ -289,6 +291,7 @@ def _method(
         method=method,
         estimator=estimator.name,
         group=None if "group" not in entry else madminer_name(entry["group"]),
+        over=None if "over" not in entry else madminer_name(entry["over"]),
         region=None,
         theta=_theta(entry.get("theta"), parameters),
         theta0=_theta(entry.get("theta0"), parameters),

@@ -143,6 +143,8 @@ class Method:
     method: str
     estimator: str
     group: str | None
+    over: str | None
+    """The group of its denominator; None if it is that of its numerator."""
     region: str | None
     """The region in which it is trained and evaluated; None in a study without regions."""
     theta: AnyPoints | None
@@ -183,6 +185,18 @@ class Method:
     def estimator_type(self) -> EstimatorType:
         """The declaration of the estimator."""
         return ESTIMATORS[self.estimator]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A ratio of several groups of samples together, from ratios of each."""
+
+    name: str
+    group: str
+    """The group with the samples of all of them."""
+    of: Mapping[str, tuple[str, ...]]
+    """For each group, the methods whose ratios are multiplied; empty for the group whose density is the reference."""
+    calibration: str
 
 
 @dataclass(frozen=True)
@@ -263,6 +277,7 @@ class Study:
     test_split: float
     validation_split: float
     methods: tuple[Method, ...]
+    mixtures: tuple[Mixture, ...]
     evaluation: Evaluation | None
     combinations: tuple[Combination, ...]
     plots: Mapping[str, Any]

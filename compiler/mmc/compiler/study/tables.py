@@ -6,7 +6,9 @@ from typing import Any
 
 from mmc.compiler.catalogue.generators import TABLES
 from mmc.compiler.catalogue.names import madminer_name
+from mmc.compiler.catalogue.particles import particles_of
 from mmc.compiler.language.quantities import parse_quantity
+from mmc.compiler.settings.reading import ParticleColumns, TagColumn
 from mmc.compiler.settings.sampling import SimulatedEvents
 from mmc.compiler.study.events import EventsOfStudy, Sample, sample
 
@@ -33,6 +35,8 @@ class TableSample(Sample):
     tree: str | None
     columns: Mapping[str, str]
     """Quantity → column, where the names differ."""
+    particles: Mapping[str, ParticleColumns]
+    """The columns of lists of particles, by list."""
     weight: str | None
     """The column of the nominal weight; None for weights of 1."""
     weights: Mapping[str, str]
@@ -76,11 +80,21 @@ def _sample(name: str, entry: Mapping[str, Any]) -> TableSample:
         files=tuple(_tables(file) for file in entry["files"]),
         tree=entry.get("tree"),
         columns=_named(entry.get("columns", {})),
+        particles={name: _particles(own) for name, own in particles_of(entry.get("particles")).items()},
         weight=entry.get("weight"),
         weights=_named(weights) if isinstance(weights, Mapping) else {},
         only_sampled=not isinstance(weights, Mapping),
         simulated=_simulated(entry["simulated"], entry.get("tree")) if "simulated" in entry else None,
     )
+
+
+def _particles(said: Mapping[str, Any]) -> ParticleColumns:
+    tags = {
+        name: TagColumn(column=tag) if isinstance(tag, str) else TagColumn(**tag)
+        for name, tag in said.items()
+        if name in ("b_tag", "tau_tag")
+    }
+    return ParticleColumns(**{**said, **tags})
 
 
 def _simulated(entry: Mapping[str, Any], tree: str | None) -> SimulatedEvents:

@@ -67,6 +67,43 @@ def read(path: Path, tree: str | None, wanted: Sequence[str], optional: Sequence
     return found
 
 
+def read_lists(path: Path, tree: str | None, groups: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Columns of lists, arrays of awkward of shape (events, var).
+
+    :param groups: columns whose lists have the same lengths
+    :raises StepError: as :func:`read`; when a column has no lists of numbers, or lists of a group differ in length
+    """
+    import awkward as ak
+
+    kind, found = kind_of(path.name), {}
+    if kind not in _LISTS:
+        raise StepError(f"{path.name} cannot have lists of particles: write a ROOT tree or Parquet")
+    with _OPEN[kind](path, tree) as table:
+        for text in (text for group in groups for text in group):
+            if text not in table.names:
+                raise StepError(f"{path.name} has no column {shown(text)}; {what_there_is(text, table.names)}")
+            values = table.get(text)
+            values = ak.from_regular(ak.Array(values)) if values.ndim == 2 else values
+            if values.ndim != 2 or np.asarray(ak.to_numpy(ak.flatten(values))[:1]).dtype.kind not in "biuf":
+                raise StepError(f"column {shown(text)} of {path.name} does not hold lists of numbers")
+            found[text] = values
+    for group in groups:
+        counts = {text: np.asarray(ak.num(found[text])) for text in group}
+        first = group[0]
+        for text, own in counts.items():
+            differ = own != counts[first] if len(own) == len(counts[first]) else np.ones(1, dtype=bool)
+            if differ.any():
+                raise StepError(
+                    f"the lists {shown(first)} and {shown(text)} of {path.name} have different lengths, first in "
+                    f"event {int(differ.argmax()) + 1}"
+                )
+    return found
+
+
+_LISTS = ("root", "parquet")
+"""The kinds of tables that may have lists of any length."""
+
+
 def _numbers(table: _Table, text: str, file: str) -> Floats:
     """:raises StepError: as :func:`read`, for one column"""
     name, index = (text, None) if text in table.names else element(text)

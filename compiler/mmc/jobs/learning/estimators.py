@@ -62,6 +62,23 @@ class Estimator:
         """Whether the estimated density may be negative, as a polynomial may."""
         return self.members[0].kind.is_polynomial
 
+    def coefficients(self, x: Array) -> Array:
+        """What the density of a polynomial is linear in: the coefficients of all members over the density at the
+        reference, shape (events, functions). The functions of θ are those of :meth:`direction`."""
+        rows = np.concatenate([member.score(x) for member in self.members], axis=1)
+        at_reference = np.maximum(rows @ self.direction(self.members[0].reference[np.newaxis])[0], NO_DENSITY)
+        return np.asarray(rows / at_reference[:, np.newaxis])
+
+    def direction(self, points: Array) -> Array:
+        """The functions of θ that multiply the coefficients of a polynomial, shape (points, functions)."""
+        n = len(self.members)
+        return np.concatenate([member.known_polynomial.normalised(points) / n for member in self.members], axis=1)
+
+    def slopes(self, point: Array) -> Array:
+        """Their derivatives by the parameters at a point, shape (parameters, functions)."""
+        n = len(self.members)
+        return np.concatenate([member.known_polynomial.normalised_slopes(point) / n for member in self.members], axis=1)
+
     def too_small(self, points: Array, x: Array) -> npt.NDArray[np.bool_]:
         """Whether the ratio of a polynomial is below ``FLOOR``, shape (points, events)."""
         return np.asarray(self.log_ratio(points, x) <= np.log(FLOOR))
@@ -90,7 +107,7 @@ class Network:
     def __init__(self, folder: Path, reference: Array | None = None) -> None:
         record = read_json(folder / TRAIN.record)
         self.kind = ESTIMATORS[record["estimator"]]
-        self._polynomial = Polynomial.of(record["polynomial"]) if self.kind.is_polynomial else None
+        self.polynomial = Polynomial.of(record["polynomial"]) if self.kind.is_polynomial else None
         self._n_nuisance = len(record.get("nuisance_parameters", ()))
         self.madminer = new_estimator(self.kind.name)
         self.madminer.load(str(folder / "model"))
@@ -117,8 +134,13 @@ class Network:
         The mean of every coefficient over the training samples is right, so the density needs no normalisation. But it
         can be negative.
         """
-        assert self._polynomial is not None
-        return self._polynomial.density(points, self.score(x))
+        return self.known_polynomial.density(points, self.score(x))
+
+    @property
+    def known_polynomial(self) -> Polynomial:
+        """The polynomial of which the outputs are coefficients."""
+        assert self.polynomial is not None
+        return self.polynomial
 
     def score(self, x: Array) -> Array:
         """The outputs of the network: the score, like :meth:`Estimator.score`, or the coefficients of a polynomial."""

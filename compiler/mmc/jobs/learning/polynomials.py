@@ -76,7 +76,28 @@ class Polynomial:
         delta = (points - self.point) / self.unit
         return np.asarray(np.prod(delta[:, np.newaxis] ** np.array(self.powers), axis=2))
 
+    def slopes(self, point: Array) -> Array:
+        """The derivatives of all monomials by the parameters at a point, shape (parameters, monomials)."""
+        delta, powers = (point - self.point) / self.unit, np.array(self.powers)
+        lower = np.maximum(powers - 1, 0)
+        found = [
+            powers[:, k] / self.unit[k] * np.prod(delta ** np.where(np.arange(len(delta)) == k, lower, powers), axis=1)
+            for k in range(len(delta))
+        ]
+        return np.array(found)
+
+    def normalised(self, points: Array) -> Array:
+        """All monomials, over their sum with the means: the density is their sum with the coefficients; shape (points,
+        monomials)."""
+        monomials = self.monomials(points)
+        return np.asarray(monomials / (monomials @ self.means)[:, np.newaxis])
+
+    def normalised_slopes(self, point: Array) -> Array:
+        """Their derivatives by the parameters at a point, shape (parameters, monomials)."""
+        monomials, slopes = self.monomials(point[np.newaxis])[0], self.slopes(point)
+        mean = float(monomials @ self.means)
+        return np.asarray(slopes / mean - np.outer(slopes @ self.means, monomials) / mean**2)
+
     def density(self, points: Array, coefficients: Array) -> Array:
         """p(x | θ) / p_mix(x) for coefficients of shape (events, monomials): shape (points, events)."""
-        monomials = self.monomials(points)
-        return np.asarray((monomials / (monomials @ self.means)[:, np.newaxis]) @ coefficients.T)
+        return np.asarray(self.normalised(points) @ coefficients.T)

@@ -25,26 +25,24 @@ from mmc.compiler.catalogue.methods import (
     RATIO,
     SCORE,
     EstimatorType,
-    LearningMethod,
 )
 from mmc.compiler.settings.points import AnyPoints, AtBenchmark, AtBenchmarks, AtPoint, AtPoints, AtSimulated
 from mmc.compiler.settings.sampling import SampleSettings
 from mmc.errors import StepError
 from mmc.jobs.arrays import map_npy, read_npy
 from mmc.jobs.job import read_record
+from mmc.jobs.learning.classes import draw_classes
 from mmc.jobs.learning.polynomials import Polynomial
+from mmc.jobs.learning.sample_checks import check_observables, left_out, repair
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.madminer.mapped import Mapped
-from mmc.jobs.madminer.sampler import MOST_NEGATIVE, make_sampler
+from mmc.jobs.madminer.sampler import make_sampler
 
 FEW, SMALL_PART = 100, 0.1
 """There is a warning if the effective sample size is smaller than FEW or than this fraction of the partition."""
 TOO_FEW = 2.0
 """The smallest mean effective sample size over the points; below it, one event makes up more than half of the
 samples."""
-
-ROUNDING = 1e-6
-"""Negative weights that are a smaller part of the cross section come from rounding in the morphing."""
 
 MOST_POINTS = 1_000
 """The number of points at which nuisance parameters are drawn, if the study names few parameter points."""
@@ -55,13 +53,15 @@ MOST = 1 << 28
 log = logging.getLogger(__name__)
 
 
-def draw_samples(path: Path, settings: SampleSettings, out: Path) -> dict[str, Any]:
+def draw_samples(path: Path, settings: SampleSettings, out: Path, over: Path | None = None) -> dict[str, Any]:
     """Draw samples from an event file, and write MadMiner's arrays to ``train/`` and ``validation/``.
 
+    :param over: the event file of the denominator, if it is another one
     :returns: the entries of ``sample.json``
     :raises StepError: when a partition has too few events, or joint ratios, scores or observables are not finite
     """
-    sampler = make_sampler(path)
+    samplers = [make_sampler(file) for file in (path, over) if file is not None]
+    sampler = samplers[0]
     if list(sampler.parameters) != list(settings.parameters):
         raise StepError(
             f"the parameters of the event file are {list(sampler.parameters)}, not {list(settings.parameters)}"
@@ -82,9 +82,10 @@ def draw_samples(path: Path, settings: SampleSettings, out: Path) -> dict[str, A
     points = _drawn_points(sampler, settings) if METHODS[settings.method].family is POLYNOMIAL else np.zeros((0, 0))
     warnings: list[str] = []
     wanted = (("train", settings.samples, settings.bootstrap), ("validation", settings.validation_samples, False))
-    for partition, n_samples, sampler.resamples in wanted:
-        folder = out / partition
-        arrays, effective = _draw(sampler, settings, partition, n_samples, points)
+    for partition, n_samples, bootstrap in wanted:
+        for each in samplers:
+            each.resamples = bootstrap
+        arrays, effective = _draw(samplers, settings, partition, n_samples, points)
         if len(points) and "polynomial" not in record:  # the training samples come first
             means = arrays["t_xz"].mean(axis=0, dtype=float)
             record["polynomial"] = replace(_polynomial(sampler, points), means=means).record
@@ -102,20 +103,14 @@ def draw_samples(path: Path, settings: SampleSettings, out: Path) -> dict[str, A
                 *repair(arrays, METHODS[settings.method]),
             )
         ]
-        if sampler.negative > ROUNDING:
-            warnings.append(
-                f"{partition}: events with negative weights, up to {sampler.negative:.2%} of the cross section at a "
-                "point, are left out"
-            )
-        if sampler.left_out > 0.0:
-            warnings.append(f"{partition}: n_eff_forced removes up to {sampler.left_out:.2%} of the cross section")
+        warnings += [f"{partition}: {text}" for text in left_out(samplers)]
         smallest = min(float(sizes.min()) for sizes in effective.values())
         if smallest < FEW or smallest < SMALL_PART * n_events:
             warnings.append(
                 f"{partition}: the effective sample size is only {smallest:.0f} from {n_events} events at some "
                 "parameter points: generate events at a benchmark near these points, or draw samples at nearer points"
             )
-        save(folder, arrays)
+        save(out / partition, arrays)
         record[f"n_{partition}"] = len(arrays["x"])
         record[f"{partition}_events"] = n_events
         record[f"{partition}_effective_sample_size"] = {
@@ -144,7 +139,7 @@ def load_samples(folder: Path) -> dict[str, Array]:
 
 
 def _draw(
-    sampler: Any, settings: SampleSettings, partition: str, n_samples: int, points: Array
+    samplers: Sequence[Any], settings: SampleSettings, partition: str, n_samples: int, points: Array
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     """The arrays of a partition, and MadMiner's effective sample sizes: 1 / (largest probability of an event).
 
@@ -160,7 +155,11 @@ def _draw(
     }
     options = {"n_eff_forced": settings.n_eff_forced, "double_precision": settings.double_precision}
     common |= {name: value for name, value in options.items() if value is not None}
+    sampler = samplers[0]
     try:
+        if len(samplers) > 1:
+            theta = [_madminer_theta(settings.drawn_at[name], settings.parameters) for name in ("theta0", "theta1")]
+            return draw_classes(samplers, theta, len(settings.parameters), common)
         if METHODS[settings.method].family is RATIO:
             return _draw_ratio(sampler, settings, common)
         if len(points):
@@ -328,57 +327,6 @@ def _repeated(theta: tuple[str, Any], n_samples: int) -> tuple[str, Any]:
     samples = -(-n_samples // MOST_POINTS)  # per point; the total number of samples stays the same
     repeated = values * max(1, n_samples // (samples * len(values)))
     return ("benchmarks" if kind.startswith("benchmark") else "morphing_points"), repeated
-
-
-def repair(arrays: dict[str, Array], method: LearningMethod) -> list[str]:
-    """Check what the method learns from, and set negative joint ratios to 0, in place: the losses crash on them.
-
-    :raises StepError: when a number is not finite, for example because an event is impossible at one of the points, or
-        too many ratios are negative to come from rounding in the morphing
-    """
-    unused = {"x", *(() if method.joint_ratio else ("r_xz",))}
-    unused |= set() if method.needs_morphing else {"t_xz", "t_xz0", "t_xz1"}
-    for name in [name for name in arrays if name not in unused]:
-        finite = np.isfinite(arrays[name])
-        if not finite.all():
-            bad = int((~finite).any(axis=-1).sum())
-            raise StepError(f"{name} is not finite in {bad} of {len(finite)} samples: draw samples at other points")
-    if "r_xz" not in arrays or not method.joint_ratio:
-        return []
-    negative = arrays["r_xz"] < 0.0
-    if negative.mean() > MOST_NEGATIVE:
-        raise StepError(
-            f"{negative.mean():.1%} of the samples have a negative joint ratio, because events have weights of both "
-            "signs: draw samples at other points, or use carl, which needs no joint ratio"
-        )
-    arrays["r_xz"] = np.where(negative, 0.0, arrays["r_xz"]).astype(arrays["r_xz"].dtype)
-    if not negative.any():
-        return []
-    return [f"{negative.mean():.2%} of the samples have a negative joint ratio, which is set to 0"]
-
-
-def check_observables(x: Array, observables: Sequence[str], settings: SampleSettings) -> list[str]:
-    """Check the observables that the network uses; warnings for MadMiner's default observables that are constant.
-
-    :raises StepError: when an observable is not finite in some samples, or an observable of the study is constant
-    """
-    used = settings.features or observables
-    columns = {name: x[:, k] for k, name in enumerate(observables) if name in used}
-    for name, values in columns.items():
-        bad = int((~np.isfinite(values)).sum())
-        if bad:
-            raise StepError(
-                f"the observable {name} is not finite in {bad} of {len(values)} samples: give the observable a "
-                "default, make it required, or leave it out of `features`"
-            )
-    constant = [name for name, values in columns.items() if not np.ptp(values)]
-    for name in constant:
-        if name not in settings.default_observables:
-            raise StepError(
-                f"the observable {name} has the same value in all samples: check its definition, or leave it out of "
-                "`features`"
-            )
-    return [f"the observable {name} has the same value in all samples" for name in constant]
 
 
 def _partition_size(sampler: Any, settings: SampleSettings, partition: str) -> int:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from mmc.compiler.catalogue.methods import METHODS
 from mmc.compiler.settings.sampling import SampleSettings
 from mmc.errors import StepError
-from mmc.jobs.learning.samples import check_observables, repair, save
+from mmc.jobs.learning.sample_checks import check_observables, repair
+from mmc.jobs.learning.samples import save
 from mmc.jobs.madminer.event_file import Array
 
 log = logging.getLogger(__name__)

@@ -16,6 +16,7 @@ def apply() -> None:
     - Stock MadMiner adds up squares of numbers with different units. It excludes benchmarks without events by a
       distance of 1e9, which is nothing for a parameter in small units of energy. Here parameters are in units of
       their ranges, as in the basis.
+    - The share of each benchmark in the signal events is 0/0 in a file of backgrounds; here it is 0.
     - Events with a weight of 0 or of the other sign at a nuisance benchmark do not depend on the nuisance parameter.
     """
     workarounds.apply()
@@ -32,9 +33,14 @@ def apply() -> None:
             distances[self.n_events_generated_per_benchmark == 0] = np.inf
         return int(np.argmin(distances))
 
+    def sampling_factors(self: Any) -> Any:
+        events = np.asarray(self.n_events_generated_per_benchmark, dtype=float)
+        return np.append(events / max(events.sum(), 1.0), 1.0)  # 1 for backgrounds
+
     def exponents(self: Any, weights: Any) -> Any:
         return nuisance_effects.exponents(*nuisance_effects.factors(self, weights))
 
     DataAnalyzer._find_closest_benchmark = closest
+    DataAnalyzer._calculate_sampling_factors = sampling_factors
     NuisanceMorpher.calculate_a = lambda self, weights: exponents(self, weights)[0]
     NuisanceMorpher.calculate_b = lambda self, weights: exponents(self, weights)[1]

@@ -25,6 +25,22 @@ def morphed(morpher: Any, points: Array) -> Array:
     return np.asarray(components @ np.asarray(morpher.morphing_matrix))
 
 
+def morphed_slopes(morpher: Any, point: Array) -> Array:
+    """The derivatives of these coefficients by the parameters at a point: shape (parameters, elements of the basis).
+
+    As MadMiner's ``calculate_morphing_weight_gradient``.
+    """
+    exponents = np.asarray(morpher.components, dtype=int)
+    powers = point[:, np.newaxis] ** np.arange(exponents.max() + 1)
+    factors = powers[np.arange(len(point)), exponents]  # of each component, shape (components, parameters)
+    lower = powers[np.arange(len(point)), np.maximum(exponents - 1, 0)]
+    slopes = np.empty((len(point), len(exponents)))
+    for k in range(len(point)):
+        others = np.prod(np.delete(factors, k, axis=1), axis=1)
+        slopes[k] = exponents[:, k] * lower[:, k] * others
+    return np.asarray(slopes @ np.asarray(morpher.morphing_matrix))
+
+
 def benchmark_at(benchmarks: Mapping[str, Array], parameters: list[str], point: Array) -> int:
     """The index of the benchmark at a point.
 

@@ -23,7 +23,7 @@ from mmc.errors import StepError
 from mmc.jobs.job import read_json
 from mmc.jobs.madminer import analysis_workarounds, nuisance_effects
 from mmc.jobs.madminer.balance import balance_shares, mean_weights
-from mmc.jobs.madminer.coefficients import benchmark_at, morphed
+from mmc.jobs.madminer.coefficients import benchmark_at, morphed, morphed_slopes
 from mmc.jobs.madminer.cross_sections import CrossSections
 from mmc.jobs.madminer.event_rows import labels_of, rows_of, slices, width
 
@@ -206,7 +206,8 @@ class EventFile:
         """
         if self._file.morpher is None:
             raise StepError("without morphing the derivatives of the weights by the parameters are not known")
-        return np.asarray(self._file._get_dtheta_benchmark_matrix(point)[:, : int(self._file.n_benchmarks_phys)])
+        slopes = morphed_slopes(self._file.morpher, point)
+        return np.pad(slopes, ((0, 0), (0, int(self._file.n_benchmarks_phys) - slopes.shape[1])))
 
     def joint_scores(self, events: Events, point: Array, slopes: Array | None = None) -> Array:
         """The joint score ∂ ln p(x, z | θ) / ∂θ of simulated events at a point: shape (events, parameters).

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from mmc.errors import StepError
-from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer import analysis_workarounds
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.madminer.event_rows import block_rows, width
 
 EVENTS = "events.h5"
 
 
-def event_record(path: Path) -> dict[str, Any]:
+def event_record(path: Path, *, only_background: bool = False) -> dict[str, Any]:
     """The number of events, and the cross section and effective sample size at every benchmark, as in MadMiner.
 
     ``warnings`` name observables that are missing in some events or constant.
@@ -24,13 +24,15 @@ def event_record(path: Path) -> dict[str, Any]:
     With events from several benchmarks MadMiner multiplies the weights by each benchmark's share of the signal events:
     cross sections are averaged over the benchmarks, and backgrounds are added.
 
-    :raises StepError: when weights are not finite, or there is no signal event
+    :param only_background: whether no sample of the file is a signal
+    :raises StepError: when weights are not finite, or there is no signal event where there should be one
     """
-    workarounds.apply()
+    analysis_workarounds.apply()
     from madminer.analysis import DataAnalyzer
 
     data = DataAnalyzer(str(path))
-    if data.n_samples == 0 or not np.sum(data.n_events_generated_per_benchmark) > 0:
+    has_signal = np.sum(data.n_events_generated_per_benchmark) > 0
+    if data.n_samples == 0 or not (has_signal or only_background):
         raise StepError("no signal event passes: loosen the cuts, or generate more events")
     names = list(data.benchmarks)[: int(data.n_benchmarks_phys)]
     sums, sums_of_squares = np.zeros((2, len(names)))

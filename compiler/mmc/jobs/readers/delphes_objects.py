@@ -66,7 +66,7 @@ class DelphesEvents:
         """
         :param numbers: the indices of the events in the file
         :param lists: for each list, an awkward array of shape (events, var) with the fields pt, eta, phi, mass or E,
-            and pdgid; for jets also tau_tag and b_tag
+            and pdgid; for jets also tau_tag and b_tag; charge where the PDG code does not tell it
         :param met: an awkward array of shape (events,) with the fields MET and Phi
         """
         self.numbers = numbers
@@ -85,7 +85,8 @@ class DelphesEvents:
 
     def single(self, name: str) -> Vector:
         """The momentum ``met``, ``visible`` or ``all``."""
-        return {"met": self._met, "visible": self._visible, "all": self._all}[name]
+        momentum: Vector = getattr(self, {"met": "_met", "visible": "_visible", "all": "_all"}[name])
+        return momentum
 
     def _particles(self, name: str) -> list[Vector]:
         if name not in self._lists:
@@ -134,7 +135,7 @@ def _reconstructed(collections: Mapping[str, Any], acceptances: Acceptances) -> 
     photons = ak.zip({**_direction(photons), "E": photons["E"], "pdgid": ak.full_like(photons["PT"], 22.0)})
     lists = {"e": electrons, "mu": muons, "a": photons, "j": jets}
     lists = {name: acceptances[name].of(particles) for name, particles in lists.items()}
-    return {**lists, "l": _accepted_leptons(_leptons(muons, electrons), acceptances)}
+    return {**lists, "l": _accepted_leptons(leptons(muons, electrons), acceptances)}
 
 
 def _generated(collections: Mapping[str, Any], acceptances: Acceptances) -> dict[str, Any]:
@@ -166,7 +167,7 @@ def _jets(particles: Any) -> Any:
     return ak.zip({**_direction(particles), **fixed, **tags})
 
 
-def _leptons(muons: Any, electrons: Any) -> Any:
+def leptons(muons: Any, electrons: Any) -> Any:
     """Muons and electrons sorted by falling pT. (MadMiner 0.9.6 sorts momenta, but neither masses nor codes.)"""
     both = ak.concatenate([muons, electrons], axis=1)
     return both[ak.argsort(-both["pt"], axis=1, stable=True)]
@@ -200,7 +201,7 @@ def _vector(columns: Mapping[str, NDArray[Any]]) -> Vector:
     """A column of particles. With mmc's workarounds, MadMiner uses numpy numbers here."""
     coordinates = {name: columns[name] for name in ("pt", "phi", "eta", "mass", "E") if name in columns}
     pdgids: Floats = columns["pdgid"]
-    charges = np.select([pdgids == code for code in _CHARGES], list(_CHARGES.values()), 0.0)
+    charges = columns.get("charge", np.select([pdgids == code for code in _CHARGES], list(_CHARGES.values()), 0.0))
     untagged = np.zeros(len(pdgids), dtype=bool)
     tags = {name: columns.get(name, untagged).astype(bool) for name in _TAGS}
     flavour = {"pdgid": pdgids, "charge": charges, **tags}

@@ -16,6 +16,7 @@ from mmc.jobs.formats.les_houches_table import Floats
 from mmc.jobs.formats.weight_groups import find_nuisance
 from mmc.jobs.job import StepJob
 from mmc.jobs.madminer import workarounds
+from mmc.jobs.readers import table_particles
 from mmc.jobs.readers.expressions import Definitions
 from mmc.jobs.readers.reading import (
     Observations,
@@ -25,7 +26,8 @@ from mmc.jobs.readers.reading import (
     observables,
     passing_cuts,
 )
-from mmc.jobs.readers.values import Items, Known, Number, UnusualExpressionError, Vector
+from mmc.jobs.readers.table_particles import CHUNK, MET, Particles
+from mmc.jobs.readers.values import Known, Number, Objects, UnusualExpressionError
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class TableEvents:
     """The weights at the other benchmarks, and those of uncertainties under the names of their columns."""
     factor: float
     """The factor on the weights that makes their sum the cross section in pb."""
+    particles: Particles
     sketches: Mapping[str, str]
     """What tells the events of each table apart."""
 
@@ -87,7 +90,7 @@ def read(reader: Any, job: StepJob, settings: TableAnalyseSettings) -> dict[str,
     """
     events = load([job.one(name) for name in settings.tables], settings, reader.benchmark_names_phys)
     try:
-        observed = observe(reader, events.columns, len(events.own_weights))
+        observed = observe(reader, events.columns, len(events.own_weights), events.particles)
     except UnusualExpressionError as error:
         raise StepError(f"an expression cannot be computed from columns: {error}") from error
     nuisance = find_nuisance(settings.systematics, Path(events.name))
@@ -113,7 +116,8 @@ def load(paths: Sequence[Path], settings: TableAnalyseSettings, benchmarks: Sequ
     ]
     of_weights = [*wanted.values(), *varied, *(text for text in (own, settings.weight) if text is not None)]
     optional = [settings.benchmark] if own is None and settings.weight is None else []
-    texts = tuple(dict.fromkeys((*settings.columns.values(), *of_weights)))
+    first = [f"{own.pt}[0]" if name != MET else own.pt for name, own in settings.particles.items()]
+    texts = tuple(dict.fromkeys((*settings.columns.values(), *of_weights, *first)))
     parts, sketches = [], {}
     for path in paths:
         part = tables.read(path, settings.tree, texts, optional)
@@ -137,6 +141,7 @@ def load(paths: Sequence[Path], settings: TableAnalyseSettings, benchmarks: Sequ
         columns={name: found[column] for name, column in settings.columns.items()},
         own_weights=nominal,
         weights={**{column: found[column] for column in varied}, **weights},
+        particles=table_particles.read(paths, settings.tree, settings.particles),
         factor=_factor(nominal, settings, paths[0].name),
         sketches=sketches,
     )
@@ -188,29 +193,29 @@ def _check_finite(values: Floats, text: str, name: str) -> None:
         )
 
 
-class _NoParticles:
-    """The objects of events of tables."""
-
-    def __init__(self, n_events: int) -> None:
-        self._n_events = n_events
-
-    def __len__(self) -> int:
-        return self._n_events
-
-    def items(self, name: str) -> Items:
-        raise UnusualExpressionError(f"tables have no {name!r}")
-
-    def single(self, name: str) -> Vector:
-        raise UnusualExpressionError(f"tables have no {name!r}")
-
-
-def observe(reader: Any, columns: Mapping[str, Floats], n_events: int) -> Observations:
+def observe(
+    reader: Any, columns: Mapping[str, Floats], n_events: int, particles: Particles | None = None
+) -> Observations:
     """The observables of events, and which events pass the cuts.
 
     :param columns: the values of each quantity; NaN where an event lacks it
-    :raises UnusualExpressionError: when an expression needs particles
+    :raises UnusualExpressionError: when an expression needs particles that there are not
     """
-    particles = _NoParticles(n_events)
+    held = Particles({}, {}) if particles is None else particles
+    step = CHUNK if held.lists else max(n_events, 1)
+    parts = []
+    for start in range(0, n_events, step):
+        rows = slice(start, start + step)
+        part = {name: values[rows] for name, values in columns.items()}
+        parts.append(_observe(reader, held.part(rows, n_events), part))
+    return Observations(
+        np.concatenate([part.passed for part in parts]),
+        {name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values},
+        np.concatenate([part.efficiency for part in parts]),
+    )
+
+
+def _observe(reader: Any, particles: Objects, columns: Mapping[str, Floats]) -> Observations:
     known = Definitions(particles, definitions(reader), _columns(reader, columns))
     found, passes = observables(reader, particles, known)
     passes = passing_cuts(reader, particles, found, passes, known)

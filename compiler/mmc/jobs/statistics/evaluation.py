@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mmc.compiler.catalogue.methods import METHODS, SCORE
 from mmc.compiler.settings.evaluation import EvaluateSettings
 from mmc.jobs.learning.estimators import Estimator, load_estimator
+from mmc.jobs.learning.mixtures import Mixture
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.toys import blocks
 from mmc.jobs.statistics.problem import LimitProblem
@@ -19,33 +19,32 @@ from mmc.jobs.statistics.score import score_density, score_result
 
 def load_model(problem: LimitProblem, settings: EvaluateSettings, models: Sequence[Path]) -> Estimator:
     """The estimator of a method, from the folders of its ensemble members."""
-    is_score = METHODS[settings.method].family is SCORE
-    return load_estimator(models, None if is_score else problem.file.point(settings.reference))
+    return load_estimator(models, None if settings.score is not None else problem.file.point(settings.reference))
 
 
 def evaluate_estimator(
-    problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator, seed: int = 1
+    problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator | Mixture, seed: int = 1
 ) -> Result:
     """The limits of an estimator, with the verdict of the closure tests; ``seed`` seeds the toy experiments."""
     random = np.random.default_rng(seed)
-    if settings.score is not None:
+    if isinstance(estimator, Estimator) and settings.score is not None:
         return score_result(problem, settings, settings.score, estimator, random)
     return ratio_result(problem, settings, estimator.log_ratio, random, _share_without_density(problem, estimator))
 
 
-def estimated_density(problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator) -> Density:
+def estimated_density(problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator | Mixture) -> Density:
     """The likelihood of an estimator at any point."""
-    if settings.score is not None:
+    if isinstance(estimator, Estimator) and settings.score is not None:
         return score_density(problem, settings, settings.score, estimator)
-    return ratio_density(problem, settings, estimator.log_ratio)
+    return ratio_density(problem, settings, estimator)
 
 
-def _share_without_density(problem: LimitProblem, estimator: Estimator) -> Array | None:
+def _share_without_density(problem: LimitProblem, estimator: Estimator | Mixture) -> Array | None:
     """The part of the Asimov data where a polynomial is too small to be a density at each point, shape (points,).
 
     None for estimators whose ratio is positive by construction.
     """
-    if not estimator.can_be_negative:
+    if isinstance(estimator, Mixture) or not estimator.can_be_negative:
         return None
     row = problem.file.coefficients(problem.theta_true[np.newaxis])[0]
     x, p = problem.population.x, problem.population.probabilities(row)

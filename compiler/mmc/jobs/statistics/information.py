@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from mmc.compiler.catalogue.methods import METHODS, SCORE
 from mmc.compiler.settings.evaluation import EvaluateSettings
 from mmc.jobs.learning.estimators import Estimator
+from mmc.jobs.learning.mixtures import Mixture
 from mmc.jobs.madminer.event_file import Array, Partition
 from mmc.jobs.statistics.fisher import Information, full_information, score_of
 from mmc.jobs.statistics.problem import LimitProblem
@@ -18,7 +18,7 @@ NU_STEP = 0.05
 
 
 def learned_information(
-    problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator
+    problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator | Mixture
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """The information in the test events: the arrays of ``fisher.npz``, and the entries of result files."""
     point, whole = estimator_information(problem, settings, estimator, "test")
@@ -33,7 +33,7 @@ def learned_information(
 
 
 def estimator_information(
-    problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator, partition: Partition
+    problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator | Mixture, partition: Partition
 ) -> tuple[Array, Information]:
     """A point, and the information at this point in the rate and in the estimated score of some events.
 
@@ -41,7 +41,7 @@ def estimator_information(
     point. Nuisance parameters whose score is learned are the last parameters.
     """
     events = problem.file.part(partition)
-    if METHODS[settings.method].family is SCORE:
+    if isinstance(estimator, Estimator) and settings.score is not None:
         point = problem.file.point(settings.reference)
         scores = estimator.score(events.x)
     else:

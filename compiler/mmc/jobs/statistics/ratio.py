@@ -9,7 +9,8 @@ from itertools import chain
 import numpy as np
 
 from mmc.compiler.settings.evaluation import EvaluateSettings
-from mmc.jobs.learning.estimators import LogRatio, VariedLogRatio
+from mmc.jobs.learning.estimators import Estimator, LogRatio, VariedLogRatio
+from mmc.jobs.learning.mixtures import Mixture
 from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.calibration import EVERY, Calibration, Points
 from mmc.jobs.statistics.closure import verdict
@@ -25,7 +26,8 @@ from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiled_ratio import LogRate, Variation, VariedRatio, design
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.result import Result
-from mmc.jobs.statistics.scanning.density import RatioDensity
+from mmc.jobs.statistics.scanning.density import Density, RatioDensity
+from mmc.jobs.statistics.scanning.polynomial import PolynomialDensity
 
 log = logging.getLogger(__name__)
 
@@ -242,12 +244,15 @@ def ratio_result(
     return replace(result, verdict=result.verdict.with_calibration(method, before))
 
 
-def ratio_density(problem: LimitProblem, settings: EvaluateSettings, log_ratio: LogRatio) -> RatioDensity:
+def ratio_density(problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator | Mixture) -> Density:
     """The ratio at any point, divided by its mean if the study says so."""
-    if settings.calibration == "none":
-        return RatioDensity(log_ratio)
-    events, reference = _simulated(problem, problem.file.point(settings.reference))
-    return RatioDensity(log_ratio, (events.x, reference))
+    normalised = None
+    if settings.calibration != "none":
+        events, reference = _simulated(problem, problem.file.point(settings.reference))
+        normalised = events.x, reference
+    if isinstance(estimator, Estimator) and estimator.can_be_negative:
+        return PolynomialDensity(estimator, normalised)
+    return RatioDensity(estimator.log_ratio, normalised)
 
 
 def _simulated(problem: LimitProblem, denominator: Array) -> tuple[Events, Array]:

@@ -23,7 +23,8 @@ def run(job: StepJob) -> None:
     settings = job.read(SampleSettings)
     path = job.events(settings.group)
     if settings.simulated is None:
-        record = draw_samples(path, settings, job.out)
+        over = None if settings.over is None else job.events(settings.over)
+        record = draw_samples(path, settings, job.out, over)
     else:
         record = _take(job, path, settings, settings.simulated)
     write_json(job.out / SAMPLE.record, record)

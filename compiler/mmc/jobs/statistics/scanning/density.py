@@ -13,25 +13,16 @@ import numpy.typing as npt
 
 from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.closure.toys import blocks
-from mmc.jobs.statistics.closure.truth import FLOOR, joint_ratio
+from mmc.jobs.statistics.closure.truth import FLOOR
 from mmc.jobs.statistics.histograms import IMPOSSIBLE, ROUNDING, Binning, Filled
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import VariedHistogram
+from mmc.jobs.statistics.scanning.linear import linear_shape
+from mmc.jobs.statistics.scanning.shape import Shape
 from mmc.jobs.statistics.summaries import Summaries
 
 if TYPE_CHECKING:  # baselines do not need torch
     from mmc.jobs.learning.estimators import LogRatio
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The likelihood of the distribution of some data, without the rate."""
-
-    mean_log: Callable[[Array, Array], Array]
-    """ln r per event at points (points, parameters), with morphing coefficients (points, benchmarks); (points,)."""
-    gain: Callable[[Array, float, Array | None], Array] | None = None
-    """What fitted nuisance parameters add to ln L, from morphing coefficients, the number of events in the data and the
-    expected numbers of events (None without the rate); None if they stay at their nominal values."""
 
 
 class Density(Protocol):
@@ -133,15 +124,23 @@ class TruthDensity:
     def shape(self, data: Events, probabilities: Array, *, expected: bool = False) -> Shape:
         """The likelihood of some simulated events."""
         del expected
+        reference = data.weights @ self.truth
+        rows = data.weights / np.where(reference == 0.0, np.inf, reference)[:, np.newaxis]
+        total = float(self.truth @ self.totals)
 
-        def mean_log(points: Array, coefficients: Array) -> Array:
-            found = np.zeros(len(points))
-            for rows in blocks(len(data.x), len(points)):
-                ratio = joint_ratio(data.weights[rows], coefficients, self.truth, self.totals)
-                found += np.log(np.maximum(ratio, FLOOR)) @ probabilities[rows]
-            return found
+        def direction(_: Array, coefficients: Array) -> Array:
+            there = coefficients @ self.totals
+            scale = np.divide(total, there, out=np.zeros_like(there), where=there != 0.0)
+            return np.asarray(coefficients * scale[:, np.newaxis])
 
-        return Shape(mean_log)
+        def slopes(_: Array, coefficients: Array, gradients: Array) -> Array:
+            there = coefficients @ self.totals
+            if there == 0.0:
+                return np.zeros_like(gradients)
+            relative = gradients - np.outer(gradients @ self.totals / there, coefficients)
+            return np.asarray(relative * (total / there))
+
+        return linear_shape(rows, probabilities, direction, slopes)
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ from mmc.jobs.statistics.closure.toys import MOST_LEFT_OUT
 from mmc.jobs.statistics.neyman import effects_on_nature, nature_of
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.scanning.box import Box
-from mmc.jobs.statistics.scanning.density import Density, Shape
+from mmc.jobs.statistics.scanning.density import Density
 from mmc.jobs.statistics.scanning.minimum import Minimiser
 from mmc.jobs.statistics.scanning.outcome import Fitted
+from mmc.jobs.statistics.scanning.shape import Shape
 from mmc.jobs.statistics.scanning.surface import Surface, expected_surface
 
 
@@ -107,7 +108,7 @@ def _experiments(
 def _fit(surface: Surface, box: Box, point: Array) -> tuple[Array, Array, bool, bool]:
     """The best fit, -2 ln λ of the point and of each of its coordinates, and whether the fit converged and is at an end
     of a range."""
-    minimiser = Minimiser(surface.minus_2_log, box)
+    minimiser = Minimiser(surface.minus_2_log, box, surface.slope).curved(point)
     best = minimiser.minimum(point)
     distances = [(float(minimiser.value(point[np.newaxis])[0]) - best.value, point)]
     for k in range(len(point) if len(point) > 1 else 0):

@@ -8,7 +8,7 @@ from scipy.special import chdtri
 
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.scanning.box import Box
-from mmc.jobs.statistics.scanning.minimum import Function, Minimiser, Minimum
+from mmc.jobs.statistics.scanning.minimum import Function, Gradient, Minimiser, Minimum
 from mmc.jobs.statistics.scanning.outcome import Fit, Interval
 
 STARTS = 8
@@ -21,14 +21,22 @@ class Fitter:
     """Fits a likelihood."""
 
     def __init__(
-        self, minus_2_log: Function, widening: Function, box: Box, *, levels: Sequence[float], dof: int
+        self,
+        minus_2_log: Function,
+        widening: Function,
+        box: Box,
+        *,
+        levels: Sequence[float],
+        dof: int,
+        slope: Gradient | None = None,
     ) -> None:
-        self._raw, self._widening, self._box = Minimiser(minus_2_log, box), widening, box
+        self._raw, self._widening, self._box = Minimiser(minus_2_log, box, slope), widening, box
+        self._slope = slope
         self._levels, self._dof = levels, dof
 
     def fit(self, starts: Sequence[Array]) -> Fit:
         """The best fit that is found from some points and from points all over the ranges."""
-        found = [self._raw.minimum(start) for start in [*starts, *self._box.spread(STARTS)]]
+        found = [self._raw.curved(start).minimum(start) for start in [*starts, *self._box.spread(STARTS)]]
         deepest = sorted(found, key=lambda minimum: (minimum.value, not minimum.converged))
         distinct: list[Minimum] = []
         for minimum in deepest:
@@ -54,12 +62,21 @@ class Fitter:
             minos=minos or {str(level): none for level in self._levels},
         )
 
-    def relative(self, fit: Fit) -> Function:
-        """-2 ln λ, which is 0 at the best fit, divided by 1 + N/n."""
-        return self._relative(fit.value)
+    def relative(self, fit: Fit) -> Minimiser:
+        """Minimises -2 ln λ, which is 0 at the best fit, divided by 1 + N/n."""
+        return self._relative(fit.value).curved(fit.best)
 
-    def _relative(self, best: float) -> Function:
-        return lambda points: (self._raw.value(points) - best) / self._widening(points)
+    def _relative(self, best: float) -> Minimiser:
+        def relative(points: Array) -> Array:
+            return np.asarray((self._raw.value(points) - best) / self._widening(points))
+
+        def slope(point: Array) -> Array:
+            assert self._slope is not None
+            widening, change = Minimiser(self._widening, self._box).with_slope(point)
+            value = float(self._raw.value(point[np.newaxis])[0]) - best
+            return np.asarray(self._slope(point) / widening - value / widening**2 * change)
+
+        return Minimiser(relative, self._box, None if self._slope is None else slope)
 
     def _between(self, minimum: Minimum, other: Minimum) -> bool:
         """Whether -2 ln L is larger between two minima than at both."""
@@ -68,7 +85,7 @@ class Fitter:
 
     def _errors(self, best: Minimum) -> tuple[Array | None, dict[str, list[Interval]]]:
         """The covariance, and the intervals of MINOS by confidence level."""
-        minuit = Minimiser(self._relative(best.value), self._box).minuit(best.point)
+        minuit = self._relative(best.value).curved(best.point).minuit(best.point)
         minuit.migrad()
         minuit.hesse()
         if not minuit.valid or minuit.covariance is None:

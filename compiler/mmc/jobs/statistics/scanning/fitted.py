@@ -52,6 +52,7 @@ def _scanned(problem: LimitProblem, own: LimitProblem, density: Density, box: Bo
             levels=problem.levels,
             start=problem.theta_true,
             dof=own.dof(rate=surface.rate),
+            slope=surface.slope,
         )
         log.info("%s: %d scans, best fit %s", name or "expected", len(problem.scans), found[name].best_fit)
     if not isinstance(problem.grid, Cloud):

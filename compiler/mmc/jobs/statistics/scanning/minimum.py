@@ -15,6 +15,8 @@ from mmc.jobs.statistics.scanning.box import EDGE, Box
 
 Function = Callable[[Array], Array]
 """The values at points (points, parameters); shape (points,)."""
+Gradient = Callable[[Array], Array]
+"""The derivatives of a function at a point (parameters,); shape (parameters,)."""
 HIGHEST = 1e9
 """Larger values, and those that are not finite, are replaced by this one: Minuit needs finite numbers."""
 CALLS = 20_000
@@ -35,16 +37,39 @@ class Minimum:
 
 
 class Minimiser:
-    """Minimises a function in a box."""
+    """Minimises a function in a box; without its derivatives, these are differences of its values."""
 
-    def __init__(self, function: Function, box: Box) -> None:
+    def __init__(
+        self, function: Function, box: Box, slope: Gradient | None = None, curvature: Array | None = None
+    ) -> None:
+        """``curvature`` holds second derivatives, in units of half the ranges, with which fits and MINOS begin."""
         self.box = box
-        self._function = function
+        self._function, self._slope, self._curvature = function, slope, curvature
+
+    def curved(self, point: Array) -> "Minimiser":
+        """The same with the second derivatives at a point.
+
+        With them Minuit needs a tenth of the values: it does not look for them itself. They are differences of the
+        first derivatives; if these are not known, or if the function does not grow in all directions, nothing changes.
+        """
+        if self._slope is None:
+            return self
+        units = (point - self.box.middle) / self.box.half
+        up, down = (np.array([self._gradient(units + d) for d in side * STEP * np.eye(len(units))]) for side in (1, -1))
+        matrix = (up - down) / (2.0 * STEP)
+        matrix = 0.5 * (matrix + matrix.T)
+        grows = bool(np.isfinite(matrix).all()) and bool((np.linalg.eigvalsh(matrix) > 0.0).all())
+        return Minimiser(self._function, self.box, self._slope, matrix if grows else None)
 
     def value(self, points: Array) -> Array:
         """The function with finite values at points (points, parameters)."""
         values = np.asarray(self._function(points), dtype=float)
         return np.where(np.isfinite(values), np.minimum(values, HIGHEST), HIGHEST)
+
+    def with_slope(self, point: Array) -> tuple[float, Array]:
+        """The function and its derivatives at a point."""
+        units = (point - self.box.middle) / self.box.half
+        return float(self.value(point[np.newaxis])[0]), self._gradient(units) / self.box.half
 
     def minimum(self, start: Array, fixed: Sequence[int] = ()) -> Minimum:
         """The minimum that MIGRAD finds from a start, with the parameters ``fixed`` at their values there."""
@@ -61,7 +86,9 @@ class Minimiser:
         """Minuit at a start inside the box, for a function that grows by 1 within one standard deviation."""
         inside = np.clip((start - self.box.middle) / self.box.half, -1.0 + EDGE, 1.0 - EDGE)
         inside[list(fixed)] = ((start - self.box.middle) / self.box.half)[list(fixed)]
-        minuit = Minuit(self._at, inside, grad=self._gradient)
+        curvature = self._curvature
+        known = None if curvature is None else lambda _: curvature
+        minuit = Minuit(self._at, inside, grad=self._gradient, hessian=known)
         minuit.errordef = Minuit.LEAST_SQUARES
         minuit.strategy, minuit.print_level, minuit.precision = 0, 0, PRECISION
         for k in range(len(start)):
@@ -82,7 +109,9 @@ class Minimiser:
         return float(self.value(self._places(units)[np.newaxis])[0])
 
     def _gradient(self, units: Any) -> Array:
-        """The derivatives, from one evaluation of the function at all points that they need."""
+        """The derivatives, or differences from one evaluation of the function at all points that they need."""
+        if self._slope is not None:
+            return np.asarray(self.box.half * self._slope(self._places(units)))
         steps = STEP * np.eye(len(units))
         values = self.value(self._places(np.concatenate([units + steps, units - steps])))
         up, down = np.split(values, 2)

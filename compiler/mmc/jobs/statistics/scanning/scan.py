@@ -17,7 +17,7 @@ from mmc.compiler.settings.limits import LikelihoodScan
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.fit import Fitter
-from mmc.jobs.statistics.scanning.minimum import Function, Minimiser
+from mmc.jobs.statistics.scanning.minimum import Function, Gradient, Minimiser
 from mmc.jobs.statistics.scanning.outcome import Curve, Fit, Scans
 
 NEAR = np.array([0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0])
@@ -46,6 +46,7 @@ def run_scans(
     levels: Sequence[float],
     start: Array,
     dof: int,
+    slope: Gradient | None = None,
 ) -> Scans:
     """The best fit and the scans of a likelihood.
 
@@ -53,10 +54,11 @@ def run_scans(
     :param widening: 1 + N/n
     :param start: the true point, from which the first fit starts
     :param dof: the degrees of freedom of -2 ln λ of all parameters together
+    :param slope: the derivatives of -2 ln L, if they are known
     """
     starts = [start]
     for attempt in range(ATTEMPTS):
-        fitter = Fitter(minus_2_log, widening, box, levels=levels, dof=dof)
+        fitter = Fitter(minus_2_log, widening, box, levels=levels, dof=dof, slope=slope)
         fit = fitter.fit(starts)
         try:
             scanner = _Scanner(fitter.relative(fit), box, names, fit, levels=levels, last=attempt == ATTEMPTS - 1)
@@ -68,9 +70,9 @@ def run_scans(
 
 class _Scanner:
     def __init__(
-        self, relative: Function, box: Box, names: Sequence[str], fit: Fit, *, levels: Sequence[float], last: bool
+        self, relative: Minimiser, box: Box, names: Sequence[str], fit: Fit, *, levels: Sequence[float], last: bool
     ) -> None:
-        self._minimiser, self._box, self._names = Minimiser(relative, box), box, list(names)
+        self._minimiser, self._box, self._names = relative, box, list(names)
         self._fit, self._levels, self._last = fit, levels, last
         self._lines: dict[Any, tuple[Array, Array, int]] = {}
 

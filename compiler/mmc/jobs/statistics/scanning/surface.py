@@ -8,7 +8,9 @@ import numpy as np
 
 from mmc.jobs.madminer.event_file import Array, EventFile, Events
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.scanning.density import Density, Shape
+from mmc.jobs.statistics.scanning.density import Density
+from mmc.jobs.statistics.scanning.minimum import Gradient
+from mmc.jobs.statistics.scanning.shape import Shape
 from mmc.jobs.statistics.simulated import SimulatedSums, rate_share
 
 NEAR = 0.01
@@ -58,6 +60,23 @@ class Surface:
 
     def _log_rate(self, mu: Array) -> Array:
         return np.where(mu > 0.0, self.n * np.log(np.where(mu > 0.0, mu, 1.0)) - mu, -np.inf)
+
+    @property
+    def slope(self) -> Gradient | None:
+        """The derivatives of -2 ln L by the parameters; None if they are not known."""
+        of_shape, file = self.shape.slope, self.simulation.file
+        if of_shape is None or self.shape.gain is not None or not file.has_morphing:
+            return None
+
+        def slope(point: Array) -> Array:
+            coefficients, gradients = file.coefficients(point[np.newaxis])[0], file.gradients(point)
+            total = self.n * of_shape(point, coefficients, gradients)
+            if self.rate:
+                mu = float(coefficients @ self.simulation.rates)
+                total = total + (self.n / mu - 1.0 if mu > 0.0 else 0.0) * (gradients @ self.simulation.rates)
+            return np.asarray(-2.0 * total)
+
+        return slope
 
     def widening(self, points: Array) -> Array:
         """1 + f, by which -2 ln λ is divided, at points (points, parameters)."""

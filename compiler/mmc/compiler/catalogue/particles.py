@@ -1,0 +1,47 @@
+"""Columns of tables that hold particles: which lists there may be, what each needs, and the names of NanoAOD."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+NANOAOD: Mapping[str, Mapping[str, Any]] = {
+    "e": {name: f"Electron_{name}" for name in ("pt", "eta", "phi", "mass", "charge")},
+    "mu": {name: f"Muon_{name}" for name in ("pt", "eta", "phi", "mass", "charge")},
+    "tau": {name: f"Tau_{name}" for name in ("pt", "eta", "phi", "mass", "charge")},
+    "a": {name: f"Photon_{name}" for name in ("pt", "eta", "phi")},
+    "j": {name: f"Jet_{name}" for name in ("pt", "eta", "phi", "mass")},
+    "met": {"pt": "MET_pt", "phi": "MET_phi"},
+}
+"""The columns of NanoAOD; a discriminator of b jets has many names there, so a study names its own."""
+LIKE, PRESET = "like", "nanoaod"
+CHARGED = ("e", "mu", "tau")
+"""The lists whose particles need a charge, for their PDG code."""
+LEPTONS = ("e", "mu")
+"""The lists of which ``l`` is made."""
+_USED = re.compile(r"\b(?:(e|mu|tau|j|a|l)\b(?=\s*(?:[\[\]),]|$|if\b|for\b))|(met)\b)")
+"""A list in an expression is followed by an index or by the end of an argument; `a.pt` is a member of a pair."""
+
+
+def particles_of(said: str | Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """The columns of each list, by attribute, with those of NanoAOD filled in.
+
+    >>> particles_of({"like": "nanoaod", "j": {"b_tag": "isB"}})["j"]["b_tag"]
+    'isB'
+    """
+    if said is None:
+        return {}
+    own: Mapping[str, Any] = {LIKE: said} if isinstance(said, str) else said
+    base = NANOAOD if own.get(LIKE) == PRESET else {}
+    names = dict.fromkeys((*base, *(name for name in own if name != LIKE)))
+    return {name: {**base.get(name, {}), **own.get(name, {})} for name in names}
+
+
+def used(particles: Iterable[str], expressions: Iterable[str]) -> tuple[str, ...]:
+    """The lists that expressions name.
+
+    >>> used(["e", "mu", "a", "j"], ["l[0].pt", "a.pdgid == -b.pdgid"])
+    ('e', 'mu')
+    """
+    words = {word for text in expressions for found in _USED.findall(text) for word in found}
+    words |= set(LEPTONS) if "l" in words else set()
+    return tuple(name for name in particles if name in words)

@@ -1,0 +1,63 @@
+"""Rules about columns of tables that hold particles."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mmc.compiler.catalogue.particles import CHARGED, particles_of, used
+from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.expressions.checker import TRANSFORM
+from mmc.compiler.inputs.tables import kind_of
+from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
+from mmc.compiler.language.document import Path
+
+MMC367 = Code(
+    "MMC367",
+    "The columns of particles do not suffice",
+    "A list of particles has columns for `pt`, `eta` and `phi`, and that of charged leptons for `charge`, all with a "
+    "number for each particle; missing momentum has `pt` and `phi`. Every sample has the lists that expressions use. "
+    "npz and HDF5 files have no lists of any length: write ROOT or Parquet.",
+)
+_NEEDED = {"met": ("pt", "phi")}
+
+
+@rule(MMC367)
+def particles(ctx: Context) -> Iterator[Diagnostic]:
+    """Each sample has the columns of the particles that expressions use."""
+    if ctx.reader != "particles":
+        return
+    expressions = [
+        text
+        for _, text, schema in ctx.annotated("x-expression")
+        if isinstance(text, str) and schema["x-expression"] != TRANSFORM
+    ]
+    wanted = used(("e", "mu", "tau", "j", "a", "met"), expressions)
+    for name, sample in ctx.samples.items():
+        path: Path = (*ctx.samples_path, name)
+        own = particles_of(sample.get("particles"))
+        yield from _attributes(ctx, (*path, "particles"), own)
+        lacking = [item for item in wanted if item not in own]
+        if lacking:
+            message = f"expressions use {one_of(lacking, 6)}, of which {show(name)} names no columns"
+            needed = ", ".join(f"{key}: …" for key in _NEEDED.get(lacking[0], ("pt", "eta", "phi")))
+            help_text = f"add `particles: {{{lacking[0]}: {{{needed}}}}}`, or `like: nanoaod`"
+            yield ctx.problem(MMC367, path, message, help_text, key=True)
+        for index, entry in enumerate(sample["files"]):
+            for number, text in enumerate(entry["paths"]):
+                if own and kind_of(text) in ("npz", "hdf5"):
+                    at = (*path, "files", index, "paths", number)
+                    message = f"{show(text)} cannot have lists of particles"
+                    yield ctx.problem(MMC367, at, message, "write a ROOT tree or Parquet")
+
+
+def _attributes(ctx: Context, path: Path, own: dict[str, dict[str, Any]]) -> Iterator[Diagnostic]:
+    for name, columns in own.items():
+        charge = ("charge",) if name in CHARGED else ()
+        lacking = [key for key in _NEEDED.get(name, ("pt", "eta", "phi", *charge)) if key not in columns]
+        if lacking:
+            message = f"{show(name)} lacks a column of `{lacking[0]}`"
+            yield ctx.problem(
+                MMC367, (*path, name), message, f"add `{lacking[0]}: COLUMN`, or `like: nanoaod`", key=True
+            )
+        if {"mass", "e"} <= set(columns):
+            message = f"{show(name)} has columns of mass and of energy"
+            yield ctx.problem(MMC367, (*path, name, "e"), message, "remove one of them", key=True)

@@ -1,0 +1,84 @@
+"""Ratios of one group over another, and mixtures: what is possible, and what is said of what is not."""
+
+import pytest
+from mmc.compiler.checks import check
+from mmc.compiler.language.document import load
+
+STUDY = """
+mmc: "1.0"
+name: example
+parameters: {c: {range: [-1, 1]}}
+benchmarks: {sm: {c: 0}, plus: {c: 1}, minus: {c: -1}}
+events:
+  tables:
+    wh: {files: [{paths: [wh.npz], benchmark: sm, cross_section: 40 fb}]}
+    wbb: {files: [{paths: [wbb.npz], benchmark: sm, cross_section: 100 fb}], background: true}
+    tt: {files: [{paths: [tt.npz], benchmark: sm, cross_section: 200 fb}], background: true}
+observables: {m_bb: {}}
+groups: {signal: [wh], background: [wbb, tt], together: all}
+methods:
+  alices: {group: signal, theta0: {random: {n: 1000}}, theta1: {benchmark: sm}, samples: 100_000}
+  over: {method: carl, group: signal, over: background, theta0: {benchmark: sm}, theta1: {point: {c: 0}}, samples: 1000}
+mixtures:
+  whole: {of: {signal: [alices, over], background: reference}}
+evaluation: {luminosity: 300 fb^-1}
+"""
+
+
+def problems(*replacements: tuple[str, str]) -> list[tuple[str, str]]:
+    """Code and message of what is said of the study after replacements."""
+    text = STUDY
+    for old, new in replacements:
+        assert old in text
+        text = text.replace(old, new, 1)
+    found = check(load(text, "study.yaml"), lambda _path: "file").diagnostics
+    return [(item.code, item.message) for item in found]
+
+
+def test_one_ratio_in_two_factors_is_possible() -> None:
+    assert problems() == []
+
+
+def test_ratios_over_the_sum_of_all_groups_are_possible() -> None:
+    over = "{method: carl, over: together, theta1: {benchmark: sm}, samples: 1000, "
+    methods = f"  s: {over}group: signal, theta0: {{random: {{n: 10}}}}}}\n"
+    methods += f"  b: {over}group: background, theta0: {{benchmark: sm}}}}\n"
+    start, end = STUDY.index("  alices:"), STUDY.index("mixtures:")
+    replaced = (STUDY[start:end], methods), ("[alices, over], background: reference", "s, background: b")
+    assert problems(*replaced) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("together: all", "together: [wh, wbb]", "no group has the samples of these groups, and only these"),
+        ("signal: [wh]", "signal: [wh, tt]", "'tt' is in 'signal' and in 'background'"),
+        ("[alices, over]", "[alices, other]", "the study has no method 'other'"),
+        ("[alices, over]", "over", "'wh' depends on the parameters, and its ratio does not"),
+        ("[alices, over]", "alices", "the other ratios are over 'signal', so 'background' is not the reference"),
+        ("{point: {c: 0}}", "{point: {c: 1}}", None),
+        ("theta0: {benchmark: sm}, ", "theta0: {benchmark: plus}, ", "the numerator of 'over' is not the denominator"),
+        ("alices: {group: signal", "alices: {group: together", "'alices' learns from 'together'"),
+        ("  whole:", "  alices:", "'alices' is the name of a method, baseline or combination"),
+    ],
+)
+def test_mixtures_that_are_not_possible(old: str, new: str, message: str | None) -> None:
+    found = [text for code, text in problems((old, new)) if code == "MMC568"]
+    assert [text.startswith(message or "") for text in found] == ([True] if message else [])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("method: carl", "method: rolr", "rolr does not learn from labels alone"),
+        ("over: background", "over: signal", "the numerator is of 'signal' too"),
+        ("[alices, over]", "alices", "no mixture names the method, so nobody uses it"),
+    ],
+)
+def test_what_cannot_be_learned_over_another_group(old: str, new: str, message: str) -> None:
+    assert message in [text for code, text in problems((old, new)) if code == "MMC569"]
+
+
+def test_a_group_of_backgrounds_is_for_mixtures_only() -> None:
+    without = STUDY[STUDY.index("mixtures:") : STUDY.index("evaluation:")]
+    assert "MMC305" in [code for code, _ in problems((without, ""))]

@@ -1,0 +1,108 @@
+"""Derivatives of likelihoods by the parameters are those of differences."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from mmc.jobs.learning.polynomials import Polynomial
+from mmc.jobs.madminer.coefficients import morphed, morphed_slopes
+from mmc.jobs.madminer.event_file import Events
+from mmc.jobs.statistics.scanning.box import Box
+from mmc.jobs.statistics.scanning.density import TruthDensity
+from mmc.jobs.statistics.scanning.fit import Fitter
+from mmc.jobs.statistics.scanning.linear import linear_shape
+from mmc.jobs.statistics.scanning.minimum import Minimiser
+
+COMPONENTS = np.array([[0, 0], [1, 0], [2, 0], [0, 1], [0, 2], [1, 1]])
+BENCHMARKS = np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1], [1, 1]], dtype=float)
+MORPHER = SimpleNamespace(
+    components=COMPONENTS,
+    morphing_matrix=np.linalg.inv(np.prod(BENCHMARKS[:, np.newaxis] ** COMPONENTS, axis=2)),
+)
+POINT = np.array([0.3, -0.7])
+
+
+def differences(function, point, step=1e-5):  # type: ignore[no-untyped-def]
+    """Derivatives by the parameters, shape (parameters, …)."""
+    steps = step * np.eye(len(point))
+    return np.array([(function(point + d) - function(point - d)) / (2.0 * step) for d in steps])
+
+
+def events(n: int = 200) -> Events:
+    z = np.random.default_rng(4).normal(size=(n, 2))
+    return Events(z, (1.0 + 0.3 * z @ BENCHMARKS.T) ** 2)
+
+
+def test_derivatives_of_morphing() -> None:
+    known = differences(lambda point: morphed(MORPHER, point[np.newaxis])[0], POINT)
+    np.testing.assert_allclose(morphed_slopes(MORPHER, POINT), known, atol=1e-8)
+
+
+@pytest.mark.parametrize("point", [POINT, np.zeros(2)])
+def test_derivatives_of_polynomials(point: np.ndarray) -> None:
+    powers = tuple(map(tuple, COMPONENTS.tolist()))
+    polynomial = Polynomial(powers, np.array([0.1, 0.2]), np.array([0.5, 2.0]), np.array([1.0, 0.1, 0.4, 0, 0.2, 0.3]))
+    known = differences(lambda at: polynomial.normalised(at[np.newaxis])[0], point)
+    np.testing.assert_allclose(polynomial.normalised_slopes(point), known, atol=1e-8)
+
+
+def test_derivatives_of_the_truth() -> None:
+    data = events()
+    p = np.random.default_rng(5).dirichlet(np.ones(len(data.x)))
+    truth = morphed(MORPHER, np.zeros((1, 2)))[0]
+    shape = TruthDensity(truth, data.weights.sum(axis=0)).shape(data, p)
+    assert shape.slope is not None
+    found = shape.slope(POINT, morphed(MORPHER, POINT[np.newaxis])[0], morphed_slopes(MORPHER, POINT))
+    known = differences(lambda at: shape.mean_log(at[np.newaxis], morphed(MORPHER, at[np.newaxis]))[0], POINT)
+    np.testing.assert_allclose(found, known, atol=1e-8)
+
+
+def test_derivatives_of_a_normalised_ratio() -> None:
+    random = np.random.default_rng(6)
+    rows, other = random.uniform(0.2, 1.0, (50, 6)), random.uniform(0.2, 1.0, (40, 6))
+    p, q = random.dirichlet(np.ones(50)), random.dirichlet(np.ones(40))
+    shape = linear_shape(
+        rows,
+        p,
+        lambda points, _: morphed(MORPHER, points) + 2.0,
+        lambda point, _a, _g: morphed_slopes(MORPHER, point),
+        normalised=(other, q),
+    )
+    nothing = np.zeros(0)
+    assert shape.slope is not None
+    known = differences(lambda at: shape.mean_log(at[np.newaxis], nothing)[0], POINT)
+    np.testing.assert_allclose(shape.slope(POINT, nothing, nothing), known, atol=1e-8)
+
+
+def test_a_fit_with_derivatives_is_that_without() -> None:
+    """-2 ln L with a widening that varies; the derivatives save most of the values."""
+    box, calls, asked = Box(-np.ones(2), np.ones(2)), [], []
+    matrix, place = np.array([[30.0, 8.0], [8.0, 50.0]]), np.array([0.2, -0.1])
+
+    def value(points: np.ndarray) -> np.ndarray:
+        asked.append(len(points))
+        return np.asarray((((points - place) @ matrix) * (points - place)).sum(axis=1))
+
+    def widening(points: np.ndarray) -> np.ndarray:
+        return np.asarray(1.2 + 0.3 * points[:, 0])
+
+    def slope(point: np.ndarray) -> np.ndarray:
+        calls.append(point)
+        return np.asarray(2.0 * matrix @ (point - place))
+
+    fits, counts = [], []
+    for own in (slope, None):
+        asked.clear()
+        fits.append(Fitter(value, widening, box, levels=[0.68], dof=2, slope=own).fit([np.zeros(2)]))
+        counts.append(sum(asked))
+    assert calls and counts[0] < 0.5 * counts[1]
+    np.testing.assert_allclose(fits[0].best, place, atol=1e-4)
+    np.testing.assert_allclose(fits[0].errors, fits[1].errors, rtol=1e-3)
+    np.testing.assert_allclose(fits[0].minos["0.68"], fits[1].minos["0.68"], atol=1e-4)
+
+
+def test_the_value_and_the_derivatives_of_differences() -> None:
+    box = Box(np.array([-2.0, 0.0]), np.array([2.0, 10.0]))
+    found = Minimiser(lambda points: points[:, 0] ** 2 + 3.0 * points[:, 1], box).with_slope(np.array([0.5, 4.0]))
+    assert found[0] == pytest.approx(12.25)
+    np.testing.assert_allclose(found[1], [1.0, 3.0], atol=1e-6)
