@@ -83,7 +83,7 @@ def test_many_outputs_are_gathered_before_they_are_combined(
     drell_yan: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flat = plan_of(drell_yan)
-    monkeypatch.setattr("mmc.compiler.plan.physics.GATHERED_AT_ONCE", 3)
+    monkeypatch.setattr("mmc.compiler.plan.combining.GATHERED_AT_ONCE", 3)
     tree = plan_of(drell_yan)
     gather, combine = tree.stage("gather"), tree.stage("combine").jobs[0]
     pieces = [("analyse", job.name) for job in tree.stage("analyse").jobs]
@@ -93,7 +93,7 @@ def test_many_outputs_are_gathered_before_they_are_combined(
     assert combine.needs == (("configure", "configure"), *(("gather", job.name) for job in gather.jobs))
     assert tree.stage("combine").settings == flat.stage("combine").settings
     assert changed_stages(flat, tree) & {"configure", "generate", "simulate", "analyse"} == set()
-    monkeypatch.setattr("mmc.compiler.plan.physics.GATHERED_AT_ONCE", len(pieces))
+    monkeypatch.setattr("mmc.compiler.plan.combining.GATHERED_AT_ONCE", len(pieces))
     assert plan_of(drell_yan) == flat
 
 

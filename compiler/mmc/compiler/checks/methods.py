@@ -16,6 +16,7 @@ from mmc.compiler.catalogue.methods import (
     names_of,
     names_with_score_term,
 )
+from mmc.compiler.catalogue.names import IN_BASIS
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.systematics import has_no_systematics
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mmc.compiler.plan.builder import Builder, Draft
+from mmc.compiler.plan.combining import add_combine
 from mmc.compiler.plan.files import StageFiles
 from mmc.compiler.plan.physics import (
     BENCHMARKS,
     CONFIGURED,
     EventJob,
     add_analyse,
-    add_combine,
     add_configure,
     add_detect,
     card_entries,

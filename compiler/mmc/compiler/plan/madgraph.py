@@ -6,12 +6,12 @@ from dataclasses import replace
 from mmc.compiler.catalogue.generators import MADGRAPH
 from mmc.compiler.plan import sizes
 from mmc.compiler.plan.builder import Builder, Draft, slug
+from mmc.compiler.plan.combining import add_combine
 from mmc.compiler.plan.files import StageFiles
 from mmc.compiler.plan.physics import (
     CONFIGURED,
     EventJob,
     add_analyse,
-    add_combine,
     add_configure,
     add_detect,
     add_simulate,

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from mmc.compiler.plan import sizes
 from mmc.compiler.plan.builder import Builder, Draft, slug
+from mmc.compiler.plan.combining import add_combine
 from mmc.compiler.plan.model import Flow, Input
 from mmc.compiler.plan.physics import (
     BENCHMARKS,
     CONFIGURED,
     EventJob,
     add_analyse,
-    add_combine,
     add_configure,
     kinds,
     split,

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 
 from mmc.compiler.catalogue.particles import used
 from mmc.compiler.plan.builder import Builder, Draft
+from mmc.compiler.plan.combining import add_combine
 from mmc.compiler.plan.files import StageFiles
 from mmc.compiler.plan.physics import (
     CONFIGURED,
     SETUP,
     EventJob,
-    add_combine,
     add_configure,
     expressions,
     observable_definitions,

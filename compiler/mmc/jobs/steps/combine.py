@@ -55,7 +55,9 @@ def run(job: StepJob) -> None:
     together = list(dict.fromkeys(map(_averaged, jobs)))
     labels = [together.index(_averaged(entry)) for _, entry in used]
     combine(contents, [factor for factor, _ in used], job.out / EVENTS, labels)
-    record = event_record(job.out / EVENTS, only_background=all(entry.background for entry in jobs)) | {"samples": samples(jobs, records)}
+    record = event_record(job.out / EVENTS, only_background=all(entry.background for entry in jobs)) | {
+        "samples": samples(jobs, records)
+    }
     record |= {"floating": list(settings.floating)} if settings.floating else {}
     record["warnings"] = [*(text for entry in records for text in entry.get("warnings", ())), *record["warnings"]]
     record["integration_errors"] = integration_errors(jobs, records)
