@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from mmc.compiler.catalogue.batch import Batch
+from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.targets import TARGETS, Options
 from mmc.compiler.targets.cwl import without_gathering
 
@@ -86,6 +88,14 @@ def test_several_jobs_in_a_task(
     assert [ran[job] for job in single] == [expected[job] for job in single]
     folders = {path.parent.parent for path in folder.rglob("analyse*/**/job.json")}
     assert {path.name for path in folders} <= {"analysed", *(f"analyse.signal.sm.{k}" for k in (0, 2, 4))}
+
+
+def test_a_task_may_take_the_time_of_all_its_jobs() -> None:
+    plan = make_plan(5)
+    stages = (replace(stage, resources=Resources(time_s=60)) for stage in plan.stages)
+    texts = TARGETS["cwl"](replace(plan, stages=tuple(stages), batch=Batch(jobs_per_task=3)), Options()).texts
+    limits = {name: yaml.safe_load(texts[f"tools/{name}.cwl"])["requirements"] for name in ("simulate", "combine")}
+    assert [entry["ToolTimeLimit"]["timelimit"] for entry in limits.values()] == [180, 60]
 
 
 def test_keys_of_one_batch_system_are_for_it_alone() -> None:

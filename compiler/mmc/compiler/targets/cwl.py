@@ -159,7 +159,7 @@ def _tool(plan: Plan, stage: Stage, image: str | None) -> str:
         Yaml,
         "cwl/tool.cwl.j2",
         label=stage.summary,
-        requirements=_requirements(stage, wide),
+        requirements=_requirements(plan, stage, wide),
         hints={"DockerRequirement": {"dockerPull": image}} if image else {},
         command=[token.value for token in tokens[:first]],
         inputs=inputs,
@@ -188,7 +188,7 @@ def _in_tasks(plan: Plan, stage: Stage) -> bool:
     return len(dataflow.tasks(plan, stage)) < len(stage.jobs)
 
 
-def _requirements(stage: Stage, wide: Iterable[str]) -> dict[str, Any]:
+def _requirements(plan: Plan, stage: Stage, wide: Iterable[str]) -> dict[str, Any]:
     resources = {"coresMin": stage.resources.cpus}
     if stage.resources.memory_mib is not None:
         resources["ramMin"] = stage.resources.memory_mib
@@ -196,7 +196,7 @@ def _requirements(stage: Stage, wide: Iterable[str]) -> dict[str, Any]:
     if listing := [f"$(inputs.{name})" for name in wide]:
         requirements["InitialWorkDirRequirement"] = {"listing": listing}
     if stage.resources.time_s is not None:
-        requirements["ToolTimeLimit"] = {"timelimit": stage.resources.time_s}
+        requirements["ToolTimeLimit"] = {"timelimit": stage.resources.time_s * len(dataflow.tasks(plan, stage)[0])}
     return requirements
 
 

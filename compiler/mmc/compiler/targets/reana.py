@@ -6,13 +6,14 @@ workspace. Every job runs in a container, and REANA's engines paste names of fil
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from mmc.compiler.catalogue.images import is_pinned
 from mmc.compiler.catalogue.reana import NOT_READ_BY_CWL, asked, cores
 from mmc.compiler.plan.model import Plan, Stage
-from mmc.compiler.targets import cwl, script, yadage
+from mmc.compiler.targets import cwl, dataflow, script, yadage
 from mmc.compiler.targets.bundle import Bundle, make_bundle
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.quoting import Markdown, Yaml, render, shell
@@ -87,7 +88,10 @@ def _documents(plan: Plan, options: Options, engine: str) -> dict[str, str]:
 
 
 def _keys(plan: Plan, engine: str, stage: Stage) -> dict[str, Any]:
-    return asked(plan.reana, engine, stage.name, stage.resources, len(stage.jobs))
+    resources, n_jobs = stage.resources, len(dataflow.tasks(plan, stage)[0])
+    if engine != "serial" and resources.time_s is not None:
+        resources = replace(resources, time_s=resources.time_s * n_jobs)
+    return asked(plan.reana, engine, stage.name, resources, len(stage.jobs))
 
 
 PARAMETERS: Mapping[str, Mapping[str, str]] = {
