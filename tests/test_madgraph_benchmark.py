@@ -4,6 +4,9 @@ import math
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("ufoamp", reason="needs mmc[ufo]")
+
 from mmc.jobs.matrix_elements import Model
 
 from benchmarks import madgraph

@@ -94,8 +94,9 @@ def test_tables_are_sorted_by_mouse_and_keyboard(show: Open) -> None:
     assert not headings[2].get_attribute("aria-sort")
     buttons[2].click()
     assert headings[2].get_attribute("aria-sort") == "ascending"
-    values = [float(text.split()[0]) for text in column(browser, 0, 2)]
-    assert values == sorted(values) and len(values) == len(before) == 4
+    after = column(browser, 0, 2)
+    values = [float(text.split()[0]) for text in after if text != "not resolved"]
+    assert values == sorted(values) and len(values) > 2 and len(after) == len(before) == 4
     buttons[2].send_keys(Keys.ENTER)
     assert headings[2].get_attribute("aria-sort") == "descending"
     assert [float(text.split()[0]) for text in column(browser, 0, 2)] == sorted(values, reverse=True)

@@ -274,9 +274,9 @@ class LimitProblem:
         if with_rate is not None:
             inside = with_rate.allowed(max(self.levels)).ravel()
             share = rate_share(self.log_rate, with_rate.log_likelihood, inside)
-        rows = self.coefficients
-        if not self.file.has_morphing:
-            rows = np.broadcast_to(self.true_coefficients, rows.shape)
+        rows = np.tile(self.true_coefficients, (len(self.points), 1))
+        if self.file.has_morphing:
+            rows = self.coefficients
         return np.asarray(n * self.simulated_sums.per_event(rows, share))
 
     @cached_property
