@@ -48,11 +48,12 @@ RESULTS = {"script": "out", "yadage": "work", "cwl": "results", "slurm": "out", 
 
 IMPORTED = (
     "h5py",
+    "iminuit",
     "matplotlib.pyplot",
-    "particle",
     "pythia8mc",
     "scipy.optimize",
     "scipy.stats",
+    "tests.particle_table",
     "torch._dynamo",
     "uproot",
     "vector",
