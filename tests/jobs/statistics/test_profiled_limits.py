@@ -30,6 +30,7 @@ def observe(learning: Learning, n: int) -> np.ndarray:
     return seen
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_limits_with_systematic_uncertainties(tmp_path: Path, uncertain: Path) -> None:
     """For all likelihoods that are histograms: they are added to the nominal limits, and are never stronger."""
     found: list[dict[str, Path]] = []
