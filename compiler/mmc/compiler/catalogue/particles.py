@@ -1,6 +1,5 @@
 """Columns of tables that hold particles: which lists there may be, what each needs, and the names of NanoAOD."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,8 +17,6 @@ CHARGED = ("e", "mu", "tau")
 """The lists whose particles need a charge, for their PDG code."""
 LEPTONS = ("e", "mu")
 """The lists of which ``l`` is made."""
-_USED = re.compile(r"\b(?:(e|mu|tau|j|a|l)\b(?=\s*(?:[\[\]),]|$|if\b|for\b))|(met)\b)")
-"""A list in an expression is followed by an index or by the end of an argument; `a.pt` is a member of a pair."""
 
 
 def particles_of(said: str | Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
@@ -36,12 +33,11 @@ def particles_of(said: str | Mapping[str, Any] | None) -> dict[str, dict[str, An
     return {name: {**base.get(name, {}), **own.get(name, {})} for name in names}
 
 
-def used(particles: Iterable[str], expressions: Iterable[str]) -> tuple[str, ...]:
-    """The lists that expressions name.
+def used(particles: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
+    """The lists that expressions need, of the names that they use.
 
-    >>> used(["e", "mu", "a", "j"], ["l[0].pt", "a.pdgid == -b.pdgid"])
+    >>> used(["e", "mu", "a", "j"], ["l", "met"])
     ('e', 'mu')
     """
-    words = {word for text in expressions for found in _USED.findall(text) for word in found}
-    words |= set(LEPTONS) if "l" in words else set()
-    return tuple(name for name in particles if name in words)
+    needed = {lepton for name in names for lepton in (LEPTONS if name == "l" else (name,))}
+    return tuple(name for name in particles if name in needed)
