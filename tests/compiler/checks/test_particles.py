@@ -58,3 +58,14 @@ def test_lists_that_expressions_use(particles: str, names: str, expression: str,
 def test_a_list_that_is_not_there() -> None:
     message = "expressions use `j`, of which 'wh' names no columns"
     assert problems(MU, Z % "where: 'a.deltaR(j[0]) > 0.4'", "z.m") == [("MMC367", message)]
+
+
+@pytest.mark.parametrize(
+    ("jets", "expected"),
+    [
+        ("e: Jet_e", []),
+        ("e: Jet_e, mass: Jet_m", [("MMC367", "'j' has columns of mass and of energy")]),
+    ],
+)
+def test_energy_in_place_of_the_mass_of_nanoaod(jets: str, expected: list[tuple[str, str]]) -> None:
+    assert problems(f"like: nanoaod, j: {{{jets}}}", "", "len(j)") == expected

@@ -20,17 +20,21 @@ LEPTONS = ("e", "mu")
 
 
 def particles_of(said: str | Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
-    """The columns of each list, by attribute, with those of NanoAOD filled in.
+    """The columns of each list, by attribute, with those of NanoAOD filled in; its mass not beside an energy.
 
-    >>> particles_of({"like": "nanoaod", "j": {"b_tag": "isB"}})["j"]["b_tag"]
-    'isB'
+    >>> particles_of({"like": "nanoaod", "j": {"e": "Jet_e"}})["j"]
+    {'pt': 'Jet_pt', 'eta': 'Jet_eta', 'phi': 'Jet_phi', 'e': 'Jet_e'}
     """
     if said is None:
         return {}
     own: Mapping[str, Any] = {LIKE: said} if isinstance(said, str) else said
     base = NANOAOD if own.get(LIKE) == PRESET else {}
     names = dict.fromkeys((*base, *(name for name in own if name != LIKE)))
-    return {name: {**base.get(name, {}), **own.get(name, {})} for name in names}
+    return {name: _filled(own.get(name, {}), base.get(name, {})) for name in names}
+
+
+def _filled(own: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, Any]:
+    return {**{key: column for key, column in preset.items() if key != "mass" or "e" not in own}, **own}
 
 
 def used(particles: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
