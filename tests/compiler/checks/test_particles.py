@@ -69,3 +69,9 @@ def test_a_list_that_is_not_there() -> None:
 )
 def test_energy_in_place_of_the_mass_of_nanoaod(jets: str, expected: list[tuple[str, str]]) -> None:
     assert problems(f"like: nanoaod, j: {{{jets}}}", "", "len(j)") == expected
+
+
+@pytest.mark.parametrize(("name", "key"), [("j", "charge"), ("a", "charge"), ("e", "b_tag"), ("mu", "tau_tag")])
+def test_columns_without_a_meaning(name: str, key: str) -> None:
+    message = f"unknown key '{key}' in `events.tables.wh.particles.{name}`"
+    assert problems(f"like: nanoaod, {name}: {{{key}: x}}", "", "len(j)") == [("MMC101", message)]
