@@ -14,15 +14,19 @@ from mmc.jobs.madminer.event_rows import rows_of
 from tests.jobs.stages import run_stages
 
 pytestmark = pytest.mark.engine
-STUDY = """
+HEAD = """
 mmc: "1.0"
 name: nanoaod
 parameters: {c: {range: [-1, 1]}}
 benchmarks: {sm: {c: 0}, w: {c: 1}}
 morphing: none
+methods: {}
+evaluation: {luminosity: 1 fb^-1, baselines: {rate: true}, grid: {c: {range: [0, 1], points: 2}}}
 events:
   tables:
     wh:
+"""
+STUDY = """\
       files: [{paths: [wh.root], benchmark: sm, cross_section: 40 fb}]
       particles: {like: nanoaod, j: {b_tag: {column: Jet_btagDeepFlavB, above: 0.3}}}
       weight: genWeight
@@ -36,8 +40,6 @@ observables:
   q_l: {definition: "l[0].charge", required: true}
   dr: {definition: "b[0].deltaR(l[0])", required: true}
 cuts: ["len(l) == 1", "l[0].pt > 25"]
-methods: {}
-evaluation: {luminosity: 1 fb^-1, baselines: {rate: true}, grid: {c: {range: [0, 1], points: 2}}}
 """
 N_EVENTS = 6_000
 
@@ -102,7 +104,7 @@ def analyse(path: Path, columns: dict[str, Any]) -> Path:
     """The output of the job that reads the events."""
     with uproot.recreate(path / "wh.root") as file:
         file["Events"] = columns
-    (path / "study.yaml").write_text(STUDY)
+    (path / "study.yaml").write_text(HEAD + STUDY)
     return run_stages(path / "study.yaml", "analyse")["analyse", "wh.sm.0"]
 
 
@@ -130,3 +132,80 @@ def test_a_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
     del columns["Jet_btagDeepFlavB"]
     with pytest.raises((StepError, AssertionError), match="no column 'Jet_btagDeepFlavB'"):
         analyse(tmp_path, columns)
+
+
+FEW = """\
+      files: [{paths: [FILE], benchmark: sm, cross_section: 40 fb}]
+      particles:
+        e: {pt: e_pt, eta: e_eta, phi: e_phi, e: e_e, charge: e_charge}
+        mu: {pt: mu_pt, eta: mu_eta, phi: mu_phi, charge: mu_charge}
+        tau: {pt: tau_pt, eta: tau_eta, phi: tau_phi, charge: tau_charge}
+        a: {pt: a_pt, eta: a_eta, phi: a_phi}
+        j: {pt: j_pt, eta: j_eta, phi: j_phi, mass: j_mass, b_tag: j_b, tau_tag: {column: j_tau, above: 0.5}}
+      weights: sampled
+observables:
+OBSERVABLES
+"""
+_ = -1.0
+EXPECTED = {
+    "l[0].pdgid": [13, -11, -13, 11, _],
+    "l[1].pdgid": [-11, 13, _, -11, _],
+    "l[0].pt": [50, 45, 30, 25, _],
+    "l[1].pt": [40, 35, _, 20, _],
+    "l[0].charge": [-1, 1, 1, -1, _],
+    "l[0].e": [50.000112, 60, 30.000186, 32, _],
+    "l[1].e": [50, 35.000159, _, 20, _],
+    "l[0].m": [0.105658, 39.686270, 0.105658, 19.974984, _],
+    "e[1].e": [_, _, _, 20, _],
+    "mu[0].m": [0.105658, 0.105658, 0.105658, _, _],
+    "a[0].e": [_, 61.723225, _, _, 10],
+    "a[0].pdgid": [_, 22, _, _, 22],
+    "tau[0].m": [_, _, 1.77686, _, 1.77686],
+    "tau[0].pdgid": [_, _, 15, _, -15],
+    "j[0].m": [5, 0, _, 12, _],
+    "j[0].pdgid": [9, 9, _, 9, _],
+    "j[0].charge": [0, 0, _, 0, _],
+    "float(j[0].b_tag)": [1, 0, _, 1, _],
+    "float(j[0].tau_tag)": [0, 1, _, 0, _],
+}
+"""By expression, with -1 for events without such particles. E = √(pT² cosh² η + m²), m = √(E² − pT² cosh² η); η is 0
+but for the photon of the second event, with cosh 1 = 1.543081."""
+COLUMNS = {
+    "e": {
+        "pt": [[40], [45], [], [25, 20], []],
+        "e": [[50], [60], [], [32, 20], []],
+        "charge": [[1], [1], [], [-1, 1], []],
+    },
+    "mu": {"pt": [[50], [35], [30], [], []], "charge": [[-1], [-1], [1], [], []]},
+    "tau": {"pt": [[], [], [20], [], [15]], "charge": [[], [], [-1], [], [1]]},
+    "a": {"pt": [[], [40], [], [], [10]], "eta": [[], [1], [], [], [0]]},
+    "j": {
+        "pt": [[60, 30], [50], [], [70], []],
+        "mass": [[5, 3], [0], [], [12], []],
+        "b": [[1, 0], [0], [], [5], []],
+        "tau": [[0.5, 0.9], [0.6], [], [0.1], []],
+    },
+}
+
+
+@pytest.mark.parametrize("file", ["few.root", "few.parquet"])
+def test_particles_of_few_events(tmp_path: Path, file: str) -> None:
+    columns = {}
+    for name, own in COLUMNS.items():
+        zeros = [[0 for _ in pts] for pts in own["pt"]]
+        for key, lists in {"eta": zeros, "phi": zeros, **own}.items():
+            columns[f"{name}_{key}"] = ak.values_astype(ak.Array(lists), np.float64)
+    if file.endswith("root"):
+        with uproot.recreate(tmp_path / file) as root:
+            root["Events"] = columns
+    else:
+        parquet, pyarrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+        parquet.write_table(
+            pyarrow.table({name: ak.to_list(lists) for name, lists in columns.items()}), tmp_path / file
+        )
+    lines = [f'  o{n}: {{definition: "{text}", default: -1}}' for n, text in enumerate(EXPECTED)]
+    (tmp_path / "study.yaml").write_text(HEAD + FEW.replace("FILE", file).replace("OBSERVABLES", "\n".join(lines)))
+    folder = run_stages(tmp_path / "study.yaml", "analyse")["analyse", "wh.sm.0"]
+    x = np.asarray(rows_of(folder / "events.h5")[0][:])
+    for text, values in zip(EXPECTED, x.T, strict=True):
+        np.testing.assert_allclose(values, EXPECTED[text], rtol=1e-6, atol=1e-6, err_msg=text)

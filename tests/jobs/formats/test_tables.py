@@ -147,3 +147,20 @@ def test_trees(tmp_path: Path) -> None:
     _npz(tmp_path / "e.npz", x=X)
     with pytest.raises(StepError, match=r"^e.npz has no trees: remove `tree`$"):
         tables.read(tmp_path / "e.npz", "Events", ["x"])
+
+
+def test_lists_without_nulls(tmp_path: Path) -> None:
+    path = tmp_path / "events.parquet"
+    _parquet(path, eta=ak.to_list(LISTS))
+    assert {name: ak.to_list(found) for name, found in tables.read_lists(path, None, [("pt", "eta")]).items()} == {
+        "pt": ak.to_list(LISTS),
+        "eta": ak.to_list(LISTS),
+    }
+
+
+@pytest.mark.parametrize("lists", [[[1.0], [], [2.0, None]], [[1.0], [2.0], None]], ids=["number", "list"])
+def test_nulls_in_lists_are_refused(tmp_path: Path, lists: list[Any]) -> None:
+    path = tmp_path / "events.parquet"
+    _parquet(path, eta=lists)
+    with pytest.raises(StepError, match=r"column 'eta' of events.parquet has nulls, first in event 3: leave out such"):
+        tables.read_lists(path, None, [("eta",)])

@@ -1,11 +1,14 @@
 """Widths at tree level, against formulas."""
 
 import math
+from pathlib import Path
 
 import pytest
 from mmc.errors import StepError
 from mmc.jobs.matrix_elements import Model
 from mmc.jobs.scattering import widths
+
+from tests.jobs.matrix_elements import ufo_models
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +68,58 @@ def _three_body(x: float) -> float:
     )
 
 
-def test_resonances_on_and_off_their_mass_shells_are_refused(sm: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if h > b b~ and b > W- c were possible beside h > W+ W-*."""
-    monkeypatch.setattr(widths._Decays, "_merging", lambda *_: (5, -5))
-    with pytest.raises(StepError, match="on and off their mass shells: write the width as a number"):
-        widths.total(sm, 25, {})
+SCALARS = {
+    "particles": """
+        from object_library import all_particles, Particle
+        import parameters as Param
+        s = Particle(pdg_code=35, name="s", antiname="s", spin=1, color=1, mass=Param.ZERO, width=Param.ZERO)
+        e = Particle(pdg_code=23, name="e", antiname="e", spin=1, color=1, mass=Param.ME, width=Param.ZERO)
+        h = Particle(pdg_code=25, name="h", antiname="h", spin=1, color=1, mass=Param.MH, width=Param.ZERO)
+        x = Particle(pdg_code=36, name="x", antiname="x", spin=1, color=1, mass=Param.MX, width=Param.ZERO)
+    """,
+    "parameters": """
+        from object_library import all_parameters, Parameter
+        ZERO = Parameter(name="ZERO", nature="internal", type="real", value="0.0")
+        ME = Parameter(name="ME", nature="external", type="real", value=80.0, lhablock="MASS", lhacode=[23])
+        MH = Parameter(name="MH", nature="external", type="real", value=125.0, lhablock="MASS", lhacode=[25])
+        MX = Parameter(name="MX", nature="external", type="real", value=200.0, lhablock="MASS", lhacode=[36])
+    """,
+    "couplings": """
+        from object_library import all_couplings, Coupling
+        THREE = Coupling(name="THREE", value="10*complex(0,1)", order={"SM": 1})
+    """,
+    "lorentz": """
+        from object_library import all_lorentz, Lorentz
+        SSS = Lorentz(name="SSS", spins=[1, 1, 1], structure="1")
+    """,
+    "vertices": """
+        from object_library import all_vertices, Vertex
+        import particles as P
+        import couplings as C
+        import lorentz as L
+        V_1 = Vertex(name="V_1", particles=[P.h, P.s, P.e], color=["1"], lorentz=[L.SSS], couplings={(0, 0): C.THREE})
+        V_2 = Vertex(name="V_2", particles=[P.h, P.s, P.x], color=["1"], lorentz=[L.SSS], couplings={(0, 0): C.THREE})
+        V_3 = Vertex(name="V_3", particles=[P.s, P.s, P.e], color=["1"], lorentz=[L.SSS], couplings={(0, 0): C.THREE})
+        V_4 = Vertex(name="V_4", particles=[P.s, P.s, P.x], color=["1"], lorentz=[L.SSS], couplings={(0, 0): C.THREE})
+    """,
+}
+"""A scalar h of 125 GeV decays to three massless s, through e of 80 GeV and through x of 200 GeV."""
+
+
+def test_resonances_on_and_off_their_mass_shells_are_refused(tmp_path: Path) -> None:
+    """h > s e and e > s s are possible, and h > s x is not."""
+    model = Model.load(ufo_models.write(tmp_path / "scalars", **SCALARS))
+    text = r"`decay 25: auto`: h > s s s has resonances on and off their mass shells: write the width as a number"
+    with pytest.raises(StepError, match=text):
+        widths.total(model, 25, {})
+    two = {mass: 100.0 * (1 - (mass / 125.0) ** 2) / (16 * math.pi * 125.0) for mass in (80.0, 110.0)}
+    assert widths.total(model, 25, {"mass 36": 110.0}) == pytest.approx(sum(two.values()), rel=1e-9)
+    assert widths._Decays(model, {"mass 23": 150.0}).to_three(25) == [(35, 35, 35)]
+
+
+def test_photons_of_decays_to_two_are_not_resonances() -> None:
+    """h > a Z is possible beside h > Z e+ e-, where a virtual photon of the same vertex could make the pair."""
+    model = Model.load(ufo_models.installed("EWdim6"))
+    decays = widths._Decays(model, {f"dim6 {number}": 1.0 for number in range(1, 9)})
+    assert (22, 23) in decays.to_two(25)
+    assert (23, -11, 11) in decays.to_three(25)

@@ -1,6 +1,5 @@
 """Columns of tables that hold particles: which lists there may be, what each needs, and the names of NanoAOD."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,30 +17,31 @@ CHARGED = ("e", "mu", "tau")
 """The lists whose particles need a charge, for their PDG code."""
 LEPTONS = ("e", "mu")
 """The lists of which ``l`` is made."""
-_USED = re.compile(r"\b(?:(e|mu|tau|j|a|l)\b(?=\s*(?:[\[\]),]|$|if\b|for\b))|(met)\b)")
-"""A list in an expression is followed by an index or by the end of an argument; `a.pt` is a member of a pair."""
 
 
 def particles_of(said: str | Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
-    """The columns of each list, by attribute, with those of NanoAOD filled in.
+    """The columns of each list, by attribute, with those of NanoAOD filled in; its mass not beside an energy.
 
-    >>> particles_of({"like": "nanoaod", "j": {"b_tag": "isB"}})["j"]["b_tag"]
-    'isB'
+    >>> particles_of({"like": "nanoaod", "j": {"e": "Jet_e"}})["j"]
+    {'pt': 'Jet_pt', 'eta': 'Jet_eta', 'phi': 'Jet_phi', 'e': 'Jet_e'}
     """
     if said is None:
         return {}
     own: Mapping[str, Any] = {LIKE: said} if isinstance(said, str) else said
     base = NANOAOD if own.get(LIKE) == PRESET else {}
     names = dict.fromkeys((*base, *(name for name in own if name != LIKE)))
-    return {name: {**base.get(name, {}), **own.get(name, {})} for name in names}
+    return {name: _filled(own.get(name, {}), base.get(name, {})) for name in names}
 
 
-def used(particles: Iterable[str], expressions: Iterable[str]) -> tuple[str, ...]:
-    """The lists that expressions name.
+def _filled(own: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, Any]:
+    return {**{key: column for key, column in preset.items() if key != "mass" or "e" not in own}, **own}
 
-    >>> used(["e", "mu", "a", "j"], ["l[0].pt", "a.pdgid == -b.pdgid"])
+
+def used(particles: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
+    """The lists that expressions need, of the names that they use.
+
+    >>> used(["e", "mu", "a", "j"], ["l", "met"])
     ('e', 'mu')
     """
-    words = {word for text in expressions for found in _USED.findall(text) for word in found}
-    words |= set(LEPTONS) if "l" in words else set()
-    return tuple(name for name in particles if name in words)
+    needed = {lepton for name in names for lepton in (LEPTONS if name == "l" else (name,))}
+    return tuple(name for name in particles if name in needed)

@@ -5,7 +5,9 @@ from typing import Any
 
 from mmc.compiler.catalogue.particles import CHARGED, particles_of, used
 from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.checks.definitions import entries
 from mmc.compiler.expressions.checker import TRANSFORM
+from mmc.compiler.expressions.naming import names_in
 from mmc.compiler.inputs.tables import kind_of
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
 from mmc.compiler.language.document import Path
@@ -25,12 +27,7 @@ def particles(ctx: Context) -> Iterator[Diagnostic]:
     """Each sample has the columns of the particles that expressions use."""
     if ctx.reader != "particles":
         return
-    expressions = [
-        text
-        for _, text, schema in ctx.annotated("x-expression")
-        if isinstance(text, str) and schema["x-expression"] != TRANSFORM
-    ]
-    wanted = used(("e", "mu", "tau", "j", "a", "met"), expressions)
+    wanted = used(("e", "mu", "tau", "j", "a", "met"), _names(ctx))
     for name, sample in ctx.samples.items():
         path: Path = (*ctx.samples_path, name)
         own = particles_of(sample.get("particles"))
@@ -47,6 +44,15 @@ def particles(ctx: Context) -> Iterator[Diagnostic]:
                     at = (*path, "files", index, "paths", number)
                     message = f"{show(text)} cannot have lists of particles"
                     yield ctx.problem(MMC367, at, message, "write a ROOT tree or Parquet")
+
+
+def _names(ctx: Context) -> Iterator[str]:
+    """The names that expressions use; those of objects without the names of their elements."""
+    for path, text, schema in ctx.annotated("x-expression"):
+        if path[0] not in ("objects", "definitions") and schema["x-expression"] != TRANSFORM and isinstance(text, str):
+            yield from names_in(text)
+    for entry in ctx.once(entries).values():
+        yield from names_in(entry)
 
 
 def _attributes(ctx: Context, path: Path, own: dict[str, dict[str, Any]]) -> Iterator[Diagnostic]:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from mmc.compiler.catalogue.particles import used
 from mmc.compiler.plan.builder import Builder, Draft
 from mmc.compiler.plan.combining import add_combine
 from mmc.compiler.plan.files import StageFiles
@@ -29,6 +28,7 @@ def plan(builder: Builder, study: Study, source: EventTables, file_digests: Mapp
     said = expressions(study)
     event_jobs, drafts, files = [], [], StageFiles(file_digests)
     for sample in source.samples:
+        particles = sample.particles_in(said)
         parts: Counter[tuple[str | None, str]] = Counter()
         for entry in sample.files:
             event_job = EventJob(sample, entry.slice, entry.benchmark, parts[entry.slice, entry.benchmark], None)
@@ -47,7 +47,7 @@ def plan(builder: Builder, study: Study, source: EventTables, file_digests: Mapp
                 tables=tuple(files.name(path) for path in entry.paths),
                 tree=sample.tree,
                 columns=source.columns_of(sample, without_definition(study)),
-                particles={name: sample.particles[name] for name in used(sample.particles, said)},
+                particles=particles,
                 weight=sample.weight,
                 weights=sample.weights,
                 only_sampled=sample.only_sampled,

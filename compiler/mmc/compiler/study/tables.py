@@ -6,7 +6,8 @@ from typing import Any
 
 from mmc.compiler.catalogue.generators import TABLES
 from mmc.compiler.catalogue.names import madminer_name
-from mmc.compiler.catalogue.particles import particles_of
+from mmc.compiler.catalogue.particles import particles_of, used
+from mmc.compiler.expressions.naming import names_in
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.settings.reading import ParticleColumns, TagColumn
 from mmc.compiler.settings.sampling import SimulatedEvents
@@ -45,6 +46,11 @@ class TableSample(Sample):
     """Whether events have a weight only at the benchmark at which they were sampled."""
     simulated: SimulatedEvents | None
     """Events with a point of their own each."""
+
+    def particles_in(self, expressions: Iterable[str]) -> dict[str, ParticleColumns]:
+        """The columns of the lists of particles that expressions use."""
+        names = [name for text in expressions for name in names_in(text)]
+        return {name: self.particles[name] for name in used(self.particles, names)}
 
 
 @dataclass(frozen=True)

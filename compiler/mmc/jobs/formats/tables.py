@@ -71,7 +71,8 @@ def read_lists(path: Path, tree: str | None, groups: Sequence[Sequence[str]]) ->
     """Columns of lists, arrays of awkward of shape (events, var).
 
     :param groups: columns whose lists have the same lengths
-    :raises StepError: as :func:`read`; when a column has no lists of numbers, or lists of a group differ in length
+    :raises StepError: as :func:`read`; when a column has no lists of numbers, a list or a number in it is null, or
+        lists of a group differ in length
     """
     import awkward as ak
 
@@ -82,11 +83,7 @@ def read_lists(path: Path, tree: str | None, groups: Sequence[Sequence[str]]) ->
         for text in (text for group in groups for text in group):
             if text not in table.names:
                 raise StepError(f"{path.name} has no column {shown(text)}; {what_there_is(text, table.names)}")
-            values = table.get(text)
-            values = ak.from_regular(ak.Array(values)) if values.ndim == 2 else values
-            if values.ndim != 2 or np.asarray(ak.to_numpy(ak.flatten(values))[:1]).dtype.kind not in "biuf":
-                raise StepError(f"column {shown(text)} of {path.name} does not hold lists of numbers")
-            found[text] = values
+            found[text] = _lists(table.get(text), text, path.name)
     for group in groups:
         counts = {text: np.asarray(ak.num(found[text])) for text in group}
         first = group[0]
@@ -102,6 +99,25 @@ def read_lists(path: Path, tree: str | None, groups: Sequence[Sequence[str]]) ->
 
 _LISTS = ("root", "parquet")
 """The kinds of tables that may have lists of any length."""
+
+
+def _lists(values: Any, text: str, file: str) -> Any:
+    """A column of lists, of a type without nulls.
+
+    :raises StepError: it does not hold lists of numbers, or there are nulls
+    """
+    import awkward as ak
+
+    values = ak.from_regular(ak.Array(values)) if values.ndim == 2 else values
+    if values.ndim != 2 or np.asarray(ak.to_numpy(ak.flatten(values))[:1]).dtype.kind not in "biuf":
+        raise StepError(f"column {shown(text)} of {file} does not hold lists of numbers")
+    lacks = np.asarray(ak.fill_none(ak.any(ak.is_none(values, axis=1), axis=1), True))
+    if lacks.any():
+        raise StepError(
+            f"column {shown(text)} of {file} has nulls, first in event {int(lacks.argmax()) + 1}: leave out such "
+            "particles, and write an empty list where there are none"
+        )
+    return ak.unflatten(*(np.ma.getdata(ak.to_numpy(part)) for part in (ak.flatten(values), ak.num(values))))
 
 
 def _numbers(table: _Table, text: str, file: str) -> Floats:

@@ -66,20 +66,27 @@ def read(paths: Sequence[Path], tree: str | None, wanted: Mapping[str, ParticleC
 
 def _list(name: str, columns: ParticleColumns, found: Mapping[str, Any]) -> Any:
     """One list: momenta in double precision, PDG codes, charges and tags."""
-    pt = ak.values_astype(found[columns.pt], np.float64)
-    fields = {"pt": pt}
-    for attribute, text in (("eta", columns.eta), ("phi", columns.phi), ("mass", columns.mass), ("E", columns.e)):
-        if text is not None:
-            fields[attribute] = ak.values_astype(found[text], np.float64)
-    if columns.mass is None and columns.e is None:
+    said = {"pt": columns.pt, "eta": columns.eta, "phi": columns.phi, "mass": columns.mass, "E": columns.e}
+    said["charge"] = columns.charge
+    fields = {key: ak.values_astype(found[text], np.float64) for key, text in said.items() if text is not None}
+    pt = fields["pt"]
+    if "E" in fields:
+        fields["mass"] = _mass(fields.pop("E"), pt * np.cosh(fields["eta"]))
+    elif "mass" not in fields:
         fields["mass"] = ak.full_like(pt, _MASSES[name])
-    charge = ak.zeros_like(pt) if columns.charge is None else ak.values_astype(found[columns.charge], np.float64)
+    charge = fields.setdefault("charge", ak.zeros_like(pt))
     code = float(_CODES[name])
-    fields |= {"charge": charge, "pdgid": ak.where(charge > 0.0, -code, code)}
+    fields["pdgid"] = ak.where(charge > 0.0, -code, code)
     for attribute, tag in (("b_tag", columns.b_tag), ("tau_tag", columns.tau_tag)):
         if tag is not None:
             fields[attribute] = _tagged(found[tag.column], tag)
     return ak.zip(fields)
+
+
+def _mass(energy: Any, momentum: Any) -> Any:
+    """√(E² − p²), with a minus where p is larger, so that `vector` finds the same energy."""
+    squared = (energy - momentum) * (energy + momentum)
+    return np.sign(squared) * np.sqrt(abs(squared))
 
 
 def _tagged(values: Any, tag: TagColumn) -> Any:
