@@ -145,7 +145,7 @@ def test_a_gather_that_linux_cannot_start_is_refused_before_any_job_runs(target:
 def test_cwl_refuses_a_gather_whose_mounts_no_command_holds() -> None:
     """cwltool names each folder twice for a container, and not at all without one."""
     plan = make_plan(splits=5000, image="repo/image:1.0")
-    with pytest.raises(MmcError, match="combine reads 5,000 folders in a container, more .*: set .*jobs_per_task"):
+    with pytest.raises(MmcError, match=r"combine reads 5,000 folders in a container, more .*: set .*jobs_per_task"):
         TARGETS["cwl"](plan, Options())
     TARGETS["cwl"](plan, Options(local=True))
     TARGETS["cwl"](make_plan(splits=4900, image="repo/image:1.0"), Options())

@@ -202,8 +202,8 @@ def _check_containers(plan: Plan) -> None:
         folders = sum(len(dataflow.tasks(plan, upstream)) for upstream in read)
         if stage.image and _MOUNTS * folders > dataflow.LONGEST_COMMAND:
             raise MmcError(
-                f"the stage {stage.name} reads {folders:,} folders in a container, more than Linux takes in the command "
-                "that mounts them: set execution.batch.jobs_per_task, raise events_per_job, or compile with --local"
+                f"the stage {stage.name} reads {folders:,} folders in a container, more than Linux takes in the "
+                "command that mounts them: set execution.batch.jobs_per_task, raise events_per_job, or take --local"
             )
 
 
