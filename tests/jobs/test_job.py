@@ -11,10 +11,10 @@ def _job(tmp_path: Path, **inputs: tuple[Path, ...]) -> StepJob:
     return StepJob("simulate", "signal.sm.0", {}, 1, inputs, tmp_path)
 
 
-def _finished(path: Path, job: str) -> Path:
+def _finished(path: Path, job: str, stage: str = "generate") -> Path:
     path.mkdir()
     write_json(path / "process.json", {"of": job})
-    write_json(path / "job.json", {"stage": "generate", "job": job})
+    write_json(path / "job.json", {"stage": stage, "job": job})
     seal(path)
     return path
 
@@ -43,6 +43,24 @@ def test_pick_leaves_jobs_alone_that_are_still_to_run(tmp_path: Path) -> None:
         _job(tmp_path, process=unfinished).pick("process", "signal.sm")
     done = _finished(tmp_path / "z", "signal.sm")
     assert _job(tmp_path, process=(*unfinished, done)).pick("process", "signal.sm") == done
+
+
+def test_two_inputs_may_stand_in_one_folder(tmp_path: Path) -> None:
+    for stage in ("train", "evaluate"):
+        _finished(tmp_path / f"{stage}.sally", "sally", stage)
+    job = _job(tmp_path, model=(tmp_path,), limits=(tmp_path,))
+    assert job.by_job("model") == {"sally": tmp_path / "train.sally"}
+    assert job.pick_all("limits", ["sally"]) == [tmp_path / "evaluate.sally"]
+
+
+def test_an_output_that_is_not_finished_is_named_itself(tmp_path: Path) -> None:
+    """Its own folders, for example those of MadGraph, are no outputs."""
+    (tmp_path / "x" / "madgraph" / "SubProcesses").mkdir(parents=True)
+    with pytest.raises(StepError, match=r"/x is not the output of a finished job: it has no job\.json"):
+        _job(tmp_path, process=(tmp_path / "x",)).by_job("process")
+    _finished(tmp_path / "y", "signal.sm")
+    with pytest.raises(StepError, match=r"/x is not the output of a finished job: it has no job\.json"):
+        _job(tmp_path, process=(tmp_path,)).by_job("process")
 
 
 def test_json_keeps_names_and_refuses_nan(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mmc import reading
-from mmc.compiler.catalogue.stages import GATHER
+from mmc.compiler.catalogue.stages import GATHER, STAGES
 from mmc.compiler.settings.encoding import from_json
 from mmc.errors import StepError
 from mmc.files import Folder
@@ -115,7 +115,7 @@ class StepJob:
 
         :raises StepError: as :meth:`pick`
         """
-        makers = {job: (path, holder) for holder in self._outputs(name) for job, path in _held(holder)}
+        makers = {job: (path, holder) for holder in self.outputs(name) for job, path in _held(holder)}
         found, holders = [], {}
         for job in jobs:
             if job not in makers:
@@ -132,22 +132,22 @@ class StepJob:
 
         :raises StepError: when one is not the output of a finished job, or is damaged
         """
-        return {read_record(path).job: self._checked(path) for path in self._outputs(name)}
+        return {read_record(path).job: self._checked(path) for path in self.outputs(name)}
 
     def _single(self, name: str) -> Path:
         paths = self.inputs.get(name, ())
         if len(paths) != 1:
             raise StepError(f"expected one path for --{name}, got {len(paths)}")
-        found = _outputs(paths[0])
+        found = _outputs(paths[0], name)
         if len(found) > 1:  # those of a task: this job reads that of the job with its name
             found = [path for path in found if path.name == self.name]
         if not found:
             raise StepError(f"{paths[0]} has no output of the job {self.name}")
         return found[0]
 
-    def _outputs(self, name: str) -> list[Path]:
-        """The outputs of jobs that an input names, itself or by a folder that holds nothing else."""
-        return [output for path in self.inputs.get(name, ()) for output in _outputs(path)]
+    def outputs(self, name: str) -> list[Path]:
+        """The outputs of jobs that an input names, itself or by a folder that holds them."""
+        return [output for path in self.inputs.get(name, ()) for output in _outputs(path, name)]
 
     def _checked(self, folder: Path) -> Path:
         """The folder of an output, whose files are those that its maker wrote.
@@ -161,12 +161,25 @@ class StepJob:
         return folder
 
 
-def _outputs(folder: Path) -> list[Path]:
-    """The folder, or the outputs of jobs in it if it is not one itself: of a task, or of several tasks."""
-    if (folder / RECORD).exists() or not folder.is_dir():
+def _outputs(folder: Path, name: str) -> list[Path]:
+    """The folder, or, if it is that of a task or of several tasks, the outputs in it that the input of this name takes.
+
+    Outputs of jobs are at most two levels below.
+    """
+    below = (folder.glob(f"{level}/{RECORD}") for level in ("[!.]*", "[!.]*/[!.]*"))
+    if (folder / RECORD).exists() or not any(any(records) for records in below):
         return [folder]
     inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return [output for path in inner for output in _outputs(path)] or [folder]
+    return [output for path in inner for output in _outputs(path, name) if _is_taken(output, name)]
+
+
+def _is_taken(folder: Path, name: str) -> bool:
+    """Whether the input of this name takes the output in a folder: inputs are called as the outputs of stages. One that
+    is not finished may be anything."""
+    with suppress(StepError, LookupError, TypeError):
+        taken: bool = STAGES[read_json(folder / RECORD)["stage"]].output == name
+        return taken
+    return True
 
 
 def _held(folder: Path) -> list[tuple[str, Path]]:

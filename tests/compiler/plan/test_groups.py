@@ -28,6 +28,17 @@ def test_each_group_is_combined_on_its_own(study: dict[str, Any]) -> None:
     assert combine["both"].events == combine["signal_only"].events + 300
 
 
+def test_no_group_is_gathered_again_with_another(study: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmc.compiler.plan.combining.GATHERED_AT_ONCE", 3)
+    before = plan_of(study)
+    gathered = [[name for _, name in job.needs] for job in before.stage("gather").jobs]
+    assert [len(names) for names in gathered] == [3, 3, 1, 1] and gathered[-1] == ["tt.sm.0"]
+    study["generation"]["samples"]["tt"]["events"] = 301
+    again = changed(before, plan_of(study))
+    assert again["gather"] == ["tt.sm.0"] and again["combine"] == ["both"]
+    assert again["train"] == ["alice"]
+
+
 def test_a_method_reads_its_own_group_and_the_first_by_default(study: dict[str, Any]) -> None:
     plan = plan_of(study)
     groups = {"sally": "signal_only", "alice": "both", "alices": "signal_only"}

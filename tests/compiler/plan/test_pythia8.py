@@ -89,7 +89,7 @@ def test_many_outputs_are_gathered_before_they_are_combined(
     pieces = [("analyse", job.name) for job in tree.stage("analyse").jobs]
     assert [job.needs for job in gather.jobs] == [tuple(pieces[:3]), tuple(pieces[3:6]), tuple(pieces[6:])]
     assert [job.settings["jobs"][0]["job"] for job in gather.jobs] == [pieces[k][1] for k in (0, 3, 6)]
-    assert [item.at_once for item in gather.inputs] == [3]
+    assert [item.ends for item in gather.inputs] == [(3, 6, 7)]
     assert combine.needs == (("configure", "configure"), *(("gather", job.name) for job in gather.jobs))
     assert tree.stage("combine").settings == flat.stage("combine").settings
     assert changed_stages(flat, tree) & {"configure", "generate", "simulate", "analyse"} == set()

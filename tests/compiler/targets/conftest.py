@@ -19,8 +19,9 @@ PROGRAM = """#!{python} -IS
 import os, sys, time
 
 words = sys.argv[1:]
-if words[0] == "pending" or "--jobs" in words:
-    os.execv(sys.executable, [sys.executable, "-m", "mmc", *words])
+if words[0] == "pending" or "--jobs" in words:  # that of mmc, in which this program is the running one
+    run = "import sys; sys.argv[0] = sys.argv.pop(1); from mmc.cli.main import main; sys.exit(main())"
+    os.execv(sys.executable, [sys.executable, "-c", run, os.path.abspath(__file__), *words])
 stage, job = words[1], words[words.index("--job") + 1]
 out = words[words.index("--out") + 1]
 print("runs", stage, job, flush=True)

@@ -64,7 +64,8 @@ def make_plan(
         )
 
     pieces = [f"signal.sm.{k}" for k in range(splits)]
-    part = Input("analysed", "analyse", Flow.PART, at_once=at_once)
+    ends = (*range(at_once, splits, at_once), splits) if at_once else ()
+    part = Input("analysed", "analyse", Flow.PART, ends=ends)
     shares = part.shares(pieces) if at_once else []
     made = [("gather", str(k)) for k in range(len(shares))] or [("analyse", piece) for piece in pieces]
     setup, events = ("setup", "configure", Flow.ONE), ("events", "combine", Flow.ONE)

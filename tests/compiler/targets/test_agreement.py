@@ -5,11 +5,13 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
+from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.targets import TARGETS, Options
 from mmc.compiler.targets.cwl import without_gathering
@@ -138,6 +140,16 @@ def test_a_gather_that_linux_cannot_start_is_refused_before_any_job_runs(target:
         MmcError, match=f"the stage combine reads the outputs of {n:,} jobs, more than Linux takes in one"
     ):
         TARGETS[target](make_plan(splits=n), Options())
+
+
+def test_cwl_refuses_a_gather_whose_mounts_no_command_holds() -> None:
+    """cwltool names each folder twice for a container, and not at all without one."""
+    plan = make_plan(splits=5000, image="repo/image:1.0")
+    with pytest.raises(MmcError, match=r"combine reads 5,000 folders in a container, more .*: set .*jobs_per_task"):
+        TARGETS["cwl"](plan, Options())
+    TARGETS["cwl"](plan, Options(local=True))
+    TARGETS["cwl"](make_plan(splits=4900, image="repo/image:1.0"), Options())
+    TARGETS["cwl"](replace(plan, batch=Batch(jobs_per_task=2)), Options())
 
 
 def test_yadage_refuses_a_command_that_is_too_long_by_itself() -> None:

@@ -3,6 +3,7 @@
 Both the release that REANA runs and a newer one, each in an environment of its own.
 """
 
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +69,13 @@ def test_several_jobs_in_a_task(program: list[str], place: Place, step_program: 
     assert done.returncode == 0, done.stderr
     assert step_program.ran(folder / "out") == recorded(expected_commands(plan))
     assert {path: path.stat().st_mtime_ns for path in finished} == finished, "a finished job has run again"
+
+    shutil.rmtree(folder / "out" / "simulate" / "signal.sm.0")  # its task is still marked as done
+    before = {path: path.stat().st_mtime_ns for path in (folder / "out").rglob("job.json")}
+    done = run(program, folder, step_program)
+    assert done.returncode == 0, done.stderr
+    again = {path.parent.parent.name: path.parent.name for path in before if path.stat().st_mtime_ns != before[path]}
+    assert again == {"analyse": "signal.sm.0", "gather": "0", "combine": "combine"}
 
 
 def test_resources_reach_the_jobs(program: list[str], place: Place, step_program: StepProgram, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """``mmc step --jobs``: several jobs of a stage, one after the other."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program = tmp_path / "bin" / "mmc"
     program.write_text(PROGRAM)
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setattr("sys.argv", [str(program)])  # the running program is found before those of the PATH
     monkeypatch.setenv("RAN", str(tmp_path / "ran"))
     return tmp_path / "ran"
 
@@ -59,6 +60,12 @@ def test_a_job_that_fails_stops_no_other_and_only_it_runs_again(ran: Path, tmp_p
     assert [line.split()[5] for line in ran.read_text().splitlines()] == ["a"]
 
 
+def test_without_a_job_nothing_would_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_step(["simulate", "--jobs", "--out", "d"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("mmc step: --jobs needs the name of a job\nusage: mmc step STAGE") and "--jobs NAME" in said
+
+
 def test_without_a_folder_the_job_says_so() -> None:
     assert list(each_job(["simulate", "--jobs", "a", "b"])) == [["simulate", "--job", name] for name in "ab"]
 
@@ -66,10 +73,11 @@ def test_without_a_folder_the_job_says_so() -> None:
 def test_a_job_reads_its_own_output_of_a_task(ran: Path, tmp_path: Path) -> None:
     head = ["simulate", "--config", config(tmp_path, "a", "b"), "--jobs", "a", "b"]
     assert run_step([*head, "--out", str(tmp_path / "tasks" / "0")]) == 0
-    inputs = {"events": (tmp_path / "tasks" / "0",), "every": (tmp_path / "tasks",)}
+    inputs = {"events": (tmp_path / "tasks" / "0",)}
     job = StepJob("analyse", "b", {}, 1, inputs, tmp_path / "out")
     assert job.one("events") == tmp_path / "tasks" / "0" / "b"
-    assert job.pick_all("every", ["b", "a"]) == [tmp_path / "tasks" / "0" / name for name in "ba"]
+    every = replace(job, inputs={"events": (tmp_path / "tasks",)})
+    assert every.pick_all("events", ["b", "a"]) == [tmp_path / "tasks" / "0" / name for name in "ba"]
     assert list(job.by_job("events")) == ["a", "b"]
     with pytest.raises(StepError, match="has no output of the job c"):
         StepJob("analyse", "c", {}, 1, inputs, tmp_path / "out").one("events")

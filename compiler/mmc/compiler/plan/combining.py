@@ -1,10 +1,11 @@
 """The stages that put the events of all jobs together, whatever their origin: gathering and combining."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 from mmc.compiler.catalogue.stages import ANALYSE, COMBINE, GATHER, GATHERED_AT_ONCE
 from mmc.compiler.plan import sizes
-from mmc.compiler.plan.builder import Builder, Draft, slug
+from mmc.compiler.plan.builder import Builder, Draft
 from mmc.compiler.plan.model import Flow, Input
 from mmc.compiler.plan.physics import CONFIGURED, SETUP, EventJob, kinds
 from mmc.compiler.settings.combine import (
@@ -19,7 +20,7 @@ from mmc.compiler.study.model import Study
 
 def add_combine(builder: Builder, study: Study, event_jobs: Sequence[EventJob]) -> None:
     """Add one job that combines all events, or one job for each group of samples; it reads many outputs gathered."""
-    holders = _add_gather(builder, event_jobs) if len(event_jobs) > GATHERED_AT_ONCE else {}
+    holders = _add_gather(builder, study, event_jobs) if len(event_jobs) > GATHERED_AT_ONCE else {}
     groups = {
         name: [event_job for event_job in event_jobs if event_job.sample.name in samples]
         for name, samples in ((name, frozenset(samples)) for name, samples in study.groups.items())
@@ -45,23 +46,37 @@ def add_combine(builder: Builder, study: Study, event_jobs: Sequence[EventJob]) 
     builder.add(COMBINE.name, drafts, summary=summary, inputs=inputs, scattered=bool(groups))
 
 
-def _add_gather(builder: Builder, event_jobs: Sequence[EventJob]) -> dict[str, tuple[str, str]]:
+def _add_gather(builder: Builder, study: Study, event_jobs: Sequence[EventJob]) -> dict[str, tuple[str, str]]:
     """Add the jobs that gather the outputs of ``analyse``, so that no command names all of them.
 
     :returns: for each job of ``analyse`` the job that gathers its output
     """
     drafts: list[Draft] = []
     holders: dict[str, tuple[str, str]] = {}
-    analysed = Input(ANALYSE.output, ANALYSE.name, Flow.PART, at_once=GATHERED_AT_ONCE)
-    for number, members in enumerate(analysed.shares(event_jobs)):
+    analysed = Input(ANALYSE.output, ANALYSE.name, Flow.PART, ends=tuple(_ends(study, event_jobs)))
+    for members in analysed.shares(event_jobs):
         runs = [list(kind) for kind in kinds(members)]
         jobs = tuple(NumberedJobs(job=kind[0].name, parts=len(kind)) for kind in runs)
         needs = tuple((ANALYSE.name, member.name) for member in members)
         label = ", ".join(dict.fromkeys(kind[0].place for kind in runs))
-        drafts.append(Draft((str(number),), GatherSettings(jobs=jobs), needs, label, part=number))
-        holders |= {member.name: (GATHER.name, slug(str(number))) for member in members}
+        first = members[0]  # a number would change with the shares of other groups
+        drafts.append(Draft(first.identity, GatherSettings(jobs=jobs), needs, label, part=first.part))
+        holders |= {member.name: (GATHER.name, first.name) for member in members}
     builder.add(GATHER.name, drafts, inputs=(analysed,), scattered=True)
     return holders
+
+
+def _ends(study: Study, event_jobs: Sequence[EventJob]) -> Iterator[int]:
+    """Where the shares of ``gather`` end: no job gathers the events of other groups than those of its first ones, so
+    that a change of one group does not run the jobs of another again."""
+
+    def groups(event_job: EventJob) -> list[str]:
+        return [name for name, samples in study.groups.items() if event_job.sample.name in samples]
+
+    end = 0
+    for _, members in groupby(event_jobs, key=groups):
+        start, end = end, end + len(list(members))
+        yield from (*range(start + GATHERED_AT_ONCE, end, GATHERED_AT_ONCE), end)
 
 
 def _combined(event_jobs: Sequence[EventJob], *, exact: bool) -> tuple[AnalysedJob, ...]:

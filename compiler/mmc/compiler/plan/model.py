@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any, Literal, TypeVar
 
@@ -35,7 +36,7 @@ class Flow(Enum):
     ALL = "all"
     """Every job gets all directories, in the order of the upstream jobs, and reads the ones that it needs."""
     PART = "part"
-    """Each job gets its share of the directories, :attr:`Input.at_once` of them; both stages are in the same group."""
+    """Each job gets its share of the directories, as :attr:`Input.ends` says; both stages are in the same group."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,12 @@ class Input:
     part: str = ""
     """The part of the upstream output that the jobs read, so that only a change of it runs them again; empty for the
     whole output."""
-    at_once: int = 0
-    """With :attr:`Flow.PART`, the number of directories that each job gets; the last one gets what is left."""
+    ends: tuple[int, ...] = ()
+    """With :attr:`Flow.PART`, for each job the number of directories that it and the jobs before it get."""
 
     def shares(self, jobs: Sequence[T]) -> list[Sequence[T]]:
         """What each job gets of something that there is for every upstream job, with :attr:`Flow.PART`."""
-        return [jobs[start : start + self.at_once] for start in range(0, len(jobs), self.at_once)]
+        return [jobs[start:end] for start, end in pairwise((0, *self.ends))]
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,8 @@ def command(plan: Plan, stage: Stage, first: Mapping[str, int]) -> Shell:
         if item.flow is Flow.EACH:
             return f'"${{{array(plan.stage(item.stage))}[$1 - {first[stage.name]}]}}"'
         if item.flow is Flow.PART:
-            start = f"($1 - {first[stage.name]}) * {item.at_once}"
-            return f'"${{{array(plan.stage(item.stage))}[@]:{start}:{item.at_once}}}"'
+            start, n = share(stage, first)
+            return f'"${{{array(plan.stage(item.stage))}[@]:{start}:{n}}}"'
         return f'"$out"/{shell(place(plan.stage(item.stage)))}'
 
     words = dataflow.words(
@@ -76,6 +76,22 @@ def command(plan: Plan, stage: Stage, first: Mapping[str, int]) -> Shell:
     return Shell(" ".join(words))
 
 
+def share(stage: Stage, first: Mapping[str, int]) -> tuple[str, str]:
+    """Where the share of a job begins that reads some outputs of another stage, and their number, in arithmetic."""
+    ends, before = _ends(stage), f"$1 - {first[stage.name]}"
+    return f"{ends}[{before}]", f"{ends}[{before} + 1] - {ends}[{before}]"
+
+
+def shares(plan: Plan) -> list[Shell]:
+    """The arrays of the numbers of outputs that the jobs before each one read, for :func:`share`."""
+    return [
+        Shell(f"{_ends(stage)}=(0 {' '.join(map(str, item.ends))})")
+        for stage in plan.stages
+        for item in stage.inputs
+        if item.flow is Flow.PART
+    ]
+
+
 def gathered(plan: Plan) -> list[Stage]:
     """The stages with several outputs in one command, or with a different output for each job."""
     read = {item.stage for stage in plan.stages for item in stage.inputs if item.flow is not Flow.ONE}
@@ -84,7 +100,15 @@ def gathered(plan: Plan) -> list[Stage]:
 
 def array(stage: Stage) -> str:
     """The bash array of a stage's outputs."""
-    return "all_" + re.sub(r"\W", "_", stage.name, flags=re.ASCII)
+    return f"all_{_variable(stage)}"
+
+
+def _ends(stage: Stage) -> str:
+    return f"ends_{_variable(stage)}"
+
+
+def _variable(stage: Stage) -> str:
+    return re.sub(r"\W", "_", stage.name, flags=re.ASCII)
 
 
 def place(stage: Stage) -> str:

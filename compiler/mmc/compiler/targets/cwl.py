@@ -12,15 +12,24 @@ from mmc.compiler.targets import dataflow
 from mmc.compiler.targets.bundle import Bundle, make_bundle
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.quoting import Markdown, Yaml, cwl, render
+from mmc.errors import MmcError
 from mmc.version import __version__
 
+_MOUNTS = 2 * 200
+"""Bytes that the command that starts a container needs for each directory in the job's folder: cwltool mounts the
+directory and its place there."""
 _NAMES = {"type": "array", "items": "string"}
 """The type of the names of the jobs of a task."""
 
 
 def emit(plan: Plan, options: Options) -> Bundle:
-    """The plan as a CWL workflow with its job file."""
+    """The plan as a CWL workflow with its job file.
+
+    :raises MmcError: when the command that starts a container would be too long
+    """
     plan = without_gathering(plan)
+    if not options.local:
+        _check_containers(plan)
     images = {stage.image: None for stage in plan.stages if stage.image and not options.local}
     texts = documents(plan, options)
     texts["README.md"] = render(
@@ -181,6 +190,21 @@ def _input_type(stage: Stage, token: Token) -> str:
 
 def _is_wide(plan: Plan, item: Input) -> bool:
     return item.flow is Flow.ALL and len(dataflow.tasks(plan, plan.stage(item.stage))) > GATHERED_AT_ONCE
+
+
+def _check_containers(plan: Plan) -> None:
+    """Check that every job that has an image can be started.
+
+    :raises MmcError: when it reads so many directories that the command which mounts them would be too long
+    """
+    for stage in plan.stages:
+        read = [plan.stage(item.stage) for item in stage.inputs if _is_wide(plan, item)]
+        folders = sum(len(dataflow.tasks(plan, upstream)) for upstream in read)
+        if stage.image and _MOUNTS * folders > dataflow.LONGEST_COMMAND:
+            raise MmcError(
+                f"the stage {stage.name} reads {folders:,} folders in a container, more than Linux takes in the "
+                "command that mounts them: set execution.batch.jobs_per_task, raise events_per_job, or take --local"
+            )
 
 
 def _in_tasks(plan: Plan, stage: Stage) -> bool:

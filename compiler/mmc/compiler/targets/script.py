@@ -50,6 +50,7 @@ def documents(plan: Plan) -> dict[str, str]:
             "script/run.sh.j2",
             stages=stages,
             gathered=gathered,
+            shares=bash.shares(plan),
             gathering=gathering,
             longest_command=dataflow.LONGEST_COMMAND,
             n_jobs=plan.n_jobs,

@@ -30,7 +30,10 @@ def documents(plan: Plan, out: str = "out") -> dict[str, str]:
     ]
     table = bash.table(plan)
     header = {"table": table_digest(table), "plan": plan, "version": __version__}
-    return {SCRIPT: render(Shell, "batch/task.sh.j2", stages=stages, out=out, **header), bash.TABLE: table}
+    return {
+        SCRIPT: render(Shell, "batch/task.sh.j2", stages=stages, shares=bash.shares(plan), out=out, **header),
+        bash.TABLE: table,
+    }
 
 
 def table_digest(table: str) -> str:
@@ -46,12 +49,8 @@ def _reads(plan: Plan, stage: Stage, first: Mapping[str, int]) -> Iterator[dict[
         upstream = plan.stage(item.stage)
         start, n = first[item.stage], len(upstream.jobs)
         here = f"$1 - {first[stage.name]}"
-        begin = f"({here}) * {item.at_once}"
-        left = f"{n} - {begin}"
-        most = f"$(({left} < {item.at_once} ? {left} : {item.at_once}))"
-        ranges = {
-            Flow.ALL: f"{start} {n} 0",
-            Flow.EACH: f"$(({start} + {here})) 1 $(({here}))",
-            Flow.PART: f"$(({start} + {begin})) {most} $(({begin}))",
-        }
+        ranges = {Flow.ALL: f"{start} {n} 0", Flow.EACH: f"$(({start} + {here})) 1 $(({here}))"}
+        if item.flow is Flow.PART:
+            begin, share = bash.share(stage, first)
+            ranges[Flow.PART] = f"$(({start} + {begin})) $(({share})) $(({begin}))"
         yield {"array": bash.array(upstream), "range": Shell(ranges[item.flow])}

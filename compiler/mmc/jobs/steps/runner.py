@@ -38,7 +38,7 @@ THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 
 FINGERPRINT = "MMC_FINGERPRINT"
 """The environment variable with the fingerprint of the job that the engine means."""
-USAGE = "usage: mmc step STAGE --config FILE --job NAME [--INPUT PATH ...]... --out DIR"
+USAGE = "usage: mmc step STAGE --config FILE (--job NAME | --jobs NAME ...) [--INPUT PATH ...]... --out DIR"
 EXIT_USAGE = 2
 
 log = logging.getLogger("mmc.step")
@@ -68,8 +68,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         command = _parse(argv)
     except _UsageError as error:
-        complain(f"mmc step: {error}", *USAGE.splitlines())
-        return EXIT_USAGE
+        return wrong_usage(str(error))
     out = command.out
     log_path = out.with_name(out.name + ".log")
     try:
@@ -83,6 +82,15 @@ def main(argv: Sequence[str]) -> int:
             complain(f"mmc step {command.stage}[{command.job}]: {reason(full or error)}{hint}")
         return MmcError.exit_code if full is None else full.exit_code
     return 0
+
+
+def wrong_usage(reason: str) -> int:
+    """Say what is wrong with the command line.
+
+    :returns: the exit code
+    """
+    complain(f"mmc step: {reason}", USAGE)
+    return EXIT_USAGE
 
 
 def is_done(argv: Sequence[str]) -> bool:

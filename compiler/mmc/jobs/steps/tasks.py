@@ -1,29 +1,30 @@
 """``mmc step --jobs``: the jobs of a task, one after the other, for engines that have no tasks of several jobs."""
 
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 
 from mmc.jobs.steps import runner
 from mmc.jobs.steps.limits import ENGINE, end_with_engine
+from mmc.processes import path_with_mmc
 
 
 def run_jobs(words: Sequence[str]) -> int:
     """Run those of the jobs that have not been run, each as a process with the words that it has on every engine. One
     that fails does not stop the others.
 
-    :returns: the exit code of the first job that failed, 0 if none did
+    :returns: the exit code of the first job that failed, 0 if none did; 2 when no job is named
+    :raises MmcError: when there is no program ``mmc``
     """
     end_with_engine()
-    found = shutil.which("mmc")
-    program = [sys.executable, "-m", "mmc"] if found is None else [found]
-    environment = {**os.environ, ENGINE: str(os.getpid())}
+    jobs = list(each_job(words))
+    if not jobs:
+        return runner.wrong_usage("--jobs needs the name of a job")
+    environment = {**os.environ, "PATH": path_with_mmc(), ENGINE: str(os.getpid())}
     status = 0
-    for argv in each_job(words):
+    for argv in jobs:
         if not runner.is_done(argv):
-            code = subprocess.run([*program, "step", *argv], env=environment, check=False).returncode
+            code = subprocess.run(["mmc", "step", *argv], env=environment, check=False).returncode
             status = status or (code if code >= 0 else 128 - code)
     return status
 

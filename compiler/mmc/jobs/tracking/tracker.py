@@ -266,4 +266,4 @@ def _with_others(own: Outcome, job: StepJob, caught_up: Collection[str]) -> Outc
 
 
 def _folders(job: StepJob) -> list[Path]:
-    return [path for name, paths in job.inputs.items() if name not in (INPUT, "events") for path in paths]
+    return [path for name in job.inputs if name not in (INPUT, "events") for path in job.outputs(name)]
