@@ -45,3 +45,15 @@ def test_without_an_error_of_the_simulation() -> None:
 def test_a_point_without_a_likelihood() -> None:
     share = rate_share(np.array([-np.inf, -1.0, 0.0]), np.array([np.nan, -4.0, 0.0]), np.array([False, True]))
     np.testing.assert_allclose(share, 0.25)
+
+
+def test_rounding_makes_no_variance_negative() -> None:
+    """All events pass with equal weights: Σ w² - S²/n is 0, or what rounding leaves of it."""
+    found = []
+    for n in range(100, 200):
+        weights = np.full(n, 0.7 / n)
+        difference = float(weights @ weights - weights.sum() ** 2 / n)
+        found.append(difference)
+        simulated = SimulatedSums(np.array([0.7]), np.array([0.7]), None, np.array([[difference]]))
+        assert 0.0 <= simulated.of_rate(np.ones((1, 1)))[0] < 1e-12
+    assert min(found) < 0.0

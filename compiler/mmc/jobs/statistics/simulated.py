@@ -49,11 +49,14 @@ class SimulatedSums:
 
 
 def _relative(coefficients: Array, covariance: Array | None, sums: Array) -> Array:
-    """The relative variance of a sum; 0 where it is not known."""
+    """The relative variance of a sum; 0 where it is not known.
+
+    A sum of equal weights of all events that were generated has no variance, which rounding can make negative.
+    """
     total = np.square(coefficients @ sums)
     if covariance is None:
         return np.zeros(len(total))
-    variance = np.einsum("pi,ij,pj->p", coefficients, covariance, coefficients)
+    variance = np.maximum(np.einsum("pi,ij,pj->p", coefficients, covariance, coefficients), 0.0)
     return np.asarray(np.divide(variance, total, out=np.zeros(len(total)), where=total > 0.0))
 
 
