@@ -110,11 +110,12 @@ def _with_common_samples(job: StepJob, settings: CombinationSettings, parts: Seq
 
 
 def _samples(job: StepJob, settings: CombinationSettings, group: str) -> dict[Any, tuple[int, float]]:
-    """The samples of a group, with the number of their events and their cross section at the true point."""
+    """The samples of a group, with the number of their events and their cross section at the true point; empty if they
+    are not known."""
     file = EventFile.of(job.events(group), settings.limits)
     found, truth = file.cross_sections, file.coordinates(settings.limits.theta_true)
     cross_sections = found.of_samples @ file.coefficients(truth[np.newaxis])[0]
-    each = zip(file.samples, found.n_passed, cross_sections, strict=True)
+    each = zip(file.samples, found.n_passed, cross_sections, strict=bool(file.samples))
     return {(entry["sample"], entry["slice"], entry["benchmark"]): (int(n), float(sigma)) for entry, n, sigma in each}
 
 
