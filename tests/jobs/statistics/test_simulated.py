@@ -1,8 +1,14 @@
 """The error of the simulation of a rate and a distribution together, against repeated simulations."""
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import numpy as np
 import pytest
-from mmc.jobs.statistics.simulated import SimulatedSums, rate_share
+from mmc.jobs.madminer.cross_sections import CrossSections
+from mmc.jobs.madminer.event_file import Block, EventFile, Events
+from mmc.jobs.statistics.jackknife import standard_error
+from mmc.jobs.statistics.simulated import SimulatedSums, rate_share, totals
 
 GENERATED, SHARES, SLOPES = 2000, np.array([0.5, 0.3]), np.array([0.6, -0.2])
 """Of 2000 events, half are in the first bin, 30 % in the second, and 20 % do not pass; μ_b(θ) = μ_b(0) (1 + a_b θ)."""
@@ -57,3 +63,25 @@ def test_rounding_makes_no_variance_negative() -> None:
         simulated = SimulatedSums(np.array([0.7]), np.array([0.7]), None, np.array([[difference]]))
         assert 0.0 <= simulated.of_rate(np.ones((1, 1)))[0] < 1e-12
     assert min(found) < 0.0
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_the_numbers_of_two_samples_are_counted_once(spread: float) -> None:
+    """Jackknife and numbers of events together: Σ w² - Σ S²/n of 1000 events of weight 10 and 1000 of 0.1 (316)."""
+    random = np.random.default_rng(3)
+    labels = random.permutation(np.repeat([0, 1], 1000))
+    weights = np.array([10.0, 0.1])[labels] * (1.0 + spread * random.standard_normal(2000))
+
+    def blocks(partition: str = "all") -> Any:
+        for start, end in ((0, 700), (700, 2000)):
+            w, own = weights[start:end, np.newaxis], labels[start:end]
+            yield Block(Events(w, w), own, dict, start, lambda own=own: own)
+
+    file = cast(EventFile, SimpleNamespace(benchmarks=["sm"], blocks=blocks))
+    left = totals.__wrapped__(file, "all").left_out[:, 0, 0] * 20 / 19
+    each = [(block.events.weights, np.zeros_like(block.origin), block.labels()) for block in blocks()]
+    found = CrossSections.of(each, {"samples": [{"n_generated": n} for n in (5000, None)]}, ["sm"])
+    exact = np.square(weights).sum() - weights[labels == 0].sum() ** 2 / 5000
+    numbers = np.square(found.count_changes).sum()
+    assert standard_error(left) ** 2 + numbers == pytest.approx(exact, rel=0.1 if spread else 0.03)
+    assert bool(standard_error(left) ** 2 > 0.1 * numbers) is (spread > 0.0)

@@ -123,7 +123,8 @@ class Limits:
     replicas: Array | None = None
     """The log likelihoods without one group of the simulated events each, shape (groups, points + 1)."""
     varied: Array | None = None
-    """The log likelihoods with each integrated cross section larger by its error, shape (integrations, points + 1)."""
+    """The log likelihoods with the rates changed by each independent error of the numbers of events that pass and of
+    the integrated cross sections, shape (changes, points + 1)."""
     critical: CriticalValues | None = None
     """Critical values from toys, which include the statistical error of the simulation; None for those of χ²."""
     scans: Scans | None = None
@@ -353,8 +354,8 @@ def refinement(shape: tuple[int, ...]) -> int:
 
 
 def _error(value: Any, replicas: Sequence[Any], shifted: Sequence[Any]) -> Any:
-    """The standard error of a value from the simulated events, by a jackknife, from the critical values and from the
-    integration of the cross sections."""
+    """The standard error of a value from the simulated events, by a jackknife, from the critical values, and from the
+    numbers of events that pass and the integration of the cross sections."""
     variance = np.square(standard_error(replicas)) if replicas else np.zeros(np.shape(value))
     return np.sqrt(variance + sum(np.square(np.array(other) - np.array(value)) for other in shifted))
 

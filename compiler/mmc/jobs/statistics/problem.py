@@ -17,7 +17,7 @@ use the test events, which neither train nor calibrate.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -36,20 +36,11 @@ from mmc.jobs.statistics.profiled_limits import profiled_limits
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
-from mmc.jobs.statistics.simulated import SimulatedSums, rate_share
+from mmc.jobs.statistics.simulated import SimulatedSums, rate_share, totals
 from mmc.jobs.statistics.summaries import Summaries
 
 PROBES = 512
 """The number of points all over the ranges where templates must be filled, if there is no grid."""
-
-
-@lru_cache(maxsize=4)
-def totals(file: EventFile, partition: Partition) -> Filled:
-    """The sums of all events of a partition, in one bin."""
-    found = Filled(1, len(file.benchmarks))
-    for block in file.blocks(partition):
-        found.add(np.zeros(len(block.origin), dtype=np.intp), block.events.weights, {}, block.start)
-    return found
 
 
 @dataclass(frozen=True)

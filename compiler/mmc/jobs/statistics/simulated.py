@@ -12,14 +12,31 @@ as in combinations of several regions (:mod:`mmc.jobs.statistics.combination`).
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.madminer.event_file import Array, EventFile, Partition
+from mmc.jobs.statistics.histograms import Filled
+from mmc.jobs.statistics.jackknife import group_within
 
 FARTHEST = 1e6
 """ln L is smaller by at most this number."""
+
+
+@lru_cache(maxsize=4)
+def totals(file: EventFile, partition: Partition) -> Filled:
+    """The sums of all events of a partition, in one bin.
+
+    Their groups are those within samples: the error of the numbers of events is known better from the numbers that were
+    generated (:attr:`mmc.jobs.madminer.cross_sections.CrossSections.count_changes`).
+    """
+    found = Filled(1, len(file.benchmarks))
+    for block in file.blocks(partition):
+        index = np.zeros(len(block.origin), dtype=np.intp)
+        found.add(index, block.events.weights, {}, group_within(block.labels(), block.start))
+    return found
 
 
 @dataclass(frozen=True)
