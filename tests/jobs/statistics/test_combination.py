@@ -114,7 +114,7 @@ def test_regions_with_the_same_events_are_not_independent(
     regions: list[RegionLikelihood], share: float | None, verdict: str
 ) -> None:
     limits = {"verdict": "passed", "reasons": [], "n_expected": 10.0, "closure": {"integration_error": 0.0}}
-    overlap = {} if share is None else {"high": {"n_events": 7, "share": share}}
+    overlap = {} if share is None else {"high": {"n_events": 7, "share": share, "of_variance": share}}
     parts = [Part("rate.low", "low", limits, {"overlaps": overlap}), Part("rate.high", "high", limits, {})]
     found = judge(parts, combine(regions), shared_events(parts))
     assert found["verdict"] == verdict
@@ -128,7 +128,7 @@ def test_the_same_simulation_for_different_data(factor: float, share: float) -> 
 
     Of the simulated events a part is the same. Periods of different sizes have errors in proportion to N_r / √n.
     """
-    overlap = {"overlaps": {"high": {"n_events": 7, "share": share}}} if share else {}
+    overlap = {"overlaps": {"high": {"n_events": 7, "share": 0.1, "of_variance": share}}} if share else {}
     limits = {"verdict": "passed", "reasons": [], "n_expected": 10.0, "closure": {"integration_error": 0.0}}
     parts = [Part("rate.low", "low", limits, overlap), Part("rate.high", "high", limits, {})]
     overlaps = shared_events(parts)
@@ -163,12 +163,32 @@ _ALONE, _TOGETHER = (None, None), ((1.0, 1.0), (1.0, 1.0))
 
 
 def test_groups_share_the_samples_of_the_same_name() -> None:
-    groups = {"first": {"a": (10, 1.0), "b": (30, 3.0)}, "second": {"b": (30, 3.0), "c": (5, 9.0)}, "third": {}}
+    groups = {
+        "first": {"a": (10, 1.0, 3.0), "b": (30, 3.0, 1.0)},
+        "second": {"b": (30, 3.0, 1.0), "c": (5, 9.0, 0.0)},
+        "third": {},
+    }
     found = samples_in_common(groups)
-    assert found["first"] == {"second": {"n_events": 30, "share": 0.75}}
-    assert found["second"] == {"first": {"n_events": 30, "share": 0.25}} and found["third"] == {}
+    assert found["first"] == {"second": {"n_events": 30, "share": 0.75, "of_variance": 0.25}}
+    assert found["second"] == {"first": {"n_events": 30, "share": 0.25, "of_variance": 1.0}} and found["third"] == {}
     parts = [Part(f"rate.{name}", name, {}, {"overlaps": found[name]}) for name in groups]
-    assert shares(parts, shared_events(parts)) == [(1.0, 0.75, 0.0), (0.75, 1.0, 0.0), (0.0, 0.0, 1.0)]
+    assert shares(parts, shared_events(parts)) == [(1.0, 0.5, 0.0), (0.5, 1.0, 0.0), (0.0, 0.0, 1.0)]
+
+
+def test_the_correlation_of_the_rates_of_repeated_simulations() -> None:
+    """Groups with signals of their own, 9 pb from many events, share 1 pb of background from few: 0.93, not 0.1."""
+    random, n_signal, n_background = np.random.default_rng(4), 1_000_000, 1000
+    signals = random.poisson(n_signal, (20_000, 2)) * 9.0 / n_signal
+    rates = signals + random.poisson(n_background, (20_000, 1)) / n_background
+    squares = (9.0**2 / n_signal, 1.0 / n_background)
+    groups = {
+        f"group{k}": {f"s{k}": (n_signal, 9.0, squares[0]), "b": (n_background, 1.0, squares[1])} for k in range(2)
+    }
+    parts = [Part(f"rate.{name}", name, {}, {"overlaps": found}) for name, found in samples_in_common(groups).items()]
+    (pair,) = shared_events(parts)
+    assert pair["share"] == pytest.approx(0.1)
+    assert pair["correlation"] == pytest.approx(np.corrcoef(rates.T)[0, 1], abs=0.01)
+    assert shares(parts, [pair])[0] == (1.0, pytest.approx(0.925, abs=0.001))
 
 
 def _half(source: Path, folder: Path, *, high: bool) -> Path:
@@ -230,7 +250,8 @@ def test_two_periods_with_the_same_samples(toy_events: Path, tmp_path: Path) -> 
     settings = {**learning.evaluation, "combination": "both", "of": of, "independent": True}
     out = learning.run("combinations", "both.rate", settings, events=groups, baseline=made)
     record = json.loads((out / "combination.json").read_text())
-    assert record["overlaps"] == [{"of": ["first", "second"], "n_events": 8000, "share": pytest.approx(1.0)}]
+    all_of_them = {"share": pytest.approx(1.0), "correlation": pytest.approx(1.0)}
+    assert record["overlaps"] == [{"of": ["first", "second"], "n_events": 8000, **all_of_them}]
     alone = json.loads((made[0] / "baseline.json").read_text())
     assert record["events_per_simulated_event"] == pytest.approx(2.0 * alone["events_per_simulated_event"])
     digests = event_sketch.write(np.arange(200, dtype=np.uint64))

@@ -3,14 +3,16 @@
 With ln L_r of region r, its N_r events of data and their number per effective simulated event f_r = N_r/n_r, the
 statistical error of the simulation widens the limits of a region by 1 + f_r (:mod:`mmc.jobs.statistics.limits`): the
 variance of the derivative of ln L_r is its information times this factor. The data of the regions are independent, so
-their variances add. The errors of the simulation have the correlation ρ_rs, the part of the simulated events that two
-regions share (they share none, unless their data are different). So with ln L = Σ_r ln L_r
+their variances add. The errors of the simulation have the correlation ρ_rs, from the part that two regions share of
+Σ w² at the true point (they share none, unless their data are different:
+:func:`mmc.jobs.statistics.combined_verdict.shared_events`). So with ln L = Σ_r ln L_r
 
     1 + f(θ) = 1 + Σ_rs ρ_rs √(q_r f_r q_s f_s) / Σ_r q_r,    q_r = ln L_r(θ_true) - ln L_r(θ),
 
 for expected data, whose q_r is to a good approximation the information of the region times the same distance. This is
-exact if the likelihoods are alike where events are shared; by the inequality of Cauchy and Schwarz the correlation is
-never larger. At the true point, where all q_r vanish, f is weighted with the numbers of events.
+exact for the rates, and if the events that are shared tell as much of the parameters as others, alike in both regions;
+ρ is 1 if all events are shared, and never too small then. At the true point, where all q_r vanish, f is weighted with
+the numbers of events.
 
 Nuisance parameters with the same name are the same in all regions, and are fitted to all regions together. So are
 normalisations of samples that float (:mod:`mmc.jobs.statistics.floating`).

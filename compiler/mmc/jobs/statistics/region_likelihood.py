@@ -47,8 +47,8 @@ class RegionLikelihood:
     rate: bool = True
     """Whether expected limits include the rate."""
     shared: tuple[float, ...] | None = None
-    """The part of its simulation that it shares with each region of a combination, 1 with itself; None if they share
-    nothing."""
+    """The correlation of the error of its simulation with that of each region of a combination, 1 with itself; None if
+    they share nothing."""
     toys: ToySource | None = None
     """What toys are drawn from, if it has bins; None without toys."""
 
