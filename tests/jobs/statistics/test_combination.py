@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import h5py
 import jsonschema
 import numpy as np
 import pytest
@@ -207,6 +208,33 @@ def _half(source: Path, folder: Path, *, high: bool) -> Path:
     (folder / RECORD).write_text(json.dumps(job))
     (folder / "events.json").write_text(json.dumps({"overlaps": {}}))
     return folder
+
+
+def test_regions_of_the_same_samples_have_a_larger_error(toy_events: Path, tmp_path: Path) -> None:
+    """All events that were generated are in one of two regions: f together is N Σ w² / (Σ w)², and that of each alone
+    half as large."""
+    samples = json.loads((toy_events / "events.json").read_text())["samples"]
+    regions = [_half(toy_events, tmp_path / name, high=name == "high") for name in ("low", "high")]
+    made, alone, expected = [], 0.0, 0.0
+    for region in regions:
+        learning = Learning(tmp_path / "run", region)
+        with h5py.File(region / "events.h5", "r+") as file:
+            file["samples"].pop("mmc_samples", None)
+            file["samples/mmc_samples"] = file["samples/sampling_benchmarks"][()].astype(np.int32)
+        (region / "events.json").write_text(json.dumps({"overlaps": {}, "samples": samples}))
+        made.append(learning.baseline("rate", f"rate.{region.name}", group=region.name, combined=True))
+        found = json.loads((made[-1] / "baseline.json").read_text())
+        file = EventFile(region / "events.h5", 0.2, 0.2)
+        weights = file.part("all").weights @ file.coefficients(np.zeros((1, 2)))[0]
+        n = found["n_expected"]
+        alone += n * found["events_per_simulated_event"]
+        expected += n**2 * np.square(weights).sum() / weights.sum() ** 2
+    of = [{"stage": "baselines", "job": path.name, "group": path.name.partition(".")[2]} for path in made]
+    settings = {**learning.evaluation, "combination": "both", "of": of}
+    out = learning.run("combinations", "both.rate", settings, events=regions, baseline=made)
+    together = json.loads((out / "combination.json").read_text())
+    assert together["events_per_simulated_event"] * together["n_expected"] == pytest.approx(expected, rel=1e-6)
+    assert alone < 0.7 * expected
 
 
 def test_toys_of_two_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

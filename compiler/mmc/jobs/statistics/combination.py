@@ -14,6 +14,9 @@ exact for the rates, and if the events that are shared tell as much of the param
 ρ is 1 if all events are shared, and never too small then. At the true point, where all q_r vanish, f is weighted with
 the numbers of events.
 
+Regions are parts of the same samples, and their f_r those of :attr:`RegionLikelihood.of_a_part`; groups of samples have
+the f_r of their own limits.
+
 Nuisance parameters with the same name are the same in all regions, and are fitted to all regions together. So are
 normalisations of samples that float (:mod:`mmc.jobs.statistics.floating`).
 """

@@ -51,26 +51,45 @@ class RegionLikelihood:
     they share nothing."""
     toys: ToySource | None = None
     """What toys are drawn from, if it has bins; None without toys."""
+    more_of_a_part: Array | float = 0.0
+    """By how much f of one event is larger in :attr:`of_a_part`, with the rate."""
 
     @classmethod
     def of(cls, problem: LimitProblem, result: Result) -> "RegionLikelihood":
         """The likelihood behind a result."""
-        every = {"": result.limits, **result.variants}
+        own, every = result.own, {"": result.limits, **result.variants}
+        n = {"": problem.n_expected, **({} if problem.observed is None else {"observed": problem.n_observed})}
+        sums, of_a_part = own.simulated_sums, np.zeros(len(problem.points))
+        if own.include_xsec:
+            with_rate = result.limits.infinite_simulation
+            of_a_part = own.per_simulated(1.0, with_rate, sums.of_a_part) - own.per_simulated(1.0, with_rate)
         return cls(
             limits={kind: every[kind] for kind in KINDS if kind in every},
-            n={"": problem.n_expected, **({} if problem.observed is None else {"observed": problem.n_observed})},
+            n=n,
             expected=problem.expected,
             nuisance=tuple(problem.file.nuisance_parameters) if problem.profiled else (),
             histograms=result.histograms,
             floating=problem.file.floating,
-            simulated=result.own.simulated_sums,
-            rate=bool(result.own.include_xsec),
+            simulated=sums,
+            rate=bool(own.include_xsec),
             toys=result.toys if result.histograms else None,
+            more_of_a_part=of_a_part,
         )
+
+    @property
+    def of_a_part(self) -> "RegionLikelihood":
+        """The likelihood of one of several regions of the same samples (:attr:`SimulatedSums.of_a_part`)."""
+        assert self.simulated is not None
+        limits, sums, toys = dict(self.limits), self.simulated.of_a_part, self.toys
+        for data in self.n if self.rate else ():
+            f = limits[data].per_simulated + self.n[data] * np.asarray(self.more_of_a_part)
+            limits[data] = replace(limits[data], per_simulated=f)
+        toys = None if toys is None else replace(toys, of_rate=sums.of_rate(toys.coefficients))
+        return replace(self, limits=limits, simulated=sums, toys=toys)
 
     def arrays(self) -> dict[str, Array]:
         """The arrays of :data:`LIKELIHOOD`."""
-        found: dict[str, Any] = {"events": self.expected, "rate": self.rate}
+        found: dict[str, Any] = {"events": self.expected, "rate": self.rate, "more_of_a_part": self.more_of_a_part}
         if self.simulated is not None:
             found |= {f"{_SIMULATED}{key}": item for key, item in vars(self.simulated).items() if item is not None}
         if self.toys is not None:
@@ -122,7 +141,8 @@ class RegionLikelihood:
             table, filled, products, coefficients, of_rate = (arrays[f"{_TOYS}{key}"] for key in _CELLS)
             cells = Cells(len(filled), lambda: [(table, Template(filled, products))])
             toys = ToySource(cells, coefficients, filled.sum(axis=0), arrays["events"], of_rate)
-        return cls(limits, n, arrays["events"], nuisance, histograms, floating, simulated, rate, toys=toys)
+        found = cls(limits, n, arrays["events"], nuisance, histograms, floating, simulated, rate)
+        return replace(found, toys=toys, more_of_a_part=arrays["more_of_a_part"])
 
     @property
     def has_bins(self) -> bool:

@@ -11,7 +11,7 @@ So with f for both,
 as in combinations of several regions (:mod:`mmc.jobs.statistics.combination`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -51,6 +51,18 @@ class SimulatedSums:
     """Sums of the products of two weights, shape (benchmarks, benchmarks); None if limits do not include this error."""
     covariance: Array | None
     """The covariance of the :attr:`rates`, of the same shape; None if limits do not include this error."""
+    poisson: Array | None
+    """Their covariance if the numbers of events that pass were Poisson distributed."""
+
+    @property
+    def of_a_part(self) -> "SimulatedSums":
+        """The sums of one of several regions.
+
+        In a region S_r the numbers of events that pass have the variance Σ w² - Σ_k S_rk²/n_k, and with those of
+        another region the covariance -Σ_k S_rk S_sk/n_k. Without both terms no error of the regions together is too
+        small: Σ_r a_r S_r has a variance that is larger by Σ_k (Σ_r a_r S_rk)²/n_k.
+        """
+        return replace(self, covariance=self.poisson)
 
     def of_rate(self, coefficients: Array) -> Array:
         """v at points with these morphing coefficients (points, benchmarks); shape (points,)."""

@@ -41,6 +41,7 @@ def run(job: StepJob) -> None:
         for part, folder in zip(settings.of, folders, strict=True)
     ]
     independent = settings.independent
+    of_same_samples = len(parts) > 1 and all("overlaps" in part.events for part in parts)
     if independent:
         parts = _with_common_samples(job, settings, parts)
     overlaps = shared_events(parts)
@@ -60,6 +61,8 @@ def run(job: StepJob) -> None:
         file = EventFile.of(job.events(settings.of[0].group), settings.limits)
         grid = grid_of(settings.limits)
         regions = [RegionLikelihood.read(read_npz(path), grid) for path in paths]
+        if of_same_samples:
+            regions = [region.of_a_part for region in regions]
         for other in settings.others:
             arrays = read_npz(job.one(other.limits))
             regions.append(likelihood_of(results[other.name], arrays, grid, other.name))
