@@ -163,6 +163,20 @@ def test_the_errors_of_areas_are_larger_where_events_are_shared() -> None:
 _ALONE, _TOGETHER = (None, None), ((1.0, 1.0), (1.0, 1.0))
 
 
+def test_the_numbers_of_events_are_part_of_the_errors_of_intervals(tmp_path: Path) -> None:
+    """Counts of 1000 (1 + a) and 4000 (1 + a), known to 3 and 1 %: a to (1000² 0.03² + 4000² 0.01²)^½ / 5000."""
+    grid = Grid({"a": np.linspace(-0.2, 0.2, 41)})
+    regions = []
+    for k, (n, error) in enumerate(((1000.0, 0.03), (4000.0, 0.01))):
+        mu = n * (1.0 + np.append(grid.points[:, 0], 0.0))
+        log, more = (n * np.log(each) - each for each in (mu, mu * (1.0 + error)))
+        limits = Limits(grid, log, 1, np.zeros(42), np.tile(log, (20, 1)), more[np.newaxis])
+        save_arrays(tmp_path / f"{k}.npz", RegionLikelihood({"": limits}, {"": n}, mu, (), {}).arrays())
+        regions.append(RegionLikelihood.read(read_npz(tmp_path / f"{k}.npz"), grid))
+    found = combine(regions).summary([0.68])["interval_errors"]["a"]["0.68"][0]
+    assert found == pytest.approx([(30.0**2 + 40.0**2) ** 0.5 / 5000.0] * 2, rel=0.05)
+
+
 def test_groups_share_the_samples_of_the_same_name() -> None:
     groups = {
         "first": {"a": (10, 1.0, 3.0), "b": (30, 3.0, 1.0)},

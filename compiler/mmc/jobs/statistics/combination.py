@@ -55,7 +55,7 @@ def combine(regions: Sequence[RegionLikelihood], kind: str = "") -> Limits:
     if data == kind:
         return limits
     fitted = limits.log_likelihood + joint_gain(regions, data)
-    return replace(limits, log_likelihood=fitted, replicas=None)
+    return replace(limits, log_likelihood=fitted, replicas=None, varied=None)
 
 
 def combine_floating(
@@ -76,6 +76,7 @@ def combine_floating(
         n_measured=None if nominal.n_measured is None else max(nominal.n_measured - len(names), 1),
         per_simulated=_mean_factor(expected, _factors(regions, data), regions),
         replicas=None,
+        varied=None,
     )
     return limits, found
 
@@ -137,14 +138,22 @@ def _product(regions: Sequence[RegionLikelihood], kind: str) -> Limits:
     total = np.sum([limits.log_likelihood for limits in every], axis=0)
     factors = _factors(regions, kind)
     factor = _mean_factor(np.array(expected), factors, regions)
-    of_groups = None
-    if len(replicas) == len(every):  # groups are not the same events in all regions, so what these share is added here
-        alone = _mean_factor(np.array(expected), factors, [replace(region, shared=None) for region in regions])
-        wider = np.sqrt(np.divide(factor, alone, out=np.ones_like(factor), where=alone > 0.0))
-        known = np.isfinite(total)
-        change = np.subtract(np.sum(replicas, axis=0), total, out=np.zeros(np.shape(replicas[0])), where=known)
-        of_groups = np.where(known, total, -np.inf) + wider * change
-    return Limits(every[0].grid, total, sum(measured) if len(measured) == len(every) else None, factor, of_groups)
+    n_measured = sum(measured) if len(measured) == len(every) else None
+    found = Limits(every[0].grid, total, n_measured, factor)
+    if len(replicas) < len(every):
+        return found
+    # groups are not the same events in all regions, so what these share is added here
+    alone = _mean_factor(np.array(expected), factors, [replace(region, shared=None) for region in regions])
+    wider = np.sqrt(np.divide(factor, alone, out=np.ones_like(factor), where=alone > 0.0))
+    known = np.isfinite(total)
+
+    def moved(changed: Array, nominal: Array) -> Array:
+        change = np.subtract(changed, nominal, out=np.zeros(np.shape(changed)), where=known)
+        return np.asarray(np.where(known, total, -np.inf) + wider * change)
+
+    varied = [moved(limits.varied, limits.log_likelihood) for limits in every if limits.varied is not None]
+    of_numbers = np.concatenate(varied) if varied else None
+    return replace(found, replicas=moved(np.sum(replicas, axis=0), total), varied=of_numbers)
 
 
 def _factors(regions: Sequence[RegionLikelihood], kind: str) -> Array:

@@ -64,7 +64,7 @@ class RegionLikelihood:
             with_rate = result.limits.infinite_simulation
             of_a_part = own.per_simulated(1.0, with_rate, sums.of_a_part) - own.per_simulated(1.0, with_rate)
         return cls(
-            limits={kind: every[kind] for kind in KINDS if kind in every},
+            limits={kind: _of_numbers(every[kind], own) for kind in KINDS if kind in every},
             n=n,
             expected=problem.expected,
             nuisance=tuple(problem.file.nuisance_parameters) if problem.profiled else (),
@@ -104,8 +104,9 @@ class RegionLikelihood:
             found[f"{kind}.log_likelihood"] = limits.log_likelihood
             found[f"{kind}.n_measured"] = -1 if limits.n_measured is None else limits.n_measured
             found[f"{kind}.per_simulated"] = np.broadcast_to(limits.per_simulated, limits.log_likelihood.shape)
-            if limits.replicas is not None:
-                found[f"{kind}.replicas"] = limits.replicas
+            for key in ("replicas", "varied"):
+                if (others := getattr(limits, key)) is not None:
+                    found[f"{kind}.{key}"] = others
         for name, filled in self.histograms.items():
             found |= {f"{name or _EXPECTED}.{key}": getattr(filled.histogram, key) for key in _HISTOGRAM}
             found[f"{name or _EXPECTED}.fractions"] = filled.fractions
@@ -121,7 +122,7 @@ class RegionLikelihood:
             }
             if "log_likelihood" in own:
                 measured = None if own["n_measured"] < 0 else int(own["n_measured"])
-                log = own["log_likelihood"], measured, own["per_simulated"], own.get("replicas")
+                log = own["log_likelihood"], measured, own["per_simulated"], own.get("replicas"), own.get("varied")
                 limits[kind] = Limits(grid, *log)
             if "n" in own:
                 n[kind] = float(own["n"])
@@ -172,6 +173,14 @@ class RegionLikelihood:
             factor = self.n[data] * self.simulated.per_event(coefficients, share if rate else 0.0)
             limits[kind] = Limits(old.grid, np.asarray(log), old.n_measured, factor)
         return replace(self, limits=limits, histograms=histograms, expected=mu)
+
+
+def _of_numbers(limits: Limits, problem: LimitProblem) -> Limits:
+    """Limits that vary by the errors of the numbers of events that pass alone: regions share those of the integration,
+    which are part of the verdict on a combination."""
+    if limits.varied is None:
+        return limits
+    return replace(limits, varied=limits.varied[: len(problem.file.cross_sections.count_changes)])
 
 
 def _log_rate(n: float, mu: Array) -> Array:
