@@ -63,11 +63,14 @@ def test_equal_weights_have_the_variance_of_a_binomial_number() -> None:
 
 
 def test_without_a_record_numbers_are_poisson_distributed() -> None:
+    """All events are one sample, whose 4 events have an error of 1/2."""
     sums, products = simulate(np.random.default_rng(2))
-    zeros = np.zeros(1, dtype=np.intp)
-    alone = CrossSections.of([(np.ones((1, 2)), zeros, zeros)], {}, ["a", "b"])
-    np.testing.assert_array_equal(alone.covariance(products), products)
-    assert not len(alone.count_changes) and len(sums.count_changes) == 2
+    weights, zeros = np.array([[1.0, 2.0]] * 4), np.zeros(4, dtype=np.intp)
+    for nothing in ({}, {"samples": []}):
+        alone = CrossSections.of([(weights, zeros, zeros)], nothing, ["a", "b"])
+        np.testing.assert_array_equal(alone.covariance(products), products)
+        assert np.linalg.norm(alone.count_changes, axis=0) / [4.0, 8.0] == pytest.approx(0.5)
+    assert len(sums.count_changes) == 2
 
 
 def test_how_many_events_of_a_sample_were_generated() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import h5py
 import jsonschema
 import numpy as np
 import pytest
@@ -114,7 +115,7 @@ def test_regions_with_the_same_events_are_not_independent(
     regions: list[RegionLikelihood], share: float | None, verdict: str
 ) -> None:
     limits = {"verdict": "passed", "reasons": [], "n_expected": 10.0, "closure": {"integration_error": 0.0}}
-    overlap = {} if share is None else {"high": {"n_events": 7, "share": share}}
+    overlap = {} if share is None else {"high": {"n_events": 7, "share": share, "of_variance": share}}
     parts = [Part("rate.low", "low", limits, {"overlaps": overlap}), Part("rate.high", "high", limits, {})]
     found = judge(parts, combine(regions), shared_events(parts))
     assert found["verdict"] == verdict
@@ -128,7 +129,7 @@ def test_the_same_simulation_for_different_data(factor: float, share: float) -> 
 
     Of the simulated events a part is the same. Periods of different sizes have errors in proportion to N_r / √n.
     """
-    overlap = {"overlaps": {"high": {"n_events": 7, "share": share}}} if share else {}
+    overlap = {"overlaps": {"high": {"n_events": 7, "share": 0.1, "of_variance": share}}} if share else {}
     limits = {"verdict": "passed", "reasons": [], "n_expected": 10.0, "closure": {"integration_error": 0.0}}
     parts = [Part("rate.low", "low", limits, overlap), Part("rate.high", "high", limits, {})]
     overlaps = shared_events(parts)
@@ -162,13 +163,47 @@ def test_the_errors_of_areas_are_larger_where_events_are_shared() -> None:
 _ALONE, _TOGETHER = (None, None), ((1.0, 1.0), (1.0, 1.0))
 
 
+def test_the_numbers_of_events_are_part_of_the_errors_of_intervals(tmp_path: Path) -> None:
+    """Counts of 1000 (1 + a) and 4000 (1 + a), known to 3 and 1 %: a to (1000² 0.03² + 4000² 0.01²)^½ / 5000."""
+    grid = Grid({"a": np.linspace(-0.2, 0.2, 41)})
+    regions = []
+    for k, (n, error) in enumerate(((1000.0, 0.03), (4000.0, 0.01))):
+        mu = n * (1.0 + np.append(grid.points[:, 0], 0.0))
+        log, more = (n * np.log(each) - each for each in (mu, mu * (1.0 + error)))
+        limits = Limits(grid, log, 1, np.zeros(42), np.tile(log, (20, 1)), more[np.newaxis])
+        save_arrays(tmp_path / f"{k}.npz", RegionLikelihood({"": limits}, {"": n}, mu, (), {}).arrays())
+        regions.append(RegionLikelihood.read(read_npz(tmp_path / f"{k}.npz"), grid))
+    found = combine(regions).summary([0.68])["interval_errors"]["a"]["0.68"][0]
+    assert found == pytest.approx([(30.0**2 + 40.0**2) ** 0.5 / 5000.0] * 2, rel=0.05)
+
+
 def test_groups_share_the_samples_of_the_same_name() -> None:
-    groups = {"first": {"a": (10, 1.0), "b": (30, 3.0)}, "second": {"b": (30, 3.0), "c": (5, 9.0)}, "third": {}}
+    groups = {
+        "first": {"a": (10, 1.0, 3.0), "b": (30, 3.0, 1.0)},
+        "second": {"b": (30, 3.0, 1.0), "c": (5, 9.0, 0.0)},
+        "third": {},
+    }
     found = samples_in_common(groups)
-    assert found["first"] == {"second": {"n_events": 30, "share": 0.75}}
-    assert found["second"] == {"first": {"n_events": 30, "share": 0.25}} and found["third"] == {}
+    assert found["first"] == {"second": {"n_events": 30, "share": 0.75, "of_variance": 0.25}}
+    assert found["second"] == {"first": {"n_events": 30, "share": 0.25, "of_variance": 1.0}} and found["third"] == {}
     parts = [Part(f"rate.{name}", name, {}, {"overlaps": found[name]}) for name in groups]
-    assert shares(parts, shared_events(parts)) == [(1.0, 0.75, 0.0), (0.75, 1.0, 0.0), (0.0, 0.0, 1.0)]
+    assert shares(parts, shared_events(parts)) == [(1.0, 0.5, 0.0), (0.5, 1.0, 0.0), (0.0, 0.0, 1.0)]
+
+
+def test_the_correlation_of_the_rates_of_repeated_simulations() -> None:
+    """Groups with signals of their own, 9 pb from many events, share 1 pb of background from few: 0.93, not 0.1."""
+    random, n_signal, n_background = np.random.default_rng(4), 1_000_000, 1000
+    signals = random.poisson(n_signal, (20_000, 2)) * 9.0 / n_signal
+    rates = signals + random.poisson(n_background, (20_000, 1)) / n_background
+    squares = (9.0**2 / n_signal, 1.0 / n_background)
+    groups = {
+        f"group{k}": {f"s{k}": (n_signal, 9.0, squares[0]), "b": (n_background, 1.0, squares[1])} for k in range(2)
+    }
+    parts = [Part(f"rate.{name}", name, {}, {"overlaps": found}) for name, found in samples_in_common(groups).items()]
+    (pair,) = shared_events(parts)
+    assert pair["share"] == pytest.approx(0.1)
+    assert pair["correlation"] == pytest.approx(np.corrcoef(rates.T)[0, 1], abs=0.01)
+    assert shares(parts, [pair])[0] == (1.0, pytest.approx(0.925, abs=0.001))
 
 
 def _half(source: Path, folder: Path, *, high: bool) -> Path:
@@ -187,6 +222,33 @@ def _half(source: Path, folder: Path, *, high: bool) -> Path:
     (folder / RECORD).write_text(json.dumps(job))
     (folder / "events.json").write_text(json.dumps({"overlaps": {}}))
     return folder
+
+
+def test_regions_of_the_same_samples_have_a_larger_error(toy_events: Path, tmp_path: Path) -> None:
+    """All events that were generated are in one of two regions: f together is N Σ w² / (Σ w)², and that of each alone
+    half as large."""
+    samples = json.loads((toy_events / "events.json").read_text())["samples"]
+    regions = [_half(toy_events, tmp_path / name, high=name == "high") for name in ("low", "high")]
+    made, alone, expected = [], 0.0, 0.0
+    for region in regions:
+        learning = Learning(tmp_path / "run", region)
+        with h5py.File(region / "events.h5", "r+") as file:
+            file["samples"].pop("mmc_samples", None)
+            file["samples/mmc_samples"] = file["samples/sampling_benchmarks"][()].astype(np.int32)
+        (region / "events.json").write_text(json.dumps({"overlaps": {}, "samples": samples}))
+        made.append(learning.baseline("rate", f"rate.{region.name}", group=region.name, combined=True))
+        found = json.loads((made[-1] / "baseline.json").read_text())
+        file = EventFile(region / "events.h5", 0.2, 0.2)
+        weights = file.part("all").weights @ file.coefficients(np.zeros((1, 2)))[0]
+        n = found["n_expected"]
+        alone += n * found["events_per_simulated_event"]
+        expected += n**2 * np.square(weights).sum() / weights.sum() ** 2
+    of = [{"stage": "baselines", "job": path.name, "group": path.name.partition(".")[2]} for path in made]
+    settings = {**learning.evaluation, "combination": "both", "of": of}
+    out = learning.run("combinations", "both.rate", settings, events=regions, baseline=made)
+    together = json.loads((out / "combination.json").read_text())
+    assert together["events_per_simulated_event"] * together["n_expected"] == pytest.approx(expected, rel=1e-6)
+    assert alone < 0.7 * expected
 
 
 def test_toys_of_two_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +292,8 @@ def test_two_periods_with_the_same_samples(toy_events: Path, tmp_path: Path) -> 
     settings = {**learning.evaluation, "combination": "both", "of": of, "independent": True}
     out = learning.run("combinations", "both.rate", settings, events=groups, baseline=made)
     record = json.loads((out / "combination.json").read_text())
-    assert record["overlaps"] == [{"of": ["first", "second"], "n_events": 8000, "share": pytest.approx(1.0)}]
+    all_of_them = {"share": pytest.approx(1.0), "correlation": pytest.approx(1.0)}
+    assert record["overlaps"] == [{"of": ["first", "second"], "n_events": 8000, **all_of_them}]
     alone = json.loads((made[0] / "baseline.json").read_text())
     assert record["events_per_simulated_event"] == pytest.approx(2.0 * alone["events_per_simulated_event"])
     digests = event_sketch.write(np.arange(200, dtype=np.uint64))

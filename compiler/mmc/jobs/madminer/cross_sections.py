@@ -8,7 +8,8 @@ where an event does not pass, so its variance is
 
 binomial for equal weights, (1 - ε)/(ε n_k) relative to the cross section with the efficiency ε. Where n_k is not known,
 the number of events that pass is taken as Poisson distributed, which is the limit of many generated events. A *sample*
-here is what was generated together: a sample of the study, of one slice, at one benchmark.
+here is what was generated together: a sample of the study, of one slice, at one benchmark. Where samples are not known,
+all events are taken as one.
 
 The errors of the integration of the cross sections are common to all events of a sampled benchmark.
 """
@@ -45,14 +46,14 @@ class CrossSections:
     ) -> "CrossSections":
         """The sums from the weights (events, benchmarks), origins and labels (events,) of all events.
 
-        :param record: how the events were combined; empty if it is not known
+        :param record: how the events were combined; empty if it is not known, and then all labels are 0
         """
-        samples, n = record.get("samples", ()), len(benchmarks)
+        samples, n = record.get("samples") or [{"n_generated": None}], len(benchmarks)
         of_samples, passed, of_origins = np.zeros((len(samples), n)), np.zeros(len(samples)), np.zeros((n + 1, n))
         for weights, origin, labels in blocks:
             for index in np.unique(origin):
                 of_origins[index + 1] += weights[origin == index].sum(axis=0)
-            for k in np.unique(labels) if len(samples) else ():
+            for k in np.unique(labels):
                 of_samples[k] += weights[labels == k].sum(axis=0)
                 passed[k] += np.count_nonzero(labels == k)
         numbers = [np.inf if entry["n_generated"] is None else entry["n_generated"] for entry in samples]

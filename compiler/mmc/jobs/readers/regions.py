@@ -61,7 +61,8 @@ def save_region(reader: Any, region: Selection, inside: Mask, path: Path) -> Non
 
 
 def count_events(regions: Mapping[str, Mask], weights: Any) -> dict[str, Any]:
-    """The events of each region and those that it shares with others: their numbers, and the sums of their weights."""
+    """The events of each region and those that it shares with others: their numbers, and the sums of their weights and
+    of the squares of these."""
     return {
         name: _counted(inside, weights)
         | {
@@ -76,7 +77,8 @@ def count_events(regions: Mapping[str, Mask], weights: Any) -> dict[str, Any]:
 
 
 def _counted(inside: Mask, weights: Any) -> dict[str, Any]:
-    return {"n_passed": int(inside.sum()), "weight_pb": float(weights[inside].sum())}
+    here = weights[inside]
+    return {"n_passed": len(here), "weight_pb": float(here.sum()), "squares_pb2": float(here @ here)}
 
 
 def _column(region: str, number: int) -> str:

@@ -146,7 +146,7 @@ class _Sums:
         for name, cell in self._cells.items():
             index = cell.index(events.x)
             kept = index != _NOWHERE
-            self.filled[name].add(index[kept], events.weights[kept], {}, block.start)
+            self.filled[name].add(index[kept], events.weights[kept], {})
             if self._joint:
                 self._joint[name] += bin_sums(index[kept], columns[kept], cell.binning.size)
             if name in self._in_bins:

@@ -14,7 +14,7 @@ from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.closure.evidence import DataEvidence, Evidence
 from mmc.jobs.statistics.closure.truth import Truth
 from mmc.jobs.statistics.histograms import BinnedRatio, Binning, Filled, check_bins, histogram_figures, make_binning
-from mmc.jobs.statistics.jackknife import GROUPS
+from mmc.jobs.statistics.jackknife import GROUPS, group_of
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.neyman import Cells
 from mmc.jobs.statistics.problem import LimitProblem
@@ -125,7 +125,8 @@ def fill(problem: LimitProblem, partition: Partition, binning: Binning, columns:
     filled = Filled(binning.size, len(file.benchmarks), file.nuisance_parameters, floating=file.floating)
     for block in file.blocks(partition):
         index = binning.index(block.events.x[:, list(columns)])
-        filled.add(index, block.events.weights, block.variations(), block.start, file.members_of(block.labels()))
+        groups, members = group_of(len(index), block.start), file.members_of(block.labels())
+        filled.add(index, block.events.weights, block.variations(), groups, members)
     return filled
 
 

@@ -3,14 +3,19 @@
 With ln L_r of region r, its N_r events of data and their number per effective simulated event f_r = N_r/n_r, the
 statistical error of the simulation widens the limits of a region by 1 + f_r (:mod:`mmc.jobs.statistics.limits`): the
 variance of the derivative of ln L_r is its information times this factor. The data of the regions are independent, so
-their variances add. The errors of the simulation have the correlation ρ_rs, the part of the simulated events that two
-regions share (they share none, unless their data are different). So with ln L = Σ_r ln L_r
+their variances add. The errors of the simulation have the correlation ρ_rs, from the part that two regions share of
+Σ w² at the true point (they share none, unless their data are different:
+:func:`mmc.jobs.statistics.combined_verdict.shared_events`). So with ln L = Σ_r ln L_r
 
     1 + f(θ) = 1 + Σ_rs ρ_rs √(q_r f_r q_s f_s) / Σ_r q_r,    q_r = ln L_r(θ_true) - ln L_r(θ),
 
 for expected data, whose q_r is to a good approximation the information of the region times the same distance. This is
-exact if the likelihoods are alike where events are shared; by the inequality of Cauchy and Schwarz the correlation is
-never larger. At the true point, where all q_r vanish, f is weighted with the numbers of events.
+exact for the rates, and if the events that are shared tell as much of the parameters as others, alike in both regions;
+ρ is 1 if all events are shared, and never too small then. At the true point, where all q_r vanish, f is weighted with
+the numbers of events.
+
+Regions are parts of the same samples, and their f_r those of :attr:`RegionLikelihood.of_a_part`; groups of samples have
+the f_r of their own limits.
 
 Nuisance parameters with the same name are the same in all regions, and are fitted to all regions together. So are
 normalisations of samples that float (:mod:`mmc.jobs.statistics.floating`).
@@ -50,7 +55,7 @@ def combine(regions: Sequence[RegionLikelihood], kind: str = "") -> Limits:
     if data == kind:
         return limits
     fitted = limits.log_likelihood + joint_gain(regions, data)
-    return replace(limits, log_likelihood=fitted, replicas=None)
+    return replace(limits, log_likelihood=fitted, replicas=None, varied=None)
 
 
 def combine_floating(
@@ -71,6 +76,7 @@ def combine_floating(
         n_measured=None if nominal.n_measured is None else max(nominal.n_measured - len(names), 1),
         per_simulated=_mean_factor(expected, _factors(regions, data), regions),
         replicas=None,
+        varied=None,
     )
     return limits, found
 
@@ -132,14 +138,22 @@ def _product(regions: Sequence[RegionLikelihood], kind: str) -> Limits:
     total = np.sum([limits.log_likelihood for limits in every], axis=0)
     factors = _factors(regions, kind)
     factor = _mean_factor(np.array(expected), factors, regions)
-    of_groups = None
-    if len(replicas) == len(every):  # groups are not the same events in all regions, so what these share is added here
-        alone = _mean_factor(np.array(expected), factors, [replace(region, shared=None) for region in regions])
-        wider = np.sqrt(np.divide(factor, alone, out=np.ones_like(factor), where=alone > 0.0))
-        known = np.isfinite(total)
-        change = np.subtract(np.sum(replicas, axis=0), total, out=np.zeros(np.shape(replicas[0])), where=known)
-        of_groups = np.where(known, total, -np.inf) + wider * change
-    return Limits(every[0].grid, total, sum(measured) if len(measured) == len(every) else None, factor, of_groups)
+    n_measured = sum(measured) if len(measured) == len(every) else None
+    found = Limits(every[0].grid, total, n_measured, factor)
+    if len(replicas) < len(every):
+        return found
+    # groups are not the same events in all regions, so what these share is added here
+    alone = _mean_factor(np.array(expected), factors, [replace(region, shared=None) for region in regions])
+    wider = np.sqrt(np.divide(factor, alone, out=np.ones_like(factor), where=alone > 0.0))
+    known = np.isfinite(total)
+
+    def moved(changed: Array, nominal: Array) -> Array:
+        change = np.subtract(changed, nominal, out=np.zeros(np.shape(changed)), where=known)
+        return np.asarray(np.where(known, total, -np.inf) + wider * change)
+
+    varied = [moved(limits.varied, limits.log_likelihood) for limits in every if limits.varied is not None]
+    of_numbers = np.concatenate(varied) if varied else None
+    return replace(found, replicas=moved(np.sum(replicas, axis=0), total), varied=of_numbers)
 
 
 def _factors(regions: Sequence[RegionLikelihood], kind: str) -> Array:

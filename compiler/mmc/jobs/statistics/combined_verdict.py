@@ -37,40 +37,47 @@ class Part:
 
 
 def shared_events(parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """The pairs of regions that share simulated events: their number, and the larger of both shares of the cross
-    section."""
+    """The pairs of regions that share simulated events: their number, the larger of both shares of the cross section,
+    and the correlation of the errors of the simulation.
+
+    With weights w of an event in one region and in proportion to that in the other, the correlation of the cross
+    sections is √(p q), where p and q are the shares of the events of both in Σ w² of each.
+    """
     found = []
     for first, second in combinations(parts, 2):
         both = [one.events.get("overlaps", {}).get(other.group) for one, other in ((first, second), (second, first))]
         known = [entry for entry in both if entry is not None]
         if known:
             n, share = (max(entry[key] for entry in known) for key in ("n_events", "share"))
-            found.append({"of": [first.group, second.group], "n_events": n, "share": share})
+            correlation = float(np.prod([entry["of_variance"] for entry in known])) ** (1.0 / len(known))
+            pair = {"of": [first.group, second.group], "n_events": n, "share": share, "correlation": correlation}
+            found.append(pair)
     return found
 
 
-def samples_in_common(groups: Mapping[str, Mapping[Any, tuple[int, float]]]) -> dict[str, dict[str, Any]]:
+def samples_in_common(groups: Mapping[str, Mapping[Any, tuple[int, float, float]]]) -> dict[str, dict[str, Any]]:
     """What :func:`shared_events` reads for groups of samples: the events of the samples that are in other groups too.
 
-    :param groups: the samples of each group, with the number of their events and their cross section
+    :param groups: the samples of each group, with the number of their events, and the sums of their weights and of the
+        squares of these
     """
     found: dict[str, dict[str, Any]] = {name: {} for name in groups}
     for first, second in permutations(groups, 2):
         both = [groups[first][sample] for sample in groups[first] if sample in groups[second]]
         if both:
-            total = sum(sigma for _, sigma in groups[first].values())
-            share = sum(sigma for _, sigma in both) / total
-            found[first][second] = {"n_events": sum(n for n, _ in both), "share": share}
+            (n, *of_both), (_, *of_all) = (np.sum(entries, axis=0) for entries in (both, list(groups[first].values())))
+            share, of_variance = (float(part / whole) for part, whole in zip(of_both, of_all, strict=True))
+            found[first][second] = {"n_events": int(n), "share": share, "of_variance": of_variance}
     return found
 
 
 def shares(parts: Sequence[Part], overlaps: Sequence[Mapping[str, Any]]) -> list[tuple[float, ...]]:
-    """The part of the simulation that each region shares with each, as :attr:`RegionLikelihood.shared`."""
+    """The correlation of the errors of the simulation of all pairs, as :attr:`RegionLikelihood.shared`."""
     found = np.eye(len(parts))
     for j, k in combinations(range(len(parts)), 2):
         for pair in overlaps:
             if sorted(pair["of"]) == sorted((parts[j].group, parts[k].group)):
-                found[j, k] = found[k, j] = min(max(float(pair["share"]), 0.0), 1.0)
+                found[j, k] = found[k, j] = min(max(float(pair["correlation"]), 0.0), 1.0)
     return [tuple(row) for row in found.tolist()]
 
 
@@ -114,7 +121,9 @@ def _same_simulation(limits: Limits, overlaps: Sequence[Mapping[str, Any]]) -> I
     if limits.critical is None:
         return
     others = {
-        name: sum(pair["share"] for pair in overlaps if name in pair["of"]) for pair in overlaps for name in pair["of"]
+        name: sum(pair["correlation"] for pair in overlaps if name in pair["of"])
+        for pair in overlaps
+        for name in pair["of"]
     }
     f = float(np.broadcast_to(limits.per_simulated, len(limits.log_likelihood))[-1])
     too_large = f * max(others.values(), default=0.0) / (1.0 + f)

@@ -177,14 +177,14 @@ class Filled:
         index: npt.NDArray[np.intp],
         weights: Array,
         variations: Variations,
-        start: int = 0,
+        groups: npt.NDArray[np.intp] | None = None,
         members: Members | None = None,
     ) -> None:
         """Add some events.
 
         :param index: the bin of each event
         :param weights: at the benchmarks, shape (events, benchmarks)
-        :param start: the number of events before these, which decides the groups of the jackknife
+        :param groups: of the jackknife; None for those of the first events of a file
         :param members: which events are of the samples that float
         """
         size = len(self.counts)
@@ -192,7 +192,8 @@ class Filled:
         self.template = Template(self.template.sums + more.sums, self.template.products + more.products)
         self.counts += np.bincount(index, minlength=size)
         if len(self._of_groups):
-            self._of_groups += bin_sums(index * GROUPS + group_of(len(index), start), weights, size * GROUPS)
+            groups = group_of(len(index)) if groups is None else groups
+            self._of_groups += bin_sums(index * GROUPS + groups, weights, size * GROUPS)
         for name, sides in self.varied.items():
             for side, factor in zip(sides, variations[name], strict=True):
                 np.add(side, bin_sums(index, weights * factor[:, np.newaxis], size), out=side)

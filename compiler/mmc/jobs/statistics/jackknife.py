@@ -7,16 +7,29 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 GROUPS = 20
 """The number of groups of events."""
 
 
-def group_of(n_events: int, start: int = 0) -> npt.NDArray[np.intp]:
+def group_of(n_events: int, start: int = 0) -> Indices:
     """The group of each event; the events of a file are in random order.
 
     :param start: the number of events before these
     """
     return (start + np.arange(n_events)) % GROUPS
+
+
+def group_within(labels: Indices, start: int = 0) -> Indices:
+    """The group of each event, as many of each sample in every group, or one fewer.
+
+    So a sum over the events has the error of their weights, and not that of how many are of each sample.
+
+    :param labels: the sample of each event
+    """
+    groups = np.empty(len(labels), dtype=np.intp)
+    groups[np.argsort(labels, kind="stable")] = group_of(len(labels), start)
+    return groups
 
 
 def by_group(values: Array, start: int) -> Array:

@@ -1,10 +1,11 @@
 """Limits on a grid in parameter space, from log likelihood ratios in the asymptotic approximation.
 
 A likelihood that is made from n simulated events has their statistical error. If N events of data fluctuate around the
-simulation, the derivatives of ln L by the parameters have the variance N I + N² I / n, with the information I of one
-event: the data's own, and that of the simulation. So -2 ln λ at the true point follows a χ² distribution times 1 + N/n,
+simulation, the derivatives of ln L by the parameters have the variance (1 + f) N I, with the information I of one
+event: the data's own, and that of the simulation. So -2 ln λ at the true point follows a χ² distribution times 1 + f,
 and the limits divide by this factor (in the limit of large numbers, the same as fitting the contents of the templates:
-Barlow and Beeston, Comput. Phys. Commun. 77 (1993) 219). For weighted events, n is their effective number.
+Barlow and Beeston, Comput. Phys. Commun. 77 (1993) 219). For a distribution f is N/n, and a rate is known better
+(:mod:`mmc.jobs.statistics.simulated`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -118,12 +119,14 @@ class Limits:
     n_measured: int | None = None
     """How many independent numbers the data consist of; None if that is more than there are parameters."""
     per_simulated: Array | float = 0.0
-    """N/n: events of data per effective simulated event, at each point; 0 for infinitely many simulated events. If
-    limits include the error of the training, its variance in units of that from the data is added."""
+    """f of :mod:`mmc.jobs.statistics.simulated` at each point: the variance from the simulated events over that from
+    the data; 0 for infinitely many simulated events. If limits include the error of the training, its variance in units
+    of that from the data is added."""
     replicas: Array | None = None
     """The log likelihoods without one group of the simulated events each, shape (groups, points + 1)."""
     varied: Array | None = None
-    """The log likelihoods with each integrated cross section larger by its error, shape (integrations, points + 1)."""
+    """The log likelihoods with the rates changed by each independent error of the numbers of events that pass and of
+    the integrated cross sections, shape (changes, points + 1)."""
     critical: CriticalValues | None = None
     """Critical values from toys, which include the statistical error of the simulation; None for those of χ²."""
     scans: Scans | None = None
@@ -154,7 +157,7 @@ class Limits:
 
     @cached_property
     def log_likelihood_ratio(self) -> Array:
-        """ln λ: the log likelihood minus its maximum between the points or at the true point, divided by 1 + N/n.
+        """ln λ: the log likelihood minus its maximum between the points or at the true point, divided by 1 + f.
 
         With critical values from toys, -2 ln λ is scaled such that the critical values are those of χ² instead.
         Shape (points + 1,).
@@ -353,8 +356,8 @@ def refinement(shape: tuple[int, ...]) -> int:
 
 
 def _error(value: Any, replicas: Sequence[Any], shifted: Sequence[Any]) -> Any:
-    """The standard error of a value from the simulated events, by a jackknife, from the critical values and from the
-    integration of the cross sections."""
+    """The standard error of a value from the simulated events, by a jackknife, from the critical values, and from the
+    numbers of events that pass and the integration of the cross sections."""
     variance = np.square(standard_error(replicas)) if replicas else np.zeros(np.shape(value))
     return np.sqrt(variance + sum(np.square(np.array(other) - np.array(value)) for other in shifted))
 

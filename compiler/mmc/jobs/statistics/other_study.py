@@ -1,6 +1,6 @@
 """The limits of another study, on the grid of this one.
 
-Its -2 ln λ is divided by 1 + N/n, so it includes the statistical error of its simulation. The product of such
+Its -2 ln λ is divided by 1 + f, so it includes the statistical error of its simulation. The product of such
 likelihoods weights each study with its whole error.
 """
 

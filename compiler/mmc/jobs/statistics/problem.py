@@ -17,7 +17,7 @@ use the test events, which neither train nor calibrate.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -36,20 +36,11 @@ from mmc.jobs.statistics.profiled_limits import profiled_limits
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
-from mmc.jobs.statistics.simulated import SimulatedSums, rate_share
+from mmc.jobs.statistics.simulated import SimulatedSums, rate_share, totals
 from mmc.jobs.statistics.summaries import Summaries
 
 PROBES = 512
 """The number of points all over the ranges where templates must be filled, if there is no grid."""
-
-
-@lru_cache(maxsize=4)
-def totals(file: EventFile, partition: Partition) -> Filled:
-    """The sums of all events of a partition, in one bin."""
-    found = Filled(1, len(file.benchmarks))
-    for block in file.blocks(partition):
-        found.add(np.zeros(len(block.origin), dtype=np.intp), block.events.weights, {}, block.start)
-    return found
 
 
 @dataclass(frozen=True)
@@ -251,24 +242,23 @@ class LimitProblem:
     @cached_property
     def simulated_sums(self) -> SimulatedSums:
         """The sums that the error of the simulation follows from; without this error for MadMiner's weights."""
-        template = self.simulated.template
-        products, covariance = (
-            (template.products[0], self._rate_covariance) if self.expects_simulation else (None, None)
-        )
-        return SimulatedSums(self.luminosity * self.rate_sums, template.sums[0], products, covariance)
+        template, rates = self.simulated.template, self.luminosity * self.rate_sums
+        if not self.expects_simulation:
+            return SimulatedSums(rates, template.sums[0], None, None, None)
+        poisson = totals(self.file, self.rate_partition).template.products[0]
+        known = self.file.cross_sections.covariance(poisson)
+        of_rates = (self.luminosity**2 * each for each in (known, poisson))
+        return SimulatedSums(rates, template.sums[0], template.products[0], *of_rates)
 
-    @property
-    def _rate_covariance(self) -> Array:
-        """The covariance of the expected events at the benchmarks."""
-        products = totals(self.file, self.rate_partition).template.products[0]
-        return np.asarray(self.luminosity**2 * self.file.cross_sections.covariance(products))
-
-    def per_simulated(self, n: float | Array, with_rate: Limits | None = None) -> Array:
+    def per_simulated(
+        self, n: float | Array, with_rate: Limits | None = None, sums: SimulatedSums | None = None
+    ) -> Array:
         """f of N events at each of :attr:`points` (:mod:`mmc.jobs.statistics.simulated`).
 
         Without morphing only f at the true point is known, and used at all points.
 
         :param with_rate: limits of expected data that include the rate; None for a likelihood without it
+        :param sums: in place of :attr:`simulated_sums`
         """
         share: Array | float = 0.0
         if with_rate is not None:
@@ -277,7 +267,7 @@ class LimitProblem:
         rows = np.tile(self.true_coefficients, (len(self.points), 1))
         if self.file.has_morphing:
             rows = self.coefficients
-        return np.asarray(n * self.simulated_sums.per_event(rows, share))
+        return np.asarray(n * (sums or self.simulated_sums).per_event(rows, share))
 
     @cached_property
     def _expected_replicas(self) -> Array:

@@ -47,30 +47,49 @@ class RegionLikelihood:
     rate: bool = True
     """Whether expected limits include the rate."""
     shared: tuple[float, ...] | None = None
-    """The part of its simulation that it shares with each region of a combination, 1 with itself; None if they share
-    nothing."""
+    """The correlation of the error of its simulation with that of each region of a combination, 1 with itself; None if
+    they share nothing."""
     toys: ToySource | None = None
     """What toys are drawn from, if it has bins; None without toys."""
+    more_of_a_part: Array | float = 0.0
+    """By how much f of one event is larger in :attr:`of_a_part`, with the rate."""
 
     @classmethod
     def of(cls, problem: LimitProblem, result: Result) -> "RegionLikelihood":
         """The likelihood behind a result."""
-        every = {"": result.limits, **result.variants}
+        own, every = result.own, {"": result.limits, **result.variants}
+        n = {"": problem.n_expected, **({} if problem.observed is None else {"observed": problem.n_observed})}
+        sums, of_a_part = own.simulated_sums, np.zeros(len(problem.points))
+        if own.include_xsec:
+            with_rate = result.limits.infinite_simulation
+            of_a_part = own.per_simulated(1.0, with_rate, sums.of_a_part) - own.per_simulated(1.0, with_rate)
         return cls(
-            limits={kind: every[kind] for kind in KINDS if kind in every},
-            n={"": problem.n_expected, **({} if problem.observed is None else {"observed": problem.n_observed})},
+            limits={kind: _of_numbers(every[kind], own) for kind in KINDS if kind in every},
+            n=n,
             expected=problem.expected,
             nuisance=tuple(problem.file.nuisance_parameters) if problem.profiled else (),
             histograms=result.histograms,
             floating=problem.file.floating,
-            simulated=result.own.simulated_sums,
-            rate=bool(result.own.include_xsec),
+            simulated=sums,
+            rate=bool(own.include_xsec),
             toys=result.toys if result.histograms else None,
+            more_of_a_part=of_a_part,
         )
+
+    @property
+    def of_a_part(self) -> "RegionLikelihood":
+        """The likelihood of one of several regions of the same samples (:attr:`SimulatedSums.of_a_part`)."""
+        assert self.simulated is not None
+        limits, sums, toys = dict(self.limits), self.simulated.of_a_part, self.toys
+        for data in self.n if self.rate else ():
+            f = limits[data].per_simulated + self.n[data] * np.asarray(self.more_of_a_part)
+            limits[data] = replace(limits[data], per_simulated=f)
+        toys = None if toys is None else replace(toys, of_rate=sums.of_rate(toys.coefficients))
+        return replace(self, limits=limits, simulated=sums, toys=toys)
 
     def arrays(self) -> dict[str, Array]:
         """The arrays of :data:`LIKELIHOOD`."""
-        found: dict[str, Any] = {"events": self.expected, "rate": self.rate}
+        found: dict[str, Any] = {"events": self.expected, "rate": self.rate, "more_of_a_part": self.more_of_a_part}
         if self.simulated is not None:
             found |= {f"{_SIMULATED}{key}": item for key, item in vars(self.simulated).items() if item is not None}
         if self.toys is not None:
@@ -85,8 +104,9 @@ class RegionLikelihood:
             found[f"{kind}.log_likelihood"] = limits.log_likelihood
             found[f"{kind}.n_measured"] = -1 if limits.n_measured is None else limits.n_measured
             found[f"{kind}.per_simulated"] = np.broadcast_to(limits.per_simulated, limits.log_likelihood.shape)
-            if limits.replicas is not None:
-                found[f"{kind}.replicas"] = limits.replicas
+            for key in ("replicas", "varied"):
+                if (others := getattr(limits, key)) is not None:
+                    found[f"{kind}.{key}"] = others
         for name, filled in self.histograms.items():
             found |= {f"{name or _EXPECTED}.{key}": getattr(filled.histogram, key) for key in _HISTOGRAM}
             found[f"{name or _EXPECTED}.fractions"] = filled.fractions
@@ -102,7 +122,7 @@ class RegionLikelihood:
             }
             if "log_likelihood" in own:
                 measured = None if own["n_measured"] < 0 else int(own["n_measured"])
-                log = own["log_likelihood"], measured, own["per_simulated"], own.get("replicas")
+                log = own["log_likelihood"], measured, own["per_simulated"], own.get("replicas"), own.get("varied")
                 limits[kind] = Limits(grid, *log)
             if "n" in own:
                 n[kind] = float(own["n"])
@@ -122,7 +142,8 @@ class RegionLikelihood:
             table, filled, products, coefficients, of_rate = (arrays[f"{_TOYS}{key}"] for key in _CELLS)
             cells = Cells(len(filled), lambda: [(table, Template(filled, products))])
             toys = ToySource(cells, coefficients, filled.sum(axis=0), arrays["events"], of_rate)
-        return cls(limits, n, arrays["events"], nuisance, histograms, floating, simulated, rate, toys=toys)
+        found = cls(limits, n, arrays["events"], nuisance, histograms, floating, simulated, rate)
+        return replace(found, toys=toys, more_of_a_part=arrays["more_of_a_part"])
 
     @property
     def has_bins(self) -> bool:
@@ -152,6 +173,14 @@ class RegionLikelihood:
             factor = self.n[data] * self.simulated.per_event(coefficients, share if rate else 0.0)
             limits[kind] = Limits(old.grid, np.asarray(log), old.n_measured, factor)
         return replace(self, limits=limits, histograms=histograms, expected=mu)
+
+
+def _of_numbers(limits: Limits, problem: LimitProblem) -> Limits:
+    """Limits that vary by the errors of the numbers of events that pass alone: regions share those of the integration,
+    which are part of the verdict on a combination."""
+    if limits.varied is None:
+        return limits
+    return replace(limits, varied=limits.varied[: len(problem.file.cross_sections.count_changes)])
 
 
 def _log_rate(n: float, mu: Array) -> Array:

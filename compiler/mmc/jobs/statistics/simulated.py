@@ -11,15 +11,32 @@ So with f for both,
 as in combinations of several regions (:mod:`mmc.jobs.statistics.combination`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.madminer.event_file import Array, EventFile, Partition
+from mmc.jobs.statistics.histograms import Filled
+from mmc.jobs.statistics.jackknife import group_within
 
 FARTHEST = 1e6
 """ln L is smaller by at most this number."""
+
+
+@lru_cache(maxsize=4)
+def totals(file: EventFile, partition: Partition) -> Filled:
+    """The sums of all events of a partition, in one bin.
+
+    Their groups are those within samples: the error of the numbers of events is known better from the numbers that were
+    generated (:attr:`mmc.jobs.madminer.cross_sections.CrossSections.count_changes`).
+    """
+    found = Filled(1, len(file.benchmarks))
+    for block in file.blocks(partition):
+        index = np.zeros(len(block.origin), dtype=np.intp)
+        found.add(index, block.events.weights, {}, group_within(block.labels(), block.start))
+    return found
 
 
 @dataclass(frozen=True)
@@ -34,6 +51,18 @@ class SimulatedSums:
     """Sums of the products of two weights, shape (benchmarks, benchmarks); None if limits do not include this error."""
     covariance: Array | None
     """The covariance of the :attr:`rates`, of the same shape; None if limits do not include this error."""
+    poisson: Array | None
+    """Their covariance if the numbers of events that pass were Poisson distributed."""
+
+    @property
+    def of_a_part(self) -> "SimulatedSums":
+        """The sums of one of several regions.
+
+        In a region S_r the numbers of events that pass have the variance Σ w² - Σ_k S_rk²/n_k, and with those of
+        another region the covariance -Σ_k S_rk S_sk/n_k. Without both terms no error of the regions together is too
+        small: Σ_r a_r S_r has a variance that is larger by Σ_k (Σ_r a_r S_rk)²/n_k.
+        """
+        return replace(self, covariance=self.poisson)
 
     def of_rate(self, coefficients: Array) -> Array:
         """v at points with these morphing coefficients (points, benchmarks); shape (points,)."""
@@ -49,11 +78,14 @@ class SimulatedSums:
 
 
 def _relative(coefficients: Array, covariance: Array | None, sums: Array) -> Array:
-    """The relative variance of a sum; 0 where it is not known."""
+    """The relative variance of a sum; 0 where it is not known.
+
+    A sum of equal weights of all events that were generated has no variance, which rounding can make negative.
+    """
     total = np.square(coefficients @ sums)
     if covariance is None:
         return np.zeros(len(total))
-    variance = np.einsum("pi,ij,pj->p", coefficients, covariance, coefficients)
+    variance = np.maximum(np.einsum("pi,ij,pj->p", coefficients, covariance, coefficients), 0.0)
     return np.asarray(np.divide(variance, total, out=np.zeros(len(total)), where=total > 0.0))
 
 

@@ -16,6 +16,7 @@ from mmc.jobs.madminer.event_file import Array, EventFile
 from mmc.jobs.statistics.combined_limits import combined_limits, grid_of
 from mmc.jobs.statistics.combined_verdict import Part, judge, samples_in_common, shared_events, shares
 from mmc.jobs.statistics.fisher import Information
+from mmc.jobs.statistics.histograms import bin_sums
 from mmc.jobs.statistics.limits import save_arrays
 from mmc.jobs.statistics.other_study import likelihood_of, part_of, record_of
 from mmc.jobs.statistics.region_likelihood import LIKELIHOOD, RegionLikelihood
@@ -40,6 +41,7 @@ def run(job: StepJob) -> None:
         for part, folder in zip(settings.of, folders, strict=True)
     ]
     independent = settings.independent
+    of_same_samples = len(parts) > 1 and all("overlaps" in part.events for part in parts)
     if independent:
         parts = _with_common_samples(job, settings, parts)
     overlaps = shared_events(parts)
@@ -59,6 +61,8 @@ def run(job: StepJob) -> None:
         file = EventFile.of(job.events(settings.of[0].group), settings.limits)
         grid = grid_of(settings.limits)
         regions = [RegionLikelihood.read(read_npz(path), grid) for path in paths]
+        if of_same_samples:
+            regions = [region.of_a_part for region in regions]
         for other in settings.others:
             arrays = read_npz(job.one(other.limits))
             regions.append(likelihood_of(results[other.name], arrays, grid, other.name))
@@ -109,13 +113,17 @@ def _with_common_samples(job: StepJob, settings: CombinationSettings, parts: Seq
     return [replace(part, events={**part.events, "overlaps": common[part.group]}) for part in parts]
 
 
-def _samples(job: StepJob, settings: CombinationSettings, group: str) -> dict[Any, tuple[int, float]]:
-    """The samples of a group, with the number of their events and their cross section at the true point."""
+def _samples(job: StepJob, settings: CombinationSettings, group: str) -> dict[Any, tuple[int, float, float]]:
+    """The samples of a group, with the number of their events, and the sums of their weights at the true point and of
+    the squares of these; empty if the samples are not known."""
     file = EventFile.of(job.events(group), settings.limits)
-    found, truth = file.cross_sections, file.coordinates(settings.limits.theta_true)
-    cross_sections = found.of_samples @ file.coefficients(truth[np.newaxis])[0]
-    each = zip(file.samples, found.n_passed, cross_sections, strict=True)
-    return {(entry["sample"], entry["slice"], entry["benchmark"]): (int(n), float(sigma)) for entry, n, sigma in each}
+    row = file.coefficients(file.coordinates(settings.limits.theta_true)[np.newaxis])[0]
+    sums = np.zeros((len(file.samples), 3))
+    for block in file.blocks("all", balanced=True) if file.samples else ():
+        powers = (block.events.weights @ row)[:, np.newaxis] ** np.arange(3)
+        sums += bin_sums(block.labels(), powers, len(sums))
+    names = [(entry["sample"], entry["slice"], entry["benchmark"]) for entry in file.samples]
+    return {name: (int(n), float(sigma), float(squares)) for name, (n, sigma, squares) in zip(names, sums, strict=True)}
 
 
 def _fitted(fits: Mapping[str, Any], kind: str) -> dict[str, Any]:

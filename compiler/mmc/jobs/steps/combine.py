@@ -5,6 +5,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from mmc.compiler.catalogue.stages import ANALYSE, COMBINE
 from mmc.compiler.settings.combine import AnalysedJob, CombineGroupSettings
 from mmc.errors import StepError
@@ -17,6 +20,7 @@ from mmc.jobs.madminer.morphing_check import check_morphing
 from mmc.jobs.madminer.setup_file import Setup
 from mmc.jobs.readers.regions import events_file
 
+Array = npt.NDArray[np.float64]
 SAME_CROSS_SECTION = 0.05
 """The largest relative difference between cross sections of one process, in addition to their errors."""
 COMPARED = 200
@@ -136,21 +140,30 @@ def selection(record: Mapping[str, Any], region: str | None) -> Mapping[str, Any
 def overlaps(
     jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]], factors: Sequence[float], region: str
 ) -> dict[str, Any]:
-    """The simulated events of a region that are in other regions too: their number, and their share of its cross
-    section, averaged over the benchmarks at which events were generated."""
+    """The simulated events of a region that are in other regions too: their number, and their shares of its cross
+    section and of the variance of that, Σ w². Both are averaged over the benchmarks at which events were generated."""
     n_benchmarks = max(len({entry.benchmark for entry in jobs if not entry.background}), 1)
     events: defaultdict[str, int] = defaultdict(int)
-    shared: defaultdict[str, float] = defaultdict(float)
-    total = 0.0
+    shared: defaultdict[str, Array] = defaultdict(lambda: np.zeros(2))
+    total = np.zeros(2)
     for entry, record, factor in zip(jobs, records, factors, strict=True):
         if not record["n_passed"]:
             continue
         found, weight = record["regions"][region], factor / (1 if entry.background else n_benchmarks)
-        total += weight * found["weight_pb"]
+        total += _sums(found, weight)
         for other, both in found["shared"].items():
             events[other] += both["n_passed"]
-            shared[other] += weight * both["weight_pb"]
-    return {other: {"n_events": n, "share": shared[other] / total if total else 0.0} for other, n in events.items()}
+            shared[other] += _sums(both, weight)
+    each = {other: shared[other] / np.where(total != 0.0, total, np.inf) for other in events}
+    return {
+        other: {"n_events": events[other], "share": float(share), "of_variance": float(of_variance)}
+        for other, (share, of_variance) in each.items()
+    }
+
+
+def _sums(counted: Mapping[str, Any], factor: float) -> Array:
+    """The sums of the weights, and of their squares, with a factor on each weight."""
+    return np.array([factor * counted["weight_pb"], factor**2 * counted["squares_pb2"]])
 
 
 def _averaged(entry: AnalysedJob) -> tuple[Any, ...]:

@@ -63,7 +63,7 @@ class Fitter:
         )
 
     def relative(self, fit: Fit) -> Minimiser:
-        """Minimises -2 ln λ, which is 0 at the best fit, divided by 1 + N/n."""
+        """Minimises -2 ln λ, which is 0 at the best fit, divided by 1 + f (:mod:`mmc.jobs.statistics.simulated`)."""
         return self._relative(fit.value).curved(fit.best)
 
     def _relative(self, best: float) -> Minimiser:

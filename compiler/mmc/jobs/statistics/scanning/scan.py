@@ -1,6 +1,6 @@
 """The best fit of a likelihood with many parameters, its covariance, and scans over one or two of them.
 
--2 ln λ is relative to the best fit and divided by 1 + N/n, as on grids. A scan with fitted others is the profile
+-2 ln λ is relative to the best fit and divided by 1 + f, as on grids. A scan with fitted others is the profile
 likelihood, whose -2 ln λ follows a χ² distribution with as many degrees of freedom as parameters that are scanned. With
 fixed others it is relative to the best point of the scan, as the slices of a grid are.
 """
@@ -51,7 +51,7 @@ def run_scans(
     """The best fit and the scans of a likelihood.
 
     :param minus_2_log: -2 ln L, without the statistical error of the simulation
-    :param widening: 1 + N/n
+    :param widening: 1 + f of :mod:`mmc.jobs.statistics.simulated`
     :param start: the true point, from which the first fit starts
     :param dof: the degrees of freedom of -2 ln λ of all parameters together
     :param slope: the derivatives of -2 ln L, if they are known

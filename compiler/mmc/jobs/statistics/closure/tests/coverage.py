@@ -48,9 +48,9 @@ def coverage_figures(
 ) -> list[dict[str, Any]]:
     """For each probe and confidence level, the fraction of toys at the probe whose limit includes the probe.
 
-    ``widening`` is the factor between the critical value and that of χ²: 1 + N/n without ``critical``,
+    ``widening`` is the factor between the critical value and that of χ²: 1 + f without ``critical``,
     ``non_centrality`` is the -2 ln λ of the probe on its Asimov data, ``half_step`` is its change over half a step of
-    the grid, ``nu`` is the ν of :mod:`mmc.jobs.statistics.closure.toys` plus the N/n of the simulation,
+    the grid, ``nu`` is the ν of :mod:`mmc.jobs.statistics.closure.toys` plus the f of the simulation,
     ``width_error`` is the relative error of -2 ln λ from both kinds of events, and ``expected`` is the coverage of an
     exact ratio with this non-centrality.
 
@@ -153,8 +153,7 @@ SCHEMA: dict[str, Any] = {
     },
     "half_step": {"description": "Increase of the non-centrality from half a step of the grid.", "type": "number"},
     "nu": {
-        "description": "Expected events divided by effective test events, plus expected events divided by effective "
-        "simulated events of the likelihood.",
+        "description": "Expected events divided by effective test events, plus f of the simulated events of the likelihood.",
         "type": "number",
     },
     "width_error": {
@@ -164,7 +163,7 @@ SCHEMA: dict[str, Any] = {
         "minimum": 0,
     },
     "widening": {
-        "description": "Critical value over that of χ²: 1 + N/n, by which the statistical error of the simulation "
+        "description": "Critical value over that of χ²: 1 + f, by which the statistical error of the simulation "
         "widens limits, or from toys.",
         "type": "number",
         "exclusiveMinimum": 0,
