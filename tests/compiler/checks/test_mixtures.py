@@ -73,10 +73,24 @@ def test_mixtures_that_are_not_possible(old: str, new: str, message: str | None)
         ("method: carl", "method: rolr", "rolr does not learn from labels alone"),
         ("over: background", "over: signal", "the numerator is of 'signal' too"),
         ("[alices, over]", "alices", "no mixture names the method, so nobody uses it"),
+        (
+            "method: carl",
+            "method: carl, estimator: quadratic_morphing_aware_ratio",
+            "the ratio of a quadratic_morphing_aware_ratio is 1 at `theta1`, as of the same group",
+        ),
+        (
+            "method: carl",
+            "method: carl, estimator: double_parameterized_ratio",
+            "the ratio of a double_parameterized_ratio is 1 at `theta1`, as of the same group",
+        ),
     ],
 )
 def test_what_cannot_be_learned_over_another_group(old: str, new: str, message: str) -> None:
     assert message in [text for code, text in problems((old, new)) if code == "MMC569"]
+
+
+def test_networks_for_the_elements_of_the_basis_are_not_1_at_the_denominator() -> None:
+    assert problems(("method: carl", "method: carl, estimator: morphing_aware_ratio")) == []
 
 
 def test_a_group_of_backgrounds_is_for_mixtures_only() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmc.compiler.catalogue.baselines import BASELINES
-from mmc.compiler.catalogue.methods import METHODS, RATIO
+from mmc.compiler.catalogue.methods import METHODS, MORPHING_AWARE, PARAMETERIZED, RATIO
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.methods import coordinates, estimator_of, methods_of
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
@@ -24,8 +24,9 @@ MMC569 = Code(
     "MMC569",
     "A method cannot have the denominator of another group",
     "Events of two groups have no joint ratio and no joint score. So only carl, which learns from labels, can learn "
-    "the ratio of one group over another, from weighted events and without nuisance parameters. Limits are those of a "
-    "mixture, which names the method.",
+    "the ratio of one group over another, from weighted events and without nuisance parameters. Its estimator must not be "
+    "1 at `theta1` by construction, as the ratio of two groups is not. Limits are those of a mixture, which names the "
+    "method.",
 )
 
 
@@ -38,8 +39,13 @@ def over(ctx: Context) -> Iterator[Diagnostic]:
         if "over" not in entry:
             continue
         path: Path = ("methods", name, "over")
+        estimator = estimator_of(method, entry)
         why = {
             f"{method.name} does not learn from labels alone": (method.name not in labels_only, "write `method: carl`"),
+            f"the ratio of a {estimator.name} is 1 at `theta1`, as of the same group": (
+                estimator.is_one_at_denominator,
+                f"choose another `estimator`, {PARAMETERIZED.name} or {MORPHING_AWARE.name}",
+            ),
             f"the numerator is of {show(entry['over'])} too": (
                 _group(ctx, entry) == entry["over"],
                 "name another group, or remove it",
