@@ -25,6 +25,16 @@ evaluation: {luminosity: 300 fb^-1}
 """
 
 
+TWO_PARAMETERS = (
+    ("{c: {range: [-1, 1]}}", "{a: {range: [-9, 9]}, b: {range: [-9, 9]}}"),
+    (
+        "{sm: {c: 0}, plus: {c: 1}, minus: {c: -1}}",
+        "{sm: {a: 0, b: 5}, p: {a: 0, b: 0}, q: {a: 1, b: 0}, r: {a: -1, b: 0}, s: {a: 0, b: -1}, t: {a: 1, b: 1}}",
+    ),
+)
+"""A point with two coordinates can be written in two orders."""
+
+
 def problems(*replacements: tuple[str, str]) -> list[tuple[str, str]]:
     """Code and message of what is said of the study after replacements."""
     text = STUDY
@@ -65,6 +75,16 @@ def test_ratios_over_the_sum_of_all_groups_are_possible() -> None:
 def test_mixtures_that_are_not_possible(old: str, new: str, message: str | None) -> None:
     found = [text for code, text in problems((old, new)) if code == "MMC568"]
     assert [text.startswith(message or "") for text in found] == ([True] if message else [])
+
+
+@pytest.mark.parametrize(
+    ("point", "fits"),
+    [("a: 0, b: 5", True), ("b: 5, a: 0", True), ("b: 0, a: 5", False), ("a: 5, b: 0", False)],
+)
+def test_points_are_compared_by_parameter(point: str, fits: bool) -> None:
+    changes = (("theta0: {benchmark: sm}", f"theta0: {{point: {{{point}}}}}"), ("{point: {c: 0}}", "{benchmark: p}"))
+    found = [text for code, text in problems(*TWO_PARAMETERS, *changes) if code == "MMC568"]
+    assert found == ([] if fits else ["the numerator of 'over' is not the denominator of 'alices'"])
 
 
 @pytest.mark.parametrize(
