@@ -69,6 +69,12 @@ def test_ratios_over_the_sum_of_all_groups_are_possible() -> None:
         ("{point: {c: 0}}", "{point: {c: 1}}", None),
         ("theta0: {benchmark: sm}, ", "theta0: {benchmark: plus}, ", "the numerator of 'over' is not the denominator"),
         ("alices: {group: signal", "alices: {group: together", "'alices' learns from 'together'"),
+        (
+            "alices: {",
+            "alices: {ensemble: {n: 2, samples: each, error: included}, ",
+            "the limits of a mixture do not include the error of the training of 'alices'",
+        ),
+        ("alices: {", "alices: {ensemble: {n: 2, samples: each}, ", None),
         ("  whole:", "  alices:", "'alices' is the name of a method, baseline or combination"),
     ],
 )

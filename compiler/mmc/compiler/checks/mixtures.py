@@ -10,6 +10,7 @@ from mmc.compiler.checks.methods import coordinates, estimator_of, methods_of
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
 from mmc.compiler.language.document import Path
 from mmc.compiler.study.mixtures import factors_of, whole_group
+from mmc.compiler.study.scans import has_training_error
 
 MMC568 = Code(
     "MMC568",
@@ -18,7 +19,8 @@ MMC568 = Code(
     "density of its `group` in the numerator, and in the denominator that at `theta1` of the same group, or of the "
     "group `over`. With two methods, the first varies with the parameters, and the second begins where it ends. A "
     "ratio at a single point, and `reference`, are for groups of backgrounds. The groups have no sample in common, and "
-    "another group has all their samples. The cross sections come from morphing.",
+    "another group has all their samples. The cross sections come from morphing. The limits do not include the error "
+    "of the training.",
 )
 MMC569 = Code(
     "MMC569",
@@ -156,6 +158,9 @@ def _unfit(ctx: Context, name: str, entry: Mapping[str, Any], group: str) -> Ite
         yield f"{show(name)} learns from {show(_group(ctx, entry) or 'all samples')}", f"give it `group: {group}`"
     elif entry.get("nuisance_mode") == "profile":
         yield f"{show(name)} learns nuisance parameters, which a mixture does not", "name a method without"
+    elif has_training_error(entry):
+        message = f"the limits of a mixture do not include the error of the training of {show(name)}"
+        yield message, "name a method without `error: included`, whose limits alone include it"
     elif entry["scan"] and "tuning" not in entry:
         yield f"{show(name)} has a `scan`, so several ratios", "add `tuning`, or name another method"
 
