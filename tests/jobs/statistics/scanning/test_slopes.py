@@ -106,3 +106,39 @@ def test_the_value_and_the_derivatives_of_differences() -> None:
     found = Minimiser(lambda points: points[:, 0] ** 2 + 3.0 * points[:, 1], box).with_slope(np.array([0.5, 4.0]))
     assert found[0] == pytest.approx(12.25)
     np.testing.assert_allclose(found[1], [1.0, 3.0], atol=1e-6)
+
+
+def test_a_second_attempt_has_second_derivatives_of_its_own() -> None:
+    """Rosenbrock's valley, with second derivatives that are far too small."""
+
+    def value(points: np.ndarray) -> np.ndarray:
+        x, y = points.T
+        return np.asarray(100.0 * (y - x**2) ** 2 + (1.0 - x) ** 2)
+
+    def slope(point: np.ndarray) -> np.ndarray:
+        x, y = point
+        return np.array([-400.0 * x * (y - x**2) - 2.0 * (1.0 - x), 200.0 * (y - x**2)])
+
+    minimiser = Minimiser(value, Box(np.full(2, -2.0), np.full(2, 3.0)), slope, 1e-6 * np.eye(2))
+    start = np.array([-1.2, 1.0])
+    first = minimiser.minuit(start)
+    assert not first.migrad().valid
+    found = minimiser.minimum(start)
+    assert found.converged
+    np.testing.assert_allclose(found.point, 1.0, atol=0.01)
+
+
+@pytest.mark.parametrize(("small", "is_determined"), [(1e-2, True), (1e-9, False)])
+def test_data_that_hardly_determine_a_combination_have_no_covariance(small: float, is_determined: bool) -> None:
+    matrix = np.array([[9.0 + small, 9.0 - small], [9.0 - small, 9.0 + small]])
+    fit = Fitter(
+        lambda points: np.asarray(((points @ matrix) * points).sum(axis=1)),
+        lambda points: np.ones(len(points)),
+        Box(-np.ones(2), np.ones(2)),
+        levels=[0.68],
+        dof=2,
+        slope=lambda point: np.asarray(2.0 * matrix @ point),
+    ).fit([np.zeros(2)])
+    assert (fit.covariance is not None) is is_determined
+    if fit.covariance is not None:
+        np.testing.assert_allclose(fit.covariance, np.linalg.inv(matrix), rtol=1e-3)

@@ -87,7 +87,7 @@ class Fitter:
         """The covariance, and the intervals of MINOS by confidence level."""
         minuit = self._relative(best.value).curved(best.point).minuit(best.point)
         minuit.migrad()
-        minuit.hesse()
+        minuit.hesse()  # inverts the known second derivatives, which are those here, or finds them itself
         if not minuit.valid or minuit.covariance is None:
             return None, {}
         half = self._box.half
