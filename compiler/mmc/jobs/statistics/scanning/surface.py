@@ -92,7 +92,7 @@ class Surface:
     @property
     def widening_slope(self) -> Gradient | None:
         """The derivatives of 1 + f by the parameters; None if they are not known."""
-        simulation, expected = self.simulation, self.expected or self
+        simulation, file, expected = self.simulation, self.simulation.file, self.expected or self
         of_expected = expected._nominal.slope
         if of_expected is None:
             return None
@@ -100,10 +100,7 @@ class Surface:
         def slope(point: Array) -> Array:
             if simulation.products is None:
                 return np.zeros(len(point))
-            coefficients, gradients = (
-                simulation.file.coefficients(point[np.newaxis])[0],
-                simulation.file.gradients(point),
-            )
+            coefficients, gradients = file.coefficients(point[np.newaxis])[0], file.gradients(point)
             share, share_slope = 0.0, np.zeros(len(point))
             if self.rate:
                 of_rate = expected._log_rate_slope(coefficients, gradients)
