@@ -26,9 +26,9 @@ MMC569 = Code(
     "MMC569",
     "A method cannot have the denominator of another group",
     "Events of two groups have no joint ratio and no joint score. So only carl, which learns from labels, can learn "
-    "the ratio of one group over another, from weighted events and without nuisance parameters. Its estimator must not be "
-    "1 at `theta1` by construction, as the ratio of two groups is not. Limits are those of a mixture, which names the "
-    "method.",
+    "the ratio of one group over another, from weighted events and without nuisance parameters. Its estimator must not "
+    "be 1 at `theta1` by construction, as the ratio of two groups is not. Limits are those of a mixture, which names "
+    "the method.",
 )
 
 
