@@ -2,31 +2,36 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.targets.bash import table as table_of
 from mmc.errors import UsageError
-from mmc.jobs.resume.forecast import Forecast, forecast
-from mmc.jobs.resume.run_table import RunTable
-from mmc.jobs.resume.taking import OUT
 from mmc.tables import table
 from mmc.version import __version__
+
+if TYPE_CHECKING:
+    from mmc.jobs.resume.forecast import Forecast
 
 REASONS = 3
 """At most this many reasons are named for a stage."""
 
 
-def since(plan: Plan, run: Path) -> list[Forecast]:
+def since(plan: Plan, run: Path) -> "list[Forecast]":
     """What ``mmc run`` would do with the jobs of a plan in the folder of a run, by stage.
 
     :raises UsageError: when the folder is not that of a run
     """
+    from mmc.jobs.resume.forecast import forecast
+    from mmc.jobs.resume.run_table import RunTable
+    from mmc.jobs.resume.taking import OUT
+
     if not (run / OUT).is_dir():
         raise UsageError(f"{run} is not the folder of a run: it has no folder {OUT}")
     return list(forecast(RunTable.of(table_of(plan), run / OUT), plan.taken))
 
 
-def to_text(plan: Plan, run: Path, stages: list[Forecast]) -> str:
+def to_text(plan: Plan, run: Path, stages: "list[Forecast]") -> str:
     """The stages with numbers of jobs and the reasons why jobs run."""
     total, later = sum(len(stage.run) for stage in stages), sum(len(stage.later) for stage in stages)
     perhaps = f", {later:,} if what they read turns out different" if later else ""
@@ -40,7 +45,7 @@ def to_text(plan: Plan, run: Path, stages: list[Forecast]) -> str:
     return "\n".join([*lines, *table(rows, right=range(1, len(rows[0]) - 1))]) + "\n"
 
 
-def to_json(plan: Plan, run: Path, stages: list[Forecast]) -> str:
+def to_json(plan: Plan, run: Path, stages: "list[Forecast]") -> str:
     """The same for programs, with the names of the jobs."""
     view = {
         "mmc": __version__,
