@@ -23,10 +23,10 @@ def table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[st
 def number(value: float, digits: int = 3) -> str:
     """A number for a table.
 
-    >>> number(0.012345), number(23456.7)
-    ('0.0123', '23,457')
+    >>> number(0.012345), number(23456.7), number(999.7), number(99.7, 2), number(0.997, 2)
+    ('0.0123', '23,457', '1,000', '100', '1')
     """
-    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:,.{digits}g}"
+    return f"{value:,.0f}" if abs(value) >= 10**digits - 0.5 else f"{value:,.{digits}g}"
 
 
 def region_size(region: Mapping[str, Any], level: str) -> str:

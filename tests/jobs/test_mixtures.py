@@ -116,6 +116,10 @@ def test_samples_of_two_groups_are_those_of_the_groups(outputs: Outputs) -> None
     for label, mean, width in ((0.0, 0.0, 1.0), (1.0, 1.0, 1.5)):
         assert x[y == label].mean() == pytest.approx(mean, abs=0.06)
         assert x[y == label].std() == pytest.approx(width, abs=0.06)
+    both, alone = (
+        json.loads((outputs["sample", name] / "sample.json").read_text()) for name in ("over_background", "alices")
+    )
+    assert both["train_events"] == pytest.approx(2 * alone["train_events"], rel=0.01)
 
 
 def test_limits_of_a_mixture_follow_from_the_ratios_that_were_learned(outputs: Outputs) -> None:

@@ -29,6 +29,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
         help="svg and png are drawn by graphviz (default: text)",
     )
     parser.add_argument(
+        "--since",
+        metavar="RUN",
+        type=path,
+        help="the folder of an earlier run: show which jobs are finished there, which would run, and why",
+    )
+    parser.add_argument(
         "-o", "--output", metavar="FILE", type=path, help="write it there instead of to standard output"
     )
 
@@ -41,16 +47,16 @@ def _plan(arguments: Namespace) -> int:
     if read is None:
         return EXIT_WRONG
     study, plan = read
-    if arguments.format in ("svg", "png"):
+    if arguments.since is not None:
+        picture = _since(plan, Path(arguments.since), arguments.format)
+    elif arguments.format in ("svg", "png"):
         picture = _draw(views.to_dot(plan), arguments.format)
     elif arguments.format == "mermaid":
         picture = views.to_mermaid(plan).encode()
     else:
         view = {"text": views.to_text, "json": views.to_json}
         text = view[arguments.format](plan, _morphing_basis(plan))
-        if arguments.format == "text":
-            text = "".join(f"{plain(line)}\n" for line in text.splitlines())
-        picture = text.encode()
+        picture = _for_terminal(text, arguments.format)
     if arguments.output is not None:
         file, source = Path(arguments.output), Path(study.name)
         if file.exists() and source.exists() and file.samefile(source):
@@ -61,6 +67,23 @@ def _plan(arguments: Namespace) -> int:
     else:
         sys.stdout.buffer.write(picture)
     return 0
+
+
+def _since(plan: "Plan", run: Path, form: str) -> bytes:
+    """What would run in the folder of a run.
+
+    :raises UsageError: when there is no such view, or the folder is not that of a run
+    """
+    from mmc.cli import since
+
+    view = {"text": since.to_text, "json": since.to_json}
+    if form not in view:
+        raise UsageError(f"--since has no {form}: choose --format text or json")
+    return _for_terminal(view[form](plan, run, since.since(plan, run)), form)
+
+
+def _for_terminal(text: str, form: str) -> bytes:
+    return ("".join(f"{plain(line)}\n" for line in text.splitlines()) if form == "text" else text).encode()
 
 
 def _morphing_basis(plan: "Plan") -> "BasisView":
@@ -108,5 +131,9 @@ def _draw(dot: str, image_format: str) -> bytes:
 
 
 PLAN = Command(
-    "plan", "show what a study would run", "Lists stages, jobs, events and dependencies.", _add_arguments, _plan
+    "plan",
+    "show what a study would run",
+    "Lists stages, jobs, events and dependencies; with --since, what would run in the folder of an earlier run.",
+    _add_arguments,
+    _plan,
 )

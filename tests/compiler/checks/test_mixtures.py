@@ -25,6 +25,16 @@ evaluation: {luminosity: 300 fb^-1}
 """
 
 
+TWO_PARAMETERS = (
+    ("{c: {range: [-1, 1]}}", "{a: {range: [-9, 9]}, b: {range: [-9, 9]}}"),
+    (
+        "{sm: {c: 0}, plus: {c: 1}, minus: {c: -1}}",
+        "{sm: {a: 0, b: 5}, p: {a: 0, b: 0}, q: {a: 1, b: 0}, r: {a: -1, b: 0}, s: {a: 0, b: -1}, t: {a: 1, b: 1}}",
+    ),
+)
+"""A point with two coordinates can be written in two orders."""
+
+
 def problems(*replacements: tuple[str, str]) -> list[tuple[str, str]]:
     """Code and message of what is said of the study after replacements."""
     text = STUDY
@@ -59,6 +69,12 @@ def test_ratios_over_the_sum_of_all_groups_are_possible() -> None:
         ("{point: {c: 0}}", "{point: {c: 1}}", None),
         ("theta0: {benchmark: sm}, ", "theta0: {benchmark: plus}, ", "the numerator of 'over' is not the denominator"),
         ("alices: {group: signal", "alices: {group: together", "'alices' learns from 'together'"),
+        (
+            "alices: {",
+            "alices: {ensemble: {n: 2, samples: each, error: included}, ",
+            "the limits of a mixture do not include the error of the training of 'alices'",
+        ),
+        ("alices: {", "alices: {ensemble: {n: 2, samples: each}, ", None),
         ("  whole:", "  alices:", "'alices' is the name of a method, baseline or combination"),
     ],
 )
@@ -68,15 +84,39 @@ def test_mixtures_that_are_not_possible(old: str, new: str, message: str | None)
 
 
 @pytest.mark.parametrize(
+    ("point", "fits"),
+    [("a: 0, b: 5", True), ("b: 5, a: 0", True), ("b: 0, a: 5", False), ("a: 5, b: 0", False)],
+)
+def test_points_are_compared_by_parameter(point: str, fits: bool) -> None:
+    changes = (("theta0: {benchmark: sm}", f"theta0: {{point: {{{point}}}}}"), ("{point: {c: 0}}", "{benchmark: p}"))
+    found = [text for code, text in problems(*TWO_PARAMETERS, *changes) if code == "MMC568"]
+    assert found == ([] if fits else ["the numerator of 'over' is not the denominator of 'alices'"])
+
+
+@pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("method: carl", "method: rolr", "rolr does not learn from labels alone"),
         ("over: background", "over: signal", "the numerator is of 'signal' too"),
         ("[alices, over]", "alices", "no mixture names the method, so nobody uses it"),
+        (
+            "method: carl",
+            "method: carl, estimator: quadratic_morphing_aware_ratio",
+            "the ratio of a quadratic_morphing_aware_ratio is 1 at `theta1`, as of the same group",
+        ),
+        (
+            "method: carl",
+            "method: carl, estimator: double_parameterized_ratio",
+            "the ratio of a double_parameterized_ratio is 1 at `theta1`, as of the same group",
+        ),
     ],
 )
 def test_what_cannot_be_learned_over_another_group(old: str, new: str, message: str) -> None:
     assert message in [text for code, text in problems((old, new)) if code == "MMC569"]
+
+
+def test_networks_for_the_elements_of_the_basis_are_not_1_at_the_denominator() -> None:
+    assert problems(("method: carl", "method: carl, estimator: morphing_aware_ratio")) == []
 
 
 def test_a_group_of_backgrounds_is_for_mixtures_only() -> None:

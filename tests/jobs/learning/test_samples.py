@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mmc.compiler.catalogue.methods import METHODS
 from mmc.errors import StepError
-from mmc.jobs.learning.sample_checks import repair
+from mmc.jobs.learning.sample_checks import check_effective, repair
 
 
 def test_negative_ratios_count_as_zero_and_undefined_ones_are_refused() -> None:
@@ -24,3 +24,15 @@ def test_many_negative_ratios_are_refused_if_the_method_uses_them() -> None:
     with pytest.raises(StepError, match=r"2\.0% of the samples have a negative joint ratio.*use carl"):
         repair(arrays, METHODS["alice"])
     assert repair(arrays, METHODS["carl"]) == []
+
+
+def test_effective_sample_sizes_are_compared_with_the_events_of_the_same_file() -> None:
+    sizes = {"theta0": np.array([900.0]), "theta1": np.array([5_000.0])}
+    assert check_effective(sizes, {"theta0": 1_000, "theta1": 10_000}, "train") == []
+    (warning,) = check_effective(sizes, {"theta0": 10_000, "theta1": 10_000}, "train")
+    assert warning.startswith("train: the effective sample size is only 900 from 10000 events")
+    (warning,) = check_effective(sizes, {"theta0": 1_000, "theta1": 100_000}, "train")
+    assert warning.startswith("train: the effective sample size is only 5000 from 100000 events")
+    sizes["theta1"] = np.ones(1)
+    with pytest.raises(StepError, match=r"train samples at theta1 have .* 1\.0 from 7 events"):
+        check_effective(sizes, {"theta0": 1_000, "theta1": 7}, "train")

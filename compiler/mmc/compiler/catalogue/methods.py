@@ -46,6 +46,8 @@ class EstimatorType:
     """Whether :mod:`mmc.jobs.tracking.network` can write it as one torch module."""
     is_polynomial: bool = False
     """Whether it gives the coefficients of a polynomial in the parameters as functions of x."""
+    is_one_at_denominator: bool = False
+    """Whether its ratio is 1 at θ0 = θ1 by construction, as of densities of the same events."""
 
     @property
     def takes_any_denominator(self) -> bool:
@@ -76,6 +78,7 @@ DOUBLE = EstimatorType(
     network="one network of θ0, θ1 and x, antisymmetric",
     denominator="the true point; `theta1` can be drawn at random, like `theta0`",
     varies_with_denominator=True,
+    is_one_at_denominator=True,
 )
 MORPHING_AWARE = EstimatorType(
     "morphing_aware_ratio",
@@ -95,6 +98,7 @@ QUADRATIC = EstimatorType(
     is_morphing_aware=True,
     takes_morphing_matrix=True,
     is_quadratic=True,
+    is_one_at_denominator=True,
 )
 SCORE_ESTIMATOR = EstimatorType(
     "score",

@@ -273,10 +273,10 @@ def _powers(ctx: Context) -> Iterator[tuple[str, int]]:
         yield "`morphing.max_overall_power`", overall
 
 
-def coordinates(ctx: Context, theta: Mapping[str, Any]) -> list[float]:
-    """The coordinates of a point, as far as they are known."""
+def coordinates(ctx: Context, theta: Mapping[str, Any]) -> dict[str, float]:
+    """The coordinates of a point by parameter, as far as they are known."""
     point = theta.get("point", ctx.entries("benchmarks").get(theta.get("benchmark", ""), {}))
-    return [value for key, value in point.items() if key != IN_BASIS]
+    return {key: value for key, value in point.items() if key != IN_BASIS}
 
 
 def _values(entry: Mapping[str, Any], key: str) -> list[tuple[Path, Any]]:

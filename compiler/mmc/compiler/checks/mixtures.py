@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmc.compiler.catalogue.baselines import BASELINES
-from mmc.compiler.catalogue.methods import METHODS, RATIO
+from mmc.compiler.catalogue.methods import METHODS, MORPHING_AWARE, PARAMETERIZED, RATIO
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.methods import coordinates, estimator_of, methods_of
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
 from mmc.compiler.language.document import Path
 from mmc.compiler.study.mixtures import factors_of, whole_group
+from mmc.compiler.study.scans import has_training_error
 
 MMC568 = Code(
     "MMC568",
@@ -18,14 +19,16 @@ MMC568 = Code(
     "density of its `group` in the numerator, and in the denominator that at `theta1` of the same group, or of the "
     "group `over`. With two methods, the first varies with the parameters, and the second begins where it ends. A "
     "ratio at a single point, and `reference`, are for groups of backgrounds. The groups have no sample in common, and "
-    "another group has all their samples. The cross sections come from morphing.",
+    "another group has all their samples. The cross sections come from morphing. The limits do not include the error "
+    "of the training.",
 )
 MMC569 = Code(
     "MMC569",
     "A method cannot have the denominator of another group",
     "Events of two groups have no joint ratio and no joint score. So only carl, which learns from labels, can learn "
-    "the ratio of one group over another, from weighted events and without nuisance parameters. Limits are those of a "
-    "mixture, which names the method.",
+    "the ratio of one group over another, from weighted events and without nuisance parameters. Its estimator must not "
+    "be 1 at `theta1` by construction, as the ratio of two groups is not. Limits are those of a mixture, which names "
+    "the method.",
 )
 
 
@@ -38,8 +41,13 @@ def over(ctx: Context) -> Iterator[Diagnostic]:
         if "over" not in entry:
             continue
         path: Path = ("methods", name, "over")
+        estimator = estimator_of(method, entry)
         why = {
             f"{method.name} does not learn from labels alone": (method.name not in labels_only, "write `method: carl`"),
+            f"the ratio of a {estimator.name} is 1 at `theta1`, as of the same group": (
+                estimator.is_one_at_denominator,
+                f"choose another `estimator`, {PARAMETERIZED.name} or {MORPHING_AWARE.name}",
+            ),
             f"the numerator is of {show(entry['over'])} too": (
                 _group(ctx, entry) == entry["over"],
                 "name another group, or remove it",
@@ -150,6 +158,9 @@ def _unfit(ctx: Context, name: str, entry: Mapping[str, Any], group: str) -> Ite
         yield f"{show(name)} learns from {show(_group(ctx, entry) or 'all samples')}", f"give it `group: {group}`"
     elif entry.get("nuisance_mode") == "profile":
         yield f"{show(name)} learns nuisance parameters, which a mixture does not", "name a method without"
+    elif has_training_error(entry):
+        message = f"the limits of a mixture do not include the error of the training of {show(name)}"
+        yield message, "name a method without `error: included`, whose limits alone include it"
     elif entry["scan"] and "tuning" not in entry:
         yield f"{show(name)} has a `scan`, so several ratios", "add `tuning`, or name another method"
 

@@ -1,6 +1,6 @@
-"""Checks of samples: what the method learns from is finite, and the observables are not constant."""
+"""Checks of samples: they have enough events, what the method learns from is finite, and observables vary."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,12 @@ from mmc.compiler.settings.sampling import SampleSettings
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.madminer.sampler import MOST_NEGATIVE
+
+FEW, SMALL_PART = 100, 0.1
+"""There is a warning if the effective sample size is smaller than FEW or than this fraction of the partition."""
+TOO_FEW = 2.0
+"""The smallest mean effective sample size over the points; below it, one event makes up more than half of the
+samples."""
 
 ROUNDING = 1e-6
 """Negative weights that are a smaller part of the cross section come from rounding in the morphing."""
@@ -21,6 +27,28 @@ def left_out(samplers: Sequence[Any]) -> Iterator[str]:
         yield f"events with negative weights, up to {negative:.2%} of the cross section at a point, are left out"
     if (trimmed := max(sampler.left_out for sampler in samplers)) > 0.0:
         yield f"n_eff_forced removes up to {trimmed:.2%} of the cross section"
+
+
+def check_effective(sizes: Mapping[str, Array], n_events: Mapping[str, int], partition: str) -> list[str]:
+    """Check the effective sample sizes at the points of ``theta``, ``theta0`` or ``theta1``.
+
+    :param n_events: the numbers of events from which the samples are drawn, by the same names
+    :returns: a warning if the smallest is small
+    :raises StepError: when one event makes up most of the samples
+    """
+    for name, found in sizes.items():
+        if found.mean() < TOO_FEW:
+            raise StepError(
+                f"the {partition} samples at {name} have an effective sample size of {found.mean():.1f} from "
+                f"{n_events[name]} events: generate more events, at a benchmark near these points"
+            )
+    smallest = [(float(found.min()), n_events[name]) for name, found in sizes.items()]
+    few = [(size, n) for size, n in smallest if size < max(FEW, SMALL_PART * n)]
+    return [
+        f"{partition}: the effective sample size is only {size:.0f} from {n} events at some parameter points: generate "
+        "events at a benchmark near these points, or draw samples at nearer points"
+        for size, n in sorted(few)[:1]
+    ]
 
 
 def repair(arrays: dict[str, Array], method: LearningMethod) -> list[str]:

@@ -13,6 +13,7 @@ unless the denominator varies too.
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +34,10 @@ from mmc.jobs.arrays import map_npy, read_npy
 from mmc.jobs.job import read_record
 from mmc.jobs.learning.classes import draw_classes
 from mmc.jobs.learning.polynomials import Polynomial
-from mmc.jobs.learning.sample_checks import check_observables, left_out, repair
+from mmc.jobs.learning.sample_checks import check_effective, check_observables, left_out, repair
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.madminer.mapped import Mapped
 from mmc.jobs.madminer.sampler import make_sampler
-
-FEW, SMALL_PART = 100, 0.1
-"""There is a warning if the effective sample size is smaller than FEW or than this fraction of the partition."""
-TOO_FEW = 2.0
-"""The smallest mean effective sample size over the points; below it, one event makes up more than half of the
-samples."""
 
 MOST_POINTS = 1_000
 """The number of points at which nuisance parameters are drawn, if the study names few parameter points."""
@@ -89,13 +84,9 @@ def draw_samples(path: Path, settings: SampleSettings, out: Path, over: Path | N
         if len(points) and "polynomial" not in record:  # the training samples come first
             means = arrays["t_xz"].mean(axis=0, dtype=float)
             record["polynomial"] = replace(_polynomial(sampler, points), means=means).record
-        n_events = _partition_size(sampler, settings, partition)
-        for name, sizes in effective.items():
-            if sizes.mean() < TOO_FEW:
-                raise StepError(
-                    f"the {partition} samples at {name} have an effective sample size of {sizes.mean():.1f} from "
-                    f"{n_events} events: generate more events, at a benchmark near these points"
-                )
+        available = [_partition_size(each, settings, partition) for each in samplers]
+        n_events = dict(zip(effective, cycle(available), strict=False))  # of one file, or one file for each point
+        few = check_effective(effective, n_events, partition)
         warnings += [
             f"{partition}: {text}"
             for text in (
@@ -104,15 +95,10 @@ def draw_samples(path: Path, settings: SampleSettings, out: Path, over: Path | N
             )
         ]
         warnings += [f"{partition}: {text}" for text in left_out(samplers)]
-        smallest = min(float(sizes.min()) for sizes in effective.values())
-        if smallest < FEW or smallest < SMALL_PART * n_events:
-            warnings.append(
-                f"{partition}: the effective sample size is only {smallest:.0f} from {n_events} events at some "
-                "parameter points: generate events at a benchmark near these points, or draw samples at nearer points"
-            )
+        warnings += few
         save(out / partition, arrays)
         record[f"n_{partition}"] = len(arrays["x"])
-        record[f"{partition}_events"] = n_events
+        record[f"{partition}_events"] = sum(available)
         record[f"{partition}_effective_sample_size"] = {
             name: {"min": float(sizes.min()), "mean": float(sizes.mean()), "max": float(sizes.max())}
             for name, sizes in effective.items()

@@ -81,12 +81,19 @@ class RunTable:
         :raises MmcError: when the table is not one
         """
         try:
-            rows = [line.split("\t") for line in read_bytes(table, MOST_BYTES).decode().split("\n") if line]
-            jobs = [_job(*row) for row in rows]
+            return cls.of(read_bytes(table, MOST_BYTES).decode(), folder)
         except (OSError, ValueError) as error:
             raise MmcError(f"{table} is not the table of the jobs of a run: {error}") from error
+
+    @classmethod
+    def of(cls, text: str, folder: Path) -> "RunTable":
+        """The table with this text, and the record of every output.
+
+        :raises ValueError: when the text is not a table
+        """
+        jobs = [_job(*line.split("\t")) for line in text.split("\n") if line]
         if any(rows.start <= row or rows.stop > len(jobs) for row, job in enumerate(jobs) for rows in job.readers):
-            raise MmcError(f"{table} is not the table of the jobs of a run: a job reads what a later one makes")
+            raise ValueError("a job reads what a later one makes")
         return cls(jobs, folder, [_output(f"{folder}/{job.stage}/{job.name}", job) for job in jobs])
 
 

@@ -76,6 +76,20 @@ class SimulatedSums:
         """f/N at the same points; ``rate_share`` is q_rate over the sum of both."""
         return np.asarray(rate_share * self.of_rate(coefficients) + (1.0 - rate_share) * self.of_shape(coefficients))
 
+    def per_event_slope(self, coefficients: Array, gradients: Array, rate_share: float, share_slope: Array) -> Array:
+        """The derivatives of f/N by the parameters at a point, shape (parameters,).
+
+        :param coefficients: morphing coefficients of the point, shape (benchmarks,)
+        :param gradients: their derivatives, shape (parameters, benchmarks)
+        :param share_slope: the derivatives of ``rate_share``, shape (parameters,)
+        """
+        of_rate = _relative_slope(coefficients, self.covariance, self.rates)
+        of_shape = _relative_slope(coefficients, self.products, self.sums)
+        row = coefficients[np.newaxis]
+        difference = float(self.of_rate(row)[0] - self.of_shape(row)[0])
+        slopes = gradients @ (rate_share * of_rate + (1.0 - rate_share) * of_shape)
+        return np.asarray(slopes + share_slope * difference)
+
 
 def _relative(coefficients: Array, covariance: Array | None, sums: Array) -> Array:
     """The relative variance of a sum; 0 where it is not known.
@@ -87,6 +101,15 @@ def _relative(coefficients: Array, covariance: Array | None, sums: Array) -> Arr
         return np.zeros(len(total))
     variance = np.maximum(np.einsum("pi,ij,pj->p", coefficients, covariance, coefficients), 0.0)
     return np.asarray(np.divide(variance, total, out=np.zeros(len(total)), where=total > 0.0))
+
+
+def _relative_slope(coefficients: Array, covariance: Array | None, sums: Array) -> Array:
+    """The derivatives of the relative variance of a sum by the coefficients, both of shape (benchmarks,)."""
+    total = float(coefficients @ sums)
+    if covariance is None or total == 0.0:
+        return np.zeros(len(coefficients))
+    half = covariance @ coefficients
+    return np.asarray(2.0 * (half - float(coefficients @ half) / total * sums) / total**2)
 
 
 def rate_share(of_rate: Array, whole: Array, near: npt.NDArray[np.bool_]) -> Array:

@@ -1,6 +1,8 @@
 """Derivatives of likelihoods by the parameters are those of differences."""
 
+from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from mmc.jobs.statistics.scanning.density import TruthDensity
 from mmc.jobs.statistics.scanning.fit import Fitter
 from mmc.jobs.statistics.scanning.linear import linear_shape
 from mmc.jobs.statistics.scanning.minimum import Minimiser
+from mmc.jobs.statistics.scanning.surface import Simulation, Surface
 
 COMPONENTS = np.array([[0, 0], [1, 0], [2, 0], [0, 1], [0, 2], [1, 1]])
 BENCHMARKS = np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1], [1, 1]], dtype=float)
@@ -106,3 +109,99 @@ def test_the_value_and_the_derivatives_of_differences() -> None:
     found = Minimiser(lambda points: points[:, 0] ** 2 + 3.0 * points[:, 1], box).with_slope(np.array([0.5, 4.0]))
     assert found[0] == pytest.approx(12.25)
     np.testing.assert_allclose(found[1], [1.0, 3.0], atol=1e-6)
+
+
+def test_a_second_attempt_has_second_derivatives_of_its_own() -> None:
+    """Rosenbrock's valley, with second derivatives that are far too small."""
+
+    def value(points: np.ndarray) -> np.ndarray:
+        x, y = points.T
+        return np.asarray(100.0 * (y - x**2) ** 2 + (1.0 - x) ** 2)
+
+    def slope(point: np.ndarray) -> np.ndarray:
+        x, y = point
+        return np.array([-400.0 * x * (y - x**2) - 2.0 * (1.0 - x), 200.0 * (y - x**2)])
+
+    minimiser = Minimiser(value, Box(np.full(2, -2.0), np.full(2, 3.0)), slope, 1e-6 * np.eye(2))
+    start = np.array([-1.2, 1.0])
+    first = minimiser.minuit(start)
+    assert not first.migrad().valid
+    found = minimiser.minimum(start)
+    assert found.converged
+    np.testing.assert_allclose(found.point, 1.0, atol=0.01)
+
+
+@pytest.mark.parametrize(("small", "is_determined"), [(1e-2, True), (1e-9, False)])
+def test_data_that_hardly_determine_a_combination_have_no_covariance(small: float, is_determined: bool) -> None:
+    matrix = np.array([[9.0 + small, 9.0 - small], [9.0 - small, 9.0 + small]])
+    fit = Fitter(
+        lambda points: np.asarray(((points @ matrix) * points).sum(axis=1)),
+        lambda points: np.ones(len(points)),
+        Box(-np.ones(2), np.ones(2)),
+        levels=[0.68],
+        dof=2,
+        slope=lambda point: np.asarray(2.0 * matrix @ point),
+    ).fit([np.zeros(2)])
+    assert (fit.covariance is not None) is is_determined
+    if fit.covariance is not None:
+        np.testing.assert_allclose(fit.covariance, np.linalg.inv(matrix), rtol=1e-3)
+
+
+class Counted:
+    """A likelihood of a rate and of a distribution that depend quadratically on some parameters."""
+
+    def __init__(self, n: int) -> None:
+        random = np.random.default_rng(n)
+        components = np.array([[(i == k) + (j == k) for k in range(n)] for i in range(-1, n) for j in range(i, n)])
+        benchmarks = random.uniform(-1.0, 1.0, (len(components), n))
+        powers = np.prod(benchmarks[:, np.newaxis] ** components, axis=2)
+        morpher = SimpleNamespace(components=components, morphing_matrix=np.linalg.inv(powers))
+        file: Any = SimpleNamespace(
+            coefficients=lambda points: morphed(morpher, points),
+            gradients=lambda point: morphed_slopes(morpher, point),
+            has_morphing=True,
+        )
+        z = random.normal(size=(300, n))
+        data = Events(z, (1.0 + 0.3 * z @ benchmarks.T) ** 2 / 300)
+        sums, products = data.weights.sum(axis=0), data.weights.T @ data.weights
+        density = TruthDensity(file.coefficients(np.zeros((1, n)))[0], sums)
+        shape = density.shape(data, np.full(300, 1.0 / 300))
+        self.asked: list[int] = []
+
+        def mean_log(points: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+            self.asked.append(len(points))
+            return shape.mean_log(points, coefficients)
+
+        near = np.concatenate([0.01 * np.eye(n), -0.01 * np.eye(n), np.zeros((1, n))])
+        simulation = Simulation(40.0 * sums, sums, products, 900.0 * products, file, near)
+        expected = Surface(simulation, replace(shape, mean_log=mean_log), 40.0, True)
+        self.surface = Surface(simulation, shape, 40.0, True, expected)
+
+
+@pytest.mark.parametrize("rate", [True, False])
+def test_derivatives_of_the_widening_by_the_error_of_the_simulation(rate: bool) -> None:
+    surface, point = replace(Counted(2).surface, rate=rate), np.array([0.3, -0.4])
+    assert surface.widening_slope is not None
+    known = differences(lambda at: surface.widening(at[np.newaxis])[0], point)
+    assert np.abs(known).min() > 1e-3
+    np.testing.assert_allclose(surface.widening_slope(point), known, rtol=1e-4)
+
+
+@pytest.mark.parametrize("n", [3, 8])
+def test_evaluations_of_expected_data_grow_as_the_number_of_parameters(n: int) -> None:
+    counted, box = Counted(n), Box(np.full(n, -0.5), np.full(n, 0.5))
+    surface, best = counted.surface, np.full(n, 0.1)
+    fitter = Fitter(
+        surface.minus_2_log,
+        surface.widening,
+        box,
+        levels=[0.68],
+        dof=n,
+        slope=surface.slope,
+        widening_slope=surface.widening_slope,
+    )
+    surface.widening(best[np.newaxis])  # once for the points next to the true one
+    counted.asked.clear()
+    fit: Any = SimpleNamespace(best=best, value=float(surface.minus_2_log(best[np.newaxis])[0]))
+    fitter.relative(fit)
+    assert 0 < sum(counted.asked) <= 4 * n  # two for each of the 2n derivatives that the curvature is made of

@@ -29,9 +29,10 @@ class Fitter:
         levels: Sequence[float],
         dof: int,
         slope: Gradient | None = None,
+        widening_slope: Gradient | None = None,
     ) -> None:
         self._raw, self._widening, self._box = Minimiser(minus_2_log, box, slope), widening, box
-        self._slope = slope
+        self._slope, self._widening_slope = slope, widening_slope
         self._levels, self._dof = levels, dof
 
     def fit(self, starts: Sequence[Array]) -> Fit:
@@ -72,7 +73,7 @@ class Fitter:
 
         def slope(point: Array) -> Array:
             assert self._slope is not None
-            widening, change = Minimiser(self._widening, self._box).with_slope(point)
+            widening, change = Minimiser(self._widening, self._box, self._widening_slope).with_slope(point)
             value = float(self._raw.value(point[np.newaxis])[0]) - best
             return np.asarray(self._slope(point) / widening - value / widening**2 * change)
 
@@ -87,7 +88,7 @@ class Fitter:
         """The covariance, and the intervals of MINOS by confidence level."""
         minuit = self._relative(best.value).curved(best.point).minuit(best.point)
         minuit.migrad()
-        minuit.hesse()
+        minuit.hesse()  # inverts the known second derivatives, which are those here, or finds them itself
         if not minuit.valid or minuit.covariance is None:
             return None, {}
         half = self._box.half

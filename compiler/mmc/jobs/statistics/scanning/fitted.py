@@ -53,6 +53,7 @@ def _scanned(problem: LimitProblem, own: LimitProblem, density: Density, box: Bo
             start=problem.theta_true,
             dof=own.dof(rate=surface.rate),
             slope=surface.slope,
+            widening_slope=surface.widening_slope,
         )
         log.info("%s: %d scans, best fit %s", name or "expected", len(problem.scans), found[name].best_fit)
     if not isinstance(problem.grid, Cloud):

@@ -77,7 +77,8 @@ class Minimiser:
             return Minimum(start, float(self.value(start[np.newaxis])[0]), True)
         minuit = self.minuit(start, fixed)
         minuit.migrad(ncall=CALLS)
-        if not minuit.valid:  # a second attempt from where the first has ended, with better second derivatives
+        if not minuit.valid:  # a second attempt from where the first has ended, with second derivatives of its own
+            minuit = Minimiser(self._function, self.box, self._slope).minuit(self.point_of(minuit), fixed)
             minuit.strategy = 2
             minuit.migrad(ncall=CALLS)
         return Minimum(self.point_of(minuit), float(minuit.fval), bool(minuit.valid))

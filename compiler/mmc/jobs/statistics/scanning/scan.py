@@ -47,6 +47,7 @@ def run_scans(
     start: Array,
     dof: int,
     slope: Gradient | None = None,
+    widening_slope: Gradient | None = None,
 ) -> Scans:
     """The best fit and the scans of a likelihood.
 
@@ -55,10 +56,11 @@ def run_scans(
     :param start: the true point, from which the first fit starts
     :param dof: the degrees of freedom of -2 ln λ of all parameters together
     :param slope: the derivatives of -2 ln L, if they are known
+    :param widening_slope: those of 1 + N/n, if they are known
     """
     starts = [start]
     for attempt in range(ATTEMPTS):
-        fitter = Fitter(minus_2_log, widening, box, levels=levels, dof=dof, slope=slope)
+        fitter = Fitter(minus_2_log, widening, box, levels=levels, dof=dof, slope=slope, widening_slope=widening_slope)
         fit = fitter.fit(starts)
         try:
             scanner = _Scanner(fitter.relative(fit), box, names, fit, levels=levels, last=attempt == ATTEMPTS - 1)

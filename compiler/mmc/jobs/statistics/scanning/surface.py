@@ -11,7 +11,7 @@ from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.scanning.density import Density
 from mmc.jobs.statistics.scanning.minimum import Gradient
 from mmc.jobs.statistics.scanning.shape import Shape
-from mmc.jobs.statistics.simulated import SimulatedSums, rate_share
+from mmc.jobs.statistics.simulated import FARTHEST, SimulatedSums, rate_share
 
 NEAR = 0.01
 """Points next to the true point are this part of the range of a parameter away from it."""
@@ -61,6 +61,10 @@ class Surface:
     def _log_rate(self, mu: Array) -> Array:
         return np.where(mu > 0.0, self.n * np.log(np.where(mu > 0.0, mu, 1.0)) - mu, -np.inf)
 
+    def _log_rate_slope(self, coefficients: Array, gradients: Array) -> Array:
+        mu = float(coefficients @ self.simulation.rates)
+        return np.asarray((self.n / mu - 1.0 if mu > 0.0 else 0.0) * (gradients @ self.simulation.rates))
+
     @property
     def slope(self) -> Gradient | None:
         """The derivatives of -2 ln L by the parameters; None if they are not known."""
@@ -72,8 +76,7 @@ class Surface:
             coefficients, gradients = file.coefficients(point[np.newaxis])[0], file.gradients(point)
             total = self.n * of_shape(point, coefficients, gradients)
             if self.rate:
-                mu = float(coefficients @ self.simulation.rates)
-                total = total + (self.n / mu - 1.0 if mu > 0.0 else 0.0) * (gradients @ self.simulation.rates)
+                total = total + self._log_rate_slope(coefficients, gradients)
             return np.asarray(-2.0 * total)
 
         return slope
@@ -86,11 +89,41 @@ class Surface:
         share = (self.expected or self).rate_share(points) if self.rate else 0.0
         return 1.0 + self.n * self.simulation.per_event(rows, share)
 
+    @property
+    def widening_slope(self) -> Gradient | None:
+        """The derivatives of 1 + f by the parameters; None if they are not known."""
+        simulation, file, expected = self.simulation, self.simulation.file, self.expected or self
+        of_expected = expected._nominal.slope
+        if of_expected is None:
+            return None
+
+        def slope(point: Array) -> Array:
+            if simulation.products is None:
+                return np.zeros(len(point))
+            coefficients, gradients = file.coefficients(point[np.newaxis])[0], file.gradients(point)
+            share, share_slope = 0.0, np.zeros(len(point))
+            if self.rate:
+                of_rate = expected._log_rate_slope(coefficients, gradients)
+                share, share_slope = expected._share_with_slope(point, of_rate, -0.5 * of_expected(point))
+            return self.n * simulation.per_event_slope(coefficients, gradients, share, share_slope)
+
+        return slope
+
+    def _share_with_slope(self, point: Array, of_rate: Array, whole: Array) -> tuple[float, Array]:
+        """:meth:`rate_share` at a point and its derivatives, from those of ln L of the rate and of everything."""
+        logs = self._logs(point[np.newaxis])
+        share, (q_rate, q) = float(self._share(logs)[0]), self._near[:, -1] - logs[:, 0]
+        varies = max(q_rate, 0.0) < q < FARTHEST
+        return share, (q_rate * whole - q * of_rate) / q**2 if varies else np.zeros(len(point))
+
     def rate_share(self, points: Array) -> Array:
         """The part of the rate in -2 ln λ of expected data, at points (points, parameters)."""
-        here, near = self._logs(points), self._near
-        of_rate, whole = np.concatenate([here, near], axis=1)
-        return rate_share(of_rate, whole, np.arange(len(whole) - 1) >= len(points))[: len(points)]
+        return self._share(self._logs(points))
+
+    def _share(self, logs: Array) -> Array:
+        of_rate, whole = np.concatenate([logs, self._near], axis=1)
+        n = logs.shape[1]
+        return rate_share(of_rate, whole, np.arange(len(whole) - 1) >= n)[:n]
 
     @cached_property
     def _near(self) -> Array:
@@ -98,9 +131,13 @@ class Surface:
 
     def _logs(self, points: Array) -> Array:
         """ln L of the rate and ln L at nominal nuisance parameters, shape (2, points)."""
-        nominal = replace(self, shape=replace(self.shape, gain=None))
         of_rate = self._log_rate(self.simulation.file.coefficients(points) @ self.simulation.rates)
-        return np.stack([of_rate, -0.5 * nominal.minus_2_log(points)])
+        return np.stack([of_rate, -0.5 * self._nominal.minus_2_log(points)])
+
+    @property
+    def _nominal(self) -> "Surface":
+        """The same at nominal nuisance parameters."""
+        return replace(self, shape=replace(self.shape, gain=None))
 
 
 def expected_surface(problem: LimitProblem, density: Density) -> Surface:
