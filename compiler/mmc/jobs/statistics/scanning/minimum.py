@@ -5,13 +5,15 @@ Inside, parameters are in units of half their range, so that all have the same s
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from iminuit import Minuit
 
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.scanning.box import EDGE, Box
+
+if TYPE_CHECKING:  # most jobs fit nothing, and Minuit takes a third of a second to import
+    from iminuit import Minuit
 
 Function = Callable[[Array], Array]
 """The values at points (points, parameters); shape (points,)."""
@@ -83,8 +85,10 @@ class Minimiser:
             minuit.migrad(ncall=CALLS)
         return Minimum(self.point_of(minuit), float(minuit.fval), bool(minuit.valid))
 
-    def minuit(self, start: Array, fixed: Sequence[int] = ()) -> Minuit:
+    def minuit(self, start: Array, fixed: Sequence[int] = ()) -> "Minuit":
         """Minuit at a start inside the box, for a function that grows by 1 within one standard deviation."""
+        from iminuit import Minuit
+
         inside = np.clip((start - self.box.middle) / self.box.half, -1.0 + EDGE, 1.0 - EDGE)
         inside[list(fixed)] = ((start - self.box.middle) / self.box.half)[list(fixed)]
         curvature = self._curvature
@@ -99,7 +103,7 @@ class Minimiser:
             minuit.errors[k] = 0.1
         return minuit
 
-    def point_of(self, minuit: Minuit) -> Array:
+    def point_of(self, minuit: "Minuit") -> Array:
         """The point at which Minuit is."""
         return np.asarray(self.box.middle + self.box.half * np.array(minuit.values))
 

@@ -153,7 +153,7 @@ SCHEMA: dict[str, Any] = {
     },
     "half_step": {"description": "Increase of the non-centrality from half a step of the grid.", "type": "number"},
     "nu": {
-        "description": "Expected events over effective test events, plus f of the simulated events of the likelihood.",
+        "description": "Expected events divided by effective test events, plus f of the simulated events.",
         "type": "number",
     },
     "width_error": {
