@@ -56,7 +56,7 @@ def run_scans(
     :param start: the true point, from which the first fit starts
     :param dof: the degrees of freedom of -2 ln λ of all parameters together
     :param slope: the derivatives of -2 ln L, if they are known
-    :param widening_slope: those of 1 + N/n, if they are known
+    :param widening_slope: those of 1 + f, if they are known
     """
     starts = [start]
     for attempt in range(ATTEMPTS):
