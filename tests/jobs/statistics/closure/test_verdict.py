@@ -229,7 +229,7 @@ def test_a_biased_score_fails_only_when_it_is_large(problem: LimitProblem) -> No
         return {"mean": [0.0], "error": [0.0], "bias": bias, "p_value": p_value}
 
     assert verdict(problem, 1.0, mean_score=score(0.3, 1e-9)).reasons == (
-        "the mean score at the reference is 0.30 standard deviations from 0",
+        "the mean score at the reference is 0.30 of its spread from 0, where at most 0.1 is harmless",
     )
     assert not verdict(problem, 1.0, mean_score=score(0.05, 1e-9)).reasons
     assert verdict(problem, 1.0, mean_score=score(0.3, 0.01)).verdict == "doubtful"

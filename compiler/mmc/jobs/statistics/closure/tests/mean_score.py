@@ -62,7 +62,8 @@ def grade(figures: Figures, _evidence: Evidence) -> tuple[str, str]:
     found = figures["mean_score"]
     for verdict, (_, p_value) in SIGNIFICANCE.items():
         if found["p_value"] < p_value and found["bias"] > SCORE_BIAS:
-            return verdict, f"the mean score at the reference is {found['bias']:.2f} standard deviations from 0"
+            bias = f"{found['bias']:.2f} of its spread from 0, where at most {SCORE_BIAS:g} is harmless"
+            return verdict, f"the mean score at the reference is {bias}"
     return PASSED, ""
 
 
