@@ -27,6 +27,7 @@ from mmc.compiler.targets.bundle import write
 
 from tests.compiler.targets.conftest import PROGRAM
 from tests.compiler.targets.plans import FILE_CONTENT, make_plan
+from tests.engines import YADAGE_RUN
 from tests.support import RUN_WITH_PATH
 
 CWL = ["--no-container", "--parallel", "--outdir", "results", "workflow.cwl", "job.yml"]
@@ -36,18 +37,7 @@ COMMANDS = {
     "hyperqueue": [sys.executable, "-c", RUN_WITH_PATH, "{path}", "submit", "."],
     "snakemake": [os.environ.get("MMC_SNAKEMAKE", "snakemake"), "--cores", "2"],
     "cwl": ["cwltool", *CWL],
-    "yadage": [
-        "yadage-run",
-        "work",
-        "workflow.yml",
-        "inputs.yml",
-        "-t",
-        ".",
-        "-d",
-        "initdir={folder}",
-        "-b",
-        "multiproc:2",
-    ],
+    "yadage": YADAGE_RUN,
 }
 FASTER_THAN_LINEAR = ("yadage",)
 

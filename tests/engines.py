@@ -16,22 +16,22 @@ from tests.slurm import cluster, wait_until_empty
 from tests.support import RUN_WITH_PATH
 
 YADAGE = Path(__file__).with_name("quick_yadage.py")
+YADAGE_RUN = [
+    "yadage-run",
+    "work",
+    "workflow.yml",
+    "inputs.yml",
+    "-t",
+    ".",
+    "-d",
+    "initdir={folder}",
+    "-b",
+    "multiproc:2",
+]
 COMMANDS = {
     "script": ["bash", "run.sh", "-j", "2"],
-    "yadage": [
-        "yadage-run",
-        "work",
-        "workflow.yml",
-        "inputs.yml",
-        "-t",
-        ".",
-        "-d",
-        "initdir={folder}",
-        "-b",
-        "multiproc:2",
-        "--updateinterval",  # by default it looks at all jobs 50 times a second, which takes a core from them
-        "0.1",
-    ],
+    # By default it looks at all jobs 50 times a second, which takes a core from them.
+    "yadage": [*YADAGE_RUN, "--updateinterval", "0.1"],
     # OPENBLAS_CORETYPE and the like choose other orders of summation, so all engines need the same ones.
     "cwl": [
         "cwltool",

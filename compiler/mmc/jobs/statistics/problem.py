@@ -264,9 +264,8 @@ class LimitProblem:
         if with_rate is not None:
             inside = with_rate.allowed(max(self.levels)).ravel()
             share = rate_share(self.log_rate, with_rate.log_likelihood, inside)
-        rows = np.tile(self.true_coefficients, (len(self.points), 1))
-        if self.file.has_morphing:
-            rows = self.coefficients
+        known = self.file.has_morphing
+        rows = self.coefficients if known else np.tile(self.true_coefficients, (len(self.points), 1))
         return np.asarray(n * (sums or self.simulated_sums).per_event(rows, share))
 
     @cached_property
