@@ -56,8 +56,8 @@ def run(job: StepJob) -> None:
     paths = [directory / events_file(region) for directory, some in zip(directories, passed, strict=True) if some]
     contents = read_agreeing(Setup.read(job.one("setup")).path, paths)
     used = [(factor, entry) for factor, entry, some in zip(factors, jobs, passed, strict=True) if some]
-    together = list(dict.fromkeys(map(_averaged, jobs)))
-    labels = [together.index(_averaged(entry)) for _, entry in used]
+    places = {sample: k for k, sample in enumerate(dict.fromkeys(map(_averaged, jobs)))}
+    labels = [places[_averaged(entry)] for _, entry in used]
     combine(contents, [factor for factor, _ in used], job.out / EVENTS, labels)
     record = event_record(job.out / EVENTS, only_background=all(entry.background for entry in jobs)) | {
         "samples": samples(jobs, records)
