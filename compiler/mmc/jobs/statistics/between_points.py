@@ -85,15 +85,15 @@ def highest(log_likelihood: Array, shape: Sequence[int]) -> Array:
     return np.asarray(np.maximum(maximum(on_grid, len(shape))[0], log_likelihood[-1]))
 
 
-def refined(values: Array, n: int) -> Array:
+def refined(values: Array, n: int, dimensions: int) -> Array:
     """Values on a grid with ``n`` times as many points, interpolated along one axis after the other.
 
     Where the second differences of neighbours are alike, the interpolation is cubic with central differences as slopes,
     which is exact for a polynomial of second degree. Elsewhere it is monotonic, so that nothing overshoots at a cliff.
 
-    :param values: finite values in the grid's shape
+    :param values: finite values, shape (\\*grid, \\*sets), with ``dimensions`` axes of the grid
     """
-    for axis in range(values.ndim):
+    for axis in range(dimensions):
         values = np.moveaxis(_refined(np.moveaxis(values, axis, 0), n), 0, axis)
     return values
 

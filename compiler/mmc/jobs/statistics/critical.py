@@ -89,8 +89,12 @@ class CriticalValues:
             yield replace(self, values=_ascending(self.values + error))
 
     def scaled(self, statistic: Array, dof: int) -> Array:
-        """-2 ln λ on a scale with the critical values of χ²: linear in -2 ln λ between the levels, and above them."""
-        found, low, low_chi_square = np.zeros_like(statistic), np.zeros(len(statistic)), 0.0
+        """-2 ln λ on a scale with the critical values of χ²: linear in -2 ln λ between the levels, and above them.
+
+        :param statistic: shape (..., points)
+        """
+        found = np.zeros_like(statistic)
+        low, low_chi_square = np.zeros(statistic.shape[-1]), 0.0
         for level, high in zip(self.levels, self.values, strict=True):
             chi_square = float(chdtri(dof, 1.0 - level))
             slope = (chi_square - low_chi_square) / (high - low)

@@ -21,8 +21,9 @@ import numpy.typing as npt
 
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.allowed_areas import refinement
 from mmc.jobs.statistics.between_points import refined
-from mmc.jobs.statistics.limits import Limits, refinement
+from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.profiling import Response, ascent_step, maximise
 
 SMALLEST = 1e-9
@@ -57,7 +58,7 @@ class Normalisations:
         """Value and interval of each factor, from the limits with the gain."""
         shape, n = limits.grid.shape, refinement(limits.grid.shape)
         q = np.minimum(-2.0 * limits.on_grid, 1e6)
-        on_fine = np.maximum(refined(q, n), 0.0)
+        on_fine = np.maximum(refined(q, n, q.ndim), 0.0)
         inside = on_fine <= max(1.0, float(on_fine.min()))
         at_edge = any(bool(np.take(inside, (0, -1), axis=k).any()) for k in range(len(shape)))
         widening = np.sqrt(1.0 + np.broadcast_to(limits.per_simulated, limits.log_likelihood.shape))
@@ -67,7 +68,7 @@ class Normalisations:
         )
         found = {}
         for name, values, errors in zip(names, self.values.T, (self.errors * widening[:, np.newaxis]).T, strict=True):
-            value, error = (refined(column[:-1].reshape(shape), n) for column in (values, errors))
+            value, error = (refined(column[:-1].reshape(shape), n, len(shape)) for column in (values, errors))
             reach = error * np.sqrt(np.maximum(1.0 - on_fine, 0.0))
             low, high = max(float((value - reach)[inside].min()), 0.0), float((value + reach)[inside].max())
             found[name] = {

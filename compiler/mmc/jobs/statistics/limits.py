@@ -10,22 +10,22 @@ Barlow and Beeston, Comput. Phys. Commun. 77 (1993) 219). For a distribution f i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.integrate import trapezoid
 from scipy.special import chdtrc, chdtri
 
 from mmc.compiler.settings.limits import GridAxis
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.between_points import highest, maximum, refined
+from mmc.jobs.statistics.allowed_areas import allowed_areas
+from mmc.jobs.statistics.between_points import highest, maximum
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.jackknife import standard_error
-from mmc.jobs.statistics.projections import Intervals, intervals, profile, projections, slice_through
+from mmc.jobs.statistics.projections import Intervals, intervals, profiles, projections, slice_through
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
 
@@ -33,10 +33,6 @@ _NO_REGIONS: Mapping[str, Any] = {
     key: {} for key in ("allowed_fraction", "allowed_area", "allowed_area_error", "intervals", "interval_errors")
 }
 """The regions of limits without a grid."""
-MOST_POINTS = 60_000
-"""The largest number of points of a refined grid, unless the grid has more."""
-FINEST = 1000
-"""The largest number of refined points per point along an axis."""
 
 
 @dataclass(frozen=True)
@@ -164,21 +160,21 @@ class Limits:
 
         :raises StepError: when the likelihood is not finite at any point
         """
-        values = self._finite
-        best = float(highest(values, self.grid.shape)) if self.has_grid else float(values.max())
-        if not np.isfinite(best):
+        return np.asarray(self._ratios(self.log_likelihood[np.newaxis], self.critical)[0])
+
+    def _ratios(self, log_likelihoods: Array, critical: CriticalValues | None) -> Array:
+        """The same of several likelihoods, and for these critical values; shape (sets, points + 1)."""
+        values = _known(log_likelihoods)
+        best = highest(values.T, self.grid.shape) if self.has_grid else values.max(axis=1)
+        if not np.isfinite(best).all():
             raise StepError(
                 "the likelihood is not finite at any point of the grid: check the range of the grid, or generate more "
                 "events"
             )
-        if self.critical is not None:
-            return -0.5 * self.critical.scaled(-2.0 * (values - best), self.dof)
-        return np.asarray((values - best) / (1.0 + self.per_simulated))
-
-    @property
-    def _finite(self) -> Array:
-        """The log likelihood; -inf where it is not known."""
-        return np.where(np.isnan(self.log_likelihood), -np.inf, self.log_likelihood)
+        changes = values - best[:, np.newaxis]
+        if critical is not None:
+            return -0.5 * critical.scaled(-2.0 * changes, self.dof)
+        return np.asarray(changes / (1.0 + self.per_simulated))
 
     def critical_values(self, level: float) -> Array:
         """The largest -2 ln λ inside the confidence region, before any division or scaling, shape (points + 1,)."""
@@ -202,7 +198,7 @@ class Limits:
         """The point with the largest likelihood, between the points of the grid; without a grid, of the minimiser."""
         if self.scans is not None and not self.has_grid:
             return self.scans.best_fit
-        _, places = maximum(self._finite[:-1].reshape(self.grid.shape), len(self.grid.axes))
+        _, places = maximum(_known(self.log_likelihood)[:-1].reshape(self.grid.shape), len(self.grid.axes))
         return {
             name: float(np.interp(place, np.arange(len(axis)), axis))
             for (name, axis), place in zip(self.grid.axes.items(), places, strict=True)
@@ -235,16 +231,7 @@ class Limits:
         """
         if not self.has_grid:
             return float(self.allowed(level).mean())
-        inside = (self._refined <= chdtri(self.dof, 1.0 - level)).astype(float)
-        while inside.ndim:
-            inside = np.asarray(trapezoid(inside, axis=0) / (len(inside) - 1))
-        return float(inside)
-
-    @cached_property
-    def _refined(self) -> Array:
-        """-2 ln λ on a finer grid."""
-        values = np.minimum(-2.0 * self.on_grid, 1e6)
-        return refined(values, refinement(values.shape))
+        return float(allowed_areas(self.on_grid[np.newaxis], self.dof, [level])[0, 0])
 
     def summary(self, levels: Sequence[float]) -> dict[str, Any]:
         """Best fit, p-value of the true point, and the confidence regions and intervals of each parameter.
@@ -299,31 +286,43 @@ class Limits:
         if not self.has_grid:
             known = {} if self.scans is None else self.scans.intervals()
             return {**_NO_REGIONS, "intervals": known}
+        own = allowed_areas(self.on_grid[np.newaxis], self.dof, levels)[:, 0]
         found: dict[str, Any] = {
             "allowed_fraction": {str(level): float(self.allowed(level).mean()) for level in levels},
-            "allowed_area": {str(level): self.allowed_area(level) for level in levels},
+            "allowed_area": {str(level): float(area) for level, area in zip(levels, own, strict=True)},
             "allowed_area_error": {},
             "intervals": self._intervals(levels),
             "interval_errors": {},
         }
-        replicas = [] if self.replicas is None else [replace(self._single, log_likelihood=q) for q in self.replicas]
-        shifted = [] if self.critical is None else [replace(self._single, critical=c) for c in self.critical.shifted()]
-        shifted += [] if self.varied is None else [replace(self._single, log_likelihood=q) for q in self.varied]
-        if replicas or shifted:
-            for level, area in found["allowed_area"].items():
-                areas = [[limits.allowed_area(float(level)) for limits in other] for other in (replicas, shifted)]
-                found["allowed_area_error"][level] = float(_error(area, *areas))
-            each = [[limits._intervals(levels) for limits in other] for other in (replicas, shifted)]
+        left_out, shifted = self._other_ratios
+        if len(left_out) or len(shifted):
+            areas = [allowed_areas(others, self.dof, levels) for others in (left_out, shifted)]
+            for level, area, *others in zip(levels, own, *areas, strict=True):
+                found["allowed_area_error"][str(level)] = float(_error(area, *others))
+            each = [self._intervals_of(others, levels) for others in (left_out, shifted)]
             found["interval_errors"] = _errors(found["intervals"], *each)
         return found
 
     @property
-    def _single(self) -> "Limits":
-        return replace(self, replicas=None, varied=None)
+    def _other_ratios(self) -> tuple[Array, Array]:
+        """ln λ without one group of simulated events each, and with each other error added, shape (sets, \\*grid)."""
+        none: Array = np.empty((0, len(self.log_likelihood)))
+        left_out = none if self.replicas is None else self._ratios(self.replicas, self.critical)
+        shifted = [] if self.varied is None else [self._ratios(self.varied, self.critical)]
+        if self.critical is not None:
+            shifted += [self._ratios(self.log_likelihood[np.newaxis], other) for other in self.critical.shifted()]
+        return self._on_grid(left_out), self._on_grid(np.concatenate([none, *shifted]))
+
+    def _on_grid(self, ratios: Array) -> Array:
+        return ratios[:, :-1].reshape(-1, *self.grid.shape)
 
     def _intervals(self, levels: Sequence[float]) -> Intervals:
-        ratio = self.on_grid
-        return intervals(self.grid.axes, [profile(ratio, [k]) for k in range(len(self.grid.axes))], levels)
+        return self._intervals_of(self.on_grid[np.newaxis], levels)[0]
+
+    def _intervals_of(self, ratios: Array, levels: Sequence[float]) -> list[Intervals]:
+        """The profiled intervals of each parameter, for each of several ln λ of shape (sets, \\*grid)."""
+        curves = [profiles(ratios, [k]) for k in range(len(self.grid.axes))]
+        return [intervals(self.grid.axes, each, levels) for each in zip(*curves, strict=True)]
 
     def arrays(self) -> dict[str, Array]:
         """The arrays of ``limits.npz``: ``axis_NAME``, and ``p_values`` and ``log_likelihood_ratio`` on the grid.
@@ -346,19 +345,10 @@ class Limits:
         return found | projections(list(self.grid.axes), ratio, self.grid.slice_point) | scanned
 
 
-@cache
-def refinement(shape: tuple[int, ...]) -> int:
-    """The number of refined points per point along each axis."""
-    n = FINEST
-    while n > 1 and np.prod([(size - 1) * n + 1 for size in shape], dtype=float) > MOST_POINTS:
-        n -= 1
-    return n
-
-
-def _error(value: Any, replicas: Sequence[Any], shifted: Sequence[Any]) -> Any:
+def _error(value: Any, replicas: Sequence[Any] | Array, shifted: Sequence[Any] | Array) -> Any:
     """The standard error of a value from the simulated events, by a jackknife, from the critical values, and from the
     numbers of events that pass and the integration of the cross sections."""
-    variance = np.square(standard_error(replicas)) if replicas else np.zeros(np.shape(value))
+    variance = np.square(standard_error(replicas)) if len(replicas) else np.zeros(np.shape(value))
     return np.sqrt(variance + sum(np.square(np.array(other) - np.array(value)) for other in shifted))
 
 
@@ -371,6 +361,11 @@ def _errors(found: Intervals, replicas: Sequence[Intervals], shifted: Sequence[I
             if ends and all(len(other) == len(ends) for other in [*left_out, *moved]):
                 errors.setdefault(name, {})[level] = _error(ends, left_out, moved).tolist()
     return errors
+
+
+def _known(log_likelihoods: Array) -> Array:
+    """Log likelihoods; -inf where they are not known."""
+    return np.where(np.isnan(log_likelihoods), -np.inf, log_likelihoods)
 
 
 def effective_size(weights: Array) -> float:

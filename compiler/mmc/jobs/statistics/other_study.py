@@ -12,9 +12,10 @@ from scipy.interpolate import RegularGridInterpolator
 
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.allowed_areas import refinement
 from mmc.jobs.statistics.between_points import refined
 from mmc.jobs.statistics.combined_verdict import Part
-from mmc.jobs.statistics.limits import Grid, Limits, refinement
+from mmc.jobs.statistics.limits import Grid, Limits
 from mmc.jobs.statistics.region_likelihood import KINDS, RegionLikelihood
 
 LOWEST = -1e6
@@ -84,6 +85,6 @@ def _between(axes: list[Array], values: Array, points: Array) -> Array:
     """ln λ at points (points, parameters), from its values on a grid."""
     n = refinement(values.shape)
     fine = [np.interp(np.linspace(0.0, len(a) - 1.0, (len(a) - 1) * n + 1), np.arange(len(a)), a) for a in axes]
-    at = RegularGridInterpolator(fine, refined(np.maximum(values, LOWEST), n))
+    at = RegularGridInterpolator(fine, refined(np.maximum(values, LOWEST), n, values.ndim))
     inside = np.stack([np.clip(column, axis[0], axis[-1]) for column, axis in zip(points.T, axes, strict=True)], axis=1)
     return np.asarray(at(inside))

@@ -21,10 +21,15 @@ Intervals = dict[str, dict[str, list[list[float]]]]
 
 def profile(ratio: Array, keep: Sequence[int]) -> Array:
     """The profile of the log likelihood ratio along the axes ``keep``."""
-    others = [k for k in range(ratio.ndim) if k not in keep]
+    return np.asarray(profiles(ratio[np.newaxis], keep)[0])
+
+
+def profiles(ratios: Array, keep: Sequence[int]) -> Array:
+    """The profile of each of several log likelihood ratios, of shape (sets, \\*grid)."""
+    others = [k for k in range(1, ratios.ndim) if k - 1 not in keep]
     if not others:
-        return ratio
-    values, _ = maximum(ratio.transpose(*others, *sorted(keep)), len(others))
+        return ratios
+    values, _ = maximum(ratios.transpose(*others, 0, *(k + 1 for k in sorted(keep))), len(others))
     return np.minimum(values, 0.0)
 
 
