@@ -53,7 +53,7 @@ IMPORTED = (
     "pythia8mc",
     "scipy.optimize",
     "scipy.stats",
-    "tests.particle_table",
+    "tests.ready_jobs",
     "torch._dynamo",
     "uproot",
     "vector",
