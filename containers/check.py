@@ -1,5 +1,7 @@
 """Build the learning image with podman, run a tiny Drell-Yan study in it with two engines, and here as a script.
 
+In the image each job of the CWL workflow is started alone, and Yadage has several jobs in a task.
+
     python containers/check.py [--base IMAGE]
 
 Needs podman, and debootstrap where no base image is given (both from Debian, as root), and `mmc[steps,yadage,cwl]` on
@@ -50,17 +52,21 @@ def main() -> int:
     if reason := _reason_to_skip(arguments.base):
         print(f"skipped: {reason}")
         return SKIPPED
+    sys.path.insert(0, str(ROOT))
+    from tests.engines import quick_jobs
+
     with _scratch() as scratch:
         _prepare_podman(scratch)
         with _timed("base image"):
             base = arguments.base or _bootstrap(scratch / "rootfs")
-        study = scratch / "study.yaml"
-        study.write_text(yaml.safe_dump(_study(), sort_keys=False), encoding="utf-8")
-        with ThreadPoolExecutor() as pool:
-            here = pool.submit(_run, "script", study)
+        studies = {target: scratch / f"{target}.yaml" for target in ("script", "yadage", "cwl")}
+        for target, study in studies.items():
+            study.write_text(yaml.safe_dump(_study(target), sort_keys=False), encoding="utf-8")
+        with ThreadPoolExecutor() as pool, quick_jobs() as environment:
+            here = pool.submit(_run, "script", studies["script"], environment)
             with _timed("learning image"):
                 _build(base, scratch / "wheels")
-            there = {target: pool.submit(_run, target, study) for target in ("yadage", "cwl")}
+            there = {target: pool.submit(_run, target, studies[target]) for target in ("yadage", "cwl")}
             made = {target: running.result() for target, running in there.items()}
             differ = _differences(here.result(), made)
     return 1 if differ else 0
@@ -88,7 +94,7 @@ def _scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _study() -> dict[str, Any]:
+def _study(target: str) -> dict[str, Any]:
     """The tiny study in the image, with one of its parameters and two of its methods: every stage, in 21 jobs."""
     study: dict[str, Any] = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
     for named in (study["parameters"], study["evaluation"]["grid"]):
@@ -96,7 +102,8 @@ def _study() -> dict[str, Any]:
     del study["methods"]["alice"]
     study["generation"]["samples"]["signal"]["events"] = {"default": 400}
     along = {name: point for name, point in study["benchmarks"].items() if not point.pop("c_LR")}
-    return study | {"benchmarks": along, "execution": {"images": {"physics": IMAGE, "learning": IMAGE}}}
+    batch = {"batch": {"jobs_per_task": 10}} if target == "yadage" else {}
+    return study | {"benchmarks": along, "execution": {"images": {"physics": IMAGE, "learning": IMAGE}, **batch}}
 
 
 def _prepare_podman(scratch: Path) -> None:
@@ -147,7 +154,7 @@ def _build(base: str, wheels: Path) -> None:
     shutil.rmtree(wheels)
 
 
-def _run(target: str, study: Path) -> Outputs:
+def _run(target: str, study: Path, environment: Mapping[str, str] | None = None) -> Outputs:
     """Compile the study to a target beside it and run that; what its jobs made."""
     folder = study.parent / target
     command, results = {
@@ -161,7 +168,7 @@ def _run(target: str, study: Path) -> Outputs:
     words = [word.format(folder=folder) for word in command.split()]
     with _timed(f"study, {target}"):
         _call("mmc", "compile", study, "--target", target, "--out", folder)
-        _call(*words, cwd=folder)
+        _call(*words, cwd=folder, environment=environment)
     return _outputs(folder / results)
 
 
@@ -205,13 +212,18 @@ def _timed(what: str) -> Iterator[None]:
     print(f"{what}: {time.monotonic() - started:.0f} s", flush=True)
 
 
-def _call(*words: object, cwd: Path | None = None) -> None:
+def _call(*words: object, cwd: Path | None = None, environment: Mapping[str, str] | None = None) -> None:
     """Run a command; its output is shown only when it fails.
 
     :raises SystemExit: then
     """
     done = subprocess.run(
-        [str(word) for word in words], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        [str(word) for word in words],
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
     if done.returncode != 0:
         sys.stdout.write(done.stdout.decode(errors="replace")[-8000:])
