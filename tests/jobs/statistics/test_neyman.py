@@ -46,8 +46,8 @@ class Mixture:
     @property
     def cross_sections(self) -> CrossSections:
         """Without a record of how many events were generated."""
-        blocks = ((block.events.weights, block.origin, block.labels()) for block in self.blocks("all"))
-        return CrossSections.of(blocks, {}, self.benchmarks)
+        blocks = ((block.events.weights, block.labels()) for block in self.blocks("all"))
+        return CrossSections.of(blocks, [], len(self.benchmarks))
 
     def coefficients(self, points: Array) -> Array:
         return np.hstack([1.0 - points, points])

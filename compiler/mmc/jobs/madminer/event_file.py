@@ -25,7 +25,7 @@ from mmc.jobs.madminer import analysis_workarounds, nuisance_effects
 from mmc.jobs.madminer.balance import balance_shares, mean_weights
 from mmc.jobs.madminer.coefficients import benchmark_at, morphed, morphed_slopes
 from mmc.jobs.madminer.cross_sections import CrossSections
-from mmc.jobs.madminer.event_rows import labels_of, rows_of, slices, width
+from mmc.jobs.madminer.event_rows import labels_of, numbers_of, rows_of, slices, width
 
 Array = npt.NDArray[np.float64]
 Partition = Literal["train", "validation", "test", "rest", "all"]
@@ -153,6 +153,11 @@ class EventFile:
         return tuple(self._record.get("samples", ()))
 
     @property
+    def numbers(self) -> Any:
+        """The number of each event in its sample."""
+        return numbers_of(str(self._path))
+
+    @property
     def observables(self) -> list[str]:
         """The names of the columns of ``x``."""
         return list(self._file.observables)
@@ -223,9 +228,8 @@ class EventFile:
     @cached_property
     def cross_sections(self) -> CrossSections:
         """The sums of the balanced weights of all events, and their errors."""
-        blocks = self.blocks("all", balanced=True)
-        each = ((block.events.weights, block.origin, block.labels()) for block in blocks)
-        return CrossSections.of(each, self._record, list(self.benchmarks))
+        each = ((block.events.weights, block.labels()) for block in self.blocks("all", balanced=True))
+        return CrossSections.of(each, self.samples, len(self.benchmarks))
 
     def closest_benchmark(self, point: Array) -> int:
         """The index of the sampled benchmark that is closest to the point."""
