@@ -79,8 +79,12 @@ class CrossSections:
         if other is None:
             other, both = self, self.products
         _, here, there = np.intersect1d(self.names, other.names, return_indices=True)
-        common = np.nan_to_num(self.integration[here]) ** 2 - 1.0 / self.n_generated[here]
-        return np.asarray(both + (self.of_samples[here].T * common) @ other.of_samples[there])
+        return np.asarray(both + (self.of_samples[here].T * self.common[here]) @ other.of_samples[there])
+
+    @property
+    def common(self) -> Array:
+        """ε_k² - 1/n_k, shape (samples,)."""
+        return np.asarray(np.nan_to_num(self.integration) ** 2 - 1.0 / self.n_generated)
 
     def integration_error(self, coefficients: Array) -> float | None:
         """The relative error of the cross section at a point from the integration; None if it is not known.

@@ -66,7 +66,10 @@ def judge(
     :param kind: the kind of limits, empty for expected ones
     :param independent: whether the regions are of different data, which may be compared with the same simulated events
     """
-    found = [*(_same_simulation(parts, limits, overlaps) if independent else _same_data(overlaps)), *_own(parts, limits, kind)]
+    found = [
+        *(_same_simulation(parts, limits, overlaps) if independent else _same_data(overlaps)),
+        *_own(parts, limits, kind),
+    ]
     for part in parts:
         own = part.judged(kind)
         if own["verdict"] != PASSED:
