@@ -75,6 +75,9 @@ def test_errors_are_those_of_fixed_numbers_of_events_and_of_integrations() -> No
         found = (
             truth_information(events, *where).with_samples(of_each_sample(events, own, 2, where), common),
             binned_information(Template.of(index, events, 5), *where, of_samples=each, common=common),
+            full_information(
+                events.x, events.weights @ row, events.weights @ gradients.T, 10.0, labels=own, common=common
+            ),
         )
         matrices.append([information.matrix.item() for information in found])
         variances.append([information.covariance.item() for information in found])

@@ -79,12 +79,11 @@ class CrossSections:
         if other is None:
             other, both = self, self.products
         _, here, there = np.intersect1d(self.names, other.names, return_indices=True)
-        return np.asarray(both + (self.of_samples[here].T * self.common[here]) @ other.of_samples[there])
+        return np.asarray(both + (self.of_samples[here].T * self.common_of()[here]) @ other.of_samples[there])
 
-    @property
-    def common(self) -> Array:
-        """ε_k² - 1/n_k, shape (samples,)."""
-        return np.asarray(np.nan_to_num(self.integration) ** 2 - 1.0 / self.n_generated)
+    def common_of(self, part: float = 1.0) -> Array:
+        """ε_k² - 1/n_k of a part of all events, shape (samples,)."""
+        return np.asarray(np.nan_to_num(self.integration) ** 2 - 1.0 / (part * self.n_generated))
 
     def integration_error(self, coefficients: Array) -> float | None:
         """The relative error of the cross section at a point from the integration; None if it is not known.

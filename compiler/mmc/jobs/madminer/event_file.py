@@ -33,17 +33,14 @@ Partition = Literal["train", "validation", "test", "rest", "all"]
 Members = Mapping[str, npt.NDArray[np.bool_]]
 """Sample → whether each event is one of it, shape (events,), for the samples whose normalisations float."""
 Variations = Mapping[str, tuple[Array, Array]]
-"""Nuisance parameter → factors on the event weights at 1 and at -1, each of shape (events,). Factors may be 0 or
-negative, where the weights are."""
+"""Nuisance parameter → factors on the event weights at 1 and at -1, of shape (events,); 0 or negative if these are."""
 
 
 MOST = 1 << 28
-"""The bytes of the events of a partition in memory, at most. Of a larger partition the first events are there, which
-are in random order; their weights are scaled to the cross sections."""
+"""The bytes of a partition's events in memory, at most. Of more, the first are there, scaled to the cross sections."""
 PAIRS, FEWEST = 4_000_000_000, 20_000
-"""The pairs of an event and a point of a grid, at most, and the events that are kept for any grid: likelihoods of
-single events and closure tests take a time in proportion to the pairs. So of a larger partition the first events
-count."""
+"""The pairs of an event and a point of a grid, at most, to which the time of likelihoods of single events is in
+proportion, and the events that are kept for any grid. Of a larger partition the first events count."""
 log = logging.getLogger(__name__)
 
 
@@ -314,10 +311,14 @@ class EventFile:
             }
         return self._variations[partition]
 
+    def labels(self, partition: Partition) -> npt.NDArray[np.intp]:
+        """The samples of a partition's events in memory, as in :attr:`Block.labels`."""
+        start, _, _ = self._bounds(partition)
+        return self._labels(start, start + self.n_kept(partition)[0])
+
     def members(self, partition: Partition) -> Members:
         """Which of a partition's events in memory are of the samples that float."""
-        start, _, _ = self._bounds(partition)
-        return self.members_of(self._labels(start, start + self.n_kept(partition)[0]))
+        return self.members_of(self.labels(partition))
 
     def members_of(self, labels: npt.NDArray[np.intp]) -> Members:
         """Which events with these labels are of the samples that float."""

@@ -167,7 +167,7 @@ class _Sums:
     def information(self) -> dict[str, Information]:
         """The information of the truth and in each histogram, with the errors of the simulation and the integration."""
         balanced = self._problem.file.is_balanced
-        common = self._problem.file.cross_sections.common if balanced else np.zeros(self._samples)
+        common = self._problem.file.cross_sections.common_of() if balanced else np.zeros(self._samples)
         found = {TRUTH.name: self._truth.with_samples(self._truth_of_samples, common)}
         for name, sums in self._of_samples.items():
             each = sums.reshape(-1, self._samples, sums.shape[1])

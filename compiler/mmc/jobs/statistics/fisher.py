@@ -204,7 +204,15 @@ def binned_information(
     return found.with_samples(np.einsum("nijb,nkb->kij", jacobian, of_samples[filled]), common)
 
 
-def full_information(scores: Array, weights: Array, slopes: Array, luminosity: float) -> Information:
+def full_information(
+    scores: Array,
+    weights: Array,
+    slopes: Array,
+    luminosity: float,
+    *,
+    labels: Indices | None = None,
+    common: Array | None = None,
+) -> Information:
     """The information in the number of events and in an estimated score.
 
     The score of the true density has mean 0 over the events at its point. The mean of an estimated score may differ
@@ -214,6 +222,8 @@ def full_information(scores: Array, weights: Array, slopes: Array, luminosity: f
     :param scores: of the events at the point, shape (events, parameters)
     :param weights: of the events there, shape (events,)
     :param slopes: derivatives of the weights by the parameters, shape (events, parameters)
+    :param labels: the sample of each event, shape (events,); by default the errors of all events are independent
+    :param common: as in :meth:`Information.with_samples`
     """
     total, slope = weights.sum(), slopes.sum(axis=0)
     centred = scores - weights @ scores / total
@@ -222,7 +232,11 @@ def full_information(scores: Array, weights: Array, slopes: Array, luminosity: f
     moved = np.einsum("ni,j->nij", slopes, slope) / total
     terms += moved + moved.transpose(0, 2, 1) - np.einsum("n,i,j->nij", weights, slope, slope) / total**2
     covariance = np.einsum("nij,nkl->ijkl", terms, terms, optimize=True)
-    return _finite(luminosity * information, luminosity**2 * covariance)
+    found = _finite(luminosity * information, luminosity**2 * covariance)
+    if labels is None or common is None:
+        return found
+    each = [terms[labels == k].sum(axis=0) for k in range(len(common))]
+    return found.with_samples(luminosity * np.array(each), common)
 
 
 def score_of(log_ratio: Callable[[Array, Array], Array], point: Array, steps: Array, x: Array) -> Array:
