@@ -22,7 +22,7 @@ PLACES = np.array([[0.3, 0.4, 0.1, 0.2], [0.3, 0.1, 0.4, 0.2]])
 """The probability to be in the two bins of the signal region, in the control region, and in none."""
 REGIONS = ((0, 1), (2,))
 INTEGRATION = np.array([0.0, 0.01])
-GRID = Grid({"theta": np.linspace(-1.0, 1.0, 21)}, (0.0,))
+GRID = Grid({"theta": np.linspace(-1.0, 1.0, 13)}, (0.0,))
 THETA = np.append(GRID.points[:, 0], 0.0)
 ROWS = np.stack([1.0 - THETA, THETA], axis=1)
 SAMPLES = [
@@ -65,7 +65,7 @@ def _region(
     for kind, shape in (("", figures.expected), ("observed", figures.observed)):
         rate = numbers[kind] * np.log(mu) - mu
         replicas = numbers[kind] * np.asarray(shape.replicas) + rate
-        limits[kind] = Limits(GRID, numbers[kind] * shape.mean_log + rate, len(bins), np.zeros(22), replicas)
+        limits[kind] = Limits(GRID, numbers[kind] * shape.mean_log + rate, len(bins), np.zeros(14), replicas)
     histograms: Any = {"": figures.expected.histogram, "observed": figures.observed.histogram}
     names = ((), ("ttbar",)) if floating else (("scale",), ())
     return RegionLikelihood(
@@ -78,7 +78,7 @@ def test_errors_of_intervals_are_the_spread_of_repeated_simulations(floating: bo
     """With a normalisation that floats, or a nuisance parameter, in two regions of the same samples."""
     random, data = np.random.default_rng(6), (EXPECTED @ PLACES)[:3] * [1.03, 0.98, 1.01]
     ends, errors, nominal = [], [], []
-    for k in range(36):
+    for k in range(30):
         regions = simulate(random, floating=floating, data=data)
         if floating:
             limits, _ = combine_floating(regions, ["ttbar"], "observed")
@@ -116,14 +116,14 @@ def test_f_is_the_variance_of_repeated_simulations(binned: bool) -> None:
     for region in simulate(random, floating=True, data=data):
         assert region.simulated is not None
         of_rates = region.n[""] * np.log(region.expected) - region.expected
-        log, share = of_rates, np.ones(22)
+        log, share = of_rates, np.ones(14)
         if binned:
             log = region.limits[""].log_likelihood
             q = log[-1] - log
             share = np.divide(of_rates[-1] - of_rates, q, out=share, where=q > 1e-9)
         f = region.n[""] * region.simulated.per_event(ROWS, share)
         each.append(replace(region, limits={"": Limits(GRID, log, 1, f)}))
-    found = np.asarray(combine(each).per_simulated)[[9, 11, 21]]
+    found = np.asarray(combine(each).per_simulated)[[5, 7, 13]]
     if binned:
         assert ((found > expected) & (found < 1.35 * expected)).all()
     else:
