@@ -84,7 +84,9 @@ def test_likelihoods_are_multiplied(regions: list[RegionLikelihood]) -> None:
         float(np.array([0.2, 0.8]) @ q[:, near].sum(axis=1) / q[:, near].sum())
     )
     assert limits.n_measured == 4 and limits.dof == 1
-    assert limits.replicas is not None and limits.replicas.shape == (20, 6)
+    assert limits.replicas is None, "the errors of the rates are not known"
+    without_rate = combine([replace(region, rate=False) for region in regions])
+    assert without_rate.replicas is not None and without_rate.replicas.shape == (20, 6)
 
 
 def test_nuisance_parameters_of_the_same_name_are_the_same(regions: list[RegionLikelihood]) -> None:

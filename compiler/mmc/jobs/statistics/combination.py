@@ -128,7 +128,8 @@ def _product(regions: Sequence[RegionLikelihood], kind: str, error: JointError, 
     total = np.sum([limits.log_likelihood for limits in every], axis=0) + (0.0 if fit is None else fit.gain)
     n_measured = sum(measured) if len(measured) == len(every) else None
     found = Limits(every[0].grid, total, n_measured, error.factor)
-    if any(limits.replicas is None for limits in every):
+    rates = [region for region in regions if region.rate and "without_rate" not in kind]
+    if any(limits.replicas is None for limits in every) or any(region.cross_sections is None for region in rates):
         return found
     known = np.isfinite(total)
 
@@ -144,7 +145,7 @@ def _product(regions: Sequence[RegionLikelihood], kind: str, error: JointError, 
 
     nominal = np.where(known, total, -np.inf)
     found = replace(found, replicas=nominal + error.wider * changes(without_groups(regions)))
-    return found if "without_rate" in kind else replace(found, varied=nominal + changes(with_changed_rates(regions)))
+    return replace(found, varied=nominal + changes(with_changed_rates(regions))) if rates else found
 
 
 class JointFit:

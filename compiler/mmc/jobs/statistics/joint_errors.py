@@ -148,7 +148,8 @@ def _rate_shares(n: Array, expected: Array, log_likelihoods: Array) -> Array:
     safe = np.where(expected > 0.0, expected, 1.0)
     of_rates = np.where(expected > 0.0, n * np.log(safe) - safe, -np.inf)
     every = np.ones(expected.shape[1] - 1, dtype=bool)
-    found = [rate_share(*pair, every) for pair in zip(of_rates, log_likelihoods, strict=True)]
+    logs = np.where(np.isfinite(log_likelihoods), log_likelihoods, -FARTHEST)
+    found = [rate_share(*pair, every) for pair in zip(of_rates, logs, strict=True)]
     return np.clip(found, 0.0, 1.0)
 
 
