@@ -85,10 +85,15 @@ def write_events(
                 },
                 "effective_sample_size": dict.fromkeys(benchmarks, 1000.0),
                 "samples": [
-                    {"sample": "signal", "slice": None, "benchmark": name, "n_generated": count}
+                    {
+                        "sample": "signal",
+                        "slice": None,
+                        "benchmark": name,
+                        "n_generated": count,
+                        "integration_error": 1e-6,
+                    }
                     for name, count in sizes.items()
                 ],
-                "integration_errors": {"benchmarks": dict.fromkeys(benchmarks, 1e-6), "background": 0.0},
             }
         )
     )

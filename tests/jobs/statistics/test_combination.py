@@ -14,16 +14,18 @@ import pytest
 from mmc.jobs.arrays import read_npz
 from mmc.jobs.formats import event_sketch
 from mmc.jobs.madminer import event_combination, workarounds
+from mmc.jobs.madminer.cross_sections import CrossSections
 from mmc.jobs.madminer.declarations import Content
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.record import RECORD
 from mmc.jobs.statistics import neyman
-from mmc.jobs.statistics.combination import combine, joint_gain, kinds_of, with_common_toys
-from mmc.jobs.statistics.combined_verdict import Part, _same_simulation, judge, samples_in_common, shared_events, shares
+from mmc.jobs.statistics.combination import JointFit, combine, kinds_of, with_common_toys
+from mmc.jobs.statistics.combined_verdict import Part, _same_simulation, judge, shared_events
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.histograms import Template
 from mmc.jobs.statistics.limits import Grid, Limits, save_arrays
 from mmc.jobs.statistics.neyman import Cells, ToySource
+from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import FilledHistogram, VariedHistogram
 from mmc.jobs.statistics.region_likelihood import RegionLikelihood
 from scipy.optimize import minimize
@@ -55,7 +57,7 @@ def _region(name: str, seed: int, n: float = 100.0) -> RegionLikelihood:
     fractions = nominal[:, 0] / nominal[:, 0].sum()
     log = n * (fractions @ np.log(normalised @ nominal.T).T + np.log(expected)) - expected
     factor = 0.2 if name == "low" else 0.8
-    replicas = log + random.normal(size=(4, 6))
+    replicas = log + random.normal(size=(20, 6))
     limits = Limits(GRID, log, 2, np.full(6, factor), replicas)
     return RegionLikelihood({"": limits}, {"": n}, expected, NAMES[name], {"": FilledHistogram(histogram, fractions)})
 
@@ -77,9 +79,14 @@ def test_likelihoods_are_multiplied(regions: list[RegionLikelihood]) -> None:
     q = logs[:, -1:] - logs
     factor = (0.2 * q[0] + 0.8 * q[1])[[0, 1, 3, 4]] / q.sum(axis=0)[[0, 1, 3, 4]]
     np.testing.assert_allclose(np.asarray(limits.per_simulated)[[0, 1, 3, 4]], factor)
-    assert np.asarray(limits.per_simulated)[-1] == pytest.approx((50 * 0.2 + 150 * 0.8) / 200)
+    near = q.sum(axis=0) <= 4.6
+    assert np.asarray(limits.per_simulated)[-1] == pytest.approx(
+        float(np.array([0.2, 0.8]) @ q[:, near].sum(axis=1) / q[:, near].sum())
+    )
     assert limits.n_measured == 4 and limits.dof == 1
-    assert limits.replicas is not None and limits.replicas.shape == (4, 6)
+    assert limits.replicas is None, "the errors of the rates are not known"
+    without_rate = combine([replace(region, rate=False) for region in regions])
+    assert without_rate.replicas is not None and without_rate.replicas.shape == (20, 6)
 
 
 def test_nuisance_parameters_of_the_same_name_are_the_same(regions: list[RegionLikelihood]) -> None:
@@ -98,7 +105,7 @@ def test_nuisance_parameters_of_the_same_name_are_the_same(regions: list[RegionL
             total -= float(data @ g - events @ np.expm1(g))
         return total
 
-    gains = joint_gain(regions, "")
+    gains = JointFit(regions, "", nuisance=True).gain
     for point in range(6):
         best = minimize(change, np.zeros(3), args=(point,), method="BFGS", options={"gtol": 1e-7})
         assert gains[point] == pytest.approx(-best.fun, abs=1e-5)
@@ -115,12 +122,19 @@ def test_regions_with_the_same_events_are_not_independent(
     regions: list[RegionLikelihood], share: float | None, verdict: str
 ) -> None:
     limits = {"verdict": "passed", "reasons": [], "n_expected": 10.0, "closure": {"integration_error": 0.0}}
-    overlap = {} if share is None else {"high": {"n_events": 7, "share": share, "of_variance": share}}
+    overlap = {} if share is None else {"high": {"n_events": 7, "share": share}}
     parts = [Part("rate.low", "low", limits, {"overlaps": overlap}), Part("rate.high", "high", limits, {})]
     found = judge(parts, combine(regions), shared_events(parts))
     assert found["verdict"] == verdict
     assert ("7 simulated events" in " ".join(found["reasons"])) is (share is not None)
     assert judge(parts, combine(regions), [])["verdict"] == "passed"
+
+
+def _cross_sections(name: int, of_sample: list[float], products: np.ndarray) -> CrossSections:
+    """Of one sample, of which few events pass."""
+    return CrossSections(
+        np.array([name]), np.array([of_sample]), np.full(1, np.inf), np.zeros(1), np.asarray(products, dtype=float)
+    )
 
 
 @pytest.mark.parametrize(("factor", "share"), [(0.2, 1.0), (0.05, 1.0), (0.2, 0.4), (0.2, 0.0)])
@@ -129,23 +143,27 @@ def test_the_same_simulation_for_different_data(factor: float, share: float) -> 
 
     Of the simulated events a part is the same. Periods of different sizes have errors in proportion to N_r / √n.
     """
-    overlap = {"overlaps": {"high": {"n_events": 7, "share": 0.1, "of_variance": share}}} if share else {}
-    limits = {"verdict": "passed", "reasons": [], "n_expected": 10.0, "closure": {"integration_error": 0.0}}
-    parts = [Part("rate.low", "low", limits, overlap), Part("rate.high", "high", limits, {})]
-    overlaps = shared_events(parts)
-    rows = shares(parts, overlaps)
-    assert rows == [(1.0, share), (share, 1.0)]
     regions = []
-    for size, row in zip((1.0, 4.0), rows, strict=True):
+    for k, size in enumerate((1.0, 4.0)):
         region = _region("low", 3, 100.0 * size)
         own = replace(region.limits[""], per_simulated=np.full(6, factor * size), replicas=None)
-        regions.append(replace(region, limits={"": own}, shared=row))
+        mu, products = 100.0 * size, np.zeros((2, 2))
+        products[0, 0] = mu**2 * factor / 100.0
+        both = {1 - k: share * 4.0 * 100.0**2 * np.diag([factor / 100.0, 0.0])}
+        known = _cross_sections(k, [mu, 0.05 * mu], products)
+        rows = np.hstack([np.ones((6, 1)), np.zeros((6, 1))])
+        regions.append(
+            replace(region, limits={"": own}, both=both, cross_sections=known, coefficients=rows, rate=False)
+        )
     found = combine(regions)
     data, simulation = 1.0 + 4.0, factor * (1.0 + 16.0 + 2.0 * share * 4.0)
-    assert np.asarray(found.per_simulated)[0] == pytest.approx(simulation / data)
+    assert np.asarray(found.per_simulated)[[0, -1]] == pytest.approx(simulation / data)
+    limits = {"verdict": "passed", "reasons": [], "n_expected": 10.0, "closure": {"integration_error": 0.0}}
+    parts = [Part("rate.low", "low", limits, {}), Part("rate.high", "high", limits, {})]
+    overlaps = [{"of": ["low", "high"], "n_events": 7, "share": 0.1, "correlation": share}]
     assert judge(parts, found, overlaps, independent=True)["verdict"] == "passed"
     toys = replace(found, per_simulated=factor, critical=cast(CriticalValues, object()))
-    reasons = list(_same_simulation(toys, overlaps))
+    reasons = list(_same_simulation(parts, toys, overlaps))
     large = share * ((1 + 2 * factor) / (1 + factor) - 1)
     assert [reason.partition("too large by up to ")[2][:3].strip(":") for _, reason in reasons] == (
         [f"{large:.0%}"] if large > 0.1 else []
@@ -154,13 +172,13 @@ def test_the_same_simulation_for_different_data(factor: float, share: float) -> 
 
 def test_the_errors_of_areas_are_larger_where_events_are_shared() -> None:
     one = _region("low", 3)
-    alone, together = (combine([replace(one, shared=row) for row in rows]) for rows in (_ALONE, _TOGETHER))
+    known = replace(one, cross_sections=_cross_sections(0, [1.0, 0.0], np.eye(2)), coefficients=np.ones((6, 2)))
+    alone = combine([known, known])
+    together = combine([replace(known, both={1 - k: np.eye(2)}) for k in range(2)])
     assert alone.replicas is not None and together.replicas is not None
-    change = alone.replicas - alone.log_likelihood
-    np.testing.assert_allclose(together.replicas - together.log_likelihood, 2.0**0.5 * change, atol=1e-9)
-
-
-_ALONE, _TOGETHER = (None, None), ((1.0, 1.0), (1.0, 1.0))
+    change, wider = (limits.replicas - limits.replicas[:, -1:] for limits in (alone, together))
+    nominal = alone.log_likelihood - alone.log_likelihood[-1]
+    np.testing.assert_allclose((wider - nominal)[:, [0, 1]], 2.0**0.5 * (change - nominal)[:, [0, 1]], atol=1e-9)
 
 
 def test_the_numbers_of_events_are_part_of_the_errors_of_intervals(tmp_path: Path) -> None:
@@ -169,41 +187,19 @@ def test_the_numbers_of_events_are_part_of_the_errors_of_intervals(tmp_path: Pat
     regions = []
     for k, (n, error) in enumerate(((1000.0, 0.03), (4000.0, 0.01))):
         mu = n * (1.0 + np.append(grid.points[:, 0], 0.0))
-        log, more = (n * np.log(each) - each for each in (mu, mu * (1.0 + error)))
-        limits = Limits(grid, log, 1, np.zeros(42), np.tile(log, (20, 1)), more[np.newaxis])
-        save_arrays(tmp_path / f"{k}.npz", RegionLikelihood({"": limits}, {"": n}, mu, (), {}).arrays())
-        regions.append(RegionLikelihood.read(read_npz(tmp_path / f"{k}.npz"), grid))
-    found = combine(regions).summary([0.68])["interval_errors"]["a"]["0.68"][0]
+        log = n * np.log(mu) - mu
+        limits = Limits(grid, log, 1, np.zeros(42), np.tile(log, (20, 1)))
+        known = _cross_sections(k, [n], np.array([[(n * error) ** 2]]))
+        both: Any = {"": limits, "observed": limits}, {"": n, "observed": n}
+        region = RegionLikelihood(*both, mu, (), {}, cross_sections=known)
+        save_arrays(tmp_path / f"{k}.npz", region.arrays())
+        read = RegionLikelihood.read(read_npz(tmp_path / f"{k}.npz"), grid)
+        regions.append(replace(read, coefficients=mu[:, np.newaxis] / n))
+    expected, found = (
+        combine(regions, kind).summary([0.68])["interval_errors"]["a"]["0.68"][0] for kind in ("", "observed")
+    )
+    assert max(expected) < 1e-3, "expected data have the same cross sections"
     assert found == pytest.approx([(30.0**2 + 40.0**2) ** 0.5 / 5000.0] * 2, rel=0.05)
-
-
-def test_groups_share_the_samples_of_the_same_name() -> None:
-    groups = {
-        "first": {"a": (10, 1.0, 3.0), "b": (30, 3.0, 1.0)},
-        "second": {"b": (30, 3.0, 1.0), "c": (5, 9.0, 0.0)},
-        "third": {},
-    }
-    found = samples_in_common(groups)
-    assert found["first"] == {"second": {"n_events": 30, "share": 0.75, "of_variance": 0.25}}
-    assert found["second"] == {"first": {"n_events": 30, "share": 0.25, "of_variance": 1.0}} and found["third"] == {}
-    parts = [Part(f"rate.{name}", name, {}, {"overlaps": found[name]}) for name in groups]
-    assert shares(parts, shared_events(parts)) == [(1.0, 0.5, 0.0), (0.5, 1.0, 0.0), (0.0, 0.0, 1.0)]
-
-
-def test_the_correlation_of_the_rates_of_repeated_simulations() -> None:
-    """Groups with signals of their own, 9 pb from many events, share 1 pb of background from few: 0.93, not 0.1."""
-    random, n_signal, n_background = np.random.default_rng(4), 1_000_000, 1000
-    signals = random.poisson(n_signal, (20_000, 2)) * 9.0 / n_signal
-    rates = signals + random.poisson(n_background, (20_000, 1)) / n_background
-    squares = (9.0**2 / n_signal, 1.0 / n_background)
-    groups = {
-        f"group{k}": {f"s{k}": (n_signal, 9.0, squares[0]), "b": (n_background, 1.0, squares[1])} for k in range(2)
-    }
-    parts = [Part(f"rate.{name}", name, {}, {"overlaps": found}) for name, found in samples_in_common(groups).items()]
-    (pair,) = shared_events(parts)
-    assert pair["share"] == pytest.approx(0.1)
-    assert pair["correlation"] == pytest.approx(np.corrcoef(rates.T)[0, 1], abs=0.01)
-    assert shares(parts, [pair])[0] == (1.0, pytest.approx(0.925, abs=0.001))
 
 
 def _half(source: Path, folder: Path, *, high: bool) -> Path:
@@ -224,31 +220,45 @@ def _half(source: Path, folder: Path, *, high: bool) -> Path:
     return folder
 
 
-def test_regions_of_the_same_samples_have_a_larger_error(toy_events: Path, tmp_path: Path) -> None:
-    """All events that were generated are in one of two regions: f together is N Σ w² / (Σ w)², and that of each alone
-    half as large."""
+def test_regions_of_the_same_samples(toy_events: Path, tmp_path: Path) -> None:
+    """All events that were generated are in one of two regions: more in one are fewer in the other. f at each point is
+    that of numpy, from the events."""
     samples = json.loads((toy_events / "events.json").read_text())["samples"]
     regions = [_half(toy_events, tmp_path / name, high=name == "high") for name in ("low", "high")]
-    made, alone, expected = [], 0.0, 0.0
+    learning, made, weights, labels = Learning(tmp_path / "run", toy_events), [], [], []
     for region in regions:
-        learning = Learning(tmp_path / "run", region)
+        learning.events = region
         with h5py.File(region / "events.h5", "r+") as file:
             file["samples"].pop("mmc_samples", None)
             file["samples/mmc_samples"] = file["samples/sampling_benchmarks"][()].astype(np.int32)
+            labels.append(file["samples/mmc_samples"][()])
         (region / "events.json").write_text(json.dumps({"overlaps": {}, "samples": samples}))
         made.append(learning.baseline("rate", f"rate.{region.name}", group=region.name, combined=True))
-        found = json.loads((made[-1] / "baseline.json").read_text())
-        file = EventFile(region / "events.h5", 0.2, 0.2)
-        weights = file.part("all").weights @ file.coefficients(np.zeros((1, 2)))[0]
-        n = found["n_expected"]
-        alone += n * found["events_per_simulated_event"]
-        expected += n**2 * np.square(weights).sum() / weights.sum() ** 2
+        events = EventFile(region / "events.h5", 0.2, 0.2)
+        weights.append(events.part("all").weights * learning.limits.luminosity_pb)
     of = [{"stage": "baselines", "job": path.name, "group": path.name.partition(".")[2]} for path in made]
     settings = {**learning.evaluation, "combination": "both", "of": of}
     out = learning.run("combinations", "both.rate", settings, events=regions, baseline=made)
-    together = json.loads((out / "combination.json").read_text())
-    assert together["events_per_simulated_event"] * together["n_expected"] == pytest.approx(expected, rel=1e-6)
-    assert alone < 0.7 * expected
+    together = read_npz(out / "limits.npz")["log_likelihood_ratio"].ravel()
+    assert json.loads((out / "combination.json").read_text())["overlaps"] == []
+
+    problem = LimitProblem.of(events, learning.limits)
+    rows = problem.coefficients
+    mu = np.array([rows @ own.sum(axis=0) for own in weights])
+    log = mu[:, -1:] * np.log(mu) - mu
+    q = log[:, -1:] - log
+    a = np.sign(mu - mu[:, -1:]) * np.sqrt(q * mu[:, -1:]) / mu
+    numbers = [entry["n_generated"] for entry in samples]
+    variance = sum(a[r] ** 2 * np.square(weights[r] @ rows.T).sum(axis=0) for r in range(2))
+    for k, n in enumerate(numbers):
+        of_sample = [rows @ weights[r][labels[r] == k].sum(axis=0) for r in range(2)]
+        variance -= (a[0] * of_sample[0] + a[1] * of_sample[1]) ** 2 * (1.0 / n - 1e-12)
+    f = (variance / np.maximum(q.sum(axis=0), 1e-12))[:-1]
+    expected = -q.sum(axis=0)[:-1] / (1.0 + f)
+    far = q.sum(axis=0)[:-1] > 0.1
+    np.testing.assert_allclose((together - together.max())[far], (expected - expected.max())[far], rtol=1e-4, atol=1e-3)
+    bound = sum(a[r] ** 2 * np.square(weights[r] @ rows.T).sum(axis=0) for r in range(2))
+    assert (variance <= bound).all() and variance[:-1].sum() < 0.9 * bound[:-1].sum()
 
 
 def test_toys_of_two_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

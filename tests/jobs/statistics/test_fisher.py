@@ -3,7 +3,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mmc.jobs.madminer.event_file import EventFile, Events
-from mmc.jobs.statistics.fisher import Information, binned_information, full_information, score_of, truth_information
+from mmc.jobs.statistics.fisher import (
+    Information,
+    binned_information,
+    full_information,
+    of_each_sample,
+    score_of,
+    truth_information,
+)
 from mmc.jobs.statistics.histograms import Binning, Template
 
 EDGES = np.array([-1.0, -0.3, 0.2, 0.9])
@@ -44,6 +51,37 @@ def test_profiled_information_does_not_depend_on_units() -> None:
     other = Information(matrix / np.outer(unit, unit), np.zeros((3, 3, 3, 3)))
     for k in range(3):
         assert other.profiled([k]).matrix[0, 0] * unit[k] ** 2 == pytest.approx(natural.profiled([k]).matrix[0, 0])
+
+
+def test_errors_are_those_of_fixed_numbers_of_events_and_of_integrations() -> None:
+    """Of two samples, of which a part passes, against repeated simulations: the truth, and bins."""
+    random, generated, errors = np.random.default_rng(9), np.array([500, 300]), np.array([0.03, 0.05])
+    row, gradients, labels = np.array([1.0, 0.0]), np.array([[0.3, 1.0]]), np.repeat([0, 1], generated)
+    matrices, variances = [], []
+    for _ in range(1500):
+        x = random.normal(np.where(labels == 0, 0.2, -0.5))
+        passed = x > -0.6
+        size = ((1.0 + errors * random.standard_normal(2)) * [2.0, 1.0] / generated)[labels]
+        events = Events(x[passed, np.newaxis], np.stack([size, size * (0.4 + 0.3 * x)], axis=1)[passed])
+        index, own = Binning((EDGES,)).index(events.x), labels[passed]
+        each = np.stack(
+            [
+                Template.of(index[own == k], Events(events.x[own == k], events.weights[own == k]), 5).sums
+                for k in range(2)
+            ],
+            axis=1,
+        )
+        common, where = errors**2 - 1.0 / generated, (row, gradients, 10.0)
+        found = (
+            truth_information(events, *where).with_samples(of_each_sample(events, own, 2, where), common),
+            binned_information(Template.of(index, events, 5), *where, of_samples=each, common=common),
+            full_information(
+                events.x, events.weights @ row, events.weights @ gradients.T, 10.0, labels=own, common=common
+            ),
+        )
+        matrices.append([information.matrix.item() for information in found])
+        variances.append([information.covariance.item() for information in found])
+    np.testing.assert_allclose(np.mean(variances, axis=0), np.var(matrices, axis=0), rtol=0.12)
 
 
 def test_covariances_are_those_of_many_samples() -> None:

@@ -12,7 +12,7 @@ from mmc.jobs.madminer.event_file import Array, Block, EventFile, Events
 from mmc.jobs.statistics import neyman
 from mmc.jobs.statistics.histograms import BinnedRatio, Binning, Template
 from mmc.jobs.statistics.limits import Grid, Limits
-from mmc.jobs.statistics.neyman import Cells, ToySource, with_toys
+from mmc.jobs.statistics.neyman import Cells, ToySource, narrowing, with_toys
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from scipy.stats import chi2, poisson
@@ -46,8 +46,8 @@ class Mixture:
     @property
     def cross_sections(self) -> CrossSections:
         """Without a record of how many events were generated."""
-        blocks = ((block.events.weights, block.origin, block.labels()) for block in self.blocks("all"))
-        return CrossSections.of(blocks, {}, self.benchmarks)
+        blocks = ((block.events.weights, block.labels()) for block in self.blocks("all"))
+        return CrossSections.of(blocks, [], len(self.benchmarks))
 
     def coefficients(self, points: Array) -> Array:
         return np.hstack([1.0 - points, points])
@@ -202,3 +202,13 @@ def test_numbers_of_events_fluctuate_as_the_rate_does() -> None:
     assert narrowed.var() == pytest.approx(100.0 + 100.0**2 / 300.0, rel=0.02)
     fixed = replace(source, n=100.0)
     np.testing.assert_array_equal(fixed.narrowing(0, counts, 100.0, 200.0), np.ones(100_000))
+
+
+def test_the_numbers_of_events_of_two_regions_fluctuate_together() -> None:
+    """As Poisson numbers around means with the covariance of the simulation, whatever the cells make of them."""
+    random, means, variances = np.random.default_rng(3), np.array([400.0, 900.0]), np.array([300.0, 100.0])
+    relative = np.array([[0.001, -0.0004], [-0.0004, 0.0005]])
+    sizes = means[:, np.newaxis] + np.sqrt(means + variances)[:, np.newaxis] * random.standard_normal((2, 50_000))
+    found = np.cov(sizes * narrowing(sizes, means, variances, relative))
+    expected = np.diag(means) + relative * np.outer(means, means)
+    np.testing.assert_allclose(found, expected, atol=25.0)

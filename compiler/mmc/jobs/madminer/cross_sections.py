@@ -2,20 +2,22 @@
 
 Of the n_k events of sample k that were generated, some pass the cuts; w_i are the weights of all events that pass, and
 S_k is the sum of those of sample k. The cross section Σ_i w_i is a sum of means over independent events, which are 0
-where an event does not pass, so its variance is
+where an event does not pass. The integration of the cross section of sample k has the relative error ε_k, which all its
+events share. So two sums A and B over events of the same samples have the covariance
 
-    Σ_i w_i² - Σ_k S_k² / n_k :
+    Cov(A, B) = Σ_{i in both} w_Ai w_Bi + Σ_k (ε_k² - 1/n_k) S_Ak S_Bk :
 
+two benchmarks, two regions, disjoint or not, or two groups of samples. The variance of a single one without ε_k is
 binomial for equal weights, (1 - ε)/(ε n_k) relative to the cross section with the efficiency ε. Where n_k is not known,
 the number of events that pass is taken as Poisson distributed, which is the limit of many generated events. A *sample*
 here is what was generated together: a sample of the study, of one slice, at one benchmark. Where samples are not known,
 all events are taken as one.
-
-The errors of the integration of the cross sections are common to all events of a sampled benchmark.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -23,82 +25,85 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
+NEGLIGIBLE = 1e-12
+"""Independent errors whose variance is smaller than this part of the largest are left out."""
 
 
 @dataclass(frozen=True)
 class CrossSections:
-    """The sums of the weights of the events that pass, in pb."""
+    """The sums of the weights of the events that pass, in pb, or in expected events."""
 
+    names: npt.NDArray[np.int64]
+    """What tells the samples apart, also in other files: digests of their names, shape (samples,)."""
     of_samples: Array
     """Of the events of each sample, shape (samples, benchmarks)."""
-    n_passed: Array
-    """Shape (samples,)."""
     n_generated: Array
     """Shape (samples,); infinite where it is not known."""
-    of_origins: Array
-    """Of backgrounds, and of the events of each sampled benchmark, shape (benchmarks + 1, benchmarks)."""
-    integration_errors: Array | None
-    """The relative errors of the latter from the integration, shape (benchmarks + 1,); None if they are not known."""
+    integration: Array
+    """The relative errors of the cross sections from their integration, shape (samples,); NaN where it is not known."""
+    products: Array
+    """The sums of the products of two weights over all events, shape (benchmarks, benchmarks)."""
 
     @classmethod
     def of(
-        cls, blocks: Iterable[tuple[Array, Indices, Indices]], record: Mapping[str, Any], benchmarks: Sequence[str]
+        cls, blocks: Iterable[tuple[Array, Indices]], samples: Sequence[Mapping[str, Any]], n_benchmarks: int
     ) -> "CrossSections":
-        """The sums from the weights (events, benchmarks), origins and labels (events,) of all events.
+        """The sums from the weights (events, benchmarks) and labels (events,) of all events.
 
-        :param record: how the events were combined; empty if it is not known, and then all labels are 0
+        :param samples: as they are recorded; empty if they are not known, and then all labels are 0
         """
-        samples, n = record.get("samples") or [{"n_generated": None}], len(benchmarks)
-        of_samples, passed, of_origins = np.zeros((len(samples), n)), np.zeros(len(samples)), np.zeros((n + 1, n))
-        for weights, origin, labels in blocks:
-            for index in np.unique(origin):
-                of_origins[index + 1] += weights[origin == index].sum(axis=0)
+        known = samples or [{"n_generated": None}]
+        of_samples, products = np.zeros((len(known), n_benchmarks)), np.zeros((n_benchmarks, n_benchmarks))
+        for weights, labels in blocks:
             for k in np.unique(labels):
                 of_samples[k] += weights[labels == k].sum(axis=0)
-                passed[k] += np.count_nonzero(labels == k)
-        numbers = [np.inf if entry["n_generated"] is None else entry["n_generated"] for entry in samples]
-        errors = record.get("integration_errors")
-        if errors is not None:
-            errors = np.array([errors["background"], *(errors["benchmarks"].get(name, 0.0) for name in benchmarks)])
-        return cls(of_samples, passed, np.array(numbers, dtype=float), of_origins, errors)
+            products += weights.T @ weights
+        numbers = [np.inf if entry["n_generated"] is None else entry["n_generated"] for entry in known]
+        return cls(
+            np.array([_digest(entry) for entry in known]),
+            of_samples,
+            np.array(numbers, dtype=float),
+            np.array([entry.get("integration_error", np.nan) for entry in known], dtype=float),
+            products,
+        )
 
-    def covariance(self, products: Array) -> Array:
-        """The covariance of the cross sections, shape (benchmarks, benchmarks).
+    def times(self, factor: float) -> "CrossSections":
+        """The expected events for a luminosity."""
+        return replace(self, of_samples=factor * self.of_samples, products=factor**2 * self.products)
 
-        :param products: the sums of products of two weights over all events
+    def covariance(self, other: "CrossSections | None" = None, both: Array | float = 0.0) -> Array:
+        """The covariance of these sums, or with those over other events, shape (benchmarks, benchmarks).
+
+        :param both: the sums of the products of the weights here and there of the events that are in both
         """
-        return np.asarray(products - (self.of_samples.T / self.n_generated) @ self.of_samples)
+        if other is None:
+            other, both = self, self.products
+        _, here, there = np.intersect1d(self.names, other.names, return_indices=True)
+        return np.asarray(both + (self.of_samples[here].T * self.common_of()[here]) @ other.of_samples[there])
 
-    @property
-    def count_changes(self) -> Array:
-        """Independent changes of the cross sections by the errors of the numbers of events that pass.
-
-        The weights of these events have errors of their own. Shape (changes, benchmarks), as many as benchmarks or
-        samples, whichever are fewer.
-        """
-        some = self.n_passed > 0.0
-        variances = np.maximum(1.0 / self.n_passed[some] - 1.0 / self.n_generated[some], 0.0)
-        each = self.of_samples[some] * np.sqrt(variances)[:, np.newaxis]
-        return np.asarray(np.linalg.qr(each, mode="r")) if each.any() else each[:0]
-
-    @property
-    def integration_changes(self) -> Array | None:
-        """The changes of the cross sections by one error of each integrated cross section.
-
-        The weights of all events of a sampled benchmark are wrong by the same factor. Shape (integrations, benchmarks);
-        None if the errors are not known.
-        """
-        if self.integration_errors is None:
-            return None
-        some = self.integration_errors != 0.0
-        return np.asarray(self.of_origins[some] * self.integration_errors[some, np.newaxis])
+    def common_of(self, part: float = 1.0) -> Array:
+        """ε_k² - 1/n_k of a part of all events, shape (samples,)."""
+        return np.asarray(np.nan_to_num(self.integration) ** 2 - 1.0 / (part * self.n_generated))
 
     def integration_error(self, coefficients: Array) -> float | None:
         """The relative error of the cross section at a point from the integration; None if it is not known.
 
         :param coefficients: the morphing coefficients of the point, shape (benchmarks,)
         """
-        if self.integration_changes is None:
+        if np.isnan(self.integration).any():
             return None
-        total = self.of_origins.sum(axis=0) @ coefficients
-        return float(np.linalg.norm(self.integration_changes @ coefficients) / abs(total))
+        of_samples = self.of_samples @ coefficients
+        return float(np.linalg.norm(self.integration * of_samples) / abs(of_samples.sum()))
+
+
+def _digest(sample: Mapping[str, Any]) -> int:
+    """64 bits of a digest of what was generated together."""
+    text = json.dumps([sample.get(key) for key in ("sample", "slice", "benchmark")])
+    return int.from_bytes(sha256(text.encode()).digest()[:8], "big", signed=True)
+
+
+def independent_changes(covariance: Array) -> Array:
+    """Independent changes of sums with this covariance, each by one standard deviation: shape (changes, sums)."""
+    values, vectors = np.linalg.eigh(covariance)
+    some = values > NEGLIGIBLE * values.max(initial=0.0)
+    return np.asarray((vectors[:, some] * np.sqrt(values[some])).T)

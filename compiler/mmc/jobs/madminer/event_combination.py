@@ -8,11 +8,15 @@ import numpy as np
 
 from mmc.jobs.madminer import event_writer, workarounds
 from mmc.jobs.madminer.declarations import Content
-from mmc.jobs.madminer.event_rows import block_rows, blocks_of, rows_of
+from mmc.jobs.madminer.event_rows import block_rows, blocks_of, numbers_of, rows_of
 
 
 def combine(
-    contents: Sequence[Content], factors: Sequence[float], out: Path, labels: Sequence[int] | None = None
+    contents: Sequence[Content],
+    factors: Sequence[float],
+    out: Path,
+    labels: Sequence[int] | None = None,
+    starts: Sequence[int] | None = None,
 ) -> None:
     """MadMiner's ``combine_and_shuffle``, in a time that is linear in the number of files.
 
@@ -21,6 +25,8 @@ def combine(
 
     :param factors: on the weights of each file
     :param labels: of the events of each file, see :data:`mmc.jobs.madminer.event_rows.LABELS`
+    :param starts: how many events of its sample come before those of each file, for
+        :data:`mmc.jobs.madminer.event_rows.NUMBERS`; None if each file has a sample of its own
     """
     workarounds.apply()
     from madminer.models import NuisanceParameter
@@ -47,15 +53,17 @@ def combine(
 
     def blocks() -> Iterator[event_writer.Block]:
         for k, (content, factor) in enumerate(zip(contents, factors, strict=True)):
-            chosen = content.columns(names)
+            chosen, numbers, first = content.columns(names), numbers_of(str(content.path)), 0
             for x, weights, ids in blocks_of(content.path):
-                label = [] if labels is None else [np.full(len(ids), labels[k])]
-                yield x, factor * _at_reference(weights[:, chosen], names, content, reference), ids, *label
+                own = numbers[first : first + len(ids)] + (0 if starts is None else starts[k])
+                known = [] if labels is None else [np.full(len(ids), labels[k]), own]
+                yield x, factor * _at_reference(weights[:, chosen], names, content, reference), ids, *known
+                first += len(ids)
 
     n_events = sum(len(ids) for _, _, ids in columns)
     n_observables = columns[0][0].shape[1]
-    columns_of_labels = [] if labels is None else [(n_events,)]
-    shapes = [(n_events, n_observables), (n_events, len(names)), (n_events,), *columns_of_labels]
+    known = [] if labels is None else [(n_events,)] * 2
+    shapes = [(n_events, n_observables), (n_events, len(names)), (n_events,), *known]
     event_writer.add_events(out, blocks, shapes, np.random)
 
 

@@ -25,7 +25,7 @@ from mmc.jobs.madminer import analysis_workarounds, nuisance_effects
 from mmc.jobs.madminer.balance import balance_shares, mean_weights
 from mmc.jobs.madminer.coefficients import benchmark_at, morphed, morphed_slopes
 from mmc.jobs.madminer.cross_sections import CrossSections
-from mmc.jobs.madminer.event_rows import labels_of, rows_of, slices, width
+from mmc.jobs.madminer.event_rows import labels_of, numbers_of, rows_of, slices, width
 
 Array = npt.NDArray[np.float64]
 Partition = Literal["train", "validation", "test", "rest", "all"]
@@ -33,17 +33,14 @@ Partition = Literal["train", "validation", "test", "rest", "all"]
 Members = Mapping[str, npt.NDArray[np.bool_]]
 """Sample → whether each event is one of it, shape (events,), for the samples whose normalisations float."""
 Variations = Mapping[str, tuple[Array, Array]]
-"""Nuisance parameter → factors on the event weights at 1 and at -1, each of shape (events,). Factors may be 0 or
-negative, where the weights are."""
+"""Nuisance parameter → factors on the event weights at 1 and at -1, of shape (events,); 0 or negative if these are."""
 
 
 MOST = 1 << 28
-"""The bytes of the events of a partition in memory, at most. Of a larger partition the first events are there, which
-are in random order; their weights are scaled to the cross sections."""
+"""The bytes of a partition's events in memory, at most. Of more, the first are there, scaled to the cross sections."""
 PAIRS, FEWEST = 4_000_000_000, 20_000
-"""The pairs of an event and a point of a grid, at most, and the events that are kept for any grid: likelihoods of
-single events and closure tests take a time in proportion to the pairs. So of a larger partition the first events
-count."""
+"""The pairs of an event and a point of a grid, at most, to which the time of likelihoods of single events is in
+proportion, and the events that are kept for any grid. Of a larger partition the first events count."""
 log = logging.getLogger(__name__)
 
 
@@ -153,6 +150,11 @@ class EventFile:
         return tuple(self._record.get("samples", ()))
 
     @property
+    def numbers(self) -> Any:
+        """The number of each event in its sample."""
+        return numbers_of(str(self._path))
+
+    @property
     def observables(self) -> list[str]:
         """The names of the columns of ``x``."""
         return list(self._file.observables)
@@ -223,9 +225,8 @@ class EventFile:
     @cached_property
     def cross_sections(self) -> CrossSections:
         """The sums of the balanced weights of all events, and their errors."""
-        blocks = self.blocks("all", balanced=True)
-        each = ((block.events.weights, block.origin, block.labels()) for block in blocks)
-        return CrossSections.of(each, self._record, list(self.benchmarks))
+        each = ((block.events.weights, block.labels()) for block in self.blocks("all", balanced=True))
+        return CrossSections.of(each, self.samples, len(self.benchmarks))
 
     def closest_benchmark(self, point: Array) -> int:
         """The index of the sampled benchmark that is closest to the point."""
@@ -310,10 +311,14 @@ class EventFile:
             }
         return self._variations[partition]
 
+    def labels(self, partition: Partition) -> npt.NDArray[np.intp]:
+        """The samples of a partition's events in memory, as in :attr:`Block.labels`."""
+        start, _, _ = self._bounds(partition)
+        return self._labels(start, start + self.n_kept(partition)[0])
+
     def members(self, partition: Partition) -> Members:
         """Which of a partition's events in memory are of the samples that float."""
-        start, _, _ = self._bounds(partition)
-        return self.members_of(self._labels(start, start + self.n_kept(partition)[0]))
+        return self.members_of(self.labels(partition))
 
     def members_of(self, labels: npt.NDArray[np.intp]) -> Members:
         """Which events with these labels are of the samples that float."""

@@ -13,8 +13,9 @@ BLOCK = 1 << 26
 """The bytes of a block of rows: a few copies of it are in memory at a time."""
 DATASETS = ("observations", "weights", "sampling_benchmarks")
 """The datasets of ``samples`` with a row for each event."""
-LABELS = "mmc_samples"
-"""A further dataset: the index of each event's sample among those in the record. MadMiner does not read it."""
+LABELS, NUMBERS = "mmc_samples", "mmc_numbers"
+"""Further datasets, which MadMiner does not read: the index of each event's sample among those in the record, and the
+number of the event in its sample, by which it is found again in the files of other regions and groups."""
 
 
 class Rows:
@@ -55,6 +56,13 @@ def labels_of(file_name: str) -> Rows:
     :raises KeyError: when the file has none
     """
     return Rows(Path(file_name), f"samples/{LABELS}")
+
+
+def numbers_of(file_name: str) -> Any:
+    """The :data:`NUMBERS` of a file's events; without this dataset, they are numbered as they are."""
+    with suppress(KeyError):
+        return Rows(Path(file_name), f"samples/{NUMBERS}")
+    return np.arange(len(rows_of(file_name)[0]))
 
 
 def blocks_of(path: Path) -> Iterator[tuple[Any, Any, Any]]:

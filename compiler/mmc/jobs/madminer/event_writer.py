@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 
 from mmc.jobs.madminer import layout
-from mmc.jobs.madminer.event_rows import DATASETS, LABELS
+from mmc.jobs.madminer.event_rows import DATASETS, LABELS, NUMBERS
 
 BUCKET = 1 << 28
 """The bytes of a bucket; events that take less are shuffled in one pass."""
@@ -27,7 +27,7 @@ _DRAWN = 1 << 20
 """The numbers drawn at a time."""
 
 Block = Sequence[Any]
-"""Observables, weights and sampled benchmarks of some events, and labels if the file has them."""
+"""Observables, weights and sampled benchmarks of some events, and labels and numbers if the file has them."""
 
 
 def copy_declarations(path: Path, out: Path) -> None:
@@ -46,12 +46,12 @@ def add_events(
     """Add events to a file that has none, in a random order.
 
     :param blocks: gives the events, a block at a time
-    :param shapes: of the observables, the weights and the sampled benchmarks of all events, and of labels
+    :param shapes: of the observables, the weights and the sampled benchmarks of all events, and of labels and numbers
     :param random: numpy's generator, or ``numpy.random`` for the global one
     :raises OSError: when the disk is full, among others
     """
-    names = (*DATASETS, LABELS)[: len(shapes)]
-    kinds = [np.dtype(float), np.dtype(float), np.dtype(np.int64), np.dtype(np.int32)][: len(shapes)]
+    names = (*DATASETS, LABELS, NUMBERS)[: len(shapes)]
+    kinds = [np.dtype(kind) for kind in (float, float, np.int64, np.int32, np.int64)][: len(shapes)]
     head, places = _with_places(out.read_bytes(), dict(zip(names, zip(shapes, kinds, strict=True), strict=True)))
     with out.open("r+b") as file:
         file.write(head)

@@ -5,9 +5,11 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from mmc.compiler.settings.reading import Selection
+from mmc.jobs.madminer.event_rows import NUMBERS
 from mmc.jobs.readers.values import Mask
 
 
@@ -46,7 +48,7 @@ def with_observable(name: str, regions: Mapping[str, Selection], inside: Mapping
 
 
 def save_region(reader: Any, region: Selection, inside: Mask, path: Path) -> None:
-    """Write the events of a region, in their order, with its observables."""
+    """Write the events of a region, in their order, with its observables and their numbers among all events."""
     part = copy(reader)
     part.observables = {name: item for name, item in reader.observables.items() if name in region.observables}
     part.observations = {
@@ -58,11 +60,12 @@ def save_region(reader: Any, region: Selection, inside: Mask, path: Path) -> Non
     part.signal_events_per_benchmark = [n_passed if n else 0 for n in reader.signal_events_per_benchmark]
     part.background_events = n_passed if reader.background_events else 0
     part.save(str(path), shuffle=False)
+    with h5py.File(path, "r+") as file:
+        file[f"samples/{NUMBERS}"] = np.flatnonzero(inside)
 
 
 def count_events(regions: Mapping[str, Mask], weights: Any) -> dict[str, Any]:
-    """The events of each region and those that it shares with others: their numbers, and the sums of their weights and
-    of the squares of these."""
+    """The events of each region and those that it shares with others: their numbers, and the sums of their weights."""
     return {
         name: _counted(inside, weights)
         | {
@@ -78,7 +81,7 @@ def count_events(regions: Mapping[str, Mask], weights: Any) -> dict[str, Any]:
 
 def _counted(inside: Mask, weights: Any) -> dict[str, Any]:
     here = weights[inside]
-    return {"n_passed": len(here), "weight_pb": float(here.sum()), "squares_pb2": float(here @ here)}
+    return {"n_passed": len(here), "weight_pb": float(here.sum())}
 
 
 def _column(region: str, number: int) -> str:

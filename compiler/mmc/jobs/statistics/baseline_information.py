@@ -17,6 +17,7 @@ from mmc.jobs.statistics.fisher import (
     Information,
     binned_information,
     joint_matrix,
+    of_each_sample,
     profiled_matrix,
     truth_information,
 )
@@ -54,9 +55,7 @@ def fisher_information(problem: LimitProblem, settings: FisherSettings) -> tuple
     sums = _Sums(problem, cells, where)
     for name in cells.keys() - {RATE.name}:
         sums.check(name)
-    matrices = {TRUTH.name: sums.truth} | {
-        name: binned_information(sums.filled[name].template, *where) for name in cells if not name.startswith(_PER_BIN)
-    }
+    matrices = sums.information()
     arrays: dict[str, Array] = {}
     for name, information in matrices.items():
         arrays |= information.arrays(name, names)
@@ -120,8 +119,13 @@ class _Sums:
     def __init__(self, problem: LimitProblem, cells: Mapping[str, Cells], where: Where) -> None:
         self._problem, self._cells, self._where = problem, cells, where
         n, n_benchmarks, n_nuisance = len(where[1]), len(where[0]), len(problem.file.nuisance_parameters)
-        self.truth = _no_information(n)
-        """The full information of the simulated process."""
+        self._truth, self._samples = _no_information(n), max(len(problem.file.samples), 1)
+        self._truth_of_samples = np.zeros((self._samples, n, n))
+        self._of_samples = {
+            name: np.zeros((cell.binning.size * self._samples, n_benchmarks))
+            for name, cell in cells.items()
+            if not name.startswith(_PER_BIN)
+        }
         self.filled = {name: Filled(cell.binning.size, n_benchmarks, with_groups=False) for name, cell in cells.items()}
         self._joint = {
             name: np.zeros((cell.binning.size, 1 + n + n_nuisance)) for name, cell in cells.items() if n_nuisance
@@ -135,7 +139,9 @@ class _Sums:
 
     def _add(self, block: Block) -> None:
         events, (row, gradients, luminosity) = block.events, self._where
-        self.truth += truth_information(events, *self._where)
+        self._truth += truth_information(events, *self._where)
+        labels = block.labels()
+        self._truth_of_samples += of_each_sample(events, labels, self._samples, self._where)
         columns = np.zeros((len(events.x), 0))
         if self._joint:
             up, down = (np.stack(sides) for sides in zip(*block.variations().values(), strict=True))
@@ -147,6 +153,9 @@ class _Sums:
             index = cell.index(events.x)
             kept = index != _NOWHERE
             self.filled[name].add(index[kept], events.weights[kept], {})
+            if name in self._of_samples:
+                both = index[kept] * self._samples + labels[kept]
+                self._of_samples[name] += bin_sums(both, events.weights[kept], len(self._of_samples[name]))
             if self._joint:
                 self._joint[name] += bin_sums(index[kept], columns[kept], cell.binning.size)
             if name in self._in_bins:
@@ -154,6 +163,16 @@ class _Sums:
                     found + truth_information(Events(events.x[index == k], events.weights[index == k]), *self._where)
                     for k, found in enumerate(self._in_bins[name])
                 ]
+
+    def information(self) -> dict[str, Information]:
+        """The information of the truth and in each histogram, with the errors of the simulation and the integration."""
+        balanced = self._problem.file.is_balanced
+        common = self._problem.file.cross_sections.common_of() if balanced else np.zeros(self._samples)
+        found = {TRUTH.name: self._truth.with_samples(self._truth_of_samples, common)}
+        for name, sums in self._of_samples.items():
+            each = sums.reshape(-1, self._samples, sums.shape[1])
+            found[name] = binned_information(self.filled[name].template, *self._where, of_samples=each, common=common)
+        return found
 
     def check(self, name: str) -> None:
         """:raises StepError: as :func:`check_bins`"""

@@ -1,34 +1,21 @@
 """The likelihood of several regions: the product of their likelihoods.
 
-With ln L_r of region r, its N_r events of data and their number per effective simulated event f_r = N_r/n_r, the
-statistical error of the simulation widens the limits of a region by 1 + f_r (:mod:`mmc.jobs.statistics.limits`): the
-variance of the derivative of ln L_r is its information times this factor. The data of the regions are independent, so
-their variances add. The errors of the simulation have the correlation ρ_rs, from the part that two regions share of
-Σ w² at the true point (they share none, unless their data are different:
-:func:`mmc.jobs.statistics.combined_verdict.shared_events`). So with ln L = Σ_r ln L_r
-
-    1 + f(θ) = 1 + Σ_rs ρ_rs √(q_r f_r q_s f_s) / Σ_r q_r,    q_r = ln L_r(θ_true) - ln L_r(θ),
-
-for expected data, whose q_r is to a good approximation the information of the region times the same distance. This is
-exact for the rates, and if the events that are shared tell as much of the parameters as others, alike in both regions;
-ρ is 1 if all events are shared, and never too small then. At the true point, where all q_r vanish, f is weighted with
-the numbers of events.
-
-Regions are parts of the same samples, and their f_r those of :attr:`RegionLikelihood.of_a_part`; groups of samples have
-the f_r of their own limits.
+The data of the regions are independent, so the variances of the derivatives of ln L = Σ_r ln L_r by the parameters add;
+the errors of the simulation may be correlated (:mod:`mmc.jobs.statistics.joint_errors`).
 
 Nuisance parameters with the same name are the same in all regions, and are fitted to all regions together. So are
 normalisations of samples that float (:mod:`mmc.jobs.statistics.floating`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
 
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.floating import Normalisations, check_constrained, check_measures, fit
+from mmc.jobs.statistics.floating import FloatingLikelihood, Normalisations, check_constrained, check_measures
+from mmc.jobs.statistics.joint_errors import JointError, relative_covariance, with_changed_rates, without_groups
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.neyman import critical_values
 from mmc.jobs.statistics.profiled_toys import PROFILED
@@ -51,11 +38,8 @@ def kinds_of(regions: Sequence[RegionLikelihood]) -> list[str]:
 def combine(regions: Sequence[RegionLikelihood], kind: str = "") -> Limits:
     """The limits of all regions together, of one of :func:`kinds_of`."""
     data = kind.removesuffix(PROFILED).strip("_")
-    limits = _product(regions, data)
-    if data == kind:
-        return limits
-    fitted = limits.log_likelihood + joint_gain(regions, data)
-    return replace(limits, log_likelihood=fitted, replicas=None, varied=None)
+    fit = None if data == kind else JointFit(regions, data, nuisance=True)
+    return _product(regions, data, JointError.of(regions, data), fit)
 
 
 def combine_floating(
@@ -66,19 +50,21 @@ def combine_floating(
     :param names: the samples that float
     """
     data, profiled = "observed" if kind.startswith("observed") else "", kind.endswith(PROFILED)
-    found = joint_normalisations(regions, data, names, nuisance=profiled)
-    of_expected = joint_normalisations(regions, "", names, nuisance=profiled) if data else found
-    expected = np.array([region.limits[""].log_likelihood for region in regions]) + _of_regions(of_expected, regions)
-    nominal = _product(regions, data)
-    limits = replace(
-        nominal,
-        log_likelihood=nominal.log_likelihood + found.gain,
-        n_measured=None if nominal.n_measured is None else max(nominal.n_measured - len(names), 1),
-        per_simulated=_mean_factor(expected, _factors(regions, data), regions),
-        replicas=None,
-        varied=None,
-    )
-    return limits, found
+    fit = JointFit(regions, data, names, nuisance=profiled)
+    of_expected = JointFit(regions, "", names, nuisance=profiled) if data else fit
+    ends = np.cumsum([len(region.histograms[""].fractions) for region in regions])[:-1]
+
+    def of_regions(per_bin: Array) -> Array:
+        """The sums over the bins of each region, shape (regions, points)."""
+        return np.array([bins.sum(axis=1) for bins in np.split(per_bin, ends, axis=1)])
+
+    # the score of the parameters, with the factors fitted, has contributions of all regions whose factors change
+    expected = of_expected.normalisations
+    logs = np.array([region.limits[""].log_likelihood for region in regions]) + of_regions(expected.per_bin)
+    limits = _product(regions, data, JointError.of(regions, data, of_regions(expected.events), logs), fit)
+    if limits.n_measured is not None:
+        limits = replace(limits, n_measured=max(limits.n_measured - len(names), 1))
+    return limits, fit.normalisations
 
 
 def check_floating(regions: Sequence[RegionLikelihood], names: Sequence[str]) -> None:
@@ -88,7 +74,8 @@ def check_floating(regions: Sequence[RegionLikelihood], names: Sequence[str]) ->
     """
     if not all(region.has_bins for region in regions):
         raise StepError("normalisations float in regions whose likelihoods have bins")
-    n_measured = _product(regions, "").n_measured
+    regions = [region.without_replicas for region in regions]
+    n_measured = combine(regions).n_measured
     if n_measured is not None and n_measured <= len(names):
         raise StepError(
             f"the regions measure {n_measured} numbers, and {len(names)} normalisations float: nothing is left to "
@@ -115,6 +102,7 @@ def with_common_toys(
     if len(toys) < len(regions):
         raise StepError("toys of a combination need likelihoods with bins: the rate, a histogram or sally")
     found: dict[str, Limits] = {}
+    relative = relative_covariance(regions)
     for kinds in (("", "observed"), ("without_rate", "observed_without_rate")):
         named = {kind: limits[kind] for kind in kinds if kind in limits}
         with_rate = [region.rate and kinds[0] == "" for region in regions]
@@ -125,102 +113,105 @@ def with_common_toys(
                 source if rate else replace(source, n=region.n[data])
                 for source, rate, region in zip(toys, with_rate, regions, strict=True)
             ]
-            critical = critical_values(sources, list(together.values()), levels, random)
+            critical = critical_values(sources, list(together.values()), levels, random, relative)
             found |= {kind: replace(entry, critical=critical) for kind, entry in together.items()}
     return found
 
 
-def _product(regions: Sequence[RegionLikelihood], kind: str) -> Limits:
+def _product(regions: Sequence[RegionLikelihood], kind: str, error: JointError, fit: "JointFit | None") -> Limits:
+    """The limits of a kind, with variations if the errors of the simulation are known in all regions.
+
+    The variations keep the values of the fit, where ln L is at its maximum.
+    """
     every = [region.limits[kind] for region in regions]
-    expected = [region.limits[kind.replace("observed", "").strip("_")].log_likelihood for region in regions]
     measured = [limits.n_measured for limits in every if limits.n_measured is not None]
-    replicas = [limits.replicas for limits in every if limits.replicas is not None]
-    total = np.sum([limits.log_likelihood for limits in every], axis=0)
-    factors = _factors(regions, kind)
-    factor = _mean_factor(np.array(expected), factors, regions)
+    total = np.sum([limits.log_likelihood for limits in every], axis=0) + (0.0 if fit is None else fit.gain)
     n_measured = sum(measured) if len(measured) == len(every) else None
-    found = Limits(every[0].grid, total, n_measured, factor)
-    if len(replicas) < len(every):
+    found = Limits(every[0].grid, total, n_measured, error.factor)
+    rates = [region for region in regions if region.rate and "without_rate" not in kind]
+    if any(limits.replicas is None for limits in every) or any(region.cross_sections is None for region in rates):
         return found
-    # groups are not the same events in all regions, so what these share is added here
-    alone = _mean_factor(np.array(expected), factors, [replace(region, shared=None) for region in regions])
-    wider = np.sqrt(np.divide(factor, alone, out=np.ones_like(factor), where=alone > 0.0))
     known = np.isfinite(total)
 
-    def moved(changed: Array, nominal: Array) -> Array:
-        change = np.subtract(changed, nominal, out=np.zeros(np.shape(changed)), where=known)
-        return np.asarray(np.where(known, total, -np.inf) + wider * change)
+    def changes(others: Iterable[Sequence[RegionLikelihood]]) -> Array:
+        """The changes of ln L at all points by variations of the regions, relative to that at the true point."""
+        each = []
+        for other in others:
+            changed = np.sum([region.limits[kind].log_likelihood for region in other], axis=0)
+            changed = changed + (0.0 if fit is None else fit.at(other))
+            change = np.subtract(changed, total, out=np.zeros(len(total)), where=known & np.isfinite(changed))
+            each.append(change - change[-1])
+        return np.reshape(each, (len(each), len(total)))
 
-    varied = [moved(limits.varied, limits.log_likelihood) for limits in every if limits.varied is not None]
-    of_numbers = np.concatenate(varied) if varied else None
-    return replace(found, replicas=moved(np.sum(replicas, axis=0), total), varied=of_numbers)
-
-
-def _factors(regions: Sequence[RegionLikelihood], kind: str) -> Array:
-    """f of each region, shape (regions, points)."""
-    return np.array([region.limits[kind].per_simulated for region in regions])
-
-
-def _of_regions(fitted: Normalisations, regions: Sequence[RegionLikelihood]) -> Array:
-    """What the bins of each region gain, shape (regions, points).
-
-    The score of the parameters, with the factors fitted, has contributions of all regions whose factors change: the
-    distance of a region is that at the fitted factors.
-    """
-    ends = np.cumsum([len(region.histograms[""].fractions) for region in regions])[:-1]
-    return np.array([bins.sum(axis=1) for bins in np.split(fitted.per_bin, ends, axis=1)])
+    nominal = np.where(known, total, -np.inf)
+    found = replace(found, replicas=nominal + error.wider * changes(without_groups(regions)))
+    return replace(found, varied=nominal + changes(with_changed_rates(regions))) if rates else found
 
 
-def _mean_factor(expected: Array, factors: Array, regions: Sequence[RegionLikelihood]) -> Array:
-    """f at each point, from ln L of expected data and f of each region, both of shape (regions, points)."""
-    distance = expected[:, -1:] - np.where(np.isfinite(expected), expected, -1e6)
-    weights = np.maximum(distance, 0.0)
-    numbers = np.array([region.n[""] for region in regions])[:, np.newaxis]
-    weights = np.where(weights.sum(axis=0) > 0.0, weights, numbers)
-    alone = np.eye(len(regions))
-    shared = np.stack(
-        [row if region.shared is None else region.shared for row, region in zip(alone, regions, strict=True)]
-    )
-    errors = np.sqrt(weights * factors)
-    return np.asarray(np.einsum("rp,rs,sp->p", errors, shared, errors) / weights.sum(axis=0))
-
-
-def joint_gain(regions: Sequence[RegionLikelihood], data: str) -> Array:
-    """What the fit of all nuisance parameters to all regions together gains at each point, with the rates.
+class JointFit:
+    """Nuisance parameters, and normalisations of samples that float, fitted to all regions together, with the rates.
 
     The bins of all regions are those of one histogram.
     """
-    varied = [region for region in regions if region.nuisance]
-    names = tuple(dict.fromkeys(name for region in regions for name in region.nuisance))
-    expected, events = _expected(varied), _events(varied, data)
-    gains = []
-    for rows in _blocks(len(expected), len(names) * len(events)):
-        response = _join([_response(region, data, names, (), rows) for region in varied])
-        scale = np.where(expected[rows] > 0.0, expected[rows], 1.0)
-        response = replace(response, shares=response.shares / scale[:, np.newaxis])
-        n = sum(region.n[data] for region in varied)
-        gains.append(Likelihood(response, events, n, expected[rows]).gain())
-    return np.concatenate(gains)
 
+    def __init__(
+        self, regions: Sequence[RegionLikelihood], data: str, floating: Sequence[str] = (), *, nuisance: bool
+    ) -> None:
+        """
+        :param data: what fills the regions, as in :attr:`RegionLikelihood.n`
+        :param floating: the samples that float
+        :param nuisance: whether nuisance parameters are fitted
+        """
+        self._data, self._floating, self._kept = data, floating, dict[int, Response]()
+        self._used = [k for k, region in enumerate(regions) if floating or region.nuisance]
+        self._regions = [regions[k] for k in self._used]
+        self._names = tuple(dict.fromkeys(name for one in regions for name in one.nuisance)) if nuisance else ()
+        found, self._parts = [], list[Normalisations]()
+        for rows in self._blocks:
+            likelihood = self._likelihood(self._regions, rows)
+            if isinstance(likelihood, Likelihood):
+                found.append(likelihood.fit())
+            else:
+                self._parts.append(likelihood.fit())
+                found.append((self._parts[-1].gain, self._parts[-1].place))
+        self.gain = np.concatenate([gain for gain, _ in found])
+        """The change of ln L at each point, shape (points,)."""
+        self._place = np.concatenate([place for _, place in found])
 
-def joint_normalisations(
-    regions: Sequence[RegionLikelihood], data: str, floating: Sequence[str], *, nuisance: bool
-) -> Normalisations:
-    """The fit of the normalisations of some samples to all regions together, with the rates.
+    @property
+    def normalisations(self) -> Normalisations:
+        """The factors of the samples that float."""
+        return Normalisations.join(self._parts)
 
-    :param nuisance: whether nuisance parameters are fitted too
-    """
-    names = tuple(dict.fromkeys(name for region in regions for name in region.nuisance)) if nuisance else ()
-    expected, events = _expected(regions), _events(regions, data)
-    parts = []
-    for rows in _blocks(len(expected), (len(names) + len(floating)) * len(events)):
-        response = _join([_response(region, data, names, floating, rows) for region in regions])
-        parts.append(fit(response, events, expected[rows]))
-    return Normalisations.join(parts)
+    def at(self, regions: Sequence[RegionLikelihood]) -> Array:
+        """The change of ln L of varied regions by the values that were fitted, shape (points,).
 
+        The relative effects of nuisance parameters, and the parts of the samples in each bin, do not vary.
+        """
+        used = [regions[k] for k in self._used]
+        each = [self._likelihood(used, rows).change(self._place[rows])[0] for rows in self._blocks]
+        return np.concatenate(each)
 
-def _expected(regions: Sequence[RegionLikelihood]) -> Array:
-    return np.asarray(np.sum([np.maximum(region.expected, 0.0) for region in regions], axis=0))
+    @property
+    def _blocks(self) -> list[slice]:
+        """Blocks of points whose responses fit into memory."""
+        points, n_bins = len(self._regions[0].expected), len(_events(self._regions, self._data))
+        size = max(1, BLOCK // max(1, (len(self._names) + len(self._floating)) * n_bins))
+        return [slice(start, start + size) for start in range(0, points, size)]
+
+    def _likelihood(self, regions: Sequence[RegionLikelihood], rows: slice) -> Likelihood | FloatingLikelihood:
+        """The likelihood of varied regions at some points."""
+        if rows.start not in self._kept:  # the last block is kept: the only one, as a rule, for all variations
+            each = [_response(region, self._data, self._names, self._floating, rows) for region in self._regions]
+            self._kept = {rows.start: _join(each)}
+        shares = np.concatenate([_contents(region, self._data, rows) for region in regions], axis=1)
+        response, events = replace(self._kept[rows.start], shares=shares), _events(regions, self._data)
+        expected = np.sum([np.maximum(region.expected[rows], 0.0) for region in regions], axis=0)
+        if self._floating:
+            return FloatingLikelihood(response, (expected > 0.0)[:, np.newaxis] * events)
+        scale = np.where(expected > 0.0, expected, 1.0)
+        n = sum(region.n[self._data] for region in regions)
+        return Likelihood(replace(response, shares=shares / scale[:, np.newaxis]), events, n, expected)
 
 
 def _events(regions: Sequence[RegionLikelihood], data: str) -> Array:
@@ -228,10 +219,11 @@ def _events(regions: Sequence[RegionLikelihood], data: str) -> Array:
     return np.concatenate([region.n[data] * region.histograms[data].fractions for region in regions])
 
 
-def _blocks(points: int, width: int) -> Iterator[slice]:
-    """Blocks of points at which so many numbers are in memory for each."""
-    size = max(1, BLOCK // max(1, width))
-    return (slice(start, start + size) for start in range(0, points, size))
+def _contents(region: RegionLikelihood, data: str, rows: slice) -> Array:
+    """The expected numbers of events in the bins of a region at some points, shape (points, bins)."""
+    shares = region.histograms[data].histogram.shares(rows)
+    whole = np.maximum(shares.sum(axis=1), 1.0)  # the rest is in unknown bins
+    return np.asarray(shares * (np.maximum(region.expected[rows], 0.0) / whole)[:, np.newaxis])
 
 
 def _response(
@@ -251,10 +243,7 @@ def _response(
     for k, name in enumerate(region.floating):
         if name in floating:
             parts[:, :, floating.index(name)] = own.parts[:, :, k]
-    total = own.shares.sum(axis=1)
-    whole = np.maximum(total, 1.0)  # the rest is in unknown bins
-    events = np.maximum(region.expected[rows], 0.0) / whole
-    return Response(own.shares * events[:, np.newaxis], linear, quadratic, parts)
+    return Response(_contents(region, data, rows), linear, quadratic, parts)
 
 
 def _join(parts: Sequence[Response]) -> Response:

@@ -117,6 +117,9 @@ def combined_limits(
     :raises StepError: when normalisations cannot float, or there is neither a grid nor bins
     """
     truth = np.array([settings.theta_true[name] for name in settings.parameters])
+    points = grid_of(settings).points
+    rows = coefficients(np.concatenate([points, truth[np.newaxis]]))
+    regions = [replace(region, coefficients=rows) for region in regions]
     likelihood = ProductLikelihood(regions, coefficients, truth, floating)
     kinds = [kind for kind in kinds_of(regions) if not (floating and "without_rate" in kind)]
     scans: dict[str, Scans] = {}

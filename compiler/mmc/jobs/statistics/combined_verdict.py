@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, permutations
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from mmc.compiler.catalogue.baselines import RATE
 from mmc.jobs.statistics.closure.declaration import DOUBTFUL, FAILED, PASSED, VERDICTS, WIDTH
+from mmc.jobs.statistics.closure.tests.integration import MOST
 from mmc.jobs.statistics.limits import Limits
 
 MOST_SHARED = 0.01
@@ -37,48 +39,16 @@ class Part:
 
 
 def shared_events(parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """The pairs of regions that share simulated events: their number, the larger of both shares of the cross section,
-    and the correlation of the errors of the simulation.
-
-    With weights w of an event in one region and in proportion to that in the other, the correlation of the cross
-    sections is √(p q), where p and q are the shares of the events of both in Σ w² of each.
-    """
+    """The pairs of regions of the same data that share simulated events: their number, and the larger of both shares of
+    the cross section."""
     found = []
     for first, second in combinations(parts, 2):
         both = [one.events.get("overlaps", {}).get(other.group) for one, other in ((first, second), (second, first))]
         known = [entry for entry in both if entry is not None]
         if known:
             n, share = (max(entry[key] for entry in known) for key in ("n_events", "share"))
-            correlation = float(np.prod([entry["of_variance"] for entry in known])) ** (1.0 / len(known))
-            pair = {"of": [first.group, second.group], "n_events": n, "share": share, "correlation": correlation}
-            found.append(pair)
+            found.append({"of": [first.group, second.group], "n_events": n, "share": share})
     return found
-
-
-def samples_in_common(groups: Mapping[str, Mapping[Any, tuple[int, float, float]]]) -> dict[str, dict[str, Any]]:
-    """What :func:`shared_events` reads for groups of samples: the events of the samples that are in other groups too.
-
-    :param groups: the samples of each group, with the number of their events, and the sums of their weights and of the
-        squares of these
-    """
-    found: dict[str, dict[str, Any]] = {name: {} for name in groups}
-    for first, second in permutations(groups, 2):
-        both = [groups[first][sample] for sample in groups[first] if sample in groups[second]]
-        if both:
-            (n, *of_both), (_, *of_all) = (np.sum(entries, axis=0) for entries in (both, list(groups[first].values())))
-            share, of_variance = (float(part / whole) for part, whole in zip(of_both, of_all, strict=True))
-            found[first][second] = {"n_events": int(n), "share": share, "of_variance": of_variance}
-    return found
-
-
-def shares(parts: Sequence[Part], overlaps: Sequence[Mapping[str, Any]]) -> list[tuple[float, ...]]:
-    """The correlation of the errors of the simulation of all pairs, as :attr:`RegionLikelihood.shared`."""
-    found = np.eye(len(parts))
-    for j, k in combinations(range(len(parts)), 2):
-        for pair in overlaps:
-            if sorted(pair["of"]) == sorted((parts[j].group, parts[k].group)):
-                found[j, k] = found[k, j] = min(max(float(pair["correlation"]), 0.0), 1.0)
-    return [tuple(row) for row in found.tolist()]
 
 
 def judge(
@@ -91,11 +61,15 @@ def judge(
 ) -> dict[str, Any]:
     """Verdict and reasons, as in the results of a method.
 
-    :param overlaps: :func:`shared_events`
+    :param overlaps: the pairs of regions that share simulated events, with their number, their share of the cross
+        section, and the correlation of the errors of the cross sections
     :param kind: the kind of limits, empty for expected ones
     :param independent: whether the regions are of different data, which may be compared with the same simulated events
     """
-    found = [*(_same_simulation(limits, overlaps) if independent else _same_data(overlaps)), *_own(parts, limits, kind)]
+    found = [
+        *(_same_simulation(parts, limits, overlaps) if independent else _same_data(overlaps)),
+        *_own(parts, limits, kind),
+    ]
     for part in parts:
         own = part.judged(kind)
         if own["verdict"] != PASSED:
@@ -115,10 +89,13 @@ def _same_data(overlaps: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str
         yield FAILED if pair["share"] > MOST_SHARED else DOUBTFUL, reason
 
 
-def _same_simulation(limits: Limits, overlaps: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Toys take the errors of the simulation in the regions as independent. They are the same where the events are, and
-    f of k regions with the same events is then k times as large. Asymptotic limits include this."""
-    if limits.critical is None:
+def _same_simulation(
+    parts: Sequence[Part], limits: Limits, overlaps: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    """Toys take the errors of the distributions in the regions as independent. They are the same where the events are,
+    and f of k regions with the same events is then k times as large. Asymptotic limits, and toys of rates, include
+    this."""
+    if limits.critical is None or all(part.limits.get("baseline") == RATE.name for part in parts):
         return
     others = {
         name: sum(pair["correlation"] for pair in overlaps if name in pair["of"])
@@ -147,7 +124,7 @@ def _own(parts: Sequence[Part], limits: Limits, kind: str) -> Iterator[tuple[str
         numbers = [part.limits["n_expected"] for part in parts]
         n = sum(numbers)
         error = sum(number * item for number, item in zip(numbers, errors, strict=True)) / n
-        if n * error**2 > WIDTH:
+        if n * error**2 > MOST:
             reason = (
                 "the integration of the cross sections, which all regions share, gives the expected events an error of "
                 f"{error:.2%}, and the data have one of {n**-0.5:.2%}: integrate more precisely"

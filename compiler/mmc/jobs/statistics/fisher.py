@@ -22,6 +22,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, Events
@@ -31,6 +32,7 @@ SINGULAR = 1e-9
 """Profiled information counts as 0 if it is at most this fraction of the information before profiling."""
 
 
+Indices = npt.NDArray[np.intp]
 Directions = Mapping[str, Mapping[str, float]]
 """Combinations of parameters by name, each with the coefficients by parameter."""
 
@@ -46,6 +48,14 @@ class Information(NamedTuple):
         """The information in two independent sets of events."""
         assert isinstance(other, Information)
         return Information(self.matrix + other.matrix, self.covariance + other.covariance)
+
+    def with_samples(self, of_samples: Array, common: Array) -> "Information":
+        """With the covariance of sums over the events of the same samples (:mod:`mmc.jobs.madminer.cross_sections`).
+
+        :param of_samples: what the events of each sample contribute, shape (samples, parameters, parameters)
+        :param common: shape (samples,)
+        """
+        return Information(self.matrix, self.covariance + np.einsum("k,kab,kcd->abcd", common, of_samples, of_samples))
 
     def profiled(self, keep: Sequence[int]) -> "Information":
         """The information on the parameters with the indices ``keep`` when all other parameters are fitted with them.
@@ -160,8 +170,27 @@ def truth_information(events: Events, row: Array, gradients: Array, luminosity: 
     return _finite(terms.sum(axis=0), np.einsum("nij,nkl->ijkl", terms, terms, optimize=True))
 
 
-def binned_information(template: Template, row: Array, gradients: Array, luminosity: float) -> Information:
-    """The information in the numbers of events in bins."""
+def of_each_sample(events: Events, labels: Indices, n: int, where: tuple[Array, Array, float]) -> Array:
+    """The part of :func:`truth_information` of the events of each of n samples, shape (n, parameters, parameters)."""
+    each = [Events(events.x[labels == k], events.weights[labels == k]) for k in range(n)]
+    return np.stack([truth_information(some, *where).matrix for some in each])
+
+
+def binned_information(
+    template: Template,
+    row: Array,
+    gradients: Array,
+    luminosity: float,
+    *,
+    of_samples: Array | None = None,
+    common: Array | None = None,
+) -> Information:
+    """The information in the numbers of events in bins.
+
+    :param of_samples: the sums of the events of each sample, shape (bins, samples, benchmarks); by default the errors
+        of all events are independent
+    :param common: as in :meth:`Information.with_samples`
+    """
     filled = template.sums @ row > 0.0
     sums, products = template.sums[filled], template.products[filled]
     inverse, slopes = 1.0 / (sums @ row), sums @ gradients.T
@@ -169,10 +198,21 @@ def binned_information(template: Template, row: Array, gradients: Array, luminos
     one = np.einsum("ib,nj,n->nijb", gradients, slopes, inverse)
     both = np.einsum("b,ni,nj,n->nijb", row, slopes, slopes, np.square(inverse))
     jacobian = luminosity * (one + one.transpose(0, 2, 1, 3) - both)
-    return _finite(information, np.einsum("nijb,nbc,nklc->ijkl", jacobian, products, jacobian, optimize=True))
+    found = _finite(information, np.einsum("nijb,nbc,nklc->ijkl", jacobian, products, jacobian, optimize=True))
+    if of_samples is None or common is None:
+        return found
+    return found.with_samples(np.einsum("nijb,nkb->kij", jacobian, of_samples[filled]), common)
 
 
-def full_information(scores: Array, weights: Array, slopes: Array, luminosity: float) -> Information:
+def full_information(
+    scores: Array,
+    weights: Array,
+    slopes: Array,
+    luminosity: float,
+    *,
+    labels: Indices | None = None,
+    common: Array | None = None,
+) -> Information:
     """The information in the number of events and in an estimated score.
 
     The score of the true density has mean 0 over the events at its point. The mean of an estimated score may differ
@@ -182,6 +222,8 @@ def full_information(scores: Array, weights: Array, slopes: Array, luminosity: f
     :param scores: of the events at the point, shape (events, parameters)
     :param weights: of the events there, shape (events,)
     :param slopes: derivatives of the weights by the parameters, shape (events, parameters)
+    :param labels: the sample of each event, shape (events,); by default the errors of all events are independent
+    :param common: as in :meth:`Information.with_samples`
     """
     total, slope = weights.sum(), slopes.sum(axis=0)
     centred = scores - weights @ scores / total
@@ -190,7 +232,11 @@ def full_information(scores: Array, weights: Array, slopes: Array, luminosity: f
     moved = np.einsum("ni,j->nij", slopes, slope) / total
     terms += moved + moved.transpose(0, 2, 1) - np.einsum("n,i,j->nij", weights, slope, slope) / total**2
     covariance = np.einsum("nij,nkl->ijkl", terms, terms, optimize=True)
-    return _finite(luminosity * information, luminosity**2 * covariance)
+    found = _finite(luminosity * information, luminosity**2 * covariance)
+    if labels is None or common is None:
+        return found
+    each = [terms[labels == k].sum(axis=0) for k in range(len(common))]
+    return found.with_samples(luminosity * np.array(each), common)
 
 
 def score_of(log_ratio: Callable[[Array, Array], Array], point: Array, steps: Array, x: Array) -> Array:

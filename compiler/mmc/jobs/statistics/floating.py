@@ -48,6 +48,10 @@ class Normalisations:
     """Shape (points, samples)."""
     errors: Array
     """At fixed θ, with everything else fitted; shape (points, samples)."""
+    events: Array
+    """The content of the bins, shape (points, bins)."""
+    place: Array
+    """The nuisance parameters, and the factors minus 1: shape (points, nuisance + samples)."""
 
     @classmethod
     def join(cls, parts: Sequence["Normalisations"]) -> "Normalisations":
@@ -80,29 +84,10 @@ class Normalisations:
         return found
 
 
-def fit(response: Response, data: Array, expected: Array) -> Normalisations:
-    """Fit nuisance parameters and factors at some points.
-
-    :param response: ``shares`` are the expected numbers of events in the bins; the parts are those that float
-    :param data: the numbers of events in the bins, shape (bins,)
-    :param expected: the expected numbers of all events, shape (points,)
-    :raises StepError: when a fit does not converge
-    """
-    likelihood = _Likelihood(response, (expected > 0.0)[:, np.newaxis] * data)
-    n = likelihood.n_nuisance
-    low = np.concatenate([np.full(n, -np.inf), np.full(response.parts.shape[2], SMALLEST - 1.0)])
-    start = np.zeros((len(expected), len(low)))
-    gain, place = maximise(start, likelihood.change, likelihood.step, (low, np.inf))
-    values, vectors = np.linalg.eigh(likelihood.hessian(place))
-    covariance = np.einsum("pij,pj,pkj->pik", vectors, 1.0 / np.maximum(values, SAME), vectors)
-    errors = np.sqrt(np.einsum("pkk->pk", covariance))
-    return Normalisations(gain, likelihood.per_bin(place), 1.0 + place[:, n:], errors[:, n:])
-
-
 def check_constrained(names: Sequence[str], response: Response) -> None:
     """Check that the bins tell the factors apart, if the parameters are known.
 
-    :param response: as in :func:`fit`, at the true point
+    :param response: as in :class:`FloatingLikelihood`, at the true point
     :raises StepError: when a sample is in no bin, or several samples have the same parts of all bins
     """
     events, parts = response.shares[0], response.parts[0]
@@ -135,12 +120,30 @@ def check_measures(names: Sequence[str], nominal: Limits, floating: Limits, valu
         )
 
 
-class _Likelihood:
+class FloatingLikelihood:
     """The change of ln L with nuisance parameters and factors: z = (ν, μ - 1), shape (points, nuisance + samples)."""
 
     def __init__(self, response: Response, data: Array) -> None:
+        """
+        :param response: ``shares`` are the expected numbers of events in the bins; the parts are those that float
+        :param data: the numbers of events in the bins, shape (points, bins)
+        """
         self._response, self._data = response, data
         self.n_nuisance = response.linear.shape[2]
+
+    def fit(self) -> Normalisations:
+        """Fit nuisance parameters and factors at all points.
+
+        :raises StepError: when a fit does not converge
+        """
+        n = self.n_nuisance
+        low = np.concatenate([np.full(n, -np.inf), np.full(self._response.parts.shape[2], SMALLEST - 1.0)])
+        gain, place = maximise(np.zeros((len(self._data), len(low))), self.change, self.step, (low, np.inf))
+        values, vectors = np.linalg.eigh(self.hessian(place))
+        covariance = np.einsum("pij,pj,pkj->pik", vectors, 1.0 / np.maximum(values, SAME), vectors)
+        errors = np.sqrt(np.einsum("pkk->pk", covariance))
+        contents = self.per_bin(place), 1.0 + place[:, n:], errors[:, n:], self._slopes(place)[1]
+        return Normalisations(gain, *contents, place)
 
     def per_bin(self, z: Array) -> Array:
         """The change of ln L in each bin, shape (points, bins); not finite where the content is negative."""

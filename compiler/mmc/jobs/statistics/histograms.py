@@ -377,12 +377,12 @@ def histogram_figures(
 
     def shape_likelihood(found: Array, *, itself: bool, expected: bool) -> ShapeLikelihood:
         each = [sums @ truth / (sums @ truth).sum() if itself else found for sums in left_out]
-        with_data, gain = filled_varied(found, matches=expected), None
-        if len(varied.up):
+        with_data = filled_varied(found, matches=expected)
+        if len(varied.up) or len(varied.parts):
             others = [filled_varied(*pair, matches=expected) for pair in zip(each, left_out, strict=True)]
-            gain = replace(with_data, without_groups=others)
+            with_data = replace(with_data, without_groups=others)
         replicas = np.stack([other @ filling for other, filling in zip(tables, each, strict=True)])
-        return ShapeLikelihood(ratio.mean_log(found), gain, replicas, with_data)
+        return ShapeLikelihood(ratio.mean_log(found), with_data if len(varied.up) else None, replicas, with_data)
 
     return HistogramFigures(
         expected=shape_likelihood(fractions, itself=data is None, expected=True),

@@ -59,4 +59,8 @@ def estimator_information(
     slopes = events.weights @ problem.file.gradients(point).T
     if settings.profiles_nuisance:
         slopes = np.hstack([slopes, weights[:, np.newaxis] * problem.file.slopes(partition)])
-    return point, full_information(scores, weights, slopes, problem.luminosity)
+    if not problem.file.is_balanced:
+        return point, full_information(scores, weights, slopes, problem.luminosity)
+    common = problem.file.cross_sections.common_of(len(weights) / problem.file.n_events)
+    labels = problem.file.labels(partition)
+    return point, full_information(scores, weights, slopes, problem.luminosity, labels=labels, common=common)

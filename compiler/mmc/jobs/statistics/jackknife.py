@@ -20,18 +20,6 @@ def group_of(n_events: int, start: int = 0) -> Indices:
     return (start + np.arange(n_events)) % GROUPS
 
 
-def group_within(labels: Indices, start: int = 0) -> Indices:
-    """The group of each event, as many of each sample in every group, or one fewer.
-
-    So a sum over the events has the error of their weights, and not that of how many are of each sample.
-
-    :param labels: the sample of each event
-    """
-    groups = np.empty(len(labels), dtype=np.intp)
-    groups[np.argsort(labels, kind="stable")] = group_of(len(labels), start)
-    return groups
-
-
 def by_group(values: Array, start: int) -> Array:
     """The values of some events in the column of the group of each, shape (events, groups); 0 in the others.
 

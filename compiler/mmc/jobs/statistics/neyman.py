@@ -19,7 +19,6 @@ A *cell* is a set of events that the likelihood does not tell apart: a bin, or o
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -181,20 +180,40 @@ class ToySource:
         """
         if self.n is not None:
             return np.ones_like(sizes)
-        narrower = ((mean + mean**2 * self.of_rate[probe]) / (mean + variance)) ** 0.5
-        wanted = mean + narrower * (sizes - mean)
-        return np.asarray(np.divide(wanted, sizes, out=np.ones_like(sizes), where=sizes > 0.0))
+        each = np.array([mean]), np.array([variance]), self.of_rate[[probe]][:, np.newaxis]
+        return np.asarray(narrowing(sizes[np.newaxis], *each)[0])
+
+
+def narrowing(sizes: Array, means: Array, variances: Array, relative: Array) -> Array:
+    """Factors on toys of several sources: then their numbers of events fluctuate, together, as the rates do.
+
+    :param sizes: numbers of events, shape (sources, toys)
+    :param means: of these numbers, shape (sources,)
+    :param variances: those of the sums of all cells from the simulation, shape (sources,)
+    :param relative: the relative covariance of the rates, shape (sources, sources)
+    """
+    wanted = np.linalg.cholesky(np.diag(means) + relative * np.outer(means, means))
+    moved = means[:, np.newaxis] + wanted @ ((sizes - means[:, np.newaxis]) / np.sqrt(means + variances)[:, np.newaxis])
+    return np.asarray(np.divide(moved, sizes, out=np.ones_like(sizes), where=sizes > 0.0))
 
 
 def critical_values(
-    sources: Sequence[ToySource], limits: Sequence[Limits], levels: Sequence[float], random: np.random.Generator
+    sources: Sequence[ToySource],
+    limits: Sequence[Limits],
+    levels: Sequence[float],
+    random: np.random.Generator,
+    relative: Array | None = None,
 ) -> CriticalValues:
     """Critical values for limits with the same likelihood, the product of those of all sources.
 
+    :param relative: the relative covariance of the rates of several sources, shape (sources, sources, points); by
+        default they are independent
     :raises StepError: when too much of the cross section is in cells of negative weight
     """
     probes = probes_of(sources, limits, levels)
-    return smoothed(limits[0], levels, probes, _toys(sources, limits[0].grid, probes, random))
+    if relative is None:
+        relative = np.einsum("rp,rs->rsp", [source.of_rate for source in sources], np.eye(len(sources)))
+    return smoothed(limits[0], levels, probes, _toys(sources, limits[0].grid, probes, random, relative))
 
 
 def smoothed(limits: Limits, levels: Sequence[float], probes: npt.NDArray[np.intp], toys: Array) -> CriticalValues:
@@ -235,27 +254,43 @@ def n_toys(sources: Sequence[ToySource], probes: npt.NDArray[np.intp]) -> int:
     return toys
 
 
-def _toys(sources: Sequence[ToySource], grid: Grid, probes: npt.NDArray[np.intp], random: np.random.Generator) -> Array:
+def _toys(
+    sources: Sequence[ToySource],
+    grid: Grid,
+    probes: npt.NDArray[np.intp],
+    random: np.random.Generator,
+    relative: Array,
+) -> Array:
     """-2 ln λ of toys at their own points, shape (probes, toys)."""
     sizes = np.zeros((len(sources), len(probes), n_toys(sources, probes)))
-    sums = reduce(np.add, (_toys_of(source, probes, size, random) for source, size in zip(sources, sizes, strict=True)))
+    variances = np.zeros((len(sources), len(probes)))
+    each = zip(sources, sizes, variances, strict=True)
+    sums = [_toys_of(source, probes, size, variance, random) for source, size, variance in each]
+    rates = [r for r, source in enumerate(sources) if source.n is None]
     found = []
     for k, probe in enumerate(probes):
-        q = minus_2_log(None, sums[k].astype(float), sizes[0, k])
-        for source, size in zip(sources, sizes, strict=True):
-            q += minus_2_log(source.expected if source.n is None else None, np.zeros((1, 1)), size[k])
+        factors = np.ones((len(sources), sizes.shape[2]))
+        means = np.array([sources[r].expected[probe] for r in rates])
+        if rates:
+            of_rates = relative[np.ix_(rates, rates)][:, :, probe]
+            factors[rates] = narrowing(sizes[rates, k], means, variances[rates, k], of_rates)
+        q = np.zeros((len(sources[0].expected), sizes.shape[2]))
+        for source, own, size, factor in zip(sources, sums, sizes, factors, strict=True):
+            expected = source.expected if source.n is None else None
+            q += minus_2_log(expected, own[k].astype(float) * factor, size[k] * factor)
         found.append(q[probe] - lowest(grid, q))
     return np.stack(found)
 
 
 def _toys_of(
-    source: ToySource, probes: npt.NDArray[np.intp], sizes: Array, random: np.random.Generator
+    source: ToySource, probes: npt.NDArray[np.intp], sizes: Array, variances: Array, random: np.random.Generator
 ) -> npt.NDArray[np.float32]:
     """The sums of the log ratios of the events of a source, shape (probes, points, toys).
 
     :param sizes: gets the numbers of events, shape (probes, toys)
+    :param variances: gets those of their means from the simulation, shape (probes,)
     """
-    left_out, variances = np.zeros((2, len(probes)))
+    left_out = np.zeros(len(probes))
     sums = np.zeros((len(probes), len(source.expected), sizes.shape[1]), dtype=np.float32)
     for logs, content in source.cells.blocks():
         single = logs.astype(np.float32)
@@ -266,9 +301,6 @@ def _toys_of(
             sums[k] += single @ counts
             sizes[k] += counts.sum(axis=0)
     check_left_out(left_out.max())
-    for k, probe in enumerate(probes):
-        factors = source.narrowing(probe, sizes[k], source.expected[probe], variances[k])
-        sums[k], sizes[k] = sums[k] * factors, sizes[k] * factors
     return sums
 
 

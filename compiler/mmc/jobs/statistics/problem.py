@@ -26,10 +26,10 @@ import numpy as np
 
 from mmc.compiler.settings.limits import Experiments, LikelihoodScan, LimitSettings
 from mmc.errors import StepError
+from mmc.jobs.madminer.cross_sections import independent_changes
 from mmc.jobs.madminer.event_file import Array, EventFile, Events, Partition, Variations
 from mmc.jobs.statistics import simulated
 from mmc.jobs.statistics.histograms import Filled
-from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.limits import Cloud, Grid, Limits, effective_size
 from mmc.jobs.statistics.observed import read_observed
 from mmc.jobs.statistics.profiled_limits import profiled_limits
@@ -177,7 +177,9 @@ class LimitProblem:
     @property
     def rate_sums(self) -> Array:
         """The cross sections at the benchmarks in pb, shape (benchmarks,)."""
-        return np.asarray(totals(self.file, self.rate_partition).template.sums[0])
+        if self.expects_simulation:
+            return np.asarray(self.file.cross_sections.of_samples.sum(axis=0))
+        return np.asarray(totals(self.file, self.partition).template.sums[0])
 
     @cached_property
     def true_coefficients(self) -> Array:
@@ -244,21 +246,15 @@ class LimitProblem:
         """The sums that the error of the simulation follows from; without this error for MadMiner's weights."""
         template, rates = self.simulated.template, self.luminosity * self.rate_sums
         if not self.expects_simulation:
-            return SimulatedSums(rates, template.sums[0], None, None, None)
-        poisson = totals(self.file, self.rate_partition).template.products[0]
-        known = self.file.cross_sections.covariance(poisson)
-        of_rates = (self.luminosity**2 * each for each in (known, poisson))
-        return SimulatedSums(rates, template.sums[0], template.products[0], *of_rates)
+            return SimulatedSums(rates, template.sums[0], None, None)
+        return SimulatedSums(rates, template.sums[0], template.products[0], self.luminosity**2 * self._rate_covariance)
 
-    def per_simulated(
-        self, n: float | Array, with_rate: Limits | None = None, sums: SimulatedSums | None = None
-    ) -> Array:
+    def per_simulated(self, n: float | Array, with_rate: Limits | None = None) -> Array:
         """f of N events at each of :attr:`points` (:mod:`mmc.jobs.statistics.simulated`).
 
         Without morphing only f at the true point is known, and used at all points.
 
         :param with_rate: limits of expected data that include the rate; None for a likelihood without it
-        :param sums: in place of :attr:`simulated_sums`
         """
         share: Array | float = 0.0
         if with_rate is not None:
@@ -266,22 +262,20 @@ class LimitProblem:
             share = rate_share(self.log_rate, with_rate.log_likelihood, inside)
         known = self.file.has_morphing
         rows = self.coefficients if known else np.tile(self.true_coefficients, (len(self.points), 1))
-        return np.asarray(n * (sums or self.simulated_sums).per_event(rows, share))
-
-    @cached_property
-    def _expected_replicas(self) -> Array:
-        """The expected numbers of events without one group of the simulated events each, shape (groups, points)."""
-        left = totals(self.file, self.rate_partition).left_out[:, 0] * (GROUPS / (GROUPS - 1))
-        return np.asarray(self.luminosity * left @ self.coefficients.T)
+        return np.asarray(n * self.simulated_sums.per_event(rows, share))
 
     @cached_property
     def _expected_varied(self) -> Array:
-        """The expected events with each cross section larger by the error of its integration, and by those of the
-        numbers of events that pass: shape (changes, points)."""
-        found = self.file.cross_sections
-        integrated = found.integration_changes
-        changes = found.count_changes if integrated is None else np.concatenate([found.count_changes, integrated])
+        """The expected events with each independent error of the cross sections: shape (changes, points)."""
+        changes = independent_changes(self._rate_covariance)
         return np.asarray(self.expected + self.luminosity * changes @ self.coefficients.T)
+
+    @property
+    def _rate_covariance(self) -> Array:
+        """The covariance of :attr:`rate_sums`; with MadMiner's weights, of a Poisson distributed number of events."""
+        if self.expects_simulation:
+            return self.file.cross_sections.covariance()
+        return np.asarray(totals(self.file, self.partition).template.products[0])
 
     @cached_property
     def population(self) -> Events:
@@ -331,8 +325,9 @@ class LimitProblem:
             name = "_".join(filter(None, names))
             found[name] = replace(limits, scans=self.scanned.get(name), fitted=self.fitted.get(name))
             if shape.gain is not None:
-                mus = (self.expected, self._expected_replicas, self._expected_varied) if rate else None
-                own = profiled_limits(limits, shape.gain, n, mus, is_expected=not data_name)
+                expected_events = self.expected if rate else None
+                varied = None if limits.varied is None else self._expected_varied
+                own = profiled_limits(limits, shape.gain, n, expected_events, varied, is_expected=not data_name)
                 name = "_".join([*filter(None, names), "with_systematics"])
                 found[name] = replace(own, scans=self.scanned.get(name), fitted=self.fitted.get(name))
         return found
@@ -355,20 +350,13 @@ class LimitProblem:
         limits = Limits(self.grid, total + self.poisson(n) if rate else np.asarray(total), n_measured)
         if shape.replicas is None:
             return limits
+        replicas = n * shape.replicas
         if not rate:
-            return replace(limits, replicas=n * shape.replicas)
-
-        def with_rates(mean_logs: Array, rates: Array) -> Array:
-            """The log likelihoods for other mean log ratios and expected events, shapes (likelihoods, points)."""
-            ns = rates[:, -1] if expected else np.full(len(rates), n)
-            terms = [self.poisson(n, mu) for n, mu in zip(ns, rates, strict=True)]
-            return np.asarray(ns[:, np.newaxis] * mean_logs + np.reshape(terms, rates.shape))
-
-        return replace(
-            limits,
-            replicas=with_rates(shape.replicas, self._expected_replicas),
-            varied=with_rates(np.asarray(shape.mean_log), self._expected_varied),
-        )
+            return replace(limits, replicas=replicas)
+        ns = [mu[-1] if expected else n for mu in self._expected_varied]
+        varied = [m * shape.mean_log + self.poisson(m, mu) for m, mu in zip(ns, self._expected_varied, strict=True)]
+        nominal = self.poisson(n)
+        return replace(limits, replicas=replicas + nominal, varied=np.reshape(varied, (len(ns), len(nominal))))
 
     def summary(self) -> dict[str, Any]:
         """The entries of result files that describe the data."""

@@ -1,11 +1,12 @@
 """The likelihood of a region: what combinations read of it, on the grid and, if it has bins, at any point."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 
+from mmc.jobs.madminer.cross_sections import CrossSections
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.truth import FLOOR
 from mmc.jobs.statistics.histograms import IMPOSSIBLE, ROUNDING, Template
@@ -20,7 +21,9 @@ LIKELIHOOD = "likelihood.npz"
 """What a combination reads of the limits in a region."""
 KINDS = ("", "without_rate", "observed", "observed_without_rate")
 """The kinds of limits whose likelihoods are multiplied; the empty name stands for expected limits."""
-_EXPECTED, _NUISANCE, _FLOATING, _SIMULATED, _TOYS = "expected", "nuisance.", "floating.", "simulated.", "toys."
+_EXPECTED, _NUISANCE, _FLOATING, _TOYS = "expected", "nuisance.", "floating.", "toys."
+_SUMS = {"simulated.": SimulatedSums, "cross_sections.": CrossSections}
+_GROUPS = "groups"
 _CELLS = ("log_ratios", "sums", "products", "coefficients", "of_rate")
 _HISTOGRAM = tuple(item.name for item in fields(VariedHistogram))
 
@@ -46,52 +49,43 @@ class RegionLikelihood:
     """The sums of the simulated events."""
     rate: bool = True
     """Whether expected limits include the rate."""
-    shared: tuple[float, ...] | None = None
-    """The correlation of the error of its simulation with that of each region of a combination, 1 with itself; None if
-    they share nothing."""
     toys: ToySource | None = None
     """What toys are drawn from, if it has bins; None without toys."""
-    more_of_a_part: Array | float = 0.0
-    """By how much f of one event is larger in :attr:`of_a_part`, with the rate."""
+    cross_sections: CrossSections | None = None
+    """The expected events at the benchmarks, with their errors; None if limits do not include the error of the
+    simulation, or already do."""
+    both: Mapping[int, Array] = field(default_factory=dict)
+    """The sums of products of the weights here and in other regions of a combination, by their indices, of the
+    simulated events that are in both, shape (benchmarks, benchmarks), in expected events."""
+    coefficients: Array | None = None
+    """The morphing coefficients of the points at which :attr:`cross_sections` are known, shape (points + 1,
+    benchmarks)."""
 
     @classmethod
     def of(cls, problem: LimitProblem, result: Result) -> "RegionLikelihood":
         """The likelihood behind a result."""
         own, every = result.own, {"": result.limits, **result.variants}
         n = {"": problem.n_expected, **({} if problem.observed is None else {"observed": problem.n_observed})}
-        sums, of_a_part = own.simulated_sums, np.zeros(len(problem.points))
-        if own.include_xsec:
-            with_rate = result.limits.infinite_simulation
-            of_a_part = own.per_simulated(1.0, with_rate, sums.of_a_part) - own.per_simulated(1.0, with_rate)
+        known = own.file.cross_sections.times(own.luminosity) if own.expects_simulation else None
         return cls(
-            limits={kind: _of_numbers(every[kind], own) for kind in KINDS if kind in every},
+            limits={kind: every[kind] for kind in KINDS if kind in every},
             n=n,
             expected=problem.expected,
             nuisance=tuple(problem.file.nuisance_parameters) if problem.profiled else (),
             histograms=result.histograms,
             floating=problem.file.floating,
-            simulated=sums,
+            simulated=own.simulated_sums,
             rate=bool(own.include_xsec),
             toys=result.toys if result.histograms else None,
-            more_of_a_part=of_a_part,
+            cross_sections=known,
         )
-
-    @property
-    def of_a_part(self) -> "RegionLikelihood":
-        """The likelihood of one of several regions of the same samples (:attr:`SimulatedSums.of_a_part`)."""
-        assert self.simulated is not None
-        limits, sums, toys = dict(self.limits), self.simulated.of_a_part, self.toys
-        for data in self.n if self.rate else ():
-            f = limits[data].per_simulated + self.n[data] * np.asarray(self.more_of_a_part)
-            limits[data] = replace(limits[data], per_simulated=f)
-        toys = None if toys is None else replace(toys, of_rate=sums.of_rate(toys.coefficients))
-        return replace(self, limits=limits, simulated=sums, toys=toys)
 
     def arrays(self) -> dict[str, Array]:
         """The arrays of :data:`LIKELIHOOD`."""
-        found: dict[str, Any] = {"events": self.expected, "rate": self.rate, "more_of_a_part": self.more_of_a_part}
-        if self.simulated is not None:
-            found |= {f"{_SIMULATED}{key}": item for key, item in vars(self.simulated).items() if item is not None}
+        found: dict[str, Any] = {"events": self.expected, "rate": self.rate}
+        for start, sums in zip(_SUMS, (self.simulated, self.cross_sections), strict=True):
+            found |= {} if sums is None else {f"{start}{key}": item for key, item in vars(sums).items()}
+        found = {key: item for key, item in found.items() if item is not None}
         if self.toys is not None:
             ((table, content),) = self.toys.cells.blocks()
             arrays = (table, content.sums, content.products, self.toys.coefficients, self.toys.of_rate)
@@ -104,12 +98,14 @@ class RegionLikelihood:
             found[f"{kind}.log_likelihood"] = limits.log_likelihood
             found[f"{kind}.n_measured"] = -1 if limits.n_measured is None else limits.n_measured
             found[f"{kind}.per_simulated"] = np.broadcast_to(limits.per_simulated, limits.log_likelihood.shape)
-            for key in ("replicas", "varied"):
-                if (others := getattr(limits, key)) is not None:
-                    found[f"{kind}.{key}"] = others
+            if limits.replicas is not None:
+                found[f"{kind}.replicas"] = limits.replicas
         for name, filled in self.histograms.items():
             found |= {f"{name or _EXPECTED}.{key}": getattr(filled.histogram, key) for key in _HISTOGRAM}
             found[f"{name or _EXPECTED}.fractions"] = filled.fractions
+            if filled.without_groups:
+                found[_GROUPS] = np.stack([group.histogram.nominal for group in filled.without_groups])
+                found[f"{name or _EXPECTED}.{_GROUPS}"] = np.stack([group.fractions for group in filled.without_groups])
         return found
 
     @classmethod
@@ -122,28 +118,33 @@ class RegionLikelihood:
             }
             if "log_likelihood" in own:
                 measured = None if own["n_measured"] < 0 else int(own["n_measured"])
-                log = own["log_likelihood"], measured, own["per_simulated"], own.get("replicas"), own.get("varied")
+                log = own["log_likelihood"], measured, own["per_simulated"], own.get("replicas")
                 limits[kind] = Limits(grid, *log)
             if "n" in own:
                 n[kind] = float(own["n"])
             if "fractions" in own:
                 histogram = VariedHistogram(**{key: own[key] for key in _HISTOGRAM})
                 histograms[kind] = FilledHistogram(histogram, own["fractions"])
+                if _GROUPS in own:
+                    groups = zip(arrays[_GROUPS], own[_GROUPS], strict=True)
+                    each = [_of_group(histogram, *group, matches=not kind) for group in groups]
+                    histograms[kind] = replace(histograms[kind], without_groups=each)
         nuisance, floating = (
             tuple(key.removeprefix(start) for key in arrays if key.startswith(start))
             for start in (_NUISANCE, _FLOATING)
         )
-        simulated = None
-        if f"{_SIMULATED}rates" in arrays:
-            sums: dict[str, Any] = {item.name: arrays.get(_SIMULATED + item.name) for item in fields(SimulatedSums)}
-            simulated = SimulatedSums(**sums)
+        sums: list[Any] = [
+            kind(**{item.name: arrays.get(start + item.name) for item in fields(kind)})
+            if any(key.startswith(start) for key in arrays)
+            else None
+            for start, kind in _SUMS.items()
+        ]
         toys, rate = None, bool(arrays["rate"])
         if f"{_TOYS}{_CELLS[0]}" in arrays:
             table, filled, products, coefficients, of_rate = (arrays[f"{_TOYS}{key}"] for key in _CELLS)
             cells = Cells(len(filled), lambda: [(table, Template(filled, products))])
             toys = ToySource(cells, coefficients, filled.sum(axis=0), arrays["events"], of_rate)
-        found = cls(limits, n, arrays["events"], nuisance, histograms, floating, simulated, rate)
-        return replace(found, toys=toys, more_of_a_part=arrays["more_of_a_part"])
+        return cls(limits, n, arrays["events"], nuisance, histograms, floating, sums[0], rate, toys, sums[1])
 
     @property
     def has_bins(self) -> bool:
@@ -172,15 +173,47 @@ class RegionLikelihood:
             log = shapes[data] + of_rates[data] if rate else shapes[data]
             factor = self.n[data] * self.simulated.per_event(coefficients, share if rate else 0.0)
             limits[kind] = Limits(old.grid, np.asarray(log), old.n_measured, factor)
-        return replace(self, limits=limits, histograms=histograms, expected=mu)
+        return replace(self, limits=limits, histograms=histograms, expected=mu, coefficients=coefficients)
+
+    @property
+    def without_replicas(self) -> "RegionLikelihood":
+        """The same without the errors of areas and intervals."""
+        return replace(self, limits={kind: replace(old, replicas=None) for kind, old in self.limits.items()})
+
+    def without_group(self, group: int) -> "RegionLikelihood":
+        """The same from the simulated events without one group, with the same expected events."""
+        limits, histograms = dict(self.limits), dict(self.histograms)
+        for kind, old in self.limits.items():
+            assert old.replicas is not None
+            limits[kind] = replace(old, log_likelihood=old.replicas[group])
+        for data, filled in self.histograms.items():
+            histograms[data] = filled.without_groups[group] if filled.without_groups else filled
+        return replace(self, limits=limits, histograms=histograms)
+
+    def changed(self, change: Array) -> "RegionLikelihood":
+        """The same with other expected events at the benchmarks, which expected data follow.
+
+        :param change: shape (benchmarks,)
+        """
+        assert self.coefficients is not None
+        mu = self.expected + self.coefficients @ change
+        n = {**self.n, "": float(mu[-1])}
+        limits = dict(self.limits)
+        for kind, old in self.limits.items() if self.rate else ():
+            if "without_rate" not in kind:
+                data = "observed" if kind.startswith("observed") else ""
+                known = np.isfinite(old.log_likelihood) & (self.expected > 0.0) & (mu > 0.0)
+                log, before, after = (np.where(known, each, 0.0) for each in (old.log_likelihood, self.expected, mu))
+                of_shape = (log - _log_rate(self.n[data], before)) / self.n[data]
+                moved = n[data] * of_shape + _log_rate(n[data], after)
+                limits[kind] = replace(old, log_likelihood=np.where(known, moved, old.log_likelihood))
+        return replace(self, limits=limits, n=n, expected=mu)
 
 
-def _of_numbers(limits: Limits, problem: LimitProblem) -> Limits:
-    """Limits that vary by the errors of the numbers of events that pass alone: regions share those of the integration,
-    which are part of the verdict on a combination."""
-    if limits.varied is None:
-        return limits
-    return replace(limits, varied=limits.varied[: len(problem.file.cross_sections.count_changes)])
+def _of_group(histogram: VariedHistogram, sums: Array, fractions: Array, *, matches: bool) -> FilledHistogram:
+    """The histogram without one group of events, from its sums of weights and the fractions of the data."""
+    found = histogram.refilled(sums)
+    return FilledHistogram(found.matched(found.coefficients[-1], fractions) if matches else found, fractions)
 
 
 def _log_rate(n: float, mu: Array) -> Array:

@@ -1,17 +1,17 @@
 """The statistical error of the simulation, in units of the error of the data.
 
 The simulated events enter a likelihood twice. The expected number of events has the relative variance v of the cross
-section (:mod:`mmc.jobs.madminer.cross_sections`), to which N events of data compare as N v. The distribution comes from
-n effective events of those that make the likelihood, so its derivatives have N/n times the variance of the data. Both
-errors are independent, and the variances of the derivatives of ln L add, each as large as its part of the information.
-So with f for both,
+section (:mod:`mmc.jobs.madminer.cross_sections`), its integration included, to which N events of data compare as N v.
+The distribution comes from n effective events of those that make the likelihood, so its derivatives have N/n times the
+variance of the data. Both errors are taken as independent, and the variances of the derivatives of ln L add, each as
+large as its part of the information. So with f for both,
 
     f(θ) = (q_rate N v + q_shape N/n) / (q_rate + q_shape),    q = ln L(θ_true) - ln L(θ) of expected data,
 
-as in combinations of several regions (:mod:`mmc.jobs.statistics.combination`).
+as in combinations of several regions (:mod:`mmc.jobs.statistics.joint_errors`).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from mmc.jobs.madminer.event_file import Array, EventFile, Partition
 from mmc.jobs.statistics.histograms import Filled
-from mmc.jobs.statistics.jackknife import group_within
 
 FARTHEST = 1e6
 """ln L is smaller by at most this number."""
@@ -27,15 +26,10 @@ FARTHEST = 1e6
 
 @lru_cache(maxsize=4)
 def totals(file: EventFile, partition: Partition) -> Filled:
-    """The sums of all events of a partition, in one bin.
-
-    Their groups are those within samples: the error of the numbers of events is known better from the numbers that were
-    generated (:attr:`mmc.jobs.madminer.cross_sections.CrossSections.count_changes`).
-    """
-    found = Filled(1, len(file.benchmarks))
+    """The sums of all events of a partition, in one bin."""
+    found = Filled(1, len(file.benchmarks), with_groups=False)
     for block in file.blocks(partition):
-        index = np.zeros(len(block.origin), dtype=np.intp)
-        found.add(index, block.events.weights, {}, group_within(block.labels(), block.start))
+        found.add(np.zeros(len(block.origin), dtype=np.intp), block.events.weights, {})
     return found
 
 
@@ -51,18 +45,6 @@ class SimulatedSums:
     """Sums of the products of two weights, shape (benchmarks, benchmarks); None if limits do not include this error."""
     covariance: Array | None
     """The covariance of the :attr:`rates`, of the same shape; None if limits do not include this error."""
-    poisson: Array | None
-    """Their covariance if the numbers of events that pass were Poisson distributed."""
-
-    @property
-    def of_a_part(self) -> "SimulatedSums":
-        """The sums of one of several regions.
-
-        In a region S_r the numbers of events that pass have the variance Σ w² - Σ_k S_rk²/n_k, and with those of
-        another region the covariance -Σ_k S_rk S_sk/n_k. Without both terms no error of the regions together is too
-        small: Σ_r a_r S_r has a variance that is larger by Σ_k (Σ_r a_r S_rk)²/n_k.
-        """
-        return replace(self, covariance=self.poisson)
 
     def of_rate(self, coefficients: Array) -> Array:
         """v at points with these morphing coefficients (points, benchmarks); shape (points,)."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,10 @@ from mmc.jobs.arrays import read_npz
 from mmc.jobs.formats import event_sketch
 from mmc.jobs.job import StepJob, read_json, write_json
 from mmc.jobs.madminer.event_file import Array, EventFile
+from mmc.jobs.madminer.shared_events import SharedEvents
 from mmc.jobs.statistics.combined_limits import combined_limits, grid_of
-from mmc.jobs.statistics.combined_verdict import Part, judge, samples_in_common, shared_events, shares
+from mmc.jobs.statistics.combined_verdict import Part, judge, shared_events
 from mmc.jobs.statistics.fisher import Information
-from mmc.jobs.statistics.histograms import bin_sums
 from mmc.jobs.statistics.limits import save_arrays
 from mmc.jobs.statistics.other_study import likelihood_of, part_of, record_of
 from mmc.jobs.statistics.region_likelihood import LIKELIHOOD, RegionLikelihood
@@ -41,10 +42,11 @@ def run(job: StepJob) -> None:
         for part, folder in zip(settings.of, folders, strict=True)
     ]
     independent = settings.independent
-    of_same_samples = len(parts) > 1 and all("overlaps" in part.events for part in parts)
-    if independent:
-        parts = _with_common_samples(job, settings, parts)
-    overlaps = shared_events(parts)
+    files = {part.group: EventFile.of(job.events(part.group), settings.limits) for part in parts}
+    file = files[parts[0].group]
+    true_row = file.coefficients(file.coordinates(settings.limits.theta_true)[np.newaxis])[0]
+    shared = _shared(parts, files, independent=independent)
+    overlaps = _overlaps(parts, files, shared, true_row, independent=independent)
     results = {
         other.name: record_of(read_json(job.one(other.results)), other.file, other.name) for other in settings.others
     }
@@ -58,17 +60,11 @@ def run(job: StepJob) -> None:
     }
     paths = [folder / LIKELIHOOD for folder in folders]
     if all(path.is_file() for path in paths):
-        file = EventFile.of(job.events(settings.of[0].group), settings.limits)
         grid = grid_of(settings.limits)
-        regions = [RegionLikelihood.read(read_npz(path), grid) for path in paths]
-        if of_same_samples:
-            regions = [region.of_a_part for region in regions]
+        regions = _regions([RegionLikelihood.read(read_npz(path), grid) for path in paths], parts, shared)
         for other in settings.others:
             arrays = read_npz(job.one(other.limits))
             regions.append(likelihood_of(results[other.name], arrays, grid, other.name))
-        if independent and overlaps:
-            shared = shares(parts, overlaps)
-            regions = [replace(region, shared=row) for region, row in zip(regions, shared, strict=True)]
         limits, fits = combined_limits(
             regions, settings.limits, settings.floating, file.coefficients, np.random.default_rng(job.seed)
         )
@@ -97,33 +93,64 @@ def run(job: StepJob) -> None:
     write_json(job.out / COMBINATIONS.record, found)
 
 
-def _with_common_samples(job: StepJob, settings: CombinationSettings, parts: Sequence[Part]) -> list[Part]:
-    """Groups of samples with the events that they share, as the record of a region tells it.
+def _shared(
+    parts: Sequence[Part], files: Mapping[str, EventFile], *, independent: bool
+) -> dict[tuple[int, int], SharedEvents]:
+    """The simulated events that two regions or groups share, by their indices.
 
     :raises StepError: when groups hold the same events under different names
     """
-    if any("overlaps" in part.events for part in parts):
-        return list(parts)
-    sketches: dict[str, str] = {}
-    for part in parts:
-        sketches |= part.events.get("events_of_files", {})
-    digests = {name: event_sketch.read(text) for name, text in sketches.items()}
-    event_sketch.check_different(digests, "Let groups that share events name the same sample")
-    common = samples_in_common({part.group: _samples(job, settings, part.group) for part in parts})
-    return [replace(part, events={**part.events, "overlaps": common[part.group]}) for part in parts]
+    if independent and not any("overlaps" in part.events for part in parts):
+        sketches: dict[str, str] = {}
+        for part in parts:
+            sketches |= part.events.get("events_of_files", {})
+        digests = {name: event_sketch.read(text) for name, text in sketches.items()}
+        event_sketch.check_different(digests, "Let groups that share events name the same sample")
+    found: dict[tuple[int, int], SharedEvents] = {}
+    for (j, first), (k, second) in combinations(enumerate(parts), 2):
+        if second.group in first.events.get("overlaps", [second.group]):
+            shared = SharedEvents.of(files[first.group], files[second.group])
+            found |= {} if shared is None else {(j, k): shared}
+    return found
 
 
-def _samples(job: StepJob, settings: CombinationSettings, group: str) -> dict[Any, tuple[int, float, float]]:
-    """The samples of a group, with the number of their events, and the sums of their weights at the true point and of
-    the squares of these; empty if the samples are not known."""
-    file = EventFile.of(job.events(group), settings.limits)
-    row = file.coefficients(file.coordinates(settings.limits.theta_true)[np.newaxis])[0]
-    sums = np.zeros((len(file.samples), 3))
-    for block in file.blocks("all", balanced=True) if file.samples else ():
-        powers = (block.events.weights @ row)[:, np.newaxis] ** np.arange(3)
-        sums += bin_sums(block.labels(), powers, len(sums))
-    names = [(entry["sample"], entry["slice"], entry["benchmark"]) for entry in file.samples]
-    return {name: (int(n), float(sigma), float(squares)) for name, (n, sigma, squares) in zip(names, sums, strict=True)}
+def _overlaps(
+    parts: Sequence[Part],
+    files: Mapping[str, EventFile],
+    shared: Mapping[tuple[int, int], SharedEvents],
+    row: Array,
+    *,
+    independent: bool,
+) -> list[dict[str, Any]]:
+    """The pairs that share simulated events, and the correlation of the errors of their cross sections.
+
+    :param row: the morphing coefficients of the true point
+    """
+    groups = [part.group for part in parts]
+    found = [] if independent else shared_events(parts)
+    for (j, k), both in shared.items() if independent else ():
+        totals = [files[groups[i]].cross_sections.of_samples.sum(axis=0) @ row for i in (j, k)]
+        found.append({"of": [groups[j], groups[k]], "n_events": both.n, "share": float(max(both.sums @ row / totals))})
+    for pair in found:
+        first, second = (files[name].cross_sections for name in pair["of"])
+        common = shared.get((groups.index(pair["of"][0]), groups.index(pair["of"][1])))
+        products = 0.0 if common is None else common.products
+        size = float((row @ first.covariance() @ row) * (row @ second.covariance() @ row)) ** 0.5
+        pair["correlation"] = float(row @ first.covariance(second, products) @ row) / size if size else 0.0
+    return found
+
+
+def _regions(
+    regions: Sequence[RegionLikelihood], parts: Sequence[Part], shared: Mapping[tuple[int, int], SharedEvents]
+) -> list[RegionLikelihood]:
+    """The likelihoods with the simulated events that they share."""
+    luminosities = [part.limits["luminosity_pb"] for part in parts]
+    found = list(regions)
+    for (j, k), events in shared.items():
+        both = luminosities[j] * luminosities[k] * events.products
+        found[j] = replace(found[j], both={**found[j].both, k: both})
+        found[k] = replace(found[k], both={**found[k].both, j: both.T})
+    return found
 
 
 def _fitted(fits: Mapping[str, Any], kind: str) -> dict[str, Any]:

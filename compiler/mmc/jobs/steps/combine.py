@@ -57,14 +57,15 @@ def run(job: StepJob) -> None:
     contents = read_agreeing(Setup.read(job.one("setup")).path, paths)
     used = [(factor, entry) for factor, entry, some in zip(factors, jobs, passed, strict=True) if some]
     places = {sample: k for k, sample in enumerate(dict.fromkeys(map(_averaged, jobs)))}
-    labels = [places[_averaged(entry)] for _, entry in used]
-    combine(contents, [factor for factor, _ in used], job.out / EVENTS, labels)
+    labels, starts = [places[_averaged(entry)] for _, entry in used], _starts(jobs, records)
+    combine(
+        contents, [factor for factor, _ in used], job.out / EVENTS, labels, [starts[entry.job] for _, entry in used]
+    )
     record = event_record(job.out / EVENTS, only_background=all(entry.background for entry in jobs)) | {
         "samples": samples(jobs, records)
     }
     record |= {"floating": list(settings.floating)} if settings.floating else {}
     record["warnings"] = [*(text for entry in records for text in entry.get("warnings", ())), *record["warnings"]]
-    record["integration_errors"] = integration_errors(jobs, records)
     if settings.compared:
         record["events_of_files"] = _sketches(jobs, records, COMPARED)
     if region is not None:
@@ -94,42 +95,52 @@ def _factors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) 
     ]
 
 
+def _starts(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many events of its sample come before those of each job: the same in all regions and groups."""
+    found, before = {}, defaultdict[tuple[Any, ...], int](int)
+    for entry, record in zip(jobs, records, strict=True):
+        found[entry.job] = before[_averaged(entry)]
+        before[_averaged(entry)] += record["n_passed"]
+    return found
+
+
 def samples(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The samples of one slice and benchmark, in the order of the labels of the events, and how many events were
-    generated; None if that is not known."""
+    """The samples of one slice and benchmark, in the order of the labels of the events; how many events were generated,
+    None if that is not known; and the relative error of the cross section from its integration."""
     numbers: dict[tuple[Any, ...], int | None] = {}
     for entry, record in zip(jobs, records, strict=True):
         before, more = numbers.get(_averaged(entry), 0), record["n_generated"]
         numbers[_averaged(entry)] = None if before is None or more is None else before + more
+    errors = integration_errors(jobs, records)
     return [
-        {"sample": sample, "slice": part, "benchmark": benchmark, "n_generated": n}
+        {
+            "sample": sample,
+            "slice": part,
+            "benchmark": benchmark,
+            "n_generated": n,
+            "integration_error": errors[sample, part, benchmark],
+        }
         for (sample, part, benchmark), n in numbers.items()
     ]
 
 
-def integration_errors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The relative errors of the cross sections from their integration, which more events do not reduce.
+def integration_errors(
+    jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]
+) -> dict[tuple[Any, ...], float]:
+    """The relative error of the cross section of each sample from its integration, which more events do not reduce.
 
-    ``benchmarks``: for the signal events of each sampled benchmark; ``background``: for all backgrounds together. Jobs
-    that are averaged and have the same cross section share one integration; other integrations are independent.
+    Jobs that are averaged and have the same cross section share one integration; other integrations are independent.
     """
-    events: defaultdict[tuple[Any, ...], int] = defaultdict(int)
+    events: defaultdict[tuple[Any, ...], defaultdict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     for entry, record in zip(jobs, records, strict=True):
-        events[_averaged(entry)] += record["n_read"]
-    shares: defaultdict[tuple[Any, ...], float] = defaultdict(float)
-    totals: defaultdict[str | None, float] = defaultdict(float)
-    for entry, record in zip(jobs, records, strict=True):
-        origin = None if entry.background else entry.benchmark
-        share = entry.k_factor * record["n_read"] / max(events[_averaged(entry)], 1)
         value, error = record["integrated_pb"]
-        shares[origin, _averaged(entry), value] += share * error
-        totals[origin] += share * value
-    squares: defaultdict[str | None, float] = defaultdict(float)
-    for (origin, *_), error in shares.items():
-        squares[origin] += error**2
-    found = {origin: squares[origin] ** 0.5 / total if total else 0.0 for origin, total in totals.items()}
-    background = found.pop(None, 0.0)
-    return {"benchmarks": found, "background": background}
+        events[_averaged(entry)][value] += [record["n_read"] * value, record["n_read"] * error]
+    found = {}
+    for sample, integrations in events.items():
+        total = sum(sum(parts[::2]) for parts in integrations.values())
+        errors = [sum(parts[1::2]) for parts in integrations.values()]
+        found[sample] = float(np.linalg.norm(errors)) / abs(total) if total else 0.0
+    return found
 
 
 def selection(record: Mapping[str, Any], region: str | None) -> Mapping[str, Any]:
@@ -140,30 +151,23 @@ def selection(record: Mapping[str, Any], region: str | None) -> Mapping[str, Any
 def overlaps(
     jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]], factors: Sequence[float], region: str
 ) -> dict[str, Any]:
-    """The simulated events of a region that are in other regions too: their number, and their shares of its cross
-    section and of the variance of that, Σ w². Both are averaged over the benchmarks at which events were generated."""
+    """The simulated events of a region that are in other regions too: their number, and their share of its cross
+    section, averaged over the benchmarks at which events were generated."""
     n_benchmarks = max(len({entry.benchmark for entry in jobs if not entry.background}), 1)
     events: defaultdict[str, int] = defaultdict(int)
-    shared: defaultdict[str, Array] = defaultdict(lambda: np.zeros(2))
-    total = np.zeros(2)
+    shared: defaultdict[str, float] = defaultdict(float)
+    total = 0.0
     for entry, record, factor in zip(jobs, records, factors, strict=True):
         if not record["n_passed"]:
             continue
         found, weight = record["regions"][region], factor / (1 if entry.background else n_benchmarks)
-        total += _sums(found, weight)
+        total += weight * found["weight_pb"]
         for other, both in found["shared"].items():
             events[other] += both["n_passed"]
-            shared[other] += _sums(both, weight)
-    each = {other: shared[other] / np.where(total != 0.0, total, np.inf) for other in events}
+            shared[other] += weight * both["weight_pb"]
     return {
-        other: {"n_events": events[other], "share": float(share), "of_variance": float(of_variance)}
-        for other, (share, of_variance) in each.items()
+        other: {"n_events": n, "share": float(shared[other] / total) if total else 0.0} for other, n in events.items()
     }
-
-
-def _sums(counted: Mapping[str, Any], factor: float) -> Array:
-    """The sums of the weights, and of their squares, with a factor on each weight."""
-    return np.array([factor * counted["weight_pb"], factor**2 * counted["squares_pb2"]])
 
 
 def _averaged(entry: AnalysedJob) -> tuple[Any, ...]:

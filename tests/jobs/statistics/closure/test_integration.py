@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 from mmc.compiler.settings.combine import AnalysedJob
+from mmc.jobs.madminer.cross_sections import CrossSections
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.limits import Grid, Limits
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import ShapeLikelihood
+from mmc.jobs.statistics.simulated import SimulatedSums
 from mmc.jobs.steps.combine import integration_errors
+from scipy.stats import chi2
 
 from tests.jobs.learning_jobs import Learning
 
@@ -37,10 +40,14 @@ def test_errors_of_one_integration_are_shared_and_others_add_in_quadrature() -> 
         analysed("other", "sm", 10, 5.0, 0.5, background=True),
     ]
     found = integration_errors(*zip(*parts, strict=True))
-    assert found["benchmarks"] == pytest.approx(
-        {"sm": np.hypot(0.01, 1.5 * 0.02) / (2.0 + 1.5), "b1": np.hypot(0.25 * 0.03, 0.75 * 0.04) / 2.995}
+    assert found == pytest.approx(
+        {
+            ("signal", None, "sm"): 0.005,
+            ("signal", None, "b1"): np.hypot(0.25 * 0.03, 0.75 * 0.04) / 2.995,
+            ("more", None, "sm"): 0.02,
+            ("other", None, "sm"): 0.1,
+        }
     )
-    assert found["background"] == pytest.approx(0.1)
 
 
 @pytest.fixture
@@ -48,7 +55,8 @@ def imprecise(toy_events: Path, tmp_path: Path) -> Path:
     """Events whose cross sections are known to 1 % at `sm`, and exactly at the other benchmarks."""
     folder = Path(shutil.copytree(toy_events, tmp_path / "imprecise"))
     record = json.loads((folder / "events.json").read_text())
-    record["integration_errors"] = {"benchmarks": {"sm": 0.01}, "background": 0.0}
+    for entry in record["samples"]:
+        entry["integration_error"] = 0.01 if entry["benchmark"] == "sm" else 0.0
     (folder / "events.json").write_text(json.dumps(record))
     return folder
 
@@ -68,7 +76,7 @@ def test_expected_events_have_the_error_of_the_part_from_each_benchmark(imprecis
     assert EventFile(imprecise / "events.h5", 0.2, 0.2).cross_sections.integration_error(coefficients) is None
 
 
-@pytest.mark.parametrize(("luminosity", "verdict"), [(20_000.0, "passed"), (2_000_000.0, "doubtful")])
+@pytest.mark.parametrize(("luminosity", "verdict"), [(20_000.0, "passed"), (20_000_000.0, "doubtful")])
 def test_a_rate_that_is_known_worse_than_it_is_measured_is_doubtful(
     imprecise: Path, tmp_path: Path, luminosity: float, verdict: str
 ) -> None:
@@ -82,22 +90,45 @@ def test_a_rate_that_is_known_worse_than_it_is_measured_is_doubtful(
 
 
 @pytest.mark.parametrize("observed", [False, True])
-def test_it_is_part_of_the_errors_of_areas_and_intervals(imprecise: Path, tmp_path: Path, observed: bool) -> None:
+def test_it_is_part_of_the_errors_of_areas_and_intervals(
+    toy_events: Path, imprecise: Path, tmp_path: Path, observed: bool
+) -> None:
     """Beside the error from the simulated events, in quadrature. Expected data follow the wrong cross section too."""
-    problem = LimitProblem.of(EventFile(imprecise / "events.h5", 0.2, 0.2), Learning(tmp_path, imprecise).limits)
-    problem = replace(problem, n_measured=1, simulation="all", n_observed=1.1 * problem.n_expected)
-    data = ShapeLikelihood(0.0, None, np.zeros((GROUPS, 1)))
-    limits = problem.all_limits(data, data)["observed" if observed else ""]
-    (change,) = problem.file.cross_sections.integration_changes @ problem.coefficients.T * problem.luminosity
-    mu = problem.expected + change
+    found = []
+    for events in (toy_events, imprecise):
+        problem = LimitProblem.of(EventFile(events / "events.h5", 0.2, 0.2), Learning(tmp_path, events).limits)
+        problem = replace(problem, n_measured=1, simulation="all", n_observed=1.02 * problem.n_expected)
+        data = ShapeLikelihood(0.0, None, np.zeros((GROUPS, 1)))
+        limits = problem.all_limits(data, data)["observed" if observed else ""]
+        # the same 1 + f, which the integration makes larger too
+        found.append(replace(limits, per_simulated=0.0).summary([0.68])["allowed_area_error"]["0.68"])
+    sums = problem.file.cross_sections
+    (k,) = np.flatnonzero(sums.integration)
+    mu = problem.expected + problem.luminosity * 0.01 * problem.coefficients @ sums.of_samples[k]
     n = problem.n_observed if observed else mu[-1]
-    shifted = replace(limits, log_likelihood=n * np.log(mu) - mu, replicas=None, varied=None).summary([0.68])
-    alone, found = replace(limits, varied=None).summary([0.68]), limits.summary([0.68])
-    moved = shifted["allowed_area"]["0.68"] - found["allowed_area"]["0.68"]
-    statistical = alone["allowed_area_error"]["0.68"]
-    assert found["allowed_area_error"]["0.68"] == pytest.approx(np.hypot(statistical, moved), rel=1e-9)
-    assert found["allowed_area"] == alone["allowed_area"] and found["intervals"] == alone["intervals"]
-    assert not observed or abs(moved) > 0.02 * statistical
+    nominal = replace(limits, per_simulated=0.0, replicas=None, varied=None)
+    shifted = replace(nominal, log_likelihood=n * np.log(mu) - mu)
+    moved = shifted.allowed_area(0.68) - nominal.allowed_area(0.68)
+    assert found[1] == pytest.approx(np.hypot(found[0], moved), rel=0.05)
+    assert not observed or abs(moved) > 0.2 * found[0]
+
+
+def test_a_region_with_it_covers() -> None:
+    """A count of 2000 events, whose cross section is integrated to 2 %, and of 5000 generated events 60 % pass."""
+    random, n, size = np.random.default_rng(5), 2000.0, 20_000
+    integrated = 1.0 + 0.02 * random.standard_normal(size)
+    expected = n * integrated * random.binomial(5000, 0.6, size) / 3000.0
+    seen = random.poisson(n, size)
+    q = 2.0 * (seen * np.log(seen / expected) - (seen - expected))
+    weights, labels = np.full((3000, 1), n / 3000.0), np.zeros(3000, dtype=int)
+    covered = []
+    for error in (0.0, 0.02):
+        sample = {"n_generated": 5000, "integration_error": error}
+        covariance = CrossSections.of([(weights, labels)], [sample], 1).covariance()
+        f = n * float(SimulatedSums(np.array([n]), np.array([n]), covariance, covariance).of_rate(np.ones((1, 1)))[0])
+        covered.append([(q / (1.0 + f) < chi2.ppf(level, 1)).mean() for level in (0.68, 0.95)])
+    assert covered[1] == pytest.approx([0.68, 0.95], abs=0.01)
+    assert covered[0][0] < 0.58
 
 
 def test_it_moves_the_interval_of_a_counting_experiment() -> None:

@@ -7,6 +7,9 @@ from mmc.compiler.catalogue.methods import RATIO, SCORE
 from mmc.jobs.statistics.closure.declaration import DOUBTFUL, PASSED, WIDTH, ClosureTest, Figures, percent
 from mmc.jobs.statistics.closure.evidence import Evidence
 
+MOST = 1.0
+"""The largest variance from the integration in limits that include it, in units of that of the data."""
+
 
 def measure(evidence: Evidence) -> dict[str, Any]:
     """The relative error of the expected events from the integration; null without the rate in the likelihood, and for
@@ -18,7 +21,7 @@ def measure(evidence: Evidence) -> dict[str, Any]:
 def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
     """The verdict, and the reason if it is not 'passed'."""
     error, n = figures["integration_error"], evidence.problem.n_expected
-    if n * error**2 > WIDTH:
+    if n * error**2 > (MOST if evidence.problem.expects_simulation else WIDTH):
         reason = (
             f"the integration of the cross sections gives the expected events an error of {error:.2%}, and the data "
             f"have one of {n**-0.5:.2%}: integrate more precisely (the embedded generator does with more events), or "
@@ -33,14 +36,15 @@ TEST = ClosureTest(
     place=15,
     families=(RATE.name, TRUTH.name, HISTOGRAM.name, SCORE.name, RATIO.name),
     demand="the expected events have no error from the integration of the cross sections",
-    tolerance=f"{percent(WIDTH)} of the variance of the data",
+    tolerance=f"the variance of the data; {percent(WIDTH)} of it with MadMiner's event weights",
     explanation=f"""
-    A generator integrates the cross section of each benchmark with an error (XERRUP in an LHE file), which all events
-    of this benchmark share and more events do not reduce. The errors of all sampled benchmarks and of the backgrounds
-    are added in quadrature, each times its part of the expected events at the true point. With N expected events the
-    data have a relative error of 1/√N. The test is doubtful if N times the squared error is more than {WIDTH:g}: the
-    limit is then that of a rate that is known worse than it says. Below that, the errors of areas and intervals include
-    it.
+    A generator integrates the cross section of each sample at each benchmark with an error (XERRUP in an LHE file),
+    which all its events share and more events do not reduce. The errors of all samples and benchmarks
+    are added in quadrature, each times its part of the expected events at the true point. Limits include this error of
+    the rate, as they do that of the simulated events. With N expected events the data have a relative error of 1/√N.
+    The test is doubtful if N times the squared error is more than {MOST:g}: a more precise integration would then tell
+    more than more data. Limits with MadMiner's event weights do not include the error, and are doubtful above
+    {WIDTH:g}.
     """,
     schema={
         "integration_error": {

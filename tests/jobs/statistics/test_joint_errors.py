@@ -1,0 +1,130 @@
+"""Errors of limits of several regions together, against the spread of repeated simulations."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from mmc.jobs.madminer.cross_sections import CrossSections
+from mmc.jobs.statistics.combination import combine, combine_floating
+from mmc.jobs.statistics.histograms import Binning, Filled, histogram_figures
+from mmc.jobs.statistics.jackknife import group_of
+from mmc.jobs.statistics.limits import Grid, Limits
+from mmc.jobs.statistics.region_likelihood import RegionLikelihood
+from mmc.jobs.statistics.simulated import SimulatedSums
+from mmc.jobs.statistics.summaries import Summaries
+
+GENERATED = np.array([3000, 2500])
+"""Events of the signal and of ttbar; the signal is 1 + θ times as large as at θ = 0."""
+EXPECTED = np.array([400.0, 1500.0])
+"""Events of data of each that are produced at θ = 0."""
+PLACES = np.array([[0.3, 0.4, 0.1, 0.2], [0.3, 0.1, 0.4, 0.2]])
+"""The probability to be in the two bins of the signal region, in the control region, and in none."""
+REGIONS = ((0, 1), (2,))
+INTEGRATION = np.array([0.0, 0.01])
+GRID = Grid({"theta": np.linspace(-1.0, 1.0, 13)}, (0.0,))
+THETA = np.append(GRID.points[:, 0], 0.0)
+ROWS = np.stack([1.0 - THETA, THETA], axis=1)
+SAMPLES = [
+    {"sample": name, "n_generated": int(n), "integration_error": error}
+    for name, n, error in zip(("signal", "ttbar"), GENERATED, INTEGRATION, strict=True)
+]
+
+
+def simulate(random: np.random.Generator, *, floating: bool, data: np.ndarray) -> list[RegionLikelihood]:
+    """Both regions of one simulation; the ``data`` in the three bins are always the same."""
+    place = np.concatenate([random.choice(4, n, p=p) for n, p in zip(GENERATED, PLACES, strict=True)])
+    labels = np.repeat([0, 1], GENERATED)
+    order = random.permutation(len(labels))
+    place, labels = place[order], labels[order]
+    factors = EXPECTED / GENERATED * (1.0 + INTEGRATION * random.standard_normal(2))
+    each = factors[labels] * random.uniform(0.5, 1.5, len(labels))
+    weights = np.stack([each, np.where(labels == 0, 2.0, 1.0) * each], axis=1)
+    return [_region(weights, labels, place, bins, data[list(bins)], floating=floating) for bins in REGIONS]
+
+
+def _region(
+    weights: np.ndarray, labels: np.ndarray, place: np.ndarray, bins: tuple[int, ...], data: np.ndarray, floating: bool
+) -> RegionLikelihood:
+    inside = np.isin(place, bins)
+    w, own, index = weights[inside], labels[inside], place[inside] - bins[0]
+    up = np.where(own == 1, 1.1, 1.0)
+    filled = Filled(len(bins), 2, () if floating else ("scale",), floating=("ttbar",) if floating else ())
+    filled.add(index, w, {"scale": (up, 1.0 / up)}, group_of(len(w)), {"ttbar": own == 1})
+    binning = Binning((np.arange(1, len(bins)) - 0.5,))
+    values = Summaries(np.arange(len(bins), dtype=float)[:, np.newaxis], data / data.sum())
+    figures = histogram_figures(
+        filled, binning, ROWS, ROWS[-1], data=None, reference=values, observed=values, truth=ROWS[-1]
+    )
+    sums, n = CrossSections.of([(w, own)], SAMPLES, 2), float(data.sum())
+    rates = sums.of_samples.sum(axis=0)
+    mu = ROWS @ rates
+    simulated = SimulatedSums(rates, w.sum(axis=0), w.T @ w, sums.covariance())
+    limits, numbers = {}, {"": float(mu[-1]), "observed": n}
+    assert figures.observed is not None
+    for kind, shape in (("", figures.expected), ("observed", figures.observed)):
+        rate = numbers[kind] * np.log(mu) - mu
+        replicas = numbers[kind] * np.asarray(shape.replicas) + rate
+        limits[kind] = Limits(GRID, numbers[kind] * shape.mean_log + rate, len(bins), np.zeros(14), replicas)
+    histograms: Any = {"": figures.expected.histogram, "observed": figures.observed.histogram}
+    names = ((), ("ttbar",)) if floating else (("scale",), ())
+    return RegionLikelihood(
+        limits, numbers, mu, names[0], histograms, names[1], simulated, cross_sections=sums, coefficients=ROWS
+    )
+
+
+@pytest.mark.parametrize("floating", [True, False])
+def test_errors_of_intervals_are_the_spread_of_repeated_simulations(floating: bool) -> None:
+    """With a normalisation that floats, or a nuisance parameter, in two regions of the same samples."""
+    random, data = np.random.default_rng(6), (EXPECTED @ PLACES)[:3] * [1.03, 0.98, 1.01]
+    ends, errors, nominal = [], [], []
+    for k in range(30):
+        regions = simulate(random, floating=floating, data=data)
+        if floating:
+            limits, _ = combine_floating(regions, ["ttbar"], "observed")
+        else:
+            limits = combine(regions, "observed_with_systematics")
+        found = limits.infinite_simulation.summary([0.68])
+        ends.append(found["intervals"]["theta"]["0.68"][0])
+        errors.append(found["interval_errors"]["theta"]["0.68"][0])
+        if k < 3:
+            nominal.append(combine(regions, "observed").summary([0.68])["interval_errors"]["theta"]["0.68"][0])
+    assert np.sqrt(np.square(errors).mean(axis=0)) == pytest.approx(np.std(ends, axis=0), rel=0.3)
+    assert np.mean(nominal) < 0.9 * np.mean(errors), "with everything known, the counts of ttbar matter less"
+
+
+@pytest.mark.parametrize("binned", [False, True])
+def test_f_is_the_variance_of_repeated_simulations(binned: bool) -> None:
+    """The derivative of ln L of both regions: its variance from the simulation over that from the data.
+
+    f is exact for counts. For distributions it takes the numbers in the bins as Poisson distributed: never too small.
+    """
+    random, data = np.random.default_rng(7), (EXPECTED @ PLACES)[:3]
+    groups = [[0], [1], [2]] if binned else [[0, 1], [2]]
+    of_signal = np.array([EXPECTED[0] * PLACES[0, bins].sum() for bins in groups])
+    contents = np.array([data[bins].sum() for bins in groups])
+    counts = np.stack(
+        [random.multinomial(n, p, 20_000)[:, :3] for n, p in zip(GENERATED, PLACES, strict=True)], axis=1
+    ).astype(float)
+    counts += np.sqrt(counts / 12.0) * random.standard_normal(counts.shape)  # weights between 0.5 and 1.5
+    scale = EXPECTED / GENERATED * (1.0 + INTEGRATION * random.standard_normal((20_000, 2)))
+    events = np.einsum("tk,tkb->tb", scale, counts)
+    grouped = np.stack([events[:, bins].sum(axis=1) for bins in groups], axis=1)
+    expected = (grouped @ (of_signal / contents)).var() / float((of_signal / contents) ** 2 @ contents)
+
+    each = []
+    for region in simulate(random, floating=True, data=data):
+        assert region.simulated is not None
+        of_rates = region.n[""] * np.log(region.expected) - region.expected
+        log, share = of_rates, np.ones(14)
+        if binned:
+            log = region.limits[""].log_likelihood
+            q = log[-1] - log
+            share = np.divide(of_rates[-1] - of_rates, q, out=share, where=q > 1e-9)
+        f = region.n[""] * region.simulated.per_event(ROWS, share)
+        each.append(replace(region, limits={"": Limits(GRID, log, 1, f)}))
+    found = np.asarray(combine(each).per_simulated)[[5, 7, 13]]
+    if binned:
+        assert ((found > expected) & (found < 1.35 * expected)).all()
+    else:
+        assert found[2] == pytest.approx(expected, rel=0.04) and found[:2].mean() == pytest.approx(expected, rel=0.04)
