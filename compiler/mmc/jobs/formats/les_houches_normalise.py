@@ -32,6 +32,7 @@ Ratios = Mapping[str, NDArray[np.float64]]
 _NO_FACTORS: Mapping[int, float] = MappingProxyType({})
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _NO_RATIOS: Ratios = MappingProxyType({})
+_GROUP = "<eventgroup"
 _SAME = 1e-3
 """Largest relative difference between weights with the same squared matrix element (rounding of the reweighting)."""
 
@@ -50,6 +51,8 @@ class Content:
     """The sums of the weights by name, in pb times events."""
     sums_of_squares: dict[str, float]
     digests: event_sketch.Digests
+    names: tuple[str, ...]
+    """The names of the weights of each event, with the nominal one under that of the sampled benchmark."""
 
     def record(self) -> dict[str, Any]:
         """The record of a file: the cross section it declares, and the cross sections of its weights."""
@@ -58,6 +61,7 @@ class Content:
         return {
             "cross_section_pb": value,
             "cross_section_error_pb": error,
+            "beams": list(self.head.beams),
             "mean_weights_pb": {name: total / self.n_events for name, total in self.sums.items()},
             "effective_sample_size": {
                 name: total**2 / squares[name] if squares[name] > 0.0 else 0.0 for name, total in self.sums.items()
@@ -99,6 +103,11 @@ def inspect(
     for before, body, own, written in _weighted(path, names, ratios):
         head = read_head(before, path) if head is None else head
         n_events += 1
+        if _GROUP in before:
+            raise StepError(
+                f"{path.name} has groups of correlated events (<eventgroup>), which mmc would take for independent ones: "
+                "write an event file without groups"
+            )
         digests.append(event_sketch.of_particles(body))
         found = {sampled: own, **written}
         if held is None:
@@ -145,6 +154,7 @@ def inspect(
         {name: factor * total for name, total in sums.items()},
         {name: factor**2 * total for name, total in squares.items()},
         np.array(digests, dtype=np.uint64),
+        tuple(held or ()),
     )
 
 

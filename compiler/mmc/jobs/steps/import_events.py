@@ -30,6 +30,7 @@ from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer.setup_file import Benchmarks
 from mmc.jobs.matrix_elements.morphing import random_point
 from mmc.jobs.readers.delphes import DETECTED
+from mmc.reading import shown
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,13 @@ def run(job: StepJob) -> None:
             if settings.reweight is None or name in settings.compared
         }
         check_points(content.head.header, settings.benchmark, expected, source.name, settings.weights)
-    find_nuisance(settings.systematics, source)
+    for parameter in find_nuisance(settings.systematics, source):
+        for weight in parameter.columns.values():
+            if weight not in (None, *content.names):
+                raise StepError(
+                    f"{source.name} declares the weight {shown(weight)} for the uncertainty {parameter.systematic}, and its "
+                    "events do not have it: give the sample no such uncertainty, or a file with these weights"
+                )
     les_houches_normalise.write(
         source, job.out / EVENTS, content, settings.benchmark, names, renamed=settings.weights, ratios=ratios
     )
