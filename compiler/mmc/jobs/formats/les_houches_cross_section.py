@@ -183,7 +183,7 @@ def _check_processes(head: Head, nominal: NominalWeights, factor: float, name: s
             raise StepError(
                 f"the events of process {process} in {name} have a cross section of {factor * total:.4g} pb, and "
                 f"<init> says {written:.4g} pb: were files of different processes merged? Name each of them, with a "
-                "`slice`"
+                "`slice` of its own"
             )
 
 

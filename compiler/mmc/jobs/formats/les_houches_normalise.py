@@ -137,7 +137,8 @@ def inspect(
             raise StepError(f"the nominal weight of event {n_events} of {path.name} is {own[:40]}")
         nominal.add(body.split(maxsplit=2)[1], _number(own))
     if head is None:
-        raise StepError(f"{path.name} holds no events")
+        advice = ": join it with another file of its sample, and add up their `nevents`" if filtered else ""
+        raise StepError(f"{path.name} holds no events{advice}")
     if sampled in sums:
         _check_sampled(sampled, sums[sampled], nominal.total, nominal.squares, path.name)
     told = head

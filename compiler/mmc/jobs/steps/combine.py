@@ -46,7 +46,7 @@ def run(job: StepJob) -> None:
     directories = job.pick_all("analysed", [entry.job for entry in jobs])
     records = [read_json(directory / ANALYSE.record) for directory in directories]
     _check_cross_sections(jobs, records)
-    _check_beams(jobs, records)
+    check_beams(jobs, records)
     _check_different(jobs, records)
     factors = _factors(jobs, records)
     passed = [bool(record["n_passed"] and selection(record, region)["n_passed"]) for record in records]
@@ -89,11 +89,10 @@ def _factors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) 
     for entry, record in zip(jobs, records, strict=True):
         if entry.n_events not in (None, record["n_read"]):
             raise StepError(f"{entry.job} has {record['n_read']} events where {entry.n_events} are expected")
-    shares = _shares(jobs, records)
-    return [entry.k_factor * share for entry, share in zip(jobs, shares, strict=True)]
+    return [float(entry.k_factor * share) for entry, share in zip(jobs, shares(jobs, records), strict=True)]
 
 
-def _shares(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> list[float]:
+def shares(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> list[float]:
     """The share of each job in the events that are averaged.
 
     Of the events that were generated: a share of those that a filter has left would favour jobs with more of them.
@@ -126,16 +125,16 @@ def integration_errors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[st
     ``benchmarks``: for the signal events of each sampled benchmark; ``background``: for all backgrounds together. Jobs
     that are averaged and have the same cross section share one integration; other integrations are independent.
     """
-    shares: defaultdict[tuple[Any, ...], float] = defaultdict(float)
+    errors: defaultdict[tuple[Any, ...], float] = defaultdict(float)
     totals: defaultdict[str | None, float] = defaultdict(float)
-    for entry, record, part in zip(jobs, records, _shares(jobs, records), strict=True):
+    for entry, record, part in zip(jobs, records, shares(jobs, records), strict=True):
         origin = None if entry.background else entry.benchmark
         share = entry.k_factor * part
         value, error = record["integrated_pb"]
-        shares[origin, _averaged(entry), value] += share * error
+        errors[origin, _averaged(entry), value] += share * error
         totals[origin] += share * value
     squares: defaultdict[str | None, float] = defaultdict(float)
-    for (origin, *_), error in shares.items():
+    for (origin, *_), error in errors.items():
         squares[origin] += error**2
     found = {origin: squares[origin] ** 0.5 / total if total else 0.0 for origin, total in totals.items()}
     background = found.pop(None, 0.0)
@@ -195,7 +194,7 @@ def _check_cross_sections(jobs: Sequence[AnalysedJob], records: Sequence[Mapping
             )
 
 
-def _check_beams(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> None:
+def check_beams(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> None:
     """:raises StepError: when events are of different colliders, as far as their files tell"""
     told = [(entry.job, record["beams"]) for entry, record in zip(jobs, records, strict=True) if record.get("beams")]
     for name, beams in told[1:]:
