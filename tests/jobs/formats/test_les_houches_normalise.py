@@ -288,6 +288,13 @@ def test_forms_of_run_cards(tmp_path: Path, line: str, norm: str, own: str) -> N
     assert text.lower().count("event_norm") == 1
 
 
+def test_groups_of_events_are_refused(tmp_path: Path) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{}] * 2)
+    source.write_text(source.read_text().replace("<event>", "<eventgroup>\n<event>", 1))
+    with pytest.raises(StepError, match=r"^x\.lhe has groups of correlated events .*: write an event file without"):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+
+
 def test_half_a_gzipped_file(tmp_path: Path) -> None:
     source = write_lhe(tmp_path / "x.lhe", [{}] * 500)
     packed = tmp_path / "x.lhe.gz"
