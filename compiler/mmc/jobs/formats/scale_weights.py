@@ -117,7 +117,9 @@ def _choices(found: Mapping[Factors, Sequence[Weight]], wanted: Sequence[Factors
 
 
 def _has(weight: Weight, factors: Factors) -> bool:
-    return all(abs(_value(weight[key]) - factor) < _TOLERANCE for key, factor in zip(("mur", "muf"), factors, strict=True))
+    return all(
+        abs(_value(weight[key]) - factor) < _TOLERANCE for key, factor in zip(("mur", "muf"), factors, strict=True)
+    )
 
 
 def _value(text: str) -> float:

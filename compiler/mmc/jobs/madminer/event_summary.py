@@ -44,7 +44,10 @@ def event_record(path: Path, *, only_background: bool = False) -> dict[str, Any]
     for x, weights in data.event_loader(batch_size=batch, include_nuisance_parameters=True):
         if not np.isfinite(weights).all():
             raise StepError("some weights are not finite")
-        every, sums_of_squares = every + weights.sum(axis=0), sums_of_squares + (weights[:, :n_physical] ** 2).sum(axis=0)
+        every, sums_of_squares = (
+            every + weights.sum(axis=0),
+            sums_of_squares + (weights[:, :n_physical] ** 2).sum(axis=0),
+        )
         for observable, values in zip(observables, x.T, strict=True):
             observable.add(values)
     sums = every[:n_physical]
